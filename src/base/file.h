@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/file.h -- all file access goes through a `struct file_system`, so that tests can cut the power.
+ *
+ * Two rooms behind this door: the operating system (file_system_os) and, in tests/support, a simulated disk that
+ * drops or tears unsynced writes by sector, loses renames whose directory was not synced, and fails any call in turn.
+ * A failed sync is final: the handle refuses all later writes and syncs with STATUS_IO (fsyncgate). Paths are bytes, relative to
+ * the process or absolute. Handles are not thread-safe, but file_read_at on one handle is from any number of threads. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/text.h"
+
+struct file;
+struct file_system;
+
+enum file_mode {
+    FILE_READ,          /* must exist */
+    FILE_CREATE_NEW,    /* must not exist; read and write */
+    FILE_APPEND,        /* create or open; writes go to the end */
+};
+
+struct file_mapping { /* read-only bytes of a whole file; OS: mmap */
+    const uint8_t *at;
+    size_t length;
+    void *owner;
+};
+
+struct file_system_ops {
+    enum status (*open)(struct file_system *, const char *path, enum file_mode, struct file **, struct error *);
+    void (*close)(struct file *);
+    enum status (*write)(struct file *, const void *bytes, size_t length, struct error *); /* all or an error; appends */
+    enum status (*read_at)(struct file *, uint64_t offset, void *bytes, size_t length, size_t *got, struct error *);
+    enum status (*size)(struct file *, uint64_t *length, struct error *);
+    enum status (*truncate)(struct file *, uint64_t length, struct error *);
+    enum status (*sync)(struct file *, struct error *); /* fdatasync */
+    enum status (*map)(struct file_system *, const char *path, struct file_mapping *, struct error *);
+    void (*unmap)(struct file_system *, struct file_mapping *);
+    enum status (*rename)(struct file_system *, const char *from, const char *to, struct error *);
+    enum status (*remove)(struct file_system *, const char *path, struct error *);
+    enum status (*make_directory)(struct file_system *, const char *path, struct error *); /* exists: OK */
+    enum status (*sync_directory)(struct file_system *, const char *path, struct error *);
+    /* Names (no path) of the entries of a directory, sorted, each 0-terminated, appended to `names`. */
+    enum status (*list)(struct file_system *, const char *path, struct buffer *names, size_t *count, struct error *);
+    /* Exclusive advisory lock held until file_close; STATUS_LOCKED where another holds it. */
+    enum status (*lock)(struct file *, struct error *);
+    enum status (*free_bytes)(struct file_system *, const char *path, uint64_t *bytes, struct error *);
+};
+struct file_system {
+    const struct file_system_ops *ops;
+    void *self;
+};
+
+/* The real one. Static. */
+struct file_system *file_system_os(void);
+
+/* Thin calls through the ops (so call sites read file_write(file, …)). */
+enum status file_open(struct file_system *fs, const char *path, enum file_mode mode, struct file **out,
+                      struct error *error) MUST_USE;
+void file_close(struct file *file);
+enum status file_write(struct file *file, const void *bytes, size_t length, struct error *error) MUST_USE;
+enum status file_read_at(struct file *file, uint64_t offset, void *bytes, size_t length, size_t *got,
+                         struct error *error) MUST_USE;
+enum status file_size(struct file *file, uint64_t *length, struct error *error) MUST_USE;
+enum status file_truncate(struct file *file, uint64_t length, struct error *error) MUST_USE;
+enum status file_sync(struct file *file, struct error *error) MUST_USE;
+enum status file_lock(struct file *file, struct error *error) MUST_USE;
+
+/* Whole small files. file_replace writes NAME.tmp, syncs it, renames it over NAME and syncs the directory. */
+enum status file_read_all(struct file_system *fs, const char *path, size_t max_bytes, struct buffer *out,
+                          struct error *error) MUST_USE;
+enum status file_replace(struct file_system *fs, const char *path, const void *bytes, size_t length,
+                         struct error *error) MUST_USE;
+
+#endif

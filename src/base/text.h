@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/text.h -- borrowed text with a length, growing buffers, and the few things we ask of text.
+ *
+ * `struct text` never owns and need not be terminated. Text that came from outside is UTF-8 once text_is_utf8 said so. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include "base/status.h"
+
+struct text {
+    const char *at;
+    uint32_t length;
+};
+
+#define TEXT(literal) ((struct text){(literal), (uint32_t)(sizeof(literal) - 1)})
+#define TEXT_ARG(text) (int)(text).length, (text).at /* for "%.*s" */
+
+static inline struct text text_from(const char *string) {
+    return (struct text){string, (uint32_t)strlen(string)};
+}
+static inline bool text_equal(struct text a, struct text b) {
+    return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0);
+}
+int text_compare(struct text a, struct text b); /* bytes, then length; -1, 0, 1 */
+bool text_equal_ignoring_case(struct text a, struct text b); /* ASCII only */
+bool text_starts_with(struct text text, struct text prefix);
+bool text_ends_with(struct text text, struct text suffix);
+bool text_contains(struct text text, struct text part);
+struct text text_trim(struct text text); /* ASCII white space */
+bool text_is_utf8(struct text text);
+/* Glob with * and ? over the whole text. */
+bool text_matches_glob(struct text text, struct text pattern);
+
+/* Whole text must be the number; otherwise STATUS_INVALID. Decimal point is '.', no locale. */
+enum status text_to_int64(struct text text, int64_t *value) MUST_USE;
+enum status text_to_double(struct text text, double *value) MUST_USE; /* finite only */
+
+/* Optimal string alignment distance, capped: returns limit + 1 as soon as it must exceed it. */
+uint32_t text_distance(struct text a, struct text b, uint32_t limit);
+/* The candidate nearest to `name` (distance <= 2, or <= 1 for names under five), or {0}. For "did you mean". */
+struct text text_nearest(struct text name, const struct text *candidates, size_t count);
+
+/* A growing byte buffer. All appends return STATUS_NO_MEMORY and leave it as it was when they fail. */
+struct buffer {
+    char *at;
+    size_t length;
+    size_t capacity;
+};
+void buffer_init(struct buffer *buffer);
+void buffer_release(struct buffer *buffer);
+static inline void buffer_clear(struct buffer *buffer) { buffer->length = 0; }
+enum status buffer_reserve(struct buffer *buffer, size_t more_bytes) MUST_USE;
+enum status buffer_append(struct buffer *buffer, const void *bytes, size_t length) MUST_USE;
+enum status buffer_append_text(struct buffer *buffer, struct text text) MUST_USE;
+enum status buffer_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3) MUST_USE;
+static inline struct text buffer_text(const struct buffer *buffer) {
+    return (struct text){buffer->at, (uint32_t)buffer->length};
+}
+
+#endif

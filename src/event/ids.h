@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* event/ids.h -- ids as one-field structs, so that a customer can't be passed for a persona. */
+#ifndef EVENT_IDS_H
+#define EVENT_IDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ID_NONE UINT32_MAX
+
+struct identifier_id { uint32_t value; }; /* dense: 0, 1, 2 … in order of first sight */
+struct persona_id { uint32_t value; };    /* dense: 0, 1, 2 … */
+struct customer_id { uint32_t value; };   /* the lowest identifier id in the customer's component; printed "C123" */
+
+/* A view of the world: what happened by t and was known by t, among what stands in the log below `position`. */
+struct as_of {
+    int64_t t_ms;
+    uint64_t position; /* exclusive; POSITION_NOW = everything applied */
+};
+#define POSITION_NOW UINT64_MAX
+
+#endif

@@ -13,6 +13,7 @@ static inline uint64_t hash_text(struct text text, uint64_t seed) {
 uint64_t hash_u64(uint64_t value); /* a bijective mixer */
 /* CRC32C (Castagnoli), SSE4.2 where the processor has it. Start with crc = 0; chains: crc32c(crc32c(0,a),b). */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t length);
+uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t length); /* the same without the instruction */
 
 /* Interner: every distinct byte string gets the next id, 0, 1, 2 …; ids and the returned text stay valid until
  * release (text lives in chunks that never move). One writer; any number of readers may call interner_text for ids

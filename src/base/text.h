@@ -39,7 +39,9 @@ bool text_matches_glob(struct text text, struct text pattern);
 enum status text_to_int64(struct text text, int64_t *value) MUST_USE;
 enum status text_to_double(struct text text, double *value) MUST_USE; /* finite only */
 
-/* Optimal string alignment distance, capped: returns limit + 1 as soon as it must exceed it. */
+#define TEXT_DISTANCE_LIMIT_MAX 64
+/* Optimal string alignment distance of bytes, capped: returns limit + 1 as soon as it must exceed it.
+ * limit <= TEXT_DISTANCE_LIMIT_MAX. */
 uint32_t text_distance(struct text a, struct text b, uint32_t limit);
 /* The candidate nearest to `name` (distance <= 2, or <= 1 for names under five), or {0}. For "did you mean". */
 struct text text_nearest(struct text name, const struct text *candidates, size_t count);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hash.h"
+
+#include <pthread.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed) {
+    return XXH3_64bits_withSeed(bytes, length, seed);
+}
+
+/* The finaliser of splitmix64: every step can be undone, so distinct values keep distinct hashes. */
+uint64_t hash_u64(uint64_t value) {
+    value = (value ^ (value >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    value = (value ^ (value >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return value ^ (value >> 31);
+}
+
+#define CRC32C_POLYNOMIAL_REVERSED UINT32_C(0x82F63B78)
+
+static uint32_t crc_table[8][256];
+static pthread_once_t crc_table_once = PTHREAD_ONCE_INIT;
+
+static void crc_table_fill(void) {
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t crc = i;
+        for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ (crc & 1 ? CRC32C_POLYNOMIAL_REVERSED : 0);
+        crc_table[0][i] = crc;
+    }
+    for (uint32_t i = 0; i < 256; i++) {
+        for (int k = 1; k < 8; k++) {
+            uint32_t before = crc_table[k - 1][i];
+            crc_table[k][i] = (before >> 8) ^ crc_table[0][before & 0xFF];
+        }
+    }
+}
+
+/* Slicing by eight: table k holds what a byte becomes after k more zero bytes. */
+uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t length) {
+    pthread_once(&crc_table_once, crc_table_fill);
+    const uint8_t *at = bytes;
+    crc = ~crc;
+    for (; length >= 8; at += 8, length -= 8) {
+        uint32_t low = crc ^ ((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24);
+        crc = crc_table[7][low & 0xFF] ^ crc_table[6][(low >> 8) & 0xFF] ^ crc_table[5][(low >> 16) & 0xFF] ^
+              crc_table[4][low >> 24] ^ crc_table[3][at[4]] ^ crc_table[2][at[5]] ^ crc_table[1][at[6]] ^
+              crc_table[0][at[7]];
+    }
+    for (; length; at++, length--) crc = (crc >> 8) ^ crc_table[0][(crc ^ *at) & 0xFF];
+    return ~crc;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(uint32_t crc, const uint8_t *at, size_t length) {
+    uint64_t wide = ~crc;
+    for (; length >= 8; at += 8, length -= 8) {
+        uint64_t eight;
+        memcpy(&eight, at, 8);
+        wide = __builtin_ia32_crc32di(wide, eight);
+    }
+    uint32_t narrow = (uint32_t)wide;
+    for (; length; at++, length--) narrow = __builtin_ia32_crc32qi(narrow, *at);
+    return ~narrow;
+}
+#endif
+
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t length) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2")) return crc32c_hardware(crc, bytes, length);
+#endif
+    return crc32c_portable(crc, bytes, length);
+}

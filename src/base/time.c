@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/time.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <time.h>
+
+#define YEAR_MIN 1678
+#define YEAR_MAX 2261
+#define DURATION_MS_MAX (36525 * TIME_DAY_MS)
+
+static int64_t divide_down(int64_t a, int64_t b) {
+    return a / b - (a % b < 0);
+}
+
+/* Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years start in March, so that the leap day comes last. */
+static int64_t days_from_date(int64_t year, int32_t month, int32_t day) {
+    year -= month <= 2;
+    int64_t era = divide_down(year, 400), year_of_era = year - era * 400;
+    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return era * 146097 + day_of_era - 719468;
+}
+
+int64_t time_from_civil(const struct civil *civil) {
+    return days_from_date(civil->year, civil->month, civil->day) * TIME_DAY_MS + civil->hour * TIME_HOUR_MS +
+           civil->minute * TIME_MINUTE_MS + civil->second * TIME_SECOND_MS + civil->millisecond;
+}
+
+void time_to_civil(int64_t time_ms, struct civil *civil) {
+    int64_t days = divide_down(time_ms, TIME_DAY_MS), rest = time_ms - days * TIME_DAY_MS;
+    days += 719468;
+    int64_t era = divide_down(days, 146097), day_of_era = days - era * 146097;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month = (5 * day_of_year + 2) / 153;
+    civil->day = (int32_t)(day_of_year - (153 * month + 2) / 5 + 1);
+    civil->month = (int32_t)(month < 10 ? month + 3 : month - 9);
+    civil->year = (int32_t)(year_of_era + era * 400 + (civil->month <= 2));
+    civil->hour = (int32_t)(rest / TIME_HOUR_MS);
+    civil->minute = (int32_t)(rest / TIME_MINUTE_MS % 60);
+    civil->second = (int32_t)(rest / TIME_SECOND_MS % 60);
+    civil->millisecond = (int32_t)(rest % 1000);
+}
+
+/* A day to either side is beyond any offset and (but for a handful of historic decrees) beyond one change. */
+int64_t time_from_local(const struct civil *civil, const struct time_zone *zone) {
+    int64_t local_ms = time_from_civil(civil);
+    if (!zone) return local_ms;
+    int64_t before_ms = time_zone_offset_s(zone, local_ms - TIME_DAY_MS) * TIME_SECOND_MS;
+    int64_t after_ms = time_zone_offset_s(zone, local_ms + TIME_DAY_MS) * TIME_SECOND_MS;
+    int64_t early = local_ms - before_ms, late = local_ms - after_ms;
+    if (time_zone_offset_s(zone, early) * TIME_SECOND_MS == before_ms) {
+        bool both = time_zone_offset_s(zone, late) * TIME_SECOND_MS == after_ms;
+        return both && late < early ? late : early;
+    }
+    return time_zone_offset_s(zone, late) * TIME_SECOND_MS == after_ms ? late : early;
+}
+
+struct scan {
+    const char *at, *end;
+};
+
+static bool take(struct scan *scan, char c) {
+    if (scan->at == scan->end || *scan->at != c) return false;
+    scan->at++;
+    return true;
+}
+
+static bool take_digits(struct scan *scan, int count, int32_t *value) {
+    if (scan->end - scan->at < count) return false;
+    *value = 0;
+    for (int i = 0; i < count; i++) {
+        char c = scan->at[i];
+        if (c < '0' || c > '9') return false;
+        *value = *value * 10 + (c - '0');
+    }
+    scan->at += count;
+    return true;
+}
+
+static int32_t days_in_month(int32_t year, int32_t month) {
+    static const int8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month == 2 && leap ? 29 : days[month - 1];
+}
+
+static bool take_date(struct scan *scan, struct civil *civil) {
+    return take_digits(scan, 4, &civil->year) && take(scan, '-') && take_digits(scan, 2, &civil->month) &&
+           take(scan, '-') && take_digits(scan, 2, &civil->day) && civil->month >= 1 && civil->month <= 12 &&
+           civil->day >= 1 && civil->day <= days_in_month(civil->year, civil->month);
+}
+
+/* Digits past the millisecond are dropped, as time_ms holds no more. */
+static bool take_fraction(struct scan *scan, int32_t *millisecond) {
+    int32_t scale = 100;
+    const char *first = scan->at;
+    for (; scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9'; scan->at++, scale /= 10) {
+        *millisecond += (*scan->at - '0') * scale;
+    }
+    return scan->at > first;
+}
+
+static bool take_clock(struct scan *scan, struct civil *civil) {
+    if (!take_digits(scan, 2, &civil->hour) || !take(scan, ':') || !take_digits(scan, 2, &civil->minute)) return false;
+    if (take(scan, ':')) {
+        if (!take_digits(scan, 2, &civil->second)) return false;
+        if (take(scan, '.') && !take_fraction(scan, &civil->millisecond)) return false;
+    }
+    return civil->hour < 24 && civil->minute < 60 && civil->second < 60;
+}
+
+/* "Z", "+02", "+0200", "+02:00". */
+static bool take_offset(struct scan *scan, int32_t *offset_s) {
+    if (take(scan, 'Z') || take(scan, 'z')) {
+        *offset_s = 0;
+        return true;
+    }
+    int32_t sign = take(scan, '+') ? 1 : take(scan, '-') ? -1 : 0, hours, minutes = 0;
+    if (sign == 0 || !take_digits(scan, 2, &hours)) return false;
+    if (scan->at < scan->end) {
+        take(scan, ':');
+        if (!take_digits(scan, 2, &minutes)) return false;
+    }
+    if (hours > 18 || minutes > 59) return false;
+    *offset_s = sign * (hours * 3600 + minutes * 60);
+    return true;
+}
+
+static enum status parse_integer(struct text text, int64_t *time_ms) {
+    int64_t value;
+    if (text_to_int64(text, &value)) return STATUS_INVALID;
+    if (text.length == 10) value *= TIME_SECOND_MS;
+    struct civil civil;
+    time_to_civil(value, &civil);
+    if (civil.year > YEAR_MAX) return STATUS_INVALID;
+    *time_ms = value;
+    return STATUS_OK;
+}
+
+static bool all_digits(struct text text) {
+    for (uint32_t i = 0; i < text.length; i++) {
+        if (text.at[i] < '0' || text.at[i] > '9') return false;
+    }
+    return true;
+}
+
+enum status time_parse(struct text text, const struct time_zone *zone, int64_t *time_ms) {
+    if ((text.length == 10 || text.length == 13) && all_digits(text)) return parse_integer(text, time_ms);
+    if (text.length < 10) return STATUS_INVALID;
+    struct scan scan = {text.at, text.at + text.length};
+    struct civil civil = {0};
+    if (!take_date(&scan, &civil) || civil.year < YEAR_MIN || civil.year > YEAR_MAX) return STATUS_INVALID;
+    if (scan.at < scan.end) {
+        if (!take(&scan, 'T') && !take(&scan, ' ') && !take(&scan, 't')) return STATUS_INVALID;
+        if (!take_clock(&scan, &civil)) return STATUS_INVALID;
+        take(&scan, ' ');
+    }
+    if (scan.at == scan.end) {
+        if (text.at[text.length - 1] == ' ') return STATUS_INVALID;
+        *time_ms = time_from_local(&civil, zone);
+        return STATUS_OK;
+    }
+    int32_t offset_s;
+    if (!take_offset(&scan, &offset_s) || scan.at != scan.end) return STATUS_INVALID;
+    *time_ms = time_from_civil(&civil) - offset_s * TIME_SECOND_MS;
+    return STATUS_OK;
+}
+
+static size_t written(int length) {
+    assert(length > 0 && length < 32);
+    return (size_t)length;
+}
+
+size_t time_format(int64_t time_ms, char out[32]) {
+    if (time_ms == TIME_ALWAYS) return written(snprintf(out, 32, "always"));
+    if (time_ms == TIME_NEVER) return written(snprintf(out, 32, "never"));
+    struct civil civil;
+    time_to_civil(time_ms, &civil);
+    int length = snprintf(out, 32, "%04d-%02d-%02dT%02d:%02d:%02d", civil.year, civil.month, civil.day, civil.hour,
+                          civil.minute, civil.second);
+    size_t at = written(length);
+    if (civil.millisecond) at += written(snprintf(out + at, 32 - at, ".%03d", civil.millisecond));
+    return at + written(snprintf(out + at, 32 - at, "Z"));
+}
+
+struct duration_unit {
+    struct text name;
+    int64_t ms;
+};
+static const struct duration_unit units[] = {
+    {{"d", 1}, TIME_DAY_MS},    {{"h", 1}, TIME_HOUR_MS}, {{"m", 1}, TIME_MINUTE_MS},
+    {{"s", 1}, TIME_SECOND_MS}, {{"ms", 2}, 1},           {{"w", 1}, 7 * TIME_DAY_MS},
+};
+#define UNIT_COUNT (sizeof(units) / sizeof(units[0]))
+#define UNIT_WRITTEN_COUNT (UNIT_COUNT - 1) /* weeks are read and never written: 30d, not 4w2d */
+
+static int64_t unit_ms(struct text name) {
+    for (size_t i = 0; i < UNIT_COUNT; i++) {
+        if (text_equal(units[i].name, name)) return units[i].ms;
+    }
+    return 0;
+}
+
+enum status duration_parse(struct text text, int64_t *duration_ms) {
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < text.length;) {
+        int64_t number = 0;
+        uint32_t first = i;
+        for (; i < text.length && text.at[i] >= '0' && text.at[i] <= '9'; i++) {
+            number = number * 10 + (text.at[i] - '0');
+            if (number > DURATION_MS_MAX) return STATUS_INVALID;
+        }
+        if (i == first) return STATUS_INVALID;
+        uint32_t unit = i;
+        while (i < text.length && text.at[i] >= 'a' && text.at[i] <= 'z') i++;
+        int64_t ms = unit_ms((struct text){text.at + unit, i - unit});
+        if (ms == 0 || number > DURATION_MS_MAX / ms) return STATUS_INVALID;
+        sum += number * ms;
+        if (sum > DURATION_MS_MAX) return STATUS_INVALID;
+    }
+    if (sum <= 0) return STATUS_INVALID;
+    *duration_ms = sum;
+    return STATUS_OK;
+}
+
+size_t duration_format(int64_t duration_ms, char out[32]) {
+    if (duration_ms == 0) return written(snprintf(out, 32, "0s"));
+    size_t at = 0;
+    if (duration_ms < 0) out[at++] = '-';
+    uint64_t left = duration_ms < 0 ? 0 - (uint64_t)duration_ms : (uint64_t)duration_ms;
+    for (size_t i = 0; i < UNIT_WRITTEN_COUNT; i++) {
+        uint64_t ms = (uint64_t)units[i].ms, count = left / ms;
+        if (count == 0) continue;
+        left -= count * ms;
+        at += written(snprintf(out + at, 32 - at, "%llu%s", (unsigned long long)count, units[i].name.at));
+    }
+    return at;
+}
+
+static double seconds(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+int64_t clock_now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * TIME_SECOND_MS + now.tv_nsec / 1000000;
+}
+
+double clock_monotonic_seconds(void) {
+    return seconds(CLOCK_MONOTONIC);
+}
+
+double clock_cpu_seconds(void) {
+    return seconds(CLOCK_PROCESS_CPUTIME_ID);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/version.h -- what a reader pins: a list of runs and one or two tails, reference counted, never changed.
+ *
+ *   versions.current ──► version 7 { runs 3 4 5; tails: A (being folded), B }
+ *                        version 6 { runs 3 4;   tails: A }      kept by a reader that opened before
+ *
+ * Pinning takes no lock: the pointer and the count of readers that entered through it share one 64-bit word. On publishing, the
+ * count moves into the version (differential reference counts); whoever brings it to zero frees it, a reader included.
+ * A version's last run or tail reference closes the run (its file may have been removed already; the mapping keeps the bytes). */
+#ifndef STORE_VERSION_H
+#define STORE_VERSION_H
+
+#include <stdatomic.h>
+#include "event/timeline_source.h"
+#include "store/run.h"
+#include "store/tail.h"
+
+#define VERSION_RUNS_MAX 256
+#define VERSION_READERS_MAX 60000 /* open at one time */
+
+struct stored_run {
+    _Atomic uint32_t references;
+    uint64_t number; /* runs/NUMBER.run */
+    struct run *run;
+};
+/* Takes ownership of `run` (also on failure). References: 1. */
+enum status stored_run_create(struct stored_run **out, struct run *run, uint64_t number) MUST_USE;
+void stored_run_dereference(struct stored_run *run);
+
+struct version {
+    _Atomic int64_t references;
+    struct stored_run *runs[VERSION_RUNS_MAX]; /* oldest events first */
+    uint32_t run_count;
+    struct tail *tails[2]; /* older first; the last one grows */
+    uint32_t tail_count;   /* 1 or 2 */
+    struct column_set columns;
+    const struct customer_directory *directory;
+};
+
+struct versions {
+    _Atomic uint64_t word; /* pointer, 48 bits | readers inside, 16 bits */
+};
+
+/* A version with references to what it lists; the lists are copied. NULL without memory. */
+struct version *version_create(struct stored_run *const *runs, uint32_t run_count, struct tail *const *tails,
+                               uint32_t tail_count, const struct column_set *columns,
+                               const struct customer_directory *directory) MUST_USE;
+
+/* One publisher at a time. Takes ownership of `version`; the one before goes once its readers have left. */
+void versions_publish(struct versions *versions, struct version *version);
+void versions_release(struct versions *versions); /* no readers may be left */
+
+/* Any thread. STATUS_LIMIT with too many readers open. */
+enum status versions_pin(struct versions *versions, struct version **out, struct error *error) MUST_USE;
+void versions_unpin(struct versions *versions, struct version *version);
+
+/* The position a reader of this version pins: all rows below it are in the version's runs and tails. Read it once, after pinning. */
+static inline uint64_t version_position(const struct version *version) {
+    return tail_position(version->tails[version->tail_count - 1]);
+}
+
+#endif

@@ -22,6 +22,7 @@
 
 #define CELL_UNKNOWN INT64_MIN
 #define CELL_NO_TEXT UINT64_MAX
+#define MONEY_CELL_SHIFT 15
 #define TIMELINE_COLUMNS_MAX 256
 
 /* What the playbook uses, and so what runs keep apart. Order is the column's index everywhere. */
@@ -81,7 +82,9 @@ static inline bool column_text(const struct timeline_column *column, uint32_t ro
 }
 /* Any type, as a value; the currency of money is in the cell. */
 struct value column_value(const struct timeline_column *column, enum value_type type, uint32_t row);
-/* The cell of a value, for who builds columns; cell_bytes says how many bytes a cell has (1 or 8). */
+/* The cell of a value, for who builds columns; cell_bytes says how many bytes a cell has (1 or 8). Text and lists must lie
+ * behind `heap` (NULL: the cell holds the address itself); a value of another type, unknown included, sets unknown. */
 size_t cell_bytes(enum value_type type);
+void cell_set(void *cells, enum value_type type, size_t row, struct value value, const uint8_t *heap);
 
 #endif

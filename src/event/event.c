@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event/event.h"
+
+#include <assert.h>
+
+#include "base/memory.h"
+
+void event_batch_init(struct event_batch *batch) {
+    *batch = (struct event_batch){0};
+    buffer_init(&batch->bytes);
+}
+
+void event_batch_release(struct event_batch *batch) {
+    memory_free(batch->events);
+    memory_free(batch->identifiers);
+    memory_free(batch->rows);
+    buffer_release(&batch->bytes);
+    event_batch_init(batch);
+}
+
+void event_batch_clear(struct event_batch *batch) {
+    batch->event_count = batch->identifier_count = batch->row_count = 0;
+    buffer_clear(&batch->bytes);
+}
+
+struct event *event_batch_add(struct event_batch *batch) {
+    if (memory_grow((void **)&batch->events, &batch->event_capacity, batch->event_count + 1,
+                    sizeof *batch->events) != STATUS_OK) {
+        return NULL;
+    }
+    struct event *event = &batch->events[batch->event_count++];
+    *event = (struct event){.identifier = (uint32_t)batch->identifier_count};
+    return event;
+}
+
+/* Offsets are 32 bits wide. */
+static enum status append_bytes(struct event_batch *batch, struct text text, uint32_t *offset) {
+    if (batch->bytes.length + text.length > UINT32_MAX) return STATUS_LIMIT;
+    *offset = (uint32_t)batch->bytes.length;
+    return buffer_append_text(&batch->bytes, text);
+}
+
+enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type, struct text value) {
+    assert(batch->event_count > 0);
+    struct event *event = &batch->events[batch->event_count - 1];
+    if (event->identifier_count == EVENT_IDENTIFIERS_MAX) return STATUS_LIMIT;
+    if (value.length == 0 || value.length > IDENTIFIER_BYTES_MAX) return STATUS_INVALID;
+    enum status status = memory_grow((void **)&batch->identifiers, &batch->identifier_capacity,
+                                     batch->identifier_count + 1, sizeof *batch->identifiers);
+    if (status != STATUS_OK) return status;
+    struct event_identifier *identifier = &batch->identifiers[batch->identifier_count];
+    *identifier = (struct event_identifier){.type = type, .length = value.length};
+    status = append_bytes(batch, value, &identifier->offset);
+    if (status != STATUS_OK) return status;
+    batch->identifier_count++;
+    event->identifier_count++;
+    return STATUS_OK;
+}
+
+enum status event_batch_add_row(struct event_batch *batch, uint16_t source, struct text file, uint64_t line,
+                                uint32_t column, struct text reason, struct text raw) {
+    enum status status = memory_grow((void **)&batch->rows, &batch->row_capacity, batch->row_count + 1,
+                                     sizeof *batch->rows);
+    if (status != STATUS_OK) return status;
+    struct quarantined_row *row = &batch->rows[batch->row_count];
+    *row = (struct quarantined_row){.source = source, .line = line, .column = column,
+                                    .file_length = file.length, .reason_length = reason.length,
+                                    .raw_length = raw.length};
+    size_t length = batch->bytes.length;
+    status = append_bytes(batch, file, &row->file);
+    if (status == STATUS_OK) status = append_bytes(batch, reason, &row->reason);
+    if (status == STATUS_OK) status = append_bytes(batch, raw, &row->raw);
+    if (status != STATUS_OK) {
+        batch->bytes.length = length;
+        return status;
+    }
+    batch->row_count++;
+    return STATUS_OK;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event/packed.h"
+
+
+#include "event/packed_cell.h"
+
+#define INTEGER_LIMIT 9007199254740992.0 /* 2^53 */
+#define PROPERTY_SYMBOL_MAX 65535
+
+bool packed_value_is_known(struct value value) {
+    return value.type == VALUE_NUMBER ? isfinite(value.number)
+                                      : value.type > VALUE_UNKNOWN && value.type < VALUE_TYPE_COUNT;
+}
+
+static size_t write_number(uint8_t *at, double number) {
+    bool negative_zero = signbit(number) && !(number < 0);
+    if (fabs(number) < INTEGER_LIMIT && !negative_zero) {
+        int64_t integer = (int64_t)number;
+        double back = (double)integer;
+        if (!(back < number) && !(back > number)) {
+            at[0] = TAG_INTEGER;
+            return 1 + varint_write(at + 1, zigzag(integer));
+        }
+    }
+    at[0] = TAG_NUMBER;
+    memcpy(at + 1, &number, sizeof number);
+    return 1 + sizeof number;
+}
+
+enum status packed_value_write(struct buffer *out, struct value value) {
+    uint8_t head[16];
+    size_t length = 1;
+    struct text tail = {0};
+    if (!packed_value_is_known(value)) return STATUS_INVALID;
+    switch ((enum value_type)value.type) {
+    case VALUE_NUMBER: length = write_number(head, value.number); break;
+    case VALUE_TEXT:
+    case VALUE_LIST:
+        if (value.text.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
+        tail = value.text;
+        head[0] = value.type == VALUE_TEXT ? TAG_TEXT : TAG_LIST;
+        length += varint_write(head + 1, tail.length);
+        break;
+    case VALUE_TIME:
+        head[0] = TAG_TIME;
+        length += varint_write(head + 1, zigzag(value.time_ms));
+        break;
+    case VALUE_DURATION:
+        head[0] = TAG_DURATION;
+        length += varint_write(head + 1, zigzag(value.duration_ms));
+        break;
+    case VALUE_YES_NO: head[0] = value.yes ? TAG_YES : TAG_NO; break;
+    case VALUE_MONEY:
+        head[0] = TAG_MONEY;
+        head[1] = (uint8_t)value.currency;
+        head[2] = (uint8_t)(value.currency >> 8);
+        length = 3 + varint_write(head + 3, zigzag(value.minor));
+        break;
+    case VALUE_UNKNOWN:
+    case VALUE_TYPE_COUNT: return STATUS_INVALID;
+    }
+    enum status status = buffer_reserve(out, length + tail.length);
+    if (status != STATUS_OK) return status;
+    memcpy(out->at + out->length, head, length);
+    if (tail.length > 0) memcpy(out->at + out->length + length, tail.at, tail.length);
+    out->length += length + tail.length;
+    return STATUS_OK;
+}
+
+static bool read_text(const uint8_t **at, const uint8_t *end, struct text *text) {
+    uint64_t length;
+    if (!varint_read(at, end, &length) || length > (uint64_t)(end - *at)) return false;
+    *text = (struct text){(const char *)*at, (uint32_t)length};
+    *at += length;
+    return length <= PACKED_BYTES_MAX;
+}
+
+static bool read_zigzag(const uint8_t **at, const uint8_t *end, int64_t *value) {
+    uint64_t raw;
+    if (!varint_read(at, end, &raw)) return false;
+    *value = unzigzag(raw);
+    return true;
+}
+
+static bool read_double(const uint8_t **at, const uint8_t *end, double *number) {
+    if (end - *at < 8) return false;
+    memcpy(number, *at, 8);
+    *at += 8;
+    return isfinite(*number);
+}
+
+static bool read_integer(const uint8_t **at, const uint8_t *end, double *number) {
+    int64_t integer;
+    if (!read_zigzag(at, end, &integer)) return false;
+    *number = (double)integer;
+    return true;
+}
+
+static bool read_money(const uint8_t **at, const uint8_t *end, struct value *value) {
+    if (end - *at < 2) return false;
+    value->currency = (uint16_t)((*at)[0] | (*at)[1] << 8);
+    *at += 2;
+    return value->currency < 26 * 26 * 26 && read_zigzag(at, end, &value->minor);
+}
+
+enum status packed_value_read(const uint8_t **at, const uint8_t *end, bool lists, struct value *value) {
+    static const uint8_t types[] = {
+        [TAG_NUMBER] = VALUE_NUMBER,     [TAG_INTEGER] = VALUE_NUMBER, [TAG_TEXT] = VALUE_TEXT,
+        [TAG_TIME] = VALUE_TIME,         [TAG_DURATION] = VALUE_DURATION, [TAG_NO] = VALUE_YES_NO,
+        [TAG_YES] = VALUE_YES_NO,        [TAG_MONEY] = VALUE_MONEY,    [TAG_LIST] = VALUE_LIST,
+    };
+    *value = value_unknown();
+    if (*at >= end) return STATUS_CORRUPT;
+    uint8_t tag = *(*at)++;
+    if (tag == 0 || tag >= sizeof types) return STATUS_CORRUPT;
+    bool good = true;
+    value->type = types[tag];
+    switch ((enum packed_tag)tag) {
+    case TAG_NUMBER: good = read_double(at, end, &value->number); break;
+    case TAG_INTEGER: good = read_integer(at, end, &value->number); break;
+    case TAG_LIST: good = lists && read_text(at, end, &value->text); break;
+    case TAG_TEXT: good = read_text(at, end, &value->text); break;
+    case TAG_TIME: good = read_zigzag(at, end, &value->time_ms); break;
+    case TAG_DURATION: good = read_zigzag(at, end, &value->duration_ms); break;
+    case TAG_NO:
+    case TAG_YES: value->yes = tag == TAG_YES; break;
+    case TAG_MONEY: good = read_money(at, end, value); break;
+    case TAG_RECORD: good = false; break;
+    }
+    if (good) return STATUS_OK;
+    *value = value_unknown();
+    return STATUS_CORRUPT;
+}
+
+void packed_writer_init(struct packed_writer *writer) {
+    writer->out = NULL;
+    writer->start = 0;
+    writer->count = 0;
+    buffer_init(&writer->scratch);
+}
+
+void packed_writer_release(struct packed_writer *writer) {
+    buffer_release(&writer->scratch);
+    writer->count = 0;
+}
+
+void packed_begin(struct packed_writer *writer) {
+    writer->count = 0;
+    buffer_clear(&writer->scratch);
+}
+
+enum status packed_add(struct packed_writer *writer, uint32_t symbol, struct value value) {
+    if (!packed_value_is_known(value)) return STATUS_OK;
+    if (symbol > PROPERTY_SYMBOL_MAX) return STATUS_INVALID;
+    if (writer->count == PACKED_PROPERTIES_MAX) return STATUS_LIMIT;
+    size_t offset = writer->scratch.length;
+    enum status status = packed_value_write(&writer->scratch, value);
+    if (status != STATUS_OK) return status;
+    uint32_t length = (uint32_t)(writer->scratch.length - offset);
+    /* Kept sorted while adding: most sources give their properties in order, and a symbol given again replaces. */
+    uint32_t i = writer->count;
+    while (i > 0 && writer->item[i - 1].symbol > symbol) i--;
+    if (i > 0 && writer->item[i - 1].symbol == symbol) {
+        writer->item[i - 1].offset = (uint32_t)offset;
+        writer->item[i - 1].length = length;
+        return STATUS_OK;
+    }
+    memmove(&writer->item[i + 1], &writer->item[i], (writer->count - i) * sizeof writer->item[0]);
+    writer->item[i].symbol = symbol;
+    writer->item[i].offset = (uint32_t)offset;
+    writer->item[i].length = length;
+    writer->count++;
+    return STATUS_OK;
+}
+
+enum status packed_end(struct packed_writer *writer, struct buffer *out) {
+    size_t most = VARINT_BYTES_MAX;
+    for (uint32_t i = 0; i < writer->count; i++) most += 5 + writer->item[i].length;
+    enum status status = buffer_reserve(out, most);
+    if (status != STATUS_OK) return status;
+    uint8_t *start = (uint8_t *)out->at + out->length, *at = start;
+    at += varint_write(at, writer->count);
+    for (uint32_t i = 0; i < writer->count; i++) {
+        at += varint_write(at, writer->item[i].symbol);
+        memcpy(at, writer->scratch.at + writer->item[i].offset, writer->item[i].length);
+        at += writer->item[i].length;
+    }
+    if (at - start > PACKED_BYTES_MAX) return STATUS_LIMIT;
+    out->length += (size_t)(at - start);
+    return STATUS_OK;
+}
+
+enum status packed_reader_init(struct packed_reader *reader, struct text packed) {
+    reader->at = (const uint8_t *)packed.at;
+    reader->end = reader->at + packed.length;
+    reader->left = 0;
+    if (packed.length == 0) return STATUS_OK; /* no properties at all */
+    uint64_t count;
+    if (packed.length > PACKED_BYTES_MAX || !varint_read(&reader->at, reader->end, &count) ||
+        count > PACKED_PROPERTIES_MAX) {
+        reader->end = reader->at;
+        return STATUS_CORRUPT;
+    }
+    reader->left = (uint32_t)count;
+    return STATUS_OK;
+}
+
+enum status packed_next(struct packed_reader *reader, uint32_t *symbol, struct value *value) {
+    uint64_t raw;
+    if (reader->left == 0) return STATUS_END;
+    if (!varint_read(&reader->at, reader->end, &raw) || raw > PROPERTY_SYMBOL_MAX ||
+        packed_value_read(&reader->at, reader->end, true, value) != STATUS_OK) {
+        reader->left = 0;
+        return STATUS_CORRUPT;
+    }
+    *symbol = (uint32_t)raw;
+    reader->left--;
+    return STATUS_OK;
+}
+
+struct value packed_find(struct text packed, uint32_t symbol) {
+    struct packed_reader reader;
+    struct value value;
+    uint32_t found;
+    if (packed_reader_init(&reader, packed) != STATUS_OK) return value_unknown();
+    while (packed_next(&reader, &found, &value) == STATUS_OK) {
+        if (found == symbol) return value;
+        if (found > symbol) break;
+    }
+    return value_unknown();
+}
+
+static enum status check_list(struct value list) {
+    struct list_reader reader;
+    struct value item;
+    enum status status = list_reader_init(&reader, list);
+    while (status == STATUS_OK) status = list_next(&reader, &item);
+    if (status == STATUS_END) status = reader.at == reader.end ? STATUS_OK : STATUS_CORRUPT;
+    return status;
+}
+
+enum status packed_check(struct text packed) {
+    struct packed_reader reader;
+    struct value value;
+    uint32_t symbol;
+    int64_t before = -1;
+    enum status status = packed_reader_init(&reader, packed);
+    while (status == STATUS_OK) {
+        status = packed_next(&reader, &symbol, &value);
+        if (status != STATUS_OK) break;
+        if ((int64_t)symbol <= before) return STATUS_CORRUPT;
+        before = symbol;
+        if (value.type == VALUE_LIST) status = check_list(value);
+    }
+    if (status == STATUS_END) status = reader.at == reader.end ? STATUS_OK : STATUS_CORRUPT;
+    return status;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* event/packed_cell.h -- one packed value: its tag and payload. Shared by packed.c and packed_list.c. */
+#ifndef EVENT_PACKED_CELL_H
+#define EVENT_PACKED_CELL_H
+
+#include "event/packed.h"
+#include "event/varint.h"
+
+enum packed_tag {
+    TAG_NUMBER = 1, TAG_INTEGER, TAG_TEXT, TAG_TIME, TAG_DURATION, TAG_NO, TAG_YES, TAG_MONEY, TAG_LIST, TAG_RECORD,
+};
+
+/* Appends tag and payload. Unknown (and a number that is not finite) is STATUS_INVALID: callers leave it out. */
+enum status packed_value_write(struct buffer *out, struct value value) MUST_USE;
+/* Reads one; lists only where `lists` allows them. Moves *at. OK or CORRUPT. */
+enum status packed_value_read(const uint8_t **at, const uint8_t *end, bool lists, struct value *value) MUST_USE;
+bool packed_value_is_known(struct value value);
+
+#endif

@@ -48,6 +48,7 @@ struct json_writer {
     enum status status;
     uint32_t depth;
     bool needs_comma;
+    bool after_key;
     bool pretty;
 };
 void json_writer_init(struct json_writer *writer, struct buffer *out, bool pretty);
@@ -64,5 +65,7 @@ void json_write_integer(struct json_writer *writer, int64_t number);
 void json_write_yes_no(struct json_writer *writer, bool yes);
 void json_write_null(struct json_writer *writer);
 void json_write_time(struct json_writer *writer, int64_t time_ms); /* ISO 8601 text */
+/* STATUS_OK, or the first failure. */
+enum status json_writer_status(const struct json_writer *writer) MUST_USE;
 
 #endif

@@ -101,6 +101,10 @@ bool text_is_utf8(struct text text) {
     return true;
 }
 
+uint32_t text_utf8_length(struct text text) {
+    return text.length ? utf8_character((const unsigned char *)text.at, text.length) : 0;
+}
+
 /* `?` takes a whole UTF-8 character: the bytes that continue one go with it. */
 static uint32_t skip_character(struct text text, uint32_t i) {
     i++;

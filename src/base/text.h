@@ -32,6 +32,8 @@ bool text_ends_with(struct text text, struct text suffix);
 bool text_contains(struct text text, struct text part);
 struct text text_trim(struct text text); /* ASCII white space */
 bool text_is_utf8(struct text text);
+/* Bytes of the UTF-8 character that the text begins with; 0 where it is empty or begins with none. */
+uint32_t text_utf8_length(struct text text);
 /* Glob with * and ? over the whole text. */
 bool text_matches_glob(struct text text, struct text pattern);
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json_shim.h"
+
+#include <new>
+#include <simdjson.h>
+
+struct json_shim {
+    simdjson::dom::parser parser;
+    size_t depth_max;
+};
+
+struct json_shim *json_shim_create(size_t depth_max) {
+    json_shim *shim = new (std::nothrow) json_shim;
+    if (shim) shim->depth_max = depth_max;
+    return shim;
+}
+
+void json_shim_destroy(struct json_shim *shim) {
+    delete shim;
+}
+
+enum json_shim_result json_shim_reserve(struct json_shim *shim, size_t document_bytes) {
+    simdjson::dom::parser &parser = shim->parser;
+    if (parser.doc.capacity() < document_bytes && parser.doc.allocate(document_bytes)) return JSON_SHIM_NO_MEMORY;
+    if (parser.capacity() >= document_bytes) return JSON_SHIM_OK;
+    return parser.allocate(document_bytes, shim->depth_max) ? JSON_SHIM_NO_MEMORY : JSON_SHIM_OK;
+}
+
+size_t json_shim_padding(void) {
+    return simdjson::SIMDJSON_PADDING;
+}
+
+enum json_shim_result json_shim_parse(struct json_shim *shim, const uint8_t *bytes, size_t length,
+                                      struct json_document *document, const char **message) {
+    simdjson::error_code code = shim->parser.parse(bytes, length, false).error();
+    *message = simdjson::error_message(code);
+    document->tape = shim->parser.doc.tape.get();
+    document->strings = shim->parser.doc.string_buf.get();
+    if (code == simdjson::SUCCESS) return JSON_SHIM_OK;
+    if (code == simdjson::MEMALLOC) return JSON_SHIM_NO_MEMORY;
+    return code == simdjson::DEPTH_ERROR ? JSON_SHIM_TOO_DEEP : JSON_SHIM_INVALID;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/time.h"
+
+void json_writer_init(struct json_writer *writer, struct buffer *out, bool pretty) {
+    *writer = (struct json_writer){.out = out, .pretty = pretty};
+}
+
+static void put(struct json_writer *writer, struct text text) {
+    if (writer->status == STATUS_OK) writer->status = buffer_append_text(writer->out, text);
+}
+
+static void new_line(struct json_writer *writer) {
+    if (!writer->pretty) return;
+    put(writer, TEXT("\n"));
+    for (uint32_t i = 0; i < writer->depth; i++) put(writer, TEXT("  "));
+}
+
+/* What stands before a key or an item: nothing behind a key, else a comma where needed and the line's indent. */
+static void separate(struct json_writer *writer) {
+    if (writer->after_key) {
+        writer->after_key = false;
+        return;
+    }
+    if (writer->needs_comma) put(writer, TEXT(","));
+    if (writer->depth > 0) new_line(writer);
+}
+
+static void begin(struct json_writer *writer, struct text bracket) {
+    separate(writer);
+    put(writer, bracket);
+    writer->depth++;
+    writer->needs_comma = false;
+}
+
+static void end(struct json_writer *writer, struct text bracket) {
+    writer->depth--;
+    if (writer->needs_comma) new_line(writer);
+    put(writer, bracket);
+    writer->needs_comma = true;
+}
+
+void json_write_object_begin(struct json_writer *writer) {
+    begin(writer, TEXT("{"));
+}
+
+void json_write_object_end(struct json_writer *writer) {
+    end(writer, TEXT("}"));
+}
+
+void json_write_array_begin(struct json_writer *writer) {
+    begin(writer, TEXT("["));
+}
+
+void json_write_array_end(struct json_writer *writer) {
+    end(writer, TEXT("]"));
+}
+
+static void put_escape(struct json_writer *writer, unsigned char c) {
+    char escape[8];
+    switch (c) {
+    case '"': put(writer, TEXT("\\\"")); return;
+    case '\\': put(writer, TEXT("\\\\")); return;
+    case '\n': put(writer, TEXT("\\n")); return;
+    case '\r': put(writer, TEXT("\\r")); return;
+    case '\t': put(writer, TEXT("\\t")); return;
+    default:
+        snprintf(escape, sizeof(escape), "\\u%04x", c);
+        put(writer, (struct text){escape, 6});
+    }
+}
+
+/* Bytes that are no UTF-8 become U+FFFD, each: whatever came in, what goes out is valid JSON. */
+static void put_quoted(struct json_writer *writer, struct text text) {
+    put(writer, TEXT("\""));
+    uint32_t start = 0, i = 0;
+    while (i < text.length) {
+        unsigned char c = (unsigned char)text.at[i];
+        uint32_t length = c < 0x80 ? 1 : text_utf8_length((struct text){text.at + i, text.length - i});
+        if (length > 0 && c >= 0x20 && c != '"' && c != '\\') {
+            i += length;
+            continue;
+        }
+        put(writer, (struct text){text.at + start, i - start});
+        if (length == 0) put(writer, TEXT("\xEF\xBF\xBD"));
+        else put_escape(writer, c);
+        start = ++i;
+    }
+    put(writer, (struct text){text.at + start, i - start});
+    put(writer, TEXT("\""));
+}
+
+void json_write_key_text(struct json_writer *writer, struct text key) {
+    separate(writer);
+    put_quoted(writer, key);
+    put(writer, writer->pretty ? TEXT(": ") : TEXT(":"));
+    writer->after_key = true;
+    writer->needs_comma = false;
+}
+
+void json_write_key(struct json_writer *writer, const char *key) {
+    json_write_key_text(writer, text_from(key));
+}
+
+static void put_value(struct json_writer *writer, struct text text) {
+    separate(writer);
+    put(writer, text);
+    writer->needs_comma = true;
+}
+
+void json_write_text(struct json_writer *writer, struct text text) {
+    separate(writer);
+    put_quoted(writer, text);
+    writer->needs_comma = true;
+}
+
+void json_write_string(struct json_writer *writer, const char *string) {
+    json_write_text(writer, text_from(string));
+}
+
+void json_write_number(struct json_writer *writer, double number) {
+    if (!isfinite(number)) {
+        json_write_null(writer);
+        return;
+    }
+    if (number == 0 && signbit(number)) {
+        put_value(writer, TEXT("-0.0")); /* "-0" would read back as the integer 0 */
+        return;
+    }
+    char digits[40];
+    int length = 0;
+    for (int precision = 15; precision <= 17; precision++) {
+        length = snprintf(digits, sizeof(digits), "%.*g", precision, number);
+        double back;
+        if (text_to_double((struct text){digits, (uint32_t)length}, &back) == STATUS_OK && back == number) break;
+    }
+    put_value(writer, (struct text){digits, (uint32_t)length});
+}
+
+void json_write_integer(struct json_writer *writer, int64_t number) {
+    char digits[24];
+    int length = snprintf(digits, sizeof(digits), "%lld", (long long)number);
+    put_value(writer, (struct text){digits, (uint32_t)length});
+}
+
+void json_write_yes_no(struct json_writer *writer, bool yes) {
+    put_value(writer, yes ? TEXT("true") : TEXT("false"));
+}
+
+void json_write_null(struct json_writer *writer) {
+    put_value(writer, TEXT("null"));
+}
+
+void json_write_time(struct json_writer *writer, int64_t time_ms) {
+    char iso[32];
+    size_t length = time_format(time_ms, iso);
+    json_write_text(writer, (struct text){iso, (uint32_t)length});
+}
+
+enum status json_writer_status(const struct json_writer *writer) {
+    return writer->status;
+}

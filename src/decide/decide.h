@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* decide/decide.h -- the next best action for one customer at one time, with the trace of why.
+ *
+ *   available → consent → eligible → applicable → suitable → contact policies → propensity → arbitration → placement
+ *
+ * priority = propensity × context weight × value × lever − cost, and *nothing* competes at 0 (DOMAIN, Decision). What stops a
+ * treatment is the first stage, in that order, that says no or unknown; the trace tells which, and in words why. A holdout customer is decided
+ * for like any other and the decision is marked withheld. Contact limits and waits are read from the timeline, so there is no counter
+ * that could be wrong. Pure given the profiler's timeline: same (timeline, playbook, lookups, models, t) gives the same decision. */
+#ifndef DECIDE_DECIDE_H
+#define DECIDE_DECIDE_H
+
+#include "learn/learn.h"
+#include "profile/profile.h"
+
+enum stage {
+    STAGE_AVAILABLE, STAGE_CONSENT, STAGE_ELIGIBLE, STAGE_APPLICABLE, STAGE_SUITABLE, STAGE_CONTACT_POLICY,
+    STAGE_PROPENSITY, STAGE_ARBITRATION, STAGE_PLACEMENT, STAGE_OFFERED, STAGE_COUNT
+};
+const char *stage_name(enum stage stage); /* "available", "contact policies", … "offered" */
+
+#define DECISION_TREATMENTS_MAX 1024
+#define DECISION_REASON_BYTES_MAX 400
+
+struct treatment_trace {
+    const struct treatment *treatment;
+    enum stage stopped_at;     /* STAGE_OFFERED where nothing stopped it */
+    double propensity, value, weight, lever, cost, priority; /* value, cost: major units of the playbook's currency; NAN where not reached */
+    const struct policy *policy; /* the contact policy that stopped it */
+    int64_t free_at_ms;        /* when that stage would no longer stop it as things stand; 0: unknown or never */
+    bool unknown;              /* the stage's condition was unknown rather than no */
+};
+
+struct decision {
+    struct customer_id customer;
+    int64_t t_ms;
+    uint32_t trace_count;
+    struct treatment_trace trace[DECISION_TREATMENTS_MAX];
+    uint32_t ranked_count;     /* offered, best first: indices into trace */
+    uint32_t ranked[16];
+    double probability[16];    /* selection probability of each rank: 1 where nothing was left to chance */
+    bool withheld;             /* the customer is in the holdout */
+    bool truncated;            /* more treatments than DECISION_TREATMENTS_MAX were available; the limit is reported */
+    char reason[DECISION_REASON_BYTES_MAX]; /* one sentence for a person, of the first rank or of why nothing is offered */
+};
+
+struct decider; /* one thread's */
+/* models by model index of the playbook; NULL entries: the goal's base rate (`base_rates` by goal index) is the propensity. */
+enum status decider_create(struct decider **out, const struct world *world, struct profiler *profiler,
+                           const struct model *const *models, const double *base_rates) MUST_USE;
+void decider_destroy(struct decider *decider);
+
+/* `timeline`: as of t, by profiler_request. */
+enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms, struct decision *out,
+                            struct error *error) MUST_USE;
+
+/* Is this customer in the holdout? Salted hash of the customer's id: the same for ever. */
+bool holdout_contains(const struct playbook *playbook, struct customer_id customer);
+
+/* The answer of `attune why-not`: appends sentences on what stopped each treatment of `action` (name, or NAME/KEY), and from when
+ * on it would not. */
+enum status decision_why_not(const struct decider *decider, const struct decision *decision, struct text action,
+                             struct buffer *out, struct error *error) MUST_USE;
+/* Decision Made's properties: placement, treatments, probabilities, trace, model, playbook, withheld. Packed. */
+enum status decision_pack(const struct decider *decider, const struct decision *decision, struct packed_writer *writer,
+                          struct buffer *out) MUST_USE;
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* learn/learn.h -- the default learner: binned features, adaptive logistic regression, calibrated.
+ *
+ * Knows nothing of timelines: it is given rows of feature values and labels (a `training_set`) and makes a `model`, an immutable
+ * snapshot that scores rows and says why. The training set is made by trainer.h in the room above, from past treatments and matured
+ * goals, as of the moment of each. Deterministic: same rows, options and seed give the same model, bit for bit. */
+#ifndef LEARN_LEARN_H
+#define LEARN_LEARN_H
+
+#include "base/file.h"
+#include "event/value.h"
+
+#define LEARN_FEATURES_MAX 1024
+#define MODEL_FORMAT_VERSION 1
+
+enum feature_kind { FEATURE_NUMBER, FEATURE_TEXT };
+struct feature {
+    struct text name;
+    enum feature_kind kind;   /* number, money (major units), duration (days), time (days), yes/no (0/1) are numbers */
+};
+
+struct training_set;
+enum status training_set_create(struct training_set **out, const struct feature *features, uint32_t count) MUST_USE;
+void training_set_destroy(struct training_set *set);
+/* One past moment. `values` by feature, any type (text is copied); group: the customer, for intervals; block: what was sent together
+ * (a campaign's hash), for splits; horizon_ms: when the label was known. */
+struct training_row {
+    const struct value *values;
+    bool yes;
+    double weight;            /* 1 */
+    int64_t time_ms, horizon_ms;
+    uint32_t group;
+    uint64_t block;
+};
+enum status training_set_add(struct training_set *set, const struct training_row *row) MUST_USE;
+size_t training_set_count(const struct training_set *set);
+
+struct learn_options {
+    uint64_t seed;
+    uint32_t split_count;     /* rolling splits for the settings, calibration and the report; default 4 */
+};
+
+struct model;
+/* Chooses its settings on rolling splits inside the set (train on rows whose horizon ended before d, validate on those after), fits on
+ * all rows, calibrates on the out-of-time predictions. */
+enum status model_train(struct model **out, const struct training_set *set, const struct learn_options *options,
+                        struct error *error) MUST_USE;
+void model_destroy(struct model *model);
+uint32_t model_feature_count(const struct model *model);
+struct feature model_feature(const struct model *model, uint32_t feature);
+
+/* Calibrated propensity in (0, 1). `values` by the model's features. Any thread; no allocation. */
+double model_score(const struct model *model, const struct value *values);
+/* The features that moved this row's score most, strongest first: log-odds against the average row. */
+struct model_reason { uint32_t feature; double log_odds; };
+uint32_t model_reasons(const struct model *model, const struct value *values, struct model_reason *out, uint32_t max);
+/* Over the training rows: mean absolute log-odds of each feature, strongest first. */
+uint32_t model_importance(const struct model *model, struct model_reason *out, uint32_t max);
+
+/* How good it is on rows that it never saw; every figure with its 95 % interval by bootstrap over groups (Poisson weights, seeded). */
+struct interval { double value, low, high; };
+struct model_metrics {
+    uint64_t rows, yes, groups;
+    struct interval auc, log_loss, calibration_error, top_tenth_gain;
+    double base_rate;
+};
+enum status metrics_of(const double *propensity, const bool *yes, const uint32_t *group, size_t count, uint64_t seed,
+                       struct model_metrics *out) MUST_USE;
+/* Paired: AUC of a minus AUC of b on the same rows, with its interval by group. */
+enum status metrics_auc_difference(const double *a, const double *b, const bool *yes, const uint32_t *group, size_t count,
+                                   uint64_t seed, struct interval *out) MUST_USE;
+/* The rolling-split figures that chose the settings. */
+const struct model_metrics *model_rolling_metrics(const struct model *model);
+
+/* models/NAME@VERSION.model: immutable, checksummed; writing an existing version is STATUS_EXISTS. */
+enum status model_encode(const struct model *model, struct buffer *out) MUST_USE;
+enum status model_decode(struct model **out, struct text bytes, struct error *error) MUST_USE;
+
+#endif

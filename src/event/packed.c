@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event/packed.h"
 
+#include <math.h>
 
 #include "event/packed_cell.h"
 

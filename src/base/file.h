@@ -10,8 +10,10 @@
 
 #include "base/text.h"
 
-struct file;
 struct file_system;
+struct file { /* what every room's handle begins with */
+    struct file_system *fs;
+};
 
 enum file_mode {
     FILE_READ,          /* must exist */
@@ -44,6 +46,8 @@ struct file_system_ops {
     /* Exclusive advisory lock held until file_close; STATUS_LOCKED where another holds it. */
     enum status (*lock)(struct file *, struct error *);
     enum status (*free_bytes)(struct file_system *, const char *path, uint64_t *bytes, struct error *);
+    /* A second name for an immutable file. STATUS_INVALID where the file system has no such thing: copy instead. */
+    enum status (*link)(struct file_system *, const char *from, const char *to, struct error *);
 };
 struct file_system {
     const struct file_system_ops *ops;
@@ -64,6 +68,21 @@ enum status file_size(struct file *file, uint64_t *length, struct error *error) 
 enum status file_truncate(struct file *file, uint64_t length, struct error *error) MUST_USE;
 enum status file_sync(struct file *file, struct error *error) MUST_USE;
 enum status file_lock(struct file *file, struct error *error) MUST_USE;
+
+enum status file_map(struct file_system *fs, const char *path, struct file_mapping *mapping,
+                     struct error *error) MUST_USE;
+void file_unmap(struct file_system *fs, struct file_mapping *mapping); /* a zeroed mapping is allowed */
+enum status file_rename(struct file_system *fs, const char *from, const char *to, struct error *error) MUST_USE;
+enum status file_link(struct file_system *fs, const char *from, const char *to, struct error *error) MUST_USE;
+enum status file_remove(struct file_system *fs, const char *path, struct error *error) MUST_USE;
+enum status file_free_bytes(struct file_system *fs, const char *path, uint64_t *bytes, struct error *error) MUST_USE;
+enum status directory_make(struct file_system *fs, const char *path, struct error *error) MUST_USE;
+enum status directory_sync(struct file_system *fs, const char *path, struct error *error) MUST_USE;
+enum status directory_list(struct file_system *fs, const char *path, struct buffer *names, size_t *count,
+                           struct error *error) MUST_USE;
+#define FILE_PATH_MAX 4096
+/* The directory that holds `path`, "." where it names none. STATUS_LIMIT where it is too long. */
+enum status file_parent(const char *path, char out[FILE_PATH_MAX], struct error *error) MUST_USE;
 
 /* Whole small files. file_replace writes NAME.tmp, syncs it, renames it over NAME and syncs the directory. */
 enum status file_read_all(struct file_system *fs, const char *path, size_t max_bytes, struct buffer *out,

@@ -28,14 +28,18 @@ struct row {
     const struct stored_event *stored;
 };
 
+struct gathered {
+    struct row *rows; /* sorted by customer, time, position */
+    size_t count, next;
+    uint32_t needs;
+    uint64_t wanted[COLUMN_WORDS];
+};
+
 struct memory_reader {
     struct timeline_reader interface;
     size_t count; /* pinned */
     struct arena scratch;
-    struct row *rows; /* of a walk, sorted by customer, time, position */
-    size_t row_count, row_next;
-    struct timeline_request request;
-    uint64_t wanted[COLUMN_WORDS];
+    struct gathered read, walk; /* apart, so that reading a relation does not end a walk */
     struct timeline_column columns[TIMELINE_COLUMNS_MAX];
     const struct stored_event **shown; /* rows of the last timeline */
 };
@@ -72,7 +76,8 @@ static void reader_close(struct timeline_reader *interface) {
     struct memory_reader *reader = (struct memory_reader *)interface;
     if (reader == NULL) return;
     arena_release(&reader->scratch);
-    memory_free(reader->rows);
+    memory_free(reader->read.rows);
+    memory_free(reader->walk.rows);
     memory_free(reader);
 }
 
@@ -104,24 +109,22 @@ static int compare_rows(const void *a, const void *b) {
 
 /* All rows of `customer` (ID_NONE: of everybody in this part), sorted. */
 static enum status gather(struct memory_reader *reader, const struct timeline_request *request, uint32_t customer,
-                          uint32_t part, uint32_t parts) {
+                          uint32_t part, uint32_t parts, struct gathered *out) {
     const struct memory_source *source = source_of(reader);
-    memory_free(reader->rows);
-    reader->row_count = reader->row_next = 0;
-    reader->rows = memory_alloc((reader->count + 1) * sizeof *reader->rows);
-    if (reader->rows == NULL) return STATUS_NO_MEMORY;
+    memory_free(out->rows);
+    *out = (struct gathered){.needs = request->needs};
+    out->rows = memory_alloc((reader->count + 1) * sizeof *out->rows);
+    if (out->rows == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < reader->count; i++) {
         const struct stored_event *stored = &source->events[i];
         if (!is_seen(stored, request->as_of)) continue;
         uint32_t found = customer_of(source, stored->event.persona, request->as_of);
         if (customer == ID_NONE ? found % parts != part : found != customer) continue;
-        reader->rows[reader->row_count++] = (struct row){found, stored};
+        out->rows[out->count++] = (struct row){found, stored};
     }
-    qsort(reader->rows, reader->row_count, sizeof *reader->rows, compare_rows);
-    reader->request = *request;
-    memset(reader->wanted, 0, sizeof reader->wanted);
+    qsort(out->rows, out->count, sizeof *out->rows, compare_rows);
     if (request->columns != NULL && source->columns != NULL) {
-        memcpy(reader->wanted, request->columns, (source->columns->count + 63) / 64 * 8);
+        memcpy(out->wanted, request->columns, (source->columns->count + 63) / 64 * 8);
     }
     return STATUS_OK;
 }
@@ -134,11 +137,12 @@ static enum status packed_of(const struct timeline *timeline, uint32_t row, stru
 
 static const struct timeline_ops row_ops = {.packed = packed_of};
 
-static enum status fill_columns(struct memory_reader *reader, const struct row *rows, uint32_t count) {
+static enum status fill_columns(struct memory_reader *reader, const struct row *rows, uint32_t count,
+                                const uint64_t *wanted) {
     const struct column_set *set = source_of(reader)->columns;
     memset(reader->columns, 0, sizeof reader->columns);
     for (uint32_t c = 0; set != NULL && c < set->count; c++) {
-        if (!(reader->wanted[c / 64] >> (c % 64) & 1)) continue;
+        if (!(wanted[c / 64] >> (c % 64) & 1)) continue;
         void *cells = arena_calloc(&reader->scratch, count, 8);
         if (cells == NULL) return STATUS_NO_MEMORY;
         for (uint32_t i = 0; i < count; i++) {
@@ -173,8 +177,9 @@ static bool arrays_alloc(struct memory_reader *reader, struct row_arrays *arrays
            arrays->source && arrays->channel && reader->shown;
 }
 
-static enum status show(struct memory_reader *reader, const struct row *rows, size_t row_count,
-                        struct timeline *out) {
+static enum status show(struct memory_reader *reader, const struct gathered *gathered, size_t first,
+                        size_t row_count, struct timeline *out) {
+    const struct row *rows = gathered->rows + first;
     bool truncated = row_count > TIMELINE_EVENTS_MAX;
     if (truncated) rows += row_count - TIMELINE_EVENTS_MAX;
     uint32_t count = (uint32_t)(truncated ? TIMELINE_EVENTS_MAX : row_count);
@@ -192,9 +197,9 @@ static enum status show(struct memory_reader *reader, const struct row *rows, si
         arrays.channel[i] = event->channel;
         reader->shown[i] = rows[i].stored;
     }
-    if (fill_columns(reader, rows, count) != STATUS_OK) return STATUS_NO_MEMORY;
+    if (fill_columns(reader, rows, count, gathered->wanted) != STATUS_OK) return STATUS_NO_MEMORY;
     const struct column_set *set = source_of(reader)->columns;
-    uint32_t needs = reader->request.needs;
+    uint32_t needs = gathered->needs;
     *out = (struct timeline){
         .customer = {rows[0].customer}, .count = count, .time_ms = arrays.time_ms, .type = arrays.type,
         .channel = needs & TIMELINE_CHANNEL ? arrays.channel : NULL,
@@ -227,10 +232,11 @@ static enum status reader_read(struct timeline_reader *interface, struct custome
     struct memory_reader *reader = (struct memory_reader *)interface;
     uint32_t found = survivor(source_of(reader), customer.value, request->as_of);
     if (found != ID_NONE) {
-        if (gather(reader, request, found, 0, 1) != STATUS_OK) return no_memory(error);
-        size_t count = reader->row_count;
-        reader->row_count = 0; /* ends a walk under way */
-        if (count > 0) return show(reader, reader->rows, count, out) == STATUS_OK ? STATUS_OK : no_memory(error);
+        struct gathered *rows = &reader->read;
+        if (gather(reader, request, found, 0, 1, rows) != STATUS_OK) return no_memory(error);
+        if (rows->count > 0) {
+            return show(reader, rows, 0, rows->count, out) == STATUS_OK ? STATUS_OK : no_memory(error);
+        }
     }
     return error_set(error, STATUS_NOT_FOUND, "no customer C%u", customer.value);
 }
@@ -238,17 +244,18 @@ static enum status reader_read(struct timeline_reader *interface, struct custome
 static enum status reader_walk(struct timeline_reader *interface, const struct timeline_request *request,
                                uint32_t part, uint32_t parts, struct error *error) {
     struct memory_reader *reader = (struct memory_reader *)interface;
-    enum status status = gather(reader, request, ID_NONE, part, parts == 0 ? 1 : parts);
+    enum status status = gather(reader, request, ID_NONE, part, parts == 0 ? 1 : parts, &reader->walk);
     return status == STATUS_OK ? STATUS_OK : no_memory(error);
 }
 
 static enum status reader_next(struct timeline_reader *interface, struct timeline *out, struct error *error) {
     struct memory_reader *reader = (struct memory_reader *)interface;
-    size_t first = reader->row_next, end = first;
-    if (first >= reader->row_count) return STATUS_END;
-    while (end < reader->row_count && reader->rows[end].customer == reader->rows[first].customer) end++;
-    reader->row_next = end;
-    enum status status = show(reader, reader->rows + first, end - first, out);
+    struct gathered *walk = &reader->walk;
+    size_t first = walk->next, end = first;
+    if (first >= walk->count) return STATUS_END;
+    while (end < walk->count && walk->rows[end].customer == walk->rows[first].customer) end++;
+    walk->next = end;
+    enum status status = show(reader, walk, first, end - first, out);
     return status == STATUS_OK ? STATUS_OK : no_memory(error);
 }
 

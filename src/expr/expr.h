@@ -13,7 +13,7 @@
  * Bounded: no loops, at most one step along a relation. Point in time: an evaluation at t uses rows that happened by t
  * and were known by t, and nothing else; windows are half-open, (t − window, t].
  *
- * A program is immutable and may be evaluated by any number of threads, each with its own scratch. docs/language.md is the reference;
+ * A program borrows schema->symbols and schema->context: they must outlive it. It is immutable and may be evaluated by any number of threads, each with its own scratch. docs/language.md is the reference;
  * it and the parser's tests read the same table of examples. */
 #ifndef EXPR_EXPR_H
 #define EXPR_EXPR_H
@@ -52,7 +52,8 @@ struct expr_schema {
     enum status (*lookup)(void *context, struct text lookup, struct text field, const struct text *available,
                           uint32_t available_count, uint32_t *lookup_index, struct text *key, struct expr_name *out);
     enum status (*relation)(void *context, struct text kind, uint32_t *index);
-    /* All names of a kind of thing, for suggestions: 'e'vents, 'p'roperties of an event, 't'raits, 'a'ttributes, 'r'elations. */
+    /* All names of a kind of thing, for suggestions and for joins: 'e'vents, 'p'roperties of an event, 'f'ields of the lists of an
+     * event, 't'raits, 'a'ttributes, 'r'elations, 'l'ookups. event_type SYMBOL_NONE: of any event. Returns how many were written. */
     size_t (*names)(void *context, char kind, uint32_t event_type, struct text *out, size_t max);
     bool (*is_visit)(void *context, uint32_t event_type); /* does an event of this type belong to visits? */
 };
@@ -75,6 +76,10 @@ struct expr_use {
 
 enum status expr_compile(struct arena *arena, const struct expr_schema *schema, struct text source,
                          struct expr_program **out, struct expr_error *error) MUST_USE;
+/* An expression about one event: a goal's `where` and `value`. Bare names are properties of `event_type` (SYMBOL_NONE: of any event),
+ * else fields of a lookup joined by one of them, else traits; no aggregates. Evaluated by expr_eval_row, never by expr_eval. */
+enum status expr_compile_row(struct arena *arena, const struct expr_schema *schema, uint32_t event_type, struct text source,
+                             struct expr_program **out, struct expr_error *error) MUST_USE;
 enum value_type expr_type(const struct expr_program *program);
 bool expr_uses_treatment(const struct expr_program *program); /* reads action.… or a trait of a treatment */
 bool expr_uses_relation(const struct expr_program *program);
@@ -112,5 +117,7 @@ struct expr_env {
 
 /* The value at t; its text and lists are borrowed from timeline, lookups, attributes or scratch. Never fails. */
 struct value expr_eval(const struct expr_program *program, struct expr_env *env);
+/* The value on one row of env->timeline, whatever its time: the caller chose the row. Traits and lookups are those of env, at env->t_ms. */
+struct value expr_eval_row(const struct expr_program *program, struct expr_env *env, uint32_t row);
 
 #endif

@@ -39,12 +39,19 @@ const struct value *profile_at(struct profiler *profiler, const struct timeline 
 const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment);
 /* Any expression of the playbook against the state of the last profile_at / profile_with. */
 struct value profile_eval(struct profiler *profiler, const struct expr_program *program);
-/* A goal's row expressions against row `row` of the timeline, with this treatment's attributes (or NULL). */
+/* An expression of a goal on one row of a timeline, with this treatment's attributes (or NULL), without touching the traits. */
 struct value profile_eval_row(struct profiler *profiler, const struct expr_program *program, uint32_t row,
-                              const struct treatment *treatment);
+                              const struct timeline *timeline, const struct treatment *treatment, int64_t t_ms);
+/* A constant expression of a treatment (`until`, `available`) at t, without touching the traits. */
+struct value profile_eval_for(struct profiler *profiler, const struct expr_program *program,
+                              const struct timeline *timeline, const struct treatment *treatment, int64_t t_ms);
+
+/* The property by which an order and its return name each other: order_id; SYMBOL_NONE where no event has it. */
+uint32_t profiler_order_id(const struct profiler *profiler);
 
 /* Consent and opt-in as of t: three-valued as a value of yes/no (unknown where never said). */
-struct value profile_consent(struct profiler *profiler, const struct timeline *timeline, int64_t t_ms, struct text purpose);
-struct value profile_opt_in(struct profiler *profiler, const struct timeline *timeline, int64_t t_ms, uint32_t channel);
+struct value profile_consent(const struct timeline *timeline, int64_t t_ms, struct text purpose);
+struct value profile_opt_in(const struct profiler *profiler, const struct timeline *timeline, int64_t t_ms,
+                            uint32_t channel);
 
 #endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile/profile.h"
+
+#include "base/memory.h"
+#include "profile/consent.h"
+#include "profile/related.h"
+
+#define SCRATCH_BYTES_MAX (16u << 20)
+
+struct profiler {
+    const struct world *world;
+    struct arena scratch;
+    struct expr_env env;
+    struct value *values;       /* by trait index */
+    struct value *friend_values; /* the same, for the related customer under evaluation */
+    uint32_t *of_treatment;     /* traits of a treatment, in evaluation order */
+    uint32_t of_treatment_count;
+    struct related_walk related;
+    uint64_t columns[TIMELINE_COLUMNS_MAX / 64];
+    uint32_t needs;
+};
+
+static const struct lookup_table *lookup_for(void *context, uint32_t lookup, int64_t t_ms) {
+    const struct world *world = ((struct profiler *)context)->world;
+    return world->lookup ? world->lookup(world->context, lookup, t_ms) : NULL;
+}
+
+static enum status related_for(void *context, uint32_t relation, int64_t t_ms, uint64_t *cursor,
+                               struct timeline *out) {
+    struct profiler *profiler = context;
+    return related_next(&profiler->related, relation, t_ms, cursor, out);
+}
+
+/* A trait on a friend's timeline, with the traits that it reads before it. No second step along a relation, no treatment. */
+static struct value trait_of_friend(void *context, uint32_t index, const struct timeline *timeline,
+                                    int64_t t_ms) {
+    struct profiler *profiler = context;
+    const struct trait *trait = &profiler->world->playbook->traits[index];
+    if (trait->of_treatment || expr_uses_relation(trait->program)) return value_unknown();
+    uint32_t reads[64];
+    uint32_t count = expr_traits(trait->program, reads, 64);
+    for (uint32_t i = 0; i < count && i < 64; i++) {
+        profiler->friend_values[reads[i]] = trait_of_friend(context, reads[i], timeline, t_ms);
+    }
+    struct expr_env env = profiler->env;
+    env.timeline = timeline;
+    env.t_ms = t_ms;
+    env.traits = profiler->friend_values;
+    env.attributes = NULL;
+    env.related = NULL;
+    struct value value = expr_eval(trait->program, &env);
+    profiler->env.limit_reached |= env.limit_reached;
+    return value;
+}
+
+static void need(struct profiler *profiler, const struct expr_program *program) {
+    if (program != NULL) expr_needs(program, profiler->columns, &profiler->needs);
+}
+
+static void collect_needs(struct profiler *profiler) {
+    const struct playbook *playbook = profiler->world->playbook;
+    for (uint32_t i = 0; i < playbook->trait_count; i++) need(profiler, playbook->traits[i].program);
+    for (uint32_t i = 0; i < playbook->scenario_count; i++) need(profiler, playbook->scenarios[i].when);
+    for (uint32_t i = 0; i < playbook->goal_count; i++) {
+        need(profiler, playbook->goals[i].where);
+        need(profiler, playbook->goals[i].until);
+        need(profiler, playbook->goals[i].value);
+    }
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        const struct action *action = &playbook->actions[i];
+        need(profiler, action->available);
+        need(profiler, action->eligible);
+        need(profiler, action->applicable);
+        need(profiler, action->suitable);
+    }
+    profiler->needs |= TIMELINE_CHANNEL | TIMELINE_PACKED;
+}
+
+enum status profiler_create(struct profiler **out, const struct world *world) {
+    uint32_t trait_count = world->playbook->trait_count;
+    struct profiler *profiler = memory_calloc(1, sizeof *profiler);
+    if (profiler == NULL) return STATUS_NO_MEMORY;
+    profiler->world = world;
+    arena_init(&profiler->scratch, SCRATCH_BYTES_MAX);
+    related_init(&profiler->related, world);
+    profiler->values = memory_calloc(trait_count + 1, sizeof *profiler->values);
+    profiler->friend_values = memory_calloc(trait_count + 1, sizeof *profiler->friend_values);
+    profiler->of_treatment = memory_calloc(trait_count + 1, sizeof *profiler->of_treatment);
+    if (profiler->values == NULL || profiler->friend_values == NULL || profiler->of_treatment == NULL) {
+        profiler_destroy(profiler);
+        return STATUS_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < trait_count; i++) {
+        if (world->playbook->traits[i].of_treatment) {
+            profiler->of_treatment[profiler->of_treatment_count++] = i;
+        }
+    }
+    collect_needs(profiler);
+    profiler->env = (struct expr_env){
+        .traits = profiler->values,
+        .context = profiler,
+        .lookup = lookup_for,
+        .related = related_for,
+        .related_trait = trait_of_friend,
+        .scratch = &profiler->scratch,
+    };
+    *out = profiler;
+    return STATUS_OK;
+}
+
+void profiler_destroy(struct profiler *profiler) {
+    if (profiler == NULL) return;
+    related_release(&profiler->related);
+    arena_release(&profiler->scratch);
+    memory_free(profiler->values);
+    memory_free(profiler->friend_values);
+    memory_free(profiler->of_treatment);
+    memory_free(profiler);
+}
+
+struct timeline_request profiler_request(struct profiler *profiler, struct as_of as_of, bool all_times) {
+    struct timeline_request request = {
+        .as_of = as_of,
+        .needs = profiler->needs | (all_times ? TIMELINE_KNOWN : 0u),
+        .columns = profiler->columns,
+    };
+    profiler->related.request = request;
+    memcpy(profiler->related.columns, profiler->columns, sizeof profiler->columns);
+    return request;
+}
+
+const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline, int64_t t_ms) {
+    const struct playbook *playbook = profiler->world->playbook;
+    arena_clear(&profiler->scratch);
+    profiler->env.timeline = timeline;
+    profiler->env.t_ms = t_ms;
+    profiler->env.attributes = NULL;
+    profiler->related.customer = timeline;
+    for (uint32_t i = 0; i < playbook->trait_count; i++) {
+        const struct trait *trait = &playbook->traits[i];
+        profiler->values[i] =
+            trait->of_treatment ? value_unknown() : expr_eval(trait->program, &profiler->env);
+    }
+    return profiler->values;
+}
+
+const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment) {
+    profiler->env.attributes = treatment ? treatment->attributes : NULL;
+    for (uint32_t i = 0; i < profiler->of_treatment_count; i++) {
+        uint32_t index = profiler->of_treatment[i];
+        const struct trait *trait = &profiler->world->playbook->traits[index];
+        profiler->values[index] =
+            treatment ? expr_eval(trait->program, &profiler->env) : value_unknown();
+    }
+    return profiler->values;
+}
+
+struct value profile_eval(struct profiler *profiler, const struct expr_program *program) {
+    return expr_eval(program, &profiler->env);
+}
+
+struct value profile_eval_row(struct profiler *profiler, const struct expr_program *program, uint32_t row,
+                              const struct timeline *timeline, const struct treatment *treatment, int64_t t_ms) {
+    struct expr_env env = profiler->env;
+    env.timeline = timeline;
+    env.t_ms = t_ms;
+    env.attributes = treatment ? treatment->attributes : NULL;
+    return expr_eval_row(program, &env, row);
+}
+
+struct value profile_eval_for(struct profiler *profiler, const struct expr_program *program,
+                              const struct timeline *timeline, const struct treatment *treatment, int64_t t_ms) {
+    struct expr_env env = profiler->env;
+    env.timeline = timeline;
+    env.t_ms = t_ms;
+    env.attributes = treatment ? treatment->attributes : NULL;
+    return expr_eval(program, &env);
+}
+
+uint32_t profiler_order_id(const struct profiler *profiler) {
+    return symbol_find(profiler->world->symbols, SYMBOL_PROPERTY, TEXT("order_id"));
+}
+
+struct value profile_consent(const struct timeline *timeline, int64_t t_ms, struct text purpose) {
+    return consent_at(timeline, t_ms, purpose);
+}
+
+struct value profile_opt_in(const struct profiler *profiler, const struct timeline *timeline, int64_t t_ms,
+                            uint32_t channel) {
+    return opt_in_at(timeline, t_ms, symbol_text(profiler->world->symbols, SYMBOL_CHANNEL, channel));
+}

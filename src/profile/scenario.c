@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The interval needs, for each customer, how its rows push the index. That push is linear in the customer's vector of counts a
+ * landmark (rows and goals, inside and outside), so one walk that adds up the outer products of these vectors is enough: the weights,
+ * which depend on the final rates, are applied to the sum. Memory is flat, whatever the number of customers. */
+#include "profile/scenario.h"
+
+#include <math.h>
+
+#include "base/memory.h"
+#include "profile/walk.h"
+
+#define LANDMARKS_MAX 60
+#define CELLS 4 /* a landmark's counts of one customer: */
+enum cell { ROWS_INSIDE, YES_INSIDE, ROWS_OUTSIDE, YES_OUTSIDE };
+#define GOALS_MIN 5 /* fewer in either group: the index is unknown */
+
+struct pair_sums { /* one scenario × goal */
+    double count[LANDMARKS_MAX * CELLS];
+    double *products; /* [width][width], upper triangle */
+    uint64_t customers_inside, customers_outside;
+};
+
+struct part_sums {
+    const struct world *world;
+    const int64_t *landmarks;
+    uint32_t landmark_count;
+    int64_t now_ms;
+    struct pair_sums *pairs;
+    uint8_t *states; /* of the customer at hand: [pair][landmark], a bit a cell */
+};
+
+static uint32_t pair_count(const struct playbook *playbook) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < playbook->scenario_count; i++) count += playbook->scenarios[i].goal_count;
+    return count;
+}
+
+/* ---- one customer ---- */
+
+static bool was_active(const struct world *world, const struct timeline *timeline, int64_t t_ms) {
+    const struct expr_schema *schema = &world->playbook->schema;
+    int64_t from_ms = t_ms - world->playbook->landmarks.active_within_ms;
+    for (uint32_t row = timeline_upper_bound(timeline, t_ms); row-- > 0;) {
+        if (timeline->time_ms[row] <= from_ms) return false;
+        if (timeline_known(timeline, row, t_ms) && schema->is_visit(schema->context, timeline->type[row])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge_landmark(struct part_sums *sums, struct profiler *profiler, const struct timeline *timeline,
+                           uint32_t landmark) {
+    const struct playbook *playbook = sums->world->playbook;
+    int64_t t_ms = sums->landmarks[landmark];
+    profile_at(profiler, timeline, t_ms);
+    uint32_t pair = 0;
+    for (uint32_t s = 0; s < playbook->scenario_count; s++) {
+        const struct scenario *scenario = &playbook->scenarios[s];
+        struct value in = profile_eval(profiler, scenario->when);
+        bool inside = in.type == VALUE_YES_NO && in.yes;
+        for (uint32_t g = 0; g < scenario->goal_count; g++, pair++) {
+            struct outcome_detail detail = outcome_of(profiler, timeline, &playbook->goals[scenario->goals[g]],
+                                                      NULL, t_ms, sums->now_ms);
+            bool yes = detail.outcome == OUTCOME_YES;
+            sums->states[pair * sums->landmark_count + landmark] =
+                (uint8_t)(inside ? 1 | yes << 1 : 4 | yes << 3);
+        }
+    }
+}
+
+static void add_products(struct pair_sums *pair, uint32_t width, const uint8_t *states) {
+    uint32_t set[LANDMARKS_MAX * 2];
+    uint32_t set_count = 0;
+    bool inside = false, outside = false;
+    for (uint32_t i = 0; i < width; i++) {
+        if (!(states[i / CELLS] >> (i % CELLS) & 1)) continue;
+        pair->count[i] += 1;
+        inside |= i % CELLS == ROWS_INSIDE;
+        outside |= i % CELLS == ROWS_OUTSIDE;
+        set[set_count++] = i;
+    }
+    for (uint32_t a = 0; a < set_count; a++) {
+        for (uint32_t b = a; b < set_count; b++) pair->products[set[a] * width + set[b]] += 1;
+    }
+    pair->customers_inside += inside;
+    pair->customers_outside += outside;
+}
+
+static enum status visit_customer(void *state, struct profiler *profiler, const struct timeline *timeline,
+                                  struct error *error) {
+    (void)error;
+    struct part_sums *sums = state;
+    uint32_t pairs = pair_count(sums->world->playbook);
+    memset(sums->states, 0, (size_t)pairs * sums->landmark_count);
+    bool any = false;
+    for (uint32_t k = 0; k < sums->landmark_count; k++) {
+        if (!was_active(sums->world, timeline, sums->landmarks[k])) continue;
+        judge_landmark(sums, profiler, timeline, k);
+        any = true;
+    }
+    if (!any) return STATUS_OK;
+    for (uint32_t p = 0; p < pairs; p++) {
+        add_products(&sums->pairs[p], sums->landmark_count * CELLS, sums->states + p * sums->landmark_count);
+    }
+    return STATUS_OK;
+}
+
+/* ---- the landmarks ---- */
+
+static enum status visit_earliest(void *state, struct profiler *profiler, const struct timeline *timeline,
+                                  struct error *error) {
+    (void)profiler;
+    (void)error;
+    int64_t *earliest_ms = state;
+    uint32_t row = timeline_upper_bound(timeline, TIME_ALWAYS);
+    if (row < timeline->count && timeline->time_ms[row] < *earliest_ms) *earliest_ms = timeline->time_ms[row];
+    return STATUS_OK;
+}
+
+static enum status earliest_event(const struct world *world, int64_t now_ms, int64_t *earliest_ms,
+                                  struct error *error) {
+    int64_t earliest[WALK_THREADS_MAX];
+    void *parts[WALK_THREADS_MAX];
+    for (uint32_t i = 0; i < WALK_THREADS_MAX; i++) {
+        earliest[i] = now_ms;
+        parts[i] = &earliest[i];
+    }
+    struct walk_plan plan = {.world = world, .as_of = {now_ms, POSITION_NOW}, .threads = 1,
+                             .visit = visit_earliest, .parts = parts};
+    enum status status = walk_customers(&plan, error);
+    *earliest_ms = earliest[0];
+    return status;
+}
+
+/* The longest time until a goal of some scenario has matured. */
+static int64_t maturing_ms(const struct playbook *playbook) {
+    int64_t longest_ms = 0;
+    for (uint32_t s = 0; s < playbook->scenario_count; s++) {
+        for (uint32_t g = 0; g < playbook->scenarios[s].goal_count; g++) {
+            const struct goal *goal = &playbook->goals[playbook->scenarios[s].goals[g]];
+            int64_t needs_ms = goal->within_ms + goal->arrives_ms;
+            if (needs_ms > longest_ms) longest_ms = needs_ms;
+        }
+    }
+    return longest_ms;
+}
+
+static enum status choose_landmarks(const struct world *world, const struct scenario_options *options,
+                                    int64_t *landmarks, uint32_t *count, struct error *error) {
+    const struct landmark_rule *rule = &world->playbook->landmarks;
+    int64_t from_ms = options->from_ms;
+    if (from_ms == 0) {
+        enum status status = earliest_event(world, options->now_ms, &from_ms, error);
+        if (status != STATUS_OK) return status;
+        from_ms += rule->active_within_ms;
+    }
+    int64_t last_ms = options->now_ms - maturing_ms(world->playbook);
+    *count = 0;
+    for (int64_t t_ms = last_ms; t_ms >= from_ms && *count < LANDMARKS_MAX; t_ms -= rule->every_ms) {
+        landmarks[(*count)++] = t_ms;
+    }
+    if (*count > 0) return STATUS_OK;
+    return error_set(error, STATUS_INVALID,
+                     "the data is too short to measure scenarios: no date lies a whole `active_within` after the "
+                     "first event and a whole goal horizon before now; shorten `landmarks:` or the goals' `within`");
+}
+
+/* ---- the figures ---- */
+
+struct figures {
+    double weight[LANDMARKS_MAX]; /* share of the rows inside */
+    double rate_outside[LANDMARKS_MAX];
+    double rows_inside;
+    bool usable[LANDMARKS_MAX];   /* others to compare with exist */
+};
+
+static void standardise(const struct pair_sums *pair, uint32_t landmarks, struct figures *figures,
+                        struct scenario_result *result) {
+    *figures = (struct figures){0};
+    double yes_inside = 0;
+    for (uint32_t k = 0; k < landmarks; k++) {
+        const double *count = pair->count + k * CELLS;
+        figures->usable[k] = count[ROWS_OUTSIDE] > 0;
+        result->rows_inside += (uint64_t)count[ROWS_INSIDE];
+        result->rows_outside += (uint64_t)count[ROWS_OUTSIDE];
+        result->yes_inside += (uint64_t)count[YES_INSIDE];
+        result->yes_outside += (uint64_t)count[YES_OUTSIDE];
+        if (!figures->usable[k]) continue;
+        figures->rows_inside += count[ROWS_INSIDE];
+        figures->rate_outside[k] = count[YES_OUTSIDE] / count[ROWS_OUTSIDE];
+        yes_inside += count[YES_INSIDE];
+    }
+    result->rate_inside = figures->rows_inside > 0 ? yes_inside / figures->rows_inside : NAN;
+    result->rate_outside = figures->rows_inside > 0 ? 0 : NAN;
+    for (uint32_t k = 0; k < landmarks && figures->rows_inside > 0; k++) {
+        figures->weight[k] = figures->usable[k] ? pair->count[k * CELLS + ROWS_INSIDE] / figures->rows_inside : 0;
+        result->rate_outside += figures->weight[k] * figures->rate_outside[k];
+    }
+}
+
+/* How much one more of each count moves log(index): the influence weights (delta method). */
+static void influences(const struct pair_sums *pair, uint32_t landmarks, const struct figures *figures,
+                       const struct scenario_result *result, double *weights) {
+    for (uint32_t k = 0; k < landmarks; k++) {
+        double *w = weights + k * CELLS;
+        w[ROWS_INSIDE] = w[YES_INSIDE] = w[ROWS_OUTSIDE] = w[YES_OUTSIDE] = 0;
+        if (!figures->usable[k]) continue;
+        double outside = pair->count[k * CELLS + ROWS_OUTSIDE] * result->rate_outside;
+        w[ROWS_INSIDE] = -figures->rate_outside[k] / result->rate_outside / figures->rows_inside;
+        w[YES_INSIDE] = 1 / (result->rate_inside * figures->rows_inside);
+        w[ROWS_OUTSIDE] = figures->weight[k] * figures->rate_outside[k] / outside;
+        w[YES_OUTSIDE] = -figures->weight[k] / outside;
+    }
+}
+
+static double clustered_variance(const struct pair_sums *pair, uint32_t width, const double *weights) {
+    double variance = 0;
+    for (uint32_t a = 0; a < width; a++) {
+        for (uint32_t b = a; b < width; b++) {
+            double term = weights[a] * weights[b] * pair->products[a * width + b];
+            variance += a == b ? term : 2 * term;
+        }
+    }
+    return variance;
+}
+
+static void conclude(const struct pair_sums *pair, uint32_t landmarks, struct scenario_result *result) {
+    struct figures figures;
+    standardise(pair, landmarks, &figures, result);
+    result->customers_inside = pair->customers_inside;
+    result->customers_outside = pair->customers_outside;
+    result->index = result->low = result->high = NAN;
+    if (result->yes_inside < GOALS_MIN || result->yes_outside < GOALS_MIN) return;
+    if (!(result->rate_inside > 0 && result->rate_outside > 0)) return;
+    double weights[LANDMARKS_MAX * CELLS];
+    influences(pair, landmarks, &figures, result, weights);
+    double half = 1.959964 * sqrt(clustered_variance(pair, landmarks * CELLS, weights));
+    result->index = result->rate_inside / result->rate_outside;
+    result->low = result->index * exp(-half);
+    result->high = result->index * exp(half);
+}
+
+/* ---- the whole ---- */
+
+static void release_sums(struct part_sums *sums, uint32_t pairs) {
+    for (uint32_t p = 0; sums->pairs != NULL && p < pairs; p++) memory_free(sums->pairs[p].products);
+    memory_free(sums->pairs);
+    memory_free(sums->states);
+}
+
+static enum status init_sums(struct part_sums *sums, uint32_t pairs) {
+    size_t width = (size_t)sums->landmark_count * CELLS;
+    sums->pairs = memory_calloc(pairs, sizeof *sums->pairs);
+    sums->states = memory_calloc(pairs, sums->landmark_count);
+    if (sums->pairs == NULL || sums->states == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t p = 0; p < pairs; p++) {
+        sums->pairs[p].products = memory_calloc(width * width, sizeof(double));
+        if (sums->pairs[p].products == NULL) return STATUS_NO_MEMORY;
+    }
+    return STATUS_OK;
+}
+
+static void add_sums(struct part_sums *into, const struct part_sums *from, uint32_t pairs) {
+    uint32_t width = into->landmark_count * CELLS;
+    for (uint32_t p = 0; p < pairs; p++) {
+        struct pair_sums *a = &into->pairs[p];
+        const struct pair_sums *b = &from->pairs[p];
+        for (uint32_t i = 0; i < width; i++) a->count[i] += b->count[i];
+        for (uint32_t i = 0; i < width * width; i++) a->products[i] += b->products[i];
+        a->customers_inside += b->customers_inside;
+        a->customers_outside += b->customers_outside;
+    }
+}
+
+static enum status measure(const struct world *world, const struct scenario_options *options,
+                           struct part_sums *sums, uint32_t threads, struct error *error) {
+    void *parts[WALK_THREADS_MAX];
+    for (uint32_t i = 0; i < threads; i++) parts[i] = &sums[i];
+    struct walk_plan plan = {
+        .world = world,
+        .as_of = {options->now_ms, POSITION_NOW},
+        .all_times = true,
+        .threads = threads,
+        .visit = visit_customer,
+        .parts = parts,
+        .progress = options->progress,
+        .context = options->context,
+    };
+    return walk_customers(&plan, error);
+}
+
+static void write_results(const struct playbook *playbook, const struct part_sums *sums,
+                          struct scenario_result *results) {
+    uint32_t pair = 0;
+    for (uint32_t s = 0; s < playbook->scenario_count; s++) {
+        for (uint32_t g = 0; g < playbook->scenarios[s].goal_count; g++, pair++) {
+            results[pair].scenario = s;
+            results[pair].goal = playbook->scenarios[s].goals[g];
+            results[pair].landmark_count = sums->landmark_count;
+            results[pair].last_landmark_ms = sums->landmarks[0];
+            results[pair].first_landmark_ms = sums->landmarks[sums->landmark_count - 1];
+            conclude(&sums->pairs[pair], sums->landmark_count, &results[pair]);
+        }
+    }
+}
+
+enum status scenario_measure(const struct world *world, const struct scenario_options *options,
+                             struct scenario_result **results, size_t *count, struct error *error) {
+    uint32_t pairs = pair_count(world->playbook);
+    uint32_t threads = options->threads == 0 ? 1 : options->threads;
+    if (threads > WALK_THREADS_MAX) threads = WALK_THREADS_MAX;
+    int64_t landmarks[LANDMARKS_MAX];
+    uint32_t landmark_count;
+    *results = NULL;
+    *count = 0;
+    if (pairs == 0) return STATUS_OK;
+    enum status status = choose_landmarks(world, options, landmarks, &landmark_count, error);
+    if (status != STATUS_OK) return status;
+    struct part_sums sums[WALK_THREADS_MAX] = {0};
+    for (uint32_t i = 0; i < threads && status == STATUS_OK; i++) {
+        sums[i] = (struct part_sums){.world = world, .landmarks = landmarks, .landmark_count = landmark_count,
+                                     .now_ms = options->now_ms};
+        status = init_sums(&sums[i], pairs);
+    }
+    if (status == STATUS_OK) status = measure(world, options, sums, threads, error);
+    for (uint32_t i = 1; i < threads && status == STATUS_OK; i++) add_sums(&sums[0], &sums[i], pairs);
+    if (status == STATUS_OK) {
+        *results = memory_calloc(pairs, sizeof **results);
+        if (*results == NULL) status = STATUS_NO_MEMORY;
+    }
+    if (status == STATUS_OK) {
+        write_results(world->playbook, &sums[0], *results);
+        *count = pairs;
+    }
+    for (uint32_t i = 0; i < threads; i++) release_sums(&sums[i], pairs);
+    return status;
+}

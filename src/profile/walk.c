@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile/walk.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define PROGRESS_EVERY 256
+
+struct shared {
+    const struct walk_plan *plan;
+    struct as_of as_of;
+    pthread_mutex_t progress;
+    _Atomic uint64_t done;
+    _Atomic bool stop;
+};
+
+struct part {
+    struct shared *shared;
+    struct timeline_reader *reader;
+    uint32_t index, count;
+    enum status status;
+    struct error error;
+};
+
+static void tell_progress(struct shared *shared, uint64_t more) {
+    uint64_t done = atomic_fetch_add(&shared->done, more) + more;
+    if (shared->plan->progress == NULL) return;
+    pthread_mutex_lock(&shared->progress);
+    shared->plan->progress(shared->plan->context, done);
+    pthread_mutex_unlock(&shared->progress);
+}
+
+static enum status visit_all(struct part *part, struct profiler *profiler) {
+    const struct walk_plan *plan = part->shared->plan;
+    const struct timeline_source_ops *ops = plan->world->source->ops;
+    struct timeline_request request = profiler_request(profiler, part->shared->as_of, plan->all_times);
+    if (plan->all_times) request.as_of.t_ms = INT64_MAX;
+    enum status status = ops->walk(part->reader, &request, part->index, part->count, &part->error);
+    uint64_t since_told = 0;
+    struct timeline timeline;
+    while (status == STATUS_OK && !atomic_load(&part->shared->stop)) {
+        status = ops->next(part->reader, &timeline, &part->error);
+        if (status != STATUS_OK) break;
+        status = plan->visit(plan->parts[part->index], profiler, &timeline, &part->error);
+        if (++since_told < PROGRESS_EVERY) continue;
+        tell_progress(part->shared, since_told);
+        since_told = 0;
+    }
+    tell_progress(part->shared, since_told);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static void *run_part(void *argument) {
+    struct part *part = argument;
+    struct profiler *profiler = NULL;
+    part->status = profiler_create(&profiler, part->shared->plan->world);
+    if (part->status == STATUS_OK) part->status = visit_all(part, profiler);
+    profiler_destroy(profiler);
+    if (part->status != STATUS_OK) atomic_store(&part->shared->stop, true);
+    return NULL;
+}
+
+static void run_parts(struct part *parts, uint32_t count) {
+    pthread_t threads[WALK_THREADS_MAX];
+    bool started[WALK_THREADS_MAX] = {false};
+    for (uint32_t i = 1; i < count; i++) {
+        started[i] = pthread_create(&threads[i], NULL, run_part, &parts[i]) == 0;
+    }
+    run_part(&parts[0]);
+    for (uint32_t i = 1; i < count; i++) {
+        if (started[i]) pthread_join(threads[i], NULL);
+        else run_part(&parts[i]); /* no thread to be had: the share is walked here */
+    }
+}
+
+enum status walk_customers(const struct walk_plan *plan, struct error *error) {
+    const struct timeline_source_ops *ops = plan->world->source->ops;
+    uint32_t count = plan->threads == 0 ? 1 : plan->threads;
+    if (count > WALK_THREADS_MAX) count = WALK_THREADS_MAX;
+    struct shared shared = {.plan = plan, .as_of = plan->as_of, .progress = PTHREAD_MUTEX_INITIALIZER};
+    struct part parts[WALK_THREADS_MAX] = {0};
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        parts[i] = (struct part){.shared = &shared, .index = i, .count = count};
+        status = ops->reader_open(plan->world->source, &parts[i].reader, error);
+        if (status != STATUS_OK) break;
+        uint64_t position = ops->position(parts[i].reader);
+        if (shared.as_of.position > position) shared.as_of.position = position;
+    }
+    if (status == STATUS_OK) run_parts(parts, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (parts[i].reader != NULL) ops->reader_close(parts[i].reader);
+        if (status != STATUS_OK || parts[i].status == STATUS_OK) continue;
+        status = parts[i].status;
+        if (error != NULL) *error = parts[i].error;
+    }
+    return status;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* profile/walk.h -- every customer once, on several threads, each with its own reader and profiler.
+ *
+ * The parts are disjoint shares of the customers and every part sees the same pinned position, so what is collected does not depend on
+ * the number of threads as long as `visit` only adds to its own part's state. */
+#ifndef PROFILE_WALK_H
+#define PROFILE_WALK_H
+
+#include "profile/profile.h"
+
+#define WALK_THREADS_MAX 16
+
+struct walk_plan {
+    const struct world *world;
+    struct as_of as_of;   /* position POSITION_NOW: pinned when the walk starts, the same for all parts */
+    bool all_times;       /* rows known later than t are kept, and judged by TIMELINE_KNOWN (training, scenarios) */
+    uint32_t threads;     /* 0 counts as 1 */
+    /* `part_state` is parts[part]. A failure ends the walk with that status. */
+    enum status (*visit)(void *part_state, struct profiler *profiler, const struct timeline *timeline,
+                         struct error *error);
+    void *const *parts;   /* `threads` of them */
+    void (*progress)(void *context, uint64_t customers_done); /* from any of the threads, one at a time; may be NULL */
+    void *context;
+};
+
+enum status walk_customers(const struct walk_plan *plan, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/random.h"
+#include "base/time.h"
+
+static const char *const zone_names[] = {
+    "UTC",           "America/New_York", "Europe/London",   "Asia/Kolkata",     "Australia/Lord_Howe", "America/Sao_Paulo",
+    "Europe/Dublin", "Africa/Casablanca", "Pacific/Apia",   "Asia/Kathmandu",   "America/St_Johns",    "Pacific/Chatham",
+    "Asia/Gaza",     "America/Nuuk",      "Antarctica/Troll", "Europe/Vienna",
+};
+#define ZONE_COUNT (sizeof(zone_names) / sizeof(zone_names[0]))
+
+static struct time_zone *load(const char *name) {
+    struct time_zone *zone = NULL;
+    struct error error = {0};
+    if (time_zone_create(&zone, text_from(name), NULL, &error)) fail_msg("%s", error.text);
+    return zone;
+}
+
+static int64_t at(const char *iso) {
+    int64_t time_ms;
+    assert_int_equal(time_parse(text_from(iso), NULL, &time_ms), STATUS_OK);
+    return time_ms;
+}
+
+static void civil_like_libc(void **state) {
+    (void)state;
+    struct random random;
+    random_init(&random, 9);
+    for (int i = 0; i < 200000; i++) {
+        int64_t second = (int64_t)random_below(&random, 40000000000) - 20000000000; /* years 1336 to 2603 */
+        int64_t time_ms = second * 1000 + (int64_t)random_below(&random, 1000);
+        time_t libc_time = (time_t)second;
+        struct tm tm;
+        assert_non_null(gmtime_r(&libc_time, &tm)); /* tidy: the model to compare with */
+        struct civil civil;
+        time_to_civil(time_ms, &civil);
+        assert_int_equal(civil.year, tm.tm_year + 1900);
+        assert_int_equal(civil.month, tm.tm_mon + 1);
+        assert_int_equal(civil.day, tm.tm_mday);
+        assert_int_equal(civil.hour, tm.tm_hour);
+        assert_int_equal(civil.minute, tm.tm_min);
+        assert_int_equal(civil.second, tm.tm_sec);
+        assert_int_equal(time_from_civil(&civil), time_ms);
+        assert_int_equal(time_from_civil(&civil) - civil.millisecond, (int64_t)timegm(&tm) * 1000);
+    }
+}
+
+static void offsets_like_libc(void **state) {
+    (void)state;
+    struct random random;
+    random_init(&random, 10);
+    for (size_t z = 0; z < ZONE_COUNT; z++) {
+        struct time_zone *zone = load(zone_names[z]);
+        setenv("TZ", zone_names[z], 1);
+        tzset();
+        for (int i = 0; i < 40000; i++) {
+            /* 1850 to 2261; every other one within the years of our data */
+            int64_t second = i % 2 ? (int64_t)random_below(&random, 13000000000) - 3786912000
+                                   : (int64_t)random_below(&random, 3000000000);
+            time_t libc_time = (time_t)second;
+            struct tm tm;
+            assert_non_null(localtime_r(&libc_time, &tm)); /* tidy: the model to compare with */
+            int32_t offset_s = time_zone_offset_s(zone, second * 1000 + 999);
+            if (offset_s != tm.tm_gmtoff) fail_msg("%s at %lld: %d, not %ld", zone_names[z], (long long)second, offset_s, tm.tm_gmtoff);
+        }
+        time_zone_destroy(zone);
+    }
+    assert_int_equal(time_zone_offset_s(NULL, 0), 0);
+    setenv("TZ", "UTC", 1);
+    tzset();
+}
+
+/* Of all instants whose wall time is the one asked for, the earliest; none: the offset before the gap. */
+static int64_t naive_from_local(const struct civil *civil, const struct time_zone *zone) {
+    int64_t local_ms = time_from_civil(civil);
+    for (int64_t offset_s = 26 * 3600; offset_s >= -26 * 3600; offset_s -= 60) {
+        int64_t candidate = local_ms - offset_s * 1000;
+        if (time_zone_offset_s(zone, candidate) == offset_s) return candidate;
+    }
+    return local_ms - time_zone_offset_s(zone, local_ms - TIME_DAY_MS) * 1000;
+}
+
+static void local_times_like_the_naive_search(void **state) {
+    (void)state;
+    struct random random;
+    random_init(&random, 11);
+    for (size_t z = 0; z < ZONE_COUNT; z++) {
+        struct time_zone *zone = load(zone_names[z]);
+        int64_t changes[400];
+        size_t change_count = 0;
+        for (int64_t t = at("1975-01-01"); t < at("2100-01-01") && change_count < 400; t += TIME_HOUR_MS) {
+            if (time_zone_offset_s(zone, t) != time_zone_offset_s(zone, t - TIME_HOUR_MS)) changes[change_count++] = t;
+        }
+        for (int i = 0; i < 3000; i++) {
+            int64_t time_ms = (int64_t)random_below(&random, 4102444800000 - 157766400000) + 157766400000;
+            if (i % 2 && change_count) {
+                time_ms = changes[random_below(&random, change_count)] + (int64_t)random_below(&random, 8 * 3600000) - 4 * 3600000;
+            }
+            struct civil civil;
+            time_to_civil(time_ms + time_zone_offset_s(zone, time_ms) * TIME_SECOND_MS + (i % 3 - 1) * TIME_HOUR_MS, &civil);
+            civil.millisecond = 0;
+            int64_t got = time_from_local(&civil, zone), expected = naive_from_local(&civil, zone);
+            if (got != expected) {
+                fail_msg("%s %04d-%02d-%02d %02d:%02d: %lld, not %lld", zone_names[z], civil.year, civil.month, civil.day,
+                         civil.hour, civil.minute, (long long)got, (long long)expected);
+            }
+        }
+        time_zone_destroy(zone);
+    }
+}
+
+static void gaps_and_overlaps(void **state) {
+    (void)state;
+    struct time_zone *zone = load("America/New_York");
+    struct civil gap = {2017, 3, 12, 2, 30, 0, 0}, overlap = {2017, 11, 5, 1, 30, 0, 0};
+    assert_int_equal(time_from_local(&gap, zone), at("2017-03-12T07:30:00Z"));
+    assert_int_equal(time_from_local(&overlap, zone), at("2017-11-05T05:30:00Z"));
+    struct civil after_table = {2150, 7, 1, 12, 0, 0, 0};
+    assert_int_equal(time_from_local(&after_table, zone), at("2150-07-01T16:00:00Z"));
+    time_zone_destroy(zone);
+    zone = load("Pacific/Apia"); /* slept through 30 December 2011 */
+    struct civil skipped = {2011, 12, 30, 12, 0, 0, 0};
+    assert_int_equal(time_from_local(&skipped, zone), at("2011-12-30T22:00:00Z"));
+    time_zone_destroy(zone);
+}
+
+static void zones_that_are_none(void **state) {
+    (void)state;
+    const char *bad[] = {"", "/etc/passwd", "../../etc/passwd", "Europe/..", "Europe/Atlantis", "a b", "Europe", "tzdata.zi", "zone.tab"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct time_zone *zone = NULL;
+        struct error error = {0};
+        assert_int_not_equal(time_zone_create(&zone, text_from(bad[i]), NULL, &error), STATUS_OK);
+        assert_null(zone);
+        assert_true(strlen(error.text) > 10);
+    }
+}
+
+/* Every byte of a real file changed and every length cut: never a crash, and what is accepted stays within bounds. */
+static void damaged_zone_files(void **state) {
+    (void)state;
+    static unsigned char good[8192], bytes[8192];
+    FILE *in = fopen("/usr/share/zoneinfo/Europe/Dublin", "rb");
+    assert_non_null(in);
+    size_t length = fread(good, 1, sizeof(good), in);
+    fclose(in);
+    char directory[] = "/tmp/attune_zone_XXXXXX", path[64];
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/Z", directory);
+    struct random random;
+    random_init(&random, 12);
+    for (int i = 0; i < 3000; i++) {
+        size_t kept = i % 3 == 0 ? random_below(&random, length) : length;
+        memcpy(bytes, good, length);
+        if (kept == length) bytes[i % 2 ? random_below(&random, length) : length - 1 - random_below(&random, 30)] = (unsigned char)random_u64(&random);
+        FILE *out = fopen(path, "wb");
+        assert_non_null(out);
+        assert_int_equal(fwrite(bytes, 1, kept, out), kept);
+        fclose(out);
+        struct time_zone *zone = NULL;
+        if (time_zone_create(&zone, TEXT("Z"), directory, NULL) == STATUS_OK) {
+            for (int64_t t = -4000000000000; t < 8000000000000; t += 700000000000) {
+                int32_t offset_s = time_zone_offset_s(zone, t);
+                assert_in_range(offset_s + 700000, 0, 1400000);
+            }
+        }
+        time_zone_destroy(zone);
+    }
+    unlink(path);
+    rmdir(directory);
+}
+
+static enum status scenario(void) {
+    struct time_zone *zone;
+    enum status status = time_zone_create(&zone, TEXT("Europe/Vienna"), NULL, NULL);
+    if (status == STATUS_OK) time_zone_destroy(zone);
+    return status;
+}
+
+static void zone_with_failing_allocations(void **state) {
+    (void)state;
+    fail_every_allocation(scenario, 3);
+}
+
+static void parsing_times(void **state) {
+    (void)state;
+    struct time_zone *zone = load("America/New_York");
+    static const struct {
+        const char *text, *utc;
+    } good[] = {
+        {"2017-01-28", "2017-01-28T05:00:00Z"},
+        {"2017-01-28 14:06:53", "2017-01-28T19:06:53Z"},
+        {"2017-07-28T14:06:53", "2017-07-28T18:06:53Z"},
+        {"2017-01-28T14:06", "2017-01-28T19:06:00Z"},
+        {"2017-01-28T14:06:53.123Z", "2017-01-28T14:06:53.123Z"},
+        {"2017-01-28T14:06:53.1239999Z", "2017-01-28T14:06:53.123Z"},
+        {"2017-01-28T14:06:53.5", "2017-01-28T19:06:53.500Z"},
+        {"2017-01-28T14:06:53+02:00", "2017-01-28T12:06:53Z"},
+        {"2017-01-28 14:06:53 -0330", "2017-01-28T17:36:53Z"},
+        {"2017-01-28T14:06:53+02", "2017-01-28T12:06:53Z"},
+        {"1485612413", "2017-01-28T14:06:53Z"},
+        {"1485612413123", "2017-01-28T14:06:53.123Z"},
+        {"1678-01-01T00:00:00Z", "1678-01-01T00:00:00Z"},
+        {"2261-12-31T23:59:59Z", "2261-12-31T23:59:59Z"},
+        {"2016-02-29", "2016-02-29T05:00:00Z"},
+    };
+    char out[32];
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        int64_t time_ms;
+        if (time_parse(text_from(good[i].text), zone, &time_ms)) fail_msg("%s", good[i].text);
+        assert_int_equal(time_format(time_ms, out), strlen(good[i].utc));
+        assert_string_equal(out, good[i].utc);
+    }
+    const char *bad[] = {"", "2017", "2017-1-28", "2017-02-29", "2017-13-01", "2017-00-10", "2017-01-32", "2017-01-28T", "2017-01-28T24:00:00",
+                         "2017-01-28T14:60:00", "2017-01-28T14:06:60", "2017-01-28T14:06:53.", "2017-01-28T14:06:53+", "2017-01-28T14:06:53Zx",
+                         "2017-01-28T14:06:53 ", "1677-12-31", "2262-01-01", "9999999999", "148561241", "14856124131234", "-1485612413", "28/01/2017",
+                         "2017-01-28T14:06:53+19:00", "2017-01-28X14:06:53", "2017-01-28Z"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        int64_t time_ms;
+        if (time_parse(text_from(bad[i]), zone, &time_ms) != STATUS_INVALID) fail_msg("%s", bad[i]);
+    }
+    time_zone_destroy(zone);
+}
+
+static void formatting_reads_back(void **state) {
+    (void)state;
+    struct random random;
+    random_init(&random, 13);
+    char out[32];
+    for (int i = 0; i < 100000; i++) {
+        int64_t time_ms = (int64_t)random_below(&random, 18000000000000) - 9000000000000, back;
+        if (i % 2) time_ms -= time_ms % 1000;
+        size_t length = time_format(time_ms, out);
+        assert_int_equal(time_parse((struct text){out, (uint32_t)length}, NULL, &back), STATUS_OK);
+        assert_int_equal(back, time_ms);
+    }
+    assert_int_equal(time_format(TIME_ALWAYS, out), 6);
+    assert_string_equal(out, "always");
+    assert_true(time_format(TIME_ALWAYS + 1, out) < 32);
+    assert_true(time_format(TIME_NEVER - 1, out) < 32);
+}
+
+static void durations(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;
+        const char *shortest;
+    } good[] = {
+        {"30d", 30 * TIME_DAY_MS, "30d"}, {"4h", 4 * TIME_HOUR_MS, "4h"}, {"30m", 30 * TIME_MINUTE_MS, "30m"},
+        {"90s", 90 * TIME_SECOND_MS, "1m30s"}, {"250ms", 250, "250ms"}, {"6w", 42 * TIME_DAY_MS, "42d"},
+        {"1d12h", 36 * TIME_HOUR_MS, "1d12h"}, {"1s1ms", 1001, "1s1ms"}, {"36525d", 36525 * TIME_DAY_MS, "36525d"},
+    };
+    char out[32];
+    int64_t ms;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(duration_parse(text_from(good[i].text), &ms), STATUS_OK);
+        assert_int_equal(ms, good[i].ms);
+        assert_int_equal(duration_format(ms, out), strlen(good[i].shortest));
+        assert_string_equal(out, good[i].shortest);
+    }
+    const char *bad[] = {"", "0d", "d", "30", "3mo", "1y", "-1d", "1.5d", "1 d", "1d ", "36526d", "36525d1ms", "99999999999999999999d", "1D"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(duration_parse(text_from(bad[i]), &ms), STATUS_INVALID);
+    }
+    struct random random;
+    random_init(&random, 14);
+    for (int i = 0; i < 10000; i++) {
+        int64_t duration = 1 + (int64_t)random_below(&random, (uint64_t)(36525 * TIME_DAY_MS));
+        size_t length = duration_format(duration, out);
+        assert_int_equal(duration_parse((struct text){out, (uint32_t)length}, &ms), STATUS_OK);
+        assert_int_equal(ms, duration);
+    }
+    duration_format(0, out);
+    assert_string_equal(out, "0s");
+    duration_format(-TIME_DAY_MS, out);
+    assert_string_equal(out, "-1d");
+    assert_true(duration_format(INT64_MIN, out) < 32);
+}
+
+static void clocks_run(void **state) {
+    (void)state;
+    assert_true(clock_now_ms() > at("2024-01-01"));
+    double monotonic = clock_monotonic_seconds(), cpu = clock_cpu_seconds();
+    while (clock_cpu_seconds() == cpu) continue;
+    assert_true(clock_monotonic_seconds() > monotonic);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(civil_like_libc),       cmocka_unit_test(offsets_like_libc),
+        cmocka_unit_test(gaps_and_overlaps),     cmocka_unit_test(local_times_like_the_naive_search),
+        cmocka_unit_test(zones_that_are_none),   cmocka_unit_test(damaged_zone_files),
+        cmocka_unit_test(parsing_times),         cmocka_unit_test(zone_with_failing_allocations),
+        cmocka_unit_test(formatting_reads_back), cmocka_unit_test(durations),
+        cmocka_unit_test(clocks_run),
+    };
+    return cmocka_run_group_tests_name("base time", tests, NULL, NULL);
+}

@@ -121,7 +121,7 @@ void profiler_destroy(struct profiler *profiler) {
 struct timeline_request profiler_request(struct profiler *profiler, struct as_of as_of, bool all_times) {
     struct timeline_request request = {
         .as_of = as_of,
-        .needs = profiler->needs | (all_times ? TIMELINE_KNOWN : 0u),
+        .needs = profiler->needs | (all_times ? TIMELINE_KNOWN | TIMELINE_PERSONA : 0u),
         .columns = profiler->columns,
     };
     profiler->related.request = request;

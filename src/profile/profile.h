@@ -21,6 +21,8 @@ struct world {
     const struct lookup_table *(*lookup)(void *context, uint32_t lookup, int64_t t_ms);
     /* The customer who bears identifier "type:value" as of then; false where nobody does. Any thread. */
     bool (*customer_of_identifier)(void *context, struct text identifier, struct as_of as_of, struct customer_id *out);
+    /* Who bore the persona, as known then. NULL: every persona was always its own customer. Any thread. */
+    struct customer_id (*customer_of_persona)(void *context, struct persona_id persona, struct as_of as_of);
     const struct treatment_set *treatments; /* of the lookups now in force */
 };
 

@@ -26,7 +26,7 @@ struct part_sums {
     uint32_t landmark_count;
     int64_t now_ms;
     struct pair_sums *pairs;
-    uint8_t *states; /* of the customer at hand: [pair][landmark], a bit a cell */
+    double *customer; /* counts of the customer at hand: [pair][landmark][cell] */
 };
 
 static uint32_t pair_count(const struct playbook *playbook) {
@@ -49,68 +49,85 @@ static bool was_active(const struct world *world, const struct timeline *timelin
     return false;
 }
 
-static void judge_landmark(struct part_sums *sums, struct profiler *profiler, const struct timeline *timeline,
-                           uint32_t landmark) {
+/* One customer of then: in the scenario as known then, and the goal as known now. */
+static void judge_pairs(struct part_sums *sums, struct profiler *profiler, const struct timeline *then,
+                        const struct timeline *today, uint32_t landmark) {
     const struct playbook *playbook = sums->world->playbook;
     int64_t t_ms = sums->landmarks[landmark];
-    profile_at(profiler, timeline, t_ms);
+    profile_at(profiler, then, t_ms);
     uint32_t pair = 0;
     for (uint32_t s = 0; s < playbook->scenario_count; s++) {
         const struct scenario *scenario = &playbook->scenarios[s];
         struct value in = profile_eval(profiler, scenario->when);
         bool inside = in.type == VALUE_YES_NO && in.yes;
         for (uint32_t g = 0; g < scenario->goal_count; g++, pair++) {
-            struct outcome_detail detail = outcome_of(profiler, timeline, &playbook->goals[scenario->goals[g]],
-                                                      NULL, t_ms, sums->now_ms);
-            bool yes = detail.outcome == OUTCOME_YES;
-            sums->states[pair * sums->landmark_count + landmark] =
-                (uint8_t)(inside ? 1 | yes << 1 : 4 | yes << 3);
+            const struct goal *goal = &playbook->goals[scenario->goals[g]];
+            bool yes = outcome_of(profiler, today, goal, NULL, t_ms, sums->now_ms).outcome == OUTCOME_YES;
+            enum cell rows = inside ? ROWS_INSIDE : ROWS_OUTSIDE;
+            double *count = sums->customer + (pair * sums->landmark_count + landmark) * CELLS;
+            count[rows] += 1;
+            count[rows + 1] += yes;
         }
     }
 }
 
-static void add_products(struct pair_sums *pair, uint32_t width, const uint8_t *states) {
-    uint32_t set[LANDMARKS_MAX * 2];
+static enum status judge_landmark(struct part_sums *sums, struct walker *walker, const struct timeline *today,
+                                  uint32_t landmark, bool *any, struct error *error) {
+    int64_t t_ms = sums->landmarks[landmark];
+    if (!was_active(sums->world, today, t_ms)) return STATUS_OK;
+    struct customer_id customers[PAST_CUSTOMERS_MAX];
+    uint32_t count = past_customers(&walker->past, today, t_ms, customers);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct timeline *then;
+        enum status status = past_timeline(&walker->past, today, customers[i], t_ms, &then, error);
+        if (status == STATUS_NOT_FOUND) continue;
+        if (status != STATUS_OK) return status;
+        if (!was_active(sums->world, then, t_ms)) continue;
+        judge_pairs(sums, walker->profiler, then, today, landmark);
+        *any = true;
+    }
+    return STATUS_OK;
+}
+
+static void add_products(struct pair_sums *pair, uint32_t width, const double *count) {
+    uint32_t set[LANDMARKS_MAX * CELLS];
     uint32_t set_count = 0;
     bool inside = false, outside = false;
     for (uint32_t i = 0; i < width; i++) {
-        if (!(states[i / CELLS] >> (i % CELLS) & 1)) continue;
-        pair->count[i] += 1;
+        if (count[i] == 0) continue;
+        pair->count[i] += count[i];
         inside |= i % CELLS == ROWS_INSIDE;
         outside |= i % CELLS == ROWS_OUTSIDE;
         set[set_count++] = i;
     }
     for (uint32_t a = 0; a < set_count; a++) {
-        for (uint32_t b = a; b < set_count; b++) pair->products[set[a] * width + set[b]] += 1;
+        for (uint32_t b = a; b < set_count; b++) {
+            pair->products[set[a] * width + set[b]] += count[set[a]] * count[set[b]];
+        }
     }
     pair->customers_inside += inside;
     pair->customers_outside += outside;
 }
 
-static enum status visit_customer(void *state, struct profiler *profiler, const struct timeline *timeline,
+static enum status visit_customer(void *state, struct walker *walker, const struct timeline *timeline,
                                   struct error *error) {
-    (void)error;
     struct part_sums *sums = state;
-    uint32_t pairs = pair_count(sums->world->playbook);
-    memset(sums->states, 0, (size_t)pairs * sums->landmark_count);
+    uint32_t pairs = pair_count(sums->world->playbook), width = sums->landmark_count * CELLS;
+    memset(sums->customer, 0, (size_t)pairs * width * sizeof *sums->customer);
     bool any = false;
     for (uint32_t k = 0; k < sums->landmark_count; k++) {
-        if (!was_active(sums->world, timeline, sums->landmarks[k])) continue;
-        judge_landmark(sums, profiler, timeline, k);
-        any = true;
+        enum status status = judge_landmark(sums, walker, timeline, k, &any, error);
+        if (status != STATUS_OK) return status;
     }
-    if (!any) return STATUS_OK;
-    for (uint32_t p = 0; p < pairs; p++) {
-        add_products(&sums->pairs[p], sums->landmark_count * CELLS, sums->states + p * sums->landmark_count);
-    }
+    for (uint32_t p = 0; any && p < pairs; p++) add_products(&sums->pairs[p], width, sums->customer + p * width);
     return STATUS_OK;
 }
 
 /* ---- the landmarks ---- */
 
-static enum status visit_earliest(void *state, struct profiler *profiler, const struct timeline *timeline,
+static enum status visit_earliest(void *state, struct walker *walker, const struct timeline *timeline,
                                   struct error *error) {
-    (void)profiler;
+    (void)walker;
     (void)error;
     int64_t *earliest_ms = state;
     uint32_t row = timeline_upper_bound(timeline, TIME_ALWAYS);
@@ -246,14 +263,14 @@ static void conclude(const struct pair_sums *pair, uint32_t landmarks, struct sc
 static void release_sums(struct part_sums *sums, uint32_t pairs) {
     for (uint32_t p = 0; sums->pairs != NULL && p < pairs; p++) memory_free(sums->pairs[p].products);
     memory_free(sums->pairs);
-    memory_free(sums->states);
+    memory_free(sums->customer);
 }
 
 static enum status init_sums(struct part_sums *sums, uint32_t pairs) {
     size_t width = (size_t)sums->landmark_count * CELLS;
     sums->pairs = memory_calloc(pairs, sizeof *sums->pairs);
-    sums->states = memory_calloc(pairs, sums->landmark_count);
-    if (sums->pairs == NULL || sums->states == NULL) return STATUS_NO_MEMORY;
+    sums->customer = memory_calloc(pairs * width, sizeof *sums->customer);
+    if (sums->pairs == NULL || sums->customer == NULL) return STATUS_NO_MEMORY;
     for (uint32_t p = 0; p < pairs; p++) {
         sums->pairs[p].products = memory_calloc(width * width, sizeof(double));
         if (sums->pairs[p].products == NULL) return STATUS_NO_MEMORY;

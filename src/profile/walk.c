@@ -30,18 +30,19 @@ static void tell_progress(struct shared *shared, uint64_t more) {
     pthread_mutex_unlock(&shared->progress);
 }
 
-static enum status visit_all(struct part *part, struct profiler *profiler) {
+static enum status visit_all(struct part *part, struct walker *walker) {
     const struct walk_plan *plan = part->shared->plan;
     const struct timeline_source_ops *ops = plan->world->source->ops;
-    struct timeline_request request = profiler_request(profiler, part->shared->as_of, plan->all_times);
+    struct timeline_request request = profiler_request(walker->profiler, part->shared->as_of, plan->all_times);
     if (plan->all_times) request.as_of.t_ms = INT64_MAX;
+    past_use(&walker->past, &request);
     enum status status = ops->walk(part->reader, &request, part->index, part->count, &part->error);
     uint64_t since_told = 0;
     struct timeline timeline;
     while (status == STATUS_OK && !atomic_load(&part->shared->stop)) {
         status = ops->next(part->reader, &timeline, &part->error);
         if (status != STATUS_OK) break;
-        status = plan->visit(plan->parts[part->index], profiler, &timeline, &part->error);
+        status = plan->visit(plan->parts[part->index], walker, &timeline, &part->error);
         if (++since_told < PROGRESS_EVERY) continue;
         tell_progress(part->shared, since_told);
         since_told = 0;
@@ -52,10 +53,13 @@ static enum status visit_all(struct part *part, struct profiler *profiler) {
 
 static void *run_part(void *argument) {
     struct part *part = argument;
-    struct profiler *profiler = NULL;
-    part->status = profiler_create(&profiler, part->shared->plan->world);
-    if (part->status == STATUS_OK) part->status = visit_all(part, profiler);
-    profiler_destroy(profiler);
+    const struct world *world = part->shared->plan->world;
+    struct walker walker = {.profiler = NULL};
+    past_init(&walker.past, world);
+    part->status = profiler_create(&walker.profiler, world);
+    if (part->status == STATUS_OK) part->status = visit_all(part, &walker);
+    past_release(&walker.past);
+    profiler_destroy(walker.profiler);
     if (part->status != STATUS_OK) atomic_store(&part->shared->stop, true);
     return NULL;
 }

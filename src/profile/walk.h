@@ -6,9 +6,14 @@
 #ifndef PROFILE_WALK_H
 #define PROFILE_WALK_H
 
-#include "profile/profile.h"
+#include "profile/past.h"
 
 #define WALK_THREADS_MAX 16
+
+struct walker { /* what a visit may use */
+    struct profiler *profiler;
+    struct past past; /* who the customer was at earlier times */
+};
 
 struct walk_plan {
     const struct world *world;
@@ -16,7 +21,7 @@ struct walk_plan {
     bool all_times;       /* rows known later than t are kept, and judged by TIMELINE_KNOWN (training, scenarios) */
     uint32_t threads;     /* 0 counts as 1 */
     /* `part_state` is parts[part]. A failure ends the walk with that status. */
-    enum status (*visit)(void *part_state, struct profiler *profiler, const struct timeline *timeline,
+    enum status (*visit)(void *part_state, struct walker *walker, const struct timeline *timeline,
                          struct error *error);
     void *const *parts;   /* `threads` of them */
     void (*progress)(void *context, uint64_t customers_done); /* from any of the threads, one at a time; may be NULL */

@@ -27,18 +27,18 @@ static bool allowed(void) {
 }
 
 void *memory_alloc(size_t bytes) {
-    if (!allowed()) return NULL;
+    if (!allowed() || bytes > PTRDIFF_MAX) return NULL;
     return malloc(bytes ? bytes : 1);
 }
 
 void *memory_calloc(size_t count, size_t bytes) {
-    if (!allowed()) return NULL;
-    if (count == 0 || bytes == 0) return calloc(1, 1);
-    return calloc(count, bytes);
+    size_t total;
+    if (!allowed() || __builtin_mul_overflow(count, bytes, &total) || total > PTRDIFF_MAX) return NULL;
+    return calloc(1, total ? total : 1);
 }
 
 void *memory_realloc(void *at, size_t bytes) {
-    if (!allowed()) return NULL;
+    if (!allowed() || bytes > PTRDIFF_MAX) return NULL;
     return realloc(at, bytes ? bytes : 1);
 }
 

@@ -119,6 +119,7 @@ static int compare_keys(const void *a, const void *b) {
 
 /* Sorted, equal keys stand side by side; the waiting list of keys is free to be reordered by then. */
 static enum status check_unique(struct reader *reader, struct yaml_node **keys, uint32_t count) {
+    if (count < 2) return STATUS_OK;
     qsort(keys, count, sizeof(*keys), compare_keys);
     for (uint32_t i = 1; i < count; i++) {
         if (!text_equal(keys[i - 1]->text, keys[i]->text)) continue;

@@ -42,6 +42,8 @@ enum status tail_reserve(struct tail *tail, const struct event_batch *batch) MUS
  * A NULL batch only publishes. */
 void tail_apply(struct tail *tail, const struct event_batch *batch, uint64_t frame_position, uint64_t end);
 size_t tail_bytes(const struct tail *tail);
+/* Is there a row of this persona with this time and key (not 0)? Writer only; exact, one probe. */
+bool tail_has_key(const struct tail *tail, struct persona_id persona, int64_t time_ms, uint64_t key);
 
 /* Readers, any thread. */
 uint64_t tail_first_position(const struct tail *tail);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/tail.h"
+
+#include <assert.h>
+#include "base/hash.h"
+#include "base/memory.h"
+
+#define CHUNK_BYTES     ((uint32_t)1 << 20)
+#define UNIT_BYTES      8u /* a row reference counts these from the start of the first chunk */
+#define CHUNK_UNITS     (CHUNK_BYTES / UNIT_BYTES)
+#define CHUNKS_MAX      (UINT32_MAX / CHUNK_UNITS) /* 32 GB */
+#define TABLE_SLOTS_MIN 1024u
+#define PREFETCH_AHEAD  8u
+
+static_assert(sizeof(struct tail_row) == 48, "a row is 48 bytes");
+
+/* slot := (persona + 1) << 32 | reference of its newest row; 0 = empty. A table is replaced by a larger one, and the smaller stays
+ * readable until the tail goes: who reads it pinned a position from before the replacement, and finds all of that. */
+struct table {
+    uint32_t slots; /* a power of two */
+    struct table *smaller;
+    _Atomic uint64_t *slot;
+};
+
+struct tail {
+    _Atomic uint32_t references;
+    uint64_t first_position;
+    _Atomic uint64_t position;
+    _Atomic uint32_t row_count;
+    _Atomic(struct table *) table;
+    uint32_t persona_count;
+    uint32_t chunk_count, chunk_capacity; /* capacity: chunks allocated, chunk_count: begun */
+    uint32_t used;                        /* bytes of the last chunk */
+    size_t bytes;
+    uint32_t *key_slot; /* row reference + 1 by hash of (persona, time, key); the writer's own */
+    uint32_t key_slots, key_count;
+    uint8_t **chunks; /* CHUNKS_MAX pointers, lazily touched, so that readers never see them move */
+};
+
+static struct table *table_create(uint32_t slots) {
+    struct table *table = memory_alloc(sizeof(*table));
+    if (!table) return NULL;
+    *table = (struct table){.slots = slots, .slot = memory_alloc_huge((size_t)slots * sizeof(uint64_t))};
+    if (!table->slot) {
+        memory_free(table);
+        return NULL;
+    }
+    return table;
+}
+
+static void table_destroy(struct table *table) {
+    while (table) {
+        struct table *smaller = table->smaller;
+        memory_free_huge((void *)table->slot, (size_t)table->slots * sizeof(uint64_t));
+        memory_free(table);
+        table = smaller;
+    }
+}
+
+static inline uint32_t table_start(const struct table *table, uint32_t persona) {
+    return (uint32_t)hash_u64(persona) & (table->slots - 1);
+}
+
+/* The slot of the persona, or the empty one where it belongs. At least half of the slots are empty. */
+static inline _Atomic uint64_t *table_slot(const struct table *table, uint32_t persona, uint64_t *value) {
+    for (uint32_t i = table_start(table, persona);; i = (i + 1) & (table->slots - 1)) {
+        *value = atomic_load_explicit(&table->slot[i], memory_order_acquire);
+        if (*value == 0 || (*value >> 32) == (uint64_t)persona + 1) return &table->slot[i];
+    }
+}
+
+enum status tail_create(struct tail **out, uint64_t first_position) {
+    struct tail *tail = memory_calloc(1, sizeof(*tail));
+    if (!tail) return STATUS_NO_MEMORY;
+    struct table *table = table_create(TABLE_SLOTS_MIN);
+    tail->chunks = memory_alloc_huge((size_t)CHUNKS_MAX * sizeof(*tail->chunks));
+    if (!table || !tail->chunks) {
+        table_destroy(table);
+        memory_free_huge(tail->chunks, (size_t)CHUNKS_MAX * sizeof(*tail->chunks));
+        memory_free(tail);
+        return STATUS_NO_MEMORY;
+    }
+    tail->first_position = first_position;
+    atomic_init(&tail->references, 1);
+    atomic_init(&tail->position, first_position);
+    atomic_init(&tail->table, table);
+    tail->used = CHUNK_BYTES;
+    *out = tail;
+    return STATUS_OK;
+}
+
+void tail_reference(struct tail *tail) {
+    atomic_fetch_add_explicit(&tail->references, 1, memory_order_relaxed);
+}
+
+void tail_dereference(struct tail *tail) {
+    if (!tail || atomic_fetch_sub_explicit(&tail->references, 1, memory_order_acq_rel) > 1) return;
+    for (uint32_t i = 0; i < tail->chunk_capacity; i++) memory_free_huge(tail->chunks[i], CHUNK_BYTES);
+    memory_free_huge(tail->chunks, (size_t)CHUNKS_MAX * sizeof(*tail->chunks));
+    table_destroy(atomic_load_explicit(&tail->table, memory_order_relaxed));
+    memory_free_huge(tail->key_slot, (size_t)tail->key_slots * sizeof(*tail->key_slot));
+    memory_free(tail);
+}
+
+static inline const struct tail_row *row_at(const struct tail *tail, uint32_t reference) {
+    const uint8_t *chunk = tail->chunks[reference / CHUNK_UNITS];
+    return (const struct tail_row *)(const void *)(chunk + (size_t)(reference % CHUNK_UNITS) * UNIT_BYTES);
+}
+
+static inline uint32_t row_bytes(uint32_t packed_length) {
+    return ((uint32_t)sizeof(struct tail_row) + packed_length + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
+}
+
+static enum status reserve_chunks(struct tail *tail, const struct event_batch *batch) {
+    /* Counted as tail_apply will place them: a row that does not fit leaves the rest of its chunk unused. */
+    uint32_t chunks = tail->chunk_count, used = tail->used;
+    for (size_t i = 0; i < batch->event_count; i++) {
+        uint32_t bytes = row_bytes(batch->events[i].properties_length);
+        if (bytes > CHUNK_BYTES - used) {
+            chunks++;
+            used = 0;
+        }
+        used += bytes;
+    }
+    if (chunks > CHUNKS_MAX) return STATUS_LIMIT;
+    while (tail->chunk_capacity < chunks) {
+        uint8_t *chunk = memory_alloc_huge(CHUNK_BYTES);
+        if (!chunk) return STATUS_NO_MEMORY;
+        tail->chunks[tail->chunk_capacity++] = chunk;
+    }
+    return STATUS_OK;
+}
+
+static enum status reserve_slots(struct tail *tail, size_t more) {
+    struct table *table = atomic_load_explicit(&tail->table, memory_order_relaxed);
+    uint64_t slots = table->slots;
+    while (tail->persona_count + more > slots / 2) slots *= 2;
+    if (slots == table->slots) return STATUS_OK;
+    if (slots > UINT32_MAX / 2) return STATUS_LIMIT;
+    struct table *larger = table_create((uint32_t)slots);
+    if (!larger) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < table->slots; i++) {
+        uint64_t moved = atomic_load_explicit(&table->slot[i], memory_order_relaxed), ignored;
+        if (!moved) continue;
+        _Atomic uint64_t *slot = table_slot(larger, (uint32_t)(moved >> 32) - 1, &ignored);
+        atomic_store_explicit(slot, moved, memory_order_relaxed);
+    }
+    larger->smaller = table;
+    tail->bytes += (size_t)slots * sizeof(uint64_t);
+    atomic_store_explicit(&tail->table, larger, memory_order_release);
+    return STATUS_OK;
+}
+
+static inline uint32_t key_start(const struct tail *tail, uint32_t persona, int64_t time_ms, uint64_t key) {
+    return (uint32_t)hash_u64(key ^ hash_u64((uint64_t)time_ms + ((uint64_t)persona << 32))) & (tail->key_slots - 1);
+}
+
+static void add_key(struct tail *tail, uint32_t reference) {
+    const struct tail_row *row = row_at(tail, reference);
+    uint32_t i = key_start(tail, row->persona, row->time_ms, row->key);
+    while (tail->key_slot[i]) i = (i + 1) & (tail->key_slots - 1);
+    tail->key_slot[i] = reference + 1;
+    tail->key_count++;
+}
+
+static enum status reserve_keys(struct tail *tail, const struct event_batch *batch) {
+    size_t more = 0;
+    for (size_t i = 0; i < batch->event_count; i++) more += batch->events[i].key != 0;
+    uint64_t slots = tail->key_slots ? tail->key_slots : TABLE_SLOTS_MIN;
+    while (tail->key_count + more > slots / 2) slots *= 2;
+    if (more == 0 || slots == tail->key_slots) return STATUS_OK;
+    if (slots > UINT32_MAX / 2) return STATUS_LIMIT;
+    uint32_t *before = tail->key_slot, before_slots = tail->key_slots;
+    uint32_t *larger = memory_alloc_huge((size_t)slots * sizeof(*larger));
+    if (!larger) return STATUS_NO_MEMORY;
+    tail->key_slot = larger;
+    tail->key_slots = (uint32_t)slots;
+    tail->key_count = 0;
+    for (uint32_t i = 0; i < before_slots; i++)
+        if (before[i]) add_key(tail, before[i] - 1);
+    memory_free_huge(before, (size_t)before_slots * sizeof(*before));
+    return STATUS_OK;
+}
+
+bool tail_has_key(const struct tail *tail, struct persona_id persona, int64_t time_ms, uint64_t key) {
+    if (tail->key_count == 0) return false;
+    uint32_t i = key_start(tail, persona.value, time_ms, key);
+    for (; tail->key_slot[i]; i = (i + 1) & (tail->key_slots - 1)) {
+        const struct tail_row *row = row_at(tail, tail->key_slot[i] - 1);
+        if (row->key == key && row->time_ms == time_ms && row->persona == persona.value) return true;
+    }
+    return false;
+}
+
+enum status tail_reserve(struct tail *tail, const struct event_batch *batch) {
+    uint32_t rows = atomic_load_explicit(&tail->row_count, memory_order_relaxed);
+    uint64_t span = atomic_load_explicit(&tail->position, memory_order_relaxed) - tail->first_position;
+    if (rows + batch->event_count >= TAIL_NONE || span + batch->event_count + 1 >= UINT32_MAX) return STATUS_LIMIT;
+    enum status status = reserve_chunks(tail, batch);
+    if (status == STATUS_OK) status = reserve_slots(tail, batch->event_count);
+    return status ? status : reserve_keys(tail, batch);
+}
+
+static uint8_t *place(struct tail *tail, uint32_t bytes, uint32_t *reference) {
+    if (bytes > CHUNK_BYTES - tail->used) {
+        assert(tail->chunk_count < tail->chunk_capacity); /* tail_reserve counted the same way */
+        tail->chunk_count++;
+        tail->used = 0;
+    }
+    uint8_t *at = tail->chunks[tail->chunk_count - 1] + tail->used;
+    *reference = (tail->chunk_count - 1) * CHUNK_UNITS + tail->used / UNIT_BYTES;
+    tail->used += bytes;
+    tail->bytes += bytes;
+    return at;
+}
+
+static void add_row(struct tail *tail, const struct table *table, const struct event_batch *batch,
+                    const struct event *event, uint64_t position) {
+    uint64_t newest;
+    _Atomic uint64_t *slot = table_slot(table, event->persona.value, &newest);
+    if (newest == 0) tail->persona_count++;
+    uint32_t reference;
+    uint8_t *at = place(tail, row_bytes(event->properties_length), &reference);
+    *(struct tail_row *)(void *)at = (struct tail_row){
+        .time_ms = event->time_ms,
+        .known_ms = event->known_ms,
+        .key = event->key,
+        .persona = event->persona.value,
+        .position_delta = (uint32_t)(position - tail->first_position),
+        .previous = newest ? (uint32_t)newest : TAIL_NONE,
+        .type = event->type,
+        .source = event->source,
+        .packed_length = (uint16_t)event->properties_length,
+        .channel = event->channel,
+        .used = 1,
+    };
+    if (event->properties_length)
+        memcpy(at + sizeof(struct tail_row), batch->bytes.at + event->properties, event->properties_length);
+    atomic_store_explicit(slot, ((uint64_t)event->persona.value + 1) << 32 | reference, memory_order_release);
+    if (event->key) add_key(tail, reference);
+}
+
+void tail_apply(struct tail *tail, const struct event_batch *batch, uint64_t frame_position, uint64_t end) {
+    size_t count = batch ? batch->event_count : 0;
+    const struct table *table = atomic_load_explicit(&tail->table, memory_order_relaxed);
+    for (size_t i = 0; i < count; i++) {
+        if (i + PREFETCH_AHEAD < count)
+            __builtin_prefetch((const void *)&table->slot[table_start(
+                table, batch->events[i + PREFETCH_AHEAD].persona.value)]);
+        add_row(tail, table, batch, &batch->events[i], frame_position + 1 + i);
+    }
+    uint32_t rows = atomic_load_explicit(&tail->row_count, memory_order_relaxed) + (uint32_t)count;
+    atomic_store_explicit(&tail->row_count, rows, memory_order_release);
+    atomic_store_explicit(&tail->position, end, memory_order_release);
+}
+
+size_t tail_bytes(const struct tail *tail) {
+    return tail->bytes;
+}
+
+uint64_t tail_first_position(const struct tail *tail) {
+    return tail->first_position;
+}
+
+uint64_t tail_position(const struct tail *tail) {
+    return atomic_load_explicit(&tail->position, memory_order_acquire);
+}
+
+uint32_t tail_count(const struct tail *tail) {
+    return atomic_load_explicit(&tail->row_count, memory_order_acquire);
+}
+
+const struct tail_row *tail_newest(const struct tail *tail, struct persona_id persona, uint64_t position) {
+    const struct table *table = atomic_load_explicit(&tail->table, memory_order_acquire);
+    uint64_t newest;
+    (void)table_slot(table, persona.value, &newest);
+    if (newest == 0) return NULL;
+    const struct tail_row *row = row_at(tail, (uint32_t)newest);
+    while (row && tail_row_position(tail, row) >= position) row = tail_before(tail, row);
+    return row;
+}
+
+const struct tail_row *tail_before(const struct tail *tail, const struct tail_row *row) {
+    return row->previous == TAIL_NONE ? NULL : row_at(tail, row->previous);
+}
+
+void tail_walk(struct tail_cursor *cursor, const struct tail *tail, uint64_t position) {
+    *cursor = (struct tail_cursor){.tail = tail, .position = position, .left = tail_count(tail)};
+}
+
+const struct tail_row *tail_next(struct tail_cursor *cursor) {
+    if (cursor->left == 0) return NULL;
+    const uint8_t *chunk = cursor->tail->chunks[cursor->chunk];
+    const struct tail_row *row = (const struct tail_row *)(const void *)(chunk + cursor->offset);
+    /* One more row is visible, so the next place holds either it or, the chunk being full, the zero that ends the chunk. */
+    if (CHUNK_BYTES - cursor->offset < sizeof(*row) || !row->used) {
+        cursor->chunk++;
+        cursor->offset = 0;
+        row = (const struct tail_row *)(const void *)cursor->tail->chunks[cursor->chunk];
+    }
+    if (tail_row_position(cursor->tail, row) >= cursor->position) {
+        cursor->left = 0;
+        return NULL;
+    }
+    cursor->left--;
+    cursor->offset += row_bytes(row->packed_length);
+    return row;
+}

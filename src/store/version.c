@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/version.h"
+
+#include <assert.h>
+#include "base/memory.h"
+
+#define POINTER_BITS 48
+#define POINTER_MASK ((UINT64_C(1) << POINTER_BITS) - 1)
+#define ONE_READER   (UINT64_C(1) << POINTER_BITS)
+/* What a version counts while it is the current one. Readers that leave early take from it, so it must stay far from zero
+ * until versions_publish replaces it by the number of readers that are still inside. */
+#define CURRENT_BIAS (INT64_C(1) << 40)
+
+enum status stored_run_create(struct stored_run **out, struct run *run, uint64_t number) {
+    struct stored_run *stored = memory_alloc(sizeof(*stored));
+    if (!stored) {
+        run_close(run);
+        return STATUS_NO_MEMORY;
+    }
+    *stored = (struct stored_run){.number = number, .run = run};
+    atomic_init(&stored->references, 1);
+    *out = stored;
+    return STATUS_OK;
+}
+
+void stored_run_dereference(struct stored_run *run) {
+    if (!run || atomic_fetch_sub_explicit(&run->references, 1, memory_order_acq_rel) > 1) return;
+    run_close(run->run);
+    memory_free(run);
+}
+
+struct version *version_create(struct stored_run *const *runs, uint32_t run_count, struct tail *const *tails,
+                               uint32_t tail_count, const struct column_set *columns,
+                               const struct customer_directory *directory) {
+    assert(run_count <= VERSION_RUNS_MAX && tail_count >= 1 && tail_count <= 2);
+    struct version *version = memory_calloc(1, sizeof(*version));
+    if (!version) return NULL;
+    atomic_init(&version->references, CURRENT_BIAS);
+    for (uint32_t i = 0; i < run_count; i++) {
+        version->runs[i] = runs[i];
+        atomic_fetch_add_explicit(&runs[i]->references, 1, memory_order_relaxed);
+    }
+    for (uint32_t i = 0; i < tail_count; i++) {
+        version->tails[i] = tails[i];
+        tail_reference(tails[i]);
+    }
+    version->run_count = run_count;
+    version->tail_count = tail_count;
+    if (columns) version->columns = *columns;
+    version->directory = directory;
+    return version;
+}
+
+static void version_destroy(struct version *version) {
+    for (uint32_t i = 0; i < version->run_count; i++) stored_run_dereference(version->runs[i]);
+    for (uint32_t i = 0; i < version->tail_count; i++) tail_dereference(version->tails[i]);
+    memory_free(version);
+}
+
+static struct version *word_version(uint64_t word) {
+    return (struct version *)(uintptr_t)(word & POINTER_MASK);
+}
+
+static void add_references(struct version *version, int64_t count) {
+    if (atomic_fetch_add_explicit(&version->references, count, memory_order_acq_rel) + count == 0)
+        version_destroy(version);
+}
+
+void versions_publish(struct versions *versions, struct version *version) {
+    uint64_t word = (uint64_t)(uintptr_t)version;
+    assert((word & ~POINTER_MASK) == 0);
+    uint64_t before = atomic_exchange_explicit(&versions->word, word, memory_order_acq_rel);
+    if (word_version(before)) add_references(word_version(before), (int64_t)(before >> POINTER_BITS) - CURRENT_BIAS);
+}
+
+void versions_release(struct versions *versions) {
+    versions_publish(versions, NULL);
+}
+
+enum status versions_pin(struct versions *versions, struct version **out, struct error *error) {
+    uint64_t word = atomic_load_explicit(&versions->word, memory_order_relaxed);
+    do {
+        if ((word >> POINTER_BITS) >= VERSION_READERS_MAX)
+            return error_set(error, STATUS_LIMIT, "at most %d timeline readers may be open at one time",
+                             VERSION_READERS_MAX);
+    } while (!atomic_compare_exchange_weak_explicit(&versions->word, &word, word + ONE_READER, memory_order_acquire,
+                                                    memory_order_relaxed));
+    *out = word_version(word);
+    return STATUS_OK;
+}
+
+void versions_unpin(struct versions *versions, struct version *version) {
+    uint64_t word = atomic_load_explicit(&versions->word, memory_order_relaxed);
+    while (word_version(word) == version && (word >> POINTER_BITS) > 0) {
+        if (atomic_compare_exchange_weak_explicit(&versions->word, &word, word - ONE_READER, memory_order_release,
+                                                  memory_order_relaxed))
+            return;
+    }
+    add_references(version, -1);
+}

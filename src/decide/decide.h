@@ -44,10 +44,19 @@ struct decision {
     char reason[DECISION_REASON_BYTES_MAX]; /* one sentence for a person, of the first rank or of why nothing is offered */
 };
 
+/* What a goal is like for everybody: used where no model says more. By goal index. */
+struct goal_base {
+    double rate;   /* how often it follows a past treatment, or an active customer's landmark; NAN where nothing has matured */
+    double value;  /* mean value of one that was reached, major units; NAN where the goal has none */
+};
+/* Measured over all customers as known at now_ms. */
+enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32_t threads, struct goal_base *out,
+                               struct error *error) MUST_USE;
+
 struct decider; /* one thread's */
-/* models by model index of the playbook; NULL entries: the goal's base rate (`base_rates` by goal index) is the propensity. */
+/* models by model index of the playbook; NULL entries: the goal's base rate is the propensity. Both borrowed. */
 enum status decider_create(struct decider **out, const struct world *world, struct profiler *profiler,
-                           const struct model *const *models, const double *base_rates) MUST_USE;
+                           const struct model *const *models, const struct goal_base *bases) MUST_USE;
 void decider_destroy(struct decider *decider);
 
 /* `timeline`: as of t, by profiler_request. */
@@ -57,10 +66,15 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
 /* Is this customer in the holdout? Salted hash of the customer's id: the same for ever. */
 bool holdout_contains(const struct playbook *playbook, struct customer_id customer);
 
-/* The answer of `attune why-not`: appends sentences on what stopped each treatment of `action` (name, or NAME/KEY), and from when
- * on it would not. */
-enum status decision_why_not(const struct decider *decider, const struct decision *decision, struct text action,
-                             struct buffer *out, struct error *error) MUST_USE;
+/* The answer of `attune why-not`: appends a line on each treatment of `action` (its name, or NAME/KEY): which stage stopped it and
+ * from when on, as things stand and if nothing else happens, that stage would not (searched up to WHY_NOT_HORIZON_MS ahead).
+ * STATUS_NOT_FOUND, with the nearest name, where there is no such action. */
+#define WHY_NOT_HORIZON_MS (400 * TIME_DAY_MS)
+enum status decision_why_not(struct decider *decider, const struct timeline *timeline, const struct decision *decision,
+                             struct text action, struct buffer *out, struct error *error) MUST_USE;
+/* When the stage that stopped `trace` would let it pass, as above; 0 where it would not. */
+int64_t decision_free_at(struct decider *decider, const struct timeline *timeline, const struct decision *decision,
+                         const struct treatment_trace *trace);
 /* Decision Made's properties: placement, treatments, probabilities, trace, model, playbook, withheld. Packed. */
 enum status decision_pack(const struct decider *decider, const struct decision *decision, struct packed_writer *writer,
                           struct buffer *out) MUST_USE;

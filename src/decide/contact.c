@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "decide/contact.h"
+
+static bool is_treatment_event(uint16_t type) {
+    return type >= EVENT_TREATMENT_SHOWN && type <= EVENT_TREATMENT_REJECTED;
+}
+
+static bool is_waited_after(const struct playbook *playbook, uint16_t type) {
+    for (uint32_t i = 0; i < playbook->policy_count; i++) {
+        const struct policy *policy = &playbook->policies[i];
+        if (policy->kind == POLICY_AFTER && policy->after_event == type) return true;
+    }
+    return false;
+}
+
+/* The action is the treatment's name up to the slash: it is known even where the offer's row has gone since. */
+static const struct action *action_of_row(const struct world *world, const struct timeline *timeline,
+                                          uint32_t row) {
+    struct text packed;
+    if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) return NULL;
+    struct value key = packed_find(packed, PROPERTY_TREATMENT);
+    if (key.type != VALUE_TEXT) return NULL;
+    struct text name = key.text;
+    const char *slash = memchr(name.at, '/', name.length);
+    if (slash != NULL) name.length = (uint32_t)(slash - name.at);
+    uint32_t action = playbook_action_find(world->playbook, name);
+    return action == UINT32_MAX ? NULL : &world->playbook->actions[action];
+}
+
+void contact_history_read(struct contact_history *history, const struct world *world,
+                          const struct timeline *timeline, int64_t t_ms) {
+    history->count = 0;
+    for (uint32_t row = timeline_upper_bound(timeline, t_ms); row-- > 0 && history->count < CONTACTS_MAX;) {
+        uint16_t type = timeline->type[row];
+        if (!is_treatment_event(type) && !is_waited_after(world->playbook, type)) continue;
+        if (!timeline_known(timeline, row, t_ms)) continue;
+        history->contacts[history->count++] = (struct contact){
+            .time_ms = timeline->time_ms[row],
+            .type = type,
+            .channel = timeline->channel[row],
+            .action = action_of_row(world, timeline, row),
+        };
+    }
+}
+
+/* Does the policy speak of this treatment at all? */
+static bool applies(const struct policy *policy, const struct treatment *treatment) {
+    if (policy->channel != SYMBOL_NONE && policy->channel != treatment->channel) return false;
+    if (policy->group.length > 0 && !text_equal(policy->group, treatment->action->group)) return false;
+    if (policy->action.length > 0 && !text_equal(policy->action, treatment->action->name)) return false;
+    return true;
+}
+
+/* Does this past contact count against it? */
+static bool counts(const struct policy *policy, const struct contact *contact, const struct treatment *treatment) {
+    const struct action *action = contact->action;
+    if (policy->channel != SYMBOL_NONE && contact->channel != policy->channel) return false;
+    if (policy->group.length > 0 && (action == NULL || !text_equal(action->group, policy->group))) return false;
+    if (policy->action.length > 0 && (action == NULL || !text_equal(action->name, policy->action))) return false;
+    if (policy->scope == SCOPE_SAME_ACTION) return action == treatment->action;
+    if (policy->scope == SCOPE_SAME_GROUP) {
+        return action != NULL && text_equal(action->group, treatment->action->group);
+    }
+    return true;
+}
+
+static bool is_contact(uint16_t type) {
+    return type == EVENT_TREATMENT_SHOWN || type == EVENT_TREATMENT_DELIVERED;
+}
+
+/* The policy frees up when the oldest of the newest `max_count` that count leaves the window; walking back from the newest stops
+ * there, so a long history costs no more than the window holds. */
+static int64_t blocked_until(const struct policy *policy, const struct contact_history *history,
+                             const struct treatment *treatment, int64_t now_ms) {
+    uint32_t seen = 0, max_count = policy->max_count == 0 && policy->kind == POLICY_AFTER ? 1 : policy->max_count;
+    if (max_count == 0) return TIME_NEVER; /* at most 0: never */
+    for (uint32_t i = 0; i < history->count; i++) {
+        const struct contact *contact = &history->contacts[i];
+        if (contact->time_ms <= now_ms - policy->window_ms) return 0;
+        bool right_type = policy->kind == POLICY_AFTER ? contact->type == policy->after_event
+                                                       : is_contact(contact->type);
+        if (!right_type || !counts(policy, contact, treatment)) continue;
+        if (++seen == max_count) return contact->time_ms + policy->window_ms;
+    }
+    return 0;
+}
+
+/* Quiet hours in local time; `to` before `from` spans midnight. */
+static int64_t quiet_until(const struct playbook *playbook, const struct policy *policy, int64_t now_ms) {
+    int64_t local_ms = now_ms + time_zone_offset_s(playbook->zone, now_ms) * TIME_SECOND_MS;
+    int64_t of_day_ms = ((local_ms % TIME_DAY_MS) + TIME_DAY_MS) % TIME_DAY_MS;
+    int64_t from_ms = policy->quiet_from_minute * TIME_MINUTE_MS, to_ms = policy->quiet_to_minute * TIME_MINUTE_MS;
+    bool spans_midnight = to_ms <= from_ms;
+    bool quiet = spans_midnight ? of_day_ms >= from_ms || of_day_ms < to_ms
+                                : of_day_ms >= from_ms && of_day_ms < to_ms;
+    if (!quiet) return 0;
+    int64_t wait_ms = to_ms - of_day_ms;
+    return now_ms + (wait_ms <= 0 ? wait_ms + TIME_DAY_MS : wait_ms);
+}
+
+struct contact_verdict contact_check(const struct playbook *playbook, const struct contact_history *history,
+                                     const struct treatment *treatment, int64_t now_ms) {
+    for (uint32_t i = 0; i < playbook->policy_count; i++) {
+        const struct policy *policy = &playbook->policies[i];
+        if (policy->kind == POLICY_NEVER_WITHOUT || !applies(policy, treatment)) continue;
+        int64_t free_at_ms = policy->kind == POLICY_QUIET ? quiet_until(playbook, policy, now_ms)
+                                                          : blocked_until(policy, history, treatment, now_ms);
+        if (free_at_ms > now_ms) return (struct contact_verdict){policy, free_at_ms};
+    }
+    return (struct contact_verdict){0};
+}

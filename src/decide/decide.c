@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "decide/decide.h"
+
+#include <math.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "decide/decider.h"
+
+enum status decider_create(struct decider **out, const struct world *world, struct profiler *profiler,
+                           const struct model *const *models, const struct goal_base *bases) {
+    struct decider *decider = memory_calloc(1, sizeof *decider);
+    if (decider == NULL) return STATUS_NO_MEMORY;
+    decider->world = world;
+    decider->profiler = profiler;
+    decider->models = models;
+    decider->bases = bases;
+    *out = decider;
+    return STATUS_OK;
+}
+
+void decider_destroy(struct decider *decider) { memory_free(decider); }
+
+bool holdout_contains(const struct playbook *playbook, struct customer_id customer) {
+    if (!(playbook->holdout_share > 0)) return false;
+    uint64_t hash = hash_bytes(&customer.value, sizeof customer.value, hash_text(playbook->holdout_salt, 0));
+    return (double)(hash >> 11) * 0x1p-53 < playbook->holdout_share;
+}
+
+/* priority = propensity × context weight × value × lever − cost (DOMAIN, Decision); a goal without a value is worth 1. */
+static void price(struct decider *decider, struct treatment_trace *trace) {
+    const struct playbook *playbook = decider->world->playbook;
+    const struct action *action = trace->treatment->action;
+    const struct goal *goal = &playbook->goals[action->goal];
+    const struct channel_rule *channel = trace->treatment->channel_rule;
+    double constant = amount_of(playbook, goal->value_constant);
+    bool has_value = goal->value != NULL || value_is_known(goal->value_constant);
+    trace->propensity = treatment_propensity(decider, trace->treatment);
+    trace->value = goal->value != NULL ? decider->bases[action->goal].value : has_value ? constant : 1;
+    trace->weight = action->weight;
+    trace->lever = 1 + action->lever_percent / 100;
+    trace->cost = value_is_known(action->cost) ? amount_of(playbook, action->cost) : 0;
+    if (channel != NULL && channel->has_cost) trace->cost = channel->cost;
+    trace->priority = trace->propensity * trace->weight * trace->value * trace->lever - trace->cost;
+}
+
+static void judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
+                  struct treatment_trace *trace) {
+    for (enum stage stage = STAGE_AVAILABLE; stage <= STAGE_CONTACT_POLICY; stage++) {
+        struct verdict verdict = stage_judge(decider, timeline, t_ms, trace->treatment, stage);
+        if (verdict.passes) continue;
+        trace->stopped_at = stage;
+        trace->unknown = verdict.unknown;
+        trace->policy = verdict.policy;
+        trace->free_at_ms = verdict.free_at_ms;
+        return;
+    }
+    price(decider, trace);
+    trace->unknown = isnan(trace->priority);
+    trace->stopped_at = isnan(trace->propensity) || isnan(trace->priority) ? STAGE_PROPENSITY
+                        : trace->priority <= 0                             ? STAGE_ARBITRATION
+                                                                           : STAGE_OFFERED;
+}
+
+/* Higher priority first; ties by playbook order, so that a decision is always the same. */
+static bool goes_before(const struct treatment_trace *a, const struct treatment_trace *b) {
+    if (a->priority != b->priority) return a->priority > b->priority;
+    return a->treatment->index < b->treatment->index;
+}
+
+static bool is_ranked_already(const struct decision *decision, const struct treatment *treatment) {
+    for (uint32_t i = 0; i < decision->ranked_count; i++) {
+        const struct treatment *other = decision->trace[decision->ranked[i]].treatment;
+        if (text_equal(other->key, treatment->key)) return true;
+    }
+    return false;
+}
+
+/* Fills the slots, best first; a treatment that is already ranked in another channel is not ranked twice. */
+static void place(const struct playbook *playbook, struct decision *decision) {
+    uint32_t slots = playbook->slots_per_decision == 0 ? 1 : playbook->slots_per_decision;
+    if (slots > 16) slots = 16;
+    while (decision->ranked_count < slots) {
+        uint32_t best = UINT32_MAX;
+        for (uint32_t i = 0; i < decision->trace_count; i++) {
+            const struct treatment_trace *trace = &decision->trace[i];
+            if (trace->stopped_at != STAGE_OFFERED || is_ranked_already(decision, trace->treatment)) continue;
+            if (best == UINT32_MAX || goes_before(trace, &decision->trace[best])) best = i;
+        }
+        if (best == UINT32_MAX) break;
+        decision->probability[decision->ranked_count] = 1;
+        decision->ranked[decision->ranked_count++] = best;
+    }
+    bool offered[DECISION_TREATMENTS_MAX] = {false};
+    for (uint32_t i = 0; i < decision->ranked_count; i++) offered[decision->ranked[i]] = true;
+    for (uint32_t i = 0; i < decision->trace_count; i++) {
+        struct treatment_trace *trace = &decision->trace[i];
+        if (trace->stopped_at == STAGE_OFFERED && !offered[i]) trace->stopped_at = STAGE_PLACEMENT;
+    }
+}
+
+enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
+                            struct decision *out, struct error *error) {
+    const struct world *world = decider->world;
+    const struct treatment_set *treatments = world->treatments;
+    (void)error;
+    out->customer = timeline->customer;
+    out->t_ms = t_ms;
+    out->trace_count = out->ranked_count = 0;
+    out->withheld = false;
+    out->truncated = treatments->count > DECISION_TREATMENTS_MAX;
+    contact_history_read(&decider->history, world, timeline, t_ms);
+    profile_at(decider->profiler, timeline, t_ms);
+    for (uint32_t i = 0; i < treatments->count && out->trace_count < DECISION_TREATMENTS_MAX; i++) {
+        struct treatment_trace *trace = &out->trace[out->trace_count++];
+        *trace = (struct treatment_trace){.treatment = &treatments->treatments[i], .propensity = NAN, .value = NAN,
+                                          .weight = NAN, .lever = NAN, .cost = NAN, .priority = NAN};
+        profile_with(decider->profiler, trace->treatment);
+        judge(decider, timeline, t_ms, trace);
+    }
+    place(world->playbook, out);
+    bool is_service = out->ranked_count > 0 && out->trace[out->ranked[0]].treatment->action->service;
+    out->withheld = !is_service && out->ranked_count > 0 && holdout_contains(world->playbook, out->customer);
+    reason_write(decider, timeline, out);
+    return STATUS_OK;
+}

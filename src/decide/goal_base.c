@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "base/memory.h"
+#include "decide/decider.h"
+#include "profile/outcome.h"
+#include "profile/walk.h"
+
+#define LANDMARKS 6 /* monthly, back from the last one that has matured */
+
+struct goal_sums { double rows, yes, value, valued; };
+
+struct base_part {
+    const struct world *world;
+    int64_t now_ms;
+    struct goal_sums *sums; /* by goal */
+};
+
+static bool is_of_treatment(const struct goal *goal) {
+    return goal->until != NULL || (goal->where != NULL && expr_uses_treatment(goal->where));
+}
+
+static void add_outcome(struct base_part *part, struct profiler *profiler, const struct timeline *timeline,
+                        uint32_t goal_index, const struct treatment *treatment, int64_t t_ms) {
+    const struct goal *goal = &part->world->playbook->goals[goal_index];
+    struct goal_sums *sums = &part->sums[goal_index];
+    struct outcome_detail detail = outcome_of(profiler, timeline, goal, treatment, t_ms, part->now_ms);
+    if (detail.horizon_ms >= TIME_NEVER || detail.horizon_ms + goal->arrives_ms > part->now_ms) return;
+    sums->rows += 1;
+    if (detail.outcome != OUTCOME_YES) return;
+    sums->yes += 1;
+    double amount = amount_of(part->world->playbook, detail.value);
+    if (isnan(amount)) return;
+    sums->value += amount;
+    sums->valued += 1;
+}
+
+static void add_past_treatments(struct base_part *part, struct profiler *profiler, const struct timeline *timeline,
+                                uint32_t goal_index) {
+    for (uint32_t row = 0; row < timeline->count; row++) {
+        struct text packed;
+        if (timeline->type[row] != EVENT_TREATMENT_DELIVERED && timeline->type[row] != EVENT_TREATMENT_SHOWN) continue;
+        if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) continue;
+        struct value key = packed_find(packed, PROPERTY_TREATMENT);
+        const struct treatment *treatment =
+            key.type == VALUE_TEXT ? treatment_find(part->world->treatments, key.text, SYMBOL_NONE) : NULL;
+        if (treatment == NULL || treatment->action->goal != goal_index) continue;
+        add_outcome(part, profiler, timeline, goal_index, treatment, timeline->time_ms[row] - 1);
+    }
+}
+
+static void add_landmarks(struct base_part *part, struct profiler *profiler, const struct timeline *timeline,
+                          uint32_t goal_index) {
+    const struct playbook *playbook = part->world->playbook;
+    const struct goal *goal = &playbook->goals[goal_index];
+    int64_t t_ms = part->now_ms - goal->within_ms - goal->arrives_ms;
+    for (uint32_t i = 0; i < LANDMARKS; i++, t_ms -= playbook->landmarks.every_ms) {
+        uint32_t end = timeline_upper_bound(timeline, t_ms);
+        if (end == 0 || timeline->time_ms[end - 1] <= t_ms - playbook->landmarks.active_within_ms) continue;
+        add_outcome(part, profiler, timeline, goal_index, NULL, t_ms);
+    }
+}
+
+static enum status visit_customer(void *state, struct walker *walker, const struct timeline *timeline,
+                                  struct error *error) {
+    (void)error;
+    struct base_part *part = state;
+    for (uint32_t g = 0; g < part->world->playbook->goal_count; g++) {
+        if (is_of_treatment(&part->world->playbook->goals[g])) {
+            add_past_treatments(part, walker->profiler, timeline, g);
+        } else {
+            add_landmarks(part, walker->profiler, timeline, g);
+        }
+    }
+    return STATUS_OK;
+}
+
+static void conclude(const struct playbook *playbook, struct base_part *parts, uint32_t threads,
+                     struct goal_base *out) {
+    for (uint32_t g = 0; g < playbook->goal_count; g++) {
+        struct goal_sums all = {0};
+        for (uint32_t i = 0; i < threads; i++) {
+            all.rows += parts[i].sums[g].rows;
+            all.yes += parts[i].sums[g].yes;
+            all.value += parts[i].sums[g].value;
+            all.valued += parts[i].sums[g].valued;
+        }
+        out[g].rate = all.rows > 0 ? all.yes / all.rows : NAN;
+        out[g].value = all.valued > 0 ? all.value / all.valued : NAN;
+    }
+}
+
+enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32_t threads, struct goal_base *out,
+                               struct error *error) {
+    struct base_part parts[WALK_THREADS_MAX] = {0};
+    void *states[WALK_THREADS_MAX];
+    if (threads == 0) threads = 1;
+    if (threads > WALK_THREADS_MAX) threads = WALK_THREADS_MAX;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < threads; i++) {
+        parts[i] = (struct base_part){.world = world, .now_ms = now_ms};
+        parts[i].sums = memory_calloc(world->playbook->goal_count + 1, sizeof *parts[i].sums);
+        if (parts[i].sums == NULL) status = STATUS_NO_MEMORY;
+        states[i] = &parts[i];
+    }
+    struct walk_plan plan = {.world = world, .as_of = {now_ms, POSITION_NOW}, .threads = threads,
+                             .visit = visit_customer, .parts = states};
+    if (status == STATUS_OK) status = walk_customers(&plan, error);
+    if (status == STATUS_OK) conclude(world->playbook, parts, threads, out);
+    for (uint32_t i = 0; i < threads; i++) memory_free(parts[i].sums);
+    return status;
+}

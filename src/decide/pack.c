@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+
+#include "decide/decider.h"
+
+/* The trace as a list of records: what stopped each treatment, and its figures where it came so far. */
+static enum status add_trace(struct packed_list *list, const struct decision *decision) {
+    static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_STATE, PROPERTY_PROPENSITY, PROPERTY_PRIORITY};
+    packed_list_begin(list);
+    for (uint32_t i = 0; i < decision->trace_count; i++) {
+        const struct treatment_trace *trace = &decision->trace[i];
+        const struct value values[] = {
+            value_text(trace->treatment->key),
+            value_text(text_from(stage_name(trace->stopped_at))),
+            isnan(trace->propensity) ? value_unknown() : value_number(trace->propensity),
+            isnan(trace->priority) ? value_unknown() : value_number(trace->priority),
+        };
+        if (trace->stopped_at == STAGE_AVAILABLE) continue; /* offers of other times would fill every decision */
+        enum status status = packed_list_add_record(list, symbols, values, 4);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status add_ranked(struct packed_writer *writer, struct packed_list *list, const struct decision *decision) {
+    enum status status = STATUS_OK;
+    struct value value;
+    packed_list_begin(list);
+    for (uint32_t i = 0; i < decision->ranked_count && status == STATUS_OK; i++) {
+        status = packed_list_add(list, value_text(decision->trace[decision->ranked[i]].treatment->key));
+    }
+    if (status == STATUS_OK) status = packed_list_end(list, &value);
+    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_TREATMENT, value);
+    if (status != STATUS_OK) return status;
+    packed_list_begin(list);
+    for (uint32_t i = 0; i < decision->ranked_count && status == STATUS_OK; i++) {
+        status = packed_list_add(list, value_number(decision->probability[i]));
+    }
+    if (status == STATUS_OK) status = packed_list_end(list, &value);
+    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_PROBABILITY, value);
+    return status;
+}
+
+enum status decision_pack(const struct decider *decider, const struct decision *decision,
+                          struct packed_writer *writer, struct buffer *out) {
+    struct packed_list list;
+    struct value trace;
+    char playbook[20];
+    snprintf(playbook, sizeof playbook, "%016llx", (unsigned long long)decider->world->playbook->hash);
+    packed_list_init(&list);
+    packed_begin(writer);
+    enum status status = add_ranked(writer, &list, decision);
+    if (status == STATUS_OK) status = add_trace(&list, decision);
+    if (status == STATUS_OK) status = packed_list_end(&list, &trace);
+    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_TRACE, trace);
+    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_REASON, value_text(text_from(decision->reason)));
+    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_PLAYBOOK, value_text(text_from(playbook)));
+    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_WITHHELD, value_yes_no(decision->withheld));
+    if (status == STATUS_OK) status = packed_end(writer, out);
+    packed_list_release(&list);
+    return status;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <math.h>
+
+#include "decide/decider.h"
+#include "decide/trainer.h"
+
+#define REASONS_MAX 2
+
+static enum status append(struct buffer *out, struct text text) { return buffer_append_text(out, text); }
+
+void treatment_words(const struct world *world, const struct treatment *treatment, struct buffer *out) {
+    struct text channel = symbol_text(world->symbols, SYMBOL_CHANNEL, treatment->channel);
+    struct text title = treatment->title.length > 0 ? treatment->title : treatment->key;
+    if (buffer_format(out, "%.*s by %.*s", TEXT_ARG(title), TEXT_ARG(channel)) != STATUS_OK) buffer_clear(out);
+}
+
+/* "orders in 90 days is 12": the trait's own words where the playbook has them. */
+static enum status feature_words(const struct decider *decider, const struct model_rule *rule, uint32_t feature,
+                                 struct buffer *out) {
+    const struct playbook *playbook = decider->world->playbook;
+    struct text name;
+    if (feature < rule->feature_count) {
+        const struct trait *trait = &playbook->traits[rule->features[feature]];
+        name = trait->description.length > 0 ? trait->description : trait->name;
+    } else {
+        name = playbook->attributes[rule->attributes[feature - rule->feature_count]].name;
+    }
+    if (name.length > 0 && name.at[name.length - 1] == '.') name.length--;
+    struct value value = decider->features[feature];
+    enum status status = append(out, name);
+    if (status == STATUS_OK) status = append(out, TEXT(" is "));
+    if (status != STATUS_OK) return status;
+    if (value.type == VALUE_NUMBER) {
+        bool whole = value.number == floor(value.number);
+        return buffer_format(out, whole ? "%.0f" : "%.2f", value.number);
+    }
+    if (value.type == VALUE_DURATION) {
+        return buffer_format(out, "%.0f days", (double)value.duration_ms / (double)TIME_DAY_MS);
+    }
+    return value_print(value, out);
+}
+
+/* What speaks most for this customer, by the model that scored him. */
+static enum status model_words(struct decider *decider, const struct treatment *treatment, struct buffer *out) {
+    const struct action *action = treatment->action;
+    const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
+    if (model == NULL) return STATUS_OK;
+    const struct model_rule *rule = &decider->world->playbook->models[action->model];
+    trainer_features(decider->world, rule, profile_with(decider->profiler, treatment), treatment, decider->features);
+    struct model_reason reasons[16];
+    uint32_t count = model_reasons(model, decider->features, reasons, 16), told = 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < count && i < 16 && told < REASONS_MAX && status == STATUS_OK; i++) {
+        if (reasons[i].log_odds <= 0) continue;
+        status = append(out, told == 0 ? TEXT(", mostly because ") : TEXT(" and "));
+        if (status == STATUS_OK) status = feature_words(decider, rule, reasons[i].feature, out);
+        told++;
+    }
+    return status;
+}
+
+static enum status offer_words(struct decider *decider, const struct decision *decision, struct buffer *out) {
+    const struct playbook *playbook = decider->world->playbook;
+    const struct treatment_trace *trace = &decision->trace[decision->ranked[0]];
+    const struct action *action = trace->treatment->action;
+    const struct goal *goal = &playbook->goals[action->goal];
+    double base = decider->bases[action->goal].rate;
+    char currency[4];
+    currency_to_text(playbook->currency, currency);
+    enum status status = buffer_format(out, "%s ", decision->withheld ? "Would offer" : "Offer");
+    if (status != STATUS_OK) return status;
+    treatment_words(decider->world, trace->treatment, out);
+    status = buffer_format(out, ": the chance to reach \"%.*s\" is %.0f %%", TEXT_ARG(goal->name),
+                           100 * trace->propensity);
+    if (status == STATUS_OK && base > 0) status = buffer_format(out, " (%.1f times the average)", trace->propensity / base);
+    if (status == STATUS_OK) status = model_words(decider, trace->treatment, out);
+    if (status == STATUS_OK) {
+        status = buffer_format(out, "; expected worth %.2f %s after a cost of %.2f", trace->priority, currency, trace->cost);
+    }
+    if (status == STATUS_OK) status = append(out, decision->withheld ? TEXT("; withheld: in the holdout.") : TEXT("."));
+    return status;
+}
+
+/* Of the treatments that were stopped, the one that came furthest tells why there is nothing to offer. */
+static enum status nothing_words(struct decider *decider, const struct decision *decision, struct buffer *out) {
+    const struct treatment_trace *furthest = NULL;
+    for (uint32_t i = 0; i < decision->trace_count; i++) {
+        const struct treatment_trace *trace = &decision->trace[i];
+        if (furthest == NULL || trace->stopped_at > furthest->stopped_at ||
+            (trace->stopped_at == furthest->stopped_at && trace->priority > furthest->priority)) {
+            furthest = trace;
+        }
+    }
+    if (furthest == NULL) return append(out, TEXT("Nothing to offer: the playbook has no treatment."));
+    enum status status = append(out, TEXT("Offer nothing: "));
+    if (status != STATUS_OK) return status;
+    treatment_words(decider->world, furthest->treatment, out);
+    switch (furthest->stopped_at) {
+    case STAGE_AVAILABLE: return append(out, TEXT(" is not available now, nor is any other."));
+    case STAGE_ARBITRATION:
+        return buffer_format(out, " came closest, but its expected worth is %.2f, less than its cost of %.2f.",
+                             furthest->priority + furthest->cost, furthest->cost);
+    case STAGE_CONTACT_POLICY: {
+        char until[32];
+        time_format(furthest->free_at_ms, until);
+        if (furthest->free_at_ms >= TIME_NEVER) return buffer_format(out, " is forbidden by the policy \"%.*s\".", TEXT_ARG(furthest->policy->text));
+        return buffer_format(out, " is stopped by \"%.*s\" until %.10s.", TEXT_ARG(furthest->policy->text), until);
+    }
+    default:
+        return buffer_format(out, " is stopped at \"%s\"%s.", stage_name(furthest->stopped_at),
+                             furthest->unknown ? " (what it asks is unknown)" : "");
+    }
+}
+
+/* A sentence that had to be cut ends in dots, never in half a character. */
+static void keep_sentence(const struct buffer *sentence, char *reason) {
+    size_t length = sentence->length;
+    bool cut = length > DECISION_REASON_BYTES_MAX - 1;
+    if (cut) {
+        length = DECISION_REASON_BYTES_MAX - 4;
+        while (length > 0 && ((unsigned char)sentence->at[length] & 0xC0) == 0x80) length--;
+    }
+    memcpy(reason, sentence->at, length);
+    memcpy(reason + length, cut ? "..." : "", cut ? 4 : 1);
+}
+
+void reason_write(struct decider *decider, const struct timeline *timeline, struct decision *decision) {
+    (void)timeline;
+    struct buffer sentence;
+    buffer_init(&sentence);
+    enum status status = decision->ranked_count > 0 ? offer_words(decider, decision, &sentence)
+                                                    : nothing_words(decider, decision, &sentence);
+    decision->reason[0] = '\0';
+    if (status == STATUS_OK && sentence.length > 0) keep_sentence(&sentence, decision->reason);
+    buffer_release(&sentence);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "decide/decider.h"
+#include "decide/trainer.h"
+
+const char *stage_name(enum stage stage) {
+    static const char *const names[STAGE_COUNT] = {
+        "available", "consent", "eligible", "applicable", "suitable", "contact policies",
+        "propensity", "arbitration", "placement", "offered",
+    };
+    return stage < STAGE_COUNT ? names[stage] : "?";
+}
+
+static struct verdict pass(void) { return (struct verdict){.passes = true}; }
+
+static struct verdict by_value(struct value is) {
+    return (struct verdict){.passes = is.type == VALUE_YES_NO && is.yes, .unknown = !value_is_known(is)};
+}
+
+static struct verdict by_condition(struct profiler *profiler, const struct expr_program *condition) {
+    return condition == NULL ? pass() : by_value(profile_eval(profiler, condition));
+}
+
+/* Everything that needs the customer's word: the action's purpose, its sensitive topic, and `never_without` policies. */
+static struct verdict by_consent(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
+                                 const struct treatment *treatment) {
+    const struct playbook *playbook = decider->world->playbook;
+    const struct action *action = treatment->action;
+    const struct text purposes[] = {action->purpose, action->topic};
+    for (size_t i = 0; i < 2; i++) {
+        if (purposes[i].length == 0) continue;
+        struct verdict verdict = by_value(profile_consent(timeline, t_ms, purposes[i]));
+        if (!verdict.passes) return verdict;
+    }
+    for (uint32_t i = 0; i < playbook->policy_count; i++) {
+        const struct policy *policy = &playbook->policies[i];
+        if (policy->kind != POLICY_NEVER_WITHOUT) continue;
+        if (policy->channel != SYMBOL_NONE && policy->channel != treatment->channel) continue;
+        if (policy->group.length > 0 && !text_equal(policy->group, action->group)) continue;
+        if (policy->action.length > 0 && !text_equal(policy->action, action->name)) continue;
+        struct verdict verdict = pass();
+        if (policy->needs_opt_in) {
+            verdict = by_value(profile_opt_in(decider->profiler, timeline, t_ms, treatment->channel));
+        }
+        if (verdict.passes && policy->purpose.length > 0) {
+            verdict = by_value(profile_consent(timeline, t_ms, policy->purpose));
+        }
+        verdict.policy = policy;
+        if (!verdict.passes) return verdict;
+    }
+    return pass();
+}
+
+static struct verdict by_contact(const struct decider *decider, const struct treatment *treatment, int64_t t_ms) {
+    struct contact_verdict contact = contact_check(decider->world->playbook, &decider->history, treatment, t_ms);
+    return (struct verdict){contact.blocking == NULL, false, contact.blocking, contact.free_at_ms};
+}
+
+struct verdict stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
+                           const struct treatment *treatment, enum stage stage) {
+    const struct action *action = treatment->action;
+    switch (stage) {
+    case STAGE_AVAILABLE: return by_condition(decider->profiler, action->available);
+    case STAGE_CONSENT: return by_consent(decider, timeline, t_ms, treatment);
+    case STAGE_ELIGIBLE: return by_condition(decider->profiler, action->eligible);
+    case STAGE_APPLICABLE: return by_condition(decider->profiler, action->applicable);
+    case STAGE_SUITABLE: return by_condition(decider->profiler, action->suitable);
+    case STAGE_CONTACT_POLICY: return by_contact(decider, treatment, t_ms);
+    default: return pass();
+    }
+}
+
+double treatment_propensity(struct decider *decider, const struct treatment *treatment) {
+    const struct action *action = treatment->action;
+    const struct playbook *playbook = decider->world->playbook;
+    const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
+    if (model == NULL) return decider->bases[action->goal].rate;
+    const struct value *traits = profile_with(decider->profiler, treatment);
+    trainer_features(decider->world, &playbook->models[action->model], traits, treatment, decider->features);
+    return model_score(model, decider->features);
+}
+
+double amount_of(const struct playbook *playbook, struct value value) {
+    if (value.type == VALUE_NUMBER) return value.number;
+    if (value.type != VALUE_MONEY || value.currency != playbook->currency) return NAN;
+    return (double)value.minor / pow(10, currency_minor_digits(value.currency));
+}

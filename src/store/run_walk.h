@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/run_walk.h -- forward over the entries of many runs, customer by customer. Behind walks of the view and merges of runs.
+ *
+ *   run 0:  C1 C1 C3 . C7 …      one cursor a run, ascending by customer at fold time; '.' has moved since
+ *   run 1:  C1 C2 C3 . . C9 …
+ *   moved:  C1 C7 C7 …           entries whose persona belongs to another customer now: collected once, sorted
+ *
+ * An entry that has not moved stands where its customer of now stands, so the lowest head is the next customer, and all his
+ * slices are at the heads. */
+#ifndef STORE_RUN_WALK_H
+#define STORE_RUN_WALK_H
+
+#include "store/run_file.h"
+
+#define RUN_WALK_BLOCK_BITS 12 /* shares of a walk go by blocks of 4,096 customer ids */
+
+struct run_slice {
+    uint32_t run, entry;
+};
+
+struct run_cursor {
+    const uint32_t *customer; /* of the entries */
+    uint64_t *moved;          /* a bit an entry; NULL: none */
+    uint32_t next, count;
+};
+
+struct run_walk {
+    struct run *const *runs;
+    uint32_t run_count;
+    uint32_t part, parts;
+    uint32_t *head; /* customer at each cursor, ID_NONE at its end */
+    struct run_cursor *cursors;
+    uint64_t *moved; /* customer << 32 | index into moved_slices */
+    struct run_slice *moved_slices;
+    size_t moved_count, moved_next;
+    struct run_slice *slices; /* of the customer taken last, in order of run */
+    size_t slice_count, slice_capacity;
+};
+
+/* customer: by persona, below persona_count (NULL, or beyond it: as at fold time); borrowed only by this call. `runs` is borrowed.
+ * Customers outside [from, to) and outside the share are passed over. */
+struct run_walk_range {
+    uint32_t from, to; /* 0, ID_NONE: all */
+    uint32_t part, parts;
+};
+enum status run_walk_init(struct run_walk *walk, struct run *const *runs, uint32_t run_count, const uint32_t *customer,
+                          uint32_t persona_count, struct run_walk_range range) MUST_USE;
+void run_walk_release(struct run_walk *walk);
+
+static inline bool run_walk_shares(uint32_t part, uint32_t parts, uint32_t customer) {
+    return parts <= 1 || (customer >> RUN_WALK_BLOCK_BITS) % parts == part;
+}
+
+/* The next customer, or ID_NONE. */
+static inline uint32_t run_walk_peek(const struct run_walk *walk) {
+    uint32_t lowest = walk->moved_next < walk->moved_count ? (uint32_t)(walk->moved[walk->moved_next] >> 32) : ID_NONE;
+    for (uint32_t r = 0; r < walk->run_count; r++) {
+        if (walk->head[r] < lowest) lowest = walk->head[r];
+    }
+    return lowest;
+}
+
+/* Collects this customer's slices (none, if he is not next) and moves on. */
+enum status run_walk_take(struct run_walk *walk, uint32_t customer) MUST_USE;
+
+#endif

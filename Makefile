@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door. Everything is built by Meson in build*/; delete those and nothing is left behind.
+SANITIZE = --buildtype=debugoptimized -Db_lundef=false
+CLANG = CC=clang-14 CXX=clang++-14
+FUZZ_SECONDS ?= 60
+
+all: build/build.ninja
+	ninja -C build
+
+setup:
+	@tools/setup
+build/build.ninja: | setup
+	meson setup build
+build-asan/build.ninja: | setup
+	meson setup build-asan $(SANITIZE) -Db_sanitize=address,undefined
+build-tsan/build.ninja: | setup
+	meson setup build-tsan $(SANITIZE) -Db_sanitize=thread
+build-fuzz/build.ninja:
+	tools/setup clang
+	$(CLANG) meson setup build-fuzz $(SANITIZE) -Db_sanitize=address,undefined -Dfuzz=true
+
+test: build/build.ninja
+	tools/test
+test-crash test-fault: test-%: build/build.ninja
+	tools/test --kind $*
+asan: build-asan/build.ninja
+	tools/test --build build-asan
+tsan: build-tsan/build.ninja
+	tools/test --build build-tsan --kind unit --kind integration --wrapper "setarch -R"
+fuzz: build-fuzz/build.ninja
+	tools/fuzz build-fuzz $(FUZZ_SECONDS)
+demo: all
+	tools/demo
+bench: build/build.ninja
+	meson test -C build --benchmark --verbose
+tidy:
+	tools/tidy
+format:
+	tools/setup format
+	git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format-14 -i
+clean:
+	rm -rf build build-*
+
+.PHONY: all setup test test-crash test-fault asan tsan fuzz demo bench tidy format clean

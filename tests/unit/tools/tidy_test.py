@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every rule of tools/tidy turns red once, and each exception holds. Prints TAP."""
+import os
+import subprocess
+import sys
+import tempfile
+
+TIDY = os.path.abspath(sys.argv[1])
+SPDX = "/* SPDX-License-Identifier: Apache-2.0 */\n"
+LONG = "int f(void) {\n" + "    g();\n" * 69 + "}\n"
+FITS = "int f(void) {\n" + "    g();\n" * 68 + "}\n"
+DEEP = "void f(int n) {\n  for (;;) {\n    if (n) {\n      while (n) {\n        if (n) {\n        }\n      }\n    }\n  }\n}\n"
+FLAT = "void f(int n) {\n  for (;;) {\n    if (n) {\n      do {\n        struct p p = {.a = {1, {2}}};\n      } while (n);\n    }\n  }\n}\n"
+
+# name, path, text, the line and a part of each finding
+CASES = [
+    ("a clean file", "src/base/a.c", SPDX + '#include "base/a.h"\nint f(void) {\n    return 1;\n}\n', []),
+    ("no licence", "src/base/a.c", "int a;\n", [(1, "SPDX")]),
+    ("white space", "src/base/a.c", SPDX + "int a; \n\tint b;\n", [(2, "white space"), (3, "spaces")]),
+    ("upward include", "src/base/a.c", SPDX + '#include "event/event.h"\n', [(2, "base may not include event")]),
+    ("sibling include", "src/profile/a.c", SPDX + '#include "learn/x.h"\n', [(2, "profile may not include learn")]),
+    ("store and playbook", "src/store/a.c", SPDX + '#include "playbook/x.h"\n', [(2, "store may not include playbook")]),
+    ("decide and profile", "src/decide/a.c", SPDX + '#include "profile/x.h"\n#include "learn/y.h"\n', []),
+    ("decide and store", "src/decide/a.c", SPDX + '#include "store/x.h"\n', [(2, "decide may not include store")]),
+    ("engine and all", "src/engine/a.c", SPDX + '#include "store/x.h"\n#include "identity/y.h"\n#include "decide/z.h"\n', []),
+    ("engine and cli", "src/engine/a.c", SPDX + '#include "cli/x.h"\n', [(2, "engine may not include cli")]),
+    ("unknown room", "src/cellar/a.c", SPDX, [(1, "not in the table")]),
+    ("a long function", "src/base/a.c", SPDX + LONG, [(2, "f has 71 lines")]),
+    ("a function that fits", "src/base/a.c", SPDX + FITS, []),
+    ("an excused function", "src/base/a.c", SPDX + "/* tidy: one table of cases */\n" + LONG, []),
+    ("a long file", "src/base/a.c", SPDX + "int a;\n" * 800, [(801, "the file has 801 lines")]),
+    ("deep nesting", "src/base/a.c", SPDX + DEEP, [(6, "nests 4 blocks deep")]),
+    ("literals do not nest", "src/base/a.c", SPDX + FLAT, []),
+    ("strcpy", "src/base/a.c", SPDX + "void f(void) { strcpy(a, b); }\n", [(2, "strcpy is banned")]),
+    ("malloc", "src/event/a.c", SPDX + "void f(void) { x = malloc(1); }\n", [(2, "malloc is banned")]),
+    ("malloc at home", "src/base/memory.c", SPDX + "void f(void) { x = malloc(1); }\n", []),
+    ("words that look like it", "src/event/a.c", SPDX + "void f(void) { memory_free(x); p->free(x); }\n// malloc(1)\n", []),
+    ("in a string", "src/event/a.c", SPDX + 'void f(void) { g("time(x) \\" malloc("); }\n', []),
+    ("the clock", "src/decide/a.c", SPDX + "void f(void) { clock_now_ms(); }\n", [(2, "clock_now_ms is banned")]),
+    ("the clock of the engine", "src/engine/a.c", SPDX + "void f(void) { clock_now_ms(); }\n", []),
+    ("time()", "src/engine/a.c", SPDX + "void f(void) { time(NULL); }\n", [(2, "time is banned")]),
+    ("gmtime in a test", "tests/unit/base/a.c", SPDX + "void f(void) { gmtime(x); }\n", []),
+    ("rand", "tests/unit/base/a.c", SPDX + "void f(void) { rand(); }\n", [(2, "rand is banned")]),
+    ("the environment", "src/learn/a.c", SPDX + 'void f(void) { getenv("X"); }\n', [(2, "getenv is banned")]),
+    ("an excused call", "src/learn/a.c", SPDX + '/* tidy: read once */\nvoid f(void) { getenv("X"); }\n', []),
+    ("typedef", "src/learn/a.h", SPDX + "typedef struct a b;\n", [(2, "no typedef")]),
+    ("C++ that is no shim", "src/base/a.cpp", SPDX, [(1, "only for shims")]),
+    ("a long shim", "src/base/a_shim.cpp", SPDX + "int a;\n" * 90, [(80, "at most a page")]),
+]
+
+
+def run(path, text):
+    with tempfile.TemporaryDirectory() as root:
+        full = os.path.join(root, path)
+        os.makedirs(os.path.dirname(full))
+        with open(full, "w", encoding="utf-8") as file:
+            file.write(text)
+        result = subprocess.run([sys.executable, TIDY, path], cwd=root, capture_output=True, text=True, check=False)
+    return result.returncode, [line for line in result.stdout.split("\n") if line.startswith(path)], result.stderr
+
+
+def main():
+    failed = 0
+    for number, (name, path, text, expected) in enumerate(CASES, 1):
+        code, findings, errors = run(path, text)
+        good = code == (1 if expected else 0) and len(findings) == len(expected)
+        for finding, (line, part) in zip(findings, expected):
+            good = good and finding.startswith(f"{path}:{line}: ") and part in finding
+        print(f"{'ok' if good else 'not ok'} {number} - {name}")
+        if not good:
+            failed += 1
+            print(f"# exit code {code}, {findings}, expected {expected} {errors}")
+    print(f"1..{len(CASES)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -49,6 +49,7 @@ static enum status find_footer(const struct run *run, const uint8_t **footer, ui
     }
     *footer = run->mapping.at + trailer.footer_offset;
     *length = trailer.footer_length;
+    if (!all_zero(*footer + *length, end - trailer.footer_offset - trailer.footer_length)) return STATUS_CORRUPT;
     return hash_bytes(*footer, *length, 0) == trailer.footer_checksum ? STATUS_OK : STATUS_CORRUPT;
 }
 

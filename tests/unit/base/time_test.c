@@ -95,13 +95,13 @@ static void local_times_like_the_naive_search(void **state) {
         struct time_zone *zone = load(zone_names[z]);
         int64_t changes[400];
         size_t change_count = 0;
-        for (int64_t t = at("1975-01-01"); t < at("2100-01-01") && change_count < 400; t += TIME_HOUR_MS) {
-            if (time_zone_offset_s(zone, t) != time_zone_offset_s(zone, t - TIME_HOUR_MS)) changes[change_count++] = t;
+        for (int64_t t = at("1975-01-01"); t < at("2100-01-01") && change_count < 400; t += TIME_DAY_MS / 4) {
+            if (time_zone_offset_s(zone, t) != time_zone_offset_s(zone, t - TIME_DAY_MS / 4)) changes[change_count++] = t;
         }
         for (int i = 0; i < 3000; i++) {
             int64_t time_ms = (int64_t)random_below(&random, 4102444800000 - 157766400000) + 157766400000;
             if (i % 2 && change_count) {
-                time_ms = changes[random_below(&random, change_count)] + (int64_t)random_below(&random, 8 * 3600000) - 4 * 3600000;
+                time_ms = changes[random_below(&random, change_count)] + (int64_t)random_below(&random, 14 * 3600000) - 10 * 3600000;
             }
             struct civil civil;
             time_to_civil(time_ms + time_zone_offset_s(zone, time_ms) * TIME_SECOND_MS + (i % 3 - 1) * TIME_HOUR_MS, &civil);

@@ -45,6 +45,7 @@ CASES = [
     ("the environment", "src/learn/a.c", SPDX + 'void f(void) { getenv("X"); }\n', [(2, "getenv is banned")]),
     ("an excused call", "src/learn/a.c", SPDX + '/* tidy: read once */\nvoid f(void) { getenv("X"); }\n', []),
     ("typedef", "src/learn/a.h", SPDX + "typedef struct a b;\n", [(2, "no typedef")]),
+    ("a typedef of a function", "src/learn/a.h", SPDX + "typedef enum status visit_fn(struct a *a);\n", []),
     ("C++ that is no shim", "src/base/a.cpp", SPDX, [(1, "only for shims")]),
     ("a long shim", "src/base/a_shim.cpp", SPDX + "int a;\n" * 90, [(80, "at most a page")]),
 ]

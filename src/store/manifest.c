@@ -13,7 +13,7 @@ static enum status encode_files(struct buffer *out, const char *word, const stru
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++)
         status = buffer_format(out, "%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", word, files[i].number,
-                               files[i].frame_count, files[i].bytes);
+                               files[i].count, files[i].bytes);
     return status;
 }
 

@@ -6,7 +6,7 @@
  *   next 18                     the next file's number; numbers are never used twice
  *   run 17 0 17 4000000 91234567      number, level, group, rows, bytes
  *   links 17 12 345678                number, frames, bytes
- *   quarantine 17 3 4567
+ *   quarantine 17 3 4567            number, rows, bytes
  *   checksum 1a2b3c4d           CRC32C of all before this line
  *
  * Text, so that a person can read it; replaced by rename, so that it is the old one or the new one. A file that it does not name does not
@@ -28,7 +28,7 @@ struct manifest_run {
     uint64_t row_count, bytes;
 };
 struct manifest_file {
-    uint64_t number, frame_count, bytes;
+    uint64_t number, count, bytes; /* count: frames of links, rows of quarantine */
 };
 struct manifest {
     uint64_t position, next_number;

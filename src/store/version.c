@@ -29,12 +29,13 @@ void stored_run_dereference(struct stored_run *run) {
     memory_free(run);
 }
 
-struct version *version_create(struct stored_run *const *runs, uint32_t run_count, struct tail *const *tails,
-                               uint32_t tail_count, const struct column_set *columns,
-                               const struct customer_directory *directory) {
+struct version *version_alloc(void) {
+    return memory_calloc(1, sizeof(struct version));
+}
+
+void version_fill(struct version *version, struct stored_run *const *runs, uint32_t run_count, struct tail *const *tails,
+                  uint32_t tail_count, const struct column_set *columns, const struct customer_directory *directory) {
     assert(run_count <= VERSION_RUNS_MAX && tail_count >= 1 && tail_count <= 2);
-    struct version *version = memory_calloc(1, sizeof(*version));
-    if (!version) return NULL;
     atomic_init(&version->references, CURRENT_BIAS);
     for (uint32_t i = 0; i < run_count; i++) {
         version->runs[i] = runs[i];
@@ -48,6 +49,13 @@ struct version *version_create(struct stored_run *const *runs, uint32_t run_coun
     version->tail_count = tail_count;
     if (columns) version->columns = *columns;
     version->directory = directory;
+}
+
+struct version *version_create(struct stored_run *const *runs, uint32_t run_count, struct tail *const *tails,
+                               uint32_t tail_count, const struct column_set *columns,
+                               const struct customer_directory *directory) {
+    struct version *version = version_alloc();
+    if (version) version_fill(version, runs, run_count, tails, tail_count, columns, directory);
     return version;
 }
 

@@ -46,6 +46,11 @@ struct version *version_create(struct stored_run *const *runs, uint32_t run_coun
                                uint32_t tail_count, const struct column_set *columns,
                                const struct customer_directory *directory) MUST_USE;
 
+/* The same in two steps, so that what publishes can do the part that may fail before its point of no return. */
+struct version *version_alloc(void) MUST_USE; /* memory_free gives back one that was not filled */
+void version_fill(struct version *version, struct stored_run *const *runs, uint32_t run_count, struct tail *const *tails,
+                  uint32_t tail_count, const struct column_set *columns, const struct customer_directory *directory);
+
 /* One publisher at a time. Takes ownership of `version`; the one before goes once its readers have left. */
 void versions_publish(struct versions *versions, struct version *version);
 void versions_release(struct versions *versions); /* no readers may be left */

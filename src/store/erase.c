@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "store/edit.h"
+
+/* Bits of the personas to go, so many as the largest needs. */
+struct persona_bits {
+    uint64_t *bits;
+    uint32_t count;
+};
+
+static enum status bits_of(const struct store_erasure *erasure, struct persona_bits *out, struct error *error) {
+    uint32_t max = 0;
+    for (size_t i = 0; i < erasure->persona_count; i++) {
+        if (erasure->personas[i].value == ID_NONE)
+            return error_set(error, STATUS_INVALID, "an erasure names a persona that is none");
+        if (erasure->personas[i].value > max) max = erasure->personas[i].value;
+    }
+    out->count = max + 1;
+    out->bits = memory_calloc((size_t)max / 64 + 1, sizeof(*out->bits));
+    if (!out->bits) return error_set(error, STATUS_NO_MEMORY, "no memory to erase");
+    for (size_t i = 0; i < erasure->persona_count; i++) {
+        uint32_t persona = erasure->personas[i].value;
+        out->bits[persona / 64] |= UINT64_C(1) << (persona % 64);
+    }
+    return STATUS_OK;
+}
+
+static bool run_has_any(const struct run *run, const struct store_erasure *erasure) {
+    for (size_t i = 0; i < erasure->persona_count; i++)
+        if (run_find(run, erasure->personas[i].value) != ID_NONE) return true;
+    return false;
+}
+
+/* run_merge wants one bit for every persona that it may meet. */
+static enum status widen(struct persona_bits *bits, uint32_t persona_count, struct error *error) {
+    if (bits->count >= persona_count) return STATUS_OK;
+    uint64_t *wider = memory_calloc((size_t)persona_count / 64 + 1, sizeof(*wider));
+    if (!wider) return error_set(error, STATUS_NO_MEMORY, "no memory to erase");
+    memcpy(wider, bits->bits, ((size_t)bits->count / 64 + (bits->count % 64 != 0)) * sizeof(*wider));
+    memory_free(bits->bits);
+    *bits = (struct persona_bits){wider, persona_count};
+    return STATUS_OK;
+}
+
+static enum status rewrite_run(struct edit *edit, uint32_t index, struct run_merge *merge, struct store_erased *erased,
+                               struct error *error) {
+    const struct manifest_run before = edit->next.runs[index];
+    struct run *run = edit->runs[index]->run;
+    uint64_t number = edit_number(edit), kept = 0;
+    char path[FILE_PATH_MAX];
+    enum status status = edit_create(edit, "runs", number, "run", path, error);
+    if (status) return status;
+    merge->runs = &run;
+    merge->run_count = 1;
+    struct run_info info;
+    const struct run_target target = {edit->store->fs, path, &edit->columns};
+    status = run_merge(&target, merge, &info, error);
+    if (status && status != STATUS_END) return status;
+    bool any = status == STATUS_OK;
+    status = edit_remove_run(edit, index, error);
+    if (status == STATUS_OK && any) {
+        kept = info.row_count;
+        const struct manifest_run after = {number, before.level, before.group, info.row_count, info.file_bytes};
+        status = edit_insert_run(edit, index, &after, path, error);
+    }
+    erased->event_count += before.row_count - kept;
+    erased->files_rewritten++;
+    return status;
+}
+
+/* Customer ids a run_merge is given must reach every persona that has a bit, or none. */
+static enum status erase_runs(struct edit *edit, const struct store_erasure *erasure, struct store_erased *erased,
+                              struct error *error) {
+    struct persona_bits bits = {0};
+    struct run_merge merge = {.customer_to = ID_NONE};
+    uint32_t *customer = NULL, persona_count = 0;
+    enum status status = bits_of(erasure, &bits, error);
+    if (status == STATUS_OK)
+        status = store_customers(edit->store, edit->next.position, &customer, &persona_count, error);
+    if (status == STATUS_OK) status = widen(&bits, persona_count, error);
+    if (status == STATUS_OK && customer && persona_count < bits.count) {
+        uint32_t *longer = memory_realloc(customer, (size_t)bits.count * sizeof(*customer));
+        if (!longer) status = error_set(error, STATUS_NO_MEMORY, "no memory to erase");
+        for (uint32_t i = persona_count; longer && i < bits.count; i++) longer[i] = i;
+        customer = longer ? longer : customer;
+    }
+    merge.customer = customer;
+    merge.dropped = bits.bits;
+    merge.persona_count = bits.count;
+    for (uint32_t i = edit->next.run_count; status == STATUS_OK && i-- > 0;)
+        if (run_has_any(edit->runs[i]->run, erasure)) status = rewrite_run(edit, i, &merge, erased, error);
+    memory_free(customer);
+    memory_free(bits.bits);
+    return status;
+}
+
+/* One file after the other, each into a new one; a file in which nothing changed stays as it was. */
+static enum status erase_side(struct edit *edit, enum stored_kind kind, const struct store_erasure *erasure,
+                              struct store_erased *erased, struct error *error) {
+    struct side_filter filter = {.row = erasure->row_is_theirs, .record = erasure->rewrite, .context = erasure->context};
+    uint32_t count = kind == STORED_LINKS ? edit->next.links_count : edit->next.quarantine_count;
+    if (count == 0 || (kind == STORED_LINKS ? !filter.record : !filter.row)) return STATUS_OK;
+    const struct edit_side what = {kind, 0, count, 0, 0, &filter};
+    enum status status = edit_side(edit, &what, error);
+    erased->row_count += filter.row_count;
+    erased->record_count += filter.record_count;
+    erased->files_rewritten += count;
+    return status;
+}
+
+static enum status erase(struct store *store, const struct store_erasure *erasure, struct store_erased *out,
+                         struct error *error) {
+    enum status status = store_fold_all(store, error);
+    struct edit *edit = NULL;
+    if (status == STATUS_OK) status = edit_begin(&edit, store, error);
+    if (status == STATUS_OK && erasure->persona_count) status = erase_runs(edit, erasure, out, error);
+    if (status == STATUS_OK) status = erase_side(edit, STORED_LINKS, erasure, out, error);
+    if (status == STATUS_OK) status = erase_side(edit, STORED_QUARANTINE, erasure, out, error);
+    if (status == STATUS_OK) status = edit_commit(edit, false, error);
+    edit_end(edit);
+    /* The old files and the log must really be gone before anybody is told so. */
+    if (status == STATUS_OK) status = log_drop(store->log, store->manifest.position, error);
+    return status ? status : store_sweep(store, error);
+}
+
+enum status store_erase(struct store *store, const struct store_erasure *erasure, struct store_erased *out,
+                        struct error *error) {
+    *out = (struct store_erased){0};
+    enum status status = store_need_write(store, error);
+    if (status) return status;
+    store_role_take(store);
+    status = erase(store, erasure, out, error);
+    store_role_give(store);
+    return status;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "base/memory.h"
+#include "store/side_file.h"
+#include "store/store_room.h"
+
+#define READ_ONLY_ATTEMPTS 5 /* a writer beside us may fold, and remove what we were about to read */
+
+static const char *const folders[] = {"log", "runs", "links", "quarantine"};
+#define FOLDER_COUNT (sizeof(folders) / sizeof(*folders))
+
+struct opening {
+    struct store *store;
+    const struct store_options *options;
+    struct event_batch batch;
+    bool has_symbols;
+};
+
+static enum status join(char out[FILE_PATH_MAX], const struct store *store, const char *name, struct error *error) {
+    if (snprintf(out, FILE_PATH_MAX, "%s/%s", store->directory, name) < FILE_PATH_MAX) return STATUS_OK;
+    return error_set(error, STATUS_LIMIT, "%s: the path is too long", store->directory);
+}
+
+static enum status make_directory(struct store *store, struct error *error) {
+    char parent[FILE_PATH_MAX];
+    enum status status = file_parent(store->directory, parent, error);
+    if (status == STATUS_OK) status = directory_make(store->fs, store->directory, error);
+    return status ? status : directory_sync(store->fs, parent, error);
+}
+
+/* LOCK holds the process id of the writer, so that who is refused can be told whom to stop. */
+static enum status take_lock(struct store *store, struct error *error) {
+    char path[FILE_PATH_MAX], text[32] = "";
+    enum status status = join(path, store, "LOCK", error);
+    if (status == STATUS_OK) status = file_open(store->fs, path, FILE_APPEND, &store->lock, error);
+    if (status == STATUS_NOT_FOUND)
+        return error_set(error, status, "%s: there is no data directory here: check the path, or create one",
+                         store->directory);
+    if (status) return status;
+    status = file_lock(store->lock, error);
+    if (status == STATUS_LOCKED) {
+        size_t got = 0;
+        struct error ignored;
+        if (file_read_at(store->lock, 0, text, sizeof(text) - 1, &got, &ignored)) got = 0;
+        text[got] = 0;
+        long holder = strtol(text, NULL, 10);
+        return error_set(error, status,
+                         "%s: process %ld is writing to this data directory: stop it first (kill %ld), or open it for "
+                         "reading only",
+                         path, holder, holder);
+    }
+    if (status) return status;
+    int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    status = file_truncate(store->lock, 0, error);
+    return status ? status : file_write(store->lock, text, (size_t)length, error);
+}
+
+static enum status make_folders(struct store *store, struct error *error) {
+    for (size_t i = 0; i < FOLDER_COUNT; i++) {
+        char path[FILE_PATH_MAX];
+        enum status status = join(path, store, folders[i], error);
+        if (status == STATUS_OK) status = directory_make(store->fs, path, error);
+        if (status) return status;
+    }
+    return directory_sync(store->fs, store->directory, error);
+}
+
+/* Without a manifest nothing may be here but what a creation that was cut short left: empty folders. */
+static enum status refuse_leftovers(struct store *store, struct error *error) {
+    for (size_t i = 0; i < FOLDER_COUNT; i++) {
+        char path[FILE_PATH_MAX];
+        struct buffer names;
+        buffer_init(&names);
+        size_t count = 0;
+        enum status status = join(path, store, folders[i], error);
+        if (status == STATUS_OK) status = directory_list(store->fs, path, &names, &count, error);
+        buffer_release(&names);
+        if (status) return status;
+        if (count)
+            return error_set(error, STATUS_CORRUPT,
+                             "%s/MANIFEST: is missing, but %s is not empty: restore it from a backup", store->directory,
+                             path);
+    }
+    return STATUS_OK;
+}
+
+static enum status load_manifest(struct store *store, bool create, struct error *error) {
+    enum status status = manifest_load(&store->manifest, store->fs, store->directory, error);
+    if (status == STATUS_OK && !store->read_only) return make_folders(store, error);
+    if (status != STATUS_NOT_FOUND) return status;
+    if (!create || store->read_only)
+        return error_set(error, status, "%s: there is no data directory here (no MANIFEST): check the path, or create one",
+                         store->directory);
+    status = make_folders(store, error);
+    if (status == STATUS_OK) status = refuse_leftovers(store, error);
+    store->manifest = (struct manifest){.next_number = 1};
+    return status ? status : manifest_store(&store->manifest, store->fs, store->directory, error);
+}
+
+static enum status open_runs(struct store *store, struct error *error) {
+    uint32_t count = store->manifest.run_count;
+    store->manifest.run_count = 0; /* so many as are open: what store_close gives back */
+    for (uint32_t i = 0; i < count; i++) {
+        char path[FILE_PATH_MAX];
+        struct run *run = NULL;
+        uint64_t number = store->manifest.runs[i].number;
+        enum status status = stored_path(path, store->directory, "runs", number, "run", error);
+        if (status == STATUS_OK) status = run_open(&run, store->fs, path, error);
+        if (status == STATUS_NOT_FOUND && !store->read_only)
+            return error_set(error, STATUS_CORRUPT, "%s: is missing: restore it from a backup", path);
+        if (status) return status;
+        if (stored_run_create(&store->runs[i], run, number))
+            return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", path);
+        store->manifest.run_count++;
+    }
+    return STATUS_OK;
+}
+
+static enum status give_record(struct opening *opening, uint8_t kind, struct text bytes, uint64_t position,
+                               struct error *error) {
+    const struct store_options *options = opening->options;
+    if (kind != RECORD_ROWS_DROPPED) {
+        if (!options->on_record) return STATUS_OK;
+        return options->on_record(options->context, (enum record_kind)kind, bytes, position, error);
+    }
+    size_t count = bytes.length / sizeof(uint64_t);
+    uint64_t *ids = memory_alloc(count * sizeof(*ids));
+    if (!ids) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", opening->store->directory);
+    if (count) memcpy(ids, bytes.at, count * sizeof(*ids));
+    enum status status = store_dropped_add(opening->store, ids, count);
+    memory_free(ids);
+    return status ? error_set(error, status, "%s: no memory to open it", opening->store->directory) : STATUS_OK;
+}
+
+static enum status on_links(void *context, const struct frame_view *view, struct error *error) {
+    struct opening *opening = context;
+    enum status status = STATUS_OK;
+    if (view->symbols.length) {
+        opening->has_symbols = true;
+        status = symbols_apply(opening->store->symbols, view->symbols);
+        if (status)
+            return error_set(error, status, "%s: the symbols at position %llu can't be applied (%s)",
+                             opening->store->directory, (unsigned long long)view->position, status_name(status));
+    }
+    struct text left = view->records, bytes;
+    uint8_t kind;
+    while ((status = frame_next_record(&left, &kind, &bytes)) == STATUS_OK) {
+        status = give_record(opening, kind, bytes, view->position, error);
+        if (status) return status;
+    }
+    if (status == STATUS_END) return STATUS_OK;
+    return error_set(error, STATUS_CORRUPT, "%s: the records at position %llu can't be read", opening->store->directory,
+                     (unsigned long long)view->position);
+}
+
+static enum status on_frame(void *context, const struct frame_view *view, struct error *error) {
+    struct opening *opening = context;
+    struct tail *tail = opening->store->growing;
+    enum status status = on_links(opening, view, error);
+    if (status) return status;
+    event_batch_clear(&opening->batch);
+    status = frame_events(view, &opening->batch);
+    if (status == STATUS_OK) status = tail_reserve(tail, &opening->batch);
+    if (status)
+        return error_set(error, status, "%s: the events at position %llu can't be taken up (%s)",
+                         opening->store->directory, (unsigned long long)view->position, status_name(status));
+    opening->store->growing_rows += view->row_count;
+    tail_apply(tail, &opening->batch, view->position, view->position + view->span);
+    return STATUS_OK;
+}
+
+static enum status replay(struct opening *opening, struct error *error) {
+    struct store *store = opening->store;
+    const struct manifest *manifest = &store->manifest;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < manifest->links_count; i++) {
+        char path[FILE_PATH_MAX];
+        status = stored_path(path, store->directory, "links", manifest->links[i].number, "links", error);
+        if (status == STATUS_OK)
+            status = stored_visit(store->fs, path, STORED_LINKS, manifest->links[i].number, on_links, opening, error);
+    }
+    if (status == STATUS_OK && tail_create(&store->growing, manifest->position))
+        status = error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", store->directory);
+    if (status) return status;
+    const struct log_options log = {store->fs, store->directory, manifest->position, store->read_only, on_frame, opening};
+    status = log_open(&store->log, &log, error);
+    if (status == STATUS_OK && !store->read_only) status = log_drop(store->log, manifest->position, error);
+    if (status) return status;
+    if (opening->has_symbols)
+        for (int kind = 0; kind < SYMBOL_KIND_COUNT; kind++)
+            store->logged.count[kind] = symbol_count(store->symbols, (enum symbol_kind)kind);
+    return STATUS_OK;
+}
+
+static enum status start(struct store *store, struct error *error) {
+    struct version *blank = version_alloc();
+    if (!blank) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", store->directory);
+    pthread_mutex_lock(&store->guard);
+    store_publish(store, blank);
+    pthread_mutex_unlock(&store->guard);
+    if (store->read_only || store->fold_by_hand) return STATUS_OK;
+    int why = pthread_create(&store->thread, NULL, store_fold_thread, store);
+    if (why) return error_set_errno(error, why, "%s: cannot start the folding thread", store->directory);
+    store->has_thread = true;
+    return STATUS_OK;
+}
+
+static enum status open_steps(struct opening *opening, struct error *error) {
+    struct store *store = opening->store;
+    enum status status = STATUS_OK;
+    if (opening->options->create && !store->read_only) status = make_directory(store, error);
+    if (status == STATUS_OK && !store->read_only) status = take_lock(store, error);
+    if (status == STATUS_OK) status = load_manifest(store, opening->options->create, error);
+    if (status == STATUS_OK && !store->read_only) status = store_sweep(store, error);
+    if (status == STATUS_OK) status = open_runs(store, error);
+    if (status == STATUS_OK) status = replay(opening, error);
+    return status ? status : start(store, error);
+}
+
+static enum status create(struct store **out, const struct store_options *options, struct error *error) {
+    struct store *store = memory_calloc(1, sizeof(*store));
+    *out = store;
+    if (!store) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", options->directory);
+    pthread_mutex_init(&store->guard, NULL);
+    pthread_cond_init(&store->changed, NULL);
+    buffer_init(&store->symbol_bytes);
+    buffer_init(&store->frame);
+    store->fs = options->fs ? options->fs : file_system_os();
+    store->read_only = options->read_only;
+    store->fold_by_hand = options->fold_by_hand;
+    store->fold_events = options->fold_events ? options->fold_events : STORE_FOLD_EVENTS_DEFAULT;
+    if (store->fold_events > STORE_TAIL_EVENTS_MAX) store->fold_events = STORE_TAIL_EVENTS_MAX;
+    store->symbols = options->symbols;
+    store->customers = options->directory_of_customers;
+    if (options->columns) store->columns = *options->columns;
+    view_source_init(&store->view, &store->versions);
+    if (strlen(options->directory) >= sizeof(store->directory))
+        return error_set(error, STATUS_LIMIT, "the path of the data directory is too long");
+    memcpy(store->directory, options->directory, strlen(options->directory) + 1);
+    return STATUS_OK;
+}
+
+static enum status open_once(struct store **out, const struct store_options *options, struct error *error) {
+    struct opening opening = {.options = options};
+    enum status status = create(&opening.store, options, error);
+    event_batch_init(&opening.batch);
+    if (status == STATUS_OK) status = open_steps(&opening, error);
+    event_batch_release(&opening.batch);
+    if (status) {
+        store_close(opening.store);
+        return status;
+    }
+    *out = opening.store;
+    return STATUS_OK;
+}
+
+/* True where the directory has changed under a reader before anything of it was handed out. */
+static bool may_try_again(const struct store_options *options, enum status status) {
+    return options->read_only && !options->on_record && (status == STATUS_NOT_FOUND || status == STATUS_CORRUPT);
+}
+
+enum status store_open(struct store **out, const struct store_options *options, struct error *error) {
+    *out = NULL;
+    enum status status = open_once(out, options, error);
+    for (int i = 1; i < READ_ONLY_ATTEMPTS && may_try_again(options, status); i++)
+        status = open_once(out, options, error);
+    return status;
+}

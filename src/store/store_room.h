@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/store_room.h -- the inside of a store, for the sources of this room only.
+ *
+ *   applier ── log, growing tail            worker (one at a time) ── manifest, run list, files
+ *        └────────────── guard: the little that both touch ──────────────┘
+ *
+ * The worker is whoever holds the role (store_role_take): the folding thread, or a caller of fold, erase, backup. Only the worker changes
+ * `manifest` and `runs`; it does so under `guard`, so that others may read them under it. */
+#ifndef STORE_STORE_ROOM_H
+#define STORE_STORE_ROOM_H
+
+#include <pthread.h>
+#include "store/log.h"
+#include "store/manifest.h"
+#include "store/store.h"
+#include "store/version.h"
+#include "store/view.h"
+
+struct store {
+    struct file_system *fs;
+    char directory[FILE_PATH_MAX];
+    bool read_only, fold_by_hand;
+    uint32_t fold_events;
+    struct symbols *symbols;
+    const struct customer_directory *customers;
+    struct file *lock;
+    struct versions versions;
+    struct view_source view;
+
+    /* The applier's. */
+    struct log *log;
+    struct symbol_counts logged; /* symbols that the log has */
+    struct buffer symbol_bytes, frame;
+    uint64_t unchecked_bytes; /* written since free space was last looked at */
+    uint32_t retry_at;        /* the growing tail's size at which a failed fold is tried again */
+
+    /* Under the guard. */
+    pthread_mutex_t guard;
+    pthread_cond_t changed;
+    bool busy; /* somebody has the role */
+    bool stopping, retry, has_thread;
+    pthread_t thread;
+    struct tail *growing, *frozen; /* frozen: waits for its fold; NULL: nothing does */
+    uint64_t frozen_end;
+    uint64_t growing_rows, frozen_rows; /* quarantined rows in the log */
+    struct manifest manifest;
+    bool manifest_unsure; /* storing one failed: the disk may have either. The worker's */
+    struct stored_run *runs[MANIFEST_RUNS_MAX]; /* by index of manifest.runs */
+    struct column_set columns;
+    enum status fold_status; /* of the last fold by the thread */
+    struct error fold_error;
+    uint64_t *dropped; /* row ids dropped since the last fold, ascending */
+    size_t dropped_count, dropped_capacity;
+};
+
+/* store.c */
+void store_role_take(struct store *store); /* waits */
+void store_role_give(struct store *store);
+/* Fills `blank` with what counts now and publishes it. Under the guard. */
+void store_publish(struct store *store, struct version *blank);
+/* customer[persona] as of `position`, NULL without a directory; memory_free it. */
+enum status store_customers(struct store *store, uint64_t position, uint32_t **customer, uint32_t *persona_count,
+                            struct error *error) MUST_USE;
+enum status store_need_write(const struct store *store, struct error *error) MUST_USE; /* STATUS_READ_ONLY */
+
+/* fold.c. Role held, but for store_fold_begin, which is the applier's. */
+enum status store_fold_begin(struct store *store, struct error *error) MUST_USE; /* freezes the growing tail; nothing may be frozen */
+enum status store_fold_frozen(struct store *store, struct error *error) MUST_USE;
+enum status store_fold_all(struct store *store, struct error *error) MUST_USE; /* frozen, then growing */
+void *store_fold_thread(void *store);
+
+/* compact.c. Role held. */
+enum status store_compact_tiers(struct store *store, struct error *error) MUST_USE;
+enum status store_compact_all(struct store *store, bool rewrite, struct error *error) MUST_USE;
+
+/* rows.c */
+enum status store_dropped_add(struct store *store, const uint64_t *row_ids, size_t count) MUST_USE; /* under the guard */
+bool store_row_is_dropped(const uint64_t *dropped, size_t count, uint64_t row_id);
+
+/* sweep.c: removes files that the manifest does not name, and half-written ones. */
+enum status store_sweep(struct store *store, struct error *error) MUST_USE;
+
+#endif

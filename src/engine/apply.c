@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch → personas → repeats dropped → merges noted → one frame, synced → visible. */
+#include <stdio.h>
+
+#include "engine/private.h"
+
+/* Repeats, and events of nobody, leave the batch; order stays. */
+static enum status drop_repeats(struct engine *engine, struct event_batch *batch, struct apply_result *out) {
+    size_t kept = 0;
+    ingest_repeats_clear(&engine->repeats);
+    for (size_t i = 0; i < batch->event_count; i++) {
+        const struct event *event = &batch->events[i];
+        if (event->persona.value == ID_NONE) {
+            out->quarantined++;
+            continue;
+        }
+        enum status status = ingest_repeats_add(&engine->repeats, event->persona, event->time_ms, event->key);
+        if (status == STATUS_NO_MEMORY) return status;
+        bool repeat = status == STATUS_EXISTS ||
+                      (event->key != 0 && store_has_key(engine->store, event->persona, event->time_ms, event->key));
+        if (repeat) out->repeats++;
+        else batch->events[kept++] = *event;
+    }
+    batch->event_count = kept;
+    return STATUS_OK;
+}
+
+/* A merge or a split is itself something that happened to the customer. */
+static enum status note_changes(struct engine *engine, struct event_batch *batch,
+                                const struct identity_result *result) {
+    struct packed_writer writer;
+    uint32_t system_channel, source;
+    enum status status = symbol_add(engine->symbols, SYMBOL_CHANNEL, TEXT("system"), &system_channel);
+    if (status == STATUS_OK) status = symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("identity"), &source);
+    packed_writer_init(&writer);
+    for (size_t i = 0; i < result->change_count && status == STATUS_OK; i++) {
+        const struct identity_change *change = &result->changes[i];
+        if (change->persona.value == ID_NONE) continue;
+        char other[16];
+        int length = snprintf(other, sizeof other, "C%u", change->other.value);
+        uint32_t properties = (uint32_t)batch->bytes.length;
+        packed_begin(&writer);
+        status = packed_add(&writer, PROPERTY_TO, value_text((struct text){other, (uint32_t)length}));
+        if (status == STATUS_OK) status = packed_end(&writer, &batch->bytes);
+        struct event *event = status == STATUS_OK ? event_batch_add(batch) : NULL;
+        if (status == STATUS_OK && event == NULL) status = STATUS_NO_MEMORY;
+        if (status != STATUS_OK) break;
+        event->time_ms = event->known_ms = change->known_ms;
+        event->persona = change->persona;
+        event->type = change->is_split ? EVENT_CUSTOMER_SPLIT : EVENT_CUSTOMER_MERGED;
+        event->channel = (uint8_t)system_channel;
+        event->source = (uint16_t)source;
+        event->properties = properties;
+        event->properties_length = (uint32_t)batch->bytes.length - properties;
+    }
+    packed_writer_release(&writer);
+    return status;
+}
+
+static enum status append(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
+                          bool sync, struct error *error) {
+    struct store_record record = {RECORD_IDENTITY, result->record};
+    struct store_frame frame = {.batch = batch, .records = &record, .record_count = result->record.length > 0 ? 1 : 0};
+    uint64_t position;
+    if (batch->event_count == 0 && batch->row_count == 0 && frame.record_count == 0) return STATUS_OK;
+    return store_append(engine->store, &frame, sync, &position, error);
+}
+
+enum status engine_append_change(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
+                                 bool sync, struct error *error) {
+    enum status status = result->change_count > 0 ? note_changes(engine, batch, result) : STATUS_OK;
+    return status == STATUS_OK ? append(engine, batch, result, sync, error) : status;
+}
+
+enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync, struct apply_result *out,
+                         struct error *error) {
+    struct identity_result result;
+    struct apply_result did = {.quarantined = batch->row_count};
+    enum status status =
+        identity_resolve(engine->identity, batch, store_position(engine->store), &result, error);
+    if (status != STATUS_OK) return status;
+    status = drop_repeats(engine, batch, &did);
+    if (status == STATUS_OK) did.events = batch->event_count;
+    if (status == STATUS_OK) status = engine_append_change(engine, batch, &result, sync, error);
+    if (status == STATUS_OK) identity_commit(engine->identity);
+    else identity_undo(engine->identity);
+    if (status == STATUS_NO_MEMORY) (void)error_set(error, status, "out of memory while applying a batch; nothing of it was kept");
+    if (out != NULL) *out = did;
+    return status;
+}

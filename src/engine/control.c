@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "engine/private.h"
+
+#define CONTROL_BYTES_MAX (64u << 10)
+
+static struct text text_member(struct json_node root, const char *key) {
+    struct json_node node;
+    if (!json_get(root, text_from(key), &node) || json_type(node) != JSON_TEXT) return (struct text){0};
+    return json_text(node);
+}
+
+static int64_t integer_member(struct json_node root, const char *key) {
+    struct json_node node;
+    int64_t value = 0;
+    if (!json_get(root, text_from(key), &node) || !json_integer(node, &value)) return 0;
+    return value;
+}
+
+static bool hash_from_text(struct text text, uint64_t *hash) {
+    char digits[17];
+    char *end;
+    if (text.length != 16) return false;
+    memcpy(digits, text.at, 16);
+    digits[16] = '\0';
+    *hash = strtoull(digits, &end, 16);
+    return *end == '\0';
+}
+
+static enum status apply_playbook(struct engine *engine, struct json_node root) {
+    struct text hash = text_member(root, "hash");
+    if (hash.length != 16) return STATUS_CORRUPT;
+    memcpy(engine->playbook_hash, hash.at, 16);
+    engine->playbook_hash[16] = '\0';
+    return STATUS_OK;
+}
+
+static enum status apply_lookup(struct engine *engine, struct json_node root) {
+    uint64_t hash;
+    struct text name = text_member(root, "name");
+    if (name.length == 0 || !hash_from_text(text_member(root, "hash"), &hash)) return STATUS_CORRUPT;
+    struct named_lookup *lookup = lookup_named(engine, name, true);
+    if (lookup == NULL) return STATUS_NO_MEMORY;
+    return lookup_add_version(lookup, integer_member(root, "known_ms"), hash, NULL);
+}
+
+static enum status apply_model(struct engine *engine, struct json_node root) {
+    struct text name = text_member(root, "name");
+    if (name.length == 0) return STATUS_CORRUPT;
+    struct named_model *model = model_named(engine, name, true);
+    if (model == NULL) return STATUS_NO_MEMORY;
+    model->version = (uint32_t)integer_member(root, "version");
+    model->trained_ms = integer_member(root, "trained_ms");
+    model->until_ms = integer_member(root, "until_ms");
+    return STATUS_OK;
+}
+
+enum status control_apply(struct engine *engine, struct text bytes, struct error *error) {
+    if (engine->json == NULL) {
+        enum status status = json_parser_create(&engine->json, CONTROL_BYTES_MAX);
+        if (status != STATUS_OK) return status;
+    }
+    struct json_node root;
+    enum status status = json_parse(engine->json, bytes, &root, error);
+    if (status != STATUS_OK) return status;
+    struct text kind = text_member(root, "control");
+    if (text_equal(kind, TEXT("playbook"))) return apply_playbook(engine, root);
+    if (text_equal(kind, TEXT("lookup"))) return apply_lookup(engine, root);
+    if (text_equal(kind, TEXT("model"))) return apply_model(engine, root);
+    return error_set(error, STATUS_VERSION,
+                     "the log holds a control record \"%.*s\" that this program does not know; a newer attune wrote it",
+                     TEXT_ARG(kind));
+}
+
+enum status control_append(struct engine *engine, const struct event_batch *batch, struct text bytes,
+                           struct error *error) {
+    struct store_record record = {RECORD_CONTROL, bytes};
+    struct store_frame frame = {.batch = batch, .records = &record, .record_count = 1};
+    uint64_t position;
+    return store_append(engine->store, &frame, true, &position, error);
+}
+
+static void begin(struct json_writer *writer, struct buffer *out, const char *kind) {
+    json_writer_init(writer, out, false);
+    json_write_object_begin(writer);
+    json_write_key(writer, "control");
+    json_write_string(writer, kind);
+}
+
+static enum status end(struct json_writer *writer) {
+    json_write_object_end(writer);
+    return writer->status;
+}
+
+static void write_hash(struct json_writer *writer, uint64_t hash) {
+    char digits[17];
+    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)hash);
+    json_write_key(writer, "hash");
+    json_write_string(writer, digits);
+}
+
+enum status control_playbook(struct buffer *out, const char *hash, int64_t now_ms) {
+    struct json_writer writer;
+    begin(&writer, out, "playbook");
+    json_write_key(&writer, "hash");
+    json_write_string(&writer, hash);
+    json_write_key(&writer, "known_ms");
+    json_write_integer(&writer, now_ms);
+    return end(&writer);
+}
+
+enum status control_lookup(struct buffer *out, struct text name, uint64_t hash, int64_t known_ms) {
+    struct json_writer writer;
+    begin(&writer, out, "lookup");
+    json_write_key(&writer, "name");
+    json_write_text(&writer, name);
+    write_hash(&writer, hash);
+    json_write_key(&writer, "known_ms");
+    json_write_integer(&writer, known_ms);
+    return end(&writer);
+}
+
+enum status control_model(struct buffer *out, const struct named_model *model) {
+    struct json_writer writer;
+    begin(&writer, out, "model");
+    json_write_key(&writer, "name");
+    json_write_string(&writer, model->name);
+    json_write_key(&writer, "version");
+    json_write_integer(&writer, model->version);
+    json_write_key(&writer, "trained_ms");
+    json_write_integer(&writer, model->trained_ms);
+    json_write_key(&writer, "until_ms");
+    json_write_integer(&writer, model->until_ms);
+    return end(&writer);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* attune data: what every source and field holds, what it costs, and what uses it. One walk over everything. */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "engine/private.h"
+
+#define REPORT_BYTES_MAX (64u << 20)
+#define USED_BY_MAX 200
+
+struct field_count { uint32_t source, event, property; uint64_t count, bytes; uint8_t type; };
+
+struct counting {
+    struct field_count *fields; /* open addressing by (source, event, property) */
+    size_t capacity, count;
+    uint64_t events, bytes, customers;
+};
+
+static size_t slot_of(const struct counting *counting, uint32_t source, uint32_t event, uint32_t property) {
+    size_t slot = hash_u64((uint64_t)source << 48 ^ (uint64_t)event << 32 ^ property) & (counting->capacity - 1);
+    while (counting->fields[slot].count > 0) {
+        const struct field_count *field = &counting->fields[slot];
+        if (field->source == source && field->event == event && field->property == property) break;
+        slot = (slot + 1) & (counting->capacity - 1);
+    }
+    return slot;
+}
+
+static enum status grow(struct counting *counting) {
+    struct counting bigger = *counting;
+    bigger.capacity = counting->capacity == 0 ? 1024 : counting->capacity * 2;
+    bigger.fields = memory_calloc(bigger.capacity, sizeof *bigger.fields);
+    if (bigger.fields == NULL) return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < counting->capacity; i++) {
+        const struct field_count *field = &counting->fields[i];
+        if (field->count > 0) bigger.fields[slot_of(&bigger, field->source, field->event, field->property)] = *field;
+    }
+    memory_free(counting->fields);
+    *counting = bigger;
+    return STATUS_OK;
+}
+
+static enum status count_field(struct counting *counting, uint32_t source, uint32_t event, uint32_t property,
+                               uint64_t bytes, uint8_t type) {
+    if (counting->count * 2 >= counting->capacity) {
+        enum status status = grow(counting);
+        if (status != STATUS_OK) return status;
+    }
+    struct field_count *field = &counting->fields[slot_of(counting, source, event, property)];
+    if (field->count == 0) counting->count++;
+    *field = (struct field_count){source, event, property, field->count + 1, field->bytes + bytes, type};
+    return STATUS_OK;
+}
+
+static enum status count_row(struct counting *counting, const struct timeline *timeline, uint32_t row) {
+    struct text packed;
+    struct packed_reader reader;
+    uint32_t source = timeline->source[row], event = timeline->type[row], symbol;
+    struct value value;
+    enum status status = timeline->ops->packed(timeline, row, &packed);
+    if (status == STATUS_OK) status = count_field(counting, source, event, SYMBOL_NONE, packed.length, VALUE_UNKNOWN);
+    if (status == STATUS_OK && packed.length > 0) status = packed_reader_init(&reader, packed);
+    counting->events++;
+    counting->bytes += packed.length;
+    while (status == STATUS_OK && packed.length > 0) {
+        const uint8_t *before = reader.at;
+        status = packed_next(&reader, &symbol, &value);
+        if (status == STATUS_OK) status = count_field(counting, source, event, symbol, (uint64_t)(reader.at - before), value.type);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status count_all(struct engine *engine, struct counting *counting, struct error *error) {
+    struct timeline_source *source = store_source(engine->store);
+    struct timeline_reader *reader;
+    struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW}, .needs = TIMELINE_PACKED | TIMELINE_SOURCE};
+    struct timeline timeline;
+    enum status status = source->ops->reader_open(source, &reader, error);
+    if (status != STATUS_OK) return status;
+    status = source->ops->walk(reader, &request, 0, 1, error);
+    while (status == STATUS_OK) {
+        status = source->ops->next(reader, &timeline, error);
+        if (status != STATUS_OK) break;
+        counting->customers++;
+        for (uint32_t row = 0; row < timeline.count && status == STATUS_OK; row++) status = count_row(counting, &timeline, row);
+    }
+    source->ops->reader_close(reader);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* ---- who uses a field ---- */
+
+static bool program_uses(const struct expr_program *program, const struct field_count *field) {
+    struct expr_use uses[64];
+    if (program == NULL) return false;
+    uint32_t count = expr_uses(program, uses, 64);
+    for (uint32_t i = 0; i < count && i < 64; i++) {
+        bool event = uses[i].event_type == SYMBOL_NONE || uses[i].event_type == field->event;
+        if (event && (field->property == SYMBOL_NONE || uses[i].property == field->property)) return true;
+    }
+    return false;
+}
+
+static enum status name_use(struct buffer *out, const char *kind, struct text name, uint32_t *told) {
+    enum status status = buffer_format(out, "%s%s %.*s", *told > 0 ? ", " : "", kind, TEXT_ARG(name));
+    (*told)++;
+    return status;
+}
+
+/* The engine itself reads some properties: treatments for contact limits, consent and relations for the funnel. */
+static bool is_read_by_funnel(const struct field_count *field) {
+    if (field->event >= EVENT_TREATMENT_SHOWN && field->event <= EVENT_TREATMENT_REJECTED) {
+        return field->property == SYMBOL_NONE || field->property == PROPERTY_TREATMENT;
+    }
+    return field->event == EVENT_CONSENT_CHANGED || field->event == EVENT_OPT_IN_CHANGED || field->event == EVENT_RELATED;
+}
+
+static enum status uses_of(const struct playbook *playbook, const struct field_count *field, struct buffer *out) {
+    uint32_t told = 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < playbook->trait_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
+        if (program_uses(playbook->traits[i].program, field)) status = name_use(out, "trait", playbook->traits[i].name, &told);
+    }
+    for (uint32_t i = 0; i < playbook->goal_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
+        const struct goal *goal = &playbook->goals[i];
+        bool is_goal = goal->event_type == field->event && field->property == SYMBOL_NONE;
+        if (is_goal || (goal->event_type == field->event && (program_uses(goal->where, field) || program_uses(goal->value, field)))) {
+            status = name_use(out, "goal", goal->name, &told);
+        }
+    }
+    for (uint32_t i = 0; i < playbook->scenario_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
+        if (program_uses(playbook->scenarios[i].when, field)) status = name_use(out, "scenario", playbook->scenarios[i].name, &told);
+    }
+    if (status == STATUS_OK && is_read_by_funnel(field)) status = name_use(out, "contact", TEXT("policies"), &told);
+    return status;
+}
+
+/* ---- the report ---- */
+
+static int compare_fields(const void *left, const void *right) {
+    const struct field_count *a = left, *b = right;
+    if (a->source != b->source) return a->source < b->source ? -1 : 1;
+    if (a->event != b->event) return a->event < b->event ? -1 : 1;
+    uint32_t pa = a->property + 1, pb = b->property + 1; /* the event itself first: SYMBOL_NONE + 1 = 0 */
+    return pa == pb ? 0 : pa < pb ? -1 : 1;
+}
+
+static enum status write_field(const struct engine *engine, const struct field_count *from, struct data_report *out,
+                               struct field_usage *to) {
+    struct buffer uses;
+    buffer_init(&uses);
+    enum status status = engine->playbook != NULL ? uses_of(engine->playbook, from, &uses) : STATUS_OK;
+    *to = (struct field_usage){
+        .source = symbol_text(engine->symbols, SYMBOL_SOURCE, from->source),
+        .event = symbol_text(engine->symbols, SYMBOL_EVENT, from->event),
+        .field = from->property == SYMBOL_NONE ? (struct text){0} : symbol_text(engine->symbols, SYMBOL_PROPERTY, from->property),
+        .count = from->count,
+        .bytes = from->bytes,
+        .type = (enum value_type)from->type,
+        .used_by = status == STATUS_OK ? arena_text(&out->arena, buffer_text(&uses)) : (struct text){0},
+    };
+    if (status == STATUS_OK && to->used_by.at == NULL) status = STATUS_NO_MEMORY;
+    if (from->property != SYMBOL_NONE && to->used_by.length == 0) {
+        out->dark_fields++;
+        out->dark_bytes += from->bytes;
+    }
+    buffer_release(&uses);
+    return status;
+}
+
+static enum status write_report(struct engine *engine, struct counting *counting, struct data_report *out) {
+    size_t kept = 0;
+    for (size_t i = 0; i < counting->capacity; i++) {
+        if (counting->fields[i].count > 0) counting->fields[kept++] = counting->fields[i];
+    }
+    if (kept > 0) qsort(counting->fields, kept, sizeof *counting->fields, compare_fields);
+    struct field_usage *fields = arena_calloc(&out->arena, kept + 1, sizeof *fields);
+    if (fields == NULL) return STATUS_NO_MEMORY;
+    out->fields = fields;
+    out->field_count = kept;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < kept && status == STATUS_OK; i++) status = write_field(engine, &counting->fields[i], out, &fields[i]);
+    return status;
+}
+
+static bool add_row_bytes(void *context, const struct stored_row *row) {
+    ((struct data_report *)context)->dirty_bytes += row->raw.length;
+    return true;
+}
+
+enum status engine_data_report(struct engine *engine, struct data_report *out, struct error *error) {
+    struct counting counting = {0};
+    struct store_stats stats;
+    struct identity_stats identity;
+    *out = (struct data_report){0};
+    arena_init(&out->arena, REPORT_BYTES_MAX);
+    enum status status = count_all(engine, &counting, error);
+    if (status == STATUS_OK) status = write_report(engine, &counting, out);
+    if (status == STATUS_OK) status = store_visit_rows(engine->store, add_row_bytes, out, error);
+    store_stats(engine->store, &stats);
+    identity_stats(engine->identity, &identity);
+    out->event_count = counting.events;
+    out->clean_bytes = counting.bytes;
+    out->dirty_rows = stats.quarantined_row_count;
+    out->disk_bytes = stats.log_bytes + stats.run_bytes + stats.links_bytes + stats.quarantine_bytes;
+    out->customer_count = counting.customers;
+    out->persona_count = identity.persona_count;
+    memory_free(counting.fields);
+    return status;
+}
+
+void data_report_release(struct data_report *report) { arena_release(&report->arena); }

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/engine.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "engine/private.h"
+
+#define THREADS_MAX 16
+
+enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format, ...) {
+    int prefix = snprintf(out, PATH_BYTES_MAX, "%s/", engine->directory);
+    if (prefix < 0 || prefix >= PATH_BYTES_MAX) return STATUS_LIMIT;
+    va_list arguments;
+    va_start(arguments, format);
+    int rest = vsnprintf(out + prefix, PATH_BYTES_MAX - (size_t)prefix, format, arguments);
+    va_end(arguments);
+    return rest < 0 || rest >= PATH_BYTES_MAX - prefix ? STATUS_LIMIT : STATUS_OK;
+}
+
+/* ---- the world that the rooms below are shown ---- */
+
+static const struct lookup_table *lookup_at(void *context, uint32_t index, int64_t t_ms) {
+    const struct engine *engine = context;
+    if (engine->lookup_of_rule == NULL || engine->lookup_of_rule[index] == UINT32_MAX) return NULL;
+    const struct named_lookup *lookup = &engine->lookups[engine->lookup_of_rule[index]];
+    for (size_t v = lookup->count; v-- > 0;) {
+        if (lookup->versions[v].known_ms <= t_ms) return lookup->versions[v].table;
+    }
+    return NULL;
+}
+
+static bool customer_of_identifier(void *context, struct text identifier, struct as_of as_of, struct customer_id *out) {
+    const struct engine *engine = context;
+    return identity_parse_customer(engine->identity, engine->symbols, identifier, as_of, out, NULL) == STATUS_OK;
+}
+
+static struct customer_id customer_of_persona(void *context, struct persona_id persona, struct as_of as_of) {
+    const struct customer_directory *directory = identity_directory(((const struct engine *)context)->identity);
+    return directory->ops->customer_of(directory, persona, as_of);
+}
+
+static enum status index_lookups(struct engine *engine) {
+    const struct playbook *playbook = engine->playbook;
+    memory_free(engine->lookup_of_rule);
+    engine->lookup_of_rule = memory_calloc(playbook->lookup_count + 1, sizeof *engine->lookup_of_rule);
+    if (engine->lookup_of_rule == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < playbook->lookup_count; i++) {
+        const struct named_lookup *lookup = lookup_named(engine, playbook->lookups[i].name, false);
+        engine->lookup_of_rule[i] = lookup != NULL ? (uint32_t)(lookup - engine->lookups) : UINT32_MAX;
+    }
+    return STATUS_OK;
+}
+
+static enum status make_treatments(struct engine *engine, struct error *error) {
+    const struct playbook *playbook = engine->playbook;
+    const struct lookup_table **tables = memory_calloc(playbook->lookup_count + 1, sizeof *tables);
+    if (tables == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < playbook->lookup_count; i++) tables[i] = lookup_at(engine, i, TIME_NEVER);
+    treatment_set_destroy(engine->treatments);
+    engine->treatments = NULL;
+    enum status status = treatment_set_create(&engine->treatments, playbook, tables, error);
+    memory_free(tables);
+    return status;
+}
+
+enum status world_refresh(struct engine *engine, struct error *error) {
+    enum status status = index_lookups(engine);
+    if (status == STATUS_OK) status = make_treatments(engine, error);
+    engine->world = (struct world){
+        .playbook = engine->playbook,
+        .symbols = engine->symbols,
+        .source = store_source(engine->store),
+        .context = engine,
+        .lookup = lookup_at,
+        .customer_of_identifier = customer_of_identifier,
+        .customer_of_persona = customer_of_persona,
+        .treatments = engine->treatments,
+    };
+    memory_free(engine->bases);
+    engine->bases = NULL;
+    return status;
+}
+
+/* ---- opening ---- */
+
+static enum status on_record(void *context, enum record_kind kind, struct text bytes, uint64_t position,
+                             struct error *error) {
+    struct engine *engine = context;
+    if (kind == RECORD_IDENTITY) return identity_apply(engine->identity, bytes, position, error);
+    if (kind == RECORD_CONTROL) return control_apply(engine, bytes, error);
+    return error_set(error, STATUS_VERSION, "the log holds a kind of record that this program does not know; a newer attune wrote it");
+}
+
+/* The directory's own secret keys the hashes of what was erased. Made once; losing it only means that the erased may come back. */
+static enum status read_salt(struct engine *engine, bool create, uint8_t salt[IDENTITY_SALT_BYTES],
+                             struct error *error) {
+    char path[PATH_BYTES_MAX];
+    struct buffer bytes;
+    buffer_init(&bytes);
+    enum status status = path_of(engine, path, "SALT");
+    if (status == STATUS_OK) status = file_read_all(engine->fs, path, IDENTITY_SALT_BYTES, &bytes, error);
+    if (status == STATUS_OK && bytes.length == IDENTITY_SALT_BYTES) {
+        memcpy(salt, bytes.at, IDENTITY_SALT_BYTES);
+    } else if (status == STATUS_OK) {
+        status = error_set(error, STATUS_CORRUPT, "%s is damaged: it should have %d bytes", path, IDENTITY_SALT_BYTES);
+    } else if (status == STATUS_NOT_FOUND && create) {
+        randombytes_buf(salt, IDENTITY_SALT_BYTES);
+        status = engine->fs->ops->make_directory(engine->fs, engine->directory, error);
+        if (status == STATUS_OK) status = file_replace(engine->fs, path, salt, IDENTITY_SALT_BYTES, error);
+    } else if (status == STATUS_NOT_FOUND) {
+        status = error_set(error, STATUS_NOT_FOUND, "%s is no data directory of attune (it has no SALT); load something first: attune ingest --help",
+                           engine->directory);
+    }
+    buffer_release(&bytes);
+    return status;
+}
+
+static enum status open_rooms(struct engine *engine, const struct engine_options *options, struct error *error) {
+    struct identity_options identity = {0};
+    static const struct column_set no_columns;
+    if (sodium_init() < 0) return error_set(error, STATUS_IO, "libsodium finds no source of randomness");
+    enum status status = read_salt(engine, options->create && !options->read_only, identity.salt, error);
+    if (status == STATUS_OK) status = symbols_create(&engine->symbols);
+    if (status == STATUS_OK) status = identity_create(&engine->identity, &identity);
+    if (status != STATUS_OK) return status;
+    struct store_options store = {
+        .fs = options->fs,
+        .directory = engine->directory,
+        .create = options->create,
+        .read_only = options->read_only,
+        .symbols = engine->symbols,
+        .columns = &no_columns,
+        .directory_of_customers = identity_directory(engine->identity),
+        .fold_by_hand = options->fold_by_hand,
+        .on_record = on_record,
+        .context = engine,
+    };
+    return store_open(&engine->store, &store, error);
+}
+
+static uint32_t threads_of(const struct engine_options *options) {
+    long have = options->threads != 0 ? (long)options->threads : sysconf(_SC_NPROCESSORS_ONLN);
+    return have < 1 ? 1 : have > THREADS_MAX ? THREADS_MAX : (uint32_t)have;
+}
+
+enum status engine_open(struct engine **out, const struct engine_options *options, struct error *error) {
+    struct engine *engine = memory_calloc(1, sizeof *engine);
+    if (engine == NULL) return STATUS_NO_MEMORY;
+    engine->fs = options->fs != NULL ? options->fs : file_system_os();
+    engine->read_only = options->read_only;
+    engine->fixed_now_ms = options->now_ms;
+    engine->threads = threads_of(options);
+    ingest_repeats_init(&engine->repeats);
+    enum status status = STATUS_OK;
+    if (strlen(options->directory) + 64 > PATH_BYTES_MAX) status = error_set(error, STATUS_LIMIT, "the directory's name is too long");
+    else memcpy(engine->directory, options->directory, strlen(options->directory) + 1);
+    if (status == STATUS_OK) status = open_rooms(engine, options, error);
+    if (status == STATUS_OK) {
+        status = options->playbook_file != NULL
+                     ? playbook_put_in_force(engine, options->playbook_file, options->playbook_errors, error)
+                     : playbook_load_in_force(engine, error);
+    }
+    if (status != STATUS_OK) {
+        if (status == STATUS_NO_MEMORY) (void)error_set(error, status, "out of memory while opening %s", options->directory);
+        engine_close(engine);
+        return status;
+    }
+    *out = engine;
+    return STATUS_OK;
+}
+
+static void release_lookups(struct engine *engine) {
+    for (size_t i = 0; i < engine->lookup_count; i++) {
+        for (size_t v = 0; v < engine->lookups[i].count; v++) lookup_destroy(engine->lookups[i].versions[v].table);
+        memory_free(engine->lookups[i].versions);
+    }
+    memory_free(engine->lookups);
+    memory_free(engine->lookup_of_rule);
+}
+
+void engine_close(struct engine *engine) {
+    if (engine == NULL) return;
+    treatment_set_destroy(engine->treatments);
+    playbook_destroy(engine->playbook);
+    if (engine->store != NULL) store_close(engine->store);
+    identity_destroy(engine->identity);
+    release_lookups(engine);
+    for (size_t i = 0; i < engine->model_count; i++) model_destroy(engine->models[i].model);
+    memory_free(engine->models);
+    memory_free((void *)engine->model_of_rule);
+    memory_free(engine->bases);
+    json_parser_destroy(engine->json);
+    ingest_repeats_release(&engine->repeats);
+    symbols_destroy(engine->symbols);
+    memory_free(engine);
+}
+
+/* ---- what is handed out ---- */
+
+const struct world *engine_world(const struct engine *engine) { return &engine->world; }
+const struct playbook *engine_playbook(const struct engine *engine) { return engine->playbook; }
+struct store *engine_store(struct engine *engine) { return engine->store; }
+struct identity *engine_identity(struct engine *engine) { return engine->identity; }
+struct symbols *engine_symbols(struct engine *engine) { return engine->symbols; }
+uint32_t engine_threads(const struct engine *engine) { return engine->threads; }
+
+int64_t engine_now_ms(const struct engine *engine) {
+    return engine->fixed_now_ms != 0 ? engine->fixed_now_ms : clock_now_ms();
+}
+
+enum status engine_last_event_ms(struct engine *engine, int64_t *time_ms, struct error *error) {
+    struct timeline_source *source = store_source(engine->store);
+    struct timeline_reader *reader;
+    struct timeline_request request = {.as_of = {engine_now_ms(engine), POSITION_NOW}};
+    struct timeline timeline;
+    *time_ms = 0;
+    enum status status = source->ops->reader_open(source, &reader, error);
+    if (status != STATUS_OK) return status;
+    status = source->ops->walk(reader, &request, 0, 1, error);
+    while (status == STATUS_OK) {
+        status = source->ops->next(reader, &timeline, error);
+        if (status != STATUS_OK || timeline.count == 0) continue;
+        int64_t last_ms = timeline.time_ms[timeline.count - 1];
+        if (last_ms > *time_ms) *time_ms = last_ms;
+    }
+    source->ops->reader_close(reader);
+    return status == STATUS_END ? STATUS_OK : status;
+}

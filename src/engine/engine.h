@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/engine.h -- wires the rooms: one data directory, open.
+ *
+ *   files ─► ingest ─► identity ─► store ─► profile ─► decide ─► decisions are events again
+ *
+ * The engine owns the clock, randomness and threads; the rooms below read none of them. It keeps what is in force as control records in
+ * the log (which playbook, which lookups, which models), so that opening the directory brings back exactly what was.
+ * Calls that change anything come from one thread; engine_world() may be used by any number of threads, each with its own reader
+ * and profiler. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "decide/decide.h"
+#include "decide/trainer.h"
+#include "identity/identity.h"
+#include "learn/learn.h"
+#include "profile/scenario.h"
+#include "store/store.h"
+
+struct engine;
+
+struct engine_options {
+    const char *directory;
+    bool create;
+    bool read_only;
+    bool fold_by_hand;          /* tests and benchmarks */
+    struct file_system *fs;     /* NULL: the operating system's */
+    const char *playbook_file;  /* NULL: the one in force. Read-only opening takes it as a trial; else it is put in force */
+    int64_t now_ms;             /* 0: the clock */
+    uint32_t threads;           /* parsing and walking; 0: as many as the machine has, at most 16 */
+    struct playbook_errors *playbook_errors; /* filled where the playbook has any; may be NULL */
+};
+
+enum status engine_open(struct engine **out, const struct engine_options *options, struct error *error) MUST_USE;
+void engine_close(struct engine *engine);
+
+const struct world *engine_world(const struct engine *engine);
+const struct playbook *engine_playbook(const struct engine *engine); /* NULL before the first */
+struct store *engine_store(struct engine *engine);
+struct identity *engine_identity(struct engine *engine);
+struct symbols *engine_symbols(struct engine *engine);
+int64_t engine_now_ms(const struct engine *engine);
+uint32_t engine_threads(const struct engine *engine);
+
+/* Time of the newest event that is not in the future of now; 0 where there is none. What "now" means for a data set of the past. */
+enum status engine_last_event_ms(struct engine *engine, int64_t *time_ms, struct error *error) MUST_USE;
+
+/* ---- ingest ---- */
+struct engine_ingest_report {
+    struct text source;          /* borrowed from the playbook */
+    uint64_t files, rows, events, repeats, quarantined, lookup_rows;
+    uint64_t bytes;              /* as on disk */
+    bool time_always;
+};
+struct engine_progress {
+    struct text source;
+    const char *path;
+    uint64_t consumed_bytes, total_bytes, events, quarantined;
+};
+struct engine_ingest_options {
+    const char *data_directory;  /* where the sources' globs are looked for; NULL: beside the playbook */
+    const char *source;          /* NULL: every source that has files; lookups first */
+    const char *const *paths;    /* given files instead of the source's glob (needs `source`); "-" is standard input */
+    size_t path_count;
+    void (*progress)(void *context, const struct engine_progress *progress); /* at most ten a second */
+    void *context;
+};
+/* *reports from memory_alloc, one a source, in playbook order. A bad row is quarantined and counted; a bad file is an error, and what
+ * was acknowledged before it stays. */
+enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options, struct engine_ingest_report **reports,
+                          size_t *count, struct error *error) MUST_USE;
+/* One batch through identity, repeats and the log. Drops repeats from the batch. */
+struct apply_result { uint64_t events, repeats, quarantined; };
+enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync, struct apply_result *out,
+                         struct error *error) MUST_USE;
+struct replay_report { uint64_t rows, events, still_quarantined; };
+enum status engine_quarantine_replay(struct engine *engine, const char *source, struct replay_report *out,
+                                     struct error *error) MUST_USE;
+
+/* ---- models ---- */
+struct model_entry { struct text name; uint32_t version; int64_t trained_ms, until_ms; const struct model *model; };
+/* Trains the rule on what had matured by until_ms, writes models/NAME@VERSION.model and puts it in force. */
+enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms, struct model_entry *out,
+                         struct error *error) MUST_USE;
+/* The model in force by rule index; NULL where there is none. `entry` may be NULL. */
+const struct model *engine_model(const struct engine *engine, uint32_t rule, struct model_entry *entry);
+const struct model *const *engine_models(const struct engine *engine);
+/* By goal, as known at now; measured once, on demand. */
+enum status engine_goal_bases(struct engine *engine, const struct goal_base **out, struct error *error) MUST_USE;
+
+/* ---- decisions ---- */
+/* Writes decisions as Decision Made events of the customers' personas. */
+enum status engine_record_decisions(struct engine *engine, struct decider *decider, const struct decision *const *decisions,
+                                    size_t count, struct error *error) MUST_USE;
+
+/* ---- one customer ---- */
+/* "C12", "household:1029" or a bare identifier value that only one customer has. */
+enum status engine_find_customer(struct engine *engine, struct text name, struct as_of as_of, struct customer_id *out,
+                                 struct error *error) MUST_USE;
+/* From now on the links between the two identifiers (TYPE:VALUE; b empty: all links of a) count as if they had never been. */
+struct engine_unmerged { struct customer_id customer, other; }; /* who bears a, and who bears b, afterwards */
+enum status engine_unmerge(struct engine *engine, struct text identifier_a, struct text identifier_b,
+                           struct engine_unmerged *out, struct error *error) MUST_USE;
+struct erased_summary { uint64_t events, rows, records, identifiers, files; };
+enum status engine_erase(struct engine *engine, struct customer_id customer, struct erased_summary *out,
+                         struct error *error) MUST_USE;
+
+/* ---- what is here (attune data) ---- */
+struct field_usage {
+    struct text source, event, field; /* empty field: the event itself */
+    uint64_t count;              /* events that have it */
+    uint64_t bytes;              /* packed, before compression */
+    enum value_type type;
+    struct text used_by;         /* "trait spend_365d, model redeem", or empty: dark */
+};
+struct data_report {
+    struct arena arena;
+    const struct field_usage *fields; size_t field_count;
+    uint64_t event_count, clean_bytes, dirty_rows, dirty_bytes, dark_fields, dark_bytes, disk_bytes;
+    uint64_t customer_count, persona_count;
+};
+enum status engine_data_report(struct engine *engine, struct data_report *out, struct error *error) MUST_USE;
+void data_report_release(struct data_report *report);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is in force: playbook and lookups. Each lies in the directory by its content; which one counts is a record in the log. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "engine/private.h"
+
+struct named_lookup *lookup_named(struct engine *engine, struct text name, bool add) {
+    for (size_t i = 0; i < engine->lookup_count; i++) {
+        if (text_equal(text_from(engine->lookups[i].name), name)) return &engine->lookups[i];
+    }
+    if (!add || name.length > SYMBOL_BYTES_MAX) return NULL;
+    if (memory_grow((void **)&engine->lookups, &engine->lookup_capacity, engine->lookup_count + 1,
+                    sizeof *engine->lookups) != STATUS_OK) {
+        return NULL;
+    }
+    struct named_lookup *lookup = &engine->lookups[engine->lookup_count++];
+    *lookup = (struct named_lookup){0};
+    memcpy(lookup->name, name.at, name.length);
+    return lookup;
+}
+
+enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, uint64_t hash,
+                               struct lookup_table *table) {
+    if (lookup->count >= LOOKUP_VERSIONS_MAX) return STATUS_LIMIT;
+    enum status status =
+        memory_grow((void **)&lookup->versions, &lookup->capacity, lookup->count + 1, sizeof *lookup->versions);
+    if (status != STATUS_OK) return status;
+    lookup->versions[lookup->count++] = (struct lookup_version){known_ms, hash, table};
+    return STATUS_OK;
+}
+
+enum status lookups_load(struct engine *engine, struct error *error) {
+    for (uint32_t i = 0; i < engine->playbook->lookup_count; i++) {
+        const struct lookup_rule *rule = &engine->playbook->lookups[i];
+        struct named_lookup *lookup = lookup_named(engine, rule->name, false);
+        for (size_t v = 0; lookup != NULL && v < lookup->count; v++) {
+            struct lookup_version *version = &lookup->versions[v];
+            if (version->table != NULL) continue;
+            enum status status = lookup_file_read(engine, version->hash, rule, &version->table, error);
+            if (status != STATUS_OK) return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
+                                const struct event_batch *rows, struct error *error) {
+    struct named_lookup *lookup = lookup_named(engine, name, true);
+    uint64_t hash = lookup_hash(table);
+    struct buffer record;
+    buffer_init(&record);
+    enum status status = lookup == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    bool is_known = status == STATUS_OK && lookup->count > 0 && lookup->versions[lookup->count - 1].hash == hash;
+    bool first = status == STATUS_OK && lookup->count == 0;
+    int64_t known_ms = first ? TIME_ALWAYS : engine_now_ms(engine);
+    if (status == STATUS_OK && !is_known) status = lookup_file_write(engine, table, error);
+    if (status == STATUS_OK && !is_known) status = control_lookup(&record, name, hash, known_ms);
+    if (status == STATUS_OK && !is_known) status = control_append(engine, rows, buffer_text(&record), error);
+    if (status == STATUS_OK && !is_known) status = lookup_add_version(lookup, known_ms, hash, table);
+    if (status != STATUS_OK || is_known) lookup_destroy(table);
+    buffer_release(&record);
+    return status;
+}
+
+/* ---- the playbook ---- */
+
+static enum status set_rules(struct engine *engine, struct error *error) {
+    const struct playbook *playbook = engine->playbook;
+    struct identity_result result;
+    enum status status = identity_set_rules(engine->identity, playbook->identifiers, playbook->identifier_count,
+                                            store_position(engine->store), &result, error);
+    if (status != STATUS_OK) return status;
+    if (result.record.length > 0 && !engine->read_only) {
+        struct store_record record = {RECORD_IDENTITY, result.record};
+        struct store_frame frame = {.records = &record, .record_count = 1};
+        uint64_t position;
+        status = store_append(engine->store, &frame, true, &position, error);
+    }
+    if (status == STATUS_OK) identity_commit(engine->identity);
+    else identity_undo(engine->identity);
+    return status;
+}
+
+static enum status adopt(struct engine *engine, struct playbook *playbook, struct error *error) {
+    playbook_destroy(engine->playbook);
+    engine->playbook = playbook;
+    memory_free(engine->bases);
+    engine->bases = NULL;
+    enum status status = store_set_columns(engine->store, &playbook->columns, error);
+    if (status == STATUS_OK) status = set_rules(engine, error);
+    if (status == STATUS_OK) status = lookups_load(engine, error);
+    if (status == STATUS_OK) status = models_load(engine, error);
+    return status == STATUS_OK ? world_refresh(engine, error) : status;
+}
+
+static enum status tell_first_error(const struct playbook_errors *errors, const char *file, struct error *error) {
+    if (errors->count == 0) return error_set(error, STATUS_INVALID, "%s: the playbook is not valid", file);
+    return error_set(error, STATUS_INVALID, "%s%s", errors->item[0].text,
+                     errors->count > 1 ? " (and more: attune check lists them all)" : "");
+}
+
+static enum status load(struct engine *engine, const char *file, const struct buffer *bytes,
+                        struct playbook_errors *errors, struct playbook **out, struct error *error) {
+    struct playbook_errors *own = errors != NULL ? errors : memory_calloc(1, sizeof *own);
+    if (own == NULL) return STATUS_NO_MEMORY;
+    own->count = own->dropped = 0;
+    enum status status = playbook_load(out, file, buffer_text(bytes), engine->symbols, own);
+    if (status == STATUS_INVALID) status = tell_first_error(own, file, error);
+    if (own != errors) memory_free(own);
+    return status;
+}
+
+static enum status keep(struct engine *engine, const struct playbook *playbook, const struct buffer *bytes,
+                        struct error *error) {
+    char path[PATH_BYTES_MAX], hash[17];
+    struct buffer record;
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)playbook->hash);
+    if (strcmp(hash, engine->playbook_hash) == 0) return STATUS_OK;
+    buffer_init(&record);
+    enum status status = path_of(engine, path, "playbooks");
+    if (status == STATUS_OK) status = engine->fs->ops->make_directory(engine->fs, path, error);
+    if (status == STATUS_OK) status = path_of(engine, path, "playbooks/%s.yaml", hash);
+    if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes->at, bytes->length, error);
+    if (status == STATUS_OK) status = control_playbook(&record, hash, engine_now_ms(engine));
+    if (status == STATUS_OK) status = control_append(engine, NULL, buffer_text(&record), error);
+    if (status == STATUS_OK) memcpy(engine->playbook_hash, hash, sizeof hash);
+    buffer_release(&record);
+    return status;
+}
+
+enum status playbook_put_in_force(struct engine *engine, const char *file, struct playbook_errors *errors,
+                                  struct error *error) {
+    struct buffer bytes;
+    struct playbook *playbook = NULL;
+    buffer_init(&bytes);
+    enum status status = file_read_all(file_system_os(), file, PLAYBOOK_BYTES_MAX, &bytes, error);
+    if (status == STATUS_OK) status = load(engine, file, &bytes, errors, &playbook, error);
+    if (status == STATUS_OK && !engine->read_only) status = keep(engine, playbook, &bytes, error);
+    if (status == STATUS_OK) status = adopt(engine, playbook, error);
+    else playbook_destroy(playbook);
+    buffer_release(&bytes);
+    return status;
+}
+
+enum status playbook_load_in_force(struct engine *engine, struct error *error) {
+    char path[PATH_BYTES_MAX];
+    struct buffer bytes;
+    struct playbook *playbook = NULL;
+    if (engine->playbook_hash[0] == '\0') return STATUS_OK;
+    buffer_init(&bytes);
+    enum status status = path_of(engine, path, "playbooks/%s.yaml", engine->playbook_hash);
+    if (status == STATUS_OK) status = file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, &bytes, error);
+    if (status == STATUS_OK) status = load(engine, path, &bytes, NULL, &playbook, error);
+    if (status == STATUS_OK) status = adopt(engine, playbook, error);
+    else playbook_destroy(playbook);
+    buffer_release(&bytes);
+    return status;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading files: lookups first, since sources join them, then events, source by source in playbook order. */
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "engine/private.h"
+
+#define PROGRESS_EVERY_SECONDS 0.1
+
+struct loading {
+    struct engine *engine;
+    const struct engine_ingest_options *options;
+    const struct source *source;
+    struct engine_ingest_report *report;
+    struct event_batch batch;
+    double told_at;
+};
+
+static const struct lookup_table **tables_now(struct engine *engine) {
+    uint32_t count = engine->playbook->lookup_count;
+    const struct lookup_table **tables = memory_calloc(count + 1, sizeof *tables);
+    for (uint32_t i = 0; tables != NULL && i < count; i++) {
+        tables[i] = engine->world.lookup(engine, i, TIME_NEVER);
+    }
+    return tables;
+}
+
+static void tell(struct loading *loading, const char *path, const struct ingest_progress *progress) {
+    double now = clock_monotonic_seconds();
+    if (loading->options->progress == NULL || now - loading->told_at < PROGRESS_EVERY_SECONDS) return;
+    loading->told_at = now;
+    struct engine_progress news = {
+        .source = loading->source->name,
+        .path = path,
+        .consumed_bytes = progress->bytes,
+        .total_bytes = progress->bytes_total,
+        .events = loading->report->events,
+        .quarantined = loading->report->quarantined,
+    };
+    loading->options->progress(loading->options->context, &news);
+}
+
+static enum status load_batches(struct loading *loading, struct ingest_reader *reader, const char *path,
+                                struct error *error) {
+    struct ingest_progress progress;
+    enum status status;
+    while ((status = ingest_next(reader, &loading->batch, error)) == STATUS_OK) {
+        struct apply_result applied;
+        status = engine_apply(loading->engine, &loading->batch, true, &applied, error);
+        if (status != STATUS_OK) return status;
+        loading->report->events += applied.events;
+        loading->report->repeats += applied.repeats;
+        loading->report->quarantined += applied.quarantined;
+        ingest_progress(reader, &progress);
+        tell(loading, path, &progress);
+    }
+    ingest_progress(reader, &progress);
+    loading->report->rows += progress.rows;
+    loading->report->bytes += progress.bytes;
+    if (status == STATUS_END && progress.truncated) {
+        return error_set(error, STATUS_INVALID, "%s; what came before it was kept, the rest is in quarantine", progress.truncation);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status load_events(struct loading *loading, const char *path, struct error *error) {
+    struct engine *engine = loading->engine;
+    struct ingest_reader *reader = NULL;
+    const struct lookup_table **tables = tables_now(engine);
+    if (tables == NULL) return STATUS_NO_MEMORY;
+    struct ingest_settings settings = {
+        .playbook = engine->playbook,
+        .symbols = engine->symbols,
+        .lookups = tables,
+        .now_ms = engine_now_ms(engine),
+        .thread_count = engine->threads > 1 ? engine->threads : 0,
+    };
+    enum status status = ingest_open(&reader, &settings, loading->source, path, error);
+    if (status == STATUS_OK) status = load_batches(loading, reader, path, error);
+    ingest_close(reader);
+    memory_free(tables);
+    return status;
+}
+
+static enum status load_lookup(struct loading *loading, const char *path, struct error *error) {
+    struct engine *engine = loading->engine;
+    const struct lookup_rule *rule = &engine->playbook->lookups[loading->source->lookup];
+    struct lookup_table *table = NULL;
+    struct ingest_settings settings = {.playbook = engine->playbook, .now_ms = engine_now_ms(engine)};
+    event_batch_clear(&loading->batch);
+    enum status status = ingest_lookup(&settings, loading->source, rule, path, &table, &loading->batch, error);
+    if (status != STATUS_OK) return status;
+    loading->report->lookup_rows += lookup_row_count(table);
+    loading->report->rows += lookup_row_count(table) + loading->batch.row_count;
+    loading->report->quarantined += loading->batch.row_count;
+    status = lookup_put_in_force(engine, rule->name, table, &loading->batch, error);
+    return status == STATUS_OK ? world_refresh(engine, error) : status;
+}
+
+static enum status load_paths(struct loading *loading, const char *const *paths, size_t count, struct error *error) {
+    loading->report->source = loading->source->name;
+    loading->report->time_always = loading->source->time_always;
+    if (loading->source->is_lookup && count > 1) {
+        return error_set(error, STATUS_INVALID, "lookup %.*s takes one file, and %zu match; make its `file:` pattern narrower",
+                         TEXT_ARG(loading->source->name), count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        loading->report->files++;
+        enum status status = loading->source->is_lookup ? load_lookup(loading, paths[i], error)
+                                                        : load_events(loading, paths[i], error);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status load_source(struct loading *loading, struct error *error) {
+    const struct engine_ingest_options *options = loading->options;
+    if (options->path_count > 0) return load_paths(loading, options->paths, options->path_count, error);
+    struct ingest_files files = {0};
+    buffer_init(&files.bytes);
+    enum status status = ingest_files_find(&files, file_system_os(), loading->source->file, options->data_directory, error);
+    if (status == STATUS_OK) status = load_paths(loading, files.paths, files.count, error);
+    ingest_files_release(&files);
+    return status;
+}
+
+static bool is_wanted(const struct engine_ingest_options *options, const struct source *source, bool lookups) {
+    if (source->is_lookup != lookups) return false;
+    if (options->source != NULL) return text_equal(text_from(options->source), source->name);
+    return source->file.length > 0;
+}
+
+static enum status check_options(const struct engine *engine, const struct engine_ingest_options *options,
+                                 struct error *error) {
+    const struct playbook *playbook = engine->playbook;
+    if (playbook == NULL) {
+        return error_set(error, STATUS_INVALID, "%s has no playbook yet; say --playbook FILE (attune init writes a first one)", engine->directory);
+    }
+    if (options->source == NULL && options->path_count > 0) {
+        return error_set(error, STATUS_INVALID, "name the source that %s belongs to: attune ingest SOURCE FILE…", options->paths[0]);
+    }
+    if (options->source == NULL || playbook_source_find(playbook, text_from(options->source)) != UINT32_MAX) return STATUS_OK;
+    struct text names[256];
+    size_t count = playbook->source_count < 256 ? playbook->source_count : 256;
+    for (size_t i = 0; i < count; i++) names[i] = playbook->sources[i].name;
+    struct text near = text_nearest(text_from(options->source), names, count);
+    if (near.length == 0) near = names[0];
+    return error_set(error, STATUS_NOT_FOUND, "the playbook has no source %s; did you mean %.*s?", options->source, TEXT_ARG(near));
+}
+
+enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options,
+                          struct engine_ingest_report **reports, size_t *count, struct error *error) {
+    *reports = NULL;
+    *count = 0;
+    enum status status = check_options(engine, options, error);
+    if (status != STATUS_OK) return status;
+    *reports = memory_calloc(engine->playbook->source_count + 1, sizeof **reports);
+    if (*reports == NULL) return STATUS_NO_MEMORY;
+    struct loading loading = {.engine = engine, .options = options};
+    event_batch_init(&loading.batch);
+    for (int lookups = 1; lookups >= 0 && status == STATUS_OK; lookups--) {
+        for (uint32_t i = 0; i < engine->playbook->source_count && status == STATUS_OK; i++) {
+            if (!is_wanted(options, &engine->playbook->sources[i], lookups != 0)) continue;
+            loading.source = &engine->playbook->sources[i];
+            loading.report = &(*reports)[(*count)++];
+            status = load_source(&loading, error);
+        }
+    }
+    event_batch_release(&loading.batch);
+    return status;
+}
+
+/* ---- quarantine ---- */
+
+struct replay {
+    struct engine *engine;
+    const char *source;
+    struct event_batch batch;
+    struct buffer dropped; /* uint64_t row ids that came back */
+    struct replay_report report;
+    struct ingest_settings settings;
+    enum status status;
+    struct error *error;
+};
+
+static bool replay_row(void *context, const struct stored_row *row) {
+    struct replay *replay = context;
+    const struct playbook *playbook = replay->engine->playbook;
+    struct text name = symbol_text(replay->engine->symbols, SYMBOL_SOURCE, row->source);
+    uint32_t index = playbook_source_find(playbook, name);
+    if (replay->source != NULL && !text_equal(name, text_from(replay->source))) return true;
+    replay->report.rows++;
+    if (index == UINT32_MAX || playbook->sources[index].is_lookup) {
+        replay->report.still_quarantined++;
+        return true;
+    }
+    char file[512];
+    snprintf(file, sizeof file, "%.*s", TEXT_ARG(row->file));
+    size_t before = replay->batch.event_count, rows_before = replay->batch.row_count;
+    enum status status = ingest_row_replay(&replay->settings, &playbook->sources[index], file, row->line, row->raw,
+                                           &replay->batch, replay->error);
+    bool came_back = status == STATUS_OK && replay->batch.event_count > before;
+    replay->batch.row_count = rows_before; /* it lies there already */
+    if (status != STATUS_OK && status != STATUS_INVALID) replay->status = status;
+    else if (came_back) replay->status = buffer_append(&replay->dropped, &row->row_id, sizeof row->row_id);
+    else replay->report.still_quarantined++;
+    return replay->status == STATUS_OK && replay->batch.event_count < BATCH_EVENTS_MAX / 2;
+}
+
+/* Events first, then the rows are dropped: a crash between the two leaves rows whose replay is a repeat, and nothing is lost. */
+static enum status replay_some(struct replay *replay, bool *more) {
+    struct engine *engine = replay->engine;
+    struct replay_report before = replay->report;
+    event_batch_clear(&replay->batch);
+    buffer_clear(&replay->dropped);
+    enum status status = store_visit_rows(engine->store, replay_row, replay, replay->error);
+    if (status == STATUS_OK) status = replay->status;
+    if (status != STATUS_OK) return status;
+    *more = replay->dropped.length > 0 && replay->batch.event_count >= BATCH_EVENTS_MAX / 2;
+    if (*more) {
+        replay->report.rows = before.rows + replay->dropped.length / sizeof(uint64_t);
+        replay->report.still_quarantined = before.still_quarantined;
+    }
+    if (replay->dropped.length == 0) return STATUS_OK;
+    struct apply_result applied;
+    status = engine_apply(engine, &replay->batch, true, &applied, replay->error);
+    if (status != STATUS_OK) return status;
+    replay->report.events += applied.events;
+    return store_drop_rows(engine->store, (const uint64_t *)(const void *)replay->dropped.at,
+                           replay->dropped.length / sizeof(uint64_t), replay->error);
+}
+
+enum status engine_quarantine_replay(struct engine *engine, const char *source, struct replay_report *out,
+                                     struct error *error) {
+    struct replay replay = {.engine = engine, .source = source, .error = error};
+    const struct lookup_table **tables = tables_now(engine);
+    if (tables == NULL) return STATUS_NO_MEMORY;
+    replay.settings = (struct ingest_settings){.playbook = engine->playbook, .symbols = engine->symbols,
+                                               .lookups = tables, .now_ms = engine_now_ms(engine)};
+    event_batch_init(&replay.batch);
+    buffer_init(&replay.dropped);
+    enum status status = STATUS_OK;
+    for (bool more = true; more && status == STATUS_OK;) status = replay_some(&replay, &more);
+    *out = replay.report;
+    event_batch_release(&replay.batch);
+    buffer_release(&replay.dropped);
+    memory_free(tables);
+    return status;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* models/NAME@VERSION.model: immutable; the newest of a name is in force. */
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "engine/private.h"
+
+#define MODEL_BYTES_MAX ((size_t)1 << 30)
+
+struct named_model *model_named(struct engine *engine, struct text name, bool add) {
+    for (size_t i = 0; i < engine->model_count; i++) {
+        if (text_equal(text_from(engine->models[i].name), name)) return &engine->models[i];
+    }
+    if (!add || name.length > SYMBOL_BYTES_MAX) return NULL;
+    if (memory_grow((void **)&engine->models, &engine->model_capacity, engine->model_count + 1,
+                    sizeof *engine->models) != STATUS_OK) {
+        return NULL;
+    }
+    struct named_model *model = &engine->models[engine->model_count++];
+    *model = (struct named_model){0};
+    memcpy(model->name, name.at, name.length);
+    return model;
+}
+
+static enum status path_of_model(const struct engine *engine, const struct named_model *model, char path[PATH_BYTES_MAX]) {
+    return path_of(engine, path, "models/%s@%u.model", model->name, model->version);
+}
+
+static enum status load_model(struct engine *engine, struct named_model *model, struct error *error) {
+    char path[PATH_BYTES_MAX];
+    struct buffer bytes;
+    buffer_init(&bytes);
+    enum status status = path_of_model(engine, model, path);
+    if (status == STATUS_OK) status = file_read_all(engine->fs, path, MODEL_BYTES_MAX, &bytes, error);
+    if (status == STATUS_OK) status = model_decode(&model->model, buffer_text(&bytes), error);
+    if (status == STATUS_CORRUPT) {
+        status = error_set(error, status, "%s is damaged; train it again: attune train %s", path, model->name);
+    }
+    buffer_release(&bytes);
+    return status;
+}
+
+/* A model whose features are no longer the playbook's would score nonsense: it is left out until it is trained again. */
+static bool fits(const struct playbook *playbook, const struct model_rule *rule, const struct model *model) {
+    if (model_feature_count(model) != rule->feature_count + rule->attribute_count) return false;
+    for (uint32_t i = 0; i < rule->feature_count; i++) {
+        if (!text_equal(model_feature(model, i).name, playbook->traits[rule->features[i]].name)) return false;
+    }
+    for (uint32_t i = 0; i < rule->attribute_count; i++) {
+        struct text name = playbook->attributes[rule->attributes[i]].name;
+        if (!text_equal(model_feature(model, rule->feature_count + i).name, name)) return false;
+    }
+    return true;
+}
+
+enum status models_load(struct engine *engine, struct error *error) {
+    const struct playbook *playbook = engine->playbook;
+    memory_free((void *)engine->model_of_rule);
+    engine->model_of_rule = memory_calloc(playbook->model_count + 1, sizeof *engine->model_of_rule);
+    if (engine->model_of_rule == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < playbook->model_count; i++) {
+        struct named_model *model = model_named(engine, playbook->models[i].name, false);
+        if (model == NULL || model->version == 0) continue;
+        if (model->model == NULL) {
+            enum status status = load_model(engine, model, error);
+            if (status != STATUS_OK) return status;
+        }
+        if (fits(playbook, &playbook->models[i], model->model)) engine->model_of_rule[i] = model->model;
+    }
+    return STATUS_OK;
+}
+
+static enum status write_model(struct engine *engine, const struct named_model *named, const struct model *model,
+                               struct error *error) {
+    char path[PATH_BYTES_MAX];
+    struct buffer bytes, record;
+    buffer_init(&bytes);
+    buffer_init(&record);
+    enum status status = path_of(engine, path, "models");
+    if (status == STATUS_OK) status = engine->fs->ops->make_directory(engine->fs, path, error);
+    if (status == STATUS_OK) status = path_of_model(engine, named, path);
+    if (status == STATUS_OK) status = model_encode(model, &bytes);
+    if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes.at, bytes.length, error);
+    if (status == STATUS_OK) status = control_model(&record, named);
+    if (status == STATUS_OK) status = control_append(engine, NULL, buffer_text(&record), error);
+    buffer_release(&bytes);
+    buffer_release(&record);
+    return status;
+}
+
+static enum status put_in_force(struct engine *engine, uint32_t rule, int64_t until_ms, struct model *model,
+                                struct error *error) {
+    struct named_model *named = model_named(engine, engine->playbook->models[rule].name, true);
+    if (named == NULL) return STATUS_NO_MEMORY;
+    struct named_model next = *named;
+    next.version++;
+    next.trained_ms = engine_now_ms(engine);
+    next.until_ms = until_ms;
+    enum status status = write_model(engine, &next, model, error);
+    if (status != STATUS_OK) return status;
+    model_destroy(named->model);
+    next.model = model;
+    *named = next;
+    engine->model_of_rule[rule] = model;
+    return STATUS_OK;
+}
+
+enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms, struct model_entry *out,
+                         struct error *error) {
+    const struct model_rule *model_rule = &engine->playbook->models[rule];
+    struct trainer_options options = {.from_ms = TIME_ALWAYS, .until_ms = until_ms, .matured_by_ms = until_ms, .threads = engine->threads};
+    struct learn_options learn = {.seed = 1};
+    struct training_set *set = NULL;
+    struct model *model = NULL;
+    enum status status = trainer_collect(&engine->world, model_rule, &options, &set, NULL, error);
+    if (status == STATUS_OK && training_set_count(set) == 0) {
+        char until[32];
+        time_format(until_ms, until);
+        status = error_set(error, STATUS_INVALID,
+                           "model %.*s has nothing to learn from: no past treatment's goal had matured by %s; load treatments and outcomes, or say a later --until",
+                           TEXT_ARG(model_rule->name), until);
+    }
+    if (status == STATUS_OK) status = model_train(&model, set, &learn, error);
+    if (status == STATUS_OK) status = put_in_force(engine, rule, until_ms, model, error);
+    if (status == STATUS_OK) (void)engine_model(engine, rule, out);
+    else model_destroy(model);
+    training_set_destroy(set);
+    return status;
+}
+
+const struct model *engine_model(const struct engine *engine, uint32_t rule, struct model_entry *entry) {
+    const struct model *model = engine->model_of_rule[rule];
+    for (size_t i = 0; entry != NULL && i < engine->model_count; i++) {
+        const struct named_model *named = &engine->models[i];
+        if (named->model != model || model == NULL) continue;
+        *entry = (struct model_entry){text_from(named->name), named->version, named->trained_ms, named->until_ms, model};
+    }
+    return model;
+}
+
+const struct model *const *engine_models(const struct engine *engine) { return engine->model_of_rule; }
+
+enum status engine_goal_bases(struct engine *engine, const struct goal_base **out, struct error *error) {
+    enum status status = STATUS_OK;
+    if (engine->bases == NULL) {
+        struct goal_base *bases = memory_calloc(engine->playbook->goal_count + 1, sizeof *bases);
+        if (bases == NULL) return STATUS_NO_MEMORY;
+        status = goal_bases_measure(&engine->world, engine_now_ms(engine), engine->threads, bases, error);
+        if (status == STATUS_OK) engine->bases = bases;
+        else memory_free(bases);
+    }
+    *out = engine->bases;
+    return status;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/private.h -- what the files of the engine share. Private to engine/. */
+#ifndef ENGINE_PRIVATE_H
+#define ENGINE_PRIVATE_H
+
+#include "base/json.h"
+#include "engine/engine.h"
+#include "ingest/ingest.h"
+
+#define LOOKUP_VERSIONS_MAX 1000
+#define PATH_BYTES_MAX 4096
+
+struct lookup_version {
+    int64_t known_ms;            /* TIME_ALWAYS for the first, undated one */
+    uint64_t hash;
+    struct lookup_table *table;  /* loaded where the playbook in force has this lookup */
+};
+struct named_lookup {
+    char name[SYMBOL_BYTES_MAX + 1];
+    struct lookup_version *versions; /* oldest first */
+    size_t count, capacity;
+};
+struct named_model {
+    char name[SYMBOL_BYTES_MAX + 1];
+    uint32_t version;
+    int64_t trained_ms, until_ms;
+    struct model *model;
+};
+
+struct engine {
+    char directory[PATH_BYTES_MAX];
+    struct file_system *fs;
+    bool read_only;
+    int64_t fixed_now_ms;
+    uint32_t threads;
+    struct symbols *symbols;
+    struct identity *identity;
+    struct store *store;
+    struct playbook *playbook;
+    char playbook_hash[17];          /* in force, by the log; empty: none */
+    struct named_lookup *lookups;    /* by name, in order of first sight */
+    size_t lookup_count, lookup_capacity;
+    uint32_t *lookup_of_rule;        /* playbook lookup index → index in lookups, UINT32_MAX: never loaded */
+    struct named_model *models;      /* the newest of each name */
+    size_t model_count, model_capacity;
+    const struct model **model_of_rule; /* by model index of the playbook */
+    struct treatment_set *treatments;
+    struct goal_base *bases;         /* by goal; NULL until asked for */
+    struct world world;
+    struct json_parser *json;        /* for control records */
+    struct ingest_repeats repeats;   /* of the batch at hand */
+};
+
+/* ---- control records: what is in force. One JSON object each, so that they can be read with any tool ---- */
+enum status control_apply(struct engine *engine, struct text bytes, struct error *error) MUST_USE;
+enum status control_append(struct engine *engine, const struct event_batch *batch, struct text bytes,
+                           struct error *error) MUST_USE;
+enum status control_playbook(struct buffer *out, const char *hash, int64_t now_ms) MUST_USE;
+enum status control_lookup(struct buffer *out, struct text name, uint64_t hash, int64_t known_ms) MUST_USE;
+enum status control_model(struct buffer *out, const struct named_model *model) MUST_USE;
+
+/* ---- what is in force ---- */
+enum status playbook_put_in_force(struct engine *engine, const char *file, struct playbook_errors *errors,
+                                  struct error *error) MUST_USE;
+enum status playbook_load_in_force(struct engine *engine, struct error *error) MUST_USE;
+/* After a change of playbook or lookups: indices, treatments, world. */
+enum status world_refresh(struct engine *engine, struct error *error) MUST_USE;
+
+struct named_lookup *lookup_named(struct engine *engine, struct text name, bool add);
+enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, uint64_t hash, struct lookup_table *table) MUST_USE;
+enum status lookups_load(struct engine *engine, struct error *error) MUST_USE;
+/* Takes ownership of the table: stores it by content and puts it in force, unless it is what is in force already. */
+enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
+                                const struct event_batch *rows, struct error *error) MUST_USE;
+enum status lookup_file_write(struct engine *engine, const struct lookup_table *table, struct error *error) MUST_USE;
+enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct lookup_rule *rule,
+                             struct lookup_table **out, struct error *error) MUST_USE;
+
+struct named_model *model_named(struct engine *engine, struct text name, bool add);
+enum status models_load(struct engine *engine, struct error *error) MUST_USE;
+
+/* Appends an identity change: its record, the batch, and a Customer Merged or Customer Split event a change. The caller commits. */
+enum status engine_append_change(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
+                                 bool sync, struct error *error) MUST_USE;
+
+/* "DIRECTORY/format…"; STATUS_LIMIT where it is too long. */
+enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format, ...) PRINTF_LIKE(3, 4) MUST_USE;
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/view.h"
+
+#include "base/memory.h"
+#include "store/view_reader.h"
+
+#define PERSONAS_AT_FIRST 64
+
+static enum status failed(struct error *error, enum status status) {
+    if (status == STATUS_CORRUPT) {
+        return error_set(error, status, "a run's section is damaged; restore it from a backup or run attune fsck");
+    }
+    return error_set(error, status, "reading a timeline: %s", status_name(status));
+}
+
+static void reader_close(struct timeline_reader *interface) {
+    struct view_reader *reader = (struct view_reader *)interface;
+    if (reader == NULL) return;
+    uint32_t run_count = reader->version->run_count;
+    for (uint32_t r = 0; reader->run_column != NULL && r < run_count; r++) memory_free(reader->run_column[r]);
+    run_walk_release(&reader->walk);
+    arena_release(&reader->scratch);
+    run_block_cache_release(&reader->cache);
+    void *arrays[] = {reader->runs, reader->part_hint, reader->run_column, reader->tail_personas, reader->pieces,
+                      reader->segments, reader->tail_rows, reader->order, reader->personas};
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) memory_free(arrays[i]);
+    versions_unpin(reader->source->versions, reader->version);
+    memory_free(reader);
+}
+
+static enum status reader_open(struct timeline_source *interface, struct timeline_reader **out,
+                               struct error *error) {
+    struct view_source *source = (struct view_source *)interface;
+    struct view_reader *reader = memory_calloc(1, sizeof *reader);
+    *out = NULL;
+    if (reader == NULL) return failed(error, STATUS_NO_MEMORY);
+    enum status status = versions_pin(source->versions, &reader->version, error);
+    if (status != STATUS_OK) {
+        memory_free(reader);
+        return status;
+    }
+    reader->interface.source = interface;
+    reader->source = source;
+    reader->position = version_position(reader->version);
+    arena_init(&reader->scratch, SIZE_MAX / 2);
+    run_block_cache_init(&reader->cache);
+    uint32_t runs = reader->version->run_count;
+    reader->runs = memory_calloc(runs + 1, sizeof *reader->runs);
+    reader->part_hint = memory_calloc(runs + 1, sizeof *reader->part_hint);
+    reader->run_column = memory_calloc(runs + 1, sizeof *reader->run_column);
+    if (reader->runs == NULL || reader->part_hint == NULL || reader->run_column == NULL) {
+        reader_close(&reader->interface);
+        return failed(error, STATUS_NO_MEMORY);
+    }
+    for (uint32_t r = 0; r < runs; r++) reader->runs[r] = reader->version->runs[r]->run;
+    *out = &reader->interface;
+    return STATUS_OK;
+}
+
+static uint64_t reader_position(const struct timeline_reader *interface) {
+    return ((const struct view_reader *)interface)->position;
+}
+
+static void take_request(struct view_reader *reader, const struct timeline_request *from, struct view_request *to) {
+    to->as_of = from->as_of;
+    if (to->as_of.position > reader->position) to->as_of.position = reader->position;
+    to->filters = from->as_of.t_ms != INT64_MAX || to->as_of.position < reader->position;
+    to->needs = from->needs;
+    to->column_count = 0;
+    for (uint32_t c = 0; from->columns != NULL && c < reader->version->columns.count; c++) {
+        if (from->columns[c / 64] >> (c % 64) & 1) to->columns[to->column_count++] = (uint16_t)c;
+    }
+}
+
+/* Columns that were asked for the last time must not be seen this time. */
+static void forget_columns(struct view_reader *reader, const struct view_request *request) {
+    for (uint32_t k = 0; k < request->column_count; k++) {
+        reader->columns[request->columns[k]] = (struct timeline_column){0};
+    }
+}
+
+/* The customer's personas as of then; *survivor is who they belong to. */
+static enum status find_personas(struct view_reader *reader, struct customer_id customer, struct as_of as_of,
+                                 uint32_t *count, uint32_t *survivor) {
+    const struct customer_directory *directory = reader->version->directory;
+    uint32_t room = PERSONAS_AT_FIRST;
+    for (;;) {
+        enum status status = memory_grow((void **)&reader->personas, &reader->persona_capacity, room,
+                                         sizeof *reader->personas);
+        if (status != STATUS_OK) return status;
+        if (directory == NULL) {
+            reader->personas[0].value = *survivor = customer.value;
+            *count = 1;
+            return STATUS_OK;
+        }
+        *count = directory->ops->personas_of(directory, customer, as_of, reader->personas, room);
+        if (*count <= room) break;
+        room = *count;
+    }
+    if (*count == 0) return STATUS_NOT_FOUND;
+    *survivor = directory->ops->customer_of(directory, reader->personas[0], as_of).value;
+    return STATUS_OK;
+}
+
+static enum status gather_persona(struct view_reader *reader, uint32_t persona) {
+    enum status status = STATUS_OK;
+    for (uint32_t r = 0; status == STATUS_OK && r < reader->version->run_count; r++) {
+        uint32_t entry = run_find(reader->runs[r], persona);
+        if (entry != ID_NONE) status = view_add_entry(reader, &reader->read_request, r, entry);
+    }
+    return status == STATUS_OK ? view_add_tail(reader, &reader->read_request, persona) : status;
+}
+
+static enum status reader_read(struct timeline_reader *interface, struct customer_id customer,
+                               const struct timeline_request *request, struct timeline *out, struct error *error) {
+    struct view_reader *reader = (struct view_reader *)interface;
+    uint32_t count, survivor;
+    forget_columns(reader, &reader->read_request);
+    if (reader->walk_request.column_count > 0) forget_columns(reader, &reader->walk_request);
+    take_request(reader, request, &reader->read_request);
+    reader->read_left_columns = reader->read_request.column_count > 0;
+    view_begin(reader);
+    enum status status = find_personas(reader, customer, reader->read_request.as_of, &count, &survivor);
+    for (uint32_t p = 0; status == STATUS_OK && p < count; p++) {
+        status = gather_persona(reader, reader->personas[p].value);
+    }
+    if (status == STATUS_OK) status = view_finish(reader, &reader->read_request, survivor, out);
+    if (status == STATUS_OK) return STATUS_OK;
+    if (status == STATUS_END || status == STATUS_NOT_FOUND) {
+        return error_set(error, STATUS_NOT_FOUND, "no customer C%u", customer.value);
+    }
+    return failed(error, status);
+}
+
+static uint32_t customer_now(const uint32_t *customer, uint32_t persona_count, uint32_t persona) {
+    return customer != NULL && persona < persona_count ? customer[persona] : persona;
+}
+
+/* Who stands in the tail, by customer: one pass over its rows with a bit a persona. */
+static enum status find_tail_personas(struct view_reader *reader, const uint32_t *customer, uint32_t persona_count) {
+    const struct view_request *request = &reader->walk_request;
+    size_t capacity = 0, bit_words = 0;
+    uint64_t *bits = NULL;
+    enum status status = STATUS_OK;
+    for (uint32_t t = 0; t < reader->version->tail_count; t++) {
+        struct tail_cursor cursor;
+        const struct tail_row *row;
+        tail_walk(&cursor, reader->version->tails[t], request->as_of.position);
+        while (status == STATUS_OK && (row = tail_next(&cursor)) != NULL) {
+            size_t word = row->persona / 64, before = bit_words;
+            if (word >= bit_words) {
+                status = memory_grow((void **)&bits, &bit_words, word + 1, 8);
+                if (status != STATUS_OK) break;
+                memset(bits + before, 0, (bit_words - before) * 8);
+            }
+            if (bits[word] >> (row->persona % 64) & 1) continue;
+            bits[word] |= UINT64_C(1) << (row->persona % 64);
+            uint32_t now = customer_now(customer, persona_count, row->persona);
+            if (!run_walk_shares(reader->walk_part, reader->walk_parts, now)) continue;
+            size_t n = reader->tail_persona_count + 1;
+            status = memory_grow((void **)&reader->tail_personas, &capacity, n, 8);
+            if (status == STATUS_OK) reader->tail_personas[reader->tail_persona_count++] = (uint64_t)now << 32 | row->persona;
+        }
+    }
+    memory_free(bits);
+    uint64_t *scratch = memory_alloc((reader->tail_persona_count + 1) * 8);
+    if (scratch == NULL) return STATUS_NO_MEMORY;
+    if (status == STATUS_OK) run_sort_u64(reader->tail_personas, scratch, reader->tail_persona_count);
+    memory_free(scratch);
+    return status;
+}
+
+static void end_walk(struct view_reader *reader) {
+    run_walk_release(&reader->walk);
+    memory_free(reader->tail_personas);
+    reader->tail_personas = NULL;
+    reader->tail_persona_count = reader->tail_persona_next = 0;
+}
+
+static enum status begin_walk(struct view_reader *reader) {
+    const struct customer_directory *directory = reader->version->directory;
+    struct as_of as_of = reader->walk_request.as_of;
+    uint32_t *customer = NULL, persona_count = 0;
+    if (directory != NULL) {
+        persona_count = directory->ops->persona_count(directory, as_of.position);
+        customer = memory_alloc(((size_t)persona_count + 1) * sizeof *customer);
+        if (customer == NULL) return STATUS_NO_MEMORY;
+        directory->ops->snapshot(directory, as_of, customer, persona_count);
+    }
+    struct run_walk_range range = {0, ID_NONE, reader->walk_part, reader->walk_parts};
+    enum status status = run_walk_init(&reader->walk, reader->runs, reader->version->run_count, customer, persona_count, range);
+    if (status == STATUS_OK) status = find_tail_personas(reader, customer, persona_count);
+    memory_free(customer);
+    return status;
+}
+
+static enum status reader_walk(struct timeline_reader *interface, const struct timeline_request *request, uint32_t part,
+                               uint32_t parts, struct error *error) {
+    struct view_reader *reader = (struct view_reader *)interface;
+    if (parts == 0 || part >= parts) return error_set(error, STATUS_INVALID, "part %u of %u", part, parts);
+    forget_columns(reader, &reader->walk_request);
+    end_walk(reader);
+    reader->walk_part = part;
+    reader->walk_parts = parts;
+    take_request(reader, request, &reader->walk_request);
+    enum status status = begin_walk(reader);
+    return status == STATUS_OK ? STATUS_OK : failed(error, status);
+}
+
+static enum status gather_next(struct view_reader *reader, uint32_t customer) {
+    enum status status = run_walk_take(&reader->walk, customer);
+    const struct run_slice *slices = reader->walk.slices;
+    for (size_t i = 0; status == STATUS_OK && i < reader->walk.slice_count; i++) {
+        status = view_add_entry(reader, &reader->walk_request, slices[i].run, slices[i].entry);
+    }
+    while (status == STATUS_OK && reader->tail_persona_next < reader->tail_persona_count &&
+           reader->tail_personas[reader->tail_persona_next] >> 32 == customer) {
+        uint32_t persona = (uint32_t)reader->tail_personas[reader->tail_persona_next++];
+        status = view_add_tail(reader, &reader->walk_request, persona);
+    }
+    return status;
+}
+
+static enum status reader_next(struct timeline_reader *interface, struct timeline *out, struct error *error) {
+    struct view_reader *reader = (struct view_reader *)interface;
+    if (reader->read_left_columns) {
+        forget_columns(reader, &reader->read_request);
+        reader->read_left_columns = false;
+    }
+    for (;;) {
+        uint32_t customer = run_walk_peek(&reader->walk);
+        if (reader->tail_persona_next < reader->tail_persona_count) {
+            uint32_t first = (uint32_t)(reader->tail_personas[reader->tail_persona_next] >> 32);
+            if (first < customer) customer = first;
+        }
+        if (customer == ID_NONE) return STATUS_END;
+        view_begin(reader);
+        enum status status = gather_next(reader, customer);
+        if (status == STATUS_OK) status = view_finish(reader, &reader->walk_request, customer, out);
+        if (status == STATUS_OK) return STATUS_OK;
+        if (status != STATUS_END) return failed(error, status);
+    }
+}
+
+static const struct timeline_source_ops view_ops = {
+    .reader_open = reader_open, .reader_close = reader_close, .position = reader_position,
+    .read = reader_read, .walk = reader_walk, .next = reader_next,
+};
+
+void view_source_init(struct view_source *source, struct versions *versions) {
+    *source = (struct view_source){.interface.ops = &view_ops, .versions = versions};
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/view_reader.h -- what a reader of the view holds, and the steps from a customer's slices to a timeline.
+ *
+ *   view_begin ── view_add_entry … view_add_tail … ──► pieces ── view_finish ──► segments ──► timeline
+ *
+ *   piece    rows in order of (time, position) that lie side by side in one part of a run, or all the tail's rows
+ *   segment  rows of one piece that stay side by side in the timeline */
+#ifndef STORE_VIEW_READER_H
+#define STORE_VIEW_READER_H
+
+#include "base/arena.h"
+#include "store/run_walk.h"
+#include "store/run_writer.h"
+#include "store/view.h"
+
+#define VIEW_COPY_SLACK 64 /* bytes that may be read and written behind the end of a hot column */
+#define VIEW_TAIL UINT32_MAX
+#define VIEW_COLUMN_WORDS (TIMELINE_COLUMNS_MAX / 64)
+
+/* A request, taken apart once. */
+struct view_request {
+    struct as_of as_of; /* position at most the pinned one */
+    bool filters;       /* t or position leave rows out */
+    uint32_t needs;
+    uint32_t column_count;
+    uint16_t columns[TIMELINE_COLUMNS_MAX]; /* asked for */
+};
+
+struct view_piece {
+    const int64_t *time_ms; /* of its first row */
+    const uint16_t *type;
+    uint32_t count;
+    uint32_t run, part; /* run: VIEW_TAIL for the tail's */
+    uint32_t row;       /* the first: over the part; tail: into tail_rows */
+    uint32_t persona;
+};
+
+struct view_segment {
+    uint32_t piece, first, count; /* first: over the piece */
+    uint32_t at;                  /* row of the timeline */
+};
+
+struct view_tail_row {
+    const struct tail_row *row;
+    const struct tail *tail;
+};
+
+struct view_reader {
+    struct timeline_reader interface;
+    struct view_source *source;
+    struct version *version;
+    uint64_t position;
+    struct run **runs;
+    uint32_t *part_hint;  /* a run: the part of the entry before */
+    uint16_t **run_column; /* a run: column of the run by column of the set, UINT16_MAX: not there; NULL: not known yet */
+
+    struct view_request read_request, walk_request;
+    struct run_walk walk;
+    bool read_left_columns; /* a read inside a walk: its columns are to be forgotten before the next customer */
+    uint64_t *tail_personas; /* customer << 32 | persona, ascending */
+    size_t tail_persona_count, tail_persona_next;
+    uint32_t walk_part, walk_parts;
+
+    /* The timeline under way. */
+    struct arena scratch;
+    struct view_piece *pieces;
+    struct view_segment *segments;
+    struct view_tail_row *tail_rows;
+    struct run_sort_row *order;
+    struct persona_id *personas;
+    size_t piece_count, segment_count, tail_row_count;
+    size_t piece_capacity, segment_capacity, tail_row_capacity, order_capacity, persona_capacity;
+    struct run_block_cache cache;
+    struct timeline_column columns[TIMELINE_COLUMNS_MAX];
+};
+
+/* view_gather.c */
+void view_begin(struct view_reader *reader);
+enum status view_add_entry(struct view_reader *reader, const struct view_request *request, uint32_t run,
+                           uint32_t entry) MUST_USE;
+enum status view_add_tail(struct view_reader *reader, const struct view_request *request, uint32_t persona) MUST_USE;
+/* view_order.c: pieces to segments; the oldest rows beyond TIMELINE_EVENTS_MAX are cut. */
+enum status view_order(struct view_reader *reader, uint32_t *row_count, bool *truncated) MUST_USE;
+uint64_t view_row_position(const struct view_reader *reader, const struct view_piece *piece, uint32_t row);
+/* view_fill.c: STATUS_END where no row is left. */
+enum status view_finish(struct view_reader *reader, const struct view_request *request, uint32_t customer,
+                        struct timeline *out) MUST_USE;
+/* view_columns.c */
+enum status view_fill_columns(struct view_reader *reader, const struct view_request *request,
+                              uint32_t row_count) MUST_USE;
+enum status view_packed(struct view_reader *reader, const struct view_piece *piece, uint32_t row,
+                        struct text *packed) MUST_USE;
+
+#endif

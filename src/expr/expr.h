@@ -27,6 +27,10 @@
 #define EXPR_DEPTH_MAX 64
 #define EXPR_CODE_MAX 4096
 #define EXPR_RELATED_MAX_DEFAULT 200   /* fan-out of a relation */
+#define EXPR_EVENTS_MAX 64             /* events of one aggregate */
+#define EXPR_VISITS_MAX 1000           /* in last N visits */
+#define EXPR_LIST_MAX 4096             /* items that list(…) collects */
+#define EXPR_DISTINCT_MAX 65536        /* values that distinct(…) tells apart */
 
 /* ---- what names mean: given by the playbook ---- */
 

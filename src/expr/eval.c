@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "expr/eval.h"
+
+#include <assert.h>
+
+#include "event/packed.h"
+
+#define IS_NO(value) ((value).type == VALUE_YES_NO && !(value).yes)
+#define IS_YES(value) ((value).type == VALUE_YES_NO && (value).yes)
+
+/* Whoever gave the value may have given another type than was declared: then it is unknown. */
+static inline struct value of_type(struct value value, uint8_t type) { return value.type == type ? value : value_unknown(); }
+
+static struct value trait_value(struct evaluation *evaluation, uint32_t index) {
+    struct expr_env *env = evaluation->env;
+    if (!evaluation->in_related) return env->traits ? env->traits[index] : value_unknown();
+    if (!env->related_trait) return value_unknown();
+    return env->related_trait(env->context, index, evaluation->timeline, env->t_ms);
+}
+
+static struct value negated(struct value value) {
+    if (value.type == VALUE_YES_NO) value.yes = !value.yes;
+    return value;
+}
+
+static struct value both(struct value a, struct value b) {
+    if (IS_NO(a) || IS_NO(b)) return value_yes_no(false);
+    return IS_YES(a) && IS_YES(b) ? value_yes_no(true) : value_unknown();
+}
+
+static struct value either(struct value a, struct value b) {
+    if (IS_YES(a) || IS_YES(b)) return value_yes_no(true);
+    return IS_NO(a) && IS_NO(b) ? value_yes_no(false) : value_unknown();
+}
+
+static struct value compared(struct evaluation *evaluation, enum operator op, struct value a, struct value b) {
+    if (!value_is_known(a) || !value_is_known(b)) return value_unknown();
+    bool unknown;
+    int order = function_compare(evaluation, a, b, &unknown);
+    return unknown ? value_unknown() : value_yes_no(function_compares(op, order));
+}
+
+static inline bool number_compares(uint8_t op, double a, double b) {
+    switch (op) {
+    case OP_EQUAL: return !(a < b) && !(a > b);
+    case OP_NOT_EQUAL: return a < b || a > b;
+    case OP_LESS: return a < b;
+    case OP_LESS_EQUAL: return a <= b;
+    case OP_GREATER: return a > b;
+    default: return a >= b;
+    }
+}
+
+static inline struct value compared_numbers(uint8_t op, struct value a, struct value b) {
+    if (a.type != VALUE_NUMBER || b.type != VALUE_NUMBER) return value_unknown();
+    return value_yes_no(number_compares(op, a.number, b.number));
+}
+
+static struct value minus(struct value value) {
+    if (value.type == VALUE_NUMBER) {
+        value.number = -value.number;
+    } else if (value.minor == INT64_MIN) {
+        return value_unknown();
+    } else {
+        value.minor = -value.minor;
+    }
+    return value;
+}
+
+static struct value least(struct evaluation *evaluation, struct value a, struct value b, bool greatest) {
+    if (!value_is_known(a) || !value_is_known(b)) return value_unknown();
+    bool unknown;
+    int order = function_compare(evaluation, a, b, &unknown);
+    if (unknown) return value_unknown();
+    return (order > 0) == greatest ? a : b;
+}
+
+/* ---- rows, lookups, attributes ---- */
+
+static struct value row_value(const struct evaluation *evaluation, enum reference reference) {
+    const struct timeline *timeline = evaluation->timeline;
+    const struct symbols *symbols = evaluation->program->symbols;
+    uint32_t row = evaluation->row;
+    switch (reference) {
+    case REFERENCE_TIME: return value_time(timeline->time_ms[row]);
+    case REFERENCE_EVENT: return value_text(symbol_text(symbols, SYMBOL_EVENT, timeline->type[row]));
+    case REFERENCE_CHANNEL:
+        if (!timeline->channel) return value_unknown();
+        return value_text(symbol_text(symbols, SYMBOL_CHANNEL, timeline->channel[row]));
+    case REFERENCE_SOURCE:
+        if (!timeline->source) return value_unknown();
+        return value_text(symbol_text(symbols, SYMBOL_SOURCE, timeline->source[row]));
+    default: return value_unknown();
+    }
+}
+
+static struct value looked_up(struct evaluation *evaluation, const struct lookup_use *use, struct value key) {
+    struct expr_env *env = evaluation->env;
+    uint32_t row, count;
+    if (!value_is_known(key) || !env->lookup) return value_unknown();
+    const struct lookup_table *table = env->lookup(env->context, use->lookup, env->t_ms);
+    if (!table || !lookup_find(table, &key, &row, &count)) return value_unknown();
+    return of_type(lookup_cell(table, row, use->field), (uint8_t)use->type);
+}
+
+static const struct expr_attribute *attribute_at(const struct evaluation *evaluation, uint32_t index) {
+    static const struct expr_attribute none = {0};
+    return evaluation->env->attributes ? &evaluation->env->attributes[index] : &none;
+}
+
+static struct value in_attribute(const struct evaluation *evaluation, uint32_t index, struct value item) {
+    const struct expr_attribute *attribute = attribute_at(evaluation, index);
+    if (!value_is_known(item)) return item;
+    if (attribute->set) return value_yes_no(value_set_contains(attribute->set, item));
+    return function_in_list(item, attribute->value);
+}
+
+static struct value attribute_length(const struct evaluation *evaluation, uint32_t index) {
+    const struct expr_attribute *attribute = attribute_at(evaluation, index);
+    if (attribute->set) return value_number(value_set_count(attribute->set));
+    return attribute->value.type == VALUE_LIST ? value_number(list_count(attribute->value)) : value_unknown();
+}
+
+#define LINEAR_MAX 8
+
+static struct value in_constants(const struct constant_set *set, struct value item) {
+    if (!value_is_known(item)) return item;
+    if (set->count <= LINEAR_MAX || item.type == VALUE_MONEY) {
+        for (uint32_t i = 0; i < set->count; i++) {
+            if (value_equal(set->values[i], item)) return value_yes_no(true);
+        }
+        return value_yes_no(false);
+    }
+    uint32_t low = 0, count = set->count;
+    while (count > 0) {
+        uint32_t half = count / 2;
+        int order = value_compare(set->values[low + half], item);
+        if (order == 0) return value_yes_no(true);
+        low = order < 0 ? low + half + 1 : low;
+        count = order < 0 ? count - half - 1 : half;
+    }
+    return value_yes_no(false);
+}
+
+/* One candidate of `x in [a, b]`. */
+static struct value candidate(struct value item, struct value so_far, struct value candidate_value) {
+    if (!value_is_known(item) || !value_is_known(candidate_value)) return either(so_far, value_unknown());
+    return either(so_far, value_yes_no(function_same(item, candidate_value)));
+}
+
+/* ---- relations ---- */
+
+static struct value related(struct evaluation *evaluation, const struct relation_use *use, enum related_kind kind) {
+    struct expr_env *env = evaluation->env;
+    if (!env->related) return value_unknown();
+    uint64_t cursor = 0;
+    uint32_t yes = 0;
+    bool unknown = false;
+    struct timeline timeline;
+    struct evaluation theirs = {.program = evaluation->program, .env = env, .timeline = &timeline, .in_related = true};
+    for (uint32_t seen = 0; env->related(env->context, use->relation, env->t_ms, &cursor, &timeline) == STATUS_OK; seen++) {
+        if (seen == EXPR_RELATED_MAX_DEFAULT) return evaluation_limit(evaluation);
+        struct value value = evaluation_run(&theirs, use->code);
+        if (IS_YES(value) && kind == RELATED_ANY) return value;
+        yes += IS_YES(value);
+        unknown = unknown || !value_is_known(value);
+    }
+    if (kind == RELATED_COUNT) return value_number(yes);
+    return unknown ? value_unknown() : value_yes_no(false);
+}
+
+/* ---- the machine ---- */
+
+/* Everything that costs more than a handful of instructions, so that the loop below stays small. */
+static struct value *slow_operation(struct evaluation *evaluation, struct operation operation, struct value *top) {
+    const struct expr_program *program = evaluation->program;
+    switch ((enum code)operation.code) {
+    case CODE_ITEM: *++top = of_type(list_field(evaluation->item, operation.index), operation.small); break;
+    case CODE_LOOKUP: *top = looked_up(evaluation, &program->lookups[operation.index], *top); break;
+    case CODE_ROW: *++top = row_value(evaluation, (enum reference)operation.small); break;
+    case CODE_ARITHMETIC:
+        top--;
+        *top = function_arithmetic(evaluation, (enum operator)operation.small, top[0], top[1]);
+        break;
+    case CODE_MINUS: *top = minus(*top); break;
+    case CODE_CALL: *top = function_call(evaluation, (enum function)operation.small, *top); break;
+    case CODE_LEAST:
+        top--;
+        *top = least(evaluation, top[0], top[1], operation.small);
+        break;
+    case CODE_TEXT_TEST:
+        top--;
+        *top = function_text_test((enum operator)operation.small, top[0], top[1]);
+        break;
+    case CODE_IN:
+        top--;
+        *top = function_in_list(top[0], top[1]);
+        break;
+    case CODE_IN_ATTRIBUTE: *top = in_attribute(evaluation, operation.index, *top); break;
+    case CODE_IN_CONSTANTS: *top = in_constants(&program->sets[operation.index], *top); break;
+    case CODE_IN_STEP:
+        top--;
+        *top = candidate(top[-1], top[0], top[1]);
+        break;
+    case CODE_ATTRIBUTE_LENGTH: *++top = attribute_length(evaluation, operation.index); break;
+    case CODE_ATTRIBUTE_KNOWN: *++top = value_yes_no(value_is_known(attribute_length(evaluation, operation.index))); break;
+    case CODE_AGGREGATE: *++top = aggregate_eval(evaluation, &program->aggregates[operation.index]); break;
+    case CODE_RELATED:
+        *++top = related(evaluation, &program->relations[operation.index], (enum related_kind)operation.small);
+        break;
+    default: *++top = value_unknown(); break;
+    }
+    return top;
+}
+
+struct value evaluation_run(struct evaluation *evaluation, uint32_t start) {
+    const struct expr_program *program = evaluation->program;
+    const struct operation *code = program->code, *at = code + start;
+    struct value stack[EXPR_STACK_MAX + 1], *top = stack; /* stack[0] is never read */
+    for (;; at++) {
+        switch ((enum code)at->code) {
+        case CODE_END: return *top;
+        case CODE_CONSTANT: *++top = program->constants[at->index]; break;
+        case CODE_NOW: *++top = value_time(evaluation->env->t_ms); break;
+        case CODE_TRAIT: *++top = of_type(trait_value(evaluation, at->index), at->small); break;
+        case CODE_TRAIT_NUMBER:
+            *++top = compared_numbers(at->small, trait_value(evaluation, at->index), program->constants[at[1].index]);
+            at++;
+            break;
+        case CODE_ATTRIBUTE: *++top = of_type(attribute_at(evaluation, at->index)->value, at->small); break;
+        case CODE_PROPERTY:
+            *++top = column_value(evaluation_column(evaluation, at->index), (enum value_type)at->small, evaluation->row);
+            break;
+        case CODE_POP: top--; break;
+        case CODE_JUMP: at = code + at->index - 1; break;
+        case CODE_JUMP_IF_NO:
+            if (IS_NO(*top)) at = code + at->index - 1;
+            break;
+        case CODE_JUMP_IF_YES:
+            if (IS_YES(*top)) at = code + at->index - 1;
+            break;
+        case CODE_JUMP_IF_KNOWN:
+            if (value_is_known(*top)) at = code + at->index - 1;
+            break;
+        case CODE_JUMP_IF_UNKNOWN:
+            if (!value_is_known(*top)) at = code + at->index - 1;
+            break;
+        case CODE_JUMP_UNLESS:
+            if (!(top--)->yes) at = code + at->index - 1;
+            break;
+        case CODE_NOT: *top = negated(*top); break;
+        case CODE_AND:
+            top--;
+            *top = both(top[0], top[1]);
+            break;
+        case CODE_OR:
+            top--;
+            *top = either(top[0], top[1]);
+            break;
+        case CODE_COMPARE:
+            top--;
+            *top = compared(evaluation, (enum operator)at->small, top[0], top[1]);
+            break;
+        case CODE_COMPARE_NUMBER:
+            top--;
+            *top = compared_numbers(at->small, top[0], top[1]);
+            break;
+        case CODE_IS_KNOWN: *top = value_yes_no(value_is_known(*top)); break;
+        case CODE_IN_BEGIN: *++top = value_yes_no(false); break;
+        case CODE_IN_END:
+            top--;
+            *top = top[1];
+            break;
+        default: top = slow_operation(evaluation, *at, top); break;
+        }
+    }
+}
+
+struct value expr_eval(const struct expr_program *program, struct expr_env *env) {
+    assert(!program->is_row);
+    struct evaluation evaluation = {.program = program, .env = env, .timeline = env->timeline};
+    if (program->single_aggregate != UINT32_MAX) return aggregate_eval(&evaluation, &program->aggregates[program->single_aggregate]);
+    return evaluation_run(&evaluation, 0);
+}
+
+struct value expr_eval_row(const struct expr_program *program, struct expr_env *env, uint32_t row) {
+    assert(program->is_row && row < env->timeline->count);
+    struct evaluation evaluation = {.program = program, .env = env, .timeline = env->timeline, .row = row};
+    return evaluation_run(&evaluation, 0);
+}

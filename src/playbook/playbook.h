@@ -41,7 +41,7 @@ enum field_kind {
     FIELD_TEMPLATE,  /* "mail/{campaign_id}" */
     FIELD_AGGREGATE, /* sum|min|max|count|first|last(column) over the rows of one event */
     FIELD_LOOKUP,    /* lookup.field, joined by the lookup's key, which must be a column of the row */
-    FIELD_LIST,      /* [column, column…]: one record a row */
+    FIELD_LIST,      /* CSV: [column, column…]: one record a row. NDJSON: `column` is the path of the array, `columns` members of its items */
 };
 struct field_source {
     enum field_kind kind;
@@ -87,6 +87,7 @@ struct source {
     int64_t arrives_ms;        /* declared delay: known = time + this */
     bool known_on_arrival;     /* arrives: live → known = when we received it */
     struct field_source row_key; bool has_row_key; /* declared row key; drops repeats exactly */
+    bool segment;              /* format: segment: lines are calls of the Segment spec (`type`: track, identify, page …) */
     bool properties_open;      /* NDJSON `properties: any`: undeclared ones are kept too */
     struct text properties_path; /* NDJSON: object whose members are properties, e.g. "properties"; empty: top level */
     const struct property_map *properties; uint32_t property_count;
@@ -97,8 +98,10 @@ struct lookup_rule {
     struct text name;
     const struct text *keys; uint32_t key_count;
     bool many;
-    const struct lookup_field *fields; uint32_t field_count; /* declared types; undeclared columns are text. May be empty: from the header */
-    bool fields_open;          /* columns beyond the declared are kept, as text */
+    /* The key's, the declared, and those that the playbook reads, as text. Expressions know them by their index here, so a table begins
+     * with exactly these, in this order, and a file without one of them is refused; with fields_open its other columns may follow, as text. */
+    const struct lookup_field *fields; uint32_t field_count;
+    bool fields_open;
     uint32_t source;
 };
 
@@ -117,11 +120,11 @@ struct trait {
 struct goal {
     struct text name;
     uint32_t event_type;
-    struct expr_program *where;   /* NULL: every such event; evaluated a row (see goal_where note in docs) */
+    struct expr_program *where;   /* NULL: every such event; of one event: expr_eval_row */
     int64_t within_ms;            /* horizon; 0 where `until` */
     struct expr_program *until;   /* time from action.…; NULL where `within` */
-    struct expr_program *value;   /* of one goal event, money or number; NULL: value_constant */
-    struct value value_constant;
+    struct expr_program *value;   /* of one goal event, money or number, by expr_eval_row; NULL: value_constant */
+    struct value value_constant;  /* number 1 where the playbook says no value */
     uint32_t undone_by;           /* event type, or SYMBOL_NONE */
     int64_t arrives_ms;           /* the longest declared delay of the sources of this event */
     struct place place;
@@ -178,7 +181,7 @@ enum policy_scope { SCOPE_ANY, SCOPE_CHANNEL, SCOPE_GROUP, SCOPE_ACTION, SCOPE_S
 struct policy {
     enum policy_kind kind;
     enum policy_scope scope;
-    uint32_t channel;             /* SYMBOL_CHANNEL or SYMBOL_NONE */
+    uint32_t channel;             /* SYMBOL_CHANNEL or SYMBOL_NONE; beside a group or an action both must match */
     struct text group, action;
     uint32_t max_count;           /* AT_MOST; AFTER: how many outcomes, default 1 */
     int64_t window_ms;            /* AT_MOST: in; AFTER: wait */
@@ -190,11 +193,15 @@ struct policy {
     struct place place;
 };
 
+/* event_type SYMBOL_NONE: of every event of the sources whose events have many names. Reserved events' properties are here too, and the
+ * Segment spec's where a source speaks it. */
 struct property_rule { uint32_t event_type; uint32_t symbol; struct text name; enum value_type type;
                        const struct lookup_field *fields; const uint32_t *field_symbols; uint32_t field_count; struct place place; };
 
+struct names;
 struct playbook {
     struct arena arena;
+    struct names *names;            /* what schema.context points at; the room's own */
     struct text file, name, bytes;  /* the file as read; its hash names it */
     uint64_t hash;
     uint16_t currency;
@@ -220,6 +227,8 @@ struct playbook {
     struct column_set columns;
     struct expr_schema schema;      /* for later expressions (--where, tests) against this playbook */
     uint32_t slots_per_decision;    /* treatments ranked in an answer, default 1 */
+    const struct text *purposes; uint32_t purpose_count; /* of consent: the usual five, `consent: purposes`, and topics */
+    bool consent_required;          /* actions need consent to "personalise" where they name no purpose */
 };
 
 struct playbook_errors {

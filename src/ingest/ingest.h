@@ -91,8 +91,9 @@ enum status ingest_row_replay(const struct ingest_settings *settings, const stru
                               struct error *error) MUST_USE;
 
 /* Reads a reference table (source->is_lookup) whole. Rows that don't fit, also second rows of a key where the lookup isn't `many`,
- * go to batch->rows (appended). Every field declared in the rule is in the table; with fields_open or no declared fields also
- * the file's other columns, as text. settings->symbols and ->lookups aren't used. */
+ * go to batch->rows (appended); a row without a key too. The table begins with exactly the rule's fields, in their order (a file
+ * without one of them is an error of the file); with fields_open the file's other columns follow, as text (CSV; of NDJSON only what is
+ * declared is kept). settings->symbols and ->lookups aren't used. */
 enum status ingest_lookup(const struct ingest_settings *settings, const struct source *source,
                           const struct lookup_rule *rule, const char *path, struct lookup_table **out,
                           struct event_batch *batch, struct error *error) MUST_USE;

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/cutter.h"
+
+#include <stdio.h>
+
+#include "ingest/ingest.h"
+
+#define WINDOW_BYTES (2 * (size_t)INGEST_ROW_BYTES_MAX + INGEST_BATCH_BYTES)
+
+static const char *window_end(const struct cutter *cutter) {
+    return cutter->window.at + cutter->window.length;
+}
+
+static void scan_from(struct cutter *cutter, const char *at) {
+    cutter->scan = scan_start(at, window_end(cutter), '\n', cutter->csv ? '"' : '\n');
+}
+
+/* Damage in a .gz ends the file; what could be read before it is kept. */
+static enum status end_early(struct cutter *cutter, const struct error *cause) {
+    cutter->ended = true;
+    snprintf(cutter->truncation, sizeof cutter->truncation, "%.*s", (int)sizeof cutter->truncation - 1, cause->text);
+    return STATUS_OK;
+}
+
+static enum status read_once(struct cutter *cutter, struct error *error) {
+    size_t room = WINDOW_BYTES - cutter->window.length, got = 0;
+    char *at = cutter->window.at + cutter->window.length;
+    if (cutter->input == NULL) {
+        got = cutter->memory.length < room ? cutter->memory.length : room;
+        if (got > 0) memcpy(at, cutter->memory.at, got);
+        cutter->memory.at += got;
+        cutter->memory.length -= (uint32_t)got;
+    } else {
+        struct error cause = {0};
+        enum status status = input_read(cutter->input, at, room, &got, &cause);
+        if (status == STATUS_CORRUPT) return end_early(cutter, &cause);
+        if (status) return error_set(error, status, "%s", cause.text);
+        atomic_store_explicit(&cutter->consumed_bytes, input_consumed_bytes(cutter->input), memory_order_relaxed);
+    }
+    cutter->window.length += got;
+    if (got == 0) cutter->ended = true;
+    return STATUS_OK;
+}
+
+/* Moves what is left to the front and reads until a batch's worth of bytes is there. */
+static enum status refill(struct cutter *cutter, struct error *error) {
+    size_t left = cutter->window.length - cutter->start, wanted = left + INGEST_BATCH_BYTES;
+    memmove(cutter->window.at, cutter->window.at + cutter->start, left);
+    cutter->start = 0;
+    cutter->window.length = left;
+    if (wanted > WINDOW_BYTES) wanted = WINDOW_BYTES;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && !cutter->ended && cutter->window.length < wanted) status = read_once(cutter, error);
+    memset(cutter->window.at + cutter->window.length, 0, SCAN_PADDING);
+    scan_from(cutter, cutter->window.at);
+    return status;
+}
+
+static enum status check_encoding(struct cutter *cutter, struct error *error) {
+    const unsigned char *at = (const unsigned char *)cutter->window.at;
+    size_t length = cutter->window.length;
+    if (length >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0) {
+        cutter->start = 3;
+        scan_from(cutter, cutter->window.at + 3);
+        return STATUS_OK;
+    }
+    bool mark = length >= 2 && (memcmp(at, "\xFF\xFE", 2) == 0 || memcmp(at, "\xFE\xFF", 2) == 0);
+    bool wide = length >= 4 && ((at[0] && !at[1] && at[2] && !at[3]) || (!at[0] && at[1] && !at[2] && at[3]));
+    if (mark || wide) {
+        return error_set(error, STATUS_INVALID, "%s:1:1: the file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)",
+                         cutter->name);
+    }
+    if (length >= 4 && (memcmp(at, "PK\3\4", 4) == 0 || memcmp(at, "PAR1", 4) == 0)) {
+        return error_set(error, STATUS_INVALID, "%s:1:1: the file is %s; export it as CSV or JSON lines", cutter->name,
+                         at[0] == 'P' && at[1] == 'K' ? "a ZIP archive or a spreadsheet" : "a Parquet file");
+    }
+    return STATUS_OK;
+}
+
+enum status cutter_open(struct cutter *cutter, const char *name, const char *path, struct text memory,
+                        struct error *error) {
+    *cutter = (struct cutter){.memory = memory, .name = name, .line = 1, .csv = true, .delimiter = ','};
+    buffer_init(&cutter->window);
+    enum status status = buffer_reserve(&cutter->window, WINDOW_BYTES + SCAN_PADDING);
+    if (status) return error_set(error, status, "no memory to read %s", name);
+    if (path != NULL) status = input_open(&cutter->input, path, error);
+    if (status == STATUS_OK) status = refill(cutter, error);
+    return status == STATUS_OK ? check_encoding(cutter, error) : status;
+}
+
+void cutter_close(struct cutter *cutter) {
+    input_close(cutter->input);
+    cutter->input = NULL;
+    buffer_release(&cutter->window);
+}
+
+/* What a look at the window found behind a row's start. */
+enum found { FOUND_ROW, FOUND_END_OF_WINDOW, FOUND_BAD_QUOTE, FOUND_OPEN_QUOTE };
+struct search {
+    const char *end; /* FOUND_ROW: the newline */
+    uint32_t newlines, flags;
+    bool inside;
+};
+
+/* After a closing quote only a delimiter or the end of the row may come. */
+static bool closes_well(const struct cutter *cutter, const char *quote) {
+    if (quote + 1 == window_end(cutter)) return true;
+    return quote[1] == cutter->delimiter || quote[1] == '\n' || quote[1] == '\r';
+}
+
+static enum found search_row(struct cutter *cutter, const char *start, struct search *search) {
+    const char *hit, *end = window_end(cutter);
+    *search = (struct search){0};
+    while ((hit = scan_next(&cutter->scan)) != NULL) {
+        if (*hit == '\n') {
+            search->end = hit;
+            if (!search->inside) return FOUND_ROW;
+            if (hit - start > INGEST_ROW_BYTES_MAX) return FOUND_OPEN_QUOTE;
+            search->newlines++;
+        } else if (!search->inside) {
+            if (hit != start && hit[-1] != cutter->delimiter) continue;
+            search->inside = true;
+            search->flags = ROW_QUOTED;
+        } else if (hit + 1 < end && hit[1] == '"') {
+            (void)scan_next(&cutter->scan);
+        } else {
+            search->inside = false;
+            if (!closes_well(cutter, hit)) return FOUND_BAD_QUOTE;
+        }
+    }
+    return FOUND_END_OF_WINDOW;
+}
+
+static void take(struct cutter *cutter, const char *start, const char *end, uint32_t lines, uint32_t flags,
+                 struct cut *out) {
+    size_t length = (size_t)(end - start);
+    if (length > INGEST_ROW_BYTES_MAX) flags |= ROW_TOO_LONG;
+    if (length > 0 && start[length - 1] == '\r') length--;
+    *out = (struct cut){start, length, cutter->line, flags};
+    cutter->line += lines;
+    if (end < window_end(cutter)) end++; /* the newline */
+    cutter->start = (size_t)(end - cutter->window.at);
+}
+
+/* The bad row is its first physical line; all behind it gets another chance. */
+static enum status take_line(struct cutter *cutter, const char *start, uint32_t flags, struct cut *out) {
+    const char *end = window_end(cutter), *newline = memchr(start, '\n', (size_t)(end - start));
+    if (newline == NULL && !cutter->ended) {
+        cutter->skipping = true; /* the line is longer than the window */
+        flags |= ROW_TOO_LONG;
+    }
+    take(cutter, start, newline ? newline : end, 1, flags | ROW_QUOTED, out);
+    scan_from(cutter, cutter->window.at + cutter->start);
+    return STATUS_OK;
+}
+
+/* The window holds no end of the row, and there is nothing more to read or no more room. */
+static enum status take_rest(struct cutter *cutter, const char *start, const struct search *search, struct cut *out) {
+    const char *end = window_end(cutter);
+    uint32_t flags = search->flags;
+    if (search->inside) {
+        flags |= ROW_OPEN_QUOTE;
+        if (cutter->ended && search->newlines == 0) {
+            flags |= ROW_FILE_ENDS;
+            if (!cutter->truncation[0]) {
+                snprintf(cutter->truncation, sizeof cutter->truncation, "%s:%llu: the file ends inside quotes", cutter->name,
+                         (unsigned long long)cutter->line);
+            }
+        }
+        return take_line(cutter, start, flags, out);
+    }
+    if (!cutter->ended) {
+        cutter->skipping = true;
+        flags |= ROW_TOO_LONG;
+    } else {
+        flags |= cutter->truncation[0] ? ROW_UNTERMINATED | ROW_FILE_ENDS : ROW_UNTERMINATED;
+    }
+    take(cutter, start, end, 1, flags, out);
+    return STATUS_OK;
+}
+
+/* Drops the rest of a line that is too long. */
+static enum status skip_line(struct cutter *cutter, struct error *error) {
+    while (cutter->skipping) {
+        const char *start = cutter->window.at + cutter->start;
+        const char *newline = memchr(start, '\n', (size_t)(window_end(cutter) - start));
+        cutter->start = newline ? (size_t)(newline + 1 - cutter->window.at) : cutter->window.length;
+        cutter->skipping = newline == NULL && !cutter->ended;
+        scan_from(cutter, cutter->window.at + cutter->start);
+        enum status status = cutter->skipping ? refill(cutter, error) : STATUS_OK;
+        if (status) return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status next_row(struct cutter *cutter, struct cut *out, struct error *error) {
+    enum status status = skip_line(cutter, error);
+    if (status) return status;
+    for (;;) {
+        const char *start = cutter->window.at + cutter->start;
+        struct search search;
+        if (start == window_end(cutter) && cutter->ended) return STATUS_END;
+        enum found found = search_row(cutter, start, &search);
+        if (found == FOUND_ROW) {
+            take(cutter, start, search.end, search.newlines + 1, search.flags, out);
+            return STATUS_OK;
+        }
+        if (found == FOUND_BAD_QUOTE) return take_line(cutter, start, ROW_BAD_QUOTE, out);
+        if (found == FOUND_OPEN_QUOTE) return take_line(cutter, start, ROW_OPEN_QUOTE, out);
+        bool too_long = (size_t)(window_end(cutter) - start) > INGEST_ROW_BYTES_MAX;
+        if (cutter->ended || too_long) return take_rest(cutter, start, &search, out);
+        status = refill(cutter, error);
+        if (status) return status;
+    }
+}
+
+enum status cutter_row(struct cutter *cutter, struct cut *out, struct error *error) {
+    enum status status = next_row(cutter, out, error);
+    while (status == STATUS_OK && out->length == 0 && out->flags == 0) status = next_row(cutter, out, error);
+    if (status == STATUS_OK && out->length == 0 && out->flags == ROW_UNTERMINATED) return STATUS_END;
+    return status;
+}
+
+void cutter_format(struct cutter *cutter, bool csv, char delimiter) {
+    cutter->csv = csv;
+    cutter->delimiter = delimiter;
+    scan_from(cutter, cutter->window.at + cutter->start);
+}
+
+struct text cutter_peek(const struct cutter *cutter) {
+    const char *start = cutter->window.at + cutter->start, *end = window_end(cutter);
+    while (start < end && (*start == '\n' || *start == '\r')) start++;
+    size_t length = (size_t)(end - start);
+    const char *newline = length > 0 ? memchr(start, '\n', length) : NULL;
+    if (newline) length = (size_t)(newline - start);
+    if (length > INGEST_ROW_BYTES_MAX) length = INGEST_ROW_BYTES_MAX;
+    return (struct text){start, (uint32_t)length};
+}
+
+enum status cutter_job(struct cutter *cutter, struct job *job, uint32_t rows_max, struct error *error) {
+    struct cut cut;
+    enum status status = STATUS_OK;
+    while (job->row_count < rows_max && job->bytes.length < INGEST_BATCH_BYTES) {
+        status = cutter_row(cutter, &cut, error);
+        if (status) break;
+        if (cut.length > INGEST_ROW_BYTES_MAX) cut.length = INGEST_ROW_BYTES_MAX;
+        status = job_add(job, cut.at, cut.length, cut.line, cut.flags | ROW_FIRST);
+        if (status) return error_set(error, status, "no memory for the rows of %s", cutter->name);
+    }
+    memcpy(job->truncation, cutter->truncation, sizeof job->truncation);
+    if (status == STATUS_END && job->row_count > 0) return STATUS_OK;
+    return status;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ingest/head.h -- what stands before the rows of a CSV file: which delimiter, which columns. */
+#ifndef INGEST_HEAD_H
+#define INGEST_HEAD_H
+
+#include "base/arena.h"
+#include "ingest/cutter.h"
+#include "playbook/playbook.h"
+
+struct head {
+    char delimiter;
+    struct text header;         /* the line as it came; empty where the source has none */
+    const struct text *columns; /* trimmed names: of the header, declared, or c1, c2 … */
+    uint32_t column_count;
+};
+
+/* Sets the cutter's format and takes the header row. Texts live in the arena. Errors are of the whole file. For NDJSON: nothing but
+ * the format. */
+enum status head_read(struct head *head, struct cutter *cutter, const struct source *source, struct arena *arena,
+                      struct error *error) MUST_USE;
+
+#endif

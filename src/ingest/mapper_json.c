@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/segment.h"
+
+#define RECORD_FIELDS_MAX 64
+#define FLATTEN_DEPTH_MAX 4
+
+static void put_cell(struct mapper *mapper, const struct plan_path *path, struct json_node node) {
+    struct cell cell = cell_from_json(node);
+    for (const struct plan_place *place = path->places; place; place = place->next) {
+        uint8_t strength = place->weak ? 1 : 2;
+        if (mapper->filled[place->column] >= strength) continue; /* a member given twice: the first counts */
+        mapper->filled[place->column] = strength;
+        mapper->cells[place->column] = cell;
+    }
+}
+
+static enum status add_extra(struct mapper *mapper, struct text name, struct json_node node) {
+    enum json_type type = json_type(node);
+    if (type == JSON_NULL || (type == JSON_OBJECT)) return STATUS_OK;
+    if (mapper->extra_count == PACKED_PROPERTIES_MAX) {
+        return mapper_bad(mapper, COLUMN_NONE, "more than %d properties", PACKED_PROPERTIES_MAX);
+    }
+    struct mapper_extra *extra = &mapper->extras[mapper->extra_count];
+    enum status status = mapper_symbol(mapper, SYMBOL_PROPERTY, name, &extra->symbol);
+    if (status) return status;
+    extra->node = node;
+    mapper->extra_count++;
+    return STATUS_OK;
+}
+
+/* An object among the properties: its members as "address.city". */
+static enum status flatten(struct mapper *mapper, struct text name, struct json_node node, uint32_t depth) {
+    if (json_type(node) != JSON_OBJECT) return add_extra(mapper, name, node);
+    if (depth == FLATTEN_DEPTH_MAX) return STATUS_OK;
+    struct json_iterator iterator = json_begin(node);
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && json_next(&iterator)) {
+        char path[2 * SYMBOL_BYTES_MAX];
+        if (name.length + 1 + iterator.key.length > sizeof path) return mapper_bad(mapper, COLUMN_NONE, "the name of a property is too long");
+        memcpy(path, name.at, name.length);
+        path[name.length] = '.';
+        memcpy(path + name.length + 1, iterator.key.at, iterator.key.length);
+        struct text joined = {path, name.length + 1 + iterator.key.length};
+        status = flatten(mapper, joined, iterator.node, depth + 1);
+    }
+    return status;
+}
+
+/* Lines of one file name their members in one order: the search begins behind the last hit. */
+static const struct plan_path *find_child(const struct plan_path *first, const struct plan_path *hint, struct text name) {
+    for (const struct plan_path *child = hint; child; child = child->next) {
+        if (text_equal(child->name, name)) return child;
+    }
+    for (const struct plan_path *child = first; child != hint; child = child->next) {
+        if (text_equal(child->name, name)) return child;
+    }
+    return NULL;
+}
+
+/* A member that only the Segment rules read is a property beside. */
+static bool is_ours_alone(const struct plan *plan, const struct plan_path *path) {
+    if (!plan->is_segment || path->places == NULL) return false;
+    for (const struct plan_place *place = path->places; place; place = place->next) {
+        if (place->column < plan->segment) return false;
+    }
+    return true;
+}
+
+static enum status fill(struct mapper *mapper, struct json_node object, const struct plan_path *path) {
+    struct json_iterator iterator = json_begin(object);
+    const struct plan_path *hint = path->child;
+    bool open = path->is_properties && mapper->plan->source->properties_open;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && json_next(&iterator)) {
+        const struct plan_path *child = find_child(path->child, hint, iterator.key);
+        if (child == NULL) {
+            if (open) status = flatten(mapper, iterator.key, iterator.node, 0);
+            continue;
+        }
+        hint = child->next;
+        if (child->places) put_cell(mapper, child, iterator.node);
+        if (open && is_ours_alone(mapper->plan, child)) status = flatten(mapper, iterator.key, iterator.node, 0);
+        bool deeper = child->child != NULL || child->is_properties;
+        if (deeper && json_type(iterator.node) == JSON_OBJECT) status = fill(mapper, iterator.node, child);
+    }
+    return status;
+}
+
+enum status mapper_read_json(struct mapper *mapper) {
+    const struct plan *plan = mapper->plan;
+    struct json_node root;
+    struct error error = {0};
+    mapper->extra_count = 0;
+    enum status status = json_parse(mapper->json, mapper->row, &root, &error);
+    if (status == STATUS_NO_MEMORY) return status;
+    if (status) return mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
+    if (json_type(root) != JSON_OBJECT) return mapper_bad(mapper, COLUMN_NONE, "the line is no JSON object");
+    memset(mapper->filled, 0, plan->column_count);
+    memset(mapper->cells, 0, plan->column_count * sizeof *mapper->cells);
+    status = fill(mapper, root, plan->root);
+    return status == STATUS_OK && plan->is_segment ? segment_begin(mapper) : status;
+}
+
+/* ---- arrays ---- */
+
+/* What is known of a field of the records: its symbol and type. False where only declared fields are wanted and it is none. */
+static bool known_field(const struct field_source *field, const struct property_rule *rule, struct text name,
+                        uint32_t *symbol, enum value_type *type) {
+    *symbol = SYMBOL_NONE;
+    *type = VALUE_UNKNOWN;
+    for (uint32_t i = 0; field && i < field->column_count; i++) {
+        if (!text_equal(field->columns[i], name)) continue;
+        *symbol = field->column_symbols[i];
+        *type = field->column_types[i];
+        return true;
+    }
+    for (uint32_t i = 0; rule && i < rule->field_count; i++) {
+        if (!text_equal(rule->fields[i].name, name)) continue;
+        *symbol = rule->field_symbols[i];
+        *type = rule->fields[i].type;
+        return true;
+    }
+    return field == NULL;
+}
+
+static enum status item_value(struct mapper *mapper, struct text name, struct json_node node, enum value_type type,
+                              struct value *out) {
+    char shown[2][MAPPER_SHOWN_BYTES + 8];
+    struct cell cell = cell_from_json(node);
+    struct text text = {0};
+    enum status status = cell_value(&mapper->reader, &cell, type, out);
+    if (status != STATUS_INVALID) return status;
+    status = cell_text(&mapper->reader, &cell, &text);
+    if (status == STATUS_NO_MEMORY) return status;
+    return mapper_bad(mapper, COLUMN_NONE, "'%s' is no %s in %s", mapper_show(text, shown[0]), value_type_name(type),
+                      mapper_show(name, shown[1]));
+}
+
+/* Arrays and objects inside a record have no place in a list's records and are left out. */
+static enum status add_record(struct mapper *mapper, struct json_node object, const struct field_source *field,
+                              const struct property_rule *rule) {
+    uint32_t symbols[RECORD_FIELDS_MAX], count = 0;
+    struct value values[RECORD_FIELDS_MAX];
+    struct json_iterator iterator = json_begin(object);
+    while (json_next(&iterator)) {
+        enum value_type type;
+        enum json_type json = json_type(iterator.node);
+        if (json == JSON_ARRAY || json == JSON_OBJECT || json == JSON_NULL) continue;
+        if (count == RECORD_FIELDS_MAX) return mapper_bad(mapper, COLUMN_NONE, "a record with more than %d fields", RECORD_FIELDS_MAX);
+        if (!known_field(field, rule, iterator.key, &symbols[count], &type)) continue;
+        enum status status = STATUS_OK;
+        if (symbols[count] == SYMBOL_NONE) status = mapper_symbol(mapper, SYMBOL_PROPERTY, iterator.key, &symbols[count]);
+        if (status == STATUS_OK) status = item_value(mapper, iterator.key, iterator.node, type, &values[count]);
+        if (status) return status;
+        count++;
+    }
+    return packed_list_add_record(&mapper->items, symbols, values, count);
+}
+
+enum status mapper_json_list(struct mapper *mapper, struct json_node array, const struct field_source *field,
+                             const struct property_rule *rule, struct value *out) {
+    struct json_iterator iterator = json_begin(array);
+    enum status status = STATUS_OK;
+    packed_list_begin(&mapper->items);
+    while (status == STATUS_OK && json_next(&iterator)) {
+        struct value value;
+        enum json_type type = json_type(iterator.node);
+        if (type == JSON_OBJECT) {
+            status = add_record(mapper, iterator.node, field, rule);
+        } else if (type != JSON_ARRAY) {
+            status = item_value(mapper, TEXT("a list"), iterator.node, VALUE_UNKNOWN, &value);
+            if (status == STATUS_OK) status = packed_list_add(&mapper->items, value);
+        }
+    }
+    if (status == STATUS_OK) status = packed_list_end(&mapper->items, out);
+    if (status == STATUS_LIMIT) {
+        return mapper_bad(mapper, COLUMN_NONE, "a list is too long: at most %d items and %d bytes", PACKED_LIST_ITEMS_MAX, PACKED_BYTES_MAX);
+    }
+    if (status) return status;
+    out->text = arena_text(&mapper->scratch, out->text);
+    return out->text.at ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+enum status mapper_extra_value(struct mapper *mapper, const struct mapper_extra *extra, uint32_t event_type,
+                               struct value *out) {
+    const struct property_rule *rule = plan_rule_find(mapper->plan, event_type, extra->symbol);
+    if (json_type(extra->node) == JSON_ARRAY) return mapper_json_list(mapper, extra->node, NULL, rule, out);
+    struct text name = symbol_text(mapper->plan->symbols, SYMBOL_PROPERTY, extra->symbol);
+    return item_value(mapper, name, extra->node, rule ? rule->type : VALUE_UNKNOWN, out);
+}

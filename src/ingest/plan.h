@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ingest/plan.h -- a source's mapping, resolved against one file: names are numbers, nothing is searched for a row.
+ *
+ * A row, of a CSV file or a JSON line, is an array of cells, one a *column* of the plan: of CSV the file's columns in order, of NDJSON
+ * the paths that the mapping asks for. Immutable once made; read by all threads of a reader. Lives in its arena. */
+#ifndef INGEST_PLAN_H
+#define INGEST_PLAN_H
+
+#include "base/arena.h"
+#include "ingest/ingest.h"
+
+#define COLUMN_NONE UINT32_MAX
+#define PLAN_BYTES_MAX (16u << 20)
+
+struct plan_part { /* of a template: text, then a column's */
+    struct text before;
+    uint32_t column; /* COLUMN_NONE: only text */
+};
+
+struct plan_field {
+    enum field_kind kind;
+    enum value_type type;
+    char aggregate;
+    uint32_t column;         /* FIELD_COLUMN, FIELD_AGGREGATE; FIELD_LIST of NDJSON: the array, or COLUMN_NONE */
+    struct value constant;
+    const struct plan_part *parts; uint32_t part_count;
+    const struct lookup_table *table; uint32_t table_field;
+    uint32_t key_columns[LOOKUP_KEY_FIELDS_MAX], key_count;
+    const uint32_t *columns; /* FIELD_LIST */
+    const struct field_source *from; /* list: types and symbols of its columns */
+    uint32_t list;           /* FIELD_LIST: which of the mapper's lists */
+    struct text name;        /* as written, for messages */
+};
+
+struct plan_property {
+    uint32_t symbol;
+    struct plan_field field;
+};
+struct plan_identifier {
+    uint32_t symbol;
+    bool lower_case;
+    struct plan_field field;
+};
+
+/* Where a JSON member goes: a tree of the paths' parts. A property's path counts from the object of properties and, where
+ * that has no such member, from the top: there its place is a weak one. */
+struct plan_place {
+    uint32_t column;
+    bool weak;
+    struct plan_place *next;
+};
+struct plan_path {
+    struct text name;
+    struct plan_place *places;
+    bool is_properties; /* its members are properties */
+    struct plan_path *child, *next;
+};
+
+/* The columns of a Segment message, behind those of the mapping. */
+enum segment_column {
+    SEGMENT_TYPE, SEGMENT_EVENT, SEGMENT_MESSAGE_ID, SEGMENT_TIMESTAMP, SEGMENT_ORIGINAL_TIMESTAMP, SEGMENT_SENT_AT,
+    SEGMENT_RECEIVED_AT, SEGMENT_NAME, SEGMENT_GROUP_ID, SEGMENT_PREVIOUS_ID, SEGMENT_USER_ID, SEGMENT_EXTERNAL_IDS,
+    SEGMENT_CONSENT, SEGMENT_CURRENCY, SEGMENT_COLUMN_COUNT
+};
+
+struct plan {
+    struct arena arena;
+    const struct source *source;
+    const struct playbook *playbook;
+    struct symbols *symbols;
+    const struct time_zone *zone;
+    uint16_t currency;
+    uint32_t minor_digits;
+    int64_t now_ms;
+    struct text file;              /* the name, for quarantined rows */
+    struct text header;            /* the line as it came, for quarantined rows; empty: none */
+    char delimiter;
+    const struct text *columns;    /* names; CSV: of the file, NDJSON: paths */
+    uint32_t column_count;
+    uint32_t group_column;         /* COLUMN_NONE: each row is an event */
+    uint64_t key_seed;
+    struct plan_field event, channel, time, row_key;
+    bool has_time, usual_time, has_row_key, channel_from_field; /* usual_time: Segment's own `timestamp` */
+    struct plan_property *properties; /* by symbol */
+    uint32_t property_count, list_count;
+    struct plan_identifier *identifiers;
+    uint32_t identifier_count;
+    bool copies_text;              /* a cell's text is gone with the next row: keep copies */
+    bool is_segment;
+    uint32_t segment;              /* column of SEGMENT_TYPE; the others follow */
+    uint32_t name_symbol, group_id_symbol;
+    struct plan_path *root;        /* NDJSON */
+    const struct property_rule **rules; /* what the playbook says of an event's property, hashed; rule_mask 0: nothing */
+    uint32_t rule_mask;
+};
+
+/* The columns' names must live as long as the plan. `header`: the line as it came. Copies settings, not what they point to. */
+enum status plan_create(struct plan **out, const struct ingest_settings *settings, const struct source *source,
+                        const char *file, struct text header, const struct text *columns, uint32_t column_count,
+                        char delimiter, struct error *error) MUST_USE;
+void plan_destroy(struct plan *plan);
+/* What the playbook's `events:` says of a property of an event, or NULL. */
+const struct property_rule *plan_rule_find(const struct plan *plan, uint32_t event_type, uint32_t symbol);
+
+/* Which column bears a name: COLUMN_NONE, and the error says where, what is there and what may be meant. */
+enum status plan_column_find(const char *file, const struct text *columns, uint32_t column_count, struct text name,
+                             const char *role, uint32_t *column, struct error *error) MUST_USE;
+
+#endif

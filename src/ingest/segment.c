@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/segment.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+enum message { MESSAGE_NONE, MESSAGE_TRACK, MESSAGE_IDENTIFY, MESSAGE_PAGE, MESSAGE_SCREEN, MESSAGE_GROUP, MESSAGE_ALIAS };
+
+static const struct cell *cell_at(const struct mapper *mapper, enum segment_column column) {
+    return &mapper->cells[mapper->plan->segment + (uint32_t)column];
+}
+
+static enum message message_of(const struct mapper *mapper) {
+    return (enum message)mapper->message;
+}
+
+enum status segment_begin(struct mapper *mapper) {
+    static const char *const names[] = {"", "track", "identify", "page", "screen", "group", "alias"};
+    const struct cell *cell = cell_at(mapper, SEGMENT_TYPE), *money = cell_at(mapper, SEGMENT_CURRENCY);
+    char shown[MAPPER_SHOWN_BYTES + 8];
+    uint16_t currency = mapper->plan->currency;
+    mapper->message = MESSAGE_NONE;
+    for (int i = MESSAGE_TRACK; cell->kind == CELL_TEXT && i <= MESSAGE_ALIAS; i++) {
+        if (text_equal(cell->text, text_from(names[i]))) mapper->message = i;
+    }
+    if (mapper->message == MESSAGE_NONE) {
+        return mapper_bad(mapper, COLUMN_NONE, "'%s' is no type of message: track, identify, page, screen, group or alias",
+                          mapper_show(cell->kind == CELL_TEXT ? cell->text : (struct text){0}, shown));
+    }
+    if (money->kind != CELL_TEXT || currency_from_text(money->text, &currency)) currency = mapper->plan->currency;
+    if (currency == mapper->reader.currency) return STATUS_OK;
+    mapper->reader.currency = currency;
+    mapper->reader.minor_digits = currency_minor_digits(currency);
+    return STATUS_OK;
+}
+
+enum status segment_event_type(struct mapper *mapper, uint32_t *event_type) {
+    const struct cell *event = cell_at(mapper, SEGMENT_EVENT);
+    switch (message_of(mapper)) {
+    case MESSAGE_IDENTIFY: *event_type = EVENT_CUSTOMER_RECORD; return STATUS_OK;
+    case MESSAGE_PAGE: return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Page Viewed"), event_type);
+    case MESSAGE_SCREEN: return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Screen Viewed"), event_type);
+    case MESSAGE_GROUP: return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Group Joined"), event_type);
+    case MESSAGE_ALIAS: return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Identity Aliased"), event_type);
+    default: break;
+    }
+    struct text name = event->kind == CELL_TEXT ? text_trim(event->text) : (struct text){0};
+    if (name.length == 0) return mapper_bad(mapper, COLUMN_NONE, "no event: a track message without the member event");
+    return mapper_symbol(mapper, SYMBOL_EVENT, name, event_type);
+}
+
+static enum status time_at(struct mapper *mapper, enum segment_column column, struct value *out) {
+    enum status status = cell_value(&mapper->reader, cell_at(mapper, column), VALUE_TIME, out);
+    return status == STATUS_INVALID ? mapper_bad_value(mapper, mapper->plan->segment + (uint32_t)column, VALUE_TIME) : status;
+}
+
+enum status segment_time(struct mapper *mapper, struct event *event) {
+    const struct plan *plan = mapper->plan;
+    struct value stamp, original, sent, received;
+    bool live = plan->source->known_on_arrival;
+    enum status status = time_at(mapper, SEGMENT_TIMESTAMP, &stamp);
+    if (status == STATUS_OK) status = time_at(mapper, SEGMENT_ORIGINAL_TIMESTAMP, &original);
+    if (status == STATUS_OK) status = time_at(mapper, SEGMENT_SENT_AT, &sent);
+    if (status == STATUS_OK) status = time_at(mapper, SEGMENT_RECEIVED_AT, &received);
+    if (status) return status;
+    if (!value_is_known(received) && live) received = value_time(plan->now_ms);
+    /* A message just sent carries its client's time as `timestamp`; one that passed a collector has it moved to originalTimestamp. */
+    if (!value_is_known(original) && live) original = stamp;
+    if (value_is_known(received) && value_is_known(original) && value_is_known(sent)) {
+        event->time_ms = received.time_ms - (sent.time_ms - original.time_ms);
+    } else if (value_is_known(stamp) || value_is_known(original)) {
+        event->time_ms = value_is_known(stamp) ? stamp.time_ms : original.time_ms;
+    } else if (value_is_known(received)) {
+        event->time_ms = received.time_ms;
+    } else {
+        return mapper_bad(mapper, COLUMN_NONE, "no time: neither timestamp nor originalTimestamp nor receivedAt");
+    }
+    event->known_ms = event->time_ms;
+    if (!live) event->known_ms += plan->source->arrives_ms;
+    bool dated = value_is_known(received) && (live || plan->source->arrives_ms == 0);
+    if (dated && received.time_ms > event->known_ms) event->known_ms = received.time_ms;
+    return STATUS_OK;
+}
+
+static enum status add_identifier(struct mapper *mapper, const struct identifier_rule *rule, const struct cell *cell) {
+    struct text text;
+    enum status status = cell_text(&mapper->reader, cell, &text);
+    if (status) return status == STATUS_INVALID ? STATUS_OK : status;
+    text = text_trim(text);
+    if (text.length == 0) return STATUS_OK;
+    if (text.length > IDENTIFIER_BYTES_MAX) return mapper_bad(mapper, COLUMN_NONE, "an identifier of %u bytes, the limit is %d", text.length, IDENTIFIER_BYTES_MAX);
+    status = event_batch_add_identifier(mapper->batch, rule->symbol, text);
+    if (status == STATUS_LIMIT) return mapper_bad(mapper, COLUMN_NONE, "more than %d identifiers", EVENT_IDENTIFIERS_MAX);
+    if (status || !rule->lower_case) return status;
+    char *at = mapper->batch->bytes.at + mapper->batch->bytes.length - text.length;
+    for (uint32_t i = 0; i < text.length; i++) at[i] = (char)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] + ('a' - 'A') : at[i]);
+    return STATUS_OK;
+}
+
+static const struct identifier_rule *rule_named(const struct playbook *playbook, struct text name) {
+    for (uint32_t i = 0; i < playbook->identifier_count; i++) {
+        if (text_equal(playbook->identifiers[i].name, name)) return &playbook->identifiers[i];
+    }
+    return NULL;
+}
+
+/* {id, type}: a type that the playbook doesn't know says nothing here. */
+static enum status external_id(struct mapper *mapper, struct json_node item) {
+    struct json_node id, type;
+    if (!json_get(item, TEXT("id"), &id) || !json_get(item, TEXT("type"), &type)) return STATUS_OK;
+    const struct identifier_rule *rule = rule_named(mapper->plan->playbook, json_text(type));
+    struct cell cell = cell_from_json(id);
+    return rule ? add_identifier(mapper, rule, &cell) : STATUS_OK;
+}
+
+/* The identifier type that `userId` is mapped to. */
+static const struct identifier_rule *user_id_rule(const struct mapper *mapper) {
+    const struct source *source = mapper->plan->source;
+    for (uint32_t i = 0; i < source->identifier_count; i++) {
+        const struct identifier_map *map = &source->identifiers[i];
+        if (text_equal(map->from.column, TEXT("userId"))) return &mapper->plan->playbook->identifiers[map->rule];
+    }
+    return NULL;
+}
+
+enum status segment_identifiers(struct mapper *mapper) {
+    const struct cell *external = cell_at(mapper, SEGMENT_EXTERNAL_IDS);
+    enum status status = STATUS_OK;
+    if (external->kind == CELL_NODE && json_type(external->node) == JSON_ARRAY) {
+        struct json_iterator iterator = json_begin(external->node);
+        while (status == STATUS_OK && json_next(&iterator)) status = external_id(mapper, iterator.node);
+    }
+    const struct identifier_rule *rule = user_id_rule(mapper);
+    if (status || message_of(mapper) != MESSAGE_ALIAS || rule == NULL) return status;
+    return add_identifier(mapper, rule, cell_at(mapper, SEGMENT_PREVIOUS_ID));
+}
+
+enum status segment_properties(struct mapper *mapper, struct packed_writer *writer) {
+    const struct plan *plan = mapper->plan;
+    enum message message = message_of(mapper);
+    enum segment_column column = message == MESSAGE_GROUP ? SEGMENT_GROUP_ID : SEGMENT_NAME;
+    uint32_t symbol = message == MESSAGE_GROUP ? plan->group_id_symbol : plan->name_symbol;
+    struct text text;
+    if (message != MESSAGE_PAGE && message != MESSAGE_SCREEN && message != MESSAGE_GROUP) return STATUS_OK;
+    enum status status = cell_text(&mapper->reader, cell_at(mapper, column), &text);
+    if (status == STATUS_INVALID) return mapper_bad_value(mapper, plan->segment + (uint32_t)column, VALUE_TEXT);
+    if (status || text.length == 0) return status;
+    return packed_add(writer, symbol, value_text(text));
+}
+
+/* ---- consent ---- */
+
+static uint64_t person_hash(const struct event_batch *batch, const struct event *event) {
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < event->identifier_count; i++) {
+        const struct event_identifier *identifier = &batch->identifiers[event->identifier + i];
+        hash = hash_text(event_batch_text(batch, identifier->offset, identifier->length), hash + identifier->type);
+    }
+    return hash;
+}
+
+/* A small table of (person and purpose) -> state, cleared with each batch. Slots are pairs. */
+static enum status said_before(struct mapper *mapper, uint64_t about, bool yes, bool *same) {
+    uint64_t value = yes ? 2 : 1;
+    if (about == 0) about = 1;
+    if (mapper->consent_count == 0 && mapper->consent_capacity > 0) {
+        memset(mapper->consent_seen, 0, mapper->consent_capacity * 16);
+    }
+    if (2 * mapper->consent_count >= mapper->consent_capacity) {
+        size_t capacity = mapper->consent_capacity ? 2 * mapper->consent_capacity : 1024;
+        uint64_t *slots = memory_calloc(capacity, 16);
+        if (slots == NULL) return STATUS_NO_MEMORY;
+        for (size_t i = 0; i < mapper->consent_capacity; i++) {
+            if (mapper->consent_seen[2 * i] == 0) continue;
+            size_t at = mapper->consent_seen[2 * i] & (capacity - 1);
+            while (slots[2 * at] != 0) at = (at + 1) & (capacity - 1);
+            memcpy(&slots[2 * at], &mapper->consent_seen[2 * i], 16);
+        }
+        memory_free(mapper->consent_seen);
+        mapper->consent_seen = slots;
+        mapper->consent_capacity = capacity;
+    }
+    size_t mask = mapper->consent_capacity - 1, at = about & mask;
+    while (mapper->consent_seen[2 * at] != 0 && mapper->consent_seen[2 * at] != about) at = (at + 1) & mask;
+    *same = mapper->consent_seen[2 * at] == about && mapper->consent_seen[2 * at + 1] == value;
+    mapper->consent_count += mapper->consent_seen[2 * at] == 0;
+    mapper->consent_seen[2 * at] = about;
+    mapper->consent_seen[2 * at + 1] = value;
+    return STATUS_OK;
+}
+
+static enum status add_consent(struct mapper *mapper, size_t index, struct text purpose, bool yes) {
+    struct event_batch *batch = mapper->batch;
+    struct event *event = event_batch_add(batch);
+    if (event == NULL) return STATUS_NO_MEMORY;
+    const struct event *from = &batch->events[index];
+    *event = *from; /* the same person, time and source; the identifiers are shared */
+    event->type = EVENT_CONSENT_CHANGED;
+    event->key = hash_text(purpose, from->key);
+    if (event->key == 0) event->key = 1;
+    packed_begin(&mapper->writer);
+    enum status status = packed_add(&mapper->writer, PROPERTY_PURPOSE, value_text(purpose));
+    if (status == STATUS_OK) status = packed_add(&mapper->writer, PROPERTY_STATE, value_yes_no(yes));
+    if (status == STATUS_OK) status = packed_add(&mapper->writer, PROPERTY_SOURCE, value_text(mapper->plan->source->name));
+    event->properties = (uint32_t)batch->bytes.length;
+    if (status == STATUS_OK) status = packed_end(&mapper->writer, &batch->bytes);
+    event->properties_length = (uint32_t)(batch->bytes.length - event->properties);
+    return status;
+}
+
+enum status segment_consent(struct mapper *mapper, size_t event_index) {
+    const struct cell *cell = cell_at(mapper, SEGMENT_CONSENT);
+    if (cell->kind != CELL_NODE || json_type(cell->node) != JSON_OBJECT) return STATUS_OK;
+    uint64_t person = person_hash(mapper->batch, &mapper->batch->events[event_index]);
+    struct json_iterator iterator = json_begin(cell->node);
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && json_next(&iterator)) {
+        bool same;
+        if (json_type(iterator.node) != JSON_YES_NO || iterator.key.length == 0) continue;
+        bool yes = json_yes(iterator.node);
+        status = said_before(mapper, hash_text(iterator.key, person), yes, &same);
+        if (status == STATUS_OK && !same) status = add_consent(mapper, event_index, iterator.key, yes);
+    }
+    return status;
+}

@@ -94,6 +94,12 @@ static uint32_t customer_of(const struct memory_source *source, struct persona_i
     return source->directory->ops->customer_of(source->directory, persona, as_of).value;
 }
 
+/* Nothing that came after the reader was opened: neither rows nor links. */
+static struct as_of pinned(const struct memory_reader *reader, struct as_of as_of) {
+    if (as_of.position > reader->count) as_of.position = reader->count;
+    return as_of;
+}
+
 static bool is_seen(const struct stored_event *stored, struct as_of as_of) {
     return stored->position < as_of.position && stored->event.time_ms <= as_of.t_ms &&
            stored->event.known_ms <= as_of.t_ms;
@@ -111,14 +117,15 @@ static int compare_rows(const void *a, const void *b) {
 static enum status gather(struct memory_reader *reader, const struct timeline_request *request, uint32_t customer,
                           uint32_t part, uint32_t parts, struct gathered *out) {
     const struct memory_source *source = source_of(reader);
+    struct as_of as_of = pinned(reader, request->as_of);
     memory_free(out->rows);
     *out = (struct gathered){.needs = request->needs};
     out->rows = memory_alloc((reader->count + 1) * sizeof *out->rows);
     if (out->rows == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < reader->count; i++) {
         const struct stored_event *stored = &source->events[i];
-        if (!is_seen(stored, request->as_of)) continue;
-        uint32_t found = customer_of(source, stored->event.persona, request->as_of);
+        if (!is_seen(stored, as_of)) continue;
+        uint32_t found = customer_of(source, stored->event.persona, as_of);
         if (customer == ID_NONE ? found % parts != part : found != customer) continue;
         out->rows[out->count++] = (struct row){found, stored};
     }
@@ -230,7 +237,7 @@ static enum status reader_read(struct timeline_reader *interface, struct custome
                                const struct timeline_request *request, struct timeline *out,
                                struct error *error) {
     struct memory_reader *reader = (struct memory_reader *)interface;
-    uint32_t found = survivor(source_of(reader), customer.value, request->as_of);
+    uint32_t found = survivor(source_of(reader), customer.value, pinned(reader, request->as_of));
     if (found != ID_NONE) {
         struct gathered *rows = &reader->read;
         if (gather(reader, request, found, 0, 1, rows) != STATUS_OK) return no_memory(error);

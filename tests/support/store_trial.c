@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/store_trial.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/hash.h"
+#include "event/timeline_source.h"
+
+/* An event's serial: operation << 16 | its place. Everything else in it follows from the serial. */
+#define SERIAL_BITS 16
+#define DAY_MS      86400000
+
+static uint64_t mix(const struct trial *trial, uint64_t a, uint64_t salt) {
+    return hash_u64(hash_u64(a + salt * UINT64_C(0x9E3779B97F4A7C15)) ^ trial->seed);
+}
+
+enum trial_kind trial_kind(const struct trial *trial, uint64_t operation) {
+    uint64_t draw = mix(trial, operation, 1) % 100;
+    if (operation == 0 || draw < 74) return TRIAL_APPEND;
+    if (draw < 80) return TRIAL_SYNC;
+    if (draw < 87) return TRIAL_FOLD;
+    if (draw < 90) return TRIAL_MERGE;
+    if (draw < 95) return TRIAL_ERASE;
+    return draw < 99 ? TRIAL_DROP_ROWS : TRIAL_REBUILD;
+}
+
+static bool append_is_synced(const struct trial *trial, uint64_t operation) {
+    return !trial->unsynced || mix(trial, operation, 2) % 2 == 0;
+}
+
+bool trial_is_durable(const struct trial *trial, uint64_t operation) {
+    return trial_kind(trial, operation) != TRIAL_APPEND || append_is_synced(trial, operation);
+}
+
+uint64_t trial_event_count(const struct trial *trial, uint64_t operation) {
+    if (trial_kind(trial, operation) != TRIAL_APPEND) return 0;
+    uint64_t draw = mix(trial, operation, 3);
+    return draw % 8 == 0 ? 0 : 1 + (draw >> 8) % trial->events_max;
+}
+
+static uint32_t row_count_of(const struct trial *trial, uint64_t operation) {
+    uint64_t draw = mix(trial, operation, 4);
+    return draw % 4 == 0 ? 1 + (uint32_t)(draw >> 8) % 3 : 0;
+}
+
+static uint32_t persona_of(const struct trial *trial, uint64_t serial) {
+    return (uint32_t)(mix(trial, serial, 5) % trial->persona_count);
+}
+
+/* The persona that an erasure, a record or a row is about. */
+static uint32_t persona_of_operation(const struct trial *trial, uint64_t operation) {
+    return (uint32_t)(mix(trial, operation, 6) % trial->persona_count);
+}
+
+static struct event event_of(const struct trial *trial, uint64_t serial) {
+    uint64_t draw = mix(trial, serial, 7);
+    int64_t time_ms = INT64_C(1500000000000) + (int64_t)(draw % (30 * (uint64_t)DAY_MS));
+    return (struct event){
+        .time_ms = draw % 64 == 0 ? INT64_MIN / 4 : time_ms,
+        .known_ms = draw % 5 == 0 ? time_ms + DAY_MS : time_ms,
+        .key = draw % 3 == 0 ? serial + 1 : 0,
+        .persona = {persona_of(trial, serial)},
+        .type = (uint16_t)(draw >> 40 & 7),
+        .source = (uint16_t)(draw >> 44 & 3),
+        .channel = (uint8_t)(draw >> 48 & 3),
+    };
+}
+
+static size_t text_of(const struct trial *trial, uint64_t serial, char out[64]) {
+    return (size_t)snprintf(out, 64, "persona %" PRIu32 " serial %" PRIu64, persona_of(trial, serial), serial);
+}
+
+/* ---- the model ---- */
+
+struct trial_item { /* an event, record or row */
+    uint64_t serial; /* records: the operation << 16 */
+    uint32_t persona;
+    bool gone, rewritten;
+};
+
+struct trial_list {
+    struct trial_item *items;
+    size_t count, capacity;
+};
+
+struct trial_model {
+    struct trial_list events, records, rows;
+};
+
+static void add(struct trial_list *list, uint64_t serial, uint32_t persona) {
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity ? 2 * list->capacity : 64;
+        list->items = realloc(list->items, list->capacity * sizeof(*list->items));
+        if (!list->items) abort();
+    }
+    list->items[list->count++] = (struct trial_item){serial, persona, false, false};
+}
+
+static void erase_from(struct trial_list *list, uint32_t persona, bool rewrite) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].persona != persona) continue;
+        if (rewrite) list->items[i].rewritten = true;
+        else list->items[i].gone = true;
+    }
+}
+
+/* Which rows an operation of that kind drops: every third of all that were ever there, from a drawn one. */
+static bool drops_row(const struct trial *trial, uint64_t operation, uint64_t serial) {
+    return mix(trial, serial, 8 + operation) % 3 == 0;
+}
+
+static void model_append(const struct trial *trial, struct trial_model *model, uint64_t operation) {
+    uint64_t count = trial_event_count(trial, operation);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t serial = operation << SERIAL_BITS | i;
+        add(&model->events, serial, persona_of(trial, serial));
+    }
+    add(&model->records, operation << SERIAL_BITS, persona_of_operation(trial, operation));
+    for (uint32_t i = 0; i < row_count_of(trial, operation); i++) {
+        uint64_t serial = operation << SERIAL_BITS | i;
+        add(&model->rows, serial, persona_of(trial, serial));
+    }
+}
+
+static void model_do(const struct trial *trial, struct trial_model *model, uint64_t operation) {
+    uint32_t persona = persona_of_operation(trial, operation);
+    switch (trial_kind(trial, operation)) {
+    case TRIAL_APPEND: model_append(trial, model, operation); break;
+    case TRIAL_ERASE:
+        erase_from(&model->events, persona, false);
+        erase_from(&model->records, persona, true);
+        erase_from(&model->rows, persona, false);
+        break;
+    case TRIAL_DROP_ROWS:
+        for (size_t i = 0; i < model->rows.count; i++)
+            if (drops_row(trial, operation, model->rows.items[i].serial)) model->rows.items[i].gone = true;
+        break;
+    default: break;
+    }
+}
+
+struct trial_model *trial_model_create(const struct trial *trial, uint64_t operations) {
+    struct trial_model *model = calloc(1, sizeof(*model));
+    if (!model) abort();
+    for (uint64_t i = 0; i < operations; i++) model_do(trial, model, i);
+    return model;
+}
+
+void trial_model_destroy(struct trial_model *model) {
+    if (!model) return;
+    free(model->events.items);
+    free(model->records.items);
+    free(model->rows.items);
+    free(model);
+}
+
+uint64_t trial_model_events(const struct trial_model *model) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < model->events.count; i++) count += !model->events.items[i].gone;
+    return count;
+}
+
+/* ---- the store ---- */
+
+static uint64_t operation_in(struct text bytes) {
+    char text[64] = "";
+    memcpy(text, bytes.at, bytes.length < 63 ? bytes.length : 63);
+    uint64_t operation = UINT64_MAX;
+    sscanf(text, "operation %" SCNu64, &operation);
+    return operation;
+}
+
+static enum status on_record(void *context, enum record_kind kind, struct text bytes, uint64_t position,
+                             struct error *error) {
+    struct trial_store *open = context;
+    uint8_t narrow = (uint8_t)kind;
+    if (buffer_append(&open->records, &position, 8) || buffer_append(&open->records, &narrow, 1) ||
+        buffer_append(&open->records, &bytes.length, 4) || buffer_append(&open->records, bytes.at, bytes.length))
+        return error_set(error, STATUS_NO_MEMORY, "no memory for a record");
+    uint64_t operation = operation_in(bytes);
+    if (operation != UINT64_MAX && (open->last_operation == UINT64_MAX || operation > open->last_operation))
+        open->last_operation = operation;
+    return STATUS_OK;
+}
+
+enum status trial_open(struct trial_store *out, struct file_system *fs, const char *directory, uint32_t fold_events,
+                       bool by_hand, struct error *error) {
+    static const struct column_set columns = {.columns = {{PROPERTY_VALUE, VALUE_NUMBER}, {PROPERTY_REASON, VALUE_TEXT}},
+                                              .count = 2};
+    *out = (struct trial_store){.last_operation = UINT64_MAX};
+    buffer_init(&out->records);
+    enum status status = symbols_create(&out->symbols);
+    if (status) return error_set(error, status, "no memory for symbols");
+    const struct store_options options = {
+        .fs = fs, .directory = directory, .create = true, .symbols = out->symbols, .columns = &columns,
+        .fold_events = fold_events, .fold_by_hand = by_hand, .on_record = on_record, .context = out,
+    };
+    status = store_open(&out->store, &options, error);
+    if (status) trial_close(out);
+    return status;
+}
+
+void trial_close(struct trial_store *open) {
+    store_close(open->store);
+    symbols_destroy(open->symbols);
+    buffer_release(&open->records);
+    *open = (struct trial_store){.last_operation = UINT64_MAX};
+}
+
+static enum status add_event(const struct trial *trial, struct event_batch *batch, struct packed_writer *writer,
+                             uint64_t serial) {
+    struct event *event = event_batch_add(batch);
+    if (!event) return STATUS_NO_MEMORY;
+    *event = event_of(trial, serial);
+    char text[64];
+    size_t length = text_of(trial, serial, text);
+    packed_begin(writer);
+    enum status status = packed_add(writer, PROPERTY_VALUE, value_number((double)serial));
+    if (status == STATUS_OK)
+        status = packed_add(writer, PROPERTY_REASON, value_text((struct text){text, (uint32_t)length}));
+    if (status) return status;
+    event->properties = (uint32_t)batch->bytes.length;
+    status = packed_end(writer, &batch->bytes);
+    event->properties_length = (uint32_t)batch->bytes.length - event->properties;
+    return status;
+}
+
+static enum status fill_batch(const struct trial *trial, struct event_batch *batch, uint64_t operation) {
+    struct packed_writer *writer = malloc(sizeof(*writer));
+    if (!writer) abort();
+    packed_writer_init(writer);
+    enum status status = STATUS_OK;
+    for (uint64_t i = 0; status == STATUS_OK && i < trial_event_count(trial, operation); i++)
+        status = add_event(trial, batch, writer, operation << SERIAL_BITS | i);
+    for (uint32_t i = 0; status == STATUS_OK && i < row_count_of(trial, operation); i++) {
+        char text[64];
+        size_t length = text_of(trial, operation << SERIAL_BITS | i, text);
+        status = event_batch_add_row(batch, 1, TEXT("trial.csv"), i + 1, i, TEXT("no time"),
+                                     (struct text){text, (uint32_t)length});
+    }
+    packed_writer_release(writer);
+    free(writer);
+    return status;
+}
+
+static enum status append(const struct trial *trial, struct trial_store *open, uint64_t operation, struct error *error) {
+    struct event_batch batch;
+    event_batch_init(&batch);
+    enum status status = fill_batch(trial, &batch, operation);
+    char name[64], text[96];
+    /* A symbol now and then, so that these travel too. */
+    int name_length = snprintf(name, sizeof(name), "Trial %" PRIu64, operation);
+    uint32_t id;
+    if (status == STATUS_OK && operation % 7 == 0)
+        status = symbol_add(open->symbols, SYMBOL_EVENT, (struct text){name, (uint32_t)name_length}, &id);
+    int length = snprintf(text, sizeof(text), "operation %" PRIu64 " persona %" PRIu32, operation,
+                          persona_of_operation(trial, operation));
+    const struct store_record record = {RECORD_IDENTITY, {text, (uint32_t)length}};
+    const struct store_frame frame = {&batch, &record, 1};
+    uint64_t position;
+    if (status) error_set(error, status, "no memory for the trial's batch");
+    else status = store_append(open->store, &frame, append_is_synced(trial, operation), &position, error);
+    event_batch_release(&batch);
+    return status;
+}
+
+struct trial_erasing {
+    char mark[32];
+};
+
+static bool names_persona(const struct trial_erasing *erasing, struct text bytes) {
+    struct text mark = text_from(erasing->mark);
+    const char *at = memmem(bytes.at, bytes.length, mark.at, mark.length);
+    if (!at) return false;
+    const char *end = bytes.at + bytes.length;
+    return at + mark.length == end || at[mark.length] == ' ';
+}
+
+static bool row_is_theirs(void *context, const struct stored_row *row) { return names_persona(context, row->raw); }
+
+static bool rewrite(void *context, enum record_kind kind, struct text bytes, struct buffer *out) {
+    (void)kind;
+    if (!names_persona(context, bytes)) return false;
+    return buffer_format(out, "operation %" PRIu64 " erased", operation_in(bytes)) == STATUS_OK;
+}
+
+static enum status erase(const struct trial *trial, struct trial_store *open, uint64_t operation, struct error *error) {
+    struct persona_id persona = {persona_of_operation(trial, operation)};
+    struct trial_erasing erasing;
+    snprintf(erasing.mark, sizeof(erasing.mark), "persona %" PRIu32, persona.value);
+    const struct store_erasure erasure = {&persona, 1, row_is_theirs, rewrite, &erasing};
+    struct store_erased erased;
+    return store_erase(open->store, &erasure, &erased, error);
+}
+
+static uint64_t serial_in(struct text text) {
+    char copy[64] = "";
+    memcpy(copy, text.at, text.length < 63 ? text.length : 63);
+    uint32_t persona;
+    uint64_t serial = UINT64_MAX;
+    return sscanf(copy, "persona %" SCNu32 " serial %" SCNu64, &persona, &serial) == 2 ? serial : UINT64_MAX;
+}
+
+struct trial_dropping {
+    const struct trial *trial;
+    uint64_t operation;
+    uint64_t ids[4096];
+    size_t count;
+};
+
+static bool collect_drop(void *context, const struct stored_row *row) {
+    struct trial_dropping *dropping = context;
+    if (dropping->count < 4096 && drops_row(dropping->trial, dropping->operation, serial_in(row->raw)))
+        dropping->ids[dropping->count++] = row->row_id;
+    return true;
+}
+
+static enum status drop_rows(const struct trial *trial, struct trial_store *open, uint64_t operation,
+                             struct error *error) {
+    struct trial_dropping *dropping = calloc(1, sizeof(*dropping));
+    if (!dropping) abort();
+    dropping->trial = trial;
+    dropping->operation = operation;
+    enum status status = store_visit_rows(open->store, collect_drop, dropping, error);
+    if (status == STATUS_OK) status = store_drop_rows(open->store, dropping->ids, dropping->count, error);
+    /* Without rows nothing is written, but the trial calls the operation durable. */
+    if (status == STATUS_OK) status = store_sync(open->store, error);
+    free(dropping);
+    return status;
+}
+
+enum status trial_do(const struct trial *trial, struct trial_store *open, uint64_t operation, struct error *error) {
+    switch (trial_kind(trial, operation)) {
+    case TRIAL_APPEND: return append(trial, open, operation, error);
+    case TRIAL_SYNC: return store_sync(open->store, error);
+    case TRIAL_FOLD: return store_fold(open->store, false, error);
+    case TRIAL_MERGE: return store_fold(open->store, true, error);
+    case TRIAL_ERASE: return erase(trial, open, operation, error);
+    case TRIAL_DROP_ROWS: return drop_rows(trial, open, operation, error);
+    case TRIAL_REBUILD: return store_rebuild(open->store, error);
+    }
+    return STATUS_INVALID;
+}
+
+/* ---- comparing ---- */
+
+struct trial_serials {
+    uint64_t *at;
+    size_t count, capacity;
+};
+
+static void put_serial(struct trial_serials *serials, uint64_t serial) {
+    if (serials->count == serials->capacity) {
+        serials->capacity = serials->capacity ? 2 * serials->capacity : 256;
+        serials->at = realloc(serials->at, serials->capacity * sizeof(*serials->at));
+        if (!serials->at) abort();
+    }
+    serials->at[serials->count++] = serial;
+}
+
+static int compare_serials(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* Serials found against those of the list that are not gone: the same, each once. */
+static bool same_serials(struct trial_serials *found, const struct trial_list *list, const char *what, char why[512]) {
+    if (found->count) qsort(found->at, found->count, sizeof(*found->at), compare_serials);
+    size_t at = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].gone) continue;
+        if (at < found->count && found->at[at] == list->items[i].serial) {
+            at++;
+            continue;
+        }
+        bool missing = at == found->count || found->at[at] > list->items[i].serial;
+        uint64_t serial = missing ? list->items[i].serial : found->at[at];
+        snprintf(why, 512, "%s %" PRIu64 " of operation %" PRIu64 " is %s", what, serial & 0xffff, serial >> SERIAL_BITS,
+                 missing ? "lost" : "there although it must not be");
+        return false;
+    }
+    if (at == found->count) return true;
+    snprintf(why, 512, "%s %" PRIu64 " of operation %" PRIu64 " is there twice or must not be there", what,
+             found->at[at] & 0xffff, found->at[at] >> SERIAL_BITS);
+    return false;
+}
+
+static bool check_row(const struct trial *trial, const struct timeline *timeline, uint32_t row,
+                      struct trial_serials *found, char why[512]) {
+    struct text packed;
+    if (timeline->ops->packed(timeline, row, &packed)) {
+        snprintf(why, 512, "packed properties of customer %u can't be read", timeline->customer.value);
+        return false;
+    }
+    struct value value = packed_find(packed, PROPERTY_VALUE), text = packed_find(packed, PROPERTY_REASON);
+    uint64_t serial = value.type == VALUE_NUMBER ? (uint64_t)value.number : UINT64_MAX;
+    struct event event = event_of(trial, serial);
+    char expected[64];
+    size_t length = text_of(trial, serial, expected);
+    bool same = text.type == VALUE_TEXT && text_equal(text.text, (struct text){expected, (uint32_t)length}) &&
+                timeline->time_ms[row] == event.time_ms && timeline->type[row] == event.type &&
+                timeline->channel[row] == event.channel && timeline->source[row] == event.source &&
+                timeline->persona[row] == event.persona.value && timeline->customer.value == event.persona.value &&
+                (timeline->known_ms == NULL || timeline->known_ms[row] == event.known_ms);
+    bool ordered = row == 0 || timeline->time_ms[row - 1] < timeline->time_ms[row] ||
+                   (timeline->time_ms[row - 1] == timeline->time_ms[row] &&
+                    timeline->position[row - 1] < timeline->position[row]);
+    if (!same || !ordered)
+        snprintf(why, 512, "event %" PRIu64 " of operation %" PRIu64 " is %s", serial & 0xffff, serial >> SERIAL_BITS,
+                 same ? "out of order" : "not what was appended");
+    put_serial(found, serial);
+    return same && ordered;
+}
+
+static bool read_events(const struct trial *trial, struct store *store, struct trial_serials *found, char why[512]) {
+    struct timeline_source *source = store_source(store);
+    struct timeline_reader *reader = NULL;
+    struct error error;
+    const struct timeline_request request = {
+        {INT64_MAX, POSITION_NOW},
+        TIMELINE_CHANNEL | TIMELINE_KNOWN | TIMELINE_POSITION | TIMELINE_PERSONA | TIMELINE_SOURCE | TIMELINE_PACKED,
+        NULL};
+    enum status status = source->ops->reader_open(source, &reader, &error);
+    if (status == STATUS_OK) status = source->ops->walk(reader, &request, 0, 1, &error);
+    bool same = true;
+    struct timeline timeline;
+    while (same && status == STATUS_OK) {
+        status = source->ops->next(reader, &timeline, &error);
+        for (uint32_t i = 0; same && status == STATUS_OK && i < timeline.count; i++)
+            same = check_row(trial, &timeline, i, found, why);
+    }
+    if (reader) source->ops->reader_close(reader);
+    if (!same || status == STATUS_END) return same;
+    snprintf(why, 512, "reading: %.400s", error.text);
+    return false;
+}
+
+static bool same_records(const struct trial_store *open, const struct trial_model *model, char why[512]) {
+    size_t at = 0, i = 0;
+    for (; at + 13 <= open->records.length; i++) {
+        uint32_t length;
+        memcpy(&length, open->records.at + at + 9, 4);
+        struct text bytes = {open->records.at + at + 13, length};
+        at += 13 + length;
+        if (i == model->records.count) break;
+        const struct trial_item *item = &model->records.items[i];
+        char expected[96];
+        int n = item->rewritten
+                    ? snprintf(expected, sizeof(expected), "operation %" PRIu64 " erased", item->serial >> SERIAL_BITS)
+                    : snprintf(expected, sizeof(expected), "operation %" PRIu64 " persona %" PRIu32,
+                               item->serial >> SERIAL_BITS, item->persona);
+        if (text_equal(bytes, (struct text){expected, (uint32_t)n})) continue;
+        snprintf(why, 512, "record %zu is '%.*s', not '%s'", i, TEXT_ARG(bytes), expected);
+        return false;
+    }
+    if (i == model->records.count && at == open->records.length) return true;
+    snprintf(why, 512, "there are %zu records or more, not %zu", i, model->records.count);
+    return false;
+}
+
+static bool collect_row(void *context, const struct stored_row *row) {
+    bool whole = row->source == 1 && text_equal(row->file, TEXT("trial.csv")) && text_equal(row->reason, TEXT("no time"));
+    put_serial(context, whole ? serial_in(row->raw) : UINT64_MAX);
+    return true;
+}
+
+bool trial_matches(const struct trial *trial, struct trial_store *open, const struct trial_model *model, char why[512]) {
+    struct trial_serials events = {0}, rows = {0};
+    struct error error;
+    bool same = read_events(trial, open->store, &events, why) && same_serials(&events, &model->events, "event", why);
+    if (same && store_visit_rows(open->store, collect_row, &rows, &error)) {
+        snprintf(why, 512, "reading rows: %.400s", error.text);
+        same = false;
+    }
+    same = same && same_serials(&rows, &model->rows, "row", why);
+    free(events.at);
+    free(rows.at);
+    return same && same_records(open, model, why);
+}
+
+uint64_t trial_find(const struct trial *trial, struct trial_store *open, uint64_t least, uint64_t most, char why[512]) {
+    char ignored[512];
+    if (open->last_operation != UINT64_MAX && open->last_operation + 1 > least) least = open->last_operation + 1;
+    snprintf(why, 512, "operation %" PRIu64 " is there, but only %" PRIu64 " were begun", open->last_operation, most);
+    for (uint64_t i = least; i <= most; i++) {
+        struct trial_model *model = trial_model_create(trial, i);
+        bool same = trial_matches(trial, open, model, i == least ? why : ignored);
+        trial_model_destroy(model);
+        if (same) return i;
+    }
+    return UINT64_MAX;
+}

@@ -120,6 +120,17 @@ static bool fast_decimal(struct text text, struct decimal *decimal) {
     return true;
 }
 
+static enum status number_money(struct cell_reader *reader, double number, struct value *out);
+
+/* Statistics programs write a sum of nothing as 4.440892e-16. */
+static enum status scientific_money(struct cell_reader *reader, struct text text, struct value *out) {
+    double number;
+    text = text_trim(text);
+    if (memchr(text.at, 'e', text.length) == NULL && memchr(text.at, 'E', text.length) == NULL) return STATUS_INVALID;
+    enum status status = text_to_double(text, &number);
+    return status == STATUS_OK ? number_money(reader, number, out) : status;
+}
+
 static enum status text_value(struct cell_reader *reader, struct text text, enum value_type type, struct value *out) {
     struct decimal decimal;
     switch (type) {
@@ -143,7 +154,8 @@ static enum status text_value(struct cell_reader *reader, struct text text, enum
         break;
     default: break;
     }
-    return value_parse(text, type, reader->currency, reader->days.zone, out);
+    enum status status = value_parse(text, type, reader->currency, reader->days.zone, out);
+    return status == STATUS_INVALID && type == VALUE_MONEY ? scientific_money(reader, text, out) : status;
 }
 
 /* The fewest digits that read back. */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "learn/fit.h"
+
+#include "base/memory.h"
+
+enum status fitter_init(struct fitter *fitter, const struct table *table, uint64_t seed) {
+    *fitter = (struct fitter){.table = table, .seed = seed};
+    additive_init(&fitter->additive);
+    additive_init(&fitter->fold_additive);
+    enum status status = workspace_init(&fitter->workspace, table);
+    if (status != STATUS_OK) return status;
+    fitter->scores = memory_alloc((table->row_count + 1) * sizeof *fitter->scores);
+    fitter->part = memory_alloc((table->row_count + 1) * sizeof *fitter->part);
+    return fitter->scores && fitter->part ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+void fitter_release(struct fitter *fitter) {
+    workspace_release(&fitter->workspace);
+    additive_release(&fitter->additive);
+    additive_release(&fitter->fold_additive);
+    memory_free(fitter->scores);
+    memory_free(fitter->part);
+}
+
+/* Knuth's multiplicative hash (6.4): the same customer is always in the same fold. */
+static uint32_t fold_of(uint32_t key) {
+    return (uint32_t)(key * UINT32_C(2654435761)) / (UINT32_MAX / FIT_FOLDS + 1);
+}
+
+/* Groups in one fold alone give nothing to calibrate on: then the rows are dealt out one by one. */
+static bool groups_spread(const struct fitter *fitter, const uint32_t *rows, size_t row_count) {
+    for (size_t i = 1; i < row_count; i++) {
+        if (fold_of(fitter->table->rows[rows[i]].group) != fold_of(fitter->table->rows[rows[0]].group)) return true;
+    }
+    return false;
+}
+
+static enum status fit_fold(struct fitter *fitter, const uint32_t *rows, size_t row_count, uint32_t fold, bool by_group,
+                            struct ridge ridge) {
+    size_t inside = 0, outside = 0;
+    for (size_t i = 0; i < row_count; i++) {
+        if (fold_of(by_group ? fitter->table->rows[rows[i]].group : (uint32_t)i) != fold) {
+            fitter->part[inside++] = rows[i];
+        } else {
+            fitter->part[row_count - ++outside] = rows[i];
+        }
+    }
+    if (inside == 0 || outside == 0) return STATUS_OK;
+    struct additive *additive = &fitter->fold_additive;
+    enum status status =
+        additive_fit(additive, fitter->table, fitter->part, inside, ridge, fitter->seed, &fitter->workspace);
+    if (status != STATUS_OK) return status;
+    additive_encode(additive, fitter->table, fitter->part + inside, outside, &fitter->workspace);
+    for (size_t i = 0; i < row_count; i++) {
+        if (fold_of(by_group ? fitter->table->rows[rows[i]].group : (uint32_t)i) != fold) continue;
+        fitter->scores[i] = additive_score(additive, &fitter->workspace, rows[i]);
+    }
+    return STATUS_OK;
+}
+
+enum status fitter_fit(struct fitter *fitter, const uint32_t *rows, size_t row_count, struct ridge ridge) {
+    bool by_group = groups_spread(fitter, rows, row_count);
+    for (uint32_t fold = 0; fold < FIT_FOLDS; fold++) {
+        enum status status = fit_fold(fitter, rows, row_count, fold, by_group, ridge);
+        if (status != STATUS_OK) return status;
+    }
+    fitter->calibration = calibration_fit(fitter->scores, rows, row_count, fitter->table->rows);
+    return additive_fit(&fitter->additive, fitter->table, rows, row_count, ridge, fitter->seed, &fitter->workspace);
+}
+
+void fitter_predict(struct fitter *fitter, const uint32_t *rows, size_t row_count, double *out) {
+    additive_encode(&fitter->additive, fitter->table, rows, row_count, &fitter->workspace);
+    for (size_t i = 0; i < row_count; i++) {
+        double z = additive_score(&fitter->additive, &fitter->workspace, rows[i]);
+        out[i] = propensity_of(fitter->calibration.slope * z + fitter->calibration.base);
+    }
+}

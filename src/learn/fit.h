@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* learn/fit.h -- one calibrated fit on part of a table: folds by group, Platt on what the folds didn't see, then all rows. */
+#ifndef LEARN_FIT_H
+#define LEARN_FIT_H
+
+#include "learn/calibration.h"
+#include "learn/logistic.h"
+
+#define FIT_FOLDS 5
+#define FIT_CLASS_MIN 10 /* rows of either class, below which nothing is learnt but the base rate */
+
+struct fitter {
+    const struct table *table;
+    uint64_t seed;
+    struct workspace workspace;
+    struct additive additive;       /* the fit on all rows listed */
+    struct additive fold_additive;
+    struct calibration calibration;
+    double *scores;                 /* out of fold, by position in the rows listed */
+    uint32_t *part;                 /* of rows */
+};
+
+enum status fitter_init(struct fitter *fitter, const struct table *table, uint64_t seed) MUST_USE; /* release also after a failure */
+void fitter_release(struct fitter *fitter);
+enum status fitter_fit(struct fitter *fitter, const uint32_t *rows, size_t row_count, struct ridge ridge) MUST_USE;
+/* Propensities of other rows by the last fit; out by position. */
+void fitter_predict(struct fitter *fitter, const uint32_t *rows, size_t row_count, double *out);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* learn/model.h -- what a model is inside: each feature's bins with the log-odds that a value in it adds.
+ *
+ * Calibrated and centred: the log-odds of a row are base + sum of one effect a feature, and an effect is 0 on average over the training
+ * rows, so it is the reason as well. Everything lives in the arena. */
+#ifndef LEARN_MODEL_H
+#define LEARN_MODEL_H
+
+#include "learn/bins.h"
+
+#define MODEL_BYTES_MAX ((size_t)256 << 20)
+
+struct model_feature {
+    struct text name;
+    enum feature_kind kind;
+    uint32_t known;            /* as in bins.h */
+    const double *edges;
+    const struct text *texts;
+    double *effects;           /* by cell */
+    double importance;         /* mean |effect| over the training rows */
+};
+struct model {
+    struct arena arena;
+    struct model_feature *features;
+    uint32_t feature_count;
+    double base;
+    struct model_facts facts;
+    struct model_metrics metrics;
+};
+
+struct model *model_create(void);
+static inline uint32_t model_feature_cells(const struct model_feature *feature) {
+    return feature->known + (feature->kind == FEATURE_TEXT ? 2 : 1);
+}
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*   8   magic "ATTMODEL"
+ *   4   format version
+ *   4   CRC32C of the 16 bytes that the other three fields of this head are, then of the body
+ *   8   bytes of the body
+ *       body: facts, figures, base, features; little-endian, doubles by their bits, text with its length before it
+ * Magic, version, sum and length keep their places in every version, so that a newer file is told from a damaged one. */
+#include <math.h>
+
+#include "base/hash.h"
+#include "learn/model.h"
+
+#define HEAD_BYTES 24
+static const char magic[8] = "ATTMODEL";
+
+/* ---- writing: after the first failure nothing more is written ---- */
+
+struct writer {
+    struct buffer *out;
+    enum status status;
+};
+
+static void write_bytes(struct writer *writer, const void *bytes, size_t length) {
+    if (writer->status == STATUS_OK) writer->status = buffer_append(writer->out, bytes, length);
+}
+
+static void write_u64(struct writer *writer, uint64_t value, uint32_t bytes) {
+    uint8_t out[8];
+    for (uint32_t i = 0; i < bytes; i++) out[i] = (uint8_t)(value >> (8 * i));
+    write_bytes(writer, out, bytes);
+}
+
+static void write_double(struct writer *writer, double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    write_u64(writer, bits, 8);
+}
+
+static void write_text(struct writer *writer, struct text text) {
+    write_u64(writer, text.length, 4);
+    write_bytes(writer, text.at, text.length);
+}
+
+static void write_interval(struct writer *writer, struct interval interval) {
+    write_double(writer, interval.value);
+    write_double(writer, interval.low);
+    write_double(writer, interval.high);
+}
+
+static void write_facts(struct writer *writer, const struct model *model) {
+    const struct model_facts *facts = &model->facts;
+    const struct model_metrics *metrics = &model->metrics;
+    write_u64(writer, facts->basis, 4);
+    write_u64(writer, facts->split_count, 4);
+    write_u64(writer, facts->passes, 4);
+    write_u64(writer, facts->rows, 8);
+    write_u64(writer, facts->yes, 8);
+    write_double(writer, facts->slope_ridge);
+    write_double(writer, facts->bin_ridge);
+    write_double(writer, facts->calibration_slope);
+    write_double(writer, facts->calibration_base);
+    write_u64(writer, metrics->rows, 8);
+    write_u64(writer, metrics->yes, 8);
+    write_u64(writer, metrics->groups, 8);
+    write_interval(writer, metrics->auc);
+    write_interval(writer, metrics->log_loss);
+    write_interval(writer, metrics->calibration_error);
+    write_interval(writer, metrics->top_tenth_gain);
+    write_double(writer, metrics->base_rate);
+    write_double(writer, model->base);
+}
+
+static void write_feature(struct writer *writer, const struct model_feature *feature) {
+    write_text(writer, feature->name);
+    write_u64(writer, feature->kind, 4);
+    write_u64(writer, feature->known, 4);
+    write_double(writer, feature->importance);
+    bool is_text = feature->kind == FEATURE_TEXT;
+    for (uint32_t i = 0; is_text && i < feature->known; i++) write_text(writer, feature->texts[i]);
+    for (uint32_t i = 0; !is_text && i + 1 < feature->known; i++) write_double(writer, feature->edges[i]);
+    for (uint32_t i = 0; i < model_feature_cells(feature); i++) write_double(writer, feature->effects[i]);
+}
+
+static void store_u64(char *at, uint64_t value, uint32_t bytes) {
+    for (uint32_t i = 0; i < bytes; i++) at[i] = (char)(uint8_t)(value >> (8 * i));
+}
+
+static uint32_t checksum(const char *head, const char *body, size_t body_bytes) {
+    uint32_t crc = crc32c(0, head, 12);
+    return crc32c(crc32c(crc, head + 16, 8), body, body_bytes);
+}
+
+enum status model_encode(const struct model *model, struct buffer *out) {
+    static const char blank[HEAD_BYTES] = {0};
+    size_t start = out->length;
+    struct writer writer = {out, STATUS_OK};
+    write_bytes(&writer, blank, HEAD_BYTES);
+    write_facts(&writer, model);
+    write_u64(&writer, model->feature_count, 4);
+    for (uint32_t f = 0; f < model->feature_count; f++) write_feature(&writer, &model->features[f]);
+    if (writer.status != STATUS_OK) {
+        out->length = start;
+        return writer.status;
+    }
+    char *head = out->at + start;
+    size_t body_bytes = out->length - start - HEAD_BYTES;
+    memcpy(head, magic, sizeof magic);
+    store_u64(head + 8, MODEL_FORMAT_VERSION, 4);
+    store_u64(head + 16, body_bytes, 8);
+    store_u64(head + 12, checksum(head, head + HEAD_BYTES, body_bytes), 4);
+    return STATUS_OK;
+}
+
+/* ---- reading: a wrong byte sets `wrong`, and everything after it reads as 0 ---- */
+
+struct reader {
+    const uint8_t *at;
+    size_t left;
+    bool wrong;
+    bool no_memory;
+};
+
+static const uint8_t *read_bytes(struct reader *reader, size_t length) {
+    if (reader->wrong || length > reader->left) {
+        reader->wrong = true;
+        return NULL;
+    }
+    const uint8_t *at = reader->at;
+    reader->at += length;
+    reader->left -= length;
+    return at;
+}
+
+static uint64_t load_u64(const uint8_t *at, uint32_t bytes) {
+    uint64_t value = 0;
+    for (uint32_t i = 0; i < bytes; i++) value |= (uint64_t)at[i] << (8 * i);
+    return value;
+}
+
+static uint64_t read_u64(struct reader *reader, uint32_t bytes) {
+    const uint8_t *at = read_bytes(reader, bytes);
+    return at ? load_u64(at, bytes) : 0;
+}
+
+static uint32_t read_u32_up_to(struct reader *reader, uint32_t max) {
+    uint64_t value = read_u64(reader, 4);
+    if (value <= max) return (uint32_t)value;
+    reader->wrong = true;
+    return 0;
+}
+
+static double read_any_double(struct reader *reader) {
+    uint64_t bits = read_u64(reader, 8);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static double read_finite(struct reader *reader) {
+    double value = read_any_double(reader);
+    if (!isfinite(value)) reader->wrong = true;
+    return isfinite(value) ? value : 0;
+}
+
+static struct text read_text(struct reader *reader, struct arena *arena, uint32_t bytes_max) {
+    uint32_t length = read_u32_up_to(reader, bytes_max);
+    const uint8_t *at = read_bytes(reader, length);
+    if (at == NULL) return (struct text){0};
+    struct text text = arena_text(arena, (struct text){(const char *)at, length});
+    if (text.at == NULL) reader->wrong = reader->no_memory = true;
+    return text;
+}
+
+static struct interval read_interval(struct reader *reader) {
+    struct interval interval;
+    interval.value = read_any_double(reader);
+    interval.low = read_any_double(reader);
+    interval.high = read_any_double(reader);
+    return interval;
+}
+
+static void read_facts(struct reader *reader, struct model *model) {
+    struct model_facts *facts = &model->facts;
+    struct model_metrics *metrics = &model->metrics;
+    facts->basis = (enum model_basis)read_u32_up_to(reader, MODEL_BASIS_COUNT - 1);
+    facts->split_count = read_u32_up_to(reader, UINT32_MAX);
+    facts->passes = read_u32_up_to(reader, UINT32_MAX);
+    facts->rows = read_u64(reader, 8);
+    facts->yes = read_u64(reader, 8);
+    facts->slope_ridge = read_finite(reader);
+    facts->bin_ridge = read_finite(reader);
+    facts->calibration_slope = read_finite(reader);
+    facts->calibration_base = read_finite(reader);
+    metrics->rows = read_u64(reader, 8);
+    metrics->yes = read_u64(reader, 8);
+    metrics->groups = read_u64(reader, 8);
+    metrics->auc = read_interval(reader);
+    metrics->log_loss = read_interval(reader);
+    metrics->calibration_error = read_interval(reader);
+    metrics->top_tenth_gain = read_interval(reader);
+    metrics->base_rate = read_finite(reader);
+    model->base = read_finite(reader);
+}
+
+static void *reserve(struct reader *reader, struct arena *arena, size_t count, size_t bytes) {
+    void *at = arena_calloc(arena, count + 1, bytes);
+    if (at == NULL) reader->wrong = reader->no_memory = true;
+    return at;
+}
+
+static void read_edges(struct reader *reader, struct arena *arena, struct model_feature *feature) {
+    double *edges = reserve(reader, arena, feature->known, sizeof *edges);
+    for (uint32_t i = 0; !reader->wrong && i + 1 < feature->known; i++) {
+        edges[i] = read_finite(reader);
+        if (i > 0 && !(edges[i - 1] < edges[i])) reader->wrong = true;
+    }
+    feature->edges = edges;
+}
+
+static void read_texts(struct reader *reader, struct arena *arena, struct model_feature *feature) {
+    struct text *texts = reserve(reader, arena, feature->known, sizeof *texts);
+    for (uint32_t i = 0; !reader->wrong && i < feature->known; i++) {
+        texts[i] = read_text(reader, arena, LEARN_TEXT_BYTES_MAX);
+        if (i > 0 && !reader->wrong && text_compare(texts[i - 1], texts[i]) >= 0) reader->wrong = true;
+    }
+    feature->texts = texts;
+}
+
+static void read_feature(struct reader *reader, struct arena *arena, struct model_feature *feature) {
+    feature->name = read_text(reader, arena, LEARN_NAME_BYTES_MAX);
+    feature->kind = (enum feature_kind)read_u32_up_to(reader, FEATURE_TEXT);
+    feature->known = read_u32_up_to(reader, BIN_TEXTS_MAX);
+    feature->importance = read_finite(reader);
+    if (feature->kind == FEATURE_NUMBER && feature->known == 0) reader->wrong = true;
+    if (reader->wrong) return;
+    if (feature->kind == FEATURE_TEXT) read_texts(reader, arena, feature);
+    else read_edges(reader, arena, feature);
+    if (reader->wrong) return;
+    double *effects = reserve(reader, arena, model_feature_cells(feature), sizeof *effects);
+    for (uint32_t i = 0; !reader->wrong && i < model_feature_cells(feature); i++) effects[i] = read_finite(reader);
+    feature->effects = effects;
+}
+
+static enum status read_model(struct reader *reader, struct model *model) {
+    read_facts(reader, model);
+    model->feature_count = read_u32_up_to(reader, LEARN_FEATURES_MAX);
+    if (reader->wrong) return STATUS_CORRUPT;
+    model->features = reserve(reader, &model->arena, model->feature_count, sizeof *model->features);
+    for (uint32_t f = 0; !reader->wrong && f < model->feature_count; f++) {
+        read_feature(reader, &model->arena, &model->features[f]);
+    }
+    if (reader->no_memory) return STATUS_NO_MEMORY;
+    return reader->wrong || reader->left > 0 ? STATUS_CORRUPT : STATUS_OK;
+}
+
+static enum status check_head(struct text bytes, struct error *error) {
+    const uint8_t *head = (const uint8_t *)bytes.at;
+    if (bytes.length < HEAD_BYTES || memcmp(head, magic, sizeof magic) != 0) {
+        return error_set(error, STATUS_CORRUPT, "this is no model: it doesn't begin with ATTMODEL");
+    }
+    size_t body_bytes = bytes.length - HEAD_BYTES;
+    if (load_u64(head + 16, 8) != body_bytes || load_u64(head + 12, 4) != checksum(bytes.at, bytes.at + HEAD_BYTES, body_bytes)) {
+        return error_set(error, STATUS_CORRUPT, "the model's bytes don't match its checksum: train it again");
+    }
+    uint32_t version = (uint32_t)load_u64(head + 8, 4);
+    if (version > MODEL_FORMAT_VERSION) {
+        return error_set(error, STATUS_VERSION, "the model has format %u and this program reads up to %d: use a newer attune",
+                         version, MODEL_FORMAT_VERSION);
+    }
+    if (version == 0) return error_set(error, STATUS_CORRUPT, "the model has format 0, which never was");
+    return STATUS_OK;
+}
+
+enum status model_decode(struct model **out, struct text bytes, struct error *error) {
+    *out = NULL;
+    enum status status = check_head(bytes, error);
+    if (status != STATUS_OK) return status;
+    struct model *model = model_create();
+    if (model == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to read a model");
+    struct reader reader = {(const uint8_t *)bytes.at + HEAD_BYTES, bytes.length - HEAD_BYTES, false, false};
+    status = read_model(&reader, model);
+    if (status == STATUS_OK) {
+        *out = model;
+        return STATUS_OK;
+    }
+    model_destroy(model);
+    return error_set(error, status, "%s", status == STATUS_CORRUPT ? "the model's content is not what a model holds: train it again"
+                                                                   : "no memory to read a model");
+}

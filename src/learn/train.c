@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "base/memory.h"
+#include "learn/model.h"
+#include "learn/rolling.h"
+
+struct training {
+    const struct training_set *set;
+    struct table table;
+    struct fitter fitter;
+    struct rolling rolling;
+    uint32_t *rows;      /* all */
+    double *propensity;  /* predicted unseen, with its labels and groups: what the figures are made of */
+    bool *yes;
+    uint32_t *group;
+    uint64_t seed;
+};
+
+static bool can_learn(const struct training_set *set, struct model_facts *facts) {
+    uint64_t yes = 0, no = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        facts->yes += set->rows[i].yes;
+        if (set->rows[i].weight > 0) *(set->rows[i].yes ? &yes : &no) += 1;
+    }
+    facts->rows = set->count;
+    return yes >= FIT_CLASS_MIN && no >= FIT_CLASS_MIN;
+}
+
+static enum status allocate(struct training *training, size_t rows) {
+    training->rows = memory_alloc((rows + 1) * sizeof *training->rows);
+    training->propensity = memory_alloc((rows + 1) * sizeof *training->propensity);
+    training->yes = memory_alloc((rows + 1) * sizeof *training->yes);
+    training->group = memory_alloc((rows + 1) * sizeof *training->group);
+    bool all = training->rows && training->propensity && training->yes && training->group;
+    if (!all) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < rows; i++) training->rows[i] = i;
+    return STATUS_OK;
+}
+
+/* Measures `propensity` by position against the outcomes of the rows listed. */
+static enum status measure(struct training *training, const uint32_t *rows, size_t count, struct model *model) {
+    for (size_t i = 0; i < count; i++) {
+        training->yes[i] = training->set->rows[rows[i]].yes;
+        training->group[i] = training->set->rows[rows[i]].group;
+    }
+    return metrics_of(training->propensity, training->yes, training->group, count, training->seed, &model->metrics);
+}
+
+static enum status copy_feature(struct model *model, uint32_t f, const struct training *training) {
+    struct arena *arena = &model->arena;
+    struct model_feature *feature = &model->features[f];
+    feature->name = arena_text(arena, training->set->features[f].name);
+    if (feature->name.at == NULL) return STATUS_NO_MEMORY;
+    feature->kind = training->set->features[f].kind;
+    const struct bins *bins = model->facts.basis == MODEL_BASE_RATE ? NULL : &training->fitter.additive.bins[f];
+    feature->known = bins ? bins->known : feature->kind == FEATURE_TEXT ? 0 : 1;
+    double *edges = arena_calloc(arena, feature->known + 1, sizeof *edges);
+    double *effects = arena_calloc(arena, model_feature_cells(feature), sizeof *effects);
+    struct text *texts = arena_calloc(arena, feature->known + 1, sizeof *texts);
+    if (edges == NULL || effects == NULL || texts == NULL) return STATUS_NO_MEMORY;
+    feature->edges = edges;
+    feature->texts = texts;
+    feature->effects = effects;
+    if (bins == NULL) return STATUS_OK;
+    if (bins->kind == FEATURE_NUMBER) memcpy(edges, bins->edges, (bins->known - 1) * sizeof *edges);
+    for (uint32_t i = 0; bins->kind == FEATURE_TEXT && i < bins->known; i++) {
+        texts[i] = arena_text(arena, bins->texts[i]);
+        if (texts[i].at == NULL) return STATUS_NO_MEMORY;
+    }
+    const struct additive *additive = &training->fitter.additive;
+    double slope = training->fitter.calibration.slope;
+    for (uint32_t c = 0; c < bins_cells(bins); c++) effects[c] = slope * additive->effects[additive->first_cell[f] + c];
+    return STATUS_OK;
+}
+
+/* Moves each feature's mean over the training rows into the base. The workspace still holds the cells of all rows. */
+static void centre_feature(struct model *model, uint32_t f, const struct training *training) {
+    struct model_feature *feature = &model->features[f];
+    const uint8_t *codes = training->fitter.workspace.codes + f;
+    double sum = 0, weight = 0, strength = 0;
+    for (size_t i = 0; i < training->set->count; i++) {
+        double row_weight = training->set->rows[i].weight;
+        sum += row_weight * feature->effects[codes[i * model->feature_count]];
+        weight += row_weight;
+    }
+    double mean = sum / weight, *effects = feature->effects;
+    for (uint32_t c = 0; c < model_feature_cells(feature); c++) effects[c] -= mean;
+    for (size_t i = 0; i < training->set->count; i++) {
+        strength += training->set->rows[i].weight * fabs(effects[codes[i * model->feature_count]]);
+    }
+    feature->importance = strength / weight;
+    model->base += mean;
+}
+
+static enum status copy_features(struct model *model, const struct training *training) {
+    model->feature_count = training->set->feature_count;
+    model->features = arena_calloc(&model->arena, model->feature_count + 1, sizeof *model->features);
+    if (model->features == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t f = 0; f < model->feature_count; f++) {
+        enum status status = copy_feature(model, f, training);
+        if (status != STATUS_OK) return status;
+    }
+    if (model->facts.basis == MODEL_BASE_RATE) return STATUS_OK;
+    const struct calibration *calibration = &training->fitter.calibration;
+    model->base = calibration->slope * training->fitter.additive.intercept + calibration->base;
+    for (uint32_t f = 0; f < model->feature_count; f++) centre_feature(model, f, training);
+    return STATUS_OK;
+}
+
+static enum status train_base_rate(struct model *model, struct training *training) {
+    double yes = 0, all = 0;
+    for (size_t i = 0; i < training->set->count; i++) {
+        all += training->set->rows[i].weight;
+        if (training->set->rows[i].yes) yes += training->set->rows[i].weight;
+    }
+    double rate = (yes + .5) / (all + 1);
+    model->facts.basis = MODEL_BASE_RATE;
+    model->base = log(rate / (1 - rate));
+    for (size_t i = 0; i < training->set->count; i++) training->propensity[i] = rate;
+    enum status status = measure(training, training->rows, training->set->count, model);
+    return status == STATUS_OK ? copy_features(model, training) : status;
+}
+
+static enum status train_fit(struct model *model, struct training *training, uint32_t split_count) {
+    size_t count = training->set->count;
+    enum status status = table_init(&training->table, training->set);
+    if (status == STATUS_OK) status = fitter_init(&training->fitter, &training->table, training->seed);
+    if (status == STATUS_OK) status = rolling_run(&training->rolling, &training->fitter, split_count);
+    if (status != STATUS_OK) return status;
+    const struct rolling *rolling = &training->rolling;
+    status = fitter_fit(&training->fitter, training->rows, count, rolling->ridge);
+    if (status != STATUS_OK) return status;
+    const struct calibration *calibration = &training->fitter.calibration;
+    model->facts.basis = rolling->split_count < 2 ? MODEL_OUT_OF_FOLD
+                         : rolling->searched      ? MODEL_ROLLING
+                                                  : MODEL_UNSEARCHED;
+    model->facts.split_count = rolling->split_count;
+    model->facts.passes = logistic_passes(count);
+    model->facts.slope_ridge = rolling->ridge.slope;
+    model->facts.bin_ridge = rolling->ridge.bin;
+    model->facts.calibration_slope = calibration->slope;
+    model->facts.calibration_base = calibration->base;
+    if (model->facts.basis == MODEL_OUT_OF_FOLD) {
+        for (size_t i = 0; i < count; i++) {
+            training->propensity[i] = propensity_of(calibration->slope * training->fitter.scores[i] + calibration->base);
+        }
+        status = measure(training, training->rows, count, model);
+    } else {
+        memcpy(training->propensity, rolling->propensity, rolling->count * sizeof *rolling->propensity);
+        status = measure(training, rolling->rows, rolling->count, model);
+    }
+    return status == STATUS_OK ? copy_features(model, training) : status;
+}
+
+static void release(struct training *training) {
+    fitter_release(&training->fitter);
+    rolling_release(&training->rolling);
+    table_release(&training->table);
+    memory_free(training->rows);
+    memory_free(training->propensity);
+    memory_free(training->yes);
+    memory_free(training->group);
+}
+
+enum status model_train(struct model **out, const struct training_set *set, const struct learn_options *options,
+                        struct error *error) {
+    *out = NULL;
+    if (set->count == 0) {
+        return error_set(error, STATUS_INVALID,
+                         "there is no row to learn from: no past treatment's goal has matured in the time given");
+    }
+    struct training training = {.set = set, .seed = options->seed};
+    struct model *model = model_create();
+    enum status status = model ? allocate(&training, set->count) : STATUS_NO_MEMORY;
+    if (status == STATUS_OK) {
+        status = can_learn(set, &model->facts) ? train_fit(model, &training, options->split_count)
+                                               : train_base_rate(model, &training);
+    }
+    release(&training);
+    if (status == STATUS_OK) {
+        *out = model;
+        return STATUS_OK;
+    }
+    model_destroy(model);
+    return error_set(error, status, "training a model on %zu rows of %u features: %s", set->count, set->feature_count,
+                     status_name(status));
+}

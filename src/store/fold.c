@@ -124,13 +124,15 @@ static enum status copy_dropped(struct store *store, struct dropped_ids *out, st
     return status;
 }
 
-/* The dropped rows are gone from the files; what was dropped meanwhile stays in the list. */
-static void forget_dropped(struct store *store, const struct dropped_ids *dropped) {
+/* The dropped rows are gone from the files. What was dropped meanwhile stays in the list, and so do rows that are still in the log. */
+static void forget_dropped(struct store *store, const struct dropped_ids *dropped, uint64_t end) {
     pthread_mutex_lock(&store->guard);
     size_t kept = 0;
-    for (size_t i = 0; i < store->dropped_count; i++)
-        if (!store_row_is_dropped(dropped->ids, dropped->count, store->dropped[i]))
-            store->dropped[kept++] = store->dropped[i];
+    for (size_t i = 0; i < store->dropped_count; i++) {
+        uint64_t id = store->dropped[i];
+        bool in_log = id >> FRAME_ROW_ID_BITS >= end;
+        if (in_log || !store_row_is_dropped(dropped->ids, dropped->count, id)) store->dropped[kept++] = id;
+    }
     store->dropped_count = kept;
     pthread_mutex_unlock(&store->guard);
 }
@@ -148,7 +150,7 @@ static enum status fold_with(struct store *store, struct edit *edit, const struc
     edit->next.position = end;
     status = edit_commit(edit, true, error);
     if (status) return status;
-    forget_dropped(store, dropped);
+    forget_dropped(store, dropped, end);
     return log_drop(store->log, end, error);
 }
 

@@ -100,10 +100,12 @@ enum status store_drop_rows(struct store *store, const uint64_t *row_ids, size_t
     const struct store_record record = {(enum record_kind)RECORD_ROWS_DROPPED,
                                         {(const char *)row_ids, (uint32_t)(count * sizeof(*row_ids))}};
     uint64_t position;
-    status = store_append(store, &(struct store_frame){.records = &record, .record_count = 1}, true, &position, error);
+    status = store_write(store, &(struct store_frame){.records = &record, .record_count = 1}, true, &position, error);
     if (status) return status;
+    /* The fold that drops the record from the log must know the ids, so it may not begin before they are here. */
     pthread_mutex_lock(&store->guard);
     status = store_dropped_add(store, row_ids, count);
     pthread_mutex_unlock(&store->guard);
+    store_fold_if_large(store);
     return status;
 }

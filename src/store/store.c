@@ -82,7 +82,7 @@ static enum status wait_for_fold(struct store *store, struct error *error) {
 }
 
 /* Begins a fold where the tail is large enough. A failure here is no failure of the append: it is tried again. */
-static void fold_if_large(struct store *store) {
+void store_fold_if_large(struct store *store) {
     uint32_t count = tail_count(store->growing);
     if (store->fold_by_hand || count < store->fold_events || count < store->retry_at) return;
     pthread_mutex_lock(&store->guard);
@@ -103,7 +103,7 @@ static enum status reserve(struct store *store, const struct event_batch *batch,
         enum status status = wait_for_fold(store, error);
         if (status) return status;
         store->retry_at = 0;
-        fold_if_large(store);
+        store_fold_if_large(store);
         if (tail_count(store->growing) + batch->event_count > STORE_TAIL_EVENTS_MAX)
             return error_set(error, STATUS_LIMIT, "the tail holds %u events and can't be folded", STORE_TAIL_EVENTS_MAX);
     }
@@ -122,8 +122,8 @@ static enum status encode(struct store *store, const struct store_frame *frame, 
     return frame_encode(&store->frame, buffer_text(&store->symbol_bytes), frame, error);
 }
 
-enum status store_append(struct store *store, const struct store_frame *frame, bool sync, uint64_t *position,
-                         struct error *error) {
+enum status store_write(struct store *store, const struct store_frame *frame, bool sync, uint64_t *position,
+                        struct error *error) {
     struct symbol_counts logged;
     enum status status = store_need_write(store, error);
     if (status == STATUS_OK) status = encode(store, frame, &logged, error);
@@ -140,8 +140,14 @@ enum status store_append(struct store *store, const struct store_frame *frame, b
     }
     tail_apply(store->growing, frame->batch, at, log_end(store->log));
     *position = at;
-    fold_if_large(store);
     return STATUS_OK;
+}
+
+enum status store_append(struct store *store, const struct store_frame *frame, bool sync, uint64_t *position,
+                         struct error *error) {
+    enum status status = store_write(store, frame, sync, position, error);
+    if (status == STATUS_OK) store_fold_if_large(store);
+    return status;
 }
 
 enum status store_sync(struct store *store, struct error *error) {

@@ -56,6 +56,10 @@ struct store {
 /* store.c */
 void store_role_take(struct store *store); /* waits */
 void store_role_give(struct store *store);
+/* store_append in two steps: between them nothing can have begun to fold the frame. */
+enum status store_write(struct store *store, const struct store_frame *frame, bool sync, uint64_t *position,
+                        struct error *error) MUST_USE;
+void store_fold_if_large(struct store *store);
 /* Fills `blank` with what counts now and publishes it. Under the guard. */
 void store_publish(struct store *store, struct version *blank);
 /* customer[persona] as of `position`, NULL without a directory; memory_free it. */

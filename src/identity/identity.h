@@ -35,6 +35,7 @@
 
 #define IDENTITY_LINKS_MAX 10000       /* links an identifier; further ones are refused as they come ("shared by thousands") */
 #define IDENTITY_SALT_BYTES 32
+#define IDENTITY_RECORD_KIND 1         /* as the store's RECORD_IDENTITY, which stands in a room we don't know */
 
 struct identity;
 
@@ -152,7 +153,7 @@ void identity_stats(struct identity *identity, struct identity_stats *out); /* w
 /* Erasure, in four steps, by the applier:
  *   1  identity_erasure_create: whose identifiers and personas they are
  *   2  identity_suppress → append → commit: salted hashes that keep them from coming back unasked
- *   3  store_erase with erasure->personas and .rewrite = identity_rewrite, .context = erasure
+ *   3  store_erase with erasure->personas and .rewrite calling identity_rewrite with the erasure
  *   4  identity_erase: forgets them in memory
  * Ids stay as holes. An identifier shared with somebody else only by refused links is erased only if it is the customer's own. */
 struct identity_erasure {
@@ -161,6 +162,7 @@ struct identity_erasure {
     struct identifier_id *identifiers; /* ascending */
     struct persona_id *personas;       /* ascending; those anchored at one of them, whose events go */
     size_t identifier_count, persona_count;
+    enum status status;                /* the first failure of identity_rewrite: erase again, not all is gone */
 };
 enum status identity_erasure_create(struct identity_erasure **out, struct identity *identity,
                                     struct customer_id customer, struct error *error) MUST_USE;
@@ -171,7 +173,7 @@ enum status identity_suppress(struct identity *identity, const struct identity_e
 enum status identity_welcome(struct identity *identity, uint32_t type, struct text value, uint64_t position,
                              struct identity_result *result, struct error *error) MUST_USE;
 /* For store_erasure.rewrite (kind is enum record_kind; others than RECORD_IDENTITY are left alone). */
-bool identity_rewrite(void *erasure, int kind, struct text bytes, struct buffer *out);
+bool identity_rewrite(void *context, int kind, struct text bytes, struct buffer *out);
 void identity_erase(struct identity *identity, const struct identity_erasure *erasure);
 
 #endif

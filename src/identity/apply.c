@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/record.h"
+
+/* Replaying: the same steps as when it was resolved, with the record in the place of the batch. */
+
+static enum status apply_identifier(struct identity *identity, const struct record_entry *entry) {
+    struct key key = {entry->type, entry->value};
+    uint64_t hash = key_hash(key);
+    uint32_t id;
+    if (key_table_find(&identity->identifiers, key, hash, &id)) return STATUS_CORRUPT;
+    return identifier_add(identity, key, hash, &id);
+}
+
+static enum status apply_persona(struct identity *identity, const struct record_entry *entry) {
+    uint32_t count = key_table_count(&identity->identifiers), persona;
+    bool has_anchor = false;
+    for (uint32_t i = 0; i < entry->id_count; i++) {
+        if (entry->ids[i] >= count) return STATUS_CORRUPT;
+        has_anchor |= entry->ids[i] == entry->anchor;
+    }
+    struct key key = persona_key(entry->ids, entry->id_count);
+    uint64_t hash = key_hash(key);
+    if (!has_anchor || key_table_find(&identity->personas, key, hash, &persona)) return STATUS_CORRUPT;
+    return persona_add(identity, entry->ids, entry->id_count, hash, entry->anchor, &persona);
+}
+
+static enum status apply_link(struct identity *identity, const struct record_entry *entry) {
+    uint32_t count = key_table_count(&identity->identifiers);
+    struct link link = entry->link;
+    if (link.strong >= count || link.weak >= count) return STATUS_CORRUPT;
+    if (!key_table_key(&identity->identifiers, link.strong).text.at) return STATUS_CORRUPT; /* a hole */
+    if (!key_table_key(&identity->identifiers, link.weak).text.at) return STATUS_CORRUPT;
+    link.order = link_order(content_hash(identity, link.strong), content_hash(identity, link.weak));
+    return pending_add(identity, &link);
+}
+
+static enum status apply_withdrawal(struct identity *identity, const struct record_entry *entry) {
+    if (entry->withdrawal.b >= key_table_count(&identity->identifiers)) return STATUS_CORRUPT;
+    return control_add(identity, &entry->withdrawal);
+}
+
+static enum status apply_guard(struct identity *identity, const struct record_entry *entry) {
+    if (!identity->old_guards) return STATUS_CORRUPT; /* not begun by ENTRY_GUARDS */
+    identity->guards[entry->type] = entry->guard;
+    return STATUS_OK;
+}
+
+static enum status apply_entry(struct identity *identity, const struct record_entry *entry) {
+    switch (entry->tag) {
+    case ENTRY_IDENTIFIER: return apply_identifier(identity, entry);
+    case ENTRY_IDENTIFIER_HOLE: return identifier_add_hole(identity);
+    case ENTRY_PERSONA: return apply_persona(identity, entry);
+    case ENTRY_PERSONA_HOLE: return persona_add_hole(identity);
+    case ENTRY_LINK: return apply_link(identity, entry);
+    case ENTRY_WITHDRAWAL: return apply_withdrawal(identity, entry);
+    case ENTRY_SUPPRESS: return suppress_digest(identity, entry->digest);
+    case ENTRY_WELCOME: welcome_digest(identity, entry->digest); return STATUS_OK;
+    case ENTRY_GUARDS: return guards_reset(identity);
+    case ENTRY_GUARD: return apply_guard(identity, entry);
+    case ENTRY_TAG_END: break;
+    }
+    return STATUS_CORRUPT;
+}
+
+static enum status apply_entries(struct identity *identity, struct text bytes) {
+    struct record_reader reader;
+    enum status status = record_open(&reader, bytes);
+    if (status) return status;
+    if (reader.first_identifier != identity->first_identifier) return STATUS_CORRUPT;
+    if (reader.first_persona != identity->first_persona) return STATUS_CORRUPT;
+    struct record_entry entry;
+    while ((status = record_next(&reader, &entry)) == STATUS_OK) {
+        status = apply_entry(identity, &entry);
+        if (status) return status;
+    }
+    return status == STATUS_END ? judge_pending(identity) : status;
+}
+
+enum status identity_apply(struct identity *identity, struct text record, uint64_t position, struct error *error) {
+    change_begin(identity, position);
+    identity->replaying = true;
+    enum status status = apply_entries(identity, record);
+    identity->replaying = false;
+    if (status) return change_fail(identity, status, error);
+    identity_commit(identity);
+    return STATUS_OK;
+}

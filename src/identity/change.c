@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
+#include "identity/record.h"
+
+/* Everything shared that a call changes, it changes through cells whose old values are kept, so that undoing is putting them back in
+ * reverse; what it appends is cut off. Whatever may fail comes before the first change of a step. */
+
+void change_begin(struct identity *identity, uint64_t position) {
+    assert(!identity->open);
+    pthread_mutex_lock(&identity->lock);
+    identity->open = true;
+    identity->position = position;
+    identity->batch++;
+    identity->first_identifier = key_table_count(&identity->identifiers);
+    identity->first_persona = key_table_count(&identity->personas);
+    identity->first_suppressed = key_table_count(&identity->suppressed);
+    identity->first_link = identity->link_count;
+    identity->first_edge = identity->forest.edge_count;
+    identity->first_withdrawal = identity->withdrawal_count;
+    identity->welcome = NONE;
+    identity->undo_count = identity->pending_count = identity->seed_count = identity->change_count = 0;
+    identity->unusable_count = 0;
+    identity->known_ms = TIME_ALWAYS;
+    buffer_clear(&identity->record);
+}
+
+void change_result(struct identity *identity, struct identity_result *result) {
+    *result = (struct identity_result){
+        .record = buffer_text(&identity->record),
+        .changes = identity->changes,
+        .change_count = identity->change_count,
+        .unusable_count = identity->unusable_count,
+        .new_identifiers = key_table_count(&identity->identifiers) - identity->first_identifier,
+        .new_personas = key_table_count(&identity->personas) - identity->first_persona,
+        .new_links = identity->link_count - identity->first_link,
+    };
+    for (uint32_t i = identity->first_link; i < identity->link_count; i++)
+        result->refused_links += link_verdict(link_at(identity, i)) != LINK_ACCEPTED;
+}
+
+static void change_end(struct identity *identity) {
+    memory_free(identity->old_guards);
+    identity->old_guards = NULL;
+    identity->open = false;
+    pthread_mutex_unlock(&identity->lock);
+}
+
+void identity_commit(struct identity *identity) {
+    if (!identity->open) return;
+    if (identity->welcome != NONE) key_table_wipe(&identity->suppressed, identity->welcome);
+    STORE(identity->visible_personas, key_table_count(&identity->personas));
+    uint64_t visible = identity->position + 1;
+    if (visible > LOAD(identity->visible)) STORE(identity->visible, visible);
+    change_end(identity);
+}
+
+static void put_back(struct identity *identity) {
+    while (identity->undo_count > 0) {
+        const struct undo_cell *cell = &identity->undo[--identity->undo_count];
+        if (cell->is_wide) {
+            memcpy(cell->at, &cell->old, sizeof(cell->old));
+        } else {
+            STORE(*(_Atomic uint32_t *)cell->at, (uint32_t)cell->old);
+        }
+    }
+}
+
+void identity_undo(struct identity *identity) {
+    if (!identity->open) return;
+    struct forest *forest = &identity->forest;
+    STORE(forest->undo_epoch, LOAD(forest->undo_epoch) + 1);
+    put_back(identity);
+    key_table_truncate(&identity->personas, identity->first_persona);
+    key_table_truncate(&identity->identifiers, identity->first_identifier);
+    key_table_truncate(&identity->suppressed, identity->first_suppressed);
+    identity->link_count = identity->first_link;
+    forest->edge_count = identity->first_edge;
+    identity->withdrawal_count = identity->first_withdrawal;
+    if (identity->old_guards) memcpy(identity->guards, identity->old_guards, sizeof(identity->guards));
+    STORE(forest->undo_epoch, LOAD(forest->undo_epoch) + 1);
+    change_end(identity);
+}
+
+enum status change_fail(struct identity *identity, enum status status, struct error *error) {
+    identity_undo(identity);
+    if (status == STATUS_LIMIT)
+        return error_set(error, status, "identity: more identifiers than the limit identifiers_max allows");
+    if (status == STATUS_CORRUPT)
+        return error_set(error, status, "identity: a record of the log doesn't fit what stands before it");
+    if (status == STATUS_VERSION)
+        return error_set(error, status, "identity: a record of the log was written by a newer program");
+    return error_set(error, status, "identity: %s", status_name(status));
+}
+
+enum status undo_reserve(struct identity *identity, size_t cells) {
+    return memory_grow((void **)&identity->undo, &identity->undo_capacity, identity->undo_count + cells,
+                       sizeof(*identity->undo));
+}
+
+void keep_set(struct identity *identity, _Atomic uint32_t *cell, uint32_t value) {
+    assert(identity->undo_count < identity->undo_capacity);
+    identity->undo[identity->undo_count++] = (struct undo_cell){(void *)(uintptr_t)cell, LOAD(*cell), false};
+    STORE(*cell, value);
+}
+
+void keep_set_wide(struct identity *identity, int64_t *cell, int64_t value) {
+    assert(identity->undo_count < identity->undo_capacity);
+    identity->undo[identity->undo_count++] = (struct undo_cell){cell, (uint64_t)*cell, true};
+    *cell = value;
+}
+
+/* Ids taken back by an undo leave their nodes as the cells were put back: empty. */
+static enum status node_reserve(struct identity *identity, uint32_t count) {
+    if (count > identity->options.identifiers_max) return STATUS_LIMIT;
+    if (identity->any_rate) {
+        enum status status = column_reserve(&identity->days, count, sizeof(struct day_count));
+        if (status) return status;
+    }
+    return column_reserve(&identity->forest.nodes, count, sizeof(struct node));
+}
+
+enum status identifier_add(struct identity *identity, struct key key, uint64_t hash, uint32_t *id) {
+    uint32_t count = key_table_count(&identity->identifiers);
+    struct record_entry entry = {.tag = ENTRY_IDENTIFIER, .type = key.prefix, .value = key.text};
+    enum status status = node_reserve(identity, count + 1);
+    if (status) return status;
+    STORE(node_at(identity, count)->position, identity->position);
+    node_at(identity, count)->type = key.prefix;
+    status = record_add(identity, &entry);
+    if (status) return status;
+    bool is_new;
+    status = key_table_add(&identity->identifiers, key, hash, id, &is_new);
+    if (status) return status;
+    return is_new ? STATUS_OK : STATUS_CORRUPT;
+}
+
+enum status identifier_add_hole(struct identity *identity) {
+    uint32_t id, count = key_table_count(&identity->identifiers);
+    enum status status = node_reserve(identity, count + 1);
+    if (status) return status;
+    status = undo_reserve(identity, 1);
+    if (status) return status;
+    STORE(node_at(identity, count)->position, identity->position);
+    keep_set(identity, &node_at(identity, count)->flags, NODE_ERASED);
+    return key_table_add_hole(&identity->identifiers, &id);
+}
+
+enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t count, uint64_t hash, uint32_t anchor,
+                        uint32_t *persona) {
+    struct record_entry entry = {.tag = ENTRY_PERSONA, .id_count = count, .anchor = anchor};
+    memcpy(entry.ids, ids, count * sizeof(*ids));
+    uint32_t next = key_table_count(&identity->personas);
+    enum status status = column_reserve(&identity->persona_rows, (uint64_t)next + 1, sizeof(struct persona_row));
+    if (!status) status = undo_reserve(identity, 2);
+    if (!status) status = record_add(identity, &entry);
+    if (status) return status;
+    struct persona_row *row = persona_at(identity, next);
+    struct node *node = node_at(identity, anchor);
+    STORE(row->anchor, anchor);
+    STORE(row->next, LOAD(node->personas));
+    STORE(row->position, identity->position);
+    row->from_ms = INT64_MAX;
+    row->until_ms = INT64_MIN;
+    bool is_new;
+    status = key_table_add(&identity->personas, persona_key(ids, count), hash, persona, &is_new);
+    if (status) return status;
+    if (!is_new) return STATUS_CORRUPT;
+    keep_set(identity, &node->personas, next + 1);
+    if (count == 1) keep_set(identity, &node->single, next + 1);
+    return STATUS_OK;
+}
+
+enum status persona_add_hole(struct identity *identity) {
+    uint32_t id, next = key_table_count(&identity->personas);
+    enum status status = column_reserve(&identity->persona_rows, (uint64_t)next + 1, sizeof(struct persona_row));
+    if (status) return status;
+    struct persona_row *row = persona_at(identity, next);
+    STORE(row->anchor, NONE);
+    STORE(row->position, identity->position);
+    return key_table_add_hole(&identity->personas, &id);
+}
+
+enum status pending_add(struct identity *identity, const struct link *link) {
+    enum status status = memory_grow((void **)&identity->pending, &identity->pending_capacity,
+                                     identity->pending_count + 1, sizeof(*identity->pending));
+    if (status) return status;
+    identity->pending[identity->pending_count++] = *link;
+    if (link->known_ms > identity->known_ms) identity->known_ms = link->known_ms;
+    return STATUS_OK;
+}
+
+enum status change_report(struct identity *identity, const struct identity_change *change) {
+    if (identity->replaying) return STATUS_OK;
+    enum status status = memory_grow((void **)&identity->changes, &identity->change_capacity,
+                                     identity->change_count + 1, sizeof(*identity->changes));
+    if (!status) identity->changes[identity->change_count++] = *change;
+    return status;
+}
+
+enum status seed_add(struct identity *identity, uint32_t id) {
+    enum status status = memory_grow((void **)&identity->seeds, &identity->seed_capacity, identity->seed_count + 1,
+                                     sizeof(*identity->seeds));
+    if (!status) identity->seeds[identity->seed_count++] = id;
+    return status;
+}

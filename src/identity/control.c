@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/record.h"
+
+/* What people decide: the rules, and un-merges. */
+
+/* ---- rules ---- */
+
+#define UNRULED_PER_CUSTOMER 50
+
+static void guards_default(struct guard guards[IDENTIFIER_TYPES_MAX]) {
+    memset(guards, 0, IDENTIFIER_TYPES_MAX * sizeof(*guards));
+    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) {
+        guards[i].per_customer = UNRULED_PER_CUSTOMER;
+        guards[i].priority = UINT32_MAX - 1;
+    }
+}
+
+static bool guard_equal(const struct guard *a, const struct guard *b) {
+    return a->per_customer == b->per_customer && a->priority == b->priority && a->expires_ms == b->expires_ms &&
+           a->unique == b->unique && a->present == b->present;
+}
+
+static bool guards_equal(const struct guard *a, const struct guard *b) {
+    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) {
+        if (!guard_equal(&a[i], &b[i])) return false;
+    }
+    return true;
+}
+
+enum status guards_replace(struct identity *identity, const struct guard *guards) {
+    if (!identity->old_guards) {
+        identity->old_guards = memory_alloc(sizeof(identity->guards));
+        if (!identity->old_guards) return STATUS_NO_MEMORY;
+        memcpy(identity->old_guards, identity->guards, sizeof(identity->guards));
+    }
+    memcpy(identity->guards, guards, sizeof(identity->guards));
+    uint32_t count = key_table_count(&identity->identifiers);
+    enum status status = STATUS_OK;
+    for (uint32_t id = 0; !status && id < count; id++) {
+        if (LOAD(node_at(identity, id)->links)) status = seed_add(identity, id);
+    }
+    return status;
+}
+
+enum status guards_reset(struct identity *identity) {
+    struct guard guards[IDENTIFIER_TYPES_MAX];
+    guards_default(guards);
+    return guards_replace(identity, guards);
+}
+
+enum status identity_create(struct identity **out, const struct identity_options *options) {
+    struct identity *identity = memory_calloc(1, sizeof(*identity));
+    if (!identity) return STATUS_NO_MEMORY;
+    identity->options = *options;
+    if (identity->options.identifiers_max == 0) identity->options.identifiers_max = UINT32_C(1) << 31;
+    pthread_mutex_init(&identity->lock, NULL);
+    guards_default(identity->guards);
+    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) identity->intake[i].rule = NONE;
+    identity->directory.ops = &identity_directory_ops;
+    buffer_init(&identity->record);
+    enum status status = key_table_init(&identity->identifiers);
+    if (!status) status = key_table_init(&identity->personas);
+    if (!status) status = key_table_init(&identity->suppressed);
+    if (!status) status = judge_scratch_create(&identity->judge);
+    if (!status) status = resolve_scratch_create(&identity->resolve);
+    if (!status && !(identity->counts = memory_calloc(1, sizeof(*identity->counts)))) status = STATUS_NO_MEMORY;
+    if (status) {
+        identity_destroy(identity);
+        return status;
+    }
+    *out = identity;
+    return STATUS_OK;
+}
+
+static void intake_rule_release(struct intake_rule *rule) {
+    for (uint32_t i = 0; i < rule->blocked_count; i++) memory_free((char *)(uintptr_t)rule->blocked[i].at);
+    memory_free(rule->blocked);
+    *rule = (struct intake_rule){.rule = NONE};
+}
+
+void identity_destroy(struct identity *identity) {
+    if (!identity) return;
+    identity_undo(identity);
+    key_table_release(&identity->identifiers);
+    key_table_release(&identity->personas);
+    key_table_release(&identity->suppressed);
+    column_release(&identity->forest.nodes, sizeof(struct node));
+    column_release(&identity->forest.edges, sizeof(struct edge));
+    column_release(&identity->persona_rows, sizeof(struct persona_row));
+    column_release(&identity->links, sizeof(struct link));
+    column_release(&identity->days, sizeof(struct day_count));
+    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) intake_rule_release(&identity->intake[i]);
+    judge_scratch_destroy(identity->judge);
+    resolve_scratch_destroy(identity->resolve);
+    memory_free(identity->counts);
+    memory_free(identity->withdrawals);
+    memory_free(identity->undo);
+    memory_free(identity->pending);
+    memory_free(identity->pending_order);
+    memory_free(identity->seeds);
+    memory_free(identity->changes);
+    buffer_release(&identity->record);
+    pthread_mutex_destroy(&identity->lock);
+    memory_free(identity);
+}
+
+static enum status intake_rule_copy(struct intake_rule *out, const struct identifier_rule *rule, uint32_t index) {
+    *out = (struct intake_rule){.events_per_day_max = rule->events_per_day_max, .rule = index};
+    if (rule->blocked_count == 0) return STATUS_OK;
+    out->blocked = memory_calloc(rule->blocked_count, sizeof(*out->blocked));
+    if (!out->blocked) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < rule->blocked_count; i++) {
+        char *copy = memory_alloc(rule->blocked[i].length);
+        if (!copy) return STATUS_NO_MEMORY;
+        if (rule->blocked[i].length) memcpy(copy, rule->blocked[i].at, rule->blocked[i].length);
+        out->blocked[out->blocked_count++] = (struct text){copy, rule->blocked[i].length};
+    }
+    return STATUS_OK;
+}
+
+static enum status intake_replace(struct identity *identity, const struct identifier_rule *rules, uint32_t count) {
+    struct intake_rule *fresh = memory_calloc(IDENTIFIER_TYPES_MAX, sizeof(*fresh));
+    if (!fresh) return STATUS_NO_MEMORY;
+    bool any_rate = false;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) fresh[i].rule = NONE;
+    for (uint32_t i = 0; !status && i < count; i++) {
+        if (rules[i].symbol >= IDENTIFIER_TYPES_MAX) continue;
+        struct intake_rule *rule = &fresh[rules[i].symbol];
+        intake_rule_release(rule);
+        status = intake_rule_copy(rule, &rules[i], i);
+        any_rate |= rules[i].events_per_day_max > 0;
+    }
+    if (!status && any_rate)
+        status = column_reserve(&identity->days, key_table_count(&identity->identifiers), sizeof(struct day_count));
+    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) {
+        struct intake_rule old = identity->intake[i];
+        if (!status) identity->intake[i] = fresh[i];
+        intake_rule_release(status ? &fresh[i] : &old);
+    }
+    memory_free(fresh);
+    if (!status) identity->any_rate = any_rate;
+    return status;
+}
+
+static enum status guards_record(struct identity *identity, const struct guard *guards) {
+    struct record_entry entry = {.tag = ENTRY_GUARDS};
+    enum status status = record_add(identity, &entry);
+    entry.tag = ENTRY_GUARD;
+    for (uint32_t i = 0; !status && i < IDENTIFIER_TYPES_MAX; i++) {
+        if (!guards[i].present) continue;
+        entry.type = (uint8_t)i;
+        entry.guard = guards[i];
+        status = record_add(identity, &entry);
+    }
+    return status;
+}
+
+static enum status guards_set(struct identity *identity, const struct identifier_rule *rules, uint32_t rule_count) {
+    struct guard guards[IDENTIFIER_TYPES_MAX];
+    guards_default(guards);
+    for (uint32_t i = 0; i < rule_count; i++) {
+        const struct identifier_rule *rule = &rules[i];
+        if (rule->symbol >= IDENTIFIER_TYPES_MAX) return STATUS_INVALID;
+        int64_t expires_ms = rule->expires_ms < EXPIRES_MAX_MS ? rule->expires_ms : EXPIRES_MAX_MS;
+        uint32_t priority = rule->priority < UINT32_MAX - 2 ? rule->priority : UINT32_MAX - 2;
+        uint32_t per_customer = rule->per_customer < UINT32_MAX ? rule->per_customer : 0;
+        guards[rule->symbol] =
+            (struct guard){per_customer, priority, expires_ms > 0 ? expires_ms : 0, rule->unique, true};
+    }
+    if (guards_equal(guards, identity->guards)) return STATUS_OK;
+    enum status status = guards_record(identity, guards);
+    if (!status) status = guards_replace(identity, guards);
+    return status ? status : judge_pending(identity);
+}
+
+enum status identity_set_rules(struct identity *identity, const struct identifier_rule *rules, uint32_t rule_count,
+                               uint64_t position, struct identity_result *result, struct error *error) {
+    change_begin(identity, position);
+    enum status status = intake_replace(identity, rules, rule_count);
+    if (!status) status = guards_set(identity, rules, rule_count);
+    if (status == STATUS_INVALID) {
+        identity_undo(identity);
+        return error_set(error, status, "identity: a rule's type is not an identifier type");
+    }
+    if (status) return change_fail(identity, status, error);
+    change_result(identity, result);
+    return STATUS_OK;
+}
+
+/* ---- un-merge ---- */
+
+bool link_is_withdrawn(const struct identity *identity, const struct link *link, int64_t threshold_ms) {
+    if (!(LOAD(link->state) & LINK_STATE_CONTROLLED)) return false;
+    uint32_t low = link->strong < link->weak ? link->strong : link->weak, high = link_other(link, low);
+    const struct withdrawal *last = NULL;
+    for (size_t i = 0; i < identity->withdrawal_count; i++) {
+        const struct withdrawal *withdrawal = &identity->withdrawals[i];
+        if (withdrawal->a != low || withdrawal->b != high || withdrawal->known_ms > threshold_ms) continue;
+        if (!last || withdrawal->known_ms >= last->known_ms) last = withdrawal;
+    }
+    return last && !last->restore;
+}
+
+bool pair_is_controlled(const struct identity *identity, const struct link *link) {
+    uint32_t low = link->strong < link->weak ? link->strong : link->weak, high = link_other(link, low);
+    if (!(LOAD(node_at(identity, low)->flags) & LOAD(node_at(identity, high)->flags) & NODE_CONTROLLED)) return false;
+    for (size_t i = 0; i < identity->withdrawal_count; i++) {
+        if (identity->withdrawals[i].a == low && identity->withdrawals[i].b == high) return true;
+    }
+    return false;
+}
+
+static void flag_node(struct identity *identity, uint32_t id) {
+    struct node *node = node_at(identity, id);
+    keep_set(identity, &node->flags, LOAD(node->flags) | NODE_CONTROLLED);
+}
+
+enum status control_add(struct identity *identity, const struct withdrawal *withdrawal) {
+    uint32_t a = withdrawal->a, b = withdrawal->b;
+    struct record_entry entry = {.tag = ENTRY_WITHDRAWAL, .withdrawal = *withdrawal};
+    enum status status = memory_grow((void **)&identity->withdrawals, &identity->withdrawal_capacity,
+                                     identity->withdrawal_count + 1, sizeof(*identity->withdrawals));
+    if (!status) status = undo_reserve(identity, (size_t)LOAD(node_at(identity, a)->degree) + 2);
+    if (!status) status = record_add(identity, &entry);
+    if (!status) status = seed_add(identity, a);
+    if (!status) status = seed_add(identity, b);
+    if (status) return status;
+    identity->withdrawals[identity->withdrawal_count++] = *withdrawal;
+    if (withdrawal->known_ms > identity->known_ms) identity->known_ms = withdrawal->known_ms;
+    flag_node(identity, a);
+    flag_node(identity, b);
+    for (uint32_t at = LOAD(node_at(identity, a)->links); at;) {
+        struct link *link = link_at(identity, at - 1);
+        at = LOAD(*link_next(link, a));
+        if (link_other(link, a) != b || link->flags) continue;
+        keep_set(identity, &link->state, LOAD(link->state) | LINK_STATE_CONTROLLED | LINK_STATE_JOINED);
+    }
+    return STATUS_OK;
+}
+
+static bool is_done(const struct identity *identity, uint32_t low, uint32_t high) {
+    for (size_t i = identity->first_withdrawal; i < identity->withdrawal_count; i++) {
+        if (identity->withdrawals[i].a == low && identity->withdrawals[i].b == high) return true;
+    }
+    return false;
+}
+
+static enum status withdraw_all(struct identity *identity, uint32_t a, uint32_t b, bool restore, int64_t known_ms) {
+    enum status status = STATUS_OK;
+    for (uint32_t at = LOAD(node_at(identity, a)->links); !status && at;) {
+        struct link *link = link_at(identity, at - 1);
+        at = LOAD(*link_next(link, a));
+        uint32_t other = link_other(link, a);
+        if (link->flags || (b != ID_NONE && other != b)) continue;
+        if (restore && !link_is_withdrawn(identity, link, INT64_MAX)) continue;
+        struct withdrawal withdrawal = {a < other ? a : other, a < other ? other : a, known_ms, restore};
+        if (!is_done(identity, withdrawal.a, withdrawal.b)) status = control_add(identity, &withdrawal);
+    }
+    if (!status && identity->withdrawal_count == identity->first_withdrawal) return STATUS_NOT_FOUND;
+    return status;
+}
+
+enum status identity_withdraw(struct identity *identity, struct identifier_id a, struct identifier_id b, bool restore,
+                              int64_t known_ms, uint64_t position, struct identity_result *result,
+                              struct error *error) {
+    uint32_t count = key_table_count(&identity->identifiers);
+    if (a.value >= count || (b.value != ID_NONE && b.value >= count) || a.value == b.value)
+        return error_set(error, STATUS_NOT_FOUND, "identity: no such identifiers");
+    if (known_ms < TIME_ALWAYS || known_ms > TIME_NEVER)
+        return error_set(error, STATUS_INVALID, "identity: a time out of range");
+    change_begin(identity, position);
+    enum status status = withdraw_all(identity, a.value, b.value, restore, known_ms);
+    if (status == STATUS_NOT_FOUND) {
+        identity_undo(identity);
+        return error_set(error, status, restore ? "identity: nothing is withdrawn between them"
+                                                : "identity: no link joins them directly; `attune customer` shows which do");
+    }
+    if (!status) status = judge_pending(identity);
+    if (status) return change_fail(identity, status, error);
+    change_result(identity, result);
+    return STATUS_OK;
+}

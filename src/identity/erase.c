@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/record.h"
+
+/* Forgetting a customer: texts, the personas anchored at them, and every link that touches them. Ids stay, as holes: a
+ * persona of somebody else that once held a shared cookie keeps the number, which says nothing any more. */
+
+static const struct view view_now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
+
+static int compare_ids(uint32_t a, uint32_t b) {
+    return (a > b) - (a < b);
+}
+
+static bool id_is_in(const uint32_t *ids, size_t count, uint32_t id) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_ids(ids[middle], id);
+        if (order == 0) return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static bool has_identifier(const struct identity_erasure *erasure, uint32_t id) {
+    return id_is_in(&erasure->identifiers->value, erasure->identifier_count, id);
+}
+
+static bool has_persona(const struct identity_erasure *erasure, uint32_t id) {
+    return id_is_in(&erasure->personas->value, erasure->persona_count, id);
+}
+
+static void sort_ids(uint32_t *ids, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        uint32_t id = ids[i];
+        size_t at = i;
+        for (; at > 0 && ids[at - 1] > id; at--) ids[at] = ids[at - 1];
+        ids[at] = id;
+    }
+}
+
+static enum status collect(struct identity_erasure *erasure) {
+    const struct identity *identity = erasure->identity;
+    uint32_t root = forest_root(&identity->forest, erasure->customer.value, &view_now);
+    size_t identifiers_capacity = 0, personas_capacity = 0;
+    erasure->customer.value = root;
+    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, &view_now)) {
+        enum status status = memory_grow((void **)&erasure->identifiers, &identifiers_capacity,
+                                         erasure->identifier_count + 1, sizeof(*erasure->identifiers));
+        if (status) return status;
+        erasure->identifiers[erasure->identifier_count++].value = id;
+        for (uint32_t at = LOAD(node_at(identity, id)->personas); at;) {
+            status = memory_grow((void **)&erasure->personas, &personas_capacity, erasure->persona_count + 1,
+                                 sizeof(*erasure->personas));
+            if (status) return status;
+            erasure->personas[erasure->persona_count++].value = at - 1;
+            at = LOAD(persona_at(identity, at - 1)->next);
+        }
+    }
+    sort_ids(&erasure->identifiers->value, erasure->identifier_count);
+    if (erasure->persona_count) sort_ids(&erasure->personas->value, erasure->persona_count);
+    return STATUS_OK;
+}
+
+enum status identity_erasure_create(struct identity_erasure **out, struct identity *identity,
+                                    struct customer_id customer, struct error *error) {
+    bool is_there = customer.value < key_table_count(&identity->identifiers) &&
+                    !(LOAD(node_at(identity, customer.value)->flags) & NODE_ERASED);
+    if (!is_there) return error_set(error, STATUS_NOT_FOUND, "there is no customer C%u", customer.value);
+    struct identity_erasure *erasure = memory_calloc(1, sizeof(*erasure));
+    if (!erasure) return error_set(error, STATUS_NO_MEMORY, "identity: %s", status_name(STATUS_NO_MEMORY));
+    erasure->identity = identity;
+    erasure->customer = customer;
+    enum status status = collect(erasure);
+    if (status) {
+        identity_erasure_destroy(erasure);
+        return error_set(error, status, "identity: %s", status_name(status));
+    }
+    *out = erasure;
+    return STATUS_OK;
+}
+
+void identity_erasure_destroy(struct identity_erasure *erasure) {
+    if (!erasure) return;
+    memory_free(erasure->identifiers);
+    memory_free(erasure->personas);
+    memory_free(erasure);
+}
+
+/* ---- the bytes ---- */
+
+/* What takes the entry's place; false: nothing does. */
+static bool replace_entry(const struct identity_erasure *erasure, struct record_entry *entry, uint32_t *identifier,
+                          uint32_t *persona, bool *changed) {
+    bool is_theirs = false;
+    switch (entry->tag) {
+    case ENTRY_IDENTIFIER_HOLE: (*identifier)++; return true;
+    case ENTRY_PERSONA_HOLE: (*persona)++; return true;
+    case ENTRY_IDENTIFIER:
+        if (!has_identifier(erasure, (*identifier)++)) return true;
+        *entry = (struct record_entry){.tag = ENTRY_IDENTIFIER_HOLE};
+        return *changed = true;
+    case ENTRY_PERSONA:
+        if (!has_persona(erasure, (*persona)++)) return true;
+        *entry = (struct record_entry){.tag = ENTRY_PERSONA_HOLE};
+        return *changed = true;
+    case ENTRY_LINK: is_theirs = has_identifier(erasure, entry->link.strong) || has_identifier(erasure, entry->link.weak); break;
+    case ENTRY_WITHDRAWAL:
+        is_theirs = has_identifier(erasure, entry->withdrawal.a) || has_identifier(erasure, entry->withdrawal.b);
+        break;
+    default: break;
+    }
+    *changed |= is_theirs;
+    return !is_theirs;
+}
+
+static enum status rewrite(struct identity_erasure *erasure, struct text bytes, struct buffer *out, bool *changed) {
+    struct record_reader reader;
+    struct record_entry entry;
+    enum status status = record_open(&reader, bytes);
+    if (!status) status = record_begin(out, reader.first_identifier, reader.first_persona);
+    if (status) return status;
+    uint32_t identifier = reader.first_identifier, persona = reader.first_persona;
+    while ((status = record_next(&reader, &entry)) == STATUS_OK) {
+        if (!replace_entry(erasure, &entry, &identifier, &persona, changed)) continue;
+        status = record_put(out, &entry);
+        if (status) return status;
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+bool identity_rewrite(void *context, int kind, struct text bytes, struct buffer *out) {
+    struct identity_erasure *erasure = context;
+    if (kind != IDENTITY_RECORD_KIND) return false;
+    size_t length = out->length;
+    bool changed = false;
+    enum status status = rewrite(erasure, bytes, out, &changed);
+    if (!status && changed) return true;
+    out->length = length;
+    if (status && !erasure->status) erasure->status = status;
+    return false;
+}
+
+/* ---- memory ---- */
+
+static void list_remove(struct identity *identity, uint32_t id, uint32_t link_id) {
+    struct node *node = node_at(identity, id);
+    _Atomic uint32_t *cell = &node->links;
+    while (LOAD(*cell) && LOAD(*cell) != link_id + 1) cell = link_next(link_at(identity, LOAD(*cell) - 1), id);
+    if (!LOAD(*cell)) return;
+    STORE(*cell, LOAD(*link_next(link_at(identity, link_id), id)));
+    STORE(node->degree, LOAD(node->degree) - 1);
+}
+
+static void erase_identifier(struct identity *identity, uint32_t id) {
+    struct node *node = node_at(identity, id);
+    while (LOAD(node->links)) {
+        uint32_t link_id = LOAD(node->links) - 1;
+        struct link *link = link_at(identity, link_id);
+        list_remove(identity, link_other(link, id), link_id);
+        list_remove(identity, id, link_id);
+        STORE(link->state, LINK_STATE_ERASED | LINK_WITHDRAWN);
+        link->time_ms = link->known_ms = 0;
+    }
+    STORE(node->personas, 0);
+    STORE(node->single, 0);
+    STORE(node->flags, LOAD(node->flags) | NODE_ERASED);
+    key_table_wipe(&identity->identifiers, id);
+}
+
+/* Withdrawals go too: they hold only ids and a time, but the record has them no more. */
+static void erase_withdrawals(struct identity *identity, const struct identity_erasure *erasure) {
+    size_t kept = 0;
+    for (size_t i = 0; i < identity->withdrawal_count; i++) {
+        struct withdrawal withdrawal = identity->withdrawals[i];
+        if (has_identifier(erasure, withdrawal.a) || has_identifier(erasure, withdrawal.b)) continue;
+        identity->withdrawals[kept++] = withdrawal;
+    }
+    identity->withdrawal_count = kept;
+}
+
+void identity_erase(struct identity *identity, const struct identity_erasure *erasure) {
+    pthread_mutex_lock(&identity->lock);
+    for (size_t i = 0; i < erasure->persona_count; i++) {
+        STORE(persona_at(identity, erasure->personas[i].value)->anchor, NONE);
+        key_table_wipe(&identity->personas, erasure->personas[i].value);
+    }
+    for (size_t i = 0; i < erasure->identifier_count; i++)
+        erase_identifier(identity, erasure->identifiers[i].value);
+    erase_withdrawals(identity, erasure);
+    pthread_mutex_unlock(&identity->lock);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* identity/internal.h -- what the sources of this room share.
+ *
+ *   resolve.c   events to identifiers, personas and pending links      judge.c     which links count: in order, late, dirty
+ *   record.c    what is new as bytes, and back                         judge_set.c a set of identifiers judged anew
+ *   apply.c     bytes replayed                                         control.c   rules, un-merge
+ *   change.c    begin, commit, undo; every change through cells        directory.c what readers ask
+ *   inspect.c   everything about a customer                            erase.c     forgetting */
+#ifndef IDENTITY_INTERNAL_H
+#define IDENTITY_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "identity/forest.h"
+#include "identity/identity.h"
+#include "identity/key_table.h"
+
+#define IDENTIFIER_TYPES_MAX 256
+#define EXPIRES_MAX_MS (200 * 366 * TIME_DAY_MS)
+#define EXPIRY_STEPS 8 /* a sighting is noted once in so many parts of `expires` */
+
+/* What guards: the part of a rule that is in the log. */
+struct guard {
+    uint32_t per_customer; /* 0: no limit; a unique type has 1 */
+    uint32_t priority;
+    int64_t expires_ms;
+    bool unique, present;
+};
+/* The part that looks at events. */
+struct intake_rule {
+    struct text *blocked;
+    uint32_t blocked_count, events_per_day_max;
+    uint32_t rule; /* index in the playbook; NONE */
+};
+
+struct persona_row {
+    _Atomic uint32_t anchor;
+    _Atomic uint32_t next; /* + 1: the next older one of the same anchor */
+    _Atomic uint64_t position;
+    /* The applier's: an event known in [from, until) with these identifiers adds nothing to its links. */
+    int64_t from_ms, until_ms;
+};
+
+enum link_flag { LINK_FLAG_RATE = 1, LINK_FLAG_SHARED = 2 };
+#define LINK_NEVER_JUDGED (LINK_FLAG_RATE | LINK_FLAG_SHARED)
+struct link {
+    uint32_t strong, weak;                  /* by priority of the guards then in force */
+    _Atomic uint32_t next_strong, next_weak; /* + 1: the next older one in either end's list */
+    _Atomic uint32_t state;                 /* verdict | blamed type << 8 | LINK_STATE_… */
+    uint16_t source;
+    uint8_t flags; /* enum link_flag */
+    float weight;
+    int64_t time_ms, known_ms;
+    uint64_t position;
+    uint64_t order;
+};
+#define LINK_STATE_JOINED 0x10000     /* accepted as of some t, or waiting to be judged */
+#define LINK_STATE_CONTROLLED 0x20000 /* its pair was withdrawn once */
+#define LINK_STATE_ERASED 0x40000
+#define LINK_STATE_VERDICT 0xFFu
+#define LINK_STATE_BLAMED 0xFF00u
+
+struct withdrawal {
+    uint32_t a, b; /* a < b */
+    int64_t known_ms;
+    bool restore;
+};
+
+struct undo_cell {
+    void *at;
+    uint64_t old;
+    bool is_wide;
+};
+
+struct judge_scratch; /* judge_set.c */
+struct resolve_scratch; /* resolve.c */
+
+struct day_count {
+    _Atomic uint32_t day, count;
+};
+
+struct identity {
+    struct customer_directory directory; /* first: the directory's address is ours */
+    struct identity_options options;
+    pthread_mutex_t lock;
+    struct guard guards[IDENTIFIER_TYPES_MAX];
+    struct intake_rule intake[IDENTIFIER_TYPES_MAX];
+    bool any_rate;
+
+    struct key_table identifiers, personas, suppressed;
+    struct forest forest;
+    struct column_store persona_rows, links, days;
+    uint32_t link_count;
+    struct withdrawal *withdrawals;
+    size_t withdrawal_count, withdrawal_capacity;
+    _Atomic uint64_t visible;        /* POSITION_NOW is this */
+    _Atomic uint32_t visible_personas;
+
+    /* The call under way, from begin to commit or undo. */
+    bool open, replaying;
+    uint64_t position;
+    uint32_t batch;                  /* serial, for node.dirty */
+    uint32_t stamp;                  /* serial, for node.stamp */
+    uint32_t first_identifier, first_persona, first_link, first_edge, first_suppressed;
+    size_t first_withdrawal;
+    struct guard *old_guards;        /* where the call changes them */
+    uint32_t welcome;                /* id in suppressed to be forgotten at commit; NONE */
+    struct undo_cell *undo;
+    size_t undo_count, undo_capacity;
+    struct link *pending; /* before they have a place */
+    size_t pending_count, pending_capacity;
+    uint32_t *pending_order;
+    size_t pending_order_capacity;
+    uint32_t *seeds;                 /* to be judged anew at the end */
+    size_t seed_count, seed_capacity;
+    struct identity_change *changes;
+    size_t change_count, change_capacity;
+    struct buffer record;
+    size_t unusable_count;
+    int64_t known_ms;                /* the newest known_ms among what is new */
+    struct judge_scratch *judge;
+    struct type_counts *counts;
+    struct resolve_scratch *resolve;
+};
+
+/* change.c */
+void change_begin(struct identity *identity, uint64_t position);
+void change_result(struct identity *identity, struct identity_result *result);
+enum status change_fail(struct identity *identity, enum status status, struct error *error);
+enum status undo_reserve(struct identity *identity, size_t cells) MUST_USE;
+void keep_set(struct identity *identity, _Atomic uint32_t *cell, uint32_t value); /* after undo_reserve */
+void keep_set_wide(struct identity *identity, int64_t *cell, int64_t value);
+enum status identifier_add(struct identity *identity, struct key key, uint64_t hash, uint32_t *id) MUST_USE; /* a new one */
+enum status identifier_add_hole(struct identity *identity) MUST_USE;
+/* `ids` ascending; the persona is new. */
+enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t count, uint64_t hash, uint32_t anchor,
+                        uint32_t *persona) MUST_USE;
+enum status persona_add_hole(struct identity *identity) MUST_USE;
+enum status pending_add(struct identity *identity, const struct link *link) MUST_USE;
+enum status change_report(struct identity *identity, const struct identity_change *change) MUST_USE;
+
+static inline struct node *node_at(const struct identity *identity, uint32_t id) {
+    return forest_node(&identity->forest, id);
+}
+static inline struct persona_row *persona_at(const struct identity *identity, uint32_t id) {
+    return column_at(&identity->persona_rows, id, sizeof(struct persona_row));
+}
+static inline struct link *link_at(const struct identity *identity, uint32_t id) {
+    return column_at(&identity->links, id, sizeof(struct link));
+}
+/* Applier, or under the lock. */
+static inline uint8_t identifier_type(const struct identity *identity, uint32_t id) {
+    return (uint8_t)node_at(identity, id)->type;
+}
+static inline const struct guard *guard_of(const struct identity *identity, uint32_t id) {
+    return &identity->guards[identifier_type(identity, id)];
+}
+static inline uint32_t link_other(const struct link *link, uint32_t id) {
+    return link->strong == id ? link->weak : link->strong;
+}
+static inline _Atomic uint32_t *link_next(struct link *link, uint32_t id) {
+    return link->strong == id ? &link->next_strong : &link->next_weak;
+}
+static inline enum link_verdict link_verdict(const struct link *link) {
+    return LOAD(link->state) & LINK_STATE_VERDICT;
+}
+static inline struct key persona_key(const uint32_t *ids, uint32_t count) {
+    return (struct key){0, {(const char *)ids, count * (uint32_t)sizeof(*ids)}};
+}
+/* Canonical order: by known_ms, then content. Ids only break the tie of equal hashes. */
+int link_compare(const struct link *a, const struct link *b);
+uint64_t content_hash(const struct identity *identity, uint32_t id);
+uint64_t link_order(uint64_t content_a, uint64_t content_b);
+int64_t expiry_bucket(const struct guard *guard, int64_t known_ms);
+bool guard_is_too_long(const struct guard *guard, int64_t gap_ms);
+
+/* judge.c */
+enum status judge_pending(struct identity *identity) MUST_USE;
+
+/* The verdict on joining two components whose identifiers of each type were counted. */
+struct type_counts {
+    uint32_t stamp;
+    uint32_t stamps[IDENTIFIER_TYPES_MAX];
+    uint32_t count[2][IDENTIFIER_TYPES_MAX];
+    uint32_t used_count;
+    uint8_t used[IDENTIFIER_TYPES_MAX];
+};
+void counts_clear(struct type_counts *counts);
+void counts_add(struct type_counts *counts, uint32_t side, uint8_t type);
+enum link_verdict counts_verdict(const struct identity *identity, const struct type_counts *counts, uint8_t *blamed);
+/* Had the identifier been unseen for too long at this link's turn? `threshold_ms`: withdrawals known by then count. */
+bool expired_at(const struct identity *identity, uint32_t id, const struct link *turn, int64_t threshold_ms);
+bool link_is_withdrawn(const struct identity *identity, const struct link *link, int64_t threshold_ms);
+enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent, int64_t known_ms, uint64_t order,
+                     int64_t from_ms) MUST_USE;
+uint32_t any_persona(const struct identity *identity, uint32_t root, const struct view *view);
+
+/* judge_set.c: judges everything anew that hangs together with the seeds. */
+enum status judge_scratch_create(struct judge_scratch **out) MUST_USE;
+void judge_scratch_destroy(struct judge_scratch *scratch);
+enum status judge_seeds(struct identity *identity) MUST_USE;
+enum status seed_add(struct identity *identity, uint32_t id) MUST_USE;
+/* Heap sort by `get`'s link, in canonical order; needs no memory. */
+typedef const struct link *link_getter(const struct identity *identity, uint32_t index);
+void sort_links(const struct identity *identity, uint32_t *indexes, size_t count, link_getter *get);
+
+/* control.c */
+enum status control_add(struct identity *identity, const struct withdrawal *withdrawal) MUST_USE;
+enum status guards_replace(struct identity *identity, const struct guard *guards) MUST_USE;
+enum status guards_reset(struct identity *identity) MUST_USE; /* to the defaults, as guards_replace */
+bool pair_is_controlled(const struct identity *identity, const struct link *link);
+
+/* blocked.c */
+bool value_is_blocked(struct text value, const struct text *extra, uint32_t extra_count);
+
+/* directory.c */
+extern const struct customer_directory_ops identity_directory_ops;
+
+/* resolve.c */
+enum status resolve_scratch_create(struct resolve_scratch **out) MUST_USE;
+void resolve_scratch_destroy(struct resolve_scratch *scratch);
+
+/* suppress.c */
+#define DIGEST_BYTES 16
+bool is_suppressed(const struct identity *identity, uint8_t type, struct text value);
+enum status suppress_digest(struct identity *identity, const uint8_t digest[DIGEST_BYTES]) MUST_USE;
+void welcome_digest(struct identity *identity, const uint8_t digest[DIGEST_BYTES]);
+
+#endif

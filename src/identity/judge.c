@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/record.h"
+
+/* A new link is one of three:
+ *   in order   later than every link of both components: judged by what they hold now, an edge is added
+ *   late       as of its turn it would have been refused, or joined what was joined already: noted, nothing else changes
+ *   dirty      late and effective: the components wait, and are judged anew as a set when the batch is through (judge_set.c)
+ */
+
+uint64_t content_hash(const struct identity *identity, uint32_t id) {
+    return key_hash(key_table_key(&identity->identifiers, id));
+}
+
+uint64_t link_order(uint64_t content_a, uint64_t content_b) {
+    uint64_t low = content_a < content_b ? content_a : content_b;
+    uint64_t high = content_a < content_b ? content_b : content_a;
+    return hash_u64(low + UINT64_C(0x9E3779B97F4A7C15) * hash_u64(high));
+}
+
+static int compare_u64(uint64_t a, uint64_t b) {
+    return (a > b) - (a < b);
+}
+
+int link_compare(const struct link *a, const struct link *b) {
+    if (a->known_ms != b->known_ms) return a->known_ms < b->known_ms ? -1 : 1;
+    if (a->order != b->order) return compare_u64(a->order, b->order);
+    uint32_t low_a = a->strong < a->weak ? a->strong : a->weak, low_b = b->strong < b->weak ? b->strong : b->weak;
+    if (low_a != low_b) return compare_u64(low_a, low_b);
+    uint32_t high_a = link_other(a, low_a), high_b = link_other(b, low_b);
+    if (high_a != high_b) return compare_u64(high_a, high_b);
+    return (int)a->flags - (int)b->flags;
+}
+
+int64_t expiry_bucket(const struct guard *guard, int64_t known_ms) {
+    if (guard->expires_ms <= 0) return 0;
+    int64_t step = guard->expires_ms / EXPIRY_STEPS > 0 ? guard->expires_ms / EXPIRY_STEPS : 1;
+    return known_ms / step - (known_ms % step < 0);
+}
+
+/* One step more than `expires`, since only the first sighting of a step is noted: never too early. */
+bool guard_is_too_long(const struct guard *guard, int64_t gap_ms) {
+    return guard->expires_ms > 0 && gap_ms > guard->expires_ms + guard->expires_ms / EXPIRY_STEPS;
+}
+
+void counts_clear(struct type_counts *counts) {
+    counts->stamp++;
+    counts->used_count = 0;
+}
+
+void counts_add(struct type_counts *counts, uint32_t side, uint8_t type) {
+    if (counts->stamps[type] != counts->stamp) {
+        counts->stamps[type] = counts->stamp;
+        counts->count[0][type] = counts->count[1][type] = 0;
+        counts->used[counts->used_count++] = type;
+    }
+    counts->count[side][type]++;
+}
+
+static bool blames_before(const struct identity *identity, uint8_t type, uint32_t verdict, uint8_t other,
+                          uint32_t other_verdict) {
+    if (verdict != other_verdict) return verdict == LINK_UNIQUE;
+    const struct guard *a = &identity->guards[type], *b = &identity->guards[other];
+    return a->priority != b->priority ? a->priority < b->priority : type < other;
+}
+
+/* A unique type is blamed first, then by priority, so that the reason told doesn't depend on the order of counting. */
+enum link_verdict counts_verdict(const struct identity *identity, const struct type_counts *counts, uint8_t *blamed) {
+    enum link_verdict verdict = LINK_ACCEPTED;
+    for (uint32_t i = 0; i < counts->used_count; i++) {
+        uint8_t type = counts->used[i];
+        const struct guard *guard = &identity->guards[type];
+        uint32_t a = counts->count[0][type], b = counts->count[1][type];
+        if (a == 0 || b == 0) continue;
+        if (!guard->unique && (guard->per_customer == 0 || a + b <= guard->per_customer)) continue;
+        enum link_verdict reason = guard->unique ? LINK_UNIQUE : LINK_LIMIT;
+        if (verdict != LINK_ACCEPTED && !blames_before(identity, type, reason, *blamed, verdict)) continue;
+        verdict = reason;
+        *blamed = type;
+    }
+    return verdict;
+}
+
+bool expired_at(const struct identity *identity, uint32_t id, const struct link *turn, int64_t threshold_ms) {
+    const struct guard *guard = guard_of(identity, id);
+    if (guard->expires_ms <= 0 || turn->known_ms <= TIME_ALWAYS) return false;
+    int64_t first_ms = turn->known_ms, bucket = expiry_bucket(guard, first_ms), later_ms = 0;
+    bool has_later = false;
+    for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
+        struct link *link = link_at(identity, at - 1);
+        at = LOAD(*link_next(link, id));
+        if (link->flags || link->known_ms <= TIME_ALWAYS || link_compare(link, turn) > 0) continue;
+        if (link_is_withdrawn(identity, link, threshold_ms)) continue;
+        int64_t link_bucket = expiry_bucket(guard, link->known_ms);
+        if (link_bucket != bucket) {
+            if (has_later && guard_is_too_long(guard, later_ms - first_ms)) return true;
+            later_ms = first_ms;
+            has_later = true;
+            bucket = link_bucket;
+        }
+        first_ms = link->known_ms;
+    }
+    return has_later && guard_is_too_long(guard, later_ms - first_ms);
+}
+
+/* ---- lists of links, newest first ---- */
+
+static void list_insert(struct identity *identity, uint32_t id, uint32_t link_id) {
+    struct node *node = node_at(identity, id);
+    struct link *link = link_at(identity, link_id);
+    _Atomic uint32_t *cell = &node->links;
+    while (LOAD(*cell)) {
+        struct link *older = link_at(identity, LOAD(*cell) - 1);
+        if (link_compare(older, link) < 0) break;
+        cell = link_next(older, id);
+    }
+    STORE(*link_next(link, id), LOAD(*cell));
+    keep_set(identity, cell, link_id + 1);
+    keep_set(identity, &node->degree, LOAD(node->degree) + 1);
+}
+
+static bool is_full(const struct identity *identity, uint32_t id) {
+    return LOAD(node_at(identity, id)->degree) >= IDENTITY_LINKS_MAX;
+}
+
+/* Is the same already noted, known no later, in the same step of whatever expires? Then this one adds nothing. */
+static bool is_dominated(const struct identity *identity, const struct link *link) {
+    uint32_t strong_degree = LOAD(node_at(identity, link->strong)->degree);
+    uint32_t weak_degree = LOAD(node_at(identity, link->weak)->degree);
+    uint32_t id = strong_degree < weak_degree ? link->strong : link->weak, other_id = link_other(link, id);
+    const struct guard *guard = guard_of(identity, id), *other_guard = guard_of(identity, other_id);
+    for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
+        struct link *old = link_at(identity, at - 1);
+        at = LOAD(*link_next(old, id));
+        if (link_other(old, id) != other_id || old->flags != link->flags || old->known_ms > link->known_ms) continue;
+        if (link->flags) return true;
+        if (expiry_bucket(guard, old->known_ms) != expiry_bucket(guard, link->known_ms)) continue;
+        if (expiry_bucket(other_guard, old->known_ms) == expiry_bucket(other_guard, link->known_ms)) return true;
+    }
+    return false;
+}
+
+static enum status link_new(struct identity *identity, const struct link *given, uint32_t *id) {
+    enum status status = column_reserve(&identity->links, (uint64_t)identity->link_count + 1, sizeof(struct link));
+    struct record_entry entry = {.tag = ENTRY_LINK, .link = *given};
+    if (!status) status = record_add(identity, &entry);
+    if (status) return status;
+    *id = identity->link_count++;
+    struct link *link = link_at(identity, *id);
+    link->strong = given->strong;
+    link->weak = given->weak;
+    link->source = given->source;
+    link->flags = given->flags;
+    link->weight = given->weight;
+    link->time_ms = given->time_ms;
+    link->known_ms = given->known_ms;
+    link->order = given->order;
+    link->position = identity->position;
+    STORE(link->next_strong, 0);
+    STORE(link->next_weak, 0);
+    STORE(link->state, 0);
+    return STATUS_OK;
+}
+
+/* ---- what a component holds ---- */
+
+struct survey {
+    const struct link *newest;
+    uint32_t flags;
+};
+
+static struct survey survey(const struct identity *identity, uint32_t root, const struct view *view,
+                            struct type_counts *counts, uint32_t side) {
+    struct survey found = {0};
+    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
+        const struct node *node = node_at(identity, id);
+        counts_add(counts, side, identifier_type(identity, id));
+        found.flags |= LOAD(node->flags);
+        uint32_t head = LOAD(node->links);
+        if (!head) continue;
+        const struct link *link = link_at(identity, head - 1);
+        if (!found.newest || link_compare(link, found.newest) > 0) found.newest = link;
+    }
+    return found;
+}
+
+static const struct view view_now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
+
+uint32_t any_persona(const struct identity *identity, uint32_t root, const struct view *view) {
+    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
+        uint32_t at = LOAD(node_at(identity, id)->personas);
+        for (; at; at = LOAD(persona_at(identity, at - 1)->next)) {
+            if (LOAD(persona_at(identity, at - 1)->position) < view->position) return at - 1;
+        }
+    }
+    return ID_NONE;
+}
+
+enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent, int64_t known_ms, uint64_t order,
+                     int64_t from_ms) {
+    struct forest *forest = &identity->forest;
+    enum status status = column_reserve(&forest->edges, (uint64_t)forest->edge_count + 1, sizeof(struct edge));
+    if (!status) status = undo_reserve(identity, 2);
+    if (status) return status;
+    uint32_t id = forest->edge_count++;
+    struct edge *edge = forest_edge(forest, id);
+    struct node *node = node_at(identity, child);
+    STORE(edge->child, child);
+    STORE(edge->parent, parent);
+    STORE(edge->older, LOAD(node->edge));
+    STORE(edge->sibling, parent == NONE ? 0 : LOAD(node_at(identity, parent)->children));
+    STORE(edge->known_ms, known_ms);
+    STORE(edge->order, order);
+    STORE(edge->from_position, identity->position + 1);
+    STORE(edge->from_ms, from_ms);
+    if (parent != NONE) keep_set(identity, &node_at(identity, parent)->children, id + 1);
+    keep_set(identity, &node->edge, id + 1);
+    return STATUS_OK;
+}
+
+static enum status join(struct identity *identity, uint32_t root_a, uint32_t root_b, const struct link *link) {
+    uint32_t low = root_a < root_b ? root_a : root_b, high = root_a < root_b ? root_b : root_a;
+    if (high < identity->first_identifier) {
+        struct view before = {INT64_MAX, identity->position, INT64_MAX, UINT64_MAX};
+        struct identity_change change = {.customer = {high}, .other = {low}, .known_ms = link->known_ms};
+        change.persona.value = any_persona(identity, high, &before);
+        enum status status = change_report(identity, &change);
+        if (status) return status;
+    }
+    return edge_add(identity, high, low, link->known_ms, link->order, INT64_MIN);
+}
+
+/* ---- the three ways ---- */
+
+enum way { WAY_DECIDED, WAY_DIRTY };
+
+static bool expires(const struct identity *identity, const struct link *link) {
+    return guard_of(identity, link->strong)->expires_ms > 0 || guard_of(identity, link->weak)->expires_ms > 0;
+}
+
+static enum link_verdict expiry_verdict(const struct identity *identity, const struct link *link, uint8_t *blamed) {
+    if (expired_at(identity, link->strong, link, INT64_MAX)) {
+        *blamed = identifier_type(identity, link->strong);
+        return LINK_EXPIRED;
+    }
+    if (!expired_at(identity, link->weak, link, INT64_MAX)) return LINK_ACCEPTED;
+    *blamed = identifier_type(identity, link->weak);
+    return LINK_EXPIRED;
+}
+
+/* A link that comes after others of its components: does it change anything? */
+static enum way decide_late(struct identity *identity, const struct link *link, enum link_verdict *verdict,
+                            uint8_t *blamed) {
+    if (expires(identity, link)) return WAY_DIRTY; /* a sighting counts for what comes later, too */
+    struct view then = {INT64_MAX, UINT64_MAX, link->known_ms, link->order};
+    uint32_t a = forest_root(&identity->forest, link->strong, &then);
+    uint32_t b = forest_root(&identity->forest, link->weak, &then);
+    *verdict = LINK_ACCEPTED;
+    if (a == b) return WAY_DECIDED;
+    struct type_counts *counts = identity->counts;
+    counts_clear(counts);
+    survey(identity, a, &then, counts, 0);
+    survey(identity, b, &then, counts, 1);
+    *verdict = counts_verdict(identity, counts, blamed);
+    return *verdict == LINK_ACCEPTED ? WAY_DIRTY : WAY_DECIDED;
+}
+
+static bool is_after(const struct link *link, const struct survey *found) {
+    return !found->newest || link_compare(link, found->newest) > 0;
+}
+
+struct decision {
+    enum way way;
+    enum link_verdict verdict;
+    uint8_t blamed;
+    bool joins; /* root_a with root_b */
+    uint32_t root_a, root_b;
+};
+
+static struct decision decide(struct identity *identity, const struct link *link) {
+    struct decision decision = {.way = WAY_DIRTY};
+    uint32_t a = decision.root_a = forest_root(&identity->forest, link->strong, &view_now);
+    uint32_t b = decision.root_b = forest_root(&identity->forest, link->weak, &view_now);
+    if (node_at(identity, a)->dirty == identity->batch || node_at(identity, b)->dirty == identity->batch)
+        return decision;
+    struct type_counts *counts = identity->counts;
+    counts_clear(counts);
+    struct survey in_a = survey(identity, a, &view_now, counts, 0), in_b = in_a;
+    if (a != b) in_b = survey(identity, b, &view_now, counts, 1);
+    if ((in_a.flags | in_b.flags) & NODE_CONTROLLED) return decision;
+    if (!is_after(link, &in_a) || !is_after(link, &in_b)) {
+        decision.way = decide_late(identity, link, &decision.verdict, &decision.blamed);
+        return decision;
+    }
+    decision.way = WAY_DECIDED;
+    if (a == b) return decision; /* accepted */
+    decision.verdict = counts_verdict(identity, counts, &decision.blamed);
+    if (decision.verdict == LINK_ACCEPTED) decision.verdict = expiry_verdict(identity, link, &decision.blamed);
+    decision.joins = decision.verdict == LINK_ACCEPTED;
+    return decision;
+}
+
+static uint32_t decided_state(const struct decision *decision) {
+    if (decision->way == WAY_DIRTY) return LINK_STATE_JOINED;
+    uint32_t state = decision->verdict | (uint32_t)decision->blamed << 8;
+    return decision->verdict == LINK_ACCEPTED ? state | LINK_STATE_JOINED : state;
+}
+
+static enum status admit_judged(struct identity *identity, const struct link *given) {
+    struct decision decision = decide(identity, given);
+    uint32_t id;
+    enum status status = link_new(identity, given, &id);
+    if (status) return status;
+    uint32_t state = decided_state(&decision);
+    if (pair_is_controlled(identity, given)) state |= LINK_STATE_CONTROLLED;
+    STORE(link_at(identity, id)->state, state);
+    list_insert(identity, given->strong, id);
+    list_insert(identity, given->weak, id);
+    if (decision.joins) return join(identity, decision.root_a, decision.root_b, given);
+    if (decision.way == WAY_DECIDED) return STATUS_OK;
+    node_at(identity, decision.root_a)->dirty = identity->batch;
+    node_at(identity, decision.root_b)->dirty = identity->batch;
+    return seed_add(identity, given->strong);
+}
+
+/* Beyond a rate or shared by thousands: noted at the ends that have room, and never judged. */
+static enum status admit_unjudged(struct identity *identity, const struct link *given) {
+    bool strong_full = is_full(identity, given->strong), weak_full = is_full(identity, given->weak);
+    if (strong_full && weak_full) return STATUS_OK;
+    uint32_t id;
+    enum status status = link_new(identity, given, &id);
+    if (status) return status;
+    uint32_t blamed = identifier_type(identity, strong_full ? given->strong : given->weak);
+    uint32_t verdict = given->flags & LINK_FLAG_SHARED ? LINK_SHARED : LINK_RATE;
+    STORE(link_at(identity, id)->state, verdict | blamed << 8);
+    if (!strong_full) list_insert(identity, given->strong, id);
+    if (!weak_full) list_insert(identity, given->weak, id);
+    return STATUS_OK;
+}
+
+static enum status admit(struct identity *identity, struct link *link) {
+    bool full = is_full(identity, link->strong) || is_full(identity, link->weak);
+    if (full) link->flags |= LINK_FLAG_SHARED;
+    if (is_dominated(identity, link)) return STATUS_OK;
+    enum status status = undo_reserve(identity, 8);
+    if (status) return status;
+    return link->flags ? admit_unjudged(identity, link) : admit_judged(identity, link);
+}
+
+static const struct link *pending_at(const struct identity *identity, uint32_t index) {
+    return &identity->pending[index];
+}
+
+enum status judge_pending(struct identity *identity) {
+    size_t count = identity->pending_count;
+    enum status status = memory_grow((void **)&identity->pending_order, &identity->pending_order_capacity, count,
+                                     sizeof(*identity->pending_order));
+    for (size_t i = 0; !status && i < count; i++) identity->pending_order[i] = (uint32_t)i;
+    if (!status) sort_links(identity, identity->pending_order, count, pending_at);
+    for (size_t i = 0; !status && i < count; i++)
+        status = admit(identity, &identity->pending[identity->pending_order[i]]);
+    return status ? status : judge_seeds(identity);
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
+#include "identity/internal.h"
+
+/* Judging a set of identifiers anew.
+ *
+ * The set is closed under accepted links, so every link that leaves it stands refused. All links that touch it are considered in
+ * canonical order; for one that leaves it, the other side is asked for its state at that turn. As long as it is refused again
+ * the outside is as it was; if it would be accepted now, the set takes in the other side and starts again. So a late link costs what
+ * hangs together with it, also beside a kiosk's cookie that is refused by thousands.
+ *
+ * Un-merges make time matter twice: as of a t before the withdrawal its link still counts. The set is judged once for every
+ * interval between withdrawals, and the edges of each interval are versions with their own from_ms. */
+
+struct member {
+    uint32_t up;          /* union-find over members, with path halving */
+    uint32_t lowest;      /* at the top: member with the lowest id */
+    uint32_t next, tail;  /* members of one component, from its top on */
+    uint32_t size;
+    uint32_t edge_parent; /* member, for the member that was lowest once */
+    uint64_t edge_order;
+    int64_t edge_known_ms;
+    int64_t bucket, seen_ms; /* the last step in which it was sighted, and its first sighting there */
+    bool was_seen, is_expired;
+};
+struct wish { /* the edge of a member in an interval */
+    uint32_t parent; /* id; NONE */
+    int64_t known_ms;
+    uint64_t order;
+};
+struct judged {
+    uint8_t verdict, blamed;
+    bool was_accepted; /* in any interval */
+};
+struct judge_scratch {
+    uint32_t *members, *links, *old_roots, *outside;
+    size_t member_count, members_capacity, link_count, links_capacity, old_roots_capacity, outside_count,
+        outside_capacity;
+    struct member *state;
+    size_t state_capacity;
+    struct judged *judged;
+    size_t judged_capacity;
+    struct wish *wishes; /* interval by interval */
+    size_t wishes_capacity;
+    int64_t *thresholds;
+    size_t threshold_count, thresholds_capacity;
+};
+
+enum status judge_scratch_create(struct judge_scratch **out) {
+    *out = memory_calloc(1, sizeof(**out));
+    return *out ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+void judge_scratch_destroy(struct judge_scratch *scratch) {
+    if (!scratch) return;
+    memory_free(scratch->members);
+    memory_free(scratch->links);
+    memory_free(scratch->old_roots);
+    memory_free(scratch->outside);
+    memory_free(scratch->state);
+    memory_free(scratch->judged);
+    memory_free(scratch->wishes);
+    memory_free(scratch->thresholds);
+    memory_free(scratch);
+}
+
+#define GROW(items, capacity, needed) memory_grow((void **)&(items), &(capacity), (needed), sizeof(*(items)))
+
+/* ---- heap sort ---- */
+
+static void sift_down(const struct identity *identity, uint32_t *indexes, size_t start, size_t count,
+                      link_getter *get) {
+    uint32_t moving = indexes[start];
+    for (size_t child; (child = 2 * start + 1) < count; start = child) {
+        if (child + 1 < count &&
+            link_compare(get(identity, indexes[child]), get(identity, indexes[child + 1])) < 0)
+            child++;
+        if (link_compare(get(identity, moving), get(identity, indexes[child])) >= 0) break;
+        indexes[start] = indexes[child];
+    }
+    indexes[start] = moving;
+}
+
+void sort_links(const struct identity *identity, uint32_t *indexes, size_t count, link_getter *get) {
+    size_t sorted = 1;
+    while (sorted < count && link_compare(get(identity, indexes[sorted - 1]), get(identity, indexes[sorted])) <= 0)
+        sorted++;
+    if (sorted >= count) return;
+    for (size_t i = count / 2; i-- > 0;) sift_down(identity, indexes, i, count, get);
+    for (size_t end = count; end-- > 1;) {
+        uint32_t last = indexes[end];
+        indexes[end] = indexes[0];
+        indexes[0] = last;
+        sift_down(identity, indexes, 0, end, get);
+    }
+}
+
+static const struct link *link_of(const struct identity *identity, uint32_t id) {
+    return link_at(identity, id);
+}
+
+/* ---- the set ---- */
+
+static bool is_member(const struct identity *identity, uint32_t id) {
+    return node_at(identity, id)->stamp == identity->stamp;
+}
+
+static enum status member_add(struct identity *identity, uint32_t id) {
+    struct judge_scratch *set = identity->judge;
+    if (is_member(identity, id)) return STATUS_OK;
+    enum status status = GROW(set->members, set->members_capacity, set->member_count + 1);
+    if (status) return status;
+    struct node *node = node_at(identity, id);
+    node->stamp = identity->stamp;
+    node->index = (uint32_t)set->member_count;
+    set->members[set->member_count++] = id;
+    return STATUS_OK;
+}
+
+static enum status set_add(struct identity *identity, uint32_t seed) {
+    struct judge_scratch *set = identity->judge;
+    size_t next = set->member_count;
+    enum status status = member_add(identity, seed);
+    for (; !status && next < set->member_count; next++) {
+        uint32_t id = set->members[next];
+        for (uint32_t at = LOAD(node_at(identity, id)->links); !status && at;) {
+            struct link *link = link_at(identity, at - 1);
+            at = LOAD(*link_next(link, id));
+            if (LOAD(link->state) & LINK_STATE_JOINED) status = member_add(identity, link_other(link, id));
+        }
+    }
+    return status;
+}
+
+static enum status gather_links(struct identity *identity) {
+    struct judge_scratch *set = identity->judge;
+    set->link_count = 0;
+    for (size_t i = 0; i < set->member_count; i++) {
+        uint32_t id = set->members[i];
+        for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
+            uint32_t link_id = at - 1;
+            struct link *link = link_at(identity, link_id);
+            at = LOAD(*link_next(link, id));
+            if (link->flags || (link->strong != id && is_member(identity, link->strong))) continue;
+            enum status status = GROW(set->links, set->links_capacity, set->link_count + 1);
+            if (status) return status;
+            set->links[set->link_count++] = link_id;
+        }
+    }
+    sort_links(identity, set->links, set->link_count, link_of);
+    return STATUS_OK;
+}
+
+static bool any_controlled(const struct identity *identity) {
+    const struct judge_scratch *set = identity->judge;
+    for (size_t i = 0; i < set->member_count; i++) {
+        if (LOAD(node_at(identity, set->members[i])->flags) & NODE_CONTROLLED) return true;
+    }
+    return false;
+}
+
+/* From when on what counts: before every withdrawal, and from each of them on. */
+static enum status gather_thresholds(struct identity *identity) {
+    struct judge_scratch *set = identity->judge;
+    enum status status = GROW(set->thresholds, set->thresholds_capacity, identity->withdrawal_count + 1);
+    if (status) return status;
+    set->threshold_count = 1;
+    set->thresholds[0] = INT64_MIN;
+    if (!any_controlled(identity)) return STATUS_OK;
+    for (size_t i = 0; i < identity->withdrawal_count; i++) {
+        const struct withdrawal *withdrawal = &identity->withdrawals[i];
+        if (!is_member(identity, withdrawal->a) && !is_member(identity, withdrawal->b)) continue;
+        size_t at = set->threshold_count;
+        while (set->thresholds[at - 1] > withdrawal->known_ms) at--;
+        if (set->thresholds[at - 1] == withdrawal->known_ms) continue;
+        memmove(set->thresholds + at + 1, set->thresholds + at,
+                (set->threshold_count - at) * sizeof(*set->thresholds));
+        set->thresholds[at] = withdrawal->known_ms;
+        set->threshold_count++;
+    }
+    return STATUS_OK;
+}
+
+/* ---- judging one interval ---- */
+
+static uint32_t top_of(struct member *state, uint32_t member) {
+    while (state[member].up != member) {
+        state[member].up = state[state[member].up].up;
+        member = state[member].up;
+    }
+    return member;
+}
+
+static void sight(struct member *member, const struct guard *guard, int64_t known_ms) {
+    if (guard->expires_ms <= 0 || known_ms <= TIME_ALWAYS) return;
+    int64_t bucket = expiry_bucket(guard, known_ms);
+    if (member->was_seen && member->bucket == bucket) return;
+    if (member->was_seen && guard_is_too_long(guard, known_ms - member->seen_ms)) member->is_expired = true;
+    member->was_seen = true;
+    member->bucket = bucket;
+    member->seen_ms = known_ms;
+}
+
+static void count_members(const struct identity *identity, uint32_t top, uint32_t side) {
+    const struct judge_scratch *set = identity->judge;
+    for (uint32_t i = top; i != NONE; i = set->state[i].next)
+        counts_add(identity->counts, side, identifier_type(identity, set->members[i]));
+}
+
+static bool is_expired(const struct identity *identity, uint32_t id, const struct link *link, int64_t threshold_ms) {
+    if (is_member(identity, id)) {
+        const struct member *member = &identity->judge->state[node_at(identity, id)->index];
+        return member->is_expired && link->known_ms > TIME_ALWAYS;
+    }
+    return expired_at(identity, id, link, threshold_ms);
+}
+
+static enum link_verdict finish_verdict(const struct identity *identity, const struct link *link, int64_t threshold_ms,
+                                        uint8_t *blamed) {
+    enum link_verdict verdict = counts_verdict(identity, identity->counts, blamed);
+    if (verdict != LINK_ACCEPTED) return verdict;
+    uint32_t ends[2] = {link->strong, link->weak};
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!is_expired(identity, ends[i], link, threshold_ms)) continue;
+        *blamed = identifier_type(identity, ends[i]);
+        return LINK_EXPIRED;
+    }
+    return LINK_ACCEPTED;
+}
+
+static void unite(struct judge_scratch *set, uint32_t a, uint32_t b, const struct link *link) {
+    struct member *state = set->state;
+    uint32_t low_a = state[a].lowest, low_b = state[b].lowest;
+    bool a_is_lower = set->members[low_a] < set->members[low_b];
+    uint32_t low = a_is_lower ? low_a : low_b, high = a_is_lower ? low_b : low_a;
+    state[high].edge_parent = low;
+    state[high].edge_known_ms = link->known_ms;
+    state[high].edge_order = link->order;
+    uint32_t big = state[a].size >= state[b].size ? a : b, small = big == a ? b : a;
+    state[small].up = big;
+    state[big].lowest = low;
+    state[big].size += state[small].size;
+    state[state[big].tail].next = small;
+    state[big].tail = state[small].tail;
+}
+
+static enum link_verdict judge_inside(struct identity *identity, const struct link *link, int64_t threshold_ms,
+                                      uint8_t *blamed) {
+    struct judge_scratch *set = identity->judge;
+    uint32_t a = top_of(set->state, node_at(identity, link->strong)->index);
+    uint32_t b = top_of(set->state, node_at(identity, link->weak)->index);
+    if (a == b) return LINK_ACCEPTED;
+    counts_clear(identity->counts);
+    count_members(identity, a, 0);
+    count_members(identity, b, 1);
+    enum link_verdict verdict = finish_verdict(identity, link, threshold_ms, blamed);
+    if (verdict == LINK_ACCEPTED) unite(set, a, b, link);
+    return verdict;
+}
+
+static struct view view_before(const struct link *link, int64_t threshold_ms) {
+    struct view view = {threshold_ms, UINT64_MAX, link->known_ms, link->order - 1};
+    if (link->order == 0) {
+        view.known_ms = link->known_ms - 1;
+        view.order = UINT64_MAX;
+    }
+    return view;
+}
+
+static enum link_verdict judge_leaving(struct identity *identity, const struct link *link, int64_t threshold_ms,
+                                       uint8_t *blamed) {
+    struct judge_scratch *set = identity->judge;
+    bool strong_inside = is_member(identity, link->strong);
+    uint32_t inside = strong_inside ? link->strong : link->weak, outside = link_other(link, inside);
+    struct view before = view_before(link, threshold_ms);
+    counts_clear(identity->counts);
+    count_members(identity, top_of(set->state, node_at(identity, inside)->index), 0);
+    uint32_t root = forest_root(&identity->forest, outside, &before);
+    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, &before))
+        counts_add(identity->counts, 1, identifier_type(identity, id));
+    return finish_verdict(identity, link, threshold_ms, blamed);
+}
+
+static enum status judge_link(struct identity *identity, size_t index, int64_t threshold_ms) {
+    struct judge_scratch *set = identity->judge;
+    const struct link *link = link_at(identity, set->links[index]);
+    struct judged *judged = &set->judged[index];
+    judged->blamed = 0;
+    judged->verdict = LINK_WITHDRAWN;
+    if (link_is_withdrawn(identity, link, threshold_ms)) return STATUS_OK;
+    uint32_t ends[2] = {link->strong, link->weak};
+    bool is_inside = true;
+    for (uint32_t i = 0; i < 2; i++) {
+        if (is_member(identity, ends[i]))
+            sight(&set->state[node_at(identity, ends[i])->index], guard_of(identity, ends[i]), link->known_ms);
+        else
+            is_inside = false;
+    }
+    enum link_verdict verdict = is_inside ? judge_inside(identity, link, threshold_ms, &judged->blamed)
+                                          : judge_leaving(identity, link, threshold_ms, &judged->blamed);
+    judged->verdict = (uint8_t)verdict;
+    judged->was_accepted |= verdict == LINK_ACCEPTED;
+    if (is_inside || verdict != LINK_ACCEPTED) return STATUS_OK;
+    enum status status = GROW(set->outside, set->outside_capacity, set->outside_count + 1);
+    if (status) return status;
+    set->outside[set->outside_count++] = is_member(identity, ends[0]) ? ends[1] : ends[0];
+    return STATUS_OK;
+}
+
+static enum status judge_interval(struct identity *identity, size_t interval) {
+    struct judge_scratch *set = identity->judge;
+    for (uint32_t i = 0; i < set->member_count; i++)
+        set->state[i] = (struct member){.up = i, .lowest = i, .next = NONE, .tail = i, .size = 1, .edge_parent = NONE};
+    enum status status = STATUS_OK;
+    for (size_t i = 0; !status && i < set->link_count; i++)
+        status = judge_link(identity, i, set->thresholds[interval]);
+    struct wish *wishes = set->wishes + interval * set->member_count;
+    for (size_t i = 0; i < set->member_count; i++) {
+        const struct member *member = &set->state[i];
+        uint32_t parent = member->edge_parent == NONE ? NONE : set->members[member->edge_parent];
+        wishes[i] = (struct wish){parent, member->edge_known_ms, member->edge_order};
+    }
+    return status;
+}
+
+/* ---- publishing ---- */
+
+static enum status publish_edges(struct identity *identity, size_t interval) {
+    struct judge_scratch *set = identity->judge;
+    struct view view = {set->thresholds[interval], UINT64_MAX, INT64_MAX, UINT64_MAX};
+    for (size_t i = 0; i < set->member_count; i++) {
+        const struct wish *wish = &set->wishes[interval * set->member_count + i];
+        uint32_t id = set->members[i], now = forest_edge_of(&identity->forest, id, &view);
+        struct wish held = {.parent = NONE};
+        if (now != NONE) {
+            const struct edge *edge = forest_edge(&identity->forest, now);
+            held = (struct wish){LOAD(edge->parent), LOAD(edge->known_ms), LOAD(edge->order)};
+        }
+        if (held.parent == wish->parent &&
+            (held.parent == NONE || (held.known_ms == wish->known_ms && held.order == wish->order)))
+            continue;
+        enum status status = edge_add(identity, id, wish->parent, wish->known_ms, wish->order, view.version_ms);
+        if (status) return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status publish_verdicts(struct identity *identity) {
+    struct judge_scratch *set = identity->judge;
+    enum status status = undo_reserve(identity, set->link_count + set->member_count);
+    if (status) return status;
+    for (size_t i = 0; i < set->link_count; i++) {
+        struct link *link = link_at(identity, set->links[i]);
+        const struct judged *judged = &set->judged[i];
+        uint32_t old = LOAD(link->state), state = old & LINK_STATE_CONTROLLED;
+        state |= judged->verdict | (uint32_t)judged->blamed << 8;
+        if (judged->was_accepted) state |= LINK_STATE_JOINED;
+        if (state != old) keep_set(identity, &link->state, state);
+    }
+    for (size_t i = 0; set->threshold_count > 1 && i < set->member_count; i++) {
+        _Atomic uint32_t *flags = &node_at(identity, set->members[i])->flags;
+        if (!(LOAD(*flags) & NODE_CONTROLLED)) keep_set(identity, flags, LOAD(*flags) | NODE_CONTROLLED);
+    }
+    return STATUS_OK;
+}
+
+static enum status report_member(struct identity *identity, uint32_t id, uint32_t old_root, int64_t known_ms) {
+    static const struct view now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
+    struct view before = {INT64_MAX, identity->position, INT64_MAX, UINT64_MAX};
+    uint32_t root = forest_root(&identity->forest, id, &now);
+    bool was_root = old_root == id, is_root = root == id;
+    if (was_root == is_root) return STATUS_OK;
+    struct identity_change change = {.is_split = is_root, .customer = {id}, .known_ms = known_ms};
+    change.other.value = is_root ? old_root : root;
+    change.persona.value = any_persona(identity, id, is_root ? &now : &before);
+    return change_report(identity, &change);
+}
+
+static enum status publish(struct identity *identity) {
+    static const struct view now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
+    struct judge_scratch *set = identity->judge;
+    for (size_t i = 0; i < set->member_count; i++)
+        set->old_roots[i] = forest_root(&identity->forest, set->members[i], &now);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; !status && i < set->threshold_count; i++) status = publish_edges(identity, i);
+    if (!status) status = publish_verdicts(identity);
+    for (size_t i = 0; !status && i < set->member_count; i++) {
+        if (set->members[i] >= identity->first_identifier) continue;
+        const struct wish *wish = &set->wishes[(set->threshold_count - 1) * set->member_count + i];
+        int64_t known_ms = wish->parent == NONE ? identity->known_ms : wish->known_ms;
+        status = report_member(identity, set->members[i], set->old_roots[i], known_ms);
+    }
+    return status;
+}
+
+/* ---- the whole ---- */
+
+static enum status set_reserve(struct judge_scratch *set) {
+    size_t members = set->member_count;
+    enum status status = GROW(set->state, set->state_capacity, members);
+    if (!status) status = GROW(set->old_roots, set->old_roots_capacity, members);
+    if (!status) status = GROW(set->judged, set->judged_capacity, set->link_count);
+    if (!status) status = GROW(set->wishes, set->wishes_capacity, members * set->threshold_count);
+    if (!status && set->link_count) memset(set->judged, 0, set->link_count * sizeof(*set->judged));
+    return status;
+}
+
+static enum status judge_once(struct identity *identity) {
+    struct judge_scratch *set = identity->judge;
+    set->outside_count = 0;
+    enum status status = gather_links(identity);
+    if (!status) status = gather_thresholds(identity);
+    if (!status) status = set_reserve(set);
+    for (size_t i = 0; !status && i < set->threshold_count; i++) status = judge_interval(identity, i);
+    return status;
+}
+
+static enum status judge_set(struct identity *identity, uint32_t seed) {
+    struct judge_scratch *set = identity->judge;
+    set->member_count = 0;
+    identity->stamp++;
+    enum status status = set_add(identity, seed);
+    do {
+        if (!status) status = judge_once(identity);
+        for (size_t i = 0; !status && i < set->outside_count; i++) status = set_add(identity, set->outside[i]);
+    } while (!status && set->outside_count > 0);
+    return status ? status : publish(identity);
+}
+
+/* A set's members carry the stamp of the set; a seed that a set of this call has taken in needs no other. */
+enum status judge_seeds(struct identity *identity) {
+    enum status status = STATUS_OK;
+    uint32_t first_stamp = identity->stamp + 1;
+    for (size_t i = 0; !status && i < identity->seed_count; i++) {
+        uint32_t stamp = node_at(identity, identity->seeds[i])->stamp;
+        if (stamp >= first_stamp && stamp <= identity->stamp) continue;
+        status = judge_set(identity, identity->seeds[i]);
+    }
+    identity->seed_count = 0;
+    return status;
+}

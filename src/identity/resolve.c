@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/record.h"
+
+/* A batch goes through in blocks of events. With millions of identifiers every lookup misses the cache at each step, so each step is
+ * taken for the whole block before the next: slots are fetched, then places, then texts, then nodes, then (for events with
+ * several identifiers) the same for the set, and only then are identifiers and personas decided one by one. */
+#define BLOCK_EVENTS 32
+#define BLOCK_PROBES (BLOCK_EVENTS * EVENT_IDENTIFIERS_MAX)
+
+struct probe {
+    struct text value;
+    uint64_t hash;
+    uint32_t id, probable;
+    uint8_t type;
+    bool over_rate;
+};
+struct set { /* of an event */
+    uint32_t first, count;               /* its probes */
+    uint32_t ids[EVENT_IDENTIFIERS_MAX]; /* ascending, each once */
+    uint32_t id_count;
+    uint64_t hash;
+    uint32_t probable;
+};
+struct resolve_scratch {
+    struct probe probes[BLOCK_PROBES];
+    struct set sets[BLOCK_EVENTS];
+    uint32_t probe_count;
+};
+
+enum status resolve_scratch_create(struct resolve_scratch **out) {
+    *out = memory_calloc(1, sizeof(**out));
+    return *out ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+void resolve_scratch_destroy(struct resolve_scratch *scratch) {
+    memory_free(scratch);
+}
+
+/* ---- one block: fetching ---- */
+
+static void collect(struct identity *identity, const struct event_batch *batch, const struct event *event,
+                    struct set *set) {
+    struct resolve_scratch *scratch = identity->resolve;
+    *set = (struct set){.first = scratch->probe_count, .probable = UINT32_MAX};
+    uint32_t count = event->identifier_count < EVENT_IDENTIFIERS_MAX ? event->identifier_count : EVENT_IDENTIFIERS_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct event_identifier *given = &batch->identifiers[event->identifier + i];
+        if (given->type >= IDENTIFIER_TYPES_MAX) continue;
+        struct text value = event_batch_text(batch, given->offset, given->length);
+        const struct intake_rule *rule = &identity->intake[given->type];
+        if (value_is_blocked(value, rule->blocked, rule->blocked_count)) continue;
+        struct probe *probe = &scratch->probes[scratch->probe_count++];
+        *probe = (struct probe){.value = value, .type = (uint8_t)given->type, .id = NONE};
+        probe->hash = key_hash((struct key){probe->type, value});
+        key_table_prefetch_slot(&identity->identifiers, probe->hash);
+        set->count++;
+    }
+}
+
+static void fetch_probes(struct identity *identity) {
+    struct resolve_scratch *scratch = identity->resolve;
+    const struct key_table *table = &identity->identifiers;
+    for (uint32_t i = 0; i < scratch->probe_count; i++)
+        scratch->probes[i].probable = key_table_prefetch_place(table, scratch->probes[i].hash);
+    for (uint32_t i = 0; i < scratch->probe_count; i++) {
+        uint32_t probable = scratch->probes[i].probable;
+        key_table_prefetch_text(table, probable);
+        if (probable != UINT32_MAX) __builtin_prefetch(node_at(identity, probable));
+    }
+}
+
+static void fetch_sets(struct identity *identity, uint32_t set_count) {
+    struct set *sets = identity->resolve->sets;
+    const struct key_table *table = &identity->personas;
+    for (uint32_t i = 0; i < set_count; i++) {
+        if (sets[i].id_count < 2) continue;
+        sets[i].hash = key_hash(persona_key(sets[i].ids, sets[i].id_count));
+        key_table_prefetch_slot(table, sets[i].hash);
+    }
+    for (uint32_t i = 0; i < set_count; i++) {
+        if (sets[i].id_count < 2) continue;
+        sets[i].probable = key_table_prefetch_place(table, sets[i].hash);
+        if (sets[i].probable != UINT32_MAX) __builtin_prefetch(persona_at(identity, sets[i].probable));
+    }
+    for (uint32_t i = 0; i < set_count; i++) key_table_prefetch_text(table, sets[i].probable);
+}
+
+/* ---- identifiers ---- */
+
+/* Counts the event on the identifier's day. Only the newest day is kept: an older event counts as within its rate. */
+static enum status count_day(struct identity *identity, struct probe *probe, int64_t time_ms) {
+    uint32_t max = identity->intake[probe->type].events_per_day_max;
+    if (max == 0) return STATUS_OK;
+    enum status status = undo_reserve(identity, 2);
+    if (status) return status;
+    struct day_count *cell = column_at(&identity->days, probe->id, sizeof(*cell));
+    int64_t day = time_ms / TIME_DAY_MS + 1;
+    if (day < 1 || day < LOAD(cell->day) || day > UINT32_MAX) return STATUS_OK;
+    bool is_new_day = (uint32_t)day != LOAD(cell->day);
+    if (is_new_day) keep_set(identity, &cell->day, (uint32_t)day);
+    keep_set(identity, &cell->count, is_new_day ? 1 : LOAD(cell->count) + 1);
+    probe->over_rate = LOAD(cell->count) > max;
+    return STATUS_OK;
+}
+
+static enum status find_or_add(struct identity *identity, struct probe *probe) {
+    struct key key = {probe->type, probe->value};
+    if (key_table_find(&identity->identifiers, key, probe->hash, &probe->id)) return STATUS_OK;
+    probe->id = NONE;
+    if (is_suppressed(identity, probe->type, probe->value)) return STATUS_OK;
+    return identifier_add(identity, key, probe->hash, &probe->id);
+}
+
+static void set_insert(struct set *set, uint32_t id) {
+    uint32_t at = set->id_count;
+    while (at > 0 && set->ids[at - 1] > id) at--;
+    if (at > 0 && set->ids[at - 1] == id) return;
+    memmove(set->ids + at + 1, set->ids + at, (set->id_count - at) * sizeof(*set->ids));
+    set->ids[at] = id;
+    set->id_count++;
+}
+
+static enum status identify(struct identity *identity, struct set *set, int64_t time_ms) {
+    struct probe *probes = identity->resolve->probes + set->first;
+    for (uint32_t i = 0; i < set->count; i++) {
+        enum status status = find_or_add(identity, &probes[i]);
+        if (status) return status;
+        if (probes[i].id == NONE) continue;
+        set_insert(set, probes[i].id);
+        status = count_day(identity, &probes[i], time_ms);
+        if (status) return status;
+    }
+    return STATUS_OK;
+}
+
+/* ---- personas and their links ---- */
+
+static bool is_stronger(const struct identity *identity, const struct probe *a, const struct probe *b) {
+    uint32_t priority_a = identity->guards[a->type].priority, priority_b = identity->guards[b->type].priority;
+    if (priority_a != priority_b) return priority_a < priority_b;
+    if (a->hash != b->hash) return a->hash < b->hash;
+    return a->type != b->type ? a->type < b->type : text_compare(a->value, b->value) < 0;
+}
+
+/* By priority, then by content, never by id: the order of arrival must not choose. */
+static uint32_t strongest(const struct identity *identity, const struct set *set) {
+    const struct probe *probes = identity->resolve->probes + set->first, *best = NULL;
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (probes[i].id == NONE) continue;
+        if (!best || is_stronger(identity, &probes[i], best)) best = &probes[i];
+    }
+    return best->id;
+}
+
+static const struct probe *probe_of(const struct identity *identity, const struct set *set, uint32_t id) {
+    const struct probe *probe = identity->resolve->probes + set->first;
+    while (probe->id != id) probe++;
+    return probe;
+}
+
+/* Up to when, from known_ms on, the same identifiers together would be nothing new. */
+static int64_t window_end(const struct identity *identity, const struct set *set, int64_t known_ms) {
+    int64_t end = INT64_MAX;
+    for (uint32_t i = 0; i < set->id_count; i++) {
+        const struct guard *guard = guard_of(identity, set->ids[i]);
+        if (guard->expires_ms <= 0) continue;
+        int64_t step = guard->expires_ms / EXPIRY_STEPS > 0 ? guard->expires_ms / EXPIRY_STEPS : 1;
+        int64_t bucket_end = (expiry_bucket(guard, known_ms) + 1) * step;
+        if (bucket_end < end) end = bucket_end;
+    }
+    return end;
+}
+
+static int64_t sane_time(int64_t time_ms) {
+    if (time_ms < TIME_ALWAYS) return TIME_ALWAYS;
+    return time_ms > TIME_NEVER ? TIME_NEVER : time_ms;
+}
+
+static enum status link_star(struct identity *identity, const struct set *set, uint32_t anchor,
+                             const struct event *event, bool *over_rate) {
+    const struct probe *center = probe_of(identity, set, anchor);
+    for (uint32_t i = 0; i < set->id_count; i++) {
+        if (set->ids[i] == anchor) continue;
+        const struct probe *probe = probe_of(identity, set, set->ids[i]);
+        struct link link = {.strong = anchor, .weak = probe->id, .source = event->source, .weight = 1};
+        link.time_ms = sane_time(event->time_ms);
+        link.known_ms = sane_time(event->known_ms);
+        link.order = link_order(center->hash, probe->hash);
+        if (center->over_rate || probe->over_rate) link.flags = LINK_FLAG_RATE;
+        *over_rate |= link.flags != 0;
+        enum status status = pending_add(identity, &link);
+        if (status) return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status link_persona(struct identity *identity, const struct set *set, uint32_t persona,
+                                const struct event *event) {
+    struct persona_row *row = persona_at(identity, persona);
+    int64_t known_ms = sane_time(event->known_ms);
+    if (known_ms >= row->from_ms && known_ms < row->until_ms) return STATUS_OK;
+    bool over_rate = false;
+    enum status status = undo_reserve(identity, 2);
+    if (!status) status = link_star(identity, set, LOAD(row->anchor), event, &over_rate);
+    if (status || over_rate) return status;
+    keep_set_wide(identity, &row->from_ms, known_ms);
+    keep_set_wide(identity, &row->until_ms, window_end(identity, set, known_ms));
+    return STATUS_OK;
+}
+
+static enum status assign_single(struct identity *identity, const struct set *set, struct event *event) {
+    uint32_t id = set->ids[0], single = LOAD(node_at(identity, id)->single);
+    event->persona.value = single - 1;
+    if (single) return STATUS_OK;
+    return persona_add(identity, set->ids, 1, key_hash(persona_key(set->ids, 1)), id, &event->persona.value);
+}
+
+static enum status assign(struct identity *identity, const struct set *set, struct event *event) {
+    if (set->id_count == 0) {
+        event->persona.value = ID_NONE;
+        identity->unusable_count++;
+        return STATUS_OK;
+    }
+    if (set->id_count == 1) return assign_single(identity, set, event);
+    uint32_t persona;
+    struct key key = persona_key(set->ids, set->id_count);
+    if (!key_table_find(&identity->personas, key, set->hash, &persona)) {
+        uint32_t anchor = strongest(identity, set);
+        enum status status = persona_add(identity, set->ids, set->id_count, set->hash, anchor, &persona);
+        if (status) return status;
+    }
+    event->persona.value = persona;
+    return link_persona(identity, set, persona, event);
+}
+
+/* ---- a batch ---- */
+
+static enum status resolve_block(struct identity *identity, struct event_batch *batch, size_t first, uint32_t count) {
+    struct resolve_scratch *scratch = identity->resolve;
+    struct event *events = batch->events + first;
+    scratch->probe_count = 0;
+    for (uint32_t i = 0; i < count; i++) collect(identity, batch, &events[i], &scratch->sets[i]);
+    fetch_probes(identity);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; !status && i < count; i++)
+        status = identify(identity, &scratch->sets[i], events[i].time_ms);
+    if (status) return status;
+    fetch_sets(identity, count);
+    for (uint32_t i = 0; !status && i < count; i++) status = assign(identity, &scratch->sets[i], &events[i]);
+    return status;
+}
+
+enum status identity_resolve(struct identity *identity, struct event_batch *batch, uint64_t position,
+                             struct identity_result *result, struct error *error) {
+    change_begin(identity, position);
+    enum status status = STATUS_OK;
+    for (size_t first = 0; !status && first < batch->event_count; first += BLOCK_EVENTS) {
+        size_t left = batch->event_count - first;
+        status = resolve_block(identity, batch, first, left < BLOCK_EVENTS ? (uint32_t)left : BLOCK_EVENTS);
+    }
+    if (!status) status = judge_pending(identity);
+    if (status) return change_fail(identity, status, error);
+    change_result(identity, result);
+    return STATUS_OK;
+}

@@ -8,7 +8,8 @@
 #include "base/memory.h"
 
 #define BLOCK_BYTES_MIN ((size_t)4096)
-#define BLOCK_BYTES_MAX ((size_t)64 << 20) /* doubling stops here; a larger request gets its own size */
+#define BLOCK_BYTES_MAX                                                                            \
+    ((size_t)64 << 20) /* doubling stops here; a larger request gets its own size */
 #define ALIGNMENT ((size_t)16)
 
 /*   newest            older
@@ -63,7 +64,8 @@ void arena_clear(struct arena *arena) {
     arena->used_bytes = 0;
 }
 
-/* What the maximum still allows bounds the block, so that a small arena never holds much more than it may hand out. */
+/* What the maximum still allows bounds the block, so that a small arena never holds much more than
+ * it may hand out. */
 static bool add_block(struct arena *arena, size_t bytes) {
     size_t size = arena->block ? arena->block->size * 2 : BLOCK_BYTES_MIN;
     if (size > BLOCK_BYTES_MAX) size = BLOCK_BYTES_MAX;

@@ -10,7 +10,8 @@ uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed) {
     return XXH3_64bits_withSeed(bytes, length, seed);
 }
 
-/* The finaliser of splitmix64: every step can be undone, so distinct values keep distinct hashes. */
+/* The finaliser of splitmix64: every step can be undone, so distinct values keep distinct hashes.
+ */
 uint64_t hash_u64(uint64_t value) {
     value = (value ^ (value >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     value = (value ^ (value >> 27)) * UINT64_C(0x94D049BB133111EB);
@@ -25,7 +26,8 @@ static pthread_once_t crc_table_once = PTHREAD_ONCE_INIT;
 static void crc_table_fill(void) {
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t crc = i;
-        for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ (crc & 1 ? CRC32C_POLYNOMIAL_REVERSED : 0);
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ (crc & 1 ? CRC32C_POLYNOMIAL_REVERSED : 0);
         crc_table[0][i] = crc;
     }
     for (uint32_t i = 0; i < 256; i++) {
@@ -42,17 +44,19 @@ uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t length) {
     const uint8_t *at = bytes;
     crc = ~crc;
     for (; length >= 8; at += 8, length -= 8) {
-        uint32_t low = crc ^ ((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24);
-        crc = crc_table[7][low & 0xFF] ^ crc_table[6][(low >> 8) & 0xFF] ^ crc_table[5][(low >> 16) & 0xFF] ^
-              crc_table[4][low >> 24] ^ crc_table[3][at[4]] ^ crc_table[2][at[5]] ^ crc_table[1][at[6]] ^
-              crc_table[0][at[7]];
+        uint32_t low = crc ^ ((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+                              (uint32_t)at[3] << 24);
+        crc = crc_table[7][low & 0xFF] ^ crc_table[6][(low >> 8) & 0xFF] ^
+              crc_table[5][(low >> 16) & 0xFF] ^ crc_table[4][low >> 24] ^ crc_table[3][at[4]] ^
+              crc_table[2][at[5]] ^ crc_table[1][at[6]] ^ crc_table[0][at[7]];
     }
     for (; length; at++, length--) crc = (crc >> 8) ^ crc_table[0][(crc ^ *at) & 0xFF];
     return ~crc;
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(uint32_t crc, const uint8_t *at, size_t length) {
+__attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(uint32_t crc, const uint8_t *at,
+                                                                  size_t length) {
     uint64_t wide = ~crc;
     for (; length >= 8; at += 8, length -= 8) {
         uint64_t eight;

@@ -58,7 +58,8 @@ static enum status open_descriptor(struct input *input, const char *path, struct
     input->descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (input->descriptor < 0) return error_set_errno(error, errno, "cannot open %s", path);
     struct stat info;
-    if (fstat(input->descriptor, &info) == 0 && S_ISREG(info.st_mode)) input->total_bytes = (uint64_t)info.st_size;
+    if (fstat(input->descriptor, &info) == 0 && S_ISREG(info.st_mode))
+        input->total_bytes = (uint64_t)info.st_size;
     posix_fadvise(input->descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
     return STATUS_OK;
 }
@@ -85,7 +86,8 @@ void input_close(struct input *input) {
     memory_free(input);
 }
 
-static enum status read_some(struct input *input, void *bytes, size_t length, size_t *got, struct error *error) {
+static enum status read_some(struct input *input, void *bytes, size_t length, size_t *got,
+                             struct error *error) {
     ssize_t result;
     do {
         result = read(input->descriptor, bytes, length);
@@ -114,7 +116,8 @@ static enum status fill(struct input *input, size_t count, struct error *error) 
 }
 
 static bool gzip_starts(const struct input *input) {
-    return input->end - input->start >= 2 && input->bytes[input->start] == 0x1F && input->bytes[input->start + 1] == 0x8B;
+    return input->end - input->start >= 2 && input->bytes[input->start] == 0x1F &&
+           input->bytes[input->start + 1] == 0x8B;
 }
 
 static enum status start_stream(struct input *input, struct error *error) {
@@ -137,9 +140,11 @@ static enum status recognise(struct input *input, struct error *error) {
     return STATUS_OK;
 }
 
-static enum status read_plain(struct input *input, void *bytes, size_t length, size_t *got, struct error *error) {
+static enum status read_plain(struct input *input, void *bytes, size_t length, size_t *got,
+                              struct error *error) {
     size_t waiting = input->end - input->start;
-    if (waiting == 0) return input->file_ended ? STATUS_OK : read_some(input, bytes, length, got, error);
+    if (waiting == 0)
+        return input->file_ended ? STATUS_OK : read_some(input, bytes, length, got, error);
     *got = waiting < length ? waiting : length;
     memcpy(bytes, input->bytes + input->start, *got);
     input->start += *got;
@@ -161,21 +166,26 @@ static enum status next_member(struct input *input, struct error *error) {
             return STATUS_OK;
         }
         if (input->bytes[input->start] != 0) {
-            return error_set(error, STATUS_CORRUPT, "%s has bytes behind its compressed data that are not compressed; write it again",
-                             input->path);
+            return error_set(
+                error, STATUS_CORRUPT,
+                "%s has bytes behind its compressed data that are not compressed; write it again",
+                input->path);
         }
         input->start++;
     }
 }
 
 static enum status inflate_error(const struct input *input, int code, struct error *error) {
-    if (code == Z_MEM_ERROR) return error_set(error, STATUS_NO_MEMORY, "no memory to decompress %s", input->path);
-    return error_set(error, STATUS_CORRUPT, "the compressed data of %s is damaged (%s) before byte %llu of the file", input->path,
-                     input->stream.msg ? input->stream.msg : "unknown reason",
+    if (code == Z_MEM_ERROR)
+        return error_set(error, STATUS_NO_MEMORY, "no memory to decompress %s", input->path);
+    return error_set(error, STATUS_CORRUPT,
+                     "the compressed data of %s is damaged (%s) before byte %llu of the file",
+                     input->path, input->stream.msg ? input->stream.msg : "unknown reason",
                      (unsigned long long)input_consumed_bytes(input));
 }
 
-static enum status inflate_some(struct input *input, void *bytes, size_t length, size_t *got, struct error *error) {
+static enum status inflate_some(struct input *input, void *bytes, size_t length, size_t *got,
+                                struct error *error) {
     enum status status = fill(input, 1, error);
     if (status) return status;
     size_t limit = length < ((size_t)1 << 30) ? length : (size_t)1 << 30;
@@ -189,20 +199,24 @@ static enum status inflate_some(struct input *input, void *bytes, size_t length,
     if (code == Z_STREAM_END) input->in_member = false;
     if (code == Z_OK || code == Z_STREAM_END) return STATUS_OK;
     if (code == Z_BUF_ERROR && input->file_ended) {
-        return error_set(error, STATUS_CORRUPT, "%s ends in the middle of its compressed data; it was cut off, copy it again",
-                         input->path);
+        return error_set(
+            error, STATUS_CORRUPT,
+            "%s ends in the middle of its compressed data; it was cut off, copy it again",
+            input->path);
     }
     return code == Z_BUF_ERROR ? STATUS_OK : inflate_error(input, code, error);
 }
 
-enum status input_read(struct input *input, void *bytes, size_t length, size_t *got, struct error *error) {
+enum status input_read(struct input *input, void *bytes, size_t length, size_t *got,
+                       struct error *error) {
     *got = 0;
     if (length == 0) return STATUS_OK;
     enum status status = input->kind == KIND_UNKNOWN ? recognise(input, error) : STATUS_OK;
     if (status) return status;
     if (input->kind == KIND_PLAIN) return read_plain(input, bytes, length, got, error);
     while (status == STATUS_OK && *got == 0 && input->kind != KIND_END) {
-        status = input->in_member ? inflate_some(input, bytes, length, got, error) : next_member(input, error);
+        status = input->in_member ? inflate_some(input, bytes, length, got, error)
+                                  : next_member(input, error);
     }
     return status;
 }

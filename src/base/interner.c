@@ -4,14 +4,17 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-/*   slots (open addressing, linear probing)       segments (never move, double)      chunks (never move)
- *  +-----------+---------+                       +----------------------+           +--------------------------+
- *  | hash bits | id + 1  | --- id ------------>  | address of the record| ------->  | length (varint) | bytes  |
- *  +-----------+---------+                       +----------------------+           +--------------------------+
+/*   slots (open addressing, linear probing)       segments (never move, double)      chunks (never
+ * move)
+ *  +-----------+---------+                       +----------------------+
+ * +--------------------------+ | hash bits | id + 1  | --- id ------------>  | address of the
+ * record| ------->  | length (varint) | bytes  |
+ *  +-----------+---------+                       +----------------------+
+ * +--------------------------+
  *
- * A miss and an insert touch one random cache line, the slot; a hit touches three. The 32 bits kept beside the id are the top of
- * the hash and also choose the slot, so growing reads no text, and, as the table is in the order of those bits,
- * it is one sequential pass over both tables. */
+ * A miss and an insert touch one random cache line, the slot; a hit touches three. The 32 bits kept
+ * beside the id are the top of the hash and also choose the slot, so growing reads no text, and, as
+ * the table is in the order of those bits, it is one sequential pass over both tables. */
 struct slot {
     uint32_t hash_bits;
     uint32_t id_plus_one; /* 0: free */
@@ -24,11 +27,11 @@ struct chunk {
 };
 
 #define SEGMENT_FIRST_BITS 9
-#define SEGMENT_MAX (33 - SEGMENT_FIRST_BITS)
-#define SLOT_BITS_MIN 9
-#define CHUNK_BYTES_MIN ((size_t)4096)
-#define CHUNK_BYTES_MAX ((size_t)32 << 20)
-#define LENGTH_BYTES_MAX 5
+#define SEGMENT_MAX        (33 - SEGMENT_FIRST_BITS)
+#define SLOT_BITS_MIN      9
+#define CHUNK_BYTES_MIN    ((size_t)4096)
+#define CHUNK_BYTES_MAX    ((size_t)32 << 20)
+#define LENGTH_BYTES_MAX   5
 
 struct interner {
     struct slot *slots;
@@ -36,7 +39,8 @@ struct interner {
     uint32_t count_max;
     _Atomic uint32_t count;
     struct chunk *chunk;
-    const uint8_t **segments[SEGMENT_MAX]; /* segment s starts at id 512 * (2^s - 1) and holds 512 * 2^s */
+    const uint8_t *
+        *segments[SEGMENT_MAX]; /* segment s starts at id 512 * (2^s - 1) and holds 512 * 2^s */
 };
 
 static size_t slot_bytes(uint32_t bits) {
@@ -114,7 +118,8 @@ void interner_prefetch(const struct interner *interner, uint64_t hash) {
 }
 
 /* The slot that holds the text, or the free one where it belongs. */
-static struct slot *slot_find(const struct interner *interner, struct text text, uint32_t hash_bits) {
+static struct slot *slot_find(const struct interner *interner, struct text text,
+                              uint32_t hash_bits) {
     size_t mask = ((size_t)1 << interner->slot_bits) - 1;
     for (size_t i = slot_home(interner, hash_bits);; i = (i + 1) & mask) {
         struct slot *slot = &interner->slots[i];
@@ -191,8 +196,8 @@ static const uint8_t *write_record(struct chunk *chunk, struct text text) {
     return record;
 }
 
-enum status interner_add_hashed(struct interner *interner, struct text text, uint64_t hash, uint32_t *id,
-                                bool *is_new) {
+enum status interner_add_hashed(struct interner *interner, struct text text, uint64_t hash,
+                                uint32_t *id, bool *is_new) {
     uint32_t hash_bits = hash_bits_of(hash);
     struct slot *slot = slot_find(interner, text, hash_bits);
     *is_new = slot->id_plus_one == 0;
@@ -200,7 +205,8 @@ enum status interner_add_hashed(struct interner *interner, struct text text, uin
         *id = slot->id_plus_one - 1;
         return STATUS_OK;
     }
-    uint32_t count = atomic_load_explicit(&interner->count, memory_order_relaxed), bits = interner->slot_bits;
+    uint32_t count = atomic_load_explicit(&interner->count, memory_order_relaxed),
+             bits = interner->slot_bits;
     enum status status = make_room(interner, text, count);
     if (status) return status;
     if (interner->slot_bits != bits) slot = slot_find(interner, text, hash_bits);
@@ -215,7 +221,8 @@ enum status interner_add(struct interner *interner, struct text text, uint32_t *
     return interner_add_hashed(interner, text, hash_text(text, 0), id, is_new);
 }
 
-/* Knuth 6.4, algorithm R: moves later entries of the same run back, so that no search stops early at the hole. */
+/* Knuth 6.4, algorithm R: moves later entries of the same run back, so that no search stops early
+ * at the hole. */
 static void slot_remove(struct interner *interner, struct slot *slot) {
     size_t mask = ((size_t)1 << interner->slot_bits) - 1;
     size_t hole = (size_t)(slot - interner->slots);

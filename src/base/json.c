@@ -8,9 +8,9 @@
 
 /* simdjson's tape: one word a value, its type in the top byte (simdjson, doc/tape.md).
  *
- *   '{' '['  low 32 bits: index behind the matching end     '"'      offset of: uint32 length, bytes, 0
- *   'l' 'u' 'd'  the number is the next word                't' 'f' 'n'
- * Members are a '"' word and then the value. Word 0 is the root's; the document begins at word 1. */
+ *   '{' '['  low 32 bits: index behind the matching end     '"'      offset of: uint32 length,
+ * bytes, 0 'l' 'u' 'd'  the number is the next word                't' 'f' 'n' Members are a '"'
+ * word and then the value. Word 0 is the root's; the document begins at word 1. */
 struct json_parser {
     struct json_document document; /* first: a node's `document` points here */
     struct json_shim *shim;
@@ -62,20 +62,25 @@ static enum status reserve(struct json_parser *parser, size_t length) {
     return STATUS_OK;
 }
 
-enum status json_parse(struct json_parser *parser, struct text bytes, struct json_node *root, struct error *error) {
+enum status json_parse(struct json_parser *parser, struct text bytes, struct json_node *root,
+                       struct error *error) {
     if (bytes.length > parser->bytes_max) {
-        return error_set(error, STATUS_LIMIT, "the JSON document has %u bytes, the limit is %zu", bytes.length,
-                         parser->bytes_max);
+        return error_set(error, STATUS_LIMIT, "the JSON document has %u bytes, the limit is %zu",
+                         bytes.length, parser->bytes_max);
     }
-    if (reserve(parser, bytes.length)) return error_set(error, STATUS_NO_MEMORY, "no memory to read the JSON document");
+    if (reserve(parser, bytes.length))
+        return error_set(error, STATUS_NO_MEMORY, "no memory to read the JSON document");
     if (bytes.length) memcpy(parser->bytes, bytes.at, bytes.length);
     memset(parser->bytes + bytes.length, 0, json_shim_padding());
     const char *message = "";
-    switch (json_shim_parse(parser->shim, parser->bytes, bytes.length, &parser->document, &message)) {
+    switch (
+        json_shim_parse(parser->shim, parser->bytes, bytes.length, &parser->document, &message)) {
     case JSON_SHIM_OK: break;
-    case JSON_SHIM_NO_MEMORY: return error_set(error, STATUS_NO_MEMORY, "no memory to read the JSON document");
+    case JSON_SHIM_NO_MEMORY:
+        return error_set(error, STATUS_NO_MEMORY, "no memory to read the JSON document");
     case JSON_SHIM_TOO_DEEP:
-        return error_set(error, STATUS_LIMIT, "the JSON document is nested too deeply, the limit is %d", JSON_DEPTH_MAX);
+        return error_set(error, STATUS_LIMIT,
+                         "the JSON document is nested too deeply, the limit is %d", JSON_DEPTH_MAX);
     case JSON_SHIM_INVALID:
     default: return error_set(error, STATUS_INVALID, "not valid JSON: %s", message);
     }
@@ -153,7 +158,8 @@ struct json_iterator json_begin(struct json_node node) {
 
 bool json_next(struct json_iterator *iterator) {
     if (iterator->next >= iterator->end) return false;
-    if (iterator->is_object) iterator->key = json_text((struct json_node){iterator->document, iterator->next++});
+    if (iterator->is_object)
+        iterator->key = json_text((struct json_node){iterator->document, iterator->next++});
     iterator->node = (struct json_node){iterator->document, iterator->next};
     iterator->next = index_behind(iterator->node);
     return true;

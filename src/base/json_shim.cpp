@@ -21,7 +21,8 @@ void json_shim_destroy(struct json_shim *shim) {
 
 enum json_shim_result json_shim_reserve(struct json_shim *shim, size_t document_bytes) {
     simdjson::dom::parser &parser = shim->parser;
-    if (parser.doc.capacity() < document_bytes && parser.doc.allocate(document_bytes)) return JSON_SHIM_NO_MEMORY;
+    if (parser.doc.capacity() < document_bytes && parser.doc.allocate(document_bytes))
+        return JSON_SHIM_NO_MEMORY;
     if (parser.capacity() >= document_bytes) return JSON_SHIM_OK;
     return parser.allocate(document_bytes, shim->depth_max) ? JSON_SHIM_NO_MEMORY : JSON_SHIM_OK;
 }

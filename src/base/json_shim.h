@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/json_shim.h -- the few lines of C++ that simdjson needs; included by json.c and json_shim.cpp alone.
+/* base/json_shim.h -- the few lines of C++ that simdjson needs; included by json.c and
+ * json_shim.cpp alone.
  *
- * The shim parses and hands out simdjson's tape, a documented array of 64-bit words; json.c walks it in plain C. */
+ * The shim parses and hands out simdjson's tape, a documented array of 64-bit words; json.c walks
+ * it in plain C. */
 #ifndef BASE_JSON_SHIM_H
 #define BASE_JSON_SHIM_H
 

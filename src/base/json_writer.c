@@ -19,7 +19,8 @@ static void new_line(struct json_writer *writer) {
     for (uint32_t i = 0; i < writer->depth; i++) put(writer, TEXT("  "));
 }
 
-/* What stands before a key or an item: nothing behind a key, else a comma where needed and the line's indent. */
+/* What stands before a key or an item: nothing behind a key, else a comma where needed and the
+ * line's indent. */
 static void separate(struct json_writer *writer) {
     if (writer->after_key) {
         writer->after_key = false;
@@ -67,9 +68,7 @@ static void put_escape(struct json_writer *writer, unsigned char c) {
     case '\n': put(writer, TEXT("\\n")); return;
     case '\r': put(writer, TEXT("\\r")); return;
     case '\t': put(writer, TEXT("\\t")); return;
-    default:
-        snprintf(escape, sizeof(escape), "\\u%04x", c);
-        put(writer, (struct text){escape, 6});
+    default: snprintf(escape, sizeof(escape), "\\u%04x", c); put(writer, (struct text){escape, 6});
     }
 }
 
@@ -79,14 +78,17 @@ static void put_quoted(struct json_writer *writer, struct text text) {
     uint32_t start = 0, i = 0;
     while (i < text.length) {
         unsigned char c = (unsigned char)text.at[i];
-        uint32_t length = c < 0x80 ? 1 : text_utf8_length((struct text){text.at + i, text.length - i});
+        uint32_t length =
+            c < 0x80 ? 1 : text_utf8_length((struct text){text.at + i, text.length - i});
         if (length > 0 && c >= 0x20 && c != '"' && c != '\\') {
             i += length;
             continue;
         }
         put(writer, (struct text){text.at + start, i - start});
-        if (length == 0) put(writer, TEXT("\xEF\xBF\xBD"));
-        else put_escape(writer, c);
+        if (length == 0)
+            put(writer, TEXT("\xEF\xBF\xBD"));
+        else
+            put_escape(writer, c);
         start = ++i;
     }
     put(writer, (struct text){text.at + start, i - start});
@@ -135,7 +137,9 @@ void json_write_number(struct json_writer *writer, double number) {
     for (int precision = 15; precision <= 17; precision++) {
         length = snprintf(digits, sizeof(digits), "%.*g", precision, number);
         double back;
-        if (text_to_double((struct text){digits, (uint32_t)length}, &back) == STATUS_OK && back == number) break;
+        if (text_to_double((struct text){digits, (uint32_t)length}, &back) == STATUS_OK &&
+            back == number)
+            break;
     }
     put_value(writer, (struct text){digits, (uint32_t)length});
 }

@@ -33,7 +33,8 @@ void *memory_alloc(size_t bytes) {
 
 void *memory_calloc(size_t count, size_t bytes) {
     size_t total;
-    if (!allowed() || __builtin_mul_overflow(count, bytes, &total) || total > PTRDIFF_MAX) return NULL;
+    if (!allowed() || __builtin_mul_overflow(count, bytes, &total) || total > PTRDIFF_MAX)
+        return NULL;
     return calloc(1, total ? total : 1);
 }
 
@@ -56,7 +57,8 @@ static void *map_zeroed(size_t bytes) {
     return at == MAP_FAILED ? NULL : at;
 }
 
-/* The kernel only gives huge pages to aligned ranges: map one huge page too much and cut both ends off. */
+/* The kernel only gives huge pages to aligned ranges: map one huge page too much and cut both ends
+ * off. */
 static void *map_aligned(size_t bytes) {
     char *at = map_zeroed(bytes + HUGE_PAGE_BYTES);
     if (!at) return NULL;

@@ -49,7 +49,8 @@ double random_unit(struct random *random) {
     return (double)(random_u64(random) >> 11) * 0x1p-53;
 }
 
-/* Marsaglia's polar method; the second value is dropped, so that the state is the four words alone. */
+/* Marsaglia's polar method; the second value is dropped, so that the state is the four words alone.
+ */
 double random_normal(struct random *random) {
     double x, y, square;
     do {
@@ -71,7 +72,8 @@ static uint32_t poisson_small(struct random *random, double mean) {
     return count;
 }
 
-/* Hörmann, "The transformed rejection method for generating Poisson random variables" (1993), PTRS. */
+/* Hörmann, "The transformed rejection method for generating Poisson random variables" (1993), PTRS.
+ */
 static uint32_t poisson_large(struct random *random, double mean) {
     double log_mean = log(mean), b = 0.931 + 2.53 * sqrt(mean), a = -0.059 + 0.02483 * b;
     double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), v_r = 0.9277 - 3.6224 / (b - 2);

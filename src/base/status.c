@@ -30,7 +30,8 @@ const char *status_name(enum status status) {
 /* A sentence cut in the middle of a UTF-8 character would make the line that quotes it invalid. */
 static void drop_partial_character(char *text, size_t length) {
     size_t back = 0;
-    while (back < 3 && back < length && ((unsigned char)text[length - 1 - back] & 0xC0) == 0x80) back++;
+    while (back < 3 && back < length && ((unsigned char)text[length - 1 - back] & 0xC0) == 0x80)
+        back++;
     if (back == length) return;
     unsigned char lead = (unsigned char)text[length - 1 - back];
     size_t want = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
@@ -86,7 +87,8 @@ enum status error_set_errno(struct error *error, int error_number, const char *f
     if (written >= 0 && written < ERROR_TEXT_MAX) {
         char reason[128];
         const char *why = strerror_r(error_number, reason, sizeof(reason));
-        int more = snprintf(error->text + written, sizeof(error->text) - (size_t)written, ": %s", why);
+        int more =
+            snprintf(error->text + written, sizeof(error->text) - (size_t)written, ": %s", why);
         written = more < 0 ? more : written + more;
     }
     finish(error, written);

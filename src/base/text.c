@@ -30,7 +30,8 @@ bool text_equal_ignoring_case(struct text a, struct text b) {
 }
 
 bool text_starts_with(struct text text, struct text prefix) {
-    return text.length >= prefix.length && text_equal((struct text){text.at, prefix.length}, prefix);
+    return text.length >= prefix.length &&
+           text_equal((struct text){text.at, prefix.length}, prefix);
 }
 
 bool text_ends_with(struct text text, struct text suffix) {
@@ -58,7 +59,8 @@ struct text text_trim(struct text text) {
     return text;
 }
 
-/* Length of the character that starts here, 0 where it is none: Unicode 15, table 3-7 (no surrogates, no overlong forms). */
+/* Length of the character that starts here, 0 where it is none: Unicode 15, table 3-7 (no
+ * surrogates, no overlong forms). */
 static uint32_t utf8_character(const unsigned char *s, uint32_t left) {
     unsigned char lead = s[0], low = 0x80, high = 0xBF;
     uint32_t length;
@@ -154,10 +156,10 @@ enum status text_to_int64(struct text text, int64_t *value) {
 }
 
 struct decimal {
-    uint64_t digits;   /* without the point; exact where !long_form */
-    int32_t exponent;  /* value = digits * 10^exponent */
+    uint64_t digits;  /* without the point; exact where !long_form */
+    int32_t exponent; /* value = digits * 10^exponent */
     bool negative;
-    bool long_form;    /* more digits than the fast path can hold */
+    bool long_form; /* more digits than the fast path can hold */
 };
 
 static bool is_digit(char c) {
@@ -222,7 +224,8 @@ enum status text_to_double(struct text text, double *value) {
     struct decimal decimal;
     if (!decimal_scan(text, &decimal)) return STATUS_INVALID;
     /* Clinger (1990): both factors are exact doubles, so one rounding gives the nearest double. */
-    if (decimal.long_form || decimal.exponent < -22 || decimal.exponent > 22) return double_slow(text, value);
+    if (decimal.long_form || decimal.exponent < -22 || decimal.exponent > 22)
+        return double_slow(text, value);
     double magnitude = (double)decimal.digits;
     magnitude = decimal.exponent < 0 ? magnitude / powers[-decimal.exponent]
                                      : magnitude * powers[decimal.exponent];
@@ -235,15 +238,17 @@ static void strip_common_ends(struct text *a, struct text *b) {
         a->at++, b->at++;
         a->length--, b->length--;
     }
-    while (a->length && b->length && a->at[a->length - 1] == b->at[b->length - 1]) a->length--, b->length--;
+    while (a->length && b->length && a->at[a->length - 1] == b->at[b->length - 1])
+        a->length--, b->length--;
 }
 
-/* Only cells with |i - j| <= limit can matter; a row keeps that band, cell (i, j) at column j - i + limit:
+/* Only cells with |i - j| <= limit can matter; a row keeps that band, cell (i, j) at column j - i +
+ * limit:
  *
  *        two above (i-2, j-2)  column k       transposition
  *   row i-1:   (i-1, j-1)      column k       replacement
  *              (i-1, j)        column k + 1   deletion
- *   row i:     (i,   j-1)      column k - 1   insertion                                                    */
+ *   row i:     (i,   j-1)      column k - 1   insertion */
 uint32_t text_distance(struct text a, struct text b, uint32_t limit) {
     assert(limit <= TEXT_DISTANCE_LIMIT_MAX);
     strip_common_ends(&a, &b);
@@ -270,7 +275,8 @@ uint32_t text_distance(struct text a, struct text b, uint32_t limit) {
                 uint32_t replace = above[k] + (a.at[i - 1] != b.at[j - 1]);
                 if (replace < cost) cost = replace;
             }
-            bool swapped = i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1];
+            bool swapped =
+                i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1];
             if (swapped && two_above[k] + 1 < cost) cost = two_above[k] + 1;
             row[k] = cost < far ? cost : far;
             if (row[k] < best) best = row[k];

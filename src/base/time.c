@@ -5,15 +5,16 @@
 #include <stdio.h>
 #include <time.h>
 
-#define YEAR_MIN 1678
-#define YEAR_MAX 2261
+#define YEAR_MIN        1678
+#define YEAR_MAX        2261
 #define DURATION_MS_MAX (36525 * TIME_DAY_MS)
 
 static int64_t divide_down(int64_t a, int64_t b) {
     return a / b - (a % b < 0);
 }
 
-/* Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years start in March, so that the leap day comes last. */
+/* Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years start in March, so that the
+ * leap day comes last. */
 static int64_t days_from_date(int64_t year, int32_t month, int32_t day) {
     year -= month <= 2;
     int64_t era = divide_down(year, 400), year_of_era = year - era * 400;
@@ -23,15 +24,17 @@ static int64_t days_from_date(int64_t year, int32_t month, int32_t day) {
 }
 
 int64_t time_from_civil(const struct civil *civil) {
-    return days_from_date(civil->year, civil->month, civil->day) * TIME_DAY_MS + civil->hour * TIME_HOUR_MS +
-           civil->minute * TIME_MINUTE_MS + civil->second * TIME_SECOND_MS + civil->millisecond;
+    return days_from_date(civil->year, civil->month, civil->day) * TIME_DAY_MS +
+           civil->hour * TIME_HOUR_MS + civil->minute * TIME_MINUTE_MS +
+           civil->second * TIME_SECOND_MS + civil->millisecond;
 }
 
 void time_to_civil(int64_t time_ms, struct civil *civil) {
     int64_t days = divide_down(time_ms, TIME_DAY_MS), rest = time_ms - days * TIME_DAY_MS;
     days += 719468;
     int64_t era = divide_down(days, 146097), day_of_era = days - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month = (5 * day_of_year + 2) / 153;
     civil->day = (int32_t)(day_of_year - (153 * month + 2) / 5 + 1);
@@ -43,7 +46,8 @@ void time_to_civil(int64_t time_ms, struct civil *civil) {
     civil->millisecond = (int32_t)(rest % 1000);
 }
 
-/* A day to either side is beyond any offset and (but for a handful of historic decrees) beyond one change. */
+/* A day to either side is beyond any offset and (but for a handful of historic decrees) beyond one
+ * change. */
 int64_t time_from_local(const struct civil *civil, const struct time_zone *zone) {
     int64_t local_ms = time_from_civil(civil);
     if (!zone) return local_ms;
@@ -86,8 +90,9 @@ static int32_t days_in_month(int32_t year, int32_t month) {
 }
 
 static bool take_date(struct scan *scan, struct civil *civil) {
-    return take_digits(scan, 4, &civil->year) && take(scan, '-') && take_digits(scan, 2, &civil->month) &&
-           take(scan, '-') && take_digits(scan, 2, &civil->day) && civil->month >= 1 && civil->month <= 12 &&
+    return take_digits(scan, 4, &civil->year) && take(scan, '-') &&
+           take_digits(scan, 2, &civil->month) && take(scan, '-') &&
+           take_digits(scan, 2, &civil->day) && civil->month >= 1 && civil->month <= 12 &&
            civil->day >= 1 && civil->day <= days_in_month(civil->year, civil->month);
 }
 
@@ -102,7 +107,9 @@ static bool take_fraction(struct scan *scan, int32_t *millisecond) {
 }
 
 static bool take_clock(struct scan *scan, struct civil *civil) {
-    if (!take_digits(scan, 2, &civil->hour) || !take(scan, ':') || !take_digits(scan, 2, &civil->minute)) return false;
+    if (!take_digits(scan, 2, &civil->hour) || !take(scan, ':') ||
+        !take_digits(scan, 2, &civil->minute))
+        return false;
     if (take(scan, ':')) {
         if (!take_digits(scan, 2, &civil->second)) return false;
         if (take(scan, '.') && !take_fraction(scan, &civil->millisecond)) return false;
@@ -146,11 +153,13 @@ static bool all_digits(struct text text) {
 }
 
 enum status time_parse(struct text text, const struct time_zone *zone, int64_t *time_ms) {
-    if ((text.length == 10 || text.length == 13) && all_digits(text)) return parse_integer(text, time_ms);
+    if ((text.length == 10 || text.length == 13) && all_digits(text))
+        return parse_integer(text, time_ms);
     if (text.length < 10) return STATUS_INVALID;
     struct scan scan = {text.at, text.at + text.length};
     struct civil civil = {0};
-    if (!take_date(&scan, &civil) || civil.year < YEAR_MIN || civil.year > YEAR_MAX) return STATUS_INVALID;
+    if (!take_date(&scan, &civil) || civil.year < YEAR_MIN || civil.year > YEAR_MAX)
+        return STATUS_INVALID;
     if (scan.at < scan.end) {
         if (!take(&scan, 'T') && !take(&scan, ' ') && !take(&scan, 't')) return STATUS_INVALID;
         if (!take_clock(&scan, &civil)) return STATUS_INVALID;
@@ -177,8 +186,8 @@ size_t time_format(int64_t time_ms, char out[32]) {
     if (time_ms == TIME_NEVER) return written(snprintf(out, 32, "never"));
     struct civil civil;
     time_to_civil(time_ms, &civil);
-    int length = snprintf(out, 32, "%04d-%02d-%02dT%02d:%02d:%02d", civil.year, civil.month, civil.day, civil.hour,
-                          civil.minute, civil.second);
+    int length = snprintf(out, 32, "%04d-%02d-%02dT%02d:%02d:%02d", civil.year, civil.month,
+                          civil.day, civil.hour, civil.minute, civil.second);
     size_t at = written(length);
     if (civil.millisecond) at += written(snprintf(out + at, 32 - at, ".%03d", civil.millisecond));
     return at + written(snprintf(out + at, 32 - at, "Z"));
@@ -192,7 +201,7 @@ static const struct duration_unit units[] = {
     {{"d", 1}, TIME_DAY_MS},    {{"h", 1}, TIME_HOUR_MS}, {{"m", 1}, TIME_MINUTE_MS},
     {{"s", 1}, TIME_SECOND_MS}, {{"ms", 2}, 1},           {{"w", 1}, 7 * TIME_DAY_MS},
 };
-#define UNIT_COUNT (sizeof(units) / sizeof(units[0]))
+#define UNIT_COUNT         (sizeof(units) / sizeof(units[0]))
 #define UNIT_WRITTEN_COUNT (UNIT_COUNT - 1) /* weeks are read and never written: 30d, not 4w2d */
 
 static int64_t unit_ms(struct text name) {
@@ -233,7 +242,8 @@ size_t duration_format(int64_t duration_ms, char out[32]) {
         uint64_t ms = (uint64_t)units[i].ms, count = left / ms;
         if (count == 0) continue;
         left -= count * ms;
-        at += written(snprintf(out + at, 32 - at, "%llu%s", (unsigned long long)count, units[i].name.at));
+        at += written(
+            snprintf(out + at, 32 - at, "%llu%s", (unsigned long long)count, units[i].name.at));
     }
     return at;
 }

@@ -6,7 +6,7 @@
 #include "base/time.h"
 
 #define ZONE_FILE_BYTES_MAX ((size_t)1 << 20)
-#define ZONE_NAME_MAX 128
+#define ZONE_NAME_MAX       128
 
 /* One change of the POSIX footer: "M3.2.0/2" (month, week, day), "J60" or "59". */
 enum rule_kind { RULE_MONTH_WEEK_DAY, RULE_JULIAN_NO_LEAP, RULE_DAY_OF_YEAR };
@@ -22,9 +22,9 @@ struct footer {
 };
 struct time_zone {
     uint32_t count;
-    int32_t first_offset_s;  /* before the first change */
-    int64_t *at_s;           /* changes, ascending */
-    int32_t *offset_s;       /* from that change on */
+    int32_t first_offset_s; /* before the first change */
+    int64_t *at_s;          /* changes, ascending */
+    int32_t *offset_s;      /* from that change on */
     bool has_footer;
     struct footer footer;
 };
@@ -80,8 +80,9 @@ static bool take_rule(struct scan *scan, struct rule *rule) {
     *rule = (struct rule){.time_s = 2 * 3600};
     if (take(scan, 'M')) {
         rule->kind = RULE_MONTH_WEEK_DAY;
-        if (!take_number(scan, 12, &rule->month) || !take(scan, '.') || !take_number(scan, 5, &rule->week) ||
-            !take(scan, '.') || !take_number(scan, 6, &rule->day) || rule->month < 1 || rule->week < 1) {
+        if (!take_number(scan, 12, &rule->month) || !take(scan, '.') ||
+            !take_number(scan, 5, &rule->week) || !take(scan, '.') ||
+            !take_number(scan, 6, &rule->day) || rule->month < 1 || rule->week < 1) {
             return false;
         }
     } else {
@@ -129,7 +130,8 @@ static int64_t rule_local_s(const struct rule *rule, int32_t year) {
         return midnight_s(year, 1, 1) + day * day_s + rule->time_s;
     }
     int64_t first_s = midnight_s(year, rule->month, 1);
-    int64_t weekday = ((first_s / day_s - (first_s % day_s < 0)) % 7 + 11) % 7; /* 1970-01-01 was a Thursday (4) */
+    int64_t weekday = ((first_s / day_s - (first_s % day_s < 0)) % 7 + 11) %
+                      7; /* 1970-01-01 was a Thursday (4) */
     int32_t day = (int32_t)((rule->day - weekday + 7) % 7) + 7 * (rule->week - 1);
     int32_t length = month_days[rule->month - 1] + (rule->month == 2 && is_leap(year));
     while (day >= length) day -= 7;
@@ -142,7 +144,8 @@ static int32_t footer_offset_s(const struct footer *footer, int64_t time_s) {
     time_to_civil((time_s + footer->standard_s) * TIME_SECOND_MS, &civil);
     int64_t start_s = rule_local_s(&footer->start, civil.year) - footer->standard_s;
     int64_t end_s = rule_local_s(&footer->end, civil.year) - footer->summer_s;
-    bool summer = start_s < end_s ? time_s >= start_s && time_s < end_s : time_s >= start_s || time_s < end_s;
+    bool summer =
+        start_s < end_s ? time_s >= start_s && time_s < end_s : time_s >= start_s || time_s < end_s;
     return summer ? footer->summer_s : footer->standard_s;
 }
 
@@ -152,14 +155,17 @@ int32_t time_zone_offset_s(const struct time_zone *zone, int64_t time_ms) {
     uint32_t low = 0, high = zone->count; /* changes at or before time_s */
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (zone->at_s[middle] <= time_s) low = middle + 1;
-        else high = middle;
+        if (zone->at_s[middle] <= time_s)
+            low = middle + 1;
+        else
+            high = middle;
     }
     if (low == zone->count && zone->has_footer) return footer_offset_s(&zone->footer, time_s);
     return low == 0 ? zone->first_offset_s : zone->offset_s[low - 1];
 }
 
-/* ---- the file, RFC 9636 section 3: a 32-bit block, skipped, then a 64-bit one, then the footer ---- */
+/* ---- the file, RFC 9636 section 3: a 32-bit block, skipped, then a 64-bit one, then the footer
+ * ---- */
 
 struct counts {
     uint32_t is_ut, is_standard, leap, time, type, character;
@@ -188,7 +194,8 @@ static size_t block_bytes(const struct counts *counts, size_t time_bytes) {
            counts->leap * (time_bytes + 4) + counts->is_standard + counts->is_ut;
 }
 
-static bool read_changes(struct time_zone *zone, const uint8_t *block, const struct counts *counts) {
+static bool read_changes(struct time_zone *zone, const uint8_t *block,
+                         const struct counts *counts) {
     const uint8_t *types = block + counts->time * 8u, *offsets = types + counts->time;
     zone->first_offset_s = (int32_t)big_endian(offsets, 4);
     for (uint32_t i = 0; i < counts->time; i++) {
@@ -205,7 +212,8 @@ static enum status read_zone(struct time_zone *zone, const uint8_t *bytes, size_
     struct counts first, counts;
     if (!read_header(bytes, length, &first)) return STATUS_INVALID;
     size_t second = HEADER_BYTES + block_bytes(&first, 4);
-    if (second > length || !read_header(bytes + second, length - second, &counts)) return STATUS_INVALID;
+    if (second > length || !read_header(bytes + second, length - second, &counts))
+        return STATUS_INVALID;
     size_t start = second + HEADER_BYTES, end = start + block_bytes(&counts, 8);
     if (end > length) return STATUS_INVALID;
     zone->at_s = memory_alloc(counts.time * sizeof(*zone->at_s));
@@ -217,7 +225,8 @@ static enum status read_zone(struct time_zone *zone, const uint8_t *bytes, size_
     const char *newline = memchr(footer + 1, '\n', (size_t)(limit - footer - 1));
     if (!newline) return STATUS_INVALID;
     zone->has_footer = newline > footer + 1;
-    if (zone->has_footer && !footer_parse((struct scan){footer + 1, newline}, &zone->footer)) return STATUS_INVALID;
+    if (zone->has_footer && !footer_parse((struct scan){footer + 1, newline}, &zone->footer))
+        return STATUS_INVALID;
     return STATUS_OK;
 }
 
@@ -231,7 +240,8 @@ static bool name_is_safe(struct text name) {
     return true;
 }
 
-static enum status read_file(const char *path, uint8_t *bytes, size_t *length, struct error *error) {
+static enum status read_file(const char *path, uint8_t *bytes, size_t *length,
+                             struct error *error) {
     FILE *file = fopen(path, "rbe");
     if (!file) return error_set_errno(error, errno, "cannot read the time zone file %s", path);
     *length = fread(bytes, 1, ZONE_FILE_BYTES_MAX, file);
@@ -243,33 +253,45 @@ static enum status read_file(const char *path, uint8_t *bytes, size_t *length, s
 
 static enum status load(struct time_zone *zone, const char *path, struct error *error) {
     uint8_t *bytes = memory_alloc(ZONE_FILE_BYTES_MAX);
-    if (!bytes) return error_set(error, STATUS_NO_MEMORY, "no memory to read the time zone file %s", path);
+    if (!bytes)
+        return error_set(error, STATUS_NO_MEMORY, "no memory to read the time zone file %s", path);
     size_t length = 0;
     enum status status = read_file(path, bytes, &length, error);
     if (status == STATUS_OK) {
         status = read_zone(zone, bytes, length);
-        if (status == STATUS_INVALID) error_set(error, status, "%s is no time zone file that can be read", path);
-        if (status == STATUS_NO_MEMORY) error_set(error, status, "no memory for the time zone of %s", path);
+        if (status == STATUS_INVALID)
+            error_set(error, status, "%s is no time zone file that can be read", path);
+        if (status == STATUS_NO_MEMORY)
+            error_set(error, status, "no memory for the time zone of %s", path);
     }
     memory_free(bytes);
     return status;
 }
 
-enum status time_zone_create(struct time_zone **out, struct text name, const char *directory, struct error *error) {
+enum status time_zone_create(struct time_zone **out, struct text name, const char *directory,
+                             struct error *error) {
     if (!name_is_safe(name)) {
-        return error_set(error, STATUS_INVALID, "\"%.*s\" is no time zone; write a name such as \"Europe/Vienna\" or \"UTC\"",
-                         (int)(name.length < ZONE_NAME_MAX ? name.length : ZONE_NAME_MAX), name.at);
+        return error_set(
+            error, STATUS_INVALID,
+            "\"%.*s\" is no time zone; write a name such as \"Europe/Vienna\" or \"UTC\"",
+            (int)(name.length < ZONE_NAME_MAX ? name.length : ZONE_NAME_MAX), name.at);
     }
     char path[1024];
-    int length = snprintf(path, sizeof(path), "%s/%.*s", directory ? directory : "/usr/share/zoneinfo", TEXT_ARG(name));
+    int length = snprintf(path, sizeof(path), "%s/%.*s",
+                          directory ? directory : "/usr/share/zoneinfo", TEXT_ARG(name));
     if (length < 0 || (size_t)length >= sizeof(path)) {
-        return error_set(error, STATUS_LIMIT, "the path of the time zone \"%.*s\" is too long", TEXT_ARG(name));
+        return error_set(error, STATUS_LIMIT, "the path of the time zone \"%.*s\" is too long",
+                         TEXT_ARG(name));
     }
     struct time_zone *zone = memory_calloc(1, sizeof(*zone));
-    if (!zone) return error_set(error, STATUS_NO_MEMORY, "no memory for the time zone \"%.*s\"", TEXT_ARG(name));
+    if (!zone)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for the time zone \"%.*s\"",
+                         TEXT_ARG(name));
     enum status status = load(zone, path, error);
     if (status == STATUS_NOT_FOUND) {
-        error_set(error, status, "there is no time zone \"%.*s\" (no file %s); names are those of tzdata, such as \"Europe/Vienna\"",
+        error_set(error, status,
+                  "there is no time zone \"%.*s\" (no file %s); names are those of tzdata, such as "
+                  "\"Europe/Vienna\"",
                   TEXT_ARG(name), path);
     }
     if (status) {

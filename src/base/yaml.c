@@ -19,7 +19,8 @@ struct reader {
     uint32_t depth;
 };
 
-static enum status fail_at(struct reader *reader, enum status status, size_t line, size_t column, const char *what) {
+static enum status fail_at(struct reader *reader, enum status status, size_t line, size_t column,
+                           const char *what) {
     return error_set(reader->error, status, "%s:%zu:%zu: %s", reader->file, line, column, what);
 }
 
@@ -29,17 +30,20 @@ static enum status fail(struct reader *reader, enum status status, const char *w
 }
 
 static enum status no_memory(struct reader *reader) {
-    return error_set(reader->error, STATUS_NO_MEMORY, "%s: no memory to read the file", reader->file);
+    return error_set(reader->error, STATUS_NO_MEMORY, "%s: no memory to read the file",
+                     reader->file);
 }
 
 static enum status syntax_error(struct reader *reader) {
     const yaml_parser_t *parser = &reader->parser;
     if (parser->error == YAML_MEMORY_ERROR) return no_memory(reader);
     if (parser->error == YAML_READER_ERROR) {
-        return error_set(reader->error, STATUS_INVALID, "%s: %s at byte %zu; the file must be UTF-8 text", reader->file,
+        return error_set(reader->error, STATUS_INVALID,
+                         "%s: %s at byte %zu; the file must be UTF-8 text", reader->file,
                          parser->problem, parser->problem_offset);
     }
-    return error_set(reader->error, STATUS_INVALID, "%s:%zu:%zu: %s%s%s; check the indentation, the colons and the quotes",
+    return error_set(reader->error, STATUS_INVALID,
+                     "%s:%zu:%zu: %s%s%s; check the indentation, the colons and the quotes",
                      reader->file, parser->problem_mark.line + 1, parser->problem_mark.column + 1,
                      parser->context ? parser->context : "", parser->context ? ", " : "",
                      parser->problem ? parser->problem : "not YAML");
@@ -52,7 +56,8 @@ static enum status next_event(struct reader *reader) {
 }
 
 static enum status node_create(struct reader *reader, enum yaml_type type, struct yaml_node **out) {
-    if (reader->node_count++ >= YAML_NODES_MAX) return fail(reader, STATUS_LIMIT, "the file has more than 200000 values");
+    if (reader->node_count++ >= YAML_NODES_MAX)
+        return fail(reader, STATUS_LIMIT, "the file has more than 200000 values");
     struct yaml_node *node = arena_calloc(reader->arena, 1, sizeof(*node));
     if (!node) return no_memory(reader);
     node->type = type;
@@ -64,8 +69,8 @@ static enum status node_create(struct reader *reader, enum yaml_type type, struc
 
 static enum status push(struct reader *reader, struct yaml_node *node) {
     void *items = reader->waiting;
-    enum status status =
-        memory_grow(&items, &reader->waiting_capacity, reader->waiting_count + 1, sizeof(struct yaml_node *));
+    enum status status = memory_grow(&items, &reader->waiting_capacity, reader->waiting_count + 1,
+                                     sizeof(struct yaml_node *));
     reader->waiting = items;
     if (status) return no_memory(reader);
     reader->waiting[reader->waiting_count++] = node;
@@ -73,20 +78,24 @@ static enum status push(struct reader *reader, struct yaml_node *node) {
 }
 
 /* Moves every `step`-th of the nodes that wait from `first` on into the arena. */
-static struct yaml_node **collect(struct reader *reader, size_t first, size_t step, uint32_t count) {
+static struct yaml_node **collect(struct reader *reader, size_t first, size_t step,
+                                  uint32_t count) {
     struct yaml_node **nodes = arena_calloc(reader->arena, count, sizeof(struct yaml_node *));
     for (uint32_t i = 0; nodes && i < count; i++) nodes[i] = reader->waiting[first + i * step];
     return nodes;
 }
 
 static enum status read_scalar(struct reader *reader, struct yaml_node **out) {
-    if (reader->event.data.scalar.anchor) return fail(reader, STATUS_INVALID, "anchors (&name) are not allowed; write the value out");
-    if (reader->event.data.scalar.tag) return fail(reader, STATUS_INVALID, "tags (!name) are not allowed; leave it out");
+    if (reader->event.data.scalar.anchor)
+        return fail(reader, STATUS_INVALID, "anchors (&name) are not allowed; write the value out");
+    if (reader->event.data.scalar.tag)
+        return fail(reader, STATUS_INVALID, "tags (!name) are not allowed; leave it out");
     enum status status = node_create(reader, YAML_SCALAR, out);
     if (status) return status;
     (*out)->quoted = reader->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     if (reader->event.data.scalar.length > UINT32_MAX - 1) return no_memory(reader);
-    struct text text = {(const char *)reader->event.data.scalar.value, (uint32_t)reader->event.data.scalar.length};
+    struct text text = {(const char *)reader->event.data.scalar.value,
+                        (uint32_t)reader->event.data.scalar.length};
     (*out)->text = arena_text(reader->arena, text);
     return (*out)->text.at ? STATUS_OK : no_memory(reader);
 }
@@ -114,24 +123,29 @@ static int compare_keys(const void *a, const void *b) {
     const struct yaml_node *x = *(struct yaml_node *const *)a, *y = *(struct yaml_node *const *)b;
     int order = text_compare(x->text, y->text);
     if (order) return order;
-    return x->line != y->line ? (x->line < y->line ? -1 : 1) : (x->column > y->column) - (x->column < y->column);
+    return x->line != y->line ? (x->line < y->line ? -1 : 1)
+                              : (x->column > y->column) - (x->column < y->column);
 }
 
-/* Sorted, equal keys stand side by side; the waiting list of keys is free to be reordered by then. */
+/* Sorted, equal keys stand side by side; the waiting list of keys is free to be reordered by then.
+ */
 static enum status check_unique(struct reader *reader, struct yaml_node **keys, uint32_t count) {
     if (count < 2) return STATUS_OK;
     qsort(keys, count, sizeof(*keys), compare_keys);
     for (uint32_t i = 1; i < count; i++) {
         if (!text_equal(keys[i - 1]->text, keys[i]->text)) continue;
-        return error_set(reader->error, STATUS_INVALID, "%s:%u:%u: the key \"%.*s\" is already given in line %u; keep one",
-                         reader->file, keys[i]->line, keys[i]->column, TEXT_ARG(keys[i]->text), keys[i - 1]->line);
+        return error_set(reader->error, STATUS_INVALID,
+                         "%s:%u:%u: the key \"%.*s\" is already given in line %u; keep one",
+                         reader->file, keys[i]->line, keys[i]->column, TEXT_ARG(keys[i]->text),
+                         keys[i - 1]->line);
     }
     return STATUS_OK;
 }
 
 static enum status read_pair(struct reader *reader) {
     struct yaml_node *key, *value;
-    if (reader->event.type != YAML_SCALAR_EVENT) return fail(reader, STATUS_INVALID, "a key must be a name, not a list or a map");
+    if (reader->event.type != YAML_SCALAR_EVENT)
+        return fail(reader, STATUS_INVALID, "a key must be a name, not a list or a map");
     enum status status = read_node(reader, &key);
     if (status == STATUS_OK) status = push(reader, key);
     if (status == STATUS_OK) status = next_event(reader);
@@ -161,10 +175,13 @@ static enum status read_container(struct reader *reader, struct yaml_node **out)
     bool is_map = reader->event.type == YAML_MAPPING_START_EVENT;
     const yaml_char_t *anchor =
         is_map ? reader->event.data.mapping_start.anchor : reader->event.data.sequence_start.anchor;
-    const yaml_char_t *tag = is_map ? reader->event.data.mapping_start.tag : reader->event.data.sequence_start.tag;
-    if (anchor) return fail(reader, STATUS_INVALID, "anchors (&name) are not allowed; write the value out");
+    const yaml_char_t *tag =
+        is_map ? reader->event.data.mapping_start.tag : reader->event.data.sequence_start.tag;
+    if (anchor)
+        return fail(reader, STATUS_INVALID, "anchors (&name) are not allowed; write the value out");
     if (tag) return fail(reader, STATUS_INVALID, "tags (!name) are not allowed; leave it out");
-    if (reader->depth >= YAML_DEPTH_MAX) return fail(reader, STATUS_LIMIT, "nested more than 32 levels deep");
+    if (reader->depth >= YAML_DEPTH_MAX)
+        return fail(reader, STATUS_LIMIT, "nested more than 32 levels deep");
     enum status status = node_create(reader, is_map ? YAML_MAP : YAML_LIST, out);
     if (status) return status;
     reader->depth++;
@@ -178,7 +195,9 @@ static enum status read_node(struct reader *reader, struct yaml_node **out) {
     case YAML_SCALAR_EVENT: return read_scalar(reader, out);
     case YAML_MAPPING_START_EVENT:
     case YAML_SEQUENCE_START_EVENT: return read_container(reader, out);
-    case YAML_ALIAS_EVENT: return fail(reader, STATUS_INVALID, "aliases (*name) are not allowed; write the value out, or quote it");
+    case YAML_ALIAS_EVENT:
+        return fail(reader, STATUS_INVALID,
+                    "aliases (*name) are not allowed; write the value out, or quote it");
     default: return fail(reader, STATUS_INVALID, "a value is missing here");
     }
 }
@@ -187,22 +206,25 @@ static enum status read_document(struct reader *reader, struct yaml_node **root)
     enum status status = next_event(reader); /* stream start */
     if (status == STATUS_OK) status = next_event(reader);
     if (status) return status;
-    if (reader->event.type == YAML_STREAM_END_EVENT) return fail_at(reader, STATUS_INVALID, 1, 1, "the file is empty");
+    if (reader->event.type == YAML_STREAM_END_EVENT)
+        return fail_at(reader, STATUS_INVALID, 1, 1, "the file is empty");
     status = next_event(reader);
     if (status == STATUS_OK) status = read_node(reader, root);
     if (status == STATUS_OK) status = next_event(reader); /* document end */
     if (status == STATUS_OK) status = next_event(reader);
     if (status) return status;
-    if (reader->event.type != YAML_STREAM_END_EVENT) return fail(reader, STATUS_INVALID, "a second document (---) is not allowed");
+    if (reader->event.type != YAML_STREAM_END_EVENT)
+        return fail(reader, STATUS_INVALID, "a second document (---) is not allowed");
     return STATUS_OK;
 }
 
-enum status yaml_parse(struct arena *arena, const char *file, struct text bytes, struct yaml_node **root,
-                       struct error *error) {
+enum status yaml_parse(struct arena *arena, const char *file, struct text bytes,
+                       struct yaml_node **root, struct error *error) {
     struct reader reader = {.arena = arena, .file = file, .error = error};
     if (!yaml_parser_initialize(&reader.parser)) return no_memory(&reader);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)(bytes.at ? bytes.at : ""), bytes.length);
+    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)(bytes.at ? bytes.at : ""),
+                                 bytes.length);
     enum status status = read_document(&reader, root);
     if (reader.has_event) yaml_event_delete(&reader.event);
     yaml_parser_delete(&reader.parser);

@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     uint64_t large = 0, small = 0;
     if (write(file, bytes, length) == (ssize_t)length) {
         enum status status = drain(path, 8192, &large);
-        if (large < 1 << 20) fuzz_check(drain(path, 1000, &small) == status && (status || small == large));
+        if (large < 1 << 20)
+            fuzz_check(drain(path, 1000, &small) == status && (status || small == large));
     }
     close(file);
     return 0;

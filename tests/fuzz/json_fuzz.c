@@ -12,8 +12,10 @@ static void copy(struct json_writer *writer, struct json_node node) {
     case JSON_YES_NO: json_write_yes_no(writer, json_yes(node)); return;
     case JSON_TEXT: json_write_text(writer, json_text(node)); return;
     case JSON_NUMBER:
-        if (json_integer(node, &integer)) json_write_integer(writer, integer);
-        else json_write_number(writer, json_number(node));
+        if (json_integer(node, &integer))
+            json_write_integer(writer, integer);
+        else
+            json_write_number(writer, json_number(node));
         return;
     case JSON_ARRAY:
         json_write_array_begin(writer);
@@ -39,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     if (!parser && json_parser_create(&parser, 1 << 20)) return 0;
     struct json_node root;
     struct error error;
-    if (json_parse(parser, (struct text){(const char *)bytes, (uint32_t)length}, &root, &error)) return 0;
+    if (json_parse(parser, (struct text){(const char *)bytes, (uint32_t)length}, &root, &error))
+        return 0;
     struct buffer first, second;
     struct json_writer writer;
     buffer_init(&first);

@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     int64_t integer;
     double number;
     if (text_to_double(a, &number) == STATUS_OK) fuzz_check(isfinite(number));
-    if (text_to_int64(a, &integer) == STATUS_OK) fuzz_check(text_to_double(a, &number) == STATUS_OK);
+    if (text_to_int64(a, &integer) == STATUS_OK)
+        fuzz_check(text_to_double(a, &number) == STATUS_OK);
     fuzz_check(text_is_utf8(whole) || !text_is_utf8(a) || !text_is_utf8(b));
     fuzz_check(text_distance(a, b, 20) == text_distance(b, a, 20));
     fuzz_check(text_distance(a, a, 3) == 0);

@@ -16,11 +16,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
         time_to_civil(value, &civil);
         fuzz_check(time_from_civil(&civil) == value);
         if (civil.year < 1678 || civil.year > 2261) return 0; /* an offset led out of the range */
-        fuzz_check(time_parse((struct text){out, (uint32_t)written}, NULL, &back) == STATUS_OK && back == value);
+        fuzz_check(time_parse((struct text){out, (uint32_t)written}, NULL, &back) == STATUS_OK &&
+                   back == value);
     }
     if (duration_parse(text, &value) == STATUS_OK) {
         size_t written = duration_format(value, out);
-        fuzz_check(duration_parse((struct text){out, (uint32_t)written}, &back) == STATUS_OK && back == value);
+        fuzz_check(duration_parse((struct text){out, (uint32_t)written}, &back) == STATUS_OK &&
+                   back == value);
     }
     return 0;
 }

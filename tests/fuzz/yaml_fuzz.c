@@ -17,8 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct yaml_node *root;
     struct error error = {0};
     arena_init(&arena, 64 << 20);
-    if (yaml_parse(&arena, "f", (struct text){(const char *)bytes, (uint32_t)length}, &root, &error) == STATUS_OK) walk(root, 0);
-    else fuzz_check(error.text[0] != 0);
+    if (yaml_parse(&arena, "f", (struct text){(const char *)bytes, (uint32_t)length}, &root,
+                   &error) == STATUS_OK)
+        walk(root, 0);
+    else
+        fuzz_check(error.text[0] != 0);
     arena_release(&arena);
     return 0;
 }

@@ -59,6 +59,14 @@ static void clear_keeps_the_largest_block(void **state) {
     assert_int_equal(memory_allocation_count(), before);
     arena_release(&arena);
     arena_release(&arena);
+    arena_init(&arena, (1 << 20) + 64); /* what is left makes the newest block a small one */
+    assert_non_null(arena_alloc(&arena, 1 << 20));
+    assert_non_null(arena_alloc(&arena, 64));
+    arena_clear(&arena);
+    before = memory_allocation_count();
+    assert_non_null(arena_alloc(&arena, 1 << 20));
+    assert_int_equal(memory_allocation_count(), before);
+    arena_release(&arena);
 }
 
 static void text_and_format(void **state) {
@@ -99,8 +107,10 @@ static void failed_allocations_are_null(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(allocations_are_aligned_and_apart), cmocka_unit_test(the_maximum_holds_exactly),
-        cmocka_unit_test(clear_keeps_the_largest_block),     cmocka_unit_test(text_and_format),
+        cmocka_unit_test(allocations_are_aligned_and_apart),
+        cmocka_unit_test(the_maximum_holds_exactly),
+        cmocka_unit_test(clear_keeps_the_largest_block),
+        cmocka_unit_test(text_and_format),
         cmocka_unit_test(failed_allocations_are_null),
     };
     return cmocka_run_group_tests_name("base arena", tests, NULL, NULL);

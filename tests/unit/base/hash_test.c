@@ -27,16 +27,19 @@ static void crc32c_chains_and_agrees_with_the_portable_one(void **state) {
     uint8_t bytes[300];
     for (size_t i = 0; i < sizeof(bytes); i++) bytes[i] = (uint8_t)random_u64(&random);
     for (int i = 0; i < 2000; i++) {
-        size_t start = random_below(&random, 8), length = random_below(&random, 290), cut = random_below(&random, length + 1);
+        size_t start = random_below(&random, 8), length = random_below(&random, 290),
+               cut = random_below(&random, length + 1);
         uint32_t whole = crc32c(0, bytes + start, length);
         assert_int_equal(crc32c_portable(0, bytes + start, length), whole);
-        assert_int_equal(crc32c(crc32c(0, bytes + start, cut), bytes + start + cut, length - cut), whole);
+        assert_int_equal(crc32c(crc32c(0, bytes + start, cut), bytes + start + cut, length - cut),
+                         whole);
     }
 }
 
 static void hashes_are_stable(void **state) {
     (void)state;
-    /* Hashes are on disk: these values must never change. XXH3_64bits("") is from the xxHash test suite. */
+    /* Hashes are on disk: these values must never change. XXH3_64bits("") is from the xxHash test
+     * suite. */
     assert_true(hash_bytes(NULL, 0, 0) == UINT64_C(0x2D06800538D394C2));
     assert_true(hash_text(TEXT("attune"), 0) == hash_bytes("attune", 6, 0));
     assert_true(hash_text(TEXT("attune"), 0) != hash_text(TEXT("attune"), 1));

@@ -17,7 +17,8 @@ static int set_up(void **state) {
     (void)state;
     struct random random;
     random_init(&random, 15);
-    for (size_t i = 0; i < sizeof(content); i++) content[i] = (unsigned char)("abcdefgh\n"[random_below(&random, 9)]);
+    for (size_t i = 0; i < sizeof(content); i++)
+        content[i] = (unsigned char)("abcdefgh\n"[random_below(&random, 9)]);
     if (!mkdtemp(directory)) return -1;
     snprintf(path, sizeof(path), "%s/f", directory);
     return 0;
@@ -145,7 +146,8 @@ static void standard_input(void **state) {
     unsigned char bytes[8192];
     size_t got, sum = 0;
     do {
-        assert_int_equal(input_read(input, bytes + sum, sizeof(bytes) - sum, &got, NULL), STATUS_OK);
+        assert_int_equal(input_read(input, bytes + sum, sizeof(bytes) - sum, &got, NULL),
+                         STATUS_OK);
         sum += got;
     } while (got > 0);
     assert_int_equal(sum, 5000);

@@ -47,7 +47,8 @@ static void any_bytes_of_any_length(void **state) {
     uint32_t id;
     bool is_new;
     for (uint32_t i = 0; i < 8; i++) {
-        assert_int_equal(interner_add(interner, (struct text){bytes, lengths[i]}, &id, &is_new), STATUS_OK);
+        assert_int_equal(interner_add(interner, (struct text){bytes, lengths[i]}, &id, &is_new),
+                         STATUS_OK);
         assert_int_equal(id, i);
         texts[i] = interner_text(interner, i);
     }
@@ -74,7 +75,8 @@ static void the_limit_holds(void **state) {
     interner_destroy(NULL);
 }
 
-/* The model is the list of keys in order: after any mix of adds and truncations the interner equals it. */
+/* The model is the list of keys in order: after any mix of adds and truncations the interner equals
+ * it. */
 static void truncation_like_a_list(void **state) {
     (void)state;
     struct interner *interner;
@@ -89,7 +91,8 @@ static void truncation_like_a_list(void **state) {
         uint32_t more = (uint32_t)random_below(&random, 1500);
         for (uint32_t i = 0; i < more && count < 20000; i++) {
             model[count] = next++;
-            assert_int_equal(interner_add(interner, key_of(key, model[count]), &id, &is_new), STATUS_OK);
+            assert_int_equal(interner_add(interner, key_of(key, model[count]), &id, &is_new),
+                             STATUS_OK);
             assert_true(is_new && id == count);
             count++;
         }
@@ -103,6 +106,25 @@ static void truncation_like_a_list(void **state) {
             if (i < count) assert_int_equal(id, i);
         }
     }
+    interner_destroy(interner);
+}
+
+static void undone_batches_leave_no_memory_behind(void **state) {
+    (void)state;
+    struct interner *interner;
+    assert_int_equal(interner_create(&interner, 1000000), STATUS_OK);
+    uint32_t id;
+    bool is_new;
+    uint64_t before = 0;
+    for (int round = 0; round < 1000; round++) {
+        if (round == 1) before = memory_allocation_count();
+        for (uint32_t i = 0; i < 100; i++) {
+            char key[24];
+            assert_int_equal(interner_add(interner, key_of(key, i), &id, &is_new), STATUS_OK);
+        }
+        interner_truncate(interner, 0);
+    }
+    assert_int_equal(memory_allocation_count(), before);
     interner_destroy(interner);
 }
 
@@ -152,7 +174,8 @@ static void readers_see_what_was_published(void **state) {
     char key[24];
     uint32_t id;
     bool is_new;
-    for (uint32_t i = 0; i < 300000; i++) assert_int_equal(interner_add(interner, key_of(key, i), &id, &is_new), STATUS_OK);
+    for (uint32_t i = 0; i < 300000; i++)
+        assert_int_equal(interner_add(interner, key_of(key, i), &id, &is_new), STATUS_OK);
     void *wrong;
     assert_int_equal(pthread_join(reader, &wrong), 0);
     assert_null(wrong);
@@ -161,9 +184,13 @@ static void readers_see_what_was_published(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ids_are_dense_and_found_again),     cmocka_unit_test(any_bytes_of_any_length),
-        cmocka_unit_test(the_limit_holds),                   cmocka_unit_test(truncation_like_a_list),
-        cmocka_unit_test(failed_allocations_leave_no_trace), cmocka_unit_test(readers_see_what_was_published),
+        cmocka_unit_test(ids_are_dense_and_found_again),
+        cmocka_unit_test(any_bytes_of_any_length),
+        cmocka_unit_test(the_limit_holds),
+        cmocka_unit_test(truncation_like_a_list),
+        cmocka_unit_test(failed_allocations_leave_no_trace),
+        cmocka_unit_test(readers_see_what_was_published),
+        cmocka_unit_test(undone_batches_leave_no_memory_behind),
     };
     return cmocka_run_group_tests_name("base interner", tests, NULL, NULL);
 }

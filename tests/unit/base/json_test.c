@@ -25,7 +25,8 @@ static int tear_down(void **state) {
 static struct json_node parse(const char *string) {
     struct json_node root = {0};
     struct error error = {0};
-    if (json_parse(parser, text_from(string), &root, &error)) fail_msg("%s: %s", string, error.text);
+    if (json_parse(parser, text_from(string), &root, &error))
+        fail_msg("%s: %s", string, error.text);
     return root;
 }
 
@@ -37,9 +38,10 @@ static struct json_node member(struct json_node object, const char *key) {
 
 static void reading_values(void **state) {
     (void)state;
-    struct json_node root = parse("{\"text\":\"a\\\"\\u00e4\\n\",\"yes\":true,\"no\":false,\"nothing\":null,\"integer\":-42,"
-                                  "\"number\":2.5,\"large\":18446744073709551615,\"list\":[1,[2,3],{\"x\":4}],\"empty\":{},"
-                                  "\"text\":\"second\"}");
+    struct json_node root = parse(
+        "{\"text\":\"a\\\"\\u00e4\\n\",\"yes\":true,\"no\":false,\"nothing\":null,\"integer\":-42,"
+        "\"number\":2.5,\"large\":18446744073709551615,\"list\":[1,[2,3],{\"x\":4}],\"empty\":{},"
+        "\"text\":\"second\"}");
     assert_int_equal(json_type(root), JSON_OBJECT);
     assert_text(json_text(member(root, "text")), "a\"\xC3\xA4\n");
     assert_true(json_yes(member(root, "yes")));
@@ -68,7 +70,8 @@ static void reading_values(void **state) {
 static void walking_in_order(void **state) {
     (void)state;
     struct json_iterator it = json_begin(parse("[1, [2, {\"a\": 3}], \"x\", {}, 4.5, null]"));
-    const enum json_type types[] = {JSON_NUMBER, JSON_ARRAY, JSON_TEXT, JSON_OBJECT, JSON_NUMBER, JSON_NULL};
+    const enum json_type types[] = {JSON_NUMBER, JSON_ARRAY,  JSON_TEXT,
+                                    JSON_OBJECT, JSON_NUMBER, JSON_NULL};
     size_t count = 0;
     while (json_next(&it)) assert_int_equal(json_type(it.node), types[count++]);
     assert_int_equal(count, 6);
@@ -83,8 +86,11 @@ static void walking_in_order(void **state) {
 
 static void wrong_documents(void **state) {
     (void)state;
-    const char *bad[] = {"", " ", "{", "}", "[1,]", "{\"a\"}", "{a:1}", "'a'", "01", "1.", "nul", "\"\x01\"", "\"\xC3\"", "[1 2]",
-                         "{\"a\":1}}", "\"\\x\"", "NaN", "123456789012345678901234567890", "1e999"};
+    const char *bad[] = {
+        "",         " ",     "{",          "}",       "[1,]", "{\"a\"}",
+        "{a:1}",    "'a'",   "01",         "1.",      "nul",  "\"\x01\"",
+        "\"\xC3\"", "[1 2]", "{\"a\":1}}", "\"\\x\"", "NaN",  "123456789012345678901234567890",
+        "1e999"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct json_node root;
         struct error error = {0};
@@ -100,10 +106,12 @@ static void limits(void **state) {
     struct json_node root;
     memset(deep, '[', JSON_DEPTH_MAX);
     memset(deep + JSON_DEPTH_MAX, ']', JSON_DEPTH_MAX);
-    assert_int_equal(json_parse(parser, (struct text){deep, 2 * JSON_DEPTH_MAX}, &root, NULL), STATUS_OK);
+    assert_int_equal(json_parse(parser, (struct text){deep, 2 * JSON_DEPTH_MAX}, &root, NULL),
+                     STATUS_OK);
     memset(deep, '[', JSON_DEPTH_MAX + 1);
     memset(deep + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
-    assert_int_equal(json_parse(parser, (struct text){deep, 2 * JSON_DEPTH_MAX + 2}, &root, NULL), STATUS_LIMIT);
+    assert_int_equal(json_parse(parser, (struct text){deep, 2 * JSON_DEPTH_MAX + 2}, &root, NULL),
+                     STATUS_LIMIT);
     struct json_parser *small;
     struct error error;
     assert_int_equal(json_parser_create(&small, 10), STATUS_OK);
@@ -147,11 +155,14 @@ static void writing(void **state) {
     struct json_writer writer;
     json_writer_init(&writer, &written, false);
     write_sample(&writer);
-    check_written(&writer, "{\"a\\\"b\":[-5,0.1,true,null,[],{}],\"t\":\"2017-01-28T14:06:53Z\",\"s\":\"x\\n\\u0001\\\\\x7F\xC3\xA4\"}");
+    check_written(&writer, "{\"a\\\"b\":[-5,0.1,true,null,[],{}],\"t\":\"2017-01-28T14:06:53Z\","
+                           "\"s\":\"x\\n\\u0001\\\\\x7F\xC3\xA4\"}");
     json_writer_init(&writer, &written, true);
     write_sample(&writer);
-    check_written(&writer, "{\n  \"a\\\"b\": [\n    -5,\n    0.1,\n    true,\n    null,\n    [],\n    {}\n  ],\n"
-                           "  \"t\": \"2017-01-28T14:06:53Z\",\n  \"s\": \"x\\n\\u0001\\\\\x7F\xC3\xA4\"\n}");
+    check_written(
+        &writer,
+        "{\n  \"a\\\"b\": [\n    -5,\n    0.1,\n    true,\n    null,\n    [],\n    {}\n  ],\n"
+        "  \"t\": \"2017-01-28T14:06:53Z\",\n  \"s\": \"x\\n\\u0001\\\\\x7F\xC3\xA4\"\n}");
     json_writer_init(&writer, &written, false);
     json_write_text(&writer, TEXT("a\xFF\xC3z\xED\xA0\x80"));
     check_written(&writer, "\"a\xEF\xBF\xBD\xEF\xBF\xBDz\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
@@ -161,7 +172,8 @@ static void numbers_read_back(void **state) {
     (void)state;
     struct random random;
     random_init(&random, 16);
-    const double special[] = {0, -0.0, 1, 1e15, 1e16, 1e21, 5e-324, 1.7976931348623157e308, 0.1, 1.0 / 3};
+    const double special[] = {0,   -0.0,   1, 1e15, 1e16, 1e21, 5e-324, 1.7976931348623157e308,
+                              0.1, 1.0 / 3};
     for (int i = 0; i < 50000; i++) {
         double number, back;
         uint64_t bits = random_u64(&random);
@@ -202,7 +214,8 @@ static enum status read_scenario(void) {
     memcpy(document, "[1]", 3);
     struct json_node root;
     status = json_parse(fresh, TEXT("{\"a\":1}"), &root, NULL);
-    if (status == STATUS_OK) status = json_parse(fresh, (struct text){document, sizeof(document)}, &root, NULL);
+    if (status == STATUS_OK)
+        status = json_parse(fresh, (struct text){document, sizeof(document)}, &root, NULL);
     json_parser_destroy(fresh);
     return status;
 }
@@ -216,8 +229,12 @@ static void failing_allocations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reading_values),    cmocka_unit_test(walking_in_order), cmocka_unit_test(wrong_documents),
-        cmocka_unit_test(limits),            cmocka_unit_test(writing),          cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(reading_values),
+        cmocka_unit_test(walking_in_order),
+        cmocka_unit_test(wrong_documents),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(writing),
+        cmocka_unit_test(numbers_read_back),
         cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests_name("base json", tests, set_up, tear_down);

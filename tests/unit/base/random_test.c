@@ -7,7 +7,8 @@
 
 static void known_sequence(void **state) {
     (void)state;
-    /* splitmix64(0) by Vigna's reference code, and one step of xoshiro256++ done by hand from it. */
+    /* splitmix64(0) by Vigna's reference code, and one step of xoshiro256++ done by hand from it.
+     */
     struct random random;
     random_init(&random, 0);
     assert_true(random.state[0] == UINT64_C(0xE220A8397B1DCDAF));
@@ -68,8 +69,10 @@ static void moments(void **state) {
             double x = random_poisson(&random, means[k]);
             sum += x, square_sum += x * x;
         }
-        if (means[k] > 0) check_moments(sum, square_sum, n, means[k], means[k]);
-        else assert_true(sum == 0);
+        if (means[k] > 0)
+            check_moments(sum, square_sum, n, means[k], means[k]);
+        else
+            assert_true(sum == 0);
     }
 }
 

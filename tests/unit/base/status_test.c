@@ -19,7 +19,8 @@ static void every_status_has_a_name(void **state) {
 static void error_set_writes_one_line(void **state) {
     (void)state;
     struct error error;
-    assert_int_equal(error_set(&error, STATUS_INVALID, "a %s %d", "b\nc\x1b[0m\x7f", 7), STATUS_INVALID);
+    assert_int_equal(error_set(&error, STATUS_INVALID, "a %s %d", "b\nc\x1b[0m\x7f", 7),
+                     STATUS_INVALID);
     assert_int_equal(error.status, STATUS_INVALID);
     assert_string_equal(error.text, "a b?c?[0m? 7");
     assert_int_equal(error_set(NULL, STATUS_LIMIT, "nobody reads this"), STATUS_LIMIT);

@@ -45,7 +45,11 @@ static void utf8(void **state) {
         {"\xF0\x8F\xBF\xBF", false}, /* overlong */
         {"\xED\xA0\x80", false},     /* surrogate */
         {"\xF4\x90\x80\x80", false}, /* above U+10FFFF */
-        {"\xF5\x80\x80\x80", false}, {"\x80", false}, {"12345678\xC3", false}, {"\xE2\x82", false}, {"\xE2\x28\xA1", false},
+        {"\xF5\x80\x80\x80", false},
+        {"\x80", false},
+        {"12345678\xC3", false},
+        {"\xE2\x82", false},
+        {"\xE2\x28\xA1", false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(text_is_utf8(text_from(cases[i].bytes)), cases[i].valid);
@@ -57,7 +61,8 @@ static void utf8(void **state) {
 
 static bool naive_glob(const char *text, const char *pattern) {
     if (*pattern == 0) return *text == 0;
-    if (*pattern == '*') return naive_glob(text, pattern + 1) || (*text && naive_glob(text + 1, pattern));
+    if (*pattern == '*')
+        return naive_glob(text, pattern + 1) || (*text && naive_glob(text + 1, pattern));
     return *text && (*pattern == '?' || *pattern == *text) && naive_glob(text + 1, pattern + 1);
 }
 
@@ -81,7 +86,9 @@ static void glob_like_the_naive_one(void **state) {
         matched += expected;
     }
     assert_true(matched > 1000);
-    assert_true(text_matches_glob(TEXT("a\xE2\x82\xAC" "b"), TEXT("a?b")));
+    assert_true(text_matches_glob(TEXT("a\xE2\x82\xAC"
+                                       "b"),
+                                  TEXT("a?b")));
     assert_true(text_matches_glob(TEXT("transactions_2017.csv.gz"), TEXT("transactions*.csv.gz")));
 }
 
@@ -94,7 +101,9 @@ static void integers(void **state) {
     assert_int_equal(value, INT64_MIN);
     assert_int_equal(text_to_int64(TEXT("+007"), &value), STATUS_OK);
     assert_int_equal(value, 7);
-    const char *bad[] = {"", "-", "+", "1.0", " 1", "1 ", "0x1", "9223372036854775808", "-9223372036854775809", "1e3"};
+    const char *bad[] = {
+        "",   "-", "+", "1.0", " 1", "1 ", "0x1", "9223372036854775808", "-9223372036854775809",
+        "1e3"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(text_to_int64(text_from(bad[i]), &value), STATUS_INVALID);
     }
@@ -103,13 +112,28 @@ static void integers(void **state) {
 static void check_double(const char *string) {
     double value = -1, expected = strtod(string, NULL);
     assert_int_equal(text_to_double(text_from(string), &value), STATUS_OK);
-    if (memcmp(&value, &expected, sizeof(value)) != 0) fail_msg("%s: %.17g, not %.17g", string, value, expected);
+    if (memcmp(&value, &expected, sizeof(value)) != 0)
+        fail_msg("%s: %.17g, not %.17g", string, value, expected);
 }
 
 static void doubles_round_like_strtod(void **state) {
     (void)state;
-    const char *good[] = {"0", "-0", "1", "+1.5", ".5", "5.", "1e22", "1e23", "9007199254740993", "123456789012345678901234567890",
-                          "4.9e-324", "2.2250738585072011e-308", "1e-400", "0.1", "0.30000000000000004", "179769313486231570e291"};
+    const char *good[] = {"0",
+                          "-0",
+                          "1",
+                          "+1.5",
+                          ".5",
+                          "5.",
+                          "1e22",
+                          "1e23",
+                          "9007199254740993",
+                          "123456789012345678901234567890",
+                          "4.9e-324",
+                          "2.2250738585072011e-308",
+                          "1e-400",
+                          "0.1",
+                          "0.30000000000000004",
+                          "179769313486231570e291"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) check_double(good[i]);
     struct random random;
     random_init(&random, 3);
@@ -121,11 +145,13 @@ static void doubles_round_like_strtod(void **state) {
         if (!isfinite(value)) continue;
         snprintf(string, sizeof(string), "%.*g", (int)random_below(&random, 18) + 1, value);
         if (isfinite(strtod(string, NULL))) check_double(string);
-        snprintf(string, sizeof(string), "%.*f", (int)random_below(&random, 6), random_unit(&random) * 1e6);
+        snprintf(string, sizeof(string), "%.*f", (int)random_below(&random, 6),
+                 random_unit(&random) * 1e6);
         check_double(string);
     }
     double value;
-    const char *bad[] = {"", "-", ".", "e1", "1e", "1e+", "inf", "nan", "0x1p3", "1e309", "1,5", "1 ", " 1", "--1", "1.2.3"};
+    const char *bad[] = {"",      "-",     ".",   "e1", "1e", "1e+", "inf",  "nan",
+                         "0x1p3", "1e309", "1,5", "1 ", " 1", "--1", "1.2.3"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(text_to_double(text_from(bad[i]), &value), STATUS_INVALID);
     }
@@ -143,7 +169,8 @@ static uint32_t naive_distance(const char *a, const char *b) {
             uint32_t best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
             if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
             if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best) {
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                d[i - 2][j - 2] + 1 < best) {
                 best = d[i - 2][j - 2] + 1;
             }
             d[i][j] = best;
@@ -161,13 +188,15 @@ static void distance_like_the_naive_one(void **state) {
         uint64_t length = 1 + random_below(&random, 30);
         fill(&random, a, i % 2 ? "ab" : "abcdef", length);
         fill(&random, b, i % 2 ? "ab" : "abcdef", length);
-        uint32_t limit = (uint32_t)random_below(&random, i % 10 == 0 ? TEXT_DISTANCE_LIMIT_MAX + 1 : 8);
+        uint32_t limit =
+            (uint32_t)random_below(&random, i % 10 == 0 ? TEXT_DISTANCE_LIMIT_MAX + 1 : 8);
         uint32_t expected = naive_distance(a, b);
         if (expected > limit) expected = limit + 1;
         uint32_t got = text_distance(text_from(a), text_from(b), limit);
         if (got != expected) fail_msg("%s %s limit %u: %u, not %u", a, b, limit, got, expected);
     }
-    assert_int_equal(text_distance(TEXT("ca"), TEXT("abc"), 5), 3); /* optimal string alignment, not Damerau's 2 */
+    assert_int_equal(text_distance(TEXT("ca"), TEXT("abc"), 5),
+                     3); /* optimal string alignment, not Damerau's 2 */
     assert_int_equal(text_distance(TEXT(""), TEXT("abc"), 5), 3);
     assert_int_equal(text_distance((struct text){0}, TEXT(""), 0), 0);
 }
@@ -207,9 +236,14 @@ static void buffers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(comparing), cmocka_unit_test(utf8),     cmocka_unit_test(glob_like_the_naive_one),
-        cmocka_unit_test(integers),  cmocka_unit_test(nearest),  cmocka_unit_test(doubles_round_like_strtod),
-        cmocka_unit_test(buffers),   cmocka_unit_test(distance_like_the_naive_one),
+        cmocka_unit_test(comparing),
+        cmocka_unit_test(utf8),
+        cmocka_unit_test(glob_like_the_naive_one),
+        cmocka_unit_test(integers),
+        cmocka_unit_test(nearest),
+        cmocka_unit_test(doubles_round_like_strtod),
+        cmocka_unit_test(buffers),
+        cmocka_unit_test(distance_like_the_naive_one),
     };
     return cmocka_run_group_tests_name("base text", tests, NULL, NULL);
 }

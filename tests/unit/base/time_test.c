@@ -10,9 +10,22 @@
 #include "base/time.h"
 
 static const char *const zone_names[] = {
-    "UTC",           "America/New_York", "Europe/London",   "Asia/Kolkata",     "Australia/Lord_Howe", "America/Sao_Paulo",
-    "Europe/Dublin", "Africa/Casablanca", "Pacific/Apia",   "Asia/Kathmandu",   "America/St_Johns",    "Pacific/Chatham",
-    "Asia/Gaza",     "America/Nuuk",      "Antarctica/Troll", "Europe/Vienna",
+    "UTC",
+    "America/New_York",
+    "Europe/London",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",
+    "America/Sao_Paulo",
+    "Europe/Dublin",
+    "Africa/Casablanca",
+    "Pacific/Apia",
+    "Asia/Kathmandu",
+    "America/St_Johns",
+    "Pacific/Chatham",
+    "Asia/Gaza",
+    "America/Nuuk",
+    "Antarctica/Troll",
+    "Europe/Vienna",
 };
 #define ZONE_COUNT (sizeof(zone_names) / sizeof(zone_names[0]))
 
@@ -34,11 +47,12 @@ static void civil_like_libc(void **state) {
     struct random random;
     random_init(&random, 9);
     for (int i = 0; i < 200000; i++) {
-        int64_t second = (int64_t)random_below(&random, 40000000000) - 20000000000; /* years 1336 to 2603 */
+        int64_t second =
+            (int64_t)random_below(&random, 40000000000) - 20000000000; /* years 1336 to 2603 */
         int64_t time_ms = second * 1000 + (int64_t)random_below(&random, 1000);
         time_t libc_time = (time_t)second;
         struct tm tm;
-        assert_non_null(gmtime_r(&libc_time, &tm)); /* tidy: the model to compare with */
+        assert_non_null(gmtime_r(&libc_time, &tm));
         struct civil civil;
         time_to_civil(time_ms, &civil);
         assert_int_equal(civil.year, tm.tm_year + 1900);
@@ -66,9 +80,11 @@ static void offsets_like_libc(void **state) {
                                    : (int64_t)random_below(&random, 3000000000);
             time_t libc_time = (time_t)second;
             struct tm tm;
-            assert_non_null(localtime_r(&libc_time, &tm)); /* tidy: the model to compare with */
+            assert_non_null(localtime_r(&libc_time, &tm));
             int32_t offset_s = time_zone_offset_s(zone, second * 1000 + 999);
-            if (offset_s != tm.tm_gmtoff) fail_msg("%s at %lld: %d, not %ld", zone_names[z], (long long)second, offset_s, tm.tm_gmtoff);
+            if (offset_s != tm.tm_gmtoff)
+                fail_msg("%s at %lld: %d, not %ld", zone_names[z], (long long)second, offset_s,
+                         tm.tm_gmtoff);
         }
         time_zone_destroy(zone);
     }
@@ -77,10 +93,50 @@ static void offsets_like_libc(void **state) {
     tzset();
 }
 
-/* Of all instants whose wall time is the one asked for, the earliest; none: the offset before the gap. */
+static long libc_offset_s(int64_t second) {
+    time_t libc_time = (time_t)second;
+    struct tm tm;
+    assert_non_null(localtime_r(&libc_time, &tm));
+    return tm.tm_gmtoff;
+}
+
+/* Every change between 1900 and 2100 is searched to the second: libc must change in the same one.
+ */
+static void changes_happen_in_their_second(void **state) {
+    (void)state;
+    int found = 0;
+    for (size_t z = 0; z < ZONE_COUNT; z++) {
+        struct time_zone *zone = load(zone_names[z]);
+        setenv("TZ", zone_names[z], 1);
+        tzset();
+        for (int64_t second = -2208988800; second < 4102444800; second += 43200) {
+            int64_t low = second, high = second + 43200; /* the change is in (low, high] */
+            int32_t before_s = time_zone_offset_s(zone, low * 1000);
+            if (time_zone_offset_s(zone, high * 1000) == before_s) continue;
+            while (high - low > 1) {
+                int64_t middle = low + (high - low) / 2;
+                if (time_zone_offset_s(zone, middle * 1000) == before_s)
+                    low = middle;
+                else
+                    high = middle;
+            }
+            assert_int_equal(libc_offset_s(low), before_s);
+            assert_int_equal(libc_offset_s(high), time_zone_offset_s(zone, high * 1000));
+            assert_int_equal(time_zone_offset_s(zone, high * 1000 - 1), before_s);
+            found++;
+        }
+        time_zone_destroy(zone);
+    }
+    assert_true(found > 2000);
+    setenv("TZ", "UTC", 1);
+    tzset();
+}
+
+/* Of all instants whose wall time is the one asked for, the earliest; none: the offset before the
+ * gap. */
 static int64_t naive_from_local(const struct civil *civil, const struct time_zone *zone) {
     int64_t local_ms = time_from_civil(civil);
-    for (int64_t offset_s = 26 * 3600; offset_s >= -26 * 3600; offset_s -= 60) {
+    for (int64_t offset_s = 26 * 3600; offset_s >= -26 * 3600; offset_s -= 900) {
         int64_t candidate = local_ms - offset_s * 1000;
         if (time_zone_offset_s(zone, candidate) == offset_s) return candidate;
     }
@@ -95,21 +151,28 @@ static void local_times_like_the_naive_search(void **state) {
         struct time_zone *zone = load(zone_names[z]);
         int64_t changes[400];
         size_t change_count = 0;
-        for (int64_t t = at("1975-01-01"); t < at("2100-01-01") && change_count < 400; t += TIME_DAY_MS / 4) {
-            if (time_zone_offset_s(zone, t) != time_zone_offset_s(zone, t - TIME_DAY_MS / 4)) changes[change_count++] = t;
+        for (int64_t t = at("1975-01-01"); t < at("2100-01-01") && change_count < 400;
+             t += TIME_DAY_MS / 4) {
+            if (time_zone_offset_s(zone, t) != time_zone_offset_s(zone, t - TIME_DAY_MS / 4))
+                changes[change_count++] = t;
         }
         for (int i = 0; i < 3000; i++) {
-            int64_t time_ms = (int64_t)random_below(&random, 4102444800000 - 157766400000) + 157766400000;
+            int64_t time_ms =
+                (int64_t)random_below(&random, 4102444800000 - 157766400000) + 157766400000;
             if (i % 2 && change_count) {
-                time_ms = changes[random_below(&random, change_count)] + (int64_t)random_below(&random, 14 * 3600000) - 10 * 3600000;
+                time_ms = changes[random_below(&random, change_count)] +
+                          (int64_t)random_below(&random, 14 * 3600000) - 10 * 3600000;
             }
             struct civil civil;
-            time_to_civil(time_ms + time_zone_offset_s(zone, time_ms) * TIME_SECOND_MS + (i % 3 - 1) * TIME_HOUR_MS, &civil);
+            time_to_civil(time_ms + time_zone_offset_s(zone, time_ms) * TIME_SECOND_MS +
+                              (i % 3 - 1) * TIME_HOUR_MS,
+                          &civil);
             civil.millisecond = 0;
             int64_t got = time_from_local(&civil, zone), expected = naive_from_local(&civil, zone);
             if (got != expected) {
-                fail_msg("%s %04d-%02d-%02d %02d:%02d: %lld, not %lld", zone_names[z], civil.year, civil.month, civil.day,
-                         civil.hour, civil.minute, (long long)got, (long long)expected);
+                fail_msg("%s %04d-%02d-%02d %02d:%02d: %lld, not %lld", zone_names[z], civil.year,
+                         civil.month, civil.day, civil.hour, civil.minute, (long long)got,
+                         (long long)expected);
             }
         }
         time_zone_destroy(zone);
@@ -133,7 +196,8 @@ static void gaps_and_overlaps(void **state) {
 
 static void zones_that_are_none(void **state) {
     (void)state;
-    const char *bad[] = {"", "/etc/passwd", "../../etc/passwd", "Europe/..", "Europe/Atlantis", "a b", "Europe", "tzdata.zi", "zone.tab"};
+    const char *bad[] = {"",    "/etc/passwd", "../../etc/passwd", "Europe/..", "Europe/Atlantis",
+                         "a b", "Europe",      "tzdata.zi",        "zone.tab"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct time_zone *zone = NULL;
         struct error error = {0};
@@ -143,7 +207,70 @@ static void zones_that_are_none(void **state) {
     }
 }
 
-/* Every byte of a real file changed and every length cut: never a crash, and what is accepted stays within bounds. */
+static void put_big_endian(unsigned char *at, int bytes, int64_t value) {
+    for (int i = 0; i < bytes; i++)
+        at[i] = (unsigned char)((uint64_t)value >> (8 * (bytes - 1 - i)));
+}
+
+/* A zone of two changes and two types: what is written there decides whether it is one. */
+static enum status zone_of(int type, int64_t first_s, int64_t second_s, int64_t offset_s,
+                           const char *footer) {
+    unsigned char bytes[300] = "TZif2";
+    size_t at = 44; /* the 32-bit block has one type and nothing else */
+    put_big_endian(bytes + 36, 4, 1);
+    at += 6;
+    memcpy(bytes + at, "TZif2", 5);
+    put_big_endian(bytes + at + 32, 4, 2);
+    put_big_endian(bytes + at + 36, 4, 2);
+    put_big_endian(bytes + at + 44, 8, first_s);
+    put_big_endian(bytes + at + 52, 8, second_s);
+    bytes[at + 61] = (unsigned char)type;
+    put_big_endian(bytes + at + 62, 4, offset_s);
+    at += 44 + 16 + 2 + 12;
+    at += (size_t)snprintf((char *)bytes + at, sizeof(bytes) - at, "\n%s\n", footer);
+    char directory[] = "/tmp/attune_zone_XXXXXX", path[64];
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/Z", directory);
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    assert_int_equal(fwrite(bytes, 1, at, out), at);
+    fclose(out);
+    struct time_zone *zone = NULL;
+    enum status status = time_zone_create(&zone, TEXT("Z"), directory, NULL);
+    time_zone_destroy(zone);
+    unlink(path);
+    rmdir(directory);
+    return status;
+}
+
+static void zone_files_by_hand(void **state) {
+    (void)state;
+    assert_int_equal(zone_of(1, 100, 200, 3600, "CET-1"), STATUS_OK);
+    assert_int_equal(zone_of(1, 100, 200, 3600, ""), STATUS_OK);
+    assert_int_equal(zone_of(2, 100, 200, 3600, "CET-1"), STATUS_INVALID);
+    assert_int_equal(zone_of(1, 200, 200, 3600, "CET-1"), STATUS_INVALID);
+    assert_int_equal(zone_of(1, 100, 200, 100000, "CET-1"), STATUS_INVALID);
+    const char *bad[] = {"CET",
+                         "-1",
+                         "CET-1CEST",
+                         "CET-1CEST,M3.5.0",
+                         "CET-1CEST,M13.5.0,M10.5.0",
+                         "CET-1CEST,M3.6.0,M10.5.0",
+                         "CET-1CEST,M3.5.7,M10.5.0",
+                         "CET-168",
+                         "CET-1CEST,J0,J365",
+                         "CET-1CEST,366,1",
+                         "<CET-1",
+                         "CET-1CEST,M3.5.0,M10.5.0x"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (zone_of(1, 100, 200, 3600, bad[i]) != STATUS_INVALID) fail_msg("%s", bad[i]);
+    }
+    assert_int_equal(zone_of(1, 100, 200, 3600, "<+01>-1:00:00<-02>2,J60/-26,300/+167:59:59"),
+                     STATUS_OK);
+}
+
+/* Every byte of a real file changed and every length cut: never a crash, and what is accepted stays
+ * within bounds. */
 static void damaged_zone_files(void **state) {
     (void)state;
     static unsigned char good[8192], bytes[8192];
@@ -159,7 +286,9 @@ static void damaged_zone_files(void **state) {
     for (int i = 0; i < 3000; i++) {
         size_t kept = i % 3 == 0 ? random_below(&random, length) : length;
         memcpy(bytes, good, length);
-        if (kept == length) bytes[i % 2 ? random_below(&random, length) : length - 1 - random_below(&random, 30)] = (unsigned char)random_u64(&random);
+        if (kept == length)
+            bytes[i % 2 ? random_below(&random, length) : length - 1 - random_below(&random, 30)] =
+                (unsigned char)random_u64(&random);
         FILE *out = fopen(path, "wb");
         assert_non_null(out);
         assert_int_equal(fwrite(bytes, 1, kept, out), kept);
@@ -218,10 +347,31 @@ static void parsing_times(void **state) {
         assert_int_equal(time_format(time_ms, out), strlen(good[i].utc));
         assert_string_equal(out, good[i].utc);
     }
-    const char *bad[] = {"", "2017", "2017-1-28", "2017-02-29", "2017-13-01", "2017-00-10", "2017-01-32", "2017-01-28T", "2017-01-28T24:00:00",
-                         "2017-01-28T14:60:00", "2017-01-28T14:06:60", "2017-01-28T14:06:53.", "2017-01-28T14:06:53+", "2017-01-28T14:06:53Zx",
-                         "2017-01-28T14:06:53 ", "1677-12-31", "2262-01-01", "9999999999", "148561241", "14856124131234", "-1485612413", "28/01/2017",
-                         "2017-01-28T14:06:53+19:00", "2017-01-28X14:06:53", "2017-01-28Z"};
+    const char *bad[] = {"",
+                         "2017",
+                         "2017-1-28",
+                         "2017-02-29",
+                         "2017-13-01",
+                         "2017-00-10",
+                         "2017-01-32",
+                         "2017-01-28T",
+                         "2017-01-28T24:00:00",
+                         "2017-01-28T14:60:00",
+                         "2017-01-28T14:06:60",
+                         "2017-01-28T14:06:53.",
+                         "2017-01-28T14:06:53+",
+                         "2017-01-28T14:06:53Zx",
+                         "2017-01-28T14:06:53 ",
+                         "1677-12-31",
+                         "2262-01-01",
+                         "9999999999",
+                         "148561241",
+                         "14856124131234",
+                         "-1485612413",
+                         "28/01/2017",
+                         "2017-01-28T14:06:53+19:00",
+                         "2017-01-28X14:06:53",
+                         "2017-01-28Z"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         int64_t time_ms;
         if (time_parse(text_from(bad[i]), zone, &time_ms) != STATUS_INVALID) fail_msg("%s", bad[i]);
@@ -254,9 +404,15 @@ static void durations(void **state) {
         int64_t ms;
         const char *shortest;
     } good[] = {
-        {"30d", 30 * TIME_DAY_MS, "30d"}, {"4h", 4 * TIME_HOUR_MS, "4h"}, {"30m", 30 * TIME_MINUTE_MS, "30m"},
-        {"90s", 90 * TIME_SECOND_MS, "1m30s"}, {"250ms", 250, "250ms"}, {"6w", 42 * TIME_DAY_MS, "42d"},
-        {"1d12h", 36 * TIME_HOUR_MS, "1d12h"}, {"1s1ms", 1001, "1s1ms"}, {"36525d", 36525 * TIME_DAY_MS, "36525d"},
+        {"30d", 30 * TIME_DAY_MS, "30d"},
+        {"4h", 4 * TIME_HOUR_MS, "4h"},
+        {"30m", 30 * TIME_MINUTE_MS, "30m"},
+        {"90s", 90 * TIME_SECOND_MS, "1m30s"},
+        {"250ms", 250, "250ms"},
+        {"6w", 42 * TIME_DAY_MS, "42d"},
+        {"1d12h", 36 * TIME_HOUR_MS, "1d12h"},
+        {"1s1ms", 1001, "1s1ms"},
+        {"36525d", 36525 * TIME_DAY_MS, "36525d"},
     };
     char out[32];
     int64_t ms;
@@ -266,7 +422,20 @@ static void durations(void **state) {
         assert_int_equal(duration_format(ms, out), strlen(good[i].shortest));
         assert_string_equal(out, good[i].shortest);
     }
-    const char *bad[] = {"", "0d", "d", "30", "3mo", "1y", "-1d", "1.5d", "1 d", "1d ", "36526d", "36525d1ms", "99999999999999999999d", "1D"};
+    const char *bad[] = {"",
+                         "0d",
+                         "d",
+                         "30",
+                         "3mo",
+                         "1y",
+                         "-1d",
+                         "1.5d",
+                         "1 d",
+                         "1d ",
+                         "36526d",
+                         "36525d1ms",
+                         "99999999999999999999d",
+                         "1D"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(duration_parse(text_from(bad[i]), &ms), STATUS_INVALID);
     }
@@ -295,12 +464,19 @@ static void clocks_run(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(civil_like_libc),       cmocka_unit_test(offsets_like_libc),
-        cmocka_unit_test(gaps_and_overlaps),     cmocka_unit_test(local_times_like_the_naive_search),
-        cmocka_unit_test(zones_that_are_none),   cmocka_unit_test(damaged_zone_files),
-        cmocka_unit_test(parsing_times),         cmocka_unit_test(zone_with_failing_allocations),
-        cmocka_unit_test(formatting_reads_back), cmocka_unit_test(durations),
+        cmocka_unit_test(civil_like_libc),
+        cmocka_unit_test(offsets_like_libc),
+        cmocka_unit_test(gaps_and_overlaps),
+        cmocka_unit_test(local_times_like_the_naive_search),
+        cmocka_unit_test(zones_that_are_none),
+        cmocka_unit_test(damaged_zone_files),
+        cmocka_unit_test(parsing_times),
+        cmocka_unit_test(zone_with_failing_allocations),
+        cmocka_unit_test(formatting_reads_back),
+        cmocka_unit_test(durations),
         cmocka_unit_test(clocks_run),
+        cmocka_unit_test(changes_happen_in_their_second),
+        cmocka_unit_test(zone_files_by_hand),
     };
     return cmocka_run_group_tests_name("base time", tests, NULL, NULL);
 }

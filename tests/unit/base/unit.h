@@ -19,8 +19,9 @@
         assert_memory_equal(assert_text_value.at, literal, sizeof(literal) - 1);                   \
     } while (0)
 
-/* Runs `scenario` with its 1st, 2nd … allocation failing until it succeeds; every failure must be STATUS_NO_MEMORY.
- * At least `failures_min` points must have been visited, so that the loop can't pass by doing nothing. */
+/* Runs `scenario` with its 1st, 2nd … allocation failing until it succeeds; every failure must be
+ * STATUS_NO_MEMORY. At least `failures_min` points must have been visited, so that the loop can't
+ * pass by doing nothing. */
 static inline void fail_every_allocation(enum status (*scenario)(void), uint64_t failures_min) {
     for (uint64_t nth = 1;; nth++) {
         memory_fail_at(nth);

@@ -64,7 +64,11 @@ static void nodes_know_where_they_stand(void **state) {
     assert_null(yaml_get(NULL, "absent"));
     assert_int_equal(parse("[]")->count, 0);
     assert_int_equal(parse("{}")->count, 0);
-    assert_text(parse("\xEF\xBB\xBF" "a: 1")->keys[0]->text, "a");
+    assert_text(parse("\xEF\xBB\xBF"
+                      "a: 1")
+                    ->keys[0]
+                    ->text,
+                "a");
 }
 
 static void wrong_documents(void **state) {
@@ -92,8 +96,10 @@ static void wrong_documents(void **state) {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct yaml_node *root = NULL;
         struct error error = {0};
-        if (yaml_parse(&arena, "p.yaml", text_from(cases[i].text), &root, &error) != STATUS_INVALID) fail_msg("%s", cases[i].text);
-        if (strncmp(error.text, cases[i].where, strlen(cases[i].where)) != 0 || !strstr(error.text, cases[i].what)) {
+        if (yaml_parse(&arena, "p.yaml", text_from(cases[i].text), &root, &error) != STATUS_INVALID)
+            fail_msg("%s", cases[i].text);
+        if (strncmp(error.text, cases[i].where, strlen(cases[i].where)) != 0 ||
+            !strstr(error.text, cases[i].what)) {
             fail_msg("%s gave: %s", cases[i].text, error.text);
         }
     }
@@ -106,10 +112,13 @@ static void limits(void **state) {
     struct error error;
     memset(deep, '[', YAML_DEPTH_MAX);
     memset(deep + YAML_DEPTH_MAX, ']', YAML_DEPTH_MAX);
-    assert_int_equal(yaml_parse(&arena, "p", (struct text){deep, 2 * YAML_DEPTH_MAX}, &root, &error), STATUS_OK);
+    assert_int_equal(
+        yaml_parse(&arena, "p", (struct text){deep, 2 * YAML_DEPTH_MAX}, &root, &error), STATUS_OK);
     memset(deep + 1, '[', YAML_DEPTH_MAX);
     memset(deep + 1 + YAML_DEPTH_MAX, ']', YAML_DEPTH_MAX);
-    assert_int_equal(yaml_parse(&arena, "p", (struct text){deep, 2 * YAML_DEPTH_MAX + 1}, &root, &error), STATUS_LIMIT);
+    assert_int_equal(
+        yaml_parse(&arena, "p", (struct text){deep, 2 * YAML_DEPTH_MAX + 1}, &root, &error),
+        STATUS_LIMIT);
     static char wide[2 * YAML_NODES_MAX + 10];
     size_t length = 0;
     wide[length++] = '[';
@@ -118,10 +127,14 @@ static void limits(void **state) {
         wide[length++] = ',';
     }
     wide[length] = ']';
-    assert_int_equal(yaml_parse(&arena, "p", (struct text){wide, (uint32_t)length + 1}, &root, &error), STATUS_OK);
+    assert_int_equal(
+        yaml_parse(&arena, "p", (struct text){wide, (uint32_t)length + 1}, &root, &error),
+        STATUS_OK);
     assert_int_equal(root->count, YAML_NODES_MAX - 1);
     memcpy(wide + length, "1]", 2);
-    assert_int_equal(yaml_parse(&arena, "p", (struct text){wide, (uint32_t)length + 2}, &root, &error), STATUS_LIMIT);
+    assert_int_equal(
+        yaml_parse(&arena, "p", (struct text){wide, (uint32_t)length + 2}, &root, &error),
+        STATUS_LIMIT);
 }
 
 static enum status scenario(void) {
@@ -130,7 +143,8 @@ static enum status scenario(void) {
     struct yaml_node *root;
     char text[4000];
     size_t length = 0;
-    for (int i = 0; i < 100; i++) length += (size_t)snprintf(text + length, sizeof(text) - length, "k%d: [a, {b: c}]\n", i);
+    for (int i = 0; i < 100; i++)
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "k%d: [a, {b: c}]\n", i);
     enum status status = yaml_parse(&own, "p", (struct text){text, (uint32_t)length}, &root, NULL);
     arena_release(&own);
     return status;

@@ -64,8 +64,10 @@ static enum status read_quoted(struct lexer *lexer, struct token *token, char qu
     return STATUS_OK;
 }
 
-/* Three capitals at `at`, and nothing of a name behind them. */
+/* Three capitals at `at`, and nothing of a name behind them; 1 AND … is a slip, no money. */
 static bool is_currency(const struct lexer *lexer, uint32_t at) {
+    struct text rest = slice(lexer, at < lexer->source.length ? at : lexer->source.length, lexer->source.length);
+    if (text_starts_with(rest, TEXT("AND")) || text_starts_with(rest, TEXT("NOT"))) return false;
     for (uint32_t i = 0; i < 3; i++) {
         if (!is_upper(look(lexer, at + i))) return false;
     }

@@ -27,8 +27,6 @@ struct parser {
 };
 
 static enum status parse_expression(struct parser *parser, struct node **out);
-static enum status parse_not(struct parser *parser, struct node **out);
-static enum status parse_unary(struct parser *parser, struct node **out);
 
 #define FAIL(parser, at, ...) expr_fail((parser)->lexer.error, (parser)->lexer.source, (at), STATUS_INVALID, __VA_ARGS__)
 
@@ -104,6 +102,22 @@ static enum status node_join(struct parser *parser, enum node_kind kind, int op,
     if (status == STATUS_OK && right) status = node_add(parser, node, &tail, right);
     *out = node;
     return status;
+}
+
+/* What people write who know another language, and what it is here. */
+static const struct {
+    const char *stranger, *advice;
+} strangers[] = {
+    {"true", "write yes"}, {"false", "write no"}, {"null", "to ask whether something is there write 'is known' or 'is unknown'"},
+    {"AND", "write 'and' in small letters"}, {"OR", "write 'or' in small letters"}, {"NOT", "write 'not' in small letters"},
+    {"unknown", "to ask whether something is missing write '… is unknown'"},
+};
+
+static const char *advice_for(const struct token *token) {
+    for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
+        if (is_word(token, strangers[i].stranger)) return strangers[i].advice;
+    }
+    return NULL;
 }
 
 /* ---- selectors and windows ---- */
@@ -343,19 +357,9 @@ static enum status parse_time_literal(struct parser *parser, uint32_t start, str
     return parse_literal(parser, value, start, out);
 }
 
-static const struct {
-    const char *stranger, *advice;
-} strangers[] = {
-    {"true", "write yes"}, {"false", "write no"}, {"null", "to ask whether something is there write 'is known' or 'is unknown'"},
-    {"AND", "write 'and' in small letters"}, {"OR", "write 'or' in small letters"}, {"NOT", "write 'not' in small letters"},
-    {"unknown", "to ask whether something is missing write '… is unknown'"},
-};
-
 /* A name, or name.field, with the parser behind the first name. */
 static enum status parse_name(struct parser *parser, struct token token, struct node **out) {
-    for (size_t i = 0; !token.quoted && i < sizeof strangers / sizeof strangers[0]; i++) {
-        if (is_word(&token, strangers[i].stranger)) return FAIL(parser, token.start, "%s", strangers[i].advice);
-    }
+    if (advice_for(&token)) return FAIL(parser, token.start, "%s", advice_for(&token));
     enum status status = node_make(parser, NODE_NAME, token.start, out);
     if (status != STATUS_OK) return status;
     (*out)->name = token.text;
@@ -601,5 +605,6 @@ enum status expr_parse(struct arena *arena, struct text source, struct node **ou
     if (status == STATUS_OK && parser.token.kind == TOKEN_END) return FAIL(&parser, 0, "the expression is empty");
     if (status == STATUS_OK) status = parse_expression(&parser, out);
     if (status != STATUS_OK || parser.token.kind == TOKEN_END) return status;
+    if (advice_for(&parser.token)) return FAIL(&parser, parser.token.start, "%s", advice_for(&parser.token));
     return FAIL(&parser, parser.token.start, "expected an operator or the end, found %.*s", TEXT_ARG(shown(&parser)));
 }

@@ -260,8 +260,13 @@ struct treatment {
     const struct channel_rule *channel_rule;
     const struct expr_attribute *attributes; /* by attribute index */
 };
-struct treatment_set { struct arena arena; const struct treatment *treatments; uint32_t count; struct value_set **sets; uint32_t set_count; };
-/* `lookups` by lookup index; NULL where not loaded (its actions have no treatments). */
+struct treatment_set {
+    struct arena arena;
+    const struct treatment *treatments; uint32_t count; /* by action, row, channel: those of one key stand together */
+    struct value_set **sets; uint32_t set_count;
+    const uint32_t *slots; uint32_t slot_mask; /* by hash of the key: index + 1 of the first, or 0 */
+};
+/* `lookups` by lookup index; NULL where not loaded: actions that go over it or join it have no treatments. Nothing is borrowed from them. */
 enum status treatment_set_create(struct treatment_set **out, const struct playbook *playbook,
                                  const struct lookup_table *const *lookups, struct error *error) MUST_USE;
 void treatment_set_destroy(struct treatment_set *set);

@@ -98,18 +98,29 @@ static void read_at_most(struct reader *reader, const struct yaml_node *const *v
     refuse(reader, values, POLICY_KEY_WAIT, "at_most");
 }
 
-/* "Rejected" is short for "Treatment Rejected". */
+/* What an outcome is called when its "Treatment " is left out. */
+static struct text brief_name(const struct reader *reader, uint32_t event) {
+    struct text full = symbol_text(reader->symbols, SYMBOL_EVENT, event);
+    uint32_t prefix = (uint32_t)strlen("Treatment ");
+    return (struct text){full.at + prefix, full.length - prefix};
+}
+
 static bool read_after_event(struct reader *reader, const struct yaml_node *node, uint32_t *type) {
-    struct text name;
+    struct text name, near = {0};
     if (!reader_text(reader, node, "after", &name)) return false;
     for (uint32_t event = EVENT_TREATMENT_SHOWN; event <= EVENT_TREATMENT_REJECTED; event++) {
-        struct text full = symbol_text(reader->symbols, SYMBOL_EVENT, event);
-        struct text brief = {full.at + strlen("Treatment "), full.length - (uint32_t)strlen("Treatment ")};
+        struct text brief = brief_name(reader, event);
+        if (near.at == NULL) near = text_nearest(name, &brief, 1);
         if (!text_equal(name, brief)) continue;
         *type = event;
         return true;
     }
-    return names_read_event(reader, node, type);
+    uint32_t known = symbol_find(reader->symbols, SYMBOL_EVENT, name);
+    if (near.at == NULL || (known != SYMBOL_NONE && names_event(reader->names, known) != NULL)) {
+        return names_read_event(reader, node, type);
+    }
+    reader_error(reader, node_place(node), "no event is called \"%.*s\": did you mean \"%.*s\"?", TEXT_ARG(name), TEXT_ARG(near));
+    return false;
 }
 
 static void read_after(struct reader *reader, const struct yaml_node *const *values, struct policy *policy) {

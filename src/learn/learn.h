@@ -38,6 +38,9 @@ struct training_row {
 };
 enum status training_set_add(struct training_set *set, const struct training_row *row) MUST_USE;
 size_t training_set_count(const struct training_set *set);
+/* Row `row` as it is kept: numbers in the units of a feature, texts borrowed from the set. `values` has room for every feature and becomes
+ * out->values; out->block is not kept. */
+void training_set_row(const struct training_set *set, size_t row, struct value *values, struct training_row *out);
 
 struct learn_options {
     uint64_t seed;

@@ -105,3 +105,23 @@ enum status training_set_add(struct training_set *set, const struct training_row
 }
 
 size_t training_set_count(const struct training_set *set) { return set->count; }
+
+static struct value kept_value(const struct set_column *column, enum feature_kind kind, size_t row) {
+    if (kind == FEATURE_NUMBER) return isnan(column->numbers[row]) ? value_unknown() : value_number(column->numbers[row]);
+    uint32_t id = column->ids[row];
+    if (id == TEXT_ID_MISSING) return value_unknown();
+    return value_text(id == TEXT_ID_OTHER ? TEXT("") : interner_text(column->dictionary, id));
+}
+
+void training_set_row(const struct training_set *set, size_t row, struct value *values, struct training_row *out) {
+    const struct row_facts *facts = &set->rows[row];
+    for (uint32_t f = 0; f < set->feature_count; f++) {
+        values[f] = kept_value(&set->columns[f], set->features[f].kind, row);
+    }
+    *out = (struct training_row){.values = values,
+                                 .yes = facts->yes,
+                                 .weight = facts->weight,
+                                 .time_ms = facts->time_ms,
+                                 .horizon_ms = facts->horizon_ms,
+                                 .group = facts->group};
+}

@@ -26,6 +26,17 @@ static enum status compile(struct reader *reader, struct text source, uint32_t e
     return expr_compile_row(reader->arena, schema, event_type, source, out, error);
 }
 
+/* Columns of an expression count characters, from 1. */
+static uint32_t offset_of(struct text source, uint32_t column) {
+    uint32_t offset = 0;
+    while (column > 1 && offset < source.length) {
+        offset++;
+        while (offset < source.length && ((unsigned char)source.at[offset] & 0xC0) == 0x80) offset++;
+        column--;
+    }
+    return offset;
+}
+
 bool expression_read(struct reader *reader, const struct yaml_node *node, const char *what, enum wanted wanted,
                      uint32_t event_type, struct expr_program **out) {
     struct names *names = reader->names;
@@ -47,8 +58,8 @@ bool expression_read(struct reader *reader, const struct yaml_node *node, const 
     reader->quiet = outer_quiet;
     if (status == STATUS_NO_MEMORY) return reader_no_memory(reader);
     if (status != STATUS_OK) {
-        uint32_t offset = error.column > 0 ? error.column - 1 : 0;
-        if (!is_reported) reader_error(reader, scalar_place(reader, node, offset), "%s", error.error.text);
+        struct place place = scalar_place(reader, node, offset_of(node->text, error.column));
+        if (!is_reported) reader_error(reader, place, "%s", error.error.text);
         *out = NULL;
         return false;
     }

@@ -222,11 +222,12 @@ static enum status zone_of(int type, int64_t first_s, int64_t second_s, int64_t 
     memcpy(bytes + at, "TZif2", 5);
     put_big_endian(bytes + at + 32, 4, 2);
     put_big_endian(bytes + at + 36, 4, 2);
+    put_big_endian(bytes + at + 40, 4, 8); /* eight zeros for names: a third type would look sane */
     put_big_endian(bytes + at + 44, 8, first_s);
     put_big_endian(bytes + at + 52, 8, second_s);
     bytes[at + 61] = (unsigned char)type;
     put_big_endian(bytes + at + 62, 4, offset_s);
-    at += 44 + 16 + 2 + 12;
+    at += 44 + 16 + 2 + 12 + 8;
     at += (size_t)snprintf((char *)bytes + at, sizeof(bytes) - at, "\n%s\n", footer);
     char directory[] = "/tmp/attune_zone_XXXXXX", path[64];
     assert_non_null(mkdtemp(directory));

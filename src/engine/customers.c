@@ -160,30 +160,45 @@ static enum status add_decision(struct engine *engine, struct decider *decider, 
     return STATUS_OK;
 }
 
-static enum status append_decisions(struct engine *engine, const struct event_batch *batch, struct error *error) {
-    struct store_frame frame = {.batch = batch};
-    uint64_t position;
-    return batch->event_count == 0 ? STATUS_OK : store_append(engine->store, &frame, true, &position, error);
+struct decision_recorder {
+    struct engine *engine;
+    struct event_batch batch;
+    struct packed_writer writer;
+    uint32_t source;
+};
+
+enum status decision_recorder_create(struct decision_recorder **out, struct engine *engine) {
+    struct decision_recorder *recorder = memory_calloc(1, sizeof *recorder);
+    if (recorder == NULL) return STATUS_NO_MEMORY;
+    recorder->engine = engine;
+    packed_writer_init(&recorder->writer);
+    event_batch_init(&recorder->batch);
+    enum status status = symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("decide"), &recorder->source);
+    if (status == STATUS_OK) *out = recorder;
+    else decision_recorder_destroy(recorder);
+    return status;
 }
 
-enum status engine_record_decisions(struct engine *engine, struct decider *decider,
-                                    const struct decision *const *decisions, size_t count, struct error *error) {
-    struct event_batch batch;
-    uint32_t source;
-    struct packed_writer *writer = memory_alloc(sizeof *writer);
-    if (writer == NULL) return STATUS_NO_MEMORY;
-    packed_writer_init(writer);
-    event_batch_init(&batch);
-    enum status status = symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("decide"), &source);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = add_decision(engine, decider, decisions[i], writer, &batch, source);
-        if (status != STATUS_OK || batch.event_count < RECORD_BATCH) continue;
-        status = append_decisions(engine, &batch, error);
-        event_batch_clear(&batch);
-    }
-    if (status == STATUS_OK) status = append_decisions(engine, &batch, error);
-    event_batch_release(&batch);
-    packed_writer_release(writer);
-    memory_free(writer);
+void decision_recorder_destroy(struct decision_recorder *recorder) {
+    if (recorder == NULL) return;
+    event_batch_release(&recorder->batch);
+    packed_writer_release(&recorder->writer);
+    memory_free(recorder);
+}
+
+enum status decision_recorder_flush(struct decision_recorder *recorder, struct error *error) {
+    struct store_frame frame = {.batch = &recorder->batch};
+    uint64_t position;
+    if (recorder->batch.event_count == 0) return STATUS_OK;
+    enum status status = store_append(recorder->engine->store, &frame, true, &position, error);
+    event_batch_clear(&recorder->batch);
+    return status;
+}
+
+enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
+                                  const struct decision *decision, struct error *error) {
+    enum status status = add_decision(recorder->engine, decider, decision, &recorder->writer, &recorder->batch,
+                                      recorder->source);
+    if (status == STATUS_OK && recorder->batch.event_count >= RECORD_BATCH) status = decision_recorder_flush(recorder, error);
     return status;
 }

@@ -85,13 +85,18 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
 /* The model in force by rule index; NULL where there is none. `entry` may be NULL. */
 const struct model *engine_model(const struct engine *engine, uint32_t rule, struct model_entry *entry);
 const struct model *const *engine_models(const struct engine *engine);
-/* By goal, as known at now; measured once, on demand. */
-enum status engine_goal_bases(struct engine *engine, const struct goal_base **out, struct error *error) MUST_USE;
+/* By goal, as known at t; kept until t, the playbook or a lookup changes. */
+enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out, struct error *error) MUST_USE;
 
 /* ---- decisions ---- */
-/* Writes decisions as Decision Made events of the customers' personas. */
-enum status engine_record_decisions(struct engine *engine, struct decider *decider, const struct decision *const *decisions,
-                                    size_t count, struct error *error) MUST_USE;
+/* Writes decisions as Decision Made events of the customers' personas, in frames of some thousands; what was added is durable
+ * once flush has returned. */
+struct decision_recorder;
+enum status decision_recorder_create(struct decision_recorder **out, struct engine *engine) MUST_USE;
+void decision_recorder_destroy(struct decision_recorder *recorder); /* does not flush */
+enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
+                                  const struct decision *decision, struct error *error) MUST_USE;
+enum status decision_recorder_flush(struct decision_recorder *recorder, struct error *error) MUST_USE;
 
 /* ---- one customer ---- */
 /* "C12", "household:1029" or a bare identifier value that only one customer has. */
@@ -104,6 +109,9 @@ enum status engine_unmerge(struct engine *engine, struct text identifier_a, stru
 struct erased_summary { uint64_t events, rows, records, identifiers, files; };
 enum status engine_erase(struct engine *engine, struct customer_id customer, struct erased_summary *out,
                          struct error *error) MUST_USE;
+
+/* A consistent copy of the whole directory: the store's files, then playbooks, lookups, models and the salt. */
+enum status engine_backup(struct engine *engine, const char *target, struct error *error) MUST_USE;
 
 /* ---- what is here (attune data) ---- */
 struct field_usage {

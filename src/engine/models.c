@@ -140,14 +140,19 @@ const struct model *engine_model(const struct engine *engine, uint32_t rule, str
 
 const struct model *const *engine_models(const struct engine *engine) { return engine->model_of_rule; }
 
-enum status engine_goal_bases(struct engine *engine, const struct goal_base **out, struct error *error) {
+enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out, struct error *error) {
     enum status status = STATUS_OK;
-    if (engine->bases == NULL) {
+    if (engine->bases == NULL || engine->bases_at_ms != t_ms) {
         struct goal_base *bases = memory_calloc(engine->playbook->goal_count + 1, sizeof *bases);
         if (bases == NULL) return STATUS_NO_MEMORY;
-        status = goal_bases_measure(&engine->world, engine_now_ms(engine), engine->threads, bases, error);
-        if (status == STATUS_OK) engine->bases = bases;
-        else memory_free(bases);
+        status = goal_bases_measure(&engine->world, t_ms, engine->threads, bases, error);
+        if (status != STATUS_OK) {
+            memory_free(bases);
+            return status;
+        }
+        memory_free(engine->bases);
+        engine->bases = bases;
+        engine->bases_at_ms = t_ms;
     }
     *out = engine->bases;
     return status;

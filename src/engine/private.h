@@ -45,7 +45,8 @@ struct engine {
     size_t model_count, model_capacity;
     const struct model **model_of_rule; /* by model index of the playbook */
     struct treatment_set *treatments;
-    struct goal_base *bases;         /* by goal; NULL until asked for */
+    struct goal_base *bases;         /* by goal, as of bases_at_ms; NULL until asked for */
+    int64_t bases_at_ms;
     struct world world;
     struct json_parser *json;        /* for control records */
     struct ingest_repeats repeats;   /* of the batch at hand */

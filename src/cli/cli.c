@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+/* ---- failing ---- */
+
+int cli_fail(const struct error *error) {
+    cli_progress_end();
+    fprintf(stderr, "attune: %s\n", error->text[0] != '\0' ? error->text : status_name(error->status));
+    return EXIT_FAILED;
+}
+
+int cli_fail_text(const char *format, ...) {
+    va_list arguments;
+    cli_progress_end();
+    fputs("attune: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    return EXIT_FAILED;
+}
+
+static int usage(const struct command *command, const char *format, ...) PRINTF_LIKE(2, 3);
+static int usage(const struct command *command, const char *format, ...) {
+    va_list arguments;
+    fputs("attune: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    if (command != NULL) fprintf(stderr, "; see attune %s --help\n", command->name);
+    else fputs("; see attune help\n", stderr);
+    return EXIT_USAGE;
+}
+
+/* ---- options ---- */
+
+struct option {
+    const char *name;
+    const char *value;   /* what stands for the value in the help; NULL: a switch */
+    const char *what;
+    size_t offset;       /* in struct cli: const char * or bool */
+    bool common;
+};
+static const struct option options[] = {
+    {"dir", "DIR", "the data directory (default $ATTUNE_DIR, else ./data)", offsetof(struct cli, directory), true},
+    {"playbook", "FILE", "put this playbook in force (commands that only read try it without keeping it)", offsetof(struct cli, playbook), true},
+    {"json", NULL, "print one JSON document", offsetof(struct cli, json), true},
+    {"quiet", NULL, "no progress", offsetof(struct cli, quiet), true},
+    {"help", NULL, "this text", offsetof(struct cli, help), true},
+    {"data", "DIR", "where the sources' files lie (default: beside the playbook)", offsetof(struct cli, data), false},
+    {"at", "TIME", "as known at this time, such as 2017-12-06 or 2017-12-06T09:00Z (default: the newest event)", offsetof(struct cli, at), false},
+    {"from", "TIME", "from this time on", offsetof(struct cli, from), false},
+    {"until", "TIME", "up to this time", offsetof(struct cli, until), false},
+    {"out", "PATH", "write here instead of to the screen", offsetof(struct cli, out), false},
+    {"against", "FILE", "another model's predictions, to compare row by row", offsetof(struct cli, against), false},
+    {"source", "NAME", "only this source", offsetof(struct cli, source), false},
+    {"all", NULL, "every customer", offsetof(struct cli, all), false},
+    {"dry-run", NULL, "change nothing", offsetof(struct cli, dry_run), false},
+    {"yes", NULL, "do not ask", offsetof(struct cli, yes), false},
+    {"merge", NULL, "also merge the runs into one", offsetof(struct cli, merge), false},
+};
+#define OPTION_COUNT (sizeof options / sizeof *options)
+
+static bool takes(const struct command *command, const struct option *option) {
+    if (option->common) return true;
+    const char *names = command->options;
+    size_t length = strlen(option->name);
+    for (const char *at = names; (at = strstr(at, option->name)) != NULL; at += length) {
+        bool starts = at == names || at[-1] == ' ';
+        if (starts && (at[length] == ' ' || at[length] == '\0')) return true;
+    }
+    return false;
+}
+
+static const struct option *find_option(const struct command *command, struct text name) {
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (text_equal(text_from(options[i].name), name) && takes(command, &options[i])) return &options[i];
+    }
+    return NULL;
+}
+
+static int unknown_option(const struct command *command, struct text name) {
+    struct text names[OPTION_COUNT];
+    size_t count = 0;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (takes(command, &options[i])) names[count++] = text_from(options[i].name);
+    }
+    struct text near = text_nearest(name, names, count);
+    if (near.length > 0) return usage(command, "no option --%.*s; did you mean --%.*s?", TEXT_ARG(name), TEXT_ARG(near));
+    return usage(command, "attune %s has no option --%.*s", command->name, TEXT_ARG(name));
+}
+
+/* argv[*index] is "--name" or "--name=value"; the value may be the next word. */
+static int read_option(struct cli *cli, int argc, char **argv, int *index) {
+    struct text word = text_from(argv[*index] + 2);
+    const char *equals = strchr(argv[*index], '=');
+    struct text name = {word.at, equals != NULL ? (uint32_t)(equals - word.at) : word.length};
+    const struct option *option = find_option(cli->command, name);
+    if (option == NULL) return unknown_option(cli->command, name);
+    char *field = (char *)cli + option->offset;
+    if (option->value == NULL) {
+        if (equals != NULL) return usage(cli->command, "--%s takes no value", option->name);
+        *(bool *)(void *)field = true;
+        return EXIT_OK;
+    }
+    const char *value = equals != NULL ? equals + 1 : *index + 1 < argc ? argv[++*index] : NULL;
+    if (value == NULL) return usage(cli->command, "--%s needs a value: --%s %s", option->name, option->name, option->value);
+    *(const char **)(void *)field = value;
+    return EXIT_OK;
+}
+
+static int read_words(struct cli *cli, int argc, char **argv) {
+    bool only_words = false;
+    for (int i = 0; i < argc; i++) {
+        if (!only_words && strcmp(argv[i], "--") == 0) {
+            only_words = true;
+        } else if (!only_words && strncmp(argv[i], "--", 2) == 0) {
+            int failed = read_option(cli, argc, argv, &i);
+            if (failed != EXIT_OK) return failed;
+        } else if (!only_words && strcmp(argv[i], "-h") == 0) {
+            cli->help = true;
+        } else if (cli->word_count < CLI_WORDS_MAX) {
+            cli->words[cli->word_count++] = argv[i];
+        }
+    }
+    return EXIT_OK;
+}
+
+static int print_help(const struct command *command) {
+    printf("attune %s%s%s -- %s\n\n%s\nOptions\n", command->name, command->words[0] != '\0' ? " " : "", command->words,
+           command->summary, command->help);
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (!takes(command, &options[i])) continue;
+        char name[64];
+        snprintf(name, sizeof name, "--%s%s%s", options[i].name, options[i].value != NULL ? " " : "",
+                 options[i].value != NULL ? options[i].value : "");
+        printf("  %-16s %s\n", name, options[i].what);
+    }
+    return EXIT_OK;
+}
+
+static int print_commands(FILE *file) {
+    fputs("attune -- customer experience optimization engine " ATTUNE_VERSION "\n\nusage: attune COMMAND [OPTIONS] [WORDS]\n\n", file);
+    for (size_t i = 0; i < cli_command_count; i++) {
+        fprintf(file, "  %-11s %s\n", cli_commands[i].name, cli_commands[i].summary);
+    }
+    fputs("\nattune COMMAND --help tells more, with examples. Start with: attune init\n", file);
+    return file == stdout ? EXIT_OK : EXIT_USAGE;
+}
+
+static const struct command *find_command(const char *name) {
+    for (size_t i = 0; i < cli_command_count; i++) {
+        if (strcmp(cli_commands[i].name, name) == 0) return &cli_commands[i];
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name) {
+    struct text names[64];
+    for (size_t i = 0; i < cli_command_count && i < 64; i++) names[i] = text_from(cli_commands[i].name);
+    struct text near = text_nearest(text_from(name), names, cli_command_count);
+    if (near.length > 0) return usage(NULL, "no command %s; did you mean %.*s?", name, TEXT_ARG(near));
+    return usage(NULL, "no command %s", name);
+}
+
+int cli_main(int argc, char **argv) {
+    const char *name = argc > 1 ? argv[1] : "";
+    if (argc < 2) return print_commands(stderr);
+    if (strcmp(name, "--version") == 0) return printf("attune %s\n", ATTUNE_VERSION) < 0;
+    bool asks_help = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    if (asks_help && argc == 2) return print_commands(stdout);
+    const struct command *command = find_command(asks_help ? argv[2] : name);
+    if (command == NULL) return unknown_command(asks_help ? argv[2] : name);
+    if (asks_help) return print_help(command);
+    struct cli *cli = memory_calloc(1, sizeof *cli);
+    if (cli == NULL) return cli_fail_text("out of memory");
+    cli->command = command;
+    int code = read_words(cli, argc - 2, argv + 2);
+    if (cli->directory == NULL) cli->directory = getenv("ATTUNE_DIR");
+    if (cli->directory == NULL) cli->directory = "data";
+    if (code == EXIT_OK && cli->help) code = print_help(command);
+    else if (code == EXIT_OK && cli->word_count < command->words_min) code = usage(command, "attune %s needs %s", command->name, command->words);
+    else if (code == EXIT_OK && cli->word_count > command->words_max) code = usage(command, "one word too many: %s", cli->words[command->words_max]);
+    else if (code == EXIT_OK) code = command->run(cli);
+    cli_progress_end();
+    if (fflush(stdout) != 0 && code == EXIT_OK) code = cli_fail_text("the output could not be written");
+    memory_free(cli);
+    return code;
+}

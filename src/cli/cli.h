@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/cli.h -- the command line: one table of commands, one way to read options, one way to print.
+ *
+ * A command is a function of its options and words. Exit status: 0 done, 1 it failed (one line on stderr says what, where and what to
+ * do), 2 it was called wrongly. Results go to stdout, as a table for people or, with --json, as one JSON document; progress goes to
+ * stderr and only to a terminal. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdio.h>
+
+#include "base/json.h"
+#include "engine/engine.h"
+
+#define CLI_WORDS_MAX 4096
+#define CLI_COLUMNS_MAX 16
+
+enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct cli {
+    const struct command *command;
+    const char *directory;     /* --dir, default $ATTUNE_DIR or ./data */
+    const char *playbook;      /* --playbook */
+    const char *data;          /* --data */
+    const char *at;            /* --at TIME */
+    const char *from, *until;  /* --from, --until TIME */
+    const char *out;           /* --out FILE */
+    const char *against;       /* --against FILE */
+    const char *source;        /* --source NAME */
+    bool json, all, quiet, dry_run, yes, merge, help;
+    uint32_t threads;
+    const char *words[CLI_WORDS_MAX];
+    size_t word_count;
+};
+
+struct command {
+    const char *name;
+    const char *words;     /* "CUSTOMER ACTION" */
+    const char *summary;   /* one line for `attune help` */
+    const char *options;   /* names it takes besides --dir --playbook --json --quiet --help: "at all out" */
+    const char *help;      /* a paragraph and examples */
+    size_t words_min, words_max;
+    int (*run)(struct cli *cli);
+};
+extern const struct command cli_commands[];
+extern const size_t cli_command_count;
+
+int cli_main(int argc, char **argv);
+
+/* Prints "attune: TEXT" and gives EXIT_FAILED. */
+int cli_fail(const struct error *error);
+int cli_fail_text(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* Opens the directory of --dir: the playbook of --playbook is put in force, or tried, where read_only. On failure prints and
+ * gives NULL. All errors of a playbook are printed. */
+struct engine *cli_open(const struct cli *cli, bool create, bool read_only);
+/* --at / --until / …: `text` in the playbook's zone; NULL: `fallback_ms`. False after printing what is wrong. */
+bool cli_time(const struct engine *engine, const char *option, const char *text, int64_t fallback_ms, int64_t *time_ms);
+/* --at or the time of the newest event: what "now" means for data of the past. */
+bool cli_at(struct cli *cli, struct engine *engine, int64_t *time_ms);
+
+/* ---- tables: rows are gathered, then printed with columns as wide as they must be ---- */
+struct table {
+    const char *headings[CLI_COLUMNS_MAX];
+    bool right[CLI_COLUMNS_MAX];      /* numbers stand to the right */
+    uint32_t columns;
+    struct buffer cells;              /* 0-terminated, row after row */
+    size_t cell_count;
+};
+/* "customer|>events|>spend": '>' sets a column to the right. */
+void table_init(struct table *table, const char *headings);
+void table_cell(struct table *table, const char *format, ...) PRINTF_LIKE(2, 3);
+void table_print(struct table *table); /* prints and releases */
+
+void cli_print_json(struct json_writer *writer, struct buffer *out);
+/* 1234567 → "1,234,567"; into one of a few static buffers, for printing only. */
+const char *cli_count(uint64_t count);
+const char *cli_bytes(uint64_t bytes);  /* "12.3 MB" */
+const char *cli_day(int64_t time_ms);   /* "2017-10-01", UTC */
+void cli_progress(const char *format, ...) PRINTF_LIKE(1, 2); /* one line, overwritten; only on a terminal */
+void cli_progress_end(void);
+/* One CSV field, quoted where it must be. */
+void cli_csv(FILE *file, struct text text);
+
+int command_init(struct cli *cli);
+int command_check(struct cli *cli);
+int command_explain(struct cli *cli);
+int command_ingest(struct cli *cli);
+int command_data(struct cli *cli);
+int command_quarantine(struct cli *cli);
+int command_customer(struct cli *cli);
+int command_unmerge(struct cli *cli);
+int command_traits(struct cli *cli);
+int command_scenarios(struct cli *cli);
+int command_train(struct cli *cli);
+int command_evaluate(struct cli *cli);
+int command_decide(struct cli *cli);
+int command_why_not(struct cli *cli);
+int command_report(struct cli *cli);
+int command_fsck(struct cli *cli);
+int command_rebuild(struct cli *cli);
+int command_backup(struct cli *cli);
+int command_erase(struct cli *cli);
+int command_fold(struct cli *cli);
+int command_status(struct cli *cli);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#define MANY CLI_WORDS_MAX
+
+const struct command cli_commands[] = {
+    {"init", "[FILE]", "write a commented playbook to start from", "",
+     "Writes a first playbook that loads as it is and explains itself. Never overwrites.\n\n"
+     "  attune init                       writes playbook.yaml\n"
+     "  attune init shop/playbook.yaml\n",
+     0, 1, command_init},
+    {"check", "FILE", "check a playbook: every error at once, with line and column", "",
+     "Needs no data directory. Exit status 1 where there is an error.\n\n"
+     "  attune check playbook.yaml\n",
+     1, 1, command_check},
+    {"explain", "TRAIT", "say in words what a trait means and what it reads", "",
+     "  attune explain spend_365d --playbook playbook.yaml\n"
+     "  attune explain \"count('Order Completed') in 30d\"     any expression works too\n",
+     1, 1, command_explain},
+    {"ingest", "[SOURCE FILE…]", "load files: events, customer records, lookups", "data source",
+     "Without words, loads every source of the playbook whose files are in --data, lookups first. What was loaded before is\n"
+     "recognised by its row key and dropped as a repeat. A row that can't become an event goes to quarantine with its reason.\n\n"
+     "  attune ingest --playbook playbook.yaml --data files/\n"
+     "  attune ingest web events-2017-10.ndjson.gz\n"
+     "  zcat events.gz | attune ingest web -\n",
+     0, MANY, command_ingest},
+    {"data", "", "what every source and field holds, what it costs, what uses it", "",
+     "Clean data are events, dirty data are in quarantine, dark data are stored and nothing uses them.\n\n"
+     "  attune data\n",
+     0, 0, command_data},
+    {"quarantine", "list|show ID|replay", "rows that could not become events, and their way back", "source",
+     "  attune quarantine list                 reasons, and how many rows have each\n"
+     "  attune quarantine show 12              one row, as it came\n"
+     "  attune quarantine replay --playbook mended.yaml --source web\n",
+     1, 2, command_quarantine},
+    {"customer", "CUSTOMER", "one customer: timeline, personas, links with reasons, traits, segments", "at",
+     "CUSTOMER is C123, or an identifier such as email:a@b.example.\n\n"
+     "  attune customer household:1029 --at 2017-10-01\n",
+     1, 1, command_customer},
+    {"unmerge", "IDENTIFIER [IDENTIFIER]", "take back a link between two identifiers", "",
+     "The link counts from now on as if it had never been; nobody's events are lost. With one identifier all its links.\n\n"
+     "  attune unmerge cookie:k1 email:a@b.example\n",
+     1, 2, command_unmerge},
+    {"traits", "[CUSTOMER]", "traits of one customer, or of all as CSV, as of a time", "at out",
+     "  attune traits --at 2017-10-01 --out traits.csv\n"
+     "  attune traits household:1029 --at 2017-10-01\n",
+     0, 1, command_traits},
+    {"scenarios", "", "how much likelier each scenario makes its goals", "at",
+     "For each scenario and goal: how many customers, the goal's rate inside and among comparable others on the same dates,\n"
+     "and the index with its 95 % interval by customer. An index is no cause.\n\n"
+     "  attune scenarios --at 2018-01-01\n",
+     0, 0, command_scenarios},
+    {"train", "[MODEL]", "learn a model from past treatments whose goals have matured", "until",
+     "Every row sees only what was known at the moment of its treatment. Settings are chosen on rolling splits in time.\n\n"
+     "  attune train redeem --until 2017-10-01\n",
+     0, 1, command_train},
+    {"evaluate", "MODEL", "how good a model is on treatments that it never saw", "from until out against",
+     "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, with intervals by customer.\n"
+     "--against takes a CSV with columns treatment, customer and prediction, and compares the two row by row.\n\n"
+     "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n",
+     1, 1, command_evaluate},
+    {"decide", "CUSTOMER | --all", "the next best action, with its reason", "at out all dry-run",
+     "Each decision is written as an event unless --dry-run.\n\n"
+     "  attune decide household:1029 --at 2017-12-05\n"
+     "  attune decide --all --at 2017-12-05 --out decisions.csv\n",
+     0, 1, command_decide},
+    {"why-not", "CUSTOMER ACTION", "which stage stopped an action for a customer, and from when on it would not", "at",
+     "  attune why-not household:1029 mail_campaign/18 --at 2017-12-05\n",
+     2, 2, command_why_not},
+    {"report", "", "the whole as a report: report.html with pictures, report.json with the same figures", "at from until out against",
+     "  attune report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out build/demo\n",
+     0, 0, command_report},
+    {"status", "", "events, customers, runs, bytes and what is in force", "",
+     "  attune status --json\n",
+     0, 0, command_status},
+    {"fold", "", "move the newest events from the log into a run now", "merge",
+     "  attune fold --merge\n",
+     0, 0, command_fold},
+    {"fsck", "", "verify every checksum, order and offset of the data directory", "",
+     "Reads every byte; changes nothing. Exit status 1 where anything is wrong.\n\n"
+     "  attune fsck --dir data\n",
+     0, 0, command_fsck},
+    {"rebuild", "", "recompute what is derived: runs with the columns now in use", "",
+     "  attune rebuild --playbook playbook.yaml\n",
+     0, 0, command_rebuild},
+    {"backup", "TARGET", "a consistent copy of the data directory", "",
+     "  attune backup /backups/2017-12-05\n",
+     1, 1, command_backup},
+    {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed", "yes",
+     "Rewrites the affected files, drops the log, and keeps only salted hashes that keep the person from coming back unasked.\n"
+     "Backups made before are not reached: the answer reminds you of them.\n\n"
+     "  attune erase email:a@b.example --yes\n",
+     1, 1, command_erase},
+};
+const size_t cli_command_count = sizeof cli_commands / sizeof *cli_commands;

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/evaluation.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/input.h"
+#include "base/memory.h"
+#include "profile/walk.h"
+
+#define PREDICTIONS_BYTES_MAX ((size_t)1 << 30)
+#define SEED 20171001u
+
+uint32_t find_model(const struct playbook *playbook, const char *name) {
+    if (name == NULL && playbook->model_count == 1) return 0;
+    for (uint32_t i = 0; name != NULL && i < playbook->model_count; i++) {
+        if (text_equal(playbook->models[i].name, text_from(name))) return i;
+    }
+    struct text names[64];
+    size_t count = playbook->model_count < 64 ? playbook->model_count : 64;
+    for (size_t i = 0; i < count; i++) names[i] = playbook->models[i].name;
+    struct text near = name != NULL ? text_nearest(text_from(name), names, count) : (struct text){0};
+    if (count == 0) cli_fail_text("the playbook has no models");
+    else if (name == NULL) cli_fail_text("say which model; the playbook has %zu, the first is %.*s", count, TEXT_ARG(names[0]));
+    else if (near.length > 0) cli_fail_text("no model %s; did you mean %.*s?", name, TEXT_ARG(near));
+    else cli_fail_text("no model %s; the first is %.*s", name, TEXT_ARG(names[0]));
+    return UINT32_MAX;
+}
+
+/* ---- scoring what was not seen ---- */
+
+static enum status reserve(struct evaluation *out, size_t count) {
+    out->propensity = memory_calloc(count + 1, sizeof *out->propensity);
+    out->yes = memory_calloc(count + 1, sizeof *out->yes);
+    return out->propensity != NULL && out->yes != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+static enum status groups_of(const struct evaluation *evaluation, uint32_t **out) {
+    *out = memory_calloc(evaluation->count + 1, sizeof **out);
+    if (*out == NULL) return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < evaluation->count; i++) (*out)[i] = evaluation->ids[i].customer.value;
+    return STATUS_OK;
+}
+
+static enum status score(struct engine *engine, uint32_t rule, int64_t from_ms, int64_t until_ms, struct evaluation *out,
+                         struct error *error) {
+    const struct model *model = engine_model(engine, rule, NULL);
+    struct trainer_options options = {.from_ms = from_ms, .until_ms = until_ms, .matured_by_ms = until_ms, .threads = engine_threads(engine)};
+    struct training_set *set = NULL;
+    enum status status = trainer_collect(engine_world(engine), &engine_playbook(engine)->models[rule], &options, &set, &out->ids, error);
+    if (status != STATUS_OK) return status;
+    out->count = training_set_count(set);
+    status = reserve(out, out->count);
+    for (size_t i = 0; i < out->count && status == STATUS_OK; i++) {
+        struct value values[LEARN_FEATURES_MAX];
+        struct training_row row;
+        training_set_row(set, i, values, &row);
+        out->propensity[i] = model_score(model, row.values);
+        out->yes[i] = row.yes;
+    }
+    training_set_destroy(set);
+    return status;
+}
+
+/* ---- against another's predictions ---- */
+
+struct other { uint64_t key; double prediction; };
+struct others { struct other *items; size_t count, capacity; };
+
+static uint64_t key_of(struct text treatment, struct text customer) { return hash_text(customer, hash_text(treatment, 1)); }
+
+/* Cells of a plain comma-separated line; quotes around a cell are taken off. */
+static size_t split(char *line, char **cells, size_t max) {
+    size_t count = 0;
+    for (char *at = line; count < max;) {
+        char *end = at + strcspn(at, ",\r\n");
+        char more = *end;
+        *end = '\0';
+        if (*at == '"' && end > at + 1 && end[-1] == '"') {
+            at++;
+            end[-1] = '\0';
+        }
+        cells[count++] = at;
+        if (more != ',') break;
+        at = end + 1;
+    }
+    return count;
+}
+
+static size_t find_cell(char **cells, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(cells[i], name) == 0) return i;
+    }
+    return SIZE_MAX;
+}
+
+static enum status parse_others(char *bytes, const char *path, const char *column, struct others *out, struct error *error) {
+    char *cells[64];
+    size_t treatment = SIZE_MAX, customer = SIZE_MAX, prediction = SIZE_MAX, line = 0, count;
+    for (char *at = strtok_r(bytes, "\n", &bytes); at != NULL; at = strtok_r(NULL, "\n", &bytes)) {
+        count = split(at, cells, 64);
+        if (line++ == 0) {
+            treatment = find_cell(cells, count, "treatment");
+            customer = find_cell(cells, count, "customer");
+            prediction = find_cell(cells, count, column);
+            if (treatment == SIZE_MAX || customer == SIZE_MAX || prediction == SIZE_MAX) {
+                return error_set(error, STATUS_INVALID, "%s:1: needs the columns treatment, customer and %s", path, column);
+            }
+            continue;
+        }
+        double value;
+        if (treatment >= count || customer >= count || prediction >= count || text_to_double(text_from(cells[prediction]), &value) != STATUS_OK) {
+            return error_set(error, STATUS_INVALID, "%s:%zu: no prediction in column %s", path, line, column);
+        }
+        enum status status = memory_grow((void **)&out->items, &out->capacity, out->count + 1, sizeof *out->items);
+        if (status != STATUS_OK) return status;
+        out->items[out->count++] = (struct other){key_of(text_from(cells[treatment]), text_from(cells[customer])), value};
+    }
+    return STATUS_OK;
+}
+
+static int compare_others(const void *left, const void *right) {
+    uint64_t a = ((const struct other *)left)->key, b = ((const struct other *)right)->key;
+    return a < b ? -1 : a > b;
+}
+
+/* FILE, or FILE:COLUMN. */
+static enum status read_others(const char *against, struct others *out, struct evaluation *evaluation, struct error *error) {
+    char path[4096], column[64] = "prediction";
+    const char *colon = strrchr(against, ':');
+    struct buffer bytes;
+    snprintf(path, sizeof path, "%.*s", colon != NULL ? (int)(colon - against) : (int)strlen(against), against);
+    if (colon != NULL) snprintf(column, sizeof column, "%s", colon + 1);
+    const char *slash = strrchr(path, '/');
+    snprintf(evaluation->against_name, sizeof evaluation->against_name, "%s of %.60s", column, slash != NULL ? slash + 1 : path);
+    buffer_init(&bytes);
+    enum status status = file_read_all(file_system_os(), path, PREDICTIONS_BYTES_MAX, &bytes, error);
+    if (status == STATUS_OK) status = buffer_append(&bytes, "", 1);
+    if (status == STATUS_OK) status = parse_others(bytes.at, path, column, out, error);
+    if (status == STATUS_OK && out->count > 0) qsort(out->items, out->count, sizeof *out->items, compare_others);
+    buffer_release(&bytes);
+    return status;
+}
+
+/* A row is looked for under each of its customer's identifiers. */
+struct lookup_row { const struct others *others; struct text treatment; const struct other *found; };
+
+static void try_identifier(void *context, struct identifier_id identifier, uint32_t type, struct text value) {
+    (void)identifier;
+    (void)type;
+    struct lookup_row *row = context;
+    if (row->others->count == 0) return;
+    struct other wanted = {key_of(row->treatment, value), 0};
+    const struct other *found = bsearch(&wanted, row->others->items, row->others->count, sizeof wanted, compare_others);
+    if (found != NULL) row->found = found;
+}
+
+static enum status compare(struct engine *engine, const struct others *others, struct evaluation *out) {
+    double *ours = memory_calloc(out->count + 1, sizeof *ours), *theirs = memory_calloc(out->count + 1, sizeof *theirs);
+    bool *yes = memory_calloc(out->count + 1, sizeof *yes);
+    uint32_t *group = memory_calloc(out->count + 1, sizeof *group);
+    enum status status = ours != NULL && theirs != NULL && yes != NULL && group != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    size_t count = 0;
+    for (size_t i = 0; i < out->count && status == STATUS_OK; i++) {
+        struct lookup_row row = {others, out->ids[i].treatment->key, NULL};
+        struct identity_visitor visitor = {.identifier = try_identifier, .context = &row};
+        status = identity_describe(engine_identity(engine), out->ids[i].customer, &visitor);
+        if (row.found == NULL) continue;
+        ours[count] = out->propensity[i];
+        theirs[count] = row.found->prediction;
+        yes[count] = out->yes[i];
+        group[count++] = out->ids[i].customer.value;
+    }
+    out->compared_count = count;
+    out->compared = status == STATUS_OK && count > 0;
+    if (out->compared) status = metrics_of(theirs, yes, group, count, SEED, &out->against);
+    if (status == STATUS_OK && out->compared) status = metrics_of(ours, yes, group, count, SEED, &out->ours_there);
+    if (status == STATUS_OK && out->compared) status = metrics_auc_difference(ours, theirs, yes, group, count, SEED, &out->auc_difference);
+    memory_free(ours);
+    memory_free(theirs);
+    memory_free(yes);
+    memory_free(group);
+    return status;
+}
+
+static enum status compare_with(struct engine *engine, const char *against, struct evaluation *out, struct error *error) {
+    struct others others = {0};
+    enum status status = read_others(against, &others, out, error);
+    if (status == STATUS_OK) status = compare(engine, &others, out);
+    memory_free(others.items);
+    if (status == STATUS_OK && !out->compared) {
+        return error_set(error, STATUS_INVALID, "%s has none of the %zu rows; its treatments must be written as in the playbook, such as %.*s",
+                         against, out->count, TEXT_ARG(out->ids[0].treatment->key));
+    }
+    return status;
+}
+
+enum status evaluation_make(struct engine *engine, uint32_t rule, int64_t from_ms, int64_t until_ms, const char *against,
+                            struct evaluation *out, struct error *error) {
+    *out = (struct evaluation){0};
+    struct text name = engine_playbook(engine)->models[rule].name;
+    if (engine_model(engine, rule, NULL) == NULL) {
+        return error_set(error, STATUS_NOT_FOUND, "model %.*s is not trained yet, or no longer fits the playbook; attune train %.*s", TEXT_ARG(name), TEXT_ARG(name));
+    }
+    uint32_t *group = NULL;
+    enum status status = score(engine, rule, from_ms, until_ms, out, error);
+    if (status == STATUS_OK && out->count == 0) {
+        status = error_set(error, STATUS_INVALID, "no treatment delivered in that time has a matured goal; widen --from and --until");
+    }
+    if (status == STATUS_OK) status = groups_of(out, &group);
+    if (status == STATUS_OK) status = metrics_of(out->propensity, out->yes, group, out->count, SEED, &out->metrics);
+    if (status == STATUS_OK && against != NULL) status = compare_with(engine, against, out, error);
+    memory_free(group);
+    return status;
+}
+
+void evaluation_release(struct evaluation *evaluation) {
+    memory_free(evaluation->ids);
+    memory_free(evaluation->propensity);
+    memory_free(evaluation->yes);
+    *evaluation = (struct evaluation){0};
+}
+
+/* ---- writing ---- */
+
+enum status evaluation_write_csv(struct engine *engine, const struct evaluation *evaluation, const char *path, struct error *error) {
+    (void)engine;
+    FILE *file = fopen(path, "w");
+    if (file == NULL) return error_set(error, STATUS_IO, "cannot write %s; is its folder there, and yours to write?", path);
+    fputs("treatment,customer,time,reached,prediction\n", file);
+    for (size_t i = 0; i < evaluation->count; i++) {
+        char time[32];
+        time_format(evaluation->ids[i].t_ms + 1, time);
+        cli_csv(file, evaluation->ids[i].treatment->key);
+        fprintf(file, ",C%u,%s,%d,%.6f\n", evaluation->ids[i].customer.value, time, evaluation->yes[i], evaluation->propensity[i]);
+    }
+    bool failed = ferror(file) != 0;
+    if (fclose(file) != 0 || failed) return error_set(error, STATUS_DISK_FULL, "%s could not be written whole; is the disk full?", path);
+    return STATUS_OK;
+}
+
+static void write_interval(struct json_writer *writer, const char *name, const struct interval *interval) {
+    char key[64];
+    const struct { const char *suffix; double value; } parts[] = {{"", interval->value}, {"_low", interval->low}, {"_high", interval->high}};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(key, sizeof key, "%s%s", name, parts[i].suffix);
+        json_write_key(writer, key);
+        json_write_number(writer, parts[i].value);
+    }
+}
+
+static void write_metrics(struct json_writer *writer, const struct model_metrics *metrics) {
+    json_write_key(writer, "rows");
+    json_write_integer(writer, (int64_t)metrics->rows);
+    json_write_key(writer, "reached");
+    json_write_integer(writer, (int64_t)metrics->yes);
+    json_write_key(writer, "base_rate");
+    json_write_number(writer, metrics->base_rate);
+    write_interval(writer, "auc", &metrics->auc);
+    write_interval(writer, "log_loss", &metrics->log_loss);
+    write_interval(writer, "calibration_error", &metrics->calibration_error);
+    write_interval(writer, "top_tenth_gain", &metrics->top_tenth_gain);
+}
+
+void evaluation_write_json(const struct evaluation *evaluation, struct json_writer *writer) {
+    write_metrics(writer, &evaluation->metrics);
+    if (!evaluation->compared) return;
+    write_interval(writer, "auc_difference", &evaluation->auc_difference);
+    json_write_key(writer, "compared_rows");
+    json_write_integer(writer, (int64_t)evaluation->compared_count);
+    json_write_key(writer, "against");
+    json_write_object_begin(writer);
+    json_write_key(writer, "name");
+    json_write_string(writer, evaluation->against_name);
+    write_metrics(writer, &evaluation->against);
+    json_write_object_end(writer);
+}

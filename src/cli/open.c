@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "cli/cli.h"
+
+static void print_playbook_errors(const struct playbook_errors *errors) {
+    for (uint32_t i = 0; i < errors->count; i++) fprintf(stderr, "%s\n", errors->item[i].text);
+    if (errors->dropped > 0) fprintf(stderr, "… and %u more\n", errors->dropped);
+}
+
+struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
+    struct error error = {0};
+    struct engine *engine = NULL;
+    struct playbook_errors *errors = memory_calloc(1, sizeof *errors);
+    struct engine_options options = {
+        .directory = cli->directory,
+        .create = create,
+        .read_only = read_only,
+        .playbook_file = cli->playbook,
+        .threads = cli->threads,
+        .playbook_errors = errors,
+    };
+    if (errors == NULL) {
+        cli_fail_text("out of memory");
+        return NULL;
+    }
+    enum status status = engine_open(&engine, &options, &error);
+    if (status != STATUS_OK && errors->count > 0) {
+        print_playbook_errors(errors);
+        cli_fail_text("%s has %u error%s; nothing was changed", cli->playbook != NULL ? cli->playbook : "the playbook in force",
+                      errors->count + errors->dropped, errors->count + errors->dropped == 1 ? "" : "s");
+    } else if (status != STATUS_OK) {
+        if (error.status == STATUS_OK) (void)error_set(&error, status, "%s: %s", cli->directory, status_name(status));
+        cli_fail(&error);
+    }
+    memory_free(errors);
+    if (status != STATUS_OK) return NULL;
+    if (engine_playbook(engine) == NULL && !create) {
+        cli_fail_text("%s has no playbook yet; say --playbook FILE", cli->directory);
+        engine_close(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+bool cli_time(const struct engine *engine, const char *option, const char *text, int64_t fallback_ms,
+              int64_t *time_ms) {
+    const struct playbook *playbook = engine_playbook(engine);
+    *time_ms = fallback_ms;
+    if (text == NULL) return true;
+    if (time_parse(text_from(text), playbook != NULL ? playbook->zone : NULL, time_ms) == STATUS_OK) return true;
+    cli_fail_text("--%s %s is no time; write 2017-12-06, 2017-12-06T09:00 or 2017-12-06T14:00:00Z", option, text);
+    return false;
+}
+
+bool cli_at(struct cli *cli, struct engine *engine, int64_t *time_ms) {
+    struct error error = {0};
+    if (cli->at != NULL) return cli_time(engine, "at", cli->at, 0, time_ms);
+    if (engine_last_event_ms(engine, time_ms, &error) == STATUS_OK) return true;
+    cli_fail(&error);
+    return false;
+}

@@ -60,7 +60,7 @@ bool cli_time(const struct engine *engine, const char *option, const char *text,
 bool cli_at(struct cli *cli, struct engine *engine, int64_t *time_ms);
 
 /* ---- tables: rows are gathered, then printed with columns as wide as they must be ---- */
-struct table {
+struct cli_table {
     const char *headings[CLI_COLUMNS_MAX];
     bool right[CLI_COLUMNS_MAX];      /* numbers stand to the right */
     uint32_t columns;
@@ -68,9 +68,9 @@ struct table {
     size_t cell_count;
 };
 /* "customer|>events|>spend": '>' sets a column to the right. */
-void table_init(struct table *table, const char *headings);
-void table_cell(struct table *table, const char *format, ...) PRINTF_LIKE(2, 3);
-void table_print(struct table *table); /* prints and releases */
+void cli_table_init(struct cli_table *table, const char *headings);
+void cli_table_cell(struct cli_table *table, const char *format, ...) PRINTF_LIKE(2, 3);
+void cli_table_print(struct cli_table *table); /* prints and releases */
 
 void cli_print_json(struct json_writer *writer, struct buffer *out);
 /* 1234567 → "1,234,567"; into one of a few static buffers, for printing only. */

@@ -24,19 +24,19 @@ static void show_progress(void *context, const struct engine_progress *progress)
 }
 
 static void print_reports(const struct engine_ingest_report *reports, size_t count) {
-    struct table table;
-    table_init(&table, "source|>files|>rows|>events|>repeats|>quarantined|note");
+    struct cli_table table;
+    cli_table_init(&table, "source|>files|>rows|>events|>repeats|>quarantined|note");
     for (size_t i = 0; i < count; i++) {
         const struct engine_ingest_report *report = &reports[i];
-        table_cell(&table, "%.*s", TEXT_ARG(report->source));
-        table_cell(&table, "%s", cli_count(report->files));
-        table_cell(&table, "%s", cli_count(report->rows));
-        table_cell(&table, "%s", cli_count(report->events));
-        table_cell(&table, "%s", cli_count(report->repeats));
-        table_cell(&table, "%s", cli_count(report->quarantined));
-        table_cell(&table, "%s%s", report->lookup_rows > 0 ? "lookup" : "", report->time_always ? "undated: known at every time" : "");
+        cli_table_cell(&table, "%.*s", TEXT_ARG(report->source));
+        cli_table_cell(&table, "%s", cli_count(report->files));
+        cli_table_cell(&table, "%s", cli_count(report->rows));
+        cli_table_cell(&table, "%s", cli_count(report->events));
+        cli_table_cell(&table, "%s", cli_count(report->repeats));
+        cli_table_cell(&table, "%s", cli_count(report->quarantined));
+        cli_table_cell(&table, "%s%s", report->lookup_rows > 0 ? "lookup" : "", report->time_always ? "undated: known at every time" : "");
     }
-    table_print(&table);
+    cli_table_print(&table);
 }
 
 static void write_report(struct json_writer *writer, const struct engine_ingest_report *report) {
@@ -108,19 +108,19 @@ int command_ingest(struct cli *cli) {
 /* ---- data ---- */
 
 static void print_data(const struct data_report *report) {
-    struct table table;
-    table_init(&table, "source|event|field|type|>count|>bytes|used by");
+    struct cli_table table;
+    cli_table_init(&table, "source|event|field|type|>count|>bytes|used by");
     for (size_t i = 0; i < report->field_count; i++) {
         const struct field_usage *field = &report->fields[i];
-        table_cell(&table, "%.*s", TEXT_ARG(field->source));
-        table_cell(&table, "%.*s", TEXT_ARG(field->event));
-        table_cell(&table, "%.*s", TEXT_ARG(field->field));
-        table_cell(&table, "%s", field->field.length > 0 ? value_type_name(field->type) : "");
-        table_cell(&table, "%s", cli_count(field->count));
-        table_cell(&table, "%s", cli_bytes(field->bytes));
-        table_cell(&table, "%.*s", TEXT_ARG(field->used_by.length > 0 ? field->used_by : field->field.length > 0 ? TEXT("nothing: dark") : TEXT("")));
+        cli_table_cell(&table, "%.*s", TEXT_ARG(field->source));
+        cli_table_cell(&table, "%.*s", TEXT_ARG(field->event));
+        cli_table_cell(&table, "%.*s", TEXT_ARG(field->field));
+        cli_table_cell(&table, "%s", field->field.length > 0 ? value_type_name(field->type) : "");
+        cli_table_cell(&table, "%s", cli_count(field->count));
+        cli_table_cell(&table, "%s", cli_bytes(field->bytes));
+        cli_table_cell(&table, "%.*s", TEXT_ARG(field->used_by.length > 0 ? field->used_by : field->field.length > 0 ? TEXT("nothing: dark") : TEXT("")));
     }
-    table_print(&table);
+    cli_table_print(&table);
     printf("\nclean  %s events of %s customers, %s\n", cli_count(report->event_count), cli_count(report->customer_count), cli_bytes(report->clean_bytes));
     printf("dirty  %s rows in quarantine, %s\n", cli_count(report->dirty_rows), cli_bytes(report->dirty_bytes));
     printf("dark   %s fields that nothing uses, %s\n", cli_count(report->dark_fields), cli_bytes(report->dark_bytes));
@@ -220,17 +220,17 @@ static int quarantine_list(struct cli *cli, struct engine *engine) {
     reasons.items = memory_calloc(REASONS_MAX, sizeof *reasons.items);
     if (reasons.items == NULL) return cli_fail_text("out of memory");
     enum status status = store_visit_rows(engine_store(engine), add_reason, &reasons, &error);
-    struct table table;
-    table_init(&table, ">rows|>first id|source|first place|reason");
+    struct cli_table table;
+    cli_table_init(&table, ">rows|>first id|source|first place|reason");
     for (size_t i = 0; i < reasons.count && status == STATUS_OK; i++) {
         const struct reason *reason = &reasons.items[i];
-        table_cell(&table, "%s", cli_count(reason->count));
-        table_cell(&table, "%llu", (unsigned long long)reason->first_id);
-        table_cell(&table, "%.*s", TEXT_ARG(symbol_text(reasons.symbols, SYMBOL_SOURCE, reason->source)));
-        table_cell(&table, "%s:%llu", reason->file, (unsigned long long)reason->first_line);
-        table_cell(&table, "%s", reason->reason);
+        cli_table_cell(&table, "%s", cli_count(reason->count));
+        cli_table_cell(&table, "%llu", (unsigned long long)reason->first_id);
+        cli_table_cell(&table, "%.*s", TEXT_ARG(symbol_text(reasons.symbols, SYMBOL_SOURCE, reason->source)));
+        cli_table_cell(&table, "%s:%llu", reason->file, (unsigned long long)reason->first_line);
+        cli_table_cell(&table, "%s", reason->reason);
     }
-    if (status == STATUS_OK && reasons.count > 0) table_print(&table);
+    if (status == STATUS_OK && reasons.count > 0) cli_table_print(&table);
     else buffer_release(&table.cells);
     if (status == STATUS_OK && reasons.count == 0) printf("Nothing is in quarantine.\n");
     if (reasons.beyond > 0) printf("and %s rows with further reasons\n", cli_count(reasons.beyond));

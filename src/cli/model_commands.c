@@ -15,21 +15,21 @@ static void show_customers(void *context, uint64_t customers) {
 }
 
 static void print_scenarios(const struct playbook *playbook, const struct scenario_result *results, size_t count) {
-    struct table table;
-    table_init(&table, "scenario|goal|>customers|>rate inside|>rate of others|>index|95 % interval");
+    struct cli_table table;
+    cli_table_init(&table, "scenario|goal|>customers|>rate inside|>rate of others|>index|95 % interval");
     for (size_t i = 0; i < count; i++) {
         const struct scenario_result *result = &results[i];
-        table_cell(&table, "%.*s", TEXT_ARG(playbook->scenarios[result->scenario].name));
-        table_cell(&table, "%.*s", TEXT_ARG(playbook->goals[result->goal].name));
-        table_cell(&table, "%s", cli_count(result->customers_inside));
-        table_cell(&table, "%.2f %%", 100 * result->rate_inside);
-        table_cell(&table, "%.2f %%", 100 * result->rate_outside);
-        if (isnan(result->index)) table_cell(&table, "unknown");
-        else table_cell(&table, "%.2f", result->index);
-        if (isnan(result->index)) table_cell(&table, "too few goals to say");
-        else table_cell(&table, "%.2f to %.2f", result->low, result->high);
+        cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->scenarios[result->scenario].name));
+        cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->goals[result->goal].name));
+        cli_table_cell(&table, "%s", cli_count(result->customers_inside));
+        cli_table_cell(&table, "%.2f %%", 100 * result->rate_inside);
+        cli_table_cell(&table, "%.2f %%", 100 * result->rate_outside);
+        if (isnan(result->index)) cli_table_cell(&table, "unknown");
+        else cli_table_cell(&table, "%.2f", result->index);
+        if (isnan(result->index)) cli_table_cell(&table, "too few goals to say");
+        else cli_table_cell(&table, "%.2f to %.2f", result->low, result->high);
     }
-    table_print(&table);
+    cli_table_print(&table);
     if (count == 0) return;
     printf("\nCustomers active within the last %lld days, at %u dates from %s to %s. An index compares, it proves no cause.\n",
            (long long)(playbook->landmarks.active_within_ms / TIME_DAY_MS), results[0].landmark_count,
@@ -126,7 +126,7 @@ static void print_strongest(const struct playbook *playbook, const struct model 
     for (uint32_t i = 0; i < count && i < STRONGEST; i++) {
         struct text name = model_feature(model, strongest[i].feature).name;
         uint32_t trait = playbook_trait_find(playbook, name);
-        struct text says = trait != UINT32_MAX ? playbook->traits[trait].description : (struct text){0};
+        struct text says = trait != UINT32_MAX && playbook->traits[trait].description.length > 0 ? playbook->traits[trait].description : TEXT("");
         printf("  %.3f  %-26.*s %.*s\n", strongest[i].log_odds, TEXT_ARG(name), TEXT_ARG(says));
     }
 }

@@ -14,9 +14,9 @@ static size_t width_of(const char *text) {
     return width;
 }
 
-void table_init(struct table *table, const char *headings) {
+void cli_table_init(struct cli_table *table, const char *headings) {
     static char names[CLI_COLUMNS_MAX][64];
-    *table = (struct table){0};
+    *table = (struct cli_table){0};
     buffer_init(&table->cells);
     for (const char *at = headings; table->columns < CLI_COLUMNS_MAX;) {
         size_t length = strcspn(at, "|");
@@ -30,7 +30,7 @@ void table_init(struct table *table, const char *headings) {
     }
 }
 
-void table_cell(struct table *table, const char *format, ...) {
+void cli_table_cell(struct cli_table *table, const char *format, ...) {
     char text[CELL_BYTES_MAX];
     va_list arguments;
     va_start(arguments, format);
@@ -42,7 +42,7 @@ void table_cell(struct table *table, const char *format, ...) {
     if (buffer_append(&table->cells, text, strlen(text) + 1) == STATUS_OK) table->cell_count++;
 }
 
-static void print_cell(const struct table *table, uint32_t column, const char *text, size_t width) {
+static void print_cell(const struct cli_table *table, uint32_t column, const char *text, size_t width) {
     int padding = (int)(width - width_of(text));
     bool last = column + 1 == table->columns;
     if (table->right[column]) printf("%*s%s", padding, "", text);
@@ -50,7 +50,7 @@ static void print_cell(const struct table *table, uint32_t column, const char *t
     fputs(last ? "\n" : "  ", stdout);
 }
 
-void table_print(struct table *table) {
+void cli_table_print(struct cli_table *table) {
     size_t widths[CLI_COLUMNS_MAX];
     for (uint32_t c = 0; c < table->columns; c++) widths[c] = width_of(table->headings[c]);
     const char *cell = table->cells.at;

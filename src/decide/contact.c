@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decide/contact.h"
 
+#include "base/hash.h"
+
 static bool is_treatment_event(uint16_t type) {
     return type >= EVENT_TREATMENT_SHOWN && type <= EVENT_TREATMENT_REJECTED;
 }
@@ -13,18 +15,19 @@ static bool is_waited_after(const struct playbook *playbook, uint16_t type) {
     return false;
 }
 
-/* The action is the treatment's name up to the slash: it is known even where the offer's row has gone since. */
-static const struct action *action_of_row(const struct world *world, const struct timeline *timeline,
-                                          uint32_t row) {
+static struct text treatment_of_row(const struct timeline *timeline, uint32_t row) {
     struct text packed;
-    if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) return NULL;
+    if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) return (struct text){0};
     struct value key = packed_find(packed, PROPERTY_TREATMENT);
-    if (key.type != VALUE_TEXT) return NULL;
-    struct text name = key.text;
-    const char *slash = memchr(name.at, '/', name.length);
-    if (slash != NULL) name.length = (uint32_t)(slash - name.at);
-    uint32_t action = playbook_action_find(world->playbook, name);
-    return action == UINT32_MAX ? NULL : &world->playbook->actions[action];
+    return key.type == VALUE_TEXT ? key.text : (struct text){0};
+}
+
+/* The action is the treatment's name up to the slash: it is known even where the offer's row has gone since. */
+static const struct action *action_of(const struct playbook *playbook, struct text key) {
+    const char *slash = key.length > 0 ? memchr(key.at, '/', key.length) : NULL;
+    if (slash != NULL) key.length = (uint32_t)(slash - key.at);
+    uint32_t action = playbook_action_find(playbook, key);
+    return action == UINT32_MAX ? NULL : &playbook->actions[action];
 }
 
 void contact_history_read(struct contact_history *history, const struct world *world,
@@ -34,11 +37,13 @@ void contact_history_read(struct contact_history *history, const struct world *w
         uint16_t type = timeline->type[row];
         if (!is_treatment_event(type) && !is_waited_after(world->playbook, type)) continue;
         if (!timeline_known(timeline, row, t_ms)) continue;
+        struct text key = treatment_of_row(timeline, row);
         history->contacts[history->count++] = (struct contact){
             .time_ms = timeline->time_ms[row],
             .type = type,
             .channel = timeline->channel[row],
-            .action = action_of_row(world, timeline, row),
+            .key_hash = hash_text(key, 0),
+            .action = action_of(world->playbook, key),
         };
     }
 }
@@ -57,6 +62,7 @@ static bool counts(const struct policy *policy, const struct contact *contact, c
     if (policy->channel != SYMBOL_NONE && contact->channel != policy->channel) return false;
     if (policy->group.length > 0 && (action == NULL || !text_equal(action->group, policy->group))) return false;
     if (policy->action.length > 0 && (action == NULL || !text_equal(action->name, policy->action))) return false;
+    if (policy->scope == SCOPE_SAME_TREATMENT) return contact->key_hash == hash_text(treatment->key, 0);
     if (policy->scope == SCOPE_SAME_ACTION) return action == treatment->action;
     if (policy->scope == SCOPE_SAME_GROUP) {
         return action != NULL && text_equal(action->group, treatment->action->group);

@@ -15,6 +15,7 @@ struct contact {
     int64_t time_ms;
     uint16_t type;              /* EVENT_TREATMENT_… or another event that a policy names */
     uint32_t channel;
+    uint64_t key_hash;           /* of the treatment's key, so that an offer's row is known when it has gone since */
     const struct action *action; /* NULL where the playbook no longer knows it */
 };
 struct contact_history {

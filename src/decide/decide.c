@@ -62,6 +62,17 @@ static void judge(struct decider *decider, const struct timeline *timeline, int6
                                                                            : STAGE_OFFERED;
 }
 
+/* Most rows of an offer table are of other times. Where `available` reads nothing but the treatment, they are stopped before any trait
+ * of a treatment is computed; the verdict is the same. */
+static bool is_over(struct decider *decider, const struct timeline *timeline, int64_t t_ms, struct treatment_trace *trace) {
+    const struct expr_program *available = trace->treatment->action->available;
+    if (available == NULL || !expr_is_constant(available)) return false;
+    struct value is = profile_eval_for(decider->profiler, available, timeline, trace->treatment, t_ms);
+    trace->unknown = !value_is_known(is);
+    trace->stopped_at = STAGE_AVAILABLE;
+    return !(is.type == VALUE_YES_NO && is.yes);
+}
+
 /* Higher priority first; ties by playbook order, so that a decision is always the same. */
 static bool goes_before(const struct treatment_trace *a, const struct treatment_trace *b) {
     if (a->priority != b->priority) return a->priority > b->priority;
@@ -115,6 +126,7 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
         struct treatment_trace *trace = &out->trace[out->trace_count++];
         *trace = (struct treatment_trace){.treatment = &treatments->treatments[i], .propensity = NAN, .value = NAN,
                                           .weight = NAN, .lever = NAN, .cost = NAN, .priority = NAN};
+        if (is_over(decider, timeline, t_ms, trace)) continue;
         profile_with(decider->profiler, trace->treatment);
         judge(decider, timeline, t_ms, trace);
     }

@@ -177,7 +177,8 @@ struct action {
     struct place place;
 };
 enum policy_kind { POLICY_AT_MOST, POLICY_AFTER, POLICY_NEVER_WITHOUT, POLICY_QUIET };
-enum policy_scope { SCOPE_ANY, SCOPE_CHANNEL, SCOPE_GROUP, SCOPE_ACTION, SCOPE_SAME_ACTION, SCOPE_SAME_GROUP };
+enum policy_scope { SCOPE_ANY, SCOPE_CHANNEL, SCOPE_GROUP, SCOPE_ACTION, SCOPE_SAME_ACTION, SCOPE_SAME_GROUP,
+                    SCOPE_SAME_TREATMENT /* the same row of a for_each action, in any channel */ };
 struct policy {
     enum policy_kind kind;
     enum policy_scope scope;

@@ -57,10 +57,10 @@ static void read_action(struct reader *reader, const struct yaml_node *node, str
 }
 
 static void read_of(struct reader *reader, const struct yaml_node *node, struct policy *policy) {
-    static const struct text known[] = {{"same action", 11}, {"same group", 10}, {"any action", 10}};
-    static const enum policy_scope scopes[] = {SCOPE_SAME_ACTION, SCOPE_SAME_GROUP, SCOPE_ANY};
+    static const struct text known[] = {{"same treatment", 14}, {"same action", 11}, {"same group", 10}, {"any action", 10}};
+    static const enum policy_scope scopes[] = {SCOPE_SAME_TREATMENT, SCOPE_SAME_ACTION, SCOPE_SAME_GROUP, SCOPE_ANY};
     uint32_t index;
-    if (reader_name_of(reader, node, "value of of:", known, 3, &index)) policy->scope = scopes[index];
+    if (reader_name_of(reader, node, "value of of:", known, 4, &index)) policy->scope = scopes[index];
 }
 
 static void read_scope(struct reader *reader, const struct yaml_node *const *values, struct policy *policy) {
@@ -206,6 +206,7 @@ static struct text scope_text(struct reader *reader, const struct policy *policy
         return reader_format(reader, " of group %.*s%s%.*s", TEXT_ARG(policy->group), on, TEXT_ARG(channel));
     case SCOPE_ACTION: return reader_format(reader, " of %.*s%s%.*s", TEXT_ARG(policy->action), on, TEXT_ARG(channel));
     case SCOPE_SAME_ACTION: return reader_format(reader, " of the same action%s%.*s", on, TEXT_ARG(channel));
+    case SCOPE_SAME_TREATMENT: return reader_format(reader, " of the same treatment%s%.*s", on, TEXT_ARG(channel));
     case SCOPE_SAME_GROUP: return reader_format(reader, " of the same group%s%.*s", on, TEXT_ARG(channel));
     default: return reader_format(reader, "%s%.*s", on, TEXT_ARG(channel));
     }

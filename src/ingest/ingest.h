@@ -37,7 +37,7 @@
 
 #define INGEST_ROW_BYTES_MAX (1u << 20)      /* one row or line of a file */
 #define INGEST_FIELDS_MAX 1024               /* columns of a CSV file */
-#define INGEST_RAW_BYTES_MAX (64u << 10)     /* of a quarantined row, header included */
+#define INGEST_RAW_BYTES_MAX (1u << 20)      /* of a quarantined row or group, header included */
 #define INGEST_GROUP_BYTES_MAX (1ull << 30)  /* rows gathered for one_event_per */
 #define INGEST_GROUP_ROWS_MAX PACKED_LIST_ITEMS_MAX /* rows of one event */
 #define INGEST_BATCH_EVENTS 5000u            /* events a batch, by default */

@@ -226,19 +226,27 @@ static enum status too_large(struct mapper *mapper) {
                       PACKED_PROPERTIES_MAX);
 }
 
+static inline bool is_known(const struct value *value) {
+    return value->type != VALUE_UNKNOWN && (value->type != VALUE_NUMBER || packed_value_is_known(*value));
+}
+
 /* The plan's properties stand by symbol: they are written where they belong, without the detour of a packed_writer. */
 static enum status pack_straight(struct mapper *mapper) {
     const struct plan *plan = mapper->plan;
     struct buffer *out = &mapper->batch->bytes;
-    uint32_t known = 0;
-    for (uint32_t i = 0; i < plan->property_count; i++) known += packed_value_is_known(mapper->values[i]);
-    enum status status = buffer_reserve(out, VARINT_BYTES_MAX * (1 + known));
+    size_t known = 0, most = VARINT_BYTES_MAX;
+    for (uint32_t i = 0; i < plan->property_count; i++) {
+        const struct value *value = &mapper->values[i];
+        if (!is_known(value)) continue;
+        known++;
+        most += 4 * VARINT_BYTES_MAX; /* symbol, tag and length or number */
+        if (value->type == VALUE_TEXT || value->type == VALUE_LIST) most += value->text.length;
+    }
+    enum status status = buffer_reserve(out, most);
     if (status) return status;
     out->length += varint_write((uint8_t *)out->at + out->length, known);
     for (uint32_t i = 0; i < plan->property_count; i++) {
-        if (!packed_value_is_known(mapper->values[i])) continue;
-        status = buffer_reserve(out, VARINT_BYTES_MAX);
-        if (status) return status;
+        if (!is_known(&mapper->values[i])) continue;
         out->length += varint_write((uint8_t *)out->at + out->length, plan->properties[i].symbol);
         status = packed_value_write(out, mapper->values[i]);
         if (status) return status;
@@ -246,10 +254,10 @@ static enum status pack_straight(struct mapper *mapper) {
     return STATUS_OK;
 }
 
-static enum status pack_all(struct mapper *mapper, uint32_t event_type, bool message) {
+static enum status pack_all(struct mapper *mapper, uint32_t event_type) {
     const struct plan *plan = mapper->plan;
     packed_begin(&mapper->writer);
-    enum status status = message ? segment_properties(mapper, &mapper->writer) : STATUS_OK;
+    enum status status = segment_properties(mapper, &mapper->writer);
     for (uint32_t i = 0; status == STATUS_OK && i < mapper->extra_count; i++) {
         struct value value;
         status = mapper_extra_value(mapper, &mapper->extras[i], event_type, &value);
@@ -266,8 +274,8 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, struct event
     size_t start = bytes->length;
     enum status status = mapper->plan->list_count ? finish_lists(mapper) : STATUS_OK;
     if (status) return status;
-    bool message = segment_is_message(mapper);
-    status = message || mapper->extra_count ? pack_all(mapper, event_type, message) : pack_straight(mapper);
+    bool more = mapper->extra_count > 0 || segment_has_properties(mapper);
+    status = more ? pack_all(mapper, event_type) : pack_straight(mapper);
     if (status == STATUS_LIMIT || bytes->length - start > PACKED_BYTES_MAX) return too_large(mapper);
     if (status) return status;
     event->properties = (uint32_t)start;

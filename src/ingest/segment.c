@@ -135,13 +135,18 @@ enum status segment_identifiers(struct mapper *mapper) {
     return add_identifier(mapper, rule, cell_at(mapper, SEGMENT_PREVIOUS_ID));
 }
 
+bool segment_has_properties(const struct mapper *mapper) {
+    enum message message = message_of(mapper);
+    return message == MESSAGE_PAGE || message == MESSAGE_SCREEN || message == MESSAGE_GROUP;
+}
+
 enum status segment_properties(struct mapper *mapper, struct packed_writer *writer) {
     const struct plan *plan = mapper->plan;
     enum message message = message_of(mapper);
     enum segment_column column = message == MESSAGE_GROUP ? SEGMENT_GROUP_ID : SEGMENT_NAME;
     uint32_t symbol = message == MESSAGE_GROUP ? plan->group_id_symbol : plan->name_symbol;
     struct text text;
-    if (message != MESSAGE_PAGE && message != MESSAGE_SCREEN && message != MESSAGE_GROUP) return STATUS_OK;
+    if (!segment_has_properties(mapper)) return STATUS_OK;
     enum status status = cell_text(&mapper->reader, cell_at(mapper, column), &text);
     if (status == STATUS_INVALID) return mapper_bad_value(mapper, plan->segment + (uint32_t)column, VALUE_TEXT);
     if (status || text.length == 0) return status;

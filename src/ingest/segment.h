@@ -21,7 +21,8 @@ static inline bool segment_is_message(const struct mapper *mapper) {
 enum status segment_event_type(struct mapper *mapper, uint32_t *event_type) MUST_USE;
 enum status segment_time(struct mapper *mapper, struct event *event) MUST_USE;
 enum status segment_identifiers(struct mapper *mapper) MUST_USE;
-/* Properties that the type itself brings (name, group_id): into values of the packed writer. */
+/* Properties that the type itself brings (name, group_id): into the packed writer. */
+bool segment_has_properties(const struct mapper *mapper);
 enum status segment_properties(struct mapper *mapper, struct packed_writer *writer) MUST_USE;
 enum status segment_consent(struct mapper *mapper, size_t event_index) MUST_USE;
 

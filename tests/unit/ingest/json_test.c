@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON lines: paths, open properties, arrays, and the messages of the Segment spec. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "trial.h"
+
+static const char playbook[] =
+    "customer: { identifiers: { user_id: { per_customer: 1, unique: true }, anonymous_id: { per_customer: 50 }, email: { per_customer: 5 },\n"
+    "                           phone: { per_customer: 5 } } }\n"
+    "sources:\n"
+    "  web: { file: t.ndjson, format: segment, key: { user_id: userId, anonymous_id: anonymousId, email: traits.email } }\n"
+    "  live: { file: t.ndjson, format: segment, arrives: live }\n"
+    "  some:\n"
+    "    file: t.ndjson\n"
+    "    event: Noted\n"
+    "    time: meta.at\n"
+    "    properties_at: data\n"
+    "    key: { user_id: meta.user.id }\n"
+    "    properties: { n: number, city: address.city, site: meta.site, tags: list, items: { sku: text, price: money } }\n"
+    "  flat:\n"
+    "    file: t.ndjson\n"
+    "    event: Noted\n"
+    "    time: at\n"
+    "    properties_at: .\n"
+    "    key: { user_id: who }\n";
+
+static struct trial trial;
+
+static int begin(void **state) {
+    (void)state;
+    trial_init(&trial, playbook);
+    return 0;
+}
+static int end(void **state) {
+    (void)state;
+    trial_release(&trial);
+    return 0;
+}
+
+static void check(const char *source, const char *bytes, const char *expected) {
+    assert_string_equal(trial_text(&trial, source, bytes), expected);
+}
+
+static void paths(void **state) {
+    (void)state;
+    check("some",
+          "{\"meta\":{\"at\":\"2020-01-02T03:04:05.678Z\",\"user\":{\"id\":42},\"site\":\"de\"},"
+          "\"data\":{\"n\":1.5,\"address\":{\"city\":\"Graz\"},\"unknown\":1,\"tags\":[\"a\",2,true,null],"
+          "\"items\":[{\"sku\":\"x\",\"price\":\"1.20\",\"other\":1},{\"sku\":\"y\",\"price\":3.4}]}}\n"
+          "\n"
+          "{\"data\":{\"n\":\"7\",\"n\":8},\"meta\":{\"at\":1577934245,\"user\":{\"id\":\"u\"},\"site\":null}}\n",
+          "Noted 2020-01-02T03:04:05.678Z {user_id:42} n=1.5 city=\"Graz\" site=\"de\" tags=[\"a\" 2 yes] "
+          "items=[{sku=\"x\" price=1.20 USD} {sku=\"y\" price=3.40 USD}]\n"
+          "Noted 2020-01-02T03:04:05Z {user_id:u} n=7\n");
+}
+
+static void open_properties(void **state) {
+    (void)state;
+    check("flat",
+          "{\"at\":\"2020-01-02\",\"who\":\"7\",\"color\":\"red\",\"size\":4,\"big\":true,\"none\":null,\"address\":{\"city\":\"Graz\",\"geo\":{\"lat\":47.07}},"
+          "\"list\":[1,[2],{\"a\":1,\"b\":{\"c\":2}}]}\n",
+          "Noted 2020-01-02T00:00:00Z {user_id:7} color=\"red\" size=4 big=yes address.city=\"Graz\" address.geo.lat=47.07 list=[1 {a=1}]\n");
+    check("flat", "{\"at\":\"2020-01-02\",\"who\":\"7\",\"\":1}\n", "BAD t.ndjson:1:0: '' can't be the name of a property: 1 to 255 bytes\n");
+}
+
+static void order_completed(void **state) {
+    (void)state;
+    check("web",
+          "{\"type\":\"track\",\"event\":\"Order Completed\",\"messageId\":\"m1\",\"userId\":\"u1\",\"anonymousId\":\"a1\","
+          "\"timestamp\":\"2020-01-02T03:04:05Z\",\"properties\":{\"order_id\":\"o1\",\"revenue\":25.1,\"currency\":\"EUR\","
+          "\"products\":[{\"product_id\":\"p1\",\"price\":19.99,\"quantity\":1},{\"product_id\":\"p2\",\"price\":\"5.11\"}]}}\n"
+          "{\"type\":\"track\",\"event\":\"Order Completed\",\"userId\":\"u1\",\"timestamp\":\"2020-01-02T03:04:05Z\",\"properties\":{\"revenue\":3}}\n",
+          "Order Completed 2020-01-02T03:04:05Z {user_id:u1 anonymous_id:a1} "
+          "products=[{product_id=\"p1\" price=19.99 EUR quantity=1} {product_id=\"p2\" price=5.11 EUR}] currency=\"EUR\" order_id=\"o1\" revenue=25.10 EUR\n"
+          "Order Completed 2020-01-02T03:04:05Z {user_id:u1} revenue=3.00 USD\n");
+}
+
+static void kinds_of_messages(void **state) {
+    (void)state;
+    check("web",
+          "{\"type\":\"identify\",\"userId\":\"u1\",\"timestamp\":\"2020-01-02\",\"traits\":{\"email\":\" A@B.example\",\"plan\":\"gold\"}}\n"
+          "{\"type\":\"page\",\"anonymousId\":\"a1\",\"userId\":null,\"timestamp\":\"2020-01-02\",\"name\":\"Home\",\"properties\":{\"path\":\"/\"}}\n"
+          "{\"type\":\"screen\",\"anonymousId\":\"a1\",\"timestamp\":\"2020-01-02\",\"name\":\"Start\"}\n"
+          "{\"type\":\"group\",\"userId\":\"u1\",\"groupId\":\"g1\",\"timestamp\":\"2020-01-02\",\"traits\":{\"industry\":\"food\"}}\n"
+          "{\"type\":\"alias\",\"userId\":\"u1\",\"previousId\":\"u0\",\"timestamp\":\"2020-01-02\"}\n"
+          "{\"type\":\"track\",\"userId\":\"u1\",\"timestamp\":\"2020-01-02\"}\n"
+          "{\"type\":\"delete\",\"userId\":\"u1\",\"timestamp\":\"2020-01-02\"}\n"
+          "{\"type\":\"track\",\"event\":\"X\",\"userId\":null,\"timestamp\":\"2020-01-02\"}\n"
+          "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u1\"}\n",
+          "Customer Record 2020-01-02T00:00:00Z {user_id:u1 email:a@b.example} plan=\"gold\"\n"
+          "Page Viewed 2020-01-02T00:00:00Z {anonymous_id:a1} name=\"Home\" path=\"/\"\n"
+          "Screen Viewed 2020-01-02T00:00:00Z {anonymous_id:a1} name=\"Start\"\n"
+          "Group Joined 2020-01-02T00:00:00Z {user_id:u1} group_id=\"g1\" industry=\"food\"\n"
+          "Identity Aliased 2020-01-02T00:00:00Z {user_id:u1 user_id:u0}\n"
+          "BAD t.ndjson:6:0: no event: a track message without the member event\n"
+          "BAD t.ndjson:7:0: 'delete' is no type of message: track, identify, page, screen, group or alias\n"
+          "BAD t.ndjson:8:0: nobody: userId (and every other identifier) is empty\n"
+          "BAD t.ndjson:9:0: no time: neither timestamp nor originalTimestamp nor receivedAt\n");
+}
+
+static void clock_correction(void **state) {
+    (void)state;
+    /* A client whose clock is an hour fast: 12:00 by its clock, sent five seconds later, received at 11:00:07. */
+    check("web",
+          "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\",\"originalTimestamp\":\"2020-01-02T12:00:00Z\",\"sentAt\":\"2020-01-02T12:00:05Z\","
+          "\"receivedAt\":\"2020-01-02T11:00:07Z\",\"timestamp\":\"2020-01-02T12:00:00Z\"}\n",
+          "X 2020-01-02T11:00:02Z known 2020-01-02T11:00:07Z {user_id:u}\n");
+    /* Live: received now, which the trial says is 22:13:20. */
+    check("live",
+          "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\",\"timestamp\":\"2023-11-14T23:00:00Z\",\"sentAt\":\"2023-11-14T23:00:10Z\"}\n"
+          "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\",\"timestamp\":\"2023-11-14T20:00:00Z\"}\n"
+          "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\"}\n",
+          "X 2023-11-14T22:13:10Z known 2023-11-14T22:13:20Z {user_id:u}\n"
+          "X 2023-11-14T20:00:00Z known 2023-11-14T22:13:20Z {user_id:u}\n"
+          "X 2023-11-14T22:13:20Z {user_id:u}\n");
+}
+
+static void external_ids_and_consent(void **state) {
+    (void)state;
+    check("web",
+          "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\",\"timestamp\":\"2020-01-02\",\"context\":{\"externalIds\":[{\"id\":\"+43\",\"type\":\"phone\"},"
+          "{\"id\":\"z\",\"type\":\"martian\"},{\"id\":9}],\"consent\":{\"categoryPreferences\":{\"Advertising\":false,\"Analytics\":true}}}}\n"
+          "{\"type\":\"track\",\"event\":\"Y\",\"userId\":\"u\",\"timestamp\":\"2020-01-03\",\"context\":{\"externalIds\":[{\"id\":\"+43\",\"type\":\"phone\"}],"
+          "\"consent\":{\"categoryPreferences\":{\"Advertising\":true,\"Analytics\":true}}}}\n",
+          "X 2020-01-02T00:00:00Z {user_id:u phone:+43}\n"
+          "Consent Changed 2020-01-02T00:00:00Z {user_id:u phone:+43} purpose=\"Advertising\" state=no source=\"web\"\n"
+          "Consent Changed 2020-01-02T00:00:00Z {user_id:u phone:+43} purpose=\"Analytics\" state=yes source=\"web\"\n"
+          "Y 2020-01-03T00:00:00Z {user_id:u phone:+43}\n"
+          "Consent Changed 2020-01-03T00:00:00Z {user_id:u phone:+43} purpose=\"Advertising\" state=yes source=\"web\"\n");
+}
+
+static void keys(void **state) {
+    (void)state;
+    static const char lines[] =
+        "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\",\"timestamp\":\"2020-01-02\",\"messageId\":\"m\"}\n"
+        "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\",\"timestamp\":\"2020-01-02\",\"messageId\":\"n\"}\n"
+        "{\"messageId\":\"m\",\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\",\"timestamp\":\"2020-01-02\"}\n"
+        "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\",\"timestamp\":\"2020-01-02\"}\n"
+        "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\",\"timestamp\":\"2020-01-02\"}\n"
+        "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"u\",\"timestamp\":\"2020-01-02\" }\n";
+    struct ingest_reader *reader;
+    struct event_batch batch;
+    event_batch_init(&batch);
+    struct text bytes = {lines, sizeof lines - 1};
+    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "web"), "t", bytes, &trial.error), STATUS_OK);
+    assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
+    assert_int_equal(batch.event_count, 6);
+    assert_true(batch.events[0].key != 0 && batch.events[0].key == batch.events[2].key);
+    assert_true(batch.events[0].key != batch.events[1].key);
+    assert_true(batch.events[3].key != 0 && batch.events[3].key == batch.events[4].key); /* made of the line itself */
+    assert_true(batch.events[4].key != batch.events[5].key);
+    assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_END);
+    ingest_close(reader);
+    event_batch_release(&batch);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paths), cmocka_unit_test(open_properties), cmocka_unit_test(order_completed),
+        cmocka_unit_test(kinds_of_messages), cmocka_unit_test(clock_correction), cmocka_unit_test(external_ids_and_consent),
+        cmocka_unit_test(keys),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}

@@ -23,7 +23,6 @@ static uint32_t lower_bound(const uint32_t *sorted, uint32_t low, uint32_t end, 
     return low;
 }
 
-/* The first customer id of the next block that is in the share. */
 static uint32_t next_share(const struct run_walk *walk, uint32_t customer) {
     uint64_t block = customer >> RUN_WALK_BLOCK_BITS;
     uint64_t ahead = (walk->part + walk->parts - block % walk->parts) % walk->parts;
@@ -31,21 +30,9 @@ static uint32_t next_share(const struct run_walk *walk, uint32_t customer) {
     return first > ID_NONE ? ID_NONE : (uint32_t)first;
 }
 
-/* Puts the cursor on the next entry that has not moved and is in the share. */
-static inline void settle(struct run_walk *walk, uint32_t run) {
-    struct run_cursor *cursor = &walk->cursors[run];
-    uint32_t at = cursor->next;
-    while (at < cursor->count) {
-        if (cursor->moved != NULL && cursor->moved[at / 64] >> (at % 64) & 1) {
-            at++;
-        } else if (run_walk_shares(walk->part, walk->parts, cursor->customer[at])) {
-            break;
-        } else {
-            at = lower_bound(cursor->customer, at, cursor->count, next_share(walk, cursor->customer[at]));
-        }
-    }
-    cursor->next = at;
-    walk->head[run] = at < cursor->count ? cursor->customer[at] : ID_NONE;
+uint32_t run_walk_skip(const struct run_walk *walk, uint32_t run, uint32_t at) {
+    const struct run_cursor *cursor = &walk->cursors[run];
+    return lower_bound(cursor->customer, at, cursor->count, next_share(walk, cursor->customer[at]));
 }
 
 static enum status note_moved(struct run_walk *walk, uint32_t run, uint32_t entry, uint32_t customer,
@@ -111,7 +98,7 @@ enum status run_walk_init(struct run_walk *walk, struct run *const *runs, uint32
         struct run_cursor *cursor = &walk->cursors[r];
         cursor->next = lower_bound(cursor->customer, 0, cursor->count, range.from);
         if (range.to != ID_NONE) cursor->count = lower_bound(cursor->customer, cursor->next, cursor->count, range.to);
-        settle(walk, r);
+        run_walk_settle(walk, r);
     }
     return STATUS_OK;
 }
@@ -126,14 +113,8 @@ void run_walk_release(struct run_walk *walk) {
     *walk = (struct run_walk){0};
 }
 
-static enum status push(struct run_walk *walk, struct run_slice slice) {
-    if (walk->slice_count == walk->slice_capacity) {
-        enum status status = memory_grow((void **)&walk->slices, &walk->slice_capacity, walk->slice_count + 1,
-                                         sizeof *walk->slices);
-        if (status != STATUS_OK) return status;
-    }
-    walk->slices[walk->slice_count++] = slice;
-    return STATUS_OK;
+enum status run_walk_grow(struct run_walk *walk) {
+    return memory_grow((void **)&walk->slices, &walk->slice_capacity, walk->slice_count + 1, sizeof *walk->slices);
 }
 
 enum status run_walk_take(struct run_walk *walk, uint32_t customer) {
@@ -141,13 +122,13 @@ enum status run_walk_take(struct run_walk *walk, uint32_t customer) {
     walk->slice_count = 0;
     for (uint32_t r = 0; r < walk->run_count; r++) {
         while (walk->head[r] == customer && status == STATUS_OK) {
-            status = push(walk, (struct run_slice){r, walk->cursors[r].next++});
-            settle(walk, r);
+            status = run_walk_push(walk, (struct run_slice){r, walk->cursors[r].next++});
+            run_walk_settle(walk, r);
         }
     }
     while (walk->moved_next < walk->moved_count && walk->moved[walk->moved_next] >> 32 == customer &&
            status == STATUS_OK) {
-        status = push(walk, walk->moved_slices[(uint32_t)walk->moved[walk->moved_next++]]);
+        status = run_walk_push(walk, walk->moved_slices[(uint32_t)walk->moved[walk->moved_next++]]);
     }
     return status;
 }

@@ -51,6 +51,33 @@ static inline bool run_walk_shares(uint32_t part, uint32_t parts, uint32_t custo
     return parts <= 1 || (customer >> RUN_WALK_BLOCK_BITS) % parts == part;
 }
 
+/* The first customer id of the next block that is in the share, and the first entry at or after it. */
+uint32_t run_walk_skip(const struct run_walk *walk, uint32_t run, uint32_t at);
+
+/* Puts a run's cursor on its next entry that has not moved and is in the share. */
+static inline void run_walk_settle(struct run_walk *walk, uint32_t run) {
+    struct run_cursor *cursor = &walk->cursors[run];
+    uint32_t at = cursor->next;
+    while (at < cursor->count) {
+        if (cursor->moved != NULL && cursor->moved[at / 64] >> (at % 64) & 1) {
+            at++;
+        } else if (run_walk_shares(walk->part, walk->parts, cursor->customer[at])) {
+            break;
+        } else {
+            at = run_walk_skip(walk, run, at);
+        }
+    }
+    cursor->next = at;
+    walk->head[run] = at < cursor->count ? cursor->customer[at] : ID_NONE;
+}
+
+enum status run_walk_grow(struct run_walk *walk) MUST_USE;
+static inline enum status run_walk_push(struct run_walk *walk, struct run_slice slice) {
+    if (walk->slice_count == walk->slice_capacity && run_walk_grow(walk) != STATUS_OK) return STATUS_NO_MEMORY;
+    walk->slices[walk->slice_count++] = slice;
+    return STATUS_OK;
+}
+
 /* The next customer, or ID_NONE. */
 static inline uint32_t run_walk_peek(const struct run_walk *walk) {
     uint32_t lowest = walk->moved_next < walk->moved_count ? (uint32_t)(walk->moved[walk->moved_next] >> 32) : ID_NONE;

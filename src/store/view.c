@@ -19,9 +19,10 @@ static void reader_close(struct timeline_reader *interface) {
     uint32_t run_count = reader->version->run_count;
     for (uint32_t r = 0; reader->run_column != NULL && r < run_count; r++) memory_free(reader->run_column[r]);
     run_walk_release(&reader->walk);
+    view_hot_end(reader);
     arena_release(&reader->scratch);
     run_block_cache_release(&reader->cache);
-    void *arrays[] = {reader->runs, reader->part_hint, reader->run_column, reader->tail_personas, reader->pieces,
+    void *arrays[] = {reader->runs, reader->part_hint, reader->run_column, reader->walk_rows, reader->walk_keys, reader->pieces,
                       reader->segments, reader->tail_rows, reader->order, reader->personas};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) memory_free(arrays[i]);
     versions_unpin(reader->source->versions, reader->version);
@@ -136,45 +137,41 @@ static uint32_t customer_now(const uint32_t *customer, uint32_t persona_count, u
     return customer != NULL && persona < persona_count ? customer[persona] : persona;
 }
 
-/* Who stands in the tail, by customer: one pass over its rows with a bit a persona. */
-static enum status find_tail_personas(struct view_reader *reader, const uint32_t *customer, uint32_t persona_count) {
-    const struct view_request *request = &reader->walk_request;
-    size_t capacity = 0, bit_words = 0;
-    uint64_t *bits = NULL;
+/* The tail's rows by customer: one pass in order of position, then a sort of their numbers. */
+static enum status find_tail_rows(struct view_reader *reader, const uint32_t *customer, uint32_t persona_count) {
+    size_t row_capacity = 0, key_capacity = 0;
     enum status status = STATUS_OK;
     for (uint32_t t = 0; t < reader->version->tail_count; t++) {
         struct tail_cursor cursor;
         const struct tail_row *row;
-        tail_walk(&cursor, reader->version->tails[t], request->as_of.position);
+        tail_walk(&cursor, reader->version->tails[t], reader->walk_request.as_of.position);
         while (status == STATUS_OK && (row = tail_next(&cursor)) != NULL) {
-            size_t word = row->persona / 64, before = bit_words;
-            if (word >= bit_words) {
-                status = memory_grow((void **)&bits, &bit_words, word + 1, 8);
-                if (status != STATUS_OK) break;
-                memset(bits + before, 0, (bit_words - before) * 8);
-            }
-            if (bits[word] >> (row->persona % 64) & 1) continue;
-            bits[word] |= UINT64_C(1) << (row->persona % 64);
             uint32_t now = customer_now(customer, persona_count, row->persona);
             if (!run_walk_shares(reader->walk_part, reader->walk_parts, now)) continue;
-            size_t n = reader->tail_persona_count + 1;
-            status = memory_grow((void **)&reader->tail_personas, &capacity, n, 8);
-            if (status == STATUS_OK) reader->tail_personas[reader->tail_persona_count++] = (uint64_t)now << 32 | row->persona;
+            size_t n = reader->walk_row_count;
+            status = memory_grow((void **)&reader->walk_rows, &row_capacity, n + 1, sizeof *reader->walk_rows);
+            if (status == STATUS_OK) status = memory_grow((void **)&reader->walk_keys, &key_capacity, n + 1, 8);
+            if (status != STATUS_OK) break;
+            reader->walk_rows[n] = (struct view_tail_row){row, reader->version->tails[t]};
+            reader->walk_keys[n] = (uint64_t)now << 32 | n;
+            reader->walk_row_count = n + 1;
         }
     }
-    memory_free(bits);
-    uint64_t *scratch = memory_alloc((reader->tail_persona_count + 1) * 8);
+    uint64_t *scratch = memory_alloc((reader->walk_row_count + 1) * 8);
     if (scratch == NULL) return STATUS_NO_MEMORY;
-    if (status == STATUS_OK) run_sort_u64(reader->tail_personas, scratch, reader->tail_persona_count);
+    if (status == STATUS_OK) run_sort_u64(reader->walk_keys, scratch, reader->walk_row_count);
     memory_free(scratch);
     return status;
 }
 
 static void end_walk(struct view_reader *reader) {
     run_walk_release(&reader->walk);
-    memory_free(reader->tail_personas);
-    reader->tail_personas = NULL;
-    reader->tail_persona_count = reader->tail_persona_next = 0;
+    view_hot_end(reader);
+    memory_free(reader->walk_rows);
+    memory_free(reader->walk_keys);
+    reader->walk_rows = NULL;
+    reader->walk_keys = NULL;
+    reader->walk_row_count = reader->walk_row_next = 0;
 }
 
 static enum status begin_walk(struct view_reader *reader) {
@@ -189,9 +186,9 @@ static enum status begin_walk(struct view_reader *reader) {
     }
     struct run_walk_range range = {0, ID_NONE, reader->walk_part, reader->walk_parts};
     enum status status = run_walk_init(&reader->walk, reader->runs, reader->version->run_count, customer, persona_count, range);
-    if (status == STATUS_OK) status = find_tail_personas(reader, customer, persona_count);
+    if (status == STATUS_OK) status = find_tail_rows(reader, customer, persona_count);
     memory_free(customer);
-    return status;
+    return status == STATUS_OK ? view_hot_begin(reader) : status;
 }
 
 static enum status reader_walk(struct timeline_reader *interface, const struct timeline_request *request, uint32_t part,
@@ -207,39 +204,49 @@ static enum status reader_walk(struct timeline_reader *interface, const struct t
     return status == STATUS_OK ? STATUS_OK : failed(error, status);
 }
 
-static enum status gather_next(struct view_reader *reader, uint32_t customer) {
-    enum status status = run_walk_take(&reader->walk, customer);
-    const struct run_slice *slices = reader->walk.slices;
-    for (size_t i = 0; status == STATUS_OK && i < reader->walk.slice_count; i++) {
-        status = view_add_entry(reader, &reader->walk_request, slices[i].run, slices[i].entry);
+static enum status gather_next(struct view_reader *reader, size_t tail_end) {
+    const struct run_walk *walk = &reader->walk;
+    enum status status = STATUS_OK;
+    view_begin(reader);
+    for (size_t i = 0; status == STATUS_OK && i < walk->slice_count; i++) {
+        status = view_add_entry(reader, &reader->walk_request, walk->slices[i].run, walk->slices[i].entry);
     }
-    while (status == STATUS_OK && reader->tail_persona_next < reader->tail_persona_count &&
-           reader->tail_personas[reader->tail_persona_next] >> 32 == customer) {
-        uint32_t persona = (uint32_t)reader->tail_personas[reader->tail_persona_next++];
-        status = view_add_tail(reader, &reader->walk_request, persona);
+    return status == STATUS_OK ? view_add_tail_rows(reader, &reader->walk_request, reader->walk_row_next, tail_end) : status;
+}
+
+static enum status next_customer(struct view_reader *reader, struct timeline *out) {
+    uint32_t customer = run_walk_peek(&reader->walk);
+    const uint64_t *keys = reader->walk_keys;
+    size_t tail_end = reader->walk_row_next;
+    if (tail_end < reader->walk_row_count && keys[tail_end] >> 32 < customer) customer = (uint32_t)(keys[tail_end] >> 32);
+    if (customer == ID_NONE) return STATUS_NOT_FOUND;
+    while (tail_end < reader->walk_row_count && keys[tail_end] >> 32 == customer) tail_end++;
+    enum status status = STATUS_END;
+    if (reader->hot.on) {
+        status = view_hot_next(reader, customer, tail_end, out);
+    } else if (run_walk_take(&reader->walk, customer) != STATUS_OK) {
+        status = STATUS_NO_MEMORY;
     }
+    if (status == STATUS_END) {
+        status = gather_next(reader, tail_end);
+        if (status == STATUS_OK) status = view_finish(reader, &reader->walk_request, customer, out);
+    }
+    reader->walk_row_next = tail_end;
     return status;
 }
 
 static enum status reader_next(struct timeline_reader *interface, struct timeline *out, struct error *error) {
     struct view_reader *reader = (struct view_reader *)interface;
+    enum status status;
     if (reader->read_left_columns) {
         forget_columns(reader, &reader->read_request);
         reader->read_left_columns = false;
     }
-    for (;;) {
-        uint32_t customer = run_walk_peek(&reader->walk);
-        if (reader->tail_persona_next < reader->tail_persona_count) {
-            uint32_t first = (uint32_t)(reader->tail_personas[reader->tail_persona_next] >> 32);
-            if (first < customer) customer = first;
-        }
-        if (customer == ID_NONE) return STATUS_END;
-        view_begin(reader);
-        enum status status = gather_next(reader, customer);
-        if (status == STATUS_OK) status = view_finish(reader, &reader->walk_request, customer, out);
-        if (status == STATUS_OK) return STATUS_OK;
-        if (status != STATUS_END) return failed(error, status);
-    }
+    do {
+        status = next_customer(reader, out);
+    } while (status == STATUS_END); /* nothing of this customer is left by the request */
+    if (status == STATUS_OK) return STATUS_OK;
+    return status == STATUS_NOT_FOUND ? STATUS_END : failed(error, status);
 }
 
 static const struct timeline_source_ops view_ops = {

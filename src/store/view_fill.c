@@ -197,7 +197,7 @@ static enum status packed_refused(const struct timeline *timeline, uint32_t row,
 }
 
 static const struct timeline_ops with_packed = {.packed = packed_of};
-static const struct timeline_ops without_packed = {.packed = packed_refused};
+const struct timeline_ops view_without_packed = {.packed = packed_refused};
 
 enum status view_finish(struct view_reader *reader, const struct view_request *request, uint32_t customer,
                         struct timeline *out) {
@@ -206,7 +206,7 @@ enum status view_finish(struct view_reader *reader, const struct view_request *r
     if (reader->piece_count == 0) return STATUS_END;
     *out = (struct timeline){
         .customer = {customer}, .columns = reader->columns, .column_count = reader->version->columns.count,
-        .ops = request->needs & TIMELINE_PACKED ? &with_packed : &without_packed, .reader = reader,
+        .ops = request->needs & TIMELINE_PACKED ? &with_packed : &view_without_packed, .reader = reader,
     };
     if (reader->piece_count == 1 && request->needs == 0 && request->column_count == 0 &&
         reader->pieces[0].count <= TIMELINE_EVENTS_MAX) {

@@ -85,20 +85,36 @@ enum status view_add_entry(struct view_reader *reader, const struct view_request
     return push_piece(reader, &piece);
 }
 
+static enum status push_tail_row(struct view_reader *reader, const struct view_request *request,
+                                 struct view_tail_row row) {
+    if (row.row->time_ms > request->as_of.t_ms || row.row->known_ms > request->as_of.t_ms) return STATUS_OK;
+    if (reader->tail_row_count == reader->tail_row_capacity) {
+        enum status status = memory_grow((void **)&reader->tail_rows, &reader->tail_row_capacity,
+                                         reader->tail_row_count + 1, sizeof *reader->tail_rows);
+        if (status != STATUS_OK) return status;
+    }
+    reader->tail_rows[reader->tail_row_count++] = row;
+    return STATUS_OK;
+}
+
 enum status view_add_tail(struct view_reader *reader, const struct view_request *request, uint32_t persona) {
     const struct version *version = reader->version;
+    enum status status = STATUS_OK;
     for (uint32_t t = 0; t < version->tail_count; t++) {
         const struct tail *tail = version->tails[t];
         const struct tail_row *row = tail_newest(tail, (struct persona_id){persona}, request->as_of.position);
-        for (; row != NULL; row = tail_before(tail, row)) {
-            if (row->time_ms > request->as_of.t_ms || row->known_ms > request->as_of.t_ms) continue;
-            if (reader->tail_row_count == reader->tail_row_capacity) {
-                enum status status = memory_grow((void **)&reader->tail_rows, &reader->tail_row_capacity,
-                                                 reader->tail_row_count + 1, sizeof *reader->tail_rows);
-                if (status != STATUS_OK) return status;
-            }
-            reader->tail_rows[reader->tail_row_count++] = (struct view_tail_row){row, tail};
+        for (; row != NULL && status == STATUS_OK; row = tail_before(tail, row)) {
+            status = push_tail_row(reader, request, (struct view_tail_row){row, tail});
         }
     }
-    return STATUS_OK;
+    return status;
+}
+
+enum status view_add_tail_rows(struct view_reader *reader, const struct view_request *request, size_t first, size_t end) {
+    enum status status = STATUS_OK;
+    /* From the newest, as a persona's chain in view_add_tail. */
+    for (size_t i = end; i-- > first && status == STATUS_OK;) {
+        status = push_tail_row(reader, request, reader->walk_rows[(uint32_t)reader->walk_keys[i]]);
+    }
+    return status;
 }

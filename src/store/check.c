@@ -96,7 +96,7 @@ static void check_log(struct checking *checking, uint64_t from) {
     snprintf(path, sizeof(path), "%s/log", checking->directory);
     enum status status = log_segments(checking->fs, checking->directory, &firsts, &count, NULL, &error);
     const uint64_t *first = (const uint64_t *)(const void *)firsts.at;
-    uint64_t last = count ? first[count - 1] : 0;
+    uint64_t last = status == STATUS_OK && count ? first[count - 1] : 0;
     if (status == STATUS_OK && count && last >= from) {
         status = log_visit(checking->fs, checking->directory, from, last, check_frame, checking, &error);
         struct file_mapping mapping;

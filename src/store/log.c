@@ -86,7 +86,7 @@ static enum status recover(struct log *log, const struct log_options *options, s
     size_t count = 0;
     enum status status = log_segments(log->fs, log->directory, &firsts, &count, NULL, error);
     const uint64_t *first = (const uint64_t *)(const void *)firsts.at;
-    uint64_t last = count ? first[count - 1] : 0;
+    uint64_t last = status == STATUS_OK && count ? first[count - 1] : 0;
     bool any = count > 0 && last >= options->first_position;
     if (status == STATUS_OK && any)
         status = log_visit(log->fs, log->directory, options->first_position, last, options->on_frame, options->context,

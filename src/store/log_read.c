@@ -77,10 +77,12 @@ enum status log_segments(struct file_system *fs, const char *directory, struct b
     for (size_t i = 0; status == STATUS_OK && i < name_count; i++, name += strlen(name) + 1) {
         uint64_t first, size = 0;
         if (!stored_number(name, "log", &first)) continue;
-        if (buffer_append(firsts, &first, sizeof(first)))
+        if (buffer_append(firsts, &first, sizeof(first))) {
             status = error_set(error, STATUS_NO_MEMORY, "%s: no memory", folder);
+            break;
+        }
         (*count)++;
-        if (!bytes || status) continue;
+        if (!bytes) continue;
         char path[FILE_PATH_MAX];
         struct file *file = NULL;
         status = stored_path(path, directory, "log", first, "log", error);

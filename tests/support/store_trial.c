@@ -203,7 +203,7 @@ enum status trial_open(struct trial_store *out, struct file_system *fs, const ch
 
 void trial_close(struct trial_store *open) {
     store_close(open->store);
-    symbols_destroy(open->symbols);
+    if (open->symbols) symbols_destroy(open->symbols);
     buffer_release(&open->records);
     *open = (struct trial_store){.last_operation = UINT64_MAX};
 }

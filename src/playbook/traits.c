@@ -8,10 +8,8 @@
 #define READ_MAX 256
 
 /* Words of the language: a trait of this name could never be read. */
-static const char *const words[] = {"and",     "or",    "not",   "in",    "where", "is",       "known",  "unknown", "yes",
-                                    "no",      "true",  "false", "now",   "any",   "all",      "action", "ending",  "ago",
-                                    "visits",  "count", "sum",   "min",   "max",   "mean",     "share",  "exists",  "first",
-                                    "last",    "since", "length", "distinct", "overdue"};
+static const char *const words[] = {"and", "or",  "not",  "in",    "where", "is",     "known",  "unknown", "yes",      "no",
+                                    "true", "false", "now", "any", "visits", "starts", "ends", "contains", "null", "action"};
 #define WORD_COUNT (sizeof words / sizeof *words)
 
 struct trait_entry *names_trait(const struct names *names, struct text name) {

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One broken playbook a row: what is wrong with it, where, and what the message must say. */
+#include "unit.h"
+
+/* Lines 1-4 of most rows, so that a row shows only what is wrong. */
+#define HEAD                                                                                        \
+    "attune: 1\n"                                                                                   \
+    "customer: { identifiers: { email: , crm: } }\n"                                                \
+    "events: { E: { n: number, t: text, m: money, at: time, items: { sku: text, price: money } } }\n" \
+    "goals: { g: { event: E, within: 3d } }\n"
+
+struct broken {
+    const char *what;
+    const char *playbook;
+    uint32_t line, column;
+    const char *message; /* a part of it */
+};
+
+static const struct broken the_file[] = {
+    {"empty", "", 1, 1, "the file is empty"},
+    {"no map", "- a\n", 1, 1, "a playbook is a map"},
+    {"no YAML", "attune: 1\ngoals: { a: [ }\n", 2, 15, "check the indentation"},
+    {"double key", "attune: 1\nname: a\nname: b\n", 3, 1, "already given in line 2"},
+    {"alias", "attune: 1\nname: *x\n", 2, 7, "aliases (*name) are not allowed"},
+    {"no version", "name: a\n", 1, 1, "attune is missing: begin the playbook with \"attune: 1\""},
+    {"later version", "attune: 2\n", 1, 9, "reads version 1"},
+    {"unknown key", "attune: 1\nacions: {}\n", 2, 1, "did you mean \"actions\"?"},
+    {"strange key", "attune: 1\nfoo: {}\n", 2, 1, "the keys are attune, name, currency"},
+    {"currency", "attune: 1\ncurrency: Dollar\n", 2, 11, "three capital letters such as USD"},
+    {"zone", "attune: 1\nzone: America/Gotham\n", 2, 7, "no time zone is called \"America/Gotham\""},
+    {"a list for a map", "attune: 1\ntraits: [a]\n", 2, 9, "traits is a list: write a map"},
+    {"a text for a map", "attune: 1\ngoals: none\n", 2, 8, "goals is a plain value: write a map"},
+    {"a map for a list", "attune: 1\npolicies: { a: b }\n", 2, 11, "policies is a map: write a list"},
+};
+
+static const struct broken settings[] = {
+    {"share", "attune: 1\nholdout: { share: 0.05 }\n", 2, 19, "write a percentage from 0% to 99%, such as 5%"},
+    {"no share", "attune: 1\nholdout: { salt: x }\n", 2, 10, "holdout has no share"},
+    {"share range", "attune: 1\nholdout: { share: 100% }\n", 2, 19, "from 0% to 99%"},
+    {"duration", "attune: 1\nlandmarks: { every: 2 months }\n", 2, 21, "write a duration such as 30m, 12h, 7d or 6w"},
+    {"short", "attune: 1\nlandmarks: { every: 5m }\n", 2, 21, "every is less than an hour"},
+    {"yes or no", "attune: 1\nlandmarks: { visits_only: maybe }\n", 2, 27, "write yes or no"},
+    {"slots", "attune: 1\ndecide: { slots: 17 }\n", 2, 18, "write a whole number from 1 to 16"},
+    {"purpose", "attune: 1\nrelations: { friend: { consent: socail } }\n", 2, 33, "did you mean \"social\"?"},
+    {"two purposes", "attune: 1\nrelations: { a: { consent: share }, b: { consent: social } }\n", 2, 51, "all relations need the same one"},
+    {"visits twice", HEAD "visits: { events: [E], channels: [web] }\n", 5, 34, "both events and channels"},
+    {"visits", HEAD "visits: { events: [F] }\n", 5, 20, "no event is called \"F\""},
+    {"identifier key", "attune: 1\ncustomer:\n  identifiers:\n    email: { per_custmer: 3 }\n", 4, 14, "did you mean \"per_customer\"?"},
+    {"unique", "attune: 1\ncustomer: { identifiers: { a: { unique: yes, per_customer: 2 } } }\n", 2, 28, "a is unique, yet 2 per customer"},
+    {"identifier name", "attune: 1\ncustomer: { identifiers: { e-mail: } }\n", 2, 28, "\"e-mail\" can't be an identifier's name"},
+    {"per customer", "attune: 1\ncustomer: { identifiers: { a: { per_customer: 0 } } }\n", 2, 47, "from 1 to 1000000"},
+    {"empty text", "attune: 1\nname: \"\"\n", 2, 7, "name is empty"},
+};
+
+static const struct broken events[] = {
+    {"type", "attune: 1\nevents: { E: { n: numbr } }\n", 2, 19, "did you mean \"number\"?"},
+    {"no type", "attune: 1\nevents: { E: { n: } }\n", 2, 16, "property n has no type"},
+    {"field type", "attune: 1\nevents: { E: { items: { sku: list } } }\n", 2, 30, "no type is called \"list\""},
+    {"property name", "attune: 1\nevents: { E: { a b: text } }\n", 2, 16, "can't be a property's name"},
+    {"event name", "attune: 1\nevents: { 'a\"b': }\n", 2, 11, "can't be an event's name"},
+    {"reserved", "attune: 1\nevents: { Consent Changed: { state: number } }\n", 2, 30, "this reserved event has it as yes/no"},
+};
+
+#define CSV "sources:\n  s: { file: s.csv, event: E, time: at, key: { email: mail }"
+static const struct broken sources[] = {
+    {"key", HEAD "sources: { s: { fil: a, event: E, time: t, key: { email: e } } }\n", 5, 17, "a source has no key \"fil\": did you mean \"file\"?"},
+    {"no event", HEAD "sources: { s: { time: t, key: { email: e } } }\n", 5, 12, "source s says no event"},
+    {"no time", HEAD "sources: { s: { event: E, key: { email: e } } }\n", 5, 12, "source s says no time"},
+    {"no key", HEAD "sources: { s: { event: E, time: t } }\n", 5, 12, "says not whose events they are: write key:"},
+    {"Segment without identifiers", HEAD "sources: { s: { format: segment } }\n", 5, 12, "declare user_id and anonymous_id"},
+    {"format", HEAD "sources: { s: { format: parquet, event: E, time: t, key: { email: e } } }\n", 5, 25, "write one of csv, ndjson, segment"},
+    {"identifier", HEAD "sources: { s: { event: E, time: t, key: { emial: e } } }\n", 5, 43, "did you mean \"email\"?"},
+    {"sum without rows", HEAD CSV ", properties: { m: sum(a) } }\n", 6, 80, "say which they are with one_event_per"},
+    {"function", HEAD CSV ", one_event_per: a, properties: { m: summ(a) } }\n", 6, 98, "did you mean \"sum\"?"},
+    {"sum of text", HEAD CSV ", one_event_per: a, types: { b: text }, properties: { m: sum(b) } }\n", 6, 118, "b is text and can't be summed"},
+    {"type", HEAD CSV ", types: { a: mony }, properties: { m: a } }\n", 6, 75, "did you mean \"money\"?"},
+    {"unused type", HEAD CSV ", types: { aa: money }, properties: { m: a } }\n", 6, 72, "types names the column \"aa\""},
+    {"column", HEAD CSV ", columns: [at, mail, amount], properties: { m: amuont } }\n", 6, 109, "did you mean \"amount\"?"},
+    {"any", HEAD CSV ", properties: any }\n", 6, 75, "properties: any is for NDJSON"},
+    {"conflict", HEAD CSV ", types: { a: number }, properties: { m: a } }\n", 6, 99, "\"m\" is number here and money at playbook.yaml:3:36"},
+    {"conflict of sources", HEAD CSV ", types: { a: number }, properties: { x: a } }\n  r: { file: r.csv, event: E, time: at, key: { email: mail }, types: { a: time }, properties: { x: a } }\n", 7, 97,
+     "\"x\" is time here and number at playbook.yaml:6:99: give it one type"},
+    {"list field", HEAD CSV ", properties: { items: [sku, { price: p }] } }\n", 6, 90, "a field of a list is one column"},
+    {"conflict of fields", HEAD CSV ", types: { p: number }, properties: { items: { sku: sku, price: p } } }\n", 6, 118, "\"price\" is number here and money at"},
+    {"template", HEAD CSV ", row_key: \"{a}/{b\" }\n", 6, 77, "a \"{\" without its name"},
+    {"time of text", HEAD "sources:\n  look: { lookup: k }\n  s: { event: E, key: { email: e }, time: look.day }\n", 7, 43, "a time is needed; write time beside it in types"},
+    {"lookup", HEAD "sources:\n  look: { lookup: k, types: { day: time } }\n" "  s: { event: E, key: { email: e }, time: lok.day }\n", 7, 43, "did you mean \"look\"?"},
+    {"lookup field", HEAD "sources:\n  look: { lookup: k, types: { day: time } }\n  s: { event: E, key: { email: e }, time: look.dya }\n", 7, 48, "did you mean \"day\"?"},
+    {"lookup with many", HEAD "sources:\n  look: { lookup: k, many: yes }\n  s: { event: E, key: { email: e }, time: look.day }\n", 7, 43, "many rows a key"},
+    {"lookup with time", HEAD "sources: { l: { lookup: k, time: t } }\n", 5, 34, "a lookup is reference data and has no time"},
+    {"lookup keys", HEAD "sources: { l: { lookup: [] } }\n", 5, 25, "write the key column"},
+    {"many", HEAD CSV ", many: yes }\n", 6, 69, "many is for lookups"},
+    {"delimiter", HEAD CSV ", delimiter: \"#\" }\n", 6, 74, "delimiter: write one of"},
+    {"NDJSON with columns", HEAD "sources: { s: { format: ndjson, columns: [a], key: { email: e } } }\n", 5, 42, "NDJSON has no columns"},
+    {"channel", HEAD CSV ", channel: emial }\n", 6, 72, "did you mean \"email\"?"},
+    {"zone", HEAD CSV ", zone: Mars }\n", 6, 69, "no time zone"},
+    {"list in a column", HEAD CSV ", properties: { items: a } }\n", 6, 84, "items is a list: map it as one"},
+};
+
+static const struct broken traits[] = {
+    {"circle", HEAD "traits:\n  z: c\n  a: b + 1\n  b: c + 1\n  c: a + 1\n", 7, 3, "in a circle, a -> b -> c -> a: let"},
+    {"own circle", HEAD "traits: { a: a + 1 }\n", 5, 11, "in a circle, a -> a"},
+    {"event", HEAD "traits: { a: count(\"F\") in 3d }\n", 5, 20, "F"},
+    {"plain", HEAD "traits:\n  a: count(\"E\" where n > 3) in 30d + nothing\n", 6, 38, "nothing"},
+    {"double quotes", HEAD "traits:\n  a: \"count(\\\"E\\\") in 30d + nothing\"\n", 6, 29, "nothing"},
+    {"single quotes", HEAD "traits:\n  a: 'last(\"E\".t) == \"it''s\" and nothing'\n", 6, 34, "nothing"},
+    {"literal block", HEAD "traits:\n  a: |\n    count(\"E\") in 30d\n      + nothing\n", 8, 9, "nothing"},
+    {"folded block", HEAD "traits:\n  a: >-\n    count(\"E\") in 30d\n    + nothing\n", 8, 7, "nothing"},
+    {"several lines", HEAD "traits:\n  a: count(\"E\") in 30d +\n     nothing\n", 7, 6, "nothing"},
+    {"behind letters of two bytes", HEAD "traits:\n  a: last(\"E\".t) == \"Zürich\" and nothing\n", 6, 34, "nothing"},
+    {"no expression", HEAD "traits:\n  a:\n", 6, 3, "trait a has no expression"},
+    {"no is", HEAD "traits: { a: { says: x } }\n", 5, 11, "write is: and the expression"},
+    {"key", HEAD "traits: { a: { is: 1, say: x } }\n", 5, 23, "did you mean \"says\"?"},
+    {"word", HEAD "traits: { where: 1 }\n", 5, 11, "\"where\" is a word of the language"},
+    {"name", HEAD "traits: { a-b: 1 }\n", 5, 11, "\"a-b\" can't be a trait's name"},
+    {"a list", HEAD "traits: { a: \"[1, 2]\" }\n", 5, 14, ""},
+    {"topics", HEAD "traits:\n  a: { is: count(\"E\"), topic: health }\n  b: { is: a > 1, topic: money }\n", 7, 3, "keep topics apart"},
+};
+
+static const struct broken goals[] = {
+    {"no event", "attune: 1\ngoals: { g: { within: 3d } }\n", 2, 10, "goal g has no event"},
+    {"event", HEAD "scenarios: {}\nmodels: { m: { goal: h } }\n", 6, 22, "did you mean \"g\"?"},
+    {"unknown event", "attune: 1\nevents: { Bought: }\ngoals: { g: { event: Bougth, within: 3d } }\n", 3, 22, "did you mean \"Bought\"?"},
+    {"no horizon", "attune: 1\nevents: { E: }\ngoals: { g: { event: E } }\n", 3, 10, "goal g has no horizon"},
+    {"two horizons", "attune: 1\nevents: { E: }\ngoals: { g: { event: E, within: 3d, until: now } }\n", 3, 44, "both within and until"},
+    {"until", "attune: 1\nevents: { E: }\ngoals: { g: { event: E, until: 3 } }\n", 3, 32, "until is number: write a time"},
+    {"where", "attune: 1\nevents: { E: { n: number } }\ngoals: { g: { event: E, within: 3d, where: n } }\n", 3, 44, "where is number: write a condition"},
+    {"where's name", "attune: 1\nevents: { E: { price: number } }\ngoals: { g: { event: E, within: 3d, where: prise > 2 } }\n", 3, 44, "price"},
+    {"value", "attune: 1\nevents: { E: { t: text } }\ngoals: { g: { event: E, within: 3d, value: t } }\n", 3, 44, "value is text: write a number or an amount"},
+    {"money", "attune: 1\nevents: { E: }\ngoals: { g: { event: E, within: 3d, value: 3 EUR } }\n", 3, 44, "this playbook counts in USD"},
+    {"undone by", "attune: 1\nevents: { E: }\ngoals: { g: { event: E, within: 3d, undone_by: F } }\n", 3, 48, "no event is called \"F\""},
+};
+
+#define ACTION_HEAD HEAD "traits: { few: count(\"E\") in 9d, own: { is: action.size > few }, pill: { is: exists(\"E\"), topic: health } }\n"
+static const struct broken scenarios[] = {
+    {"no when", HEAD "scenarios: { s: { goals: [g] } }\n", 5, 14, "scenario s has no when"},
+    {"no goals", HEAD "scenarios: { s: { when: 1 > 0 } }\n", 5, 14, "scenario s has no goals"},
+    {"goal", HEAD "scenarios: { s: { when: 1 > 0, goals: [h] } }\n", 5, 40, "did you mean \"g\"?"},
+    {"a goal twice", HEAD "scenarios: { s: { when: 1 > 0, goals: [g, g] } }\n", 5, 43, "stands here twice"},
+    {"number", ACTION_HEAD "scenarios: { s: { when: few, goals: [g] } }\nactions: { a: { goal: g, attributes: { size: 3 }, channels: [web] } }\n", 6, 25,
+     "when is number: write a condition"},
+    {"a trait of a treatment", ACTION_HEAD "scenarios: { s: { when: own, goals: [g] } }\nactions: { a: { goal: g, attributes: { size: 3 }, channels: [web] } }\n", 6, 25,
+     "a scenario is about the customer alone"},
+    {"a goal of an action",
+     "attune: 1\nevents: { E: { n: number } }\ngoals: { g: { event: E, within: 3d, where: n == action.size } }\nscenarios: { s: { when: 1 > 0, goals: [g] } }\n"
+     "actions: { a: { goal: g, attributes: { size: 3 }, channels: [web] } }\n", 4, 40, "a scenario has no action"},
+    {"a model's feature", HEAD "traits: { recent: count(\"E\") }\nmodels: { m: { goal: g, features: [recnt] } }\n", 6, 36, "did you mean \"recent\"?"},
+    {"a time as a feature", HEAD "traits: { day: last(\"E\".at) }\nmodels: { m: { goal: g, features: [day] } }\n", 6, 36, "a time, which a model can't learn from"},
+    {"a sensitive feature", HEAD "traits: { a: { is: exists(\"E\"), topic: health }, b: not a }\nmodels: { m: { goal: g, features: [b] } }\n", 6, 36,
+     "trait b is about health"},
+    {"an attribute", ACTION_HEAD "models: { m: { goal: g, attributes: [sise] } }\nactions: { a: { goal: g, attributes: { size: 3 }, channels: [web] } }\n", 6, 38, "did you mean \"size\"?"},
+    {"model without goal", HEAD "models: { m: {} }\n", 5, 11, "model m has no goal"},
+};
+
+static const struct broken actions[] = {
+    {"no goal", HEAD "actions: { a: { channels: [web] } }\n", 5, 12, "action a has no goal"},
+    {"no channels", HEAD "actions: { a: { goal: g } }\n", 5, 12, "action a has no channels"},
+    {"channel", HEAD "actions: { a: { goal: g, channels: { emial: {} } } }\n", 5, 38, "did you mean \"email\"?"},
+    {"channel twice", HEAD "actions: { a: { goal: g, channels: [web, web] } }\n", 5, 42, "stands here twice"},
+    {"channel key", HEAD "actions: { a: { goal: g, channels: { web: { placment: x } } } }\n", 5, 45, "did you mean \"placement\"?"},
+    {"goal", HEAD "actions: { a: { goal: gg, channels: [web] } }\n", 5, 23, "did you mean \"g\"?"},
+    {"model", HEAD "models: { mm: { goal: g } }\nactions: { a: { goal: g, model: mn, channels: [web] } }\n", 6, 33, "did you mean \"mm\"?"},
+    {"eligible", HEAD "traits: { few: count(\"E\") in 9d }\nactions: { a: { goal: g, eligible: few, channels: [web] } }\n", 6, 36, "eligible is number: write a condition"},
+    {"cost", HEAD "actions: { a: { goal: g, cost: cheap, channels: [web] } }\n", 5, 32, "write an amount such as 0.35 USD"},
+    {"weight", HEAD "actions: { a: { goal: g, weight: -1, channels: [web] } }\n", 5, 34, "write a number from 0 to 1000"},
+    {"lever", HEAD "actions: { a: { goal: g, lever: 10, channels: [web] } }\n", 5, 33, "write a percentage"},
+    {"group of levers", HEAD "levers: { groups: { retain: 5% } }\nactions: { a: { goal: g, group: retian, channels: [web] } }\n", 5, 21, "did you mean \"retian\"?"},
+    {"purpose", HEAD "actions: { a: { goal: g, purpose: locaton, channels: [web] } }\n", 5, 35, "did you mean \"location\"?"},
+    {"for_each", HEAD "sources: { shop: { lookup: id } }\nactions: { a: { goal: g, for_each: shp, channels: [web] } }\n", 6, 36, "did you mean \"shop\"?"},
+    {"for_each of many", HEAD "sources: { shop: { lookup: id, many: yes } }\nactions: { a: { goal: g, for_each: shop, channels: [web] } }\n", 6, 36, "has many a key"},
+    {"attribute", HEAD "actions: { a: { goal: g, attributes: { size: 3 }, available: action.sise > 2, channels: [web] } }\n", 5, 69, "size"},
+    {"another's attribute", HEAD "actions:\n  a: { goal: g, attributes: { size: 3 }, channels: [web] }\n  b: { goal: g, available: action.size > 2, channels: [web] }\n", 7, 35, "size"},
+    {"attribute's type", HEAD "actions:\n  a: { goal: g, attributes: { size: 3 }, channels: [web] }\n  b: { goal: g, attributes: { size: big }, channels: [web] }\n", 7, 31,
+     "action.size is text here and number at playbook.yaml:6:31"},
+    {"attribute's lookup", HEAD "sources: { shop: { lookup: id } }\nactions: { a: { goal: g, attributes: { id: '3', city: shp.city }, channels: [web] } }\n", 6, 55, "did you mean \"shop\"?"},
+    {"attribute's key", HEAD "sources: { shop: { lookup: id } }\nactions: { a: { goal: g, attributes: { city: shop.city }, channels: [web] } }\n", 6, 46, "found by id, which this action doesn't have"},
+    {"title", HEAD "actions: { a: { goal: g, title: 'a {siz}', attributes: { size: 3 }, channels: [web] } }\n", 5, 37, "did you mean \"size\"?"},
+    {"reason", HEAD "traits: { few: count(\"E\") in 9d }\nactions: { a: { goal: g, reason: 'a {fwe}', channels: [web] } }\n", 6, 38, "did you mean \"few\"?"},
+};
+
+#define POLICY HEAD "actions: { a: { goal: g, group: shoes, channels: [email, web] } }\npolicies:\n  - "
+static const struct broken policies[] = {
+    {"none", POLICY "{ channel: web }\n", 7, 5, "has none of at_most, after, never_without and quiet"},
+    {"two", POLICY "{ at_most: 1, quiet: \"1:00-2:00\" }\n", 7, 5, "more than one of"},
+    {"no in", POLICY "{ at_most: 1 }\n", 7, 16, "at_most has no in"},
+    {"no wait", POLICY "{ after: Rejected }\n", 7, 14, "after has no wait"},
+    {"wait", POLICY "{ at_most: 1, in: 3d, wait: 4d }\n", 7, 33, "wait: has no place in a policy of at_most"},
+    {"channel", POLICY "{ at_most: 1, in: 3d, channel: emial }\n", 7, 36, "did you mean \"email\"?"},
+    {"unused channel", POLICY "{ at_most: 1, in: 3d, channel: sms }\n", 7, 36, "write one of"},
+    {"group", POLICY "{ at_most: 1, in: 3d, group: shoe }\n", 7, 34, "did you mean \"shoes\"?"},
+    {"action", POLICY "{ at_most: 1, in: 3d, action: b }\n", 7, 35, "did you mean \"a\"?"},
+    {"of", POLICY "{ at_most: 1, in: 3d, of: same acton }\n", 7, 31, "did you mean \"same action\"?"},
+    {"of two", POLICY "{ at_most: 1, in: 3d, action: a, group: shoes }\n", 7, 35, "keep one"},
+    {"after", POLICY "{ after: Rejcted, wait: 3d }\n", 7, 14, "did you mean \"Rejected\"?"},
+    {"consent", POLICY "{ never_without: optin }\n", 7, 22, "write opt_in, or consent to"},
+    {"purpose", POLICY "{ never_without: consent to locaton }\n", 7, 22, "did you mean \"location\"?"},
+    {"quiet", POLICY "{ quiet: 9pm }\n", 7, 14, "write two local times"},
+    {"quiet for no time", POLICY "{ quiet: \"9:00-9:00\" }\n", 7, 14, "write two local times"},
+    {"no map", POLICY "at_most\n", 7, 5, "a policy is a plain value"},
+};
+
+static uint32_t failures; /* a table is gone through to its end, so that one run shows all */
+
+static void check(const struct broken *row) {
+    struct symbols *symbols = new_symbols();
+    struct playbook *playbook;
+    struct text bytes = text_from(row->playbook);
+    assert_int_equal(playbook_load(&playbook, "playbook.yaml", bytes, symbols, &errors), STATUS_INVALID);
+    assert_null(playbook);
+    bool good = errors.count == 1 && errors.item[0].place.line == row->line && errors.item[0].place.column == row->column &&
+                strstr(errors.item[0].text, row->message) != NULL;
+    if (!good) {
+        print_message("%s: wanted %u:%u: …%s…\n", row->what, row->line, row->column, row->message);
+        print_errors(row->what);
+    }
+    symbols_destroy(symbols);
+    failures += !good;
+}
+
+#define TABLE(name)                                                                                 \
+    static void test_##name(void **state) {                                                         \
+        (void)state;                                                                                \
+        failures = 0;                                                                               \
+        for (size_t i = 0; i < sizeof name / sizeof *name; i++) check(&name[i]);                    \
+        assert_int_equal(failures, 0);                                                              \
+    }
+TABLE(the_file)
+TABLE(settings)
+TABLE(events)
+TABLE(sources)
+TABLE(traits)
+TABLE(goals)
+TABLE(scenarios)
+TABLE(actions)
+TABLE(policies)
+
+/* All at once, in the order of the file, whatever the order of checking. */
+static void test_all_at_once(void **state) {
+    (void)state;
+    static const char broken[] = "attune: 1\n"
+                                 "policies: [{ at_most: 1 }]\n"
+                                 "traits: { a: b, b: 1 + }\n"
+                                 "goals: { g: { event: F, within: 3 } }\n"
+                                 "currency: dollar\n";
+    static const struct place places[] = {{2, 23}, {3, 23}, {4, 22}, {4, 33}, {5, 11}};
+    struct symbols *symbols = new_symbols();
+    struct playbook *playbook;
+    assert_int_equal(playbook_load(&playbook, "p", TEXT(broken), symbols, &errors), STATUS_INVALID);
+    if (errors.count != 5) print_errors("p");
+    assert_int_equal(errors.count, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(errors.item[i].place.line, places[i].line);
+        assert_int_equal(errors.item[i].place.column, places[i].column);
+    }
+    symbols_destroy(symbols);
+}
+
+/* What is said beyond the limit is counted; what stands first in the file is kept. */
+static void test_too_many(void **state) {
+    (void)state;
+    struct buffer text;
+    buffer_init(&text);
+    assert_int_equal(buffer_format(&text, "attune: 1\ntraits:\n"), STATUS_OK);
+    for (int i = 0; i < 300; i++) assert_int_equal(buffer_format(&text, "  t%d: nothing\n", i), STATUS_OK);
+    assert_int_equal(buffer_format(&text, "currency: 1\n"), STATUS_OK);
+    struct symbols *symbols = new_symbols();
+    struct playbook *playbook;
+    assert_int_equal(playbook_load(&playbook, "p", buffer_text(&text), symbols, &errors), STATUS_INVALID);
+    assert_int_equal(errors.count, PLAYBOOK_ERRORS_MAX);
+    assert_int_equal(errors.dropped, 301 - PLAYBOOK_ERRORS_MAX);
+    for (uint32_t i = 0; i < errors.count; i++) assert_int_equal(errors.item[i].place.line, 3 + i);
+    symbols_destroy(symbols);
+    buffer_release(&text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_file),  cmocka_unit_test(test_settings),    cmocka_unit_test(test_events),
+        cmocka_unit_test(test_sources),   cmocka_unit_test(test_traits),      cmocka_unit_test(test_goals),
+        cmocka_unit_test(test_scenarios), cmocka_unit_test(test_actions),     cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_too_many),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

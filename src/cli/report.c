@@ -1,7 +1,199 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/cli.h"
+#include "cli/report.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* ---- what came in ---- */
+
+static struct report_source *source_named(struct report *report, struct text name) {
+    for (size_t i = 0; i < report->source_count; i++) {
+        if (text_equal(report->sources[i].name, name)) return &report->sources[i];
+    }
+    if (report->source_count == REPORT_SOURCES_MAX) return NULL;
+    struct report_source *source = &report->sources[report->source_count++];
+    *source = (struct report_source){.name = name};
+    return source;
+}
+
+static void gather_lookups(struct report *report) {
+    const struct world *world = engine_world(report->engine);
+    const struct playbook *playbook = world->playbook;
+    for (uint32_t i = 0; i < playbook->source_count; i++) {
+        const struct source *source = &playbook->sources[i];
+        struct report_source *entry = source_named(report, source->name);
+        if (entry == NULL) return;
+        entry->is_lookup = source->is_lookup;
+        entry->undated = source->time_always || source->is_lookup;
+        if (!source->is_lookup) continue;
+        const struct lookup_table *table = world->lookup(world->context, source->lookup, TIME_NEVER);
+        if (table == NULL) continue;
+        entry->rows = lookup_row_count(table);
+        entry->bytes = lookup_bytes(table);
+    }
+}
+
+static enum status gather_data(struct report *report, struct error *error) {
+    enum status status = engine_data_report(report->engine, &report->data, error);
+    gather_lookups(report);
+    for (size_t i = 0; i < report->data.field_count && status == STATUS_OK; i++) {
+        const struct field_usage *field = &report->data.fields[i];
+        struct report_source *entry = field->field.length == 0 ? source_named(report, field->source) : NULL;
+        if (entry == NULL) continue;
+        entry->events += field->count;
+        entry->bytes += field->bytes;
+    }
+    return status;
+}
+
+/* ---- how good the model is ---- */
+
+static int compare_doubles_by_key(const void *left, const void *right) {
+    const double *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Wilson's interval for a share (1927). */
+static void wilson(struct calibration_bin *bin, double yes) {
+    double n = (double)bin->count, z = 1.959964, p = yes / n;
+    double centre = (p + z * z / (2 * n)) / (1 + z * z / n);
+    double half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
+    bin->rate = p;
+    bin->low = centre - half;
+    bin->high = centre + half;
+}
+
+static enum status gather_bins(struct report *report) {
+    const struct evaluation *evaluation = &report->evaluation;
+    double(*rows)[2] = memory_calloc(evaluation->count + 1, sizeof *rows);
+    if (rows == NULL) return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < evaluation->count; i++) {
+        rows[i][0] = evaluation->propensity[i];
+        rows[i][1] = evaluation->yes[i];
+    }
+    qsort(rows, evaluation->count, sizeof *rows, compare_doubles_by_key);
+    for (size_t b = 0; b < REPORT_BINS; b++) {
+        size_t from = evaluation->count * b / REPORT_BINS, to = evaluation->count * (b + 1) / REPORT_BINS;
+        if (from == to) continue;
+        struct calibration_bin *bin = &report->bins[report->bin_count++];
+        double predicted = 0, yes = 0;
+        for (size_t i = from; i < to; i++) {
+            predicted += rows[i][0];
+            yes += rows[i][1];
+        }
+        bin->count = to - from;
+        bin->predicted = predicted / (double)bin->count;
+        wilson(bin, yes);
+    }
+    memory_free(rows);
+    return STATUS_OK;
+}
+
+static enum status gather_model(struct report *report, const struct cli *cli, struct error *error) {
+    const struct playbook *playbook = engine_playbook(report->engine);
+    for (uint32_t i = 0; i < playbook->model_count; i++) {
+        if (engine_model(report->engine, i, &report->model) == NULL) continue;
+        enum status status = evaluation_make(report->engine, i, report->from_ms, report->until_ms, cli->against,
+                                             &report->evaluation, error);
+        if (status == STATUS_INVALID && cli->against == NULL) return STATUS_OK; /* nothing has matured: the report says so */
+        if (status != STATUS_OK) return status;
+        report->has_model = true;
+        return gather_bins(report);
+    }
+    return STATUS_OK;
+}
+
+/* ---- decisions ---- */
+
+/* Three of different treatments where there are so many, the most worthwhile first. */
+static void consider_example(struct report *report, const struct decision *decision) {
+    if (decision->ranked_count == 0 || decision->withheld) return;
+    const struct treatment_trace *trace = &decision->trace[decision->ranked[0]];
+    uint32_t at = report->example_count;
+    for (uint32_t i = 0; i < report->example_count; i++) {
+        if (text_equal(text_from(report->examples[i].treatment), trace->treatment->key)) at = i;
+    }
+    if (at == report->example_count && at == REPORT_EXAMPLES) {
+        at = 0;
+        for (uint32_t i = 1; i < REPORT_EXAMPLES; i++) {
+            if (report->examples[i].priority < report->examples[at].priority) at = i;
+        }
+    }
+    if (at < report->example_count && report->examples[at].priority >= trace->priority) return;
+    if (at == report->example_count) report->example_count++;
+    struct report_example *example = &report->examples[at];
+    *example = (struct report_example){.customer = decision->customer, .propensity = trace->propensity, .priority = trace->priority};
+    snprintf(example->treatment, sizeof example->treatment, "%.*s", TEXT_ARG(trace->treatment->key));
+    snprintf(example->name, sizeof example->name, "%s", customer_name(report->engine, decision->customer));
+    snprintf(example->reason, sizeof example->reason, "%s", decision->reason);
+}
+
+static int compare_examples(const void *left, const void *right) {
+    const struct report_example *a = left, *b = right;
+    return a->priority < b->priority ? 1 : a->priority > b->priority ? -1 : 0;
+}
+
+static enum status gather_decisions(struct report *report, struct error *error) {
+    struct deciding deciding = {0};
+    enum status status = deciding_open(&deciding, report->engine, report->at_ms, error);
+    if (status == STATUS_OK) status = deciding_walk(&deciding, error);
+    while (status == STATUS_OK && (status = deciding_next(&deciding, error)) == STATUS_OK) {
+        funnel_add(&report->funnel, deciding.decision);
+        consider_example(report, deciding.decision);
+    }
+    deciding_close(&deciding);
+    qsort(report->examples, report->example_count, sizeof *report->examples, compare_examples);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+enum status report_gather(struct report *report, struct cli *cli, struct error *error) {
+    struct scenario_options options = {.now_ms = report->until_ms, .threads = engine_threads(report->engine)};
+    enum status status = gather_data(report, error);
+    if (status == STATUS_OK) status = scenario_measure(engine_world(report->engine), &options, &report->scenarios, &report->scenario_count, error);
+    if (status == STATUS_OK) status = gather_model(report, cli, error);
+    if (status == STATUS_OK) status = gather_decisions(report, error);
+    return status;
+}
+
+void report_release(struct report *report) {
+    data_report_release(&report->data);
+    memory_free(report->scenarios);
+    evaluation_release(&report->evaluation);
+}
+
+/* ---- the command ---- */
+
+static enum status write_files(const struct report *report, struct error *error) {
+    char path[4096];
+    enum status status = file_system_os()->ops->make_directory(file_system_os(), report->folder, error);
+    snprintf(path, sizeof path, "%s/report.json", report->folder);
+    if (status == STATUS_OK) status = report_write_json(report, path, error);
+    snprintf(path, sizeof path, "%s/report.html", report->folder);
+    return status == STATUS_OK ? report_write_html(report, path, error) : status;
+}
 
 int command_report(struct cli *cli) {
-    (void)cli;
-    return cli_fail_text("the report is not written yet");
+    struct error error = {0};
+    struct report *report = memory_calloc(1, sizeof *report);
+    struct engine *engine = cli_open(cli, false, true);
+    if (engine == NULL || report == NULL) {
+        memory_free(report);
+        engine_close(engine);
+        return EXIT_FAILED;
+    }
+    report->engine = engine;
+    report->folder = cli->out != NULL ? cli->out : ".";
+    bool ok = cli_at(cli, engine, &report->at_ms) && cli_time(engine, "until", cli->until, report->at_ms, &report->until_ms) &&
+              cli_time(engine, "from", cli->from, report->at_ms - 90 * TIME_DAY_MS, &report->from_ms);
+    enum status status = STATUS_OK;
+    if (ok) status = report_gather(report, cli, &error);
+    if (ok && status == STATUS_OK) status = write_files(report, &error);
+    if (ok && status == STATUS_OK) report_print(report);
+    report_release(report);
+    memory_free(report);
+    engine_close(engine);
+    if (status != STATUS_OK) return cli_fail(&error);
+    return ok ? EXIT_OK : EXIT_FAILED;
 }

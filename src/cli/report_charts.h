@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/report_charts.h -- the report's pictures, each one SVG. */
+#ifndef CLI_REPORT_CHARTS_H
+#define CLI_REPORT_CHARTS_H
+
+#include "cli/page.h"
+#include "cli/report.h"
+
+void report_charts_sources(struct page *page, const struct report *report);     /* events a source */
+void report_charts_data(struct page *page, const struct report *report);        /* clean, dirty, dark */
+void report_charts_scenarios(struct page *page, const struct report *report);   /* indices with intervals, log scale */
+void report_charts_calibration(struct page *page, const struct report *report); /* predicted against observed, by tenths */
+void report_charts_gain(struct page *page, const struct report *report);        /* goals reached against customers contacted */
+void report_charts_funnel(struct page *page, const struct report *report);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The report on the screen and as report.json. */
+#include <math.h>
+
+#include "cli/report.h"
+
+static void print_sources(const struct report *report) {
+    struct cli_table table;
+    printf("\nWhat came in\n");
+    cli_table_init(&table, "  source|>events|>rows|>size|");
+    for (size_t i = 0; i < report->source_count; i++) {
+        const struct report_source *source = &report->sources[i];
+        cli_table_cell(&table, "  %.*s", TEXT_ARG(source->name));
+        cli_table_cell(&table, "%s", source->is_lookup ? "" : cli_count(source->events));
+        cli_table_cell(&table, "%s", source->is_lookup ? cli_count(source->rows) : "");
+        cli_table_cell(&table, "%s", cli_bytes(source->bytes));
+        cli_table_cell(&table, "%s%s", source->is_lookup ? "lookup" : "", source->undated && !source->is_lookup ? "undated: counts as known always" : "");
+    }
+    cli_table_print(&table);
+    const struct data_report *data = &report->data;
+    printf("\n  clean  %s events of %s customers, %s\n", cli_count(data->event_count), cli_count(data->customer_count), cli_bytes(data->clean_bytes));
+    printf("  dirty  %s rows in quarantine, %s\n", cli_count(data->dirty_rows), cli_bytes(data->dirty_bytes));
+    printf("  dark   %s fields that nothing uses, %s\n", cli_count(data->dark_fields), cli_bytes(data->dark_bytes));
+    printf("  disk   %s in all\n", cli_bytes(data->disk_bytes));
+}
+
+static void print_scenarios(const struct report *report) {
+    const struct playbook *playbook = engine_playbook(report->engine);
+    struct cli_table table;
+    printf("\nScenarios: how much likelier than comparable others (95 %% interval by customer; no cause)\n");
+    cli_table_init(&table, "  scenario|goal|>customers|>inside|>others|>index|interval");
+    for (size_t i = 0; i < report->scenario_count; i++) {
+        const struct scenario_result *result = &report->scenarios[i];
+        cli_table_cell(&table, "  %.*s", TEXT_ARG(playbook->scenarios[result->scenario].name));
+        cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->goals[result->goal].name));
+        cli_table_cell(&table, "%s", cli_count(result->customers_inside));
+        cli_table_cell(&table, "%.1f %%", 100 * result->rate_inside);
+        cli_table_cell(&table, "%.1f %%", 100 * result->rate_outside);
+        if (isnan(result->index)) cli_table_cell(&table, "unknown");
+        else cli_table_cell(&table, "%.2f", result->index);
+        if (isnan(result->index)) cli_table_cell(&table, "too few goals to say");
+        else cli_table_cell(&table, "%.2f to %.2f", result->low, result->high);
+    }
+    cli_table_print(&table);
+}
+
+static void print_model(const struct report *report) {
+    const struct evaluation *evaluation = &report->evaluation;
+    const struct model_metrics *metrics = &evaluation->metrics;
+    if (!report->has_model) {
+        printf("\nThe model: nothing delivered from %s on has matured by %s, so there is nothing to judge it by\n", cli_day(report->from_ms), cli_day(report->until_ms));
+        return;
+    }
+    printf("\nModel %.*s@%u, learnt until %s, on %s treatments from %s on that it never saw\n", TEXT_ARG(report->model.name),
+           report->model.version, cli_day(report->model.until_ms), cli_count(metrics->rows), cli_day(report->from_ms));
+    printf("  AUC             %.3f  (%.3f to %.3f)\n", metrics->auc.value, metrics->auc.low, metrics->auc.high);
+    printf("  log loss        %.3f  (%.3f to %.3f)\n", metrics->log_loss.value, metrics->log_loss.low, metrics->log_loss.high);
+    printf("  calibration     %.3f  (%.3f to %.3f)\n", metrics->calibration_error.value, metrics->calibration_error.low, metrics->calibration_error.high);
+    printf("  top-tenth gain  %.2f   (%.2f to %.2f): its best tenth reaches the goal so many times as often as the average of %.1f %%\n",
+           metrics->top_tenth_gain.value, metrics->top_tenth_gain.low, metrics->top_tenth_gain.high, 100 * metrics->base_rate);
+    if (!evaluation->compared) return;
+    printf("  against %s: AUC %.3f, log loss %.3f, gain %.2f; difference in AUC %+.4f (%+.4f to %+.4f), paired by customer\n",
+           evaluation->against_name, evaluation->against.auc.value, evaluation->against.log_loss.value,
+           evaluation->against.top_tenth_gain.value, evaluation->auc_difference.value, evaluation->auc_difference.low,
+           evaluation->auc_difference.high);
+}
+
+void report_print(const struct report *report) {
+    const struct playbook *playbook = engine_playbook(report->engine);
+    printf("%.*s\n", TEXT_ARG(playbook->name));
+    print_sources(report);
+    if (report->scenario_count > 0) print_scenarios(report);
+    print_model(report);
+    printf("\nDecisions as of %s: customers with a treatment left after each stage\n", cli_day(report->at_ms));
+    funnel_print(&report->funnel);
+    for (uint32_t i = 0; i < report->example_count; i++) printf("\n  %s\n    %s\n", report->examples[i].name, report->examples[i].reason);
+    printf("\nFiles in %s: report.html (open it in a browser), report.json\n", report->folder);
+}
+
+/* ---- report.json ---- */
+
+static void write_data(const struct report *report, struct json_writer *writer) {
+    const struct data_report *data = &report->data;
+    json_write_key(writer, "sources");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < report->source_count; i++) {
+        const struct report_source *source = &report->sources[i];
+        json_write_object_begin(writer);
+        json_write_key(writer, "source");
+        json_write_text(writer, source->name);
+        json_write_key(writer, source->is_lookup ? "rows" : "events");
+        json_write_integer(writer, (int64_t)(source->is_lookup ? source->rows : source->events));
+        json_write_key(writer, "bytes");
+        json_write_integer(writer, (int64_t)source->bytes);
+        json_write_key(writer, "undated");
+        json_write_yes_no(writer, source->undated);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+    const struct { const char *name; uint64_t value; } counts[] = {
+        {"events", data->event_count}, {"customers", data->customer_count}, {"clean_bytes", data->clean_bytes},
+        {"dirty_rows", data->dirty_rows}, {"dirty_bytes", data->dirty_bytes}, {"dark_fields", data->dark_fields},
+        {"dark_bytes", data->dark_bytes}, {"disk_bytes", data->disk_bytes}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        json_write_key(writer, counts[i].name);
+        json_write_integer(writer, (int64_t)counts[i].value);
+    }
+}
+
+static void write_decisions(const struct report *report, struct json_writer *writer) {
+    json_write_key(writer, "funnel");
+    funnel_write_json(&report->funnel, writer);
+    json_write_key(writer, "examples");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < report->example_count; i++) {
+        const struct report_example *example = &report->examples[i];
+        json_write_object_begin(writer);
+        json_write_key(writer, "customer");
+        json_write_string(writer, example->name);
+        json_write_key(writer, "treatment");
+        json_write_string(writer, example->treatment);
+        json_write_key(writer, "propensity");
+        json_write_number(writer, example->propensity);
+        json_write_key(writer, "priority");
+        json_write_number(writer, example->priority);
+        json_write_key(writer, "reason");
+        json_write_string(writer, example->reason);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+}
+
+enum status report_write_json(const struct report *report, const char *path, struct error *error) {
+    const struct playbook *playbook = engine_playbook(report->engine);
+    struct buffer out;
+    struct json_writer writer;
+    buffer_init(&out);
+    json_writer_init(&writer, &out, true);
+    json_write_object_begin(&writer);
+    json_write_key(&writer, "name");
+    json_write_text(&writer, playbook->name);
+    json_write_key(&writer, "at");
+    json_write_time(&writer, report->at_ms);
+    write_data(report, &writer);
+    json_write_key(&writer, "scenarios");
+    scenarios_write_json(playbook, report->scenarios, report->scenario_count, &writer);
+    if (report->has_model) {
+        json_write_key(&writer, "model");
+        json_write_object_begin(&writer);
+        json_write_key(&writer, "name");
+        json_write_text(&writer, report->model.name);
+        json_write_key(&writer, "learnt_until");
+        json_write_time(&writer, report->model.until_ms);
+        evaluation_write_json(&report->evaluation, &writer);
+        json_write_object_end(&writer);
+    }
+    write_decisions(report, &writer);
+    json_write_object_end(&writer);
+    enum status status = writer.status;
+    if (status == STATUS_OK) status = buffer_append(&out, "\n", 1);
+    if (status == STATUS_OK) status = file_replace(file_system_os(), path, out.at, out.length, error);
+    buffer_release(&out);
+    return status;
+}

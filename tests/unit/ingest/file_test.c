@@ -202,12 +202,9 @@ static void stopped_early(void **state) {
     buffer_release(&file);
 }
 
-/* Fails allocation 1, 2, 3 … until the reading succeeds; what succeeds is what succeeds without failures. */
+/* Fails allocation 1, 2, 3 … until the reading succeeds, with as many events as without failures. */
 static void check_allocations(const char *source, const char *bytes) {
-    struct buffer expected;
-    buffer_init(&expected);
     assert_int_equal(trial_read(&trial, source, bytes, strlen(bytes)), STATUS_END);
-    assert_int_equal(buffer_append(&expected, trial.out.at, trial.out.length + 1), STATUS_OK);
     for (uint64_t nth = 1; nth < 400; nth++) {
         struct ingest_reader *reader = NULL;
         struct event_batch batch;
@@ -222,7 +219,6 @@ static void check_allocations(const char *source, const char *bytes) {
         if (status == STATUS_END) {
             assert_int_equal(events, trial.progress.events);
             assert_true(nth > 5);
-            buffer_release(&expected);
             return;
         }
         assert_int_equal(status, STATUS_NO_MEMORY);

@@ -29,7 +29,8 @@ tsan: build-tsan/build.ninja
 	tools/test --build build-tsan --kind unit --kind integration --wrapper "setarch -R"
 fuzz: build-fuzz/build.ninja
 	tools/fuzz build-fuzz $(FUZZ_SECONDS)
-demo: all
+demo: build/build.ninja
+	ninja -C build src/cli/attune
 	tools/demo
 bench: build/build.ninja
 	meson test -C build --benchmark --verbose

@@ -25,7 +25,44 @@ void change_begin(struct identity *identity, uint64_t position) {
     buffer_clear(&identity->record);
 }
 
+static uint32_t any_persona(const struct identity *identity, uint32_t root, const struct view *view) {
+    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
+        uint32_t at = LOAD(node_at(identity, id)->personas);
+        for (; at; at = LOAD(persona_at(identity, at - 1)->next)) {
+            if (LOAD(persona_at(identity, at - 1)->position) < view->position) return at - 1;
+        }
+    }
+    return ID_NONE;
+}
+
+/* Was it a customer before and isn't now, or the other way round? */
+static bool change_is_real(struct identity *identity, struct identity_change *change) {
+    struct view now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX}, before = now;
+    before.position = identity->position;
+    uint32_t id = change->customer.value;
+    uint32_t root = forest_root(&identity->forest, id, &now), old_root = forest_root(&identity->forest, id, &before);
+    if ((root == id) == (old_root == id)) return false;
+    change->is_split = root == id;
+    change->other.value = change->is_split ? old_root : root;
+    change->persona.value = any_persona(identity, id, change->is_split ? &now : &before);
+    return true;
+}
+
+/* What was noted on the way, compared with what stood before the call: each customer once. */
+static void change_settle(struct identity *identity) {
+    size_t kept = 0;
+    identity->stamp++;
+    for (size_t i = 0; i < identity->change_count; i++) {
+        struct node *node = node_at(identity, identity->changes[i].customer.value);
+        if (node->stamp == identity->stamp || !change_is_real(identity, &identity->changes[i])) continue;
+        node->stamp = identity->stamp;
+        identity->changes[kept++] = identity->changes[i];
+    }
+    identity->change_count = kept;
+}
+
 void change_result(struct identity *identity, struct identity_result *result) {
+    change_settle(identity);
     *result = (struct identity_result){
         .record = buffer_text(&identity->record),
         .changes = identity->changes,
@@ -190,12 +227,14 @@ enum status pending_add(struct identity *identity, const struct link *link) {
     return STATUS_OK;
 }
 
-enum status change_report(struct identity *identity, const struct identity_change *change) {
+enum status change_note(struct identity *identity, uint32_t id, int64_t known_ms) {
     if (identity->replaying) return STATUS_OK;
     enum status status = memory_grow((void **)&identity->changes, &identity->change_capacity,
                                      identity->change_count + 1, sizeof(*identity->changes));
-    if (!status) identity->changes[identity->change_count++] = *change;
-    return status;
+    if (status) return status;
+    identity->changes[identity->change_count++] =
+        (struct identity_change){.customer = {id}, .other = {ID_NONE}, .known_ms = known_ms};
+    return STATUS_OK;
 }
 
 enum status seed_add(struct identity *identity, uint32_t id) {

@@ -139,7 +139,7 @@ enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t
                         uint32_t *persona) MUST_USE;
 enum status persona_add_hole(struct identity *identity) MUST_USE;
 enum status pending_add(struct identity *identity, const struct link *link) MUST_USE;
-enum status change_report(struct identity *identity, const struct identity_change *change) MUST_USE;
+enum status change_note(struct identity *identity, uint32_t id, int64_t known_ms) MUST_USE; /* may be merged or split */
 
 static inline struct node *node_at(const struct identity *identity, uint32_t id) {
     return forest_node(&identity->forest, id);
@@ -195,7 +195,6 @@ bool expired_at(const struct identity *identity, uint32_t id, const struct link 
 bool link_is_withdrawn(const struct identity *identity, const struct link *link, int64_t threshold_ms);
 enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent, int64_t known_ms, uint64_t order,
                      int64_t from_ms) MUST_USE;
-uint32_t any_persona(const struct identity *identity, uint32_t root, const struct view *view);
 
 /* judge_set.c: judges everything anew that hangs together with the seeds. */
 enum status judge_scratch_create(struct judge_scratch **out) MUST_USE;

@@ -185,16 +185,6 @@ static struct survey survey(const struct identity *identity, uint32_t root, cons
 
 static const struct view view_now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
 
-uint32_t any_persona(const struct identity *identity, uint32_t root, const struct view *view) {
-    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
-        uint32_t at = LOAD(node_at(identity, id)->personas);
-        for (; at; at = LOAD(persona_at(identity, at - 1)->next)) {
-            if (LOAD(persona_at(identity, at - 1)->position) < view->position) return at - 1;
-        }
-    }
-    return ID_NONE;
-}
-
 enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent, int64_t known_ms, uint64_t order,
                      int64_t from_ms) {
     struct forest *forest = &identity->forest;
@@ -220,10 +210,7 @@ enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent,
 static enum status join(struct identity *identity, uint32_t root_a, uint32_t root_b, const struct link *link) {
     uint32_t low = root_a < root_b ? root_a : root_b, high = root_a < root_b ? root_b : root_a;
     if (high < identity->first_identifier) {
-        struct view before = {INT64_MAX, identity->position, INT64_MAX, UINT64_MAX};
-        struct identity_change change = {.customer = {high}, .other = {low}, .known_ms = link->known_ms};
-        change.persona.value = any_persona(identity, high, &before);
-        enum status status = change_report(identity, &change);
+        enum status status = change_note(identity, high, link->known_ms);
         if (status) return status;
     }
     return edge_add(identity, high, low, link->known_ms, link->order, INT64_MIN);

@@ -23,20 +23,21 @@ struct member {
     int64_t edge_known_ms;
     int64_t bucket, seen_ms; /* the last step in which it was sighted, and its first sighting there */
     bool was_seen, is_expired;
+    uint64_t print; /* at the top: of the component and how it came about */
 };
 struct wish { /* the edge of a member in an interval */
     uint32_t parent; /* id; NONE */
     int64_t known_ms;
     uint64_t order;
+    uint64_t print; /* of its component */
 };
 struct judged {
     uint8_t verdict, blamed;
     bool was_accepted; /* in any interval */
 };
 struct judge_scratch {
-    uint32_t *members, *links, *old_roots, *outside;
-    size_t member_count, members_capacity, link_count, links_capacity, old_roots_capacity, outside_count,
-        outside_capacity;
+    uint32_t *members, *links, *outside;
+    size_t member_count, members_capacity, link_count, links_capacity, outside_count, outside_capacity;
     struct member *state;
     size_t state_capacity;
     struct judged *judged;
@@ -56,7 +57,6 @@ void judge_scratch_destroy(struct judge_scratch *scratch) {
     if (!scratch) return;
     memory_free(scratch->members);
     memory_free(scratch->links);
-    memory_free(scratch->old_roots);
     memory_free(scratch->outside);
     memory_free(scratch->state);
     memory_free(scratch->judged);
@@ -133,6 +133,17 @@ static enum status set_add(struct identity *identity, uint32_t seed) {
     return status;
 }
 
+static enum status outside_add(struct judge_scratch *set, uint32_t id) {
+    enum status status = GROW(set->outside, set->outside_capacity, set->outside_count + 1);
+    if (!status) set->outside[set->outside_count++] = id;
+    return status;
+}
+
+/* A neighbour beside an un-merge is taken in: what it holds differs by interval, so the link may count in one of them. */
+static bool is_controlled_outside(const struct identity *identity, uint32_t id) {
+    return !is_member(identity, id) && LOAD(node_at(identity, id)->flags) & NODE_CONTROLLED;
+}
+
 static enum status gather_links(struct identity *identity) {
     struct judge_scratch *set = identity->judge;
     set->link_count = 0;
@@ -146,6 +157,9 @@ static enum status gather_links(struct identity *identity) {
             enum status status = GROW(set->links, set->links_capacity, set->link_count + 1);
             if (status) return status;
             set->links[set->link_count++] = link_id;
+            uint32_t other = link_other(link, id);
+            if (is_controlled_outside(identity, other)) status = outside_add(set, other);
+            if (status) return status;
         }
     }
     sort_links(identity, set->links, set->link_count, link_of);
@@ -160,26 +174,44 @@ static bool any_controlled(const struct identity *identity) {
     return false;
 }
 
+static enum status threshold_add(struct judge_scratch *set, int64_t threshold_ms) {
+    size_t at = set->threshold_count;
+    while (set->thresholds[at - 1] > threshold_ms) at--;
+    if (set->thresholds[at - 1] == threshold_ms) return STATUS_OK;
+    enum status status = GROW(set->thresholds, set->thresholds_capacity, set->threshold_count + 1);
+    if (status) return status;
+    memmove(set->thresholds + at + 1, set->thresholds + at, (set->threshold_count - at) * sizeof(*set->thresholds));
+    set->thresholds[at] = threshold_ms;
+    set->threshold_count++;
+    return STATUS_OK;
+}
+
+/* A member that was once beside a withdrawn link may have parted from it since: its versions still tell the intervals. */
+static enum status gather_versions(struct identity *identity, uint32_t id) {
+    enum status status = STATUS_OK;
+    for (uint32_t at = LOAD(node_at(identity, id)->edge); !status && at;) {
+        const struct edge *edge = forest_edge(&identity->forest, at - 1);
+        status = threshold_add(identity->judge, LOAD(edge->from_ms));
+        at = LOAD(edge->older);
+    }
+    return status;
+}
+
 /* From when on what counts: before every withdrawal, and from each of them on. */
 static enum status gather_thresholds(struct identity *identity) {
     struct judge_scratch *set = identity->judge;
-    enum status status = GROW(set->thresholds, set->thresholds_capacity, identity->withdrawal_count + 1);
+    enum status status = GROW(set->thresholds, set->thresholds_capacity, 1);
     if (status) return status;
     set->threshold_count = 1;
     set->thresholds[0] = INT64_MIN;
     if (!any_controlled(identity)) return STATUS_OK;
-    for (size_t i = 0; i < identity->withdrawal_count; i++) {
+    for (size_t i = 0; !status && i < identity->withdrawal_count; i++) {
         const struct withdrawal *withdrawal = &identity->withdrawals[i];
-        if (!is_member(identity, withdrawal->a) && !is_member(identity, withdrawal->b)) continue;
-        size_t at = set->threshold_count;
-        while (set->thresholds[at - 1] > withdrawal->known_ms) at--;
-        if (set->thresholds[at - 1] == withdrawal->known_ms) continue;
-        memmove(set->thresholds + at + 1, set->thresholds + at,
-                (set->threshold_count - at) * sizeof(*set->thresholds));
-        set->thresholds[at] = withdrawal->known_ms;
-        set->threshold_count++;
+        if (is_member(identity, withdrawal->a) || is_member(identity, withdrawal->b))
+            status = threshold_add(set, withdrawal->known_ms);
     }
-    return STATUS_OK;
+    for (size_t i = 0; !status && i < set->member_count; i++) status = gather_versions(identity, set->members[i]);
+    return status;
 }
 
 /* ---- judging one interval ---- */
@@ -302,10 +334,7 @@ static enum status judge_link(struct identity *identity, size_t index, int64_t t
     judged->verdict = (uint8_t)verdict;
     judged->was_accepted |= verdict == LINK_ACCEPTED;
     if (is_inside || verdict != LINK_ACCEPTED) return STATUS_OK;
-    enum status status = GROW(set->outside, set->outside_capacity, set->outside_count + 1);
-    if (status) return status;
-    set->outside[set->outside_count++] = is_member(identity, ends[0]) ? ends[1] : ends[0];
-    return STATUS_OK;
+    return outside_add(set, is_member(identity, ends[0]) ? ends[1] : ends[0]);
 }
 
 static enum status judge_interval(struct identity *identity, size_t interval) {
@@ -319,8 +348,11 @@ static enum status judge_interval(struct identity *identity, size_t interval) {
     for (size_t i = 0; i < set->member_count; i++) {
         const struct member *member = &set->state[i];
         uint32_t parent = member->edge_parent == NONE ? NONE : set->members[member->edge_parent];
-        wishes[i] = (struct wish){parent, member->edge_known_ms, member->edge_order};
+        wishes[i] = (struct wish){parent, member->edge_known_ms, member->edge_order, 0};
+        uint64_t edge = hash_u64((uint64_t)parent << 32 | set->members[i]) + member->edge_order;
+        set->state[top_of(set->state, (uint32_t)i)].print += hash_u64(edge ^ hash_u64((uint64_t)member->edge_known_ms));
     }
+    for (uint32_t i = 0; i < set->member_count; i++) wishes[i].print = set->state[top_of(set->state, i)].print;
     return status;
 }
 
@@ -335,7 +367,7 @@ static enum status publish_edges(struct identity *identity, size_t interval) {
         struct wish held = {.parent = NONE};
         if (now != NONE) {
             const struct edge *edge = forest_edge(&identity->forest, now);
-            held = (struct wish){LOAD(edge->parent), LOAD(edge->known_ms), LOAD(edge->order)};
+            held = (struct wish){LOAD(edge->parent), LOAD(edge->known_ms), LOAD(edge->order), 0};
         }
         if (held.parent == wish->parent &&
             (held.parent == NONE || (held.known_ms == wish->known_ms && held.order == wish->order)))
@@ -344,6 +376,14 @@ static enum status publish_edges(struct identity *identity, size_t interval) {
         if (status) return status;
     }
     return STATUS_OK;
+}
+
+/* Is its component another as of some t than as of others, other than by growing? Then what comes next is judged by intervals, too. */
+static bool differs_by_interval(const struct judge_scratch *set, size_t member) {
+    for (size_t i = 1; i < set->threshold_count; i++) {
+        if (set->wishes[i * set->member_count + member].print != set->wishes[member].print) return true;
+    }
+    return false;
 }
 
 static enum status publish_verdicts(struct identity *identity) {
@@ -358,30 +398,16 @@ static enum status publish_verdicts(struct identity *identity) {
         if (judged->was_accepted) state |= LINK_STATE_JOINED;
         if (state != old) keep_set(identity, &link->state, state);
     }
-    for (size_t i = 0; set->threshold_count > 1 && i < set->member_count; i++) {
+    for (size_t i = 0; i < set->member_count; i++) {
         _Atomic uint32_t *flags = &node_at(identity, set->members[i])->flags;
-        if (!(LOAD(*flags) & NODE_CONTROLLED)) keep_set(identity, flags, LOAD(*flags) | NODE_CONTROLLED);
+        if (!(LOAD(*flags) & NODE_CONTROLLED) && differs_by_interval(set, i))
+            keep_set(identity, flags, LOAD(*flags) | NODE_CONTROLLED);
     }
     return STATUS_OK;
 }
 
-static enum status report_member(struct identity *identity, uint32_t id, uint32_t old_root, int64_t known_ms) {
-    static const struct view now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
-    struct view before = {INT64_MAX, identity->position, INT64_MAX, UINT64_MAX};
-    uint32_t root = forest_root(&identity->forest, id, &now);
-    bool was_root = old_root == id, is_root = root == id;
-    if (was_root == is_root) return STATUS_OK;
-    struct identity_change change = {.is_split = is_root, .customer = {id}, .known_ms = known_ms};
-    change.other.value = is_root ? old_root : root;
-    change.persona.value = any_persona(identity, id, is_root ? &now : &before);
-    return change_report(identity, &change);
-}
-
 static enum status publish(struct identity *identity) {
-    static const struct view now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
     struct judge_scratch *set = identity->judge;
-    for (size_t i = 0; i < set->member_count; i++)
-        set->old_roots[i] = forest_root(&identity->forest, set->members[i], &now);
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < set->threshold_count; i++) status = publish_edges(identity, i);
     if (!status) status = publish_verdicts(identity);
@@ -389,7 +415,7 @@ static enum status publish(struct identity *identity) {
         if (set->members[i] >= identity->first_identifier) continue;
         const struct wish *wish = &set->wishes[(set->threshold_count - 1) * set->member_count + i];
         int64_t known_ms = wish->parent == NONE ? identity->known_ms : wish->known_ms;
-        status = report_member(identity, set->members[i], set->old_roots[i], known_ms);
+        status = change_note(identity, set->members[i], known_ms);
     }
     return status;
 }
@@ -399,7 +425,6 @@ static enum status publish(struct identity *identity) {
 static enum status set_reserve(struct judge_scratch *set) {
     size_t members = set->member_count;
     enum status status = GROW(set->state, set->state_capacity, members);
-    if (!status) status = GROW(set->old_roots, set->old_roots_capacity, members);
     if (!status) status = GROW(set->judged, set->judged_capacity, set->link_count);
     if (!status) status = GROW(set->wishes, set->wishes_capacity, members * set->threshold_count);
     if (!status && set->link_count) memset(set->judged, 0, set->link_count * sizeof(*set->judged));
@@ -410,7 +435,8 @@ static enum status judge_once(struct identity *identity) {
     struct judge_scratch *set = identity->judge;
     set->outside_count = 0;
     enum status status = gather_links(identity);
-    if (!status) status = gather_thresholds(identity);
+    if (status || set->outside_count > 0) return status; /* starts again with them */
+    status = gather_thresholds(identity);
     if (!status) status = set_reserve(set);
     for (size_t i = 0; !status && i < set->threshold_count; i++) status = judge_interval(identity, i);
     return status;

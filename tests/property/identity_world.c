@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "identity/internal.h" /* link_order: what canonical means */
+
+static const uint32_t limits[WORLD_TYPES] = {0, 2, 2, 3};
+
+void world_make(struct world *world, uint64_t seed) {
+    *world = (struct world){.event_count = 0};
+    random_init(&world->random, seed);
+    struct random *random = &world->random;
+    for (uint32_t i = 0; i < WORLD_TYPES; i++) {
+        world->rules[i] = (struct identifier_rule){.symbol = i, .priority = i, .per_customer = limits[i]};
+        if (random_below(random, 4) == 0) world->rules[i].per_customer = 1 + (uint32_t)random_below(random, 4);
+        if (random_below(random, 4) == 0) world->rules[i].expires_ms = 100 + (int64_t)random_below(random, 1500);
+    }
+    world->rules[0].unique = random_below(random, 4) != 0;
+    uint32_t values = 2 + (uint32_t)random_below(random, WORLD_VALUES - 1);
+    int64_t ticks = 1 + (int64_t)random_below(random, WORLD_TIME_MAX);
+    world->event_count = 4 + (uint32_t)random_below(random, WORLD_EVENTS_MAX - 3);
+    for (uint32_t i = 0; i < world->event_count; i++) {
+        struct world_event *event = &world->events[i];
+        event->position = UINT64_MAX;
+        event->known_ms = (int64_t)random_below(random, (uint64_t)ticks) * (WORLD_TIME_MAX / ticks) - WORLD_TIME_MAX / 4;
+        event->count = 1 + (uint32_t)random_below(random, 3);
+        for (uint32_t k = 0; k < event->count; k++)
+            event->identifiers[k] =
+                (uint32_t)(random_below(random, WORLD_TYPES) * WORLD_VALUES + random_below(random, values));
+    }
+}
+
+struct text world_value(uint32_t identifier, char out[16]) {
+    int length = snprintf(out, 16, "v%u@x", identifier % WORLD_VALUES);
+    return (struct text){out, (uint32_t)length};
+}
+
+static uint64_t content(uint32_t identifier) {
+    char bytes[16];
+    return hash_text(world_value(identifier, bytes), identifier / WORLD_VALUES);
+}
+
+enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count, struct event_batch *batch) {
+    event_batch_clear(batch);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct world_event *given = &world->events[order[i]];
+        struct event *event = event_batch_add(batch);
+        if (!event) return STATUS_NO_MEMORY;
+        event->time_ms = event->known_ms = given->known_ms;
+        for (uint32_t k = 0; k < given->count; k++) {
+            char bytes[16];
+            struct text value = world_value(given->identifiers[k], bytes);
+            enum status status = event_batch_add_identifier(batch, given->identifiers[k] / WORLD_VALUES, value);
+            if (status) return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- the model ---- */
+
+struct model_link {
+    uint32_t a, b;
+    int64_t known_ms;
+    uint64_t order;
+};
+struct sightings {
+    int64_t at[WORLD_EVENTS_MAX * 2];
+    uint32_t count;
+};
+
+static int by_order(const void *left, const void *right) {
+    const struct model_link *a = left, *b = right;
+    if (a->known_ms != b->known_ms) return a->known_ms < b->known_ms ? -1 : 1;
+    return (a->order > b->order) - (a->order < b->order);
+}
+
+static uint32_t anchor_of(const struct world_event *event) {
+    uint32_t best = event->identifiers[0];
+    for (uint32_t k = 1; k < event->count; k++) {
+        uint32_t id = event->identifiers[k], type = id / WORLD_VALUES, best_type = best / WORLD_VALUES;
+        if (type < best_type || (type == best_type && content(id) < content(best))) best = id;
+    }
+    return best;
+}
+
+static bool is_withdrawn(const struct world *world, uint32_t a, uint32_t b, struct as_of as_of) {
+    int64_t last_ms = INT64_MIN;
+    bool withdrawn = false;
+    for (uint32_t i = 0; i < world->withdrawal_count; i++) {
+        const struct world_withdrawal *one = &world->withdrawals[i];
+        bool is_pair = (one->a == a && one->b == b) || (one->a == b && one->b == a);
+        if (!is_pair || one->known_ms > as_of.t_ms || one->position >= as_of.position) continue;
+        if (one->known_ms < last_ms) continue;
+        last_ms = one->known_ms;
+        withdrawn = !one->restore;
+    }
+    return withdrawn;
+}
+
+static uint32_t list_links(const struct world *world, struct as_of as_of, struct model_link *links) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < world->event_count; i++) {
+        const struct world_event *event = &world->events[i];
+        if (event->position >= as_of.position || event->known_ms > as_of.t_ms) continue;
+        uint32_t anchor = anchor_of(event);
+        for (uint32_t k = 0; k < event->count; k++) {
+            uint32_t id = event->identifiers[k];
+            if (id == anchor || is_withdrawn(world, anchor, id, as_of)) continue;
+            links[count++] =
+                (struct model_link){anchor, id, event->known_ms, link_order(content(anchor), content(id))};
+        }
+    }
+    qsort(links, count, sizeof(*links), by_order);
+    return count;
+}
+
+static int64_t step_of(int64_t expires_ms, int64_t time_ms) {
+    int64_t step = expires_ms / 8 > 0 ? expires_ms / 8 : 1, number = 0;
+    while (number * step > time_ms) number--;
+    while ((number + 1) * step <= time_ms) number++;
+    return number;
+}
+
+/* Only the first sighting in each step of an eighth is looked at; a gap of nine eighths ends it for good. */
+static bool is_expired(const struct world *world, uint32_t id, const struct sightings *seen) {
+    int64_t expires_ms = world->rules[id / WORLD_VALUES].expires_ms;
+    if (expires_ms == 0) return false;
+    int64_t before = seen->at[0];
+    for (uint32_t i = 1; i < seen->count; i++) {
+        if (step_of(expires_ms, seen->at[i]) == step_of(expires_ms, before)) continue;
+        if (seen->at[i] - before > expires_ms + expires_ms / 8) return true;
+        before = seen->at[i];
+    }
+    return false;
+}
+
+static bool breaks_a_limit(const struct world *world, const uint32_t *group, uint32_t a, uint32_t b) {
+    for (uint32_t type = 0; type < WORLD_TYPES; type++) {
+        uint32_t in_a = 0, in_b = 0, max = world->rules[type].unique ? 1 : world->rules[type].per_customer;
+        for (uint32_t value = 0; value < WORLD_VALUES; value++) {
+            in_a += group[type * WORLD_VALUES + value] == group[a];
+            in_b += group[type * WORLD_VALUES + value] == group[b];
+        }
+        if (max > 0 && in_a > 0 && in_b > 0 && in_a + in_b > max) return true;
+    }
+    return false;
+}
+
+void world_partition(const struct world *world, struct as_of as_of, uint32_t group[WORLD_IDENTIFIERS]) {
+    static struct model_link links[WORLD_EVENTS_MAX * 2];
+    static struct sightings seen[WORLD_IDENTIFIERS];
+    memset(seen, 0, sizeof(seen));
+    for (uint32_t i = 0; i < WORLD_IDENTIFIERS; i++) group[i] = i;
+    uint32_t count = list_links(world, as_of, links);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t a = links[i].a, b = links[i].b;
+        seen[a].at[seen[a].count++] = links[i].known_ms;
+        seen[b].at[seen[b].count++] = links[i].known_ms;
+        if (group[a] == group[b] || breaks_a_limit(world, group, a, b)) continue;
+        if (is_expired(world, a, &seen[a]) || is_expired(world, b, &seen[b])) continue;
+        uint32_t from = group[b], to = group[a];
+        for (uint32_t k = 0; k < WORLD_IDENTIFIERS; k++) {
+            if (group[k] == from) group[k] = to;
+        }
+    }
+}
+
+bool world_is_there(const struct world *world, uint32_t identifier, uint64_t position) {
+    for (uint32_t i = 0; i < world->event_count; i++) {
+        const struct world_event *event = &world->events[i];
+        if (event->position >= position) continue;
+        for (uint32_t k = 0; k < event->count; k++) {
+            if (event->identifiers[k] == identifier) return true;
+        }
+    }
+    return false;
+}

@@ -17,7 +17,7 @@
 #define LOGISTIC_RATE .2
 #define LOGISTIC_PASSES_MAX 80
 #define LOGISTIC_PASSES_MIN 8
-#define LOGISTIC_STEPS 2000000 /* rows times passes that a fit aims at, between these */
+#define LOGISTIC_STEPS 400000 /* rows times passes that a fit aims at, between these */
 
 struct ridge {
     double slope, bin;

@@ -2,7 +2,7 @@
 /* learn/model.h -- what a model is inside: each feature's bins with the log-odds that a value in it adds.
  *
  * Calibrated and centred: the log-odds of a row are base + sum of one effect a feature, and an effect is 0 on average over the training
- * rows, so it is the reason as well. Everything lives in the arena. */
+ * rows, so it is the reason as well. A value that no training row had adds 0. Everything lives in the arena. */
 #ifndef LEARN_MODEL_H
 #define LEARN_MODEL_H
 

@@ -15,6 +15,9 @@ struct splits {
     uint32_t *train, *validate; /* rows of the split at hand */
     size_t train_count, validate_count;
     double *propensity;         /* by position in `validate` */
+    uint32_t *kept_rows;        /* each validated row once, as in struct rolling; borrowed */
+    double *kept;               /* of the setting at hand */
+    size_t kept_count;
 };
 
 static int compare_times(const void *left, const void *right) {
@@ -90,31 +93,31 @@ static double mean_loss(const struct splits *splits, const struct table *table) 
 }
 
 /* Adds the rows up to the next split, after which a later model predicts. */
-static void keep_predictions(struct rolling *rolling, const struct splits *splits, const struct table *table, uint32_t s) {
+static void keep_predictions(struct splits *splits, const struct table *table, uint32_t s) {
     for (size_t i = 0; i < splits->validate_count; i++) {
         uint32_t row = splits->validate[i];
         if (s + 1 < splits->count && table->rows[row].time_ms >= splits->moments[s + 1]) continue;
-        rolling->rows[rolling->count] = row;
-        rolling->propensity[rolling->count++] = splits->propensity[i];
+        splits->kept_rows[splits->kept_count] = row;
+        splits->kept[splits->kept_count++] = splits->propensity[i];
     }
 }
 
 /* Measures one setting on every split. */
-static enum status measure(struct rolling *rolling, struct splits *splits, struct fitter *fitter, struct ridge ridge,
-                           double *losses) {
-    rolling->count = 0;
+static enum status measure(struct splits *splits, struct fitter *fitter, struct ridge ridge, double *losses) {
+    splits->kept_count = 0;
     for (uint32_t s = 0; s < splits->count; s++) {
         list_rows(splits, fitter->table, splits->moments[s]);
         enum status status = fitter_fit(fitter, splits->train, splits->train_count, ridge);
         if (status != STATUS_OK) return status;
         fitter_predict(fitter, splits->validate, splits->validate_count, splits->propensity);
         losses[s] = mean_loss(splits, fitter->table);
-        keep_predictions(rolling, splits, fitter->table, s);
+        keep_predictions(splits, fitter->table, s);
     }
     return STATUS_OK;
 }
 
-static bool clearly_better(const double *losses, const double *than, uint32_t count, double *gain) {
+/* What part of the log loss the setting saves; 0 where it isn't clearly better. */
+static double clear_gain(const double *losses, const double *than, uint32_t count) {
     double sum = 0, base = 0;
     uint32_t wins = 0;
     for (uint32_t s = 0; s < count; s++) {
@@ -122,26 +125,25 @@ static bool clearly_better(const double *losses, const double *than, uint32_t co
         base += than[s];
         if (losses[s] < than[s]) wins++;
     }
-    *gain = sum / base;
-    return *gain > ROLLING_MARGIN && 4 * wins >= 3 * count;
+    return sum > ROLLING_MARGIN * base && 4 * wins >= 3 * count ? sum / base : 0;
 }
 
+/* The rows are the same for every setting; their predictions change hands where a setting is taken. */
 static enum status search(struct rolling *rolling, struct splits *splits, struct fitter *fitter) {
     double losses[FACTOR_COUNT][ROLLING_SPLITS_MAX], best_gain = 0;
-    uint32_t best = 0, last = 0, factors = rolling->searched ? FACTOR_COUNT : 1;
-    for (uint32_t k = 0; k <= factors; k++) {
-        /* The last round is the best setting's again, so that its predictions are the ones kept. */
-        uint32_t factor = k < factors ? k : best;
-        if (k == factors && factor == last) break;
-        rolling->ridge = (struct ridge){RIDGE_SLOPE * ridge_factors[factor], RIDGE_BIN * ridge_factors[factor]};
-        enum status status = measure(rolling, splits, fitter, rolling->ridge, losses[factor]);
+    uint32_t factors = rolling->searched ? FACTOR_COUNT : 1;
+    for (uint32_t k = 0; k < factors; k++) {
+        struct ridge ridge = {RIDGE_SLOPE * ridge_factors[k], RIDGE_BIN * ridge_factors[k]};
+        enum status status = measure(splits, fitter, ridge, losses[k]);
         if (status != STATUS_OK) return status;
-        last = factor;
-        double gain;
-        if (k == 0 || k == factors || !clearly_better(losses[k], losses[0], splits->count, &gain)) continue;
-        if (gain <= best_gain) continue;
+        double gain = clear_gain(losses[k], losses[0], splits->count);
+        if (k > 0 && gain <= best_gain) continue;
+        double *kept = splits->kept;
+        splits->kept = rolling->propensity;
+        rolling->propensity = kept;
+        rolling->count = splits->kept_count;
+        rolling->ridge = ridge;
         best_gain = gain;
-        best = k;
     }
     return STATUS_OK;
 }
@@ -153,7 +155,9 @@ static enum status run(struct rolling *rolling, struct splits *splits, struct fi
     splits->train = memory_alloc(room * sizeof *splits->train);
     splits->validate = memory_alloc(room * sizeof *splits->validate);
     splits->propensity = memory_alloc(room * sizeof *splits->propensity);
-    bool all = rolling->rows && rolling->propensity && splits->train && splits->validate && splits->propensity;
+    splits->kept = memory_alloc(room * sizeof *splits->kept);
+    splits->kept_rows = rolling->rows;
+    bool all = rolling->rows && rolling->propensity && splits->train && splits->validate && splits->propensity && splits->kept;
     if (!all) return STATUS_NO_MEMORY;
     enum status status = choose_moments(splits, fitter->table, split_count);
     if (status != STATUS_OK || splits->count < 2) return status;
@@ -172,6 +176,7 @@ enum status rolling_run(struct rolling *rolling, struct fitter *fitter, uint32_t
     memory_free(splits.train);
     memory_free(splits.validate);
     memory_free(splits.propensity);
+    memory_free(splits.kept);
     return status;
 }
 

@@ -74,22 +74,21 @@ static enum status copy_feature(struct model *model, uint32_t f, const struct tr
     return STATUS_OK;
 }
 
-/* Moves each feature's mean over the training rows into the base. The workspace still holds the cells of all rows. */
+/* Moves each feature's mean over the training rows into the base. A cell that no row fell into says nothing: it gets the mean, that is 0.
+ * The workspace still holds the cells of all rows. */
 static void centre_feature(struct model *model, uint32_t f, const struct training *training) {
     struct model_feature *feature = &model->features[f];
     const uint8_t *codes = training->fitter.workspace.codes + f;
-    double sum = 0, weight = 0, strength = 0;
+    double held[BIN_CELLS_MAX] = {0}, all = 0, mean = 0;
     for (size_t i = 0; i < training->set->count; i++) {
-        double row_weight = training->set->rows[i].weight;
-        sum += row_weight * feature->effects[codes[i * model->feature_count]];
-        weight += row_weight;
+        held[codes[i * model->feature_count]] += training->set->rows[i].weight;
+        all += training->set->rows[i].weight;
     }
-    double mean = sum / weight, *effects = feature->effects;
-    for (uint32_t c = 0; c < model_feature_cells(feature); c++) effects[c] -= mean;
-    for (size_t i = 0; i < training->set->count; i++) {
-        strength += training->set->rows[i].weight * fabs(effects[codes[i * model->feature_count]]);
+    for (uint32_t c = 0; c < model_feature_cells(feature); c++) mean += held[c] / all * feature->effects[c];
+    for (uint32_t c = 0; c < model_feature_cells(feature); c++) {
+        feature->effects[c] = held[c] > 0 ? feature->effects[c] - mean : 0;
+        feature->importance += held[c] / all * fabs(feature->effects[c]);
     }
-    feature->importance = strength / weight;
     model->base += mean;
 }
 

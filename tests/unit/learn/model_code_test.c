@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A model's bytes: what was written comes back, and nothing else passes. */
+#include "simulate.h"
+
+#include "base/hash.h"
+
+static struct buffer encoded(size_t rows) {
+    struct model *model = simulate_model(rows, 1);
+    struct buffer bytes;
+    buffer_init(&bytes);
+    assert_int_equal(model_encode(model, &bytes), STATUS_OK);
+    model_destroy(model);
+    return bytes;
+}
+
+static void seal(char *bytes, size_t length) {
+    uint32_t crc = crc32c(crc32c(crc32c(0, bytes, 12), bytes + 16, 8), bytes + 24, length - 24);
+    for (int i = 0; i < 4; i++) bytes[12 + i] = (char)(uint8_t)(crc >> (8 * i));
+}
+
+static void a_model_comes_back(void **state) {
+    (void)state;
+    struct model *model = simulate_model(2000, 1), *back;
+    struct buffer bytes, again;
+    buffer_init(&bytes);
+    buffer_init(&again);
+    assert_int_equal(buffer_append(&bytes, "before", 6), STATUS_OK);
+    assert_int_equal(model_encode(model, &bytes), STATUS_OK);
+    struct text text = {bytes.at + 6, (uint32_t)bytes.length - 6};
+    assert_int_equal(model_decode(&back, text, NULL), STATUS_OK);
+    assert_int_equal(model_encode(back, &again), STATUS_OK);
+    assert_int_equal(again.length, text.length);
+    assert_memory_equal(again.at, text.at, text.length);
+    struct random random;
+    random_init(&random, 3);
+    for (int i = 0; i < 1000; i++) {
+        struct simulated row;
+        simulate(&random, &row);
+        if (i % 7 == 0) row.values[2] = value_text(TEXT("elsewhere"));
+        assert_true(model_score(model, row.values) == model_score(back, row.values));
+    }
+    assert_memory_equal(model_facts(model), model_facts(back), sizeof(struct model_facts));
+    assert_memory_equal(model_rolling_metrics(model), model_rolling_metrics(back), sizeof(struct model_metrics));
+    for (uint32_t f = 0; f < FEATURES; f++) {
+        assert_true(text_equal(model_feature(back, f).name, simulated_features[f].name));
+        assert_int_equal(model_feature(back, f).kind, simulated_features[f].kind);
+    }
+    buffer_release(&bytes);
+    buffer_release(&again);
+    model_destroy(model);
+    model_destroy(back);
+}
+
+static void every_flipped_byte_is_found(void **state) {
+    (void)state;
+    struct buffer bytes = encoded(300);
+    struct model *model;
+    struct error error;
+    for (size_t i = 0; i < bytes.length; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            bytes.at[i] ^= (char)(1 << bit);
+            assert_int_equal(model_decode(&model, buffer_text(&bytes), &error), STATUS_CORRUPT);
+            assert_null(model);
+            bytes.at[i] ^= (char)(1 << bit);
+        }
+    }
+    buffer_release(&bytes);
+}
+
+static void every_cut_is_found(void **state) {
+    (void)state;
+    struct buffer bytes = encoded(300);
+    struct model *model;
+    for (uint32_t length = 0; length < bytes.length; length++) {
+        assert_int_equal(model_decode(&model, (struct text){bytes.at, length}, NULL), STATUS_CORRUPT);
+    }
+    assert_int_equal(buffer_append(&bytes, "", 1), STATUS_OK);
+    assert_int_equal(model_decode(&model, buffer_text(&bytes), NULL), STATUS_CORRUPT);
+    buffer_release(&bytes);
+}
+
+/* A checksum proves only that nothing was damaged: with a right one, content is checked all the same. */
+static void sealed_nonsense_is_refused_or_harmless(void **state) {
+    (void)state;
+    struct buffer bytes = encoded(300);
+    struct value nothing[LEARN_FEATURES_MAX] = {{0}};
+    struct random random;
+    random_init(&random, 17);
+    uint32_t passed = 0, refused = 0;
+    for (size_t i = 24; i < bytes.length; i++) {
+        char kept = bytes.at[i];
+        bytes.at[i] = (char)random_u64(&random);
+        seal(bytes.at, bytes.length);
+        struct model *model;
+        enum status status = model_decode(&model, buffer_text(&bytes), NULL);
+        bytes.at[i] = kept;
+        if (status != STATUS_OK) {
+            assert_int_equal(status, STATUS_CORRUPT);
+            refused++;
+            continue;
+        }
+        double score = model_score(model, nothing);
+        assert_true(score > 0 && score < 1);
+        model_destroy(model);
+        passed++;
+    }
+    assert_true(passed > 100 && refused > 20);
+    buffer_release(&bytes);
+}
+
+static void a_newer_format_is_told_from_damage(void **state) {
+    (void)state;
+    struct buffer bytes = encoded(300);
+    struct model *model;
+    struct error error;
+    bytes.at[8] = MODEL_FORMAT_VERSION + 1;
+    seal(bytes.at, bytes.length);
+    assert_int_equal(model_decode(&model, buffer_text(&bytes), &error), STATUS_VERSION);
+    bytes.at[8] = 0;
+    seal(bytes.at, bytes.length);
+    assert_int_equal(model_decode(&model, buffer_text(&bytes), &error), STATUS_CORRUPT);
+    buffer_release(&bytes);
+}
+
+static struct model *shared;
+
+static enum status code_once(void) {
+    struct buffer bytes;
+    buffer_init(&bytes);
+    struct model *back = NULL;
+    enum status status = model_encode(shared, &bytes);
+    if (status == STATUS_OK) status = model_decode(&back, buffer_text(&bytes), NULL);
+    else assert_int_equal(bytes.length, 0);
+    model_destroy(back);
+    buffer_release(&bytes);
+    return status;
+}
+
+static void no_memory_is_a_status(void **state) {
+    (void)state;
+    shared = simulate_model(300, 1);
+    fail_every_allocation(code_once, 3);
+    model_destroy(shared);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_model_comes_back),
+        cmocka_unit_test(every_flipped_byte_is_found),
+        cmocka_unit_test(every_cut_is_found),
+        cmocka_unit_test(sealed_nonsense_is_refused_or_harmless),
+        cmocka_unit_test(a_newer_format_is_told_from_damage),
+        cmocka_unit_test(no_memory_is_a_status),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

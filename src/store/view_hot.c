@@ -11,6 +11,7 @@
 #define AHEAD_FAR 16
 #define AHEAD_NEAR 6
 #define AHEAD_BYTES 512
+#define AHEAD_ENTRIES 32
 
 struct gathering {
     struct view_hot *hot;
@@ -43,6 +44,8 @@ static inline enum status slice_at(struct view_hot_cursor *cursor, const struct 
     /* More streams than the processor follows by itself. (An address behind the end is no fault to prefetch.) */
     __builtin_prefetch((const char *)out->time_ms + AHEAD_BYTES);
     __builtin_prefetch((const char *)out->type + AHEAD_BYTES / 4);
+    __builtin_prefetch(cursor->entry_row + entry + AHEAD_ENTRIES);
+    __builtin_prefetch(run->entry_customer + entry + AHEAD_ENTRIES);
     return STATUS_OK;
 }
 
@@ -63,6 +66,7 @@ static enum status find_moved(struct view_reader *reader) {
     enum status status = begin_cursors(reader, hot->cursors);
     for (size_t i = 0; status == STATUS_OK && i < walk->moved_count; i++) {
         struct run_slice slice = walk->moved_slices[i];
+        hot->moved[i].slice = slice;
         status = slice_at(&hot->cursors[slice.run], reader->runs[slice.run], slice.entry, &hot->moved[i]);
     }
     return status == STATUS_OK ? begin_cursors(reader, hot->cursors) : status;
@@ -142,7 +146,7 @@ static inline enum status append(struct gathering *to, const struct view_hot_sli
     size_t needed = (size_t)to->count + from->count + COPY_ROWS;
     if (needed > hot->capacity && !grow(hot, needed)) return STATUS_NO_MEMORY;
     if (to->lone_time != NULL) {
-        copy_rows(hot->time_ms, hot->type, &(struct view_hot_slice){to->lone_time, to->lone_type, to->count});
+        copy_rows(hot->time_ms, hot->type, &(struct view_hot_slice){to->lone_time, to->lone_type, to->count, {0, 0}});
         to->lone_time = NULL;
     }
     if (__builtin_expect(from->time_ms[0] > hot->time_ms[to->count - 1], 1)) {
@@ -177,6 +181,7 @@ static inline void prefetch_moved(const struct run_walk *walk, const struct view
     const struct view_hot_slice *near = &hot->moved[(uint32_t)walk->moved[at + AHEAD_NEAR]];
     __builtin_prefetch(&hot->moved[(uint32_t)walk->moved[at + AHEAD_FAR]]);
     __builtin_prefetch(near->time_ms);
+    __builtin_prefetch(near->time_ms + COPY_ROWS);
     __builtin_prefetch(near->type);
 }
 
@@ -185,7 +190,7 @@ static enum status take_moved(struct view_reader *reader, uint32_t customer, str
     while (walk->moved_next < walk->moved_count && walk->moved[walk->moved_next] >> 32 == customer) {
         prefetch_moved(walk, &reader->hot);
         uint32_t index = (uint32_t)walk->moved[walk->moved_next++];
-        if (run_walk_push(walk, walk->moved_slices[index]) != STATUS_OK) return STATUS_NO_MEMORY;
+        if (run_walk_push(walk, reader->hot.moved[index].slice) != STATUS_OK) return STATUS_NO_MEMORY;
         if (append(to, &reader->hot.moved[index]) != STATUS_OK) return STATUS_NO_MEMORY;
     }
     return STATUS_OK;
@@ -203,7 +208,7 @@ static enum status take_tail(struct view_reader *reader, size_t tail_end, struct
         int64_t time_ms[COPY_ROWS] = {row->time_ms};
         uint16_t type[COPY_ROWS] = {row->type};
         bool first = to->count == 0;
-        status = append(to, &(struct view_hot_slice){time_ms, type, 1});
+        status = append(to, &(struct view_hot_slice){time_ms, type, 1, {0, 0}});
         if (!first) continue;
         memcpy(to->hot->time_ms, time_ms, sizeof time_ms);
         memcpy(to->hot->type, type, sizeof type);
@@ -218,6 +223,22 @@ static inline uint64_t runs_at(const struct run_walk *walk, uint32_t customer) {
     return bits;
 }
 
+/* Field by field: a compound literal would be zeroed first, which costs as much as all the rest. */
+static inline void show(struct view_reader *reader, uint32_t customer, uint32_t count, struct timeline *out) {
+    out->customer.value = customer;
+    out->count = count;
+    out->channel = NULL;
+    out->known_ms = NULL;
+    out->position = NULL;
+    out->persona = NULL;
+    out->source = NULL;
+    out->columns = reader->columns;
+    out->column_count = reader->version->columns.count;
+    out->truncated = false;
+    out->ops = &view_without_packed;
+    out->reader = reader;
+}
+
 enum status view_hot_next(struct view_reader *reader, uint32_t customer, size_t tail_end, struct timeline *out) {
     struct gathering to = {.hot = &reader->hot};
     enum status status = STATUS_OK;
@@ -229,11 +250,9 @@ enum status view_hot_next(struct view_reader *reader, uint32_t customer, size_t 
     if (status == STATUS_OK) status = take_tail(reader, tail_end, &to);
     if (status != STATUS_OK) return status;
     if (to.refused || to.count > TIMELINE_EVENTS_MAX) return STATUS_END;
-    *out = (struct timeline){
-        .customer = {customer}, .count = to.count, .columns = reader->columns,
-        .column_count = reader->version->columns.count, .ops = &view_without_packed, .reader = reader,
-        .time_ms = to.lone_time != NULL ? to.lone_time : reader->hot.time_ms,
-        .type = to.lone_time != NULL ? to.lone_type : reader->hot.type,
-    };
+    bool lone = to.lone_time != NULL;
+    show(reader, customer, to.count, out);
+    out->time_ms = lone ? to.lone_time : reader->hot.time_ms;
+    out->type = lone ? to.lone_type : reader->hot.type;
     return STATUS_OK;
 }

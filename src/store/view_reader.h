@@ -56,6 +56,7 @@ struct view_hot_slice {
     const int64_t *time_ms;
     const uint16_t *type;
     uint32_t count;
+    struct run_slice slice;
 };
 struct view_hot {
     bool on;

@@ -16,8 +16,9 @@
  *  | hash bits  | group + 1 | ------> | first row, rows of it   |-->| cell | cell | cell | ...
  *  +------------+-----------+         +-------------------------+   +------+------+------+
  *
- * Text cells are ids of one interner, since reference data repeats itself; the rest is what timeline columns hold.
- * Where rows of a key are many, adding chains them by group, and finish puts each group's rows side by side. */
+ * Text cells are ids of one interner, since reference data repeats itself; the rest is what
+ * timeline columns hold. Where rows of a key are many, adding chains them by group, and finish puts
+ * each group's rows side by side. */
 struct slot {
     uint32_t hash_bits;
     uint32_t group_plus_one; /* 0: free */
@@ -54,8 +55,8 @@ struct lookup_table {
 };
 
 #define SLOT_BITS_MIN 6
-#define TEXT_ID_NONE UINT32_MAX
-#define PLAIN_BYTES 64
+#define TEXT_ID_NONE  UINT32_MAX
+#define PLAIN_BYTES   64
 
 /* ---- the text that a file would hold ---- */
 
@@ -79,12 +80,14 @@ static struct text plain_money(struct value value, char out[PLAIN_BYTES]) {
     uint64_t minor = value.minor < 0 ? 0 - (uint64_t)value.minor : (uint64_t)value.minor;
     const char *sign = value.minor < 0 ? "-" : "";
     int length = digits == 0 ? snprintf(out, PLAIN_BYTES, "%s%llu", sign, (unsigned long long)minor)
-                             : snprintf(out, PLAIN_BYTES, "%s%llu.%0*llu", sign, (unsigned long long)(minor / unit),
-                                        (int)digits, (unsigned long long)(minor % unit));
+                             : snprintf(out, PLAIN_BYTES, "%s%llu.%0*llu", sign,
+                                        (unsigned long long)(minor / unit), (int)digits,
+                                        (unsigned long long)(minor % unit));
     return (struct text){out, (uint32_t)length};
 }
 
-/* Text stays where it is; everything else is written into `out`. Empty for unknown and for lists. */
+/* Text stays where it is; everything else is written into `out`. Empty for unknown and for lists.
+ */
 static struct text plain(struct value value, char out[PLAIN_BYTES]) {
     switch ((enum value_type)value.type) {
     case VALUE_TEXT: return value.text;
@@ -120,9 +123,11 @@ static size_t store_cell_bytes(enum value_type type) {
     return type == VALUE_TEXT ? sizeof(uint32_t) : cell_bytes(type);
 }
 
-enum status lookup_create(struct lookup_table **out, const struct lookup_field *fields, uint32_t field_count,
-                          const uint32_t *key_fields, uint32_t key_count, bool many) {
-    if (field_count == 0 || field_count > LOOKUP_FIELDS_MAX || key_count == 0 || key_count > LOOKUP_KEY_FIELDS_MAX) {
+enum status lookup_create(struct lookup_table **out, const struct lookup_field *fields,
+                          uint32_t field_count, const uint32_t *key_fields, uint32_t key_count,
+                          bool many) {
+    if (field_count == 0 || field_count > LOOKUP_FIELDS_MAX || key_count == 0 ||
+        key_count > LOOKUP_KEY_FIELDS_MAX) {
         return STATUS_LIMIT;
     }
     for (uint32_t i = 0; i < key_count; i++) {
@@ -135,7 +140,8 @@ enum status lookup_create(struct lookup_table **out, const struct lookup_field *
     table->many = many;
     table->slot_bits = SLOT_BITS_MIN;
     table->slots = memory_calloc((size_t)1 << SLOT_BITS_MIN, sizeof(struct slot));
-    enum status status = table->slots ? interner_create(&table->texts, UINT32_MAX - 1) : STATUS_NO_MEMORY;
+    enum status status =
+        table->slots ? interner_create(&table->texts, UINT32_MAX - 1) : STATUS_NO_MEMORY;
     for (uint32_t i = 0; status == STATUS_OK && i < field_count; i++) {
         char *name = memory_alloc((size_t)fields[i].name.length + 1);
         if (!name) {
@@ -143,7 +149,8 @@ enum status lookup_create(struct lookup_table **out, const struct lookup_field *
             break;
         }
         if (fields[i].name.length) memcpy(name, fields[i].name.at, fields[i].name.length);
-        table->fields[i].field = (struct lookup_field){{name, fields[i].name.length}, fields[i].type};
+        table->fields[i].field =
+            (struct lookup_field){{name, fields[i].name.length}, fields[i].type};
         table->field_count = i + 1;
     }
     if (status == STATUS_OK) {
@@ -181,7 +188,8 @@ static bool same_key(const struct lookup_table *table, uint32_t row, const struc
 }
 
 /* The slot of this key, or the free one where it belongs. */
-static struct slot *slot_of(const struct lookup_table *table, const struct value *key, uint64_t hash) {
+static struct slot *slot_of(const struct lookup_table *table, const struct value *key,
+                            uint64_t hash) {
     uint32_t bits = (uint32_t)(hash >> 32);
     size_t mask = ((size_t)1 << table->slot_bits) - 1, at = bits >> (32 - table->slot_bits);
     for (;; at = (at + 1) & mask) {
@@ -215,22 +223,26 @@ static enum status reserve_row(struct lookup_table *table) {
     size_t needed = (size_t)table->row_count + 1;
     for (uint32_t i = 0; status == STATUS_OK && i < table->field_count; i++) {
         struct field_store *store = &table->fields[i];
-        status = memory_grow(&store->cells, &store->capacity, needed, store_cell_bytes(store->field.type));
+        status = memory_grow(&store->cells, &store->capacity, needed,
+                             store_cell_bytes(store->field.type));
     }
     void *groups = table->groups, *row_group = table->row_group;
     if (status == STATUS_OK) {
-        status = memory_grow(&groups, &table->group_capacity, (size_t)table->group_count + 1, sizeof(struct group));
+        status = memory_grow(&groups, &table->group_capacity, (size_t)table->group_count + 1,
+                             sizeof(struct group));
         table->groups = groups;
     }
     if (status == STATUS_OK && table->many) {
         status = memory_grow(&row_group, &table->row_group_capacity, needed, sizeof(uint32_t));
         table->row_group = row_group;
     }
-    if (status == STATUS_OK && table->group_count >= ((size_t)1 << table->slot_bits) / 2) status = grow_slots(table);
+    if (status == STATUS_OK && table->group_count >= ((size_t)1 << table->slot_bits) / 2)
+        status = grow_slots(table);
     return status;
 }
 
-static enum status write_cell(struct lookup_table *table, struct field_store *store, struct value value) {
+static enum status write_cell(struct lookup_table *table, struct field_store *store,
+                              struct value value) {
     if (store->field.type != VALUE_TEXT) {
         /* A list has no place in reference data: its cell is left unknown. */
         if (store->field.type == VALUE_LIST) value = value_unknown();
@@ -251,7 +263,8 @@ enum status lookup_add(struct lookup_table *table, const struct value *cells) {
     struct value key[LOOKUP_KEY_FIELDS_MAX];
     for (uint32_t i = 0; i < table->key_count; i++) {
         key[i] = cells[table->key_fields[i]];
-        if (!value_is_known(key[i]) || key[i].type != table->fields[table->key_fields[i]].field.type) {
+        if (!value_is_known(key[i]) ||
+            key[i].type != table->fields[table->key_fields[i]].field.type) {
             return STATUS_INVALID;
         }
     }
@@ -275,19 +288,22 @@ enum status lookup_add(struct lookup_table *table, const struct value *cells) {
 }
 
 /* Moves row i of `store` to place[i]. */
-static enum status place_cells(struct field_store *store, const uint32_t *place, uint32_t row_count) {
+static enum status place_cells(struct field_store *store, const uint32_t *place,
+                               uint32_t row_count) {
     size_t bytes = store_cell_bytes(store->field.type);
     char *moved = memory_alloc(row_count * bytes);
     if (!moved) return STATUS_NO_MEMORY;
     const char *cells = store->cells;
-    for (uint32_t i = 0; i < row_count; i++) memcpy(moved + place[i] * bytes, cells + i * bytes, bytes);
+    for (uint32_t i = 0; i < row_count; i++)
+        memcpy(moved + place[i] * bytes, cells + i * bytes, bytes);
     memory_free(store->cells);
     store->cells = moved;
     store->capacity = row_count;
     return STATUS_OK;
 }
 
-/* Groups in order of first sight, rows of a group in their own order. row_group becomes the rows' new places. */
+/* Groups in order of first sight, rows of a group in their own order. row_group becomes the rows'
+ * new places. */
 static enum status put_groups_together(struct lookup_table *table) {
     uint32_t next = 0;
     for (uint32_t g = 0; g < table->group_count; g++) {
@@ -313,7 +329,8 @@ enum status lookup_finish(struct lookup_table *table) {
     enum status status = table->many && table->row_count ? put_groups_together(table) : STATUS_OK;
     if (status != STATUS_OK) return status;
     table->finished = true;
-    uint64_t hash = hash_u64(((uint64_t)table->field_count << 8 | table->key_count) << 1 | table->many);
+    uint64_t hash =
+        hash_u64(((uint64_t)table->field_count << 8 | table->key_count) << 1 | table->many);
     for (uint32_t i = 0; i < table->key_count; i++) hash = hash_u64(hash ^ table->key_fields[i]);
     for (uint32_t i = 0; i < table->field_count; i++) {
         hash = hash_text(table->fields[i].field.name, hash ^ table->fields[i].field.type);
@@ -328,9 +345,15 @@ enum status lookup_finish(struct lookup_table *table) {
 
 /* ---- reading ---- */
 
-uint32_t lookup_row_count(const struct lookup_table *table) { return table->row_count; }
-uint32_t lookup_field_count(const struct lookup_table *table) { return table->field_count; }
-uint64_t lookup_hash(const struct lookup_table *table) { return table->hash; }
+uint32_t lookup_row_count(const struct lookup_table *table) {
+    return table->row_count;
+}
+uint32_t lookup_field_count(const struct lookup_table *table) {
+    return table->field_count;
+}
+uint64_t lookup_hash(const struct lookup_table *table) {
+    return table->hash;
+}
 
 struct lookup_field lookup_field(const struct lookup_table *table, uint32_t field) {
     return field < table->field_count ? table->fields[field].field : (struct lookup_field){0};
@@ -343,7 +366,8 @@ uint32_t lookup_field_find(const struct lookup_table *table, struct text name) {
     return UINT32_MAX;
 }
 
-bool lookup_find(const struct lookup_table *table, const struct value *key, uint32_t *first_row, uint32_t *row_count) {
+bool lookup_find(const struct lookup_table *table, const struct value *key, uint32_t *first_row,
+                 uint32_t *row_count) {
     for (uint32_t i = 0; i < table->key_count; i++) {
         if (key[i].type == VALUE_UNKNOWN || key[i].type == VALUE_LIST) return false;
     }
@@ -371,7 +395,8 @@ size_t lookup_bytes(const struct lookup_table *table) {
     for (uint32_t i = 0; i < table->field_count; i++) {
         bytes += table->fields[i].capacity * store_cell_bytes(table->fields[i].field.type);
     }
-    for (uint32_t i = 0; i < interner_count(table->texts); i++) bytes += interner_text(table->texts, i).length + 16;
+    for (uint32_t i = 0; i < interner_count(table->texts); i++)
+        bytes += interner_text(table->texts, i).length + 16;
     return bytes;
 }
 
@@ -414,4 +439,6 @@ bool value_set_contains(const struct value_set *set, struct value value) {
     return value_is_known(value) && interner_find(set->texts, plain(value, out), &id);
 }
 
-uint32_t value_set_count(const struct value_set *set) { return interner_count(set->texts); }
+uint32_t value_set_count(const struct value_set *set) {
+    return interner_count(set->texts);
+}

@@ -14,8 +14,15 @@ static int64_t before(int64_t t_ms, int64_t by_ms) {
 static inline uint32_t rows_by(const struct timeline *timeline, int64_t t_ms) {
     uint32_t count = timeline->count;
     if (count == 0 || timeline->time_ms[count - 1] <= t_ms) return count;
-    if (timeline->time_ms[0] > t_ms) return 0;
-    return timeline_upper_bound(timeline, t_ms);
+    /* Without branches: where the window starts can't be guessed, and a wrong guess costs more than
+     * all these steps. */
+    const int64_t *at = timeline->time_ms;
+    while (count > 1) {
+        uint32_t half = count / 2;
+        at += at[half - 1] <= t_ms ? half : 0;
+        count -= half;
+    }
+    return (uint32_t)(at - timeline->time_ms) + (*at <= t_ms);
 }
 
 /* The first row of the n-th last visit; `high` where there is no visit. */
@@ -33,12 +40,15 @@ static uint32_t visits_start(const struct evaluation *evaluation, uint32_t visit
         next_ms = time_ms;
         start = row;
     }
-    /* Rows at the very moment at which the visit starts belong to it, in whatever order they arrived. */
-    while (start < high && start > 0 && timeline->time_ms[start - 1] == timeline->time_ms[start]) start--;
+    /* Rows at the very moment at which the visit starts belong to it, in whatever order they
+     * arrived. */
+    while (start < high && start > 0 && timeline->time_ms[start - 1] == timeline->time_ms[start])
+        start--;
     return start;
 }
 
-struct window aggregate_window(const struct evaluation *evaluation, const struct aggregate *aggregate) {
+struct window aggregate_window(const struct evaluation *evaluation,
+                               const struct aggregate *aggregate) {
     const struct timeline *timeline = evaluation->timeline;
     int64_t end_ms = before(evaluation->env->t_ms, aggregate->ending_ms);
     struct window window = {0, rows_by(timeline, end_ms), timeline->truncated};
@@ -57,21 +67,37 @@ struct window aggregate_window(const struct evaluation *evaluation, const struct
 
 /* ---- rows and items ---- */
 
-static bool simple_holds(const struct evaluation *evaluation, const struct simple_where *where, uint32_t row) {
+bool aggregate_simple_holds(struct evaluation *evaluation, const struct simple_where *where,
+                            uint32_t row) {
     const struct timeline_column *column = evaluation_column(evaluation, where->column);
     if (column->cells == NULL) return false;
     switch (where->kind) {
     case SIMPLE_TEXT: {
         struct text text;
-        return column_text(column, row, &text) && text_equal(text, where->text) == (where->op == OP_EQUAL);
+        return column_text(column, row, &text) &&
+               text_equal(text, where->text) == (where->op == OP_EQUAL);
     }
     case SIMPLE_NUMBER: {
         double number = ((const double *)column->cells)[row];
-        return !isnan(number) && function_compares((enum operator)where->op, (number > where->number) - (number < where->number));
+        return !isnan(number) &&
+               function_compares((enum operator)where->op,
+                                 (number > where->number) - (number < where->number));
     }
     case SIMPLE_INTEGER: {
         int64_t cell = ((const int64_t *)column->cells)[row];
-        return cell != CELL_UNKNOWN && function_compares((enum operator)where->op, (cell > where->integer) - (cell < where->integer));
+        return cell != CELL_UNKNOWN &&
+               function_compares((enum operator)where->op,
+                                 (cell > where->integer) - (cell < where->integer));
+    }
+    case SIMPLE_MONEY: {
+        int64_t cell = ((const int64_t *)column->cells)[row], minor = cell >> MONEY_CELL_SHIFT;
+        if (cell == CELL_UNKNOWN) return false;
+        if ((cell & ((1 << MONEY_CELL_SHIFT) - 1)) != where->currency) {
+            evaluation->env->limit_reached = true; /* two currencies have no order */
+            return false;
+        }
+        return function_compares((enum operator)where->op,
+                                 (minor > where->integer) - (minor < where->integer));
     }
     case SIMPLE_YES_NO: return ((const uint8_t *)column->cells)[row] == where->integer;
     case SIMPLE_NONE:
@@ -80,16 +106,18 @@ static bool simple_holds(const struct evaluation *evaluation, const struct simpl
     return true;
 }
 
-bool aggregate_where(struct evaluation *evaluation, const struct aggregate *aggregate, uint32_t row) {
+bool aggregate_where(struct evaluation *evaluation, const struct aggregate *aggregate,
+                     uint32_t row) {
     if (aggregate->where.kind == SIMPLE_NONE) return true;
-    if (aggregate->where.kind != SIMPLE_CODE) return simple_holds(evaluation, &aggregate->where, row);
+    if (aggregate->where.kind != SIMPLE_CODE)
+        return aggregate_simple_holds(evaluation, &aggregate->where, row);
     evaluation->row = row;
     struct value value = evaluation_run(evaluation, aggregate->where_code);
     return value.type == VALUE_YES_NO && value.yes;
 }
 
-static void offer_items(struct evaluation *evaluation, const struct aggregate *aggregate, uint32_t row, struct value list,
-                        aggregate_offer *offer, void *context) {
+static void offer_items(struct evaluation *evaluation, const struct aggregate *aggregate,
+                        uint32_t row, struct value list, aggregate_offer *offer, void *context) {
     struct list_reader reader;
     struct value item;
     if (list_reader_init(&reader, list) != STATUS_OK) return;
@@ -104,11 +132,12 @@ static void offer_items(struct evaluation *evaluation, const struct aggregate *a
     evaluation->item = NULL;
 }
 
-void aggregate_offer_row(struct evaluation *evaluation, const struct aggregate *aggregate, uint32_t row,
-                         aggregate_offer *offer, void *context) {
+void aggregate_offer_row(struct evaluation *evaluation, const struct aggregate *aggregate,
+                         uint32_t row, aggregate_offer *offer, void *context) {
     struct value value = value_unknown();
     if (aggregate->has_column) {
-        value = column_value(evaluation_column(evaluation, aggregate->column), aggregate->column_type, row);
+        value = column_value(evaluation_column(evaluation, aggregate->column),
+                             aggregate->column_type, row);
         if (!value_is_known(value)) return;
     }
     if (aggregate->iterates) {
@@ -129,7 +158,7 @@ struct total {
 };
 
 struct accumulator {
-    struct total all;  /* share: without `where` */
+    struct total all; /* share: without `where` */
     struct total part;
     struct value best; /* min, max, first, last */
     uint32_t row;      /* of the best */
@@ -140,13 +169,14 @@ static void total_add(struct total *total, struct value value) {
     if (value.type == VALUE_NUMBER) {
         total->number += value.number;
     } else if (value.type == VALUE_MONEY || value.type == VALUE_DURATION) {
-        if (__builtin_add_overflow(total->integer, value.minor, &total->integer)) total->spoilt = true;
+        if (__builtin_add_overflow(total->integer, value.minor, &total->integer))
+            total->spoilt = true;
         if (value.type == VALUE_MONEY && value.currency != total->currency) total->spoilt = true;
     }
 }
 
-static void keep_best(struct evaluation *evaluation, const struct aggregate *aggregate, struct accumulator *accumulator,
-                      struct value value) {
+static void keep_best(struct evaluation *evaluation, const struct aggregate *aggregate,
+                      struct accumulator *accumulator, struct value value) {
     struct value *best = &accumulator->best;
     if (!value_is_known(*best)) {
         *best = value;
@@ -158,8 +188,8 @@ static void keep_best(struct evaluation *evaluation, const struct aggregate *agg
     if (aggregate->kind == AGGREGATE_MIN ? order < 0 : order > 0) *best = value;
 }
 
-static void accumulate(struct evaluation *evaluation, const struct aggregate *aggregate, void *context, uint32_t row,
-                       struct value value) {
+static void accumulate(struct evaluation *evaluation, const struct aggregate *aggregate,
+                       void *context, uint32_t row, struct value value) {
     struct accumulator *accumulator = context;
     if (aggregate->kind == AGGREGATE_SHARE) total_add(&accumulator->all, value);
     if (!aggregate_where(evaluation, aggregate, row)) return;
@@ -178,9 +208,12 @@ static void accumulate(struct evaluation *evaluation, const struct aggregate *ag
     accumulator->part.count++;
 }
 
-static struct value typed_total(const struct evaluation *evaluation, enum value_type type, const struct total *total) {
+static struct value typed_total(const struct evaluation *evaluation, enum value_type type,
+                                const struct total *total) {
     switch (type) {
-    case VALUE_MONEY: return value_money(total->integer, total->count ? total->currency : evaluation->program->currency);
+    case VALUE_MONEY:
+        return value_money(total->integer,
+                           total->count ? total->currency : evaluation->program->currency);
     case VALUE_DURATION: return value_duration(total->integer);
     default: return isfinite(total->number) ? value_number(total->number) : value_unknown();
     }
@@ -194,7 +227,8 @@ static int64_t divided(int64_t sum, uint64_t count) {
     return up ? quotient + (sum < 0 ? -1 : 1) : quotient;
 }
 
-static struct value average(const struct evaluation *evaluation, enum value_type type, struct total total) {
+static struct value average(const struct evaluation *evaluation, enum value_type type,
+                            struct total total) {
     if (total.count == 0) return value_unknown();
     total.integer = divided(total.integer, total.count);
     total.number /= (double)total.count;
@@ -204,32 +238,41 @@ static struct value average(const struct evaluation *evaluation, enum value_type
 static struct value share(enum value_type type, const struct total *part, const struct total *all) {
     double above = (double)part->count, below = (double)all->count;
     if (type == VALUE_NUMBER) above = part->number, below = all->number;
-    if (type == VALUE_MONEY || type == VALUE_DURATION) above = (double)part->integer, below = (double)all->integer;
+    if (type == VALUE_MONEY || type == VALUE_DURATION)
+        above = (double)part->integer, below = (double)all->integer;
     double result = above / below;
     return isfinite(result) ? value_number(result) : value_unknown();
 }
 
 static struct value since(struct evaluation *evaluation, uint32_t row) {
     int64_t time_ms = evaluation->timeline->time_ms[row];
-    return time_ms == TIME_ALWAYS ? value_unknown() : value_duration(before(evaluation->env->t_ms, time_ms));
+    return time_ms == TIME_ALWAYS ? value_unknown()
+                                  : value_duration(before(evaluation->env->t_ms, time_ms));
 }
 
-static struct value result_of(struct evaluation *evaluation, const struct aggregate *aggregate, const struct accumulator *accumulator) {
+struct value aggregate_of_row(struct evaluation *evaluation, const struct aggregate *aggregate,
+                              uint32_t row, struct value value) {
+    if (aggregate->kind == AGGREGATE_EXISTS) return value_yes_no(true);
+    if (aggregate->kind == AGGREGATE_SINCE) return since(evaluation, row);
+    if (aggregate->has_column) return value;
+    int64_t time_ms = evaluation->timeline->time_ms[row];
+    return time_ms == TIME_ALWAYS ? value_unknown() : value_time(time_ms);
+}
+
+static struct value result_of(struct evaluation *evaluation, const struct aggregate *aggregate,
+                              const struct accumulator *accumulator) {
     const struct total *part = &accumulator->part;
     if (part->spoilt || accumulator->all.spoilt) return evaluation_limit(evaluation);
     switch (aggregate->kind) {
     case AGGREGATE_COUNT: return value_number((double)part->count);
-    case AGGREGATE_EXISTS: return value_yes_no(part->count > 0);
     case AGGREGATE_SUM: return typed_total(evaluation, aggregate->value_type, part);
     case AGGREGATE_AVG: return average(evaluation, aggregate->value_type, *part);
     case AGGREGATE_SHARE: return share(aggregate->value_type, part, &accumulator->all);
-    case AGGREGATE_SINCE: return part->count ? since(evaluation, accumulator->row) : value_unknown();
     default: break;
     }
-    if (part->count == 0) return value_unknown();
-    if (aggregate->has_column) return accumulator->best;
-    int64_t time_ms = evaluation->timeline->time_ms[accumulator->row];
-    return time_ms == TIME_ALWAYS ? value_unknown() : value_time(time_ms);
+    if (part->count > 0)
+        return aggregate_of_row(evaluation, aggregate, accumulator->row, accumulator->best);
+    return aggregate->kind == AGGREGATE_EXISTS ? value_yes_no(false) : value_unknown();
 }
 
 /* ---- which way to walk ---- */
@@ -239,15 +282,18 @@ static bool walks_back(enum aggregate_kind kind) {
     return kind == AGGREGATE_EXISTS || kind == AGGREGATE_SINCE || kind == AGGREGATE_LAST;
 }
 
-static struct value walk(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window) {
+static struct value walk(struct evaluation *evaluation, const struct aggregate *aggregate,
+                         struct window window) {
     struct accumulator accumulator = {0};
     if (walks_back(aggregate->kind)) {
         for (uint32_t row = window.high; row-- > window.low && accumulator.part.count == 0;) {
-            if (aggregate_takes_row(evaluation, aggregate, row)) aggregate_offer_row(evaluation, aggregate, row, accumulate, &accumulator);
+            if (aggregate_takes_row(evaluation, aggregate, row))
+                aggregate_offer_row(evaluation, aggregate, row, accumulate, &accumulator);
         }
     } else {
         for (uint32_t row = window.low; row < window.high; row++) {
-            if (aggregate_takes_row(evaluation, aggregate, row)) aggregate_offer_row(evaluation, aggregate, row, accumulate, &accumulator);
+            if (aggregate_takes_row(evaluation, aggregate, row))
+                aggregate_offer_row(evaluation, aggregate, row, accumulate, &accumulator);
             if (aggregate->kind == AGGREGATE_FIRST && accumulator.part.count) break;
         }
     }
@@ -255,21 +301,28 @@ static struct value walk(struct evaluation *evaluation, const struct aggregate *
 }
 
 /* Rows that are missing could change the answer, unless the newest one alone decided it. */
-static struct value whole_or_unknown(struct evaluation *evaluation, const struct aggregate *aggregate, struct value value) {
-    bool decided = walks_back(aggregate->kind) && value_is_known(value) && !(value.type == VALUE_YES_NO && aggregate->kind == AGGREGATE_EXISTS && !value.yes);
+static struct value whole_or_unknown(struct evaluation *evaluation,
+                                     const struct aggregate *aggregate, struct value value) {
+    bool decided =
+        walks_back(aggregate->kind) && value_is_known(value) &&
+        !(value.type == VALUE_YES_NO && aggregate->kind == AGGREGATE_EXISTS && !value.yes);
     return decided ? value : evaluation_limit(evaluation);
 }
 
 struct value aggregate_eval(struct evaluation *evaluation, const struct aggregate *aggregate) {
     struct window window = aggregate_window(evaluation, aggregate);
     struct value value;
+    if (aggregate_fast(evaluation, aggregate, window, &value))
+        return window.cut ? whole_or_unknown(evaluation, aggregate, value) : value;
     switch (aggregate->kind) {
     case AGGREGATE_OVERDUE: value = aggregate_overdue(evaluation, aggregate, window); break;
     case AGGREGATE_DISTINCT: value = aggregate_distinct(evaluation, aggregate, window); break;
     case AGGREGATE_LIST: value = aggregate_list(evaluation, aggregate, window); break;
     default: {
-        bool groups = aggregate->rows.visits && (aggregate->kind == AGGREGATE_COUNT || aggregate->kind == AGGREGATE_SHARE);
-        value = groups ? aggregate_visits(evaluation, aggregate, window) : walk(evaluation, aggregate, window);
+        bool groups = aggregate->rows.visits &&
+                      (aggregate->kind == AGGREGATE_COUNT || aggregate->kind == AGGREGATE_SHARE);
+        value = groups ? aggregate_visits(evaluation, aggregate, window)
+                       : walk(evaluation, aggregate, window);
         break;
     }
     }

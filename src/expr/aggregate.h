@@ -45,7 +45,12 @@ typedef void aggregate_offer(struct evaluation *evaluation, const struct aggrega
 void aggregate_offer_row(struct evaluation *evaluation, const struct aggregate *aggregate, uint32_t row,
                          aggregate_offer *offer, void *context);
 
-/* Other rooms of this file's idea. */
+/* The same for a condition that needs no bytecode. */
+bool aggregate_simple_holds(struct evaluation *evaluation, const struct simple_where *where, uint32_t row);
+/* What exists, since and last make of the row (and value) that they found. */
+struct value aggregate_of_row(struct evaluation *evaluation, const struct aggregate *aggregate, uint32_t row, struct value value);
+
+/* The answer without walking row by row, where there is such a way. */
 bool aggregate_fast(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window, struct value *out);
 struct value aggregate_visits(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window);
 struct value aggregate_overdue(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window);

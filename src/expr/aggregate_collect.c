@@ -3,9 +3,11 @@
 #include "base/hash.h"
 #include "expr/aggregate.h"
 
-static void walk_all(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window, aggregate_offer *offer, void *context) {
+static void walk_all(struct evaluation *evaluation, const struct aggregate *aggregate,
+                     struct window window, aggregate_offer *offer, void *context) {
     for (uint32_t row = window.low; row < window.high; row++) {
-        if (aggregate_takes_row(evaluation, aggregate, row)) aggregate_offer_row(evaluation, aggregate, row, offer, context);
+        if (aggregate_takes_row(evaluation, aggregate, row))
+            aggregate_offer_row(evaluation, aggregate, row, offer, context);
     }
 }
 
@@ -29,7 +31,8 @@ struct distinct {
 static uint64_t hash_value(struct value value) {
     if (value.type == VALUE_TEXT) return hash_text(value.text, 0);
     if (value.type == VALUE_YES_NO) return hash_u64(value.yes);
-    if (value.type != VALUE_NUMBER) return hash_u64((uint64_t)value.minor ^ (uint64_t)value.currency << 48);
+    if (value.type != VALUE_NUMBER)
+        return hash_u64((uint64_t)value.minor ^ (uint64_t)value.currency << 48);
     double number = value.number + 0.0; /* -0 is 0 */
     uint64_t bits;
     memcpy(&bits, &number, sizeof bits);
@@ -61,13 +64,16 @@ static bool grow(struct evaluation *evaluation, struct distinct *distinct) {
     return true;
 }
 
-static void offer_distinct(struct evaluation *evaluation, const struct aggregate *aggregate, void *context, uint32_t row, struct value value) {
+static void offer_distinct(struct evaluation *evaluation, const struct aggregate *aggregate,
+                           void *context, uint32_t row, struct value value) {
     struct distinct *distinct = context;
-    if (!value_is_known(value) || distinct->full || !aggregate_where(evaluation, aggregate, row)) return;
+    if (!value_is_known(value) || distinct->full || !aggregate_where(evaluation, aggregate, row))
+        return;
     struct seen seen = {hash_value(value), value};
     if (!distinct->table) {
         for (uint32_t i = 0; i < distinct->count; i++) {
-            if (distinct->near[i].hash == seen.hash && value_equal(distinct->near[i].value, value)) return;
+            if (distinct->near[i].hash == seen.hash && value_equal(distinct->near[i].value, value))
+                return;
         }
         if (distinct->count < NEAR_COUNT) {
             distinct->near[distinct->count++] = seen;
@@ -82,7 +88,8 @@ static void offer_distinct(struct evaluation *evaluation, const struct aggregate
     distinct->count += table_add(distinct->table, distinct->table_bits, &seen);
 }
 
-struct value aggregate_distinct(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window) {
+struct value aggregate_distinct(struct evaluation *evaluation, const struct aggregate *aggregate,
+                                struct window window) {
     struct distinct distinct;
     distinct.count = 0;
     distinct.table = NULL;
@@ -99,14 +106,19 @@ struct collected {
     enum status status;
 };
 
-static void offer_list(struct evaluation *evaluation, const struct aggregate *aggregate, void *context, uint32_t row, struct value value) {
+static void offer_list(struct evaluation *evaluation, const struct aggregate *aggregate,
+                       void *context, uint32_t row, struct value value) {
     struct collected *collected = context;
-    if (collected->status != STATUS_OK || !value_is_known(value) || !aggregate_where(evaluation, aggregate, row)) return;
+    if (collected->status != STATUS_OK || !value_is_known(value) ||
+        !aggregate_where(evaluation, aggregate, row))
+        return;
     collected->status = packed_list_add(&collected->list, value);
 }
 
-struct value aggregate_list(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window) {
-    struct collected collected = {.status = evaluation->env->scratch ? STATUS_OK : STATUS_NO_MEMORY};
+struct value aggregate_list(struct evaluation *evaluation, const struct aggregate *aggregate,
+                            struct window window) {
+    struct collected collected = {.status =
+                                      evaluation->env->scratch ? STATUS_OK : STATUS_NO_MEMORY};
     struct value list = value_unknown();
     packed_list_init(&collected.list);
     packed_list_begin(&collected.list);

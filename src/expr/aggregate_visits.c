@@ -12,7 +12,8 @@ struct visit_counts {
     bool holds; /* the present one, already counted */
 };
 
-static void offer_visit(struct evaluation *evaluation, const struct aggregate *aggregate, void *context, uint32_t row, struct value value) {
+static void offer_visit(struct evaluation *evaluation, const struct aggregate *aggregate,
+                        void *context, uint32_t row, struct value value) {
     struct visit_counts *counts = context;
     (void)value;
     if (counts->holds || !aggregate_where(evaluation, aggregate, row)) return;
@@ -20,8 +21,10 @@ static void offer_visit(struct evaluation *evaluation, const struct aggregate *a
     counts->holding++;
 }
 
-/* count(visits where …): visits of the window with at least one event for which it holds; share: their part of all. */
-struct value aggregate_visits(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window) {
+/* count(visits where …): visits of the window with at least one event for which it holds; share:
+ * their part of all. */
+struct value aggregate_visits(struct evaluation *evaluation, const struct aggregate *aggregate,
+                              struct window window) {
     const struct timeline *timeline = evaluation->timeline;
     struct visit_counts counts = {0};
     int64_t last_ms = 0;
@@ -36,16 +39,18 @@ struct value aggregate_visits(struct evaluation *evaluation, const struct aggreg
         aggregate_offer_row(evaluation, aggregate, row, offer_visit, &counts);
     }
     if (aggregate->kind == AGGREGATE_COUNT) return value_number((double)counts.holding);
-    return counts.visits ? value_number((double)counts.holding / (double)counts.visits) : value_unknown();
+    return counts.visits ? value_number((double)counts.holding / (double)counts.visits)
+                         : value_unknown();
 }
 
 /* ---- overdue ---- */
 
-/* Two scans of one ticket are one occasion: events within the hour of the one before are taken together. */
+/* Two scans of one ticket are one occasion: events within the hour of the one before are taken
+ * together. */
 #define OCCASION_GAP_MS TIME_HOUR_MS
 /* A gap of no length has no logarithm. */
 #define GAP_MS_MIN 1000.0
-#define GAPS_MIN 2
+#define GAPS_MIN   2
 
 struct rhythm {
     uint32_t occasions, gaps;
@@ -54,12 +59,14 @@ struct rhythm {
     double mean, sum_squares; /* of the logarithms of the gaps (Welford) */
 };
 
-static void offer_occasion(struct evaluation *evaluation, const struct aggregate *aggregate, void *context, uint32_t row, struct value value) {
+static void offer_occasion(struct evaluation *evaluation, const struct aggregate *aggregate,
+                           void *context, uint32_t row, struct value value) {
     struct rhythm *rhythm = context;
     int64_t time_ms = evaluation->timeline->time_ms[row];
     (void)value;
     if (time_ms == TIME_ALWAYS || !aggregate_where(evaluation, aggregate, row)) return;
-    bool is_new = rhythm->occasions == 0 || time_ms - rhythm->last_event_ms > rhythm->occasion_gap_ms;
+    bool is_new =
+        rhythm->occasions == 0 || time_ms - rhythm->last_event_ms > rhythm->occasion_gap_ms;
     rhythm->last_event_ms = time_ms;
     if (!is_new) return;
     if (rhythm->occasions++ > 0) {
@@ -71,12 +78,17 @@ static void offer_occasion(struct evaluation *evaluation, const struct aggregate
     rhythm->last_occasion_ms = time_ms;
 }
 
-struct value aggregate_overdue(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window) {
-    struct rhythm rhythm = {.occasion_gap_ms = aggregate->rows.visits ? evaluation->program->visit_gap_ms : OCCASION_GAP_MS};
+struct value aggregate_overdue(struct evaluation *evaluation, const struct aggregate *aggregate,
+                               struct window window) {
+    struct rhythm rhythm = {.occasion_gap_ms = aggregate->rows.visits
+                                                   ? evaluation->program->visit_gap_ms
+                                                   : OCCASION_GAP_MS};
     for (uint32_t row = window.low; row < window.high; row++) {
-        if (aggregate_takes_row(evaluation, aggregate, row)) aggregate_offer_row(evaluation, aggregate, row, offer_occasion, &rhythm);
+        if (aggregate_takes_row(evaluation, aggregate, row))
+            aggregate_offer_row(evaluation, aggregate, row, offer_occasion, &rhythm);
     }
     if (rhythm.gaps < GAPS_MIN) return value_unknown();
-    double present = fmax((double)evaluation->env->t_ms - (double)rhythm.last_occasion_ms, GAP_MS_MIN);
+    double present =
+        fmax((double)evaluation->env->t_ms - (double)rhythm.last_occasion_ms, GAP_MS_MIN);
     return value_number(overdue_surprise(rhythm.gaps, rhythm.mean, rhythm.sum_squares, present));
 }

@@ -23,10 +23,10 @@ struct emitter {
     struct text source;
     struct expr_error *error;
     struct expr_program *program;
-    const struct selector *row;  /* of a row program */
-    const struct selector *in;   /* the selector whose `where` is being emitted */
+    const struct selector *row; /* of a row program */
+    const struct selector *in;  /* the selector whose `where` is being emitted */
     struct growing code, constants, aggregates, lookups, relations, sets, uses, traits;
-    uint32_t depth;              /* values on the stack */
+    uint32_t depth; /* values on the stack */
     /* Parts that are emitted behind the main code, once it is done. */
     struct growing parts;
 };
@@ -40,7 +40,8 @@ struct part {
 static enum status emit(struct emitter *emitter, const struct node *node);
 
 static enum status push(struct growing *array, size_t item_bytes, const void *item) {
-    enum status status = memory_grow(&array->items, &array->capacity, (size_t)array->count + 1, item_bytes);
+    enum status status =
+        memory_grow(&array->items, &array->capacity, (size_t)array->count + 1, item_bytes);
     if (status != STATUS_OK) return status;
     memcpy((char *)array->items + array->count * item_bytes, item, item_bytes);
     array->count++;
@@ -48,7 +49,8 @@ static enum status push(struct growing *array, size_t item_bytes, const void *it
 }
 
 /* A copy in the arena; NULL and *status set without memory. */
-static const void *keep(struct emitter *emitter, const struct growing *array, size_t item_bytes, enum status *status) {
+static const void *keep(struct emitter *emitter, const struct growing *array, size_t item_bytes,
+                        enum status *status) {
     if (*status != STATUS_OK) return NULL;
     void *copy = arena_alloc(emitter->arena, array->count * item_bytes);
     if (!copy) *status = STATUS_NO_MEMORY;
@@ -59,11 +61,14 @@ static const void *keep(struct emitter *emitter, const struct growing *array, si
 /* ---- single operations ---- */
 
 static enum status too_long(struct emitter *emitter, uint32_t at) {
-    return expr_fail(emitter->error, emitter->source, at, STATUS_LIMIT, "the expression is too long (over %d operations): make parts of it traits", EXPR_CODE_MAX);
+    return expr_fail(emitter->error, emitter->source, at, STATUS_LIMIT,
+                     "the expression is too long (over %d operations): make parts of it traits",
+                     EXPR_CODE_MAX);
 }
 
 /* `grows`: how many values more are on the stack afterwards. */
-static enum status op(struct emitter *emitter, enum code code, int small, uint32_t index, int grows) {
+static enum status op(struct emitter *emitter, enum code code, int small, uint32_t index,
+                      int grows) {
     if (emitter->code.count >= EXPR_CODE_MAX) return too_long(emitter, 0);
     emitter->depth = (uint32_t)((int)emitter->depth + grows);
     if (emitter->depth > EXPR_STACK_MAX) return too_long(emitter, 0);
@@ -81,7 +86,9 @@ static enum status jump(struct emitter *emitter, enum code code, int grows, uint
     return op(emitter, code, 0, 0, grows);
 }
 
-static void land(struct emitter *emitter, uint32_t at) { operation_at(emitter, at)->index = emitter->code.count; }
+static void land(struct emitter *emitter, uint32_t at) {
+    operation_at(emitter, at)->index = emitter->code.count;
+}
 
 static enum status constant(struct emitter *emitter, struct value value) {
     enum status status = op(emitter, CODE_CONSTANT, 0, emitter->constants.count, 1);
@@ -90,10 +97,13 @@ static enum status constant(struct emitter *emitter, struct value value) {
 
 /* ---- what the program uses ---- */
 
-static enum status add_use(struct emitter *emitter, uint32_t event_type, uint32_t property, int64_t window_ms) {
+static enum status add_use(struct emitter *emitter, uint32_t event_type, uint32_t property,
+                           int64_t window_ms) {
     const struct expr_use *uses = emitter->uses.items;
     for (uint32_t i = 0; i < emitter->uses.count; i++) {
-        if (uses[i].event_type == event_type && uses[i].property == property && uses[i].window_ms == window_ms) return STATUS_OK;
+        if (uses[i].event_type == event_type && uses[i].property == property &&
+            uses[i].window_ms == window_ms)
+            return STATUS_OK;
     }
     struct expr_use use = {event_type, property, window_ms};
     return push(&emitter->uses, sizeof use, &use);
@@ -104,8 +114,10 @@ static int64_t window_of(const struct selector *selector) {
     return selector->window == WINDOW_DURATION ? selector->window_ms + selector->ending_ms : 0;
 }
 
-static enum status use_events(struct emitter *emitter, const struct selector *selector, uint32_t property) {
-    if (selector->kind != SELECT_EVENTS) return add_use(emitter, SYMBOL_NONE, property, window_of(selector));
+static enum status use_events(struct emitter *emitter, const struct selector *selector,
+                              uint32_t property) {
+    if (selector->kind != SELECT_EVENTS)
+        return add_use(emitter, SYMBOL_NONE, property, window_of(selector));
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < selector->event_count; i++) {
         status = add_use(emitter, selector->events[i].type, property, window_of(selector));
@@ -138,7 +150,8 @@ static enum status emit_lookup(struct emitter *emitter, const struct node *node)
 static enum status emit_property(struct emitter *emitter, const struct node *node) {
     use_column(emitter, node->index);
     const struct selector *selector = emitter->in ? emitter->in : emitter->row;
-    enum status status = use_events(emitter, selector, emitter->schema->columns->columns[node->index].property);
+    enum status status =
+        use_events(emitter, selector, emitter->schema->columns->columns[node->index].property);
     return status == STATUS_OK ? op(emitter, CODE_PROPERTY, node->type, node->index, 1) : status;
 }
 
@@ -183,7 +196,8 @@ static enum status emit_constant_set(struct emitter *emitter, const struct node 
     struct value *values = arena_alloc(emitter->arena, (count + 1) * sizeof(*values));
     if (!values) return STATUS_NO_MEMORY;
     count = 0;
-    for (const struct node *child = list->first; child; child = child->next) values[count++] = child->literal;
+    for (const struct node *child = list->first; child; child = child->next)
+        values[count++] = child->literal;
     qsort(values, count, sizeof(*values), compare_values);
     struct constant_set set = {values, count};
     enum status status = op(emitter, CODE_IN_CONSTANTS, 0, emitter->sets.count, 0);
@@ -193,7 +207,8 @@ static enum status emit_constant_set(struct emitter *emitter, const struct node 
 /* x in [a, action.b]: one candidate after the other. */
 static enum status emit_candidates(struct emitter *emitter, const struct node *list) {
     enum status status = op(emitter, CODE_IN_BEGIN, 0, 0, 1);
-    for (const struct node *child = list->first; status == STATUS_OK && child; child = child->next) {
+    for (const struct node *child = list->first; status == STATUS_OK && child;
+         child = child->next) {
         status = emit(emitter, child);
         if (status == STATUS_OK) status = op(emitter, CODE_IN_STEP, 0, 0, -1);
     }
@@ -207,7 +222,8 @@ static enum status emit_list(struct emitter *emitter, const struct node *node) {
     enum status status = STATUS_OK;
     packed_list_init(&list);
     packed_list_begin(&list);
-    for (const struct node *child = node->first; status == STATUS_OK && child; child = child->next) {
+    for (const struct node *child = node->first; status == STATUS_OK && child;
+         child = child->next) {
         status = packed_list_add(&list, child->literal);
     }
     if (status == STATUS_OK) status = packed_list_end(&list, &value);
@@ -220,53 +236,77 @@ static enum status emit_list(struct emitter *emitter, const struct node *node) {
 }
 
 static bool is_attribute_list(const struct node *node) {
-    return node->kind == NODE_NAME && node->reference == REFERENCE_ATTRIBUTE && node->type == VALUE_LIST;
+    return node->kind == NODE_NAME && node->reference == REFERENCE_ATTRIBUTE &&
+           node->type == VALUE_LIST;
 }
 
-static enum status emit_member(struct emitter *emitter, const struct node *item, const struct node *list) {
+static enum status emit_member(struct emitter *emitter, const struct node *item,
+                               const struct node *list) {
     enum status status = emit(emitter, item);
     if (status != STATUS_OK) return status;
     if (is_attribute_list(list)) {
         emitter->program->uses_treatment = true;
         return op(emitter, CODE_IN_ATTRIBUTE, 0, list->index, 0);
     }
-    if (list->kind == NODE_LIST) return all_literals(list) ? emit_constant_set(emitter, list) : emit_candidates(emitter, list);
+    if (list->kind == NODE_LIST)
+        return all_literals(list) ? emit_constant_set(emitter, list)
+                                  : emit_candidates(emitter, list);
     status = emit(emitter, list);
     return status == STATUS_OK ? op(emitter, CODE_IN, 0, 0, -1) : status;
 }
 
 /* ---- operators and functions ---- */
 
+/* Computing it costs less than a jump over it that the processor guesses wrong. */
+static bool is_cheap(const struct node *node) {
+    if (node->kind == NODE_NAME)
+        return node->reference == REFERENCE_TRAIT || node->reference == REFERENCE_ATTRIBUTE;
+    if (node->kind == NODE_LITERAL || node->kind == NODE_NOW) return true;
+    bool simple = node->kind == NODE_NOT || node->kind == NODE_IS ||
+                  (node->kind == NODE_COMPARE && node->first->type == VALUE_NUMBER);
+    for (const struct node *child = node->first; simple && child; child = child->next)
+        simple = is_cheap(child);
+    return simple;
+}
+
 static enum status emit_chain(struct emitter *emitter, const struct node *node) {
     bool is_and = node->kind == NODE_AND;
     struct growing jumps = {0};
     enum status status = emit(emitter, node->first);
-    for (const struct node *child = node->first->next; status == STATUS_OK && child; child = child->next) {
-        uint32_t at;
-        status = jump(emitter, is_and ? CODE_JUMP_IF_NO : CODE_JUMP_IF_YES, 0, &at);
-        if (status == STATUS_OK) status = push(&jumps, sizeof at, &at);
+    for (const struct node *child = node->first->next; status == STATUS_OK && child;
+         child = child->next) {
+        if (!is_cheap(child)) {
+            uint32_t at;
+            status = jump(emitter, is_and ? CODE_JUMP_IF_NO : CODE_JUMP_IF_YES, 0, &at);
+            if (status == STATUS_OK) status = push(&jumps, sizeof at, &at);
+        }
         if (status == STATUS_OK) status = emit(emitter, child);
         if (status == STATUS_OK) status = op(emitter, is_and ? CODE_AND : CODE_OR, 0, 0, -1);
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < jumps.count; i++) land(emitter, ((uint32_t *)jumps.items)[i]);
+    for (uint32_t i = 0; status == STATUS_OK && i < jumps.count; i++)
+        land(emitter, ((uint32_t *)jumps.items)[i]);
     memory_free(jumps.items);
     return status;
 }
 
-static bool is_number_literal(const struct node *node) { return node->kind == NODE_LITERAL && node->literal.type == VALUE_NUMBER; }
+static bool is_number_literal(const struct node *node) {
+    return node->kind == NODE_LITERAL && node->literal.type == VALUE_NUMBER;
+}
 
 /* trait >= 4 is the commonest condition of all: one operation. */
 static enum status emit_trait_number(struct emitter *emitter, const struct node *node) {
     enum status status = use_trait(emitter, node->first->index);
     emitter->program->reads_timeline = true;
     if (node->first->op) emitter->program->uses_treatment = true;
-    if (status == STATUS_OK) status = op(emitter, CODE_TRAIT_NUMBER, node->op, node->first->index, 0);
+    if (status == STATUS_OK)
+        status = op(emitter, CODE_TRAIT_NUMBER, node->op, node->first->index, 0);
     return status == STATUS_OK ? constant(emitter, node->first->next->literal) : status;
 }
 
 static enum status emit_compare(struct emitter *emitter, const struct node *node) {
     const struct node *left = node->first, *right = left->next;
-    bool is_trait = left->kind == NODE_NAME && left->reference == REFERENCE_TRAIT && left->type == VALUE_NUMBER;
+    bool is_trait =
+        left->kind == NODE_NAME && left->reference == REFERENCE_TRAIT && left->type == VALUE_NUMBER;
     if (is_trait && is_number_literal(right)) return emit_trait_number(emitter, node);
     enum status status = emit(emitter, left);
     if (status == STATUS_OK) status = emit(emitter, right);
@@ -294,7 +334,8 @@ static enum status emit_if(struct emitter *emitter, const struct node *node) {
 static enum status emit_otherwise(struct emitter *emitter, const struct node *node) {
     uint32_t jumps[16], count = 0;
     enum status status = emit(emitter, node->first);
-    for (const struct node *child = node->first->next; status == STATUS_OK && child; child = child->next) {
+    for (const struct node *child = node->first->next; status == STATUS_OK && child;
+         child = child->next) {
         status = jump(emitter, CODE_JUMP_IF_KNOWN, 0, &jumps[count++]);
         if (status == STATUS_OK) status = op(emitter, CODE_POP, 0, 0, -1);
         if (status == STATUS_OK) status = emit(emitter, child);
@@ -305,9 +346,11 @@ static enum status emit_otherwise(struct emitter *emitter, const struct node *no
 
 static enum status emit_least(struct emitter *emitter, const struct node *node) {
     enum status status = emit(emitter, node->first);
-    for (const struct node *child = node->first->next; status == STATUS_OK && child; child = child->next) {
+    for (const struct node *child = node->first->next; status == STATUS_OK && child;
+         child = child->next) {
         status = emit(emitter, child);
-        if (status == STATUS_OK) status = op(emitter, CODE_LEAST, node->op == FUNCTION_GREATEST, 0, -1);
+        if (status == STATUS_OK)
+            status = op(emitter, CODE_LEAST, node->op == FUNCTION_GREATEST, 0, -1);
     }
     return status;
 }
@@ -315,7 +358,8 @@ static enum status emit_least(struct emitter *emitter, const struct node *node) 
 static enum status emit_call(struct emitter *emitter, const struct node *node) {
     if (node->op == FUNCTION_IF) return emit_if(emitter, node);
     if (node->op == FUNCTION_OTHERWISE) return emit_otherwise(emitter, node);
-    if (node->op == FUNCTION_LEAST || node->op == FUNCTION_GREATEST) return emit_least(emitter, node);
+    if (node->op == FUNCTION_LEAST || node->op == FUNCTION_GREATEST)
+        return emit_least(emitter, node);
     if (node->op == FUNCTION_LENGTH && is_attribute_list(node->first)) {
         emitter->program->uses_treatment = true;
         return op(emitter, CODE_ATTRIBUTE_LENGTH, 0, node->first->index, 1);
@@ -336,7 +380,8 @@ static enum status emit_is(struct emitter *emitter, const struct node *node) {
     return status == STATUS_OK && node->op == OP_UNKNOWN ? op(emitter, CODE_NOT, 0, 0, 0) : status;
 }
 
-static enum status emit_two(struct emitter *emitter, const struct node *node, enum code code, uint32_t index) {
+static enum status emit_two(struct emitter *emitter, const struct node *node, enum code code,
+                            uint32_t index) {
     enum status status = emit(emitter, node->first);
     if (status == STATUS_OK) status = emit(emitter, node->first->next);
     return status == STATUS_OK ? op(emitter, code, node->op, index, -1) : status;
@@ -349,17 +394,22 @@ static enum status emit_one(struct emitter *emitter, const struct node *node, en
 
 /* ---- aggregates and relations ---- */
 
-static int compare_types(const void *a, const void *b) { return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b; }
+static int compare_types(const void *a, const void *b) {
+    return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
+}
 
-static enum status choose_rows(struct emitter *emitter, const struct selector *selector, struct row_filter *rows) {
+static enum status choose_rows(struct emitter *emitter, const struct selector *selector,
+                               struct row_filter *rows) {
     *rows = (struct row_filter){.visits = selector->kind == SELECT_VISITS};
     if (selector->kind != SELECT_EVENTS) return STATUS_OK;
     rows->types = arena_alloc(emitter->arena, selector->event_count * sizeof(uint16_t));
     if (!rows->types) return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < selector->event_count; i++) rows->types[i] = (uint16_t)selector->events[i].type;
+    for (uint32_t i = 0; i < selector->event_count; i++)
+        rows->types[i] = (uint16_t)selector->events[i].type;
     qsort(rows->types, selector->event_count, sizeof(uint16_t), compare_types);
     for (uint32_t i = 0; i < selector->event_count; i++) {
-        if (i == 0 || rows->types[i] != rows->types[rows->type_count - 1]) rows->types[rows->type_count++] = rows->types[i];
+        if (i == 0 || rows->types[i] != rows->types[rows->type_count - 1])
+            rows->types[rows->type_count++] = rows->types[i];
     }
     return STATUS_OK;
 }
@@ -376,7 +426,9 @@ static struct simple_where simple_where(const struct node *node) {
         left = node->first;
         right = left->next;
     }
-    if (left->kind != NODE_NAME || left->reference != REFERENCE_PROPERTY || (right && right->kind != NODE_LITERAL)) return simple;
+    if (left->kind != NODE_NAME || left->reference != REFERENCE_PROPERTY ||
+        (right && right->kind != NODE_LITERAL))
+        return simple;
     simple.column = left->index;
     simple.op = node->op;
     if (!right) {
@@ -398,6 +450,11 @@ static struct simple_where simple_where(const struct node *node) {
         simple.integer = right->literal.time_ms;
         simple.kind = SIMPLE_INTEGER;
         break;
+    case VALUE_MONEY:
+        simple.integer = right->literal.minor;
+        simple.currency = right->literal.currency;
+        simple.kind = SIMPLE_MONEY;
+        break;
     case VALUE_YES_NO:
         simple.integer = (simple.op == OP_EQUAL) == right->literal.yes;
         simple.kind = SIMPLE_YES_NO;
@@ -409,16 +466,25 @@ static struct simple_where simple_where(const struct node *node) {
 
 static enum status emit_aggregate(struct emitter *emitter, const struct node *node) {
     const struct selector *selector = node->selector;
-    struct aggregate aggregate = {
-        .kind = (enum aggregate_kind)node->op, .has_column = selector->property.length > 0, .has_field = selector->field.length > 0,
-        .column = selector->column, .field = selector->field_symbol, .column_type = selector->property_type,
-        .value_type = selector->value_type, .where_code = UINT32_MAX, .window = selector->window,
-        .window_ms = selector->window_ms, .ending_ms = selector->ending_ms, .visits = selector->visits};
+    struct aggregate aggregate = {.kind = (enum aggregate_kind)node->op,
+                                  .has_column = selector->property.length > 0,
+                                  .has_field = selector->field.length > 0,
+                                  .column = selector->column,
+                                  .field = selector->field_symbol,
+                                  .column_type = selector->property_type,
+                                  .value_type = selector->value_type,
+                                  .where_code = UINT32_MAX,
+                                  .window = selector->window,
+                                  .window_ms = selector->window_ms,
+                                  .ending_ms = selector->ending_ms,
+                                  .visits = selector->visits};
     bool is_list = aggregate.has_column && aggregate.column_type == VALUE_LIST;
     aggregate.iterates = is_list && selector->iterates;
     if (aggregate.iterates && !aggregate.has_field) aggregate.value_type = VALUE_UNKNOWN;
     enum status status = choose_rows(emitter, selector, &aggregate.rows);
-    if (status == STATUS_OK) status = use_events(emitter, selector, aggregate.has_column ? selector->property_symbol : SYMBOL_NONE);
+    if (status == STATUS_OK)
+        status = use_events(emitter, selector,
+                            aggregate.has_column ? selector->property_symbol : SYMBOL_NONE);
     if (status != STATUS_OK) return status;
     if (aggregate.has_column) use_column(emitter, aggregate.column);
     if (selector->where) {
@@ -426,6 +492,8 @@ static enum status emit_aggregate(struct emitter *emitter, const struct node *no
         struct part part = {selector->where, selector, emitter->aggregates.count};
         status = push(&emitter->parts, sizeof part, &part);
     }
+    aggregate.may_be_fast = aggregate.rows.type_count == 1 && !aggregate.iterates &&
+                            aggregate.where.kind != SIMPLE_CODE;
     struct expr_program *program = emitter->program;
     program->reads_timeline = true;
     int64_t window_ms = selector->window == WINDOW_DURATION ? window_of(selector) : INT64_MAX;
@@ -439,7 +507,8 @@ static enum status emit_related(struct emitter *emitter, const struct node *node
     struct relation_use relation = {node->index, 0};
     emitter->program->uses_relation = emitter->program->reads_timeline = true;
     enum status status = push(&emitter->parts, sizeof part, &part);
-    if (status == STATUS_OK) status = op(emitter, CODE_RELATED, node->op, emitter->relations.count, 1);
+    if (status == STATUS_OK)
+        status = op(emitter, CODE_RELATED, node->op, emitter->relations.count, 1);
     return status == STATUS_OK ? push(&emitter->relations, sizeof relation, &relation) : status;
 }
 
@@ -456,10 +525,12 @@ static enum status emit(struct emitter *emitter, const struct node *node) {
     case NODE_COMPARE: return emit_compare(emitter, node);
     case NODE_IN: {
         enum status status = emit_member(emitter, node->first, node->first->next);
-        return status == STATUS_OK && node->op == OP_NOT_IN ? op(emitter, CODE_NOT, 0, 0, 0) : status;
+        return status == STATUS_OK && node->op == OP_NOT_IN ? op(emitter, CODE_NOT, 0, 0, 0)
+                                                            : status;
     }
     case NODE_TEXT_TEST:
-        if (node->first->type == VALUE_LIST) return emit_member(emitter, node->first->next, node->first);
+        if (node->first->type == VALUE_LIST)
+            return emit_member(emitter, node->first->next, node->first);
         return emit_two(emitter, node, CODE_TEXT_TEST, 0);
     case NODE_IS: return emit_is(emitter, node);
     case NODE_ARITHMETIC: return emit_two(emitter, node, CODE_ARITHMETIC, node->type);
@@ -481,9 +552,11 @@ static enum status emit_all(struct emitter *emitter, const struct node *root) {
         emitter->depth = 0;
         emitter->in = part.selector;
         if (part.selector) {
-            ((struct aggregate *)emitter->aggregates.items)[part.index].where_code = emitter->code.count;
+            ((struct aggregate *)emitter->aggregates.items)[part.index].where_code =
+                emitter->code.count;
         } else {
-            ((struct relation_use *)emitter->relations.items)[part.index].code = emitter->code.count;
+            ((struct relation_use *)emitter->relations.items)[part.index].code =
+                emitter->code.count;
         }
         status = emit(emitter, part.node);
         if (status == STATUS_OK) status = op(emitter, CODE_END, 0, 0, 0);
@@ -528,13 +601,15 @@ static enum status finish(struct emitter *emitter) {
 }
 
 static void emitter_release(struct emitter *emitter) {
-    struct growing *all[] = {&emitter->code, &emitter->constants, &emitter->aggregates, &emitter->lookups, &emitter->relations,
-                             &emitter->sets, &emitter->uses, &emitter->traits, &emitter->parts};
+    struct growing *all[] = {&emitter->code,    &emitter->constants, &emitter->aggregates,
+                             &emitter->lookups, &emitter->relations, &emitter->sets,
+                             &emitter->uses,    &emitter->traits,    &emitter->parts};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) memory_free(all[i]->items);
 }
 
-enum status expr_emit(struct arena *arena, const struct expr_schema *schema, struct text source, const struct selector *row,
-                      struct node *root, struct expr_program **out, struct expr_error *error) {
+enum status expr_emit(struct arena *arena, const struct expr_schema *schema, struct text source,
+                      const struct selector *row, struct node *root, struct expr_program **out,
+                      struct expr_error *error) {
     struct expr_program *program = arena_calloc(arena, 1, sizeof(*program));
     if (!program) return STATUS_NO_MEMORY;
     program->type = (enum value_type)root->type;
@@ -547,7 +622,12 @@ enum status expr_emit(struct arena *arena, const struct expr_schema *schema, str
     program->root = root;
     program->source = source;
     program->single_aggregate = root->kind == NODE_AGGREGATE ? 0 : UINT32_MAX;
-    struct emitter emitter = {.arena = arena, .schema = schema, .source = source, .error = error, .program = program, .row = row};
+    struct emitter emitter = {.arena = arena,
+                              .schema = schema,
+                              .source = source,
+                              .error = error,
+                              .program = program,
+                              .row = row};
     enum status status = emit_all(&emitter, root);
     if (status == STATUS_OK) status = finish(&emitter);
     emitter_release(&emitter);

@@ -5,55 +5,67 @@
 
 #include "event/packed.h"
 
-#define IS_NO(value) ((value).type == VALUE_YES_NO && !(value).yes)
+#define IS_NO(value)  ((value).type == VALUE_YES_NO && !(value).yes)
 #define IS_YES(value) ((value).type == VALUE_YES_NO && (value).yes)
 
 /* Whoever gave the value may have given another type than was declared: then it is unknown. */
-static inline struct value of_type(struct value value, uint8_t type) { return value.type == type ? value : value_unknown(); }
+static inline struct value of_type(struct value value, uint8_t type) {
+    return value.type == type ? value : value_unknown();
+}
 
-static struct value trait_value(struct evaluation *evaluation, uint32_t index) {
+static const struct value unknown_value = {.type = VALUE_UNKNOWN};
+
+/* The trait's value; a related customer's is written to *theirs. Values of the stack and what is
+ * put there go by pointer in this file: copies of parts just written would wait for the processor's
+ * store buffer. */
+static inline const struct value *trait_value(struct evaluation *evaluation, uint32_t index,
+                                              struct value *theirs) {
     struct expr_env *env = evaluation->env;
-    if (!evaluation->in_related) return env->traits ? env->traits[index] : value_unknown();
-    if (!env->related_trait) return value_unknown();
-    return env->related_trait(env->context, index, evaluation->timeline, env->t_ms);
+    if (!evaluation->in_related) return env->traits ? &env->traits[index] : &unknown_value;
+    if (!env->related_trait) return &unknown_value;
+    *theirs = env->related_trait(env->context, index, evaluation->timeline, env->t_ms);
+    return theirs;
 }
 
-static struct value negated(struct value value) {
-    if (value.type == VALUE_YES_NO) value.yes = !value.yes;
-    return value;
+/* no 0, unknown 1, yes 2: and is the least, or the greatest. Without branches, since how a
+ * condition comes out can't be guessed. */
+static inline unsigned three(const struct value *value) {
+    return value->type == VALUE_UNKNOWN ? 1u : 2u * value->yes;
 }
 
-static struct value both(struct value a, struct value b) {
-    if (IS_NO(a) || IS_NO(b)) return value_yes_no(false);
-    return IS_YES(a) && IS_YES(b) ? value_yes_no(true) : value_unknown();
+static const struct value of_three[3] = {{.type = VALUE_YES_NO, .yes = false},
+                                         {.type = VALUE_UNKNOWN},
+                                         {.type = VALUE_YES_NO, .yes = true}};
+
+static inline const struct value *both(const struct value *a, const struct value *b) {
+    unsigned x = three(a), y = three(b);
+    return &of_three[x < y ? x : y];
 }
 
-static struct value either(struct value a, struct value b) {
-    if (IS_YES(a) || IS_YES(b)) return value_yes_no(true);
-    return IS_NO(a) && IS_NO(b) ? value_yes_no(false) : value_unknown();
+static inline const struct value *either(const struct value *a, const struct value *b) {
+    unsigned x = three(a), y = three(b);
+    return &of_three[x > y ? x : y];
 }
 
-static struct value compared(struct evaluation *evaluation, enum operator op, struct value a, struct value b) {
+static struct value compared(struct evaluation *evaluation, enum operator op, struct value a,
+                             struct value b) {
     if (!value_is_known(a) || !value_is_known(b)) return value_unknown();
     bool unknown;
     int order = function_compare(evaluation, a, b, &unknown);
     return unknown ? value_unknown() : value_yes_no(function_compares(op, order));
 }
 
-static inline bool number_compares(uint8_t op, double a, double b) {
-    switch (op) {
-    case OP_EQUAL: return !(a < b) && !(a > b);
-    case OP_NOT_EQUAL: return a < b || a > b;
-    case OP_LESS: return a < b;
-    case OP_LESS_EQUAL: return a <= b;
-    case OP_GREATER: return a > b;
-    default: return a >= b;
-    }
-}
+/* For each operator the orders for which it holds: less 1, equal 2, greater 4. */
+static const uint8_t holding_orders[] = {
+    [OP_EQUAL] = 2,      [OP_NOT_EQUAL] = 5, [OP_LESS] = 1,
+    [OP_LESS_EQUAL] = 3, [OP_GREATER] = 4,   [OP_GREATER_EQUAL] = 6};
 
-static inline struct value compared_numbers(uint8_t op, struct value a, struct value b) {
-    if (a.type != VALUE_NUMBER || b.type != VALUE_NUMBER) return value_unknown();
-    return value_yes_no(number_compares(op, a.number, b.number));
+static inline const struct value *compared_numbers(uint8_t op, const struct value *a,
+                                                   const struct value *b) {
+    unsigned less = a->number<b->number, greater = a->number> b->number;
+    unsigned order = less | greater << 2 | (less | greater ? 0u : 2u);
+    bool known = (a->type == VALUE_NUMBER) & (b->type == VALUE_NUMBER);
+    return &of_three[known ? ((holding_orders[op] & order) != 0) * 2u : 1u];
 }
 
 static struct value minus(struct value value) {
@@ -67,7 +79,8 @@ static struct value minus(struct value value) {
     return value;
 }
 
-static struct value least(struct evaluation *evaluation, struct value a, struct value b, bool greatest) {
+static struct value least(struct evaluation *evaluation, struct value a, struct value b,
+                          bool greatest) {
     if (!value_is_known(a) || !value_is_known(b)) return value_unknown();
     bool unknown;
     int order = function_compare(evaluation, a, b, &unknown);
@@ -83,7 +96,8 @@ static struct value row_value(const struct evaluation *evaluation, enum referenc
     uint32_t row = evaluation->row;
     switch (reference) {
     case REFERENCE_TIME: return value_time(timeline->time_ms[row]);
-    case REFERENCE_EVENT: return value_text(symbol_text(symbols, SYMBOL_EVENT, timeline->type[row]));
+    case REFERENCE_EVENT:
+        return value_text(symbol_text(symbols, SYMBOL_EVENT, timeline->type[row]));
     case REFERENCE_CHANNEL:
         if (!timeline->channel) return value_unknown();
         return value_text(symbol_text(symbols, SYMBOL_CHANNEL, timeline->channel[row]));
@@ -94,7 +108,8 @@ static struct value row_value(const struct evaluation *evaluation, enum referenc
     }
 }
 
-static struct value looked_up(struct evaluation *evaluation, const struct lookup_use *use, struct value key) {
+static struct value looked_up(struct evaluation *evaluation, const struct lookup_use *use,
+                              struct value key) {
     struct expr_env *env = evaluation->env;
     uint32_t row, count;
     if (!value_is_known(key) || !env->lookup) return value_unknown();
@@ -103,12 +118,14 @@ static struct value looked_up(struct evaluation *evaluation, const struct lookup
     return of_type(lookup_cell(table, row, use->field), (uint8_t)use->type);
 }
 
-static const struct expr_attribute *attribute_at(const struct evaluation *evaluation, uint32_t index) {
+static const struct expr_attribute *attribute_at(const struct evaluation *evaluation,
+                                                 uint32_t index) {
     static const struct expr_attribute none = {0};
     return evaluation->env->attributes ? &evaluation->env->attributes[index] : &none;
 }
 
-static struct value in_attribute(const struct evaluation *evaluation, uint32_t index, struct value item) {
+static struct value in_attribute(const struct evaluation *evaluation, uint32_t index,
+                                 struct value item) {
     const struct expr_attribute *attribute = attribute_at(evaluation, index);
     if (!value_is_known(item)) return item;
     if (attribute->set) return value_yes_no(value_set_contains(attribute->set, item));
@@ -118,7 +135,8 @@ static struct value in_attribute(const struct evaluation *evaluation, uint32_t i
 static struct value attribute_length(const struct evaluation *evaluation, uint32_t index) {
     const struct expr_attribute *attribute = attribute_at(evaluation, index);
     if (attribute->set) return value_number(value_set_count(attribute->set));
-    return attribute->value.type == VALUE_LIST ? value_number(list_count(attribute->value)) : value_unknown();
+    return attribute->value.type == VALUE_LIST ? value_number(list_count(attribute->value))
+                                               : value_unknown();
 }
 
 #define LINEAR_MAX 8
@@ -143,22 +161,29 @@ static struct value in_constants(const struct constant_set *set, struct value it
 }
 
 /* One candidate of `x in [a, b]`. */
-static struct value candidate(struct value item, struct value so_far, struct value candidate_value) {
-    if (!value_is_known(item) || !value_is_known(candidate_value)) return either(so_far, value_unknown());
-    return either(so_far, value_yes_no(function_same(item, candidate_value)));
+static struct value candidate(struct value item, struct value so_far,
+                              struct value candidate_value) {
+    bool known = value_is_known(item) && value_is_known(candidate_value);
+    struct value is_same =
+        known ? value_yes_no(function_same(item, candidate_value)) : value_unknown();
+    return *either(&so_far, &is_same);
 }
 
 /* ---- relations ---- */
 
-static struct value related(struct evaluation *evaluation, const struct relation_use *use, enum related_kind kind) {
+static struct value related(struct evaluation *evaluation, const struct relation_use *use,
+                            enum related_kind kind) {
     struct expr_env *env = evaluation->env;
     if (!env->related) return value_unknown();
     uint64_t cursor = 0;
     uint32_t yes = 0;
     bool unknown = false;
     struct timeline timeline;
-    struct evaluation theirs = {.program = evaluation->program, .env = env, .timeline = &timeline, .in_related = true};
-    for (uint32_t seen = 0; env->related(env->context, use->relation, env->t_ms, &cursor, &timeline) == STATUS_OK; seen++) {
+    struct evaluation theirs = {
+        .program = evaluation->program, .env = env, .timeline = &timeline, .in_related = true};
+    for (uint32_t seen = 0;
+         env->related(env->context, use->relation, env->t_ms, &cursor, &timeline) == STATUS_OK;
+         seen++) {
         if (seen == EXPR_RELATED_MAX_DEFAULT) return evaluation_limit(evaluation);
         struct value value = evaluation_run(&theirs, use->code);
         if (IS_YES(value) && kind == RELATED_ANY) return value;
@@ -172,10 +197,13 @@ static struct value related(struct evaluation *evaluation, const struct relation
 /* ---- the machine ---- */
 
 /* Everything that costs more than a handful of instructions, so that the loop below stays small. */
-static struct value *slow_operation(struct evaluation *evaluation, struct operation operation, struct value *top) {
+static struct value *slow_operation(struct evaluation *evaluation, struct operation operation,
+                                    struct value *top) {
     const struct expr_program *program = evaluation->program;
     switch ((enum code)operation.code) {
-    case CODE_ITEM: *++top = of_type(list_field(evaluation->item, operation.index), operation.small); break;
+    case CODE_ITEM:
+        *++top = of_type(list_field(evaluation->item, operation.index), operation.small);
+        break;
     case CODE_LOOKUP: *top = looked_up(evaluation, &program->lookups[operation.index], *top); break;
     case CODE_ROW: *++top = row_value(evaluation, (enum reference)operation.small); break;
     case CODE_ARITHMETIC:
@@ -202,11 +230,21 @@ static struct value *slow_operation(struct evaluation *evaluation, struct operat
         top--;
         *top = candidate(top[-1], top[0], top[1]);
         break;
+    case CODE_IN_BEGIN: *++top = of_three[0]; break;
+    case CODE_IN_END:
+        top--;
+        *top = top[1];
+        break;
     case CODE_ATTRIBUTE_LENGTH: *++top = attribute_length(evaluation, operation.index); break;
-    case CODE_ATTRIBUTE_KNOWN: *++top = value_yes_no(value_is_known(attribute_length(evaluation, operation.index))); break;
-    case CODE_AGGREGATE: *++top = aggregate_eval(evaluation, &program->aggregates[operation.index]); break;
+    case CODE_ATTRIBUTE_KNOWN:
+        *++top = value_yes_no(value_is_known(attribute_length(evaluation, operation.index)));
+        break;
+    case CODE_AGGREGATE:
+        *++top = aggregate_eval(evaluation, &program->aggregates[operation.index]);
+        break;
     case CODE_RELATED:
-        *++top = related(evaluation, &program->relations[operation.index], (enum related_kind)operation.small);
+        *++top = related(evaluation, &program->relations[operation.index],
+                         (enum related_kind)operation.small);
         break;
     default: *++top = value_unknown(); break;
     }
@@ -216,20 +254,28 @@ static struct value *slow_operation(struct evaluation *evaluation, struct operat
 struct value evaluation_run(struct evaluation *evaluation, uint32_t start) {
     const struct expr_program *program = evaluation->program;
     const struct operation *code = program->code, *at = code + start;
-    struct value stack[EXPR_STACK_MAX + 1], *top = stack; /* stack[0] is never read */
+    struct value stack[EXPR_STACK_MAX + 1], *top = stack, theirs; /* stack[0] is never read */
+    const struct value *from;
     for (;; at++) {
         switch ((enum code)at->code) {
         case CODE_END: return *top;
         case CODE_CONSTANT: *++top = program->constants[at->index]; break;
         case CODE_NOW: *++top = value_time(evaluation->env->t_ms); break;
-        case CODE_TRAIT: *++top = of_type(trait_value(evaluation, at->index), at->small); break;
+        case CODE_TRAIT:
+            from = trait_value(evaluation, at->index, &theirs);
+            *++top = *(from->type == at->small ? from : &unknown_value);
+            break;
         case CODE_TRAIT_NUMBER:
-            *++top = compared_numbers(at->small, trait_value(evaluation, at->index), program->constants[at[1].index]);
+            from = trait_value(evaluation, at->index, &theirs);
+            *++top = *compared_numbers(at->small, from, &program->constants[at[1].index]);
             at++;
             break;
-        case CODE_ATTRIBUTE: *++top = of_type(attribute_at(evaluation, at->index)->value, at->small); break;
+        case CODE_ATTRIBUTE:
+            *++top = of_type(attribute_at(evaluation, at->index)->value, at->small);
+            break;
         case CODE_PROPERTY:
-            *++top = column_value(evaluation_column(evaluation, at->index), (enum value_type)at->small, evaluation->row);
+            *++top = column_value(evaluation_column(evaluation, at->index),
+                                  (enum value_type)at->small, evaluation->row);
             break;
         case CODE_POP: top--; break;
         case CODE_JUMP: at = code + at->index - 1; break;
@@ -248,14 +294,16 @@ struct value evaluation_run(struct evaluation *evaluation, uint32_t start) {
         case CODE_JUMP_UNLESS:
             if (!(top--)->yes) at = code + at->index - 1;
             break;
-        case CODE_NOT: *top = negated(*top); break;
+        case CODE_NOT:
+            if (top->type == VALUE_YES_NO) top->yes = !top->yes;
+            break;
         case CODE_AND:
             top--;
-            *top = both(top[0], top[1]);
+            *top = *both(&top[0], &top[1]);
             break;
         case CODE_OR:
             top--;
-            *top = either(top[0], top[1]);
+            *top = *either(&top[0], &top[1]);
             break;
         case CODE_COMPARE:
             top--;
@@ -263,14 +311,9 @@ struct value evaluation_run(struct evaluation *evaluation, uint32_t start) {
             break;
         case CODE_COMPARE_NUMBER:
             top--;
-            *top = compared_numbers(at->small, top[0], top[1]);
+            *top = *compared_numbers(at->small, &top[0], &top[1]);
             break;
-        case CODE_IS_KNOWN: *top = value_yes_no(value_is_known(*top)); break;
-        case CODE_IN_BEGIN: *++top = value_yes_no(false); break;
-        case CODE_IN_END:
-            top--;
-            *top = top[1];
-            break;
+        case CODE_IS_KNOWN: *top = of_three[2 * value_is_known(*top)]; break;
         default: top = slow_operation(evaluation, *at, top); break;
         }
     }
@@ -279,12 +322,14 @@ struct value evaluation_run(struct evaluation *evaluation, uint32_t start) {
 struct value expr_eval(const struct expr_program *program, struct expr_env *env) {
     assert(!program->is_row);
     struct evaluation evaluation = {.program = program, .env = env, .timeline = env->timeline};
-    if (program->single_aggregate != UINT32_MAX) return aggregate_eval(&evaluation, &program->aggregates[program->single_aggregate]);
+    if (program->single_aggregate != UINT32_MAX)
+        return aggregate_eval(&evaluation, &program->aggregates[program->single_aggregate]);
     return evaluation_run(&evaluation, 0);
 }
 
 struct value expr_eval_row(const struct expr_program *program, struct expr_env *env, uint32_t row) {
     assert(program->is_row && row < env->timeline->count);
-    struct evaluation evaluation = {.program = program, .env = env, .timeline = env->timeline, .row = row};
+    struct evaluation evaluation = {
+        .program = program, .env = env, .timeline = env->timeline, .row = row};
     return evaluation_run(&evaluation, 0);
 }

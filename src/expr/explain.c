@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An expression as an English phrase, read off the tree. Writing stops at the first failure, which the writer remembers. */
+/* An expression as an English phrase, read off the tree. Writing stops at the first failure, which
+ * the writer remembers. */
 #include "base/time.h"
 #include "expr/program.h"
 
@@ -14,10 +15,13 @@ static void say_node(struct words *words, const struct node *node);
 static void say_text(struct words *words, struct text text) {
     if (words->status == STATUS_OK) words->status = buffer_append_text(words->out, text);
 }
-static void say(struct words *words, const char *text) { say_text(words, text_from(text)); }
+static void say(struct words *words, const char *text) {
+    say_text(words, text_from(text));
+}
 
 static void say_number(struct words *words, uint64_t number) {
-    if (words->status == STATUS_OK) words->status = buffer_format(words->out, "%llu", (unsigned long long)number);
+    if (words->status == STATUS_OK)
+        words->status = buffer_format(words->out, "%llu", (unsigned long long)number);
 }
 
 /* 30 days, 4 hours, 1d12h. */
@@ -25,7 +29,10 @@ static void say_duration(struct words *words, int64_t duration_ms) {
     static const struct {
         int64_t ms;
         const char *one;
-    } units[] = {{TIME_DAY_MS, "day"}, {TIME_HOUR_MS, "hour"}, {TIME_MINUTE_MS, "minute"}, {TIME_SECOND_MS, "second"}};
+    } units[] = {{TIME_DAY_MS, "day"},
+                 {TIME_HOUR_MS, "hour"},
+                 {TIME_MINUTE_MS, "minute"},
+                 {TIME_SECOND_MS, "second"}};
     for (size_t i = 0; i < sizeof units / sizeof units[0] && duration_ms > 0; i++) {
         if (duration_ms % units[i].ms != 0) continue;
         say_number(words, (uint64_t)(duration_ms / units[i].ms));
@@ -34,7 +41,8 @@ static void say_duration(struct words *words, int64_t duration_ms) {
         if (duration_ms != units[i].ms) say(words, "s");
         return;
     }
-    if (words->status == STATUS_OK) words->status = value_print(value_duration(duration_ms), words->out);
+    if (words->status == STATUS_OK)
+        words->status = value_print(value_duration(duration_ms), words->out);
 }
 
 static void say_literal(struct words *words, struct value value) {
@@ -89,7 +97,8 @@ static void say_where(struct words *words, const struct selector *selector, cons
     say_node(words, selector->where);
 }
 
-/* Of events: "how many times X happened"; of what is in a property: "how many products of X there were". */
+/* Of events: "how many times X happened"; of what is in a property: "how many products of X there
+ * were". */
 static void say_count(struct words *words, const struct node *node) {
     const struct selector *selector = node->selector;
     bool exists = node->op == AGGREGATE_EXISTS;
@@ -119,12 +128,20 @@ static void say_share(struct words *words, const struct selector *selector) {
 
 static void say_aggregate(struct words *words, const struct node *node) {
     static const char *const of_property[AGGREGATE_KIND_COUNT] = {
-        [AGGREGATE_SUM] = "the sum of ", [AGGREGATE_MIN] = "the smallest ", [AGGREGATE_MAX] = "the largest ",
-        [AGGREGATE_AVG] = "the average of ", [AGGREGATE_FIRST] = "the first ", [AGGREGATE_LAST] = "the last ",
-        [AGGREGATE_DISTINCT] = "how many different values of ", [AGGREGATE_LIST] = "all ", [AGGREGATE_SINCE] = "the time since the last "};
+        [AGGREGATE_SUM] = "the sum of ",
+        [AGGREGATE_MIN] = "the smallest ",
+        [AGGREGATE_MAX] = "the largest ",
+        [AGGREGATE_AVG] = "the average of ",
+        [AGGREGATE_FIRST] = "the first ",
+        [AGGREGATE_LAST] = "the last ",
+        [AGGREGATE_DISTINCT] = "how many different values of ",
+        [AGGREGATE_LIST] = "all ",
+        [AGGREGATE_SINCE] = "the time since the last "};
     static const char *const of_event[AGGREGATE_KIND_COUNT] = {
-        [AGGREGATE_FIRST] = "the time of the first ", [AGGREGATE_LAST] = "the time of the last ",
-        [AGGREGATE_SINCE] = "the time since the last ", [AGGREGATE_OVERDUE] = "how surprising it is not to have seen "};
+        [AGGREGATE_FIRST] = "the time of the first ",
+        [AGGREGATE_LAST] = "the time of the last ",
+        [AGGREGATE_SINCE] = "the time since the last ",
+        [AGGREGATE_OVERDUE] = "how surprising it is not to have seen "};
     const struct selector *selector = node->selector;
     if (node->op == AGGREGATE_SHARE) {
         say_share(words, selector);
@@ -152,24 +169,30 @@ static const char *operator_words(enum operator op, bool of_times) {
     if (of_times && op == OP_GREATER) return " is after ";
     if (of_times && op == OP_GREATER_EQUAL) return " is not before ";
     static const char *const words[] = {
-        [OP_EQUAL] = " is ", [OP_NOT_EQUAL] = " is not ", [OP_LESS] = " is under ", [OP_LESS_EQUAL] = " is at most ",
-        [OP_GREATER] = " is over ", [OP_GREATER_EQUAL] = " is at least ", [OP_IN] = " is one of ", [OP_NOT_IN] = " is none of ",
-        [OP_CONTAINS] = " contains ", [OP_STARTS] = " starts with ", [OP_ENDS] = " ends with ", [OP_MATCHES] = " looks like ",
-        [OP_KNOWN] = " is known", [OP_UNKNOWN] = " is unknown", [OP_ADD] = " plus ", [OP_SUBTRACT] = " minus ",
-        [OP_MULTIPLY] = " times ", [OP_DIVIDE] = " divided by "};
+        [OP_EQUAL] = " is ",          [OP_NOT_EQUAL] = " is not ",
+        [OP_LESS] = " is under ",     [OP_LESS_EQUAL] = " is at most ",
+        [OP_GREATER] = " is over ",   [OP_GREATER_EQUAL] = " is at least ",
+        [OP_IN] = " is one of ",      [OP_NOT_IN] = " is none of ",
+        [OP_CONTAINS] = " contains ", [OP_STARTS] = " starts with ",
+        [OP_ENDS] = " ends with ",    [OP_MATCHES] = " looks like ",
+        [OP_KNOWN] = " is known",     [OP_UNKNOWN] = " is unknown",
+        [OP_ADD] = " plus ",          [OP_SUBTRACT] = " minus ",
+        [OP_MULTIPLY] = " times ",    [OP_DIVIDE] = " divided by "};
     return words[op];
 }
 
 /* Brackets where the words alone would be read another way. */
 static void say_operand(struct words *words, const struct node *node) {
-    bool is_exists = node->kind == NODE_AGGREGATE && node->op == AGGREGATE_EXISTS && !node->selector->property.length;
+    bool is_exists = node->kind == NODE_AGGREGATE && node->op == AGGREGATE_EXISTS &&
+                     !node->selector->property.length;
     if (is_exists && !node->selector->where && node->selector->kind != SELECT_VISITS) {
         say_events(words, node->selector);
         say(words, " happened");
         say_window(words, node->selector);
         return;
     }
-    bool brackets = node->kind == NODE_AND || node->kind == NODE_OR || node->kind == NODE_ARITHMETIC ||
+    bool brackets = node->kind == NODE_AND || node->kind == NODE_OR ||
+                    node->kind == NODE_ARITHMETIC ||
                     (node->kind == NODE_AGGREGATE && node->selector->where);
     if (brackets) say(words, "(");
     say_node(words, node);
@@ -201,11 +224,19 @@ static void say_call(struct words *words, const struct node *node) {
         return;
     default: break;
     }
-    static const char *const before[FUNCTION_COUNT] = {
-        [FUNCTION_ABS] = "the size of ", [FUNCTION_ROUND] = "rounded ", [FUNCTION_FLOOR] = "rounded down ",
-        [FUNCTION_LOG] = "the logarithm of ", [FUNCTION_LOG1P] = "the logarithm of 1 plus ", [FUNCTION_SQRT] = "the square root of ",
-        [FUNCTION_LOWER] = "in small letters ", [FUNCTION_LENGTH] = "the length of ", [FUNCTION_DAYS] = "in days ",
-        [FUNCTION_HOUR] = "the hour of ", [FUNCTION_WEEKDAY] = "the weekday of ", [FUNCTION_MONTH] = "the month of "};
+    static const char *const before[FUNCTION_COUNT] = {[FUNCTION_ABS] = "the size of ",
+                                                       [FUNCTION_ROUND] = "rounded ",
+                                                       [FUNCTION_FLOOR] = "rounded down ",
+                                                       [FUNCTION_LOG] = "the logarithm of ",
+                                                       [FUNCTION_LOG1P] =
+                                                           "the logarithm of 1 plus ",
+                                                       [FUNCTION_SQRT] = "the square root of ",
+                                                       [FUNCTION_LOWER] = "in small letters ",
+                                                       [FUNCTION_LENGTH] = "the length of ",
+                                                       [FUNCTION_DAYS] = "in days ",
+                                                       [FUNCTION_HOUR] = "the hour of ",
+                                                       [FUNCTION_WEEKDAY] = "the weekday of ",
+                                                       [FUNCTION_MONTH] = "the month of "};
     say(words, before[node->op]);
     say_operand(words, first);
 }
@@ -263,7 +294,8 @@ static void say_node(struct words *words, const struct node *node) {
     }
 }
 
-enum status expr_explain(const struct expr_program *program, const struct expr_schema *schema, struct buffer *out) {
+enum status expr_explain(const struct expr_program *program, const struct expr_schema *schema,
+                         struct buffer *out) {
     struct words words = {.out = out, .schema = schema};
     say_node(&words, program->root);
     return words.status;

@@ -6,12 +6,16 @@
 #include "expr/lexer.h"
 #include "expr/parser.h"
 
-static enum status compile(struct arena *arena, const struct expr_schema *schema, struct text source, const struct selector *row,
+static enum status compile(struct arena *arena, const struct expr_schema *schema,
+                           struct text source, const struct selector *row,
                            struct expr_program **out, struct expr_error *error) {
     if (source.length > EXPR_TEXT_MAX) {
-        return expr_fail(error, source, 0, STATUS_LIMIT, "the expression is longer than %d bytes: make parts of it traits", EXPR_TEXT_MAX);
+        return expr_fail(error, source, 0, STATUS_LIMIT,
+                         "the expression is longer than %d bytes: make parts of it traits",
+                         EXPR_TEXT_MAX);
     }
-    if (!text_is_utf8(source)) return expr_fail(error, source, 0, STATUS_INVALID, "the expression is not UTF-8");
+    if (!text_is_utf8(source))
+        return expr_fail(error, source, 0, STATUS_INVALID, "the expression is not UTF-8");
     source = arena_text(arena, source);
     if (!source.at) return STATUS_NO_MEMORY;
     struct node *root;
@@ -22,30 +26,44 @@ static enum status compile(struct arena *arena, const struct expr_schema *schema
 }
 
 static enum status tell(enum status status, struct text source, struct expr_error *error) {
-    if (status == STATUS_NO_MEMORY) return expr_fail(error, source, 0, status, "out of memory while compiling the expression");
+    if (status == STATUS_NO_MEMORY)
+        return expr_fail(error, source, 0, status, "out of memory while compiling the expression");
     return status;
 }
 
-enum status expr_compile(struct arena *arena, const struct expr_schema *schema, struct text source, struct expr_program **out,
-                         struct expr_error *error) {
+enum status expr_compile(struct arena *arena, const struct expr_schema *schema, struct text source,
+                         struct expr_program **out, struct expr_error *error) {
     return tell(compile(arena, schema, source, NULL, out, error), source, error);
 }
 
-enum status expr_compile_row(struct arena *arena, const struct expr_schema *schema, uint32_t event_type, struct text source,
-                             struct expr_program **out, struct expr_error *error) {
+enum status expr_compile_row(struct arena *arena, const struct expr_schema *schema,
+                             uint32_t event_type, struct text source, struct expr_program **out,
+                             struct expr_error *error) {
     struct selector *row = arena_calloc(arena, 1, sizeof(*row));
     struct event_name *event = arena_calloc(arena, 1, sizeof(*event));
     if (!row || !event) return tell(STATUS_NO_MEMORY, source, error);
     event->type = event_type;
-    *row = (struct selector){.kind = event_type == SYMBOL_NONE ? SELECT_ANY : SELECT_EVENTS, .events = event, .event_count = 1};
+    *row = (struct selector){.kind = event_type == SYMBOL_NONE ? SELECT_ANY : SELECT_EVENTS,
+                             .events = event,
+                             .event_count = 1};
     return tell(compile(arena, schema, source, row, out, error), source, error);
 }
 
-enum value_type expr_type(const struct expr_program *program) { return program->type; }
-bool expr_uses_treatment(const struct expr_program *program) { return program->uses_treatment; }
-bool expr_uses_relation(const struct expr_program *program) { return program->uses_relation; }
-bool expr_is_constant(const struct expr_program *program) { return !program->reads_timeline; }
-int64_t expr_window_ms(const struct expr_program *program) { return program->window_ms; }
+enum value_type expr_type(const struct expr_program *program) {
+    return program->type;
+}
+bool expr_uses_treatment(const struct expr_program *program) {
+    return program->uses_treatment;
+}
+bool expr_uses_relation(const struct expr_program *program) {
+    return program->uses_relation;
+}
+bool expr_is_constant(const struct expr_program *program) {
+    return !program->reads_timeline;
+}
+int64_t expr_window_ms(const struct expr_program *program) {
+    return program->window_ms;
+}
 
 uint32_t expr_uses(const struct expr_program *program, struct expr_use *out, uint32_t max) {
     for (uint32_t i = 0; i < program->use_count && i < max; i++) out[i] = program->uses[i];

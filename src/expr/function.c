@@ -5,7 +5,9 @@
 #include "event/packed.h"
 #include "expr/eval.h"
 
-static struct value number_or_unknown(double number) { return isfinite(number) ? value_number(number) : value_unknown(); }
+static struct value number_or_unknown(double number) {
+    return isfinite(number) ? value_number(number) : value_unknown();
+}
 
 /* ---- comparing ---- */
 
@@ -30,8 +32,8 @@ bool function_same(struct value a, struct value b) {
     if (a.type == b.type) return value_equal(a, b);
     if (a.type == VALUE_NUMBER && b.type == VALUE_TEXT) return function_same(b, a);
     double number;
-    return a.type == VALUE_TEXT && b.type == VALUE_NUMBER && text_to_double(a.text, &number) == STATUS_OK &&
-           value_equal(value_number(number), b);
+    return a.type == VALUE_TEXT && b.type == VALUE_NUMBER &&
+           text_to_double(a.text, &number) == STATUS_OK && value_equal(value_number(number), b);
 }
 
 struct value function_in_list(struct value item, struct value list) {
@@ -70,9 +72,11 @@ static bool scaled(enum operator op, int64_t a, double by, int64_t *out) {
     return true;
 }
 
-static struct value same_types(struct evaluation *evaluation, enum operator op, struct value a, struct value b) {
+static struct value same_types(struct evaluation *evaluation, enum operator op, struct value a,
+                               struct value b) {
     if (a.type == VALUE_MONEY && a.currency != b.currency) return evaluation_limit(evaluation);
-    if (op == OP_DIVIDE) return b.minor == 0 ? value_unknown() : value_number((double)a.minor / (double)b.minor);
+    if (op == OP_DIVIDE)
+        return b.minor == 0 ? value_unknown() : value_number((double)a.minor / (double)b.minor);
     struct value result = a;
     if (a.type == VALUE_TIME) result = value_duration(0);
     return whole(op, a.minor, b.minor, &result.minor) ? result : value_unknown();
@@ -87,10 +91,13 @@ static struct value numbers(enum operator op, double a, double b) {
     }
 }
 
-struct value function_arithmetic(struct evaluation *evaluation, enum operator op, struct value a, struct value b) {
+struct value function_arithmetic(struct evaluation *evaluation, enum operator op, struct value a,
+                                 struct value b) {
     if (a.type == VALUE_UNKNOWN || b.type == VALUE_UNKNOWN) return value_unknown();
     if (a.type == VALUE_NUMBER && b.type == VALUE_NUMBER) return numbers(op, a.number, b.number);
-    if ((a.type == VALUE_TIME && a.time_ms == TIME_ALWAYS) || (b.type == VALUE_TIME && b.time_ms == TIME_ALWAYS)) return value_unknown();
+    if ((a.type == VALUE_TIME && a.time_ms == TIME_ALWAYS) ||
+        (b.type == VALUE_TIME && b.time_ms == TIME_ALWAYS))
+        return value_unknown();
     if (a.type == b.type) return same_types(evaluation, op, a, b);
     struct value result = b.type == VALUE_TIME || a.type == VALUE_NUMBER ? b : a;
     bool good;
@@ -117,7 +124,8 @@ static struct value lower(struct evaluation *evaluation, struct text text) {
     uint32_t i = 0;
     while (i < text.length && !(text.at[i] >= 'A' && text.at[i] <= 'Z')) i++;
     if (i == text.length) return value_text(text);
-    char *copy = evaluation->env->scratch ? arena_alloc(evaluation->env->scratch, text.length) : NULL;
+    char *copy =
+        evaluation->env->scratch ? arena_alloc(evaluation->env->scratch, text.length) : NULL;
     if (!copy) return evaluation_limit(evaluation);
     for (i = 0; i < text.length; i++) {
         char c = text.at[i];
@@ -129,7 +137,8 @@ static struct value lower(struct evaluation *evaluation, struct text text) {
 static double length_of(struct value value) {
     if (value.type == VALUE_LIST) return list_count(value);
     uint32_t characters = 0;
-    for (uint32_t i = 0; i < value.text.length; i++) characters += ((unsigned char)value.text.at[i] & 0xc0) != 0x80;
+    for (uint32_t i = 0; i < value.text.length; i++)
+        characters += ((unsigned char)value.text.at[i] & 0xc0) != 0x80;
     return characters;
 }
 
@@ -138,13 +147,15 @@ static struct value of_time(enum function function, int64_t time_ms) {
     if (time_ms <= TIME_ALWAYS || time_ms >= TIME_NEVER) return value_unknown();
     int64_t day = time_ms / TIME_DAY_MS - (time_ms % TIME_DAY_MS < 0);
     if (function == FUNCTION_WEEKDAY) return value_number((double)(((day + 3) % 7 + 7) % 7 + 1));
-    if (function == FUNCTION_HOUR) return value_number((double)((time_ms - day * TIME_DAY_MS) / TIME_HOUR_MS));
+    if (function == FUNCTION_HOUR)
+        return value_number((double)((time_ms - day * TIME_DAY_MS) / TIME_HOUR_MS));
     struct civil civil;
     time_to_civil(time_ms, &civil);
     return value_number(civil.month);
 }
 
-struct value function_call(struct evaluation *evaluation, enum function function, struct value value) {
+struct value function_call(struct evaluation *evaluation, enum function function,
+                           struct value value) {
     if (!value_is_known(value)) return value;
     switch (function) {
     case FUNCTION_ABS: return absolute(value);

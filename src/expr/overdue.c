@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How surprising a gap is. Gaps between a customer's events are taken as log-normal, with an unknown mean (flat prior) and a variance
- * whose prior is that of no rhythm at all: events at random moments (a Poisson process) have exponential gaps, whose logarithm has
- * variance pi²/6, counted as PRIOR_GAPS observations. The next gap's logarithm then follows Student's t with
- * nu = PRIOR_GAPS + n - 1, centre mean and scale² = (PRIOR_GAPS pi²/6 + sum of squares) / nu * (1 + 1/n)
- * (Gelman et al., Bayesian Data Analysis, 3rd edition, section 3.3). A clockwork customer earns a narrow t with every gap,
- * an erratic one keeps a wide one. */
+/* How surprising a gap is. Gaps between a customer's events are taken as log-normal, with an
+ * unknown mean (flat prior) and a variance whose prior is that of no rhythm at all: events at
+ * random moments (a Poisson process) have exponential gaps, whose logarithm has variance pi²/6,
+ * counted as PRIOR_GAPS observations. The next gap's logarithm then follows Student's t with nu =
+ * PRIOR_GAPS + n - 1, centre mean and scale² = (PRIOR_GAPS pi²/6 + sum of squares) / nu * (1 + 1/n)
+ * (Gelman et al., Bayesian Data Analysis, 3rd edition, section 3.3). A clockwork customer earns a
+ * narrow t with every gap, an erratic one keeps a wide one. */
 #include <math.h>
 
 #include "expr/eval.h"
 
-#define PRIOR_GAPS 2.0
+#define PRIOR_GAPS   2.0
 #define SURPRISE_MAX 300.0
 
-/* The continued fraction of the incomplete beta function by Lentz's method (Numerical Recipes, 3rd edition, section 6.4). */
+/* The continued fraction of the incomplete beta function by Lentz's method (Numerical Recipes, 3rd
+ * edition, section 6.4). */
 static double beta_fraction(double a, double b, double x) {
     const double tiny = 1e-300;
     double c = 1, d = 1 - (a + b) * x / (a + 1);
@@ -37,7 +39,8 @@ static double beta_fraction(double a, double b, double x) {
 /* ln I_x(a, b), for x <= (a + 1) / (a + b + 2). */
 static double log_beta_small(double a, double b, double x) {
     int sign;
-    double front = lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign) + a * log(x) + b * log1p(-x);
+    double front = lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign) + a * log(x) +
+                   b * log1p(-x);
     return front + log(beta_fraction(a, b, x) / a);
 }
 

@@ -4,18 +4,22 @@
 #include "base/time.h"
 
 const char *const function_names[FUNCTION_COUNT] = {
-    [FUNCTION_IF] = "if",       [FUNCTION_OTHERWISE] = "otherwise", [FUNCTION_LEAST] = "least",
-    [FUNCTION_GREATEST] = "greatest", [FUNCTION_ABS] = "abs",       [FUNCTION_ROUND] = "round",
-    [FUNCTION_FLOOR] = "floor", [FUNCTION_LOG] = "log",             [FUNCTION_LOG1P] = "log1p",
-    [FUNCTION_SQRT] = "sqrt",   [FUNCTION_LOWER] = "lower",         [FUNCTION_LENGTH] = "length",
-    [FUNCTION_DAYS] = "days",   [FUNCTION_HOUR] = "hour",           [FUNCTION_WEEKDAY] = "weekday",
-    [FUNCTION_MONTH] = "month",
+    [FUNCTION_IF] = "if",           [FUNCTION_OTHERWISE] = "otherwise",
+    [FUNCTION_LEAST] = "least",     [FUNCTION_GREATEST] = "greatest",
+    [FUNCTION_ABS] = "abs",         [FUNCTION_ROUND] = "round",
+    [FUNCTION_FLOOR] = "floor",     [FUNCTION_LOG] = "log",
+    [FUNCTION_LOG1P] = "log1p",     [FUNCTION_SQRT] = "sqrt",
+    [FUNCTION_LOWER] = "lower",     [FUNCTION_LENGTH] = "length",
+    [FUNCTION_DAYS] = "days",       [FUNCTION_HOUR] = "hour",
+    [FUNCTION_WEEKDAY] = "weekday", [FUNCTION_MONTH] = "month",
 };
 const char *const aggregate_names[AGGREGATE_KIND_COUNT] = {
-    [AGGREGATE_COUNT] = "count", [AGGREGATE_EXISTS] = "exists", [AGGREGATE_SUM] = "sum",
-    [AGGREGATE_MIN] = "min",     [AGGREGATE_MAX] = "max",       [AGGREGATE_AVG] = "avg",
-    [AGGREGATE_FIRST] = "first", [AGGREGATE_LAST] = "last",     [AGGREGATE_DISTINCT] = "distinct",
-    [AGGREGATE_SINCE] = "since", [AGGREGATE_LIST] = "list",     [AGGREGATE_SHARE] = "share",
+    [AGGREGATE_COUNT] = "count",       [AGGREGATE_EXISTS] = "exists",
+    [AGGREGATE_SUM] = "sum",           [AGGREGATE_MIN] = "min",
+    [AGGREGATE_MAX] = "max",           [AGGREGATE_AVG] = "avg",
+    [AGGREGATE_FIRST] = "first",       [AGGREGATE_LAST] = "last",
+    [AGGREGATE_DISTINCT] = "distinct", [AGGREGATE_SINCE] = "since",
+    [AGGREGATE_LIST] = "list",         [AGGREGATE_SHARE] = "share",
     [AGGREGATE_OVERDUE] = "overdue",
 };
 
@@ -28,7 +32,8 @@ struct parser {
 
 static enum status parse_expression(struct parser *parser, struct node **out);
 
-#define FAIL(parser, at, ...) expr_fail((parser)->lexer.error, (parser)->lexer.source, (at), STATUS_INVALID, __VA_ARGS__)
+#define FAIL(parser, at, ...)                                                                      \
+    expr_fail((parser)->lexer.error, (parser)->lexer.source, (at), STATUS_INVALID, __VA_ARGS__)
 
 static enum status advance(struct parser *parser) {
     parser->last_end = parser->token.end;
@@ -39,7 +44,9 @@ static bool is_word(const struct token *token, const char *word) {
     return token->kind == TOKEN_NAME && !token->quoted && text_equal(token->text, text_from(word));
 }
 
-static bool at_word(const struct parser *parser, const char *word) { return is_word(&parser->token, word); }
+static bool at_word(const struct parser *parser, const char *word) {
+    return is_word(&parser->token, word);
+}
 
 /* The token behind the next one. An error in it will be found when it is read. */
 static struct token peek(const struct parser *parser) {
@@ -59,7 +66,8 @@ static struct text shown(const struct parser *parser) {
 
 static enum status expect(struct parser *parser, enum token_kind kind, const char *wanted) {
     if (parser->token.kind != kind) {
-        return FAIL(parser, parser->token.start, "expected %s, found %.*s", wanted, TEXT_ARG(shown(parser)));
+        return FAIL(parser, parser->token.start, "expected %s, found %.*s", wanted,
+                    TEXT_ARG(shown(parser)));
     }
     return advance(parser);
 }
@@ -69,7 +77,8 @@ static enum status too_deep(struct parser *parser, uint32_t at) {
                      "nested more than %d deep: make parts of it traits", EXPR_DEPTH_MAX);
 }
 
-static enum status node_make(struct parser *parser, enum node_kind kind, uint32_t start, struct node **out) {
+static enum status node_make(struct parser *parser, enum node_kind kind, uint32_t start,
+                             struct node **out) {
     struct node *node = arena_calloc(parser->lexer.arena, 1, sizeof(*node));
     if (!node) return STATUS_NO_MEMORY;
     node->kind = (uint8_t)kind;
@@ -80,7 +89,8 @@ static enum status node_make(struct parser *parser, enum node_kind kind, uint32_
 }
 
 /* Appends a child; **tail is where the next one goes. */
-static enum status node_add(struct parser *parser, struct node *node, struct node ***tail, struct node *child) {
+static enum status node_add(struct parser *parser, struct node *node, struct node ***tail,
+                            struct node *child) {
     if (node->depth <= child->depth) node->depth = (uint16_t)(child->depth + 1);
     if (node->depth > EXPR_DEPTH_MAX) return too_deep(parser, node->place);
     **tail = child;
@@ -90,8 +100,8 @@ static enum status node_add(struct parser *parser, struct node *node, struct nod
 }
 
 /* A node with up to two children. */
-static enum status node_join(struct parser *parser, enum node_kind kind, int op, uint32_t place, struct node *left,
-                             struct node *right, struct node **out) {
+static enum status node_join(struct parser *parser, enum node_kind kind, int op, uint32_t place,
+                             struct node *left, struct node *right, struct node **out) {
     struct node *node;
     enum status status = node_make(parser, kind, left->start, &node);
     if (status != STATUS_OK) return status;
@@ -108,8 +118,12 @@ static enum status node_join(struct parser *parser, enum node_kind kind, int op,
 static const struct {
     const char *stranger, *advice;
 } strangers[] = {
-    {"true", "write yes"}, {"false", "write no"}, {"null", "to ask whether something is there write 'is known' or 'is unknown'"},
-    {"AND", "write 'and' in small letters"}, {"OR", "write 'or' in small letters"}, {"NOT", "write 'not' in small letters"},
+    {"true", "write yes"},
+    {"false", "write no"},
+    {"null", "to ask whether something is there write 'is known' or 'is unknown'"},
+    {"AND", "write 'and' in small letters"},
+    {"OR", "write 'or' in small letters"},
+    {"NOT", "write 'not' in small letters"},
     {"unknown", "to ask whether something is missing write '… is unknown'"},
 };
 
@@ -124,11 +138,13 @@ static const char *advice_for(const struct token *token) {
 
 static enum status parse_event_name(struct parser *parser, struct event_name *out) {
     if (parser->token.kind == TOKEN_NAME) {
-        return FAIL(parser, parser->token.start, "events stand in quotes: write \"%.*s\"", TEXT_ARG(parser->token.text));
+        return FAIL(parser, parser->token.start, "events stand in quotes: write \"%.*s\"",
+                    TEXT_ARG(parser->token.text));
     }
     if (parser->token.kind != TOKEN_LITERAL || parser->token.value.type != VALUE_TEXT) {
         return FAIL(parser, parser->token.start,
-                    "expected an event's name in quotes, a list of them, 'any event' or 'visits', found %.*s",
+                    "expected an event's name in quotes, a list of them, 'any event' or 'visits', "
+                    "found %.*s",
                     TEXT_ARG(shown(parser)));
     }
     *out = (struct event_name){parser->token.value.text, parser->token.start, 0};
@@ -141,8 +157,8 @@ static enum status parse_event_list(struct parser *parser, struct selector *sele
     do {
         if (status != STATUS_OK) return status;
         if (selector->event_count == EXPR_EVENTS_MAX) {
-            return expr_fail(parser->lexer.error, parser->lexer.source, parser->token.start, STATUS_LIMIT,
-                             "more than %d events in one list", EXPR_EVENTS_MAX);
+            return expr_fail(parser->lexer.error, parser->lexer.source, parser->token.start,
+                             STATUS_LIMIT, "more than %d events in one list", EXPR_EVENTS_MAX);
         }
         status = parse_event_name(parser, &names[selector->event_count]);
         if (status != STATUS_OK) return status;
@@ -204,7 +220,8 @@ static enum status parse_selector(struct parser *parser, struct selector *select
 static enum status parse_duration(struct parser *parser, int64_t *duration_ms) {
     const struct token *token = &parser->token;
     if (token->kind != TOKEN_LITERAL || token->value.type != VALUE_DURATION) {
-        return FAIL(parser, token->start, "expected a duration such as 30d, found %.*s", TEXT_ARG(shown(parser)));
+        return FAIL(parser, token->start, "expected a duration such as 30d, found %.*s",
+                    TEXT_ARG(shown(parser)));
     }
     *duration_ms = token->value.duration_ms;
     return advance(parser);
@@ -213,14 +230,16 @@ static enum status parse_duration(struct parser *parser, int64_t *duration_ms) {
 static enum status parse_visits(struct parser *parser, struct selector *selector) {
     double number = parser->token.value.number;
     if (!(number >= 1 && number <= EXPR_VISITS_MAX && number <= (double)(uint32_t)number)) {
-        return FAIL(parser, parser->token.start, "expected a whole number of visits from 1 to %d", EXPR_VISITS_MAX);
+        return FAIL(parser, parser->token.start, "expected a whole number of visits from 1 to %d",
+                    EXPR_VISITS_MAX);
     }
     selector->window = WINDOW_VISITS;
     selector->visits = (uint32_t)number;
     enum status status = advance(parser);
     if (status != STATUS_OK) return status;
     if (!at_word(parser, "visits") && !at_word(parser, "visit")) {
-        return FAIL(parser, parser->token.start, "expected 'visits' as in 'in last 2 visits'; of time write 'in 30d'");
+        return FAIL(parser, parser->token.start,
+                    "expected 'visits' as in 'in last 2 visits'; of time write 'in 30d'");
     }
     return advance(parser);
 }
@@ -230,11 +249,13 @@ static enum status parse_ending(struct parser *parser, struct selector *selector
     enum status status = advance(parser);
     if (status == STATUS_OK) status = parse_duration(parser, &selector->ending_ms);
     if (status != STATUS_OK) return status;
-    if (!at_word(parser, "ago")) return FAIL(parser, parser->token.start, "expected 'ago' as in 'in 90d ending 90d ago'");
+    if (!at_word(parser, "ago"))
+        return FAIL(parser, parser->token.start, "expected 'ago' as in 'in 90d ending 90d ago'");
     return advance(parser);
 }
 
-/* `in 90d`, `in last 2 visits`, `in 90d ending 90d ago`; an `in` before anything else is membership. */
+/* `in 90d`, `in last 2 visits`, `in 90d ending 90d ago`; an `in` before anything else is
+ * membership. */
 static enum status parse_window(struct parser *parser, struct selector *selector) {
     if (!at_word(parser, "in")) return STATUS_OK;
     struct token next = peek(parser);
@@ -257,13 +278,16 @@ static enum status parse_window(struct parser *parser, struct selector *selector
     if (status == STATUS_OK) status = advance(parser);
     if (status != STATUS_OK) return status;
     if (parser->token.value.type == VALUE_DURATION) {
-        return FAIL(parser, parser->token.start, "write 'in %.*s': a window always ends now", TEXT_ARG(shown(parser)));
+        return FAIL(parser, parser->token.start, "write 'in %.*s': a window always ends now",
+                    TEXT_ARG(shown(parser)));
     }
-    return parser->token.value.type == VALUE_NUMBER ? parse_visits(parser, selector)
-                                                    : FAIL(parser, parser->token.start, "expected a number of visits");
+    return parser->token.value.type == VALUE_NUMBER
+               ? parse_visits(parser, selector)
+               : FAIL(parser, parser->token.start, "expected a number of visits");
 }
 
-static enum status parse_aggregate(struct parser *parser, enum aggregate_kind kind, uint32_t start, struct node **out) {
+static enum status parse_aggregate(struct parser *parser, enum aggregate_kind kind, uint32_t start,
+                                   struct node **out) {
     enum status status = node_make(parser, NODE_AGGREGATE, start, out);
     if (status != STATUS_OK) return status;
     struct node *node = *out;
@@ -283,7 +307,8 @@ static enum status parse_aggregate(struct parser *parser, enum aggregate_kind ki
 /* ---- what stands alone ---- */
 
 /* Children up to the closing token, which is read. */
-static enum status parse_children(struct parser *parser, struct node *node, enum token_kind close, const char *wanted) {
+static enum status parse_children(struct parser *parser, struct node *node, enum token_kind close,
+                                  const char *wanted) {
     struct node **tail = &node->first;
     while (parser->token.kind != close) {
         struct node *child;
@@ -306,15 +331,18 @@ static enum status unknown_function(struct parser *parser, struct text name, uin
     for (int i = 0; i < AGGREGATE_KIND_COUNT; i++) all[count++] = text_from(aggregate_names[i]);
     struct text near = text_nearest(name, all, count);
     if (near.length) {
-        return FAIL(parser, start, "there is no function %.*s: did you mean %.*s?", TEXT_ARG(name), TEXT_ARG(near));
+        return FAIL(parser, start, "there is no function %.*s: did you mean %.*s?", TEXT_ARG(name),
+                    TEXT_ARG(near));
     }
     return FAIL(parser, start, "there is no function %.*s", TEXT_ARG(name));
 }
 
 /* name( … ) with the parser behind '('. */
-static enum status parse_call(struct parser *parser, struct text name, uint32_t start, struct node **out) {
+static enum status parse_call(struct parser *parser, struct text name, uint32_t start,
+                              struct node **out) {
     for (int i = 0; i < AGGREGATE_KIND_COUNT; i++) {
-        if (text_equal(name, text_from(aggregate_names[i]))) return parse_aggregate(parser, (enum aggregate_kind)i, start, out);
+        if (text_equal(name, text_from(aggregate_names[i])))
+            return parse_aggregate(parser, (enum aggregate_kind)i, start, out);
     }
     for (int i = 0; i < FUNCTION_COUNT; i++) {
         if (!text_equal(name, text_from(function_names[i]))) continue;
@@ -327,7 +355,8 @@ static enum status parse_call(struct parser *parser, struct text name, uint32_t 
 }
 
 /* any friend ( … ), count friend ( … ), with the parser at the relation's name. */
-static enum status parse_related(struct parser *parser, enum related_kind kind, uint32_t start, struct node **out) {
+static enum status parse_related(struct parser *parser, enum related_kind kind, uint32_t start,
+                                 struct node **out) {
     enum status status = node_make(parser, NODE_RELATED, start, out);
     if (status != STATUS_OK) return status;
     struct node *node = *out;
@@ -340,7 +369,8 @@ static enum status parse_related(struct parser *parser, enum related_kind kind, 
     return parse_children(parser, node, TOKEN_CLOSE, "')'");
 }
 
-static enum status parse_literal(struct parser *parser, struct value value, uint32_t start, struct node **out) {
+static enum status parse_literal(struct parser *parser, struct value value, uint32_t start,
+                                 struct node **out) {
     enum status status = node_make(parser, NODE_LITERAL, start, out);
     if (status != STATUS_OK) return status;
     (*out)->literal = value;
@@ -352,7 +382,8 @@ static enum status parse_literal(struct parser *parser, struct value value, uint
 static enum status parse_time_literal(struct parser *parser, uint32_t start, struct node **out) {
     struct value value = value_time(0);
     if (time_parse(parser->token.value.text, NULL, &value.time_ms) != STATUS_OK) {
-        return FAIL(parser, parser->token.start, "this is no time: write time \"2017-10-01\" or time \"2017-10-01 14:30:00\"");
+        return FAIL(parser, parser->token.start,
+                    "this is no time: write time \"2017-10-01\" or time \"2017-10-01 14:30:00\"");
     }
     return parse_literal(parser, value, start, out);
 }
@@ -375,7 +406,8 @@ static enum status parse_name(struct parser *parser, struct token token, struct 
 }
 
 static bool is_reserved(const struct token *token) {
-    static const char *const words[] = {"and", "or", "in", "contains", "starts", "ends", "matches", "is", "where", "known", "visits", "any"};
+    static const char *const words[] = {"and",     "or", "in",    "contains", "starts", "ends",
+                                        "matches", "is", "where", "known",    "visits", "any"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (is_word(token, words[i])) return true;
     }
@@ -385,12 +417,17 @@ static bool is_reserved(const struct token *token) {
 static enum status parse_word(struct parser *parser, struct node **out) {
     struct token token = parser->token, next = peek(parser);
     bool is_any = is_word(&token, "any"), is_count = is_word(&token, "count");
-    if (is_any && is_word(&next, "event")) return FAIL(parser, token.start, "'any event' stands in an aggregate: write exists(any event) or count(any event)");
+    if (is_any && is_word(&next, "event"))
+        return FAIL(
+            parser, token.start,
+            "'any event' stands in an aggregate: write exists(any event) or count(any event)");
     if (is_word(&token, "yes") || is_word(&token, "no")) {
         return parse_literal(parser, value_yes_no(is_word(&token, "yes")), token.start, out);
     }
     if (is_reserved(&token) && !(is_any && next.kind == TOKEN_NAME)) {
-        return FAIL(parser, token.start, "'%.*s' can't stand here: a property or trait of this name stands in backquotes, `%.*s`",
+        return FAIL(parser, token.start,
+                    "'%.*s' can't stand here: a property or trait of this name stands in "
+                    "backquotes, `%.*s`",
                     TEXT_ARG(token.text), TEXT_ARG(token.text));
     }
     enum status status = advance(parser);
@@ -404,7 +441,8 @@ static enum status parse_word(struct parser *parser, struct node **out) {
     if ((is_any || (is_count && peek(parser).kind == TOKEN_OPEN)) && name_follows) {
         return parse_related(parser, is_any ? RELATED_ANY : RELATED_COUNT, token.start, out);
     }
-    if (is_word(&token, "time") && parser->token.kind == TOKEN_LITERAL && parser->token.value.type == VALUE_TEXT) {
+    if (is_word(&token, "time") && parser->token.kind == TOKEN_LITERAL &&
+        parser->token.value.type == VALUE_TEXT) {
         return parse_time_literal(parser, token.start, out);
     }
     if (!token.quoted && parser->token.kind == TOKEN_OPEN) {
@@ -427,7 +465,8 @@ static enum status parse_primary(struct parser *parser, struct node **out) {
     case TOKEN_OPEN_LIST:
         status = advance(parser);
         if (status == STATUS_OK) status = node_make(parser, NODE_LIST, start, out);
-        return status == STATUS_OK ? parse_children(parser, *out, TOKEN_CLOSE_LIST, "',' or ']'") : status;
+        return status == STATUS_OK ? parse_children(parser, *out, TOKEN_CLOSE_LIST, "',' or ']'")
+                                   : status;
     default: return FAIL(parser, start, "expected a value, found %.*s", TEXT_ARG(shown(parser)));
     }
 }
@@ -456,7 +495,8 @@ static enum status parse_unary(struct parser *parser, struct node **out) {
     if (status == STATUS_OK) status = parse_unary(parser, &operand);
     if (status != STATUS_OK) return status;
     parser->depth--;
-    enum value_type type = operand->kind == NODE_LITERAL ? (enum value_type)operand->literal.type : VALUE_UNKNOWN;
+    enum value_type type =
+        operand->kind == NODE_LITERAL ? (enum value_type)operand->literal.type : VALUE_UNKNOWN;
     if (type == VALUE_NUMBER || type == VALUE_MONEY || type == VALUE_DURATION) {
         *out = operand;
         return negate_literal(parser, operand, start);
@@ -468,26 +508,30 @@ static enum status parse_unary(struct parser *parser, struct node **out) {
 
 static enum status parse_product(struct parser *parser, struct node **out) {
     enum status status = parse_unary(parser, out);
-    while (status == STATUS_OK && (parser->token.kind == TOKEN_TIMES || parser->token.kind == TOKEN_DIVIDE)) {
+    while (status == STATUS_OK &&
+           (parser->token.kind == TOKEN_TIMES || parser->token.kind == TOKEN_DIVIDE)) {
         int op = parser->token.kind == TOKEN_TIMES ? OP_MULTIPLY : OP_DIVIDE;
         uint32_t place = parser->token.start;
         struct node *right, *left = *out;
         status = advance(parser);
         if (status == STATUS_OK) status = parse_unary(parser, &right);
-        if (status == STATUS_OK) status = node_join(parser, NODE_ARITHMETIC, op, place, left, right, out);
+        if (status == STATUS_OK)
+            status = node_join(parser, NODE_ARITHMETIC, op, place, left, right, out);
     }
     return status;
 }
 
 static enum status parse_sum(struct parser *parser, struct node **out) {
     enum status status = parse_product(parser, out);
-    while (status == STATUS_OK && (parser->token.kind == TOKEN_PLUS || parser->token.kind == TOKEN_MINUS)) {
+    while (status == STATUS_OK &&
+           (parser->token.kind == TOKEN_PLUS || parser->token.kind == TOKEN_MINUS)) {
         int op = parser->token.kind == TOKEN_PLUS ? OP_ADD : OP_SUBTRACT;
         uint32_t place = parser->token.start;
         struct node *right, *left = *out;
         status = advance(parser);
         if (status == STATUS_OK) status = parse_product(parser, &right);
-        if (status == STATUS_OK) status = node_join(parser, NODE_ARITHMETIC, op, place, left, right, out);
+        if (status == STATUS_OK)
+            status = node_join(parser, NODE_ARITHMETIC, op, place, left, right, out);
     }
     return status;
 }
@@ -495,7 +539,8 @@ static enum status parse_sum(struct parser *parser, struct node **out) {
 /* Reads `is known`, `is unknown`. */
 static enum status parse_is(struct parser *parser, uint32_t place, struct node **out) {
     if (!at_word(parser, "known") && !at_word(parser, "unknown")) {
-        return FAIL(parser, parser->token.start, "expected 'known' or 'unknown' behind 'is'; to compare write ==");
+        return FAIL(parser, parser->token.start,
+                    "expected 'known' or 'unknown' behind 'is'; to compare write ==");
     }
     int op = at_word(parser, "known") ? OP_KNOWN : OP_UNKNOWN;
     struct node *left = *out;
@@ -546,10 +591,12 @@ static enum status parse_comparison(struct parser *parser, struct node **out) {
     } else {
         struct node *right, *left = *out;
         status = parse_sum(parser, &right);
-        if (status == STATUS_OK) status = node_join(parser, kind_of_comparison(op), op, place, left, right, out);
+        if (status == STATUS_OK)
+            status = node_join(parser, kind_of_comparison(op), op, place, left, right, out);
     }
     if (status == STATUS_OK && comparison_at(parser, &words) >= 0) {
-        return FAIL(parser, parser->token.start, "comparisons can't follow one another: write a < b and b < c");
+        return FAIL(parser, parser->token.start,
+                    "comparisons can't follow one another: write a < b and b < c");
     }
     return status;
 }
@@ -570,7 +617,8 @@ static enum status parse_not(struct parser *parser, struct node **out) {
 
 /* a and b and c is one node: long lists of conditions stay flat. */
 static enum status parse_chain(struct parser *parser, const char *word, enum node_kind kind,
-                               enum status (*operand)(struct parser *, struct node **), struct node **out) {
+                               enum status (*operand)(struct parser *, struct node **),
+                               struct node **out) {
     enum status status = operand(parser, out);
     if (status != STATUS_OK || !at_word(parser, word)) return status;
     struct node *chain, *child = *out;
@@ -599,12 +647,16 @@ static enum status parse_expression(struct parser *parser, struct node **out) {
     return status;
 }
 
-enum status expr_parse(struct arena *arena, struct text source, struct node **out, struct expr_error *error) {
+enum status expr_parse(struct arena *arena, struct text source, struct node **out,
+                       struct expr_error *error) {
     struct parser parser = {.lexer = {.source = source, .arena = arena, .error = error}};
     enum status status = advance(&parser);
-    if (status == STATUS_OK && parser.token.kind == TOKEN_END) return FAIL(&parser, 0, "the expression is empty");
+    if (status == STATUS_OK && parser.token.kind == TOKEN_END)
+        return FAIL(&parser, 0, "the expression is empty");
     if (status == STATUS_OK) status = parse_expression(&parser, out);
     if (status != STATUS_OK || parser.token.kind == TOKEN_END) return status;
-    if (advice_for(&parser.token)) return FAIL(&parser, parser.token.start, "%s", advice_for(&parser.token));
-    return FAIL(&parser, parser.token.start, "expected an operator or the end, found %.*s", TEXT_ARG(shown(&parser)));
+    if (advice_for(&parser.token))
+        return FAIL(&parser, parser.token.start, "%s", advice_for(&parser.token));
+    return FAIL(&parser, parser.token.start, "expected an operator or the end, found %.*s",
+                TEXT_ARG(shown(&parser)));
 }

@@ -64,14 +64,15 @@ struct row_filter {
 };
 
 /* A condition on one column and a literal, or none: the common `where`, without bytecode. */
-enum simple_kind { SIMPLE_NONE, SIMPLE_CODE, SIMPLE_TEXT, SIMPLE_NUMBER, SIMPLE_INTEGER, SIMPLE_YES_NO };
+enum simple_kind { SIMPLE_NONE, SIMPLE_CODE, SIMPLE_TEXT, SIMPLE_NUMBER, SIMPLE_INTEGER, SIMPLE_YES_NO, SIMPLE_MONEY };
 struct simple_where {
     enum simple_kind kind;
     uint8_t op;              /* enum operator */
     uint32_t column;
     struct text text;
     double number;
-    int64_t integer;         /* time, duration; yes/no: the wanted cell */
+    int64_t integer;         /* time, duration, minor units; yes/no: the wanted cell */
+    uint16_t currency;
 };
 
 struct aggregate {
@@ -80,6 +81,7 @@ struct aggregate {
     bool has_column;
     bool iterates;           /* the column is a list whose items are walked */
     bool has_field;
+    bool may_be_fast;        /* one event type, no items, no bytecode */
     uint32_t column;
     uint32_t field;          /* SYMBOL_PROPERTY of an item's field */
     enum value_type column_type;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* docs/language.md is the table of examples: everything in it must compile, and where it says "→ value" give that value.
+/* docs/language.md is the table of examples: everything in it must compile, and where it says "→
+ * value" give that value.
  *
  *   ```attune          expression  → value
  *   ```attune-error    expression  → column: part of the message
@@ -17,7 +18,7 @@
 #include "world.h"
 
 #define EVENTS_MAX 64
-#define ARROW "→"
+#define ARROW      "→"
 
 struct reading {
     struct world world;
@@ -90,13 +91,18 @@ static void read_event(struct reading *reading, struct text row) {
     int table = reading->table;
     struct world_event *event = &reading->events[table][reading->count[table]++];
     (void)cut(&row, "|");
-    struct text time = text_trim(cut(&row, "|")), name = text_trim(cut(&row, "|")), channel = text_trim(cut(&row, "|"));
+    struct text time = text_trim(cut(&row, "|")), name = text_trim(cut(&row, "|")),
+                channel = text_trim(cut(&row, "|"));
     struct lexer lexer = {.source = text_trim(cut(&row, "|")), .arena = &reading->world.arena};
     *event = (struct world_event){.time_ms = TIME_ALWAYS, .known_ms = TIME_ALWAYS};
-    if (!text_equal(time, TEXT("always"))) assert_int_equal(time_parse(time, NULL, &event->time_ms), STATUS_OK);
-    assert_int_equal(symbol_add(reading->world.symbols, SYMBOL_EVENT, name, &event->type), STATUS_OK);
+    if (!text_equal(time, TEXT("always")))
+        assert_int_equal(time_parse(time, NULL, &event->time_ms), STATUS_OK);
+    assert_int_equal(symbol_add(reading->world.symbols, SYMBOL_EVENT, name, &event->type),
+                     STATUS_OK);
     uint32_t symbol = 0;
-    if (channel.length) assert_int_equal(symbol_add(reading->world.symbols, SYMBOL_CHANNEL, channel, &symbol), STATUS_OK);
+    if (channel.length)
+        assert_int_equal(symbol_add(reading->world.symbols, SYMBOL_CHANNEL, channel, &symbol),
+                         STATUS_OK);
     event->channel = (uint8_t)symbol;
     enum token_kind kind, second;
     do {
@@ -104,7 +110,8 @@ static void read_event(struct reading *reading, struct text row) {
         struct text word = next(&lexer).text;
         snprintf(property, sizeof property, "%.*s", TEXT_ARG(word));
         kind = peek_kind(&lexer, &second);
-        world_set(&reading->world, event, property, kind == TOKEN_OPEN_LIST ? read_list(reading, &lexer) : read_scalar(&lexer));
+        world_set(&reading->world, event, property,
+                  kind == TOKEN_OPEN_LIST ? read_list(reading, &lexer) : read_scalar(&lexer));
         kind = next(&lexer).kind;
     } while (kind == TOKEN_COMMA);
     assert_int_equal(kind, TOKEN_END);
@@ -117,21 +124,25 @@ static bool agrees(const char *got, struct text wanted) {
     return text_starts_with(text_from(got), wanted);
 }
 
-static void complain(struct reading *reading, const char *source, const char *got, struct text wanted) {
-    fprintf(stderr, "docs/language.md:%u: %s\n    gives %s, not %.*s\n", reading->line, source, got, TEXT_ARG(wanted));
+static void complain(struct reading *reading, const char *source, const char *got,
+                     struct text wanted) {
+    fprintf(stderr, "docs/language.md:%u: %s\n    gives %s, not %.*s\n", reading->line, source, got,
+            TEXT_ARG(wanted));
     reading->failed++;
 }
 
 /* Timelines are built anew for every example, since each may use new columns. */
 static void build(struct reading *reading) {
     for (int i = 0; i < 2; i++) {
-        world_timeline(&reading->world, reading->events[i], reading->count[i], false, &reading->timeline[i]);
+        world_timeline(&reading->world, reading->events[i], reading->count[i], false,
+                       &reading->timeline[i]);
     }
     reading->world.friends[0] = &reading->timeline[1];
     reading->world.friend_count = 1;
 }
 
-static struct value evaluate(struct reading *reading, const struct expr_program *program, struct text row_event) {
+static struct value evaluate(struct reading *reading, const struct expr_program *program,
+                             struct text row_event) {
     struct expr_env env;
     build(reading);
     world_env(&reading->world, &reading->timeline[0], reading->t_ms, &env);
@@ -148,8 +159,10 @@ static void check_example(struct reading *reading, struct text line, struct text
     struct expr_error error = {0};
     const char *copy = arena_text(&world->arena, source).at;
     uint32_t type = symbol_find(world->symbols, SYMBOL_EVENT, row_event);
-    enum status status = row_event.length ? expr_compile_row(&world->arena, &world->schema, type, source, &program, &error)
-                                          : expr_compile(&world->arena, &world->schema, source, &program, &error);
+    enum status status =
+        row_event.length
+            ? expr_compile_row(&world->arena, &world->schema, type, source, &program, &error)
+            : expr_compile(&world->arena, &world->schema, source, &program, &error);
     reading->checked++;
     if (status != STATUS_OK) {
         complain(reading, copy, error.error.text, wanted);
@@ -166,7 +179,8 @@ static void check_example(struct reading *reading, struct text line, struct text
 }
 
 static void check_error(struct reading *reading, struct text line) {
-    struct text source = text_trim(cut(&line, ARROW)), column = text_trim(cut(&line, ":")), wanted = text_trim(line);
+    struct text source = text_trim(cut(&line, ARROW)), column = text_trim(cut(&line, ":")),
+                wanted = text_trim(line);
     struct expr_error error = {0};
     const char *copy = arena_text(&reading->world.arena, source).at;
     reading->checked++;
@@ -180,7 +194,8 @@ static void check_error(struct reading *reading, struct text line) {
     snprintf(place, sizeof place, "column %u", error.column);
     if (getenv("EXPLAIN")) printf("%s\n    %u: %s\n", copy, error.column, error.error.text);
     if (error.column != wanted_column) complain(reading, copy, place, column);
-    if (!text_contains(text_from(error.error.text), wanted)) complain(reading, copy, error.error.text, wanted);
+    if (!text_contains(text_from(error.error.text), wanted))
+        complain(reading, copy, error.error.text, wanted);
 }
 
 static void read_line(struct reading *reading, struct text line, struct text fence) {
@@ -192,7 +207,8 @@ static void read_line(struct reading *reading, struct text line, struct text fen
         check_error(reading, line);
     } else if (fence.length == 0 && text_starts_with(line, TEXT("|---|---|---|---|"))) {
         reading->table++;
-    } else if (fence.length == 0 && (text_starts_with(line, TEXT("| 201")) || text_starts_with(line, TEXT("| always |")))) {
+    } else if (fence.length == 0 && (text_starts_with(line, TEXT("| 201")) ||
+                                     text_starts_with(line, TEXT("| always |")))) {
         read_event(reading, line);
     }
 }
@@ -228,7 +244,8 @@ static void read_page(struct reading *reading, struct text page, bool examples) 
 static void test_language_page(void **state) {
     (void)state;
     static char page[1 << 17];
-    FILE *file = fopen(getenv("LANGUAGE_PAGE") ? getenv("LANGUAGE_PAGE") : SOURCE_ROOT "/docs/language.md", "rb");
+    FILE *file = fopen(
+        getenv("LANGUAGE_PAGE") ? getenv("LANGUAGE_PAGE") : SOURCE_ROOT "/docs/language.md", "rb");
     assert_non_null(file);
     size_t length = fread(page, 1, sizeof page, file);
     fclose(file);

@@ -73,6 +73,8 @@ void cli_table_cell(struct cli_table *table, const char *format, ...) PRINTF_LIK
 void cli_table_print(struct cli_table *table); /* prints and releases */
 
 void cli_print_json(struct json_writer *writer, struct buffer *out);
+struct answering;
+void print_answer(const struct answering *answering, void (*answer)(const struct answering *, struct json_writer *));
 /* 1234567 → "1,234,567"; into one of a few static buffers, for printing only. */
 const char *cli_count(uint64_t count);
 const char *cli_bytes(uint64_t bytes);  /* "12.3 MB" */

@@ -3,40 +3,10 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "engine/answer.h"
 #include "profile/walk.h"
 
 #define EVENTS_SHOWN 40
-
-/* ---- a timeline as known at t, with what reads it ---- */
-
-struct view {
-    struct engine *engine;
-    struct timeline_reader *reader;
-    struct profiler *profiler;
-    struct timeline timeline;
-    struct customer_id customer;
-    int64_t t_ms;
-};
-
-static void close_view(struct view *view) {
-    profiler_destroy(view->profiler);
-    if (view->reader != NULL) view->reader->source->ops->reader_close(view->reader);
-}
-
-static enum status open_view(struct view *view, struct engine *engine, const char *name, int64_t t_ms, uint32_t needs,
-                             struct error *error) {
-    struct timeline_source *source = engine_world(engine)->source;
-    *view = (struct view){.engine = engine, .t_ms = t_ms};
-    enum status status = engine_find_customer(engine, text_from(name), (struct as_of){t_ms, POSITION_NOW}, &view->customer, error);
-    if (status == STATUS_OK) status = profiler_create(&view->profiler, engine_world(engine));
-    if (status == STATUS_OK) status = source->ops->reader_open(source, &view->reader, error);
-    if (status != STATUS_OK) return status;
-    struct timeline_request request = profiler_request(view->profiler, (struct as_of){t_ms, source->ops->position(view->reader)}, false);
-    request.needs |= needs;
-    status = source->ops->read(view->reader, view->customer, &request, &view->timeline, error);
-    if (status == STATUS_NOT_FOUND) return error_set(error, status, "%s has no events by then", name);
-    return status;
-}
 
 /* ---- customer ---- */
 
@@ -70,16 +40,16 @@ static void print_link(void *context, const struct identity_link *link) {
     buffer_release(&words);
 }
 
-static void print_who(struct view *view) {
-    printf("Customer C%u as known at %s\n\nIdentifiers\n", view->customer.value, cli_day(view->t_ms));
+static void print_who(struct answering *view) {
+    printf("Customer C%u as known at %s\n\nIdentifiers\n", view->timeline.customer.value, cli_day(view->t_ms));
     struct identity_visitor identifiers = {.identifier = print_identifier, .context = view->engine};
     struct identity_visitor personas = {.persona = print_persona, .context = view->engine};
     struct identity_visitor links = {.link = print_link, .context = view->engine};
-    if (identity_describe(engine_identity(view->engine), view->customer, &identifiers) != STATUS_OK) return;
+    if (identity_describe(engine_identity(view->engine), view->timeline.customer, &identifiers) != STATUS_OK) return;
     printf("Personas\n");
-    if (identity_describe(engine_identity(view->engine), view->customer, &personas) != STATUS_OK) return;
+    if (identity_describe(engine_identity(view->engine), view->timeline.customer, &personas) != STATUS_OK) return;
     printf("Links\n");
-    if (identity_describe(engine_identity(view->engine), view->customer, &links) != STATUS_OK) return;
+    if (identity_describe(engine_identity(view->engine), view->timeline.customer, &links) != STATUS_OK) return;
 }
 
 static void print_value(struct value value) {
@@ -90,7 +60,7 @@ static void print_value(struct value value) {
     buffer_release(&text);
 }
 
-static void print_traits(struct view *view) {
+static void print_traits(struct answering *view) {
     const struct playbook *playbook = engine_playbook(view->engine);
     const struct value *values = profile_at(view->profiler, &view->timeline, view->t_ms);
     printf("Traits\n");
@@ -112,7 +82,7 @@ static void print_traits(struct view *view) {
     }
 }
 
-static void print_event(const struct view *view, uint32_t row) {
+static void print_event(const struct answering *view, uint32_t row) {
     const struct timeline *timeline = &view->timeline;
     const struct symbols *symbols = engine_symbols(view->engine);
     struct packed_reader reader;
@@ -132,104 +102,32 @@ static void print_event(const struct view *view, uint32_t row) {
     putchar('\n');
 }
 
-static void print_timeline(const struct view *view) {
+static void print_timeline(const struct answering *view) {
     uint32_t count = view->timeline.count;
     uint32_t first = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0;
     printf("Timeline: %u events%s\n", count, first > 0 ? ", the newest shown" : "");
     for (uint32_t row = first; row < count; row++) print_event(view, row);
 }
 
-static void write_value(struct json_writer *writer, struct value value) {
-    struct buffer text;
-    switch (value.type) {
-    case VALUE_UNKNOWN: json_write_null(writer); return;
-    case VALUE_NUMBER: json_write_number(writer, value.number); return;
-    case VALUE_YES_NO: json_write_yes_no(writer, value.yes); return;
-    case VALUE_TEXT: json_write_text(writer, value.text); return;
-    case VALUE_TIME: json_write_time(writer, value.time_ms); return;
-    default: break;
-    }
-    buffer_init(&text);
-    if (value_print(value, &text) == STATUS_OK) json_write_text(writer, buffer_text(&text));
-    else json_write_null(writer);
-    buffer_release(&text);
-}
-
-static void write_event(struct json_writer *writer, const struct view *view, uint32_t row) {
-    const struct timeline *timeline = &view->timeline;
-    const struct symbols *symbols = engine_symbols(view->engine);
-    struct packed_reader reader;
-    struct text packed;
-    uint32_t property;
-    struct value value;
-    json_write_object_begin(writer);
-    json_write_key(writer, "time");
-    json_write_time(writer, timeline->time_ms[row]);
-    json_write_key(writer, "event");
-    json_write_text(writer, symbol_text(symbols, SYMBOL_EVENT, timeline->type[row]));
-    json_write_key(writer, "channel");
-    json_write_text(writer, symbol_text(symbols, SYMBOL_CHANNEL, timeline->channel[row]));
-    json_write_key(writer, "properties");
-    json_write_object_begin(writer);
-    if (timeline->ops->packed(timeline, row, &packed) == STATUS_OK && packed_reader_init(&reader, packed) == STATUS_OK) {
-        while (packed_next(&reader, &property, &value) == STATUS_OK) {
-            json_write_key_text(writer, symbol_text(symbols, SYMBOL_PROPERTY, property));
-            write_value(writer, value);
-        }
-    }
-    json_write_object_end(writer);
-    json_write_object_end(writer);
-}
-
-static void print_customer_json(struct view *view) {
-    const struct playbook *playbook = engine_playbook(view->engine);
-    struct buffer out;
-    struct json_writer writer;
-    char id[16];
-    buffer_init(&out);
-    json_writer_init(&writer, &out, true);
-    snprintf(id, sizeof id, "C%u", view->customer.value);
-    json_write_object_begin(&writer);
-    json_write_key(&writer, "customer");
-    json_write_string(&writer, id);
-    json_write_key(&writer, "at");
-    json_write_time(&writer, view->t_ms);
-    json_write_key(&writer, "traits");
-    json_write_object_begin(&writer);
-    const struct value *values = profile_at(view->profiler, &view->timeline, view->t_ms);
-    for (uint32_t i = 0; i < playbook->trait_count; i++) {
-        if (playbook->traits[i].of_treatment) continue;
-        json_write_key_text(&writer, playbook->traits[i].name);
-        write_value(&writer, values[i]);
-    }
-    json_write_object_end(&writer);
-    json_write_key(&writer, "timeline");
-    json_write_array_begin(&writer);
-    for (uint32_t row = 0; row < view->timeline.count; row++) write_event(&writer, view, row);
-    json_write_array_end(&writer);
-    json_write_object_end(&writer);
-    cli_print_json(&writer, &out);
-    buffer_release(&out);
-}
-
 int command_customer(struct cli *cli) {
     struct error error = {0};
-    struct view view = {0};
+    struct answering view = {0};
     int64_t t_ms;
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
     int code = EXIT_FAILED;
     if (cli_at(cli, engine, &t_ms)) {
-        enum status status = open_view(&view, engine, cli->words[0], t_ms, TIMELINE_PACKED | TIMELINE_CHANNEL, &error);
+        enum status status = answering_open(&view, engine, t_ms, &error);
+        if (status == STATUS_OK) status = answering_read(&view, cli->words[0], TIMELINE_PACKED | TIMELINE_CHANNEL, &error);
         code = status == STATUS_OK ? EXIT_OK : cli_fail(&error);
         if (status == STATUS_OK && cli->json) {
-            print_customer_json(&view);
+            print_answer(&view, answer_customer);
         } else if (status == STATUS_OK) {
             print_who(&view);
             print_traits(&view);
             print_timeline(&view);
         }
-        close_view(&view);
+        answering_close(&view);
     }
     engine_close(engine);
     return code;
@@ -304,11 +202,12 @@ int command_traits(struct cli *cli) {
     if (cli_at(cli, engine, &t_ms) && cli->word_count == 0) {
         code = traits_of_all(cli, engine, t_ms);
     } else if (cli->word_count > 0) {
-        struct view view = {0};
-        enum status status = open_view(&view, engine, cli->words[0], t_ms, 0, &error);
+        struct answering view = {0};
+        enum status status = answering_open(&view, engine, t_ms, &error);
+        if (status == STATUS_OK) status = answering_read(&view, cli->words[0], 0, &error);
         code = status == STATUS_OK ? EXIT_OK : cli_fail(&error);
         if (status == STATUS_OK) print_traits(&view);
-        close_view(&view);
+        answering_close(&view);
     }
     engine_close(engine);
     return code;

@@ -15,7 +15,9 @@ static void print_rank(struct engine *engine, const struct treatment_trace *trac
 
 static void print_decision(struct engine *engine, const struct decision *decision) {
     uint32_t stopped[STAGE_COUNT] = {0};
-    printf("%s (C%u) at %s\n%s\n", customer_name(engine, decision->customer), decision->customer.value, cli_day(decision->t_ms), decision->reason);
+    char name[CUSTOMER_NAME_BYTES];
+    customer_name(engine, decision->customer, name);
+    printf("%s (C%u) at %s\n%s\n", name, decision->customer.value, cli_day(decision->t_ms), decision->reason);
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++) print_rank(engine, &decision->trace[decision->ranked[rank]], rank);
     for (uint32_t i = 0; i < decision->trace_count; i++) stopped[decision->trace[i].stopped_at]++;
     printf("Of %u treatments", decision->trace_count);
@@ -25,97 +27,39 @@ static void print_decision(struct engine *engine, const struct decision *decisio
     printf(", %u offered\n", stopped[STAGE_OFFERED]);
 }
 
-static void write_optional(struct json_writer *writer, const char *name, double value) {
-    json_write_key(writer, name);
-    json_write_number(writer, value); /* not finite: null */
-}
-
-static void write_trace(struct json_writer *writer, struct engine *engine, const struct treatment_trace *trace) {
-    json_write_object_begin(writer);
-    json_write_key(writer, "treatment");
-    json_write_text(writer, trace->treatment->key);
-    json_write_key(writer, "channel");
-    json_write_text(writer, symbol_text(engine_symbols(engine), SYMBOL_CHANNEL, trace->treatment->channel));
-    json_write_key(writer, "stage");
-    json_write_string(writer, stage_name(trace->stopped_at));
-    json_write_key(writer, "unknown");
-    json_write_yes_no(writer, trace->unknown);
-    write_optional(writer, "propensity", trace->propensity);
-    write_optional(writer, "value", trace->value);
-    write_optional(writer, "cost", trace->cost);
-    write_optional(writer, "priority", trace->priority);
-    json_write_object_end(writer);
-}
-
-static void print_decision_json(struct engine *engine, const struct decision *decision) {
-    struct buffer out;
-    struct json_writer writer;
-    buffer_init(&out);
-    json_writer_init(&writer, &out, true);
-    json_write_object_begin(&writer);
-    json_write_key(&writer, "customer");
-    json_write_string(&writer, customer_name(engine, decision->customer));
-    json_write_key(&writer, "at");
-    json_write_time(&writer, decision->t_ms);
-    json_write_key(&writer, "withheld");
-    json_write_yes_no(&writer, decision->withheld);
-    json_write_key(&writer, "reason");
-    json_write_string(&writer, decision->reason);
-    json_write_key(&writer, "ranked");
-    json_write_array_begin(&writer);
-    for (uint32_t i = 0; i < decision->ranked_count; i++) write_trace(&writer, engine, &decision->trace[decision->ranked[i]]);
-    json_write_array_end(&writer);
-    json_write_key(&writer, "trace");
-    json_write_array_begin(&writer);
-    for (uint32_t i = 0; i < decision->trace_count; i++) write_trace(&writer, engine, &decision->trace[i]);
-    json_write_array_end(&writer);
-    json_write_object_end(&writer);
-    cli_print_json(&writer, &out);
-    buffer_release(&out);
-}
-
-static enum status record_one(struct deciding *deciding, struct error *error) {
-    struct decision_recorder *recorder = NULL;
-    enum status status = decision_recorder_create(&recorder, deciding->engine);
-    if (status == STATUS_OK) status = decision_recorder_add(recorder, deciding->decider, deciding->decision, error);
-    if (status == STATUS_OK) status = decision_recorder_flush(recorder, error);
-    decision_recorder_destroy(recorder);
-    return status;
-}
-
-static enum status decide_one(struct cli *cli, struct deciding *deciding, struct error *error) {
-    enum status status = deciding_one(deciding, cli->words[0], error);
-    if (status == STATUS_OK && !cli->dry_run) status = record_one(deciding, error);
+static enum status decide_one(struct cli *cli, struct answering *answering, struct error *error) {
+    enum status status = answering_decide(answering, cli->words[0], error);
+    if (status == STATUS_OK && !cli->dry_run) status = answering_record(answering, error);
     if (status != STATUS_OK) return status;
-    if (cli->json) print_decision_json(deciding->engine, deciding->decision);
-    else print_decision(deciding->engine, deciding->decision);
+    if (cli->json) print_answer(answering, answer_decision);
+    else print_decision(answering->engine, answering->decision);
     return STATUS_OK;
 }
 
 /* ---- everybody ---- */
 
 /* Streams: one timeline, one decision and one batch of events in memory, whatever the number of customers. */
-static enum status decide_each(struct cli *cli, struct deciding *deciding, struct decision_recorder *recorder, FILE *file,
+static enum status decide_each(struct cli *cli, struct answering *answering, struct decision_recorder *recorder, FILE *file,
                                struct funnel *funnel, struct error *error) {
-    enum status status = deciding_walk(deciding, error);
-    while (status == STATUS_OK && (status = deciding_next(deciding, error)) == STATUS_OK) {
-        decision_csv_line(file, deciding->engine, deciding->decision);
-        funnel_add(funnel, deciding->decision);
-        if (recorder != NULL) status = decision_recorder_add(recorder, deciding->decider, deciding->decision, error);
+    enum status status = answering_walk(answering, error);
+    while (status == STATUS_OK && (status = answering_next(answering, error)) == STATUS_OK) {
+        decision_csv_line(file, answering->engine, answering->decision);
+        funnel_add(funnel, answering->decision);
+        if (recorder != NULL) status = decision_recorder_add(recorder, answering->decider, answering->decision, error);
         if (!cli->quiet && funnel->customers % 1000 == 0) cli_progress("%s customers decided", cli_count(funnel->customers));
     }
     if (status == STATUS_END) status = recorder != NULL ? decision_recorder_flush(recorder, error) : STATUS_OK;
     return status;
 }
 
-static enum status decide_all(struct cli *cli, struct deciding *deciding, struct error *error) {
+static enum status decide_all(struct cli *cli, struct answering *answering, struct error *error) {
     struct funnel funnel = {0};
     struct decision_recorder *recorder = NULL;
     FILE *file = cli->out != NULL ? fopen(cli->out, "w") : stdout;
     if (file == NULL) return error_set(error, STATUS_IO, "cannot write %s; is its folder there, and yours to write?", cli->out);
-    enum status status = cli->dry_run ? STATUS_OK : decision_recorder_create(&recorder, deciding->engine);
+    enum status status = cli->dry_run ? STATUS_OK : decision_recorder_create(&recorder, answering->engine);
     decision_csv_heading(file);
-    if (status == STATUS_OK) status = decide_each(cli, deciding, recorder, file, &funnel, error);
+    if (status == STATUS_OK) status = decide_each(cli, answering, recorder, file, &funnel, error);
     decision_recorder_destroy(recorder);
     bool written = ferror(file) == 0;
     if (file != stdout) written = fclose(file) == 0 && written;
@@ -130,7 +74,7 @@ static enum status decide_all(struct cli *cli, struct deciding *deciding, struct
 
 int command_decide(struct cli *cli) {
     struct error error = {0};
-    struct deciding deciding = {0};
+    struct answering answering = {0};
     int64_t t_ms;
     if (cli->all == (cli->word_count > 0)) {
         fprintf(stderr, "attune: say either a CUSTOMER or --all; see attune decide --help\n");
@@ -140,9 +84,9 @@ int command_decide(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     bool ok = cli_at(cli, engine, &t_ms);
     enum status status = STATUS_OK;
-    if (ok) status = deciding_open(&deciding, engine, t_ms, &error);
-    if (ok && status == STATUS_OK) status = cli->all ? decide_all(cli, &deciding, &error) : decide_one(cli, &deciding, &error);
-    deciding_close(&deciding);
+    if (ok) status = answering_open(&answering, engine, t_ms, &error);
+    if (ok && status == STATUS_OK) status = cli->all ? decide_all(cli, &answering, &error) : decide_one(cli, &answering, &error);
+    answering_close(&answering);
     engine_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);
     return ok ? EXIT_OK : EXIT_FAILED;
@@ -152,7 +96,7 @@ int command_decide(struct cli *cli) {
 
 int command_why_not(struct cli *cli) {
     struct error error = {0};
-    struct deciding deciding = {0};
+    struct answering answering = {0};
     struct buffer words;
     int64_t t_ms;
     struct engine *engine = cli_open(cli, false, true);
@@ -160,14 +104,14 @@ int command_why_not(struct cli *cli) {
     buffer_init(&words);
     bool ok = cli_at(cli, engine, &t_ms);
     enum status status = STATUS_OK;
-    if (ok) status = deciding_open(&deciding, engine, t_ms, &error);
-    if (ok && status == STATUS_OK) status = deciding_one(&deciding, cli->words[0], &error);
+    if (ok) status = answering_open(&answering, engine, t_ms, &error);
+    if (ok && status == STATUS_OK) status = answering_decide(&answering, cli->words[0], &error);
     if (ok && status == STATUS_OK) {
-        status = decision_why_not(deciding.decider, &deciding.timeline, deciding.decision, text_from(cli->words[1]), &words, &error);
+        status = decision_why_not(answering.decider, &answering.timeline, answering.decision, text_from(cli->words[1]), &words, &error);
     }
     if (ok && status == STATUS_OK) printf("%.*s", (int)words.length, words.at);
     buffer_release(&words);
-    deciding_close(&deciding);
+    answering_close(&answering);
     engine_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);
     return ok ? EXIT_OK : EXIT_FAILED;

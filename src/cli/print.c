@@ -71,6 +71,16 @@ void cli_print_json(struct json_writer *writer, struct buffer *out) {
     else cli_fail_text("out of memory while writing JSON");
 }
 
+void print_answer(const struct answering *answering, void (*answer)(const struct answering *, struct json_writer *)) {
+    struct buffer out;
+    struct json_writer writer;
+    buffer_init(&out);
+    json_writer_init(&writer, &out, true);
+    answer(answering, &writer);
+    cli_print_json(&writer, &out);
+    buffer_release(&out);
+}
+
 static char *static_text(void) {
     static char texts[STATIC_TEXTS][48];
     static unsigned next;

@@ -126,7 +126,7 @@ static void consider_example(struct report *report, const struct decision *decis
     struct report_example *example = &report->examples[at];
     *example = (struct report_example){.customer = decision->customer, .propensity = trace->propensity, .priority = trace->priority};
     snprintf(example->treatment, sizeof example->treatment, "%.*s", TEXT_ARG(trace->treatment->key));
-    snprintf(example->name, sizeof example->name, "%s", customer_name(report->engine, decision->customer));
+    customer_name(report->engine, decision->customer, example->name);
     snprintf(example->reason, sizeof example->reason, "%s", decision->reason);
 }
 
@@ -136,14 +136,14 @@ static int compare_examples(const void *left, const void *right) {
 }
 
 static enum status gather_decisions(struct report *report, struct error *error) {
-    struct deciding deciding = {0};
-    enum status status = deciding_open(&deciding, report->engine, report->at_ms, error);
-    if (status == STATUS_OK) status = deciding_walk(&deciding, error);
-    while (status == STATUS_OK && (status = deciding_next(&deciding, error)) == STATUS_OK) {
-        funnel_add(&report->funnel, deciding.decision);
-        consider_example(report, deciding.decision);
+    struct answering answering = {0};
+    enum status status = answering_open(&answering, report->engine, report->at_ms, error);
+    if (status == STATUS_OK) status = answering_walk(&answering, error);
+    while (status == STATUS_OK && (status = answering_next(&answering, error)) == STATUS_OK) {
+        funnel_add(&report->funnel, answering.decision);
+        consider_example(report, answering.decision);
     }
-    deciding_close(&deciding);
+    answering_close(&answering);
     qsort(report->examples, report->example_count, sizeof *report->examples, compare_examples);
     return status == STATUS_END ? STATUS_OK : status;
 }

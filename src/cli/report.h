@@ -17,7 +17,7 @@ struct report_source {
     bool is_lookup, undated;
 };
 struct report_example {
-    char name[128];
+    char name[CUSTOMER_NAME_BYTES];
     struct customer_id customer;
     char treatment[128];
     double propensity, priority;

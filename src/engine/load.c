@@ -16,7 +16,7 @@ struct loading {
     double told_at;
 };
 
-static const struct lookup_table **tables_now(struct engine *engine) {
+const struct lookup_table **lookup_tables_now(struct engine *engine) {
     uint32_t count = engine->playbook->lookup_count;
     const struct lookup_table **tables = memory_calloc(count + 1, sizeof *tables);
     for (uint32_t i = 0; tables != NULL && i < count; i++) {
@@ -66,7 +66,7 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
 static enum status load_events(struct loading *loading, const char *path, struct error *error) {
     struct engine *engine = loading->engine;
     struct ingest_reader *reader = NULL;
-    const struct lookup_table **tables = tables_now(engine);
+    const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
     struct ingest_settings settings = {
         .playbook = engine->playbook,
@@ -233,7 +233,7 @@ static enum status replay_some(struct replay *replay, bool *more) {
 enum status engine_quarantine_replay(struct engine *engine, const char *source, struct replay_report *out,
                                      struct error *error) {
     struct replay replay = {.engine = engine, .source = source, .error = error};
-    const struct lookup_table **tables = tables_now(engine);
+    const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
     replay.settings = (struct ingest_settings){.playbook = engine->playbook, .symbols = engine->symbols,
                                                .lookups = tables, .now_ms = engine_now_ms(engine)};

@@ -153,7 +153,7 @@ int main(int argc, char **argv) {
     static const struct append_case cases[] = {
         {"batch 5000", 3000000, 5000, false},
         {"batch 500", 1000000, 500, false},
-        {"with folds", 10000000, 5000, true},
+        {"with folds", 6000000, 5000, true},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         if (argc < 2 || strcmp(argv[1], cases[i].name) == 0) run_case(&cases[i], "events_per_cpu_second");

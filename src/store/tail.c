@@ -32,7 +32,7 @@ struct tail {
     uint32_t chunk_count, chunk_capacity; /* capacity: chunks allocated, chunk_count: begun */
     uint32_t used;                        /* bytes of the last chunk */
     size_t bytes;
-    uint32_t *key_slot; /* row reference + 1 by hash of (persona, time, key); the writer's own */
+    uint64_t *key_slot; /* hash of (persona, time, key) << 32 | row reference + 1; the writer's own */
     uint32_t key_slots, key_count;
     uint8_t **chunks; /* CHUNKS_MAX pointers, lazily touched, so that readers never see them move */
 };
@@ -151,15 +151,15 @@ static enum status reserve_slots(struct tail *tail, size_t more) {
     return STATUS_OK;
 }
 
-static inline uint32_t key_start(const struct tail *tail, uint32_t persona, int64_t time_ms, uint64_t key) {
-    return (uint32_t)hash_u64(key ^ hash_u64((uint64_t)time_ms + ((uint64_t)persona << 32))) & (tail->key_slots - 1);
+static inline uint32_t key_hash(uint32_t persona, int64_t time_ms, uint64_t key) {
+    return (uint32_t)hash_u64(key ^ hash_u64((uint64_t)time_ms + ((uint64_t)persona << 32)));
 }
 
-static void add_key(struct tail *tail, uint32_t reference) {
-    const struct tail_row *row = row_at(tail, reference);
-    uint32_t i = key_start(tail, row->persona, row->time_ms, row->key);
-    while (tail->key_slot[i]) i = (i + 1) & (tail->key_slots - 1);
-    tail->key_slot[i] = reference + 1;
+/* The hash stands in the slot, so that growing reads no rows. */
+static void put_key(struct tail *tail, uint64_t slot) {
+    uint32_t mask = tail->key_slots - 1, i = (uint32_t)(slot >> 32) & mask;
+    while (tail->key_slot[i]) i = (i + 1) & mask;
+    tail->key_slot[i] = slot;
     tail->key_count++;
 }
 
@@ -170,23 +170,25 @@ static enum status reserve_keys(struct tail *tail, const struct event_batch *bat
     while (tail->key_count + more > slots / 2) slots *= 2;
     if (more == 0 || slots == tail->key_slots) return STATUS_OK;
     if (slots > UINT32_MAX / 2) return STATUS_LIMIT;
-    uint32_t *before = tail->key_slot, before_slots = tail->key_slots;
-    uint32_t *larger = memory_alloc_huge((size_t)slots * sizeof(*larger));
+    uint64_t *before = tail->key_slot, *larger = memory_alloc_huge((size_t)slots * sizeof(*larger));
+    uint32_t before_slots = tail->key_slots;
     if (!larger) return STATUS_NO_MEMORY;
     tail->key_slot = larger;
     tail->key_slots = (uint32_t)slots;
     tail->key_count = 0;
     for (uint32_t i = 0; i < before_slots; i++)
-        if (before[i]) add_key(tail, before[i] - 1);
+        if (before[i]) put_key(tail, before[i]);
+    tail->bytes += (slots - before_slots) * sizeof(*larger);
     memory_free_huge(before, (size_t)before_slots * sizeof(*before));
     return STATUS_OK;
 }
 
 bool tail_has_key(const struct tail *tail, struct persona_id persona, int64_t time_ms, uint64_t key) {
     if (tail->key_count == 0) return false;
-    uint32_t i = key_start(tail, persona.value, time_ms, key);
-    for (; tail->key_slot[i]; i = (i + 1) & (tail->key_slots - 1)) {
-        const struct tail_row *row = row_at(tail, tail->key_slot[i] - 1);
+    uint32_t hash = key_hash(persona.value, time_ms, key), mask = tail->key_slots - 1;
+    for (uint32_t i = hash & mask; tail->key_slot[i]; i = (i + 1) & mask) {
+        if (tail->key_slot[i] >> 32 != hash) continue;
+        const struct tail_row *row = row_at(tail, (uint32_t)tail->key_slot[i] - 1);
         if (row->key == key && row->time_ms == time_ms && row->persona == persona.value) return true;
     }
     return false;
@@ -237,16 +239,22 @@ static void add_row(struct tail *tail, const struct table *table, const struct e
     if (event->properties_length)
         memcpy(at + sizeof(struct tail_row), batch->bytes.at + event->properties, event->properties_length);
     atomic_store_explicit(slot, ((uint64_t)event->persona.value + 1) << 32 | reference, memory_order_release);
-    if (event->key) add_key(tail, reference);
+    if (event->key)
+        put_key(tail, (uint64_t)key_hash(event->persona.value, event->time_ms, event->key) << 32 | (reference + 1));
+}
+
+static inline void prefetch(const struct tail *tail, const struct table *table, const struct event *event) {
+    __builtin_prefetch((const void *)&table->slot[table_start(table, event->persona.value)]);
+    if (event->key == 0) return;
+    uint32_t hash = key_hash(event->persona.value, event->time_ms, event->key);
+    __builtin_prefetch(&tail->key_slot[hash & (tail->key_slots - 1)]);
 }
 
 void tail_apply(struct tail *tail, const struct event_batch *batch, uint64_t frame_position, uint64_t end) {
     size_t count = batch ? batch->event_count : 0;
     const struct table *table = atomic_load_explicit(&tail->table, memory_order_relaxed);
     for (size_t i = 0; i < count; i++) {
-        if (i + PREFETCH_AHEAD < count)
-            __builtin_prefetch((const void *)&table->slot[table_start(
-                table, batch->events[i + PREFETCH_AHEAD].persona.value)]);
+        if (i + PREFETCH_AHEAD < count) prefetch(tail, table, &batch->events[i + PREFETCH_AHEAD]);
         add_row(tail, table, batch, &batch->events[i], frame_position + 1 + i);
     }
     uint32_t rows = atomic_load_explicit(&tail->row_count, memory_order_relaxed) + (uint32_t)count;

@@ -104,22 +104,37 @@ void customer_name(struct engine *engine, struct customer_id customer, char out[
 
 /* ---- JSON ---- */
 
-static void write_value(struct json_writer *writer, struct value value);
+static void write_value(struct json_writer *writer, const struct symbols *symbols, struct value value);
 
-static void write_list(struct json_writer *writer, struct value list) {
+/* What is left in the reader as one object: an event's properties, or the fields of a record. */
+static void write_properties(struct json_writer *writer, const struct symbols *symbols, struct packed_reader *reader) {
+    uint32_t property;
+    struct value value;
+    json_write_object_begin(writer);
+    while (packed_next(reader, &property, &value) == STATUS_OK) {
+        json_write_key_text(writer, symbol_text(symbols, SYMBOL_PROPERTY, property));
+        write_value(writer, symbols, value);
+    }
+    json_write_object_end(writer);
+}
+
+static void write_list(struct json_writer *writer, const struct symbols *symbols, struct value list) {
     struct list_reader reader;
     struct value item;
     json_write_array_begin(writer);
-    if (list_reader_init(&reader, list) == STATUS_OK) {
-        while (list_next(&reader, &item) == STATUS_OK) {
-            if (reader.record == NULL) write_value(writer, item);
-            else json_write_null(writer); /* records: `attune data` tells their fields; the playbook's traits read them */
+    bool readable = list_reader_init(&reader, list) == STATUS_OK;
+    while (readable && list_next(&reader, &item) == STATUS_OK) {
+        if (reader.record == NULL) {
+            write_value(writer, symbols, item);
+            continue;
         }
+        struct packed_reader fields = {reader.record, reader.record_end, reader.field_count};
+        write_properties(writer, symbols, &fields);
     }
     json_write_array_end(writer);
 }
 
-static void write_value(struct json_writer *writer, struct value value) {
+static void write_value(struct json_writer *writer, const struct symbols *symbols, struct value value) {
     struct buffer text;
     switch (value.type) {
     case VALUE_UNKNOWN: json_write_null(writer); return;
@@ -127,7 +142,7 @@ static void write_value(struct json_writer *writer, struct value value) {
     case VALUE_YES_NO: json_write_yes_no(writer, value.yes); return;
     case VALUE_TEXT: json_write_text(writer, value.text); return;
     case VALUE_TIME: json_write_time(writer, value.time_ms); return;
-    case VALUE_LIST: write_list(writer, value); return;
+    case VALUE_LIST: write_list(writer, symbols, value); return;
     default: break;
     }
     buffer_init(&text); /* money and durations keep their units as text */
@@ -195,22 +210,16 @@ static void write_event(const struct answering *answering, uint32_t row, struct 
     const struct symbols *symbols = engine_symbols(answering->engine);
     struct packed_reader reader;
     struct text packed;
-    uint32_t property;
-    struct value value;
     json_write_object_begin(writer);
     json_write_key(writer, "time");
     json_write_time(writer, timeline->time_ms[row]);
     write_key_text(writer, "event", symbol_text(symbols, SYMBOL_EVENT, timeline->type[row]));
     write_key_text(writer, "channel", symbol_text(symbols, SYMBOL_CHANNEL, timeline->channel[row]));
     json_write_key(writer, "properties");
-    json_write_object_begin(writer);
+    struct packed_reader none = {0};
     bool readable = timeline->ops->packed(timeline, row, &packed) == STATUS_OK && packed.length > 0 &&
                     packed_reader_init(&reader, packed) == STATUS_OK;
-    while (readable && packed_next(&reader, &property, &value) == STATUS_OK) {
-        json_write_key_text(writer, symbol_text(symbols, SYMBOL_PROPERTY, property));
-        write_value(writer, value);
-    }
-    json_write_object_end(writer);
+    write_properties(writer, symbols, readable ? &reader : &none);
     json_write_object_end(writer);
 }
 
@@ -224,7 +233,7 @@ void answer_customer(const struct answering *answering, struct json_writer *writ
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         if (playbook->traits[i].of_treatment) continue;
         json_write_key_text(writer, playbook->traits[i].name);
-        write_value(writer, values[i]);
+        write_value(writer, engine_symbols(answering->engine), values[i]);
     }
     json_write_object_end(writer);
     json_write_key(writer, "timeline");

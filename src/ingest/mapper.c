@@ -19,6 +19,8 @@ static enum status alloc_parts(struct mapper *mapper) {
     mapper->lists = memory_calloc(plan->list_count + 1, sizeof *mapper->lists);
     if (!mapper->cells || !mapper->filled || !mapper->values || !mapper->lists) return STATUS_NO_MEMORY;
     if (plan->source->format != SOURCE_NDJSON) return STATUS_OK;
+    mapper->follow = memory_calloc(2 * (size_t)plan->path_count, sizeof *mapper->follow);
+    if (mapper->follow == NULL) return STATUS_NO_MEMORY;
     return json_parser_create(&mapper->json, INGEST_ROW_BYTES_MAX);
 }
 
@@ -52,6 +54,7 @@ void mapper_destroy(struct mapper *mapper) {
     json_parser_destroy(mapper->json);
     memory_free(mapper->cells);
     memory_free(mapper->filled);
+    memory_free((void *)mapper->follow);
     memory_free(mapper->values);
     memory_free(mapper->lists);
     memory_free(mapper->consent_seen);

@@ -31,6 +31,7 @@ struct mapper {
     struct cell_reader reader;
     struct arena scratch;        /* of the present event */
     struct cell *cells;          /* of the present row */
+    const struct plan_path **follow; /* NDJSON, two a path: the first of its members in the line before, and what came behind it */
     uint8_t *filled;             /* NDJSON, a column: 0 no, 1 from a weak place, 2 from its own */
     struct value *values;        /* of the event so far, a property of the plan */
     struct packed_list *lists;

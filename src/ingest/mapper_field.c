@@ -3,7 +3,12 @@
 #include "ingest/mapper.h"
 #include "ingest/segment.h"
 
-static enum status cell_of(struct mapper *mapper, uint32_t column, enum value_type type, struct value *out) {
+static inline enum status cell_of(struct mapper *mapper, uint32_t column, enum value_type type, struct value *out) {
+    if (type == VALUE_TEXT && mapper->cells[column].kind == CELL_TEXT) { /* most of all properties */
+        struct text text = mapper->cells[column].text;
+        *out = text.length ? value_text(text) : value_unknown();
+        return STATUS_OK;
+    }
     enum status status = cell_value(&mapper->reader, &mapper->cells[column], type, out);
     return status == STATUS_INVALID ? mapper_bad_value(mapper, column, type) : status;
 }

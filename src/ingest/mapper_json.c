@@ -46,12 +46,8 @@ static enum status flatten(struct mapper *mapper, struct text name, struct json_
     return status;
 }
 
-/* Lines of one file name their members in one order: the search begins behind the last hit. */
-static const struct plan_path *find_child(const struct plan_path *first, const struct plan_path *hint, struct text name) {
-    for (const struct plan_path *child = hint; child; child = child->next) {
-        if (text_equal(child->name, name)) return child;
-    }
-    for (const struct plan_path *child = first; child != hint; child = child->next) {
+static const struct plan_path *find_child(const struct plan_path *path, struct text name) {
+    for (const struct plan_path *child = path->child; child; child = child->next) {
         if (text_equal(child->name, name)) return child;
     }
     return NULL;
@@ -68,16 +64,18 @@ static bool is_ours_alone(const struct plan *plan, const struct plan_path *path)
 
 static enum status fill(struct mapper *mapper, struct json_node object, const struct plan_path *path) {
     struct json_iterator iterator = json_begin(object);
-    const struct plan_path *hint = path->child;
+    const struct plan_path **follow = &mapper->follow[2 * path->id]; /* lines of one file name their members in one order */
     bool open = path->is_properties && mapper->plan->source->properties_open;
     enum status status = STATUS_OK;
     while (status == STATUS_OK && json_next(&iterator)) {
-        const struct plan_path *child = find_child(path->child, hint, iterator.key);
+        const struct plan_path *child = *follow;
+        if (child == NULL || !text_equal(child->name, iterator.key)) child = find_child(path, iterator.key);
         if (child == NULL) {
             if (open) status = flatten(mapper, iterator.key, iterator.node, 0);
             continue;
         }
-        hint = child->next;
+        *follow = child;
+        follow = &mapper->follow[2 * child->id + 1];
         if (child->places) put_cell(mapper, child, iterator.node);
         if (open && is_ours_alone(mapper->plan, child)) status = flatten(mapper, iterator.key, iterator.node, 0);
         bool deeper = child->child != NULL || child->is_properties;

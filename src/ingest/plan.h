@@ -51,6 +51,7 @@ struct plan_place {
 };
 struct plan_path {
     struct text name;
+    uint32_t id;        /* 0, 1, 2 … below plan->path_count */
     struct plan_place *places;
     bool is_properties; /* its members are properties */
     struct plan_path *child, *next;
@@ -90,6 +91,7 @@ struct plan {
     uint32_t segment;              /* column of SEGMENT_TYPE; the others follow */
     uint32_t name_symbol, group_id_symbol;
     struct plan_path *root;        /* NDJSON */
+    uint32_t path_count;
     const struct property_rule **rules; /* what the playbook says of an event's property, hashed; rule_mask 0: nothing */
     uint32_t rule_mask;
 };

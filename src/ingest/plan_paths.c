@@ -83,6 +83,7 @@ static struct plan_path *walk(struct plan *plan, struct plan_path *node, struct 
             *place = arena_calloc(&plan->arena, 1, sizeof **place);
             if (*place == NULL) return NULL;
             (*place)->name = name;
+            (*place)->id = plan->path_count++;
         }
         node = *place;
     }
@@ -127,6 +128,7 @@ enum status plan_paths_end(struct plan_builder *builder) {
     if (status) return status;
     plan->root = arena_calloc(&plan->arena, 1, sizeof *plan->root);
     if (plan->root == NULL) return no_memory(builder);
+    plan->root->id = plan->path_count++;
     struct plan_path *traits = NULL, *properties = walk(plan, plan->root, plan->source->properties_path);
     if (properties == NULL) return no_memory(builder);
     properties->is_properties = true;

@@ -103,6 +103,20 @@ static void kinds_of_messages(void **state) {
           "BAD t.ndjson:9:0: no time: neither timestamp nor originalTimestamp nor receivedAt\n");
 }
 
+/* Members of one name in two places, in changing order: none is taken for the other. */
+static void same_names_in_two_places(void **state) {
+    (void)state;
+    check("some",
+          "{\"data\":{\"n\":1,\"meta\":2},\"meta\":{\"at\":\"2020-01-02\",\"user\":{\"id\":1},\"n\":5}}\n"
+          "{\"meta\":{\"user\":{\"id\":2},\"at\":\"2020-01-02\",\"n\":5},\"data\":{\"meta\":2,\"n\":1}}\n"
+          "{\"data\":{\"n\":1},\"n\":7,\"meta\":{\"at\":\"2020-01-02\",\"user\":{\"id\":3}}}\n"
+          "{\"data\":{},\"n\":7,\"meta\":{\"at\":\"2020-01-02\",\"user\":{\"id\":4}}}\n",
+          "Noted 2020-01-02T00:00:00Z {user_id:1} n=1\n"
+          "Noted 2020-01-02T00:00:00Z {user_id:2} n=1\n"
+          "Noted 2020-01-02T00:00:00Z {user_id:3} n=1\n"
+          "Noted 2020-01-02T00:00:00Z {user_id:4} n=7\n");
+}
+
 static void clock_correction(void **state) {
     (void)state;
     /* A client whose clock is an hour fast: 12:00 by its clock, sent five seconds later, received at 11:00:07. */
@@ -163,7 +177,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths), cmocka_unit_test(open_properties), cmocka_unit_test(order_completed),
         cmocka_unit_test(kinds_of_messages), cmocka_unit_test(clock_correction), cmocka_unit_test(external_ids_and_consent),
-        cmocka_unit_test(keys),
+        cmocka_unit_test(keys), cmocka_unit_test(same_names_in_two_places),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

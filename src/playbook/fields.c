@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "playbook/sources.h"
 
+#define LIST_FIELDS_MAX 64
+
 /* ---- columns and their types ---- */
 
 enum value_type column_type(const struct source_entry *entry, struct text column) {
@@ -221,9 +223,14 @@ struct list_column {
     const struct yaml_node *name, *column; /* of the field; in the file */
 };
 
+/* A column, or `field: column` where the field has a name of its own; in a list as a map of one pair. */
 static bool list_column_at(struct reader *reader, const struct yaml_node *node, uint32_t i, struct list_column *out) {
-    *out = (struct list_column){node->items[i], node->items[i]};
+    const struct yaml_node *item = node->items[i];
+    *out = (struct list_column){item, item};
     if (node->type == YAML_MAP) out->name = node->keys[i];
+    if (node->type == YAML_LIST && item->type == YAML_MAP && item->count == 1) {
+        *out = (struct list_column){item->keys[0], item->items[0]};
+    }
     if (out->column->type == YAML_SCALAR && out->column->text.length > 0) return true;
     reader_error(reader, node_place(out->column), "a field of a list is one column: write [product_id, price] or { price: unit_price }");
     return false;
@@ -246,8 +253,9 @@ bool field_list_read(struct reader *reader, struct source_entry *entry, const st
     uint32_t *symbols = reader_alloc(reader, node->count, sizeof *symbols);
     bool good = columns != NULL && types != NULL && symbols != NULL;
     *out = (struct field_source){.kind = FIELD_LIST, .type = VALUE_LIST, .column = path, .place = node_place(node)};
-    if (node->count == 0) {
-        reader_error(reader, node_place(node), "a list of records without fields: name its columns, [product_id, quantity]");
+    if (node->count == 0 || node->count > LIST_FIELDS_MAX) {
+        reader_error(reader, node_place(node), "a list of records has 1 to %d fields: name its columns, [product_id, quantity]",
+                     LIST_FIELDS_MAX);
         return false;
     }
     for (uint32_t i = 0; good && i < node->count; i++) {

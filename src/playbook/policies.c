@@ -60,7 +60,9 @@ static void read_of(struct reader *reader, const struct yaml_node *node, struct 
     static const struct text known[] = {{"same treatment", 14}, {"same action", 11}, {"same group", 10}, {"any action", 10}};
     static const enum policy_scope scopes[] = {SCOPE_SAME_TREATMENT, SCOPE_SAME_ACTION, SCOPE_SAME_GROUP, SCOPE_ANY};
     uint32_t index;
-    if (reader_name_of(reader, node, "value of of:", known, 4, &index)) policy->scope = scopes[index];
+    if (!reader_name_of(reader, node, "value of of:", known, 4, &index)) return;
+    bool all_of_channel = scopes[index] == SCOPE_ANY && policy->channel != SYMBOL_NONE;
+    policy->scope = all_of_channel ? SCOPE_CHANNEL : scopes[index];
 }
 
 static void read_scope(struct reader *reader, const struct yaml_node *const *values, struct policy *policy) {

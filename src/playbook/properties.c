@@ -54,6 +54,7 @@ static void add_fields(struct reader *reader, const struct yaml_node *node, stru
     enum value_type *types = (enum value_type *)property->from.column_types;
     for (uint32_t i = 0; i < property->from.column_count; i++) {
         const struct yaml_node *item = node->type == YAML_MAP ? node->keys[i] : node->items[i];
+        if (item->type == YAML_MAP) item = item->keys[0];
         struct text name = symbol_text(reader->symbols, SYMBOL_PROPERTY, property->from.column_symbols[i]);
         enum strength strength = types[i] == VALUE_UNKNOWN ? STRENGTH_GUESSED : STRENGTH_DECLARED;
         if (strength == STRENGTH_GUESSED && !rest) continue;

@@ -85,6 +85,8 @@ static const struct {
 } spec[] = {
     {"Page Viewed", "name:t category:t path:t referrer:t search:t title:t url:t"},
     {"Screen Viewed", "name:t category:t"},
+    {"Group Joined", "group_id:t name:t"}, /* a call of `group` */
+    {"Identity Aliased", ""},              /* a call of `alias` */
     {"Products Searched", "query:t"},
     {"Product List Viewed", "list_id:t category:t *"},
     {"Product List Filtered", "list_id:t category:t *"},

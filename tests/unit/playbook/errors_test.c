@@ -80,7 +80,7 @@ static const struct broken sources[] = {
     {"conflict", HEAD CSV ", types: { a: number }, properties: { m: a } }\n", 6, 99, "\"m\" is number here and money at playbook.yaml:3:36"},
     {"conflict of sources", HEAD CSV ", types: { a: number }, properties: { x: a } }\n  r: { file: r.csv, event: E, time: at, key: { email: mail }, types: { a: time }, properties: { x: a } }\n", 7, 97,
      "\"x\" is time here and number at playbook.yaml:6:99: give it one type"},
-    {"list field", HEAD CSV ", properties: { items: [sku, { price: p }] } }\n", 6, 90, "a field of a list is one column"},
+    {"list field", HEAD CSV ", properties: { items: [sku, { price: p, a: b }] } }\n", 6, 90, "a field of a list is one column"},
     {"conflict of fields", HEAD CSV ", types: { p: number }, properties: { items: { sku: sku, price: p } } }\n", 6, 118, "\"price\" is number here and money at"},
     {"template", HEAD CSV ", row_key: \"{a}/{b\" }\n", 6, 77, "a \"{\" without its name"},
     {"time of text", HEAD "sources:\n  look: { lookup: k }\n  s: { event: E, key: { email: e }, time: look.day }\n", 7, 43, "a time is needed; write time beside it in types"},

@@ -29,6 +29,39 @@ static void test_starter_loads(void **state) {
     symbols_destroy(symbols);
 }
 
+/* The yaml blocks of the reference, one after the other. */
+static void append_blocks(struct text page, struct buffer *out) {
+    static const char open[] = "```yaml\n", close[] = "```";
+    while (page.length > 0) {
+        const char *from = memmem(page.at, page.length, open, sizeof open - 1);
+        if (from == NULL) return;
+        from += sizeof open - 1;
+        const char *to = memmem(from, (size_t)(page.at + page.length - from), close, sizeof close - 1);
+        assert_non_null(to);
+        assert_int_equal(buffer_append(out, from, (size_t)(to - from)), STATUS_OK);
+        page.length -= (uint32_t)(to - page.at);
+        page.at = to;
+    }
+}
+
+static void test_reference_loads(void **state) {
+    (void)state;
+    struct buffer page, blocks;
+    buffer_init(&page);
+    buffer_init(&blocks);
+    read_source_file("docs/playbook.md", &page);
+    append_blocks(buffer_text(&page), &blocks);
+    struct symbols *symbols = new_symbols();
+    struct playbook *playbook = load(buffer_text(&blocks), symbols);
+    assert_true(playbook->policy_count > 5 && playbook->action_count == 3);
+    const struct action *advice = &playbook->actions[playbook_action_find(playbook, TEXT("advice"))];
+    assert_true(advice->sensitive);
+    playbook_destroy(playbook);
+    symbols_destroy(symbols);
+    buffer_release(&blocks);
+    buffer_release(&page);
+}
+
 static void test_least(void **state) {
     (void)state;
     struct symbols *symbols = new_symbols();
@@ -82,7 +115,7 @@ static const char shop[] =
     "      label: \"no {order}\"\n"
     "      city: shop.city\n"
     "      shop: shop_id\n"
-    "      products: [sku, quantity, price]\n"
+    "      products: [sku, { quantity: quantity }, price]\n"
     "  web: { file: \"web*.ndjson.gz\", format: segment, arrives: live }\n"
     "  app:\n"
     "    file: app.jsonl\n"
@@ -121,7 +154,9 @@ static const char shop[] =
     "  - { channel: email, group: visits, at_most: 2, in: 7d }\n"
     "  - { after: Rejected, times: 2, of: same action, wait: 30d }\n"
     "  - { never_without: consent to location, action: come }\n"
-    "  - { quiet: \"21:30-8:00\", channel: phone }\n";
+    "  - { quiet: \"21:30-8:00\", channel: phone }\n"
+    "  - { at_most: 1, in: 1d, of: same treatment }\n"
+    "  - { at_most: 1, in: 1d, of: any action, channel: web }\n";
 
 struct world {
     struct symbols *symbols;
@@ -290,7 +325,7 @@ static void test_actions_and_policies(void **state) {
     assert_true(thank->service && thank->cost.type == VALUE_NUMBER && thank->for_each == UINT32_MAX);
     assert_text(come->available_source, "action.opened < now");
     const struct policy *policies = world->playbook->policies;
-    assert_int_equal(world->playbook->policy_count, 4);
+    assert_int_equal(world->playbook->policy_count, 6);
     assert_true(policies[0].scope == SCOPE_GROUP && policies[0].channel != SYMBOL_NONE && policies[0].max_count == 2);
     assert_text(policies[0].text, "at most 2 in 7d of group visits on email");
     assert_true(policies[1].scope == SCOPE_SAME_ACTION && policies[1].after_event == EVENT_TREATMENT_REJECTED);
@@ -300,6 +335,9 @@ static void test_actions_and_policies(void **state) {
     assert_int_equal(policies[3].quiet_from_minute, 21 * 60 + 30);
     assert_int_equal(policies[3].quiet_to_minute, 8 * 60);
     assert_text(policies[3].text, "quiet from 21:30 to 08:00 local time on phone");
+    assert_int_equal(policies[4].scope, SCOPE_SAME_TREATMENT);
+    assert_text(policies[4].text, "at most 1 in 1d of the same treatment");
+    assert_int_equal(policies[5].scope, SCOPE_CHANNEL);
 }
 
 /* A later expression compiles against the playbook, and adds no columns to its lookups. */
@@ -440,6 +478,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_examples_load),
         cmocka_unit_test(test_starter_loads),
+        cmocka_unit_test(test_reference_loads),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test_setup_teardown(test_identifiers, set_up, tear_down),

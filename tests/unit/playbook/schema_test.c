@@ -72,6 +72,26 @@ static void test_same_keys(void **state) {
     assert_int_equal(wrong, 0);
 }
 
+/* A key is explained where it stands in code marks: `row_key`, or as a heading's. */
+static void test_every_key_is_explained(void **state) {
+    struct buffer page;
+    uint32_t missing = 0;
+    (void)state;
+    buffer_init(&page);
+    read_source_file("docs/playbook.md", &page);
+    for (uint32_t s = 0; s < playbook_key_set_count; s++) {
+        for (uint32_t i = 0; i < playbook_key_sets[s]->count; i++) {
+            char marked[64];
+            snprintf(marked, sizeof marked, "`%s`", playbook_key_sets[s]->keys[i]);
+            if (text_contains(buffer_text(&page), text_from(marked))) continue;
+            print_message("docs/playbook.md says nothing of %s.%s\n", playbook_key_sets[s]->name, playbook_key_sets[s]->keys[i]);
+            missing++;
+        }
+    }
+    buffer_release(&page);
+    assert_int_equal(missing, 0);
+}
+
 /* Every closed object of the schema belongs to a key set of the parser. */
 static void test_no_other_objects(void **state) {
     struct json_node definitions, closed;
@@ -211,6 +231,7 @@ static bool check_bound(struct text keyword, double bound, const struct yaml_nod
     if (text_equal(keyword, TEXT("minItems"))) return node->type != YAML_LIST || node->count >= bound;
     if (text_equal(keyword, TEXT("maxItems"))) return node->type != YAML_LIST || node->count <= bound;
     if (text_equal(keyword, TEXT("minProperties"))) return node->type != YAML_MAP || node->count >= bound;
+    if (text_equal(keyword, TEXT("maxProperties"))) return node->type != YAML_MAP || node->count <= bound;
     fail_msg("a keyword that this test doesn't know: %.*s", TEXT_ARG(keyword));
     return false;
 }
@@ -318,7 +339,7 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_keys), cmocka_unit_test(test_no_other_objects), cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_every_key_is_explained), cmocka_unit_test(test_same_keys), cmocka_unit_test(test_no_other_objects), cmocka_unit_test(test_examples),
         cmocka_unit_test(test_starter),   cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

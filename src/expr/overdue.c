@@ -10,7 +10,8 @@
 
 #include "expr/eval.h"
 
-#define PRIOR_GAPS   2.0
+/* Enough to be careful after three visits, little enough to believe a rhythm of ten. */
+#define PRIOR_GAPS   0.5
 #define SURPRISE_MAX 300.0
 
 /* The continued fraction of the incomplete beta function by Lentz's method (Numerical Recipes, 3rd

@@ -82,9 +82,10 @@ enum status run_walk_init(struct run_walk *walk, struct run *const *runs, uint32
                           uint32_t persona_count, struct run_walk_range range) {
     *walk = (struct run_walk){.runs = runs, .run_count = run_count, .part = range.part,
                               .parts = range.parts == 0 ? 1 : range.parts};
-    walk->head = memory_calloc(run_count + 1, sizeof *walk->head);
+    walk->head = memory_alloc((run_count + 4) * sizeof *walk->head);
     walk->cursors = memory_calloc(run_count + 1, sizeof *walk->cursors);
     enum status status = walk->head && walk->cursors ? STATUS_OK : STATUS_NO_MEMORY;
+    if (status == STATUS_OK) memset(walk->head, 0xff, (run_count + 4) * sizeof *walk->head);
     for (uint32_t r = 0; status == STATUS_OK && r < run_count; r++) {
         walk->cursors[r].customer = runs[r]->entry_customer;
         walk->cursors[r].count = runs[r]->info.entry_count;

@@ -12,6 +12,10 @@
 
 #include "store/run_file.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define RUN_WALK_BLOCK_BITS 12 /* shares of a walk go by blocks of 4,096 customer ids */
 
 struct run_slice {
@@ -28,7 +32,7 @@ struct run_walk {
     struct run *const *runs;
     uint32_t run_count;
     uint32_t part, parts;
-    uint32_t *head; /* customer at each cursor, ID_NONE at its end */
+    uint32_t *head; /* customer at each cursor, ID_NONE at its end; four ID_NONE behind the last */
     struct run_cursor *cursors;
     uint64_t *moved; /* customer << 32 | index into moved_slices */
     struct run_slice *moved_slices;
@@ -81,10 +85,40 @@ static inline enum status run_walk_push(struct run_walk *walk, struct run_slice 
 /* The next customer, or ID_NONE. */
 static inline uint32_t run_walk_peek(const struct run_walk *walk) {
     uint32_t lowest = walk->moved_next < walk->moved_count ? (uint32_t)(walk->moved[walk->moved_next] >> 32) : ID_NONE;
+#ifdef __SSE2__
+    const __m128i sign = _mm_set1_epi32(INT32_MIN); /* there is only a signed comparison */
+    __m128i low = _mm_set1_epi32((int32_t)(lowest ^ 0x80000000u));
+    uint32_t four[4];
+    for (uint32_t r = 0; r < walk->run_count; r += 4) {
+        __m128i head = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(walk->head + r)), sign);
+        __m128i less = _mm_cmplt_epi32(head, low);
+        low = _mm_or_si128(_mm_and_si128(less, head), _mm_andnot_si128(less, low));
+    }
+    _mm_storeu_si128((__m128i *)four, _mm_xor_si128(low, sign));
+    lowest = four[0] < four[1] ? four[0] : four[1];
+    if (four[2] < lowest) lowest = four[2];
+    return four[3] < lowest ? four[3] : lowest;
+#else
     for (uint32_t r = 0; r < walk->run_count; r++) {
         if (walk->head[r] < lowest) lowest = walk->head[r];
     }
     return lowest;
+#endif
+}
+
+/* A bit for each of the first 64 runs that has this customer next. */
+static inline uint64_t run_walk_runs(const struct run_walk *walk, uint32_t customer) {
+    uint64_t bits = 0;
+#ifdef __SSE2__
+    const __m128i wanted = _mm_set1_epi32((int32_t)customer);
+    for (uint32_t r = 0; r < walk->run_count; r += 4) {
+        __m128i equal = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(walk->head + r)), wanted);
+        bits |= (uint64_t)(uint32_t)_mm_movemask_ps(_mm_castsi128_ps(equal)) << r;
+    }
+#else
+    for (uint32_t r = 0; r < walk->run_count; r++) bits |= (uint64_t)(walk->head[r] == customer) << r;
+#endif
+    return bits;
 }
 
 /* Collects this customer's slices (none, if he is not next) and moves on. */

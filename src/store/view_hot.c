@@ -13,11 +13,18 @@
 #define AHEAD_BYTES 512
 #define AHEAD_ENTRIES 32
 
+#define INLINE static inline __attribute__((always_inline))
+
+/* A customer's rows so far. Lives in registers: everything that takes its address is inlined. */
 struct gathering {
-    struct view_hot *hot;
-    const int64_t *lone_time; /* the only slice so far */
+    int64_t *time_ms;
+    uint16_t *type;
+    size_t capacity;
+    const int64_t *lone_time; /* the only slice so far, in place */
     const uint16_t *lone_type;
+    int64_t last_ms;
     uint32_t count;
+    bool in_place; /* there is perhaps one slice alone */
     bool refused;
 };
 
@@ -30,7 +37,7 @@ static enum status load_part(struct view_hot_cursor *cursor, const struct run *r
     return cursor->time_ms == NULL || cursor->type == NULL ? STATUS_CORRUPT : STATUS_OK;
 }
 
-static inline enum status slice_at(struct view_hot_cursor *cursor, const struct run *run, uint32_t entry,
+INLINE enum status slice_at(struct view_hot_cursor *cursor, const struct run *run, uint32_t entry,
                                    struct view_hot_slice *out) {
     if (__builtin_expect(entry >= cursor->part_end, 0)) {
         uint32_t part = cursor->part;
@@ -108,65 +115,102 @@ static bool grow(struct view_hot *hot, size_t needed) {
 }
 
 /* Up to eight rows are copied as eight: both sides have room for that (a run ends with more than 64 bytes of footer). */
-static inline void copy_rows(int64_t *time_ms, uint16_t *type, const struct view_hot_slice *from) {
-    if (from->count <= COPY_ROWS) {
-        memcpy(time_ms, from->time_ms, COPY_ROWS * sizeof *time_ms);
-        memcpy(type, from->type, COPY_ROWS * sizeof *type);
+INLINE void copy_rows(int64_t *time_ms, uint16_t *type, const int64_t *from_time, const uint16_t *from_type,
+                      uint32_t count) {
+    if (__builtin_expect(count <= COPY_ROWS, 1)) {
+        memcpy(time_ms, from_time, COPY_ROWS * sizeof *time_ms);
+        memcpy(type, from_type, COPY_ROWS * sizeof *type);
     } else {
-        memcpy(time_ms, from->time_ms, from->count * sizeof *time_ms);
-        memcpy(type, from->type, from->count * sizeof *type);
+        memcpy(time_ms, from_time, count * sizeof *time_ms);
+        memcpy(type, from_type, count * sizeof *type);
     }
 }
 
-/* From behind, so that the rows that are in place already need no second array. */
-static void merge_rows(struct gathering *to, const struct view_hot_slice *from) {
-    int64_t *time_ms = to->hot->time_ms;
-    uint16_t *type = to->hot->type;
-    uint32_t i = to->count, j = from->count, k = i + j;
+/* From behind, so that the rows that are in place already need no second array. False: a time stands on both sides. */
+static bool merge_rows(int64_t *time_ms, uint16_t *type, uint32_t i, const int64_t *from_time, const uint16_t *from_type,
+                       uint32_t j) {
+    uint32_t k = i + j;
+    bool tie = false;
     while (j > 0) {
-        if (i > 0 && time_ms[i - 1] >= from->time_ms[j - 1]) {
-            to->refused |= time_ms[i - 1] == from->time_ms[j - 1];
+        if (i > 0 && time_ms[i - 1] >= from_time[j - 1]) {
+            tie |= time_ms[i - 1] == from_time[j - 1];
             time_ms[--k] = time_ms[--i];
             type[k] = type[i];
         } else {
-            time_ms[--k] = from->time_ms[--j];
-            type[k] = from->type[j];
+            time_ms[--k] = from_time[--j];
+            type[k] = from_type[j];
         }
     }
+    return !tie;
 }
 
-static inline enum status append(struct gathering *to, const struct view_hot_slice *from) {
-    if (to->count == 0) {
-        to->lone_time = from->time_ms;
-        to->lone_type = from->type;
-        to->count = from->count;
-        return STATUS_OK;
+/* Room for `count` rows more, and what was shown in place moves into the array. */
+INLINE enum status make_room(struct view_hot *hot, struct gathering *to, uint32_t count) {
+    size_t needed = (size_t)to->count + count + COPY_ROWS;
+    if (__builtin_expect(needed > to->capacity, 0)) {
+        if (!grow(hot, needed)) return STATUS_NO_MEMORY;
+        to->time_ms = hot->time_ms;
+        to->type = hot->type;
+        to->capacity = hot->capacity;
     }
-    struct view_hot *hot = to->hot;
-    size_t needed = (size_t)to->count + from->count + COPY_ROWS;
-    if (needed > hot->capacity && !grow(hot, needed)) return STATUS_NO_MEMORY;
     if (to->lone_time != NULL) {
-        copy_rows(hot->time_ms, hot->type, &(struct view_hot_slice){to->lone_time, to->lone_type, to->count, {0, 0}});
+        copy_rows(to->time_ms, to->type, to->lone_time, to->lone_type, to->count);
         to->lone_time = NULL;
     }
-    if (__builtin_expect(from->time_ms[0] > hot->time_ms[to->count - 1], 1)) {
-        copy_rows(hot->time_ms + to->count, hot->type + to->count, from);
-    } else if (to->count < MERGED_ROWS_MAX) {
-        merge_rows(to, from);
-    } else {
-        to->refused = true;
-    }
-    to->count += from->count;
     return STATUS_OK;
 }
 
-static inline enum status take_run(struct view_reader *reader, uint32_t r, uint32_t customer, struct gathering *to) {
+INLINE void merge_slice(struct gathering *to, const int64_t *time_ms, const uint16_t *type, uint32_t count) {
+    if (to->count < MERGED_ROWS_MAX) {
+        to->refused |= !merge_rows(to->time_ms, to->type, to->count, time_ms, type, count);
+    } else {
+        to->refused = true;
+    }
+    if (time_ms[count - 1] > to->last_ms) to->last_ms = time_ms[count - 1];
+}
+
+INLINE enum status append(struct view_hot *hot, struct gathering *to, const int64_t *time_ms, const uint16_t *type,
+                          uint32_t count) {
+    if (to->in_place && to->count == 0) {
+        to->lone_time = time_ms;
+        to->lone_type = type;
+        to->last_ms = time_ms[count - 1];
+        to->count = count;
+        return STATUS_OK;
+    }
+    if (make_room(hot, to, count) != STATUS_OK) return STATUS_NO_MEMORY;
+    if (__builtin_expect(time_ms[0] > to->last_ms || to->count == 0, 1)) {
+        copy_rows(to->time_ms + to->count, to->type + to->count, time_ms, type, count);
+        to->last_ms = time_ms[count - 1];
+    } else {
+        merge_slice(to, time_ms, type, count);
+    }
+    to->count += count;
+    return STATUS_OK;
+}
+
+/* One row of the tail; it lies nowhere side by side with others. */
+INLINE enum status append_row(struct view_hot *hot, struct gathering *to, int64_t time_ms, uint16_t type) {
+    if (make_room(hot, to, 1) != STATUS_OK) return STATUS_NO_MEMORY;
+    if (to->count == 0 || time_ms > to->last_ms) {
+        to->time_ms[to->count] = time_ms;
+        to->type[to->count] = type;
+        to->last_ms = time_ms;
+    } else {
+        merge_slice(to, &time_ms, &type, 1);
+    }
+    to->count++;
+    return STATUS_OK;
+}
+
+INLINE enum status take_run(struct view_reader *reader, uint32_t r, uint32_t customer, struct gathering *to) {
     struct run_walk *walk = &reader->walk;
     do {
         struct view_hot_slice slice;
         uint32_t entry = walk->cursors[r].next++;
         if (slice_at(&reader->hot.cursors[r], reader->runs[r], entry, &slice) != STATUS_OK) return STATUS_CORRUPT;
-        if (run_walk_push(walk, (struct run_slice){r, entry}) != STATUS_OK || append(to, &slice) != STATUS_OK) {
+        if (run_walk_push(walk, (struct run_slice){r, entry}) != STATUS_OK ||
+            append(&reader->hot, to, slice.time_ms, slice.type, slice.count) != STATUS_OK) {
             return STATUS_NO_MEMORY;
         }
         run_walk_settle(walk, r);
@@ -175,7 +219,7 @@ static inline enum status take_run(struct view_reader *reader, uint32_t r, uint3
 }
 
 /* What comes soon is fetched into the cache while others are looked at: moved slices lie anywhere. */
-static inline void prefetch_moved(const struct run_walk *walk, const struct view_hot *hot) {
+INLINE void prefetch_moved(const struct run_walk *walk, const struct view_hot *hot) {
     size_t at = walk->moved_next;
     if (at + AHEAD_FAR >= walk->moved_count) return;
     const struct view_hot_slice *near = &hot->moved[(uint32_t)walk->moved[at + AHEAD_NEAR]];
@@ -185,46 +229,34 @@ static inline void prefetch_moved(const struct run_walk *walk, const struct view
     __builtin_prefetch(near->type);
 }
 
-static enum status take_moved(struct view_reader *reader, uint32_t customer, struct gathering *to) {
+INLINE enum status take_moved(struct view_reader *reader, uint32_t customer, struct gathering *to) {
     struct run_walk *walk = &reader->walk;
     while (walk->moved_next < walk->moved_count && walk->moved[walk->moved_next] >> 32 == customer) {
         prefetch_moved(walk, &reader->hot);
-        uint32_t index = (uint32_t)walk->moved[walk->moved_next++];
-        if (run_walk_push(walk, reader->hot.moved[index].slice) != STATUS_OK) return STATUS_NO_MEMORY;
-        if (append(to, &reader->hot.moved[index]) != STATUS_OK) return STATUS_NO_MEMORY;
+        const struct view_hot_slice *slice = &reader->hot.moved[(uint32_t)walk->moved[walk->moved_next++]];
+        if (run_walk_push(walk, slice->slice) != STATUS_OK ||
+            append(&reader->hot, to, slice->time_ms, slice->type, slice->count) != STATUS_OK) {
+            return STATUS_NO_MEMORY;
+        }
     }
     return STATUS_OK;
 }
 
-static enum status take_tail(struct view_reader *reader, size_t tail_end, struct gathering *to) {
+INLINE enum status take_tail(struct view_reader *reader, size_t tail_end, struct gathering *to) {
     enum status status = STATUS_OK;
     for (size_t i = reader->walk_row_next; status == STATUS_OK && i < tail_end; i++) {
         if (i + AHEAD_FAR < reader->walk_row_count) {
             __builtin_prefetch(&reader->walk_rows[(uint32_t)reader->walk_keys[i + AHEAD_FAR]]);
             __builtin_prefetch(reader->walk_rows[(uint32_t)reader->walk_keys[i + AHEAD_NEAR]].row);
         }
-        /* A row's time alone is no slice of eight: it is copied with room behind it. */
         const struct tail_row *row = reader->walk_rows[(uint32_t)reader->walk_keys[i]].row;
-        int64_t time_ms[COPY_ROWS] = {row->time_ms};
-        uint16_t type[COPY_ROWS] = {row->type};
-        bool first = to->count == 0;
-        status = append(to, &(struct view_hot_slice){time_ms, type, 1, {0, 0}});
-        if (!first) continue;
-        memcpy(to->hot->time_ms, time_ms, sizeof time_ms);
-        memcpy(to->hot->type, type, sizeof type);
-        to->lone_time = NULL;
+        status = append_row(&reader->hot, to, row->time_ms, row->type);
     }
     return status;
 }
 
-static inline uint64_t runs_at(const struct run_walk *walk, uint32_t customer) {
-    uint64_t bits = 0;
-    for (uint32_t r = 0; r < walk->run_count; r++) bits |= (uint64_t)(walk->head[r] == customer) << r;
-    return bits;
-}
-
 /* Field by field: a compound literal would be zeroed first, which costs as much as all the rest. */
-static inline void show(struct view_reader *reader, uint32_t customer, uint32_t count, struct timeline *out) {
+INLINE void show(struct view_reader *reader, uint32_t customer, uint32_t count, struct timeline *out) {
     out->customer.value = customer;
     out->count = count;
     out->channel = NULL;
@@ -240,10 +272,13 @@ static inline void show(struct view_reader *reader, uint32_t customer, uint32_t 
 }
 
 enum status view_hot_next(struct view_reader *reader, uint32_t customer, size_t tail_end, struct timeline *out) {
-    struct gathering to = {.hot = &reader->hot};
+    struct gathering to = {.time_ms = reader->hot.time_ms, .type = reader->hot.type, .capacity = reader->hot.capacity,
+                           .last_ms = INT64_MIN};
     enum status status = STATUS_OK;
     reader->walk.slice_count = 0;
-    for (uint64_t bits = runs_at(&reader->walk, customer); bits != 0 && status == STATUS_OK; bits &= bits - 1) {
+    uint64_t bits = run_walk_runs(&reader->walk, customer);
+    to.in_place = (bits & (bits - 1)) == 0;
+    for (; bits != 0 && status == STATUS_OK; bits &= bits - 1) {
         status = take_run(reader, (uint32_t)__builtin_ctzll(bits), customer, &to);
     }
     if (status == STATUS_OK) status = take_moved(reader, customer, &to);
@@ -252,7 +287,7 @@ enum status view_hot_next(struct view_reader *reader, uint32_t customer, size_t 
     if (to.refused || to.count > TIMELINE_EVENTS_MAX) return STATUS_END;
     bool lone = to.lone_time != NULL;
     show(reader, customer, to.count, out);
-    out->time_ms = lone ? to.lone_time : reader->hot.time_ms;
-    out->type = lone ? to.lone_type : reader->hot.type;
+    out->time_ms = lone ? to.lone_time : to.time_ms;
+    out->type = lone ? to.lone_type : to.type;
     return STATUS_OK;
 }

@@ -5,7 +5,7 @@
 
 #include "playbook/sections.h"
 
-void attributes_read(struct reader *reader, const struct yaml_node *for_each, const struct yaml_node *node,
-                     struct action *action);
+void attributes_read(struct reader *reader, const struct yaml_node *for_each,
+                     const struct yaml_node *node, struct action *action);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What action.NAME means: columns of the for_each lookup's row, and what `attributes:` adds -- constants, and fields of other lookups
- * joined by columns of that row. */
+/* What action.NAME means: columns of the for_each lookup's row, and what `attributes:` adds --
+ * constants, and fields of other lookups joined by columns of that row. */
 #include "playbook/actions.h"
 
 /* ---- constants ---- */
@@ -15,7 +15,8 @@ static struct value constant_of(const struct reader *reader, const struct yaml_n
     if (text_equal(text, TEXT("no")) || text_equal(text, TEXT("false"))) return value_yes_no(false);
     if (text_to_double(text, &number) == STATUS_OK) return value_number(number);
     if (money_from_text(text, &value)) return value;
-    if (duration_parse(text, &ms) == STATUS_OK) return (struct value){.type = VALUE_DURATION, .duration_ms = ms};
+    if (duration_parse(text, &ms) == STATUS_OK)
+        return (struct value){.type = VALUE_DURATION, .duration_ms = ms};
     if (time_parse(text, reader->playbook->zone, &ms) == STATUS_OK) return value_time(ms);
     return value_text(text);
 }
@@ -39,7 +40,8 @@ static bool constant_list(struct reader *reader, const struct yaml_node *node, s
     packed_list_release(&list);
     if (status == STATUS_NO_MEMORY) return reader_no_memory(reader);
     if (status != STATUS_OK) {
-        reader_error(reader, node_place(node), "this list is too long for an attribute: put it into a lookup with many: yes");
+        reader_error(reader, node_place(node),
+                     "this list is too long for an attribute: put it into a lookup with many: yes");
         return false;
     }
     return good;
@@ -48,16 +50,19 @@ static bool constant_list(struct reader *reader, const struct yaml_node *node, s
 /* ---- lookup.field ---- */
 
 /* Is every key column of the lookup among what the action knows by now? */
-static bool can_join(const struct names *names, const struct action *action, const struct lookup_rule *rule,
-                     struct text *missing) {
+static bool can_join(const struct names *names, const struct action *action,
+                     const struct lookup_rule *rule, struct text *missing) {
     for (uint32_t i = 0; i < rule->key_count; i++) {
         bool found = false;
-        const struct lookup_entry *row = action->for_each == UINT32_MAX ? NULL : &names->lookups[action->for_each];
+        const struct lookup_entry *row =
+            action->for_each == UINT32_MAX ? NULL : &names->lookups[action->for_each];
         for (uint32_t k = 0; row != NULL && k < row->field_count; k++) {
             found = found || text_equal(row->fields[k].name, rule->keys[i]);
         }
         for (uint32_t k = 0; k < action->attribute_count; k++) {
-            found = found || text_equal(names->attributes[action->attributes[k].attribute].rule.name, rule->keys[i]);
+            found =
+                found || text_equal(names->attributes[action->attributes[k].attribute].rule.name,
+                                    rule->keys[i]);
         }
         *missing = rule->keys[i];
         if (!found) return false;
@@ -66,18 +71,21 @@ static bool can_join(const struct names *names, const struct action *action, con
 }
 
 /* STATUS_NOT_FOUND: the text names no lookup and is a constant. */
-static enum status join_read(struct reader *reader, const struct yaml_node *node, const struct action *action,
-                             uint32_t *lookup, struct text *field, enum value_type *type) {
+static enum status join_read(struct reader *reader, const struct yaml_node *node,
+                             const struct action *action, uint32_t *lookup, struct text *field,
+                             enum value_type *type) {
     struct names *names = reader->names;
     const char *dot = node->quoted ? NULL : memchr(node->text.at, '.', node->text.length);
     if (dot == NULL) return STATUS_NOT_FOUND;
     struct text name = {node->text.at, (uint32_t)(dot - node->text.at)};
     *field = (struct text){dot + 1, node->text.length - name.length - 1};
     *lookup = names_lookup(names, name);
-    for (uint32_t i = 0; *lookup == UINT32_MAX && i < names->lookup_count && name_is_good(*field); i++) {
+    for (uint32_t i = 0; *lookup == UINT32_MAX && i < names->lookup_count && name_is_good(*field);
+         i++) {
         struct text known = names->lookups[i].rule.name;
         if (text_nearest(name, &known, 1).at == NULL) continue;
-        reader_error(reader, node_place(node), "no lookup is called \"%.*s\": did you mean \"%.*s\"?", TEXT_ARG(name),
+        reader_error(reader, node_place(node),
+                     "no lookup is called \"%.*s\": did you mean \"%.*s\"?", TEXT_ARG(name),
                      TEXT_ARG(known));
         return STATUS_INVALID;
     }
@@ -85,7 +93,9 @@ static enum status join_read(struct reader *reader, const struct yaml_node *node
     const struct lookup_entry *found = &names->lookups[*lookup];
     struct text missing;
     if (!can_join(names, action, &found->rule, &missing)) {
-        reader_error(reader, node_place(node), "lookup %.*s is found by %.*s, which this action doesn't have: add it to attributes, above",
+        reader_error(reader, node_place(node),
+                     "lookup %.*s is found by %.*s, which this action doesn't have: add it to "
+                     "attributes, above",
                      TEXT_ARG(name), TEXT_ARG(missing));
         return STATUS_INVALID;
     }
@@ -93,8 +103,8 @@ static enum status join_read(struct reader *reader, const struct yaml_node *node
     if (index == UINT32_MAX) {
         struct text known[LOOKUP_FIELDS_MAX];
         for (uint32_t i = 0; i < found->field_count; i++) known[i] = found->fields[i].name;
-        reader_unknown(reader, scalar_place(reader, node, name.length + 1), "column of the lookup", *field, known,
-                       found->field_count);
+        reader_unknown(reader, scalar_place(reader, node, name.length + 1), "column of the lookup",
+                       *field, known, found->field_count);
         return STATUS_INVALID;
     }
     *field = found->fields[index].name;
@@ -104,8 +114,8 @@ static enum status join_read(struct reader *reader, const struct yaml_node *node
 
 /* ---- all of them ---- */
 
-static void read_attribute(struct reader *reader, const struct yaml_node *key, const struct yaml_node *value,
-                           struct action *action) {
+static void read_attribute(struct reader *reader, const struct yaml_node *key,
+                           const struct yaml_node *value, struct action *action) {
     struct text name, field = {0};
     struct value constant = value_unknown();
     uint32_t lookup = UINT32_MAX, index;
@@ -141,15 +151,22 @@ static void add_columns(struct reader *reader, const struct yaml_node *node, uin
     }
 }
 
-static void read_for_each(struct reader *reader, const struct yaml_node *node, struct action *action) {
+static void read_for_each(struct reader *reader, const struct yaml_node *node,
+                          struct action *action) {
     struct names *names = reader->names;
     struct text *known = reader_alloc(reader, names->lookup_count, sizeof *known);
     uint32_t lookup;
-    for (uint32_t i = 0; known != NULL && i < names->lookup_count; i++) known[i] = names->lookups[i].rule.name;
-    if (known == NULL || !reader_name_of(reader, node, "lookup", known, names->lookup_count, &lookup)) return;
+    for (uint32_t i = 0; known != NULL && i < names->lookup_count; i++)
+        known[i] = names->lookups[i].rule.name;
+    if (known == NULL ||
+        !reader_name_of(reader, node, "lookup", known, names->lookup_count, &lookup))
+        return;
     if (names->lookups[lookup].rule.many) {
-        reader_error(reader, node_place(node), "for_each goes over rows that are found by their key one by one, but %.*s has many a key: "
-                     "name a lookup without many: yes", TEXT_ARG(node->text));
+        reader_error(reader, node_place(node),
+                     "for_each goes over rows that are found by their key one by one, but %.*s has "
+                     "many a key: "
+                     "name a lookup without many: yes",
+                     TEXT_ARG(node->text));
         return;
     }
     action->for_each = lookup;
@@ -157,11 +174,12 @@ static void read_for_each(struct reader *reader, const struct yaml_node *node, s
     add_columns(reader, node, lookup);
 }
 
-void attributes_read(struct reader *reader, const struct yaml_node *for_each, const struct yaml_node *node,
-                     struct action *action) {
+void attributes_read(struct reader *reader, const struct yaml_node *for_each,
+                     const struct yaml_node *node, struct action *action) {
     if (for_each) read_for_each(reader, for_each, action);
     if (node == NULL || !reader_is_map(reader, node, "attributes")) return;
     action->attributes = reader_alloc(reader, node->count, sizeof *action->attributes);
     if (action->attributes == NULL) return;
-    for (uint32_t i = 0; i < node->count; i++) read_attribute(reader, node->keys[i], node->items[i], action);
+    for (uint32_t i = 0; i < node->count; i++)
+        read_attribute(reader, node->keys[i], node->items[i], action);
 }

@@ -19,8 +19,8 @@ static const char *wanted_text(enum wanted wanted) {
     }
 }
 
-static enum status compile(struct reader *reader, struct text source, uint32_t event_type, struct expr_program **out,
-                           struct expr_error *error) {
+static enum status compile(struct reader *reader, struct text source, uint32_t event_type,
+                           struct expr_program **out, struct expr_error *error) {
     const struct expr_schema *schema = &reader->playbook->schema;
     if (event_type == NOT_A_ROW) return expr_compile(reader->arena, schema, source, out, error);
     return expr_compile_row(reader->arena, schema, event_type, source, out, error);
@@ -31,19 +31,21 @@ static uint32_t offset_of(struct text source, uint32_t column) {
     uint32_t offset = 0;
     while (column > 1 && offset < source.length) {
         offset++;
-        while (offset < source.length && ((unsigned char)source.at[offset] & 0xC0) == 0x80) offset++;
+        while (offset < source.length && ((unsigned char)source.at[offset] & 0xC0) == 0x80)
+            offset++;
         column--;
     }
     return offset;
 }
 
-bool expression_read(struct reader *reader, const struct yaml_node *node, const char *what, enum wanted wanted,
-                     uint32_t event_type, struct expr_program **out) {
+bool expression_read(struct reader *reader, const struct yaml_node *node, const char *what,
+                     enum wanted wanted, uint32_t event_type, struct expr_program **out) {
     struct names *names = reader->names;
     struct expr_error error = {.column = 1};
     *out = NULL;
     if (node->type != YAML_SCALAR) {
-        reader_error(reader, node_place(node), "%s is a %s: %s (in quotes where it holds a comma or a colon)", what,
+        reader_error(reader, node_place(node),
+                     "%s is a %s: %s (in quotes where it holds a comma or a colon)", what,
                      node->type == YAML_MAP ? "map" : "list", wanted_text(wanted));
         return false;
     }
@@ -64,13 +66,14 @@ bool expression_read(struct reader *reader, const struct yaml_node *node, const 
         return false;
     }
     if (is_wanted(wanted, expr_type(*out))) return true;
-    reader_error(reader, node_place(node), "%s is %s: %s", what, value_type_name(expr_type(*out)), wanted_text(wanted));
+    reader_error(reader, node_place(node), "%s is %s: %s", what, value_type_name(expr_type(*out)),
+                 wanted_text(wanted));
     *out = NULL;
     return false;
 }
 
-bool template_check(struct reader *reader, const struct yaml_node *node, const char *what, template_name *each,
-                    void *context) {
+bool template_check(struct reader *reader, const struct yaml_node *node, const char *what,
+                    template_name *each, void *context) {
     struct text text = node->text;
     bool good = true;
     for (uint32_t i = 0; i < text.length; i++) {
@@ -78,8 +81,10 @@ bool template_check(struct reader *reader, const struct yaml_node *node, const c
         const char *close = memchr(text.at + i, '}', text.length - i);
         uint32_t end = close == NULL ? text.length : (uint32_t)(close - text.at);
         struct text name = {text.at + i + 1, end - i - 1};
-        if (close == NULL || text_trim(name).length == 0 || memchr(name.at, '{', name.length) != NULL) {
-            reader_error(reader, scalar_place(reader, node, i), "%s: a \"{\" without its name and \"}\": write {name}", what);
+        if (close == NULL || text_trim(name).length == 0 ||
+            memchr(name.at, '{', name.length) != NULL) {
+            reader_error(reader, scalar_place(reader, node, i),
+                         "%s: a \"{\" without its name and \"}\": write {name}", what);
             return false;
         }
         good = each(reader, node, i + 1, name, context) && good;

@@ -2,16 +2,18 @@
 /* Goals, scenarios and models. */
 #include "playbook/sections.h"
 
-#define GOALS_MAX 500
-#define SCENARIOS_MAX 500
-#define MODELS_MAX 500
+#define GOALS_MAX             500
+#define SCENARIOS_MAX         500
+#define MODELS_MAX            500
 #define GOALS_OF_SCENARIO_MAX 32
 
 /* Room for a section's items, or NULL where there are none or too many. */
-static void *items_of(struct reader *reader, const struct yaml_node *node, const char *what, uint32_t max, size_t bytes) {
+static void *items_of(struct reader *reader, const struct yaml_node *node, const char *what,
+                      uint32_t max, size_t bytes) {
     if (node == NULL || !reader_is_map(reader, node, what)) return NULL;
     if (node->count <= max) return reader_alloc(reader, node->count, bytes);
-    reader_error(reader, node_place(node), "more than %u %s: a playbook may have so many and no more", max, what);
+    reader_error(reader, node_place(node),
+                 "more than %u %s: a playbook may have so many and no more", max, what);
     return NULL;
 }
 
@@ -21,26 +23,32 @@ static int64_t longest_delay(const struct playbook *playbook, uint32_t event_typ
     int64_t longest = 0;
     for (uint32_t i = 0; i < playbook->source_count; i++) {
         const struct source *source = &playbook->sources[i];
-        if (source->is_lookup || (source->event_type != event_type && source->event_type != SYMBOL_NONE)) continue;
+        if (source->is_lookup ||
+            (source->event_type != event_type && source->event_type != SYMBOL_NONE))
+            continue;
         if (source->arrives_ms > longest) longest = source->arrives_ms;
     }
     return longest;
 }
 
-static void read_horizon(struct reader *reader, const struct yaml_node *key, const struct yaml_node *const *values,
-                         struct goal *goal) {
+static void read_horizon(struct reader *reader, const struct yaml_node *key,
+                         const struct yaml_node *const *values, struct goal *goal) {
     const struct yaml_node *within = values[GOAL_WITHIN], *until = values[GOAL_UNTIL];
     if (within && until) {
-        reader_error(reader, node_place(until), "goal %.*s has both within and until: keep one", TEXT_ARG(goal->name));
+        reader_error(reader, node_place(until), "goal %.*s has both within and until: keep one",
+                     TEXT_ARG(goal->name));
     } else if (within) {
         (void)reader_duration(reader, within, "within", &goal->within_ms);
     } else if (until) {
         if (!expression_read(reader, until, "until", WANTED_TIME, NOT_A_ROW, &goal->until)) return;
         if (!expr_is_constant(goal->until)) {
-            reader_error(reader, node_place(until), "until reads the customer's events: write a time of the action, such as action.end_date");
+            reader_error(reader, node_place(until),
+                         "until reads the customer's events: write a time of the action, such as "
+                         "action.end_date");
         }
     } else {
-        reader_error(reader, node_place(key), "goal %.*s has no horizon: write within: 30d, or until: action.end_date",
+        reader_error(reader, node_place(key),
+                     "goal %.*s has no horizon: write within: 30d, or until: action.end_date",
                      TEXT_ARG(goal->name));
     }
 }
@@ -49,7 +57,8 @@ static void read_value(struct reader *reader, const struct yaml_node *node, stru
     double number;
     goal->value_constant = value_number(1);
     if (node == NULL) return;
-    bool is_constant = node->type == YAML_SCALAR && text_to_double(node->text, &number) == STATUS_OK;
+    bool is_constant =
+        node->type == YAML_SCALAR && text_to_double(node->text, &number) == STATUS_OK;
     struct value money;
     is_constant = is_constant || (node->type == YAML_SCALAR && money_from_text(node->text, &money));
     if (is_constant) {
@@ -59,20 +68,29 @@ static void read_value(struct reader *reader, const struct yaml_node *node, stru
     (void)expression_read(reader, node, "value", WANTED_AMOUNT, goal->event_type, &goal->value);
 }
 
-static void read_goal(struct reader *reader, const struct yaml_node *key, const struct yaml_node *value, struct goal *goal) {
+static void read_goal(struct reader *reader, const struct yaml_node *key,
+                      const struct yaml_node *value, struct goal *goal) {
     const struct yaml_node *values[KEYS_MAX];
-    *goal = (struct goal){.name = key->text, .place = node_place(key), .event_type = SYMBOL_NONE, .undone_by = SYMBOL_NONE,
+    *goal = (struct goal){.name = key->text,
+                          .place = node_place(key),
+                          .event_type = SYMBOL_NONE,
+                          .undone_by = SYMBOL_NONE,
                           .value_constant = value_number(1)};
-    if (!reader_name(reader, key, "a goal's name", &goal->name) || !reader_keys(reader, value, &goal_keys, values)) return;
+    if (!reader_name(reader, key, "a goal's name", &goal->name) ||
+        !reader_keys(reader, value, &goal_keys, values))
+        return;
     read_horizon(reader, key, values, goal);
-    if (values[GOAL_UNDONE_BY]) (void)names_read_event(reader, values[GOAL_UNDONE_BY], &goal->undone_by);
+    if (values[GOAL_UNDONE_BY])
+        (void)names_read_event(reader, values[GOAL_UNDONE_BY], &goal->undone_by);
     if (values[GOAL_EVENT] == NULL) {
-        reader_error(reader, node_place(key), "goal %.*s has no event: write event: and its name", TEXT_ARG(goal->name));
+        reader_error(reader, node_place(key), "goal %.*s has no event: write event: and its name",
+                     TEXT_ARG(goal->name));
         return;
     }
     if (!names_read_event(reader, values[GOAL_EVENT], &goal->event_type)) return;
     if (values[GOAL_WHERE]) {
-        (void)expression_read(reader, values[GOAL_WHERE], "where", WANTED_YES_NO, goal->event_type, &goal->where);
+        (void)expression_read(reader, values[GOAL_WHERE], "where", WANTED_YES_NO, goal->event_type,
+                              &goal->where);
     }
     read_value(reader, values[GOAL_VALUE], goal);
     goal->arrives_ms = longest_delay(reader->playbook, goal->event_type);
@@ -83,13 +101,15 @@ void goals_read(struct reader *reader, const struct yaml_node *node) {
     if (goals == NULL) return;
     reader->playbook->goals = goals;
     reader->playbook->goal_count = node->count;
-    for (uint32_t i = 0; i < node->count; i++) read_goal(reader, node->keys[i], node->items[i], &goals[i]);
+    for (uint32_t i = 0; i < node->count; i++)
+        read_goal(reader, node->keys[i], node->items[i], &goals[i]);
 }
 
 bool goal_read(struct reader *reader, const struct yaml_node *node, uint32_t *goal) {
     const struct playbook *playbook = reader->playbook;
     struct text *known = reader_alloc(reader, playbook->goal_count, sizeof *known);
-    for (uint32_t i = 0; known != NULL && i < playbook->goal_count; i++) known[i] = playbook->goals[i].name;
+    for (uint32_t i = 0; known != NULL && i < playbook->goal_count; i++)
+        known[i] = playbook->goals[i].name;
     return known != NULL && reader_name_of(reader, node, "goal", known, playbook->goal_count, goal);
 }
 
@@ -100,10 +120,12 @@ static bool goal_is_of_action(const struct goal *goal) {
            (goal->value != NULL && expr_uses_treatment(goal->value));
 }
 
-static void read_goals_of(struct reader *reader, const struct yaml_node *node, struct scenario *scenario) {
+static void read_goals_of(struct reader *reader, const struct yaml_node *node,
+                          struct scenario *scenario) {
     if (!reader_is_list(reader, node, "goals")) return;
     if (node->count == 0 || node->count > GOALS_OF_SCENARIO_MAX) {
-        reader_error(reader, node_place(node), "goals: name 1 to %d of them", GOALS_OF_SCENARIO_MAX);
+        reader_error(reader, node_place(node), "goals: name 1 to %d of them",
+                     GOALS_OF_SCENARIO_MAX);
         return;
     }
     uint32_t *goals = reader_alloc(reader, node->count, sizeof *goals);
@@ -115,45 +137,53 @@ static void read_goals_of(struct reader *reader, const struct yaml_node *node, s
         if (!goal_read(reader, item, &goal)) continue;
         for (uint32_t k = 0; k < scenario->goal_count; k++) is_repeat += goals[k] == goal;
         if (is_repeat) {
-            reader_error(reader, node_place(item), "goal %.*s stands here twice: leave one out", TEXT_ARG(item->text));
+            reader_error(reader, node_place(item), "goal %.*s stands here twice: leave one out",
+                         TEXT_ARG(item->text));
         } else if (goal_is_of_action(&reader->playbook->goals[goal])) {
-            reader_error(reader, node_place(item),
-                         "goal %.*s reads action.…, and a scenario has no action: name a goal without it", TEXT_ARG(item->text));
+            reader_error(
+                reader, node_place(item),
+                "goal %.*s reads action.…, and a scenario has no action: name a goal without it",
+                TEXT_ARG(item->text));
         } else {
             goals[scenario->goal_count++] = goal;
         }
     }
 }
 
-static void read_scenario(struct reader *reader, const struct yaml_node *key, const struct yaml_node *value,
-                          struct scenario *scenario) {
+static void read_scenario(struct reader *reader, const struct yaml_node *key,
+                          const struct yaml_node *value, struct scenario *scenario) {
     const struct yaml_node *values[KEYS_MAX];
     *scenario = (struct scenario){.name = key->text, .place = node_place(key)};
     if (!reader_name(reader, key, "a scenario's name", &scenario->name)) return;
     if (!reader_keys(reader, value, &scenario_keys, values)) return;
     const struct yaml_node *when = values[SCENARIO_WHEN];
     if (when == NULL) {
-        reader_error(reader, node_place(key), "scenario %.*s has no when: write the condition that a customer must meet",
+        reader_error(reader, node_place(key),
+                     "scenario %.*s has no when: write the condition that a customer must meet",
                      TEXT_ARG(scenario->name));
     } else if (expression_read(reader, when, "when", WANTED_YES_NO, NOT_A_ROW, &scenario->when) &&
                expr_uses_treatment(scenario->when)) {
         reader_error(reader, node_place(when),
-                     "when reads action.…, itself or by a trait, and a scenario is about the customer alone: use traits without action");
+                     "when reads action.…, itself or by a trait, and a scenario is about the "
+                     "customer alone: use traits without action");
     }
     if (values[SCENARIO_GOALS]) {
         read_goals_of(reader, values[SCENARIO_GOALS], scenario);
     } else {
-        reader_error(reader, node_place(key), "scenario %.*s has no goals: write goals: [name] of what it makes likelier",
+        reader_error(reader, node_place(key),
+                     "scenario %.*s has no goals: write goals: [name] of what it makes likelier",
                      TEXT_ARG(scenario->name));
     }
 }
 
 void scenarios_read(struct reader *reader, const struct yaml_node *node) {
-    struct scenario *scenarios = items_of(reader, node, "scenarios", SCENARIOS_MAX, sizeof *scenarios);
+    struct scenario *scenarios =
+        items_of(reader, node, "scenarios", SCENARIOS_MAX, sizeof *scenarios);
     if (scenarios == NULL) return;
     reader->playbook->scenarios = scenarios;
     reader->playbook->scenario_count = node->count;
-    for (uint32_t i = 0; i < node->count; i++) read_scenario(reader, node->keys[i], node->items[i], &scenarios[i]);
+    for (uint32_t i = 0; i < node->count; i++)
+        read_scenario(reader, node->keys[i], node->items[i], &scenarios[i]);
 }
 
 /* ---- models ---- */
@@ -178,8 +208,10 @@ static void unknown_trait(struct reader *reader, const struct yaml_node *node) {
     const struct trait_entry *entry = names_trait(names, node->text);
     if (entry != NULL && entry->state == TRAIT_FAILED) return; /* its own error is reported */
     struct text *known = reader_alloc(reader, names->trait_count, sizeof *known);
-    for (uint32_t i = 0; known != NULL && i < names->trait_count; i++) known[i] = names->traits[i].name;
-    if (known != NULL) reader_unknown(reader, node_place(node), "trait", node->text, known, names->trait_count);
+    for (uint32_t i = 0; known != NULL && i < names->trait_count; i++)
+        known[i] = names->traits[i].name;
+    if (known != NULL)
+        reader_unknown(reader, node_place(node), "trait", node->text, known, names->trait_count);
 }
 
 static bool feature_read(struct reader *reader, const struct yaml_node *node, uint32_t *index) {
@@ -193,10 +225,13 @@ static bool feature_read(struct reader *reader, const struct yaml_node *node, ui
     const struct trait *trait = &reader->playbook->traits[*index];
     if (is_feature(trait)) return true;
     if (trait->type == VALUE_TIME) {
-        reader_error(reader, node_place(node), "trait %.*s is a time, which a model can't learn from: write since(…), a duration",
-                     TEXT_ARG(name));
+        reader_error(
+            reader, node_place(node),
+            "trait %.*s is a time, which a model can't learn from: write since(…), a duration",
+            TEXT_ARG(name));
     } else {
-        reader_error(reader, node_place(node), "trait %.*s is about %.*s, a sensitive topic: a model may not learn from it",
+        reader_error(reader, node_place(node),
+                     "trait %.*s is about %.*s, a sensitive topic: a model may not learn from it",
                      TEXT_ARG(name), TEXT_ARG(trait->topic));
     }
     return false;
@@ -210,16 +245,19 @@ static bool attribute_read(struct reader *reader, const struct yaml_node *node, 
     *index = names_attribute(names, name);
     if (*index != UINT32_MAX) return true;
     struct text *known = reader_alloc(reader, names->attribute_count, sizeof *known);
-    for (uint32_t i = 0; known != NULL && i < names->attribute_count; i++) known[i] = names->attributes[i].rule.name;
+    for (uint32_t i = 0; known != NULL && i < names->attribute_count; i++)
+        known[i] = names->attributes[i].rule.name;
     if (known != NULL) {
-        reader_unknown(reader, node_place(node), "attribute of an action", name, known, names->attribute_count);
+        reader_unknown(reader, node_place(node), "attribute of an action", name, known,
+                       names->attribute_count);
     }
     return false;
 }
 
-static const uint32_t *read_indices(struct reader *reader, const struct yaml_node *node, const char *what,
-                                    bool (*read_one)(struct reader *, const struct yaml_node *, uint32_t *),
-                                    uint32_t *count) {
+static const uint32_t *
+read_indices(struct reader *reader, const struct yaml_node *node, const char *what,
+             bool (*read_one)(struct reader *, const struct yaml_node *, uint32_t *),
+             uint32_t *count) {
     if (!reader_is_list(reader, node, what)) return NULL;
     uint32_t *indices = reader_alloc(reader, node->count, sizeof *indices);
     for (uint32_t i = 0; indices != NULL && i < node->count; i++) {
@@ -227,8 +265,9 @@ static const uint32_t *read_indices(struct reader *reader, const struct yaml_nod
         if (!read_one(reader, node->items[i], &index)) continue;
         for (uint32_t k = 0; k < *count; k++) is_repeat += indices[k] == index;
         if (is_repeat) {
-            reader_error(reader, node_place(node->items[i]), "%.*s stands in %s twice: leave one out",
-                         TEXT_ARG(node->items[i]->text), what);
+            reader_error(reader, node_place(node->items[i]),
+                         "%.*s stands in %s twice: leave one out", TEXT_ARG(node->items[i]->text),
+                         what);
         } else {
             indices[(*count)++] = index;
         }
@@ -236,26 +275,32 @@ static const uint32_t *read_indices(struct reader *reader, const struct yaml_nod
     return indices;
 }
 
-static void read_model(struct reader *reader, const struct yaml_node *key, const struct yaml_node *value,
-                       struct model_rule *model) {
+static void read_model(struct reader *reader, const struct yaml_node *key,
+                       const struct yaml_node *value, struct model_rule *model) {
     const struct yaml_node *values[KEYS_MAX];
-    *model = (struct model_rule){.name = key->text, .place = node_place(key), .event_type = EVENT_TREATMENT_DELIVERED};
-    if (!reader_name(reader, key, "a model's name", &model->name) || !reader_keys(reader, value, &model_keys, values)) return;
+    *model = (struct model_rule){
+        .name = key->text, .place = node_place(key), .event_type = EVENT_TREATMENT_DELIVERED};
+    if (!reader_name(reader, key, "a model's name", &model->name) ||
+        !reader_keys(reader, value, &model_keys, values))
+        return;
     if (values[MODEL_GOAL] == NULL) {
-        reader_error(reader, node_place(key), "model %.*s has no goal: write goal: and the name of what it predicts",
+        reader_error(reader, node_place(key),
+                     "model %.*s has no goal: write goal: and the name of what it predicts",
                      TEXT_ARG(model->name));
     } else {
         (void)goal_read(reader, values[MODEL_GOAL], &model->goal);
     }
-    if (values[MODEL_LEARN_FROM]) (void)names_read_event(reader, values[MODEL_LEARN_FROM], &model->event_type);
+    if (values[MODEL_LEARN_FROM])
+        (void)names_read_event(reader, values[MODEL_LEARN_FROM], &model->event_type);
     if (values[MODEL_FEATURES]) {
-        model->features = read_indices(reader, values[MODEL_FEATURES], "features", feature_read, &model->feature_count);
+        model->features = read_indices(reader, values[MODEL_FEATURES], "features", feature_read,
+                                       &model->feature_count);
     } else {
         all_features(reader, model);
     }
     if (values[MODEL_ATTRIBUTES]) {
-        model->attributes = read_indices(reader, values[MODEL_ATTRIBUTES], "attributes", attribute_read,
-                                         &model->attribute_count);
+        model->attributes = read_indices(reader, values[MODEL_ATTRIBUTES], "attributes",
+                                         attribute_read, &model->attribute_count);
     }
 }
 
@@ -264,5 +309,6 @@ void models_read(struct reader *reader, const struct yaml_node *node) {
     if (models == NULL) return;
     reader->playbook->models = models;
     reader->playbook->model_count = node->count;
-    for (uint32_t i = 0; i < node->count; i++) read_model(reader, node->keys[i], node->items[i], &models[i]);
+    for (uint32_t i = 0; i < node->count; i++)
+        read_model(reader, node->keys[i], node->items[i], &models[i]);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "playbook/keys.h"
 
-#define KEY_SET(set, description)                                                                   \
-    const struct key_set set##_keys = {#set, description, set##_names, sizeof set##_names / sizeof *set##_names}; \
-    _Static_assert(sizeof set##_names / sizeof *set##_names <= KEYS_MAX, "callers hold KEYS_MAX values")
+#define KEY_SET(set, description)                                                                  \
+    const struct key_set set##_keys = {#set, description, set##_names,                             \
+                                       sizeof set##_names / sizeof *set##_names};                  \
+    _Static_assert(sizeof set##_names / sizeof *set##_names <= KEYS_MAX,                           \
+                   "callers hold KEYS_MAX values")
 
+/* clang-format off */
 static const char *const top_names[TOP_COUNT] = {
     [TOP_ATTUNE] = "attune", [TOP_NAME] = "name", [TOP_CURRENCY] = "currency", [TOP_ZONE] = "zone",
     [TOP_CUSTOMER] = "customer", [TOP_CONSENT] = "consent", [TOP_RELATIONS] = "relations", [TOP_VISITS] = "visits",
@@ -103,9 +106,11 @@ KEY_SET(holdout, "holdout");
 static const char *const decide_names[DECIDE_COUNT] = {[DECIDE_SLOTS] = "slots"};
 KEY_SET(decide, "decide");
 
+/* clang-format on */
+
 const struct key_set *const playbook_key_sets[] = {
-    &top_keys, &customer_keys, &identifier_keys, &consent_keys, &relation_keys, &visits_keys, &source_keys, &trait_keys,
-    &scenario_keys, &landmarks_keys, &goal_keys, &model_keys, &levers_keys, &action_keys, &channel_keys, &policy_keys,
-    &holdout_keys, &decide_keys,
+    &top_keys,    &customer_keys, &identifier_keys, &consent_keys,   &relation_keys, &visits_keys,
+    &source_keys, &trait_keys,    &scenario_keys,   &landmarks_keys, &goal_keys,     &model_keys,
+    &levers_keys, &action_keys,   &channel_keys,    &policy_keys,    &holdout_keys,  &decide_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

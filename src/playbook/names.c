@@ -15,28 +15,33 @@ static bool event_name_is_good(struct text name) {
         unsigned char c = (unsigned char)name.at[i];
         if (c < ' ' || c == '"' || c == '\\' || c == '{' || c == '}') return false;
     }
-    return name.length > 0 && name.length <= SYMBOL_BYTES_MAX && text_trim(name).length == name.length;
+    return name.length > 0 && name.length <= SYMBOL_BYTES_MAX &&
+           text_trim(name).length == name.length;
 }
 
-bool names_add_event(struct reader *reader, const struct yaml_node *node, struct text name, uint32_t *type) {
+bool names_add_event(struct reader *reader, const struct yaml_node *node, struct text name,
+                     uint32_t *type) {
     struct names *names = reader->names;
     if (!event_name_is_good(name)) {
         struct text given = shown(name);
         reader_error(reader, node_place(node),
-                     "\"%.*s\" can't be an event's name: write words such as Order Completed, without quotes, braces and \\",
+                     "\"%.*s\" can't be an event's name: write words such as Order Completed, "
+                     "without quotes, braces and \\",
                      TEXT_ARG(given));
         return false;
     }
     if (!reader_symbol(reader, node, SYMBOL_EVENT, name, type)) return false;
     if (names_event(names, *type) != NULL) return true;
     if (names->event_count >= EVENTS_MAX) {
-        reader_error(reader, node_place(node), "more than %d events: a playbook may name so many and no more", EVENTS_MAX);
+        reader_error(reader, node_place(node),
+                     "more than %d events: a playbook may name so many and no more", EVENTS_MAX);
         return false;
     }
-    struct event_entry *event = reader_push(reader, (void **)&names->events, &names->event_count, &names->event_capacity,
-                                            sizeof *event);
+    struct event_entry *event = reader_push(reader, (void **)&names->events, &names->event_count,
+                                            &names->event_capacity, sizeof *event);
     if (event == NULL) return false;
-    *event = (struct event_entry){.type = *type, .is_reserved = *type < EVENT_RESERVED_COUNT,
+    *event = (struct event_entry){.type = *type,
+                                  .is_reserved = *type < EVENT_RESERVED_COUNT,
                                   .is_visit = *type >= EVENT_RESERVED_COUNT};
     return true;
 }
@@ -67,15 +72,18 @@ bool names_read_event(struct reader *reader, const struct yaml_node *node, uint3
 
 /* ---- properties ---- */
 
-static struct property_entry *property_of(const struct names *names, uint32_t event_type, uint32_t symbol) {
+static struct property_entry *property_of(const struct names *names, uint32_t event_type,
+                                          uint32_t symbol) {
     for (uint32_t i = 0; i < names->property_count; i++) {
         struct property_entry *property = &names->properties[i];
-        if (property->rule.symbol == symbol && property->rule.event_type == event_type) return property;
+        if (property->rule.symbol == symbol && property->rule.event_type == event_type)
+            return property;
     }
     return NULL;
 }
 
-struct property_entry *names_property(const struct names *names, uint32_t event_type, uint32_t symbol) {
+struct property_entry *names_property(const struct names *names, uint32_t event_type,
+                                      uint32_t symbol) {
     struct property_entry *property = property_of(names, event_type, symbol);
     if (property != NULL) return property;
     for (uint32_t i = 0; i < names->property_count; i++) {
@@ -93,36 +101,44 @@ struct field_entry *names_field(const struct property_entry *property, uint32_t 
     return NULL;
 }
 
-static void type_conflict(struct reader *reader, const struct yaml_node *node, struct text name, enum value_type type,
-                          enum value_type other, struct place place) {
+static void type_conflict(struct reader *reader, const struct yaml_node *node, struct text name,
+                          enum value_type type, enum value_type other, struct place place) {
     struct text given = shown(name);
     if (place.line == 0) {
-        reader_error(reader, node_place(node), "\"%.*s\" is %s here, but this reserved event has it as %s: give it another name",
-                     TEXT_ARG(given), value_type_name(type), value_type_name(other));
+        reader_error(
+            reader, node_place(node),
+            "\"%.*s\" is %s here, but this reserved event has it as %s: give it another name",
+            TEXT_ARG(given), value_type_name(type), value_type_name(other));
     } else {
-        reader_error(reader, node_place(node), "\"%.*s\" is %s here and %s at %s:%u:%u: give it one type, or another name here",
-                     TEXT_ARG(given), value_type_name(type), value_type_name(other), reader->file, place.line, place.column);
+        reader_error(
+            reader, node_place(node),
+            "\"%.*s\" is %s here and %s at %s:%u:%u: give it one type, or another name here",
+            TEXT_ARG(given), value_type_name(type), value_type_name(other), reader->file,
+            place.line, place.column);
     }
 }
 
 static struct property_entry *property_push(struct reader *reader, const struct yaml_node *node) {
     struct names *names = reader->names;
     if (names->property_count >= PROPERTIES_MAX) {
-        reader_error(reader, node_place(node), "more than %d properties in all: a playbook may name so many and no more",
+        reader_error(reader, node_place(node),
+                     "more than %d properties in all: a playbook may name so many and no more",
                      PROPERTIES_MAX);
         return NULL;
     }
-    return reader_push(reader, (void **)&names->properties, &names->property_count, &names->property_capacity,
-                       sizeof *names->properties);
+    return reader_push(reader, (void **)&names->properties, &names->property_count,
+                       &names->property_capacity, sizeof *names->properties);
 }
 
-struct property_entry *names_add_property(struct reader *reader, const struct yaml_node *node, uint32_t event_type,
-                                          struct text name, enum value_type type, enum strength strength) {
+struct property_entry *names_add_property(struct reader *reader, const struct yaml_node *node,
+                                          uint32_t event_type, struct text name,
+                                          enum value_type type, enum strength strength) {
     uint32_t symbol;
     if (!name_is_good(name)) {
         struct text given = shown(name);
         reader_error(reader, node_place(node),
-                     "\"%.*s\" can't be a property's name: write letters, digits and _ only, starting with a letter",
+                     "\"%.*s\" can't be a property's name: write letters, digits and _ only, "
+                     "starting with a letter",
                      TEXT_ARG(given));
         return NULL;
     }
@@ -130,7 +146,8 @@ struct property_entry *names_add_property(struct reader *reader, const struct ya
     struct property_entry *property = property_of(reader->names, event_type, symbol);
     if (property != NULL) {
         if (strength < property->strength) return property;
-        if (strength == property->strength && strength == STRENGTH_DECLARED && type != property->rule.type) {
+        if (strength == property->strength && strength == STRENGTH_DECLARED &&
+            type != property->rule.type) {
             type_conflict(reader, node, name, type, property->rule.type, property->rule.place);
             return NULL;
         }
@@ -144,35 +161,42 @@ struct property_entry *names_add_property(struct reader *reader, const struct ya
     property = property_push(reader, node);
     if (property == NULL) return NULL;
     *property = (struct property_entry){.strength = strength};
-    property->rule = (struct property_rule){.event_type = event_type, .symbol = symbol, .name = name, .type = type,
+    property->rule = (struct property_rule){.event_type = event_type,
+                                            .symbol = symbol,
+                                            .name = name,
+                                            .type = type,
                                             .place = node_place(node)};
     return property;
 }
 
-bool names_add_field(struct reader *reader, const struct yaml_node *node, struct property_entry *property, struct text name,
-                     enum value_type type, enum strength strength) {
+bool names_add_field(struct reader *reader, const struct yaml_node *node,
+                     struct property_entry *property, struct text name, enum value_type type,
+                     enum strength strength) {
     uint32_t symbol;
     if (!name_is_good(name)) {
         struct text given = shown(name);
         reader_error(reader, node_place(node),
-                     "\"%.*s\" can't be a field's name: write letters, digits and _ only, starting with a letter",
+                     "\"%.*s\" can't be a field's name: write letters, digits and _ only, starting "
+                     "with a letter",
                      TEXT_ARG(given));
         return false;
     }
     if (!reader_symbol(reader, node, SYMBOL_PROPERTY, name, &symbol)) return false;
     struct field_entry *field = names_field(property, symbol);
     if (field == NULL) {
-        field = reader_push(reader, (void **)&property->fields, &property->field_count, &property->field_capacity,
-                            sizeof *field);
+        field = reader_push(reader, (void **)&property->fields, &property->field_count,
+                            &property->field_capacity, sizeof *field);
         if (field == NULL) return false;
         *field = (struct field_entry){{name, type}, symbol, strength, node_place(node)};
         return true;
     }
-    if (strength == STRENGTH_DECLARED && field->strength == STRENGTH_DECLARED && type != field->field.type) {
+    if (strength == STRENGTH_DECLARED && field->strength == STRENGTH_DECLARED &&
+        type != field->field.type) {
         type_conflict(reader, node, name, type, field->field.type, field->place);
         return false;
     }
-    if (strength > field->strength) *field = (struct field_entry){{name, type}, symbol, strength, node_place(node)};
+    if (strength > field->strength)
+        *field = (struct field_entry){{name, type}, symbol, strength, node_place(node)};
     return true;
 }
 
@@ -197,10 +221,13 @@ uint32_t names_lookup_field(struct names *names, uint32_t index, struct text fie
     for (uint32_t i = 0; i < lookup->field_count; i++) {
         if (text_equal(lookup->fields[i].name, field)) return i;
     }
-    if (names->reader == NULL || !lookup->rule.fields_open || lookup->field_count >= LOOKUP_FIELDS_MAX) return UINT32_MAX;
+    if (names->reader == NULL || !lookup->rule.fields_open ||
+        lookup->field_count >= LOOKUP_FIELDS_MAX)
+        return UINT32_MAX;
     if (!name_is_good(field) || is_slip_of_a_field(lookup, field)) return UINT32_MAX;
-    struct lookup_field *added = reader_push(names->reader, (void **)&lookup->fields, &lookup->field_count,
-                                             &lookup->field_capacity, sizeof *added);
+    struct lookup_field *added =
+        reader_push(names->reader, (void **)&lookup->fields, &lookup->field_count,
+                    &lookup->field_capacity, sizeof *added);
     if (added == NULL) return UINT32_MAX;
     *added = (struct lookup_field){arena_text(names->reader->arena, field), VALUE_TEXT};
     if (added->name.at == NULL) (void)reader_no_memory(names->reader);
@@ -216,24 +243,28 @@ static uint32_t attribute_find(const struct names *names, struct text name) {
     return UINT32_MAX;
 }
 
-bool names_add_attribute(struct reader *reader, struct place place, struct text name, enum value_type type,
-                         uint32_t *index) {
+bool names_add_attribute(struct reader *reader, struct place place, struct text name,
+                         enum value_type type, uint32_t *index) {
     struct names *names = reader->names;
     *index = attribute_find(names, name);
     if (*index != UINT32_MAX) {
         const struct attribute_entry *other = &names->attributes[*index];
         if (other->rule.type == type) return true;
-        reader_error(reader, place, "action.%.*s is %s here and %s at %s:%u:%u: give it one type, or another name here",
-                     TEXT_ARG(name), value_type_name(type), value_type_name(other->rule.type), reader->file,
-                     other->place.line, other->place.column);
+        reader_error(
+            reader, place,
+            "action.%.*s is %s here and %s at %s:%u:%u: give it one type, or another name here",
+            TEXT_ARG(name), value_type_name(type), value_type_name(other->rule.type), reader->file,
+            other->place.line, other->place.column);
         return false;
     }
     if (names->attribute_count >= ATTRIBUTES_MAX) {
-        reader_error(reader, place, "more than %d attributes of actions in all: name fewer", ATTRIBUTES_MAX);
+        reader_error(reader, place, "more than %d attributes of actions in all: name fewer",
+                     ATTRIBUTES_MAX);
         return false;
     }
-    struct attribute_entry *added = reader_push(reader, (void **)&names->attributes, &names->attribute_count,
-                                                &names->attribute_capacity, sizeof *added);
+    struct attribute_entry *added =
+        reader_push(reader, (void **)&names->attributes, &names->attribute_count,
+                    &names->attribute_capacity, sizeof *added);
     if (added == NULL) return false;
     *added = (struct attribute_entry){{name, type}, place};
     *index = names->attribute_count - 1;
@@ -242,7 +273,8 @@ bool names_add_attribute(struct reader *reader, struct place place, struct text 
 
 static bool action_has(const struct names *names, const struct action *action, struct text name) {
     for (uint32_t i = 0; i < action->attribute_count; i++) {
-        if (text_equal(names->attributes[action->attributes[i].attribute].rule.name, name)) return true;
+        if (text_equal(names->attributes[action->attributes[i].attribute].rule.name, name))
+            return true;
     }
     if (action->for_each == UINT32_MAX) return false;
     const struct lookup_entry *lookup = &names->lookups[action->for_each];
@@ -259,7 +291,8 @@ static bool is_slip_of_an_attribute(const struct names *names, struct text name)
     return false;
 }
 
-/* The for_each lookup that must have a column of this name: the action's own, else the only open one. */
+/* The for_each lookup that must have a column of this name: the action's own, else the only open
+ * one. */
 static uint32_t lookup_to_guess(const struct names *names) {
     if (names->action != NULL) return names->action->for_each;
     uint32_t only = UINT32_MAX;
@@ -273,8 +306,10 @@ static uint32_t lookup_to_guess(const struct names *names) {
 
 uint32_t names_attribute(struct names *names, struct text name) {
     uint32_t index = attribute_find(names, name);
-    if (index != UINT32_MAX && (names->action == NULL || action_has(names, names->action, name))) return index;
-    if (names->reader == NULL || (index == UINT32_MAX && is_slip_of_an_attribute(names, name))) return UINT32_MAX;
+    if (index != UINT32_MAX && (names->action == NULL || action_has(names, names->action, name)))
+        return index;
+    if (names->reader == NULL || (index == UINT32_MAX && is_slip_of_an_attribute(names, name)))
+        return UINT32_MAX;
     uint32_t lookup = lookup_to_guess(names);
     uint32_t field = lookup == UINT32_MAX ? UINT32_MAX : names_lookup_field(names, lookup, name);
     if (field == UINT32_MAX) return UINT32_MAX;

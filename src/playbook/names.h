@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* playbook/names.h -- what the names in a playbook stand for: events and their properties, lookups, attributes, traits.
+/* playbook/names.h -- what the names in a playbook stand for: events and their properties, lookups,
+ * attributes, traits.
  *
- * Filled while the playbook is read, and asked by the expressions that are compiled meanwhile and later (expr_schema.context),
- * so it lives in the playbook's arena. Types come in three strengths: the Segment spec's, which anything overrides; guessed,
- * where a column is mapped and nobody says what it holds (text); declared, where two that differ are an error.
- * A lookup whose columns aren't listed is open: an expression may name a column that the playbook doesn't declare; it is then
- * added as text, and the file is checked for it when it is read. A name that is nearly a known one is taken for a slip. */
+ * Filled while the playbook is read, and asked by the expressions that are compiled meanwhile and
+ * later (expr_schema.context), so it lives in the playbook's arena. Types come in three strengths:
+ * the Segment spec's, which anything overrides; guessed, where a column is mapped and nobody says
+ * what it holds (text); declared, where two that differ are an error. A lookup whose columns aren't
+ * listed is open: an expression may name a column that the playbook doesn't declare; it is then
+ * added as text, and the file is checked for it when it is read. A name that is nearly a known one
+ * is taken for a slip. */
 #ifndef PLAYBOOK_NAMES_H
 #define PLAYBOOK_NAMES_H
 
 #include "playbook/reader.h"
 
-#define EVENTS_MAX 2000
+#define EVENTS_MAX     2000
 #define PROPERTIES_MAX 10000
 #define ATTRIBUTES_MAX 500
 
@@ -42,7 +45,7 @@ struct lookup_entry {
     struct lookup_rule rule; /* rule.fields is `fields`, always up to date */
     struct lookup_field *fields;
     uint32_t field_count, field_capacity;
-    bool for_each;           /* an action goes over its rows */
+    bool for_each; /* an action goes over its rows */
     struct place place;
 };
 struct attribute_entry {
@@ -55,7 +58,7 @@ struct trait_entry {
     const struct yaml_node *key, *value; /* value: the expression */
     struct text says, topic;
     enum trait_state state;
-    uint32_t index;                      /* in playbook->traits, where done */
+    uint32_t index; /* in playbook->traits, where done */
 };
 
 struct names {
@@ -74,24 +77,30 @@ struct names {
     uint32_t attribute_count, attribute_capacity;
     struct trait_entry *traits; /* in file order */
     uint32_t trait_count;
-    uint32_t trait_depth;       /* traits being compiled because another one names them */
-    uint32_t open_traits[64];   /* those, outermost first */
+    uint32_t trait_depth;        /* traits being compiled because another one names them */
+    uint32_t open_traits[64];    /* those, outermost first */
     const struct action *action; /* whose expression is being compiled; NULL: any action's */
-    struct place place;         /* of what is being compiled: where a guessed name comes from */
+    struct place place;          /* of what is being compiled: where a guessed name comes from */
 };
 
 /* ---- events and properties ---- */
-bool names_add_event(struct reader *reader, const struct yaml_node *node, struct text name, uint32_t *type);
+bool names_add_event(struct reader *reader, const struct yaml_node *node, struct text name,
+                     uint32_t *type);
 struct event_entry *names_event(const struct names *names, uint32_t type); /* NULL */
-bool names_read_event(struct reader *reader, const struct yaml_node *node, uint32_t *type); /* must be known */
-/* Adds or strengthens; a declared type that differs from a declared one is an error at `node` that names the other place.
- * event_type SYMBOL_NONE: of any event, where a source's events have many names. Returns NULL on error. */
-struct property_entry *names_add_property(struct reader *reader, const struct yaml_node *node, uint32_t event_type,
-                                          struct text name, enum value_type type, enum strength strength);
-bool names_add_field(struct reader *reader, const struct yaml_node *node, struct property_entry *property, struct text name,
-                     enum value_type type, enum strength strength);
+bool names_read_event(struct reader *reader, const struct yaml_node *node,
+                      uint32_t *type); /* must be known */
+/* Adds or strengthens; a declared type that differs from a declared one is an error at `node` that
+ * names the other place. event_type SYMBOL_NONE: of any event, where a source's events have many
+ * names. Returns NULL on error. */
+struct property_entry *names_add_property(struct reader *reader, const struct yaml_node *node,
+                                          uint32_t event_type, struct text name,
+                                          enum value_type type, enum strength strength);
+bool names_add_field(struct reader *reader, const struct yaml_node *node,
+                     struct property_entry *property, struct text name, enum value_type type,
+                     enum strength strength);
 /* Of this very event, else of any event; NULL. */
-struct property_entry *names_property(const struct names *names, uint32_t event_type, uint32_t symbol);
+struct property_entry *names_property(const struct names *names, uint32_t event_type,
+                                      uint32_t symbol);
 struct field_entry *names_field(const struct property_entry *property, uint32_t symbol);
 
 /* The reserved events and their properties; then, where a source speaks it, the Segment spec's. */
@@ -100,27 +109,32 @@ bool spec_add(struct reader *reader);
 
 /* ---- lookups and attributes ---- */
 uint32_t names_lookup(const struct names *names, struct text name); /* UINT32_MAX */
-/* The field's index, adding it as text where the lookup is open and the name is no slip of a known one; UINT32_MAX. */
+/* The field's index, adding it as text where the lookup is open and the name is no slip of a known
+ * one; UINT32_MAX. */
 uint32_t names_lookup_field(struct names *names, uint32_t lookup, struct text field);
-bool names_add_attribute(struct reader *reader, struct place place, struct text name, enum value_type type, uint32_t *index);
-uint32_t names_attribute(struct names *names, struct text name); /* UINT32_MAX; adds a column of an open for_each lookup */
+bool names_add_attribute(struct reader *reader, struct place place, struct text name,
+                         enum value_type type, uint32_t *index);
+uint32_t
+names_attribute(struct names *names,
+                struct text name); /* UINT32_MAX; adds a column of an open for_each lookup */
 
 /* ---- expressions: the one place where they are compiled ---- */
 void schema_init(struct names *names, struct expr_schema *schema);
 enum wanted { WANTED_ANY, WANTED_YES_NO, WANTED_TIME, WANTED_AMOUNT };
-/* `event_type`: for expressions about one event (expr_compile_row); UINT32_MAX - 1, NOT_A_ROW, otherwise. */
+/* `event_type`: for expressions about one event (expr_compile_row); UINT32_MAX - 1, NOT_A_ROW,
+ * otherwise. */
 #define NOT_A_ROW (UINT32_MAX - 1)
-bool expression_read(struct reader *reader, const struct yaml_node *node, const char *what, enum wanted wanted,
-                     uint32_t event_type, struct expr_program **out);
+bool expression_read(struct reader *reader, const struct yaml_node *node, const char *what,
+                     enum wanted wanted, uint32_t event_type, struct expr_program **out);
 /* A trait's, compiled now if it isn't yet. */
 struct trait_entry *names_trait(const struct names *names, struct text name);
 void trait_compile(struct reader *reader, struct trait_entry *entry);
 
 /* ---- templates: "Campaign {campaign_id}" ---- */
 /* Calls `each` for every {name}; an error where a brace is left open or empty. */
-typedef bool template_name(struct reader *reader, const struct yaml_node *node, uint32_t offset, struct text name,
-                           void *context);
-bool template_check(struct reader *reader, const struct yaml_node *node, const char *what, template_name *each,
-                    void *context);
+typedef bool template_name(struct reader *reader, const struct yaml_node *node, uint32_t offset,
+                           struct text name, void *context);
+bool template_check(struct reader *reader, const struct yaml_node *node, const char *what,
+                    template_name *each, void *context);
 
 #endif

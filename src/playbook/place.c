@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tree holds what a scalar says; an editor needs where it stands. Both are walked side by side, byte by byte: where they
- * differ, it is a doubled quote, an escape, or a line break that YAML folded away. What is left over has no place of its own. */
+/* The tree holds what a scalar says; an editor needs where it stands. Both are walked side by side,
+ * byte by byte: where they differ, it is a doubled quote, an escape, or a line break that YAML
+ * folded away. What is left over has no place of its own. */
 #include "playbook/reader.h"
 
 struct walk {
-    struct text raw;      /* the file */
-    size_t at;            /* in it */
+    struct text raw; /* the file */
+    size_t at;       /* in it */
     enum { PLAIN, SINGLE, DOUBLE, BLOCK } style;
-    uint32_t indent;      /* BLOCK: of its lines */
+    uint32_t indent; /* BLOCK: of its lines */
 };
 
 static char byte_at(const struct walk *walk, size_t at) {
@@ -43,7 +44,8 @@ static void begin(struct walk *walk, bool quoted) {
     walk->at++;
 }
 
-/* Blanks that end a line are folded into one space with the line's break and the next line's indentation. */
+/* Blanks that end a line are folded into one space with the line's break and the next line's
+ * indentation. */
 static bool skip_fold(struct walk *walk, char wanted) {
     size_t end = walk->at;
     bool broken = false;
@@ -87,7 +89,8 @@ static struct place place_of(const struct reader *reader, const struct walk *wal
     return (struct place){line, column_of(walk, reader->line_starts[line - 1])};
 }
 
-struct place scalar_place(const struct reader *reader, const struct yaml_node *node, uint32_t offset) {
+struct place scalar_place(const struct reader *reader, const struct yaml_node *node,
+                          uint32_t offset) {
     struct place start = node_place(node);
     if (node->line == 0 || node->line > reader->line_count) return start;
     struct walk walk = {.raw = reader->playbook->bytes, .at = reader->line_starts[node->line - 1]};

@@ -45,10 +45,14 @@ static const struct yaml_node *parse(struct reader *reader) {
     struct yaml_node *root = NULL;
     struct error error = {0};
     enum status status = yaml_parse(reader->arena, reader->file, playbook->bytes, &root, &error);
-    if (status == STATUS_NO_MEMORY) (void)reader_no_memory(reader);
-    else if (status != STATUS_OK) report_yaml(reader, &error);
-    else if (root->type != YAML_MAP) reader_error(reader, node_place(root), "a playbook is a map: begin with attune: 1");
-    else return root;
+    if (status == STATUS_NO_MEMORY)
+        (void)reader_no_memory(reader);
+    else if (status != STATUS_OK)
+        report_yaml(reader, &error);
+    else if (root->type != YAML_MAP)
+        reader_error(reader, node_place(root), "a playbook is a map: begin with attune: 1");
+    else
+        return root;
     return NULL;
 }
 
@@ -103,7 +107,8 @@ static void finish(struct reader *reader) {
     struct playbook *playbook = reader->playbook;
     const struct names *names = reader->names;
     struct lookup_rule *lookups = reader_alloc(reader, names->lookup_count, sizeof *lookups);
-    struct attribute_rule *attributes = reader_alloc(reader, names->attribute_count, sizeof *attributes);
+    struct attribute_rule *attributes =
+        reader_alloc(reader, names->attribute_count, sizeof *attributes);
     if (lookups == NULL || attributes == NULL) return;
     for (uint32_t i = 0; i < names->lookup_count; i++) lookups[i] = names->lookups[i].rule;
     for (uint32_t i = 0; i < names->attribute_count; i++) attributes[i] = names->attributes[i].rule;
@@ -120,9 +125,11 @@ static enum status load(struct reader *reader, struct text bytes) {
     playbook->bytes = arena_text(reader->arena, bytes);
     playbook->file = arena_text(reader->arena, text_from(reader->file));
     playbook->names = reader->names = reader_alloc(reader, 1, sizeof *reader->names);
-    if (playbook->bytes.at == NULL || playbook->file.at == NULL || reader->names == NULL) return STATUS_NO_MEMORY;
+    if (playbook->bytes.at == NULL || playbook->file.at == NULL || reader->names == NULL)
+        return STATUS_NO_MEMORY;
     playbook->hash = hash_bytes(bytes.at, bytes.length, 0);
-    *reader->names = (struct names){.playbook = playbook, .symbols = reader->symbols, .reader = reader};
+    *reader->names =
+        (struct names){.playbook = playbook, .symbols = reader->symbols, .reader = reader};
     if (!find_lines(reader)) return STATUS_NO_MEMORY;
     const struct yaml_node *root = parse(reader);
     if (root != NULL && reader_keys(reader, root, &top_keys, values)) read_all(reader, values);
@@ -132,19 +139,24 @@ static enum status load(struct reader *reader, struct text bytes) {
     return reader->errors->count > 0 ? STATUS_INVALID : STATUS_OK;
 }
 
-enum status playbook_load(struct playbook **out, const char *file, struct text bytes, struct symbols *symbols,
-                          struct playbook_errors *errors) {
+enum status playbook_load(struct playbook **out, const char *file, struct text bytes,
+                          struct symbols *symbols, struct playbook_errors *errors) {
     *out = NULL;
     errors->count = errors->dropped = 0;
     struct playbook *playbook = memory_calloc(1, sizeof *playbook);
     if (playbook == NULL) return STATUS_NO_MEMORY;
     arena_init(&playbook->arena, ARENA_BYTES_MAX);
-    struct reader reader = {.playbook = playbook, .arena = &playbook->arena, .file = file, .symbols = symbols,
+    struct reader reader = {.playbook = playbook,
+                            .arena = &playbook->arena,
+                            .file = file,
+                            .symbols = symbols,
                             .errors = errors};
     enum status status = STATUS_INVALID;
     if (bytes.length > PLAYBOOK_BYTES_MAX) {
-        reader_error(&reader, (struct place){1, 1}, "the playbook is longer than %u bytes: keep data in lookups and split the rest",
-                     PLAYBOOK_BYTES_MAX);
+        reader_error(
+            &reader, (struct place){1, 1},
+            "the playbook is longer than %u bytes: keep data in lookups and split the rest",
+            PLAYBOOK_BYTES_MAX);
     } else {
         status = load(&reader, bytes);
     }
@@ -167,12 +179,12 @@ void playbook_destroy(struct playbook *playbook) {
 
 /* ---- finding by name ---- */
 
-#define FIND(singular, plural)                                                                      \
-    uint32_t playbook_##singular##_find(const struct playbook *playbook, struct text name) {        \
-        for (uint32_t i = 0; i < playbook->singular##_count; i++) {                                 \
-            if (text_equal(playbook->plural[i].name, name)) return i;                               \
-        }                                                                                           \
-        return UINT32_MAX;                                                                          \
+#define FIND(singular, plural)                                                                     \
+    uint32_t playbook_##singular##_find(const struct playbook *playbook, struct text name) {       \
+        for (uint32_t i = 0; i < playbook->singular##_count; i++) {                                \
+            if (text_equal(playbook->plural[i].name, name)) return i;                              \
+        }                                                                                          \
+        return UINT32_MAX;                                                                         \
     }
 FIND(trait, traits)
 FIND(goal, goals)

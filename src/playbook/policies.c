@@ -18,18 +18,23 @@ static bool channel_is_used(const struct playbook *playbook, uint32_t channel) {
 }
 
 /* Only channels of actions: a policy about another would never hold, and nobody would notice. */
-static void read_channel(struct reader *reader, const struct yaml_node *node, struct policy *policy) {
+static void read_channel(struct reader *reader, const struct yaml_node *node,
+                         struct policy *policy) {
     const struct playbook *playbook = reader->playbook;
     uint32_t channel, count = 0, most = 0;
     if (!reader_channel(reader, node, &channel)) return;
     policy->channel = channel;
     if (channel_is_used(playbook, channel)) return;
-    for (uint32_t i = 0; i < playbook->action_count; i++) most += playbook->actions[i].channel_count;
+    for (uint32_t i = 0; i < playbook->action_count; i++)
+        most += playbook->actions[i].channel_count;
     struct text *known = reader_alloc(reader, most, sizeof *known);
-    for (uint32_t i = 0; known != NULL && i < symbol_count(reader->symbols, SYMBOL_CHANNEL) && count < most; i++) {
-        if (channel_is_used(playbook, i)) known[count++] = symbol_text(reader->symbols, SYMBOL_CHANNEL, i);
+    for (uint32_t i = 0;
+         known != NULL && i < symbol_count(reader->symbols, SYMBOL_CHANNEL) && count < most; i++) {
+        if (channel_is_used(playbook, i))
+            known[count++] = symbol_text(reader->symbols, SYMBOL_CHANNEL, i);
     }
-    if (known != NULL) reader_unknown(reader, node_place(node), "channel of an action", node->text, known, count);
+    if (known != NULL)
+        reader_unknown(reader, node_place(node), "channel of an action", node->text, known, count);
 }
 
 static void read_group(struct reader *reader, const struct yaml_node *node, struct policy *policy) {
@@ -38,42 +43,54 @@ static void read_group(struct reader *reader, const struct yaml_node *node, stru
     uint32_t count = 0, index;
     for (uint32_t i = 0; known != NULL && i < playbook->action_count; i++) {
         bool is_repeat = playbook->actions[i].group.length == 0;
-        for (uint32_t k = 0; k < count; k++) is_repeat = is_repeat || text_equal(known[k], playbook->actions[i].group);
+        for (uint32_t k = 0; k < count; k++)
+            is_repeat = is_repeat || text_equal(known[k], playbook->actions[i].group);
         if (!is_repeat) known[count++] = playbook->actions[i].group;
     }
-    if (known == NULL || !reader_name_of(reader, node, "group of actions", known, count, &index)) return;
+    if (known == NULL || !reader_name_of(reader, node, "group of actions", known, count, &index))
+        return;
     policy->scope = SCOPE_GROUP;
     policy->group = known[index];
 }
 
-static void read_action(struct reader *reader, const struct yaml_node *node, struct policy *policy) {
+static void read_action(struct reader *reader, const struct yaml_node *node,
+                        struct policy *policy) {
     const struct playbook *playbook = reader->playbook;
     struct text *known = reader_alloc(reader, playbook->action_count, sizeof *known);
     uint32_t index;
-    for (uint32_t i = 0; known != NULL && i < playbook->action_count; i++) known[i] = playbook->actions[i].name;
-    if (known == NULL || !reader_name_of(reader, node, "action", known, playbook->action_count, &index)) return;
+    for (uint32_t i = 0; known != NULL && i < playbook->action_count; i++)
+        known[i] = playbook->actions[i].name;
+    if (known == NULL ||
+        !reader_name_of(reader, node, "action", known, playbook->action_count, &index))
+        return;
     policy->scope = SCOPE_ACTION;
     policy->action = known[index];
 }
 
 static void read_of(struct reader *reader, const struct yaml_node *node, struct policy *policy) {
-    static const struct text known[] = {{"same treatment", 14}, {"same action", 11}, {"same group", 10}, {"any action", 10}};
-    static const enum policy_scope scopes[] = {SCOPE_SAME_TREATMENT, SCOPE_SAME_ACTION, SCOPE_SAME_GROUP, SCOPE_ANY};
+    static const struct text known[] = {
+        {"same treatment", 14}, {"same action", 11}, {"same group", 10}, {"any action", 10}};
+    static const enum policy_scope scopes[] = {SCOPE_SAME_TREATMENT, SCOPE_SAME_ACTION,
+                                               SCOPE_SAME_GROUP, SCOPE_ANY};
     uint32_t index;
     if (!reader_name_of(reader, node, "value of of:", known, 4, &index)) return;
     bool all_of_channel = scopes[index] == SCOPE_ANY && policy->channel != SYMBOL_NONE;
     policy->scope = all_of_channel ? SCOPE_CHANNEL : scopes[index];
 }
 
-static void read_scope(struct reader *reader, const struct yaml_node *const *values, struct policy *policy) {
-    const struct yaml_node *group = values[POLICY_KEY_GROUP], *action = values[POLICY_KEY_ACTION], *of = values[POLICY_KEY_OF];
+static void read_scope(struct reader *reader, const struct yaml_node *const *values,
+                       struct policy *policy) {
+    const struct yaml_node *group = values[POLICY_KEY_GROUP], *action = values[POLICY_KEY_ACTION],
+                           *of = values[POLICY_KEY_OF];
     policy->channel = SYMBOL_NONE;
     if (values[POLICY_KEY_CHANNEL]) {
         policy->scope = SCOPE_CHANNEL;
         read_channel(reader, values[POLICY_KEY_CHANNEL], policy);
     }
     if ((group && action) || (group && of) || (action && of)) {
-        reader_error(reader, node_place(of ? of : action), "a policy is about one of group, action and of: keep one; write two policies for two");
+        reader_error(
+            reader, node_place(of ? of : action),
+            "a policy is about one of group, action and of: keep one; write two policies for two");
         return;
     }
     if (group) read_group(reader, group, policy);
@@ -83,18 +100,23 @@ static void read_scope(struct reader *reader, const struct yaml_node *const *val
 
 /* ---- the four kinds ---- */
 
-static void refuse(struct reader *reader, const struct yaml_node *const *values, enum policy_key key, const char *kind) {
+static void refuse(struct reader *reader, const struct yaml_node *const *values,
+                   enum policy_key key, const char *kind) {
     if (values[key] == NULL) return;
-    reader_error(reader, node_place(values[key]), "%s: has no place in a policy of %s: leave it out", policy_keys.keys[key], kind);
+    reader_error(reader, node_place(values[key]),
+                 "%s: has no place in a policy of %s: leave it out", policy_keys.keys[key], kind);
 }
 
-static void read_at_most(struct reader *reader, const struct yaml_node *const *values, struct policy *policy) {
+static void read_at_most(struct reader *reader, const struct yaml_node *const *values,
+                         struct policy *policy) {
     policy->kind = POLICY_AT_MOST;
-    (void)reader_count(reader, values[POLICY_KEY_AT_MOST], "at_most", 0, CONTACTS_MAX, &policy->max_count);
+    (void)reader_count(reader, values[POLICY_KEY_AT_MOST], "at_most", 0, CONTACTS_MAX,
+                       &policy->max_count);
     if (values[POLICY_KEY_IN]) {
         (void)reader_duration(reader, values[POLICY_KEY_IN], "in", &policy->window_ms);
     } else {
-        reader_error(reader, node_place(values[POLICY_KEY_AT_MOST]), "at_most has no in: write the time that it covers, in: 7d");
+        reader_error(reader, node_place(values[POLICY_KEY_AT_MOST]),
+                     "at_most has no in: write the time that it covers, in: 7d");
     }
     refuse(reader, values, POLICY_KEY_TIMES, "at_most");
     refuse(reader, values, POLICY_KEY_WAIT, "at_most");
@@ -121,27 +143,32 @@ static bool read_after_event(struct reader *reader, const struct yaml_node *node
     if (near.at == NULL || (known != SYMBOL_NONE && names_event(reader->names, known) != NULL)) {
         return names_read_event(reader, node, type);
     }
-    reader_error(reader, node_place(node), "no event is called \"%.*s\": did you mean \"%.*s\"?", TEXT_ARG(name), TEXT_ARG(near));
+    reader_error(reader, node_place(node), "no event is called \"%.*s\": did you mean \"%.*s\"?",
+                 TEXT_ARG(name), TEXT_ARG(near));
     return false;
 }
 
-static void read_after(struct reader *reader, const struct yaml_node *const *values, struct policy *policy) {
+static void read_after(struct reader *reader, const struct yaml_node *const *values,
+                       struct policy *policy) {
     policy->kind = POLICY_AFTER;
     policy->max_count = 1;
     policy->after_event = SYMBOL_NONE;
     (void)read_after_event(reader, values[POLICY_KEY_AFTER], &policy->after_event);
     if (values[POLICY_KEY_TIMES]) {
-        (void)reader_count(reader, values[POLICY_KEY_TIMES], "times", 1, CONTACTS_MAX, &policy->max_count);
+        (void)reader_count(reader, values[POLICY_KEY_TIMES], "times", 1, CONTACTS_MAX,
+                           &policy->max_count);
     }
     if (values[POLICY_KEY_WAIT]) {
         (void)reader_duration(reader, values[POLICY_KEY_WAIT], "wait", &policy->window_ms);
     } else {
-        reader_error(reader, node_place(values[POLICY_KEY_AFTER]), "after has no wait: write how long to pause, wait: 30d");
+        reader_error(reader, node_place(values[POLICY_KEY_AFTER]),
+                     "after has no wait: write how long to pause, wait: 30d");
     }
     refuse(reader, values, POLICY_KEY_IN, "after");
 }
 
-static void read_never_without(struct reader *reader, const struct yaml_node *const *values, struct policy *policy) {
+static void read_never_without(struct reader *reader, const struct yaml_node *const *values,
+                               struct policy *policy) {
     const struct yaml_node *node = values[POLICY_KEY_NEVER_WITHOUT];
     struct text text;
     policy->kind = POLICY_NEVER_WITHOUT;
@@ -150,11 +177,14 @@ static void read_never_without(struct reader *reader, const struct yaml_node *co
     if (text_equal(text, TEXT("opt_in"))) {
         policy->needs_opt_in = true;
     } else if (text_starts_with(text, TEXT("consent to "))) {
-        struct text name = text_trim((struct text){text.at + strlen(consent_to), text.length - (uint32_t)strlen(consent_to)});
+        struct text name = text_trim((struct text){text.at + strlen(consent_to),
+                                                   text.length - (uint32_t)strlen(consent_to)});
         (void)purpose_read(reader, node, name, &policy->purpose);
     } else {
         text = shown(text);
-        reader_error(reader, node_place(node), "never_without is \"%.*s\": write opt_in, or consent to and a purpose, such as consent to location",
+        reader_error(reader, node_place(node),
+                     "never_without is \"%.*s\": write opt_in, or consent to and a purpose, such "
+                     "as consent to location",
                      TEXT_ARG(text));
     }
     refuse(reader, values, POLICY_KEY_IN, "never_without");
@@ -167,14 +197,18 @@ static bool minute_from_text(struct text text, int32_t *minute) {
     int64_t hours, minutes;
     const char *colon = memchr(text.at, ':', text.length);
     if (colon == NULL) return false;
-    struct text hour = {text.at, (uint32_t)(colon - text.at)}, rest = {colon + 1, text.length - hour.length - 1};
-    if (rest.length != 2 || text_to_int64(hour, &hours) != STATUS_OK || text_to_int64(rest, &minutes) != STATUS_OK) return false;
+    struct text hour = {text.at, (uint32_t)(colon - text.at)},
+                rest = {colon + 1, text.length - hour.length - 1};
+    if (rest.length != 2 || text_to_int64(hour, &hours) != STATUS_OK ||
+        text_to_int64(rest, &minutes) != STATUS_OK)
+        return false;
     if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return false;
     *minute = (int32_t)(hours * 60 + minutes);
     return true;
 }
 
-static void read_quiet(struct reader *reader, const struct yaml_node *const *values, struct policy *policy) {
+static void read_quiet(struct reader *reader, const struct yaml_node *const *values,
+                       struct policy *policy) {
     const struct yaml_node *node = values[POLICY_KEY_QUIET];
     struct text text;
     policy->kind = POLICY_QUIET;
@@ -183,13 +217,17 @@ static void read_quiet(struct reader *reader, const struct yaml_node *const *val
     bool good = dash != NULL;
     if (good) {
         struct text from = text_trim((struct text){text.at, (uint32_t)(dash - text.at)});
-        struct text to = text_trim((struct text){dash + 1, text.length - (uint32_t)(dash - text.at) - 1});
-        good = minute_from_text(from, &policy->quiet_from_minute) && minute_from_text(to, &policy->quiet_to_minute) &&
+        struct text to =
+            text_trim((struct text){dash + 1, text.length - (uint32_t)(dash - text.at) - 1});
+        good = minute_from_text(from, &policy->quiet_from_minute) &&
+               minute_from_text(to, &policy->quiet_to_minute) &&
                policy->quiet_from_minute != policy->quiet_to_minute;
     }
     if (!good) {
         text = shown(text);
-        reader_error(reader, node_place(node), "quiet is \"%.*s\": write two local times, such as \"21:00-08:00\"", TEXT_ARG(text));
+        reader_error(reader, node_place(node),
+                     "quiet is \"%.*s\": write two local times, such as \"21:00-08:00\"",
+                     TEXT_ARG(text));
     }
     refuse(reader, values, POLICY_KEY_IN, "quiet");
     refuse(reader, values, POLICY_KEY_TIMES, "quiet");
@@ -200,16 +238,23 @@ static void read_quiet(struct reader *reader, const struct yaml_node *const *val
 /* ---- as a person reads it ---- */
 
 static struct text scope_text(struct reader *reader, const struct policy *policy) {
-    struct text channel = policy->channel == SYMBOL_NONE ? (struct text){"", 0}
-                                                         : symbol_text(reader->symbols, SYMBOL_CHANNEL, policy->channel);
+    struct text channel = policy->channel == SYMBOL_NONE
+                              ? (struct text){"", 0}
+                              : symbol_text(reader->symbols, SYMBOL_CHANNEL, policy->channel);
     const char *on = channel.length > 0 ? " on " : "";
     switch (policy->scope) {
     case SCOPE_GROUP:
-        return reader_format(reader, " of group %.*s%s%.*s", TEXT_ARG(policy->group), on, TEXT_ARG(channel));
-    case SCOPE_ACTION: return reader_format(reader, " of %.*s%s%.*s", TEXT_ARG(policy->action), on, TEXT_ARG(channel));
-    case SCOPE_SAME_ACTION: return reader_format(reader, " of the same action%s%.*s", on, TEXT_ARG(channel));
-    case SCOPE_SAME_TREATMENT: return reader_format(reader, " of the same treatment%s%.*s", on, TEXT_ARG(channel));
-    case SCOPE_SAME_GROUP: return reader_format(reader, " of the same group%s%.*s", on, TEXT_ARG(channel));
+        return reader_format(reader, " of group %.*s%s%.*s", TEXT_ARG(policy->group), on,
+                             TEXT_ARG(channel));
+    case SCOPE_ACTION:
+        return reader_format(reader, " of %.*s%s%.*s", TEXT_ARG(policy->action), on,
+                             TEXT_ARG(channel));
+    case SCOPE_SAME_ACTION:
+        return reader_format(reader, " of the same action%s%.*s", on, TEXT_ARG(channel));
+    case SCOPE_SAME_TREATMENT:
+        return reader_format(reader, " of the same treatment%s%.*s", on, TEXT_ARG(channel));
+    case SCOPE_SAME_GROUP:
+        return reader_format(reader, " of the same group%s%.*s", on, TEXT_ARG(channel));
     default: return reader_format(reader, "%s%.*s", on, TEXT_ARG(channel));
     }
 }
@@ -219,40 +264,53 @@ static void describe(struct reader *reader, struct policy *policy) {
     struct text scope = scope_text(reader, policy);
     duration_format(policy->window_ms, window);
     if (policy->kind == POLICY_AT_MOST) {
-        policy->text = reader_format(reader, "at most %u in %s%.*s", policy->max_count, window, TEXT_ARG(scope));
+        policy->text = reader_format(reader, "at most %u in %s%.*s", policy->max_count, window,
+                                     TEXT_ARG(scope));
     } else if (policy->kind == POLICY_AFTER) {
         struct text event = symbol_text(reader->symbols, SYMBOL_EVENT, policy->after_event);
         char times[48] = "";
         if (policy->max_count > 1) snprintf(times, sizeof times, "%u times ", policy->max_count);
-        policy->text = reader_format(reader, "wait %s after %s%.*s%.*s", window, times, TEXT_ARG(event), TEXT_ARG(scope));
+        policy->text = reader_format(reader, "wait %s after %s%.*s%.*s", window, times,
+                                     TEXT_ARG(event), TEXT_ARG(scope));
     } else if (policy->kind == POLICY_QUIET) {
-        policy->text = reader_format(reader, "quiet from %02d:%02d to %02d:%02d local time%.*s", policy->quiet_from_minute / 60,
-                                     policy->quiet_from_minute % 60, policy->quiet_to_minute / 60,
-                                     policy->quiet_to_minute % 60, TEXT_ARG(scope));
+        policy->text = reader_format(reader, "quiet from %02d:%02d to %02d:%02d local time%.*s",
+                                     policy->quiet_from_minute / 60, policy->quiet_from_minute % 60,
+                                     policy->quiet_to_minute / 60, policy->quiet_to_minute % 60,
+                                     TEXT_ARG(scope));
     } else if (policy->needs_opt_in) {
         policy->text = reader_format(reader, "never without opt-in%.*s", TEXT_ARG(scope));
     } else {
-        policy->text = reader_format(reader, "never without consent to %.*s%.*s", TEXT_ARG(policy->purpose), TEXT_ARG(scope));
+        policy->text = reader_format(reader, "never without consent to %.*s%.*s",
+                                     TEXT_ARG(policy->purpose), TEXT_ARG(scope));
     }
 }
 
-static void read_policy(struct reader *reader, const struct yaml_node *node, struct policy *policy) {
+static void read_policy(struct reader *reader, const struct yaml_node *node,
+                        struct policy *policy) {
     const struct yaml_node *values[KEYS_MAX];
-    *policy = (struct policy){.place = node_place(node), .channel = SYMBOL_NONE, .after_event = SYMBOL_NONE};
+    *policy = (struct policy){
+        .place = node_place(node), .channel = SYMBOL_NONE, .after_event = SYMBOL_NONE};
     if (!reader_keys(reader, node, &policy_keys, values)) return;
-    static const enum policy_key kinds[] = {POLICY_KEY_AT_MOST, POLICY_KEY_AFTER, POLICY_KEY_NEVER_WITHOUT, POLICY_KEY_QUIET};
+    static const enum policy_key kinds[] = {POLICY_KEY_AT_MOST, POLICY_KEY_AFTER,
+                                            POLICY_KEY_NEVER_WITHOUT, POLICY_KEY_QUIET};
     uint32_t found = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) found += values[kinds[i]] != NULL;
     if (found != 1) {
-        reader_error(reader, node_place(node), "a policy has %s of at_most, after, never_without and quiet: write exactly one",
-                     found == 0 ? "none" : "more than one");
+        reader_error(
+            reader, node_place(node),
+            "a policy has %s of at_most, after, never_without and quiet: write exactly one",
+            found == 0 ? "none" : "more than one");
         return;
     }
     read_scope(reader, values, policy);
-    if (values[POLICY_KEY_AT_MOST]) read_at_most(reader, values, policy);
-    else if (values[POLICY_KEY_AFTER]) read_after(reader, values, policy);
-    else if (values[POLICY_KEY_NEVER_WITHOUT]) read_never_without(reader, values, policy);
-    else read_quiet(reader, values, policy);
+    if (values[POLICY_KEY_AT_MOST])
+        read_at_most(reader, values, policy);
+    else if (values[POLICY_KEY_AFTER])
+        read_after(reader, values, policy);
+    else if (values[POLICY_KEY_NEVER_WITHOUT])
+        read_never_without(reader, values, policy);
+    else
+        read_quiet(reader, values, policy);
     describe(reader, policy);
 }
 
@@ -260,12 +318,15 @@ void policies_read(struct reader *reader, const struct yaml_node *node) {
     struct playbook *playbook = reader->playbook;
     if (node == NULL || !reader_is_list(reader, node, "policies")) return;
     if (node->count > POLICIES_MAX) {
-        reader_error(reader, node_place(node), "more than %d policies: a playbook may have so many and no more", POLICIES_MAX);
+        reader_error(reader, node_place(node),
+                     "more than %d policies: a playbook may have so many and no more",
+                     POLICIES_MAX);
         return;
     }
     struct policy *policies = reader_alloc(reader, node->count, sizeof *policies);
     if (policies == NULL) return;
     playbook->policies = policies;
     playbook->policy_count = node->count;
-    for (uint32_t i = 0; i < node->count && reader->status == STATUS_OK; i++) read_policy(reader, node->items[i], &policies[i]);
+    for (uint32_t i = 0; i < node->count && reader->status == STATUS_OK; i++)
+        read_policy(reader, node->items[i], &policies[i]);
 }

@@ -12,18 +12,21 @@ static bool is_before(struct place a, struct place b) {
     return a.line != b.line ? a.line < b.line : a.column < b.column;
 }
 
-/* Insertion keeps the list in file order whatever the order in which things are checked; when it is full, what stands
- * latest in the file gives way. */
+/* Insertion keeps the list in file order whatever the order in which things are checked; when it is
+ * full, what stands latest in the file gives way. */
 static void insert(struct playbook_errors *errors, struct place place, const char *text) {
     uint32_t at = errors->count;
     while (at > 0 && is_before(place, errors->item[at - 1].place)) at--;
-    if (at > 0 && !is_before(errors->item[at - 1].place, place) && strcmp(errors->item[at - 1].text, text) == 0) return;
+    if (at > 0 && !is_before(errors->item[at - 1].place, place) &&
+        strcmp(errors->item[at - 1].text, text) == 0)
+        return;
     if (errors->count == PLAYBOOK_ERRORS_MAX) {
         errors->dropped++;
         if (at == PLAYBOOK_ERRORS_MAX) return;
         errors->count--;
     }
-    memmove(&errors->item[at + 1], &errors->item[at], (errors->count - at) * sizeof errors->item[0]);
+    memmove(&errors->item[at + 1], &errors->item[at],
+            (errors->count - at) * sizeof errors->item[0]);
     errors->item[at].place = place;
     snprintf(errors->item[at].text, sizeof errors->item[at].text, "%s", text);
     errors->count++;
@@ -53,7 +56,8 @@ static void list_names(char *out, size_t size, const struct text *known, uint32_
     out[0] = 0;
     for (uint32_t i = 0; i < count && i < LISTED_MAX && length < size; i++) {
         struct text name = shown(known[i]);
-        length += (size_t)snprintf(out + length, size - length, "%s%.*s", i ? ", " : "", TEXT_ARG(name));
+        length +=
+            (size_t)snprintf(out + length, size - length, "%s%.*s", i ? ", " : "", TEXT_ARG(name));
     }
     if (count > LISTED_MAX && length < size) snprintf(out + length, size - length, ", …");
 }
@@ -63,15 +67,17 @@ void reader_unknown(struct reader *reader, struct place place, const char *kind,
     struct text near = text_nearest(name, known, count), given = shown(name);
     char names[ERROR_TEXT_MAX / 2];
     if (near.at != NULL) {
-        reader_error(reader, place, "no %s is called \"%.*s\": did you mean \"%.*s\"?", kind, TEXT_ARG(given),
-                     TEXT_ARG(near));
+        reader_error(reader, place, "no %s is called \"%.*s\": did you mean \"%.*s\"?", kind,
+                     TEXT_ARG(given), TEXT_ARG(near));
         return;
     }
     list_names(names, sizeof names, known, count);
     if (count == 0) {
-        reader_error(reader, place, "no %s is called \"%.*s\": there is none in this playbook yet", kind, TEXT_ARG(given));
+        reader_error(reader, place, "no %s is called \"%.*s\": there is none in this playbook yet",
+                     kind, TEXT_ARG(given));
     } else {
-        reader_error(reader, place, "no %s is called \"%.*s\": write one of %s", kind, TEXT_ARG(given), names);
+        reader_error(reader, place, "no %s is called \"%.*s\": write one of %s", kind,
+                     TEXT_ARG(given), names);
     }
 }
 
@@ -88,7 +94,8 @@ void *reader_alloc(struct reader *reader, size_t count, size_t bytes) {
     return at;
 }
 
-void *reader_push(struct reader *reader, void **items, uint32_t *count, uint32_t *capacity, size_t bytes) {
+void *reader_push(struct reader *reader, void **items, uint32_t *count, uint32_t *capacity,
+                  size_t bytes) {
     if (*count == *capacity) {
         uint32_t wider = *capacity == 0 ? 8 : *capacity * 2;
         char *moved = reader_alloc(reader, wider, bytes);
@@ -120,7 +127,8 @@ struct text reader_format(struct reader *reader, const char *format, ...) {
 
 bool node_is_empty(const struct yaml_node *node) {
     if (node->type != YAML_SCALAR || node->quoted) return false;
-    return node->text.length == 0 || text_equal(node->text, TEXT("~")) || text_equal(node->text, TEXT("null"));
+    return node->text.length == 0 || text_equal(node->text, TEXT("~")) ||
+           text_equal(node->text, TEXT("null"));
 }
 
 static const char *shape_name(const struct yaml_node *node) {
@@ -131,13 +139,15 @@ static const char *shape_name(const struct yaml_node *node) {
 
 bool reader_is_map(struct reader *reader, const struct yaml_node *node, const char *what) {
     if (node->type == YAML_MAP) return true;
-    reader_error(reader, node_place(node), "%s is %s: write a map of \"key: value\" here", what, shape_name(node));
+    reader_error(reader, node_place(node), "%s is %s: write a map of \"key: value\" here", what,
+                 shape_name(node));
     return false;
 }
 
 bool reader_is_list(struct reader *reader, const struct yaml_node *node, const char *what) {
     if (node->type == YAML_LIST) return true;
-    reader_error(reader, node_place(node), "%s is %s: write a list, [a, b] or one \"- item\" a line", what, shape_name(node));
+    reader_error(reader, node_place(node),
+                 "%s is %s: write a list, [a, b] or one \"- item\" a line", what, shape_name(node));
     return false;
 }
 
@@ -148,13 +158,14 @@ static uint32_t key_find(const struct key_set *set, struct text key) {
     return UINT32_MAX;
 }
 
-static void unknown_key(struct reader *reader, const struct yaml_node *key, const struct key_set *set) {
+static void unknown_key(struct reader *reader, const struct yaml_node *key,
+                        const struct key_set *set) {
     struct text names[KEYS_MAX];
     for (uint32_t i = 0; i < set->count; i++) names[i] = text_from(set->keys[i]);
     struct text near = text_nearest(key->text, names, set->count), given = shown(key->text);
     if (near.at != NULL) {
-        reader_error(reader, node_place(key), "%s has no key \"%.*s\": did you mean \"%.*s\"?", set->what, TEXT_ARG(given),
-                     TEXT_ARG(near));
+        reader_error(reader, node_place(key), "%s has no key \"%.*s\": did you mean \"%.*s\"?",
+                     set->what, TEXT_ARG(given), TEXT_ARG(near));
         return;
     }
     char list[ERROR_TEXT_MAX / 2];
@@ -163,7 +174,8 @@ static void unknown_key(struct reader *reader, const struct yaml_node *key, cons
     for (uint32_t i = LISTED_MAX; i < set->count && length < sizeof list; i++) {
         length += (size_t)snprintf(list + length, sizeof list - length, ", %s", set->keys[i]);
     }
-    reader_error(reader, node_place(key), "%s has no key \"%.*s\": the keys are %s", set->what, TEXT_ARG(given), list);
+    reader_error(reader, node_place(key), "%s has no key \"%.*s\": the keys are %s", set->what,
+                 TEXT_ARG(given), list);
 }
 
 bool reader_keys(struct reader *reader, const struct yaml_node *node, const struct key_set *set,
@@ -173,8 +185,10 @@ bool reader_keys(struct reader *reader, const struct yaml_node *node, const stru
     if (!reader_is_map(reader, node, set->what)) return false;
     for (uint32_t i = 0; i < node->count; i++) {
         uint32_t key = key_find(set, node->keys[i]->text);
-        if (key == UINT32_MAX) unknown_key(reader, node->keys[i], set);
-        else if (!node_is_empty(node->items[i])) values[key] = node->items[i];
+        if (key == UINT32_MAX)
+            unknown_key(reader, node->keys[i], set);
+        else if (!node_is_empty(node->items[i]))
+            values[key] = node->items[i];
     }
     return true;
 }

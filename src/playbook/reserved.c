@@ -9,8 +9,9 @@ struct reserved {
 
 /* Treatment events share these. */
 static const struct reserved of_treatments[] = {
-    {0, PROPERTY_TREATMENT, VALUE_TEXT},     {0, PROPERTY_ACTION, VALUE_TEXT},   {0, PROPERTY_GROUP, VALUE_TEXT},
-    {0, PROPERTY_DECISION, VALUE_TEXT},      {0, PROPERTY_PLACEMENT, VALUE_TEXT}, {0, PROPERTY_CHANNEL, VALUE_TEXT},
+    {0, PROPERTY_TREATMENT, VALUE_TEXT},     {0, PROPERTY_ACTION, VALUE_TEXT},
+    {0, PROPERTY_GROUP, VALUE_TEXT},         {0, PROPERTY_DECISION, VALUE_TEXT},
+    {0, PROPERTY_PLACEMENT, VALUE_TEXT},     {0, PROPERTY_CHANNEL, VALUE_TEXT},
     {0, PROPERTY_PROBABILITY, VALUE_NUMBER}, {0, PROPERTY_REASON, VALUE_TEXT},
 };
 static const struct reserved reserved[] = {
@@ -49,8 +50,8 @@ static const struct reserved reserved[] = {
     {EVENT_ERASED, PROPERTY_REASON, VALUE_TEXT},
 };
 
-static bool add_one(struct reader *reader, const struct yaml_node *nowhere, uint32_t event, uint32_t property,
-                    enum value_type type, enum strength strength) {
+static bool add_one(struct reader *reader, const struct yaml_node *nowhere, uint32_t event,
+                    uint32_t property, enum value_type type, enum strength strength) {
     struct text name = symbol_text(reader->symbols, SYMBOL_PROPERTY, property);
     return names_add_property(reader, nowhere, event, name, type, strength) != NULL;
 }
@@ -59,25 +60,31 @@ bool reserved_add(struct reader *reader) {
     static const struct yaml_node nowhere; /* line 0: no place in the file */
     uint32_t event;
     for (uint32_t i = 0; i < EVENT_RESERVED_COUNT; i++) {
-        if (!names_add_event(reader, &nowhere, symbol_text(reader->symbols, SYMBOL_EVENT, i), &event)) return false;
+        if (!names_add_event(reader, &nowhere, symbol_text(reader->symbols, SYMBOL_EVENT, i),
+                             &event))
+            return false;
     }
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
         const struct reserved *it = &reserved[i];
-        if (!add_one(reader, &nowhere, it->event, it->property, it->type, STRENGTH_DECLARED)) return false;
+        if (!add_one(reader, &nowhere, it->event, it->property, it->type, STRENGTH_DECLARED))
+            return false;
     }
     for (event = EVENT_TREATMENT_SHOWN; event <= EVENT_TREATMENT_REJECTED; event++) {
         for (size_t i = 0; i < sizeof of_treatments / sizeof *of_treatments; i++) {
             const struct reserved *it = &of_treatments[i];
-            if (!add_one(reader, &nowhere, event, it->property, it->type, STRENGTH_DECLARED)) return false;
+            if (!add_one(reader, &nowhere, event, it->property, it->type, STRENGTH_DECLARED))
+                return false;
         }
     }
     /* What an answer is, number or text, is the survey's business. */
-    return add_one(reader, &nowhere, EVENT_SURVEY_ANSWERED, PROPERTY_ANSWER, VALUE_NUMBER, STRENGTH_GUESSED);
+    return add_one(reader, &nowhere, EVENT_SURVEY_ANSWERED, PROPERTY_ANSWER, VALUE_NUMBER,
+                   STRENGTH_GUESSED);
 }
 
 /* ---- the Segment spec: e-commerce v2, pages and screens ---- */
 
-/* "name:type", types n(umber) t(ext) m(oney); * is the list of products, + the fields of one product. */
+/* clang-format off */
+/* An event a line. "name:type", types n(umber) t(ext) m(oney); * is the list of products, + the fields of one product. */
 static const char product_fields[] = "product_id:t sku:t name:t category:t brand:t variant:t price:m quantity:n coupon:t position:n "
                                      "url:t image_url:t";
 static const struct {
@@ -118,6 +125,8 @@ static const struct {
     {"Product Reviewed", "product_id:t review_id:t review_body:t rating:n"},
 };
 
+/* clang-format on */
+
 static enum value_type spec_type(char letter) {
     return letter == 'n' ? VALUE_NUMBER : letter == 'm' ? VALUE_MONEY : VALUE_TEXT;
 }
@@ -145,11 +154,13 @@ static bool add_products(struct reader *reader, const struct yaml_node *nowhere,
     return true;
 }
 
-static bool add_pairs(struct reader *reader, const struct yaml_node *nowhere, uint32_t event, const char **at) {
+static bool add_pairs(struct reader *reader, const struct yaml_node *nowhere, uint32_t event,
+                      const char **at) {
     struct text name;
     enum value_type type;
     while (next_pair(at, &name, &type)) {
-        if (names_add_property(reader, nowhere, event, name, type, STRENGTH_SPEC) == NULL) return false;
+        if (names_add_property(reader, nowhere, event, name, type, STRENGTH_SPEC) == NULL)
+            return false;
     }
     return true;
 }

@@ -5,30 +5,35 @@
 static enum status find_event(void *context, struct text name, uint32_t *event_type) {
     const struct names *names = context;
     *event_type = symbol_find(names->symbols, SYMBOL_EVENT, name);
-    return *event_type != SYMBOL_NONE && names_event(names, *event_type) != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+    return *event_type != SYMBOL_NONE && names_event(names, *event_type) != NULL ? STATUS_OK
+                                                                                 : STATUS_NOT_FOUND;
 }
 
-static enum status find_property(void *context, uint32_t event_type, struct text name, struct expr_name *out) {
+static enum status find_property(void *context, uint32_t event_type, struct text name,
+                                 struct expr_name *out) {
     const struct names *names = context;
     uint32_t symbol = symbol_find(names->symbols, SYMBOL_PROPERTY, name);
-    const struct property_entry *property = symbol == SYMBOL_NONE ? NULL : names_property(names, event_type, symbol);
+    const struct property_entry *property =
+        symbol == SYMBOL_NONE ? NULL : names_property(names, event_type, symbol);
     if (property == NULL) return STATUS_NOT_FOUND;
     *out = (struct expr_name){property->rule.type, symbol};
     return STATUS_OK;
 }
 
-static enum status find_list_field(void *context, uint32_t event_type, uint32_t property, struct text name,
-                                   struct expr_name *out) {
+static enum status find_list_field(void *context, uint32_t event_type, uint32_t property,
+                                   struct text name, struct expr_name *out) {
     const struct names *names = context;
     uint32_t symbol = symbol_find(names->symbols, SYMBOL_PROPERTY, name);
     const struct property_entry *list = names_property(names, event_type, property);
-    const struct field_entry *field = list == NULL || symbol == SYMBOL_NONE ? NULL : names_field(list, symbol);
+    const struct field_entry *field =
+        list == NULL || symbol == SYMBOL_NONE ? NULL : names_field(list, symbol);
     if (field == NULL) return STATUS_NOT_FOUND;
     *out = (struct expr_name){field->field.type, symbol};
     return STATUS_OK;
 }
 
-static enum status find_trait(void *context, struct text name, struct expr_name *out, bool *of_treatment) {
+static enum status find_trait(void *context, struct text name, struct expr_name *out,
+                              bool *of_treatment) {
     const struct names *names = context;
     struct trait_entry *entry = names_trait(names, name);
     if (entry == NULL) return STATUS_NOT_FOUND;
@@ -36,7 +41,8 @@ static enum status find_trait(void *context, struct text name, struct expr_name 
         if (names->reader == NULL) return STATUS_NOT_FOUND;
         trait_compile(names->reader, entry);
         if (entry->state != TRAIT_DONE) {
-            names->reader->quiet = true; /* its own error is reported; one more at its reader says nothing new */
+            names->reader->quiet =
+                true; /* its own error is reported; one more at its reader says nothing new */
             return STATUS_NOT_FOUND;
         }
     }
@@ -68,7 +74,7 @@ static bool has_field(const struct lookup_entry *lookup, struct text field) {
     return false;
 }
 
-struct join { /* lookups that a row with these fields reaches */
+struct join {                          /* lookups that a row with these fields reaches */
     uint32_t declared, declared_count; /* the field is one of theirs */
     uint32_t open, open_count;         /* or might be */
 };
@@ -92,9 +98,9 @@ static struct join joins_of(const struct names *names, struct text lookup_name, 
     return join;
 }
 
-static enum status find_lookup(void *context, struct text lookup, struct text field, const struct text *available,
-                               uint32_t available_count, uint32_t *lookup_index, struct text *key,
-                               struct expr_name *out) {
+static enum status find_lookup(void *context, struct text lookup, struct text field,
+                               const struct text *available, uint32_t available_count,
+                               uint32_t *lookup_index, struct text *key, struct expr_name *out) {
     struct names *names = context;
     struct join join = joins_of(names, lookup, field, available, available_count);
     if (join.declared_count > 1) return STATUS_EXISTS;
@@ -102,7 +108,8 @@ static enum status find_lookup(void *context, struct text lookup, struct text fi
     if (join.declared_count == 0) {
         if (names->reader == NULL || join.open_count == 0) return STATUS_NOT_FOUND;
         bool is_slip = text_nearest(field, available, available_count).at != NULL;
-        if (lookup.length == 0 && (is_slip || names_trait(names, field) != NULL)) return STATUS_NOT_FOUND;
+        if (lookup.length == 0 && (is_slip || names_trait(names, field) != NULL))
+            return STATUS_NOT_FOUND;
         if (join.open_count > 1) return STATUS_EXISTS;
         *lookup_index = join.open;
     }
@@ -135,22 +142,26 @@ static void list(struct listing *listing, struct text name) {
     if (listing->count < listing->max) listing->out[listing->count++] = name;
 }
 
-static void list_properties(const struct names *names, uint32_t event_type, bool fields, struct listing *listing) {
+static void list_properties(const struct names *names, uint32_t event_type, bool fields,
+                            struct listing *listing) {
     for (uint32_t i = 0; i < names->property_count; i++) {
         const struct property_entry *property = &names->properties[i];
         bool is_of = event_type == SYMBOL_NONE || property->rule.event_type == event_type ||
                      property->rule.event_type == SYMBOL_NONE;
         if (!is_of) continue;
         if (!fields) list(listing, property->rule.name);
-        for (uint32_t k = 0; fields && k < property->field_count; k++) list(listing, property->fields[k].field.name);
+        for (uint32_t k = 0; fields && k < property->field_count; k++)
+            list(listing, property->fields[k].field.name);
     }
 }
 
 static void list_attributes(const struct names *names, struct listing *listing) {
-    for (uint32_t i = 0; i < names->attribute_count; i++) list(listing, names->attributes[i].rule.name);
+    for (uint32_t i = 0; i < names->attribute_count; i++)
+        list(listing, names->attributes[i].rule.name);
 }
 
-static size_t list_names(void *context, char kind, uint32_t event_type, struct text *out, size_t max) {
+static size_t list_names(void *context, char kind, uint32_t event_type, struct text *out,
+                         size_t max) {
     const struct names *names = context;
     const struct playbook *playbook = names->playbook;
     struct listing listing = {out, 0, max};
@@ -167,10 +178,12 @@ static size_t list_names(void *context, char kind, uint32_t event_type, struct t
         break;
     case 'a': list_attributes(names, &listing); break;
     case 'r':
-        for (uint32_t i = 0; i < playbook->relation_count; i++) list(&listing, playbook->relations[i]);
+        for (uint32_t i = 0; i < playbook->relation_count; i++)
+            list(&listing, playbook->relations[i]);
         break;
     case 'l':
-        for (uint32_t i = 0; i < names->lookup_count; i++) list(&listing, names->lookups[i].rule.name);
+        for (uint32_t i = 0; i < names->lookup_count; i++)
+            list(&listing, names->lookups[i].rule.name);
         break;
     default: break;
     }

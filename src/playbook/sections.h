@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* playbook/sections.h -- the parts of a playbook, each read into the playbook in the order in which they need each other.
- * A node is NULL where the part is absent. */
+/* playbook/sections.h -- the parts of a playbook, each read into the playbook in the order in which
+ * they need each other. A node is NULL where the part is absent. */
 #ifndef PLAYBOOK_SECTIONS_H
 #define PLAYBOOK_SECTIONS_H
 
 #include "playbook/names.h"
 
-void settings_read(struct reader *reader, const struct yaml_node *const *top); /* attune, name, currency, zone, holdout … */
+void settings_read(
+    struct reader *reader,
+    const struct yaml_node *const *top); /* attune, name, currency, zone, holdout … */
 void customer_read(struct reader *reader, const struct yaml_node *node);
 void consent_read(struct reader *reader, const struct yaml_node *node);
 void relations_read(struct reader *reader, const struct yaml_node *node);
 
-/* Sources in three passes: what they are called and which events they give; what their columns are declared to hold; all the rest. */
+/* Sources in three passes: what they are called and which events they give; what their columns are
+ * declared to hold; all the rest. */
 struct source_reading;
-bool sources_begin(struct reader *reader, const struct yaml_node *node, struct source_reading **out);
+bool sources_begin(struct reader *reader, const struct yaml_node *node,
+                   struct source_reading **out);
 void sources_declare(struct reader *reader, struct source_reading *sources);
 void sources_read(struct reader *reader, struct source_reading *sources);
 
@@ -26,12 +30,15 @@ void models_read(struct reader *reader, const struct yaml_node *node);
 
 /* Actions in two passes: their attributes, which expressions anywhere may name; then the rest. */
 void actions_begin(struct reader *reader, const struct yaml_node *node);
-void actions_read(struct reader *reader, const struct yaml_node *node, const struct yaml_node *levers);
+void actions_read(struct reader *reader, const struct yaml_node *node,
+                  const struct yaml_node *levers);
 void policies_read(struct reader *reader, const struct yaml_node *node);
 
-bool goal_read(struct reader *reader, const struct yaml_node *node, uint32_t *goal); /* the index of a goal by name */
+bool goal_read(struct reader *reader, const struct yaml_node *node,
+               uint32_t *goal); /* the index of a goal by name */
 /* A consent purpose that the playbook knows; a sensitive topic, which is a purpose of its own. */
-bool purpose_read(struct reader *reader, const struct yaml_node *node, struct text name, struct text *out);
+bool purpose_read(struct reader *reader, const struct yaml_node *node, struct text name,
+                  struct text *out);
 bool topic_read(struct reader *reader, const struct yaml_node *node, struct text *out);
 
 #endif

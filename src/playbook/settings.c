@@ -4,21 +4,24 @@
 #include <stdio.h>
 
 #define IDENTIFIERS_MAX 64
-#define BLOCKED_MAX 10000
-#define RELATIONS_MAX 32
-#define PURPOSES_MAX 64
-#define COUNT_MAX 1000000
-#define SLOTS_MAX 16
+#define BLOCKED_MAX     10000
+#define RELATIONS_MAX   32
+#define PURPOSES_MAX    64
+#define COUNT_MAX       1000000
+#define SLOTS_MAX       16
 
 /* ---- the playbook itself ---- */
 
 static void read_version(struct reader *reader, const struct yaml_node *node) {
     if (node == NULL) {
-        reader_error(reader, (struct place){1, 1}, "attune is missing: begin the playbook with \"attune: 1\", the version of its form");
+        reader_error(
+            reader, (struct place){1, 1},
+            "attune is missing: begin the playbook with \"attune: 1\", the version of its form");
         return;
     }
     if (node->type == YAML_SCALAR && text_equal(node->text, TEXT("1"))) return;
-    reader_error(reader, node_place(node), "attune: this program reads version 1 of the playbook's form: write attune: 1");
+    reader_error(reader, node_place(node),
+                 "attune: this program reads version 1 of the playbook's form: write attune: 1");
 }
 
 static void read_currency(struct reader *reader, const struct yaml_node *node) {
@@ -26,7 +29,9 @@ static void read_currency(struct reader *reader, const struct yaml_node *node) {
     if (node == NULL || !reader_text(reader, node, "currency", &text)) return;
     if (currency_from_text(text, &reader->playbook->currency) == STATUS_OK) return;
     text = shown(text);
-    reader_error(reader, node_place(node), "currency is \"%.*s\": write three capital letters such as USD or EUR", TEXT_ARG(text));
+    reader_error(reader, node_place(node),
+                 "currency is \"%.*s\": write three capital letters such as USD or EUR",
+                 TEXT_ARG(text));
 }
 
 static void read_holdout(struct reader *reader, const struct yaml_node *node) {
@@ -35,9 +40,12 @@ static void read_holdout(struct reader *reader, const struct yaml_node *node) {
     double percent = 0;
     playbook->holdout_salt = playbook->name;
     if (node == NULL || !reader_keys(reader, node, &holdout_keys, values)) return;
-    if (values[HOLDOUT_SALT]) (void)reader_text(reader, values[HOLDOUT_SALT], "salt", &playbook->holdout_salt);
+    if (values[HOLDOUT_SALT])
+        (void)reader_text(reader, values[HOLDOUT_SALT], "salt", &playbook->holdout_salt);
     if (values[HOLDOUT_SHARE] == NULL) {
-        reader_error(reader, node_place(node), "holdout has no share: write share: 5%%, the part of customers who get no marketing");
+        reader_error(
+            reader, node_place(node),
+            "holdout has no share: write share: 5%%, the part of customers who get no marketing");
     } else if (reader_percent(reader, values[HOLDOUT_SHARE], "share", 0, 99, &percent)) {
         playbook->holdout_share = percent / 100;
     }
@@ -46,17 +54,22 @@ static void read_holdout(struct reader *reader, const struct yaml_node *node) {
 static void read_landmarks(struct reader *reader, const struct yaml_node *node) {
     const struct yaml_node *values[KEYS_MAX];
     struct landmark_rule *landmarks = &reader->playbook->landmarks;
-    *landmarks = (struct landmark_rule){.every_ms = 30 * TIME_DAY_MS, .active_within_ms = 90 * TIME_DAY_MS};
+    *landmarks =
+        (struct landmark_rule){.every_ms = 30 * TIME_DAY_MS, .active_within_ms = 90 * TIME_DAY_MS};
     if (node == NULL || !reader_keys(reader, node, &landmarks_keys, values)) return;
-    if (values[LANDMARKS_EVERY]) (void)reader_duration(reader, values[LANDMARKS_EVERY], "every", &landmarks->every_ms);
+    if (values[LANDMARKS_EVERY])
+        (void)reader_duration(reader, values[LANDMARKS_EVERY], "every", &landmarks->every_ms);
     if (values[LANDMARKS_ACTIVE_WITHIN]) {
-        (void)reader_duration(reader, values[LANDMARKS_ACTIVE_WITHIN], "active_within", &landmarks->active_within_ms);
+        (void)reader_duration(reader, values[LANDMARKS_ACTIVE_WITHIN], "active_within",
+                              &landmarks->active_within_ms);
     }
     if (values[LANDMARKS_VISITS_ONLY]) {
-        (void)reader_yes_no(reader, values[LANDMARKS_VISITS_ONLY], "visits_only", &landmarks->visits_only);
+        (void)reader_yes_no(reader, values[LANDMARKS_VISITS_ONLY], "visits_only",
+                            &landmarks->visits_only);
     }
     if (landmarks->every_ms < TIME_HOUR_MS && values[LANDMARKS_EVERY]) {
-        reader_error(reader, node_place(values[LANDMARKS_EVERY]), "every is less than an hour: write 1h or more, such as 30d");
+        reader_error(reader, node_place(values[LANDMARKS_EVERY]),
+                     "every is less than an hour: write 1h or more, such as 30d");
     }
 }
 
@@ -65,7 +78,8 @@ static void read_decide(struct reader *reader, const struct yaml_node *node) {
     reader->playbook->slots_per_decision = 1;
     if (node == NULL || !reader_keys(reader, node, &decide_keys, values)) return;
     if (values[DECIDE_SLOTS]) {
-        (void)reader_count(reader, values[DECIDE_SLOTS], "slots", 1, SLOTS_MAX, &reader->playbook->slots_per_decision);
+        (void)reader_count(reader, values[DECIDE_SLOTS], "slots", 1, SLOTS_MAX,
+                           &reader->playbook->slots_per_decision);
     }
 }
 
@@ -85,7 +99,8 @@ void settings_read(struct reader *reader, const struct yaml_node *const *top) {
     read_version(reader, top[TOP_ATTUNE]);
     if (top[TOP_NAME]) (void)reader_text(reader, top[TOP_NAME], "name", &playbook->name);
     read_currency(reader, top[TOP_CURRENCY]);
-    if (top[TOP_ZONE] && reader_zone(reader, top[TOP_ZONE], &playbook->zone)) playbook->zone_name = top[TOP_ZONE]->text;
+    if (top[TOP_ZONE] && reader_zone(reader, top[TOP_ZONE], &playbook->zone))
+        playbook->zone_name = top[TOP_ZONE]->text;
     read_holdout(reader, top[TOP_HOLDOUT]);
     read_landmarks(reader, top[TOP_LANDMARKS]);
     read_decide(reader, top[TOP_DECIDE]);
@@ -98,9 +113,9 @@ static const struct {
     uint32_t per_customer;
     bool unique, lower_case;
 } usual[] = {
-    {"user_id", 1, true, false}, {"crm", 1, true, false},   {"crm_id", 1, true, false},  {"loyalty", 3, false, false},
-    {"email", 5, false, true},   {"phone", 5, false, false}, {"cookie", 50, false, false}, {"device", 50, false, false},
-    {"anonymous_id", 50, false, false},
+    {"user_id", 1, true, false},  {"crm", 1, true, false},      {"crm_id", 1, true, false},
+    {"loyalty", 3, false, false}, {"email", 5, false, true},    {"phone", 5, false, false},
+    {"cookie", 50, false, false}, {"device", 50, false, false}, {"anonymous_id", 50, false, false},
 };
 
 static void apply_usual(struct identifier_rule *rule) {
@@ -113,45 +128,52 @@ static void apply_usual(struct identifier_rule *rule) {
     }
 }
 
-static void read_blocked(struct reader *reader, const struct yaml_node *node, struct identifier_rule *rule) {
+static void read_blocked(struct reader *reader, const struct yaml_node *node,
+                         struct identifier_rule *rule) {
     if (!reader_is_list(reader, node, "blocked")) return;
     if (node->count > BLOCKED_MAX) {
-        reader_error(reader, node_place(node), "more than %d blocked values: list the usual ones only", BLOCKED_MAX);
+        reader_error(reader, node_place(node),
+                     "more than %d blocked values: list the usual ones only", BLOCKED_MAX);
         return;
     }
     struct text *blocked = reader_alloc(reader, node->count, sizeof *blocked);
     if (blocked == NULL) return;
     for (uint32_t i = 0; i < node->count; i++) {
-        if (reader_text(reader, node->items[i], "a blocked value", &blocked[rule->blocked_count])) rule->blocked_count++;
+        if (reader_text(reader, node->items[i], "a blocked value", &blocked[rule->blocked_count]))
+            rule->blocked_count++;
     }
     rule->blocked = blocked;
 }
 
-static void read_identifier(struct reader *reader, const struct yaml_node *key, const struct yaml_node *value,
-                            struct identifier_rule *rule) {
+static void read_identifier(struct reader *reader, const struct yaml_node *key,
+                            const struct yaml_node *value, struct identifier_rule *rule) {
     const struct yaml_node *values[KEYS_MAX];
     if (!reader_name(reader, key, "an identifier's name", &rule->name)) return;
     if (!reader_symbol(reader, key, SYMBOL_IDENTIFIER, rule->name, &rule->symbol)) return;
     apply_usual(rule);
     if (!reader_keys(reader, value, &identifier_keys, values)) return;
-    if (values[IDENTIFIER_UNIQUE] && reader_yes_no(reader, values[IDENTIFIER_UNIQUE], "unique", &rule->unique)) {
+    if (values[IDENTIFIER_UNIQUE] &&
+        reader_yes_no(reader, values[IDENTIFIER_UNIQUE], "unique", &rule->unique)) {
         if (rule->unique) rule->per_customer = 1;
     }
     if (values[IDENTIFIER_PER_CUSTOMER]) {
-        (void)reader_count(reader, values[IDENTIFIER_PER_CUSTOMER], "per_customer", 1, COUNT_MAX, &rule->per_customer);
+        (void)reader_count(reader, values[IDENTIFIER_PER_CUSTOMER], "per_customer", 1, COUNT_MAX,
+                           &rule->per_customer);
     }
-    if (values[IDENTIFIER_EXPIRES]) (void)reader_duration(reader, values[IDENTIFIER_EXPIRES], "expires", &rule->expires_ms);
+    if (values[IDENTIFIER_EXPIRES])
+        (void)reader_duration(reader, values[IDENTIFIER_EXPIRES], "expires", &rule->expires_ms);
     if (values[IDENTIFIER_LOWER_CASE]) {
         (void)reader_yes_no(reader, values[IDENTIFIER_LOWER_CASE], "lower_case", &rule->lower_case);
     }
     if (values[IDENTIFIER_BLOCKED]) read_blocked(reader, values[IDENTIFIER_BLOCKED], rule);
     if (values[IDENTIFIER_EVENTS_PER_DAY]) {
-        (void)reader_count(reader, values[IDENTIFIER_EVENTS_PER_DAY], "events_per_day", 1, COUNT_MAX,
-                           &rule->events_per_day_max);
+        (void)reader_count(reader, values[IDENTIFIER_EVENTS_PER_DAY], "events_per_day", 1,
+                           COUNT_MAX, &rule->events_per_day_max);
     }
     if (rule->unique && rule->per_customer > 1) {
         reader_error(reader, node_place(key),
-                     "%.*s is unique, yet %u per customer are allowed: leave per_customer out, or write unique: no",
+                     "%.*s is unique, yet %u per customer are allowed: leave per_customer out, or "
+                     "write unique: no",
                      TEXT_ARG(rule->name), rule->per_customer);
     }
 }
@@ -163,7 +185,9 @@ void customer_read(struct reader *reader, const struct yaml_node *node) {
     const struct yaml_node *map = values[CUSTOMER_IDENTIFIERS];
     if (map == NULL || !reader_is_map(reader, map, "identifiers")) return;
     if (map->count > IDENTIFIERS_MAX) {
-        reader_error(reader, node_place(map), "more than %d identifiers: a playbook may have so many and no more", IDENTIFIERS_MAX);
+        reader_error(reader, node_place(map),
+                     "more than %d identifiers: a playbook may have so many and no more",
+                     IDENTIFIERS_MAX);
         return;
     }
     struct identifier_rule *rules = reader_alloc(reader, map->count, sizeof *rules);
@@ -185,7 +209,8 @@ static bool add_purpose(struct reader *reader, const struct yaml_node *node, str
         if (text_equal(playbook->purposes[i], name)) return true;
     }
     if (playbook->purpose_count >= PURPOSES_MAX) {
-        reader_error(reader, node_place(node), "more than %d purposes and topics: a playbook may have so many and no more",
+        reader_error(reader, node_place(node),
+                     "more than %d purposes and topics: a playbook may have so many and no more",
                      PURPOSES_MAX);
         return false;
     }
@@ -193,14 +218,16 @@ static bool add_purpose(struct reader *reader, const struct yaml_node *node, str
     return true;
 }
 
-bool purpose_read(struct reader *reader, const struct yaml_node *node, struct text name, struct text *out) {
+bool purpose_read(struct reader *reader, const struct yaml_node *node, struct text name,
+                  struct text *out) {
     const struct playbook *playbook = reader->playbook;
     for (uint32_t i = 0; i < playbook->purpose_count; i++) {
         if (!text_equal(playbook->purposes[i], name)) continue;
         *out = playbook->purposes[i];
         return true;
     }
-    reader_unknown(reader, node_place(node), "purpose of consent", name, playbook->purposes, playbook->purpose_count);
+    reader_unknown(reader, node_place(node), "purpose of consent", name, playbook->purposes,
+                   playbook->purpose_count);
     return false;
 }
 
@@ -209,27 +236,32 @@ bool topic_read(struct reader *reader, const struct yaml_node *node, struct text
 }
 
 void consent_read(struct reader *reader, const struct yaml_node *node) {
-    static const char *const usual_purposes[] = {"personalise", "measure", "share", "location", "social"};
+    static const char *const usual_purposes[] = {"personalise", "measure", "share", "location",
+                                                 "social"};
     const struct yaml_node *values[KEYS_MAX];
     struct playbook *playbook = reader->playbook;
     playbook->purposes = reader_alloc(reader, PURPOSES_MAX, sizeof *playbook->purposes);
     if (playbook->purposes == NULL) return;
     for (size_t i = 0; i < sizeof usual_purposes / sizeof *usual_purposes; i++) {
-        ((struct text *)playbook->purposes)[playbook->purpose_count++] = text_from(usual_purposes[i]);
+        ((struct text *)playbook->purposes)[playbook->purpose_count++] =
+            text_from(usual_purposes[i]);
     }
     if (node == NULL || !reader_keys(reader, node, &consent_keys, values)) return;
     if (values[CONSENT_REQUIRED]) {
-        (void)reader_yes_no(reader, values[CONSENT_REQUIRED], "required", &playbook->consent_required);
+        (void)reader_yes_no(reader, values[CONSENT_REQUIRED], "required",
+                            &playbook->consent_required);
     }
     const struct yaml_node *list = values[CONSENT_PURPOSES];
     if (list == NULL || !reader_is_list(reader, list, "purposes")) return;
     for (uint32_t i = 0; i < list->count; i++) {
         struct text name;
-        if (reader_name(reader, list->items[i], "a purpose", &name)) (void)add_purpose(reader, list->items[i], name);
+        if (reader_name(reader, list->items[i], "a purpose", &name))
+            (void)add_purpose(reader, list->items[i], name);
     }
 }
 
-static void read_relation(struct reader *reader, const struct yaml_node *key, const struct yaml_node *value) {
+static void read_relation(struct reader *reader, const struct yaml_node *key,
+                          const struct yaml_node *value) {
     const struct yaml_node *values[KEYS_MAX];
     struct playbook *playbook = reader->playbook;
     struct text name, purpose = TEXT("social");
@@ -242,9 +274,10 @@ static void read_relation(struct reader *reader, const struct yaml_node *key, co
         return;
     }
     if (playbook->relation_purpose.length > 0 && !text_equal(playbook->relation_purpose, purpose)) {
-        reader_error(reader, node_place(consent ? consent : key),
-                     "consent is %.*s here and %.*s for another relation: all relations need the same one", TEXT_ARG(purpose),
-                     TEXT_ARG(playbook->relation_purpose));
+        reader_error(
+            reader, node_place(consent ? consent : key),
+            "consent is %.*s here and %.*s for another relation: all relations need the same one",
+            TEXT_ARG(purpose), TEXT_ARG(playbook->relation_purpose));
         return;
     }
     playbook->relation_purpose = purpose;
@@ -254,12 +287,16 @@ void relations_read(struct reader *reader, const struct yaml_node *node) {
     reader->playbook->relation_purpose = TEXT("social");
     if (node == NULL || !reader_is_map(reader, node, "relations")) return;
     if (node->count > RELATIONS_MAX) {
-        reader_error(reader, node_place(node), "more than %d relations: a playbook may have so many and no more", RELATIONS_MAX);
+        reader_error(reader, node_place(node),
+                     "more than %d relations: a playbook may have so many and no more",
+                     RELATIONS_MAX);
         return;
     }
-    reader->playbook->relations = reader_alloc(reader, node->count, sizeof *reader->playbook->relations);
+    reader->playbook->relations =
+        reader_alloc(reader, node->count, sizeof *reader->playbook->relations);
     if (reader->playbook->relations == NULL) return;
     reader->playbook->relation_purpose = (struct text){0};
     for (uint32_t i = 0; i < node->count; i++) read_relation(reader, node->keys[i], node->items[i]);
-    if (reader->playbook->relation_purpose.length == 0) reader->playbook->relation_purpose = TEXT("social");
+    if (reader->playbook->relation_purpose.length == 0)
+        reader->playbook->relation_purpose = TEXT("social");
 }

@@ -28,7 +28,8 @@ static void read_format(struct reader *reader, const struct source_entry *entry)
     }
 }
 
-static void read_delimiter(struct reader *reader, const struct yaml_node *node, struct source *source) {
+static void read_delimiter(struct reader *reader, const struct yaml_node *node,
+                           struct source *source) {
     static const char *const spelt[] = {",", ";", "|", "tab", "\t"};
     static const char meant[] = {',', ';', '|', '\t', '\t'};
     struct text text = node->text;
@@ -36,7 +37,9 @@ static void read_delimiter(struct reader *reader, const struct yaml_node *node, 
         if (text_equal(text, text_from(spelt[i]))) source->delimiter = meant[i];
     }
     if (source->delimiter == 0) {
-        reader_error(reader, node_place(node), "delimiter: write one of \",\" \";\" \"|\" or tab, or leave it out and it is found out");
+        reader_error(reader, node_place(node),
+                     "delimiter: write one of \",\" \";\" \"|\" or tab, or leave it out and it is "
+                     "found out");
     }
 }
 
@@ -44,7 +47,8 @@ static void read_columns(struct reader *reader, struct source_entry *entry) {
     const struct yaml_node *node = entry->values[SOURCE_COLUMNS];
     if (node == NULL || !reader_is_list(reader, node, "columns")) return;
     if (node->count == 0 || node->count > COLUMNS_MAX) {
-        reader_error(reader, node_place(node), "columns: name 1 to %d of them, in the order of the file", COLUMNS_MAX);
+        reader_error(reader, node_place(node),
+                     "columns: name 1 to %d of them, in the order of the file", COLUMNS_MAX);
         return;
     }
     struct text *columns = reader_alloc(reader, node->count, sizeof *columns);
@@ -62,7 +66,8 @@ static void refuse_csv_keys(struct reader *reader, const struct source_entry *en
     for (size_t i = 0; i < sizeof only_of_csv / sizeof *only_of_csv; i++) {
         const struct yaml_node *value = entry->values[only_of_csv[i]];
         if (value == NULL) continue;
-        reader_error(reader, node_place(value), "NDJSON has no %s: leave it out, or write format: csv",
+        reader_error(reader, node_place(value),
+                     "NDJSON has no %s: leave it out, or write format: csv",
                      source_keys.keys[only_of_csv[i]]);
     }
 }
@@ -81,10 +86,12 @@ static void read_file(struct reader *reader, struct source_entry *entry) {
         return;
     }
     if (values[SOURCE_DELIMITER]) read_delimiter(reader, values[SOURCE_DELIMITER], source);
-    if (values[SOURCE_HEADER]) (void)reader_yes_no(reader, values[SOURCE_HEADER], "header", &source->has_header);
+    if (values[SOURCE_HEADER])
+        (void)reader_yes_no(reader, values[SOURCE_HEADER], "header", &source->has_header);
     read_columns(reader, entry);
     if (values[SOURCE_PROPERTIES_AT]) {
-        reader_error(reader, node_place(values[SOURCE_PROPERTIES_AT]), "properties_at is for NDJSON: leave it out");
+        reader_error(reader, node_place(values[SOURCE_PROPERTIES_AT]),
+                     "properties_at is for NDJSON: leave it out");
     }
 }
 
@@ -96,12 +103,16 @@ static bool read_event(struct reader *reader, struct source_entry *entry) {
     bool declared;
     source->event_type = SYMBOL_NONE;
     if (node == NULL) {
-        source->event = (struct field_source){.kind = FIELD_COLUMN, .type = VALUE_TEXT, .column = TEXT("event"),
+        source->event = (struct field_source){.kind = FIELD_COLUMN,
+                                              .type = VALUE_TEXT,
+                                              .column = TEXT("event"),
                                               .place = node_place(entry->key)};
         if (source->format == SOURCE_NDJSON) return true;
         reader_error(reader, node_place(entry->key),
-                     "source %.*s says no event: write event: and a name such as Order Completed, or \"{column}\" where a column names "
-                     "it; or lookup: where it is reference data", TEXT_ARG(source->name));
+                     "source %.*s says no event: write event: and a name such as Order Completed, "
+                     "or \"{column}\" where a column names "
+                     "it; or lookup: where it is reference data",
+                     TEXT_ARG(source->name));
         return false;
     }
     if (!reader_text(reader, node, "event", &source->event.text)) return false;
@@ -118,7 +129,8 @@ static void read_channel(struct reader *reader, struct source_entry *entry) {
     struct source *source = entry->source;
     const struct yaml_node *node = entry->values[SOURCE_CHANNEL];
     bool declared;
-    source->channel_from = (struct field_source){.kind = FIELD_CONSTANT, .type = VALUE_TEXT, .place = node_place(entry->key)};
+    source->channel_from = (struct field_source){
+        .kind = FIELD_CONSTANT, .type = VALUE_TEXT, .place = node_place(entry->key)};
     struct text name = source->format == SOURCE_NDJSON ? TEXT("web") : TEXT("other");
     source->channel_from.text = name;
     (void)reader_symbol(reader, entry->key, SYMBOL_CHANNEL, name, &source->channel);
@@ -126,7 +138,9 @@ static void read_channel(struct reader *reader, struct source_entry *entry) {
     if (node->type == YAML_SCALAR && memchr(node->text.at, '{', node->text.length) != NULL) {
         if (field_read(reader, entry, node, "channel", &source->channel_from, &declared) &&
             source->channel_from.kind != FIELD_COLUMN) {
-            reader_error(reader, node_place(node), "channel: write a name such as store, or \"{column}\" and nothing around it");
+            reader_error(
+                reader, node_place(node),
+                "channel: write a name such as store, or \"{column}\" and nothing around it");
         }
         return;
     }
@@ -134,7 +148,8 @@ static void read_channel(struct reader *reader, struct source_entry *entry) {
     source->channel_from.place = node_place(node);
 }
 
-static void begin(struct reader *reader, struct source_entry *entry, const struct yaml_node *value) {
+static void begin(struct reader *reader, struct source_entry *entry,
+                  const struct yaml_node *value) {
     struct source *source = entry->source;
     source->name = entry->key->text;
     source->place = node_place(entry->key);
@@ -151,20 +166,23 @@ static void begin(struct reader *reader, struct source_entry *entry, const struc
         return;
     }
     if (entry->values[SOURCE_MANY]) {
-        reader_error(reader, node_place(entry->values[SOURCE_MANY]), "many is for lookups: write lookup: and its key column beside it");
+        reader_error(reader, node_place(entry->values[SOURCE_MANY]),
+                     "many is for lookups: write lookup: and its key column beside it");
     }
     (void)read_event(reader, entry);
     read_channel(reader, entry);
 }
 
-bool sources_begin(struct reader *reader, const struct yaml_node *node, struct source_reading **out) {
+bool sources_begin(struct reader *reader, const struct yaml_node *node,
+                   struct source_reading **out) {
     struct playbook *playbook = reader->playbook;
     struct source_reading *sources = reader_alloc(reader, 1, sizeof *sources);
     *out = sources;
     if (sources == NULL) return false;
     if (node == NULL || !reader_is_map(reader, node, "sources")) return true;
     if (node->count > SOURCES_MAX) {
-        reader_error(reader, node_place(node), "more than %d sources: a playbook may have so many and no more", SOURCES_MAX);
+        reader_error(reader, node_place(node),
+                     "more than %d sources: a playbook may have so many and no more", SOURCES_MAX);
         return true;
     }
     struct source *all = reader_alloc(reader, node->count, sizeof *all);
@@ -186,13 +204,17 @@ bool sources_begin(struct reader *reader, const struct yaml_node *node, struct s
 
 static void place_properties(struct reader *reader, const struct source_entry *entry) {
     struct source *source = entry->source;
-    const struct yaml_node *node = entry->values[SOURCE_PROPERTIES], *at = entry->values[SOURCE_PROPERTIES_AT];
+    const struct yaml_node *node = entry->values[SOURCE_PROPERTIES],
+                           *at = entry->values[SOURCE_PROPERTIES_AT];
     if (source->format != SOURCE_NDJSON) return;
-    source->properties_open = node == NULL || (node->type == YAML_SCALAR && text_equal(node->text, TEXT("any")));
+    source->properties_open =
+        node == NULL || (node->type == YAML_SCALAR && text_equal(node->text, TEXT("any")));
     source->properties_path = TEXT("properties");
     if (at == NULL) return;
-    if (at->type == YAML_SCALAR && text_equal(at->text, TEXT("."))) source->properties_path = (struct text){"", 0};
-    else (void)reader_text(reader, at, "properties_at", &source->properties_path);
+    if (at->type == YAML_SCALAR && text_equal(at->text, TEXT(".")))
+        source->properties_path = (struct text){"", 0};
+    else
+        (void)reader_text(reader, at, "properties_at", &source->properties_path);
 }
 
 void sources_declare(struct reader *reader, struct source_reading *sources) {
@@ -208,7 +230,8 @@ void sources_declare(struct reader *reader, struct source_reading *sources) {
 
 static void missing_time(struct reader *reader, const struct source_entry *entry) {
     reader_error(reader, node_place(entry->key),
-                 "source %.*s says no time: write time: and the column that has it, or time: always for a table without dates",
+                 "source %.*s says no time: write time: and the column that has it, or time: "
+                 "always for a table without dates",
                  TEXT_ARG(entry->source->name));
 }
 
@@ -220,29 +243,41 @@ static void read_time(struct reader *reader, struct source_entry *entry) {
         missing_time(reader, entry);
         return;
     }
-    source->time = (struct field_source){.kind = FIELD_COLUMN, .type = VALUE_TIME, .column = TEXT("timestamp"),
+    source->time = (struct field_source){.kind = FIELD_COLUMN,
+                                         .type = VALUE_TIME,
+                                         .column = TEXT("timestamp"),
                                          .place = node_place(entry->key)};
     if (node == NULL) return;
     if (node->type == YAML_SCALAR && !node->quoted && text_equal(node->text, TEXT("always"))) {
         source->time_always = true;
-        source->time = (struct field_source){.kind = FIELD_CONSTANT, .type = VALUE_TIME, .text = node->text,
+        source->time = (struct field_source){.kind = FIELD_CONSTANT,
+                                             .type = VALUE_TIME,
+                                             .text = node->text,
                                              .place = node_place(node)};
         return;
     }
     if (!field_read(reader, entry, node, "time", &source->time, &declared)) return;
-    bool is_time = source->time.type == VALUE_TIME || (!declared && source->time.kind != FIELD_CONSTANT);
+    bool is_time =
+        source->time.type == VALUE_TIME || (!declared && source->time.kind != FIELD_CONSTANT);
     if (!is_time) {
-        reader_error(reader, node_place(node), "\"%.*s\" is %s: a time is needed; write time beside it in types of its source",
-                     TEXT_ARG(node->text), value_type_name(source->time.type));
+        reader_error(
+            reader, node_place(node),
+            "\"%.*s\" is %s: a time is needed; write time beside it in types of its source",
+            TEXT_ARG(node->text), value_type_name(source->time.type));
     }
     source->time.type = VALUE_TIME;
 }
 
-static void read_arrival(struct reader *reader, const struct yaml_node *node, struct source *source) {
+static void read_arrival(struct reader *reader, const struct yaml_node *node,
+                         struct source *source) {
     if (node == NULL) return;
-    if (node->type == YAML_SCALAR && text_equal(node->text, TEXT("live"))) source->known_on_arrival = true;
-    else if (node->type == YAML_SCALAR && text_equal(node->text, TEXT("0"))) source->arrives_ms = 0;
-    else (void)reader_duration(reader, node, "arrives (a delay such as 1d, or live)", &source->arrives_ms);
+    if (node->type == YAML_SCALAR && text_equal(node->text, TEXT("live")))
+        source->known_on_arrival = true;
+    else if (node->type == YAML_SCALAR && text_equal(node->text, TEXT("0")))
+        source->arrives_ms = 0;
+    else
+        (void)reader_duration(reader, node, "arrives (a delay such as 1d, or live)",
+                              &source->arrives_ms);
 }
 
 static uint32_t rule_find(const struct playbook *playbook, struct text name) {
@@ -257,15 +292,17 @@ static bool rule_read(struct reader *reader, const struct yaml_node *key, uint32
     *rule = rule_find(playbook, key->text);
     if (*rule != UINT32_MAX) return true;
     struct text *known = reader_alloc(reader, playbook->identifier_count, sizeof *known);
-    for (uint32_t i = 0; known != NULL && i < playbook->identifier_count; i++) known[i] = playbook->identifiers[i].name;
+    for (uint32_t i = 0; known != NULL && i < playbook->identifier_count; i++)
+        known[i] = playbook->identifiers[i].name;
     if (known != NULL) {
-        reader_unknown(reader, node_place(key), "identifier under customer: identifiers", key->text, known,
-                       playbook->identifier_count);
+        reader_unknown(reader, node_place(key), "identifier under customer: identifiers", key->text,
+                       known, playbook->identifier_count);
     }
     return false;
 }
 
-/* The Segment spec's own: userId and anonymousId, as far as the playbook has identifiers for them. */
+/* The Segment spec's own: userId and anonymousId, as far as the playbook has identifiers for them.
+ */
 static void usual_key(struct reader *reader, struct source_entry *entry) {
     static const struct {
         struct text rule, path;
@@ -277,14 +314,20 @@ static void usual_key(struct reader *reader, struct source_entry *entry) {
     for (size_t i = 0; source->format == SOURCE_NDJSON && i < 2; i++) {
         uint32_t rule = rule_find(reader->playbook, usual[i].rule);
         if (rule == UINT32_MAX) continue;
-        maps[source->identifier_count++] = (struct identifier_map){
-            rule, {.kind = FIELD_COLUMN, .type = VALUE_TEXT, .column = usual[i].path, .place = node_place(entry->key)}};
+        maps[source->identifier_count++] =
+            (struct identifier_map){rule,
+                                    {.kind = FIELD_COLUMN,
+                                     .type = VALUE_TEXT,
+                                     .column = usual[i].path,
+                                     .place = node_place(entry->key)}};
     }
     if (source->identifier_count > 0) return;
     const char *hint = source->format == SOURCE_NDJSON
-                           ? "declare user_id and anonymous_id under customer: identifiers, or write key: { identifier: path }"
+                           ? "declare user_id and anonymous_id under customer: identifiers, or "
+                             "write key: { identifier: path }"
                            : "write key: { identifier: column }, such as key: { email: email }";
-    reader_error(reader, node_place(entry->key), "source %.*s says not whose events they are: %s", TEXT_ARG(source->name), hint);
+    reader_error(reader, node_place(entry->key), "source %.*s says not whose events they are: %s",
+                 TEXT_ARG(source->name), hint);
 }
 
 static void read_key(struct reader *reader, struct source_entry *entry) {
@@ -296,7 +339,9 @@ static void read_key(struct reader *reader, struct source_entry *entry) {
     }
     if (!reader_is_map(reader, node, "key")) return;
     if (node->count == 0 || node->count > EVENT_IDENTIFIERS_MAX) {
-        reader_error(reader, node_place(node), "key: name 1 to %d identifiers, such as { email: email_address }", EVENT_IDENTIFIERS_MAX);
+        reader_error(reader, node_place(node),
+                     "key: name 1 to %d identifiers, such as { email: email_address }",
+                     EVENT_IDENTIFIERS_MAX);
         return;
     }
     struct identifier_map *maps = reader_alloc(reader, node->count, sizeof *maps);
@@ -306,11 +351,13 @@ static void read_key(struct reader *reader, struct source_entry *entry) {
         struct identifier_map *map = &maps[source->identifier_count];
         bool declared, known = rule_read(reader, node->keys[i], &map->rule);
         if (node_is_empty(node->items[i])) {
-            reader_error(reader, node_place(node->keys[i]), "identifier %.*s has no column: write the column that holds it",
+            reader_error(reader, node_place(node->keys[i]),
+                         "identifier %.*s has no column: write the column that holds it",
                          TEXT_ARG(node->keys[i]->text));
             continue;
         }
-        if (field_read(reader, entry, node->items[i], "an identifier", &map->from, &declared) && known) {
+        if (field_read(reader, entry, node->items[i], "an identifier", &map->from, &declared) &&
+            known) {
             map->from.type = VALUE_TEXT;
             source->identifier_count++;
         }
@@ -322,11 +369,14 @@ static void read_row_key(struct reader *reader, struct source_entry *entry) {
     const struct yaml_node *node = entry->values[SOURCE_ROW_KEY];
     bool declared;
     if (node != NULL) {
-        source->has_row_key = field_read(reader, entry, node, "row_key", &source->row_key, &declared);
+        source->has_row_key =
+            field_read(reader, entry, node, "row_key", &source->row_key, &declared);
         source->row_key.type = VALUE_TEXT;
     } else if (source->format == SOURCE_NDJSON) {
         source->has_row_key = true;
-        source->row_key = (struct field_source){.kind = FIELD_COLUMN, .type = VALUE_TEXT, .column = TEXT("messageId"),
+        source->row_key = (struct field_source){.kind = FIELD_COLUMN,
+                                                .type = VALUE_TEXT,
+                                                .column = TEXT("messageId"),
                                                 .place = node_place(entry->key)};
     }
 }

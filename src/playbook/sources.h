@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* playbook/sources.h -- one source while it is read; between sources.c (the source), lookups.c and fields.c (its columns). */
+/* playbook/sources.h -- one source while it is read; between sources.c (the source), lookups.c and
+ * fields.c (its columns). */
 #ifndef PLAYBOOK_SOURCES_H
 #define PLAYBOOK_SOURCES_H
 
@@ -8,27 +9,29 @@
 struct source_entry {
     const struct yaml_node *key, *values[KEYS_MAX];
     struct source *source;
-    struct text *columns;     /* where they are listed: the only ones there are */
-    bool *type_used;          /* by item of `types:` */
+    struct text *columns; /* where they are listed: the only ones there are */
+    bool *type_used;      /* by item of `types:` */
     struct property_map *properties;
     const struct yaml_node **property_nodes; /* what each was read from */
-    bool *is_declared;        /* its type stands in `types:` or is the lookup's, so that another source must agree */
-    bool good;                /* it is a map under a good name */
+    bool *is_declared; /* its type stands in `types:` or is the lookup's, so that another source
+                          must agree */
+    bool good;         /* it is a map under a good name */
 };
 struct source_reading {
     struct source_entry *items;
     uint32_t count;
 };
 
-/* A column, "template {column}", 'constant', sum(column) or lookup.field. *declared: somebody said what type it has. */
-bool field_read(struct reader *reader, struct source_entry *entry, const struct yaml_node *node, const char *what,
-                struct field_source *out, bool *declared);
+/* A column, "template {column}", 'constant', sum(column) or lookup.field. *declared: somebody said
+ * what type it has. */
+bool field_read(struct reader *reader, struct source_entry *entry, const struct yaml_node *node,
+                const char *what, struct field_source *out, bool *declared);
 /* A property's mapping: a field, or a list of fields that makes a list of records. */
-bool field_list_read(struct reader *reader, struct source_entry *entry, const struct yaml_node *node, struct text path,
-                     struct field_source *out);
+bool field_list_read(struct reader *reader, struct source_entry *entry,
+                     const struct yaml_node *node, struct text path, struct field_source *out);
 /* Only a column's name (one_event_per). */
-bool column_read(struct reader *reader, const struct source_entry *entry, const struct yaml_node *node, const char *what,
-                 struct text *out);
+bool column_read(struct reader *reader, const struct source_entry *entry,
+                 const struct yaml_node *node, const char *what, struct text *out);
 /* The type that `types:` gives a column, or VALUE_UNKNOWN. */
 enum value_type column_type(const struct source_entry *entry, struct text column);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Traits may stand in any order; each is compiled when it is first named, so they end up in an order in which each
- * reads only earlier ones. */
+/* Traits may stand in any order; each is compiled when it is first named, so they end up in an
+ * order in which each reads only earlier ones. */
 #include "playbook/sections.h"
 
 #include <stdio.h>
@@ -8,8 +8,9 @@
 #define READ_MAX 256
 
 /* Words of the language: a trait of this name could never be read. */
-static const char *const words[] = {"and", "or",  "not",  "in",    "where", "is",     "known",  "unknown", "yes",      "no",
-                                    "true", "false", "now", "any", "visits", "starts", "ends", "contains", "null", "action"};
+static const char *const words[] = {
+    "and",  "or",    "not", "in",  "where",  "is",     "known", "unknown",  "yes",  "no",
+    "true", "false", "now", "any", "visits", "starts", "ends",  "contains", "null", "action"};
 #define WORD_COUNT (sizeof words / sizeof *words)
 
 struct trait_entry *names_trait(const struct names *names, struct text name) {
@@ -21,15 +22,18 @@ struct trait_entry *names_trait(const struct names *names, struct text name) {
 
 /* ---- topics: what reads something sensitive is sensitive ---- */
 
-static bool settle_topic(struct reader *reader, const struct trait_entry *entry, struct trait *trait) {
+static bool settle_topic(struct reader *reader, const struct trait_entry *entry,
+                         struct trait *trait) {
     uint32_t read[READ_MAX], count = expr_traits(trait->program, read, READ_MAX);
     for (uint32_t i = 0; i < count && i < READ_MAX; i++) {
         const struct trait *source = &reader->playbook->traits[read[i]];
         if (source->topic.length == 0 || text_equal(source->topic, trait->topic)) continue;
         if (trait->topic.length > 0) {
             reader_error(reader, node_place(entry->key),
-                         "%.*s reads %.*s, whose topic is %.*s, and has the topic %.*s: keep topics apart in traits of their own",
-                         TEXT_ARG(entry->name), TEXT_ARG(source->name), TEXT_ARG(source->topic), TEXT_ARG(trait->topic));
+                         "%.*s reads %.*s, whose topic is %.*s, and has the topic %.*s: keep "
+                         "topics apart in traits of their own",
+                         TEXT_ARG(entry->name), TEXT_ARG(source->name), TEXT_ARG(source->topic),
+                         TEXT_ARG(trait->topic));
             return false;
         }
         trait->topic = source->topic;
@@ -42,7 +46,8 @@ static bool settle_topic(struct reader *reader, const struct trait_entry *entry,
 static void report_circle(struct reader *reader, const struct trait_entry *entry) {
     const struct names *names = reader->names;
     uint32_t first = 0, length = 0, lowest = 0;
-    while (first < names->trait_depth && &names->traits[names->open_traits[first]] != entry) first++;
+    while (first < names->trait_depth && &names->traits[names->open_traits[first]] != entry)
+        first++;
     length = names->trait_depth - first;
     for (uint32_t i = 1; i < length; i++) {
         if (names->open_traits[first + i] < names->open_traits[first + lowest]) lowest = i;
@@ -50,11 +55,14 @@ static void report_circle(struct reader *reader, const struct trait_entry *entry
     char path[ERROR_TEXT_MAX / 2];
     size_t used = 0;
     for (uint32_t i = 0; i <= length && used < sizeof path; i++) {
-        const struct trait_entry *step = &names->traits[names->open_traits[first + (lowest + i) % length]];
-        used += (size_t)snprintf(path + used, sizeof path - used, "%s%.*s", i ? " -> " : "", TEXT_ARG(step->name));
+        const struct trait_entry *step =
+            &names->traits[names->open_traits[first + (lowest + i) % length]];
+        used += (size_t)snprintf(path + used, sizeof path - used, "%s%.*s", i ? " -> " : "",
+                                 TEXT_ARG(step->name));
     }
     const struct trait_entry *start = &names->traits[names->open_traits[first + lowest]];
-    reader_error(reader, node_place(start->key), "traits read each other in a circle, %s: let one of them read events instead",
+    reader_error(reader, node_place(start->key),
+                 "traits read each other in a circle, %s: let one of them read events instead",
                  path);
 }
 
@@ -63,7 +71,8 @@ static void report_circle(struct reader *reader, const struct trait_entry *entry
 static bool compile(struct reader *reader, struct trait_entry *entry) {
     struct playbook *playbook = reader->playbook;
     struct expr_program *program;
-    if (!expression_read(reader, entry->value, "a trait", WANTED_ANY, NOT_A_ROW, &program)) return false;
+    if (!expression_read(reader, entry->value, "a trait", WANTED_ANY, NOT_A_ROW, &program))
+        return false;
     struct trait trait = {
         .name = entry->name,
         .source = entry->value->text,
@@ -86,8 +95,10 @@ void trait_compile(struct reader *reader, struct trait_entry *entry) {
     if (entry->state == TRAIT_OPEN) report_circle(reader, entry);
     if (entry->state != TRAIT_WAITING) return;
     if (names->trait_depth >= sizeof names->open_traits / sizeof *names->open_traits) {
-        reader_error(reader, node_place(entry->key), "traits lean on each other more than %zu deep here: declare the inner ones first",
-                     sizeof names->open_traits / sizeof *names->open_traits);
+        reader_error(
+            reader, node_place(entry->key),
+            "traits lean on each other more than %zu deep here: declare the inner ones first",
+            sizeof names->open_traits / sizeof *names->open_traits);
         entry->state = TRAIT_FAILED;
         return;
     }
@@ -103,20 +114,23 @@ void trait_compile(struct reader *reader, struct trait_entry *entry) {
 static void check_word(struct reader *reader, const struct yaml_node *key) {
     for (size_t i = 0; i < WORD_COUNT; i++) {
         if (!text_equal(key->text, text_from(words[i]))) continue;
-        reader_error(reader, node_place(key), "\"%s\" is a word of the language: give the trait another name", words[i]);
+        reader_error(reader, node_place(key),
+                     "\"%s\" is a word of the language: give the trait another name", words[i]);
     }
 }
 
 /* `name: expression`, or a map that says more about it. */
-static void read_entry(struct reader *reader, const struct yaml_node *key, const struct yaml_node *value,
-                       struct trait_entry *entry) {
+static void read_entry(struct reader *reader, const struct yaml_node *key,
+                       const struct yaml_node *value, struct trait_entry *entry) {
     const struct yaml_node *values[KEYS_MAX];
     *entry = (struct trait_entry){.name = key->text, .key = key, .state = TRAIT_FAILED};
     if (!reader_name(reader, key, "a trait's name", &entry->name)) return;
     check_word(reader, key);
     if (node_is_empty(value)) {
-        reader_error(reader, node_place(key), "trait %.*s has no expression: write one, such as count(\"Order Completed\") in 90d",
-                     TEXT_ARG(key->text));
+        reader_error(
+            reader, node_place(key),
+            "trait %.*s has no expression: write one, such as count(\"Order Completed\") in 90d",
+            TEXT_ARG(key->text));
         return;
     }
     entry->value = value;
@@ -127,7 +141,9 @@ static void read_entry(struct reader *reader, const struct yaml_node *key, const
     if (values[TRAIT_SAYS]) (void)reader_text(reader, values[TRAIT_SAYS], "says", &entry->says);
     if (values[TRAIT_TOPIC]) (void)topic_read(reader, values[TRAIT_TOPIC], &entry->topic);
     if (values[TRAIT_IS] == NULL) {
-        reader_error(reader, node_place(key), "trait %.*s has no expression: write is: and the expression", TEXT_ARG(key->text));
+        reader_error(reader, node_place(key),
+                     "trait %.*s has no expression: write is: and the expression",
+                     TEXT_ARG(key->text));
         return;
     }
     entry->value = values[TRAIT_IS];
@@ -138,7 +154,8 @@ void traits_read(struct reader *reader, const struct yaml_node *node) {
     struct names *names = reader->names;
     if (node == NULL || !reader_is_map(reader, node, "traits")) return;
     if (node->count > PLAYBOOK_TRAITS_MAX) {
-        reader_error(reader, node_place(node), "more than %d traits: a playbook may have so many and no more",
+        reader_error(reader, node_place(node),
+                     "more than %d traits: a playbook may have so many and no more",
                      PLAYBOOK_TRAITS_MAX);
         return;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Treatments: actions × rows of their for_each lookup × channels.
  *
- * All treatments of a row share one array of attributes, so that channels cost nothing. Everything is copied: the tables may go. */
+ * All treatments of a row share one array of attributes, so that channels cost nothing. Everything
+ * is copied: the tables may go. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "playbook/playbook.h"
@@ -16,7 +17,8 @@ struct building {
     struct treatment *treatments;
     uint32_t set_capacity;
     struct buffer scratch;
-    const uint32_t *columns; /* of the action: attribute index to column of its table, or UINT32_MAX */
+    const uint32_t
+        *columns; /* of the action: attribute index to column of its table, or UINT32_MAX */
 };
 
 static enum status no_memory(struct building *building) {
@@ -52,13 +54,15 @@ static enum status add_set(struct building *building, struct value_set **out) {
     return STATUS_OK;
 }
 
-static enum status set_of_list(struct building *building, struct value list, struct expr_attribute *out) {
+static enum status set_of_list(struct building *building, struct value list,
+                               struct expr_attribute *out) {
     struct value_set *set;
     struct list_reader reader;
     struct value item;
     enum status status = add_set(building, &set);
     if (status == STATUS_OK) status = list_reader_init(&reader, list);
-    while (status == STATUS_OK && (status = list_next(&reader, &item)) == STATUS_OK) status = value_set_add(set, item);
+    while (status == STATUS_OK && (status = list_next(&reader, &item)) == STATUS_OK)
+        status = value_set_add(set, item);
     if (status != STATUS_END) return status == STATUS_OK ? STATUS_CORRUPT : status;
     *out = (struct expr_attribute){.set = set};
     return STATUS_OK;
@@ -66,7 +70,8 @@ static enum status set_of_list(struct building *building, struct value list, str
 
 /* ---- attributes of a row ---- */
 
-static struct value key_part(const struct building *building, const struct action *action, uint32_t row, struct text name,
+static struct value key_part(const struct building *building, const struct action *action,
+                             uint32_t row, struct text name,
                              const struct expr_attribute *attributes) {
     if (action->for_each != UINT32_MAX) {
         const struct lookup_table *table = building->lookups[action->for_each];
@@ -79,20 +84,25 @@ static struct value key_part(const struct building *building, const struct actio
     return value_unknown();
 }
 
-static enum status join(struct building *building, const struct action *action, uint32_t row, uint32_t at,
-                        struct expr_attribute *attributes) {
+static enum status join(struct building *building, const struct action *action, uint32_t row,
+                        uint32_t at, struct expr_attribute *attributes) {
     const struct lookup_rule *rule = &building->playbook->lookups[action->attributes[at].lookup];
     const struct lookup_table *table = building->lookups[action->attributes[at].lookup];
     struct expr_attribute *out = &attributes[action->attributes[at].attribute];
     struct value key[LOOKUP_KEY_FIELDS_MAX];
     uint32_t first, count, field = lookup_field_find(table, action->attributes[at].field);
     if (field == UINT32_MAX) {
-        return error_set(building->error, STATUS_INVALID, "lookup %.*s has no column \"%.*s\", which action %.*s reads",
-                         TEXT_ARG(rule->name), TEXT_ARG(action->attributes[at].field), TEXT_ARG(action->name));
+        return error_set(building->error, STATUS_INVALID,
+                         "lookup %.*s has no column \"%.*s\", which action %.*s reads",
+                         TEXT_ARG(rule->name), TEXT_ARG(action->attributes[at].field),
+                         TEXT_ARG(action->name));
     }
-    for (uint32_t i = 0; i < rule->key_count; i++) key[i] = key_part(building, action, row, rule->keys[i], attributes);
+    for (uint32_t i = 0; i < rule->key_count; i++)
+        key[i] = key_part(building, action, row, rule->keys[i], attributes);
     if (!lookup_find(table, key, &first, &count)) count = 0;
-    if (!rule->many) return count == 0 ? STATUS_OK : copy_value(building, lookup_cell(table, first, field), &out->value);
+    if (!rule->many)
+        return count == 0 ? STATUS_OK
+                          : copy_value(building, lookup_cell(table, first, field), &out->value);
     struct value_set *set;
     enum status status = add_set(building, &set);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
@@ -103,11 +113,12 @@ static enum status join(struct building *building, const struct action *action, 
     return status;
 }
 
-static enum status add_own(struct building *building, const struct action *action, uint32_t row, uint32_t at,
-                           struct expr_attribute *attributes) {
+static enum status add_own(struct building *building, const struct action *action, uint32_t row,
+                           uint32_t at, struct expr_attribute *attributes) {
     struct value constant = action->attributes[at].constant;
     struct expr_attribute *out = &attributes[action->attributes[at].attribute];
-    if (action->attributes[at].lookup != UINT32_MAX) return join(building, action, row, at, attributes);
+    if (action->attributes[at].lookup != UINT32_MAX)
+        return join(building, action, row, at, attributes);
     if (constant.type == VALUE_LIST) return set_of_list(building, constant, out);
     return copy_value(building, constant, &out->value);
 }
@@ -118,10 +129,13 @@ static enum status read_row(struct building *building, const struct action *acti
     enum status status = STATUS_OK;
     *out = arena_calloc(&building->set->arena, playbook->attribute_count, sizeof **out);
     if (*out == NULL) return no_memory(building);
-    for (uint32_t i = 0; status == STATUS_OK && building->columns != NULL && i < playbook->attribute_count; i++) {
+    for (uint32_t i = 0;
+         status == STATUS_OK && building->columns != NULL && i < playbook->attribute_count; i++) {
         if (building->columns[i] == UINT32_MAX) continue;
-        struct value cell = lookup_cell(building->lookups[action->for_each], row, building->columns[i]);
-        if (cell.type == playbook->attributes[i].type) status = copy_value(building, cell, &(*out)[i].value);
+        struct value cell =
+            lookup_cell(building->lookups[action->for_each], row, building->columns[i]);
+        if (cell.type == playbook->attributes[i].type)
+            status = copy_value(building, cell, &(*out)[i].value);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < action->attribute_count; i++) {
         status = add_own(building, action, row, i, *out);
@@ -131,7 +145,8 @@ static enum status read_row(struct building *building, const struct action *acti
 
 /* ---- key and title ---- */
 
-static enum status make_key(struct building *building, const struct action *action, uint32_t row, struct text *out) {
+static enum status make_key(struct building *building, const struct action *action, uint32_t row,
+                            struct text *out) {
     struct buffer *scratch = &building->scratch;
     buffer_clear(scratch);
     enum status status = buffer_append_text(scratch, action->name);
@@ -139,7 +154,9 @@ static enum status make_key(struct building *building, const struct action *acti
         const struct lookup_rule *rule = &building->playbook->lookups[action->for_each];
         for (uint32_t i = 0; status == STATUS_OK && i < rule->key_count; i++) {
             status = buffer_append(scratch, "/", 1);
-            if (status == STATUS_OK) status = append_plain(scratch, key_part(building, action, row, rule->keys[i], NULL));
+            if (status == STATUS_OK)
+                status =
+                    append_plain(scratch, key_part(building, action, row, rule->keys[i], NULL));
         }
     }
     if (status != STATUS_OK) return no_memory(building);
@@ -147,7 +164,8 @@ static enum status make_key(struct building *building, const struct action *acti
     return out->at == NULL ? no_memory(building) : STATUS_OK;
 }
 
-static enum status append_attribute(struct building *building, struct text name, const struct expr_attribute *attributes) {
+static enum status append_attribute(struct building *building, struct text name,
+                                    const struct expr_attribute *attributes) {
     const struct playbook *playbook = building->playbook;
     for (uint32_t i = 0; i < playbook->attribute_count; i++) {
         if (!text_equal(playbook->attributes[i].name, name)) continue;
@@ -158,8 +176,8 @@ static enum status append_attribute(struct building *building, struct text name,
     return STATUS_OK;
 }
 
-static enum status make_title(struct building *building, struct text title, const struct expr_attribute *attributes,
-                              struct text *out) {
+static enum status make_title(struct building *building, struct text title,
+                              const struct expr_attribute *attributes, struct text *out) {
     enum status status = STATUS_OK;
     buffer_clear(&building->scratch);
     for (uint32_t i = 0; status == STATUS_OK && i < title.length; i++) {
@@ -194,10 +212,12 @@ static enum status count_treatments(struct building *building, uint32_t *out) {
     const struct playbook *playbook = building->playbook;
     uint64_t count = 0;
     for (uint32_t i = 0; i < playbook->action_count; i++) {
-        count += (uint64_t)row_count(building, &playbook->actions[i]) * playbook->actions[i].channel_count;
+        count += (uint64_t)row_count(building, &playbook->actions[i]) *
+                 playbook->actions[i].channel_count;
         if (count <= PLAYBOOK_TREATMENTS_MAX) continue;
         return error_set(building->error, STATUS_LIMIT,
-                         "action %.*s brings the treatments over PLAYBOOK_TREATMENTS_MAX, %d: shorten the lookup that it goes over",
+                         "action %.*s brings the treatments over PLAYBOOK_TREATMENTS_MAX, %d: "
+                         "shorten the lookup that it goes over",
                          TEXT_ARG(playbook->actions[i].name), PLAYBOOK_TREATMENTS_MAX);
     }
     *out = (uint32_t)count;
@@ -209,7 +229,8 @@ static enum status add_row(struct building *building, const struct action *actio
     struct expr_attribute *attributes;
     enum status status = read_row(building, action, row, &attributes);
     if (status == STATUS_OK) status = make_key(building, action, row, &treatment.key);
-    if (status == STATUS_OK) status = make_title(building, action->title, attributes, &treatment.title);
+    if (status == STATUS_OK)
+        status = make_title(building, action->title, attributes, &treatment.title);
     treatment.attributes = attributes;
     for (uint32_t i = 0; status == STATUS_OK && i < action->channel_count; i++) {
         treatment.index = building->set->count++;
@@ -224,10 +245,12 @@ static enum status find_columns(struct building *building, const struct action *
     const struct playbook *playbook = building->playbook;
     building->columns = NULL;
     if (action->for_each == UINT32_MAX) return STATUS_OK;
-    uint32_t *columns = arena_calloc(&building->set->arena, playbook->attribute_count, sizeof *columns);
+    uint32_t *columns =
+        arena_calloc(&building->set->arena, playbook->attribute_count, sizeof *columns);
     if (columns == NULL) return no_memory(building);
     for (uint32_t i = 0; i < playbook->attribute_count; i++) {
-        columns[i] = lookup_field_find(building->lookups[action->for_each], playbook->attributes[i].name);
+        columns[i] =
+            lookup_field_find(building->lookups[action->for_each], playbook->attributes[i].name);
     }
     building->columns = columns;
     return STATUS_OK;
@@ -236,7 +259,8 @@ static enum status find_columns(struct building *building, const struct action *
 static enum status add_action(struct building *building, const struct action *action) {
     uint32_t rows = row_count(building, action);
     enum status status = rows == 0 ? STATUS_OK : find_columns(building, action);
-    for (uint32_t row = 0; status == STATUS_OK && row < rows; row++) status = add_row(building, action, row);
+    for (uint32_t row = 0; status == STATUS_OK && row < rows; row++)
+        status = add_row(building, action, row);
     return status;
 }
 
@@ -277,7 +301,8 @@ enum status treatment_set_create(struct treatment_set **out, const struct playbo
     struct treatment_set *set = memory_calloc(1, sizeof *set);
     if (set == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory for the treatments");
     arena_init(&set->arena, ARENA_BYTES_MAX);
-    struct building building = {.set = set, .playbook = playbook, .lookups = lookups, .error = error};
+    struct building building = {
+        .set = set, .playbook = playbook, .lookups = lookups, .error = error};
     buffer_init(&building.scratch);
     enum status status = build(&building);
     buffer_release(&building.scratch);
@@ -297,13 +322,15 @@ void treatment_set_destroy(struct treatment_set *set) {
     memory_free(set);
 }
 
-const struct treatment *treatment_find(const struct treatment_set *set, struct text key, uint32_t channel) {
+const struct treatment *treatment_find(const struct treatment_set *set, struct text key,
+                                       uint32_t channel) {
     uint32_t at = (uint32_t)hash_text(key, 0) & set->slot_mask;
     for (; set->slots[at] != 0; at = (at + 1) & set->slot_mask) {
         uint32_t first = set->slots[at] - 1;
         if (!text_equal(set->treatments[first].key, key)) continue;
         for (uint32_t i = first; i < set->count && text_equal(set->treatments[i].key, key); i++) {
-            if (channel == SYMBOL_NONE || set->treatments[i].channel == channel) return &set->treatments[i];
+            if (channel == SYMBOL_NONE || set->treatments[i].channel == channel)
+                return &set->treatments[i];
         }
         return NULL;
     }

@@ -9,7 +9,8 @@ static struct playbook_errors errors;
 static void check_errors(void) {
     fuzz_check(errors.count > 0 && errors.count <= PLAYBOOK_ERRORS_MAX);
     for (uint32_t i = 0; i < errors.count; i++) {
-        fuzz_check(errors.item[i].place.line > 0 && errors.item[i].place.column > 0 && errors.item[i].text[0] != 0);
+        fuzz_check(errors.item[i].place.line > 0 && errors.item[i].place.column > 0 &&
+                   errors.item[i].text[0] != 0);
         if (i > 0) fuzz_check(errors.item[i - 1].place.line <= errors.item[i].place.line);
     }
 }
@@ -32,10 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct symbols *symbols;
     struct playbook *playbook;
     fuzz_check(symbols_create(&symbols) == STATUS_OK);
-    enum status status =
-        playbook_load(&playbook, "f", (struct text){(const char *)bytes, (uint32_t)length}, symbols, &errors);
-    if (status == STATUS_OK) check_playbook(playbook);
-    else fuzz_check(status == STATUS_INVALID && playbook == NULL);
+    enum status status = playbook_load(
+        &playbook, "f", (struct text){(const char *)bytes, (uint32_t)length}, symbols, &errors);
+    if (status == STATUS_OK)
+        check_playbook(playbook);
+    else
+        fuzz_check(status == STATUS_INVALID && playbook == NULL);
     if (status == STATUS_INVALID) check_errors();
     playbook_destroy(playbook);
     symbols_destroy(symbols);

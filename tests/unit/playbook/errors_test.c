@@ -3,10 +3,11 @@
 #include "unit.h"
 
 /* Lines 1-4 of most rows, so that a row shows only what is wrong. */
-#define HEAD                                                                                        \
-    "attune: 1\n"                                                                                   \
-    "customer: { identifiers: { email: , crm: } }\n"                                                \
-    "events: { E: { n: number, t: text, m: money, at: time, items: { sku: text, price: money } } }\n" \
+#define HEAD                                                                                       \
+    "attune: 1\n"                                                                                  \
+    "customer: { identifiers: { email: , crm: } }\n"                                               \
+    "events: { E: { n: number, t: text, m: money, at: time, items: { sku: text, price: money } } " \
+    "}\n"                                                                                          \
     "goals: { g: { event: E, within: 3d } }\n"
 
 struct broken {
@@ -16,6 +17,8 @@ struct broken {
     const char *message; /* a part of it */
 };
 
+/* A row a line. */
+/* clang-format off */
 static const struct broken the_file[] = {
     {"empty", "", 1, 1, "the file is empty"},
     {"no map", "- a\n", 1, 1, "a playbook is a map"},
@@ -199,15 +202,19 @@ static const struct broken policies[] = {
     {"no map", POLICY "at_most\n", 7, 5, "a policy is a plain value"},
 };
 
+/* clang-format on */
+
 static uint32_t failures; /* a table is gone through to its end, so that one run shows all */
 
 static void check(const struct broken *row) {
     struct symbols *symbols = new_symbols();
     struct playbook *playbook;
     struct text bytes = text_from(row->playbook);
-    assert_int_equal(playbook_load(&playbook, "playbook.yaml", bytes, symbols, &errors), STATUS_INVALID);
+    assert_int_equal(playbook_load(&playbook, "playbook.yaml", bytes, symbols, &errors),
+                     STATUS_INVALID);
     assert_null(playbook);
-    bool good = errors.count == 1 && errors.item[0].place.line == row->line && errors.item[0].place.column == row->column &&
+    bool good = errors.count == 1 && errors.item[0].place.line == row->line &&
+                errors.item[0].place.column == row->column &&
                 strstr(errors.item[0].text, row->message) != NULL;
     if (!good) {
         print_message("%s: wanted %u:%u: …%s…\n", row->what, row->line, row->column, row->message);
@@ -217,12 +224,12 @@ static void check(const struct broken *row) {
     failures += !good;
 }
 
-#define TABLE(name)                                                                                 \
-    static void test_##name(void **state) {                                                         \
-        (void)state;                                                                                \
-        failures = 0;                                                                               \
-        for (size_t i = 0; i < sizeof name / sizeof *name; i++) check(&name[i]);                    \
-        assert_int_equal(failures, 0);                                                              \
+#define TABLE(name)                                                                                \
+    static void test_##name(void **state) {                                                        \
+        (void)state;                                                                               \
+        failures = 0;                                                                              \
+        for (size_t i = 0; i < sizeof name / sizeof *name; i++) check(&name[i]);                   \
+        assert_int_equal(failures, 0);                                                             \
     }
 TABLE(the_file)
 TABLE(settings)
@@ -261,11 +268,13 @@ static void test_too_many(void **state) {
     struct buffer text;
     buffer_init(&text);
     assert_int_equal(buffer_format(&text, "attune: 1\ntraits:\n"), STATUS_OK);
-    for (int i = 0; i < 300; i++) assert_int_equal(buffer_format(&text, "  t%d: nothing\n", i), STATUS_OK);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(buffer_format(&text, "  t%d: nothing\n", i), STATUS_OK);
     assert_int_equal(buffer_format(&text, "currency: 1\n"), STATUS_OK);
     struct symbols *symbols = new_symbols();
     struct playbook *playbook;
-    assert_int_equal(playbook_load(&playbook, "p", buffer_text(&text), symbols, &errors), STATUS_INVALID);
+    assert_int_equal(playbook_load(&playbook, "p", buffer_text(&text), symbols, &errors),
+                     STATUS_INVALID);
     assert_int_equal(errors.count, PLAYBOOK_ERRORS_MAX);
     assert_int_equal(errors.dropped, 301 - PLAYBOOK_ERRORS_MAX);
     for (uint32_t i = 0; i < errors.count; i++) assert_int_equal(errors.item[i].place.line, 3 + i);
@@ -275,10 +284,12 @@ static void test_too_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_file),  cmocka_unit_test(test_settings),    cmocka_unit_test(test_events),
-        cmocka_unit_test(test_sources),   cmocka_unit_test(test_traits),      cmocka_unit_test(test_goals),
-        cmocka_unit_test(test_scenarios), cmocka_unit_test(test_actions),     cmocka_unit_test(test_policies),
-        cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_the_file),  cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_events),    cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_traits),    cmocka_unit_test(test_goals),
+        cmocka_unit_test(test_scenarios), cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_policies),  cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a playbook becomes: structs, types, order, treatments; and what is left when memory runs out. */
+/* What a playbook becomes: structs, types, order, treatments; and what is left when memory runs
+ * out. */
 #include "unit.h"
 
-static const char *const examples[] = {"examples/grocer/playbook.yaml", "examples/auto/playbook.yaml",
-                                       "examples/concert/playbook.yaml", "examples/fashion/playbook.yaml"};
+static const char *const examples[] = {
+    "examples/grocer/playbook.yaml", "examples/auto/playbook.yaml",
+    "examples/concert/playbook.yaml", "examples/fashion/playbook.yaml"};
 
 static void test_examples_load(void **state) {
     (void)state;
@@ -13,7 +15,8 @@ static void test_examples_load(void **state) {
         read_source_file(examples[i], &bytes);
         struct symbols *symbols = new_symbols();
         struct playbook *playbook = load(buffer_text(&bytes), symbols);
-        assert_true(playbook->trait_count > 0 && playbook->scenario_count > 0 && playbook->action_count > 0);
+        assert_true(playbook->trait_count > 0 && playbook->scenario_count > 0 &&
+                    playbook->action_count > 0);
         playbook_destroy(playbook);
         symbols_destroy(symbols);
     }
@@ -24,7 +27,8 @@ static void test_starter_loads(void **state) {
     (void)state;
     struct symbols *symbols = new_symbols();
     struct playbook *playbook = load(playbook_starter(), symbols);
-    assert_true(playbook->source_count > 1 && playbook->trait_count > 2 && playbook->action_count > 0);
+    assert_true(playbook->source_count > 1 && playbook->trait_count > 2 &&
+                playbook->action_count > 0);
     playbook_destroy(playbook);
     symbols_destroy(symbols);
 }
@@ -36,7 +40,8 @@ static void append_blocks(struct text page, struct buffer *out) {
         const char *from = memmem(page.at, page.length, open, sizeof open - 1);
         if (from == NULL) return;
         from += sizeof open - 1;
-        const char *to = memmem(from, (size_t)(page.at + page.length - from), close, sizeof close - 1);
+        const char *to =
+            memmem(from, (size_t)(page.at + page.length - from), close, sizeof close - 1);
         assert_non_null(to);
         assert_int_equal(buffer_append(out, from, (size_t)(to - from)), STATUS_OK);
         page.length -= (uint32_t)(to - page.at);
@@ -54,7 +59,8 @@ static void test_reference_loads(void **state) {
     struct symbols *symbols = new_symbols();
     struct playbook *playbook = load(buffer_text(&blocks), symbols);
     assert_true(playbook->policy_count > 5 && playbook->action_count == 3);
-    const struct action *advice = &playbook->actions[playbook_action_find(playbook, TEXT("advice"))];
+    const struct action *advice =
+        &playbook->actions[playbook_action_find(playbook, TEXT("advice"))];
     assert_true(advice->sensitive);
     playbook_destroy(playbook);
     symbols_destroy(symbols);
@@ -88,7 +94,8 @@ static const char shop[] =
     "customer:\n"
     "  identifiers:\n"
     "    user_id:\n"
-    "    email: { per_customer: 2, expires: 395d, blocked: [shop@example.org], events_per_day: 20 }\n"
+    "    email: { per_customer: 2, expires: 395d, blocked: [shop@example.org], events_per_day: 20 "
+    "}\n"
     "    anonymous_id:\n"
     "events:\n"
     "  Order Completed: { revenue: money, products: { price: money } }\n"
@@ -123,7 +130,8 @@ static const char shop[] =
     "    time: at\n"
     "    key: { user_id: user.id }\n"
     "    properties_at: data\n"
-    "    properties: { button: text, screen: ui.screen, depth: number, items: { sku: text, price: money } }\n"
+    "    properties: { button: text, screen: ui.screen, depth: number, items: { sku: text, price: "
+    "money } }\n"
     "traits:\n"
     "  z: y + 1\n"
     "  y: count(\"Order Completed\") in 90d\n"
@@ -133,7 +141,8 @@ static const char shop[] =
     "  sells: count(\"Order Completed\".products where sku in action.stock)\n"
     "  often: local > z\n"
     "goals:\n"
-    "  order: { event: Order Completed, within: 30d, value: revenue * 0.2, where: shop == action.shop_id, undone_by: Order Refunded }\n"
+    "  order: { event: Order Completed, within: 30d, value: revenue * 0.2, where: shop == "
+    "action.shop_id, undone_by: Order Refunded }\n"
     "models: { m: { goal: order, attributes: [city, tone] } }\n"
     "levers: { groups: { visits: 10% }, issues: { growth: -5% } }\n"
     "actions:\n"
@@ -143,12 +152,14 @@ static const char shop[] =
     "    group: visits\n"
     "    issue: growth\n"
     "    lever: 20%\n"
-    "    attributes: { tone: warm, stock: stock.sku, sizes: [38, 39], limit: 20 EUR, owner: shop.manager }\n"
+    "    attributes: { tone: warm, stock: stock.sku, sizes: [38, 39], limit: 20 EUR, owner: "
+    "shop.manager }\n"
     "    available: action.opened < now\n"
     "    eligible: often\n"
     "    goal: order\n"
     "    cost: 1.50 EUR\n"
-    "    channels: { email: { placement: letter }, web: , phone: { cost: 2.5 EUR, script: call.md } }\n"
+    "    channels: { email: { placement: letter }, web: , phone: { cost: 2.5 EUR, script: call.md "
+    "} }\n"
     "  thank: { goal: order, service: yes, cost: 0.5, channels: [email] }\n"
     "policies:\n"
     "  - { channel: email, group: visits, at_most: 2, in: 7d }\n"
@@ -178,8 +189,10 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static const struct property_rule *rule_of(const struct world *world, const char *event, const char *property) {
-    uint32_t type = event == NULL ? SYMBOL_NONE : symbol_find(world->symbols, SYMBOL_EVENT, text_from(event));
+static const struct property_rule *rule_of(const struct world *world, const char *event,
+                                           const char *property) {
+    uint32_t type =
+        event == NULL ? SYMBOL_NONE : symbol_find(world->symbols, SYMBOL_EVENT, text_from(event));
     for (uint32_t i = 0; i < world->playbook->property_rule_count; i++) {
         const struct property_rule *rule = &world->playbook->properties[i];
         if (rule->event_type == type && text_equal(rule->name, text_from(property))) return rule;
@@ -192,7 +205,8 @@ static void test_identifiers(void **state) {
     const struct identifier_rule *rules = world->playbook->identifiers;
     assert_int_equal(world->playbook->identifier_count, 3);
     assert_true(rules[0].unique && rules[0].per_customer == 1 && rules[0].priority == 0);
-    assert_true(rules[1].lower_case && rules[1].per_customer == 2 && rules[1].events_per_day_max == 20);
+    assert_true(rules[1].lower_case && rules[1].per_customer == 2 &&
+                rules[1].events_per_day_max == 20);
     assert_int_equal(rules[1].expires_ms, 395 * TIME_DAY_MS);
     assert_int_equal(rules[1].blocked_count, 1);
     assert_text(rules[1].blocked[0], "shop@example.org");
@@ -201,24 +215,29 @@ static void test_identifiers(void **state) {
 
 static void test_csv_source(void **state) {
     const struct world *world = *state;
-    const struct source *source = &world->playbook->sources[playbook_source_find(world->playbook, TEXT("orders"))];
-    assert_true(source->format == SOURCE_CSV && source->delimiter == '\t' && source->has_header && !source->is_lookup);
+    const struct source *source =
+        &world->playbook->sources[playbook_source_find(world->playbook, TEXT("orders"))];
+    assert_true(source->format == SOURCE_CSV && source->delimiter == '\t' && source->has_header &&
+                !source->is_lookup);
     assert_int_equal(source->arrives_ms, TIME_DAY_MS);
     assert_text(source->one_event_per, "order");
     assert_true(source->has_row_key && source->row_key.kind == FIELD_TEMPLATE);
     assert_int_equal(source->identifiers[0].rule, 1);
     assert_text(source->identifiers[0].from.column, "mail");
     assert_true(source->zone != NULL && source->zone != world->playbook->zone);
-    assert_int_equal(source->event_type, symbol_find(world->symbols, SYMBOL_EVENT, TEXT("Order Completed")));
+    assert_int_equal(source->event_type,
+                     symbol_find(world->symbols, SYMBOL_EVENT, TEXT("Order Completed")));
     assert_int_equal(source->channel, symbol_find(world->symbols, SYMBOL_CHANNEL, TEXT("store")));
     const struct property_map *map = source->properties;
     assert_int_equal(source->property_count, 7);
-    assert_true(map[0].from.kind == FIELD_AGGREGATE && map[0].from.aggregate == '+' && map[0].from.type == VALUE_MONEY);
+    assert_true(map[0].from.kind == FIELD_AGGREGATE && map[0].from.aggregate == '+' &&
+                map[0].from.type == VALUE_MONEY);
     assert_true(map[1].from.aggregate == '#' && map[1].from.type == VALUE_NUMBER);
     assert_true(map[2].from.kind == FIELD_CONSTANT);
     assert_text(map[2].from.text, "order");
     assert_true(map[3].from.kind == FIELD_TEMPLATE);
-    assert_true(map[4].from.kind == FIELD_LOOKUP && map[4].from.lookup == playbook_lookup_find(world->playbook, TEXT("shop")));
+    assert_true(map[4].from.kind == FIELD_LOOKUP &&
+                map[4].from.lookup == playbook_lookup_find(world->playbook, TEXT("shop")));
     assert_text(map[4].from.lookup_field, "city");
     assert_true(map[5].from.kind == FIELD_COLUMN && map[5].from.type == VALUE_TEXT);
     assert_true(map[6].from.kind == FIELD_LIST && map[6].from.column_count == 3);
@@ -229,9 +248,12 @@ static void test_csv_source(void **state) {
 
 static void test_json_sources(void **state) {
     const struct world *world = *state;
-    const struct source *web = &world->playbook->sources[playbook_source_find(world->playbook, TEXT("web"))];
-    const struct source *app = &world->playbook->sources[playbook_source_find(world->playbook, TEXT("app"))];
-    assert_true(web->format == SOURCE_NDJSON && web->segment && web->properties_open && web->known_on_arrival);
+    const struct source *web =
+        &world->playbook->sources[playbook_source_find(world->playbook, TEXT("web"))];
+    const struct source *app =
+        &world->playbook->sources[playbook_source_find(world->playbook, TEXT("app"))];
+    assert_true(web->format == SOURCE_NDJSON && web->segment && web->properties_open &&
+                web->known_on_arrival);
     assert_text(web->event.column, "event");
     assert_text(web->time.column, "timestamp");
     assert_text(web->row_key.column, "messageId");
@@ -257,7 +279,8 @@ static void test_lookups(void **state) {
     assert_int_equal(world->playbook->lookup_count, 3);
     assert_false(lookups[0].fields_open);
     assert_int_equal(lookups[0].field_count, 3);
-    assert_int_equal(lookups[0].fields[1].type, VALUE_NUMBER); /* the key, then what has a type, then the rest */
+    assert_int_equal(lookups[0].fields[1].type,
+                     VALUE_NUMBER); /* the key, then what has a type, then the rest */
     assert_true(lookups[1].fields_open);
     assert_int_equal(lookups[1].field_count, 4); /* the key, two declared, manager by its use */
     assert_text(lookups[1].fields[3].name, "manager");
@@ -270,7 +293,8 @@ static void test_property_types(void **state) {
     const struct world *world = *state;
     assert_int_equal(rule_of(world, "Order Completed", "revenue")->type, VALUE_MONEY);
     assert_int_equal(rule_of(world, "Order Completed", "lines")->type, VALUE_NUMBER);
-    assert_int_equal(rule_of(world, "Order Completed", "tax")->type, VALUE_MONEY); /* the Segment spec's */
+    assert_int_equal(rule_of(world, "Order Completed", "tax")->type,
+                     VALUE_MONEY); /* the Segment spec's */
     assert_int_equal(rule_of(world, "Product Viewed", "price")->type, VALUE_MONEY);
     assert_int_equal(rule_of(world, NULL, "depth")->type, VALUE_NUMBER);
     assert_int_equal(rule_of(world, "Consent Changed", "state")->type, VALUE_YES_NO);
@@ -280,7 +304,8 @@ static void test_property_types(void **state) {
     for (uint32_t i = 0; i < products->field_count; i++) {
         struct text name = symbol_text(world->symbols, SYMBOL_PROPERTY, products->field_symbols[i]);
         assert_true(text_equal(name, products->fields[i].name));
-        found = found || (text_equal(name, TEXT("quantity")) && products->fields[i].type == VALUE_NUMBER);
+        found = found ||
+                (text_equal(name, TEXT("quantity")) && products->fields[i].type == VALUE_NUMBER);
     }
     assert_true(found);
 }
@@ -294,19 +319,22 @@ static void test_traits_in_order(void **state) {
         for (uint32_t k = 0; k < count; k++) assert_true(read[k] < i);
     }
     const struct trait *often = &playbook->traits[playbook_trait_find(playbook, TEXT("often"))];
-    assert_true(often->is_segment && often->of_treatment); /* it reads `local`, which reads action.city */
+    assert_true(often->is_segment &&
+                often->of_treatment); /* it reads `local`, which reads action.city */
     assert_false(playbook->traits[playbook_trait_find(playbook, TEXT("z"))].of_treatment);
     assert_int_equal(playbook_trait_find(playbook, TEXT("none")), UINT32_MAX);
 }
 
 static void test_goal_and_model(void **state) {
     const struct world *world = *state;
-    const struct goal *goal = &world->playbook->goals[playbook_goal_find(world->playbook, TEXT("order"))];
+    const struct goal *goal =
+        &world->playbook->goals[playbook_goal_find(world->playbook, TEXT("order"))];
     assert_int_equal(goal->within_ms, 30 * TIME_DAY_MS);
     assert_int_equal(goal->arrives_ms, TIME_DAY_MS);
     assert_true(goal->where != NULL && expr_uses_treatment(goal->where));
     assert_int_equal(expr_type(goal->value), VALUE_MONEY);
-    assert_int_equal(goal->undone_by, symbol_find(world->symbols, SYMBOL_EVENT, TEXT("Order Refunded")));
+    assert_int_equal(goal->undone_by,
+                     symbol_find(world->symbols, SYMBOL_EVENT, TEXT("Order Refunded")));
     const struct model_rule *model = &world->playbook->models[0];
     assert_int_equal(model->event_type, EVENT_TREATMENT_DELIVERED);
     assert_int_equal(model->feature_count, world->playbook->trait_count);
@@ -321,14 +349,18 @@ static void test_actions_and_policies(void **state) {
     assert_true(come->cost.type == VALUE_MONEY && come->cost.minor == 150);
     assert_int_equal(come->channel_count, 3);
     assert_text(come->channels[0].placement, "letter");
-    assert_true(come->channels[2].has_cost && come->channels[2].cost == 2.5 && !come->channels[0].has_cost);
-    assert_true(thank->service && thank->cost.type == VALUE_NUMBER && thank->for_each == UINT32_MAX);
+    assert_true(come->channels[2].has_cost && come->channels[2].cost == 2.5 &&
+                !come->channels[0].has_cost);
+    assert_true(thank->service && thank->cost.type == VALUE_NUMBER &&
+                thank->for_each == UINT32_MAX);
     assert_text(come->available_source, "action.opened < now");
     const struct policy *policies = world->playbook->policies;
     assert_int_equal(world->playbook->policy_count, 6);
-    assert_true(policies[0].scope == SCOPE_GROUP && policies[0].channel != SYMBOL_NONE && policies[0].max_count == 2);
+    assert_true(policies[0].scope == SCOPE_GROUP && policies[0].channel != SYMBOL_NONE &&
+                policies[0].max_count == 2);
     assert_text(policies[0].text, "at most 2 in 7d of group visits on email");
-    assert_true(policies[1].scope == SCOPE_SAME_ACTION && policies[1].after_event == EVENT_TREATMENT_REJECTED);
+    assert_true(policies[1].scope == SCOPE_SAME_ACTION &&
+                policies[1].after_event == EVENT_TREATMENT_REJECTED);
     assert_text(policies[1].text, "wait 30d after 2 times Treatment Rejected of the same action");
     assert_true(policies[2].scope == SCOPE_ACTION && !policies[2].needs_opt_in);
     assert_text(policies[2].purpose, "location");
@@ -347,8 +379,11 @@ static void test_later_expressions(void **state) {
     struct expr_error error;
     struct arena arena;
     arena_init(&arena, 1 << 20);
-    assert_int_equal(expr_compile(&arena, &world->playbook->schema, TEXT("z > 3 and not often"), &program, &error), STATUS_OK);
-    assert_int_equal(expr_compile(&arena, &world->playbook->schema, TEXT("action.unheard == \"x\""), &program, &error),
+    assert_int_equal(expr_compile(&arena, &world->playbook->schema, TEXT("z > 3 and not often"),
+                                  &program, &error),
+                     STATUS_OK);
+    assert_int_equal(expr_compile(&arena, &world->playbook->schema, TEXT("action.unheard == \"x\""),
+                                  &program, &error),
                      STATUS_INVALID);
     arena_release(&arena);
 }
@@ -356,13 +391,17 @@ static void test_later_expressions(void **state) {
 /* ---- treatments ---- */
 
 static struct lookup_table *shops(void) {
-    static const struct lookup_field fields[] = {
-        {{"shop_id", 7}, VALUE_TEXT}, {{"city", 4}, VALUE_TEXT}, {{"opened", 6}, VALUE_TIME}, {{"manager", 7}, VALUE_TEXT}};
+    static const struct lookup_field fields[] = {{{"shop_id", 7}, VALUE_TEXT},
+                                                 {{"city", 4}, VALUE_TEXT},
+                                                 {{"opened", 6}, VALUE_TIME},
+                                                 {{"manager", 7}, VALUE_TEXT}};
     static const uint32_t key = 0;
     struct lookup_table *table;
     assert_int_equal(lookup_create(&table, fields, 4, &key, 1, false), STATUS_OK);
-    struct value tampa[] = {value_text(TEXT("s1")), value_text(TEXT("Tampa")), value_time(1000), value_text(TEXT("Ann"))};
-    struct value naples[] = {value_text(TEXT("s2")), value_text(TEXT("Naples")), value_unknown(), value_unknown()};
+    struct value tampa[] = {value_text(TEXT("s1")), value_text(TEXT("Tampa")), value_time(1000),
+                            value_text(TEXT("Ann"))};
+    struct value naples[] = {value_text(TEXT("s2")), value_text(TEXT("Naples")), value_unknown(),
+                             value_unknown()};
     assert_int_equal(lookup_add(table, tampa), STATUS_OK);
     assert_int_equal(lookup_add(table, naples), STATUS_OK);
     assert_int_equal(lookup_finish(table), STATUS_OK);
@@ -370,7 +409,8 @@ static struct lookup_table *shops(void) {
 }
 
 static struct lookup_table *stock(void) {
-    static const struct lookup_field fields[] = {{{"shop_id", 7}, VALUE_TEXT}, {{"sku", 3}, VALUE_TEXT}};
+    static const struct lookup_field fields[] = {{{"shop_id", 7}, VALUE_TEXT},
+                                                 {{"sku", 3}, VALUE_TEXT}};
     static const uint32_t key = 0;
     struct lookup_table *table;
     assert_int_equal(lookup_create(&table, fields, 2, &key, 1, true), STATUS_OK);
@@ -383,9 +423,11 @@ static struct lookup_table *stock(void) {
     return table;
 }
 
-static const struct expr_attribute *attribute_of(const struct world *world, const struct treatment *treatment, const char *name) {
+static const struct expr_attribute *
+attribute_of(const struct world *world, const struct treatment *treatment, const char *name) {
     for (uint32_t i = 0; i < world->playbook->attribute_count; i++) {
-        if (text_equal(world->playbook->attributes[i].name, text_from(name))) return &treatment->attributes[i];
+        if (text_equal(world->playbook->attributes[i].name, text_from(name)))
+            return &treatment->attributes[i];
     }
     return NULL;
 }
@@ -466,7 +508,8 @@ static void test_failing_allocations_of_treatments(void **state) {
         memory_fail_at(++nth);
         status = treatment_set_create(&set, world->playbook, lookups, &error);
         memory_fail_at(0);
-        assert_true(status == STATUS_OK || (status == STATUS_NO_MEMORY && error.text[0] != 0 && set == NULL));
+        assert_true(status == STATUS_OK ||
+                    (status == STATUS_NO_MEMORY && error.text[0] != 0 && set == NULL));
         treatment_set_destroy(set);
     }
     assert_true(nth > 5);

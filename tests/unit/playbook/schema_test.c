@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* docs/playbook.schema.json against the parser: the same keys, and every example and the starter are valid by it. The validator knows
- * the part of JSON Schema 2020-12 that the file uses, and fails on a keyword that it doesn't know. */
+/* docs/playbook.schema.json against the parser: the same keys, and every example and the starter
+ * are valid by it. The validator knows the part of JSON Schema 2020-12 that the file uses, and
+ * fails on a keyword that it doesn't know. */
 #include "unit.h"
 
 #include <regex.h>
@@ -84,7 +85,8 @@ static void test_every_key_is_explained(void **state) {
             char marked[64];
             snprintf(marked, sizeof marked, "`%s`", playbook_key_sets[s]->keys[i]);
             if (text_contains(buffer_text(&page), text_from(marked))) continue;
-            print_message("docs/playbook.md says nothing of %s.%s\n", playbook_key_sets[s]->name, playbook_key_sets[s]->keys[i]);
+            print_message("docs/playbook.md says nothing of %s.%s\n", playbook_key_sets[s]->name,
+                          playbook_key_sets[s]->keys[i]);
             missing++;
         }
     }
@@ -98,7 +100,8 @@ static void test_no_other_objects(void **state) {
     (void)state;
     assert_true(get(schema, "$defs", &definitions));
     for (struct json_iterator it = json_begin(definitions); json_next(&it);) {
-        if (!get(it.node, "additionalProperties", &closed) || json_type(closed) != JSON_YES_NO) continue;
+        if (!get(it.node, "additionalProperties", &closed) || json_type(closed) != JSON_YES_NO)
+            continue;
         bool known = false;
         for (uint32_t s = 0; s < playbook_key_set_count; s++) {
             known = known || text_equal(it.key, text_from(playbook_key_sets[s]->name));
@@ -128,7 +131,8 @@ static bool is_boolean(const struct yaml_node *node) {
     return node->type == YAML_SCALAR && !node->quoted && is_one_of(node->text, words, 4);
 }
 static bool is_number(const struct yaml_node *node, double *number) {
-    return node->type == YAML_SCALAR && !node->quoted && text_to_double(node->text, number) == STATUS_OK;
+    return node->type == YAML_SCALAR && !node->quoted &&
+           text_to_double(node->text, number) == STATUS_OK;
 }
 
 static bool has_type(const struct yaml_node *node, struct text type) {
@@ -138,9 +142,11 @@ static bool has_type(const struct yaml_node *node, struct text type) {
     if (text_equal(type, TEXT("null"))) return is_null(node);
     if (text_equal(type, TEXT("boolean"))) return is_boolean(node);
     if (text_equal(type, TEXT("number"))) return is_number(node, &number);
-    if (text_equal(type, TEXT("integer"))) return is_number(node, &number) && number == (double)(int64_t)number;
+    if (text_equal(type, TEXT("integer")))
+        return is_number(node, &number) && number == (double)(int64_t)number;
     if (text_equal(type, TEXT("string"))) {
-        return node->type == YAML_SCALAR && !is_null(node) && !is_boolean(node) && !is_number(node, &number);
+        return node->type == YAML_SCALAR && !is_null(node) && !is_boolean(node) &&
+               !is_number(node, &number);
     }
     fail_msg("a type that this test doesn't know: %.*s", TEXT_ARG(type));
     return false;
@@ -170,7 +176,8 @@ static bool check_enum(struct json_node values, const struct yaml_node *node) {
     double number;
     for (struct json_iterator it = json_begin(values); json_next(&it);) {
         bool is_text = json_type(it.node) == JSON_TEXT;
-        if (is_text && node->type == YAML_SCALAR && text_equal(json_text(it.node), node->text)) return true;
+        if (is_text && node->type == YAML_SCALAR && text_equal(json_text(it.node), node->text))
+            return true;
         if (!is_text && is_number(node, &number) && number == json_number(it.node)) return true;
     }
     return false;
@@ -178,14 +185,16 @@ static bool check_enum(struct json_node values, const struct yaml_node *node) {
 
 static uint32_t count_valid(struct json_node rules, const struct yaml_node *node) {
     uint32_t count = 0;
-    for (struct json_iterator it = json_begin(rules); json_next(&it);) count += is_valid(it.node, node);
+    for (struct json_iterator it = json_begin(rules); json_next(&it);)
+        count += is_valid(it.node, node);
     return count;
 }
 
 static bool check_required(struct json_node keys, const struct yaml_node *node) {
     for (struct json_iterator it = json_begin(keys); json_next(&it);) {
         bool found = node->type != YAML_MAP;
-        for (uint32_t i = 0; !found && i < node->count; i++) found = text_equal(node->keys[i]->text, json_text(it.node));
+        for (uint32_t i = 0; !found && i < node->count; i++)
+            found = text_equal(node->keys[i]->text, json_text(it.node));
         if (!found) return false;
     }
     return true;
@@ -193,7 +202,8 @@ static bool check_required(struct json_node keys, const struct yaml_node *node) 
 
 static bool check_members(struct json_node rule, const struct yaml_node *node) {
     struct json_node properties, additional, names, member;
-    bool has_properties = get(rule, "properties", &properties), has_names = get(rule, "propertyNames", &names);
+    bool has_properties = get(rule, "properties", &properties),
+         has_names = get(rule, "propertyNames", &names);
     bool has_additional = get(rule, "additionalProperties", &additional);
     for (uint32_t i = 0; node->type == YAML_MAP && i < node->count; i++) {
         struct text key = node->keys[i]->text;
@@ -227,16 +237,22 @@ static bool check_bound(struct text keyword, double bound, const struct yaml_nod
     double number = 0;
     if (text_equal(keyword, TEXT("minimum"))) return !is_number(node, &number) || number >= bound;
     if (text_equal(keyword, TEXT("maximum"))) return !is_number(node, &number) || number <= bound;
-    if (text_equal(keyword, TEXT("minLength"))) return node->type != YAML_SCALAR || node->text.length >= bound;
-    if (text_equal(keyword, TEXT("minItems"))) return node->type != YAML_LIST || node->count >= bound;
-    if (text_equal(keyword, TEXT("maxItems"))) return node->type != YAML_LIST || node->count <= bound;
-    if (text_equal(keyword, TEXT("minProperties"))) return node->type != YAML_MAP || node->count >= bound;
-    if (text_equal(keyword, TEXT("maxProperties"))) return node->type != YAML_MAP || node->count <= bound;
+    if (text_equal(keyword, TEXT("minLength")))
+        return node->type != YAML_SCALAR || node->text.length >= bound;
+    if (text_equal(keyword, TEXT("minItems")))
+        return node->type != YAML_LIST || node->count >= bound;
+    if (text_equal(keyword, TEXT("maxItems")))
+        return node->type != YAML_LIST || node->count <= bound;
+    if (text_equal(keyword, TEXT("minProperties")))
+        return node->type != YAML_MAP || node->count >= bound;
+    if (text_equal(keyword, TEXT("maxProperties")))
+        return node->type != YAML_MAP || node->count <= bound;
     fail_msg("a keyword that this test doesn't know: %.*s", TEXT_ARG(keyword));
     return false;
 }
 
-static bool check_keyword(struct json_node rule, struct text keyword, struct json_node value, const struct yaml_node *node) {
+static bool check_keyword(struct json_node rule, struct text keyword, struct json_node value,
+                          const struct yaml_node *node) {
     static const char *const no_rules[] = {"description", "title", "$schema", "$defs"};
     static const char *const members[] = {"properties", "additionalProperties", "propertyNames"};
     if (is_one_of(keyword, no_rules, 4)) return true;
@@ -248,7 +264,8 @@ static bool check_keyword(struct json_node rule, struct text keyword, struct jso
     if (text_equal(keyword, TEXT("oneOf"))) return count_valid(value, node) == 1;
     if (text_equal(keyword, TEXT("required"))) return check_required(value, node);
     if (text_equal(keyword, TEXT("items"))) return check_items(value, node);
-    if (text_equal(keyword, TEXT("pattern"))) return node->type != YAML_SCALAR || check_pattern(json_text(value), node->text);
+    if (text_equal(keyword, TEXT("pattern")))
+        return node->type != YAML_SCALAR || check_pattern(json_text(value), node->text);
     return check_bound(keyword, json_number(value), node);
 }
 
@@ -268,9 +285,11 @@ static void explain(struct json_node rule, const struct yaml_node *node) {
     if (node->type != YAML_MAP || !get(rule, "properties", &properties)) return;
     for (uint32_t i = 0; i < node->count; i++) {
         if (!json_get(properties, node->keys[i]->text, &member)) {
-            print_message("line %u: %.*s is not in the schema\n", node->keys[i]->line, TEXT_ARG(node->keys[i]->text));
+            print_message("line %u: %.*s is not in the schema\n", node->keys[i]->line,
+                          TEXT_ARG(node->keys[i]->text));
         } else if (!is_valid(member, node->items[i])) {
-            print_message("line %u: %.*s is not valid\n", node->keys[i]->line, TEXT_ARG(node->keys[i]->text));
+            print_message("line %u: %.*s is not valid\n", node->keys[i]->line,
+                          TEXT_ARG(node->keys[i]->text));
         }
     }
 }
@@ -293,8 +312,9 @@ static bool validate(const char *name, struct text bytes, bool say_why) {
 }
 
 static void test_examples(void **state) {
-    static const char *const examples[] = {"examples/grocer/playbook.yaml", "examples/auto/playbook.yaml",
-                                           "examples/concert/playbook.yaml", "examples/fashion/playbook.yaml"};
+    static const char *const examples[] = {
+        "examples/grocer/playbook.yaml", "examples/auto/playbook.yaml",
+        "examples/concert/playbook.yaml", "examples/fashion/playbook.yaml"};
     struct buffer bytes;
     (void)state;
     buffer_init(&bytes);
@@ -333,14 +353,19 @@ static void test_refusals(void **state) {
     };
     (void)state;
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        if (validate("refused", text_from(refused[i]), false)) fail_msg("the schema takes: %s", refused[i]);
+        if (validate("refused", text_from(refused[i]), false))
+            fail_msg("the schema takes: %s", refused[i]);
     }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_key_is_explained), cmocka_unit_test(test_same_keys), cmocka_unit_test(test_no_other_objects), cmocka_unit_test(test_examples),
-        cmocka_unit_test(test_starter),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_every_key_is_explained),
+        cmocka_unit_test(test_same_keys),
+        cmocka_unit_test(test_no_other_objects),
+        cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_starter),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/playbook/unit.h -- cmocka, and loading a playbook from text or from the source tree. */
+/* tests/unit/playbook/unit.h -- cmocka, and loading a playbook from text or from the source tree.
+ */
 #ifndef TESTS_UNIT_PLAYBOOK_UNIT_H
 #define TESTS_UNIT_PLAYBOOK_UNIT_H
 
@@ -18,7 +19,8 @@ static struct playbook_errors errors;
 
 static inline void print_errors(const char *file) {
     for (uint32_t i = 0; i < errors.count; i++) {
-        print_message("%s:%u:%u: %s\n", file, errors.item[i].place.line, errors.item[i].place.column, errors.item[i].text);
+        print_message("%s:%u:%u: %s\n", file, errors.item[i].place.line,
+                      errors.item[i].place.column, errors.item[i].text);
     }
 }
 
@@ -47,11 +49,11 @@ static inline void read_source_file(const char *path, struct buffer *out) {
     assert_int_equal(status, STATUS_OK);
 }
 
-#define assert_text(actual, literal)                                                                \
-    do {                                                                                            \
-        struct text assert_text_value = (actual);                                                   \
-        assert_int_equal(assert_text_value.length, sizeof(literal) - 1);                            \
-        assert_memory_equal(assert_text_value.at, literal, sizeof(literal) - 1);                    \
+#define assert_text(actual, literal)                                                               \
+    do {                                                                                           \
+        struct text assert_text_value = (actual);                                                  \
+        assert_int_equal(assert_text_value.length, sizeof(literal) - 1);                           \
+        assert_memory_equal(assert_text_value.at, literal, sizeof(literal) - 1);                   \
     } while (0)
 
 #endif

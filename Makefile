@@ -3,6 +3,8 @@
 SANITIZE = --buildtype=debugoptimized -Db_lundef=false
 CLANG = CC=clang-14 CXX=clang++-14
 FUZZ_SECONDS ?= 60
+KILLS ?= 300
+CUTS ?= 1000
 
 all: build/build.ninja
 	ninja -C build
@@ -21,12 +23,15 @@ build-fuzz/build.ninja:
 
 test: build/build.ninja
 	tools/test
-test-crash test-fault: test-%: build/build.ninja
-	tools/test --kind $*
+test-crash: build/build.ninja
+	ninja -C build tests/crash/crash_campaign
+	build/tests/crash/crash_campaign $(KILLS) $(CUTS)
+test-fault: build/build.ninja
+	tools/test --kind fault
 asan: build-asan/build.ninja
 	tools/test --build build-asan
 tsan: build-tsan/build.ninja
-	tools/test --build build-tsan --kind unit --kind integration --wrapper "setarch -R"
+	tools/test --build build-tsan --kind unit --kind concurrency --kind integration --wrapper "setarch -R"
 fuzz: build-fuzz/build.ninja
 	tools/fuzz build-fuzz $(FUZZ_SECONDS)
 demo: build/build.ninja

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Readers beside appends, folds and merges: what a reader pins never changes while it is open, a batch is there as a whole
+ * or not at all, and every reader sees a prefix of the log. Meant for ThreadSanitizer, which must stay silent.
+ * Usage: store_readers_test [BATCHES [READERS]]. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "support/simulated_disk.h"
+#include "store/store.h"
+
+#define BATCH_EVENTS  24u
+#define PERSONA_COUNT 40u
+
+struct shared {
+    struct store *store;
+    _Atomic uint64_t batches; /* acknowledged */
+    _Atomic bool stop;
+    _Atomic uint64_t failures, reads;
+};
+
+static void wrong(struct shared *shared, const char *what, uint64_t a, uint64_t b) {
+    if (atomic_fetch_add(&shared->failures, 1) < 10) printf("%s: %" PRIu64 ", %" PRIu64 "\n", what, a, b);
+}
+
+/* Event i of a batch has type i and known_ms = the batch; so a half-seen batch shows as unequal counts a type. */
+static enum status append_batch(struct store *store, uint64_t number) {
+    struct event_batch batch;
+    event_batch_init(&batch);
+    for (uint32_t i = 0; i < BATCH_EVENTS; i++) {
+        struct event *event = event_batch_add(&batch);
+        if (!event) abort();
+        event->time_ms = (int64_t)(number * 7919 % 10007);
+        event->known_ms = (int64_t)number;
+        event->persona.value = (uint32_t)((number * 31 + i * 7) % PERSONA_COUNT);
+        event->type = (uint16_t)i;
+        event->key = number * BATCH_EVENTS + i + 1;
+    }
+    uint64_t position;
+    struct error error;
+    const struct store_frame frame = {.batch = &batch};
+    enum status status = store_append(store, &frame, number % 4 == 0, &position, &error);
+    if (status) printf("append: %s\n", error.text);
+    event_batch_release(&batch);
+    return status;
+}
+
+static uint64_t walk_once(struct shared *shared, struct timeline_reader *reader, uint64_t counts[BATCH_EVENTS]) {
+    const struct timeline_request request = {{INT64_MAX, POSITION_NOW}, TIMELINE_KNOWN | TIMELINE_POSITION, NULL};
+    const struct timeline_source_ops *ops = reader->source->ops;
+    struct error error;
+    struct timeline timeline;
+    uint64_t total = 0, pinned = ops->position(reader);
+    enum status status = ops->walk(reader, &request, 0, 1, &error);
+    while (status == STATUS_OK && (status = ops->next(reader, &timeline, &error)) == STATUS_OK) {
+        for (uint32_t i = 0; i < timeline.count; i++) {
+            counts[timeline.type[i] % BATCH_EVENTS]++;
+            if (timeline.position[i] >= pinned) wrong(shared, "a row beyond the pin", timeline.position[i], pinned);
+        }
+        total += timeline.count;
+    }
+    if (status != STATUS_END) wrong(shared, "walk failed", (uint64_t)status, pinned);
+    return total;
+}
+
+static void read_once(struct shared *shared) {
+    struct timeline_source *source = store_source(shared->store);
+    struct timeline_reader *reader;
+    struct error error;
+    uint64_t least = atomic_load(&shared->batches) * BATCH_EVENTS;
+    if (source->ops->reader_open(source, &reader, &error)) {
+        wrong(shared, "open failed", 0, 0);
+        return;
+    }
+    uint64_t first[BATCH_EVENTS] = {0}, second[BATCH_EVENTS] = {0};
+    uint64_t total = walk_once(shared, reader, first), again = walk_once(shared, reader, second);
+    if (total != again) wrong(shared, "the same reader saw different numbers of events", total, again);
+    if (total < least) wrong(shared, "an acknowledged batch is not visible", total, least);
+    for (uint32_t i = 1; i < BATCH_EVENTS; i++)
+        if (first[i] != first[0]) wrong(shared, "half a batch is visible", first[i], first[0]);
+    /* Every frame takes one position and one an event. */
+    uint64_t expected = source->ops->position(reader) / (BATCH_EVENTS + 1) * BATCH_EVENTS;
+    if (total != expected) wrong(shared, "the pin and what is visible disagree", total, expected);
+    source->ops->reader_close(reader);
+    atomic_fetch_add(&shared->reads, 1);
+}
+
+static void *read_on(void *context) {
+    struct shared *shared = context;
+    while (!atomic_load(&shared->stop)) read_once(shared);
+    return NULL;
+}
+
+static void write_all(struct shared *shared, uint64_t batches) {
+    struct error error;
+    for (uint64_t i = 0; i < batches; i++) {
+        if (append_batch(shared->store, i)) {
+            wrong(shared, "append failed", i, 0);
+            return;
+        }
+        atomic_store(&shared->batches, i + 1);
+        if (i % 97 == 96 && store_fold(shared->store, i % 2, &error)) wrong(shared, "fold failed", i, 0);
+        if (!store_has_key(shared->store, (struct persona_id){(uint32_t)(i * 31 % PERSONA_COUNT)},
+                           (int64_t)(i * 7919 % 10007), i * BATCH_EVENTS + 1))
+            wrong(shared, "a key is not found", i, 0);
+    }
+}
+
+int main(int argc, char **argv) {
+    uint64_t batches = argc > 1 ? strtoull(argv[1], NULL, 10) : 600;
+    uint32_t readers = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 3;
+    static struct shared shared;
+    struct symbols *symbols;
+    struct error error = {0};
+    struct simulated_disk *disk = simulated_disk_create(1, 0);
+    if (symbols_create(&symbols)) return 1;
+    const struct store_options options = {.fs = simulated_disk_interface(disk), .directory = "data", .create = true,
+                                          .symbols = symbols, .fold_events = 40 * BATCH_EVENTS};
+    if (store_open(&shared.store, &options, &error)) {
+        printf("%s\n", error.text);
+        return 1;
+    }
+    pthread_t threads[16];
+    if (readers > 16) readers = 16;
+    for (uint32_t i = 0; i < readers; i++)
+        if (pthread_create(&threads[i], NULL, read_on, &shared)) abort();
+    write_all(&shared, batches);
+    atomic_store(&shared.stop, true);
+    for (uint32_t i = 0; i < readers; i++) pthread_join(threads[i], NULL);
+    read_once(&shared);
+    store_close(shared.store);
+    symbols_destroy(symbols);
+    simulated_disk_destroy(disk);
+    printf("%" PRIu64 " batches, %" PRIu64 " reads, %" PRIu64 " failures\n", batches, atomic_load(&shared.reads),
+           atomic_load(&shared.failures));
+    return atomic_load(&shared.failures) ? 1 : 0;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include "store/manifest.h"
+#include "support/simulated_disk.h"
+#include "support/store_trial.h"
+
+static const struct trial trial = {.seed = 5, .persona_count = 8, .events_max = 20};
+
+static struct simulated_disk *new_disk(void **state) {
+    struct simulated_disk *disk = simulated_disk_create(1, 0);
+    *state = disk;
+    return disk;
+}
+
+static int teardown(void **state) {
+    simulated_disk_destroy(*state);
+    return 0;
+}
+
+static void open_store(struct trial_store *open, struct simulated_disk *disk, const char *directory) {
+    struct error error = {0};
+    enum status status = trial_open(open, simulated_disk_interface(disk), directory, 0, true, &error);
+    if (status) fail_msg("%s", error.text);
+}
+
+/* So many appends, each synced; folds and erasures of the trial are passed over. */
+static void append_some(struct trial_store *open, int count) {
+    struct error error;
+    for (uint64_t i = 0; count > 0; i++) {
+        if (trial_kind(&trial, i) != TRIAL_APPEND) continue;
+        assert_int_equal(trial_do(&trial, open, i, &error), STATUS_OK);
+        count--;
+    }
+}
+
+static uint64_t events_of(struct trial_store *open) {
+    struct store_stats stats;
+    store_stats(open->store, &stats);
+    return stats.event_count;
+}
+
+static void the_second_writer_is_told_whom_to_stop(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct trial_store first, second;
+    struct error error = {0};
+    open_store(&first, disk, "data");
+    assert_int_equal(trial_open(&second, simulated_disk_interface(disk), "data", 0, true, &error), STATUS_LOCKED);
+    assert_non_null(strstr(error.text, "data/LOCK"));
+    assert_non_null(strstr(error.text, "kill "));
+    trial_close(&first);
+    open_store(&second, disk, "data");
+    trial_close(&second);
+}
+
+#define SEGMENT "data/log/00000000000000000000.log"
+
+static void damage_before_acknowledged_frames_is_reported(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct trial_store open;
+    struct error error = {0};
+    open_store(&open, disk, "data");
+    append_some(&open, 6);
+    trial_close(&open);
+    assert_true(simulated_disk_flip(disk, SEGMENT, 100, 3));
+    assert_int_equal(trial_open(&open, simulated_disk_interface(disk), "data", 0, true, &error), STATUS_CORRUPT);
+    assert_non_null(strstr(error.text, SEGMENT));
+    assert_non_null(strstr(error.text, "byte 24"));
+    /* Nothing was changed: with the bit put back all is there. */
+    assert_true(simulated_disk_flip(disk, SEGMENT, 100, 3));
+    open_store(&open, disk, "data");
+    trial_close(&open);
+}
+
+static void damage_to_the_last_frame_of_a_closed_log_is_reported(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct trial_store open;
+    struct error error = {0};
+    open_store(&open, disk, "data");
+    append_some(&open, 1);
+    trial_close(&open);
+    assert_true(simulated_disk_flip(disk, SEGMENT, 90, 0));
+    assert_int_equal(trial_open(&open, simulated_disk_interface(disk), "data", 0, true, &error), STATUS_CORRUPT);
+}
+
+static void a_torn_tail_is_cut(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct file_system *fs = simulated_disk_interface(disk);
+    struct trial_store open;
+    struct error error = {0};
+    open_store(&open, disk, "data");
+    append_some(&open, 4);
+    uint64_t events = events_of(&open);
+    trial_close(&open);
+    struct file *file;
+    assert_int_equal(file_open(fs, SEGMENT, FILE_APPEND, &file, &error), STATUS_OK);
+    assert_int_equal(file_write(file, "ATFR half a frame that never was acknowledged and more of it", 60, &error), STATUS_OK);
+    file_close(file);
+    open_store(&open, disk, "data");
+    assert_int_equal(events_of(&open), events);
+    trial_close(&open);
+}
+
+static void a_newer_format_is_refused_with_what_to_do(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct file_system *fs = simulated_disk_interface(disk);
+    struct trial_store open;
+    struct error error = {0};
+    open_store(&open, disk, "data");
+    trial_close(&open);
+    static const char newer[] = "attune manifest 2\nwhatever\n";
+    assert_int_equal(file_replace(fs, "data/MANIFEST", newer, sizeof(newer) - 1, &error), STATUS_OK);
+    assert_int_equal(trial_open(&open, fs, "data", 0, true, &error), STATUS_VERSION);
+    assert_non_null(strstr(error.text, "data/MANIFEST"));
+    assert_non_null(strstr(error.text, "newer program"));
+}
+
+static void a_full_disk_leaves_the_store_usable(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct trial_store open;
+    struct error error = {0};
+    open_store(&open, disk, "data");
+    append_some(&open, 3);
+    uint64_t events = events_of(&open);
+    simulated_disk_capacity(disk, 1);
+    assert_int_equal(trial_do(&trial, &open, 0, &error), STATUS_DISK_FULL);
+    assert_int_equal(events_of(&open), events);
+    simulated_disk_capacity(disk, 0);
+    assert_int_equal(trial_do(&trial, &open, 0, &error), STATUS_OK);
+    uint64_t after = events_of(&open);
+    trial_close(&open);
+    open_store(&open, disk, "data");
+    assert_int_equal(events_of(&open), after);
+    trial_close(&open);
+}
+
+static bool theirs(void *context, const struct stored_row *row) {
+    (void)context;
+    return memmem(row->raw.at, row->raw.length, "persona 3 ", 10) != NULL;
+}
+
+static bool rewrite(void *context, enum record_kind kind, struct text bytes, struct buffer *out) {
+    (void)context;
+    (void)kind;
+    (void)out;
+    return bytes.length >= 9 && memcmp(bytes.at + bytes.length - 9, "persona 3", 9) == 0; /* dropped */
+}
+
+static void of_the_erased_no_byte_is_left(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct trial_store open;
+    struct error error = {0};
+    open_store(&open, disk, "data");
+    append_some(&open, 30);
+    assert_true(simulated_disk_contains(disk, "persona 3 ", 10));
+    assert_int_equal(store_fold(open.store, false, &error), STATUS_OK);
+    append_some(&open, 5);
+    const struct persona_id persona = {3};
+    const struct store_erasure erasure = {&persona, 1, theirs, rewrite, NULL};
+    struct store_erased erased;
+    assert_int_equal(store_erase(open.store, &erasure, &erased, &error), STATUS_OK);
+    assert_true(erased.event_count > 0 && erased.files_rewritten > 0);
+    assert_false(simulated_disk_contains(disk, "persona 3 ", 10));
+    trial_close(&open);
+}
+
+static void a_backup_opens_and_holds_the_same(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct trial_store open, copy;
+    struct error error = {0};
+    open_store(&open, disk, "data");
+    append_some(&open, 10);
+    assert_int_equal(store_fold(open.store, false, &error), STATUS_OK);
+    append_some(&open, 4);
+    uint64_t events = events_of(&open);
+    assert_int_equal(store_backup(open.store, "copy", &error), STATUS_OK);
+    assert_int_equal(store_backup(open.store, "copy", &error), STATUS_EXISTS);
+    append_some(&open, 4);
+    open_store(&copy, disk, "copy");
+    assert_int_equal(events_of(&copy), events);
+    trial_close(&copy);
+    trial_close(&open);
+    assert_int_equal(store_check(simulated_disk_interface(disk), "copy", NULL, NULL, &error), STATUS_OK);
+}
+
+static void no_directory_is_not_made_up(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct symbols *symbols;
+    struct store *store;
+    struct error error = {0};
+    assert_int_equal(symbols_create(&symbols), STATUS_OK);
+    const struct store_options options = {.fs = simulated_disk_interface(disk), .directory = "nowhere", .symbols = symbols};
+    assert_int_equal(store_open(&store, &options, &error), STATUS_NOT_FOUND);
+    assert_non_null(strstr(error.text, "no data directory"));
+    symbols_destroy(symbols);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(the_second_writer_is_told_whom_to_stop, teardown),
+        cmocka_unit_test_teardown(damage_before_acknowledged_frames_is_reported, teardown),
+        cmocka_unit_test_teardown(damage_to_the_last_frame_of_a_closed_log_is_reported, teardown),
+        cmocka_unit_test_teardown(a_torn_tail_is_cut, teardown),
+        cmocka_unit_test_teardown(a_newer_format_is_refused_with_what_to_do, teardown),
+        cmocka_unit_test_teardown(a_full_disk_leaves_the_store_usable, teardown),
+        cmocka_unit_test_teardown(of_the_erased_no_byte_is_left, teardown),
+        cmocka_unit_test_teardown(a_backup_opens_and_holds_the_same, teardown),
+        cmocka_unit_test_teardown(no_directory_is_not_made_up, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

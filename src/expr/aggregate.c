@@ -14,15 +14,15 @@ static int64_t before(int64_t t_ms, int64_t by_ms) {
 static inline uint32_t rows_by(const struct timeline *timeline, int64_t t_ms) {
     uint32_t count = timeline->count;
     if (count == 0 || timeline->time_ms[count - 1] <= t_ms) return count;
-    /* Without branches: where the window starts can't be guessed, and a wrong guess costs more than
-     * all these steps. */
+    /* Without branches: where a window starts can't be guessed, and a wrong guess costs more than all
+     * these steps. The last row happened after t, so the search ends on the first that did. */
     const int64_t *at = timeline->time_ms;
     while (count > 1) {
         uint32_t half = count / 2;
         at += at[half - 1] <= t_ms ? half : 0;
         count -= half;
     }
-    return (uint32_t)(at - timeline->time_ms) + (*at <= t_ms);
+    return (uint32_t)(at - timeline->time_ms);
 }
 
 /* The first row of the n-th last visit; `high` where there is no visit. */

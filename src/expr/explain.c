@@ -268,7 +268,10 @@ static void say_node(struct words *words, const struct node *node) {
     case NODE_LITERAL: say_literal(words, node->literal); return;
     case NODE_NOW: say(words, "now"); return;
     case NODE_NAME: say_name(words, node); return;
-    case NODE_LIST: say_joined(words, node, ", "); return;
+    case NODE_LIST:
+        if (!node->first) say(words, "an empty list");
+        say_joined(words, node, ", ");
+        return;
     case NODE_NOT:
         say(words, "not ");
         say_operand(words, node->first);

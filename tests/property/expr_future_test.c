@@ -41,8 +41,8 @@ static const char *const sources[] = {
     "count(any event where time > now - 10d)",
     "count(\"Order Completed\".products where department == \"GROCERY\")",
     "sum(\"Order Completed\".products.sales_value where department == \"DELI\") in 40d",
-    "sum(\"Order Completed\".revenue) in 30d > sum(\"Order Completed\".revenue) in 30d ending 30d "
-    "ago",
+    ("sum(\"Order Completed\".revenue) in 30d > sum(\"Order Completed\".revenue) in 30d ending 30d "
+     "ago"),
     "overdue(visits)",
     "last(\"Order Completed\".products.product_id)",
     "count([\"Clicked\", \"Page Viewed\"] where channel == \"web\") in 20d",

@@ -13,6 +13,8 @@
 #include "event/packed.h"
 #include "expr_model.h"
 
+__extension__ typedef __int128 wide; /* sums that can't overflow */
+
 struct scope {
     const struct happening *row;
     const struct item *item;
@@ -74,15 +76,15 @@ static struct value calculate(int op, struct value a, struct value b, enum value
     struct value result = {
         .type = (uint8_t)type,
         .currency = type == VALUE_MONEY ? (a.type == VALUE_MONEY ? a.currency : b.currency) : 0};
-    __int128 whole;
+    wide whole;
     if (op >= 2) {
         double scaled = rint(op == 2 ? (a.type == VALUE_NUMBER ? a.number * (double)b.minor
                                                                : (double)a.minor * b.number)
                                      : (double)a.minor / b.number);
         if (!(fabs(scaled) < 9e18)) return value_unknown();
-        whole = (__int128)scaled;
+        whole = (wide)scaled;
     } else {
-        whole = op == 0 ? (__int128)a.minor + b.minor : (__int128)a.minor - b.minor;
+        whole = op == 0 ? (wide)a.minor + b.minor : (wide)a.minor - b.minor;
     }
     if (whole > INT64_MAX || whole < INT64_MIN) return value_unknown();
     result.minor = (int64_t)whole;
@@ -189,7 +191,7 @@ static struct value count_visits(const struct found *found, uint32_t count, bool
 static struct value add_up(const struct model *model, const struct tree *tree,
                            const struct found *found, uint32_t count, bool average) {
     double number = 0;
-    __int128 whole = 0;
+    wide whole = 0;
     uint32_t kept = 0;
     struct value first = value_money(0, model->world.schema.currency);
     for (uint32_t i = 0; i < count; i++) {
@@ -201,7 +203,7 @@ static struct value add_up(const struct model *model, const struct tree *tree,
     }
     if (average && kept == 0) return value_unknown();
     if (tree->type == VALUE_NUMBER) return number_or_unknown(average ? number / kept : number);
-    if (average) whole = (__int128)rintl((long double)whole / kept);
+    if (average) whole = (wide)rintl((long double)whole / kept);
     return value_money((int64_t)whole, first.currency);
 }
 

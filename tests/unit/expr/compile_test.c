@@ -87,7 +87,8 @@ static void test_uses_and_needs(void **state) {
     uint32_t needs = 0, bits = 0;
     expr_needs(program, columns, &needs);
     assert_int_equal(needs, TIMELINE_CHANNEL);
-    for (uint32_t i = 0; i < world.columns.count; i++) bits += columns[i / 64] >> (i % 64) & 1;
+    for (uint32_t i = 0; i < world.columns.count; i++)
+        bits += (uint32_t)(columns[i / 64] >> (i % 64) & 1);
     assert_int_equal(bits, 2);
     uint32_t before = world.columns.count;
     (void)compile("last(\"Order Completed\".revenue)");

@@ -187,8 +187,8 @@ static void test_bare_environment(void **state) {
         "\"A1\" in action.products",
         "length(action.products)",
         "any friend (orders_all > 1)",
-        "count(\"Order Completed\".products where department == \"DELI\") > 0 and last(\"Order "
-        "Completed\".revenue) > 1 USD"};
+        ("count(\"Order Completed\".products where department == \"DELI\") > 0 and last(\"Order "
+         "Completed\".revenue) > 1 USD")};
     struct timeline timeline = {0};
     struct expr_env env = {.timeline = &timeline, .t_ms = NOW_MS};
     for (size_t i = 0; i + 1 < sizeof sources / sizeof sources[0]; i++) {

@@ -23,7 +23,7 @@ static enum status end_early(struct cutter *cutter, const struct error *cause) {
 }
 
 static enum status read_once(struct cutter *cutter, struct error *error) {
-    size_t room = WINDOW_BYTES - cutter->window.length, got = 0;
+    size_t room = cutter->window_bytes - cutter->window.length, got = 0;
     char *at = cutter->window.at + cutter->window.length;
     if (cutter->input == NULL) {
         got = cutter->memory.length < room ? cutter->memory.length : room;
@@ -48,9 +48,10 @@ static enum status refill(struct cutter *cutter, struct error *error) {
     memmove(cutter->window.at, cutter->window.at + cutter->start, left);
     cutter->start = 0;
     cutter->window.length = left;
-    if (wanted > WINDOW_BYTES) wanted = WINDOW_BYTES;
+    if (wanted > cutter->window_bytes) wanted = cutter->window_bytes;
     enum status status = STATUS_OK;
     while (status == STATUS_OK && !cutter->ended && cutter->window.length < wanted) status = read_once(cutter, error);
+    if (cutter->input == NULL && cutter->memory.length == 0) cutter->ended = true;
     memset(cutter->window.at + cutter->window.length, 0, SCAN_PADDING);
     scan_from(cutter, cutter->window.at);
     return status;
@@ -80,8 +81,9 @@ static enum status check_encoding(struct cutter *cutter, struct error *error) {
 enum status cutter_open(struct cutter *cutter, const char *name, const char *path, struct text memory,
                         struct error *error) {
     *cutter = (struct cutter){.memory = memory, .name = name, .line = 1, .csv = true, .delimiter = ','};
+    cutter->window_bytes = path == NULL && memory.length < WINDOW_BYTES ? memory.length : WINDOW_BYTES;
     buffer_init(&cutter->window);
-    enum status status = buffer_reserve(&cutter->window, WINDOW_BYTES + SCAN_PADDING);
+    enum status status = buffer_reserve(&cutter->window, cutter->window_bytes + SCAN_PADDING);
     if (status) return error_set(error, status, "no memory to read %s", name);
     if (path != NULL) status = input_open(&cutter->input, path, error);
     if (status == STATUS_OK) status = refill(cutter, error);

@@ -20,6 +20,7 @@ struct cutter {
     const char *name;     /* of the file, in messages */
     struct buffer window; /* bytes read and not yet cut: [start, length) */
     size_t start;
+    size_t window_bytes;  /* at most; less for a small text in memory */
     uint64_t line;        /* of window.at + start, from 1 */
     struct scan scan;     /* runs ahead of `start` */
     bool csv;

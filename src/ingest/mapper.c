@@ -161,8 +161,8 @@ static enum status read_csv(struct mapper *mapper, struct job *job, const struct
                  (unsigned long long)row->line);
         return mapper_bad(mapper, count, "the file ends in the middle of this row");
     }
-    return mapper_bad(mapper, count, "the row has %u fields, the file has %u columns: %.*s is missing", count,
-                      plan->column_count, (int)(plan->columns[count].length < 128 ? plan->columns[count].length : 128),
+    return mapper_bad(mapper, count, "the row has %u field%s, the file has %u columns: %.*s is missing", count,
+                      count == 1 ? "" : "s", plan->column_count, (int)(plan->columns[count].length < 128 ? plan->columns[count].length : 128),
                       plan->columns[count].at);
 }
 

@@ -254,10 +254,11 @@ static void json_lines(void **state) {
 
 static void json_too_deep(void **state) {
     (void)state;
-    char line[400] = "{\"x\":";
-    for (int i = 0; i < 70; i++) strcat(line, "[");
-    for (int i = 0; i < 70; i++) strcat(line, "]");
-    strcat(line, "}\n");
+    char line[400], open[71], close[71];
+    memset(open, '[', 70);
+    memset(close, ']', 70);
+    open[70] = close[70] = 0;
+    snprintf(line, sizeof line, "{\"x\":%s%s}\n", open, close);
     check("lines", line, "BAD t.ndjson:1:0: the JSON document is nested too deeply, the limit is 64\n");
 }
 

@@ -204,10 +204,7 @@ enum status view_finish(struct view_reader *reader, const struct view_request *r
     enum status status = reader->tail_row_count > 0 ? finish_tail(reader) : STATUS_OK;
     if (status != STATUS_OK) return status;
     if (reader->piece_count == 0) return STATUS_END;
-    *out = (struct timeline){
-        .customer = {customer}, .columns = reader->columns, .column_count = reader->version->columns.count,
-        .ops = request->needs & TIMELINE_PACKED ? &with_packed : &view_without_packed, .reader = reader,
-    };
+    view_show(reader, customer, request->needs & TIMELINE_PACKED ? &with_packed : &view_without_packed, out);
     if (reader->piece_count == 1 && request->needs == 0 && request->column_count == 0 &&
         reader->pieces[0].count <= TIMELINE_EVENTS_MAX) {
         out->count = reader->pieces[0].count;

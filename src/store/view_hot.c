@@ -255,22 +255,6 @@ INLINE enum status take_tail(struct view_reader *reader, size_t tail_end, struct
     return status;
 }
 
-/* Field by field: a compound literal would be zeroed first, which costs as much as all the rest. */
-INLINE void show(struct view_reader *reader, uint32_t customer, uint32_t count, struct timeline *out) {
-    out->customer.value = customer;
-    out->count = count;
-    out->channel = NULL;
-    out->known_ms = NULL;
-    out->position = NULL;
-    out->persona = NULL;
-    out->source = NULL;
-    out->columns = reader->columns;
-    out->column_count = reader->version->columns.count;
-    out->truncated = false;
-    out->ops = &view_without_packed;
-    out->reader = reader;
-}
-
 enum status view_hot_next(struct view_reader *reader, uint32_t customer, size_t tail_end, struct timeline *out) {
     struct gathering to = {.time_ms = reader->hot.time_ms, .type = reader->hot.type, .capacity = reader->hot.capacity,
                            .last_ms = INT64_MIN};
@@ -286,7 +270,8 @@ enum status view_hot_next(struct view_reader *reader, uint32_t customer, size_t 
     if (status != STATUS_OK) return status;
     if (to.refused || to.count > TIMELINE_EVENTS_MAX) return STATUS_END;
     bool lone = to.lone_time != NULL;
-    show(reader, customer, to.count, out);
+    view_show(reader, customer, &view_without_packed, out);
+    out->count = to.count;
     out->time_ms = lone ? to.lone_time : to.time_ms;
     out->type = lone ? to.lone_type : to.type;
     return STATUS_OK;

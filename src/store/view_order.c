@@ -133,11 +133,12 @@ static enum status order_pieces(struct view_reader *reader) {
 
 enum status view_order(struct view_reader *reader, uint32_t *row_count, bool *truncated) {
     enum status status = STATUS_OK;
-    if (reader->piece_count == 1) {
-        status = push_segment(reader, 0, 0, reader->pieces[0].count);
-    } else {
-        status = order_pieces(reader);
+    if (reader->piece_count == 1 && reader->pieces[0].count <= TIMELINE_EVENTS_MAX) {
+        *row_count = reader->pieces[0].count;
+        *truncated = false;
+        return push_segment(reader, 0, 0, *row_count);
     }
+    status = reader->piece_count == 1 ? push_segment(reader, 0, 0, reader->pieces[0].count) : order_pieces(reader);
     if (status != STATUS_OK) return status;
     uint64_t sum = 0, over = 0;
     for (size_t s = 0; s < reader->segment_count; s++) sum += reader->segments[s].count;

@@ -174,7 +174,8 @@ void stage_event(struct stage *stage, uint32_t persona, const char *event, int64
 
 void stage_link(struct stage *stage, uint32_t persona, uint32_t customer, int64_t known_ms) {
     must(stage->link_count < STAGE_LINKS_MAX, "too many links");
-    stage->links[stage->link_count++] = (struct stage_link){persona, customer, known_ms, stage->event_count};
+    uint64_t position = stage->event_count > 0 ? stage->event_count - 1 : 0; /* it came with the last event */
+    stage->links[stage->link_count++] = (struct stage_link){persona, customer, known_ms, position};
 }
 
 void stage_name(struct stage *stage, const char *name, uint32_t persona) {

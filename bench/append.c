@@ -139,8 +139,8 @@ static void run_case(const struct append_case *what, const char *peer_name) {
     for (uint32_t i = 0; i < rounds; i++) ours[i] = run_once(what);
     char command[1200];
     const char *build = getenv("ATTUNE_BUILD");
-    snprintf(command, sizeof(command), "'%s/bench/append_sqlite' %u %u", build ? build : ".", what->batch,
-             what->batch >= 5000 ? 500000u : 200000u);
+    snprintf(command, sizeof(command), "ninja -C '%s' bench/append_sqlite >/dev/null 2>&1; '%s/bench/append_sqlite' %u %u",
+             build ? build : ".", build ? build : ".", what->batch, what->batch >= 5000 ? 500000u : 200000u);
     bool has_peer = peer_name && bench_peer(command, &peer_name, &peer, 1);
     struct measurement m = {.bench = "append", .name = what->name, .unit = "events/s/core",
                             .ours = bench_median(ours, rounds), .peer = has_peer ? "sqlite" : NULL, .peer_value = peer,

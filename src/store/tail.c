@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-#define CHUNK_BYTES     ((uint32_t)1 << 20)
+#define CHUNK_BYTES     ((uint32_t)2 << 20) /* a huge page: folding reads rows in an order of its own */
 #define UNIT_BYTES      8u /* a row reference counts these from the start of the first chunk */
 #define CHUNK_UNITS     (CHUNK_BYTES / UNIT_BYTES)
 #define CHUNKS_MAX      (UINT32_MAX / CHUNK_UNITS) /* 32 GB */

@@ -2,7 +2,7 @@
 /* store/tail.h -- the events since the last fold, in RAM, per persona, readable while it grows.
  *
  *   table: persona ──► newest row ──previous──► older row ──previous──► … (positions descend)
- *   chunks (1 MB):  [row|packed][row|packed]…[0]      rows in order of position; they never move or change
+ *   chunks (2 MB):  [row|packed][row|packed]…[0]      rows in order of position; they never move or change
  *
  * A row is 48 bytes and its packed properties follow it. One writer (the applier); readers take no locks:
  * a reader pins a position once and passes it to every call; what was added later is skipped. Rows stand in order of arrival,

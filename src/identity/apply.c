@@ -18,9 +18,12 @@ static enum status apply_persona(struct identity *identity, const struct record_
         if (entry->ids[i] >= count) return STATUS_CORRUPT;
         has_anchor |= entry->ids[i] == entry->anchor;
     }
+    if (!has_anchor) return STATUS_CORRUPT;
     struct key key = persona_key(entry->ids, entry->id_count);
     uint64_t hash = key_hash(key);
-    if (!has_anchor || key_table_find(&identity->personas, key, hash, &persona)) return STATUS_CORRUPT;
+    bool is_known = entry->id_count == 1 ? LOAD(*single_at(identity, entry->anchor)) != 0
+                                         : key_table_find(&identity->personas, key, hash, &persona);
+    if (is_known) return STATUS_CORRUPT;
     return persona_add(identity, entry->ids, entry->id_count, hash, entry->anchor, &persona);
 }
 

@@ -154,7 +154,14 @@ static enum status node_reserve(struct identity *identity, uint32_t count) {
         enum status status = column_reserve(&identity->days, count, sizeof(struct day_count));
         if (status) return status;
     }
-    return column_reserve(&identity->forest.nodes, count, sizeof(struct node));
+    enum status status = column_reserve(&identity->forest.heads, count, sizeof(_Atomic uint32_t));
+    if (!status) status = column_reserve(&identity->singles, count, sizeof(_Atomic uint32_t));
+    return status ? status : column_reserve(&identity->forest.nodes, count, sizeof(struct node));
+}
+
+static enum status row_reserve(struct identity *identity, uint64_t count) {
+    enum status status = column_reserve(&identity->anchors, count, sizeof(_Atomic uint32_t));
+    return status ? status : column_reserve(&identity->persona_rows, count, sizeof(struct persona_row));
 }
 
 enum status identifier_add(struct identity *identity, struct key key, uint64_t hash, uint32_t *id) {
@@ -188,32 +195,35 @@ enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t
     struct record_entry entry = {.tag = ENTRY_PERSONA, .id_count = count, .anchor = anchor};
     memcpy(entry.ids, ids, count * sizeof(*ids));
     uint32_t next = key_table_count(&identity->personas);
-    enum status status = column_reserve(&identity->persona_rows, (uint64_t)next + 1, sizeof(struct persona_row));
+    enum status status = row_reserve(identity, (uint64_t)next + 1);
     if (!status) status = undo_reserve(identity, 2);
     if (!status) status = record_add(identity, &entry);
     if (status) return status;
     struct persona_row *row = persona_at(identity, next);
     struct node *node = node_at(identity, anchor);
-    STORE(row->anchor, anchor);
+    STORE(*anchor_at(identity, next), anchor);
     STORE(row->next, LOAD(node->personas));
     STORE(row->position, identity->position);
     row->from_ms = INT64_MAX;
     row->until_ms = INT64_MIN;
-    bool is_new;
-    status = key_table_add(&identity->personas, persona_key(ids, count), hash, persona, &is_new);
+    bool is_new = true;
+    if (count == 1) /* found by its node */
+        status = key_table_add_unlisted(&identity->personas, persona_key(ids, count), persona);
+    else
+        status = key_table_add(&identity->personas, persona_key(ids, count), hash, persona, &is_new);
     if (status) return status;
     if (!is_new) return STATUS_CORRUPT;
     keep_set(identity, &node->personas, next + 1);
-    if (count == 1) keep_set(identity, &node->single, next + 1);
+    if (count == 1) keep_set(identity, single_at(identity, anchor), next + 1);
     return STATUS_OK;
 }
 
 enum status persona_add_hole(struct identity *identity) {
     uint32_t id, next = key_table_count(&identity->personas);
-    enum status status = column_reserve(&identity->persona_rows, (uint64_t)next + 1, sizeof(struct persona_row));
+    enum status status = row_reserve(identity, (uint64_t)next + 1);
     if (status) return status;
     struct persona_row *row = persona_at(identity, next);
-    STORE(row->anchor, NONE);
+    STORE(*anchor_at(identity, next), NONE);
     STORE(row->position, identity->position);
     return key_table_add_hole(&identity->personas, &id);
 }

@@ -84,6 +84,9 @@ void identity_destroy(struct identity *identity) {
     key_table_release(&identity->identifiers);
     key_table_release(&identity->personas);
     key_table_release(&identity->suppressed);
+    column_release(&identity->forest.heads, sizeof(_Atomic uint32_t));
+    column_release(&identity->singles, sizeof(_Atomic uint32_t));
+    column_release(&identity->anchors, sizeof(_Atomic uint32_t));
     column_release(&identity->forest.nodes, sizeof(struct node));
     column_release(&identity->forest.edges, sizeof(struct edge));
     column_release(&identity->persona_rows, sizeof(struct persona_row));

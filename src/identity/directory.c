@@ -53,7 +53,7 @@ static struct customer_id customer_of(const struct customer_directory *directory
         epoch = read_begin(identity);
         if (persona.value >= key_table_count(&identity->personas)) return (struct customer_id){ID_NONE};
         struct view view = view_of(pinned(identity, as_of));
-        uint32_t anchor = LOAD(persona_at(identity, persona.value)->anchor);
+        uint32_t anchor = LOAD(*anchor_at(identity, persona.value));
         customer.value = anchor == NONE ? ID_NONE : forest_root(&identity->forest, anchor, &view);
     } while (!read_is_whole(identity, epoch));
     return customer;
@@ -89,13 +89,25 @@ static uint32_t personas_of(const struct customer_directory *directory, struct c
     return count;
 }
 
-/* Personas of one anchor often follow one another, and most anchors are their own root: both answers come without a walk. */
+/* Anchors, nodes and edges lie apart: each is fetched for a stretch of personas before any of them is walked. */
 #define SNAPSHOT_BLOCK 4096
+#define SNAPSHOT_STRETCH 64
 static void snapshot_block(const struct identity *identity, const struct view *view, uint32_t *customer, uint32_t first,
                            uint32_t end) {
-    for (uint32_t i = first; i < end; i++) {
-        uint32_t anchor = LOAD(persona_at(identity, i)->anchor);
-        customer[i] = anchor == NONE ? ID_NONE : forest_root(&identity->forest, anchor, view);
+    const struct forest *forest = &identity->forest;
+    for (uint32_t start = first, stop; start < end; start = stop) {
+        stop = end - start < SNAPSHOT_STRETCH ? end : start + SNAPSHOT_STRETCH;
+        for (uint32_t i = start; i < stop; i++) {
+            customer[i] = LOAD(*anchor_at(identity, i));
+            if (customer[i] != NONE) __builtin_prefetch(forest_head(forest, customer[i]));
+        }
+        for (uint32_t i = start; i < stop; i++) {
+            uint32_t edge = customer[i] == NONE ? 0 : LOAD(*forest_head(forest, customer[i]));
+            if (edge) __builtin_prefetch(forest_edge(forest, edge - 1));
+        }
+        for (uint32_t i = start; i < stop; i++) {
+            if (customer[i] != NONE) customer[i] = forest_root(forest, customer[i], view);
+        }
     }
 }
 

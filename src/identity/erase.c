@@ -165,7 +165,7 @@ static void erase_identifier(struct identity *identity, uint32_t id) {
         link->time_ms = link->known_ms = 0;
     }
     STORE(node->personas, 0);
-    STORE(node->single, 0);
+    STORE(*single_at(identity, id), 0);
     STORE(node->flags, LOAD(node->flags) | NODE_ERASED);
     key_table_wipe(&identity->identifiers, id);
 }
@@ -184,7 +184,7 @@ static void erase_withdrawals(struct identity *identity, const struct identity_e
 void identity_erase(struct identity *identity, const struct identity_erasure *erasure) {
     pthread_mutex_lock(&identity->lock);
     for (size_t i = 0; i < erasure->persona_count; i++) {
-        STORE(persona_at(identity, erasure->personas[i].value)->anchor, NONE);
+        STORE(*anchor_at(identity, erasure->personas[i].value), NONE);
         key_table_wipe(&identity->personas, erasure->personas[i].value);
     }
     for (size_t i = 0; i < erasure->identifier_count; i++)

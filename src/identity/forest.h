@@ -31,10 +31,8 @@ struct edge {
 };
 
 struct node { /* an identifier; links below are ids + 1, so that zeroed memory is an empty node */
-    _Atomic uint32_t edge;      /* + 1: newest version */
     _Atomic uint32_t children;  /* + 1: newest edge to this node */
     _Atomic uint32_t personas;  /* + 1: newest persona anchored here */
-    _Atomic uint32_t single;    /* + 1: the persona of this identifier alone */
     _Atomic uint32_t links;     /* + 1: newest link, by (known_ms, order) */
     _Atomic uint32_t degree;
     _Atomic uint32_t flags;     /* enum node_flag */
@@ -46,6 +44,7 @@ struct node { /* an identifier; links below are ids + 1, so that zeroed memory i
 enum node_flag { NODE_CONTROLLED = 1 /* has a withdrawn link */, NODE_ERASED = 2 };
 
 struct forest {
+    struct column_store heads; /* + 1: a node's newest edge; apart, since most walks read nothing else: a root has none */
     struct column_store nodes, edges;
     uint32_t edge_count;
     _Atomic uint32_t undo_epoch; /* odd: an undo is under way */
@@ -65,6 +64,9 @@ static inline struct view view_of(struct as_of as_of) {
 static inline struct node *forest_node(const struct forest *forest, uint32_t id) {
     return column_at(&forest->nodes, id, sizeof(struct node));
 }
+static inline _Atomic uint32_t *forest_head(const struct forest *forest, uint32_t id) {
+    return column_at(&forest->heads, id, sizeof(_Atomic uint32_t));
+}
 static inline struct edge *forest_edge(const struct forest *forest, uint32_t id) {
     return column_at(&forest->edges, id, sizeof(struct edge));
 }
@@ -73,7 +75,7 @@ static inline struct edge *forest_edge(const struct forest *forest, uint32_t id)
 
 /* The version in force, followed or not; NONE. */
 static inline uint32_t forest_edge_of(const struct forest *forest, uint32_t id, const struct view *view) {
-    uint32_t at = LOAD(forest_node(forest, id)->edge);
+    uint32_t at = LOAD(*forest_head(forest, id));
     while (at) {
         const struct edge *edge = forest_edge(forest, at - 1);
         if (LOAD(edge->from_position) <= view->position && LOAD(edge->from_ms) <= view->version_ms) return at - 1;

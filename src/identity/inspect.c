@@ -98,7 +98,7 @@ static void visit_persona(const struct identity *identity, uint32_t persona, con
     uint32_t count = key.text.length / (uint32_t)sizeof(ids[0]);
     if (count > EVENT_IDENTIFIERS_MAX) return;
     if (count) memcpy(ids, key.text.at, count * sizeof(ids[0]));
-    struct identifier_id anchor = {LOAD(persona_at(identity, persona)->anchor)};
+    struct identifier_id anchor = {LOAD(*anchor_at(identity, persona))};
     visitor->persona(visitor->context, (struct persona_id){persona}, anchor, ids, count);
 }
 
@@ -227,6 +227,9 @@ void identity_stats(struct identity *identity, struct identity_stats *out) {
     out->bytes = identity->identifiers.bytes + identity->personas.bytes +
                  column_bytes(&identity->identifiers.places, sizeof(void *)) +
                  column_bytes(&identity->personas.places, sizeof(void *)) +
+                 column_bytes(&identity->forest.heads, sizeof(uint32_t)) +
+                 column_bytes(&identity->singles, sizeof(uint32_t)) +
+                 column_bytes(&identity->anchors, sizeof(uint32_t)) +
                  column_bytes(&identity->forest.nodes, sizeof(struct node)) +
                  column_bytes(&identity->forest.edges, sizeof(struct edge)) +
                  column_bytes(&identity->persona_rows, sizeof(struct persona_row)) +

@@ -36,7 +36,6 @@ struct intake_rule {
 };
 
 struct persona_row {
-    _Atomic uint32_t anchor;
     _Atomic uint32_t next; /* + 1: the next older one of the same anchor */
     _Atomic uint64_t position;
     /* The applier's: an event known in [from, until) with these identifiers adds nothing to its links. */
@@ -91,7 +90,8 @@ struct identity {
 
     struct key_table identifiers, personas, suppressed;
     struct forest forest;
-    struct column_store persona_rows, links, days;
+    struct column_store singles; /* + 1: the persona of an identifier alone */
+    struct column_store anchors, persona_rows, links, days;
     uint32_t link_count;
     struct withdrawal *withdrawals;
     size_t withdrawal_count, withdrawal_capacity;
@@ -143,6 +143,12 @@ enum status change_note(struct identity *identity, uint32_t id, int64_t known_ms
 
 static inline struct node *node_at(const struct identity *identity, uint32_t id) {
     return forest_node(&identity->forest, id);
+}
+static inline _Atomic uint32_t *single_at(const struct identity *identity, uint32_t id) {
+    return column_at(&identity->singles, id, sizeof(_Atomic uint32_t));
+}
+static inline _Atomic uint32_t *anchor_at(const struct identity *identity, uint32_t persona) {
+    return column_at(&identity->anchors, persona, sizeof(_Atomic uint32_t));
 }
 static inline struct persona_row *persona_at(const struct identity *identity, uint32_t id) {
     return column_at(&identity->persona_rows, id, sizeof(struct persona_row));

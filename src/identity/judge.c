@@ -193,17 +193,16 @@ enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent,
     if (status) return status;
     uint32_t id = forest->edge_count++;
     struct edge *edge = forest_edge(forest, id);
-    struct node *node = node_at(identity, child);
     STORE(edge->child, child);
     STORE(edge->parent, parent);
-    STORE(edge->older, LOAD(node->edge));
+    STORE(edge->older, LOAD(*forest_head(forest, child)));
     STORE(edge->sibling, parent == NONE ? 0 : LOAD(node_at(identity, parent)->children));
     STORE(edge->known_ms, known_ms);
     STORE(edge->order, order);
     STORE(edge->from_position, identity->position + 1);
     STORE(edge->from_ms, from_ms);
     if (parent != NONE) keep_set(identity, &node_at(identity, parent)->children, id + 1);
-    keep_set(identity, &node->edge, id + 1);
+    keep_set(identity, forest_head(forest, child), id + 1);
     return STATUS_OK;
 }
 

@@ -189,7 +189,7 @@ static enum status threshold_add(struct judge_scratch *set, int64_t threshold_ms
 /* A member that was once beside a withdrawn link may have parted from it since: its versions still tell the intervals. */
 static enum status gather_versions(struct identity *identity, uint32_t id) {
     enum status status = STATUS_OK;
-    for (uint32_t at = LOAD(node_at(identity, id)->edge); !status && at;) {
+    for (uint32_t at = LOAD(*forest_head(&identity->forest, id)); !status && at;) {
         const struct edge *edge = forest_edge(&identity->forest, at - 1);
         status = threshold_add(identity->judge, LOAD(edge->from_ms));
         at = LOAD(edge->older);

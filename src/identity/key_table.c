@@ -3,8 +3,9 @@
 
 #include <assert.h>
 
-/* A slot: the hash's top 32 bits above, id + 1 below; 0 is free, and a slot whose id was taken back says TAKEN_BACK,
- * which a search passes and an insert may reuse. The top bits also choose the slot, so growing reads no text. */
+/* A slot's tag: the hash's top 32 bits above, id + 1 below; 0 is free, and a slot whose id was taken back says TAKEN_BACK,
+ * which a search passes and an insert may reuse. The top bits also choose the slot, so growing reads no text. With the record's
+ * address beside the tag a hit costs two cache misses: the slot, the text. */
 #define TAKEN_BACK UINT64_C(0xFFFFFFFF)
 #define SLOT_BITS_MIN 10
 #define CHUNK_BYTES_MIN ((size_t)4096)
@@ -17,7 +18,10 @@ struct key_slots {
     uint32_t bits;
     uint32_t used; /* not free; writer only */
     uint64_t align[5];
-    _Atomic uint64_t slot[];
+    struct slot {
+        _Atomic uint64_t tag;
+        _Atomic(const uint8_t *) record;
+    } slot[];
 };
 struct key_chunk {
     struct key_chunk *older;
@@ -26,7 +30,7 @@ struct key_chunk {
 typedef _Atomic(const uint8_t *) place;
 
 static struct key_slots *slots_create(uint32_t bits) {
-    size_t bytes = sizeof(struct key_slots) + (sizeof(uint64_t) << bits);
+    size_t bytes = sizeof(struct key_slots) + (sizeof(struct slot) << bits);
     struct key_slots *slots = memory_alloc_huge(bytes);
     if (!slots) return NULL;
     slots->bytes = bytes;
@@ -85,12 +89,17 @@ static bool key_equal(struct key a, struct key b) {
 }
 
 static uint64_t slot_load(const struct key_slots *slots, size_t i) {
-    return atomic_load_explicit(&slots->slot[i], memory_order_acquire);
+    return atomic_load_explicit(&slots->slot[i].tag, memory_order_acquire);
+}
+
+/* The tag is read again: a slot that was taken back meanwhile may hold another's record. */
+static bool slot_holds(const struct key_slots *slots, size_t i, uint64_t tag, struct key key) {
+    const uint8_t *record = atomic_load_explicit(&slots->slot[i].record, memory_order_acquire);
+    return key_equal(record_key(record), key) && slot_load(slots, i) == tag;
 }
 
 /* The slot with the key, or SIZE_MAX and in *free the first that an insert may take. */
-static size_t slot_find(const struct key_table *table, const struct key_slots *slots, struct key key, uint64_t hash,
-                        size_t *free) {
+static size_t slot_find(const struct key_slots *slots, struct key key, uint64_t hash, size_t *free, uint32_t *id) {
     size_t mask = ((size_t)1 << slots->bits) - 1;
     *free = SIZE_MAX;
     for (size_t i = hash_top(hash) >> (32 - slots->bits);; i = (i + 1) & mask) {
@@ -101,18 +110,15 @@ static size_t slot_find(const struct key_table *table, const struct key_slots *s
             if (low == 0) return SIZE_MAX;
             continue;
         }
-        if ((uint32_t)(slot >> 32) == hash_top(hash) && key_equal(key_table_key(table, low - 1), key)) return i;
+        *id = low - 1;
+        if ((uint32_t)(slot >> 32) == hash_top(hash) && slot_holds(slots, i, slot, key)) return i;
     }
 }
 
 bool key_table_find(const struct key_table *table, struct key key, uint64_t hash, uint32_t *id) {
     const struct key_slots *slots = atomic_load_explicit(&table->slots, memory_order_acquire);
-    size_t free, i = slot_find(table, slots, key, hash, &free);
-    if (i == SIZE_MAX) return false;
-    uint32_t low = (uint32_t)slot_load(slots, i);
-    if (low == 0 || low == (uint32_t)TAKEN_BACK) return false;
-    *id = low - 1;
-    return true;
+    size_t free;
+    return slot_find(slots, key, hash, &free, id) != SIZE_MAX;
 }
 
 void key_table_prefetch_slot(const struct key_table *table, uint64_t hash) {
@@ -120,23 +126,18 @@ void key_table_prefetch_slot(const struct key_table *table, uint64_t hash) {
     __builtin_prefetch(&slots->slot[hash_top(hash) >> (32 - slots->bits)]);
 }
 
-uint32_t key_table_prefetch_place(const struct key_table *table, uint64_t hash) {
+uint32_t key_table_prefetch_text(const struct key_table *table, uint64_t hash) {
     const struct key_slots *slots = atomic_load_explicit(&table->slots, memory_order_relaxed);
     size_t mask = ((size_t)1 << slots->bits) - 1, i = hash_top(hash) >> (32 - slots->bits);
     for (uint32_t n = 0; n < 8; n++, i = (i + 1) & mask) {
-        uint64_t slot = atomic_load_explicit(&slots->slot[i], memory_order_relaxed);
+        uint64_t slot = atomic_load_explicit(&slots->slot[i].tag, memory_order_relaxed);
         uint32_t low = (uint32_t)slot;
         if (low == 0) return UINT32_MAX;
         if (low == (uint32_t)TAKEN_BACK || (uint32_t)(slot >> 32) != hash_top(hash)) continue;
-        __builtin_prefetch(place_at(table, low - 1));
+        __builtin_prefetch(atomic_load_explicit(&slots->slot[i].record, memory_order_relaxed));
         return low - 1;
     }
     return UINT32_MAX;
-}
-
-void key_table_prefetch_text(const struct key_table *table, uint32_t probable_id) {
-    if (probable_id == UINT32_MAX) return;
-    __builtin_prefetch(atomic_load_explicit(place_at(table, probable_id), memory_order_relaxed));
 }
 
 static enum status grow_slots(struct key_table *table, struct key_slots *old) {
@@ -147,11 +148,13 @@ static enum status grow_slots(struct key_table *table, struct key_slots *old) {
     if (!slots) return STATUS_NO_MEMORY;
     size_t mask = ((size_t)1 << bits) - 1;
     for (size_t i = 0; i < (size_t)1 << old->bits; i++) {
-        uint64_t slot = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
+        uint64_t slot = atomic_load_explicit(&old->slot[i].tag, memory_order_relaxed);
         if ((uint32_t)slot == 0 || (uint32_t)slot == (uint32_t)TAKEN_BACK) continue;
         size_t at = (uint32_t)(slot >> 32) >> (32 - bits);
-        while (atomic_load_explicit(&slots->slot[at], memory_order_relaxed)) at = (at + 1) & mask;
-        atomic_store_explicit(&slots->slot[at], slot, memory_order_relaxed);
+        while (atomic_load_explicit(&slots->slot[at].tag, memory_order_relaxed)) at = (at + 1) & mask;
+        const uint8_t *record = atomic_load_explicit(&old->slot[i].record, memory_order_relaxed);
+        atomic_store_explicit(&slots->slot[at].record, record, memory_order_relaxed);
+        atomic_store_explicit(&slots->slot[at].tag, slot, memory_order_relaxed);
         slots->used++;
     }
     slots->older = old;
@@ -196,25 +199,38 @@ static enum status make_room(struct key_table *table, struct key key, uint32_t c
     return slots->used >= all - all / 4 ? grow_slots(table, slots) : STATUS_OK;
 }
 
+/* The place first, then the count, then the slot: whoever finds the id can use it. */
+static const uint8_t *record_add(struct key_table *table, struct key key, uint32_t count) {
+    const uint8_t *record = write_record(table->chunk, key);
+    atomic_store_explicit(place_at(table, count), record, memory_order_release);
+    atomic_store_explicit(&table->count, count + 1, memory_order_release);
+    return record;
+}
+
 enum status key_table_add(struct key_table *table, struct key key, uint64_t hash, uint32_t *id, bool *is_new) {
     struct key_slots *slots = atomic_load_explicit(&table->slots, memory_order_relaxed);
-    size_t free, i = slot_find(table, slots, key, hash, &free);
-    *is_new = i == SIZE_MAX;
-    if (!*is_new) {
-        *id = (uint32_t)slot_load(slots, i) - 1;
-        return STATUS_OK;
-    }
+    size_t free;
+    *is_new = slot_find(slots, key, hash, &free, id) == SIZE_MAX;
+    if (!*is_new) return STATUS_OK;
     uint32_t count = key_table_count(table);
     enum status status = make_room(table, key, count);
     if (status) return status;
     struct key_slots *grown = atomic_load_explicit(&table->slots, memory_order_relaxed);
-    if (grown != slots) slot_find(table, grown, key, hash, &free);
-    atomic_store_explicit(place_at(table, count), write_record(table->chunk, key), memory_order_release);
+    if (grown != slots) slot_find(grown, key, hash, &free, id);
+    struct slot *slot = &grown->slot[free];
     if (slot_load(grown, free) == 0) grown->used++;
     *id = count;
-    atomic_store_explicit(&table->count, count + 1, memory_order_release);
-    uint64_t slot = (uint64_t)hash_top(hash) << 32 | (count + 1);
-    atomic_store_explicit(&grown->slot[free], slot, memory_order_release);
+    atomic_store_explicit(&slot->record, record_add(table, key, count), memory_order_release);
+    atomic_store_explicit(&slot->tag, (uint64_t)hash_top(hash) << 32 | (count + 1), memory_order_release);
+    return STATUS_OK;
+}
+
+enum status key_table_add_unlisted(struct key_table *table, struct key key, uint32_t *id) {
+    uint32_t count = key_table_count(table);
+    enum status status = make_room(table, key, count);
+    if (status) return status;
+    record_add(table, key, count);
+    *id = count;
     return STATUS_OK;
 }
 
@@ -232,9 +248,11 @@ static void slot_take_back(struct key_table *table, uint32_t id) {
     struct key key = key_table_key(table, id);
     if (!key.text.at) return;
     struct key_slots *slots = atomic_load_explicit(&table->slots, memory_order_relaxed);
-    size_t free, i = slot_find(table, slots, key, key_hash(key), &free);
-    assert(i != SIZE_MAX && (uint32_t)slot_load(slots, i) == id + 1);
-    atomic_store_explicit(&slots->slot[i], TAKEN_BACK, memory_order_release);
+    uint32_t found;
+    size_t free, i = slot_find(slots, key, key_hash(key), &free, &found);
+    if (i == SIZE_MAX) return; /* unlisted */
+    assert(found == id);
+    atomic_store_explicit(&slots->slot[i].tag, TAKEN_BACK, memory_order_release);
 }
 
 void key_table_truncate(struct key_table *table, uint32_t count) {
@@ -245,7 +263,7 @@ void key_table_truncate(struct key_table *table, uint32_t count) {
     }
 }
 
-/* The outgrown slot arrays still have the slot: what they point at is a hole then. */
+/* The outgrown slot arrays still point at the bytes: they are no key of anybody any more. */
 void key_table_wipe(struct key_table *table, uint32_t id) {
     struct key key = key_table_key(table, id);
     if (!key.text.at) return;

@@ -2,15 +2,15 @@
 #include "identity/record.h"
 
 /* A batch goes through in blocks of events. With millions of identifiers every lookup misses the cache at each step, so each step is
- * taken for the whole block before the next: slots are fetched, then places, then texts, then nodes, then (for events with
- * several identifiers) the same for the set, and only then are identifiers and personas decided one by one. */
+ * taken for the whole block before the next: slots are fetched, then texts, then (for events with several identifiers) the
+ * same for the set, and only then are personas decided one by one. */
 #define BLOCK_EVENTS 32
 #define BLOCK_PROBES (BLOCK_EVENTS * EVENT_IDENTIFIERS_MAX)
 
 struct probe {
     struct text value;
     uint64_t hash;
-    uint32_t id, probable;
+    uint32_t id;
     uint8_t type;
     bool over_rate;
 };
@@ -19,7 +19,6 @@ struct set { /* of an event */
     uint32_t ids[EVENT_IDENTIFIERS_MAX]; /* ascending, each once */
     uint32_t id_count;
     uint64_t hash;
-    uint32_t probable;
 };
 struct resolve_scratch {
     struct probe probes[BLOCK_PROBES];
@@ -41,7 +40,7 @@ void resolve_scratch_destroy(struct resolve_scratch *scratch) {
 static void collect(struct identity *identity, const struct event_batch *batch, const struct event *event,
                     struct set *set) {
     struct resolve_scratch *scratch = identity->resolve;
-    *set = (struct set){.first = scratch->probe_count, .probable = UINT32_MAX};
+    *set = (struct set){.first = scratch->probe_count};
     uint32_t count = event->identifier_count < EVENT_IDENTIFIERS_MAX ? event->identifier_count : EVENT_IDENTIFIERS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         const struct event_identifier *given = &batch->identifiers[event->identifier + i];
@@ -59,30 +58,24 @@ static void collect(struct identity *identity, const struct event_batch *batch, 
 
 static void fetch_probes(struct identity *identity) {
     struct resolve_scratch *scratch = identity->resolve;
-    const struct key_table *table = &identity->identifiers;
-    for (uint32_t i = 0; i < scratch->probe_count; i++)
-        scratch->probes[i].probable = key_table_prefetch_place(table, scratch->probes[i].hash);
     for (uint32_t i = 0; i < scratch->probe_count; i++) {
-        uint32_t probable = scratch->probes[i].probable;
-        key_table_prefetch_text(table, probable);
-        if (probable != UINT32_MAX) __builtin_prefetch(node_at(identity, probable));
+        uint32_t probable = key_table_prefetch_text(&identity->identifiers, scratch->probes[i].hash);
+        if (probable != UINT32_MAX) __builtin_prefetch(single_at(identity, probable));
     }
 }
 
 static void fetch_sets(struct identity *identity, uint32_t set_count) {
     struct set *sets = identity->resolve->sets;
-    const struct key_table *table = &identity->personas;
     for (uint32_t i = 0; i < set_count; i++) {
         if (sets[i].id_count < 2) continue;
         sets[i].hash = key_hash(persona_key(sets[i].ids, sets[i].id_count));
-        key_table_prefetch_slot(table, sets[i].hash);
+        key_table_prefetch_slot(&identity->personas, sets[i].hash);
     }
     for (uint32_t i = 0; i < set_count; i++) {
         if (sets[i].id_count < 2) continue;
-        sets[i].probable = key_table_prefetch_place(table, sets[i].hash);
-        if (sets[i].probable != UINT32_MAX) __builtin_prefetch(persona_at(identity, sets[i].probable));
+        uint32_t probable = key_table_prefetch_text(&identity->personas, sets[i].hash);
+        if (probable != UINT32_MAX) __builtin_prefetch(persona_at(identity, probable));
     }
-    for (uint32_t i = 0; i < set_count; i++) key_table_prefetch_text(table, sets[i].probable);
 }
 
 /* ---- identifiers ---- */
@@ -201,7 +194,7 @@ static enum status link_persona(struct identity *identity, const struct set *set
     if (known_ms >= row->from_ms && known_ms < row->until_ms) return STATUS_OK;
     bool over_rate = false;
     enum status status = undo_reserve(identity, 2);
-    if (!status) status = link_star(identity, set, LOAD(row->anchor), event, &over_rate);
+    if (!status) status = link_star(identity, set, LOAD(*anchor_at(identity, persona)), event, &over_rate);
     if (status || over_rate) return status;
     keep_set_wide(identity, &row->from_ms, known_ms);
     keep_set_wide(identity, &row->until_ms, window_end(identity, set, known_ms));
@@ -209,10 +202,10 @@ static enum status link_persona(struct identity *identity, const struct set *set
 }
 
 static enum status assign_single(struct identity *identity, const struct set *set, struct event *event) {
-    uint32_t id = set->ids[0], single = LOAD(node_at(identity, id)->single);
+    uint32_t id = set->ids[0], single = LOAD(*single_at(identity, id));
     event->persona.value = single - 1;
     if (single) return STATUS_OK;
-    return persona_add(identity, set->ids, 1, key_hash(persona_key(set->ids, 1)), id, &event->persona.value);
+    return persona_add(identity, set->ids, 1, 0, id, &event->persona.value);
 }
 
 static enum status assign(struct identity *identity, const struct set *set, struct event *event) {

@@ -14,8 +14,8 @@ static int64_t before(int64_t t_ms, int64_t by_ms) {
 static inline uint32_t rows_by(const struct timeline *timeline, int64_t t_ms) {
     uint32_t count = timeline->count;
     if (count == 0 || timeline->time_ms[count - 1] <= t_ms) return count;
-    /* Without branches: where a window starts can't be guessed, and a wrong guess costs more than all
-     * these steps. The last row happened after t, so the search ends on the first that did. */
+    /* Without branches: where a window starts can't be guessed, and a wrong guess costs more than
+     * all these steps. The last row happened after t, so the search ends on the first that did. */
     const int64_t *at = timeline->time_ms;
     while (count > 1) {
         uint32_t half = count / 2;
@@ -118,18 +118,16 @@ bool aggregate_where(struct evaluation *evaluation, const struct aggregate *aggr
 
 static void offer_items(struct evaluation *evaluation, const struct aggregate *aggregate,
                         uint32_t row, struct value list, aggregate_offer *offer, void *context) {
-    struct list_reader reader;
-    struct value item;
-    if (list_reader_init(&reader, list) != STATUS_OK) return;
-    evaluation->item = &reader;
-    while (list_next(&reader, &item) == STATUS_OK) {
-        if (aggregate->has_field) {
-            item = list_field(&reader, aggregate->field);
-            if (item.type != aggregate->value_type) continue;
-        }
-        offer(evaluation, aggregate, context, row, item);
+    struct items items;
+    if (!items_init(&items, list, aggregate->item_fields, aggregate->item_field_count)) return;
+    evaluation->items = &items;
+    while (items_next(&items)) {
+        const struct value *item =
+            aggregate->has_field ? &items.field[aggregate->field] : &items.scalar;
+        if (aggregate->has_field && item->type != aggregate->value_type) continue;
+        offer(evaluation, aggregate, context, row, *item);
     }
-    evaluation->item = NULL;
+    evaluation->items = NULL;
 }
 
 void aggregate_offer_row(struct evaluation *evaluation, const struct aggregate *aggregate,

@@ -25,6 +25,8 @@ struct emitter {
     struct expr_program *program;
     const struct selector *row; /* of a row program */
     const struct selector *in;  /* the selector whose `where` is being emitted */
+    uint32_t *item_fields;      /* of its aggregate; ITEM_FIELDS_MAX of them */
+    uint32_t *item_field_count;
     struct growing code, constants, aggregates, lookups, relations, sets, uses, traits;
     uint32_t depth; /* values on the stack */
     /* Parts that are emitted behind the main code, once it is done. */
@@ -155,6 +157,27 @@ static enum status emit_property(struct emitter *emitter, const struct node *nod
     return status == STATUS_OK ? op(emitter, CODE_PROPERTY, node->type, node->index, 1) : status;
 }
 
+/* The index of a field among those that the aggregate reads of each item. */
+static enum status item_field(struct emitter *emitter, uint32_t *fields, uint32_t *count,
+                              uint32_t symbol, uint32_t place, uint32_t *index) {
+    for (*index = 0; *index < *count; ++*index) {
+        if (fields[*index] == symbol) return STATUS_OK;
+    }
+    if (*count == ITEM_FIELDS_MAX) {
+        return expr_fail(emitter->error, emitter->source, place, STATUS_LIMIT,
+                         "more than %d fields of a list's items in one aggregate", ITEM_FIELDS_MAX);
+    }
+    fields[(*count)++] = symbol;
+    return STATUS_OK;
+}
+
+static enum status emit_item(struct emitter *emitter, const struct node *node) {
+    uint32_t index;
+    enum status status = item_field(emitter, emitter->item_fields, emitter->item_field_count,
+                                    node->index, node->start, &index);
+    return status == STATUS_OK ? op(emitter, CODE_ITEM, node->type, index, 1) : status;
+}
+
 static enum status emit_name(struct emitter *emitter, const struct node *node) {
     enum status status;
     switch ((enum reference)node->reference) {
@@ -167,7 +190,7 @@ static enum status emit_name(struct emitter *emitter, const struct node *node) {
         emitter->program->uses_treatment = true;
         return op(emitter, CODE_ATTRIBUTE, node->type, node->index, 1);
     case REFERENCE_PROPERTY: return emit_property(emitter, node);
-    case REFERENCE_ITEM: return op(emitter, CODE_ITEM, node->type, node->index, 1);
+    case REFERENCE_ITEM: return emit_item(emitter, node);
     case REFERENCE_LOOKUP: return emit_lookup(emitter, node);
     case REFERENCE_CHANNEL: emitter->program->needs |= TIMELINE_CHANNEL; break;
     case REFERENCE_SOURCE: emitter->program->needs |= TIMELINE_SOURCE; break;
@@ -470,7 +493,6 @@ static enum status emit_aggregate(struct emitter *emitter, const struct node *no
                                   .has_column = selector->property.length > 0,
                                   .has_field = selector->field.length > 0,
                                   .column = selector->column,
-                                  .field = selector->field_symbol,
                                   .column_type = selector->property_type,
                                   .value_type = selector->value_type,
                                   .where_code = UINT32_MAX,
@@ -481,6 +503,14 @@ static enum status emit_aggregate(struct emitter *emitter, const struct node *no
     bool is_list = aggregate.has_column && aggregate.column_type == VALUE_LIST;
     aggregate.iterates = is_list && selector->iterates;
     if (aggregate.iterates && !aggregate.has_field) aggregate.value_type = VALUE_UNKNOWN;
+    uint32_t *fields =
+        aggregate.iterates ? arena_alloc(emitter->arena, ITEM_FIELDS_MAX * sizeof(*fields)) : NULL;
+    if (aggregate.iterates && !fields) return STATUS_NO_MEMORY;
+    aggregate.item_fields = fields;
+    if (aggregate.has_field) {
+        fields[0] = selector->field_symbol;
+        aggregate.item_field_count = 1; /* .field is 0 */
+    }
     enum status status = choose_rows(emitter, selector, &aggregate.rows);
     if (status == STATUS_OK)
         status = use_events(emitter, selector,
@@ -552,6 +582,10 @@ static enum status emit_all(struct emitter *emitter, const struct node *root) {
         emitter->depth = 0;
         emitter->in = part.selector;
         if (part.selector) {
+            struct aggregate *aggregate =
+                (struct aggregate *)emitter->aggregates.items + part.index;
+            emitter->item_fields = aggregate->item_fields;
+            emitter->item_field_count = &aggregate->item_field_count;
             ((struct aggregate *)emitter->aggregates.items)[part.index].where_code =
                 emitter->code.count;
         } else {

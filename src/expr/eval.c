@@ -202,7 +202,7 @@ static struct value *slow_operation(struct evaluation *evaluation, struct operat
     const struct expr_program *program = evaluation->program;
     switch ((enum code)operation.code) {
     case CODE_ITEM:
-        *++top = of_type(list_field(evaluation->item, operation.index), operation.small);
+        *++top = of_type(evaluation->items->field[operation.index], operation.small);
         break;
     case CODE_LOOKUP: *top = looked_up(evaluation, &program->lookups[operation.index], *top); break;
     case CODE_ROW: *++top = row_value(evaluation, (enum reference)operation.small); break;

@@ -10,7 +10,7 @@ struct evaluation {
     struct expr_env *env;
     const struct timeline *timeline; /* the customer's, or a related one's */
     uint32_t row;
-    const struct list_reader *item;  /* where items of a list are walked */
+    const struct items *items;       /* where the items of a list are walked */
     bool in_related;
 };
 

@@ -57,7 +57,7 @@ static void say_literal(struct words *words, struct value value) {
 
 static void say_events(struct words *words, const struct selector *selector) {
     if (selector->kind == SELECT_ANY) say(words, "any event");
-    if (selector->kind == SELECT_VISITS) say(words, "visits");
+    if (selector->kind == SELECT_VISITS) say(words, "visit");
     if (selector->kind != SELECT_EVENTS) return;
     for (uint32_t i = 0; i < selector->event_count; i++) {
         if (i > 0) say(words, i + 1 == selector->event_count ? " or " : ", ");
@@ -119,6 +119,8 @@ static void say_share(struct words *words, const struct selector *selector) {
     say(words, "the part of ");
     if (selector->property.length) {
         say_property(words, selector);
+    } else if (selector->kind == SELECT_VISITS) {
+        say(words, "visits");
     } else {
         say_events(words, selector);
     }
@@ -141,7 +143,7 @@ static void say_aggregate(struct words *words, const struct node *node) {
         [AGGREGATE_FIRST] = "the time of the first ",
         [AGGREGATE_LAST] = "the time of the last ",
         [AGGREGATE_SINCE] = "the time since the last ",
-        [AGGREGATE_OVERDUE] = "how surprising it is not to have seen "};
+        [AGGREGATE_OVERDUE] = "how surprising it is that there was no "};
     const struct selector *selector = node->selector;
     if (node->op == AGGREGATE_SHARE) {
         say_share(words, selector);
@@ -272,10 +274,13 @@ static void say_node(struct words *words, const struct node *node) {
         if (!node->first) say(words, "an empty list");
         say_joined(words, node, ", ");
         return;
-    case NODE_NOT:
-        say(words, "not ");
+    case NODE_NOT: {
+        bool brackets = node->first->kind != NODE_NAME && node->first->kind != NODE_AGGREGATE;
+        say(words, brackets ? "not (" : "not ");
         say_operand(words, node->first);
+        if (brackets) say(words, ")");
         return;
+    }
     case NODE_MINUS:
         say(words, "minus ");
         say_operand(words, node->first);

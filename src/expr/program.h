@@ -8,6 +8,7 @@
 
 #include "expr/ast.h"
 #include "expr/expr.h"
+#include "expr/items.h"
 
 enum code {
     CODE_END,
@@ -16,7 +17,7 @@ enum code {
     CODE_TRAIT,          /* index; small: type */
     CODE_ATTRIBUTE,      /* index; small: type */
     CODE_PROPERTY,       /* index: column; small: type */
-    CODE_ITEM,           /* index: symbol; small: type */
+    CODE_ITEM,           /* index: into the aggregate's item fields; small: type */
     CODE_LOOKUP,         /* index: into lookups; key on the stack */
     CODE_ROW,            /* small: enum reference */
     CODE_POP,
@@ -83,7 +84,9 @@ struct aggregate {
     bool has_field;
     bool may_be_fast;        /* one event type, no items, no bytecode */
     uint32_t column;
-    uint32_t field;          /* SYMBOL_PROPERTY of an item's field */
+    uint32_t field;          /* of the items: index into item_fields */
+    uint32_t *item_fields;   /* SYMBOL_PROPERTY of the fields that are read */
+    uint32_t item_field_count;
     enum value_type column_type;
     enum value_type value_type; /* of what is aggregated; unknown: the event or the item itself */
     struct simple_where where;

@@ -3,6 +3,8 @@
 
 #include "base/hash.h"
 
+#define FREE_STEPS_MAX (4 * CONTACTS_MAX)
+
 static bool is_treatment_event(uint16_t type) {
     return type >= EVENT_TREATMENT_SHOWN && type <= EVENT_TREATMENT_REJECTED;
 }
@@ -65,6 +67,7 @@ static bool counts(const struct policy *policy, const struct contact *contact, c
     if (policy->scope == SCOPE_SAME_TREATMENT) return contact->key_hash == hash_text(treatment->key, 0);
     if (policy->scope == SCOPE_SAME_ACTION) return action == treatment->action;
     if (policy->scope == SCOPE_SAME_GROUP) {
+        if (treatment->action->group.length == 0) return action == treatment->action; /* no group: alone in its own */
         return action != NULL && text_equal(action->group, treatment->action->group);
     }
     return true;
@@ -91,17 +94,33 @@ static int64_t blocked_until(const struct policy *policy, const struct contact_h
     return 0;
 }
 
+/* Milliseconds since local midnight. */
+static int64_t of_day_ms(const struct playbook *playbook, int64_t t_ms) {
+    int64_t local_ms = t_ms + time_zone_offset_s(playbook->zone, t_ms) * TIME_SECOND_MS;
+    return ((local_ms % TIME_DAY_MS) + TIME_DAY_MS) % TIME_DAY_MS;
+}
+
 /* Quiet hours in local time; `to` before `from` spans midnight. */
-static int64_t quiet_until(const struct playbook *playbook, const struct policy *policy, int64_t now_ms) {
-    int64_t local_ms = now_ms + time_zone_offset_s(playbook->zone, now_ms) * TIME_SECOND_MS;
-    int64_t of_day_ms = ((local_ms % TIME_DAY_MS) + TIME_DAY_MS) % TIME_DAY_MS;
+static bool is_quiet(const struct playbook *playbook, const struct policy *policy, int64_t t_ms) {
     int64_t from_ms = policy->quiet_from_minute * TIME_MINUTE_MS, to_ms = policy->quiet_to_minute * TIME_MINUTE_MS;
-    bool spans_midnight = to_ms <= from_ms;
-    bool quiet = spans_midnight ? of_day_ms >= from_ms || of_day_ms < to_ms
-                                : of_day_ms >= from_ms && of_day_ms < to_ms;
-    if (!quiet) return 0;
-    int64_t wait_ms = to_ms - of_day_ms;
-    return now_ms + (wait_ms <= 0 ? wait_ms + TIME_DAY_MS : wait_ms);
+    int64_t now_ms = of_day_ms(playbook, t_ms);
+    return to_ms <= from_ms ? now_ms >= from_ms || now_ms < to_ms : now_ms >= from_ms && now_ms < to_ms;
+}
+
+/* In a night on which the clocks change, the end comes as much earlier or later; or at the change itself, where it leads out. */
+static int64_t quiet_until(const struct playbook *playbook, const struct policy *policy, int64_t now_ms) {
+    if (!is_quiet(playbook, policy, now_ms)) return 0;
+    int64_t wait_ms = policy->quiet_to_minute * TIME_MINUTE_MS - of_day_ms(playbook, now_ms);
+    int64_t plain_ms = now_ms + (wait_ms <= 0 ? wait_ms + TIME_DAY_MS : wait_ms);
+    int64_t before_s = time_zone_offset_s(playbook->zone, now_ms), after_s = time_zone_offset_s(playbook->zone, plain_ms);
+    if (before_s == after_s) return plain_ms;
+    int64_t change_ms = plain_ms;
+    for (int64_t last_ms = now_ms; change_ms - last_ms > 1;) {
+        int64_t middle_ms = last_ms + (change_ms - last_ms) / 2;
+        if (time_zone_offset_s(playbook->zone, middle_ms) == before_s) last_ms = middle_ms;
+        else change_ms = middle_ms;
+    }
+    return is_quiet(playbook, policy, change_ms) ? plain_ms - (after_s - before_s) * TIME_SECOND_MS : change_ms;
 }
 
 struct contact_verdict contact_check(const struct playbook *playbook, const struct contact_history *history,
@@ -114,4 +133,15 @@ struct contact_verdict contact_check(const struct playbook *playbook, const stru
         if (free_at_ms > now_ms) return (struct contact_verdict){policy, free_at_ms};
     }
     return (struct contact_verdict){0};
+}
+
+/* What one policy frees another may still forbid: then the search goes on from there. Two quiet times may leave no moment. */
+int64_t contact_free_at(const struct playbook *playbook, const struct contact_history *history,
+                        const struct treatment *treatment, int64_t now_ms) {
+    for (uint32_t i = 0; i < FREE_STEPS_MAX; i++) {
+        struct contact_verdict verdict = contact_check(playbook, history, treatment, now_ms);
+        if (verdict.blocking == NULL || verdict.free_at_ms >= TIME_NEVER) return verdict.blocking == NULL ? now_ms : TIME_NEVER;
+        now_ms = verdict.free_at_ms;
+    }
+    return TIME_NEVER;
 }

@@ -33,5 +33,8 @@ struct contact_verdict {
 /* Judges one treatment at now_ms. The first policy in playbook order that blocks is the one reported: explanations stay stable. */
 struct contact_verdict contact_check(const struct playbook *playbook, const struct contact_history *history,
                                      const struct treatment *treatment, int64_t now_ms);
+/* The first moment from now_ms on at which no policy blocks, if nothing else happens; TIME_NEVER where there is none. */
+int64_t contact_free_at(const struct playbook *playbook, const struct contact_history *history,
+                        const struct treatment *treatment, int64_t now_ms);
 
 #endif

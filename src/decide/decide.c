@@ -52,6 +52,7 @@ static void judge(struct decider *decider, const struct timeline *timeline, int6
         trace->stopped_at = stage;
         trace->unknown = verdict.unknown;
         trace->policy = verdict.policy;
+        trace->purpose = verdict.purpose;
         trace->free_at_ms = verdict.free_at_ms;
         return;
     }
@@ -119,16 +120,24 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
     out->t_ms = t_ms;
     out->trace_count = out->ranked_count = 0;
     out->withheld = false;
-    out->truncated = treatments->count > DECISION_TREATMENTS_MAX;
+    out->truncated = false;
     contact_history_read(&decider->history, world, timeline, t_ms);
     profile_at(decider->profiler, timeline, t_ms);
-    for (uint32_t i = 0; i < treatments->count && out->trace_count < DECISION_TREATMENTS_MAX; i++) {
-        struct treatment_trace *trace = &out->trace[out->trace_count++];
-        *trace = (struct treatment_trace){.treatment = &treatments->treatments[i], .propensity = NAN, .value = NAN,
-                                          .weight = NAN, .lever = NAN, .cost = NAN, .priority = NAN};
-        if (is_over(decider, timeline, t_ms, trace)) continue;
-        profile_with(decider->profiler, trace->treatment);
-        judge(decider, timeline, t_ms, trace);
+    uint32_t left = treatments->count;
+    for (uint32_t i = 0; i < treatments->count; i++, left--) {
+        struct treatment_trace trace = {.treatment = &treatments->treatments[i], .propensity = NAN, .value = NAN,
+                                        .weight = NAN, .lever = NAN, .cost = NAN, .priority = NAN};
+        bool over = is_over(decider, timeline, t_ms, &trace);
+        if (over && out->trace_count + left > DECISION_TREATMENTS_MAX) continue; /* its place may be needed */
+        if (out->trace_count == DECISION_TREATMENTS_MAX) {
+            out->truncated = true;
+            break;
+        }
+        if (!over) {
+            profile_with(decider->profiler, trace.treatment);
+            judge(decider, timeline, t_ms, &trace);
+        }
+        out->trace[out->trace_count++] = trace;
     }
     place(world->playbook, out);
     bool is_service = out->ranked_count > 0 && out->trace[out->ranked[0]].treatment->action->service;

@@ -26,8 +26,9 @@ struct treatment_trace {
     const struct treatment *treatment;
     enum stage stopped_at;     /* STAGE_OFFERED where nothing stopped it */
     double propensity, value, weight, lever, cost, priority; /* value, cost: major units of the playbook's currency; NAN where not reached */
-    const struct policy *policy; /* the contact policy that stopped it */
-    int64_t free_at_ms;        /* when that stage would no longer stop it as things stand; 0: unknown or never */
+    const struct policy *policy; /* the policy that stopped it, first in playbook order */
+    struct text purpose;       /* or the purpose or topic that the customer has not agreed to; borrowed from the playbook */
+    int64_t free_at_ms;        /* contact policies: when none of them would stop it as things stand; TIME_NEVER: never; else 0 */
     bool unknown;              /* the stage's condition was unknown rather than no */
 };
 
@@ -35,7 +36,7 @@ struct decision {
     struct customer_id customer;
     int64_t t_ms;
     uint32_t trace_count;
-    struct treatment_trace trace[DECISION_TREATMENTS_MAX];
+    struct treatment_trace trace[DECISION_TREATMENTS_MAX]; /* in playbook order; beyond the maximum those not available now are left out */
     uint32_t ranked_count;     /* offered, best first: indices into trace */
     uint32_t ranked[16];
     double probability[16];    /* selection probability of each rank: 1 where nothing was left to chance */

@@ -20,7 +20,8 @@ struct verdict {
     bool passes;
     bool unknown;                /* not a no: something it needs is unknown */
     const struct policy *policy; /* STAGE_CONSENT and STAGE_CONTACT_POLICY: the rule */
-    int64_t free_at_ms;          /* contact policies */
+    struct text purpose;         /* STAGE_CONSENT without a policy: the purpose or topic not agreed to */
+    int64_t free_at_ms;          /* contact policies: when none of them blocks; TIME_NEVER: never by time alone */
 };
 /* Stages available … contact policies. The profiler must stand at t with this treatment (profile_at, profile_with), and the history
  * must be read. */

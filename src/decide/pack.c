@@ -4,19 +4,36 @@
 
 #include "decide/decider.h"
 
+/* An event has room for so many bytes of trace beside the rest. */
+#define TRACE_BYTES_MAX (PACKED_BYTES_MAX / 2)
+#define TRACE_FIGURES_BYTES 48 /* a record without its key: the stage in words, two numbers */
+
+/* The earliest stage whose stops still have room: those of the stages before it are left out. */
+static enum stage first_told(const struct decision *decision) {
+    size_t bytes = 0;
+    for (enum stage stage = STAGE_OFFERED; stage > STAGE_AVAILABLE; stage--) {
+        for (uint32_t i = 0; i < decision->trace_count; i++) {
+            if (decision->trace[i].stopped_at == stage) bytes += decision->trace[i].treatment->key.length + TRACE_FIGURES_BYTES;
+        }
+        if (bytes > TRACE_BYTES_MAX) return stage + 1;
+    }
+    return STAGE_CONSENT; /* offers of other times would fill every decision */
+}
+
 /* The trace as a list of records: what stopped each treatment, and its figures where it came so far. */
 static enum status add_trace(struct packed_list *list, const struct decision *decision) {
     static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_STATE, PROPERTY_PROPENSITY, PROPERTY_PRIORITY};
+    enum stage first = first_told(decision);
     packed_list_begin(list);
     for (uint32_t i = 0; i < decision->trace_count; i++) {
         const struct treatment_trace *trace = &decision->trace[i];
+        if (trace->stopped_at < first) continue;
         const struct value values[] = {
             value_text(trace->treatment->key),
             value_text(text_from(stage_name(trace->stopped_at))),
             isnan(trace->propensity) ? value_unknown() : value_number(trace->propensity),
             isnan(trace->priority) ? value_unknown() : value_number(trace->priority),
         };
-        if (trace->stopped_at == STAGE_AVAILABLE) continue; /* offers of other times would fill every decision */
         enum status status = packed_list_add_record(list, symbols, values, 4);
         if (status != STATUS_OK) return status;
     }

@@ -31,6 +31,7 @@ static struct verdict by_consent(struct decider *decider, const struct timeline 
     for (size_t i = 0; i < 2; i++) {
         if (purposes[i].length == 0) continue;
         struct verdict verdict = by_value(profile_consent(timeline, t_ms, purposes[i]));
+        verdict.purpose = purposes[i];
         if (!verdict.passes) return verdict;
     }
     for (uint32_t i = 0; i < playbook->policy_count; i++) {
@@ -53,8 +54,13 @@ static struct verdict by_consent(struct decider *decider, const struct timeline 
 }
 
 static struct verdict by_contact(const struct decider *decider, const struct treatment *treatment, int64_t t_ms) {
-    struct contact_verdict contact = contact_check(decider->world->playbook, &decider->history, treatment, t_ms);
-    return (struct verdict){contact.blocking == NULL, false, contact.blocking, contact.free_at_ms};
+    const struct playbook *playbook = decider->world->playbook;
+    struct contact_verdict contact = contact_check(playbook, &decider->history, treatment, t_ms);
+    if (contact.blocking == NULL) return pass();
+    return (struct verdict){
+        .policy = contact.blocking,
+        .free_at_ms = contact_free_at(playbook, &decider->history, treatment, t_ms),
+    };
 }
 
 struct verdict stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
@@ -75,7 +81,10 @@ double treatment_propensity(struct decider *decider, const struct treatment *tre
     const struct action *action = treatment->action;
     const struct playbook *playbook = decider->world->playbook;
     const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
-    if (model == NULL) return decider->bases[action->goal].rate;
+    if (model == NULL) {
+        double rate = decider->bases[action->goal].rate;
+        return isnan(rate) ? action->starting_propensity : rate;
+    }
     const struct value *traits = profile_with(decider->profiler, treatment);
     trainer_features(decider->world, &playbook->models[action->model], traits, treatment, decider->features);
     return model_score(model, decider->features);

@@ -55,7 +55,7 @@ static struct text condition_of(const struct treatment_trace *trace) {
     case STAGE_SUITABLE: return action->suitable_source;
     case STAGE_CONSENT:
     case STAGE_CONTACT_POLICY:
-        return trace->policy != NULL ? trace->policy->text : trace->treatment->action->purpose;
+        return trace->policy != NULL ? trace->policy->text : trace->purpose;
     default: return (struct text){0};
     }
 }
@@ -66,7 +66,7 @@ static enum status when_words(const struct treatment_trace *trace, int64_t free_
     case STAGE_CONSENT:
         return buffer_format(out, "; not before the customer agrees.\n");
     case STAGE_PROPENSITY:
-        return buffer_format(out, "; nothing has taught its model or its goal's rate yet.\n");
+        return buffer_format(out, "; no past treatment has taught the chance of its goal yet; give the action a starting_propensity.\n");
     case STAGE_ARBITRATION:
         return buffer_format(out, "; chance %.1f %% × value %.2f is below its cost %.2f, so *nothing* wins. From when on: not by time alone.\n",
                              100 * trace->propensity, trace->value * trace->weight * trace->lever, trace->cost);
@@ -95,6 +95,31 @@ static enum status explain_one(struct decider *decider, const struct timeline *t
     return when_words(trace, decision_free_at(decider, timeline, decision, trace), out);
 }
 
+static bool is_called(const struct treatment *treatment, struct text action) {
+    return text_equal(treatment->key, action) || text_equal(treatment->action->name, action);
+}
+
+static bool is_traced(const struct decision *decision, const struct treatment *treatment) {
+    for (uint32_t i = 0; i < decision->trace_count; i++) {
+        if (decision->trace[i].treatment == treatment) return true;
+    }
+    return false;
+}
+
+/* Where there are more treatments than a trace holds, those left out were not available. */
+static enum status explain_untraced(struct decider *decider, const struct timeline *timeline,
+                                    const struct decision *decision, struct text action, bool *found, struct buffer *out) {
+    const struct treatment_set *treatments = decider->world->treatments;
+    for (uint32_t i = 0; i < treatments->count && decision->trace_count < treatments->count; i++) {
+        struct treatment_trace trace = {.treatment = &treatments->treatments[i], .stopped_at = STAGE_AVAILABLE};
+        if (!is_called(trace.treatment, action) || is_traced(decision, trace.treatment)) continue;
+        *found = true;
+        enum status status = explain_one(decider, timeline, decision, &trace, out);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
 static enum status not_found(const struct decider *decider, struct text action, struct error *error) {
     const struct playbook *playbook = decider->world->playbook;
     struct text names[256];
@@ -114,11 +139,12 @@ enum status decision_why_not(struct decider *decider, const struct timeline *tim
     bool found = false;
     for (uint32_t i = 0; i < decision->trace_count; i++) {
         const struct treatment_trace *trace = &decision->trace[i];
-        bool is_it = text_equal(trace->treatment->key, action) || text_equal(trace->treatment->action->name, action);
-        if (!is_it) continue;
+        if (!is_called(trace->treatment, action)) continue;
         found = true;
         enum status status = explain_one(decider, timeline, decision, trace, out);
         if (status != STATUS_OK) return status;
     }
+    enum status status = explain_untraced(decider, timeline, decision, action, &found, out);
+    if (status != STATUS_OK) return status;
     return found ? STATUS_OK : not_found(decider, action, error);
 }

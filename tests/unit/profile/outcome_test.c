@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "profile/outcome.h"
-#include "stage.h"
+#include "scene.h"
 
 static const char playbook[] =
     "customer: { identifiers: { email: {} } }\n"
@@ -30,7 +30,7 @@ static const char playbook[] =
 enum { ANN = 1 };
 
 struct trial {
-    struct stage stage;
+    struct scene scene;
     struct profiler *profiler;
     struct timeline_reader *reader;
     struct timeline timeline;
@@ -38,8 +38,8 @@ struct trial {
 
 static int set_up(void **state) {
     static struct trial trial;
-    stage_init(&trial.stage, playbook);
-    assert_int_equal(profiler_create(&trial.profiler, &trial.stage.world), STATUS_OK);
+    scene_init(&trial.scene, playbook);
+    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
     trial.reader = NULL;
     *state = &trial;
     return 0;
@@ -49,19 +49,19 @@ static int tear_down(void **state) {
     struct trial *trial = *state;
     if (trial->reader != NULL) trial->reader->source->ops->reader_close(trial->reader);
     profiler_destroy(trial->profiler);
-    stage_release(&trial->stage);
+    scene_release(&trial->scene);
     return 0;
 }
 
 /* The goal of a moment, over all of Ann's rows whenever they became known. */
 static struct outcome_detail ask_of(struct trial *trial, const char *goal, const char *treatment, int64_t t_ms, int64_t now_ms) {
-    struct timeline_source *source = trial->stage.world.source;
+    struct timeline_source *source = trial->scene.world.source;
     struct timeline_request request = profiler_request(trial->profiler, (struct as_of){INT64_MAX, POSITION_NOW}, true);
     if (trial->reader != NULL) source->ops->reader_close(trial->reader);
     assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
     assert_int_equal(source->ops->read(trial->reader, (struct customer_id){ANN}, &request, &trial->timeline, NULL), STATUS_OK);
-    return outcome_of(trial->profiler, &trial->timeline, stage_goal(&trial->stage, goal),
-                      treatment != NULL ? stage_treatment(&trial->stage, treatment) : NULL, t_ms, now_ms);
+    return outcome_of(trial->profiler, &trial->timeline, scene_goal(&trial->scene, goal),
+                      treatment != NULL ? scene_treatment(&trial->scene, treatment) : NULL, t_ms, now_ms);
 }
 
 static enum outcome ask(struct trial *trial, const char *goal, int64_t t_ms, int64_t now_ms) {
@@ -70,7 +70,7 @@ static enum outcome ask(struct trial *trial, const char *goal, int64_t t_ms, int
 
 static void test_window_is_open_at_its_start_and_closed_at_its_end(void **state) {
     struct trial *trial = *state;
-    stage_event(&trial->stage, ANN, "Clicked", DAY(10), "");
+    scene_event(&trial->scene, ANN, "Clicked", DAY(10), "");
     assert_int_equal(ask(trial, "click", DAY(10), DAY(100)), OUTCOME_NO); /* at t itself */
     assert_int_equal(ask(trial, "click", DAY(10) - 1, DAY(100)), OUTCOME_YES);
     assert_int_equal(ask(trial, "click", DAY(0), DAY(100)), OUTCOME_YES); /* at t + within */
@@ -79,26 +79,26 @@ static void test_window_is_open_at_its_start_and_closed_at_its_end(void **state)
 
 static void test_no_is_known_only_after_horizon_and_arrival(void **state) {
     struct trial *trial = *state;
-    stage_event(&trial->stage, ANN, "Clicked", DAY(-50), "");
+    scene_event(&trial->scene, ANN, "Clicked", DAY(-50), "");
     assert_int_equal(ask(trial, "order", DAY(0), DAY(12) - 1), OUTCOME_OPEN);
     assert_int_equal(ask(trial, "order", DAY(0), DAY(12)), OUTCOME_NO); /* 10d and the 2d that orders take to arrive */
     assert_int_equal(ask(trial, "click", DAY(0), DAY(10) - 1), OUTCOME_OPEN);
     assert_int_equal(ask(trial, "click", DAY(0), DAY(10)), OUTCOME_NO);
-    stage_event(&trial->stage, ANN, "Clicked", DAY(3), "");
+    scene_event(&trial->scene, ANN, "Clicked", DAY(3), "");
     assert_int_equal(ask(trial, "click", DAY(0), DAY(4)), OUTCOME_YES); /* a yes needs no waiting */
 }
 
 static void test_what_is_not_known_yet_does_not_count(void **state) {
     struct trial *trial = *state;
-    stage_event_known(&trial->stage, ANN, "Order Completed", DAY(3), DAY(20), "revenue=9USD");
+    scene_event_known(&trial->scene, ANN, "Order Completed", DAY(3), DAY(20), "revenue=9USD");
     assert_int_equal(ask(trial, "order", DAY(0), DAY(20) - 1), OUTCOME_NO);
     assert_int_equal(ask(trial, "order", DAY(0), DAY(20)), OUTCOME_YES);
 }
 
 static void test_until_is_the_treatments_own(void **state) {
     struct trial *trial = *state;
-    stage_lookup(&trial->stage, "offer", "16|2017-01-06T00:00:00Z\n17|\n");
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(5), "coupon='16'");
+    scene_lookup(&trial->scene, "offer", "16|2017-01-06T00:00:00Z\n17|\n");
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(5), "coupon='16'");
     struct outcome_detail detail = ask_of(trial, "redeem", "special/16", DAY(1), DAY(7));
     assert_int_equal(detail.outcome, OUTCOME_YES);
     assert_int_equal(detail.horizon_ms, DAY(5));
@@ -111,39 +111,39 @@ static void test_until_is_the_treatments_own(void **state) {
 
 static void test_a_return_undoes_the_order_it_names(void **state) {
     struct trial *trial = *state;
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(1), "order_id='a' revenue=10USD");
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(2), "order_id='b' revenue=7USD");
-    stage_event(&trial->stage, ANN, "Order Refunded", DAY(3), "order_id='a'");
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "order_id='a' revenue=10USD");
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(2), "order_id='b' revenue=7USD");
+    scene_event(&trial->scene, ANN, "Order Refunded", DAY(3), "order_id='a'");
     struct outcome_detail detail = ask_of(trial, "kept", NULL, DAY(0), DAY(50));
     assert_int_equal(detail.outcome, OUTCOME_YES);
     assert_int_equal(detail.first_ms, DAY(2));
     assert_int_equal(detail.value.minor, 700);
-    stage_event(&trial->stage, ANN, "Order Refunded", DAY(4), "order_id='b'");
+    scene_event(&trial->scene, ANN, "Order Refunded", DAY(4), "order_id='b'");
     assert_int_equal(ask(trial, "kept", DAY(0), DAY(50)), OUTCOME_NO);
     assert_int_equal(ask(trial, "order", DAY(0), DAY(50)), OUTCOME_YES); /* a goal that nothing undoes */
 }
 
 static void test_a_return_that_names_no_order_undoes_what_came_before(void **state) {
     struct trial *trial = *state;
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(1), "order_id='a' revenue=10USD");
-    stage_event(&trial->stage, ANN, "Order Refunded", DAY(2), "");
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(3), "revenue=5USD");
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "order_id='a' revenue=10USD");
+    scene_event(&trial->scene, ANN, "Order Refunded", DAY(2), "");
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(3), "revenue=5USD");
     struct outcome_detail detail = ask_of(trial, "kept", NULL, DAY(0), DAY(50));
     assert_int_equal(detail.outcome, OUTCOME_YES);
     assert_int_equal(detail.first_ms, DAY(3));
-    stage_event(&trial->stage, ANN, "Order Refunded", DAY(4), "order_id='z'"); /* an order without a name may be meant */
+    scene_event(&trial->scene, ANN, "Order Refunded", DAY(4), "order_id='z'"); /* an order without a name may be meant */
     assert_int_equal(ask(trial, "kept", DAY(0), DAY(50)), OUTCOME_NO);
 }
 
 static void test_a_return_counts_within_the_horizon_and_once_known(void **state) {
     struct trial *trial = *state;
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(1), "order_id='a' revenue=10USD");
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "order_id='a' revenue=10USD");
     assert_int_equal(ask(trial, "kept", DAY(0), DAY(5)), OUTCOME_OPEN); /* it may still come back */
-    stage_event_known(&trial->stage, ANN, "Order Refunded", DAY(4), DAY(30), "order_id='a'");
+    scene_event_known(&trial->scene, ANN, "Order Refunded", DAY(4), DAY(30), "order_id='a'");
     assert_int_equal(ask(trial, "kept", DAY(0), DAY(29)), OUTCOME_YES);
     assert_int_equal(ask(trial, "kept", DAY(0), DAY(30)), OUTCOME_NO);
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(21), "order_id='b' revenue=10USD");
-    stage_event(&trial->stage, ANN, "Order Refunded", DAY(31), "order_id='b'"); /* after t + within of day 20 */
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(21), "order_id='b' revenue=10USD");
+    scene_event(&trial->scene, ANN, "Order Refunded", DAY(31), "order_id='b'"); /* after t + within of day 20 */
     assert_int_equal(ask(trial, "kept", DAY(20), DAY(90)), OUTCOME_YES);
     assert_int_equal(ask(trial, "kept", DAY(20.9), DAY(90)), OUTCOME_YES);
     assert_int_equal(ask(trial, "kept", DAY(21) - 1, DAY(90)), OUTCOME_YES);
@@ -151,11 +151,11 @@ static void test_a_return_counts_within_the_horizon_and_once_known(void **state)
 
 static void test_value_is_the_sum_over_goal_events(void **state) {
     struct trial *trial = *state;
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(1), "revenue=10USD");
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(2), "revenue=120USD");
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(3), "");               /* worth unknown: still the goal */
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(4), "revenue=130USD");
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(11), "revenue=500USD"); /* after the horizon */
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "revenue=10USD");
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(2), "revenue=120USD");
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(3), "");               /* worth unknown: still the goal */
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(4), "revenue=130USD");
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(11), "revenue=500USD"); /* after the horizon */
     struct outcome_detail all = ask_of(trial, "order", NULL, DAY(0), DAY(50));
     assert_int_equal(all.value.type, VALUE_MONEY);
     assert_int_equal(all.value.minor, 13000); /* half of 260 */

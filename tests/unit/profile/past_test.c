@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "profile/past.h"
-#include "stage.h"
+#include "scene.h"
 
 static const char playbook[] =
     "customer: { identifiers: { email: {}, cookie: {} } }\n"
@@ -17,7 +17,7 @@ static const char playbook[] =
 enum { ANN = 1, COOKIE = 2, TABLET = 3 };
 
 struct trial {
-    struct stage stage;
+    struct scene scene;
     struct profiler *profiler;
     struct timeline_reader *reader;
     struct timeline today;
@@ -26,9 +26,9 @@ struct trial {
 
 static int set_up(void **state) {
     static struct trial trial;
-    stage_init(&trial.stage, playbook);
-    assert_int_equal(profiler_create(&trial.profiler, &trial.stage.world), STATUS_OK);
-    past_init(&trial.past, &trial.stage.world);
+    scene_init(&trial.scene, playbook);
+    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
+    past_init(&trial.past, &trial.scene.world);
     trial.reader = NULL;
     *state = &trial;
     return 0;
@@ -39,12 +39,12 @@ static int tear_down(void **state) {
     if (trial->reader != NULL) trial->reader->source->ops->reader_close(trial->reader);
     past_release(&trial->past);
     profiler_destroy(trial->profiler);
-    stage_release(&trial->stage);
+    scene_release(&trial->scene);
     return 0;
 }
 
 static void read_today(struct trial *trial) {
-    struct timeline_source *source = trial->stage.world.source;
+    struct timeline_source *source = trial->scene.world.source;
     struct timeline_request request = profiler_request(trial->profiler, (struct as_of){INT64_MAX, POSITION_NOW}, true);
     assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
     past_use(&trial->past, &request);
@@ -54,17 +54,17 @@ static void read_today(struct trial *trial) {
 static double clicks_of(struct trial *trial, uint32_t customer, int64_t t_ms) {
     const struct timeline *then;
     assert_int_equal(past_timeline(&trial->past, &trial->today, (struct customer_id){customer}, t_ms, &then, NULL), STATUS_OK);
-    return profile_at(trial->profiler, then, t_ms)[stage_trait(&trial->stage, "clicks")].number;
+    return profile_at(trial->profiler, then, t_ms)[scene_trait(&trial->scene, "clicks")].number;
 }
 
 static void test_before_the_link_they_were_two(void **state) {
     struct trial *trial = *state;
     struct customer_id customers[PAST_CUSTOMERS_MAX];
-    stage_event(&trial->stage, ANN, "Clicked", DAY(1), "");
-    stage_event(&trial->stage, COOKIE, "Clicked", DAY(2), "");
-    stage_event(&trial->stage, COOKIE, "Clicked", DAY(3), "");
-    stage_event(&trial->stage, ANN, "Clicked", DAY(8), "");
-    stage_link(&trial->stage, COOKIE, ANN, DAY(5));
+    scene_event(&trial->scene, ANN, "Clicked", DAY(1), "");
+    scene_event(&trial->scene, COOKIE, "Clicked", DAY(2), "");
+    scene_event(&trial->scene, COOKIE, "Clicked", DAY(3), "");
+    scene_event(&trial->scene, ANN, "Clicked", DAY(8), "");
+    scene_link(&trial->scene, COOKIE, ANN, DAY(5));
     read_today(trial);
     assert_int_equal(trial->today.count, 4);
 
@@ -89,12 +89,12 @@ static void test_before_the_link_they_were_two(void **state) {
 static void test_personas_that_were_one_without_today(void **state) {
     struct trial *trial = *state;
     struct customer_id customers[PAST_CUSTOMERS_MAX];
-    stage_event(&trial->stage, COOKIE, "Clicked", DAY(1), "");
-    stage_event(&trial->stage, TABLET, "Clicked", DAY(2), "");
-    stage_event(&trial->stage, ANN, "Clicked", DAY(3), "");
-    stage_link(&trial->stage, TABLET, COOKIE, DAY(4));
-    stage_link(&trial->stage, TABLET, ANN, DAY(6));
-    stage_link(&trial->stage, COOKIE, ANN, DAY(6));
+    scene_event(&trial->scene, COOKIE, "Clicked", DAY(1), "");
+    scene_event(&trial->scene, TABLET, "Clicked", DAY(2), "");
+    scene_event(&trial->scene, ANN, "Clicked", DAY(3), "");
+    scene_link(&trial->scene, TABLET, COOKIE, DAY(4));
+    scene_link(&trial->scene, TABLET, ANN, DAY(6));
+    scene_link(&trial->scene, COOKIE, ANN, DAY(6));
     read_today(trial);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(3), customers), 3);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(4), customers), 2); /* cookie and tablet were one */
@@ -107,8 +107,8 @@ static void test_one_persona_is_today_itself(void **state) {
     struct trial *trial = *state;
     struct customer_id customers[PAST_CUSTOMERS_MAX];
     const struct timeline *then;
-    stage_event(&trial->stage, ANN, "Clicked", DAY(1), "");
-    stage_event_known(&trial->stage, ANN, "Clicked", DAY(2), DAY(7), "");
+    scene_event(&trial->scene, ANN, "Clicked", DAY(1), "");
+    scene_event_known(&trial->scene, ANN, "Clicked", DAY(2), DAY(7), "");
     read_today(trial);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(4), customers), 1);
     assert_int_equal(past_timeline(&trial->past, &trial->today, customers[0], DAY(4), &then, NULL), STATUS_OK);
@@ -120,10 +120,10 @@ static void test_one_persona_is_today_itself(void **state) {
 static void test_no_more_than_the_limit(void **state) {
     struct trial *trial = *state;
     struct customer_id customers[PAST_CUSTOMERS_MAX];
-    stage_event(&trial->stage, ANN, "Clicked", DAY(1), "");
+    scene_event(&trial->scene, ANN, "Clicked", DAY(1), "");
     for (uint32_t i = 0; i < 2 * PAST_CUSTOMERS_MAX; i++) {
-        stage_event(&trial->stage, 10 + i, "Clicked", DAY(1), "");
-        stage_link(&trial->stage, 10 + i, ANN, DAY(5));
+        scene_event(&trial->scene, 10 + i, "Clicked", DAY(1), "");
+        scene_link(&trial->scene, 10 + i, ANN, DAY(5));
     }
     read_today(trial);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(2), customers), PAST_CUSTOMERS_MAX);

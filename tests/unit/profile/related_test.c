@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "profile/consent.h"
-#include "stage.h"
+#include "scene.h"
 
 static const char playbook[] =
     "customer: { identifiers: { email: {}, phone: {} } }\n"
@@ -27,7 +27,7 @@ static const char playbook[] =
 enum { ANN = 1, BEN = 2, CAT = 3 };
 
 struct trial {
-    struct stage stage;
+    struct scene scene;
     struct profiler *profiler;
     struct timeline_reader *reader;
     struct timeline timeline;
@@ -35,8 +35,8 @@ struct trial {
 
 static int set_up(void **state) {
     static struct trial trial;
-    stage_init(&trial.stage, playbook);
-    assert_int_equal(profiler_create(&trial.profiler, &trial.stage.world), STATUS_OK);
+    scene_init(&trial.scene, playbook);
+    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
     trial.reader = NULL;
     *state = &trial;
     return 0;
@@ -46,13 +46,13 @@ static int tear_down(void **state) {
     struct trial *trial = *state;
     if (trial->reader != NULL) trial->reader->source->ops->reader_close(trial->reader);
     profiler_destroy(trial->profiler);
-    stage_release(&trial->stage);
+    scene_release(&trial->scene);
     return 0;
 }
 
 /* Ann's timeline: as of t alone, or of all times, judged row by row. */
 static void read_ann(struct trial *trial, int64_t t_ms, bool all_times) {
-    struct timeline_source *source = trial->stage.world.source;
+    struct timeline_source *source = trial->scene.world.source;
     struct as_of as_of = {all_times ? INT64_MAX : t_ms, POSITION_NOW};
     struct timeline_request request = profiler_request(trial->profiler, as_of, all_times);
     if (trial->reader != NULL) source->ops->reader_close(trial->reader);
@@ -63,9 +63,9 @@ static void read_ann(struct trial *trial, int64_t t_ms, bool all_times) {
 /* A trait of Ann as of t; the same whether later rows are there to be judged or not. */
 static struct value trait_at(struct trial *trial, const char *name, int64_t t_ms) {
     read_ann(trial, t_ms, false);
-    struct value live = profile_at(trial->profiler, &trial->timeline, t_ms)[stage_trait(&trial->stage, name)];
+    struct value live = profile_at(trial->profiler, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
     read_ann(trial, t_ms, true);
-    struct value replayed = profile_at(trial->profiler, &trial->timeline, t_ms)[stage_trait(&trial->stage, name)];
+    struct value replayed = profile_at(trial->profiler, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
     assert_true(value_equal(live, replayed));
     return live;
 }
@@ -90,13 +90,13 @@ static const char *opt_in(struct trial *trial, int64_t t_ms, const char *channel
 
 static void test_newest_word_counts_for_its_purpose(void **state) {
     struct trial *trial = *state;
-    struct stage *stage = &trial->stage;
-    stage_event(stage, ANN, "Consent Changed", DAY(1), "purpose='share' state='granted'");
-    stage_event(stage, ANN, "Consent Changed", DAY(3), "purpose='share' state=no");
-    stage_event(stage, ANN, "Consent Changed", DAY(4), "purpose='measure' state=yes");
-    stage_event(stage, ANN, "Consent Changed", DAY(5), "purpose='share' state='perhaps'");
-    stage_event(stage, ANN, "Consent Changed", DAY(6), "purpose='share' state='GIVEN'");
-    stage_event(stage, ANN, "Consent Changed", DAY(6), "purpose='share' state='withdrawn'"); /* a tie: the later arrival */
+    struct scene *scene = &trial->scene;
+    scene_event(scene, ANN, "Consent Changed", DAY(1), "purpose='share' state='granted'");
+    scene_event(scene, ANN, "Consent Changed", DAY(3), "purpose='share' state=no");
+    scene_event(scene, ANN, "Consent Changed", DAY(4), "purpose='measure' state=yes");
+    scene_event(scene, ANN, "Consent Changed", DAY(5), "purpose='share' state='perhaps'");
+    scene_event(scene, ANN, "Consent Changed", DAY(6), "purpose='share' state='GIVEN'");
+    scene_event(scene, ANN, "Consent Changed", DAY(6), "purpose='share' state='withdrawn'"); /* a tie: the later arrival */
     assert_string_equal(consent(trial, DAY(1) - 1, "share"), "unknown");
     assert_string_equal(consent(trial, DAY(1), "share"), "yes");
     assert_string_equal(consent(trial, DAY(3) - 1, "share"), "yes");
@@ -109,9 +109,9 @@ static void test_newest_word_counts_for_its_purpose(void **state) {
 
 static void test_opt_in_is_of_its_channel_and_no_consent(void **state) {
     struct trial *trial = *state;
-    stage_event(&trial->stage, ANN, "Opt In Changed", DAY(1), "channel='email' state=yes");
-    stage_event(&trial->stage, ANN, "Opt In Changed", DAY(2), "channel='sms' state='out'");
-    stage_event(&trial->stage, ANN, "Consent Changed", DAY(2), "purpose='phone' state=yes");
+    scene_event(&trial->scene, ANN, "Opt In Changed", DAY(1), "channel='email' state=yes");
+    scene_event(&trial->scene, ANN, "Opt In Changed", DAY(2), "channel='sms' state='out'");
+    scene_event(&trial->scene, ANN, "Consent Changed", DAY(2), "purpose='phone' state=yes");
     assert_string_equal(opt_in(trial, DAY(3), "email"), "yes");
     assert_string_equal(opt_in(trial, DAY(3), "sms"), "no");
     assert_string_equal(opt_in(trial, DAY(3), "phone"), "unknown");
@@ -120,37 +120,37 @@ static void test_opt_in_is_of_its_channel_and_no_consent(void **state) {
 
 static void test_what_became_known_later_was_not_said_yet(void **state) {
     struct trial *trial = *state;
-    stage_event(&trial->stage, ANN, "Consent Changed", DAY(1), "purpose='share' state=yes");
-    stage_event_known(&trial->stage, ANN, "Consent Changed", DAY(2), DAY(9), "purpose='share' state=no");
+    scene_event(&trial->scene, ANN, "Consent Changed", DAY(1), "purpose='share' state=yes");
+    scene_event_known(&trial->scene, ANN, "Consent Changed", DAY(2), DAY(9), "purpose='share' state=no");
     assert_string_equal(consent(trial, DAY(9) - 1, "share"), "yes");
     assert_string_equal(consent(trial, DAY(9), "share"), "no");
 }
 
-static void agree(struct stage *stage, uint32_t persona, int64_t t_ms, const char *state) {
+static void agree(struct scene *scene, uint32_t persona, int64_t t_ms, const char *state) {
     char properties[64];
     snprintf(properties, sizeof properties, "purpose='social' state=%s", state);
-    stage_event(stage, persona, "Consent Changed", t_ms, properties);
+    scene_event(scene, persona, "Consent Changed", t_ms, properties);
 }
 
 static void befriend(struct trial *trial) {
-    stage_name(&trial->stage, "email:ben@b.example", BEN);
-    stage_event(&trial->stage, ANN, "Related", DAY(0), "kind='friend' to='email:ben@b.example'");
-    stage_event(&trial->stage, BEN, "Order Completed", DAY(1), "revenue=3USD");
+    scene_name(&trial->scene, "email:ben@b.example", BEN);
+    scene_event(&trial->scene, ANN, "Related", DAY(0), "kind='friend' to='email:ben@b.example'");
+    scene_event(&trial->scene, BEN, "Order Completed", DAY(1), "revenue=3USD");
 }
 
 static void test_both_sides_must_have_agreed(void **state) {
     struct trial *trial = *state;
     befriend(trial);
     assert_trait(trial, "friend_buys", DAY(2), "no");
-    agree(&trial->stage, ANN, DAY(3), "yes");
+    agree(&trial->scene, ANN, DAY(3), "yes");
     assert_trait(trial, "friend_buys", DAY(4), "no");
-    agree(&trial->stage, BEN, DAY(5), "yes");
+    agree(&trial->scene, BEN, DAY(5), "yes");
     assert_trait(trial, "friend_buys", DAY(5) - 1, "no");
     assert_trait(trial, "friend_buys", DAY(5), "yes");
-    agree(&trial->stage, ANN, DAY(7), "no");
+    agree(&trial->scene, ANN, DAY(7), "no");
     assert_trait(trial, "friend_buys", DAY(7), "no");
-    agree(&trial->stage, ANN, DAY(8), "yes");
-    agree(&trial->stage, BEN, DAY(9), "no");
+    agree(&trial->scene, ANN, DAY(8), "yes");
+    agree(&trial->scene, BEN, DAY(9), "no");
     assert_trait(trial, "friend_buys", DAY(9) - 1, "yes");
     assert_trait(trial, "friend_buys", DAY(9), "no");
     assert_trait(trial, "colleague_buys", DAY(9) - 1, "no"); /* another kind of relation */
@@ -159,12 +159,12 @@ static void test_both_sides_must_have_agreed(void **state) {
 static void test_a_relation_ends_and_begins_again(void **state) {
     struct trial *trial = *state;
     befriend(trial);
-    agree(&trial->stage, ANN, DAY(0), "yes");
-    agree(&trial->stage, BEN, DAY(0), "yes");
-    stage_event(&trial->stage, ANN, "Related", DAY(5), "kind='friend' to='email:ben@b.example' state=no");
-    stage_event(&trial->stage, ANN, "Related", DAY(7), "kind='friend' to='email:ben@b.example' state=yes");
-    stage_event_known(&trial->stage, ANN, "Related", DAY(8), DAY(10), "kind='friend' to='email:ben@b.example' state='no'");
-    stage_event(&trial->stage, ANN, "Related", DAY(8), "kind='colleague' to='email:ben@b.example' state=no");
+    agree(&trial->scene, ANN, DAY(0), "yes");
+    agree(&trial->scene, BEN, DAY(0), "yes");
+    scene_event(&trial->scene, ANN, "Related", DAY(5), "kind='friend' to='email:ben@b.example' state=no");
+    scene_event(&trial->scene, ANN, "Related", DAY(7), "kind='friend' to='email:ben@b.example' state=yes");
+    scene_event_known(&trial->scene, ANN, "Related", DAY(8), DAY(10), "kind='friend' to='email:ben@b.example' state='no'");
+    scene_event(&trial->scene, ANN, "Related", DAY(8), "kind='colleague' to='email:ben@b.example' state=no");
     assert_trait(trial, "friend_buys", DAY(5) - 1, "yes");
     assert_trait(trial, "friend_buys", DAY(5), "no");
     assert_trait(trial, "friend_buys", DAY(7), "yes");
@@ -175,12 +175,12 @@ static void test_a_relation_ends_and_begins_again(void **state) {
 static void test_a_friend_known_by_two_identifiers_counts_once(void **state) {
     struct trial *trial = *state;
     befriend(trial);
-    stage_name(&trial->stage, "phone:555", CAT);
-    stage_event(&trial->stage, ANN, "Related", DAY(0), "kind='friend' to='phone:555'");
-    stage_event(&trial->stage, ANN, "Related", DAY(0), "kind='friend' to='email:nobody@n.example'");
-    stage_event(&trial->stage, CAT, "Order Completed", DAY(2), "revenue=3USD");
-    for (uint32_t persona = ANN; persona <= CAT; persona++) agree(&trial->stage, persona, DAY(0), "yes");
-    stage_link(&trial->stage, CAT, BEN, DAY(10)); /* from day 10 on the phone is known to be Ben's */
+    scene_name(&trial->scene, "phone:555", CAT);
+    scene_event(&trial->scene, ANN, "Related", DAY(0), "kind='friend' to='phone:555'");
+    scene_event(&trial->scene, ANN, "Related", DAY(0), "kind='friend' to='email:nobody@n.example'");
+    scene_event(&trial->scene, CAT, "Order Completed", DAY(2), "revenue=3USD");
+    for (uint32_t persona = ANN; persona <= CAT; persona++) agree(&trial->scene, persona, DAY(0), "yes");
+    scene_link(&trial->scene, CAT, BEN, DAY(10)); /* from day 10 on the phone is known to be Ben's */
     assert_count(trial, "friends_buying", DAY(9), 2);
     assert_count(trial, "friends_buying", DAY(10), 1);
     assert_count(trial, "regular_friends", DAY(9), 0);
@@ -189,28 +189,28 @@ static void test_a_friend_known_by_two_identifiers_counts_once(void **state) {
 
 static void test_nobody_is_his_own_friend(void **state) {
     struct trial *trial = *state;
-    stage_name(&trial->stage, "email:ann@a.example", ANN);
-    agree(&trial->stage, ANN, DAY(0), "yes");
-    stage_event(&trial->stage, ANN, "Related", DAY(0), "kind='friend' to='email:ann@a.example'");
-    stage_event(&trial->stage, ANN, "Order Completed", DAY(1), "revenue=3USD");
+    scene_name(&trial->scene, "email:ann@a.example", ANN);
+    agree(&trial->scene, ANN, DAY(0), "yes");
+    scene_event(&trial->scene, ANN, "Related", DAY(0), "kind='friend' to='email:ann@a.example'");
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "revenue=3USD");
     assert_trait(trial, "friend_buys", DAY(2), "no");
 }
 
 static void test_beyond_two_hundred_friends_it_is_unknown(void **state) {
     struct trial *trial = *state;
     char name[64], properties[128];
-    agree(&trial->stage, ANN, DAY(0), "yes");
+    agree(&trial->scene, ANN, DAY(0), "yes");
     for (uint32_t i = 0; i <= EXPR_RELATED_MAX_DEFAULT; i++) {
         snprintf(name, sizeof name, "email:f%u@f.example", i);
         snprintf(properties, sizeof properties, "kind='friend' to='%s'", name);
-        stage_name(&trial->stage, name, 10 + i);
-        agree(&trial->stage, 10 + i, DAY(0), "yes");
-        stage_event(&trial->stage, ANN, "Related", DAY(i < EXPR_RELATED_MAX_DEFAULT ? 0 : 5), properties);
+        scene_name(&trial->scene, name, 10 + i);
+        agree(&trial->scene, 10 + i, DAY(0), "yes");
+        scene_event(&trial->scene, ANN, "Related", DAY(i < EXPR_RELATED_MAX_DEFAULT ? 0 : 5), properties);
     }
     assert_trait(trial, "friend_buys", DAY(1), "no");      /* 200 of them, all looked at */
     assert_trait(trial, "friend_buys", DAY(5), "unknown"); /* one more, nobody looked at */
     assert_trait(trial, "friends_buying", DAY(5), "unknown");
-    stage_event(&trial->stage, 10, "Order Completed", DAY(6), "revenue=3USD");
+    scene_event(&trial->scene, 10, "Order Completed", DAY(6), "revenue=3USD");
     assert_trait(trial, "friend_buys", DAY(6), "yes"); /* already yes */
 }
 

@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "profile/scenario.h"
-#include "stage.h"
+#include "scene.h"
 
 #define PEOPLE 300u
 #define EVENTS 6000
@@ -51,14 +51,14 @@ static uint32_t owner_at(const struct naive *naive, uint32_t persona, int64_t t_
 
 /* ---- random data ---- */
 
-static void add(struct naive *naive, struct stage *stage, struct happening happening) {
-    stage_event_known(stage, happening.persona, happening.what == CLICK ? "Clicked" : "Order Completed", happening.time_ms,
+static void add(struct naive *naive, struct scene *scene, struct happening happening) {
+    scene_event_known(scene, happening.persona, happening.what == CLICK ? "Clicked" : "Order Completed", happening.time_ms,
                       happening.known_ms, "");
     naive->events[naive->count++] = happening;
 }
 
 /* Clicks come in bouts, and after a bout orders are likelier; a third of the cookies turn out to be somebody's. */
-static void make_data(struct naive *naive, struct stage *stage, uint64_t seed) {
+static void make_data(struct naive *naive, struct scene *scene, uint64_t seed) {
     struct random random;
     random_init(&random, seed);
     *naive = (struct naive){0};
@@ -70,16 +70,16 @@ static void make_data(struct naive *naive, struct stage *stage, uint64_t seed) {
         uint32_t clicks = (uint32_t)random_below(&random, 4);
         for (uint32_t i = 0; i < clicks; i++) {
             int64_t at_ms = t_ms + i * TIME_DAY_MS;
-            add(naive, stage, (struct happening){persona, CLICK, at_ms, at_ms + late_ms});
+            add(naive, scene, (struct happening){persona, CLICK, at_ms, at_ms + late_ms});
         }
         if (random_below(&random, clicks >= 2 ? 2 : 5) > 0) continue;
         int64_t order_ms = t_ms + (int64_t)random_below(&random, (uint64_t)(40 * TIME_DAY_MS));
-        add(naive, stage, (struct happening){persona, ORDER, order_ms, order_ms + late_ms});
+        add(naive, scene, (struct happening){persona, ORDER, order_ms, order_ms + late_ms});
     }
     for (uint32_t p = PEOPLE * 2 / 3; p < PEOPLE; p++) {
         naive->owner[p] = (uint32_t)random_below(&random, PEOPLE * 2 / 3);
         naive->owned_ms[p] = DAY(0) + (int64_t)random_below(&random, (uint64_t)(500 * TIME_DAY_MS));
-        stage_link(stage, p, naive->owner[p], naive->owned_ms[p]);
+        scene_link(scene, p, naive->owner[p], naive->owned_ms[p]);
     }
 }
 
@@ -169,12 +169,12 @@ static void naive_halves(const struct naive *naive, double *of_index, double *of
 
 /* ---- the tests ---- */
 
-static struct scenario_result measure(struct stage *stage, uint32_t threads) {
+static struct scenario_result measure(struct scene *scene, uint32_t threads) {
     struct scenario_options options = {.now_ms = NOW_MS, .threads = threads};
     struct scenario_result *results;
     size_t count;
     struct error error = {0};
-    assert_int_equal(scenario_measure(&stage->world, &options, &results, &count, &error), STATUS_OK);
+    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error), STATUS_OK);
     assert_int_equal(count, 1);
     struct scenario_result result = results[0];
     memory_free(results);
@@ -217,53 +217,53 @@ static void check_against(const struct naive *naive, const struct scenario_resul
 
 static void test_figures_equal_the_naive_ones(void **state) {
     (void)state;
-    static struct stage stage;
+    static struct scene scene;
     static struct naive naive;
     const char *given = getenv("SCENARIO_SEED");
     uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : 1;
     for (uint64_t round = 0; round < 3; round++) {
         print_message("SCENARIO_SEED=%llu\n", (unsigned long long)(seed + round));
-        stage_init(&stage, playbook);
-        make_data(&naive, &stage, seed + round);
+        scene_init(&scene, playbook);
+        make_data(&naive, &scene, seed + round);
         naive_landmarks(&naive);
         naive_rows(&naive);
-        struct scenario_result one = measure(&stage, 1), four = measure(&stage, 4);
+        struct scenario_result one = measure(&scene, 1), four = measure(&scene, 4);
         check_against(&naive, &one);
         assert_memory_equal(&one, &four, sizeof one);
-        stage_release(&stage);
+        scene_release(&scene);
     }
 }
 
 static int set_up(void **state) {
-    static struct stage stage;
-    stage_init(&stage, playbook);
-    *state = &stage;
+    static struct scene scene;
+    scene_init(&scene, playbook);
+    *state = &scene;
     return 0;
 }
 
 static int tear_down(void **state) {
-    stage_release(*state);
+    scene_release(*state);
     return 0;
 }
 
 /* `active` customers, the first `keen` of them in the scenario; of each kind every `one_in`-th reaches the goal. At one landmark. */
-static void add_people(struct stage *stage, uint32_t first, uint32_t active, uint32_t keen, uint32_t one_in, int64_t t_ms) {
+static void add_people(struct scene *scene, uint32_t first, uint32_t active, uint32_t keen, uint32_t one_in, int64_t t_ms) {
     for (uint32_t i = 0; i < active; i++) {
-        stage_event(stage, first + i, "Clicked", t_ms - TIME_DAY_MS, "");
-        if (i < keen) stage_event(stage, first + i, "Clicked", t_ms - TIME_HOUR_MS, "");
+        scene_event(scene, first + i, "Clicked", t_ms - TIME_DAY_MS, "");
+        if (i < keen) scene_event(scene, first + i, "Clicked", t_ms - TIME_HOUR_MS, "");
         uint32_t among = i < keen ? i : i - keen;
-        if (among % one_in == 0) stage_event(stage, first + i, "Order Completed", t_ms + TIME_DAY_MS, "");
+        if (among % one_in == 0) scene_event(scene, first + i, "Order Completed", t_ms + TIME_DAY_MS, "");
     }
 }
 
 static void test_each_landmark_weighs_what_it_weighs_inside(void **state) {
-    struct stage *stage = *state;
+    struct scene *scene = *state;
     int64_t last_ms = NOW_MS - WITHIN_MS - ARRIVES_MS, first_ms = last_ms - 8 * EVERY_MS;
-    stage_event(stage, 0, "Clicked", first_ms - ACTIVE_MS, "");
+    scene_event(scene, 0, "Clicked", first_ms - ACTIVE_MS, "");
     /* Where most are keen everybody orders more: the plain ratio of rates would call the season a scenario. */
-    add_people(stage, 1000, 120, 100, 2, first_ms);
-    add_people(stage, 2000, 1010, 10, 10, last_ms);
-    struct scenario_result result = measure(stage, 2);
+    add_people(scene, 1000, 120, 100, 2, first_ms);
+    add_people(scene, 2000, 1010, 10, 10, last_ms);
+    struct scenario_result result = measure(scene, 2);
     assert_int_equal(result.rows_inside, 110);
     assert_close(result.rate_inside, 51.0 / 110, 1e-9);
     assert_close(result.rate_outside, (100 * 0.5 + 10 * 0.1) / 110, 1e-9);
@@ -272,55 +272,55 @@ static void test_each_landmark_weighs_what_it_weighs_inside(void **state) {
 }
 
 static void test_fewer_than_five_goals_are_unknown(void **state) {
-    struct stage *stage = *state;
+    struct scene *scene = *state;
     int64_t last_ms = NOW_MS - WITHIN_MS - ARRIVES_MS;
-    stage_event(stage, 0, "Clicked", last_ms - ACTIVE_MS - TIME_DAY_MS, "");
-    add_people(stage, 1000, 140, 40, 10, last_ms); /* 4 goals inside, 10 outside */
-    struct scenario_result result = measure(stage, 1);
+    scene_event(scene, 0, "Clicked", last_ms - ACTIVE_MS - TIME_DAY_MS, "");
+    add_people(scene, 1000, 140, 40, 10, last_ms); /* 4 goals inside, 10 outside */
+    struct scenario_result result = measure(scene, 1);
     assert_int_equal(result.yes_inside, 4);
     assert_int_equal(result.yes_outside, 10);
     assert_true(isnan(result.index) && isnan(result.low) && isnan(result.high));
     assert_close(result.rate_inside, 0.1, 1e-9);
-    add_people(stage, 3000, 1, 1, 1, last_ms);
-    assert_close(measure(stage, 1).index, 5 / 41.0 / 0.1, 1e-9);
+    add_people(scene, 3000, 1, 1, 1, last_ms);
+    assert_close(measure(scene, 1).index, 5 / 41.0 / 0.1, 1e-9);
 }
 
 /* Who orders is told afterwards, dated before: seen from now these clicks tell the future exactly, and nobody knew them then. */
 static void test_what_was_learnt_later_puts_nobody_inside(void **state) {
-    struct stage *stage = *state;
+    struct scene *scene = *state;
     int64_t last_ms = NOW_MS - WITHIN_MS - ARRIVES_MS;
-    stage_event(stage, 0, "Clicked", last_ms - ACTIVE_MS - TIME_DAY_MS, "");
-    add_people(stage, 1000, 100, 0, 5, last_ms);
+    scene_event(scene, 0, "Clicked", last_ms - ACTIVE_MS - TIME_DAY_MS, "");
+    add_people(scene, 1000, 100, 0, 5, last_ms);
     for (uint32_t i = 0; i < 100; i += 5) {
         for (int n = 1; n <= 3; n++) {
-            stage_event_known(stage, 1000 + i, "Clicked", last_ms - n * TIME_HOUR_MS, last_ms + 1, "");
+            scene_event_known(scene, 1000 + i, "Clicked", last_ms - n * TIME_HOUR_MS, last_ms + 1, "");
         }
     }
-    struct scenario_result result = measure(stage, 1);
+    struct scenario_result result = measure(scene, 1);
     assert_int_equal(result.rows_inside, 0);
     assert_int_equal(result.yes_outside, 20);
     assert_true(isnan(result.index));
 }
 
 static void test_data_too_short_is_said_so(void **state) {
-    struct stage *stage = *state;
+    struct scene *scene = *state;
     struct scenario_options options = {.now_ms = NOW_MS};
     struct scenario_result *results;
     size_t count;
     struct error error = {0};
-    stage_event(stage, 1, "Clicked", NOW_MS - ACTIVE_MS, "");
-    assert_int_equal(scenario_measure(&stage->world, &options, &results, &count, &error), STATUS_INVALID);
+    scene_event(scene, 1, "Clicked", NOW_MS - ACTIVE_MS, "");
+    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error), STATUS_INVALID);
     assert_non_null(strstr(error.text, "too short"));
     assert_non_null(strstr(error.text, "landmarks"));
 }
 
 static void test_without_any_event(void **state) {
-    struct stage *stage = *state;
+    struct scene *scene = *state;
     struct scenario_options options = {.now_ms = NOW_MS};
     struct scenario_result *results;
     size_t count;
     struct error error = {0};
-    assert_int_equal(scenario_measure(&stage->world, &options, &results, &count, &error), STATUS_INVALID);
+    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error), STATUS_INVALID);
     assert_non_null(strstr(error.text, "too short"));
 }
 

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The funnel: which stage stops what, the order of what is left, the holdout, and why-not's date. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "decide/decide.h"
+#include "scene.h"
+
+#define HEAD                                                                                                       \
+    "customer: { identifiers: { email: {} } }\n"                                                                   \
+    "sources:\n"                                                                                                   \
+    "  offer: { file: offer.csv, lookup: offer_id, columns: [offer_id, starts, ends], header: no,\n"               \
+    "           types: { starts: time, ends: time } }\n"                                                           \
+    "events:\n"                                                                                                    \
+    "  Order Completed: { revenue: money }\n"                                                                      \
+    "  Clicked: { button: text }\n"                                                                                \
+    "traits:\n"                                                                                                    \
+    "  orders_90d: count(\"Order Completed\") in 90d\n"                                                            \
+    "  recency: since(\"Order Completed\")\n"                                                                      \
+    "  clicks: count(\"Clicked\") in 2d\n"                                                                         \
+    "goals:\n"                                                                                                     \
+    "  order: { event: Order Completed, within: 10d, value: 20 USD }\n"                                            \
+    "  click: { event: Clicked, within: 10d }\n"                                                                   \
+    "  rare: { event: Order Completed, within: 10d, value: revenue }\n"
+
+enum { ANN = 1 };
+
+struct trial {
+    struct scene scene;
+    struct profiler *profiler;
+    struct decider *decider;
+    struct timeline_reader *reader;
+    struct timeline timeline;
+    struct goal_base bases[3];
+    struct decision decision;
+};
+static struct trial trial;
+
+static void begin(const char *actions) {
+    char text[8192];
+    const char *consent = strstr(actions, "consent: {") == NULL ? "consent: { purposes: [research] }\n" : "";
+    snprintf(text, sizeof text, HEAD "%s%s", consent, actions);
+    trial = (struct trial){.bases = {{0.25, NAN}, {0.5, NAN}, {0.1, 30}}};
+    scene_init(&trial.scene, text);
+    scene_lookup(&trial.scene, "offer", "1|2017-03-01T00:00:00Z|2017-03-02T00:00:00Z\n");
+    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
+    assert_int_equal(decider_create(&trial.decider, &trial.scene.world, trial.profiler, NULL, trial.bases), STATUS_OK);
+    scene_event(&trial.scene, ANN, "Clicked", DAY(0), "");
+}
+
+static int end(void **state) {
+    (void)state;
+    if (trial.reader != NULL) trial.reader->source->ops->reader_close(trial.reader);
+    decider_destroy(trial.decider);
+    profiler_destroy(trial.profiler);
+    scene_release(&trial.scene);
+    return 0;
+}
+
+static struct decision *decide_for(uint32_t customer, int64_t t_ms) {
+    struct timeline_source *source = trial.scene.world.source;
+    struct timeline_request request = profiler_request(trial.profiler, (struct as_of){t_ms, POSITION_NOW}, false);
+    if (trial.reader != NULL) source->ops->reader_close(trial.reader);
+    assert_int_equal(source->ops->reader_open(source, &trial.reader, NULL), STATUS_OK);
+    assert_int_equal(source->ops->read(trial.reader, (struct customer_id){customer}, &request, &trial.timeline, NULL), STATUS_OK);
+    assert_int_equal(decide_customer(trial.decider, &trial.timeline, t_ms, &trial.decision, NULL), STATUS_OK);
+    return &trial.decision;
+}
+
+static struct decision *decide(int64_t t_ms) { return decide_for(ANN, t_ms); }
+
+static const struct treatment_trace *trace_of(const char *key, const char *channel) {
+    uint32_t symbol = symbol_find(trial.scene.symbols, SYMBOL_CHANNEL, text_from(channel));
+    for (uint32_t i = 0; i < trial.decision.trace_count; i++) {
+        const struct treatment_trace *trace = &trial.decision.trace[i];
+        if (text_equal(trace->treatment->key, text_from(key)) && trace->treatment->channel == symbol) return trace;
+    }
+    fail_msg("no trace of %s by %s", key, channel);
+    return NULL;
+}
+
+#define assert_stage(key, channel, expected) assert_string_equal(stage_name(trace_of(key, channel)->stopped_at), expected)
+#define assert_ranked(rank, name) \
+    assert_true(text_equal(trial.decision.trace[trial.decision.ranked[rank]].treatment->key, text_from(name)))
+#define assert_near(a, b) assert_true(fabs((a) - (b)) < 1e-9)
+
+static const char *why_not(const char *action) {
+    static struct buffer out;
+    buffer_release(&out);
+    buffer_init(&out);
+    struct error error = {0};
+    enum status status = decision_why_not(trial.decider, &trial.timeline, &trial.decision, text_from(action), &out, &error);
+    if (status != STATUS_OK) {
+        buffer_clear(&out);
+        assert_int_equal(buffer_append(&out, error.text, strlen(error.text)), STATUS_OK);
+    }
+    assert_int_equal(buffer_append(&out, "", 1), STATUS_OK);
+    return out.at;
+}
+
+#define assert_why_not(action, words) assert_non_null(strstr(why_not(action), words))
+
+static void test_first_stage_that_says_no_stops(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  past: { for_each: offer, goal: order, available: now >= action.starts, purpose: location, channels: [web] }\n"
+          "  private: { goal: order, purpose: location, eligible: orders_90d >= 1, channels: [web] }\n"
+          "  buyers: { goal: order, eligible: orders_90d >= 1, applicable: orders_90d >= 1, channels: [web] }\n"
+          "  later: { goal: order, applicable: recency > 3d, channels: [web] }\n"
+          "  unfit: { goal: order, suitable: clicks > 5, channels: [web] }\n"
+          "  often: { goal: order, channels: [web] }\n"
+          "  dear: { goal: order, cost: 6 USD, channels: [web] }\n"
+          "  untaught: { goal: rare, channels: [web] }\n"
+          "  good: { goal: order, channels: [web] }\n"
+          "  second: { goal: order, cost: 1 USD, channels: [web] }\n"
+          "policies:\n"
+          "  - { at_most: 0, in: 1d, action: often }\n");
+    trial.bases[2].rate = NAN;
+    decide(DAY(1));
+    assert_stage("past/1", "web", "available");
+    assert_stage("private", "web", "consent");
+    assert_true(trace_of("private", "web")->unknown);
+    assert_stage("buyers", "web", "eligible");
+    assert_false(trace_of("buyers", "web")->unknown);
+    assert_stage("later", "web", "applicable"); /* never ordered: since is unknown, and unknown is no yes */
+    assert_true(trace_of("later", "web")->unknown);
+    assert_stage("unfit", "web", "suitable");
+    assert_stage("often", "web", "contact policies");
+    assert_stage("dear", "web", "arbitration");
+    assert_stage("untaught", "web", "propensity");
+    assert_stage("good", "web", "offered");
+    assert_stage("second", "web", "placement");
+    assert_int_equal(trial.decision.ranked_count, 1);
+    assert_ranked(0, "good");
+    assert_why_not("often", "as things stand, not within");
+    assert_why_not("private", "not before the customer agrees");
+    assert_why_not("private", "location");
+    assert_why_not("dear", "below its cost 6.00");
+    assert_why_not("goood", "did you mean good?");
+}
+
+static void test_priority_is_the_formula_of_the_domain(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  plain: { goal: order, channels: [web] }\n"
+          "  all: { goal: order, weight: 1.5, lever: 10%, group: g, issue: i, cost: 0.75 USD, channels: { web: {}, email: { cost: 2 USD } } }\n"
+          "  worthless: { goal: click, channels: [web] }\n"
+          "  measured: { goal: rare, channels: [web] }\n"
+          "  nothing: { goal: order, cost: 5 USD, channels: [web] }\n"
+          "levers: { groups: { g: 5% }, issues: { i: -25% } }\n"
+          "decide: { slots: 9 }\n");
+    decide(DAY(1));
+    assert_near(trace_of("plain", "web")->priority, 0.25 * 20);
+    assert_near(trace_of("all", "web")->priority, 0.25 * 1.5 * 20 * 0.9 - 0.75);
+    assert_near(trace_of("all", "email")->priority, 0.25 * 1.5 * 20 * 0.9 - 2);
+    assert_near(trace_of("worthless", "web")->priority, 0.5);
+    assert_near(trace_of("measured", "web")->priority, 0.1 * 30);
+    assert_near(trace_of("nothing", "web")->priority, 0);
+    assert_stage("nothing", "web", "arbitration"); /* nothing competes at 0 and wins a tie */
+    assert_int_equal(trial.decision.ranked_count, 4); /* `all` once, though it could go by two channels */
+    assert_ranked(0, "all");
+    assert_int_equal(trial.decision.trace[trial.decision.ranked[0]].treatment->channel,
+                     symbol_find(trial.scene.symbols, SYMBOL_CHANNEL, TEXT("web")));
+    assert_ranked(1, "plain");
+    assert_ranked(2, "measured");
+    assert_ranked(3, "worthless");
+    assert_stage("all", "email", "placement");
+    for (uint32_t i = 0; i < 4; i++) assert_true(trial.decision.probability[i] == 1);
+}
+
+static void test_ties_go_by_playbook_order_and_slots_are_filled(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  zebra: { goal: order, channels: [web, email] }\n"
+          "  apple: { goal: order, channels: [web] }\n"
+          "  mango: { goal: order, channels: [web] }\n"
+          "decide: { slots: 2 }\n");
+    decide(DAY(1));
+    assert_int_equal(trial.decision.ranked_count, 2);
+    assert_ranked(0, "zebra");
+    assert_ranked(1, "apple");
+    assert_stage("zebra", "email", "placement");
+    assert_stage("mango", "web", "placement");
+}
+
+static void test_no_channel_without_its_own_opt_in(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [email, sms] }\n"
+          "  topical: { goal: order, topic: health, channels: [web] }\n"
+          "  study: { goal: order, group: studies, channels: [web] }\n"
+          "policies:\n"
+          "  - { never_without: opt_in, channel: email }\n"
+          "  - { never_without: opt_in, channel: sms }\n"
+          "  - { never_without: consent to research, group: studies }\n");
+    struct scene *scene = &trial.scene;
+    decide(DAY(1));
+    assert_stage("letter", "email", "consent"); /* unknown is no */
+    assert_true(trace_of("letter", "email")->unknown);
+    assert_stage("topical", "web", "consent");
+    assert_why_not("topical", "health");
+    assert_stage("study", "web", "consent");
+    scene_event(scene, ANN, "Opt In Changed", DAY(2), "channel='email' state=yes");
+    scene_event(scene, ANN, "Consent Changed", DAY(2), "purpose='sms' state=yes");
+    scene_event(scene, ANN, "Consent Changed", DAY(2), "purpose='personalise' state=yes");
+    decide(DAY(2));
+    assert_stage("letter", "email", "offered");
+    assert_stage("letter", "sms", "consent"); /* one channel's word is not another's */
+    assert_stage("topical", "web", "consent"); /* a sensitive topic needs its own word */
+    scene_event(scene, ANN, "Opt In Changed", DAY(3), "channel='sms' state=no");
+    scene_event(scene, ANN, "Consent Changed", DAY(3), "purpose='health' state=yes");
+    scene_event(scene, ANN, "Consent Changed", DAY(3), "purpose='research' state=yes");
+    decide(DAY(3));
+    assert_stage("letter", "sms", "consent");
+    assert_false(trace_of("letter", "sms")->unknown);
+    assert_stage("topical", "web", "placement");
+    assert_stage("study", "web", "placement");
+    scene_event(scene, ANN, "Opt In Changed", DAY(4), "channel='email' state=no");
+    decide(DAY(4));
+    assert_stage("letter", "email", "consent");
+}
+
+static void test_consent_is_asked_where_the_playbook_requires_it(void **state) {
+    (void)state;
+    begin("consent: { required: yes }\n"
+          "actions: { letter: { goal: order, channels: [web] }, notice: { goal: click, service: yes, channels: [web] } }\n");
+    decide(DAY(1));
+    assert_stage("letter", "web", "consent");
+    assert_why_not("letter", "personalise");
+    assert_stage("notice", "web", "offered"); /* a service message is no marketing */
+    scene_event(&trial.scene, ANN, "Consent Changed", DAY(2), "purpose='personalise' state=yes");
+    decide(DAY(2));
+    assert_stage("letter", "web", "offered");
+}
+
+static void test_holdout_share_and_stability(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [web] }\n"
+          "  notice: { goal: click, service: yes, channels: [web], eligible: clicks >= 2 }\n"
+          "holdout: { share: 10%, salt: spring }\n");
+    const struct playbook *book = trial.scene.playbook;
+    uint32_t in = 0, first = UINT32_MAX;
+    for (uint32_t i = 0; i < 100000; i++) {
+        bool held = holdout_contains(book, (struct customer_id){i});
+        assert_true(held == holdout_contains(book, (struct customer_id){i}));
+        in += held;
+        if (held && first == UINT32_MAX) first = i;
+    }
+    assert_in_range(in, 10000 - 400, 10000 + 400); /* four standard errors */
+    scene_event(&trial.scene, first, "Clicked", DAY(1), "");
+    decide_for(first, DAY(5));
+    assert_true(trial.decision.withheld);
+    assert_int_equal(trial.decision.ranked_count, 1); /* decided for like anybody else */
+    assert_non_null(strstr(trial.decision.reason, "Would offer"));
+    assert_why_not("letter", "withheld");
+    uint32_t other = 0;
+    while (holdout_contains(book, (struct customer_id){other})) other++;
+    scene_event(&trial.scene, other, "Clicked", DAY(1), "");
+    decide_for(other, DAY(5));
+    assert_false(trial.decision.withheld);
+    assert_non_null(strstr(trial.decision.reason, "Offer letter by web"));
+}
+
+/* What why-not says must be so: a second before the date the stage still stops it, at the date it doesn't. */
+static void check_free_at(const char *key, const char *stage, int64_t t_ms) {
+    decide(t_ms);
+    assert_stage(key, "web", stage);
+    enum stage stopped_at = trace_of(key, "web")->stopped_at;
+    int64_t free_ms = decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of(key, "web"));
+    assert_true(free_ms > t_ms);
+    decide(free_ms - 1000);
+    assert_int_equal(trace_of(key, "web")->stopped_at, stopped_at);
+    decide(free_ms);
+    assert_true(trace_of(key, "web")->stopped_at > stopped_at);
+}
+
+static void test_why_nots_date_is_right(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [web] }\n"
+          "  miss_you: { goal: order, applicable: recency > 30d, channels: [web] }\n"
+          "  fewer: { goal: order, suitable: orders_90d < 2, channels: [web] }\n"
+          "  season: { for_each: offer, goal: order, available: action.starts <= now and now < action.ends, channels: [web] }\n"
+          "  never: { goal: order, suitable: orders_90d > 7, channels: [web] }\n"
+          "policies:\n"
+          "  - { at_most: 1, in: 7d, action: letter }\n"
+          "  - { after: Rejected, of: same action, wait: 9d }\n"
+          "  - { quiet: \"21:00-08:00\", action: letter }\n");
+    scene_event(&trial.scene, ANN, "Order Completed", DAY(3.123), "revenue=3USD");
+    scene_event(&trial.scene, ANN, "Order Completed", DAY(9.7), "revenue=3USD");
+    scene_event(&trial.scene, ANN, "Treatment Shown", DAY(10.001), "treatment='letter'");
+    scene_event(&trial.scene, ANN, "Treatment Rejected", DAY(10.9), "treatment='letter'");
+    check_free_at("miss_you", "applicable", DAY(11));
+    check_free_at("fewer", "suitable", DAY(11));
+    check_free_at("season/1", "available", DAY(11));
+    check_free_at("letter", "contact policies", DAY(11)); /* shown, then refused, then it is night */
+    decide(DAY(11));
+    assert_int_equal(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("letter", "web")), DAY(20) + 8 * TIME_HOUR_MS);
+    assert_why_not("letter", "2017-01-21T08:00:00Z");
+    assert_int_equal(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("never", "web")), 0);
+    assert_why_not("never", "not within the next 400 days");
+    decide(DAY(11));
+    assert_stage("letter", "web", "contact policies"); /* asking has changed nothing */
+}
+
+/* ---- offers ---- */
+
+static const char offers[] =
+    "actions:\n"
+    "  special: { for_each: offer, available: action.starts <= now and now < action.ends, goal: order, channels: [web] }\n"
+    "decide: { slots: 3 }\n";
+
+/* `count` offers, one day each, from day 0 on; the last `open` of them are open for ever. */
+static void add_offers(uint32_t count, uint32_t open) {
+    struct buffer rows;
+    char starts[32], ends[32];
+    buffer_init(&rows);
+    for (uint32_t i = 0; i < count; i++) {
+        time_format(DAY(i), starts);
+        time_format(i + open >= count ? DAY(40000) : DAY(i + 1), ends);
+        assert_int_equal(buffer_format(&rows, "%u|%s|%s\n", i, i + open >= count ? "2017-01-01T00:00:00Z" : starts, ends), STATUS_OK);
+    }
+    assert_int_equal(buffer_append(&rows, "", 1), STATUS_OK);
+    scene_lookup(&trial.scene, "offer", rows.at);
+    buffer_release(&rows);
+}
+
+static void test_offers_of_other_times_take_no_place(void **state) {
+    (void)state;
+    begin(offers);
+    add_offers(3 * DECISION_TREATMENTS_MAX, 1);
+    decide(DAY(5.5));
+    assert_false(trial.decision.truncated);
+    assert_int_equal(trial.decision.ranked_count, 2); /* today's, and the one that stands last in the table */
+    assert_ranked(0, "special/5");
+    assert_ranked(1, "special/3071");
+    assert_why_not("special/2000", "stopped at \"available\"");
+    assert_why_not("special/5000", "there is no action");
+    decide(DAY(2000.5));
+    assert_ranked(0, "special/2000");
+}
+
+static void test_more_offers_than_a_decision_holds_are_said_so(void **state) {
+    (void)state;
+    begin(offers);
+    add_offers(2 * DECISION_TREATMENTS_MAX, 2 * DECISION_TREATMENTS_MAX);
+    decide(DAY(5.5));
+    assert_true(trial.decision.truncated);
+    assert_int_equal(trial.decision.trace_count, DECISION_TREATMENTS_MAX);
+}
+
+static void test_a_decision_packed_and_read_again(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [web] }\n"
+          "  banner: { goal: click, channels: [web] }\n"
+          "  buyers: { goal: order, eligible: orders_90d >= 1, channels: [web] }\n"
+          "  past: { for_each: offer, goal: order, available: now >= action.starts, channels: [web] }\n"
+          "decide: { slots: 2 }\n"
+          "holdout: { share: 99%, salt: s }\n");
+    struct packed_writer writer;
+    struct buffer out;
+    struct list_reader list;
+    struct value item;
+    decide(DAY(1));
+    assert_true(trial.decision.withheld);
+    packed_writer_init(&writer);
+    buffer_init(&out);
+    assert_int_equal(decision_pack(trial.decider, &trial.decision, &writer, &out), STATUS_OK);
+    struct text packed = buffer_text(&out);
+    assert_int_equal(packed_check(packed), STATUS_OK);
+    assert_int_equal(list_reader_init(&list, packed_find(packed, PROPERTY_TREATMENT)), STATUS_OK);
+    assert_int_equal(list_next(&list, &item), STATUS_OK);
+    assert_true(text_equal(item.text, TEXT("letter")));
+    assert_int_equal(list_next(&list, &item), STATUS_OK);
+    assert_true(text_equal(item.text, TEXT("banner")));
+    assert_int_equal(list_next(&list, &item), STATUS_END);
+    assert_int_equal(list_reader_init(&list, packed_find(packed, PROPERTY_PROBABILITY)), STATUS_OK);
+    assert_int_equal(list_next(&list, &item), STATUS_OK);
+    assert_true(item.number == 1);
+    assert_true(text_equal(packed_find(packed, PROPERTY_REASON).text, text_from(trial.decision.reason)));
+    assert_true(packed_find(packed, PROPERTY_WITHHELD).yes);
+    char hash[20];
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)trial.scene.playbook->hash);
+    assert_true(text_equal(packed_find(packed, PROPERTY_PLAYBOOK).text, text_from(hash)));
+    static const struct { const char *key, *stage; double priority; } expected[] = {
+        {"letter", "offered", 5}, {"banner", "offered", 0.5}, {"buyers", "eligible", NAN}};
+    assert_int_equal(list_reader_init(&list, packed_find(packed, PROPERTY_TRACE)), STATUS_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(list_next(&list, &item), STATUS_OK);
+        assert_true(text_equal(list_field(&list, PROPERTY_TREATMENT).text, text_from(expected[i].key)));
+        assert_true(text_equal(list_field(&list, PROPERTY_STATE).text, text_from(expected[i].stage)));
+        struct value priority = list_field(&list, PROPERTY_PRIORITY);
+        if (isnan(expected[i].priority)) assert_false(value_is_known(priority));
+        else assert_near(priority.number, expected[i].priority);
+    }
+    assert_int_equal(list_next(&list, &item), STATUS_END); /* what was not available is not in it */
+    packed_writer_release(&writer);
+    buffer_release(&out);
+}
+
+static void test_a_long_trace_still_fits_an_event(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  a_very_long_name_of_an_action_that_says_all_about_itself: { for_each: offer, goal: order,\n"
+          "    channels: [web] }\n");
+    struct packed_writer writer;
+    struct buffer out;
+    add_offers(DECISION_TREATMENTS_MAX, DECISION_TREATMENTS_MAX);
+    decide(DAY(1));
+    packed_writer_init(&writer);
+    buffer_init(&out);
+    assert_int_equal(decision_pack(trial.decider, &trial.decision, &writer, &out), STATUS_OK);
+    assert_int_equal(packed_check(buffer_text(&out)), STATUS_OK);
+    assert_int_equal(list_count(packed_find(buffer_text(&out), PROPERTY_TREATMENT)), 1);
+    assert_int_equal(list_count(packed_find(buffer_text(&out), PROPERTY_TRACE)), 1); /* what was offered; the rest had no room */
+    packed_writer_release(&writer);
+    buffer_release(&out);
+}
+
+int main(void) {
+#define CASE(name) cmocka_unit_test_teardown(name, end)
+    const struct CMUnitTest tests[] = {
+        CASE(test_first_stage_that_says_no_stops),
+        CASE(test_priority_is_the_formula_of_the_domain),
+        CASE(test_ties_go_by_playbook_order_and_slots_are_filled),
+        CASE(test_no_channel_without_its_own_opt_in),
+        CASE(test_consent_is_asked_where_the_playbook_requires_it),
+        CASE(test_holdout_share_and_stability),
+        CASE(test_why_nots_date_is_right),
+        CASE(test_offers_of_other_times_take_no_place),
+        CASE(test_more_offers_than_a_decision_holds_are_said_so),
+        CASE(test_a_decision_packed_and_read_again),
+        CASE(test_a_long_trace_still_fits_an_event),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

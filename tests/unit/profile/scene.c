@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scene.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void must(bool holds, const char *what) {
+    if (holds) return;
+    fprintf(stderr, "scene: %s\n", what);
+    abort();
+}
+
+/* ---- who is who ---- */
+
+static struct customer_id customer_of(const struct customer_directory *directory, struct persona_id persona,
+                                      struct as_of as_of) {
+    const struct scene *scene = (const struct scene *)directory;
+    struct customer_id customer = {persona.value};
+    for (uint32_t i = 0; i < scene->link_count; i++) {
+        const struct scene_link *link = &scene->links[i];
+        if (link->persona != persona.value || link->known_ms > as_of.t_ms || link->position >= as_of.position) continue;
+        customer.value = link->customer;
+    }
+    return customer;
+}
+
+static uint32_t persona_count(const struct customer_directory *directory, uint64_t position) {
+    (void)position;
+    return ((const struct scene *)directory)->persona_count;
+}
+
+static uint32_t personas_of(const struct customer_directory *directory, struct customer_id customer,
+                            struct as_of as_of, struct persona_id *out, uint32_t max) {
+    uint32_t count = 0, personas = persona_count(directory, as_of.position);
+    for (uint32_t i = 0; i < personas; i++) {
+        if (customer_of(directory, (struct persona_id){i}, as_of).value != customer.value) continue;
+        if (count < max) out[count] = (struct persona_id){i};
+        count++;
+    }
+    return count;
+}
+
+static const struct customer_directory_ops directory_ops = {
+    .persona_count = persona_count, .customer_of = customer_of, .personas_of = personas_of};
+
+static struct customer_id customer_of_persona(void *context, struct persona_id persona, struct as_of as_of) {
+    const struct scene *scene = context;
+    return customer_of(&scene->directory, persona, as_of);
+}
+
+static bool customer_of_identifier(void *context, struct text identifier, struct as_of as_of, struct customer_id *out) {
+    const struct scene *scene = context;
+    for (uint32_t i = 0; i < scene->name_count; i++) {
+        if (!text_equal(text_from(scene->names[i].name), identifier)) continue;
+        *out = customer_of(&scene->directory, (struct persona_id){scene->names[i].persona}, as_of);
+        return true;
+    }
+    return false;
+}
+
+static const struct lookup_table *lookup_at(void *context, uint32_t lookup, int64_t t_ms) {
+    (void)t_ms;
+    return ((const struct scene *)context)->lookups[lookup];
+}
+
+/* ---- the life of a scene ---- */
+
+static void load(struct scene *scene, const char *playbook) {
+    static struct playbook_errors errors;
+    struct buffer text;
+    buffer_init(&text);
+    const char *zone = strstr(playbook, "zone: ") == NULL ? "zone: UTC\n" : "";
+    must(buffer_format(&text, "attune: 1\nname: Stage\ncurrency: USD\n%s%s", zone, playbook) == STATUS_OK, "no memory");
+    errors.count = 0;
+    if (playbook_load(&scene->playbook, "scene.yaml", buffer_text(&text), scene->symbols, &errors) != STATUS_OK) {
+        for (uint32_t i = 0; i < errors.count; i++) fprintf(stderr, "%s\n", errors.item[i].text);
+        must(false, "the playbook does not load");
+    }
+    buffer_release(&text);
+}
+
+void scene_init(struct scene *scene, const char *playbook) {
+    *scene = (struct scene){.directory = {&directory_ops}};
+    must(symbols_create(&scene->symbols) == STATUS_OK, "no symbols");
+    load(scene, playbook);
+    must(memory_source_create(&scene->source, &scene->playbook->columns, &scene->directory) == STATUS_OK, "no source");
+    packed_writer_init(&scene->writer);
+    event_batch_init(&scene->batch);
+    scene->world = (struct world){
+        .playbook = scene->playbook,
+        .symbols = scene->symbols,
+        .source = memory_source_interface(scene->source),
+        .context = scene,
+        .lookup = lookup_at,
+        .customer_of_identifier = customer_of_identifier,
+        .customer_of_persona = customer_of_persona,
+    };
+    if (scene->playbook->lookup_count == 0) scene_treatments(scene);
+}
+
+void scene_release(struct scene *scene) {
+    treatment_set_destroy(scene->treatments);
+    for (int i = 0; i < SCENE_LOOKUPS_MAX; i++) lookup_destroy(scene->lookups[i]);
+    event_batch_release(&scene->batch);
+    packed_writer_release(&scene->writer);
+    memory_source_destroy(scene->source);
+    playbook_destroy(scene->playbook);
+    symbols_destroy(scene->symbols);
+}
+
+/* ---- events ---- */
+
+static struct value parse_value(struct text text) {
+    char *end;
+    char digits[64];
+    if (text.at[0] == '\'') return value_text((struct text){text.at + 1, text.length - 2});
+    if (text_equal(text, TEXT("yes"))) return value_yes_no(true);
+    if (text_equal(text, TEXT("no"))) return value_yes_no(false);
+    must(text.length < sizeof digits, "a value is too long");
+    memcpy(digits, text.at, text.length);
+    digits[text.length] = '\0';
+    double number = strtod(digits, &end);
+    if (*end == '\0') return value_number(number);
+    uint16_t currency;
+    int64_t minor;
+    must(currency_from_text(text_from(end), &currency) == STATUS_OK, "a value is no 'text', number, money, yes or no");
+    struct text amount = {digits, (uint32_t)(end - digits)};
+    must(money_parse(amount, currency, &minor) == STATUS_OK, "bad money");
+    return value_money(minor, currency);
+}
+
+static void pack_properties(struct scene *scene, const char *properties) {
+    packed_begin(&scene->writer);
+    for (const char *at = properties; *at != '\0';) {
+        uint32_t symbol;
+        size_t name = strcspn(at, "=");
+        const char *from = at + name + 1;
+        size_t length = *from == '\'' ? 2 + strcspn(from + 1, "'") : strcspn(from, " ");
+        must(at[name] == '=', "a property is NAME=VALUE");
+        must(symbol_add(scene->symbols, SYMBOL_PROPERTY, (struct text){at, (uint32_t)name}, &symbol) == STATUS_OK, "no symbol");
+        struct value value = parse_value((struct text){from, (uint32_t)length});
+        must(packed_add(&scene->writer, symbol, value) == STATUS_OK, "no memory");
+        at = from + length;
+        at += strspn(at, " ");
+    }
+    must(packed_end(&scene->writer, &scene->batch.bytes) == STATUS_OK, "no memory");
+}
+
+void scene_event_known(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms, int64_t known_ms,
+                       const char *properties) {
+    uint32_t type, channel;
+    const char *colon = strchr(event, ':');
+    struct text channel_name = colon != NULL ? (struct text){event, (uint32_t)(colon - event)} : TEXT("web");
+    must(symbol_add(scene->symbols, SYMBOL_CHANNEL, channel_name, &channel) == STATUS_OK, "no symbol");
+    must(symbol_add(scene->symbols, SYMBOL_EVENT, text_from(colon != NULL ? colon + 1 : event), &type) == STATUS_OK, "no symbol");
+    event_batch_clear(&scene->batch);
+    pack_properties(scene, properties);
+    struct event *added = event_batch_add(&scene->batch);
+    must(added != NULL, "no memory");
+    added->time_ms = time_ms;
+    added->known_ms = known_ms;
+    added->persona.value = persona;
+    added->type = (uint16_t)type;
+    added->channel = (uint8_t)channel;
+    added->properties_length = (uint32_t)scene->batch.bytes.length;
+    must(memory_source_add(scene->source, &scene->batch) == STATUS_OK, "no memory");
+    scene->event_count++;
+    if (persona >= scene->persona_count) scene->persona_count = persona + 1;
+}
+
+void scene_event(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms, const char *properties) {
+    scene_event_known(scene, persona, event, time_ms, time_ms, properties);
+}
+
+void scene_link(struct scene *scene, uint32_t persona, uint32_t customer, int64_t known_ms) {
+    must(scene->link_count < SCENE_LINKS_MAX, "too many links");
+    uint64_t position = scene->event_count > 0 ? scene->event_count - 1 : 0; /* it came with the last event */
+    scene->links[scene->link_count++] = (struct scene_link){persona, customer, known_ms, position};
+}
+
+void scene_name(struct scene *scene, const char *name, uint32_t persona) {
+    must(scene->name_count < SCENE_NAMES_MAX && strlen(name) < 64, "too many names");
+    struct scene_name *added = &scene->names[scene->name_count++];
+    snprintf(added->name, sizeof added->name, "%s", name);
+    added->persona = persona;
+}
+
+/* ---- lookups and treatments ---- */
+
+void scene_treatments(struct scene *scene) {
+    struct error error = {0};
+    treatment_set_destroy(scene->treatments);
+    enum status status = treatment_set_create(&scene->treatments, scene->playbook,
+                                              (const struct lookup_table *const *)scene->lookups, &error);
+    must(status == STATUS_OK, error.text);
+    scene->world.treatments = scene->treatments;
+}
+
+void scene_lookup(struct scene *scene, const char *lookup, const char *rows) {
+    uint32_t index = playbook_lookup_find(scene->playbook, text_from(lookup)), keys[LOOKUP_KEY_FIELDS_MAX] = {0};
+    must(index < SCENE_LOOKUPS_MAX, "no such lookup");
+    const struct lookup_rule *rule = &scene->playbook->lookups[index];
+    struct lookup_table *table;
+    struct value cells[LOOKUP_FIELDS_MAX];
+    for (uint32_t k = 0; k < rule->key_count; k++) {
+        while (!text_equal(rule->fields[keys[k]].name, rule->keys[k])) keys[k]++;
+    }
+    must(lookup_create(&table, rule->fields, rule->field_count, keys, rule->key_count, rule->many) == STATUS_OK, "no table");
+    while (*rows != '\0') {
+        for (uint32_t i = 0; i < rule->field_count; i++) {
+            uint32_t length = (uint32_t)strcspn(rows, "|\n");
+            enum status status = value_parse((struct text){rows, length}, rule->fields[i].type, scene->playbook->currency,
+                                             scene->playbook->zone, &cells[i]);
+            must(status == STATUS_OK, "a cell can't be read");
+            rows += length + (rows[length] != '\0');
+        }
+        must(lookup_add(table, cells) == STATUS_OK, "no memory");
+    }
+    must(lookup_finish(table) == STATUS_OK, "no memory");
+    lookup_destroy(scene->lookups[index]);
+    scene->lookups[index] = table;
+    scene_treatments(scene);
+}
+
+const struct goal *scene_goal(const struct scene *scene, const char *name) {
+    uint32_t index = playbook_goal_find(scene->playbook, text_from(name));
+    must(index != UINT32_MAX, name);
+    return &scene->playbook->goals[index];
+}
+
+uint32_t scene_trait(const struct scene *scene, const char *name) {
+    uint32_t index = playbook_trait_find(scene->playbook, text_from(name));
+    must(index != UINT32_MAX, name);
+    return index;
+}
+
+const struct treatment *scene_treatment(const struct scene *scene, const char *key) {
+    const struct treatment *treatment = treatment_find(scene->treatments, text_from(key), SYMBOL_NONE);
+    must(treatment != NULL, key);
+    return treatment;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Un-merging, and what a person is shown about a customer. */
+#include "world.h"
+
+static enum status withdraw(struct world *world, const char *a, const char *b, bool restore, int64_t day) {
+    struct identifier_id id_b = {ID_NONE};
+    if (b) id_b = world_identifier(world, b);
+    enum status status = identity_withdraw(world->identity, world_identifier(world, a), id_b, restore, day * DAY,
+                                           world->position, &world->result, NULL);
+    if (status) return status;
+    world_note_changes(world);
+    identity_commit(world->identity);
+    world->position++;
+    return STATUS_OK;
+}
+
+static void unmerged_is_as_never_linked(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_event(&world, 1, "crm:100 email:ann@x.org");
+    world_event(&world, 2, "crm:100 cookie:k1");
+    world_event(&world, 3, "email:bob@x.org cookie:k1");
+    assert_same(&world, "crm:100", "email:bob@x.org");
+    uint64_t position = world.position;
+    assert_int_equal(withdraw(&world, "crm:100", "cookie:k1", false, 10), STATUS_OK);
+    assert_same(&world, "crm:100", "email:ann@x.org");
+    assert_same(&world, "cookie:k1", "email:bob@x.org");
+    assert_apart(&world, "crm:100", "cookie:k1");
+    assert_changes(&world, "C2<C0 ");
+    /* As of then, and as of before it was known, they are as they were. */
+    struct as_of stood = {INT64_MAX, position}, known = {10 * DAY - 1, POSITION_NOW};
+    assert_int_equal(world_customer_at(&world, "cookie:k1", stood).value, 0);
+    assert_int_equal(world_customer_at(&world, "cookie:k1", known).value, 0);
+    /* Seen together again, it stays un-merged, until it is restored. */
+    world_event(&world, 20, "crm:100 cookie:k1");
+    world_event(&world, 20, "crm:100 cookie:k1 email:ann@x.org");
+    assert_apart(&world, "crm:100", "cookie:k1");
+    assert_int_equal(withdraw(&world, "cookie:k1", "crm:100", true, 30), STATUS_OK);
+    assert_same(&world, "crm:100", "cookie:k1");
+    assert_changes(&world, "C2>C0 ");
+    world_release(&world);
+}
+
+static void an_identifier_can_be_taken_out(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_event(&world, 1, "crm:100 cookie:k1");
+    world_event(&world, 2, "email:ann@x.org cookie:k1");
+    assert_int_equal(withdraw(&world, "cookie:k1", NULL, false, 3), STATUS_OK);
+    assert_apart(&world, "crm:100", "cookie:k1");
+    assert_apart(&world, "email:ann@x.org", "cookie:k1");
+    assert_apart(&world, "email:ann@x.org", "crm:100");
+    assert_int_equal(withdraw(&world, "crm:100", "email:ann@x.org", false, 4), STATUS_NOT_FOUND);
+    assert_int_equal(withdraw(&world, "crm:100", "crm:100", false, 4), STATUS_NOT_FOUND);
+    world_release(&world);
+}
+
+static void room_left_by_an_unmerge_is_used(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_event(&world, 1, "loyalty:1000 email:a@x");
+    world_event(&world, 2, "loyalty:1000 email:b@x");
+    world_event(&world, 3, "loyalty:1000 email:c@x");
+    assert_apart(&world, "loyalty:1000", "email:c@x");
+    assert_int_equal(withdraw(&world, "loyalty:1000", "email:a@x", false, 9), STATUS_OK);
+    assert_same(&world, "loyalty:1000", "email:c@x");
+    struct as_of known = {9 * DAY - 1, POSITION_NOW};
+    assert_int_not_equal(world_customer_at(&world, "email:c@x", known).value, 0);
+    world_release(&world);
+}
+
+/* ---- describing ---- */
+
+struct seen {
+    struct world *world;
+    struct buffer text;
+};
+
+static void see_identifier(void *context, struct identifier_id identifier, uint32_t type, struct text value) {
+    struct seen *seen = context;
+    assert_int_equal(buffer_format(&seen->text, "I%u %s:%.*s\n", identifier.value, type_names[type], TEXT_ARG(value)),
+                     STATUS_OK);
+}
+
+static void see_persona(void *context, struct persona_id persona, struct identifier_id anchor,
+                        const struct identifier_id *identifiers, uint32_t count) {
+    struct seen *seen = context;
+    (void)identifiers;
+    assert_int_equal(buffer_format(&seen->text, "P%u of I%u, %u\n", persona.value, anchor.value, count), STATUS_OK);
+}
+
+static void see_link(void *context, const struct identity_link *link) {
+    struct seen *seen = context;
+    assert_int_equal(identity_explain_link(seen->world->identity, seen->world->symbols, link, &seen->text), STATUS_OK);
+    assert_int_equal(buffer_format(&seen->text, "\n"), STATUS_OK);
+}
+
+static void everything_about_a_customer(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_event(&world, 1, "cookie:k1 crm:100");
+    world_event(&world, 2, "crm:200 cookie:k1");
+    world_event(&world, 3, "crm:100 email:a@x");
+    world_event(&world, 4, "cookie:k1");
+    struct seen seen = {.world = &world};
+    struct identity_visitor visitor = {see_identifier, see_persona, see_link, &seen};
+    assert_int_equal(identity_describe(world.identity, world_customer(&world, "email:a@x"), &visitor), STATUS_OK);
+    const char expected[] = "I0 cookie:k1\nI1 crm:100\nI3 email:a@x\n"
+                            "P0 of I1, 2\nP2 of I1, 2\nP3 of I0, 1\n"
+                            "cookie:k1 is joined to crm:100\n"
+                            "cookie:k1 is not joined to crm:200: two values of a type of which a customer has one (crm)\n"
+                            "email:a@x is joined to crm:100\n";
+    assert_int_equal(seen.text.length, sizeof(expected) - 1);
+    assert_memory_equal(seen.text.at, expected, sizeof(expected) - 1);
+    buffer_release(&seen.text);
+    assert_int_equal(identity_describe(world.identity, (struct customer_id){99}, &visitor), STATUS_NOT_FOUND);
+    world_release(&world);
+}
+
+static void customers_are_found_by_what_people_type(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_event(&world, 1, "loyalty:1029 cookie:k:with:colons");
+    struct customer_id customer;
+    struct error error;
+    struct as_of now = {INT64_MAX, POSITION_NOW};
+    static const char *const good[] = {"C0", "c1", "C1", "loyalty:1029", "cookie:k:with:colons"};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(identity_parse_customer(world.identity, world.symbols, text_from(good[i]), now, &customer, &error),
+                         STATUS_OK);
+        assert_int_equal(customer.value, 0);
+    }
+    static const char *const absent[] = {"C2", "C99999999999", "C4294967295", "loyalty:1030", "tel:12", "loyalty:"};
+    for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+        assert_int_equal(
+            identity_parse_customer(world.identity, world.symbols, text_from(absent[i]), now, &customer, &error),
+            STATUS_NOT_FOUND);
+    static const char *const bad[] = {"", "C", "C-1", "1029", "Cx"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(identity_parse_customer(world.identity, world.symbols, text_from(bad[i]), now, &customer, &error),
+                         STATUS_INVALID);
+    world_release(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unmerged_is_as_never_linked),
+        cmocka_unit_test(an_identifier_can_be_taken_out),
+        cmocka_unit_test(room_left_by_an_unmerge_is_used),
+        cmocka_unit_test(everything_about_a_customer),
+        cmocka_unit_test(customers_are_found_by_what_people_type),
+    };
+    return cmocka_run_group_tests_name("identity control", tests, NULL, NULL);
+}

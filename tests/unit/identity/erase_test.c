@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "world.h"
+
+#define RECORDS_MAX 16
+struct log {
+    struct buffer bytes[RECORDS_MAX];
+    uint64_t position[RECORDS_MAX];
+    uint32_t count;
+};
+
+static void keep(struct log *log, struct world *world, uint64_t position) {
+    if (world->result.record.length == 0) return;
+    assert_true(log->count < RECORDS_MAX);
+    buffer_init(&log->bytes[log->count]);
+    assert_int_equal(buffer_append_text(&log->bytes[log->count], world->result.record), STATUS_OK);
+    log->position[log->count++] = position;
+}
+
+static void event(struct log *log, struct world *world, int64_t day, const char *identifiers) {
+    uint64_t position = world->position;
+    event_batch_clear(&world->batch);
+    world_add(world, day, identifiers);
+    world_resolve(world);
+    keep(log, world, position);
+    identity_commit(world->identity);
+    world->position += 2;
+}
+
+static bool log_contains(const struct log *log, const char *text) {
+    for (uint32_t i = 0; i < log->count; i++) {
+        if (text_contains(buffer_text(&log->bytes[i]), text_from(text))) return true;
+    }
+    return false;
+}
+
+static void rewrite_log(struct log *log, struct identity_erasure *erasure) {
+    for (uint32_t i = 0; i < log->count; i++) {
+        struct buffer out;
+        buffer_init(&out);
+        if (identity_rewrite(erasure, 1, buffer_text(&log->bytes[i]), &out)) {
+            buffer_release(&log->bytes[i]);
+            log->bytes[i] = out;
+        } else {
+            assert_int_equal(out.length, 0);
+            buffer_release(&out);
+        }
+    }
+    assert_int_equal(erasure->status, STATUS_OK);
+}
+
+/* Erases ann, who shares a kiosk's cookie with bob by a refused link. */
+static void erase_ann(struct log *log, struct world *world) {
+    struct identity_erasure *erasure;
+    struct customer_id ann = world_customer(world, "email:ann@secret.org");
+    assert_int_equal(identity_erasure_create(&erasure, world->identity, ann, NULL), STATUS_OK);
+    assert_int_equal(erasure->identifier_count, 2);
+    assert_int_equal(erasure->persona_count, 2);
+    assert_int_equal(identity_suppress(world->identity, erasure, world->position, &world->result, NULL), STATUS_OK);
+    keep(log, world, world->position++);
+    identity_commit(world->identity);
+    rewrite_log(log, erasure);
+    identity_erase(world->identity, erasure);
+    identity_erasure_destroy(erasure);
+}
+
+static void check_forgotten(struct world *world) {
+    assert_int_equal(world_customer(world, "email:ann@secret.org").value, ID_NONE);
+    assert_int_equal(world_customer(world, "crm:secret-100").value, ID_NONE);
+    assert_int_not_equal(world_customer(world, "email:bob@x.org").value, ID_NONE);
+    assert_same(world, "email:bob@x.org", "cookie:kiosk");
+    /* Doesn't come back unasked: alone it is nobody, with others it is left out. */
+    event_batch_clear(&world->batch);
+    world_add(world, 50, "email:ann@secret.org");
+    world_add(world, 50, "email:ann@secret.org cookie:new");
+    world_commit(world);
+    assert_int_equal(world->batch.events[0].persona.value, ID_NONE);
+    assert_int_equal(world->result.unusable_count, 1);
+    assert_int_equal(world->result.new_identifiers, 1);
+    struct identity_stats stats;
+    identity_stats(world->identity, &stats);
+    assert_int_equal(stats.suppressed_count, 2);
+}
+
+static void an_erased_customer_is_gone_from_bytes_and_memory(void **state) {
+    (void)state;
+    struct world world, again;
+    struct log log = {.count = 0};
+    world_init(&world);
+    keep(&log, &world, 0);
+    event(&log, &world, 1, "email:bob@x.org cookie:kiosk crm:bob");
+    event(&log, &world, 2, "crm:secret-100 cookie:kiosk");
+    event(&log, &world, 3, "email:ann@secret.org crm:secret-100");
+    event(&log, &world, 4, "cookie:kiosk");
+    assert_true(log_contains(&log, "secret"));
+    erase_ann(&log, &world);
+    assert_false(log_contains(&log, "secret"));
+    assert_true(log_contains(&log, "bob@x.org"));
+    check_forgotten(&world);
+    world_init(&again);
+    identity_destroy(again.identity);
+    struct identity_options options = {.salt = {7, 7, 7}};
+    assert_int_equal(identity_create(&again.identity, &options), STATUS_OK);
+    for (uint32_t i = 0; i < log.count; i++)
+        assert_int_equal(identity_apply(again.identity, buffer_text(&log.bytes[i]), log.position[i], NULL), STATUS_OK);
+    again.position = world.position;
+    check_forgotten(&again);
+    for (uint32_t i = 0; i < log.count; i++) buffer_release(&log.bytes[i]);
+    world_release(&world);
+    world_release(&again);
+}
+
+static void whoever_asks_to_be_known_is_welcome(void **state) {
+    (void)state;
+    struct world world;
+    struct log log = {.count = 0};
+    world_init(&world);
+    event(&log, &world, 3, "email:ann@secret.org crm:secret-100");
+    event(&log, &world, 4, "crm:secret-100");
+    erase_ann(&log, &world);
+    assert_int_equal(identity_welcome(world.identity, EMAIL, TEXT("ann@secret.org"), world.position, &world.result, NULL),
+                     STATUS_OK);
+    identity_undo(world.identity);
+    event(&log, &world, 5, "email:ann@secret.org");
+    assert_int_equal(world.result.unusable_count, 1);
+    assert_int_equal(identity_welcome(world.identity, EMAIL, TEXT("ann@secret.org"), world.position, &world.result, NULL),
+                     STATUS_OK);
+    identity_commit(world.identity);
+    event(&log, &world, 6, "email:ann@secret.org");
+    assert_int_equal(world.result.unusable_count, 0);
+    assert_int_equal(world.result.new_personas, 1);
+    assert_int_equal(identity_welcome(world.identity, EMAIL, TEXT("eve@x"), world.position, &world.result, NULL),
+                     STATUS_NOT_FOUND);
+    for (uint32_t i = 0; i < log.count; i++) buffer_release(&log.bytes[i]);
+    world_release(&world);
+}
+
+static void rewriting_leaves_others_alone(void **state) {
+    (void)state;
+    struct world world;
+    struct log log = {.count = 0};
+    world_init(&world);
+    event(&log, &world, 1, "email:bob@x.org cookie:k1");
+    event(&log, &world, 2, "email:cat@x.org cookie:k2");
+    struct identity_erasure *erasure;
+    struct customer_id cat = world_customer(&world, "email:cat@x.org");
+    assert_int_equal(identity_erasure_create(&erasure, world.identity, cat, NULL), STATUS_OK);
+    struct buffer out;
+    buffer_init(&out);
+    assert_false(identity_rewrite(erasure, 1, buffer_text(&log.bytes[0]), &out));
+    assert_false(identity_rewrite(erasure, 2, buffer_text(&log.bytes[1]), &out)); /* a control record */
+    assert_int_equal(erasure->status, STATUS_OK);
+    assert_false(identity_rewrite(erasure, 1, TEXT("\x01\xff"), &out));
+    assert_int_equal(erasure->status, STATUS_CORRUPT);
+    assert_int_equal(out.length, 0);
+    buffer_release(&out);
+    identity_erasure_destroy(erasure);
+    assert_int_equal(identity_erasure_create(&erasure, world.identity, (struct customer_id){77}, NULL), STATUS_NOT_FOUND);
+    for (uint32_t i = 0; i < log.count; i++) buffer_release(&log.bytes[i]);
+    world_release(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_erased_customer_is_gone_from_bytes_and_memory),
+        cmocka_unit_test(whoever_asks_to_be_known_is_welcome),
+        cmocka_unit_test(rewriting_leaves_others_alone),
+    };
+    return cmocka_run_group_tests_name("identity erase", tests, NULL, NULL);
+}

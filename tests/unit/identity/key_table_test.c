@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "world.h"
+
+#include <stdio.h>
+
+#include "identity/key_table.h"
+
+static struct key key_number(uint32_t number, char out[32]) {
+    int length = snprintf(out, 32, "key-%u", number);
+    return (struct key){(uint8_t)(number % 7), {out, (uint32_t)length}};
+}
+
+static void ids_are_dense_and_found_again(void **state) {
+    (void)state;
+    struct key_table table;
+    assert_int_equal(key_table_init(&table), STATUS_OK);
+    char bytes[32];
+    for (uint32_t i = 0; i < 20000; i++) {
+        struct key key = key_number(i, bytes);
+        uint32_t id, found;
+        bool is_new;
+        assert_false(key_table_find(&table, key, key_hash(key), &found));
+        assert_int_equal(key_table_add(&table, key, key_hash(key), &id, &is_new), STATUS_OK);
+        assert_true(is_new && id == i);
+        assert_int_equal(key_table_add(&table, key, key_hash(key), &id, &is_new), STATUS_OK);
+        assert_true(!is_new && id == i);
+    }
+    for (uint32_t i = 0; i < 20000; i++) {
+        struct key key = key_number(i, bytes), read = key_table_key(&table, i);
+        uint32_t found;
+        assert_true(key_table_find(&table, key, key_hash(key), &found) && found == i);
+        assert_true(text_equal(read.text, key.text) && read.prefix == key.prefix);
+        key.prefix ^= 1;
+        assert_false(key_table_find(&table, key, key_hash(key), &found));
+    }
+    key_table_release(&table);
+}
+
+static void truncating_gives_the_ids_back(void **state) {
+    (void)state;
+    struct key_table table;
+    assert_int_equal(key_table_init(&table), STATUS_OK);
+    char bytes[32];
+    uint32_t id, found;
+    bool is_new;
+    for (uint32_t round = 0; round < 50; round++) {
+        uint32_t kept = key_table_count(&table);
+        for (uint32_t i = 0; i < 300; i++) {
+            struct key key = key_number(round * 1000 + i, bytes);
+            assert_int_equal(key_table_add(&table, key, key_hash(key), &id, &is_new), STATUS_OK);
+        }
+        key_table_truncate(&table, kept + 100);
+        for (uint32_t i = 0; i < 300; i++) {
+            struct key key = key_number(round * 1000 + i, bytes);
+            assert_int_equal(key_table_find(&table, key, key_hash(key), &found), i < 100);
+        }
+    }
+    assert_int_equal(key_table_count(&table), 5000);
+    key_table_release(&table);
+}
+
+static void wiped_keys_leave_holes(void **state) {
+    (void)state;
+    struct key_table table;
+    assert_int_equal(key_table_init(&table), STATUS_OK);
+    char bytes[32];
+    uint32_t id, found;
+    bool is_new;
+    struct key key = key_number(5, bytes);
+    assert_int_equal(key_table_add(&table, key, key_hash(key), &id, &is_new), STATUS_OK);
+    const char *held = key_table_key(&table, id).text.at;
+    key_table_wipe(&table, id);
+    key_table_wipe(&table, id);
+    for (uint32_t i = 0; i < key.text.length; i++) assert_int_equal(held[i], 0);
+    assert_null(key_table_key(&table, id).text.at);
+    assert_false(key_table_find(&table, key, key_hash(key), &found));
+    assert_int_equal(key_table_add_hole(&table, &id), STATUS_OK);
+    assert_int_equal(id, 1);
+    assert_int_equal(key_table_add(&table, key, key_hash(key), &id, &is_new), STATUS_OK);
+    assert_true(is_new && id == 2);
+    key_table_truncate(&table, 0);
+    assert_int_equal(key_table_count(&table), 0);
+    key_table_release(&table);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids_are_dense_and_found_again),
+        cmocka_unit_test(truncating_gives_the_ids_back),
+        cmocka_unit_test(wiped_keys_leave_holes),
+    };
+    return cmocka_run_group_tests_name("identity key_table", tests, NULL, NULL);
+}

@@ -54,6 +54,8 @@ int cli_fail_text(const char *format, ...) PRINTF_LIKE(1, 2);
 /* Opens the directory of --dir: the playbook of --playbook is put in force, or tried, where read_only. On failure prints and
  * gives NULL. All errors of a playbook are printed. */
 struct engine *cli_open(const struct cli *cli, bool create, bool read_only);
+/* One line an error: FILE:LINE:COLUMN: what, and what to write instead. */
+void cli_playbook_errors(FILE *file, const char *path, const struct playbook_errors *errors);
 /* --at / --until / …: `text` in the playbook's zone; NULL: `fallback_ms`. False after printing what is wrong. */
 bool cli_time(const struct engine *engine, const char *option, const char *text, int64_t fallback_ms, int64_t *time_ms);
 /* --at or the time of the newest event: what "now" means for data of the past. */

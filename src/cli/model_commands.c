@@ -16,13 +16,15 @@ static void show_customers(void *context, uint64_t customers) {
 
 static void print_scenarios(const struct playbook *playbook, const struct scenario_result *results, size_t count) {
     struct cli_table table;
-    cli_table_init(&table, "scenario|goal|>customers|>rate inside|>rate of others|>index|95 % interval");
+    cli_table_init(&table, "scenario|goal|>customers|>rate inside|(95 % interval)|>rate of others|>index|(95 % interval)");
     for (size_t i = 0; i < count; i++) {
         const struct scenario_result *result = &results[i];
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->scenarios[result->scenario].name));
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->goals[result->goal].name));
         cli_table_cell(&table, "%s", cli_count(result->customers_inside));
         cli_table_cell(&table, "%.2f %%", 100 * result->rate_inside);
+        if (isnan(result->inside_low)) cli_table_cell(&table, "unknown");
+        else cli_table_cell(&table, "%.1f to %.1f %%", 100 * result->inside_low, 100 * result->inside_high);
         cli_table_cell(&table, "%.2f %%", 100 * result->rate_outside);
         if (isnan(result->index)) cli_table_cell(&table, "unknown");
         else cli_table_cell(&table, "%.2f", result->index);
@@ -65,7 +67,8 @@ void scenarios_write_json(const struct playbook *playbook, const struct scenario
             json_write_integer(writer, (int64_t)counts[k].value);
         }
         const struct { const char *name; double value; } figures[] = {
-            {"rate_inside", result->rate_inside}, {"rate_outside", result->rate_outside}, {"index", result->index},
+            {"rate_inside", result->rate_inside}, {"rate_inside_low", result->inside_low},
+            {"rate_inside_high", result->inside_high}, {"rate_outside", result->rate_outside}, {"index", result->index},
             {"index_low", result->low}, {"index_high", result->high}};
         for (size_t k = 0; k < sizeof figures / sizeof *figures; k++) {
             json_write_key(writer, figures[k].name);

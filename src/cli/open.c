@@ -2,9 +2,11 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 
-static void print_playbook_errors(const struct playbook_errors *errors) {
-    for (uint32_t i = 0; i < errors->count; i++) fprintf(stderr, "%s\n", errors->item[i].text);
-    if (errors->dropped > 0) fprintf(stderr, "… and %u more\n", errors->dropped);
+void cli_playbook_errors(FILE *file, const char *path, const struct playbook_errors *errors) {
+    for (uint32_t i = 0; i < errors->count; i++) {
+        fprintf(file, "%s:%u:%u: %s\n", path, errors->item[i].place.line, errors->item[i].place.column, errors->item[i].text);
+    }
+    if (errors->dropped > 0) fprintf(file, "… and %u more\n", errors->dropped);
 }
 
 struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
@@ -25,7 +27,7 @@ struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
     }
     enum status status = engine_open(&engine, &options, &error);
     if (status != STATUS_OK && errors->count > 0) {
-        print_playbook_errors(errors);
+        cli_playbook_errors(stderr, cli->playbook != NULL ? cli->playbook : "the playbook in force", errors);
         cli_fail_text("%s has %u error%s; nothing was changed", cli->playbook != NULL ? cli->playbook : "the playbook in force",
                       errors->count + errors->dropped, errors->count + errors->dropped == 1 ? "" : "s");
     } else if (status != STATUS_OK) {

@@ -81,7 +81,7 @@ int command_check(struct cli *cli) {
     } else if (cli->json) {
         print_errors_json(path, loaded.errors);
     } else if (status != STATUS_OK) {
-        for (uint32_t i = 0; i < loaded.errors->count; i++) printf("%s\n", loaded.errors->item[i].text);
+        cli_playbook_errors(stdout, path, loaded.errors);
         printf("%u error%s\n", loaded.errors->count + loaded.errors->dropped, loaded.errors->count == 1 ? "" : "s");
     } else {
         const struct playbook *playbook = loaded.playbook;
@@ -163,7 +163,7 @@ int command_explain(struct cli *cli) {
     enum status status = load_file(&loaded, cli->playbook, &error);
     int code = EXIT_FAILED;
     if (status == STATUS_OK) code = explain(loaded.playbook, loaded.symbols, word);
-    else if (loaded.errors != NULL && loaded.errors->count > 0) cli_fail_text("%s", loaded.errors->item[0].text);
+    else if (loaded.errors != NULL && loaded.errors->count > 0) cli_playbook_errors(stderr, cli->playbook, loaded.errors);
     else cli_fail(&error);
     release_loaded(&loaded);
     return code;

@@ -97,7 +97,7 @@ static enum status adopt(struct engine *engine, struct playbook *playbook, struc
 
 static enum status tell_first_error(const struct playbook_errors *errors, const char *file, struct error *error) {
     if (errors->count == 0) return error_set(error, STATUS_INVALID, "%s: the playbook is not valid", file);
-    return error_set(error, STATUS_INVALID, "%s%s", errors->item[0].text,
+    return error_set(error, STATUS_INVALID, "%s:%u:%u: %s%s", file, errors->item[0].place.line, errors->item[0].place.column, errors->item[0].text,
                      errors->count > 1 ? " (and more: attune check lists them all)" : "");
 }
 

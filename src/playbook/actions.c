@@ -30,7 +30,8 @@ void actions_begin(struct reader *reader, const struct yaml_node *node) {
                                      .goal = UINT32_MAX,
                                      .model = UINT32_MAX,
                                      .weight = 1,
-                                     .cost = value_number(0)};
+                                     .cost = value_number(0),
+                                     .starting_propensity = NAN};
         if (for_each && node_is_empty(for_each)) for_each = NULL;
         if (attributes && node_is_empty(attributes)) attributes = NULL;
         attributes_read(reader, for_each, attributes, &actions[i]);
@@ -198,6 +199,11 @@ static void read_amounts(struct reader *reader, const struct yaml_node *const *v
     if (values[ACTION_LEVER]) {
         (void)reader_percent(reader, values[ACTION_LEVER], "lever", -100, LEVER_MAX,
                              &action->lever_percent);
+    }
+    double percent;
+    if (values[ACTION_STARTING_PROPENSITY] &&
+        reader_percent(reader, values[ACTION_STARTING_PROPENSITY], "starting_propensity", 0, 100, &percent)) {
+        action->starting_propensity = percent / 100;
     }
 }
 

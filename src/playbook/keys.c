@@ -82,6 +82,7 @@ static const char *const action_names[ACTION_COUNT] = {
     [ACTION_ATTRIBUTES] = "attributes", [ACTION_AVAILABLE] = "available", [ACTION_ELIGIBLE] = "eligible",
     [ACTION_APPLICABLE] = "applicable", [ACTION_SUITABLE] = "suitable", [ACTION_GOAL] = "goal",
     [ACTION_MODEL] = "model", [ACTION_COST] = "cost", [ACTION_WEIGHT] = "weight", [ACTION_LEVER] = "lever",
+    [ACTION_STARTING_PROPENSITY] = "starting_propensity",
     [ACTION_PURPOSE] = "purpose", [ACTION_TOPIC] = "topic", [ACTION_CHANNELS] = "channels",
     [ACTION_REASON] = "reason", [ACTION_SERVICE] = "service",
 };

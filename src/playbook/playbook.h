@@ -169,6 +169,7 @@ struct action {
     struct value cost;            /* money or number; 0 where absent */
     double weight;                /* context weight C, 1 */
     double lever_percent;         /* issue + group + action, 0 */
+    double starting_propensity;   /* 0..1, used until a model or a past treatment tells more; NAN: none said */
     struct text purpose;          /* consent needed; default "personalise" where consent is required, else empty */
     bool sensitive; struct text topic;
     const struct channel_rule *channels; uint32_t channel_count;

@@ -242,11 +242,29 @@ static double clustered_variance(const struct pair_sums *pair, uint32_t width, c
     return variance;
 }
 
+/* The rate inside alone: each row's push is (yes - rate) / rows; on the logit scale, so that the interval stays within 0 and 1. */
+static void conclude_rate(const struct pair_sums *pair, uint32_t landmarks, const struct figures *figures,
+                          struct scenario_result *result) {
+    double weights[LANDMARKS_MAX * CELLS] = {0}, rate = result->rate_inside;
+    result->inside_low = result->inside_high = NAN;
+    if (!(rate > 0 && rate < 1)) return;
+    for (uint32_t k = 0; k < landmarks; k++) {
+        if (!figures->usable[k]) continue;
+        weights[k * CELLS + ROWS_INSIDE] = -rate / figures->rows_inside;
+        weights[k * CELLS + YES_INSIDE] = 1 / figures->rows_inside;
+    }
+    double half = 1.959964 * sqrt(clustered_variance(pair, landmarks * CELLS, weights)) / (rate * (1 - rate));
+    double logit = log(rate / (1 - rate));
+    result->inside_low = 1 / (1 + exp(half - logit));
+    result->inside_high = 1 / (1 + exp(-half - logit));
+}
+
 static void conclude(const struct pair_sums *pair, uint32_t landmarks, struct scenario_result *result) {
     struct figures figures;
     standardise(pair, landmarks, &figures, result);
     result->customers_inside = pair->customers_inside;
     result->customers_outside = pair->customers_outside;
+    conclude_rate(pair, landmarks, &figures, result);
     result->index = result->low = result->high = NAN;
     if (result->yes_inside < GOALS_MIN || result->yes_outside < GOALS_MIN) return;
     if (!(result->rate_inside > 0 && result->rate_outside > 0)) return;

@@ -10,7 +10,8 @@
  *
  * where "others" are the rows of the same landmark dates not in the scenario, weighted so that each landmark has the weight that it
  * has inside (direct standardisation). The 95 % interval is by customer (rows of a customer are one cluster): delta method on log index
- * with cluster-robust variance; where a cell holds fewer than 5 goals, it is reported as unknown. The index is no cause. */
+ * with cluster-robust variance;
+ * where a cell holds fewer than 5 goals, it is reported as unknown. The index is no cause. */
 #ifndef PROFILE_SCENARIO_H
 #define PROFILE_SCENARIO_H
 
@@ -21,6 +22,7 @@ struct scenario_result {
     uint64_t customers_inside, customers_outside; /* with at least one row */
     uint64_t rows_inside, rows_outside, yes_inside, yes_outside;
     double rate_inside, rate_outside; /* standardised */
+    double inside_low, inside_high; /* 95 % interval of rate_inside, by customer, on the logit scale */
     double index, low, high;        /* NAN where unknown */
     uint32_t landmark_count;
     int64_t first_landmark_ms, last_landmark_ms;

@@ -29,9 +29,9 @@ test-crash: build/build.ninja
 test-fault: build/build.ninja
 	tools/test --kind fault
 asan: build-asan/build.ninja
-	tools/test --build build-asan
+	ATTUNE_SEEDS=5 tools/test --build build-asan
 tsan: build-tsan/build.ninja
-	tools/test --build build-tsan --kind unit --kind concurrency --kind integration --wrapper "setarch -R"
+	ATTUNE_SEEDS=1 tools/test --build build-tsan --kind unit --kind concurrency --kind integration --wrapper "setarch -R"
 fuzz: build-fuzz/build.ninja
 	tools/fuzz build-fuzz $(FUZZ_SECONDS)
 demo: build/build.ninja

@@ -34,7 +34,6 @@ static enum status visit_all(struct part *part, struct walker *walker) {
     const struct walk_plan *plan = part->shared->plan;
     const struct timeline_source_ops *ops = plan->world->source->ops;
     struct timeline_request request = profiler_request(walker->profiler, part->shared->as_of, plan->all_times);
-    if (plan->all_times) request.as_of.t_ms = INT64_MAX;
     past_use(&walker->past, &request);
     enum status status = ops->walk(part->reader, &request, part->index, part->count, &part->error);
     uint64_t since_told = 0;

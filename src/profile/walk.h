@@ -17,8 +17,8 @@ struct walker { /* what a visit may use */
 
 struct walk_plan {
     const struct world *world;
-    struct as_of as_of;   /* position POSITION_NOW: pinned when the walk starts, the same for all parts */
-    bool all_times;       /* rows known later than t are kept, and judged by TIMELINE_KNOWN (training, scenarios) */
+    struct as_of as_of;   /* rows, and who is who, as known at its t; position POSITION_NOW: pinned at the start, the same for all parts */
+    bool all_times;       /* moments before t are asked about too: rows are judged by TIMELINE_KNOWN (training, scenarios) */
     uint32_t threads;     /* 0 counts as 1 */
     /* `part_state` is parts[part]. A failure ends the walk with that status. */
     enum status (*visit)(void *part_state, struct walker *walker, const struct timeline *timeline,

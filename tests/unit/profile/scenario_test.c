@@ -101,7 +101,7 @@ static void naive_landmarks(struct naive *naive) {
 static bool ordered(const struct naive *naive, uint32_t today, int64_t t_ms) {
     for (uint32_t i = 0; i < naive->count; i++) {
         const struct happening *event = &naive->events[i];
-        if (event->what != ORDER || event->known_ms > NOW_MS || owner_at(naive, event->persona, INT64_MAX - 1) != today) continue;
+        if (event->what != ORDER || event->known_ms > NOW_MS || owner_at(naive, event->persona, NOW_MS) != today) continue;
         if (event->time_ms > t_ms && event->time_ms <= t_ms + WITHIN_MS) return true;
     }
     return false;
@@ -117,7 +117,7 @@ static void naive_rows(struct naive *naive) {
             const struct happening *event = &naive->events[i];
             if (event->time_ms > t_ms || event->known_ms > t_ms) continue;
             uint32_t then = owner_at(naive, event->persona, t_ms);
-            today[then] = owner_at(naive, event->persona, INT64_MAX - 1);
+            today[then] = owner_at(naive, event->persona, NOW_MS);
             activity[then] += event->time_ms > t_ms - ACTIVE_MS;
             clicks[then] += event->what == CLICK && event->time_ms > t_ms - 30 * TIME_DAY_MS;
         }

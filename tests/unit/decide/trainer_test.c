@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training rows against a naive computation over plain arrays, with late events and late links; and no view of the future: what became
+ * known after the rows were matured changes nothing. TRAINER_SEED chooses. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "decide/trainer.h"
+#include "scene.h"
+
+#define PEOPLE 120u
+#define EVENTS 3000
+#define UNTIL_MS DAY(250)
+#define WITHIN_MS (10 * TIME_DAY_MS)
+#define ARRIVES_MS (2 * TIME_DAY_MS)
+
+static const char playbook[] =
+    "customer: { identifiers: { email: {}, cookie: {} } }\n"
+    "sources:\n"
+    "  orders: { file: o.csv, event: Order Completed, time: t, arrives: 2d, key: { email: email } }\n"
+    "events: { Clicked: { button: text }, Returned: { why: text } }\n"
+    "traits:\n"
+    "  clicks_30d: count(\"Clicked\") in 30d\n"
+    "  contacts: count(\"Treatment Delivered\")\n"
+    "goals: { order: { event: Order Completed, within: 10d, undone_by: Returned } }\n"
+    "models: { order: { goal: order, features: [clicks_30d, contacts] } }\n"
+    "actions: { letter: { goal: order, channels: [mail] } }\n";
+
+static const char *const names[] = {"Clicked", "Order Completed", "Returned", "mail:Treatment Delivered"};
+enum what { CLICK, ORDER, RETURN, DELIVERY };
+struct happening { uint32_t persona; enum what what; int64_t time_ms, known_ms; };
+
+struct naive {
+    struct happening events[EVENTS];
+    uint32_t count;
+    uint32_t owner[PEOPLE];
+    int64_t owned_ms[PEOPLE];
+};
+
+struct rows {
+    struct training_set *set;
+    struct trainer_row_id *ids;
+};
+
+static uint32_t owner_at(const struct naive *naive, uint32_t persona, int64_t t_ms) {
+    return naive->owned_ms[persona] <= t_ms ? naive->owner[persona] : persona;
+}
+
+static void add(struct naive *naive, struct scene *scene, struct happening happening) {
+    scene_event_known(scene, happening.persona, names[happening.what], happening.time_ms, happening.known_ms,
+                      happening.what == DELIVERY ? "treatment='letter'" : "");
+    naive->events[naive->count++] = happening;
+}
+
+static int64_t below_ms(struct random *random, int64_t bound_ms) {
+    return (int64_t)random_below(random, (uint64_t)bound_ms / TIME_HOUR_MS) * TIME_HOUR_MS;
+}
+
+/* What is known from `from_ms` on; times lie anywhere. */
+static void add_random(struct naive *naive, struct scene *scene, struct random *random, uint32_t count, int64_t from_ms) {
+    for (uint32_t i = 0; i < count; i++) {
+        struct happening happening = {
+            .persona = (uint32_t)random_below(random, PEOPLE),
+            .what = (enum what)random_below(random, 4),
+            .time_ms = DAY(0) + below_ms(random, 300 * TIME_DAY_MS),
+        };
+        int64_t late_ms = random_below(random, 3) == 0 ? below_ms(random, 40 * TIME_DAY_MS) : 0;
+        happening.known_ms = happening.time_ms + late_ms;
+        if (happening.known_ms < from_ms) happening.known_ms = from_ms;
+        add(naive, scene, happening);
+    }
+}
+
+static void make(struct naive *naive, struct scene *scene, struct random *random) {
+    *naive = (struct naive){0};
+    scene_init(scene, playbook);
+    for (uint32_t p = 0; p < PEOPLE; p++) naive->owned_ms[p] = INT64_MAX, naive->owner[p] = p;
+    add_random(naive, scene, random, EVENTS / 2, INT64_MIN);
+    for (uint32_t p = PEOPLE / 2; p < PEOPLE; p += 2) {
+        naive->owner[p] = (uint32_t)random_below(random, PEOPLE / 2);
+        naive->owned_ms[p] = DAY(0) + below_ms(random, 300 * TIME_DAY_MS);
+        scene_link(scene, p, naive->owner[p], naive->owned_ms[p]);
+    }
+}
+
+static struct rows collect(struct scene *scene, int64_t from_ms, int64_t until_ms, uint32_t threads) {
+    struct trainer_options options = {.from_ms = from_ms, .until_ms = until_ms, .matured_by_ms = UNTIL_MS, .threads = threads};
+    struct rows rows = {0};
+    struct error error = {0};
+    assert_int_equal(trainer_collect(&scene->world, &scene->playbook->models[0], &options, &rows.set, &rows.ids, &error), STATUS_OK);
+    return rows;
+}
+
+static void release(struct rows *rows) {
+    training_set_destroy(rows->set);
+    memory_free(rows->ids);
+}
+
+/* ---- the naive rows ---- */
+
+static bool is_mine(const struct naive *naive, const struct happening *event, uint32_t customer, int64_t t_ms) {
+    return event->known_ms <= t_ms && event->time_ms <= t_ms && owner_at(naive, event->persona, t_ms) == customer;
+}
+
+static uint32_t count_by(const struct naive *naive, uint32_t customer, enum what what, int64_t from_ms, int64_t t_ms) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < naive->count; i++) {
+        const struct happening *event = &naive->events[i];
+        count += event->what == what && event->time_ms > from_ms && is_mine(naive, event, customer, t_ms);
+    }
+    return count;
+}
+
+/* An order in the window after which nothing was returned within it. Ties of an order and a return go by arrival. */
+static bool reached(const struct naive *naive, uint32_t customer, int64_t t_ms) {
+    for (uint32_t i = 0; i < naive->count; i++) {
+        const struct happening *order = &naive->events[i];
+        if (order->what != ORDER || order->time_ms <= t_ms || order->time_ms > t_ms + WITHIN_MS || !is_mine(naive, order, customer, UNTIL_MS)) continue;
+        bool undone = false;
+        for (uint32_t j = 0; j < naive->count; j++) {
+            const struct happening *back = &naive->events[j];
+            bool after = back->time_ms > order->time_ms || (back->time_ms == order->time_ms && j > i);
+            undone |= back->what == RETURN && after && back->time_ms <= t_ms + WITHIN_MS && is_mine(naive, back, customer, UNTIL_MS);
+        }
+        if (!undone) return true;
+    }
+    return false;
+}
+
+struct naive_row { int64_t t_ms; uint32_t customer; double clicks, contacts; bool yes; };
+
+static int compare(const void *left, const void *right) {
+    const struct naive_row *a = left, *b = right;
+    if (a->t_ms != b->t_ms) return a->t_ms < b->t_ms ? -1 : 1;
+    return (a->customer > b->customer) - (a->customer < b->customer);
+}
+
+static uint32_t naive_rows(const struct naive *naive, int64_t from_ms, int64_t until_ms, struct naive_row *rows) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < naive->count; i++) {
+        const struct happening *event = &naive->events[i];
+        int64_t t_ms = event->time_ms - 1;
+        if (event->what != DELIVERY || event->known_ms > UNTIL_MS || event->time_ms < from_ms || event->time_ms >= until_ms) continue;
+        if (t_ms + WITHIN_MS + ARRIVES_MS > UNTIL_MS) continue;
+        uint32_t then = owner_at(naive, event->persona, t_ms), today = owner_at(naive, event->persona, UNTIL_MS);
+        rows[count++] = (struct naive_row){
+            .t_ms = t_ms,
+            .customer = today,
+            .clicks = count_by(naive, then, CLICK, t_ms - 30 * TIME_DAY_MS, t_ms),
+            .contacts = count_by(naive, then, DELIVERY, INT64_MIN, t_ms),
+            .yes = reached(naive, today, t_ms),
+        };
+    }
+    qsort(rows, count, sizeof *rows, compare);
+    return count;
+}
+
+static void check(const struct rows *rows, const struct naive_row *expected, uint32_t count) {
+    assert_int_equal(training_set_count(rows->set), count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct value values[2];
+        struct training_row row;
+        training_set_row(rows->set, i, values, &row);
+        assert_int_equal(row.time_ms, expected[i].t_ms);
+        assert_int_equal(row.horizon_ms, expected[i].t_ms + WITHIN_MS);
+        assert_int_equal(row.group, expected[i].customer);
+        assert_int_equal(rows->ids[i].customer.value, expected[i].customer);
+        assert_int_equal(row.yes, expected[i].yes);
+        assert_true(values[0].number == expected[i].clicks);
+        assert_true(values[1].number == expected[i].contacts);
+    }
+}
+
+static void test_rows_equal_the_naive_ones(void **state) {
+    (void)state;
+    static struct scene scene;
+    static struct naive naive;
+    static struct naive_row expected[EVENTS];
+    struct random random;
+    const char *given = getenv("TRAINER_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : 1;
+    for (uint64_t round = 0; round < 4; round++) {
+        print_message("TRAINER_SEED=%llu\n", (unsigned long long)(seed + round));
+        random_init(&random, seed + round);
+        make(&naive, &scene, &random);
+        uint32_t count = naive_rows(&naive, TIME_ALWAYS, UNTIL_MS, expected);
+        assert_true(count > 100);
+        struct rows one = collect(&scene, TIME_ALWAYS, UNTIL_MS, 1), three = collect(&scene, TIME_ALWAYS, UNTIL_MS, 3);
+        check(&one, expected, count);
+        check(&three, expected, count);
+        release(&one);
+        release(&three);
+        struct rows some = collect(&scene, DAY(50), DAY(80), 2);
+        count = naive_rows(&naive, DAY(50), DAY(80), expected);
+        check(&some, expected, count);
+        release(&some);
+
+        count = naive_rows(&naive, TIME_ALWAYS, UNTIL_MS, expected); /* then the future comes */
+        add_random(&naive, &scene, &random, EVENTS / 2, UNTIL_MS + 1);
+        for (uint32_t p = PEOPLE / 2 + 1; p < PEOPLE; p += 2) scene_link(&scene, p, (uint32_t)random_below(&random, PEOPLE / 2), UNTIL_MS + 1);
+        struct rows after = collect(&scene, TIME_ALWAYS, UNTIL_MS, 2);
+        check(&after, expected, count);
+        release(&after);
+        scene_release(&scene);
+    }
+}
+
+/* A yes that is in before its horizon has passed stays out, as the no beside it does: else the young rows would be all yes. */
+static void test_what_has_not_matured_is_left_out_whichever_way(void **state) {
+    (void)state;
+    static struct scene scene;
+    scene_init(&scene, playbook);
+    int64_t last_ms = UNTIL_MS - WITHIN_MS - ARRIVES_MS + 1; /* its row's moment is a millisecond before it */
+    for (uint32_t p = 1; p <= 4; p++) {
+        scene_event(&scene, p, "mail:Treatment Delivered", last_ms + (p > 2), "treatment='letter'");
+        if (p % 2 == 0) scene_event(&scene, p, "Order Completed", last_ms + TIME_DAY_MS, "");
+    }
+    scene_event(&scene, 5, "mail:Treatment Delivered", last_ms - 1, "treatment='withdrawn'"); /* of no action any more */
+    struct rows rows = collect(&scene, TIME_ALWAYS, UNTIL_MS, 1);
+    assert_int_equal(training_set_count(rows.set), 2);
+    assert_int_equal(rows.ids[0].customer.value, 1);
+    assert_int_equal(rows.ids[1].customer.value, 2);
+    release(&rows);
+    scene_release(&scene);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_equal_the_naive_ones),
+        cmocka_unit_test(test_what_has_not_matured_is_left_out_whichever_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -20,7 +20,7 @@ enum stage {
 const char *stage_name(enum stage stage); /* "available", "contact policies", … "offered" */
 
 #define DECISION_TREATMENTS_MAX 1024
-#define DECISION_REASON_BYTES_MAX 400
+#define DECISION_REASON_BYTES_MAX 600
 
 struct treatment_trace {
     const struct treatment *treatment;

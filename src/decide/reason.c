@@ -60,6 +60,42 @@ static enum status model_words(struct decider *decider, const struct treatment *
     return status;
 }
 
+static enum status plain_value(struct value value, struct buffer *out) {
+    if (value.type == VALUE_TEXT) return append(out, value.text);
+    if (value.type == VALUE_NUMBER) return buffer_format(out, value.number == floor(value.number) ? "%.0f" : "%.2f", value.number);
+    return value_print(value, out);
+}
+
+/* What {name} stands for in an action's own reason: a trait, or an attribute of the treatment. */
+static struct value named_value(struct decider *decider, const struct treatment *treatment, struct text name) {
+    const struct playbook *playbook = decider->world->playbook;
+    uint32_t trait = playbook_trait_find(playbook, name);
+    if (trait != UINT32_MAX) return profile_with(decider->profiler, treatment)[trait];
+    for (uint32_t i = 0; i < playbook->attribute_count; i++) {
+        if (text_equal(playbook->attributes[i].name, name)) return treatment->attributes[i].value;
+    }
+    return value_unknown();
+}
+
+/* The playbook's sentence for the customer: "You looked at payments {payment_clicks} times lately." */
+static enum status customer_words(struct decider *decider, const struct treatment *treatment, struct buffer *out) {
+    struct text reason = treatment->action->reason;
+    if (reason.length == 0) return STATUS_OK;
+    enum status status = append(out, TEXT(" Say: "));
+    for (uint32_t at = 0; at < reason.length && status == STATUS_OK;) {
+        const char *open = memchr(reason.at + at, '{', reason.length - at);
+        const char *close = open != NULL ? memchr(open, '}', (size_t)(reason.at + reason.length - open)) : NULL;
+        uint32_t end = close != NULL ? (uint32_t)(open - reason.at) : reason.length;
+        status = append(out, (struct text){reason.at + at, end - at});
+        at = end;
+        if (close == NULL || status != STATUS_OK) break;
+        struct text name = {open + 1, (uint32_t)(close - open - 1)};
+        status = plain_value(named_value(decider, treatment, name), out);
+        at = (uint32_t)(close - reason.at) + 1;
+    }
+    return status;
+}
+
 static enum status offer_words(struct decider *decider, const struct decision *decision, struct buffer *out) {
     const struct playbook *playbook = decider->world->playbook;
     const struct treatment_trace *trace = &decision->trace[decision->ranked[0]];
@@ -79,7 +115,7 @@ static enum status offer_words(struct decider *decider, const struct decision *d
         status = buffer_format(out, "; expected worth %.2f %s after a cost of %.2f", trace->priority, currency, trace->cost);
     }
     if (status == STATUS_OK) status = append(out, decision->withheld ? TEXT("; withheld: in the holdout.") : TEXT("."));
-    return status;
+    return status == STATUS_OK ? customer_words(decider, trace->treatment, out) : status;
 }
 
 /* Of the treatments that were stopped, the one that came furthest tells why there is nothing to offer. */

@@ -107,6 +107,21 @@ int command_ingest(struct cli *cli) {
 
 /* ---- data ---- */
 
+static void print_lookups(const struct data_report *report) {
+    struct cli_table table;
+    putchar('\n');
+    cli_table_init(&table, "lookup|>rows|>bytes|>versions|used by");
+    for (size_t i = 0; i < report->lookup_count; i++) {
+        const struct lookup_usage *lookup = &report->lookups[i];
+        cli_table_cell(&table, "%.*s", TEXT_ARG(lookup->name));
+        cli_table_cell(&table, "%s", cli_count(lookup->rows));
+        cli_table_cell(&table, "%s", cli_bytes(lookup->bytes));
+        cli_table_cell(&table, "%u", lookup->versions);
+        cli_table_cell(&table, "%.*s", TEXT_ARG(lookup->used_by.length > 0 ? lookup->used_by : TEXT("nothing: dark")));
+    }
+    cli_table_print(&table);
+}
+
 static void print_data(const struct data_report *report) {
     struct cli_table table;
     cli_table_init(&table, "source|event|field|type|>count|>bytes|used by");
@@ -121,10 +136,29 @@ static void print_data(const struct data_report *report) {
         cli_table_cell(&table, "%.*s", TEXT_ARG(field->used_by.length > 0 ? field->used_by : field->field.length > 0 ? TEXT("nothing: dark") : TEXT("")));
     }
     cli_table_print(&table);
+    if (report->lookup_count > 0) print_lookups(report);
     printf("\nclean  %s events of %s customers, %s\n", cli_count(report->event_count), cli_count(report->customer_count), cli_bytes(report->clean_bytes));
     printf("dirty  %s rows in quarantine, %s\n", cli_count(report->dirty_rows), cli_bytes(report->dirty_bytes));
     printf("dark   %s fields that nothing uses, %s\n", cli_count(report->dark_fields), cli_bytes(report->dark_bytes));
     printf("disk   %s in all, compressed\n", cli_bytes(report->disk_bytes));
+}
+
+static void write_lookups(struct json_writer *writer, const struct data_report *report) {
+    json_write_key(writer, "lookups");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < report->lookup_count; i++) {
+        json_write_object_begin(writer);
+        json_write_key(writer, "lookup");
+        json_write_text(writer, report->lookups[i].name);
+        json_write_key(writer, "rows");
+        json_write_integer(writer, (int64_t)report->lookups[i].rows);
+        json_write_key(writer, "bytes");
+        json_write_integer(writer, (int64_t)report->lookups[i].bytes);
+        json_write_key(writer, "used_by");
+        json_write_text(writer, report->lookups[i].used_by);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
 }
 
 static void print_data_json(const struct data_report *report) {
@@ -160,6 +194,7 @@ static void print_data_json(const struct data_report *report) {
         json_write_object_end(&writer);
     }
     json_write_array_end(&writer);
+    write_lookups(&writer, report);
     json_write_object_end(&writer);
     cli_print_json(&writer, &out);
     buffer_release(&out);

@@ -18,6 +18,9 @@ static void print_sources(const struct report *report) {
     }
     cli_table_print(&table);
     const struct data_report *data = &report->data;
+    for (size_t i = 0; i < data->lookup_count; i++) {
+        if (data->lookups[i].used_by.length == 0 && data->lookups[i].rows > 0) printf("  lookup %.*s is dark: nothing uses it\n", TEXT_ARG(data->lookups[i].name));
+    }
     printf("\n  clean  %s events of %s customers, %s\n", cli_count(data->event_count), cli_count(data->customer_count), cli_bytes(data->clean_bytes));
     printf("  dirty  %s rows in quarantine, %s\n", cli_count(data->dirty_rows), cli_bytes(data->dirty_bytes));
     printf("  dark   %s fields that nothing uses, %s\n", cli_count(data->dark_fields), cli_bytes(data->dark_bytes));

@@ -184,6 +184,67 @@ static enum status write_report(struct engine *engine, struct counting *counting
     return status;
 }
 
+/* ---- lookups: sources join them, actions are made of them, traits look into them ---- */
+
+static bool source_joins(const struct source *source, uint32_t lookup) {
+    bool joins = source->time.kind == FIELD_LOOKUP && source->time.lookup == lookup;
+    for (uint32_t i = 0; i < source->property_count; i++) {
+        const struct field_source *from = &source->properties[i].from;
+        joins |= from->kind == FIELD_LOOKUP && from->lookup == lookup;
+    }
+    return joins;
+}
+
+static bool action_uses(const struct action *action, uint32_t lookup) {
+    bool uses = action->for_each == lookup;
+    for (uint32_t i = 0; i < action->attribute_count; i++) uses |= action->attributes[i].lookup == lookup;
+    return uses;
+}
+
+static enum status lookup_uses_of(const struct playbook *playbook, uint32_t lookup, struct buffer *out) {
+    uint32_t told = 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < playbook->source_count && status == STATUS_OK; i++) {
+        const struct source *source = &playbook->sources[i];
+        if (!source->is_lookup && source_joins(source, lookup)) status = name_use(out, "source", source->name, &told);
+    }
+    for (uint32_t i = 0; i < playbook->action_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
+        if (action_uses(&playbook->actions[i], lookup)) status = name_use(out, "action", playbook->actions[i].name, &told);
+    }
+    for (uint32_t i = 0; i < playbook->trait_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
+        if (expr_uses_lookup(playbook->traits[i].program, lookup)) status = name_use(out, "trait", playbook->traits[i].name, &told);
+    }
+    return status;
+}
+
+static enum status write_lookup(const struct engine *engine, uint32_t index, struct data_report *out, struct lookup_usage *to) {
+    const struct lookup_rule *rule = &engine->playbook->lookups[index];
+    const struct lookup_table *table = engine->world.lookup(engine->world.context, index, TIME_NEVER);
+    struct buffer uses;
+    buffer_init(&uses);
+    enum status status = lookup_uses_of(engine->playbook, index, &uses);
+    *to = (struct lookup_usage){.name = rule->name, .used_by = arena_text(&out->arena, buffer_text(&uses))};
+    if (status == STATUS_OK && to->used_by.at == NULL) status = STATUS_NO_MEMORY;
+    if (table != NULL) {
+        to->rows = lookup_row_count(table);
+        to->bytes = lookup_bytes(table);
+        to->versions = (uint32_t)engine->lookups[engine->lookup_of_rule[index]].count;
+    }
+    buffer_release(&uses);
+    return status;
+}
+
+static enum status write_lookups(const struct engine *engine, struct data_report *out) {
+    if (engine->playbook == NULL) return STATUS_OK;
+    struct lookup_usage *lookups = arena_calloc(&out->arena, engine->playbook->lookup_count + 1, sizeof *lookups);
+    if (lookups == NULL) return STATUS_NO_MEMORY;
+    out->lookups = lookups;
+    out->lookup_count = engine->playbook->lookup_count;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < out->lookup_count && status == STATUS_OK; i++) status = write_lookup(engine, i, out, &lookups[i]);
+    return status;
+}
+
 static bool add_row_bytes(void *context, const struct stored_row *row) {
     ((struct data_report *)context)->dirty_bytes += row->raw.length;
     return true;
@@ -197,6 +258,7 @@ enum status engine_data_report(struct engine *engine, struct data_report *out, s
     arena_init(&out->arena, REPORT_BYTES_MAX);
     enum status status = count_all(engine, &counting, error);
     if (status == STATUS_OK) status = write_report(engine, &counting, out);
+    if (status == STATUS_OK) status = write_lookups(engine, out);
     if (status == STATUS_OK) status = store_visit_rows(engine->store, add_row_bytes, out, error);
     store_stats(engine->store, &stats);
     identity_stats(engine->identity, &identity);

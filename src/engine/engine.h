@@ -121,8 +121,15 @@ struct field_usage {
     enum value_type type;
     struct text used_by;         /* "trait spend_365d, model redeem", or empty: dark */
 };
+struct lookup_usage {
+    struct text name;
+    uint64_t rows, bytes;        /* of the version in force, in memory */
+    uint32_t versions;
+    struct text used_by;         /* "source contacts, action mail_campaign", or empty: dark */
+};
 struct data_report {
     struct arena arena;
+    const struct lookup_usage *lookups; size_t lookup_count;
     const struct field_usage *fields; size_t field_count;
     uint64_t event_count, clean_bytes, dirty_rows, dirty_bytes, dark_fields, dark_bytes, disk_bytes;
     uint64_t customer_count, persona_count;

@@ -75,6 +75,14 @@ uint32_t expr_traits(const struct expr_program *program, uint32_t *out, uint32_t
     return program->trait_count;
 }
 
+bool expr_uses_lookup(const struct expr_program *program, uint32_t lookup) {
+    for (uint32_t i = 0; i < program->code_count; i++) {
+        const struct operation *operation = &program->code[i];
+        if (operation->code == CODE_LOOKUP && program->lookups[operation->index].lookup == lookup) return true;
+    }
+    return false;
+}
+
 void expr_needs(const struct expr_program *program, uint64_t *columns, uint32_t *needs) {
     for (uint32_t i = 0; i < COLUMN_WORDS; i++) columns[i] |= program->columns[i];
     *needs |= program->needs;

@@ -91,6 +91,7 @@ bool expr_is_constant(const struct expr_program *program); /* reads no timeline:
 int64_t expr_window_ms(const struct expr_program *program);   /* how far back it looks; INT64_MAX: all */
 uint32_t expr_uses(const struct expr_program *program, struct expr_use *out, uint32_t max); /* how many there are */
 uint32_t expr_traits(const struct expr_program *program, uint32_t *out, uint32_t max); /* direct trait references */
+bool expr_uses_lookup(const struct expr_program *program, uint32_t lookup); /* joins a field of it */
 /* Columns (bits over schema->columns) and other needs of the timeline request that an evaluation wants: or-ed to what is there. */
 void expr_needs(const struct expr_program *program, uint64_t *columns, uint32_t *needs);
 /* In words: "how many times Order Completed happened in the last 30 days, counting only those whose revenue is over 20.00 USD". */

@@ -56,8 +56,9 @@ void report_charts_data(struct page *page, const struct report *report) {
         svg_text(page, "", 24, y, "start", text_from(parts[i].name));
         svg_label(page, "soft", 440, y, "end", "%s", cli_bytes((uint64_t)parts[i].bytes));
     }
-    svg_label(page, "soft", 0, 162, "start", "%s on disk, compressed. %s fields are dark, %s rows are in quarantine.", cli_bytes(data->disk_bytes),
-              cli_count(data->dark_fields), cli_count(data->dirty_rows));
+    svg_label(page, "soft", 0, 162, "start", "%s on disk, compressed", cli_bytes(data->disk_bytes));
+    svg_label(page, "soft", 0, 182, "start", "%s fields are dark, %s rows are in quarantine", cli_count(data->dark_fields),
+              cli_count(data->dirty_rows));
     svg_end(page);
 }
 

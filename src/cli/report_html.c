@@ -8,7 +8,7 @@ static const char style[] =
     "@media(prefers-color-scheme:dark){:root{--ink:#e8edf1;--soft:#9badbb;--faint:#2f3c47;--paper:#141b21;--card:#1c252d;--main:#4fc0b5;--main2:#2d6f6a;--hot:#f08a4b;--grey:#66757f}}"
     "*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}"
     "main{max-width:980px;margin:0 auto;padding:48px 24px 80px}h1{font-size:34px;line-height:1.15;margin:0 0 4px;letter-spacing:-.02em}"
-    "h2{font-size:21px;margin:52px 0 4px;letter-spacing:-.01em}p{margin:4px 0 14px;color:var(--soft);max-width:70ch}p b{color:var(--ink)}"
+    "h2{font-size:21px;margin:52px 0 4px;letter-spacing:-.01em}p{margin:4px 0 14px;color:var(--soft);max-width:70ch}p b{color:var(--ink);white-space:nowrap}"
     ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:26px 0 8px}"
     ".tile{background:var(--card);border:1px solid var(--faint);border-radius:10px;padding:14px 16px}.tile b{display:block;font-size:26px;letter-spacing:-.02em;font-variant-numeric:tabular-nums}.tile span{color:var(--soft);font-size:13.5px}"
     ".card{background:var(--card);border:1px solid var(--faint);border-radius:10px;padding:18px 20px;margin:12px 0;overflow-x:auto}"

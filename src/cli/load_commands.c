@@ -34,7 +34,9 @@ static void print_reports(const struct engine_ingest_report *reports, size_t cou
         cli_table_cell(&table, "%s", cli_count(report->events));
         cli_table_cell(&table, "%s", cli_count(report->repeats));
         cli_table_cell(&table, "%s", cli_count(report->quarantined));
-        cli_table_cell(&table, "%s%s", report->lookup_rows > 0 ? "lookup" : "", report->time_always ? "undated: known at every time" : "");
+        const char *always = report->time_always ? "undated: known at every time" : "";
+        if (report->turned_away > 0) cli_table_cell(&table, "%s of erased customers not kept", cli_count(report->turned_away));
+        else cli_table_cell(&table, "%s%s", report->lookup_rows > 0 ? "lookup" : "", always);
     }
     cli_table_print(&table);
 }
@@ -46,6 +48,7 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     const struct { const char *name; uint64_t value; } counts[] = {
         {"files", report->files}, {"rows", report->rows}, {"events", report->events}, {"repeats", report->repeats},
         {"quarantined", report->quarantined}, {"lookup_rows", report->lookup_rows}, {"bytes", report->bytes},
+        {"turned_away", report->turned_away},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         json_write_key(writer, counts[i].name);

@@ -25,6 +25,7 @@ static void gather_lookups(struct report *report) {
         const struct source *source = &playbook->sources[i];
         struct report_source *entry = source_named(report, source->name);
         if (entry == NULL) return;
+        entry->note = source->note;
         entry->is_lookup = source->is_lookup;
         entry->undated = source->time_always || source->is_lookup;
         if (!source->is_lookup) continue;

@@ -12,7 +12,7 @@
 #define REPORT_BINS 10
 
 struct report_source {
-    struct text name;
+    struct text name, note;
     uint64_t events, bytes, rows; /* rows: of a lookup */
     bool is_lookup, undated;
 };

@@ -124,6 +124,14 @@ static void write_foot(struct page *page, const struct report *report) {
                    "<li>Past treatments were targeted, not drawn by chance: a propensity tells who reaches a goal, not who does so because of a treatment.</li>"
                    "<li>Every figure sees only what was known at the moment it speaks of.</li>");
     for (size_t i = 0; i < report->source_count; i++) {
+        if (report->sources[i].note.length == 0) continue;
+        page_add(page, "<li>");
+        page_escape(page, report->sources[i].name);
+        page_add(page, ": ");
+        page_escape(page, report->sources[i].note);
+        page_add(page, ".</li>");
+    }
+    for (size_t i = 0; i < report->source_count; i++) {
         if (!report->sources[i].undated || report->sources[i].is_lookup) continue;
         page_add(page, "<li>");
         page_escape(page, report->sources[i].name);

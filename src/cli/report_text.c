@@ -14,7 +14,8 @@ static void print_sources(const struct report *report) {
         cli_table_cell(&table, "%s", source->is_lookup ? "" : cli_count(source->events));
         cli_table_cell(&table, "%s", source->is_lookup ? cli_count(source->rows) : "");
         cli_table_cell(&table, "%s", cli_bytes(source->bytes));
-        cli_table_cell(&table, "%s%s", source->is_lookup ? "lookup" : "", source->undated && !source->is_lookup ? "undated: counts as known always" : "");
+        cli_table_cell(&table, "%s%s%.*s", source->is_lookup ? "lookup" : "", source->undated && !source->is_lookup ? "undated: counts as known always" : "",
+                       TEXT_ARG(source->note.length > 0 ? source->note : TEXT("")));
     }
     cli_table_print(&table);
     const struct data_report *data = &report->data;
@@ -95,6 +96,8 @@ static void write_data(const struct report *report, struct json_writer *writer) 
         json_write_integer(writer, (int64_t)(source->is_lookup ? source->rows : source->events));
         json_write_key(writer, "bytes");
         json_write_integer(writer, (int64_t)source->bytes);
+        json_write_key(writer, "note");
+        json_write_text(writer, source->note.length > 0 ? source->note : TEXT(""));
         json_write_key(writer, "undated");
         json_write_yes_no(writer, source->undated);
         json_write_object_end(writer);

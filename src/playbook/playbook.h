@@ -70,6 +70,7 @@ struct source {
     struct text name;
     uint32_t symbol;           /* SYMBOL_SOURCE */
     enum source_format format;
+    struct text note;          /* what readers of a report must know of it, such as "a sample"; may be empty */
     struct text file;          /* glob relative to the playbook's folder or the data path given; empty: only by name on the command line */
     char delimiter;            /* 0: sniffed among , ; tab | */
     bool has_header;           /* default yes; without it columns are c1, c2, … or `columns:` */

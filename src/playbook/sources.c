@@ -387,6 +387,7 @@ void sources_read(struct reader *reader, struct source_reading *sources) {
         if (entry->source->is_lookup || !entry->good) continue;
         properties_resolve(reader, entry);
         read_time(reader, entry);
+        if (entry->values[SOURCE_NOTE]) (void)reader_text(reader, entry->values[SOURCE_NOTE], "note", &entry->source->note);
         read_arrival(reader, entry->values[SOURCE_ARRIVES], entry->source);
         if (entry->values[SOURCE_ONE_EVENT_PER]) {
             (void)column_read(reader, entry, entry->values[SOURCE_ONE_EVENT_PER], "one_event_per",

@@ -42,6 +42,7 @@ void attune_close(struct attune *attune);
  * visible, and every bad one is in quarantine with its reason. */
 struct attune_ingested {
     uint64_t events, repeats, quarantined;
+    uint64_t turned_away; /* events of people who were erased: not kept */
 };
 enum attune_status attune_ingest(struct attune *attune, const char *source, const char *bytes, size_t length,
                                  struct attune_ingested *out, struct attune_error *error);

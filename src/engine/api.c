@@ -41,7 +41,7 @@ static enum status ingest_bytes(struct engine *engine, const struct source *sour
     struct event_batch batch;
     const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
-    struct ingest_settings settings = {.playbook = engine->playbook, .symbols = engine->symbols, .lookups = tables, .now_ms = engine_now_ms(engine)};
+    struct ingest_settings settings = engine_ingest_settings(engine, tables);
     event_batch_init(&batch);
     enum status status = ingest_open_text(&reader, &settings, source, "bytes", bytes, error);
     while (status == STATUS_OK && (status = ingest_next(reader, &batch, error)) == STATUS_OK) {
@@ -50,6 +50,7 @@ static enum status ingest_bytes(struct engine *engine, const struct source *sour
         out->events += applied.events;
         out->repeats += applied.repeats;
         out->quarantined += applied.quarantined;
+        out->turned_away += applied.turned_away;
     }
     ingest_close(reader);
     event_batch_release(&batch);

@@ -4,14 +4,15 @@
 
 #include "engine/private.h"
 
-/* Repeats, and events of nobody, leave the batch; order stays. */
+/* Repeats, and events of nobody, leave the batch; order stays. Ingest has quarantined the rows without a usable identifier, so nobody is
+ * only who was erased: neither the event nor its raw row may be kept. */
 static enum status drop_repeats(struct engine *engine, struct event_batch *batch, struct apply_result *out) {
     size_t kept = 0;
     ingest_repeats_clear(&engine->repeats);
     for (size_t i = 0; i < batch->event_count; i++) {
         const struct event *event = &batch->events[i];
         if (event->persona.value == ID_NONE) {
-            out->quarantined++;
+            out->turned_away++;
             continue;
         }
         enum status status = ingest_repeats_add(&engine->repeats, event->persona, event->time_ms, event->key);

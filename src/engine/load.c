@@ -25,6 +25,22 @@ const struct lookup_table **lookup_tables_now(struct engine *engine) {
     return tables;
 }
 
+static bool is_usable(void *context, uint32_t rule_index, struct text value) {
+    const struct playbook *playbook = context;
+    return identity_is_usable(&playbook->identifiers[rule_index], value);
+}
+
+struct ingest_settings engine_ingest_settings(struct engine *engine, const struct lookup_table *const *tables) {
+    return (struct ingest_settings){
+        .playbook = engine->playbook,
+        .symbols = engine->symbols,
+        .lookups = tables,
+        .now_ms = engine_now_ms(engine),
+        .usable = is_usable,
+        .usable_context = engine->playbook,
+    };
+}
+
 static void tell(struct loading *loading, const char *path, const struct ingest_progress *progress) {
     double now = clock_monotonic_seconds();
     if (loading->options->progress == NULL || now - loading->told_at < PROGRESS_EVERY_SECONDS) return;
@@ -51,6 +67,7 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
         loading->report->events += applied.events;
         loading->report->repeats += applied.repeats;
         loading->report->quarantined += applied.quarantined;
+        loading->report->turned_away += applied.turned_away;
         ingest_progress(reader, &progress);
         tell(loading, path, &progress);
     }
@@ -68,13 +85,8 @@ static enum status load_events(struct loading *loading, const char *path, struct
     struct ingest_reader *reader = NULL;
     const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
-    struct ingest_settings settings = {
-        .playbook = engine->playbook,
-        .symbols = engine->symbols,
-        .lookups = tables,
-        .now_ms = engine_now_ms(engine),
-        .thread_count = engine->threads > 1 ? engine->threads : 0,
-    };
+    struct ingest_settings settings = engine_ingest_settings(engine, tables);
+    settings.thread_count = engine->threads > 1 ? engine->threads : 0;
     enum status status = ingest_open(&reader, &settings, loading->source, path, error);
     if (status == STATUS_OK) status = load_batches(loading, reader, path, error);
     ingest_close(reader);
@@ -113,13 +125,19 @@ static enum status load_paths(struct loading *loading, const char *const *paths,
     return STATUS_OK;
 }
 
+static enum status leave_out(struct loading *loading) {
+    loading->report->source = loading->source->name;
+    return STATUS_OK;
+}
+
 static enum status load_source(struct loading *loading, struct error *error) {
     const struct engine_ingest_options *options = loading->options;
     if (options->path_count > 0) return load_paths(loading, options->paths, options->path_count, error);
     struct ingest_files files = {0};
     buffer_init(&files.bytes);
     enum status status = ingest_files_find(&files, file_system_os(), loading->source->file, options->data_directory, error);
-    if (status == STATUS_OK) status = load_paths(loading, files.paths, files.count, error);
+    if (status == STATUS_NOT_FOUND && options->source == NULL) status = leave_out(loading); /* not asked for by name */
+    else if (status == STATUS_OK) status = load_paths(loading, files.paths, files.count, error);
     ingest_files_release(&files);
     return status;
 }
@@ -167,7 +185,11 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
         }
     }
     event_batch_release(&loading.batch);
-    return status;
+    uint64_t files = 0;
+    for (size_t i = 0; i < *count; i++) files += (*reports)[i].files;
+    if (status != STATUS_OK || files > 0) return status;
+    return error_set(error, STATUS_NOT_FOUND, "no source of the playbook has a file in %s; say --data DIR, or attune ingest SOURCE FILE",
+                     options->data_directory != NULL ? options->data_directory : "the playbook's folder");
 }
 
 /* ---- quarantine ---- */
@@ -235,8 +257,7 @@ enum status engine_quarantine_replay(struct engine *engine, const char *source, 
     struct replay replay = {.engine = engine, .source = source, .error = error};
     const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
-    replay.settings = (struct ingest_settings){.playbook = engine->playbook, .symbols = engine->symbols,
-                                               .lookups = tables, .now_ms = engine_now_ms(engine)};
+    replay.settings = engine_ingest_settings(engine, tables);
     event_batch_init(&replay.batch);
     buffer_init(&replay.dropped);
     enum status status = STATUS_OK;

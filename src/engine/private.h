@@ -86,6 +86,9 @@ enum status models_load(struct engine *engine, struct error *error) MUST_USE;
 enum status engine_append_change(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
                                  bool sync, struct error *error) MUST_USE;
 
+/* What every way in asks of ingest; the tables are borrowed. */
+struct ingest_settings engine_ingest_settings(struct engine *engine, const struct lookup_table *const *tables);
+
 /* "DIRECTORY/format…"; STATUS_LIMIT where it is too long. */
 enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format, ...) PRINTF_LIKE(3, 4) MUST_USE;
 

@@ -61,3 +61,7 @@ bool value_is_blocked(struct text value, const struct text *extra, uint32_t extr
     }
     return extra_count > 0 && is_one_of(value, extra, extra_count);
 }
+
+bool identity_is_usable(const struct identifier_rule *rule, struct text value) {
+    return !value_is_blocked(value, rule->blocked, rule->blocked_count);
+}

@@ -68,6 +68,10 @@ struct identity_result {
 enum status identity_set_rules(struct identity *identity, const struct identifier_rule *rules, uint32_t rule_count,
                                uint64_t position, struct identity_result *result, struct error *error) MUST_USE;
 
+/* May the value stand for a person under this rule? Not what is blocked, built in or by the rule. Pure; any thread. Who was erased is
+ * turned away by identity_resolve alone. */
+bool identity_is_usable(const struct identifier_rule *rule, struct text value);
+
 /* Fills event.persona of every event, ID_NONE where no identifier is usable (blocked values are dropped). `position` is the
  * one that the frame will take: store_position() now. On failure all is as before, event.persona apart. Ends with identity_commit or
  * identity_undo, also where nothing was new. Types without a rule link without limits and rank behind all rules.

@@ -52,6 +52,10 @@ struct ingest_settings {
     uint32_t thread_count;   /* parsing threads beside the caller; 0: all work is done inside ingest_next */
     uint32_t batch_events;   /* 0: INGEST_BATCH_EVENTS */
     uint64_t group_bytes_max; /* 0: INGEST_GROUP_BYTES_MAX */
+    /* May the value stand for a person, under the playbook's identifier rule? A row none of whose identifiers may is quarantined.
+     * Pure, called from any of the threads. NULL: every value may. */
+    bool (*usable)(void *context, uint32_t rule_index, struct text value);
+    void *usable_context;
 };
 
 struct ingest_reader;

@@ -275,6 +275,47 @@ static enum status add_identifier(struct mapper *mapper, const struct plan_ident
     return STATUS_OK;
 }
 
+static const struct identifier_rule *rule_of(const struct plan *plan, uint32_t symbol, uint32_t *index) {
+    for (*index = 0; *index < plan->playbook->identifier_count; (*index)++) {
+        if (plan->playbook->identifiers[*index].symbol == symbol) return &plan->playbook->identifiers[*index];
+    }
+    return NULL;
+}
+
+static bool has_usable(const struct mapper *mapper, const struct event *event) {
+    const struct plan *plan = mapper->plan;
+    for (uint32_t i = 0; i < event->identifier_count; i++) {
+        const struct event_identifier *given = &mapper->batch->identifiers[event->identifier + i];
+        uint32_t rule;
+        if (rule_of(plan, given->type, &rule) == NULL) return true;
+        if (plan->usable(plan->usable_context, rule, event_batch_text(mapper->batch, given->offset, given->length))) return true;
+    }
+    return false;
+}
+
+/* "nobody: 'null' of loyalty, 'n/a' of email can't stand for a person" */
+static enum status nobody_usable(struct mapper *mapper, const struct event *event) {
+    const struct plan *plan = mapper->plan;
+    char list[MAPPER_REASON_BYTES / 2];
+    size_t length = 0;
+    for (uint32_t i = 0; i < event->identifier_count; i++) {
+        const struct event_identifier *given = &mapper->batch->identifiers[event->identifier + i];
+        char shown[MAPPER_SHOWN_BYTES + 8];
+        uint32_t index;
+        struct text name = rule_of(plan, given->type, &index)->name;
+        if (name.length > MAPPER_SHOWN_BYTES) name.length = MAPPER_SHOWN_BYTES;
+        mapper_show(event_batch_text(mapper->batch, given->offset, given->length), shown);
+        int more = snprintf(list + length, sizeof list - length, "%s'%s' of %.*s", i > 0 ? ", " : "", shown, TEXT_ARG(name));
+        if (more < 0 || (size_t)more >= sizeof list - length) {
+            list[length] = '\0'; /* the ones that fit say enough */
+            break;
+        }
+        length += (size_t)more;
+    }
+    return mapper_bad(mapper, plan->identifier_count > 0 ? plan->identifiers[0].field.column : COLUMN_NONE,
+                      "nobody: %s can't stand for a person", list);
+}
+
 static enum status take_identifiers(struct mapper *mapper, size_t index) {
     const struct plan *plan = mapper->plan;
     enum status status = STATUS_OK;
@@ -282,7 +323,9 @@ static enum status take_identifiers(struct mapper *mapper, size_t index) {
         status = add_identifier(mapper, &plan->identifiers[i]);
     }
     if (status == STATUS_OK && segment_is_message(mapper)) status = segment_identifiers(mapper);
-    if (status || mapper->batch->events[index].identifier_count > 0) return status;
+    if (status) return status;
+    const struct event *event = &mapper->batch->events[index];
+    if (event->identifier_count > 0) return plan->usable == NULL || has_usable(mapper, event) ? STATUS_OK : nobody_usable(mapper, event);
     const struct plan_field *first = plan->identifier_count > 0 ? &plan->identifiers[0].field : NULL;
     return mapper_bad(mapper, first ? first->column : COLUMN_NONE, "nobody: %.*s%s is empty",
                       first ? (int)first->name.length : 0, first ? first->name.at : "",

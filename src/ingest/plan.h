@@ -73,6 +73,8 @@ struct plan {
     uint16_t currency;
     uint32_t minor_digits;
     int64_t now_ms;
+    bool (*usable)(void *context, uint32_t rule_index, struct text value); /* as in the settings */
+    void *usable_context;
     struct text file;              /* the name, for quarantined rows */
     struct text header;            /* the line as it came, for quarantined rows; empty: none */
     char delimiter;

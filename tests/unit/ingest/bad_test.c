@@ -262,12 +262,42 @@ static void json_too_deep(void **state) {
     check("lines", line, "BAD t.ndjson:1:0: the JSON document is nested too deeply, the limit is 64\n");
 }
 
+static bool is_no_word(void *context, uint32_t rule_index, struct text value) {
+    (void)context;
+    assert_int_equal(rule_index, 0);
+    return !text_equal(value, TEXT("null")) && !text_equal(value, TEXT("0000"));
+}
+
+/* A row of nobody keeps its bytes: what is blocked today may be somebody under a mended playbook. */
+static void nobody_usable(void **state) {
+    (void)state;
+    struct ingest_reader *reader;
+    struct event_batch batch;
+    trial.settings.usable = is_no_word;
+    check("plain", HEAD "7,2020-01-02,i,1,2.50,yes\nnull,2020-01-02,j,1,2.50,yes\n",
+          GOOD_EVENT "BAD t.csv:3:1: nobody: 'null' of loyalty can't stand for a person\n");
+    check("lines", "{\"who\":\"0000\",\"at\":\"2020-01-02\"}\n",
+          "BAD t.ndjson:1:0: nobody: '0000' of loyalty can't stand for a person\n");
+    event_batch_init(&batch);
+    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "plain"), "t.csv",
+                                      TEXT(HEAD "null,2020-01-02,j,1,2.50,yes\n"), NULL), STATUS_OK);
+    assert_int_equal(ingest_next(reader, &batch, NULL), STATUS_OK);
+    assert_int_equal(batch.row_count, 1);
+    assert_true(text_equal(event_batch_text(&batch, batch.rows[0].raw, batch.rows[0].raw_length), TEXT(HEAD "null,2020-01-02,j,1,2.50,yes")));
+    ingest_close(reader);
+    event_batch_release(&batch);
+    trial.settings.usable = NULL;
+    assert_string_equal(trial_replay(&trial, "plain", 2, TEXT(HEAD "null,2020-01-02,j,1,2.50,yes")),
+                        "Noted 2020-01-02T00:00:00Z {loyalty:null} n=1 price=2.50 USD ok=yes\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values), cmocka_unit_test(shapes), cmocka_unit_test(nul_byte), cmocka_unit_test(open_quote),
         cmocka_unit_test(open_quote_in_a_large_file), cmocka_unit_test(row_too_long), cmocka_unit_test(identifier_too_long),
         cmocka_unit_test(ends_in_the_middle), cmocka_unit_test(gzip_cut_off), cmocka_unit_test(groups),
         cmocka_unit_test(too_many_rows_in_a_group), cmocka_unit_test(json_lines), cmocka_unit_test(json_too_deep),
+        cmocka_unit_test(nobody_usable),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One data directory: what was put in force comes back, repeats are dropped, rows come back from quarantine, a customer is forgotten. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "engine/answer.h"
+#include "shop.h"
+
+static const char orders[] =
+    "order_id,at,email,cookie,amount,items,note\n"
+    "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,1,first order of ann\n"
+    "o2,2017-01-03T10:00:00Z,,k-77,20.00,2,nobody yet\n"
+    "o3,2017-01-05T10:00:00Z,ben@b.example,,5.00,1,\n"
+    "o4,2017-02-01T10:00:00Z,ann@a.example,,1.00,1,\n";
+
+static int set_up(void **state) {
+    static struct shop shop;
+    shop_init(&shop);
+    *state = &shop;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    shop_release(*state);
+    return 0;
+}
+
+static double discount_at(struct shop *shop, int64_t t_ms) {
+    const struct world *world = engine_world(shop->engine);
+    const struct lookup_table *table = world->lookup(world->context, playbook_lookup_find(world->playbook, TEXT("offer")), t_ms);
+    struct value key = value_text(TEXT("7"));
+    uint32_t row, count;
+    if (table == NULL || !lookup_find(table, &key, &row, &count)) return -1;
+    return lookup_cell(table, row, lookup_field_find(table, TEXT("discount"))).number;
+}
+
+static void test_what_is_in_force_comes_back(void **state) {
+    struct shop *shop = *state;
+    shop_file(shop, "orders.csv", orders);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
+    shop->now_ms = DAY(10);
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_int_equal(shop->totals.events, 4);
+    assert_int_equal(shop->totals.lookup_rows, 1);
+    uint64_t hash = engine_playbook(shop->engine)->hash;
+
+    shop->now_ms = DAY(20);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,15\n8,20\n");
+    shop_open(shop, NULL);
+    assert_true(engine_playbook(shop->engine)->hash == hash);
+    assert_int_equal(engine_world(shop->engine)->treatments->count, 1);
+    shop_load(shop, "offer");
+    assert_int_equal(engine_world(shop->engine)->treatments->count, 2);
+    for (int round = 0; round < 3; round++) {
+        assert_true(discount_at(shop, DAY(1)) == 5);
+        assert_true(discount_at(shop, DAY(20) - 1) == 5); /* the second was not known before it was loaded */
+        assert_true(discount_at(shop, DAY(20)) == 15);
+        assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(90)) == 11);
+        assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(20)) == 10);
+        assert_int_equal(engine_world(shop->engine)->treatments->count, 2);
+        if (round == 0) assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+        shop->now_ms = DAY(30);
+        shop_open(shop, NULL);
+        shop_load(shop, "offer"); /* the same content is no new version */
+    }
+}
+
+static void test_a_model_in_force_comes_back(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct model_entry entry = {0}, again = {0};
+    shop_file(shop, "orders.csv", orders);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
+    shop_file(shop, "mail.csv", "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n2017-01-10T09:00:00Z,ben@b.example,letter/7\n");
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_null(engine_model(shop->engine, 0, NULL));
+    assert_int_equal(engine_train(shop->engine, 0, DAY(-30), &entry, &error), STATUS_INVALID);
+    assert_non_null(strstr(error.text, "nothing to learn from"));
+    assert_int_equal(engine_train(shop->engine, 0, DAY(60), &entry, &error), STATUS_OK);
+    assert_int_equal(engine_train(shop->engine, 0, DAY(60), &entry, &error), STATUS_OK);
+    assert_int_equal(entry.version, 2);
+    assert_int_equal(model_facts(entry.model)->rows, 2);
+    assert_int_equal(model_facts(entry.model)->yes, 1);
+    shop_open(shop, NULL);
+    assert_non_null(engine_model(shop->engine, 0, &again));
+    assert_int_equal(again.version, 2);
+    assert_int_equal(again.until_ms, DAY(60));
+    assert_int_equal(again.trained_ms, shop->now_ms);
+    assert_int_equal(model_facts(again.model)->rows, 2);
+}
+
+static void test_repeats_are_dropped_wherever_the_first_lies(void **state) {
+    struct shop *shop = *state;
+    char twice[2048];
+    snprintf(twice, sizeof twice, "%s%s", orders, strchr(orders, '\n') + 1); /* every row twice in one file */
+    shop_file(shop, "orders.csv", twice);
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_int_equal(shop->totals.events, 4); /* in the batch */
+    assert_int_equal(shop->totals.repeats, 4);
+    shop_load(shop, NULL); /* in the tail */
+    assert_int_equal(shop->totals.events, 0);
+    assert_int_equal(shop->totals.repeats, 8);
+    assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+    shop_load(shop, NULL); /* in a run */
+    assert_int_equal(shop->totals.events, 0);
+    shop_open(shop, NULL);
+    shop_load(shop, NULL);
+    assert_int_equal(shop->totals.events, 0);
+    assert_int_equal(shop->totals.repeats, 8);
+    assert_int_equal(shop_events(shop), 4);
+}
+
+static void test_merges_are_noted_and_taken_back(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct engine_unmerged unmerged;
+    shop_file(shop, "orders.csv", orders);
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_int_equal(shop_count(shop, "Customer Merged"), 0);
+    assert_true(shop_customer(shop, "cookie:k-77", INT64_MAX).value != shop_customer(shop, "email:ann@a.example", INT64_MAX).value);
+    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\no5,2017-02-02T10:00:00Z,ann@a.example,k-77,2.00,1,\n");
+    shop_load(shop, NULL);
+    assert_int_equal(shop_count(shop, "Customer Merged"), 1);
+    assert_int_equal(shop_customer(shop, "cookie:k-77", INT64_MAX).value, shop_customer(shop, "email:ann@a.example", INT64_MAX).value);
+    assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(99)) == 33);
+    assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(32)) == 11); /* before they were known to be one */
+
+    enum status status = engine_unmerge(shop->engine, TEXT("cookie:k-77"), TEXT("email:ann@a.example"), &unmerged, &error);
+    assert_int_equal(status, STATUS_OK);
+    for (int round = 0; round < 2; round++) {
+        uint32_t ann = shop_customer(shop, "email:ann@a.example", INT64_MAX).value, cookie = shop_customer(shop, "cookie:k-77", INT64_MAX).value;
+        assert_true(ann != cookie);
+        assert_int_equal(unmerged.customer.value, cookie);
+        assert_int_equal(unmerged.other.value, ann);
+        assert_int_equal(shop_count(shop, "Customer Split"), 1);
+        assert_int_equal(shop_count(shop, "Order Completed"), 5); /* nobody's events are lost */
+        shop_open(shop, NULL);
+    }
+    assert_int_equal(engine_unmerge(shop->engine, TEXT("cookie:none"), (struct text){0}, &unmerged, &error), STATUS_NOT_FOUND);
+    assert_non_null(strstr(error.text, "cookie:none"));
+}
+
+static void test_quarantined_rows_come_back(void **state) {
+    struct shop *shop = *state;
+    struct replay_report report;
+    struct error error = {0};
+    struct store_stats stats;
+    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\n"
+                                  "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,two,\n"
+                                  "o2,2017-01-02T10:00:00Z,ann@a.example,,10.00,2,\n"
+                                  "o3,never,ann@a.example,,10.00,2,\n");
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_int_equal(shop->totals.events, 1);
+    assert_int_equal(shop->totals.quarantined, 2);
+    assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK); /* nothing was mended */
+    assert_int_equal(report.events, 0);
+    assert_int_equal(report.still_quarantined, 2);
+
+    char mended[4096];
+    snprintf(mended, sizeof mended, "%s", shop_playbook);
+    memcpy(strstr(mended, "items: number"), "items: text  ", 13);
+    shop_file(shop, "mended.yaml", mended);
+    shop_open(shop, "mended.yaml");
+    assert_int_equal(engine_quarantine_replay(shop->engine, "orders", &report, &error), STATUS_OK);
+    assert_int_equal(report.rows, 2);
+    assert_int_equal(report.events, 1);
+    assert_int_equal(report.still_quarantined, 1);
+    for (int round = 0; round < 2; round++) { /* twice is harmless, and so is loading the file again */
+        assert_true(shop_trait(shop, "email:ann@a.example", "orders", DAY(99)) == 2);
+        store_stats(engine_store(shop->engine), &stats);
+        assert_int_equal(stats.quarantined_row_count, 1);
+        assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK);
+        assert_int_equal(report.events, 0);
+        shop_open(shop, NULL);
+    }
+    shop_load(shop, NULL);
+    assert_int_equal(shop->totals.events, 0);
+}
+
+static bool lies_anywhere(const struct shop *shop, const char *bytes) {
+    return simulated_disk_contains(shop->disk, bytes, strlen(bytes));
+}
+
+static void test_an_erased_customer_leaves_no_byte(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct erased_summary erased;
+    static const char *const theirs[] = {"ann@a.example", "k-77", "first order of ann", "nobody yet", "a bad row of ann", "Treatment of ann"};
+    shop_file(shop, "orders1.csv", orders);
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+    shop_file(shop, "orders2.csv", "order_id,at,email,cookie,amount,items,note\n"
+                                   "o5,2017-02-02T10:00:00Z,ann@a.example,k-77,2.00,1,Treatment of ann\n"
+                                   "o6,2017-02-02T10:00:00Z,ann@a.example,,2.00,x,a bad row of ann\n"
+                                   "o7,2017-02-02T10:00:00Z,ben@b.example,,2.00,x,a bad row of ben\n");
+    shop_load(shop, NULL);
+    for (size_t i = 0; i < 6; i++) assert_true(lies_anywhere(shop, theirs[i]) || i == 2 || i == 3); /* these two may be compressed */
+    assert_int_equal(engine_erase(shop->engine, shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased, &error), STATUS_OK);
+    assert_int_equal(erased.rows, 1);
+    assert_int_equal(erased.identifiers, 2);
+    assert_int_equal(erased.events, 5); /* four orders, and the merge */
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 6; i++) {
+            if (lies_anywhere(shop, theirs[i])) fail_msg("round %d: \"%s\" is still there", round, theirs[i]);
+        }
+        assert_int_equal(shop_customer(shop, "email:ann@a.example", INT64_MAX).value, ID_NONE);
+        assert_int_equal(shop_count(shop, "Order Completed"), 1);
+        assert_true(shop_trait(shop, "email:ben@b.example", "spent", DAY(99)) == 5);
+        assert_true(lies_anywhere(shop, "a bad row of ben"));
+        shop_open(shop, NULL);
+        shop_file(shop, "orders2.csv", orders);
+        if (round == 1) shop_load(shop, NULL); /* they do not come back unasked */
+    }
+    assert_int_equal(store_fold(engine_store(shop->engine), true, NULL), STATUS_OK);
+    for (size_t i = 0; i < 6; i++) assert_false(lies_anywhere(shop, theirs[i]));
+}
+
+static void test_a_backup_is_whole_and_stays(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct erased_summary erased;
+    shop_file(shop, "orders.csv", orders);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_int_equal(engine_backup(shop->engine, "copy", &error), STATUS_OK);
+    assert_int_equal(engine_erase(shop->engine, shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased, &error), STATUS_OK);
+    struct engine_options options = {.directory = "copy", .fold_by_hand = true, .fs = simulated_disk_interface(shop->disk),
+                                     .now_ms = shop->now_ms, .threads = 1};
+    engine_close(shop->engine);
+    assert_int_equal(engine_open(&shop->engine, &options, &error), STATUS_OK);
+    assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(99)) == 11);
+    assert_true(discount_at(shop, DAY(200)) == 5);
+    assert_int_equal(shop_events(shop), 4);
+}
+
+static const struct field_usage *usage_of(const struct data_report *report, const char *source, const char *event, const char *field) {
+    for (size_t i = 0; i < report->field_count; i++) {
+        const struct field_usage *usage = &report->fields[i];
+        if (text_equal(usage->source, text_from(source)) && text_equal(usage->event, text_from(event)) &&
+            text_equal(usage->field, text_from(field))) {
+            return usage;
+        }
+    }
+    fail_msg("no %s in the report", field);
+    return NULL;
+}
+
+static void test_the_data_report_counts(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct data_report report;
+    shop_file(shop, "orders.csv", orders);
+    shop_open(shop, "playbook.yaml");
+    assert_int_equal(engine_data_report(shop->engine, &report, &error), STATUS_OK); /* of nothing */
+    assert_int_equal(report.event_count, 0);
+    data_report_release(&report);
+    shop_load(shop, NULL);
+    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\no9,2017-02-02T10:00:00Z,ben@b.example,,2.00,x,\n");
+    shop_load(shop, NULL);
+    assert_int_equal(engine_data_report(shop->engine, &report, &error), STATUS_OK);
+    assert_int_equal(report.event_count, 4);
+    assert_int_equal(report.customer_count, 3);
+    assert_int_equal(report.persona_count, 3);
+    assert_int_equal(report.dirty_rows, 1);
+    assert_int_equal(report.dirty_bytes, strlen("order_id,at,email,cookie,amount,items,note\no9,2017-02-02T10:00:00Z,ben@b.example,,2.00,x,")); /* with its header */
+    assert_int_equal(usage_of(&report, "orders", "Order Completed", "")->count, 4);
+    assert_int_equal(usage_of(&report, "orders", "Order Completed", "revenue")->count, 4);
+    assert_int_equal(usage_of(&report, "orders", "Order Completed", "note")->count, 2);
+    assert_non_null(strstr(usage_of(&report, "orders", "Order Completed", "revenue")->used_by.at, "trait spent"));
+    assert_int_equal(usage_of(&report, "orders", "Order Completed", "note")->used_by.length, 0);
+    assert_int_equal(report.dark_fields, 3); /* order_id, items, note */
+    assert_true(report.dark_bytes > 0 && report.dark_bytes < report.clean_bytes);
+    data_report_release(&report);
+}
+
+static void test_a_second_writer_is_told(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct engine *second = NULL;
+    shop_open(shop, "playbook.yaml");
+    struct engine_options options = {.directory = "data", .create = true, .fs = simulated_disk_interface(shop->disk), .now_ms = 1, .threads = 1};
+    assert_int_equal(engine_open(&second, &options, &error), STATUS_LOCKED);
+    assert_null(second);
+    assert_non_null(strstr(error.text, "data"));
+    options.read_only = true; /* readers may come */
+    assert_int_equal(engine_open(&second, &options, &error), STATUS_OK);
+    engine_close(second);
+}
+
+/* A playbook that the directory's files do not fit must not be put in force: else the directory could not be opened any more. */
+static void test_a_playbook_that_does_not_fit_changes_nothing(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    char changed[4096];
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    snprintf(changed, sizeof changed, "%s", shop_playbook);
+    char *at = strstr(changed, "lookup: offer_id");
+    memcpy(at, "lookup: offer_no", 16);
+    shop_file(shop, "changed.yaml", changed);
+    enum status status = shop_try_open(shop, "changed.yaml", false, &error);
+    if (status == STATUS_OK) return; /* another engine may manage */
+    assert_non_null(strstr(error.text, "offer_no"));
+    shop_open(shop, NULL); /* what was in force still is */
+    assert_true(discount_at(shop, DAY(200)) == 5);
+}
+
+static void decide_and_record(struct shop *shop, struct error *error, enum status *status) {
+    struct answering answering;
+    *status = answering_open(&answering, shop->engine, DAY(50), error);
+    if (*status == STATUS_OK) *status = answering_decide(&answering, "email:ann@a.example", error);
+    if (*status == STATUS_OK) *status = answering_record(&answering, error);
+    answering_close(&answering);
+}
+
+static void test_a_decision_is_an_event(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    enum status status;
+    shop_file(shop, "orders.csv", orders);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    decide_and_record(shop, &error, &status);
+    assert_int_equal(status, STATUS_OK);
+    shop_open(shop, NULL);
+    assert_int_equal(shop_count(shop, "Decision Made"), 1);
+    assert_int_equal(shop_events(shop), 5);
+}
+
+/* Each allocation in turn: a status or success, and a directory that opens. */
+static void test_every_allocation_may_fail(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    uint64_t failures = 0;
+    shop_file(shop, "orders.csv", orders);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    for (uint64_t nth = 1; nth < 100000; nth += 1 + nth / 40) {
+        struct engine_ingest_options options = {.data_directory = shop->folder};
+        struct engine_ingest_report *reports = NULL;
+        size_t count;
+        shop_file(shop, "orders.csv", orders);
+        memory_fail_at(nth);
+        enum status status = shop_try_open(shop, "playbook.yaml", false, &error);
+        if (status == STATUS_OK) status = engine_ingest(shop->engine, &options, &reports, &count, &error);
+        if (status == STATUS_OK) decide_and_record(shop, &error, &status);
+        memory_fail_at(0);
+        memory_free(reports);
+        failures++;
+        if (status == STATUS_OK) break;
+        if (status != STATUS_NO_MEMORY) print_message("allocation %llu: %s: %s\n", (unsigned long long)nth, status_name(status), error.text);
+        assert_int_equal(status, STATUS_NO_MEMORY);
+    }
+    assert_in_range(failures, 50, 5000);
+    shop_open(shop, NULL);
+    assert_int_equal(shop_count(shop, "Order Completed"), 4);
+}
+
+int main(void) {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(test_what_is_in_force_comes_back),
+        CASE(test_a_model_in_force_comes_back),
+        CASE(test_repeats_are_dropped_wherever_the_first_lies),
+        CASE(test_merges_are_noted_and_taken_back),
+        CASE(test_quarantined_rows_come_back),
+        CASE(test_an_erased_customer_leaves_no_byte),
+        CASE(test_a_backup_is_whole_and_stays),
+        CASE(test_the_data_report_counts),
+        CASE(test_a_second_writer_is_told),
+        CASE(test_a_playbook_that_does_not_fit_changes_nothing),
+        CASE(test_a_decision_is_an_event),
+        CASE(test_every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

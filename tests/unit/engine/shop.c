@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+const char shop_playbook[] =
+    "attune: 1\nname: Shop\ncurrency: USD\nzone: UTC\n"
+    "customer: { identifiers: { email: {}, cookie: {} } }\n"
+    "sources:\n"
+    "  offer: { file: \"offers*.csv\", lookup: offer_id, types: { discount: number } }\n"
+    "  orders:\n"
+    "    file: \"orders*.csv\"\n"
+    "    event: Order Completed\n"
+    "    channel: store\n"
+    "    time: at\n"
+    "    key: { email: email, cookie: cookie }\n"
+    "    row_key: order_id\n"
+    "    types: { amount: money, items: number }\n"
+    "    properties: { order_id: order_id, revenue: amount, items: items, note: note }\n"
+    "  mail:\n"
+    "    file: \"mail*.csv\"\n"
+    "    event: Treatment Delivered\n"
+    "    channel: email\n"
+    "    time: at\n"
+    "    key: { email: email }\n"
+    "    properties: { treatment: treatment }\n"
+    "traits:\n"
+    "  orders: count(\"Order Completed\")\n"
+    "  spent: sum(\"Order Completed\".revenue)\n"
+    "goals: { order: { event: Order Completed, within: 5d, value: revenue } }\n"
+    "models: { order: { goal: order } }\n"
+    "actions:\n"
+    "  letter: { for_each: offer, goal: order, model: order, title: \"Offer {offer_id}\", cost: 0.10 USD, channels: [email] }\n"
+    "policies:\n"
+    "  - { at_most: 1, in: 3d, channel: email }\n";
+
+static void must(bool holds, const char *what) {
+    if (holds) return;
+    fprintf(stderr, "shop: %s\n", what);
+    abort();
+}
+
+void shop_init(struct shop *shop) {
+    *shop = (struct shop){.folder = "/tmp/attune-shop-XXXXXX", .now_ms = DAY(100)};
+    must(mkdtemp(shop->folder) != NULL, "no temporary folder");
+    shop->disk = simulated_disk_create(1, UINT64_C(1) << 30);
+    shop_file(shop, "playbook.yaml", shop_playbook);
+}
+
+void shop_release(struct shop *shop) {
+    char command[128];
+    engine_close(shop->engine);
+    simulated_disk_destroy(shop->disk);
+    snprintf(command, sizeof command, "rm -rf '%s'", shop->folder);
+    must(system(command) == 0, "the temporary folder can't be removed");
+}
+
+const char *shop_path(const struct shop *shop, const char *name) {
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", shop->folder, name);
+    return path;
+}
+
+void shop_file(struct shop *shop, const char *name, const char *text) {
+    FILE *file = fopen(shop_path(shop, name), "w");
+    must(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "a file can't be written");
+}
+
+enum status shop_try_open(struct shop *shop, const char *playbook, bool read_only, struct error *error) {
+    struct engine_options options = {
+        .directory = "data",
+        .create = !read_only,
+        .read_only = read_only,
+        .fold_by_hand = true,
+        .fs = simulated_disk_interface(shop->disk),
+        .playbook_file = playbook != NULL ? shop_path(shop, playbook) : NULL,
+        .now_ms = shop->now_ms,
+        .threads = 1,
+    };
+    engine_close(shop->engine);
+    shop->engine = NULL;
+    return engine_open(&shop->engine, &options, error);
+}
+
+void shop_open(struct shop *shop, const char *playbook) {
+    struct error error = {0};
+    must(shop_try_open(shop, playbook, false, &error) == STATUS_OK, error.text);
+}
+
+void shop_load(struct shop *shop, const char *source) {
+    struct engine_ingest_options options = {.data_directory = shop->folder, .source = source};
+    struct engine_ingest_report *reports;
+    struct error error = {0};
+    size_t count;
+    must(engine_ingest(shop->engine, &options, &reports, &count, &error) == STATUS_OK, error.text);
+    shop->totals = (struct engine_ingest_report){0};
+    for (size_t i = 0; i < count; i++) {
+        shop->totals.rows += reports[i].rows;
+        shop->totals.events += reports[i].events;
+        shop->totals.repeats += reports[i].repeats;
+        shop->totals.quarantined += reports[i].quarantined;
+        shop->totals.lookup_rows += reports[i].lookup_rows;
+    }
+    memory_free(reports);
+}
+
+struct customer_id shop_customer(struct shop *shop, const char *name, int64_t t_ms) {
+    struct customer_id customer = {ID_NONE};
+    enum status status = engine_find_customer(shop->engine, text_from(name), (struct as_of){t_ms, POSITION_NOW}, &customer, NULL);
+    if (status != STATUS_OK) customer.value = ID_NONE;
+    return customer;
+}
+
+double shop_trait(struct shop *shop, const char *customer, const char *trait, int64_t t_ms) {
+    const struct world *world = engine_world(shop->engine);
+    struct profiler *profiler;
+    struct timeline_reader *reader;
+    struct timeline timeline;
+    uint32_t index = playbook_trait_find(world->playbook, text_from(trait));
+    must(index != UINT32_MAX && profiler_create(&profiler, world) == STATUS_OK, "no such trait");
+    struct timeline_request request = profiler_request(profiler, (struct as_of){t_ms, POSITION_NOW}, false);
+    must(world->source->ops->reader_open(world->source, &reader, NULL) == STATUS_OK, "no reader");
+    double found = -1;
+    if (world->source->ops->read(reader, shop_customer(shop, customer, t_ms), &request, &timeline, NULL) == STATUS_OK) {
+        struct value value = profile_at(profiler, &timeline, t_ms)[index];
+        found = value.type == VALUE_MONEY ? (double)value.minor / 100 : value.number;
+    }
+    world->source->ops->reader_close(reader);
+    profiler_destroy(profiler);
+    return found;
+}
+
+uint64_t shop_count(struct shop *shop, const char *event) {
+    struct timeline_source *source = store_source(engine_store(shop->engine));
+    struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW}};
+    struct timeline_reader *reader;
+    struct timeline timeline;
+    uint64_t count = 0;
+    uint32_t type = symbol_find(engine_symbols(shop->engine), SYMBOL_EVENT, text_from(event));
+    must(source->ops->reader_open(source, &reader, NULL) == STATUS_OK, "no reader");
+    must(source->ops->walk(reader, &request, 0, 1, NULL) == STATUS_OK, "no walk");
+    while (source->ops->next(reader, &timeline, NULL) == STATUS_OK) {
+        for (uint32_t i = 0; i < timeline.count; i++) count += timeline.type[i] == type;
+    }
+    source->ops->reader_close(reader);
+    return count;
+}
+
+uint64_t shop_events(struct shop *shop) {
+    struct store_stats stats;
+    store_stats(engine_store(shop->engine), &stats);
+    return stats.event_count;
+}

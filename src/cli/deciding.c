@@ -3,6 +3,17 @@
 
 #include <math.h>
 
+void warn_of_hindsight(const struct engine *engine, int64_t t_ms) {
+    struct model_entry entry;
+    char until[32], at[32];
+    if (!engine_hindsight(engine, t_ms, &entry)) return;
+    time_format(entry.until_ms, until);
+    time_format(t_ms, at);
+    cli_progress_end();
+    fprintf(stderr, "attune: warning: model %.*s@%u has learnt until %s; decisions at %s by it know what nobody knew then (train --until earlier)\n",
+            TEXT_ARG(entry.name), entry.version, until, at);
+}
+
 /* ---- the funnel ---- */
 
 void funnel_add(struct funnel *funnel, const struct decision *decision) {

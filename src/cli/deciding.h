@@ -15,6 +15,9 @@ void funnel_add(struct funnel *funnel, const struct decision *decision);
 void funnel_print(const struct funnel *funnel);
 void funnel_write_json(const struct funnel *funnel, struct json_writer *writer);
 
+/* One line on stderr where a model in force has learnt from what came after t. */
+void warn_of_hindsight(const struct engine *engine, int64_t t_ms);
+
 /* decisions.csv: the heading, and a line a decision. The customer is named by his strongest identifier. */
 void decision_csv_heading(FILE *file);
 void decision_csv_line(FILE *file, struct engine *engine, const struct decision *decision);

@@ -138,6 +138,8 @@ static int compare_examples(const void *left, const void *right) {
 
 static enum status gather_decisions(struct report *report, struct error *error) {
     struct answering answering = {0};
+    report->hindsight = engine_hindsight(report->engine, report->at_ms, NULL);
+    warn_of_hindsight(report->engine, report->at_ms);
     enum status status = answering_open(&answering, report->engine, report->at_ms, error);
     if (status == STATUS_OK) status = answering_walk(&answering, error);
     while (status == STATUS_OK && (status = answering_next(&answering, error)) == STATUS_OK) {

@@ -39,6 +39,7 @@ struct report {
     struct evaluation evaluation;
     struct calibration_bin bins[REPORT_BINS];
     uint32_t bin_count;
+    bool hindsight;              /* a model has learnt from what came after at_ms: the decisions know the future */
     struct funnel funnel;
     struct report_example examples[REPORT_EXAMPLES];
     uint32_t example_count;

@@ -108,6 +108,7 @@ static void write_model(struct page *page, const struct report *report) {
 
 static void write_decisions(struct page *page, const struct report *report) {
     page_add(page, "<h2>The decision funnel</h2><p>How many customers still have a treatment after each stage. <b>Nothing</b> competes too: where no treatment is worth more than it costs, the best action is none.</p><div class=\"card\">");
+    if (report->hindsight) page_add(page, "<p><b>With hindsight:</b> a model in force has learnt from what came after this time; no live decision could have known it.</p>");
     report_charts_funnel(page, report);
     page_add(page, "</div><p>%s customers are offered something; %s would be, but are in the holdout, so that lift can be measured; for %s nothing is best.</p><h2>Three of these decisions</h2>",
              cli_count(report->funnel.offered), cli_count(report->funnel.withheld), cli_count(report->funnel.nothing));

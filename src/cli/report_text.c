@@ -76,6 +76,7 @@ void report_print(const struct report *report) {
     if (report->scenario_count > 0) print_scenarios(report);
     print_model(report);
     printf("\nDecisions as of %s: customers with a treatment left after each stage\n", cli_day(report->at_ms));
+    if (report->hindsight) printf("  (by a model that has learnt from what came after: they know what nobody knew then)\n");
     funnel_print(&report->funnel);
     for (uint32_t i = 0; i < report->example_count; i++) printf("\n  %s\n    %s\n", report->examples[i].name, report->examples[i].reason);
     printf("\nFiles in %s: report.html (open it in a browser), report.json\n", report->folder);
@@ -114,6 +115,8 @@ static void write_data(const struct report *report, struct json_writer *writer) 
 }
 
 static void write_decisions(const struct report *report, struct json_writer *writer) {
+    json_write_key(writer, "hindsight");
+    json_write_yes_no(writer, report->hindsight);
     json_write_key(writer, "funnel");
     funnel_write_json(&report->funnel, writer);
     json_write_key(writer, "examples");

@@ -21,6 +21,8 @@ enum status decider_create(struct decider **out, const struct world *world, stru
 
 void decider_destroy(struct decider *decider) { memory_free(decider); }
 
+void decider_name_models(struct decider *decider, struct text names) { decider->model_names = names; }
+
 bool holdout_contains(const struct playbook *playbook, struct customer_id customer) {
     if (!(playbook->holdout_share > 0)) return false;
     uint64_t hash = hash_bytes(&customer.value, sizeof customer.value, hash_text(playbook->holdout_salt, 0));

@@ -59,6 +59,8 @@ struct decider; /* one thread's */
 enum status decider_create(struct decider **out, const struct world *world, struct profiler *profiler,
                            const struct model *const *models, const struct goal_base *bases) MUST_USE;
 void decider_destroy(struct decider *decider);
+/* What every decision that is packed says of the models behind it, such as "redeem@3". Borrowed; empty until told. */
+void decider_name_models(struct decider *decider, struct text names);
 
 /* `timeline`: as of t, by profiler_request. */
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms, struct decision *out,

@@ -11,6 +11,7 @@ struct decider {
     struct profiler *profiler;
     const struct model *const *models;
     const struct goal_base *bases;
+    struct text model_names;
     struct contact_history history;
     struct value features[LEARN_FEATURES_MAX];
 };

@@ -72,6 +72,9 @@ enum status decision_pack(const struct decider *decider, const struct decision *
     if (status == STATUS_OK) status = packed_list_end(&list, &trace);
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_TRACE, trace);
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_REASON, value_text(text_from(decision->reason)));
+    if (status == STATUS_OK && decider->model_names.length > 0) {
+        status = packed_add(writer, PROPERTY_MODEL, value_text(decider->model_names));
+    }
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_PLAYBOOK, value_text(text_from(playbook)));
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_WITHHELD, value_yes_no(decision->withheld));
     if (status == STATUS_OK) status = packed_end(writer, out);

@@ -8,6 +8,7 @@
 enum status answering_open(struct answering *answering, struct engine *engine, int64_t t_ms, struct error *error) {
     struct timeline_source *source = engine_world(engine)->source;
     *answering = (struct answering){.engine = engine, .t_ms = t_ms};
+    buffer_init(&answering->model_names);
     enum status status = profiler_create(&answering->profiler, engine_world(engine));
     return status == STATUS_OK ? source->ops->reader_open(source, &answering->reader, error) : status;
 }
@@ -17,6 +18,7 @@ void answering_close(struct answering *answering) {
     decider_destroy(answering->decider);
     profiler_destroy(answering->profiler);
     memory_free(answering->decision);
+    buffer_release(&answering->model_names);
     *answering = (struct answering){0};
 }
 
@@ -36,6 +38,23 @@ enum status answering_read(struct answering *answering, const char *customer, ui
     return status;
 }
 
+/* A model that has learnt from what came after t is marked wherever its decisions go. */
+static enum status name_models(struct answering *answering) {
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < engine_playbook(answering->engine)->model_count && status == STATUS_OK; i++) {
+        struct model_entry entry;
+        char until[32];
+        if (engine_model(answering->engine, i, &entry) == NULL) continue;
+        time_format(entry.until_ms, until);
+        status = buffer_format(&answering->model_names, "%s%.*s@%u", answering->model_names.length > 0 ? ", " : "", TEXT_ARG(entry.name), entry.version);
+        if (status == STATUS_OK && entry.until_ms > answering->t_ms) {
+            status = buffer_format(&answering->model_names, " (hindsight: learnt until %s)", until);
+        }
+    }
+    decider_name_models(answering->decider, buffer_text(&answering->model_names));
+    return status;
+}
+
 static enum status need_decider(struct answering *answering, struct error *error) {
     const struct goal_base *bases;
     if (answering->decider != NULL) return STATUS_OK;
@@ -43,8 +62,9 @@ static enum status need_decider(struct answering *answering, struct error *error
     if (answering->decision == NULL) return STATUS_NO_MEMORY;
     enum status status = engine_goal_bases(answering->engine, answering->t_ms, &bases, error);
     if (status != STATUS_OK) return status;
-    return decider_create(&answering->decider, engine_world(answering->engine), answering->profiler,
-                          engine_models(answering->engine), bases);
+    status = decider_create(&answering->decider, engine_world(answering->engine), answering->profiler,
+                            engine_models(answering->engine), bases);
+    return status == STATUS_OK ? name_models(answering) : status;
 }
 
 static enum status decide(struct answering *answering, struct error *error) {
@@ -194,6 +214,9 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
     json_write_key(writer, "withheld");
     json_write_yes_no(writer, decision->withheld);
     write_key_text(writer, "reason", text_from(decision->reason));
+    write_key_text(writer, "models", answering->model_names.length > 0 ? buffer_text(&answering->model_names) : TEXT(""));
+    json_write_key(writer, "hindsight");
+    json_write_yes_no(writer, engine_hindsight(answering->engine, answering->t_ms, NULL));
     json_write_key(writer, "ranked");
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < decision->ranked_count; i++) write_trace(writer, symbols, &decision->trace[decision->ranked[i]]);

@@ -13,6 +13,7 @@ struct answering {
     struct profiler *profiler;
     struct decider *decider;   /* NULL until the first decision */
     struct decision *decision; /* the latest; one, since it is large */
+    struct buffer model_names; /* "redeem@3", and what is wrong with it for this t */
     struct timeline timeline;  /* of the latest customer; valid until the next call */
     int64_t t_ms;
 };

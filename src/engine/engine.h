@@ -49,6 +49,7 @@ enum status engine_last_event_ms(struct engine *engine, int64_t *time_ms, struct
 struct engine_ingest_report {
     struct text source;          /* borrowed from the playbook */
     uint64_t files, rows, events, repeats, quarantined, lookup_rows;
+    uint64_t turned_away;        /* events of nobody but people who were erased: not kept */
     uint64_t bytes;              /* as on disk */
     bool time_always;
 };
@@ -70,7 +71,10 @@ struct engine_ingest_options {
 enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options, struct engine_ingest_report **reports,
                           size_t *count, struct error *error) MUST_USE;
 /* One batch through identity, repeats and the log. Drops repeats from the batch. */
-struct apply_result { uint64_t events, repeats, quarantined; };
+struct apply_result {
+    uint64_t events, repeats, quarantined;
+    uint64_t turned_away; /* events of nobody but people who were erased: not kept */
+};
 enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync, struct apply_result *out,
                          struct error *error) MUST_USE;
 struct replay_report { uint64_t rows, events, still_quarantined; };
@@ -85,6 +89,8 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
 /* The model in force by rule index; NULL where there is none. `entry` may be NULL. */
 const struct model *engine_model(const struct engine *engine, uint32_t rule, struct model_entry *entry);
 const struct model *const *engine_models(const struct engine *engine);
+/* Has a model in force learnt from what came after t? A decision at t by it knows what nobody knew then. `entry` (may be NULL): the first. */
+bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_entry *entry);
 /* By goal, as known at t; kept until t, the playbook or a lookup changes. */
 enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out, struct error *error) MUST_USE;
 

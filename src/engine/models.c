@@ -138,6 +138,16 @@ const struct model *engine_model(const struct engine *engine, uint32_t rule, str
     return model;
 }
 
+bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_entry *entry) {
+    for (uint32_t i = 0; i < engine->playbook->model_count; i++) {
+        struct model_entry found = {0};
+        if (engine_model(engine, i, &found) == NULL || found.until_ms <= t_ms) continue;
+        if (entry != NULL) *entry = found;
+        return true;
+    }
+    return false;
+}
+
 const struct model *const *engine_models(const struct engine *engine) { return engine->model_of_rule; }
 
 enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out, struct error *error) {

@@ -44,19 +44,27 @@ static enum status groups_of(const struct evaluation *evaluation, uint32_t **out
 
 static enum status score(struct engine *engine, uint32_t rule, int64_t from_ms, int64_t until_ms, struct evaluation *out,
                          struct error *error) {
-    const struct model *model = engine_model(engine, rule, NULL);
+    struct model_entry entry = {0};
+    const struct model *model = engine_model(engine, rule, &entry);
+    const struct playbook *playbook = engine_playbook(engine);
+    int64_t arrives_ms = playbook->goals[playbook->models[rule].goal].arrives_ms;
     struct trainer_options options = {.from_ms = from_ms, .until_ms = until_ms, .matured_by_ms = until_ms, .threads = engine_threads(engine)};
     struct training_set *set = NULL;
-    enum status status = trainer_collect(engine_world(engine), &engine_playbook(engine)->models[rule], &options, &set, &out->ids, error);
+    enum status status = trainer_collect(engine_world(engine), &playbook->models[rule], &options, &set, &out->ids, error);
     if (status != STATUS_OK) return status;
-    out->count = training_set_count(set);
-    status = reserve(out, out->count);
-    for (size_t i = 0; i < out->count && status == STATUS_OK; i++) {
+    size_t rows = training_set_count(set);
+    status = reserve(out, rows);
+    for (size_t i = 0; i < rows && status == STATUS_OK; i++) {
         struct value values[LEARN_FEATURES_MAX];
         struct training_row row;
         training_set_row(set, i, values, &row);
-        out->propensity[i] = model_score(model, row.values);
-        out->yes[i] = row.yes;
+        if (row.horizon_ms + arrives_ms <= entry.until_ms) { /* the model has learnt from it */
+            out->learnt_count++;
+            continue;
+        }
+        out->ids[out->count] = out->ids[i];
+        out->propensity[out->count] = model_score(model, row.values);
+        out->yes[out->count++] = row.yes;
     }
     training_set_destroy(set);
     return status;
@@ -69,52 +77,63 @@ struct others { struct other *items; size_t count, capacity; };
 
 static uint64_t key_of(struct text treatment, struct text customer) { return hash_text(customer, hash_text(treatment, 1)); }
 
-/* Cells of a plain comma-separated line; quotes around a cell are taken off. */
-static size_t split(char *line, char **cells, size_t max) {
+#define CELLS_MAX 1024
+
+/* Cuts the first line off what is left, without its end. */
+static bool next_line(struct text *left, struct text *line) {
+    if (left->length == 0) return false;
+    const char *end = memchr(left->at, '\n', left->length);
+    line->at = left->at;
+    line->length = end != NULL ? (uint32_t)(end - left->at) : left->length;
+    uint32_t taken = line->length + (end != NULL);
+    left->at += taken;
+    left->length -= taken;
+    if (line->length > 0 && line->at[line->length - 1] == '\r') line->length--;
+    return true;
+}
+
+/* Cells of a plain comma-separated line; quotes around a cell are taken off. A comma inside quotes is not foreseen here. */
+static size_t split(struct text line, struct text *cells, size_t max) {
     size_t count = 0;
-    for (char *at = line; count < max;) {
-        char *end = at + strcspn(at, ",\r\n");
-        char more = *end;
-        *end = '\0';
-        if (*at == '"' && end > at + 1 && end[-1] == '"') {
-            at++;
-            end[-1] = '\0';
-        }
-        cells[count++] = at;
-        if (more != ',') break;
-        at = end + 1;
-    }
+    const char *comma;
+    do {
+        comma = line.length > 0 ? memchr(line.at, ',', line.length) : NULL;
+        struct text cell = {line.at, comma != NULL ? (uint32_t)(comma - line.at) : line.length};
+        uint32_t taken = cell.length + (comma != NULL);
+        line.at += taken;
+        line.length -= taken;
+        bool quoted = cell.length >= 2 && cell.at[0] == '"' && cell.at[cell.length - 1] == '"';
+        cells[count++] = quoted ? (struct text){cell.at + 1, cell.length - 2} : cell;
+    } while (comma != NULL && count < max);
     return count;
 }
 
-static size_t find_cell(char **cells, size_t count, const char *name) {
+static size_t find_cell(const struct text *cells, size_t count, struct text name) {
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(cells[i], name) == 0) return i;
+        if (text_equal(cells[i], name)) return i;
     }
     return SIZE_MAX;
 }
 
-static enum status parse_others(char *bytes, const char *path, const char *column, struct others *out, struct error *error) {
-    char *cells[64];
-    size_t treatment = SIZE_MAX, customer = SIZE_MAX, prediction = SIZE_MAX, line = 0, count;
-    for (char *at = strtok_r(bytes, "\n", &bytes); at != NULL; at = strtok_r(NULL, "\n", &bytes)) {
-        count = split(at, cells, 64);
-        if (line++ == 0) {
-            treatment = find_cell(cells, count, "treatment");
-            customer = find_cell(cells, count, "customer");
-            prediction = find_cell(cells, count, column);
-            if (treatment == SIZE_MAX || customer == SIZE_MAX || prediction == SIZE_MAX) {
-                return error_set(error, STATUS_INVALID, "%s:1: needs the columns treatment, customer and %s", path, column);
-            }
-            continue;
-        }
+static enum status parse_others(struct text left, const char *path, const char *column, struct others *out, struct error *error) {
+    struct text cells[CELLS_MAX], line;
+    if (!next_line(&left, &line)) return error_set(error, STATUS_INVALID, "%s is empty", path);
+    size_t count = split(line, cells, CELLS_MAX);
+    size_t treatment = find_cell(cells, count, TEXT("treatment")), customer = find_cell(cells, count, TEXT("customer"));
+    size_t prediction = find_cell(cells, count, text_from(column));
+    if (treatment == SIZE_MAX || customer == SIZE_MAX || prediction == SIZE_MAX) {
+        return error_set(error, STATUS_INVALID, "%s:1: needs the columns treatment, customer and %s", path, column);
+    }
+    for (size_t number = 2; next_line(&left, &line); number++) {
         double value;
-        if (treatment >= count || customer >= count || prediction >= count || text_to_double(text_from(cells[prediction]), &value) != STATUS_OK) {
-            return error_set(error, STATUS_INVALID, "%s:%zu: no prediction in column %s", path, line, column);
+        if (line.length == 0) continue;
+        count = split(line, cells, CELLS_MAX);
+        if (treatment >= count || customer >= count || prediction >= count || text_to_double(cells[prediction], &value) != STATUS_OK) {
+            return error_set(error, STATUS_INVALID, "%s:%zu: no prediction in column %s", path, number, column);
         }
         enum status status = memory_grow((void **)&out->items, &out->capacity, out->count + 1, sizeof *out->items);
         if (status != STATUS_OK) return status;
-        out->items[out->count++] = (struct other){key_of(text_from(cells[treatment]), text_from(cells[customer])), value};
+        out->items[out->count++] = (struct other){key_of(cells[treatment], cells[customer]), value};
     }
     return STATUS_OK;
 }
@@ -124,19 +143,20 @@ static int compare_others(const void *left, const void *right) {
     return a < b ? -1 : a > b;
 }
 
-/* FILE, or FILE:COLUMN. */
+/* FILE, or FILE:COLUMN; a colon in a folder's name is none. */
 static enum status read_others(const char *against, struct others *out, struct evaluation *evaluation, struct error *error) {
     char path[4096], column[64] = "prediction";
-    const char *colon = strrchr(against, ':');
+    const char *slash = strrchr(against, '/'), *colon = strrchr(slash != NULL ? slash : against, ':');
     struct buffer bytes;
-    snprintf(path, sizeof path, "%.*s", colon != NULL ? (int)(colon - against) : (int)strlen(against), against);
-    if (colon != NULL) snprintf(column, sizeof column, "%s", colon + 1);
-    const char *slash = strrchr(path, '/');
+    int length = snprintf(path, sizeof path, "%.*s", colon != NULL ? (int)(colon - against) : (int)strlen(against), against);
+    bool fits = length >= 0 && length < (int)sizeof path;
+    if (colon != NULL && snprintf(column, sizeof column, "%s", colon + 1) >= (int)sizeof column) fits = false;
+    if (!fits) return error_set(error, STATUS_LIMIT, "--against: the file's name or its column is too long");
+    slash = strrchr(path, '/');
     snprintf(evaluation->against_name, sizeof evaluation->against_name, "%s of %.60s", column, slash != NULL ? slash + 1 : path);
     buffer_init(&bytes);
     enum status status = file_read_all(file_system_os(), path, PREDICTIONS_BYTES_MAX, &bytes, error);
-    if (status == STATUS_OK) status = buffer_append(&bytes, "", 1);
-    if (status == STATUS_OK) status = parse_others(bytes.at, path, column, out, error);
+    if (status == STATUS_OK) status = parse_others(buffer_text(&bytes), path, column, out, error);
     if (status == STATUS_OK && out->count > 0) qsort(out->items, out->count, sizeof *out->items, compare_others);
     buffer_release(&bytes);
     return status;
@@ -204,7 +224,10 @@ enum status evaluation_make(struct engine *engine, uint32_t rule, int64_t from_m
     }
     uint32_t *group = NULL;
     enum status status = score(engine, rule, from_ms, until_ms, out, error);
-    if (status == STATUS_OK && out->count == 0) {
+    if (status == STATUS_OK && out->count == 0 && out->learnt_count > 0) {
+        status = error_set(error, STATUS_INVALID, "all %zu treatments of that time are those that the model has learnt from; say a later --until, or train with an earlier one",
+                           out->learnt_count);
+    } else if (status == STATUS_OK && out->count == 0) {
         status = error_set(error, STATUS_INVALID, "no treatment delivered in that time has a matured goal; widen --from and --until");
     }
     if (status == STATUS_OK) status = groups_of(out, &group);

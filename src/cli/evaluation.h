@@ -12,6 +12,7 @@ struct evaluation {
     double *propensity;
     bool *yes;
     size_t count;
+    size_t learnt_count;         /* further treatments of that time, left out since the model has learnt from them */
     /* Against another's predictions, on the rows that both have. */
     bool compared;
     char against_name[128];      /* the file's name and column */
@@ -19,7 +20,7 @@ struct evaluation {
     struct model_metrics against, ours_there;
     struct interval auc_difference;
 };
-/* Treatments delivered in [from, until) whose goal had matured by until. `against`: NULL, or FILE or FILE:COLUMN. */
+/* Treatments delivered in [from, until) whose goal had matured by until, but not by the time until which the model has learnt. `against`: NULL, or FILE or FILE:COLUMN. */
 enum status evaluation_make(struct engine *engine, uint32_t rule, int64_t from_ms, int64_t until_ms, const char *against,
                             struct evaluation *out, struct error *error) MUST_USE;
 void evaluation_release(struct evaluation *evaluation);

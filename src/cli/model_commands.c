@@ -208,6 +208,7 @@ int command_train(struct cli *cli) {
 
 static void print_evaluation(const struct evaluation *evaluation) {
     print_metrics(&evaluation->metrics);
+    if (evaluation->learnt_count > 0) printf("  %s earlier treatments are left out: the model has learnt from them\n", cli_count(evaluation->learnt_count));
     if (!evaluation->compared) return;
     printf("Against %s, on the %s treatments that both have\n", evaluation->against_name, cli_count(evaluation->compared_count));
     printf("  %-20s %.3f, ours %.3f\n", "AUC", evaluation->against.auc.value, evaluation->ours_there.auc.value);

@@ -31,7 +31,8 @@ static enum status apply_link(struct identity *identity, const struct record_ent
     uint32_t count = key_table_count(&identity->identifiers);
     struct link link = entry->link;
     if (link.strong >= count || link.weak >= count) return STATUS_CORRUPT;
-    if (!key_table_key(&identity->identifiers, link.strong).text.at) return STATUS_CORRUPT; /* a hole */
+    if (!key_table_key(&identity->identifiers, link.strong).text.at)
+        return STATUS_CORRUPT; /* a hole */
     if (!key_table_key(&identity->identifiers, link.weak).text.at) return STATUS_CORRUPT;
     link.order = link_order(content_hash(identity, link.strong), content_hash(identity, link.weak));
     return pending_add(identity, &link);
@@ -79,12 +80,12 @@ static enum status apply_entries(struct identity *identity, struct text bytes) {
     return status == STATUS_END ? judge_pending(identity) : status;
 }
 
-enum status identity_apply(struct identity *identity, struct text record, uint64_t position, struct error *error) {
+enum status identity_apply(struct identity *identity, struct text record, uint64_t position,
+                           struct error *error) {
     change_begin(identity, position);
     identity->replaying = true;
     enum status status = apply_entries(identity, record);
+    if (!status) identity_commit(identity);
     identity->replaying = false;
-    if (status) return change_fail(identity, status, error);
-    identity_commit(identity);
-    return STATUS_OK;
+    return status ? change_fail(identity, status, error) : STATUS_OK;
 }

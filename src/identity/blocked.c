@@ -1,23 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/internal.h"
 
-#define WORD(literal) {literal, sizeof(literal) - 1}
+#define WORD(literal)                                                                              \
+    { literal, sizeof(literal) - 1 }
 
-/* Values that stand for nobody. One of them taken for a person glues thousands of strangers together. */
+/* Values that stand for nobody. One of them taken for a person glues thousands of strangers
+ * together. */
 static const struct text words[] = {
-    WORD("null"), WORD("(null)"), WORD("nil"), WORD("none"), WORD("n/a"), WORD("na"), WORD("#n/a"), WORD("nan"),
-    WORD("unknown"), WORD("anonymous"), WORD("undefined"), WORD("test"), WORD("-1"), WORD("-"), WORD("[object object]"),
+    WORD("null"),      WORD("(null)"), WORD("nil"), WORD("none"),    WORD("n/a"),
+    WORD("na"),        WORD("#n/a"),   WORD("nan"), WORD("unknown"), WORD("anonymous"),
+    WORD("undefined"), WORD("test"),   WORD("-1"),  WORD("-"),       WORD("[object object]"),
 };
 static const struct text mailboxes[] = {
-    WORD("info"), WORD("admin"), WORD("administrator"), WORD("support"), WORD("noreply"), WORD("no-reply"),
-    WORD("no_reply"), WORD("donotreply"), WORD("do-not-reply"), WORD("sales"), WORD("contact"), WORD("office"),
-    WORD("help"), WORD("helpdesk"), WORD("service"), WORD("billing"), WORD("marketing"), WORD("postmaster"),
-    WORD("webmaster"), WORD("hostmaster"), WORD("mailer-daemon"), WORD("abuse"), WORD("root"), WORD("enquiries"),
-    WORD("reception"), WORD("test"), WORD("none"), WORD("null"), WORD("unknown"), WORD("anonymous"), WORD("na"),
-    WORD("guest"),
+    WORD("info"),      WORD("admin"),      WORD("administrator"),
+    WORD("support"),   WORD("noreply"),    WORD("no-reply"),
+    WORD("no_reply"),  WORD("donotreply"), WORD("do-not-reply"),
+    WORD("sales"),     WORD("contact"),    WORD("office"),
+    WORD("help"),      WORD("helpdesk"),   WORD("service"),
+    WORD("billing"),   WORD("marketing"),  WORD("postmaster"),
+    WORD("webmaster"), WORD("hostmaster"), WORD("mailer-daemon"),
+    WORD("abuse"),     WORD("root"),       WORD("enquiries"),
+    WORD("reception"), WORD("test"),       WORD("none"),
+    WORD("null"),      WORD("unknown"),    WORD("anonymous"),
+    WORD("na"),        WORD("guest"),
 };
-#define WORD_BYTES_MAX 16
-#define SAME_CHARACTER_MIN 6 /* "1111" is a fine household number; "111111" is a finger on a key */
+#define WORD_BYTES_MAX     16
+#define SAME_CHARACTER_MIN 6 /* "1111" is a fine household number; "111111" is a finger on a key   \
+                              */
 
 static bool is_one_of(struct text value, const struct text *list, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -56,7 +65,8 @@ bool value_is_blocked(struct text value, const struct text *extra, uint32_t extr
     if (at) {
         struct text local = {value.at, (uint32_t)(at - value.at)};
         if (local.length == 0) return true;
-        if (local.length < WORD_BYTES_MAX && is_one_of(local, mailboxes, sizeof(mailboxes) / sizeof(mailboxes[0])))
+        if (local.length < WORD_BYTES_MAX &&
+            is_one_of(local, mailboxes, sizeof(mailboxes) / sizeof(mailboxes[0])))
             return true;
     }
     return extra_count > 0 && is_one_of(value, extra, extra_count);

@@ -3,8 +3,9 @@
 
 #include "identity/record.h"
 
-/* Everything shared that a call changes, it changes through cells whose old values are kept, so that undoing is putting them back in
- * reverse; what it appends is cut off. Whatever may fail comes before the first change of a step. */
+/* Everything shared that a call changes, it changes through cells whose old values are kept, so
+ * that undoing is putting them back in reverse; what it appends is cut off. Whatever may fail comes
+ * before the first change of a step. */
 
 void change_begin(struct identity *identity, uint64_t position) {
     assert(!identity->open);
@@ -19,13 +20,15 @@ void change_begin(struct identity *identity, uint64_t position) {
     identity->first_edge = identity->forest.edge_count;
     identity->first_withdrawal = identity->withdrawal_count;
     identity->welcome = NONE;
-    identity->undo_count = identity->pending_count = identity->seed_count = identity->change_count = 0;
+    identity->undo_count = identity->pending_count = identity->seed_count = identity->change_count =
+        0;
     identity->unusable_count = 0;
     identity->known_ms = TIME_ALWAYS;
     buffer_clear(&identity->record);
 }
 
-static uint32_t any_persona(const struct identity *identity, uint32_t root, const struct view *view) {
+static uint32_t any_persona(const struct identity *identity, uint32_t root,
+                            const struct view *view) {
     for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
         uint32_t at = LOAD(node_at(identity, id)->personas);
         for (; at; at = LOAD(persona_at(identity, at - 1)->next)) {
@@ -40,7 +43,8 @@ static bool change_is_real(struct identity *identity, struct identity_change *ch
     struct view now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX}, before = now;
     before.position = identity->position;
     uint32_t id = change->customer.value;
-    uint32_t root = forest_root(&identity->forest, id, &now), old_root = forest_root(&identity->forest, id, &before);
+    uint32_t root = forest_root(&identity->forest, id, &now),
+             old_root = forest_root(&identity->forest, id, &before);
     if ((root == id) == (old_root == id)) return false;
     change->is_split = root == id;
     change->other.value = change->is_split ? old_root : root;
@@ -54,7 +58,8 @@ static void change_settle(struct identity *identity) {
     identity->stamp++;
     for (size_t i = 0; i < identity->change_count; i++) {
         struct node *node = node_at(identity, identity->changes[i].customer.value);
-        if (node->stamp == identity->stamp || !change_is_real(identity, &identity->changes[i])) continue;
+        if (node->stamp == identity->stamp || !change_is_real(identity, &identity->changes[i]))
+            continue;
         node->stamp = identity->stamp;
         identity->changes[kept++] = identity->changes[i];
     }
@@ -87,8 +92,10 @@ void identity_commit(struct identity *identity) {
     if (!identity->open) return;
     if (identity->welcome != NONE) key_table_wipe(&identity->suppressed, identity->welcome);
     STORE(identity->visible_personas, key_table_count(&identity->personas));
+    /* Where nothing was new no frame need have been written: the position is still to be taken. */
+    bool is_changed = identity->replaying || identity->record.length > 0;
     uint64_t visible = identity->position + 1;
-    if (visible > LOAD(identity->visible)) STORE(identity->visible, visible);
+    if (is_changed && visible > LOAD(identity->visible)) STORE(identity->visible, visible);
     change_end(identity);
 }
 
@@ -114,7 +121,8 @@ void identity_undo(struct identity *identity) {
     identity->link_count = identity->first_link;
     forest->edge_count = identity->first_edge;
     identity->withdrawal_count = identity->first_withdrawal;
-    if (identity->old_guards) memcpy(identity->guards, identity->old_guards, sizeof(identity->guards));
+    if (identity->old_guards)
+        memcpy(identity->guards, identity->old_guards, sizeof(identity->guards));
     STORE(forest->undo_epoch, LOAD(forest->undo_epoch) + 1);
     change_end(identity);
 }
@@ -122,22 +130,26 @@ void identity_undo(struct identity *identity) {
 enum status change_fail(struct identity *identity, enum status status, struct error *error) {
     identity_undo(identity);
     if (status == STATUS_LIMIT)
-        return error_set(error, status, "identity: more identifiers than the limit identifiers_max allows");
+        return error_set(error, status,
+                         "identity: more identifiers than the limit identifiers_max allows");
     if (status == STATUS_CORRUPT)
-        return error_set(error, status, "identity: a record of the log doesn't fit what stands before it");
+        return error_set(error, status,
+                         "identity: a record of the log doesn't fit what stands before it");
     if (status == STATUS_VERSION)
-        return error_set(error, status, "identity: a record of the log was written by a newer program");
+        return error_set(error, status,
+                         "identity: a record of the log was written by a newer program");
     return error_set(error, status, "identity: %s", status_name(status));
 }
 
 enum status undo_reserve(struct identity *identity, size_t cells) {
-    return memory_grow((void **)&identity->undo, &identity->undo_capacity, identity->undo_count + cells,
-                       sizeof(*identity->undo));
+    return memory_grow((void **)&identity->undo, &identity->undo_capacity,
+                       identity->undo_count + cells, sizeof(*identity->undo));
 }
 
 void keep_set(struct identity *identity, _Atomic uint32_t *cell, uint32_t value) {
     assert(identity->undo_count < identity->undo_capacity);
-    identity->undo[identity->undo_count++] = (struct undo_cell){(void *)(uintptr_t)cell, LOAD(*cell), false};
+    identity->undo[identity->undo_count++] =
+        (struct undo_cell){(void *)(uintptr_t)cell, LOAD(*cell), false};
     STORE(*cell, value);
 }
 
@@ -161,7 +173,8 @@ static enum status node_reserve(struct identity *identity, uint32_t count) {
 
 static enum status row_reserve(struct identity *identity, uint64_t count) {
     enum status status = column_reserve(&identity->anchors, count, sizeof(_Atomic uint32_t));
-    return status ? status : column_reserve(&identity->persona_rows, count, sizeof(struct persona_row));
+    return status ? status
+                  : column_reserve(&identity->persona_rows, count, sizeof(struct persona_row));
 }
 
 enum status identifier_add(struct identity *identity, struct key key, uint64_t hash, uint32_t *id) {
@@ -190,8 +203,8 @@ enum status identifier_add_hole(struct identity *identity) {
     return key_table_add_hole(&identity->identifiers, &id);
 }
 
-enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t count, uint64_t hash, uint32_t anchor,
-                        uint32_t *persona) {
+enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t count,
+                        uint64_t hash, uint32_t anchor, uint32_t *persona) {
     struct record_entry entry = {.tag = ENTRY_PERSONA, .id_count = count, .anchor = anchor};
     memcpy(entry.ids, ids, count * sizeof(*ids));
     uint32_t next = key_table_count(&identity->personas);
@@ -210,7 +223,8 @@ enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t
     if (count == 1) /* found by its node */
         status = key_table_add_unlisted(&identity->personas, persona_key(ids, count), persona);
     else
-        status = key_table_add(&identity->personas, persona_key(ids, count), hash, persona, &is_new);
+        status =
+            key_table_add(&identity->personas, persona_key(ids, count), hash, persona, &is_new);
     if (status) return status;
     if (!is_new) return STATUS_CORRUPT;
     keep_set(identity, &node->personas, next + 1);
@@ -248,8 +262,8 @@ enum status change_note(struct identity *identity, uint32_t id, int64_t known_ms
 }
 
 enum status seed_add(struct identity *identity, uint32_t id) {
-    enum status status = memory_grow((void **)&identity->seeds, &identity->seed_capacity, identity->seed_count + 1,
-                                     sizeof(*identity->seeds));
+    enum status status = memory_grow((void **)&identity->seeds, &identity->seed_capacity,
+                                     identity->seed_count + 1, sizeof(*identity->seeds));
     if (!status) identity->seeds[identity->seed_count++] = id;
     return status;
 }

@@ -16,8 +16,8 @@ static void guards_default(struct guard guards[IDENTIFIER_TYPES_MAX]) {
 }
 
 static bool guard_equal(const struct guard *a, const struct guard *b) {
-    return a->per_customer == b->per_customer && a->priority == b->priority && a->expires_ms == b->expires_ms &&
-           a->unique == b->unique && a->present == b->present;
+    return a->per_customer == b->per_customer && a->priority == b->priority &&
+           a->expires_ms == b->expires_ms && a->unique == b->unique && a->present == b->present;
 }
 
 static bool guards_equal(const struct guard *a, const struct guard *b) {
@@ -52,7 +52,8 @@ enum status identity_create(struct identity **out, const struct identity_options
     struct identity *identity = memory_calloc(1, sizeof(*identity));
     if (!identity) return STATUS_NO_MEMORY;
     identity->options = *options;
-    if (identity->options.identifiers_max == 0) identity->options.identifiers_max = UINT32_C(1) << 31;
+    if (identity->options.identifiers_max == 0)
+        identity->options.identifiers_max = UINT32_C(1) << 31;
     pthread_mutex_init(&identity->lock, NULL);
     guards_default(identity->guards);
     for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) identity->intake[i].rule = NONE;
@@ -63,7 +64,8 @@ enum status identity_create(struct identity **out, const struct identity_options
     if (!status) status = key_table_init(&identity->suppressed);
     if (!status) status = judge_scratch_create(&identity->judge);
     if (!status) status = resolve_scratch_create(&identity->resolve);
-    if (!status && !(identity->counts = memory_calloc(1, sizeof(*identity->counts)))) status = STATUS_NO_MEMORY;
+    if (!status && !(identity->counts = memory_calloc(1, sizeof(*identity->counts))))
+        status = STATUS_NO_MEMORY;
     if (status) {
         identity_destroy(identity);
         return status;
@@ -73,7 +75,8 @@ enum status identity_create(struct identity **out, const struct identity_options
 }
 
 static void intake_rule_release(struct intake_rule *rule) {
-    for (uint32_t i = 0; i < rule->blocked_count; i++) memory_free((char *)(uintptr_t)rule->blocked[i].at);
+    for (uint32_t i = 0; i < rule->blocked_count; i++)
+        memory_free((char *)(uintptr_t)rule->blocked[i].at);
     memory_free(rule->blocked);
     *rule = (struct intake_rule){.rule = NONE};
 }
@@ -107,7 +110,8 @@ void identity_destroy(struct identity *identity) {
     memory_free(identity);
 }
 
-static enum status intake_rule_copy(struct intake_rule *out, const struct identifier_rule *rule, uint32_t index) {
+static enum status intake_rule_copy(struct intake_rule *out, const struct identifier_rule *rule,
+                                    uint32_t index) {
     *out = (struct intake_rule){.events_per_day_max = rule->events_per_day_max, .rule = index};
     if (rule->blocked_count == 0) return STATUS_OK;
     out->blocked = memory_calloc(rule->blocked_count, sizeof(*out->blocked));
@@ -121,7 +125,8 @@ static enum status intake_rule_copy(struct intake_rule *out, const struct identi
     return STATUS_OK;
 }
 
-static enum status intake_replace(struct identity *identity, const struct identifier_rule *rules, uint32_t count) {
+static enum status intake_replace(struct identity *identity, const struct identifier_rule *rules,
+                                  uint32_t count) {
     struct intake_rule *fresh = memory_calloc(IDENTIFIER_TYPES_MAX, sizeof(*fresh));
     if (!fresh) return STATUS_NO_MEMORY;
     bool any_rate = false;
@@ -135,7 +140,8 @@ static enum status intake_replace(struct identity *identity, const struct identi
         any_rate |= rules[i].events_per_day_max > 0;
     }
     if (!status && any_rate)
-        status = column_reserve(&identity->days, key_table_count(&identity->identifiers), sizeof(struct day_count));
+        status = column_reserve(&identity->days, key_table_count(&identity->identifiers),
+                                sizeof(struct day_count));
     for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) {
         struct intake_rule old = identity->intake[i];
         if (!status) identity->intake[i] = fresh[i];
@@ -159,7 +165,8 @@ static enum status guards_record(struct identity *identity, const struct guard *
     return status;
 }
 
-static enum status guards_set(struct identity *identity, const struct identifier_rule *rules, uint32_t rule_count) {
+static enum status guards_set(struct identity *identity, const struct identifier_rule *rules,
+                              uint32_t rule_count) {
     struct guard guards[IDENTIFIER_TYPES_MAX];
     guards_default(guards);
     for (uint32_t i = 0; i < rule_count; i++) {
@@ -168,8 +175,8 @@ static enum status guards_set(struct identity *identity, const struct identifier
         int64_t expires_ms = rule->expires_ms < EXPIRES_MAX_MS ? rule->expires_ms : EXPIRES_MAX_MS;
         uint32_t priority = rule->priority < UINT32_MAX - 2 ? rule->priority : UINT32_MAX - 2;
         uint32_t per_customer = rule->per_customer < UINT32_MAX ? rule->per_customer : 0;
-        guards[rule->symbol] =
-            (struct guard){per_customer, priority, expires_ms > 0 ? expires_ms : 0, rule->unique, true};
+        guards[rule->symbol] = (struct guard){per_customer, priority,
+                                              expires_ms > 0 ? expires_ms : 0, rule->unique, true};
     }
     if (guards_equal(guards, identity->guards)) return STATUS_OK;
     enum status status = guards_record(identity, guards);
@@ -177,8 +184,9 @@ static enum status guards_set(struct identity *identity, const struct identifier
     return status ? status : judge_pending(identity);
 }
 
-enum status identity_set_rules(struct identity *identity, const struct identifier_rule *rules, uint32_t rule_count,
-                               uint64_t position, struct identity_result *result, struct error *error) {
+enum status identity_set_rules(struct identity *identity, const struct identifier_rule *rules,
+                               uint32_t rule_count, uint64_t position,
+                               struct identity_result *result, struct error *error) {
     change_begin(identity, position);
     enum status status = intake_replace(identity, rules, rule_count);
     if (!status) status = guards_set(identity, rules, rule_count);
@@ -193,21 +201,27 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
 
 /* ---- un-merge ---- */
 
-bool link_is_withdrawn(const struct identity *identity, const struct link *link, int64_t threshold_ms) {
+bool link_is_withdrawn(const struct identity *identity, const struct link *link,
+                       int64_t threshold_ms) {
     if (!(LOAD(link->state) & LINK_STATE_CONTROLLED)) return false;
-    uint32_t low = link->strong < link->weak ? link->strong : link->weak, high = link_other(link, low);
+    uint32_t low = link->strong < link->weak ? link->strong : link->weak,
+             high = link_other(link, low);
     const struct withdrawal *last = NULL;
     for (size_t i = 0; i < identity->withdrawal_count; i++) {
         const struct withdrawal *withdrawal = &identity->withdrawals[i];
-        if (withdrawal->a != low || withdrawal->b != high || withdrawal->known_ms > threshold_ms) continue;
+        if (withdrawal->a != low || withdrawal->b != high || withdrawal->known_ms > threshold_ms)
+            continue;
         if (!last || withdrawal->known_ms >= last->known_ms) last = withdrawal;
     }
     return last && !last->restore;
 }
 
 bool pair_is_controlled(const struct identity *identity, const struct link *link) {
-    uint32_t low = link->strong < link->weak ? link->strong : link->weak, high = link_other(link, low);
-    if (!(LOAD(node_at(identity, low)->flags) & LOAD(node_at(identity, high)->flags) & NODE_CONTROLLED)) return false;
+    uint32_t low = link->strong < link->weak ? link->strong : link->weak,
+             high = link_other(link, low);
+    if (!(LOAD(node_at(identity, low)->flags) & LOAD(node_at(identity, high)->flags) &
+          NODE_CONTROLLED))
+        return false;
     for (size_t i = 0; i < identity->withdrawal_count; i++) {
         if (identity->withdrawals[i].a == low && identity->withdrawals[i].b == high) return true;
     }
@@ -222,8 +236,9 @@ static void flag_node(struct identity *identity, uint32_t id) {
 enum status control_add(struct identity *identity, const struct withdrawal *withdrawal) {
     uint32_t a = withdrawal->a, b = withdrawal->b;
     struct record_entry entry = {.tag = ENTRY_WITHDRAWAL, .withdrawal = *withdrawal};
-    enum status status = memory_grow((void **)&identity->withdrawals, &identity->withdrawal_capacity,
-                                     identity->withdrawal_count + 1, sizeof(*identity->withdrawals));
+    enum status status =
+        memory_grow((void **)&identity->withdrawals, &identity->withdrawal_capacity,
+                    identity->withdrawal_count + 1, sizeof(*identity->withdrawals));
     if (!status) status = undo_reserve(identity, (size_t)LOAD(node_at(identity, a)->degree) + 2);
     if (!status) status = record_add(identity, &entry);
     if (!status) status = seed_add(identity, a);
@@ -237,7 +252,8 @@ enum status control_add(struct identity *identity, const struct withdrawal *with
         struct link *link = link_at(identity, at - 1);
         at = LOAD(*link_next(link, a));
         if (link_other(link, a) != b || link->flags) continue;
-        keep_set(identity, &link->state, LOAD(link->state) | LINK_STATE_CONTROLLED | LINK_STATE_JOINED);
+        keep_set(identity, &link->state,
+                 LOAD(link->state) | LINK_STATE_CONTROLLED | LINK_STATE_JOINED);
     }
     return STATUS_OK;
 }
@@ -249,7 +265,8 @@ static bool is_done(const struct identity *identity, uint32_t low, uint32_t high
     return false;
 }
 
-static enum status withdraw_all(struct identity *identity, uint32_t a, uint32_t b, bool restore, int64_t known_ms) {
+static enum status withdraw_all(struct identity *identity, uint32_t a, uint32_t b, bool restore,
+                                int64_t known_ms) {
     enum status status = STATUS_OK;
     for (uint32_t at = LOAD(node_at(identity, a)->links); !status && at;) {
         struct link *link = link_at(identity, at - 1);
@@ -257,15 +274,19 @@ static enum status withdraw_all(struct identity *identity, uint32_t a, uint32_t 
         uint32_t other = link_other(link, a);
         if (link->flags || (b != ID_NONE && other != b)) continue;
         if (restore && !link_is_withdrawn(identity, link, INT64_MAX)) continue;
-        struct withdrawal withdrawal = {a < other ? a : other, a < other ? other : a, known_ms, restore};
-        if (!is_done(identity, withdrawal.a, withdrawal.b)) status = control_add(identity, &withdrawal);
+        struct withdrawal withdrawal = {a < other ? a : other, a < other ? other : a, known_ms,
+                                        restore};
+        if (!is_done(identity, withdrawal.a, withdrawal.b))
+            status = control_add(identity, &withdrawal);
     }
-    if (!status && identity->withdrawal_count == identity->first_withdrawal) return STATUS_NOT_FOUND;
+    if (!status && identity->withdrawal_count == identity->first_withdrawal)
+        return STATUS_NOT_FOUND;
     return status;
 }
 
-enum status identity_withdraw(struct identity *identity, struct identifier_id a, struct identifier_id b, bool restore,
-                              int64_t known_ms, uint64_t position, struct identity_result *result,
+enum status identity_withdraw(struct identity *identity, struct identifier_id a,
+                              struct identifier_id b, bool restore, int64_t known_ms,
+                              uint64_t position, struct identity_result *result,
                               struct error *error) {
     uint32_t count = key_table_count(&identity->identifiers);
     if (a.value >= count || (b.value != ID_NONE && b.value >= count) || a.value == b.value)
@@ -276,8 +297,10 @@ enum status identity_withdraw(struct identity *identity, struct identifier_id a,
     enum status status = withdraw_all(identity, a.value, b.value, restore, known_ms);
     if (status == STATUS_NOT_FOUND) {
         identity_undo(identity);
-        return error_set(error, status, restore ? "identity: nothing is withdrawn between them"
-                                                : "identity: no link joins them directly; `attune customer` shows which do");
+        return error_set(
+            error, status,
+            restore ? "identity: nothing is withdrawn between them"
+                    : "identity: no link joins them directly; `attune customer` shows which do");
     }
     if (!status) status = judge_pending(identity);
     if (status) return change_fail(identity, status, error);

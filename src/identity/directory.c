@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/internal.h"
 
-/* What readers ask. Nothing here locks or allocates: a walk is repeated where an undo came between. */
+/* What readers ask. Nothing here locks or allocates: a walk is repeated where an undo came between.
+ */
 
 static const struct identity *self(const struct customer_directory *directory) {
     return (const struct identity *)(const void *)directory;
@@ -44,14 +45,15 @@ static uint32_t persona_count(const struct customer_directory *directory, uint64
     return count;
 }
 
-static struct customer_id customer_of(const struct customer_directory *directory, struct persona_id persona,
-                                      struct as_of as_of) {
+static struct customer_id customer_of(const struct customer_directory *directory,
+                                      struct persona_id persona, struct as_of as_of) {
     const struct identity *identity = self(directory);
     struct customer_id customer;
     uint32_t epoch;
     do {
         epoch = read_begin(identity);
-        if (persona.value >= key_table_count(&identity->personas)) return (struct customer_id){ID_NONE};
+        if (persona.value >= key_table_count(&identity->personas))
+            return (struct customer_id){ID_NONE};
         struct view view = view_of(pinned(identity, as_of));
         uint32_t anchor = LOAD(*anchor_at(identity, persona.value));
         customer.value = anchor == NONE ? ID_NONE : forest_root(&identity->forest, anchor, &view);
@@ -59,8 +61,8 @@ static struct customer_id customer_of(const struct customer_directory *directory
     return customer;
 }
 
-static uint32_t list_personas(const struct identity *identity, uint32_t root, const struct view *view,
-                              struct persona_id *out, uint32_t max) {
+static uint32_t list_personas(const struct identity *identity, uint32_t root,
+                              const struct view *view, struct persona_id *out, uint32_t max) {
     uint32_t count = 0;
     for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
         for (uint32_t at = LOAD(node_at(identity, id)->personas); at;) {
@@ -75,8 +77,8 @@ static uint32_t list_personas(const struct identity *identity, uint32_t root, co
     return count;
 }
 
-static uint32_t personas_of(const struct customer_directory *directory, struct customer_id customer, struct as_of as_of,
-                            struct persona_id *out, uint32_t max) {
+static uint32_t personas_of(const struct customer_directory *directory, struct customer_id customer,
+                            struct as_of as_of, struct persona_id *out, uint32_t max) {
     const struct identity *identity = self(directory);
     uint32_t epoch, count;
     do {
@@ -89,11 +91,12 @@ static uint32_t personas_of(const struct customer_directory *directory, struct c
     return count;
 }
 
-/* Anchors, nodes and edges lie apart: each is fetched for a stretch of personas before any of them is walked. */
-#define SNAPSHOT_BLOCK 4096
+/* Anchors, nodes and edges lie apart: each is fetched for a stretch of personas before any of them
+ * is walked. */
+#define SNAPSHOT_BLOCK   4096
 #define SNAPSHOT_STRETCH 64
-static void snapshot_block(const struct identity *identity, const struct view *view, uint32_t *customer, uint32_t first,
-                           uint32_t end) {
+static void snapshot_block(const struct identity *identity, const struct view *view,
+                           uint32_t *customer, uint32_t first, uint32_t end) {
     const struct forest *forest = &identity->forest;
     for (uint32_t start = first, stop; start < end; start = stop) {
         stop = end - start < SNAPSHOT_STRETCH ? end : start + SNAPSHOT_STRETCH;
@@ -111,8 +114,8 @@ static void snapshot_block(const struct identity *identity, const struct view *v
     }
 }
 
-static void snapshot(const struct customer_directory *directory, struct as_of as_of, uint32_t *customer,
-                     uint32_t count) {
+static void snapshot(const struct customer_directory *directory, struct as_of as_of,
+                     uint32_t *customer, uint32_t count) {
     const struct identity *identity = self(directory);
     struct view view = view_of(pinned(identity, as_of));
     for (uint32_t first = 0; first < count; first += SNAPSHOT_BLOCK) {
@@ -145,23 +148,51 @@ struct persona_id identity_persona_any(const struct identity *identity, struct c
     return persona;
 }
 
-struct customer_id identity_customer_of(const struct identity *identity, struct identifier_id identifier,
-                                        struct as_of as_of) {
+struct customer_id identity_customer_of(const struct identity *identity,
+                                        struct identifier_id identifier, struct as_of as_of) {
     struct customer_id customer = {ID_NONE};
     struct view view = view_of(pinned(identity, as_of));
     uint32_t epoch;
     do {
         epoch = read_begin(identity);
-        if (identifier.value >= key_table_count(&identity->identifiers)) return (struct customer_id){ID_NONE};
+        if (identifier.value >= key_table_count(&identity->identifiers))
+            return (struct customer_id){ID_NONE};
         const struct node *node = node_at(identity, identifier.value);
         bool is_there = LOAD(node->position) < view.position && !(LOAD(node->flags) & NODE_ERASED);
-        customer.value = is_there ? forest_root(&identity->forest, identifier.value, &view) : ID_NONE;
+        customer.value =
+            is_there ? forest_root(&identity->forest, identifier.value, &view) : ID_NONE;
     } while (!read_is_whole(identity, epoch));
     return customer;
 }
 
-enum status identity_find(const struct identity *identity, uint32_t type, struct text value, struct as_of as_of,
-                          struct identifier_id *identifier) {
+static uint32_t list_identifiers(const struct identity *identity, uint32_t root,
+                                 const struct view *view, struct identifier_id *out, uint32_t max) {
+    const struct forest *forest = &identity->forest;
+    uint32_t count = 0;
+    for (uint32_t id = root; id != NONE; id = forest_next(forest, root, id, view)) {
+        const struct node *node = node_at(identity, id);
+        if (LOAD(node->position) >= view->position || LOAD(node->flags) & NODE_ERASED) continue;
+        if (count < max) out[count].value = id;
+        count++;
+    }
+    return count;
+}
+
+uint32_t identity_identifiers_of(const struct identity *identity, struct customer_id customer,
+                                 struct as_of as_of, struct identifier_id *out, uint32_t max) {
+    uint32_t epoch, count;
+    do {
+        epoch = read_begin(identity);
+        if (customer.value >= key_table_count(&identity->identifiers)) return 0;
+        struct view view = view_of(pinned(identity, as_of));
+        uint32_t root = forest_root(&identity->forest, customer.value, &view);
+        count = list_identifiers(identity, root, &view, out, max);
+    } while (!read_is_whole(identity, epoch));
+    return count;
+}
+
+enum status identity_find(const struct identity *identity, uint32_t type, struct text value,
+                          struct as_of as_of, struct identifier_id *identifier) {
     if (type >= IDENTIFIER_TYPES_MAX) return STATUS_NOT_FOUND;
     struct key key = {(uint8_t)type, value};
     uint64_t hash = key_hash(key);
@@ -178,8 +209,9 @@ enum status identity_find(const struct identity *identity, uint32_t type, struct
     return status;
 }
 
-enum status identity_find_customer(const struct identity *identity, uint32_t type, struct text value,
-                                   struct as_of as_of, struct customer_id *customer) {
+enum status identity_find_customer(const struct identity *identity, uint32_t type,
+                                   struct text value, struct as_of as_of,
+                                   struct customer_id *customer) {
     struct identifier_id identifier;
     enum status status = identity_find(identity, type, value, as_of, &identifier);
     if (status) return status;
@@ -187,7 +219,8 @@ enum status identity_find_customer(const struct identity *identity, uint32_t typ
     return customer->value == ID_NONE ? STATUS_NOT_FOUND : STATUS_OK;
 }
 
-struct text identity_identifier(const struct identity *identity, struct identifier_id identifier, uint32_t *type) {
+struct text identity_identifier(const struct identity *identity, struct identifier_id identifier,
+                                uint32_t *type) {
     *type = SYMBOL_NONE;
     if (identifier.value >= key_table_count(&identity->identifiers)) return (struct text){0};
     struct key key = key_table_key(&identity->identifiers, identifier.value);

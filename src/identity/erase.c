@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/record.h"
 
-/* Forgetting a customer: texts, the personas anchored at them, and every link that touches them. Ids stay, as holes: a
- * persona of somebody else that once held a shared cookie keeps the number, which says nothing any more. */
+/* Forgetting a customer: texts, the personas anchored at them, and every link that touches them.
+ * Ids stay, as holes: a persona of somebody else that once held a shared cookie keeps the number,
+ * which says nothing any more. */
 
 static const struct view view_now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
 
@@ -47,13 +48,14 @@ static enum status collect(struct identity_erasure *erasure) {
     size_t identifiers_capacity = 0, personas_capacity = 0;
     erasure->customer.value = root;
     for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, &view_now)) {
-        enum status status = memory_grow((void **)&erasure->identifiers, &identifiers_capacity,
-                                         erasure->identifier_count + 1, sizeof(*erasure->identifiers));
+        enum status status =
+            memory_grow((void **)&erasure->identifiers, &identifiers_capacity,
+                        erasure->identifier_count + 1, sizeof(*erasure->identifiers));
         if (status) return status;
         erasure->identifiers[erasure->identifier_count++].value = id;
         for (uint32_t at = LOAD(node_at(identity, id)->personas); at;) {
-            status = memory_grow((void **)&erasure->personas, &personas_capacity, erasure->persona_count + 1,
-                                 sizeof(*erasure->personas));
+            status = memory_grow((void **)&erasure->personas, &personas_capacity,
+                                 erasure->persona_count + 1, sizeof(*erasure->personas));
             if (status) return status;
             erasure->personas[erasure->persona_count++].value = at - 1;
             at = LOAD(persona_at(identity, at - 1)->next);
@@ -68,9 +70,11 @@ enum status identity_erasure_create(struct identity_erasure **out, struct identi
                                     struct customer_id customer, struct error *error) {
     bool is_there = customer.value < key_table_count(&identity->identifiers) &&
                     !(LOAD(node_at(identity, customer.value)->flags) & NODE_ERASED);
-    if (!is_there) return error_set(error, STATUS_NOT_FOUND, "there is no customer C%u", customer.value);
+    if (!is_there)
+        return error_set(error, STATUS_NOT_FOUND, "there is no customer C%u", customer.value);
     struct identity_erasure *erasure = memory_calloc(1, sizeof(*erasure));
-    if (!erasure) return error_set(error, STATUS_NO_MEMORY, "identity: %s", status_name(STATUS_NO_MEMORY));
+    if (!erasure)
+        return error_set(error, STATUS_NO_MEMORY, "identity: %s", status_name(STATUS_NO_MEMORY));
     erasure->identity = identity;
     erasure->customer = customer;
     enum status status = collect(erasure);
@@ -92,8 +96,8 @@ void identity_erasure_destroy(struct identity_erasure *erasure) {
 /* ---- the bytes ---- */
 
 /* What takes the entry's place; false: nothing does. */
-static bool replace_entry(const struct identity_erasure *erasure, struct record_entry *entry, uint32_t *identifier,
-                          uint32_t *persona, bool *changed) {
+static bool replace_entry(const struct identity_erasure *erasure, struct record_entry *entry,
+                          uint32_t *identifier, uint32_t *persona, bool *changed) {
     bool is_theirs = false;
     switch (entry->tag) {
     case ENTRY_IDENTIFIER_HOLE: (*identifier)++; return true;
@@ -106,9 +110,13 @@ static bool replace_entry(const struct identity_erasure *erasure, struct record_
         if (!has_persona(erasure, (*persona)++)) return true;
         *entry = (struct record_entry){.tag = ENTRY_PERSONA_HOLE};
         return *changed = true;
-    case ENTRY_LINK: is_theirs = has_identifier(erasure, entry->link.strong) || has_identifier(erasure, entry->link.weak); break;
+    case ENTRY_LINK:
+        is_theirs = has_identifier(erasure, entry->link.strong) ||
+                    has_identifier(erasure, entry->link.weak);
+        break;
     case ENTRY_WITHDRAWAL:
-        is_theirs = has_identifier(erasure, entry->withdrawal.a) || has_identifier(erasure, entry->withdrawal.b);
+        is_theirs = has_identifier(erasure, entry->withdrawal.a) ||
+                    has_identifier(erasure, entry->withdrawal.b);
         break;
     default: break;
     }
@@ -116,7 +124,8 @@ static bool replace_entry(const struct identity_erasure *erasure, struct record_
     return !is_theirs;
 }
 
-static enum status rewrite(struct identity_erasure *erasure, struct text bytes, struct buffer *out, bool *changed) {
+static enum status rewrite(struct identity_erasure *erasure, struct text bytes, struct buffer *out,
+                           bool *changed) {
     struct record_reader reader;
     struct record_entry entry;
     enum status status = record_open(&reader, bytes);
@@ -148,7 +157,8 @@ bool identity_rewrite(void *context, int kind, struct text bytes, struct buffer 
 static void list_remove(struct identity *identity, uint32_t id, uint32_t link_id) {
     struct node *node = node_at(identity, id);
     _Atomic uint32_t *cell = &node->links;
-    while (LOAD(*cell) && LOAD(*cell) != link_id + 1) cell = link_next(link_at(identity, LOAD(*cell) - 1), id);
+    while (LOAD(*cell) && LOAD(*cell) != link_id + 1)
+        cell = link_next(link_at(identity, LOAD(*cell) - 1), id);
     if (!LOAD(*cell)) return;
     STORE(*cell, LOAD(*link_next(link_at(identity, link_id), id)));
     STORE(node->degree, LOAD(node->degree) - 1);
@@ -175,7 +185,8 @@ static void erase_withdrawals(struct identity *identity, const struct identity_e
     size_t kept = 0;
     for (size_t i = 0; i < identity->withdrawal_count; i++) {
         struct withdrawal withdrawal = identity->withdrawals[i];
-        if (has_identifier(erasure, withdrawal.a) || has_identifier(erasure, withdrawal.b)) continue;
+        if (has_identifier(erasure, withdrawal.a) || has_identifier(erasure, withdrawal.b))
+            continue;
         identity->withdrawals[kept++] = withdrawal;
     }
     identity->withdrawal_count = kept;

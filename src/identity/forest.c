@@ -11,7 +11,8 @@ static uint32_t first_child(const struct forest *forest, uint32_t at, const stru
     return NONE;
 }
 
-uint32_t forest_next(const struct forest *forest, uint32_t root, uint32_t id, const struct view *view) {
+uint32_t forest_next(const struct forest *forest, uint32_t root, uint32_t id,
+                     const struct view *view) {
     uint32_t child = first_child(forest, LOAD(forest_node(forest, id)->children), view);
     while (child == NONE && id != root) {
         uint32_t at = forest_edge_of(forest, id, view);

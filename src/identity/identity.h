@@ -1,30 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* identity/identity.h -- who is who.
  *
- *   event ──► identifiers (type, value) ──► persona: the set given together ──► customer: personas linked to one another
+ *   event ──► identifiers (type, value) ──► persona (the set given together)
+ *                                                ──► customer (personas linked to one another)
  *
- * Identifiers and personas are interned to dense ids. A new persona links its identifiers, as a star around the strongest one
- * (by rule priority). A customer is a component over *accepted* links; its id is the lowest identifier id in it. A persona's
- * events belong to the customer of its strongest identifier, its *anchor*.
+ * Identifiers and personas are interned to dense ids. A new persona links its identifiers, as a
+ * star around the strongest one (by rule priority). A customer is a component over *accepted*
+ * links; its id is the lowest identifier id in it. A persona's events belong to the customer of its
+ * strongest identifier, its *anchor*.
  *
- * Guards are resolved canonically: links are considered in order of (known_ms, hash of both identifiers' types and
- * values); each is accepted iff it breaks no guard at that moment, else refused for good with its reason. So who is
- * one customer depends neither on the order of arrival nor on anything that was known later. A link in order is judged at once; a late
- * one that would have changed something has the customers around it judged again, and nobody else.
+ * Guards are resolved canonically: links are considered in order of (known_ms, hash of both
+ * identifiers' types and values); each is accepted iff it breaks no guard at that moment, else
+ * refused for good with its reason. So who is one customer depends neither on the order of arrival
+ * nor on anything that was known later. A link in order is judged at once; a late one that would
+ * have changed something has the customers around it judged again, and nobody else.
  *
- * As of (t, position): a link counts iff known_ms <= t and it stands below `position`. Exact for every pair, also for positions before a
- * late link or a withdrawal: the forest keeps every version of an edge with the position from which on it holds.
+ * As of (t, position): a link counts iff known_ms <= t and it stands below `position`. Exact for
+ * every pair, also for positions before a late link or a withdrawal: the forest keeps every version
+ * of an edge with the position from which on it holds.
  *
- * What is new travels in the same store frame as the events, as one RECORD_IDENTITY, so one batch goes
+ * What is new travels in the same store frame as the events, as one RECORD_IDENTITY, so one batch
+ * goes
  *
- *   identity_resolve(…, store_position(store), …)  →  store_append(frame with result.record)  →  identity_commit
- *                                                      on failure                             →  identity_undo
+ *   identity_resolve(…, store_position(store), …)
+ *   store_append(frame with result.record)
+ *   identity_commit, or where the append failed identity_undo
  *
- * and so do identity_withdraw, identity_set_rules and identity_suppress. Until the commit nobody at POSITION_NOW or pinned at or below
- * the frame's position sees any of it. A reader who already pins the store's new position sees all of it.
+ * and so do identity_withdraw, identity_set_rules and identity_suppress. Until the commit nobody at
+ * POSITION_NOW or pinned at or below the frame's position sees any of it. A reader who already pins
+ * the store's new position sees all of it.
  *
- * Threads: one applier calls resolve, commit, undo, apply, withdraw, set_rules and the erasure. Any number of threads may use the
- * customer_directory and identity_find*, without locks; inspection takes a lock that the applier holds for a batch. */
+ * Threads: one applier calls resolve, commit, undo, apply, withdraw, set_rules and the erasure. Any
+ * number of threads may use the customer_directory and identity_find*, without locks; inspection
+ * takes a lock that the applier holds for a batch. */
 #ifndef IDENTITY_IDENTITY_H
 #define IDENTITY_IDENTITY_H
 
@@ -33,15 +41,18 @@
 #include "event/timeline_source.h"
 #include "playbook/playbook.h"
 
-#define IDENTITY_LINKS_MAX 10000       /* links an identifier; further ones are refused as they come ("shared by thousands") */
+/* Links an identifier; further ones are refused as they come ("shared by thousands"). */
+#define IDENTITY_LINKS_MAX 10000
 #define IDENTITY_SALT_BYTES 32
-#define IDENTITY_RECORD_KIND 1         /* as the store's RECORD_IDENTITY, which stands in a room we don't know */
+/* The store's RECORD_IDENTITY, which stands in a room we don't know. */
+#define IDENTITY_RECORD_KIND 1
 
 struct identity;
 
 struct identity_options {
-    uint32_t identifiers_max;                /* 0: 2^31 */
-    uint8_t salt[IDENTITY_SALT_BYTES];       /* the directory's own secret; keys the hashes of what was erased */
+    uint32_t identifiers_max;          /* 0: 2^31 */
+    uint8_t salt[IDENTITY_SALT_BYTES]; /* the directory's own secret; keys the hashes of what was
+                                          erased */
 };
 enum status identity_create(struct identity **out, const struct identity_options *options) MUST_USE;
 void identity_destroy(struct identity *identity);
@@ -49,134 +60,159 @@ void identity_destroy(struct identity *identity);
 /* What one call added. Borrowed until the next call that changes the identity. */
 struct identity_change {
     bool is_split;
-    struct customer_id customer;  /* merged away, or split off */
-    struct customer_id other;     /* the survivor, or what it was split from */
-    struct persona_id persona;    /* one of `customer`, to hang the event on; ID_NONE where it has none */
+    struct customer_id customer; /* merged away, or split off */
+    struct customer_id other;    /* the survivor, or what it was split from */
+    struct persona_id persona;   /* one of `customer`, to hang the event on; ID_NONE: it has none */
     int64_t known_ms;
 };
 struct identity_result {
-    struct text record;           /* for the frame, as RECORD_IDENTITY; empty: nothing is new, write no record */
-    const struct identity_change *changes; /* customers that existed before and are merged or split now */
+    struct text record; /* for the frame, as RECORD_IDENTITY; empty: nothing new, write no record */
+    const struct identity_change *changes; /* customers that stood before, merged or split now */
     size_t change_count;
-    size_t unusable_count;        /* events without a usable identifier: their persona is ID_NONE; quarantine them */
+    size_t unusable_count; /* events with persona ID_NONE, to be quarantined */
     uint32_t new_identifiers, new_personas, new_links, refused_links;
 };
 
-/* The playbook's rules; before the first resolve, and whenever they change. What guards (limits, unique, expires, priority) is
- * itself part of the log, so that a replay judges as it was judged: where it differs from what is in force, result.record says so, all
- * links are judged anew, and the call is to be appended and committed (else undone). Texts are copied. */
-enum status identity_set_rules(struct identity *identity, const struct identifier_rule *rules, uint32_t rule_count,
-                               uint64_t position, struct identity_result *result, struct error *error) MUST_USE;
+/* The playbook's rules; before the first resolve, and whenever they change. What guards (limits,
+ * unique, expires, priority) is itself part of the log, so that a replay judges as it was judged:
+ * where it differs from what is in force, result.record says so, all links are judged anew, and the
+ * call is to be appended and committed (else undone). Texts are copied. */
+enum status identity_set_rules(struct identity *identity, const struct identifier_rule *rules,
+                               uint32_t rule_count, uint64_t position,
+                               struct identity_result *result, struct error *error) MUST_USE;
 
-/* May the value stand for a person under this rule? Not what is blocked, built in or by the rule. Pure; any thread. Who was erased is
- * turned away by identity_resolve alone. */
+/* May the value stand for a person under this rule? Not what is blocked, built in or by the rule.
+ * Pure; any thread. Who was erased is turned away by identity_resolve alone. */
 bool identity_is_usable(const struct identifier_rule *rule, struct text value);
 
-/* Fills event.persona of every event, ID_NONE where no identifier is usable (blocked values are dropped). `position` is the
- * one that the frame will take: store_position() now. On failure all is as before, event.persona apart. Ends with identity_commit or
- * identity_undo, also where nothing was new. Types without a rule link without limits and rank behind all rules.
+/* Fills event.persona of every event, ID_NONE where no identifier is usable (blocked values are
+ * dropped). `position` is the one that the frame will take: store_position() now. Ends with
+ * identity_commit or identity_undo, also where nothing was new; on failure it has undone itself,
+ * event.persona apart. Types without a rule rank behind all rules and have a limit of 50.
  *   STATUS_LIMIT      more identifiers than identifiers_max
  *   STATUS_NO_MEMORY */
-enum status identity_resolve(struct identity *identity, struct event_batch *batch, uint64_t position,
-                             struct identity_result *result, struct error *error) MUST_USE;
+enum status identity_resolve(struct identity *identity, struct event_batch *batch,
+                             uint64_t position, struct identity_result *result,
+                             struct error *error) MUST_USE;
 void identity_commit(struct identity *identity);
 void identity_undo(struct identity *identity);
 
-/* Replays a record when the store is opened, in log order, and commits it. STATUS_CORRUPT for bytes that cannot be. */
+/* Replays a record when the store is opened, in log order, and commits it. STATUS_CORRUPT for bytes
+ * that cannot be. */
 enum status identity_apply(struct identity *identity, struct text record, uint64_t position,
                            struct error *error) MUST_USE;
 
-/* Un-merge: from known_ms on, the links between a and b count as if they had never been; b ID_NONE: all links of a. It holds against
- * later sightings too, until `restore`. STATUS_NOT_FOUND where nothing links them directly. */
-enum status identity_withdraw(struct identity *identity, struct identifier_id a, struct identifier_id b, bool restore,
-                              int64_t known_ms, uint64_t position, struct identity_result *result,
+/* Un-merge: from known_ms on, the links between a and b count as if they had never been; b ID_NONE:
+ * all links of a. It holds against later sightings too, until `restore`. STATUS_NOT_FOUND where
+ * nothing links them directly. */
+enum status identity_withdraw(struct identity *identity, struct identifier_id a,
+                              struct identifier_id b, bool restore, int64_t known_ms,
+                              uint64_t position, struct identity_result *result,
                               struct error *error) MUST_USE;
 
-/* The directory of customers, for the store. personas_of answers for the survivor where `customer` is merged away as of then. */
+/* The directory of customers, for the store. personas_of answers for the survivor where `customer`
+ * is merged away as of then. */
 const struct customer_directory *identity_directory(const struct identity *identity);
 struct persona_id identity_persona_any(const struct identity *identity, struct customer_id customer,
                                        struct as_of as_of); /* the customer's first; ID_NONE */
 
+/* The customer's identifiers as of then, in no order, at most `max` written; returns how many there
+ * are. For the survivor where `customer` is merged away. Any thread, no locks. */
+uint32_t identity_identifiers_of(const struct identity *identity, struct customer_id customer,
+                                 struct as_of as_of, struct identifier_id *out, uint32_t max);
+
 /* Lookups as of; STATUS_NOT_FOUND where the identifier was not there yet. Any thread, no locks. */
-enum status identity_find(const struct identity *identity, uint32_t type, struct text value, struct as_of as_of,
-                          struct identifier_id *identifier) MUST_USE;
-enum status identity_find_customer(const struct identity *identity, uint32_t type, struct text value, struct as_of as_of,
+enum status identity_find(const struct identity *identity, uint32_t type, struct text value,
+                          struct as_of as_of, struct identifier_id *identifier) MUST_USE;
+enum status identity_find_customer(const struct identity *identity, uint32_t type,
+                                   struct text value, struct as_of as_of,
                                    struct customer_id *customer) MUST_USE;
-struct customer_id identity_customer_of(const struct identity *identity, struct identifier_id identifier,
-                                        struct as_of as_of);
+struct customer_id identity_customer_of(const struct identity *identity,
+                                        struct identifier_id identifier, struct as_of as_of);
 /* "C123" or "household:1029"; for the first the survivor where it is merged away. */
-enum status identity_parse_customer(const struct identity *identity, struct symbols *symbols, struct text text,
-                                    struct as_of as_of, struct customer_id *customer, struct error *error) MUST_USE;
+enum status identity_parse_customer(const struct identity *identity, struct symbols *symbols,
+                                    struct text text, struct as_of as_of,
+                                    struct customer_id *customer, struct error *error) MUST_USE;
 
 /* Inspection. */
 enum link_verdict {
     LINK_ACCEPTED,
-    LINK_LIMIT,      /* more of a type than per_customer */
-    LINK_UNIQUE,     /* two values of a unique type */
-    LINK_EXPIRED,    /* one end had been unseen for longer than `expires` */
-    LINK_RATE,       /* made beyond events_per_day_max */
-    LINK_SHARED,     /* one end has IDENTITY_LINKS_MAX links */
+    LINK_LIMIT,   /* more of a type than per_customer */
+    LINK_UNIQUE,  /* two values of a unique type */
+    LINK_EXPIRED, /* one end had been unseen for longer than `expires` */
+    LINK_RATE,    /* made beyond events_per_day_max */
+    LINK_SHARED,  /* one end has IDENTITY_LINKS_MAX links */
     LINK_WITHDRAWN,
     LINK_VERDICT_COUNT
 };
-const char *link_verdict_text(enum link_verdict verdict); /* "more of one type than a customer may have" */
+/* "more of one type than a customer may have" */
+const char *link_verdict_text(enum link_verdict verdict);
 struct identity_link {
-    struct identifier_id strong, weak; /* by priority; where refused, `weak` is the one demoted: it stays where it is */
-    uint16_t source;                   /* SYMBOL_SOURCE of the event that made it */
-    uint32_t rule;                     /* index of the weak identifier's rule, UINT32_MAX: none */
-    float weight;                      /* 1 for links seen together */
+    /* By priority; where refused, `weak` is the one demoted: it stays where it is. */
+    struct identifier_id strong, weak;
+    uint16_t source; /* SYMBOL_SOURCE of the event that made it */
+    uint32_t rule;   /* index of the weak identifier's rule, UINT32_MAX: none */
+    float weight;    /* 1 for links seen together */
     int64_t time_ms, known_ms;
     uint64_t position;
-    enum link_verdict verdict;         /* now */
-    uint32_t blamed_type;              /* the type whose guard refused it; SYMBOL_NONE */
+    enum link_verdict verdict; /* now */
+    uint32_t blamed_type;      /* the type whose guard refused it; SYMBOL_NONE */
 };
 struct identity_visitor { /* any of them NULL */
-    void (*identifier)(void *context, struct identifier_id identifier, uint32_t type, struct text value);
+    void (*identifier)(void *context, struct identifier_id identifier, uint32_t type,
+                       struct text value);
     void (*persona)(void *context, struct persona_id persona, struct identifier_id anchor,
                     const struct identifier_id *identifiers, uint32_t count);
     void (*link)(void *context, const struct identity_link *link);
     void *context;
 };
-/* Everything about a customer as it stands now (identifiers ascending, then personas ascending, then links in order of
- * known_ms), each once. The other end of a refused link may be another customer's. Any thread; takes the lock: the callbacks must not
- * call back into the applier's functions. */
+/* Everything about a customer as it stands now (identifiers ascending, then personas ascending,
+ * then links in order of known_ms), each once. The other end of a refused link may be another
+ * customer's. Any thread; takes the lock: the callbacks must not call back into the applier's
+ * functions. */
 enum status identity_describe(struct identity *identity, struct customer_id customer,
                               const struct identity_visitor *visitor) MUST_USE;
-/* "cookie:k1 is not joined to email:b@x: two values of crm, which is unique (cookie:k1 stays where it is)". */
+/* "cookie:k1 is not joined to crm:200: two values of a type of which a customer has one (crm)". */
 enum status identity_explain_link(const struct identity *identity, const struct symbols *symbols,
                                   const struct identity_link *link, struct buffer *out) MUST_USE;
 /* Type and value; empty where erased. Borrowed until erased. Any thread. */
-struct text identity_identifier(const struct identity *identity, struct identifier_id identifier, uint32_t *type);
+struct text identity_identifier(const struct identity *identity, struct identifier_id identifier,
+                                uint32_t *type);
 
 struct identity_stats {
-    uint32_t identifier_count, persona_count, link_count, refused_count, customer_count, suppressed_count;
+    uint32_t identifier_count, persona_count, link_count, refused_count, customer_count,
+        suppressed_count;
     uint64_t bytes;
 };
-void identity_stats(struct identity *identity, struct identity_stats *out); /* walks all; takes the lock */
+/* Walks all; takes the lock. */
+void identity_stats(struct identity *identity, struct identity_stats *out);
 
 /* Erasure, in four steps, by the applier:
  *   1  identity_erasure_create: whose identifiers and personas they are
  *   2  identity_suppress → append → commit: salted hashes that keep them from coming back unasked
  *   3  store_erase with erasure->personas and .rewrite calling identity_rewrite with the erasure
  *   4  identity_erase: forgets them in memory
- * Ids stay as holes. An identifier shared with somebody else only by refused links is erased only if it is the customer's own. */
+ * Ids stay as holes. An identifier shared with somebody else only by refused links is erased only
+ * if it is the customer's own. */
 struct identity_erasure {
     struct identity *identity;
     struct customer_id customer;
     struct identifier_id *identifiers; /* ascending */
-    struct persona_id *personas;       /* ascending; those anchored at one of them, whose events go */
+    struct persona_id *personas; /* ascending; those anchored at one of them, whose events go */
     size_t identifier_count, persona_count;
-    enum status status;                /* the first failure of identity_rewrite: erase again, not all is gone */
+    enum status status; /* the first failure of identity_rewrite: erase again, not all is gone */
 };
 enum status identity_erasure_create(struct identity_erasure **out, struct identity *identity,
                                     struct customer_id customer, struct error *error) MUST_USE;
 void identity_erasure_destroy(struct identity_erasure *erasure);
-enum status identity_suppress(struct identity *identity, const struct identity_erasure *erasure, uint64_t position,
-                              struct identity_result *result, struct error *error) MUST_USE;
+enum status identity_suppress(struct identity *identity, const struct identity_erasure *erasure,
+                              uint64_t position, struct identity_result *result,
+                              struct error *error) MUST_USE;
 /* Lifts it again, when the person asks to be known (by a new consent). */
-enum status identity_welcome(struct identity *identity, uint32_t type, struct text value, uint64_t position,
-                             struct identity_result *result, struct error *error) MUST_USE;
-/* For store_erasure.rewrite (kind is enum record_kind; others than RECORD_IDENTITY are left alone). */
+enum status identity_welcome(struct identity *identity, uint32_t type, struct text value,
+                             uint64_t position, struct identity_result *result,
+                             struct error *error) MUST_USE;
+/* For store_erasure.rewrite; `kind` is enum record_kind, others than identity's are left alone. */
 bool identity_rewrite(void *context, int kind, struct text bytes, struct buffer *out);
 void identity_erase(struct identity *identity, const struct identity_erasure *erasure);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/internal.h"
 
-/* Everything about a customer, for people. Under the lock, which the applier holds while a batch is open. */
+/* Everything about a customer, for people. Under the lock, which the applier holds while a batch is
+ * open. */
 
 static const struct view view_now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
 
@@ -33,15 +34,18 @@ struct id_list {
 };
 
 static enum status id_list_add(struct id_list *list, uint32_t id) {
-    enum status status = memory_grow((void **)&list->ids, &list->capacity, list->count + 1, sizeof(*list->ids));
+    enum status status =
+        memory_grow((void **)&list->ids, &list->capacity, list->count + 1, sizeof(*list->ids));
     if (!status) list->ids[list->count++] = id;
     return status;
 }
 
-static enum status list_members(const struct identity *identity, uint32_t customer, struct id_list *members) {
+static enum status list_members(const struct identity *identity, uint32_t customer,
+                                struct id_list *members) {
     uint32_t root = forest_root(&identity->forest, customer, &view_now);
     enum status status = STATUS_OK;
-    for (uint32_t id = root; !status && id != NONE; id = forest_next(&identity->forest, root, id, &view_now))
+    for (uint32_t id = root; !status && id != NONE;
+         id = forest_next(&identity->forest, root, id, &view_now))
         status = id_list_add(members, id);
     if (!status) sort_ids(members->ids, members->count);
     return status;
@@ -76,7 +80,8 @@ static const struct link *link_of(const struct identity *identity, uint32_t id) 
     return link_at(identity, id);
 }
 
-static enum status list_links(const struct identity *identity, const struct id_list *members, struct id_list *links) {
+static enum status list_links(const struct identity *identity, const struct id_list *members,
+                              struct id_list *links) {
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < members->count; i++) {
         uint32_t id = members->ids[i];
@@ -92,7 +97,8 @@ static enum status list_links(const struct identity *identity, const struct id_l
     return status;
 }
 
-static void visit_persona(const struct identity *identity, uint32_t persona, const struct identity_visitor *visitor) {
+static void visit_persona(const struct identity *identity, uint32_t persona,
+                          const struct identity_visitor *visitor) {
     struct identifier_id ids[EVENT_IDENTIFIERS_MAX];
     struct key key = key_table_key(&identity->personas, persona);
     uint32_t count = key.text.length / (uint32_t)sizeof(ids[0]);
@@ -102,7 +108,8 @@ static void visit_persona(const struct identity *identity, uint32_t persona, con
     visitor->persona(visitor->context, (struct persona_id){persona}, anchor, ids, count);
 }
 
-static void visit_link(const struct identity *identity, uint32_t link_id, const struct identity_visitor *visitor) {
+static void visit_link(const struct identity *identity, uint32_t link_id,
+                       const struct identity_visitor *visitor) {
     const struct link *link = link_at(identity, link_id);
     struct identity_link out = {
         .strong = {link->strong},
@@ -122,15 +129,18 @@ static void visit_link(const struct identity *identity, uint32_t link_id, const 
 }
 
 static void visit_all(const struct identity *identity, const struct identity_visitor *visitor,
-                      const struct id_list *members, const struct id_list *personas, const struct id_list *links) {
+                      const struct id_list *members, const struct id_list *personas,
+                      const struct id_list *links) {
     for (size_t i = 0; visitor->identifier && i < members->count; i++) {
         struct key key = key_table_key(&identity->identifiers, members->ids[i]);
-        visitor->identifier(visitor->context, (struct identifier_id){members->ids[i]}, key.prefix, key.text);
+        visitor->identifier(visitor->context, (struct identifier_id){members->ids[i]}, key.prefix,
+                            key.text);
     }
     for (size_t i = 0; visitor->persona && i < personas->count; i++)
         visit_persona(identity, personas->ids[i], visitor);
     for (size_t i = 0; visitor->link && i < links->count; i++) {
-        bool is_twice = i > 0 && links->ids[i] == links->ids[i - 1]; /* never judged: found from both ends */
+        bool is_twice =
+            i > 0 && links->ids[i] == links->ids[i - 1]; /* never judged: found from both ends */
         if (!is_twice) visit_link(identity, links->ids[i], visitor);
     }
 }
@@ -153,8 +163,8 @@ enum status identity_describe(struct identity *identity, struct customer_id cust
     return status;
 }
 
-static enum status put_identifier(const struct identity *identity, const struct symbols *symbols, uint32_t id,
-                                  struct buffer *out) {
+static enum status put_identifier(const struct identity *identity, const struct symbols *symbols,
+                                  uint32_t id, struct buffer *out) {
     struct key key = key_table_key(&identity->identifiers, id);
     if (!key.text.at) return buffer_format(out, "an erased identifier");
     struct text type = symbol_text(symbols, SYMBOL_IDENTIFIER, key.prefix);
@@ -174,8 +184,8 @@ enum status identity_explain_link(const struct identity *identity, const struct 
     return buffer_format(out, " (%.*s)", TEXT_ARG(type));
 }
 
-static enum status parse_number(const struct identity *identity, struct text digits, struct as_of as_of,
-                                struct customer_id *customer) {
+static enum status parse_number(const struct identity *identity, struct text digits,
+                                struct as_of as_of, struct customer_id *customer) {
     int64_t number;
     enum status status = text_to_int64(digits, &number);
     if (status || number < 0 || number >= UINT32_MAX) return STATUS_NOT_FOUND;
@@ -183,15 +193,17 @@ static enum status parse_number(const struct identity *identity, struct text dig
     return customer->value == ID_NONE ? STATUS_NOT_FOUND : STATUS_OK;
 }
 
-enum status identity_parse_customer(const struct identity *identity, struct symbols *symbols, struct text text,
-                                    struct as_of as_of, struct customer_id *customer, struct error *error) {
+enum status identity_parse_customer(const struct identity *identity, struct symbols *symbols,
+                                    struct text text, struct as_of as_of,
+                                    struct customer_id *customer, struct error *error) {
     const char *colon = text.length ? memchr(text.at, ':', text.length) : NULL;
     if (!colon) {
         struct text digits = {text.at + 1, text.length - 1};
-        bool is_number = text.length > 1 && (text.at[0] == 'C' || text.at[0] == 'c') && digits.at[0] >= '0' &&
-                         digits.at[0] <= '9';
+        bool is_number = text.length > 1 && (text.at[0] == 'C' || text.at[0] == 'c') &&
+                         digits.at[0] >= '0' && digits.at[0] <= '9';
         if (!is_number)
-            return error_set(error, STATUS_INVALID, "\"%.*s\" is no customer; write C123 or type:value, as email:a@b.org",
+            return error_set(error, STATUS_INVALID,
+                             "\"%.*s\" is no customer; write C123 or type:value, as email:a@b.org",
                              TEXT_ARG(text));
         if (parse_number(identity, digits, as_of, customer) == STATUS_OK) return STATUS_OK;
         return error_set(error, STATUS_NOT_FOUND, "there is no customer %.*s", TEXT_ARG(text));
@@ -200,9 +212,12 @@ enum status identity_parse_customer(const struct identity *identity, struct symb
     struct text value = {colon + 1, text.length - type.length - 1};
     uint32_t symbol = symbol_find(symbols, SYMBOL_IDENTIFIER, type);
     if (symbol == SYMBOL_NONE)
-        return error_set(error, STATUS_NOT_FOUND, "there is no identifier type \"%.*s\"", TEXT_ARG(type));
-    if (identity_find_customer(identity, symbol, value, as_of, customer) == STATUS_OK) return STATUS_OK;
-    return error_set(error, STATUS_NOT_FOUND, "nobody has the %.*s \"%.*s\"", TEXT_ARG(type), TEXT_ARG(value));
+        return error_set(error, STATUS_NOT_FOUND, "there is no identifier type \"%.*s\"",
+                         TEXT_ARG(type));
+    if (identity_find_customer(identity, symbol, value, as_of, customer) == STATUS_OK)
+        return STATUS_OK;
+    return error_set(error, STATUS_NOT_FOUND, "nobody has the %.*s \"%.*s\"", TEXT_ARG(type),
+                     TEXT_ARG(value));
 }
 
 static uint64_t column_bytes(const struct column_store *column, size_t item_bytes) {
@@ -220,7 +235,8 @@ void identity_stats(struct identity *identity, struct identity_stats *out) {
         out->refused_count += link_verdict(link_at(identity, i)) != LINK_ACCEPTED;
     for (uint32_t id = 0; id < out->identifier_count; id++) {
         bool is_erased = LOAD(node_at(identity, id)->flags) & NODE_ERASED;
-        out->customer_count += !is_erased && forest_parent(&identity->forest, id, &view_now) == NONE;
+        out->customer_count +=
+            !is_erased && forest_parent(&identity->forest, id, &view_now) == NONE;
     }
     for (uint32_t i = 0; i < key_table_count(&identity->suppressed); i++)
         out->suppressed_count += key_table_key(&identity->suppressed, i).text.at != NULL;

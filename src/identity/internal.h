@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* identity/internal.h -- what the sources of this room share.
  *
- *   resolve.c   events to identifiers, personas and pending links      judge.c     which links count: in order, late, dirty
- *   record.c    what is new as bytes, and back                         judge_set.c a set of identifiers judged anew
- *   apply.c     bytes replayed                                         control.c   rules, un-merge
- *   change.c    begin, commit, undo; every change through cells        directory.c what readers ask
- *   inspect.c   everything about a customer                            erase.c     forgetting */
+ *   resolve.c    events to identifiers, personas and pending links
+ *   judge.c      which links count: in order, late, dirty
+ *   judge_set.c  a set of identifiers judged anew
+ *   record.c     what is new as bytes, and back      apply.c      bytes replayed
+ *   control.c    rules, un-merge                     change.c     begin, commit, undo
+ *   directory.c  what readers ask                    inspect.c    all about a customer
+ *   suppress.c   who is turned away                  erase.c      forgetting */
 #ifndef IDENTITY_INTERNAL_H
 #define IDENTITY_INTERNAL_H
 
@@ -18,8 +20,8 @@
 #include "identity/key_table.h"
 
 #define IDENTIFIER_TYPES_MAX 256
-#define EXPIRES_MAX_MS (200 * 366 * TIME_DAY_MS)
-#define EXPIRY_STEPS 8 /* a sighting is noted once in so many parts of `expires` */
+#define EXPIRES_MAX_MS       (200 * 366 * TIME_DAY_MS)
+#define EXPIRY_STEPS         8 /* a sighting is noted once in so many parts of `expires` */
 
 /* What guards: the part of a rule that is in the log. */
 struct guard {
@@ -38,16 +40,17 @@ struct intake_rule {
 struct persona_row {
     _Atomic uint32_t next; /* + 1: the next older one of the same anchor */
     _Atomic uint64_t position;
-    /* The applier's: an event known in [from, until) with these identifiers adds nothing to its links. */
+    /* The applier's: an event known in [from, until) with these identifiers adds nothing to its
+     * links. */
     int64_t from_ms, until_ms;
 };
 
 enum link_flag { LINK_FLAG_RATE = 1, LINK_FLAG_SHARED = 2 };
 #define LINK_NEVER_JUDGED (LINK_FLAG_RATE | LINK_FLAG_SHARED)
 struct link {
-    uint32_t strong, weak;                  /* by priority of the guards then in force */
+    uint32_t strong, weak;                   /* by priority of the guards then in force */
     _Atomic uint32_t next_strong, next_weak; /* + 1: the next older one in either end's list */
-    _Atomic uint32_t state;                 /* verdict | blamed type << 8 | LINK_STATE_… */
+    _Atomic uint32_t state;                  /* verdict | blamed type << 8 | LINK_STATE_… */
     uint16_t source;
     uint8_t flags; /* enum link_flag */
     float weight;
@@ -55,11 +58,11 @@ struct link {
     uint64_t position;
     uint64_t order;
 };
-#define LINK_STATE_JOINED 0x10000     /* accepted as of some t, or waiting to be judged */
+#define LINK_STATE_JOINED     0x10000 /* accepted as of some t, or waiting to be judged */
 #define LINK_STATE_CONTROLLED 0x20000 /* its pair was withdrawn once */
-#define LINK_STATE_ERASED 0x40000
-#define LINK_STATE_VERDICT 0xFFu
-#define LINK_STATE_BLAMED 0xFF00u
+#define LINK_STATE_ERASED     0x40000
+#define LINK_STATE_VERDICT    0xFFu
+#define LINK_STATE_BLAMED     0xFF00u
 
 struct withdrawal {
     uint32_t a, b; /* a < b */
@@ -73,7 +76,7 @@ struct undo_cell {
     bool is_wide;
 };
 
-struct judge_scratch; /* judge_set.c */
+struct judge_scratch;   /* judge_set.c */
 struct resolve_scratch; /* resolve.c */
 
 struct day_count {
@@ -95,31 +98,31 @@ struct identity {
     uint32_t link_count;
     struct withdrawal *withdrawals;
     size_t withdrawal_count, withdrawal_capacity;
-    _Atomic uint64_t visible;        /* POSITION_NOW is this */
+    _Atomic uint64_t visible; /* POSITION_NOW is this */
     _Atomic uint32_t visible_personas;
 
     /* The call under way, from begin to commit or undo. */
     bool open, replaying;
     uint64_t position;
-    uint32_t batch;                  /* serial, for node.dirty */
-    uint32_t stamp;                  /* serial, for node.stamp */
+    uint32_t batch; /* serial, for node.dirty */
+    uint32_t stamp; /* serial, for node.stamp */
     uint32_t first_identifier, first_persona, first_link, first_edge, first_suppressed;
     size_t first_withdrawal;
-    struct guard *old_guards;        /* where the call changes them */
-    uint32_t welcome;                /* id in suppressed to be forgotten at commit; NONE */
+    struct guard *old_guards; /* where the call changes them */
+    uint32_t welcome;         /* id in suppressed to be forgotten at commit; NONE */
     struct undo_cell *undo;
     size_t undo_count, undo_capacity;
     struct link *pending; /* before they have a place */
     size_t pending_count, pending_capacity;
     uint32_t *pending_order;
     size_t pending_order_capacity;
-    uint32_t *seeds;                 /* to be judged anew at the end */
+    uint32_t *seeds; /* to be judged anew at the end */
     size_t seed_count, seed_capacity;
     struct identity_change *changes;
     size_t change_count, change_capacity;
     struct buffer record;
     size_t unusable_count;
-    int64_t known_ms;                /* the newest known_ms among what is new */
+    int64_t known_ms; /* the newest known_ms among what is new */
     struct judge_scratch *judge;
     struct type_counts *counts;
     struct resolve_scratch *resolve;
@@ -130,16 +133,19 @@ void change_begin(struct identity *identity, uint64_t position);
 void change_result(struct identity *identity, struct identity_result *result);
 enum status change_fail(struct identity *identity, enum status status, struct error *error);
 enum status undo_reserve(struct identity *identity, size_t cells) MUST_USE;
-void keep_set(struct identity *identity, _Atomic uint32_t *cell, uint32_t value); /* after undo_reserve */
+void keep_set(struct identity *identity, _Atomic uint32_t *cell,
+              uint32_t value); /* after undo_reserve */
 void keep_set_wide(struct identity *identity, int64_t *cell, int64_t value);
-enum status identifier_add(struct identity *identity, struct key key, uint64_t hash, uint32_t *id) MUST_USE; /* a new one */
+enum status identifier_add(struct identity *identity, struct key key, uint64_t hash,
+                           uint32_t *id) MUST_USE; /* a new one */
 enum status identifier_add_hole(struct identity *identity) MUST_USE;
 /* `ids` ascending; the persona is new. */
-enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t count, uint64_t hash, uint32_t anchor,
-                        uint32_t *persona) MUST_USE;
+enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t count,
+                        uint64_t hash, uint32_t anchor, uint32_t *persona) MUST_USE;
 enum status persona_add_hole(struct identity *identity) MUST_USE;
 enum status pending_add(struct identity *identity, const struct link *link) MUST_USE;
-enum status change_note(struct identity *identity, uint32_t id, int64_t known_ms) MUST_USE; /* may be merged or split */
+enum status change_note(struct identity *identity, uint32_t id,
+                        int64_t known_ms) MUST_USE; /* may be merged or split */
 
 static inline struct node *node_at(const struct identity *identity, uint32_t id) {
     return forest_node(&identity->forest, id);
@@ -195,12 +201,16 @@ struct type_counts {
 };
 void counts_clear(struct type_counts *counts);
 void counts_add(struct type_counts *counts, uint32_t side, uint8_t type);
-enum link_verdict counts_verdict(const struct identity *identity, const struct type_counts *counts, uint8_t *blamed);
-/* Had the identifier been unseen for too long at this link's turn? `threshold_ms`: withdrawals known by then count. */
-bool expired_at(const struct identity *identity, uint32_t id, const struct link *turn, int64_t threshold_ms);
-bool link_is_withdrawn(const struct identity *identity, const struct link *link, int64_t threshold_ms);
-enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent, int64_t known_ms, uint64_t order,
-                     int64_t from_ms) MUST_USE;
+enum link_verdict counts_verdict(const struct identity *identity, const struct type_counts *counts,
+                                 uint8_t *blamed);
+/* Had the identifier been unseen for too long at this link's turn? `threshold_ms`: withdrawals
+ * known by then count. */
+bool expired_at(const struct identity *identity, uint32_t id, const struct link *turn,
+                int64_t threshold_ms);
+bool link_is_withdrawn(const struct identity *identity, const struct link *link,
+                       int64_t threshold_ms);
+enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent, int64_t known_ms,
+                     uint64_t order, int64_t from_ms) MUST_USE;
 
 /* judge_set.c: judges everything anew that hangs together with the seeds. */
 enum status judge_scratch_create(struct judge_scratch **out) MUST_USE;
@@ -214,7 +224,8 @@ void sort_links(const struct identity *identity, uint32_t *indexes, size_t count
 /* control.c */
 enum status control_add(struct identity *identity, const struct withdrawal *withdrawal) MUST_USE;
 enum status guards_replace(struct identity *identity, const struct guard *guards) MUST_USE;
-enum status guards_reset(struct identity *identity) MUST_USE; /* to the defaults, as guards_replace */
+enum status
+guards_reset(struct identity *identity) MUST_USE; /* to the defaults, as guards_replace */
 bool pair_is_controlled(const struct identity *identity, const struct link *link);
 
 /* blocked.c */

@@ -2,9 +2,10 @@
 #include "identity/record.h"
 
 /* A new link is one of three:
- *   in order   later than every link of both components: judged by what they hold now, an edge is added
- *   late       as of its turn it would have been refused, or joined what was joined already: noted, nothing else changes
- *   dirty      late and effective: the components wait, and are judged anew as a set when the batch is through (judge_set.c)
+ *   in order   later than every link of both components: judged by what they hold now, an edge is
+ * added late       as of its turn it would have been refused, or joined what was joined already:
+ * noted, nothing else changes dirty      late and effective: the components wait, and are judged
+ * anew as a set when the batch is through (judge_set.c)
  */
 
 uint64_t content_hash(const struct identity *identity, uint32_t id) {
@@ -24,7 +25,8 @@ static int compare_u64(uint64_t a, uint64_t b) {
 int link_compare(const struct link *a, const struct link *b) {
     if (a->known_ms != b->known_ms) return a->known_ms < b->known_ms ? -1 : 1;
     if (a->order != b->order) return compare_u64(a->order, b->order);
-    uint32_t low_a = a->strong < a->weak ? a->strong : a->weak, low_b = b->strong < b->weak ? b->strong : b->weak;
+    uint32_t low_a = a->strong < a->weak ? a->strong : a->weak,
+             low_b = b->strong < b->weak ? b->strong : b->weak;
     if (low_a != low_b) return compare_u64(low_a, low_b);
     uint32_t high_a = link_other(a, low_a), high_b = link_other(b, low_b);
     if (high_a != high_b) return compare_u64(high_a, high_b);
@@ -37,7 +39,8 @@ int64_t expiry_bucket(const struct guard *guard, int64_t known_ms) {
     return known_ms / step - (known_ms % step < 0);
 }
 
-/* One step more than `expires`, since only the first sighting of a step is noted: never too early. */
+/* One step more than `expires`, since only the first sighting of a step is noted: never too early.
+ */
 bool guard_is_too_long(const struct guard *guard, int64_t gap_ms) {
     return guard->expires_ms > 0 && gap_ms > guard->expires_ms + guard->expires_ms / EXPIRY_STEPS;
 }
@@ -56,15 +59,17 @@ void counts_add(struct type_counts *counts, uint32_t side, uint8_t type) {
     counts->count[side][type]++;
 }
 
-static bool blames_before(const struct identity *identity, uint8_t type, uint32_t verdict, uint8_t other,
-                          uint32_t other_verdict) {
+static bool blames_before(const struct identity *identity, uint8_t type, uint32_t verdict,
+                          uint8_t other, uint32_t other_verdict) {
     if (verdict != other_verdict) return verdict == LINK_UNIQUE;
     const struct guard *a = &identity->guards[type], *b = &identity->guards[other];
     return a->priority != b->priority ? a->priority < b->priority : type < other;
 }
 
-/* A unique type is blamed first, then by priority, so that the reason told doesn't depend on the order of counting. */
-enum link_verdict counts_verdict(const struct identity *identity, const struct type_counts *counts, uint8_t *blamed) {
+/* A unique type is blamed first, then by priority, so that the reason told doesn't depend on the
+ * order of counting. */
+enum link_verdict counts_verdict(const struct identity *identity, const struct type_counts *counts,
+                                 uint8_t *blamed) {
     enum link_verdict verdict = LINK_ACCEPTED;
     for (uint32_t i = 0; i < counts->used_count; i++) {
         uint8_t type = counts->used[i];
@@ -73,14 +78,16 @@ enum link_verdict counts_verdict(const struct identity *identity, const struct t
         if (a == 0 || b == 0) continue;
         if (!guard->unique && (guard->per_customer == 0 || a + b <= guard->per_customer)) continue;
         enum link_verdict reason = guard->unique ? LINK_UNIQUE : LINK_LIMIT;
-        if (verdict != LINK_ACCEPTED && !blames_before(identity, type, reason, *blamed, verdict)) continue;
+        if (verdict != LINK_ACCEPTED && !blames_before(identity, type, reason, *blamed, verdict))
+            continue;
         verdict = reason;
         *blamed = type;
     }
     return verdict;
 }
 
-bool expired_at(const struct identity *identity, uint32_t id, const struct link *turn, int64_t threshold_ms) {
+bool expired_at(const struct identity *identity, uint32_t id, const struct link *turn,
+                int64_t threshold_ms) {
     const struct guard *guard = guard_of(identity, id);
     if (guard->expires_ms <= 0 || turn->known_ms <= TIME_ALWAYS) return false;
     int64_t first_ms = turn->known_ms, bucket = expiry_bucket(guard, first_ms), later_ms = 0;
@@ -122,25 +129,31 @@ static bool is_full(const struct identity *identity, uint32_t id) {
     return LOAD(node_at(identity, id)->degree) >= IDENTITY_LINKS_MAX;
 }
 
-/* Is the same already noted, known no later, in the same step of whatever expires? Then this one adds nothing. */
+/* Is the same already noted, known no later, in the same step of whatever expires? Then this one
+ * adds nothing. */
 static bool is_dominated(const struct identity *identity, const struct link *link) {
     uint32_t strong_degree = LOAD(node_at(identity, link->strong)->degree);
     uint32_t weak_degree = LOAD(node_at(identity, link->weak)->degree);
-    uint32_t id = strong_degree < weak_degree ? link->strong : link->weak, other_id = link_other(link, id);
+    uint32_t id = strong_degree < weak_degree ? link->strong : link->weak,
+             other_id = link_other(link, id);
     const struct guard *guard = guard_of(identity, id), *other_guard = guard_of(identity, other_id);
     for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
         struct link *old = link_at(identity, at - 1);
         at = LOAD(*link_next(old, id));
-        if (link_other(old, id) != other_id || old->flags != link->flags || old->known_ms > link->known_ms) continue;
+        if (link_other(old, id) != other_id || old->flags != link->flags ||
+            old->known_ms > link->known_ms)
+            continue;
         if (link->flags) return true;
         if (expiry_bucket(guard, old->known_ms) != expiry_bucket(guard, link->known_ms)) continue;
-        if (expiry_bucket(other_guard, old->known_ms) == expiry_bucket(other_guard, link->known_ms)) return true;
+        if (expiry_bucket(other_guard, old->known_ms) == expiry_bucket(other_guard, link->known_ms))
+            return true;
     }
     return false;
 }
 
 static enum status link_new(struct identity *identity, const struct link *given, uint32_t *id) {
-    enum status status = column_reserve(&identity->links, (uint64_t)identity->link_count + 1, sizeof(struct link));
+    enum status status =
+        column_reserve(&identity->links, (uint64_t)identity->link_count + 1, sizeof(struct link));
     struct record_entry entry = {.tag = ENTRY_LINK, .link = *given};
     if (!status) status = record_add(identity, &entry);
     if (status) return status;
@@ -185,10 +198,11 @@ static struct survey survey(const struct identity *identity, uint32_t root, cons
 
 static const struct view view_now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
 
-enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent, int64_t known_ms, uint64_t order,
-                     int64_t from_ms) {
+enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent, int64_t known_ms,
+                     uint64_t order, int64_t from_ms) {
     struct forest *forest = &identity->forest;
-    enum status status = column_reserve(&forest->edges, (uint64_t)forest->edge_count + 1, sizeof(struct edge));
+    enum status status =
+        column_reserve(&forest->edges, (uint64_t)forest->edge_count + 1, sizeof(struct edge));
     if (!status) status = undo_reserve(identity, 2);
     if (status) return status;
     uint32_t id = forest->edge_count++;
@@ -206,7 +220,8 @@ enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent,
     return STATUS_OK;
 }
 
-static enum status join(struct identity *identity, uint32_t root_a, uint32_t root_b, const struct link *link) {
+static enum status join(struct identity *identity, uint32_t root_a, uint32_t root_b,
+                        const struct link *link) {
     uint32_t low = root_a < root_b ? root_a : root_b, high = root_a < root_b ? root_b : root_a;
     if (high < identity->first_identifier) {
         enum status status = change_note(identity, high, link->known_ms);
@@ -220,10 +235,12 @@ static enum status join(struct identity *identity, uint32_t root_a, uint32_t roo
 enum way { WAY_DECIDED, WAY_DIRTY };
 
 static bool expires(const struct identity *identity, const struct link *link) {
-    return guard_of(identity, link->strong)->expires_ms > 0 || guard_of(identity, link->weak)->expires_ms > 0;
+    return guard_of(identity, link->strong)->expires_ms > 0 ||
+           guard_of(identity, link->weak)->expires_ms > 0;
 }
 
-static enum link_verdict expiry_verdict(const struct identity *identity, const struct link *link, uint8_t *blamed) {
+static enum link_verdict expiry_verdict(const struct identity *identity, const struct link *link,
+                                        uint8_t *blamed) {
     if (expired_at(identity, link->strong, link, INT64_MAX)) {
         *blamed = identifier_type(identity, link->strong);
         return LINK_EXPIRED;
@@ -234,8 +251,8 @@ static enum link_verdict expiry_verdict(const struct identity *identity, const s
 }
 
 /* A link that comes after others of its components: does it change anything? */
-static enum way decide_late(struct identity *identity, const struct link *link, enum link_verdict *verdict,
-                            uint8_t *blamed) {
+static enum way decide_late(struct identity *identity, const struct link *link,
+                            enum link_verdict *verdict, uint8_t *blamed) {
     if (expires(identity, link)) return WAY_DIRTY; /* a sighting counts for what comes later, too */
     struct view then = {INT64_MAX, UINT64_MAX, link->known_ms, link->order};
     uint32_t a = forest_root(&identity->forest, link->strong, &then);
@@ -266,7 +283,8 @@ static struct decision decide(struct identity *identity, const struct link *link
     struct decision decision = {.way = WAY_DIRTY};
     uint32_t a = decision.root_a = forest_root(&identity->forest, link->strong, &view_now);
     uint32_t b = decision.root_b = forest_root(&identity->forest, link->weak, &view_now);
-    if (node_at(identity, a)->dirty == identity->batch || node_at(identity, b)->dirty == identity->batch)
+    if (node_at(identity, a)->dirty == identity->batch ||
+        node_at(identity, b)->dirty == identity->batch)
         return decision;
     struct type_counts *counts = identity->counts;
     counts_clear(counts);
@@ -280,7 +298,8 @@ static struct decision decide(struct identity *identity, const struct link *link
     decision.way = WAY_DECIDED;
     if (a == b) return decision; /* accepted */
     decision.verdict = counts_verdict(identity, counts, &decision.blamed);
-    if (decision.verdict == LINK_ACCEPTED) decision.verdict = expiry_verdict(identity, link, &decision.blamed);
+    if (decision.verdict == LINK_ACCEPTED)
+        decision.verdict = expiry_verdict(identity, link, &decision.blamed);
     decision.joins = decision.verdict == LINK_ACCEPTED;
     return decision;
 }
@@ -338,8 +357,9 @@ static const struct link *pending_at(const struct identity *identity, uint32_t i
 
 enum status judge_pending(struct identity *identity) {
     size_t count = identity->pending_count;
-    enum status status = memory_grow((void **)&identity->pending_order, &identity->pending_order_capacity, count,
-                                     sizeof(*identity->pending_order));
+    enum status status =
+        memory_grow((void **)&identity->pending_order, &identity->pending_order_capacity, count,
+                    sizeof(*identity->pending_order));
     for (size_t i = 0; !status && i < count; i++) identity->pending_order[i] = (uint32_t)i;
     if (!status) sort_links(identity, identity->pending_order, count, pending_at);
     for (size_t i = 0; !status && i < count; i++)

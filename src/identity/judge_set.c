@@ -5,27 +5,30 @@
 
 /* Judging a set of identifiers anew.
  *
- * The set is closed under accepted links, so every link that leaves it stands refused. All links that touch it are considered in
- * canonical order; for one that leaves it, the other side is asked for its state at that turn. As long as it is refused again
- * the outside is as it was; if it would be accepted now, the set takes in the other side and starts again. So a late link costs what
+ * The set is closed under accepted links, so every link that leaves it stands refused. All links
+ * that touch it are considered in canonical order; for one that leaves it, the other side is asked
+ * for its state at that turn. As long as it is refused again the outside is as it was; if it would
+ * be accepted now, the set takes in the other side and starts again. So a late link costs what
  * hangs together with it, also beside a kiosk's cookie that is refused by thousands.
  *
- * Un-merges make time matter twice: as of a t before the withdrawal its link still counts. The set is judged once for every
- * interval between withdrawals, and the edges of each interval are versions with their own from_ms. */
+ * Un-merges make time matter twice: as of a t before the withdrawal its link still counts. The set
+ * is judged once for every interval between withdrawals, and the edges of each interval are
+ * versions with their own from_ms. */
 
 struct member {
-    uint32_t up;          /* union-find over members, with path halving */
-    uint32_t lowest;      /* at the top: member with the lowest id */
-    uint32_t next, tail;  /* members of one component, from its top on */
+    uint32_t up;         /* union-find over members, with path halving */
+    uint32_t lowest;     /* at the top: member with the lowest id */
+    uint32_t next, tail; /* members of one component, from its top on */
     uint32_t size;
     uint32_t edge_parent; /* member, for the member that was lowest once */
     uint64_t edge_order;
     int64_t edge_known_ms;
-    int64_t bucket, seen_ms; /* the last step in which it was sighted, and its first sighting there */
+    int64_t bucket,
+        seen_ms; /* the last step in which it was sighted, and its first sighting there */
     bool was_seen, is_expired;
     uint64_t print; /* at the top: of the component and how it came about */
 };
-struct wish { /* the edge of a member in an interval */
+struct wish {        /* the edge of a member in an interval */
     uint32_t parent; /* id; NONE */
     int64_t known_ms;
     uint64_t order;
@@ -37,7 +40,8 @@ struct judged {
 };
 struct judge_scratch {
     uint32_t *members, *links, *outside;
-    size_t member_count, members_capacity, link_count, links_capacity, outside_count, outside_capacity;
+    size_t member_count, members_capacity, link_count, links_capacity, outside_count,
+        outside_capacity;
     struct member *state;
     size_t state_capacity;
     struct judged *judged;
@@ -65,12 +69,13 @@ void judge_scratch_destroy(struct judge_scratch *scratch) {
     memory_free(scratch);
 }
 
-#define GROW(items, capacity, needed) memory_grow((void **)&(items), &(capacity), (needed), sizeof(*(items)))
+#define GROW(items, capacity, needed)                                                              \
+    memory_grow((void **)&(items), &(capacity), (needed), sizeof(*(items)))
 
 /* ---- heap sort ---- */
 
-static void sift_down(const struct identity *identity, uint32_t *indexes, size_t start, size_t count,
-                      link_getter *get) {
+static void sift_down(const struct identity *identity, uint32_t *indexes, size_t start,
+                      size_t count, link_getter *get) {
     uint32_t moving = indexes[start];
     for (size_t child; (child = 2 * start + 1) < count; start = child) {
         if (child + 1 < count &&
@@ -82,9 +87,11 @@ static void sift_down(const struct identity *identity, uint32_t *indexes, size_t
     indexes[start] = moving;
 }
 
-void sort_links(const struct identity *identity, uint32_t *indexes, size_t count, link_getter *get) {
+void sort_links(const struct identity *identity, uint32_t *indexes, size_t count,
+                link_getter *get) {
     size_t sorted = 1;
-    while (sorted < count && link_compare(get(identity, indexes[sorted - 1]), get(identity, indexes[sorted])) <= 0)
+    while (sorted < count &&
+           link_compare(get(identity, indexes[sorted - 1]), get(identity, indexes[sorted])) <= 0)
         sorted++;
     if (sorted >= count) return;
     for (size_t i = count / 2; i-- > 0;) sift_down(identity, indexes, i, count, get);
@@ -127,7 +134,8 @@ static enum status set_add(struct identity *identity, uint32_t seed) {
         for (uint32_t at = LOAD(node_at(identity, id)->links); !status && at;) {
             struct link *link = link_at(identity, at - 1);
             at = LOAD(*link_next(link, id));
-            if (LOAD(link->state) & LINK_STATE_JOINED) status = member_add(identity, link_other(link, id));
+            if (LOAD(link->state) & LINK_STATE_JOINED)
+                status = member_add(identity, link_other(link, id));
         }
     }
     return status;
@@ -139,7 +147,8 @@ static enum status outside_add(struct judge_scratch *set, uint32_t id) {
     return status;
 }
 
-/* A neighbour beside an un-merge is taken in: what it holds differs by interval, so the link may count in one of them. */
+/* A neighbour beside an un-merge is taken in: what it holds differs by interval, so the link may
+ * count in one of them. */
 static bool is_controlled_outside(const struct identity *identity, uint32_t id) {
     return !is_member(identity, id) && LOAD(node_at(identity, id)->flags) & NODE_CONTROLLED;
 }
@@ -180,13 +189,15 @@ static enum status threshold_add(struct judge_scratch *set, int64_t threshold_ms
     if (set->thresholds[at - 1] == threshold_ms) return STATUS_OK;
     enum status status = GROW(set->thresholds, set->thresholds_capacity, set->threshold_count + 1);
     if (status) return status;
-    memmove(set->thresholds + at + 1, set->thresholds + at, (set->threshold_count - at) * sizeof(*set->thresholds));
+    memmove(set->thresholds + at + 1, set->thresholds + at,
+            (set->threshold_count - at) * sizeof(*set->thresholds));
     set->thresholds[at] = threshold_ms;
     set->threshold_count++;
     return STATUS_OK;
 }
 
-/* A member that was once beside a withdrawn link may have parted from it since: its versions still tell the intervals. */
+/* A member that was once beside a withdrawn link may have parted from it since: its versions still
+ * tell the intervals. */
 static enum status gather_versions(struct identity *identity, uint32_t id) {
     enum status status = STATUS_OK;
     for (uint32_t at = LOAD(*forest_head(&identity->forest, id)); !status && at;) {
@@ -210,7 +221,8 @@ static enum status gather_thresholds(struct identity *identity) {
         if (is_member(identity, withdrawal->a) || is_member(identity, withdrawal->b))
             status = threshold_add(set, withdrawal->known_ms);
     }
-    for (size_t i = 0; !status && i < set->member_count; i++) status = gather_versions(identity, set->members[i]);
+    for (size_t i = 0; !status && i < set->member_count; i++)
+        status = gather_versions(identity, set->members[i]);
     return status;
 }
 
@@ -228,7 +240,8 @@ static void sight(struct member *member, const struct guard *guard, int64_t know
     if (guard->expires_ms <= 0 || known_ms <= TIME_ALWAYS) return;
     int64_t bucket = expiry_bucket(guard, known_ms);
     if (member->was_seen && member->bucket == bucket) return;
-    if (member->was_seen && guard_is_too_long(guard, known_ms - member->seen_ms)) member->is_expired = true;
+    if (member->was_seen && guard_is_too_long(guard, known_ms - member->seen_ms))
+        member->is_expired = true;
     member->was_seen = true;
     member->bucket = bucket;
     member->seen_ms = known_ms;
@@ -240,7 +253,8 @@ static void count_members(const struct identity *identity, uint32_t top, uint32_
         counts_add(identity->counts, side, identifier_type(identity, set->members[i]));
 }
 
-static bool is_expired(const struct identity *identity, uint32_t id, const struct link *link, int64_t threshold_ms) {
+static bool is_expired(const struct identity *identity, uint32_t id, const struct link *link,
+                       int64_t threshold_ms) {
     if (is_member(identity, id)) {
         const struct member *member = &identity->judge->state[node_at(identity, id)->index];
         return member->is_expired && link->known_ms > TIME_ALWAYS;
@@ -248,8 +262,8 @@ static bool is_expired(const struct identity *identity, uint32_t id, const struc
     return expired_at(identity, id, link, threshold_ms);
 }
 
-static enum link_verdict finish_verdict(const struct identity *identity, const struct link *link, int64_t threshold_ms,
-                                        uint8_t *blamed) {
+static enum link_verdict finish_verdict(const struct identity *identity, const struct link *link,
+                                        int64_t threshold_ms, uint8_t *blamed) {
     enum link_verdict verdict = counts_verdict(identity, identity->counts, blamed);
     if (verdict != LINK_ACCEPTED) return verdict;
     uint32_t ends[2] = {link->strong, link->weak};
@@ -277,8 +291,8 @@ static void unite(struct judge_scratch *set, uint32_t a, uint32_t b, const struc
     state[big].tail = state[small].tail;
 }
 
-static enum link_verdict judge_inside(struct identity *identity, const struct link *link, int64_t threshold_ms,
-                                      uint8_t *blamed) {
+static enum link_verdict judge_inside(struct identity *identity, const struct link *link,
+                                      int64_t threshold_ms, uint8_t *blamed) {
     struct judge_scratch *set = identity->judge;
     uint32_t a = top_of(set->state, node_at(identity, link->strong)->index);
     uint32_t b = top_of(set->state, node_at(identity, link->weak)->index);
@@ -300,8 +314,8 @@ static struct view view_before(const struct link *link, int64_t threshold_ms) {
     return view;
 }
 
-static enum link_verdict judge_leaving(struct identity *identity, const struct link *link, int64_t threshold_ms,
-                                       uint8_t *blamed) {
+static enum link_verdict judge_leaving(struct identity *identity, const struct link *link,
+                                       int64_t threshold_ms, uint8_t *blamed) {
     struct judge_scratch *set = identity->judge;
     bool strong_inside = is_member(identity, link->strong);
     uint32_t inside = strong_inside ? link->strong : link->weak, outside = link_other(link, inside);
@@ -325,12 +339,14 @@ static enum status judge_link(struct identity *identity, size_t index, int64_t t
     bool is_inside = true;
     for (uint32_t i = 0; i < 2; i++) {
         if (is_member(identity, ends[i]))
-            sight(&set->state[node_at(identity, ends[i])->index], guard_of(identity, ends[i]), link->known_ms);
+            sight(&set->state[node_at(identity, ends[i])->index], guard_of(identity, ends[i]),
+                  link->known_ms);
         else
             is_inside = false;
     }
-    enum link_verdict verdict = is_inside ? judge_inside(identity, link, threshold_ms, &judged->blamed)
-                                          : judge_leaving(identity, link, threshold_ms, &judged->blamed);
+    enum link_verdict verdict = is_inside
+                                    ? judge_inside(identity, link, threshold_ms, &judged->blamed)
+                                    : judge_leaving(identity, link, threshold_ms, &judged->blamed);
     judged->verdict = (uint8_t)verdict;
     judged->was_accepted |= verdict == LINK_ACCEPTED;
     if (is_inside || verdict != LINK_ACCEPTED) return STATUS_OK;
@@ -340,7 +356,8 @@ static enum status judge_link(struct identity *identity, size_t index, int64_t t
 static enum status judge_interval(struct identity *identity, size_t interval) {
     struct judge_scratch *set = identity->judge;
     for (uint32_t i = 0; i < set->member_count; i++)
-        set->state[i] = (struct member){.up = i, .lowest = i, .next = NONE, .tail = i, .size = 1, .edge_parent = NONE};
+        set->state[i] = (struct member){
+            .up = i, .lowest = i, .next = NONE, .tail = i, .size = 1, .edge_parent = NONE};
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < set->link_count; i++)
         status = judge_link(identity, i, set->thresholds[interval]);
@@ -350,9 +367,11 @@ static enum status judge_interval(struct identity *identity, size_t interval) {
         uint32_t parent = member->edge_parent == NONE ? NONE : set->members[member->edge_parent];
         wishes[i] = (struct wish){parent, member->edge_known_ms, member->edge_order, 0};
         uint64_t edge = hash_u64((uint64_t)parent << 32 | set->members[i]) + member->edge_order;
-        set->state[top_of(set->state, (uint32_t)i)].print += hash_u64(edge ^ hash_u64((uint64_t)member->edge_known_ms));
+        set->state[top_of(set->state, (uint32_t)i)].print +=
+            hash_u64(edge ^ hash_u64((uint64_t)member->edge_known_ms));
     }
-    for (uint32_t i = 0; i < set->member_count; i++) wishes[i].print = set->state[top_of(set->state, i)].print;
+    for (uint32_t i = 0; i < set->member_count; i++)
+        wishes[i].print = set->state[top_of(set->state, i)].print;
     return status;
 }
 
@@ -372,16 +391,19 @@ static enum status publish_edges(struct identity *identity, size_t interval) {
         if (held.parent == wish->parent &&
             (held.parent == NONE || (held.known_ms == wish->known_ms && held.order == wish->order)))
             continue;
-        enum status status = edge_add(identity, id, wish->parent, wish->known_ms, wish->order, view.version_ms);
+        enum status status =
+            edge_add(identity, id, wish->parent, wish->known_ms, wish->order, view.version_ms);
         if (status) return status;
     }
     return STATUS_OK;
 }
 
-/* Is its component another as of some t than as of others, other than by growing? Then what comes next is judged by intervals, too. */
+/* Is its component another as of some t than as of others, other than by growing? Then what comes
+ * next is judged by intervals, too. */
 static bool differs_by_interval(const struct judge_scratch *set, size_t member) {
     for (size_t i = 1; i < set->threshold_count; i++) {
-        if (set->wishes[i * set->member_count + member].print != set->wishes[member].print) return true;
+        if (set->wishes[i * set->member_count + member].print != set->wishes[member].print)
+            return true;
     }
     return false;
 }
@@ -409,7 +431,8 @@ static enum status publish_verdicts(struct identity *identity) {
 static enum status publish(struct identity *identity) {
     struct judge_scratch *set = identity->judge;
     enum status status = STATUS_OK;
-    for (size_t i = 0; !status && i < set->threshold_count; i++) status = publish_edges(identity, i);
+    for (size_t i = 0; !status && i < set->threshold_count; i++)
+        status = publish_edges(identity, i);
     if (!status) status = publish_verdicts(identity);
     for (size_t i = 0; !status && i < set->member_count; i++) {
         if (set->members[i] >= identity->first_identifier) continue;
@@ -438,7 +461,8 @@ static enum status judge_once(struct identity *identity) {
     if (status || set->outside_count > 0) return status; /* starts again with them */
     status = gather_thresholds(identity);
     if (!status) status = set_reserve(set);
-    for (size_t i = 0; !status && i < set->threshold_count; i++) status = judge_interval(identity, i);
+    for (size_t i = 0; !status && i < set->threshold_count; i++)
+        status = judge_interval(identity, i);
     return status;
 }
 
@@ -449,12 +473,14 @@ static enum status judge_set(struct identity *identity, uint32_t seed) {
     enum status status = set_add(identity, seed);
     do {
         if (!status) status = judge_once(identity);
-        for (size_t i = 0; !status && i < set->outside_count; i++) status = set_add(identity, set->outside[i]);
+        for (size_t i = 0; !status && i < set->outside_count; i++)
+            status = set_add(identity, set->outside[i]);
     } while (!status && set->outside_count > 0);
     return status ? status : publish(identity);
 }
 
-/* A set's members carry the stamp of the set; a seed that a set of this call has taken in needs no other. */
+/* A set's members carry the stamp of the set; a seed that a set of this call has taken in needs no
+ * other. */
 enum status judge_seeds(struct identity *identity) {
     enum status status = STATUS_OK;
     uint32_t first_stamp = identity->stamp + 1;

@@ -3,14 +3,15 @@
 
 #include <assert.h>
 
-/* A slot's tag: the hash's top 32 bits above, id + 1 below; 0 is free, and a slot whose id was taken back says TAKEN_BACK,
- * which a search passes and an insert may reuse. The top bits also choose the slot, so growing reads no text. With the record's
- * address beside the tag a hit costs two cache misses: the slot, the text. */
-#define TAKEN_BACK UINT64_C(0xFFFFFFFF)
-#define SLOT_BITS_MIN 10
+/* A slot's tag: the hash's top 32 bits above, id + 1 below; 0 is free, and a slot whose id was
+ * taken back says TAKEN_BACK, which a search passes and an insert may reuse. The top bits also
+ * choose the slot, so growing reads no text. With the record's address beside the tag a hit costs
+ * two cache misses: the slot, the text. */
+#define TAKEN_BACK      UINT64_C(0xFFFFFFFF)
+#define SLOT_BITS_MIN   10
 #define CHUNK_BYTES_MIN ((size_t)4096)
 #define CHUNK_BYTES_MAX ((size_t)32 << 20)
-#define RECORD_EXTRA 6 /* prefix and length */
+#define RECORD_EXTRA    6 /* prefix and length */
 
 struct key_slots {
     struct key_slots *older;
@@ -39,7 +40,7 @@ static struct key_slots *slots_create(uint32_t bits) {
 }
 
 enum status key_table_init(struct key_table *table) {
-    *table = (struct key_table){0};
+    *table = (struct key_table){.bytes = 0};
     struct key_slots *slots = slots_create(SLOT_BITS_MIN);
     if (!slots) return STATUS_NO_MEMORY;
     table->bytes = slots->bytes;
@@ -60,7 +61,7 @@ void key_table_release(struct key_table *table) {
         table->chunk = older;
     }
     column_release(&table->places, sizeof(place));
-    *table = (struct key_table){0};
+    *table = (struct key_table){.bytes = 0};
 }
 
 static place *place_at(const struct key_table *table, uint32_t id) {
@@ -99,7 +100,8 @@ static bool slot_holds(const struct key_slots *slots, size_t i, uint64_t tag, st
 }
 
 /* The slot with the key, or SIZE_MAX and in *free the first that an insert may take. */
-static size_t slot_find(const struct key_slots *slots, struct key key, uint64_t hash, size_t *free, uint32_t *id) {
+static size_t slot_find(const struct key_slots *slots, struct key key, uint64_t hash, size_t *free,
+                        uint32_t *id) {
     size_t mask = ((size_t)1 << slots->bits) - 1;
     *free = SIZE_MAX;
     for (size_t i = hash_top(hash) >> (32 - slots->bits);; i = (i + 1) & mask) {
@@ -151,7 +153,8 @@ static enum status grow_slots(struct key_table *table, struct key_slots *old) {
         uint64_t slot = atomic_load_explicit(&old->slot[i].tag, memory_order_relaxed);
         if ((uint32_t)slot == 0 || (uint32_t)slot == (uint32_t)TAKEN_BACK) continue;
         size_t at = (uint32_t)(slot >> 32) >> (32 - bits);
-        while (atomic_load_explicit(&slots->slot[at].tag, memory_order_relaxed)) at = (at + 1) & mask;
+        while (atomic_load_explicit(&slots->slot[at].tag, memory_order_relaxed))
+            at = (at + 1) & mask;
         const uint8_t *record = atomic_load_explicit(&old->slot[i].record, memory_order_relaxed);
         atomic_store_explicit(&slots->slot[at].record, record, memory_order_relaxed);
         atomic_store_explicit(&slots->slot[at].tag, slot, memory_order_relaxed);
@@ -207,7 +210,8 @@ static const uint8_t *record_add(struct key_table *table, struct key key, uint32
     return record;
 }
 
-enum status key_table_add(struct key_table *table, struct key key, uint64_t hash, uint32_t *id, bool *is_new) {
+enum status key_table_add(struct key_table *table, struct key key, uint64_t hash, uint32_t *id,
+                          bool *is_new) {
     struct key_slots *slots = atomic_load_explicit(&table->slots, memory_order_relaxed);
     size_t free;
     *is_new = slot_find(slots, key, hash, &free, id) == SIZE_MAX;
@@ -221,7 +225,8 @@ enum status key_table_add(struct key_table *table, struct key key, uint64_t hash
     if (slot_load(grown, free) == 0) grown->used++;
     *id = count;
     atomic_store_explicit(&slot->record, record_add(table, key, count), memory_order_release);
-    atomic_store_explicit(&slot->tag, (uint64_t)hash_top(hash) << 32 | (count + 1), memory_order_release);
+    atomic_store_explicit(&slot->tag, (uint64_t)hash_top(hash) << 32 | (count + 1),
+                          memory_order_release);
     return STATUS_OK;
 }
 

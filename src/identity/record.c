@@ -168,13 +168,15 @@ static bool read_link(struct record_reader *reader, struct link *link) {
     int64_t delay;
     *link = (struct link){.strong = 0};
     if (!read_u32(reader, &link->strong) || !read_u32(reader, &link->weak)) return false;
-    if (!read_u64(reader, UINT16_MAX, &source) || !read_u64(reader, LINK_NEVER_JUDGED, &flags)) return false;
+    if (!read_u64(reader, UINT16_MAX, &source) || !read_u64(reader, LINK_NEVER_JUDGED, &flags))
+        return false;
     if (!read_bytes(reader, &link->weight, sizeof(link->weight))) return false;
     if (!read_i64(reader, &link->time_ms) || !read_i64(reader, &delay)) return false;
     link->source = (uint16_t)source;
     link->flags = (uint8_t)flags;
     link->known_ms = (int64_t)((uint64_t)link->time_ms + (uint64_t)delay);
-    return link->strong != link->weak && time_is_sane(link->time_ms) && time_is_sane(link->known_ms);
+    return link->strong != link->weak && time_is_sane(link->time_ms) &&
+           time_is_sane(link->known_ms);
 }
 
 static bool read_withdrawal(struct record_reader *reader, struct withdrawal *withdrawal) {
@@ -189,7 +191,9 @@ static bool read_guard(struct record_reader *reader, struct record_entry *entry)
     uint64_t type, unique;
     struct guard *guard = &entry->guard;
     *guard = (struct guard){.present = true};
-    if (!read_u64(reader, IDENTIFIER_TYPES_MAX - 1, &type) || !read_u32(reader, &guard->per_customer)) return false;
+    if (!read_u64(reader, IDENTIFIER_TYPES_MAX - 1, &type) ||
+        !read_u32(reader, &guard->per_customer))
+        return false;
     if (!read_u32(reader, &guard->priority) || !read_i64(reader, &guard->expires_ms)) return false;
     if (!read_u64(reader, 1, &unique)) return false;
     entry->type = (uint8_t)type;

@@ -3,25 +3,34 @@
  *
  *   format 1 | first identifier id | first persona id | entries: tag, fields …
  *
- * Integers are varints, signed ones zigzag. Ids of identifiers and personas are given by order, so they aren't written; what was
- * erased is written as a hole, which takes an id. Every read is checked against its end: the bytes may be anything. */
+ * Integers are varints, signed ones zigzag. Ids of identifiers and personas are given by order, so
+ * they aren't written; what was erased is written as a hole, which takes an id. Every read is
+ * checked against its end: the bytes may be anything. */
 #ifndef IDENTITY_RECORD_H
 #define IDENTITY_RECORD_H
 
 #include "identity/internal.h"
 
 enum record_tag {
-    ENTRY_IDENTIFIER = 1, ENTRY_IDENTIFIER_HOLE, ENTRY_PERSONA, ENTRY_PERSONA_HOLE, ENTRY_LINK, ENTRY_WITHDRAWAL,
-    ENTRY_SUPPRESS, ENTRY_WELCOME, ENTRY_GUARDS, /* what follows replaces all guards */
-    ENTRY_GUARD, ENTRY_TAG_END
+    ENTRY_IDENTIFIER = 1,
+    ENTRY_IDENTIFIER_HOLE,
+    ENTRY_PERSONA,
+    ENTRY_PERSONA_HOLE,
+    ENTRY_LINK,
+    ENTRY_WITHDRAWAL,
+    ENTRY_SUPPRESS,
+    ENTRY_WELCOME,
+    ENTRY_GUARDS, /* what follows replaces all guards */
+    ENTRY_GUARD,
+    ENTRY_TAG_END
 };
 struct record_entry {
     enum record_tag tag;
-    uint8_t type;            /* identifier, guard */
-    struct text value;       /* identifier */
+    uint8_t type;                        /* identifier, guard */
+    struct text value;                   /* identifier */
     uint32_t ids[EVENT_IDENTIFIERS_MAX]; /* persona, ascending */
     uint32_t id_count, anchor;           /* anchor: an id */
-    struct link link;        /* strong, weak, source, flags, weight, time_ms, known_ms */
+    struct link link; /* strong, weak, source, flags, weight, time_ms, known_ms */
     struct withdrawal withdrawal;
     uint8_t digest[DIGEST_BYTES];
     struct guard guard;
@@ -35,7 +44,8 @@ enum status record_open(struct record_reader *reader, struct text bytes) MUST_US
 /* STATUS_OK, STATUS_END, STATUS_CORRUPT. value is borrowed from the bytes. */
 enum status record_next(struct record_reader *reader, struct record_entry *entry) MUST_USE;
 
-enum status record_begin(struct buffer *out, uint32_t first_identifier, uint32_t first_persona) MUST_USE;
+enum status record_begin(struct buffer *out, uint32_t first_identifier,
+                         uint32_t first_persona) MUST_USE;
 enum status record_put(struct buffer *out, const struct record_entry *entry) MUST_USE;
 /* Into the call's own record, begun at the first entry. */
 enum status record_add(struct identity *identity, const struct record_entry *entry) MUST_USE;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/record.h"
 
-/* A batch goes through in blocks of events. With millions of identifiers every lookup misses the cache at each step, so each step is
- * taken for the whole block before the next: slots are fetched, then texts, then (for events with several identifiers) the
- * same for the set, and only then are personas decided one by one. */
+/* A batch goes through in blocks of events. With millions of identifiers every lookup misses the
+ * cache at each step, so each step is taken for the whole block before the next: slots are fetched,
+ * then texts, then (for events with several identifiers) the same for the set, and only then are
+ * personas decided one by one. */
 #define BLOCK_EVENTS 32
 #define BLOCK_PROBES (BLOCK_EVENTS * EVENT_IDENTIFIERS_MAX)
 
@@ -14,7 +15,7 @@ struct probe {
     uint8_t type;
     bool over_rate;
 };
-struct set { /* of an event */
+struct set {                             /* of an event */
     uint32_t first, count;               /* its probes */
     uint32_t ids[EVENT_IDENTIFIERS_MAX]; /* ascending, each once */
     uint32_t id_count;
@@ -37,11 +38,12 @@ void resolve_scratch_destroy(struct resolve_scratch *scratch) {
 
 /* ---- one block: fetching ---- */
 
-static void collect(struct identity *identity, const struct event_batch *batch, const struct event *event,
-                    struct set *set) {
+static void collect(struct identity *identity, const struct event_batch *batch,
+                    const struct event *event, struct set *set) {
     struct resolve_scratch *scratch = identity->resolve;
     *set = (struct set){.first = scratch->probe_count};
-    uint32_t count = event->identifier_count < EVENT_IDENTIFIERS_MAX ? event->identifier_count : EVENT_IDENTIFIERS_MAX;
+    uint32_t count = event->identifier_count < EVENT_IDENTIFIERS_MAX ? event->identifier_count
+                                                                     : EVENT_IDENTIFIERS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         const struct event_identifier *given = &batch->identifiers[event->identifier + i];
         if (given->type >= IDENTIFIER_TYPES_MAX) continue;
@@ -59,7 +61,8 @@ static void collect(struct identity *identity, const struct event_batch *batch, 
 static void fetch_probes(struct identity *identity) {
     struct resolve_scratch *scratch = identity->resolve;
     for (uint32_t i = 0; i < scratch->probe_count; i++) {
-        uint32_t probable = key_table_prefetch_text(&identity->identifiers, scratch->probes[i].hash);
+        uint32_t probable =
+            key_table_prefetch_text(&identity->identifiers, scratch->probes[i].hash);
         if (probable != UINT32_MAX) __builtin_prefetch(single_at(identity, probable));
     }
 }
@@ -80,7 +83,8 @@ static void fetch_sets(struct identity *identity, uint32_t set_count) {
 
 /* ---- identifiers ---- */
 
-/* Counts the event on the identifier's day. Only the newest day is kept: an older event counts as within its rate. */
+/* Counts the event on the identifier's day. Only the newest day is kept: an older event counts as
+ * within its rate. */
 static enum status count_day(struct identity *identity, struct probe *probe, int64_t time_ms) {
     uint32_t max = identity->intake[probe->type].events_per_day_max;
     if (max == 0) return STATUS_OK;
@@ -128,8 +132,10 @@ static enum status identify(struct identity *identity, struct set *set, int64_t 
 
 /* ---- personas and their links ---- */
 
-static bool is_stronger(const struct identity *identity, const struct probe *a, const struct probe *b) {
-    uint32_t priority_a = identity->guards[a->type].priority, priority_b = identity->guards[b->type].priority;
+static bool is_stronger(const struct identity *identity, const struct probe *a,
+                        const struct probe *b) {
+    uint32_t priority_a = identity->guards[a->type].priority,
+             priority_b = identity->guards[b->type].priority;
     if (priority_a != priority_b) return priority_a < priority_b;
     if (a->hash != b->hash) return a->hash < b->hash;
     return a->type != b->type ? a->type < b->type : text_compare(a->value, b->value) < 0;
@@ -145,14 +151,16 @@ static uint32_t strongest(const struct identity *identity, const struct set *set
     return best->id;
 }
 
-static const struct probe *probe_of(const struct identity *identity, const struct set *set, uint32_t id) {
+static const struct probe *probe_of(const struct identity *identity, const struct set *set,
+                                    uint32_t id) {
     const struct probe *probe = identity->resolve->probes + set->first;
     while (probe->id != id) probe++;
     return probe;
 }
 
 /* Up to when, from known_ms on, the same identifiers together would be nothing new. */
-static int64_t window_end(const struct identity *identity, const struct set *set, int64_t known_ms) {
+static int64_t window_end(const struct identity *identity, const struct set *set,
+                          int64_t known_ms) {
     int64_t end = INT64_MAX;
     for (uint32_t i = 0; i < set->id_count; i++) {
         const struct guard *guard = guard_of(identity, set->ids[i]);
@@ -175,7 +183,8 @@ static enum status link_star(struct identity *identity, const struct set *set, u
     for (uint32_t i = 0; i < set->id_count; i++) {
         if (set->ids[i] == anchor) continue;
         const struct probe *probe = probe_of(identity, set, set->ids[i]);
-        struct link link = {.strong = anchor, .weak = probe->id, .source = event->source, .weight = 1};
+        struct link link = {
+            .strong = anchor, .weak = probe->id, .source = event->source, .weight = 1};
         link.time_ms = sane_time(event->time_ms);
         link.known_ms = sane_time(event->known_ms);
         link.order = link_order(center->hash, probe->hash);
@@ -194,14 +203,16 @@ static enum status link_persona(struct identity *identity, const struct set *set
     if (known_ms >= row->from_ms && known_ms < row->until_ms) return STATUS_OK;
     bool over_rate = false;
     enum status status = undo_reserve(identity, 2);
-    if (!status) status = link_star(identity, set, LOAD(*anchor_at(identity, persona)), event, &over_rate);
+    if (!status)
+        status = link_star(identity, set, LOAD(*anchor_at(identity, persona)), event, &over_rate);
     if (status || over_rate) return status;
     keep_set_wide(identity, &row->from_ms, known_ms);
     keep_set_wide(identity, &row->until_ms, window_end(identity, set, known_ms));
     return STATUS_OK;
 }
 
-static enum status assign_single(struct identity *identity, const struct set *set, struct event *event) {
+static enum status assign_single(struct identity *identity, const struct set *set,
+                                 struct event *event) {
     uint32_t id = set->ids[0], single = LOAD(*single_at(identity, id));
     event->persona.value = single - 1;
     if (single) return STATUS_OK;
@@ -219,7 +230,8 @@ static enum status assign(struct identity *identity, const struct set *set, stru
     struct key key = persona_key(set->ids, set->id_count);
     if (!key_table_find(&identity->personas, key, set->hash, &persona)) {
         uint32_t anchor = strongest(identity, set);
-        enum status status = persona_add(identity, set->ids, set->id_count, set->hash, anchor, &persona);
+        enum status status =
+            persona_add(identity, set->ids, set->id_count, set->hash, anchor, &persona);
         if (status) return status;
     }
     event->persona.value = persona;
@@ -228,7 +240,8 @@ static enum status assign(struct identity *identity, const struct set *set, stru
 
 /* ---- a batch ---- */
 
-static enum status resolve_block(struct identity *identity, struct event_batch *batch, size_t first, uint32_t count) {
+static enum status resolve_block(struct identity *identity, struct event_batch *batch, size_t first,
+                                 uint32_t count) {
     struct resolve_scratch *scratch = identity->resolve;
     struct event *events = batch->events + first;
     scratch->probe_count = 0;
@@ -239,17 +252,20 @@ static enum status resolve_block(struct identity *identity, struct event_batch *
         status = identify(identity, &scratch->sets[i], events[i].time_ms);
     if (status) return status;
     fetch_sets(identity, count);
-    for (uint32_t i = 0; !status && i < count; i++) status = assign(identity, &scratch->sets[i], &events[i]);
+    for (uint32_t i = 0; !status && i < count; i++)
+        status = assign(identity, &scratch->sets[i], &events[i]);
     return status;
 }
 
-enum status identity_resolve(struct identity *identity, struct event_batch *batch, uint64_t position,
-                             struct identity_result *result, struct error *error) {
+enum status identity_resolve(struct identity *identity, struct event_batch *batch,
+                             uint64_t position, struct identity_result *result,
+                             struct error *error) {
     change_begin(identity, position);
     enum status status = STATUS_OK;
     for (size_t first = 0; !status && first < batch->event_count; first += BLOCK_EVENTS) {
         size_t left = batch->event_count - first;
-        status = resolve_block(identity, batch, first, left < BLOCK_EVENTS ? (uint32_t)left : BLOCK_EVENTS);
+        status = resolve_block(identity, batch, first,
+                               left < BLOCK_EVENTS ? (uint32_t)left : BLOCK_EVENTS);
     }
     if (!status) status = judge_pending(identity);
     if (status) return change_fail(identity, status, error);

@@ -3,10 +3,11 @@
 
 #include "identity/record.h"
 
-/* Whoever was erased is known only by a hash keyed with the directory's salt: enough to turn the identifier away when it comes
- * again, useless for finding out who it was without the salt. */
+/* Whoever was erased is known only by a hash keyed with the directory's salt: enough to turn the
+ * identifier away when it comes again, useless for finding out who it was without the salt. */
 
-static void digest_of(const struct identity *identity, uint8_t type, struct text value, uint8_t digest[DIGEST_BYTES]) {
+static void digest_of(const struct identity *identity, uint8_t type, struct text value,
+                      uint8_t digest[DIGEST_BYTES]) {
     crypto_generichash_state state;
     crypto_generichash_init(&state, identity->options.salt, IDENTITY_SALT_BYTES, DIGEST_BYTES);
     crypto_generichash_update(&state, &type, 1);
@@ -43,8 +44,9 @@ void welcome_digest(struct identity *identity, const uint8_t digest[DIGEST_BYTES
     if (key_table_find(&identity->suppressed, key, key_hash(key), &id)) identity->welcome = id;
 }
 
-enum status identity_suppress(struct identity *identity, const struct identity_erasure *erasure, uint64_t position,
-                              struct identity_result *result, struct error *error) {
+enum status identity_suppress(struct identity *identity, const struct identity_erasure *erasure,
+                              uint64_t position, struct identity_result *result,
+                              struct error *error) {
     change_begin(identity, position);
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < erasure->identifier_count; i++) {
@@ -59,8 +61,9 @@ enum status identity_suppress(struct identity *identity, const struct identity_e
     return STATUS_OK;
 }
 
-enum status identity_welcome(struct identity *identity, uint32_t type, struct text value, uint64_t position,
-                             struct identity_result *result, struct error *error) {
+enum status identity_welcome(struct identity *identity, uint32_t type, struct text value,
+                             uint64_t position, struct identity_result *result,
+                             struct error *error) {
     if (type >= IDENTIFIER_TYPES_MAX || !is_suppressed(identity, (uint8_t)type, value))
         return error_set(error, STATUS_NOT_FOUND, "identity: this identifier is not turned away");
     change_begin(identity, position);

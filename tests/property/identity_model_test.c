@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is who, against a naive model: under random arrival, batches, undone batches, failing allocations and un-merges,
- * as of random (t, position), live and replayed. Arguments: seed, rounds. */
+/* Who is who, against a naive model: under random arrival, batches, undone batches, failing
+ * allocations and un-merges, as of random (t, position), live and replayed. Arguments: seed,
+ * rounds. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +10,9 @@
 
 #include "base/memory.h"
 
-#define CHECK(condition)                                                                                              \
-    do {                                                                                                              \
-        if (!(condition)) fail(__LINE__, #condition);                                                                 \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) fail(__LINE__, #condition);                                              \
     } while (0)
 
 static uint64_t seed;
@@ -54,20 +55,22 @@ static void keep_record(struct life *life, const struct identity_result *result)
 
 static void set_rules(struct life *life) {
     struct identity_result result;
-    CHECK(identity_set_rules(life->identity, life->world->rules, WORLD_TYPES, life->position, &result, NULL) ==
-          STATUS_OK);
+    CHECK(identity_set_rules(life->identity, life->world->rules, WORLD_TYPES, life->position,
+                             &result, NULL) == STATUS_OK);
     keep_record(life, &result);
     identity_commit(life->identity);
     life->position++;
 }
 
-/* Every identifier that was a customer and isn't any more, or the other way round, is told, once, and nothing else is. */
+/* Every identifier that was a customer and isn't any more, or the other way round, is told, once,
+ * and nothing else is. */
 static void check_changes(const struct life *life, const struct identity_result *result) {
     const struct identity *identity = life->identity;
     struct as_of before = {INT64_MAX, life->position}, after = {INT64_MAX, life->position + 1};
     uint32_t told = 0;
     for (uint32_t id = 0; id < WORLD_IDENTIFIERS; id++) {
-        uint32_t old_root = identity_customer_of(identity, (struct identifier_id){id}, before).value;
+        uint32_t old_root =
+            identity_customer_of(identity, (struct identifier_id){id}, before).value;
         uint32_t root = identity_customer_of(identity, (struct identifier_id){id}, after).value;
         if (old_root == ID_NONE || (old_root == id) == (root == id)) continue;
         told++;
@@ -76,29 +79,34 @@ static void check_changes(const struct life *life, const struct identity_result 
             const struct identity_change *change = &result->changes[i];
             if (change->customer.value != id) continue;
             found++;
-            CHECK(change->is_split == (root == id) && change->other.value == (root == id ? old_root : root));
+            CHECK(change->is_split == (root == id) &&
+                  change->other.value == (root == id ? old_root : root));
         }
         CHECK(found == 1);
     }
     CHECK(told == result->change_count);
 }
 
-/* Sometimes tries in vain before: an undone batch, or one that ran out of memory, leaves no trace. */
+/* Sometimes tries in vain before: an undone batch, or one that ran out of memory, leaves no trace.
+ */
 static void resolve(struct life *life, const uint32_t *order, uint32_t count) {
     struct random *random = &life->world->random;
     struct identity_result result;
     CHECK(world_batch(life->world, order, count, &life->batch) == STATUS_OK);
     uint64_t chance = random_below(random, 6);
     if (chance == 0) {
-        CHECK(identity_resolve(life->identity, &life->batch, life->position, &result, NULL) == STATUS_OK);
+        CHECK(identity_resolve(life->identity, &life->batch, life->position, &result, NULL) ==
+              STATUS_OK);
         identity_undo(life->identity);
     }
     if (chance == 1) memory_fail_at(1 + random_below(random, 12));
-    enum status status = identity_resolve(life->identity, &life->batch, life->position, &result, NULL);
+    enum status status =
+        identity_resolve(life->identity, &life->batch, life->position, &result, NULL);
     memory_fail_at(0);
     if (status) {
         CHECK(status == STATUS_NO_MEMORY && chance == 1);
-        CHECK(identity_resolve(life->identity, &life->batch, life->position, &result, NULL) == STATUS_OK);
+        CHECK(identity_resolve(life->identity, &life->batch, life->position, &result, NULL) ==
+              STATUS_OK);
     }
     CHECK(result.unusable_count == 0);
     check_changes(life, &result);
@@ -128,8 +136,8 @@ static void withdraw(struct life *life) {
     bool restore = random_below(random, 4) == 0;
     int64_t known_ms = (int64_t)random_below(random, WORLD_TIME_MAX);
     struct identity_result result;
-    enum status status =
-        identity_withdraw(life->identity, id_a, id_b, restore, known_ms, life->position, &result, NULL);
+    enum status status = identity_withdraw(life->identity, id_a, id_b, restore, known_ms,
+                                           life->position, &result, NULL);
     if (status == STATUS_NOT_FOUND) return;
     CHECK(status == STATUS_OK);
     check_changes(life, &result);
@@ -153,9 +161,12 @@ static void compare_personas(const struct identity *identity, struct as_of as_of
     uint32_t count = directory->ops->persona_count(directory, as_of.position);
     directory->ops->snapshot(directory, as_of, customers, count);
     for (uint32_t i = 0; i < count; i++) {
-        struct customer_id customer = directory->ops->customer_of(directory, (struct persona_id){i}, as_of);
+        struct customer_id customer =
+            directory->ops->customer_of(directory, (struct persona_id){i}, as_of);
         CHECK(customers[i] == customer.value);
-        uint32_t theirs = directory->ops->personas_of(directory, customer, as_of, personas, WORLD_EVENTS_MAX), same = 0;
+        uint32_t theirs = directory->ops->personas_of(directory, customer, as_of, personas,
+                                                      WORLD_EVENTS_MAX),
+                 same = 0;
         bool is_listed = false;
         for (uint32_t k = 0; k < theirs; k++) {
             CHECK(customers[personas[k].value] == customer.value);
@@ -166,13 +177,15 @@ static void compare_personas(const struct identity *identity, struct as_of as_of
     }
 }
 
-static void compare(const struct world *world, const struct identity *identity, struct as_of as_of) {
+static void compare(const struct world *world, const struct identity *identity,
+                    struct as_of as_of) {
     uint32_t group[WORLD_IDENTIFIERS], customer[WORLD_IDENTIFIERS];
     struct identifier_id ids[WORLD_IDENTIFIERS];
     world_partition(world, as_of, group);
     for (uint32_t i = 0; i < WORLD_IDENTIFIERS; i++) {
         ids[i] = find(identity, i);
-        customer[i] = ids[i].value == ID_NONE ? ID_NONE : identity_customer_of(identity, ids[i], as_of).value;
+        customer[i] =
+            ids[i].value == ID_NONE ? ID_NONE : identity_customer_of(identity, ids[i], as_of).value;
         CHECK((customer[i] != ID_NONE) == world_is_there(world, i, as_of.position));
     }
     for (uint32_t i = 0; i < WORLD_IDENTIFIERS; i++) {
@@ -192,7 +205,8 @@ static void compare(const struct world *world, const struct identity *identity, 
 static struct as_of random_as_of(struct life *life) {
     struct random *random = &life->world->random;
     struct as_of as_of = {INT64_MAX, life->position};
-    if (random_below(random, 3)) as_of.t_ms = (int64_t)random_below(random, WORLD_TIME_MAX + 100) - WORLD_TIME_MAX / 4;
+    if (random_below(random, 3))
+        as_of.t_ms = (int64_t)random_below(random, WORLD_TIME_MAX + 100) - WORLD_TIME_MAX / 4;
     if (random_below(random, 2)) as_of.position = random_below(random, life->position + 2);
     return as_of;
 }
@@ -206,7 +220,8 @@ static void check_replay(struct life *life) {
     struct identity_stats live, replayed;
     identity_stats(life->identity, &live);
     identity_stats(again, &replayed);
-    CHECK(live.identifier_count == replayed.identifier_count && live.persona_count == replayed.persona_count);
+    CHECK(live.identifier_count == replayed.identifier_count &&
+          live.persona_count == replayed.persona_count);
     CHECK(live.link_count == replayed.link_count && live.refused_count == replayed.refused_count);
     CHECK(live.customer_count == replayed.customer_count);
     for (uint32_t i = 0; i < 8; i++) compare(life->world, again, random_as_of(life));
@@ -245,7 +260,8 @@ static void live(struct world *world, bool with_withdrawals) {
     else
         shuffle(random, order, world->event_count);
     for (uint32_t done = 0; done < world->event_count;) {
-        uint32_t count = 1 + (uint32_t)random_below(random, random_below(random, 3) ? 4 : WORLD_EVENTS_MAX);
+        uint32_t count =
+            1 + (uint32_t)random_below(random, random_below(random, 3) ? 4 : WORLD_EVENTS_MAX);
         if (count > world->event_count - done) count = world->event_count - done;
         resolve(&life, order + done, count);
         done += count;
@@ -259,7 +275,8 @@ static void live(struct world *world, bool with_withdrawals) {
     identity_destroy(life.identity);
 }
 
-/* The same events in another order are the same customers: the model doesn't look at the order, so comparing with it is the proof. */
+/* The same events in another order are the same customers: the model doesn't look at the order, so
+ * comparing with it is the proof. */
 int main(int argument_count, char **arguments) {
     uint64_t first = argument_count > 1 ? strtoull(arguments[1], NULL, 10) : 1;
     uint64_t rounds = argument_count > 2 ? strtoull(arguments[2], NULL, 10) : 600;

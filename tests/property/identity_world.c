@@ -14,9 +14,12 @@ void world_make(struct world *world, uint64_t seed) {
     random_init(&world->random, seed);
     struct random *random = &world->random;
     for (uint32_t i = 0; i < WORLD_TYPES; i++) {
-        world->rules[i] = (struct identifier_rule){.symbol = i, .priority = i, .per_customer = limits[i]};
-        if (random_below(random, 4) == 0) world->rules[i].per_customer = 1 + (uint32_t)random_below(random, 4);
-        if (random_below(random, 4) == 0) world->rules[i].expires_ms = 100 + (int64_t)random_below(random, 1500);
+        world->rules[i] =
+            (struct identifier_rule){.symbol = i, .priority = i, .per_customer = limits[i]};
+        if (random_below(random, 4) == 0)
+            world->rules[i].per_customer = 1 + (uint32_t)random_below(random, 4);
+        if (random_below(random, 4) == 0)
+            world->rules[i].expires_ms = 100 + (int64_t)random_below(random, 1500);
     }
     world->rules[0].unique = random_below(random, 4) != 0;
     uint32_t values = 2 + (uint32_t)random_below(random, WORLD_VALUES - 1);
@@ -25,11 +28,13 @@ void world_make(struct world *world, uint64_t seed) {
     for (uint32_t i = 0; i < world->event_count; i++) {
         struct world_event *event = &world->events[i];
         event->position = UINT64_MAX;
-        event->known_ms = (int64_t)random_below(random, (uint64_t)ticks) * (WORLD_TIME_MAX / ticks) - WORLD_TIME_MAX / 4;
+        event->known_ms =
+            (int64_t)random_below(random, (uint64_t)ticks) * (WORLD_TIME_MAX / ticks) -
+            WORLD_TIME_MAX / 4;
         event->count = 1 + (uint32_t)random_below(random, 3);
         for (uint32_t k = 0; k < event->count; k++)
-            event->identifiers[k] =
-                (uint32_t)(random_below(random, WORLD_TYPES) * WORLD_VALUES + random_below(random, values));
+            event->identifiers[k] = (uint32_t)(random_below(random, WORLD_TYPES) * WORLD_VALUES +
+                                               random_below(random, values));
     }
 }
 
@@ -43,7 +48,8 @@ static uint64_t content(uint32_t identifier) {
     return hash_text(world_value(identifier, bytes), identifier / WORLD_VALUES);
 }
 
-enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count, struct event_batch *batch) {
+enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count,
+                        struct event_batch *batch) {
     event_batch_clear(batch);
     for (uint32_t i = 0; i < count; i++) {
         const struct world_event *given = &world->events[order[i]];
@@ -53,7 +59,8 @@ enum status world_batch(const struct world *world, const uint32_t *order, uint32
         for (uint32_t k = 0; k < given->count; k++) {
             char bytes[16];
             struct text value = world_value(given->identifiers[k], bytes);
-            enum status status = event_batch_add_identifier(batch, given->identifiers[k] / WORLD_VALUES, value);
+            enum status status =
+                event_batch_add_identifier(batch, given->identifiers[k] / WORLD_VALUES, value);
             if (status) return status;
         }
     }
@@ -81,7 +88,8 @@ static int by_order(const void *left, const void *right) {
 static uint32_t anchor_of(const struct world_event *event) {
     uint32_t best = event->identifiers[0];
     for (uint32_t k = 1; k < event->count; k++) {
-        uint32_t id = event->identifiers[k], type = id / WORLD_VALUES, best_type = best / WORLD_VALUES;
+        uint32_t id = event->identifiers[k], type = id / WORLD_VALUES,
+                 best_type = best / WORLD_VALUES;
         if (type < best_type || (type == best_type && content(id) < content(best))) best = id;
     }
     return best;
@@ -101,7 +109,8 @@ static bool is_withdrawn(const struct world *world, uint32_t a, uint32_t b, stru
     return withdrawn;
 }
 
-static uint32_t list_links(const struct world *world, struct as_of as_of, struct model_link *links) {
+static uint32_t list_links(const struct world *world, struct as_of as_of,
+                           struct model_link *links) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < world->event_count; i++) {
         const struct world_event *event = &world->events[i];
@@ -110,8 +119,8 @@ static uint32_t list_links(const struct world *world, struct as_of as_of, struct
         for (uint32_t k = 0; k < event->count; k++) {
             uint32_t id = event->identifiers[k];
             if (id == anchor || is_withdrawn(world, anchor, id, as_of)) continue;
-            links[count++] =
-                (struct model_link){anchor, id, event->known_ms, link_order(content(anchor), content(id))};
+            links[count++] = (struct model_link){anchor, id, event->known_ms,
+                                                 link_order(content(anchor), content(id))};
         }
     }
     qsort(links, count, sizeof(*links), by_order);
@@ -125,7 +134,8 @@ static int64_t step_of(int64_t expires_ms, int64_t time_ms) {
     return number;
 }
 
-/* Only the first sighting in each step of an eighth is looked at; a gap of nine eighths ends it for good. */
+/* Only the first sighting in each step of an eighth is looked at; a gap of nine eighths ends it for
+ * good. */
 static bool is_expired(const struct world *world, uint32_t id, const struct sightings *seen) {
     int64_t expires_ms = world->rules[id / WORLD_VALUES].expires_ms;
     if (expires_ms == 0) return false;
@@ -138,9 +148,11 @@ static bool is_expired(const struct world *world, uint32_t id, const struct sigh
     return false;
 }
 
-static bool breaks_a_limit(const struct world *world, const uint32_t *group, uint32_t a, uint32_t b) {
+static bool breaks_a_limit(const struct world *world, const uint32_t *group, uint32_t a,
+                           uint32_t b) {
     for (uint32_t type = 0; type < WORLD_TYPES; type++) {
-        uint32_t in_a = 0, in_b = 0, max = world->rules[type].unique ? 1 : world->rules[type].per_customer;
+        uint32_t in_a = 0, in_b = 0,
+                 max = world->rules[type].unique ? 1 : world->rules[type].per_customer;
         for (uint32_t value = 0; value < WORLD_VALUES; value++) {
             in_a += group[type * WORLD_VALUES + value] == group[a];
             in_b += group[type * WORLD_VALUES + value] == group[b];
@@ -150,7 +162,8 @@ static bool breaks_a_limit(const struct world *world, const uint32_t *group, uin
     return false;
 }
 
-void world_partition(const struct world *world, struct as_of as_of, uint32_t group[WORLD_IDENTIFIERS]) {
+void world_partition(const struct world *world, struct as_of as_of,
+                     uint32_t group[WORLD_IDENTIFIERS]) {
     static struct model_link links[WORLD_EVENTS_MAX * 2];
     static struct sightings seen[WORLD_IDENTIFIERS];
     memset(seen, 0, sizeof(seen));

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/property/identity_world.h -- a small world of events, and the naive model of who is who in it.
+/* tests/property/identity_world.h -- a small world of events, and the naive model of who is who in
+ * it.
  *
- * The model knows no batches, no ids, no forest: it takes every link of every event that counts as of (t, position), sorts, and judges
- * one after the other with plain arrays. */
+ * The model knows no batches, no ids, no forest: it takes every link of every event that counts as
+ * of (t, position), sorts, and judges one after the other with plain arrays. */
 #ifndef TESTS_PROPERTY_IDENTITY_WORLD_H
 #define TESTS_PROPERTY_IDENTITY_WORLD_H
 
 #include "base/random.h"
 #include "identity/identity.h"
 
-#define WORLD_TYPES 4
-#define WORLD_VALUES 6 /* a type */
-#define WORLD_IDENTIFIERS (WORLD_TYPES * WORLD_VALUES)
-#define WORLD_EVENTS_MAX 96
+#define WORLD_TYPES           4
+#define WORLD_VALUES          6 /* a type */
+#define WORLD_IDENTIFIERS     (WORLD_TYPES * WORLD_VALUES)
+#define WORLD_EVENTS_MAX      96
 #define WORLD_WITHDRAWALS_MAX 8
-#define WORLD_TIME_MAX 4000
+#define WORLD_TIME_MAX        4000
 
 struct world_event {
     uint32_t identifiers[3]; /* of WORLD_IDENTIFIERS: type * WORLD_VALUES + value; may repeat */
@@ -39,9 +40,11 @@ struct world {
 
 void world_make(struct world *world, uint64_t seed);
 struct text world_value(uint32_t identifier, char out[16]);
-enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count, struct event_batch *batch) MUST_USE;
+enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count,
+                        struct event_batch *batch) MUST_USE;
 /* group[i] = group[j] iff i and j are one customer as of then. */
-void world_partition(const struct world *world, struct as_of as_of, uint32_t group[WORLD_IDENTIFIERS]);
+void world_partition(const struct world *world, struct as_of as_of,
+                     uint32_t group[WORLD_IDENTIFIERS]);
 /* Has an event with this identifier arrived below the position? */
 bool world_is_there(const struct world *world, uint32_t identifier, uint64_t position);
 

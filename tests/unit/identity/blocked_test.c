@@ -6,19 +6,57 @@
 static void values_that_stand_for_nobody(void **state) {
     (void)state;
     static const char *const blocked[] = {
-        "", " ", "null", "NULL", "None", "n/a", "N/A", "unknown", "Anonymous", "undefined", "test", "-1", "0", "000",
-        "0000000000000", "00000000-0000-0000-0000-000000000000", "aaaaaa", "1111111111", "xxxxxxxx", "info@acme.com",
-        "No-Reply@acme.com", "noreply@x.org", "admin@x.org", "@x.org", " null ",
+        "",
+        " ",
+        "null",
+        "NULL",
+        "None",
+        "n/a",
+        "N/A",
+        "unknown",
+        "Anonymous",
+        "undefined",
+        "test",
+        "-1",
+        "0",
+        "000",
+        "0000000000000",
+        "00000000-0000-0000-0000-000000000000",
+        "aaaaaa",
+        "1111111111",
+        "xxxxxxxx",
+        "info@acme.com",
+        "No-Reply@acme.com",
+        "noreply@x.org",
+        "admin@x.org",
+        "@x.org",
+        " null ",
     };
     for (size_t i = 0; i < sizeof(blocked) / sizeof(blocked[0]); i++) {
-        if (!value_is_blocked(text_from(blocked[i]), NULL, 0)) fail_msg("\"%s\" should be blocked", blocked[i]);
+        if (!value_is_blocked(text_from(blocked[i]), NULL, 0))
+            fail_msg("\"%s\" should be blocked", blocked[i]);
     }
     static const char *const fine[] = {
-        "1", "11", "1111", "7", "a", "100", "0001", "010", "ann@x.org", "information@x.org", "test1", "nullus",
-        "anonymous-7f3a", "aaaaab", "-12", "222222222@x.org",
+        "1",
+        "11",
+        "1111",
+        "7",
+        "a",
+        "100",
+        "0001",
+        "010",
+        "ann@x.org",
+        "information@x.org",
+        "test1",
+        "nullus",
+        "anonymous-7f3a",
+        "aaaaab",
+        "-12",
+        "222222222@x.org",
     };
     for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
-        if (value_is_blocked(text_from(fine[i]), NULL, 0)) fail_msg("\"%s\" should be fine", fine[i]);
+        if (value_is_blocked(text_from(fine[i]), NULL, 0))
+            fail_msg("\"%s\" should be fine", fine[i]);
     }
 }
 

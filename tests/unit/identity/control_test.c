@@ -2,11 +2,13 @@
 /* Un-merging, and what a person is shown about a customer. */
 #include "world.h"
 
-static enum status withdraw(struct world *world, const char *a, const char *b, bool restore, int64_t day) {
+static enum status withdraw(struct world *world, const char *a, const char *b, bool restore,
+                            int64_t day) {
     struct identifier_id id_b = {ID_NONE};
     if (b) id_b = world_identifier(world, b);
-    enum status status = identity_withdraw(world->identity, world_identifier(world, a), id_b, restore, day * DAY,
-                                           world->position, &world->result, NULL);
+    enum status status =
+        identity_withdraw(world->identity, world_identifier(world, a), id_b, restore, day * DAY,
+                          world->position, &world->result, NULL);
     if (status) return status;
     world_note_changes(world);
     identity_commit(world->identity);
@@ -79,9 +81,11 @@ struct seen {
     struct buffer text;
 };
 
-static void see_identifier(void *context, struct identifier_id identifier, uint32_t type, struct text value) {
+static void see_identifier(void *context, struct identifier_id identifier, uint32_t type,
+                           struct text value) {
     struct seen *seen = context;
-    assert_int_equal(buffer_format(&seen->text, "I%u %s:%.*s\n", identifier.value, type_names[type], TEXT_ARG(value)),
+    assert_int_equal(buffer_format(&seen->text, "I%u %s:%.*s\n", identifier.value, type_names[type],
+                                   TEXT_ARG(value)),
                      STATUS_OK);
 }
 
@@ -89,12 +93,16 @@ static void see_persona(void *context, struct persona_id persona, struct identif
                         const struct identifier_id *identifiers, uint32_t count) {
     struct seen *seen = context;
     (void)identifiers;
-    assert_int_equal(buffer_format(&seen->text, "P%u of I%u, %u\n", persona.value, anchor.value, count), STATUS_OK);
+    assert_int_equal(
+        buffer_format(&seen->text, "P%u of I%u, %u\n", persona.value, anchor.value, count),
+        STATUS_OK);
 }
 
 static void see_link(void *context, const struct identity_link *link) {
     struct seen *seen = context;
-    assert_int_equal(identity_explain_link(seen->world->identity, seen->world->symbols, link, &seen->text), STATUS_OK);
+    assert_int_equal(
+        identity_explain_link(seen->world->identity, seen->world->symbols, link, &seen->text),
+        STATUS_OK);
     assert_int_equal(buffer_format(&seen->text, "\n"), STATUS_OK);
 }
 
@@ -108,16 +116,20 @@ static void everything_about_a_customer(void **state) {
     world_event(&world, 4, "cookie:k1");
     struct seen seen = {.world = &world};
     struct identity_visitor visitor = {see_identifier, see_persona, see_link, &seen};
-    assert_int_equal(identity_describe(world.identity, world_customer(&world, "email:a@x"), &visitor), STATUS_OK);
+    assert_int_equal(
+        identity_describe(world.identity, world_customer(&world, "email:a@x"), &visitor),
+        STATUS_OK);
     const char expected[] = "I0 cookie:k1\nI1 crm:100\nI3 email:a@x\n"
                             "P0 of I1, 2\nP2 of I1, 2\nP3 of I0, 1\n"
                             "cookie:k1 is joined to crm:100\n"
-                            "cookie:k1 is not joined to crm:200: two values of a type of which a customer has one (crm)\n"
+                            "cookie:k1 is not joined to crm:200: two values of a type of which a "
+                            "customer has one (crm)\n"
                             "email:a@x is joined to crm:100\n";
     assert_int_equal(seen.text.length, sizeof(expected) - 1);
     assert_memory_equal(seen.text.at, expected, sizeof(expected) - 1);
     buffer_release(&seen.text);
-    assert_int_equal(identity_describe(world.identity, (struct customer_id){99}, &visitor), STATUS_NOT_FOUND);
+    assert_int_equal(identity_describe(world.identity, (struct customer_id){99}, &visitor),
+                     STATUS_NOT_FOUND);
     world_release(&world);
 }
 
@@ -131,18 +143,21 @@ static void customers_are_found_by_what_people_type(void **state) {
     struct as_of now = {INT64_MAX, POSITION_NOW};
     static const char *const good[] = {"C0", "c1", "C1", "loyalty:1029", "cookie:k:with:colons"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        assert_int_equal(identity_parse_customer(world.identity, world.symbols, text_from(good[i]), now, &customer, &error),
+        assert_int_equal(identity_parse_customer(world.identity, world.symbols, text_from(good[i]),
+                                                 now, &customer, &error),
                          STATUS_OK);
         assert_int_equal(customer.value, 0);
     }
-    static const char *const absent[] = {"C2", "C99999999999", "C4294967295", "loyalty:1030", "tel:12", "loyalty:"};
+    static const char *const absent[] = {"C2",           "C99999999999", "C4294967295",
+                                         "loyalty:1030", "tel:12",       "loyalty:"};
     for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
-        assert_int_equal(
-            identity_parse_customer(world.identity, world.symbols, text_from(absent[i]), now, &customer, &error),
-            STATUS_NOT_FOUND);
+        assert_int_equal(identity_parse_customer(world.identity, world.symbols,
+                                                 text_from(absent[i]), now, &customer, &error),
+                         STATUS_NOT_FOUND);
     static const char *const bad[] = {"", "C", "C-1", "1029", "Cx"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(identity_parse_customer(world.identity, world.symbols, text_from(bad[i]), now, &customer, &error),
+        assert_int_equal(identity_parse_customer(world.identity, world.symbols, text_from(bad[i]),
+                                                 now, &customer, &error),
                          STATUS_INVALID);
     world_release(&world);
 }

@@ -55,7 +55,9 @@ static void erase_ann(struct log *log, struct world *world) {
     assert_int_equal(identity_erasure_create(&erasure, world->identity, ann, NULL), STATUS_OK);
     assert_int_equal(erasure->identifier_count, 2);
     assert_int_equal(erasure->persona_count, 2);
-    assert_int_equal(identity_suppress(world->identity, erasure, world->position, &world->result, NULL), STATUS_OK);
+    assert_int_equal(
+        identity_suppress(world->identity, erasure, world->position, &world->result, NULL),
+        STATUS_OK);
     keep(log, world, world->position++);
     identity_commit(world->identity);
     rewrite_log(log, erasure);
@@ -101,7 +103,9 @@ static void an_erased_customer_is_gone_from_bytes_and_memory(void **state) {
     struct identity_options options = {.salt = {7, 7, 7}};
     assert_int_equal(identity_create(&again.identity, &options), STATUS_OK);
     for (uint32_t i = 0; i < log.count; i++)
-        assert_int_equal(identity_apply(again.identity, buffer_text(&log.bytes[i]), log.position[i], NULL), STATUS_OK);
+        assert_int_equal(
+            identity_apply(again.identity, buffer_text(&log.bytes[i]), log.position[i], NULL),
+            STATUS_OK);
     again.position = world.position;
     check_forgotten(&again);
     for (uint32_t i = 0; i < log.count; i++) buffer_release(&log.bytes[i]);
@@ -117,19 +121,22 @@ static void whoever_asks_to_be_known_is_welcome(void **state) {
     event(&log, &world, 3, "email:ann@secret.org crm:secret-100");
     event(&log, &world, 4, "crm:secret-100");
     erase_ann(&log, &world);
-    assert_int_equal(identity_welcome(world.identity, EMAIL, TEXT("ann@secret.org"), world.position, &world.result, NULL),
+    assert_int_equal(identity_welcome(world.identity, EMAIL, TEXT("ann@secret.org"), world.position,
+                                      &world.result, NULL),
                      STATUS_OK);
     identity_undo(world.identity);
     event(&log, &world, 5, "email:ann@secret.org");
     assert_int_equal(world.result.unusable_count, 1);
-    assert_int_equal(identity_welcome(world.identity, EMAIL, TEXT("ann@secret.org"), world.position, &world.result, NULL),
+    assert_int_equal(identity_welcome(world.identity, EMAIL, TEXT("ann@secret.org"), world.position,
+                                      &world.result, NULL),
                      STATUS_OK);
     identity_commit(world.identity);
     event(&log, &world, 6, "email:ann@secret.org");
     assert_int_equal(world.result.unusable_count, 0);
     assert_int_equal(world.result.new_personas, 1);
-    assert_int_equal(identity_welcome(world.identity, EMAIL, TEXT("eve@x"), world.position, &world.result, NULL),
-                     STATUS_NOT_FOUND);
+    assert_int_equal(
+        identity_welcome(world.identity, EMAIL, TEXT("eve@x"), world.position, &world.result, NULL),
+        STATUS_NOT_FOUND);
     for (uint32_t i = 0; i < log.count; i++) buffer_release(&log.bytes[i]);
     world_release(&world);
 }
@@ -147,14 +154,17 @@ static void rewriting_leaves_others_alone(void **state) {
     struct buffer out;
     buffer_init(&out);
     assert_false(identity_rewrite(erasure, 1, buffer_text(&log.bytes[0]), &out));
-    assert_false(identity_rewrite(erasure, 2, buffer_text(&log.bytes[1]), &out)); /* a control record */
+    assert_false(
+        identity_rewrite(erasure, 2, buffer_text(&log.bytes[1]), &out)); /* a control record */
     assert_int_equal(erasure->status, STATUS_OK);
     assert_false(identity_rewrite(erasure, 1, TEXT("\x01\xff"), &out));
     assert_int_equal(erasure->status, STATUS_CORRUPT);
     assert_int_equal(out.length, 0);
     buffer_release(&out);
     identity_erasure_destroy(erasure);
-    assert_int_equal(identity_erasure_create(&erasure, world.identity, (struct customer_id){77}, NULL), STATUS_NOT_FOUND);
+    assert_int_equal(
+        identity_erasure_create(&erasure, world.identity, (struct customer_id){77}, NULL),
+        STATUS_NOT_FOUND);
     for (uint32_t i = 0; i < log.count; i++) buffer_release(&log.bytes[i]);
     world_release(&world);
 }

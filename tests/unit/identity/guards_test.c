@@ -34,10 +34,19 @@ static void the_same_set_is_the_same_persona(void **state) {
     const struct customer_directory *directory = identity_directory(world.identity);
     struct persona_id personas[4];
     struct as_of now = {INT64_MAX, POSITION_NOW};
-    assert_int_equal(directory->ops->personas_of(directory, (struct customer_id){0}, now, personas, 4), 2);
-    assert_int_equal(directory->ops->personas_of(directory, (struct customer_id){0}, now, personas, 1), 2);
+    assert_int_equal(
+        directory->ops->personas_of(directory, (struct customer_id){0}, now, personas, 4), 2);
+    assert_int_equal(
+        directory->ops->personas_of(directory, (struct customer_id){0}, now, personas, 1), 2);
     assert_int_equal(directory->ops->persona_count(directory, POSITION_NOW), 2);
     assert_int_equal(directory->ops->persona_count(directory, 3), 1);
+    struct identifier_id ids[4];
+    struct as_of before = {DAY - 1, POSITION_NOW};
+    struct customer_id customer = {0};
+    assert_int_equal(identity_identifiers_of(world.identity, customer, now, ids, 4), 2);
+    assert_int_equal(identity_identifiers_of(world.identity, customer, now, ids, 1), 2);
+    assert_int_equal(identity_identifiers_of(world.identity, customer, before, ids, 4), 1);
+    assert_int_equal(ids[0].value, 0);
     world_release(&world);
 }
 
@@ -109,7 +118,8 @@ static void what_arrives_late_is_judged_in_its_place(void **state) {
     assert_apart(&world, "crm:200", "cookie:k1");
     assert_changes(&world, "C1<C0 "); /* the cookie's customer is split off 200's, with crm 100 */
     struct as_of then = {INT64_MAX, position};
-    assert_int_equal(world_customer_at(&world, "cookie:k1", then).value, world_customer(&world, "crm:200").value);
+    assert_int_equal(world_customer_at(&world, "cookie:k1", then).value,
+                     world_customer(&world, "crm:200").value);
     world_release(&world);
 }
 
@@ -207,6 +217,26 @@ static void two_of_one_type_choose_by_content(void **state) {
     world_release(&world);
 }
 
+/* A batch with nothing new takes no position: the next one may stand at the same, and is hidden
+ * until its commit. */
+static void nothing_new_takes_no_position(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_event(&world, 1, "crm:100 email:a@x");
+    event_batch_clear(&world.batch);
+    world_add(&world, 2, "crm:100 email:a@x");
+    world_resolve(&world);
+    identity_commit(world.identity);
+    event_batch_clear(&world.batch);
+    world_add(&world, 3, "crm:100 cookie:k1");
+    world_resolve(&world);
+    assert_int_equal(world_customer(&world, "cookie:k1").value, ID_NONE);
+    identity_commit(world.identity);
+    assert_int_equal(world_customer(&world, "cookie:k1").value, 0);
+    world_release(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seen_together_is_one_customer),
@@ -219,6 +249,7 @@ int main(void) {
         cmocka_unit_test(a_cashiers_own_card_is_held_back),
         cmocka_unit_test(shared_by_thousands),
         cmocka_unit_test(new_rules_judge_anew),
+        cmocka_unit_test(nothing_new_takes_no_position),
         cmocka_unit_test(two_of_one_type_choose_by_content),
     };
     return cmocka_run_group_tests_name("identity guards", tests, NULL, NULL);

@@ -17,13 +17,15 @@ static void describe(struct world *world, struct buffer *out) {
     struct identity_stats stats;
     identity_stats(world->identity, &stats);
     buffer_clear(out);
-    assert_int_equal(buffer_format(out, "%u %u %u %u %u:", stats.identifier_count, stats.persona_count, stats.link_count,
-                                   stats.refused_count, stats.customer_count),
+    assert_int_equal(buffer_format(out, "%u %u %u %u %u:", stats.identifier_count,
+                                   stats.persona_count, stats.link_count, stats.refused_count,
+                                   stats.customer_count),
                      STATUS_OK);
     struct as_of views[3] = {{INT64_MAX, POSITION_NOW}, {25 * DAY, POSITION_NOW}, {INT64_MAX, 2}};
     for (uint32_t v = 0; v < 3; v++) {
         for (uint32_t id = 0; id < stats.identifier_count; id++) {
-            struct customer_id customer = identity_customer_of(world->identity, (struct identifier_id){id}, views[v]);
+            struct customer_id customer =
+                identity_customer_of(world->identity, (struct identifier_id){id}, views[v]);
             assert_int_equal(buffer_format(out, " %d", (int)customer.value), STATUS_OK);
         }
     }
@@ -61,19 +63,22 @@ static void an_undone_batch_leaves_no_trace(void **state) {
 }
 
 static enum status withdraw(struct world *world) {
-    return identity_withdraw(world->identity, world_identifier(world, "crm:p1"), (struct identifier_id){ID_NONE}, false,
-                             20 * DAY, world->position, &world->result, NULL);
+    return identity_withdraw(world->identity, world_identifier(world, "crm:p1"),
+                             (struct identifier_id){ID_NONE}, false, 20 * DAY, world->position,
+                             &world->result, NULL);
 }
 
 static enum status set_rules(struct world *world) {
-    return identity_set_rules(world->identity, world->rules, TYPE_COUNT, world->position, &world->result, NULL);
+    return identity_set_rules(world->identity, world->rules, TYPE_COUNT, world->position,
+                              &world->result, NULL);
 }
 
 static enum status resolve(struct world *world) {
     return identity_resolve(world->identity, &world->batch, world->position, &world->result, NULL);
 }
 
-/* The 1st, 2nd … allocation fails until the call goes through; after every failure all is as before. */
+/* The 1st, 2nd … allocation fails until the call goes through; after every failure all is as
+ * before. */
 static void fail_every_allocation(struct world *world, enum status (*call)(struct world *)) {
     struct buffer before;
     buffer_init(&before);
@@ -141,7 +146,9 @@ static void the_limit_of_identifiers_is_told(void **state) {
     world_event(&world, 1, "crm:100 email:a@x");
     event_batch_clear(&world.batch);
     world_add(&world, 1, "crm:100 email:b@x");
-    assert_int_equal(identity_resolve(world.identity, &world.batch, world.position, &world.result, &error), STATUS_LIMIT);
+    assert_int_equal(
+        identity_resolve(world.identity, &world.batch, world.position, &world.result, &error),
+        STATUS_LIMIT);
     assert_non_null(strstr(error.text, "identifiers_max"));
     world_event(&world, 1, "crm:100");
     world_release(&world);
@@ -160,7 +167,8 @@ static void records_that_do_not_fit_are_refused(void **state) {
     identity_commit(world.identity);
     struct error error;
     /* Twice, cut anywhere, or with any byte turned: an error or a valid record, never a crash. */
-    assert_int_equal(identity_apply(world.identity, buffer_text(&record), 9, &error), STATUS_CORRUPT);
+    assert_int_equal(identity_apply(world.identity, buffer_text(&record), 9, &error),
+                     STATUS_CORRUPT);
     for (uint32_t length = 0; length < record.length; length++) {
         struct identity_options options = {.salt = {1}};
         struct identity *identity;
@@ -173,7 +181,8 @@ static void records_that_do_not_fit_are_refused(void **state) {
         identity_destroy(identity);
     }
     record.at[0] = 99;
-    assert_int_equal(identity_apply(world.identity, buffer_text(&record), 9, &error), STATUS_VERSION);
+    assert_int_equal(identity_apply(world.identity, buffer_text(&record), 9, &error),
+                     STATUS_VERSION);
     buffer_release(&record);
     world_release(&world);
 }

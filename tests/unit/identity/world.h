@@ -37,7 +37,8 @@ static inline uint32_t type_of(struct text text) {
 }
 
 static inline void world_set_rules(struct world *world) {
-    assert_int_equal(identity_set_rules(world->identity, world->rules, TYPE_COUNT, world->position, &world->result, NULL),
+    assert_int_equal(identity_set_rules(world->identity, world->rules, TYPE_COUNT, world->position,
+                                        &world->result, NULL),
                      STATUS_OK);
     identity_commit(world->identity);
     world->position++;
@@ -52,9 +53,12 @@ static inline void world_init(struct world *world) {
     buffer_init(&world->changes);
     for (uint32_t i = 0; i < TYPE_COUNT; i++) {
         uint32_t symbol;
-        assert_int_equal(symbol_add(world->symbols, SYMBOL_IDENTIFIER, text_from(type_names[i]), &symbol), STATUS_OK);
+        assert_int_equal(
+            symbol_add(world->symbols, SYMBOL_IDENTIFIER, text_from(type_names[i]), &symbol),
+            STATUS_OK);
         assert_int_equal(symbol, i);
-        world->rules[i] = (struct identifier_rule){.name = text_from(type_names[i]), .symbol = i, .priority = i};
+        world->rules[i] =
+            (struct identifier_rule){.name = text_from(type_names[i]), .symbol = i, .priority = i};
     }
     world->rules[CRM].unique = true;
     world->rules[LOYALTY].per_customer = 3;
@@ -79,7 +83,8 @@ static inline void world_add(struct world *world, int64_t day, const char *ident
         if (!end) end = identifiers + strlen(identifiers);
         struct text type = {identifiers, (uint32_t)(colon - identifiers)};
         struct text value = {colon + 1, (uint32_t)(end - colon - 1)};
-        assert_int_equal(event_batch_add_identifier(&world->batch, type_of(type), value), STATUS_OK);
+        assert_int_equal(event_batch_add_identifier(&world->batch, type_of(type), value),
+                         STATUS_OK);
         identifiers = *end ? end + 1 : end;
     }
 }
@@ -95,7 +100,9 @@ static inline void world_note_changes(struct world *world) {
 }
 
 static inline void world_resolve(struct world *world) {
-    assert_int_equal(identity_resolve(world->identity, &world->batch, world->position, &world->result, NULL), STATUS_OK);
+    assert_int_equal(
+        identity_resolve(world->identity, &world->batch, world->position, &world->result, NULL),
+        STATUS_OK);
     world_note_changes(world);
 }
 
@@ -106,17 +113,20 @@ static inline void world_commit(struct world *world) {
 }
 
 /* One event, its own batch. Returns its persona. */
-static inline struct persona_id world_event(struct world *world, int64_t day, const char *identifiers) {
+static inline struct persona_id world_event(struct world *world, int64_t day,
+                                            const char *identifiers) {
     event_batch_clear(&world->batch);
     world_add(world, day, identifiers);
     world_commit(world);
     return world->batch.events[0].persona;
 }
 
-static inline struct customer_id world_customer_at(struct world *world, const char *identifier, struct as_of as_of) {
+static inline struct customer_id world_customer_at(struct world *world, const char *identifier,
+                                                   struct as_of as_of) {
     struct customer_id customer = {ID_NONE};
     struct error error;
-    if (identity_parse_customer(world->identity, world->symbols, text_from(identifier), as_of, &customer, &error))
+    if (identity_parse_customer(world->identity, world->symbols, text_from(identifier), as_of,
+                                &customer, &error))
         customer.value = ID_NONE;
     return customer;
 }
@@ -130,17 +140,21 @@ static inline struct identifier_id world_identifier(struct world *world, const c
     struct identifier_id id = {ID_NONE};
     struct as_of now = {INT64_MAX, POSITION_NOW};
     struct text type = {text, (uint32_t)(colon - text)};
-    if (identity_find(world->identity, type_of(type), text_from(colon + 1), now, &id)) id.value = ID_NONE;
+    if (identity_find(world->identity, type_of(type), text_from(colon + 1), now, &id))
+        id.value = ID_NONE;
     return id;
 }
 
-#define assert_same(world, a, b) assert_int_equal(world_customer(world, a).value, world_customer(world, b).value)
-#define assert_apart(world, a, b) assert_int_not_equal(world_customer(world, a).value, world_customer(world, b).value)
-#define assert_changes(world, expected)                                                                               \
-    do {                                                                                                              \
-        struct text assert_changes_text = buffer_text(&(world)->changes);                                             \
-        assert_int_equal(assert_changes_text.length, strlen(expected));                                               \
-        assert_memory_equal(assert_changes_text.at ? assert_changes_text.at : "", expected, strlen(expected));        \
+#define assert_same(world, a, b)                                                                   \
+    assert_int_equal(world_customer(world, a).value, world_customer(world, b).value)
+#define assert_apart(world, a, b)                                                                  \
+    assert_int_not_equal(world_customer(world, a).value, world_customer(world, b).value)
+#define assert_changes(world, expected)                                                            \
+    do {                                                                                           \
+        struct text assert_changes_text = buffer_text(&(world)->changes);                          \
+        assert_int_equal(assert_changes_text.length, strlen(expected));                            \
+        assert_memory_equal(assert_changes_text.at ? assert_changes_text.at : "", expected,        \
+                            strlen(expected));                                                     \
     } while (0)
 
 #endif

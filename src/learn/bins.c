@@ -27,24 +27,21 @@ static struct cut plan_cut(const uint32_t *counts, uint32_t distinct) {
     return cut;
 }
 
-/* At most BINS_TARGET - 1 values are heavy, each with a bin before and behind it, and at most BINS_TARGET bins reach the target, so
- * BIN_EDGES_MAX is never reached; the test stands for whoever changes BINS_TARGET. */
+/* Heavy values are heavier than the target, so that one closes its bin by itself and only the bin before it has to be cut off.
+ * At most BINS_TARGET - 1 of them and BINS_TARGET bins of the target: BIN_EDGES_MAX stands for whoever changes BINS_TARGET. */
 static uint32_t cut_numbers(double *edges, const struct table_column *column, const uint32_t *counts) {
     struct cut cut = plan_cut(counts, column->distinct);
     uint32_t edge_count = 0;
     size_t held = 0;
-    bool last_heavy = false;
     uint32_t last = 0;
     for (uint32_t rank = 0; rank < column->distinct; rank++) {
         if (counts[rank] == 0) continue;
-        bool heavy = is_heavy(&cut, counts[rank]);
-        bool wanted = heavy || last_heavy || (double)held >= cut.target;
+        bool wanted = is_heavy(&cut, counts[rank]) || (double)held >= cut.target;
         if (held >= BIN_ROWS_MIN && wanted && edge_count < BIN_EDGES_MAX) {
             edges[edge_count++] = column->numbers[last];
             held = 0;
         }
         held += counts[rank];
-        last_heavy = heavy;
         last = rank;
     }
     if (held < BIN_ROWS_MIN && edge_count > 0) edge_count--;

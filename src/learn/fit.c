@@ -10,8 +10,9 @@ enum status fitter_init(struct fitter *fitter, const struct table *table, uint64
     enum status status = workspace_init(&fitter->workspace, table);
     if (status != STATUS_OK) return status;
     fitter->scores = memory_alloc((table->row_count + 1) * sizeof *fitter->scores);
+    fitter->scored = memory_alloc((table->row_count + 1) * sizeof *fitter->scored);
     fitter->part = memory_alloc((table->row_count + 1) * sizeof *fitter->part);
-    return fitter->scores && fitter->part ? STATUS_OK : STATUS_NO_MEMORY;
+    return fitter->scores && fitter->scored && fitter->part ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 void fitter_release(struct fitter *fitter) {
@@ -19,6 +20,7 @@ void fitter_release(struct fitter *fitter) {
     additive_release(&fitter->additive);
     additive_release(&fitter->fold_additive);
     memory_free(fitter->scores);
+    memory_free(fitter->scored);
     memory_free(fitter->part);
 }
 
@@ -37,34 +39,35 @@ static bool groups_spread(const struct fitter *fitter, const uint32_t *rows, siz
 
 static enum status fit_fold(struct fitter *fitter, const uint32_t *rows, size_t row_count, uint32_t fold, bool by_group,
                             struct ridge ridge) {
-    size_t inside = 0, outside = 0;
+    size_t inside = 0, first = fitter->scored_count;
     for (size_t i = 0; i < row_count; i++) {
-        if (fold_of(by_group ? fitter->table->rows[rows[i]].group : (uint32_t)i) != fold) {
-            fitter->part[inside++] = rows[i];
-        } else {
-            fitter->part[row_count - ++outside] = rows[i];
-        }
+        bool is_inside = fold_of(by_group ? fitter->table->rows[rows[i]].group : (uint32_t)i) != fold;
+        if (is_inside) fitter->part[inside++] = rows[i];
+        else fitter->scored[fitter->scored_count++] = rows[i];
     }
-    if (inside == 0 || outside == 0) return STATUS_OK;
+    if (inside == 0) fitter->scored_count = first;
+    if (fitter->scored_count == first) return STATUS_OK;
     struct additive *additive = &fitter->fold_additive;
     enum status status =
         additive_fit(additive, fitter->table, fitter->part, inside, ridge, fitter->seed, &fitter->workspace);
     if (status != STATUS_OK) return status;
-    additive_encode(additive, fitter->table, fitter->part + inside, outside, &fitter->workspace);
-    for (size_t i = 0; i < row_count; i++) {
-        if (fold_of(by_group ? fitter->table->rows[rows[i]].group : (uint32_t)i) != fold) continue;
-        fitter->scores[i] = additive_score(additive, &fitter->workspace, rows[i]);
+    const uint32_t *outside = fitter->scored + first;
+    additive_encode(additive, fitter->table, outside, fitter->scored_count - first, &fitter->workspace);
+    for (size_t i = first; i < fitter->scored_count; i++) {
+        fitter->scores[i] = additive_score(additive, &fitter->workspace, fitter->scored[i]);
     }
     return STATUS_OK;
 }
 
 enum status fitter_fit(struct fitter *fitter, const uint32_t *rows, size_t row_count, struct ridge ridge) {
     bool by_group = groups_spread(fitter, rows, row_count);
+    fitter->scored_count = 0;
     for (uint32_t fold = 0; fold < FIT_FOLDS; fold++) {
         enum status status = fit_fold(fitter, rows, row_count, fold, by_group, ridge);
         if (status != STATUS_OK) return status;
+        if (row_count > FIT_FOLDS_ROWS_MAX && fitter->scored_count >= FIT_FOLDS_ROWS_MAX / FIT_FOLDS) break;
     }
-    fitter->calibration = calibration_fit(fitter->scores, rows, row_count, fitter->table->rows);
+    fitter->calibration = calibration_fit(fitter->scores, fitter->scored, fitter->scored_count, fitter->table->rows);
     return additive_fit(&fitter->additive, fitter->table, rows, row_count, ridge, fitter->seed, &fitter->workspace);
 }
 

@@ -7,6 +7,7 @@
 #include "learn/logistic.h"
 
 #define FIT_FOLDS 5
+#define FIT_FOLDS_ROWS_MAX 50000 /* beyond these one fold is enough to calibrate two parameters on */
 #define FIT_CLASS_MIN 10 /* rows of either class, below which nothing is learnt but the base rate */
 
 struct fitter {
@@ -16,8 +17,10 @@ struct fitter {
     struct additive additive;       /* the fit on all rows listed */
     struct additive fold_additive;
     struct calibration calibration;
-    double *scores;                 /* out of fold, by position in the rows listed */
-    uint32_t *part;                 /* of rows */
+    uint32_t *scored;               /* rows that a fold left out, fold by fold: all, or those of one fold … */
+    double *scores;                 /* … and what its fit said of them */
+    size_t scored_count;
+    uint32_t *part;                 /* the rows of a fold's fit */
 };
 
 enum status fitter_init(struct fitter *fitter, const struct table *table, uint64_t seed) MUST_USE; /* release also after a failure */

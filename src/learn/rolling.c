@@ -60,8 +60,9 @@ static int64_t moment_for(const int64_t *times, const int64_t *horizons, size_t 
 
 static enum status choose_moments(struct splits *splits, const struct table *table, uint32_t wanted) {
     size_t count = table->row_count;
-    int64_t *times = memory_alloc(2 * count * sizeof *times), *horizons = times + count;
+    int64_t *times = memory_alloc(2 * count * sizeof *times);
     if (times == NULL) return STATUS_NO_MEMORY;
+    int64_t *horizons = times + count;
     for (size_t i = 0; i < count; i++) {
         times[i] = table->rows[i].time_ms;
         horizons[i] = table->rows[i].horizon_ms;

@@ -141,10 +141,11 @@ static enum status train_fit(struct model *model, struct training *training, uin
     model->facts.calibration_slope = calibration->slope;
     model->facts.calibration_base = calibration->base;
     if (model->facts.basis == MODEL_OUT_OF_FOLD) {
-        for (size_t i = 0; i < count; i++) {
-            training->propensity[i] = propensity_of(calibration->slope * training->fitter.scores[i] + calibration->base);
+        const struct fitter *fitter = &training->fitter;
+        for (size_t i = 0; i < fitter->scored_count; i++) {
+            training->propensity[i] = propensity_of(calibration->slope * fitter->scores[i] + calibration->base);
         }
-        status = measure(training, training->rows, count, model);
+        status = measure(training, fitter->scored, fitter->scored_count, model);
     } else {
         memcpy(training->propensity, rolling->propensity, rolling->count * sizeof *rolling->propensity);
         status = measure(training, rolling->rows, rolling->count, model);

@@ -58,6 +58,22 @@ static void a_heavy_zero_has_its_own_bin(void **state) {
     trial_release(&trial);
 }
 
+/* A heavy value in the middle stands alone: what lies above it is not in its bin. */
+static void a_heavy_value_stands_alone(void **state) {
+    (void)state;
+    struct value values[1000];
+    for (int i = 0; i < 1000; i++) values[i] = value_number(i < 400 ? 50 : i % 100);
+    struct trial trial;
+    trial_fit(&trial, FEATURE_NUMBER, values, 1000);
+    bool has_49 = false, has_50 = false;
+    for (uint32_t i = 0; i + 1 < trial.bins.known; i++) {
+        has_49 = has_49 || trial.bins.edges[i] == 49;
+        has_50 = has_50 || trial.bins.edges[i] == 50;
+    }
+    assert_true(has_49 && has_50);
+    trial_release(&trial);
+}
+
 static void no_bin_is_small(void **state) {
     (void)state;
     struct random random;
@@ -136,7 +152,7 @@ static void amounts_become_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_heavy_zero_has_its_own_bin), cmocka_unit_test(no_bin_is_small),
+        cmocka_unit_test(a_heavy_zero_has_its_own_bin), cmocka_unit_test(a_heavy_value_stands_alone), cmocka_unit_test(no_bin_is_small),
         cmocka_unit_test(a_missing_or_infinite_value_is_missing), cmocka_unit_test(rare_texts_share_a_bin),
         cmocka_unit_test(amounts_become_numbers),
     };

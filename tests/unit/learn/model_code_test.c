@@ -3,6 +3,7 @@
 #include "simulate.h"
 
 #include "base/hash.h"
+#include "learn/model.h"
 
 static struct buffer encoded(size_t rows) {
     struct model *model = simulate_model(rows, 1);
@@ -108,6 +109,52 @@ static void sealed_nonsense_is_refused_or_harmless(void **state) {
     buffer_release(&bytes);
 }
 
+static void assert_refused(const struct model *model) {
+    struct buffer bytes;
+    buffer_init(&bytes);
+    struct model *back;
+    assert_int_equal(model_encode(model, &bytes), STATUS_OK);
+    assert_int_equal(model_decode(&back, buffer_text(&bytes), NULL), STATUS_CORRUPT);
+    buffer_release(&bytes);
+}
+
+/* What would make a search or a score go wrong, each by itself. */
+static void content_is_checked(void **state) {
+    (void)state;
+    struct model *model = simulate_model(300, 1);
+    struct model_feature *amount = &model->features[0], *city = &model->features[2];
+    double *edges = (double *)amount->edges, kept = edges[1];
+    edges[1] = edges[0];
+    assert_refused(model);
+    edges[1] = kept;
+    struct text *texts = (struct text *)city->texts, first = texts[0];
+    texts[0] = texts[1];
+    assert_refused(model);
+    texts[0] = first;
+    kept = amount->effects[0];
+    amount->effects[0] = NAN;
+    assert_refused(model);
+    amount->effects[0] = kept;
+    kept = model->base;
+    model->base = INFINITY;
+    assert_refused(model);
+    model->base = kept;
+    model->facts.basis = MODEL_BASIS_COUNT;
+    assert_refused(model);
+    model_destroy(model);
+}
+
+static void bytes_behind_the_end_are_refused(void **state) {
+    (void)state;
+    struct buffer bytes = encoded(300);
+    struct model *model;
+    assert_int_equal(buffer_append(&bytes, "", 1), STATUS_OK);
+    for (int i = 0; i < 8; i++) bytes.at[16 + i] = (char)(uint8_t)((bytes.length - 24) >> (8 * i));
+    seal(bytes.at, bytes.length);
+    assert_int_equal(model_decode(&model, buffer_text(&bytes), NULL), STATUS_CORRUPT);
+    buffer_release(&bytes);
+}
+
 static void a_newer_format_is_told_from_damage(void **state) {
     (void)state;
     struct buffer bytes = encoded(300);
@@ -149,6 +196,8 @@ int main(void) {
         cmocka_unit_test(every_flipped_byte_is_found),
         cmocka_unit_test(every_cut_is_found),
         cmocka_unit_test(sealed_nonsense_is_refused_or_harmless),
+        cmocka_unit_test(content_is_checked),
+        cmocka_unit_test(bytes_behind_the_end_are_refused),
         cmocka_unit_test(a_newer_format_is_told_from_damage),
         cmocka_unit_test(no_memory_is_a_status),
     };

@@ -250,6 +250,113 @@ static void weights_count_rows(void **state) {
     training_set_destroy(weighted);
 }
 
+/* A row of weight ten is ten rows, in what pushes a weight and in what pulls it back. */
+static void a_weight_is_so_many_rows(void **state) {
+    (void)state;
+    struct training_set *heavy, *many;
+    assert_int_equal(training_set_create(&heavy, &simulated_features[2], 1), STATUS_OK);
+    assert_int_equal(training_set_create(&many, &simulated_features[2], 1), STATUS_OK);
+    struct random random;
+    random_init(&random, 31);
+    static uint32_t rows[4000];
+    for (uint32_t i = 0; i < 4000; i++) rows[i] = i;
+    for (uint32_t i = 0; i < 400; i++) {
+        struct simulated row;
+        simulate(&random, &row);
+        bool is_heavy = text_equal(row.values[2].text, TEXT("Rome"));
+        struct training_row training = {.values = &row.values[2], .yes = row.yes, .weight = is_heavy ? 10 : 1};
+        assert_int_equal(training_set_add(heavy, &training), STATUS_OK);
+        training.weight = 1;
+        for (int k = 0; k < (is_heavy ? 10 : 1); k++) assert_int_equal(training_set_add(many, &training), STATUS_OK);
+    }
+    struct training_set *sets[] = {heavy, many};
+    double rome[2];
+    for (int k = 0; k < 2; k++) {
+        struct table table;
+        struct fitter fitter;
+        assert_int_equal(table_init(&table, sets[k]), STATUS_OK);
+        assert_int_equal(fitter_init(&fitter, &table, 1), STATUS_OK);
+        assert_int_equal(additive_fit(&fitter.additive, &table, rows, table.row_count, (struct ridge){1, 300},
+                                      1, &fitter.workspace), STATUS_OK);
+        rome[k] = fitter.additive.effects[fitter.additive.first_cell[0] + 3]; /* Bern, Lima, Oslo, Rome */
+        fitter_release(&fitter);
+        table_release(&table);
+        training_set_destroy(sets[k]);
+    }
+    assert_true(rome[1] > .05);
+    assert_near(rome[0], rome[1], .25 * rome[1]);
+}
+
+/* One feature that names the customer, whose rows all end alike: folds by row would look perfect. */
+static void folds_keep_a_customer_together(void **state) {
+    (void)state;
+    const struct feature feature = {{"id", 2}, FEATURE_TEXT};
+    struct training_set *set;
+    assert_int_equal(training_set_create(&set, &feature, 1), STATUS_OK);
+    struct random random;
+    random_init(&random, 41);
+    for (uint32_t group = 0; group < 200; group++) {
+        char name[16];
+        snprintf(name, sizeof name, "user%u", group);
+        struct value value = value_text(text_from(name));
+        struct training_row row = {.values = &value, .yes = random_unit(&random) < .5, .weight = 1, .group = group};
+        for (int i = 0; i < 10; i++) assert_int_equal(training_set_add(set, &row), STATUS_OK);
+    }
+    struct model *model;
+    assert_int_equal(model_train(&model, set, &(struct learn_options){0}, NULL), STATUS_OK);
+    assert_int_equal(model_facts(model)->basis, MODEL_OUT_OF_FOLD);
+    assert_true(model_rolling_metrics(model)->auc.value < .6);
+    model_destroy(model);
+    training_set_destroy(set);
+}
+
+/* Early rows whose labels come in years from now say the opposite of all others: no split may have used them. */
+static void a_split_uses_what_was_known(void **state) {
+    (void)state;
+    const struct feature feature = {{"x", 1}, FEATURE_NUMBER};
+    struct training_set *set;
+    assert_int_equal(training_set_create(&set, &feature, 1), STATUS_OK);
+    struct random random;
+    random_init(&random, 51);
+    for (uint32_t i = 0; i < 3000; i++) {
+        double x = random_unit(&random);
+        bool late = i < 1000 && i % 10 != 0;
+        struct value value = value_number(x);
+        struct training_row row = {.values = &value, .yes = late != (x > .5), .weight = 1, .group = i, .time_ms = i,
+                                   .horizon_ms = late ? 1000000 : i + 5};
+        assert_int_equal(training_set_add(set, &row), STATUS_OK);
+    }
+    struct model *model;
+    assert_int_equal(model_train(&model, set, &(struct learn_options){0}, NULL), STATUS_OK);
+    assert_int_equal(model_facts(model)->basis, MODEL_ROLLING);
+    assert_true(model_rolling_metrics(model)->auc.value > .98);
+    model_destroy(model);
+    training_set_destroy(set);
+}
+
+static void calibration_finds_slope_and_base(void **state) {
+    (void)state;
+    static double scores[20000], flipped[20000];
+    static uint32_t rows[20000];
+    static struct row_facts facts[20000];
+    struct random random;
+    random_init(&random, 61);
+    for (uint32_t i = 0; i < 20000; i++) {
+        scores[i] = random_normal(&random);
+        flipped[i] = -scores[i];
+        rows[i] = i;
+        facts[i] = (struct row_facts){.weight = 1, .yes = random_unit(&random) < propensity_of(1.5 * scores[i] - 2)};
+    }
+    struct calibration found = calibration_fit(scores, rows, 20000, facts);
+    assert_near(found.slope, 1.5, .08);
+    assert_near(found.base, -2, .08);
+    found = calibration_fit(flipped, rows, 20000, facts); /* worse than nothing: left alone */
+    assert_true(found.slope == 1 && found.base == 0);
+    for (uint32_t i = 0; i < 20000; i++) facts[i].yes = scores[i] > 0; /* perfectly apart: steep, but finite */
+    found = calibration_fit(scores, rows, 20000, facts);
+    assert_true(found.slope > 5 && found.slope < 1e6 && fabs(found.base) < 1e6);
+}
+
 static void a_model_without_features_is_the_base_rate(void **state) {
     (void)state;
     struct training_set *set;
@@ -323,6 +430,10 @@ int main(void) {
         cmocka_unit_test(few_rows_fall_back_to_folds),
         cmocka_unit_test(noise_teaches_nothing),
         cmocka_unit_test(weights_count_rows),
+        cmocka_unit_test(a_weight_is_so_many_rows),
+        cmocka_unit_test(folds_keep_a_customer_together),
+        cmocka_unit_test(a_split_uses_what_was_known),
+        cmocka_unit_test(calibration_finds_slope_and_base),
         cmocka_unit_test(a_model_without_features_is_the_base_rate),
         cmocka_unit_test(limits_are_statuses),
         cmocka_unit_test(any_number_of_splits_is_taken),

@@ -58,17 +58,24 @@ static enum status ingest_bytes(struct engine *engine, const struct source *sour
     return status == STATUS_END ? STATUS_OK : status;
 }
 
+static enum status source_named(const struct playbook *playbook, const char *name, const struct source **out, struct error *error) {
+    if (playbook == NULL) return error_set(error, STATUS_INVALID, "no playbook is in force; give one to attune_open");
+    uint32_t index = playbook_source_find(playbook, text_from(name));
+    if (index == UINT32_MAX) return source_unknown(playbook, name, error);
+    *out = &playbook->sources[index];
+    if (!(*out)->is_lookup) return STATUS_OK;
+    return error_set(error, STATUS_INVALID, "%s is a lookup; load its file by attune ingest", name);
+}
+
 enum attune_status attune_ingest(struct attune *attune, const char *source, const char *bytes, size_t length,
                                  struct attune_ingested *out, struct attune_error *error) {
     struct engine *engine = inside(attune);
     struct error inner = {0};
-    enum status status = STATUS_OK;
-    uint32_t index = engine->playbook == NULL ? UINT32_MAX : playbook_source_find(engine->playbook, text_from(source));
+    const struct source *from = NULL;
     *out = (struct attune_ingested){0};
-    if (length > UINT32_MAX) status = error_set(&inner, STATUS_LIMIT, "at most 4 GB at once");
-    else if (index == UINT32_MAX) status = error_set(&inner, STATUS_NOT_FOUND, "the playbook has no source %s", source);
-    else if (engine->playbook->sources[index].is_lookup) status = error_set(&inner, STATUS_INVALID, "%s is a lookup; load its file by attune ingest", source);
-    else status = ingest_bytes(engine, &engine->playbook->sources[index], (struct text){bytes, (uint32_t)length}, out, &inner);
+    enum status status = source_named(engine->playbook, source, &from, &inner);
+    if (status == STATUS_OK && length > UINT32_MAX) status = error_set(&inner, STATUS_LIMIT, "at most 4 GB at once");
+    if (status == STATUS_OK) status = ingest_bytes(engine, from, (struct text){bytes, (uint32_t)length}, out, &inner);
     return outside(status, &inner, error);
 }
 

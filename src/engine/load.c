@@ -148,6 +148,16 @@ static bool is_wanted(const struct engine_ingest_options *options, const struct 
     return source->file.length > 0;
 }
 
+enum status source_unknown(const struct playbook *playbook, const char *name, struct error *error) {
+    struct text names[256];
+    size_t count = playbook->source_count < 256 ? playbook->source_count : 256;
+    if (count == 0) return error_set(error, STATUS_NOT_FOUND, "the playbook has no source %s; it has no `sources:` at all", name);
+    for (size_t i = 0; i < count; i++) names[i] = playbook->sources[i].name;
+    struct text near = text_nearest(text_from(name), names, count);
+    if (near.length == 0) near = names[0];
+    return error_set(error, STATUS_NOT_FOUND, "the playbook has no source %s; did you mean %.*s?", name, TEXT_ARG(near));
+}
+
 static enum status check_options(const struct engine *engine, const struct engine_ingest_options *options,
                                  struct error *error) {
     const struct playbook *playbook = engine->playbook;
@@ -158,12 +168,7 @@ static enum status check_options(const struct engine *engine, const struct engin
         return error_set(error, STATUS_INVALID, "name the source that %s belongs to: attune ingest SOURCE FILE…", options->paths[0]);
     }
     if (options->source == NULL || playbook_source_find(playbook, text_from(options->source)) != UINT32_MAX) return STATUS_OK;
-    struct text names[256];
-    size_t count = playbook->source_count < 256 ? playbook->source_count : 256;
-    for (size_t i = 0; i < count; i++) names[i] = playbook->sources[i].name;
-    struct text near = text_nearest(text_from(options->source), names, count);
-    if (near.length == 0) near = names[0];
-    return error_set(error, STATUS_NOT_FOUND, "the playbook has no source %s; did you mean %.*s?", options->source, TEXT_ARG(near));
+    return source_unknown(playbook, options->source, error);
 }
 
 enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options,

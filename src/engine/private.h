@@ -70,6 +70,8 @@ enum status world_refresh(struct engine *engine, struct error *error) MUST_USE;
 struct named_lookup *lookup_named(struct engine *engine, struct text name, bool add);
 enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, uint64_t hash, struct lookup_table *table) MUST_USE;
 enum status lookups_load(struct engine *engine, struct error *error) MUST_USE;
+/* STATUS_NOT_FOUND, with the nearest name. */
+enum status source_unknown(const struct playbook *playbook, const char *name, struct error *error) MUST_USE;
 /* The newest table of each lookup, by the playbook's index; from memory_alloc, NULL without memory. */
 const struct lookup_table **lookup_tables_now(struct engine *engine) MUST_USE;
 /* Takes ownership of the table: stores it by content and puts it in force, unless it is what is in force already. */

@@ -72,13 +72,17 @@ enum status engine_unmerge(struct engine *engine, struct text identifier_a, stru
 
 /* ---- erasure ---- */
 
-/* A quarantined row is theirs where one of their identifiers' values stands in it, whole, between characters that no value has. */
+/* A quarantined row is theirs where one of their identifiers' values stands in it, whole, between characters that no value has. The row is
+ * as it came, the value folded by its rule: case says nothing. */
 static bool holds_value(struct text raw, struct text value) {
+    static const char separators[] = ",;\t|\"'{}[]: \r\n";
     if (value.length == 0 || value.length > raw.length) return false;
-    for (const char *at = raw.at; (at = memmem(at, (size_t)(raw.at + raw.length - at), value.at, value.length)) != NULL; at++) {
-        static const char separators[] = ",;\t|\"'{}[]: \r\n";
+    const char *end = raw.at + raw.length;
+    for (const char *at = raw.at; at + value.length <= end; at++) {
+        if ((*at | 0x20) != (value.at[0] | 0x20)) continue; /* case apart, and a few more */
+        if (!text_equal_ignoring_case((struct text){at, value.length}, value)) continue;
         bool starts = at == raw.at || strchr(separators, at[-1]) != NULL;
-        bool ends = at + value.length == raw.at + raw.length || strchr(separators, at[value.length]) != NULL;
+        bool ends = at + value.length == end || strchr(separators, at[value.length]) != NULL;
         if (starts && ends) return true;
     }
     return false;
@@ -125,6 +129,10 @@ enum status engine_erase(struct engine *engine, struct customer_id customer, str
             .context = erasure,
         };
         status = store_erase(engine->store, &store, &erased, error);
+        if (status == STATUS_OK && erasure->status != STATUS_OK) {
+            status = error_set(error, erasure->status, "some links of C%u could not be rewritten (%s): nothing of it is proved erased; erase it again",
+                               customer.value, status_name(erasure->status));
+        }
     }
     if (status == STATUS_OK) {
         *out = (struct erased_summary){erased.event_count, erased.row_count, erased.record_count,

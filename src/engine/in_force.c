@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log_line.h"
 #include "base/memory.h"
 #include "engine/private.h"
 
@@ -31,6 +32,10 @@ enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, ui
     return STATUS_OK;
 }
 
+bool may_do_without(enum status status) {
+    return status == STATUS_CORRUPT || status == STATUS_NOT_FOUND || status == STATUS_INVALID;
+}
+
 enum status lookups_load(struct engine *engine, struct error *error) {
     for (uint32_t i = 0; i < engine->playbook->lookup_count; i++) {
         const struct lookup_rule *rule = &engine->playbook->lookups[i];
@@ -38,11 +43,26 @@ enum status lookups_load(struct engine *engine, struct error *error) {
         for (size_t v = 0; lookup != NULL && v < lookup->count; v++) {
             struct lookup_version *version = &lookup->versions[v];
             if (version->table != NULL) continue;
-            enum status status = lookup_file_read(engine, version->hash, rule, &version->table, error);
-            if (status != STATUS_OK) return status;
+            struct error why = {0};
+            enum status status = lookup_file_read(engine, version->hash, rule, &version->table, &why);
+            if (may_do_without(status)) {
+                log_line(LOG_WARNING, "lookup %.*s is left out: %s", TEXT_ARG(rule->name), why.text);
+            } else if (status != STATUS_OK) {
+                if (error != NULL) *error = why;
+                return status;
+            }
         }
     }
     return STATUS_OK;
+}
+
+/* What is in force already but could not be read is written again; its rows wait in quarantine since the first time. */
+static enum status mend_version(struct engine *engine, struct lookup_version *version, struct lookup_table *table,
+                                struct error *error) {
+    enum status status = version->table == NULL ? lookup_file_write(engine, table, error) : STATUS_OK;
+    if (status == STATUS_OK && version->table == NULL) version->table = table;
+    else lookup_destroy(table);
+    return status;
 }
 
 enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
@@ -50,16 +70,18 @@ enum status lookup_put_in_force(struct engine *engine, struct text name, struct 
     struct named_lookup *lookup = lookup_named(engine, name, true);
     uint64_t hash = lookup_hash(table);
     struct buffer record;
+    if (lookup != NULL && lookup->count > 0 && lookup->versions[lookup->count - 1].hash == hash) {
+        return mend_version(engine, &lookup->versions[lookup->count - 1], table, error);
+    }
     buffer_init(&record);
     enum status status = lookup == NULL ? STATUS_NO_MEMORY : STATUS_OK;
-    bool is_known = status == STATUS_OK && lookup->count > 0 && lookup->versions[lookup->count - 1].hash == hash;
     bool first = status == STATUS_OK && lookup->count == 0;
     int64_t known_ms = first ? TIME_ALWAYS : engine_now_ms(engine);
-    if (status == STATUS_OK && !is_known) status = lookup_file_write(engine, table, error);
-    if (status == STATUS_OK && !is_known) status = control_lookup(&record, name, hash, known_ms);
-    if (status == STATUS_OK && !is_known) status = control_append(engine, rows, buffer_text(&record), error);
-    if (status == STATUS_OK && !is_known) status = lookup_add_version(lookup, known_ms, hash, table);
-    if (status != STATUS_OK || is_known) lookup_destroy(table);
+    if (status == STATUS_OK) status = lookup_file_write(engine, table, error);
+    if (status == STATUS_OK) status = control_lookup(&record, name, hash, known_ms);
+    if (status == STATUS_OK) status = control_append(engine, rows, buffer_text(&record), error);
+    if (status == STATUS_OK) status = lookup_add_version(lookup, known_ms, hash, table);
+    if (status != STATUS_OK) lookup_destroy(table);
     buffer_release(&record);
     return status;
 }

@@ -2,6 +2,7 @@
 /* models/NAME@VERSION.model: immutable; the newest of a name is in force. */
 #include <stdio.h>
 
+#include "base/log_line.h"
 #include "base/memory.h"
 #include "engine/private.h"
 
@@ -62,8 +63,16 @@ enum status models_load(struct engine *engine, struct error *error) {
         struct named_model *model = model_named(engine, playbook->models[i].name, false);
         if (model == NULL || model->version == 0) continue;
         if (model->model == NULL) {
-            enum status status = load_model(engine, model, error);
-            if (status != STATUS_OK) return status;
+            struct error why = {0};
+            enum status status = load_model(engine, model, &why);
+            if (may_do_without(status)) {
+                log_line(LOG_WARNING, "model %s is left out, its goal's base rate is taken: %s", model->name, why.text);
+                continue;
+            }
+            if (status != STATUS_OK) {
+                if (error != NULL) *error = why;
+                return status;
+            }
         }
         if (fits(playbook, &playbook->models[i], model->model)) engine->model_of_rule[i] = model->model;
     }

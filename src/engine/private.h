@@ -67,6 +67,8 @@ enum status playbook_load_in_force(struct engine *engine, struct error *error) M
 /* After a change of playbook or lookups: indices, treatments, world. */
 enum status world_refresh(struct engine *engine, struct error *error) MUST_USE;
 
+/* Is this a reason to go on without a lookup or a model, with a warning? Only an open directory can be loaded or trained again. */
+bool may_do_without(enum status status);
 struct named_lookup *lookup_named(struct engine *engine, struct text name, bool add);
 enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, uint64_t hash, struct lookup_table *table) MUST_USE;
 enum status lookups_load(struct engine *engine, struct error *error) MUST_USE;

@@ -33,8 +33,8 @@ static int usage(const struct command *command, const char *format, ...) {
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
-    if (command != NULL) fprintf(stderr, "; see attune %s --help\n", command->name);
-    else fputs("; see attune help\n", stderr);
+    if (command != NULL) fprintf(stderr, " (see attune %s --help)\n", command->name);
+    else fputs(" (see attune help)\n", stderr);
     return EXIT_USAGE;
 }
 

@@ -102,7 +102,7 @@ int command_ingest(struct cli *cli) {
     else if (count > 0) print_reports(reports, count);
     uint64_t quarantined = 0;
     for (size_t i = 0; i < count; i++) quarantined += reports[i].quarantined;
-    if (quarantined > 0 && !cli->json) printf("%s rows are in quarantine: attune quarantine list says why\n", cli_count(quarantined));
+    if (quarantined > 0 && !cli->json) printf("Rows in quarantine: %s (attune quarantine list says why)\n", cli_count(quarantined));
     memory_free(reports);
     engine_close(engine);
     return status == STATUS_OK ? EXIT_OK : cli_fail(&error);
@@ -304,7 +304,7 @@ static int quarantine_replay(struct cli *cli, struct engine *engine) {
     struct replay_report report;
     enum status status = engine_quarantine_replay(engine, cli->source, &report, &error);
     if (status != STATUS_OK) return cli_fail(&error);
-    printf("%s rows tried: %s events came back, %s rows stay in quarantine\n", cli_count(report.rows), cli_count(report.events),
+    printf("Rows tried: %s. Events that came back: %s. Rows that stay in quarantine: %s\n", cli_count(report.rows), cli_count(report.events),
            cli_count(report.still_quarantined));
     return EXIT_OK;
 }

@@ -15,7 +15,7 @@ static void check(enum status status, const struct error *error, const char *wha
 }
 
 static void run(const char *format, const char *folder) {
-    char command[512];
+    char command[2048];
     snprintf(command, sizeof command, format, folder);
     assert_int_equal(system(command), 0);
 }

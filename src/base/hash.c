@@ -10,14 +10,6 @@ uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed) {
     return XXH3_64bits_withSeed(bytes, length, seed);
 }
 
-/* The finaliser of splitmix64: every step can be undone, so distinct values keep distinct hashes.
- */
-uint64_t hash_u64(uint64_t value) {
-    value = (value ^ (value >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    value = (value ^ (value >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return value ^ (value >> 31);
-}
-
 #define CRC32C_POLYNOMIAL_REVERSED UINT32_C(0x82F63B78)
 
 static uint32_t crc_table[8][256];

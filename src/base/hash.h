@@ -10,7 +10,12 @@ uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed); /* XXH3 64
 static inline uint64_t hash_text(struct text text, uint64_t seed) {
     return hash_bytes(text.at, text.length, seed);
 }
-uint64_t hash_u64(uint64_t value); /* a bijective mixer */
+/* The finaliser of splitmix64: every step can be undone, so distinct values keep distinct hashes. */
+static inline uint64_t hash_u64(uint64_t value) {
+    value = (value ^ (value >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    value = (value ^ (value >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return value ^ (value >> 31);
+}
 /* CRC32C (Castagnoli), SSE4.2 where the processor has it. Start with crc = 0; chains: crc32c(crc32c(0,a),b). */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t length);
 uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t length); /* the same without the instruction */

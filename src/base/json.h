@@ -9,11 +9,21 @@
 #include "base/text.h"
 
 #define JSON_DEPTH_MAX 64
+#define JSON_PADDING   64 /* bytes behind a document that json_parse_padded may read */
 
 enum json_type { JSON_NULL, JSON_YES_NO, JSON_NUMBER, JSON_TEXT, JSON_ARRAY, JSON_OBJECT };
 struct json_parser;
+/* simdjson's tape: one word a value, its type in the top byte (simdjson, doc/tape.md). Only the functions below look at it.
+ *
+ *   '{' '['  low 32 bits: index behind the matching end     '"'      offset of: uint32 length,
+ * bytes, 0 'l' 'u' 'd'  the number is the next word                't' 'f' 'n' Members are a '"'
+ * word and then the value. Word 0 is the root's; the document begins at word 1. */
+struct json_document {
+    const uint64_t *tape;
+    const uint8_t *strings;
+};
 struct json_node { /* opaque; pass by value */
-    const void *document;
+    const struct json_document *document;
     size_t index;
 };
 
@@ -23,23 +33,84 @@ void json_parser_destroy(struct json_parser *parser);
  * where the library tells it. */
 enum status json_parse(struct json_parser *parser, struct text bytes, struct json_node *root,
                        struct error *error) MUST_USE;
-enum json_type json_type(struct json_node node);
-bool json_yes(struct json_node node);
+/* The same without the copy: JSON_PADDING bytes behind the document must be readable; what they hold does not matter. */
+enum status json_parse_padded(struct json_parser *parser, struct text bytes, struct json_node *root,
+                              struct error *error) MUST_USE;
+
+static inline uint64_t json_word(struct json_node node) { return node.document->tape[node.index]; }
+static inline char json_tag(struct json_node node) { return (char)(json_word(node) >> 56); }
+
+static inline enum json_type json_type(struct json_node node) {
+    switch (json_tag(node)) {
+    case '{': return JSON_OBJECT;
+    case '[': return JSON_ARRAY;
+    case '"': return JSON_TEXT;
+    case 'l':
+    case 'u':
+    case 'd': return JSON_NUMBER;
+    case 't':
+    case 'f': return JSON_YES_NO;
+    default: return JSON_NULL;
+    }
+}
+
+static inline bool json_yes(struct json_node node) { return json_tag(node) == 't'; }
 double json_number(struct json_node node);
+
 /* True where the number was written as an integer that fits. */
-bool json_integer(struct json_node node, int64_t *value);
-struct text json_text(struct json_node node); /* unescaped, borrowed */
+static inline bool json_integer(struct json_node node, int64_t *value) {
+    if (json_tag(node) != 'l') return false; /* 'u' is only used above INT64_MAX */
+    *value = (int64_t)node.document->tape[node.index + 1];
+    return true;
+}
+
+/* Unescaped, borrowed. */
+static inline struct text json_text(struct json_node node) {
+    if (json_tag(node) != '"') return (struct text){0};
+    const uint8_t *string = node.document->strings + (json_word(node) & UINT64_C(0xFFFFFFFFFFFFFF));
+    uint32_t length;
+    memcpy(&length, string, sizeof(length));
+    return (struct text){(const char *)string + sizeof(length), length};
+}
 bool json_get(struct json_node object, struct text key, struct json_node *out);
+
+static inline size_t json_index_behind(struct json_node node) {
+    switch (json_tag(node)) {
+    case '{':
+    case '[': return (size_t)(json_word(node) & UINT32_MAX);
+    case 'l':
+    case 'u':
+    case 'd': return node.index + 2;
+    default: return node.index + 1;
+    }
+}
+
 /* Walks members or items in file order: struct json_iterator it = json_begin(node); while (json_next(&it)) … */
 struct json_iterator {
     struct json_node node; /* the value */
     struct text key;       /* objects only */
     size_t next, end;
-    const void *document;
+    const struct json_document *document;
     bool is_object;
 };
-struct json_iterator json_begin(struct json_node node);
-bool json_next(struct json_iterator *iterator);
+
+static inline struct json_iterator json_begin(struct json_node node) {
+    char type = json_tag(node);
+    struct json_iterator iterator = {.document = node.document, .is_object = type == '{'};
+    if (type != '{' && type != '[') return iterator;
+    iterator.next = node.index + 1;
+    iterator.end = json_index_behind(node) - 1;
+    return iterator;
+}
+
+static inline bool json_next(struct json_iterator *iterator) {
+    if (iterator->next >= iterator->end) return false;
+    if (iterator->is_object)
+        iterator->key = json_text((struct json_node){iterator->document, iterator->next++});
+    iterator->node = (struct json_node){iterator->document, iterator->next};
+    iterator->next = json_index_behind(iterator->node);
+    return true;
+}
 
 /* Writing: commas and escapes are the writer's business. After a failure every later call is a no-op and json_writer_status
  * tells it, so that call sites need no checks. */

@@ -4,6 +4,8 @@
 #include <new>
 #include <simdjson.h>
 
+static_assert(simdjson::SIMDJSON_PADDING <= JSON_SHIM_PADDING, "simdjson reads further");
+
 struct json_shim {
     simdjson::dom::parser parser;
     size_t depth_max;
@@ -27,16 +29,12 @@ enum json_shim_result json_shim_reserve(struct json_shim *shim, size_t document_
     return parser.allocate(document_bytes, shim->depth_max) ? JSON_SHIM_NO_MEMORY : JSON_SHIM_OK;
 }
 
-size_t json_shim_padding(void) {
-    return simdjson::SIMDJSON_PADDING;
-}
-
 enum json_shim_result json_shim_parse(struct json_shim *shim, const uint8_t *bytes, size_t length,
-                                      struct json_document *document, const char **message) {
+                                      const uint64_t **tape, const uint8_t **strings, const char **message) {
     simdjson::error_code code = shim->parser.parse(bytes, length, false).error();
     *message = simdjson::error_message(code);
-    document->tape = shim->parser.doc.tape.get();
-    document->strings = shim->parser.doc.string_buf.get();
+    *tape = shim->parser.doc.tape.get();
+    *strings = shim->parser.doc.string_buf.get();
     if (code == simdjson::SUCCESS) return JSON_SHIM_OK;
     if (code == simdjson::MEMALLOC) return JSON_SHIM_NO_MEMORY;
     return code == simdjson::DEPTH_ERROR ? JSON_SHIM_TOO_DEEP : JSON_SHIM_INVALID;

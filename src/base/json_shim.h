@@ -10,14 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define JSON_SHIM_PADDING 64
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-struct json_document { /* borrowed from the shim until its next parse */
-    const uint64_t *tape;
-    const uint8_t *strings;
-};
 enum json_shim_result { JSON_SHIM_OK, JSON_SHIM_NO_MEMORY, JSON_SHIM_TOO_DEEP, JSON_SHIM_INVALID };
 
 struct json_shim;
@@ -25,10 +23,9 @@ struct json_shim *json_shim_create(size_t depth_max); /* NULL: no memory */
 void json_shim_destroy(struct json_shim *shim);
 /* The most bytes that json_shim_parse takes; grows the parser's own memory. */
 enum json_shim_result json_shim_reserve(struct json_shim *shim, size_t document_bytes);
-size_t json_shim_padding(void); /* bytes behind the document that must be readable */
-/* *message: what is wrong, static. */
+/* *tape, *strings: borrowed until the next parse. JSON_SHIM_PADDING bytes behind the document must be readable. *message: what is wrong, static. */
 enum json_shim_result json_shim_parse(struct json_shim *shim, const uint8_t *bytes, size_t length,
-                                      struct json_document *document, const char **message);
+                                      const uint64_t **tape, const uint8_t **strings, const char **message);
 
 #ifdef __cplusplus
 }

@@ -50,7 +50,7 @@ static bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-struct text text_trim(struct text text) {
+struct text text_trim_space(struct text text) {
     while (text.length && is_space(text.at[0])) {
         text.at++;
         text.length--;
@@ -307,7 +307,7 @@ void buffer_release(struct buffer *buffer) {
     *buffer = (struct buffer){0};
 }
 
-enum status buffer_reserve(struct buffer *buffer, size_t more_bytes) {
+enum status buffer_grow(struct buffer *buffer, size_t more_bytes) {
     size_t needed;
     if (__builtin_add_overflow(buffer->length, more_bytes, &needed)) return STATUS_NO_MEMORY;
     if (needed <= buffer->capacity) return STATUS_OK;

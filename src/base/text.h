@@ -22,15 +22,40 @@ struct text {
 static inline struct text text_from(const char *string) {
     return (struct text){string, (uint32_t)strlen(string)};
 }
+/* Names are short: up to 16 bytes are compared in two overlapping words. */
 static inline bool text_equal(struct text a, struct text b) {
-    return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0);
+    uint64_t first[2], last[2];
+    uint32_t short_first[2], short_last[2], length = a.length;
+    if (length != b.length) return false;
+    if (length > 16) return memcmp(a.at, b.at, length) == 0;
+    if (length >= 8) {
+        memcpy(&first[0], a.at, 8);
+        memcpy(&first[1], b.at, 8);
+        memcpy(&last[0], a.at + length - 8, 8);
+        memcpy(&last[1], b.at + length - 8, 8);
+        return ((first[0] ^ first[1]) | (last[0] ^ last[1])) == 0;
+    }
+    if (length >= 4) {
+        memcpy(&short_first[0], a.at, 4);
+        memcpy(&short_first[1], b.at, 4);
+        memcpy(&short_last[0], a.at + length - 4, 4);
+        memcpy(&short_last[1], b.at + length - 4, 4);
+        return ((short_first[0] ^ short_first[1]) | (short_last[0] ^ short_last[1])) == 0;
+    }
+    return length == 0 || (a.at[0] == b.at[0] && a.at[length / 2] == b.at[length / 2] && a.at[length - 1] == b.at[length - 1]);
 }
 int text_compare(struct text a, struct text b); /* bytes, then length; -1, 0, 1 */
 bool text_equal_ignoring_case(struct text a, struct text b); /* ASCII only */
 bool text_starts_with(struct text text, struct text prefix);
 bool text_ends_with(struct text text, struct text suffix);
 bool text_contains(struct text text, struct text part);
-struct text text_trim(struct text text); /* ASCII white space */
+struct text text_trim_space(struct text text);
+/* Without ASCII white space at its ends; most texts have none. */
+static inline struct text text_trim(struct text text) {
+    if (text.length == 0) return text;
+    unsigned char first = (unsigned char)text.at[0], last = (unsigned char)text.at[text.length - 1];
+    return first > ' ' && last > ' ' ? text : text_trim_space(text);
+}
 bool text_is_utf8(struct text text);
 /* Bytes of the UTF-8 character that the text begins with; 0 where it is empty or begins with none. */
 uint32_t text_utf8_length(struct text text);
@@ -57,7 +82,11 @@ struct buffer {
 void buffer_init(struct buffer *buffer);
 void buffer_release(struct buffer *buffer);
 static inline void buffer_clear(struct buffer *buffer) { buffer->length = 0; }
-enum status buffer_reserve(struct buffer *buffer, size_t more_bytes) MUST_USE;
+enum status buffer_grow(struct buffer *buffer, size_t more_bytes) MUST_USE;
+/* Room for so many bytes more. */
+static inline enum status buffer_reserve(struct buffer *buffer, size_t more_bytes) {
+    return more_bytes <= buffer->capacity - buffer->length ? STATUS_OK : buffer_grow(buffer, more_bytes);
+}
 enum status buffer_append(struct buffer *buffer, const void *bytes, size_t length) MUST_USE;
 enum status buffer_append_text(struct buffer *buffer, struct text text) MUST_USE;
 enum status buffer_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3) MUST_USE;

@@ -28,44 +28,39 @@ static size_t write_number(uint8_t *at, double number) {
     return 1 + sizeof number;
 }
 
-enum status packed_value_write(struct buffer *out, struct value value) {
-    uint8_t head[16];
-    size_t length = 1;
-    struct text tail = {0};
-    if (!packed_value_is_known(value)) return STATUS_INVALID;
-    switch ((enum value_type)value.type) {
-    case VALUE_NUMBER: length = write_number(head, value.number); break;
-    case VALUE_TEXT:
-    case VALUE_LIST:
-        if (value.text.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
-        tail = value.text;
-        head[0] = value.type == VALUE_TEXT ? TAG_TEXT : TAG_LIST;
-        length += varint_write(head + 1, tail.length);
-        break;
-    case VALUE_TIME:
-        head[0] = TAG_TIME;
-        length += varint_write(head + 1, zigzag(value.time_ms));
-        break;
-    case VALUE_DURATION:
-        head[0] = TAG_DURATION;
-        length += varint_write(head + 1, zigzag(value.duration_ms));
-        break;
-    case VALUE_YES_NO: head[0] = value.yes ? TAG_YES : TAG_NO; break;
+static size_t write_text(uint8_t *at, enum packed_tag tag, struct text text) {
+    at[0] = (uint8_t)tag;
+    size_t length = 1 + varint_write(at + 1, text.length);
+    if (text.length > 0) memcpy(at + length, text.at, text.length);
+    return length + text.length;
+}
+
+size_t packed_value_put(uint8_t *at, const struct value *value) {
+    switch ((enum value_type)value->type) {
+    case VALUE_NUMBER: return write_number(at, value->number);
+    case VALUE_TEXT: return write_text(at, TAG_TEXT, value->text);
+    case VALUE_LIST: return write_text(at, TAG_LIST, value->text);
+    case VALUE_TIME: at[0] = TAG_TIME; return 1 + varint_write(at + 1, zigzag(value->time_ms));
+    case VALUE_DURATION: at[0] = TAG_DURATION; return 1 + varint_write(at + 1, zigzag(value->duration_ms));
+    case VALUE_YES_NO: at[0] = value->yes ? TAG_YES : TAG_NO; return 1;
     case VALUE_MONEY:
-        head[0] = TAG_MONEY;
-        head[1] = (uint8_t)value.currency;
-        head[2] = (uint8_t)(value.currency >> 8);
-        length = 3 + varint_write(head + 3, zigzag(value.minor));
-        break;
+        at[0] = TAG_MONEY;
+        at[1] = (uint8_t)value->currency;
+        at[2] = (uint8_t)(value->currency >> 8);
+        return 3 + varint_write(at + 3, zigzag(value->minor));
     case VALUE_UNKNOWN:
-    case VALUE_TYPE_COUNT: return STATUS_INVALID;
+    case VALUE_TYPE_COUNT: break;
     }
-    enum status status = buffer_reserve(out, length + tail.length);
-    if (status != STATUS_OK) return status;
-    memcpy(out->at + out->length, head, length);
-    if (tail.length > 0) memcpy(out->at + out->length + length, tail.at, tail.length);
-    out->length += length + tail.length;
-    return STATUS_OK;
+    return 0;
+}
+
+enum status packed_value_write(struct buffer *out, struct value value) {
+    bool has_text = value.type == VALUE_TEXT || value.type == VALUE_LIST;
+    if (!packed_value_is_known(value)) return STATUS_INVALID;
+    if (has_text && value.text.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
+    enum status status = buffer_reserve(out, PACKED_HEAD_MAX + (has_text ? value.text.length : 0));
+    if (status == STATUS_OK) out->length += packed_value_put((uint8_t *)out->at + out->length, &value);
+    return status;
 }
 
 static bool read_text(const uint8_t **at, const uint8_t *end, struct text *text) {

@@ -226,27 +226,3 @@ enum status cell_text(struct cell_reader *reader, const struct cell *cell, struc
     *out = arena_text(reader->scratch, (struct text){digits, (uint32_t)length});
     return out->at ? STATUS_OK : STATUS_NO_MEMORY;
 }
-
-struct cell cell_from_json(struct json_node node) {
-    struct cell cell = {.kind = CELL_TEXT};
-    switch (json_type(node)) {
-    case JSON_NULL: break;
-    case JSON_TEXT: cell.text = json_text(node); break;
-    case JSON_YES_NO:
-        cell.kind = CELL_YES_NO;
-        cell.yes = json_yes(node);
-        break;
-    case JSON_NUMBER:
-        cell.kind = CELL_INTEGER;
-        if (json_integer(node, &cell.integer)) break;
-        cell.kind = CELL_NUMBER;
-        cell.number = json_number(node);
-        break;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        cell.kind = CELL_NODE;
-        cell.node = node;
-        break;
-    }
-    return cell;
-}

@@ -49,7 +49,35 @@ enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum
                        struct value *out) MUST_USE;
 /* As text: numbers with the fewest digits that read back, true and false. STATUS_INVALID for arrays and objects. */
 enum status cell_text(struct cell_reader *reader, const struct cell *cell, struct text *out) MUST_USE;
-/* A cell of one JSON value. */
-struct cell cell_from_json(struct json_node node);
+/* Makes a cell of one JSON value, in place: a cell is too large to be handed around for each member of each line. */
+static inline void cell_set_json(struct cell *cell, struct json_node node) {
+    cell->kind = CELL_TEXT;
+    cell->text = (struct text){0};
+    switch (json_type(node)) {
+    case JSON_NULL: break;
+    case JSON_TEXT: cell->text = json_text(node); break;
+    case JSON_YES_NO:
+        cell->kind = CELL_YES_NO;
+        cell->yes = json_yes(node);
+        break;
+    case JSON_NUMBER:
+        cell->kind = CELL_INTEGER;
+        if (json_integer(node, &cell->integer)) break;
+        cell->kind = CELL_NUMBER;
+        cell->number = json_number(node);
+        break;
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        cell->kind = CELL_NODE;
+        cell->node = node;
+        break;
+    }
+}
+
+static inline struct cell cell_from_json(struct json_node node) {
+    struct cell cell;
+    cell_set_json(&cell, node);
+    return cell;
+}
 
 #endif

@@ -34,5 +34,6 @@ enum status job_add(struct job *job, const char *at, size_t length, uint64_t lin
     job->rows[job->row_count++] = (struct row){line, (uint32_t)job->bytes.length, (uint32_t)length, flags};
     memcpy(job->bytes.at + job->bytes.length, at, length);
     job->bytes.length += length;
+    memset(job->bytes.at + job->bytes.length, 0, SCAN_PADDING);
     return STATUS_OK;
 }

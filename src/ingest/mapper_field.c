@@ -5,8 +5,13 @@
 
 static inline enum status cell_of(struct mapper *mapper, uint32_t column, enum value_type type, struct value *out) {
     if (type == VALUE_TEXT && mapper->cells[column].kind == CELL_TEXT) { /* most of all properties */
-        struct text text = mapper->cells[column].text;
-        *out = text.length ? value_text(text) : value_unknown();
+        const struct text *text = &mapper->cells[column].text;
+        out->type = text->length ? VALUE_TEXT : VALUE_UNKNOWN;
+        out->text = *text;
+        return STATUS_OK;
+    }
+    if (type == VALUE_NUMBER && mapper->cells[column].kind == CELL_INTEGER) {
+        *out = value_number((double)mapper->cells[column].integer);
         return STATUS_OK;
     }
     enum status status = cell_value(&mapper->reader, &mapper->cells[column], type, out);
@@ -205,10 +210,13 @@ enum status mapper_take_properties(struct mapper *mapper, bool first) {
     }
     for (uint32_t i = 0; i < plan->property_count; i++) {
         struct value *value = &mapper->values[i];
-        if (first) *value = value_unknown();
-        const struct text before = value->text;
+        const char *before = NULL;
+        if (first) value->type = VALUE_UNKNOWN;
+        else if (value->type == VALUE_TEXT) before = value->text.at;
         enum status status = take_property(mapper, &plan->properties[i], value);
-        if (status == STATUS_OK && plan->copies_text && value->text.at != before.at) status = keep_text(mapper, value);
+        if (status == STATUS_OK && plan->copies_text && value->type == VALUE_TEXT && value->text.at != before) {
+            status = keep_text(mapper, value);
+        }
         if (status) return status;
     }
     return STATUS_OK;
@@ -244,18 +252,22 @@ static enum status pack_straight(struct mapper *mapper) {
         const struct value *value = &mapper->values[i];
         if (!is_known(value)) continue;
         known++;
-        most += 4 * VARINT_BYTES_MAX; /* symbol, tag and length or number */
-        if (value->type == VALUE_TEXT || value->type == VALUE_LIST) most += value->text.length;
+        most += VARINT_BYTES_MAX + PACKED_HEAD_MAX;
+        if (value->type != VALUE_TEXT && value->type != VALUE_LIST) continue;
+        if (value->text.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
+        most += value->text.length;
     }
     enum status status = buffer_reserve(out, most);
     if (status) return status;
-    out->length += varint_write((uint8_t *)out->at + out->length, known);
+    uint8_t *start = (uint8_t *)out->at + out->length, *at = start;
+    at += varint_write(at, known);
     for (uint32_t i = 0; i < plan->property_count; i++) {
-        if (!is_known(&mapper->values[i])) continue;
-        out->length += varint_write((uint8_t *)out->at + out->length, plan->properties[i].symbol);
-        status = packed_value_write(out, mapper->values[i]);
-        if (status) return status;
+        const struct value *value = &mapper->values[i];
+        if (!is_known(value)) continue;
+        at += varint_write(at, plan->properties[i].symbol);
+        at += packed_value_put(at, value);
     }
+    out->length += (size_t)(at - start);
     return STATUS_OK;
 }
 

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/segment.h"
 
+#include <assert.h>
+
+#include "ingest/scan.h"
+
 #define RECORD_FIELDS_MAX 64
 #define FLATTEN_DEPTH_MAX 4
 
+static_assert(SCAN_PADDING >= JSON_PADDING, "a job's rows are parsed where they lie");
+
 static void put_cell(struct mapper *mapper, const struct plan_path *path, struct json_node node) {
-    struct cell cell = cell_from_json(node);
     for (const struct plan_place *place = path->places; place; place = place->next) {
         uint8_t strength = place->weak ? 1 : 2;
         if (mapper->filled[place->column] >= strength) continue; /* a member given twice: the first counts */
         mapper->filled[place->column] = strength;
-        mapper->cells[place->column] = cell;
+        cell_set_json(&mapper->cells[place->column], node);
     }
 }
 
@@ -89,7 +94,7 @@ enum status mapper_read_json(struct mapper *mapper) {
     struct json_node root;
     struct error error = {0};
     mapper->extra_count = 0;
-    enum status status = json_parse(mapper->json, mapper->row, &root, &error);
+    enum status status = json_parse_padded(mapper->json, mapper->row, &root, &error);
     if (status == STATUS_NO_MEMORY) return status;
     if (status) return mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
     if (json_type(root) != JSON_OBJECT) return mapper_bad(mapper, COLUMN_NONE, "the line is no JSON object");

@@ -15,13 +15,13 @@ static enum message message_of(const struct mapper *mapper) {
 }
 
 enum status segment_begin(struct mapper *mapper) {
-    static const char *const names[] = {"", "track", "identify", "page", "screen", "group", "alias"};
+    static const struct text names[] = {{"", 0}, {"track", 5}, {"identify", 8}, {"page", 4}, {"screen", 6}, {"group", 5}, {"alias", 5}};
     const struct cell *cell = cell_at(mapper, SEGMENT_TYPE), *money = cell_at(mapper, SEGMENT_CURRENCY);
     char shown[MAPPER_SHOWN_BYTES + 8];
     uint16_t currency = mapper->plan->currency;
     mapper->message = MESSAGE_NONE;
     for (int i = MESSAGE_TRACK; cell->kind == CELL_TEXT && i <= MESSAGE_ALIAS; i++) {
-        if (text_equal(cell->text, text_from(names[i]))) mapper->message = i;
+        if (text_equal(cell->text, names[i])) mapper->message = i;
     }
     if (mapper->message == MESSAGE_NONE) {
         return mapper_bad(mapper, COLUMN_NONE, "'%s' is no type of message: track, identify, page, screen, group or alias",
@@ -130,9 +130,9 @@ enum status segment_identifiers(struct mapper *mapper) {
         struct json_iterator iterator = json_begin(external->node);
         while (status == STATUS_OK && json_next(&iterator)) status = external_id(mapper, iterator.node);
     }
+    if (status || message_of(mapper) != MESSAGE_ALIAS) return status;
     const struct identifier_rule *rule = user_id_rule(mapper);
-    if (status || message_of(mapper) != MESSAGE_ALIAS || rule == NULL) return status;
-    return add_identifier(mapper, rule, cell_at(mapper, SEGMENT_PREVIOUS_ID));
+    return rule == NULL ? STATUS_OK : add_identifier(mapper, rule, cell_at(mapper, SEGMENT_PREVIOUS_ID));
 }
 
 bool segment_has_properties(const struct mapper *mapper) {

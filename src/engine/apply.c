@@ -4,6 +4,8 @@
 
 #include "engine/private.h"
 
+#define PREFETCH_AHEAD 12u /* events whose keys are looked up in a table far larger than the caches */
+
 /* Repeats, and events of nobody, leave the batch; order stays. Ingest has quarantined the rows without a usable identifier, so nobody is
  * only who was erased: neither the event nor its raw row may be kept. */
 static enum status drop_repeats(struct engine *engine, struct event_batch *batch, struct apply_result *out) {
@@ -11,6 +13,10 @@ static enum status drop_repeats(struct engine *engine, struct event_batch *batch
     ingest_repeats_clear(&engine->repeats);
     for (size_t i = 0; i < batch->event_count; i++) {
         const struct event *event = &batch->events[i];
+        if (i + PREFETCH_AHEAD < batch->event_count) {
+            const struct event *ahead = event + PREFETCH_AHEAD;
+            store_prefetch_key(engine->store, ahead->persona, ahead->time_ms, ahead->key);
+        }
         if (event->persona.value == ID_NONE) {
             out->turned_away++;
             continue;

@@ -163,6 +163,10 @@ uint64_t store_position(const struct store *store) {
     return position;
 }
 
+void store_prefetch_key(const struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key) {
+    if (key != 0) tail_prefetch_key(store->growing, persona, time_ms, key); /* only the applier changes which tail grows */
+}
+
 bool store_has_key(struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key) {
     struct version *version;
     if (key == 0 || versions_pin(&store->versions, &version, NULL)) return false;

@@ -69,6 +69,8 @@ uint64_t store_position(const struct store *store);
 
 /* Is there an event of this persona with this time and key? Applier only. Exact, tail and runs. */
 bool store_has_key(struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key);
+/* Brings into the cache what store_has_key will look at first. Applier only. */
+void store_prefetch_key(const struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key);
 
 struct timeline_source *store_source(struct store *store);
 enum status store_set_columns(struct store *store, const struct column_set *columns, struct error *error) MUST_USE;

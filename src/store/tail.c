@@ -183,6 +183,11 @@ static enum status reserve_keys(struct tail *tail, const struct event_batch *bat
     return STATUS_OK;
 }
 
+void tail_prefetch_key(const struct tail *tail, struct persona_id persona, int64_t time_ms, uint64_t key) {
+    if (tail->key_count == 0) return;
+    __builtin_prefetch(&tail->key_slot[key_hash(persona.value, time_ms, key) & (tail->key_slots - 1)]);
+}
+
 bool tail_has_key(const struct tail *tail, struct persona_id persona, int64_t time_ms, uint64_t key) {
     if (tail->key_count == 0) return false;
     uint32_t hash = key_hash(persona.value, time_ms, key), mask = tail->key_slots - 1;

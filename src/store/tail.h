@@ -43,6 +43,7 @@ enum status tail_reserve(struct tail *tail, const struct event_batch *batch) MUS
 void tail_apply(struct tail *tail, const struct event_batch *batch, uint64_t frame_position, uint64_t end);
 size_t tail_bytes(const struct tail *tail);
 /* Is there a row of this persona with this time and key (not 0)? Writer only; exact, one probe. */
+void tail_prefetch_key(const struct tail *tail, struct persona_id persona, int64_t time_ms, uint64_t key);
 bool tail_has_key(const struct tail *tail, struct persona_id persona, int64_t time_ms, uint64_t key);
 
 /* Readers, any thread. */

@@ -208,7 +208,7 @@ static void build_run(const struct data *data, uint32_t number, const char *path
     packed_writer_init(&writer);
     buffer_init(&packed);
     struct slice_rows rows = {&slice, &writer, &packed};
-    struct run_rows source = {slice.count, get_row, &rows};
+    struct run_rows source = {.count = slice.count, .get = get_row, .context = &rows};
     struct run_target target = {file_system_os(), working, &columns};
     double begin = clock_cpu_seconds();
     if (run_write(&target, &source, NULL, 0, &info, &error) != STATUS_OK) bench_fail("%s", error.text);

@@ -19,17 +19,17 @@ struct funnel {
     uint64_t events, customers;
 };
 
-/* windowFunnel: chain[m] holds the beginning of the newest chain that has got to step m. Types that are no step write to a slot
- * that nobody reads. Chosen by a mask, because compilers turn a select back into a branch that sessions make unpredictable. */
+/* windowFunnel: chain[m] holds by when the newest chain that has got to step m has to go on. Types that are no step write to a
+ * slot that nobody reads. Chosen by a mask, because compilers turn a select back into a branch that sessions make unpredictable. */
 static inline void run_customer(struct funnel *funnel, const struct timeline *timeline) {
     int64_t chain[STEPS + 2];
     for (int m = 0; m < STEPS + 2; m++) chain[m] = NEVER;
     for (uint32_t i = 0; i < timeline->count; i++) {
         int64_t t = timeline->time_ms[i];
-        uint32_t m = funnel->step_of[timeline->type[i]];
-        chain[0] = t;
+        size_t m = funnel->step_of[timeline->type[i]];
+        chain[0] = t + WINDOW_MS;
         int64_t before = chain[m - 1], now = chain[m];
-        int64_t too_late = (WINDOW_MS - (t - before)) >> 63; /* all ones or zero */
+        int64_t too_late = (before - t) >> 63; /* all ones or zero */
         chain[m] = before ^ ((before ^ now) & too_late);
     }
     for (int m = 1; m <= STEPS; m++) funnel->reached[m] += chain[m] != NEVER;

@@ -38,6 +38,8 @@ struct run_rows {
     size_t count;
     void (*get)(const void *context, size_t i, struct run_row *row); /* called several times an i */
     const void *context;
+    /* Row i will be asked for soon, and sooner still when `near`: bring it into the cache. NULL: not worth it. */
+    void (*prefetch)(const void *context, size_t i, bool near);
 };
 
 struct run_info {

@@ -22,6 +22,7 @@ struct run_columns {
     struct column_cells *columns;
     uint16_t *first; /* by property */
     uint64_t *seen;
+    uint32_t *seen_hash; /* a slot: the other half of its text's hash, so that other texts are not looked at */
     struct buffer heap;
 };
 
@@ -34,7 +35,8 @@ enum status run_columns_create(struct run_columns **out, const struct column_set
     columns->columns = memory_calloc(columns->count + 1, sizeof *columns->columns);
     columns->first = memory_alloc(PROPERTIES * sizeof *columns->first);
     columns->seen = memory_alloc(SEEN_SLOTS * sizeof *columns->seen);
-    if (columns->columns == NULL || columns->first == NULL || columns->seen == NULL) {
+    columns->seen_hash = memory_calloc(SEEN_SLOTS, sizeof *columns->seen_hash);
+    if (!columns->columns || !columns->first || !columns->seen || !columns->seen_hash) {
         run_columns_destroy(columns);
         return STATUS_NO_MEMORY;
     }
@@ -61,6 +63,7 @@ void run_columns_destroy(struct run_columns *columns) {
     memory_free(columns->columns);
     memory_free(columns->first);
     memory_free(columns->seen);
+    memory_free(columns->seen_hash);
     buffer_release(&columns->heap);
     memory_free(columns);
 }
@@ -74,14 +77,17 @@ void run_columns_clear(struct run_columns *columns) {
 const struct buffer *run_columns_heap(const struct run_columns *columns) { return &columns->heap; }
 
 static enum status text_cell(struct run_columns *columns, struct text text, uint64_t *cell) {
-    uint64_t *seen = &columns->seen[hash_text(text, 0) & (SEEN_SLOTS - 1)];
-    if (*seen != CELL_NO_TEXT) {
+    uint64_t hash = hash_text(text, 0);
+    uint64_t *seen = &columns->seen[hash & (SEEN_SLOTS - 1)];
+    uint32_t *seen_hash = &columns->seen_hash[hash & (SEEN_SLOTS - 1)], high = (uint32_t)(hash >> 32);
+    if (*seen != CELL_NO_TEXT && *seen_hash == high) {
         struct text before = {columns->heap.at + (*seen >> 16), (uint32_t)(*seen & 0xffff)};
         *cell = *seen;
         if (text_equal(before, text)) return STATUS_OK;
     }
     *cell = (uint64_t)columns->heap.length << 16 | text.length;
     *seen = *cell;
+    *seen_hash = high;
     return buffer_append_text(&columns->heap, text);
 }
 

@@ -6,6 +6,11 @@
 
 #define RADIX_BITS 11
 #define RADIX (1u << RADIX_BITS)
+/* Rows ahead at which memory is asked for. */
+#define SCATTER_FAR 32u
+#define SCATTER_NEAR 16u
+#define WRITE_FAR 32u
+#define WRITE_NEAR 12u
 
 void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count) {
     uint64_t any = 0, all = UINT64_MAX;
@@ -33,13 +38,20 @@ void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count) {
     if (from != keys) memcpy(keys, from, count * sizeof *keys);
 }
 
+/* What sorting needs of a row, so that rows are read in their own order once, and once more when they are written. */
+struct row_place {
+    int64_t time_ms;
+    uint64_t position;
+    uint32_t persona;
+};
+
 struct sorting {
     size_t count;
-    uint32_t persona_count; /* highest id + 1 */
-    uint32_t *persona;      /* a row */
-    uint32_t *start;        /* a persona: rows, then where its slice begins */
+    uint32_t persona_count;     /* highest id + 1 */
+    struct row_place *places;   /* a row, as given */
+    uint32_t *start;            /* a persona: rows, then where its slice begins */
     struct run_sort_row *rows;  /* in the run's order at last */
-    uint64_t *distinct;     /* customer << 32 | persona */
+    uint64_t *distinct;         /* customer << 32 | persona */
     size_t distinct_count;
 };
 
@@ -84,29 +96,34 @@ enum status run_sort_rows(struct run_sort_row *rows, size_t count) {
     return STATUS_OK;
 }
 
+static void places_release(struct sorting *sorting) {
+    memory_free_huge(sorting->places, sorting->count * sizeof *sorting->places);
+    sorting->places = NULL;
+}
+
 static void sorting_release(struct sorting *sorting) {
-    memory_free(sorting->persona);
-    memory_free(sorting->start);
-    memory_free(sorting->rows);
+    places_release(sorting);
+    memory_free_huge(sorting->start, (size_t)sorting->persona_count * sizeof *sorting->start);
+    memory_free_huge(sorting->rows, sorting->count * sizeof *sorting->rows);
     memory_free(sorting->distinct);
 }
 
 static enum status count_personas(struct sorting *sorting, const struct run_rows *rows) {
     uint32_t highest = 0;
     struct run_row row;
-    sorting->persona = memory_alloc(sorting->count * sizeof *sorting->persona);
-    if (sorting->persona == NULL) return STATUS_NO_MEMORY;
+    sorting->places = memory_alloc_huge(sorting->count * sizeof *sorting->places);
+    if (sorting->places == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < sorting->count; i++) {
         rows->get(rows->context, i, &row);
-        sorting->persona[i] = row.persona;
+        sorting->places[i] = (struct row_place){row.time_ms, row.position, row.persona};
         if (row.persona > highest) highest = row.persona;
     }
     if (highest == ID_NONE) return STATUS_INVALID;
-    sorting->persona_count = highest + 1;
-    sorting->start = memory_calloc(sorting->persona_count, sizeof *sorting->start);
+    sorting->start = memory_alloc_huge(((size_t)highest + 1) * sizeof *sorting->start);
     if (sorting->start == NULL) return STATUS_NO_MEMORY;
+    sorting->persona_count = highest + 1;
     for (size_t i = 0; i < sorting->count; i++) {
-        sorting->distinct_count += sorting->start[sorting->persona[i]]++ == 0;
+        sorting->distinct_count += sorting->start[sorting->places[i].persona]++ == 0;
     }
     return STATUS_OK;
 }
@@ -140,22 +157,39 @@ static enum status place_personas(struct sorting *sorting, const uint32_t *custo
     return STATUS_OK;
 }
 
-static enum status sort_rows(struct sorting *sorting, const struct run_rows *rows) {
-    struct run_row row;
-    sorting->rows = memory_alloc(sorting->count * sizeof *sorting->rows);
-    if (sorting->rows == NULL) return STATUS_NO_MEMORY;
+static void scatter(struct sorting *sorting) {
+    const struct row_place *places = sorting->places;
     for (size_t i = 0; i < sorting->count; i++) {
-        rows->get(rows->context, i, &row);
-        struct run_sort_row *to = &sorting->rows[sorting->start[sorting->persona[i]]++];
-        *to = (struct run_sort_row){row.time_ms, row.position, (uint32_t)i};
+        if (i + SCATTER_FAR < sorting->count) __builtin_prefetch(&sorting->start[places[i + SCATTER_FAR].persona]);
+        if (i + SCATTER_NEAR < sorting->count) {
+            __builtin_prefetch(&sorting->rows[sorting->start[places[i + SCATTER_NEAR].persona]], 1);
+        }
+        struct run_sort_row *to = &sorting->rows[sorting->start[places[i].persona]++];
+        *to = (struct run_sort_row){places[i].time_ms, places[i].position, (uint32_t)i};
     }
+}
+
+static enum status sort_rows(struct sorting *sorting) {
+    sorting->rows = memory_alloc_huge(sorting->count * sizeof *sorting->rows);
+    if (sorting->rows == NULL) return STATUS_NO_MEMORY;
+    scatter(sorting);
+    places_release(sorting);
     size_t first = 0;
     for (size_t i = 0; i < sorting->distinct_count; i++) {
+        if (i + SCATTER_FAR < sorting->distinct_count) {
+            __builtin_prefetch(&sorting->start[(uint32_t)sorting->distinct[i + SCATTER_FAR]]);
+        }
         size_t end = sorting->start[(uint32_t)sorting->distinct[i]];
-        if (run_sort_rows(sorting->rows + first, end - first) != STATUS_OK) return STATUS_NO_MEMORY;
+        if (end - first > 1 && run_sort_rows(sorting->rows + first, end - first) != STATUS_OK) return STATUS_NO_MEMORY;
         first = end;
     }
     return STATUS_OK;
+}
+
+static inline void prefetch_rows(const struct sorting *sorting, const struct run_rows *rows, size_t at) {
+    if (rows->prefetch == NULL) return;
+    if (at + WRITE_FAR < sorting->count) rows->prefetch(rows->context, sorting->rows[at + WRITE_FAR].index, false);
+    if (at + WRITE_NEAR < sorting->count) rows->prefetch(rows->context, sorting->rows[at + WRITE_NEAR].index, true);
 }
 
 static enum status write_sorted(const struct sorting *sorting, const struct run_target *target,
@@ -167,7 +201,9 @@ static enum status write_sorted(const struct sorting *sorting, const struct run_
     size_t at = 0;
     for (size_t i = 0; status == STATUS_OK && i < sorting->distinct_count; i++) {
         uint32_t persona = (uint32_t)sorting->distinct[i], customer = (uint32_t)(sorting->distinct[i] >> 32);
-        for (; status == STATUS_OK && at < sorting->start[persona]; at++) {
+        size_t end = sorting->start[persona];
+        for (; status == STATUS_OK && at < end; at++) {
+            prefetch_rows(sorting, rows, at);
             rows->get(rows->context, sorting->rows[at].index, &row);
             status = run_writer_add(writer, customer, &row, error);
         }
@@ -186,7 +222,7 @@ enum status run_write(const struct run_target *target, const struct run_rows *ro
     }
     enum status status = count_personas(&sorting, rows);
     if (status == STATUS_OK) status = place_personas(&sorting, customer, persona_count);
-    if (status == STATUS_OK) status = sort_rows(&sorting, rows);
+    if (status == STATUS_OK) status = sort_rows(&sorting);
     if (status == STATUS_OK) {
         status = write_sorted(&sorting, target, rows, info, error);
     } else {

@@ -42,8 +42,9 @@ static enum status note_moved(struct run_walk *walk, uint32_t run, uint32_t entr
     if (cursor->moved == NULL) return STATUS_NO_MEMORY;
     cursor->moved[entry / 64] |= UINT64_C(1) << (entry % 64);
     size_t n = walk->moved_count + 1;
-    enum status status = memory_grow((void **)&walk->moved, key_capacity, n, sizeof *walk->moved);
-    if (status == STATUS_OK) {
+    enum status status = STATUS_OK;
+    if (n > *key_capacity) status = memory_grow((void **)&walk->moved, key_capacity, n, sizeof *walk->moved);
+    if (status == STATUS_OK && n > *slice_capacity) {
         status = memory_grow((void **)&walk->moved_slices, slice_capacity, n, sizeof *walk->moved_slices);
     }
     if (status != STATUS_OK) return status;
@@ -73,7 +74,7 @@ static enum status find_moved(struct run_walk *walk, const uint32_t *customer, u
     if (walk->moved_count == 0) return STATUS_OK;
     uint64_t *scratch = memory_alloc(walk->moved_count * sizeof *scratch);
     if (scratch == NULL) return STATUS_NO_MEMORY;
-    run_sort_u64(walk->moved, scratch, walk->moved_count);
+    run_sort_u64(walk->moved, scratch, walk->moved_count, 32);
     memory_free(scratch);
     return STATUS_OK;
 }

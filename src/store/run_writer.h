@@ -15,8 +15,8 @@ enum status run_writer_finish(struct run_writer *writer, struct run_info *info, 
 /* Removes the file unless finish succeeded. */
 void run_writer_destroy(struct run_writer *writer);
 
-/* LSD radix sort of `count` keys (stable); `scratch` has the same size. The result is in `keys`. */
-void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count);
+/* LSD radix sort of `count` keys by their bits from `from_bit` on (stable); `scratch` has the same size. The result is in `keys`. */
+void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from_bit);
 
 struct run_sort_row {
     int64_t time_ms;

@@ -149,8 +149,11 @@ static enum status find_tail_rows(struct view_reader *reader, const uint32_t *cu
             uint32_t now = customer_now(customer, persona_count, row->persona);
             if (!run_walk_shares(reader->walk_part, reader->walk_parts, now)) continue;
             size_t n = reader->walk_row_count;
-            status = memory_grow((void **)&reader->walk_rows, &row_capacity, n + 1, sizeof *reader->walk_rows);
-            if (status == STATUS_OK) status = memory_grow((void **)&reader->walk_keys, &key_capacity, n + 1, 8);
+            if (n == row_capacity) {
+                status = memory_grow((void **)&reader->walk_rows, &row_capacity, n + 1, sizeof *reader->walk_rows);
+                key_capacity = reader->walk_row_count;
+                if (status == STATUS_OK) status = memory_grow((void **)&reader->walk_keys, &key_capacity, row_capacity, 8);
+            }
             if (status != STATUS_OK) break;
             reader->walk_rows[n] = (struct view_tail_row){row, reader->version->tails[t]};
             reader->walk_keys[n] = (uint64_t)now << 32 | n;
@@ -159,7 +162,7 @@ static enum status find_tail_rows(struct view_reader *reader, const uint32_t *cu
     }
     uint64_t *scratch = memory_alloc((reader->walk_row_count + 1) * 8);
     if (scratch == NULL) return STATUS_NO_MEMORY;
-    if (status == STATUS_OK) run_sort_u64(reader->walk_keys, scratch, reader->walk_row_count);
+    if (status == STATUS_OK) run_sort_u64(reader->walk_keys, scratch, reader->walk_row_count, 32);
     memory_free(scratch);
     return status;
 }
@@ -204,35 +207,17 @@ static enum status reader_walk(struct timeline_reader *interface, const struct t
     return status == STATUS_OK ? STATUS_OK : failed(error, status);
 }
 
-static enum status gather_next(struct view_reader *reader, size_t tail_end) {
-    const struct run_walk *walk = &reader->walk;
-    enum status status = STATUS_OK;
-    view_begin(reader);
-    for (size_t i = 0; status == STATUS_OK && i < walk->slice_count; i++) {
-        status = view_add_entry(reader, &reader->walk_request, walk->slices[i].run, walk->slices[i].entry);
-    }
-    return status == STATUS_OK ? view_add_tail_rows(reader, &reader->walk_request, reader->walk_row_next, tail_end) : status;
-}
-
 static enum status next_customer(struct view_reader *reader, struct timeline *out) {
     uint32_t customer = run_walk_peek(&reader->walk);
     const uint64_t *keys = reader->walk_keys;
-    size_t tail_end = reader->walk_row_next;
+    size_t tail_first = reader->walk_row_next, tail_end = tail_first;
     if (tail_end < reader->walk_row_count && keys[tail_end] >> 32 < customer) customer = (uint32_t)(keys[tail_end] >> 32);
     if (customer == ID_NONE) return STATUS_NOT_FOUND;
     while (tail_end < reader->walk_row_count && keys[tail_end] >> 32 == customer) tail_end++;
-    enum status status = STATUS_END;
-    if (reader->hot.on) {
-        status = view_hot_next(reader, customer, tail_end, out);
-    } else if (run_walk_take(&reader->walk, customer) != STATUS_OK) {
-        status = STATUS_NO_MEMORY;
-    }
-    if (status == STATUS_END) {
-        status = gather_next(reader, tail_end);
-        if (status == STATUS_OK) status = view_finish(reader, &reader->walk_request, customer, out);
-    }
     reader->walk_row_next = tail_end;
-    return status;
+    enum status status = run_walk_take(&reader->walk, customer);
+    if (status == STATUS_OK) status = view_add_walk(reader, tail_first, tail_end);
+    return status == STATUS_OK ? view_finish(reader, &reader->walk_request, customer, out) : status;
 }
 
 static enum status reader_next(struct timeline_reader *interface, struct timeline *out, struct error *error) {
@@ -243,7 +228,7 @@ static enum status reader_next(struct timeline_reader *interface, struct timelin
         reader->read_left_columns = false;
     }
     do {
-        status = next_customer(reader, out);
+        status = reader->hot != NULL ? view_hot_next(reader, out) : next_customer(reader, out);
     } while (status == STATUS_END); /* nothing of this customer is left by the request */
     if (status == STATUS_OK) return STATUS_OK;
     return status == STATUS_NOT_FOUND ? STATUS_END : failed(error, status);

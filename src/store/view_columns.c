@@ -220,3 +220,35 @@ enum status view_fill_columns(struct view_reader *reader, const struct view_requ
     }
     return status;
 }
+
+enum status view_column_is_wide(struct view_reader *reader, uint32_t c, bool *wide) {
+    *wide = cell_bytes(reader->version->columns.columns[c].type) == 8;
+    for (uint32_t r = 0; *wide && r < reader->version->run_count; r++) {
+        uint16_t column;
+        enum status status = run_column(reader, r, c, &column);
+        if (status != STATUS_OK) return status;
+        *wide = column != NOT_THERE;
+    }
+    return STATUS_OK;
+}
+
+enum status view_widen_column(struct view_reader *reader, const struct view_piece *piece, uint32_t c, uint64_t *cells) {
+    struct stored_column stored;
+    enum status status = find_stored(reader, piece, c, &stored);
+    if (status != STATUS_OK) return status;
+    if (stored.section->encoding == RUN_DENSE && stored.heap == NULL) {
+        memcpy(cells, stored.at + (size_t)piece->row * 8, (size_t)piece->count * 8);
+        return STATUS_OK;
+    }
+    struct view_segment whole = {.count = piece->count};
+    if (stored.section->encoding != RUN_DENSE) {
+        fill_unknown(cells, reader->version->columns.columns[c].type, piece->count);
+    }
+    copy_stored(reader, piece, &whole, &stored, cells, true);
+    return STATUS_OK;
+}
+
+void view_tail_cell(const struct view_reader *reader, const struct tail_row *row, uint32_t c, uint64_t *cell) {
+    struct column column = reader->version->columns.columns[c];
+    cell_set(cell, column.type, 0, packed_find(tail_packed(row), column.property), NULL);
+}

@@ -110,8 +110,14 @@ enum status view_add_tail(struct view_reader *reader, const struct view_request 
     return status;
 }
 
-enum status view_add_tail_rows(struct view_reader *reader, const struct view_request *request, size_t first, size_t end) {
+enum status view_add_walk(struct view_reader *reader, size_t first, size_t end) {
+    const struct run_walk *walk = &reader->walk;
+    const struct view_request *request = &reader->walk_request;
     enum status status = STATUS_OK;
+    view_begin(reader);
+    for (size_t i = 0; status == STATUS_OK && i < walk->slice_count; i++) {
+        status = view_add_entry(reader, request, walk->slices[i].run, walk->slices[i].entry);
+    }
     /* From the newest, as a persona's chain in view_add_tail. */
     for (size_t i = end; i-- > first && status == STATUS_OK;) {
         status = push_tail_row(reader, request, reader->walk_rows[(uint32_t)reader->walk_keys[i]]);

@@ -1,278 +1,320 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The walk of funnels and counts: only times and types, nothing filtered. A customer with one slice is shown in place; the
- * slices of the others are appended to one array, and where a slice begins before the array ends it is merged from behind.
- * Two rows with the same time from two slices would need their positions: that customer goes the long way. */
+#include "store/view_hot.h"
+
 #include "base/memory.h"
-#include "store/view_reader.h"
 
-#define RUNS_MAX 64          /* a bit each */
-#define MERGED_ROWS_MAX 8192 /* merging slice by slice is quadratic in the worst case: the long way is not */
-#define COPY_ROWS 8
-#define AHEAD_FAR 16
-#define AHEAD_NEAR 6
-#define AHEAD_BYTES 512
-#define AHEAD_ENTRIES 32
+#define AHEAD_FAR 64 /* what lies anywhere is fetched into the cache so many before it is needed */
+#define AHEAD_NEAR 32
+#define TAIL_SLICES 2 /* a row that can't be shown in place counts as two slices */
 
-#define INLINE static inline __attribute__((always_inline))
-
-/* A customer's rows so far. Lives in registers: everything that takes its address is inlined. */
-struct gathering {
-    int64_t *time_ms;
-    uint16_t *type;
-    size_t capacity;
-    const int64_t *lone_time; /* the only slice so far, in place */
-    const uint16_t *lone_type;
-    int64_t last_ms;
-    uint32_t count;
-    bool in_place; /* there is perhaps one slice alone */
-    bool refused;
-};
-
-static enum status load_part(struct view_hot_cursor *cursor, const struct run *run, uint32_t part) {
+enum status view_hot_load(struct view_hot_run *cursor, uint32_t entry) {
+    const struct run_part *parts = cursor->run->parts;
+    uint32_t part = cursor->part;
+    while (entry >= parts[part].entry_first + parts[part].entry_count) part++;
     cursor->part = part;
-    cursor->row_first = run->parts[part].row_first;
-    cursor->part_end = run->parts[part].entry_first + run->parts[part].entry_count;
-    cursor->time_ms = (const int64_t *)run_bytes(run, part, RUN_TIME);
-    cursor->type = (const uint16_t *)run_bytes(run, part, RUN_TYPE);
+    cursor->row_first = parts[part].row_first;
+    cursor->part_end = parts[part].entry_first + parts[part].entry_count;
+    cursor->time_ms = (const int64_t *)run_bytes(cursor->run, part, RUN_TIME);
+    cursor->type = (const uint16_t *)run_bytes(cursor->run, part, RUN_TYPE);
     return cursor->time_ms == NULL || cursor->type == NULL ? STATUS_CORRUPT : STATUS_OK;
 }
 
-INLINE enum status slice_at(struct view_hot_cursor *cursor, const struct run *run, uint32_t entry,
-                                   struct view_hot_slice *out) {
-    if (__builtin_expect(entry >= cursor->part_end, 0)) {
-        uint32_t part = cursor->part;
-        while (entry >= run->parts[part].entry_first + run->parts[part].entry_count) part++;
-        if (load_part(cursor, run, part) != STATUS_OK) return STATUS_CORRUPT;
-    }
-    uint32_t row = cursor->entry_row[entry];
-    out->count = cursor->entry_row[entry + 1] - row;
-    out->time_ms = cursor->time_ms + (row - cursor->row_first);
-    out->type = cursor->type + (row - cursor->row_first);
-    /* More streams than the processor follows by itself. (An address behind the end is no fault to prefetch.) */
-    __builtin_prefetch((const char *)out->time_ms + AHEAD_BYTES);
-    __builtin_prefetch((const char *)out->type + AHEAD_BYTES / 4);
-    __builtin_prefetch(cursor->entry_row + entry + AHEAD_ENTRIES);
-    __builtin_prefetch(run->entry_customer + entry + AHEAD_ENTRIES);
-    return STATUS_OK;
-}
-
-static enum status begin_cursors(struct view_reader *reader, struct view_hot_cursor *cursors) {
+static enum status rewind_runs(struct view_reader *reader) {
+    struct view_hot *hot = reader->hot;
     for (uint32_t r = 0; r < reader->version->run_count; r++) {
-        cursors[r].entry_row = reader->runs[r]->entry_row;
-        if (load_part(&cursors[r], reader->runs[r], 0) != STATUS_OK) return STATUS_CORRUPT;
+        const struct run *run = reader->runs[r];
+        hot->runs[r] = (struct view_hot_run){.run = run, .customer = run->entry_customer, .entry_row = run->entry_row,
+                                             .moved = reader->walk.cursors[r].moved};
+        if (run->info.entry_count > 0 && view_hot_load(&hot->runs[r], 0) != STATUS_OK) return STATUS_CORRUPT;
     }
     return STATUS_OK;
 }
 
-/* Where the moved slices lie, found out in the order of the runs, where it is cheap. */
+/* Where the moved slices lie: found out in the order of the runs, where it is cheap, then put in order of customer. */
 static enum status find_moved(struct view_reader *reader) {
     const struct run_walk *walk = &reader->walk;
-    struct view_hot *hot = &reader->hot;
-    hot->moved = memory_alloc((walk->moved_count + 1) * sizeof *hot->moved);
-    if (hot->moved == NULL) return STATUS_NO_MEMORY;
-    enum status status = begin_cursors(reader, hot->cursors);
-    for (size_t i = 0; status == STATUS_OK && i < walk->moved_count; i++) {
+    struct view_hot *hot = reader->hot;
+    size_t count = walk->moved_count;
+    if (count == 0) return STATUS_OK;
+    struct view_hot_slice *slices = memory_alloc(count * sizeof *slices);
+    hot->moved = memory_alloc(count * sizeof *hot->moved);
+    enum status status = slices == NULL || hot->moved == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
         struct run_slice slice = walk->moved_slices[i];
-        hot->moved[i].slice = slice;
-        status = slice_at(&hot->cursors[slice.run], reader->runs[slice.run], slice.entry, &hot->moved[i]);
+        struct view_hot_run *from = &hot->runs[slice.run];
+        if (slice.entry >= from->part_end) status = view_hot_load(from, slice.entry);
+        if (status != STATUS_OK) break;
+        uint32_t row = from->entry_row[slice.entry] - from->row_first;
+        slices[i] = (struct view_hot_slice){from->time_ms + row, from->type + row, slice.run, from->part, row,
+                                            from->entry_row[slice.entry + 1] - from->row_first - row};
     }
-    return status == STATUS_OK ? begin_cursors(reader, hot->cursors) : status;
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) hot->moved[i] = slices[(uint32_t)walk->moved[i]];
+    memory_free(slices);
+    return status == STATUS_OK ? rewind_runs(reader) : status;
 }
 
 enum status view_hot_begin(struct view_reader *reader) {
     const struct view_request *request = &reader->walk_request;
-    struct view_hot *hot = &reader->hot;
-    if (request->needs != 0 || request->column_count != 0 || request->filters) return STATUS_OK;
-    if (reader->version->run_count > RUNS_MAX) return STATUS_OK;
-    hot->capacity = 256;
-    hot->cursors = memory_calloc(reader->version->run_count + 1, sizeof *hot->cursors);
-    hot->time_ms = memory_alloc(hot->capacity * sizeof *hot->time_ms);
-    hot->type = memory_alloc(hot->capacity * sizeof *hot->type);
-    if (hot->cursors == NULL || hot->time_ms == NULL || hot->type == NULL) return STATUS_NO_MEMORY;
-    hot->on = true;
-    return find_moved(reader);
+    bool wide = request->needs == 0;
+    for (uint32_t k = 0; wide && k < request->column_count; k++) {
+        enum status status = view_column_is_wide(reader, request->columns[k], &wide);
+        if (status != STATUS_OK) return status;
+    }
+    if (!wide) return STATUS_OK;
+    struct view_hot *hot = reader->hot = memory_alloc(sizeof *hot);
+    if (hot == NULL) return STATUS_NO_MEMORY;
+    memset(hot, 0, sizeof *hot);
+    hot->runs = memory_alloc((reader->version->run_count + 1) * sizeof *hot->runs);
+    if (hot->runs == NULL) return STATUS_NO_MEMORY;
+    enum status status = rewind_runs(reader);
+    return status == STATUS_OK ? find_moved(reader) : status;
 }
 
 void view_hot_end(struct view_reader *reader) {
-    struct view_hot *hot = &reader->hot;
-    memory_free(hot->cursors);
-    memory_free(hot->moved);
-    memory_free(hot->time_ms);
-    memory_free(hot->type);
-    *hot = (struct view_hot){0};
+    struct view_hot *hot = reader->hot;
+    if (hot == NULL) return;
+    void *arrays[] = {hot->runs, hot->moved, hot->time_ms, hot->type, hot->cells, hot->wide, hot->placed_at, hot->order,
+                      hot->order_before, hot->moving};
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) memory_free(arrays[i]);
+    memory_free(hot);
+    reader->hot = NULL;
 }
 
-static bool grow(struct view_hot *hot, size_t needed) {
-    size_t capacity = hot->capacity;
-    while (capacity < needed) capacity *= 2;
-    int64_t *time_ms = memory_realloc(hot->time_ms, capacity * sizeof *time_ms);
-    if (time_ms != NULL) hot->time_ms = time_ms;
-    uint16_t *type = memory_realloc(hot->type, capacity * sizeof *type);
-    if (type != NULL) hot->type = type;
-    if (time_ms == NULL || type == NULL) return false;
-    hot->capacity = capacity;
+static inline __attribute__((always_inline)) uint32_t count_entries(struct view_hot *hot, const struct view_hot_run *from,
+                                                                    uint32_t entry, uint32_t end, bool has_moved) {
+    const uint32_t *customer = from->customer, *row = from->entry_row;
+    uint32_t base = hot->base, width = hot->width;
+    for (; entry < end && customer[entry] - base < width; entry++) {
+        uint64_t add = UINT64_C(1) << 32 | (row[entry + 1] - row[entry]);
+        if (has_moved) add &= (uint64_t)view_hot_is_moved(from->moved, entry) - 1;
+        hot->sums[customer[entry] - base] += add;
+    }
+    return entry;
+}
+
+static void count_runs(struct view_reader *reader) {
+    struct view_hot *hot = reader->hot;
+    for (uint32_t r = 0; r < reader->version->run_count; r++) {
+        struct view_hot_run *from = &hot->runs[r];
+        const struct run_cursor *cursor = &reader->walk.cursors[r];
+        from->first = cursor->next;
+        from->end = from->moved != NULL ? count_entries(hot, from, cursor->next, cursor->count, true)
+                                        : count_entries(hot, from, cursor->next, cursor->count, false);
+        hot->rows += from->entry_row[from->end] - from->entry_row[from->first];
+        for (uint32_t e = from->end, ahead = from->end - from->first; e - from->end < ahead; e += 16) {
+            __builtin_prefetch(from->customer + e); /* about the next window (behind the end it is no fault) */
+            __builtin_prefetch(from->entry_row + e);
+        }
+    }
+}
+
+static void count_moved(struct view_reader *reader) {
+    const struct run_walk *walk = &reader->walk;
+    struct view_hot *hot = reader->hot;
+    size_t i = walk->moved_next, count = walk->moved_count;
+    hot->moved_first = i;
+    for (; i < count && (uint32_t)(walk->moved[i] >> 32) - hot->base < hot->width; i++) {
+        hot->sums[(uint32_t)(walk->moved[i] >> 32) - hot->base] += (uint64_t)TAIL_SLICES << 32 | hot->moved[i].count;
+        hot->rows += hot->moved[i].count;
+        const struct view_hot_slice *soon = &hot->moved[i + AHEAD_NEAR < count ? i + AHEAD_NEAR : i];
+        __builtin_prefetch(soon->time_ms);
+        __builtin_prefetch(soon->time_ms + VIEW_COPY_ROWS);
+        __builtin_prefetch(soon->type);
+    }
+    hot->moved_end = i;
+}
+
+static void count_tail(struct view_reader *reader) {
+    struct view_hot *hot = reader->hot;
+    const uint64_t *keys = reader->walk_keys;
+    size_t i = reader->walk_row_next, count = reader->walk_row_count;
+    hot->tail_first = i;
+    for (; i < count && (uint32_t)(keys[i] >> 32) - hot->base < hot->width; i++) {
+        hot->sums[(uint32_t)(keys[i] >> 32) - hot->base] += (uint64_t)TAIL_SLICES << 32 | 1;
+        if (i + AHEAD_FAR >= count) continue;
+        __builtin_prefetch(&reader->walk_rows[(uint32_t)keys[i + AHEAD_FAR]]);
+        __builtin_prefetch(reader->walk_rows[(uint32_t)keys[i + AHEAD_NEAR]].row);
+    }
+    hot->rows += i - hot->tail_first;
+    hot->tail_end = i;
+}
+
+/* The next block, narrower where its customers have very many rows. False: there is none. */
+static bool count_block(struct view_reader *reader) {
+    struct view_hot *hot = reader->hot;
+    uint32_t lowest = run_walk_peek(&reader->walk);
+    size_t tail = reader->walk_row_next;
+    if (tail < reader->walk_row_count && reader->walk_keys[tail] >> 32 < lowest) {
+        lowest = (uint32_t)(reader->walk_keys[tail] >> 32);
+    }
+    hot->found = hot->shown = hot->slow_count = 0;
+    if (lowest == ID_NONE) return false;
+    hot->width = VIEW_BLOCK * 2;
+    do {
+        hot->width /= 2;
+        hot->base = lowest & ~(hot->width - 1);
+        hot->rows = 0;
+        memset(hot->sums, 0, sizeof hot->sums);
+        count_runs(reader);
+        count_moved(reader);
+        count_tail(reader);
+    } while (hot->rows > VIEW_BLOCK_ROWS && hot->width > 1);
     return true;
 }
 
-/* Up to eight rows are copied as eight: both sides have room for that (a run ends with more than 64 bytes of footer). */
-INLINE void copy_rows(int64_t *time_ms, uint16_t *type, const int64_t *from_time, const uint16_t *from_type,
-                      uint32_t count) {
-    if (__builtin_expect(count <= COPY_ROWS, 1)) {
-        memcpy(time_ms, from_time, COPY_ROWS * sizeof *time_ms);
-        memcpy(type, from_type, COPY_ROWS * sizeof *type);
-    } else {
-        memcpy(time_ms, from_time, count * sizeof *time_ms);
-        memcpy(type, from_type, count * sizeof *type);
+/* Who is there, and where his rows begin; *total: rows with all the room behind them. */
+static void lay_out(struct view_hot *hot, size_t *total) {
+    uint64_t slices = 0;
+    uint32_t at = 0, found = 0;
+    for (uint32_t k = 0; k < hot->width; k++) {
+        hot->present[found] = (uint16_t)k;
+        found += hot->sums[k] != 0;
+        slices += hot->sums[k] >> 32;
     }
+    hot->found = found;
+    hot->in_place = slices <= found + found / 4;
+    for (uint32_t k = 0; k < hot->width; k++) {
+        hot->start[k] = at;
+        hot->places[k] = (struct view_hot_place){INT64_MIN, at, 0};
+        at += (view_hot_is_lone(hot, k) ? 0 : (uint32_t)hot->sums[k]) + VIEW_COPY_ROWS;
+    }
+    memset(hot->slow, 0, sizeof hot->slow);
+    *total = at;
 }
 
-/* From behind, so that the rows that are in place already need no second array. False: a time stands on both sides. */
-static bool merge_rows(int64_t *time_ms, uint16_t *type, uint32_t i, const int64_t *from_time, const uint16_t *from_type,
-                       uint32_t j) {
-    uint32_t k = i + j;
-    bool tie = false;
-    while (j > 0) {
-        if (i > 0 && time_ms[i - 1] >= from_time[j - 1]) {
-            tie |= time_ms[i - 1] == from_time[j - 1];
-            time_ms[--k] = time_ms[--i];
-            type[k] = type[i];
-        } else {
-            time_ms[--k] = from_time[--j];
-            type[k] = from_type[j];
-        }
-    }
-    return !tie;
+static enum status grow(void **items, size_t *capacity, size_t needed, size_t item_bytes) {
+    if (needed <= *capacity) return STATUS_OK;
+    memory_free(*items); /* nothing in it is needed any more */
+    *items = NULL;
+    *capacity = 0;
+    return memory_grow(items, capacity, needed, item_bytes);
 }
 
-/* Room for `count` rows more, and what was shown in place moves into the array. */
-INLINE enum status make_room(struct view_hot *hot, struct gathering *to, uint32_t count) {
-    size_t needed = (size_t)to->count + count + COPY_ROWS;
-    if (__builtin_expect(needed > to->capacity, 0)) {
-        if (!grow(hot, needed)) return STATUS_NO_MEMORY;
-        to->time_ms = hot->time_ms;
-        to->type = hot->type;
-        to->capacity = hot->capacity;
+static enum status make_room(struct view_reader *reader, size_t rows) {
+    struct view_hot *hot = reader->hot;
+    size_t columns = reader->walk_request.column_count, capacity = 0, entries = 0;
+    if (rows > hot->capacity) {
+        enum status status = grow((void **)&hot->time_ms, &capacity, rows, sizeof *hot->time_ms);
+        size_t same = 0;
+        if (status == STATUS_OK) status = grow((void **)&hot->type, &same, capacity, sizeof *hot->type);
+        same = 0;
+        if (status == STATUS_OK && columns > 0) status = grow((void **)&hot->cells, &same, capacity * columns, 8);
+        if (status != STATUS_OK) return status;
+        hot->capacity = capacity;
     }
-    if (to->lone_time != NULL) {
-        copy_rows(to->time_ms, to->type, to->lone_time, to->lone_type, to->count);
-        to->lone_time = NULL;
+    size_t wide = (size_t)hot->rows + VIEW_COPY_ROWS;
+    if (columns > 0 && wide > hot->wide_capacity) {
+        memory_free(hot->wide);
+        hot->wide_capacity = 0;
+        hot->wide = memory_alloc(wide * 2 * columns * 8);
+        if (hot->wide == NULL) return STATUS_NO_MEMORY;
+        hot->wide_capacity = wide * 2;
     }
-    return STATUS_OK;
+    for (uint32_t r = 0; r < reader->version->run_count; r++) {
+        size_t window = hot->runs[r].end - hot->runs[r].first;
+        if (window > entries) entries = window;
+    }
+    return grow((void **)&hot->placed_at, &hot->at_capacity, entries + 1, sizeof *hot->placed_at);
 }
 
-INLINE void merge_slice(struct gathering *to, const int64_t *time_ms, const uint16_t *type, uint32_t count) {
-    if (to->count < MERGED_ROWS_MAX) {
-        to->refused |= !merge_rows(to->time_ms, to->type, to->count, time_ms, type, count);
-    } else {
-        to->refused = true;
+static void pass_block(struct view_reader *reader) {
+    struct view_hot *hot = reader->hot;
+    for (uint32_t r = 0; r < reader->version->run_count; r++) {
+        reader->walk.cursors[r].next = hot->runs[r].end;
+        run_walk_settle(&reader->walk, r);
     }
-    if (time_ms[count - 1] > to->last_ms) to->last_ms = time_ms[count - 1];
+    reader->walk.moved_next = hot->moved_end;
+    reader->walk_row_next = hot->tail_end;
 }
 
-INLINE enum status append(struct view_hot *hot, struct gathering *to, const int64_t *time_ms, const uint16_t *type,
-                          uint32_t count) {
-    if (to->in_place && to->count == 0) {
-        to->lone_time = time_ms;
-        to->lone_type = type;
-        to->last_ms = time_ms[count - 1];
-        to->count = count;
-        return STATUS_OK;
-    }
-    if (make_room(hot, to, count) != STATUS_OK) return STATUS_NO_MEMORY;
-    if (__builtin_expect(time_ms[0] > to->last_ms || to->count == 0, 1)) {
-        copy_rows(to->time_ms + to->count, to->type + to->count, time_ms, type, count);
-        to->last_ms = time_ms[count - 1];
-    } else {
-        merge_slice(to, time_ms, type, count);
-    }
-    to->count += count;
-    return STATUS_OK;
-}
-
-/* One row of the tail; it lies nowhere side by side with others. */
-INLINE enum status append_row(struct view_hot *hot, struct gathering *to, int64_t time_ms, uint16_t type) {
-    if (make_room(hot, to, 1) != STATUS_OK) return STATUS_NO_MEMORY;
-    if (to->count == 0 || time_ms > to->last_ms) {
-        to->time_ms[to->count] = time_ms;
-        to->type[to->count] = type;
-        to->last_ms = time_ms;
-    } else {
-        merge_slice(to, &time_ms, &type, 1);
-    }
-    to->count++;
-    return STATUS_OK;
-}
-
-INLINE enum status take_run(struct view_reader *reader, uint32_t r, uint32_t customer, struct gathering *to) {
-    struct run_walk *walk = &reader->walk;
-    do {
-        struct view_hot_slice slice;
-        uint32_t entry = walk->cursors[r].next++;
-        if (slice_at(&reader->hot.cursors[r], reader->runs[r], entry, &slice) != STATUS_OK) return STATUS_CORRUPT;
-        if (run_walk_push(walk, (struct run_slice){r, entry}) != STATUS_OK ||
-            append(&reader->hot, to, slice.time_ms, slice.type, slice.count) != STATUS_OK) {
-            return STATUS_NO_MEMORY;
-        }
-        run_walk_settle(walk, r);
-    } while (walk->head[r] == customer);
-    return STATUS_OK;
-}
-
-/* What comes soon is fetched into the cache while others are looked at: moved slices lie anywhere. */
-INLINE void prefetch_moved(const struct run_walk *walk, const struct view_hot *hot) {
-    size_t at = walk->moved_next;
-    if (at + AHEAD_FAR >= walk->moved_count) return;
-    const struct view_hot_slice *near = &hot->moved[(uint32_t)walk->moved[at + AHEAD_NEAR]];
-    __builtin_prefetch(&hot->moved[(uint32_t)walk->moved[at + AHEAD_FAR]]);
-    __builtin_prefetch(near->time_ms);
-    __builtin_prefetch(near->time_ms + COPY_ROWS);
-    __builtin_prefetch(near->type);
-}
-
-INLINE enum status take_moved(struct view_reader *reader, uint32_t customer, struct gathering *to) {
-    struct run_walk *walk = &reader->walk;
-    while (walk->moved_next < walk->moved_count && walk->moved[walk->moved_next] >> 32 == customer) {
-        prefetch_moved(walk, &reader->hot);
-        const struct view_hot_slice *slice = &reader->hot.moved[(uint32_t)walk->moved[walk->moved_next++]];
-        if (run_walk_push(walk, slice->slice) != STATUS_OK ||
-            append(&reader->hot, to, slice->time_ms, slice->type, slice->count) != STATUS_OK) {
-            return STATUS_NO_MEMORY;
-        }
-    }
-    return STATUS_OK;
-}
-
-INLINE enum status take_tail(struct view_reader *reader, size_t tail_end, struct gathering *to) {
+static enum status next_block(struct view_reader *reader) {
+    struct view_hot *hot = reader->hot;
+    size_t total;
     enum status status = STATUS_OK;
-    for (size_t i = reader->walk_row_next; status == STATUS_OK && i < tail_end; i++) {
-        if (i + AHEAD_FAR < reader->walk_row_count) {
-            __builtin_prefetch(&reader->walk_rows[(uint32_t)reader->walk_keys[i + AHEAD_FAR]]);
-            __builtin_prefetch(reader->walk_rows[(uint32_t)reader->walk_keys[i + AHEAD_NEAR]].row);
+    if (hot->leaving) {
+        view_hot_end(reader);
+        return STATUS_END;
+    }
+    if (!count_block(reader)) return STATUS_NOT_FOUND;
+    lay_out(hot, &total);
+    if (hot->rows > VIEW_BLOCK_ROWS) {
+        hot->slow[0] = 1; /* one customer with more rows than are shown */
+    } else {
+        status = make_room(reader, total);
+        if (status == STATUS_OK) status = view_hot_place(reader);
+    }
+    pass_block(reader);
+    if (status != STATUS_OK) hot->found = 0;
+    for (uint32_t i = 0; i < hot->found; i++) hot->slow_count += hot->slow[hot->present[i]];
+    hot->leaving = hot->slow_count > hot->found / 2 && hot->found > 4;
+    return status;
+}
+
+static size_t lower_key(const uint64_t *keys, size_t low, size_t high, uint32_t customer) {
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (keys[middle] >> 32 < customer) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
-        const struct tail_row *row = reader->walk_rows[(uint32_t)reader->walk_keys[i]].row;
-        status = append_row(&reader->hot, to, row->time_ms, row->type);
+    }
+    return low;
+}
+
+static enum status push_entries(struct run_walk *walk, const struct view_hot_run *from, uint32_t r, uint32_t customer) {
+    uint32_t low = from->first, high = from->end;
+    enum status status = STATUS_OK;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (from->customer[middle] < customer) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    for (; low < from->end && from->customer[low] == customer && status == STATUS_OK; low++) {
+        if (from->moved != NULL && view_hot_is_moved(from->moved, low)) continue;
+        status = run_walk_push(walk, (struct run_slice){r, low});
     }
     return status;
 }
 
-enum status view_hot_next(struct view_reader *reader, uint32_t customer, size_t tail_end, struct timeline *out) {
-    struct gathering to = {.time_ms = reader->hot.time_ms, .type = reader->hot.type, .capacity = reader->hot.capacity,
-                           .last_ms = INT64_MIN};
+static enum status show_slow(struct view_reader *reader, uint32_t customer, struct timeline *out) {
+    struct run_walk *walk = &reader->walk;
+    const struct view_hot *hot = reader->hot;
     enum status status = STATUS_OK;
-    reader->walk.slice_count = 0;
-    uint64_t bits = run_walk_runs(&reader->walk, customer);
-    to.in_place = (bits & (bits - 1)) == 0;
-    for (; bits != 0 && status == STATUS_OK; bits &= bits - 1) {
-        status = take_run(reader, (uint32_t)__builtin_ctzll(bits), customer, &to);
+    walk->slice_count = 0;
+    for (uint32_t r = 0; status == STATUS_OK && r < walk->run_count; r++) {
+        status = push_entries(walk, &hot->runs[r], r, customer);
     }
-    if (status == STATUS_OK) status = take_moved(reader, customer, &to);
-    if (status == STATUS_OK) status = take_tail(reader, tail_end, &to);
-    if (status != STATUS_OK) return status;
-    if (to.refused || to.count > TIMELINE_EVENTS_MAX) return STATUS_END;
-    bool lone = to.lone_time != NULL;
-    view_show(reader, customer, &view_without_packed, out);
-    out->count = to.count;
-    out->time_ms = lone ? to.lone_time : to.time_ms;
-    out->type = lone ? to.lone_type : to.type;
+    size_t i = lower_key(walk->moved, hot->moved_first, hot->moved_end, customer);
+    for (; i < hot->moved_end && walk->moved[i] >> 32 == customer && status == STATUS_OK; i++) {
+        status = run_walk_push(walk, walk->moved_slices[(uint32_t)walk->moved[i]]);
+    }
+    size_t first = lower_key(reader->walk_keys, hot->tail_first, hot->tail_end, customer), end = first;
+    while (end < hot->tail_end && reader->walk_keys[end] >> 32 == customer) end++;
+    if (status == STATUS_OK) status = view_add_walk(reader, first, end);
+    return status == STATUS_OK ? view_finish(reader, &reader->walk_request, customer, out) : status;
+}
+
+enum status view_hot_next(struct view_reader *reader, struct timeline *out) {
+    struct view_hot *hot = reader->hot;
+    if (hot->shown == hot->found) {
+        enum status status = next_block(reader);
+        if (status != STATUS_OK) return status;
+    }
+    uint32_t k = hot->present[hot->shown++];
+    if (__builtin_expect(hot->slow[k], 0)) return show_slow(reader, hot->base + k, out);
+    bool lone = view_hot_is_lone(hot, k);
+    view_show(reader, hot->base + k, &view_without_packed, out);
+    out->count = (uint32_t)hot->sums[k];
+    out->time_ms = lone ? hot->lone[k].time_ms : hot->time_ms + hot->start[k];
+    out->type = lone ? hot->lone[k].type : hot->type + hot->start[k];
+    for (uint32_t q = 0; q < reader->walk_request.column_count; q++) {
+        const uint64_t *cells = lone ? hot->wide + q * hot->wide_capacity + hot->lone[k].cell
+                                     : hot->cells + q * hot->capacity + hot->start[k];
+        reader->columns[reader->walk_request.columns[q]] = (struct timeline_column){cells, NULL};
+    }
     return STATUS_OK;
 }

@@ -45,27 +45,8 @@ struct view_tail_row {
     const struct tail *tail;
 };
 
-/* A walk that asks for nothing but times and types: rows go straight from the parts to the timeline. */
-struct view_hot_cursor {
-    const uint32_t *entry_row;
-    const int64_t *time_ms; /* of the part under the cursor */
-    const uint16_t *type;
-    uint32_t row_first, part, part_end; /* part_end: its first entry that is another part's */
-};
-struct view_hot_slice {
-    const int64_t *time_ms;
-    const uint16_t *type;
-    uint32_t count;
-    struct run_slice slice;
-};
-struct view_hot {
-    bool on;
-    struct view_hot_cursor *cursors; /* a run */
-    struct view_hot_slice *moved;    /* as run_walk.moved_slices */
-    int64_t *time_ms;
-    uint16_t *type;
-    size_t capacity;
-};
+/* A walk over blocks of customers: view_hot.h. */
+struct view_hot;
 
 struct view_reader {
     struct timeline_reader interface;
@@ -83,7 +64,7 @@ struct view_reader {
     uint64_t *walk_keys;             /* customer << 32 | index into walk_rows, ascending */
     size_t walk_row_count, walk_row_next;
     uint32_t walk_part, walk_parts;
-    struct view_hot hot;
+    struct view_hot *hot; /* NULL: one customer after the other, the long way */
 
     /* The timeline under way. */
     struct arena scratch;
@@ -103,17 +84,16 @@ void view_begin(struct view_reader *reader);
 enum status view_add_entry(struct view_reader *reader, const struct view_request *request, uint32_t run,
                            uint32_t entry) MUST_USE;
 enum status view_add_tail(struct view_reader *reader, const struct view_request *request, uint32_t persona) MUST_USE;
-/* Of a walk: the tail's rows [first, end) of walk_keys. */
-enum status view_add_tail_rows(struct view_reader *reader, const struct view_request *request, size_t first,
-                               size_t end) MUST_USE;
+/* Of a walk: the slices taken last and the tail's rows [first, end) of walk_keys. */
+enum status view_add_walk(struct view_reader *reader, size_t first, size_t end) MUST_USE;
 /* view_order.c: pieces to segments; the oldest rows beyond TIMELINE_EVENTS_MAX are cut. */
 enum status view_order(struct view_reader *reader, uint32_t *row_count, bool *truncated) MUST_USE;
 uint64_t view_row_position(const struct view_reader *reader, const struct view_piece *piece, uint32_t row);
-/* view_hot.c */
+/* view_hot.c. STATUS_END of next: the rest of the walk has to go the long way, or nothing is left of this customer;
+ * STATUS_NOT_FOUND: there is no other. */
 enum status view_hot_begin(struct view_reader *reader) MUST_USE;
 void view_hot_end(struct view_reader *reader);
-/* Takes the customer's slices from the walk. STATUS_END: he has to go the long way (slices and tail rows are those of the walk). */
-enum status view_hot_next(struct view_reader *reader, uint32_t customer, size_t tail_end, struct timeline *out) MUST_USE;
+enum status view_hot_next(struct view_reader *reader, struct timeline *out) MUST_USE;
 /* view_fill.c: STATUS_END where no row is left. */
 enum status view_finish(struct view_reader *reader, const struct view_request *request, uint32_t customer,
                         struct timeline *out) MUST_USE;
@@ -141,5 +121,11 @@ enum status view_fill_columns(struct view_reader *reader, const struct view_requ
                               uint32_t row_count) MUST_USE;
 enum status view_packed(struct view_reader *reader, const struct view_piece *piece, uint32_t row,
                         struct text *packed) MUST_USE;
+/* Is column c a cell of eight bytes that every run keeps? */
+enum status view_column_is_wide(struct view_reader *reader, uint32_t c, bool *wide) MUST_USE;
+/* Rows [row, row + count) of a part's column c as cells of eight bytes, texts by address. */
+enum status view_widen_column(struct view_reader *reader, const struct view_piece *piece, uint32_t c, uint64_t *cells) MUST_USE;
+/* Column c of a row of the tail. */
+void view_tail_cell(const struct view_reader *reader, const struct tail_row *row, uint32_t c, uint64_t *cell);
 
 #endif

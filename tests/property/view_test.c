@@ -239,7 +239,7 @@ static void end_fold(struct world *world) {
     snapshot(&world->directory.interface, (struct as_of){INT64_MAX, POSITION_NOW}, customer, IDS);
     struct column_set set = some_columns();
     struct run_target target = {file_system_os(), next_path(world), &set};
-    struct run_rows source = {count, get_tail_row, &rows};
+    struct run_rows source = {.count = count, .get = get_tail_row, .context = &rows};
     struct run_info info;
     enum status status = run_write(&target, &source, customer, IDS, &info, NULL);
     assert_int_equal(status, count > 0 ? STATUS_OK : STATUS_END);

@@ -84,7 +84,7 @@ static void make_rows(struct rows *rows, size_t count, uint32_t personas) {
         size_t end = i + 1 < count ? rows->offset[i + 1] : rows->bytes.length;
         rows->row[i].packed = (struct text){rows->bytes.at + rows->offset[i], (uint32_t)(end - rows->offset[i])};
     }
-    rows->interface = (struct run_rows){count, get, rows};
+    rows->interface = (struct run_rows){.count = count, .get = get, .context = rows};
     packed_writer_release(&writer);
 }
 
@@ -172,8 +172,8 @@ static void merged_is_written_together(void **state) {
         struct rows *to = i % 3 == 0 ? &part_a : &part_b;
         to->row[to->count++] = all.row[i];
     }
-    part_a.interface = (struct run_rows){part_a.count, get, &part_a};
-    part_b.interface = (struct run_rows){part_b.count, get, &part_b};
+    part_a.interface = (struct run_rows){.count = part_a.count, .get = get, .context = &part_a};
+    part_b.interface = (struct run_rows){.count = part_b.count, .get = get, .context = &part_b};
     uint32_t *then = make_customers(personas, 2000), *now = make_customers(personas, 2000);
     for (uint32_t p = 0; p < personas; p++) now[p] = p % 10 ? then[p] : now[p];
     struct run *runs[2] = {write_run(&part_a, "b.run", then, personas), write_run(&part_b, "c.run", then, personas)};

@@ -12,7 +12,7 @@
 #define WRITE_FAR 32u
 #define WRITE_NEAR 12u
 
-void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count) {
+void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from_bit) {
     uint64_t any = 0, all = UINT64_MAX;
     uint64_t *from = keys, *to = scratch;
     size_t start[RADIX];
@@ -20,7 +20,7 @@ void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count) {
         any |= keys[i];
         all &= keys[i];
     }
-    for (unsigned shift = 0; shift < 64; shift += RADIX_BITS) {
+    for (unsigned shift = from_bit; shift < 64; shift += RADIX_BITS) {
         if ((((any ^ all) >> shift) & (RADIX - 1)) == 0) continue; /* all the same here */
         memset(start, 0, sizeof start);
         for (size_t i = 0; i < count; i++) start[from[i] >> shift & (RADIX - 1)]++;
@@ -145,7 +145,7 @@ static enum status place_personas(struct sorting *sorting, const uint32_t *custo
         if (sorting->start[p] == 0) continue;
         sorting->distinct[n++] = (uint64_t)customer_of(customer, persona_count, p) << 32 | p;
     }
-    run_sort_u64(sorting->distinct, scratch, n);
+    run_sort_u64(sorting->distinct, scratch, n, 32); /* personas ascend already */
     memory_free(scratch);
     uint32_t sum = 0;
     for (size_t i = 0; i < n; i++) {

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 struct cut {
-    size_t total;   /* known rows */
-    double target;  /* rows a bin, heavy values aside */
+    size_t total;  /* known rows */
+    double target; /* rows a bin, heavy values aside */
 };
 
 static bool is_heavy(const struct cut *cut, uint32_t count) {
@@ -27,9 +27,11 @@ static struct cut plan_cut(const uint32_t *counts, uint32_t distinct) {
     return cut;
 }
 
-/* Heavy values are heavier than the target, so that one closes its bin by itself and only the bin before it has to be cut off.
- * At most BINS_TARGET - 1 of them and BINS_TARGET bins of the target: BIN_EDGES_MAX stands for whoever changes BINS_TARGET. */
-static uint32_t cut_numbers(double *edges, const struct table_column *column, const uint32_t *counts) {
+/* Heavy values are heavier than the target, so that one closes its bin by itself and only the bin
+ * before it has to be cut off. At most BINS_TARGET - 1 of them and BINS_TARGET bins of the target:
+ * BIN_EDGES_MAX stands for whoever changes BINS_TARGET. */
+static uint32_t cut_numbers(double *edges, const struct table_column *column,
+                            const uint32_t *counts) {
     struct cut cut = plan_cut(counts, column->distinct);
     uint32_t edge_count = 0;
     size_t held = 0;
@@ -59,12 +61,13 @@ static int compare_counts(const void *left, const void *right) {
 }
 
 static int compare_ranks(const void *left, const void *right) {
-    uint32_t a = ((const struct ranked_count *)left)->rank, b = ((const struct ranked_count *)right)->rank;
+    uint32_t a = ((const struct ranked_count *)left)->rank,
+             b = ((const struct ranked_count *)right)->rank;
     return a < b ? -1 : a > b;
 }
 
-static enum status choose_texts(struct bins *bins, struct arena *arena, const struct table_column *column,
-                                const uint32_t *counts) {
+static enum status choose_texts(struct bins *bins, struct arena *arena,
+                                const struct table_column *column, const uint32_t *counts) {
     struct ranked_count *seen = arena_alloc(arena, ((size_t)column->distinct + 1) * sizeof *seen);
     if (seen == NULL) return STATUS_NO_MEMORY;
     uint32_t seen_count = 0;
@@ -84,8 +87,8 @@ static enum status choose_texts(struct bins *bins, struct arena *arena, const st
     return STATUS_OK;
 }
 
-enum status bins_fit(struct bins *bins, struct arena *arena, const struct table_column *column, const uint32_t *rows,
-                     size_t row_count, struct bins_scratch *scratch) {
+enum status bins_fit(struct bins *bins, struct arena *arena, const struct table_column *column,
+                     const uint32_t *rows, size_t row_count, struct bins_scratch *scratch) {
     *bins = (struct bins){.kind = column->kind};
     memset(scratch->counts, 0, ((size_t)column->distinct + 1) * sizeof *scratch->counts);
     for (size_t i = 0; i < row_count; i++) {
@@ -99,7 +102,8 @@ enum status bins_fit(struct bins *bins, struct arena *arena, const struct table_
     return STATUS_OK;
 }
 
-static void cells_of_numbers(const struct bins *bins, const struct table_column *column, uint8_t *cells) {
+static void cells_of_numbers(const struct bins *bins, const struct table_column *column,
+                             uint8_t *cells) {
     uint32_t cell = 0;
     for (uint32_t rank = 0; rank < column->distinct; rank++) {
         while (cell + 1 < bins->known && bins->edges[cell] < column->numbers[rank]) cell++;
@@ -107,8 +111,8 @@ static void cells_of_numbers(const struct bins *bins, const struct table_column 
     }
 }
 
-void bins_encode(const struct bins *bins, const struct table_column *column, const uint32_t *rows, size_t row_count,
-                 struct bins_scratch *scratch, uint8_t *codes, size_t stride) {
+void bins_encode(const struct bins *bins, const struct table_column *column, const uint32_t *rows,
+                 size_t row_count, struct bins_scratch *scratch, uint8_t *codes, size_t stride) {
     uint8_t other = (uint8_t)bins->known, missing = (uint8_t)(bins_cells(bins) - 1);
     if (bins->kind == FEATURE_TEXT) {
         memset(scratch->cells, other, (size_t)column->distinct + 1);
@@ -118,7 +122,9 @@ void bins_encode(const struct bins *bins, const struct table_column *column, con
     }
     for (size_t i = 0; i < row_count; i++) {
         uint32_t rank = column->ranks[rows[i]];
-        uint8_t cell = rank == RANK_MISSING ? missing : rank == RANK_OTHER ? other : scratch->cells[rank];
+        uint8_t cell = rank == RANK_MISSING ? missing
+                       : rank == RANK_OTHER ? other
+                                            : scratch->cells[rank];
         codes[rows[i] * stride] = cell;
     }
 }

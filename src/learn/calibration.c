@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define STEPS_MAX 100
+#define STEPS_MAX    100
 #define HALVINGS_MAX 20
 #define LOG_ODDS_MAX 30.0
 
@@ -34,8 +34,8 @@ static double loss_at(const struct sample *sample, struct calibration at) {
 }
 
 struct newton {
-    double g_slope, g_base;              /* gradient */
-    double h_slope, h_both, h_base;      /* Hessian */
+    double g_slope, g_base;         /* gradient */
+    double h_slope, h_both, h_base; /* Hessian */
 };
 
 static struct newton derivatives_at(const struct sample *sample, struct calibration at) {
@@ -43,7 +43,8 @@ static struct newton derivatives_at(const struct sample *sample, struct calibrat
     for (size_t i = 0; i < sample->count; i++) {
         const struct row_facts *facts = &sample->facts[sample->rows[i]];
         double z = sample->scores[i], p = propensity_of(at.slope * z + at.base);
-        double gradient = facts->weight * (p - (facts->yes ? sample->target_yes : sample->target_no));
+        double gradient =
+            facts->weight * (p - (facts->yes ? sample->target_yes : sample->target_no));
         double curve = facts->weight * p * (1 - p);
         sum.g_slope += gradient * z;
         sum.g_base += gradient;
@@ -74,7 +75,8 @@ static bool newton_step(const struct sample *sample, struct calibration *at, dou
     return false;
 }
 
-struct calibration calibration_fit(const double *scores, const uint32_t *rows, size_t count, const struct row_facts *facts) {
+struct calibration calibration_fit(const double *scores, const uint32_t *rows, size_t count,
+                                   const struct row_facts *facts) {
     double yes = 0, no = 0;
     for (size_t i = 0; i < count; i++) *(facts[rows[i]].yes ? &yes : &no) += facts[rows[i]].weight;
     struct sample sample = {scores, rows, count, facts, (yes + 1) / (yes + 2), 1 / (no + 2)};

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* learn/calibration.h -- from a score to a propensity: propensity = 1/(1+exp(-(slope z + base))).
  *
- * Platt (1999) with his smoothed targets, by the Newton method with backtracking of Lin, Lin and Weng (Machine Learning 68, 2007).
- * Two parameters on purpose: with a few hundred goals an isotonic curve cost 9 % of log loss (docs/learning.md). */
+ * Platt (1999) with his smoothed targets, by the Newton method with backtracking of Lin, Lin and
+ * Weng (Machine Learning 68, 2007). Two parameters on purpose: with a few hundred goals an isotonic
+ * curve cost 9 % of log loss (docs/learning.md). */
 #ifndef LEARN_CALIBRATION_H
 #define LEARN_CALIBRATION_H
 
@@ -11,8 +12,10 @@
 struct calibration {
     double slope, base;
 };
-/* scores by position in `rows`. A slope that isn't positive, or isn't finite, says that the scores rank nothing: then {1, 0}. */
-struct calibration calibration_fit(const double *scores, const uint32_t *rows, size_t count, const struct row_facts *facts);
+/* scores by position in `rows`. A slope that isn't positive, or isn't finite, says that the scores
+ * rank nothing: then {1, 0}. */
+struct calibration calibration_fit(const double *scores, const uint32_t *rows, size_t count,
+                                   const struct row_facts *facts);
 
 /* In (0, 1) for any z: the log-odds are held within +-30. */
 double propensity_of(double log_odds);

@@ -32,43 +32,54 @@ static uint32_t fold_of(uint32_t key) {
 /* Groups in one fold alone give nothing to calibrate on: then the rows are dealt out one by one. */
 static bool groups_spread(const struct fitter *fitter, const uint32_t *rows, size_t row_count) {
     for (size_t i = 1; i < row_count; i++) {
-        if (fold_of(fitter->table->rows[rows[i]].group) != fold_of(fitter->table->rows[rows[0]].group)) return true;
+        if (fold_of(fitter->table->rows[rows[i]].group) !=
+            fold_of(fitter->table->rows[rows[0]].group))
+            return true;
     }
     return false;
 }
 
-static enum status fit_fold(struct fitter *fitter, const uint32_t *rows, size_t row_count, uint32_t fold, bool by_group,
-                            struct ridge ridge) {
+static enum status fit_fold(struct fitter *fitter, const uint32_t *rows, size_t row_count,
+                            uint32_t fold, bool by_group, struct ridge ridge) {
     size_t inside = 0, first = fitter->scored_count;
     for (size_t i = 0; i < row_count; i++) {
-        bool is_inside = fold_of(by_group ? fitter->table->rows[rows[i]].group : (uint32_t)i) != fold;
-        if (is_inside) fitter->part[inside++] = rows[i];
-        else fitter->scored[fitter->scored_count++] = rows[i];
+        bool is_inside =
+            fold_of(by_group ? fitter->table->rows[rows[i]].group : (uint32_t)i) != fold;
+        if (is_inside)
+            fitter->part[inside++] = rows[i];
+        else
+            fitter->scored[fitter->scored_count++] = rows[i];
     }
     if (inside == 0) fitter->scored_count = first;
     if (fitter->scored_count == first) return STATUS_OK;
     struct additive *additive = &fitter->fold_additive;
-    enum status status =
-        additive_fit(additive, fitter->table, fitter->part, inside, ridge, fitter->seed, &fitter->workspace);
+    enum status status = additive_fit(additive, fitter->table, fitter->part, inside, ridge,
+                                      fitter->seed, &fitter->workspace);
     if (status != STATUS_OK) return status;
     const uint32_t *outside = fitter->scored + first;
-    additive_encode(additive, fitter->table, outside, fitter->scored_count - first, &fitter->workspace);
+    additive_encode(additive, fitter->table, outside, fitter->scored_count - first,
+                    &fitter->workspace);
     for (size_t i = first; i < fitter->scored_count; i++) {
         fitter->scores[i] = additive_score(additive, &fitter->workspace, fitter->scored[i]);
     }
     return STATUS_OK;
 }
 
-enum status fitter_fit(struct fitter *fitter, const uint32_t *rows, size_t row_count, struct ridge ridge) {
+enum status fitter_fit(struct fitter *fitter, const uint32_t *rows, size_t row_count,
+                       struct ridge ridge) {
     bool by_group = groups_spread(fitter, rows, row_count);
     fitter->scored_count = 0;
     for (uint32_t fold = 0; fold < FIT_FOLDS; fold++) {
         enum status status = fit_fold(fitter, rows, row_count, fold, by_group, ridge);
         if (status != STATUS_OK) return status;
-        if (row_count > FIT_FOLDS_ROWS_MAX && fitter->scored_count >= FIT_FOLDS_ROWS_MAX / FIT_FOLDS) break;
+        if (row_count > FIT_FOLDS_ROWS_MAX &&
+            fitter->scored_count >= FIT_FOLDS_ROWS_MAX / FIT_FOLDS)
+            break;
     }
-    fitter->calibration = calibration_fit(fitter->scores, fitter->scored, fitter->scored_count, fitter->table->rows);
-    return additive_fit(&fitter->additive, fitter->table, rows, row_count, ridge, fitter->seed, &fitter->workspace);
+    fitter->calibration =
+        calibration_fit(fitter->scores, fitter->scored, fitter->scored_count, fitter->table->rows);
+    return additive_fit(&fitter->additive, fitter->table, rows, row_count, ridge, fitter->seed,
+                        &fitter->workspace);
 }
 
 void fitter_predict(struct fitter *fitter, const uint32_t *rows, size_t row_count, double *out) {

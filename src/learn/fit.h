@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* learn/fit.h -- one calibrated fit on part of a table: folds by group, Platt on what the folds didn't see, then all rows. */
+/* learn/fit.h -- one calibrated fit on part of a table: folds by group, Platt on what the folds
+ * didn't see, then all rows. */
 #ifndef LEARN_FIT_H
 #define LEARN_FIT_H
 
 #include "learn/calibration.h"
 #include "learn/logistic.h"
 
-#define FIT_FOLDS 5
-#define FIT_FOLDS_ROWS_MAX 50000 /* beyond these one fold is enough to calibrate two parameters on */
-#define FIT_CLASS_MIN 10 /* rows of either class, below which nothing is learnt but the base rate */
+#define FIT_FOLDS          5
+#define FIT_FOLDS_ROWS_MAX 50000 /* beyond these, one fold is enough for two parameters */
+#define FIT_CLASS_MIN      10    /* rows of either outcome; below, only the base rate is learnt */
 
 struct fitter {
     const struct table *table;
     uint64_t seed;
     struct workspace workspace;
-    struct additive additive;       /* the fit on all rows listed */
+    struct additive additive; /* the fit on all rows listed */
     struct additive fold_additive;
     struct calibration calibration;
-    uint32_t *scored;               /* rows that a fold left out, fold by fold: all, or those of one fold … */
-    double *scores;                 /* … and what its fit said of them */
+    uint32_t *scored; /* rows that a fold left out, fold by fold: all, or those of one fold … */
+    double *scores;   /* … and what its fit said of them */
     size_t scored_count;
-    uint32_t *part;                 /* the rows of a fold's fit */
+    uint32_t *part; /* the rows of a fold's fit */
 };
 
-enum status fitter_init(struct fitter *fitter, const struct table *table, uint64_t seed) MUST_USE; /* release also after a failure */
+enum status fitter_init(struct fitter *fitter, const struct table *table,
+                        uint64_t seed) MUST_USE; /* release also after a failure */
 void fitter_release(struct fitter *fitter);
-enum status fitter_fit(struct fitter *fitter, const uint32_t *rows, size_t row_count, struct ridge ridge) MUST_USE;
+enum status fitter_fit(struct fitter *fitter, const uint32_t *rows, size_t row_count,
+                       struct ridge ridge) MUST_USE;
 /* Propensities of other rows by the last fit; out by position. */
 void fitter_predict(struct fitter *fitter, const uint32_t *rows, size_t row_count, double *out);
 

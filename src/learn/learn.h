@@ -1,58 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* learn/learn.h -- the default learner: binned features, adaptive logistic regression, calibrated.
  *
- * Knows nothing of timelines: it is given rows of feature values and labels (a `training_set`) and makes a `model`, an immutable
- * snapshot that scores rows and says why. The training set is made by trainer.h in the room above, from past treatments and matured
- * goals, as of the moment of each. Deterministic: same rows, options and seed give the same model, bit for bit. */
+ * Knows nothing of timelines: it is given rows of feature values and labels (a `training_set`) and
+ * makes a `model`, an immutable snapshot that scores rows and says why. The training set is made by
+ * trainer.h in the room above, from past treatments and matured goals, as of the moment of each.
+ * Deterministic: same rows, options and seed give the same model, bit for bit. */
 #ifndef LEARN_LEARN_H
 #define LEARN_LEARN_H
 
 #include "base/file.h"
 #include "event/value.h"
 
-#define LEARN_FEATURES_MAX 1024
-#define LEARN_TEXT_BYTES_MAX 256      /* of a text value that gets a bin of its own */
+#define LEARN_FEATURES_MAX   1024
+#define LEARN_TEXT_BYTES_MAX 256 /* of a text value that gets a bin of its own */
 #define LEARN_NAME_BYTES_MAX 4096
-#define LEARN_ROWS_MAX 100000000u
+#define LEARN_ROWS_MAX       100000000u
 #define MODEL_FORMAT_VERSION 1
 
 enum feature_kind { FEATURE_NUMBER, FEATURE_TEXT };
 struct feature {
     struct text name;
-    enum feature_kind kind;   /* number, money (major units), duration (days), time (days), yes/no (0/1) are numbers */
+    /* Numbers: number, money (major units), duration and time (days), yes/no (1/0). */
+    enum feature_kind kind;
 };
 
 struct training_set;
-enum status training_set_create(struct training_set **out, const struct feature *features, uint32_t count) MUST_USE;
+enum status training_set_create(struct training_set **out, const struct feature *features,
+                                uint32_t count) MUST_USE;
 void training_set_destroy(struct training_set *set);
-/* One past moment. `values` by feature, any type (text is copied; a text over LEARN_TEXT_BYTES_MAX counts as "other"); group: the
- * customer, for intervals and folds; block: what was sent together (a campaign's hash; splits go by time, which keeps a mailing
- * together); horizon_ms: when the label was known. A weight outside [0, 1e6] is STATUS_INVALID. */
+/* One past moment. `values` by feature, any type (text is copied; a text over LEARN_TEXT_BYTES_MAX
+ * counts as "other"); group: the customer, for intervals and folds; block: what was sent together
+ * (a campaign's hash; splits go by time, which keeps a mailing together); horizon_ms: when the
+ * label was known. A weight outside [0, 1e6] is STATUS_INVALID. */
 struct training_row {
     const struct value *values;
     bool yes;
-    double weight;            /* 1 */
+    double weight; /* 1 */
     int64_t time_ms, horizon_ms;
     uint32_t group;
     uint64_t block;
 };
 enum status training_set_add(struct training_set *set, const struct training_row *row) MUST_USE;
 size_t training_set_count(const struct training_set *set);
-/* Row `row` as it is kept: numbers in the units of a feature, texts borrowed from the set. `values` has room for every feature and becomes
- * out->values; out->block is not kept. */
-void training_set_row(const struct training_set *set, size_t row, struct value *values, struct training_row *out);
+/* Row `row` as it is kept: numbers in the units of a feature, texts borrowed from the set. `values`
+ * has room for every feature and becomes out->values; out->block is not kept. */
+void training_set_row(const struct training_set *set, size_t row, struct value *values,
+                      struct training_row *out);
 
 struct learn_options {
     uint64_t seed;
-    uint32_t split_count;     /* rolling splits for the settings, calibration and the report; default 4 */
+    uint32_t split_count; /* rolling splits for the settings and the report; default 4 */
 };
 
 struct model;
-/* Chooses its settings on rolling splits inside the set (train on rows whose horizon ended before d, validate on those at or after d),
- * fits on all rows, calibrates on predictions for groups that the fit had not seen. An empty set is STATUS_INVALID; with too few of one
- * class, or too few rows for splits, it makes a simpler model and model_facts says so. */
-enum status model_train(struct model **out, const struct training_set *set, const struct learn_options *options,
-                        struct error *error) MUST_USE;
+/* Chooses its settings on rolling splits inside the set (train on rows whose horizon ended before
+ * d, validate on those at or after d), fits on all rows, calibrates on predictions for groups that
+ * the fit had not seen. An empty set is STATUS_INVALID; with too few of one class, or too few rows
+ * for splits, it makes a simpler model and model_facts says so. */
+enum status model_train(struct model **out, const struct training_set *set,
+                        const struct learn_options *options, struct error *error) MUST_USE;
 void model_destroy(struct model *model);
 
 /* How much the rows allowed, from least to most. model_basis_text says it in one sentence. */
@@ -68,8 +74,9 @@ struct model_facts {
     enum model_basis basis;
     uint32_t split_count, passes;
     uint64_t rows, yes;
-    double slope_ridge, bin_ridge;              /* the settings in use */
-    double calibration_slope, calibration_base; /* Platt: propensity = 1/(1+exp(-(slope * z + base))) */
+    double slope_ridge, bin_ridge; /* the settings in use */
+    double calibration_slope;      /* Platt: propensity = 1/(1+exp(-(slope * z + base))) */
+    double calibration_base;
 };
 const struct model_facts *model_facts(const struct model *model);
 uint32_t model_feature_count(const struct model *model);
@@ -77,33 +84,41 @@ struct feature model_feature(const struct model *model, uint32_t feature);
 
 /* Calibrated propensity in (0, 1). `values` by the model's features. Any thread; no allocation. */
 double model_score(const struct model *model, const struct value *values);
-/* The features that moved this row's score most, strongest first: log-odds against the average row. */
-struct model_reason { uint32_t feature; double log_odds; };
-uint32_t model_reasons(const struct model *model, const struct value *values, struct model_reason *out, uint32_t max);
+/* The features that moved this row's score most, strongest first: log-odds against the mean. */
+struct model_reason {
+    uint32_t feature;
+    double log_odds;
+};
+uint32_t model_reasons(const struct model *model, const struct value *values,
+                       struct model_reason *out, uint32_t max);
 /* Over the training rows: mean absolute log-odds of each feature, strongest first. */
 uint32_t model_importance(const struct model *model, struct model_reason *out, uint32_t max);
 
-/* How good it is on rows that it never saw; every figure with its 95 % interval by bootstrap over groups (Poisson weights, seeded;
- * 2,000 draws, fewer but at least 200 beyond 100,000 rows). Ties count half in the AUC. Calibration error: 10 bins of equal count,
- * mean |propensity - rate|. Top-tenth gain: rate in the tenth with the highest propensity over the rate of all.
- * Undefined figures (AUC of one class) are NaN. No rows, or a propensity outside [0, 1], is STATUS_INVALID. */
-struct interval { double value, low, high; };
+/* How good it is on rows that it never saw; every figure with its 95 % interval by bootstrap over
+ * groups (Poisson weights, seeded; 2,000 draws, fewer but at least 200 beyond 100,000 rows). Ties
+ * count half in the AUC. Calibration error: 10 bins of equal count, mean |propensity - rate|.
+ * Top-tenth gain: rate in the tenth with the highest propensity over the rate of all. Undefined
+ * figures (AUC of one class) are NaN. No rows, or a propensity outside [0, 1], is invalid. */
+struct interval {
+    double value, low, high;
+};
 struct model_metrics {
     uint64_t rows, yes, groups;
     struct interval auc, log_loss, calibration_error, top_tenth_gain;
     double base_rate;
 };
-enum status metrics_of(const double *propensity, const bool *yes, const uint32_t *group, size_t count, uint64_t seed,
-                       struct model_metrics *out) MUST_USE;
-/* Paired: AUC of a minus AUC of b on the same rows, with its interval by group. Any finite scores. */
-enum status metrics_auc_difference(const double *a, const double *b, const bool *yes, const uint32_t *group, size_t count,
-                                   uint64_t seed, struct interval *out) MUST_USE;
-/* Of the training set's own rows, each predicted by the latest split that had not seen it (MODEL_OUT_OF_FOLD: by the fold that had
- * not; MODEL_BASE_RATE: by the base rate). */
+enum status metrics_of(const double *propensity, const bool *yes, const uint32_t *group,
+                       size_t count, uint64_t seed, struct model_metrics *out) MUST_USE;
+/* Paired: AUC of a minus AUC of b on the same rows, with its interval by group. Finite scores. */
+enum status metrics_auc_difference(const double *a, const double *b, const bool *yes,
+                                   const uint32_t *group, size_t count, uint64_t seed,
+                                   struct interval *out) MUST_USE;
+/* Of the training set's own rows, each predicted by the latest split that had not seen it
+ * (MODEL_OUT_OF_FOLD: by the fold that had not; MODEL_BASE_RATE: by the base rate). */
 const struct model_metrics *model_rolling_metrics(const struct model *model);
 
-/* models/NAME@VERSION.model: immutable, checksummed. Appends to `out`. Decoding believes nothing: bytes that are wrong anywhere are
- * STATUS_CORRUPT, those of a newer program STATUS_VERSION. */
+/* models/NAME@VERSION.model: immutable, checksummed. Appends to `out`. Decoding believes nothing:
+ * bytes that are wrong anywhere are STATUS_CORRUPT, those of a newer program STATUS_VERSION. */
 enum status model_encode(const struct model *model, struct buffer *out) MUST_USE;
 enum status model_decode(struct model **out, struct text bytes, struct error *error) MUST_USE;
 

@@ -18,8 +18,8 @@ enum status workspace_init(struct workspace *workspace, const struct table *tabl
     workspace->order = memory_alloc((table->row_count + 1) * sizeof *workspace->order);
     workspace->weights = memory_alloc((cells + features) * sizeof *workspace->weights);
     workspace->slope_x = memory_alloc(cells * sizeof *workspace->slope_x);
-    bool all = workspace->scratch.counts && workspace->scratch.cells && workspace->codes && workspace->order &&
-               workspace->weights && workspace->slope_x;
+    bool all = workspace->scratch.counts && workspace->scratch.cells && workspace->codes &&
+               workspace->order && workspace->weights && workspace->slope_x;
     return all ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
@@ -48,8 +48,9 @@ uint32_t logistic_passes(size_t row_count) {
     return passes < LOGISTIC_PASSES_MIN ? LOGISTIC_PASSES_MIN : (uint32_t)passes;
 }
 
-static enum status cut_features(struct additive *additive, const struct table *table, const uint32_t *rows,
-                                size_t row_count, struct workspace *workspace) {
+static enum status cut_features(struct additive *additive, const struct table *table,
+                                const uint32_t *rows, size_t row_count,
+                                struct workspace *workspace) {
     uint32_t count = table->column_count;
     arena_clear(&additive->arena);
     additive->feature_count = count;
@@ -57,27 +58,30 @@ static enum status cut_features(struct additive *additive, const struct table *t
     additive->first_cell = arena_calloc(&additive->arena, count + 1, sizeof *additive->first_cell);
     if (additive->bins == NULL || additive->first_cell == NULL) return STATUS_NO_MEMORY;
     for (uint32_t f = 0; f < count; f++) {
-        enum status status =
-            bins_fit(&additive->bins[f], &additive->arena, &table->columns[f], rows, row_count, &workspace->scratch);
+        enum status status = bins_fit(&additive->bins[f], &additive->arena, &table->columns[f],
+                                      rows, row_count, &workspace->scratch);
         if (status != STATUS_OK) return status;
         additive->first_cell[f + 1] = additive->first_cell[f] + bins_cells(&additive->bins[f]);
     }
-    additive->effects = arena_calloc(&additive->arena, additive->first_cell[count] + 1, sizeof *additive->effects);
+    additive->effects =
+        arena_calloc(&additive->arena, additive->first_cell[count] + 1, sizeof *additive->effects);
     return additive->effects ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-void additive_encode(const struct additive *additive, const struct table *table, const uint32_t *rows, size_t row_count,
-                     struct workspace *workspace) {
+void additive_encode(const struct additive *additive, const struct table *table,
+                     const uint32_t *rows, size_t row_count, struct workspace *workspace) {
     for (uint32_t f = 0; f < additive->feature_count; f++) {
-        bins_encode(&additive->bins[f], &table->columns[f], rows, row_count, &workspace->scratch, workspace->codes + f,
-                    additive->feature_count);
+        bins_encode(&additive->bins[f], &table->columns[f], rows, row_count, &workspace->scratch,
+                    workspace->codes + f, additive->feature_count);
     }
 }
 
-double additive_score(const struct additive *additive, const struct workspace *workspace, uint32_t row) {
+double additive_score(const struct additive *additive, const struct workspace *workspace,
+                      uint32_t row) {
     const uint8_t *codes = workspace->codes + (size_t)row * additive->feature_count;
     double z = additive->intercept;
-    for (uint32_t f = 0; f < additive->feature_count; f++) z += additive->effects[additive->first_cell[f] + codes[f]];
+    for (uint32_t f = 0; f < additive->feature_count; f++)
+        z += additive->effects[additive->first_cell[f] + codes[f]];
     return z;
 }
 
@@ -90,8 +94,10 @@ struct fit {
     struct weight *intercept, *slopes, *bins;
 };
 
-/* Leaves in `pull` the weight of the rows in which each weight is active, and gives that of the rows and of those that say yes. */
-static void add_up(struct fit *fit, const uint32_t *rows, size_t row_count, double *all, double *yes) {
+/* Leaves in `pull` the weight of the rows in which each weight is active, and gives that of the
+ * rows and of those that say yes. */
+static void add_up(struct fit *fit, const uint32_t *rows, size_t row_count, double *all,
+                   double *yes) {
     const uint32_t *first_cell = fit->additive->first_cell;
     *all = *yes = 0;
     for (size_t i = 0; i < row_count; i++) {
@@ -107,7 +113,8 @@ static void add_up(struct fit *fit, const uint32_t *rows, size_t row_count, doub
     }
 }
 
-static void start_weights(struct fit *fit, const uint32_t *rows, size_t row_count, struct ridge ridge) {
+static void start_weights(struct fit *fit, const uint32_t *rows, size_t row_count,
+                          struct ridge ridge) {
     uint32_t features = fit->additive->feature_count, cells = fit->additive->first_cell[features];
     memset(fit->intercept, 0, ((size_t)1 + features + cells) * sizeof *fit->intercept);
     double all, yes;
@@ -117,14 +124,17 @@ static void start_weights(struct fit *fit, const uint32_t *rows, size_t row_coun
     for (uint32_t f = 0; f < features; f++) {
         fit->slopes[f].pull = fit->slopes[f].pull > 0 ? ridge.slope / fit->slopes[f].pull : 0;
     }
-    for (uint32_t c = 0; c < cells; c++) fit->bins[c].pull = fit->bins[c].pull > 0 ? ridge.bin / fit->bins[c].pull : 0;
+    for (uint32_t c = 0; c < cells; c++)
+        fit->bins[c].pull = fit->bins[c].pull > 0 ? ridge.bin / fit->bins[c].pull : 0;
 }
 
-/* The header's step, with numerator and denominator multiplied by sqrt(G): one root and one division. */
+/* The header's step, with numerator and denominator multiplied by sqrt(G): one root and one
+ * division. */
 static inline void step(struct weight *weight, double gradient, double row_weight) {
     weight->squares += gradient * gradient;
     double root = sqrt(weight->squares + 1e-8);
-    weight->w = (weight->w * root - LOGISTIC_RATE * gradient) / (root + LOGISTIC_RATE * row_weight * weight->pull);
+    weight->w = (weight->w * root - LOGISTIC_RATE * gradient) /
+                (root + LOGISTIC_RATE * row_weight * weight->pull);
 }
 
 static void learn_row(struct fit *fit, uint32_t row) {
@@ -156,8 +166,10 @@ static void shuffle(uint32_t *order, size_t count, struct random *random) {
     }
 }
 
-static void run_passes(struct fit *fit, uint32_t *order, size_t row_count, uint32_t passes, uint64_t seed) {
-    uint32_t features = fit->additive->feature_count, count = 1 + features + fit->additive->first_cell[features];
+static void run_passes(struct fit *fit, uint32_t *order, size_t row_count, uint32_t passes,
+                       uint64_t seed) {
+    uint32_t features = fit->additive->feature_count,
+             count = 1 + features + fit->additive->first_cell[features];
     struct random random;
     random_init(&random, seed);
     for (uint32_t pass = 0; pass < passes; pass++) {
@@ -168,18 +180,25 @@ static void run_passes(struct fit *fit, uint32_t *order, size_t row_count, uint3
     }
 }
 
-enum status additive_fit(struct additive *additive, const struct table *table, const uint32_t *rows, size_t row_count,
-                         struct ridge ridge, uint64_t seed, struct workspace *workspace) {
+enum status additive_fit(struct additive *additive, const struct table *table, const uint32_t *rows,
+                         size_t row_count, struct ridge ridge, uint64_t seed,
+                         struct workspace *workspace) {
     enum status status = cut_features(additive, table, rows, row_count, workspace);
     if (status != STATUS_OK) return status;
     additive_encode(additive, table, rows, row_count, workspace);
     uint32_t features = additive->feature_count;
     for (uint32_t f = 0; f < features; f++) {
         double *slope_x = workspace->slope_x + additive->first_cell[f];
-        for (uint32_t c = 0; c < bins_cells(&additive->bins[f]); c++) slope_x[c] = bins_slope(&additive->bins[f], c);
+        for (uint32_t c = 0; c < bins_cells(&additive->bins[f]); c++)
+            slope_x[c] = bins_slope(&additive->bins[f], c);
     }
-    struct fit fit = {additive, table, workspace->codes, workspace->slope_x,
-                      workspace->weights, workspace->weights + 1, workspace->weights + 1 + features};
+    struct fit fit = {additive,
+                      table,
+                      workspace->codes,
+                      workspace->slope_x,
+                      workspace->weights,
+                      workspace->weights + 1,
+                      workspace->weights + 1 + features};
     start_weights(&fit, rows, row_count, ridge);
     memcpy(workspace->order, rows, row_count * sizeof *rows);
     uint32_t passes = logistic_passes(row_count), averaged = passes - passes / 2;
@@ -187,7 +206,8 @@ enum status additive_fit(struct additive *additive, const struct table *table, c
     additive->intercept = fit.intercept->sum / averaged;
     for (uint32_t f = 0; f < features; f++) {
         for (uint32_t c = additive->first_cell[f]; c < additive->first_cell[f + 1]; c++) {
-            additive->effects[c] = (fit.slopes[f].sum * fit.slope_x[c] + fit.bins[c].sum) / averaged;
+            additive->effects[c] =
+                (fit.slopes[f].sum * fit.slope_x[c] + fit.bins[c].sum) / averaged;
         }
     }
     return STATUS_OK;

@@ -6,10 +6,10 @@
 #include "base/random.h"
 #include "learn/learn.h"
 
-#define DRAWS_MAX 2000
-#define DRAWS_MIN 200
+#define DRAWS_MAX  2000
+#define DRAWS_MIN  200
 #define DRAW_STEPS 200000000 /* rows times draws that one call aims at, between these */
-#define BIN_COUNT 10
+#define BIN_COUNT  10
 #define LOSS_FLOOR 1e-15
 
 /* The rows in order of score, sorted once; every draw is then one pass with a weight by group. */
@@ -38,23 +38,27 @@ static int compare_groups(const void *left, const void *right) {
     return a < b ? -1 : a > b;
 }
 
-static enum status ranking_init(struct ranking *ranking, const double *score, const bool *yes, const uint32_t *dense,
-                                size_t count) {
+static enum status ranking_init(struct ranking *ranking, const double *score, const bool *yes,
+                                const uint32_t *dense, size_t count) {
     ranking->rows = memory_alloc((count + 1) * sizeof *ranking->rows);
     if (ranking->rows == NULL) return STATUS_NO_MEMORY;
     ranking->count = count;
     for (size_t i = 0; i < count; i++) {
-        ranking->rows[i] = (struct ranked_row){score[i] + 0.0, dense[i], (uint32_t)i, yes[i], false};
+        ranking->rows[i] =
+            (struct ranked_row){score[i] + 0.0, dense[i], (uint32_t)i, yes[i], false};
     }
     qsort(ranking->rows, count, sizeof *ranking->rows, compare_rows);
     for (size_t i = 0; i < count; i++) {
-        ranking->rows[i].ends_tie = i + 1 == count || ranking->rows[i].score != ranking->rows[i + 1].score;
+        ranking->rows[i].ends_tie =
+            i + 1 == count || ranking->rows[i].score != ranking->rows[i + 1].score;
     }
     return STATUS_OK;
 }
 
-/* Groups to 0 .. count - 1 in the order of their numbers, so that the same customers get the same weights in any order of rows. */
-static enum status make_dense(const uint32_t *group, size_t count, uint32_t **dense, uint32_t *group_count) {
+/* Groups to 0 .. count - 1 in the order of their numbers, so that the same customers get the same
+ * weights in any order of rows. */
+static enum status make_dense(const uint32_t *group, size_t count, uint32_t **dense,
+                              uint32_t *group_count) {
     uint32_t *sorted = memory_alloc((count + 1) * sizeof *sorted);
     *dense = memory_alloc((count + 1) * sizeof **dense);
     if (sorted == NULL || *dense == NULL) {
@@ -78,9 +82,10 @@ static enum status make_dense(const uint32_t *group, size_t count, uint32_t **de
 
 /* Poisson of mean 1 by inversion, two to a random number; beyond 12 (chance 6e-11) it is 12. */
 static void draw_weights(struct random *random, uint8_t *weights, uint32_t count) {
-    static const double cumulative[] = {.36787944117144233, .73575888234288467, .91969860292860584, .98101184312384626,
-                                        .99634015317265634, .99940581518241836, .99991675885071199, .99998975080332512,
-                                        .99999887479740203, .99999988857452159, .99999998995223362, .99999999916838931};
+    static const double cumulative[] = {.36787944117144233, .73575888234288467, .91969860292860584,
+                                        .98101184312384626, .99634015317265634, .99940581518241836,
+                                        .99991675885071199, .99998975080332512, .99999887479740203,
+                                        .99999988857452159, .99999998995223362, .99999999916838931};
     uint32_t limits[12];
     for (int k = 0; k < 12; k++) limits[k] = (uint32_t)(cumulative[k] * 4294967296.0);
     for (uint32_t i = 0; i < count; i += 2) {
@@ -98,7 +103,8 @@ static uint32_t draw_count(size_t rows) {
     return draws > DRAWS_MAX ? DRAWS_MAX : draws < DRAWS_MIN ? DRAWS_MIN : (uint32_t)draws;
 }
 
-/* Mann and Whitney: the chance that a yes scores above a no, ties half. NaN where one class has no weight. */
+/* Mann and Whitney: the chance that a yes scores above a no, ties half. NaN where one class has no
+ * weight. */
 static double auc_of(const struct ranking *ranking, const uint8_t *weights) {
     double no_below = 0, yes_tied = 0, no_tied = 0, pairs = 0, yes_all = 0;
     for (size_t i = 0; i < ranking->count; i++) {
@@ -114,7 +120,8 @@ static double auc_of(const struct ranking *ranking, const uint8_t *weights) {
 }
 
 /* Tied rows stay in one bin: their order says nothing. */
-static double calibration_error_of(const struct ranking *ranking, const uint8_t *weights, double all) {
+static double calibration_error_of(const struct ranking *ranking, const uint8_t *weights,
+                                   double all) {
     double seen = 0, yes = 0, expected = 0, error = 0;
     uint32_t bins = 1;
     for (size_t i = 0; i < ranking->count; i++) {
@@ -132,7 +139,8 @@ static double calibration_error_of(const struct ranking *ranking, const uint8_t 
 }
 
 /* Where the tenth cuts a tie, its rows count in part. */
-static double top_tenth_gain_of(const struct ranking *ranking, const uint8_t *weights, struct group_sums sums) {
+static double top_tenth_gain_of(const struct ranking *ranking, const uint8_t *weights,
+                                struct group_sums sums) {
     double left = sums.rows / 10, top_yes = 0, tied = 0, yes_tied = 0;
     for (size_t i = ranking->count; i-- > 0 && left > 0;) {
         const struct ranked_row *row = &ranking->rows[i];
@@ -152,8 +160,8 @@ struct evaluation {
     struct ranking ranking;
     uint32_t *dense;
     uint32_t group_count, draws;
-    struct group_sums *sums;      /* by group */
-    uint8_t *weights;             /* by group */
+    struct group_sums *sums;       /* by group */
+    uint8_t *weights;              /* by group */
     double *figures[FIGURE_COUNT]; /* by draw */
 };
 
@@ -167,7 +175,8 @@ static void evaluate(const struct evaluation *evaluation, double out[FIGURE_COUN
     }
     out[FIGURE_AUC] = auc_of(&evaluation->ranking, evaluation->weights);
     out[FIGURE_LOSS] = all.loss / all.rows;
-    out[FIGURE_CALIBRATION] = calibration_error_of(&evaluation->ranking, evaluation->weights, all.rows);
+    out[FIGURE_CALIBRATION] =
+        calibration_error_of(&evaluation->ranking, evaluation->weights, all.rows);
     out[FIGURE_GAIN] = top_tenth_gain_of(&evaluation->ranking, evaluation->weights, all);
 }
 
@@ -188,18 +197,21 @@ static struct interval interval_of(double value, double *draws, uint32_t count) 
     return (struct interval){value, draws[tail], draws[defined - 1 - tail]};
 }
 
-static enum status evaluation_init(struct evaluation *evaluation, const double *propensity, const bool *yes,
-                                   const uint32_t *group, size_t count) {
+static enum status evaluation_init(struct evaluation *evaluation, const double *propensity,
+                                   const bool *yes, const uint32_t *group, size_t count) {
     enum status status = make_dense(group, count, &evaluation->dense, &evaluation->group_count);
-    if (status == STATUS_OK) status = ranking_init(&evaluation->ranking, propensity, yes, evaluation->dense, count);
+    if (status == STATUS_OK)
+        status = ranking_init(&evaluation->ranking, propensity, yes, evaluation->dense, count);
     if (status != STATUS_OK) return status;
     evaluation->draws = draw_count(count);
     evaluation->sums = memory_calloc(evaluation->group_count, sizeof *evaluation->sums);
     evaluation->weights = memory_alloc(evaluation->group_count);
     double *figures = memory_alloc(FIGURE_COUNT * evaluation->draws * sizeof *figures);
     evaluation->figures[0] = figures;
-    if (evaluation->sums == NULL || evaluation->weights == NULL || figures == NULL) return STATUS_NO_MEMORY;
-    for (int k = 1; k < FIGURE_COUNT; k++) evaluation->figures[k] = figures + (size_t)k * evaluation->draws;
+    if (evaluation->sums == NULL || evaluation->weights == NULL || figures == NULL)
+        return STATUS_NO_MEMORY;
+    for (int k = 1; k < FIGURE_COUNT; k++)
+        evaluation->figures[k] = figures + (size_t)k * evaluation->draws;
     for (size_t i = 0; i < count; i++) {
         struct group_sums *sums = &evaluation->sums[evaluation->dense[i]];
         double chance = yes[i] ? propensity[i] : 1 - propensity[i];
@@ -229,12 +241,14 @@ static void run_draws(struct evaluation *evaluation, uint64_t seed, struct model
         evaluate(evaluation, drawn);
         for (int k = 0; k < FIGURE_COUNT; k++) evaluation->figures[k][i] = drawn[k];
     }
-    struct interval *to[FIGURE_COUNT] = {&out->auc, &out->log_loss, &out->calibration_error, &out->top_tenth_gain};
-    for (int k = 0; k < FIGURE_COUNT; k++) *to[k] = interval_of(value[k], evaluation->figures[k], evaluation->draws);
+    struct interval *to[FIGURE_COUNT] = {&out->auc, &out->log_loss, &out->calibration_error,
+                                         &out->top_tenth_gain};
+    for (int k = 0; k < FIGURE_COUNT; k++)
+        *to[k] = interval_of(value[k], evaluation->figures[k], evaluation->draws);
 }
 
-enum status metrics_of(const double *propensity, const bool *yes, const uint32_t *group, size_t count, uint64_t seed,
-                       struct model_metrics *out) {
+enum status metrics_of(const double *propensity, const bool *yes, const uint32_t *group,
+                       size_t count, uint64_t seed, struct model_metrics *out) {
     *out = (struct model_metrics){.rows = count};
     if (count == 0 || count > LEARN_ROWS_MAX) return STATUS_INVALID;
     for (size_t i = 0; i < count; i++) {
@@ -260,8 +274,8 @@ struct pair {
     uint32_t group_count, draws;
 };
 
-static enum status pair_init(struct pair *pair, const double *a, const double *b, const bool *yes, const uint32_t *group,
-                             size_t count) {
+static enum status pair_init(struct pair *pair, const double *a, const double *b, const bool *yes,
+                             const uint32_t *group, size_t count) {
     enum status status = make_dense(group, count, &pair->dense, &pair->group_count);
     if (status == STATUS_OK) status = ranking_init(&pair->a, a, yes, pair->dense, count);
     if (status == STATUS_OK) status = ranking_init(&pair->b, b, yes, pair->dense, count);
@@ -284,8 +298,9 @@ static struct interval pair_interval(struct pair *pair, uint64_t seed) {
     return interval_of(value, pair->differences, pair->draws);
 }
 
-enum status metrics_auc_difference(const double *a, const double *b, const bool *yes, const uint32_t *group, size_t count,
-                                   uint64_t seed, struct interval *out) {
+enum status metrics_auc_difference(const double *a, const double *b, const bool *yes,
+                                   const uint32_t *group, size_t count, uint64_t seed,
+                                   struct interval *out) {
     *out = (struct interval){(double)NAN, (double)NAN, (double)NAN};
     if (count == 0 || count > LEARN_ROWS_MAX) return STATUS_INVALID;
     for (size_t i = 0; i < count; i++) {

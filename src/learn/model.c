@@ -21,18 +21,27 @@ void model_destroy(struct model *model) {
 
 const char *model_basis_text(enum model_basis basis) {
     switch (basis) {
-    case MODEL_BASE_RATE: return "too few of one outcome to learn from: every score is the base rate";
+    case MODEL_BASE_RATE:
+        return "too few of one outcome to learn from: every score is the base rate";
     case MODEL_OUT_OF_FOLD:
-        return "too few rows over time for rolling splits: default settings, figures from folds by customer";
-    case MODEL_UNSEARCHED: return "default settings, the set is too large to try others; figures from rolling splits";
+        return "too few rows over time for rolling splits: default settings, figures from folds by "
+               "customer";
+    case MODEL_UNSEARCHED:
+        return "default settings, the set is too large to try others; figures from rolling splits";
     case MODEL_ROLLING: return "settings and figures from rolling splits";
     default: return "unknown";
     }
 }
 
-const struct model_facts *model_facts(const struct model *model) { return &model->facts; }
-const struct model_metrics *model_rolling_metrics(const struct model *model) { return &model->metrics; }
-uint32_t model_feature_count(const struct model *model) { return model->feature_count; }
+const struct model_facts *model_facts(const struct model *model) {
+    return &model->facts;
+}
+const struct model_metrics *model_rolling_metrics(const struct model *model) {
+    return &model->metrics;
+}
+uint32_t model_feature_count(const struct model *model) {
+    return model->feature_count;
+}
 
 struct feature model_feature(const struct model *model, uint32_t feature) {
     return (struct feature){model->features[feature].name, model->features[feature].kind};
@@ -45,8 +54,10 @@ static uint32_t cell_of_text(const struct model_feature *feature, struct value v
         uint32_t middle = low + (high - low) / 2;
         int order = text_compare(feature->texts[middle], value.text);
         if (order == 0) return middle;
-        if (order < 0) low = middle + 1;
-        else high = middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return feature->known;
 }
@@ -73,24 +84,29 @@ static double effect_of(const struct model_feature *feature, struct value value)
 
 double model_score(const struct model *model, const struct value *values) {
     double log_odds = model->base;
-    for (uint32_t f = 0; f < model->feature_count; f++) log_odds += effect_of(&model->features[f], values[f]);
+    for (uint32_t f = 0; f < model->feature_count; f++)
+        log_odds += effect_of(&model->features[f], values[f]);
     return propensity_of(log_odds);
 }
 
 /* Keeps `out` sorted by strength, the earlier feature first among equals. */
-static uint32_t insert_reason(struct model_reason *out, uint32_t count, uint32_t max, struct model_reason reason) {
+static uint32_t insert_reason(struct model_reason *out, uint32_t count, uint32_t max,
+                              struct model_reason reason) {
     if (reason.log_odds == 0 || max == 0) return count;
     uint32_t at = count < max ? count : max - 1;
     if (count == max && fabs(out[at].log_odds) >= fabs(reason.log_odds)) return count;
-    for (; at > 0 && fabs(out[at - 1].log_odds) < fabs(reason.log_odds); at--) out[at] = out[at - 1];
+    for (; at > 0 && fabs(out[at - 1].log_odds) < fabs(reason.log_odds); at--)
+        out[at] = out[at - 1];
     out[at] = reason;
     return count < max ? count + 1 : max;
 }
 
-uint32_t model_reasons(const struct model *model, const struct value *values, struct model_reason *out, uint32_t max) {
+uint32_t model_reasons(const struct model *model, const struct value *values,
+                       struct model_reason *out, uint32_t max) {
     uint32_t count = 0;
     for (uint32_t f = 0; f < model->feature_count; f++) {
-        count = insert_reason(out, count, max, (struct model_reason){f, effect_of(&model->features[f], values[f])});
+        count = insert_reason(out, count, max,
+                              (struct model_reason){f, effect_of(&model->features[f], values[f])});
     }
     return count;
 }
@@ -98,7 +114,8 @@ uint32_t model_reasons(const struct model *model, const struct value *values, st
 uint32_t model_importance(const struct model *model, struct model_reason *out, uint32_t max) {
     uint32_t count = 0;
     for (uint32_t f = 0; f < model->feature_count; f++) {
-        count = insert_reason(out, count, max, (struct model_reason){f, model->features[f].importance});
+        count =
+            insert_reason(out, count, max, (struct model_reason){f, model->features[f].importance});
     }
     return count;
 }

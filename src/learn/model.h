@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* learn/model.h -- what a model is inside: each feature's bins with the log-odds that a value in it adds.
+/* learn/model.h -- what a model is inside: each feature's bins with the log-odds that a value in it
+ * adds.
  *
- * Calibrated and centred: the log-odds of a row are base + sum of one effect a feature, and an effect is 0 on average over the training
- * rows, so it is the reason as well. A value that no training row had adds 0. Everything lives in the arena. */
+ * Calibrated and centred: the log-odds of a row are base + sum of one effect a feature, and an
+ * effect is 0 on average over the training rows, so it is the reason as well. A value that no
+ * training row had adds 0. Everything lives in the arena. */
 #ifndef LEARN_MODEL_H
 #define LEARN_MODEL_H
 
@@ -13,11 +15,11 @@
 struct model_feature {
     struct text name;
     enum feature_kind kind;
-    uint32_t known;            /* as in bins.h */
+    uint32_t known; /* as in bins.h */
     const double *edges;
     const struct text *texts;
-    double *effects;           /* by cell */
-    double importance;         /* mean |effect| over the training rows */
+    double *effects;   /* by cell */
+    double importance; /* mean |effect| over the training rows */
 };
 struct model {
     struct arena arena;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*   8   magic "ATTMODEL"
  *   4   format version
- *   4   CRC32C of the 16 bytes that the other three fields of this head are, then of the body
+ *   4   CRC32C of magic, version and length, then of the body
  *   8   bytes of the body
- *       body: facts, figures, base, features; little-endian, doubles by their bits, text with its length before it
- * Magic, version, sum and length keep their places in every version, so that a newer file is told from a damaged one. */
+ *       body: facts, figures, base, features
+ *
+ * Little-endian, doubles by their bits, text with its length before it. The head keeps its places
+ * in every version, so that a newer file is told from a damaged one. */
 #include <math.h>
 
 #include "base/hash.h"
@@ -77,8 +79,10 @@ static void write_feature(struct writer *writer, const struct model_feature *fea
     write_double(writer, feature->importance);
     bool is_text = feature->kind == FEATURE_TEXT;
     for (uint32_t i = 0; is_text && i < feature->known; i++) write_text(writer, feature->texts[i]);
-    for (uint32_t i = 0; !is_text && i + 1 < feature->known; i++) write_double(writer, feature->edges[i]);
-    for (uint32_t i = 0; i < model_feature_cells(feature); i++) write_double(writer, feature->effects[i]);
+    for (uint32_t i = 0; !is_text && i + 1 < feature->known; i++)
+        write_double(writer, feature->edges[i]);
+    for (uint32_t i = 0; i < model_feature_cells(feature); i++)
+        write_double(writer, feature->effects[i]);
 }
 
 static void store_u64(char *at, uint64_t value, uint32_t bytes) {
@@ -221,23 +225,28 @@ static void read_texts(struct reader *reader, struct arena *arena, struct model_
     struct text *texts = reserve(reader, arena, feature->known, sizeof *texts);
     for (uint32_t i = 0; !reader->wrong && i < feature->known; i++) {
         texts[i] = read_text(reader, arena, LEARN_TEXT_BYTES_MAX);
-        if (i > 0 && !reader->wrong && text_compare(texts[i - 1], texts[i]) >= 0) reader->wrong = true;
+        if (i > 0 && !reader->wrong && text_compare(texts[i - 1], texts[i]) >= 0)
+            reader->wrong = true;
     }
     feature->texts = texts;
 }
 
-static void read_feature(struct reader *reader, struct arena *arena, struct model_feature *feature) {
+static void read_feature(struct reader *reader, struct arena *arena,
+                         struct model_feature *feature) {
     feature->name = read_text(reader, arena, LEARN_NAME_BYTES_MAX);
     feature->kind = (enum feature_kind)read_u32_up_to(reader, FEATURE_TEXT);
     feature->known = read_u32_up_to(reader, BIN_TEXTS_MAX);
     feature->importance = read_finite(reader);
     if (feature->kind == FEATURE_NUMBER && feature->known == 0) reader->wrong = true;
     if (reader->wrong) return;
-    if (feature->kind == FEATURE_TEXT) read_texts(reader, arena, feature);
-    else read_edges(reader, arena, feature);
+    if (feature->kind == FEATURE_TEXT)
+        read_texts(reader, arena, feature);
+    else
+        read_edges(reader, arena, feature);
     if (reader->wrong) return;
     double *effects = reserve(reader, arena, model_feature_cells(feature), sizeof *effects);
-    for (uint32_t i = 0; !reader->wrong && i < model_feature_cells(feature); i++) effects[i] = read_finite(reader);
+    for (uint32_t i = 0; !reader->wrong && i < model_feature_cells(feature); i++)
+        effects[i] = read_finite(reader);
     feature->effects = effects;
 }
 
@@ -259,15 +268,20 @@ static enum status check_head(struct text bytes, struct error *error) {
         return error_set(error, STATUS_CORRUPT, "this is no model: it doesn't begin with ATTMODEL");
     }
     size_t body_bytes = bytes.length - HEAD_BYTES;
-    if (load_u64(head + 16, 8) != body_bytes || load_u64(head + 12, 4) != checksum(bytes.at, bytes.at + HEAD_BYTES, body_bytes)) {
-        return error_set(error, STATUS_CORRUPT, "the model's bytes don't match its checksum: train it again");
+    if (load_u64(head + 16, 8) != body_bytes ||
+        load_u64(head + 12, 4) != checksum(bytes.at, bytes.at + HEAD_BYTES, body_bytes)) {
+        return error_set(error, STATUS_CORRUPT,
+                         "the model's bytes don't match its checksum: train it again");
     }
     uint32_t version = (uint32_t)load_u64(head + 8, 4);
     if (version > MODEL_FORMAT_VERSION) {
-        return error_set(error, STATUS_VERSION, "the model has format %u and this program reads up to %d: use a newer attune",
-                         version, MODEL_FORMAT_VERSION);
+        return error_set(
+            error, STATUS_VERSION,
+            "the model has format %u and this program reads up to %d: use a newer attune", version,
+            MODEL_FORMAT_VERSION);
     }
-    if (version == 0) return error_set(error, STATUS_CORRUPT, "the model has format 0, which never was");
+    if (version == 0)
+        return error_set(error, STATUS_CORRUPT, "the model has format 0, which never was");
     return STATUS_OK;
 }
 
@@ -277,13 +291,16 @@ enum status model_decode(struct model **out, struct text bytes, struct error *er
     if (status != STATUS_OK) return status;
     struct model *model = model_create();
     if (model == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to read a model");
-    struct reader reader = {(const uint8_t *)bytes.at + HEAD_BYTES, bytes.length - HEAD_BYTES, false, false};
+    struct reader reader = {(const uint8_t *)bytes.at + HEAD_BYTES, bytes.length - HEAD_BYTES,
+                            false, false};
     status = read_model(&reader, model);
     if (status == STATUS_OK) {
         *out = model;
         return STATUS_OK;
     }
     model_destroy(model);
-    return error_set(error, status, "%s", status == STATUS_CORRUPT ? "the model's content is not what a model holds: train it again"
-                                                                   : "no memory to read a model");
+    return error_set(error, status, "%s",
+                     status == STATUS_CORRUPT
+                         ? "the model's content is not what a model holds: train it again"
+                         : "no memory to read a model");
 }

@@ -14,9 +14,9 @@ struct splits {
     uint32_t count;
     uint32_t *train, *validate; /* rows of the split at hand */
     size_t train_count, validate_count;
-    double *propensity;         /* by position in `validate` */
-    uint32_t *kept_rows;        /* each validated row once, as in struct rolling; borrowed */
-    double *kept;               /* of the setting at hand */
+    double *propensity;  /* by position in `validate` */
+    uint32_t *kept_rows; /* each validated row once, as in struct rolling; borrowed */
+    double *kept;        /* of the setting at hand */
     size_t kept_count;
 };
 
@@ -29,8 +29,10 @@ static void list_rows(struct splits *splits, const struct table *table, int64_t 
     splits->train_count = splits->validate_count = 0;
     for (uint32_t i = 0; i < table->row_count; i++) {
         const struct row_facts *facts = &table->rows[i];
-        if (facts->time_ms >= moment) splits->validate[splits->validate_count++] = i;
-        else if (facts->horizon_ms < moment) splits->train[splits->train_count++] = i;
+        if (facts->time_ms >= moment)
+            splits->validate[splits->validate_count++] = i;
+        else if (facts->horizon_ms < moment)
+            splits->train[splits->train_count++] = i;
     }
 }
 
@@ -43,8 +45,10 @@ static bool has_both(const struct table *table, const uint32_t *rows, size_t cou
     return count >= ROLLING_ROWS_MIN && yes >= FIT_CLASS_MIN && no >= FIT_CLASS_MIN;
 }
 
-/* The moment, among the rows' own times, before which nearest to `wanted` labels were known. Both lists ascend. */
-static int64_t moment_for(const int64_t *times, const int64_t *horizons, size_t count, double wanted) {
+/* The moment, among the rows' own times, before which nearest to `wanted` labels were known. Both
+ * lists ascend. */
+static int64_t moment_for(const int64_t *times, const int64_t *horizons, size_t count,
+                          double wanted) {
     int64_t best = times[0];
     double best_distance = INFINITY;
     size_t known = 0;
@@ -58,7 +62,8 @@ static int64_t moment_for(const int64_t *times, const int64_t *horizons, size_t 
     return best;
 }
 
-static enum status choose_moments(struct splits *splits, const struct table *table, uint32_t wanted) {
+static enum status choose_moments(struct splits *splits, const struct table *table,
+                                  uint32_t wanted) {
     size_t count = table->row_count;
     int64_t *times = memory_alloc(2 * count * sizeof *times);
     if (times == NULL) return STATUS_NO_MEMORY;
@@ -104,7 +109,8 @@ static void keep_predictions(struct splits *splits, const struct table *table, u
 }
 
 /* Measures one setting on every split. */
-static enum status measure(struct splits *splits, struct fitter *fitter, struct ridge ridge, double *losses) {
+static enum status measure(struct splits *splits, struct fitter *fitter, struct ridge ridge,
+                           double *losses) {
     splits->kept_count = 0;
     for (uint32_t s = 0; s < splits->count; s++) {
         list_rows(splits, fitter->table, splits->moments[s]);
@@ -129,7 +135,8 @@ static double clear_gain(const double *losses, const double *than, uint32_t coun
     return sum > ROLLING_MARGIN * base && 4 * wins >= 3 * count ? sum / base : 0;
 }
 
-/* The rows are the same for every setting; their predictions change hands where a setting is taken. */
+/* The rows are the same for every setting; their predictions change hands where a setting is taken.
+ */
 static enum status search(struct rolling *rolling, struct splits *splits, struct fitter *fitter) {
     double losses[FACTOR_COUNT][ROLLING_SPLITS_MAX], best_gain = 0;
     uint32_t factors = rolling->searched ? FACTOR_COUNT : 1;
@@ -149,7 +156,8 @@ static enum status search(struct rolling *rolling, struct splits *splits, struct
     return STATUS_OK;
 }
 
-static enum status run(struct rolling *rolling, struct splits *splits, struct fitter *fitter, uint32_t split_count) {
+static enum status run(struct rolling *rolling, struct splits *splits, struct fitter *fitter,
+                       uint32_t split_count) {
     size_t room = fitter->table->row_count + 1;
     rolling->rows = memory_alloc(room * sizeof *rolling->rows);
     rolling->propensity = memory_alloc(room * sizeof *rolling->propensity);
@@ -158,7 +166,8 @@ static enum status run(struct rolling *rolling, struct splits *splits, struct fi
     splits->propensity = memory_alloc(room * sizeof *splits->propensity);
     splits->kept = memory_alloc(room * sizeof *splits->kept);
     splits->kept_rows = rolling->rows;
-    bool all = rolling->rows && rolling->propensity && splits->train && splits->validate && splits->propensity && splits->kept;
+    bool all = rolling->rows && rolling->propensity && splits->train && splits->validate &&
+               splits->propensity && splits->kept;
     if (!all) return STATUS_NO_MEMORY;
     enum status status = choose_moments(splits, fitter->table, split_count);
     if (status != STATUS_OK || splits->count < 2) return status;

@@ -15,8 +15,10 @@ static uint32_t rank_of_number(const struct table_column *column, double number)
     uint32_t low = 0, high = column->distinct;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (column->numbers[middle] < number) low = middle + 1;
-        else high = middle;
+        if (column->numbers[middle] < number)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -45,11 +47,12 @@ struct text_entry {
 };
 
 static int compare_texts(const void *left, const void *right) {
-    return text_compare(((const struct text_entry *)left)->text, ((const struct text_entry *)right)->text);
+    return text_compare(((const struct text_entry *)left)->text,
+                        ((const struct text_entry *)right)->text);
 }
 
-static void sort_texts(struct table_column *column, const struct interner *dictionary, struct text_entry *entries,
-                       uint32_t *rank_of_id) {
+static void sort_texts(struct table_column *column, const struct interner *dictionary,
+                       struct text_entry *entries, uint32_t *rank_of_id) {
     for (uint32_t id = 0; id < column->distinct; id++) {
         entries[id] = (struct text_entry){interner_text(dictionary, id), id};
     }
@@ -60,7 +63,8 @@ static void sort_texts(struct table_column *column, const struct interner *dicti
     }
 }
 
-static enum status rank_texts(struct table_column *column, const struct set_column *from, size_t count) {
+static enum status rank_texts(struct table_column *column, const struct set_column *from,
+                              size_t count) {
     column->distinct = interner_count(from->dictionary);
     size_t room = (size_t)column->distinct + 1;
     struct text_entry *entries = memory_alloc(room * sizeof *entries);
@@ -71,7 +75,9 @@ static enum status rank_texts(struct table_column *column, const struct set_colu
         sort_texts(column, from->dictionary, entries, rank_of_id);
         for (size_t i = 0; i < count; i++) {
             uint32_t id = from->ids[i];
-            column->ranks[i] = id == TEXT_ID_MISSING ? RANK_MISSING : id == TEXT_ID_OTHER ? RANK_OTHER : rank_of_id[id];
+            column->ranks[i] = id == TEXT_ID_MISSING ? RANK_MISSING
+                               : id == TEXT_ID_OTHER ? RANK_OTHER
+                                                     : rank_of_id[id];
         }
         status = STATUS_OK;
     }
@@ -90,8 +96,9 @@ enum status table_init(struct table *table, const struct training_set *set) {
         column->kind = set->features[f].kind;
         column->ranks = memory_alloc((set->count + 1) * sizeof *column->ranks);
         if (column->ranks == NULL) return STATUS_NO_MEMORY;
-        enum status status = column->kind == FEATURE_TEXT ? rank_texts(column, &set->columns[f], set->count)
-                                                          : rank_numbers(column, set->columns[f].numbers, set->count);
+        enum status status = column->kind == FEATURE_TEXT
+                                 ? rank_texts(column, &set->columns[f], set->count)
+                                 : rank_numbers(column, set->columns[f].numbers, set->count);
         if (status != STATUS_OK) return status;
         if (column->distinct > table->distinct_max) table->distinct_max = column->distinct;
     }

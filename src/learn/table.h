@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* learn/table.h -- a training set with every value replaced by its rank among the distinct values of its feature.
+/* learn/table.h -- a training set with every value replaced by its rank among the distinct values
+ * of its feature.
  *
- * A model is fitted dozens of times on parts of one set (folds, splits, settings). Ranks make each of these fits linear: bins are cut by
- * counting ranks, and a row is binned by one look-up. Borrows the set; one thread. */
+ * A model is fitted dozens of times on parts of one set (folds, splits, settings). Ranks make each
+ * of these fits linear: bins are cut by counting ranks, and a row is binned by one look-up. Borrows
+ * the set; one thread. */
 #ifndef LEARN_TABLE_H
 #define LEARN_TABLE_H
 
 #include "learn/training_set.h"
 
 #define RANK_MISSING UINT32_MAX
-#define RANK_OTHER (UINT32_MAX - 1)
+#define RANK_OTHER   (UINT32_MAX - 1)
 
 struct table_column {
     enum feature_kind kind;
     uint32_t distinct;
-    double *numbers;     /* ascending */
-    struct text *texts;  /* ascending; borrowed from the set */
-    uint32_t *ranks;     /* by row */
+    double *numbers;    /* ascending */
+    struct text *texts; /* ascending; borrowed from the set */
+    uint32_t *ranks;    /* by row */
 };
 struct table {
     const struct training_set *set;
@@ -27,7 +29,8 @@ struct table {
     uint32_t distinct_max; /* over all columns */
 };
 
-enum status table_init(struct table *table, const struct training_set *set) MUST_USE; /* release also after a failure */
+enum status table_init(struct table *table,
+                       const struct training_set *set) MUST_USE; /* release also after a failure */
 void table_release(struct table *table);
 
 #endif

@@ -10,8 +10,9 @@ struct training {
     struct table table;
     struct fitter fitter;
     struct rolling rolling;
-    uint32_t *rows;      /* all */
-    double *propensity;  /* predicted unseen, with its labels and groups: what the figures are made of */
+    uint32_t *rows; /* all */
+    double *
+        propensity; /* predicted unseen, with its labels and groups: what the figures are made of */
     bool *yes;
     uint32_t *group;
     uint64_t seed;
@@ -39,12 +40,14 @@ static enum status allocate(struct training *training, size_t rows) {
 }
 
 /* Measures `propensity` by position against the outcomes of the rows listed. */
-static enum status measure(struct training *training, const uint32_t *rows, size_t count, struct model *model) {
+static enum status measure(struct training *training, const uint32_t *rows, size_t count,
+                           struct model *model) {
     for (size_t i = 0; i < count; i++) {
         training->yes[i] = training->set->rows[rows[i]].yes;
         training->group[i] = training->set->rows[rows[i]].group;
     }
-    return metrics_of(training->propensity, training->yes, training->group, count, training->seed, &model->metrics);
+    return metrics_of(training->propensity, training->yes, training->group, count, training->seed,
+                      &model->metrics);
 }
 
 static enum status copy_feature(struct model *model, uint32_t f, const struct training *training) {
@@ -53,7 +56,8 @@ static enum status copy_feature(struct model *model, uint32_t f, const struct tr
     feature->name = arena_text(arena, training->set->features[f].name);
     if (feature->name.at == NULL) return STATUS_NO_MEMORY;
     feature->kind = training->set->features[f].kind;
-    const struct bins *bins = model->facts.basis == MODEL_BASE_RATE ? NULL : &training->fitter.additive.bins[f];
+    const struct bins *bins =
+        model->facts.basis == MODEL_BASE_RATE ? NULL : &training->fitter.additive.bins[f];
     feature->known = bins ? bins->known : feature->kind == FEATURE_TEXT ? 0 : 1;
     double *edges = arena_calloc(arena, feature->known + 1, sizeof *edges);
     double *effects = arena_calloc(arena, model_feature_cells(feature), sizeof *effects);
@@ -70,12 +74,13 @@ static enum status copy_feature(struct model *model, uint32_t f, const struct tr
     }
     const struct additive *additive = &training->fitter.additive;
     double slope = training->fitter.calibration.slope;
-    for (uint32_t c = 0; c < bins_cells(bins); c++) effects[c] = slope * additive->effects[additive->first_cell[f] + c];
+    for (uint32_t c = 0; c < bins_cells(bins); c++)
+        effects[c] = slope * additive->effects[additive->first_cell[f] + c];
     return STATUS_OK;
 }
 
-/* Moves each feature's mean over the training rows into the base. A cell that no row fell into says nothing: it gets the mean, that is 0.
- * The workspace still holds the cells of all rows. */
+/* Moves each feature's mean over the training rows into the base. A cell that no row fell into says
+ * nothing: it gets the mean, that is 0. The workspace still holds the cells of all rows. */
 static void centre_feature(struct model *model, uint32_t f, const struct training *training) {
     struct model_feature *feature = &model->features[f];
     const uint8_t *codes = training->fitter.workspace.codes + f;
@@ -84,7 +89,8 @@ static void centre_feature(struct model *model, uint32_t f, const struct trainin
         held[codes[i * model->feature_count]] += training->set->rows[i].weight;
         all += training->set->rows[i].weight;
     }
-    for (uint32_t c = 0; c < model_feature_cells(feature); c++) mean += held[c] / all * feature->effects[c];
+    for (uint32_t c = 0; c < model_feature_cells(feature); c++)
+        mean += held[c] / all * feature->effects[c];
     for (uint32_t c = 0; c < model_feature_cells(feature); c++) {
         feature->effects[c] = held[c] > 0 ? feature->effects[c] - mean : 0;
         feature->importance += held[c] / all * fabs(feature->effects[c]);
@@ -94,7 +100,8 @@ static void centre_feature(struct model *model, uint32_t f, const struct trainin
 
 static enum status copy_features(struct model *model, const struct training *training) {
     model->feature_count = training->set->feature_count;
-    model->features = arena_calloc(&model->arena, model->feature_count + 1, sizeof *model->features);
+    model->features =
+        arena_calloc(&model->arena, model->feature_count + 1, sizeof *model->features);
     if (model->features == NULL) return STATUS_NO_MEMORY;
     for (uint32_t f = 0; f < model->feature_count; f++) {
         enum status status = copy_feature(model, f, training);
@@ -124,8 +131,10 @@ static enum status train_base_rate(struct model *model, struct training *trainin
 static enum status train_fit(struct model *model, struct training *training, uint32_t split_count) {
     size_t count = training->set->count;
     enum status status = table_init(&training->table, training->set);
-    if (status == STATUS_OK) status = fitter_init(&training->fitter, &training->table, training->seed);
-    if (status == STATUS_OK) status = rolling_run(&training->rolling, &training->fitter, split_count);
+    if (status == STATUS_OK)
+        status = fitter_init(&training->fitter, &training->table, training->seed);
+    if (status == STATUS_OK)
+        status = rolling_run(&training->rolling, &training->fitter, split_count);
     if (status != STATUS_OK) return status;
     const struct rolling *rolling = &training->rolling;
     status = fitter_fit(&training->fitter, training->rows, count, rolling->ridge);
@@ -143,11 +152,13 @@ static enum status train_fit(struct model *model, struct training *training, uin
     if (model->facts.basis == MODEL_OUT_OF_FOLD) {
         const struct fitter *fitter = &training->fitter;
         for (size_t i = 0; i < fitter->scored_count; i++) {
-            training->propensity[i] = propensity_of(calibration->slope * fitter->scores[i] + calibration->base);
+            training->propensity[i] =
+                propensity_of(calibration->slope * fitter->scores[i] + calibration->base);
         }
         status = measure(training, fitter->scored, fitter->scored_count, model);
     } else {
-        memcpy(training->propensity, rolling->propensity, rolling->count * sizeof *rolling->propensity);
+        memcpy(training->propensity, rolling->propensity,
+               rolling->count * sizeof *rolling->propensity);
         status = measure(training, rolling->rows, rolling->count, model);
     }
     return status == STATUS_OK ? copy_features(model, training) : status;
@@ -163,12 +174,13 @@ static void release(struct training *training) {
     memory_free(training->group);
 }
 
-enum status model_train(struct model **out, const struct training_set *set, const struct learn_options *options,
-                        struct error *error) {
+enum status model_train(struct model **out, const struct training_set *set,
+                        const struct learn_options *options, struct error *error) {
     *out = NULL;
     if (set->count == 0) {
         return error_set(error, STATUS_INVALID,
-                         "there is no row to learn from: no past treatment's goal has matured in the time given");
+                         "there is no row to learn from: no past treatment's goal has matured in "
+                         "the time given");
     }
     struct training training = {.set = set, .seed = options->seed};
     struct model *model = model_create();
@@ -183,6 +195,6 @@ enum status model_train(struct model **out, const struct training_set *set, cons
         return STATUS_OK;
     }
     model_destroy(model);
-    return error_set(error, status, "training a model on %zu rows of %u features: %s", set->count, set->feature_count,
-                     status_name(status));
+    return error_set(error, status, "training a model on %zu rows of %u features: %s", set->count,
+                     set->feature_count, status_name(status));
 }

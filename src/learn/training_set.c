@@ -7,7 +7,7 @@
 #include "base/time.h"
 
 #define SET_BYTES_MAX ((size_t)64 << 20)
-#define WEIGHT_MAX 1e6
+#define WEIGHT_MAX    1e6
 
 double value_as_number(struct value value) {
     static const double unit[] = {1, 10, 100, 1000, 10000};
@@ -22,14 +22,16 @@ double value_as_number(struct value value) {
     }
 }
 
-static enum status copy_features(struct training_set *set, const struct feature *features, uint32_t count) {
+static enum status copy_features(struct training_set *set, const struct feature *features,
+                                 uint32_t count) {
     set->features = arena_calloc(&set->arena, count + 1, sizeof *set->features);
     set->columns = arena_calloc(&set->arena, count + 1, sizeof *set->columns);
     if (set->features == NULL || set->columns == NULL) return STATUS_NO_MEMORY;
     set->feature_count = count;
     for (uint32_t f = 0; f < count; f++) {
         if (features[f].name.length > LEARN_NAME_BYTES_MAX) return STATUS_LIMIT;
-        set->features[f] = (struct feature){arena_text(&set->arena, features[f].name), features[f].kind};
+        set->features[f] =
+            (struct feature){arena_text(&set->arena, features[f].name), features[f].kind};
         if (set->features[f].name.at == NULL) return STATUS_NO_MEMORY;
         if (features[f].kind != FEATURE_TEXT) continue;
         enum status status = interner_create(&set->columns[f].dictionary, TEXT_IDS_MAX);
@@ -38,7 +40,8 @@ static enum status copy_features(struct training_set *set, const struct feature 
     return STATUS_OK;
 }
 
-enum status training_set_create(struct training_set **out, const struct feature *features, uint32_t count) {
+enum status training_set_create(struct training_set **out, const struct feature *features,
+                                uint32_t count) {
     *out = NULL;
     if (count > LEARN_FEATURES_MAX) return STATUS_LIMIT;
     struct training_set *set = memory_calloc(1, sizeof *set);
@@ -77,13 +80,16 @@ static enum status text_id(struct interner *dictionary, struct value value, uint
     return status == STATUS_LIMIT ? STATUS_OK : status;
 }
 
-static enum status add_value(struct set_column *column, enum feature_kind kind, size_t row, struct value value) {
+static enum status add_value(struct set_column *column, enum feature_kind kind, size_t row,
+                             struct value value) {
     enum status status;
     if (kind == FEATURE_TEXT) {
-        status = memory_grow((void **)&column->ids, &column->id_capacity, row + 1, sizeof *column->ids);
+        status =
+            memory_grow((void **)&column->ids, &column->id_capacity, row + 1, sizeof *column->ids);
         return status != STATUS_OK ? status : text_id(column->dictionary, value, &column->ids[row]);
     }
-    status = memory_grow((void **)&column->numbers, &column->number_capacity, row + 1, sizeof *column->numbers);
+    status = memory_grow((void **)&column->numbers, &column->number_capacity, row + 1,
+                         sizeof *column->numbers);
     if (status == STATUS_OK) column->numbers[row] = value_as_number(value);
     return status;
 }
@@ -91,7 +97,8 @@ static enum status add_value(struct set_column *column, enum feature_kind kind, 
 enum status training_set_add(struct training_set *set, const struct training_row *row) {
     if (!(row->weight >= 0 && row->weight <= WEIGHT_MAX)) return STATUS_INVALID;
     if (set->count >= LEARN_ROWS_MAX) return STATUS_LIMIT;
-    enum status status = memory_grow((void **)&set->rows, &set->row_capacity, set->count + 1, sizeof *set->rows);
+    enum status status =
+        memory_grow((void **)&set->rows, &set->row_capacity, set->count + 1, sizeof *set->rows);
     for (uint32_t f = 0; f < set->feature_count && status == STATUS_OK; f++) {
         status = add_value(&set->columns[f], set->features[f].kind, set->count, row->values[f]);
     }
@@ -104,16 +111,21 @@ enum status training_set_add(struct training_set *set, const struct training_row
     return STATUS_OK;
 }
 
-size_t training_set_count(const struct training_set *set) { return set->count; }
+size_t training_set_count(const struct training_set *set) {
+    return set->count;
+}
 
-static struct value kept_value(const struct set_column *column, enum feature_kind kind, size_t row) {
-    if (kind == FEATURE_NUMBER) return isnan(column->numbers[row]) ? value_unknown() : value_number(column->numbers[row]);
+static struct value kept_value(const struct set_column *column, enum feature_kind kind,
+                               size_t row) {
+    if (kind == FEATURE_NUMBER)
+        return isnan(column->numbers[row]) ? value_unknown() : value_number(column->numbers[row]);
     uint32_t id = column->ids[row];
     if (id == TEXT_ID_MISSING) return value_unknown();
     return value_text(id == TEXT_ID_OTHER ? TEXT("") : interner_text(column->dictionary, id));
 }
 
-void training_set_row(const struct training_set *set, size_t row, struct value *values, struct training_row *out) {
+void training_set_row(const struct training_set *set, size_t row, struct value *values,
+                      struct training_row *out) {
     const struct row_facts *facts = &set->rows[row];
     for (uint32_t f = 0; f < set->feature_count; f++) {
         values[f] = kept_value(&set->columns[f], set->features[f].kind, row);

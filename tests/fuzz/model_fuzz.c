@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A model's bytes. Input is the body, sealed here with a right head, so that the fuzzer reaches what is behind the checksum; then the same
- * bytes as they are. What decodes must score within (0, 1), give its reasons, and encode to the same bytes. */
+/* A model's bytes. Input is the body, sealed here with a right head, so that the fuzzer reaches
+ * what is behind the checksum; then the same bytes as they are. What decodes must score within (0,
+ * 1), give its reasons, and encode to the same bytes. */
 #include "fuzz.h"
 
 #include <math.h>
@@ -56,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     put(sealed + 8, MODEL_FORMAT_VERSION, 4);
     put(sealed + 16, length, 8);
     if (length > 0) memcpy(sealed + HEAD_BYTES, bytes, length);
-    put(sealed + 12, crc32c(crc32c(crc32c(0, sealed, 12), sealed + 16, 8), sealed + HEAD_BYTES, length), 4);
+    put(sealed + 12,
+        crc32c(crc32c(crc32c(0, sealed, 12), sealed + 16, 8), sealed + HEAD_BYTES, length), 4);
     decode((struct text){sealed, (uint32_t)(HEAD_BYTES + length)});
     memory_free(sealed);
     return 0;

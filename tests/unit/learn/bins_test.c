@@ -16,7 +16,8 @@ struct trial {
     uint32_t *rows;
 };
 
-static void trial_fit(struct trial *trial, enum feature_kind kind, const struct value *values, size_t count) {
+static void trial_fit(struct trial *trial, enum feature_kind kind, const struct value *values,
+                      size_t count) {
     const struct feature feature = {{"x", 1}, kind};
     assert_int_equal(training_set_create(&trial->set, &feature, 1), STATUS_OK);
     trial->rows = memory_alloc((count + 1) * sizeof *trial->rows);
@@ -30,7 +31,8 @@ static void trial_fit(struct trial *trial, enum feature_kind kind, const struct 
     trial->scratch.counts = memory_alloc(distinct * sizeof *trial->scratch.counts);
     trial->scratch.cells = memory_alloc(distinct);
     arena_init(&trial->arena, 64 << 20);
-    assert_int_equal(bins_fit(&trial->bins, &trial->arena, &trial->table.columns[0], trial->rows, count, &trial->scratch),
+    assert_int_equal(bins_fit(&trial->bins, &trial->arena, &trial->table.columns[0], trial->rows,
+                              count, &trial->scratch),
                      STATUS_OK);
 }
 
@@ -51,7 +53,8 @@ static void a_heavy_zero_has_its_own_bin(void **state) {
     trial_fit(&trial, FEATURE_NUMBER, values, 2000);
     assert_true(trial.bins.edges[0] == 0);
     assert_in_range(trial.bins.known, 10, 14);
-    for (uint32_t i = 1; i + 1 < trial.bins.known; i++) assert_true(trial.bins.edges[i] > trial.bins.edges[i - 1]);
+    for (uint32_t i = 1; i + 1 < trial.bins.known; i++)
+        assert_true(trial.bins.edges[i] > trial.bins.edges[i - 1]);
     assert_near(bins_slope(&trial.bins, 0), -1, 0);
     assert_near(bins_slope(&trial.bins, trial.bins.known - 1), 1, 0);
     assert_near(bins_slope(&trial.bins, trial.bins.known), 0, 0); /* missing */
@@ -80,14 +83,17 @@ static void no_bin_is_small(void **state) {
     random_init(&random, 8);
     for (uint32_t count = 0; count < 3000; count = count * 2 + 7) {
         struct value *values = memory_alloc((count + 1) * sizeof *values);
-        for (uint32_t i = 0; i < count; i++) values[i] = value_number((double)random_below(&random, 1 + count / 3));
+        for (uint32_t i = 0; i < count; i++)
+            values[i] = value_number((double)random_below(&random, 1 + count / 3));
         struct trial trial;
         trial_fit(&trial, FEATURE_NUMBER, values, count);
         uint32_t held[BIN_CELLS_MAX] = {0};
         uint8_t *codes = memory_alloc(count + 1);
-        bins_encode(&trial.bins, &trial.table.columns[0], trial.rows, count, &trial.scratch, codes, 1);
+        bins_encode(&trial.bins, &trial.table.columns[0], trial.rows, count, &trial.scratch, codes,
+                    1);
         for (uint32_t i = 0; i < count; i++) held[codes[i]]++;
-        for (uint32_t c = 0; c < trial.bins.known && trial.bins.known > 1; c++) assert_true(held[c] >= BIN_ROWS_MIN);
+        for (uint32_t c = 0; c < trial.bins.known && trial.bins.known > 1; c++)
+            assert_true(held[c] >= BIN_ROWS_MIN);
         memory_free(codes);
         memory_free(values);
         trial_release(&trial);
@@ -96,7 +102,8 @@ static void no_bin_is_small(void **state) {
 
 static void a_missing_or_infinite_value_is_missing(void **state) {
     (void)state;
-    const struct value values[] = {value_unknown(), value_number(INFINITY), value_number(NAN), value_text(TEXT("7")),
+    const struct value values[] = {value_unknown(),    value_number(INFINITY),
+                                   value_number(NAN),  value_text(TEXT("7")),
                                    value_number(-0.0), value_number(0.0)};
     struct trial trial;
     trial_fit(&trial, FEATURE_NUMBER, values, 6);
@@ -128,7 +135,9 @@ static void rare_texts_share_a_bin(void **state) {
     bins_encode(&trial.bins, &trial.table.columns[0], trial.rows, 3000, &trial.scratch, codes, 1);
     uint32_t other = 0;
     for (int i = 0; i < 3000; i++) {
-        if (i < 2000) assert_true(codes[i] < BIN_TEXTS_MAX && text_equal(trial.bins.texts[codes[i]], values[i].text));
+        if (i < 2000)
+            assert_true(codes[i] < BIN_TEXTS_MAX &&
+                        text_equal(trial.bins.texts[codes[i]], values[i].text));
         other += codes[i] == BIN_TEXTS_MAX;
     }
     assert_int_equal(other, 998 - (BIN_TEXTS_MAX - 200) + 1); /* and the long one */
@@ -152,8 +161,11 @@ static void amounts_become_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_heavy_zero_has_its_own_bin), cmocka_unit_test(a_heavy_value_stands_alone), cmocka_unit_test(no_bin_is_small),
-        cmocka_unit_test(a_missing_or_infinite_value_is_missing), cmocka_unit_test(rare_texts_share_a_bin),
+        cmocka_unit_test(a_heavy_zero_has_its_own_bin),
+        cmocka_unit_test(a_heavy_value_stands_alone),
+        cmocka_unit_test(no_bin_is_small),
+        cmocka_unit_test(a_missing_or_infinite_value_is_missing),
+        cmocka_unit_test(rare_texts_share_a_bin),
         cmocka_unit_test(amounts_become_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,8 @@ struct rows {
     uint32_t group[COUNT];
 };
 
-/* Few distinct propensities, so that there are many ties; the chance of yes is the propensity itself. */
+/* Few distinct propensities, so that there are many ties; the chance of yes is the propensity
+ * itself. */
 static void fill(struct rows *rows, uint64_t seed, uint32_t levels) {
     struct random random;
     random_init(&random, seed);
@@ -37,7 +38,8 @@ static double naive_auc(const double *score, const bool *yes, int count) {
 
 static double naive_loss(const struct rows *rows) {
     double loss = 0;
-    for (int i = 0; i < COUNT; i++) loss -= log(rows->yes[i] ? rows->propensity[i] : 1 - rows->propensity[i]);
+    for (int i = 0; i < COUNT; i++)
+        loss -= log(rows->yes[i] ? rows->propensity[i] : 1 - rows->propensity[i]);
     return loss / COUNT;
 }
 
@@ -48,7 +50,8 @@ static double naive_gain(const struct rows *rows) {
     while (taken < COUNT / 10.0) {
         double level = -1, tied = 0, tied_yes = 0;
         for (int i = 0; i < COUNT; i++) {
-            if (rows->propensity[i] < below && rows->propensity[i] > level) level = rows->propensity[i];
+            if (rows->propensity[i] < below && rows->propensity[i] > level)
+                level = rows->propensity[i];
         }
         for (int i = 0; i < COUNT; i++) {
             tied += rows->propensity[i] == level;
@@ -68,7 +71,8 @@ static void figures_are_what_they_mean(void **state) {
     for (uint32_t levels = 2; levels < 1000; levels *= 3) {
         fill(&rows, levels, levels);
         struct model_metrics metrics;
-        assert_int_equal(metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 5, &metrics), STATUS_OK);
+        assert_int_equal(metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 5, &metrics),
+                         STATUS_OK);
         assert_near(metrics.auc.value, naive_auc(rows.propensity, rows.yes, COUNT), 1e-12);
         assert_near(metrics.log_loss.value, naive_loss(&rows), 1e-12);
         assert_near(metrics.top_tenth_gain.value, naive_gain(&rows), 1e-12);
@@ -102,7 +106,8 @@ static void calibration_error_of_known_bins(void **state) {
     assert_near(metrics.top_tenth_gain.value, 1, 1e-12);
 }
 
-/* The rows of a group go together: with every row four times, the interval by group stays and one by row would halve. */
+/* The rows of a group go together: with every row four times, the interval by group stays and one
+ * by row would halve. */
 static void intervals_are_by_group(void **state) {
     (void)state;
     static struct rows rows;
@@ -137,9 +142,12 @@ static void intervals_have_the_known_width(void **state) {
         yes += rows.yes[i];
     }
     struct model_metrics metrics;
-    assert_int_equal(metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 1, &metrics), STATUS_OK);
+    assert_int_equal(metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 1, &metrics),
+                     STATUS_OK);
     double a = metrics.auc.value, q1 = a / (2 - a), q2 = 2 * a * a / (1 + a);
-    double error = sqrt((a * (1 - a) + (yes - 1) * (q1 - a * a) + (COUNT - yes - 1) * (q2 - a * a)) / (yes * (COUNT - yes)));
+    double error =
+        sqrt((a * (1 - a) + (yes - 1) * (q1 - a * a) + (COUNT - yes - 1) * (q2 - a * a)) /
+             (yes * (COUNT - yes)));
     double width = metrics.auc.high - metrics.auc.low;
     assert_true(width > .75 * 3.92 * error && width < 1.25 * 3.92 * error);
 }
@@ -149,9 +157,12 @@ static void same_seed_same_interval(void **state) {
     static struct rows rows;
     fill(&rows, 4, 50);
     struct model_metrics first, second, other;
-    assert_int_equal(metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 1, &first), STATUS_OK);
-    assert_int_equal(metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 1, &second), STATUS_OK);
-    assert_int_equal(metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 2, &other), STATUS_OK);
+    assert_int_equal(metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 1, &first),
+                     STATUS_OK);
+    assert_int_equal(metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 1, &second),
+                     STATUS_OK);
+    assert_int_equal(metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 2, &other),
+                     STATUS_OK);
     assert_memory_equal(&first, &second, sizeof first);
     assert_true(first.auc.low != other.auc.low);
     assert_true(first.auc.value == other.auc.value);
@@ -162,14 +173,18 @@ static void a_difference_is_paired(void **state) {
     static struct rows rows;
     fill(&rows, 6, 1000);
     struct interval difference;
-    assert_int_equal(
-        metrics_auc_difference(rows.propensity, rows.other, rows.yes, rows.group, COUNT, 1, &difference), STATUS_OK);
-    double expected = naive_auc(rows.propensity, rows.yes, COUNT) - naive_auc(rows.other, rows.yes, COUNT);
+    assert_int_equal(metrics_auc_difference(rows.propensity, rows.other, rows.yes, rows.group,
+                                            COUNT, 1, &difference),
+                     STATUS_OK);
+    double expected =
+        naive_auc(rows.propensity, rows.yes, COUNT) - naive_auc(rows.other, rows.yes, COUNT);
     assert_near(difference.value, expected, 1e-12);
-    assert_true(difference.low > 0 && difference.low < difference.value && difference.value < difference.high);
+    assert_true(difference.low > 0 && difference.low < difference.value &&
+                difference.value < difference.high);
     for (int i = 0; i < COUNT; i++) rows.other[i] = 5 * rows.propensity[i] - 3; /* the same order */
-    assert_int_equal(
-        metrics_auc_difference(rows.propensity, rows.other, rows.yes, rows.group, COUNT, 1, &difference), STATUS_OK);
+    assert_int_equal(metrics_auc_difference(rows.propensity, rows.other, rows.yes, rows.group,
+                                            COUNT, 1, &difference),
+                     STATUS_OK);
     assert_true(difference.low == 0 && difference.value == 0 && difference.high == 0);
 }
 
@@ -181,13 +196,16 @@ static void what_has_no_meaning_is_not_a_number(void **state) {
     struct model_metrics metrics;
     struct interval difference;
     assert_int_equal(metrics_of(propensity, none, group, 3, 1, &metrics), STATUS_OK);
-    assert_true(isnan(metrics.auc.value) && isnan(metrics.auc.low) && isnan(metrics.top_tenth_gain.value));
+    assert_true(isnan(metrics.auc.value) && isnan(metrics.auc.low) &&
+                isnan(metrics.top_tenth_gain.value));
     assert_true(isfinite(metrics.log_loss.value));
     assert_int_equal(metrics_of(propensity, none, group, 0, 1, &metrics), STATUS_INVALID);
-    assert_int_equal(metrics_auc_difference(propensity, propensity, none, group, 0, 1, &difference), STATUS_INVALID);
+    assert_int_equal(metrics_auc_difference(propensity, propensity, none, group, 0, 1, &difference),
+                     STATUS_INVALID);
     propensity[1] = NAN;
     assert_int_equal(metrics_of(propensity, none, group, 3, 1, &metrics), STATUS_INVALID);
-    assert_int_equal(metrics_auc_difference(propensity, propensity, none, group, 3, 1, &difference), STATUS_INVALID);
+    assert_int_equal(metrics_auc_difference(propensity, propensity, none, group, 3, 1, &difference),
+                     STATUS_INVALID);
     propensity[1] = 1.01;
     assert_int_equal(metrics_of(propensity, none, group, 3, 1, &metrics), STATUS_INVALID);
 }
@@ -199,7 +217,8 @@ static enum status measure_once(void) {
     fill(&rows, 1, 10);
     enum status status = metrics_of(rows.propensity, rows.yes, rows.group, COUNT, 1, &metrics);
     if (status != STATUS_OK) return status;
-    return metrics_auc_difference(rows.propensity, rows.other, rows.yes, rows.group, COUNT, 1, &difference);
+    return metrics_auc_difference(rows.propensity, rows.other, rows.yes, rows.group, COUNT, 1,
+                                  &difference);
 }
 
 static void no_memory_is_a_status(void **state) {
@@ -209,10 +228,14 @@ static void no_memory_is_a_status(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(figures_are_what_they_mean),   cmocka_unit_test(calibration_error_of_known_bins),
-        cmocka_unit_test(intervals_are_by_group),       cmocka_unit_test(intervals_have_the_known_width),
-        cmocka_unit_test(same_seed_same_interval),      cmocka_unit_test(a_difference_is_paired),
-        cmocka_unit_test(what_has_no_meaning_is_not_a_number), cmocka_unit_test(no_memory_is_a_status),
+        cmocka_unit_test(figures_are_what_they_mean),
+        cmocka_unit_test(calibration_error_of_known_bins),
+        cmocka_unit_test(intervals_are_by_group),
+        cmocka_unit_test(intervals_have_the_known_width),
+        cmocka_unit_test(same_seed_same_interval),
+        cmocka_unit_test(a_difference_is_paired),
+        cmocka_unit_test(what_has_no_meaning_is_not_a_number),
+        cmocka_unit_test(no_memory_is_a_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

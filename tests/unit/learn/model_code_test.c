@@ -41,7 +41,8 @@ static void a_model_comes_back(void **state) {
         assert_true(model_score(model, row.values) == model_score(back, row.values));
     }
     assert_memory_equal(model_facts(model), model_facts(back), sizeof(struct model_facts));
-    assert_memory_equal(model_rolling_metrics(model), model_rolling_metrics(back), sizeof(struct model_metrics));
+    assert_memory_equal(model_rolling_metrics(model), model_rolling_metrics(back),
+                        sizeof(struct model_metrics));
     for (uint32_t f = 0; f < FEATURES; f++) {
         assert_true(text_equal(model_feature(back, f).name, simulated_features[f].name));
         assert_int_equal(model_feature(back, f).kind, simulated_features[f].kind);
@@ -73,14 +74,16 @@ static void every_cut_is_found(void **state) {
     struct buffer bytes = encoded(300);
     struct model *model;
     for (uint32_t length = 0; length < bytes.length; length++) {
-        assert_int_equal(model_decode(&model, (struct text){bytes.at, length}, NULL), STATUS_CORRUPT);
+        assert_int_equal(model_decode(&model, (struct text){bytes.at, length}, NULL),
+                         STATUS_CORRUPT);
     }
     assert_int_equal(buffer_append(&bytes, "", 1), STATUS_OK);
     assert_int_equal(model_decode(&model, buffer_text(&bytes), NULL), STATUS_CORRUPT);
     buffer_release(&bytes);
 }
 
-/* A checksum proves only that nothing was damaged: with a right one, content is checked all the same. */
+/* A checksum proves only that nothing was damaged: with a right one, content is checked all the
+ * same. */
 static void sealed_nonsense_is_refused_or_harmless(void **state) {
     (void)state;
     struct buffer bytes = encoded(300);
@@ -176,8 +179,10 @@ static enum status code_once(void) {
     buffer_init(&bytes);
     struct model *back = NULL;
     enum status status = model_encode(shared, &bytes);
-    if (status == STATUS_OK) status = model_decode(&back, buffer_text(&bytes), NULL);
-    else assert_int_equal(bytes.length, 0);
+    if (status == STATUS_OK)
+        status = model_decode(&back, buffer_text(&bytes), NULL);
+    else
+        assert_int_equal(bytes.length, 0);
     model_destroy(back);
     buffer_release(&bytes);
     return status;

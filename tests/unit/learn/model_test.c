@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a model learns from rows whose truth is known, and what it does where there is little to learn from. */
+/* What a model learns from rows whose truth is known, and what it does where there is little to
+ * learn from. */
 #include "simulate.h"
 
 #include <stdio.h>
@@ -71,7 +72,9 @@ static void same_rows_same_model(void **state) {
     model_destroy(b);
 }
 
-static double log_odds_of(double propensity) { return log(propensity / (1 - propensity)); }
+static double log_odds_of(double propensity) {
+    return log(propensity / (1 - propensity));
+}
 
 static void reasons_add_up_to_the_score(void **state) {
     (void)state;
@@ -105,10 +108,11 @@ static void reasons_add_up_to_the_score(void **state) {
 static void unseen_values_are_neutral(void **state) {
     (void)state;
     struct model *model = simulate_model(1500, 6);
-    struct value values[FEATURES] = {value_number(2), value_duration(TIME_DAY_MS), value_text(TEXT("Paris")),
-                                     value_number(0), value_number(7)};
+    struct value values[FEATURES] = {value_number(2), value_duration(TIME_DAY_MS),
+                                     value_text(TEXT("Paris")), value_number(0), value_number(7)};
     const struct model_feature *city = &model->features[2];
-    assert_true(city->effects[city->known] == 0 && city->effects[city->known + 1] == 0); /* other and missing */
+    assert_true(city->effects[city->known] == 0 &&
+                city->effects[city->known + 1] == 0); /* other and missing */
     double unseen = model_score(model, values), low = 1, high = 0;
     static const char *const cities[] = {"Rome", "Oslo", "Bern", "Lima"};
     for (int i = 0; i < 4; i++) {
@@ -131,7 +135,8 @@ static struct training_set *set_of(size_t count, size_t yes_count, double weight
     for (size_t i = 0; i < count; i++) {
         struct simulated row;
         simulate(&random, &row);
-        struct training_row training = {.values = row.values, .yes = i < yes_count, .weight = weight, .group = (uint32_t)i};
+        struct training_row training = {
+            .values = row.values, .yes = i < yes_count, .weight = weight, .group = (uint32_t)i};
         assert_int_equal(training_set_add(set, &training), STATUS_OK);
     }
     return set;
@@ -196,8 +201,12 @@ static void noise_teaches_nothing(void **state) {
         snprintf(name, sizeof name, "user%u", i); /* every row its own text */
         values[0] = value_number(random_unit(&random));
         values[1] = value_text(text_from(name));
-        struct training_row row = {.values = values, .yes = random_unit(&random) < .2, .weight = 1, .group = i,
-                                   .time_ms = i * TIME_HOUR_MS, .horizon_ms = (i + 24) * TIME_HOUR_MS};
+        struct training_row row = {.values = values,
+                                   .yes = random_unit(&random) < .2,
+                                   .weight = 1,
+                                   .group = i,
+                                   .time_ms = i * TIME_HOUR_MS,
+                                   .horizon_ms = (i + 24) * TIME_HOUR_MS};
         assert_int_equal(training_set_add(set, &row), STATUS_OK);
     }
     struct model *model;
@@ -221,7 +230,8 @@ static void weights_count_rows(void **state) {
     for (uint32_t i = 0; i < 3000; i++) {
         struct simulated row;
         simulate(&random, &row);
-        struct training_row training = {.values = row.values, .yes = row.yes, .weight = 1, .group = i};
+        struct training_row training = {
+            .values = row.values, .yes = row.yes, .weight = 1, .group = i};
         assert_int_equal(training_set_add(once, &training), STATUS_OK);
         training.weight = row.yes ? 3 : 1;
         assert_int_equal(training_set_add(weighted, &training), STATUS_OK);
@@ -233,7 +243,9 @@ static void weights_count_rows(void **state) {
     for (int i = 0; i < 500; i++) {
         struct simulated row;
         simulate(&random, &row);
-        shift += (log_odds_of(model_score(tripled, row.values)) - log_odds_of(model_score(plain, row.values))) / 500;
+        shift += (log_odds_of(model_score(tripled, row.values)) -
+                  log_odds_of(model_score(plain, row.values))) /
+                 500;
     }
     assert_near(shift, log(3), .1); /* a yes that counts three times triples the odds */
     struct simulated row;
@@ -264,10 +276,12 @@ static void a_weight_is_so_many_rows(void **state) {
         struct simulated row;
         simulate(&random, &row);
         bool is_heavy = text_equal(row.values[2].text, TEXT("Rome"));
-        struct training_row training = {.values = &row.values[2], .yes = row.yes, .weight = is_heavy ? 10 : 1};
+        struct training_row training = {
+            .values = &row.values[2], .yes = row.yes, .weight = is_heavy ? 10 : 1};
         assert_int_equal(training_set_add(heavy, &training), STATUS_OK);
         training.weight = 1;
-        for (int k = 0; k < (is_heavy ? 10 : 1); k++) assert_int_equal(training_set_add(many, &training), STATUS_OK);
+        for (int k = 0; k < (is_heavy ? 10 : 1); k++)
+            assert_int_equal(training_set_add(many, &training), STATUS_OK);
     }
     struct training_set *sets[] = {heavy, many};
     double rome[2];
@@ -276,9 +290,11 @@ static void a_weight_is_so_many_rows(void **state) {
         struct fitter fitter;
         assert_int_equal(table_init(&table, sets[k]), STATUS_OK);
         assert_int_equal(fitter_init(&fitter, &table, 1), STATUS_OK);
-        assert_int_equal(additive_fit(&fitter.additive, &table, rows, table.row_count, (struct ridge){1, 300},
-                                      1, &fitter.workspace), STATUS_OK);
-        rome[k] = fitter.additive.effects[fitter.additive.first_cell[0] + 3]; /* Bern, Lima, Oslo, Rome */
+        assert_int_equal(additive_fit(&fitter.additive, &table, rows, table.row_count,
+                                      (struct ridge){1, 300}, 1, &fitter.workspace),
+                         STATUS_OK);
+        rome[k] =
+            fitter.additive.effects[fitter.additive.first_cell[0] + 3]; /* Bern, Lima, Oslo, Rome */
         fitter_release(&fitter);
         table_release(&table);
         training_set_destroy(sets[k]);
@@ -287,7 +303,8 @@ static void a_weight_is_so_many_rows(void **state) {
     assert_near(rome[0], rome[1], .25 * rome[1]);
 }
 
-/* One feature that names the customer, whose rows all end alike: folds by row would look perfect. */
+/* One feature that names the customer, whose rows all end alike: folds by row would look perfect.
+ */
 static void folds_keep_a_customer_together(void **state) {
     (void)state;
     const struct feature feature = {{"id", 2}, FEATURE_TEXT};
@@ -299,7 +316,8 @@ static void folds_keep_a_customer_together(void **state) {
         char name[16];
         snprintf(name, sizeof name, "user%u", group);
         struct value value = value_text(text_from(name));
-        struct training_row row = {.values = &value, .yes = random_unit(&random) < .5, .weight = 1, .group = group};
+        struct training_row row = {
+            .values = &value, .yes = random_unit(&random) < .5, .weight = 1, .group = group};
         for (int i = 0; i < 10; i++) assert_int_equal(training_set_add(set, &row), STATUS_OK);
     }
     struct model *model;
@@ -310,7 +328,8 @@ static void folds_keep_a_customer_together(void **state) {
     training_set_destroy(set);
 }
 
-/* Early rows whose labels come in years from now say the opposite of all others: no split may have used them. */
+/* Early rows whose labels come in years from now say the opposite of all others: no split may have
+ * used them. */
 static void a_split_uses_what_was_known(void **state) {
     (void)state;
     const struct feature feature = {{"x", 1}, FEATURE_NUMBER};
@@ -322,7 +341,11 @@ static void a_split_uses_what_was_known(void **state) {
         double x = random_unit(&random);
         bool late = i < 1000 && i % 10 != 0;
         struct value value = value_number(x);
-        struct training_row row = {.values = &value, .yes = late != (x > .5), .weight = 1, .group = i, .time_ms = i,
+        struct training_row row = {.values = &value,
+                                   .yes = late != (x > .5),
+                                   .weight = 1,
+                                   .group = i,
+                                   .time_ms = i,
                                    .horizon_ms = late ? 1000000 : i + 5};
         assert_int_equal(training_set_add(set, &row), STATUS_OK);
     }
@@ -345,14 +368,16 @@ static void calibration_finds_slope_and_base(void **state) {
         scores[i] = random_normal(&random);
         flipped[i] = -scores[i];
         rows[i] = i;
-        facts[i] = (struct row_facts){.weight = 1, .yes = random_unit(&random) < propensity_of(1.5 * scores[i] - 2)};
+        facts[i] = (struct row_facts){
+            .weight = 1, .yes = random_unit(&random) < propensity_of(1.5 * scores[i] - 2)};
     }
     struct calibration found = calibration_fit(scores, rows, 20000, facts);
     assert_near(found.slope, 1.5, .08);
     assert_near(found.base, -2, .08);
     found = calibration_fit(flipped, rows, 20000, facts); /* worse than nothing: left alone */
     assert_true(found.slope == 1 && found.base == 0);
-    for (uint32_t i = 0; i < 20000; i++) facts[i].yes = scores[i] > 0; /* perfectly apart: steep, but finite */
+    for (uint32_t i = 0; i < 20000; i++)
+        facts[i].yes = scores[i] > 0; /* perfectly apart: steep, but finite */
     found = calibration_fit(scores, rows, 20000, facts);
     assert_true(found.slope > 5 && found.slope < 1e6 && fabs(found.base) < 1e6);
 }
@@ -362,7 +387,8 @@ static void a_model_without_features_is_the_base_rate(void **state) {
     struct training_set *set;
     assert_int_equal(training_set_create(&set, NULL, 0), STATUS_OK);
     for (uint32_t i = 0; i < 500; i++) {
-        struct training_row row = {.yes = i % 4 == 0, .weight = 1, .group = i, .time_ms = i, .horizon_ms = i};
+        struct training_row row = {
+            .yes = i % 4 == 0, .weight = 1, .group = i, .time_ms = i, .horizon_ms = i};
         assert_int_equal(training_set_add(set, &row), STATUS_OK);
     }
     struct model *model;
@@ -377,7 +403,8 @@ static void limits_are_statuses(void **state) {
     static struct feature features[LEARN_FEATURES_MAX + 1];
     static char name[LEARN_NAME_BYTES_MAX + 1];
     memset(name, 'n', sizeof name);
-    for (int i = 0; i <= LEARN_FEATURES_MAX; i++) features[i] = (struct feature){TEXT("f"), FEATURE_NUMBER};
+    for (int i = 0; i <= LEARN_FEATURES_MAX; i++)
+        features[i] = (struct feature){TEXT("f"), FEATURE_NUMBER};
     struct training_set *set;
     assert_int_equal(training_set_create(&set, features, LEARN_FEATURES_MAX + 1), STATUS_LIMIT);
     assert_int_equal(training_set_create(&set, features, LEARN_FEATURES_MAX), STATUS_OK);
@@ -394,7 +421,8 @@ static void any_number_of_splits_is_taken(void **state) {
     const uint32_t least[] = {0, 2, 4}, most[] = {0, 2, ROLLING_SPLITS_MAX};
     for (int i = 0; i < 3; i++) {
         struct model *model;
-        assert_int_equal(model_train(&model, set, &(struct learn_options){1, wanted[i]}, NULL), STATUS_OK);
+        assert_int_equal(model_train(&model, set, &(struct learn_options){1, wanted[i]}, NULL),
+                         STATUS_OK);
         assert_in_range(model_facts(model)->split_count, least[i], most[i]);
         model_destroy(model);
     }

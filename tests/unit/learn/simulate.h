@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/learn/simulate.h -- rows drawn from a logistic truth that the tests know, and the loop that fails every allocation.
+/* tests/unit/learn/simulate.h -- rows drawn from a logistic truth that the tests know, and the loop
+ * that fails every allocation.
  *
- * Five features: `amount` (number, 0 most often), `age` (duration, missing for a fifth), `city` (text), `noise` (number), `same` (constant).
- * log-odds = -1.5 + .8 * min(amount, 5) / 2 - 1 where age is missing + 1 where the city is Rome, - .5 where it is Oslo. */
+ * Five features: `amount` (number, 0 most often), `age` (duration, missing for a fifth), `city`
+ * (text), `noise` (number), `same` (constant). log-odds = -1.5 + .8 * min(amount, 5) / 2 - 1 where
+ * age is missing + 1 where the city is Rome, - .5 where it is Oslo. */
 #ifndef TESTS_UNIT_LEARN_SIMULATE_H
 #define TESTS_UNIT_LEARN_SIMULATE_H
 
@@ -20,9 +22,10 @@
 #include "learn/learn.h"
 
 /* cmocka's own compares floats. */
-#define assert_near(actual, expected, distance) assert_true(fabs((actual) - (expected)) <= (distance))
+#define assert_near(actual, expected, distance)                                                    \
+    assert_true(fabs((actual) - (expected)) <= (distance))
 
-#define FEATURES 5
+#define FEATURES   5
 #define ROWS_A_DAY 20
 
 static const struct feature simulated_features[FEATURES] = {
@@ -43,11 +46,13 @@ static inline void simulate(struct random *random, struct simulated *out) {
     uint32_t city = (uint32_t)random_below(random, 4);
     int64_t age_ms = (int64_t)random_below(random, 100) * TIME_DAY_MS;
     out->values[0] = value_number(amount);
-    out->values[1] = has_age ? (struct value){.type = VALUE_DURATION, .duration_ms = age_ms} : value_unknown();
+    out->values[1] =
+        has_age ? (struct value){.type = VALUE_DURATION, .duration_ms = age_ms} : value_unknown();
     out->values[2] = value_text(text_from(cities[city]));
     out->values[3] = value_number(random_normal(random));
     out->values[4] = value_number(7);
-    double log_odds = -1.5 + .4 * fmin(amount, 5) - (has_age ? 0 : 1) + (city == 0 ? 1 : 0) - (city == 1 ? .5 : 0);
+    double log_odds = -1.5 + .4 * fmin(amount, 5) - (has_age ? 0 : 1) + (city == 0 ? 1 : 0) -
+                      (city == 1 ? .5 : 0);
     out->truth = 1 / (1 + exp(-log_odds));
     out->yes = random_unit(random) < out->truth;
 }
@@ -61,12 +66,13 @@ static inline enum status simulate_set(struct training_set **out, size_t count, 
         struct simulated row;
         simulate(&random, &row);
         int64_t time_ms = (int64_t)(i / ROWS_A_DAY) * TIME_DAY_MS;
-        status = training_set_add(*out, &(struct training_row){.values = row.values,
-                                                               .yes = row.yes,
-                                                               .weight = 1,
-                                                               .time_ms = time_ms,
-                                                               .horizon_ms = time_ms + 10 * TIME_DAY_MS,
-                                                               .group = (uint32_t)(i / 5)});
+        status =
+            training_set_add(*out, &(struct training_row){.values = row.values,
+                                                          .yes = row.yes,
+                                                          .weight = 1,
+                                                          .time_ms = time_ms,
+                                                          .horizon_ms = time_ms + 10 * TIME_DAY_MS,
+                                                          .group = (uint32_t)(i / 5)});
         if (status != STATUS_OK) training_set_destroy(*out);
     }
     return status;
@@ -77,12 +83,14 @@ static inline struct model *simulate_model(size_t count, uint64_t seed) {
     struct model *model;
     struct error error;
     assert_int_equal(simulate_set(&set, count, seed), STATUS_OK);
-    assert_int_equal(model_train(&model, set, &(struct learn_options){.seed = 1}, &error), STATUS_OK);
+    assert_int_equal(model_train(&model, set, &(struct learn_options){.seed = 1}, &error),
+                     STATUS_OK);
     training_set_destroy(set);
     return model;
 }
 
-/* Runs `scenario` with its 1st, 2nd … allocation failing until it succeeds; every failure must be STATUS_NO_MEMORY. */
+/* Runs `scenario` with its 1st, 2nd … allocation failing until it succeeds; every failure must be
+ * STATUS_NO_MEMORY. */
 static inline void fail_every_allocation(enum status (*scenario)(void), uint64_t failures_min) {
     for (uint64_t nth = 1;; nth++) {
         memory_fail_at(nth);

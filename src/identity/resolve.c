@@ -14,6 +14,7 @@ struct probe {
     uint32_t id;
     uint8_t type;
     bool over_rate;
+    bool is_alone; /* in its event */
 };
 struct set {                             /* of an event */
     uint32_t first, count;               /* its probes */
@@ -56,14 +57,16 @@ static void collect(struct identity *identity, const struct event_batch *batch,
         key_table_prefetch_slot(&identity->identifiers, probe->hash);
         set->count++;
     }
+    if (set->count == 1) scratch->probes[set->first].is_alone = true;
 }
 
 static void fetch_probes(struct identity *identity) {
     struct resolve_scratch *scratch = identity->resolve;
     for (uint32_t i = 0; i < scratch->probe_count; i++) {
-        uint32_t probable =
-            key_table_prefetch_text(&identity->identifiers, scratch->probes[i].hash);
-        if (probable != UINT32_MAX) __builtin_prefetch(single_at(identity, probable));
+        struct probe *probe = &scratch->probes[i];
+        uint32_t probable = key_table_prefetch_text(&identity->identifiers, probe->hash);
+        bool needs_single = probe->is_alone && probable != UINT32_MAX;
+        if (needs_single) __builtin_prefetch(single_at(identity, probable));
     }
 }
 

@@ -54,7 +54,7 @@ static const struct option options[] = {
     {"quiet", NULL, "no progress", offsetof(struct cli, quiet), true},
     {"help", NULL, "this text", offsetof(struct cli, help), true},
     {"data", "DIR", "where the sources' files lie (default: beside the playbook)", offsetof(struct cli, data), false},
-    {"at", "TIME", "as known at this time, such as 2017-12-06 or 2017-12-06T09:00Z (default: the newest event)", offsetof(struct cli, at), false},
+    {"at", "TIME", "as known at this time, such as 2017-12-06 or 2017-12-06T09:00Z (default: when the newest event became known)", offsetof(struct cli, at), false},
     {"from", "TIME", "from this time on", offsetof(struct cli, from), false},
     {"until", "TIME", "up to this time", offsetof(struct cli, until), false},
     {"out", "PATH", "write here instead of to the screen", offsetof(struct cli, out), false},

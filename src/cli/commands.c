@@ -62,7 +62,8 @@ const struct command cli_commands[] = {
     {"decide", "CUSTOMER | --all", "the next best action, with its reason", "at out all dry-run",
      "Each decision is written as an event unless --dry-run.\n\n"
      "  attune decide household:1029 --at 2017-12-05\n"
-     "  attune decide --all --at 2017-12-05 --out decisions.csv\n",
+     "  attune decide --all --at 2017-12-05 --out decisions.csv\n"
+     "  attune decide --all --at 2017-12-05 --json --dry-run     one object a line\n",
      0, 1, command_decide},
     {"why-not", "CUSTOMER ACTION", "which stage stopped an action for a customer, and from when on it would not", "at",
      "  attune why-not household:1029 mail_campaign/18 --at 2017-12-05\n",

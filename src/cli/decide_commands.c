@@ -38,12 +38,27 @@ static enum status decide_one(struct cli *cli, struct answering *answering, stru
 
 /* ---- everybody ---- */
 
+/* One line a decision: CSV, or with --json an object. */
+static void write_decision(const struct cli *cli, const struct answering *answering, FILE *file) {
+    struct buffer out;
+    struct json_writer writer;
+    if (!cli->json) {
+        decision_csv_line(file, answering->engine, answering->decision);
+        return;
+    }
+    buffer_init(&out);
+    json_writer_init(&writer, &out, false);
+    answer_decision(answering, &writer);
+    if (writer.status == STATUS_OK) fprintf(file, "%.*s\n", (int)out.length, out.at);
+    buffer_release(&out);
+}
+
 /* Streams: one timeline, one decision and one batch of events in memory, whatever the number of customers. */
 static enum status decide_each(struct cli *cli, struct answering *answering, struct decision_recorder *recorder, FILE *file,
                                struct funnel *funnel, struct error *error) {
     enum status status = answering_walk(answering, error);
     while (status == STATUS_OK && (status = answering_next(answering, error)) == STATUS_OK) {
-        decision_csv_line(file, answering->engine, answering->decision);
+        write_decision(cli, answering, file);
         funnel_add(funnel, answering->decision);
         if (recorder != NULL) status = decision_recorder_add(recorder, answering->decider, answering->decision, error);
         if (!cli->quiet && funnel->customers % 1000 == 0) cli_progress("%s customers decided", cli_count(funnel->customers));
@@ -58,7 +73,7 @@ static enum status decide_all(struct cli *cli, struct answering *answering, stru
     FILE *file = cli->out != NULL ? fopen(cli->out, "w") : stdout;
     if (file == NULL) return error_set(error, STATUS_IO, "cannot write %s; is its folder there, and yours to write?", cli->out);
     enum status status = cli->dry_run ? STATUS_OK : decision_recorder_create(&recorder, answering->engine);
-    decision_csv_heading(file);
+    if (!cli->json) decision_csv_heading(file);
     if (status == STATUS_OK) status = decide_each(cli, answering, recorder, file, &funnel, error);
     decision_recorder_destroy(recorder);
     bool written = ferror(file) == 0;

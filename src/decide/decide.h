@@ -47,8 +47,11 @@ struct decision {
 
 /* What a goal is like for everybody: used where no model says more. By goal index. */
 struct goal_base {
-    double rate;   /* how often it follows a past treatment, or an active customer's landmark; NAN where nothing has matured */
-    double value;  /* mean value of one that was reached, major units; NAN where the goal has none */
+    double rate;           /* how often it follows an active customer's landmark, or, for a goal of a treatment, a past treatment;
+                              NAN where nothing has matured */
+    double value;          /* mean value of one that was reached, major units; NAN where the goal has none */
+    uint64_t treated_rows; /* past treatments meant for this goal that have matured */
+    double treated_rate;   /* how often it followed them; where treated_rows > 0 */
 };
 /* Measured over all customers as known at now_ms. */
 enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32_t threads, struct goal_base *out,

@@ -9,11 +9,12 @@
 #define LANDMARKS 6 /* monthly, back from the last one that has matured */
 
 struct goal_sums { double rows, yes, value, valued; };
+enum moments { AFTER_LANDMARKS, AFTER_TREATMENTS, MOMENTS };
 
 struct base_part {
     const struct world *world;
     int64_t now_ms;
-    struct goal_sums *sums; /* by goal */
+    struct goal_sums *sums; /* [goal][moments] */
 };
 
 static bool is_of_treatment(const struct goal *goal) {
@@ -23,7 +24,7 @@ static bool is_of_treatment(const struct goal *goal) {
 static void add_outcome(struct base_part *part, struct profiler *profiler, const struct timeline *timeline,
                         uint32_t goal_index, const struct treatment *treatment, int64_t t_ms) {
     const struct goal *goal = &part->world->playbook->goals[goal_index];
-    struct goal_sums *sums = &part->sums[goal_index];
+    struct goal_sums *sums = &part->sums[goal_index * MOMENTS + (treatment != NULL ? AFTER_TREATMENTS : AFTER_LANDMARKS)];
     struct outcome_detail detail = outcome_of(profiler, timeline, goal, treatment, t_ms, part->now_ms);
     if (detail.horizon_ms >= TIME_NEVER || detail.horizon_ms + goal->arrives_ms > part->now_ms) return;
     sums->rows += 1;
@@ -66,27 +67,38 @@ static enum status visit_customer(void *state, struct walker *walker, const stru
     (void)error;
     struct base_part *part = state;
     for (uint32_t g = 0; g < part->world->playbook->goal_count; g++) {
-        if (is_of_treatment(&part->world->playbook->goals[g])) {
-            add_past_treatments(part, walker->profiler, timeline, g);
-        } else {
-            add_landmarks(part, walker->profiler, timeline, g);
-        }
+        add_past_treatments(part, walker->profiler, timeline, g);
+        if (!is_of_treatment(&part->world->playbook->goals[g])) add_landmarks(part, walker->profiler, timeline, g);
     }
     return STATUS_OK;
 }
 
-static void conclude(const struct playbook *playbook, struct base_part *parts, uint32_t threads,
+static struct goal_sums sum_of(const struct base_part *parts, uint32_t threads, uint32_t goal, enum moments moments) {
+    struct goal_sums all = {0};
+    for (uint32_t i = 0; i < threads; i++) {
+        const struct goal_sums *part = &parts[i].sums[goal * MOMENTS + moments];
+        all.rows += part->rows;
+        all.yes += part->yes;
+        all.value += part->value;
+        all.valued += part->valued;
+    }
+    return all;
+}
+
+/* What a goal is worth is learnt from those that followed a treatment, where there are any. */
+static void conclude(const struct playbook *playbook, const struct base_part *parts, uint32_t threads,
                      struct goal_base *out) {
     for (uint32_t g = 0; g < playbook->goal_count; g++) {
-        struct goal_sums all = {0};
-        for (uint32_t i = 0; i < threads; i++) {
-            all.rows += parts[i].sums[g].rows;
-            all.yes += parts[i].sums[g].yes;
-            all.value += parts[i].sums[g].value;
-            all.valued += parts[i].sums[g].valued;
-        }
-        out[g].rate = all.rows > 0 ? all.yes / all.rows : NAN;
-        out[g].value = all.valued > 0 ? all.value / all.valued : NAN;
+        struct goal_sums after_treatments = sum_of(parts, threads, g, AFTER_TREATMENTS);
+        struct goal_sums natural = sum_of(parts, threads, g, AFTER_LANDMARKS);
+        const struct goal_sums *rate = is_of_treatment(&playbook->goals[g]) ? &after_treatments : &natural;
+        const struct goal_sums *value = after_treatments.valued > 0 ? &after_treatments : &natural;
+        out[g] = (struct goal_base){
+            .rate = rate->rows > 0 ? rate->yes / rate->rows : NAN,
+            .value = value->valued > 0 ? value->value / value->valued : NAN,
+            .treated_rows = (uint64_t)after_treatments.rows,
+            .treated_rate = after_treatments.rows > 0 ? after_treatments.yes / after_treatments.rows : NAN,
+        };
     }
 }
 
@@ -99,7 +111,7 @@ enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < threads; i++) {
         parts[i] = (struct base_part){.world = world, .now_ms = now_ms};
-        parts[i].sums = memory_calloc(world->playbook->goal_count + 1, sizeof *parts[i].sums);
+        parts[i].sums = memory_calloc((size_t)(world->playbook->goal_count + 1) * MOMENTS, sizeof *parts[i].sums);
         if (parts[i].sums == NULL) status = STATUS_NO_MEMORY;
         states[i] = &parts[i];
     }

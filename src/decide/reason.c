@@ -101,7 +101,8 @@ static enum status offer_words(struct decider *decider, const struct decision *d
     const struct treatment_trace *trace = &decision->trace[decision->ranked[0]];
     const struct action *action = trace->treatment->action;
     const struct goal *goal = &playbook->goals[action->goal];
-    double base = decider->bases[action->goal].rate;
+    const struct goal_base *bases = &decider->bases[action->goal];
+    double base = bases->treated_rows > 0 ? bases->treated_rate : bases->rate;
     char currency[4];
     currency_to_text(playbook->currency, currency);
     enum status status = buffer_format(out, "%s ", decision->withheld ? "Would offer" : "Offer");

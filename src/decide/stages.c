@@ -82,8 +82,9 @@ double treatment_propensity(struct decider *decider, const struct treatment *tre
     const struct playbook *playbook = decider->world->playbook;
     const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
     if (model == NULL) {
-        double rate = decider->bases[action->goal].rate;
-        return isnan(rate) ? action->starting_propensity : rate;
+        const struct goal_base *base = &decider->bases[action->goal];
+        if (base->treated_rows > 0) return base->treated_rate;
+        return isnan(action->starting_propensity) ? base->rate : action->starting_propensity;
     }
     const struct value *traits = profile_with(decider->profiler, treatment);
     trainer_features(decider->world, &playbook->models[action->model], traits, treatment, decider->features);

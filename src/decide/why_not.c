@@ -75,7 +75,8 @@ static enum status when_words(const struct treatment_trace *trace, int64_t free_
     default: break;
     }
     if (free_at_ms == 0) return buffer_format(out, "; as things stand, not within the next 400 days.\n");
-    time_format(free_at_ms, until);
+    int64_t minute_ms = (free_at_ms + TIME_MINUTE_MS - 1) / TIME_MINUTE_MS * TIME_MINUTE_MS; /* nobody waits for a millisecond */
+    time_format(minute_ms, until);
     return buffer_format(out, "; from %s on it would not.\n", until);
 }
 

@@ -10,6 +10,7 @@
 #include "engine/private.h"
 
 #define THREADS_MAX 16
+#define READ_ONLY_ATTEMPTS 5
 
 enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format, ...) {
     int prefix = snprintf(out, PATH_BYTES_MAX, "%s/", engine->directory);
@@ -147,7 +148,7 @@ static uint32_t threads_of(const struct engine_options *options) {
     return have < 1 ? 1 : have > THREADS_MAX ? THREADS_MAX : (uint32_t)have;
 }
 
-enum status engine_open(struct engine **out, const struct engine_options *options, struct error *error) {
+static enum status open_once(struct engine **out, const struct engine_options *options, struct error *error) {
     struct engine *engine = memory_calloc(1, sizeof *engine);
     if (engine == NULL) return STATUS_NO_MEMORY;
     engine->fs = options->fs != NULL ? options->fs : file_system_os();
@@ -171,6 +172,16 @@ enum status engine_open(struct engine **out, const struct engine_options *option
     }
     *out = engine;
     return STATUS_OK;
+}
+
+/* A writer beside a reader may fold, and remove what the reader was about to read: then it reads anew. */
+enum status engine_open(struct engine **out, const struct engine_options *options, struct error *error) {
+    enum status status = open_once(out, options, error);
+    for (int i = 1; i < READ_ONLY_ATTEMPTS && options->read_only; i++) {
+        if (status != STATUS_NOT_FOUND && status != STATUS_CORRUPT) break;
+        status = open_once(out, options, error);
+    }
+    return status;
 }
 
 static void release_lookups(struct engine *engine) {
@@ -212,10 +223,23 @@ int64_t engine_now_ms(const struct engine *engine) {
     return engine->fixed_now_ms != 0 ? engine->fixed_now_ms : clock_now_ms();
 }
 
-enum status engine_last_event_ms(struct engine *engine, int64_t *time_ms, struct error *error) {
+/* What the program itself wrote tells nothing of when the data end. */
+static bool is_ours(uint16_t type) {
+    return type == EVENT_DECISION_MADE || type == EVENT_CUSTOMER_MERGED || type == EVENT_CUSTOMER_SPLIT || type == EVENT_ERASED;
+}
+
+static int64_t newest_known(const struct timeline *timeline, int64_t newest_ms, int64_t now_ms) {
+    for (uint32_t row = 0; row < timeline->count; row++) {
+        int64_t known_ms = timeline->known_ms != NULL ? timeline->known_ms[row] : timeline->time_ms[row];
+        if (known_ms > newest_ms && known_ms <= now_ms && !is_ours(timeline->type[row])) newest_ms = known_ms;
+    }
+    return newest_ms;
+}
+
+enum status engine_last_known_ms(struct engine *engine, int64_t *time_ms, struct error *error) {
     struct timeline_source *source = store_source(engine->store);
     struct timeline_reader *reader;
-    struct timeline_request request = {.as_of = {engine_now_ms(engine), POSITION_NOW}};
+    struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW}, .needs = TIMELINE_KNOWN};
     struct timeline timeline;
     *time_ms = 0;
     enum status status = source->ops->reader_open(source, &reader, error);
@@ -223,9 +247,7 @@ enum status engine_last_event_ms(struct engine *engine, int64_t *time_ms, struct
     status = source->ops->walk(reader, &request, 0, 1, error);
     while (status == STATUS_OK) {
         status = source->ops->next(reader, &timeline, error);
-        if (status != STATUS_OK || timeline.count == 0) continue;
-        int64_t last_ms = timeline.time_ms[timeline.count - 1];
-        if (last_ms > *time_ms) *time_ms = last_ms;
+        if (status == STATUS_OK) *time_ms = newest_known(&timeline, *time_ms, engine_now_ms(engine));
     }
     source->ops->reader_close(reader);
     return status == STATUS_END ? STATUS_OK : status;

@@ -42,8 +42,9 @@ struct symbols *engine_symbols(struct engine *engine);
 int64_t engine_now_ms(const struct engine *engine);
 uint32_t engine_threads(const struct engine *engine);
 
-/* Time of the newest event that is not in the future of now; 0 where there is none. What "now" means for a data set of the past. */
-enum status engine_last_event_ms(struct engine *engine, int64_t *time_ms, struct error *error) MUST_USE;
+/* When the newest event became known (its time plus the delay of its source), not after now; 0 where there is none. It is what "now"
+ * means for data of the past: everything that came in is known by then. What the program wrote itself does not count. */
+enum status engine_last_known_ms(struct engine *engine, int64_t *time_ms, struct error *error) MUST_USE;
 
 /* ---- ingest ---- */
 struct engine_ingest_report {

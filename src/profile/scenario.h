@@ -2,7 +2,7 @@
 /* profile/scenario.h -- how much likelier a goal is in a scenario than among comparable others.
  *
  * At landmark dates (every landmarks.every, counted back from the last date whose horizons have all matured), each customer who
- * was active within landmarks.active_within is one row: in the scenario or not, goal yes or no within its horizon. A customer whose
+ * was active within landmarks.active_within (an event of its own doing, or with visits_only one that belongs to a visit) is one row: in the scenario or not, goal yes or no within its horizon. A customer whose
  * goal already happened earlier still counts at later landmarks, but what came before a landmark never counts as its outcome, and what
  * was not yet known at it never puts anybody in the scenario.
  *

@@ -65,22 +65,30 @@ static enum status note_changes(struct engine *engine, struct event_batch *batch
 }
 
 static enum status append(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
-                          bool sync, struct error *error) {
+                          const struct rows_back *back, bool sync, struct error *error) {
     struct store_record record = {RECORD_IDENTITY, result->record};
     struct store_frame frame = {.batch = batch, .records = &record, .record_count = result->record.length > 0 ? 1 : 0};
     uint64_t position;
+    if (back->count > 0) return store_append_dropping(engine->store, &frame, back->row_ids, back->count, &position, error);
     if (batch->event_count == 0 && batch->row_count == 0 && frame.record_count == 0) return STATUS_OK;
     return store_append(engine->store, &frame, sync, &position, error);
 }
 
 enum status engine_append_change(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
                                  bool sync, struct error *error) {
+    static const struct rows_back none;
     enum status status = result->change_count > 0 ? note_changes(engine, batch, result) : STATUS_OK;
-    return status == STATUS_OK ? append(engine, batch, result, sync, error) : status;
+    return status == STATUS_OK ? append(engine, batch, result, &none, sync, error) : status;
 }
 
 enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync, struct apply_result *out,
                          struct error *error) {
+    static const struct rows_back none;
+    return engine_apply_back(engine, batch, &none, sync, out, error);
+}
+
+enum status engine_apply_back(struct engine *engine, struct event_batch *batch, const struct rows_back *back, bool sync,
+                              struct apply_result *out, struct error *error) {
     struct identity_result result;
     struct apply_result did = {.quarantined = batch->row_count};
     enum status status =
@@ -88,7 +96,8 @@ enum status engine_apply(struct engine *engine, struct event_batch *batch, bool 
     if (status != STATUS_OK) return status;
     status = drop_repeats(engine, batch, &did);
     if (status == STATUS_OK) did.events = batch->event_count;
-    if (status == STATUS_OK) status = engine_append_change(engine, batch, &result, sync, error);
+    if (status == STATUS_OK && result.change_count > 0) status = note_changes(engine, batch, &result);
+    if (status == STATUS_OK) status = append(engine, batch, &result, back, sync, error);
     if (status == STATUS_OK) identity_commit(engine->identity);
     else identity_undo(engine->identity);
     if (status == STATUS_NO_MEMORY) (void)error_set(error, status, "out of memory while applying a batch; nothing of it was kept");

@@ -2,6 +2,7 @@
 /* Loading files: lookups first, since sources join them, then events, source by source in playbook order. */
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "engine/private.h"
 
@@ -13,6 +14,8 @@ struct loading {
     const struct source *source;
     struct engine_ingest_report *report;
     struct event_batch batch;
+    struct ingest_repeats rows; /* what lies in quarantine, once a bad row has asked */
+    bool has_rows;
     double told_at;
 };
 
@@ -56,12 +59,44 @@ static void tell(struct loading *loading, const char *path, const struct ingest_
     loading->options->progress(loading->options->context, &news);
 }
 
+/* ---- a bad row of a file that is loaded again lies in quarantine already ---- */
+
+static enum status note_row(struct loading *loading, uint16_t source, struct text file, uint64_t line, struct text raw) {
+    return ingest_repeats_add(&loading->rows, (struct persona_id){source}, (int64_t)line, hash_text(raw, hash_text(file, 1)) | 1);
+}
+
+static bool note_stored(void *context, const struct stored_row *row) {
+    return note_row(context, row->source, row->file, row->line, row->raw) != STATUS_NO_MEMORY;
+}
+
+/* Leaves in loading->batch only the rows that are new. */
+static enum status drop_known_rows(struct loading *loading, struct error *error) {
+    struct event_batch *batch = &loading->batch;
+    size_t kept = 0;
+    enum status status = STATUS_OK;
+    if (batch->row_count == 0) return STATUS_OK;
+    if (!loading->has_rows) status = store_visit_rows(loading->engine->store, note_stored, loading, error);
+    loading->has_rows = true;
+    for (size_t i = 0; i < batch->row_count && status == STATUS_OK; i++) {
+        const struct quarantined_row *row = &batch->rows[i];
+        enum status known = note_row(loading, row->source, event_batch_text(batch, row->file, row->file_length), row->line,
+                                     event_batch_text(batch, row->raw, row->raw_length));
+        if (known == STATUS_NO_MEMORY) return known;
+        if (known == STATUS_EXISTS) loading->report->repeats++;
+        else batch->rows[kept++] = *row;
+    }
+    batch->row_count = status == STATUS_OK ? kept : batch->row_count;
+    return status;
+}
+
 static enum status load_batches(struct loading *loading, struct ingest_reader *reader, const char *path,
                                 struct error *error) {
     struct ingest_progress progress;
     enum status status;
     while ((status = ingest_next(reader, &loading->batch, error)) == STATUS_OK) {
         struct apply_result applied;
+        status = drop_known_rows(loading, error);
+        if (status != STATUS_OK) return status;
         status = engine_apply(loading->engine, &loading->batch, true, &applied, error);
         if (status != STATUS_OK) return status;
         loading->report->events += applied.events;
@@ -181,6 +216,7 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
     if (*reports == NULL) return STATUS_NO_MEMORY;
     struct loading loading = {.engine = engine, .options = options};
     event_batch_init(&loading.batch);
+    ingest_repeats_init(&loading.rows);
     for (int lookups = 1; lookups >= 0 && status == STATUS_OK; lookups--) {
         for (uint32_t i = 0; i < engine->playbook->source_count && status == STATUS_OK; i++) {
             if (!is_wanted(options, &engine->playbook->sources[i], lookups != 0)) continue;
@@ -190,6 +226,7 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
         }
     }
     event_batch_release(&loading.batch);
+    ingest_repeats_release(&loading.rows);
     uint64_t files = 0;
     for (size_t i = 0; i < *count; i++) files += (*reports)[i].files;
     if (status != STATUS_OK || files > 0) return status;
@@ -234,7 +271,7 @@ static bool replay_row(void *context, const struct stored_row *row) {
     return replay->status == STATUS_OK && replay->batch.event_count < BATCH_EVENTS_MAX / 2;
 }
 
-/* Events first, then the rows are dropped: a crash between the two leaves rows whose replay is a repeat, and nothing is lost. */
+/* The events and the end of their rows are one frame: a source without row keys could not tell a second replay from the first. */
 static enum status replay_some(struct replay *replay, bool *more) {
     struct engine *engine = replay->engine;
     struct replay_report before = replay->report;
@@ -250,11 +287,10 @@ static enum status replay_some(struct replay *replay, bool *more) {
     }
     if (replay->dropped.length == 0) return STATUS_OK;
     struct apply_result applied;
-    status = engine_apply(engine, &replay->batch, true, &applied, replay->error);
-    if (status != STATUS_OK) return status;
-    replay->report.events += applied.events;
-    return store_drop_rows(engine->store, (const uint64_t *)(const void *)replay->dropped.at,
-                           replay->dropped.length / sizeof(uint64_t), replay->error);
+    struct rows_back back = {(const uint64_t *)(const void *)replay->dropped.at, replay->dropped.length / sizeof(uint64_t)};
+    status = engine_apply_back(engine, &replay->batch, &back, true, &applied, replay->error);
+    if (status == STATUS_OK) replay->report.events += applied.events;
+    return status;
 }
 
 enum status engine_quarantine_replay(struct engine *engine, const char *source, struct replay_report *out,

@@ -90,6 +90,11 @@ enum status models_load(struct engine *engine, struct error *error) MUST_USE;
 enum status engine_append_change(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
                                  bool sync, struct error *error) MUST_USE;
 
+/* engine_apply, with the quarantined rows that the batch was made of: they leave the quarantine in the same frame. */
+struct rows_back { const uint64_t *row_ids; size_t count; };
+enum status engine_apply_back(struct engine *engine, struct event_batch *batch, const struct rows_back *back, bool sync,
+                              struct apply_result *out, struct error *error) MUST_USE;
+
 /* What every way in asks of ingest; the tables are borrowed. */
 struct ingest_settings engine_ingest_settings(struct engine *engine, const struct lookup_table *const *tables);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <stdlib.h>
 #include "base/memory.h"
 #include "store/side_file.h"
@@ -87,20 +88,27 @@ enum status store_visit_rows(struct store *store, bool (*visit)(void *context, c
     return status == STATUS_CANCELLED ? STATUS_OK : status;
 }
 
-enum status store_drop_rows(struct store *store, const uint64_t *row_ids, size_t count, struct error *error) {
-    if (count == 0) return STATUS_OK;
+#define RECORDS_BESIDE_MAX 7
+
+enum status store_append_dropping(struct store *store, const struct store_frame *frame, const uint64_t *row_ids, size_t count,
+                                  uint64_t *position, struct error *error) {
     if (count > STORE_FRAME_BYTES_MAX / 16)
         return error_set(error, STATUS_LIMIT, "at most %u rows can be dropped at once", STORE_FRAME_BYTES_MAX / 16);
+    assert(frame->record_count <= RECORDS_BESIDE_MAX);
     /* First the room to remember them, so that what the log has can't be forgotten here. */
     pthread_mutex_lock(&store->guard);
     enum status status = memory_grow((void **)&store->dropped, &store->dropped_capacity, store->dropped_count + count,
                                      sizeof(*store->dropped));
     pthread_mutex_unlock(&store->guard);
     if (status) return error_set(error, status, "%s: no memory to drop rows", store->directory);
-    const struct store_record record = {(enum record_kind)RECORD_ROWS_DROPPED,
-                                        {(const char *)row_ids, (uint32_t)(count * sizeof(*row_ids))}};
-    uint64_t position;
-    status = store_write(store, &(struct store_frame){.records = &record, .record_count = 1}, true, &position, error);
+    struct store_record records[RECORDS_BESIDE_MAX + 1];
+    for (size_t i = 0; i < frame->record_count; i++) records[i] = frame->records[i];
+    records[frame->record_count] = (struct store_record){(enum record_kind)RECORD_ROWS_DROPPED,
+                                                         {(const char *)row_ids, (uint32_t)(count * sizeof(*row_ids))}};
+    struct store_frame with = *frame;
+    with.records = records;
+    with.record_count = frame->record_count + 1;
+    status = store_write(store, &with, true, position, error);
     if (status) return status;
     /* The fold that drops the record from the log must know the ids, so it may not begin before they are here. */
     pthread_mutex_lock(&store->guard);
@@ -108,4 +116,9 @@ enum status store_drop_rows(struct store *store, const uint64_t *row_ids, size_t
     pthread_mutex_unlock(&store->guard);
     store_fold_if_large(store);
     return status;
+}
+
+enum status store_drop_rows(struct store *store, const uint64_t *row_ids, size_t count, struct error *error) {
+    uint64_t position;
+    return count == 0 ? STATUS_OK : store_append_dropping(store, &(struct store_frame){0}, row_ids, count, &position, error);
 }

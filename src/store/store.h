@@ -64,6 +64,9 @@ void store_close(struct store *store); /* waits for a fold under way; does not f
  * *position gets the frame's first position. */
 enum status store_append(struct store *store, const struct store_frame *frame, bool sync, uint64_t *position,
                          struct error *error) MUST_USE;
+/* store_append, synced, and in the same frame store_drop_rows: rows that came back as these events are gone with them, or not at all. */
+enum status store_append_dropping(struct store *store, const struct store_frame *frame, const uint64_t *row_ids, size_t count,
+                                  uint64_t *position, struct error *error) MUST_USE;
 enum status store_sync(struct store *store, struct error *error) MUST_USE;
 uint64_t store_position(const struct store *store);
 

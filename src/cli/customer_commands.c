@@ -41,7 +41,7 @@ static void print_link(void *context, const struct identity_link *link) {
 }
 
 static void print_who(struct answering *view) {
-    printf("Customer C%u as known at %s\n\nIdentifiers\n", view->timeline.customer.value, cli_day(view->t_ms));
+    printf("Customer C%u as known at %s\n\nIdentifiers, personas and links as known now\n", view->timeline.customer.value, cli_day(view->t_ms));
     struct identity_visitor identifiers = {.identifier = print_identifier, .context = view->engine};
     struct identity_visitor personas = {.persona = print_persona, .context = view->engine};
     struct identity_visitor links = {.link = print_link, .context = view->engine};
@@ -256,7 +256,8 @@ int command_erase(struct cli *cli) {
         if (status == STATUS_OK) {
             code = EXIT_OK;
             printf("Erased C%u: %s events, %s identifiers, %s quarantined rows, %s records; %s files rewritten, the log dropped.\n"
-                   "Backups made before this moment still hold the customer: erase there too, or delete them.\n",
+                   "Backups made before this moment still hold the customer: erase there too, or delete them.\n"
+                   "Not reached: the files that were loaded or written out, lookups that list customers, other customers' events that name this one.\n",
                    customer.value, cli_count(erased.events), cli_count(erased.identifiers), cli_count(erased.rows),
                    cli_count(erased.records), cli_count(erased.files));
         }

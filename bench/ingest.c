@@ -2,7 +2,7 @@
 /* bench/ingest.c -- a file of events, from its bytes to durable and visible: parsing, identity, repeats, log, tail. 5 M events of
  * eight properties, about 300 bytes each, one in ten with a new identifier; CPU seconds of the whole process, all threads.
  * The cases "parse csv" and "parse ndjson" stop at the batches. The peer is DuckDB's own reader and insert of the same file
- * into a table on disk, one thread. Folds are not in it (see append "with folds").
+ * into a table on disk, one thread. Folds run as they do in the product: of 5 M events the first 4 M are folded, and that is waited for.
  * Usage: ingest [CASE [EVENTS]]; files and data go to $ATTUNE_BENCH_DATA, $TMPDIR or /tmp. */
 #include "bench.h"
 
@@ -124,7 +124,7 @@ static void open_engine(struct engine **engine, const char *top) {
     snprintf(data, sizeof(data), "%s/data", top);
     FILE *out = fopen(playbook, "wb");
     if (!out || fputs(playbook_text, out) < 0 || fclose(out)) bench_fail("can't write %s", playbook);
-    struct engine_options options = {.directory = data, .create = true, .fold_by_hand = true, .playbook_file = playbook,
+    struct engine_options options = {.directory = data, .create = true, .playbook_file = playbook,
                                      .now_ms = INT64_C(1800000000000), .threads = 1, .playbook_errors = &errors};
     if (engine_open(engine, &options, &error)) bench_fail("%s%s", error.text, errors.count ? errors.item[0].text : "");
 }
@@ -168,8 +168,9 @@ static double run_once(bool whole, const char *source, const char *path, uint64_
     open_engine(&engine, top);
     double begin = clock_cpu_seconds();
     uint64_t events = whole ? load(engine, source, path) : parse(engine, source, path);
-    double seconds = clock_cpu_seconds() - begin;
-    engine_close(engine);
+    double closing = clock_cpu_seconds();
+    engine_close(engine); /* waits for a fold under way */
+    double seconds = (whole ? clock_cpu_seconds() : closing) - begin;
     snprintf(command, sizeof(command), "rm -rf '%s'", top);
     if (system(command)) bench_fail("can't remove %s", top);
     if (events != expected) bench_fail("%llu events of %llu", (unsigned long long)events, (unsigned long long)expected);

@@ -94,10 +94,11 @@ static enum status fold_events(struct edit *edit, const struct tail *tail, uint6
     struct frozen_rows frozen = {.tail = tail};
     struct run_rows rows = {.count = tail_count(tail), .get = get_row, .context = &frozen, .prefetch = prefetch_row};
     if (rows.count == 0) return STATUS_OK;
-    frozen.row = memory_alloc(rows.count * sizeof(*frozen.row));
+    const size_t bytes = rows.count * sizeof(*frozen.row);
+    frozen.row = memory_alloc_huge(bytes);
     if (!frozen.row) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to fold", edit->store->directory);
     enum status status = write_run(edit, &rows, &frozen, end, error);
-    memory_free(frozen.row);
+    memory_free_huge(frozen.row, bytes);
     return status;
 }
 

@@ -187,6 +187,50 @@ static void test_quarantined_rows_come_back(void **state) {
     assert_int_equal(shop->totals.events, 0);
 }
 
+/* A row of nobody waits with its bytes; loaded twice it waits once; of the erased neither event nor row is kept. */
+static void test_rows_of_nobody_wait_once(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct erased_summary erased;
+    struct store_stats stats;
+    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\n"
+                                  "o1,2017-01-02T10:00:00Z,null,0000,10.00,1,\n"
+                                  "o2,2017-01-02T10:00:00Z,ann@a.example,,10.00,2,\n"
+                                  "o3,2017-01-03T10:00:00Z,ANN@A.example,,10.00,x,\n");
+    shop_open(shop, "playbook.yaml");
+    for (int round = 0; round < 3; round++) {
+        shop_load(shop, NULL);
+        assert_int_equal(shop->totals.events, round == 0 ? 1 : 0);
+        assert_int_equal(shop->totals.quarantined, round == 0 ? 2 : 0);
+        store_stats(engine_store(shop->engine), &stats);
+        assert_int_equal(stats.quarantined_row_count, 2);
+        if (round == 1) shop_open(shop, NULL);
+    }
+    assert_int_equal(engine_erase(shop->engine, shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased, &error), STATUS_OK);
+    assert_int_equal(erased.rows, 1); /* however it was capitalised */
+    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\no2,2017-01-02T10:00:00Z,ann@a.example,,10.00,2,\n");
+    shop_load(shop, NULL);
+    assert_int_equal(shop->totals.events, 0);
+    assert_int_equal(shop->totals.quarantined, 0);
+    assert_int_equal(shop_count(shop, "Order Completed"), 0);
+}
+
+static void test_a_model_of_the_future_is_told(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct model_entry entry;
+    shop_file(shop, "orders.csv", orders);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
+    shop_file(shop, "mail.csv", "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n2017-01-10T09:00:00Z,ben@b.example,letter/7\n");
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_false(engine_hindsight(shop->engine, DAY(1), NULL));
+    assert_int_equal(engine_train(shop->engine, 0, DAY(60), &entry, &error), STATUS_OK);
+    assert_true(engine_hindsight(shop->engine, DAY(60) - 1, &entry));
+    assert_int_equal(entry.until_ms, DAY(60));
+    assert_false(engine_hindsight(shop->engine, DAY(60), NULL));
+}
+
 static bool lies_anywhere(const struct shop *shop, const char *bytes) {
     return simulated_disk_contains(shop->disk, bytes, strlen(bytes));
 }
@@ -379,6 +423,8 @@ int main(void) {
         CASE(test_repeats_are_dropped_wherever_the_first_lies),
         CASE(test_merges_are_noted_and_taken_back),
         CASE(test_quarantined_rows_come_back),
+        CASE(test_rows_of_nobody_wait_once),
+        CASE(test_a_model_of_the_future_is_told),
         CASE(test_an_erased_customer_leaves_no_byte),
         CASE(test_a_backup_is_whole_and_stays),
         CASE(test_the_data_report_counts),

@@ -35,7 +35,7 @@ void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from
         from = to;
         to = swap;
     }
-    if (from != keys) memcpy(keys, from, count * sizeof *keys);
+    if (from != keys && count > 0) memcpy(keys, from, count * sizeof *keys);
 }
 
 /* What sorting needs of a row, so that rows are read in their own order once, and once more when they are written. */

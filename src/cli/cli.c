@@ -50,7 +50,7 @@ struct option {
 static const struct option options[] = {
     {"dir", "DIR", "the data directory (default $ATTUNE_DIR, else ./data)", offsetof(struct cli, directory), true},
     {"playbook", "FILE", "put this playbook in force (commands that only read try it without keeping it)", offsetof(struct cli, playbook), true},
-    {"json", NULL, "print one JSON document", offsetof(struct cli, json), true},
+    {"json", NULL, "print one JSON document", offsetof(struct cli, json), false},
     {"quiet", NULL, "no progress", offsetof(struct cli, quiet), true},
     {"help", NULL, "this text", offsetof(struct cli, help), true},
     {"data", "DIR", "where the sources' files lie (default: beside the playbook)", offsetof(struct cli, data), false},
@@ -125,7 +125,9 @@ static int read_words(struct cli *cli, int argc, char **argv) {
             if (failed != EXIT_OK) return failed;
         } else if (!only_words && strcmp(argv[i], "-h") == 0) {
             cli->help = true;
-        } else if (cli->word_count < CLI_WORDS_MAX) {
+        } else if (cli->word_count == CLI_WORDS_MAX) {
+            return usage(cli->command, "more than %d words; name the files by a pattern in quotes, or in several calls", CLI_WORDS_MAX);
+        } else {
             cli->words[cli->word_count++] = argv[i];
         }
     }

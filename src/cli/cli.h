@@ -37,7 +37,7 @@ struct command {
     const char *name;
     const char *words;     /* "CUSTOMER ACTION" */
     const char *summary;   /* one line for `attune help` */
-    const char *options;   /* names it takes besides --dir --playbook --json --quiet --help: "at all out" */
+    const char *options;   /* names it takes besides --dir --playbook --quiet --help: "json at all out" */
     const char *help;      /* a paragraph and examples */
     size_t words_min, words_max;
     int (*run)(struct cli *cli);

@@ -9,7 +9,7 @@ const struct command cli_commands[] = {
      "  attune init                       writes playbook.yaml\n"
      "  attune init shop/playbook.yaml\n",
      0, 1, command_init},
-    {"check", "FILE", "check a playbook: every error at once, with line and column", "",
+    {"check", "FILE", "check a playbook: every error at once, with line and column", "json",
      "Needs no data directory. Exit status 1 where there is an error.\n\n"
      "  attune check playbook.yaml\n",
      1, 1, command_check},
@@ -17,14 +17,14 @@ const struct command cli_commands[] = {
      "  attune explain spend_365d --playbook playbook.yaml\n"
      "  attune explain \"count('Order Completed') in 30d\"     any expression works too\n",
      1, 1, command_explain},
-    {"ingest", "[SOURCE FILE…]", "load files: events, customer records, lookups", "data source",
+    {"ingest", "[SOURCE FILE…]", "load files: events, customer records, lookups", "data source json",
      "Without words, loads every source of the playbook whose files are in --data, lookups first. What was loaded before is\n"
      "recognised by its row key and dropped as a repeat. A row that can't become an event goes to quarantine with its reason.\n\n"
      "  attune ingest --playbook playbook.yaml --data files/\n"
      "  attune ingest web events-2017-10.ndjson.gz\n"
      "  zcat events.gz | attune ingest web -\n",
      0, MANY, command_ingest},
-    {"data", "", "what every source and field holds, what it costs, what uses it", "",
+    {"data", "", "what every source and field holds, what it costs, what uses it", "json",
      "Clean data are events, dirty data are in quarantine, dark data are stored and nothing uses them.\n\n"
      "  attune data\n",
      0, 0, command_data},
@@ -33,7 +33,7 @@ const struct command cli_commands[] = {
      "  attune quarantine show 12              one row, as it came\n"
      "  attune quarantine replay --playbook mended.yaml --source web\n",
      1, 2, command_quarantine},
-    {"customer", "CUSTOMER", "one customer: timeline, personas, links with reasons, traits, segments", "at",
+    {"customer", "CUSTOMER", "one customer: timeline, personas, links with reasons, traits, segments", "at json",
      "CUSTOMER is C123, or an identifier such as email:a@b.example.\n\n"
      "  attune customer household:1029 --at 2017-10-01\n",
      1, 1, command_customer},
@@ -45,21 +45,21 @@ const struct command cli_commands[] = {
      "  attune traits --at 2017-10-01 --out traits.csv\n"
      "  attune traits household:1029 --at 2017-10-01\n",
      0, 1, command_traits},
-    {"scenarios", "", "how much likelier each scenario makes its goals", "at",
+    {"scenarios", "", "how much likelier each scenario makes its goals", "at json",
      "For each scenario and goal: how many customers, the goal's rate inside and among comparable others on the same dates,\n"
      "and the index with its 95 % interval by customer. An index is no cause.\n\n"
      "  attune scenarios --at 2018-01-01\n",
      0, 0, command_scenarios},
-    {"train", "[MODEL]", "learn a model from past treatments whose goals have matured", "until",
+    {"train", "[MODEL]", "learn a model from past treatments whose goals have matured", "until json",
      "Every row sees only what was known at the moment of its treatment. Settings are chosen on rolling splits in time.\n\n"
      "  attune train redeem --until 2017-10-01\n",
      0, 1, command_train},
-    {"evaluate", "MODEL", "how good a model is on treatments that it never saw", "from until out against",
+    {"evaluate", "MODEL", "how good a model is on treatments that it never saw", "from until out against json",
      "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, with intervals by customer.\n"
      "--against takes a CSV with columns treatment, customer and prediction, and compares the two row by row.\n\n"
      "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n",
      1, 1, command_evaluate},
-    {"decide", "CUSTOMER | --all", "the next best action, with its reason", "at out all dry-run",
+    {"decide", "CUSTOMER | --all", "the next best action, with its reason", "at out all dry-run json",
      "Each decision is written as an event unless --dry-run.\n\n"
      "  attune decide household:1029 --at 2017-12-05\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv\n"
@@ -71,7 +71,7 @@ const struct command cli_commands[] = {
     {"report", "", "the whole as a report: report.html with pictures, report.json with the same figures", "at from until out against",
      "  attune report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out build/demo\n",
      0, 0, command_report},
-    {"status", "", "events, customers, runs, bytes and what is in force", "",
+    {"status", "", "events, customers, runs, bytes and what is in force", "json",
      "  attune status --json\n",
      0, 0, command_status},
     {"fold", "", "move the newest events from the log into a run now", "merge",

@@ -296,6 +296,9 @@ static enum status replay_some(struct replay *replay, bool *more) {
 enum status engine_quarantine_replay(struct engine *engine, const char *source, struct replay_report *out,
                                      struct error *error) {
     struct replay replay = {.engine = engine, .source = source, .error = error};
+    if (source != NULL && playbook_source_find(engine->playbook, text_from(source)) == UINT32_MAX) {
+        return source_unknown(engine->playbook, source, error);
+    }
     const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
     replay.settings = engine_ingest_settings(engine, tables);

@@ -1,0 +1,357 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command line over the real binary: helps, exit codes, JSON, the commands shown in the docs, and the table of bad input.
+
+usage: cli_test.py ATTUNE SOURCE_ROOT      each test gets a folder of its own; what went wrong is printed with the command.
+"""
+import glob
+import gzip
+import json
+import os
+import re
+import resource
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ATTUNE, ROOT = "attune", "."
+
+PLAYBOOK = """attune: 1
+name: Shop
+currency: USD
+zone: UTC
+customer: { identifiers: { email: {}, cookie: {} } }
+sources:
+  offer: { file: "offers*.csv", lookup: offer_id, types: { discount: number } }
+  orders:
+    file: "orders*.csv*"
+    event: Order Completed
+    channel: store
+    time: at
+    key: { email: email, cookie: cookie }
+    row_key: order_id
+    types: { amount: money, items: number }
+    properties: { order_id: order_id, revenue: amount, items: items }
+  web: { file: "web*.ndjson*", key: { cookie: anonymousId } }
+  mail:
+    file: "mail*.csv"
+    event: Treatment Delivered
+    channel: email
+    time: at
+    key: { email: email }
+    properties: { treatment: treatment }
+events: { Clicked: { button: text } }
+traits:
+  orders: count("Order Completed")
+  spent: sum("Order Completed".revenue)
+goals: { order: { event: Order Completed, within: 5d, value: revenue } }
+models: { order: { goal: order } }
+scenarios: { regular: { when: orders >= 2, goals: [order] } }
+actions:
+  letter: { for_each: offer, goal: order, model: order, title: "Offer {offer_id}", cost: 0.10 USD, channels: [email] }
+policies:
+  - { at_most: 1, in: 3d, channel: email }
+"""
+HEADER = "order_id,at,email,cookie,amount,items\n"
+ORDERS = HEADER + "".join(
+    f"o{i},2017-{1 + i % 6:02}-{1 + i % 27:02}T10:00:00Z,p{i % 7}@x.example,,{i}.50,{i % 3}\n" for i in range(60))
+WEB = "".join(f'{{"event":"Clicked","anonymousId":"k{i}","messageId":"m{i}","timestamp":"2017-03-0{1 + i % 9}T08:00:00Z",'
+              f'"properties":{{"button":"b{i}"}}}}\n' for i in range(20))
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="attune-cli-")
+        os.chmod(self.folder, 0o755)
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.write("playbook.yaml", PLAYBOOK)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+        return self.path(name)
+
+    def run_it(self, *words, code=0, **more):
+        environment = {**os.environ, "ATTUNE_DIR": self.path("data")}
+        done = subprocess.run([ATTUNE, *words], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120, **more)
+        if code is not None:
+            self.assertEqual(done.returncode, code, f"attune {' '.join(words)}\n{done.stdout}{done.stderr}")
+        self.assertGreaterEqual(done.returncode, 0, f"attune {' '.join(words)} was killed by a signal\n{done.stderr}")
+        return done
+
+    def json_of(self, *words):
+        text = self.run_it(*words, "--json").stdout
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            self.fail(f"attune {' '.join(words)} --json: {error}\n{text[:400]}")
+
+    def refuses(self, words, *says, code=1, **more):
+        """It fails, and its words name all of `says`."""
+        done = self.run_it(*words, code=code, **more)
+        for word in says:
+            self.assertIn(word, done.stderr, f"attune {' '.join(words)}\nsays: {done.stderr}")
+        return done
+
+    def load(self):
+        self.write("orders.csv", ORDERS)
+        self.write("web.ndjson", WEB)
+        self.write("offers.csv", "offer_id,discount\n7,5\n8,10\n")
+        self.write("mail.csv", "at,email,treatment\n" + "".join(
+            f"2017-0{1 + i % 5}-10T08:00:00Z,p{i % 7}@x.example,letter/{7 + i % 2}\n" for i in range(40)))
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        for name in ("orders.csv", "web.ndjson", "offers.csv", "mail.csv"):
+            os.remove(self.path(name))
+
+    def events(self):
+        return self.json_of("status")["events"]
+
+    def unharmed(self, events):
+        self.run_it("fsck")
+        self.assertEqual(self.events(), events)
+
+
+def commands():
+    text = subprocess.run([ATTUNE, "help"], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"^  ([a-z-]+)  ", text, re.M)
+
+
+class Words(Case):
+    def test_every_command_has_a_help(self):
+        self.assertGreater(len(commands()), 15)
+        for command in commands():
+            for words in ((command, "--help"), ("help", command), (command, "-h")):
+                self.assertIn(f"attune {command}", self.run_it(*words).stdout)
+
+    def test_called_wrongly_is_two(self):
+        self.run_it(code=2)
+        self.refuses(["ingset"], "did you mean ingest?", code=2)
+        self.refuses(["zzzzzzzz"], "attune help", code=2)
+        self.refuses(["ingest", "--plybook", "x"], "did you mean --playbook?", code=2)
+        self.refuses(["fold", "--at", "2017-01-01"], "fold has no option --at", code=2)
+        self.refuses(["status", "--json=yes"], "takes no value", code=2)
+        self.refuses(["decide", "--at"], "--at needs a value", code=2)
+        self.refuses(["check"], "needs FILE", code=2)
+        self.refuses(["status", "extra"], "one word too many: extra", code=2)
+        self.refuses(["decide"], "--all", code=2)
+
+    def test_misspelt_names(self):
+        self.load()
+        self.refuses(["ingest", "ordres", "x.csv"], "did you mean orders?")
+        self.refuses(["why-not", "email:p1@x.example", "leter"], "did you mean letter?")
+        self.refuses(["train", "ordr"], "did you mean order?")
+        self.refuses(["evaluate", "ordr"], "did you mean order?")
+        self.refuses(["quarantine", "replay", "--source", "ordres"], "did you mean orders?")
+        self.refuses(["explain", "spnet"], "did you mean", "spent")
+        self.refuses(["customer", "email:nobody@x.example"], "nobody@x.example")
+        self.refuses(["decide", "email:p1@x.example", "--at", "yesterday"], "yesterday", "2017-12-06")
+        self.refuses(["quarantine", "lst"], "list", code=None)
+
+    def test_everything_as_json(self):
+        self.load()
+        self.write("bad.csv", HEADER + "b1,2017-01-01,z@x.example,,1.00,many\n")
+        self.run_it("ingest", "orders", "bad.csv")
+        for words in (["status"], ["data"], ["customer", "email:p1@x.example"], ["scenarios", "--at", "2017-06-01"], ["train", "--until", "2017-03-15"],
+                      ["evaluate", "order", "--from", "2017-03-16", "--until", "2017-06-01"], ["decide", "email:p1@x.example", "--dry-run"],
+                      ["check", "playbook.yaml"], ["ingest", "orders", "bad.csv"]):
+            self.json_of(*words)
+
+    def test_what_has_no_json_says_so(self):
+        for command in commands():
+            if "--json" not in self.run_it(command, "--help").stdout:
+                self.refuses([command, "--json"], "no option --json", code=2)
+
+
+class Docs(unittest.TestCase):
+    """Every `$ attune …` of the docs is a command with options that exist and as many words as it takes."""
+
+    def shown(self):
+        files = [os.path.join(ROOT, "README.md")] + sorted(glob.glob(os.path.join(ROOT, "docs", "*.md")))
+        for name in files:
+            with open(name, encoding="utf-8") as file:
+                text = file.read()
+            for block in re.findall(r"^```(?:console|sh)\n(.*?)^```", text, re.M | re.S):
+                for line in block.splitlines():
+                    if line.startswith("$ attune "):
+                        yield os.path.basename(name), line[2:]
+
+    def test_commands_are_real(self):
+        shown = list(self.shown())
+        self.assertGreater(len(shown), 10)
+        for name, line in shown:
+            words = shlex.split(line.split("|")[0], comments=True)[1:]
+            done = subprocess.run([ATTUNE, *words, "--help"], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, f"{name}: {line}\n{done.stderr}")
+
+
+class BadInput(Case):
+    def setUp(self):
+        super().setUp()
+        self.load()
+        self.before = self.events()
+
+    def bad_rows(self, name, text, *says):
+        """The file is taken, its bad rows are in quarantine with reasons that say this."""
+        self.write(name, text)
+        self.run_it("ingest", "orders", name)
+        listed = self.run_it("quarantine", "list").stdout
+        for word in says:
+            self.assertIn(word, listed)
+
+    def test_unknown_column(self):
+        self.write("bad.csv", "order,at,email,cookie,amount,items\n1,2017-01-01,a@x.example,,1,1\n")
+        self.refuses(["ingest", "orders", "bad.csv"], "bad.csv", "order_id")
+        self.unharmed(self.before)
+
+    def test_wrong_type(self):
+        self.bad_rows("bad.csv", HEADER + "b1,2017-01-01,a@x.example,,1.00,many\nb2,2017-01-01,a@x.example,,1.00,1\n", "items", "many")
+        self.unharmed(self.before + 1)
+
+    def test_missing_file(self):
+        self.refuses(["ingest", "orders", "nowhere.csv"], "nowhere.csv")
+        self.refuses(["ingest", "--data", "nowhere"], "nowhere")
+        self.unharmed(self.before)
+
+    def test_a_file_that_ends_in_the_middle(self):
+        whole = gzip.compress((HEADER + "".join(f"g{i},2017-01-01,a@x.example,,{i}.00,1\n" for i in range(20000))).encode())
+        self.write("orders.csv.gz", whole[:len(whole) * 2 // 3])
+        self.refuses(["ingest", "orders", "orders.csv.gz"], "orders.csv.gz")
+        self.run_it("fsck")
+        self.write("orders.csv.gz", whole)
+        self.run_it("ingest", "orders", "orders.csv.gz")  # the whole file repairs it: nothing twice
+        self.assertEqual(self.events(), self.before + 20000)
+
+    def test_an_open_quote(self):
+        self.write("open.csv", HEADER + 'q1,2017-01-01,a@x.example,,1.00,1\nq2,2017-01-01,"a@x.example,,1.00,1\n')
+        done = self.run_it("ingest", "orders", "open.csv", code=None)
+        told = done.stderr + done.stdout + self.run_it("quarantine", "list").stdout
+        self.assertIn("quote", told)
+        self.unharmed(self.before + 1)
+
+    def test_a_full_disk(self):
+        self.write("big.csv", HEADER + "".join(f"f{i},2017-01-01T00:00:00Z,u{i}@x.example,,{i}.00,1\n" for i in range(60000)))
+
+        def little():
+            import signal
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+        self.refuses(["ingest", "orders", "big.csv"], self.path("data"), preexec_fn=little)
+        self.run_it("fsck")
+        self.run_it("ingest", "orders", "big.csv")
+        self.assertEqual(self.events(), self.before + 60000)
+
+    def test_a_directory_that_may_not_be_written(self):
+        if os.geteuid() != 0 or shutil.which("setpriv") is None:
+            self.skipTest("needs root and setpriv to become nobody")
+        self.write("more.csv", HEADER + "n1,2017-01-01,a@x.example,,1.00,1\n")
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ATTUNE, "ingest", "orders", "more.csv",
+                               "--dir", self.path("data")], cwd=self.folder, capture_output=True, text=True)
+        if "failed to execute" in done.stderr:
+            self.skipTest("nobody may not run the binary where it lies")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn(self.path("data"), done.stderr)
+        self.unharmed(self.before)
+
+    def flip(self, name, offset):
+        with open(name, "r+b") as file:
+            file.seek(offset)
+            byte = file.read(1)[0]
+            file.seek(offset)
+            file.write(bytes([byte ^ 0x10]))
+
+    def files(self, *parts):
+        return [name for name in glob.glob(self.path("data") + "/**/*", recursive=True)
+                if os.path.isfile(name) and any(part in name for part in parts)]
+
+    def test_a_damaged_run(self):
+        self.run_it("fold")
+        runs = self.files("run")
+        self.assertTrue(runs)
+        for offset in (os.path.getsize(runs[0]) // 2, 40, os.path.getsize(runs[0]) - 20):
+            self.flip(runs[0], offset)
+            done = self.run_it("fsck", code=1)
+            self.assertIn(os.path.basename(runs[0]), done.stdout + done.stderr)
+            self.flip(runs[0], offset)
+        self.run_it("fsck")
+
+    def test_a_newer_or_damaged_file(self):
+        self.run_it("fold")
+        self.run_it("train", "--until", "2017-06-01")
+        for kind in ("MANIFEST", "SALT", "lookups", "models", "playbooks"):
+            names = self.files(kind)
+            self.assertTrue(names, kind)
+            with open(names[0], "rb") as file:
+                kept = file.read()
+            for damaged in (kept[:len(kept) // 2], b"", bytes(b ^ 0x55 for b in kept), kept[:4] + b"\xff" + kept[5:]):
+                if kind == "SALT" and len(damaged) == len(kept):
+                    continue  # 32 random bytes: nothing tells them from others
+                self.write(names[0], damaged)
+                done = self.run_it("status", code=None)
+                if kind != "MANIFEST":  # of which an older one may serve
+                    self.assertIn(os.path.basename(names[0]), done.stderr, f"nobody noticed: {damaged[:40]}")
+                if kind in ("SALT", "playbooks"):  # without a lookup or a model, the rest can be looked at
+                    self.assertEqual(done.returncode, 1)
+            self.write(names[0], kept)
+        self.unharmed(self.before)
+
+    def test_a_playbook_that_no_longer_fits(self):
+        cases = {
+            "misspelt trait": (PLAYBOOK.replace("when: orders >= 2", "when: ordres >= 2"), "orders"),
+            "misspelt event": (PLAYBOOK.replace('count("Order Completed")', 'count("Order Complete")'), "Order Completed"),
+            "changed type": (PLAYBOOK.replace("amount: money", "amount: text"), "revenue"),
+            "no YAML": ("attune: 1\n\tname: x\n", ":2:"),
+            "newer form": (PLAYBOOK.replace("attune: 1", "attune: 2"), "attune"),
+        }
+        for what, (text, says) in cases.items():
+            self.write("changed.yaml", text)
+            with self.subTest(what):
+                self.assertIn("changed.yaml:", self.run_it("check", "changed.yaml", code=1).stdout)
+                self.refuses(["status", "--playbook", "changed.yaml"], "changed.yaml", says)
+                self.refuses(["ingest", "--playbook", "changed.yaml", "--data", "."], says)
+                self.unharmed(self.before)
+        self.write("changed.yaml", PLAYBOOK.replace("  orders:\n    file", "  sales:\n    file"))
+        self.write("more.csv", HEADER)
+        self.refuses(["ingest", "orders", "more.csv", "--playbook", "changed.yaml"], "no source orders")
+        self.unharmed(self.before)
+
+    def test_no_directory_and_no_playbook(self):
+        self.refuses(["status", "--dir", "nowhere"], "nowhere")
+        os.mkdir(self.path("empty"))
+        self.refuses(["status", "--dir", "empty"], "empty")
+        self.refuses(["status", "--playbook", "nowhere.yaml"], "nowhere.yaml")
+        self.refuses(["fsck", "--dir", "nowhere"], "nowhere")
+        self.refuses(["backup", self.path("data")], self.path("data"))
+        self.assertFalse(os.path.exists(self.path("nowhere")))
+        self.unharmed(self.before)
+
+    def test_a_second_writer(self):
+        environment = {**os.environ, "ATTUNE_DIR": self.path("data")}
+        first = subprocess.Popen([ATTUNE, "ingest", "orders", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
+        try:
+            first.stdin.write(HEADER)
+            first.stdin.flush()
+            while not self.is_held_by(first.pid):
+                self.assertIsNone(first.poll(), "the first writer gave up")
+            self.refuses(["fold"], self.path("data"), "is writing to this data directory", str(first.pid))
+            self.run_it("status")  # readers may look on
+        finally:
+            first.communicate("s1,2017-01-01,a@x.example,,1.00,1\n", timeout=60)
+        self.assertEqual(first.returncode, 0)
+        self.unharmed(self.before + 1)
+
+    def is_held_by(self, process):
+        with open(self.path("data/LOCK"), encoding="utf-8") as file:
+            return file.read().split() == [str(process)]
+
+
+if __name__ == "__main__":
+    ATTUNE, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

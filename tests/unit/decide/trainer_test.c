@@ -214,7 +214,10 @@ static void test_rows_equal_the_naive_ones(void **state) {
 static void test_what_has_not_matured_is_left_out_whichever_way(void **state) {
     (void)state;
     static struct scene scene;
-    scene_init(&scene, playbook);
+    char text[sizeof playbook];
+    memcpy(text, playbook, sizeof text);
+    memset(strstr(text, ", undone_by: Returned"), ' ', sizeof ", undone_by: Returned" - 1); /* so that a yes is one at once */
+    scene_init(&scene, text);
     int64_t last_ms = UNTIL_MS - WITHIN_MS - ARRIVES_MS + 1; /* its row's moment is a millisecond before it */
     for (uint32_t p = 1; p <= 4; p++) {
         scene_event(&scene, p, "mail:Treatment Delivered", last_ms + (p > 2), "treatment='letter'");

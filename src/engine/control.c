@@ -55,6 +55,7 @@ static enum status apply_model(struct engine *engine, struct json_node root) {
     model->version = (uint32_t)integer_member(root, "version");
     model->trained_ms = integer_member(root, "trained_ms");
     model->until_ms = integer_member(root, "until_ms");
+    if (!hash_from_text(text_member(root, "features"), &model->features)) model->features = 0;
     return STATUS_OK;
 }
 
@@ -95,10 +96,10 @@ static enum status end(struct json_writer *writer) {
     return writer->status;
 }
 
-static void write_hash(struct json_writer *writer, uint64_t hash) {
+static void write_hash(struct json_writer *writer, const char *key, uint64_t hash) {
     char digits[17];
     snprintf(digits, sizeof digits, "%016llx", (unsigned long long)hash);
-    json_write_key(writer, "hash");
+    json_write_key(writer, key);
     json_write_string(writer, digits);
 }
 
@@ -117,7 +118,7 @@ enum status control_lookup(struct buffer *out, struct text name, uint64_t hash, 
     begin(&writer, out, "lookup");
     json_write_key(&writer, "name");
     json_write_text(&writer, name);
-    write_hash(&writer, hash);
+    write_hash(&writer, "hash", hash);
     json_write_key(&writer, "known_ms");
     json_write_integer(&writer, known_ms);
     return end(&writer);
@@ -134,5 +135,6 @@ enum status control_model(struct buffer *out, const struct named_model *model) {
     json_write_integer(&writer, model->trained_ms);
     json_write_key(&writer, "until_ms");
     json_write_integer(&writer, model->until_ms);
+    write_hash(&writer, "features", model->features);
     return end(&writer);
 }

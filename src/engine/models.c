@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log_line.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "engine/private.h"
 
@@ -41,17 +42,28 @@ static enum status load_model(struct engine *engine, struct named_model *model, 
     return status;
 }
 
-/* A model whose features are no longer the playbook's would score nonsense: it is left out until it is trained again. */
-static bool fits(const struct playbook *playbook, const struct model_rule *rule, const struct model *model) {
-    if (model_feature_count(model) != rule->feature_count + rule->attribute_count) return false;
-    for (uint32_t i = 0; i < rule->feature_count; i++) {
-        if (!text_equal(model_feature(model, i).name, playbook->traits[rule->features[i]].name)) return false;
-    }
-    for (uint32_t i = 0; i < rule->attribute_count; i++) {
-        struct text name = playbook->attributes[rule->attributes[i]].name;
-        if (!text_equal(model_feature(model, rule->feature_count + i).name, name)) return false;
-    }
-    return true;
+/* What the model's features mean: the names and expressions of its traits and of every trait below them. */
+static uint64_t meaning_of_trait(const struct playbook *playbook, uint32_t index, uint64_t hash) {
+    const struct trait *trait = &playbook->traits[index];
+    uint32_t below[64];
+    uint32_t count = expr_traits(trait->program, below, 64);
+    hash = hash_text(trait->source, hash_text(trait->name, hash));
+    for (uint32_t i = 0; i < count && i < 64; i++) hash = meaning_of_trait(playbook, below[i], hash);
+    return hash;
+}
+
+static uint64_t meaning_of(const struct playbook *playbook, const struct model_rule *rule) {
+    uint64_t hash = hash_text(playbook->goals[rule->goal].name, 1);
+    for (uint32_t i = 0; i < rule->feature_count; i++) hash = meaning_of_trait(playbook, rule->features[i], hash);
+    for (uint32_t i = 0; i < rule->attribute_count; i++) hash = hash_text(playbook->attributes[rule->attributes[i]].name, hash);
+    return hash;
+}
+
+/* A model whose features are no longer the playbook's, or mean something else, would score nonsense: it is left out until it is
+ * trained again. */
+static bool fits(const struct playbook *playbook, const struct model_rule *rule, const struct named_model *named) {
+    if (model_feature_count(named->model) != rule->feature_count + rule->attribute_count) return false;
+    return named->features == 0 || named->features == meaning_of(playbook, rule);
 }
 
 enum status models_load(struct engine *engine, struct error *error) {
@@ -74,7 +86,7 @@ enum status models_load(struct engine *engine, struct error *error) {
                 return status;
             }
         }
-        if (fits(playbook, &playbook->models[i], model->model)) engine->model_of_rule[i] = model->model;
+        if (fits(playbook, &playbook->models[i], model)) engine->model_of_rule[i] = model->model;
     }
     return STATUS_OK;
 }
@@ -105,6 +117,7 @@ static enum status put_in_force(struct engine *engine, uint32_t rule, int64_t un
     next.version++;
     next.trained_ms = engine_now_ms(engine);
     next.until_ms = until_ms;
+    next.features = meaning_of(engine->playbook, &engine->playbook->models[rule]);
     enum status status = write_model(engine, &next, model, error);
     if (status != STATUS_OK) return status;
     model_destroy(named->model);

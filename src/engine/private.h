@@ -24,6 +24,7 @@ struct named_model {
     char name[SYMBOL_BYTES_MAX + 1];
     uint32_t version;
     int64_t trained_ms, until_ms;
+    uint64_t features;               /* hash of what its features meant when it was trained; 0: not said */
     struct model *model;
 };
 

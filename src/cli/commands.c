@@ -28,7 +28,7 @@ const struct command cli_commands[] = {
      "Clean data are events, dirty data are in quarantine, dark data are stored and nothing uses them.\n\n"
      "  attune data\n",
      0, 0, command_data},
-    {"quarantine", "list|show ID|replay", "rows that could not become events, and their way back", "source",
+    {"quarantine", "list|show ID|replay", "rows that could not become events, and their way back", "source json",
      "  attune quarantine list                 reasons, and how many rows have each\n"
      "  attune quarantine show 12              one row, as it came\n"
      "  attune quarantine replay --playbook mended.yaml --source web\n",

@@ -252,26 +252,57 @@ static bool add_reason(void *context, const struct stored_row *row) {
     return true;
 }
 
+static void print_reasons(const struct reasons *reasons) {
+    struct cli_table table;
+    cli_table_init(&table, ">rows|>first id|source|first place|reason");
+    for (size_t i = 0; i < reasons->count; i++) {
+        const struct reason *reason = &reasons->items[i];
+        cli_table_cell(&table, "%s", cli_count(reason->count));
+        cli_table_cell(&table, "%llu", (unsigned long long)reason->first_id);
+        cli_table_cell(&table, "%.*s", TEXT_ARG(symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source)));
+        cli_table_cell(&table, "%s:%llu", reason->file, (unsigned long long)reason->first_line);
+        cli_table_cell(&table, "%s", reason->reason);
+    }
+    if (reasons->count > 0) cli_table_print(&table);
+    else buffer_release(&table.cells);
+    if (reasons->count == 0) printf("Nothing is in quarantine.\n");
+    if (reasons->beyond > 0) printf("and %s rows with further reasons\n", cli_count(reasons->beyond));
+}
+
+static void print_reasons_json(const struct reasons *reasons) {
+    struct buffer out;
+    struct json_writer writer;
+    buffer_init(&out);
+    json_writer_init(&writer, &out, true);
+    json_write_array_begin(&writer);
+    for (size_t i = 0; i < reasons->count; i++) {
+        const struct reason *reason = &reasons->items[i];
+        const struct { const char *name; struct text value; } texts[] = {
+            {"source", symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source)}, {"file", text_from(reason->file)},
+            {"reason", text_from(reason->reason)}};
+        const struct { const char *name; uint64_t value; } counts[] = {
+            {"rows", reason->count}, {"first_id", reason->first_id}, {"first_line", reason->first_line}};
+        json_write_object_begin(&writer);
+        for (size_t k = 0; k < 3; k++) {
+            json_write_key(&writer, counts[k].name);
+            json_write_integer(&writer, (int64_t)counts[k].value);
+            json_write_key(&writer, texts[k].name);
+            json_write_text(&writer, texts[k].value);
+        }
+        json_write_object_end(&writer);
+    }
+    json_write_array_end(&writer);
+    cli_print_json(&writer, &out);
+    buffer_release(&out);
+}
+
 static int quarantine_list(struct cli *cli, struct engine *engine) {
     struct error error = {0};
     struct reasons reasons = {.symbols = engine_symbols(engine), .source = cli->source};
     reasons.items = memory_calloc(REASONS_MAX, sizeof *reasons.items);
     if (reasons.items == NULL) return cli_fail_text("out of memory");
     enum status status = store_visit_rows(engine_store(engine), add_reason, &reasons, &error);
-    struct cli_table table;
-    cli_table_init(&table, ">rows|>first id|source|first place|reason");
-    for (size_t i = 0; i < reasons.count && status == STATUS_OK; i++) {
-        const struct reason *reason = &reasons.items[i];
-        cli_table_cell(&table, "%s", cli_count(reason->count));
-        cli_table_cell(&table, "%llu", (unsigned long long)reason->first_id);
-        cli_table_cell(&table, "%.*s", TEXT_ARG(symbol_text(reasons.symbols, SYMBOL_SOURCE, reason->source)));
-        cli_table_cell(&table, "%s:%llu", reason->file, (unsigned long long)reason->first_line);
-        cli_table_cell(&table, "%s", reason->reason);
-    }
-    if (status == STATUS_OK && reasons.count > 0) cli_table_print(&table);
-    else buffer_release(&table.cells);
-    if (status == STATUS_OK && reasons.count == 0) printf("Nothing is in quarantine.\n");
-    if (reasons.beyond > 0) printf("and %s rows with further reasons\n", cli_count(reasons.beyond));
+    if (status == STATUS_OK) (cli->json ? print_reasons_json : print_reasons)(&reasons);
     memory_free(reasons.items);
     return status == STATUS_OK ? EXIT_OK : cli_fail(&error);
 }

@@ -206,10 +206,17 @@ int main(int argc, char **argv) {
     const char *data = getenv("ATTUNE_BENCH_DATA"), *temporary = getenv("TMPDIR");
     snprintf(folder, sizeof(folder), "%s%s", data ? data : temporary ? temporary : "/tmp", data ? "" : "/attune-bench");
     if (mkdir(folder, 0777) != 0 && access(folder, W_OK) != 0) bench_fail("can't write to %s", folder);
-    uint64_t events = argc > 2 ? strtoull(argv[2], NULL, 10) : EVENTS;
-    if (events == 0) bench_fail("how many events? ingest CASE EVENTS");
+    /* ingest [CASE] [EVENTS] */
+    const char *only = argc > 1 && strtoull(argv[1], NULL, 10) == 0 ? argv[1] : NULL;
+    const char *count = argc > 2 ? argv[2] : argc > 1 && only == NULL ? argv[1] : NULL;
+    uint64_t events = count ? strtoull(count, NULL, 10) : EVENTS;
+    bool ran = false;
+    if (events == 0) bench_fail("%s is no number of events: ingest [CASE] [EVENTS]", count);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        if (argc < 2 || strcmp(argv[1], cases[i]) == 0) run_case(cases[i], events);
+        if (only != NULL && strcmp(only, cases[i]) != 0) continue;
+        run_case(cases[i], events);
+        ran = true;
     }
+    if (!ran) bench_fail("no case %s; there are csv, ndjson, \"parse csv\" and \"parse ndjson\"", only);
     return 0;
 }

@@ -229,7 +229,10 @@ static void test_figures_equal_the_naive_ones(void **state) {
         naive_rows(&naive);
         struct scenario_result one = measure(&scene, 1), four = measure(&scene, 4);
         check_against(&naive, &one);
-        assert_memory_equal(&one, &four, sizeof one);
+        assert_memory_equal(&one, &four, offsetof(struct scenario_result, landmark_count)); /* figures; behind them stands padding */
+        assert_int_equal(one.landmark_count, four.landmark_count);
+        assert_int_equal(one.first_landmark_ms, four.first_landmark_ms);
+        assert_int_equal(one.last_landmark_ms, four.last_landmark_ms);
         scene_release(&scene);
     }
 }

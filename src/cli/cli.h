@@ -80,6 +80,7 @@ void print_answer(const struct answering *answering, void (*answer)(const struct
 /* 1234567 → "1,234,567"; into one of a few static buffers, for printing only. */
 const char *cli_count(uint64_t count);
 const char *cli_bytes(uint64_t bytes);  /* "12.3 MB" */
+const char *cli_percent(double share, int digits); /* "12.3 %", or "unknown" where it is no number */
 const char *cli_day(int64_t time_ms);   /* "2017-10-01", UTC */
 void cli_progress(const char *format, ...) PRINTF_LIKE(1, 2); /* one line, overwritten; only on a terminal */
 void cli_progress_end(void);

@@ -22,10 +22,10 @@ static void print_scenarios(const struct playbook *playbook, const struct scenar
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->scenarios[result->scenario].name));
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->goals[result->goal].name));
         cli_table_cell(&table, "%s", cli_count(result->customers_inside));
-        cli_table_cell(&table, "%.2f %%", 100 * result->rate_inside);
+        cli_table_cell(&table, "%s", cli_percent(result->rate_inside, 2));
         if (isnan(result->inside_low)) cli_table_cell(&table, "unknown");
         else cli_table_cell(&table, "%.1f to %.1f %%", 100 * result->inside_low, 100 * result->inside_high);
-        cli_table_cell(&table, "%.2f %%", 100 * result->rate_outside);
+        cli_table_cell(&table, "%s", cli_percent(result->rate_outside, 2));
         if (isnan(result->index)) cli_table_cell(&table, "unknown");
         else cli_table_cell(&table, "%.2f", result->index);
         if (isnan(result->index)) cli_table_cell(&table, "too few goals to say");

@@ -57,7 +57,11 @@ bool cli_time(const struct engine *engine, const char *option, const char *text,
 bool cli_at(struct cli *cli, struct engine *engine, int64_t *time_ms) {
     struct error error = {0};
     if (cli->at != NULL) return cli_time(engine, "at", cli->at, 0, time_ms);
-    if (engine_last_known_ms(engine, time_ms, &error) == STATUS_OK) return true;
-    cli_fail(&error);
+    if (engine_last_known_ms(engine, time_ms, &error) != STATUS_OK) {
+        cli_fail(&error);
+        return false;
+    }
+    if (*time_ms != 0) return true;
+    cli_fail_text("%s holds no events yet; load some first: attune ingest --help", cli->directory);
     return false;
 }

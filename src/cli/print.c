@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -106,6 +107,13 @@ const char *cli_bytes(uint64_t bytes) {
     size_t unit = 0;
     for (; amount >= 1000 && unit < 4; unit++) amount /= 1000;
     snprintf(out, 48, unit == 0 || amount >= 100 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
+    return out;
+}
+
+const char *cli_percent(double share, int digits) {
+    char *out = static_text();
+    if (isnan(share)) snprintf(out, 48, "unknown");
+    else snprintf(out, 48, "%.*f %%", digits, 100 * share);
     return out;
 }
 

@@ -102,7 +102,8 @@ void report_charts_scenarios(struct page *page, const struct report *report) {
         const struct scenario_result *result = &report->scenarios[i];
         double y = 12 + row * ((double)i + 0.5);
         svg_label(page, "", 0, y - 2, "start", "%.*s \xe2\x86\x92 %.*s", TEXT_ARG(playbook->scenarios[result->scenario].name), TEXT_ARG(playbook->goals[result->goal].name));
-        svg_label(page, "soft", 0, y + 14, "start", "%s customers, %.1f %% against %.1f %%", cli_count(result->customers_inside), 100 * result->rate_inside, 100 * result->rate_outside);
+        svg_label(page, "soft", 0, y + 14, "start", "%s customers, %s against %s", cli_count(result->customers_inside), cli_percent(result->rate_inside, 1),
+                  cli_percent(result->rate_outside, 1));
         if (isnan(result->index)) {
             svg_text(page, "soft", scale.left + 8, y + 4, "start", TEXT("too few goals to say"));
             continue;

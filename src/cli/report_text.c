@@ -38,8 +38,8 @@ static void print_scenarios(const struct report *report) {
         cli_table_cell(&table, "  %.*s", TEXT_ARG(playbook->scenarios[result->scenario].name));
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->goals[result->goal].name));
         cli_table_cell(&table, "%s", cli_count(result->customers_inside));
-        cli_table_cell(&table, "%.1f %%", 100 * result->rate_inside);
-        cli_table_cell(&table, "%.1f %%", 100 * result->rate_outside);
+        cli_table_cell(&table, "%s", cli_percent(result->rate_inside, 1));
+        cli_table_cell(&table, "%s", cli_percent(result->rate_outside, 1));
         if (isnan(result->index)) cli_table_cell(&table, "unknown");
         else cli_table_cell(&table, "%.2f", result->index);
         if (isnan(result->index)) cli_table_cell(&table, "too few goals to say");

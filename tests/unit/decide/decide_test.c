@@ -45,7 +45,7 @@ static void begin(const char *actions) {
     char text[8192];
     const char *consent = strstr(actions, "consent: {") == NULL ? "consent: { purposes: [research] }\n" : "";
     snprintf(text, sizeof text, HEAD "%s%s", consent, actions);
-    trial = (struct trial){.bases = {{0.25, NAN}, {0.5, NAN}, {0.1, 30}}};
+    trial = (struct trial){.bases = {{.rate = 0.25, .value = NAN}, {.rate = 0.5, .value = NAN}, {.rate = 0.1, .value = 30}}};
     scene_init(&trial.scene, text);
     scene_lookup(&trial.scene, "offer", "1|2017-03-01T00:00:00Z|2017-03-02T00:00:00Z\n");
     assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);

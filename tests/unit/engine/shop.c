@@ -117,7 +117,7 @@ struct customer_id shop_customer(struct shop *shop, const char *name, int64_t t_
 
 double shop_trait(struct shop *shop, const char *customer, const char *trait, int64_t t_ms) {
     const struct world *world = engine_world(shop->engine);
-    struct profiler *profiler;
+    struct profiler *profiler = NULL;
     struct timeline_reader *reader;
     struct timeline timeline;
     uint32_t index = playbook_trait_find(world->playbook, text_from(trait));

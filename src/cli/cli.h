@@ -28,7 +28,6 @@ struct cli {
     const char *against;       /* --against FILE */
     const char *source;        /* --source NAME */
     bool json, all, quiet, dry_run, yes, merge, help;
-    uint32_t threads;
     const char *words[CLI_WORDS_MAX];
     size_t word_count;
 };

@@ -18,7 +18,6 @@ struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
         .create = create,
         .read_only = read_only,
         .playbook_file = cli->playbook,
-        .threads = cli->threads,
         .playbook_errors = errors,
     };
     if (errors == NULL) {

@@ -8,7 +8,8 @@
 
 /* Repeats, and events of nobody, leave the batch; order stays. Ingest has quarantined the rows without a usable identifier, so nobody is
  * only who was erased: neither the event nor its raw row may be kept. */
-static enum status drop_repeats(struct engine *engine, struct event_batch *batch, struct apply_result *out) {
+static enum status drop_repeats(struct engine *engine, struct event_batch *batch, struct apply_result *out,
+                                struct error *error) {
     size_t kept = 0;
     ingest_repeats_clear(&engine->repeats);
     for (size_t i = 0; i < batch->event_count; i++) {
@@ -23,8 +24,9 @@ static enum status drop_repeats(struct engine *engine, struct event_batch *batch
         }
         enum status status = ingest_repeats_add(&engine->repeats, event->persona, event->time_ms, event->key);
         if (status == STATUS_NO_MEMORY) return status;
-        bool repeat = status == STATUS_EXISTS ||
-                      (event->key != 0 && store_has_key(engine->store, event->persona, event->time_ms, event->key));
+        bool repeat = status == STATUS_EXISTS;
+        if (!repeat) status = store_has_key(engine->store, event->persona, event->time_ms, event->key, &repeat, error);
+        if (status != STATUS_OK && status != STATUS_EXISTS) return status;
         if (repeat) out->repeats++;
         else batch->events[kept++] = *event;
     }
@@ -94,7 +96,7 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch, 
     enum status status =
         identity_resolve(engine->identity, batch, store_position(engine->store), &result, error);
     if (status != STATUS_OK) return status;
-    status = drop_repeats(engine, batch, &did);
+    status = drop_repeats(engine, batch, &did, error);
     if (status == STATUS_OK) did.events = batch->event_count;
     if (status == STATUS_OK && result.change_count > 0) status = note_changes(engine, batch, &result);
     if (status == STATUS_OK) status = append(engine, batch, &result, back, sync, error);

@@ -50,12 +50,17 @@ static struct run_block_cache *cache_for(struct merging *merging, struct run_sli
     return &merging->caches[2 * slice.run + !near];
 }
 
+static enum status failed(const struct merging *merging, enum status status, struct error *error) {
+    if (status == STATUS_CORRUPT) return run_damage(merging->merge->runs, merging->merge->run_count, error);
+    return error_set(error, status, "merging runs: %s", status_name(status));
+}
+
 static enum status write_row(struct merging *merging, uint32_t customer, struct run_slice slice, uint32_t part,
                              uint32_t row, struct run_block_cache *cache, struct error *error) {
     struct run_row out;
     const struct run *run = merging->merge->runs[slice.run];
     enum status status = run_row_get(cache, run, part, row, persona_of(merging, slice), &out);
-    if (status != STATUS_OK) return error_set(error, status, "merging runs: a run's section is %s", status_name(status));
+    if (status != STATUS_OK) return failed(merging, status, error);
     return run_writer_add(merging->writer, customer, &out, error);
 }
 
@@ -99,7 +104,7 @@ static enum status write_slices(struct merging *merging, uint32_t customer, cons
                                 uint32_t count, struct error *error) {
     size_t rows;
     enum status status = collect(merging, slices, count, &rows);
-    if (status != STATUS_OK) return error_set(error, status, "merging runs: %s", status_name(status));
+    if (status != STATUS_OK) return failed(merging, status, error);
     for (size_t i = 0; status == STATUS_OK && i < rows; i++) {
         struct row_ref ref = merging->refs[merging->order[i].index];
         struct run_slice slice = slices[ref.slice];

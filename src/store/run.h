@@ -84,10 +84,13 @@ const struct run_info *run_info(const struct run *run);
 
 /* The entry of a persona, or ID_NONE. */
 uint32_t run_find(const struct run *run, uint32_t persona);
-/* Is there a row of this persona with this time and key? False also where its part can't be read. */
-bool run_has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key);
+/* Is there a row of this persona with this time and key? STATUS_CORRUPT where its part can't be read: run_damage tells which. */
+enum status run_has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key, bool *found) MUST_USE;
 /* Rows of a persona, 0 where it has none. */
 uint32_t run_row_count(const struct run *run, uint32_t persona);
+
+/* After STATUS_CORRUPT from reading these runs: which file and section, and what to do. Always STATUS_CORRUPT. */
+enum status run_damage(struct run *const *runs, uint32_t run_count, struct error *error) MUST_USE;
 
 /* Every byte: checksums, order, offsets, packed properties, columns against them. Each finding through `report`;
  * STATUS_CORRUPT where there is any. */

@@ -29,15 +29,6 @@ static void found(struct checking *checking, const char *format, ...) {
     if (checking->report != NULL) checking->report(checking->context, checking->path, text);
 }
 
-static const char *section_name(uint32_t kind) {
-    static const char *const names[RUN_PART_SECTIONS] = {
-        [RUN_TIME] = "times",       [RUN_TYPE] = "types", [RUN_CHANNEL] = "channels", [RUN_LAG] = "known times",
-        [RUN_POSITION] = "positions", [RUN_SOURCE] = "sources", [RUN_KEY] = "keys",
-        [RUN_HEAP] = "text heap",   [RUN_BLOCKS] = "property blocks", [RUN_BLOCK_INDEX] = "block index",
-    };
-    return kind < RUN_PART_SECTIONS ? names[kind] : "column";
-}
-
 /* Sections stand one behind the other; what lies between them is zero. */
 static void check_gap(struct checking *checking, uint64_t offset, uint64_t length) {
     const uint8_t *at = checking->run->mapping.at;
@@ -62,7 +53,7 @@ static void check_sections(struct checking *checking, uint32_t part) {
         if (kind == RUN_BLOCKS) {
             good = hash_bytes(run->mapping.at + section->offset, section->length, 0) == section->checksum;
         }
-        if (!good) found(checking, "part %u: the section of %s is damaged", part, section_name(kind));
+        if (!good) found(checking, "part %u: the section of %s is damaged", part, run_section_name(kind));
     }
 }
 

@@ -83,8 +83,17 @@ struct run_trailer {
     uint64_t magic;
 };
 
+/* What is known of a section. */
+enum run_checked {
+    RUN_UNREAD,
+    RUN_SOUND,         /* its checksum and structure are right */
+    RUN_DAMAGED,       /* they are wrong: it is not read again */
+    RUN_BLOCK_DAMAGED, /* of RUN_BLOCKS: a block in it was wrong; the others are judged by their own checksums */
+};
+
 struct run {
     struct file_system *fs;
+    char *path;
     struct file_mapping mapping;
     struct run_info info;
     uint32_t persona_base;
@@ -95,10 +104,11 @@ struct run {
     const uint32_t *entry_customer, *entry_persona, *entry_row, *index_rank, *index_entry;
     const uint64_t *index_bits;
     uint32_t sections_a_part;
-    _Atomic uint8_t *checked; /* a section: 1 its checksum and structure are right, 2 they are wrong, 0 not read yet */
+    _Atomic uint8_t *checked; /* enum run_checked, by section */
 };
 
-/* Checks a section at its first touch. NULL: corrupt. */
+const char *run_section_name(uint32_t kind);
+/* Checks a section at its first touch. NULL: corrupt; run_damage tells of it. */
 const uint8_t *run_section_touch(const struct run *run, uint64_t index);
 static inline const struct run_section *run_section_of(const struct run *run, uint32_t part, uint32_t kind) {
     return &run->sections[(uint64_t)part * run->sections_a_part + kind];
@@ -106,7 +116,7 @@ static inline const struct run_section *run_section_of(const struct run *run, ui
 /* The bytes of a part's section; NULL where they are corrupt. `kind` of column c: RUN_PART_SECTIONS + c. */
 static inline const uint8_t *run_bytes(const struct run *run, uint32_t part, uint32_t kind) {
     uint64_t index = (uint64_t)part * run->sections_a_part + kind;
-    if (__builtin_expect(atomic_load_explicit(&run->checked[index], memory_order_acquire) == 1, 1)) {
+    if (__builtin_expect(atomic_load_explicit(&run->checked[index], memory_order_acquire) == RUN_SOUND, 1)) {
         return run->mapping.at + run->sections[index].offset;
     }
     return run_section_touch(run, index);

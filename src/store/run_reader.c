@@ -213,6 +213,12 @@ enum status run_open(struct run **out, struct file_system *fs, const char *path,
         memory_free(run);
         return status;
     }
+    run->path = memory_alloc(strlen(path) + 1);
+    if (run->path == NULL) {
+        run_close(run);
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open a run", path);
+    }
+    memcpy(run->path, path, strlen(path) + 1);
     status = read_structure(run, path, error);
     if (status != STATUS_OK) {
         run_close(run);
@@ -226,6 +232,7 @@ void run_close(struct run *run) {
     if (run == NULL) return;
     run->fs->ops->unmap(run->fs, &run->mapping);
     memory_free((void *)run->checked);
+    memory_free(run->path);
     memory_free(run);
 }
 
@@ -265,13 +272,14 @@ uint32_t run_column_find(const struct run *run, struct column column) {
     return ID_NONE;
 }
 
-bool run_has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key) {
+enum status run_has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key, bool *found) {
     uint32_t entry = run_find(run, persona);
-    if (entry == ID_NONE) return false;
+    *found = false;
+    if (entry == ID_NONE) return STATUS_OK;
     uint32_t p = run_part_of(run, entry);
     const int64_t *times = (const int64_t *)run_bytes(run, p, RUN_TIME);
     const uint8_t *keys = run_bytes(run, p, RUN_KEY);
-    if (times == NULL || keys == NULL) return false;
+    if (times == NULL || keys == NULL) return STATUS_CORRUPT;
     uint32_t low = run->entry_row[entry] - run->parts[p].row_first;
     uint32_t end = run->entry_row[entry + 1] - run->parts[p].row_first, count = end - low;
     while (count > 0) {
@@ -284,8 +292,8 @@ bool run_has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint6
         }
     }
     const struct run_section *section = run_section_of(run, p, RUN_KEY);
-    for (; low < end && times[low] == time_ms; low++) {
-        if ((uint64_t)run_narrow(section, keys, low) == key) return true;
+    for (; !*found && low < end && times[low] == time_ms; low++) {
+        *found = (uint64_t)run_narrow(section, keys, low) == key;
     }
-    return false;
+    return STATUS_OK;
 }

@@ -52,16 +52,47 @@ static bool index_is_sound(const struct run *run, uint32_t part, const uint8_t *
     return true;
 }
 
+const char *run_section_name(uint32_t kind) {
+    static const char *const names[RUN_PART_SECTIONS] = {
+        [RUN_TIME] = "times",       [RUN_TYPE] = "types", [RUN_CHANNEL] = "channels", [RUN_LAG] = "known times",
+        [RUN_POSITION] = "positions", [RUN_SOURCE] = "sources", [RUN_KEY] = "keys",
+        [RUN_HEAP] = "text heap",   [RUN_BLOCKS] = "property blocks", [RUN_BLOCK_INDEX] = "block index",
+    };
+    return kind < RUN_PART_SECTIONS ? names[kind] : "column";
+}
+
+/* Columns and the heap of their texts are a second copy of the properties: they can be made anew, the rest can't. */
+static enum status tell_damage(const struct run *run, uint64_t index, struct error *error) {
+    uint32_t part = (uint32_t)(index / run->sections_a_part), kind = (uint32_t)(index % run->sections_a_part);
+    bool is_copy = kind == RUN_HEAP || kind >= RUN_PART_SECTIONS;
+    return error_set(error, STATUS_CORRUPT, "%s: part %u: the section of %s is damaged; %s", run->path, part,
+                     run_section_name(kind),
+                     is_copy ? "attune rebuild makes it anew from the properties"
+                             : "restore the data directory from a backup (attune fsck tells what else is damaged)");
+}
+
+enum status run_damage(struct run *const *runs, uint32_t run_count, struct error *error) {
+    for (uint32_t r = 0; r < run_count; r++) {
+        uint64_t sections = (uint64_t)runs[r]->info.part_count * runs[r]->sections_a_part;
+        for (uint64_t i = 0; i < sections; i++) {
+            uint8_t checked = atomic_load_explicit(&runs[r]->checked[i], memory_order_acquire);
+            if (checked == RUN_DAMAGED || checked == RUN_BLOCK_DAMAGED) return tell_damage(runs[r], i, error);
+        }
+    }
+    return error_set(error, STATUS_CORRUPT, "a run is damaged: attune fsck tells which");
+}
+
 const uint8_t *run_section_touch(const struct run *run, uint64_t index) {
     const struct run_section *section = &run->sections[index];
     const uint8_t *at = run->mapping.at + section->offset;
     uint32_t part = (uint32_t)(index / run->sections_a_part), kind = (uint32_t)(index % run->sections_a_part);
-    if (atomic_load_explicit(&run->checked[index], memory_order_acquire) == 2) return NULL;
+    uint8_t before = atomic_load_explicit(&run->checked[index], memory_order_acquire);
+    if (before != RUN_UNREAD) return before == RUN_DAMAGED ? NULL : at;
     /* Blocks carry their own checksums: one event's properties should not cost reading a part's. */
     bool sound = kind == RUN_BLOCKS || hash_bytes(at, section->length, 0) == section->checksum;
     if (sound && kind >= RUN_PART_SECTIONS) sound = column_is_sound(run, part, kind - RUN_PART_SECTIONS, at);
     if (sound && kind == RUN_BLOCK_INDEX) sound = index_is_sound(run, part, at);
-    atomic_store_explicit(&run->checked[index], sound ? 1 : 2, memory_order_release);
+    atomic_store_explicit(&run->checked[index], sound ? RUN_SOUND : RUN_DAMAGED, memory_order_release);
     return sound ? at : NULL;
 }
 
@@ -73,6 +104,12 @@ void run_block_cache_init(struct run_block_cache *cache) {
 void run_block_cache_release(struct run_block_cache *cache) {
     buffer_release(&cache->bytes);
     cache->run = NULL;
+}
+
+static enum status block_damaged(const struct run *run, uint32_t part) {
+    uint64_t index = (uint64_t)part * run->sections_a_part + RUN_BLOCKS;
+    atomic_store_explicit(&run->checked[index], RUN_BLOCK_DAMAGED, memory_order_release);
+    return STATUS_CORRUPT;
 }
 
 static enum status load_block(struct run_block_cache *cache, const struct run *run, uint32_t part, uint32_t row) {
@@ -95,12 +132,12 @@ static enum status load_block(struct run_block_cache *cache, const struct run *r
     enum status status = buffer_reserve(&cache->bytes, block->raw_length);
     if (status != STATUS_OK) return status;
     const char *from = (const char *)stored + block->offset;
-    if (length > block->raw_length || crc32c(0, from, length) != block->checksum) return STATUS_CORRUPT;
+    if (length > block->raw_length || crc32c(0, from, length) != block->checksum) return block_damaged(run, part);
     if (length == block->raw_length) {
         memcpy(cache->bytes.at, from, length);
     } else if (LZ4_decompress_safe(from, cache->bytes.at, (int)length, (int)block->raw_length) !=
                (int)block->raw_length) {
-        return STATUS_CORRUPT;
+        return block_damaged(run, part);
     }
     cache->bytes.length = block->raw_length;
     cache->run = run;
@@ -126,7 +163,7 @@ enum status run_packed(struct run_block_cache *cache, const struct run *run, uin
         cache->at_offset = cache->row_count * 2;
     }
     for (; cache->at_row < wanted; cache->at_row++) cache->at_offset += lengths[cache->at_row];
-    if (cache->at_offset + (uint64_t)lengths[wanted] > cache->bytes.length) return STATUS_CORRUPT;
+    if (cache->at_offset + (uint64_t)lengths[wanted] > cache->bytes.length) return block_damaged(run, part);
     *packed = (struct text){cache->bytes.at + cache->at_offset, lengths[wanted]};
     return STATUS_OK;
 }

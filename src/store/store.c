@@ -167,16 +167,22 @@ void store_prefetch_key(const struct store *store, struct persona_id persona, in
     if (key != 0) tail_prefetch_key(store->growing, persona, time_ms, key); /* only the applier changes which tail grows */
 }
 
-bool store_has_key(struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key) {
+enum status store_has_key(struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key, bool *found,
+                          struct error *error) {
     struct version *version;
-    if (key == 0 || versions_pin(&store->versions, &version, NULL)) return false;
-    bool found = false;
-    for (uint32_t i = 0; !found && i < version->tail_count; i++)
-        found = tail_has_key(version->tails[i], persona, time_ms, key);
-    for (uint32_t i = 0; !found && i < version->run_count; i++)
-        found = run_has_key(version->runs[i]->run, persona.value, time_ms, key);
+    *found = false;
+    if (key == 0) return STATUS_OK;
+    enum status status = versions_pin(&store->versions, &version, error);
+    if (status) return status;
+    for (uint32_t i = 0; !*found && i < version->tail_count; i++)
+        *found = tail_has_key(version->tails[i], persona, time_ms, key);
+    for (uint32_t i = 0; status == STATUS_OK && !*found && i < version->run_count; i++) {
+        struct run *run = version->runs[i]->run;
+        status = run_has_key(run, persona.value, time_ms, key, found);
+        if (status) status = run_damage(&run, 1, error);
+    }
     versions_unpin(&store->versions, version);
-    return found;
+    return status;
 }
 
 struct timeline_source *store_source(struct store *store) {

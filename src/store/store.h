@@ -70,8 +70,10 @@ enum status store_append_dropping(struct store *store, const struct store_frame 
 enum status store_sync(struct store *store, struct error *error) MUST_USE;
 uint64_t store_position(const struct store *store);
 
-/* Is there an event of this persona with this time and key? Applier only. Exact, tail and runs. */
-bool store_has_key(struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key);
+/* Is there an event of this persona with this time and key? Applier only. Exact, tail and runs: where a run can't be read,
+ * STATUS_CORRUPT, and nobody knows. */
+enum status store_has_key(struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key, bool *found,
+                          struct error *error) MUST_USE;
 /* Brings into the cache what store_has_key will look at first. Applier only. */
 void store_prefetch_key(const struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key);
 

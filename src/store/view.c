@@ -6,10 +6,8 @@
 
 #define PERSONAS_AT_FIRST 64
 
-static enum status failed(struct error *error, enum status status) {
-    if (status == STATUS_CORRUPT) {
-        return error_set(error, status, "a run's section is damaged; restore it from a backup or run attune fsck");
-    }
+static enum status failed(const struct view_reader *reader, struct error *error, enum status status) {
+    if (status == STATUS_CORRUPT) return run_damage(reader->runs, reader->version->run_count, error);
     return error_set(error, status, "reading a timeline: %s", status_name(status));
 }
 
@@ -34,7 +32,7 @@ static enum status reader_open(struct timeline_source *interface, struct timelin
     struct view_source *source = (struct view_source *)interface;
     struct view_reader *reader = memory_calloc(1, sizeof *reader);
     *out = NULL;
-    if (reader == NULL) return failed(error, STATUS_NO_MEMORY);
+    if (reader == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to read timelines");
     enum status status = versions_pin(source->versions, &reader->version, error);
     if (status != STATUS_OK) {
         memory_free(reader);
@@ -51,7 +49,7 @@ static enum status reader_open(struct timeline_source *interface, struct timelin
     reader->run_column = memory_calloc(runs + 1, sizeof *reader->run_column);
     if (reader->runs == NULL || reader->part_hint == NULL || reader->run_column == NULL) {
         reader_close(&reader->interface);
-        return failed(error, STATUS_NO_MEMORY);
+        return error_set(error, STATUS_NO_MEMORY, "no memory to read timelines");
     }
     for (uint32_t r = 0; r < runs; r++) reader->runs[r] = reader->version->runs[r]->run;
     *out = &reader->interface;
@@ -130,7 +128,7 @@ static enum status reader_read(struct timeline_reader *interface, struct custome
     if (status == STATUS_END || status == STATUS_NOT_FOUND) {
         return error_set(error, STATUS_NOT_FOUND, "no customer C%u", customer.value);
     }
-    return failed(error, status);
+    return failed(reader, error, status);
 }
 
 static uint32_t customer_now(const uint32_t *customer, uint32_t persona_count, uint32_t persona) {
@@ -204,7 +202,7 @@ static enum status reader_walk(struct timeline_reader *interface, const struct t
     reader->walk_parts = parts;
     take_request(reader, request, &reader->walk_request);
     enum status status = begin_walk(reader);
-    return status == STATUS_OK ? STATUS_OK : failed(error, status);
+    return status == STATUS_OK ? STATUS_OK : failed(reader, error, status);
 }
 
 static enum status next_customer(struct view_reader *reader, struct timeline *out) {
@@ -231,7 +229,7 @@ static enum status reader_next(struct timeline_reader *interface, struct timelin
         status = reader->hot != NULL ? view_hot_next(reader, out) : next_customer(reader, out);
     } while (status == STATUS_END); /* nothing of this customer is left by the request */
     if (status == STATUS_OK) return STATUS_OK;
-    return status == STATUS_NOT_FOUND ? STATUS_END : failed(error, status);
+    return status == STATUS_NOT_FOUND ? STATUS_END : failed(reader, error, status);
 }
 
 static const struct timeline_source_ops view_ops = {

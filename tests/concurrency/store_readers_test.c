@@ -101,8 +101,9 @@ static void write_all(struct shared *shared, uint64_t batches) {
         }
         atomic_store(&shared->batches, i + 1);
         if (i % 97 == 96 && store_fold(shared->store, i % 2, &error)) wrong(shared, "fold failed", i, 0);
-        if (!store_has_key(shared->store, (struct persona_id){(uint32_t)(i * 31 % PERSONA_COUNT)},
-                           (int64_t)(i * 7919 % 10007), i * BATCH_EVENTS + 1))
+        bool found;
+        if (store_has_key(shared->store, (struct persona_id){(uint32_t)(i * 31 % PERSONA_COUNT)},
+                          (int64_t)(i * 7919 % 10007), i * BATCH_EVENTS + 1, &found, &error) || !found)
             wrong(shared, "a key is not found", i, 0);
     }
 }

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "engine/answer.h"
+#include "store/run_file.h"
 #include "shop.h"
 
 static const char orders[] =
@@ -115,6 +116,44 @@ static void test_repeats_are_dropped_wherever_the_first_lies(void **state) {
     shop_load(shop, NULL);
     assert_int_equal(shop->totals.events, 0);
     assert_int_equal(shop->totals.repeats, 8);
+    assert_int_equal(shop_events(shop), 4);
+}
+
+/* Flips a bit in this section of the only run. */
+static void damage_run(struct shop *shop, uint32_t kind) {
+    struct run *run = NULL;
+    char path[64];
+    for (unsigned number = 1; run == NULL; number++) {
+        assert_in_range(number, 1, 9);
+        snprintf(path, sizeof path, "data/runs/%06u.run", number);
+        if (run_open(&run, simulated_disk_interface(shop->disk), path, NULL) != STATUS_OK) run = NULL;
+    }
+    uint64_t offset = run_section_of(run, 0, kind)->offset;
+    assert_true(run_section_of(run, 0, kind)->length > 0);
+    run_close(run);
+    assert_true(simulated_disk_flip(shop->disk, path, offset, 3));
+}
+
+static void test_where_repeats_cannot_be_told_nothing_is_stored(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct engine_ingest_options options = {.data_directory = shop->folder};
+    struct engine_ingest_report *reports;
+    size_t count;
+    shop_file(shop, "orders.csv", orders);
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+    engine_close(shop->engine);
+    shop->engine = NULL;
+    damage_run(shop, RUN_KEY);
+    shop_open(shop, NULL);
+    uint64_t position = store_position(engine_store(shop->engine));
+    assert_int_equal(engine_ingest(shop->engine, &options, &reports, &count, &error), STATUS_CORRUPT);
+    memory_free(reports);
+    assert_non_null(strstr(error.text, ".run: part 0: the section of keys is damaged"));
+    assert_non_null(strstr(error.text, "backup"));
+    assert_true(store_position(engine_store(shop->engine)) == position);
     assert_int_equal(shop_events(shop), 4);
 }
 
@@ -421,6 +460,7 @@ int main(void) {
         CASE(test_what_is_in_force_comes_back),
         CASE(test_a_model_in_force_comes_back),
         CASE(test_repeats_are_dropped_wherever_the_first_lies),
+        CASE(test_where_repeats_cannot_be_told_nothing_is_stored),
         CASE(test_merges_are_noted_and_taken_back),
         CASE(test_quarantined_rows_come_back),
         CASE(test_rows_of_nobody_wait_once),

@@ -114,6 +114,12 @@ static bool same_row(const struct run_row *a, const struct run_row *b) {
            text_equal(a->packed, b->packed);
 }
 
+static bool has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key) {
+    bool found;
+    assert_int_equal(run_has_key(run, persona, time_ms, key, &found), STATUS_OK);
+    return found;
+}
+
 /* Every row is there once, in order, as it was (positions name rows). */
 static void expect_rows(const struct run *run, const struct rows *rows, const uint32_t *customer,
                         const bool *dropped) {
@@ -129,8 +135,8 @@ static void expect_rows(const struct run *run, const struct rows *rows, const ui
             struct run_row row;
             assert_int_equal(run_row_get(&cache, run, part, r - base, persona, &row), STATUS_OK);
             assert_true(same_row(&row, &rows->row[row.position - 100]));
-            if (seen % 97 == 0) assert_true(run_has_key(run, persona, row.time_ms, row.key));
-            if (seen % 97 == 0) assert_false(run_has_key(run, persona, row.time_ms, row.key + 1));
+            if (seen % 97 == 0) assert_true(has_key(run, persona, row.time_ms, row.key));
+            if (seen % 97 == 0) assert_false(has_key(run, persona, row.time_ms, row.key + 1));
             assert_false(dropped != NULL && dropped[persona]);
             seen++;
         }
@@ -303,6 +309,49 @@ static void flipped_bytes_are_refused(void **state) {
     free(customer);
 }
 
+/* A damaged section answers nothing, and says where it lies and what helps. */
+static void damage_is_told(void **state) {
+    (void)state;
+    struct buffer bytes;
+    buffer_init(&bytes);
+    assert_int_equal(file_read_all(file_system_os(), path_of("h.run"), 1 << 24, &bytes, NULL), STATUS_OK);
+    held = (struct file_mapping){(const uint8_t *)bytes.at, bytes.length, NULL};
+    struct run *run;
+    assert_int_equal(run_open(&run, &held_fs, "held", NULL), STATUS_OK);
+    uint32_t kinds = run->sections_a_part, looked_at = 0;
+    run_close(run);
+    for (uint32_t kind = 0; kind < kinds; kind++) {
+        struct error error = {0};
+        struct run_block_cache cache;
+        struct run_row row;
+        bool found;
+        assert_int_equal(run_open(&run, &held_fs, "held", NULL), STATUS_OK);
+        const struct run_section *section = run_section_of(run, 0, kind);
+        if (section->length > 0) {
+            char *at = &bytes.at[section->offset + section->length / 2];
+            *at = (char)(*at ^ 4);
+            bool for_keys = kind == RUN_TIME || kind == RUN_KEY, is_copy = kind == RUN_HEAP || kind >= RUN_PART_SECTIONS;
+            assert_int_equal(run_has_key(run, run->entry_persona[0], all.row[0].time_ms, all.row[0].key, &found),
+                             for_keys ? STATUS_CORRUPT : STATUS_OK);
+            run_block_cache_init(&cache);
+            enum status status = STATUS_OK;
+            for (uint32_t r = 0; status == STATUS_OK && r < run->parts[0].row_count; r++) status = run_row_get(&cache, run, 0, r, 0, &row);
+            assert_int_equal(status, is_copy ? STATUS_OK : STATUS_CORRUPT);
+            if (is_copy) assert_null(run_bytes(run, 0, kind));
+            assert_int_equal(run_damage(&run, 1, &error), STATUS_CORRUPT);
+            assert_non_null(strstr(error.text, "held: part 0"));
+            assert_non_null(strstr(error.text, run_section_name(kind)));
+            assert_non_null(strstr(error.text, is_copy ? "attune rebuild" : "from a backup"));
+            run_block_cache_release(&cache);
+            *at = (char)(*at ^ 4);
+            looked_at++;
+        }
+        run_close(run);
+    }
+    assert_in_range(looked_at, RUN_PART_SECTIONS, kinds);
+    buffer_release(&bytes);
+}
+
 static void check_finds_each_flip(void **state) {
     (void)state;
     struct buffer bytes;
@@ -348,7 +397,8 @@ static int remove_directory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_back), cmocka_unit_test(merged_is_written_together),
-        cmocka_unit_test(flipped_bytes_are_refused), cmocka_unit_test(check_finds_each_flip),
+        cmocka_unit_test(flipped_bytes_are_refused), cmocka_unit_test(damage_is_told),
+        cmocka_unit_test(check_finds_each_flip),
         cmocka_unit_test(no_memory_is_a_status),
     };
     if (mkdtemp(directory) == NULL) return 1;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ingest/notation.h"
+
 #define FAST_DIGITS_MAX 15 /* a decimal of so many digits is an exact integer in a double */
 #define FAST_MINOR_MAX INT64_C(10000000000) /* times 10^4 it is still below money's limit */
 #define NUMBER_MINOR_MAX 140737488355327.0   /* money's limit, 2^47 - 1: as a double exact to far below a unit */
@@ -131,7 +133,8 @@ static enum status scientific_money(struct cell_reader *reader, struct text text
     return status == STATUS_OK ? number_money(reader, number, out) : status;
 }
 
-static enum status text_value(struct cell_reader *reader, struct text text, enum value_type type, struct value *out) {
+/* As it is written without any notation. */
+static enum status plain_value(struct cell_reader *reader, struct text text, enum value_type type, struct value *out) {
     struct decimal decimal;
     switch (type) {
     case VALUE_TEXT:
@@ -156,6 +159,35 @@ static enum status text_value(struct cell_reader *reader, struct text text, enum
     }
     enum status status = value_parse(text, type, reader->currency, reader->days.zone, out);
     return status == STATUS_INVALID && type == VALUE_MONEY ? scientific_money(reader, text, out) : status;
+}
+
+static enum status money_value(struct cell_reader *reader, struct text text, enum decimal_notation decimal, struct value *out) {
+    struct notation_text plain;
+    uint16_t currency = reader->currency;
+    enum status status = notation_money(text, decimal, &currency, &plain);
+    if (status) return status;
+    struct text rewritten = {plain.at, plain.length};
+    if (currency == reader->currency) return plain_value(reader, rewritten, VALUE_MONEY, out);
+    return value_parse(rewritten, VALUE_MONEY, currency, NULL, out);
+}
+
+static enum status text_value(struct cell_reader *reader, struct text text, enum value_type type, struct notation notation,
+                              struct value *out) {
+    struct notation_text plain;
+    enum status status = STATUS_INVALID;
+    bool is_figure = type == VALUE_NUMBER || type == VALUE_MONEY;
+    bool is_rewritten = is_figure ? notation.decimal != DECIMAL_PLAIN : type == VALUE_TIME && notation.dates >= DATES_SECONDS;
+    if (!is_rewritten) status = plain_value(reader, text, type, out);
+    if (status != STATUS_INVALID || (!is_figure && type != VALUE_TIME)) return status;
+    if (text_trim(text).length == 0) return STATUS_OK;
+    if (type == VALUE_MONEY) return money_value(reader, text, (enum decimal_notation)notation.decimal, out);
+    if (type == VALUE_TIME) {
+        *out = value_time(0);
+        return notation_time(text, (enum date_notation)notation.dates, reader->days.zone, &out->time_ms);
+    }
+    if (notation.decimal == DECIMAL_PLAIN) return status;
+    status = notation_number(text, (enum decimal_notation)notation.decimal, &plain);
+    return status == STATUS_OK ? plain_value(reader, (struct text){plain.at, plain.length}, type, out) : status;
 }
 
 /* The fewest digits that read back. */
@@ -184,7 +216,7 @@ static enum status number_money(struct cell_reader *reader, double number, struc
 }
 
 static enum status number_value(struct cell_reader *reader, const struct cell *cell, enum value_type type,
-                                struct value *out) {
+                                struct notation notation, struct value *out) {
     double number = cell->kind == CELL_INTEGER ? (double)cell->integer : cell->number;
     struct text text;
     enum status status;
@@ -195,15 +227,16 @@ static enum status number_value(struct cell_reader *reader, const struct cell *c
     default: break;
     }
     status = cell_text(reader, cell, &text);
-    return status == STATUS_OK ? text_value(reader, text, type, out) : status;
+    return status == STATUS_OK ? text_value(reader, text, type, notation, out) : status;
 }
 
-enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum value_type type, struct value *out) {
+enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum value_type type, struct notation notation,
+                       struct value *out) {
     *out = value_unknown();
     switch ((enum cell_kind)cell->kind) {
-    case CELL_TEXT: return cell->text.length == 0 ? STATUS_OK : text_value(reader, cell->text, type, out);
+    case CELL_TEXT: return cell->text.length == 0 ? STATUS_OK : text_value(reader, cell->text, type, notation, out);
     case CELL_INTEGER:
-    case CELL_NUMBER: return number_value(reader, cell, type, out);
+    case CELL_NUMBER: return number_value(reader, cell, type, notation, out);
     case CELL_YES_NO:
         if (type != VALUE_YES_NO && type != VALUE_UNKNOWN && type != VALUE_TEXT) return STATUS_INVALID;
         *out = type == VALUE_TEXT ? value_text(cell->yes ? TEXT("true") : TEXT("false")) : value_yes_no(cell->yes);

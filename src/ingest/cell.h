@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "event/value.h"
+#include "playbook/playbook.h"
 
 enum cell_kind { CELL_TEXT, CELL_INTEGER, CELL_NUMBER, CELL_YES_NO, CELL_NODE }; /* node: array or object */
 
@@ -45,7 +46,7 @@ struct cell_reader {
 };
 
 /* Empty gives unknown. VALUE_UNKNOWN as the type means: as it comes (text, or by JSON's own type). STATUS_INVALID: it is none. */
-enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum value_type type,
+enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum value_type type, struct notation notation,
                        struct value *out) MUST_USE;
 /* As text: numbers with the fewest digits that read back, true and false. STATUS_INVALID for arrays and objects. */
 enum status cell_text(struct cell_reader *reader, const struct cell *cell, struct text *out) MUST_USE;

@@ -6,6 +6,7 @@
 #include "ingest/csv.h"
 #include "ingest/head.h"
 #include "ingest/ingest.h"
+#include "ingest/notation.h"
 #include "ingest/plan.h"
 
 struct loading {
@@ -16,6 +17,7 @@ struct loading {
     struct head head;
     struct arena arena, scratch; /* of the file; of the row */
     struct lookup_field fields[LOOKUP_FIELDS_MAX];
+    struct notation notations[LOOKUP_FIELDS_MAX];
     uint32_t columns[LOOKUP_FIELDS_MAX]; /* CSV: of the file */
     uint32_t field_count, keys[LOOKUP_KEY_FIELDS_MAX];
     struct cell *cells;   /* CSV */
@@ -59,6 +61,7 @@ static enum status find_columns(struct loading *loading) {
     for (uint32_t i = 0; status == STATUS_OK && i < rule->field_count; i++) {
         char role[128];
         loading->fields[i] = rule->fields[i];
+        loading->notations[i] = source_notation(loading->source, rule->fields[i].name);
         snprintf(role, sizeof role, "a field of lookup %.*s", (int)(rule->name.length < 96 ? rule->name.length : 96), rule->name.at);
         if (csv) status = plan_column_find(loading->path, loading->head.columns, loading->head.column_count, rule->fields[i].name, role, &loading->columns[i], loading->error);
     }
@@ -141,17 +144,25 @@ static bool keys_are_known(const struct loading *loading, const struct value *va
     return true;
 }
 
+/* NULL: no memory. */
+static const char *bad_value(struct loading *loading, uint32_t field, struct text text) {
+    enum value_type type = loading->fields[field].type;
+    char advice[NOTATION_ADVICE_BYTES];
+    notation_advice(text, type, loading->notations[field], advice);
+    return arena_format(&loading->scratch, "'%.*s' is no %s in column %.*s%s", (int)(text.length < 48 ? text.length : 48), text.at,
+                        value_type_name(type), TEXT_ARG(loading->fields[field].name), advice);
+}
+
 static enum status add_cells(struct loading *loading, const struct cut *cut) {
     struct value values[LOOKUP_FIELDS_MAX];
     enum status status;
     for (uint32_t i = 0; i < loading->field_count; i++) {
         struct text text = {0};
-        status = cell_value(&loading->reader, cell_at(loading, i), loading->fields[i].type, &values[i]);
+        status = cell_value(&loading->reader, cell_at(loading, i), loading->fields[i].type, loading->notations[i], &values[i]);
         if (status == STATUS_OK) continue;
         if (status != STATUS_INVALID) return status;
         if (cell_text(&loading->reader, cell_at(loading, i), &text) == STATUS_NO_MEMORY) return STATUS_NO_MEMORY;
-        const char *reason = arena_format(&loading->scratch, "'%.*s' is no %s in column %.*s", (int)(text.length < 48 ? text.length : 48), text.at,
-                                          value_type_name(loading->fields[i].type), TEXT_ARG(loading->fields[i].name));
+        const char *reason = bad_value(loading, i, text);
         uint32_t column = loading->source->format == SOURCE_CSV ? loading->columns[i] + 1 : 0;
         return reason ? quarantine(loading, cut, column, reason) : STATUS_NO_MEMORY;
     }

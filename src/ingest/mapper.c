@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "ingest/csv.h"
+#include "ingest/notation.h"
 #include "ingest/scan.h"
 #include "ingest/segment.h"
 
@@ -85,15 +86,18 @@ char *mapper_show(struct text text, char out[MAPPER_SHOWN_BYTES + 8]) {
 
 enum status mapper_bad_value(struct mapper *mapper, uint32_t column, enum value_type type) {
     const struct cell *cell = &mapper->cells[column];
-    char shown[MAPPER_SHOWN_BYTES + 8] = "";
+    char shown[MAPPER_SHOWN_BYTES + 8] = "", advice[NOTATION_ADVICE_BYTES] = "";
     struct text name = mapper->plan->columns[column], text = {0};
     if (name.length > 128) name.length = 128;
     if (cell->kind == CELL_NODE) {
         return mapper_bad(mapper, column, "column %.*s holds %s where a %s belongs", TEXT_ARG(name),
                           json_type(cell->node) == JSON_ARRAY ? "a list" : "an object", value_type_name(type));
     }
-    if (cell_text(&mapper->reader, cell, &text) == STATUS_OK) mapper_show(text, shown);
-    return mapper_bad(mapper, column, "'%s' is no %s in column %.*s", shown, value_type_name(type), TEXT_ARG(name));
+    if (cell_text(&mapper->reader, cell, &text) == STATUS_OK) {
+        mapper_show(text, shown);
+        notation_advice(text, type, plan_notation(mapper->plan, column), advice);
+    }
+    return mapper_bad(mapper, column, "'%s' is no %s in column %.*s%s", shown, value_type_name(type), TEXT_ARG(name), advice);
 }
 
 enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct text name, uint32_t *id) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event/packed_cell.h"
 #include "ingest/mapper.h"
+#include "ingest/notation.h"
 #include "ingest/segment.h"
 
 static inline enum status cell_of(struct mapper *mapper, uint32_t column, enum value_type type, struct value *out) {
@@ -14,7 +15,7 @@ static inline enum status cell_of(struct mapper *mapper, uint32_t column, enum v
         *out = value_number((double)mapper->cells[column].integer);
         return STATUS_OK;
     }
-    enum status status = cell_value(&mapper->reader, &mapper->cells[column], type, out);
+    enum status status = cell_value(&mapper->reader, &mapper->cells[column], type, plan_notation(mapper->plan, column), out);
     return status == STATUS_INVALID ? mapper_bad_value(mapper, column, type) : status;
 }
 
@@ -61,18 +62,21 @@ static enum status lookup_value(struct mapper *mapper, const struct plan_field *
     *out = lookup_cell(field->table, row, field->table_field);
     if (field->type == VALUE_UNKNOWN || out->type == field->type || out->type != VALUE_TEXT) return STATUS_OK;
     struct cell cell = {.text = out->text, .kind = CELL_TEXT};
-    char shown[MAPPER_SHOWN_BYTES + 8];
-    if (cell_value(&mapper->reader, &cell, field->type, out) == STATUS_OK) return STATUS_OK;
-    return mapper_bad(mapper, field->key_columns[0], "'%s' is no %s in the lookup's field %.*s", mapper_show(cell.text, shown),
-                      value_type_name(field->type), TEXT_ARG(field->name));
+    char shown[MAPPER_SHOWN_BYTES + 8], advice[NOTATION_ADVICE_BYTES];
+    if (cell_value(&mapper->reader, &cell, field->type, field->notation, out) == STATUS_OK) return STATUS_OK;
+    return mapper_bad(mapper, field->key_columns[0], "'%s' is no %s in the lookup's field %.*s%s", mapper_show(cell.text, shown),
+                      value_type_name(field->type), TEXT_ARG(field->name),
+                      notation_advice(cell.text, field->type, field->notation, advice));
 }
 
-static enum status converted(struct mapper *mapper, struct text text, enum value_type type, struct value *out) {
+static enum status converted(struct mapper *mapper, struct text text, enum value_type type, struct notation notation,
+                             struct value *out) {
     if (text.length == 0) return STATUS_OK;
     struct cell cell = {.text = text, .kind = CELL_TEXT};
-    char shown[MAPPER_SHOWN_BYTES + 8];
-    if (cell_value(&mapper->reader, &cell, type, out) == STATUS_OK) return STATUS_OK;
-    return mapper_bad(mapper, COLUMN_NONE, "'%s' is no %s", mapper_show(text, shown), value_type_name(type));
+    char shown[MAPPER_SHOWN_BYTES + 8], advice[NOTATION_ADVICE_BYTES];
+    if (cell_value(&mapper->reader, &cell, type, notation, out) == STATUS_OK) return STATUS_OK;
+    return mapper_bad(mapper, COLUMN_NONE, "'%s' is no %s%s", mapper_show(text, shown), value_type_name(type),
+                      notation_advice(text, type, notation, advice));
 }
 
 enum status mapper_field_value(struct mapper *mapper, const struct plan_field *field, struct value *out) {
@@ -85,7 +89,7 @@ enum status mapper_field_value(struct mapper *mapper, const struct plan_field *f
     case FIELD_CONSTANT: *out = field->constant; return STATUS_OK;
     case FIELD_TEMPLATE:
         status = template_text(mapper, field, &text);
-        return status == STATUS_OK ? converted(mapper, text, field->type, out) : status;
+        return status == STATUS_OK ? converted(mapper, text, field->type, field->notation, out) : status;
     case FIELD_LOOKUP: return lookup_value(mapper, field, out);
     case FIELD_LIST: break;
     }
@@ -115,9 +119,15 @@ enum status mapper_field_text(struct mapper *mapper, const struct plan_field *fi
     return out->at ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
+static enum status two_currencies(struct mapper *mapper, uint32_t column) {
+    return mapper_bad(mapper, column, "the rows of the event hold two currencies, which can't be taken together");
+}
+
 static enum status add_sum(struct mapper *mapper, uint32_t column, struct value *sum, struct value value) {
     if (!value_is_known(*sum)) {
         *sum = value;
+    } else if (value.type == VALUE_MONEY && value.currency != sum->currency) {
+        return two_currencies(mapper, column);
     } else if (value.type == VALUE_NUMBER) {
         sum->number += value.number;
     } else if (value.type == VALUE_MONEY || value.type == VALUE_DURATION) {
@@ -139,7 +149,10 @@ static enum status take_aggregate(struct mapper *mapper, const struct plan_field
     }
     enum status status = cell_of(mapper, field->column, field->type, &value);
     if (status || !value_is_known(value)) return status;
-    bool replaces = !value_is_known(*so_far);
+    bool replaces = !value_is_known(*so_far), compares = field->aggregate == '<' || field->aggregate == '>';
+    if (compares && !replaces && value.type == VALUE_MONEY && value.currency != so_far->currency) {
+        return two_currencies(mapper, field->column);
+    }
     switch (field->aggregate) {
     case '+': return add_sum(mapper, field->column, so_far, value);
     case '<': replaces = replaces || value_compare(value, *so_far) < 0; break;

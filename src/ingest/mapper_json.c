@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "ingest/notation.h"
 #include "ingest/scan.h"
 
 #define RECORD_FIELDS_MAX 64
@@ -128,15 +129,16 @@ static bool known_field(const struct field_source *field, const struct property_
 
 static enum status item_value(struct mapper *mapper, struct text name, struct json_node node, enum value_type type,
                               struct value *out) {
-    char shown[2][MAPPER_SHOWN_BYTES + 8];
+    char shown[2][MAPPER_SHOWN_BYTES + 8], advice[NOTATION_ADVICE_BYTES];
     struct cell cell = cell_from_json(node);
     struct text text = {0};
-    enum status status = cell_value(&mapper->reader, &cell, type, out);
+    struct notation notation = mapper->plan->notations ? source_notation(mapper->plan->source, name) : (struct notation){0};
+    enum status status = cell_value(&mapper->reader, &cell, type, notation, out);
     if (status != STATUS_INVALID) return status;
     status = cell_text(&mapper->reader, &cell, &text);
     if (status == STATUS_NO_MEMORY) return status;
-    return mapper_bad(mapper, COLUMN_NONE, "'%s' is no %s in %s", mapper_show(text, shown[0]), value_type_name(type),
-                      mapper_show(name, shown[1]));
+    return mapper_bad(mapper, COLUMN_NONE, "'%s' is no %s in %s%s", mapper_show(text, shown[0]), value_type_name(type),
+                      mapper_show(name, shown[1]), notation_advice(text, type, notation, advice));
 }
 
 /* Arrays and objects inside a record have no place in a list's records and are left out. */

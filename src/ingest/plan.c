@@ -89,6 +89,33 @@ static enum status build_template(struct plan_builder *builder, const struct fie
     return STATUS_OK;
 }
 
+struct notation source_notation(const struct source *source, struct text column) {
+    struct text prefix = source->properties_path; /* "properties.price" and "price" are one property */
+    for (uint32_t i = 0; i < source->column_notation_count; i++) {
+        struct text name = source->column_notations[i].column;
+        if (text_equal(name, column)) return source->column_notations[i].notation;
+        if (prefix.length == 0 || name.length <= prefix.length + 1 || !text_starts_with(name, prefix)) continue;
+        struct text rest = {name.at + prefix.length + 1, name.length - prefix.length - 1};
+        if (name.at[prefix.length] == '.' && text_equal(rest, column)) return source->column_notations[i].notation;
+    }
+    return source->notation;
+}
+
+static bool says_notation(const struct source *source) {
+    return source->notation.dates || source->notation.decimal || source->column_notation_count > 0;
+}
+
+static enum status build_notations(struct plan_builder *builder) {
+    struct plan *plan = builder->plan;
+    const struct source *source = plan->source;
+    if (!says_notation(source)) return STATUS_OK;
+    struct notation *notations = arena_calloc(&plan->arena, plan->column_count + 1, sizeof *notations);
+    if (notations == NULL) return out_of_memory(builder);
+    for (uint32_t i = 0; i < plan->column_count; i++) notations[i] = source_notation(source, plan->columns[i]);
+    plan->notations = notations;
+    return STATUS_OK;
+}
+
 static enum status build_lookup(struct plan_builder *builder, const struct field_source *from, const char *role,
                                 struct plan_field *field) {
     const struct lookup_rule *rule = &builder->settings->playbook->lookups[from->lookup];
@@ -104,6 +131,7 @@ static enum status build_lookup(struct plan_builder *builder, const struct field
                          TEXT_ARG(rule->name), TEXT_ARG(from->lookup_field), TEXT_ARG(builder->plan->source->name), role);
     }
     field->key_count = rule->key_count;
+    field->notation = source_notation(&builder->settings->playbook->sources[rule->source], from->lookup_field);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < rule->key_count; i++) {
         status = find_column(builder, rule->keys[i], builder->in_properties, role, &field->key_columns[i]);
@@ -149,6 +177,7 @@ static enum status build_field(struct plan_builder *builder, const struct field_
     case FIELD_COLUMN: return find_column(builder, from->column, builder->in_properties, role, &field->column);
     case FIELD_TEMPLATE:
         field->name = from->text;
+        field->notation = builder->plan->source->notation;
         return build_template(builder, from, role, field);
     case FIELD_LOOKUP:
         field->name = from->lookup_field;
@@ -271,7 +300,7 @@ static enum status build(struct plan_builder *builder) {
     if (status == STATUS_OK) status = build_identifiers(builder);
     if (status == STATUS_OK) status = build_properties(builder);
     if (status == STATUS_OK && source->format == SOURCE_NDJSON) status = plan_paths_end(builder);
-    return status;
+    return status == STATUS_OK ? build_notations(builder) : status;
 }
 
 static enum status copy_names(struct plan *plan, const char *file, struct text header) {

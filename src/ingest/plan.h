@@ -30,6 +30,7 @@ struct plan_field {
     const struct field_source *from; /* list: types and symbols of its columns */
     uint32_t list;           /* FIELD_LIST: which of the mapper's lists */
     struct text name;        /* as written, for messages */
+    struct notation notation; /* of what a template makes, or a lookup holds as text */
 };
 
 struct plan_property {
@@ -80,6 +81,7 @@ struct plan {
     char delimiter;
     const struct text *columns;    /* names; CSV: of the file, NDJSON: paths */
     uint32_t column_count;
+    const struct notation *notations; /* a column; NULL: the source declares none */
     uint32_t group_column;         /* COLUMN_NONE: each row is an event */
     uint64_t key_seed;
     struct plan_field event, channel, time, row_key;
@@ -105,6 +107,12 @@ enum status plan_create(struct plan **out, const struct ingest_settings *setting
 void plan_destroy(struct plan *plan);
 /* What the playbook's `events:` says of a property of an event, or NULL. */
 const struct property_rule *plan_rule_find(const struct plan *plan, uint32_t event_type, uint32_t symbol);
+
+/* How the source writes the times and figures of a column, by number or by name. */
+static inline struct notation plan_notation(const struct plan *plan, uint32_t column) {
+    return plan->notations ? plan->notations[column] : (struct notation){0};
+}
+struct notation source_notation(const struct source *source, struct text column);
 
 /* Which column bears a name: COLUMN_NONE, and the error says where, what is there and what may be meant. */
 enum status plan_column_find(const char *file, const struct text *columns, uint32_t column_count, struct text name,

@@ -50,8 +50,9 @@ enum status segment_event_type(struct mapper *mapper, uint32_t *event_type) {
 }
 
 static enum status time_at(struct mapper *mapper, enum segment_column column, struct value *out) {
-    enum status status = cell_value(&mapper->reader, cell_at(mapper, column), VALUE_TIME, out);
-    return status == STATUS_INVALID ? mapper_bad_value(mapper, mapper->plan->segment + (uint32_t)column, VALUE_TIME) : status;
+    uint32_t at = mapper->plan->segment + (uint32_t)column;
+    enum status status = cell_value(&mapper->reader, &mapper->cells[at], VALUE_TIME, plan_notation(mapper->plan, at), out);
+    return status == STATUS_INVALID ? mapper_bad_value(mapper, at, VALUE_TIME) : status;
 }
 
 enum status segment_time(struct mapper *mapper, struct event *event) {

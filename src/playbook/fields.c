@@ -9,23 +9,11 @@ enum value_type column_type(const struct source_entry *entry, struct text column
     const struct yaml_node *types = entry->values[SOURCE_TYPES];
     for (uint32_t i = 0; types != NULL && i < types->count; i++) {
         if (!text_equal(types->keys[i]->text, column)) continue;
+        struct notation notation;
         entry->type_used[i] = true;
-        return type_from_text(types->items[i]->text);
+        return column_type_from_text(types->items[i]->text, &notation);
     }
     return VALUE_UNKNOWN;
-}
-
-/* Drops `types:` where its shape is wrong, so that nobody else need look. */
-void types_check(struct reader *reader, struct source_entry *entry) {
-    const struct yaml_node *types = entry->values[SOURCE_TYPES];
-    if (types == NULL) return;
-    bool good = reader_is_map(reader, types, "types");
-    for (uint32_t i = 0; good && i < types->count; i++) {
-        enum value_type type;
-        (void)reader_type(reader, types->items[i], "a column's type", &type);
-    }
-    entry->type_used = good ? reader_alloc(reader, types->count, sizeof *entry->type_used) : NULL;
-    if (entry->type_used == NULL) entry->values[SOURCE_TYPES] = NULL;
 }
 
 void types_check_used(struct reader *reader, const struct source_entry *entry) {

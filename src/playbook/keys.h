@@ -73,6 +73,8 @@ enum source_key {
     SOURCE_HEADER,
     SOURCE_COLUMNS,
     SOURCE_ZONE,
+    SOURCE_DATES,
+    SOURCE_DECIMAL,
     SOURCE_COUNT
 };
 enum trait_key { TRAIT_IS, TRAIT_SAYS, TRAIT_TOPIC, TRAIT_COUNT };

@@ -56,10 +56,11 @@ static void read_types(struct reader *reader, struct source_entry *entry,
     const struct yaml_node *types = entry->values[SOURCE_TYPES];
     for (uint32_t i = 0; types != NULL && i < types->count; i++) {
         struct text column;
+        struct notation notation;
         entry->type_used[i] = true;
         if (!column_read(reader, entry, types->keys[i], "a column", &column)) continue;
         if (!add_column(reader, types->keys[i], lookup, column,
-                        type_from_text(types->items[i]->text)))
+                        column_type_from_text(types->items[i]->text, &notation)))
             return;
     }
 }

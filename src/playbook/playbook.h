@@ -35,6 +35,13 @@ struct identifier_rule {
 
 /* ---- sources ---- */
 enum source_format { SOURCE_CSV, SOURCE_NDJSON };
+/* How a file writes times and figures (ingest/notation.h reads them). Plain: 2017-03-31 14:05:33 and 1234.56, which are read under
+ * any other notation too, except that a figure's mark is what `decimal` says. */
+enum date_notation { DATES_PLAIN, DATES_DAY_FIRST, DATES_MONTH_FIRST, DATES_YEAR_FIRST,
+                     DATES_SECONDS, DATES_MILLISECONDS, DATES_MICROSECONDS /* since 1970 */ };
+enum decimal_notation { DECIMAL_PLAIN, DECIMAL_POINT /* 1,234.56 */, DECIMAL_COMMA /* 1.234,56 */ };
+struct notation { uint8_t dates, decimal; };
+struct column_notation { struct text column; struct notation notation; };
 enum field_kind {
     FIELD_COLUMN,    /* a column (CSV) or a dotted path (NDJSON) */
     FIELD_CONSTANT,  /* 'text' in quotes with no {…} */
@@ -85,6 +92,8 @@ struct source {
     bool time_always;
     struct field_source time;
     const struct time_zone *zone;
+    struct notation notation;  /* of its times and figures … */
+    const struct column_notation *column_notations; uint32_t column_notation_count; /* … except in these columns */
     int64_t arrives_ms;        /* declared delay: known = time + this */
     bool known_on_arrival;     /* arrives: live → known = when we received it */
     struct field_source row_key; bool has_row_key; /* declared row key; drops repeats exactly */

@@ -160,6 +160,7 @@ static void begin(struct reader *reader, struct source_entry *entry,
                   reader_keys(reader, value, &source_keys, entry->values);
     if (!entry->good) return;
     read_file(reader, entry);
+    notation_read(reader, entry);
     types_check(reader, entry);
     if (entry->values[SOURCE_LOOKUP]) {
         lookup_begin(reader, entry);

@@ -170,7 +170,7 @@ static void joined_lookup(void **state) {
                         "3 rows\n"
                         "BAD ingest_map_test.csv:5:0: a second row of this key; write many: yes where several belong to one\n"
                         "BAD ingest_map_test.csv:6:0: the key is empty\n"
-                        "BAD ingest_map_test.csv:7:2: 'soon' is no time in column start\n");
+                        "BAD ingest_map_test.csv:7:2: 'soon' is no time in column start: a time is 2017-03-31 14:05:33, or what dates: declares\n");
     trial.with_keys = true;
     check("mails", "who,campaign_id,mail\n7,1, A@B.Example \n8,2,\n9,3,\n9,99,\n9,,\n",
           "Treatment Delivered 2017-03-03T00:00:00Z key yes {loyalty:7 email:a@b.example} treatment=\"mail/1\" kind=\"paper\" type=\"A\"\n"

@@ -65,12 +65,18 @@ static enum status mend_version(struct engine *engine, struct lookup_version *ve
     return status;
 }
 
+/* The newest version as it was recorded, or as the playbook in force lays its columns out. */
+static bool is_in_force(const struct named_lookup *lookup, uint64_t hash) {
+    const struct lookup_version *newest = lookup != NULL && lookup->count > 0 ? &lookup->versions[lookup->count - 1] : NULL;
+    return newest != NULL && (newest->hash == hash || (newest->table != NULL && lookup_hash(newest->table) == hash));
+}
+
 enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
                                 const struct event_batch *rows, struct error *error) {
     struct named_lookup *lookup = lookup_named(engine, name, true);
     uint64_t hash = lookup_hash(table);
     struct buffer record;
-    if (lookup != NULL && lookup->count > 0 && lookup->versions[lookup->count - 1].hash == hash) {
+    if (is_in_force(lookup, hash)) {
         return mend_version(engine, &lookup->versions[lookup->count - 1], table, error);
     }
     buffer_init(&record);

@@ -4,10 +4,12 @@
  *   "ATLK" version:u32 crc32c:u32 (of all that follows) | fields:u32 keys:u32 many:u32 rows:u64
  *   | fields: { type:u32 length:u32 name }* | key fields: u32* | rows: { length:u32 packed cells, symbol = field }*
  *
- * Numbers are little endian, as this program runs on little-endian machines only. */
+ * Numbers are little endian, as this program runs on little-endian machines only. A file was written under the playbook of its time:
+ * what is read begins with the columns of today's rule in their order (event/lookup.h, struct lookup_rule), found by name. */
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "base/log_line.h"
 #include "base/memory.h"
 #include "engine/private.h"
 
@@ -108,15 +110,43 @@ static bool decode_fields(struct cursor *cursor, uint32_t count, struct lookup_f
     return true;
 }
 
-/* The keys are the playbook's, so that a playbook which joins by another column reads the same file. */
-static enum status key_indices(const struct lookup_rule *rule, const struct lookup_field *fields, uint32_t count,
-                               uint32_t *keys, struct error *error) {
-    for (uint32_t k = 0; k < rule->key_count; k++) {
-        keys[k] = UINT32_MAX;
-        for (uint32_t i = 0; i < count; i++) {
-            if (text_equal(fields[i].name, rule->keys[k])) keys[k] = i;
+/* The columns of a table, in its order, and where each lies in the file. */
+struct layout {
+    struct lookup_field fields[LOOKUP_FIELDS_MAX];
+    uint32_t from[LOOKUP_FIELDS_MAX]; /* UINT32_MAX: not in the file, unknown in every row */
+    uint32_t count, keys[LOOKUP_KEY_FIELDS_MAX];
+};
+
+static uint32_t field_at(const struct lookup_field *fields, uint32_t count, struct text name) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (text_equal(fields[i].name, name)) return i;
+    }
+    return UINT32_MAX;
+}
+
+static void lay_out(const struct lookup_rule *rule, const struct lookup_field *in_file, uint32_t count, struct layout *out) {
+    for (uint32_t i = 0; i < rule->field_count && out->count < LOOKUP_FIELDS_MAX; i++) {
+        uint32_t at = field_at(in_file, count, rule->fields[i].name);
+        const struct lookup_field *field = at != UINT32_MAX ? &in_file[at] : &rule->fields[i];
+        if (at == UINT32_MAX || field->type != rule->fields[i].type) {
+            log_line(LOG_WARNING, "lookup %.*s was loaded without a %s \"%.*s\", which is unknown until its file is loaded again",
+                     TEXT_ARG(rule->name), value_type_name(rule->fields[i].type), TEXT_ARG(rule->fields[i].name));
         }
-        if (keys[k] == UINT32_MAX) {
+        out->from[out->count] = at;
+        out->fields[out->count++] = *field;
+    }
+    for (uint32_t i = 0; i < count && out->count < LOOKUP_FIELDS_MAX; i++) {
+        if (field_at(rule->fields, rule->field_count, in_file[i].name) != UINT32_MAX) continue;
+        out->from[out->count] = i;
+        out->fields[out->count++] = in_file[i];
+    }
+}
+
+/* The keys are the playbook's, so that a playbook which joins by another column reads the same file. */
+static enum status find_keys(const struct lookup_rule *rule, struct layout *layout, struct error *error) {
+    for (uint32_t k = 0; k < rule->key_count; k++) {
+        layout->keys[k] = field_at(layout->fields, layout->count, rule->keys[k]);
+        if (layout->keys[k] == UINT32_MAX || layout->from[layout->keys[k]] == UINT32_MAX) {
             return error_set(error, STATUS_INVALID, "lookup %.*s was loaded without its key %.*s; load its file again",
                              TEXT_ARG(rule->name), TEXT_ARG(rule->keys[k]));
         }
@@ -124,13 +154,15 @@ static enum status key_indices(const struct lookup_rule *rule, const struct look
     return STATUS_OK;
 }
 
-static enum status decode_rows(struct cursor *cursor, uint64_t rows, uint32_t fields, struct lookup_table *table) {
+static enum status decode_rows(struct cursor *cursor, uint64_t rows, const struct layout *layout, struct lookup_table *table) {
     struct value cells[LOOKUP_FIELDS_MAX];
     for (uint64_t row = 0; row < rows; row++) {
         uint32_t length;
         struct text packed;
         if (!take(cursor, &length, sizeof length) || !take_text(cursor, length, &packed)) return STATUS_CORRUPT;
-        for (uint32_t i = 0; i < fields; i++) cells[i] = packed_find(packed, i);
+        for (uint32_t i = 0; i < layout->count; i++) {
+            cells[i] = layout->from[i] != UINT32_MAX ? packed_find(packed, layout->from[i]) : value_unknown();
+        }
         enum status status = lookup_add(table, cells);
         if (status != STATUS_OK && status != STATUS_EXISTS) return status;
     }
@@ -140,7 +172,8 @@ static enum status decode_rows(struct cursor *cursor, uint64_t rows, uint32_t fi
 static enum status decode(struct text bytes, const struct lookup_rule *rule, struct lookup_table **out,
                           struct error *error) {
     struct lookup_field fields[LOOKUP_FIELDS_MAX];
-    uint32_t version, crc, field_count, keys[LOOKUP_KEY_FIELDS_MAX];
+    struct layout layout = {0};
+    uint32_t version, crc, field_count;
     uint64_t rows;
     char magic[4];
     struct cursor cursor = {bytes.at, bytes.at + bytes.length};
@@ -151,9 +184,10 @@ static enum status decode(struct text bytes, const struct lookup_rule *rule, str
     if (crc != crc32c(0, cursor.at, (size_t)(cursor.end - cursor.at))) return STATUS_CORRUPT;
     if (!take(&cursor, &field_count, sizeof field_count) || field_count > LOOKUP_FIELDS_MAX) return STATUS_CORRUPT;
     if (!take(&cursor, &rows, sizeof rows) || !decode_fields(&cursor, field_count, fields)) return STATUS_CORRUPT;
-    enum status status = key_indices(rule, fields, field_count, keys, error);
-    if (status == STATUS_OK) status = lookup_create(out, fields, field_count, keys, rule->key_count, rule->many);
-    if (status == STATUS_OK) status = decode_rows(&cursor, rows, field_count, *out);
+    lay_out(rule, fields, field_count, &layout);
+    enum status status = find_keys(rule, &layout, error);
+    if (status == STATUS_OK) status = lookup_create(out, layout.fields, layout.count, layout.keys, rule->key_count, rule->many);
+    if (status == STATUS_OK) status = decode_rows(&cursor, rows, &layout, *out);
     if (status != STATUS_OK) {
         lookup_destroy(*out);
         *out = NULL;

@@ -100,6 +100,7 @@ int command_decide(struct cli *cli) {
     bool ok = cli_at(cli, engine, &t_ms);
     enum status status = STATUS_OK;
     if (ok) warn_of_hindsight(engine, t_ms);
+    if (ok) warn_of_later_lookup(cli, engine, t_ms);
     if (ok) status = answering_open(&answering, engine, t_ms, &error);
     if (ok && status == STATUS_OK) status = cli->all ? decide_all(cli, &answering, &error) : decide_one(cli, &answering, &error);
     answering_close(&answering);
@@ -121,6 +122,7 @@ int command_why_not(struct cli *cli) {
     bool ok = cli_at(cli, engine, &t_ms);
     enum status status = STATUS_OK;
     if (ok) warn_of_hindsight(engine, t_ms);
+    if (ok) warn_of_later_lookup(cli, engine, t_ms);
     if (ok) status = answering_open(&answering, engine, t_ms, &error);
     if (ok && status == STATUS_OK) status = answering_decide(&answering, cli->words[0], &error);
     if (ok && status == STATUS_OK) {

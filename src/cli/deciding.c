@@ -14,6 +14,18 @@ void warn_of_hindsight(const struct engine *engine, int64_t t_ms) {
             TEXT_ARG(entry.name), entry.version, until, at);
 }
 
+void warn_of_later_lookup(const struct cli *cli, const struct engine *engine, int64_t t_ms) {
+    struct text name;
+    int64_t known_ms;
+    char known[32], at[32];
+    if (cli->at != NULL || !engine_later_lookup(engine, t_ms, &name, &known_ms)) return;
+    time_format(known_ms, known);
+    time_format(t_ms, at);
+    cli_progress_end();
+    fprintf(stderr, "attune: warning: the events end at %s, and lookup %.*s was loaded anew at %s; what is told is as known when they end (say --at TIME)\n",
+            at, TEXT_ARG(name), known);
+}
+
 /* ---- the funnel ---- */
 
 void funnel_add(struct funnel *funnel, const struct decision *decision) {

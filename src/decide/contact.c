@@ -2,6 +2,7 @@
 #include "decide/contact.h"
 
 #include "base/hash.h"
+#include "decide/named_treatment.h"
 
 #define FREE_STEPS_MAX (4 * CONTACTS_MAX)
 
@@ -15,13 +16,6 @@ static bool is_waited_after(const struct playbook *playbook, uint16_t type) {
         if (policy->kind == POLICY_AFTER && policy->after_event == type) return true;
     }
     return false;
-}
-
-static struct text treatment_of_row(const struct timeline *timeline, uint32_t row) {
-    struct text packed;
-    if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) return (struct text){0};
-    struct value key = packed_find(packed, PROPERTY_TREATMENT);
-    return key.type == VALUE_TEXT ? key.text : (struct text){0};
 }
 
 /* The action is the treatment's name up to the slash: it is known even where the offer's row has gone since. */
@@ -39,7 +33,7 @@ void contact_history_read(struct contact_history *history, const struct world *w
         uint16_t type = timeline->type[row];
         if (!is_treatment_event(type) && !is_waited_after(world->playbook, type)) continue;
         if (!timeline_known(timeline, row, t_ms)) continue;
-        struct text key = treatment_of_row(timeline, row);
+        struct text key = named_treatment_key(timeline, row);
         history->contacts[history->count++] = (struct contact){
             .time_ms = timeline->time_ms[row],
             .type = type,

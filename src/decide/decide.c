@@ -116,8 +116,9 @@ static void place(const struct playbook *playbook, struct decision *decision) {
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                             struct decision *out, struct error *error) {
     const struct world *world = decider->world;
-    const struct treatment_set *treatments = world->treatments;
-    (void)error;
+    const struct treatment_set *treatments;
+    enum status status = treatment_history_at(world->treatments, t_ms, &treatments, error);
+    if (status != STATUS_OK) return status;
     out->customer = timeline->customer;
     out->t_ms = t_ms;
     out->trace_count = out->ranked_count = 0;

@@ -6,7 +6,8 @@
  * priority = propensity × context weight × value × lever − cost, and *nothing* competes at 0 (DOMAIN, Decision). What stops a
  * treatment is the first stage, in that order, that says no or unknown; the trace tells which, and in words why. A holdout customer is decided
  * for like any other and the decision is marked withheld. Contact limits and waits are read from the timeline, so there is no counter
- * that could be wrong. Pure given the profiler's timeline: same (timeline, playbook, lookups, models, t) gives the same decision. */
+ * that could be wrong. The candidates are the treatments as known at t: a table of offers that is loaded later changes no earlier decision.
+ * Pure given the profiler's timeline: same (timeline, playbook, lookups, models, t) gives the same decision. */
 #ifndef DECIDE_DECIDE_H
 #define DECIDE_DECIDE_H
 
@@ -65,7 +66,7 @@ void decider_destroy(struct decider *decider);
 /* What every decision that is packed says of the models behind it, such as "redeem@3". Borrowed; empty until told. */
 void decider_name_models(struct decider *decider, struct text names);
 
-/* `timeline`: as of t, by profiler_request. */
+/* `timeline`: as of t, by profiler_request. The trace's treatments live as long as the world's history of them. */
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms, struct decision *out,
                             struct error *error) MUST_USE;
 

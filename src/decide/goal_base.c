@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "decide/decider.h"
+#include "decide/named_treatment.h"
 #include "profile/outcome.h"
 #include "profile/walk.h"
 
@@ -36,18 +37,17 @@ static void add_outcome(struct base_part *part, struct profiler *profiler, const
     sums->valued += 1;
 }
 
-static void add_past_treatments(struct base_part *part, struct profiler *profiler, const struct timeline *timeline,
-                                uint32_t goal_index) {
+static enum status add_past_treatments(struct base_part *part, struct profiler *profiler, const struct timeline *timeline,
+                                       uint32_t goal_index, struct error *error) {
     for (uint32_t row = 0; row < timeline->count; row++) {
-        struct text packed;
+        const struct treatment *treatment;
         if (timeline->type[row] != EVENT_TREATMENT_DELIVERED && timeline->type[row] != EVENT_TREATMENT_SHOWN) continue;
-        if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) continue;
-        struct value key = packed_find(packed, PROPERTY_TREATMENT);
-        const struct treatment *treatment =
-            key.type == VALUE_TEXT ? treatment_find(part->world->treatments, key.text, SYMBOL_NONE) : NULL;
+        enum status status = named_treatment(part->world, timeline, row, part->now_ms, &treatment, error);
+        if (status != STATUS_OK) return status;
         if (treatment == NULL || treatment->action->goal != goal_index) continue;
         add_outcome(part, profiler, timeline, goal_index, treatment, timeline->time_ms[row] - 1);
     }
+    return STATUS_OK;
 }
 
 static void add_landmarks(struct base_part *part, struct profiler *profiler, const struct timeline *timeline,
@@ -64,10 +64,10 @@ static void add_landmarks(struct base_part *part, struct profiler *profiler, con
 
 static enum status visit_customer(void *state, struct walker *walker, const struct timeline *timeline,
                                   struct error *error) {
-    (void)error;
     struct base_part *part = state;
     for (uint32_t g = 0; g < part->world->playbook->goal_count; g++) {
-        add_past_treatments(part, walker->profiler, timeline, g);
+        enum status status = add_past_treatments(part, walker->profiler, timeline, g, error);
+        if (status != STATUS_OK) return status;
         if (!is_of_treatment(&part->world->playbook->goals[g])) add_landmarks(part, walker->profiler, timeline, g);
     }
     return STATUS_OK;

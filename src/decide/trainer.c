@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "decide/named_treatment.h"
 #include "profile/walk.h"
 
 #define ROWS_BYTES_MAX ((size_t)8 << 30)
@@ -69,16 +70,6 @@ static enum status keep_row(struct trainer_part *part, const struct value *trait
     return STATUS_OK;
 }
 
-static const struct treatment *treatment_of_row(const struct world *world, const struct timeline *timeline,
-                                                uint32_t row) {
-    struct text packed;
-    if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) return NULL;
-    struct value key = packed_find(packed, PROPERTY_TREATMENT);
-    if (key.type != VALUE_TEXT) return NULL;
-    const struct treatment *treatment = treatment_find(world->treatments, key.text, timeline->channel[row]);
-    return treatment ? treatment : treatment_find(world->treatments, key.text, SYMBOL_NONE);
-}
-
 /* The features are those of the millisecond before the delivery, of the customer as known then. */
 static enum status judge_row(struct trainer_part *part, struct walker *walker, const struct timeline *today,
                              uint32_t row, struct error *error) {
@@ -86,8 +77,9 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker, c
     int64_t t_ms = today->time_ms[row] - 1;
     if (today->time_ms[row] < options->from_ms || today->time_ms[row] >= options->until_ms) return STATUS_OK;
     if (!timeline_known(today, row, options->matured_by_ms)) return STATUS_OK;
-    const struct treatment *treatment = treatment_of_row(part->world, today, row);
-    if (treatment == NULL) return STATUS_OK;
+    const struct treatment *treatment;
+    enum status status = named_treatment(part->world, today, row, options->matured_by_ms, &treatment, error);
+    if (status != STATUS_OK || treatment == NULL) return status;
     const struct goal *goal = &part->world->playbook->goals[part->rule->goal];
     struct outcome_detail detail =
         outcome_of(walker->profiler, today, goal, treatment, t_ms, options->matured_by_ms);
@@ -95,7 +87,7 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker, c
     if (!matured) return STATUS_OK;
     struct customer_id customer = past_customer_of_row(&walker->past, today, row, t_ms);
     const struct timeline *then;
-    enum status status = past_timeline(&walker->past, today, customer, t_ms, &then, error);
+    status = past_timeline(&walker->past, today, customer, t_ms, &then, error);
     if (status == STATUS_NOT_FOUND) { /* nobody was known before this first contact: an empty timeline */
         static const struct timeline nobody;
         then = &nobody;

@@ -2,7 +2,8 @@
 /* decide/trainer.h -- the point-in-time training set of a model rule: one row a past treatment whose goal has matured.
  *
  * A row's features are the traits and action attributes as of the millisecond before the treatment was delivered, through the same
- * profiler that a live decision uses, so that nothing after it, and nothing not yet known at it, can be seen. */
+ * profiler that a live decision uses, so that nothing after it, and nothing not yet known at it, can be seen. The treatment is the one
+ * that went out, as described then (decide/named_treatment.h), for its attributes and for its goal. */
 #ifndef DECIDE_TRAINER_H
 #define DECIDE_TRAINER_H
 

@@ -109,13 +109,16 @@ static bool is_traced(const struct decision *decision, const struct treatment *t
 
 /* Where there are more treatments than a trace holds, those left out were not available. */
 static enum status explain_untraced(struct decider *decider, const struct timeline *timeline,
-                                    const struct decision *decision, struct text action, bool *found, struct buffer *out) {
-    const struct treatment_set *treatments = decider->world->treatments;
+                                    const struct decision *decision, struct text action, bool *found, struct buffer *out,
+                                    struct error *error) {
+    const struct treatment_set *treatments;
+    enum status status = treatment_history_at(decider->world->treatments, decision->t_ms, &treatments, error);
+    if (status != STATUS_OK) return status;
     for (uint32_t i = 0; i < treatments->count && decision->trace_count < treatments->count; i++) {
         struct treatment_trace trace = {.treatment = &treatments->treatments[i], .stopped_at = STAGE_AVAILABLE};
         if (!is_called(trace.treatment, action) || is_traced(decision, trace.treatment)) continue;
         *found = true;
-        enum status status = explain_one(decider, timeline, decision, &trace, out);
+        status = explain_one(decider, timeline, decision, &trace, out);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
@@ -145,7 +148,7 @@ enum status decision_why_not(struct decider *decider, const struct timeline *tim
         enum status status = explain_one(decider, timeline, decision, trace, out);
         if (status != STATUS_OK) return status;
     }
-    enum status status = explain_untraced(decider, timeline, decision, action, &found, out);
+    enum status status = explain_untraced(decider, timeline, decision, action, &found, out, error);
     if (status != STATUS_OK) return status;
     return found ? STATUS_OK : not_found(decider, action, error);
 }

@@ -56,15 +56,31 @@ static enum status index_lookups(struct engine *engine) {
     return STATUS_OK;
 }
 
+/* From when on a lookup that treatments are made of has another version. */
+static enum status lookup_changes(const struct engine *engine, int64_t **out, size_t *count) {
+    size_t capacity = 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < engine->playbook->lookup_count && status == STATUS_OK; i++) {
+        if (engine->lookup_of_rule[i] == UINT32_MAX || !treatments_read_lookup(engine->playbook, i)) continue;
+        const struct named_lookup *lookup = &engine->lookups[engine->lookup_of_rule[i]];
+        status = memory_grow((void **)out, &capacity, *count + lookup->count, sizeof **out);
+        for (size_t v = 0; v < lookup->count && status == STATUS_OK; v++) (*out)[(*count)++] = lookup->versions[v].known_ms;
+    }
+    return status;
+}
+
+/* The newest set is made at once, so that what is wrong with it is told when its table or the playbook comes. */
 static enum status make_treatments(struct engine *engine, struct error *error) {
-    const struct playbook *playbook = engine->playbook;
-    const struct lookup_table **tables = memory_calloc(playbook->lookup_count + 1, sizeof *tables);
-    if (tables == NULL) return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < playbook->lookup_count; i++) tables[i] = lookup_at(engine, i, TIME_NEVER);
-    treatment_set_destroy(engine->treatments);
+    struct lookup_versions lookups = {lookup_at, engine};
+    const struct treatment_set *newest;
+    int64_t *changes = NULL;
+    size_t count = 0;
+    treatment_history_destroy(engine->treatments);
     engine->treatments = NULL;
-    enum status status = treatment_set_create(&engine->treatments, playbook, tables, error);
-    memory_free(tables);
+    enum status status = lookup_changes(engine, &changes, &count);
+    if (status == STATUS_OK) status = treatment_history_create(&engine->treatments, engine->playbook, lookups, changes, count);
+    if (status == STATUS_OK) status = treatment_history_at(engine->treatments, TIME_NEVER, &newest, error);
+    memory_free(changes);
     return status;
 }
 
@@ -195,7 +211,7 @@ static void release_lookups(struct engine *engine) {
 
 void engine_close(struct engine *engine) {
     if (engine == NULL) return;
-    treatment_set_destroy(engine->treatments);
+    treatment_history_destroy(engine->treatments);
     playbook_destroy(engine->playbook);
     if (engine->store != NULL) store_close(engine->store);
     identity_destroy(engine->identity);
@@ -221,6 +237,19 @@ uint32_t engine_threads(const struct engine *engine) { return engine->threads; }
 
 int64_t engine_now_ms(const struct engine *engine) {
     return engine->fixed_now_ms != 0 ? engine->fixed_now_ms : clock_now_ms();
+}
+
+bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text *name, int64_t *known_ms) {
+    *known_ms = t_ms;
+    for (uint32_t i = 0; i < engine->playbook->lookup_count; i++) {
+        if (engine->lookup_of_rule[i] == UINT32_MAX) continue;
+        const struct named_lookup *lookup = &engine->lookups[engine->lookup_of_rule[i]];
+        const struct lookup_version *newest = lookup->count > 0 ? &lookup->versions[lookup->count - 1] : NULL;
+        if (newest == NULL || newest->known_ms <= *known_ms) continue;
+        *known_ms = newest->known_ms;
+        *name = text_from(lookup->name);
+    }
+    return *known_ms > t_ms;
 }
 
 /* What the program itself wrote tells nothing of when the data end. */

@@ -46,6 +46,9 @@ uint32_t engine_threads(const struct engine *engine);
  * means for data of the past: everything that came in is known by then. What the program wrote itself does not count. */
 enum status engine_last_known_ms(struct engine *engine, int64_t *time_ms, struct error *error) MUST_USE;
 
+/* Is there a table that a view at t does not see, since it was loaded later? *known_ms: from when on the newest of these is known. */
+bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text *name, int64_t *known_ms);
+
 /* ---- ingest ---- */
 struct engine_ingest_report {
     struct text source;          /* borrowed from the playbook */

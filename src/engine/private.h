@@ -45,7 +45,7 @@ struct engine {
     struct named_model *models;      /* the newest of each name */
     size_t model_count, model_capacity;
     const struct model **model_of_rule; /* by model index of the playbook */
-    struct treatment_set *treatments;
+    struct treatment_history *treatments;
     struct goal_base *bases;         /* by goal, as of bases_at_ms; NULL until asked for */
     int64_t bases_at_ms;
     struct world world;

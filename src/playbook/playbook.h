@@ -262,7 +262,8 @@ uint32_t playbook_action_find(const struct playbook *playbook, struct text name)
 uint32_t playbook_source_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_lookup_find(const struct playbook *playbook, struct text name);
 
-/* Every treatment: actions × rows of their for_each lookup × channels. Made when lookups are loaded. */
+/* Every treatment: actions × rows of their for_each lookup × channels, of one version of each lookup; playbook/treatment_history.h has
+ * them through time. */
 struct treatment {
     uint32_t index;               /* in the set */
     const struct action *action;

@@ -9,7 +9,7 @@
 #define PROFILE_PROFILE_H
 
 #include "event/timeline_source.h"
-#include "playbook/playbook.h"
+#include "playbook/treatment_history.h"
 
 /* What the engine hands to every room that asks questions of timelines. Borrowed; outlives its users. */
 struct world {
@@ -23,7 +23,7 @@ struct world {
     bool (*customer_of_identifier)(void *context, struct text identifier, struct as_of as_of, struct customer_id *out);
     /* Who bore the persona, as known then. NULL: every persona was always its own customer. Any thread. */
     struct customer_id (*customer_of_persona)(void *context, struct persona_id persona, struct as_of as_of);
-    const struct treatment_set *treatments; /* of the lookups now in force */
+    struct treatment_history *treatments; /* as known at any time */
 };
 
 struct profiler;

@@ -163,8 +163,9 @@ static void judge_all(struct trial *trial, int64_t t_ms) {
     memcpy(kept, trial->contacts, sizeof kept);
     forget_after(trial, t_ms);
     read_history(trial, t_ms);
-    for (uint32_t i = 0; i < trial->scene.treatments->count; i++) {
-        const struct treatment *treatment = &trial->scene.treatments->treatments[i];
+    const struct treatment_set *treatments = scene_treatments_at(&trial->scene, t_ms);
+    for (uint32_t i = 0; i < treatments->count; i++) {
+        const struct treatment *treatment = &treatments->treatments[i];
         struct contact_verdict verdict = contact_check(book, &trial->history, treatment, t_ms);
         assert_ptr_equal(verdict.blocking, naive_check(trial, treatment, t_ms));
         int64_t free_ms = contact_free_at(book, &trial->history, treatment, t_ms);

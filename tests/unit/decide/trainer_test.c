@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Training rows against a naive computation over plain arrays, with late events and late links; and no view of the future: what became
- * known after the rows were matured changes nothing. TRAINER_SEED chooses. */
+/* Training rows against a naive computation over plain arrays, with late events, late links and an offer table that changes; and no view
+ * of the future: what became known after the rows were matured changes nothing. TRAINER_SEED chooses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -15,6 +16,8 @@
 
 #define PEOPLE 120u
 #define EVENTS 3000
+#define OFFERS 4u
+#define VERSIONS 10u
 #define UNTIL_MS DAY(250)
 #define WITHIN_MS (10 * TIME_DAY_MS)
 #define ARRIVES_MS (2 * TIME_DAY_MS)
@@ -22,22 +25,26 @@
 static const char playbook[] =
     "customer: { identifiers: { email: {}, cookie: {} } }\n"
     "sources:\n"
+    "  offer: { file: offers.csv, lookup: offer_id, types: { discount: number } }\n"
     "  orders: { file: o.csv, event: Order Completed, time: t, arrives: 2d, key: { email: email } }\n"
     "events: { Clicked: { button: text }, Returned: { why: text } }\n"
     "traits:\n"
     "  clicks_30d: count(\"Clicked\") in 30d\n"
     "  contacts: count(\"Treatment Delivered\")\n"
     "goals: { order: { event: Order Completed, within: 10d, undone_by: Returned } }\n"
-    "models: { order: { goal: order, features: [clicks_30d, contacts] } }\n"
-    "actions: { letter: { goal: order, channels: [mail] } }\n";
+    "models: { order: { goal: order, features: [clicks_30d, contacts], attributes: [discount] } }\n"
+    "actions: { letter: { for_each: offer, goal: order, channels: [mail] } }\n";
 
 static const char *const names[] = {"Clicked", "Order Completed", "Returned", "mail:Treatment Delivered"};
 enum what { CLICK, ORDER, RETURN, DELIVERY };
-struct happening { uint32_t persona; enum what what; int64_t time_ms, known_ms; };
+struct happening { uint32_t persona; enum what what; int64_t time_ms, known_ms; uint32_t offer; };
+struct version { int64_t known_ms; int discount[OFFERS]; /* 0: no such row */ };
 
 struct naive {
     struct happening events[EVENTS];
     uint32_t count;
+    struct version versions[VERSIONS];
+    uint32_t version_count;
     uint32_t owner[PEOPLE];
     int64_t owned_ms[PEOPLE];
 };
@@ -52,8 +59,9 @@ static uint32_t owner_at(const struct naive *naive, uint32_t persona, int64_t t_
 }
 
 static void add(struct naive *naive, struct scene *scene, struct happening happening) {
-    scene_event_known(scene, happening.persona, names[happening.what], happening.time_ms, happening.known_ms,
-                      happening.what == DELIVERY ? "treatment='letter'" : "");
+    char properties[64] = "";
+    if (happening.what == DELIVERY) snprintf(properties, sizeof properties, "treatment='letter/%u'", happening.offer);
+    scene_event_known(scene, happening.persona, names[happening.what], happening.time_ms, happening.known_ms, properties);
     naive->events[naive->count++] = happening;
 }
 
@@ -68,6 +76,7 @@ static void add_random(struct naive *naive, struct scene *scene, struct random *
             .persona = (uint32_t)random_below(random, PEOPLE),
             .what = (enum what)random_below(random, 4),
             .time_ms = DAY(0) + below_ms(random, 300 * TIME_DAY_MS),
+            .offer = (uint32_t)random_below(random, OFFERS + 1), /* the last is in no table ever */
         };
         int64_t late_ms = random_below(random, 3) == 0 ? below_ms(random, 40 * TIME_DAY_MS) : 0;
         happening.known_ms = happening.time_ms + late_ms;
@@ -76,9 +85,36 @@ static void add_random(struct naive *naive, struct scene *scene, struct random *
     }
 }
 
+/* Half of the rows are there, each with a discount of its own. */
+static void add_version(struct naive *naive, struct scene *scene, struct random *random, int64_t known_ms) {
+    struct version *version = &naive->versions[naive->version_count++];
+    char rows[256] = "";
+    version->known_ms = known_ms;
+    for (uint32_t i = 0; i < OFFERS; i++) {
+        version->discount[i] = random_below(random, 2) == 0 ? 0 : (int)(10 * naive->version_count + i);
+        if (i == 0) version->discount[i] = known_ms > UNTIL_MS; /* of the future alone */
+        if (version->discount[i] == 0) continue;
+        size_t length = strlen(rows);
+        snprintf(rows + length, sizeof rows - length, "%s%u|%d", length > 0 ? "\n" : "", i, version->discount[i]);
+    }
+    scene_lookup_known(scene, "offer", known_ms, rows);
+}
+
+/* As described at t, else last before it, else first after it by UNTIL_MS; 0 where nothing tells. */
+static int discount_of(const struct naive *naive, uint32_t offer, int64_t t_ms) {
+    int then = 0, before = 0, after = 0;
+    for (uint32_t v = 0; v < naive->version_count && offer < OFFERS; v++) {
+        int discount = naive->versions[v].discount[offer];
+        if (naive->versions[v].known_ms <= t_ms) then = discount, before = discount != 0 ? discount : before;
+        else if (after == 0 && naive->versions[v].known_ms <= UNTIL_MS) after = discount;
+    }
+    return then != 0 ? then : before != 0 ? before : after;
+}
+
 static void make(struct naive *naive, struct scene *scene, struct random *random) {
     *naive = (struct naive){0};
     scene_init(scene, playbook);
+    for (uint32_t v = 0; v < VERSIONS / 2; v++) add_version(naive, scene, random, DAY(20 + 50 * v) + below_ms(random, 30 * TIME_DAY_MS));
     for (uint32_t p = 0; p < PEOPLE; p++) naive->owned_ms[p] = INT64_MAX, naive->owner[p] = p;
     add_random(naive, scene, random, EVENTS / 2, INT64_MIN);
     for (uint32_t p = PEOPLE / 2; p < PEOPLE; p += 2) {
@@ -132,12 +168,13 @@ static bool reached(const struct naive *naive, uint32_t customer, int64_t t_ms) 
     return false;
 }
 
-struct naive_row { int64_t t_ms; uint32_t customer; double clicks, contacts; bool yes; };
+struct naive_row { int64_t t_ms; uint32_t customer, offer; double clicks, contacts, discount; bool yes; };
 
 static int compare(const void *left, const void *right) {
     const struct naive_row *a = left, *b = right;
     if (a->t_ms != b->t_ms) return a->t_ms < b->t_ms ? -1 : 1;
-    return (a->customer > b->customer) - (a->customer < b->customer);
+    if (a->customer != b->customer) return a->customer < b->customer ? -1 : 1;
+    return (a->offer > b->offer) - (a->offer < b->offer);
 }
 
 static uint32_t naive_rows(const struct naive *naive, int64_t from_ms, int64_t until_ms, struct naive_row *rows) {
@@ -147,10 +184,14 @@ static uint32_t naive_rows(const struct naive *naive, int64_t from_ms, int64_t u
         int64_t t_ms = event->time_ms - 1;
         if (event->what != DELIVERY || event->known_ms > UNTIL_MS || event->time_ms < from_ms || event->time_ms >= until_ms) continue;
         if (t_ms + WITHIN_MS + ARRIVES_MS > UNTIL_MS) continue;
+        int discount = discount_of(naive, event->offer, t_ms);
+        if (discount == 0) continue;
         uint32_t then = owner_at(naive, event->persona, t_ms), today = owner_at(naive, event->persona, UNTIL_MS);
         rows[count++] = (struct naive_row){
             .t_ms = t_ms,
             .customer = today,
+            .offer = event->offer,
+            .discount = discount,
             .clicks = count_by(naive, then, CLICK, t_ms - 30 * TIME_DAY_MS, t_ms),
             .contacts = count_by(naive, then, DELIVERY, INT64_MIN, t_ms),
             .yes = reached(naive, today, t_ms),
@@ -163,7 +204,7 @@ static uint32_t naive_rows(const struct naive *naive, int64_t from_ms, int64_t u
 static void check(const struct rows *rows, const struct naive_row *expected, uint32_t count) {
     assert_int_equal(training_set_count(rows->set), count);
     for (uint32_t i = 0; i < count; i++) {
-        struct value values[2];
+        struct value values[3];
         struct training_row row;
         training_set_row(rows->set, i, values, &row);
         assert_int_equal(row.time_ms, expected[i].t_ms);
@@ -173,6 +214,7 @@ static void check(const struct rows *rows, const struct naive_row *expected, uin
         assert_int_equal(row.yes, expected[i].yes);
         assert_true(values[0].number == expected[i].clicks);
         assert_true(values[1].number == expected[i].contacts);
+        assert_true(values[2].number == expected[i].discount);
     }
 }
 
@@ -202,6 +244,7 @@ static void test_rows_equal_the_naive_ones(void **state) {
 
         count = naive_rows(&naive, TIME_ALWAYS, UNTIL_MS, expected); /* then the future comes */
         add_random(&naive, &scene, &random, EVENTS / 2, UNTIL_MS + 1);
+        while (naive.version_count < VERSIONS) add_version(&naive, &scene, &random, UNTIL_MS + naive.version_count);
         for (uint32_t p = PEOPLE / 2 + 1; p < PEOPLE; p += 2) scene_link(&scene, p, (uint32_t)random_below(&random, PEOPLE / 2), UNTIL_MS + 1);
         struct rows after = collect(&scene, TIME_ALWAYS, UNTIL_MS, 2);
         check(&after, expected, count);
@@ -218,9 +261,10 @@ static void test_what_has_not_matured_is_left_out_whichever_way(void **state) {
     memcpy(text, playbook, sizeof text);
     memset(strstr(text, ", undone_by: Returned"), ' ', sizeof ", undone_by: Returned" - 1); /* so that a yes is one at once */
     scene_init(&scene, text);
+    scene_lookup(&scene, "offer", "1|5");
     int64_t last_ms = UNTIL_MS - WITHIN_MS - ARRIVES_MS + 1; /* its row's moment is a millisecond before it */
     for (uint32_t p = 1; p <= 4; p++) {
-        scene_event(&scene, p, "mail:Treatment Delivered", last_ms + (p > 2), "treatment='letter'");
+        scene_event(&scene, p, "mail:Treatment Delivered", last_ms + (p > 2), "treatment='letter/1'");
         if (p % 2 == 0) scene_event(&scene, p, "Order Completed", last_ms + TIME_DAY_MS, "");
     }
     scene_event(&scene, 5, "mail:Treatment Delivered", last_ms - 1, "treatment='withdrawn'"); /* of no action any more */

@@ -59,8 +59,11 @@ static bool customer_of_identifier(void *context, struct text identifier, struct
 }
 
 static const struct lookup_table *lookup_at(void *context, uint32_t lookup, int64_t t_ms) {
-    (void)t_ms;
-    return ((const struct scene *)context)->lookups[lookup];
+    const struct scene *scene = context;
+    for (uint32_t i = scene->version_count; i-- > 0;) {
+        if (scene->versions[i].lookup == lookup && scene->versions[i].known_ms <= t_ms) return scene->versions[i].table;
+    }
+    return NULL;
 }
 
 /* ---- the life of a scene ---- */
@@ -99,8 +102,8 @@ void scene_init(struct scene *scene, const char *playbook) {
 }
 
 void scene_release(struct scene *scene) {
-    treatment_set_destroy(scene->treatments);
-    for (int i = 0; i < SCENE_LOOKUPS_MAX; i++) lookup_destroy(scene->lookups[i]);
+    treatment_history_destroy(scene->world.treatments);
+    for (uint32_t i = 0; i < scene->version_count; i++) lookup_destroy(scene->versions[i].table);
     event_batch_release(&scene->batch);
     packed_writer_release(&scene->writer);
     memory_source_destroy(scene->source);
@@ -188,17 +191,20 @@ void scene_name(struct scene *scene, const char *name, uint32_t persona) {
 /* ---- lookups and treatments ---- */
 
 void scene_treatments(struct scene *scene) {
-    struct error error = {0};
-    treatment_set_destroy(scene->treatments);
-    enum status status = treatment_set_create(&scene->treatments, scene->playbook,
-                                              (const struct lookup_table *const *)scene->lookups, &error);
-    must(status == STATUS_OK, error.text);
-    scene->world.treatments = scene->treatments;
+    int64_t changes[SCENE_VERSIONS_MAX];
+    for (uint32_t i = 0; i < scene->version_count; i++) changes[i] = scene->versions[i].known_ms;
+    treatment_history_destroy(scene->world.treatments);
+    must(treatment_history_create(&scene->world.treatments, scene->playbook, (struct lookup_versions){lookup_at, scene}, changes,
+                                  scene->version_count) == STATUS_OK, "no memory");
 }
 
 void scene_lookup(struct scene *scene, const char *lookup, const char *rows) {
+    scene_lookup_known(scene, lookup, TIME_ALWAYS, rows);
+}
+
+void scene_lookup_known(struct scene *scene, const char *lookup, int64_t known_ms, const char *rows) {
     uint32_t index = playbook_lookup_find(scene->playbook, text_from(lookup)), keys[LOOKUP_KEY_FIELDS_MAX] = {0};
-    must(index < SCENE_LOOKUPS_MAX, "no such lookup");
+    must(index != UINT32_MAX, "no such lookup");
     const struct lookup_rule *rule = &scene->playbook->lookups[index];
     struct lookup_table *table;
     struct value cells[LOOKUP_FIELDS_MAX];
@@ -217,8 +223,8 @@ void scene_lookup(struct scene *scene, const char *lookup, const char *rows) {
         must(lookup_add(table, cells) == STATUS_OK, "no memory");
     }
     must(lookup_finish(table) == STATUS_OK, "no memory");
-    lookup_destroy(scene->lookups[index]);
-    scene->lookups[index] = table;
+    must(scene->version_count < SCENE_VERSIONS_MAX, "too many versions");
+    scene->versions[scene->version_count++] = (struct scene_version){index, known_ms, table};
     scene_treatments(scene);
 }
 
@@ -234,8 +240,14 @@ uint32_t scene_trait(const struct scene *scene, const char *name) {
     return index;
 }
 
+const struct treatment_set *scene_treatments_at(const struct scene *scene, int64_t t_ms) {
+    const struct treatment_set *set;
+    must(treatment_history_at(scene->world.treatments, t_ms, &set, NULL) == STATUS_OK, "no treatments");
+    return set;
+}
+
 const struct treatment *scene_treatment(const struct scene *scene, const char *key) {
-    const struct treatment *treatment = treatment_find(scene->treatments, text_from(key), SYMBOL_NONE);
+    const struct treatment *treatment = treatment_find(scene_treatments_at(scene, TIME_NEVER), text_from(key), SYMBOL_NONE);
     must(treatment != NULL, key);
     return treatment;
 }

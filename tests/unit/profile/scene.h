@@ -17,9 +17,10 @@
 #define DAY(n) (SCENE_START_MS + (int64_t)((n) * (double)TIME_DAY_MS))
 #define SCENE_LINKS_MAX 4096
 #define SCENE_NAMES_MAX 600
-#define SCENE_LOOKUPS_MAX 8
+#define SCENE_VERSIONS_MAX 64
 
 struct scene_link { uint32_t persona, customer; int64_t known_ms; uint64_t position; };
+struct scene_version { uint32_t lookup; int64_t known_ms; struct lookup_table *table; };
 struct scene_name { char name[64]; uint32_t persona; };
 
 struct scene {
@@ -29,8 +30,8 @@ struct scene {
     struct memory_source *source;
     struct packed_writer writer;
     struct event_batch batch;
-    struct treatment_set *treatments;
-    struct lookup_table *lookups[SCENE_LOOKUPS_MAX]; /* by lookup index of the playbook */
+    struct scene_version versions[SCENE_VERSIONS_MAX]; /* of lookups, by their index in the playbook */
+    uint32_t version_count;
     struct scene_link links[SCENE_LINKS_MAX];
     uint32_t link_count, persona_count;
     uint64_t event_count;
@@ -53,10 +54,13 @@ void scene_link(struct scene *scene, uint32_t persona, uint32_t customer, int64_
 void scene_name(struct scene *scene, const char *name, uint32_t persona);
 /* Rows of a lookup, cells apart by '|' and rows by '\n', in the order of the playbook's fields; treatments are made anew. */
 void scene_lookup(struct scene *scene, const char *lookup, const char *rows);
+/* A further version, known from then on; later ones last. */
+void scene_lookup_known(struct scene *scene, const char *lookup, int64_t known_ms, const char *rows);
 /* For playbooks without lookups: the treatments of its actions. */
 void scene_treatments(struct scene *scene);
+const struct treatment_set *scene_treatments_at(const struct scene *scene, int64_t t_ms);
 
-/* The goal, action or trait of that name; fails the test where there is none. */
+/* The goal, action or trait of that name, or the newest treatment; fails the test where there is none. */
 const struct goal *scene_goal(const struct scene *scene, const char *name);
 uint32_t scene_trait(const struct scene *scene, const char *name);
 const struct treatment *scene_treatment(const struct scene *scene, const char *key);

@@ -111,13 +111,15 @@ static enum status find_or_add(struct identity *identity, struct probe *probe) {
     return identifier_add(identity, key, probe->hash, &probe->id);
 }
 
-static void set_insert(struct set *set, uint32_t id) {
+/* False where it was there: a row may give one value in two columns. */
+static bool set_insert(struct set *set, uint32_t id) {
     uint32_t at = set->id_count;
     while (at > 0 && set->ids[at - 1] > id) at--;
-    if (at > 0 && set->ids[at - 1] == id) return;
+    if (at > 0 && set->ids[at - 1] == id) return false;
     memmove(set->ids + at + 1, set->ids + at, (set->id_count - at) * sizeof(*set->ids));
     set->ids[at] = id;
     set->id_count++;
+    return true;
 }
 
 static enum status identify(struct identity *identity, struct set *set, int64_t time_ms) {
@@ -126,7 +128,7 @@ static enum status identify(struct identity *identity, struct set *set, int64_t 
         enum status status = find_or_add(identity, &probes[i]);
         if (status) return status;
         if (probes[i].id == NONE) continue;
-        set_insert(set, probes[i].id);
+        if (!set_insert(set, probes[i].id)) continue;
         status = count_day(identity, &probes[i], time_ms);
         if (status) return status;
     }

@@ -247,16 +247,26 @@ static enum status take_time(struct mapper *mapper, struct event *event) {
     return STATUS_OK;
 }
 
+/* Of several columns each one's hash is the seed of the next: "a", "bc" and "ab", "c" are two keys. */
 static enum status take_key(struct mapper *mapper, struct event *event) {
     const struct plan *plan = mapper->plan;
-    struct text text;
-    if (!plan->has_row_key) return STATUS_OK;
-    enum status status = mapper_field_text(mapper, &plan->row_key, &text);
-    if (status) return status;
-    if (text.length == 0 && plan->source->format == SOURCE_NDJSON) text = mapper->row; /* one is made where it is absent */
-    if (text.length == 0) return mapper_bad(mapper, plan->row_key.column, "the row key %.*s is empty", TEXT_ARG(plan->row_key.name));
-    event->key = hash_text(text, plan->key_seed);
-    if (event->key == 0) event->key = 1;
+    uint64_t key = plan->key_seed;
+    for (uint32_t i = 0; i < plan->row_key_count; i++) {
+        const struct plan_field *field = &plan->row_keys[i];
+        struct text text;
+        enum status status = mapper_field_text(mapper, field, &text);
+        if (status) return status;
+        if (text.length > 0) {
+            key = hash_text(text, key);
+            continue;
+        }
+        if (plan->source->format != SOURCE_NDJSON) {
+            return mapper_bad(mapper, field->column, "the row key %.*s is empty", TEXT_ARG(field->name));
+        }
+        key = hash_text(mapper->row, plan->key_seed); /* one is made where it is absent */
+        break;
+    }
+    if (plan->row_key_count > 0) event->key = key ? key : 1;
     return STATUS_OK;
 }
 
@@ -383,7 +393,7 @@ static enum status compare_row(struct mapper *mapper, struct event *event, bool 
         for (uint32_t k = 0; k < event->identifier_count; k++) {
             const struct event_identifier *given = &batch->identifiers[event->identifier + k];
             if (given->type != identifier->symbol) continue;
-            found = text_equal_ignoring_case(event_batch_text(batch, given->offset, given->length), text);
+            found = found || text_equal_ignoring_case(event_batch_text(batch, given->offset, given->length), text);
         }
         *differs = *differs || (text.length > 0 && !found);
     }

@@ -293,9 +293,8 @@ static enum status build(struct plan_builder *builder) {
         status = build_field(builder, &source->time, "time", TEXT("time"), &plan->time);
         plan->time.type = VALUE_TIME;
     }
-    plan->has_row_key = source->has_row_key;
-    if (status == STATUS_OK && plan->has_row_key) {
-        status = build_field(builder, &source->row_key, "row_key", TEXT("row_key"), &plan->row_key);
+    for (uint32_t i = 0; status == STATUS_OK && i < source->row_key_count; i++) {
+        status = build_field(builder, &source->row_keys[i], "row_key", TEXT("row_key"), &plan->row_keys[plan->row_key_count++]);
     }
     if (status == STATUS_OK) status = build_identifiers(builder);
     if (status == STATUS_OK) status = build_properties(builder);

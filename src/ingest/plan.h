@@ -84,8 +84,9 @@ struct plan {
     const struct notation *notations; /* a column; NULL: the source declares none */
     uint32_t group_column;         /* COLUMN_NONE: each row is an event */
     uint64_t key_seed;
-    struct plan_field event, channel, time, row_key;
-    bool has_time, usual_time, has_row_key, channel_from_field; /* usual_time: Segment's own `timestamp` */
+    struct plan_field event, channel, time, row_keys[SOURCE_ROW_KEYS_MAX];
+    uint32_t row_key_count;
+    bool has_time, usual_time, channel_from_field; /* usual_time: Segment's own `timestamp` */
     struct plan_property *properties; /* by symbol */
     uint32_t property_count, list_count;
     struct plan_identifier *identifiers;

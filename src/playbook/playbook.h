@@ -16,6 +16,7 @@
 #define PLAYBOOK_TRAITS_MAX 2000
 #define PLAYBOOK_ACTIONS_MAX 1000
 #define PLAYBOOK_TREATMENTS_MAX 100000 /* after for_each */
+#define SOURCE_ROW_KEYS_MAX 8
 
 struct place { uint32_t line, column; };
 
@@ -96,12 +97,12 @@ struct source {
     const struct column_notation *column_notations; uint32_t column_notation_count; /* … except in these columns */
     int64_t arrives_ms;        /* declared delay: known = time + this */
     bool known_on_arrival;     /* arrives: live → known = when we received it */
-    struct field_source row_key; bool has_row_key; /* declared row key; drops repeats exactly */
+    const struct field_source *row_keys; uint32_t row_key_count; /* the row key, drops repeats exactly; 0: none */
     bool segment;              /* format: segment: lines are calls of the Segment spec (`type`: track, identify, page …) */
     bool properties_open;      /* NDJSON `properties: any`: undeclared ones are kept too */
     struct text properties_path; /* NDJSON: object whose members are properties, e.g. "properties"; empty: top level */
     const struct property_map *properties; uint32_t property_count;
-    const struct identifier_map *identifiers; uint32_t identifier_count;
+    const struct identifier_map *identifiers; uint32_t identifier_count; /* one a column: of one rule there may be several */
     struct place place;
 };
 struct lookup_rule {

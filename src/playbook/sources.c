@@ -331,54 +331,89 @@ static void usual_key(struct reader *reader, struct source_entry *entry) {
                  TEXT_ARG(source->name), hint);
 }
 
-static void read_key(struct reader *reader, struct source_entry *entry) {
+/* One column, or a list of them: how many there are. */
+static uint32_t column_count(const struct yaml_node *node) {
+    return node->type == YAML_LIST ? node->count : 1;
+}
+
+static const struct yaml_node *column_at(const struct yaml_node *node, uint32_t i) {
+    return node->type == YAML_LIST ? node->items[i] : node;
+}
+
+/* `email: address`, or `email: [address, second_address]`. */
+static void read_identifier(struct reader *reader, struct source_entry *entry,
+                            const struct yaml_node *key, const struct yaml_node *columns,
+                            struct identifier_map *maps) {
     struct source *source = entry->source;
+    uint32_t rule;
+    bool known = rule_read(reader, key, &rule);
+    if (node_is_empty(columns) || column_count(columns) == 0) {
+        reader_error(reader, node_place(key),
+                     "identifier %.*s has no column: write the column that holds it",
+                     TEXT_ARG(key->text));
+        return;
+    }
+    for (uint32_t i = 0; i < column_count(columns); i++) {
+        struct identifier_map *map = &maps[source->identifier_count];
+        bool declared;
+        map->rule = rule;
+        if (!field_read(reader, entry, column_at(columns, i), "an identifier", &map->from,
+                        &declared) ||
+            !known)
+            continue;
+        map->from.type = VALUE_TEXT;
+        source->identifier_count++;
+    }
+}
+
+static void read_key(struct reader *reader, struct source_entry *entry) {
     const struct yaml_node *node = entry->values[SOURCE_KEY];
     if (node == NULL) {
         usual_key(reader, entry);
         return;
     }
     if (!reader_is_map(reader, node, "key")) return;
-    if (node->count == 0 || node->count > EVENT_IDENTIFIERS_MAX) {
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < node->count; i++) count += column_count(node->items[i]);
+    if (node->count == 0 || count > EVENT_IDENTIFIERS_MAX) {
         reader_error(reader, node_place(node),
                      "key: name 1 to %d identifiers, such as { email: email_address }",
                      EVENT_IDENTIFIERS_MAX);
         return;
     }
-    struct identifier_map *maps = reader_alloc(reader, node->count, sizeof *maps);
+    struct identifier_map *maps = reader_alloc(reader, count + 1, sizeof *maps);
     if (maps == NULL) return;
-    source->identifiers = maps;
-    for (uint32_t i = 0; i < node->count; i++) {
-        struct identifier_map *map = &maps[source->identifier_count];
-        bool declared, known = rule_read(reader, node->keys[i], &map->rule);
-        if (node_is_empty(node->items[i])) {
-            reader_error(reader, node_place(node->keys[i]),
-                         "identifier %.*s has no column: write the column that holds it",
-                         TEXT_ARG(node->keys[i]->text));
-            continue;
-        }
-        if (field_read(reader, entry, node->items[i], "an identifier", &map->from, &declared) &&
-            known) {
-            map->from.type = VALUE_TEXT;
-            source->identifier_count++;
-        }
-    }
+    entry->source->identifiers = maps;
+    for (uint32_t i = 0; i < node->count; i++)
+        read_identifier(reader, entry, node->keys[i], node->items[i], maps);
 }
 
+/* One column or template, or a list whose values together make a row this row. */
 static void read_row_key(struct reader *reader, struct source_entry *entry) {
     struct source *source = entry->source;
     const struct yaml_node *node = entry->values[SOURCE_ROW_KEY];
-    bool declared;
-    if (node != NULL) {
-        source->has_row_key =
-            field_read(reader, entry, node, "row_key", &source->row_key, &declared);
-        source->row_key.type = VALUE_TEXT;
-    } else if (source->format == SOURCE_NDJSON) {
-        source->has_row_key = true;
-        source->row_key = (struct field_source){.kind = FIELD_COLUMN,
-                                                .type = VALUE_TEXT,
-                                                .column = TEXT("messageId"),
-                                                .place = node_place(entry->key)};
+    struct field_source *keys = reader_alloc(reader, SOURCE_ROW_KEYS_MAX, sizeof *keys);
+    if (keys == NULL) return;
+    source->row_keys = keys;
+    if (node == NULL && source->format == SOURCE_NDJSON) {
+        keys[source->row_key_count++] = (struct field_source){.kind = FIELD_COLUMN,
+                                                              .type = VALUE_TEXT,
+                                                              .column = TEXT("messageId"),
+                                                              .place = node_place(entry->key)};
+    }
+    if (node == NULL) return;
+    if (column_count(node) == 0 || column_count(node) > SOURCE_ROW_KEYS_MAX) {
+        reader_error(reader, node_place(node),
+                     "row_key: write a column, or a list of 1 to %d, such as [order_id, line]",
+                     SOURCE_ROW_KEYS_MAX);
+        return;
+    }
+    for (uint32_t i = 0; i < column_count(node); i++) {
+        struct field_source *key = &keys[source->row_key_count];
+        bool declared;
+        if (!field_read(reader, entry, column_at(node, i), "row_key", key, &declared)) continue;
+        key->type = VALUE_TEXT;
+        source->row_key_count++;
     }
 }
 
@@ -388,7 +423,8 @@ void sources_read(struct reader *reader, struct source_reading *sources) {
         if (entry->source->is_lookup || !entry->good) continue;
         properties_resolve(reader, entry);
         read_time(reader, entry);
-        if (entry->values[SOURCE_NOTE]) (void)reader_text(reader, entry->values[SOURCE_NOTE], "note", &entry->source->note);
+        if (entry->values[SOURCE_NOTE])
+            (void)reader_text(reader, entry->values[SOURCE_NOTE], "note", &entry->source->note);
         read_arrival(reader, entry->values[SOURCE_ARRIVES], entry->source);
         if (entry->values[SOURCE_ONE_EVENT_PER]) {
             (void)column_read(reader, entry, entry->values[SOURCE_ONE_EVENT_PER], "one_event_per",

@@ -164,6 +164,20 @@ static void a_cashiers_own_card_is_held_back(void **state) {
     world_release(&world);
 }
 
+static void given_twice_in_a_row_it_counts_once(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world.rules[LOYALTY].events_per_day_max = 2;
+    world_set_rules(&world);
+    world_event(&world, 9, "loyalty:7 loyalty:7 email:a@x");
+    world_event(&world, 9, "loyalty:7 loyalty:7 email:b@x");
+    assert_same(&world, "loyalty:7", "email:b@x");
+    world_event(&world, 9, "loyalty:7 email:c@x");
+    assert_apart(&world, "loyalty:7", "email:c@x");
+    world_release(&world);
+}
+
 static void shared_by_thousands(void **state) {
     (void)state;
     struct world world;
@@ -247,6 +261,7 @@ int main(void) {
         cmocka_unit_test(what_arrives_late_is_judged_in_its_place),
         cmocka_unit_test(an_expired_identifier_links_no_more),
         cmocka_unit_test(a_cashiers_own_card_is_held_back),
+        cmocka_unit_test(given_twice_in_a_row_it_counts_once),
         cmocka_unit_test(shared_by_thousands),
         cmocka_unit_test(new_rules_judge_anew),
         cmocka_unit_test(nothing_new_takes_no_position),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
 #include "trial.h"
 
 static const char playbook[] =
@@ -57,6 +58,13 @@ static const char playbook[] =
     "    key: { loyalty: who }\n"
     "    types: { member: yes/no, since: time, age: number, span: duration }\n"
     "    properties: { member: member, since: since, age: age, span: span }\n"
+    "  pairs:\n"
+    "    file: t.csv\n"
+    "    event: Noted\n"
+    "    time: always\n"
+    "    key: { email: [mail, other_mail], loyalty: who }\n"
+    "    row_key: [order, line]\n"
+    "  single: { file: t.csv, event: Noted, time: always, key: { loyalty: who }, row_key: order }\n"
     "  loose:\n"
     "    file: l.ndjson\n"
     "    event: Order Completed\n"
@@ -255,6 +263,39 @@ static void money_of_exports(void **state) {
           "Order Completed 2020-01-02T00:00:00Z {loyalty:7} revenue=-0.62 USD\n");
 }
 
+static void several_columns_of_an_identifier(void **state) {
+    (void)state;
+    check("pairs", "who,mail,other_mail,order,line\n7,a@x.y,B@x.y,1,1\n,,b@x.y,1,2\n,,,1,3\n",
+          "Noted always {email:a@x.y email:b@x.y loyalty:7}\n"
+          "Noted always {email:b@x.y}\n"
+          "BAD t.csv:4:2: nobody: mail (and every other identifier) is empty\n");
+}
+
+static void keys_of(const char *source, const char *rows, uint64_t *keys, size_t count) {
+    struct ingest_reader *reader;
+    struct event_batch batch;
+    event_batch_init(&batch);
+    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, source), "t.csv", text_from(rows), &trial.error), STATUS_OK);
+    assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
+    assert_int_equal(batch.event_count, count);
+    for (size_t i = 0; i < count; i++) keys[i] = batch.events[i].key;
+    ingest_close(reader);
+    event_batch_release(&batch);
+}
+
+/* Columns are kept apart: what a template would write as one text stays two keys. */
+static void row_key_of_several_columns(void **state) {
+    (void)state;
+    uint64_t key[4];
+    keys_of("pairs", "who,mail,other_mail,order,line\n7,,,a,bc\n7,,,ab,c\n8,,,a,bc\n7,,,bc,a\n", key, 4);
+    assert_true(key[0] == key[2]);
+    assert_true(key[0] != key[1] && key[0] != key[3] && key[1] != key[3]);
+    check("pairs", "who,mail,other_mail,order,line\n7,,,1,\n", "BAD t.csv:2:5: the row key line is empty\n");
+    keys_of("single", "who,order\n7,a\n7,b\n8,a\n", key, 3); /* its events are in data directories: the same for ever */
+    assert_true(key[0] == key[2] && key[0] != key[1]);
+    assert_true(key[0] == hash_text(TEXT("a"), hash_text(TEXT("single"), 0)));
+}
+
 static void lookup_is_no_event(void **state) {
     (void)state;
     check("campaign", "campaign_id\n1\n", "source campaign is a lookup: its rows are no events");
@@ -265,6 +306,7 @@ int main(void) {
         cmocka_unit_test(scattered_group), cmocka_unit_test(group_rows_that_disagree), cmocka_unit_test(group_limit),
         cmocka_unit_test(groups_of_json_lines), cmocka_unit_test(joined_lookup), cmocka_unit_test(names_from_columns),
         cmocka_unit_test(undated_and_types), cmocka_unit_test(times_in_a_zone), cmocka_unit_test(money_of_exports),
+        cmocka_unit_test(several_columns_of_an_identifier), cmocka_unit_test(row_key_of_several_columns),
         cmocka_unit_test(lookup_is_no_event),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -82,6 +82,8 @@ static const struct broken sources[] = {
     {"notation of a time", HEAD CSV ", types: { a: time dayfirst }, properties: { at: a } }\n", 6, 75, "behind time write day first, month first"},
     {"notation of a figure", HEAD CSV ", types: { a: money comma }, properties: { m: a } }\n", 6, 75, "behind money write decimal point or decimal comma"},
     {"notation of a text", HEAD CSV ", types: { a: text day first }, properties: { t: a } }\n", 6, 75, "type"},
+    {"row key", HEAD CSV ", row_key: [] }\n", 6, 72, "row_key: write a column, or a list of 1 to 8"},
+    {"identifier without columns", HEAD "sources: { s: { event: E, time: t, key: { email: [] } } }\n", 5, 43, "identifier email has no column"},
     {"unused type", HEAD CSV ", types: { aa: money }, properties: { m: a } }\n", 6, 72, "types names the column \"aa\""},
     {"column", HEAD CSV ", columns: [at, mail, amount], properties: { m: amuont } }\n", 6, 109, "did you mean \"amount\"?"},
     {"any", HEAD CSV ", properties: any }\n", 6, 75, "properties: any is for NDJSON"},

@@ -221,7 +221,7 @@ static void test_csv_source(void **state) {
                 !source->is_lookup);
     assert_int_equal(source->arrives_ms, TIME_DAY_MS);
     assert_text(source->one_event_per, "order");
-    assert_true(source->has_row_key && source->row_key.kind == FIELD_TEMPLATE);
+    assert_true(source->row_key_count == 1 && source->row_keys[0].kind == FIELD_TEMPLATE);
     assert_int_equal(source->identifiers[0].rule, 1);
     assert_text(source->identifiers[0].from.column, "mail");
     assert_true(source->zone != NULL && source->zone != world->playbook->zone);
@@ -256,7 +256,7 @@ static void test_json_sources(void **state) {
                 web->known_on_arrival);
     assert_text(web->event.column, "event");
     assert_text(web->time.column, "timestamp");
-    assert_text(web->row_key.column, "messageId");
+    assert_text(web->row_keys[0].column, "messageId");
     assert_text(web->properties_path, "properties");
     assert_int_equal(web->identifier_count, 2);
     assert_text(web->identifiers[0].from.column, "userId");

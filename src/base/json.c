@@ -113,3 +113,16 @@ bool json_get(struct json_node object, struct text key, struct json_node *out) {
     }
     return false;
 }
+
+bool json_get_path(struct json_node node, struct text path, struct json_node *out) {
+    while (path.length > 0) {
+        const char *dot = memchr(path.at, '.', path.length);
+        struct text name = {path.at, dot ? (uint32_t)(dot - path.at) : path.length};
+        if (!json_get(node, name, &node)) return false;
+        uint32_t used = dot ? name.length + 1 : name.length;
+        path.at += used;
+        path.length -= used;
+    }
+    *out = node;
+    return true;
+}

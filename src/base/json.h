@@ -73,6 +73,8 @@ static inline struct text json_text(struct json_node node) {
     return (struct text){(const char *)string + sizeof(length), length};
 }
 bool json_get(struct json_node object, struct text key, struct json_node *out);
+/* A dotted path, "context.page.url"; an empty one is the node itself. */
+bool json_get_path(struct json_node node, struct text path, struct json_node *out);
 
 static inline size_t json_index_behind(struct json_node node) {
     switch (json_tag(node)) {

@@ -96,18 +96,6 @@ void gather_destroy(struct gather *gather) {
 
 /* ---- the key of a row ---- */
 
-static bool json_path(struct json_node node, struct text path, struct json_node *out) {
-    while (path.length > 0) {
-        const char *dot = memchr(path.at, '.', path.length);
-        struct text name = {path.at, dot ? (uint32_t)(dot - path.at) : path.length};
-        if (!json_get(node, name, &node)) return false;
-        path.at += dot ? name.length + 1 : name.length;
-        path.length -= dot ? name.length + 1 : name.length;
-    }
-    *out = node;
-    return true;
-}
-
 static enum status json_key(struct gather *gather, struct text row, struct cell *cell) {
     struct json_node root, node;
     enum status status = json_parse(gather->json, row, &root, NULL);
@@ -116,8 +104,8 @@ static enum status json_key(struct gather *gather, struct text row, struct cell 
     if (status || json_type(root) != JSON_OBJECT) return STATUS_OK;
     struct text path = gather->plan->columns[gather->plan->group_column];
     bool found = false;
-    if (json_path(root, gather->plan->source->properties_path, &node)) found = json_path(node, path, &node);
-    if (!found) found = json_path(root, path, &node);
+    if (json_get_path(root, gather->plan->source->properties_path, &node)) found = json_get_path(node, path, &node);
+    if (!found) found = json_get_path(root, path, &node);
     if (found) *cell = cell_from_json(node);
     return STATUS_OK;
 }

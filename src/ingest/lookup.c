@@ -127,7 +127,7 @@ static enum status read_json(struct loading *loading, const struct cut *cut, con
         return STATUS_OK;
     }
     for (uint32_t i = 0; i < loading->field_count; i++) {
-        bool found = json_get(root, loading->fields[i].name, &node);
+        bool found = json_get_path(root, loading->fields[i].name, &node);
         loading->cells[i] = found ? cell_from_json(node) : (struct cell){.kind = CELL_TEXT};
     }
     return STATUS_OK;

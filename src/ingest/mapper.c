@@ -33,6 +33,7 @@ enum status mapper_create(struct mapper **out, const struct plan *plan) {
     packed_writer_init(&mapper->writer);
     packed_list_init(&mapper->items);
     buffer_init(&mapper->text);
+    buffer_init(&mapper->left);
     zone_days_init(&mapper->reader.days, plan->zone);
     mapper->reader.currency = plan->currency;
     mapper->reader.minor_digits = plan->minor_digits;
@@ -51,6 +52,7 @@ void mapper_destroy(struct mapper *mapper) {
     packed_list_release(&mapper->items);
     packed_writer_release(&mapper->writer);
     buffer_release(&mapper->text);
+    buffer_release(&mapper->left);
     arena_release(&mapper->scratch);
     json_parser_destroy(mapper->json);
     memory_free(mapper->cells);
@@ -171,7 +173,7 @@ static enum status read_csv(struct mapper *mapper, struct job *job, const struct
 }
 
 static enum status read_row(struct mapper *mapper, struct job *job, const struct row *row, bool plain) {
-    mapper->row = (struct text){job->bytes.at + row->offset, row->length};
+    mapper->row = mapper->line_text = (struct text){job->bytes.at + row->offset, row->length};
     mapper->line = row->line;
     enum status status = row->flags & ROW_UNREADABLE ? check_readable(mapper, row) : STATUS_OK;
     if (status == STATUS_OK && !plain) status = check_text(mapper);
@@ -353,13 +355,25 @@ static enum status check_group(struct mapper *mapper) {
                       TEXT_ARG(mapper->plan->source->one_event_per));
 }
 
-static enum status take_first(struct mapper *mapper) {
+/* A store takes so many at once; a line may hold any number of messages. */
+struct event *mapper_add_event(struct mapper *mapper, enum status *status) {
+    if (mapper->batch->event_count >= BATCH_EVENTS_MAX) {
+        *status = mapper_bad(mapper, COLUMN_NONE, "more than %d events were read at once: replay the quarantine", BATCH_EVENTS_MAX);
+        return NULL;
+    }
     struct event *event = event_batch_add(mapper->batch);
+    *status = event != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    return event;
+}
+
+static enum status take_first(struct mapper *mapper) {
+    enum status status;
+    struct event *event = mapper_add_event(mapper, &status);
     size_t index = mapper->batch->event_count - 1;
     uint32_t type;
-    if (event == NULL) return STATUS_NO_MEMORY;
+    if (event == NULL) return status;
     event->source = (uint16_t)mapper->plan->source->symbol;
-    enum status status = check_group(mapper);
+    status = check_group(mapper);
     if (status == STATUS_OK) status = take_type(mapper, &type);
     if (status) return status;
     event->type = (uint16_t)type;
@@ -402,6 +416,58 @@ static enum status compare_row(struct mapper *mapper, struct event *event, bool 
 
 /* ---- rows to an event, or to the quarantine ---- */
 
+static enum status finish_event(struct mapper *mapper, size_t index) {
+    struct event *event = &mapper->batch->events[index];
+    enum status status = mapper_pack(mapper, event->type, event);
+    return status == STATUS_OK && segment_is_message(mapper) ? segment_consent(mapper, index) : status;
+}
+
+struct mark { /* how full a batch was */
+    size_t events, identifiers, bytes;
+};
+
+static struct mark mark_of(const struct event_batch *batch) {
+    return (struct mark){batch->event_count, batch->identifier_count, batch->bytes.length};
+}
+
+static void roll_back(struct event_batch *batch, struct mark mark) {
+    batch->event_count = mark.events;
+    batch->identifier_count = mark.identifiers;
+    batch->bytes.length = mark.bytes;
+}
+
+static enum status map_message(struct mapper *mapper, const struct segment_batch *walk) {
+    size_t index = mapper->batch->event_count;
+    if (mapper->scratch.block) arena_clear(&mapper->scratch);
+    mapper->row = walk->text;
+    enum status status = mapper_read_message(mapper, walk->node);
+    if (status == STATUS_OK) status = take_first(mapper);
+    if (status == STATUS_OK) status = mapper_take_properties(mapper, true);
+    return status == STATUS_OK ? finish_event(mapper, index) : status;
+}
+
+/* One bad message does not harm the others: what is left of the line is quarantined with its reason. */
+static enum status map_batch(struct mapper *mapper, struct job *job) {
+    const struct plan *plan = mapper->plan;
+    struct segment_batch walk;
+    segment_batch_begin(&walk, mapper);
+    while (segment_batch_next(&walk)) {
+        struct mark mark = mark_of(mapper->batch);
+        enum status status = map_message(mapper, &walk);
+        if (status == STATUS_INVALID) {
+            roll_back(mapper->batch, mark);
+            status = segment_batch_leave(&walk, mapper);
+        }
+        if (status) return status;
+    }
+    if (walk.left_count == 0) return STATUS_OK;
+    enum status status = segment_batch_end(&walk, mapper);
+    if (status) return status;
+    job->quarantined_rows++;
+    return event_batch_add_row(mapper->batch, (uint16_t)plan->source->symbol, plan->file, mapper->line, 0,
+                               text_from(mapper->reason.text), buffer_text(&mapper->left));
+}
+
 static enum status map_rows(struct mapper *mapper, struct job *job, size_t from, size_t to, bool plain) {
     size_t index = mapper->batch->event_count;
     enum status status = STATUS_OK;
@@ -412,15 +478,13 @@ static enum status map_rows(struct mapper *mapper, struct job *job, size_t from,
     for (size_t i = from; status == STATUS_OK && i < to; i++) {
         bool differs = false;
         status = read_row(mapper, job, &job->rows[i], plain);
+        if (status == STATUS_OK && mapper->plan->is_segment && segment_is_batch(mapper)) return map_batch(mapper, job);
         if (status == STATUS_OK && i == from) status = take_first(mapper);
         else if (status == STATUS_OK) status = compare_row(mapper, &mapper->batch->events[index], &differs);
         if (status == STATUS_OK) status = mapper_take_properties(mapper, i == from);
         job->disagreeing_rows += differs;
     }
-    if (status) return status;
-    struct event *event = &mapper->batch->events[index];
-    status = mapper_pack(mapper, event->type, event);
-    return status == STATUS_OK && segment_is_message(mapper) ? segment_consent(mapper, index) : status;
+    return status == STATUS_OK ? finish_event(mapper, index) : status;
 }
 
 static enum status append_raw(struct mapper *mapper, struct text text) {
@@ -463,13 +527,11 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
     mapper->consent_count = 0;
     for (size_t from = 0, to; from < job->row_count; from = to) {
         for (to = from + 1; to < job->row_count && !(job->rows[to].flags & ROW_FIRST);) to++;
-        size_t events = batch->event_count, identifiers = batch->identifier_count, bytes = batch->bytes.length;
+        struct mark mark = mark_of(batch);
         if (mapper->scratch.block) arena_clear(&mapper->scratch);
         enum status status = map_rows(mapper, job, from, to, plain);
         if (status == STATUS_INVALID) {
-            batch->event_count = events;
-            batch->identifier_count = identifiers;
-            batch->bytes.length = bytes;
+            roll_back(batch, mark);
             status = quarantine(mapper, job, from, to);
         }
         if (status) return status;

@@ -39,13 +39,18 @@ struct mapper {
     struct packed_writer writer;
     struct json_parser *json;
     struct buffer text;          /* templates, raw rows */
+    struct buffer left;          /* messages of a batch that are no events, as a batch of their own … */
+    char left_reason[MAPPER_REASON_BYTES]; /* … and why the first of them is none */
+    struct text line_text;       /* of the present row */
     struct { struct text name; uint32_t id; } names[2][MAPPER_NAMES]; /* events, properties; names live in the symbols */
     struct mapper_extra extras[PACKED_PROPERTIES_MAX];
     uint32_t extra_count;
     int message;                 /* of a Segment source: what the present row is; 0: nothing such */
+    struct json_node root;       /* NDJSON: of the present line */
+    bool in_defaults;            /* cells are filled from what a batch says of all its messages */
     struct mapper_reason reason;
     struct event_batch *batch;   /* being filled */
-    struct text row;             /* the present one */
+    struct text row;             /* the present one; within a batch the message */
     uint64_t line;
     uint64_t *consent_seen;      /* hashes of (person, purpose, state) told in this batch */
     size_t consent_count, consent_capacity;
@@ -65,6 +70,8 @@ enum status mapper_bad_value(struct mapper *mapper, uint32_t column, enum value_
 /* A printable beginning of some text; `out` is returned. */
 #define MAPPER_SHOWN_BYTES 48
 char *mapper_show(struct text text, char out[MAPPER_SHOWN_BYTES + 8]);
+/* One more event of the batch; NULL: *status says why (INVALID: reason set, there is no room for one more). */
+struct event *mapper_add_event(struct mapper *mapper, enum status *status);
 /* Name to symbol; new names are added. INVALID (reason set) where it can't be one. */
 enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct text name, uint32_t *id) MUST_USE;
 
@@ -78,6 +85,8 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, struct event
 
 /* mapper_json.c */
 enum status mapper_read_json(struct mapper *mapper) MUST_USE; /* mapper->row to cells */
+/* The cells of one message of a batch: its own members, then those of the line that hold for all (segment.h). */
+enum status mapper_read_message(struct mapper *mapper, struct json_node message) MUST_USE;
 /* An array as a list: `field` (FIELD_LIST) or `rule` say what is known of its records; both may be NULL. */
 enum status mapper_json_list(struct mapper *mapper, struct json_node array, const struct field_source *field,
                              const struct property_rule *rule, struct value *out) MUST_USE;

@@ -71,7 +71,7 @@ static bool is_ours_alone(const struct plan *plan, const struct plan_path *path)
 static enum status fill(struct mapper *mapper, struct json_node object, const struct plan_path *path) {
     struct json_iterator iterator = json_begin(object);
     const struct plan_path **follow = &mapper->follow[2 * path->id]; /* lines of one file name their members in one order */
-    bool open = path->is_properties && mapper->plan->source->properties_open;
+    bool open = path->is_properties && mapper->plan->source->properties_open && !mapper->in_defaults;
     enum status status = STATUS_OK;
     while (status == STATUS_OK && json_next(&iterator)) {
         const struct plan_path *child = *follow;
@@ -90,19 +90,49 @@ static enum status fill(struct mapper *mapper, struct json_node object, const st
     return status;
 }
 
+static enum status fill_anew(struct mapper *mapper, struct json_node object) {
+    const struct plan *plan = mapper->plan;
+    mapper->extra_count = 0;
+    memset(mapper->filled, 0, plan->column_count);
+    memset(mapper->cells, 0, plan->column_count * sizeof *mapper->cells);
+    return fill(mapper, object, plan->root);
+}
+
+/* What is there already stays: a message's own context.page.url counts, the batch's context.ip fills the gap. */
+static enum status fill_defaults(struct mapper *mapper) {
+    static const struct text of_all[] = {{"sentAt", 6}, {"receivedAt", 10}, {"context", 7}};
+    enum status status = STATUS_OK;
+    mapper->in_defaults = true;
+    for (size_t i = 0; status == STATUS_OK && i < sizeof of_all / sizeof *of_all; i++) {
+        const struct plan_path *path = find_child(mapper->plan->root, of_all[i]);
+        struct json_node node;
+        if (path == NULL || !json_get(mapper->root, of_all[i], &node)) continue;
+        if (path->places) put_cell(mapper, path, node);
+        if (path->child != NULL && json_type(node) == JSON_OBJECT) status = fill(mapper, node, path);
+    }
+    mapper->in_defaults = false;
+    return status;
+}
+
+enum status mapper_read_message(struct mapper *mapper, struct json_node message) {
+    if (json_type(message) != JSON_OBJECT) return mapper_bad(mapper, COLUMN_NONE, "the message is no JSON object");
+    enum status status = fill_anew(mapper, message);
+    if (status == STATUS_OK) status = fill_defaults(mapper);
+    return status == STATUS_OK ? segment_begin(mapper) : status;
+}
+
 enum status mapper_read_json(struct mapper *mapper) {
     const struct plan *plan = mapper->plan;
     struct json_node root;
     struct error error = {0};
-    mapper->extra_count = 0;
     enum status status = json_parse_padded(mapper->json, mapper->row, &root, &error);
     if (status == STATUS_NO_MEMORY) return status;
     if (status) return mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
     if (json_type(root) != JSON_OBJECT) return mapper_bad(mapper, COLUMN_NONE, "the line is no JSON object");
-    memset(mapper->filled, 0, plan->column_count);
-    memset(mapper->cells, 0, plan->column_count * sizeof *mapper->cells);
-    status = fill(mapper, root, plan->root);
-    return status == STATUS_OK && plan->is_segment ? segment_begin(mapper) : status;
+    mapper->root = root;
+    status = fill_anew(mapper, root);
+    if (status || !plan->is_segment || segment_is_batch(mapper)) return status;
+    return segment_begin(mapper);
 }
 
 /* ---- arrays ---- */

@@ -16,6 +16,7 @@ static const char *const segment_paths[SEGMENT_COLUMN_COUNT] = {
     [SEGMENT_EXTERNAL_IDS] = "context.externalIds",
     [SEGMENT_CONSENT] = "context.consent.categoryPreferences",
     [SEGMENT_CURRENCY] = "properties.currency",
+    [SEGMENT_BATCH] = "batch",
 };
 
 static enum status no_memory(struct plan_builder *builder) {

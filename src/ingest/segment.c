@@ -197,15 +197,16 @@ static enum status said_before(struct mapper *mapper, uint64_t about, bool yes, 
 
 static enum status add_consent(struct mapper *mapper, size_t index, struct text purpose, bool yes) {
     struct event_batch *batch = mapper->batch;
-    struct event *event = event_batch_add(batch);
-    if (event == NULL) return STATUS_NO_MEMORY;
+    enum status status;
+    struct event *event = mapper_add_event(mapper, &status);
+    if (event == NULL) return status;
     const struct event *from = &batch->events[index];
     *event = *from; /* the same person, time and source; the identifiers are shared */
     event->type = EVENT_CONSENT_CHANGED;
     event->key = hash_text(purpose, from->key);
     if (event->key == 0) event->key = 1;
     packed_begin(&mapper->writer);
-    enum status status = packed_add(&mapper->writer, PROPERTY_PURPOSE, value_text(purpose));
+    status = packed_add(&mapper->writer, PROPERTY_PURPOSE, value_text(purpose));
     if (status == STATUS_OK) status = packed_add(&mapper->writer, PROPERTY_STATE, value_yes_no(yes));
     if (status == STATUS_OK) status = packed_add(&mapper->writer, PROPERTY_SOURCE, value_text(mapper->plan->source->name));
     event->properties = (uint32_t)batch->bytes.length;

@@ -15,6 +15,7 @@ static const char playbook[] =
     "sources:\n"
     "  web: { file: t.ndjson, format: segment, key: { user_id: userId, anonymous_id: anonymousId, email: traits.email } }\n"
     "  live: { file: t.ndjson, format: segment, arrives: live }\n"
+    "  shop: { file: shops.ndjson, lookup: id, types: { place.city: text, place.geo.lat: number, open: yes/no } }\n"
     "  some:\n"
     "    file: t.ndjson\n"
     "    event: Noted\n"
@@ -173,11 +174,108 @@ static void keys(void **state) {
     event_batch_release(&batch);
 }
 
+/* What the batch says of all its messages fills the gaps of each; a message's own words count. */
+static void batches(void **state) {
+    (void)state;
+    check("web",
+          "{\"batch\": [ {\"type\":\"track\",\"event\":\"Tea, \\\"[Drunk]\\\"\",\"userId\":\"u1\",\"originalTimestamp\":\"2020-01-02T03:00:00Z\","
+          "\"properties\":{\"cup\":\"a\"}} , {\"type\":\"page\",\"name\":\"Home\",\"userId\":\"u2\",\"timestamp\":\"2020-01-02T04:00:00Z\"}],"
+          "\"receivedAt\":\"2020-01-02T05:00:10Z\",\"sentAt\":\"2020-01-02T05:00:00Z\"}\n"
+          "{\"batch\":[]}\n"
+          "{\"type\":\"track\",\"event\":\"After\",\"userId\":\"u3\",\"timestamp\":\"2020-01-02T04:00:00Z\"}\n",
+          "Tea, \"[Drunk]\" 2020-01-02T03:00:10Z known 2020-01-02T05:00:10Z {user_id:u1} cup=\"a\"\n"
+          "Page Viewed 2020-01-02T04:00:00Z known 2020-01-02T05:00:10Z {user_id:u2} name=\"Home\"\n"
+          "After 2020-01-02T04:00:00Z {user_id:u3}\n");
+    assert_int_equal(trial.progress.rows, 3);
+    check("web",
+          "{\"context\":{\"consent\":{\"categoryPreferences\":{\"ads\":true}}},\"batch\":["
+          "{\"type\":\"track\",\"event\":\"A\",\"userId\":\"u1\",\"timestamp\":\"2020-01-02\"},"
+          "{\"type\":\"track\",\"event\":\"B\",\"userId\":\"u2\",\"timestamp\":\"2020-01-02\",\"context\":{\"consent\":{\"categoryPreferences\":{\"ads\":false}}}}]}\n",
+          "A 2020-01-02T00:00:00Z {user_id:u1}\n"
+          "Consent Changed 2020-01-02T00:00:00Z {user_id:u1} purpose=\"ads\" state=yes source=\"web\"\n"
+          "B 2020-01-02T00:00:00Z {user_id:u2}\n"
+          "Consent Changed 2020-01-02T00:00:00Z {user_id:u2} purpose=\"ads\" state=no source=\"web\"\n");
+}
+
+static void messages_left_of_a_batch(void **state) {
+    (void)state;
+    struct event_batch batch;
+    struct ingest_reader *reader;
+    static const char line[] = "{\"sentAt\":\"2020-01-03\",\"other\":[1],\"batch\":[{\"type\":\"track\",\"userId\":\"1\"}, "
+                               "{\"type\":\"track\",\"event\":\"Good\",\"userId\":\"2\",\"timestamp\":\"2020-01-02\"},7,"
+                               "{\"type\":\"track\",\"event\":\"B}\",\"timestamp\":\"2020-01-02\"}],\"context\":{\"a\":\"]\"}}\n";
+    check("web", line,
+          "Good 2020-01-02T00:00:00Z {user_id:2}\n"
+          "BAD t.ndjson:1:0: message 1 of the batch: no event: a track message without the member event (and 2 more messages)\n");
+    assert_int_equal(trial.progress.quarantined, 1);
+    event_batch_init(&batch);
+    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "web"), "t.ndjson", text_from(line), &trial.error), STATUS_OK);
+    assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
+    assert_int_equal(batch.row_count, 1);
+    struct text raw = event_batch_text(&batch, batch.rows[0].raw, batch.rows[0].raw_length);
+    static const char left[] = "{\"batch\":[{\"type\":\"track\",\"userId\":\"1\"},7,{\"type\":\"track\",\"event\":\"B}\",\"timestamp\":\"2020-01-02\"}],"
+                               "\"sentAt\":\"2020-01-03\",\"context\":{\"a\":\"]\"}}";
+    assert_int_equal(raw.length, sizeof left - 1);
+    assert_memory_equal(raw.at, left, raw.length);
+    assert_string_equal(trial_replay(&trial, "web", 1, raw),
+                        "BAD t.csv:1:0: message 1 of the batch: no event: a track message without the member event (and 2 more messages)\n");
+    ingest_close(reader);
+    event_batch_release(&batch);
+}
+
+static uint64_t key_of(const char *line, size_t index) {
+    struct event_batch batch;
+    struct ingest_reader *reader;
+    event_batch_init(&batch);
+    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "web"), "t.ndjson", text_from(line), &trial.error), STATUS_OK);
+    assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
+    assert_true(batch.event_count > index);
+    uint64_t key = batch.events[index].key;
+    ingest_close(reader);
+    event_batch_release(&batch);
+    return key;
+}
+
+/* A message is the same alone and in any batch. */
+static void batch_messages_have_keys(void **state) {
+    (void)state;
+#define MESSAGE "{\"type\":\"track\",\"event\":\"A\",\"userId\":\"u1\",\"timestamp\":\"2020-01-02\"}"
+#define NAMED "{\"type\":\"track\",\"event\":\"A\",\"userId\":\"u1\",\"messageId\":\"m\",\"timestamp\":\"2020-01-02\"}"
+    uint64_t alone = key_of(MESSAGE "\n", 0), named = key_of(NAMED "\n", 0);
+    assert_true(alone != named);
+    assert_true(key_of("{\"batch\":[" NAMED "," MESSAGE "]}\n", 0) == named);
+    assert_true(key_of("{\"batch\":[" NAMED "," MESSAGE "]}\n", 1) == alone);
+    assert_true(key_of("{\"batch\":[ " MESSAGE " ]}\n", 0) == alone);
+}
+
+static void lookup_by_paths(void **state) {
+    (void)state;
+    const char *path = "ingest_json_test.ndjson";
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fputs("{\"id\":1,\"place\":{\"city\":\"Graz\",\"geo\":{\"lat\":47.07}},\"open\":true}\n{\"id\":2,\"place\":\"here\"}\n", file);
+    fclose(file);
+    assert_string_equal(trial_lookup(&trial, "shop", path), "2 rows\n");
+    const struct lookup_table *table = trial.lookups[0];
+    struct value key = value_text(TEXT("1"));
+    uint32_t row, count;
+    assert_true(lookup_find(table, &key, &row, &count));
+    struct value city = lookup_cell(table, row, lookup_field_find(table, TEXT("place.city")));
+    assert_true(city.type == VALUE_TEXT && text_equal(city.text, TEXT("Graz")));
+    struct value lat = lookup_cell(table, row, lookup_field_find(table, TEXT("place.geo.lat")));
+    assert_true(lat.type == VALUE_NUMBER && lat.number > 47.06 && lat.number < 47.08);
+    key = value_text(TEXT("2"));
+    assert_true(lookup_find(table, &key, &row, &count));
+    assert_false(value_is_known(lookup_cell(table, row, lookup_field_find(table, TEXT("place.city")))));
+    remove(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths), cmocka_unit_test(open_properties), cmocka_unit_test(order_completed),
         cmocka_unit_test(kinds_of_messages), cmocka_unit_test(clock_correction), cmocka_unit_test(external_ids_and_consent),
-        cmocka_unit_test(keys), cmocka_unit_test(same_names_in_two_places),
+        cmocka_unit_test(batches), cmocka_unit_test(messages_left_of_a_batch), cmocka_unit_test(batch_messages_have_keys),
+        cmocka_unit_test(lookup_by_paths), cmocka_unit_test(keys), cmocka_unit_test(same_names_in_two_places),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "ingest/segment.h"
+
+bool segment_is_batch(const struct mapper *mapper) {
+    const struct cell *cells = mapper->cells + mapper->plan->segment;
+    const struct cell *batch = &cells[SEGMENT_BATCH];
+    if (!cell_is_empty(&cells[SEGMENT_TYPE]) || mapper->plan->group_column != COLUMN_NONE)
+        return false;
+    return batch->kind == CELL_NODE && json_type(batch->node) == JSON_ARRAY;
+}
+
+/* ---- the text of values, as written; only of text that has been parsed ---- */
+
+static const char *skip_space(const char *at, const char *end) {
+    while (at < end && (*at == ' ' || *at == ',' || *at == ':' || (*at >= '\t' && *at <= '\r')))
+        at++;
+    return at;
+}
+
+static const char *skip_string(const char *at, const char *end) {
+    for (at++; at < end && *at != '"'; at++) at += *at == '\\';
+    return at < end ? at + 1 : end;
+}
+
+static const char *skip_value(const char *at, const char *end) {
+    int depth = 0;
+    while (at < end) {
+        char c = *at;
+        if (c == '"') {
+            at = skip_string(at, end);
+        } else if (c == '{' || c == '[') {
+            depth++;
+            at++;
+        } else if (c == '}' || c == ']') {
+            if (depth == 0) return at;
+            depth--;
+            at++;
+        } else if (depth == 0 && (c == ',' || c == ' ' || (c >= '\t' && c <= '\r'))) {
+            return at;
+        } else {
+            at++;
+            continue;
+        }
+        if (depth == 0) return at;
+    }
+    return at;
+}
+
+static struct text value_at(const char **at, const char *end) {
+    const char *first = skip_space(*at, end);
+    *at = skip_value(first, end);
+    return (struct text){first, (uint32_t)(*at - first)};
+}
+
+/* The value of a member of the line, as written; empty where there is none. */
+static struct text member(const struct mapper *mapper, struct text name) {
+    const char *at = mapper->line_text.at, *end = at + mapper->line_text.length;
+    struct json_iterator iterator = json_begin(mapper->root);
+    at = skip_space(at, end) + 1;
+    while (json_next(&iterator)) {
+        at = skip_string(skip_space(at, end), end);
+        struct text value = value_at(&at, end);
+        if (text_equal(iterator.key, name))
+            return value; /* of a member given twice the first counts */
+    }
+    return (struct text){0};
+}
+
+/* ---- messages ---- */
+
+void segment_batch_begin(struct segment_batch *walk, const struct mapper *mapper) {
+    const struct cell *batch = &mapper->cells[mapper->plan->segment + SEGMENT_BATCH];
+    struct text array = member(mapper, TEXT("batch"));
+    *walk = (struct segment_batch){
+        .messages = json_begin(batch->node), .at = array.at + 1, .end = array.at + array.length};
+}
+
+bool segment_batch_next(struct segment_batch *walk) {
+    if (!json_next(&walk->messages)) return false;
+    walk->node = walk->messages.node;
+    walk->text = value_at(&walk->at, walk->end);
+    walk->number++;
+    return true;
+}
+
+enum status segment_batch_leave(struct segment_batch *walk, struct mapper *mapper) {
+    if (walk->left_count++ == 0) {
+        char first[MAPPER_REASON_BYTES];
+        snprintf(first, sizeof first, "%s", mapper->reason.text);
+        snprintf(mapper->left_reason, sizeof mapper->left_reason, "message %u of the batch: %.400s",
+                 walk->number, first);
+        buffer_clear(&mapper->left);
+    }
+    enum status status =
+        buffer_append_text(&mapper->left, walk->left_count == 1 ? TEXT("{\"batch\":[") : TEXT(","));
+    return status == STATUS_OK ? buffer_append_text(&mapper->left, walk->text) : status;
+}
+
+enum status segment_batch_end(struct segment_batch *walk, struct mapper *mapper) {
+    static const struct text of_all[] = {{"sentAt", 6}, {"receivedAt", 10}, {"context", 7}};
+    enum status status = buffer_append_text(&mapper->left, TEXT("]"));
+    for (size_t i = 0; status == STATUS_OK && i < sizeof of_all / sizeof *of_all; i++) {
+        struct text value = member(mapper, of_all[i]);
+        if (value.length == 0) continue;
+        status = buffer_format(&mapper->left, ",\"%s\":", of_all[i].at);
+        if (status == STATUS_OK) status = buffer_append_text(&mapper->left, value);
+    }
+    if (status == STATUS_OK) status = buffer_append_text(&mapper->left, TEXT("}"));
+    const char *more = walk->left_count > 2 ? "s" : "";
+    if (walk->left_count > 1) {
+        snprintf(mapper->reason.text, sizeof mapper->reason.text, "%.420s (and %u more message%s)",
+                 mapper->left_reason, walk->left_count - 1, more);
+    } else {
+        snprintf(mapper->reason.text, sizeof mapper->reason.text, "%s", mapper->left_reason);
+    }
+    mapper->reason.column = 0;
+    return status;
+}

@@ -82,6 +82,8 @@ const struct command cli_commands[] = {
      "  attune fsck --dir data\n",
      0, 0, command_fsck},
     {"rebuild", "", "recompute what is derived: runs with the columns now in use", "",
+     "Columns and the heap of their texts are made anew from each event's properties, also where they are damaged. Other damage\n"
+     "can't be mended from the directory itself: the log is dropped once a run has its events. Restore the directory from a backup.\n\n"
      "  attune rebuild --playbook playbook.yaml\n",
      0, 0, command_rebuild},
     {"backup", "TARGET", "a consistent copy of the data directory", "",

@@ -84,7 +84,7 @@ int command_fsck(struct cli *cli) {
     enum status status = store_check(file_system_os(), cli->directory, print_finding, &findings, &error);
     if (status != STATUS_OK && status != STATUS_CORRUPT) return cli_fail(&error);
     if (status == STATUS_OK) printf("%s is sound: every checksum, order and offset holds\n", cli->directory);
-    else printf("%s findings. Restore the named files from a backup; attune rebuild mends runs where the log still holds their events.\n", cli_count(findings.count));
+    else printf("%s findings. Restore the named files from a backup (MANIFEST and log: the whole directory); attune rebuild makes columns and the text heap of a run anew.\n", cli_count(findings.count));
     return status == STATUS_OK ? EXIT_OK : EXIT_FAILED;
 }
 

@@ -27,7 +27,7 @@ static struct timeline_request request_of(struct answering *answering) {
     return profiler_request(answering->profiler, as_of, false);
 }
 
-enum status answering_read(struct answering *answering, const char *customer, uint32_t needs, struct error *error) {
+static enum status read_customer(struct answering *answering, const char *customer, uint32_t needs, struct error *error) {
     struct customer_id id;
     struct timeline_request request = request_of(answering);
     request.needs |= needs;
@@ -36,6 +36,24 @@ enum status answering_read(struct answering *answering, const char *customer, ui
     status = answering->reader->source->ops->read(answering->reader, id, &request, &answering->timeline, error);
     if (status == STATUS_NOT_FOUND) return error_set(error, status, "%s has no events by then", customer);
     return status;
+}
+
+/* What an answer will be made of is asked for once before: it is whole, or there is none. */
+static enum status check_all_read(struct answering *answering, uint32_t needs, struct error *error) {
+    const struct timeline *timeline = &answering->timeline;
+    enum status status = STATUS_OK;
+    (void)profile_at(answering->profiler, timeline, answering->t_ms);
+    for (uint32_t row = 0; status == STATUS_OK && (needs & TIMELINE_PACKED) != 0 && row < timeline->count; row++) {
+        struct text packed;
+        status = timeline->ops->packed(timeline, row, &packed);
+    }
+    if (status == STATUS_NO_MEMORY) return error_set(error, status, "no memory to read a timeline");
+    return timeline_source_check(answering->reader->source, error);
+}
+
+enum status answering_read(struct answering *answering, const char *customer, uint32_t needs, struct error *error) {
+    enum status status = read_customer(answering, customer, needs, error);
+    return status == STATUS_OK ? check_all_read(answering, needs, error) : status;
 }
 
 /* A model that has learnt from what came after t is marked wherever its decisions go. */
@@ -68,12 +86,13 @@ static enum status need_decider(struct answering *answering, struct error *error
 }
 
 static enum status decide(struct answering *answering, struct error *error) {
-    return decide_customer(answering->decider, &answering->timeline, answering->t_ms, answering->decision, error);
+    enum status status = decide_customer(answering->decider, &answering->timeline, answering->t_ms, answering->decision, error);
+    return status == STATUS_OK ? timeline_source_check(answering->reader->source, error) : status;
 }
 
 enum status answering_decide(struct answering *answering, const char *customer, struct error *error) {
     enum status status = need_decider(answering, error);
-    if (status == STATUS_OK) status = answering_read(answering, customer, 0, error);
+    if (status == STATUS_OK) status = read_customer(answering, customer, 0, error);
     return status == STATUS_OK ? decide(answering, error) : status;
 }
 

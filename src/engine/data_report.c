@@ -86,7 +86,9 @@ static enum status count_all(struct engine *engine, struct counting *counting, s
         for (uint32_t row = 0; row < timeline.count && status == STATUS_OK; row++) status = count_row(counting, &timeline, row);
     }
     source->ops->reader_close(reader);
-    return status == STATUS_END ? STATUS_OK : status;
+    if (status == STATUS_END) return STATUS_OK;
+    enum status damage = timeline_source_check(source, error); /* names the file, where that is why */
+    return damage != STATUS_OK ? damage : status;
 }
 
 /* ---- who uses a field ---- */

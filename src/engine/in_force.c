@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/log_line.h"
 #include "base/memory.h"
 #include "engine/private.h"
@@ -140,19 +141,33 @@ static enum status load(struct engine *engine, const char *file, const struct bu
     return status;
 }
 
+/* Is it written down, and whole? */
+static bool is_kept(struct engine *engine, const char *hash, const struct buffer *bytes) {
+    char path[PATH_BYTES_MAX];
+    struct buffer kept;
+    struct error ignored;
+    buffer_init(&kept);
+    bool same = path_of(engine, path, "playbooks/%s.yaml", hash) == STATUS_OK &&
+                file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, &kept, &ignored) == STATUS_OK &&
+                text_equal(buffer_text(&kept), buffer_text(bytes));
+    buffer_release(&kept);
+    return same;
+}
+
 static enum status keep(struct engine *engine, const struct playbook *playbook, const struct buffer *bytes,
                         struct error *error) {
     char path[PATH_BYTES_MAX], hash[17];
     struct buffer record;
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)playbook->hash);
-    if (strcmp(hash, engine->playbook_hash) == 0) return STATUS_OK;
+    bool in_force = strcmp(hash, engine->playbook_hash) == 0;
+    if (in_force && is_kept(engine, hash, bytes)) return STATUS_OK;
     buffer_init(&record);
     enum status status = path_of(engine, path, "playbooks");
     if (status == STATUS_OK) status = engine->fs->ops->make_directory(engine->fs, path, error);
     if (status == STATUS_OK) status = path_of(engine, path, "playbooks/%s.yaml", hash);
     if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes->at, bytes->length, error);
-    if (status == STATUS_OK) status = control_playbook(&record, hash, engine_now_ms(engine));
-    if (status == STATUS_OK) status = control_append(engine, NULL, buffer_text(&record), error);
+    if (status == STATUS_OK && !in_force) status = control_playbook(&record, hash, engine_now_ms(engine));
+    if (status == STATUS_OK && !in_force) status = control_append(engine, NULL, buffer_text(&record), error);
     if (status == STATUS_OK) memcpy(engine->playbook_hash, hash, sizeof hash);
     buffer_release(&record);
     return status;
@@ -172,6 +187,17 @@ enum status playbook_put_in_force(struct engine *engine, const char *file, struc
     return status;
 }
 
+/* Its name is the hash of its bytes: one that has changed would answer other questions than were asked. */
+static enum status read_in_force(struct engine *engine, const char *path, struct buffer *bytes, struct error *error) {
+    char hash[17];
+    enum status status = file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, bytes, error);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)hash_bytes(bytes->at, bytes->length, 0));
+    if (status == STATUS_OK && strcmp(hash, engine->playbook_hash) == 0) return STATUS_OK;
+    return error_set(error, STATUS_CORRUPT, "%s: the playbook in force is %s: restore it from a backup, or give the same file again: --playbook FILE",
+                     path, status == STATUS_OK ? "damaged" : "missing");
+}
+
 enum status playbook_load_in_force(struct engine *engine, struct error *error) {
     char path[PATH_BYTES_MAX];
     struct buffer bytes;
@@ -179,7 +205,7 @@ enum status playbook_load_in_force(struct engine *engine, struct error *error) {
     if (engine->playbook_hash[0] == '\0') return STATUS_OK;
     buffer_init(&bytes);
     enum status status = path_of(engine, path, "playbooks/%s.yaml", engine->playbook_hash);
-    if (status == STATUS_OK) status = file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, &bytes, error);
+    if (status == STATUS_OK) status = read_in_force(engine, path, &bytes, error);
     if (status == STATUS_OK) status = load(engine, path, &bytes, NULL, &playbook, error);
     if (status == STATUS_OK) status = adopt(engine, playbook, error);
     else playbook_destroy(playbook);

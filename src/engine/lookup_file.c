@@ -204,8 +204,9 @@ enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct 
     enum status status = path_of(engine, path, "lookups/%016llx", (unsigned long long)hash);
     if (status == STATUS_OK) status = file_read_all(engine->fs, path, LOOKUP_FILE_BYTES_MAX, &bytes, error);
     if (status == STATUS_OK) status = decode(buffer_text(&bytes), rule, out, error);
-    if (status == STATUS_CORRUPT) {
-        status = error_set(error, STATUS_CORRUPT, "%s is damaged; load the file of lookup %.*s again", path, TEXT_ARG(rule->name));
+    if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
+        status = error_set(error, status, "%s is %s; load the file of lookup %.*s again: attune ingest %.*s FILE", path,
+                           status == STATUS_CORRUPT ? "damaged" : "missing", TEXT_ARG(rule->name), TEXT_ARG(rule->name));
     } else if (status == STATUS_VERSION) {
         status = error_set(error, STATUS_VERSION, "%s was written by a newer attune; use that version", path);
     }

@@ -35,8 +35,9 @@ static enum status load_model(struct engine *engine, struct named_model *model, 
     enum status status = path_of_model(engine, model, path);
     if (status == STATUS_OK) status = file_read_all(engine->fs, path, MODEL_BYTES_MAX, &bytes, error);
     if (status == STATUS_OK) status = model_decode(&model->model, buffer_text(&bytes), error);
-    if (status == STATUS_CORRUPT) {
-        status = error_set(error, status, "%s is damaged; train it again: attune train %s", path, model->name);
+    if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
+        status = error_set(error, status, "%s is %s; train it again: attune train %s", path,
+                           status == STATUS_CORRUPT ? "damaged" : "missing", model->name);
     }
     buffer_release(&bytes);
     return status;

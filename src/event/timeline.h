@@ -42,7 +42,8 @@ struct timeline_column {
 
 struct timeline;
 struct timeline_ops {
-    /* All properties of row i, packed; borrowed until the reader's next call or the next `packed` (copy to keep). */
+    /* All properties of row i, packed; borrowed until the reader's next call or the next `packed` (copy to keep).
+     * A failure need not be carried on: timeline_source_check tells of it. */
     enum status (*packed)(const struct timeline *timeline, uint32_t row, struct text *packed);
 };
 

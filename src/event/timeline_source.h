@@ -38,10 +38,17 @@ struct timeline_source_ops {
     enum status (*walk)(struct timeline_reader *reader, const struct timeline_request *request, uint32_t part,
                         uint32_t parts, struct error *error);
     enum status (*next)(struct timeline_reader *reader, struct timeline *out, struct error *error); /* OK or END */
+    /* STATUS_CORRUPT where anything that any reader asked for since the source was opened is damaged. Properties are read long after
+     * `next`, by those who have no way to fail: whoever gives an answer asks this before he hands it out. Any thread.
+     * NULL: nothing here can be damaged. */
+    enum status (*check)(struct timeline_source *source, struct error *error);
 };
 struct timeline_source {
     const struct timeline_source_ops *ops;
 };
+static inline enum status timeline_source_check(struct timeline_source *source, struct error *error) {
+    return source->ops->check != NULL ? source->ops->check(source, error) : STATUS_OK;
+}
 struct timeline_reader {
     struct timeline_source *source;
 };

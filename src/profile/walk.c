@@ -97,5 +97,5 @@ enum status walk_customers(const struct walk_plan *plan, struct error *error) {
         status = parts[i].status;
         if (error != NULL) *error = parts[i].error;
     }
-    return status;
+    return status == STATUS_OK ? timeline_source_check(plan->world->source, error) : status;
 }

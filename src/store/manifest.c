@@ -82,7 +82,7 @@ enum status manifest_decode(struct manifest *manifest, struct text bytes, const 
     uint64_t format = 0;
     struct text left = bytes;
     if (!take_line(&left, "attune manifest", &format, 1))
-        return error_set(error, STATUS_CORRUPT, "%s: does not begin as a manifest: restore it from a backup", path);
+        return error_set(error, STATUS_CORRUPT, "%s: does not begin as a manifest: restore the whole data directory from a backup", path);
     if (format > MANIFEST_FORMAT)
         return error_set(error, STATUS_VERSION,
                          "%s: has format %" PRIu64 ", this program reads up to %d: use the newer program that wrote it",
@@ -91,10 +91,10 @@ enum status manifest_decode(struct manifest *manifest, struct text bytes, const 
     size_t body = bytes.length < CHECKSUM_LINE_BYTES ? 0 : bytes.length - CHECKSUM_LINE_BYTES;
     snprintf(checksum, sizeof(checksum), "checksum %08" PRIx32 "\n", crc32c(0, bytes.at, body));
     if (body < bytes.length - left.length || memcmp(bytes.at + body, checksum, CHECKSUM_LINE_BYTES) != 0)
-        return error_set(error, STATUS_CORRUPT, "%s: the checksum is wrong: restore it from a backup", path);
+        return error_set(error, STATUS_CORRUPT, "%s: the checksum is wrong: restore the whole data directory from a backup", path);
     left.length -= CHECKSUM_LINE_BYTES;
     if (!take_body(&left, manifest))
-        return error_set(error, STATUS_CORRUPT, "%s: line not understood: \"%.*s\"; restore it from a backup", path,
+        return error_set(error, STATUS_CORRUPT, "%s: line not understood: \"%.*s\"; restore the whole data directory from a backup", path,
                          left.length < 40 ? (int)left.length : 40, left.at);
     return STATUS_OK;
 }

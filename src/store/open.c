@@ -67,7 +67,7 @@ static enum status make_folders(struct store *store, struct error *error) {
     return directory_sync(store->fs, store->directory, error);
 }
 
-/* Without a manifest nothing may be here but what a creation that was cut short left: empty folders. */
+/* Without a manifest nothing may be here but what a creation that was cut short left: empty folders, or not even those. */
 static enum status refuse_leftovers(struct store *store, struct error *error) {
     for (size_t i = 0; i < FOLDER_COUNT; i++) {
         char path[FILE_PATH_MAX];
@@ -77,11 +77,12 @@ static enum status refuse_leftovers(struct store *store, struct error *error) {
         enum status status = join(path, store, folders[i], error);
         if (status == STATUS_OK) status = directory_list(store->fs, path, &names, &count, error);
         buffer_release(&names);
+        if (status == STATUS_NOT_FOUND) continue;
         if (status) return status;
         if (count)
             return error_set(error, STATUS_CORRUPT,
-                             "%s/MANIFEST: is missing, but %s is not empty: restore it from a backup", store->directory,
-                             path);
+                             "%s/MANIFEST: is missing, but %s is not empty: restore the whole data directory from a backup",
+                             store->directory, path);
     }
     return STATUS_OK;
 }
@@ -90,11 +91,12 @@ static enum status load_manifest(struct store *store, bool create, struct error 
     enum status status = manifest_load(&store->manifest, store->fs, store->directory, error);
     if (status == STATUS_OK && !store->read_only) return make_folders(store, error);
     if (status != STATUS_NOT_FOUND) return status;
+    enum status leftovers = refuse_leftovers(store, error);
+    if (leftovers) return leftovers;
     if (!create || store->read_only)
         return error_set(error, status, "%s: there is no data directory here (no MANIFEST): check the path, or create one",
                          store->directory);
     status = make_folders(store, error);
-    if (status == STATUS_OK) status = refuse_leftovers(store, error);
     store->manifest = (struct manifest){.next_number = 1};
     return status ? status : manifest_store(&store->manifest, store->fs, store->directory, error);
 }
@@ -108,7 +110,7 @@ static enum status open_runs(struct store *store, struct error *error) {
         uint64_t number = store->manifest.runs[i].number;
         enum status status = stored_path(path, store->directory, "runs", number, "run", error);
         if (status == STATUS_OK) status = run_open(&run, store->fs, path, error);
-        if (status == STATUS_NOT_FOUND && !store->read_only)
+        if (status == STATUS_NOT_FOUND)
             return error_set(error, STATUS_CORRUPT, "%s: is missing: restore it from a backup", path);
         if (status) return status;
         if (stored_run_create(&store->runs[i], run, number))

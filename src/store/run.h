@@ -89,6 +89,8 @@ enum status run_has_key(const struct run *run, uint32_t persona, int64_t time_ms
 /* Rows of a persona, 0 where it has none. */
 uint32_t run_row_count(const struct run *run, uint32_t persona);
 
+/* Has anything that was read of it since it was opened been damaged? Any thread. */
+bool run_is_damaged(const struct run *run);
 /* After STATUS_CORRUPT from reading these runs: which file and section, and what to do. Always STATUS_CORRUPT. */
 enum status run_damage(struct run *const *runs, uint32_t run_count, struct error *error) MUST_USE;
 

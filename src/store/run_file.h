@@ -104,7 +104,7 @@ struct run {
     const uint32_t *entry_customer, *entry_persona, *entry_row, *index_rank, *index_entry;
     const uint64_t *index_bits;
     uint32_t sections_a_part;
-    _Atomic uint8_t *checked; /* enum run_checked, by section */
+    _Atomic uint8_t *checked; /* enum run_checked, by section; behind the last one 1 where any of them is damaged */
 };
 
 const char *run_section_name(uint32_t kind);

@@ -14,7 +14,7 @@ static bool all_zero(const void *bytes, size_t length) {
 }
 
 static enum status corrupt(struct error *error, const char *path, const char *what) {
-    return error_set(error, STATUS_CORRUPT, "%s: %s; restore it from a backup or run attune fsck", path, what);
+    return error_set(error, STATUS_CORRUPT, "%s: %s; restore it from a backup (attune fsck tells what else is damaged)", path, what);
 }
 
 static enum status check_header(const struct run *run, const char *path, struct error *error) {
@@ -24,8 +24,8 @@ static enum status check_header(const struct run *run, const char *path, struct 
     }
     if (header->magic != RUN_MAGIC) return corrupt(error, path, "this is not a run file");
     if (header->format > RUN_FORMAT && header->format < 1000) {
-        return error_set(error, STATUS_VERSION, "%s: run format %" PRIu32 " is newer than this program's %u", path,
-                         header->format, RUN_FORMAT);
+        return error_set(error, STATUS_VERSION, "%s: has format %" PRIu32 ", this program reads up to %u: use the newer program that wrote it",
+                         path, header->format, RUN_FORMAT);
     }
     if (header->format != RUN_FORMAT || header->zero != 0 || !all_zero(header->zeros, sizeof header->zeros)) {
         return corrupt(error, path, "the run's header is damaged");
@@ -199,7 +199,7 @@ static enum status read_structure(struct run *run, const char *path, struct erro
         return corrupt(error, path, "the run's table of personas is damaged");
     }
     uint64_t sections = (uint64_t)run->info.part_count * run->sections_a_part;
-    run->checked = memory_calloc(sections, sizeof *run->checked);
+    run->checked = memory_calloc(sections + 1, sizeof *run->checked);
     return run->checked == NULL ? error_set(error, STATUS_NO_MEMORY, "%s: no memory to open a run", path) : STATUS_OK;
 }
 

@@ -71,10 +71,20 @@ static enum status tell_damage(const struct run *run, uint64_t index, struct err
                              : "restore the data directory from a backup (attune fsck tells what else is damaged)");
 }
 
+static uint64_t section_count(const struct run *run) { return (uint64_t)run->info.part_count * run->sections_a_part; }
+
+bool run_is_damaged(const struct run *run) {
+    return atomic_load_explicit(&run->checked[section_count(run)], memory_order_acquire) != 0;
+}
+
+static void note_damage(const struct run *run, uint64_t index, enum run_checked checked) {
+    atomic_store_explicit(&run->checked[index], (uint8_t)checked, memory_order_release);
+    atomic_store_explicit(&run->checked[section_count(run)], 1, memory_order_release);
+}
+
 enum status run_damage(struct run *const *runs, uint32_t run_count, struct error *error) {
     for (uint32_t r = 0; r < run_count; r++) {
-        uint64_t sections = (uint64_t)runs[r]->info.part_count * runs[r]->sections_a_part;
-        for (uint64_t i = 0; i < sections; i++) {
+        for (uint64_t i = 0; i < section_count(runs[r]); i++) {
             uint8_t checked = atomic_load_explicit(&runs[r]->checked[i], memory_order_acquire);
             if (checked == RUN_DAMAGED || checked == RUN_BLOCK_DAMAGED) return tell_damage(runs[r], i, error);
         }
@@ -92,7 +102,8 @@ const uint8_t *run_section_touch(const struct run *run, uint64_t index) {
     bool sound = kind == RUN_BLOCKS || hash_bytes(at, section->length, 0) == section->checksum;
     if (sound && kind >= RUN_PART_SECTIONS) sound = column_is_sound(run, part, kind - RUN_PART_SECTIONS, at);
     if (sound && kind == RUN_BLOCK_INDEX) sound = index_is_sound(run, part, at);
-    atomic_store_explicit(&run->checked[index], sound ? RUN_SOUND : RUN_DAMAGED, memory_order_release);
+    if (sound) atomic_store_explicit(&run->checked[index], RUN_SOUND, memory_order_release);
+    else note_damage(run, index, RUN_DAMAGED);
     return sound ? at : NULL;
 }
 
@@ -107,8 +118,7 @@ void run_block_cache_release(struct run_block_cache *cache) {
 }
 
 static enum status block_damaged(const struct run *run, uint32_t part) {
-    uint64_t index = (uint64_t)part * run->sections_a_part + RUN_BLOCKS;
-    atomic_store_explicit(&run->checked[index], RUN_BLOCK_DAMAGED, memory_order_release);
+    note_damage(run, (uint64_t)part * run->sections_a_part + RUN_BLOCKS, RUN_BLOCK_DAMAGED);
     return STATUS_CORRUPT;
 }
 

@@ -232,9 +232,21 @@ static enum status reader_next(struct timeline_reader *interface, struct timelin
     return status == STATUS_NOT_FOUND ? STATUS_END : failed(reader, error, status);
 }
 
+static enum status source_check(struct timeline_source *interface, struct error *error) {
+    struct view_source *source = (struct view_source *)interface;
+    struct version *version;
+    enum status status = versions_pin(source->versions, &version, error);
+    if (status != STATUS_OK) return status;
+    for (uint32_t r = 0; status == STATUS_OK && r < version->run_count; r++) {
+        if (run_is_damaged(version->runs[r]->run)) status = run_damage(&version->runs[r]->run, 1, error);
+    }
+    versions_unpin(source->versions, version);
+    return status;
+}
+
 static const struct timeline_source_ops view_ops = {
     .reader_open = reader_open, .reader_close = reader_close, .position = reader_position,
-    .read = reader_read, .walk = reader_walk, .next = reader_next,
+    .read = reader_read, .walk = reader_walk, .next = reader_next, .check = source_check,
 };
 
 void view_source_init(struct view_source *source, struct versions *versions) {

@@ -38,6 +38,7 @@ void funnel_add(struct funnel *funnel, const struct decision *decision) {
     if (decision->ranked_count == 0) funnel->nothing++;
     else if (decision->withheld) funnel->withheld++;
     else funnel->offered++;
+    funnel->crossed += decision->holdout.crossed;
 }
 
 void funnel_print(const struct funnel *funnel) {
@@ -48,13 +49,16 @@ void funnel_print(const struct funnel *funnel) {
     }
     printf("  %s are offered something, %s would be but are in the holdout, for %s nothing is best\n", cli_count(funnel->offered),
            cli_count(funnel->withheld), cli_count(funnel->nothing));
+    if (funnel->crossed == 0) return;
+    printf("  %s were decided for both in and out of the holdout before they were known to be one: leave them out of any comparison\n",
+           cli_count(funnel->crossed));
 }
 
 void funnel_write_json(const struct funnel *funnel, struct json_writer *writer) {
     json_write_object_begin(writer);
     const struct { const char *name; uint64_t value; } counts[] = {
-        {"customers", funnel->customers}, {"offered", funnel->offered}, {"withheld", funnel->withheld}, {"nothing", funnel->nothing}};
-    for (size_t i = 0; i < 4; i++) {
+        {"customers", funnel->customers}, {"offered", funnel->offered}, {"withheld", funnel->withheld}, {"nothing", funnel->nothing}, {"crossed", funnel->crossed}};
+    for (size_t i = 0; i < 5; i++) {
         json_write_key(writer, counts[i].name);
         json_write_integer(writer, (int64_t)counts[i].value);
     }

@@ -10,6 +10,7 @@
 struct funnel {
     uint64_t customers, left[STAGE_COUNT]; /* left[s]: customers with a treatment that passed stage s */
     uint64_t offered, withheld, nothing;
+    uint64_t crossed; /* of either arm of the holdout, since two customers became one */
 };
 void funnel_add(struct funnel *funnel, const struct decision *decision);
 void funnel_print(const struct funnel *funnel);

@@ -110,8 +110,13 @@ static void write_decisions(struct page *page, const struct report *report) {
     page_add(page, "<h2>The decision funnel</h2><p>How many customers still have a treatment after each stage. <b>Nothing</b> competes too: where no treatment is worth more than it costs, the best action is none.</p><div class=\"card\">");
     if (report->hindsight) page_add(page, "<p><b>With hindsight:</b> a model in force has learnt from what came after this time; no live decision could have known it.</p>");
     report_charts_funnel(page, report);
-    page_add(page, "</div><p>%s customers are offered something; %s would be, but are in the holdout, so that lift can be measured; for %s nothing is best.</p><h2>Three of these decisions</h2>",
+    page_add(page, "</div><p>%s customers are offered something; %s would be, but are in the holdout, so that lift can be measured; for %s nothing is best.</p>",
              cli_count(report->funnel.offered), cli_count(report->funnel.withheld), cli_count(report->funnel.nothing));
+    if (report->funnel.crossed > 0) {
+        page_add(page, "<p>%s were decided for both in and out of the holdout before they were known to be one; they belong in no comparison of the two.</p>",
+                 cli_count(report->funnel.crossed));
+    }
+    page_add(page, "<h2>Three of these decisions</h2>");
     for (uint32_t i = 0; i < report->example_count; i++) {
         page_add(page, "<div class=\"card said\">");
         page_tag(page, "b", "", text_from(report->examples[i].name));

@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "base/hash.h"
 #include "base/memory.h"
 #include "decide/decider.h"
 
@@ -15,19 +14,15 @@ enum status decider_create(struct decider **out, const struct world *world, stru
     decider->profiler = profiler;
     decider->models = models;
     decider->bases = bases;
-    *out = decider;
-    return STATUS_OK;
+    enum status status = holdout_symbols_add(world->symbols, &decider->holdout_symbols);
+    if (status == STATUS_OK) *out = decider;
+    else decider_destroy(decider);
+    return status;
 }
 
 void decider_destroy(struct decider *decider) { memory_free(decider); }
 
 void decider_name_models(struct decider *decider, struct text names) { decider->model_names = names; }
-
-bool holdout_contains(const struct playbook *playbook, struct customer_id customer) {
-    if (!(playbook->holdout_share > 0)) return false;
-    uint64_t hash = hash_bytes(&customer.value, sizeof customer.value, hash_text(playbook->holdout_salt, 0));
-    return (double)(hash >> 11) * 0x1p-53 < playbook->holdout_share;
-}
 
 /* priority = propensity × context weight × value × lever − cost (DOMAIN, Decision); a goal without a value is worth 1. */
 static void price(struct decider *decider, struct treatment_trace *trace) {
@@ -144,7 +139,8 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
     }
     place(world->playbook, out);
     bool is_service = out->ranked_count > 0 && out->trace[out->ranked[0]].treatment->action->service;
-    out->withheld = !is_service && out->ranked_count > 0 && holdout_contains(world->playbook, out->customer);
+    out->holdout = holdout_at(world->playbook, &decider->holdout_symbols, timeline, t_ms);
+    out->withheld = !is_service && out->ranked_count > 0 && out->holdout.in;
     reason_write(decider, timeline, out);
     return STATUS_OK;
 }

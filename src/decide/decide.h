@@ -11,6 +11,7 @@
 #ifndef DECIDE_DECIDE_H
 #define DECIDE_DECIDE_H
 
+#include "decide/holdout.h"
 #include "learn/learn.h"
 #include "profile/profile.h"
 
@@ -41,7 +42,8 @@ struct decision {
     uint32_t ranked_count;     /* offered, best first: indices into trace */
     uint32_t ranked[16];
     double probability[16];    /* selection probability of each rank: 1 where nothing was left to chance */
-    bool withheld;             /* the customer is in the holdout */
+    struct holdout holdout;    /* the arm that the customer is in */
+    bool withheld;             /* … and the best for it would have been marketing, which the holdout does not get */
     bool truncated;            /* more treatments than DECISION_TREATMENTS_MAX were available; the limit is reported */
     char reason[DECISION_REASON_BYTES_MAX]; /* one sentence for a person, of the first rank or of why nothing is offered */
 };
@@ -70,9 +72,6 @@ void decider_name_models(struct decider *decider, struct text names);
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms, struct decision *out,
                             struct error *error) MUST_USE;
 
-/* Is this customer in the holdout? Salted hash of the customer's id: the same for ever. */
-bool holdout_contains(const struct playbook *playbook, struct customer_id customer);
-
 /* The answer of `attune why-not`: appends a line on each treatment of `action` (its name, or NAME/KEY): which stage stopped it and
  * from when on, as things stand and if nothing else happens, that stage would not (searched up to WHY_NOT_HORIZON_MS ahead).
  * STATUS_NOT_FOUND, with the nearest name, where there is no such action. */
@@ -82,7 +81,8 @@ enum status decision_why_not(struct decider *decider, const struct timeline *tim
 /* When the stage that stopped `trace` would let it pass, as above; 0 where it would not. */
 int64_t decision_free_at(struct decider *decider, const struct timeline *timeline, const struct decision *decision,
                          const struct treatment_trace *trace);
-/* Decision Made's properties: placement, treatments, probabilities, trace, model, playbook, withheld. Packed. */
+/* Decision Made's properties: placement, treatments, probabilities, trace, model, playbook, withheld, and under a playbook with a
+ * holdout the arm (`holdout`, `salt`). Packed. */
 enum status decision_pack(const struct decider *decider, const struct decision *decision, struct packed_writer *writer,
                           struct buffer *out) MUST_USE;
 

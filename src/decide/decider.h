@@ -12,6 +12,7 @@ struct decider {
     const struct model *const *models;
     const struct goal_base *bases;
     struct text model_names;
+    struct holdout_symbols holdout_symbols;
     struct contact_history history;
     struct value features[LEARN_FEATURES_MAX];
 };

@@ -59,6 +59,15 @@ static enum status add_ranked(struct packed_writer *writer, struct packed_list *
     return status;
 }
 
+/* A crossed customer records what it was first, too. */
+static enum status add_holdout(const struct decider *decider, const struct decision *decision, struct packed_writer *writer) {
+    const struct playbook *playbook = decider->world->playbook;
+    if (!(playbook->holdout_share > 0)) return STATUS_OK;
+    struct value arm = value_text(decision->holdout.in ? TEXT("in") : TEXT("out"));
+    enum status status = packed_add(writer, decider->holdout_symbols.holdout, arm);
+    return status == STATUS_OK ? packed_add(writer, decider->holdout_symbols.salt, value_text(playbook->holdout_salt)) : status;
+}
+
 enum status decision_pack(const struct decider *decider, const struct decision *decision,
                           struct packed_writer *writer, struct buffer *out) {
     struct packed_list list;
@@ -77,6 +86,7 @@ enum status decision_pack(const struct decider *decider, const struct decision *
     }
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_PLAYBOOK, value_text(text_from(playbook)));
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_WITHHELD, value_yes_no(decision->withheld));
+    if (status == STATUS_OK) status = add_holdout(decider, decision, writer);
     if (status == STATUS_OK) status = packed_end(writer, out);
     packed_list_release(&list);
     return status;

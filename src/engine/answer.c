@@ -232,6 +232,9 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
     write_who(answering, decision->customer, writer);
     json_write_key(writer, "withheld");
     json_write_yes_no(writer, decision->withheld);
+    if (engine_playbook(answering->engine)->holdout_share > 0) {
+        write_key_text(writer, "holdout", decision->holdout.crossed ? TEXT("crossed") : decision->holdout.in ? TEXT("in") : TEXT("out"));
+    }
     write_key_text(writer, "reason", text_from(decision->reason));
     write_key_text(writer, "models", answering->model_names.length > 0 ? buffer_text(&answering->model_names) : TEXT(""));
     json_write_key(writer, "hindsight");

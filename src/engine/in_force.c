@@ -102,10 +102,10 @@ static enum status set_rules(struct engine *engine, struct error *error) {
                                             store_position(engine->store), &result, error);
     if (status != STATUS_OK) return status;
     if (result.record.length > 0 && !engine->read_only) {
-        struct store_record record = {RECORD_IDENTITY, result.record};
-        struct store_frame frame = {.records = &record, .record_count = 1};
-        uint64_t position;
-        status = store_append(engine->store, &frame, true, &position, error);
+        struct event_batch batch;
+        event_batch_init(&batch);
+        status = engine_append_change(engine, &batch, &result, true, error);
+        event_batch_release(&batch);
     }
     if (status == STATUS_OK) identity_commit(engine->identity);
     else identity_undo(engine->identity);

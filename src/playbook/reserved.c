@@ -69,6 +69,12 @@ bool reserved_add(struct reader *reader) {
         if (!add_one(reader, &nowhere, it->event, it->property, it->type, STRENGTH_DECLARED))
             return false;
     }
+    static const char *const by_name[] = {"holdout", "salt"}; /* younger than the ids of directories */
+    for (size_t i = 0; i < 2; i++) {
+        if (names_add_property(reader, &nowhere, EVENT_DECISION_MADE, text_from(by_name[i]), VALUE_TEXT,
+                               STRENGTH_DECLARED) == NULL)
+            return false;
+    }
     for (event = EVENT_TREATMENT_SHOWN; event <= EVENT_TREATMENT_REJECTED; event++) {
         for (size_t i = 0; i < sizeof of_treatments / sizeof *of_treatments; i++) {
             const struct reserved *it = &of_treatments[i];

@@ -247,8 +247,8 @@ static void test_holdout_share_and_stability(void **state) {
     const struct playbook *book = trial.scene.playbook;
     uint32_t in = 0, first = UINT32_MAX;
     for (uint32_t i = 0; i < 100000; i++) {
-        bool held = holdout_contains(book, (struct customer_id){i});
-        assert_true(held == holdout_contains(book, (struct customer_id){i}));
+        bool held = holdout_draws(book, (struct customer_id){i});
+        assert_true(held == holdout_draws(book, (struct customer_id){i}));
         in += held;
         if (held && first == UINT32_MAX) first = i;
     }
@@ -260,11 +260,63 @@ static void test_holdout_share_and_stability(void **state) {
     assert_non_null(strstr(trial.decision.reason, "Would offer"));
     assert_why_not("letter", "withheld");
     uint32_t other = 0;
-    while (holdout_contains(book, (struct customer_id){other})) other++;
+    while (holdout_draws(book, (struct customer_id){other})) other++;
     scene_event(&trial.scene, other, "Clicked", DAY(1), "");
     decide_for(other, DAY(5));
     assert_false(trial.decision.withheld);
     assert_non_null(strstr(trial.decision.reason, "Offer letter by web"));
+}
+
+static uint32_t drawn(bool in, uint32_t from) {
+    while (holdout_draws(trial.scene.playbook, (struct customer_id){from}) != in) from++;
+    return from;
+}
+
+/* The decision as an event of that persona, as the engine writes it. */
+static void record(uint32_t persona, int64_t t_ms, const char *arm, const char *salt) {
+    char properties[100];
+    snprintf(properties, sizeof properties, "holdout='%s' salt='%s'", arm, salt);
+    scene_event(&trial.scene, persona, "Decision Made", t_ms, properties);
+}
+
+static void check_holdout(uint32_t customer, int64_t t_ms, bool in, bool recorded, bool crossed) {
+    decide_for(customer, t_ms);
+    assert_int_equal(trial.decision.holdout.in, in);
+    assert_int_equal(trial.decision.holdout.recorded, recorded);
+    assert_int_equal(trial.decision.holdout.crossed, crossed);
+    assert_int_equal(trial.decision.withheld, in);
+}
+
+/* Whoever is merged into somebody of the other arm stays what it was first, and is told. */
+static void test_the_first_record_of_the_holdout_counts(void **state) {
+    (void)state;
+    begin("actions: { letter: { goal: order, channels: [web] } }\nholdout: { share: 50%, salt: spring }\n");
+    uint32_t held = drawn(true, 10), free = drawn(false, 10), late = drawn(false, 40), third = drawn(true, 60), alone = drawn(true, 80);
+    scene_event(&trial.scene, held, "Clicked", DAY(1), "");
+    scene_event(&trial.scene, free, "Clicked", DAY(1), "");
+    check_holdout(held, DAY(2), true, false, false);
+    check_holdout(free, DAY(2), false, false, false);
+    record(free, DAY(2), "out", "spring");
+    record(held, DAY(3), "in", "spring");
+    scene_link(&trial.scene, free, held, DAY(5)); /* the survivor's id is drawn into the holdout */
+    scene_event(&trial.scene, free, "Customer Merged", DAY(5), "");
+    check_holdout(free, DAY(4), false, true, false);
+    check_holdout(held, DAY(4), true, true, false);
+    check_holdout(held, DAY(5), false, true, true);
+
+    scene_event(&trial.scene, late, "Clicked", DAY(1), ""); /* a merge before the other was ever decided for is no crossing */
+    record(late, DAY(2), "out", "spring");
+    record(late, DAY(3), "out", "spring");
+    scene_link(&trial.scene, late, third, DAY(5));
+    scene_event(&trial.scene, late, "Customer Merged", DAY(5), "");
+    check_holdout(third, DAY(6), false, true, false);
+
+    scene_event(&trial.scene, alone, "Clicked", DAY(1), "");
+    record(alone, DAY(2), "out", "winter"); /* another experiment */
+    check_holdout(alone, DAY(3), true, false, false);
+    scene_event_known(&trial.scene, alone, "Decision Made", DAY(2), DAY(9), "holdout='out' salt='spring'");
+    check_holdout(alone, DAY(8), true, false, false); /* not known yet */
+    check_holdout(alone, DAY(9), false, true, false);
 }
 
 /* What why-not says must be so: a second before the date the stage still stops it, at the date it doesn't. */
@@ -386,6 +438,8 @@ static void test_a_decision_packed_and_read_again(void **state) {
     assert_true(item.number == 1);
     assert_true(text_equal(packed_find(packed, PROPERTY_REASON).text, text_from(trial.decision.reason)));
     assert_true(packed_find(packed, PROPERTY_WITHHELD).yes);
+    assert_true(text_equal(packed_find(packed, symbol_find(trial.scene.symbols, SYMBOL_PROPERTY, TEXT("holdout"))).text, TEXT("in")));
+    assert_true(text_equal(packed_find(packed, symbol_find(trial.scene.symbols, SYMBOL_PROPERTY, TEXT("salt"))).text, TEXT("s")));
     char hash[20];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)trial.scene.playbook->hash);
     assert_true(text_equal(packed_find(packed, PROPERTY_PLAYBOOK).text, text_from(hash)));
@@ -433,6 +487,7 @@ int main(void) {
         CASE(test_no_channel_without_its_own_opt_in),
         CASE(test_consent_is_asked_where_the_playbook_requires_it),
         CASE(test_holdout_share_and_stability),
+        CASE(test_the_first_record_of_the_holdout_counts),
         CASE(test_why_nots_date_is_right),
         CASE(test_offers_of_other_times_take_no_place),
         CASE(test_more_offers_than_a_decision_holds_are_said_so),

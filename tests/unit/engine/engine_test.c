@@ -430,6 +430,47 @@ static void test_a_decision_is_an_event(void **state) {
     assert_int_equal(shop_events(shop), 5);
 }
 
+static struct holdout record_for(struct shop *shop, const char *customer, int64_t t_ms) {
+    struct answering answering;
+    struct error error = {0};
+    assert_int_equal(answering_open(&answering, shop->engine, t_ms, &error), STATUS_OK);
+    assert_int_equal(answering_decide(&answering, customer, &error), STATUS_OK);
+    struct holdout holdout = answering.decision->holdout;
+    assert_int_equal(answering_record(&answering, &error), STATUS_OK);
+    answering_close(&answering);
+    return holdout;
+}
+
+/* Two that were decided for in different arms turn out to be one: it stays what it was first, and is told to have crossed. */
+static void test_a_merge_moves_nobody_out_of_the_holdout(void **state) {
+    struct shop *shop = *state;
+    char with_holdout[8192];
+    static const char *const people[] = {"email:ann@a.example", "cookie:k-77"};
+    struct holdout drawn[2] = {0};
+    shop_file(shop, "orders.csv", orders);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
+    for (int salt = 0; salt < 50 && drawn[0].in == drawn[1].in; salt++) {
+        snprintf(with_holdout, sizeof with_holdout, "%sscenarios: { kept_out: { when: 'exists(\"Decision Made\" where holdout == \"in\")', goals: [order] } }\nholdout: { share: 50%%, salt: s%d }\n", shop_playbook, salt);
+        shop_file(shop, "holdout.yaml", with_holdout);
+        shop_open(shop, "holdout.yaml");
+        if (salt == 0) shop_load(shop, NULL);
+        for (int i = 0; i < 2; i++) drawn[i] = record_for(shop, people[i], DAY(31.5 + 0.1 * i));
+        assert_false(drawn[0].recorded || drawn[1].recorded);
+    }
+    assert_true(drawn[0].in != drawn[1].in);
+    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\no5,2017-02-02T10:00:00Z,ann@a.example,k-77,2.00,1,\n");
+    shop_load(shop, NULL);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 2; i++) {
+            struct holdout now = record_for(shop, people[i], DAY(50 + round));
+            assert_true(now.in == drawn[0].in && now.recorded && now.crossed);
+            struct holdout then = record_for(shop, people[i], DAY(31.9));
+            assert_true(then.in == drawn[i].in && then.recorded && !then.crossed);
+        }
+        shop_open(shop, NULL);
+    }
+}
+
 /* Each allocation in turn: a status or success, and a directory that opens. */
 static void test_every_allocation_may_fail(void **state) {
     struct shop *shop = *state;
@@ -477,6 +518,7 @@ int main(void) {
         CASE(test_a_second_writer_is_told),
         CASE(test_a_playbook_that_does_not_fit_changes_nothing),
         CASE(test_a_decision_is_an_event),
+        CASE(test_a_merge_moves_nobody_out_of_the_holdout),
         CASE(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

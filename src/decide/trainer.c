@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "base/memory.h"
 #include "decide/named_treatment.h"
 #include "profile/walk.h"
@@ -63,8 +62,7 @@ static enum status keep_row(struct trainer_part *part, const struct value *trait
                 .weight = 1,
                 .time_ms = t_ms,
                 .horizon_ms = detail->horizon_ms,
-                .group = customer.value,
-                .block = hash_text(treatment->key, 0)},
+                .group = customer.value},
         .id = {customer, treatment, t_ms},
     };
     return STATUS_OK;

@@ -173,6 +173,7 @@ struct decision_recorder {
     struct event_batch batch;
     struct packed_writer writer;
     uint32_t source;
+    int64_t earliest_ms; /* of the decisions in the batch */
 };
 
 enum status decision_recorder_create(struct decision_recorder **out, struct engine *engine) {
@@ -195,16 +196,20 @@ void decision_recorder_destroy(struct decision_recorder *recorder) {
 }
 
 enum status decision_recorder_flush(struct decision_recorder *recorder, struct error *error) {
+    struct engine *engine = recorder->engine;
     struct store_frame frame = {.batch = &recorder->batch};
     uint64_t position;
     if (recorder->batch.event_count == 0) return STATUS_OK;
-    enum status status = store_append(recorder->engine->store, &frame, true, &position, error);
+    bool bases_stand = engine->bases_position == store_position(engine->store) && recorder->earliest_ms >= engine->bases_at_ms;
+    enum status status = store_append(engine->store, &frame, true, &position, error);
+    if (status == STATUS_OK && bases_stand) engine->bases_position = store_position(engine->store);
     event_batch_clear(&recorder->batch);
     return status;
 }
 
 enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
                                   const struct decision *decision, struct error *error) {
+    if (recorder->batch.event_count == 0 || decision->t_ms < recorder->earliest_ms) recorder->earliest_ms = decision->t_ms;
     enum status status = add_decision(recorder->engine, decider, decision, &recorder->writer, &recorder->batch,
                                       recorder->source);
     if (status == STATUS_OK && recorder->batch.event_count >= RECORD_BATCH) status = decision_recorder_flush(recorder, error);

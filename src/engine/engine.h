@@ -95,7 +95,8 @@ const struct model *engine_model(const struct engine *engine, uint32_t rule, str
 const struct model *const *engine_models(const struct engine *engine);
 /* Has a model in force learnt from what came after t? A decision at t by it knows what nobody knew then. `entry` (may be NULL): the first. */
 bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_entry *entry);
-/* By goal, as known at t; kept until t, the playbook or a lookup changes. */
+/* By goal, as known at t, of all that has been applied; borrowed until the next call. Kept until t or what is in the log changes, the
+ * engine's own decisions at t and later apart. */
 enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out, struct error *error) MUST_USE;
 
 /* ---- decisions ---- */

@@ -175,7 +175,8 @@ const struct model *const *engine_models(const struct engine *engine) { return e
 
 enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out, struct error *error) {
     enum status status = STATUS_OK;
-    if (engine->bases == NULL || engine->bases_at_ms != t_ms) {
+    uint64_t position = store_position(engine->store);
+    if (engine->bases == NULL || engine->bases_at_ms != t_ms || engine->bases_position != position) {
         struct goal_base *bases = memory_calloc(engine->playbook->goal_count + 1, sizeof *bases);
         if (bases == NULL) return STATUS_NO_MEMORY;
         status = goal_bases_measure(&engine->world, t_ms, engine->threads, bases, error);
@@ -186,6 +187,7 @@ enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct 
         memory_free(engine->bases);
         engine->bases = bases;
         engine->bases_at_ms = t_ms;
+        engine->bases_position = position;
     }
     *out = engine->bases;
     return status;

@@ -48,6 +48,7 @@ struct engine {
     struct treatment_history *treatments;
     struct goal_base *bases;         /* by goal, as of bases_at_ms; NULL until asked for */
     int64_t bases_at_ms;
+    uint64_t bases_position;         /* the log's, up to which they were measured */
     struct world world;
     struct json_parser *json;        /* for control records */
     struct ingest_repeats repeats;   /* of the batch at hand */

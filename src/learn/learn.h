@@ -29,21 +29,21 @@ enum status training_set_create(struct training_set **out, const struct feature 
                                 uint32_t count) MUST_USE;
 void training_set_destroy(struct training_set *set);
 /* One past moment. `values` by feature, any type (text is copied; a text over LEARN_TEXT_BYTES_MAX
- * counts as "other"); group: the customer, for intervals and folds; block: what was sent together
- * (a campaign's hash; splits go by time, which keeps a mailing together); horizon_ms: when the
- * label was known. A weight outside [0, 1e6] is STATUS_INVALID. */
+ * counts as "other"); group: the customer, for intervals and folds; horizon_ms: when the label was
+ * known. Splits go by time, which keeps a mailing together. The weight counts in the fit, its
+ * calibration, the choice of settings and the base rate; the figures of a model (model_metrics)
+ * count every row once, whatever its weight. Outside [0, 1e6] it is STATUS_INVALID. */
 struct training_row {
     const struct value *values;
     bool yes;
     double weight; /* 1 */
     int64_t time_ms, horizon_ms;
     uint32_t group;
-    uint64_t block;
 };
 enum status training_set_add(struct training_set *set, const struct training_row *row) MUST_USE;
 size_t training_set_count(const struct training_set *set);
 /* Row `row` as it is kept: numbers in the units of a feature, texts borrowed from the set. `values`
- * has room for every feature and becomes out->values; out->block is not kept. */
+ * has room for every feature and becomes out->values. */
 void training_set_row(const struct training_set *set, size_t row, struct value *values,
                       struct training_row *out);
 

@@ -7,6 +7,7 @@
 
 #define ZONE_FILE_BYTES_MAX ((size_t)1 << 20)
 #define ZONE_NAME_MAX       128
+#define FOOTER_YEAR_LAST    2100 /* up to which the footer's changes stand in the table */
 
 /* One change of the POSIX footer: "M3.2.0/2" (month, week, day), "J60" or "59". */
 enum rule_kind { RULE_MONTH_WEEK_DAY, RULE_JULIAN_NO_LEAP, RULE_DAY_OF_YEAR };
@@ -208,6 +209,32 @@ static bool read_changes(struct time_zone *zone, const uint8_t *block,
     return zone->first_offset_s >= -93600 && zone->first_offset_s <= 93600;
 }
 
+/* tzdata ends most tables in the year of the last decree and leaves the rest to the footer, whose
+ * calendar would cost a question of today ten times as much. Rules near New Year stay with the
+ * footer: a year of them is not its own. */
+static void expand_footer(struct time_zone *zone, uint32_t room) {
+    const struct footer *footer = &zone->footer;
+    if (!footer->has_summer || zone->count == 0) return;
+    struct civil civil;
+    int64_t last_s = zone->at_s[zone->count - 1];
+    time_to_civil(last_s * TIME_SECOND_MS, &civil);
+    int32_t offset_s = footer_offset_s(footer, last_s);
+    zone->offset_s[zone->count - 1] = offset_s;
+    for (int32_t year = civil.year; year <= FOOTER_YEAR_LAST && zone->count + 2 <= room; year++) {
+        int64_t local_s[2] = {rule_local_s(&footer->start, year), rule_local_s(&footer->end, year)};
+        int64_t first_s = midnight_s(year, 1, 15), end_s = midnight_s(year, 12, 15);
+        for (int i = 0; i < 2; i++) {
+            if (local_s[i] < first_s || local_s[i] > end_s) return;
+        }
+        int64_t at_s[2] = {local_s[0] - footer->standard_s, local_s[1] - footer->summer_s};
+        for (int i = at_s[1] < at_s[0], k = 0; k < 2; i = !i, k++) {
+            if (at_s[i] <= zone->at_s[zone->count - 1]) continue;
+            zone->at_s[zone->count] = at_s[i];
+            zone->offset_s[zone->count++] = i == 0 ? footer->summer_s : footer->standard_s;
+        }
+    }
+}
+
 static enum status read_zone(struct time_zone *zone, const uint8_t *bytes, size_t length) {
     struct counts first, counts;
     if (!read_header(bytes, length, &first)) return STATUS_INVALID;
@@ -216,8 +243,9 @@ static enum status read_zone(struct time_zone *zone, const uint8_t *bytes, size_
         return STATUS_INVALID;
     size_t start = second + HEADER_BYTES, end = start + block_bytes(&counts, 8);
     if (end > length) return STATUS_INVALID;
-    zone->at_s = memory_alloc(counts.time * sizeof(*zone->at_s));
-    zone->offset_s = memory_alloc(counts.time * sizeof(*zone->offset_s));
+    uint32_t room = counts.time + 2 * (FOOTER_YEAR_LAST - 1900);
+    zone->at_s = memory_alloc(room * sizeof(*zone->at_s));
+    zone->offset_s = memory_alloc(room * sizeof(*zone->offset_s));
     if (!zone->at_s || !zone->offset_s) return STATUS_NO_MEMORY;
     if (!read_changes(zone, bytes + start, &counts)) return STATUS_INVALID;
     const char *footer = (const char *)bytes + end, *limit = (const char *)bytes + length;
@@ -227,6 +255,7 @@ static enum status read_zone(struct time_zone *zone, const uint8_t *bytes, size_
     zone->has_footer = newline > footer + 1;
     if (zone->has_footer && !footer_parse((struct scan){footer + 1, newline}, &zone->footer))
         return STATUS_INVALID;
+    if (zone->has_footer) expand_footer(zone, room);
     return STATUS_OK;
 }
 

@@ -649,6 +649,7 @@ enum status expr_emit(struct arena *arena, const struct expr_schema *schema, str
     program->type = (enum value_type)root->type;
     program->currency = schema->currency;
     program->visit_gap_ms = schema->visit_gap_ms;
+    program->zone = schema->zone;
     program->context = schema->context;
     program->symbols = schema->symbols;
     program->is_row = row != NULL;

@@ -19,7 +19,7 @@ static enum status compile(struct arena *arena, const struct expr_schema *schema
     source = arena_text(arena, source);
     if (!source.at) return STATUS_NO_MEMORY;
     struct node *root;
-    enum status status = expr_parse(arena, source, &root, error);
+    enum status status = expr_parse(arena, source, schema->zone, &root, error);
     if (status == STATUS_OK) status = expr_check(arena, schema, source, row, root, error);
     if (status == STATUS_OK) status = expr_emit(arena, schema, source, row, root, out, error);
     return status;

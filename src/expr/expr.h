@@ -44,6 +44,7 @@ struct expr_schema {
     struct column_set *columns;  /* properties that programs use are added here, each once */
     uint16_t currency;           /* of a bare sum that is empty, and of money without its own */
     int64_t visit_gap_ms;        /* a visit ends after so long without activity */
+    const struct time_zone *zone; /* of hour(), weekday(), month() and times without offset; NULL: UTC. Must outlive the programs */
     void *context;
     /* Each returns STATUS_OK, or STATUS_NOT_FOUND; candidates for "did you mean" come from `names`. */
     enum status (*event)(void *context, struct text name, uint32_t *event_type);

@@ -142,9 +142,10 @@ static double length_of(struct value value) {
     return characters;
 }
 
-/* 1 January 1970 was a Thursday; Monday is 1. */
-static struct value of_time(enum function function, int64_t time_ms) {
+/* By the clock and the calendar of the zone. 1 January 1970 was a Thursday; Monday is 1. */
+static struct value of_time(enum function function, const struct time_zone *zone, int64_t time_ms) {
     if (time_ms <= TIME_ALWAYS || time_ms >= TIME_NEVER) return value_unknown();
+    if (zone != NULL) time_ms += time_zone_offset_s(zone, time_ms) * TIME_SECOND_MS;
     int64_t day = time_ms / TIME_DAY_MS - (time_ms % TIME_DAY_MS < 0);
     if (function == FUNCTION_WEEKDAY) return value_number((double)(((day + 3) % 7 + 7) % 7 + 1));
     if (function == FUNCTION_HOUR)
@@ -169,7 +170,7 @@ struct value function_call(struct evaluation *evaluation, enum function function
     case FUNCTION_DAYS: return value_number((double)value.duration_ms / (double)TIME_DAY_MS);
     case FUNCTION_HOUR:
     case FUNCTION_WEEKDAY:
-    case FUNCTION_MONTH: return of_time(function, value.time_ms);
+    case FUNCTION_MONTH: return of_time(function, evaluation->program->zone, value.time_ms);
     default: return value_unknown();
     }
 }

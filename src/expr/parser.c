@@ -28,6 +28,7 @@ struct parser {
     struct token token; /* the one to read next */
     uint32_t last_end;
     uint32_t depth;
+    const struct time_zone *zone; /* of times without offset */
 };
 
 static enum status parse_expression(struct parser *parser, struct node **out);
@@ -381,7 +382,7 @@ static enum status parse_literal(struct parser *parser, struct value value, uint
 
 static enum status parse_time_literal(struct parser *parser, uint32_t start, struct node **out) {
     struct value value = value_time(0);
-    if (time_parse(parser->token.value.text, NULL, &value.time_ms) != STATUS_OK) {
+    if (time_parse(parser->token.value.text, parser->zone, &value.time_ms) != STATUS_OK) {
         return FAIL(parser, parser->token.start,
                     "this is no time: write time \"2017-10-01\" or time \"2017-10-01 14:30:00\"");
     }
@@ -647,9 +648,10 @@ static enum status parse_expression(struct parser *parser, struct node **out) {
     return status;
 }
 
-enum status expr_parse(struct arena *arena, struct text source, struct node **out,
-                       struct expr_error *error) {
-    struct parser parser = {.lexer = {.source = source, .arena = arena, .error = error}};
+enum status expr_parse(struct arena *arena, struct text source, const struct time_zone *zone,
+                       struct node **out, struct expr_error *error) {
+    struct parser parser = {.lexer = {.source = source, .arena = arena, .error = error},
+                            .zone = zone};
     enum status status = advance(&parser);
     if (status == STATUS_OK && parser.token.kind == TOKEN_END)
         return FAIL(&parser, 0, "the expression is empty");

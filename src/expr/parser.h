@@ -6,6 +6,8 @@
 #include "expr/ast.h"
 #include "expr/lexer.h"
 
-enum status expr_parse(struct arena *arena, struct text source, struct node **out, struct expr_error *error) MUST_USE;
+/* `zone`: of times without offset; NULL: UTC. */
+enum status expr_parse(struct arena *arena, struct text source, const struct time_zone *zone, struct node **out,
+                       struct expr_error *error) MUST_USE;
 
 #endif

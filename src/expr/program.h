@@ -125,6 +125,7 @@ struct expr_program {
     bool is_row, uses_treatment, uses_relation, reads_timeline;
     uint16_t currency;
     int64_t visit_gap_ms, window_ms;
+    const struct time_zone *zone; /* NULL: UTC */
     const uint8_t *visit_types; /* by event type, for those known when it was compiled; later ones are asked for */
     uint32_t visit_type_count;
     bool (*is_visit)(void *context, uint32_t event_type);

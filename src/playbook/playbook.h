@@ -218,7 +218,7 @@ struct playbook {
     struct text file, name, bytes;  /* the file as read; its hash names it */
     uint64_t hash;
     uint16_t currency;
-    struct time_zone *zone;
+    struct time_zone *zone;         /* of sources, customers and expressions; NULL: UTC */
     struct text zone_name;
     int64_t visit_gap_ms;
     double holdout_share;           /* 0..1 */

@@ -201,6 +201,7 @@ void schema_init(struct names *names, struct expr_schema *schema) {
         .columns = &names->playbook->columns,
         .currency = names->playbook->currency,
         .visit_gap_ms = names->playbook->visit_gap_ms,
+        .zone = names->playbook->zone,
         .context = names,
         .event = find_event,
         .property = find_property,

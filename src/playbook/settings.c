@@ -101,6 +101,7 @@ void settings_read(struct reader *reader, const struct yaml_node *const *top) {
     read_currency(reader, top[TOP_CURRENCY]);
     if (top[TOP_ZONE] && reader_zone(reader, top[TOP_ZONE], &playbook->zone))
         playbook->zone_name = top[TOP_ZONE]->text;
+    if (text_equal(playbook->zone_name, TEXT("UTC"))) playbook->zone = NULL;
     read_holdout(reader, top[TOP_HOLDOUT]);
     read_landmarks(reader, top[TOP_LANDMARKS]);
     read_decide(reader, top[TOP_DECIDE]);

@@ -178,6 +178,15 @@ static void check_example(struct reading *reading, struct text line, struct text
     if (wanted.length && !agrees(got, wanted)) complain(reading, copy, got, wanted);
 }
 
+static void check_zone_example(struct reading *reading, struct text line, struct text name) {
+    struct time_zone *zone = NULL;
+    assert_int_equal(time_zone_create(&zone, name, NULL, NULL), STATUS_OK);
+    reading->world.schema.zone = zone;
+    check_example(reading, line, (struct text){0});
+    reading->world.schema.zone = NULL;
+    time_zone_destroy(zone);
+}
+
 static void check_error(struct reading *reading, struct text line) {
     struct text source = text_trim(cut(&line, ARROW)), column = text_trim(cut(&line, ":")),
                 wanted = text_trim(line);
@@ -203,6 +212,8 @@ static void read_line(struct reading *reading, struct text line, struct text fen
         check_example(reading, line, (struct text){0});
     } else if (text_starts_with(fence, TEXT("attune-row "))) {
         check_example(reading, line, (struct text){fence.at + 11, fence.length - 11});
+    } else if (text_starts_with(fence, TEXT("attune-zone "))) {
+        check_zone_example(reading, line, (struct text){fence.at + 12, fence.length - 12});
     } else if (text_equal(fence, TEXT("attune-error"))) {
         check_error(reading, line);
     } else if (fence.length == 0 && text_starts_with(line, TEXT("|---|---|---|---|"))) {

@@ -388,6 +388,23 @@ static void test_later_expressions(void **state) {
     arena_release(&arena);
 }
 
+/* The playbook's zone, Berlin, is the zone of its expressions. */
+static void test_zone_of_expressions(void **state) {
+    const struct world *world = *state;
+    struct expr_program *program;
+    struct expr_error error;
+    struct arena arena;
+    struct timeline timeline = {0};
+    struct expr_env env = {.timeline = &timeline, .t_ms = INT64_C(1506859200000)};
+    arena_init(&arena, 1 << 20);
+    struct text source = TEXT("hour(now) == 14 and time \"2017-10-01\" == time \"2017-09-30 22:00Z\"");
+    assert_int_equal(expr_compile(&arena, &world->playbook->schema, source, &program, &error),
+                     STATUS_OK);
+    struct value value = expr_eval(program, &env);
+    assert_true(value.type == VALUE_YES_NO && value.yes);
+    arena_release(&arena);
+}
+
 /* ---- treatments ---- */
 
 static struct lookup_table *shops(void) {
@@ -533,6 +550,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_goal_and_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_actions_and_policies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_later_expressions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_zone_of_expressions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_treatments, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_treatments_without_lookups, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failing_allocations_of_treatments, set_up, tear_down),

@@ -25,7 +25,7 @@ static const char yaml[] =
     "    decimal: comma\n"
     "    key: { loyalty: c1 }\n"
     "    types: { c3: money, c4: number, c5: time microseconds, c6: money decimal point }\n"
-    "    properties: { c: c3, d: c4, e: c5, f: c6 }\n"
+    "    properties: { paid: c3, weight: c4, since: c5, cost: c6 }\n"
     "  grouped:\n"
     "    file: f.csv\n"
     "    header: no\n"

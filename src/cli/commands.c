@@ -91,7 +91,9 @@ const struct command cli_commands[] = {
      1, 1, command_backup},
     {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed", "yes",
      "Rewrites the affected files, drops the log, and keeps only salted hashes that keep the person from coming back unasked.\n"
-     "Backups made before are not reached: the answer reminds you of them.\n\n"
+     "Also goes: what others' relations say of the customer, and rows in quarantine that hold an identifier, be it quoted or escaped; one\n"
+     "shorter than 6 bytes only where it stands in its own column, or where the columns can't be told. A bad row that comes again is kept\n"
+     "without its bytes. Backups made before are not reached: the answer reminds you of them.\n\n"
      "  attune erase email:a@b.example --yes\n",
      1, 1, command_erase},
 };

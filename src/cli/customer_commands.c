@@ -257,7 +257,7 @@ int command_erase(struct cli *cli) {
             code = EXIT_OK;
             printf("Erased C%u: %s events, %s identifiers, %s quarantined rows, %s records; %s files rewritten, the log dropped.\n"
                    "Backups made before this moment still hold the customer: erase there too, or delete them.\n"
-                   "Not reached: the files that were loaded or written out, lookups that list customers, other customers' events that name this one.\n",
+                   "Not reached: the files that were loaded or written out, lookups that list customers, other customers' events that name this one in a property (relations to it are gone).\n",
                    customer.value, cli_count(erased.events), cli_count(erased.identifiers), cli_count(erased.rows),
                    cli_count(erased.records), cli_count(erased.files));
         }

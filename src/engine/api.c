@@ -46,7 +46,8 @@ static enum status ingest_bytes(struct engine *engine, const struct source *sour
     enum status status = ingest_open_text(&reader, &settings, source, "bytes", bytes, error);
     while (status == STATUS_OK && (status = ingest_next(reader, &batch, error)) == STATUS_OK) {
         struct apply_result applied = {0};
-        status = engine_apply(engine, &batch, true, &applied, error);
+        status = rows_withhold(engine, &batch, error);
+        if (status == STATUS_OK) status = engine_apply(engine, &batch, true, &applied, error);
         out->events += applied.events;
         out->repeats += applied.repeats;
         out->quarantined += applied.quarantined;

@@ -6,7 +6,12 @@
 
 #define PREFETCH_AHEAD 12u /* events whose keys are looked up in a table far larger than the caches */
 
-/* Repeats, and events of nobody, leave the batch; order stays. Ingest has quarantined the rows without a usable identifier, so nobody is
+static bool names_erased(const struct engine *engine, const struct event_batch *batch, const struct event *event) {
+    return event->type == EVENT_RELATED &&
+           relation_names_erased(engine, event_batch_text(batch, event->properties, event->properties_length));
+}
+
+/* Repeats, events of nobody, and relations to who was erased, leave the batch; order stays. Ingest has quarantined the rows without a usable identifier, so nobody is
  * only who was erased: neither the event nor its raw row may be kept. */
 static enum status drop_repeats(struct engine *engine, struct event_batch *batch, struct apply_result *out,
                                 struct error *error) {
@@ -18,7 +23,7 @@ static enum status drop_repeats(struct engine *engine, struct event_batch *batch
             const struct event *ahead = event + PREFETCH_AHEAD;
             store_prefetch_key(engine->store, ahead->persona, ahead->time_ms, ahead->key);
         }
-        if (event->persona.value == ID_NONE) {
+        if (event->persona.value == ID_NONE || names_erased(engine, batch, event)) {
             out->turned_away++;
             continue;
         }

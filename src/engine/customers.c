@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One customer: found, taken apart, forgotten; and what was decided for many, written down. */
+/* One customer: found, taken apart; and what was decided for many, written down. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -67,79 +67,6 @@ enum status engine_unmerge(struct engine *engine, struct text identifier_a, stru
     *out = (struct engine_unmerged){identity_customer_of(engine->identity, a, now), {ID_NONE}};
     if (b.value != ID_NONE) out->other = identity_customer_of(engine->identity, b, now);
     event_batch_release(&batch);
-    return status;
-}
-
-/* ---- erasure ---- */
-
-/* A quarantined row is theirs where one of their identifiers' values stands in it, whole, between characters that no value has. The row is
- * as it came, the value folded by its rule: case says nothing. */
-static bool holds_value(struct text raw, struct text value) {
-    static const char separators[] = ",;\t|\"'{}[]: \r\n";
-    if (value.length == 0 || value.length > raw.length) return false;
-    const char *end = raw.at + raw.length;
-    for (const char *at = raw.at; at + value.length <= end; at++) {
-        if ((*at | 0x20) != (value.at[0] | 0x20)) continue; /* case apart, and a few more */
-        if (!text_equal_ignoring_case((struct text){at, value.length}, value)) continue;
-        bool starts = at == raw.at || strchr(separators, at[-1]) != NULL;
-        bool ends = at + value.length == end || strchr(separators, at[value.length]) != NULL;
-        if (starts && ends) return true;
-    }
-    return false;
-}
-
-static bool row_is_theirs(void *context, const struct stored_row *row) {
-    const struct identity_erasure *erasure = context;
-    for (size_t i = 0; i < erasure->identifier_count; i++) {
-        uint32_t type;
-        if (holds_value(row->raw, identity_identifier(erasure->identity, erasure->identifiers[i], &type))) return true;
-    }
-    return false;
-}
-
-static bool rewrite_record(void *context, enum record_kind kind, struct text bytes, struct buffer *out) {
-    return identity_rewrite(context, (int)kind, bytes, out);
-}
-
-static enum status suppress(struct engine *engine, const struct identity_erasure *erasure, struct error *error) {
-    struct identity_result result;
-    enum status status = identity_suppress(engine->identity, erasure, store_position(engine->store), &result, error);
-    if (status != STATUS_OK) return status;
-    struct store_record record = {RECORD_IDENTITY, result.record};
-    struct store_frame frame = {.records = &record, .record_count = result.record.length > 0 ? 1 : 0};
-    uint64_t position;
-    status = store_append(engine->store, &frame, true, &position, error);
-    if (status == STATUS_OK) identity_commit(engine->identity);
-    else identity_undo(engine->identity);
-    return status;
-}
-
-enum status engine_erase(struct engine *engine, struct customer_id customer, struct erased_summary *out,
-                         struct error *error) {
-    struct identity_erasure *erasure = NULL;
-    struct store_erased erased = {0};
-    enum status status = identity_erasure_create(&erasure, engine->identity, customer, error);
-    if (status == STATUS_OK) status = suppress(engine, erasure, error);
-    if (status == STATUS_OK) {
-        struct store_erasure store = {
-            .personas = erasure->personas,
-            .persona_count = erasure->persona_count,
-            .row_is_theirs = row_is_theirs,
-            .rewrite = rewrite_record,
-            .context = erasure,
-        };
-        status = store_erase(engine->store, &store, &erased, error);
-        if (status == STATUS_OK && erasure->status != STATUS_OK) {
-            status = error_set(error, erasure->status, "some links of C%u could not be rewritten (%s): nothing of it is proved erased; erase it again",
-                               customer.value, status_name(erasure->status));
-        }
-    }
-    if (status == STATUS_OK) {
-        *out = (struct erased_summary){erased.event_count, erased.row_count, erased.record_count,
-                                       erasure->identifier_count, erased.files_rewritten};
-        identity_erase(engine->identity, erasure);
-    }
-    identity_erasure_destroy(erasure);
     return status;
 }
 

@@ -95,7 +95,8 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
     enum status status;
     while ((status = ingest_next(reader, &loading->batch, error)) == STATUS_OK) {
         struct apply_result applied;
-        status = drop_known_rows(loading, error);
+        status = rows_withhold(loading->engine, &loading->batch, error);
+        if (status == STATUS_OK) status = drop_known_rows(loading, error);
         if (status != STATUS_OK) return status;
         status = engine_apply(loading->engine, &loading->batch, true, &applied, error);
         if (status != STATUS_OK) return status;
@@ -140,6 +141,11 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     loading->report->lookup_rows += lookup_row_count(table);
     loading->report->rows += lookup_row_count(table) + loading->batch.row_count;
     loading->report->quarantined += loading->batch.row_count;
+    status = rows_withhold(engine, &loading->batch, error);
+    if (status != STATUS_OK) {
+        lookup_destroy(table);
+        return status;
+    }
     status = lookup_put_in_force(engine, rule->name, table, &loading->batch, error);
     return status == STATUS_OK ? world_refresh(engine, error) : status;
 }
@@ -254,7 +260,8 @@ static bool replay_row(void *context, const struct stored_row *row) {
     uint32_t index = playbook_source_find(playbook, name);
     if (replay->source != NULL && !text_equal(name, text_from(replay->source))) return true;
     replay->report.rows++;
-    if (index == UINT32_MAX || playbook->sources[index].is_lookup) {
+    bool withheld = row->raw.length == 0;
+    if (withheld || index == UINT32_MAX || playbook->sources[index].is_lookup) {
         replay->report.still_quarantined++;
         return true;
     }

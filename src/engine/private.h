@@ -97,6 +97,11 @@ struct rows_back { const uint64_t *row_ids; size_t count; };
 enum status engine_apply_back(struct engine *engine, struct event_batch *batch, const struct rows_back *back, bool sync,
                               struct apply_result *out, struct error *error) MUST_USE;
 
+/* Bad rows of customers who were erased are kept without their bytes, under a reason that says so. Before the rows are stored. */
+enum status rows_withhold(struct engine *engine, struct event_batch *batch, struct error *error) MUST_USE;
+/* Does a Related event name somebody who was erased? */
+bool relation_names_erased(const struct engine *engine, struct text packed);
+
 /* What every way in asks of ingest; the tables are borrowed. */
 struct ingest_settings engine_ingest_settings(struct engine *engine, const struct lookup_table *const *tables);
 

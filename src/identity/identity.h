@@ -208,6 +208,9 @@ void identity_erasure_destroy(struct identity_erasure *erasure);
 enum status identity_suppress(struct identity *identity, const struct identity_erasure *erasure,
                               uint64_t position, struct identity_result *result,
                               struct error *error) MUST_USE;
+/* Is anybody turned away; is this identifier? Applier only. */
+bool identity_turns_away(const struct identity *identity);
+bool identity_is_suppressed(const struct identity *identity, uint32_t type, struct text value);
 /* Lifts it again, when the person asks to be known (by a new consent). */
 enum status identity_welcome(struct identity *identity, uint32_t type, struct text value,
                              uint64_t position, struct identity_result *result,

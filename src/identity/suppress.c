@@ -28,6 +28,14 @@ bool is_suppressed(const struct identity *identity, uint8_t type, struct text va
     return key_table_find(&identity->suppressed, key, key_hash(key), &id);
 }
 
+bool identity_turns_away(const struct identity *identity) {
+    return key_table_count(&identity->suppressed) > 0;
+}
+
+bool identity_is_suppressed(const struct identity *identity, uint32_t type, struct text value) {
+    return type < IDENTIFIER_TYPES_MAX && is_suppressed(identity, (uint8_t)type, value);
+}
+
 enum status suppress_digest(struct identity *identity, const uint8_t digest[DIGEST_BYTES]) {
     struct record_entry entry = {.tag = ENTRY_SUPPRESS};
     memcpy(entry.digest, digest, DIGEST_BYTES);

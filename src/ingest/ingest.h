@@ -94,6 +94,26 @@ enum status ingest_row_replay(const struct ingest_settings *settings, const stru
                               uint64_t line, struct text raw, struct event_batch *batch,
                               struct error *error) MUST_USE;
 
+/* What a quarantined row says of whom it is about, as far as it can be read: the identifiers of the source's mapping, also where the
+ * rest of the row is bad, and every field (CSV: unquoted; JSON: texts unescaped, numbers as text; of all rows of a group).
+ * *unreadable: some of it can't be taken apart, or the source is a lookup, or its mapping no longer fits: look at the bytes too. */
+enum ingest_word_kind {
+    WORD_IDENTIFIER, /* `type` is its symbol; trimmed and folded as the source's mapping says */
+    WORD_FIELD,      /* of a row whose identifiers were told */
+    WORD_STRAY,      /* of a row whose identifiers can't be told: too few fields, for example */
+};
+struct ingest_word {
+    enum ingest_word_kind kind;
+    uint32_t type;
+    struct text text; /* borrowed for the call */
+};
+struct ingest_words {
+    bool (*visit)(void *context, const struct ingest_word *word); /* false stops */
+    void *context;
+};
+enum status ingest_row_words(const struct ingest_settings *settings, const struct source *source, struct text raw,
+                             const struct ingest_words *words, bool *unreadable, struct error *error) MUST_USE;
+
 /* Reads a reference table (source->is_lookup) whole. Rows that don't fit, also second rows of a key where the lookup isn't `many`,
  * go to batch->rows (appended); a row without a key too. The table begins with exactly the rule's fields, in their order (a file
  * without one of them is an error of the file); with fields_open the file's other columns follow, as text (CSV; of NDJSON only what is

@@ -172,7 +172,7 @@ static enum status read_csv(struct mapper *mapper, struct job *job, const struct
                       plan->columns[count].at);
 }
 
-static enum status read_row(struct mapper *mapper, struct job *job, const struct row *row, bool plain) {
+enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct row *row, bool plain) {
     mapper->row = mapper->line_text = (struct text){job->bytes.at + row->offset, row->length};
     mapper->line = row->line;
     enum status status = row->flags & ROW_UNREADABLE ? check_readable(mapper, row) : STATUS_OK;
@@ -366,6 +366,17 @@ struct event *mapper_add_event(struct mapper *mapper, enum status *status) {
     return event;
 }
 
+enum status mapper_note_identifiers(struct mapper *mapper) {
+    enum status status;
+    if (mapper_add_event(mapper, &status) == NULL) return status;
+    for (uint32_t i = 0; i < mapper->plan->identifier_count; i++) {
+        status = add_identifier(mapper, &mapper->plan->identifiers[i]);
+        if (status != STATUS_OK && status != STATUS_INVALID) return status;
+    }
+    if (segment_is_message(mapper)) status = segment_identifiers(mapper);
+    return status == STATUS_INVALID ? STATUS_OK : status;
+}
+
 static enum status take_first(struct mapper *mapper) {
     enum status status;
     struct event *event = mapper_add_event(mapper, &status);
@@ -477,7 +488,7 @@ static enum status map_rows(struct mapper *mapper, struct job *job, size_t from,
     }
     for (size_t i = from; status == STATUS_OK && i < to; i++) {
         bool differs = false;
-        status = read_row(mapper, job, &job->rows[i], plain);
+        status = mapper_read_row(mapper, job, &job->rows[i], plain);
         if (status == STATUS_OK && mapper->plan->is_segment && segment_is_batch(mapper)) return map_batch(mapper, job);
         if (status == STATUS_OK && i == from) status = take_first(mapper);
         else if (status == STATUS_OK) status = compare_row(mapper, &mapper->batch->events[index], &differs);

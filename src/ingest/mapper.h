@@ -61,7 +61,15 @@ void mapper_destroy(struct mapper *mapper);
 /* Appends the job's events and quarantined rows to `batch`. OK or NO_MEMORY. */
 enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batch *batch) MUST_USE;
 
+/* The words of one row (ingest.h). OK, NO_MEMORY, CANCELLED where `visit` stopped. `batch` is the caller's scratch. */
+enum status mapper_words(struct mapper *mapper, struct job *job, const struct row *row, struct event_batch *batch,
+                         const struct ingest_words *words, bool *unreadable) MUST_USE;
+
 /* ---- between the files of the mapper ---- */
+
+/* mapper.c: a row to cells (INVALID: it can't be), and what identifiers the cells have, as an event of the batch. */
+enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct row *row, bool plain) MUST_USE;
+enum status mapper_note_identifiers(struct mapper *mapper) MUST_USE;
 
 /* Says why the row is bad; returns STATUS_INVALID. `column` is a column of the plan, or COLUMN_NONE. */
 enum status mapper_bad(struct mapper *mapper, uint32_t column, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -303,6 +303,35 @@ static enum status replay(struct ingest_reader *reader, uint64_t line, struct ev
     return job->status == STATUS_END ? STATUS_OK : error_set(error, job->status, "%s", job->error.text);
 }
 
+static enum status read_words(struct ingest_reader *reader, const struct ingest_words *words, bool *unreadable) {
+    struct job *job = &reader->slots[0].job;
+    struct event_batch batch;
+    enum status status = STATUS_OK;
+    event_batch_init(&batch);
+    while (status == STATUS_OK && cut_job(reader, job) == STATUS_OK) {
+        for (size_t i = 0; status == STATUS_OK && i < job->row_count; i++) {
+            status = mapper_words(reader->mappers[0], job, &job->rows[i], &batch, words, unreadable);
+        }
+    }
+    if (status == STATUS_OK && job->status != STATUS_END) status = job->status;
+    event_batch_release(&batch);
+    return status == STATUS_CANCELLED ? STATUS_OK : status;
+}
+
+enum status ingest_row_words(const struct ingest_settings *settings, const struct source *source, struct text raw,
+                             const struct ingest_words *words, bool *unreadable, struct error *error) {
+    struct ingest_settings alone = *settings;
+    struct ingest_reader *reader = NULL;
+    alone.thread_count = 0;
+    *unreadable = false;
+    enum status status = open_any(&reader, &alone, source, "quarantine", NULL, raw, error);
+    if (status == STATUS_OK) status = read_words(reader, words, unreadable);
+    ingest_close(reader);
+    if (status != STATUS_INVALID && status != STATUS_NOT_FOUND) return status;
+    *unreadable = true;
+    return STATUS_OK;
+}
+
 enum status ingest_row_replay(const struct ingest_settings *settings, const struct source *source, const char *file,
                               uint64_t line, struct text raw, struct event_batch *batch, struct error *error) {
     struct ingest_settings alone = *settings;

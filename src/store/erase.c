@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "store/edit.h"
+#include "store/run_file.h"
 
 /* Bits of the personas to go, so many as the largest needs. */
 struct persona_bits {
@@ -25,10 +26,41 @@ static enum status bits_of(const struct store_erasure *erasure, struct persona_b
     return STATUS_OK;
 }
 
-static bool run_has_any(const struct run *run, const struct store_erasure *erasure) {
+static bool run_has_persona(const struct run *run, const struct store_erasure *erasure) {
     for (size_t i = 0; i < erasure->persona_count; i++)
         if (run_find(run, erasure->personas[i].value) != ID_NONE) return true;
     return false;
+}
+
+static bool drops(const void *context, uint16_t type, struct text packed) {
+    const struct store_erasure *erasure = context;
+    return type == erasure->naming_type && erasure->names_them(erasure->context, packed);
+}
+
+static enum status part_names_them(const struct run *run, uint32_t part, struct run_block_cache *cache,
+                                   const struct store_erasure *erasure, bool *found) {
+    const uint16_t *types = (const uint16_t *)run_bytes(run, part, RUN_TYPE);
+    enum status status = types == NULL ? STATUS_CORRUPT : STATUS_OK;
+    for (uint32_t row = 0; status == STATUS_OK && !*found && row < run->parts[part].row_count; row++) {
+        struct text packed;
+        if (types[row] != erasure->naming_type) continue;
+        status = run_packed(cache, run, part, row, &packed);
+        if (status == STATUS_OK) *found = erasure->names_them(erasure->context, packed);
+    }
+    return status;
+}
+
+/* Is there anything in it to be erased? Only what names them takes reading, of the types first. */
+static enum status run_has_any(struct run *run, const struct store_erasure *erasure, bool *found, struct error *error) {
+    struct run_block_cache cache;
+    enum status status = STATUS_OK;
+    *found = run_has_persona(run, erasure);
+    run_block_cache_init(&cache);
+    for (uint32_t part = 0; erasure->names_them && status == STATUS_OK && !*found && part < run->info.part_count; part++)
+        status = part_names_them(run, part, &cache, erasure, found);
+    run_block_cache_release(&cache);
+    if (status == STATUS_CORRUPT) return run_damage(&run, 1, error);
+    return status ? error_set(error, status, "no memory to erase") : STATUS_OK;
 }
 
 /* run_merge wants one bit for every persona that it may meet. */
@@ -87,8 +119,13 @@ static enum status erase_runs(struct edit *edit, const struct store_erasure *era
     merge.customer = customer;
     merge.dropped = bits.bits;
     merge.persona_count = bits.count;
-    for (uint32_t i = edit->next.run_count; status == STATUS_OK && i-- > 0;)
-        if (run_has_any(edit->runs[i]->run, erasure)) status = rewrite_run(edit, i, &merge, erased, error);
+    merge.drops = erasure->names_them ? drops : NULL;
+    merge.drops_context = erasure;
+    for (uint32_t i = edit->next.run_count; status == STATUS_OK && i-- > 0;) {
+        bool any;
+        status = run_has_any(edit->runs[i]->run, erasure, &any, error);
+        if (status == STATUS_OK && any) status = rewrite_run(edit, i, &merge, erased, error);
+    }
     memory_free(customer);
     memory_free(bits.bits);
     return status;
@@ -113,7 +150,7 @@ static enum status erase(struct store *store, const struct store_erasure *erasur
     enum status status = store_fold_all(store, error);
     struct edit *edit = NULL;
     if (status == STATUS_OK) status = edit_begin(&edit, store, error);
-    if (status == STATUS_OK && erasure->persona_count) status = erase_runs(edit, erasure, out, error);
+    if (status == STATUS_OK && (erasure->persona_count || erasure->names_them)) status = erase_runs(edit, erasure, out, error);
     if (status == STATUS_OK) status = erase_side(edit, STORED_LINKS, erasure, out, error);
     if (status == STATUS_OK) status = erase_side(edit, STORED_QUARANTINE, erasure, out, error);
     if (status == STATUS_OK) status = edit_commit(edit, false, error);

@@ -72,6 +72,8 @@ struct run_merge {
     const uint32_t *customer; /* by persona; NULL: customer = persona */
     uint32_t persona_count;
     const uint64_t *dropped;  /* persona_count bits, or NULL */
+    bool (*drops)(const void *context, uint16_t type, struct text packed); /* rows of anybody to be left out too; NULL: none */
+    const void *drops_context;
     uint32_t customer_from, customer_to;
 };
 enum status run_merge(const struct run_target *target, const struct run_merge *merge, struct run_info *info,

@@ -103,11 +103,13 @@ enum status store_visit_rows(struct store *store, bool (*visit)(void *context, c
 /* Forgets rows by id (they came back as events, or were given up). */
 enum status store_drop_rows(struct store *store, const uint64_t *row_ids, size_t count, struct error *error) MUST_USE;
 
-/* Erasure: removes every event of these personas from tail, log and runs, every quarantined row for which `row_is_theirs` says so,
- * and replaces each record for which `rewrite` returns true by what it wrote. Folds first, drops the log, so that no byte is left. */
+/* Erasure: removes every event of these personas from tail, log and runs, every event of anybody that `names_them`, every quarantined
+ * row for which `row_is_theirs` says so, and replaces each record for which `rewrite` returns true by what it wrote. Folds first, drops the log, so that no byte is left. */
 struct store_erasure {
     const struct persona_id *personas;
     size_t persona_count;
+    uint16_t naming_type; /* the only events that names_them is asked about; SYMBOL_EVENT */
+    bool (*names_them)(void *context, struct text packed); /* NULL: nothing does */
     bool (*row_is_theirs)(void *context, const struct stored_row *row);
     /* Appends the new bytes to `out` and returns true to replace; an empty result drops the record. */
     bool (*rewrite)(void *context, enum record_kind kind, struct text bytes, struct buffer *out);

@@ -289,7 +289,7 @@ static enum status erase(const struct trial *trial, struct trial_store *open, ui
     struct persona_id persona = {persona_of_operation(trial, operation)};
     struct trial_erasing erasing;
     snprintf(erasing.mark, sizeof(erasing.mark), "persona %" PRIu32, persona.value);
-    const struct store_erasure erasure = {&persona, 1, row_is_theirs, rewrite, &erasing};
+    const struct store_erasure erasure = {.personas = &persona, .persona_count = 1, .row_is_theirs = row_is_theirs, .rewrite = rewrite, .context = &erasing};
     struct store_erased erased;
     return store_erase(open->store, &erasure, &erased, error);
 }

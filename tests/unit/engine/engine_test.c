@@ -315,6 +315,163 @@ static void test_an_erased_customer_leaves_no_byte(void **state) {
     for (size_t i = 0; i < 6; i++) assert_false(lies_anywhere(shop, theirs[i]));
 }
 
+/* Members have short numbers, and web lines escape what they like. */
+static const char people_playbook[] =
+    "attune: 1\nname: People\ncurrency: USD\nzone: UTC\n"
+    "customer: { identifiers: { email: {}, member: {} } }\n"
+    "sources:\n"
+    "  orders:\n"
+    "    file: \"orders*.csv\"\n"
+    "    event: Order Completed\n"
+    "    time: at\n"
+    "    key: { member: member, email: email }\n"
+    "    row_key: order_id\n"
+    "    types: { amount: money, items: number }\n"
+    "    properties: { order_id: order_id, revenue: amount, items: items, note: note }\n"
+    "  web:\n"
+    "    file: \"web*.ndjson\"\n"
+    "    event: Clicked\n"
+    "    time: at\n"
+    "    key: { member: member, email: email }\n"
+    "    types: { count: number }\n"
+    "    properties: { count: count, note: note }\n"
+    "  friends:\n"
+    "    file: \"friends*.csv\"\n"
+    "    event: Related\n"
+    "    time: at\n"
+    "    key: { email: email }\n"
+    "    properties: { kind: kind, to: to }\n";
+
+static void open_people(struct shop *shop) {
+    shop_file(shop, "people.yaml", people_playbook);
+    shop_file(shop, "orders1.csv", "order_id,at,member,email,amount,items,note\n"
+                                   "o1,2017-01-02T10:00:00Z,1,ann@a.example,10.00,1,\n"
+                                   "o2,2017-01-02T10:00:00Z,2,ben@b.example,10.00,1,\n"
+                                   "o3,2017-01-02T10:00:00Z,1,\"an\"\"n@a.example\",10.00,1,\n");
+    shop_open(shop, "people.yaml");
+    shop_load(shop, NULL);
+}
+
+static void erase_ann(struct shop *shop, struct erased_summary *erased) {
+    struct error error = {0};
+    struct customer_id ann = shop_customer(shop, "email:ann@a.example", INT64_MAX);
+    assert_int_equal(engine_erase(shop->engine, ann, erased, &error), STATUS_OK);
+    assert_false(lies_anywhere(shop, "ann@a.example"));
+}
+
+/* Each row is bad; those with a mark are Ann's, whose member number is 1. */
+static const char bad_orders[] =
+    "order_id,at,member,email,amount,items,note\n"
+    "b1,2017-01-03T10:00:00Z,1,,1.00,many,her-number-mark\n"
+    "b2,2017-01-03T10:00:00Z,,\"ann@a.\"\"x\"\".example\",1.00,many,not hers quoted-stays\n"
+    "b7,2017-01-03T10:00:00Z,2,,1.00,\"an\"\"n@a.example\",doubled-mark\n"
+    "b8,2017-01-03T10:00:00Z,2,,much,1,one-item-stays\n"
+    "b3,2017-01-03T10:00:00Z,2,,1.00,many 1,bought 1 item: count-stays\n"
+    "b4,2017-01-03T10:00:00Z,2,,1.00,many,asked by ann@a.example: free-text-mark\n"
+    "1,too few fields mark\n"
+    "2,too few fields stays\n"
+    "b5,2017-01-03T10:00:00Z,2,\"ann@a.example,1.00,1,open-quote-mark\n"
+    "b6,2017-01-03T10:00:00Z,2,\"ben@b.example,1.00,1,open-quote-stays\n";
+static const char bad_web[] =
+    "{\"at\":\"2017-01-03T10:00:00Z\",\"email\":\"ann\\u0040a.example\",\"count\":\"x\",\"note\":\"escaped-mark\"}\n"
+    "{\"at\":\"2017-01-03T10:00:00Z\",\"email\":\"cara@c.example\",\"count\":\"x\",\"note\":\"deep-mark\",\"context\":{\"ids\":[{\"id\":\"ANN@a\\u002eexample\"}]}}\n"
+    "{\"at\":\"2017-01-03T10:00:00Z\",\"member\":1,\"count\":\"x\",\"note\":\"numbered-mark\"}\n"
+    "{\"at\":\"2017-01-03T10:00:00Z\",\"member\":2,\"count\":\"1\",\"note\":\"one-stays\",\"count\":\"x\"}\n"
+    "{\"at\":\"2017-01-03T10:00:00Z\",\"member\":11,\"count\":\"x\",\"note\":\"eleven-stays\"}\n"
+    "{\"at\":\"2017-01-03T10:00:00Z\",\"email\":\"ann@a.example\",\"note\":\"no-end-mark\n"
+    "{\"at\":\"2017-01-03T10:00:00Z\",\"email\":\"ben@b.example\",\"note\":\"no-end-stays\n";
+static const char *const hers[] = {"her-number-mark", "free-text-mark", "doubled-mark", "too few fields mark", "open-quote-mark",
+                                   "escaped-mark", "deep-mark", "numbered-mark", "no-end-mark"};
+static const char *const others[] = {"quoted-stays", "count-stays", "one-item-stays", "too few fields stays", "open-quote-stays",
+                                     "eleven-stays", "no-end-stays"};
+#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+
+static void expect_only_others(struct shop *shop) {
+    for (size_t i = 0; i < COUNT_OF(hers); i++)
+        if (lies_anywhere(shop, hers[i])) fail_msg("\"%s\" is still there", hers[i]);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (!lies_anywhere(shop, others[i])) fail_msg("\"%s\" is gone", others[i]);
+}
+
+static void test_erasure_finds_whole_values_in_quarantine(void **state) {
+    struct shop *shop = *state;
+    struct erased_summary erased;
+    open_people(shop);
+    shop_file(shop, "orders1.csv", bad_orders);
+    shop_file(shop, "web.ndjson", bad_web);
+    shop_load(shop, NULL);
+    for (size_t i = 0; i < COUNT_OF(hers); i++) assert_true(lies_anywhere(shop, hers[i]));
+    erase_ann(shop, &erased);
+    assert_int_equal(erased.rows, COUNT_OF(hers));
+    expect_only_others(shop);
+    shop_open(shop, NULL);
+    expect_only_others(shop);
+}
+
+static bool count_withheld(void *context, const struct stored_row *row) {
+    if (text_equal(row->reason, TEXT("withheld: it belongs to a customer who was erased"))) {
+        assert_int_equal(row->raw.length, 0);
+        assert_true(row->file.length > 0 && row->line > 0);
+        ++*(size_t *)context;
+    }
+    return true;
+}
+
+static void test_bad_rows_of_the_erased_are_withheld(void **state) {
+    struct shop *shop = *state;
+    struct erased_summary erased;
+    struct replay_report replayed;
+    struct error error = {0};
+    open_people(shop);
+    erase_ann(shop, &erased);
+    shop_file(shop, "orders1.csv", bad_orders);
+    shop_file(shop, "web.ndjson", bad_web);
+    for (int round = 0; round < 3; round++) {
+        size_t withheld = 0;
+        shop_load(shop, NULL);
+        if (round > 0) assert_int_equal(shop->totals.quarantined, 0); /* they lie there already */
+        assert_int_equal(store_visit_rows(engine_store(shop->engine), count_withheld, &withheld, &error), STATUS_OK);
+        assert_int_equal(withheld, COUNT_OF(hers));
+        expect_only_others(shop);
+        assert_false(lies_anywhere(shop, "ann@a.example"));
+        assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &replayed, &error), STATUS_OK);
+        assert_int_equal(replayed.events, 0);
+        if (round == 1) assert_int_equal(store_fold(engine_store(shop->engine), true, NULL), STATUS_OK);
+        shop_open(shop, NULL);
+    }
+}
+
+static void test_relations_to_the_erased_go(void **state) {
+    static const char friends[] = "at,email,kind,to\n"
+                                  "2017-01-03T10:00:00Z,ben@b.example,friend,email:ann@a.example\n"
+                                  "2017-01-03T10:00:00Z,ben@b.example,friend,email:cara@c.example\n"
+                                  "2017-01-03T10:00:00Z,ben@b.example,cousin,email:Ann@A.example\n"
+                                  "2017-01-03T10:00:00Z,ben@b.example,cousin,member:1\n"
+                                  "2017-01-03T10:00:00Z,ben@b.example,cousin,member:11\n";
+    for (int folded = 0; folded < 2; folded++) {
+        struct shop *shop = *state;
+        struct erased_summary erased;
+        shop_release(shop);
+        shop_init(shop);
+        open_people(shop);
+        shop_file(shop, "friends.csv", friends);
+        shop_load(shop, NULL);
+        if (folded) assert_int_equal(store_fold(engine_store(shop->engine), true, NULL), STATUS_OK);
+        erase_ann(shop, &erased);
+        assert_int_equal(erased.events, 5); /* her orders, and three relations to her */
+        assert_int_equal(shop_count(shop, "Related"), 2);
+        for (int round = 0; round < 2; round++) {
+            assert_false(lies_anywhere(shop, "Ann@A.example"));
+            assert_false(lies_anywhere(shop, "ann@a.example"));
+            assert_int_equal(shop_count(shop, "Related"), round == 0 ? 2 : 4);
+            assert_int_equal(shop_count(shop, "Order Completed"), 1);
+            shop_load(shop, NULL); /* a friend's word does not bring her back; these events have no row key */
+        }
+        shop_open(shop, NULL);
+        assert_false(lies_anywhere(shop, "ann@a.example"));
+    }
+}
+
 static void test_a_backup_is_whole_and_stays(void **state) {
     struct shop *shop = *state;
     struct error error = {0};
@@ -536,6 +693,9 @@ int main(void) {
         CASE(test_rows_of_nobody_wait_once),
         CASE(test_a_model_of_the_future_is_told),
         CASE(test_an_erased_customer_leaves_no_byte),
+        CASE(test_erasure_finds_whole_values_in_quarantine),
+        CASE(test_bad_rows_of_the_erased_are_withheld),
+        CASE(test_relations_to_the_erased_go),
         CASE(test_a_backup_is_whole_and_stays),
         CASE(test_the_data_report_counts),
         CASE(test_a_second_writer_is_told),

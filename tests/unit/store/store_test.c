@@ -160,7 +160,7 @@ static void of_the_erased_no_byte_is_left(void **state) {
     assert_int_equal(store_fold(open.store, false, &error), STATUS_OK);
     append_some(&open, 5);
     const struct persona_id persona = {3};
-    const struct store_erasure erasure = {&persona, 1, theirs, rewrite, NULL};
+    const struct store_erasure erasure = {.personas = &persona, .persona_count = 1, .row_is_theirs = theirs, .rewrite = rewrite};
     struct store_erased erased;
     assert_int_equal(store_erase(open.store, &erasure, &erased, &error), STATUS_OK);
     assert_true(erased.event_count > 0 && erased.files_rewritten > 0);

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A customer is forgotten; and who was forgotten does not come back in a bad row, or in a friend's word.
+ *
+ * Identifiers of the source's mapping are compared by type and value. A value of VALUE_BYTES_TELLING or more is looked for in every
+ * field as well, between characters that no value has; a shorter one ("1") means nothing outside its own column, and is only looked for in
+ * whole fields of a row whose columns can't be told. What can't be taken apart is searched as it came. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "engine/private.h"
+
+#define VALUE_BYTES_TELLING 6
+static const char separators[] = ",;\t|\"'{}[]: \r\n";
+static const struct text withheld_reason = {"withheld: it belongs to a customer who was erased", 49};
+
+/* Whose is a row? */
+struct hunt {
+    struct engine *engine;
+    struct identity_erasure *erasure; /* NULL: anybody's who is turned away */
+    const struct lookup_table **tables;
+    struct ingest_settings settings;
+    bool found;
+    enum status status; /* the first failure: not all rows have been judged */
+};
+
+static enum status hunt_begin(struct hunt *hunt, struct engine *engine, struct identity_erasure *erasure) {
+    *hunt = (struct hunt){.engine = engine, .erasure = erasure};
+    if (engine->playbook == NULL) return STATUS_OK;
+    hunt->tables = lookup_tables_now(engine);
+    if (hunt->tables == NULL) return STATUS_NO_MEMORY;
+    hunt->settings = engine_ingest_settings(engine, hunt->tables);
+    return STATUS_OK;
+}
+
+static void hunt_end(struct hunt *hunt) { memory_free(hunt->tables); }
+
+static bool is_separator(char c) { return c == '\0' || strchr(separators, c) != NULL; }
+
+/* Stands the value in the text, whole? Case says nothing: the text is as it came, the value folded by its rule. */
+static bool holds_value(struct text text, struct text value) {
+    if (value.length < VALUE_BYTES_TELLING || value.length > text.length) return false;
+    const char *end = text.at + text.length;
+    for (const char *at = text.at; at + value.length <= end; at++) {
+        if ((*at | 0x20) != (value.at[0] | 0x20)) continue; /* case apart, and a few more */
+        if (!text_equal_ignoring_case((struct text){at, value.length}, value)) continue;
+        bool starts = at == text.at || is_separator(at[-1]);
+        bool ends = at + value.length == end || is_separator(at[value.length]);
+        if (starts && ends) return true;
+    }
+    return false;
+}
+
+/* ---- one customer's, by the values ---- */
+
+static bool word_names(const struct ingest_word *word, uint32_t type, struct text value) {
+    if (word->kind == WORD_IDENTIFIER) return word->type == type && text_equal_ignoring_case(word->text, value);
+    if (word->kind == WORD_STRAY && text_equal_ignoring_case(word->text, value)) return true;
+    return holds_value(word->text, value);
+}
+
+static bool word_is_theirs(const struct hunt *hunt, const struct ingest_word *word) {
+    const struct identity_erasure *erasure = hunt->erasure;
+    for (size_t i = 0; i < erasure->identifier_count; i++) {
+        uint32_t type;
+        struct text value = identity_identifier(erasure->identity, erasure->identifiers[i], &type);
+        if (value.length > 0 && word_names(word, type, value)) return true;
+    }
+    return false;
+}
+
+/* ---- anybody's who is turned away, by the hashes ---- */
+
+static bool is_turned_away(const struct engine *engine, uint32_t type, struct text value) {
+    char folded[IDENTIFIER_BYTES_MAX];
+    if (value.length == 0 || value.length > sizeof folded) return false;
+    for (uint32_t i = 0; i < value.length; i++) {
+        char c = value.at[i];
+        folded[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    }
+    return identity_is_suppressed(engine->identity, type, value) ||
+           identity_is_suppressed(engine->identity, type, (struct text){folded, value.length});
+}
+
+static bool is_turned_away_as_any(const struct engine *engine, struct text value) {
+    uint32_t types = symbol_count(engine->symbols, SYMBOL_IDENTIFIER);
+    for (uint32_t type = 0; type < types; type++) {
+        if (is_turned_away(engine, type, value)) return true;
+    }
+    return false;
+}
+
+static bool holds_anybody(const struct engine *engine, struct text text) {
+    for (uint32_t from = 0, to; from < text.length; from = to + 1) {
+        for (to = from; to < text.length && !is_separator(text.at[to]);) to++;
+        if (to - from >= VALUE_BYTES_TELLING && is_turned_away_as_any(engine, (struct text){text.at + from, to - from})) return true;
+    }
+    return false;
+}
+
+static bool word_is_anybodys(const struct hunt *hunt, const struct ingest_word *word) {
+    if (word->kind == WORD_IDENTIFIER) return is_turned_away(hunt->engine, word->type, word->text);
+    bool whole = word->kind == WORD_STRAY || word->text.length >= VALUE_BYTES_TELLING;
+    return (whole && is_turned_away_as_any(hunt->engine, word->text)) || holds_anybody(hunt->engine, word->text);
+}
+
+/* ---- rows ---- */
+
+static bool look_at_word(void *context, const struct ingest_word *word) {
+    struct hunt *hunt = context;
+    hunt->found = hunt->erasure != NULL ? word_is_theirs(hunt, word) : word_is_anybodys(hunt, word);
+    return !hunt->found;
+}
+
+static bool look_at_bytes(const struct hunt *hunt, struct text raw) {
+    if (hunt->erasure == NULL) return holds_anybody(hunt->engine, raw);
+    return word_is_theirs(hunt, &(struct ingest_word){.kind = WORD_FIELD, .text = raw});
+}
+
+static bool row_is_hunted(struct hunt *hunt, uint16_t source, struct text raw) {
+    const struct playbook *playbook = hunt->engine->playbook;
+    uint32_t index = playbook == NULL ? UINT32_MAX : playbook_source_find(playbook, symbol_text(hunt->engine->symbols, SYMBOL_SOURCE, source));
+    const struct ingest_words words = {look_at_word, hunt};
+    struct error ignored = {0};
+    bool unreadable = true;
+    hunt->found = false;
+    if (raw.length == 0) return false;
+    if (index != UINT32_MAX && !playbook->sources[index].is_lookup) {
+        enum status status = ingest_row_words(&hunt->settings, &playbook->sources[index], raw, &words, &unreadable, &ignored);
+        if (status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = status;
+    }
+    return hunt->found || (unreadable && look_at_bytes(hunt, raw));
+}
+
+static bool row_is_theirs(void *context, const struct stored_row *row) {
+    return row_is_hunted(context, row->source, row->raw);
+}
+
+enum status rows_withhold(struct engine *engine, struct event_batch *batch, struct error *error) {
+    struct hunt hunt;
+    if (batch->row_count == 0 || !identity_turns_away(engine->identity)) return STATUS_OK;
+    enum status status = hunt_begin(&hunt, engine, NULL);
+    for (size_t i = 0; status == STATUS_OK && i < batch->row_count; i++) {
+        struct quarantined_row *row = &batch->rows[i];
+        if (!row_is_hunted(&hunt, row->source, event_batch_text(batch, row->raw, row->raw_length))) continue;
+        row->reason = (uint32_t)batch->bytes.length;
+        row->reason_length = withheld_reason.length;
+        row->raw_length = 0;
+        status = buffer_append_text(&batch->bytes, withheld_reason);
+    }
+    if (status == STATUS_OK) status = hunt.status;
+    hunt_end(&hunt);
+    return status == STATUS_OK ? STATUS_OK : error_set(error, status, "no memory to tell which bad rows belong to customers who were erased");
+}
+
+/* ---- relations: "friend of email:ann@a.example", on somebody else's timeline ---- */
+
+static bool relation_split(const struct engine *engine, struct text packed, uint32_t *type, struct text *value) {
+    struct value to = packed_find(packed, PROPERTY_TO);
+    const char *colon = to.type == VALUE_TEXT && to.text.length > 0 ? memchr(to.text.at, ':', to.text.length) : NULL;
+    *value = to.type == VALUE_TEXT ? to.text : (struct text){0};
+    *type = SYMBOL_NONE;
+    if (colon == NULL) return value->length > 0;
+    *type = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, (struct text){to.text.at, (uint32_t)(colon - to.text.at)});
+    value->at = colon + 1;
+    value->length = (uint32_t)(to.text.at + to.text.length - value->at);
+    return *type != SYMBOL_NONE;
+}
+
+/* "C12" */
+static bool is_customer_number(struct text text, uint32_t number) {
+    char digits[16];
+    if (text.length < 2 || text.length >= sizeof digits || (text.at[0] | 0x20) != 'c') return false;
+    memcpy(digits, text.at + 1, text.length - 1);
+    digits[text.length - 1] = '\0';
+    char *end;
+    unsigned long read = strtoul(digits, &end, 10);
+    return *end == '\0' && read == number;
+}
+
+static bool relation_names_them(void *context, struct text packed) {
+    const struct hunt *hunt = context;
+    const struct identity_erasure *erasure = hunt->erasure;
+    struct text value;
+    uint32_t type;
+    if (!relation_split(hunt->engine, packed, &type, &value)) return false;
+    for (size_t i = 0; i < erasure->identifier_count; i++) {
+        uint32_t their_type;
+        struct text theirs = identity_identifier(erasure->identity, erasure->identifiers[i], &their_type);
+        if (type == SYMBOL_NONE ? is_customer_number(value, erasure->identifiers[i].value)
+                                : type == their_type && text_equal_ignoring_case(value, theirs)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool relation_names_erased(const struct engine *engine, struct text packed) {
+    struct text value;
+    uint32_t type;
+    return identity_turns_away(engine->identity) && relation_split(engine, packed, &type, &value) && type != SYMBOL_NONE &&
+           is_turned_away(engine, type, value);
+}
+
+/* ---- erasing ---- */
+
+static bool rewrite_record(void *context, enum record_kind kind, struct text bytes, struct buffer *out) {
+    return identity_rewrite(((struct hunt *)context)->erasure, (int)kind, bytes, out);
+}
+
+static enum status suppress(struct engine *engine, const struct identity_erasure *erasure, struct error *error) {
+    struct identity_result result;
+    enum status status = identity_suppress(engine->identity, erasure, store_position(engine->store), &result, error);
+    if (status != STATUS_OK) return status;
+    struct store_record record = {RECORD_IDENTITY, result.record};
+    struct store_frame frame = {.records = &record, .record_count = result.record.length > 0 ? 1 : 0};
+    uint64_t position;
+    status = store_append(engine->store, &frame, true, &position, error);
+    if (status == STATUS_OK) identity_commit(engine->identity);
+    else identity_undo(engine->identity);
+    return status;
+}
+
+static enum status erase_from_store(struct engine *engine, struct identity_erasure *erasure, struct store_erased *erased,
+                                    struct error *error) {
+    struct hunt hunt;
+    enum status status = hunt_begin(&hunt, engine, erasure);
+    if (status != STATUS_OK) return error_set(error, status, "no memory to erase C%u", erasure->customer.value);
+    struct store_erasure store = {
+        .personas = erasure->personas,
+        .persona_count = erasure->persona_count,
+        .naming_type = EVENT_RELATED,
+        .names_them = relation_names_them,
+        .row_is_theirs = row_is_theirs,
+        .rewrite = rewrite_record,
+        .context = &hunt,
+    };
+    status = store_erase(engine->store, &store, erased, error);
+    hunt_end(&hunt);
+    if (status != STATUS_OK) return status;
+    enum status missed = erasure->status != STATUS_OK ? erasure->status : hunt.status;
+    if (missed == STATUS_OK) return STATUS_OK;
+    return error_set(error, missed, "some %s of C%u could not be rewritten (%s): nothing of it is proved erased; erase it again",
+                     erasure->status != STATUS_OK ? "links" : "quarantined rows", erasure->customer.value, status_name(missed));
+}
+
+enum status engine_erase(struct engine *engine, struct customer_id customer, struct erased_summary *out,
+                         struct error *error) {
+    struct identity_erasure *erasure = NULL;
+    struct store_erased erased = {0};
+    enum status status = identity_erasure_create(&erasure, engine->identity, customer, error);
+    if (status == STATUS_OK) status = suppress(engine, erasure, error);
+    if (status == STATUS_OK) status = erase_from_store(engine, erasure, &erased, error);
+    if (status == STATUS_OK) {
+        *out = (struct erased_summary){erased.event_count, erased.row_count, erased.record_count,
+                                       erasure->identifier_count, erased.files_rewritten};
+        identity_erase(engine->identity, erasure);
+    }
+    identity_erasure_destroy(erasure);
+    return status;
+}

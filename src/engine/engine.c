@@ -112,35 +112,12 @@ static enum status on_record(void *context, enum record_kind kind, struct text b
     return error_set(error, STATUS_VERSION, "the log holds a kind of record that this program does not know; a newer attune wrote it");
 }
 
-/* The directory's own secret keys the hashes of what was erased. Made once; losing it only means that the erased may come back. */
-static enum status read_salt(struct engine *engine, bool create, uint8_t salt[IDENTITY_SALT_BYTES],
-                             struct error *error) {
-    char path[PATH_BYTES_MAX];
-    struct buffer bytes;
-    buffer_init(&bytes);
-    enum status status = path_of(engine, path, "SALT");
-    if (status == STATUS_OK) status = file_read_all(engine->fs, path, IDENTITY_SALT_BYTES, &bytes, error);
-    if (status == STATUS_OK && bytes.length == IDENTITY_SALT_BYTES) {
-        memcpy(salt, bytes.at, IDENTITY_SALT_BYTES);
-    } else if (status == STATUS_OK) {
-        status = error_set(error, STATUS_CORRUPT, "%s is damaged: it should have %d bytes", path, IDENTITY_SALT_BYTES);
-    } else if (status == STATUS_NOT_FOUND && create) {
-        randombytes_buf(salt, IDENTITY_SALT_BYTES);
-        status = engine->fs->ops->make_directory(engine->fs, engine->directory, error);
-        if (status == STATUS_OK) status = file_replace(engine->fs, path, salt, IDENTITY_SALT_BYTES, error);
-    } else if (status == STATUS_NOT_FOUND) {
-        status = error_set(error, STATUS_NOT_FOUND, "%s is no data directory of attune (it has no SALT); load something first: attune ingest --help",
-                           engine->directory);
-    }
-    buffer_release(&bytes);
-    return status;
-}
-
 static enum status open_rooms(struct engine *engine, const struct engine_options *options, struct error *error) {
     struct identity_options identity = {0};
     static const struct column_set no_columns;
     if (sodium_init() < 0) return error_set(error, STATUS_IO, "libsodium finds no source of randomness");
-    enum status status = read_salt(engine, options->create && !options->read_only, identity.salt, error);
+    bool unchecked = false;
+    enum status status = salt_read(engine, options->create && !options->read_only, identity.salt, &unchecked, error);
     if (status == STATUS_OK) status = symbols_create(&engine->symbols);
     if (status == STATUS_OK) status = identity_create(&engine->identity, &identity);
     if (status != STATUS_OK) return status;
@@ -156,7 +133,8 @@ static enum status open_rooms(struct engine *engine, const struct engine_options
         .on_record = on_record,
         .context = engine,
     };
-    return store_open(&engine->store, &store, error);
+    status = store_open(&engine->store, &store, error);
+    return status == STATUS_OK && unchecked && !options->read_only ? salt_write(engine, identity.salt, error) : status;
 }
 
 static uint32_t threads_of(const struct engine_options *options) {

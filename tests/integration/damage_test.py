@@ -416,6 +416,12 @@ class Others(Case):
             self.assertGreater(self.judge(f"no {name}", os.path.basename(name)), 0)
             self.fsck_tells(f"no {name}", os.path.basename(name))
 
+    def test_a_damaged_salt(self):
+        for at in (0, 9, 13, 20):
+            self.copy()
+            flip(self.at("SALT"), at)
+            self.all_refuse(f"SALT, byte {at}", "SALT", "from a backup")
+
     def test_what_lies_beside(self):
         for pattern in ("playbooks/*", "lookups/*", "models/*"):
             name = self.files(pattern)[0]

@@ -441,6 +441,68 @@ static void test_bad_rows_of_the_erased_are_withheld(void **state) {
     }
 }
 
+static void replace_salt(struct shop *shop, const void *bytes, size_t length) {
+    engine_close(shop->engine);
+    shop->engine = NULL;
+    struct file_system *fs = simulated_disk_interface(shop->disk);
+    if (bytes != NULL) assert_int_equal(file_replace(fs, "data/SALT", bytes, length, NULL), STATUS_OK);
+    else assert_int_equal(file_remove(fs, "data/SALT", NULL), STATUS_OK);
+}
+
+static void read_salt(struct shop *shop, struct buffer *bytes) {
+    buffer_clear(bytes);
+    assert_int_equal(file_read_all(simulated_disk_interface(shop->disk), "data/SALT", 100, bytes, NULL), STATUS_OK);
+}
+
+/* With another salt an erased customer would come back unknown. */
+static void test_another_salt_is_never_taken(void **state) {
+    struct shop *shop = *state;
+    struct erased_summary erased;
+    struct error error = {0};
+    struct buffer good, now;
+    buffer_init(&good);
+    buffer_init(&now);
+    open_people(shop);
+    erase_ann(shop, &erased);
+    read_salt(shop, &good);
+    assert_int_equal(good.length, 48);
+    for (uint64_t at = 0; at < good.length; at++) {
+        engine_close(shop->engine);
+        shop->engine = NULL;
+        assert_true(simulated_disk_flip(shop->disk, "data/SALT", at, at % 8));
+        for (int read_only = 0; read_only < 2; read_only++) {
+            enum status status = shop_try_open(shop, NULL, read_only, &error);
+            if (status != STATUS_CORRUPT) assert_int_equal(status, STATUS_VERSION);
+            assert_non_null(strstr(error.text, "data/SALT"));
+        }
+        assert_true(simulated_disk_flip(shop->disk, "data/SALT", at, at % 8));
+    }
+    for (size_t length = 0; length < good.length; length++) {
+        replace_salt(shop, good.at, length);
+        assert_int_equal(shop_try_open(shop, NULL, false, &error), STATUS_CORRUPT);
+    }
+    char longer[100] = {0};
+    memcpy(longer, good.at, good.length);
+    replace_salt(shop, longer, sizeof longer);
+    assert_int_equal(shop_try_open(shop, NULL, false, &error), STATUS_CORRUPT);
+    replace_salt(shop, NULL, 0);
+    assert_int_equal(shop_try_open(shop, NULL, false, &error), STATUS_CORRUPT);
+    assert_non_null(strstr(error.text, "SALT: is missing"));
+    assert_int_equal(shop_try_open(shop, NULL, true, &error), STATUS_CORRUPT);
+    replace_salt(shop, good.at + 16, 32); /* as it was before it had a checksum */
+    assert_int_equal(shop_try_open(shop, NULL, true, &error), STATUS_OK);
+    read_salt(shop, &now);
+    assert_int_equal(now.length, 32);
+    shop_open(shop, NULL);
+    read_salt(shop, &now);
+    assert_true(text_equal(buffer_text(&now), buffer_text(&good)));
+    shop_load(shop, NULL);
+    assert_int_equal(shop->totals.events, 0);
+    assert_false(lies_anywhere(shop, "ann@a.example"));
+    buffer_release(&good);
+    buffer_release(&now);
+}
+
 static void test_relations_to_the_erased_go(void **state) {
     static const char friends[] = "at,email,kind,to\n"
                                   "2017-01-03T10:00:00Z,ben@b.example,friend,email:ann@a.example\n"
@@ -695,6 +757,7 @@ int main(void) {
         CASE(test_an_erased_customer_leaves_no_byte),
         CASE(test_erasure_finds_whole_values_in_quarantine),
         CASE(test_bad_rows_of_the_erased_are_withheld),
+        CASE(test_another_salt_is_never_taken),
         CASE(test_relations_to_the_erased_go),
         CASE(test_a_backup_is_whole_and_stays),
         CASE(test_the_data_report_counts),

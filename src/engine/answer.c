@@ -119,26 +119,41 @@ enum status answering_record(struct answering *answering, struct error *error) {
 
 /* ---- names ---- */
 
-struct strongest { struct engine *engine; char *name; uint32_t rank; };
+#define NAMED_IDENTIFIERS_MAX 256
 
-static void take_strongest(void *context, struct identifier_id identifier, uint32_t type, struct text value) {
-    (void)identifier;
-    struct strongest *strongest = context;
-    const struct playbook *playbook = engine_playbook(strongest->engine);
+struct strongest { uint32_t rank, id; };
+
+/* The lowest id of the strongest type: the same whatever the order in which they are told. */
+static void take_strongest(const struct playbook *playbook, struct strongest *strongest, uint32_t type, uint32_t id) {
     for (uint32_t i = 0; i < playbook->identifier_count; i++) {
-        if (playbook->identifiers[i].symbol != type || playbook->identifiers[i].priority >= strongest->rank) continue;
-        strongest->rank = playbook->identifiers[i].priority;
-        snprintf(strongest->name, CUSTOMER_NAME_BYTES, "%.*s:%.*s", TEXT_ARG(playbook->identifiers[i].name), TEXT_ARG(value));
+        const struct identifier_rule *rule = &playbook->identifiers[i];
+        if (rule->symbol != type || rule->priority > strongest->rank) continue;
+        if (rule->priority == strongest->rank && id > strongest->id) continue;
+        *strongest = (struct strongest){rule->priority, id};
     }
 }
 
+/* Without the identity's lock: names are asked for a million customers beside a load. */
 void customer_name(struct engine *engine, struct customer_id customer, char out[CUSTOMER_NAME_BYTES]) {
-    struct strongest strongest = {engine, out, UINT32_MAX};
-    struct identity_visitor visitor = {.identifier = take_strongest, .context = &strongest};
-    snprintf(out, CUSTOMER_NAME_BYTES, "C%u", customer.value);
-    if (identity_describe(engine_identity(engine), customer, &visitor) != STATUS_OK) {
-        snprintf(out, CUSTOMER_NAME_BYTES, "C%u", customer.value);
+    const struct identity *identity = engine_identity(engine);
+    const struct playbook *playbook = engine_playbook(engine);
+    struct identifier_id ids[NAMED_IDENTIFIERS_MAX];
+    struct as_of now = {INT64_MAX, POSITION_NOW};
+    struct strongest strongest = {UINT32_MAX, UINT32_MAX};
+    uint32_t count = identity_identifiers_of(identity, customer, now, ids, NAMED_IDENTIFIERS_MAX), type;
+    if (count > NAMED_IDENTIFIERS_MAX) count = NAMED_IDENTIFIERS_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        if (identity_identifier(identity, ids[i], &type).length == 0) continue; /* erased */
+        take_strongest(playbook, &strongest, type, ids[i].value);
     }
+    struct text value = {0};
+    if (strongest.id != UINT32_MAX) value = identity_identifier(identity, (struct identifier_id){strongest.id}, &type);
+    if (value.length == 0) {
+        snprintf(out, CUSTOMER_NAME_BYTES, "C%u", customer.value);
+        return;
+    }
+    struct text name = symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type);
+    snprintf(out, CUSTOMER_NAME_BYTES, "%.*s:%.*s", TEXT_ARG(name), TEXT_ARG(value));
 }
 
 /* ---- JSON ---- */

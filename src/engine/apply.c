@@ -41,14 +41,14 @@ static enum status drop_repeats(struct engine *engine, struct event_batch *batch
 
 /* A merge or a split is itself something that happened to the customer. */
 static enum status note_changes(struct engine *engine, struct event_batch *batch,
-                                const struct identity_result *result) {
+                                const struct identity_change *changes, size_t count) {
     struct packed_writer writer;
     uint32_t system_channel, source;
     enum status status = symbol_add(engine->symbols, SYMBOL_CHANNEL, TEXT("system"), &system_channel);
     if (status == STATUS_OK) status = symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("identity"), &source);
     packed_writer_init(&writer);
-    for (size_t i = 0; i < result->change_count && status == STATUS_OK; i++) {
-        const struct identity_change *change = &result->changes[i];
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        const struct identity_change *change = &changes[i];
         if (change->persona.value == ID_NONE) continue;
         char other[16];
         int length = snprintf(other, sizeof other, "C%u", change->other.value);
@@ -84,8 +84,25 @@ static enum status append(struct engine *engine, struct event_batch *batch, cons
 enum status engine_append_change(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
                                  bool sync, struct error *error) {
     static const struct rows_back none;
-    enum status status = result->change_count > 0 ? note_changes(engine, batch, result) : STATUS_OK;
+    size_t count = result->change_count < BATCH_EVENTS_MAX ? result->change_count : BATCH_EVENTS_MAX;
+    enum status status = count > 0 ? note_changes(engine, batch, result->changes, count) : STATUS_OK;
     return status == STATUS_OK ? append(engine, batch, result, &none, sync, error) : status;
+}
+
+enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result, struct error *error) {
+    static const struct identity_result nothing_more;
+    static const struct rows_back none;
+    struct event_batch batch;
+    enum status status = STATUS_OK;
+    event_batch_init(&batch);
+    for (size_t at = BATCH_EVENTS_MAX; status == STATUS_OK && at < result->change_count; at += BATCH_EVENTS_MAX) {
+        size_t left = result->change_count - at;
+        event_batch_clear(&batch);
+        status = note_changes(engine, &batch, result->changes + at, left < BATCH_EVENTS_MAX ? left : BATCH_EVENTS_MAX);
+        if (status == STATUS_OK) status = append(engine, &batch, &nothing_more, &none, true, error);
+    }
+    event_batch_release(&batch);
+    return status;
 }
 
 enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync, struct apply_result *out,
@@ -103,7 +120,7 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch, 
     if (status != STATUS_OK) return status;
     status = drop_repeats(engine, batch, &did, error);
     if (status == STATUS_OK) did.events = batch->event_count;
-    if (status == STATUS_OK && result.change_count > 0) status = note_changes(engine, batch, &result);
+    if (status == STATUS_OK && result.change_count > 0) status = note_changes(engine, batch, result.changes, result.change_count);
     if (status == STATUS_OK) status = append(engine, batch, &result, back, sync, error);
     if (status == STATUS_OK) identity_commit(engine->identity);
     else identity_undo(engine->identity);

@@ -99,9 +99,10 @@ static enum status set_rules(struct engine *engine, struct error *error) {
     const struct playbook *playbook = engine->playbook;
     struct identity_result result;
     enum status status = identity_set_rules(engine->identity, playbook->identifiers, playbook->identifier_count,
-                                            store_position(engine->store), &result, error);
+                                            engine_now_ms(engine), store_position(engine->store), &result, error);
     if (status != STATUS_OK) return status;
-    if (result.record.length > 0 && !engine->read_only) {
+    bool is_written = result.record.length > 0 && !engine->read_only;
+    if (is_written) {
         struct event_batch batch;
         event_batch_init(&batch);
         status = engine_append_change(engine, &batch, &result, true, error);
@@ -109,7 +110,7 @@ static enum status set_rules(struct engine *engine, struct error *error) {
     }
     if (status == STATUS_OK) identity_commit(engine->identity);
     else identity_undo(engine->identity);
-    return status;
+    return status == STATUS_OK && is_written ? engine_append_more_changes(engine, &result, error) : status;
 }
 
 static enum status adopt(struct engine *engine, struct playbook *playbook, struct error *error) {

@@ -93,9 +93,12 @@ enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct 
 struct named_model *model_named(struct engine *engine, struct text name, bool add);
 enum status models_load(struct engine *engine, struct error *error) MUST_USE;
 
-/* Appends an identity change: its record, the batch, and a Customer Merged or Customer Split event a change. The caller commits. */
+/* Appends an identity change: its record, the batch, and a Customer Merged or Customer Split event a change, as many as a
+ * frame takes. The caller commits. */
 enum status engine_append_change(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
                                  bool sync, struct error *error) MUST_USE;
+/* The changes that had no room in the frame of engine_append_change, after the commit. */
+enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result, struct error *error) MUST_USE;
 
 /* engine_apply, with the quarantined rows that the batch was made of: they leave the quarantine in the same frame. */
 struct rows_back { const uint64_t *row_ids; size_t count; };

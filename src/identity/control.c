@@ -185,9 +185,10 @@ static enum status guards_set(struct identity *identity, const struct identifier
 }
 
 enum status identity_set_rules(struct identity *identity, const struct identifier_rule *rules,
-                               uint32_t rule_count, uint64_t position,
+                               uint32_t rule_count, int64_t known_ms, uint64_t position,
                                struct identity_result *result, struct error *error) {
     change_begin(identity, position);
+    identity->known_ms = known_ms;
     enum status status = intake_replace(identity, rules, rule_count);
     if (!status) status = guards_set(identity, rules, rule_count);
     if (status == STATUS_INVALID) {

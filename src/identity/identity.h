@@ -76,9 +76,10 @@ struct identity_result {
 /* The playbook's rules; before the first resolve, and whenever they change. What guards (limits,
  * unique, expires, priority) is itself part of the log, so that a replay judges as it was judged:
  * where it differs from what is in force, result.record says so, all links are judged anew, and the
- * call is to be appended and committed (else undone). Texts are copied. */
+ * call is to be appended and committed (else undone). Who is merged or split by it is so from
+ * known_ms on: the moment of the change. Texts are copied. */
 enum status identity_set_rules(struct identity *identity, const struct identifier_rule *rules,
-                               uint32_t rule_count, uint64_t position,
+                               uint32_t rule_count, int64_t known_ms, uint64_t position,
                                struct identity_result *result, struct error *error) MUST_USE;
 
 /* May the value stand for a person under this rule? Not what is blocked, built in or by the rule.

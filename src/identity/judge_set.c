@@ -437,7 +437,8 @@ static enum status publish(struct identity *identity) {
     for (size_t i = 0; !status && i < set->member_count; i++) {
         if (set->members[i] >= identity->first_identifier) continue;
         const struct wish *wish = &set->wishes[(set->threshold_count - 1) * set->member_count + i];
-        int64_t known_ms = wish->parent == NONE ? identity->known_ms : wish->known_ms;
+        bool of_the_call = wish->parent == NONE || identity->old_guards; /* not of a link */
+        int64_t known_ms = of_the_call ? identity->known_ms : wish->known_ms;
         status = change_note(identity, set->members[i], known_ms);
     }
     return status;

@@ -76,7 +76,7 @@ static void set_rules(struct identity *identity, uint8_t how, struct log *log) {
                                        {.symbol = 1, .priority = 1, .per_customer = 1 + how % 4},
                                        {.symbol = 2, .priority = 2, .expires_ms = how}};
     struct identity_result result;
-    fuzz_check(identity_set_rules(identity, rules, 3, log->count, &result, NULL) == STATUS_OK);
+    fuzz_check(identity_set_rules(identity, rules, 3, 0, log->count, &result, NULL) == STATUS_OK);
     keep(log, result.record);
     identity_commit(identity);
 }

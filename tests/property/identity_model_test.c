@@ -55,7 +55,7 @@ static void keep_record(struct life *life, const struct identity_result *result)
 
 static void set_rules(struct life *life) {
     struct identity_result result;
-    CHECK(identity_set_rules(life->identity, life->world->rules, WORLD_TYPES, life->position,
+    CHECK(identity_set_rules(life->identity, life->world->rules, WORLD_TYPES, 0, life->position,
                              &result, NULL) == STATUS_OK);
     keep_record(life, &result);
     identity_commit(life->identity);

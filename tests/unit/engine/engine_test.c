@@ -194,6 +194,56 @@ static void test_merges_are_noted_and_taken_back(void **state) {
     assert_non_null(strstr(error.text, "cookie:none"));
 }
 
+/* A playbook with other rules of identity judges anew; who is merged or split by it is told on the timelines, at the time of the change. */
+static void test_new_rules_tell_of_merges(void **state) {
+    struct shop *shop = *state;
+    char strict[4096];
+    const char *rule = strstr(shop_playbook, "email: {}");
+    assert_non_null(rule);
+    snprintf(strict, sizeof strict, "%.*semail: { per_customer: 1 }%s", (int)(rule - shop_playbook), shop_playbook, rule + strlen("email: {}"));
+    shop_file(shop, "strict.yaml", strict);
+    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\n"
+                                  "o1,2017-01-02T10:00:00Z,ann@a.example,k-1,10.00,2,\n"
+                                  "o2,2017-01-03T10:00:00Z,bob@a.example,k-1,5.00,2,\n");
+    shop_open(shop, "strict.yaml");
+    shop_load(shop, NULL);
+    assert_true(shop_customer(shop, "email:ann@a.example", INT64_MAX).value != shop_customer(shop, "email:bob@a.example", INT64_MAX).value);
+    shop_open(shop, "playbook.yaml");
+    assert_int_equal(shop_customer(shop, "email:ann@a.example", INT64_MAX).value, shop_customer(shop, "email:bob@a.example", INT64_MAX).value);
+    assert_int_equal(shop_count(shop, "Customer Merged"), 1);
+    assert_true(shop_trait(shop, "email:bob@a.example", "merges", DAY(101)) == 1);
+    assert_true(shop_trait(shop, "email:bob@a.example", "merges", DAY(99)) == 0); /* not when the link was made */
+    shop->now_ms = DAY(200);
+    shop_open(shop, "strict.yaml");
+    assert_int_equal(shop_count(shop, "Customer Split"), 1);
+    assert_true(shop_trait(shop, "email:bob@a.example", "splits", DAY(201)) == 1);
+    assert_true(shop_trait(shop, "email:bob@a.example", "splits", DAY(199)) == 0);
+}
+
+/* More merges at once than a frame takes events. */
+static void test_new_rules_merge_many(void **state) {
+    struct shop *shop = *state;
+    enum { PAIRS = BATCH_EVENTS_MAX + 1000 };
+    struct buffer rows, strict;
+    const char *rule = strstr(shop_playbook, "email: {}");
+    buffer_init(&rows);
+    buffer_init(&strict);
+    assert_int_equal(buffer_format(&strict, "%.*semail: { per_customer: 1 }%s%c", (int)(rule - shop_playbook), shop_playbook, rule + strlen("email: {}"), 0), STATUS_OK);
+    assert_int_equal(buffer_format(&rows, "order_id,at,email,cookie,amount,items,note\n"), STATUS_OK);
+    for (int i = 0; i < 2 * PAIRS; i++) {
+        assert_int_equal(buffer_format(&rows, "o%d,2017-01-02T10:00:00Z,m%d@a.example,k-%d,1.00,1,\n", i, i, i / 2), STATUS_OK);
+    }
+    assert_int_equal(buffer_format(&rows, "%c", 0), STATUS_OK);
+    shop_file(shop, "strict.yaml", strict.at);
+    shop_file(shop, "orders.csv", rows.at);
+    shop_open(shop, "strict.yaml");
+    shop_load(shop, NULL);
+    shop_open(shop, "playbook.yaml");
+    assert_int_equal(shop_count(shop, "Customer Merged"), PAIRS);
+    buffer_release(&rows);
+    buffer_release(&strict);
+}
+
 static void test_quarantined_rows_come_back(void **state) {
     struct shop *shop = *state;
     struct replay_report report;
@@ -751,6 +801,8 @@ int main(void) {
         CASE(test_repeats_are_dropped_wherever_the_first_lies),
         CASE(test_where_repeats_cannot_be_told_nothing_is_stored),
         CASE(test_merges_are_noted_and_taken_back),
+        CASE(test_new_rules_tell_of_merges),
+        CASE(test_new_rules_merge_many),
         CASE(test_quarantined_rows_come_back),
         CASE(test_rows_of_nobody_wait_once),
         CASE(test_a_model_of_the_future_is_told),

@@ -30,6 +30,8 @@ const char shop_playbook[] =
     "    properties: { treatment: treatment }\n"
     "traits:\n"
     "  orders: count(\"Order Completed\")\n"
+    "  merges: count(\"Customer Merged\")\n"
+    "  splits: count(\"Customer Split\")\n"
     "  spent: sum(\"Order Completed\".revenue)\n"
     "goals: { order: { event: Order Completed, within: 5d, value: revenue } }\n"
     "models: { order: { goal: order } }\n"

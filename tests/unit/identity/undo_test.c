@@ -69,7 +69,7 @@ static enum status withdraw(struct world *world) {
 }
 
 static enum status set_rules(struct world *world) {
-    return identity_set_rules(world->identity, world->rules, TYPE_COUNT, world->position,
+    return identity_set_rules(world->identity, world->rules, TYPE_COUNT, 0, world->position,
                               &world->result, NULL);
 }
 

@@ -37,7 +37,7 @@ static inline uint32_t type_of(struct text text) {
 }
 
 static inline void world_set_rules(struct world *world) {
-    assert_int_equal(identity_set_rules(world->identity, world->rules, TYPE_COUNT, world->position,
+    assert_int_equal(identity_set_rules(world->identity, world->rules, TYPE_COUNT, 0, world->position,
                                         &world->result, NULL),
                      STATUS_OK);
     identity_commit(world->identity);

@@ -183,7 +183,7 @@ static enum status export_all(struct trait_export *export, struct error *error) 
 static int traits_of_all(struct cli *cli, struct engine *engine, int64_t t_ms) {
     struct error error = {0};
     struct trait_export export = {engine, stdout, t_ms, 0};
-    if (cli->out != NULL) export.file = fopen(cli->out, "w");
+    if (cli->out != NULL) export.file = cli_create(cli->out);
     if (export.file == NULL) return cli_fail_text("cannot write %s; is its folder there, and yours to write?", cli->out);
     enum status status = export_all(&export, &error);
     bool written = cli->out == NULL || fclose(export.file) == 0;

@@ -70,7 +70,7 @@ static enum status decide_each(struct cli *cli, struct answering *answering, str
 static enum status decide_all(struct cli *cli, struct answering *answering, struct error *error) {
     struct funnel funnel = {0};
     struct decision_recorder *recorder = NULL;
-    FILE *file = cli->out != NULL ? fopen(cli->out, "w") : stdout;
+    FILE *file = cli->out != NULL ? cli_create(cli->out) : stdout;
     if (file == NULL) return error_set(error, STATUS_IO, "cannot write %s; is its folder there, and yours to write?", cli->out);
     enum status status = cli->dry_run ? STATUS_OK : decision_recorder_create(&recorder, answering->engine);
     if (!cli->json) decision_csv_heading(file);

@@ -248,7 +248,7 @@ void evaluation_release(struct evaluation *evaluation) {
 
 enum status evaluation_write_csv(struct engine *engine, const struct evaluation *evaluation, const char *path, struct error *error) {
     (void)engine;
-    FILE *file = fopen(path, "w");
+    FILE *file = cli_create(path);
     if (file == NULL) return error_set(error, STATUS_IO, "cannot write %s; is its folder there, and yours to write?", path);
     fputs("treatment,customer,time,reached,prediction\n", file);
     for (size_t i = 0; i < evaluation->count; i++) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -140,6 +141,13 @@ void cli_progress(const char *format, ...) {
 void cli_progress_end(void) {
     if (progress_shown) fputs("\r\033[K", stderr);
     progress_shown = false;
+}
+
+FILE *cli_create(const char *path) {
+    int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+    if (file == NULL && descriptor >= 0) close(descriptor);
+    return file;
 }
 
 void cli_csv(FILE *file, struct text text) {

@@ -170,6 +170,42 @@ class Words(Case):
                 self.refuses([command, "--json"], "no option --json", code=2)
 
 
+class Permissions(Case):
+    def modes(self, folder):
+        for where, folders, files in os.walk(folder):
+            for name in folders + files:
+                path = os.path.join(where, name)
+                yield os.path.relpath(path, self.folder), os.stat(path).st_mode & 0o777
+
+    def test_what_tells_of_customers_is_its_owners_alone(self):
+        self.addCleanup(os.umask, os.umask(0))
+        before = set(os.listdir(self.folder))
+        self.load()
+        self.run_it("fold")
+        self.run_it("train", "--until", "2017-03-15")
+        self.run_it("traits", "--at", "2017-06-01", "--out", "traits.csv")
+        self.run_it("decide", "--all", "--at", "2017-06-01", "--out", "decisions.csv")
+        self.run_it("evaluate", "order", "--from", "2017-03-16", "--until", "2017-06-01", "--out", "scores.csv")
+        self.run_it("report", "--at", "2017-06-01", "--out", "pages")
+        self.run_it("backup", "copy")
+        made = sorted(set(os.listdir(self.folder)) - before)
+        self.assertEqual(made, ["copy", "data", "decisions.csv", "pages", "scores.csv", "traits.csv"])
+        seen = 0
+        for name, mode in self.modes(self.folder):
+            if name.split(os.sep)[0] in made:
+                self.assertEqual(mode, 0o700 if os.path.isdir(self.path(name)) else 0o600, f"{name} has {mode:o}")
+                seen += 1
+        self.assertGreater(seen, 20)
+
+    def test_a_file_that_was_shared_stays_so(self):
+        self.load()
+        os.chmod(self.write("traits.csv", "an older export, longer than nothing\n" * 1000), 0o640)
+        self.run_it("traits", "--at", "2017-06-01", "--out", "traits.csv")
+        self.assertEqual(os.stat(self.path("traits.csv")).st_mode & 0o777, 0o640)
+        with open(self.path("traits.csv"), encoding="utf-8") as file:
+            self.assertNotIn("an older export", file.read())
+
+
 class Docs(unittest.TestCase):
     """Every `$ attune …` of the docs is a command with options that exist and as many words as it takes."""
 

@@ -15,13 +15,15 @@ static void reader_close(struct timeline_reader *interface) {
     struct view_reader *reader = (struct view_reader *)interface;
     if (reader == NULL) return;
     uint32_t run_count = reader->version->run_count;
-    for (uint32_t r = 0; reader->run_column != NULL && r < run_count; r++) memory_free(reader->run_column[r]);
+    for (uint32_t r = 0; reader->run_column != NULL && r < run_count; r++)
+        memory_free(reader->run_column[r]);
     run_walk_release(&reader->walk);
     view_hot_end(reader);
     arena_release(&reader->scratch);
     run_block_cache_release(&reader->cache);
-    void *arrays[] = {reader->runs, reader->part_hint, reader->run_column, reader->walk_rows, reader->walk_keys, reader->pieces,
-                      reader->segments, reader->tail_rows, reader->order, reader->personas};
+    void *arrays[] = {reader->runs,      reader->part_hint, reader->run_column, reader->walk_rows,
+                      reader->walk_keys, reader->pieces,    reader->segments,   reader->tail_rows,
+                      reader->order,     reader->personas};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) memory_free(arrays[i]);
     versions_unpin(reader->source->versions, reader->version);
     memory_free(reader);
@@ -60,7 +62,8 @@ static uint64_t reader_position(const struct timeline_reader *interface) {
     return ((const struct view_reader *)interface)->position;
 }
 
-static void take_request(struct view_reader *reader, const struct timeline_request *from, struct view_request *to) {
+static void take_request(struct view_reader *reader, const struct timeline_request *from,
+                         struct view_request *to) {
     to->as_of = from->as_of;
     if (to->as_of.position > reader->position) to->as_of.position = reader->position;
     to->filters = from->as_of.t_ms != INT64_MAX || to->as_of.position < reader->position;
@@ -79,13 +82,13 @@ static void forget_columns(struct view_reader *reader, const struct view_request
 }
 
 /* The customer's personas as of then; *survivor is who they belong to. */
-static enum status find_personas(struct view_reader *reader, struct customer_id customer, struct as_of as_of,
-                                 uint32_t *count, uint32_t *survivor) {
+static enum status find_personas(struct view_reader *reader, struct customer_id customer,
+                                 struct as_of as_of, uint32_t *count, uint32_t *survivor) {
     const struct customer_directory *directory = reader->version->directory;
     uint32_t room = PERSONAS_AT_FIRST;
     for (;;) {
-        enum status status = memory_grow((void **)&reader->personas, &reader->persona_capacity, room,
-                                         sizeof *reader->personas);
+        enum status status = memory_grow((void **)&reader->personas, &reader->persona_capacity,
+                                         room, sizeof *reader->personas);
         if (status != STATUS_OK) return status;
         if (directory == NULL) {
             reader->personas[0].value = *survivor = customer.value;
@@ -111,7 +114,8 @@ static enum status gather_persona(struct view_reader *reader, uint32_t persona) 
 }
 
 static enum status reader_read(struct timeline_reader *interface, struct customer_id customer,
-                               const struct timeline_request *request, struct timeline *out, struct error *error) {
+                               const struct timeline_request *request, struct timeline *out,
+                               struct error *error) {
     struct view_reader *reader = (struct view_reader *)interface;
     uint32_t count, survivor;
     forget_columns(reader, &reader->read_request);
@@ -119,7 +123,8 @@ static enum status reader_read(struct timeline_reader *interface, struct custome
     take_request(reader, request, &reader->read_request);
     reader->read_left_columns = reader->read_request.column_count > 0;
     view_begin(reader);
-    enum status status = find_personas(reader, customer, reader->read_request.as_of, &count, &survivor);
+    enum status status =
+        find_personas(reader, customer, reader->read_request.as_of, &count, &survivor);
     for (uint32_t p = 0; status == STATUS_OK && p < count; p++) {
         status = gather_persona(reader, reader->personas[p].value);
     }
@@ -135,34 +140,52 @@ static uint32_t customer_now(const uint32_t *customer, uint32_t persona_count, u
     return customer != NULL && persona < persona_count ? customer[persona] : persona;
 }
 
-/* The tail's rows by customer: one pass in order of position, then a sort of their numbers. */
-static enum status find_tail_rows(struct view_reader *reader, const uint32_t *customer, uint32_t persona_count) {
-    size_t row_capacity = 0, key_capacity = 0;
-    enum status status = STATUS_OK;
+/* The tail's rows in order of position; the keys hold their personas meanwhile. */
+static enum status collect_tail_rows(struct view_reader *reader) {
+    size_t row_capacity = 0, key_capacity = 0, n = 0;
     for (uint32_t t = 0; t < reader->version->tail_count; t++) {
         struct tail_cursor cursor;
         const struct tail_row *row;
         tail_walk(&cursor, reader->version->tails[t], reader->walk_request.as_of.position);
-        while (status == STATUS_OK && (row = tail_next(&cursor)) != NULL) {
-            uint32_t now = customer_now(customer, persona_count, row->persona);
-            if (!run_walk_shares(reader->walk_part, reader->walk_parts, now)) continue;
-            size_t n = reader->walk_row_count;
+        while ((row = tail_next(&cursor)) != NULL) {
             if (n == row_capacity) {
-                status = memory_grow((void **)&reader->walk_rows, &row_capacity, n + 1, sizeof *reader->walk_rows);
-                key_capacity = reader->walk_row_count;
-                if (status == STATUS_OK) status = memory_grow((void **)&reader->walk_keys, &key_capacity, row_capacity, 8);
+                key_capacity = n;
+                enum status status = memory_grow((void **)&reader->walk_rows, &row_capacity, n + 1,
+                                                 sizeof *reader->walk_rows);
+                if (status == STATUS_OK)
+                    status =
+                        memory_grow((void **)&reader->walk_keys, &key_capacity, row_capacity, 8);
+                if (status != STATUS_OK) return status;
             }
-            if (status != STATUS_OK) break;
             reader->walk_rows[n] = (struct view_tail_row){row, reader->version->tails[t]};
-            reader->walk_keys[n] = (uint64_t)now << 32 | n;
-            reader->walk_row_count = n + 1;
+            reader->walk_keys[n++] = row->persona;
         }
     }
-    uint64_t *scratch = memory_alloc((reader->walk_row_count + 1) * 8);
+    reader->walk_row_count = n;
+    return STATUS_OK;
+}
+
+/* The tail's rows by customer: their numbers sorted. Customers lie anywhere in memory, so they are
+ * looked up in a loop of their own, short enough that many lookups are under way at once. */
+static enum status find_tail_rows(struct view_reader *reader, const uint32_t *customer,
+                                  uint32_t persona_count) {
+    enum status status = collect_tail_rows(reader);
+    uint64_t *keys = reader->walk_keys;
+    size_t count = 0;
+    if (status != STATUS_OK) return status;
+    for (size_t i = 0; i < reader->walk_row_count; i++) {
+        uint32_t now = customer_now(customer, persona_count, (uint32_t)keys[i]);
+        if (!run_walk_shares(reader->walk_part, reader->walk_parts, now)) continue;
+        reader->walk_rows[count] = reader->walk_rows[i];
+        keys[count] = (uint64_t)now << 32 | count;
+        count++;
+    }
+    reader->walk_row_count = count;
+    uint64_t *scratch = memory_alloc((count + 1) * 8);
     if (scratch == NULL) return STATUS_NO_MEMORY;
-    if (status == STATUS_OK) run_sort_u64(reader->walk_keys, scratch, reader->walk_row_count, 32);
+    run_sort_u64(keys, scratch, count, 32);
     memory_free(scratch);
-    return status;
+    return STATUS_OK;
 }
 
 static void end_walk(struct view_reader *reader) {
@@ -186,16 +209,19 @@ static enum status begin_walk(struct view_reader *reader) {
         directory->ops->snapshot(directory, as_of, customer, persona_count);
     }
     struct run_walk_range range = {0, ID_NONE, reader->walk_part, reader->walk_parts};
-    enum status status = run_walk_init(&reader->walk, reader->runs, reader->version->run_count, customer, persona_count, range);
+    enum status status = run_walk_init(&reader->walk, reader->runs, reader->version->run_count,
+                                       customer, persona_count, range);
     if (status == STATUS_OK) status = find_tail_rows(reader, customer, persona_count);
     memory_free(customer);
     return status == STATUS_OK ? view_hot_begin(reader) : status;
 }
 
-static enum status reader_walk(struct timeline_reader *interface, const struct timeline_request *request, uint32_t part,
+static enum status reader_walk(struct timeline_reader *interface,
+                               const struct timeline_request *request, uint32_t part,
                                uint32_t parts, struct error *error) {
     struct view_reader *reader = (struct view_reader *)interface;
-    if (parts == 0 || part >= parts) return error_set(error, STATUS_INVALID, "part %u of %u", part, parts);
+    if (parts == 0 || part >= parts)
+        return error_set(error, STATUS_INVALID, "part %u of %u", part, parts);
     forget_columns(reader, &reader->walk_request);
     end_walk(reader);
     reader->walk_part = part;
@@ -209,7 +235,8 @@ static enum status next_customer(struct view_reader *reader, struct timeline *ou
     uint32_t customer = run_walk_peek(&reader->walk);
     const uint64_t *keys = reader->walk_keys;
     size_t tail_first = reader->walk_row_next, tail_end = tail_first;
-    if (tail_end < reader->walk_row_count && keys[tail_end] >> 32 < customer) customer = (uint32_t)(keys[tail_end] >> 32);
+    if (tail_end < reader->walk_row_count && keys[tail_end] >> 32 < customer)
+        customer = (uint32_t)(keys[tail_end] >> 32);
     if (customer == ID_NONE) return STATUS_NOT_FOUND;
     while (tail_end < reader->walk_row_count && keys[tail_end] >> 32 == customer) tail_end++;
     reader->walk_row_next = tail_end;
@@ -218,16 +245,16 @@ static enum status next_customer(struct view_reader *reader, struct timeline *ou
     return status == STATUS_OK ? view_finish(reader, &reader->walk_request, customer, out) : status;
 }
 
-static enum status reader_next(struct timeline_reader *interface, struct timeline *out, struct error *error) {
-    struct view_reader *reader = (struct view_reader *)interface;
-    enum status status;
+/* After a read, after customers of whom nothing is left by the request, at the end. */
+static __attribute__((noinline)) enum status next_slowly(struct view_reader *reader,
+                                                         enum status status, struct timeline *out,
+                                                         struct error *error) {
     if (reader->read_left_columns) {
         forget_columns(reader, &reader->read_request);
         reader->read_left_columns = false;
     }
-    do {
+    while (status == STATUS_END)
         status = reader->hot != NULL ? view_hot_next(reader, out) : next_customer(reader, out);
-    } while (status == STATUS_END); /* nothing of this customer is left by the request */
     if (status == STATUS_OK) return STATUS_OK;
     return status == STATUS_NOT_FOUND ? STATUS_END : failed(reader, error, status);
 }
@@ -244,11 +271,19 @@ static enum status source_check(struct timeline_source *interface, struct error 
     return status;
 }
 
+static enum status reader_next(struct timeline_reader *interface, struct timeline *out,
+                               struct error *error) {
+    struct view_reader *reader = (struct view_reader *)interface;
+    enum status status = STATUS_END;
+    if (reader->hot != NULL && !reader->read_left_columns) status = view_hot_next(reader, out);
+    return status == STATUS_OK ? STATUS_OK : next_slowly(reader, status, out, error);
+}
+
 static const struct timeline_source_ops view_ops = {
     .reader_open = reader_open, .reader_close = reader_close, .position = reader_position,
     .read = reader_read, .walk = reader_walk, .next = reader_next, .check = source_check,
 };
 
 void view_source_init(struct view_source *source, struct versions *versions) {
-    *source = (struct view_source){.interface.ops = &view_ops, .versions = versions};
+    *source = (struct view_source){.interface.ops = &view_ops, .versions = versions, .stray_rows = VIEW_STRAY_ROWS};
 }

@@ -17,9 +17,13 @@
 #include "event/timeline_source.h"
 #include "store/version.h"
 
+/* Moved rows are copied to where a walk needs them, in order of customer: 10 bytes each. */
+#define VIEW_STRAY_ROWS 4000000
+
 struct view_source {
     struct timeline_source interface;
     struct versions *versions; /* borrowed */
+    size_t stray_rows;         /* a walk gathers so many moved rows at once; VIEW_STRAY_ROWS */
 };
 void view_source_init(struct view_source *source, struct versions *versions);
 

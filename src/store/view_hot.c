@@ -3,8 +3,6 @@
 
 #include "base/memory.h"
 
-#define AHEAD_FAR 64 /* what lies anywhere is fetched into the cache so many before it is needed */
-#define AHEAD_NEAR 32
 #define TAIL_SLICES 2 /* a row that can't be shown in place counts as two slices */
 
 enum status view_hot_load(struct view_hot_run *cursor, uint32_t entry) {
@@ -19,38 +17,18 @@ enum status view_hot_load(struct view_hot_run *cursor, uint32_t entry) {
     return cursor->time_ms == NULL || cursor->type == NULL ? STATUS_CORRUPT : STATUS_OK;
 }
 
-static enum status rewind_runs(struct view_reader *reader) {
+enum status view_hot_rewind(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     for (uint32_t r = 0; r < reader->version->run_count; r++) {
         const struct run *run = reader->runs[r];
-        hot->runs[r] = (struct view_hot_run){.run = run, .customer = run->entry_customer, .entry_row = run->entry_row,
+        hot->runs[r] = (struct view_hot_run){.run = run,
+                                             .customer = run->entry_customer,
+                                             .entry_row = run->entry_row,
                                              .moved = reader->walk.cursors[r].moved};
-        if (run->info.entry_count > 0 && view_hot_load(&hot->runs[r], 0) != STATUS_OK) return STATUS_CORRUPT;
+        if (run->info.entry_count > 0 && view_hot_load(&hot->runs[r], 0) != STATUS_OK)
+            return STATUS_CORRUPT;
     }
     return STATUS_OK;
-}
-
-/* Where the moved slices lie: found out in the order of the runs, where it is cheap, then put in order of customer. */
-static enum status find_moved(struct view_reader *reader) {
-    const struct run_walk *walk = &reader->walk;
-    struct view_hot *hot = reader->hot;
-    size_t count = walk->moved_count;
-    if (count == 0) return STATUS_OK;
-    struct view_hot_slice *slices = memory_alloc(count * sizeof *slices);
-    hot->moved = memory_alloc(count * sizeof *hot->moved);
-    enum status status = slices == NULL || hot->moved == NULL ? STATUS_NO_MEMORY : STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        struct run_slice slice = walk->moved_slices[i];
-        struct view_hot_run *from = &hot->runs[slice.run];
-        if (slice.entry >= from->part_end) status = view_hot_load(from, slice.entry);
-        if (status != STATUS_OK) break;
-        uint32_t row = from->entry_row[slice.entry] - from->row_first;
-        slices[i] = (struct view_hot_slice){from->time_ms + row, from->type + row, slice.run, from->part, row,
-                                            from->entry_row[slice.entry + 1] - from->row_first - row};
-    }
-    for (size_t i = 0; status == STATUS_OK && i < count; i++) hot->moved[i] = slices[(uint32_t)walk->moved[i]];
-    memory_free(slices);
-    return status == STATUS_OK ? rewind_runs(reader) : status;
 }
 
 enum status view_hot_begin(struct view_reader *reader) {
@@ -66,28 +44,38 @@ enum status view_hot_begin(struct view_reader *reader) {
     memset(hot, 0, sizeof *hot);
     hot->runs = memory_alloc((reader->version->run_count + 1) * sizeof *hot->runs);
     if (hot->runs == NULL) return STATUS_NO_MEMORY;
-    enum status status = rewind_runs(reader);
-    return status == STATUS_OK ? find_moved(reader) : status;
+    enum status status = view_hot_rewind(reader);
+    return status == STATUS_OK ? view_hot_find_strays(reader) : status;
 }
 
 void view_hot_end(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     if (hot == NULL) return;
-    void *arrays[] = {hot->runs, hot->moved, hot->time_ms, hot->type, hot->cells, hot->wide, hot->placed_at, hot->order,
-                      hot->order_before, hot->moving};
+    void *arrays[] = {hot->runs,          hot->moved,         hot->moved_to, hot->order,
+                      hot->moved_time_ms, hot->moved_type,    hot->tail,     hot->time_ms,
+                      hot->type,          hot->cells,         hot->wide,     hot->placed_at,
+                      hot->sorted,        hot->sorted_before, hot->moving};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) memory_free(arrays[i]);
     memory_free(hot);
     reader->hot = NULL;
 }
 
-static inline __attribute__((always_inline)) uint32_t count_entries(struct view_hot *hot, const struct view_hot_run *from,
-                                                                    uint32_t entry, uint32_t end, bool has_moved) {
+/* Returns the block's end: its first entry of a later customer, moved or not. */
+static uint32_t count_entries(struct view_hot *hot, const struct view_hot_run *from, uint32_t entry,
+                              uint32_t end) {
     const uint32_t *customer = from->customer, *row = from->entry_row;
     uint32_t base = hot->base, width = hot->width;
-    for (; entry < end && customer[entry] - base < width; entry++) {
-        uint64_t add = UINT64_C(1) << 32 | (row[entry + 1] - row[entry]);
-        if (has_moved) add &= (uint64_t)view_hot_is_moved(from->moved, entry) - 1;
-        hot->sums[customer[entry] - base] += add;
+    while (entry < end) {
+        uint32_t stop = view_hot_next_moved(from->moved, entry,
+                                            end - entry < VIEW_BLOCK ? end : entry + VIEW_BLOCK);
+        for (; entry < stop; entry++) {
+            uint32_t k = customer[entry] - base;
+            if (k >= width) return entry;
+            hot->sums[k] += UINT64_C(1) << 32 | (row[entry + 1] - row[entry]);
+        }
+        if (entry == end || !view_hot_is_moved(from->moved, entry)) continue;
+        if (customer[entry] - base >= width) return entry;
+        entry++;
     }
     return entry;
 }
@@ -98,11 +86,12 @@ static void count_runs(struct view_reader *reader) {
         struct view_hot_run *from = &hot->runs[r];
         const struct run_cursor *cursor = &reader->walk.cursors[r];
         from->first = cursor->next;
-        from->end = from->moved != NULL ? count_entries(hot, from, cursor->next, cursor->count, true)
-                                        : count_entries(hot, from, cursor->next, cursor->count, false);
+        from->end = count_entries(hot, from, cursor->next, cursor->count);
         hot->rows += from->entry_row[from->end] - from->entry_row[from->first];
-        for (uint32_t e = from->end, ahead = from->end - from->first; e - from->end < ahead; e += 16) {
-            __builtin_prefetch(from->customer + e); /* about the next window (behind the end it is no fault) */
+        for (uint32_t e = from->end, ahead = from->end - from->first; e - from->end < ahead;
+             e += 16) {
+            /* About the next window. (Behind the end it is no fault.) */
+            __builtin_prefetch(from->customer + e);
             __builtin_prefetch(from->entry_row + e);
         }
     }
@@ -114,12 +103,9 @@ static void count_moved(struct view_reader *reader) {
     size_t i = walk->moved_next, count = walk->moved_count;
     hot->moved_first = i;
     for (; i < count && (uint32_t)(walk->moved[i] >> 32) - hot->base < hot->width; i++) {
-        hot->sums[(uint32_t)(walk->moved[i] >> 32) - hot->base] += (uint64_t)TAIL_SLICES << 32 | hot->moved[i].count;
-        hot->rows += hot->moved[i].count;
-        const struct view_hot_slice *soon = &hot->moved[i + AHEAD_NEAR < count ? i + AHEAD_NEAR : i];
-        __builtin_prefetch(soon->time_ms);
-        __builtin_prefetch(soon->time_ms + VIEW_COPY_ROWS);
-        __builtin_prefetch(soon->type);
+        hot->sums[(uint32_t)(walk->moved[i] >> 32) - hot->base] +=
+            (uint64_t)TAIL_SLICES << 32 | hot->order[i].count;
+        hot->rows += hot->order[i].count;
     }
     hot->moved_end = i;
 }
@@ -131,9 +117,6 @@ static void count_tail(struct view_reader *reader) {
     hot->tail_first = i;
     for (; i < count && (uint32_t)(keys[i] >> 32) - hot->base < hot->width; i++) {
         hot->sums[(uint32_t)(keys[i] >> 32) - hot->base] += (uint64_t)TAIL_SLICES << 32 | 1;
-        if (i + AHEAD_FAR >= count) continue;
-        __builtin_prefetch(&reader->walk_rows[(uint32_t)keys[i + AHEAD_FAR]]);
-        __builtin_prefetch(reader->walk_rows[(uint32_t)keys[i + AHEAD_NEAR]].row);
     }
     hot->rows += i - hot->tail_first;
     hot->tail_end = i;
@@ -165,7 +148,7 @@ static bool count_block(struct view_reader *reader) {
 /* Who is there, and where his rows begin; *total: rows with all the room behind them. */
 static void lay_out(struct view_hot *hot, size_t *total) {
     uint64_t slices = 0;
-    uint32_t at = 0, found = 0;
+    uint32_t at = VIEW_COPY_ROWS, found = 0;
     for (uint32_t k = 0; k < hot->width; k++) {
         hot->present[found] = (uint16_t)k;
         found += hot->sums[k] != 0;
@@ -174,11 +157,11 @@ static void lay_out(struct view_hot *hot, size_t *total) {
     hot->found = found;
     hot->in_place = slices <= found + found / 4;
     for (uint32_t k = 0; k < hot->width; k++) {
-        hot->start[k] = at;
-        hot->places[k] = (struct view_hot_place){INT64_MIN, at, 0};
+        hot->start[k] = hot->at[k] = at;
         at += (view_hot_is_lone(hot, k) ? 0 : (uint32_t)hot->sums[k]) + VIEW_COPY_ROWS;
     }
     memset(hot->slow, 0, sizeof hot->slow);
+    memset(hot->unordered, 0, sizeof hot->unordered);
     *total = at;
 }
 
@@ -196,9 +179,11 @@ static enum status make_room(struct view_reader *reader, size_t rows) {
     if (rows > hot->capacity) {
         enum status status = grow((void **)&hot->time_ms, &capacity, rows, sizeof *hot->time_ms);
         size_t same = 0;
-        if (status == STATUS_OK) status = grow((void **)&hot->type, &same, capacity, sizeof *hot->type);
+        if (status == STATUS_OK)
+            status = grow((void **)&hot->type, &same, capacity, sizeof *hot->type);
         same = 0;
-        if (status == STATUS_OK && columns > 0) status = grow((void **)&hot->cells, &same, capacity * columns, 8);
+        if (status == STATUS_OK && columns > 0)
+            status = grow((void **)&hot->cells, &same, capacity * columns, 8);
         if (status != STATUS_OK) return status;
         hot->capacity = capacity;
     }
@@ -227,7 +212,7 @@ static void pass_block(struct view_reader *reader) {
     reader->walk_row_next = hot->tail_end;
 }
 
-static enum status next_block(struct view_reader *reader) {
+static __attribute__((noinline)) enum status next_block(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     size_t total;
     enum status status = STATUS_OK;
@@ -241,6 +226,8 @@ static enum status next_block(struct view_reader *reader) {
         hot->slow[0] = 1; /* one customer with more rows than are shown */
     } else {
         status = make_room(reader, total);
+        if (status == STATUS_OK && hot->moved_end > hot->gathered_end)
+            status = view_hot_gather(reader, hot->moved_first);
         if (status == STATUS_OK) status = view_hot_place(reader);
     }
     pass_block(reader);
@@ -262,7 +249,8 @@ static size_t lower_key(const uint64_t *keys, size_t low, size_t high, uint32_t 
     return low;
 }
 
-static enum status push_entries(struct run_walk *walk, const struct view_hot_run *from, uint32_t r, uint32_t customer) {
+static enum status push_entries(struct run_walk *walk, const struct view_hot_run *from, uint32_t r,
+                                uint32_t customer) {
     uint32_t low = from->first, high = from->end;
     enum status status = STATUS_OK;
     while (low < high) {
@@ -280,7 +268,8 @@ static enum status push_entries(struct run_walk *walk, const struct view_hot_run
     return status;
 }
 
-static enum status show_slow(struct view_reader *reader, uint32_t customer, struct timeline *out) {
+static __attribute__((noinline)) enum status show_slow(struct view_reader *reader,
+                                                       uint32_t customer, struct timeline *out) {
     struct run_walk *walk = &reader->walk;
     const struct view_hot *hot = reader->hot;
     enum status status = STATUS_OK;
@@ -292,7 +281,8 @@ static enum status show_slow(struct view_reader *reader, uint32_t customer, stru
     for (; i < hot->moved_end && walk->moved[i] >> 32 == customer && status == STATUS_OK; i++) {
         status = run_walk_push(walk, walk->moved_slices[(uint32_t)walk->moved[i]]);
     }
-    size_t first = lower_key(reader->walk_keys, hot->tail_first, hot->tail_end, customer), end = first;
+    size_t first = lower_key(reader->walk_keys, hot->tail_first, hot->tail_end, customer),
+           end = first;
     while (end < hot->tail_end && reader->walk_keys[end] >> 32 == customer) end++;
     if (status == STATUS_OK) status = view_add_walk(reader, first, end);
     return status == STATUS_OK ? view_finish(reader, &reader->walk_request, customer, out) : status;

@@ -2,12 +2,13 @@
 #include "base/memory.h"
 #include "store/view_hot.h"
 
-#define SORTED_ROWS_MAX 2048 /* slices are merged one after the other, which is quadratic in the worst case: the long way is not */
+/* Slices are merged one after the other, which is quadratic in the worst case: the long way is not. */
+#define SORTED_ROWS_MAX 2048
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Rows are copied by eights: both sides have room for that (a run ends with more than 64 bytes of footer). Most slices are no
- * longer than the first eight. */
+/* Rows are copied by eights: both sides have room for that (a run ends with more than 64 bytes of
+ * footer). Most slices are no longer than the first eight. */
 INLINE void copy_times(int64_t *to, const int64_t *from, uint32_t count) {
     uint32_t i = 0;
     do {
@@ -16,22 +17,27 @@ INLINE void copy_times(int64_t *to, const int64_t *from, uint32_t count) {
     } while (__builtin_expect(i < count, 0));
 }
 
-/* Where rows go, in registers: what is written might as well be the pointers, for all the compiler knows. */
+/* Where rows go, in registers: what is written might as well be the pointers, for all the compiler
+ * knows. */
 struct target {
     int64_t *time_ms;
     uint16_t *type;
-    struct view_hot_place *places;
+    uint32_t *at;
+    uint8_t *unordered;
 };
 
+INLINE struct target target_of(struct view_hot *hot) {
+    return (struct target){hot->time_ms, hot->type, hot->at, hot->unordered};
+}
+
 /* Appends a slice to its customer. Returns where it went. */
-INLINE uint32_t place_slice(const struct target *to, uint32_t k, const int64_t *time_ms, const uint16_t *type, uint32_t count) {
-    struct view_hot_place *place = &to->places[k];
-    uint32_t at = place->at, i = 0;
-    int64_t *to_time = to->time_ms + at, before_ms = place->last_ms;
-    uint16_t *to_type = to->type + at;
-    place->at = at + count;
-    place->unordered |= time_ms[0] <= before_ms;
-    place->last_ms = time_ms[count - 1];
+INLINE uint32_t place_slice(struct target to, uint32_t k, const int64_t *time_ms,
+                            const uint16_t *type, uint32_t count) {
+    uint32_t at = to.at[k], i = 0;
+    int64_t *to_time = to.time_ms + at;
+    uint16_t *to_type = to.type + at;
+    to.at[k] = at + count;
+    to.unordered[k] |= time_ms[0] <= to_time[-1];
     do {
         memcpy(to_time + i, time_ms + i, VIEW_COPY_ROWS * sizeof *time_ms);
         memcpy(to_type + i, type + i, VIEW_COPY_ROWS * sizeof *type);
@@ -41,50 +47,57 @@ INLINE uint32_t place_slice(const struct target *to, uint32_t k, const int64_t *
 }
 
 /* Entries [first, end) of one part. */
-INLINE void place_entries(struct view_hot *hot, const struct view_hot_run *from, uint32_t first, uint32_t end,
-                          bool has_moved, bool in_place) {
-    const struct target to = {hot->time_ms, hot->type, hot->places};
+INLINE void place_entries(struct view_hot *hot, const struct view_hot_run *from, uint32_t first,
+                          uint32_t end, bool in_place, bool columns) {
+    const struct target to = target_of(hot);
     const uint32_t *customers = from->customer, *row = from->entry_row;
-    const uint64_t *moved = from->moved;
-    uint32_t *placed_at = hot->placed_at;
-    uint32_t base = hot->base, row_first = from->row_first, next = row[first];
-    size_t ahead = row[end] - next, cell = hot->wide_used - next;
-    for (uint32_t e = first; e < end; e++) {
-        uint32_t k = customers[e] - base, at = next;
-        next = row[e + 1];
-        const int64_t *time_ms = from->time_ms + (at - row_first);
-        const uint16_t *type = from->type + (at - row_first);
-        /* The next block's rows. (An address behind the end is no fault to prefetch.) */
-        __builtin_prefetch(time_ms + ahead, 0, 2);
-        if (in_place) __builtin_prefetch(time_ms + ahead + VIEW_COPY_ROWS, 0, 2);
-        __builtin_prefetch(type + ahead, 0, 2);
-        if (has_moved && view_hot_is_moved(moved, e)) continue;
-        if (in_place && hot->sums[k] >> 32 == 1) {
-            hot->lone[k] = (struct view_hot_lone){time_ms, type, cell + at};
-            continue;
+    const int64_t *times = from->time_ms;
+    const uint16_t *types = from->type;
+    uint32_t base = hot->base, row_first = from->row_first, ahead = row[end] - row[first];
+    size_t cell = hot->wide_used - row[first];
+    for (uint32_t e = first; e < end; e++) { /* from one moved entry to the next */
+        uint32_t stop = view_hot_next_moved(from->moved, e, end);
+        for (uint32_t next = row[e]; e < stop; e++) {
+            uint32_t k = customers[e] - base, begin = next;
+            next = row[e + 1];
+            const int64_t *time_ms = times + (begin - row_first);
+            const uint16_t *type = types + (begin - row_first);
+            /* The next block's rows. (An address behind the end is no fault to prefetch.) */
+            __builtin_prefetch(time_ms + ahead, 0, 2);
+            if (in_place) __builtin_prefetch(time_ms + ahead + VIEW_COPY_ROWS, 0, 2);
+            __builtin_prefetch(type + ahead, 0, 2);
+            if (in_place && hot->sums[k] >> 32 == 1) {
+                hot->lone[k] = (struct view_hot_lone){time_ms, type, cell + begin};
+                continue;
+            }
+            uint32_t at = place_slice(to, k, time_ms, type, next - begin);
+            if (columns) hot->placed_at[e - from->first] = at;
         }
-        placed_at[e - from->first] = place_slice(&to, k, time_ms, type, next - at);
     }
 }
 
 /* One column of the same entries, which lies spread out in `wide`. */
-static void place_cells(const struct view_hot *hot, const struct view_hot_run *from, uint32_t first, uint32_t end,
-                        const uint64_t *wide, uint64_t *cells) {
+static void place_cells(const struct view_hot *hot, const struct view_hot_run *from, uint32_t first,
+                        uint32_t end, const uint64_t *wide, uint64_t *cells) {
     const uint32_t *row = from->entry_row;
     for (uint32_t e = first; e < end; e++) {
         uint32_t count = row[e + 1] - row[e];
         if (from->moved != NULL && view_hot_is_moved(from->moved, e)) continue;
         if (view_hot_is_lone(hot, from->customer[e] - hot->base)) continue;
-        copy_times((int64_t *)cells + hot->placed_at[e - from->first], (const int64_t *)wide + (row[e] - row[first]), count);
+        copy_times((int64_t *)cells + hot->placed_at[e - from->first],
+                   (const int64_t *)wide + (row[e] - row[first]), count);
     }
 }
 
-static enum status place_columns(struct view_reader *reader, uint32_t r, uint32_t first, uint32_t end) {
+static enum status place_columns(struct view_reader *reader, uint32_t r, uint32_t first,
+                                 uint32_t end) {
     struct view_hot *hot = reader->hot;
     const struct view_hot_run *from = &hot->runs[r];
     const struct view_request *request = &reader->walk_request;
     uint32_t row = from->entry_row[first];
-    struct view_piece piece = {.run = r, .part = from->part, .row = row - from->row_first,
+    struct view_piece piece = {.run = r,
+                               .part = from->part,
+                               .row = row - from->row_first,
                                .count = from->entry_row[end] - row};
     for (uint32_t q = 0; q < request->column_count; q++) {
         uint64_t *wide = hot->wide + q * hot->wide_capacity + hot->wide_used;
@@ -96,24 +109,30 @@ static enum status place_columns(struct view_reader *reader, uint32_t r, uint32_
     return STATUS_OK;
 }
 
-/* What the request leaves of a part: 0 nothing may be missing, 1 what ends after *limit_ms may, 2 any row may. */
-static int filtered(const struct view_request *request, const struct run_part *part, int64_t *limit_ms) {
+/* What the request leaves of a part: 0 nothing may be missing, 1 what ends after *limit_ms may, 2
+ * any row may. */
+static int filtered(const struct view_request *request, const struct run_part *part,
+                    int64_t *limit_ms) {
     int64_t t_ms = request->as_of.t_ms, lag_ms = part->lag_max > 0 ? part->lag_max : 0, longest;
     if (!request->filters) return 0;
     if (part->position_max >= request->as_of.position) return 2;
     if (part->time_max <= t_ms && part->known_max <= t_ms) return 0;
-    if (__builtin_sub_overflow(part->known_max, part->time_min, &longest)) return 2; /* some lag may have overflowed */
+    if (__builtin_sub_overflow(part->known_max, part->time_min, &longest))
+        return 2; /* some lag may have overflowed */
     return __builtin_sub_overflow(t_ms, lag_ms, limit_ms) ? 2 : 1;
 }
 
-static void mark_filtered(struct view_reader *reader, const struct view_hot_run *from, uint32_t first, uint32_t end) {
+static void mark_filtered(struct view_reader *reader, const struct view_hot_run *from,
+                          uint32_t first, uint32_t end) {
     struct view_hot *hot = reader->hot;
     int64_t limit_ms = 0;
     int rows = filtered(&reader->walk_request, &from->run->parts[from->part], &limit_ms);
     if (rows == 0) return;
     for (uint32_t e = first; e < end; e++) {
-        bool late = rows == 2 || from->time_ms[from->entry_row[e + 1] - 1 - from->row_first] > limit_ms;
-        hot->slow[from->customer[e] - hot->base] |= (uint8_t)late; /* also of who has moved away: rarely, and no harm */
+        bool late =
+            rows == 2 || from->time_ms[from->entry_row[e + 1] - 1 - from->row_first] > limit_ms;
+        /* Also of who has moved away: rarely, and no harm. */
+        hot->slow[from->customer[e] - hot->base] |= (uint8_t)late;
     }
 }
 
@@ -122,35 +141,49 @@ static enum status place_run(struct view_reader *reader, uint32_t r) {
     struct view_hot_run *from = &hot->runs[r];
     enum status status = STATUS_OK;
     for (uint32_t first = from->first, end; first < from->end && status == STATUS_OK; first = end) {
-        if (first >= from->part_end && view_hot_load(from, first) != STATUS_OK) return STATUS_CORRUPT;
+        if (first >= from->part_end && view_hot_load(from, first) != STATUS_OK)
+            return STATUS_CORRUPT;
         end = from->end < from->part_end ? from->end : from->part_end;
+        bool columns = reader->walk_request.column_count > 0;
         if (hot->in_place) {
-            if (from->moved != NULL) place_entries(hot, from, first, end, true, true);
-            else place_entries(hot, from, first, end, false, true);
+            if (columns) place_entries(hot, from, first, end, true, true);
+            if (!columns) place_entries(hot, from, first, end, true, false);
         } else {
-            if (from->moved != NULL) place_entries(hot, from, first, end, true, false);
-            else place_entries(hot, from, first, end, false, false);
+            if (columns) place_entries(hot, from, first, end, false, true);
+            if (!columns) place_entries(hot, from, first, end, false, false);
         }
         mark_filtered(reader, from, first, end);
-        if (reader->walk_request.column_count > 0) status = place_columns(reader, r, first, end);
+        if (columns) status = place_columns(reader, r, first, end);
     }
     return status;
+}
+
+static bool moved_is_late(const struct view_reader *reader, const struct view_hot_slice *slice,
+                          int64_t last_ms) {
+    int64_t limit_ms = 0;
+    int rows =
+        filtered(&reader->walk_request, &reader->runs[slice->run]->parts[slice->part], &limit_ms);
+    return rows == 2 || (rows == 1 && last_ms > limit_ms);
 }
 
 static enum status place_moved(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     const struct view_request *request = &reader->walk_request;
-    const struct target to = {hot->time_ms, hot->type, hot->places};
+    const struct target to = target_of(hot);
     for (size_t i = hot->moved_first; i < hot->moved_end; i++) {
-        const struct view_hot_slice *slice = &hot->moved[i];
+        struct view_hot_moved moved = hot->order[i];
         uint32_t k = (uint32_t)(reader->walk.moved[i] >> 32) - hot->base;
-        uint32_t at = place_slice(&to, k, slice->time_ms, slice->type, slice->count);
-        int64_t limit_ms = 0;
-        int rows = filtered(request, &reader->runs[slice->run]->parts[slice->part], &limit_ms);
-        if (rows == 2 || (rows == 1 && slice->time_ms[slice->count - 1] > limit_ms)) hot->slow[k] = 1;
-        struct view_piece piece = {.run = slice->run, .part = slice->part, .row = slice->row, .count = slice->count};
+        const int64_t *time_ms = hot->moved_time_ms + moved.at;
+        uint32_t at = place_slice(to, k, time_ms, hot->moved_type + moved.at, moved.count);
+        if (!request->filters && request->column_count == 0) continue;
+        const struct view_hot_slice *slice = &hot->moved[(uint32_t)reader->walk.moved[i]];
+        if (request->filters)
+            hot->slow[k] |= moved_is_late(reader, slice, time_ms[moved.count - 1]);
+        struct view_piece piece = {
+            .run = slice->run, .part = slice->part, .row = slice->row, .count = slice->count};
         for (uint32_t q = 0; q < request->column_count; q++) {
-            enum status status = view_widen_column(reader, &piece, request->columns[q], hot->cells + q * hot->capacity + at);
+            enum status status = view_widen_column(reader, &piece, request->columns[q],
+                                                   hot->cells + q * hot->capacity + at);
             if (status != STATUS_OK) return status;
         }
     }
@@ -161,25 +194,24 @@ static void place_tail(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     const struct view_request *request = &reader->walk_request;
     for (size_t i = hot->tail_first; i < hot->tail_end; i++) {
-        const struct tail_row *row = reader->walk_rows[(uint32_t)reader->walk_keys[i]].row;
+        const struct view_hot_tail_row *row = &hot->tail[i];
         uint32_t k = (uint32_t)(reader->walk_keys[i] >> 32) - hot->base;
-        struct view_hot_place *place = &hot->places[k];
-        hot->time_ms[place->at] = row->time_ms;
-        hot->type[place->at] = row->type;
-        hot->slow[k] |= (uint8_t)(row->time_ms > request->as_of.t_ms) | (uint8_t)(row->known_ms > request->as_of.t_ms);
-        place->unordered |= row->time_ms <= place->last_ms;
-        place->last_ms = row->time_ms;
+        uint32_t at = hot->at[k]++;
+        hot->slow[k] |= (uint8_t)row->late;
+        hot->unordered[k] |= row->time_ms <= hot->time_ms[at - 1];
+        hot->time_ms[at] = row->time_ms;
+        hot->type[at] = row->type;
         for (uint32_t q = 0; q < request->column_count; q++) {
-            view_tail_cell(reader, row, request->columns[q], hot->cells + q * hot->capacity + place->at);
+            const struct tail_row *whole = reader->walk_rows[(uint32_t)reader->walk_keys[i]].row;
+            view_tail_cell(reader, whole, request->columns[q], hot->cells + q * hot->capacity + at);
         }
-        place->at++;
     }
 }
 
-/* Rows [0, middle) and [middle, end), each ascending, become one; without a branch that the times decide. False: a time stands
- * on both sides. */
+/* Rows [0, middle) and [middle, end), each ascending, become one; without a branch that the times
+ * decide. False: a time stands on both sides. */
 static bool merge_rows(struct view_hot *hot, int64_t *time_ms, uint32_t middle, uint32_t end) {
-    uint32_t *order = hot->order, *orders = hot->order_before, first = middle, k = 0, tie = 0;
+    uint32_t *order = hot->sorted, *orders = hot->sorted_before, first = middle, k = 0, tie = 0;
     int64_t *times = (int64_t *)hot->moving;
     while (first > 0 && time_ms[first - 1] >= time_ms[middle]) first--;
     uint32_t i = first, j = middle;
@@ -203,7 +235,7 @@ static bool merge_rows(struct view_hot *hot, int64_t *time_ms, uint32_t middle, 
 /* Sorts by time; order[i] tells where row i was. False: two rows have the same time. */
 static bool sort_times(struct view_hot *hot, int64_t *time_ms, uint32_t count) {
     uint32_t middle = 1;
-    for (uint32_t i = 0; i < count; i++) hot->order[i] = i;
+    for (uint32_t i = 0; i < count; i++) hot->sorted[i] = i;
     for (;;) {
         while (middle < count && time_ms[middle - 1] < time_ms[middle]) middle++;
         if (middle >= count) return true;
@@ -217,11 +249,12 @@ static bool sort_times(struct view_hot *hot, int64_t *time_ms, uint32_t count) {
 static enum status sort_customer(struct view_reader *reader, uint32_t k) {
     struct view_hot *hot = reader->hot;
     uint32_t count = (uint32_t)hot->sums[k], start = hot->start[k];
-    if (hot->order == NULL) {
-        hot->order = memory_alloc(SORTED_ROWS_MAX * sizeof *hot->order);
-        hot->order_before = memory_alloc(SORTED_ROWS_MAX * sizeof *hot->order_before);
+    if (hot->sorted == NULL) {
+        hot->sorted = memory_alloc(SORTED_ROWS_MAX * sizeof *hot->sorted);
+        hot->sorted_before = memory_alloc(SORTED_ROWS_MAX * sizeof *hot->sorted_before);
         hot->moving = memory_alloc(SORTED_ROWS_MAX * sizeof *hot->moving);
-        if (hot->order == NULL || hot->order_before == NULL || hot->moving == NULL) return STATUS_NO_MEMORY;
+        if (hot->sorted == NULL || hot->sorted_before == NULL || hot->moving == NULL)
+            return STATUS_NO_MEMORY;
     }
     if (count > SORTED_ROWS_MAX || !sort_times(hot, hot->time_ms + start, count)) {
         hot->slow[k] = 1;
@@ -229,11 +262,11 @@ static enum status sort_customer(struct view_reader *reader, uint32_t k) {
     }
     uint16_t *type = hot->type + start, *types = (uint16_t *)hot->moving;
     memcpy(types, type, count * sizeof *types);
-    for (uint32_t i = 0; i < count; i++) type[i] = types[hot->order[i]];
+    for (uint32_t i = 0; i < count; i++) type[i] = types[hot->sorted[i]];
     for (uint32_t q = 0; q < reader->walk_request.column_count; q++) {
         uint64_t *cells = hot->cells + q * hot->capacity + start;
         memcpy(hot->moving, cells, count * sizeof *cells);
-        for (uint32_t i = 0; i < count; i++) cells[i] = hot->moving[hot->order[i]];
+        for (uint32_t i = 0; i < count; i++) cells[i] = hot->moving[hot->sorted[i]];
     }
     return STATUS_OK;
 }
@@ -242,13 +275,15 @@ enum status view_hot_place(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     enum status status = STATUS_OK;
     hot->wide_used = 0;
-    for (uint32_t r = 0; status == STATUS_OK && r < reader->version->run_count; r++) status = place_run(reader, r);
+    for (uint32_t k = 0; k < hot->width; k++) hot->time_ms[hot->start[k] - 1] = INT64_MIN;
+    for (uint32_t r = 0; status == STATUS_OK && r < reader->version->run_count; r++)
+        status = place_run(reader, r);
     if (status == STATUS_OK) status = place_moved(reader);
     if (status != STATUS_OK) return status;
     place_tail(reader);
     for (uint32_t i = 0; i < hot->found && status == STATUS_OK; i++) {
         uint32_t k = hot->present[i];
-        if (hot->places[k].unordered && !hot->slow[k]) status = sort_customer(reader, k);
+        if (hot->unordered[k] && !hot->slow[k]) status = sort_customer(reader, k);
     }
     return status;
 }

@@ -16,8 +16,10 @@
 #include "store/view.h"
 
 #define PERSONAS 150
-#define STRIDE 701 /* personas are 0, 701, 1402 …: beyond one block of a walk's shares, and with gaps */
-#define IDS (PERSONAS * STRIDE)
+/* Personas are 0, stride, 2 stride …: all in one block of a walk, some in each, or beyond one of its shares, and with gaps. */
+static uint32_t stride;
+#define STRIDE_MAX 701
+#define IDS (PERSONAS * stride)
 #define LINKS_MAX 200
 #define EVENTS_MAX 20000
 #define HELD_MAX 4
@@ -62,23 +64,23 @@ static uint32_t persona_count(const struct customer_directory *directory, uint64
 static struct customer_id customer_of(const struct customer_directory *directory, struct persona_id persona,
                                       struct as_of as_of) {
     const uint32_t *customer = components((const struct naive_directory *)directory, as_of);
-    return (struct customer_id){customer[persona.value / STRIDE] * STRIDE};
+    return (struct customer_id){customer[persona.value / stride] * stride};
 }
 static uint32_t personas_of(const struct customer_directory *directory, struct customer_id wanted, struct as_of as_of,
                             struct persona_id *out, uint32_t max) {
     uint32_t count = 0;
-    if (wanted.value >= IDS || wanted.value % STRIDE != 0) return 0;
+    if (wanted.value >= IDS || wanted.value % stride != 0) return 0;
     const uint32_t *customer = components((const struct naive_directory *)directory, as_of);
     for (uint32_t p = 0; p < PERSONAS; p++) {
-        if (customer[p] != customer[wanted.value / STRIDE]) continue;
-        if (count < max) out[count].value = p * STRIDE;
+        if (customer[p] != customer[wanted.value / stride]) continue;
+        if (count < max) out[count].value = p * stride;
         count++;
     }
     return count;
 }
 static void snapshot(const struct customer_directory *directory, struct as_of as_of, uint32_t *customer, uint32_t count) {
     const uint32_t *all = components((const struct naive_directory *)directory, as_of);
-    for (uint32_t p = 0; p < count; p++) customer[p] = p % STRIDE == 0 ? all[p / STRIDE] * STRIDE : p;
+    for (uint32_t p = 0; p < count; p++) customer[p] = p % stride == 0 ? all[p / stride] * stride : p;
 }
 static const struct customer_directory_ops directory_ops = {persona_count, customer_of, personas_of, snapshot};
 
@@ -126,6 +128,7 @@ static void world_init(struct world *world) {
     world->tail_count = 1;
     publish(world);
     view_source_init(&world->view, &world->versions);
+    if (random_below(&rng, 2)) world->view.stray_rows = random_below(&rng, 40);
 }
 
 static void pack(struct event_batch *batch, struct event *event) {
@@ -161,7 +164,7 @@ static void append(struct world *world) {
         if (!random_below(&rng, 3)) event->time_ms -= (int64_t)random_below(&rng, 300);
         event->known_ms = event->time_ms + (random_below(&rng, 3) ? 0 : (int64_t)random_below(&rng, 50));
         event->key = random_u64(&rng);
-        event->persona.value = (uint32_t)random_below(&rng, 1 + random_below(&rng, PERSONAS)) * STRIDE;
+        event->persona.value = (uint32_t)random_below(&rng, 1 + random_below(&rng, PERSONAS)) * stride;
         event->type = (uint16_t)random_below(&rng, 10);
         event->source = (uint16_t)random_below(&rng, 3);
         event->channel = (uint8_t)random_below(&rng, 4);
@@ -231,7 +234,7 @@ static void end_fold(struct world *world) {
     static struct tail_rows rows;
     struct tail_cursor cursor;
     size_t count = 0;
-    static uint32_t customer[IDS];
+    static uint32_t customer[PERSONAS * STRIDE_MAX];
     if (world->tail_count < 2) return;
     rows.tail = world->tails[0];
     tail_walk(&cursor, world->tails[0], tail_position(world->tails[0]));
@@ -252,7 +255,7 @@ static void end_fold(struct world *world) {
 
 static void merge_runs(struct world *world) {
     if (world->run_count < 2) return;
-    static uint32_t customer[IDS];
+    static uint32_t customer[PERSONAS * STRIDE_MAX];
     uint32_t count = 1 + (uint32_t)random_below(&rng, world->run_count);
     uint32_t first = (uint32_t)random_below(&rng, world->run_count - count + 1);
     struct run *runs[VERSION_RUNS_MAX];
@@ -346,12 +349,12 @@ static void compare_walk(const struct world *world, const struct held *held) {
         while ((status = x->next(held->view, &a, NULL)) == STATUS_OK) {
             assert_true((int64_t)a.customer.value > before);
             before = a.customer.value;
-            assert_false(seen[a.customer.value / STRIDE]);
-            seen[a.customer.value / STRIDE] = true;
+            assert_false(seen[a.customer.value / stride]);
+            seen[a.customer.value / stride] = true;
             found++;
             assert_int_equal(y->read(held->model, a.customer, &request, &b, NULL), STATUS_OK);
             same(world, &request, &a, &b);
-            if (random_below(&rng, 5) == 0) compare_read(world, held, &inner, (uint32_t)random_below(&rng, PERSONAS) * STRIDE);
+            if (random_below(&rng, 5) == 0) compare_read(world, held, &inner, (uint32_t)random_below(&rng, PERSONAS) * stride);
         }
         assert_int_equal(status, STATUS_END);
     }
@@ -364,7 +367,7 @@ static void compare(const struct world *world, const struct held *held) {
     for (int i = 0; i < 20; i++) {
         uint64_t wanted;
         struct timeline_request request = random_request(world, &wanted);
-        compare_read(world, held, &request, (uint32_t)random_below(&rng, PERSONAS + 2) * STRIDE);
+        compare_read(world, held, &request, (uint32_t)random_below(&rng, PERSONAS + 2) * stride);
     }
 }
 
@@ -404,6 +407,7 @@ static void view_is_the_model(void **state) {
     static struct world world;
     for (uint64_t round = 0; round < rounds; round++) {
         random_init(&rng, seed + round);
+        stride = (const uint32_t[]){1, 3, 67, 701}[random_below(&rng, 4)];
         world_init(&world);
         for (int steps = 0; steps < 80; steps++) {
             step(&world);

@@ -243,6 +243,20 @@ static double clustered_variance(const struct pair_sums *pair, uint32_t width, c
     return variance;
 }
 
+/* Half the width of a 95 % interval from a variance summed over so many customers: few of them are too alike to each other and to what
+ * was fitted to them. Student's t with one degree less than there are, as a series in the normal's quantile (Abramowitz and Stegun 26.7.5)
+ * beyond the first ones. NAN for fewer than two. */
+static double half_width(double variance, uint64_t customers) {
+    static const double first[] = {NAN, 12.706205, 4.302653, 3.182446, 2.776445};
+    const double z = 1.959964, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, z9 = z7 * z * z;
+    if (customers < 2) return NAN;
+    double freedom = (double)customers - 1, square = freedom * freedom;
+    double t = z + (z3 + z) / (4 * freedom) + (5 * z5 + 16 * z3 + 3 * z) / (96 * square) +
+               (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * square * freedom) +
+               (79 * z9 + 776 * z7 + 1482 * z5 - 1920 * z3 - 945 * z) / (92160 * square * square);
+    return (customers <= 5 ? first[customers - 1] : t) * sqrt(variance * (double)customers / freedom);
+}
+
 /* The rate inside alone: each row's push is (yes - rate) / rows; on the logit scale, so that the interval stays within 0 and 1. */
 static void conclude_rate(const struct pair_sums *pair, uint32_t landmarks, const struct figures *figures,
                           struct scenario_result *result) {
@@ -254,7 +268,7 @@ static void conclude_rate(const struct pair_sums *pair, uint32_t landmarks, cons
         weights[k * CELLS + ROWS_INSIDE] = -rate / figures->rows_inside;
         weights[k * CELLS + YES_INSIDE] = 1 / figures->rows_inside;
     }
-    double half = 1.959964 * sqrt(clustered_variance(pair, landmarks * CELLS, weights)) / (rate * (1 - rate));
+    double half = half_width(clustered_variance(pair, landmarks * CELLS, weights), pair->customers_inside) / (rate * (1 - rate));
     double logit = log(rate / (1 - rate));
     result->inside_low = 1 / (1 + exp(half - logit));
     result->inside_high = 1 / (1 + exp(-half - logit));
@@ -269,9 +283,11 @@ static void conclude(const struct pair_sums *pair, uint32_t landmarks, struct sc
     result->index = result->low = result->high = NAN;
     if (result->yes_inside < GOALS_MIN || result->yes_outside < GOALS_MIN) return;
     if (!(result->rate_inside > 0 && result->rate_outside > 0)) return;
+    uint64_t fewer = pair->customers_inside < pair->customers_outside ? pair->customers_inside : pair->customers_outside;
     double weights[LANDMARKS_MAX * CELLS];
+    if (fewer < 2) return;
     influences(pair, landmarks, &figures, result, weights);
-    double half = 1.959964 * sqrt(clustered_variance(pair, landmarks * CELLS, weights));
+    double half = half_width(clustered_variance(pair, landmarks * CELLS, weights), fewer);
     result->index = result->rate_inside / result->rate_outside;
     result->low = result->index * exp(-half);
     result->high = result->index * exp(half);

@@ -10,8 +10,9 @@
  *
  * where "others" are the rows of the same landmark dates not in the scenario, weighted so that each landmark has the weight that it
  * has inside (direct standardisation). The 95 % interval is by customer (rows of a customer are one cluster): delta method on log index
- * with cluster-robust variance;
- * where a cell holds fewer than 5 goals, it is reported as unknown. The index is no cause. */
+ * with cluster-robust variance, times G/(G-1), and Student's t with G-1 degrees, where G are the customers of the smaller group (Cameron
+ * and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015, VI).
+ * Where a group has fewer than 5 goals or 2 customers, it is reported as unknown. The index is no cause. */
 #ifndef PROFILE_SCENARIO_H
 #define PROFILE_SCENARIO_H
 
@@ -22,7 +23,7 @@ struct scenario_result {
     uint64_t customers_inside, customers_outside; /* with at least one row */
     uint64_t rows_inside, rows_outside, yes_inside, yes_outside;
     double rate_inside, rate_outside; /* standardised */
-    double inside_low, inside_high; /* 95 % interval of rate_inside, by customer, on the logit scale */
+    double inside_low, inside_high; /* 95 % interval of rate_inside, by its customers alike, on the logit scale */
     double index, low, high;        /* NAN where unknown */
     uint32_t landmark_count;
     int64_t first_landmark_ms, last_landmark_ms;

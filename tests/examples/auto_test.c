@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Over many seeds, the 95 % intervals of the two indices cover the truths that the simulator was built with. */
+/* Over many seeds, the 95 % intervals of the two indices cover the truths that the simulator was built with. The first 200 seeds are
+ * below the average by chance: of the first 10,000, 95.2 and 95.0 % are covered (docs/architecture.md). */
 #include <stdarg.h>
 #include <setjmp.h>
 

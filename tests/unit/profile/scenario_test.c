@@ -153,6 +153,17 @@ static struct naive_index naive_index(const struct naive *naive, uint32_t custom
 
 static double logit(double share) { return log(share / (1 - share)); }
 
+/* Student's t by its integral: the density is added up until the two tails hold 5 %. Times the root of G/(G-1). */
+static double naive_t(uint32_t customers) {
+    double freedom = customers - 1.0, step = 1e-3, held = 0, density = 0, x = 0;
+    double scale = exp(lgamma((freedom + 1) / 2) - lgamma(freedom / 2)) / sqrt(freedom * 3.14159265358979324);
+    for (; held < 0.475; x += step) {
+        density = scale * pow(1 + (x + step / 2) * (x + step / 2) / freedom, -(freedom + 1) / 2);
+        held += step * density;
+    }
+    return (x - (held - 0.475) / density) * sqrt(customers / freedom);
+}
+
 /* Half-widths of the two intervals: sums over customers of squared pushes. */
 static void naive_halves(const struct naive *naive, double *of_index, double *of_rate) {
     double index = 0, rate = 0, step = 1e-4;
@@ -163,8 +174,15 @@ static void naive_halves(const struct naive *naive, double *of_index, double *of
         index += push * push;
         rate += rate_push * rate_push;
     }
-    *of_index = 1.959964 * sqrt(index);
-    *of_rate = 1.959964 * sqrt(rate);
+    uint32_t inside = 0, outside = 0;
+    for (uint32_t c = 0; c < PEOPLE; c++) {
+        bool in = false, out = false;
+        for (uint32_t k = 0; k < naive->landmark_count; k++) in |= naive->cell[c][k][0] > 0, out |= naive->cell[c][k][2] > 0;
+        inside += in;
+        outside += out;
+    }
+    *of_index = naive_t(inside < outside ? inside : outside) * sqrt(index);
+    *of_rate = naive_t(inside) * sqrt(rate);
 }
 
 /* ---- the tests ---- */
@@ -288,6 +306,40 @@ static void test_fewer_than_five_goals_are_unknown(void **state) {
     assert_close(measure(scene, 1).index, 5 / 41.0 / 0.1, 1e-9);
 }
 
+/* Customers with a row each: the interval is Katz's for two rates, as wide as so few of them deserve. */
+static void test_few_customers_make_a_wide_interval(void **state) {
+    struct scene *scene = *state;
+    static const uint32_t keen[] = {10, 12, 20, 60};
+    int64_t last_ms = NOW_MS - WITHIN_MS - ARRIVES_MS;
+    scene_event(scene, 0, "Clicked", last_ms - ACTIVE_MS - TIME_DAY_MS, "");
+    for (uint32_t i = 0, all = 0, inside = 0; i < 4; i++) {
+        add_people(scene, 1000 * (i + 1), 200 + keen[i], keen[i], 2, last_ms);
+        inside += keen[i];
+        all += 200 + keen[i];
+        struct scenario_result result = measure(scene, 1);
+        double variance = 0.5 / (inside / 2.0) + 0.5 / ((all - inside) / 2.0);
+        assert_int_equal(result.customers_inside, inside);
+        assert_close(result.index, 1.0, 1e-9);
+        assert_close(log(result.high), naive_t(inside) * sqrt(variance), 1e-4);
+        assert_close(log(result.low), -naive_t(inside) * sqrt(variance), 1e-4);
+    }
+}
+
+/* One customer who came back for every landmark tells of nobody else. */
+static void test_one_customer_is_no_group(void **state) {
+    struct scene *scene = *state;
+    int64_t last_ms = NOW_MS - WITHIN_MS - ARRIVES_MS, first_ms = last_ms - 8 * EVERY_MS;
+    scene_event(scene, 0, "Clicked", first_ms - ACTIVE_MS, "");
+    for (int64_t t_ms = first_ms; t_ms <= last_ms; t_ms += EVERY_MS) {
+        add_people(scene, 1000, 1, 1, 1, t_ms);
+        add_people(scene, 2000, 100, 0, 2, t_ms);
+    }
+    struct scenario_result result = measure(scene, 1);
+    assert_true(result.yes_inside >= 5);
+    assert_int_equal(result.customers_inside, 1);
+    assert_true(isnan(result.index) && isnan(result.low) && isnan(result.inside_low));
+}
+
 /* Who orders is told afterwards, dated before: seen from now these clicks tell the future exactly, and nobody knew them then. */
 static void test_what_was_learnt_later_puts_nobody_inside(void **state) {
     struct scene *scene = *state;
@@ -333,6 +385,8 @@ int main(void) {
         cmocka_unit_test(test_figures_equal_the_naive_ones),
         CASE(test_each_landmark_weighs_what_it_weighs_inside),
         CASE(test_fewer_than_five_goals_are_unknown),
+        CASE(test_few_customers_make_a_wide_interval),
+        CASE(test_one_customer_is_no_group),
         CASE(test_what_was_learnt_later_puts_nobody_inside),
         CASE(test_data_too_short_is_said_so),
         CASE(test_without_any_event),

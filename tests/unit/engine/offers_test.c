@@ -95,12 +95,12 @@ static void copy_rows(struct shop *shop, int64_t until_ms, char *out, size_t siz
         STATUS_OK);
     out[0] = '\0';
     for (size_t i = 0; i < training_set_count(set) && length < size; i++) {
-        struct value values[8];
+        struct value values[16];
         struct training_row row;
         training_set_row(set, i, values, &row);
-        length += (size_t)snprintf(out + length, size - length, "%.*s %g %s; ",
-                                   TEXT_ARG(ids[i].treatment->key), values[2].number,
-                                   row.yes ? "yes" : "no");
+        length += (size_t)snprintf(
+            out + length, size - length, "%.*s %g %s; ", TEXT_ARG(ids[i].treatment->key),
+            values[world->playbook->models[0].feature_count].number, row.yes ? "yes" : "no");
     }
     training_set_destroy(set);
     memory_free(ids);

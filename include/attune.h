@@ -51,7 +51,7 @@ enum attune_status attune_ingest(struct attune *attune, const char *source, cons
  * treatment. `record` other than 0 writes the decision as an event, synced before this returns. */
 enum attune_status attune_decide(struct attune *attune, const char *customer, int64_t time_ms, int record, char **json,
                                  struct attune_error *error);
-/* Traits and timeline of a customer as known at time_ms. */
+/* Identifiers, traits, segments and timeline of a customer as known at time_ms; the keys are those of `attune customer --json`. */
 enum attune_status attune_customer(struct attune *attune, const char *customer, int64_t time_ms, char **json,
                                    struct attune_error *error);
 void attune_free(char *json);

@@ -138,6 +138,16 @@ void json_write_integer(struct json_writer *writer, int64_t number);
 void json_write_yes_no(struct json_writer *writer, bool yes);
 void json_write_null(struct json_writer *writer);
 void json_write_time(struct json_writer *writer, int64_t time_ms); /* ISO 8601 text */
+/* A member of an object at once: the key and its value. */
+void json_member_text(struct json_writer *writer, const char *key, struct text text);
+void json_member_text_or_null(struct json_writer *writer, const char *key, struct text text); /* empty: null */
+void json_member_string(struct json_writer *writer, const char *key, const char *string);
+void json_member_number(struct json_writer *writer, const char *key, double number); /* not finite: null */
+void json_member_integer(struct json_writer *writer, const char *key, int64_t number);
+void json_member_count(struct json_writer *writer, const char *key, uint64_t count);
+void json_member_yes_no(struct json_writer *writer, const char *key, bool yes);
+void json_member_null(struct json_writer *writer, const char *key);
+void json_member_time(struct json_writer *writer, const char *key, int64_t time_ms);
 /* STATUS_OK, or the first failure. */
 enum status json_writer_status(const struct json_writer *writer) MUST_USE;
 

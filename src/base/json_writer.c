@@ -164,6 +164,50 @@ void json_write_time(struct json_writer *writer, int64_t time_ms) {
     json_write_text(writer, (struct text){iso, (uint32_t)length});
 }
 
+void json_member_text(struct json_writer *writer, const char *key, struct text text) {
+    json_write_key(writer, key);
+    json_write_text(writer, text);
+}
+
+void json_member_text_or_null(struct json_writer *writer, const char *key, struct text text) {
+    json_write_key(writer, key);
+    if (text.length > 0) json_write_text(writer, text);
+    else json_write_null(writer);
+}
+
+void json_member_string(struct json_writer *writer, const char *key, const char *string) {
+    json_member_text(writer, key, text_from(string));
+}
+
+void json_member_number(struct json_writer *writer, const char *key, double number) {
+    json_write_key(writer, key);
+    json_write_number(writer, number);
+}
+
+void json_member_integer(struct json_writer *writer, const char *key, int64_t number) {
+    json_write_key(writer, key);
+    json_write_integer(writer, number);
+}
+
+void json_member_count(struct json_writer *writer, const char *key, uint64_t count) {
+    json_member_integer(writer, key, count < INT64_MAX ? (int64_t)count : INT64_MAX);
+}
+
+void json_member_yes_no(struct json_writer *writer, const char *key, bool yes) {
+    json_write_key(writer, key);
+    json_write_yes_no(writer, yes);
+}
+
+void json_member_null(struct json_writer *writer, const char *key) {
+    json_write_key(writer, key);
+    json_write_null(writer);
+}
+
+void json_member_time(struct json_writer *writer, const char *key, int64_t time_ms) {
+    json_write_key(writer, key);
+    json_write_time(writer, time_ms);
+}
+
 enum status json_writer_status(const struct json_writer *writer) {
     return writer->status;
 }

@@ -298,6 +298,29 @@ struct text text_nearest(struct text name, const struct text *candidates, size_t
     return nearest;
 }
 
+#define LISTED_MAX 8
+
+enum status text_unknown(struct text name, const char *what, const struct text *known, size_t count,
+                         struct error *error) {
+    struct text near = text_nearest(name, known, count);
+    char names[300];
+    size_t at = 0;
+    if (near.length > 0) {
+        return error_set(error, STATUS_NOT_FOUND, "%s %.*s; did you mean %.*s?", what,
+                         TEXT_ARG(name), TEXT_ARG(near));
+    }
+    if (count == 0) {
+        return error_set(error, STATUS_NOT_FOUND, "%s %.*s; there is none at all", what,
+                         TEXT_ARG(name));
+    }
+    for (size_t i = 0; i < count && i < LISTED_MAX && at < sizeof names; i++) {
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s%.*s", i > 0 ? ", " : "",
+                               TEXT_ARG(known[i]));
+    }
+    return error_set(error, STATUS_NOT_FOUND, "%s %.*s; there is %s%s", what, TEXT_ARG(name), names,
+                     count > LISTED_MAX ? ", …" : "");
+}
+
 void buffer_init(struct buffer *buffer) {
     *buffer = (struct buffer){0};
 }

@@ -72,6 +72,9 @@ enum status text_to_double(struct text text, double *value) MUST_USE; /* finite 
 uint32_t text_distance(struct text a, struct text b, uint32_t limit);
 /* The candidate nearest to `name` (distance <= 2, or <= 1 for names under five), or {0}. For "did you mean". */
 struct text text_nearest(struct text name, const struct text *candidates, size_t count);
+/* STATUS_NOT_FOUND for a name that is none of `known`. `what` begins the sentence: "the playbook has no source" becomes
+ * "the playbook has no source ordres; did you mean orders?", or what there is instead. */
+enum status text_unknown(struct text name, const char *what, const struct text *known, size_t count, struct error *error) MUST_USE;
 
 /* A growing byte buffer. All appends return STATUS_NO_MEMORY and leave it as it was when they fail. */
 struct buffer {

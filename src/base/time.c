@@ -193,6 +193,16 @@ size_t time_format(int64_t time_ms, char out[32]) {
     return at + written(snprintf(out + at, 32 - at, "Z"));
 }
 
+size_t time_format_local(int64_t time_ms, const struct time_zone *zone, char out[32]) {
+    if (time_ms <= TIME_ALWAYS || time_ms >= TIME_NEVER) return time_format(time_ms, out);
+    struct civil civil;
+    time_to_civil(time_ms + time_zone_offset_s(zone, time_ms) * TIME_SECOND_MS, &civil);
+    size_t at = written(snprintf(out, 32, "%04d-%02d-%02d %02d:%02d", civil.year, civil.month,
+                                 civil.day, civil.hour, civil.minute));
+    if (civil.second) at += written(snprintf(out + at, 32 - at, ":%02d", civil.second));
+    return at;
+}
+
 struct duration_unit {
     struct text name;
     int64_t ms;
@@ -244,6 +254,22 @@ size_t duration_format(int64_t duration_ms, char out[32]) {
         left -= count * ms;
         at += written(
             snprintf(out + at, 32 - at, "%llu%s", (unsigned long long)count, units[i].name.at));
+    }
+    return at;
+}
+
+size_t duration_format_short(int64_t duration_ms, char out[32]) {
+    uint64_t left = duration_ms < 0 ? 0 - (uint64_t)duration_ms : (uint64_t)duration_ms, kept = 0;
+    size_t at = 0;
+    if (left == 0) return written(snprintf(out, 32, "0s"));
+    if (duration_ms < 0) out[at++] = '-';
+    for (size_t i = 0, used = 0; i < UNIT_WRITTEN_COUNT && used < 2; i++) {
+        uint64_t count = left / (uint64_t)units[i].ms;
+        used += count > 0 || used > 0; /* 1d 0h 5m is 1d, not 1d 5m */
+        if (count == 0) continue;
+        left -= count * (uint64_t)units[i].ms;
+        at += written(snprintf(out + at, 32 - at, "%s%llu%s", kept++ > 0 ? " " : "",
+                               (unsigned long long)count, units[i].name.at));
     }
     return at;
 }

@@ -35,9 +35,13 @@ int64_t time_from_local(const struct civil *civil, const struct time_zone *zone)
 enum status time_parse(struct text text, const struct time_zone *zone, int64_t *time_ms) MUST_USE;
 /* "2017-01-28T14:06:53Z" (".123" only where not zero), UTC; "always" for TIME_ALWAYS. Returns the length, < 32. */
 size_t time_format(int64_t time_ms, char out[32]);
+/* For people, as clocks in `zone` showed it: "2017-01-28 14:06:53", no milliseconds, ":53" only where not zero; "always" as above. */
+size_t time_format_local(int64_t time_ms, const struct time_zone *zone, char out[32]);
 /* "30d", "4h", "30m", "90s", "250ms", "6w"; also sums: "1d12h". Months and years are no durations. > 0, <= 100 years. */
 enum status duration_parse(struct text text, int64_t *duration_ms) MUST_USE;
 size_t duration_format(int64_t duration_ms, char out[32]); /* the shortest exact form: "30d", "1d12h" */
+/* For people: the two largest units, cut and not rounded: "274d 5h", "3h", "12s 40ms". */
+size_t duration_format_short(int64_t duration_ms, char out[32]);
 
 int64_t clock_now_ms(void);
 double clock_monotonic_seconds(void);

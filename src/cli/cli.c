@@ -49,12 +49,12 @@ struct option {
 };
 static const struct option options[] = {
     {"dir", "DIR", "the data directory (default $ATTUNE_DIR, else ./data)", offsetof(struct cli, directory), true},
-    {"playbook", "FILE", "put this playbook in force (commands that only read try it without keeping it)", offsetof(struct cli, playbook), true},
-    {"json", NULL, "print one JSON document", offsetof(struct cli, json), false},
+    {"playbook", "FILE", "put this playbook in force; commands that only read try it without keeping it", offsetof(struct cli, playbook), true},
+    {"json", NULL, "print JSON; docs/commands.md has its keys", offsetof(struct cli, json), false},
     {"quiet", NULL, "no progress", offsetof(struct cli, quiet), true},
     {"help", NULL, "this text", offsetof(struct cli, help), true},
     {"data", "DIR", "where the sources' files lie (default: beside the playbook)", offsetof(struct cli, data), false},
-    {"at", "TIME", "as known at this time, such as 2017-12-06 or 2017-12-06T09:00Z (default: when the newest event became known)", offsetof(struct cli, at), false},
+    {"at", "TIME", "as known at this time: 2017-12-06 or 2017-12-06T09:00 in the playbook's zone, 2017-12-06T14:00Z in UTC (default: when the newest event became known)", offsetof(struct cli, at), false},
     {"from", "TIME", "from this time on", offsetof(struct cli, from), false},
     {"until", "TIME", "up to this time", offsetof(struct cli, until), false},
     {"out", "PATH", "write here instead of to the screen", offsetof(struct cli, out), false},
@@ -134,15 +134,26 @@ static int read_words(struct cli *cli, int argc, char **argv) {
     return EXIT_OK;
 }
 
+/* Paragraphs are broken into lines; what begins with blanks is an example and stays as it is. */
+static void print_paragraphs(const char *text) {
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        if (*text == ' ') printf("%.*s\n", (int)length, text);
+        else cli_wrap(stdout, (struct text){text, (uint32_t)length}, 0);
+        text += length + (text[length] == '\n');
+    }
+}
+
 static int print_help(const struct command *command) {
-    printf("attune %s%s%s -- %s\n\n%s\nOptions\n", command->name, command->words[0] != '\0' ? " " : "", command->words,
-           command->summary, command->help);
+    printf("attune %s%s%s -- %s\n\n", command->name, command->words[0] != '\0' ? " " : "", command->words, command->summary);
+    print_paragraphs(command->help);
+    printf("\nOptions\n");
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if (!takes(command, &options[i])) continue;
         char name[64];
         snprintf(name, sizeof name, "--%s%s%s", options[i].name, options[i].value != NULL ? " " : "",
                  options[i].value != NULL ? options[i].value : "");
-        printf("  %-16s %s\n", name, options[i].what);
+        cli_wrap_format(19, "  %-16s %s", name, options[i].what);
     }
     return EXIT_OK;
 }

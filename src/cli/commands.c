@@ -3,51 +3,57 @@
 
 #define MANY CLI_WORDS_MAX
 
+/* A test runs every example of a help, and holds docs/commands.md against this table. */
 const struct command cli_commands[] = {
     {"init", "[FILE]", "write a commented playbook to start from", "",
      "Writes a first playbook that loads as it is and explains itself. Never overwrites.\n\n"
      "  attune init                       writes playbook.yaml\n"
-     "  attune init shop/playbook.yaml\n",
+     "  attune init shop.yaml\n",
      0, 1, command_init},
     {"check", "FILE", "check a playbook: every error at once, with line and column", "json",
-     "Needs no data directory. Exit status 1 where there is an error.\n\n"
-     "  attune check playbook.yaml\n",
+     "Needs no data directory. Exit status 1 where there is an error; a warning is none.\n\n"
+     "  attune check playbook.yaml\n"
+     "  attune check playbook.yaml --json\n",
      1, 1, command_check},
-    {"explain", "TRAIT", "say in words what a trait means and what it reads", "",
+    {"explain", "TRAIT", "say in words what a trait means and what it reads", "json",
+     "TRAIT is a trait's name, or any expression.\n\n"
      "  attune explain spend_365d --playbook playbook.yaml\n"
-     "  attune explain \"count('Order Completed') in 30d\"     any expression works too\n",
+     "  attune explain \"count('Order Completed') in 30d\"\n",
      1, 1, command_explain},
     {"ingest", "[SOURCE FILE…]", "load files: events, customer records, lookups", "data source json",
-     "Without words, loads every source of the playbook whose files are in --data, lookups first. What was loaded before is\n"
-     "recognised by its row key and dropped as a repeat. A row that can't become an event goes to quarantine with its reason.\n\n"
+     "Without words, loads every source of the playbook whose files are in --data, lookups first. What was loaded before is recognised by "
+     "its row key and dropped as a repeat. A row that can't become an event goes to quarantine with its reason. A file that can't be read, "
+     "or lacks a column, ends the loading: what is in stays, and the answer says how to go on.\n\n"
      "  attune ingest --playbook playbook.yaml --data files/\n"
      "  attune ingest web events-2017-10.ndjson.gz\n"
-     "  zcat events.gz | attune ingest web -\n",
+     "  zcat events-2017-10.ndjson.gz | attune ingest web -\n",
      0, MANY, command_ingest},
     {"data", "", "what every source and field holds, what it costs, what uses it", "json",
      "Clean data are events, dirty data are in quarantine, dark data are stored and nothing uses them.\n\n"
      "  attune data\n",
      0, 0, command_data},
-    {"quarantine", "list|show ID|replay", "rows that could not become events, and their way back", "source json",
+    {"quarantine", "list|show ROW|replay", "rows that could not become events, and their way back", "source json",
+     "ROW is FILE:LINE as the list tells it, with or without the folders of FILE.\n\n"
      "  attune quarantine list                 reasons, and how many rows have each\n"
-     "  attune quarantine show 12              one row, as it came\n"
+     "  attune quarantine show orders.csv:7    one row, as it came\n"
      "  attune quarantine replay --playbook mended.yaml --source web\n",
      1, 2, command_quarantine},
-    {"customer", "CUSTOMER", "one customer: timeline, personas, links with reasons, traits, segments", "at json",
-     "CUSTOMER is C123, or an identifier such as email:a@b.example.\n\n"
+    {"customer", "CUSTOMER", "one customer: timeline, personas, links, traits, segments", "at json",
+     "CUSTOMER is C123, or an identifier such as email:a@b.example, or its value alone where only one customer has it.\n\n"
      "  attune customer household:1029 --at 2017-10-01\n",
      1, 1, command_customer},
-    {"unmerge", "IDENTIFIER [IDENTIFIER]", "take back a link between two identifiers", "",
+    {"unmerge", "IDENTIFIER [IDENTIFIER]", "take back a link between two identifiers", "json",
      "The link counts from now on as if it had never been; nobody's events are lost. With one identifier all its links.\n\n"
      "  attune unmerge cookie:k1 email:a@b.example\n",
      1, 2, command_unmerge},
-    {"traits", "[CUSTOMER]", "traits of one customer, or of all as CSV, as of a time", "at out",
+    {"traits", "[CUSTOMER]", "traits of one customer, or of all as CSV, as of a time", "at out json",
+     "With --json and no CUSTOMER, one object a line.\n\n"
      "  attune traits --at 2017-10-01 --out traits.csv\n"
      "  attune traits household:1029 --at 2017-10-01\n",
      0, 1, command_traits},
     {"scenarios", "", "how much likelier each scenario makes its goals", "at json",
-     "For each scenario and goal: how many customers, the goal's rate inside and among comparable others on the same dates,\n"
-     "and the index with its 95 % interval by customer. An index is no cause.\n\n"
+     "For each scenario and goal: how many customers, the goal's rate inside and among comparable others on the same dates, and the index "
+     "with its 95 % interval by customer. An index is no cause.\n\n"
      "  attune scenarios --at 2018-01-01\n",
      0, 0, command_scenarios},
     {"train", "[MODEL]", "learn a model from past treatments whose goals have matured", "until json",
@@ -55,45 +61,48 @@ const struct command cli_commands[] = {
      "  attune train redeem --until 2017-10-01\n",
      0, 1, command_train},
     {"evaluate", "MODEL", "how good a model is on treatments that it never saw", "from until out against json",
-     "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, with intervals by customer.\n"
-     "--against takes a CSV with columns treatment, customer and prediction, and compares the two row by row.\n\n"
+     "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, with intervals by customer. --against takes "
+     "a CSV with columns treatment, customer and prediction, and compares the two row by row.\n\n"
      "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n",
      1, 1, command_evaluate},
     {"decide", "CUSTOMER | --all", "the next best action, with its reason", "at out all dry-run json",
-     "Each decision is written as an event unless --dry-run.\n\n"
+     "Each decision is written as an event unless --dry-run. With --all and --json, one object a line.\n\n"
      "  attune decide household:1029 --at 2017-12-05\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv\n"
-     "  attune decide --all --at 2017-12-05 --json --dry-run     one object a line\n",
+     "  attune decide --all --at 2017-12-05 --json --dry-run\n",
      0, 1, command_decide},
-    {"why-not", "CUSTOMER ACTION", "which stage stopped an action for a customer, and from when on it would not", "at",
+    {"why-not", "CUSTOMER ACTION", "which stage stopped an action, and from when on it would not", "at json",
+     "ACTION is an action's name, or NAME/KEY for one row of its lookup.\n\n"
      "  attune why-not household:1029 mail_campaign/18 --at 2017-12-05\n",
      2, 2, command_why_not},
-    {"report", "", "the whole as a report: report.html with pictures, report.json with the same figures", "at from until out against",
-     "  attune report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out build/demo\n",
+    {"report", "", "the whole as a report: report.html with pictures, report.json", "at from until out against json",
+     "Both files and the screen tell the same figures; --out names the folder (default: here), --json prints what report.json holds.\n\n"
+     "  attune report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report\n",
      0, 0, command_report},
     {"status", "", "events, customers, runs, bytes and what is in force", "json",
      "  attune status --json\n",
      0, 0, command_status},
-    {"fold", "", "move the newest events from the log into a run now", "merge",
+    {"fold", "", "move the newest events from the log into a run now", "merge json",
      "  attune fold --merge\n",
      0, 0, command_fold},
-    {"fsck", "", "verify every checksum, order and offset of the data directory", "",
+    {"fsck", "", "verify every checksum, order and offset of the data directory", "json",
      "Reads every byte; changes nothing. Exit status 1 where anything is wrong.\n\n"
      "  attune fsck --dir data\n",
      0, 0, command_fsck},
-    {"rebuild", "", "recompute what is derived: runs with the columns now in use", "",
-     "Columns and the heap of their texts are made anew from each event's properties, also where they are damaged. Other damage\n"
-     "can't be mended from the directory itself: the log is dropped once a run has its events. Restore the directory from a backup.\n\n"
+    {"rebuild", "", "recompute what is derived: runs with the columns now in use", "json",
+     "Columns and the heap of their texts are made anew from each event's properties, also where they are damaged. Other damage can't be mended "
+     "from the directory itself: the log is dropped once a run has its events. Restore the directory from a backup.\n\n"
      "  attune rebuild --playbook playbook.yaml\n",
      0, 0, command_rebuild},
-    {"backup", "TARGET", "a consistent copy of the data directory", "",
-     "  attune backup /backups/2017-12-05\n",
+    {"backup", "TARGET", "a consistent copy of the data directory", "json",
+     "TARGET is a folder that does not exist yet.\n\n"
+     "  attune backup backup-2017-12-05\n",
      1, 1, command_backup},
-    {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed", "yes",
-     "Rewrites the affected files, drops the log, and keeps only salted hashes that keep the person from coming back unasked.\n"
-     "Also goes: what others' relations say of the customer, and rows in quarantine that hold an identifier, be it quoted or escaped; one\n"
-     "shorter than 6 bytes only where it stands in its own column, or where the columns can't be told. A bad row that comes again is kept\n"
-     "without its bytes. Backups made before are not reached: the answer reminds you of them.\n\n"
+    {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed", "yes json",
+     "Rewrites the affected files, drops the log, and keeps only salted hashes that keep the person from coming back unasked. Also goes: what "
+     "others' relations say of the customer, and rows in quarantine that hold an identifier, be it quoted or escaped; one shorter than 6 bytes "
+     "only where it stands in its own column, or where the columns can't be told. A bad row that comes again is kept without its bytes. Backups "
+     "made before are not reached: the answer reminds you of them.\n\n"
      "  attune erase email:a@b.example --yes\n",
      1, 1, command_erase},
 };

@@ -6,33 +6,38 @@
 
 /* ---- one customer ---- */
 
+/* A weight or lever of 1 says nothing and is left out. */
 static void print_rank(struct engine *engine, const struct treatment_trace *trace, uint32_t rank) {
     struct text channel = symbol_text(engine_symbols(engine), SYMBOL_CHANNEL, trace->treatment->channel);
-    printf("  %u. %.*s by %.*s: propensity %.3f × value %.2f × weight %g × lever %g − cost %.2f = priority %.3f\n", rank + 1,
-           TEXT_ARG(trace->treatment->title), TEXT_ARG(channel), trace->propensity, trace->value, trace->weight, trace->lever,
-           trace->cost, trace->priority);
+    char weight[48] = "", lever[48] = "";
+    if (fabs(trace->weight - 1) > 1e-9) snprintf(weight, sizeof weight, " × weight %.4g", trace->weight);
+    if (fabs(trace->lever - 1) > 1e-9) snprintf(lever, sizeof lever, " × lever %.4g", trace->lever);
+    cli_wrap_format(5, "  %u. %.*s by %.*s: propensity %.3f × value %.2f%s%s − cost %.2f = priority %.3f", rank + 1,
+                    TEXT_ARG(trace->treatment->title), TEXT_ARG(channel), trace->propensity, trace->value, weight, lever, trace->cost,
+                    trace->priority);
 }
 
 static void print_decision(struct engine *engine, const struct decision *decision) {
     uint32_t stopped[STAGE_COUNT] = {0};
-    char name[CUSTOMER_NAME_BYTES];
+    char name[CUSTOMER_NAME_BYTES], stages[400] = "";
+    size_t at = 0;
     customer_name(engine, decision->customer, name);
-    printf("%s (C%u) at %s\n%s\n", name, decision->customer.value, cli_day(decision->t_ms), decision->reason);
+    printf("%s (C%u) at %s\n", name, decision->customer.value, cli_when(engine_playbook(engine), decision->t_ms));
+    cli_wrap(stdout, text_from(decision->reason), 0);
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++) print_rank(engine, &decision->trace[decision->ranked[rank]], rank);
     for (uint32_t i = 0; i < decision->trace_count; i++) stopped[decision->trace[i].stopped_at]++;
-    printf("Of %u treatments", decision->trace_count);
     for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) {
-        if (stopped[stage] > 0) printf(", %u stopped at \"%s\"", stopped[stage], stage_name((enum stage)stage));
+        if (stopped[stage] > 0) at += (size_t)snprintf(stages + at, sizeof stages - at, ", %u stopped at \"%s\"", stopped[stage], stage_name((enum stage)stage));
     }
-    printf(", %u offered\n", stopped[STAGE_OFFERED]);
+    cli_wrap_format(2, "Of %s%s, %u offered", cli_counted(decision->trace_count, "treatment"), stages, stopped[STAGE_OFFERED]);
 }
 
 static enum status decide_one(struct cli *cli, struct answering *answering, struct error *error) {
     enum status status = answering_decide(answering, cli->words[0], error);
     if (status == STATUS_OK && !cli->dry_run) status = answering_record(answering, error);
     if (status != STATUS_OK) return status;
-    if (cli->json) print_answer(answering, answer_decision);
-    else print_decision(answering->engine, answering->decision);
+    if (cli->json) return cli_json_answer(answering, answer_decision) == EXIT_OK ? STATUS_OK : STATUS_NO_MEMORY;
+    print_decision(answering->engine, answering->decision);
     return STATUS_OK;
 }
 
@@ -67,6 +72,21 @@ static enum status decide_each(struct cli *cli, struct answering *answering, str
     return status;
 }
 
+static enum status tell_all(const struct cli *cli, const struct answering *answering, const struct funnel *funnel) {
+    if (cli->json) {
+        struct cli_json json;
+        struct json_writer *writer = cli_json_begin(&json, true);
+        json_member_string(writer, "out", cli->out);
+        json_member_time(writer, "at", answering->t_ms);
+        json_write_key(writer, "funnel");
+        funnel_write_json(funnel, writer);
+        return cli_json_end(&json, stdout) == EXIT_OK ? STATUS_OK : STATUS_NO_MEMORY;
+    }
+    printf("Wrote %s. Customers with a treatment left after each stage:\n", cli->out);
+    funnel_print(funnel);
+    return STATUS_OK;
+}
+
 static enum status decide_all(struct cli *cli, struct answering *answering, struct error *error) {
     struct funnel funnel = {0};
     struct decision_recorder *recorder = NULL;
@@ -81,10 +101,7 @@ static enum status decide_all(struct cli *cli, struct answering *answering, stru
     cli_progress_end();
     if (status != STATUS_OK) return status;
     if (!written) return error_set(error, STATUS_DISK_FULL, "%s could not be written whole; is the disk full?", cli->out != NULL ? cli->out : "the output");
-    if (cli->out == NULL) return STATUS_OK;
-    printf("Wrote %s. Customers with a treatment left after each stage:\n", cli->out);
-    funnel_print(&funnel);
-    return STATUS_OK;
+    return cli->out != NULL ? tell_all(cli, answering, &funnel) : STATUS_OK;
 }
 
 int command_decide(struct cli *cli) {
@@ -111,25 +128,38 @@ int command_decide(struct cli *cli) {
 
 /* ---- why not ---- */
 
+static void print_why(void *context, const struct why_not *why) {
+    (void)context;
+    cli_wrap(stdout, why->words, 2);
+}
+
+static enum status why_not(struct cli *cli, struct answering *answering, struct error *error) {
+    struct text action = text_from(cli->words[1]);
+    struct cli_json json;
+    enum status status = answering_decide(answering, cli->words[0], error);
+    if (status != STATUS_OK) return status;
+    if (!cli->json) return decision_why_not(answering->decider, &answering->timeline, answering->decision, action, print_why, NULL, error);
+    buffer_init(&json.out);
+    json_writer_init(&json.writer, &json.out, true);
+    status = answer_why_not(answering, action, &json.writer, error);
+    if (status == STATUS_OK) status = json.writer.status;
+    if (status == STATUS_OK) printf("%.*s\n", (int)json.out.length, json.out.at);
+    buffer_release(&json.out);
+    return status;
+}
+
 int command_why_not(struct cli *cli) {
     struct error error = {0};
     struct answering answering = {0};
-    struct buffer words;
     int64_t t_ms;
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
-    buffer_init(&words);
     bool ok = cli_at(cli, engine, &t_ms);
     enum status status = STATUS_OK;
     if (ok) warn_of_hindsight(engine, t_ms);
     if (ok) warn_of_later_lookup(cli, engine, t_ms);
     if (ok) status = answering_open(&answering, engine, t_ms, &error);
-    if (ok && status == STATUS_OK) status = answering_decide(&answering, cli->words[0], &error);
-    if (ok && status == STATUS_OK) {
-        status = decision_why_not(answering.decider, &answering.timeline, answering.decision, text_from(cli->words[1]), &words, &error);
-    }
-    if (ok && status == STATUS_OK) printf("%.*s", (int)words.length, words.at);
-    buffer_release(&words);
+    if (ok && status == STATUS_OK) status = why_not(cli, &answering, &error);
     answering_close(&answering);
     engine_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);

@@ -5,13 +5,11 @@
 
 void warn_of_hindsight(const struct engine *engine, int64_t t_ms) {
     struct model_entry entry;
-    char until[32], at[32];
+    const struct playbook *playbook = engine_playbook(engine);
     if (!engine_hindsight(engine, t_ms, &entry)) return;
-    time_format(entry.until_ms, until);
-    time_format(t_ms, at);
     cli_progress_end();
     fprintf(stderr, "attune: warning: model %.*s@%u has learnt until %s; decisions at %s by it know what nobody knew then (train --until earlier)\n",
-            TEXT_ARG(entry.name), entry.version, until, at);
+            TEXT_ARG(entry.name), entry.version, cli_when(playbook, entry.until_ms), cli_when(playbook, t_ms));
 }
 
 void warn_of_later_lookup(const struct cli *cli, const struct engine *engine, int64_t t_ms) {
@@ -50,24 +48,28 @@ void funnel_print(const struct funnel *funnel) {
     printf("  %s are offered something, %s would be but are in the holdout, for %s nothing is best\n", cli_count(funnel->offered),
            cli_count(funnel->withheld), cli_count(funnel->nothing));
     if (funnel->crossed == 0) return;
-    printf("  %s were decided for both in and out of the holdout before they were known to be one: leave them out of any comparison\n",
-           cli_count(funnel->crossed));
+    cli_wrap_format(4, "  %s were decided for both in and out of the holdout before they were known to be one: leave them out of any comparison",
+                    cli_count(funnel->crossed));
+}
+
+/* A stage's name as a key: "contact_policies". */
+static void write_stage(struct json_writer *writer, enum stage stage, uint64_t count) {
+    char key[32];
+    snprintf(key, sizeof key, "%s", stage_name(stage));
+    for (char *at = key; *at != '\0'; at++) *at = *at == ' ' ? '_' : *at;
+    json_member_count(writer, key, count);
 }
 
 void funnel_write_json(const struct funnel *funnel, struct json_writer *writer) {
     json_write_object_begin(writer);
-    const struct { const char *name; uint64_t value; } counts[] = {
-        {"customers", funnel->customers}, {"offered", funnel->offered}, {"withheld", funnel->withheld}, {"nothing", funnel->nothing}, {"crossed", funnel->crossed}};
-    for (size_t i = 0; i < 5; i++) {
-        json_write_key(writer, counts[i].name);
-        json_write_integer(writer, (int64_t)counts[i].value);
-    }
+    json_member_count(writer, "customers", funnel->customers);
+    json_member_count(writer, "offered", funnel->offered);
+    json_member_count(writer, "withheld", funnel->withheld);
+    json_member_count(writer, "nothing", funnel->nothing);
+    json_member_count(writer, "crossed", funnel->crossed);
     json_write_key(writer, "left");
     json_write_object_begin(writer);
-    for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) {
-        json_write_key(writer, stage_name((enum stage)stage));
-        json_write_integer(writer, (int64_t)funnel->left[stage]);
-    }
+    for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) write_stage(writer, (enum stage)stage, funnel->left[stage]);
     json_write_object_end(writer);
     json_write_object_end(writer);
 }

@@ -19,11 +19,10 @@ uint32_t find_model(const struct playbook *playbook, const char *name) {
     struct text names[64];
     size_t count = playbook->model_count < 64 ? playbook->model_count : 64;
     for (size_t i = 0; i < count; i++) names[i] = playbook->models[i].name;
-    struct text near = name != NULL ? text_nearest(text_from(name), names, count) : (struct text){0};
+    struct error error = {0};
     if (count == 0) cli_fail_text("the playbook has no models");
     else if (name == NULL) cli_fail_text("say which model; the playbook has %zu, the first is %.*s", count, TEXT_ARG(names[0]));
-    else if (near.length > 0) cli_fail_text("no model %s; did you mean %.*s?", name, TEXT_ARG(near));
-    else cli_fail_text("no model %s; the first is %.*s", name, TEXT_ARG(names[0]));
+    else if (text_unknown(text_from(name), "the playbook has no model", names, count, &error) != STATUS_OK) cli_fail(&error);
     return UINT32_MAX;
 }
 
@@ -272,7 +271,7 @@ static void write_interval(struct json_writer *writer, const char *name, const s
     }
 }
 
-static void write_metrics(struct json_writer *writer, const struct model_metrics *metrics) {
+void metrics_write_json(const struct model_metrics *metrics, struct json_writer *writer) {
     json_write_key(writer, "rows");
     json_write_integer(writer, (int64_t)metrics->rows);
     json_write_key(writer, "reached");
@@ -286,7 +285,8 @@ static void write_metrics(struct json_writer *writer, const struct model_metrics
 }
 
 void evaluation_write_json(const struct evaluation *evaluation, struct json_writer *writer) {
-    write_metrics(writer, &evaluation->metrics);
+    metrics_write_json(&evaluation->metrics, writer);
+    json_member_count(writer, "rows_left_out", evaluation->learnt_count);
     if (!evaluation->compared) return;
     write_interval(writer, "auc_difference", &evaluation->auc_difference);
     json_write_key(writer, "compared_rows");
@@ -295,6 +295,6 @@ void evaluation_write_json(const struct evaluation *evaluation, struct json_writ
     json_write_object_begin(writer);
     json_write_key(writer, "name");
     json_write_string(writer, evaluation->against_name);
-    write_metrics(writer, &evaluation->against);
+    metrics_write_json(&evaluation->against, writer);
     json_write_object_end(writer);
 }

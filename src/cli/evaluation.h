@@ -25,6 +25,8 @@ enum status evaluation_make(struct engine *engine, uint32_t rule, int64_t from_m
                             struct evaluation *out, struct error *error) MUST_USE;
 void evaluation_release(struct evaluation *evaluation);
 enum status evaluation_write_csv(struct engine *engine, const struct evaluation *evaluation, const char *path, struct error *error) MUST_USE;
+/* Members of an object that stands open. */
+void metrics_write_json(const struct model_metrics *metrics, struct json_writer *writer);
 void evaluation_write_json(const struct evaluation *evaluation, struct json_writer *writer);
 /* scenarios as JSON, an object each. */
 void scenarios_write_json(const struct playbook *playbook, const struct scenario_result *results, size_t count,

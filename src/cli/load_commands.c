@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest, data, quarantine: what comes in, what lies here, what could not come in. */
-#include <stdlib.h>
+/* ingest, data: what comes in, what lies here. */
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -23,52 +22,111 @@ static void show_progress(void *context, const struct engine_progress *progress)
                  cli_count((uint64_t)((double)progress->events / (seconds > 0.001 ? seconds : 0.001))), left);
 }
 
-static void print_reports(const struct engine_ingest_report *reports, size_t count) {
+static void note_words(const struct engine_ingest_report *report, bool is_lookup, char *out, size_t size) {
+    static const char *const outcomes[INGEST_OUTCOME_COUNT] = {"", "no file", "failed", "not reached"};
+    size_t at = (size_t)snprintf(out, size, "%s", outcomes[report->outcome]);
+    const struct { bool holds; const char *words; } notes[] = {
+        {is_lookup, "lookup"},
+        {report->time_always && !is_lookup, "undated: known at every time"},
+        {!report->drops_repeats && report->files > 0, "no row_key: a file that comes twice counts twice"},
+    };
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
+        if (notes[i].holds && at < size) at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? "; " : "", notes[i].words);
+    }
+    if (report->turned_away > 0 && at < size) {
+        snprintf(out + at, size - at, "%s%s of erased customers not kept", at > 0 ? "; " : "", cli_counted(report->turned_away, "event"));
+    }
+}
+
+static bool is_lookup(const struct engine *engine, const struct engine_ingest_report *report) {
+    const struct playbook *playbook = engine_playbook(engine);
+    uint32_t index = playbook_source_find(playbook, report->source);
+    return index != UINT32_MAX && playbook->sources[index].is_lookup;
+}
+
+static void print_reports(const struct engine *engine, const struct engine_ingest_report *reports, size_t count) {
     struct cli_table table;
+    uint64_t quarantined = 0;
     cli_table_init(&table, "source|>files|>rows|>events|>repeats|>quarantined|note");
     for (size_t i = 0; i < count; i++) {
         const struct engine_ingest_report *report = &reports[i];
+        char note[200];
+        note_words(report, is_lookup(engine, report), note, sizeof note);
         cli_table_cell(&table, "%.*s", TEXT_ARG(report->source));
         cli_table_cell(&table, "%s", cli_count(report->files));
         cli_table_cell(&table, "%s", cli_count(report->rows));
         cli_table_cell(&table, "%s", cli_count(report->events));
         cli_table_cell(&table, "%s", cli_count(report->repeats));
         cli_table_cell(&table, "%s", cli_count(report->quarantined));
-        const char *always = report->time_always ? "undated: known at every time" : "";
-        if (report->turned_away > 0) cli_table_cell(&table, "%s of erased customers not kept", cli_count(report->turned_away));
-        else cli_table_cell(&table, "%s%s", report->lookup_rows > 0 ? "lookup" : "", always);
+        cli_table_cell(&table, "%s", note);
+        quarantined += report->quarantined;
     }
     cli_table_print(&table);
+    if (quarantined > 0) printf("Rows in quarantine: %s (attune quarantine list says why)\n", cli_count(quarantined));
 }
 
 static void write_report(struct json_writer *writer, const struct engine_ingest_report *report) {
     json_write_object_begin(writer);
-    json_write_key(writer, "source");
-    json_write_text(writer, report->source);
-    const struct { const char *name; uint64_t value; } counts[] = {
-        {"files", report->files}, {"rows", report->rows}, {"events", report->events}, {"repeats", report->repeats},
-        {"quarantined", report->quarantined}, {"lookup_rows", report->lookup_rows}, {"bytes", report->bytes},
-        {"turned_away", report->turned_away},
-    };
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        json_write_key(writer, counts[i].name);
-        json_write_integer(writer, (int64_t)counts[i].value);
-    }
-    json_write_key(writer, "undated");
-    json_write_yes_no(writer, report->time_always);
+    json_member_text(writer, "source", report->source);
+    json_member_string(writer, "outcome", ingest_outcome_name(report->outcome));
+    json_member_count(writer, "files", report->files);
+    json_member_count(writer, "rows", report->rows);
+    json_member_count(writer, "events", report->events);
+    json_member_count(writer, "repeats", report->repeats);
+    json_member_count(writer, "quarantined", report->quarantined);
+    json_member_count(writer, "lookup_rows", report->lookup_rows);
+    json_member_count(writer, "turned_away", report->turned_away);
+    json_member_count(writer, "bytes", report->bytes);
+    json_member_yes_no(writer, "undated", report->time_always);
+    json_member_yes_no(writer, "drops_repeats", report->drops_repeats);
     json_write_object_end(writer);
 }
 
-static void print_reports_json(const struct engine_ingest_report *reports, size_t count) {
-    struct buffer out;
-    struct json_writer writer;
-    buffer_init(&out);
-    json_writer_init(&writer, &out, true);
-    json_write_array_begin(&writer);
-    for (size_t i = 0; i < count; i++) write_report(&writer, &reports[i]);
-    json_write_array_end(&writer);
-    cli_print_json(&writer, &out);
-    buffer_release(&out);
+static void print_reports_json(const struct engine_ingest_report *reports, size_t count, const struct error *error) {
+    struct cli_json json;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    json_write_key(writer, "sources");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < count; i++) write_report(writer, &reports[i]);
+    json_write_array_end(writer);
+    json_member_text_or_null(writer, "error", text_from(error->text));
+    cli_json_end(&json, stdout);
+}
+
+static enum status list_sources(struct buffer *out, const char *heading, const struct engine_ingest_report *reports, size_t count,
+                                enum ingest_outcome outcome) {
+    uint32_t told = 0;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (reports[i].outcome != outcome) continue;
+        status = buffer_format(out, "%s %.*s", told++ > 0 ? "," : heading, TEXT_ARG(reports[i].source));
+    }
+    return told > 0 && status == STATUS_OK ? buffer_append(out, ". ", 2) : status;
+}
+
+/* What was loaded already is dropped where a row key says so; else the rest is to be named, lest it counts twice. */
+static enum status list_ways_on(struct buffer *out, const struct engine_ingest_report *reports, size_t count) {
+    bool again = true;
+    for (size_t i = 0; i < count; i++) again &= reports[i].drops_repeats || reports[i].outcome == INGEST_NOT_REACHED || reports[i].events == 0;
+    if (again) return buffer_append_text(out, TEXT("Mend the file and say the same again: what is in already is dropped as repeats."));
+    enum status status = buffer_append_text(out, TEXT("Mend the file. Not all that was loaded has a row_key, so load only the rest:"));
+    uint32_t told = 0;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (reports[i].outcome != INGEST_FAILED && reports[i].outcome != INGEST_NOT_REACHED) continue;
+        status = buffer_format(out, "%s attune ingest --source %.*s", told++ > 0 ? "," : "", TEXT_ARG(reports[i].source));
+    }
+    return status;
+}
+
+/* Where it stopped in the middle: what is in, what is not, and how to go on. */
+static void say_how_to_go_on(const struct engine_ingest_report *reports, size_t count) {
+    struct buffer words;
+    buffer_init(&words);
+    enum status status = list_sources(&words, "Loaded:", reports, count, INGEST_LOADED);
+    if (status == STATUS_OK) status = list_sources(&words, "Not loaded:", reports, count, INGEST_NOT_REACHED);
+    if (status == STATUS_OK) status = list_ways_on(&words, reports, count);
+    if (status == STATUS_OK) cli_wrap(stderr, buffer_text(&words), 2);
+    buffer_release(&words);
 }
 
 /* The folder of --data, else the playbook's own. */
@@ -98,17 +156,31 @@ int command_ingest(struct cli *cli) {
     };
     enum status status = engine_ingest(engine, &options, &reports, &count, &error);
     cli_progress_end();
-    if (cli->json) print_reports_json(reports, count);
-    else if (count > 0) print_reports(reports, count);
-    uint64_t quarantined = 0;
-    for (size_t i = 0; i < count; i++) quarantined += reports[i].quarantined;
-    if (quarantined > 0 && !cli->json) printf("Rows in quarantine: %s (attune quarantine list says why)\n", cli_count(quarantined));
+    if (cli->json) print_reports_json(reports, count, &error);
+    else if (count > 0) print_reports(engine, reports, count);
+    int code = status == STATUS_OK ? EXIT_OK : cli_fail(&error);
+    bool stopped = false;
+    for (size_t i = 0; i < count; i++) stopped |= reports[i].outcome == INGEST_FAILED;
+    if (stopped && count > 1) say_how_to_go_on(reports, count);
     memory_free(reports);
     engine_close(engine);
-    return status == STATUS_OK ? EXIT_OK : cli_fail(&error);
+    return code;
 }
 
 /* ---- data ---- */
+
+#define USES_SHOWN 2
+
+/* "trait a, trait b and 9 more"; --json has them all. */
+static void uses_cell(struct cli_table *table, struct text used_by, const char *none) {
+    uint32_t commas = 0, cut = used_by.length;
+    for (uint32_t i = 0; i < used_by.length; i++) {
+        if (used_by.at[i] == ',' && ++commas == USES_SHOWN) cut = i;
+    }
+    if (used_by.length == 0) cli_table_cell(table, "%s", none);
+    else if (commas <= USES_SHOWN) cli_table_cell(table, "%.*s", TEXT_ARG(used_by));
+    else cli_table_cell(table, "%.*s and %u more", (int)cut, used_by.at, commas + 1 - USES_SHOWN);
+}
 
 static void print_lookups(const struct data_report *report) {
     struct cli_table table;
@@ -120,7 +192,7 @@ static void print_lookups(const struct data_report *report) {
         cli_table_cell(&table, "%s", cli_count(lookup->rows));
         cli_table_cell(&table, "%s", cli_bytes(lookup->bytes));
         cli_table_cell(&table, "%u", lookup->versions);
-        cli_table_cell(&table, "%.*s", TEXT_ARG(lookup->used_by.length > 0 ? lookup->used_by : TEXT("nothing: dark")));
+        uses_cell(&table, lookup->used_by, "nothing: dark");
     }
     cli_table_print(&table);
 }
@@ -136,13 +208,13 @@ static void print_data(const struct data_report *report) {
         cli_table_cell(&table, "%s", field->field.length > 0 ? value_type_name(field->type) : "");
         cli_table_cell(&table, "%s", cli_count(field->count));
         cli_table_cell(&table, "%s", cli_bytes(field->bytes));
-        cli_table_cell(&table, "%.*s", TEXT_ARG(field->used_by.length > 0 ? field->used_by : field->field.length > 0 ? TEXT("nothing: dark") : TEXT("")));
+        uses_cell(&table, field->used_by, field->field.length > 0 ? "nothing: dark" : "");
     }
     cli_table_print(&table);
     if (report->lookup_count > 0) print_lookups(report);
-    printf("\nclean  %s events of %s customers, %s\n", cli_count(report->event_count), cli_count(report->customer_count), cli_bytes(report->clean_bytes));
-    printf("dirty  %s rows in quarantine, %s\n", cli_count(report->dirty_rows), cli_bytes(report->dirty_bytes));
-    printf("dark   %s fields that nothing uses, %s\n", cli_count(report->dark_fields), cli_bytes(report->dark_bytes));
+    printf("\nclean  %s of %s, %s\n", cli_counted(report->event_count, "event"), cli_counted(report->customer_count, "customer"), cli_bytes(report->clean_bytes));
+    printf("dirty  %s in quarantine, %s\n", cli_counted(report->dirty_rows, "row"), cli_bytes(report->dirty_bytes));
+    printf("dark   %s that nothing uses, %s\n", cli_counted(report->dark_fields, "field"), cli_bytes(report->dark_bytes));
     printf("disk   %s in all, compressed\n", cli_bytes(report->disk_bytes));
 }
 
@@ -150,57 +222,51 @@ static void write_lookups(struct json_writer *writer, const struct data_report *
     json_write_key(writer, "lookups");
     json_write_array_begin(writer);
     for (size_t i = 0; i < report->lookup_count; i++) {
+        const struct lookup_usage *lookup = &report->lookups[i];
         json_write_object_begin(writer);
-        json_write_key(writer, "lookup");
-        json_write_text(writer, report->lookups[i].name);
-        json_write_key(writer, "rows");
-        json_write_integer(writer, (int64_t)report->lookups[i].rows);
-        json_write_key(writer, "bytes");
-        json_write_integer(writer, (int64_t)report->lookups[i].bytes);
-        json_write_key(writer, "used_by");
-        json_write_text(writer, report->lookups[i].used_by);
+        json_member_text(writer, "lookup", lookup->name);
+        json_member_count(writer, "rows", lookup->rows);
+        json_member_count(writer, "bytes", lookup->bytes);
+        json_member_count(writer, "versions", lookup->versions);
+        json_member_text_or_null(writer, "used_by", lookup->used_by);
         json_write_object_end(writer);
     }
     json_write_array_end(writer);
 }
 
-static void print_data_json(const struct data_report *report) {
-    struct buffer out;
-    struct json_writer writer;
-    buffer_init(&out);
-    json_writer_init(&writer, &out, true);
-    json_write_object_begin(&writer);
-    const struct { const char *name; uint64_t value; } counts[] = {
-        {"events", report->event_count}, {"customers", report->customer_count}, {"personas", report->persona_count},
-        {"clean_bytes", report->clean_bytes}, {"dirty_rows", report->dirty_rows}, {"dirty_bytes", report->dirty_bytes},
-        {"dark_fields", report->dark_fields}, {"dark_bytes", report->dark_bytes}, {"disk_bytes", report->disk_bytes},
-    };
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        json_write_key(&writer, counts[i].name);
-        json_write_integer(&writer, (int64_t)counts[i].value);
-    }
-    json_write_key(&writer, "fields");
-    json_write_array_begin(&writer);
+static void write_fields(struct json_writer *writer, const struct data_report *report) {
+    json_write_key(writer, "fields");
+    json_write_array_begin(writer);
     for (size_t i = 0; i < report->field_count; i++) {
         const struct field_usage *field = &report->fields[i];
-        const struct { const char *name; struct text value; } texts[] = {
-            {"source", field->source}, {"event", field->event}, {"field", field->field}, {"used_by", field->used_by}};
-        json_write_object_begin(&writer);
-        for (size_t k = 0; k < 4; k++) {
-            json_write_key(&writer, texts[k].name);
-            json_write_text(&writer, texts[k].value);
-        }
-        json_write_key(&writer, "count");
-        json_write_integer(&writer, (int64_t)field->count);
-        json_write_key(&writer, "bytes");
-        json_write_integer(&writer, (int64_t)field->bytes);
-        json_write_object_end(&writer);
+        json_write_object_begin(writer);
+        json_member_text(writer, "source", field->source);
+        json_member_text(writer, "event", field->event);
+        json_member_text_or_null(writer, "field", field->field);
+        json_member_text_or_null(writer, "type", field->field.length > 0 ? text_from(value_type_name(field->type)) : (struct text){0});
+        json_member_count(writer, "count", field->count);
+        json_member_count(writer, "bytes", field->bytes);
+        json_member_text_or_null(writer, "used_by", field->used_by);
+        json_write_object_end(writer);
     }
-    json_write_array_end(&writer);
-    write_lookups(&writer, report);
-    json_write_object_end(&writer);
-    cli_print_json(&writer, &out);
-    buffer_release(&out);
+    json_write_array_end(writer);
+}
+
+static int print_data_json(const struct data_report *report) {
+    struct cli_json json;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    json_member_count(writer, "events", report->event_count);
+    json_member_count(writer, "customers", report->customer_count);
+    json_member_count(writer, "personas", report->persona_count);
+    json_member_count(writer, "clean_bytes", report->clean_bytes);
+    json_member_count(writer, "dirty_rows", report->dirty_rows);
+    json_member_count(writer, "dirty_bytes", report->dirty_bytes);
+    json_member_count(writer, "dark_fields", report->dark_fields);
+    json_member_count(writer, "dark_bytes", report->dark_bytes);
+    json_member_count(writer, "disk_bytes", report->disk_bytes);
+    write_fields(writer, report);
+    write_lookups(writer, report);
+    return cli_json_end(&json, stdout);
 }
 
 int command_data(struct cli *cli) {
@@ -209,148 +275,9 @@ int command_data(struct cli *cli) {
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
     enum status status = engine_data_report(engine, &report, &error);
-    if (status == STATUS_OK && cli->json) print_data_json(&report);
+    if (status == STATUS_OK && cli->json) (void)print_data_json(&report);
     else if (status == STATUS_OK) print_data(&report);
     data_report_release(&report);
     engine_close(engine);
     return status == STATUS_OK ? EXIT_OK : cli_fail(&error);
-}
-
-/* ---- quarantine ---- */
-
-#define REASONS_MAX 4096
-struct reason { uint64_t count, first_id, first_line; uint16_t source; char reason[200], file[200]; };
-struct reasons {
-    struct reason *items;
-    size_t count;
-    uint64_t beyond;
-    const struct symbols *symbols;
-    const char *source;
-};
-
-static bool add_reason(void *context, const struct stored_row *row) {
-    struct reasons *reasons = context;
-    struct text name = symbol_text(reasons->symbols, SYMBOL_SOURCE, row->source);
-    if (reasons->source != NULL && !text_equal(name, text_from(reasons->source))) return true;
-    for (size_t i = 0; i < reasons->count; i++) {
-        struct reason *reason = &reasons->items[i];
-        size_t length = strlen(reason->reason);
-        size_t wanted = row->reason.length < sizeof reason->reason ? row->reason.length : sizeof reason->reason - 1;
-        if (reason->source == row->source && length == wanted && memcmp(reason->reason, row->reason.at, length) == 0) {
-            reason->count++;
-            return true;
-        }
-    }
-    if (reasons->count == REASONS_MAX) {
-        reasons->beyond++;
-        return true;
-    }
-    struct reason *reason = &reasons->items[reasons->count++];
-    *reason = (struct reason){.count = 1, .first_id = row->row_id, .first_line = row->line, .source = row->source};
-    snprintf(reason->reason, sizeof reason->reason, "%.*s", TEXT_ARG(row->reason));
-    snprintf(reason->file, sizeof reason->file, "%.*s", TEXT_ARG(row->file));
-    return true;
-}
-
-static void print_reasons(const struct reasons *reasons) {
-    struct cli_table table;
-    cli_table_init(&table, ">rows|>first id|source|first place|reason");
-    for (size_t i = 0; i < reasons->count; i++) {
-        const struct reason *reason = &reasons->items[i];
-        cli_table_cell(&table, "%s", cli_count(reason->count));
-        cli_table_cell(&table, "%llu", (unsigned long long)reason->first_id);
-        cli_table_cell(&table, "%.*s", TEXT_ARG(symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source)));
-        cli_table_cell(&table, "%s:%llu", reason->file, (unsigned long long)reason->first_line);
-        cli_table_cell(&table, "%s", reason->reason);
-    }
-    if (reasons->count > 0) cli_table_print(&table);
-    else buffer_release(&table.cells);
-    if (reasons->count == 0) printf("Nothing is in quarantine.\n");
-    if (reasons->beyond > 0) printf("and %s rows with further reasons\n", cli_count(reasons->beyond));
-}
-
-static void print_reasons_json(const struct reasons *reasons) {
-    struct buffer out;
-    struct json_writer writer;
-    buffer_init(&out);
-    json_writer_init(&writer, &out, true);
-    json_write_array_begin(&writer);
-    for (size_t i = 0; i < reasons->count; i++) {
-        const struct reason *reason = &reasons->items[i];
-        const struct { const char *name; struct text value; } texts[] = {
-            {"source", symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source)}, {"file", text_from(reason->file)},
-            {"reason", text_from(reason->reason)}};
-        const struct { const char *name; uint64_t value; } counts[] = {
-            {"rows", reason->count}, {"first_id", reason->first_id}, {"first_line", reason->first_line}};
-        json_write_object_begin(&writer);
-        for (size_t k = 0; k < 3; k++) {
-            json_write_key(&writer, counts[k].name);
-            json_write_integer(&writer, (int64_t)counts[k].value);
-            json_write_key(&writer, texts[k].name);
-            json_write_text(&writer, texts[k].value);
-        }
-        json_write_object_end(&writer);
-    }
-    json_write_array_end(&writer);
-    cli_print_json(&writer, &out);
-    buffer_release(&out);
-}
-
-static int quarantine_list(struct cli *cli, struct engine *engine) {
-    struct error error = {0};
-    struct reasons reasons = {.symbols = engine_symbols(engine), .source = cli->source};
-    reasons.items = memory_calloc(REASONS_MAX, sizeof *reasons.items);
-    if (reasons.items == NULL) return cli_fail_text("out of memory");
-    enum status status = store_visit_rows(engine_store(engine), add_reason, &reasons, &error);
-    if (status == STATUS_OK) (cli->json ? print_reasons_json : print_reasons)(&reasons);
-    memory_free(reasons.items);
-    return status == STATUS_OK ? EXIT_OK : cli_fail(&error);
-}
-
-struct wanted { uint64_t id; bool found; const struct symbols *symbols; };
-
-static bool show_row(void *context, const struct stored_row *row) {
-    struct wanted *wanted = context;
-    if (row->row_id != wanted->id) return true;
-    wanted->found = true;
-    printf("source  %.*s\nplace   %.*s:%llu:%u\nreason  %.*s\n\n%.*s\n", TEXT_ARG(symbol_text(wanted->symbols, SYMBOL_SOURCE, row->source)),
-           TEXT_ARG(row->file), (unsigned long long)row->line, row->column, TEXT_ARG(row->reason), TEXT_ARG(row->raw));
-    return false;
-}
-
-static int quarantine_show(struct cli *cli, struct engine *engine) {
-    struct error error = {0};
-    int64_t id;
-    if (cli->word_count < 2 || text_to_int64(text_from(cli->words[1]), &id) != STATUS_OK || id < 0) {
-        return cli_fail_text("say which row: attune quarantine show ID (attune quarantine list tells ids)");
-    }
-    struct wanted wanted = {(uint64_t)id, false, engine_symbols(engine)};
-    enum status status = store_visit_rows(engine_store(engine), show_row, &wanted, &error);
-    if (status != STATUS_OK) return cli_fail(&error);
-    return wanted.found ? EXIT_OK : cli_fail_text("no row %lld is in quarantine", (long long)id);
-}
-
-static int quarantine_replay(struct cli *cli, struct engine *engine) {
-    struct error error = {0};
-    struct replay_report report;
-    enum status status = engine_quarantine_replay(engine, cli->source, &report, &error);
-    if (status != STATUS_OK) return cli_fail(&error);
-    printf("Rows tried: %s. Events that came back: %s. Rows that stay in quarantine: %s\n", cli_count(report.rows), cli_count(report.events),
-           cli_count(report.still_quarantined));
-    return EXIT_OK;
-}
-
-int command_quarantine(struct cli *cli) {
-    static const struct { const char *name; int (*run)(struct cli *, struct engine *); bool writes; } verbs[] = {
-        {"list", quarantine_list, false}, {"show", quarantine_show, false}, {"replay", quarantine_replay, true}};
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        if (strcmp(cli->words[0], verbs[i].name) != 0) continue;
-        struct engine *engine = cli_open(cli, false, !verbs[i].writes);
-        if (engine == NULL) return EXIT_FAILED;
-        int code = verbs[i].run(cli, engine);
-        engine_close(engine);
-        return code;
-    }
-    fprintf(stderr, "attune: quarantine knows list, show and replay, not %s\n", cli->words[0]);
-    return EXIT_USAGE;
 }

@@ -16,7 +16,7 @@ static void show_customers(void *context, uint64_t customers) {
 
 static void print_scenarios(const struct playbook *playbook, const struct scenario_result *results, size_t count) {
     struct cli_table table;
-    cli_table_init(&table, "scenario|goal|>customers|>rate inside|(95 % interval)|>rate of others|>index|(95 % interval)");
+    cli_table_init(&table, "scenario|goal|>customers|>inside|(95 % interval)|>others|>index|(95 % interval)");
     for (size_t i = 0; i < count; i++) {
         const struct scenario_result *result = &results[i];
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->scenarios[result->scenario].name));
@@ -33,19 +33,21 @@ static void print_scenarios(const struct playbook *playbook, const struct scenar
     }
     cli_table_print(&table);
     if (count == 0) return;
-    printf("\nCustomers active within the last %lld days, at %u dates from %s to %s. An index compares, it proves no cause.\n",
-           (long long)(playbook->landmarks.active_within_ms / TIME_DAY_MS), results[0].landmark_count,
-           cli_day(results[0].first_landmark_ms), cli_day(results[0].last_landmark_ms));
+    putchar('\n');
+    cli_wrap_format(0, "Customers active within the last %s, at %s from %.10s to %.10s. Inside and others: how many reach the goal. An index compares, it proves no cause.",
+                    cli_counted((uint64_t)(playbook->landmarks.active_within_ms / TIME_DAY_MS), "day"),
+                    cli_counted(results[0].landmark_count, "date"), cli_when(playbook, results[0].first_landmark_ms),
+                    cli_when(playbook, results[0].last_landmark_ms));
 }
 
-static void print_scenarios_json(const struct playbook *playbook, const struct scenario_result *results, size_t count) {
-    struct buffer out;
-    struct json_writer writer;
-    buffer_init(&out);
-    json_writer_init(&writer, &out, true);
-    scenarios_write_json(playbook, results, count, &writer);
-    cli_print_json(&writer, &out);
-    buffer_release(&out);
+static int print_scenarios_json(const struct playbook *playbook, int64_t now_ms, const struct scenario_result *results, size_t count) {
+    struct cli_json json;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    json_member_time(writer, "at", now_ms);
+    json_member_integer(writer, "active_within_ms", playbook->landmarks.active_within_ms);
+    json_write_key(writer, "scenarios");
+    scenarios_write_json(playbook, results, count, writer);
+    return cli_json_end(&json, stdout);
 }
 
 void scenarios_write_json(const struct playbook *playbook, const struct scenario_result *results, size_t count,
@@ -54,26 +56,22 @@ void scenarios_write_json(const struct playbook *playbook, const struct scenario
     for (size_t i = 0; i < count; i++) {
         const struct scenario_result *result = &results[i];
         json_write_object_begin(writer);
-        json_write_key(writer, "scenario");
-        json_write_text(writer, playbook->scenarios[result->scenario].name);
-        json_write_key(writer, "goal");
-        json_write_text(writer, playbook->goals[result->goal].name);
-        const struct { const char *name; uint64_t value; } counts[] = {
-            {"customers_inside", result->customers_inside}, {"customers_outside", result->customers_outside},
-            {"rows_inside", result->rows_inside}, {"rows_outside", result->rows_outside},
-            {"yes_inside", result->yes_inside}, {"yes_outside", result->yes_outside}, {"landmarks", result->landmark_count}};
-        for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
-            json_write_key(writer, counts[k].name);
-            json_write_integer(writer, (int64_t)counts[k].value);
-        }
-        const struct { const char *name; double value; } figures[] = {
-            {"rate_inside", result->rate_inside}, {"rate_inside_low", result->inside_low},
-            {"rate_inside_high", result->inside_high}, {"rate_outside", result->rate_outside}, {"index", result->index},
-            {"index_low", result->low}, {"index_high", result->high}};
-        for (size_t k = 0; k < sizeof figures / sizeof *figures; k++) {
-            json_write_key(writer, figures[k].name);
-            json_write_number(writer, figures[k].value);
-        }
+        json_member_text(writer, "scenario", playbook->scenarios[result->scenario].name);
+        json_member_text(writer, "goal", playbook->goals[result->goal].name);
+        json_member_count(writer, "customers_inside", result->customers_inside);
+        json_member_count(writer, "customers_outside", result->customers_outside);
+        json_member_count(writer, "rows_inside", result->rows_inside);
+        json_member_count(writer, "rows_outside", result->rows_outside);
+        json_member_count(writer, "yes_inside", result->yes_inside);
+        json_member_count(writer, "yes_outside", result->yes_outside);
+        json_member_count(writer, "landmarks", result->landmark_count);
+        json_member_number(writer, "rate_inside", result->rate_inside);
+        json_member_number(writer, "rate_inside_low", result->inside_low);
+        json_member_number(writer, "rate_inside_high", result->inside_high);
+        json_member_number(writer, "rate_outside", result->rate_outside);
+        json_member_number(writer, "index", result->index);
+        json_member_number(writer, "index_low", result->low);
+        json_member_number(writer, "index_high", result->high);
         json_write_object_end(writer);
     }
     json_write_array_end(writer);
@@ -94,7 +92,7 @@ int command_scenarios(struct cli *cli) {
     options.progress = cli->quiet ? NULL : show_customers;
     enum status status = scenario_measure(engine_world(engine), &options, &results, &count, &error);
     cli_progress_end();
-    if (status == STATUS_OK && cli->json) print_scenarios_json(engine_playbook(engine), results, count);
+    if (status == STATUS_OK && cli->json) (void)print_scenarios_json(engine_playbook(engine), options.now_ms, results, count);
     else if (status == STATUS_OK && count == 0) printf("The playbook has no scenarios.\n");
     else if (status == STATUS_OK) print_scenarios(engine_playbook(engine), results, count);
     memory_free(results);
@@ -115,91 +113,105 @@ static void print_interval(const char *name, const struct interval *interval, co
 }
 
 static void print_metrics(const struct model_metrics *metrics) {
-    printf("  %-20s %s, of which %s reached the goal (%.1f %%)\n", "treatments", cli_count(metrics->rows), cli_count(metrics->yes), 100 * metrics->base_rate);
+    printf("  %-20s %s, of which %s reached the goal (%s)\n", "treatments", cli_count(metrics->rows), cli_count(metrics->yes), cli_percent(metrics->base_rate, 1));
     print_interval("AUC", &metrics->auc, "3");
     print_interval("log loss", &metrics->log_loss, "3");
     print_interval("calibration error", &metrics->calibration_error, "3");
     print_interval("top-tenth gain", &metrics->top_tenth_gain, "2");
 }
 
+/* The trait's own words; an attribute of the action has none. */
+static struct text says_of(const struct playbook *playbook, struct text feature) {
+    uint32_t trait = playbook_trait_find(playbook, feature);
+    return trait != UINT32_MAX ? playbook->traits[trait].description : (struct text){0};
+}
+
 static void print_strongest(const struct playbook *playbook, const struct model *model) {
     struct model_reason strongest[STRONGEST];
     uint32_t count = model_importance(model, strongest, STRONGEST);
+    struct cli_table table;
+    if (count == 0) return;
     printf("Strongest reasons (mean effect on the log-odds)\n");
+    cli_table_init(&table, ">  effect|feature|says");
     for (uint32_t i = 0; i < count && i < STRONGEST; i++) {
-        struct text name = model_feature(model, strongest[i].feature).name;
-        uint32_t trait = playbook_trait_find(playbook, name);
-        struct text says = trait != UINT32_MAX && playbook->traits[trait].description.length > 0 ? playbook->traits[trait].description : TEXT("");
-        printf("  %.3f  %-26.*s %.*s\n", strongest[i].log_odds, TEXT_ARG(name), TEXT_ARG(says));
+        struct text name = model_feature(model, strongest[i].feature).name, says = says_of(playbook, name);
+        cli_table_cell(&table, "%.3f", strongest[i].log_odds);
+        cli_table_cell(&table, "%.*s", TEXT_ARG(name));
+        cli_table_cell(&table, "%.*s", TEXT_ARG(says.length > 0 ? says : TEXT("")));
     }
+    cli_table_print(&table);
 }
 
-static void print_model_json(const struct model_entry *entry) {
-    struct buffer out;
-    struct json_writer writer;
+static void write_trained(struct json_writer *writer, const struct playbook *playbook, const struct model_entry *entry) {
     struct model_reason strongest[STRONGEST];
-    const struct model_metrics *metrics = model_rolling_metrics(entry->model);
     uint32_t count = model_importance(entry->model, strongest, STRONGEST);
-    buffer_init(&out);
-    json_writer_init(&writer, &out, true);
-    json_write_object_begin(&writer);
-    json_write_key(&writer, "model");
-    json_write_text(&writer, entry->name);
-    json_write_key(&writer, "version");
-    json_write_integer(&writer, entry->version);
-    json_write_key(&writer, "until");
-    json_write_time(&writer, entry->until_ms);
-    json_write_key(&writer, "rolling");
-    json_write_object_begin(&writer);
-    const struct { const char *name; double value; } figures[] = {
-        {"auc", metrics->auc.value}, {"auc_low", metrics->auc.low}, {"auc_high", metrics->auc.high},
-        {"log_loss", metrics->log_loss.value}, {"calibration_error", metrics->calibration_error.value},
-        {"top_tenth_gain", metrics->top_tenth_gain.value}};
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        json_write_key(&writer, figures[i].name);
-        json_write_number(&writer, figures[i].value);
+    json_write_object_begin(writer);
+    json_member_text(writer, "model", entry->name);
+    json_member_count(writer, "version", entry->version);
+    json_member_time(writer, "learnt_until", entry->until_ms);
+    json_write_key(writer, "rolling");
+    json_write_object_begin(writer);
+    metrics_write_json(model_rolling_metrics(entry->model), writer);
+    json_write_object_end(writer);
+    json_write_key(writer, "strongest");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < count && i < STRONGEST; i++) {
+        struct text name = model_feature(entry->model, strongest[i].feature).name;
+        json_write_object_begin(writer);
+        json_member_text(writer, "feature", name);
+        json_member_number(writer, "log_odds", strongest[i].log_odds);
+        json_member_text_or_null(writer, "says", says_of(playbook, name));
+        json_write_object_end(writer);
     }
-    json_write_object_end(&writer);
-    json_write_key(&writer, "strongest");
-    json_write_array_begin(&writer);
-    for (uint32_t i = 0; i < count && i < STRONGEST; i++) json_write_text(&writer, model_feature(entry->model, strongest[i].feature).name);
-    json_write_array_end(&writer);
-    json_write_object_end(&writer);
-    cli_print_json(&writer, &out);
-    buffer_release(&out);
+    json_write_array_end(writer);
+    json_write_object_end(writer);
 }
 
-static int train_one(struct cli *cli, struct engine *engine, uint32_t rule, int64_t until_ms) {
+/* `writer`: NULL for the screen. */
+static int train_one(struct engine *engine, uint32_t rule, int64_t until_ms, struct json_writer *writer) {
     struct error error = {0};
     struct model_entry entry = {0};
-    cli_progress("training %.*s", TEXT_ARG(engine_playbook(engine)->models[rule].name));
+    const struct playbook *playbook = engine_playbook(engine);
+    cli_progress("training %.*s", TEXT_ARG(playbook->models[rule].name));
     enum status status = engine_train(engine, rule, until_ms, &entry, &error);
     cli_progress_end();
     if (status != STATUS_OK) return cli_fail(&error);
-    if (cli->json) {
-        print_model_json(&entry);
+    if (writer != NULL) {
+        write_trained(writer, playbook, &entry);
         return EXIT_OK;
     }
     printf("Trained %.*s@%u on what had matured by %s\nOn rolling splits before that (95 %% intervals by customer)\n", TEXT_ARG(entry.name),
-           entry.version, cli_day(until_ms));
+           entry.version, cli_when(playbook, until_ms));
     print_metrics(model_rolling_metrics(entry.model));
-    print_strongest(engine_playbook(engine), entry.model);
+    print_strongest(playbook, entry.model);
     return EXIT_OK;
+}
+
+static int train(const struct cli *cli, struct engine *engine, int64_t until_ms, struct json_writer *writer) {
+    const struct playbook *playbook = engine_playbook(engine);
+    if (cli->word_count > 0) {
+        uint32_t rule = find_model(playbook, cli->words[0]);
+        return rule != UINT32_MAX ? train_one(engine, rule, until_ms, writer) : EXIT_FAILED;
+    }
+    int code = playbook->model_count > 0 ? EXIT_OK : cli_fail_text("the playbook has no models");
+    for (uint32_t i = 0; i < playbook->model_count && code == EXIT_OK; i++) code = train_one(engine, i, until_ms, writer);
+    return code;
 }
 
 int command_train(struct cli *cli) {
     int64_t until_ms = 0;
+    struct cli_json json;
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
     int code = EXIT_FAILED;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    json_write_key(writer, "models");
+    json_write_array_begin(writer);
     bool ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms) : cli_at(cli, engine, &until_ms);
-    if (ok && cli->word_count > 0) {
-        uint32_t rule = find_model(engine_playbook(engine), cli->words[0]);
-        if (rule != UINT32_MAX) code = train_one(cli, engine, rule, until_ms);
-    } else if (ok) {
-        code = engine_playbook(engine)->model_count > 0 ? EXIT_OK : cli_fail_text("the playbook has no models");
-        for (uint32_t i = 0; i < engine_playbook(engine)->model_count && code == EXIT_OK; i++) code = train_one(cli, engine, i, until_ms);
-    }
+    if (ok) code = train(cli, engine, until_ms, cli->json ? writer : NULL);
+    json_write_array_end(writer);
+    if (code == EXIT_OK && cli->json) code = cli_json_end(&json, stdout);
+    else buffer_release(&json.out);
     engine_close(engine);
     return code;
 }
@@ -208,7 +220,7 @@ int command_train(struct cli *cli) {
 
 static void print_evaluation(const struct evaluation *evaluation) {
     print_metrics(&evaluation->metrics);
-    if (evaluation->learnt_count > 0) printf("  %s earlier treatments are left out: the model has learnt from them\n", cli_count(evaluation->learnt_count));
+    if (evaluation->learnt_count > 0) printf("  left out, since the model has learnt from them: %s\n", cli_counted(evaluation->learnt_count, "earlier treatment"));
     if (!evaluation->compared) return;
     printf("Against %s, on the %s treatments that both have\n", evaluation->against_name, cli_count(evaluation->compared_count));
     printf("  %-20s %.3f, ours %.3f\n", "AUC", evaluation->against.auc.value, evaluation->ours_there.auc.value);
@@ -230,15 +242,17 @@ int command_evaluate(struct cli *cli) {
     if (ok) status = evaluation_make(engine, rule, from_ms, until_ms, cli->against, &evaluation, &error);
     if (ok && status == STATUS_OK && cli->out != NULL) status = evaluation_write_csv(engine, &evaluation, cli->out, &error);
     if (ok && status == STATUS_OK && cli->json) {
-        struct buffer out;
-        struct json_writer writer;
-        buffer_init(&out);
-        json_writer_init(&writer, &out, true);
-        json_write_object_begin(&writer);
-        evaluation_write_json(&evaluation, &writer);
-        json_write_object_end(&writer);
-        cli_print_json(&writer, &out);
-        buffer_release(&out);
+        struct cli_json json;
+        struct model_entry entry;
+        struct json_writer *writer = cli_json_begin(&json, true);
+        bool trained = engine_model(engine, rule, &entry) != NULL;
+        json_member_text(writer, "model", engine_playbook(engine)->models[rule].name);
+        json_member_count(writer, "version", trained ? entry.version : 0);
+        if (cli->from != NULL) json_member_time(writer, "from", from_ms);
+        else json_member_null(writer, "from");
+        json_member_time(writer, "until", until_ms);
+        evaluation_write_json(&evaluation, writer);
+        cli_json_end(&json, stdout);
     } else if (ok && status == STATUS_OK) {
         print_evaluation(&evaluation);
     }

@@ -2,9 +2,9 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 
-void cli_playbook_errors(FILE *file, const char *path, const struct playbook_errors *errors) {
+void cli_playbook_errors(FILE *file, const char *path, const char *kind, const struct playbook_errors *errors) {
     for (uint32_t i = 0; i < errors->count; i++) {
-        fprintf(file, "%s:%u:%u: %s\n", path, errors->item[i].place.line, errors->item[i].place.column, errors->item[i].text);
+        fprintf(file, "%s:%u:%u: %s%s\n", path, errors->item[i].place.line, errors->item[i].place.column, kind, errors->item[i].text);
     }
     if (errors->dropped > 0) fprintf(file, "… and %u more\n", errors->dropped);
 }
@@ -26,9 +26,9 @@ struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
     }
     enum status status = engine_open(&engine, &options, &error);
     if (status != STATUS_OK && errors->count > 0) {
-        cli_playbook_errors(stderr, cli->playbook != NULL ? cli->playbook : "the playbook in force", errors);
-        cli_fail_text("%s has %u error%s; nothing was changed", cli->playbook != NULL ? cli->playbook : "the playbook in force",
-                      errors->count + errors->dropped, errors->count + errors->dropped == 1 ? "" : "s");
+        cli_playbook_errors(stderr, cli->playbook != NULL ? cli->playbook : "the playbook in force", "", errors);
+        cli_fail_text("%s has %s; nothing was changed", cli->playbook != NULL ? cli->playbook : "the playbook in force",
+                      cli_counted(errors->count + errors->dropped, "error"));
     } else if (status != STATUS_OK) {
         if (error.status == STATUS_OK) (void)error_set(&error, status, "%s: %s", cli->directory, status_name(status));
         cli_fail(&error);
@@ -62,5 +62,17 @@ bool cli_at(struct cli *cli, struct engine *engine, int64_t *time_ms) {
     }
     if (*time_ms != 0) return true;
     cli_fail_text("%s holds no events yet; load some first: attune ingest --help", cli->directory);
+    return false;
+}
+
+bool cli_knows_source(struct engine *engine, const char *name) {
+    const struct playbook *playbook = engine_playbook(engine);
+    struct error error = {0};
+    struct text names[256];
+    size_t count = playbook->source_count < 256 ? playbook->source_count : 256;
+    if (name == NULL || playbook_source_find(playbook, text_from(name)) != UINT32_MAX) return true;
+    if (symbol_find(engine_symbols(engine), SYMBOL_SOURCE, text_from(name)) != SYMBOL_NONE) return true; /* of an earlier playbook */
+    for (size_t i = 0; i < count; i++) names[i] = playbook->sources[i].name;
+    if (text_unknown(text_from(name), "the playbook has no source", names, count, &error) != STATUS_OK) cli_fail(&error);
     return false;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* init, check, explain: a playbook without, or before, any data. */
+#include <stdarg.h>
+
 #include "base/memory.h"
 #include "cli/cli.h"
 
@@ -14,7 +16,7 @@ int command_init(struct cli *cli) {
     if (status == STATUS_OK) status = file_write(file, starter.at, starter.length, &error);
     if (file != NULL) file_close(file);
     if (status != STATUS_OK) return cli_fail(&error);
-    printf("Wrote %s. Next: attune check %s, then attune ingest --playbook %s --data FOLDER\n", path, path, path);
+    printf("Wrote %s. Next: attune check %s\nThen: attune ingest --playbook %s --data FOLDER\n", path, path, path);
     return EXIT_OK;
 }
 
@@ -43,118 +45,255 @@ static enum status load_file(struct loaded *loaded, const char *path, struct err
     return playbook_load(&loaded->playbook, path, buffer_text(&loaded->bytes), loaded->symbols, loaded->errors);
 }
 
-static void print_errors_json(const char *path, const struct playbook_errors *errors) {
-    struct buffer out;
-    struct json_writer writer;
-    buffer_init(&out);
-    json_writer_init(&writer, &out, true);
-    json_write_object_begin(&writer);
-    json_write_key(&writer, "file");
-    json_write_string(&writer, path);
-    json_write_key(&writer, "errors");
-    json_write_array_begin(&writer);
-    for (uint32_t i = 0; i < errors->count; i++) {
-        json_write_object_begin(&writer);
-        json_write_key(&writer, "line");
-        json_write_integer(&writer, errors->item[i].place.line);
-        json_write_key(&writer, "column");
-        json_write_integer(&writer, errors->item[i].place.column);
-        json_write_key(&writer, "text");
-        json_write_string(&writer, errors->item[i].text);
-        json_write_object_end(&writer);
+/* The name behind "did you mean", without its quotes; empty where the error has none. */
+static struct text suggestion_of(const char *text) {
+    static const char begin[] = "did you mean ";
+    const char *at = strstr(text, begin);
+    if (at == NULL) return (struct text){0};
+    at += sizeof begin - 1;
+    size_t length = strcspn(at, "?");
+    if (length >= 2 && (at[0] == '"' || at[0] == '\'') && at[length - 1] == at[0]) {
+        at++;
+        length -= 2;
     }
-    json_write_array_end(&writer);
-    json_write_object_end(&writer);
-    cli_print_json(&writer, &out);
-    buffer_release(&out);
+    return (struct text){at, (uint32_t)length};
+}
+
+/* The line to write stands in a warning behind "write ". */
+static struct text line_of(const char *text) {
+    static const char begin[] = "; write ";
+    const char *at = strstr(text, begin);
+    if (at == NULL) return (struct text){0};
+    at += sizeof begin - 1;
+    const char *end = strstr(at, " (");
+    return (struct text){at, end != NULL ? (uint32_t)(end - at) : (uint32_t)strlen(at)};
+}
+
+static void write_findings(struct json_writer *writer, const char *key, const char *path, const struct playbook_errors *errors,
+                           struct text (*suggestion)(const char *text)) {
+    json_write_key(writer, key);
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < errors->count; i++) {
+        json_write_object_begin(writer);
+        json_member_string(writer, "file", path);
+        json_member_count(writer, "line", errors->item[i].place.line);
+        json_member_count(writer, "column", errors->item[i].place.column);
+        json_member_string(writer, "message", errors->item[i].text);
+        json_member_text_or_null(writer, "suggestion", suggestion(errors->item[i].text));
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+}
+
+struct part { const char *name; uint32_t count; };
+#define PARTS 7
+
+static void count_parts(const struct playbook *playbook, struct part parts[PARTS]) {
+    const struct part counted[PARTS] = {
+        {"source", playbook->source_count}, {"trait", playbook->trait_count}, {"scenario", playbook->scenario_count},
+        {"goal", playbook->goal_count}, {"model", playbook->model_count}, {"action", playbook->action_count},
+        {"policy", playbook->policy_count}};
+    memcpy(parts, counted, sizeof counted);
+}
+
+static int print_check_json(const char *path, const struct loaded *loaded, const struct playbook_errors *warnings) {
+    static const char *const keys[PARTS] = {"sources", "traits", "scenarios", "goals", "models", "actions", "policies"};
+    struct cli_json json;
+    struct part parts[PARTS];
+    struct json_writer *writer = cli_json_begin(&json, true);
+    json_member_string(writer, "file", path);
+    json_member_yes_no(writer, "fine", loaded->playbook != NULL);
+    write_findings(writer, "errors", path, loaded->errors, suggestion_of);
+    json_member_count(writer, "errors_beyond", loaded->errors->dropped);
+    write_findings(writer, "warnings", path, warnings, line_of);
+    if (loaded->playbook != NULL) count_parts(loaded->playbook, parts);
+    for (size_t i = 0; i < PARTS; i++) {
+        if (loaded->playbook != NULL) json_member_count(writer, keys[i], parts[i].count);
+        else json_member_null(writer, keys[i]);
+    }
+    return cli_json_end(&json, stdout);
+}
+
+static void print_fine(const char *path, const struct playbook *playbook, const struct playbook_errors *warnings) {
+    struct part parts[PARTS];
+    char text[300];
+    size_t at = 0;
+    count_parts(playbook, parts);
+    cli_playbook_errors(stdout, path, "warning: ", warnings);
+    for (size_t i = 0; i < PARTS; i++) {
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i > 0 ? ", " : "", cli_counted(parts[i].count, parts[i].name));
+    }
+    printf("%s is fine: %s\n", path, text);
+}
+
+/* A file that is no text at all, such as a spreadsheet or a program, gets no line and column. */
+static bool is_text(struct text bytes) {
+    static const struct text marks[] = {{"\xff\xfe", 2}, {"\xfe\xff", 2}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        if (text_starts_with(bytes, marks[i])) return false;
+    }
+    return bytes.length == 0 || memchr(bytes.at, '\0', bytes.length) == NULL;
 }
 
 int command_check(struct cli *cli) {
     const char *path = cli->words[0];
     struct loaded loaded;
+    struct playbook_errors *warnings = memory_calloc(1, sizeof *warnings);
     struct error error = {0};
     enum status status = load_file(&loaded, path, &error);
     int code = status == STATUS_OK ? EXIT_OK : EXIT_FAILED;
-    if (status != STATUS_OK && (loaded.errors == NULL || loaded.errors->count == 0)) {
+    if (warnings != NULL && status == STATUS_OK) playbook_warnings(loaded.playbook, warnings);
+    if (warnings == NULL || (status != STATUS_OK && (loaded.errors == NULL || loaded.errors->count == 0))) {
         if (error.text[0] == '\0') (void)error_set(&error, status, "%s: %s", path, status_name(status));
-        cli_fail(&error);
+        code = cli_fail(&error);
+    } else if (status != STATUS_OK && !cli->json && !is_text(buffer_text(&loaded.bytes))) {
+        code = cli_fail_text("%s is no text file; a playbook is YAML in UTF-8, as attune init writes one", path);
     } else if (cli->json) {
-        print_errors_json(path, loaded.errors);
+        if (print_check_json(path, &loaded, warnings) != EXIT_OK) code = EXIT_FAILED;
     } else if (status != STATUS_OK) {
-        cli_playbook_errors(stdout, path, loaded.errors);
-        printf("%u error%s\n", loaded.errors->count + loaded.errors->dropped, loaded.errors->count == 1 ? "" : "s");
+        cli_playbook_errors(stdout, path, "", loaded.errors);
+        printf("%s\n", cli_counted(loaded.errors->count + loaded.errors->dropped, "error"));
     } else {
-        const struct playbook *playbook = loaded.playbook;
-        printf("%s is fine: %u sources, %u traits, %u scenarios, %u goals, %u models, %u actions, %u policies\n", path,
-               playbook->source_count, playbook->trait_count, playbook->scenario_count, playbook->goal_count,
-               playbook->model_count, playbook->action_count, playbook->policy_count);
+        print_fine(path, loaded.playbook, warnings);
     }
+    memory_free(warnings);
     release_loaded(&loaded);
     return code;
 }
 
 /* ---- explain ---- */
 
-static void print_uses(const struct playbook *playbook, struct symbols *symbols, const struct expr_program *program) {
-    struct expr_use uses[64];
-    uint32_t traits[64];
-    uint32_t count = expr_uses(program, uses, 64), trait_count = expr_traits(program, traits, 64);
-    for (uint32_t i = 0; i < count && i < 64; i++) {
-        struct text event = uses[i].event_type == SYMBOL_NONE ? TEXT("any event") : symbol_text(symbols, SYMBOL_EVENT, uses[i].event_type);
-        struct text property = uses[i].property == SYMBOL_NONE ? (struct text){0} : symbol_text(symbols, SYMBOL_PROPERTY, uses[i].property);
-        char window[48] = "all time";
-        if (uses[i].window_ms > 0) {
-            size_t length = duration_format(uses[i].window_ms, window);
-            window[length] = '\0';
-        } else if (uses[i].window_ms < 0) {
-            snprintf(window, sizeof window, "last %lld visits", (long long)-uses[i].window_ms);
-        }
-        printf("  reads   %.*s%s%.*s (%s)\n", TEXT_ARG(event), property.length > 0 ? "." : "", TEXT_ARG(property), window);
-    }
-    for (uint32_t i = 0; i < trait_count && i < 64; i++) printf("  builds on  %.*s\n", TEXT_ARG(playbook->traits[traits[i]].name));
+#define USES_MAX 64
+struct explained {
+    const struct playbook *playbook;
+    struct symbols *symbols;
+    const struct trait *trait; /* NULL: an expression */
+    struct text source, means;
+    const struct expr_program *program;
+};
+
+static void label(const char *name, const char *format, ...) PRINTF_LIKE(2, 3);
+static void label(const char *name, const char *format, ...) {
+    char text[4096];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    cli_wrap_format(13, "  %-9s  %s", name, text);
 }
 
-static int explain_program(const struct playbook *playbook, struct symbols *symbols, struct text name, struct text source,
-                           struct text says, const struct expr_program *program) {
+static void use_words(const struct explained *explained, const struct expr_use *use, char *out, size_t size) {
+    struct text event = use->event_type == SYMBOL_NONE ? TEXT("any event") : symbol_text(explained->symbols, SYMBOL_EVENT, use->event_type);
+    struct text property = use->property == SYMBOL_NONE ? (struct text){0} : symbol_text(explained->symbols, SYMBOL_PROPERTY, use->property);
+    char window[48] = "all time";
+    if (use->window_ms > 0) {
+        window[duration_format(use->window_ms, window)] = '\0';
+    } else if (use->window_ms < 0) {
+        snprintf(window, sizeof window, "last %s", cli_counted((uint64_t)-use->window_ms, "visit"));
+    }
+    snprintf(out, size, "%.*s%s%.*s (%s)", TEXT_ARG(event), property.length > 0 ? "." : "", TEXT_ARG(property), window);
+}
+
+static int print_explained(const struct explained *explained) {
+    struct expr_use uses[USES_MAX];
+    uint32_t traits[USES_MAX];
+    uint32_t count = expr_uses(explained->program, uses, USES_MAX), trait_count = expr_traits(explained->program, traits, USES_MAX);
+    if (explained->trait != NULL) cli_wrap_format(4, "%.*s = %.*s", TEXT_ARG(explained->trait->name), TEXT_ARG(explained->source));
+    if (explained->trait != NULL && explained->trait->description.length > 0) label("says", "%.*s", TEXT_ARG(explained->trait->description));
+    label("means", "%.*s", TEXT_ARG(explained->means));
+    label("gives", "%s", value_type_name(expr_type(explained->program)));
+    for (uint32_t i = 0; i < count && i < USES_MAX; i++) {
+        char words[300];
+        use_words(explained, &uses[i], words, sizeof words);
+        label("reads", "%s", words);
+    }
+    for (uint32_t i = 0; i < trait_count && i < USES_MAX; i++) {
+        const struct trait *trait = &explained->playbook->traits[traits[i]];
+        label("builds on", "%.*s%s%.*s", TEXT_ARG(trait->name), trait->description.length > 0 ? ": " : "",
+              TEXT_ARG(trait->description.length > 0 ? trait->description : TEXT("")));
+    }
+    return EXIT_OK;
+}
+
+static void write_use(struct json_writer *writer, const struct explained *explained, const struct expr_use *use) {
+    struct text event = use->event_type == SYMBOL_NONE ? (struct text){0} : symbol_text(explained->symbols, SYMBOL_EVENT, use->event_type);
+    struct text property = use->property == SYMBOL_NONE ? (struct text){0} : symbol_text(explained->symbols, SYMBOL_PROPERTY, use->property);
+    json_write_object_begin(writer);
+    json_member_text_or_null(writer, "event", event);
+    json_member_text_or_null(writer, "property", property);
+    if (use->window_ms > 0) json_member_integer(writer, "window_ms", use->window_ms);
+    else json_member_null(writer, "window_ms");
+    if (use->window_ms < 0) json_member_integer(writer, "visits", -use->window_ms);
+    else json_member_null(writer, "visits");
+    json_write_object_end(writer);
+}
+
+static int print_explained_json(const struct explained *explained) {
+    struct cli_json json;
+    struct expr_use uses[USES_MAX];
+    uint32_t traits[USES_MAX];
+    uint32_t count = expr_uses(explained->program, uses, USES_MAX), trait_count = expr_traits(explained->program, traits, USES_MAX);
+    const struct trait *trait = explained->trait;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    json_member_text_or_null(writer, "trait", trait != NULL ? trait->name : (struct text){0});
+    json_member_text(writer, "expression", explained->source);
+    json_member_text_or_null(writer, "says", trait != NULL ? trait->description : (struct text){0});
+    json_member_text(writer, "means", explained->means);
+    json_member_string(writer, "gives", value_type_name(expr_type(explained->program)));
+    json_write_key(writer, "reads");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < count && i < USES_MAX; i++) write_use(writer, explained, &uses[i]);
+    json_write_array_end(writer);
+    json_write_key(writer, "builds_on");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < trait_count && i < USES_MAX; i++) json_write_text(writer, explained->playbook->traits[traits[i]].name);
+    json_write_array_end(writer);
+    return cli_json_end(&json, stdout);
+}
+
+static int explain_program(const struct cli *cli, struct explained *explained) {
     struct buffer words;
     buffer_init(&words);
-    enum status status = expr_explain(program, &playbook->schema, &words);
-    if (status == STATUS_OK) {
-        if (name.length > 0) printf("%.*s = %.*s\n", TEXT_ARG(name), TEXT_ARG(source));
-        if (says.length > 0) printf("  says    %.*s\n", TEXT_ARG(says));
-        printf("  means   %.*s\n  gives   %s\n", (int)words.length, words.at, value_type_name(expr_type(program)));
-        print_uses(playbook, symbols, program);
+    int code = EXIT_FAILED;
+    if (expr_explain(explained->program, &explained->playbook->schema, &words) == STATUS_OK) {
+        explained->means = buffer_text(&words);
+        code = (cli->json ? print_explained_json : print_explained)(explained);
+    } else {
+        cli_fail_text("out of memory");
     }
     buffer_release(&words);
-    return status == STATUS_OK ? EXIT_OK : cli_fail_text("out of memory");
+    return code;
 }
 
 /* A word that is no trait is taken as an expression; a misspelt trait then says so. */
-static int explain_expression(const struct playbook *playbook, struct symbols *symbols, struct text source) {
+static int explain_expression(const struct cli *cli, struct explained *explained) {
     struct arena arena;
     struct expr_program *program;
     struct expr_error error = {0};
     arena_init(&arena, 1 << 20);
-    enum status status = expr_compile(&arena, &playbook->schema, source, &program, &error);
-    int code = status == STATUS_OK ? explain_program(playbook, symbols, (struct text){0}, source, (struct text){0}, program)
-                                   : cli_fail_text("column %u: %s", error.column, error.error.text);
+    enum status status = expr_compile(&arena, &explained->playbook->schema, explained->source, &program, &error);
+    explained->program = program;
+    int code = status == STATUS_OK ? explain_program(cli, explained) : cli_fail_text("column %u: %s", error.column, error.error.text);
     arena_release(&arena);
     return code;
 }
 
-static int explain(const struct playbook *playbook, struct symbols *symbols, struct text word) {
+static int explain(const struct cli *cli, const struct playbook *playbook, struct symbols *symbols) {
+    struct text word = text_from(cli->words[0]);
     uint32_t index = playbook_trait_find(playbook, word);
-    if (index == UINT32_MAX) return explain_expression(playbook, symbols, word);
-    const struct trait *trait = &playbook->traits[index];
-    return explain_program(playbook, symbols, trait->name, trait->source, trait->description, trait->program);
+    struct explained explained = {.playbook = playbook, .symbols = symbols, .source = word};
+    if (index == UINT32_MAX) return explain_expression(cli, &explained);
+    explained.trait = &playbook->traits[index];
+    explained.source = explained.trait->source;
+    explained.program = explained.trait->program;
+    return explain_program(cli, &explained);
 }
 
 int command_explain(struct cli *cli) {
-    struct text word = text_from(cli->words[0]);
     if (cli->playbook == NULL) {
         struct engine *engine = cli_open(cli, false, true);
         if (engine == NULL) return EXIT_FAILED;
-        int code = explain(engine_playbook(engine), engine_symbols(engine), word);
+        int code = explain(cli, engine_playbook(engine), engine_symbols(engine));
         engine_close(engine);
         return code;
     }
@@ -162,8 +301,8 @@ int command_explain(struct cli *cli) {
     struct error error = {0};
     enum status status = load_file(&loaded, cli->playbook, &error);
     int code = EXIT_FAILED;
-    if (status == STATUS_OK) code = explain(loaded.playbook, loaded.symbols, word);
-    else if (loaded.errors != NULL && loaded.errors->count > 0) cli_playbook_errors(stderr, cli->playbook, loaded.errors);
+    if (status == STATUS_OK) code = explain(cli, loaded.playbook, loaded.symbols);
+    else if (loaded.errors != NULL && loaded.errors->count > 0) cli_playbook_errors(stderr, cli->playbook, "", loaded.errors);
     else cli_fail(&error);
     release_loaded(&loaded);
     return code;

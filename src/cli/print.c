@@ -2,18 +2,82 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "event/packed.h"
 
 #define CELL_BYTES_MAX 4096
 #define STATIC_TEXTS 16
+#define LIST_SHOWN 4
+#define RECORDS_SHOWN 2
+#define FIELDS_SHOWN 3
+#define CLI_WIDTH_MIN 40
+#define CLI_WIDTH_MAX 100
 
 /* Columns of a terminal: continuation bytes of UTF-8 take none. */
 static size_t width_of(const char *text) {
     size_t width = 0;
     for (; *text != '\0'; text++) width += ((unsigned char)*text & 0xC0) != 0x80;
     return width;
+}
+
+uint32_t cli_width(void) {
+    struct winsize size;
+    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_col > CLI_WIDTH_MAX) return CLI_WIDTH_MAX;
+    return size.ws_col < CLI_WIDTH_MIN ? CLI_WIDTH_MIN : size.ws_col;
+}
+
+static uint32_t columns_of(const char *at, const char *end) {
+    uint32_t columns = 0;
+    for (; at < end; at++) columns += ((unsigned char)*at & 0xC0) != 0x80;
+    return columns;
+}
+
+/* "9.20 USD" stays on one line: the blank within is this until it is printed. */
+#define JOINED_BLANK '\x1f'
+
+/* Blanks that the text begins with stay; a word that is longer than the line is not cut. */
+static enum status wrap(struct buffer *out, struct text text, uint32_t indent) {
+    const char *end = text.at + text.length, *word = text.at;
+    uint32_t width = cli_width(), column = 0;
+    enum status status = STATUS_OK;
+    while (word < end && status == STATUS_OK) {
+        const char *blanks = word;
+        while (word < end && *word == ' ') word++;
+        const char *word_end = word;
+        while (word_end < end && *word_end != ' ') word_end++;
+        if (word == word_end) break; /* no blanks at the end of a line */
+        bool fits = column + columns_of(blanks, word_end) <= width || column <= indent;
+        if (!fits) status = buffer_format(out, "\n%*s", (int)indent, "");
+        else status = buffer_append(out, blanks, (size_t)(word - blanks));
+        column = fits ? column + (uint32_t)(word - blanks) : indent;
+        if (status == STATUS_OK) status = buffer_append(out, word, (size_t)(word_end - word));
+        column += columns_of(word, word_end);
+        word = word_end;
+    }
+    for (size_t i = 0; i < out->length; i++) {
+        if (out->at[i] == JOINED_BLANK) out->at[i] = ' ';
+    }
+    return status == STATUS_OK ? buffer_append(out, "\n", 1) : status;
+}
+
+void cli_wrap(FILE *file, struct text text, uint32_t indent) {
+    struct buffer out;
+    buffer_init(&out);
+    if (wrap(&out, text, indent) == STATUS_OK) fwrite(out.at, 1, out.length, file);
+    else fprintf(file, "%.*s\n", TEXT_ARG(text));
+    buffer_release(&out);
+}
+
+void cli_wrap_format(uint32_t indent, const char *format, ...) {
+    char text[CELL_BYTES_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    cli_wrap(stdout, text_from(text), indent);
 }
 
 void cli_table_init(struct cli_table *table, const char *headings) {
@@ -44,15 +108,38 @@ void cli_table_cell(struct cli_table *table, const char *format, ...) {
     if (buffer_append(&table->cells, text, strlen(text) + 1) == STATUS_OK) table->cell_count++;
 }
 
-static void print_cell(const struct cli_table *table, uint32_t column, const char *text, size_t width) {
-    int padding = (int)(width - width_of(text));
-    bool last = column + 1 == table->columns;
-    if (table->right[column]) printf("%*s%s", padding, "", text);
-    else printf("%s%*s", text, last ? 0 : padding, "");
-    fputs(last ? "\n" : "  ", stdout);
+/* The last column may take more lines, indented to where it begins. */
+static void print_last(const char *text, uint32_t begins) {
+    const uint32_t least = 20; /* below that, breaking makes it worse */
+    if (text[0] == '\0' || begins + least > cli_width()) {
+        printf("%s\n", text);
+        return;
+    }
+    struct buffer line;
+    buffer_init(&line);
+    enum status status = buffer_format(&line, "%*s%s", (int)begins, "", text);
+    struct buffer wrapped = {0};
+    if (status == STATUS_OK) status = wrap(&wrapped, buffer_text(&line), begins);
+    if (status == STATUS_OK) printf("%.*s", (int)(wrapped.length - begins), wrapped.at + begins);
+    buffer_release(&line);
+    buffer_release(&wrapped);
+}
+
+static void print_row(const struct cli_table *table, const char *const *cells, const size_t *widths) {
+    uint32_t at = 0;
+    for (uint32_t c = 0; c + 1 < table->columns; c++) {
+        int padding = (int)(widths[c] - width_of(cells[c]));
+        if (table->right[c]) printf("%*s%s  ", padding, "", cells[c]);
+        else printf("%s%*s  ", cells[c], padding, "");
+        at += (uint32_t)widths[c] + 2;
+    }
+    uint32_t last = table->columns - 1;
+    if (table->right[last]) printf("%*s%s\n", (int)(widths[last] - width_of(cells[last])), "", cells[last]);
+    else print_last(cells[last], at);
 }
 
 void cli_table_print(struct cli_table *table) {
+    const char *cells[CLI_COLUMNS_MAX];
     size_t widths[CLI_COLUMNS_MAX];
     for (uint32_t c = 0; c < table->columns; c++) widths[c] = width_of(table->headings[c]);
     const char *cell = table->cells.at;
@@ -60,28 +147,46 @@ void cli_table_print(struct cli_table *table) {
         size_t width = width_of(cell);
         if (width > widths[i % table->columns]) widths[i % table->columns] = width;
     }
-    for (uint32_t c = 0; c < table->columns; c++) print_cell(table, c, table->headings[c], widths[c]);
+    print_row(table, table->headings, widths);
     cell = table->cells.at;
     for (size_t i = 0; i < table->cell_count; i++, cell += strlen(cell) + 1) {
-        print_cell(table, (uint32_t)(i % table->columns), cell, widths[i % table->columns]);
+        cells[i % table->columns] = cell;
+        if ((i + 1) % table->columns == 0) print_row(table, cells, widths);
     }
     buffer_release(&table->cells);
 }
 
-void cli_print_json(struct json_writer *writer, struct buffer *out) {
-    if (writer->status == STATUS_OK) printf("%.*s\n", (int)out->length, out->at);
-    else cli_fail_text("out of memory while writing JSON");
+/* ---- JSON ---- */
+
+struct json_writer *cli_json_begin(struct cli_json *json, bool pretty) {
+    buffer_init(&json->out);
+    json_writer_init(&json->writer, &json->out, pretty);
+    json_write_object_begin(&json->writer);
+    return &json->writer;
 }
 
-void print_answer(const struct answering *answering, void (*answer)(const struct answering *, struct json_writer *)) {
-    struct buffer out;
-    struct json_writer writer;
-    buffer_init(&out);
-    json_writer_init(&writer, &out, true);
-    answer(answering, &writer);
-    cli_print_json(&writer, &out);
-    buffer_release(&out);
+static int end_document(struct cli_json *json, FILE *file) {
+    enum status status = json->writer.status;
+    if (status == STATUS_OK) status = buffer_append(&json->out, "\n", 1);
+    if (status == STATUS_OK) fwrite(json->out.at, 1, json->out.length, file);
+    buffer_release(&json->out);
+    return status == STATUS_OK ? EXIT_OK : cli_fail_text("out of memory while writing JSON");
 }
+
+int cli_json_end(struct cli_json *json, FILE *file) {
+    json_write_object_end(&json->writer);
+    return end_document(json, file);
+}
+
+int cli_json_answer(const struct answering *answering, void (*answer)(const struct answering *, struct json_writer *)) {
+    struct cli_json json;
+    buffer_init(&json.out);
+    json_writer_init(&json.writer, &json.out, true);
+    answer(answering, &json.writer);
+    return end_document(&json, stdout);
+}
+
+/* ---- words ---- */
 
 static char *static_text(void) {
     static char texts[STATIC_TEXTS][48];
@@ -89,15 +194,29 @@ static char *static_text(void) {
     return texts[next++ % STATIC_TEXTS];
 }
 
-const char *cli_count(uint64_t count) {
-    char digits[24], *out = static_text();
+static void count_words(uint64_t count, char out[32]) {
+    char digits[24];
     int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
-    char *to = out;
     for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0) *to++ = ',';
-        *to++ = digits[i];
+        if (i > 0 && (length - i) % 3 == 0) *out++ = ',';
+        *out++ = digits[i];
     }
-    *to = '\0';
+    *out = '\0';
+}
+
+const char *cli_count(uint64_t count) {
+    char *out = static_text();
+    count_words(count, out);
+    return out;
+}
+
+const char *cli_counted(uint64_t count, const char *singular) {
+    char digits[32], *out = static_text();
+    int length = (int)strlen(singular);
+    count_words(count, digits);
+    if (count == 1) snprintf(out, 48, "1 %s", singular);
+    else if (length > 1 && singular[length - 1] == 'y' && strchr("aeiou", singular[length - 2]) == NULL) snprintf(out, 48, "%s %.*sies", digits, length - 1, singular);
+    else snprintf(out, 48, "%s %ss", digits, singular);
     return out;
 }
 
@@ -118,11 +237,70 @@ const char *cli_percent(double share, int digits) {
     return out;
 }
 
-const char *cli_day(int64_t time_ms) {
+const char *cli_when(const struct playbook *playbook, int64_t time_ms) {
     char text[32], *out = static_text();
-    time_format(time_ms, text);
-    snprintf(out, 48, "%.10s", text);
+    size_t length = time_format_local(time_ms, playbook != NULL ? playbook->zone : NULL, text);
+    bool midnight = length == sizeof "2017-10-01 00:00" - 1 && strcmp(text + length - 6, " 00:00") == 0;
+    snprintf(out, 48, "%.*s", (int)(midnight ? length - 6 : length), text);
     return out;
+}
+
+/* ---- values ---- */
+
+/* Whole numbers whole, others with four digits that count. */
+static enum status number_words(struct buffer *out, double number) {
+    if (number == floor(number) && fabs(number) < 1e15) return buffer_format(out, "%.0f", number);
+    return buffer_format(out, fabs(number) >= 1000 && fabs(number) < 1e15 ? "%.1f" : "%.4g", number);
+}
+
+static enum status record_words(struct buffer *out, struct engine *engine, struct packed_reader *fields) {
+    uint32_t property, told = 0;
+    struct value value;
+    enum status status = buffer_append(out, "{", 1);
+    while (status == STATUS_OK && packed_next(fields, &property, &value) == STATUS_OK) {
+        if (told == FIELDS_SHOWN) return buffer_append_text(out, TEXT(", …}"));
+        struct text name = symbol_text(engine_symbols(engine), SYMBOL_PROPERTY, property);
+        status = buffer_format(out, "%s%.*s=", told++ > 0 ? ", " : "", TEXT_ARG(name));
+        if (status == STATUS_OK) status = cli_value(out, engine, value);
+    }
+    return status == STATUS_OK ? buffer_append(out, "}", 1) : status;
+}
+
+static enum status list_words(struct buffer *out, struct engine *engine, struct value list) {
+    struct list_reader reader;
+    struct value item;
+    uint32_t count = list_count(list), told = 0;
+    enum status status = buffer_append(out, "[", 1);
+    if (list_reader_init(&reader, list) != STATUS_OK) return STATUS_CORRUPT;
+    while (status == STATUS_OK && told < LIST_SHOWN && list_next(&reader, &item) == STATUS_OK) {
+        if (reader.record != NULL && told == RECORDS_SHOWN) break;
+        if (told++ > 0) status = buffer_append_text(out, TEXT(", "));
+        struct packed_reader fields = {reader.record, reader.record_end, reader.field_count};
+        if (status == STATUS_OK) status = reader.record != NULL ? record_words(out, engine, &fields) : cli_value(out, engine, item);
+    }
+    if (status == STATUS_OK && count > told) status = buffer_format(out, ", … %u in all", count);
+    return status == STATUS_OK ? buffer_append(out, "]", 1) : status;
+}
+
+static enum status money_words(struct buffer *out, struct value value) {
+    size_t before = out->length;
+    enum status status = value_print(value, out);
+    for (size_t i = before; i < out->length; i++) {
+        if (out->at[i] == ' ') out->at[i] = JOINED_BLANK;
+    }
+    return status;
+}
+
+enum status cli_value(struct buffer *out, struct engine *engine, struct value value) {
+    char text[32];
+    switch (value.type) {
+    case VALUE_NUMBER: return number_words(out, value.number);
+    case VALUE_DURATION: return buffer_append(out, text, duration_format_short(value.duration_ms, text));
+    case VALUE_TIME: return buffer_append(out, text, time_format_local(value.time_ms, engine_playbook(engine)->zone, text));
+    case VALUE_LIST: return list_words(out, engine, value);
+    case VALUE_MONEY: return money_words(out, value);
+    default: return value_print(value, out);
+    }
 }
 
 static bool progress_shown;

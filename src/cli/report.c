@@ -193,7 +193,8 @@ int command_report(struct cli *cli) {
     enum status status = STATUS_OK;
     if (ok) status = report_gather(report, cli, &error);
     if (ok && status == STATUS_OK) status = write_files(report, &error);
-    if (ok && status == STATUS_OK) report_print(report);
+    if (ok && status == STATUS_OK && cli->json) (void)report_print_json(report);
+    else if (ok && status == STATUS_OK) report_print(report);
     report_release(report);
     memory_free(report);
     engine_close(engine);

@@ -49,6 +49,7 @@ enum status report_gather(struct report *report, struct cli *cli, struct error *
 void report_release(struct report *report);
 
 void report_print(const struct report *report);
+int report_print_json(const struct report *report); /* what report.json holds; the exit code */
 enum status report_write_json(const struct report *report, const char *path, struct error *error) MUST_USE;
 enum status report_write_html(const struct report *report, const char *path, struct error *error) MUST_USE;
 

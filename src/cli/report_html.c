@@ -39,7 +39,7 @@ static void write_head(struct page *page, const struct report *report) {
     if (page->status == STATUS_OK) page->status = buffer_append(&page->out, style, sizeof style - 1);
     page_add(page, "</head><body><main>");
     page_tag(page, "h1", "", name);
-    page_add(page, "<p>From files to a ranked, explained next action for every customer, as known on <b>%s</b>.</p><div class=\"tiles\">", cli_day(report->at_ms));
+    page_add(page, "<p>From files to a ranked, explained next action for every customer, as known on <b>%s</b>.</p><div class=\"tiles\">", cli_when(engine_playbook(report->engine), report->at_ms));
     tile(page, cli_count(report->data.event_count), "events");
     tile(page, cli_count(report->data.customer_count), "customers");
     if (report->has_model) {
@@ -97,7 +97,7 @@ static void write_metrics(struct page *page, const struct evaluation *evaluation
 static void write_model(struct page *page, const struct report *report) {
     if (!report->has_model) return;
     page_add(page, "<h2>How good the model is on treatments it never saw</h2><p>Learnt from what had matured by <b>%s</b>; judged on %s treatments delivered from %s on, %.1f&nbsp;%% of which reached the goal.</p>",
-             cli_day(report->model.until_ms), cli_count(report->evaluation.metrics.rows), cli_day(report->from_ms), 100 * report->evaluation.metrics.base_rate);
+             cli_when(engine_playbook(report->engine), report->model.until_ms), cli_count(report->evaluation.metrics.rows), cli_when(engine_playbook(report->engine), report->from_ms), 100 * report->evaluation.metrics.base_rate);
     write_metrics(page, &report->evaluation);
     page_add(page, "<div class=\"two\"><div class=\"card\"><h3>Does 30&nbsp;%% mean 30&nbsp;%%?</h3>");
     report_charts_calibration(page, report);

@@ -22,9 +22,9 @@ static void print_sources(const struct report *report) {
     for (size_t i = 0; i < data->lookup_count; i++) {
         if (data->lookups[i].used_by.length == 0 && data->lookups[i].rows > 0) printf("  lookup %.*s is dark: nothing uses it\n", TEXT_ARG(data->lookups[i].name));
     }
-    printf("\n  clean  %s events of %s customers, %s\n", cli_count(data->event_count), cli_count(data->customer_count), cli_bytes(data->clean_bytes));
-    printf("  dirty  %s rows in quarantine, %s\n", cli_count(data->dirty_rows), cli_bytes(data->dirty_bytes));
-    printf("  dark   %s fields that nothing uses, %s\n", cli_count(data->dark_fields), cli_bytes(data->dark_bytes));
+    printf("\n  clean  %s of %s, %s\n", cli_counted(data->event_count, "event"), cli_counted(data->customer_count, "customer"), cli_bytes(data->clean_bytes));
+    printf("  dirty  %s in quarantine, %s\n", cli_counted(data->dirty_rows, "row"), cli_bytes(data->dirty_bytes));
+    printf("  dark   %s that nothing uses, %s\n", cli_counted(data->dark_fields, "field"), cli_bytes(data->dark_bytes));
     printf("  disk   %s in all\n", cli_bytes(data->disk_bytes));
 }
 
@@ -48,25 +48,31 @@ static void print_scenarios(const struct report *report) {
     cli_table_print(&table);
 }
 
+static void print_figure(const char *name, const struct interval *interval, int digits) {
+    printf("  %-14s  %.*f%*s  (%.*f to %.*f)\n", name, digits, interval->value, 3 - digits, "", digits, interval->low, digits, interval->high);
+}
+
 static void print_model(const struct report *report) {
     const struct evaluation *evaluation = &report->evaluation;
     const struct model_metrics *metrics = &evaluation->metrics;
     if (!report->has_model) {
-        printf("\nThe model: nothing delivered from %s on has matured by %s, so there is nothing to judge it by\n", cli_day(report->from_ms), cli_day(report->until_ms));
+        putchar('\n');
+        cli_wrap_format(2, "The model: nothing delivered from %s on has matured by %s, so there is nothing to judge it by", cli_when(engine_playbook(report->engine), report->from_ms), cli_when(engine_playbook(report->engine), report->until_ms));
         return;
     }
-    printf("\nModel %.*s@%u, learnt until %s, on %s treatments from %s on that it never saw\n", TEXT_ARG(report->model.name),
-           report->model.version, cli_day(report->model.until_ms), cli_count(metrics->rows), cli_day(report->from_ms));
-    printf("  AUC             %.3f  (%.3f to %.3f)\n", metrics->auc.value, metrics->auc.low, metrics->auc.high);
-    printf("  log loss        %.3f  (%.3f to %.3f)\n", metrics->log_loss.value, metrics->log_loss.low, metrics->log_loss.high);
-    printf("  calibration     %.3f  (%.3f to %.3f)\n", metrics->calibration_error.value, metrics->calibration_error.low, metrics->calibration_error.high);
-    printf("  top-tenth gain  %.2f   (%.2f to %.2f): its best tenth reaches the goal so many times as often as the average of %.1f %%\n",
-           metrics->top_tenth_gain.value, metrics->top_tenth_gain.low, metrics->top_tenth_gain.high, 100 * metrics->base_rate);
+    putchar('\n');
+    cli_wrap_format(2, "Model %.*s@%u, learnt until %s, on %s treatments from %s on that it never saw", TEXT_ARG(report->model.name),
+           report->model.version, cli_when(engine_playbook(report->engine), report->model.until_ms), cli_count(metrics->rows), cli_when(engine_playbook(report->engine), report->from_ms));
+    print_figure("AUC", &metrics->auc, 3);
+    print_figure("log loss", &metrics->log_loss, 3);
+    print_figure("calibration", &metrics->calibration_error, 3);
+    print_figure("top-tenth gain", &metrics->top_tenth_gain, 2);
+    cli_wrap_format(2, "  The gain: its best tenth reaches the goal so many times as often as the average of %.1f %%.", 100 * metrics->base_rate);
     if (!evaluation->compared) return;
-    printf("  against %s: AUC %.3f, log loss %.3f, gain %.2f; difference in AUC %+.4f (%+.4f to %+.4f), paired by customer\n",
-           evaluation->against_name, evaluation->against.auc.value, evaluation->against.log_loss.value,
-           evaluation->against.top_tenth_gain.value, evaluation->auc_difference.value, evaluation->auc_difference.low,
-           evaluation->auc_difference.high);
+    cli_wrap_format(4, "  Against %s: AUC %.3f, log loss %.3f, gain %.2f; difference in AUC %+.4f (%+.4f to %+.4f), paired by customer.",
+                    evaluation->against_name, evaluation->against.auc.value, evaluation->against.log_loss.value,
+                    evaluation->against.top_tenth_gain.value, evaluation->auc_difference.value, evaluation->auc_difference.low,
+                    evaluation->auc_difference.high);
 }
 
 void report_print(const struct report *report) {
@@ -75,10 +81,13 @@ void report_print(const struct report *report) {
     print_sources(report);
     if (report->scenario_count > 0) print_scenarios(report);
     print_model(report);
-    printf("\nDecisions as of %s: customers with a treatment left after each stage\n", cli_day(report->at_ms));
+    printf("\nDecisions as of %s: customers with a treatment left after each stage\n", cli_when(engine_playbook(report->engine), report->at_ms));
     if (report->hindsight) printf("  (by a model that has learnt from what came after: they know what nobody knew then)\n");
     funnel_print(&report->funnel);
-    for (uint32_t i = 0; i < report->example_count; i++) printf("\n  %s\n    %s\n", report->examples[i].name, report->examples[i].reason);
+    for (uint32_t i = 0; i < report->example_count; i++) {
+        printf("\n  %s\n", report->examples[i].name);
+        cli_wrap_format(4, "    %s", report->examples[i].reason);
+    }
     printf("\nFiles in %s: report.html (open it in a browser), report.json\n", report->folder);
 }
 
@@ -139,35 +148,43 @@ static void write_decisions(const struct report *report, struct json_writer *wri
     json_write_array_end(writer);
 }
 
-enum status report_write_json(const struct report *report, const char *path, struct error *error) {
+static void write_document(const struct report *report, struct json_writer *writer) {
     const struct playbook *playbook = engine_playbook(report->engine);
+    json_member_text(writer, "name", playbook->name);
+    json_member_time(writer, "at", report->at_ms);
+    write_data(report, writer);
+    json_write_key(writer, "scenarios");
+    scenarios_write_json(playbook, report->scenarios, report->scenario_count, writer);
+    json_write_key(writer, "model");
+    if (report->has_model) {
+        json_write_object_begin(writer);
+        json_member_text(writer, "name", report->model.name);
+        json_member_time(writer, "learnt_until", report->model.until_ms);
+        evaluation_write_json(&report->evaluation, writer);
+        json_write_object_end(writer);
+    } else {
+        json_write_null(writer);
+    }
+    write_decisions(report, writer);
+}
+
+enum status report_write_json(const struct report *report, const char *path, struct error *error) {
     struct buffer out;
     struct json_writer writer;
     buffer_init(&out);
     json_writer_init(&writer, &out, true);
     json_write_object_begin(&writer);
-    json_write_key(&writer, "name");
-    json_write_text(&writer, playbook->name);
-    json_write_key(&writer, "at");
-    json_write_time(&writer, report->at_ms);
-    write_data(report, &writer);
-    json_write_key(&writer, "scenarios");
-    scenarios_write_json(playbook, report->scenarios, report->scenario_count, &writer);
-    if (report->has_model) {
-        json_write_key(&writer, "model");
-        json_write_object_begin(&writer);
-        json_write_key(&writer, "name");
-        json_write_text(&writer, report->model.name);
-        json_write_key(&writer, "learnt_until");
-        json_write_time(&writer, report->model.until_ms);
-        evaluation_write_json(&report->evaluation, &writer);
-        json_write_object_end(&writer);
-    }
-    write_decisions(report, &writer);
+    write_document(report, &writer);
     json_write_object_end(&writer);
     enum status status = writer.status;
     if (status == STATUS_OK) status = buffer_append(&out, "\n", 1);
     if (status == STATUS_OK) status = file_replace(file_system_os(), path, out.at, out.length, error);
     buffer_release(&out);
     return status;
+}
+
+int report_print_json(const struct report *report) {
+    struct cli_json json;
+    write_document(report, cli_json_begin(&json, true));
+    return cli_json_end(&json, stdout);
 }

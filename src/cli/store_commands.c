@@ -9,34 +9,51 @@ static int finish(struct engine *engine, enum status status, const struct error 
 
 struct status_figure { const char *name; uint64_t value; bool bytes; };
 
-static void print_status(const struct cli *cli, struct engine *engine, const struct status_figure *figures, size_t count) {
+static void print_status(struct engine *engine, const struct status_figure *figures, size_t count) {
     const struct playbook *playbook = engine_playbook(engine);
-    struct buffer out;
-    struct json_writer writer;
-    if (!cli->json) {
-        printf("playbook            %.*s\n", TEXT_ARG(playbook->name));
-        for (size_t i = 0; i < count; i++) {
-            printf("%-19s %s\n", figures[i].name, figures[i].bytes ? cli_bytes(figures[i].value) : cli_count(figures[i].value));
-        }
-        for (uint32_t i = 0; i < playbook->model_count; i++) {
-            struct model_entry entry;
-            if (engine_model(engine, i, &entry) == NULL) printf("model               %.*s: not trained yet\n", TEXT_ARG(playbook->models[i].name));
-            else printf("model               %.*s@%u, learnt until %s\n", TEXT_ARG(entry.name), entry.version, cli_day(entry.until_ms));
-        }
-        return;
-    }
-    buffer_init(&out);
-    json_writer_init(&writer, &out, true);
-    json_write_object_begin(&writer);
-    json_write_key(&writer, "playbook");
-    json_write_text(&writer, playbook->name);
+    int width = 0;
     for (size_t i = 0; i < count; i++) {
-        json_write_key(&writer, figures[i].name);
-        json_write_integer(&writer, (int64_t)figures[i].value);
+        int length = (int)strlen(figures[i].bytes ? cli_bytes(figures[i].value) : cli_count(figures[i].value));
+        width = length > width ? length : width;
     }
-    json_write_object_end(&writer);
-    cli_print_json(&writer, &out);
-    buffer_release(&out);
+    printf("playbook          %.*s\n", TEXT_ARG(playbook->name));
+    for (size_t i = 0; i < count; i++) {
+        printf("%-16s  %*s\n", figures[i].name, width, figures[i].bytes ? cli_bytes(figures[i].value) : cli_count(figures[i].value));
+    }
+    for (uint32_t i = 0; i < playbook->model_count; i++) {
+        struct model_entry entry;
+        if (engine_model(engine, i, &entry) == NULL) printf("model             %.*s: not trained yet\n", TEXT_ARG(playbook->models[i].name));
+        else printf("model             %.*s@%u, learnt until %s\n", TEXT_ARG(entry.name), entry.version, cli_when(playbook, entry.until_ms));
+    }
+}
+
+static void write_models(struct json_writer *writer, struct engine *engine) {
+    const struct playbook *playbook = engine_playbook(engine);
+    json_write_key(writer, "models");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < playbook->model_count; i++) {
+        struct model_entry entry;
+        bool trained = engine_model(engine, i, &entry) != NULL;
+        json_write_object_begin(writer);
+        json_member_text(writer, "model", playbook->models[i].name);
+        if (trained) json_member_count(writer, "version", entry.version);
+        else json_member_null(writer, "version");
+        if (trained) json_member_time(writer, "learnt_until", entry.until_ms);
+        else json_member_null(writer, "learnt_until");
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+}
+
+static int print_status_json(const struct cli *cli, struct engine *engine, const struct status_figure *figures, size_t count) {
+    struct cli_json json;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    json_member_string(writer, "directory", cli->directory);
+    json_member_text(writer, "playbook", engine_playbook(engine)->name);
+    json_member_text(writer, "zone", engine_playbook(engine)->zone_name);
+    for (size_t i = 0; i < count; i++) json_member_count(writer, figures[i].name, figures[i].value);
+    write_models(writer, engine);
+    return cli_json_end(&json, stdout);
 }
 
 int command_status(struct cli *cli) {
@@ -55,9 +72,20 @@ int command_status(struct cli *cli) {
         {"links_bytes", store.links_bytes, true}, {"quarantine_bytes", store.quarantine_bytes, true},
         {"position", store.position, false},
     };
-    print_status(cli, engine, figures, sizeof figures / sizeof *figures);
+    int code = EXIT_OK;
+    if (cli->json) code = print_status_json(cli, engine, figures, sizeof figures / sizeof *figures);
+    else print_status(engine, figures, sizeof figures / sizeof *figures);
     engine_close(engine);
-    return EXIT_OK;
+    return code;
+}
+
+static int print_runs_json(const struct store_stats *stats) {
+    struct cli_json json;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    json_member_count(writer, "events", stats->event_count);
+    json_member_count(writer, "runs", stats->run_count);
+    json_member_count(writer, "run_bytes", stats->run_bytes);
+    return cli_json_end(&json, stdout);
 }
 
 int command_fold(struct cli *cli) {
@@ -67,34 +95,70 @@ int command_fold(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     enum status status = store_fold(engine_store(engine), cli->merge, &error);
     store_stats(engine_store(engine), &stats);
-    if (status == STATUS_OK) printf("Folded: %s events in %s runs, %s on disk\n", cli_count(stats.event_count), cli_count(stats.run_count), cli_bytes(stats.run_bytes));
+    if (status == STATUS_OK && cli->json) print_runs_json(&stats);
+    else if (status == STATUS_OK) printf("Folded: %s in %s, %s on disk\n", cli_counted(stats.event_count, "event"), cli_counted(stats.run_count, "run"), cli_bytes(stats.run_bytes));
     return finish(engine, status, &error);
 }
 
-struct findings { uint64_t count; };
+struct findings { uint64_t count; struct json_writer *json; };
 
-static void print_finding(void *context, const char *path, const char *finding) {
-    ((struct findings *)context)->count++;
-    printf("%s: %s\n", path, finding);
+static void tell_finding(void *context, const char *path, const char *finding) {
+    struct findings *findings = context;
+    findings->count++;
+    if (findings->json == NULL) {
+        printf("%s: %s\n", path, finding);
+        return;
+    }
+    json_write_object_begin(findings->json);
+    json_member_string(findings->json, "file", path);
+    json_member_string(findings->json, "finding", finding);
+    json_write_object_end(findings->json);
 }
 
 int command_fsck(struct cli *cli) {
     struct error error = {0};
-    struct findings findings = {0};
-    enum status status = store_check(file_system_os(), cli->directory, print_finding, &findings, &error);
-    if (status != STATUS_OK && status != STATUS_CORRUPT) return cli_fail(&error);
+    struct cli_json json;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    struct findings findings = {0, cli->json ? writer : NULL};
+    json_member_string(writer, "directory", cli->directory);
+    json_write_key(writer, "findings");
+    json_write_array_begin(writer);
+    enum status status = store_check(file_system_os(), cli->directory, tell_finding, &findings, &error);
+    json_write_array_end(writer);
+    json_member_yes_no(writer, "sound", status == STATUS_OK);
+    bool checked = status == STATUS_OK || status == STATUS_CORRUPT;
+    if (checked && cli->json) cli_json_end(&json, stdout);
+    else buffer_release(&json.out);
+    if (!checked) return cli_fail(&error);
+    int code = status == STATUS_OK ? EXIT_OK : EXIT_FAILED;
+    if (cli->json) return code;
     if (status == STATUS_OK) printf("%s is sound: every checksum, order and offset holds\n", cli->directory);
-    else printf("%s findings. Restore the named files from a backup (MANIFEST and log: the whole directory); attune rebuild makes columns and the text heap of a run anew.\n", cli_count(findings.count));
-    return status == STATUS_OK ? EXIT_OK : EXIT_FAILED;
+    else cli_wrap_format(2, "%s. Restore the named files from a backup (MANIFEST and log: the whole directory); attune rebuild makes columns and the text heap of a run anew.", cli_counted(findings.count, "finding"));
+    return code;
 }
 
 int command_rebuild(struct cli *cli) {
     struct error error = {0};
+    struct store_stats stats;
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
     enum status status = store_rebuild(engine_store(engine), &error);
-    if (status == STATUS_OK) printf("Rebuilt: every run has the columns of the playbook in force\n");
+    store_stats(engine_store(engine), &stats);
+    if (status == STATUS_OK && cli->json) print_runs_json(&stats);
+    else if (status == STATUS_OK) printf("Rebuilt: every run has the columns of the playbook in force (%s in %s)\n", cli_counted(stats.event_count, "event"), cli_counted(stats.run_count, "run"));
     return finish(engine, status, &error);
+}
+
+static void print_backup_json(const struct cli *cli, struct engine *engine) {
+    struct cli_json json;
+    struct store_stats stats;
+    store_stats(engine_store(engine), &stats);
+    struct json_writer *writer = cli_json_begin(&json, true);
+    json_member_string(writer, "directory", cli->directory);
+    json_member_string(writer, "target", cli->words[0]);
+    json_member_count(writer, "events", stats.event_count);
+    json_member_count(writer, "position", stats.position);
+    cli_json_end(&json, stdout);
 }
 
 int command_backup(struct cli *cli) {
@@ -102,6 +166,7 @@ int command_backup(struct cli *cli) {
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
     enum status status = engine_backup(engine, cli->words[0], &error);
-    if (status == STATUS_OK) printf("Copied %s to %s; attune fsck --dir %s verifies it\n", cli->directory, cli->words[0], cli->words[0]);
+    if (status == STATUS_OK && cli->json) print_backup_json(cli, engine);
+    else if (status == STATUS_OK) printf("Copied %s to %s; attune fsck --dir %s verifies it\n", cli->directory, cli->words[0], cli->words[0]);
     return finish(engine, status, &error);
 }

@@ -72,12 +72,19 @@ void decider_name_models(struct decider *decider, struct text names);
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms, struct decision *out,
                             struct error *error) MUST_USE;
 
-/* The answer of `attune why-not`: appends a line on each treatment of `action` (its name, or NAME/KEY): which stage stopped it and
- * from when on, as things stand and if nothing else happens, that stage would not (searched up to WHY_NOT_HORIZON_MS ahead).
- * STATUS_NOT_FOUND, with the nearest name, where there is no such action. */
+/* What `attune why-not` tells of one treatment: which stage stopped it and from when on, as things stand and if nothing else happens,
+ * that stage would not (searched up to WHY_NOT_HORIZON_MS ahead). Valid during the visit. */
 #define WHY_NOT_HORIZON_MS (400 * TIME_DAY_MS)
+struct why_not {
+    const struct treatment_trace *trace;
+    struct text condition;     /* what the stage asked, as the playbook has it; empty where it asks nothing */
+    int64_t free_at_ms;        /* decision_free_at */
+    struct text words;         /* all of it in a sentence */
+};
+/* Visits each treatment of `action` (its name, or NAME/KEY). STATUS_NOT_FOUND, with the nearest name, where there is no such action. */
 enum status decision_why_not(struct decider *decider, const struct timeline *timeline, const struct decision *decision,
-                             struct text action, struct buffer *out, struct error *error) MUST_USE;
+                             struct text action, void (*visit)(void *context, const struct why_not *why), void *context,
+                             struct error *error) MUST_USE;
 /* When the stage that stopped `trace` would let it pass, as above; 0 where it would not. */
 int64_t decision_free_at(struct decider *decider, const struct timeline *timeline, const struct decision *decision,
                          const struct treatment_trace *trace);

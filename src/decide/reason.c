@@ -140,7 +140,7 @@ static enum status nothing_words(struct decider *decider, const struct decision 
                              furthest->priority + furthest->cost, furthest->cost);
     case STAGE_CONTACT_POLICY: {
         char until[32];
-        time_format(furthest->free_at_ms, until);
+        time_format_local(furthest->free_at_ms, decider->world->playbook->zone, until);
         if (furthest->free_at_ms >= TIME_NEVER) return buffer_format(out, " is forbidden by the policy \"%.*s\".", TEXT_ARG(furthest->policy->text));
         return buffer_format(out, " is stopped by \"%.*s\" until %.10s.", TEXT_ARG(furthest->policy->text), until);
     }

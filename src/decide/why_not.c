@@ -60,40 +60,67 @@ static struct text condition_of(const struct treatment_trace *trace) {
     }
 }
 
-static enum status when_words(const struct treatment_trace *trace, int64_t free_at_ms, struct buffer *out) {
-    char until[32];
-    switch (trace->stopped_at) {
-    case STAGE_CONSENT:
-        return buffer_format(out, "; not before the customer agrees.\n");
-    case STAGE_PROPENSITY:
-        return buffer_format(out, "; no past treatment has taught the chance of its goal yet; give the action a starting_propensity.\n");
-    case STAGE_ARBITRATION:
-        return buffer_format(out, "; chance %.1f %% × value %.2f is below its cost %.2f, so *nothing* wins. From when on: not by time alone.\n",
-                             100 * trace->propensity, trace->value * trace->weight * trace->lever, trace->cost);
-    case STAGE_PLACEMENT:
-        return buffer_format(out, "; a better treatment took the place (its priority is %.2f).\n", trace->priority);
-    default: break;
-    }
-    if (free_at_ms == 0) return buffer_format(out, "; as things stand, not within the next 400 days.\n");
-    int64_t minute_ms = (free_at_ms + TIME_MINUTE_MS - 1) / TIME_MINUTE_MS * TIME_MINUTE_MS; /* nobody waits for a millisecond */
-    time_format(minute_ms, until);
-    return buffer_format(out, "; from %s on it would not.\n", until);
+/* Nobody waits for a millisecond. */
+static enum status from_when_words(const struct decider *decider, int64_t free_at_ms, struct buffer *out) {
+    const struct playbook *playbook = decider->world->playbook;
+    char from[32];
+    if (free_at_ms == 0) return buffer_format(out, "; as things stand, not within the next 400 days.");
+    time_format_local((free_at_ms + TIME_MINUTE_MS - 1) / TIME_MINUTE_MS * TIME_MINUTE_MS, playbook->zone, from);
+    return buffer_format(out, "; from %s (%.*s) on it would not.", from, TEXT_ARG(playbook->zone_name));
 }
 
-static enum status explain_one(struct decider *decider, const struct timeline *timeline,
-                               const struct decision *decision, const struct treatment_trace *trace,
-                               struct buffer *out) {
+static enum status when_words(const struct decider *decider, const struct treatment_trace *trace, int64_t free_at_ms,
+                              struct buffer *out) {
+    switch (trace->stopped_at) {
+    case STAGE_CONSENT:
+        return buffer_format(out, "; not before the customer agrees.");
+    case STAGE_PROPENSITY:
+        return buffer_format(out, "; no past treatment has taught the chance of its goal yet; give the action a starting_propensity.");
+    case STAGE_ARBITRATION:
+        return buffer_format(out, "; chance %.1f %% × value %.2f is below its cost %.2f, so *nothing* wins. From when on: not by time alone.",
+                             100 * trace->propensity, trace->value * trace->weight * trace->lever, trace->cost);
+    case STAGE_PLACEMENT:
+        return buffer_format(out, "; a better treatment took the place (its priority is %.2f).", trace->priority);
+    default: return from_when_words(decider, free_at_ms, out);
+    }
+}
+
+static enum status why_words(const struct decider *decider, const struct decision *decision, const struct why_not *why,
+                             struct buffer *out) {
+    const struct treatment_trace *trace = why->trace;
     treatment_words(decider->world, trace->treatment, out);
     if (trace->stopped_at == STAGE_OFFERED) {
-        return buffer_format(out, ": nothing stopped it, it is offered%s.\n", decision->withheld ? " (withheld: holdout)" : "");
+        return buffer_format(out, ": nothing stopped it, it is offered%s.", decision->withheld ? " (withheld: holdout)" : "");
     }
-    struct text condition = condition_of(trace);
     enum status status = buffer_format(out, ": stopped at \"%s\"", stage_name(trace->stopped_at));
-    if (status == STATUS_OK && condition.length > 0) {
-        status = buffer_format(out, trace->unknown ? " (%.*s: unknown)" : " (%.*s)", TEXT_ARG(condition));
+    if (status == STATUS_OK && why->condition.length > 0) {
+        status = buffer_format(out, trace->unknown ? " (%.*s: unknown)" : " (%.*s)", TEXT_ARG(why->condition));
     }
-    if (status != STATUS_OK) return status;
-    return when_words(trace, decision_free_at(decider, timeline, decision, trace), out);
+    return status == STATUS_OK ? when_words(decider, trace, why->free_at_ms, out) : status;
+}
+
+struct asking {
+    struct decider *decider;
+    const struct timeline *timeline;
+    const struct decision *decision;
+    struct text action;
+    void (*visit)(void *context, const struct why_not *why);
+    void *context;
+    bool found;
+};
+
+static enum status explain_one(struct asking *asking, const struct treatment_trace *trace) {
+    struct buffer words;
+    buffer_init(&words);
+    struct why_not why = {.trace = trace,
+                          .condition = condition_of(trace),
+                          .free_at_ms = decision_free_at(asking->decider, asking->timeline, asking->decision, trace)};
+    enum status status = why_words(asking->decider, asking->decision, &why, &words);
+    why.words = buffer_text(&words);
+    if (status == STATUS_OK) asking->visit(asking->context, &why);
+    buffer_release(&words);
+    asking->found = true;
+    return status;
 }
 
 static bool is_called(const struct treatment *treatment, struct text action) {
@@ -108,17 +135,14 @@ static bool is_traced(const struct decision *decision, const struct treatment *t
 }
 
 /* Where there are more treatments than a trace holds, those left out were not available. */
-static enum status explain_untraced(struct decider *decider, const struct timeline *timeline,
-                                    const struct decision *decision, struct text action, bool *found, struct buffer *out,
-                                    struct error *error) {
+static enum status explain_untraced(struct asking *asking, struct error *error) {
     const struct treatment_set *treatments;
-    enum status status = treatment_history_at(decider->world->treatments, decision->t_ms, &treatments, error);
+    enum status status = treatment_history_at(asking->decider->world->treatments, asking->decision->t_ms, &treatments, error);
     if (status != STATUS_OK) return status;
-    for (uint32_t i = 0; i < treatments->count && decision->trace_count < treatments->count; i++) {
+    for (uint32_t i = 0; i < treatments->count && asking->decision->trace_count < treatments->count; i++) {
         struct treatment_trace trace = {.treatment = &treatments->treatments[i], .stopped_at = STAGE_AVAILABLE};
-        if (!is_called(trace.treatment, action) || is_traced(decision, trace.treatment)) continue;
-        *found = true;
-        status = explain_one(decider, timeline, decision, &trace, out);
+        if (!is_called(trace.treatment, asking->action) || is_traced(asking->decision, trace.treatment)) continue;
+        status = explain_one(asking, &trace);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
@@ -126,29 +150,29 @@ static enum status explain_untraced(struct decider *decider, const struct timeli
 
 static enum status not_found(const struct decider *decider, struct text action, struct error *error) {
     const struct playbook *playbook = decider->world->playbook;
+    const char *slash = memchr(action.at, '/', action.length);
+    struct text name = {action.at, slash != NULL ? (uint32_t)(slash - action.at) : action.length};
     struct text names[256];
     size_t count = playbook->action_count < 256 ? playbook->action_count : 256;
     for (size_t i = 0; i < count; i++) names[i] = playbook->actions[i].name;
-    struct text near = text_nearest(action, names, count);
-    if (near.length == 0) {
-        return error_set(error, STATUS_NOT_FOUND, "there is no action %.*s in the playbook", TEXT_ARG(action));
+    if (playbook_action_find(playbook, name) == UINT32_MAX) {
+        return text_unknown(name, "there is no action", names, count, error);
     }
-    return error_set(error, STATUS_NOT_FOUND, "there is no action %.*s in the playbook; did you mean %.*s?",
-                     TEXT_ARG(action), TEXT_ARG(near));
+    if (slash == NULL) return error_set(error, STATUS_NOT_FOUND, "action %.*s has no treatment: its lookup is not loaded", TEXT_ARG(name));
+    return error_set(error, STATUS_NOT_FOUND, "action %.*s has no row %.*s in its lookup", TEXT_ARG(name),
+                     (int)(action.length - name.length - 1), slash + 1);
 }
 
-enum status decision_why_not(struct decider *decider, const struct timeline *timeline,
-                             const struct decision *decision, struct text action, struct buffer *out,
+enum status decision_why_not(struct decider *decider, const struct timeline *timeline, const struct decision *decision,
+                             struct text action, void (*visit)(void *context, const struct why_not *why), void *context,
                              struct error *error) {
-    bool found = false;
+    struct asking asking = {decider, timeline, decision, action, visit, context, false};
     for (uint32_t i = 0; i < decision->trace_count; i++) {
-        const struct treatment_trace *trace = &decision->trace[i];
-        if (!is_called(trace->treatment, action)) continue;
-        found = true;
-        enum status status = explain_one(decider, timeline, decision, trace, out);
+        if (!is_called(decision->trace[i].treatment, action)) continue;
+        enum status status = explain_one(&asking, &decision->trace[i]);
         if (status != STATUS_OK) return status;
     }
-    enum status status = explain_untraced(decider, timeline, decision, action, &found, out, error);
+    enum status status = explain_untraced(&asking, error);
     if (status != STATUS_OK) return status;
-    return found ? STATUS_OK : not_found(decider, action, error);
+    return asking.found ? STATUS_OK : not_found(decider, action, error);
 }

@@ -24,9 +24,21 @@ static enum status find_bare(struct engine *engine, struct text name, struct as_
     return STATUS_OK;
 }
 
+/* Is "TYPE" of "TYPE:VALUE" one that there is? */
+static enum status check_type(const struct engine *engine, struct text name, struct error *error) {
+    const char *colon = memchr(name.at, ':', name.length);
+    struct text type = {name.at, colon != NULL ? (uint32_t)(colon - name.at) : 0};
+    struct text known[64];
+    size_t count = 0;
+    if (colon == NULL || engine->playbook == NULL || symbol_find(engine->symbols, SYMBOL_IDENTIFIER, type) != SYMBOL_NONE) return STATUS_OK;
+    for (uint32_t i = 0; i < engine->playbook->identifier_count && count < 64; i++) known[count++] = engine->playbook->identifiers[i].name;
+    return text_unknown(type, "there is no identifier type", known, count, error);
+}
+
 enum status engine_find_customer(struct engine *engine, struct text name, struct as_of as_of,
                                  struct customer_id *out, struct error *error) {
     struct error first = {0};
+    if (check_type(engine, name, error) != STATUS_OK) return STATUS_NOT_FOUND;
     enum status status = identity_parse_customer(engine->identity, engine->symbols, name, as_of, out, &first);
     if (status == STATUS_OK) return status;
     if (memchr(name.at, ':', name.length) != NULL) {
@@ -41,6 +53,7 @@ static enum status find_identifier(struct engine *engine, struct text name, stru
     const char *colon = memchr(name.at, ':', name.length);
     struct as_of now = {INT64_MAX, POSITION_NOW};
     if (colon == NULL) return error_set(error, STATUS_INVALID, "say an identifier as TYPE:VALUE, for example cookie:%.*s", TEXT_ARG(name));
+    if (check_type(engine, name, error) != STATUS_OK) return STATUS_NOT_FOUND;
     struct text type = {name.at, (uint32_t)(colon - name.at)};
     struct text value = {colon + 1, name.length - type.length - 1};
     uint32_t symbol = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, type);

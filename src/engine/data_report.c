@@ -7,7 +7,7 @@
 #include "engine/private.h"
 
 #define REPORT_BYTES_MAX (64u << 20)
-#define USED_BY_MAX 200
+#define USED_BY_MAX (1u << 20) /* bytes; 2000 traits fit */
 
 struct field_count { uint32_t source, event, property; uint64_t count, bytes; uint8_t type; };
 

@@ -50,8 +50,18 @@ enum status engine_last_known_ms(struct engine *engine, int64_t *time_ms, struct
 bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text *name, int64_t *known_ms);
 
 /* ---- ingest ---- */
+enum ingest_outcome {
+    INGEST_LOADED,
+    INGEST_NO_FILE,      /* its pattern matches nothing, and it was not asked for by name */
+    INGEST_FAILED,       /* the error is about it; what was acknowledged before stays */
+    INGEST_NOT_REACHED,  /* comes behind the one that failed; nothing of it was loaded */
+    INGEST_OUTCOME_COUNT
+};
+const char *ingest_outcome_name(enum ingest_outcome outcome); /* "loaded", "no_file", "failed", "not_reached" */
 struct engine_ingest_report {
     struct text source;          /* borrowed from the playbook */
+    enum ingest_outcome outcome;
+    bool drops_repeats;          /* what is loaded again is recognised: a row key or message id, or a lookup, which is replaced */
     uint64_t files, rows, events, repeats, quarantined, lookup_rows;
     uint64_t turned_away;        /* events of nobody but people who were erased: not kept */
     uint64_t bytes;              /* as on disk */
@@ -70,8 +80,8 @@ struct engine_ingest_options {
     void (*progress)(void *context, const struct engine_progress *progress); /* at most ten a second */
     void *context;
 };
-/* *reports from memory_alloc, one a source, in playbook order. A bad row is quarantined and counted; a bad file is an error, and what
- * was acknowledged before it stays. */
+/* *reports from memory_alloc, one a source that was asked for, in the order of loading. A bad row is quarantined and counted; a bad file
+ * is an error: what was acknowledged before it stays, and the sources behind it are reported as not reached. */
 enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options, struct engine_ingest_report **reports,
                           size_t *count, struct error *error) MUST_USE;
 /* One batch through identity, repeats and the log. Drops repeats from the batch. */

@@ -151,7 +151,6 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
 }
 
 static enum status load_paths(struct loading *loading, const char *const *paths, size_t count, struct error *error) {
-    loading->report->source = loading->source->name;
     loading->report->time_always = loading->source->time_always;
     if (loading->source->is_lookup && count > 1) {
         return error_set(error, STATUS_INVALID, "lookup %.*s takes one file, and %zu match; make its `file:` pattern narrower",
@@ -166,21 +165,27 @@ static enum status load_paths(struct loading *loading, const char *const *paths,
     return STATUS_OK;
 }
 
-static enum status leave_out(struct loading *loading) {
-    loading->report->source = loading->source->name;
-    return STATUS_OK;
-}
-
 static enum status load_source(struct loading *loading, struct error *error) {
     const struct engine_ingest_options *options = loading->options;
     if (options->path_count > 0) return load_paths(loading, options->paths, options->path_count, error);
     struct ingest_files files = {0};
     buffer_init(&files.bytes);
     enum status status = ingest_files_find(&files, file_system_os(), loading->source->file, options->data_directory, error);
-    if (status == STATUS_NOT_FOUND && options->source == NULL) status = leave_out(loading); /* not asked for by name */
-    else if (status == STATUS_OK) status = load_paths(loading, files.paths, files.count, error);
+    if (status == STATUS_OK) status = load_paths(loading, files.paths, files.count, error);
+    else if (status == STATUS_NOT_FOUND && options->source == NULL) loading->report->outcome = INGEST_NO_FILE;
     ingest_files_release(&files);
-    return status;
+    return loading->report->outcome == INGEST_NO_FILE ? STATUS_OK : status;
+}
+
+const char *ingest_outcome_name(enum ingest_outcome outcome) {
+    static const char *const names[INGEST_OUTCOME_COUNT] = {"loaded", "no_file", "failed", "not_reached"};
+    return outcome < INGEST_OUTCOME_COUNT ? names[outcome] : "unknown";
+}
+
+static void begin_report(struct loading *loading, struct engine_ingest_report *report) {
+    const struct source *source = loading->source;
+    loading->report = report;
+    *report = (struct engine_ingest_report){.source = source->name, .drops_repeats = source->is_lookup || source->row_key_count > 0};
 }
 
 static bool is_wanted(const struct engine_ingest_options *options, const struct source *source, bool lookups) {
@@ -192,11 +197,8 @@ static bool is_wanted(const struct engine_ingest_options *options, const struct 
 enum status source_unknown(const struct playbook *playbook, const char *name, struct error *error) {
     struct text names[256];
     size_t count = playbook->source_count < 256 ? playbook->source_count : 256;
-    if (count == 0) return error_set(error, STATUS_NOT_FOUND, "the playbook has no source %s; it has no `sources:` at all", name);
     for (size_t i = 0; i < count; i++) names[i] = playbook->sources[i].name;
-    struct text near = text_nearest(text_from(name), names, count);
-    if (near.length == 0) near = names[0];
-    return error_set(error, STATUS_NOT_FOUND, "the playbook has no source %s; did you mean %.*s?", name, TEXT_ARG(near));
+    return text_unknown(text_from(name), "the playbook has no source", names, count, error);
 }
 
 static enum status check_options(const struct engine *engine, const struct engine_ingest_options *options,
@@ -223,12 +225,17 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
     struct loading loading = {.engine = engine, .options = options};
     event_batch_init(&loading.batch);
     ingest_repeats_init(&loading.rows);
-    for (int lookups = 1; lookups >= 0 && status == STATUS_OK; lookups--) {
-        for (uint32_t i = 0; i < engine->playbook->source_count && status == STATUS_OK; i++) {
-            if (!is_wanted(options, &engine->playbook->sources[i], lookups != 0)) continue;
+    for (int lookups = 1; lookups >= 0; lookups--) {
+        for (uint32_t i = 0; i < engine->playbook->source_count; i++) {
             loading.source = &engine->playbook->sources[i];
-            loading.report = &(*reports)[(*count)++];
+            if (!is_wanted(options, loading.source, lookups != 0)) continue;
+            begin_report(&loading, &(*reports)[(*count)++]);
+            if (status != STATUS_OK) {
+                loading.report->outcome = INGEST_NOT_REACHED;
+                continue;
+            }
             status = load_source(&loading, error);
+            if (status != STATUS_OK) loading.report->outcome = INGEST_FAILED;
         }
     }
     event_batch_release(&loading.batch);

@@ -154,6 +154,14 @@ class Words(Case):
         self.refuses(["customer", "email:nobody@x.example"], "nobody@x.example")
         self.refuses(["decide", "email:p1@x.example", "--at", "yesterday"], "yesterday", "2017-12-06")
         self.refuses(["quarantine", "lst"], "list", code=None)
+        self.refuses(["quarantine", "list", "--source", "ordres"], "did you mean orders?")
+        for command in ("customer", "traits", "unmerge", "erase", "decide"):
+            self.refuses([command, "emial:p1@x.example"], "no identifier type emial", "did you mean email?")
+        self.refuses(["why-not", "emial:p1@x.example", "letter"], "did you mean email?")
+        self.refuses(["customer", "phone:1"], "there is email, cookie")
+        self.refuses(["why-not", "email:p1@x.example", "letter/99"], "letter has no row 99")
+        self.refuses(["why-not", "email:p1@x.example", "flyer/99"], "no action flyer", "there is letter")
+        self.refuses(["customer", "email:p1@x.example", "--tmie", "2017-01-01"], "no option --tmie", code=2)
 
     def test_everything_as_json(self):
         self.load()
@@ -204,6 +212,117 @@ class Permissions(Case):
         self.assertEqual(os.stat(self.path("traits.csv")).st_mode & 0o777, 0o640)
         with open(self.path("traits.csv"), encoding="utf-8") as file:
             self.assertNotIn("an older export", file.read())
+class Loading(Case):
+    """A file that can't be read ends the loading; what is in, what is not and how to go on is said."""
+
+    def files(self):
+        self.write("orders.csv", ORDERS)
+        self.write("web.ndjson", WEB)
+        self.write("offers.csv", "offer_id,discount\n7,5\n8,10\n")
+        self.write("mail.csv", "at,email,treatment\n2017-01-10T08:00:00Z,p1@x.example,letter/7\n")
+
+    def stop(self, playbook=PLAYBOOK):
+        self.files()
+        self.write("playbook.yaml", playbook)
+        self.write("orders.csv", ORDERS.replace("order_id", "order", 1))
+        return self.refuses(["ingest", "--playbook", "playbook.yaml", "--data", "."], "orders.csv", "order_id")
+
+    def test_stopping_says_what_is_in(self):
+        done = self.stop()
+        said = " ".join(done.stderr.split())
+        self.assertIn("Loaded: offer. Not loaded: web, mail.", said)
+        self.assertIn("say the same again", said)
+        rows = {line.split()[0]: line for line in done.stdout.splitlines()}
+        self.assertIn("failed", rows["orders"])
+        self.assertIn("not reached", rows["web"])
+        self.write("orders.csv", ORDERS)
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        self.assertEqual(self.events(), 60 + 20 + 1)
+
+    def test_stopping_behind_a_source_that_would_double(self):
+        mail_first = PLAYBOOK.replace("  orders:\n    file", "  MAIL\n  orders:\n    file", 1)
+        begin, end = mail_first.index("  mail:\n"), mail_first.index("events: {")
+        mail_first = (mail_first[:begin] + mail_first[end:]).replace("  MAIL\n", mail_first[begin:end])
+        said = " ".join(self.stop(mail_first).stderr.split())
+        self.assertIn("Loaded: offer, mail. Not loaded: web.", said)
+        self.assertIn("attune ingest --source orders, attune ingest --source web", said)
+        self.write("orders.csv", ORDERS)
+        for source in ("orders", "web"):  # as it says
+            self.run_it("ingest", "--source", source, "--data", ".")
+        self.assertEqual(self.events(), 60 + 20 + 1)
+
+    def test_as_json(self):
+        self.stop()
+        answer = json.loads(self.run_it("ingest", "--data", ".", "--json", code=1).stdout)
+        self.assertEqual([(source["source"], source["outcome"]) for source in answer["sources"]],
+                         [("offer", "loaded"), ("orders", "failed"), ("web", "not_reached"), ("mail", "not_reached")])
+        self.assertIn("order_id", answer["error"])
+
+    def test_a_folder_that_is_none_has_no_nameless_row(self):
+        self.files()
+        done = self.run_it("ingest", "--playbook", "playbook.yaml", "--data", "nowhere", code=1)
+        for line in done.stdout.splitlines():
+            self.assertRegex(line, r"^(source|offer|orders|web|mail)\b")
+
+    def test_files_that_would_double_are_named(self):
+        self.files()
+        self.assertRegex(self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".").stdout, r"mail .* no row_key: a file that comes twice")
+        warnings = self.json_of("check", "playbook.yaml")["warnings"]
+        self.assertEqual([warning["suggestion"] for warning in warnings], ["row_key: [email, at]"])
+        self.assertIn(f"playbook.yaml:{warnings[0]['line']}:3: warning: source mail", self.run_it("check", "playbook.yaml").stdout)
+        mended = PLAYBOOK.replace("    event: Treatment Delivered\n", f"    event: Treatment Delivered\n    {warnings[0]['suggestion']}\n")
+        self.write("mended.yaml", mended)
+        self.assertEqual(self.json_of("check", "mended.yaml")["warnings"], [])
+        before = self.events()
+        for _ in range(2):
+            self.run_it("ingest", "mail", "mail.csv", "--playbook", "mended.yaml")
+        self.assertEqual(self.events(), before + 1)  # once under its new key, and no more
+
+
+class Quarantine(Case):
+    def setUp(self):
+        super().setUp()
+        self.load()
+        os.mkdir(self.path("in"))
+        self.write("in/bad.csv", HEADER + "b1,2017-01-01,z@x.example,,1.00,many\nb2,2017-01-01,z@x.example,,1.00,few\n")
+        self.run_it("ingest", "orders", "in/bad.csv")
+
+    def test_a_row_is_asked_for_by_its_place(self):
+        self.assertIn("attune quarantine show in/bad.csv:2", self.run_it("quarantine", "list").stdout)
+        for word in ("in/bad.csv:2", "bad.csv:2"):
+            shown = self.run_it("quarantine", "show", word).stdout
+            self.assertIn("b1,2017-01-01", shown)
+            self.assertNotIn("b2,", shown)
+        row = self.json_of("quarantine", "show", "bad.csv:3")["rows"][0]
+        self.assertEqual((row["source"], row["line"]), ("orders", 3))
+        self.assertIn("b2,", self.run_it("quarantine", "show", str(row["id"])).stdout)
+        self.refuses(["quarantine", "show", "d.csv:2"], "no row d.csv:2")
+        self.refuses(["quarantine", "show", "bad.csv:4"], "no row bad.csv:4")
+        self.refuses(["quarantine", "show", "bad.csv"], "FILE:LINE")
+        self.refuses(["quarantine", "show"], "FILE:LINE")
+
+
+class Printing(Case):
+    def test_a_file_that_is_no_text(self):
+        self.write("book.yaml", b"PK\x03\x04\x00\x00 a spreadsheet")
+        self.refuses(["check", "book.yaml"], "book.yaml is no text file")
+
+    def test_suggestions(self):
+        self.write("bad.yaml", PLAYBOOK.replace("when: orders >= 2", "when: ordrs >= 2").replace("goals: [order]", "goals: [ordr]"))
+        answer = json.loads(self.run_it("check", "bad.yaml", "--json", code=1).stdout)
+        self.assertFalse(answer["fine"])
+        self.assertEqual(sorted(error["suggestion"] for error in answer["errors"]), ["order", "orders"])
+
+    def test_times_are_the_companys(self):
+        self.write("playbook.yaml", PLAYBOOK.replace("zone: UTC", "zone: Europe/Berlin"))
+        self.load()
+        shown = self.run_it("customer", "email:p1@x.example", "--at", "2017-06-01").stdout
+        self.assertIn("as known at 2017-06-01\n", shown)  # 22:00 of the day before in UTC
+        self.assertIn("(times in Europe/Berlin)", shown)
+        self.assertIn("2017-02-10 09:00", shown)
+        answer = self.json_of("customer", "email:p1@x.example", "--at", "2017-06-01")
+        self.assertEqual(answer["at"], "2017-05-31T22:00:00Z")
+        self.assertIn("2017-02-10T08:00:00Z", [event["time"] for event in answer["timeline"]])
 
 
 class Docs(unittest.TestCase):

@@ -175,7 +175,7 @@ class Case(unittest.TestCase):
         cls.must("train", "order", "--until", "2017-04-15")
         for name in ("orders2.csv", "orders3.csv"):
             cls.must("ingest", "orders", name)
-        row_id = str(json.loads(cls.must("quarantine", "list", "--json").stdout)[0]["first_id"])
+        row_id = str(json.loads(cls.must("quarantine", "list", "--json").stdout)["reasons"][0]["first_id"])
         cls.commands = [[row_id if word == "ID" else word for word in words] for words in READING]
         cls.answers = [cls.ask(words, cls.good) for words in cls.commands]
         for words, answer in zip(cls.commands, cls.answers):

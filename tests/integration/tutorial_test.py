@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """tutorial_test.py ATTUNE TUTORIAL -- runs docs/tutorial.md in an empty folder, as a newcomer would.
 
-Each `sh` block is run as a whole; of each `console` block the lines that begin with "$ ". Every command must exit 0, and the
-first line that a command prints must be the one that the page shows, blanks aside: a page that shows what no command prints
-any more is a defect. Prints a TAP line a command.
+Each `sh` block is run as a whole; of each `console` block the lines that begin with "$ ". Every command must exit 0, and print what the
+page shows, blanks aside (shown.py says how "…" shortens it): a page that shows what no command prints any more is a defect. A command
+under which the page shows nothing may print anything. Prints a TAP line a command.
 """
 import os
 import re
 import subprocess
 import sys
 import tempfile
+
+from shown import first_difference
 
 attune, page = os.path.abspath(sys.argv[1]), sys.argv[2]
 count = failed = 0
@@ -27,27 +29,20 @@ def run(script):
     return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
 
 
-def squeezed(line):
-    return re.sub(r"\s+", " ", line).strip()
-
-
 def console(block):
     lines = block.split("\n")
-    for at, line in enumerate(lines):
-        if not line.startswith("$ "):
-            continue
-        result = run(line[2:])
-        name = line[2:]
+    starts = [at for at, line in enumerate(lines) if line.startswith("$ ")]
+    for at, end in zip(starts, starts[1:] + [len(lines)]):
+        name = lines[at][2:]
+        result = run(name)
         if result.returncode != 0:
             print("# " + result.stderr.strip().replace("\n", "\n# "))
             report(False, name)
             continue
-        shown = lines[at + 1] if at + 1 < len(lines) and not lines[at + 1].startswith("$ ") else ""
-        printed = (result.stdout or result.stderr).split("\n")[0]
-        same = not shown or shown.startswith("…") or squeezed(shown) == squeezed(printed)
-        if not same:
-            print("# shown:   " + shown + "\n# printed: " + printed)
-        report(same, name)
+        differs = first_difference(lines[at + 1:end], (result.stdout or result.stderr).split("\n")) if end > at + 1 else None
+        if differs:
+            print("# shown:   %s\n# printed: %s" % differs)
+        report(not differs, name)
 
 
 with tempfile.TemporaryDirectory() as folder:

@@ -168,6 +168,26 @@ static void writing(void **state) {
     check_written(&writer, "\"a\xEF\xBF\xBD\xEF\xBF\xBDz\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
 }
 
+static void members(void **state) {
+    (void)state;
+    struct json_writer writer;
+    json_writer_init(&writer, &written, false);
+    json_write_object_begin(&writer);
+    json_member_text(&writer, "a", TEXT(""));
+    json_member_text_or_null(&writer, "b", TEXT(""));
+    json_member_text_or_null(&writer, "c", TEXT("x"));
+    json_member_string(&writer, "d", "y");
+    json_member_number(&writer, "e", (double)NAN);
+    json_member_integer(&writer, "f", -1);
+    json_member_count(&writer, "g", UINT64_MAX);
+    json_member_yes_no(&writer, "h", false);
+    json_member_null(&writer, "i");
+    json_member_time(&writer, "j", INT64_C(1485612413000));
+    json_write_object_end(&writer);
+    check_written(&writer, "{\"a\":\"\",\"b\":null,\"c\":\"x\",\"d\":\"y\",\"e\":null,\"f\":-1,\"g\":9223372036854775807,"
+                           "\"h\":false,\"i\":null,\"j\":\"2017-01-28T14:06:53Z\"}");
+}
+
 static void numbers_read_back(void **state) {
     (void)state;
     struct random random;
@@ -234,6 +254,7 @@ int main(void) {
         cmocka_unit_test(wrong_documents),
         cmocka_unit_test(limits),
         cmocka_unit_test(writing),
+        cmocka_unit_test(members),
         cmocka_unit_test(numbers_read_back),
         cmocka_unit_test(failing_allocations),
     };

@@ -455,6 +455,52 @@ static void durations(void **state) {
     assert_true(duration_format(INT64_MIN, out) < 32);
 }
 
+static void durations_for_people(void **state) {
+    (void)state;
+    static const struct {
+        int64_t ms;
+        const char *short_form;
+    } cases[] = {
+        {274 * TIME_DAY_MS + 5 * TIME_HOUR_MS + 18 * TIME_MINUTE_MS + 37866, "274d 5h"},
+        {TIME_DAY_MS, "1d"},
+        {TIME_DAY_MS + 5 * TIME_MINUTE_MS, "1d"}, /* five minutes are not an hour's place */
+        {3 * TIME_HOUR_MS + 59 * TIME_MINUTE_MS + 59999, "3h 59m"},
+        {90 * TIME_SECOND_MS, "1m 30s"},
+        {12040, "12s 40ms"},
+        {7, "7ms"},
+        {0, "0s"},
+        {-90 * TIME_SECOND_MS, "-1m 30s"},
+    };
+    char out[32];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(duration_format_short(cases[i].ms, out), strlen(cases[i].short_form));
+        assert_string_equal(out, cases[i].short_form);
+    }
+    assert_true(duration_format_short(INT64_MIN, out) < 32);
+    assert_true(duration_format_short(INT64_MAX, out) < 32);
+}
+
+static void times_as_clocks_show_them(void **state) {
+    (void)state;
+    struct time_zone *berlin = load("Europe/Berlin"), *new_york = load("America/New_York");
+    char out[32];
+    assert_int_equal(time_format_local(at("2026-03-06T23:00:00Z"), berlin, out), 16);
+    assert_string_equal(out, "2026-03-07 00:00");
+    time_format_local(at("2017-12-05T05:00:00Z"), new_york, out);
+    assert_string_equal(out, "2017-12-05 00:00");
+    time_format_local(at("2017-07-17T20:56:22.999Z"), new_york, out);
+    assert_string_equal(out, "2017-07-17 16:56:22");
+    time_format_local(at("2017-07-17T20:56:22Z"), NULL, out);
+    assert_string_equal(out, "2017-07-17 20:56:22");
+    time_format_local(TIME_ALWAYS, berlin, out);
+    assert_string_equal(out, "always");
+    assert_true(time_format_local(TIME_ALWAYS + 1, berlin, out) < 32);
+    assert_true(time_format_local(TIME_NEVER - 1, berlin, out) < 32);
+    assert_true(time_format_local(INT64_MIN, berlin, out) < 32);
+    time_zone_destroy(berlin);
+    time_zone_destroy(new_york);
+}
+
 static void clocks_run(void **state) {
     (void)state;
     assert_true(clock_now_ms() > at("2024-01-01"));
@@ -475,6 +521,8 @@ int main(void) {
         cmocka_unit_test(zone_with_failing_allocations),
         cmocka_unit_test(formatting_reads_back),
         cmocka_unit_test(durations),
+        cmocka_unit_test(durations_for_people),
+        cmocka_unit_test(times_as_clocks_show_them),
         cmocka_unit_test(clocks_run),
         cmocka_unit_test(changes_happen_in_their_second),
         cmocka_unit_test(zone_files_by_hand),

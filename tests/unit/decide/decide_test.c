@@ -89,12 +89,18 @@ static const struct treatment_trace *trace_of(const char *key, const char *chann
     assert_true(text_equal(trial.decision.trace[trial.decision.ranked[rank]].treatment->key, text_from(name)))
 #define assert_near(a, b) assert_true(fabs((a) - (b)) < 1e-9)
 
+static void add_words(void *context, const struct why_not *why) {
+    assert_int_equal(buffer_format(context, "%.*s\n", TEXT_ARG(why->words)), STATUS_OK);
+    bool is_date = strstr(((struct buffer *)context)->at, "; from ") != NULL;
+    if (is_date) assert_true(why->free_at_ms > 0);
+}
+
 static const char *why_not(const char *action) {
     static struct buffer out;
     buffer_release(&out);
     buffer_init(&out);
     struct error error = {0};
-    enum status status = decision_why_not(trial.decider, &trial.timeline, &trial.decision, text_from(action), &out, &error);
+    enum status status = decision_why_not(trial.decider, &trial.timeline, &trial.decision, text_from(action), add_words, &out, &error);
     if (status != STATUS_OK) {
         buffer_clear(&out);
         assert_int_equal(buffer_append(&out, error.text, strlen(error.text)), STATUS_OK);
@@ -354,7 +360,7 @@ static void test_why_nots_date_is_right(void **state) {
     check_free_at("letter", "contact policies", DAY(11)); /* shown, then refused, then it is night */
     decide(DAY(11));
     assert_int_equal(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("letter", "web")), DAY(20) + 8 * TIME_HOUR_MS);
-    assert_why_not("letter", "2017-01-21T08:00:00Z");
+    assert_why_not("letter", "from 2017-01-21 08:00 (UTC) on");
     assert_int_equal(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("never", "web")), 0);
     assert_why_not("never", "not within the next 400 days");
     decide(DAY(11));
@@ -393,7 +399,7 @@ static void test_offers_of_other_times_take_no_place(void **state) {
     assert_ranked(0, "special/5");
     assert_ranked(1, "special/3071");
     assert_why_not("special/2000", "stopped at \"available\"");
-    assert_why_not("special/5000", "there is no action");
+    assert_why_not("special/5000", "action special has no row 5000");
     decide(DAY(2000.5));
     assert_ranked(0, "special/2000");
 }

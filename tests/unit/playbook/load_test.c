@@ -33,6 +33,34 @@ static void test_starter_loads(void **state) {
     symbols_destroy(symbols);
 }
 
+/* What is warned of is gone once the line is written that the warning tells. */
+static void test_warnings(void **state) {
+    (void)state;
+    static const char begin[] = "attune: 1\ncustomer: { identifiers: { email: {}, card: {} } }\nsources:\n"
+                                "  clicks: { file: \"c*.ndjson\", key: { email: email } }\n"
+                                "  offer: { file: \"o*.csv\", lookup: offer_id }\n"
+                                "  mail: { file: \"m*.csv\", event: Mailed, time: at, key: { email: address, card: card }";
+    static const char *const more[] = {" }\n", ", row_key: [address, card, at] }\n", ", one_event_per: order }\n"};
+    static const char *const lines[] = {"row_key: [address, card, at] ", NULL, "row_key: order "};
+    static struct playbook_errors warnings;
+    for (size_t i = 0; i < 3; i++) {
+        struct buffer bytes;
+        buffer_init(&bytes);
+        assert_int_equal(buffer_format(&bytes, "%s%s", begin, more[i]), STATUS_OK);
+        struct symbols *symbols = new_symbols();
+        struct playbook *playbook = load(buffer_text(&bytes), symbols);
+        playbook_warnings(playbook, &warnings);
+        assert_int_equal(warnings.count, lines[i] != NULL);
+        if (lines[i] != NULL) {
+            assert_non_null(strstr(warnings.item[0].text, lines[i]));
+            assert_int_equal(warnings.item[0].place.line, 6);
+        }
+        playbook_destroy(playbook);
+        symbols_destroy(symbols);
+        buffer_release(&bytes);
+    }
+}
+
 /* The yaml blocks of the reference, one after the other. */
 static void append_blocks(struct text page, struct buffer *out) {
     static const char open[] = "```yaml\n", close[] = "```";
@@ -539,6 +567,7 @@ int main(void) {
         cmocka_unit_test(test_examples_load),
         cmocka_unit_test(test_starter_loads),
         cmocka_unit_test(test_reference_loads),
+        cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test_setup_teardown(test_identifiers, set_up, tear_down),

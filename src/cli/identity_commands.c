@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* unmerge, erase: what changes who a customer is, or that there is one. */
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+static void member_customer(struct json_writer *writer, const char *key, struct customer_id customer) {
+    char name[16];
+    snprintf(name, sizeof name, "C%u", customer.value);
+    json_member_string(writer, key, name);
+}
+
+/* ---- unmerge ---- */
+
+static int print_unmerged(const struct cli *cli, const struct engine_unmerged *unmerged) {
+    const char *other = cli->word_count > 1 ? cli->words[1] : NULL;
+    bool joined = other != NULL && unmerged->customer.value == unmerged->other.value;
+    if (cli->json) {
+        struct cli_json json;
+        struct json_writer *writer = cli_json_begin(&json, true);
+        json_member_string(writer, "identifier", cli->words[0]);
+        member_customer(writer, "customer", unmerged->customer);
+        json_member_text_or_null(writer, "other_identifier", other != NULL ? text_from(other) : (struct text){0});
+        if (other != NULL) member_customer(writer, "other_customer", unmerged->other);
+        else json_member_null(writer, "other_customer");
+        json_member_yes_no(writer, "still_joined", joined);
+        return cli_json_end(&json, stdout);
+    }
+    if (other == NULL) {
+        printf("%s is C%u now, without its links\n", cli->words[0], unmerged->customer.value);
+        return EXIT_OK;
+    }
+    printf("%s is C%u and %s is C%u%s\n", cli->words[0], unmerged->customer.value, other, unmerged->other.value,
+           joined ? ": other links still join them; attune customer shows which" : " now");
+    return EXIT_OK;
+}
+
+int command_unmerge(struct cli *cli) {
+    struct error error = {0};
+    struct engine_unmerged unmerged;
+    struct engine *engine = cli_open(cli, false, false);
+    if (engine == NULL) return EXIT_FAILED;
+    struct text other = cli->word_count > 1 ? text_from(cli->words[1]) : (struct text){0};
+    enum status status = engine_unmerge(engine, text_from(cli->words[0]), other, &unmerged, &error);
+    int code = status == STATUS_OK ? print_unmerged(cli, &unmerged) : cli_fail(&error);
+    engine_close(engine);
+    return code;
+}
+
+/* ---- erase ---- */
+
+static bool confirmed(const struct cli *cli, struct customer_id customer) {
+    char answer[8] = "";
+    if (cli->yes) return true;
+    if (!isatty(STDIN_FILENO)) {
+        cli_fail_text("erasing can't be undone; say --yes to do it");
+        return false;
+    }
+    fprintf(stderr, "Erase C%u for good? This can't be undone. Type yes: ", customer.value);
+    return fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0;
+}
+
+static int print_erased(const struct cli *cli, struct customer_id customer, const struct erased_summary *erased) {
+    if (cli->json) {
+        struct cli_json json;
+        struct json_writer *writer = cli_json_begin(&json, true);
+        member_customer(writer, "customer", customer);
+        json_member_count(writer, "events", erased->events);
+        json_member_count(writer, "identifiers", erased->identifiers);
+        json_member_count(writer, "quarantined_rows", erased->rows);
+        json_member_count(writer, "records", erased->records);
+        json_member_count(writer, "files_rewritten", erased->files);
+        return cli_json_end(&json, stdout);
+    }
+    cli_wrap_format(2, "Erased C%u: %s, %s, %s, %s; %s rewritten, the log dropped.", customer.value, cli_counted(erased->events, "event"),
+                    cli_counted(erased->identifiers, "identifier"), cli_counted(erased->rows, "quarantined row"),
+                    cli_counted(erased->records, "record"), cli_counted(erased->files, "file"));
+    cli_wrap_format(2, "Backups made before this moment still hold the customer: erase there too, or delete them.");
+    cli_wrap_format(2, "Not reached: the files that were loaded or written out, lookups that list customers, other customers' events that name this one in a property (relations to it are gone).");
+    return EXIT_OK;
+}
+
+int command_erase(struct cli *cli) {
+    struct error error = {0};
+    struct customer_id customer;
+    struct erased_summary erased;
+    struct engine *engine = cli_open(cli, false, false);
+    if (engine == NULL) return EXIT_FAILED;
+    enum status status = engine_find_customer(engine, text_from(cli->words[0]), (struct as_of){INT64_MAX, POSITION_NOW}, &customer, &error);
+    int code = EXIT_FAILED;
+    if (status == STATUS_OK && confirmed(cli, customer)) {
+        status = engine_erase(engine, customer, &erased, &error);
+        if (status == STATUS_OK) code = print_erased(cli, customer, &erased);
+    }
+    if (status != STATUS_OK) code = cli_fail(&error);
+    engine_close(engine);
+    return code;
+}

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""docs/commands.md, README and the helps against the real binary, over the small world of world.py.
+
+usage: commands_test.py ATTUNE SOURCE_ROOT      every example is run in a copy of one prepared folder.
+"""
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import world
+
+ATTUNE, ROOT = "attune", "."
+# Whose members are names of the playbook and not ours.
+NAMED_BY_PLAYBOOK = {"traits": "NAME", "properties": "NAME"}
+# Every command's answers, so that each documented key is seen: FOLDER is as prepared, but where a step before changed it.
+SAMPLES = {
+    "check": ["check playbook.yaml", "check bad.yaml", "check doubling.yaml"],
+    "explain": ["explain spend_365d", "explain spend_a_visit", "explain mean_order", "explain \"count(any event) in 30d\""],
+    "ingest": ["ingest web events-2017-10.ndjson.gz", "ingest orders headless.csv"],
+    "data": ["data"],
+    "quarantine list": ["quarantine list"],
+    "quarantine show": ["quarantine show orders.csv:7"],
+    "quarantine replay": ["quarantine replay"],
+    "customer": ["customer household:1029"],
+    "traits": ["traits household:1029", "traits", "traits --out traits.ndjson"],
+    "scenarios": ["scenarios --at 2018-01-01"],
+    "train": ["train redeem --until 2017-10-01"],
+    "evaluate": ["evaluate redeem --from 2017-10-01 --until 2018-01-01",
+                 "evaluate redeem --from 2017-10-01 --until 2018-01-01 --against theirs.csv"],
+    "decide": ["decide household:1029 --at 2017-12-05 --dry-run", "decide --all --at 2017-12-05 --dry-run",
+               "decide --all --at 2017-12-05 --dry-run --out decisions.ndjson"],
+    "why-not": ["why-not household:1029 mail_campaign --at 2017-12-05"],
+    "report": ["report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report",
+               "report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report --against theirs.csv"],
+    "status": ["status"],
+    "fold": ["fold"],
+    "fsck": ["fsck", "fsck --dir damaged"],
+    "rebuild": ["rebuild"],
+    "backup": ["backup copy"],
+    "unmerge": ["unmerge cookie:k1 email:a@b.example", "unmerge cookie:k1"],
+    "erase": ["erase household:1029 --yes"],
+}
+
+
+def shell(line, folder, code=0):
+    environment = dict(os.environ, PATH=os.path.join(folder, ".bin") + ":" + os.environ["PATH"])
+    environment.pop("ATTUNE_DIR", None)
+    done = subprocess.run(["bash", "-uo", "pipefail", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+    assert code is None or done.returncode == code, f"{line}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def prepare(folder):
+    """As after a year: files loaded, folded, a model learnt; and what the samples need beside it."""
+    world.make(folder)
+    os.mkdir(os.path.join(folder, ".bin"))
+    os.symlink(ATTUNE, os.path.join(folder, ".bin", "attune"))
+    world.write(folder, "bad.yaml", world.PLAYBOOK.replace("goals: [redeem]", "goals: [redem]"))
+    world.write(folder, "doubling.yaml", world.PLAYBOOK.replace("    row_key: order_id\n", "").replace("    one_event_per: order_id\n", "")
+                .replace("sum(amount), items: [item, amount]", "amount"))
+    world.write(folder, "headless.csv", "1,2,3\n")
+    shell("attune ingest --playbook playbook.yaml --data files/ && attune fold && attune train redeem --until 2017-10-01", folder)
+    shutil.copytree(os.path.join(folder, "data"), os.path.join(folder, "damaged"))
+    run = max(glob.glob(os.path.join(folder, "damaged", "runs", "*")), key=os.path.getsize)
+    with open(run, "r+b") as file:
+        file.seek(os.path.getsize(run) // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 0x10]))
+    with open(os.path.join(folder, "files/contacts.csv"), encoding="utf-8") as file:
+        rows = [line.strip().split(",") for line in list(file)[1:]]
+    world.write(folder, "theirs.csv", "treatment,customer,prediction\n" + "".join(
+        f"mail_campaign/{campaign},{household},0.{1 + int(household) % 8}\n" for _, household, campaign in rows))
+
+
+def paths_of(value, path, found):
+    if isinstance(value, dict) and value:
+        named = NAMED_BY_PLAYBOOK.get(path.split(".")[-1])
+        for key, member in value.items():
+            if named:
+                found.add(f"{path}.{named}")
+            else:
+                paths_of(member, f"{path}.{key}" if path else key, found)
+    elif isinstance(value, list) and value:
+        for item in value:
+            paths_of(item, path + "[]", found)
+    else:
+        found.add(path)
+
+
+def documents(text):
+    """One object, or an object a line."""
+    try:
+        return [json.loads(text)]
+    except json.JSONDecodeError:
+        return [json.loads(line) for line in text.splitlines()]
+
+
+class World(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.prepared = tempfile.mkdtemp(prefix="attune-commands-")
+        cls.addClassCleanup(shutil.rmtree, cls.prepared, True)
+        prepare(cls.prepared)
+
+    def copy(self):
+        folder = tempfile.mkdtemp(prefix="attune-commands-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        shutil.copytree(self.prepared, folder, symlinks=True, dirs_exist_ok=True)
+        return folder
+
+    def help_of(self, command=""):
+        return shell(f"attune help {command}", self.prepared).stdout
+
+
+def commands():
+    text = subprocess.run([ATTUNE, "help"], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"^  ([a-z-]+)  ", text, re.M)
+
+
+class Page(World):
+    """docs/commands.md: a section a command, with its options and the keys of its JSON."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with open(os.path.join(ROOT, "docs", "commands.md"), encoding="utf-8") as file:
+            text = file.read()
+        cls.sections = dict(re.findall(r"^## `([a-z -]+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+        cls.common = text.split("\n## `")[0]
+
+    def options(self, text):
+        return set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", text))
+
+    def test_every_command_and_option_is_named(self):
+        common = {"dir", "playbook", "quiet", "help"}
+        self.assertLessEqual(common, self.options(self.common))
+        self.assertEqual({name.split()[0] for name in self.sections}, set(commands()))
+        for command in commands():
+            has = self.options(self.help_of(command).split("\nOptions\n")[1]) - common
+            sections = "".join(text for name, text in self.sections.items() if name.split()[0] == command)
+            self.assertEqual(self.options(sections) - common, has, f"attune {command}: options of the page and of its help")
+
+    def test_keys_are_those_of_the_answers(self):
+        self.assertEqual(set(SAMPLES), {name for name in self.sections if "**JSON**" in self.sections[name]})
+        for name, lines in SAMPLES.items():
+            documented, seen = set(), set()
+            for row in re.findall(r"^\| (`[^|]+`) \|", self.sections[name], re.M):
+                documented.update(re.findall(r"`([^`]+)`", row))
+            folder = self.copy()
+            for line in lines:
+                for document in documents(shell(f"attune {line} --json", folder, code=None).stdout):
+                    self.assertIsInstance(document, dict, f"{line}: an object, never a bare list")
+                    paths_of(document, "", seen)
+            unnamed = {path for path in seen if not any(d == path or d.startswith((path + ".", path + "[]")) for d in documented)}
+            self.assertEqual((unnamed, documented - seen), (set(), set()), f"{name}: printed and not documented; documented and not printed")
+            for path in seen:
+                self.assertRegex(path, r"^[a-z0-9_\[\].NAME]+$", f"{name}: keys are snake_case")
+
+
+class Examples(World):
+    def test_every_example_of_a_help_runs(self):
+        ran = 0
+        for command in commands():
+            for line in re.findall(r"^  (.*\battune .*)$", self.help_of(command).split("\nOptions\n")[0], re.M):
+                line = re.split(r" {3,}", line)[0]
+                folder = self.copy()
+                if command == "init":
+                    os.remove(os.path.join(folder, "playbook.yaml"))
+                shell(line, folder)
+                ran += 1
+        self.assertGreater(ran, 25)
+
+    def test_readme_runs(self):
+        folder = self.copy()
+        shutil.rmtree(os.path.join(folder, "data"))
+        os.remove(os.path.join(folder, "playbook.yaml"))
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+            blocks = re.findall(r"^```console\n(.*?)^```", file.read(), re.M | re.S)
+        lines = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+        self.assertGreater(len(lines), 9)
+        for line in lines:
+            shell(line, folder)
+            if line.startswith("attune init"):  # the first playbook is fine as it is; the files are those of another
+                shell("attune check playbook.yaml", folder)
+                world.write(folder, "playbook.yaml", world.PLAYBOOK)
+
+
+class Screen(World):
+    """What people see: no line wider than 100 columns, no colours, no bare milliseconds, no plural of one."""
+
+    def test_lines_fit(self):
+        for name, lines in SAMPLES.items():
+            folder = self.copy()
+            for line in lines:
+                done = shell(f"attune {line}", folder, code=None)
+                if "--all" in line or line == "traits":
+                    continue  # CSV
+                for shown in (done.stdout + done.stderr).splitlines():
+                    if not shown.startswith(("attune: ", folder)) and not re.match(r"^\S+:\d+:\d+: ", shown):
+                        self.assertLessEqual(len(shown), 100, f"attune {line}\n{shown}")
+                self.assertNotIn("\x1b", done.stdout + done.stderr)
+                self.assertNotIn("\x1f", done.stdout + done.stderr)
+                self.assertNotRegex(done.stdout, r"(?<![\d,.])1 (events|rows|files|customers|scenarios|goals|models|actions|runs|fields|identifiers)\b")
+                self.assertNotRegex(done.stdout, r"\d+s\d+ms")
+        for command in commands():
+            for shown in self.help_of(command).splitlines():
+                self.assertLessEqual(len(shown), 100, shown)
+        for shown in self.help_of().splitlines():
+            self.assertLessEqual(len(shown), 100, shown)
+
+
+if __name__ == "__main__":
+    ATTUNE, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

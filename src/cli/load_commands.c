@@ -199,12 +199,12 @@ static void print_lookups(const struct data_report *report) {
 
 static void print_data(const struct data_report *report) {
     struct cli_table table;
-    cli_table_init(&table, "source|event|field|type|>count|>bytes|used by");
+    cli_table_init(&table, "source|event and field|type|>count|>bytes|used by");
     for (size_t i = 0; i < report->field_count; i++) {
         const struct field_usage *field = &report->fields[i];
         cli_table_cell(&table, "%.*s", TEXT_ARG(field->source));
-        cli_table_cell(&table, "%.*s", TEXT_ARG(field->event));
-        cli_table_cell(&table, "%.*s", TEXT_ARG(field->field));
+        if (field->field.length > 0) cli_table_cell(&table, "  %.*s", TEXT_ARG(field->field));
+        else cli_table_cell(&table, "%.*s", TEXT_ARG(field->event));
         cli_table_cell(&table, "%s", field->field.length > 0 ? value_type_name(field->type) : "");
         cli_table_cell(&table, "%s", cli_count(field->count));
         cli_table_cell(&table, "%s", cli_bytes(field->bytes));

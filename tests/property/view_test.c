@@ -16,13 +16,33 @@
 #include "store/view.h"
 
 #define PERSONAS 150
-/* Personas are 0, stride, 2 stride …: all in one block of a walk, some in each, or beyond one of its shares, and with gaps. */
-static uint32_t stride;
 #define STRIDE_MAX 701
-#define IDS (PERSONAS * stride)
+#define IDS ((PERSONAS + 2) * STRIDE_MAX)
 #define LINKS_MAX 200
 #define EVENTS_MAX 20000
 #define HELD_MAX 4
+
+/* Where the personas' ids lie; a round has one of them. Walks go by blocks of 256 and of 4,096 ids. */
+enum layout {
+    LAYOUT_WIDE,  /* 0, 701, 1402 … or closer: blocks of few, with gaps, and beyond one block of a walk's shares */
+    LAYOUT_DENSE, /* side by side, across a block's end somewhere: blocks of many */
+    LAYOUT_MIXED, /* crowds and gaps */
+    LAYOUT_COUNT
+};
+static uint32_t id_of[PERSONAS + 2]; /* ascending; the last two are nobody's */
+static uint32_t number_at[IDS];      /* ID_NONE: no persona */
+
+static void lay_out(enum layout layout, struct random *random) {
+    uint32_t id = layout == LAYOUT_DENSE ? (uint32_t)random_below(random, 400) : 0;
+    uint32_t stride = (const uint32_t[]){3, 67, STRIDE_MAX}[random_below(random, 3)];
+    for (uint32_t i = 0; i < IDS; i++) number_at[i] = ID_NONE;
+    for (uint32_t p = 0; p < PERSONAS + 2; p++) {
+        id_of[p] = id;
+        if (p < PERSONAS) number_at[id] = p;
+        bool wide = layout == LAYOUT_WIDE || (layout == LAYOUT_MIXED && random_below(random, 12) == 0);
+        id += !wide ? 1 : layout == LAYOUT_WIDE ? stride : (uint32_t)(1 + random_below(random, STRIDE_MAX));
+    }
+}
 
 /* Who is who: links between personas; the customer is the lowest persona of the component. */
 struct link {
@@ -34,16 +54,18 @@ struct naive_directory {
     struct customer_directory interface;
     struct link links[LINKS_MAX];
     uint32_t count;
+    bool is_known; /* its components have been asked for before */
 };
 
 /* By number of the persona, not by id. Kept while the links are the same. */
 static const uint32_t *components(const struct naive_directory *directory, struct as_of as_of) {
     static uint32_t customer[PERSONAS];
     static struct as_of last;
-    static uint32_t last_count = UINT32_MAX;
-    if (last_count == directory->count && last.t_ms == as_of.t_ms && last.position == as_of.position) return customer;
+    static uint32_t last_count;
+    if (directory->is_known && last_count == directory->count && last.t_ms == as_of.t_ms && last.position == as_of.position) return customer;
     last = as_of;
     last_count = directory->count;
+    ((struct naive_directory *)(uintptr_t)directory)->is_known = true;
     for (uint32_t p = 0; p < PERSONAS; p++) customer[p] = p;
     for (bool changed = true; changed;) {
         changed = false;
@@ -64,23 +86,23 @@ static uint32_t persona_count(const struct customer_directory *directory, uint64
 static struct customer_id customer_of(const struct customer_directory *directory, struct persona_id persona,
                                       struct as_of as_of) {
     const uint32_t *customer = components((const struct naive_directory *)directory, as_of);
-    return (struct customer_id){customer[persona.value / stride] * stride};
+    return (struct customer_id){id_of[customer[number_at[persona.value]]]};
 }
 static uint32_t personas_of(const struct customer_directory *directory, struct customer_id wanted, struct as_of as_of,
                             struct persona_id *out, uint32_t max) {
     uint32_t count = 0;
-    if (wanted.value >= IDS || wanted.value % stride != 0) return 0;
+    if (wanted.value >= IDS || number_at[wanted.value] == ID_NONE) return 0;
     const uint32_t *customer = components((const struct naive_directory *)directory, as_of);
     for (uint32_t p = 0; p < PERSONAS; p++) {
-        if (customer[p] != customer[wanted.value / stride]) continue;
-        if (count < max) out[count].value = p * stride;
+        if (customer[p] != customer[number_at[wanted.value]]) continue;
+        if (count < max) out[count].value = id_of[p];
         count++;
     }
     return count;
 }
 static void snapshot(const struct customer_directory *directory, struct as_of as_of, uint32_t *customer, uint32_t count) {
     const uint32_t *all = components((const struct naive_directory *)directory, as_of);
-    for (uint32_t p = 0; p < count; p++) customer[p] = p % stride == 0 ? all[p / stride] * stride : p;
+    for (uint32_t p = 0; p < count; p++) customer[p] = number_at[p] == ID_NONE ? p : id_of[all[number_at[p]]];
 }
 static const struct customer_directory_ops directory_ops = {persona_count, customer_of, personas_of, snapshot};
 
@@ -104,7 +126,7 @@ struct world {
 };
 static struct random rng;
 static char directory_path[] = "/tmp/attune-view-XXXXXX";
-static uint64_t seed = 7, rounds = 40;
+static uint64_t seed = 7, rounds = 60;
 
 static const struct column all_columns[] = {
     {1, VALUE_NUMBER}, {2, VALUE_TEXT}, {3, VALUE_MONEY}, {4, VALUE_YES_NO}, {5, VALUE_TIME}, {6, VALUE_LIST}, {2, VALUE_NUMBER},
@@ -164,7 +186,7 @@ static void append(struct world *world) {
         if (!random_below(&rng, 3)) event->time_ms -= (int64_t)random_below(&rng, 300);
         event->known_ms = event->time_ms + (random_below(&rng, 3) ? 0 : (int64_t)random_below(&rng, 50));
         event->key = random_u64(&rng);
-        event->persona.value = (uint32_t)random_below(&rng, 1 + random_below(&rng, PERSONAS)) * stride;
+        event->persona.value = id_of[random_below(&rng, 1 + random_below(&rng, PERSONAS))];
         event->type = (uint16_t)random_below(&rng, 10);
         event->source = (uint16_t)random_below(&rng, 3);
         event->channel = (uint8_t)random_below(&rng, 4);
@@ -234,7 +256,7 @@ static void end_fold(struct world *world) {
     static struct tail_rows rows;
     struct tail_cursor cursor;
     size_t count = 0;
-    static uint32_t customer[PERSONAS * STRIDE_MAX];
+    static uint32_t customer[IDS];
     if (world->tail_count < 2) return;
     rows.tail = world->tails[0];
     tail_walk(&cursor, world->tails[0], tail_position(world->tails[0]));
@@ -255,7 +277,7 @@ static void end_fold(struct world *world) {
 
 static void merge_runs(struct world *world) {
     if (world->run_count < 2) return;
-    static uint32_t customer[PERSONAS * STRIDE_MAX];
+    static uint32_t customer[IDS];
     uint32_t count = 1 + (uint32_t)random_below(&rng, world->run_count);
     uint32_t first = (uint32_t)random_below(&rng, world->run_count - count + 1);
     struct run *runs[VERSION_RUNS_MAX];
@@ -349,12 +371,12 @@ static void compare_walk(const struct world *world, const struct held *held) {
         while ((status = x->next(held->view, &a, NULL)) == STATUS_OK) {
             assert_true((int64_t)a.customer.value > before);
             before = a.customer.value;
-            assert_false(seen[a.customer.value / stride]);
-            seen[a.customer.value / stride] = true;
+            assert_false(seen[number_at[a.customer.value]]);
+            seen[number_at[a.customer.value]] = true;
             found++;
             assert_int_equal(y->read(held->model, a.customer, &request, &b, NULL), STATUS_OK);
             same(world, &request, &a, &b);
-            if (random_below(&rng, 5) == 0) compare_read(world, held, &inner, (uint32_t)random_below(&rng, PERSONAS) * stride);
+            if (random_below(&rng, 5) == 0) compare_read(world, held, &inner, id_of[random_below(&rng, PERSONAS)]);
         }
         assert_int_equal(status, STATUS_END);
     }
@@ -367,7 +389,7 @@ static void compare(const struct world *world, const struct held *held) {
     for (int i = 0; i < 20; i++) {
         uint64_t wanted;
         struct timeline_request request = random_request(world, &wanted);
-        compare_read(world, held, &request, (uint32_t)random_below(&rng, PERSONAS + 2) * stride);
+        compare_read(world, held, &request, id_of[random_below(&rng, PERSONAS + 2)]);
     }
 }
 
@@ -407,7 +429,7 @@ static void view_is_the_model(void **state) {
     static struct world world;
     for (uint64_t round = 0; round < rounds; round++) {
         random_init(&rng, seed + round);
-        stride = (const uint32_t[]){1, 3, 67, 701}[random_below(&rng, 4)];
+        lay_out((enum layout)((seed + round) % LAYOUT_COUNT), &rng);
         world_init(&world);
         for (int steps = 0; steps < 80; steps++) {
             step(&world);

@@ -253,7 +253,8 @@ enum status engine_erase(struct engine *engine, struct customer_id customer, str
     if (status == STATUS_OK) {
         *out = (struct erased_summary){erased.event_count, erased.row_count, erased.record_count,
                                        erasure->identifier_count, erased.files_rewritten};
-        identity_erase(engine->identity, erasure);
+        status = identity_erase(engine->identity, erasure);
+        if (status != STATUS_OK) status = error_set(error, status, "C%u is erased, but there was no memory to judge his past anew: open the directory again", customer.value);
     }
     identity_erasure_destroy(erasure);
     return status;

@@ -192,8 +192,25 @@ static void erase_withdrawals(struct identity *identity, const struct identity_e
     identity->withdrawal_count = kept;
 }
 
-void identity_erase(struct identity *identity, const struct identity_erasure *erasure) {
-    pthread_mutex_lock(&identity->lock);
+/* The ids themselves, and whoever they had a link with. */
+static enum status add_seeds(struct identity *identity, const struct identity_erasure *erasure) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; !status && i < erasure->identifier_count; i++) {
+        uint32_t id = erasure->identifiers[i].value;
+        status = seed_add(identity, id);
+        for (uint32_t at = LOAD(node_at(identity, id)->links); !status && at;) {
+            struct link *link = link_at(identity, at - 1);
+            status = seed_add(identity, link_other(link, id));
+            at = LOAD(*link_next(link, id));
+        }
+    }
+    return status;
+}
+
+enum status identity_erase(struct identity *identity, const struct identity_erasure *erasure) {
+    uint64_t visible = LOAD(identity->visible);
+    change_begin(identity, visible > 0 ? visible - 1 : 0);
+    enum status status = add_seeds(identity, erasure);
     for (size_t i = 0; i < erasure->persona_count; i++) {
         STORE(*anchor_at(identity, erasure->personas[i].value), NONE);
         key_table_wipe(&identity->personas, erasure->personas[i].value);
@@ -201,5 +218,11 @@ void identity_erase(struct identity *identity, const struct identity_erasure *er
     for (size_t i = 0; i < erasure->identifier_count; i++)
         erase_identifier(identity, erasure->identifiers[i].value);
     erase_withdrawals(identity, erasure);
-    pthread_mutex_unlock(&identity->lock);
+    identity->first_withdrawal = identity->withdrawal_count; /* not to be undone */
+    if (!status) status = judge_seeds(identity);
+    if (status)
+        identity_undo(identity);
+    else
+        identity_commit(identity);
+    return status;
 }

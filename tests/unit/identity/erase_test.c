@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "base/random.h"
 #include "world.h"
 
-#define RECORDS_MAX 16
+#define RECORDS_MAX 64
 struct log {
     struct buffer bytes[RECORDS_MAX];
     uint64_t position[RECORDS_MAX];
@@ -61,7 +64,7 @@ static void erase_ann(struct log *log, struct world *world) {
     keep(log, world, world->position++);
     identity_commit(world->identity);
     rewrite_log(log, erasure);
-    identity_erase(world->identity, erasure);
+    assert_int_equal(identity_erase(world->identity, erasure), STATUS_OK);
     identity_erasure_destroy(erasure);
 }
 
@@ -111,6 +114,114 @@ static void an_erased_customer_is_gone_from_bytes_and_memory(void **state) {
     for (uint32_t i = 0; i < log.count; i++) buffer_release(&log.bytes[i]);
     world_release(&world);
     world_release(&again);
+}
+
+static void reopen(struct world *again, const struct log *log, uint64_t position) {
+    struct identity_options options = {.salt = {7, 7, 7}};
+    world_init(again);
+    identity_destroy(again->identity);
+    assert_int_equal(identity_create(&again->identity, &options), STATUS_OK);
+    for (uint32_t i = 0; i < log->count; i++)
+        assert_int_equal(
+            identity_apply(again->identity, buffer_text(&log->bytes[i]), log->position[i], NULL),
+            STATUS_OK);
+    again->position = position;
+}
+
+#define DAYS 14
+#define PERSONAS_MAX 64
+static void assert_same_past(const struct world *a, const struct world *b, uint32_t identifiers) {
+    const struct customer_directory *x = identity_directory(a->identity),
+                                    *y = identity_directory(b->identity);
+    uint32_t personas = x->ops->persona_count(x, POSITION_NOW);
+    assert_int_equal(y->ops->persona_count(y, POSITION_NOW), personas);
+    for (int64_t day = 0; day <= DAYS; day++) {
+        struct as_of as_of = {day * DAY, POSITION_NOW};
+        for (uint32_t id = 0; id < identifiers; id++) {
+            struct persona_id p[PERSONAS_MAX], q[PERSONAS_MAX];
+            struct customer_id customer = {id};
+            struct identifier_id identifier = {id};
+            assert_int_equal(identity_customer_of(a->identity, identifier, as_of).value,
+                             identity_customer_of(b->identity, identifier, as_of).value);
+            assert_int_equal(x->ops->personas_of(x, customer, as_of, p, PERSONAS_MAX),
+                             y->ops->personas_of(y, customer, as_of, q, PERSONAS_MAX));
+        }
+        for (uint32_t i = 0; i < personas; i++)
+            assert_int_equal(x->ops->customer_of(x, (struct persona_id){i}, as_of).value,
+                             y->ops->customer_of(y, (struct persona_id){i}, as_of).value);
+    }
+}
+
+static void random_event(struct log *log, struct world *world, struct random *random, int64_t day) {
+    static const char *const types[] = {"crm", "loyalty", "email", "cookie"};
+    char text[128] = "";
+    uint32_t count = 1 + (uint32_t)random_below(random, 3);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t length = strlen(text);
+        snprintf(text + length, sizeof text - length, "%s%s:v%u", i ? " " : "",
+                 types[random_below(random, 4)], 10 + (unsigned)random_below(random, 4));
+    }
+    event(log, world, day, text);
+}
+
+static void random_withdrawal(struct log *log, struct world *world, struct random *random,
+                              uint32_t identifiers, int64_t day) {
+    struct identifier_id a = {(uint32_t)random_below(random, identifiers)},
+                         b = {(uint32_t)random_below(random, identifiers)};
+    if (a.value == b.value) return;
+    if (identity_withdraw(world->identity, a, b, random_below(random, 4) == 0, day * DAY,
+                          world->position, &world->result, NULL) != STATUS_OK)
+        return; /* they have no link */
+    keep(log, world, world->position++);
+    identity_commit(world->identity);
+}
+
+static uint32_t identifier_count(struct world *world) {
+    struct identity_stats stats;
+    identity_stats(world->identity, &stats);
+    return (uint32_t)stats.identifier_count;
+}
+
+static void erase_one(struct log *log, struct world *world, struct customer_id customer) {
+    struct identity_erasure *erasure;
+    if (identity_erasure_create(&erasure, world->identity, customer, NULL) != STATUS_OK) return;
+    assert_int_equal(
+        identity_suppress(world->identity, erasure, world->position, &world->result, NULL),
+        STATUS_OK);
+    keep(log, world, world->position++);
+    identity_commit(world->identity);
+    rewrite_log(log, erasure);
+    assert_int_equal(identity_erase(world->identity, erasure), STATUS_OK);
+    identity_erasure_destroy(erasure);
+}
+
+/* What an erased customer once had to do with others is forgotten in memory as it is on the disk. */
+static void the_past_without_them_is_what_a_reopened_one_knows(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 150; seed++) {
+        struct world world, again;
+        struct log log = {.count = 0};
+        struct random random;
+        random_init(&random, seed);
+        world_init(&world);
+        keep(&log, &world, 0);
+        for (int i = 0; i < 24; i++) {
+            int64_t day = 1 + (i > 5 && random_below(&random, 4) == 0 ? i / 2 - 2 : i / 2);
+            if (i > 4 && random_below(&random, 4) == 0)
+                random_withdrawal(&log, &world, &random, identifier_count(&world), day);
+            else
+                random_event(&log, &world, &random, day);
+        }
+        uint32_t identifiers = identifier_count(&world);
+        for (int i = 0; i < 2; i++) {
+            erase_one(&log, &world, (struct customer_id){(uint32_t)random_below(&random, identifiers)});
+            reopen(&again, &log, world.position);
+            assert_same_past(&world, &again, identifiers);
+            world_release(&again);
+        }
+        for (uint32_t i = 0; i < log.count; i++) buffer_release(&log.bytes[i]);
+        world_release(&world);
+    }
 }
 
 static void whoever_asks_to_be_known_is_welcome(void **state) {
@@ -172,6 +283,7 @@ static void rewriting_leaves_others_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_erased_customer_is_gone_from_bytes_and_memory),
+        cmocka_unit_test(the_past_without_them_is_what_a_reopened_one_knows),
         cmocka_unit_test(whoever_asks_to_be_known_is_welcome),
         cmocka_unit_test(rewriting_leaves_others_alone),
     };

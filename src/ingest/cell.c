@@ -134,7 +134,7 @@ static enum status scientific_money(struct cell_reader *reader, struct text text
 }
 
 /* As it is written without any notation. */
-static enum status plain_value(struct cell_reader *reader, struct text text, enum value_type type, struct value *out) {
+static inline enum status plain_value(struct cell_reader *reader, struct text text, enum value_type type, struct value *out) {
     struct decimal decimal;
     switch (type) {
     case VALUE_TEXT:
@@ -164,30 +164,37 @@ static enum status plain_value(struct cell_reader *reader, struct text text, enu
 static enum status money_value(struct cell_reader *reader, struct text text, enum decimal_notation decimal, struct value *out) {
     struct notation_text plain;
     uint16_t currency = reader->currency;
-    enum status status = notation_money(text, decimal, &currency, &plain);
-    if (status) return status;
+    if (notation_money(text, decimal, &currency, &plain)) return STATUS_INVALID;
     struct text rewritten = {plain.at, plain.length};
-    if (currency == reader->currency) return plain_value(reader, rewritten, VALUE_MONEY, out);
-    return value_parse(rewritten, VALUE_MONEY, currency, NULL, out);
+    enum status status = value_parse(rewritten, VALUE_MONEY, currency, NULL, out);
+    if (status == STATUS_INVALID && currency == reader->currency) return scientific_money(reader, rewritten, out);
+    return status;
+}
+
+/* What the plain forms don't read, or must not: apart, so that the way of nearly all values stays short. */
+__attribute__((noinline)) static enum status noted_value(struct cell_reader *reader, struct text text, enum value_type type,
+                                                         struct notation notation, struct value *out) {
+    struct notation_text plain;
+    if (text_trim(text).length == 0) return STATUS_OK;
+    switch (type) {
+    case VALUE_TIME:
+        *out = value_time(0);
+        return notation_time(text, (enum date_notation)notation.dates, reader->days.zone, &out->time_ms);
+    case VALUE_MONEY: return money_value(reader, text, (enum decimal_notation)notation.decimal, out);
+    case VALUE_NUMBER:
+        if (notation.decimal == DECIMAL_PLAIN) return STATUS_INVALID;
+        if (notation_number(text, (enum decimal_notation)notation.decimal, &plain)) return STATUS_INVALID;
+        return value_parse((struct text){plain.at, plain.length}, type, 0, NULL, out);
+    default: return STATUS_INVALID;
+    }
 }
 
 static enum status text_value(struct cell_reader *reader, struct text text, enum value_type type, struct notation notation,
                               struct value *out) {
-    struct notation_text plain;
-    enum status status = STATUS_INVALID;
     bool is_figure = type == VALUE_NUMBER || type == VALUE_MONEY;
-    bool is_rewritten = is_figure ? notation.decimal != DECIMAL_PLAIN : type == VALUE_TIME && notation.dates >= DATES_SECONDS;
-    if (!is_rewritten) status = plain_value(reader, text, type, out);
-    if (status != STATUS_INVALID || (!is_figure && type != VALUE_TIME)) return status;
-    if (text_trim(text).length == 0) return STATUS_OK;
-    if (type == VALUE_MONEY) return money_value(reader, text, (enum decimal_notation)notation.decimal, out);
-    if (type == VALUE_TIME) {
-        *out = value_time(0);
-        return notation_time(text, (enum date_notation)notation.dates, reader->days.zone, &out->time_ms);
-    }
-    if (notation.decimal == DECIMAL_PLAIN) return status;
-    status = notation_number(text, (enum decimal_notation)notation.decimal, &plain);
-    return status == STATUS_OK ? plain_value(reader, (struct text){plain.at, plain.length}, type, out) : status;
+    bool is_noted = (is_figure && notation.decimal) || (type == VALUE_TIME && notation.dates >= DATES_SECONDS);
+    enum status status = is_noted ? STATUS_INVALID : plain_value(reader, text, type, out);
+    return status != STATUS_INVALID ? status : noted_value(reader, text, type, notation, out);
 }
 
 /* The fewest digits that read back. */

@@ -22,6 +22,13 @@ enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const
     return rest < 0 || rest >= PATH_BYTES_MAX - prefix ? STATUS_LIMIT : STATUS_OK;
 }
 
+enum status folder_make(struct engine *engine, const char *name, struct error *error) {
+    char path[PATH_BYTES_MAX];
+    enum status status = path_of(engine, path, "%s", name);
+    if (status == STATUS_OK) status = directory_make(engine->fs, path, error);
+    return status == STATUS_OK ? directory_sync(engine->fs, engine->directory, error) : status;
+}
+
 /* ---- the world that the rooms below are shown ---- */
 
 static const struct lookup_table *lookup_at(void *context, uint32_t index, int64_t t_ms) {

@@ -25,7 +25,6 @@ struct named_lookup *lookup_named(struct engine *engine, struct text name, bool 
 
 enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, uint64_t hash,
                                struct lookup_table *table) {
-    if (lookup->count >= LOOKUP_VERSIONS_MAX) return STATUS_LIMIT;
     enum status status =
         memory_grow((void **)&lookup->versions, &lookup->capacity, lookup->count + 1, sizeof *lookup->versions);
     if (status != STATUS_OK) return status;
@@ -163,8 +162,7 @@ static enum status keep(struct engine *engine, const struct playbook *playbook, 
     bool in_force = strcmp(hash, engine->playbook_hash) == 0;
     if (in_force && is_kept(engine, hash, bytes)) return STATUS_OK;
     buffer_init(&record);
-    enum status status = path_of(engine, path, "playbooks");
-    if (status == STATUS_OK) status = engine->fs->ops->make_directory(engine->fs, path, error);
+    enum status status = folder_make(engine, "playbooks", error);
     if (status == STATUS_OK) status = path_of(engine, path, "playbooks/%s.yaml", hash);
     if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes->at, bytes->length, error);
     if (status == STATUS_OK && !in_force) status = control_playbook(&record, hash, engine_now_ms(engine));

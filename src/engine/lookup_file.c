@@ -72,8 +72,7 @@ enum status lookup_file_write(struct engine *engine, const struct lookup_table *
     char path[PATH_BYTES_MAX];
     struct buffer bytes;
     buffer_init(&bytes);
-    enum status status = path_of(engine, path, "lookups");
-    if (status == STATUS_OK) status = engine->fs->ops->make_directory(engine->fs, path, error);
+    enum status status = folder_make(engine, "lookups", error);
     if (status == STATUS_OK) status = path_of(engine, path, "lookups/%016llx", (unsigned long long)lookup_hash(table));
     if (status == STATUS_OK) status = encode(table, &bytes);
     if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes.at, bytes.length, error);

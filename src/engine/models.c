@@ -98,8 +98,7 @@ static enum status write_model(struct engine *engine, const struct named_model *
     struct buffer bytes, record;
     buffer_init(&bytes);
     buffer_init(&record);
-    enum status status = path_of(engine, path, "models");
-    if (status == STATUS_OK) status = engine->fs->ops->make_directory(engine->fs, path, error);
+    enum status status = folder_make(engine, "models", error);
     if (status == STATUS_OK) status = path_of_model(engine, named, path);
     if (status == STATUS_OK) status = model_encode(model, &bytes);
     if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes.at, bytes.length, error);

@@ -7,7 +7,6 @@
 #include "engine/engine.h"
 #include "ingest/ingest.h"
 
-#define LOOKUP_VERSIONS_MAX 1000
 #define PATH_BYTES_MAX 4096
 
 struct lookup_version {
@@ -115,5 +114,7 @@ struct ingest_settings engine_ingest_settings(struct engine *engine, const struc
 
 /* "DIRECTORY/format…"; STATUS_LIMIT where it is too long. */
 enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format, ...) PRINTF_LIKE(3, 4) MUST_USE;
+/* Makes DIRECTORY/name where it is not there. Its name is on the disk on return: what is written into it may be told of in the log. */
+enum status folder_make(struct engine *engine, const char *name, struct error *error) MUST_USE;
 
 #endif

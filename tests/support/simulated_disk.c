@@ -503,12 +503,31 @@ static void node_reload(struct node *node) {
     node->locked = false;
 }
 
+static bool is_reached(const struct names *names, const char *path) {
+    char parent[FILE_PATH_MAX];
+    if (file_parent(path, parent, NULL)) return false;
+    return strcmp(parent, ".") == 0 || strcmp(parent, "/") == 0 || find(names, parent);
+}
+
+/* What lies in a folder whose own name was lost is lost with it. */
+static void drop_unreached(struct names *names) {
+    for (size_t i = 0; i < names->count;) {
+        if (is_reached(names, names->items[i].path)) {
+            i++;
+            continue;
+        }
+        names_remove(names, names->items[i].path);
+        i = 0;
+    }
+}
+
 void simulated_disk_restart(struct simulated_disk *disk) {
     for (size_t i = 0; i < disk->change_count; i++) {
         if (random_below(&disk->random, 2)) change_apply(&disk->durable, &disk->changes[i]);
         change_release(&disk->changes[i]);
     }
     disk->change_count = 0;
+    drop_unreached(&disk->durable);
     names_clear(&disk->now);
     for (size_t i = 0; i < disk->durable.count; i++) {
         struct name *name = &disk->durable.items[i];

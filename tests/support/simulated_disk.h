@@ -4,7 +4,8 @@
  * What it keeps of unsynced work at a cut is decided by the seed, within what a disk under Linux may do:
  *   - of each file, every 512-byte sector that was written since its last sync is there or not, on its own; the length is the old
  *     one, the new one or in between; a sector that was never there before reads as zeros
- *   - of each directory, any subset of the creates, renames, links and removes since its last sync, kept in order
+ *   - of each directory, any subset of the creates, renames, links and removes since its last sync, kept in order; with a
+ *     directory's own name goes all that lies in it, however often that was synced
  *   - a failed sync writes some sectors and marks all as clean: a later sync of another handle succeeds without them
  * Calls can be made to fail one by one, or all from the n-th on (the cut). Any thread. */
 #ifndef SUPPORT_SIMULATED_DISK_H

@@ -260,6 +260,26 @@ struct replay {
     struct error *error;
 };
 
+/* One frame takes it, with room for what the last row may still bring. */
+static bool is_full(const struct replay *replay) {
+    return replay->batch.event_count >= BATCH_EVENTS_MAX / 2 || replay->batch.bytes.length >= STORE_FRAME_BYTES_MAX / 4;
+}
+
+/* Of a line of several messages some may come back: what the others leave is a row of its own, and waits on. */
+static enum status take_back(struct replay *replay, const struct event_batch *before, const struct stored_row *row, enum status status) {
+    struct event_batch *batch = &replay->batch;
+    if (status == STATUS_OK && batch->event_count > before->event_count) {
+        replay->report.still_quarantined += batch->row_count > before->row_count;
+        return buffer_append(&replay->dropped, &row->row_id, sizeof row->row_id);
+    }
+    batch->event_count = before->event_count;
+    batch->identifier_count = before->identifier_count;
+    batch->row_count = before->row_count; /* it lies there already */
+    batch->bytes.length = before->bytes.length;
+    replay->report.still_quarantined++;
+    return status == STATUS_INVALID ? STATUS_OK : status;
+}
+
 static bool replay_row(void *context, const struct stored_row *row) {
     struct replay *replay = context;
     const struct playbook *playbook = replay->engine->playbook;
@@ -272,17 +292,13 @@ static bool replay_row(void *context, const struct stored_row *row) {
         replay->report.still_quarantined++;
         return true;
     }
-    char file[512];
+    char file[PATH_BYTES_MAX];
     snprintf(file, sizeof file, "%.*s", TEXT_ARG(row->file));
-    size_t before = replay->batch.event_count, rows_before = replay->batch.row_count;
+    const struct event_batch before = replay->batch;
     enum status status = ingest_row_replay(&replay->settings, &playbook->sources[index], file, row->line, row->raw,
                                            &replay->batch, replay->error);
-    bool came_back = status == STATUS_OK && replay->batch.event_count > before;
-    replay->batch.row_count = rows_before; /* it lies there already */
-    if (status != STATUS_OK && status != STATUS_INVALID) replay->status = status;
-    else if (came_back) replay->status = buffer_append(&replay->dropped, &row->row_id, sizeof row->row_id);
-    else replay->report.still_quarantined++;
-    return replay->status == STATUS_OK && replay->batch.event_count < BATCH_EVENTS_MAX / 2;
+    replay->status = take_back(replay, &before, row, status);
+    return replay->status == STATUS_OK && !is_full(replay);
 }
 
 /* The events and the end of their rows are one frame: a source without row keys could not tell a second replay from the first. */
@@ -294,7 +310,7 @@ static enum status replay_some(struct replay *replay, bool *more) {
     enum status status = store_visit_rows(engine->store, replay_row, replay, replay->error);
     if (status == STATUS_OK) status = replay->status;
     if (status != STATUS_OK) return status;
-    *more = replay->dropped.length > 0 && replay->batch.event_count >= BATCH_EVENTS_MAX / 2;
+    *more = replay->dropped.length > 0 && is_full(replay);
     if (*more) {
         replay->report.rows = before.rows + replay->dropped.length / sizeof(uint64_t);
         replay->report.still_quarantined = before.still_quarantined;
@@ -302,7 +318,8 @@ static enum status replay_some(struct replay *replay, bool *more) {
     if (replay->dropped.length == 0) return STATUS_OK;
     struct apply_result applied;
     struct rows_back back = {(const uint64_t *)(const void *)replay->dropped.at, replay->dropped.length / sizeof(uint64_t)};
-    status = engine_apply_back(engine, &replay->batch, &back, true, &applied, replay->error);
+    status = rows_withhold(engine, &replay->batch, replay->error);
+    if (status == STATUS_OK) status = engine_apply_back(engine, &replay->batch, &back, true, &applied, replay->error);
     if (status == STATUS_OK) replay->report.events += applied.events;
     return status;
 }

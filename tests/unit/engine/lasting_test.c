@@ -72,11 +72,84 @@ static void test_a_lookup_may_change_for_ever(void **state) {
     assert_true(discount_now(shop) == 1500);
 }
 
+static uint64_t rows_waiting(const struct shop *shop) {
+    struct store_stats stats;
+    store_stats(engine_store(shop->engine), &stats);
+    return stats.quarantined_row_count;
+}
+
+/* More bytes than one frame of the log takes, in fewer rows than one batch. */
+static void test_a_large_quarantine_comes_back(void **state) {
+    enum { ROWS = 24000, NOTE_BYTES = 3000 };
+    struct shop *shop = *state;
+    struct replay_report report;
+    struct error error = {0};
+    char note[NOTE_BYTES + 1], mended[4096];
+    FILE *file = fopen(shop_path(shop, "orders.csv"), "w");
+    assert_non_null(file);
+    memset(note, 'n', NOTE_BYTES);
+    note[NOTE_BYTES] = '\0';
+    fputs("order_id,at,email,cookie,amount,items,note\n", file);
+    for (int i = 0; i < ROWS; i++) fprintf(file, "o%d,2017-01-02T10:00:00Z,a%d@a.example,,10.00,two,%s\n", i, i % 100, note);
+    assert_int_equal(fclose(file), 0);
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, "orders");
+    assert_int_equal(rows_waiting(shop), ROWS);
+    snprintf(mended, sizeof mended, "%s", shop_playbook);
+    memcpy(strstr(mended, "items: number"), "items: text  ", 13);
+    shop_file(shop, "mended.yaml", mended);
+    shop_open(shop, "mended.yaml");
+    assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK);
+    assert_int_equal(report.rows, ROWS);
+    assert_int_equal(report.events, ROWS);
+    assert_int_equal(report.still_quarantined, 0);
+    assert_int_equal(rows_waiting(shop), 0);
+    assert_int_equal(shop_events(shop), ROWS);
+}
+
+static void use_web_keys(struct shop *shop, const char *keys) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "attune: 1\nname: Web\ncurrency: USD\nzone: UTC\n"
+             "customer: { identifiers: { email: {}, cookie: {} } }\n"
+             "sources: { web: { file: \"web*.ndjson\", format: segment, key: %s } }\n", keys);
+    shop_file(shop, "web.yaml", text);
+    shop_open(shop, "web.yaml");
+}
+
+/* One message of a line can be read at last, the other can't yet: it waits on. */
+static void test_what_is_left_of_a_line_waits_on(void **state) {
+    static const char *const keys[] = {"{ email: userId }", "{ email: userId, cookie: anonymousId }", "{ email: userId, cookie: [anonymousId, deviceId] }"};
+    struct shop *shop = *state;
+    struct replay_report report;
+    struct error error = {0};
+    shop_file(shop, "web.ndjson", "{\"batch\":[{\"type\":\"track\",\"event\":\"A\",\"userId\":\"a@a.example\"},"
+                                  "{\"type\":\"track\",\"event\":\"B\",\"anonymousId\":\"k-1\"},"
+                                  "{\"type\":\"track\",\"event\":\"C\",\"deviceId\":\"k-2\"}],\"receivedAt\":\"2017-01-02T10:00:00Z\"}\n");
+    use_web_keys(shop, keys[0]);
+    shop_load(shop, "web");
+    for (uint64_t round = 0; round < 3; round++) {
+        if (round > 0) use_web_keys(shop, keys[round]);
+        assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK);
+        assert_int_equal(report.rows, 1);
+        assert_int_equal(report.events, round > 0 ? 1 : 0);
+        assert_int_equal(report.still_quarantined, round < 2 ? 1 : 0);
+        assert_int_equal(rows_waiting(shop), round < 2 ? 1 : 0);
+        assert_int_equal(shop_events(shop), round + 1);
+        shop_load(shop, "web"); /* all of it is known */
+        assert_int_equal(shop_events(shop), round + 1);
+        assert_int_equal(rows_waiting(shop), round < 2 ? 1 : 0);
+    }
+    assert_int_equal(shop_count(shop, "C"), 1);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_what_is_in_force_outlives_a_power_cut),
         CASE(test_a_lookup_may_change_for_ever),
+        CASE(test_a_large_quarantine_comes_back),
+        CASE(test_what_is_left_of_a_line_waits_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

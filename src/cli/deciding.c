@@ -34,7 +34,7 @@ void funnel_add(struct funnel *funnel, const struct decision *decision) {
     funnel->customers++;
     for (uint32_t stage = 0; stage < furthest; stage++) funnel->left[stage]++;
     if (decision->ranked_count == 0) funnel->nothing++;
-    else if (decision->withheld) funnel->withheld++;
+    else if (decision_withholds(decision, 0)) funnel->withheld++;
     else funnel->offered++;
     funnel->crossed += decision->holdout.crossed;
 }
@@ -110,7 +110,7 @@ void decision_csv_line(FILE *file, struct engine *engine, const struct decision 
         fprintf(file, ",%s,", time);
         if (decision->ranked_count > 0) ranked_line(file, engine, decision, rank);
         else fputs(",,,,,,,,", file);
-        fprintf(file, "%s,", decision->withheld ? "yes" : "no");
+        fprintf(file, "%s,", decision_withholds(decision, rank) ? "yes" : "no");
         cli_csv(file, text_from(rank == 0 ? decision->reason : ""));
         fputc('\n', file);
     }

@@ -110,7 +110,7 @@ static enum status gather_model(struct report *report, const struct cli *cli, st
 
 /* Three of different treatments where there are so many, the most worthwhile first. */
 static void consider_example(struct report *report, const struct decision *decision) {
-    if (decision->ranked_count == 0 || decision->withheld) return;
+    if (decision->ranked_count == 0 || decision_withholds(decision, 0)) return;
     const struct treatment_trace *trace = &decision->trace[decision->ranked[0]];
     uint32_t at = report->example_count;
     for (uint32_t i = 0; i < report->example_count; i++) {

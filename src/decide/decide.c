@@ -108,6 +108,17 @@ static void place(const struct playbook *playbook, struct decision *decision) {
     }
 }
 
+bool decision_withholds(const struct decision *decision, uint32_t rank) {
+    if (!decision->holdout.in || rank >= decision->ranked_count) return false;
+    return !decision->trace[decision->ranked[rank]].treatment->action->service;
+}
+
+bool decision_withholds_some(const struct decision *decision) {
+    bool some = false;
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) some |= decision_withholds(decision, rank);
+    return some;
+}
+
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                             struct decision *out, struct error *error) {
     const struct world *world = decider->world;
@@ -117,7 +128,6 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
     out->customer = timeline->customer;
     out->t_ms = t_ms;
     out->trace_count = out->ranked_count = 0;
-    out->withheld = false;
     out->truncated = false;
     contact_history_read(&decider->history, world, timeline, t_ms);
     profile_at(decider->profiler, timeline, t_ms);
@@ -138,9 +148,7 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
         out->trace[out->trace_count++] = trace;
     }
     place(world->playbook, out);
-    bool is_service = out->ranked_count > 0 && out->trace[out->ranked[0]].treatment->action->service;
     out->holdout = holdout_at(world->playbook, &decider->holdout_symbols, timeline, t_ms);
-    out->withheld = !is_service && out->ranked_count > 0 && out->holdout.in;
     reason_write(decider, timeline, out);
     return STATUS_OK;
 }

@@ -5,7 +5,7 @@
  *
  * priority = propensity × context weight × value × lever − cost, and *nothing* competes at 0 (DOMAIN, Decision). What stops a
  * treatment is the first stage, in that order, that says no or unknown; the trace tells which, and in words why. A holdout customer is decided
- * for like any other and the decision is marked withheld. Contact limits and waits are read from the timeline, so there is no counter
+ * for like any other and what is marketing among the ranked is withheld. Contact limits and waits are read from the timeline, so there is no counter
  * that could be wrong. The candidates are the treatments as known at t: a table of offers that is loaded later changes no earlier decision.
  * Pure given the profiler's timeline: same (timeline, playbook, lookups, models, t) gives the same decision. */
 #ifndef DECIDE_DECIDE_H
@@ -43,10 +43,14 @@ struct decision {
     uint32_t ranked[16];
     double probability[16];    /* selection probability of each rank: 1 where nothing was left to chance */
     struct holdout holdout;    /* the arm that the customer is in */
-    bool withheld;             /* … and the best for it would have been marketing, which the holdout does not get */
     bool truncated;            /* more treatments than DECISION_TREATMENTS_MAX were available; the limit is reported */
     char reason[DECISION_REASON_BYTES_MAX]; /* one sentence for a person, of the first rank or of why nothing is offered */
 };
+
+/* Is this rank marketing for a customer in the holdout: logged, and not to be acted on? A service message beside it is acted on. */
+bool decision_withholds(const struct decision *decision, uint32_t rank);
+/* Any rank. */
+bool decision_withholds_some(const struct decision *decision);
 
 /* What a goal is like for everybody: used where no model says more. By goal index. */
 struct goal_base {

@@ -85,7 +85,7 @@ enum status decision_pack(const struct decider *decider, const struct decision *
         status = packed_add(writer, PROPERTY_MODEL, value_text(decider->model_names));
     }
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_PLAYBOOK, value_text(text_from(playbook)));
-    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_WITHHELD, value_yes_no(decision->withheld));
+    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_WITHHELD, value_yes_no(decision_withholds_some(decision)));
     if (status == STATUS_OK) status = add_holdout(decider, decision, writer);
     if (status == STATUS_OK) status = packed_end(writer, out);
     packed_list_release(&list);

@@ -105,7 +105,7 @@ static enum status offer_words(struct decider *decider, const struct decision *d
     double base = bases->treated_rows > 0 ? bases->treated_rate : bases->rate;
     char currency[4];
     currency_to_text(playbook->currency, currency);
-    enum status status = buffer_format(out, "%s ", decision->withheld ? "Would offer" : "Offer");
+    enum status status = buffer_format(out, "%s ", decision_withholds(decision, 0) ? "Would offer" : "Offer");
     if (status != STATUS_OK) return status;
     treatment_words(decider->world, trace->treatment, out);
     status = buffer_format(out, ": the chance to reach \"%.*s\" is %.0f %%", TEXT_ARG(goal->name),
@@ -115,7 +115,7 @@ static enum status offer_words(struct decider *decider, const struct decision *d
     if (status == STATUS_OK) {
         status = buffer_format(out, "; expected worth %.2f %s after a cost of %.2f", trace->priority, currency, trace->cost);
     }
-    if (status == STATUS_OK) status = append(out, decision->withheld ? TEXT("; withheld: in the holdout.") : TEXT("."));
+    if (status == STATUS_OK) status = append(out, decision_withholds(decision, 0) ? TEXT("; withheld: in the holdout.") : TEXT("."));
     return status == STATUS_OK ? customer_words(decider, trace->treatment, out) : status;
 }
 

@@ -90,7 +90,7 @@ static enum status why_words(const struct decider *decider, const struct decisio
     const struct treatment_trace *trace = why->trace;
     treatment_words(decider->world, trace->treatment, out);
     if (trace->stopped_at == STAGE_OFFERED) {
-        return buffer_format(out, ": nothing stopped it, it is offered%s.", decision->withheld ? " (withheld: holdout)" : "");
+        return buffer_format(out, ": nothing stopped it, it is offered%s.", decision->holdout.in && !trace->treatment->action->service ? " (withheld: holdout)" : "");
     }
     enum status status = buffer_format(out, ": stopped at \"%s\"", stage_name(trace->stopped_at));
     if (status == STATUS_OK && why->condition.length > 0) {

@@ -84,7 +84,7 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
     const struct symbols *symbols = engine_symbols(answering->engine);
     json_write_object_begin(writer);
     write_who(answering, decision->customer, writer);
-    json_member_yes_no(writer, "withheld", decision->withheld);
+    json_member_yes_no(writer, "withheld", decision_withholds_some(decision));
     const char *arm = decision->holdout.crossed ? "crossed" : decision->holdout.in ? "in" : "out";
     json_member_text_or_null(writer, "holdout", engine_playbook(answering->engine)->holdout_share > 0 ? text_from(arm) : (struct text){0});
     json_member_string(writer, "reason", decision->reason);
@@ -92,7 +92,12 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
     json_member_yes_no(writer, "hindsight", engine_hindsight(answering->engine, answering->t_ms, NULL));
     json_write_key(writer, "ranked");
     json_write_array_begin(writer);
-    for (uint32_t i = 0; i < decision->ranked_count; i++) write_trace(writer, symbols, &decision->trace[decision->ranked[i]]);
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
+        json_write_object_begin(writer);
+        write_trace_members(writer, symbols, &decision->trace[decision->ranked[rank]]);
+        json_member_yes_no(writer, "withheld", decision_withholds(decision, rank));
+        json_write_object_end(writer);
+    }
     json_write_array_end(writer);
     json_write_key(writer, "trace");
     json_write_array_begin(writer);

@@ -261,7 +261,7 @@ static void test_holdout_share_and_stability(void **state) {
     assert_in_range(in, 10000 - 400, 10000 + 400); /* four standard errors */
     scene_event(&trial.scene, first, "Clicked", DAY(1), "");
     decide_for(first, DAY(5));
-    assert_true(trial.decision.withheld);
+    assert_true(decision_withholds(&trial.decision, 0));
     assert_int_equal(trial.decision.ranked_count, 1); /* decided for like anybody else */
     assert_non_null(strstr(trial.decision.reason, "Would offer"));
     assert_why_not("letter", "withheld");
@@ -269,7 +269,7 @@ static void test_holdout_share_and_stability(void **state) {
     while (holdout_draws(book, (struct customer_id){other})) other++;
     scene_event(&trial.scene, other, "Clicked", DAY(1), "");
     decide_for(other, DAY(5));
-    assert_false(trial.decision.withheld);
+    assert_false(decision_withholds(&trial.decision, 0));
     assert_non_null(strstr(trial.decision.reason, "Offer letter by web"));
 }
 
@@ -290,7 +290,31 @@ static void check_holdout(uint32_t customer, int64_t t_ms, bool in, bool recorde
     assert_int_equal(trial.decision.holdout.in, in);
     assert_int_equal(trial.decision.holdout.recorded, recorded);
     assert_int_equal(trial.decision.holdout.crossed, crossed);
-    assert_int_equal(trial.decision.withheld, in);
+    assert_int_equal(decision_withholds_some(&trial.decision), in);
+}
+
+/* Of several ranks the marketing alone is withheld, wherever the service message stands. */
+static void test_the_holdout_withholds_marketing_only(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [web] }\n"
+          "  notice: { goal: click, service: yes, weight: 100, channels: [web] }\n"
+          "  recall: { goal: rare, service: yes, channels: [web], cost: 1 USD }\n"
+          "decide: { slots: 3 }\n"
+          "holdout: { share: 99%, salt: s }\n");
+    uint32_t held = drawn(true, 10);
+    scene_event(&trial.scene, held, "Clicked", DAY(1), "");
+    decide_for(held, DAY(2));
+    assert_ranked(0, "notice");
+    assert_ranked(1, "letter");
+    assert_ranked(2, "recall");
+    assert_false(decision_withholds(&trial.decision, 0));
+    assert_true(decision_withholds(&trial.decision, 1));
+    assert_false(decision_withholds(&trial.decision, 2));
+    assert_true(decision_withholds_some(&trial.decision));
+    assert_non_null(strstr(trial.decision.reason, "Offer notice"));
+    assert_why_not("letter", "withheld");
+    assert_null(strstr(why_not("recall"), "withheld"));
 }
 
 /* Whoever is merged into somebody of the other arm stays what it was first, and is told. */
@@ -427,7 +451,7 @@ static void test_a_decision_packed_and_read_again(void **state) {
     struct list_reader list;
     struct value item;
     decide(DAY(1));
-    assert_true(trial.decision.withheld);
+    assert_true(decision_withholds(&trial.decision, 0));
     packed_writer_init(&writer);
     buffer_init(&out);
     assert_int_equal(decision_pack(trial.decider, &trial.decision, &writer, &out), STATUS_OK);
@@ -493,6 +517,7 @@ int main(void) {
         CASE(test_no_channel_without_its_own_opt_in),
         CASE(test_consent_is_asked_where_the_playbook_requires_it),
         CASE(test_holdout_share_and_stability),
+        CASE(test_the_holdout_withholds_marketing_only),
         CASE(test_the_first_record_of_the_holdout_counts),
         CASE(test_why_nots_date_is_right),
         CASE(test_offers_of_other_times_take_no_place),

@@ -22,12 +22,21 @@ static bool is_of_treatment(const struct goal *goal) {
     return goal->until != NULL || (goal->where != NULL && expr_uses_treatment(goal->where));
 }
 
+static bool reads_traits(const struct goal *goal) {
+    return (goal->where != NULL && expr_traits(goal->where, NULL, 0) > 0) ||
+           (goal->value != NULL && expr_traits(goal->value, NULL, 0) > 0);
+}
+
 static void add_outcome(struct base_part *part, struct profiler *profiler, const struct timeline *timeline,
                         uint32_t goal_index, const struct treatment *treatment, int64_t t_ms) {
     const struct goal *goal = &part->world->playbook->goals[goal_index];
     struct goal_sums *sums = &part->sums[goal_index * MOMENTS + (treatment != NULL ? AFTER_TREATMENTS : AFTER_LANDMARKS)];
+    if (reads_traits(goal)) {
+        profile_at(profiler, timeline, t_ms);
+        profile_with(profiler, treatment);
+    }
     struct outcome_detail detail = outcome_of(profiler, timeline, goal, treatment, t_ms, part->now_ms);
-    if (detail.horizon_ms >= TIME_NEVER || detail.horizon_ms + goal->arrives_ms > part->now_ms) return;
+    if (detail.matured_ms > part->now_ms) return;
     sums->rows += 1;
     if (detail.outcome != OUTCOME_YES) return;
     sums->yes += 1;
@@ -102,6 +111,13 @@ static void conclude(const struct playbook *playbook, const struct base_part *pa
     }
 }
 
+/* Traits of a past moment want to know what was known then. */
+static bool any_reads_traits(const struct playbook *playbook) {
+    bool any = false;
+    for (uint32_t g = 0; g < playbook->goal_count; g++) any = any || reads_traits(&playbook->goals[g]);
+    return any;
+}
+
 enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32_t threads, struct goal_base *out,
                                struct error *error) {
     struct base_part parts[WALK_THREADS_MAX] = {0};
@@ -116,7 +132,7 @@ enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32
         states[i] = &parts[i];
     }
     struct walk_plan plan = {.world = world, .as_of = {now_ms, POSITION_NOW}, .threads = threads,
-                             .visit = visit_customer, .parts = states};
+                             .all_times = any_reads_traits(world->playbook), .visit = visit_customer, .parts = states};
     if (status == STATUS_OK) status = walk_customers(&plan, error);
     if (status == STATUS_OK) conclude(world->playbook, parts, threads, out);
     for (uint32_t i = 0; i < threads; i++) memory_free(parts[i].sums);

@@ -61,7 +61,7 @@ static enum status keep_row(struct trainer_part *part, const struct value *trait
                 .yes = detail->outcome == OUTCOME_YES,
                 .weight = 1,
                 .time_ms = t_ms,
-                .horizon_ms = detail->horizon_ms,
+                .horizon_ms = detail->matured_ms,
                 .group = customer.value},
         .id = {customer, treatment, t_ms},
     };
@@ -78,11 +78,6 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker, c
     const struct treatment *treatment;
     enum status status = named_treatment(part->world, today, row, options->matured_by_ms, &treatment, error);
     if (status != STATUS_OK || treatment == NULL) return status;
-    const struct goal *goal = &part->world->playbook->goals[part->rule->goal];
-    struct outcome_detail detail =
-        outcome_of(walker->profiler, today, goal, treatment, t_ms, options->matured_by_ms);
-    bool matured = detail.horizon_ms < TIME_NEVER && detail.horizon_ms + goal->arrives_ms <= options->matured_by_ms;
-    if (!matured) return STATUS_OK;
     struct customer_id customer = past_customer_of_row(&walker->past, today, row, t_ms);
     const struct timeline *then;
     status = past_timeline(&walker->past, today, customer, t_ms, &then, error);
@@ -92,8 +87,12 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker, c
         status = STATUS_OK;
     }
     if (status != STATUS_OK) return status;
-    profile_at(walker->profiler, then, t_ms);
+    profile_at(walker->profiler, then, t_ms); /* before the outcome: a goal may read traits */
     const struct value *traits = profile_with(walker->profiler, treatment);
+    const struct goal *goal = &part->world->playbook->goals[part->rule->goal];
+    struct outcome_detail detail =
+        outcome_of(walker->profiler, today, goal, treatment, t_ms, options->matured_by_ms);
+    if (detail.matured_ms > options->matured_by_ms) return STATUS_OK;
     return keep_row(part, traits, treatment, &detail, today->customer, t_ms);
 }
 

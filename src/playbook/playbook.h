@@ -137,7 +137,7 @@ struct goal {
     struct expr_program *value;   /* of one goal event, money or number, by expr_eval_row; NULL: value_constant */
     struct value value_constant;  /* number 1 where the playbook says no value */
     uint32_t undone_by;           /* event type, or SYMBOL_NONE */
-    int64_t arrives_ms;           /* the longest declared delay of the sources of this event */
+    int64_t arrives_ms;           /* the longest declared delay of the sources of this event, and of what undoes it */
     struct place place;
 };
 struct scenario {

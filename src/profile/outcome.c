@@ -90,10 +90,12 @@ struct outcome_detail outcome_of(struct profiler *profiler, const struct timelin
         .now_ms = now_ms,
         .order_id = goal->undone_by == SYMBOL_NONE ? SYMBOL_NONE : profiler_order_id(profiler),
     };
-    bool matured = rows.horizon_ms < TIME_NEVER && rows.horizon_ms + goal->arrives_ms <= now_ms;
+    int64_t matured_ms = rows.horizon_ms < TIME_NEVER ? rows.horizon_ms + goal->arrives_ms : TIME_NEVER;
+    bool matured = matured_ms < TIME_NEVER && matured_ms <= now_ms;
     struct outcome_detail detail = {
         .outcome = matured ? OUTCOME_NO : OUTCOME_OPEN,
         .horizon_ms = rows.horizon_ms,
+        .matured_ms = matured_ms,
         .value = value_unknown(),
     };
     find_goal(&rows, &detail);

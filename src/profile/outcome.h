@@ -14,11 +14,13 @@ enum outcome { OUTCOME_OPEN, OUTCOME_NO, OUTCOME_YES };
 struct outcome_detail {
     enum outcome outcome;
     int64_t horizon_ms;   /* the end of the horizon */
+    int64_t matured_ms;   /* when the outcome is known: horizon and delay of the sources; TIME_NEVER where there is no end */
     int64_t first_ms;     /* time of the first goal event; YES only */
     struct value value;   /* sum over goal events of the goal's value (money or number); unknown where the goal has none */
 };
 
-/* The timeline must hold rows up to now_ms (request as of now). `treatment` NULL where the goal uses no action.… */
+/* The timeline must hold rows up to now_ms (request as of now). `treatment` NULL where the goal uses no action.… Traits that the goal
+ * reads are those of the last profile_at / profile_with: the caller's, as of t. */
 struct outcome_detail outcome_of(struct profiler *profiler, const struct timeline *timeline, const struct goal *goal,
                                  const struct treatment *treatment, int64_t t_ms, int64_t now_ms);
 

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "decide/decide.h"
 #include "decide/trainer.h"
 #include "scene.h"
 
@@ -208,7 +209,7 @@ static void check(const struct rows *rows, const struct naive_row *expected, uin
         struct training_row row;
         training_set_row(rows->set, i, values, &row);
         assert_int_equal(row.time_ms, expected[i].t_ms);
-        assert_int_equal(row.horizon_ms, expected[i].t_ms + WITHIN_MS);
+        assert_int_equal(row.horizon_ms, expected[i].t_ms + WITHIN_MS + ARRIVES_MS); /* when the label was known */
         assert_int_equal(row.group, expected[i].customer);
         assert_int_equal(rows->ids[i].customer.value, expected[i].customer);
         assert_int_equal(row.yes, expected[i].yes);
@@ -276,8 +277,45 @@ static void test_what_has_not_matured_is_left_out_whichever_way(void **state) {
     scene_release(&scene);
 }
 
+/* A goal may read traits: those of the customer and the moment of the row, whoever was looked at before. */
+static void test_a_goal_reads_the_traits_of_its_row(void **state) {
+    (void)state;
+    static struct scene scene;
+    scene_init(&scene, "customer: { identifiers: { email: {} } }\n"
+                       "events: { Order Completed: { size: number } }\n"
+                       "traits:\n"
+                       "  usual: max(\"Order Completed\".size)\n"
+                       "  contacts: count(\"Treatment Delivered\")\n"
+                       "goals: { larger: { event: Order Completed, where: size > usual, within: 10d } }\n"
+                       "models: { larger: { goal: larger, features: [contacts] } }\n"
+                       "actions: { letter: { goal: larger, channels: [mail] } }\n");
+    scene_treatments(&scene);
+    static const struct { const char *before, *after; bool yes; } people[] = {
+        {"size=5", "size=7", true}, {"size=9", "size=7", false}, {"size=5", "size=4", false}, {"size=1", "size=2", true}};
+    for (uint32_t p = 0; p < 4; p++) {
+        scene_event(&scene, p + 1, "Order Completed", DAY(1), people[p].before);
+        scene_event(&scene, p + 1, "mail:Treatment Delivered", DAY(5), "treatment='letter'");
+        scene_event(&scene, p + 1, "Order Completed", DAY(6), people[p].after);
+    }
+    struct rows rows = collect(&scene, TIME_ALWAYS, UNTIL_MS, 1);
+    assert_int_equal(training_set_count(rows.set), 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct value values[1];
+        struct training_row row;
+        training_set_row(rows.set, i, values, &row);
+        assert_int_equal(row.yes, people[rows.ids[i].customer.value - 1].yes);
+    }
+    release(&rows);
+    struct goal_base base;
+    assert_int_equal(goal_bases_measure(&scene.world, UNTIL_MS, 1, &base, NULL), STATUS_OK);
+    assert_int_equal(base.treated_rows, 4);
+    assert_true(base.treated_rate == 0.5);
+    scene_release(&scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_goal_reads_the_traits_of_its_row),
         cmocka_unit_test(test_rows_equal_the_naive_ones),
         cmocka_unit_test(test_what_has_not_matured_is_left_out_whichever_way),
     };

@@ -16,11 +16,13 @@ static const char playbook[] =
     "  orders: { file: o.csv, event: Order Completed, time: t, arrives: 2d, key: { email: email }, types: { amount: money },\n"
     "            properties: { order_id: order_id, revenue: amount, coupon: coupon } }\n"
     "  clicks: { file: c.csv, event: Clicked, time: t, key: { email: email }, properties: { button: b } }\n"
+    "  cancelled: { file: x.csv, event: Order Cancelled, time: t, arrives: 5d, key: { email: email } }\n"
     "events:\n"
     "  Order Refunded: { order_id: text }\n"
     "goals:\n"
     "  order: { event: Order Completed, within: 10d, value: revenue * 0.5 }\n"
     "  kept: { event: Order Completed, within: 10d, value: revenue, undone_by: Order Refunded }\n"
+    "  firm: { event: Order Completed, within: 10d, undone_by: Order Cancelled }\n"
     "  big: { event: Order Completed, where: revenue > 100 USD, within: 10d, value: 5 USD }\n"
     "  click: { event: Clicked, within: 10d }\n"
     "  redeem: { event: Order Completed, where: coupon == action.offer_id, until: action.ends }\n"
@@ -165,6 +167,18 @@ static void test_value_is_the_sum_over_goal_events(void **state) {
     assert_int_equal(ask_of(trial, "click", NULL, DAY(0), DAY(50)).value.type, VALUE_UNKNOWN);
 }
 
+/* What takes a goal back may arrive later than what reaches it: before that a yes is none yet, or a row learnt today would be another
+ * tomorrow. */
+static void test_a_return_is_waited_for_as_long_as_its_source_takes(void **state) {
+    struct trial *trial = *state;
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(3), "");
+    scene_event_known(&trial->scene, ANN, "Order Cancelled", DAY(9), DAY(14), "");
+    assert_int_equal(ask(trial, "firm", DAY(0), DAY(12)), OUTCOME_OPEN); /* the orders are in, the cancellations not yet */
+    assert_int_equal(ask(trial, "firm", DAY(0), DAY(15) - 1), OUTCOME_OPEN);
+    assert_int_equal(ask(trial, "firm", DAY(0), DAY(15)), OUTCOME_NO);
+    assert_int_equal(ask_of(trial, "firm", NULL, DAY(0), DAY(12)).matured_ms, DAY(15));
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -175,6 +189,7 @@ int main(void) {
         CASE(test_a_return_undoes_the_order_it_names),
         CASE(test_a_return_that_names_no_order_undoes_what_came_before),
         CASE(test_a_return_counts_within_the_horizon_and_once_known),
+        CASE(test_a_return_is_waited_for_as_long_as_its_source_takes),
         CASE(test_value_is_the_sum_over_goal_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

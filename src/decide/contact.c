@@ -37,6 +37,7 @@ void contact_history_read(struct contact_history *history, const struct world *w
         history->contacts[history->count++] = (struct contact){
             .time_ms = timeline->time_ms[row],
             .type = type,
+            .names_none = key.length == 0 && !is_treatment_event(type),
             .channel = timeline->channel[row],
             .key_hash = hash_text(key, 0),
             .action = action_of(world->playbook, key),
@@ -56,6 +57,7 @@ static bool applies(const struct policy *policy, const struct treatment *treatme
 static bool counts(const struct policy *policy, const struct contact *contact, const struct treatment *treatment) {
     const struct action *action = contact->action;
     if (policy->channel != SYMBOL_NONE && contact->channel != policy->channel) return false;
+    if (contact->names_none && (policy->scope == SCOPE_GROUP || policy->scope == SCOPE_ACTION)) return true;
     if (policy->group.length > 0 && (action == NULL || !text_equal(action->group, policy->group))) return false;
     if (policy->action.length > 0 && (action == NULL || !text_equal(action->name, policy->action))) return false;
     if (policy->scope == SCOPE_SAME_TREATMENT) return contact->key_hash == hash_text(treatment->key, 0);

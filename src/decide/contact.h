@@ -3,7 +3,8 @@
  *
  * A policy is a limit over a sliding window, or a wait after an outcome. What counts is read from the customer's own timeline, so
  * there is no counter to drift, to expire wrongly or to lose: delete an event and the answer changes with it. A contact is a
- * Treatment Shown or Treatment Delivered event; windows are half-open, (now − window, now]. */
+ * Treatment Shown or Treatment Delivered event; windows are half-open, (now − window, now]. An event that names no treatment, which a
+ * policy may wait after, has no group or action: there `group` and `action` say which treatments wait. */
 #ifndef DECIDE_CONTACT_H
 #define DECIDE_CONTACT_H
 
@@ -14,6 +15,7 @@
 struct contact {
     int64_t time_ms;
     uint16_t type;              /* EVENT_TREATMENT_… or another event that a policy names */
+    bool names_none;            /* no treatment is named: an order, a complaint */
     uint32_t channel;
     uint64_t key_hash;           /* of the treatment's key, so that an offer's row is known when it has gone since */
     const struct action *action; /* NULL where the playbook no longer knows it */

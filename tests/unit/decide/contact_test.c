@@ -39,6 +39,8 @@ static const char *const rules[] = {
     "{ after: Rejected, times: 2, of: same action, wait: 20d }",
     "{ after: Clicked, of: same treatment, wait: 4d }",
     "{ after: Complained, wait: 6d, channel: web }",
+    "{ after: Complained, wait: 3d, group: offers }",
+    "{ after: Complained, times: 2, wait: 8d, action: advice, channel: email }",
     "{ quiet: \"21:00-08:00\", channel: phone }",
     "{ quiet: \"01:15-02:30\" }",
     "{ quiet: \"12:00-13:30\", group: offers }",
@@ -72,8 +74,9 @@ static bool naive_counts(const struct policy *policy, const struct naive_contact
     char own[64];
     snprintf(own, sizeof own, "%.*s", TEXT_ARG(treatment->action->name));
     if (policy->channel != SYMBOL_NONE && !is(symbol_text(symbols, SYMBOL_CHANNEL, policy->channel), channels[contact->channel])) return false;
-    if (policy->group.length > 0 && !is(policy->group, group)) return false;
-    if (policy->action.length > 0 && !is(policy->action, action)) return false;
+    bool names_none = contact->type == 5; /* nobody complains of a treatment: the policy says which ones wait */
+    if (policy->group.length > 0 && !is(policy->group, group) && !names_none) return false;
+    if (policy->action.length > 0 && !is(policy->action, action) && !names_none) return false;
     if (policy->scope == SCOPE_SAME_TREATMENT) return is(treatment->key, key);
     if (policy->scope == SCOPE_SAME_ACTION) return same(action, own);
     if (policy->scope == SCOPE_SAME_GROUP) return treatment->action->group.length > 0 ? is(treatment->action->group, group) : same(action, own);

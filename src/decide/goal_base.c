@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "decide/decider.h"
 #include "decide/named_treatment.h"
+#include "profile/landmark.h"
 #include "profile/outcome.h"
 #include "profile/walk.h"
 
@@ -65,8 +66,7 @@ static void add_landmarks(struct base_part *part, struct profiler *profiler, con
     const struct goal *goal = &playbook->goals[goal_index];
     int64_t t_ms = part->now_ms - goal->within_ms - goal->arrives_ms;
     for (uint32_t i = 0; i < LANDMARKS; i++, t_ms -= playbook->landmarks.every_ms) {
-        uint32_t end = timeline_upper_bound(timeline, t_ms);
-        if (end == 0 || timeline->time_ms[end - 1] <= t_ms - playbook->landmarks.active_within_ms) continue;
+        if (!landmark_was_active(part->world, timeline, t_ms)) continue;
         add_outcome(part, profiler, timeline, goal_index, NULL, t_ms);
     }
 }

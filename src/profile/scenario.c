@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "profile/landmark.h"
 #include "profile/walk.h"
 
 #define LANDMARKS_MAX 60
@@ -37,19 +38,6 @@ static uint32_t pair_count(const struct playbook *playbook) {
 
 /* ---- one customer ---- */
 
-static bool was_active(const struct world *world, const struct timeline *timeline, int64_t t_ms) {
-    const struct expr_schema *schema = &world->playbook->schema;
-    int64_t from_ms = t_ms - world->playbook->landmarks.active_within_ms;
-    for (uint32_t row = timeline_upper_bound(timeline, t_ms); row-- > 0;) {
-        if (timeline->time_ms[row] <= from_ms) return false;
-        if (!timeline_known(timeline, row, t_ms)) continue;
-        bool counts = world->playbook->landmarks.visits_only ? schema->is_visit(schema->context, timeline->type[row])
-                                                             : timeline->type[row] >= EVENT_RESERVED_COUNT;
-        if (counts) return true;
-    }
-    return false;
-}
-
 /* One customer of then: in the scenario as known then, and the goal as known now. */
 static void judge_pairs(struct part_sums *sums, struct profiler *profiler, const struct timeline *then,
                         const struct timeline *today, uint32_t landmark) {
@@ -75,7 +63,7 @@ static void judge_pairs(struct part_sums *sums, struct profiler *profiler, const
 static enum status judge_landmark(struct part_sums *sums, struct walker *walker, const struct timeline *today,
                                   uint32_t landmark, bool *any, struct error *error) {
     int64_t t_ms = sums->landmarks[landmark];
-    if (!was_active(sums->world, today, t_ms)) return STATUS_OK;
+    if (!landmark_was_active(sums->world, today, t_ms)) return STATUS_OK;
     struct customer_id customers[PAST_CUSTOMERS_MAX];
     uint32_t count = past_customers(&walker->past, today, t_ms, customers);
     for (uint32_t i = 0; i < count; i++) {
@@ -83,7 +71,7 @@ static enum status judge_landmark(struct part_sums *sums, struct walker *walker,
         enum status status = past_timeline(&walker->past, today, customers[i], t_ms, &then, error);
         if (status == STATUS_NOT_FOUND) continue;
         if (status != STATUS_OK) return status;
-        if (!was_active(sums->world, then, t_ms)) continue;
+        if (!landmark_was_active(sums->world, then, t_ms)) continue;
         judge_pairs(sums, walker->profiler, then, today, landmark);
         *any = true;
     }

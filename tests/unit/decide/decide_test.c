@@ -437,6 +437,20 @@ static void test_more_offers_than_a_decision_holds_are_said_so(void **state) {
     assert_int_equal(trial.decision.trace_count, DECISION_TREATMENTS_MAX);
 }
 
+/* Whom we alone have written to was not active, and does not thin the rate out. */
+static void test_a_base_rate_is_of_active_customers(void **state) {
+    (void)state;
+    begin("actions: { letter: { goal: order, channels: [web] } }\n");
+    struct goal_base bases[3];
+    struct error error = {0};
+    scene_event(&trial.scene, ANN, "Clicked", DAY(25), "");
+    scene_event(&trial.scene, ANN, "Order Completed", DAY(31), "revenue=20USD");
+    scene_event(&trial.scene, 2, "Treatment Delivered", DAY(25), "treatment='letter'");
+    assert_int_equal(goal_bases_measure(&trial.scene.world, DAY(40), 1, bases, &error), STATUS_OK);
+    assert_near(bases[0].rate, 0.5); /* at day 30 it follows, at day 0 it does not */
+    assert_int_equal(bases[0].treated_rows, 1);
+}
+
 static void test_a_decision_packed_and_read_again(void **state) {
     (void)state;
     begin("actions:\n"
@@ -517,6 +531,7 @@ int main(void) {
         CASE(test_no_channel_without_its_own_opt_in),
         CASE(test_consent_is_asked_where_the_playbook_requires_it),
         CASE(test_holdout_share_and_stability),
+        CASE(test_a_base_rate_is_of_active_customers),
         CASE(test_the_holdout_withholds_marketing_only),
         CASE(test_the_first_record_of_the_holdout_counts),
         CASE(test_why_nots_date_is_right),

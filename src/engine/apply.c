@@ -89,13 +89,13 @@ enum status engine_append_change(struct engine *engine, struct event_batch *batc
     return status == STATUS_OK ? append(engine, batch, result, &none, sync, error) : status;
 }
 
-enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result, struct error *error) {
+enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result, size_t from, struct error *error) {
     static const struct identity_result nothing_more;
     static const struct rows_back none;
     struct event_batch batch;
     enum status status = STATUS_OK;
     event_batch_init(&batch);
-    for (size_t at = BATCH_EVENTS_MAX; status == STATUS_OK && at < result->change_count; at += BATCH_EVENTS_MAX) {
+    for (size_t at = from; status == STATUS_OK && at < result->change_count; at += BATCH_EVENTS_MAX) {
         size_t left = result->change_count - at;
         event_batch_clear(&batch);
         status = note_changes(engine, &batch, result->changes + at, left < BATCH_EVENTS_MAX ? left : BATCH_EVENTS_MAX);
@@ -103,12 +103,6 @@ enum status engine_append_more_changes(struct engine *engine, const struct ident
     }
     event_batch_release(&batch);
     return status;
-}
-
-enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync, struct apply_result *out,
-                         struct error *error) {
-    static const struct rows_back none;
-    return engine_apply_back(engine, batch, &none, sync, out, error);
 }
 
 enum status engine_apply_back(struct engine *engine, struct event_batch *batch, const struct rows_back *back, bool sync,
@@ -119,11 +113,13 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch, 
         identity_resolve(engine->identity, batch, store_position(engine->store), &result, error);
     if (status != STATUS_OK) return status;
     status = drop_repeats(engine, batch, &did, error);
+    size_t room = BATCH_EVENTS_MAX - batch->event_count, noted = result.change_count < room ? result.change_count : room;
     if (status == STATUS_OK) did.events = batch->event_count;
-    if (status == STATUS_OK && result.change_count > 0) status = note_changes(engine, batch, result.changes, result.change_count);
+    if (status == STATUS_OK && noted > 0) status = note_changes(engine, batch, result.changes, noted);
     if (status == STATUS_OK) status = append(engine, batch, &result, back, sync, error);
     if (status == STATUS_OK) identity_commit(engine->identity);
     else identity_undo(engine->identity);
+    if (status == STATUS_OK) status = engine_append_more_changes(engine, &result, noted, error);
     if (status == STATUS_NO_MEMORY) (void)error_set(error, status, "out of memory while applying a batch; nothing of it was kept");
     if (out != NULL) *out = did;
     return status;

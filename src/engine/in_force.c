@@ -109,7 +109,7 @@ static enum status set_rules(struct engine *engine, struct error *error) {
     }
     if (status == STATUS_OK) identity_commit(engine->identity);
     else identity_undo(engine->identity);
-    return status == STATUS_OK && is_written ? engine_append_more_changes(engine, &result, error) : status;
+    return status == STATUS_OK && is_written ? engine_append_more_changes(engine, &result, BATCH_EVENTS_MAX, error) : status;
 }
 
 static enum status adopt(struct engine *engine, struct playbook *playbook, struct error *error) {

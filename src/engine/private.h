@@ -96,8 +96,8 @@ enum status models_load(struct engine *engine, struct error *error) MUST_USE;
  * frame takes. The caller commits. */
 enum status engine_append_change(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
                                  bool sync, struct error *error) MUST_USE;
-/* The changes that had no room in the frame of engine_append_change, after the commit. */
-enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result, struct error *error) MUST_USE;
+/* The changes from `from` on, which had no room in the frame with the record, after the commit. */
+enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result, size_t from, struct error *error) MUST_USE;
 
 /* engine_apply, with the quarantined rows that the batch was made of: they leave the quarantine in the same frame. */
 struct rows_back { const uint64_t *row_ids; size_t count; };

@@ -107,6 +107,84 @@ static void test_a_large_quarantine_comes_back(void **state) {
     assert_int_equal(shop_events(shop), ROWS);
 }
 
+/* Every bad row is kept with the header of its file; every message with what its line says of all. */
+static void test_a_batch_may_be_larger_than_a_frame(void **state) {
+    enum { ROWS = 100, NAME_BYTES = 900000, MESSAGES = 1500, NOTE_BYTES = 60000 };
+    struct shop *shop = *state;
+    FILE *file = fopen(shop_path(shop, "orders.csv"), "w");
+    assert_non_null(file);
+    fputs("order_id,at,email,cookie,amount,items,note,", file);
+    for (int i = 0; i < NAME_BYTES; i++) fputc('x', file);
+    for (int i = 0; i < ROWS; i++) fprintf(file, "\no%d,never,a@a.example,,1.00,1,,", i);
+    fputs("\nlast,2017-01-02T10:00:00Z,a@a.example,,1.00,1,,\n", file);
+    assert_int_equal(fclose(file), 0);
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, "orders");
+    assert_int_equal(shop->totals.quarantined, ROWS);
+    assert_int_equal(rows_waiting(shop), ROWS);
+    assert_int_equal(shop_events(shop), 1);
+
+    file = fopen(shop_path(shop, "web.ndjson"), "w");
+    assert_non_null(file);
+    fputs("{\"batch\":[", file);
+    for (int i = 0; i < MESSAGES; i++) fprintf(file, "%s{\"type\":\"track\",\"event\":\"A\",\"messageId\":\"m%d\",\"userId\":\"u%d\"}", i > 0 ? "," : "", i, i % 7);
+    fputs("],\"receivedAt\":\"2017-01-02T10:00:00Z\",\"context\":{\"note\":\"", file);
+    for (int i = 0; i < NOTE_BYTES; i++) fputc('n', file);
+    fputs("\"}}\n", file);
+    assert_int_equal(fclose(file), 0);
+    shop_file(shop, "web.yaml", "attune: 1\nname: Web\ncurrency: USD\nzone: UTC\n"
+                                "customer: { identifiers: { email: {}, cookie: {} } }\n"
+                                "sources: { web: { file: \"web*.ndjson\", format: segment, key: { cookie: userId }, properties: { note: context.note } } }\n");
+    shop_open(shop, "web.yaml");
+    for (int round = 0; round < 2; round++) {
+        shop_load(shop, "web");
+        assert_int_equal(shop->totals.events, round == 0 ? MESSAGES : 0);
+        assert_int_equal(shop->totals.repeats, round == 0 ? 0 : MESSAGES);
+    }
+    assert_int_equal(shop_events(shop), 1 + MESSAGES);
+    shop_open(shop, NULL);
+    assert_int_equal(shop_count(shop, "A"), MESSAGES);
+}
+
+static void add_event(struct shop *shop, struct event_batch *batch, int email, int cookie) {
+    struct event *event = event_batch_add(batch);
+    char text[32];
+    assert_non_null(event);
+    event->time_ms = event->known_ms = DAY(1);
+    event->type = EVENT_CUSTOMER_RECORD;
+    for (int i = 0; i < 2; i++) {
+        int number = i == 0 ? email : cookie;
+        uint32_t type = symbol_find(engine_symbols(shop->engine), SYMBOL_IDENTIFIER, i == 0 ? TEXT("email") : TEXT("cookie"));
+        if (number < 0) continue;
+        snprintf(text, sizeof text, "person-%d-%d", i, number);
+        assert_int_equal(event_batch_add_identifier(batch, type, text_from(text)), STATUS_OK);
+    }
+}
+
+/* A batch that is full of events, and merges customers besides: these are noted behind it. */
+static void test_a_full_batch_may_merge_customers(void **state) {
+    enum { MERGED = 5000 };
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct apply_result applied;
+    struct event_batch batch;
+    shop_open(shop, "playbook.yaml");
+    event_batch_init(&batch);
+    for (int i = 0; i < MERGED; i++) add_event(shop, &batch, i, -1);
+    for (int i = 0; i < MERGED; i++) add_event(shop, &batch, -1, i);
+    assert_int_equal(engine_apply(shop->engine, &batch, true, &applied, &error), STATUS_OK);
+    event_batch_clear(&batch);
+    for (int i = 0; i < BATCH_EVENTS_MAX; i++) add_event(shop, &batch, i % MERGED, i % MERGED);
+    assert_int_equal(engine_apply(shop->engine, &batch, true, &applied, &error), STATUS_OK);
+    assert_int_equal(applied.events, BATCH_EVENTS_MAX);
+    event_batch_release(&batch);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(shop_count(shop, "Customer Merged"), MERGED);
+        assert_int_equal(shop_count(shop, "Customer Record"), 2 * MERGED + BATCH_EVENTS_MAX);
+        shop_open(shop, NULL);
+    }
+}
+
 static void use_web_keys(struct shop *shop, const char *keys) {
     char text[512];
     snprintf(text, sizeof text,
@@ -149,6 +227,8 @@ int main(void) {
         CASE(test_what_is_in_force_outlives_a_power_cut),
         CASE(test_a_lookup_may_change_for_ever),
         CASE(test_a_large_quarantine_comes_back),
+        CASE(test_a_batch_may_be_larger_than_a_frame),
+        CASE(test_a_full_batch_may_merge_customers),
         CASE(test_what_is_left_of_a_line_waits_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

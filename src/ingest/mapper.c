@@ -355,10 +355,14 @@ static enum status check_group(struct mapper *mapper) {
                       TEXT_ARG(mapper->plan->source->one_event_per));
 }
 
-/* A store takes so many at once; a line may hold any number of messages. */
+/* A store takes so many at once; a line may hold any number of messages, and each takes what the line says of all. */
 struct event *mapper_add_event(struct mapper *mapper, enum status *status) {
     if (mapper->batch->event_count >= BATCH_EVENTS_MAX) {
         *status = mapper_bad(mapper, COLUMN_NONE, "more than %d events were read at once: replay the quarantine", BATCH_EVENTS_MAX);
+        return NULL;
+    }
+    if (mapper->batch->bytes.length >= MAPPER_BATCH_BYTES_MAX) {
+        *status = mapper_bad(mapper, COLUMN_NONE, "more than %zu MB were read at once: replay the quarantine", MAPPER_BATCH_BYTES_MAX >> 20);
         return NULL;
     }
     struct event *event = event_batch_add(mapper->batch);

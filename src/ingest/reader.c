@@ -9,6 +9,8 @@
 #include "ingest/ingest.h"
 #include "ingest/mapper.h"
 
+#define HEADERS_BYTES_MAX (32 * INGEST_ROW_BYTES_MAX)
+
 /* Jobs go round in a ring. Whoever holds cut_lock cuts job number next_cut; the mapping of jobs runs side by side; the
  * caller takes them in their numbers' order:
  *
@@ -47,8 +49,14 @@ struct ingest_reader {
     struct ingest_progress progress;
 };
 
+/* Every row of a batch may be a bad one, and those are kept with the file's header. */
+static uint32_t events_of_job(const struct ingest_reader *reader) {
+    uint32_t fit = HEADERS_BYTES_MAX / (reader->plan->header.length + 1);
+    return fit < reader->settings.batch_events ? fit : reader->settings.batch_events;
+}
+
 static enum status cut_job(struct ingest_reader *reader, struct job *job) {
-    uint32_t events = reader->settings.batch_events;
+    uint32_t events = events_of_job(reader);
     job_clear(job);
     job->status = reader->gather ? gather_job(reader->gather, job, events, &job->error)
                                  : cutter_job(&reader->cutter, job, events, &job->error);

@@ -291,13 +291,39 @@ static void nobody_usable(void **state) {
                         "Noted 2020-01-02T00:00:00Z {loyalty:null} n=1 price=2.50 USD ok=yes\n");
 }
 
+/* Each bad row is kept with it: a batch holds as many as fit in memory, however short they are. */
+static void a_long_header(void **state) {
+    (void)state;
+    enum { ROWS = 300, NAME_BYTES = 900000 };
+    struct event_batch batch;
+    struct ingest_reader *reader;
+    struct buffer file;
+    size_t rows = 0;
+    buffer_init(&file);
+    event_batch_init(&batch);
+    enum status status = buffer_append_text(&file, TEXT("who,at,id,n,price,ok,"));
+    for (int i = 0; i < NAME_BYTES; i++) status |= buffer_append_text(&file, TEXT("x"));
+    for (int i = 0; i < ROWS; i++) status |= buffer_append_text(&file, TEXT("\nnever"));
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "plain"), "t.csv", buffer_text(&file), &trial.error), STATUS_OK);
+    while ((status = ingest_next(reader, &batch, &trial.error)) == STATUS_OK) {
+        rows += batch.row_count;
+        assert_in_range(batch.bytes.length, 1, 40u << 20);
+    }
+    assert_int_equal(status, STATUS_END);
+    assert_int_equal(rows, ROWS);
+    ingest_close(reader);
+    event_batch_release(&batch);
+    buffer_release(&file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values), cmocka_unit_test(shapes), cmocka_unit_test(nul_byte), cmocka_unit_test(open_quote),
         cmocka_unit_test(open_quote_in_a_large_file), cmocka_unit_test(row_too_long), cmocka_unit_test(identifier_too_long),
         cmocka_unit_test(ends_in_the_middle), cmocka_unit_test(gzip_cut_off), cmocka_unit_test(groups),
         cmocka_unit_test(too_many_rows_in_a_group), cmocka_unit_test(json_lines), cmocka_unit_test(json_too_deep),
-        cmocka_unit_test(nobody_usable),
+        cmocka_unit_test(nobody_usable), cmocka_unit_test(a_long_header),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

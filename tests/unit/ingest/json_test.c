@@ -15,6 +15,7 @@ static const char playbook[] =
     "sources:\n"
     "  web: { file: t.ndjson, format: segment, key: { user_id: userId, anonymous_id: anonymousId, email: traits.email } }\n"
     "  live: { file: t.ndjson, format: segment, arrives: live }\n"
+    "  noted: { file: t.ndjson, format: segment, key: { user_id: userId }, properties: { note: context.note } }\n"
     "  shop: { file: shops.ndjson, lookup: id, types: { place.city: text, place.geo.lat: number, open: yes/no } }\n"
     "  some:\n"
     "    file: t.ndjson\n"
@@ -223,6 +224,33 @@ static void messages_left_of_a_batch(void **state) {
     event_batch_release(&batch);
 }
 
+/* Each message takes what the line says of all: a megabyte of line would fill the memory. */
+static void a_batch_that_swells(void **state) {
+    (void)state;
+    enum { MESSAGES = 3000, NOTE_BYTES = 60000 };
+    struct event_batch batch;
+    struct ingest_reader *reader;
+    struct buffer line;
+    buffer_init(&line);
+    event_batch_init(&batch);
+    enum status status = buffer_append_text(&line, TEXT("{\"batch\":["));
+    for (int i = 0; i < MESSAGES; i++) {
+        status |= buffer_format(&line, "%s{\"type\":\"track\",\"event\":\"E\",\"userId\":\"u%d\",\"timestamp\":\"2020-01-02\"}", i > 0 ? "," : "", i);
+    }
+    status |= buffer_append_text(&line, TEXT("],\"context\":{\"note\":\""));
+    for (int i = 0; i < NOTE_BYTES; i++) status |= buffer_append_text(&line, TEXT("n"));
+    status |= buffer_append_text(&line, TEXT("\"}}\n"));
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "noted"), "t.ndjson", buffer_text(&line), &trial.error), STATUS_OK);
+    assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
+    assert_in_range(batch.event_count, MESSAGES / 2, MESSAGES - 1);
+    assert_in_range(batch.bytes.length, 100u << 20, 130u << 20);
+    assert_int_equal(batch.row_count, 1); /* the others wait */
+    ingest_close(reader);
+    event_batch_release(&batch);
+    buffer_release(&line);
+}
+
 static uint64_t key_of(const char *line, size_t index) {
     struct event_batch batch;
     struct ingest_reader *reader;
@@ -275,6 +303,7 @@ int main(void) {
         cmocka_unit_test(paths), cmocka_unit_test(open_properties), cmocka_unit_test(order_completed),
         cmocka_unit_test(kinds_of_messages), cmocka_unit_test(clock_correction), cmocka_unit_test(external_ids_and_consent),
         cmocka_unit_test(batches), cmocka_unit_test(messages_left_of_a_batch), cmocka_unit_test(batch_messages_have_keys),
+        cmocka_unit_test(batches), cmocka_unit_test(a_batch_that_swells), cmocka_unit_test(batch_messages_have_keys),
         cmocka_unit_test(lookup_by_paths), cmocka_unit_test(keys), cmocka_unit_test(same_names_in_two_places),
     };
     return cmocka_run_group_tests(tests, begin, end);

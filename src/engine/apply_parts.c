@@ -6,6 +6,14 @@
 
 #define PART_BYTES_MAX (STORE_FRAME_BYTES_MAX / 2) /* the rest: the events' fixed fields, records and symbols */
 
+bool batch_needs_parts(const struct event_batch *batch) {
+    return batch->bytes.length > PART_BYTES_MAX || batch->event_count > BATCH_EVENTS_MAX || batch->row_count > BATCH_EVENTS_MAX;
+}
+
+static bool is_full(const struct event_batch *part) {
+    return part->bytes.length >= PART_BYTES_MAX || part->event_count + part->row_count >= BATCH_EVENTS_MAX / 2;
+}
+
 static enum status copy_event(struct event_batch *part, const struct event_batch *whole, const struct event *from) {
     struct event *event = event_batch_add(part);
     if (event == NULL) return STATUS_NO_MEMORY;
@@ -32,7 +40,7 @@ static enum status copy_row(struct event_batch *part, const struct event_batch *
 static enum status take_part(struct event_batch *part, const struct event_batch *whole, size_t *taken) {
     enum status status = STATUS_OK;
     event_batch_clear(part);
-    while (status == STATUS_OK && *taken < whole->row_count + whole->event_count && part->bytes.length < PART_BYTES_MAX) {
+    while (status == STATUS_OK && *taken < whole->row_count + whole->event_count && !is_full(part)) {
         size_t at = (*taken)++;
         status = at < whole->row_count ? copy_row(part, whole, &whole->rows[at])
                                        : copy_event(part, whole, &whole->events[at - whole->row_count]);
@@ -42,12 +50,12 @@ static enum status take_part(struct event_batch *part, const struct event_batch 
 
 static enum status apply_parts(struct engine *engine, const struct event_batch *batch, bool sync, struct apply_result *out,
                                struct error *error) {
+    static const struct rows_back none;
     struct event_batch part;
     enum status status = STATUS_OK;
     event_batch_init(&part);
     for (size_t taken = 0; status == STATUS_OK && taken < batch->row_count + batch->event_count;) {
         struct apply_result did = {0};
-        static const struct rows_back none;
         status = take_part(&part, batch, &taken);
         if (status != STATUS_OK) (void)error_set(error, status, "out of memory while applying a batch");
         else status = engine_apply_back(engine, &part, &none, sync, &did, error);
@@ -63,7 +71,9 @@ static enum status apply_parts(struct engine *engine, const struct event_batch *
 enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync, struct apply_result *out,
                          struct error *error) {
     static const struct rows_back none;
-    if (batch->bytes.length <= PART_BYTES_MAX) return engine_apply_back(engine, batch, &none, sync, out, error);
-    *out = (struct apply_result){0};
-    return apply_parts(engine, batch, sync, out, error);
+    struct apply_result did = {0};
+    enum status status = batch_needs_parts(batch) ? apply_parts(engine, batch, sync, &did, error)
+                                                  : engine_apply_back(engine, batch, &none, sync, &did, error);
+    if (out != NULL) *out = did;
+    return status;
 }

@@ -72,7 +72,7 @@ static bool is_in_force(const struct named_lookup *lookup, uint64_t hash) {
 }
 
 enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
-                                const struct event_batch *rows, struct error *error) {
+                                struct event_batch *rows, struct error *error) {
     struct named_lookup *lookup = lookup_named(engine, name, true);
     uint64_t hash = lookup_hash(table);
     struct buffer record;
@@ -85,7 +85,9 @@ enum status lookup_put_in_force(struct engine *engine, struct text name, struct 
     int64_t known_ms = first ? TIME_ALWAYS : engine_now_ms(engine);
     if (status == STATUS_OK) status = lookup_file_write(engine, table, error);
     if (status == STATUS_OK) status = control_lookup(&record, name, hash, known_ms);
-    if (status == STATUS_OK) status = control_append(engine, rows, buffer_text(&record), error);
+    bool apart = batch_needs_parts(rows); /* before the table: behind it nobody would ask for them again */
+    if (status == STATUS_OK && apart) status = engine_apply(engine, rows, true, NULL, error);
+    if (status == STATUS_OK) status = control_append(engine, apart ? NULL : rows, buffer_text(&record), error);
     if (status == STATUS_OK) status = lookup_add_version(lookup, known_ms, hash, table);
     if (status != STATUS_OK) lookup_destroy(table);
     buffer_release(&record);

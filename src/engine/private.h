@@ -84,7 +84,7 @@ enum status source_unknown(const struct playbook *playbook, const char *name, st
 const struct lookup_table **lookup_tables_now(struct engine *engine) MUST_USE;
 /* Takes ownership of the table: stores it by content and puts it in force, unless it is what is in force already. */
 enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
-                                const struct event_batch *rows, struct error *error) MUST_USE;
+                                struct event_batch *rows, struct error *error) MUST_USE;
 enum status lookup_file_write(struct engine *engine, const struct lookup_table *table, struct error *error) MUST_USE;
 enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct lookup_rule *rule,
                              struct lookup_table **out, struct error *error) MUST_USE;
@@ -103,6 +103,9 @@ enum status engine_append_more_changes(struct engine *engine, const struct ident
 struct rows_back { const uint64_t *row_ids; size_t count; };
 enum status engine_apply_back(struct engine *engine, struct event_batch *batch, const struct rows_back *back, bool sync,
                               struct apply_result *out, struct error *error) MUST_USE;
+
+/* More than one frame takes? Then engine_apply applies it in parts, each as one frame. */
+bool batch_needs_parts(const struct event_batch *batch);
 
 /* Bad rows of customers who were erased are kept without their bytes, under a reason that says so. Before the rows are stored. */
 enum status rows_withhold(struct engine *engine, struct event_batch *batch, struct error *error) MUST_USE;

@@ -185,6 +185,24 @@ static void test_a_full_batch_may_merge_customers(void **state) {
     }
 }
 
+/* More of them than a frame takes; the good rows count all the same. */
+static void test_a_lookup_may_have_many_bad_rows(void **state) {
+    enum { ROWS = 70000 };
+    struct shop *shop = *state;
+    FILE *file = fopen(shop_path(shop, "offers.csv"), "w");
+    assert_non_null(file);
+    fputs("offer_id,discount\n7,5\n", file);
+    for (int i = 0; i < ROWS; i++) fprintf(file, "a%d,much\n", i);
+    assert_int_equal(fclose(file), 0);
+    shop_open(shop, "playbook.yaml");
+    for (int round = 0; round < 2; round++) {
+        shop_load(shop, "offer");
+        assert_true(discount_now(shop) == 5);
+        assert_int_equal(rows_waiting(shop), ROWS);
+        shop_open(shop, NULL);
+    }
+}
+
 static void use_web_keys(struct shop *shop, const char *keys) {
     char text[512];
     snprintf(text, sizeof text,
@@ -229,6 +247,7 @@ int main(void) {
         CASE(test_a_large_quarantine_comes_back),
         CASE(test_a_batch_may_be_larger_than_a_frame),
         CASE(test_a_full_batch_may_merge_customers),
+        CASE(test_a_lookup_may_have_many_bad_rows),
         CASE(test_what_is_left_of_a_line_waits_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
 
 #define WEIGHT_MAX      1000
 #define LEVER_MAX       1000
-#define TOPICS_READ_MAX 256
+#define TOPICS_READ_MAX PLAYBOOK_TRAITS_MAX
 
 /* ---- first pass: names and attributes ---- */
 
@@ -41,27 +41,30 @@ void actions_begin(struct reader *reader, const struct yaml_node *node) {
 /* ---- conditions and topics ---- */
 
 static void inherit_topic(struct reader *reader, const struct yaml_node *node,
-                          const struct expr_program *program, struct action *action) {
-    uint32_t read[TOPICS_READ_MAX], count = expr_traits(program, read, TOPICS_READ_MAX);
-    for (uint32_t i = 0; i < count && i < TOPICS_READ_MAX; i++) {
-        const struct trait *trait = &reader->playbook->traits[read[i]];
-        if (trait->topic.length == 0 || text_equal(trait->topic, action->topic)) continue;
-        if (action->topic.length == 0) {
-            action->topic = trait->topic;
-            continue;
-        }
-        reader_error(reader, node_place(node),
-                     "trait %.*s is about %.*s and this action about %.*s: an action may have one "
-                     "sensitive topic",
-                     TEXT_ARG(trait->name), TEXT_ARG(trait->topic), TEXT_ARG(action->topic));
+                          const struct trait *trait, struct action *action) {
+    if (trait->topic.length == 0 || text_equal(trait->topic, action->topic)) return;
+    if (action->topic.length == 0) {
+        action->topic = trait->topic;
+        return;
     }
+    reader_error(reader, node_place(node),
+                 "trait %.*s is about %.*s and this action about %.*s: an action may have one "
+                 "sensitive topic",
+                 TEXT_ARG(trait->name), TEXT_ARG(trait->topic), TEXT_ARG(action->topic));
+}
+
+static void inherit_topics(struct reader *reader, const struct yaml_node *node,
+                           const struct expr_program *program, struct action *action) {
+    uint32_t read[TOPICS_READ_MAX], count = expr_traits(program, read, TOPICS_READ_MAX);
+    for (uint32_t i = 0; i < count && i < TOPICS_READ_MAX; i++)
+        inherit_topic(reader, node, &reader->playbook->traits[read[i]], action);
 }
 
 static void read_condition(struct reader *reader, const struct yaml_node *node, const char *what,
                            struct action *action, struct expr_program **out, struct text *source) {
     if (node == NULL || !expression_read(reader, node, what, WANTED_YES_NO, NOT_A_ROW, out)) return;
     *source = node->text;
-    inherit_topic(reader, node, *out, action);
+    inherit_topics(reader, node, *out, action);
 }
 
 static void read_conditions(struct reader *reader, const struct yaml_node *const *values,
@@ -84,8 +87,14 @@ static void read_conditions(struct reader *reader, const struct yaml_node *const
 static bool title_name(struct reader *reader, const struct yaml_node *node, uint32_t offset,
                        struct text name, void *context) {
     struct names *names = reader->names;
-    bool traits_too = context != NULL;
-    if (traits_too && names_trait(names, name) != NULL) return true;
+    struct action *telling = context; /* its reason may tell traits */
+    bool traits_too = telling != NULL;
+    const struct trait_entry *entry = traits_too ? names_trait(names, name) : NULL;
+    if (entry != NULL) {
+        if (entry->state == TRAIT_DONE)
+            inherit_topic(reader, node, &reader->playbook->traits[entry->index], telling);
+        return true;
+    }
     names->place = scalar_place(reader, node, offset);
     if (names_attribute(names, name) != UINT32_MAX) return true;
     uint32_t count = 0, most = names->attribute_count + names->trait_count;
@@ -106,7 +115,7 @@ static void read_template(struct reader *reader, const struct yaml_node *node, c
                           bool traits_too, struct action *action, struct text *out) {
     if (node == NULL || !reader_text(reader, node, what, out)) return;
     reader->names->action = action;
-    (void)template_check(reader, node, what, title_name, traits_too ? reader : NULL);
+    (void)template_check(reader, node, what, title_name, traits_too ? action : NULL);
     reader->names->action = NULL;
 }
 
@@ -233,9 +242,9 @@ static void read_action(struct reader *reader, const struct yaml_node *key,
         (void)reader_name(reader, values[ACTION_ISSUE], "an issue's name", &action->issue);
     action->title = action->name;
     read_template(reader, values[ACTION_TITLE], "title", false, action, &action->title);
-    read_template(reader, values[ACTION_REASON], "reason", true, action, &action->reason);
     read_trust(reader, values, action);
     read_conditions(reader, values, action);
+    read_template(reader, values[ACTION_REASON], "reason", true, action, &action->reason);
     action->sensitive = action->topic.length > 0;
     read_goal_and_model(reader, key, values, action);
     read_amounts(reader, values, action);

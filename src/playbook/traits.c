@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#define READ_MAX 256
+#define READ_MAX PLAYBOOK_TRAITS_MAX /* a topic must not be missed behind many other traits */
 
 /* Words of the language: a trait of this name could never be read. */
 static const char *const words[] = {

@@ -23,6 +23,7 @@
     "  orders_90d: count(\"Order Completed\") in 90d\n"                                                            \
     "  recency: since(\"Order Completed\")\n"                                                                      \
     "  clicks: count(\"Clicked\") in 2d\n"                                                                         \
+    "  asked: { is: count(\"Clicked\") in 30d, topic: health }\n"                                                 \
     "goals:\n"                                                                                                     \
     "  order: { event: Order Completed, within: 10d, value: 20 USD }\n"                                            \
     "  click: { event: Clicked, within: 10d }\n"                                                                   \
@@ -229,6 +230,22 @@ static void test_no_channel_without_its_own_opt_in(void **state) {
     scene_event(scene, ANN, "Opt In Changed", DAY(4), "channel='email' state=no");
     decide(DAY(4));
     assert_stage("letter", "email", "consent");
+}
+
+/* What a sentence tells the customer is used, too. */
+static void test_a_reason_that_tells_something_sensitive_needs_consent(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  plain: { goal: order, channels: [web], reason: \"You clicked {clicks} times.\" }\n"
+          "  known: { goal: order, channels: [web], reason: \"You asked {asked} times.\" }\n"
+          "decide: { slots: 2 }\n");
+    decide(DAY(1));
+    assert_stage("plain", "web", "offered");
+    assert_stage("known", "web", "consent");
+    assert_why_not("known", "health");
+    scene_event(&trial.scene, ANN, "Consent Changed", DAY(2), "purpose='health' state=yes");
+    decide(DAY(2));
+    assert_stage("known", "web", "offered");
 }
 
 static void test_consent_is_asked_where_the_playbook_requires_it(void **state) {
@@ -529,6 +546,7 @@ int main(void) {
         CASE(test_priority_is_the_formula_of_the_domain),
         CASE(test_ties_go_by_playbook_order_and_slots_are_filled),
         CASE(test_no_channel_without_its_own_opt_in),
+        CASE(test_a_reason_that_tells_something_sensitive_needs_consent),
         CASE(test_consent_is_asked_where_the_playbook_requires_it),
         CASE(test_holdout_share_and_stability),
         CASE(test_a_base_rate_is_of_active_customers),

@@ -13,6 +13,7 @@ struct profiler {
     struct expr_env env;
     struct value *values;       /* by trait index */
     struct value *friend_values; /* the same, for the related customer under evaluation */
+    bool *friend_wants;         /* by trait index: those that its trait reads */
     uint32_t *of_treatment;     /* traits of a treatment, in evaluation order */
     uint32_t of_treatment_count;
     struct related_walk related;
@@ -31,17 +32,9 @@ static enum status related_for(void *context, uint32_t relation, int64_t t_ms, u
     return related_next(&profiler->related, relation, t_ms, cursor, out);
 }
 
-/* A trait on a friend's timeline, with the traits that it reads before it. No second step along a relation, no treatment. */
-static struct value trait_of_friend(void *context, uint32_t index, const struct timeline *timeline,
-                                    int64_t t_ms) {
-    struct profiler *profiler = context;
-    const struct trait *trait = &profiler->world->playbook->traits[index];
+static struct value evaluate_of_friend(struct profiler *profiler, const struct trait *trait, const struct timeline *timeline,
+                                       int64_t t_ms) {
     if (trait->of_treatment || expr_uses_relation(trait->program)) return value_unknown();
-    uint32_t reads[64];
-    uint32_t count = expr_traits(trait->program, reads, 64);
-    for (uint32_t i = 0; i < count && i < 64; i++) {
-        profiler->friend_values[reads[i]] = trait_of_friend(context, reads[i], timeline, t_ms);
-    }
     struct expr_env env = profiler->env;
     env.timeline = timeline;
     env.t_ms = t_ms;
@@ -51,6 +44,27 @@ static struct value trait_of_friend(void *context, uint32_t index, const struct 
     struct value value = expr_eval(trait->program, &env);
     profiler->env.limit_reached |= env.limit_reached;
     return value;
+}
+
+/* A trait on a friend's timeline, with the traits that it reads before it, each once: traits read only earlier ones. No second step along
+ * a relation, no treatment. */
+static struct value trait_of_friend(void *context, uint32_t index, const struct timeline *timeline,
+                                    int64_t t_ms) {
+    struct profiler *profiler = context;
+    const struct trait *traits = profiler->world->playbook->traits;
+    bool *wanted = profiler->friend_wants;
+    memset(wanted, 0, (index + 1) * sizeof *wanted);
+    wanted[index] = true;
+    for (uint32_t i = index + 1; i-- > 0;) {
+        if (!wanted[i]) continue;
+        uint32_t reads[PLAYBOOK_TRAITS_MAX];
+        uint32_t count = expr_traits(traits[i].program, reads, PLAYBOOK_TRAITS_MAX);
+        for (uint32_t k = 0; k < count && k < PLAYBOOK_TRAITS_MAX; k++) wanted[reads[k]] = true;
+    }
+    for (uint32_t i = 0; i <= index; i++) {
+        if (wanted[i]) profiler->friend_values[i] = evaluate_of_friend(profiler, &traits[i], timeline, t_ms);
+    }
+    return profiler->friend_values[index];
 }
 
 static void need(struct profiler *profiler, const struct expr_program *program) {
@@ -85,8 +99,10 @@ enum status profiler_create(struct profiler **out, const struct world *world) {
     related_init(&profiler->related, world);
     profiler->values = memory_calloc(trait_count + 1, sizeof *profiler->values);
     profiler->friend_values = memory_calloc(trait_count + 1, sizeof *profiler->friend_values);
+    profiler->friend_wants = memory_calloc(trait_count + 1, sizeof *profiler->friend_wants);
     profiler->of_treatment = memory_calloc(trait_count + 1, sizeof *profiler->of_treatment);
-    if (profiler->values == NULL || profiler->friend_values == NULL || profiler->of_treatment == NULL) {
+    if (profiler->values == NULL || profiler->friend_values == NULL || profiler->friend_wants == NULL ||
+        profiler->of_treatment == NULL) {
         profiler_destroy(profiler);
         return STATUS_NO_MEMORY;
     }
@@ -114,6 +130,7 @@ void profiler_destroy(struct profiler *profiler) {
     arena_release(&profiler->scratch);
     memory_free(profiler->values);
     memory_free(profiler->friend_values);
+    memory_free(profiler->friend_wants);
     memory_free(profiler->of_treatment);
     memory_free(profiler);
 }

@@ -214,6 +214,39 @@ static void test_beyond_two_hundred_friends_it_is_unknown(void **state) {
     assert_trait(trial, "friend_buys", DAY(6), "yes"); /* already yes */
 }
 
+/* 70 traits in one, and a ladder of traits that each read two others: every one is worked out once, and of this friend. */
+static void test_a_friends_trait_may_read_many_others(void **state) {
+    (void)state;
+    static struct trial trial;
+    struct buffer text;
+    buffer_init(&text);
+    enum status status = buffer_format(&text, "customer: { identifiers: { email: {} } }\nrelations: { friend: {} }\n"
+                                              "events: { Order Completed: { revenue: money } }\ntraits:\n");
+    for (int i = 0; i < 70; i++) status = status ? status : buffer_format(&text, "  e%d: count(\"Order Completed\")\n", i);
+    status = status ? status : buffer_format(&text, "  all: e0 == 1");
+    for (int i = 1; i < 70; i++) status = status ? status : buffer_format(&text, " and e%d == 1", i);
+    status = status ? status : buffer_format(&text, "\n  l0: e0\n  l1: e0\n");
+    for (int i = 2; i < 60; i++) status = status ? status : buffer_format(&text, "  l%d: l%d + l%d\n", i, i - 1, i - 2);
+    status = status ? status : buffer_format(&text, "  with_one: count friend (all)\n  growing: count friend (l59 > l58)\n");
+    status = status ? status : buffer_append(&text, "", 1);
+    assert_int_equal(status, STATUS_OK);
+    scene_init(&trial.scene, text.at);
+    buffer_release(&text);
+    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
+    void *trial_state = &trial;
+    for (uint32_t friend = BEN; friend <= CAT; friend++) {
+        scene_name(&trial.scene, friend == BEN ? "email:ben" : "email:cat", friend);
+        scene_event(&trial.scene, ANN, "Related", DAY(0), friend == BEN ? "kind='friend' to='email:ben'" : "kind='friend' to='email:cat'");
+        agree(&trial.scene, friend, DAY(0), "yes");
+        scene_event(&trial.scene, friend, "Order Completed", DAY(1), "");
+    }
+    agree(&trial.scene, ANN, DAY(0), "yes");
+    scene_event(&trial.scene, CAT, "Order Completed", DAY(1), "");
+    assert_true(trait_at(&trial, "with_one", DAY(2)).number == 1);
+    assert_true(trait_at(&trial, "growing", DAY(2)).number == 2);
+    tear_down(&trial_state);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -224,6 +257,7 @@ int main(void) {
         CASE(test_a_relation_ends_and_begins_again),
         CASE(test_a_friend_known_by_two_identifiers_counts_once),
         CASE(test_nobody_is_his_own_friend),
+        cmocka_unit_test(test_a_friends_trait_may_read_many_others),
         CASE(test_beyond_two_hundred_friends_it_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 
 int cli_fail(const struct error *error) {
     cli_progress_end();
-    fprintf(stderr, "attune: %s\n", error->text[0] != '\0' ? error->text : status_name(error->status));
+    cli_say(stderr, "attune: %s\n", error->text[0] != '\0' ? error->text : status_name(error->status));
     return EXIT_FAILED;
 }
 
@@ -20,7 +20,7 @@ int cli_fail_text(const char *format, ...) {
     cli_progress_end();
     fputs("attune: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    cli_say_list(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
     return EXIT_FAILED;
@@ -31,7 +31,7 @@ static int usage(const struct command *command, const char *format, ...) {
     va_list arguments;
     fputs("attune: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    cli_say_list(stderr, format, arguments);
     va_end(arguments);
     if (command != NULL) fprintf(stderr, " (see attune %s --help)\n", command->name);
     else fputs(" (see attune help)\n", stderr);

@@ -8,6 +8,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/json.h"
@@ -93,6 +94,9 @@ const char *cli_percent(double share, int digits);             /* "12.3 %", or "
 const char *cli_when(const struct playbook *playbook, int64_t time_ms);
 /* Columns to print in: the terminal's, from 40 to 100; 100 where it is none. */
 uint32_t cli_width(void);
+/* printf for what holds data: control characters but line ends and tabs become blanks. Tables and what is wrapped do the same. */
+void cli_say(FILE *file, const char *format, ...) PRINTF_LIKE(2, 3);
+void cli_say_list(FILE *file, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 /* Prints the text and a newline, broken at blanks; what follows the first line is indented. */
 void cli_wrap(FILE *file, struct text text, uint32_t indent);
 void cli_wrap_format(uint32_t indent, const char *format, ...) PRINTF_LIKE(2, 3); /* the same, to stdout */

@@ -9,7 +9,7 @@
 static void print_identifier(void *context, struct identifier_id identifier, uint32_t type, struct text value) {
     (void)identifier;
     struct engine *engine = context;
-    printf("  %.*s:%.*s\n", TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type)), TEXT_ARG(value));
+    cli_say(stdout, "  %.*s:%.*s\n", TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type)), TEXT_ARG(value));
 }
 
 static void print_persona(void *context, struct persona_id persona, struct identifier_id anchor,
@@ -19,7 +19,7 @@ static void print_persona(void *context, struct persona_id persona, struct ident
     for (uint32_t i = 0; i < count; i++) {
         uint32_t type;
         struct text value = identity_identifier(engine_identity(engine), identifiers[i], &type);
-        printf(" %.*s:%.*s%s", TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type)), TEXT_ARG(value),
+        cli_say(stdout, " %.*s:%.*s%s", TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type)), TEXT_ARG(value),
                identifiers[i].value == anchor.value && count > 1 ? " (anchor)" : "");
     }
     putchar('\n');
@@ -34,7 +34,7 @@ static void print_link(void *context, const struct identity_link *link) {
     buffer_init(&words);
     if (links->count++ == 0) printf("Links\n");
     if (identity_explain_link(engine_identity(engine), engine_symbols(engine), link, &words) == STATUS_OK) {
-        printf("  %.*s; by %.*s, weight %g, known %s\n", (int)words.length, words.at,
+        cli_say(stdout, "  %.*s; by %.*s, weight %g, known %s\n", (int)words.length, words.at,
                TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_SOURCE, link->source)), (double)link->weight,
                cli_when(engine_playbook(engine), link->known_ms));
     }
@@ -45,7 +45,7 @@ static void print_who(struct answering *view) {
     char name[CUSTOMER_NAME_BYTES];
     struct links counted = {view->engine, 0};
     customer_name(view->engine, view->timeline.customer, name);
-    printf("%s (C%u) as known at %s\n\nIdentifiers, personas and links as known now\n", name, view->timeline.customer.value,
+    cli_say(stdout, "%s (C%u) as known at %s\n\nIdentifiers, personas and links as known now\n", name, view->timeline.customer.value,
            cli_when(engine_playbook(view->engine), view->t_ms));
     struct identity_visitor identifiers = {.identifier = print_identifier, .context = view->engine};
     struct identity_visitor personas = {.persona = print_persona, .context = view->engine};

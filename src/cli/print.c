@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "event/packed.h"
 
@@ -21,6 +22,36 @@ static size_t width_of(const char *text) {
     size_t width = 0;
     for (; *text != '\0'; text++) width += ((unsigned char)*text & 0xC0) != 0x80;
     return width;
+}
+
+/* What came from outside does not steer the terminal: control characters become blanks, also those of two bytes (U+0080 to U+009F). */
+static void tame(char *at, size_t length, bool keep_lines) {
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)at[i], before = i > 0 ? (unsigned char)at[i - 1] : 0;
+        bool is_long = before == 0xC2 && c >= 0x80 && c < 0xA0;
+        if (is_long) at[i - 1] = ' ';
+        if (is_long || (c < ' ' && !(keep_lines && (c == '\n' || c == '\t'))) || c == 127) at[i] = ' ';
+    }
+}
+
+void cli_say_list(FILE *file, const char *format, va_list arguments) {
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *text = length < 0 ? NULL : memory_alloc((size_t)length + 1);
+    if (text == NULL) return;
+    vsnprintf(text, (size_t)length + 1, format, arguments);
+    tame(text, (size_t)length, true);
+    fwrite(text, 1, (size_t)length, file);
+    memory_free(text);
+}
+
+void cli_say(FILE *file, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    cli_say_list(file, format, arguments);
+    va_end(arguments);
 }
 
 uint32_t cli_width(void) {
@@ -57,9 +88,7 @@ static enum status wrap(struct buffer *out, struct text text, uint32_t indent) {
         column += columns_of(word, word_end);
         word = word_end;
     }
-    for (size_t i = 0; i < out->length; i++) {
-        if (out->at[i] == JOINED_BLANK) out->at[i] = ' ';
-    }
+    tame(out->at, out->length, true); /* JOINED_BLANK too */
     return status == STATUS_OK ? buffer_append(out, "\n", 1) : status;
 }
 
@@ -102,9 +131,7 @@ void cli_table_cell(struct cli_table *table, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    for (char *at = text; *at != '\0'; at++) {
-        if ((unsigned char)*at < ' ' || *at == 127) *at = ' '; /* what came from outside does not steer the terminal */
-    }
+    tame(text, strlen(text), false);
     if (buffer_append(&table->cells, text, strlen(text) + 1) == STATUS_OK) table->cell_count++;
 }
 

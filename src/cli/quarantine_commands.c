@@ -57,7 +57,7 @@ static void print_reasons(const struct reasons *reasons) {
     }
     cli_table_print(&table);
     if (reasons->beyond > 0) printf("and %s with further reasons\n", cli_counted(reasons->beyond, "row"));
-    printf("One row as it came: attune quarantine show %s:%llu\n", reasons->items[0].file, (unsigned long long)reasons->items[0].first_line);
+    cli_say(stdout, "One row as it came: attune quarantine show %s:%llu\n", reasons->items[0].file, (unsigned long long)reasons->items[0].first_line);
 }
 
 static void print_reasons_json(const struct reasons *reasons) {
@@ -149,7 +149,7 @@ static bool show_row(void *context, const struct stored_row *row) {
     if (wanted->json != NULL) {
         write_row(wanted->json, wanted, row);
     } else {
-        printf("%ssource  %.*s\nplace   %.*s:%llu:%u\nreason  %.*s\n\n%.*s\n", wanted->found > 0 ? "\n" : "",
+        cli_say(stdout, "%ssource  %.*s\nplace   %.*s:%llu:%u\nreason  %.*s\n\n%.*s\n", wanted->found > 0 ? "\n" : "",
                TEXT_ARG(symbol_text(wanted->symbols, SYMBOL_SOURCE, row->source)), TEXT_ARG(row->file), (unsigned long long)row->line,
                row->column, TEXT_ARG(row->reason), TEXT_ARG(row->raw));
     }

@@ -85,7 +85,7 @@ void report_print(const struct report *report) {
     if (report->hindsight) printf("  (by a model that has learnt from what came after: they know what nobody knew then)\n");
     funnel_print(&report->funnel);
     for (uint32_t i = 0; i < report->example_count; i++) {
-        printf("\n  %s\n", report->examples[i].name);
+        cli_say(stdout, "\n  %s\n", report->examples[i].name);
         cli_wrap_format(4, "    %s", report->examples[i].reason);
     }
     printf("\nFiles in %s: report.html (open it in a browser), report.json\n", report->folder);

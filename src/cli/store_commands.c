@@ -106,7 +106,7 @@ static void tell_finding(void *context, const char *path, const char *finding) {
     struct findings *findings = context;
     findings->count++;
     if (findings->json == NULL) {
-        printf("%s: %s\n", path, finding);
+        cli_say(stdout, "%s: %s\n", path, finding);
         return;
     }
     json_write_object_begin(findings->json);

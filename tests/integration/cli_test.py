@@ -307,6 +307,23 @@ class Printing(Case):
         self.write("book.yaml", b"PK\x03\x04\x00\x00 a spreadsheet")
         self.refuses(["check", "book.yaml"], "book.yaml is no text file")
 
+    def test_data_do_not_steer_the_terminal(self):
+        steering = "\x1b]0;owned\x07\x9b31m"
+        email = f"a{steering}@x.example"
+        self.write("orders.csv", HEADER + f"o1,2017-01-02T10:00:00Z,{email},k{steering},1.00,1\n"
+                   f"o{steering},2017-01-03T10:00:00Z,{email},,2.00,{steering}\n")
+        self.write("web.ndjson", json.dumps({"event": f"E{steering}", "anonymousId": f"k{steering}", "messageId": "m1",
+                                             "timestamp": "2017-03-01T08:00:00Z", "properties": {f"p{steering}": steering}}) + "\n")
+        self.write("offers.csv", f"offer_id,discount\n7,5\n{steering},10\n9,{steering}\n")
+        self.write("mail.csv", f"at,email,treatment\n2017-01-10T08:00:00Z,{email},letter/{steering}\n")
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        for words in (["customer", f"email:{email}"], ["customer", "email:nobody" + steering], ["quarantine", "list"], ["quarantine", "show", "orders.csv:3"],
+                      ["data"], ["decide", f"email:{email}"], ["why-not", f"email:{email}", "letter"], ["why-not", f"email:{email}", f"letter{steering}"],
+                      ["traits", "--all"], ["status" + steering], ["ingest", f"or{steering}", "x.csv"], ["ingest", "orders", f"x{steering}.csv"], ["status", "--dir", steering]):
+            done = self.run_it(*words, code=None)
+            for sign in "\x1b\x07\x9b":
+                self.assertNotIn(sign, done.stdout + done.stderr, f"attune {words}")
+
     def test_suggestions(self):
         self.write("bad.yaml", PLAYBOOK.replace("when: orders >= 2", "when: ordrs >= 2").replace("goals: [order]", "goals: [ordr]"))
         answer = json.loads(self.run_it("check", "bad.yaml", "--json", code=1).stdout)

@@ -235,7 +235,9 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
                 continue;
             }
             status = load_source(&loading, error);
-            if (status != STATUS_OK) loading.report->outcome = INGEST_FAILED;
+            if (status == STATUS_OK) continue;
+            loading.report->outcome = INGEST_FAILED;
+            if (error != NULL && error->status == STATUS_OK) (void)error_set(error, status, "source %.*s: %s", TEXT_ARG(loading.source->name), status_name(status));
         }
     }
     event_batch_release(&loading.batch);

@@ -74,7 +74,7 @@ enum status lookup_file_write(struct engine *engine, const struct lookup_table *
     buffer_init(&bytes);
     enum status status = folder_make(engine, "lookups", error);
     if (status == STATUS_OK) status = path_of(engine, path, "lookups/%016llx", (unsigned long long)lookup_hash(table));
-    if (status == STATUS_OK) status = encode(table, &bytes);
+    if (status == STATUS_OK && (status = encode(table, &bytes)) != STATUS_OK) (void)error_set(error, status, "%s: can't be written (%s)", path, status_name(status));
     if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes.at, bytes.length, error);
     buffer_release(&bytes);
     return status;

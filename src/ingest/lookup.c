@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -8,6 +9,9 @@
 #include "ingest/ingest.h"
 #include "ingest/notation.h"
 #include "ingest/plan.h"
+
+#define LOOKUP_TEXT_BYTES_MAX 64000u
+static_assert(LOOKUP_TEXT_BYTES_MAX + LOOKUP_FIELDS_MAX * 20 < PACKED_BYTES_MAX, "with a tag and a length each");
 
 struct loading {
     const struct source *source;
@@ -153,6 +157,13 @@ static const char *bad_value(struct loading *loading, uint32_t field, struct tex
                         value_type_name(type), TEXT_ARG(loading->fields[field].name), advice);
 }
 
+/* The table's file keeps a row as packed properties. */
+static bool is_too_long(const struct loading *loading, const struct value *values) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < loading->field_count; i++) bytes += values[i].type == VALUE_TEXT || values[i].type == VALUE_LIST ? values[i].text.length : 0;
+    return bytes > LOOKUP_TEXT_BYTES_MAX;
+}
+
 static enum status add_cells(struct loading *loading, const struct cut *cut) {
     struct value values[LOOKUP_FIELDS_MAX];
     enum status status;
@@ -166,6 +177,7 @@ static enum status add_cells(struct loading *loading, const struct cut *cut) {
         uint32_t column = loading->source->format == SOURCE_CSV ? loading->columns[i] + 1 : 0;
         return reason ? quarantine(loading, cut, column, reason) : STATUS_NO_MEMORY;
     }
+    if (is_too_long(loading, values)) return quarantine(loading, cut, 0, "the texts of the row have more than 64000 bytes");
     if (!keys_are_known(loading, values)) return quarantine(loading, cut, 0, "the key is empty");
     status = lookup_add(loading->table, values);
     if (status == STATUS_EXISTS) return quarantine(loading, cut, 0, "a second row of this key; write many: yes where several belong to one");

@@ -203,6 +203,23 @@ static void test_a_lookup_may_have_many_bad_rows(void **state) {
     }
 }
 
+/* Longer than what a table's file keeps of a row: it waits, the others count. */
+static void test_a_lookup_may_have_a_long_row(void **state) {
+    struct shop *shop = *state;
+    FILE *file = fopen(shop_path(shop, "offers.csv"), "w");
+    assert_non_null(file);
+    fputs("offer_id,discount,note,more\n8,6,", file);
+    for (int i = 0; i < 33000; i++) fputc('n', file);
+    fputc(',', file);
+    for (int i = 0; i < 33000; i++) fputc('m', file);
+    fputs("\n7,5,,\n", file);
+    assert_int_equal(fclose(file), 0);
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, "offer");
+    assert_true(discount_now(shop) == 5);
+    assert_int_equal(rows_waiting(shop), 1);
+}
+
 static void use_web_keys(struct shop *shop, const char *keys) {
     char text[512];
     snprintf(text, sizeof text,
@@ -247,6 +264,7 @@ int main(void) {
         CASE(test_a_large_quarantine_comes_back),
         CASE(test_a_batch_may_be_larger_than_a_frame),
         CASE(test_a_full_batch_may_merge_customers),
+        CASE(test_a_lookup_may_have_a_long_row),
         CASE(test_a_lookup_may_have_many_bad_rows),
         CASE(test_what_is_left_of_a_line_waits_on),
     };

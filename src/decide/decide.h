@@ -77,7 +77,8 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
                             struct error *error) MUST_USE;
 
 /* What `attune why-not` tells of one treatment: which stage stopped it and from when on, as things stand and if nothing else happens,
- * that stage would not (searched up to WHY_NOT_HORIZON_MS ahead). Valid during the visit. */
+ * that stage would not: searched up to WHY_NOT_HORIZON_MS ahead, a quarter of an hour at a time on the first day, an hour in the first week
+ * and wherever the condition asks for hour(…), else a day; what opens for less than that may be missed. Valid during the visit. */
 #define WHY_NOT_HORIZON_MS (400 * TIME_DAY_MS)
 struct why_not {
     const struct treatment_trace *trace;

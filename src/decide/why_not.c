@@ -3,21 +3,52 @@
 
 #include "decide/decider.h"
 
-#define STEP_MS TIME_DAY_MS
+static const struct expr_program *program_of(const struct action *action, enum stage stage) {
+    switch (stage) {
+    case STAGE_AVAILABLE: return action->available;
+    case STAGE_ELIGIBLE: return action->eligible;
+    case STAGE_APPLICABLE: return action->applicable;
+    case STAGE_SUITABLE: return action->suitable;
+    default: return NULL;
+    }
+}
 
 static bool passes_at(struct decider *decider, const struct timeline *timeline, const struct treatment *treatment,
                       enum stage stage, int64_t t_ms) {
-    contact_history_read(&decider->history, decider->world, timeline, t_ms);
+    const struct expr_program *program = program_of(treatment->action, stage);
+    if (program != NULL && expr_is_constant(program)) { /* reads no trait, so none is computed */
+        struct value is = profile_eval_for(decider->profiler, program, timeline, treatment, t_ms);
+        return is.type == VALUE_YES_NO && is.yes;
+    }
     profile_at(decider->profiler, timeline, t_ms);
     profile_with(decider->profiler, treatment);
     return stage_judge(decider, timeline, t_ms, treatment, stage).passes;
 }
 
-/* As time goes by windows empty and dates pass: the first day on which the stage lets it through, then the minute within it. */
+/* Does the condition, or a trait that it reads, ask for the hour? Traits read only earlier ones. */
+static bool asks_for_hour(const struct playbook *playbook, const struct expr_program *program) {
+    bool wanted[PLAYBOOK_TRAITS_MAX] = {false};
+    uint32_t reads[PLAYBOOK_TRAITS_MAX], next = playbook->trait_count;
+    while (program != NULL && !expr_uses_hour(program)) {
+        uint32_t count = expr_traits(program, reads, PLAYBOOK_TRAITS_MAX);
+        for (uint32_t i = 0; i < count && i < PLAYBOOK_TRAITS_MAX; i++) wanted[reads[i]] = true;
+        while (next > 0 && !wanted[next - 1]) next--;
+        program = next > 0 ? playbook->traits[--next].program : NULL;
+    }
+    return program != NULL;
+}
+
+static int64_t step_at(int64_t ahead_ms, bool by_hour) {
+    if (ahead_ms < TIME_DAY_MS) return TIME_HOUR_MS / 4;
+    return by_hour || ahead_ms < 8 * TIME_DAY_MS ? TIME_HOUR_MS : TIME_DAY_MS;
+}
+
+/* As time goes by windows empty and dates pass: the first step at which the stage lets it through, then the second within it. */
 static int64_t search_free(struct decider *decider, const struct timeline *timeline,
                            const struct treatment *treatment, enum stage stage, int64_t from_ms) {
-    int64_t no_ms = from_ms;
-    for (int64_t t_ms = from_ms + STEP_MS; t_ms <= from_ms + WHY_NOT_HORIZON_MS; t_ms += STEP_MS) {
+    bool by_hour = asks_for_hour(decider->world->playbook, program_of(treatment->action, stage));
+    int64_t no_ms = from_ms, last_ms = from_ms + WHY_NOT_HORIZON_MS;
+    for (int64_t t_ms = from_ms + step_at(0, by_hour); t_ms <= last_ms; t_ms += step_at(t_ms - from_ms, by_hour)) {
         if (!passes_at(decider, timeline, treatment, stage, t_ms)) {
             no_ms = t_ms;
             continue;
@@ -75,6 +106,9 @@ static enum status when_words(const struct decider *decider, const struct treatm
     case STAGE_CONSENT:
         return buffer_format(out, "; not before the customer agrees.");
     case STAGE_PROPENSITY:
+        if (!isnan(trace->propensity)) {
+            return buffer_format(out, "; what its goal is worth is not known yet: none that was reached had a value in the playbook's currency.");
+        }
         return buffer_format(out, "; no past treatment has taught the chance of its goal yet; give the action a starting_propensity.");
     case STAGE_ARBITRATION:
         return buffer_format(out, "; chance %.1f %% × value %.2f is below its cost %.2f, so *nothing* wins. From when on: not by time alone.",

@@ -83,6 +83,14 @@ bool expr_uses_lookup(const struct expr_program *program, uint32_t lookup) {
     return false;
 }
 
+bool expr_uses_hour(const struct expr_program *program) {
+    for (uint32_t i = 0; i < program->code_count; i++) {
+        const struct operation *operation = &program->code[i];
+        if (operation->code == CODE_CALL && operation->small == FUNCTION_HOUR) return true;
+    }
+    return false;
+}
+
 void expr_needs(const struct expr_program *program, uint64_t *columns, uint32_t *needs) {
     for (uint32_t i = 0; i < COLUMN_WORDS; i++) columns[i] |= program->columns[i];
     *needs |= program->needs;

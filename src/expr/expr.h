@@ -93,6 +93,7 @@ int64_t expr_window_ms(const struct expr_program *program);   /* how far back it
 uint32_t expr_uses(const struct expr_program *program, struct expr_use *out, uint32_t max); /* how many there are */
 uint32_t expr_traits(const struct expr_program *program, uint32_t *out, uint32_t max); /* direct trait references */
 bool expr_uses_lookup(const struct expr_program *program, uint32_t lookup); /* joins a field of it */
+bool expr_uses_hour(const struct expr_program *program); /* asks for hour(…): it may turn within a day */
 /* Columns (bits over schema->columns) and other needs of the timeline request that an evaluation wants: or-ed to what is there. */
 void expr_needs(const struct expr_program *program, uint64_t *columns, uint32_t *needs);
 /* In words: "how many times Order Completed happened in the last 30 days, counting only those whose revenue is over 20.00 USD". */

@@ -408,6 +408,39 @@ static void test_why_nots_date_is_right(void **state) {
     assert_stage("letter", "web", "contact policies"); /* asking has changed nothing */
 }
 
+static void test_why_not_tells_an_unknown_worth_from_an_unknown_chance(void **state) {
+    (void)state;
+    begin("actions: { letter: { goal: rare, channels: [web] } }\n");
+    trial.bases[2] = (struct goal_base){.rate = 0.1, .value = NAN};
+    decide(DAY(1));
+    assert_stage("letter", "web", "propensity");
+    assert_why_not("letter", "worth");
+    trial.bases[2] = (struct goal_base){.rate = NAN, .value = 30};
+    decide(DAY(1));
+    assert_stage("letter", "web", "propensity");
+    assert_why_not("letter", "starting_propensity");
+}
+
+/* Openings of hours: a shop's, a basket's, and both at once. */
+static void test_why_not_finds_openings_of_hours(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  basket: { goal: order, applicable: recency > 1h and recency < 5h, channels: [web] }\n"
+          "  open: { goal: order, available: hour(now) >= 9 and hour(now) < 17, channels: [web] }\n"
+          "  monday: { goal: order, suitable: weekday(now) == 1 and hour(now) == 6, channels: [web] }\n"
+          "  missed: { goal: order, suitable: recency > 30d and hour(now) < 3, channels: [web] }\n");
+    int64_t now_ms = DAY(10) + 18 * TIME_HOUR_MS; /* a Wednesday */
+    scene_event(&trial.scene, ANN, "Order Completed", now_ms - 10 * TIME_MINUTE_MS, "revenue=3USD");
+    check_free_at("basket", "applicable", now_ms);
+    check_free_at("open", "available", now_ms);
+    check_free_at("monday", "suitable", now_ms);
+    check_free_at("missed", "suitable", now_ms);
+    decide(now_ms);
+    assert_in_range(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("open", "web")) - (DAY(11) + 9 * TIME_HOUR_MS), 0, 1000);
+    assert_in_range(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("monday", "web")) - (DAY(15) + 6 * TIME_HOUR_MS), 0, 1000);
+    assert_in_range(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("missed", "web")) - DAY(41), 0, 1000);
+}
+
 /* ---- offers ---- */
 
 static const char offers[] =
@@ -553,6 +586,8 @@ int main(void) {
         CASE(test_the_holdout_withholds_marketing_only),
         CASE(test_the_first_record_of_the_holdout_counts),
         CASE(test_why_nots_date_is_right),
+        CASE(test_why_not_tells_an_unknown_worth_from_an_unknown_chance),
+        CASE(test_why_not_finds_openings_of_hours),
         CASE(test_offers_of_other_times_take_no_place),
         CASE(test_more_offers_than_a_decision_holds_are_said_so),
         CASE(test_a_decision_packed_and_read_again),

@@ -4,6 +4,8 @@
 #include "decide/decider.h"
 #include "decide/trainer.h"
 
+#define PRIOR_TREATMENTS 10
+
 const char *stage_name(enum stage stage) {
     static const char *const names[STAGE_COUNT] = {
         "available", "consent", "eligible", "applicable", "suitable", "contact policies",
@@ -77,14 +79,23 @@ struct verdict stage_judge(struct decider *decider, const struct timeline *timel
     }
 }
 
+/* How often the goal followed past treatments, with what was expected before counting as PRIOR_TREATMENTS of them (the mean of a
+ * beta distribution): a first success is no certainty, and a first failure no end. Nothing expected: Jeffreys' half and half. */
+static double rate_without_model(const struct goal_base *base, double expected) {
+    double rows = (double)base->treated_rows;
+    if (base->treated_rows == 0) return expected;
+    double yes = base->treated_rate * rows;
+    if (isnan(expected)) return (yes + .5) / (rows + 1);
+    return (yes + PRIOR_TREATMENTS * expected) / (rows + PRIOR_TREATMENTS);
+}
+
 double treatment_propensity(struct decider *decider, const struct treatment *treatment) {
     const struct action *action = treatment->action;
     const struct playbook *playbook = decider->world->playbook;
     const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
     if (model == NULL) {
         const struct goal_base *base = &decider->bases[action->goal];
-        if (base->treated_rows > 0) return base->treated_rate;
-        return isnan(action->starting_propensity) ? base->rate : action->starting_propensity;
+        return rate_without_model(base, isnan(action->starting_propensity) ? base->rate : action->starting_propensity);
     }
     const struct value *traits = profile_with(decider->profiler, treatment);
     trainer_features(decider->world, &playbook->models[action->model], traits, treatment, decider->features);

@@ -487,6 +487,22 @@ static void test_more_offers_than_a_decision_holds_are_said_so(void **state) {
     assert_int_equal(trial.decision.trace_count, DECISION_TREATMENTS_MAX);
 }
 
+/* One success is no certainty, one failure no end: what was expected counts as ten treatments. */
+static void test_few_past_treatments_do_not_decide(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [web] }\n"
+          "  banner: { goal: click, starting_propensity: 5%, channels: [web] }\n"
+          "  recall: { goal: rare, channels: [web] }\n");
+    trial.bases[0] = (struct goal_base){.rate = 0.25, .value = NAN, .treated_rows = 1, .treated_rate = 1};
+    trial.bases[1] = (struct goal_base){.rate = 0.5, .value = NAN, .treated_rows = 2, .treated_rate = 0};
+    trial.bases[2] = (struct goal_base){.rate = NAN, .value = 30, .treated_rows = 3, .treated_rate = 1};
+    decide(DAY(1));
+    assert_near(trace_of("letter", "web")->propensity, (1 + 10 * 0.25) / 11);
+    assert_near(trace_of("banner", "web")->propensity, 10 * 0.05 / 12);
+    assert_near(trace_of("recall", "web")->propensity, 3.5 / 4);
+}
+
 /* Whom we alone have written to was not active, and does not thin the rate out. */
 static void test_a_base_rate_is_of_active_customers(void **state) {
     (void)state;
@@ -582,6 +598,7 @@ int main(void) {
         CASE(test_a_reason_that_tells_something_sensitive_needs_consent),
         CASE(test_consent_is_asked_where_the_playbook_requires_it),
         CASE(test_holdout_share_and_stability),
+        CASE(test_few_past_treatments_do_not_decide),
         CASE(test_a_base_rate_is_of_active_customers),
         CASE(test_the_holdout_withholds_marketing_only),
         CASE(test_the_first_record_of_the_holdout_counts),

@@ -133,7 +133,7 @@ static void test_a_changed_table_leaves_the_past(void **state) {
     shop_load(shop, NULL);
     copy_decision(shop, DAY(60), decision, sizeof decision);
     copy_rows(shop, DAY(60), rows, sizeof rows);
-    assert_string_equal(decision, "Offer 7 0.500 offered; Offer 9 0.500 placement; ");
+    assert_string_equal(decision, "Offer 7 0.083 offered; Offer 9 0.083 placement; ");
     assert_string_equal(rows, "letter/7 5 yes; letter/9 1 no; ");
 
     shop->now_ms = DAY(70);
@@ -151,7 +151,7 @@ static void test_a_changed_table_leaves_the_past(void **state) {
         copy_decision(shop, DAY(70) - 1, now, sizeof now);
         assert_string_equal(now, decision);
         copy_decision(shop, DAY(70), now, sizeof now);
-        assert_string_equal(now, "Offer 7 0.500 offered; Offer 8 0.500 placement; ");
+        assert_string_equal(now, "Offer 7 0.083 offered; Offer 8 0.083 placement; ");
         copy_rows(shop, DAY(60), now, sizeof now);
         assert_string_equal(now, rows);
         copy_rows(shop, DAY(200), now, sizeof now); /* told later, the rows are those of then */

@@ -178,13 +178,13 @@ struct figures {
     double weight[LANDMARKS_MAX]; /* share of the rows inside */
     double rate_outside[LANDMARKS_MAX];
     double rows_inside;
+    double yes_inside, yes_outside; /* goals that the rates are made of: where both groups have rows */
     bool usable[LANDMARKS_MAX];   /* others to compare with exist */
 };
 
 static void standardise(const struct pair_sums *pair, uint32_t landmarks, struct figures *figures,
                         struct scenario_result *result) {
     *figures = (struct figures){0};
-    double yes_inside = 0;
     for (uint32_t k = 0; k < landmarks; k++) {
         const double *count = pair->count + k * CELLS;
         figures->usable[k] = count[ROWS_OUTSIDE] > 0;
@@ -195,9 +195,10 @@ static void standardise(const struct pair_sums *pair, uint32_t landmarks, struct
         if (!figures->usable[k]) continue;
         figures->rows_inside += count[ROWS_INSIDE];
         figures->rate_outside[k] = count[YES_OUTSIDE] / count[ROWS_OUTSIDE];
-        yes_inside += count[YES_INSIDE];
+        figures->yes_inside += count[YES_INSIDE];
+        if (count[ROWS_INSIDE] > 0) figures->yes_outside += count[YES_OUTSIDE];
     }
-    result->rate_inside = figures->rows_inside > 0 ? yes_inside / figures->rows_inside : NAN;
+    result->rate_inside = figures->rows_inside > 0 ? figures->yes_inside / figures->rows_inside : NAN;
     result->rate_outside = figures->rows_inside > 0 ? 0 : NAN;
     for (uint32_t k = 0; k < landmarks && figures->rows_inside > 0; k++) {
         figures->weight[k] = figures->usable[k] ? pair->count[k * CELLS + ROWS_INSIDE] / figures->rows_inside : 0;
@@ -269,7 +270,7 @@ static void conclude(const struct pair_sums *pair, uint32_t landmarks, struct sc
     result->customers_outside = pair->customers_outside;
     conclude_rate(pair, landmarks, &figures, result);
     result->index = result->low = result->high = NAN;
-    if (result->yes_inside < GOALS_MIN || result->yes_outside < GOALS_MIN) return;
+    if (figures.yes_inside < GOALS_MIN || figures.yes_outside < GOALS_MIN) return;
     if (!(result->rate_inside > 0 && result->rate_outside > 0)) return;
     uint64_t fewer = pair->customers_inside < pair->customers_outside ? pair->customers_inside : pair->customers_outside;
     double weights[LANDMARKS_MAX * CELLS];

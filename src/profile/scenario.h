@@ -12,7 +12,7 @@
  * has inside (direct standardisation). The 95 % interval is by customer (rows of a customer are one cluster): delta method on log index
  * with cluster-robust variance, times G/(G-1), and Student's t with G-1 degrees, where G are the customers of the smaller group (Cameron
  * and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015, VI).
- * Where a group has fewer than 5 goals or 2 customers, it is reported as unknown. The index is no cause. */
+ * Where a group has fewer than 5 goals at dates at which there is another to compare with, or 2 customers, it is reported as unknown. The index is no cause. */
 #ifndef PROFILE_SCENARIO_H
 #define PROFILE_SCENARIO_H
 

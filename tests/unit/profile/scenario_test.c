@@ -306,6 +306,33 @@ static void test_fewer_than_five_goals_are_unknown(void **state) {
     assert_close(measure(scene, 1).index, 5 / 41.0 / 0.1, 1e-9);
 }
 
+/* Goals at dates at which there is nobody to compare with tell nothing: they don't make up for those that are too few. */
+static void test_only_goals_that_are_compared_are_enough(void **state) {
+    struct scene *scene = *state;
+    int64_t last_ms = NOW_MS - WITHIN_MS - ARRIVES_MS, first_ms = last_ms - 8 * EVERY_MS;
+    scene_event(scene, 0, "Clicked", first_ms - ACTIVE_MS, "");
+    add_people(scene, 1000, 200, 0, 2, first_ms); /* nobody inside */
+    add_people(scene, 2000, 90, 50, 10, last_ms);
+    struct scenario_result result = measure(scene, 1);
+    assert_int_equal(result.yes_inside, 5);
+    assert_int_equal(result.yes_outside, 104);
+    assert_true(isnan(result.index));
+    add_people(scene, 5000, 1, 0, 1, last_ms);
+    assert_close(measure(scene, 1).index, 5 / 50.0 / (5 / 41.0), 1e-9);
+}
+
+static void test_goals_without_others_are_not_enough(void **state) {
+    struct scene *scene = *state;
+    int64_t last_ms = NOW_MS - WITHIN_MS - ARRIVES_MS, first_ms = last_ms - 8 * EVERY_MS;
+    scene_event(scene, 0, "Clicked", first_ms - ACTIVE_MS, "");
+    add_people(scene, 1000, 10, 10, 1, first_ms); /* nobody outside */
+    add_people(scene, 2000, 140, 40, 10, last_ms);
+    struct scenario_result result = measure(scene, 1);
+    assert_int_equal(result.yes_inside, 14);
+    assert_true(isnan(result.index));
+    assert_close(result.rate_inside, 0.1, 1e-9);
+}
+
 /* Customers with a row each: the interval is Katz's for two rates, as wide as so few of them deserve. */
 static void test_few_customers_make_a_wide_interval(void **state) {
     struct scene *scene = *state;
@@ -384,6 +411,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_figures_equal_the_naive_ones),
         CASE(test_each_landmark_weighs_what_it_weighs_inside),
+        CASE(test_only_goals_that_are_compared_are_enough),
+        CASE(test_goals_without_others_are_not_enough),
         CASE(test_fewer_than_five_goals_are_unknown),
         CASE(test_few_customers_make_a_wide_interval),
         CASE(test_one_customer_is_no_group),

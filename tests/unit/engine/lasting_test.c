@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/log_line.h"
 #include "base/memory.h"
 #include "shop.h"
 
@@ -220,6 +221,122 @@ static void test_a_lookup_may_have_a_long_row(void **state) {
     assert_int_equal(rows_waiting(shop), 1);
 }
 
+static const char orders[] = "order_id,at,email,cookie,amount,items,note\n"
+                             "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,1,first order of ann\n"
+                             "o2,2017-01-03T10:00:00Z,,k-77,20.00,2,nobody yet\n"
+                             "o3,2017-01-05T10:00:00Z,ben@b.example,,5.00,1,\n"
+                             "o4,2017-02-01T10:00:00Z,ann@a.example,,1.00,many,ann again\n";
+
+static enum status load_all(struct shop *shop, struct error *error) {
+    struct engine_ingest_options options = {.data_directory = shop->folder};
+    struct engine_ingest_report *reports = NULL;
+    size_t count;
+    enum status status = engine_ingest(shop->engine, &options, &reports, &count, error);
+    memory_free(reports);
+    return status;
+}
+
+static enum status open_shop(struct shop *shop, struct error *error) {
+    return shop_try_open(shop, "playbook.yaml", false, error);
+}
+
+static enum status fold_all(struct shop *shop, struct error *error) {
+    return store_fold(engine_store(shop->engine), true, error);
+}
+
+static enum status copy_all(struct shop *shop, struct error *error) {
+    return engine_backup(shop->engine, "copy", error);
+}
+
+static enum status erase_ann(struct shop *shop, struct error *error) {
+    struct erased_summary erased;
+    struct customer_id ann = shop_customer(shop, "email:ann@a.example", INT64_MAX);
+    return ann.value == ID_NONE ? STATUS_OK : engine_erase(shop->engine, ann, &erased, error);
+}
+
+static enum status rebuild(struct shop *shop, struct error *error) {
+    return store_rebuild(engine_store(shop->engine), error);
+}
+
+enum { OPENED, LOADED, FOLDED, COPIED, ERASED, REBUILT, STEPS };
+static enum status (*const steps[STEPS])(struct shop *, struct error *) = {open_shop, load_all, fold_all, copy_all, erase_ann, rebuild};
+
+/* Step after step until one fails, at the first or at the last of its tries. Returns how many were acknowledged. */
+static int do_work(struct shop *shop, int tries, struct error *error) {
+    for (int step = 0; step < STEPS; step++) {
+        enum status status = STATUS_NO_MEMORY;
+        for (int i = 0; i < tries && status != STATUS_OK; i++) {
+            *error = (struct error){0};
+            status = steps[step](shop, error);
+            assert_true(status == STATUS_OK || error->text[0] != '\0');
+        }
+        if (status != STATUS_OK) return step;
+    }
+    return STEPS;
+}
+
+/* The copy holds her still: it is looked at, and then forgotten. */
+static void check_copy(struct shop *shop) {
+    struct engine_options options = {.directory = "copy", .fold_by_hand = true, .fs = simulated_disk_interface(shop->disk), .now_ms = shop->now_ms, .threads = 1};
+    struct error error = {0};
+    engine_close(shop->engine);
+    shop->engine = NULL;
+    assert_int_equal(engine_open(&shop->engine, &options, &error), STATUS_OK);
+    assert_int_equal(shop_events(shop), 3);
+    assert_int_equal(rows_waiting(shop), 1);
+    struct erased_summary erased;
+    assert_int_equal(engine_erase(shop->engine, shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased, &error), STATUS_OK);
+}
+
+static void check_all(struct shop *shop, int done) {
+    struct file_system *fs = simulated_disk_interface(shop->disk);
+    struct error error = {0};
+    struct buffer names;
+    size_t count = 0;
+    buffer_init(&names);
+    if (done > OPENED) assert_int_equal(store_check(fs, "data", NULL, NULL, &error), STATUS_OK);
+    if (done > COPIED) check_copy(shop);
+    shop_open(shop, done > OPENED ? NULL : "playbook.yaml");
+    if (done > LOADED) assert_true(discount_now(shop) == 5);
+    if (done > LOADED) assert_in_range(shop_events(shop), 2, done > ERASED ? 2 : 3); /* she may be gone, and nobody was told */
+    if (done > ERASED) assert_int_equal(shop_customer(shop, "email:ann@a.example", INT64_MAX).value, ID_NONE);
+    assert_int_equal(load_all(shop, &error), STATUS_OK);
+    assert_int_equal(erase_ann(shop, &error), STATUS_OK);
+    assert_int_equal(load_all(shop, &error), STATUS_OK);
+    assert_int_equal(shop_events(shop), 2);
+    bool half_copied = done <= COPIED && directory_list(fs, "copy", &names, &count, NULL) == STATUS_OK;
+    assert_true(half_copied || !simulated_disk_contains(shop->disk, "ann@a.example", 13));
+    assert_true(half_copied || !simulated_disk_contains(shop->disk, "ann again", 9));
+    buffer_release(&names);
+}
+
+/* The power goes, a call fails, the disk is full, or a call fails, is tried again, and then the power goes. */
+static void test_any_moment_may_be_the_last(void **state) {
+    enum { CUT, FAIL, FULL, FAIL_AND_CUT, KINDS };
+    struct shop *shop = *state;
+    shop_file(shop, "orders.csv", orders);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
+    log_line_level(LOG_ERROR);
+    for (int kind = 0; kind < KINDS; kind++) {
+        bool met = true;
+        for (uint64_t nth = 1; met; nth++) {
+            struct error error;
+            simulated_disk_destroy(shop->disk);
+            shop->disk = simulated_disk_create(nth, 0);
+            if (kind == CUT) simulated_disk_cut_at(shop->disk, nth);
+            else simulated_disk_fail_at(shop->disk, nth, kind == FULL);
+            int done = do_work(shop, kind == FAIL_AND_CUT ? 2 : 1, &error);
+            met = simulated_disk_calls(shop->disk) >= nth;
+            simulated_disk_fail_at(shop->disk, 0, false);
+            if (kind == CUT || kind == FAIL_AND_CUT) lose_power(shop);
+            check_all(shop, done);
+            engine_close(shop->engine);
+            shop->engine = NULL;
+        }
+    }
+    log_line_level(LOG_WARNING);
+}
+
 static void use_web_keys(struct shop *shop, const char *keys) {
     char text[512];
     snprintf(text, sizeof text,
@@ -264,6 +381,7 @@ int main(void) {
         CASE(test_a_large_quarantine_comes_back),
         CASE(test_a_batch_may_be_larger_than_a_frame),
         CASE(test_a_full_batch_may_merge_customers),
+        CASE(test_any_moment_may_be_the_last),
         CASE(test_a_lookup_may_have_a_long_row),
         CASE(test_a_lookup_may_have_many_bad_rows),
         CASE(test_what_is_left_of_a_line_waits_on),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store copies what changes; what lies beside it is immutable by content, so it can be copied file by file afterwards. */
+/* The store copies itself and the folders beside it; the secret is the engine's. */
 #include <stdio.h>
 
 #include "engine/private.h"
 
-#define COPIED_BYTES_MAX ((size_t)4 << 30)
+#define COPIED_BYTES_MAX ((size_t)4 << 10)
 
 static enum status copy_file(struct engine *engine, const char *from, const char *to, struct error *error) {
     struct buffer bytes;
@@ -15,35 +15,29 @@ static enum status copy_file(struct engine *engine, const char *from, const char
     return status;
 }
 
-static enum status copy_folder(struct engine *engine, const char *target, const char *folder, struct error *error) {
+/* A copy without SALT is never opened, so this comes last. */
+static enum status copy_salt(struct engine *engine, const char *target, struct error *error) {
     char from[PATH_BYTES_MAX], to[PATH_BYTES_MAX];
+    enum status status = path_of(engine, from, "SALT");
+    if (status == STATUS_OK && snprintf(to, sizeof to, "%s/SALT", target) >= (int)sizeof to) status = STATUS_LIMIT;
+    return status == STATUS_OK ? copy_file(engine, from, to, error) : status;
+}
+
+/* Half a copy tells of customers as well as a whole one. */
+static void tell_of_half(struct engine *engine, const char *target, struct error *error) {
     struct buffer names;
     size_t count = 0;
     buffer_init(&names);
-    enum status status = path_of(engine, from, "%s", folder);
-    if (status == STATUS_OK) status = engine->fs->ops->list(engine->fs, from, &names, &count, NULL);
-    if (status == STATUS_NOT_FOUND) {
-        buffer_release(&names);
-        return STATUS_OK;
-    }
-    if (status == STATUS_OK && snprintf(to, sizeof to, "%s/%s", target, folder) >= (int)sizeof to) status = STATUS_LIMIT;
-    if (status == STATUS_OK) status = engine->fs->ops->make_directory(engine->fs, to, error);
-    const char *name = names.at;
-    for (size_t i = 0; i < count && status == STATUS_OK; i++, name += strlen(name) + 1) {
-        status = path_of(engine, from, "%s/%s", folder, name);
-        if (status == STATUS_OK && snprintf(to, sizeof to, "%s/%s/%s", target, folder, name) >= (int)sizeof to) status = STATUS_LIMIT;
-        if (status == STATUS_OK) status = copy_file(engine, from, to, error);
-    }
+    bool is_there = directory_list(engine->fs, target, &names, &count, NULL) == STATUS_OK;
     buffer_release(&names);
-    return status;
+    if (!is_there || error == NULL) return;
+    size_t length = strlen(error->text);
+    snprintf(error->text + length, sizeof error->text - length, "; delete %s, which holds a part of the copy", target);
 }
 
 enum status engine_backup(struct engine *engine, const char *target, struct error *error) {
-    static const char *const folders[] = {"playbooks", "lookups", "models"};
-    char from[PATH_BYTES_MAX], to[PATH_BYTES_MAX];
     enum status status = store_backup(engine->store, target, error);
-    for (size_t i = 0; i < 3 && status == STATUS_OK; i++) status = copy_folder(engine, target, folders[i], error);
-    if (status == STATUS_OK) status = path_of(engine, from, "SALT");
-    if (status == STATUS_OK && snprintf(to, sizeof to, "%s/SALT", target) >= (int)sizeof to) status = STATUS_LIMIT;
-    return status == STATUS_OK ? copy_file(engine, from, to, error) : status;
+    if (status == STATUS_OK) status = copy_salt(engine, target, error);
+    if (status != STATUS_OK && status != STATUS_EXISTS) tell_of_half(engine, target, error);
+    return status;
 }

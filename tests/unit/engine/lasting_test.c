@@ -310,6 +310,17 @@ static void check_all(struct shop *shop, int done) {
     buffer_release(&names);
 }
 
+/* Where half a copy stays behind, its owner is told. */
+static void check_words(struct shop *shop, int done, const struct error *error) {
+    struct buffer names;
+    size_t count = 0;
+    buffer_init(&names);
+    if (done == COPIED && directory_list(simulated_disk_interface(shop->disk), "copy", &names, &count, NULL) == STATUS_OK) {
+        assert_non_null(strstr(error->text, "; delete copy, which holds a part"));
+    }
+    buffer_release(&names);
+}
+
 /* The power goes, a call fails, the disk is full, or a call fails, is tried again, and then the power goes. */
 static void test_any_moment_may_be_the_last(void **state) {
     enum { CUT, FAIL, FULL, FAIL_AND_CUT, KINDS };
@@ -329,6 +340,7 @@ static void test_any_moment_may_be_the_last(void **state) {
             met = simulated_disk_calls(shop->disk) >= nth;
             simulated_disk_fail_at(shop->disk, 0, false);
             if (kind == CUT || kind == FAIL_AND_CUT) lose_power(shop);
+            if (kind == FAIL || kind == FULL) check_words(shop, done, &error);
             check_all(shop, done);
             engine_close(shop->engine);
             shop->engine = NULL;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "identity/internal.h" /* link_order: what canonical means */
 
 static const uint32_t limits[WORLD_TYPES] = {0, 2, 2, 3};
@@ -39,13 +38,15 @@ void world_make(struct world *world, uint64_t seed) {
 }
 
 struct text world_value(uint32_t identifier, char out[16]) {
-    int length = snprintf(out, 16, "v%u@x", identifier % WORLD_VALUES);
+    uint32_t value = identifier % WORLD_VALUES; /* some as short as a member's number */
+    int length = snprintf(out, 16, value % 2 ? "v%u@x" : "10%u", value);
     return (struct text){out, (uint32_t)length};
 }
 
 static uint64_t content(uint32_t identifier) {
     char bytes[16];
-    return hash_text(world_value(identifier, bytes), identifier / WORLD_VALUES);
+    struct key key = {(uint8_t)(identifier / WORLD_VALUES), world_value(identifier, bytes)};
+    return key_hash(key);
 }
 
 enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count,

@@ -198,7 +198,7 @@ static void erase_one(struct log *log, struct world *world, struct customer_id c
 /* What an erased customer once had to do with others is forgotten in memory as it is on the disk. */
 static void the_past_without_them_is_what_a_reopened_one_knows(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 150; seed++) {
+    for (uint64_t seed = 1; seed <= 3000; seed++) {
         struct world world, again;
         struct log log = {.count = 0};
         struct random random;

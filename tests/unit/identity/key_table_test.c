@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "identity/key_table.h"
 
@@ -34,6 +35,31 @@ static void ids_are_dense_and_found_again(void **state) {
         assert_false(key_table_find(&table, key, key_hash(key), &found));
     }
     key_table_release(&table);
+}
+
+static int compare_hashes(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Numbers of a shop run side by side, in every type. */
+static void short_keys_of_all_types_have_their_own_hashes(void **state) {
+    (void)state;
+    static uint64_t hashes[256 * 1111];
+    static const uint32_t first[] = {0, 10, 100, 2000, 30000, 7654000, 12345000, 1234567000};
+    for (size_t k = 0; k < sizeof(first) / sizeof(first[0]); k++) {
+        size_t count = 0;
+        for (uint32_t prefix = 0; prefix < 256; prefix++) {
+            for (uint32_t i = 0; i < 1111; i++) {
+                char bytes[16];
+                int length = snprintf(bytes, sizeof(bytes), "%u", first[k] + i);
+                struct key key = {(uint8_t)prefix, {bytes, (uint32_t)length}};
+                hashes[count++] = key_hash(key);
+            }
+        }
+        qsort(hashes, count, sizeof(hashes[0]), compare_hashes);
+        for (size_t i = 1; i < count; i++) assert_int_not_equal(hashes[i - 1], hashes[i]);
+    }
 }
 
 static void truncating_gives_the_ids_back(void **state) {
@@ -86,6 +112,7 @@ static void wiped_keys_leave_holes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_dense_and_found_again),
+        cmocka_unit_test(short_keys_of_all_types_have_their_own_hashes),
         cmocka_unit_test(truncating_gives_the_ids_back),
         cmocka_unit_test(wiped_keys_leave_holes),
     };

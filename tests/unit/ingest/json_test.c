@@ -150,6 +150,27 @@ static void external_ids_and_consent(void **state) {
           "Consent Changed 2020-01-03T00:00:00Z {user_id:u phone:+43} purpose=\"Advertising\" state=yes source=\"web\"\n");
 }
 
+/* A no is of one person: the next, who has a like name of another type, says it too. */
+static void everyone_says_no_for_himself(void **state) {
+    (void)state;
+    struct buffer lines, expected;
+    buffer_init(&lines);
+    buffer_init(&expected);
+    static const char consent[] = "\"timestamp\":\"2020-01-02\",\"context\":{\"consent\":{\"categoryPreferences\":{\"ads\":false}}}}";
+    for (int i = 0; i < 60; i++) {
+        const char *field = i < 30 ? "userId" : "anonymousId", *type = i < 30 ? "user_id" : "anonymous_id";
+        assert_int_equal(buffer_format(&lines, "{\"type\":\"track\",\"event\":\"X\",\"%s\":\"v%d\",%s\n", field, 10 + i % 30, consent), STATUS_OK);
+        assert_int_equal(buffer_format(&expected, "X 2020-01-02T00:00:00Z {%s:v%d}\n", type, 10 + i % 30), STATUS_OK);
+        assert_int_equal(buffer_format(&expected, "Consent Changed 2020-01-02T00:00:00Z {%s:v%d} purpose=\"ads\" state=no source=\"web\"\n",
+                                       type, 10 + i % 30), STATUS_OK);
+    }
+    assert_int_equal(buffer_append(&lines, "", 1), STATUS_OK);
+    assert_int_equal(buffer_append(&expected, "", 1), STATUS_OK);
+    check("web", (const char *)lines.at, (const char *)expected.at);
+    buffer_release(&lines);
+    buffer_release(&expected);
+}
+
 static void keys(void **state) {
     (void)state;
     static const char lines[] =
@@ -301,7 +322,7 @@ static void lookup_by_paths(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths), cmocka_unit_test(open_properties), cmocka_unit_test(order_completed),
-        cmocka_unit_test(kinds_of_messages), cmocka_unit_test(clock_correction), cmocka_unit_test(external_ids_and_consent),
+        cmocka_unit_test(kinds_of_messages), cmocka_unit_test(clock_correction), cmocka_unit_test(external_ids_and_consent), cmocka_unit_test(everyone_says_no_for_himself),
         cmocka_unit_test(batches), cmocka_unit_test(messages_left_of_a_batch), cmocka_unit_test(batch_messages_have_keys),
         cmocka_unit_test(batches), cmocka_unit_test(a_batch_that_swells), cmocka_unit_test(batch_messages_have_keys),
         cmocka_unit_test(lookup_by_paths), cmocka_unit_test(keys), cmocka_unit_test(same_names_in_two_places),

@@ -355,14 +355,10 @@ static enum status check_group(struct mapper *mapper) {
                       TEXT_ARG(mapper->plan->source->one_event_per));
 }
 
-/* A store takes so many at once; a line may hold any number of messages, and each takes what the line says of all. */
+/* A store takes so many at once; a line may hold any number of messages. */
 struct event *mapper_add_event(struct mapper *mapper, enum status *status) {
     if (mapper->batch->event_count >= BATCH_EVENTS_MAX) {
         *status = mapper_bad(mapper, COLUMN_NONE, "more than %d events were read at once: replay the quarantine", BATCH_EVENTS_MAX);
-        return NULL;
-    }
-    if (mapper->batch->bytes.length >= MAPPER_BATCH_BYTES_MAX) {
-        *status = mapper_bad(mapper, COLUMN_NONE, "more than %zu MB were read at once: replay the quarantine", MAPPER_BATCH_BYTES_MAX >> 20);
         return NULL;
     }
     struct event *event = event_batch_add(mapper->batch);
@@ -455,6 +451,9 @@ static enum status map_message(struct mapper *mapper, const struct segment_batch
     size_t index = mapper->batch->event_count;
     if (mapper->scratch.block) arena_clear(&mapper->scratch);
     mapper->row = walk->text;
+    if (mapper->batch->bytes.length >= MAPPER_BATCH_BYTES_MAX) { /* each message takes what its line says of all */
+        return mapper_bad(mapper, COLUMN_NONE, "more than %zu MB were read at once: replay the quarantine", MAPPER_BATCH_BYTES_MAX >> 20);
+    }
     enum status status = mapper_read_message(mapper, walk->node);
     if (status == STATUS_OK) status = take_first(mapper);
     if (status == STATUS_OK) status = mapper_take_properties(mapper, true);

@@ -12,7 +12,7 @@
 #include "ingest/plan.h"
 
 #define MAPPER_SCRATCH_MAX (64u << 20)
-#define MAPPER_BATCH_BYTES_MAX ((size_t)128 << 20) /* what a megabyte of input may become at once */
+#define MAPPER_BATCH_BYTES_MAX ((size_t)40 << 20) /* beyond it a line's messages wait in quarantine; a replay makes one frame of it */
 #define MAPPER_REASON_BYTES 480
 #define MAPPER_NAMES 256 /* slots of the cache from names to symbols */
 

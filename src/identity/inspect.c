@@ -229,10 +229,13 @@ void identity_stats(struct identity *identity, struct identity_stats *out) {
     *out = (struct identity_stats){
         .identifier_count = key_table_count(&identity->identifiers),
         .persona_count = key_table_count(&identity->personas),
-        .link_count = identity->link_count,
     };
-    for (uint32_t i = 0; i < identity->link_count; i++)
-        out->refused_count += link_verdict(link_at(identity, i)) != LINK_ACCEPTED;
+    for (uint32_t i = 0; i < identity->link_count; i++) {
+        const struct link *link = link_at(identity, i);
+        if (LOAD(link->state) & LINK_STATE_ERASED) continue;
+        out->link_count++;
+        out->refused_count += link_verdict(link) != LINK_ACCEPTED;
+    }
     for (uint32_t id = 0; id < out->identifier_count; id++) {
         bool is_erased = LOAD(node_at(identity, id)->flags) & NODE_ERASED;
         out->customer_count +=

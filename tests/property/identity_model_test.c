@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is who, against a naive model: under random arrival, batches, undone batches, failing
- * allocations and un-merges, as of random (t, position), live and replayed. Arguments: seed,
+ * allocations, un-merges and erasures, as of random (t, position), live and replayed. Arguments: seed,
  * rounds. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,6 +28,7 @@ struct life {
     struct identity *identity;
     struct event_batch batch;
     uint64_t position;
+    uint64_t first_position; /* that of the last erasure: before, the living one judged otherwise */
     struct {
         char *bytes;
         uint32_t length;
@@ -108,7 +109,7 @@ static void resolve(struct life *life, const uint32_t *order, uint32_t count) {
         CHECK(identity_resolve(life->identity, &life->batch, life->position, &result, NULL) ==
               STATUS_OK);
     }
-    CHECK(result.unusable_count == 0);
+    CHECK(result.unusable_count == 0 || life->first_position > 0);
     check_changes(life, &result);
     keep_record(life, &result);
     identity_commit(life->identity);
@@ -152,6 +153,46 @@ static void withdraw(struct life *life) {
     life->position++;
 }
 
+static void rewrite_records(struct life *life, struct identity_erasure *erasure) {
+    for (uint32_t i = 0; i < life->record_count; i++) {
+        struct text record = {life->records[i].bytes, life->records[i].length};
+        struct buffer out;
+        buffer_init(&out);
+        if (identity_rewrite(erasure, IDENTITY_RECORD_KIND, record, &out)) {
+            free(life->records[i].bytes);
+            life->records[i].bytes = malloc(out.length);
+            memcpy(life->records[i].bytes, out.at, out.length);
+            life->records[i].length = (uint32_t)out.length;
+        }
+        buffer_release(&out);
+    }
+    CHECK(erasure->status == STATUS_OK);
+}
+
+static void erase(struct life *life) {
+    struct world *world = life->world;
+    uint32_t index = (uint32_t)random_below(&world->random, WORLD_IDENTIFIERS);
+    struct identifier_id id = find(life->identity, index), ids[WORLD_IDENTIFIERS];
+    if (id.value == ID_NONE) return;
+    struct as_of now = {INT64_MAX, POSITION_NOW};
+    struct customer_id customer = identity_customer_of(life->identity, id, now);
+    for (uint32_t i = 0; i < WORLD_IDENTIFIERS; i++) ids[i] = find(life->identity, i);
+    struct identity_erasure *erasure;
+    struct identity_result result;
+    CHECK(identity_erasure_create(&erasure, life->identity, customer, NULL) == STATUS_OK);
+    CHECK(identity_suppress(life->identity, erasure, life->position, &result, NULL) == STATUS_OK);
+    keep_record(life, &result);
+    identity_commit(life->identity);
+    rewrite_records(life, erasure);
+    CHECK(identity_erase(life->identity, erasure) == STATUS_OK);
+    for (uint32_t i = 0; i < WORLD_IDENTIFIERS; i++) {
+        for (size_t k = 0; k < erasure->identifier_count; k++)
+            if (erasure->identifiers[k].value == ids[i].value) world->erased_at[i] = life->position;
+    }
+    identity_erasure_destroy(erasure);
+    life->first_position = ++life->position;
+}
+
 /* ---- comparing ---- */
 
 static void compare_personas(const struct identity *identity, struct as_of as_of) {
@@ -164,6 +205,7 @@ static void compare_personas(const struct identity *identity, struct as_of as_of
         struct customer_id customer =
             directory->ops->customer_of(directory, (struct persona_id){i}, as_of);
         CHECK(customers[i] == customer.value);
+        if (customer.value == ID_NONE) continue; /* erased */
         uint32_t theirs = directory->ops->personas_of(directory, customer, as_of, personas,
                                                       WORLD_EVENTS_MAX),
                  same = 0;
@@ -202,12 +244,13 @@ static void compare(const struct world *world, const struct identity *identity,
     compare_personas(identity, as_of);
 }
 
-static struct as_of random_as_of(struct life *life) {
+static struct as_of random_as_of(struct life *life, uint64_t first_position) {
     struct random *random = &life->world->random;
     struct as_of as_of = {INT64_MAX, life->position};
     if (random_below(random, 3))
         as_of.t_ms = (int64_t)random_below(random, WORLD_TIME_MAX + 100) - WORLD_TIME_MAX / 4;
-    if (random_below(random, 2)) as_of.position = random_below(random, life->position + 2);
+    if (random_below(random, 2))
+        as_of.position = first_position + random_below(random, life->position + 2 - first_position);
     return as_of;
 }
 
@@ -224,7 +267,7 @@ static void check_replay(struct life *life) {
           live.persona_count == replayed.persona_count);
     CHECK(live.link_count == replayed.link_count && live.refused_count == replayed.refused_count);
     CHECK(live.customer_count == replayed.customer_count);
-    for (uint32_t i = 0; i < 8; i++) compare(life->world, again, random_as_of(life));
+    for (uint32_t i = 0; i < 8; i++) compare(life->world, again, random_as_of(life, 0));
     identity_destroy(again);
 }
 
@@ -243,13 +286,14 @@ static int by_known(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-static void live(struct world *world, bool with_withdrawals) {
+static void live(struct world *world, bool with_withdrawals, bool with_erasures) {
     struct life life = {.world = world, .identity = create()};
     struct random *random = &world->random;
     uint32_t order[WORLD_EVENTS_MAX];
     event_batch_init(&life.batch);
     set_rules(&life);
     world->withdrawal_count = 0;
+    memset(world->erased_at, 0xFF, sizeof(world->erased_at));
     for (uint32_t i = 0; i < world->event_count; i++) {
         order[i] = i;
         world->events[i].position = UINT64_MAX;
@@ -266,9 +310,12 @@ static void live(struct world *world, bool with_withdrawals) {
         resolve(&life, order + done, count);
         done += count;
         if (with_withdrawals && random_below(random, 2) == 0) withdraw(&life);
-        for (uint32_t i = 0; i < 4; i++) compare(world, life.identity, random_as_of(&life));
+        if (with_erasures && random_below(random, 3) == 0) erase(&life);
+        for (uint32_t i = 0; i < 4; i++)
+            compare(world, life.identity, random_as_of(&life, life.first_position));
     }
-    for (uint32_t i = 0; i < 16; i++) compare(world, life.identity, random_as_of(&life));
+    for (uint32_t i = 0; i < 16; i++)
+        compare(world, life.identity, random_as_of(&life, life.first_position));
     check_replay(&life);
     for (uint32_t i = 0; i < life.record_count; i++) free(life.records[i].bytes);
     event_batch_release(&life.batch);
@@ -283,9 +330,10 @@ int main(int argument_count, char **arguments) {
     for (seed = first; seed < first + rounds; seed++) {
         struct world world;
         world_make(&world, seed);
-        live(&world, false);
-        live(&world, seed % 2 == 0);
-        live(&world, true);
+        live(&world, false, false);
+        live(&world, seed % 2 == 0, false);
+        live(&world, true, false);
+        live(&world, seed % 2 == 0, true);
     }
     printf("identity equals its model: %" PRIu64 " worlds from seed %" PRIu64 "\n", rounds, first);
     return 0;

@@ -86,11 +86,18 @@ static int by_order(const void *left, const void *right) {
     return (a->order > b->order) - (a->order < b->order);
 }
 
-static uint32_t anchor_of(const struct world_event *event) {
-    uint32_t best = event->identifiers[0];
-    for (uint32_t k = 1; k < event->count; k++) {
+/* Whoever was erased is turned away from then on; what came before hung on them. */
+static bool is_turned_away(const struct world *world, const struct world_event *event,
+                           uint32_t identifier) {
+    return world->erased_at[identifier] < event->position;
+}
+
+static uint32_t anchor_of(const struct world *world, const struct world_event *event) {
+    uint32_t best = WORLD_IDENTIFIERS;
+    for (uint32_t k = 0; k < event->count; k++) {
         uint32_t id = event->identifiers[k], type = id / WORLD_VALUES,
                  best_type = best / WORLD_VALUES;
+        if (is_turned_away(world, event, id)) continue;
         if (type < best_type || (type == best_type && content(id) < content(best))) best = id;
     }
     return best;
@@ -116,9 +123,11 @@ static uint32_t list_links(const struct world *world, struct as_of as_of,
     for (uint32_t i = 0; i < world->event_count; i++) {
         const struct world_event *event = &world->events[i];
         if (event->position >= as_of.position || event->known_ms > as_of.t_ms) continue;
-        uint32_t anchor = anchor_of(event);
+        uint32_t anchor = anchor_of(world, event);
+        if (anchor == WORLD_IDENTIFIERS || world->erased_at[anchor] != UINT64_MAX) continue;
         for (uint32_t k = 0; k < event->count; k++) {
             uint32_t id = event->identifiers[k];
+            if (world->erased_at[id] != UINT64_MAX) continue;
             if (id == anchor || is_withdrawn(world, anchor, id, as_of)) continue;
             links[count++] = (struct model_link){anchor, id, event->known_ms,
                                                  link_order(content(anchor), content(id))};
@@ -184,6 +193,7 @@ void world_partition(const struct world *world, struct as_of as_of,
 }
 
 bool world_is_there(const struct world *world, uint32_t identifier, uint64_t position) {
+    if (world->erased_at[identifier] != UINT64_MAX) return false;
     for (uint32_t i = 0; i < world->event_count; i++) {
         const struct world_event *event = &world->events[i];
         if (event->position >= position) continue;

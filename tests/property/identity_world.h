@@ -36,6 +36,7 @@ struct world {
     uint32_t event_count;
     struct world_withdrawal withdrawals[WORLD_WITHDRAWALS_MAX];
     uint32_t withdrawal_count;
+    uint64_t erased_at[WORLD_IDENTIFIERS]; /* position; UINT64_MAX: never */
 };
 
 void world_make(struct world *world, uint64_t seed);
@@ -45,7 +46,7 @@ enum status world_batch(const struct world *world, const uint32_t *order, uint32
 /* group[i] = group[j] iff i and j are one customer as of then. */
 void world_partition(const struct world *world, struct as_of as_of,
                      uint32_t group[WORLD_IDENTIFIERS]);
-/* Has an event with this identifier arrived below the position? */
+/* Has an event with this identifier arrived below the position, and has nobody erased it? */
 bool world_is_there(const struct world *world, uint32_t identifier, uint64_t position);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is who, against a naive model: under random arrival, batches, undone batches, failing
- * allocations, un-merges and erasures, as of random (t, position), live and replayed. Arguments: seed,
+ * allocations, un-merges, erasures and other rules, as of random (t, position), live and replayed. Arguments: seed,
  * rounds. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -54,15 +54,6 @@ static void keep_record(struct life *life, const struct identity_result *result)
     life->records[life->record_count++].position = life->position;
 }
 
-static void set_rules(struct life *life) {
-    struct identity_result result;
-    CHECK(identity_set_rules(life->identity, life->world->rules, WORLD_TYPES, 0, life->position,
-                             &result, NULL) == STATUS_OK);
-    keep_record(life, &result);
-    identity_commit(life->identity);
-    life->position++;
-}
-
 /* Every identifier that was a customer and isn't any more, or the other way round, is told, once,
  * and nothing else is. */
 static void check_changes(const struct life *life, const struct identity_result *result) {
@@ -86,6 +77,30 @@ static void check_changes(const struct life *life, const struct identity_result 
         CHECK(found == 1);
     }
     CHECK(told == result->change_count);
+}
+
+static void set_rules(struct life *life) {
+    struct identity_result result;
+    struct identifier_rule rules[WORLD_TYPES];
+    world_rules(life->world, UINT64_MAX, rules);
+    CHECK(identity_set_rules(life->identity, rules, WORLD_TYPES, 0, life->position, &result,
+                             NULL) == STATUS_OK);
+    check_changes(life, &result);
+    keep_record(life, &result);
+    identity_commit(life->identity);
+    life->position++;
+}
+
+static void change_rules(struct life *life) {
+    struct world *world = life->world;
+    struct random *random = &world->random;
+    if (world->ruling_count == WORLD_RULINGS_MAX) return;
+    world->rulings[world->ruling_count++] =
+        (struct world_ruling){.type = (uint32_t)random_below(random, WORLD_TYPES),
+                              .per_customer = (uint32_t)random_below(random, 5),
+                              .unique = random_below(random, 4) == 0,
+                              .position = life->position};
+    set_rules(life);
 }
 
 /* Sometimes tries in vain before: an undone batch, or one that ran out of memory, leaves no trace.
@@ -286,13 +301,13 @@ static int by_known(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-static void live(struct world *world, bool with_withdrawals, bool with_erasures) {
+static void live(struct world *world, bool with_withdrawals, bool with_more) {
     struct life life = {.world = world, .identity = create()};
     struct random *random = &world->random;
     uint32_t order[WORLD_EVENTS_MAX];
     event_batch_init(&life.batch);
+    world->withdrawal_count = world->ruling_count = 0;
     set_rules(&life);
-    world->withdrawal_count = 0;
     memset(world->erased_at, 0xFF, sizeof(world->erased_at));
     for (uint32_t i = 0; i < world->event_count; i++) {
         order[i] = i;
@@ -310,7 +325,8 @@ static void live(struct world *world, bool with_withdrawals, bool with_erasures)
         resolve(&life, order + done, count);
         done += count;
         if (with_withdrawals && random_below(random, 2) == 0) withdraw(&life);
-        if (with_erasures && random_below(random, 3) == 0) erase(&life);
+        if (with_more && random_below(random, 3) == 0) erase(&life);
+        if (with_more && random_below(random, 4) == 0) change_rules(&life);
         for (uint32_t i = 0; i < 4; i++)
             compare(world, life.identity, random_as_of(&life, life.first_position));
     }

@@ -158,11 +158,21 @@ static bool is_expired(const struct world *world, uint32_t id, const struct sigh
     return false;
 }
 
-static bool breaks_a_limit(const struct world *world, const uint32_t *group, uint32_t a,
+void world_rules(const struct world *world, uint64_t position,
+                 struct identifier_rule rules[WORLD_TYPES]) {
+    memcpy(rules, world->rules, sizeof(world->rules));
+    for (uint32_t i = 0; i < world->ruling_count; i++) {
+        const struct world_ruling *ruling = &world->rulings[i];
+        if (ruling->position >= position) continue;
+        rules[ruling->type].per_customer = ruling->per_customer;
+        rules[ruling->type].unique = ruling->unique;
+    }
+}
+
+static bool breaks_a_limit(const struct identifier_rule *rules, const uint32_t *group, uint32_t a,
                            uint32_t b) {
     for (uint32_t type = 0; type < WORLD_TYPES; type++) {
-        uint32_t in_a = 0, in_b = 0,
-                 max = world->rules[type].unique ? 1 : world->rules[type].per_customer;
+        uint32_t in_a = 0, in_b = 0, max = rules[type].unique ? 1 : rules[type].per_customer;
         for (uint32_t value = 0; value < WORLD_VALUES; value++) {
             in_a += group[type * WORLD_VALUES + value] == group[a];
             in_b += group[type * WORLD_VALUES + value] == group[b];
@@ -176,6 +186,8 @@ void world_partition(const struct world *world, struct as_of as_of,
                      uint32_t group[WORLD_IDENTIFIERS]) {
     static struct model_link links[WORLD_EVENTS_MAX * 2];
     static struct sightings seen[WORLD_IDENTIFIERS];
+    struct identifier_rule rules[WORLD_TYPES];
+    world_rules(world, as_of.position, rules);
     memset(seen, 0, sizeof(seen));
     for (uint32_t i = 0; i < WORLD_IDENTIFIERS; i++) group[i] = i;
     uint32_t count = list_links(world, as_of, links);
@@ -183,7 +195,7 @@ void world_partition(const struct world *world, struct as_of as_of,
         uint32_t a = links[i].a, b = links[i].b;
         seen[a].at[seen[a].count++] = links[i].known_ms;
         seen[b].at[seen[b].count++] = links[i].known_ms;
-        if (group[a] == group[b] || breaks_a_limit(world, group, a, b)) continue;
+        if (group[a] == group[b] || breaks_a_limit(rules, group, a, b)) continue;
         if (is_expired(world, a, &seen[a]) || is_expired(world, b, &seen[b])) continue;
         uint32_t from = group[b], to = group[a];
         for (uint32_t k = 0; k < WORLD_IDENTIFIERS; k++) {

@@ -15,6 +15,7 @@
 #define WORLD_IDENTIFIERS     (WORLD_TYPES * WORLD_VALUES)
 #define WORLD_EVENTS_MAX      96
 #define WORLD_WITHDRAWALS_MAX 8
+#define WORLD_RULINGS_MAX     4
 #define WORLD_TIME_MAX        4000
 
 struct world_event {
@@ -29,6 +30,11 @@ struct world_withdrawal {
     uint64_t position;
     bool restore;
 };
+struct world_ruling { /* another limit of a type */
+    uint32_t type, per_customer;
+    bool unique;
+    uint64_t position;
+};
 struct world {
     struct random random;
     struct identifier_rule rules[WORLD_TYPES];
@@ -36,6 +42,8 @@ struct world {
     uint32_t event_count;
     struct world_withdrawal withdrawals[WORLD_WITHDRAWALS_MAX];
     uint32_t withdrawal_count;
+    struct world_ruling rulings[WORLD_RULINGS_MAX];
+    uint32_t ruling_count;
     uint64_t erased_at[WORLD_IDENTIFIERS]; /* position; UINT64_MAX: never */
 };
 
@@ -43,6 +51,9 @@ void world_make(struct world *world, uint64_t seed);
 struct text world_value(uint32_t identifier, char out[16]);
 enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count,
                         struct event_batch *batch) MUST_USE;
+/* The rules in force below the position. */
+void world_rules(const struct world *world, uint64_t position,
+                 struct identifier_rule rules[WORLD_TYPES]);
 /* group[i] = group[j] iff i and j are one customer as of then. */
 void world_partition(const struct world *world, struct as_of as_of,
                      uint32_t group[WORLD_IDENTIFIERS]);

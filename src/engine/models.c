@@ -43,25 +43,38 @@ static enum status load_model(struct engine *engine, struct named_model *model, 
     return status;
 }
 
-/* What the model's features mean: the names and expressions of its traits and of every trait below them. */
-static uint64_t meaning_of_trait(const struct playbook *playbook, uint32_t index, uint64_t hash) {
-    const struct trait *trait = &playbook->traits[index];
-    uint32_t below[64];
-    uint32_t count = expr_traits(trait->program, below, 64);
-    hash = hash_text(trait->source, hash_text(trait->name, hash));
-    for (uint32_t i = 0; i < count && i < 64; i++) hash = meaning_of_trait(playbook, below[i], hash);
-    return hash;
+static void mark_traits(const struct expr_program *program, bool *marked) {
+    uint32_t read[PLAYBOOK_TRAITS_MAX];
+    if (program == NULL) return;
+    uint32_t count = expr_traits(program, read, PLAYBOOK_TRAITS_MAX);
+    for (uint32_t i = 0; i < count && i < PLAYBOOK_TRAITS_MAX; i++) marked[read[i]] = true;
 }
 
+/* What the model was taught: its goal, its features by name and in order, and, in any order, what every trait behind them says. */
 static uint64_t meaning_of(const struct playbook *playbook, const struct model_rule *rule) {
-    uint64_t hash = hash_text(playbook->goals[rule->goal].name, 1);
-    for (uint32_t i = 0; i < rule->feature_count; i++) hash = meaning_of_trait(playbook, rule->features[i], hash);
-    for (uint32_t i = 0; i < rule->attribute_count; i++) hash = hash_text(playbook->attributes[rule->attributes[i]].name, hash);
-    return hash;
+    const struct goal *goal = &playbook->goals[rule->goal];
+    bool marked[PLAYBOOK_TRAITS_MAX] = {false};
+    uint64_t hash = hash_text(goal->name, goal->meaning), traits = 0;
+    mark_traits(goal->where, marked);
+    mark_traits(goal->until, marked);
+    for (uint32_t i = 0; i < rule->feature_count; i++) {
+        hash = hash_text(playbook->traits[rule->features[i]].name, hash);
+        marked[rule->features[i]] = true;
+    }
+    for (uint32_t i = 0; i < rule->attribute_count; i++) {
+        hash = hash_text(playbook->attributes[rule->attributes[i]].name, hash);
+    }
+    for (uint32_t i = playbook->trait_count; i-- > 0;) { /* a trait reads only such as stand before it */
+        if (!marked[i]) continue;
+        const struct trait *trait = &playbook->traits[i];
+        traits += hash_text(trait->source, hash_text(trait->name, 1));
+        mark_traits(trait->program, marked);
+    }
+    return hash_u64(hash + traits);
 }
 
-/* A model whose features are no longer the playbook's, or mean something else, would score nonsense: it is left out until it is
- * trained again. */
+/* A model whose goal or features are no longer the playbook's, or mean something else, would score nonsense: it is left out until
+ * it is trained again. */
 static bool fits(const struct playbook *playbook, const struct model_rule *rule, const struct named_model *named) {
     if (model_feature_count(named->model) != rule->feature_count + rule->attribute_count) return false;
     return named->features == 0 || named->features == meaning_of(playbook, rule);
@@ -87,7 +100,14 @@ enum status models_load(struct engine *engine, struct error *error) {
                 return status;
             }
         }
-        if (fits(playbook, &playbook->models[i], model)) engine->model_of_rule[i] = model->model;
+        if (fits(playbook, &playbook->models[i], model)) {
+            engine->model_of_rule[i] = model->model;
+        } else {
+            log_line(LOG_WARNING,
+                     "model %s was trained for another goal or other traits than the playbook's: it is left out, and its goal's base rate "
+                     "taken, until it is trained again: attune train %s",
+                     model->name, model->name);
+        }
     }
     return STATUS_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goals, scenarios and models. */
+#include "base/hash.h"
 #include "playbook/sections.h"
 
 #define GOALS_MAX             500
@@ -68,6 +69,15 @@ static void read_value(struct reader *reader, const struct yaml_node *node, stru
     (void)expression_read(reader, node, "value", WANTED_AMOUNT, goal->event_type, &goal->value);
 }
 
+static uint64_t meaning_of(const struct goal *goal, const struct yaml_node *const *values) {
+    static const int told[] = {GOAL_EVENT, GOAL_WHERE, GOAL_UNTIL, GOAL_UNDONE_BY};
+    uint64_t hash = hash_u64((uint64_t)goal->within_ms);
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        hash = hash_text(values[told[i]] != NULL ? values[told[i]]->text : TEXT(""), hash + i);
+    }
+    return hash;
+}
+
 static void read_goal(struct reader *reader, const struct yaml_node *key,
                       const struct yaml_node *value, struct goal *goal) {
     const struct yaml_node *values[KEYS_MAX];
@@ -92,6 +102,7 @@ static void read_goal(struct reader *reader, const struct yaml_node *key,
         (void)expression_read(reader, values[GOAL_WHERE], "where", WANTED_YES_NO, goal->event_type,
                               &goal->where);
     }
+    goal->meaning = meaning_of(goal, values);
     read_value(reader, values[GOAL_VALUE], goal);
     goal->arrives_ms = longest_delay(reader->playbook, goal->event_type);
     int64_t undone_ms = goal->undone_by == SYMBOL_NONE ? 0 : longest_delay(reader->playbook, goal->undone_by);

@@ -138,6 +138,8 @@ struct goal {
     struct value value_constant;  /* number 1 where the playbook says no value */
     uint32_t undone_by;           /* event type, or SYMBOL_NONE */
     int64_t arrives_ms;           /* the longest declared delay of the sources of this event, and of what undoes it */
+    /* Hash of what makes it a yes, as written: event, where, within, until, undone_by. */
+    uint64_t meaning;
     struct place place;
 };
 struct scenario {

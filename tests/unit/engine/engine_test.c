@@ -103,6 +103,34 @@ static void test_a_model_in_force_comes_back(void **state) {
     assert_int_equal(model_facts(again.model)->rows, 2);
 }
 
+static bool model_fits(struct shop *shop, const char *from, const char *to) {
+    char changed[8192];
+    const char *at = strstr(shop_playbook, from);
+    assert_non_null(at);
+    snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - shop_playbook), shop_playbook, to, at + strlen(from));
+    shop_file(shop, "changed.yaml", changed);
+    shop_open(shop, "changed.yaml");
+    return engine_model(shop->engine, 0, NULL) != NULL;
+}
+
+/* It goes on only where its goal and its features still say what they said. */
+static void test_a_model_is_of_its_goal_and_features(void **state) {
+    struct shop *shop = *state;
+    struct model_entry entry = {0};
+    shop_file(shop, "orders.csv", orders);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
+    shop_file(shop, "mail.csv", "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n");
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_int_equal(engine_train(shop->engine, 0, DAY(60), &entry, NULL), STATUS_OK);
+    assert_true(model_fits(shop, "cost: 0.10 USD", "cost: 0.20 USD"));
+    assert_true(model_fits(shop, "within: 5d, value: revenue", "within: 5d"));
+    assert_false(model_fits(shop, "within: 5d", "within: 60d"));
+    assert_false(model_fits(shop, "within: 5d", "within: 5d, where: revenue > 1 USD"));
+    assert_false(model_fits(shop, "within: 5d", "within: 5d, undone_by: Order Completed"));
+    assert_true(model_fits(shop, "within: 5d", "within: 120h"));
+}
+
 static void test_repeats_are_dropped_wherever_the_first_lies(void **state) {
     struct shop *shop = *state;
     char twice[2048];
@@ -579,6 +607,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_what_is_in_force_comes_back),
         CASE(test_a_model_in_force_comes_back),
+        CASE(test_a_model_is_of_its_goal_and_features),
         CASE(test_repeats_are_dropped_wherever_the_first_lies),
         CASE(test_where_repeats_cannot_be_told_nothing_is_stored),
         CASE(test_merges_are_noted_and_taken_back),

@@ -202,7 +202,7 @@ int cli_main(int argc, char **argv) {
     else if (code == EXIT_OK && cli->word_count > command->words_max) code = usage(command, "one word too many: %s", cli->words[command->words_max]);
     else if (code == EXIT_OK) code = command->run(cli);
     cli_progress_end();
-    if (fflush(stdout) != 0 && code == EXIT_OK) code = cli_fail_text("the output could not be written");
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK) code = cli_fail_text("the output could not be written");
     memory_free(cli);
     return code;
 }

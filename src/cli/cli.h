@@ -108,9 +108,6 @@ void cli_progress_end(void);
 bool cli_knows_source(struct engine *engine, const char *name);
 /* One CSV field, quoted where it must be. */
 void cli_csv(FILE *file, struct text text);
-/* A file to write customers' data to: its owner's alone, whatever the umask, unless it was there before with other permissions. NULL
- * where it can't be made. */
-FILE *cli_create(const char *path);
 
 int command_init(struct cli *cli);
 int command_check(struct cli *cli);

@@ -66,7 +66,8 @@ const struct command cli_commands[] = {
      "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n",
      1, 1, command_evaluate},
     {"decide", "CUSTOMER | --all", "the next best action, with its reason", "at out all dry-run json",
-     "Each decision is written as an event unless --dry-run. With --all and --json, one object a line.\n\n"
+     "Each decision is written as an event unless --dry-run; with --all once the output is whole: where it fails before that, nothing is "
+     "recorded, and the same can be said again. With --all and --json, one object a line.\n\n"
      "  attune decide household:1029 --at 2017-12-05\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv\n"
      "  attune decide --all --at 2017-12-05 --json --dry-run\n",

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "cli/deciding.h"
+#include "cli/out.h"
 
 /* ---- one customer ---- */
 
@@ -59,17 +60,17 @@ static void write_decision(const struct cli *cli, const struct answering *answer
 }
 
 /* Streams: one timeline, one decision and one batch of events in memory, whatever the number of customers. */
-static enum status decide_each(struct cli *cli, struct answering *answering, struct decision_recorder *recorder, FILE *file,
+static enum status decide_each(struct cli *cli, struct answering *answering, struct decision_recorder *recorder, const struct cli_out *out,
                                struct funnel *funnel, struct error *error) {
     enum status status = answering_walk(answering, error);
     while (status == STATUS_OK && (status = answering_next(answering, error)) == STATUS_OK) {
-        write_decision(cli, answering, file);
+        write_decision(cli, answering, out->file);
         funnel_add(funnel, answering->decision);
-        if (recorder != NULL) status = decision_recorder_add(recorder, answering->decider, answering->decision, error);
+        status = cli_out_check(out, error);
+        if (status == STATUS_OK && recorder != NULL) status = decision_recorder_add(recorder, answering->decider, answering->decision, error);
         if (!cli->quiet && funnel->customers % 1000 == 0) cli_progress("%s customers decided", cli_count(funnel->customers));
     }
-    if (status == STATUS_END) status = recorder != NULL ? decision_recorder_flush(recorder, error) : STATUS_OK;
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 static enum status tell_all(const struct cli *cli, const struct answering *answering, const struct funnel *funnel) {
@@ -87,21 +88,35 @@ static enum status tell_all(const struct cli *cli, const struct answering *answe
     return STATUS_OK;
 }
 
+/* The output is whole. Where only the first decisions get into the log, it is given to the user all the same: it alone tells which. */
+static enum status record_all(struct decision_recorder *recorder, struct cli_out *out, const struct funnel *funnel, struct error *error) {
+    struct error why = {0}, ignored;
+    enum status status = decision_recorder_flush(recorder, &why);
+    uint64_t recorded = decision_recorder_recorded(recorder);
+    if (status == STATUS_OK) return STATUS_OK;
+    if (recorded == 0) return error_set(error, status, "no decision was recorded: %s", why.text[0] != '\0' ? why.text : status_name(status));
+    (void)!cli_out_place(out, &ignored);
+    return error_set(error, status,
+                     "only the first %llu of %llu decisions were recorded as events; %s has all of them. The same again would record those "
+                     "twice: attune decide CUSTOMER records one of the rest. %s",
+                     (unsigned long long)recorded, (unsigned long long)funnel->customers, out->name,
+                     why.text[0] != '\0' ? why.text : status_name(status));
+}
+
 static enum status decide_all(struct cli *cli, struct answering *answering, struct error *error) {
     struct funnel funnel = {0};
     struct decision_recorder *recorder = NULL;
-    FILE *file = cli->out != NULL ? cli_create(cli->out) : stdout;
-    if (file == NULL) return error_set(error, STATUS_IO, "cannot write %s; is its folder there, and yours to write?", cli->out);
-    enum status status = cli->dry_run ? STATUS_OK : decision_recorder_create(&recorder, answering->engine);
-    if (!cli->json) decision_csv_heading(file);
-    if (status == STATUS_OK) status = decide_each(cli, answering, recorder, file, &funnel, error);
+    struct cli_out out;
+    enum status status = cli_out_open(&out, cli->out, error);
+    if (status == STATUS_OK && !cli->dry_run) status = decision_recorder_create(&recorder, answering->engine);
+    if (status == STATUS_OK && !cli->json) decision_csv_heading(out.file);
+    if (status == STATUS_OK) status = decide_each(cli, answering, recorder, &out, &funnel, error);
+    if (status == STATUS_OK) status = cli_out_whole(&out, error);
+    if (status == STATUS_OK && recorder != NULL) status = record_all(recorder, &out, &funnel, error);
     decision_recorder_destroy(recorder);
-    bool written = ferror(file) == 0;
-    if (file != stdout) written = fclose(file) == 0 && written;
+    status = cli_out_finish(&out, status, error);
     cli_progress_end();
-    if (status != STATUS_OK) return status;
-    if (!written) return error_set(error, STATUS_DISK_FULL, "%s could not be written whole; is the disk full?", cli->out != NULL ? cli->out : "the output");
-    return cli->out != NULL ? tell_all(cli, answering, &funnel) : STATUS_OK;
+    return status == STATUS_OK && cli->out != NULL ? tell_all(cli, answering, &funnel) : status;
 }
 
 int command_decide(struct cli *cli) {

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/input.h"
 #include "base/memory.h"
+#include "cli/out.h"
 #include "profile/walk.h"
 
 #define PREDICTIONS_BYTES_MAX ((size_t)1 << 30)
@@ -247,8 +248,10 @@ void evaluation_release(struct evaluation *evaluation) {
 
 enum status evaluation_write_csv(struct engine *engine, const struct evaluation *evaluation, const char *path, struct error *error) {
     (void)engine;
-    FILE *file = cli_create(path);
-    if (file == NULL) return error_set(error, STATUS_IO, "cannot write %s; is its folder there, and yours to write?", path);
+    struct cli_out out;
+    enum status status = cli_out_open(&out, path, error);
+    if (status != STATUS_OK) return status;
+    FILE *file = out.file;
     fputs("treatment,customer,time,reached,prediction\n", file);
     for (size_t i = 0; i < evaluation->count; i++) {
         char time[32];
@@ -256,9 +259,7 @@ enum status evaluation_write_csv(struct engine *engine, const struct evaluation 
         cli_csv(file, evaluation->ids[i].treatment->key);
         fprintf(file, ",C%u,%s,%d,%.6f\n", evaluation->ids[i].customer.value, time, evaluation->yes[i], evaluation->propensity[i]);
     }
-    bool failed = ferror(file) != 0;
-    if (fclose(file) != 0 || failed) return error_set(error, STATUS_DISK_FULL, "%s could not be written whole; is the disk full?", path);
-    return STATUS_OK;
+    return cli_out_finish(&out, STATUS_OK, error);
 }
 
 static void write_interval(struct json_writer *writer, const char *name, const struct interval *interval) {

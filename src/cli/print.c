@@ -348,13 +348,6 @@ void cli_progress_end(void) {
     progress_shown = false;
 }
 
-FILE *cli_create(const char *path) {
-    int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
-    if (file == NULL && descriptor >= 0) close(descriptor);
-    return file;
-}
-
 void cli_csv(FILE *file, struct text text) {
     bool quote = false;
     for (uint32_t i = 0; i < text.length; i++) quote |= strchr(",\"\r\n", text.at[i]) != NULL && text.at[i] != '\0';

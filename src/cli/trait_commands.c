@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* traits: of one customer, or of all as a table. */
 #include "cli/cli.h"
+#include "cli/out.h"
 #include "cli/traits.h"
 #include "profile/walk.h"
 
@@ -59,7 +60,7 @@ static int traits_of_one(struct cli *cli, struct engine *engine, int64_t t_ms) {
 
 /* ---- of all: CSV, or an object a line ---- */
 
-struct trait_export { struct engine *engine; FILE *file; int64_t t_ms; uint64_t customers; };
+struct trait_export { struct engine *engine; struct cli_out out; FILE *file; int64_t t_ms; uint64_t customers; };
 
 static void export_value(FILE *file, struct value value) {
     struct buffer text;
@@ -81,8 +82,8 @@ static enum status export_customer(void *state, struct walker *walker, const str
         export_value(export->file, values[i]);
     }
     export->customers++;
-    if (fputc('\n', export->file) == EOF) return error_set(error, STATUS_IO, "the traits could not be written; is the disk full?");
-    return STATUS_OK;
+    fputc('\n', export->file);
+    return cli_out_check(&export->out, error);
 }
 
 static enum status export_csv(struct trait_export *export, struct error *error) {
@@ -111,7 +112,8 @@ static enum status export_lines(struct trait_export *export, struct error *error
         json_writer_init(&writer, &line, false);
         answer_traits(&view, &writer);
         status = writer.status;
-        if (status == STATUS_OK && fprintf(export->file, "%.*s\n", (int)line.length, line.at) < 0) status = error_set(error, STATUS_IO, "the traits could not be written; is the disk full?");
+        if (status == STATUS_OK) fprintf(export->file, "%.*s\n", (int)line.length, line.at);
+        if (status == STATUS_OK) status = cli_out_check(&export->out, error);
         export->customers++;
         buffer_release(&line);
     }
@@ -134,13 +136,12 @@ static int told_all(const struct cli *cli, const struct trait_export *export) {
 
 static int traits_of_all(struct cli *cli, struct engine *engine, int64_t t_ms) {
     struct error error = {0};
-    struct trait_export export = {engine, stdout, t_ms, 0};
-    if (cli->out != NULL) export.file = cli_create(cli->out);
-    if (export.file == NULL) return cli_fail_text("cannot write %s; is its folder there, and yours to write?", cli->out);
-    enum status status = (cli->json ? export_lines : export_csv)(&export, &error);
-    bool written = cli->out == NULL || fclose(export.file) == 0;
+    struct trait_export export = {.engine = engine, .t_ms = t_ms};
+    enum status status = cli_out_open(&export.out, cli->out, &error);
+    export.file = export.out.file;
+    if (status == STATUS_OK) status = (cli->json ? export_lines : export_csv)(&export, &error);
+    status = cli_out_finish(&export.out, status, &error);
     if (status != STATUS_OK) return cli_fail(&error);
-    if (!written) return cli_fail_text("%s could not be written whole; is the disk full?", cli->out);
     return cli->out != NULL ? told_all(cli, &export) : EXIT_OK;
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One customer: found, taken apart; and what was decided for many, written down. */
+/* One customer: found, taken apart. */
 #include <stdio.h>
 
 #include "base/memory.h"
 #include "engine/private.h"
-
-#define RECORD_BATCH 2000
 
 /* A bare value is looked for under every identifier type of the playbook. */
 static enum status find_bare(struct engine *engine, struct text name, struct as_of as_of, struct customer_id *out,
@@ -80,78 +78,5 @@ enum status engine_unmerge(struct engine *engine, struct text identifier_a, stru
     *out = (struct engine_unmerged){identity_customer_of(engine->identity, a, now), {ID_NONE}};
     if (b.value != ID_NONE) out->other = identity_customer_of(engine->identity, b, now);
     event_batch_release(&batch);
-    return status;
-}
-
-/* ---- decisions are events ---- */
-
-static enum status add_decision(struct engine *engine, struct decider *decider, const struct decision *decision,
-                                struct packed_writer *writer, struct event_batch *batch, uint32_t source) {
-    struct as_of as_of = {decision->t_ms, POSITION_NOW};
-    struct persona_id persona = identity_persona_any(engine->identity, decision->customer, as_of);
-    if (persona.value == ID_NONE) persona = identity_persona_any(engine->identity, decision->customer, (struct as_of){INT64_MAX, POSITION_NOW});
-    if (persona.value == ID_NONE) return STATUS_OK;
-    uint32_t channel, properties = (uint32_t)batch->bytes.length;
-    enum status status = symbol_add(engine->symbols, SYMBOL_CHANNEL, TEXT("system"), &channel);
-    if (status == STATUS_OK) status = decision_pack(decider, decision, writer, &batch->bytes);
-    if (status != STATUS_OK) return status;
-    struct event *event = event_batch_add(batch);
-    if (event == NULL) return STATUS_NO_MEMORY;
-    if (decision->ranked_count > 0) channel = decision->trace[decision->ranked[0]].treatment->channel;
-    event->time_ms = event->known_ms = decision->t_ms;
-    event->persona = persona;
-    event->type = EVENT_DECISION_MADE;
-    event->channel = (uint8_t)channel;
-    event->source = (uint16_t)source;
-    event->properties = properties;
-    event->properties_length = (uint32_t)batch->bytes.length - properties;
-    return STATUS_OK;
-}
-
-struct decision_recorder {
-    struct engine *engine;
-    struct event_batch batch;
-    struct packed_writer writer;
-    uint32_t source;
-    int64_t earliest_ms; /* of the decisions in the batch */
-};
-
-enum status decision_recorder_create(struct decision_recorder **out, struct engine *engine) {
-    struct decision_recorder *recorder = memory_calloc(1, sizeof *recorder);
-    if (recorder == NULL) return STATUS_NO_MEMORY;
-    recorder->engine = engine;
-    packed_writer_init(&recorder->writer);
-    event_batch_init(&recorder->batch);
-    enum status status = symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("decide"), &recorder->source);
-    if (status == STATUS_OK) *out = recorder;
-    else decision_recorder_destroy(recorder);
-    return status;
-}
-
-void decision_recorder_destroy(struct decision_recorder *recorder) {
-    if (recorder == NULL) return;
-    event_batch_release(&recorder->batch);
-    packed_writer_release(&recorder->writer);
-    memory_free(recorder);
-}
-
-enum status decision_recorder_flush(struct decision_recorder *recorder, struct error *error) {
-    struct engine *engine = recorder->engine;
-    struct store_frame frame = {.batch = &recorder->batch};
-    uint64_t position;
-    if (recorder->batch.event_count == 0) return STATUS_OK;
-    bool bases_stand = engine->bases_position == store_position(engine->store) && recorder->earliest_ms >= engine->bases_at_ms;
-    enum status status = store_append(engine->store, &frame, true, &position, error);
-    if (status == STATUS_OK && bases_stand) engine->bases_position = store_position(engine->store);
-    event_batch_clear(&recorder->batch);
-    return status;
-}
-
-enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
-                                  const struct decision *decision, struct error *error) {
-    if (recorder->batch.event_count == 0 || decision->t_ms < recorder->earliest_ms) recorder->earliest_ms = decision->t_ms;
-    enum status status = add_decision(recorder->engine, decider, decision, &recorder->writer, &recorder->batch,
-                                      recorder->source);
-    if (status == STATUS_OK && recorder->batch.event_count >= RECORD_BATCH) status = decision_recorder_flush(recorder, error);
     return status;
 }

@@ -110,14 +110,16 @@ bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_en
 enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out, struct error *error) MUST_USE;
 
 /* ---- decisions ---- */
-/* Writes decisions as Decision Made events of the customers' personas, in frames of some thousands; what was added is durable
- * once flush has returned. */
+/* Writes decisions as Decision Made events of the customers' personas. What is added is kept aside, beyond some thousands in a file
+ * without a name in the data directory; flush writes all of it down, in frames of some thousands, in the order in which it was added,
+ * and what it counts as recorded is durable. Where it fails the first frames may stand: _recorded tells. */
 struct decision_recorder;
 enum status decision_recorder_create(struct decision_recorder **out, struct engine *engine) MUST_USE;
 void decision_recorder_destroy(struct decision_recorder *recorder); /* does not flush */
 enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
                                   const struct decision *decision, struct error *error) MUST_USE;
 enum status decision_recorder_flush(struct decision_recorder *recorder, struct error *error) MUST_USE;
+uint64_t decision_recorder_recorded(const struct decision_recorder *recorder);
 
 /* ---- one customer ---- */
 /* "C12", "household:1029" or a bare identifier value that only one customer has. */

@@ -212,6 +212,83 @@ class Permissions(Case):
         self.assertEqual(os.stat(self.path("traits.csv")).st_mode & 0o777, 0o640)
         with open(self.path("traits.csv"), encoding="utf-8") as file:
             self.assertNotIn("an older export", file.read())
+
+
+class Output(Case):
+    """What --out names is whole or as it was, and no decision is recorded that the output doesn't hold."""
+    OLD = "an older export\n"
+    COMMANDS = (["traits"], ["traits", "--json"], ["decide", "--all", "--dry-run"], ["evaluate", "order", "--from", "2017-03-16", "--until", "2017-06-01"])
+
+    def limited(self):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    def words(self, words):
+        return words + ([] if "--until" in words else ["--at", "2017-06-01"])
+
+    def is_untouched(self, words):
+        with open(self.path("out.csv"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), self.OLD, words)
+
+    def test_a_full_disk_leaves_the_old_file_and_nothing_else(self):
+        self.load()
+        self.run_it("train", "--until", "2017-03-15")
+        self.write("out.csv", self.OLD)
+        before = sorted(os.listdir(self.folder))
+        for words in self.COMMANDS:
+            self.refuses(self.words(words) + ["--out", "out.csv"], "out.csv", "whole", preexec_fn=self.limited, restore_signals=False)
+            self.is_untouched(words)
+            self.assertEqual(sorted(os.listdir(self.folder)), before)
+
+    def test_a_death_leaves_the_old_file(self):
+        self.load()
+        self.run_it("train", "--until", "2017-03-15")
+        self.write("out.csv", self.OLD)
+        for words in self.COMMANDS:
+            done = subprocess.run([ATTUNE, *self.words(words), "--out", "out.csv"], cwd=self.folder, env={**os.environ, "ATTUNE_DIR": self.path("data")},
+                                  preexec_fn=self.limited, capture_output=True, timeout=120, check=False)
+            self.assertLess(done.returncode, 0)
+            self.is_untouched(words)
+            self.run_it(*self.words(words), "--out", "out.csv")  # what was left of the killed one is in nobody's way
+            self.write("out.csv", self.OLD)
+
+    def test_what_is_no_file_is_written_in_place(self):
+        self.load()
+        whole = self.run_it("traits", "--at", "2017-06-01").stdout
+        self.write("real.csv", self.OLD)
+        os.symlink("real.csv", self.path("link.csv"))
+        self.run_it("traits", "--at", "2017-06-01", "--out", "link.csv")
+        self.assertTrue(os.path.islink(self.path("link.csv")))
+        with open(self.path("real.csv"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), whole)
+        self.assertTrue(self.run_it("traits", "--at", "2017-06-01", "--out", "/dev/stdout").stdout.startswith(whole))
+
+    def test_write_errors_are_told(self):
+        self.load()
+        before = self.events()
+        for words in (["traits"], ["traits", "--json"], ["decide", "--all"], ["decide", "--all", "--json"]):
+            self.refuses([*words, "--at", "2017-06-01", "--out", "/dev/full"], "/dev/full could not be written whole")
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([ATTUNE, *words, "--at", "2017-06-01"], cwd=self.folder, env={**os.environ, "ATTUNE_DIR": self.path("data")},
+                                      stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+            self.assertEqual(done.returncode, 1, words)
+            self.assertIn("could not be written", done.stderr)
+            self.assertEqual(self.events(), before, f"{words}: decisions were recorded that nobody got")
+
+    def test_thousands_of_decisions_are_recorded_once_the_file_is_whole(self):
+        count = 4500  # more than twice what is kept in memory
+        self.load()
+        self.write("orders.csv", HEADER + "".join(f"m{i},2017-02-01T10:00:00Z,many{i}@x.example,,1.50,1\n" for i in range(count)))
+        self.run_it("ingest", "orders", "orders.csv")
+        before, customers = self.events(), self.json_of("status")["customers"]
+        self.refuses(["decide", "--all", "--at", "2017-06-01", "--out", "/dev/full"], "/dev/full")
+        self.assertEqual(self.events(), before)
+        self.run_it("decide", "--all", "--at", "2017-06-01", "--out", "out.csv")
+        self.assertEqual(self.events(), before + customers)
+        self.assertEqual([name for name in os.listdir(self.path("data")) if name.endswith(".tmp")], [])
+        self.assertIn("Decision Made", self.run_it("customer", f"email:many{count - 1}@x.example").stdout)
+        self.run_it("fsck")
+
+
 class Loading(Case):
     """A file that can't be read ends the loading; what is in, what is not and how to go on is said."""
 

@@ -2,9 +2,10 @@
 /* cli/cli.h -- the command line: one table of commands, one way to read options, one way to print.
  *
  * A command is a function of its options and words. Exit status: 0 done, 1 it failed (one line on stderr says what, where and what to
- * do), 2 it was called wrongly. Results go to stdout: for people as text no wider than cli_width(), times as clocks in the playbook's zone
- * show them; with --json as one object, or a line an object where it is a stream (docs/commands.md has the keys: times in UTC, names
- * in snake_case with their unit, null for what is unknown). Progress goes to stderr and only to a terminal; nothing is coloured. */
+ * do), 2 it was called wrongly, 74 a stored file could not be read while it was mapped (main.c). Results go to stdout: for people as text
+ * no wider than cli_width(), times as clocks in the playbook's zone show them; with --json as one object, or a line an object where it
+ * is a stream (docs/commands.md has the keys: times in UTC, names in snake_case with their unit, null for what is unknown). Progress
+ * goes to stderr and only to a terminal; nothing is coloured. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 

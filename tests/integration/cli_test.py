@@ -289,6 +289,28 @@ class Output(Case):
         self.run_it("fsck")
 
 
+class CutShort(Case):
+    def test_a_run_that_is_cut_short_while_it_is_read(self):
+        """The command waits in the pipe, which holds less than it has to write, while the file loses its end."""
+        self.load()
+        self.write("orders.csv", HEADER + "".join(f"m{i},2017-02-01T10:00:00Z,many{i}@x.example,,1.50,1\n" for i in range(40000)))
+        self.run_it("ingest", "orders", "orders.csv")
+        self.run_it("fold")
+        os.mkfifo(self.path("pipe"))
+        environment = {**os.environ, "ATTUNE_DIR": self.path("data")}
+        with subprocess.Popen([ATTUNE, "traits", "--at", "2017-06-01", "--out", "pipe"], cwd=self.folder, env=environment,
+                              stderr=subprocess.PIPE, text=True) as running:
+            with open(self.path("pipe"), "rb") as pipe:
+                pipe.read(1)
+                for run in glob.glob(self.path("data/runs/*.run")):
+                    os.truncate(run, 0)
+                while pipe.read(1 << 16):
+                    pass
+            told = running.communicate(timeout=120)[1]
+        self.assertEqual(running.returncode, 74, told)
+        self.assertEqual(told, "attune: a stored file could not be read (disk error, or it was cut short while open); run attune fsck, or restore a backup\n")
+
+
 class Loading(Case):
     """A file that can't be read ends the loading; what is in, what is not and how to go on is said."""
 

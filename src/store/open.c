@@ -87,15 +87,32 @@ static enum status refuse_leftovers(struct store *store, struct error *error) {
     return STATUS_OK;
 }
 
+static enum status no_manifest(const struct store *store, struct error *error) {
+    return error_set(error, STATUS_NOT_FOUND,
+                     "%s: there is no data directory here (no MANIFEST): check the path, or create one", store->directory);
+}
+
+/* Before the lock, whose file would else be left in somebody's folder. Whatever else is wrong is told under the lock. */
+static enum status refuse_wrong_place(struct store *store, struct error *error) {
+    char path[FILE_PATH_MAX];
+    struct file *file = NULL;
+    struct error ignored;
+    enum status status = join(path, store, "MANIFEST", error);
+    if (status) return status;
+    status = file_open(store->fs, path, FILE_READ, &file, &ignored);
+    file_close(file);
+    if (status != STATUS_NOT_FOUND) return STATUS_OK;
+    enum status leftovers = refuse_leftovers(store, error);
+    return leftovers ? leftovers : no_manifest(store, error);
+}
+
 static enum status load_manifest(struct store *store, bool create, struct error *error) {
     enum status status = manifest_load(&store->manifest, store->fs, store->directory, error);
     if (status == STATUS_OK && !store->read_only) return make_folders(store, error);
     if (status != STATUS_NOT_FOUND) return status;
     enum status leftovers = refuse_leftovers(store, error);
     if (leftovers) return leftovers;
-    if (!create || store->read_only)
-        return error_set(error, status, "%s: there is no data directory here (no MANIFEST): check the path, or create one",
-                         store->directory);
+    if (!create || store->read_only) return no_manifest(store, error);
     status = make_folders(store, error);
     store->manifest = (struct manifest){.next_number = 1};
     return status ? status : manifest_store(&store->manifest, store->fs, store->directory, error);
@@ -213,6 +230,7 @@ static enum status open_steps(struct opening *opening, struct error *error) {
     struct store *store = opening->store;
     enum status status = STATUS_OK;
     if (opening->options->create && !store->read_only) status = make_directory(store, error);
+    if (!opening->options->create && !store->read_only) status = refuse_wrong_place(store, error);
     if (status == STATUS_OK && !store->read_only) status = take_lock(store, error);
     if (status == STATUS_OK) status = load_manifest(store, opening->options->create, error);
     if (status == STATUS_OK && !store->read_only) status = store_sweep(store, error);

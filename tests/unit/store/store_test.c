@@ -196,6 +196,15 @@ static void no_directory_is_not_made_up(void **state) {
     const struct store_options options = {.fs = simulated_disk_interface(disk), .directory = "nowhere", .symbols = symbols};
     assert_int_equal(store_open(&store, &options, &error), STATUS_NOT_FOUND);
     assert_non_null(strstr(error.text, "no data directory"));
+    assert_int_equal(directory_make(options.fs, "nowhere", &error), STATUS_OK); /* somebody's folder: nothing is left in it */
+    assert_int_equal(store_open(&store, &options, &error), STATUS_NOT_FOUND);
+    assert_non_null(strstr(error.text, "no data directory"));
+    struct buffer names;
+    size_t count = 0;
+    buffer_init(&names);
+    assert_int_equal(directory_list(options.fs, "nowhere", &names, &count, &error), STATUS_OK);
+    assert_int_equal(count, 0);
+    buffer_release(&names);
     symbols_destroy(symbols);
 }
 

@@ -68,8 +68,8 @@ enum status playbook_load_in_force(struct engine *engine, struct error *error) M
 /* After a change of playbook or lookups: indices, treatments, world. */
 enum status world_refresh(struct engine *engine, struct error *error) MUST_USE;
 
-/* The directory's own secret; made where `create` and the directory is new. *unchecked is set where it lies in the form without a
- * checksum, which salt_write replaces, under the lock. */
+/* The directory's own secret; made where `create` and the directory is new, once, whoever else makes it. *unchecked is set where it
+ * lies in the form without a checksum, which salt_write replaces, under the lock. */
 enum status salt_read(struct engine *engine, bool create, uint8_t salt[IDENTITY_SALT_BYTES], bool *unchecked, struct error *error) MUST_USE;
 enum status salt_write(struct engine *engine, const uint8_t salt[IDENTITY_SALT_BYTES], struct error *error) MUST_USE;
 

@@ -16,17 +16,44 @@ static uint32_t checksum(const uint8_t *bytes) {
     return crc32c(crc32c(0, bytes, 12), bytes + SALT_HEADER_BYTES, IDENTITY_SALT_BYTES);
 }
 
-enum status salt_write(struct engine *engine, const uint8_t salt[IDENTITY_SALT_BYTES], struct error *error) {
-    char path[PATH_BYTES_MAX];
-    uint8_t bytes[SALT_FILE_BYTES];
+static void encode(const uint8_t salt[IDENTITY_SALT_BYTES], uint8_t bytes[SALT_FILE_BYTES]) {
     const uint32_t format = SALT_FORMAT;
     memcpy(bytes, SALT_MAGIC, SALT_MAGIC_BYTES);
     memcpy(bytes + 8, &format, 4);
     memcpy(bytes + SALT_HEADER_BYTES, salt, IDENTITY_SALT_BYTES);
     const uint32_t sum = checksum(bytes);
     memcpy(bytes + 12, &sum, 4);
+}
+
+enum status salt_write(struct engine *engine, const uint8_t salt[IDENTITY_SALT_BYTES], struct error *error) {
+    char path[PATH_BYTES_MAX];
+    uint8_t bytes[SALT_FILE_BYTES];
+    encode(salt, bytes);
     enum status status = path_of(engine, path, "SALT");
     return status == STATUS_OK ? file_replace(engine->fs, path, bytes, sizeof bytes, error) : status;
+}
+
+/* Nobody holds the lock yet, and another process may be making the same directory: a link never replaces what is there, so that one
+ * salt, the first, is everybody's. STATUS_OK also where it is another's. */
+static enum status write_once(struct engine *engine, const char *path, const uint8_t salt[IDENTITY_SALT_BYTES], struct error *error) {
+    char own[PATH_BYTES_MAX];
+    uint8_t bytes[SALT_FILE_BYTES];
+    struct buffer ignored_bytes;
+    struct error ignored;
+    uint64_t number;
+    randombytes_buf(&number, sizeof number);
+    encode(salt, bytes);
+    enum status status = path_of(engine, own, "SALT.%016llx.tmp", (unsigned long long)number);
+    if (status == STATUS_OK) status = file_replace(engine->fs, own, bytes, sizeof bytes, error);
+    if (status != STATUS_OK) return status;
+    status = file_link(engine->fs, own, path, error);
+    (void)!file_remove(engine->fs, own, &ignored);
+    if (status == STATUS_OK) return directory_sync(engine->fs, engine->directory, error);
+    buffer_init(&ignored_bytes);
+    bool theirs = file_read_all(engine->fs, path, SALT_FILE_BYTES, &ignored_bytes, &ignored) != STATUS_NOT_FOUND;
+    buffer_release(&ignored_bytes);
+    if (theirs) return STATUS_OK;
+    return status == STATUS_INVALID ? salt_write(engine, salt, error) : status; /* this file system has no links */
 }
 
 static enum status decode(const struct buffer *file, const char *path, uint8_t salt[IDENTITY_SALT_BYTES], bool *unchecked,
@@ -64,7 +91,8 @@ static bool is_made(struct engine *engine) {
 }
 
 /* Only a directory that is being made has none. */
-static enum status make(struct engine *engine, bool create, const char *path, uint8_t salt[IDENTITY_SALT_BYTES], struct error *error) {
+static enum status make(struct engine *engine, bool create, const char *path, struct error *error) {
+    uint8_t salt[IDENTITY_SALT_BYTES];
     if (is_made(engine)) {
         return error_set(error, STATUS_CORRUPT, "%s: is missing: restore it from a backup; with another salt nobody who was erased is known again", path);
     }
@@ -72,9 +100,9 @@ static enum status make(struct engine *engine, bool create, const char *path, ui
         return error_set(error, STATUS_NOT_FOUND, "%s is no data directory of attune (it has no SALT); load something first: attune ingest --help",
                          engine->directory);
     }
-    randombytes_buf(salt, IDENTITY_SALT_BYTES);
+    randombytes_buf(salt, sizeof salt);
     enum status status = engine->fs->ops->make_directory(engine->fs, engine->directory, error);
-    return status == STATUS_OK ? salt_write(engine, salt, error) : status;
+    return status == STATUS_OK ? write_once(engine, path, salt, error) : status;
 }
 
 enum status salt_read(struct engine *engine, bool create, uint8_t salt[IDENTITY_SALT_BYTES], bool *unchecked, struct error *error) {
@@ -83,12 +111,14 @@ enum status salt_read(struct engine *engine, bool create, uint8_t salt[IDENTITY_
     buffer_init(&bytes);
     enum status status = path_of(engine, path, "SALT");
     if (status == STATUS_OK) status = file_read_all(engine->fs, path, SALT_FILE_BYTES, &bytes, error);
+    if (status == STATUS_NOT_FOUND) {
+        status = make(engine, create, path, error);
+        if (status == STATUS_OK) status = file_read_all(engine->fs, path, SALT_FILE_BYTES, &bytes, error);
+    }
     if (status == STATUS_OK) {
         status = decode(&bytes, path, salt, unchecked, error);
     } else if (status == STATUS_LIMIT) {
         status = error_set(error, STATUS_CORRUPT, "%s: is damaged, it is too long: restore it from a backup", path);
-    } else if (status == STATUS_NOT_FOUND) {
-        status = make(engine, create, path, salt, error);
     }
     buffer_release(&bytes);
     return status;

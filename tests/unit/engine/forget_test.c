@@ -164,6 +164,41 @@ static void read_salt(struct shop *shop, struct buffer *bytes) {
     assert_int_equal(file_read_all(simulated_disk_interface(shop->disk), "data/SALT", 100, bytes, NULL), STATUS_OK);
 }
 
+static struct file_system *raced;  /* a disk on which somebody else makes the salt just before we do */
+static const struct buffer *rival;
+
+static enum status make_directory_late(struct file_system *fs, const char *path, struct error *error) {
+    (void)fs;
+    enum status status = raced->ops->make_directory(raced, path, error);
+    const struct buffer *salt = rival;
+    rival = NULL;
+    return status == STATUS_OK && salt != NULL ? file_replace(raced, "new/SALT", salt->at, salt->length, error) : status;
+}
+
+/* Two that make the same directory: the salt of the first is everybody's, for his log may hold hashes under it already. */
+static void test_a_salt_is_made_once(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct buffer theirs, now;
+    struct engine *engine = NULL;
+    buffer_init(&theirs);
+    buffer_init(&now);
+    shop_open(shop, "playbook.yaml");
+    read_salt(shop, &theirs);
+    raced = simulated_disk_interface(shop->disk);
+    rival = &theirs;
+    struct file_system_ops ops = *raced->ops;
+    ops.make_directory = make_directory_late;
+    struct file_system fs = {&ops, raced->self};
+    const struct engine_options options = {.fs = &fs, .directory = "new", .create = true};
+    assert_int_equal(engine_open(&engine, &options, &error), STATUS_OK);
+    engine_close(engine);
+    assert_int_equal(file_read_all(raced, "new/SALT", 100, &now, &error), STATUS_OK);
+    assert_true(text_equal(buffer_text(&now), buffer_text(&theirs)));
+    buffer_release(&theirs);
+    buffer_release(&now);
+}
+
 /* With another salt an erased customer would come back unknown. */
 static void test_another_salt_is_never_taken(void **state) {
     struct shop *shop = *state;
@@ -249,7 +284,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_erasure_finds_whole_values_in_quarantine),
         CASE(test_bad_rows_of_the_erased_are_withheld),
-        CASE(test_another_salt_is_never_taken),
+        CASE(test_a_salt_is_made_once), CASE(test_another_salt_is_never_taken),
         CASE(test_relations_to_the_erased_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

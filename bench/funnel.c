@@ -19,8 +19,23 @@ struct funnel {
     uint64_t events, customers;
 };
 
-/* windowFunnel: chain[m] holds by when the newest chain that has got to step m has to go on. Types that are no step write to a
- * slot that nobody reads. Chosen by a mask, because compilers turn a select back into a branch that sessions make unpredictable. */
+/* `chain` where it can still go on at t, else what stood there. Sessions make that unpredictable,
+ * so it must not be a branch, and compilers turn a select back into one. */
+static inline int64_t alive_or(int64_t chain, const int64_t *stood, int64_t t) {
+#ifdef __x86_64__
+    __asm__("cmpq %[t], %[chain]\n\tcmovlq %[stood], %[chain]"
+            : [chain] "+r"(chain)
+            : [t] "r"(t), [stood] "m"(*stood)
+            : "cc");
+    return chain;
+#else
+    int64_t too_late = -(int64_t)(chain < t); /* all ones or zero */
+    return chain ^ ((chain ^ *stood) & too_late);
+#endif
+}
+
+/* windowFunnel: chain[m] holds by when the newest chain that has got to step m has to go on. Types
+ * that are no step write to a slot that nobody reads. */
 static inline void run_customer(struct funnel *funnel, const struct timeline *timeline) {
     int64_t chain[STEPS + 2];
     for (int m = 0; m < STEPS + 2; m++) chain[m] = NEVER;
@@ -28,9 +43,7 @@ static inline void run_customer(struct funnel *funnel, const struct timeline *ti
         int64_t t = timeline->time_ms[i];
         size_t m = funnel->step_of[timeline->type[i]];
         chain[0] = t + WINDOW_MS;
-        int64_t before = chain[m - 1], now = chain[m];
-        int64_t too_late = (before - t) >> 63; /* all ones or zero */
-        chain[m] = before ^ ((before ^ now) & too_late);
+        chain[m] = alive_or(chain[m - 1], &chain[m], t);
     }
     for (int m = 1; m <= STEPS; m++) funnel->reached[m] += chain[m] != NEVER;
     funnel->events += timeline->count;

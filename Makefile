@@ -44,7 +44,10 @@ tidy:
 format:
 	tools/setup format
 	git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format-14 -i
+format-check:
+	tools/setup format
+	git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format-14 --dry-run -Werror
 clean:
 	rm -rf build build-*
 
-.PHONY: all setup test test-crash test-fault asan tsan fuzz demo bench tidy format clean
+.PHONY: all setup test test-crash test-fault asan tsan fuzz demo bench tidy format format-check clean

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/append.c -- events made durable: identity, log, tail, synced batch by batch; CPU seconds of the process, folds included
- * where they run. Events of 4 properties, about 60 bytes, one in ten with a new identifier. Making up the batches is
- * not counted. The peer is SQLite (WAL, synchronous=FULL) with the same batches: interned identifiers and a timeline index.
- * Usage: append [CASE]; data goes to $TMPDIR or /tmp. */
+/* bench/append.c -- events made durable: identity, log, tail, synced batch by batch; CPU seconds of
+ * the process, folds included where they run. Events of 4 properties, about 60 bytes, one in ten
+ * with a new identifier. Making up the batches is not counted. The peer is SQLite (WAL,
+ * synchronous=FULL) with the same batches: interned identifiers and a timeline index. Usage: append
+ * [CASE]; data goes to $TMPDIR or /tmp. */
 #include "bench.h"
 
 #include <stdio.h>
@@ -34,7 +35,8 @@ static void making_init(struct making *making, struct symbols *symbols) {
     making->time_ms = INT64_C(1500000000000);
     BENCH_CHECK(symbol_add(symbols, SYMBOL_IDENTIFIER, TEXT("cookie"), &making->identifier_type));
     for (int i = 0; i < 4; i++)
-        BENCH_CHECK(symbol_add(symbols, SYMBOL_PROPERTY, text_from(names[i]), &making->property[i]));
+        BENCH_CHECK(
+            symbol_add(symbols, SYMBOL_PROPERTY, text_from(names[i]), &making->property[i]));
 }
 
 static void make_event(struct making *making, struct event_batch *batch) {
@@ -50,16 +52,21 @@ static void make_event(struct making *making, struct event_batch *batch) {
     event->key = draw | 1;
     char text[48];
     int length = snprintf(text, sizeof(text), "c%015llx", (unsigned long long)hash_u64(who) >> 4);
-    BENCH_CHECK(event_batch_add_identifier(batch, making->identifier_type, (struct text){text, (uint32_t)length}));
+    BENCH_CHECK(event_batch_add_identifier(batch, making->identifier_type,
+                                           (struct text){text, (uint32_t)length}));
     packed_begin(&making->writer);
     length = snprintf(text, sizeof(text), "/catalog/item/%06u", (unsigned)(draw >> 40) % 1000000);
-    BENCH_CHECK(packed_add(&making->writer, making->property[0], value_text((struct text){text, (uint32_t)length})));
-    BENCH_CHECK(packed_add(&making->writer, making->property[1], value_number((double)(draw >> 50) / 100)));
+    BENCH_CHECK(packed_add(&making->writer, making->property[0],
+                           value_text((struct text){text, (uint32_t)length})));
+    BENCH_CHECK(
+        packed_add(&making->writer, making->property[1], value_number((double)(draw >> 50) / 100)));
     length = snprintf(text, sizeof(text), "SKU-%08u", (unsigned)(draw >> 36) % 100000000);
     char product[48];
     memcpy(product, text, sizeof(product));
-    BENCH_CHECK(packed_add(&making->writer, making->property[2], value_text((struct text){product, (uint32_t)length})));
-    BENCH_CHECK(packed_add(&making->writer, making->property[3], value_number((double)(draw >> 60))));
+    BENCH_CHECK(packed_add(&making->writer, making->property[2],
+                           value_text((struct text){product, (uint32_t)length})));
+    BENCH_CHECK(
+        packed_add(&making->writer, making->property[3], value_number((double)(draw >> 60))));
     event = &batch->events[batch->event_count - 1];
     event->properties = (uint32_t)batch->bytes.length;
     BENCH_CHECK(packed_end(&making->writer, &batch->bytes));
@@ -75,7 +82,8 @@ static double thread_seconds(void) {
 static void append(struct store *store, struct identity *identity, struct event_batch *batch) {
     struct identity_result result;
     struct error error = {0};
-    if (identity_resolve(identity, batch, store_position(store), &result, &error)) bench_fail("%s", error.text);
+    if (identity_resolve(identity, batch, store_position(store), &result, &error))
+        bench_fail("%s", error.text);
     const struct store_record record = {RECORD_IDENTITY, result.record};
     const struct store_frame frame = {batch, &record, result.record.length ? 1 : 0};
     uint64_t position;
@@ -105,9 +113,13 @@ static double run_once(const struct append_case *what) {
     BENCH_CHECK(symbols_create(&symbols));
     making_init(&making, symbols);
     BENCH_CHECK(identity_create(&identity, &(struct identity_options){.salt = {1}}));
-    struct column_set columns = {.columns = {{making.property[1], VALUE_NUMBER}, {making.property[2], VALUE_TEXT}},
-                                 .count = 2};
-    const struct store_options options = {.directory = directory, .create = true, .symbols = symbols, .columns = &columns,
+    struct column_set columns = {
+        .columns = {{making.property[1], VALUE_NUMBER}, {making.property[2], VALUE_TEXT}},
+        .count = 2};
+    const struct store_options options = {.directory = directory,
+                                          .create = true,
+                                          .symbols = symbols,
+                                          .columns = &columns,
                                           .directory_of_customers = identity_directory(identity),
                                           .fold_by_hand = !what->folds};
     if (store_open(&store, &options, &error)) bench_fail("%s", error.text);
@@ -139,12 +151,19 @@ static void run_case(const struct append_case *what, const char *peer_name) {
     for (uint32_t i = 0; i < rounds; i++) ours[i] = run_once(what);
     char command[1200];
     const char *build = getenv("ATTUNE_BUILD");
-    snprintf(command, sizeof(command), "ninja -C '%s' bench/append_sqlite >/dev/null 2>&1; '%s/bench/append_sqlite' %u %u",
-             build ? build : ".", build ? build : ".", what->batch, what->batch >= 5000 ? 500000u : 200000u);
+    snprintf(command, sizeof(command),
+             "ninja -C '%s' bench/append_sqlite >/dev/null 2>&1; '%s/bench/append_sqlite' %u %u",
+             build ? build : ".", build ? build : ".", what->batch,
+             what->batch >= 5000 ? 500000u : 200000u);
     bool has_peer = peer_name && bench_peer(command, &peer_name, &peer, 1);
-    struct measurement m = {.bench = "append", .name = what->name, .unit = "events/s/core",
-                            .ours = bench_median(ours, rounds), .peer = has_peer ? "sqlite" : NULL, .peer_value = peer,
-                            .note = what->folds ? "with identity, folds and merges" : "with identity"};
+    struct measurement m = {.bench = "append",
+                            .name = what->name,
+                            .unit = "events/s/core",
+                            .ours = bench_median(ours, rounds),
+                            .peer = has_peer ? "sqlite" : NULL,
+                            .peer_value = peer,
+                            .note =
+                                what->folds ? "with identity, folds and merges" : "with identity"};
     if (has_peer) m.ratio = m.ours / peer;
     bench_print(&m);
 }
@@ -156,6 +175,7 @@ int main(int argc, char **argv) {
         {"with folds", 6000000, 5000, true},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-        if (argc < 2 || strcmp(argv[1], cases[i].name) == 0) run_case(&cases[i], "events_per_cpu_second");
+        if (argc < 2 || strcmp(argv[1], cases[i].name) == 0)
+            run_case(&cases[i], "events_per_cpu_second");
     return 0;
 }

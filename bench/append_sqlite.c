@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/append_sqlite.c -- the peer of bench/append.c: SQLite, WAL, synchronous=FULL, one transaction a batch, prepared
- * statements; identifiers interned in a table with a unique index, events with an index by (person, time), so that a
- * timeline can be read back. Usage: append_sqlite BATCH EVENTS; prints "events_per_cpu_second N". */
+/* bench/append_sqlite.c -- the peer of bench/append.c: SQLite, WAL, synchronous=FULL, one
+ * transaction a batch, prepared statements; identifiers interned in a table with a unique index,
+ * events with an index by (person, time), so that a timeline can be read back. Usage: append_sqlite
+ * BATCH EVENTS; prints "events_per_cpu_second N". */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +12,13 @@
 #include "base/hash.h"
 #include "base/random.h"
 
-#define CHECK(call) \
-    do { \
-        int check_code = (call); \
-        if (check_code != SQLITE_OK && check_code != SQLITE_DONE && check_code != SQLITE_ROW) { \
-            fprintf(stderr, "%s: %s\n", #call, sqlite3_errmsg(base)); \
-            exit(1); \
-        } \
+#define CHECK(call)                                                                                \
+    do {                                                                                           \
+        int check_code = (call);                                                                   \
+        if (check_code != SQLITE_OK && check_code != SQLITE_DONE && check_code != SQLITE_ROW) {    \
+            fprintf(stderr, "%s: %s\n", #call, sqlite3_errmsg(base));                              \
+            exit(1);                                                                               \
+        }                                                                                          \
     } while (0)
 
 static sqlite3 *base;
@@ -47,8 +48,10 @@ static void add(struct random *random, uint64_t *known, sqlite3_int64 *time_ms) 
     char text[48], page[48], product[48];
     *time_ms += (sqlite3_int64)(draw >> 20 & 7);
     int length = snprintf(text, sizeof(text), "c%015llx", (unsigned long long)hash_u64(who) >> 4);
-    int page_length = snprintf(page, sizeof(page), "/catalog/item/%06u", (unsigned)(draw >> 40) % 1000000);
-    int product_length = snprintf(product, sizeof(product), "SKU-%08u", (unsigned)(draw >> 36) % 100000000);
+    int page_length =
+        snprintf(page, sizeof(page), "/catalog/item/%06u", (unsigned)(draw >> 40) % 1000000);
+    int product_length =
+        snprintf(product, sizeof(product), "SKU-%08u", (unsigned)(draw >> 36) % 100000000);
     CHECK(sqlite3_bind_int64(add_event, 1, intern(text, length)));
     CHECK(sqlite3_bind_int64(add_event, 2, *time_ms));
     CHECK(sqlite3_bind_int(add_event, 3, (int)(draw >> 30 & 15)));
@@ -62,16 +65,20 @@ static void add(struct random *random, uint64_t *known, sqlite3_int64 *time_ms) 
 
 static void prepare(const char *path) {
     CHECK(sqlite3_open(path, &base));
-    CHECK(sqlite3_exec(base,
-                       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1000000;"
-                       "CREATE TABLE identifier(id INTEGER PRIMARY KEY, value TEXT UNIQUE);"
-                       "CREATE TABLE event(person INTEGER, time INTEGER, type INTEGER, page TEXT, revenue REAL, product "
-                       "TEXT, quantity INTEGER);"
-                       "CREATE INDEX timeline ON event(person, time)",
-                       NULL, NULL, NULL));
+    CHECK(
+        sqlite3_exec(base,
+                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1000000;"
+                     "CREATE TABLE identifier(id INTEGER PRIMARY KEY, value TEXT UNIQUE);"
+                     "CREATE TABLE event(person INTEGER, time INTEGER, type INTEGER, page TEXT, "
+                     "revenue REAL, product "
+                     "TEXT, quantity INTEGER);"
+                     "CREATE INDEX timeline ON event(person, time)",
+                     NULL, NULL, NULL));
     CHECK(sqlite3_prepare_v2(base, "SELECT id FROM identifier WHERE value = ?", -1, &find, NULL));
-    CHECK(sqlite3_prepare_v2(base, "INSERT INTO identifier(value) VALUES (?)", -1, &add_identifier, NULL));
-    CHECK(sqlite3_prepare_v2(base, "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", -1, &add_event, NULL));
+    CHECK(sqlite3_prepare_v2(base, "INSERT INTO identifier(value) VALUES (?)", -1, &add_identifier,
+                             NULL));
+    CHECK(sqlite3_prepare_v2(base, "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", -1, &add_event,
+                             NULL));
 }
 
 int main(int argc, char **argv) {

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 
 void bench_print(const struct measurement *m) {
-    printf("{\"bench\":\"%s\",\"case\":\"%s\",\"unit\":\"%s\",\"ours\":%.6g", m->bench, m->name, m->unit, m->ours);
+    printf("{\"bench\":\"%s\",\"case\":\"%s\",\"unit\":\"%s\",\"ours\":%.6g", m->bench, m->name,
+           m->unit, m->ours);
     if (m->peer != NULL) {
-        printf(",\"peer\":\"%s\",\"peer_value\":%.6g,\"ratio\":%.4g", m->peer, m->peer_value, m->ratio);
+        printf(",\"peer\":\"%s\",\"peer_value\":%.6g,\"ratio\":%.4g", m->peer, m->peer_value,
+               m->ratio);
     } else {
         printf(",\"peer\":null,\"peer_value\":null,\"ratio\":null");
     }

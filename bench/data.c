@@ -10,8 +10,8 @@
 #include "base/random.h"
 #include "bench.h"
 
-#define SEED 20170128u
-#define FORMAT 3 /* raise it where the generator changes: old files are then left alone */
+#define SEED     20170128u
+#define FORMAT   3 /* raise it where the generator changes: old files are then left alone */
 #define BEGIN_MS INT64_C(1483228800000)
 #define SLICE_MS (INT64_C(45) * 86400 * 1000)
 
@@ -47,22 +47,29 @@ struct data {
 };
 
 static const struct column_set columns = {
-    .columns = {{DATA_REVENUE, VALUE_NUMBER}, {DATA_STORE, VALUE_TEXT}, {DATA_PAGE, VALUE_TEXT}, {DATA_SCORE, VALUE_NUMBER}},
+    .columns = {{DATA_REVENUE, VALUE_NUMBER},
+                {DATA_STORE, VALUE_TEXT},
+                {DATA_PAGE, VALUE_TEXT},
+                {DATA_SCORE, VALUE_NUMBER}},
     .count = DATA_COLUMNS,
 };
-const struct column_set *data_columns(void) { return &columns; }
+const struct column_set *data_columns(void) {
+    return &columns;
+}
 
-static uint32_t directory_persona_count(const struct customer_directory *directory, uint64_t position) {
+static uint32_t directory_persona_count(const struct customer_directory *directory,
+                                        uint64_t position) {
     (void)position;
     return ((const struct members *)directory)->persona_count;
 }
-static struct customer_id directory_customer_of(const struct customer_directory *directory, struct persona_id persona,
-                                                struct as_of as_of) {
+static struct customer_id directory_customer_of(const struct customer_directory *directory,
+                                                struct persona_id persona, struct as_of as_of) {
     (void)as_of;
     return (struct customer_id){((const struct members *)directory)->customer[persona.value]};
 }
-static uint32_t directory_personas_of(const struct customer_directory *directory, struct customer_id customer,
-                                      struct as_of as_of, struct persona_id *out, uint32_t max) {
+static uint32_t directory_personas_of(const struct customer_directory *directory,
+                                      struct customer_id customer, struct as_of as_of,
+                                      struct persona_id *out, uint32_t max) {
     const struct members *members = (const struct members *)directory;
     uint32_t count = 0;
     (void)as_of;
@@ -73,13 +80,13 @@ static uint32_t directory_personas_of(const struct customer_directory *directory
     }
     return count;
 }
-static void directory_snapshot(const struct customer_directory *directory, struct as_of as_of, uint32_t *customer,
-                               uint32_t count) {
+static void directory_snapshot(const struct customer_directory *directory, struct as_of as_of,
+                               uint32_t *customer, uint32_t count) {
     (void)as_of;
     memcpy(customer, ((const struct members *)directory)->customer, count * sizeof *customer);
 }
-static const struct customer_directory_ops directory_ops = {directory_persona_count, directory_customer_of,
-                                                            directory_personas_of, directory_snapshot};
+static const struct customer_directory_ops directory_ops = {
+    directory_persona_count, directory_customer_of, directory_personas_of, directory_snapshot};
 
 /* Every twentieth persona turns out to be somebody else, who was seen first. */
 static void make_members(struct members *members, uint32_t count) {
@@ -117,7 +124,8 @@ static void make_slice(struct slice *slice, uint32_t number, size_t count, uint3
     if (slice->rows == NULL) bench_fail("no memory for %zu events", count);
     for (size_t i = 0; i < count;) {
         uint32_t persona = (uint32_t)random_below(&random, persona_count);
-        int64_t time_ms = BEGIN_MS + number * SLICE_MS + (int64_t)((double)i / (double)count * (double)SLICE_MS);
+        int64_t time_ms =
+            BEGIN_MS + number * SLICE_MS + (int64_t)((double)i / (double)count * (double)SLICE_MS);
         uint16_t step = DATA_VIEW;
         for (size_t n = 1 + random_below(&random, 7); n > 0 && i < count; n--, i++) {
             uint16_t type = made_type(&random, step);
@@ -130,8 +138,10 @@ static void make_slice(struct slice *slice, uint32_t number, size_t count, uint3
     }
 }
 
-static void pack_row(struct packed_writer *writer, const struct made_row *row, uint64_t position, struct buffer *out) {
-    static const char *const pages[] = {"/home", "/shoes", "/shoes/beach", "/bags", "/account", "/help", "/checkout", "/news"};
+static void pack_row(struct packed_writer *writer, const struct made_row *row, uint64_t position,
+                     struct buffer *out) {
+    static const char *const pages[] = {"/home",    "/shoes", "/shoes/beach", "/bags",
+                                        "/account", "/help",  "/checkout",    "/news"};
     uint64_t hash = hash_u64(position ^ SEED);
     char store[16];
     packed_begin(writer);
@@ -142,7 +152,8 @@ static void pack_row(struct packed_writer *writer, const struct made_row *row, u
         BENCH_CHECK(packed_add(writer, DATA_STORE, value_text(text_from(store))));
     }
     BENCH_CHECK(packed_add(writer, DATA_PAGE, value_text(text_from(pages[hash >> 32 & 7]))));
-    if (hash >> 40 & 1) BENCH_CHECK(packed_add(writer, DATA_SCORE, value_number((double)(hash >> 41 & 255))));
+    if (hash >> 40 & 1)
+        BENCH_CHECK(packed_add(writer, DATA_SCORE, value_number((double)(hash >> 41 & 255))));
     BENCH_CHECK(packed_end(writer, out));
 }
 
@@ -157,8 +168,13 @@ static void get_row(const void *context, size_t i, struct run_row *out) {
     const struct made_row *row = &rows->slice->rows[i];
     uint64_t position = rows->slice->first_position + i;
     pack_row(rows->writer, row, position, rows->packed);
-    *out = (struct run_row){.time_ms = row->time_ms, .known_ms = row->time_ms + row->late * 3600000, .position = position,
-                            .persona = row->persona, .type = row->type, .source = 1, .channel = (uint8_t)(position & 3),
+    *out = (struct run_row){.time_ms = row->time_ms,
+                            .known_ms = row->time_ms + row->late * 3600000,
+                            .position = position,
+                            .persona = row->persona,
+                            .type = row->type,
+                            .source = 1,
+                            .channel = (uint8_t)(position & 3),
                             .packed = buffer_text(rows->packed)};
 }
 
@@ -168,15 +184,16 @@ const char *data_directory(void) {
     if (given != NULL) {
         snprintf(path, sizeof path, "%s", given);
     } else {
-        snprintf(path, sizeof path, "%s/attune-bench", temporary == NULL || *temporary == 0 ? "/tmp" : temporary);
+        snprintf(path, sizeof path, "%s/attune-bench",
+                 temporary == NULL || *temporary == 0 ? "/tmp" : temporary);
     }
     mkdir(path, 0700);
     return path;
 }
 
 static void run_path(const struct data *data, uint32_t number, char *path, size_t size) {
-    snprintf(path, size, "%s/%u-%llu-%u-%u.run", data_directory(), (unsigned)FORMAT, (unsigned long long)data->event_count,
-             data->members.persona_count, number);
+    snprintf(path, size, "%s/%u-%llu-%u-%u.run", data_directory(), (unsigned)FORMAT,
+             (unsigned long long)data->event_count, data->members.persona_count, number);
 }
 
 static struct stored_run *open_run(const char *path, uint32_t number) {
@@ -204,16 +221,18 @@ static void build_run(const struct data *data, uint32_t number, const char *path
     char working[600];
     if (access(path, R_OK) == 0) return;
     snprintf(working, sizeof working, "%s.%ld", path, (long)getpid());
-    make_slice(&slice, number, slice_count(data, number, &slice.first_position), data->members.persona_count);
+    make_slice(&slice, number, slice_count(data, number, &slice.first_position),
+               data->members.persona_count);
     packed_writer_init(&writer);
     buffer_init(&packed);
     struct slice_rows rows = {&slice, &writer, &packed};
     struct run_rows source = {.count = slice.count, .get = get_row, .context = &rows};
     struct run_target target = {file_system_os(), working, &columns};
     double begin = clock_cpu_seconds();
-    if (run_write(&target, &source, NULL, 0, &info, &error) != STATUS_OK) bench_fail("%s", error.text);
-    fprintf(stderr, "run %u: %zu events in %.1f s, %.0f MB\n", number, slice.count, clock_cpu_seconds() - begin,
-            (double)info.file_bytes / 1e6);
+    if (run_write(&target, &source, NULL, 0, &info, &error) != STATUS_OK)
+        bench_fail("%s", error.text);
+    fprintf(stderr, "run %u: %zu events in %.1f s, %.0f MB\n", number, slice.count,
+            clock_cpu_seconds() - begin, (double)info.file_bytes / 1e6);
     if (rename(working, path) != 0) bench_fail("%s: rename failed", path);
     packed_writer_release(&writer);
     buffer_release(&packed);
@@ -245,8 +264,13 @@ static struct tail *build_tail(const struct data *data, bool empty) {
             struct event *event = event_batch_add(&batch);
             get_row(&rows, i, &row);
             if (event == NULL) bench_fail("no memory");
-            *event = (struct event){.time_ms = row.time_ms, .known_ms = row.known_ms, .persona = {row.persona}, .type = row.type,
-                                    .source = row.source, .channel = row.channel, .properties = (uint32_t)batch.bytes.length,
+            *event = (struct event){.time_ms = row.time_ms,
+                                    .known_ms = row.known_ms,
+                                    .persona = {row.persona},
+                                    .type = row.type,
+                                    .source = row.source,
+                                    .channel = row.channel,
+                                    .properties = (uint32_t)batch.bytes.length,
                                     .properties_length = row.packed.length};
             BENCH_CHECK(buffer_append_text(&batch.bytes, row.packed));
         }
@@ -260,8 +284,10 @@ static struct tail *build_tail(const struct data *data, bool empty) {
     return tail;
 }
 
-static void publish(struct data *data, struct side *side, struct stored_run **runs, uint32_t count, struct tail *tail) {
-    struct version *version = version_create(runs, count, &tail, 1, &columns, &data->members.interface);
+static void publish(struct data *data, struct side *side, struct stored_run **runs, uint32_t count,
+                    struct tail *tail) {
+    struct version *version =
+        version_create(runs, count, &tail, 1, &columns, &data->members.interface);
     if (version == NULL) bench_fail("no memory");
     versions_publish(&side->versions, version);
     for (uint32_t r = 0; r < count; r++) stored_run_dereference(runs[r]);
@@ -269,7 +295,8 @@ static void publish(struct data *data, struct side *side, struct stored_run **ru
     view_source_init(&side->view, &side->versions);
 }
 
-/* All runs and what the tail holds, merged, as a fold and a merge before the customers were merged would have left them. */
+/* All runs and what the tail holds, merged, as a fold and a merge before the customers were merged
+ * would have left them. */
 static void build_one(const struct data *data, struct stored_run **runs, const char *path) {
     struct run *inputs[DATA_RUNS + 1];
     struct run_info info;
@@ -283,8 +310,8 @@ static void build_one(const struct data *data, struct stored_run **runs, const c
     double begin = clock_cpu_seconds();
     if (run_merge(&target, &merge, &info, &error) != STATUS_OK) bench_fail("%s", error.text);
     double seconds = clock_cpu_seconds() - begin;
-    fprintf(stderr, "merged %llu events in %.1f s, %.0f MB\n", (unsigned long long)info.row_count, seconds,
-            (double)info.file_bytes / 1e6);
+    fprintf(stderr, "merged %llu events in %.1f s, %.0f MB\n", (unsigned long long)info.row_count,
+            seconds, (double)info.file_bytes / 1e6);
     if (rename(working, path) != 0) bench_fail("%s: rename failed", path);
     (void)data;
 }
@@ -321,9 +348,15 @@ void data_close(struct data *data) {
 struct timeline_source *data_source(struct data *data, bool one) {
     return one ? &data->one.view.interface : &data->many.view.interface;
 }
-uint32_t data_persona_count(const struct data *data) { return data->members.persona_count; }
-uint32_t data_customer_of(const struct data *data, uint32_t persona) { return data->members.customer[persona]; }
-int64_t data_end_ms(void) { return BEGIN_MS + (DATA_RUNS + 1) * SLICE_MS; }
+uint32_t data_persona_count(const struct data *data) {
+    return data->members.persona_count;
+}
+uint32_t data_customer_of(const struct data *data, uint32_t persona) {
+    return data->members.customer[persona];
+}
+int64_t data_end_ms(void) {
+    return BEGIN_MS + (DATA_RUNS + 1) * SLICE_MS;
+}
 
 static FILE *create(const char *prefix, const char *suffix) {
     char path[600];
@@ -335,11 +368,12 @@ static FILE *create(const char *prefix, const char *suffix) {
 
 /* From the generator, not from the runs: a peer must not inherit our mistakes. */
 void data_export(struct data *data, const char *prefix) {
-    FILE *customer = create(prefix, "customer"), *time = create(prefix, "time"), *type = create(prefix, "type"),
-         *position = create(prefix, "position");
+    FILE *customer = create(prefix, "customer"), *time = create(prefix, "time"),
+         *type = create(prefix, "type"), *position = create(prefix, "position");
     for (uint32_t number = 0; number <= DATA_RUNS; number++) {
         struct slice slice;
-        make_slice(&slice, number, slice_count(data, number, &slice.first_position), data->members.persona_count);
+        make_slice(&slice, number, slice_count(data, number, &slice.first_position),
+                   data->members.persona_count);
         for (size_t i = 0; i < slice.count; i++) {
             uint64_t at = slice.first_position + i;
             fwrite(&data->members.customer[slice.rows[i].persona], 4, 1, customer);
@@ -349,5 +383,6 @@ void data_export(struct data *data, const char *prefix) {
         }
         free(slice.rows);
     }
-    if (fclose(customer) != 0 || fclose(time) != 0 || fclose(type) != 0 || fclose(position) != 0) bench_fail("disk full?");
+    if (fclose(customer) != 0 || fclose(time) != 0 || fclose(type) != 0 || fclose(position) != 0)
+        bench_fail("disk full?");
 }

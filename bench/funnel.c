@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/funnel.c -- four steps within an hour, over everybody, through the same timeline_source as every room.
- * funnel [EVENTS [CUSTOMERS [one|many]]]; answers are compared with DuckDB's where bench/peers/setup has installed it. */
+/* bench/funnel.c -- four steps within an hour, over everybody, through the same timeline_source as
+ * every room. funnel [EVENTS [CUSTOMERS [one|many]]]; answers are compared with DuckDB's where
+ * bench/peers/setup has installed it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,10 +9,10 @@
 #include "bench.h"
 #include "data.h"
 
-#define STEPS 4
-#define WINDOW_MS INT64_C(3600000)
+#define STEPS       4
+#define WINDOW_MS   INT64_C(3600000)
 #define REPETITIONS 5
-#define NEVER (INT64_MIN / 2)
+#define NEVER       (INT64_MIN / 2)
 
 struct funnel {
     uint8_t step_of[65536];
@@ -58,14 +59,16 @@ static double run_all(struct timeline_source *source, struct funnel *funnel) {
     double begin = clock_cpu_seconds();
     BENCH_CHECK(source->ops->reader_open(source, &reader, NULL));
     BENCH_CHECK(source->ops->walk(reader, &request, 0, 1, NULL));
-    while ((status = source->ops->next(reader, &timeline, NULL)) == STATUS_OK) run_customer(funnel, &timeline);
+    while ((status = source->ops->next(reader, &timeline, NULL)) == STATUS_OK)
+        run_customer(funnel, &timeline);
     source->ops->reader_close(reader);
     if (status != STATUS_END) bench_fail("the walk ended with: %s", status_name(status));
     return clock_cpu_seconds() - begin;
 }
 
 static double measure(struct timeline_source *source, struct funnel *funnel) {
-    static const uint8_t steps[DATA_EVENTS] = {[DATA_VIEW] = 1, [DATA_CART] = 2, [DATA_CHECKOUT] = 3, [DATA_ORDER] = 4};
+    static const uint8_t steps[DATA_EVENTS] = {
+        [DATA_VIEW] = 1, [DATA_CART] = 2, [DATA_CHECKOUT] = 3, [DATA_ORDER] = 4};
     double seconds[REPETITIONS];
     for (int r = 0; r <= REPETITIONS; r++) { /* the first warms up */
         memset(funnel, 0, sizeof *funnel);
@@ -89,7 +92,8 @@ static bool ask_peer(struct data *data, uint64_t events, double *rate, double *r
     if (python == NULL || script == NULL) return false;
     snprintf(prefix, sizeof prefix, "%s/funnel-export-%ld", data_directory(), (long)getpid());
     data_export(data, prefix);
-    snprintf(command, sizeof command, "'%s' '%s/funnel_duckdb.py' '%s' %lld", python, script, prefix, (long long)WINDOW_MS);
+    snprintf(command, sizeof command, "'%s' '%s/funnel_duckdb.py' '%s' %lld", python, script,
+             prefix, (long long)WINDOW_MS);
     bool good = bench_peer(command, names, values, 5);
     for (int i = 0; i < 4; i++) {
         static const char *const suffixes[] = {"customer", "time", "type", "position"};
@@ -104,7 +108,8 @@ static bool ask_peer(struct data *data, uint64_t events, double *rate, double *r
 }
 
 static bool same_answer(const struct funnel *a, const struct funnel *b) {
-    return memcmp(a->reached, b->reached, sizeof a->reached) == 0 && a->events == b->events && a->customers == b->customers;
+    return memcmp(a->reached, b->reached, sizeof a->reached) == 0 && a->events == b->events &&
+           a->customers == b->customers;
 }
 
 int main(int argc, char **argv) {
@@ -114,7 +119,8 @@ int main(int argc, char **argv) {
     struct data *data = data_open(events, customers);
     if (argc > 3) { /* for a profiler */
         struct funnel *funnel = argv[3][0] == 'o' ? &one : &many;
-        fprintf(stderr, "%.1f M events/s/core\n", measure(data_source(data, funnel == &one), funnel) / 1e6);
+        fprintf(stderr, "%.1f M events/s/core\n",
+                measure(data_source(data, funnel == &one), funnel) / 1e6);
         return 0;
     }
     double one_rate = measure(data_source(data, true), &one);
@@ -125,15 +131,23 @@ int main(int argc, char **argv) {
     bool peered = ask_peer(data, events, &peer_rate, peer);
     for (int m = 1; peered && m <= STEPS; m++) {
         if ((uint64_t)peer[m] != one.reached[m]) {
-            bench_fail("step %d: ours %llu, DuckDB's %.0f", m, (unsigned long long)one.reached[m], peer[m]);
+            bench_fail("step %d: ours %llu, DuckDB's %.0f", m, (unsigned long long)one.reached[m],
+                       peer[m]);
         }
     }
     char note[200];
-    snprintf(note, sizeof note, "steps reached by %llu %llu %llu %llu of %llu customers%s", (unsigned long long)one.reached[1],
-             (unsigned long long)one.reached[2], (unsigned long long)one.reached[3], (unsigned long long)one.reached[4],
+    snprintf(note, sizeof note, "steps reached by %llu %llu %llu %llu of %llu customers%s",
+             (unsigned long long)one.reached[1], (unsigned long long)one.reached[2],
+             (unsigned long long)one.reached[3], (unsigned long long)one.reached[4],
              (unsigned long long)one.customers, peered ? ", the same as the peer's" : "");
-    struct measurement m = {"funnel", "one run", "events/s/core", one_rate, peered ? "DuckDB SQL" : NULL, peer_rate,
-                            peered ? one_rate / peer_rate : 0, note};
+    struct measurement m = {"funnel",
+                            "one run",
+                            "events/s/core",
+                            one_rate,
+                            peered ? "DuckDB SQL" : NULL,
+                            peer_rate,
+                            peered ? one_rate / peer_rate : 0,
+                            note};
     bench_print(&m);
     m.name = "eight runs and tail";
     m.ours = many_rate;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/read.c -- one random customer, as a decision reads him: about 15 events, four properties, as of now.
- * read [EVENTS [CUSTOMERS]]. Only customers of 10 to 20 events are asked for; "hot": their pages are in memory. */
+/* bench/read.c -- one random customer, as a decision reads him: about 15 events, four properties,
+ * as of now. read [EVENTS [CUSTOMERS]]. Only customers of 10 to 20 events are asked for; "hot":
+ * their pages are in memory. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -10,7 +11,7 @@
 #include "data.h"
 
 #define READS 200000
-#define WARM 20000
+#define WARM  20000
 
 static double now_us(void) {
     struct timespec time;
@@ -38,13 +39,14 @@ struct times {
     double sum, rows;
 };
 
-static void read_some(struct timeline_source *source, const struct data *data, struct times *times, size_t wanted,
-                      uint64_t seed) {
+static void read_some(struct timeline_source *source, const struct data *data, struct times *times,
+                      size_t wanted, uint64_t seed) {
     struct timeline_reader *reader;
     struct timeline timeline;
     struct random random;
     uint64_t columns = (1u << DATA_COLUMNS) - 1;
-    struct timeline_request request = {.as_of = {data_end_ms() + 1, POSITION_NOW}, .columns = &columns};
+    struct timeline_request request = {.as_of = {data_end_ms() + 1, POSITION_NOW},
+                                       .columns = &columns};
     random_init(&random, seed);
     BENCH_CHECK(source->ops->reader_open(source, &reader, NULL));
     times->count = 0;
@@ -95,7 +97,8 @@ static void warm(struct timeline_source *source) {
     struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW}, .columns = &columns};
     BENCH_CHECK(source->ops->reader_open(source, &reader, NULL));
     BENCH_CHECK(source->ops->walk(reader, &request, 0, 1, NULL));
-    while (source->ops->next(reader, &timeline, NULL) == STATUS_OK) {}
+    while (source->ops->next(reader, &timeline, NULL) == STATUS_OK) {
+    }
     source->ops->reader_close(reader);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/scan.c -- what did each customer spend within a year? sum("Order".revenue) in 365d for everybody: by the compiled
- * expression, and by a plain loop over the timeline's columns, which also checks its answer.
- * scan [EVENTS [CUSTOMERS [expression|loop]]] */
+/* bench/scan.c -- what did each customer spend within a year? sum("Order".revenue) in 365d for
+ * everybody: by the compiled expression, and by a plain loop over the timeline's columns, which
+ * also checks its answer. scan [EVENTS [CUSTOMERS [expression|loop]]] */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "expr/expr.h"
 
 #define REPETITIONS 3
-#define YEAR_MS (INT64_C(365) * TIME_DAY_MS)
+#define YEAR_MS     (INT64_C(365) * TIME_DAY_MS)
 #define ARENA_BYTES (1u << 20)
 
 struct scan {
@@ -28,7 +28,8 @@ static enum status find_event(void *context, struct text name, uint32_t *type) {
     *type = DATA_ORDER;
     return text_equal(name, TEXT("Order")) ? STATUS_OK : STATUS_NOT_FOUND;
 }
-static enum status find_property(void *context, uint32_t event, struct text name, struct expr_name *out) {
+static enum status find_property(void *context, uint32_t event, struct text name,
+                                 struct expr_name *out) {
     (void)context, (void)event;
     *out = (struct expr_name){VALUE_NUMBER, DATA_REVENUE};
     return text_equal(name, TEXT("revenue")) ? STATUS_OK : STATUS_NOT_FOUND;
@@ -37,16 +38,19 @@ static enum status find_nothing(void *context, struct text name, struct expr_nam
     (void)context, (void)name, (void)out;
     return STATUS_NOT_FOUND;
 }
-static enum status find_field(void *context, uint32_t event, uint32_t property, struct text name, struct expr_name *out) {
+static enum status find_field(void *context, uint32_t event, uint32_t property, struct text name,
+                              struct expr_name *out) {
     (void)event, (void)property;
     return find_nothing(context, name, out);
 }
-static enum status find_trait(void *context, struct text name, struct expr_name *out, bool *of_treatment) {
+static enum status find_trait(void *context, struct text name, struct expr_name *out,
+                              bool *of_treatment) {
     *of_treatment = false;
     return find_nothing(context, name, out);
 }
-static enum status find_lookup(void *context, struct text lookup, struct text field, const struct text *available,
-                               uint32_t count, uint32_t *index, struct text *key, struct expr_name *out) {
+static enum status find_lookup(void *context, struct text lookup, struct text field,
+                               const struct text *available, uint32_t count, uint32_t *index,
+                               struct text *key, struct expr_name *out) {
     (void)lookup, (void)available, (void)count, (void)index, (void)key;
     return find_nothing(context, field, out);
 }
@@ -72,11 +76,21 @@ static const struct expr_program *compile(struct arena *arena) {
     BENCH_CHECK(symbols_create(&symbols)); /* kept: the program borrows it */
     columns = *data_columns();
     schema = (struct expr_schema){
-        .symbols = symbols, .columns = &columns, .visit_gap_ms = 30 * TIME_MINUTE_MS, .event = find_event,
-        .property = find_property, .list_field = find_field, .trait = find_trait, .attribute = find_nothing,
-        .lookup = find_lookup, .relation = find_relation, .names = no_names, .is_visit = is_visit,
+        .symbols = symbols,
+        .columns = &columns,
+        .visit_gap_ms = 30 * TIME_MINUTE_MS,
+        .event = find_event,
+        .property = find_property,
+        .list_field = find_field,
+        .trait = find_trait,
+        .attribute = find_nothing,
+        .lookup = find_lookup,
+        .relation = find_relation,
+        .names = no_names,
+        .is_visit = is_visit,
     };
-    if (expr_compile(arena, &schema, TEXT("sum(\"Order\".revenue) in 365d"), &program, &error) != STATUS_OK) {
+    if (expr_compile(arena, &schema, TEXT("sum(\"Order\".revenue) in 365d"), &program, &error) !=
+        STATUS_OK) {
         bench_fail("%s", error.error.text);
     }
     return program;
@@ -95,7 +109,8 @@ static double plain_sum(const struct timeline *timeline, int64_t t_ms) {
 static double run_once(struct timeline_source *source, struct scan *scan) {
     struct timeline_reader *reader;
     struct timeline timeline;
-    struct expr_env env = {.timeline = &timeline, .t_ms = scan->request.as_of.t_ms, .scratch = &scan->scratch};
+    struct expr_env env = {
+        .timeline = &timeline, .t_ms = scan->request.as_of.t_ms, .scratch = &scan->scratch};
     enum status status;
     double begin = clock_cpu_seconds();
     scan->total = 0;
@@ -127,7 +142,8 @@ static double measure(struct timeline_source *source, struct scan *scan) {
 
 static void print_case(const char *name, double rate, const struct scan *scan) {
     char note[160];
-    snprintf(note, sizeof note, "sum of revenue in 365d: %.2f of %llu customers", scan->total, (unsigned long long)scan->customers);
+    snprintf(note, sizeof note, "sum of revenue in 365d: %.2f of %llu customers", scan->total,
+             (unsigned long long)scan->customers);
     bench_print(&(struct measurement){"scan", name, "events/s/core", rate, NULL, 0, 0, note});
 }
 
@@ -140,19 +156,23 @@ int main(int argc, char **argv) {
     arena_init(&arena, ARENA_BYTES);
     arena_init(&expression.scratch, ARENA_BYTES);
     expression.program = compile(&arena);
-    expression.request = (struct timeline_request){.as_of = {data_end_ms(), POSITION_NOW}, .columns = expression.columns};
+    expression.request = (struct timeline_request){.as_of = {data_end_ms(), POSITION_NOW},
+                                                   .columns = expression.columns};
     expr_needs(expression.program, expression.columns, &expression.request.needs);
     loop.request = expression.request;
     if (argc > 3) { /* for a profiler */
-        fprintf(stderr, "%.1f M/s\n", measure(data_source(data, true), argv[3][0] == 'e' ? &expression : &loop) / 1e6);
+        fprintf(stderr, "%.1f M/s\n",
+                measure(data_source(data, true), argv[3][0] == 'e' ? &expression : &loop) / 1e6);
         return 0;
     }
     for (int one = 1; one >= 0; one--) {
-        double rate = measure(data_source(data, one), &expression), plain = measure(data_source(data, one), &loop);
+        double rate = measure(data_source(data, one), &expression),
+               plain = measure(data_source(data, one), &loop);
         if (fabs(expression.total - loop.total) > 1e-9 * fabs(loop.total)) {
             bench_fail("the expression says %.6f, the loop %.6f", expression.total, loop.total);
         }
-        print_case(one ? "sum(revenue) in 365d" : "sum(revenue) in 365d, eight runs and tail", rate, &expression);
+        print_case(one ? "sum(revenue) in 365d" : "sum(revenue) in 365d, eight runs and tail", rate,
+                   &expression);
         print_case(one ? "plain loop, one run" : "plain loop, eight runs and tail", plain, &loop);
     }
     arena_release(&expression.scratch);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attune.h -- the public C API: open, ingest, decide, query, close.
  *
- * One handle is one data directory, opened for writing; a second writer gets ATTUNE_LOCKED. A handle may be used by one thread at
- * a time. Answers are JSON, UTF-8, 0-terminated, and the caller's to free with attune_free. Times are UTC milliseconds.
- * Every function returns an enum attune_status; on failure `error`, where it isn't NULL, holds one sentence: what, where, what to do. */
+ * One handle is one data directory, opened for writing; a second writer gets ATTUNE_LOCKED. A
+ * handle may be used by one thread at a time. Answers are JSON, UTF-8, 0-terminated, and the
+ * caller's to free with attune_free. Times are UTC milliseconds. Every function returns an enum
+ * attune_status; on failure `error`, where it isn't NULL, holds one sentence: what, where, what to
+ * do. */
 #ifndef ATTUNE_H
 #define ATTUNE_H
 
@@ -19,13 +21,13 @@ extern "C" {
 enum attune_status {
     ATTUNE_OK = 0,
     ATTUNE_NO_MEMORY,
-    ATTUNE_LIMIT,     /* a named limit was reached; the error names it */
-    ATTUNE_INVALID,   /* what was given is wrong */
+    ATTUNE_LIMIT,   /* a named limit was reached; the error names it */
+    ATTUNE_INVALID, /* what was given is wrong */
     ATTUNE_NOT_FOUND,
-    ATTUNE_IO,        /* the disk or the operating system refused; full, read-only, failing */
-    ATTUNE_CORRUPT,   /* a file of the directory is damaged */
+    ATTUNE_IO,           /* the disk or the operating system refused; full, read-only, failing */
+    ATTUNE_CORRUPT,      /* a file of the directory is damaged */
     ATTUNE_NEWER_FORMAT, /* written by a newer attune */
-    ATTUNE_LOCKED     /* another process has the directory */
+    ATTUNE_LOCKED        /* another process has the directory */
 };
 
 struct attune;
@@ -34,26 +36,30 @@ struct attune_error {
 };
 
 /* Opens or creates. `playbook_file` is put in force; NULL: the one in force stays. */
-enum attune_status attune_open(struct attune **out, const char *directory, const char *playbook_file,
-                               struct attune_error *error);
+enum attune_status attune_open(struct attune **out, const char *directory,
+                               const char *playbook_file, struct attune_error *error);
 void attune_close(struct attune *attune);
 
-/* Bytes in the format of a source of the playbook (CSV with its header, or NDJSON lines). On ATTUNE_OK every good row is durable and
- * visible, and every bad one is in quarantine with its reason. */
+/* Bytes in the format of a source of the playbook (CSV with its header, or NDJSON lines). On
+ * ATTUNE_OK every good row is durable and visible, and every bad one is in quarantine with its
+ * reason. */
 struct attune_ingested {
     uint64_t events, repeats, quarantined;
     uint64_t turned_away; /* events of people who were erased: not kept */
 };
-enum attune_status attune_ingest(struct attune *attune, const char *source, const char *bytes, size_t length,
-                                 struct attune_ingested *out, struct attune_error *error);
-
-/* The next best action for a customer ("C12" or "email:a@b.example") as known at time_ms, with its reason and the trace of every
- * treatment. `record` other than 0 writes the decision as an event, synced before this returns. */
-enum attune_status attune_decide(struct attune *attune, const char *customer, int64_t time_ms, int record, char **json,
+enum attune_status attune_ingest(struct attune *attune, const char *source, const char *bytes,
+                                 size_t length, struct attune_ingested *out,
                                  struct attune_error *error);
-/* Identifiers, traits, segments and timeline of a customer as known at time_ms; the keys are those of `attune customer --json`. */
-enum attune_status attune_customer(struct attune *attune, const char *customer, int64_t time_ms, char **json,
-                                   struct attune_error *error);
+
+/* The next best action for a customer ("C12" or "email:a@b.example") as known at time_ms, with its
+ * reason and the trace of every treatment. `record` other than 0 writes the decision as an event,
+ * synced before this returns. */
+enum attune_status attune_decide(struct attune *attune, const char *customer, int64_t time_ms,
+                                 int record, char **json, struct attune_error *error);
+/* Identifiers, traits, segments and timeline of a customer as known at time_ms; the keys are those
+ * of `attune customer --json`. */
+enum attune_status attune_customer(struct attune *attune, const char *customer, int64_t time_ms,
+                                   char **json, struct attune_error *error);
 void attune_free(char *json);
 const char *attune_version(void);
 

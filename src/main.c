@@ -6,8 +6,8 @@
 
 #define EXIT_UNREADABLE 74 /* EX_IOERR of sysexits.h */
 
-/* Stored files are mapped: where the disk fails to give a page, or the file has become shorter, the kernel sends this signal, and no
- * status can tell it. Only calls that are safe in a handler. */
+/* Stored files are mapped: where the disk fails to give a page, or the file has become shorter, the
+ * kernel sends this signal, and no status can tell it. Only calls that are safe in a handler. */
 static void on_bus_error(int signal_number) {
     static const char words[] = "attune: a stored file could not be read (disk error, or it was "
                                 "cut short while open); run attune fsck, or restore a backup\n";

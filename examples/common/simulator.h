@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* examples/common/simulator.h -- what the simulators of the examples share: a seed, a folder, and files that are written line by line.
+/* examples/common/simulator.h -- what the simulators of the examples share: a seed, a folder, and
+ * files that are written line by line.
  *
- * Each example has one function `simulate` (its truths stand at the top of its source) and gets its main from here:
+ * Each example has one function `simulate` (its truths stand at the top of its source) and gets its
+ * main from here:
  *   simulate --seed N --out DIR [--customers N] */
 #ifndef EXAMPLES_SIMULATOR_H
 #define EXAMPLES_SIMULATOR_H
@@ -18,7 +20,8 @@ struct simulator {
     bool failed;        /* a file could not be written */
 };
 
-/* "FOLDER/name", opened for writing; on failure sets failed and gives a stream that swallows what it gets. */
+/* "FOLDER/name", opened for writing; on failure sets failed and gives a stream that swallows what
+ * it gets. */
 FILE *simulator_open(struct simulator *simulator, const char *name);
 void simulator_close(struct simulator *simulator, FILE *file);
 static inline bool simulator_chance(struct simulator *simulator, double probability) {

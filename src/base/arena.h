@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* base/arena.h -- memory that dies together: one request, one batch, one compiled playbook.
  *
- * Blocks double from 4 KB; arena_clear keeps the largest block for reuse. Running out of the maximum gives NULL, which the
- * caller turns into STATUS_NO_MEMORY. Not thread-safe: one arena, one thread. */
+ * Blocks double from 4 KB; arena_clear keeps the largest block for reuse. Running out of the
+ * maximum gives NULL, which the caller turns into STATUS_NO_MEMORY. Not thread-safe: one arena, one
+ * thread. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -20,7 +21,7 @@ struct arena {
 void arena_init(struct arena *arena, size_t max_bytes);
 void arena_release(struct arena *arena);
 void arena_clear(struct arena *arena);
-void *arena_alloc(struct arena *arena, size_t bytes) MUST_USE;   /* 16-byte aligned, not zeroed */
+void *arena_alloc(struct arena *arena, size_t bytes) MUST_USE; /* 16-byte aligned, not zeroed */
 void *arena_calloc(struct arena *arena, size_t count, size_t bytes) MUST_USE;
 /* Copies; adds a terminating 0 behind the length. On failure .at is NULL. */
 struct text arena_text(struct arena *arena, struct text text) MUST_USE;

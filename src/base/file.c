@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include "base/memory.h"
 
-enum status file_open(struct file_system *fs, const char *path, enum file_mode mode, struct file **out,
-                      struct error *error) {
+enum status file_open(struct file_system *fs, const char *path, enum file_mode mode,
+                      struct file **out, struct error *error) {
     return fs->ops->open(fs, path, mode, out, error);
 }
 void file_close(struct file *file) {
@@ -14,8 +14,8 @@ void file_close(struct file *file) {
 enum status file_write(struct file *file, const void *bytes, size_t length, struct error *error) {
     return file->fs->ops->write(file, bytes, length, error);
 }
-enum status file_read_at(struct file *file, uint64_t offset, void *bytes, size_t length, size_t *got,
-                         struct error *error) {
+enum status file_read_at(struct file *file, uint64_t offset, void *bytes, size_t length,
+                         size_t *got, struct error *error) {
     return file->fs->ops->read_at(file, offset, bytes, length, got, error);
 }
 enum status file_size(struct file *file, uint64_t *length, struct error *error) {
@@ -30,22 +30,26 @@ enum status file_sync(struct file *file, struct error *error) {
 enum status file_lock(struct file *file, struct error *error) {
     return file->fs->ops->lock(file, error);
 }
-enum status file_map(struct file_system *fs, const char *path, struct file_mapping *mapping, struct error *error) {
+enum status file_map(struct file_system *fs, const char *path, struct file_mapping *mapping,
+                     struct error *error) {
     return fs->ops->map(fs, path, mapping, error);
 }
 void file_unmap(struct file_system *fs, struct file_mapping *mapping) {
     fs->ops->unmap(fs, mapping);
 }
-enum status file_rename(struct file_system *fs, const char *from, const char *to, struct error *error) {
+enum status file_rename(struct file_system *fs, const char *from, const char *to,
+                        struct error *error) {
     return fs->ops->rename(fs, from, to, error);
 }
-enum status file_link(struct file_system *fs, const char *from, const char *to, struct error *error) {
+enum status file_link(struct file_system *fs, const char *from, const char *to,
+                      struct error *error) {
     return fs->ops->link(fs, from, to, error);
 }
 enum status file_remove(struct file_system *fs, const char *path, struct error *error) {
     return fs->ops->remove(fs, path, error);
 }
-enum status file_free_bytes(struct file_system *fs, const char *path, uint64_t *bytes, struct error *error) {
+enum status file_free_bytes(struct file_system *fs, const char *path, uint64_t *bytes,
+                            struct error *error) {
     return fs->ops->free_bytes(fs, path, bytes, error);
 }
 enum status directory_make(struct file_system *fs, const char *path, struct error *error) {
@@ -54,15 +58,16 @@ enum status directory_make(struct file_system *fs, const char *path, struct erro
 enum status directory_sync(struct file_system *fs, const char *path, struct error *error) {
     return fs->ops->sync_directory(fs, path, error);
 }
-enum status directory_list(struct file_system *fs, const char *path, struct buffer *names, size_t *count,
-                           struct error *error) {
+enum status directory_list(struct file_system *fs, const char *path, struct buffer *names,
+                           size_t *count, struct error *error) {
     return fs->ops->list(fs, path, names, count, error);
 }
 
 enum status file_parent(const char *path, char out[FILE_PATH_MAX], struct error *error) {
     size_t length = strlen(path);
     if (length >= FILE_PATH_MAX)
-        return error_set(error, STATUS_LIMIT, "a path may have at most %d bytes: use a shorter one", FILE_PATH_MAX - 1);
+        return error_set(error, STATUS_LIMIT, "a path may have at most %d bytes: use a shorter one",
+                         FILE_PATH_MAX - 1);
     while (length > 1 && path[length - 1] == '/') length--;
     while (length > 0 && path[length - 1] != '/') length--;
     while (length > 1 && path[length - 1] == '/') length--;
@@ -75,8 +80,8 @@ enum status file_parent(const char *path, char out[FILE_PATH_MAX], struct error 
     return STATUS_OK;
 }
 
-static enum status read_whole(struct file *file, const char *path, size_t max_bytes, struct buffer *out,
-                              struct error *error) {
+static enum status read_whole(struct file *file, const char *path, size_t max_bytes,
+                              struct buffer *out, struct error *error) {
     uint64_t length = 0;
     enum status status = file_size(file, &length, error);
     if (status) return status;
@@ -93,8 +98,8 @@ static enum status read_whole(struct file *file, const char *path, size_t max_by
     return STATUS_OK;
 }
 
-enum status file_read_all(struct file_system *fs, const char *path, size_t max_bytes, struct buffer *out,
-                          struct error *error) {
+enum status file_read_all(struct file_system *fs, const char *path, size_t max_bytes,
+                          struct buffer *out, struct error *error) {
     struct file *file = NULL;
     enum status status = file_open(fs, path, FILE_READ, &file, error);
     if (status) return status;
@@ -103,8 +108,8 @@ enum status file_read_all(struct file_system *fs, const char *path, size_t max_b
     return status;
 }
 
-static enum status write_synced(struct file_system *fs, const char *path, const void *bytes, size_t length,
-                                struct error *error) {
+static enum status write_synced(struct file_system *fs, const char *path, const void *bytes,
+                                size_t length, struct error *error) {
     struct file *file = NULL;
     enum status status = file_open(fs, path, FILE_CREATE_NEW, &file, error);
     if (status) return status;
@@ -120,7 +125,8 @@ enum status file_replace(struct file_system *fs, const char *path, const void *b
     enum status status = file_parent(path, parent, error);
     if (status) return status;
     if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary))
-        return error_set(error, STATUS_LIMIT, "a path may have at most %d bytes: use a shorter one", FILE_PATH_MAX - 1);
+        return error_set(error, STATUS_LIMIT, "a path may have at most %d bytes: use a shorter one",
+                         FILE_PATH_MAX - 1);
     /* What a killed process left under this name would make the create fail. */
     status = file_remove(fs, temporary, error);
     if (status && status != STATUS_NOT_FOUND) return status;

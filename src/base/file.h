@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/file.h -- all file access goes through a `struct file_system`, so that tests can cut the power.
+/* base/file.h -- all file access goes through a `struct file_system`, so that tests can cut the
+ * power.
  *
- * Two rooms behind this door: the operating system (file_system_os) and, in tests/support, a simulated disk that
- * drops or tears unsynced writes by sector, loses renames whose directory was not synced, and fails any call in turn.
- * A failed sync is final: the handle refuses all later writes and syncs with STATUS_IO (fsyncgate). Paths are bytes, relative to
- * the process or absolute. Handles are not thread-safe, but file_read_at on one handle is from any number of threads. */
+ * Two rooms behind this door: the operating system (file_system_os) and, in tests/support, a
+ * simulated disk that drops or tears unsynced writes by sector, loses renames whose directory was
+ * not synced, and fails any call in turn. A failed sync is final: the handle refuses all later
+ * writes and syncs with STATUS_IO (fsyncgate). Paths are bytes, relative to the process or
+ * absolute. Handles are not thread-safe, but file_read_at on one handle is from any number of
+ * threads. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -16,9 +19,9 @@ struct file { /* what every room's handle begins with */
 };
 
 enum file_mode {
-    FILE_READ,          /* must exist */
-    FILE_CREATE_NEW,    /* must not exist; read and write */
-    FILE_APPEND,        /* create or open; writes go to the end */
+    FILE_READ,       /* must exist */
+    FILE_CREATE_NEW, /* must not exist; read and write */
+    FILE_APPEND,     /* create or open; writes go to the end */
 };
 
 struct file_mapping { /* read-only bytes of a whole file; OS: mmap */
@@ -28,25 +31,34 @@ struct file_mapping { /* read-only bytes of a whole file; OS: mmap */
 };
 
 struct file_system_ops {
-    enum status (*open)(struct file_system *, const char *path, enum file_mode, struct file **, struct error *);
+    enum status (*open)(struct file_system *, const char *path, enum file_mode, struct file **,
+                        struct error *);
     void (*close)(struct file *);
-    enum status (*write)(struct file *, const void *bytes, size_t length, struct error *); /* all or an error; appends */
-    enum status (*read_at)(struct file *, uint64_t offset, void *bytes, size_t length, size_t *got, struct error *);
+    /* All or an error; appends. */
+    enum status (*write)(struct file *, const void *bytes, size_t length, struct error *);
+    enum status (*read_at)(struct file *, uint64_t offset, void *bytes, size_t length, size_t *got,
+                           struct error *);
     enum status (*size)(struct file *, uint64_t *length, struct error *);
     enum status (*truncate)(struct file *, uint64_t length, struct error *);
     enum status (*sync)(struct file *, struct error *); /* fdatasync */
-    enum status (*map)(struct file_system *, const char *path, struct file_mapping *, struct error *);
+    enum status (*map)(struct file_system *, const char *path, struct file_mapping *,
+                       struct error *);
     void (*unmap)(struct file_system *, struct file_mapping *);
     enum status (*rename)(struct file_system *, const char *from, const char *to, struct error *);
     enum status (*remove)(struct file_system *, const char *path, struct error *);
-    enum status (*make_directory)(struct file_system *, const char *path, struct error *); /* exists: OK */
+    /* exists: OK. */
+    enum status (*make_directory)(struct file_system *, const char *path, struct error *);
     enum status (*sync_directory)(struct file_system *, const char *path, struct error *);
-    /* Names (no path) of the entries of a directory, sorted, each 0-terminated, appended to `names`. */
-    enum status (*list)(struct file_system *, const char *path, struct buffer *names, size_t *count, struct error *);
+    /* Names (no path) of the entries of a directory, sorted, each 0-terminated, appended to
+     * `names`. */
+    enum status (*list)(struct file_system *, const char *path, struct buffer *names, size_t *count,
+                        struct error *);
     /* Exclusive advisory lock held until file_close; STATUS_LOCKED where another holds it. */
     enum status (*lock)(struct file *, struct error *);
-    enum status (*free_bytes)(struct file_system *, const char *path, uint64_t *bytes, struct error *);
-    /* A second name for an immutable file. STATUS_INVALID where the file system has no such thing: copy instead. */
+    enum status (*free_bytes)(struct file_system *, const char *path, uint64_t *bytes,
+                              struct error *);
+    /* A second name for an immutable file. STATUS_INVALID where the file system has no such thing:
+     * copy instead. */
     enum status (*link)(struct file_system *, const char *from, const char *to, struct error *);
 };
 struct file_system {
@@ -58,12 +70,13 @@ struct file_system {
 struct file_system *file_system_os(void);
 
 /* Thin calls through the ops (so call sites read file_write(file, …)). */
-enum status file_open(struct file_system *fs, const char *path, enum file_mode mode, struct file **out,
-                      struct error *error) MUST_USE;
+enum status file_open(struct file_system *fs, const char *path, enum file_mode mode,
+                      struct file **out, struct error *error) MUST_USE;
 void file_close(struct file *file);
-enum status file_write(struct file *file, const void *bytes, size_t length, struct error *error) MUST_USE;
-enum status file_read_at(struct file *file, uint64_t offset, void *bytes, size_t length, size_t *got,
-                         struct error *error) MUST_USE;
+enum status file_write(struct file *file, const void *bytes, size_t length,
+                       struct error *error) MUST_USE;
+enum status file_read_at(struct file *file, uint64_t offset, void *bytes, size_t length,
+                         size_t *got, struct error *error) MUST_USE;
 enum status file_size(struct file *file, uint64_t *length, struct error *error) MUST_USE;
 enum status file_truncate(struct file *file, uint64_t length, struct error *error) MUST_USE;
 enum status file_sync(struct file *file, struct error *error) MUST_USE;
@@ -71,22 +84,27 @@ enum status file_lock(struct file *file, struct error *error) MUST_USE;
 
 enum status file_map(struct file_system *fs, const char *path, struct file_mapping *mapping,
                      struct error *error) MUST_USE;
-void file_unmap(struct file_system *fs, struct file_mapping *mapping); /* a zeroed mapping is allowed */
-enum status file_rename(struct file_system *fs, const char *from, const char *to, struct error *error) MUST_USE;
-enum status file_link(struct file_system *fs, const char *from, const char *to, struct error *error) MUST_USE;
+/* A zeroed mapping is allowed. */
+void file_unmap(struct file_system *fs, struct file_mapping *mapping);
+enum status file_rename(struct file_system *fs, const char *from, const char *to,
+                        struct error *error) MUST_USE;
+enum status file_link(struct file_system *fs, const char *from, const char *to,
+                      struct error *error) MUST_USE;
 enum status file_remove(struct file_system *fs, const char *path, struct error *error) MUST_USE;
-enum status file_free_bytes(struct file_system *fs, const char *path, uint64_t *bytes, struct error *error) MUST_USE;
+enum status file_free_bytes(struct file_system *fs, const char *path, uint64_t *bytes,
+                            struct error *error) MUST_USE;
 enum status directory_make(struct file_system *fs, const char *path, struct error *error) MUST_USE;
 enum status directory_sync(struct file_system *fs, const char *path, struct error *error) MUST_USE;
-enum status directory_list(struct file_system *fs, const char *path, struct buffer *names, size_t *count,
-                           struct error *error) MUST_USE;
+enum status directory_list(struct file_system *fs, const char *path, struct buffer *names,
+                           size_t *count, struct error *error) MUST_USE;
 #define FILE_PATH_MAX 4096
 /* The directory that holds `path`, "." where it names none. STATUS_LIMIT where it is too long. */
 enum status file_parent(const char *path, char out[FILE_PATH_MAX], struct error *error) MUST_USE;
 
-/* Whole small files. file_replace writes NAME.tmp, syncs it, renames it over NAME and syncs the directory. */
-enum status file_read_all(struct file_system *fs, const char *path, size_t max_bytes, struct buffer *out,
-                          struct error *error) MUST_USE;
+/* Whole small files. file_replace writes NAME.tmp, syncs it, renames it over NAME and syncs the
+ * directory. */
+enum status file_read_all(struct file_system *fs, const char *path, size_t max_bytes,
+                          struct buffer *out, struct error *error) MUST_USE;
 enum status file_replace(struct file_system *fs, const char *path, const void *bytes, size_t length,
                          struct error *error) MUST_USE;
 

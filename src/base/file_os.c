@@ -20,7 +20,9 @@
 struct os_file {
     struct file file;
     int descriptor;
-    bool failed; /* a sync failed: the kernel may have dropped the pages and would call the next sync a success */
+    /* A sync failed: the kernel may have dropped the pages and would call the next sync a success.
+     */
+    bool failed;
     char path[];
 };
 
@@ -38,7 +40,8 @@ static const char *remedy(int error_number) {
     }
 }
 
-static enum status os_error(struct error *error, int error_number, const char *path, const char *what) {
+static enum status os_error(struct error *error, int error_number, const char *path,
+                            const char *what) {
     enum status status = error_set_errno(error, error_number, "%s: cannot %s", path, what);
     const char *advice = remedy(error_number);
     if (!error || !advice) return status;
@@ -51,8 +54,8 @@ static enum status no_memory(struct error *error, const char *path) {
     return error_set(error, STATUS_NO_MEMORY, "%s: no memory", path);
 }
 
-static enum status os_open(struct file_system *fs, const char *path, enum file_mode mode, struct file **out,
-                           struct error *error) {
+static enum status os_open(struct file_system *fs, const char *path, enum file_mode mode,
+                           struct file **out, struct error *error) {
     static const int flags[] = {
         [FILE_READ] = O_RDONLY,
         [FILE_CREATE_NEW] = O_RDWR | O_CREAT | O_EXCL | O_APPEND,
@@ -83,11 +86,13 @@ static void os_close(struct file *handle) {
 
 static enum status refuse_failed(const struct os_file *file, struct error *error) {
     return error_set(error, STATUS_IO,
-                     "%s: an earlier sync failed, so what was written since may be lost: check the disk and restart",
+                     "%s: an earlier sync failed, so what was written since may be lost: check the "
+                     "disk and restart",
                      file->path);
 }
 
-static enum status os_write(struct file *handle, const void *bytes, size_t length, struct error *error) {
+static enum status os_write(struct file *handle, const void *bytes, size_t length,
+                            struct error *error) {
     struct os_file *file = (struct os_file *)handle;
     if (file->failed) return refuse_failed(file, error);
     const uint8_t *at = bytes;
@@ -101,12 +106,13 @@ static enum status os_write(struct file *handle, const void *bytes, size_t lengt
     return STATUS_OK;
 }
 
-static enum status os_read_at(struct file *handle, uint64_t offset, void *bytes, size_t length, size_t *got,
-                              struct error *error) {
+static enum status os_read_at(struct file *handle, uint64_t offset, void *bytes, size_t length,
+                              size_t *got, struct error *error) {
     struct os_file *file = (struct os_file *)handle;
     *got = 0;
     while (*got < length) {
-        ssize_t done = pread(file->descriptor, (uint8_t *)bytes + *got, length - *got, (off_t)(offset + *got));
+        ssize_t done =
+            pread(file->descriptor, (uint8_t *)bytes + *got, length - *got, (off_t)(offset + *got));
         if (done < 0 && errno == EINTR) continue;
         if (done < 0) return os_error(error, errno, file->path, "read");
         if (done == 0) break;
@@ -126,7 +132,8 @@ static enum status os_size(struct file *handle, uint64_t *length, struct error *
 static enum status os_truncate(struct file *handle, uint64_t length, struct error *error) {
     struct os_file *file = (struct os_file *)handle;
     if (file->failed) return refuse_failed(file, error);
-    if (ftruncate(file->descriptor, (off_t)length)) return os_error(error, errno, file->path, "truncate");
+    if (ftruncate(file->descriptor, (off_t)length))
+        return os_error(error, errno, file->path, "truncate");
     return STATUS_OK;
 }
 
@@ -165,17 +172,20 @@ static void os_unmap(struct file_system *fs, struct file_mapping *mapping) {
     *mapping = (struct file_mapping){0};
 }
 
-static enum status os_rename(struct file_system *fs, const char *from, const char *to, struct error *error) {
+static enum status os_rename(struct file_system *fs, const char *from, const char *to,
+                             struct error *error) {
     (void)fs;
     return rename(from, to) ? os_error(error, errno, from, "rename") : STATUS_OK;
 }
 
-static enum status os_link(struct file_system *fs, const char *from, const char *to, struct error *error) {
+static enum status os_link(struct file_system *fs, const char *from, const char *to,
+                           struct error *error) {
     (void)fs;
     if (link(from, to) == 0) return STATUS_OK;
     int why = errno;
     enum status status = os_error(error, why, to, "link");
-    bool unsupported = why == EXDEV || why == EPERM || why == EOPNOTSUPP || why == ENOSYS || why == EMLINK;
+    bool unsupported =
+        why == EXDEV || why == EPERM || why == EOPNOTSUPP || why == ENOSYS || why == EMLINK;
     return unsupported ? STATUS_INVALID : status;
 }
 
@@ -184,7 +194,8 @@ static enum status os_remove(struct file_system *fs, const char *path, struct er
     return unlink(path) ? os_error(error, errno, path, "remove") : STATUS_OK;
 }
 
-static enum status os_make_directory(struct file_system *fs, const char *path, struct error *error) {
+static enum status os_make_directory(struct file_system *fs, const char *path,
+                                     struct error *error) {
     (void)fs;
     if (mkdir(path, DIRECTORY_PERMISSIONS) == 0) return STATUS_OK;
     int why = errno;
@@ -193,7 +204,8 @@ static enum status os_make_directory(struct file_system *fs, const char *path, s
     return os_error(error, why, path, "make the directory");
 }
 
-static enum status os_sync_directory(struct file_system *fs, const char *path, struct error *error) {
+static enum status os_sync_directory(struct file_system *fs, const char *path,
+                                     struct error *error) {
     (void)fs;
     int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) return os_error(error, errno, path, "open the directory");
@@ -225,8 +237,8 @@ static enum status append_sorted(const struct buffer *all, size_t count, struct 
     return status;
 }
 
-static enum status os_list(struct file_system *fs, const char *path, struct buffer *names, size_t *count,
-                           struct error *error) {
+static enum status os_list(struct file_system *fs, const char *path, struct buffer *names,
+                           size_t *count, struct error *error) {
     (void)fs;
     *count = 0;
     DIR *directory = opendir(path);
@@ -251,11 +263,13 @@ static enum status os_list(struct file_system *fs, const char *path, struct buff
 static enum status os_lock(struct file *handle, struct error *error) {
     struct os_file *file = (struct os_file *)handle;
     if (flock(file->descriptor, LOCK_EX | LOCK_NB) == 0) return STATUS_OK;
-    if (errno == EWOULDBLOCK) return error_set(error, STATUS_LOCKED, "%s: held by another process", file->path);
+    if (errno == EWOULDBLOCK)
+        return error_set(error, STATUS_LOCKED, "%s: held by another process", file->path);
     return os_error(error, errno, file->path, "lock");
 }
 
-static enum status os_free_bytes(struct file_system *fs, const char *path, uint64_t *bytes, struct error *error) {
+static enum status os_free_bytes(struct file_system *fs, const char *path, uint64_t *bytes,
+                                 struct error *error) {
     (void)fs;
     struct statvfs about;
     if (statvfs(path, &about)) return os_error(error, errno, path, "ask for free space");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/input.h -- bytes from a file, a .gz file (also several members) or standard input, read in pieces.
+/* base/input.h -- bytes from a file, a .gz file (also several members) or standard input, read in
+ * pieces.
  *
  * A .gz that ends in the middle is an error with the name of the file, never a silent end. */
 #ifndef BASE_INPUT_H
@@ -12,7 +13,8 @@ struct input;
 enum status input_open(struct input **out, const char *path, struct error *error) MUST_USE;
 void input_close(struct input *input);
 /* Up to `length` bytes; *got = 0 only at the end. */
-enum status input_read(struct input *input, void *bytes, size_t length, size_t *got, struct error *error) MUST_USE;
+enum status input_read(struct input *input, void *bytes, size_t length, size_t *got,
+                       struct error *error) MUST_USE;
 /* For progress: compressed bytes consumed so far, and in all (0 where unknown). */
 uint64_t input_consumed_bytes(const struct input *input);
 uint64_t input_total_bytes(const struct input *input);

@@ -57,8 +57,8 @@ static enum status copy(struct json_parser *parser, struct text bytes) {
     return STATUS_OK;
 }
 
-static enum status parse(struct json_parser *parser, struct text bytes, bool padded, struct json_node *root,
-                         struct error *error) {
+static enum status parse(struct json_parser *parser, struct text bytes, bool padded,
+                         struct json_node *root, struct error *error) {
     if (bytes.length > parser->bytes_max) {
         return error_set(error, STATUS_LIMIT, "the JSON document has %u bytes, the limit is %zu",
                          bytes.length, parser->bytes_max);
@@ -68,7 +68,8 @@ static enum status parse(struct json_parser *parser, struct text bytes, bool pad
     const char *message = "";
     const uint8_t *from = padded ? (const uint8_t *)bytes.at : parser->bytes;
     struct json_document *document = &parser->document;
-    switch (json_shim_parse(parser->shim, from, bytes.length, &document->tape, &document->strings, &message)) {
+    switch (json_shim_parse(parser->shim, from, bytes.length, &document->tape, &document->strings,
+                            &message)) {
     case JSON_SHIM_OK: break;
     case JSON_SHIM_NO_MEMORY:
         return error_set(error, STATUS_NO_MEMORY, "no memory to read the JSON document");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* base/json.h -- reading JSON (simdjson behind one C++ shim) and writing it.
  *
- * A json_parser is reused from document to document (one per thread). Nodes are borrowed until the next parse. Depth is limited to
- * JSON_DEPTH_MAX, a document to what json_parser_create was told. Duplicate keys: the first wins in json_get. */
+ * A json_parser is reused from document to document (one per thread). Nodes are borrowed until the
+ * next parse. Depth is limited to JSON_DEPTH_MAX, a document to what json_parser_create was told.
+ * Duplicate keys: the first wins in json_get. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -13,7 +14,8 @@
 
 enum json_type { JSON_NULL, JSON_YES_NO, JSON_NUMBER, JSON_TEXT, JSON_ARRAY, JSON_OBJECT };
 struct json_parser;
-/* simdjson's tape: one word a value, its type in the top byte (simdjson, doc/tape.md). Only the functions below look at it.
+/* simdjson's tape: one word a value, its type in the top byte (simdjson, doc/tape.md). Only the
+ * functions below look at it.
  *
  *   '{' '['  low 32 bits: index behind the matching end     '"'      offset of: uint32 length,
  * bytes, 0 'l' 'u' 'd'  the number is the next word                't' 'f' 'n' Members are a '"'
@@ -29,16 +31,21 @@ struct json_node { /* opaque; pass by value */
 
 enum status json_parser_create(struct json_parser **out, size_t document_bytes_max) MUST_USE;
 void json_parser_destroy(struct json_parser *parser);
-/* `bytes` need not be padded (the shim copies into its own padded buffer). Error text: what is wrong, and the byte offset
- * where the library tells it. */
+/* `bytes` need not be padded (the shim copies into its own padded buffer). Error text: what is
+ * wrong, and the byte offset where the library tells it. */
 enum status json_parse(struct json_parser *parser, struct text bytes, struct json_node *root,
                        struct error *error) MUST_USE;
-/* The same without the copy: JSON_PADDING bytes behind the document must be readable; what they hold does not matter. */
+/* The same without the copy: JSON_PADDING bytes behind the document must be readable; what they
+ * hold does not matter. */
 enum status json_parse_padded(struct json_parser *parser, struct text bytes, struct json_node *root,
                               struct error *error) MUST_USE;
 
-static inline uint64_t json_word(struct json_node node) { return node.document->tape[node.index]; }
-static inline char json_tag(struct json_node node) { return (char)(json_word(node) >> 56); }
+static inline uint64_t json_word(struct json_node node) {
+    return node.document->tape[node.index];
+}
+static inline char json_tag(struct json_node node) {
+    return (char)(json_word(node) >> 56);
+}
 
 static inline enum json_type json_type(struct json_node node) {
     switch (json_tag(node)) {
@@ -54,7 +61,9 @@ static inline enum json_type json_type(struct json_node node) {
     }
 }
 
-static inline bool json_yes(struct json_node node) { return json_tag(node) == 't'; }
+static inline bool json_yes(struct json_node node) {
+    return json_tag(node) == 't';
+}
 double json_number(struct json_node node);
 
 /* True where the number was written as an integer that fits. */
@@ -87,7 +96,8 @@ static inline size_t json_index_behind(struct json_node node) {
     }
 }
 
-/* Walks members or items in file order: struct json_iterator it = json_begin(node); while (json_next(&it)) … */
+/* Walks members or items in file order: struct json_iterator it = json_begin(node); while
+ * (json_next(&it)) … */
 struct json_iterator {
     struct json_node node; /* the value */
     struct text key;       /* objects only */
@@ -114,8 +124,8 @@ static inline bool json_next(struct json_iterator *iterator) {
     return true;
 }
 
-/* Writing: commas and escapes are the writer's business. After a failure every later call is a no-op and json_writer_status
- * tells it, so that call sites need no checks. */
+/* Writing: commas and escapes are the writer's business. After a failure every later call is a
+ * no-op and json_writer_status tells it, so that call sites need no checks. */
 struct json_writer {
     struct buffer *out;
     enum status status;
@@ -133,16 +143,19 @@ void json_write_key(struct json_writer *writer, const char *key);
 void json_write_key_text(struct json_writer *writer, struct text key);
 void json_write_text(struct json_writer *writer, struct text text);
 void json_write_string(struct json_writer *writer, const char *string);
-void json_write_number(struct json_writer *writer, double number); /* shortest that reads back; not finite: null */
+/* Shortest that reads back; not finite: null. */
+void json_write_number(struct json_writer *writer, double number);
 void json_write_integer(struct json_writer *writer, int64_t number);
 void json_write_yes_no(struct json_writer *writer, bool yes);
 void json_write_null(struct json_writer *writer);
 void json_write_time(struct json_writer *writer, int64_t time_ms); /* ISO 8601 text */
 /* A member of an object at once: the key and its value. */
 void json_member_text(struct json_writer *writer, const char *key, struct text text);
-void json_member_text_or_null(struct json_writer *writer, const char *key, struct text text); /* empty: null */
+/* empty: null. */
+void json_member_text_or_null(struct json_writer *writer, const char *key, struct text text);
 void json_member_string(struct json_writer *writer, const char *key, const char *string);
-void json_member_number(struct json_writer *writer, const char *key, double number); /* not finite: null */
+/* Not finite: null. */
+void json_member_number(struct json_writer *writer, const char *key, double number);
 void json_member_integer(struct json_writer *writer, const char *key, int64_t number);
 void json_member_count(struct json_writer *writer, const char *key, uint64_t count);
 void json_member_yes_no(struct json_writer *writer, const char *key, bool yes);

@@ -30,7 +30,8 @@ enum json_shim_result json_shim_reserve(struct json_shim *shim, size_t document_
 }
 
 enum json_shim_result json_shim_parse(struct json_shim *shim, const uint8_t *bytes, size_t length,
-                                      const uint64_t **tape, const uint8_t **strings, const char **message) {
+                                      const uint64_t **tape, const uint8_t **strings,
+                                      const char **message) {
     simdjson::error_code code = shim->parser.parse(bytes, length, false).error();
     *message = simdjson::error_message(code);
     *tape = shim->parser.doc.tape.get();

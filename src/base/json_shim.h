@@ -23,9 +23,11 @@ struct json_shim *json_shim_create(size_t depth_max); /* NULL: no memory */
 void json_shim_destroy(struct json_shim *shim);
 /* The most bytes that json_shim_parse takes; grows the parser's own memory. */
 enum json_shim_result json_shim_reserve(struct json_shim *shim, size_t document_bytes);
-/* *tape, *strings: borrowed until the next parse. JSON_SHIM_PADDING bytes behind the document must be readable. *message: what is wrong, static. */
+/* *tape, *strings: borrowed until the next parse. JSON_SHIM_PADDING bytes behind the document must
+ * be readable. *message: what is wrong, static. */
 enum json_shim_result json_shim_parse(struct json_shim *shim, const uint8_t *bytes, size_t length,
-                                      const uint64_t **tape, const uint8_t **strings, const char **message);
+                                      const uint64_t **tape, const uint8_t **strings,
+                                      const char **message);
 
 #ifdef __cplusplus
 }

@@ -171,8 +171,10 @@ void json_member_text(struct json_writer *writer, const char *key, struct text t
 
 void json_member_text_or_null(struct json_writer *writer, const char *key, struct text text) {
     json_write_key(writer, key);
-    if (text.length > 0) json_write_text(writer, text);
-    else json_write_null(writer);
+    if (text.length > 0)
+        json_write_text(writer, text);
+    else
+        json_write_null(writer);
 }
 
 void json_member_string(struct json_writer *writer, const char *key, const char *string) {

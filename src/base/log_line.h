@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/log_line.h -- the program's own messages, to stderr, one line each: time, level, text. Never personal data:
- * identifiers and property values must not be passed in. Any thread. */
+/* base/log_line.h -- the program's own messages, to stderr, one line each: time, level, text. Never
+ * personal data: identifiers and property values must not be passed in. Any thread. */
 #ifndef BASE_LOG_LINE_H
 #define BASE_LOG_LINE_H
 

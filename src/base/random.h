@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/random.h -- seeded pseudo-random numbers (xoshiro256++, seeded by splitmix64). Never for secrets. */
+/* base/random.h -- seeded pseudo-random numbers (xoshiro256++, seeded by splitmix64). Never for
+ * secrets. */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 

@@ -8,23 +8,23 @@
 
 #include <stddef.h>
 
-#define MUST_USE __attribute__((warn_unused_result))
+#define MUST_USE                 __attribute__((warn_unused_result))
 #define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 
 enum status {
     STATUS_OK = 0,
-    STATUS_END,         /* no more items; not a failure */
-    STATUS_NO_MEMORY,   /* an allocation failed, or an arena reached its maximum */
-    STATUS_LIMIT,       /* a named limit was reached; the error text names it */
-    STATUS_INVALID,     /* input from outside is wrong */
+    STATUS_END,       /* no more items; not a failure */
+    STATUS_NO_MEMORY, /* an allocation failed, or an arena reached its maximum */
+    STATUS_LIMIT,     /* a named limit was reached; the error text names it */
+    STATUS_INVALID,   /* input from outside is wrong */
     STATUS_NOT_FOUND,
     STATUS_EXISTS,
-    STATUS_IO,          /* the operating system refused a read, write, sync or rename */
+    STATUS_IO, /* the operating system refused a read, write, sync or rename */
     STATUS_DISK_FULL,
     STATUS_READ_ONLY,
-    STATUS_CORRUPT,     /* a checksum or a structure on disk is wrong */
-    STATUS_VERSION,     /* written by a newer program than this one */
-    STATUS_LOCKED,      /* another process holds the data directory */
+    STATUS_CORRUPT, /* a checksum or a structure on disk is wrong */
+    STATUS_VERSION, /* written by a newer program than this one */
+    STATUS_LOCKED,  /* another process holds the data directory */
     STATUS_CANCELLED,
     STATUS_COUNT
 };
@@ -44,8 +44,8 @@ const char *status_name(enum status status);
 enum status error_set(struct error *error, enum status status, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* The same with strerror(error_number) appended; maps ENOSPC/EDQUOT, EROFS/EACCES/EPERM, ENOENT, EEXIST, ENOMEM
- * to their own status and all else to STATUS_IO. */
+/* The same with strerror(error_number) appended; maps ENOSPC/EDQUOT, EROFS/EACCES/EPERM, ENOENT,
+ * EEXIST, ENOMEM to their own status and all else to STATUS_IO. */
 enum status error_set_errno(struct error *error, int error_number, const char *format, ...)
     PRINTF_LIKE(3, 4);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* base/text.h -- borrowed text with a length, growing buffers, and the few things we ask of text.
  *
- * `struct text` never owns and need not be terminated. Text that came from outside is UTF-8 once text_is_utf8 said so. */
+ * `struct text` never owns and need not be terminated. Text that came from outside is UTF-8 once
+ * text_is_utf8 said so. */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
@@ -16,7 +17,7 @@ struct text {
     uint32_t length;
 };
 
-#define TEXT(literal) ((struct text){(literal), (uint32_t)(sizeof(literal) - 1)})
+#define TEXT(literal)  ((struct text){(literal), (uint32_t)(sizeof(literal) - 1)})
 #define TEXT_ARG(text) (int)(text).length, (text).at /* for "%.*s" */
 
 static inline struct text text_from(const char *string) {
@@ -42,9 +43,10 @@ static inline bool text_equal(struct text a, struct text b) {
         memcpy(&short_last[1], b.at + length - 4, 4);
         return ((short_first[0] ^ short_first[1]) | (short_last[0] ^ short_last[1])) == 0;
     }
-    return length == 0 || (a.at[0] == b.at[0] && a.at[length / 2] == b.at[length / 2] && a.at[length - 1] == b.at[length - 1]);
+    return length == 0 || (a.at[0] == b.at[0] && a.at[length / 2] == b.at[length / 2] &&
+                           a.at[length - 1] == b.at[length - 1]);
 }
-int text_compare(struct text a, struct text b); /* bytes, then length; -1, 0, 1 */
+int text_compare(struct text a, struct text b);              /* bytes, then length; -1, 0, 1 */
 bool text_equal_ignoring_case(struct text a, struct text b); /* ASCII only */
 bool text_starts_with(struct text text, struct text prefix);
 bool text_ends_with(struct text text, struct text suffix);
@@ -57,7 +59,8 @@ static inline struct text text_trim(struct text text) {
     return first > ' ' && last > ' ' ? text : text_trim_space(text);
 }
 bool text_is_utf8(struct text text);
-/* Bytes of the UTF-8 character that the text begins with; 0 where it is empty or begins with none. */
+/* Bytes of the UTF-8 character that the text begins with; 0 where it is empty or begins with none.
+ */
 uint32_t text_utf8_length(struct text text);
 /* Glob with * and ? over the whole text. */
 bool text_matches_glob(struct text text, struct text pattern);
@@ -67,16 +70,20 @@ enum status text_to_int64(struct text text, int64_t *value) MUST_USE;
 enum status text_to_double(struct text text, double *value) MUST_USE; /* finite only */
 
 #define TEXT_DISTANCE_LIMIT_MAX 64
-/* Optimal string alignment distance of bytes, capped: returns limit + 1 as soon as it must exceed it.
- * limit <= TEXT_DISTANCE_LIMIT_MAX. */
+/* Optimal string alignment distance of bytes, capped: returns limit + 1 as soon as it must exceed
+ * it. limit <= TEXT_DISTANCE_LIMIT_MAX. */
 uint32_t text_distance(struct text a, struct text b, uint32_t limit);
-/* The candidate nearest to `name` (distance <= 2, or <= 1 for names under five), or {0}. For "did you mean". */
+/* The candidate nearest to `name` (distance <= 2, or <= 1 for names under five), or {0}. For "did
+ * you mean". */
 struct text text_nearest(struct text name, const struct text *candidates, size_t count);
-/* STATUS_NOT_FOUND for a name that is none of `known`. `what` begins the sentence: "the playbook has no source" becomes
- * "the playbook has no source ordres; did you mean orders?", or what there is instead. */
-enum status text_unknown(struct text name, const char *what, const struct text *known, size_t count, struct error *error) MUST_USE;
+/* STATUS_NOT_FOUND for a name that is none of `known`. `what` begins the sentence: "the playbook
+ * has no source" becomes "the playbook has no source ordres; did you mean orders?", or what there
+ * is instead. */
+enum status text_unknown(struct text name, const char *what, const struct text *known, size_t count,
+                         struct error *error) MUST_USE;
 
-/* A growing byte buffer. All appends return STATUS_NO_MEMORY and leave it as it was when they fail. */
+/* A growing byte buffer. All appends return STATUS_NO_MEMORY and leave it as it was when they fail.
+ */
 struct buffer {
     char *at;
     size_t length;
@@ -84,15 +91,19 @@ struct buffer {
 };
 void buffer_init(struct buffer *buffer);
 void buffer_release(struct buffer *buffer);
-static inline void buffer_clear(struct buffer *buffer) { buffer->length = 0; }
+static inline void buffer_clear(struct buffer *buffer) {
+    buffer->length = 0;
+}
 enum status buffer_grow(struct buffer *buffer, size_t more_bytes) MUST_USE;
 /* Room for so many bytes more. */
 static inline enum status buffer_reserve(struct buffer *buffer, size_t more_bytes) {
-    return more_bytes <= buffer->capacity - buffer->length ? STATUS_OK : buffer_grow(buffer, more_bytes);
+    return more_bytes <= buffer->capacity - buffer->length ? STATUS_OK
+                                                           : buffer_grow(buffer, more_bytes);
 }
 enum status buffer_append(struct buffer *buffer, const void *bytes, size_t length) MUST_USE;
 enum status buffer_append_text(struct buffer *buffer, struct text text) MUST_USE;
-enum status buffer_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3) MUST_USE;
+enum status buffer_format(struct buffer *buffer, const char *format, ...)
+    PRINTF_LIKE(2, 3) MUST_USE;
 static inline struct text buffer_text(const struct buffer *buffer) {
     return (struct text){buffer->at, (uint32_t)buffer->length};
 }

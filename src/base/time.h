@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* base/time.h -- UTC milliseconds, ISO 8601, durations, time zones from the system's tzdata.
  *
- * No function here reads the clock, except clock_now_ms and clock_cpu_seconds, which only engine/, cli/ and bench/ may call. */
+ * No function here reads the clock, except clock_now_ms and clock_cpu_seconds, which only engine/,
+ * cli/ and bench/ may call. */
 #ifndef BASE_TIME_H
 #define BASE_TIME_H
 
@@ -9,37 +10,47 @@
 
 #define TIME_SECOND_MS INT64_C(1000)
 #define TIME_MINUTE_MS (60 * TIME_SECOND_MS)
-#define TIME_HOUR_MS (60 * TIME_MINUTE_MS)
-#define TIME_DAY_MS (24 * TIME_HOUR_MS)
+#define TIME_HOUR_MS   (60 * TIME_MINUTE_MS)
+#define TIME_DAY_MS    (24 * TIME_HOUR_MS)
 /* "time: always": before everything. Sorts first, is known at every t, and prints as "always". */
 #define TIME_ALWAYS (INT64_MIN / 4)
-#define TIME_NEVER (INT64_MAX / 4)
+#define TIME_NEVER  (INT64_MAX / 4)
 
 struct time_zone; /* immutable once loaded; any thread */
-/* `name` as in tzdata ("America/New_York", "UTC"); reads TZif v2+ from /usr/share/zoneinfo, or $TZDIR given by the caller
- * in `directory` (NULL: default). Rejects names with ".." or a leading '/'. */
+/* `name` as in tzdata ("America/New_York", "UTC"); reads TZif v2+ from /usr/share/zoneinfo, or
+ * $TZDIR given by the caller in `directory` (NULL: default). Rejects names with ".." or a leading
+ * '/'. */
 enum status time_zone_create(struct time_zone **out, struct text name, const char *directory,
                              struct error *error) MUST_USE;
 void time_zone_destroy(struct time_zone *zone);
-/* Offset east of UTC in seconds at a UTC time. zone NULL is UTC. Uses the POSIX footer rule after the last transition. */
+/* Offset east of UTC in seconds at a UTC time. zone NULL is UTC. Uses the POSIX footer rule after
+ * the last transition. */
 int32_t time_zone_offset_s(const struct time_zone *zone, int64_t time_ms);
 
-struct civil { int32_t year; int32_t month, day, hour, minute, second, millisecond; };
+struct civil {
+    int32_t year;
+    int32_t month, day, hour, minute, second, millisecond;
+};
 int64_t time_from_civil(const struct civil *civil); /* as if UTC; proleptic Gregorian */
 void time_to_civil(int64_t time_ms, struct civil *civil);
 /* Local wall time in the zone. In a gap: the offset before it; in an overlap: the earlier. */
 int64_t time_from_local(const struct civil *civil, const struct time_zone *zone);
 
-/* "2017-01-28", "2017-01-28 14:06:53", "2017-01-28T14:06:53.123Z", "+02:00"/"+0200" offsets; also integers: 10 digits =
- * seconds, 13 = milliseconds since 1970. Without offset: local time in `zone`. Years 1678–2261. */
+/* "2017-01-28", "2017-01-28 14:06:53", "2017-01-28T14:06:53.123Z", "+02:00"/"+0200" offsets; also
+ * integers: 10 digits = seconds, 13 = milliseconds since 1970. Without offset: local time in
+ * `zone`. Years 1678–2261. */
 enum status time_parse(struct text text, const struct time_zone *zone, int64_t *time_ms) MUST_USE;
-/* "2017-01-28T14:06:53Z" (".123" only where not zero), UTC; "always" for TIME_ALWAYS. Returns the length, < 32. */
+/* "2017-01-28T14:06:53Z" (".123" only where not zero), UTC; "always" for TIME_ALWAYS. Returns the
+ * length, < 32. */
 size_t time_format(int64_t time_ms, char out[32]);
-/* For people, as clocks in `zone` showed it: "2017-01-28 14:06:53", no milliseconds, ":53" only where not zero; "always" as above. */
+/* For people, as clocks in `zone` showed it: "2017-01-28 14:06:53", no milliseconds, ":53" only
+ * where not zero; "always" as above. */
 size_t time_format_local(int64_t time_ms, const struct time_zone *zone, char out[32]);
-/* "30d", "4h", "30m", "90s", "250ms", "6w"; also sums: "1d12h". Months and years are no durations. > 0, <= 100 years. */
+/* "30d", "4h", "30m", "90s", "250ms", "6w"; also sums: "1d12h". Months and years are no durations.
+ * > 0, <= 100 years. */
 enum status duration_parse(struct text text, int64_t *duration_ms) MUST_USE;
-size_t duration_format(int64_t duration_ms, char out[32]); /* the shortest exact form: "30d", "1d12h" */
+/* The shortest exact form: "30d", "1d12h". */
+size_t duration_format(int64_t duration_ms, char out[32]);
 /* For people: the two largest units, cut and not rounded: "274d 5h", "3h", "12s 40ms". */
 size_t duration_format_short(int64_t duration_ms, char out[32]);
 

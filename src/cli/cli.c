@@ -11,7 +11,8 @@
 
 int cli_fail(const struct error *error) {
     cli_progress_end();
-    cli_say(stderr, "attune: %s\n", error->text[0] != '\0' ? error->text : status_name(error->status));
+    cli_say(stderr, "attune: %s\n",
+            error->text[0] != '\0' ? error->text : status_name(error->status));
     return EXIT_FAILED;
 }
 
@@ -33,8 +34,10 @@ static int usage(const struct command *command, const char *format, ...) {
     va_start(arguments, format);
     cli_say_list(stderr, format, arguments);
     va_end(arguments);
-    if (command != NULL) fprintf(stderr, " (see attune %s --help)\n", command->name);
-    else fputs(" (see attune help)\n", stderr);
+    if (command != NULL)
+        fprintf(stderr, " (see attune %s --help)\n", command->name);
+    else
+        fputs(" (see attune help)\n", stderr);
     return EXIT_USAGE;
 }
 
@@ -42,23 +45,31 @@ static int usage(const struct command *command, const char *format, ...) {
 
 struct option {
     const char *name;
-    const char *value;   /* what stands for the value in the help; NULL: a switch */
+    const char *value; /* what stands for the value in the help; NULL: a switch */
     const char *what;
-    size_t offset;       /* in struct cli: const char * or bool */
+    size_t offset; /* in struct cli: const char * or bool */
     bool common;
 };
 static const struct option options[] = {
-    {"dir", "DIR", "the data directory (default $ATTUNE_DIR, else ./data)", offsetof(struct cli, directory), true},
-    {"playbook", "FILE", "put this playbook in force; commands that only read try it without keeping it", offsetof(struct cli, playbook), true},
+    {"dir", "DIR", "the data directory (default $ATTUNE_DIR, else ./data)",
+     offsetof(struct cli, directory), true},
+    {"playbook", "FILE",
+     "put this playbook in force; commands that only read try it without keeping it",
+     offsetof(struct cli, playbook), true},
     {"json", NULL, "print JSON; docs/commands.md has its keys", offsetof(struct cli, json), false},
     {"quiet", NULL, "no progress", offsetof(struct cli, quiet), true},
     {"help", NULL, "this text", offsetof(struct cli, help), true},
-    {"data", "DIR", "where the sources' files lie (default: beside the playbook)", offsetof(struct cli, data), false},
-    {"at", "TIME", "as known at this time: 2017-12-06 or 2017-12-06T09:00 in the playbook's zone, 2017-12-06T14:00Z in UTC (default: when the newest event became known)", offsetof(struct cli, at), false},
+    {"data", "DIR", "where the sources' files lie (default: beside the playbook)",
+     offsetof(struct cli, data), false},
+    {"at", "TIME",
+     "as known at this time: 2017-12-06 or 2017-12-06T09:00 in the playbook's zone, "
+     "2017-12-06T14:00Z in UTC (default: when the newest event became known)",
+     offsetof(struct cli, at), false},
     {"from", "TIME", "from this time on", offsetof(struct cli, from), false},
     {"until", "TIME", "up to this time", offsetof(struct cli, until), false},
     {"out", "PATH", "write here instead of to the screen", offsetof(struct cli, out), false},
-    {"against", "FILE", "another model's predictions, to compare row by row", offsetof(struct cli, against), false},
+    {"against", "FILE", "another model's predictions, to compare row by row",
+     offsetof(struct cli, against), false},
     {"source", "NAME", "only this source", offsetof(struct cli, source), false},
     {"all", NULL, "every customer", offsetof(struct cli, all), false},
     {"dry-run", NULL, "change nothing", offsetof(struct cli, dry_run), false},
@@ -80,7 +91,8 @@ static bool takes(const struct command *command, const struct option *option) {
 
 static const struct option *find_option(const struct command *command, struct text name) {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (text_equal(text_from(options[i].name), name) && takes(command, &options[i])) return &options[i];
+        if (text_equal(text_from(options[i].name), name) && takes(command, &options[i]))
+            return &options[i];
     }
     return NULL;
 }
@@ -92,7 +104,9 @@ static int unknown_option(const struct command *command, struct text name) {
         if (takes(command, &options[i])) names[count++] = text_from(options[i].name);
     }
     struct text near = text_nearest(name, names, count);
-    if (near.length > 0) return usage(command, "no option --%.*s; did you mean --%.*s?", TEXT_ARG(name), TEXT_ARG(near));
+    if (near.length > 0)
+        return usage(command, "no option --%.*s; did you mean --%.*s?", TEXT_ARG(name),
+                     TEXT_ARG(near));
     return usage(command, "attune %s has no option --%.*s", command->name, TEXT_ARG(name));
 }
 
@@ -110,7 +124,9 @@ static int read_option(struct cli *cli, int argc, char **argv, int *index) {
         return EXIT_OK;
     }
     const char *value = equals != NULL ? equals + 1 : *index + 1 < argc ? argv[++*index] : NULL;
-    if (value == NULL) return usage(cli->command, "--%s needs a value: --%s %s", option->name, option->name, option->value);
+    if (value == NULL)
+        return usage(cli->command, "--%s needs a value: --%s %s", option->name, option->name,
+                     option->value);
     *(const char **)(void *)field = value;
     return EXIT_OK;
 }
@@ -126,7 +142,10 @@ static int read_words(struct cli *cli, int argc, char **argv) {
         } else if (!only_words && strcmp(argv[i], "-h") == 0) {
             cli->help = true;
         } else if (cli->word_count == CLI_WORDS_MAX) {
-            return usage(cli->command, "more than %d words; name the files by a pattern in quotes, or in several calls", CLI_WORDS_MAX);
+            return usage(
+                cli->command,
+                "more than %d words; name the files by a pattern in quotes, or in several calls",
+                CLI_WORDS_MAX);
         } else {
             cli->words[cli->word_count++] = argv[i];
         }
@@ -138,20 +157,24 @@ static int read_words(struct cli *cli, int argc, char **argv) {
 static void print_paragraphs(const char *text) {
     while (*text != '\0') {
         size_t length = strcspn(text, "\n");
-        if (*text == ' ') printf("%.*s\n", (int)length, text);
-        else cli_wrap(stdout, (struct text){text, (uint32_t)length}, 0);
+        if (*text == ' ')
+            printf("%.*s\n", (int)length, text);
+        else
+            cli_wrap(stdout, (struct text){text, (uint32_t)length}, 0);
         text += length + (text[length] == '\n');
     }
 }
 
 static int print_help(const struct command *command) {
-    printf("attune %s%s%s -- %s\n\n", command->name, command->words[0] != '\0' ? " " : "", command->words, command->summary);
+    printf("attune %s%s%s -- %s\n\n", command->name, command->words[0] != '\0' ? " " : "",
+           command->words, command->summary);
     print_paragraphs(command->help);
     printf("\nOptions\n");
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if (!takes(command, &options[i])) continue;
         char name[64];
-        snprintf(name, sizeof name, "--%s%s%s", options[i].name, options[i].value != NULL ? " " : "",
+        snprintf(name, sizeof name, "--%s%s%s", options[i].name,
+                 options[i].value != NULL ? " " : "",
                  options[i].value != NULL ? options[i].value : "");
         cli_wrap_format(19, "  %-16s %s", name, options[i].what);
     }
@@ -159,7 +182,9 @@ static int print_help(const struct command *command) {
 }
 
 static int print_commands(FILE *file) {
-    fputs("attune -- customer experience optimization engine " ATTUNE_VERSION "\n\nusage: attune COMMAND [OPTIONS] [WORDS]\n\n", file);
+    fputs("attune -- customer experience optimization engine " ATTUNE_VERSION
+          "\n\nusage: attune COMMAND [OPTIONS] [WORDS]\n\n",
+          file);
     for (size_t i = 0; i < cli_command_count; i++) {
         fprintf(file, "  %-11s %s\n", cli_commands[i].name, cli_commands[i].summary);
     }
@@ -176,9 +201,11 @@ static const struct command *find_command(const char *name) {
 
 static int unknown_command(const char *name) {
     struct text names[64];
-    for (size_t i = 0; i < cli_command_count && i < 64; i++) names[i] = text_from(cli_commands[i].name);
+    for (size_t i = 0; i < cli_command_count && i < 64; i++)
+        names[i] = text_from(cli_commands[i].name);
     struct text near = text_nearest(text_from(name), names, cli_command_count);
-    if (near.length > 0) return usage(NULL, "no command %s; did you mean %.*s?", name, TEXT_ARG(near));
+    if (near.length > 0)
+        return usage(NULL, "no command %s; did you mean %.*s?", name, TEXT_ARG(near));
     return usage(NULL, "no command %s", name);
 }
 
@@ -186,7 +213,8 @@ int cli_main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     if (argc < 2) return print_commands(stderr);
     if (strcmp(name, "--version") == 0) return printf("attune %s\n", ATTUNE_VERSION) < 0;
-    bool asks_help = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    bool asks_help =
+        strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
     if (asks_help && argc == 2) return print_commands(stdout);
     const struct command *command = find_command(asks_help ? argv[2] : name);
     if (command == NULL) return unknown_command(asks_help ? argv[2] : name);
@@ -197,12 +225,17 @@ int cli_main(int argc, char **argv) {
     int code = read_words(cli, argc - 2, argv + 2);
     if (cli->directory == NULL) cli->directory = getenv("ATTUNE_DIR");
     if (cli->directory == NULL) cli->directory = "data";
-    if (code == EXIT_OK && cli->help) code = print_help(command);
-    else if (code == EXIT_OK && cli->word_count < command->words_min) code = usage(command, "attune %s needs %s", command->name, command->words);
-    else if (code == EXIT_OK && cli->word_count > command->words_max) code = usage(command, "one word too many: %s", cli->words[command->words_max]);
-    else if (code == EXIT_OK) code = command->run(cli);
+    if (code == EXIT_OK && cli->help)
+        code = print_help(command);
+    else if (code == EXIT_OK && cli->word_count < command->words_min)
+        code = usage(command, "attune %s needs %s", command->name, command->words);
+    else if (code == EXIT_OK && cli->word_count > command->words_max)
+        code = usage(command, "one word too many: %s", cli->words[command->words_max]);
+    else if (code == EXIT_OK)
+        code = command->run(cli);
     cli_progress_end();
-    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK) code = cli_fail_text("the output could not be written");
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK)
+        code = cli_fail_text("the output could not be written");
     memory_free(cli);
     return code;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/cli.h -- the command line: one table of commands, one way to read options, one way to print.
  *
- * A command is a function of its options and words. Exit status: 0 done, 1 it failed (one line on stderr says what, where and what to
- * do), 2 it was called wrongly, 74 a stored file could not be read while it was mapped (main.c). Results go to stdout: for people as text
- * no wider than cli_width(), times as clocks in the playbook's zone show them; with --json as one object, or a line an object where it
- * is a stream (docs/commands.md has the keys: times in UTC, names in snake_case with their unit, null for what is unknown). Progress
- * goes to stderr and only to a terminal; nothing is coloured. */
+ * A command is a function of its options and words. Exit status: 0 done, 1 it failed (one line on
+ * stderr says what, where and what to do), 2 it was called wrongly, 74 a stored file could not be
+ * read while it was mapped (main.c). Results go to stdout: for people as text no wider than
+ * cli_width(), times as clocks in the playbook's zone show them; with --json as one object, or a
+ * line an object where it is a stream (docs/commands.md has the keys: times in UTC, names in
+ * snake_case with their unit, null for what is unknown). Progress goes to stderr and only to a
+ * terminal; nothing is coloured. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
@@ -15,21 +17,21 @@
 #include "base/json.h"
 #include "engine/engine.h"
 
-#define CLI_WORDS_MAX 4096
+#define CLI_WORDS_MAX   4096
 #define CLI_COLUMNS_MAX 16
 
 enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct cli {
     const struct command *command;
-    const char *directory;     /* --dir, default $ATTUNE_DIR or ./data */
-    const char *playbook;      /* --playbook */
-    const char *data;          /* --data */
-    const char *at;            /* --at TIME */
-    const char *from, *until;  /* --from, --until TIME */
-    const char *out;           /* --out FILE */
-    const char *against;       /* --against FILE */
-    const char *source;        /* --source NAME */
+    const char *directory;    /* --dir, default $ATTUNE_DIR or ./data */
+    const char *playbook;     /* --playbook */
+    const char *data;         /* --data */
+    const char *at;           /* --at TIME */
+    const char *from, *until; /* --from, --until TIME */
+    const char *out;          /* --out FILE */
+    const char *against;      /* --against FILE */
+    const char *source;       /* --source NAME */
     bool json, all, quiet, dry_run, yes, merge, help;
     const char *words[CLI_WORDS_MAX];
     size_t word_count;
@@ -37,10 +39,12 @@ struct cli {
 
 struct command {
     const char *name;
-    const char *words;     /* "CUSTOMER ACTION" */
-    const char *summary;   /* one line for `attune help` */
-    const char *options;   /* names it takes besides --dir --playbook --quiet --help: "json at all out" */
-    const char *help;      /* a paragraph, which is broken into lines, and examples, which begin with blanks */
+    const char *words;   /* "CUSTOMER ACTION" */
+    const char *summary; /* one line for `attune help` */
+    /* Names it takes besides --dir --playbook --quiet --help: "json at all out". */
+    const char *options;
+    /* A paragraph, which is broken into lines, and examples, which begin with blanks. */
+    const char *help;
     size_t words_min, words_max;
     int (*run)(struct cli *cli);
 };
@@ -53,28 +57,33 @@ int cli_main(int argc, char **argv);
 int cli_fail(const struct error *error);
 int cli_fail_text(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* Opens the directory of --dir: the playbook of --playbook is put in force, or tried, where read_only. On failure prints and
- * gives NULL. All errors of a playbook are printed. */
+/* Opens the directory of --dir: the playbook of --playbook is put in force, or tried, where
+ * read_only. On failure prints and gives NULL. All errors of a playbook are printed. */
 struct engine *cli_open(const struct cli *cli, bool create, bool read_only);
-/* One line an error: FILE:LINE:COLUMN: what, and what to write instead; `kind` stands before it ("", "warning: "). */
-void cli_playbook_errors(FILE *file, const char *path, const char *kind, const struct playbook_errors *errors);
-/* --at / --until / …: `text` in the playbook's zone; NULL: `fallback_ms`. False after printing what is wrong. */
-bool cli_time(const struct engine *engine, const char *option, const char *text, int64_t fallback_ms, int64_t *time_ms);
+/* One line an error: FILE:LINE:COLUMN: what, and what to write instead; `kind` stands before it
+ * ("", "warning: "). */
+void cli_playbook_errors(FILE *file, const char *path, const char *kind,
+                         const struct playbook_errors *errors);
+/* --at / --until / …: `text` in the playbook's zone; NULL: `fallback_ms`. False after printing what
+ * is wrong. */
+bool cli_time(const struct engine *engine, const char *option, const char *text,
+              int64_t fallback_ms, int64_t *time_ms);
 /* --at or the time of the newest event: what "now" means for data of the past. */
 bool cli_at(struct cli *cli, struct engine *engine, int64_t *time_ms);
 
 /* ---- tables: rows are gathered, then printed with columns as wide as they must be ---- */
 struct cli_table {
     const char *headings[CLI_COLUMNS_MAX];
-    bool right[CLI_COLUMNS_MAX];      /* numbers stand to the right */
+    bool right[CLI_COLUMNS_MAX]; /* numbers stand to the right */
     uint32_t columns;
-    struct buffer cells;              /* 0-terminated, row after row */
+    struct buffer cells; /* 0-terminated, row after row */
     size_t cell_count;
 };
 /* "customer|>events|>spend": '>' sets a column to the right. */
 void cli_table_init(struct cli_table *table, const char *headings);
 void cli_table_cell(struct cli_table *table, const char *format, ...) PRINTF_LIKE(2, 3);
-void cli_table_print(struct cli_table *table); /* prints and releases; the last column is broken where the line gets too long */
+/* Prints and releases; the last column is broken where the line gets too long. */
+void cli_table_print(struct cli_table *table);
 
 /* ---- JSON: one object, between begin and end ---- */
 struct cli_json {
@@ -82,30 +91,39 @@ struct cli_json {
     struct json_writer writer;
 };
 struct json_writer *cli_json_begin(struct cli_json *json, bool pretty);
-int cli_json_end(struct cli_json *json, FILE *file); /* writes it and a newline, and releases; the exit code */
+/* Writes it and a newline, and releases; the exit code. */
+int cli_json_end(struct cli_json *json, FILE *file);
 struct answering;
-int cli_json_answer(const struct answering *answering, void (*answer)(const struct answering *, struct json_writer *));
+int cli_json_answer(const struct answering *answering,
+                    void (*answer)(const struct answering *, struct json_writer *));
 
 /* ---- words; those that return a text use one of a few static buffers, for printing only ---- */
 const char *cli_count(uint64_t count);                         /* 1234567 → "1,234,567" */
 const char *cli_counted(uint64_t count, const char *singular); /* "1 event", "1,234 policies" */
 const char *cli_bytes(uint64_t bytes);                         /* "12.3 MB" */
-const char *cli_percent(double share, int digits);             /* "12.3 %", or "unknown" where it is no number */
+/* "12.3 %", or "unknown" where it is no number. */
+const char *cli_percent(double share, int digits);
 /* "2017-10-01", with the time of day where it isn't midnight in the playbook's zone. */
 const char *cli_when(const struct playbook *playbook, int64_t time_ms);
 /* Columns to print in: the terminal's, from 40 to 100; 100 where it is none. */
 uint32_t cli_width(void);
-/* printf for what holds data: control characters but line ends and tabs become blanks. Tables and what is wrapped do the same. */
+/* printf for what holds data: control characters but line ends and tabs become blanks. Tables and
+ * what is wrapped do the same. */
 void cli_say(FILE *file, const char *format, ...) PRINTF_LIKE(2, 3);
-void cli_say_list(FILE *file, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+void cli_say_list(FILE *file, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 /* Prints the text and a newline, broken at blanks; what follows the first line is indented. */
 void cli_wrap(FILE *file, struct text text, uint32_t indent);
-void cli_wrap_format(uint32_t indent, const char *format, ...) PRINTF_LIKE(2, 3); /* the same, to stdout */
-/* Appends a value for people, to be printed by cli_wrap: at most four digits of a fraction, a duration's two largest units, a list's first items. */
+/* The same, to stdout. */
+void cli_wrap_format(uint32_t indent, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Appends a value for people, to be printed by cli_wrap: at most four digits of a fraction, a
+ * duration's two largest units, a list's first items. */
 enum status cli_value(struct buffer *out, struct engine *engine, struct value value) MUST_USE;
-void cli_progress(const char *format, ...) PRINTF_LIKE(1, 2); /* one line, overwritten; only on a terminal */
+/* One line, overwritten; only on a terminal. */
+void cli_progress(const char *format, ...) PRINTF_LIKE(1, 2);
 void cli_progress_end(void);
-/* Is this a source of the playbook, or one of which something lies here? Prints what is wrong where not; NULL is fine. */
+/* Is this a source of the playbook, or one of which something lies here? Prints what is wrong where
+ * not; NULL is fine. */
 bool cli_knows_source(struct engine *engine, const char *name);
 /* One CSV field, quoted where it must be. */
 void cli_csv(FILE *file, struct text text);

@@ -20,79 +20,97 @@ const struct command cli_commands[] = {
      "  attune explain spend_365d --playbook playbook.yaml\n"
      "  attune explain \"count('Order Completed') in 30d\"\n",
      1, 1, command_explain},
-    {"ingest", "[SOURCE FILE…]", "load files: events, customer records, lookups", "data source json",
-     "Without words, loads every source of the playbook whose files are in --data, lookups first. What was loaded before is recognised by "
-     "its row key and dropped as a repeat. A row that can't become an event goes to quarantine with its reason. A file that can't be read, "
+    {"ingest", "[SOURCE FILE…]", "load files: events, customer records, lookups",
+     "data source json",
+     "Without words, loads every source of the playbook whose files are in --data, lookups first. "
+     "What was loaded before is recognised by "
+     "its row key and dropped as a repeat. A row that can't become an event goes to quarantine "
+     "with its reason. A file that can't be read, "
      "or lacks a column, ends the loading: what is in stays, and the answer says how to go on.\n\n"
      "  attune ingest --playbook playbook.yaml --data files/\n"
      "  attune ingest web events-2017-10.ndjson.gz\n"
      "  zcat events-2017-10.ndjson.gz | attune ingest web -\n",
      0, MANY, command_ingest},
     {"data", "", "what every source and field holds, what it costs, what uses it", "json",
-     "Clean data are events, dirty data are in quarantine, dark data are stored and nothing uses them.\n\n"
+     "Clean data are events, dirty data are in quarantine, dark data are stored and nothing uses "
+     "them.\n\n"
      "  attune data\n",
      0, 0, command_data},
-    {"quarantine", "list|show ROW|replay", "rows that could not become events, and their way back", "source json",
+    {"quarantine", "list|show ROW|replay", "rows that could not become events, and their way back",
+     "source json",
      "ROW is FILE:LINE as the list tells it, with or without the folders of FILE.\n\n"
      "  attune quarantine list                 reasons, and how many rows have each\n"
      "  attune quarantine show orders.csv:7    one row, as it came\n"
      "  attune quarantine replay --playbook mended.yaml --source web\n",
      1, 2, command_quarantine},
     {"customer", "CUSTOMER", "one customer: timeline, personas, links, traits, segments", "at json",
-     "CUSTOMER is C123, or an identifier such as email:a@b.example, or its value alone where only one customer has it.\n\n"
+     "CUSTOMER is C123, or an identifier such as email:a@b.example, or its value alone where only "
+     "one customer has it.\n\n"
      "  attune customer household:1029 --at 2017-10-01\n",
      1, 1, command_customer},
     {"unmerge", "IDENTIFIER [IDENTIFIER]", "take back a link between two identifiers", "json",
-     "The link counts from now on as if it had never been; nobody's events are lost. With one identifier all its links.\n\n"
+     "The link counts from now on as if it had never been; nobody's events are lost. With one "
+     "identifier all its links.\n\n"
      "  attune unmerge cookie:k1 email:a@b.example\n",
      1, 2, command_unmerge},
-    {"traits", "[CUSTOMER]", "traits of one customer, or of all as CSV, as of a time", "at out json",
+    {"traits", "[CUSTOMER]", "traits of one customer, or of all as CSV, as of a time",
+     "at out json",
      "With --json and no CUSTOMER, one object a line.\n\n"
      "  attune traits --at 2017-10-01 --out traits.csv\n"
      "  attune traits household:1029 --at 2017-10-01\n",
      0, 1, command_traits},
     {"scenarios", "", "how much likelier each scenario makes its goals", "at json",
-     "For each scenario and goal: how many customers, the goal's rate inside and among comparable others on the same dates, and the index "
+     "For each scenario and goal: how many customers, the goal's rate inside and among comparable "
+     "others on the same dates, and the index "
      "with its 95 % interval by customer. An index is no cause.\n\n"
      "  attune scenarios --at 2018-01-01\n",
      0, 0, command_scenarios},
-    {"train", "[MODEL]", "learn a model from past treatments whose goals have matured", "until json",
-     "Every row sees only what was known at the moment of its treatment. Settings are chosen on rolling splits in time.\n\n"
+    {"train", "[MODEL]", "learn a model from past treatments whose goals have matured",
+     "until json",
+     "Every row sees only what was known at the moment of its treatment. Settings are chosen on "
+     "rolling splits in time.\n\n"
      "  attune train redeem --until 2017-10-01\n",
      0, 1, command_train},
-    {"evaluate", "MODEL", "how good a model is on treatments that it never saw", "from until out against json",
-     "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, with intervals by customer. --against takes "
+    {"evaluate", "MODEL", "how good a model is on treatments that it never saw",
+     "from until out against json",
+     "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, "
+     "with intervals by customer. --against takes "
      "a CSV with columns treatment, customer and prediction, and compares the two row by row.\n\n"
      "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n",
      1, 1, command_evaluate},
-    {"decide", "CUSTOMER | --all", "the next best action, with its reason", "at out all dry-run json",
-     "Each decision is written as an event unless --dry-run; with --all once the output is whole: where it fails before that, nothing is "
+    {"decide", "CUSTOMER | --all", "the next best action, with its reason",
+     "at out all dry-run json",
+     "Each decision is written as an event unless --dry-run; with --all once the output is whole: "
+     "where it fails before that, nothing is "
      "recorded, and the same can be said again. With --all and --json, one object a line.\n\n"
      "  attune decide household:1029 --at 2017-12-05\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv\n"
      "  attune decide --all --at 2017-12-05 --json --dry-run\n",
      0, 1, command_decide},
-    {"why-not", "CUSTOMER ACTION", "which stage stopped an action, and from when on it would not", "at json",
+    {"why-not", "CUSTOMER ACTION", "which stage stopped an action, and from when on it would not",
+     "at json",
      "ACTION is an action's name, or NAME/KEY for one row of its lookup.\n\n"
      "  attune why-not household:1029 mail_campaign/18 --at 2017-12-05\n",
      2, 2, command_why_not},
-    {"report", "", "the whole as a report: report.html with pictures, report.json", "at from until out against json",
-     "Both files and the screen tell the same figures; --out names the folder (default: here), --json prints what report.json holds.\n\n"
+    {"report", "", "the whole as a report: report.html with pictures, report.json",
+     "at from until out against json",
+     "Both files and the screen tell the same figures; --out names the folder (default: here), "
+     "--json prints what report.json holds.\n\n"
      "  attune report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report\n",
      0, 0, command_report},
     {"status", "", "events, customers, runs, bytes and what is in force", "json",
-     "  attune status --json\n",
-     0, 0, command_status},
+     "  attune status --json\n", 0, 0, command_status},
     {"fold", "", "move the newest events from the log into a run now", "merge json",
-     "  attune fold --merge\n",
-     0, 0, command_fold},
+     "  attune fold --merge\n", 0, 0, command_fold},
     {"fsck", "", "verify every checksum, order and offset of the data directory", "json",
      "Reads every byte; changes nothing. Exit status 1 where anything is wrong.\n\n"
      "  attune fsck --dir data\n",
      0, 0, command_fsck},
     {"rebuild", "", "recompute what is derived: runs with the columns now in use", "json",
-     "Columns and the heap of their texts are made anew from each event's properties, also where they are damaged. Other damage can't be mended "
-     "from the directory itself: the log is dropped once a run has its events. Restore the directory from a backup.\n\n"
+     "Columns and the heap of their texts are made anew from each event's properties, also where "
+     "they are damaged. Other damage can't be mended "
+     "from the directory itself: the log is dropped once a run has its events. Restore the "
+     "directory from a backup.\n\n"
      "  attune rebuild --playbook playbook.yaml\n",
      0, 0, command_rebuild},
     {"backup", "TARGET", "a consistent copy of the data directory", "json",
@@ -100,9 +118,12 @@ const struct command cli_commands[] = {
      "  attune backup backup-2017-12-05\n",
      1, 1, command_backup},
     {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed", "yes json",
-     "Rewrites the affected files, drops the log, and keeps only salted hashes that keep the person from coming back unasked. Also goes: what "
-     "others' relations say of the customer, and rows in quarantine that hold an identifier, be it quoted or escaped; one shorter than 6 bytes "
-     "only where it stands in its own column, or where the columns can't be told. A bad row that comes again is kept without its bytes. Backups "
+     "Rewrites the affected files, drops the log, and keeps only salted hashes that keep the "
+     "person from coming back unasked. Also goes: what "
+     "others' relations say of the customer, and rows in quarantine that hold an identifier, be it "
+     "quoted or escaped; one shorter than 6 bytes "
+     "only where it stands in its own column, or where the columns can't be told. A bad row that "
+     "comes again is kept without its bytes. Backups "
      "made before are not reached: the answer reminds you of them.\n\n"
      "  attune erase email:a@b.example --yes\n",
      1, 1, command_erase},

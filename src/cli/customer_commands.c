@@ -6,10 +6,13 @@
 
 #define EVENTS_SHOWN 40
 
-static void print_identifier(void *context, struct identifier_id identifier, uint32_t type, struct text value) {
+static void print_identifier(void *context, struct identifier_id identifier, uint32_t type,
+                             struct text value) {
     (void)identifier;
     struct engine *engine = context;
-    cli_say(stdout, "  %.*s:%.*s\n", TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type)), TEXT_ARG(value));
+    cli_say(stdout, "  %.*s:%.*s\n",
+            TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type)),
+            TEXT_ARG(value));
 }
 
 static void print_persona(void *context, struct persona_id persona, struct identifier_id anchor,
@@ -19,13 +22,18 @@ static void print_persona(void *context, struct persona_id persona, struct ident
     for (uint32_t i = 0; i < count; i++) {
         uint32_t type;
         struct text value = identity_identifier(engine_identity(engine), identifiers[i], &type);
-        cli_say(stdout, " %.*s:%.*s%s", TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type)), TEXT_ARG(value),
-               identifiers[i].value == anchor.value && count > 1 ? " (anchor)" : "");
+        cli_say(stdout, " %.*s:%.*s%s",
+                TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type)),
+                TEXT_ARG(value),
+                identifiers[i].value == anchor.value && count > 1 ? " (anchor)" : "");
     }
     putchar('\n');
 }
 
-struct links { struct engine *engine; uint32_t count; };
+struct links {
+    struct engine *engine;
+    uint32_t count;
+};
 
 static void print_link(void *context, const struct identity_link *link) {
     struct links *links = context;
@@ -33,10 +41,11 @@ static void print_link(void *context, const struct identity_link *link) {
     struct buffer words;
     buffer_init(&words);
     if (links->count++ == 0) printf("Links\n");
-    if (identity_explain_link(engine_identity(engine), engine_symbols(engine), link, &words) == STATUS_OK) {
+    if (identity_explain_link(engine_identity(engine), engine_symbols(engine), link, &words) ==
+        STATUS_OK) {
         cli_say(stdout, "  %.*s; by %.*s, weight %g, known %s\n", (int)words.length, words.at,
-               TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_SOURCE, link->source)), (double)link->weight,
-               cli_when(engine_playbook(engine), link->known_ms));
+                TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_SOURCE, link->source)),
+                (double)link->weight, cli_when(engine_playbook(engine), link->known_ms));
     }
     buffer_release(&words);
 }
@@ -45,15 +54,22 @@ static void print_who(struct answering *view) {
     char name[CUSTOMER_NAME_BYTES];
     struct links counted = {view->engine, 0};
     customer_name(view->engine, view->timeline.customer, name);
-    cli_say(stdout, "%s (C%u) as known at %s\n\nIdentifiers, personas and links as known now\n", name, view->timeline.customer.value,
-           cli_when(engine_playbook(view->engine), view->t_ms));
+    cli_say(stdout, "%s (C%u) as known at %s\n\nIdentifiers, personas and links as known now\n",
+            name, view->timeline.customer.value,
+            cli_when(engine_playbook(view->engine), view->t_ms));
     struct identity_visitor identifiers = {.identifier = print_identifier, .context = view->engine};
     struct identity_visitor personas = {.persona = print_persona, .context = view->engine};
     struct identity_visitor links = {.link = print_link, .context = &counted};
-    if (identity_describe(engine_identity(view->engine), view->timeline.customer, &identifiers) != STATUS_OK) return;
+    if (identity_describe(engine_identity(view->engine), view->timeline.customer, &identifiers) !=
+        STATUS_OK)
+        return;
     printf("Personas\n");
-    if (identity_describe(engine_identity(view->engine), view->timeline.customer, &personas) != STATUS_OK) return;
-    if (identity_describe(engine_identity(view->engine), view->timeline.customer, &links) != STATUS_OK) return;
+    if (identity_describe(engine_identity(view->engine), view->timeline.customer, &personas) !=
+        STATUS_OK)
+        return;
+    if (identity_describe(engine_identity(view->engine), view->timeline.customer, &links) !=
+        STATUS_OK)
+        return;
 }
 
 /* ---- the timeline ---- */
@@ -67,11 +83,16 @@ static enum status event_words(const struct answering *view, uint32_t row, struc
     uint32_t property;
     struct value value;
     time_format_local(timeline->time_ms[row], engine_playbook(view->engine)->zone, time);
-    enum status status = buffer_format(out, "  %-19s  %-8.*s %.*s", time, TEXT_ARG(symbol_text(symbols, SYMBOL_CHANNEL, timeline->channel[row])),
-                                       TEXT_ARG(symbol_text(symbols, SYMBOL_EVENT, timeline->type[row])));
-    bool readable = timeline->ops->packed(timeline, row, &packed) == STATUS_OK && packed_reader_init(&reader, packed) == STATUS_OK;
-    while (status == STATUS_OK && readable && packed_next(&reader, &property, &value) == STATUS_OK) {
-        status = buffer_format(out, "  %.*s=", TEXT_ARG(symbol_text(symbols, SYMBOL_PROPERTY, property)));
+    enum status status =
+        buffer_format(out, "  %-19s  %-8.*s %.*s", time,
+                      TEXT_ARG(symbol_text(symbols, SYMBOL_CHANNEL, timeline->channel[row])),
+                      TEXT_ARG(symbol_text(symbols, SYMBOL_EVENT, timeline->type[row])));
+    bool readable = timeline->ops->packed(timeline, row, &packed) == STATUS_OK &&
+                    packed_reader_init(&reader, packed) == STATUS_OK;
+    while (status == STATUS_OK && readable &&
+           packed_next(&reader, &property, &value) == STATUS_OK) {
+        status = buffer_format(
+            out, "  %.*s=", TEXT_ARG(symbol_text(symbols, SYMBOL_PROPERTY, property)));
         if (status == STATUS_OK) status = cli_value(out, view->engine, value);
     }
     return status;
@@ -82,7 +103,8 @@ static void print_timeline(const struct answering *view) {
     uint32_t first = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0;
     char shown[48] = "";
     if (first > 0) snprintf(shown, sizeof shown, ", the newest %d shown", EVENTS_SHOWN);
-    printf("Timeline: %s%s (times in %.*s)\n", cli_counted(count, "event"), shown, TEXT_ARG(engine_playbook(view->engine)->zone_name));
+    printf("Timeline: %s%s (times in %.*s)\n", cli_counted(count, "event"), shown,
+           TEXT_ARG(engine_playbook(view->engine)->zone_name));
     for (uint32_t row = first; row < count; row++) {
         struct buffer line;
         buffer_init(&line);
@@ -100,7 +122,9 @@ int command_customer(struct cli *cli) {
     int code = EXIT_FAILED;
     if (cli_at(cli, engine, &t_ms)) {
         enum status status = answering_open(&view, engine, t_ms, &error);
-        if (status == STATUS_OK) status = answering_read(&view, cli->words[0], TIMELINE_PACKED | TIMELINE_CHANNEL, &error);
+        if (status == STATUS_OK)
+            status =
+                answering_read(&view, cli->words[0], TIMELINE_PACKED | TIMELINE_CHANNEL, &error);
         code = status == STATUS_OK ? EXIT_OK : cli_fail(&error);
         if (status == STATUS_OK && cli->json) {
             code = cli_json_answer(&view, answer_customer);

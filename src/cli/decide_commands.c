@@ -9,13 +9,16 @@
 
 /* A weight or lever of 1 says nothing and is left out. */
 static void print_rank(struct engine *engine, const struct treatment_trace *trace, uint32_t rank) {
-    struct text channel = symbol_text(engine_symbols(engine), SYMBOL_CHANNEL, trace->treatment->channel);
+    struct text channel =
+        symbol_text(engine_symbols(engine), SYMBOL_CHANNEL, trace->treatment->channel);
     char weight[48] = "", lever[48] = "";
-    if (fabs(trace->weight - 1) > 1e-9) snprintf(weight, sizeof weight, " × weight %.4g", trace->weight);
+    if (fabs(trace->weight - 1) > 1e-9)
+        snprintf(weight, sizeof weight, " × weight %.4g", trace->weight);
     if (fabs(trace->lever - 1) > 1e-9) snprintf(lever, sizeof lever, " × lever %.4g", trace->lever);
-    cli_wrap_format(5, "  %u. %.*s by %.*s: propensity %.3f × value %.2f%s%s − cost %.2f = priority %.3f", rank + 1,
-                    TEXT_ARG(trace->treatment->title), TEXT_ARG(channel), trace->propensity, trace->value, weight, lever, trace->cost,
-                    trace->priority);
+    cli_wrap_format(
+        5, "  %u. %.*s by %.*s: propensity %.3f × value %.2f%s%s − cost %.2f = priority %.3f",
+        rank + 1, TEXT_ARG(trace->treatment->title), TEXT_ARG(channel), trace->propensity,
+        trace->value, weight, lever, trace->cost, trace->priority);
 }
 
 static void print_decision(struct engine *engine, const struct decision *decision) {
@@ -23,21 +26,28 @@ static void print_decision(struct engine *engine, const struct decision *decisio
     char name[CUSTOMER_NAME_BYTES], stages[400] = "";
     size_t at = 0;
     customer_name(engine, decision->customer, name);
-    cli_say(stdout, "%s (C%u) at %s\n", name, decision->customer.value, cli_when(engine_playbook(engine), decision->t_ms));
+    cli_say(stdout, "%s (C%u) at %s\n", name, decision->customer.value,
+            cli_when(engine_playbook(engine), decision->t_ms));
     cli_wrap(stdout, text_from(decision->reason), 0);
-    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) print_rank(engine, &decision->trace[decision->ranked[rank]], rank);
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
+        print_rank(engine, &decision->trace[decision->ranked[rank]], rank);
     for (uint32_t i = 0; i < decision->trace_count; i++) stopped[decision->trace[i].stopped_at]++;
     for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) {
-        if (stopped[stage] > 0) at += (size_t)snprintf(stages + at, sizeof stages - at, ", %u stopped at \"%s\"", stopped[stage], stage_name((enum stage)stage));
+        if (stopped[stage] > 0)
+            at += (size_t)snprintf(stages + at, sizeof stages - at, ", %u stopped at \"%s\"",
+                                   stopped[stage], stage_name((enum stage)stage));
     }
-    cli_wrap_format(2, "Of %s%s, %u offered", cli_counted(decision->trace_count, "treatment"), stages, stopped[STAGE_OFFERED]);
+    cli_wrap_format(2, "Of %s%s, %u offered", cli_counted(decision->trace_count, "treatment"),
+                    stages, stopped[STAGE_OFFERED]);
 }
 
 static enum status decide_one(struct cli *cli, struct answering *answering, struct error *error) {
     enum status status = answering_decide(answering, cli->words[0], error);
     if (status == STATUS_OK && !cli->dry_run) status = answering_record(answering, error);
     if (status != STATUS_OK) return status;
-    if (cli->json) return cli_json_answer(answering, answer_decision) == EXIT_OK ? STATUS_OK : STATUS_NO_MEMORY;
+    if (cli->json)
+        return cli_json_answer(answering, answer_decision) == EXIT_OK ? STATUS_OK
+                                                                      : STATUS_NO_MEMORY;
     print_decision(answering->engine, answering->decision);
     return STATUS_OK;
 }
@@ -59,21 +69,27 @@ static void write_decision(const struct cli *cli, const struct answering *answer
     buffer_release(&out);
 }
 
-/* Streams: one timeline, one decision and one batch of events in memory, whatever the number of customers. */
-static enum status decide_each(struct cli *cli, struct answering *answering, struct decision_recorder *recorder, const struct cli_out *out,
+/* Streams: one timeline, one decision and one batch of events in memory, whatever the number of
+ * customers. */
+static enum status decide_each(struct cli *cli, struct answering *answering,
+                               struct decision_recorder *recorder, const struct cli_out *out,
                                struct funnel *funnel, struct error *error) {
     enum status status = answering_walk(answering, error);
     while (status == STATUS_OK && (status = answering_next(answering, error)) == STATUS_OK) {
         write_decision(cli, answering, out->file);
         funnel_add(funnel, answering->decision);
         status = cli_out_check(out, error);
-        if (status == STATUS_OK && recorder != NULL) status = decision_recorder_add(recorder, answering->decider, answering->decision, error);
-        if (!cli->quiet && funnel->customers % 1000 == 0) cli_progress("%s customers decided", cli_count(funnel->customers));
+        if (status == STATUS_OK && recorder != NULL)
+            status =
+                decision_recorder_add(recorder, answering->decider, answering->decision, error);
+        if (!cli->quiet && funnel->customers % 1000 == 0)
+            cli_progress("%s customers decided", cli_count(funnel->customers));
     }
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status tell_all(const struct cli *cli, const struct answering *answering, const struct funnel *funnel) {
+static enum status tell_all(const struct cli *cli, const struct answering *answering,
+                            const struct funnel *funnel) {
     if (cli->json) {
         struct cli_json json;
         struct json_writer *writer = cli_json_begin(&json, true);
@@ -88,16 +104,21 @@ static enum status tell_all(const struct cli *cli, const struct answering *answe
     return STATUS_OK;
 }
 
-/* The output is whole. Where only the first decisions get into the log, it is given to the user all the same: it alone tells which. */
-static enum status record_all(struct decision_recorder *recorder, struct cli_out *out, const struct funnel *funnel, struct error *error) {
+/* The output is whole. Where only the first decisions get into the log, it is given to the user all
+ * the same: it alone tells which. */
+static enum status record_all(struct decision_recorder *recorder, struct cli_out *out,
+                              const struct funnel *funnel, struct error *error) {
     struct error why = {0}, ignored;
     enum status status = decision_recorder_flush(recorder, &why);
     uint64_t recorded = decision_recorder_recorded(recorder);
     if (status == STATUS_OK) return STATUS_OK;
-    if (recorded == 0) return error_set(error, status, "no decision was recorded: %s", why.text[0] != '\0' ? why.text : status_name(status));
+    if (recorded == 0)
+        return error_set(error, status, "no decision was recorded: %s",
+                         why.text[0] != '\0' ? why.text : status_name(status));
     (void)!cli_out_place(out, &ignored);
     return error_set(error, status,
-                     "only the first %llu of %llu decisions were recorded as events; %s has all of them. The same again would record those "
+                     "only the first %llu of %llu decisions were recorded as events; %s has all of "
+                     "them. The same again would record those "
                      "twice: attune decide CUSTOMER records one of the rest. %s",
                      (unsigned long long)recorded, (unsigned long long)funnel->customers, out->name,
                      why.text[0] != '\0' ? why.text : status_name(status));
@@ -108,11 +129,13 @@ static enum status decide_all(struct cli *cli, struct answering *answering, stru
     struct decision_recorder *recorder = NULL;
     struct cli_out out;
     enum status status = cli_out_open(&out, cli->out, error);
-    if (status == STATUS_OK && !cli->dry_run) status = decision_recorder_create(&recorder, answering->engine);
+    if (status == STATUS_OK && !cli->dry_run)
+        status = decision_recorder_create(&recorder, answering->engine);
     if (status == STATUS_OK && !cli->json) decision_csv_heading(out.file);
     if (status == STATUS_OK) status = decide_each(cli, answering, recorder, &out, &funnel, error);
     if (status == STATUS_OK) status = cli_out_whole(&out, error);
-    if (status == STATUS_OK && recorder != NULL) status = record_all(recorder, &out, &funnel, error);
+    if (status == STATUS_OK && recorder != NULL)
+        status = record_all(recorder, &out, &funnel, error);
     decision_recorder_destroy(recorder);
     status = cli_out_finish(&out, status, error);
     cli_progress_end();
@@ -134,7 +157,9 @@ int command_decide(struct cli *cli) {
     if (ok) warn_of_hindsight(engine, t_ms);
     if (ok) warn_of_later_lookup(cli, engine, t_ms);
     if (ok) status = answering_open(&answering, engine, t_ms, &error);
-    if (ok && status == STATUS_OK) status = cli->all ? decide_all(cli, &answering, &error) : decide_one(cli, &answering, &error);
+    if (ok && status == STATUS_OK)
+        status =
+            cli->all ? decide_all(cli, &answering, &error) : decide_one(cli, &answering, &error);
     answering_close(&answering);
     engine_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);
@@ -153,7 +178,9 @@ static enum status why_not(struct cli *cli, struct answering *answering, struct 
     struct cli_json json;
     enum status status = answering_decide(answering, cli->words[0], error);
     if (status != STATUS_OK) return status;
-    if (!cli->json) return decision_why_not(answering->decider, &answering->timeline, answering->decision, action, print_why, NULL, error);
+    if (!cli->json)
+        return decision_why_not(answering->decider, &answering->timeline, answering->decision,
+                                action, print_why, NULL, error);
     buffer_init(&json.out);
     json_writer_init(&json.writer, &json.out, true);
     status = answer_why_not(answering, action, &json.writer, error);

@@ -8,8 +8,11 @@ void warn_of_hindsight(const struct engine *engine, int64_t t_ms) {
     const struct playbook *playbook = engine_playbook(engine);
     if (!engine_hindsight(engine, t_ms, &entry)) return;
     cli_progress_end();
-    fprintf(stderr, "attune: warning: model %.*s@%u has learnt until %s; decisions at %s by it know what nobody knew then (train --until earlier)\n",
-            TEXT_ARG(entry.name), entry.version, cli_when(playbook, entry.until_ms), cli_when(playbook, t_ms));
+    fprintf(stderr,
+            "attune: warning: model %.*s@%u has learnt until %s; decisions at %s by it know what "
+            "nobody knew then (train --until earlier)\n",
+            TEXT_ARG(entry.name), entry.version, cli_when(playbook, entry.until_ms),
+            cli_when(playbook, t_ms));
 }
 
 void warn_of_later_lookup(const struct cli *cli, const struct engine *engine, int64_t t_ms) {
@@ -20,7 +23,9 @@ void warn_of_later_lookup(const struct cli *cli, const struct engine *engine, in
     time_format(known_ms, known);
     time_format(t_ms, at);
     cli_progress_end();
-    fprintf(stderr, "attune: warning: the events end at %s, and lookup %.*s was loaded anew at %s; what is told is as known when they end (say --at TIME)\n",
+    fprintf(stderr,
+            "attune: warning: the events end at %s, and lookup %.*s was loaded anew at %s; what is "
+            "told is as known when they end (say --at TIME)\n",
             at, TEXT_ARG(name), known);
 }
 
@@ -33,22 +38,30 @@ void funnel_add(struct funnel *funnel, const struct decision *decision) {
     }
     funnel->customers++;
     for (uint32_t stage = 0; stage < furthest; stage++) funnel->left[stage]++;
-    if (decision->ranked_count == 0) funnel->nothing++;
-    else if (decision_withholds(decision, 0)) funnel->withheld++;
-    else funnel->offered++;
+    if (decision->ranked_count == 0)
+        funnel->nothing++;
+    else if (decision_withholds(decision, 0))
+        funnel->withheld++;
+    else
+        funnel->offered++;
     funnel->crossed += decision->holdout.crossed;
 }
 
 void funnel_print(const struct funnel *funnel) {
     printf("  %-18s %9s\n", "customers", cli_count(funnel->customers));
     for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) {
-        double share = funnel->customers > 0 ? (double)funnel->left[stage] / (double)funnel->customers : 0;
-        printf("  %-18s %9s  %5.1f %%\n", stage_name((enum stage)stage), cli_count(funnel->left[stage]), 100 * share);
+        double share =
+            funnel->customers > 0 ? (double)funnel->left[stage] / (double)funnel->customers : 0;
+        printf("  %-18s %9s  %5.1f %%\n", stage_name((enum stage)stage),
+               cli_count(funnel->left[stage]), 100 * share);
     }
-    printf("  %s are offered something, %s would be but are in the holdout, for %s nothing is best\n", cli_count(funnel->offered),
-           cli_count(funnel->withheld), cli_count(funnel->nothing));
+    printf(
+        "  %s are offered something, %s would be but are in the holdout, for %s nothing is best\n",
+        cli_count(funnel->offered), cli_count(funnel->withheld), cli_count(funnel->nothing));
     if (funnel->crossed == 0) return;
-    cli_wrap_format(4, "  %s were decided for both in and out of the holdout before they were known to be one: leave them out of any comparison",
+    cli_wrap_format(4,
+                    "  %s were decided for both in and out of the holdout before they were known "
+                    "to be one: leave them out of any comparison",
                     cli_count(funnel->crossed));
 }
 
@@ -69,7 +82,8 @@ void funnel_write_json(const struct funnel *funnel, struct json_writer *writer) 
     json_member_count(writer, "crossed", funnel->crossed);
     json_write_key(writer, "left");
     json_write_object_begin(writer);
-    for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) write_stage(writer, (enum stage)stage, funnel->left[stage]);
+    for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++)
+        write_stage(writer, (enum stage)stage, funnel->left[stage]);
     json_write_object_end(writer);
     json_write_object_end(writer);
 }
@@ -77,15 +91,20 @@ void funnel_write_json(const struct funnel *funnel, struct json_writer *writer) 
 /* ---- decisions.csv ---- */
 
 void decision_csv_heading(FILE *file) {
-    fputs("customer,name,time,rank,treatment,channel,propensity,value,cost,priority,probability,withheld,reason\n", file);
+    fputs("customer,name,time,rank,treatment,channel,propensity,value,cost,priority,probability,"
+          "withheld,reason\n",
+          file);
 }
 
 static void number_cell(FILE *file, double number) {
-    if (isnan(number)) fputc(',', file);
-    else fprintf(file, "%.6g,", number);
+    if (isnan(number))
+        fputc(',', file);
+    else
+        fprintf(file, "%.6g,", number);
 }
 
-static void ranked_line(FILE *file, struct engine *engine, const struct decision *decision, uint32_t rank) {
+static void ranked_line(FILE *file, struct engine *engine, const struct decision *decision,
+                        uint32_t rank) {
     const struct treatment_trace *trace = &decision->trace[decision->ranked[rank]];
     fprintf(file, "%u,", rank + 1);
     cli_csv(file, trace->treatment->key);
@@ -108,8 +127,10 @@ void decision_csv_line(FILE *file, struct engine *engine, const struct decision 
         fprintf(file, "C%u,", decision->customer.value);
         cli_csv(file, text_from(name));
         fprintf(file, ",%s,", time);
-        if (decision->ranked_count > 0) ranked_line(file, engine, decision, rank);
-        else fputs(",,,,,,,,", file);
+        if (decision->ranked_count > 0)
+            ranked_line(file, engine, decision, rank);
+        else
+            fputs(",,,,,,,,", file);
         fprintf(file, "%s,", decision_withholds(decision, rank) ? "yes" : "no");
         cli_csv(file, text_from(rank == 0 ? decision->reason : ""));
         fputc('\n', file);

@@ -8,7 +8,8 @@
 
 /* How many customers each stage left with at least one treatment. */
 struct funnel {
-    uint64_t customers, left[STAGE_COUNT]; /* left[s]: customers with a treatment that passed stage s */
+    /* left[s]: customers with a treatment that passed stage s. */
+    uint64_t customers, left[STAGE_COUNT];
     uint64_t offered, withheld, nothing;
     uint64_t crossed; /* of either arm of the holdout, since two customers became one */
 };
@@ -19,10 +20,12 @@ void funnel_write_json(const struct funnel *funnel, struct json_writer *writer);
 /* One line on stderr where a model in force has learnt from what came after t. */
 void warn_of_hindsight(const struct engine *engine, int64_t t_ms);
 
-/* One line on stderr where `--at` was left to the data and a table was loaded after that: the decisions don't see it. */
+/* One line on stderr where `--at` was left to the data and a table was loaded after that: the
+ * decisions don't see it. */
 void warn_of_later_lookup(const struct cli *cli, const struct engine *engine, int64_t t_ms);
 
-/* decisions.csv: the heading, and a line a decision. The customer is named by his strongest identifier. */
+/* decisions.csv: the heading, and a line a decision. The customer is named by his strongest
+ * identifier. */
 void decision_csv_heading(FILE *file);
 void decision_csv_line(FILE *file, struct engine *engine, const struct decision *decision);
 

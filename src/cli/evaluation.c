@@ -10,7 +10,7 @@
 #include "profile/walk.h"
 
 #define PREDICTIONS_BYTES_MAX ((size_t)1 << 30)
-#define SEED 20171001u
+#define SEED                  20171001u
 
 uint32_t find_model(const struct playbook *playbook, const char *name) {
     if (name == NULL && playbook->model_count == 1) return 0;
@@ -21,9 +21,14 @@ uint32_t find_model(const struct playbook *playbook, const char *name) {
     size_t count = playbook->model_count < 64 ? playbook->model_count : 64;
     for (size_t i = 0; i < count; i++) names[i] = playbook->models[i].name;
     struct error error = {0};
-    if (count == 0) cli_fail_text("the playbook has no models");
-    else if (name == NULL) cli_fail_text("say which model; the playbook has %zu, the first is %.*s", count, TEXT_ARG(names[0]));
-    else if (text_unknown(text_from(name), "the playbook has no model", names, count, &error) != STATUS_OK) cli_fail(&error);
+    if (count == 0)
+        cli_fail_text("the playbook has no models");
+    else if (name == NULL)
+        cli_fail_text("say which model; the playbook has %zu, the first is %.*s", count,
+                      TEXT_ARG(names[0]));
+    else if (text_unknown(text_from(name), "the playbook has no model", names, count, &error) !=
+             STATUS_OK)
+        cli_fail(&error);
     return UINT32_MAX;
 }
 
@@ -42,15 +47,19 @@ static enum status groups_of(const struct evaluation *evaluation, uint32_t **out
     return STATUS_OK;
 }
 
-static enum status score(struct engine *engine, uint32_t rule, int64_t from_ms, int64_t until_ms, struct evaluation *out,
-                         struct error *error) {
+static enum status score(struct engine *engine, uint32_t rule, int64_t from_ms, int64_t until_ms,
+                         struct evaluation *out, struct error *error) {
     struct model_entry entry = {0};
     const struct model *model = engine_model(engine, rule, &entry);
     const struct playbook *playbook = engine_playbook(engine);
     int64_t arrives_ms = playbook->goals[playbook->models[rule].goal].arrives_ms;
-    struct trainer_options options = {.from_ms = from_ms, .until_ms = until_ms, .matured_by_ms = until_ms, .threads = engine_threads(engine)};
+    struct trainer_options options = {.from_ms = from_ms,
+                                      .until_ms = until_ms,
+                                      .matured_by_ms = until_ms,
+                                      .threads = engine_threads(engine)};
     struct training_set *set = NULL;
-    enum status status = trainer_collect(engine_world(engine), &playbook->models[rule], &options, &set, &out->ids, error);
+    enum status status = trainer_collect(engine_world(engine), &playbook->models[rule], &options,
+                                         &set, &out->ids, error);
     if (status != STATUS_OK) return status;
     size_t rows = training_set_count(set);
     status = reserve(out, rows);
@@ -72,10 +81,18 @@ static enum status score(struct engine *engine, uint32_t rule, int64_t from_ms, 
 
 /* ---- against another's predictions ---- */
 
-struct other { uint64_t key; double prediction; };
-struct others { struct other *items; size_t count, capacity; };
+struct other {
+    uint64_t key;
+    double prediction;
+};
+struct others {
+    struct other *items;
+    size_t count, capacity;
+};
 
-static uint64_t key_of(struct text treatment, struct text customer) { return hash_text(customer, hash_text(treatment, 1)); }
+static uint64_t key_of(struct text treatment, struct text customer) {
+    return hash_text(customer, hash_text(treatment, 1));
+}
 
 #define CELLS_MAX 1024
 
@@ -92,7 +109,8 @@ static bool next_line(struct text *left, struct text *line) {
     return true;
 }
 
-/* Cells of a plain comma-separated line; quotes around a cell are taken off. A comma inside quotes is not foreseen here. */
+/* Cells of a plain comma-separated line; quotes around a cell are taken off. A comma inside quotes
+ * is not foreseen here. */
 static size_t split(struct text line, struct text *cells, size_t max) {
     size_t count = 0;
     const char *comma;
@@ -115,23 +133,29 @@ static size_t find_cell(const struct text *cells, size_t count, struct text name
     return SIZE_MAX;
 }
 
-static enum status parse_others(struct text left, const char *path, const char *column, struct others *out, struct error *error) {
+static enum status parse_others(struct text left, const char *path, const char *column,
+                                struct others *out, struct error *error) {
     struct text cells[CELLS_MAX], line;
     if (!next_line(&left, &line)) return error_set(error, STATUS_INVALID, "%s is empty", path);
     size_t count = split(line, cells, CELLS_MAX);
-    size_t treatment = find_cell(cells, count, TEXT("treatment")), customer = find_cell(cells, count, TEXT("customer"));
+    size_t treatment = find_cell(cells, count, TEXT("treatment")),
+           customer = find_cell(cells, count, TEXT("customer"));
     size_t prediction = find_cell(cells, count, text_from(column));
     if (treatment == SIZE_MAX || customer == SIZE_MAX || prediction == SIZE_MAX) {
-        return error_set(error, STATUS_INVALID, "%s:1: needs the columns treatment, customer and %s", path, column);
+        return error_set(error, STATUS_INVALID,
+                         "%s:1: needs the columns treatment, customer and %s", path, column);
     }
     for (size_t number = 2; next_line(&left, &line); number++) {
         double value;
         if (line.length == 0) continue;
         count = split(line, cells, CELLS_MAX);
-        if (treatment >= count || customer >= count || prediction >= count || text_to_double(cells[prediction], &value) != STATUS_OK) {
-            return error_set(error, STATUS_INVALID, "%s:%zu: no prediction in column %s", path, number, column);
+        if (treatment >= count || customer >= count || prediction >= count ||
+            text_to_double(cells[prediction], &value) != STATUS_OK) {
+            return error_set(error, STATUS_INVALID, "%s:%zu: no prediction in column %s", path,
+                             number, column);
         }
-        enum status status = memory_grow((void **)&out->items, &out->capacity, out->count + 1, sizeof *out->items);
+        enum status status =
+            memory_grow((void **)&out->items, &out->capacity, out->count + 1, sizeof *out->items);
         if (status != STATUS_OK) return status;
         out->items[out->count++] = (struct other){key_of(cells[treatment], cells[customer]), value};
     }
@@ -144,42 +168,61 @@ static int compare_others(const void *left, const void *right) {
 }
 
 /* FILE, or FILE:COLUMN; a colon in a folder's name is none. */
-static enum status read_others(const char *against, struct others *out, struct evaluation *evaluation, struct error *error) {
+static enum status read_others(const char *against, struct others *out,
+                               struct evaluation *evaluation, struct error *error) {
     char path[4096], column[64] = "prediction";
-    const char *slash = strrchr(against, '/'), *colon = strrchr(slash != NULL ? slash : against, ':');
+    const char *slash = strrchr(against, '/'),
+               *colon = strrchr(slash != NULL ? slash : against, ':');
     struct buffer bytes;
-    int length = snprintf(path, sizeof path, "%.*s", colon != NULL ? (int)(colon - against) : (int)strlen(against), against);
+    int length = snprintf(path, sizeof path, "%.*s",
+                          colon != NULL ? (int)(colon - against) : (int)strlen(against), against);
     bool fits = length >= 0 && length < (int)sizeof path;
-    if (colon != NULL && snprintf(column, sizeof column, "%s", colon + 1) >= (int)sizeof column) fits = false;
-    if (!fits) return error_set(error, STATUS_LIMIT, "--against: the file's name or its column is too long");
+    if (colon != NULL && snprintf(column, sizeof column, "%s", colon + 1) >= (int)sizeof column)
+        fits = false;
+    if (!fits)
+        return error_set(error, STATUS_LIMIT,
+                         "--against: the file's name or its column is too long");
     slash = strrchr(path, '/');
-    snprintf(evaluation->against_name, sizeof evaluation->against_name, "%s of %.60s", column, slash != NULL ? slash + 1 : path);
+    snprintf(evaluation->against_name, sizeof evaluation->against_name, "%s of %.60s", column,
+             slash != NULL ? slash + 1 : path);
     buffer_init(&bytes);
-    enum status status = file_read_all(file_system_os(), path, PREDICTIONS_BYTES_MAX, &bytes, error);
+    enum status status =
+        file_read_all(file_system_os(), path, PREDICTIONS_BYTES_MAX, &bytes, error);
     if (status == STATUS_OK) status = parse_others(buffer_text(&bytes), path, column, out, error);
-    if (status == STATUS_OK && out->count > 0) qsort(out->items, out->count, sizeof *out->items, compare_others);
+    if (status == STATUS_OK && out->count > 0)
+        qsort(out->items, out->count, sizeof *out->items, compare_others);
     buffer_release(&bytes);
     return status;
 }
 
 /* A row is looked for under each of its customer's identifiers. */
-struct lookup_row { const struct others *others; struct text treatment; const struct other *found; };
+struct lookup_row {
+    const struct others *others;
+    struct text treatment;
+    const struct other *found;
+};
 
-static void try_identifier(void *context, struct identifier_id identifier, uint32_t type, struct text value) {
+static void try_identifier(void *context, struct identifier_id identifier, uint32_t type,
+                           struct text value) {
     (void)identifier;
     (void)type;
     struct lookup_row *row = context;
     if (row->others->count == 0) return;
     struct other wanted = {key_of(row->treatment, value), 0};
-    const struct other *found = bsearch(&wanted, row->others->items, row->others->count, sizeof wanted, compare_others);
+    const struct other *found =
+        bsearch(&wanted, row->others->items, row->others->count, sizeof wanted, compare_others);
     if (found != NULL) row->found = found;
 }
 
-static enum status compare(struct engine *engine, const struct others *others, struct evaluation *out) {
-    double *ours = memory_calloc(out->count + 1, sizeof *ours), *theirs = memory_calloc(out->count + 1, sizeof *theirs);
+static enum status compare(struct engine *engine, const struct others *others,
+                           struct evaluation *out) {
+    double *ours = memory_calloc(out->count + 1, sizeof *ours),
+           *theirs = memory_calloc(out->count + 1, sizeof *theirs);
     bool *yes = memory_calloc(out->count + 1, sizeof *yes);
     uint32_t *group = memory_calloc(out->count + 1, sizeof *group);
-    enum status status = ours != NULL && theirs != NULL && yes != NULL && group != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    enum status status = ours != NULL && theirs != NULL && yes != NULL && group != NULL
+                             ? STATUS_OK
+                             : STATUS_NO_MEMORY;
     size_t count = 0;
     for (size_t i = 0; i < out->count && status == STATUS_OK; i++) {
         struct lookup_row row = {others, out->ids[i].treatment->key, NULL};
@@ -194,8 +237,11 @@ static enum status compare(struct engine *engine, const struct others *others, s
     out->compared_count = count;
     out->compared = status == STATUS_OK && count > 0;
     if (out->compared) status = metrics_of(theirs, yes, group, count, SEED, &out->against);
-    if (status == STATUS_OK && out->compared) status = metrics_of(ours, yes, group, count, SEED, &out->ours_there);
-    if (status == STATUS_OK && out->compared) status = metrics_auc_difference(ours, theirs, yes, group, count, SEED, &out->auc_difference);
+    if (status == STATUS_OK && out->compared)
+        status = metrics_of(ours, yes, group, count, SEED, &out->ours_there);
+    if (status == STATUS_OK && out->compared)
+        status =
+            metrics_auc_difference(ours, theirs, yes, group, count, SEED, &out->auc_difference);
     memory_free(ours);
     memory_free(theirs);
     memory_free(yes);
@@ -203,35 +249,46 @@ static enum status compare(struct engine *engine, const struct others *others, s
     return status;
 }
 
-static enum status compare_with(struct engine *engine, const char *against, struct evaluation *out, struct error *error) {
+static enum status compare_with(struct engine *engine, const char *against, struct evaluation *out,
+                                struct error *error) {
     struct others others = {0};
     enum status status = read_others(against, &others, out, error);
     if (status == STATUS_OK) status = compare(engine, &others, out);
     memory_free(others.items);
     if (status == STATUS_OK && !out->compared) {
-        return error_set(error, STATUS_INVALID, "%s has none of the %zu rows; its treatments must be written as in the playbook, such as %.*s",
+        return error_set(error, STATUS_INVALID,
+                         "%s has none of the %zu rows; its treatments must be written as in the "
+                         "playbook, such as %.*s",
                          against, out->count, TEXT_ARG(out->ids[0].treatment->key));
     }
     return status;
 }
 
-enum status evaluation_make(struct engine *engine, uint32_t rule, int64_t from_ms, int64_t until_ms, const char *against,
-                            struct evaluation *out, struct error *error) {
+enum status evaluation_make(struct engine *engine, uint32_t rule, int64_t from_ms, int64_t until_ms,
+                            const char *against, struct evaluation *out, struct error *error) {
     *out = (struct evaluation){0};
     struct text name = engine_playbook(engine)->models[rule].name;
     if (engine_model(engine, rule, NULL) == NULL) {
-        return error_set(error, STATUS_NOT_FOUND, "model %.*s is not trained yet, or no longer fits the playbook; attune train %.*s", TEXT_ARG(name), TEXT_ARG(name));
+        return error_set(
+            error, STATUS_NOT_FOUND,
+            "model %.*s is not trained yet, or no longer fits the playbook; attune train %.*s",
+            TEXT_ARG(name), TEXT_ARG(name));
     }
     uint32_t *group = NULL;
     enum status status = score(engine, rule, from_ms, until_ms, out, error);
     if (status == STATUS_OK && out->count == 0 && out->learnt_count > 0) {
-        status = error_set(error, STATUS_INVALID, "all %zu treatments of that time are those that the model has learnt from; say a later --until, or train with an earlier one",
+        status = error_set(error, STATUS_INVALID,
+                           "all %zu treatments of that time are those that the model has learnt "
+                           "from; say a later --until, or train with an earlier one",
                            out->learnt_count);
     } else if (status == STATUS_OK && out->count == 0) {
-        status = error_set(error, STATUS_INVALID, "no treatment delivered in that time has a matured goal; widen --from and --until");
+        status = error_set(
+            error, STATUS_INVALID,
+            "no treatment delivered in that time has a matured goal; widen --from and --until");
     }
     if (status == STATUS_OK) status = groups_of(out, &group);
-    if (status == STATUS_OK) status = metrics_of(out->propensity, out->yes, group, out->count, SEED, &out->metrics);
+    if (status == STATUS_OK)
+        status = metrics_of(out->propensity, out->yes, group, out->count, SEED, &out->metrics);
     if (status == STATUS_OK && against != NULL) status = compare_with(engine, against, out, error);
     memory_free(group);
     return status;
@@ -246,7 +303,8 @@ void evaluation_release(struct evaluation *evaluation) {
 
 /* ---- writing ---- */
 
-enum status evaluation_write_csv(struct engine *engine, const struct evaluation *evaluation, const char *path, struct error *error) {
+enum status evaluation_write_csv(struct engine *engine, const struct evaluation *evaluation,
+                                 const char *path, struct error *error) {
     (void)engine;
     struct cli_out out;
     enum status status = cli_out_open(&out, path, error);
@@ -257,14 +315,19 @@ enum status evaluation_write_csv(struct engine *engine, const struct evaluation 
         char time[32];
         time_format(evaluation->ids[i].t_ms + 1, time);
         cli_csv(file, evaluation->ids[i].treatment->key);
-        fprintf(file, ",C%u,%s,%d,%.6f\n", evaluation->ids[i].customer.value, time, evaluation->yes[i], evaluation->propensity[i]);
+        fprintf(file, ",C%u,%s,%d,%.6f\n", evaluation->ids[i].customer.value, time,
+                evaluation->yes[i], evaluation->propensity[i]);
     }
     return cli_out_finish(&out, STATUS_OK, error);
 }
 
-static void write_interval(struct json_writer *writer, const char *name, const struct interval *interval) {
+static void write_interval(struct json_writer *writer, const char *name,
+                           const struct interval *interval) {
     char key[64];
-    const struct { const char *suffix; double value; } parts[] = {{"", interval->value}, {"_low", interval->low}, {"_high", interval->high}};
+    const struct {
+        const char *suffix;
+        double value;
+    } parts[] = {{"", interval->value}, {"_low", interval->low}, {"_high", interval->high}};
     for (size_t i = 0; i < 3; i++) {
         snprintf(key, sizeof key, "%s%s", name, parts[i].suffix);
         json_write_key(writer, key);

@@ -4,7 +4,8 @@
 
 #include "cli/cli.h"
 
-static void member_customer(struct json_writer *writer, const char *key, struct customer_id customer) {
+static void member_customer(struct json_writer *writer, const char *key,
+                            struct customer_id customer) {
     char name[16];
     snprintf(name, sizeof name, "C%u", customer.value);
     json_member_string(writer, key, name);
@@ -20,9 +21,12 @@ static int print_unmerged(const struct cli *cli, const struct engine_unmerged *u
         struct json_writer *writer = cli_json_begin(&json, true);
         json_member_string(writer, "identifier", cli->words[0]);
         member_customer(writer, "customer", unmerged->customer);
-        json_member_text_or_null(writer, "other_identifier", other != NULL ? text_from(other) : (struct text){0});
-        if (other != NULL) member_customer(writer, "other_customer", unmerged->other);
-        else json_member_null(writer, "other_customer");
+        json_member_text_or_null(writer, "other_identifier",
+                                 other != NULL ? text_from(other) : (struct text){0});
+        if (other != NULL)
+            member_customer(writer, "other_customer", unmerged->other);
+        else
+            json_member_null(writer, "other_customer");
         json_member_yes_no(writer, "still_joined", joined);
         return cli_json_end(&json, stdout);
     }
@@ -30,7 +34,8 @@ static int print_unmerged(const struct cli *cli, const struct engine_unmerged *u
         printf("%s is C%u now, without its links\n", cli->words[0], unmerged->customer.value);
         return EXIT_OK;
     }
-    printf("%s is C%u and %s is C%u%s\n", cli->words[0], unmerged->customer.value, other, unmerged->other.value,
+    printf("%s is C%u and %s is C%u%s\n", cli->words[0], unmerged->customer.value, other,
+           unmerged->other.value,
            joined ? ": other links still join them; attune customer shows which" : " now");
     return EXIT_OK;
 }
@@ -60,7 +65,8 @@ static bool confirmed(const struct cli *cli, struct customer_id customer) {
     return fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0;
 }
 
-static int print_erased(const struct cli *cli, struct customer_id customer, const struct erased_summary *erased) {
+static int print_erased(const struct cli *cli, struct customer_id customer,
+                        const struct erased_summary *erased) {
     if (cli->json) {
         struct cli_json json;
         struct json_writer *writer = cli_json_begin(&json, true);
@@ -72,11 +78,16 @@ static int print_erased(const struct cli *cli, struct customer_id customer, cons
         json_member_count(writer, "files_rewritten", erased->files);
         return cli_json_end(&json, stdout);
     }
-    cli_wrap_format(2, "Erased C%u: %s, %s, %s, %s; %s rewritten, the log dropped.", customer.value, cli_counted(erased->events, "event"),
-                    cli_counted(erased->identifiers, "identifier"), cli_counted(erased->rows, "quarantined row"),
+    cli_wrap_format(2, "Erased C%u: %s, %s, %s, %s; %s rewritten, the log dropped.", customer.value,
+                    cli_counted(erased->events, "event"),
+                    cli_counted(erased->identifiers, "identifier"),
+                    cli_counted(erased->rows, "quarantined row"),
                     cli_counted(erased->records, "record"), cli_counted(erased->files, "file"));
-    cli_wrap_format(2, "Backups made before this moment still hold the customer: erase there too, or delete them.");
-    cli_wrap_format(2, "Not reached: the files that were loaded or written out, lookups that list customers, other customers' events that name this one in a property (relations to it are gone).");
+    cli_wrap_format(2, "Backups made before this moment still hold the customer: erase there too, "
+                       "or delete them.");
+    cli_wrap_format(
+        2, "Not reached: the files that were loaded or written out, lookups that list customers, "
+           "other customers' events that name this one in a property (relations to it are gone).");
     return EXIT_OK;
 }
 
@@ -86,7 +97,9 @@ int command_erase(struct cli *cli) {
     struct erased_summary erased;
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
-    enum status status = engine_find_customer(engine, text_from(cli->words[0]), (struct as_of){INT64_MAX, POSITION_NOW}, &customer, &error);
+    enum status status =
+        engine_find_customer(engine, text_from(cli->words[0]),
+                             (struct as_of){INT64_MAX, POSITION_NOW}, &customer, &error);
     int code = EXIT_FAILED;
     if (status == STATUS_OK && confirmed(cli, customer)) {
         status = engine_erase(engine, customer, &erased, &error);

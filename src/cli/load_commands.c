@@ -7,34 +7,48 @@
 
 /* ---- ingest ---- */
 
-struct watch { double started; };
+struct watch {
+    double started;
+};
 
 static void show_progress(void *context, const struct engine_progress *progress) {
     const struct watch *watch = context;
     double seconds = clock_monotonic_seconds() - watch->started;
-    double share = progress->total_bytes > 0 ? (double)progress->consumed_bytes / (double)progress->total_bytes : 0;
+    double share = progress->total_bytes > 0
+                       ? (double)progress->consumed_bytes / (double)progress->total_bytes
+                       : 0;
     const char *slash = strrchr(progress->path, '/');
     char bar[21] = "                    ";
     for (int i = 0; i < (int)(share * 20) && i < 20; i++) bar[i] = '=';
     double left = share > 0.01 ? seconds * (1 - share) / share : 0;
-    cli_progress("%.*s  %s  [%s] %3.0f %%  %s events  %s/s  %.0f s left", TEXT_ARG(progress->source),
-                 slash != NULL ? slash + 1 : progress->path, bar, 100 * share, cli_count(progress->events),
-                 cli_count((uint64_t)((double)progress->events / (seconds > 0.001 ? seconds : 0.001))), left);
+    cli_progress(
+        "%.*s  %s  [%s] %3.0f %%  %s events  %s/s  %.0f s left", TEXT_ARG(progress->source),
+        slash != NULL ? slash + 1 : progress->path, bar, 100 * share, cli_count(progress->events),
+        cli_count((uint64_t)((double)progress->events / (seconds > 0.001 ? seconds : 0.001))),
+        left);
 }
 
-static void note_words(const struct engine_ingest_report *report, bool is_lookup, char *out, size_t size) {
-    static const char *const outcomes[INGEST_OUTCOME_COUNT] = {"", "no file", "failed", "not reached"};
+static void note_words(const struct engine_ingest_report *report, bool is_lookup, char *out,
+                       size_t size) {
+    static const char *const outcomes[INGEST_OUTCOME_COUNT] = {"", "no file", "failed",
+                                                               "not reached"};
     size_t at = (size_t)snprintf(out, size, "%s", outcomes[report->outcome]);
-    const struct { bool holds; const char *words; } notes[] = {
+    const struct {
+        bool holds;
+        const char *words;
+    } notes[] = {
         {is_lookup, "lookup"},
         {report->time_always && !is_lookup, "undated: known at every time"},
-        {!report->drops_repeats && report->files > 0, "no row_key: a file that comes twice counts twice"},
+        {!report->drops_repeats && report->files > 0,
+         "no row_key: a file that comes twice counts twice"},
     };
     for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
-        if (notes[i].holds && at < size) at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? "; " : "", notes[i].words);
+        if (notes[i].holds && at < size)
+            at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? "; " : "", notes[i].words);
     }
     if (report->turned_away > 0 && at < size) {
-        snprintf(out + at, size - at, "%s%s of erased customers not kept", at > 0 ? "; " : "", cli_counted(report->turned_away, "event"));
+        snprintf(out + at, size - at, "%s%s of erased customers not kept", at > 0 ? "; " : "",
+                 cli_counted(report->turned_away, "event"));
     }
 }
 
@@ -44,7 +58,8 @@ static bool is_lookup(const struct engine *engine, const struct engine_ingest_re
     return index != UINT32_MAX && playbook->sources[index].is_lookup;
 }
 
-static void print_reports(const struct engine *engine, const struct engine_ingest_report *reports, size_t count) {
+static void print_reports(const struct engine *engine, const struct engine_ingest_report *reports,
+                          size_t count) {
     struct cli_table table;
     uint64_t quarantined = 0;
     cli_table_init(&table, "source|>files|>rows|>events|>repeats|>quarantined|note");
@@ -62,7 +77,9 @@ static void print_reports(const struct engine *engine, const struct engine_inges
         quarantined += report->quarantined;
     }
     cli_table_print(&table);
-    if (quarantined > 0) printf("Rows in quarantine: %s (attune quarantine list says why)\n", cli_count(quarantined));
+    if (quarantined > 0)
+        printf("Rows in quarantine: %s (attune quarantine list says why)\n",
+               cli_count(quarantined));
 }
 
 static void write_report(struct json_writer *writer, const struct engine_ingest_report *report) {
@@ -82,7 +99,8 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_write_object_end(writer);
 }
 
-static void print_reports_json(const struct engine_ingest_report *reports, size_t count, const struct error *error) {
+static void print_reports_json(const struct engine_ingest_report *reports, size_t count,
+                               const struct error *error) {
     struct cli_json json;
     struct json_writer *writer = cli_json_begin(&json, true);
     json_write_key(writer, "sources");
@@ -93,27 +111,40 @@ static void print_reports_json(const struct engine_ingest_report *reports, size_
     cli_json_end(&json, stdout);
 }
 
-static enum status list_sources(struct buffer *out, const char *heading, const struct engine_ingest_report *reports, size_t count,
+static enum status list_sources(struct buffer *out, const char *heading,
+                                const struct engine_ingest_report *reports, size_t count,
                                 enum ingest_outcome outcome) {
     uint32_t told = 0;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         if (reports[i].outcome != outcome) continue;
-        status = buffer_format(out, "%s %.*s", told++ > 0 ? "," : heading, TEXT_ARG(reports[i].source));
+        status =
+            buffer_format(out, "%s %.*s", told++ > 0 ? "," : heading, TEXT_ARG(reports[i].source));
     }
     return told > 0 && status == STATUS_OK ? buffer_append(out, ". ", 2) : status;
 }
 
-/* What was loaded already is dropped where a row key says so; else the rest is to be named, lest it counts twice. */
-static enum status list_ways_on(struct buffer *out, const struct engine_ingest_report *reports, size_t count) {
+/* What was loaded already is dropped where a row key says so; else the rest is to be named, lest it
+ * counts twice. */
+static enum status list_ways_on(struct buffer *out, const struct engine_ingest_report *reports,
+                                size_t count) {
     bool again = true;
-    for (size_t i = 0; i < count; i++) again &= reports[i].drops_repeats || reports[i].outcome == INGEST_NOT_REACHED || reports[i].events == 0;
-    if (again) return buffer_append_text(out, TEXT("Mend the file and say the same again: what is in already is dropped as repeats."));
-    enum status status = buffer_append_text(out, TEXT("Mend the file. Not all that was loaded has a row_key, so load only the rest:"));
+    for (size_t i = 0; i < count; i++)
+        again &= reports[i].drops_repeats || reports[i].outcome == INGEST_NOT_REACHED ||
+                 reports[i].events == 0;
+    if (again)
+        return buffer_append_text(
+            out,
+            TEXT(
+                "Mend the file and say the same again: what is in already is dropped as repeats."));
+    enum status status = buffer_append_text(
+        out, TEXT("Mend the file. Not all that was loaded has a row_key, so load only the rest:"));
     uint32_t told = 0;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (reports[i].outcome != INGEST_FAILED && reports[i].outcome != INGEST_NOT_REACHED) continue;
-        status = buffer_format(out, "%s attune ingest --source %.*s", told++ > 0 ? "," : "", TEXT_ARG(reports[i].source));
+        if (reports[i].outcome != INGEST_FAILED && reports[i].outcome != INGEST_NOT_REACHED)
+            continue;
+        status = buffer_format(out, "%s attune ingest --source %.*s", told++ > 0 ? "," : "",
+                               TEXT_ARG(reports[i].source));
     }
     return status;
 }
@@ -123,7 +154,8 @@ static void say_how_to_go_on(const struct engine_ingest_report *reports, size_t 
     struct buffer words;
     buffer_init(&words);
     enum status status = list_sources(&words, "Loaded:", reports, count, INGEST_LOADED);
-    if (status == STATUS_OK) status = list_sources(&words, "Not loaded:", reports, count, INGEST_NOT_REACHED);
+    if (status == STATUS_OK)
+        status = list_sources(&words, "Not loaded:", reports, count, INGEST_NOT_REACHED);
     if (status == STATUS_OK) status = list_ways_on(&words, reports, count);
     if (status == STATUS_OK) cli_wrap(stderr, buffer_text(&words), 2);
     buffer_release(&words);
@@ -156,8 +188,10 @@ int command_ingest(struct cli *cli) {
     };
     enum status status = engine_ingest(engine, &options, &reports, &count, &error);
     cli_progress_end();
-    if (cli->json) print_reports_json(reports, count, &error);
-    else if (count > 0) print_reports(engine, reports, count);
+    if (cli->json)
+        print_reports_json(reports, count, &error);
+    else if (count > 0)
+        print_reports(engine, reports, count);
     int code = status == STATUS_OK ? EXIT_OK : cli_fail(&error);
     bool stopped = false;
     for (size_t i = 0; i < count; i++) stopped |= reports[i].outcome == INGEST_FAILED;
@@ -177,9 +211,12 @@ static void uses_cell(struct cli_table *table, struct text used_by, const char *
     for (uint32_t i = 0; i < used_by.length; i++) {
         if (used_by.at[i] == ',' && ++commas == USES_SHOWN) cut = i;
     }
-    if (used_by.length == 0) cli_table_cell(table, "%s", none);
-    else if (commas <= USES_SHOWN) cli_table_cell(table, "%.*s", TEXT_ARG(used_by));
-    else cli_table_cell(table, "%.*s and %u more", (int)cut, used_by.at, commas + 1 - USES_SHOWN);
+    if (used_by.length == 0)
+        cli_table_cell(table, "%s", none);
+    else if (commas <= USES_SHOWN)
+        cli_table_cell(table, "%.*s", TEXT_ARG(used_by));
+    else
+        cli_table_cell(table, "%.*s and %u more", (int)cut, used_by.at, commas + 1 - USES_SHOWN);
 }
 
 static void print_lookups(const struct data_report *report) {
@@ -203,8 +240,10 @@ static void print_data(const struct data_report *report) {
     for (size_t i = 0; i < report->field_count; i++) {
         const struct field_usage *field = &report->fields[i];
         cli_table_cell(&table, "%.*s", TEXT_ARG(field->source));
-        if (field->field.length > 0) cli_table_cell(&table, "  %.*s", TEXT_ARG(field->field));
-        else cli_table_cell(&table, "%.*s", TEXT_ARG(field->event));
+        if (field->field.length > 0)
+            cli_table_cell(&table, "  %.*s", TEXT_ARG(field->field));
+        else
+            cli_table_cell(&table, "%.*s", TEXT_ARG(field->event));
         cli_table_cell(&table, "%s", field->field.length > 0 ? value_type_name(field->type) : "");
         cli_table_cell(&table, "%s", cli_count(field->count));
         cli_table_cell(&table, "%s", cli_bytes(field->bytes));
@@ -212,9 +251,12 @@ static void print_data(const struct data_report *report) {
     }
     cli_table_print(&table);
     if (report->lookup_count > 0) print_lookups(report);
-    printf("\nclean  %s of %s, %s\n", cli_counted(report->event_count, "event"), cli_counted(report->customer_count, "customer"), cli_bytes(report->clean_bytes));
-    printf("dirty  %s in quarantine, %s\n", cli_counted(report->dirty_rows, "row"), cli_bytes(report->dirty_bytes));
-    printf("dark   %s that nothing uses, %s\n", cli_counted(report->dark_fields, "field"), cli_bytes(report->dark_bytes));
+    printf("\nclean  %s of %s, %s\n", cli_counted(report->event_count, "event"),
+           cli_counted(report->customer_count, "customer"), cli_bytes(report->clean_bytes));
+    printf("dirty  %s in quarantine, %s\n", cli_counted(report->dirty_rows, "row"),
+           cli_bytes(report->dirty_bytes));
+    printf("dark   %s that nothing uses, %s\n", cli_counted(report->dark_fields, "field"),
+           cli_bytes(report->dark_bytes));
     printf("disk   %s in all, compressed\n", cli_bytes(report->disk_bytes));
 }
 
@@ -243,7 +285,9 @@ static void write_fields(struct json_writer *writer, const struct data_report *r
         json_member_text(writer, "source", field->source);
         json_member_text(writer, "event", field->event);
         json_member_text_or_null(writer, "field", field->field);
-        json_member_text_or_null(writer, "type", field->field.length > 0 ? text_from(value_type_name(field->type)) : (struct text){0});
+        json_member_text_or_null(writer, "type",
+                                 field->field.length > 0 ? text_from(value_type_name(field->type))
+                                                         : (struct text){0});
         json_member_count(writer, "count", field->count);
         json_member_count(writer, "bytes", field->bytes);
         json_member_text_or_null(writer, "used_by", field->used_by);
@@ -275,8 +319,10 @@ int command_data(struct cli *cli) {
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
     enum status status = engine_data_report(engine, &report, &error);
-    if (status == STATUS_OK && cli->json) (void)print_data_json(&report);
-    else if (status == STATUS_OK) print_data(&report);
+    if (status == STATUS_OK && cli->json)
+        (void)print_data_json(&report);
+    else if (status == STATUS_OK)
+        print_data(&report);
     data_report_release(&report);
     engine_close(engine);
     return status == STATUS_OK ? EXIT_OK : cli_fail(&error);

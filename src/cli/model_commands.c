@@ -14,33 +14,47 @@ static void show_customers(void *context, uint64_t customers) {
     cli_progress("%s customers", cli_count(customers));
 }
 
-static void print_scenarios(const struct playbook *playbook, const struct scenario_result *results, size_t count) {
+static void print_scenarios(const struct playbook *playbook, const struct scenario_result *results,
+                            size_t count) {
     struct cli_table table;
-    cli_table_init(&table, "scenario|goal|>customers|>inside|(95 % interval)|>others|>index|(95 % interval)");
+    cli_table_init(
+        &table, "scenario|goal|>customers|>inside|(95 % interval)|>others|>index|(95 % interval)");
     for (size_t i = 0; i < count; i++) {
         const struct scenario_result *result = &results[i];
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->scenarios[result->scenario].name));
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->goals[result->goal].name));
         cli_table_cell(&table, "%s", cli_count(result->customers_inside));
         cli_table_cell(&table, "%s", cli_percent(result->rate_inside, 2));
-        if (isnan(result->inside_low)) cli_table_cell(&table, "unknown");
-        else cli_table_cell(&table, "%.1f to %.1f %%", 100 * result->inside_low, 100 * result->inside_high);
+        if (isnan(result->inside_low))
+            cli_table_cell(&table, "unknown");
+        else
+            cli_table_cell(&table, "%.1f to %.1f %%", 100 * result->inside_low,
+                           100 * result->inside_high);
         cli_table_cell(&table, "%s", cli_percent(result->rate_outside, 2));
-        if (isnan(result->index)) cli_table_cell(&table, "unknown");
-        else cli_table_cell(&table, "%.2f", result->index);
-        if (isnan(result->index)) cli_table_cell(&table, "too few goals to say");
-        else cli_table_cell(&table, "%.2f to %.2f", result->low, result->high);
+        if (isnan(result->index))
+            cli_table_cell(&table, "unknown");
+        else
+            cli_table_cell(&table, "%.2f", result->index);
+        if (isnan(result->index))
+            cli_table_cell(&table, "too few goals to say");
+        else
+            cli_table_cell(&table, "%.2f to %.2f", result->low, result->high);
     }
     cli_table_print(&table);
     if (count == 0) return;
     putchar('\n');
-    cli_wrap_format(0, "Customers active within the last %s, at %s from %.10s to %.10s. Inside and others: how many reach the goal. An index compares, it proves no cause.",
-                    cli_counted((uint64_t)(playbook->landmarks.active_within_ms / TIME_DAY_MS), "day"),
-                    cli_counted(results[0].landmark_count, "date"), cli_when(playbook, results[0].first_landmark_ms),
-                    cli_when(playbook, results[0].last_landmark_ms));
+    cli_wrap_format(
+        0,
+        "Customers active within the last %s, at %s from %.10s to %.10s. Inside and others: how "
+        "many reach the goal. An index compares, it proves no cause.",
+        cli_counted((uint64_t)(playbook->landmarks.active_within_ms / TIME_DAY_MS), "day"),
+        cli_counted(results[0].landmark_count, "date"),
+        cli_when(playbook, results[0].first_landmark_ms),
+        cli_when(playbook, results[0].last_landmark_ms));
 }
 
-static int print_scenarios_json(const struct playbook *playbook, int64_t now_ms, const struct scenario_result *results, size_t count) {
+static int print_scenarios_json(const struct playbook *playbook, int64_t now_ms,
+                                const struct scenario_result *results, size_t count) {
     struct cli_json json;
     struct json_writer *writer = cli_json_begin(&json, true);
     json_member_time(writer, "at", now_ms);
@@ -50,8 +64,8 @@ static int print_scenarios_json(const struct playbook *playbook, int64_t now_ms,
     return cli_json_end(&json, stdout);
 }
 
-void scenarios_write_json(const struct playbook *playbook, const struct scenario_result *results, size_t count,
-                          struct json_writer *writer) {
+void scenarios_write_json(const struct playbook *playbook, const struct scenario_result *results,
+                          size_t count, struct json_writer *writer) {
     json_write_array_begin(writer);
     for (size_t i = 0; i < count; i++) {
         const struct scenario_result *result = &results[i];
@@ -92,9 +106,12 @@ int command_scenarios(struct cli *cli) {
     options.progress = cli->quiet ? NULL : show_customers;
     enum status status = scenario_measure(engine_world(engine), &options, &results, &count, &error);
     cli_progress_end();
-    if (status == STATUS_OK && cli->json) (void)print_scenarios_json(engine_playbook(engine), options.now_ms, results, count);
-    else if (status == STATUS_OK && count == 0) printf("The playbook has no scenarios.\n");
-    else if (status == STATUS_OK) print_scenarios(engine_playbook(engine), results, count);
+    if (status == STATUS_OK && cli->json)
+        (void)print_scenarios_json(engine_playbook(engine), options.now_ms, results, count);
+    else if (status == STATUS_OK && count == 0)
+        printf("The playbook has no scenarios.\n");
+    else if (status == STATUS_OK)
+        print_scenarios(engine_playbook(engine), results, count);
     memory_free(results);
     engine_close(engine);
     return status == STATUS_OK ? EXIT_OK : cli_fail(&error);
@@ -106,14 +123,17 @@ static void print_interval(const char *name, const struct interval *interval, co
     char text[3][32];
     const double values[] = {interval->value, interval->low, interval->high};
     for (size_t i = 0; i < 3; i++) {
-        if (isnan(values[i])) snprintf(text[i], sizeof text[i], "unknown");
-        else snprintf(text[i], sizeof text[i], "%.*f", format[0] - '0', values[i]);
+        if (isnan(values[i]))
+            snprintf(text[i], sizeof text[i], "unknown");
+        else
+            snprintf(text[i], sizeof text[i], "%.*f", format[0] - '0', values[i]);
     }
     printf("  %-20s %s  (%s to %s)\n", name, text[0], text[1], text[2]);
 }
 
 static void print_metrics(const struct model_metrics *metrics) {
-    printf("  %-20s %s, of which %s reached the goal (%s)\n", "treatments", cli_count(metrics->rows), cli_count(metrics->yes), cli_percent(metrics->base_rate, 1));
+    printf("  %-20s %s, of which %s reached the goal (%s)\n", "treatments",
+           cli_count(metrics->rows), cli_count(metrics->yes), cli_percent(metrics->base_rate, 1));
     print_interval("AUC", &metrics->auc, "3");
     print_interval("log loss", &metrics->log_loss, "3");
     print_interval("calibration error", &metrics->calibration_error, "3");
@@ -134,7 +154,8 @@ static void print_strongest(const struct playbook *playbook, const struct model 
     printf("Strongest reasons (mean effect on the log-odds)\n");
     cli_table_init(&table, ">  effect|feature|says");
     for (uint32_t i = 0; i < count && i < STRONGEST; i++) {
-        struct text name = model_feature(model, strongest[i].feature).name, says = says_of(playbook, name);
+        struct text name = model_feature(model, strongest[i].feature).name,
+                    says = says_of(playbook, name);
         cli_table_cell(&table, "%.3f", strongest[i].log_odds);
         cli_table_cell(&table, "%.*s", TEXT_ARG(name));
         cli_table_cell(&table, "%.*s", TEXT_ARG(says.length > 0 ? says : TEXT("")));
@@ -142,7 +163,8 @@ static void print_strongest(const struct playbook *playbook, const struct model 
     cli_table_print(&table);
 }
 
-static void write_trained(struct json_writer *writer, const struct playbook *playbook, const struct model_entry *entry) {
+static void write_trained(struct json_writer *writer, const struct playbook *playbook,
+                          const struct model_entry *entry) {
     struct model_reason strongest[STRONGEST];
     uint32_t count = model_importance(entry->model, strongest, STRONGEST);
     json_write_object_begin(writer);
@@ -168,7 +190,8 @@ static void write_trained(struct json_writer *writer, const struct playbook *pla
 }
 
 /* `writer`: NULL for the screen. */
-static int train_one(struct engine *engine, uint32_t rule, int64_t until_ms, struct json_writer *writer) {
+static int train_one(struct engine *engine, uint32_t rule, int64_t until_ms,
+                     struct json_writer *writer) {
     struct error error = {0};
     struct model_entry entry = {0};
     const struct playbook *playbook = engine_playbook(engine);
@@ -180,21 +203,24 @@ static int train_one(struct engine *engine, uint32_t rule, int64_t until_ms, str
         write_trained(writer, playbook, &entry);
         return EXIT_OK;
     }
-    printf("Trained %.*s@%u on what had matured by %s\nOn rolling splits before that (95 %% intervals by customer)\n", TEXT_ARG(entry.name),
-           entry.version, cli_when(playbook, until_ms));
+    printf("Trained %.*s@%u on what had matured by %s\nOn rolling splits before that (95 %% "
+           "intervals by customer)\n",
+           TEXT_ARG(entry.name), entry.version, cli_when(playbook, until_ms));
     print_metrics(model_rolling_metrics(entry.model));
     print_strongest(playbook, entry.model);
     return EXIT_OK;
 }
 
-static int train(const struct cli *cli, struct engine *engine, int64_t until_ms, struct json_writer *writer) {
+static int train(const struct cli *cli, struct engine *engine, int64_t until_ms,
+                 struct json_writer *writer) {
     const struct playbook *playbook = engine_playbook(engine);
     if (cli->word_count > 0) {
         uint32_t rule = find_model(playbook, cli->words[0]);
         return rule != UINT32_MAX ? train_one(engine, rule, until_ms, writer) : EXIT_FAILED;
     }
     int code = playbook->model_count > 0 ? EXIT_OK : cli_fail_text("the playbook has no models");
-    for (uint32_t i = 0; i < playbook->model_count && code == EXIT_OK; i++) code = train_one(engine, i, until_ms, writer);
+    for (uint32_t i = 0; i < playbook->model_count && code == EXIT_OK; i++)
+        code = train_one(engine, i, until_ms, writer);
     return code;
 }
 
@@ -207,11 +233,14 @@ int command_train(struct cli *cli) {
     struct json_writer *writer = cli_json_begin(&json, true);
     json_write_key(writer, "models");
     json_write_array_begin(writer);
-    bool ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms) : cli_at(cli, engine, &until_ms);
+    bool ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms)
+                                 : cli_at(cli, engine, &until_ms);
     if (ok) code = train(cli, engine, until_ms, cli->json ? writer : NULL);
     json_write_array_end(writer);
-    if (code == EXIT_OK && cli->json) code = cli_json_end(&json, stdout);
-    else buffer_release(&json.out);
+    if (code == EXIT_OK && cli->json)
+        code = cli_json_end(&json, stdout);
+    else
+        buffer_release(&json.out);
     engine_close(engine);
     return code;
 }
@@ -220,12 +249,18 @@ int command_train(struct cli *cli) {
 
 static void print_evaluation(const struct evaluation *evaluation) {
     print_metrics(&evaluation->metrics);
-    if (evaluation->learnt_count > 0) printf("  left out, since the model has learnt from them: %s\n", cli_counted(evaluation->learnt_count, "earlier treatment"));
+    if (evaluation->learnt_count > 0)
+        printf("  left out, since the model has learnt from them: %s\n",
+               cli_counted(evaluation->learnt_count, "earlier treatment"));
     if (!evaluation->compared) return;
-    printf("Against %s, on the %s treatments that both have\n", evaluation->against_name, cli_count(evaluation->compared_count));
-    printf("  %-20s %.3f, ours %.3f\n", "AUC", evaluation->against.auc.value, evaluation->ours_there.auc.value);
-    printf("  %-20s %.3f, ours %.3f\n", "log loss", evaluation->against.log_loss.value, evaluation->ours_there.log_loss.value);
-    printf("  %-20s %.2f, ours %.2f\n", "top-tenth gain", evaluation->against.top_tenth_gain.value, evaluation->ours_there.top_tenth_gain.value);
+    printf("Against %s, on the %s treatments that both have\n", evaluation->against_name,
+           cli_count(evaluation->compared_count));
+    printf("  %-20s %.3f, ours %.3f\n", "AUC", evaluation->against.auc.value,
+           evaluation->ours_there.auc.value);
+    printf("  %-20s %.3f, ours %.3f\n", "log loss", evaluation->against.log_loss.value,
+           evaluation->ours_there.log_loss.value);
+    printf("  %-20s %.2f, ours %.2f\n", "top-tenth gain", evaluation->against.top_tenth_gain.value,
+           evaluation->ours_there.top_tenth_gain.value);
     print_interval("AUC difference", &evaluation->auc_difference, "4");
 }
 
@@ -237,10 +272,15 @@ int command_evaluate(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     uint32_t rule = find_model(engine_playbook(engine), cli->words[0]);
     bool ok = rule != UINT32_MAX && cli_time(engine, "from", cli->from, TIME_ALWAYS, &from_ms);
-    if (ok) ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms) : cli_at(cli, engine, &until_ms);
+    if (ok)
+        ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms)
+                                : cli_at(cli, engine, &until_ms);
     enum status status = STATUS_OK;
-    if (ok) status = evaluation_make(engine, rule, from_ms, until_ms, cli->against, &evaluation, &error);
-    if (ok && status == STATUS_OK && cli->out != NULL) status = evaluation_write_csv(engine, &evaluation, cli->out, &error);
+    if (ok)
+        status =
+            evaluation_make(engine, rule, from_ms, until_ms, cli->against, &evaluation, &error);
+    if (ok && status == STATUS_OK && cli->out != NULL)
+        status = evaluation_write_csv(engine, &evaluation, cli->out, &error);
     if (ok && status == STATUS_OK && cli->json) {
         struct cli_json json;
         struct model_entry entry;
@@ -248,8 +288,10 @@ int command_evaluate(struct cli *cli) {
         bool trained = engine_model(engine, rule, &entry) != NULL;
         json_member_text(writer, "model", engine_playbook(engine)->models[rule].name);
         json_member_count(writer, "version", trained ? entry.version : 0);
-        if (cli->from != NULL) json_member_time(writer, "from", from_ms);
-        else json_member_null(writer, "from");
+        if (cli->from != NULL)
+            json_member_time(writer, "from", from_ms);
+        else
+            json_member_null(writer, "from");
         json_member_time(writer, "until", until_ms);
         evaluation_write_json(&evaluation, writer);
         cli_json_end(&json, stdout);

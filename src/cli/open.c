@@ -2,9 +2,11 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 
-void cli_playbook_errors(FILE *file, const char *path, const char *kind, const struct playbook_errors *errors) {
+void cli_playbook_errors(FILE *file, const char *path, const char *kind,
+                         const struct playbook_errors *errors) {
     for (uint32_t i = 0; i < errors->count; i++) {
-        fprintf(file, "%s:%u:%u: %s%s\n", path, errors->item[i].place.line, errors->item[i].place.column, kind, errors->item[i].text);
+        fprintf(file, "%s:%u:%u: %s%s\n", path, errors->item[i].place.line,
+                errors->item[i].place.column, kind, errors->item[i].text);
     }
     if (errors->dropped > 0) fprintf(file, "… and %u more\n", errors->dropped);
 }
@@ -26,11 +28,14 @@ struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
     }
     enum status status = engine_open(&engine, &options, &error);
     if (status != STATUS_OK && errors->count > 0) {
-        cli_playbook_errors(stderr, cli->playbook != NULL ? cli->playbook : "the playbook in force", "", errors);
-        cli_fail_text("%s has %s; nothing was changed", cli->playbook != NULL ? cli->playbook : "the playbook in force",
+        cli_playbook_errors(stderr, cli->playbook != NULL ? cli->playbook : "the playbook in force",
+                            "", errors);
+        cli_fail_text("%s has %s; nothing was changed",
+                      cli->playbook != NULL ? cli->playbook : "the playbook in force",
                       cli_counted(errors->count + errors->dropped, "error"));
     } else if (status != STATUS_OK) {
-        if (error.status == STATUS_OK) (void)error_set(&error, status, "%s: %s", cli->directory, status_name(status));
+        if (error.status == STATUS_OK)
+            (void)error_set(&error, status, "%s: %s", cli->directory, status_name(status));
         cli_fail(&error);
     }
     memory_free(errors);
@@ -43,13 +48,15 @@ struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
     return engine;
 }
 
-bool cli_time(const struct engine *engine, const char *option, const char *text, int64_t fallback_ms,
-              int64_t *time_ms) {
+bool cli_time(const struct engine *engine, const char *option, const char *text,
+              int64_t fallback_ms, int64_t *time_ms) {
     const struct playbook *playbook = engine_playbook(engine);
     *time_ms = fallback_ms;
     if (text == NULL) return true;
-    if (time_parse(text_from(text), playbook != NULL ? playbook->zone : NULL, time_ms) == STATUS_OK) return true;
-    cli_fail_text("--%s %s is no time; write 2017-12-06, 2017-12-06T09:00 or 2017-12-06T14:00:00Z", option, text);
+    if (time_parse(text_from(text), playbook != NULL ? playbook->zone : NULL, time_ms) == STATUS_OK)
+        return true;
+    cli_fail_text("--%s %s is no time; write 2017-12-06, 2017-12-06T09:00 or 2017-12-06T14:00:00Z",
+                  option, text);
     return false;
 }
 
@@ -71,8 +78,12 @@ bool cli_knows_source(struct engine *engine, const char *name) {
     struct text names[256];
     size_t count = playbook->source_count < 256 ? playbook->source_count : 256;
     if (name == NULL || playbook_source_find(playbook, text_from(name)) != UINT32_MAX) return true;
-    if (symbol_find(engine_symbols(engine), SYMBOL_SOURCE, text_from(name)) != SYMBOL_NONE) return true; /* of an earlier playbook */
+    /* Of an earlier playbook. */
+    if (symbol_find(engine_symbols(engine), SYMBOL_SOURCE, text_from(name)) != SYMBOL_NONE)
+        return true;
     for (size_t i = 0; i < count; i++) names[i] = playbook->sources[i].name;
-    if (text_unknown(text_from(name), "the playbook has no source", names, count, &error) != STATUS_OK) cli_fail(&error);
+    if (text_unknown(text_from(name), "the playbook has no source", names, count, &error) !=
+        STATUS_OK)
+        cli_fail(&error);
     return false;
 }

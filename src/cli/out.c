@@ -14,7 +14,8 @@ static enum status cannot_write(const struct cli_out *out, struct error *error) 
                            "cannot write %s; is its folder there, and yours to write?", out->name);
 }
 
-/* Where the file is to lie, links followed; before.st_mode is 0 where nothing is there yet. False: errno. */
+/* Where the file is to lie, links followed; before.st_mode is 0 where nothing is there yet. False:
+ * errno. */
 static bool find_place(struct cli_out *out, const char *path, struct stat *before) {
     *before = (struct stat){0};
     bool found = stat(path, before) == 0 || errno == ENOENT;

@@ -12,11 +12,14 @@ int command_init(struct cli *cli) {
     struct file *file = NULL;
     struct file_system *fs = file_system_os();
     enum status status = file_open(fs, path, FILE_CREATE_NEW, &file, &error);
-    if (status == STATUS_EXISTS) return cli_fail_text("%s exists already and is left as it is; name another file: attune init FILE", path);
+    if (status == STATUS_EXISTS)
+        return cli_fail_text(
+            "%s exists already and is left as it is; name another file: attune init FILE", path);
     if (status == STATUS_OK) status = file_write(file, starter.at, starter.length, &error);
     if (file != NULL) file_close(file);
     if (status != STATUS_OK) return cli_fail(&error);
-    printf("Wrote %s. Next: attune check %s\nThen: attune ingest --playbook %s --data FOLDER\n", path, path, path);
+    printf("Wrote %s. Next: attune check %s\nThen: attune ingest --playbook %s --data FOLDER\n",
+           path, path, path);
     return EXIT_OK;
 }
 
@@ -39,10 +42,12 @@ static enum status load_file(struct loaded *loaded, const char *path, struct err
     buffer_init(&loaded->bytes);
     loaded->errors = memory_calloc(1, sizeof *loaded->errors);
     if (loaded->errors == NULL) return STATUS_NO_MEMORY;
-    enum status status = file_read_all(file_system_os(), path, PLAYBOOK_BYTES_MAX, &loaded->bytes, error);
+    enum status status =
+        file_read_all(file_system_os(), path, PLAYBOOK_BYTES_MAX, &loaded->bytes, error);
     if (status == STATUS_OK) status = symbols_create(&loaded->symbols);
     if (status != STATUS_OK) return status;
-    return playbook_load(&loaded->playbook, path, buffer_text(&loaded->bytes), loaded->symbols, loaded->errors);
+    return playbook_load(&loaded->playbook, path, buffer_text(&loaded->bytes), loaded->symbols,
+                         loaded->errors);
 }
 
 /* The name behind "did you mean", without its quotes; empty where the error has none. */
@@ -69,7 +74,8 @@ static struct text line_of(const char *text) {
     return (struct text){at, end != NULL ? (uint32_t)(end - at) : (uint32_t)strlen(at)};
 }
 
-static void write_findings(struct json_writer *writer, const char *key, const char *path, const struct playbook_errors *errors,
+static void write_findings(struct json_writer *writer, const char *key, const char *path,
+                           const struct playbook_errors *errors,
                            struct text (*suggestion)(const char *text)) {
     json_write_key(writer, key);
     json_write_array_begin(writer);
@@ -85,19 +91,25 @@ static void write_findings(struct json_writer *writer, const char *key, const ch
     json_write_array_end(writer);
 }
 
-struct part { const char *name; uint32_t count; };
+struct part {
+    const char *name;
+    uint32_t count;
+};
 #define PARTS 7
 
 static void count_parts(const struct playbook *playbook, struct part parts[PARTS]) {
     const struct part counted[PARTS] = {
-        {"source", playbook->source_count}, {"trait", playbook->trait_count}, {"scenario", playbook->scenario_count},
-        {"goal", playbook->goal_count}, {"model", playbook->model_count}, {"action", playbook->action_count},
+        {"source", playbook->source_count},     {"trait", playbook->trait_count},
+        {"scenario", playbook->scenario_count}, {"goal", playbook->goal_count},
+        {"model", playbook->model_count},       {"action", playbook->action_count},
         {"policy", playbook->policy_count}};
     memcpy(parts, counted, sizeof counted);
 }
 
-static int print_check_json(const char *path, const struct loaded *loaded, const struct playbook_errors *warnings) {
-    static const char *const keys[PARTS] = {"sources", "traits", "scenarios", "goals", "models", "actions", "policies"};
+static int print_check_json(const char *path, const struct loaded *loaded,
+                            const struct playbook_errors *warnings) {
+    static const char *const keys[PARTS] = {"sources", "traits",  "scenarios", "goals",
+                                            "models",  "actions", "policies"};
     struct cli_json json;
     struct part parts[PARTS];
     struct json_writer *writer = cli_json_begin(&json, true);
@@ -108,20 +120,24 @@ static int print_check_json(const char *path, const struct loaded *loaded, const
     write_findings(writer, "warnings", path, warnings, line_of);
     if (loaded->playbook != NULL) count_parts(loaded->playbook, parts);
     for (size_t i = 0; i < PARTS; i++) {
-        if (loaded->playbook != NULL) json_member_count(writer, keys[i], parts[i].count);
-        else json_member_null(writer, keys[i]);
+        if (loaded->playbook != NULL)
+            json_member_count(writer, keys[i], parts[i].count);
+        else
+            json_member_null(writer, keys[i]);
     }
     return cli_json_end(&json, stdout);
 }
 
-static void print_fine(const char *path, const struct playbook *playbook, const struct playbook_errors *warnings) {
+static void print_fine(const char *path, const struct playbook *playbook,
+                       const struct playbook_errors *warnings) {
     struct part parts[PARTS];
     char text[300];
     size_t at = 0;
     count_parts(playbook, parts);
     cli_playbook_errors(stdout, path, "warning: ", warnings);
     for (size_t i = 0; i < PARTS; i++) {
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i > 0 ? ", " : "", cli_counted(parts[i].count, parts[i].name));
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i > 0 ? ", " : "",
+                               cli_counted(parts[i].count, parts[i].name));
     }
     printf("%s is fine: %s\n", path, text);
 }
@@ -143,11 +159,14 @@ int command_check(struct cli *cli) {
     enum status status = load_file(&loaded, path, &error);
     int code = status == STATUS_OK ? EXIT_OK : EXIT_FAILED;
     if (warnings != NULL && status == STATUS_OK) playbook_warnings(loaded.playbook, warnings);
-    if (warnings == NULL || (status != STATUS_OK && (loaded.errors == NULL || loaded.errors->count == 0))) {
-        if (error.text[0] == '\0') (void)error_set(&error, status, "%s: %s", path, status_name(status));
+    if (warnings == NULL ||
+        (status != STATUS_OK && (loaded.errors == NULL || loaded.errors->count == 0))) {
+        if (error.text[0] == '\0')
+            (void)error_set(&error, status, "%s: %s", path, status_name(status));
         code = cli_fail(&error);
     } else if (status != STATUS_OK && !cli->json && !is_text(buffer_text(&loaded.bytes))) {
-        code = cli_fail_text("%s is no text file; a playbook is YAML in UTF-8, as attune init writes one", path);
+        code = cli_fail_text(
+            "%s is no text file; a playbook is YAML in UTF-8, as attune init writes one", path);
     } else if (cli->json) {
         if (print_check_json(path, &loaded, warnings) != EXIT_OK) code = EXIT_FAILED;
     } else if (status != STATUS_OK) {
@@ -182,24 +201,34 @@ static void label(const char *name, const char *format, ...) {
     cli_wrap_format(13, "  %-9s  %s", name, text);
 }
 
-static void use_words(const struct explained *explained, const struct expr_use *use, char *out, size_t size) {
-    struct text event = use->event_type == SYMBOL_NONE ? TEXT("any event") : symbol_text(explained->symbols, SYMBOL_EVENT, use->event_type);
-    struct text property = use->property == SYMBOL_NONE ? (struct text){0} : symbol_text(explained->symbols, SYMBOL_PROPERTY, use->property);
+static void use_words(const struct explained *explained, const struct expr_use *use, char *out,
+                      size_t size) {
+    struct text event = use->event_type == SYMBOL_NONE
+                            ? TEXT("any event")
+                            : symbol_text(explained->symbols, SYMBOL_EVENT, use->event_type);
+    struct text property = use->property == SYMBOL_NONE
+                               ? (struct text){0}
+                               : symbol_text(explained->symbols, SYMBOL_PROPERTY, use->property);
     char window[48] = "all time";
     if (use->window_ms > 0) {
         window[duration_format(use->window_ms, window)] = '\0';
     } else if (use->window_ms < 0) {
         snprintf(window, sizeof window, "last %s", cli_counted((uint64_t)-use->window_ms, "visit"));
     }
-    snprintf(out, size, "%.*s%s%.*s (%s)", TEXT_ARG(event), property.length > 0 ? "." : "", TEXT_ARG(property), window);
+    snprintf(out, size, "%.*s%s%.*s (%s)", TEXT_ARG(event), property.length > 0 ? "." : "",
+             TEXT_ARG(property), window);
 }
 
 static int print_explained(const struct explained *explained) {
     struct expr_use uses[USES_MAX];
     uint32_t traits[USES_MAX];
-    uint32_t count = expr_uses(explained->program, uses, USES_MAX), trait_count = expr_traits(explained->program, traits, USES_MAX);
-    if (explained->trait != NULL) cli_wrap_format(4, "%.*s = %.*s", TEXT_ARG(explained->trait->name), TEXT_ARG(explained->source));
-    if (explained->trait != NULL && explained->trait->description.length > 0) label("says", "%.*s", TEXT_ARG(explained->trait->description));
+    uint32_t count = expr_uses(explained->program, uses, USES_MAX),
+             trait_count = expr_traits(explained->program, traits, USES_MAX);
+    if (explained->trait != NULL)
+        cli_wrap_format(4, "%.*s = %.*s", TEXT_ARG(explained->trait->name),
+                        TEXT_ARG(explained->source));
+    if (explained->trait != NULL && explained->trait->description.length > 0)
+        label("says", "%.*s", TEXT_ARG(explained->trait->description));
     label("means", "%.*s", TEXT_ARG(explained->means));
     label("gives", "%s", value_type_name(expr_type(explained->program)));
     for (uint32_t i = 0; i < count && i < USES_MAX; i++) {
@@ -209,22 +238,32 @@ static int print_explained(const struct explained *explained) {
     }
     for (uint32_t i = 0; i < trait_count && i < USES_MAX; i++) {
         const struct trait *trait = &explained->playbook->traits[traits[i]];
-        label("builds on", "%.*s%s%.*s", TEXT_ARG(trait->name), trait->description.length > 0 ? ": " : "",
+        label("builds on", "%.*s%s%.*s", TEXT_ARG(trait->name),
+              trait->description.length > 0 ? ": " : "",
               TEXT_ARG(trait->description.length > 0 ? trait->description : TEXT("")));
     }
     return EXIT_OK;
 }
 
-static void write_use(struct json_writer *writer, const struct explained *explained, const struct expr_use *use) {
-    struct text event = use->event_type == SYMBOL_NONE ? (struct text){0} : symbol_text(explained->symbols, SYMBOL_EVENT, use->event_type);
-    struct text property = use->property == SYMBOL_NONE ? (struct text){0} : symbol_text(explained->symbols, SYMBOL_PROPERTY, use->property);
+static void write_use(struct json_writer *writer, const struct explained *explained,
+                      const struct expr_use *use) {
+    struct text event = use->event_type == SYMBOL_NONE
+                            ? (struct text){0}
+                            : symbol_text(explained->symbols, SYMBOL_EVENT, use->event_type);
+    struct text property = use->property == SYMBOL_NONE
+                               ? (struct text){0}
+                               : symbol_text(explained->symbols, SYMBOL_PROPERTY, use->property);
     json_write_object_begin(writer);
     json_member_text_or_null(writer, "event", event);
     json_member_text_or_null(writer, "property", property);
-    if (use->window_ms > 0) json_member_integer(writer, "window_ms", use->window_ms);
-    else json_member_null(writer, "window_ms");
-    if (use->window_ms < 0) json_member_integer(writer, "visits", -use->window_ms);
-    else json_member_null(writer, "visits");
+    if (use->window_ms > 0)
+        json_member_integer(writer, "window_ms", use->window_ms);
+    else
+        json_member_null(writer, "window_ms");
+    if (use->window_ms < 0)
+        json_member_integer(writer, "visits", -use->window_ms);
+    else
+        json_member_null(writer, "visits");
     json_write_object_end(writer);
 }
 
@@ -232,7 +271,8 @@ static int print_explained_json(const struct explained *explained) {
     struct cli_json json;
     struct expr_use uses[USES_MAX];
     uint32_t traits[USES_MAX];
-    uint32_t count = expr_uses(explained->program, uses, USES_MAX), trait_count = expr_traits(explained->program, traits, USES_MAX);
+    uint32_t count = expr_uses(explained->program, uses, USES_MAX),
+             trait_count = expr_traits(explained->program, traits, USES_MAX);
     const struct trait *trait = explained->trait;
     struct json_writer *writer = cli_json_begin(&json, true);
     json_member_text_or_null(writer, "trait", trait != NULL ? trait->name : (struct text){0});
@@ -246,7 +286,8 @@ static int print_explained_json(const struct explained *explained) {
     json_write_array_end(writer);
     json_write_key(writer, "builds_on");
     json_write_array_begin(writer);
-    for (uint32_t i = 0; i < trait_count && i < USES_MAX; i++) json_write_text(writer, explained->playbook->traits[traits[i]].name);
+    for (uint32_t i = 0; i < trait_count && i < USES_MAX; i++)
+        json_write_text(writer, explained->playbook->traits[traits[i]].name);
     json_write_array_end(writer);
     return cli_json_end(&json, stdout);
 }
@@ -271,14 +312,17 @@ static int explain_expression(const struct cli *cli, struct explained *explained
     struct expr_program *program;
     struct expr_error error = {0};
     arena_init(&arena, 1 << 20);
-    enum status status = expr_compile(&arena, &explained->playbook->schema, explained->source, &program, &error);
+    enum status status =
+        expr_compile(&arena, &explained->playbook->schema, explained->source, &program, &error);
     explained->program = program;
-    int code = status == STATUS_OK ? explain_program(cli, explained) : cli_fail_text("column %u: %s", error.column, error.error.text);
+    int code = status == STATUS_OK ? explain_program(cli, explained)
+                                   : cli_fail_text("column %u: %s", error.column, error.error.text);
     arena_release(&arena);
     return code;
 }
 
-static int explain(const struct cli *cli, const struct playbook *playbook, struct symbols *symbols) {
+static int explain(const struct cli *cli, const struct playbook *playbook,
+                   struct symbols *symbols) {
     struct text word = text_from(cli->words[0]);
     uint32_t index = playbook_trait_find(playbook, word);
     struct explained explained = {.playbook = playbook, .symbols = symbols, .source = word};
@@ -301,9 +345,12 @@ int command_explain(struct cli *cli) {
     struct error error = {0};
     enum status status = load_file(&loaded, cli->playbook, &error);
     int code = EXIT_FAILED;
-    if (status == STATUS_OK) code = explain(cli, loaded.playbook, loaded.symbols);
-    else if (loaded.errors != NULL && loaded.errors->count > 0) cli_playbook_errors(stderr, cli->playbook, "", loaded.errors);
-    else cli_fail(&error);
+    if (status == STATUS_OK)
+        code = explain(cli, loaded.playbook, loaded.symbols);
+    else if (loaded.errors != NULL && loaded.errors->count > 0)
+        cli_playbook_errors(stderr, cli->playbook, "", loaded.errors);
+    else
+        cli_fail(&error);
     release_loaded(&loaded);
     return code;
 }

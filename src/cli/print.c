@@ -10,12 +10,12 @@
 #include "event/packed.h"
 
 #define CELL_BYTES_MAX 4096
-#define STATIC_TEXTS 16
-#define LIST_SHOWN 4
-#define RECORDS_SHOWN 2
-#define FIELDS_SHOWN 3
-#define CLI_WIDTH_MIN 40
-#define CLI_WIDTH_MAX 100
+#define STATIC_TEXTS   16
+#define LIST_SHOWN     4
+#define RECORDS_SHOWN  2
+#define FIELDS_SHOWN   3
+#define CLI_WIDTH_MIN  40
+#define CLI_WIDTH_MAX  100
 
 /* Columns of a terminal: continuation bytes of UTF-8 take none. */
 static size_t width_of(const char *text) {
@@ -24,13 +24,15 @@ static size_t width_of(const char *text) {
     return width;
 }
 
-/* What came from outside does not steer the terminal: control characters become blanks, also those of two bytes (U+0080 to U+009F). */
+/* What came from outside does not steer the terminal: control characters become blanks, also those
+ * of two bytes (U+0080 to U+009F). */
 static void tame(char *at, size_t length, bool keep_lines) {
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)at[i], before = i > 0 ? (unsigned char)at[i - 1] : 0;
         bool is_long = before == 0xC2 && c >= 0x80 && c < 0xA0;
         if (is_long) at[i - 1] = ' ';
-        if (is_long || (c < ' ' && !(keep_lines && (c == '\n' || c == '\t'))) || c == 127) at[i] = ' ';
+        if (is_long || (c < ' ' && !(keep_lines && (c == '\n' || c == '\t'))) || c == 127)
+            at[i] = ' ';
     }
 }
 
@@ -56,7 +58,9 @@ void cli_say(FILE *file, const char *format, ...) {
 
 uint32_t cli_width(void) {
     struct winsize size;
-    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_col > CLI_WIDTH_MAX) return CLI_WIDTH_MAX;
+    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
+        size.ws_col == 0 || size.ws_col > CLI_WIDTH_MAX)
+        return CLI_WIDTH_MAX;
     return size.ws_col < CLI_WIDTH_MIN ? CLI_WIDTH_MIN : size.ws_col;
 }
 
@@ -81,8 +85,10 @@ static enum status wrap(struct buffer *out, struct text text, uint32_t indent) {
         while (word_end < end && *word_end != ' ') word_end++;
         if (word == word_end) break; /* no blanks at the end of a line */
         bool fits = column + columns_of(blanks, word_end) <= width || column <= indent;
-        if (!fits) status = buffer_format(out, "\n%*s", (int)indent, "");
-        else status = buffer_append(out, blanks, (size_t)(word - blanks));
+        if (!fits)
+            status = buffer_format(out, "\n%*s", (int)indent, "");
+        else
+            status = buffer_append(out, blanks, (size_t)(word - blanks));
         column = fits ? column + (uint32_t)(word - blanks) : indent;
         if (status == STATUS_OK) status = buffer_append(out, word, (size_t)(word_end - word));
         column += columns_of(word, word_end);
@@ -95,8 +101,10 @@ static enum status wrap(struct buffer *out, struct text text, uint32_t indent) {
 void cli_wrap(FILE *file, struct text text, uint32_t indent) {
     struct buffer out;
     buffer_init(&out);
-    if (wrap(&out, text, indent) == STATUS_OK) fwrite(out.at, 1, out.length, file);
-    else fprintf(file, "%.*s\n", TEXT_ARG(text));
+    if (wrap(&out, text, indent) == STATUS_OK)
+        fwrite(out.at, 1, out.length, file);
+    else
+        fprintf(file, "%.*s\n", TEXT_ARG(text));
     buffer_release(&out);
 }
 
@@ -152,17 +160,22 @@ static void print_last(const char *text, uint32_t begins) {
     buffer_release(&wrapped);
 }
 
-static void print_row(const struct cli_table *table, const char *const *cells, const size_t *widths) {
+static void print_row(const struct cli_table *table, const char *const *cells,
+                      const size_t *widths) {
     uint32_t at = 0;
     for (uint32_t c = 0; c + 1 < table->columns; c++) {
         int padding = (int)(widths[c] - width_of(cells[c]));
-        if (table->right[c]) printf("%*s%s  ", padding, "", cells[c]);
-        else printf("%s%*s  ", cells[c], padding, "");
+        if (table->right[c])
+            printf("%*s%s  ", padding, "", cells[c]);
+        else
+            printf("%s%*s  ", cells[c], padding, "");
         at += (uint32_t)widths[c] + 2;
     }
     uint32_t last = table->columns - 1;
-    if (table->right[last]) printf("%*s%s\n", (int)(widths[last] - width_of(cells[last])), "", cells[last]);
-    else print_last(cells[last], at);
+    if (table->right[last])
+        printf("%*s%s\n", (int)(widths[last] - width_of(cells[last])), "", cells[last]);
+    else
+        print_last(cells[last], at);
 }
 
 void cli_table_print(struct cli_table *table) {
@@ -205,7 +218,8 @@ int cli_json_end(struct cli_json *json, FILE *file) {
     return end_document(json, file);
 }
 
-int cli_json_answer(const struct answering *answering, void (*answer)(const struct answering *, struct json_writer *)) {
+int cli_json_answer(const struct answering *answering,
+                    void (*answer)(const struct answering *, struct json_writer *)) {
     struct cli_json json;
     buffer_init(&json.out);
     json_writer_init(&json.writer, &json.out, true);
@@ -241,9 +255,13 @@ const char *cli_counted(uint64_t count, const char *singular) {
     char digits[32], *out = static_text();
     int length = (int)strlen(singular);
     count_words(count, digits);
-    if (count == 1) snprintf(out, 48, "1 %s", singular);
-    else if (length > 1 && singular[length - 1] == 'y' && strchr("aeiou", singular[length - 2]) == NULL) snprintf(out, 48, "%s %.*sies", digits, length - 1, singular);
-    else snprintf(out, 48, "%s %ss", digits, singular);
+    if (count == 1)
+        snprintf(out, 48, "1 %s", singular);
+    else if (length > 1 && singular[length - 1] == 'y' &&
+             strchr("aeiou", singular[length - 2]) == NULL)
+        snprintf(out, 48, "%s %.*sies", digits, length - 1, singular);
+    else
+        snprintf(out, 48, "%s %ss", digits, singular);
     return out;
 }
 
@@ -259,15 +277,18 @@ const char *cli_bytes(uint64_t bytes) {
 
 const char *cli_percent(double share, int digits) {
     char *out = static_text();
-    if (isnan(share)) snprintf(out, 48, "unknown");
-    else snprintf(out, 48, "%.*f %%", digits, 100 * share);
+    if (isnan(share))
+        snprintf(out, 48, "unknown");
+    else
+        snprintf(out, 48, "%.*f %%", digits, 100 * share);
     return out;
 }
 
 const char *cli_when(const struct playbook *playbook, int64_t time_ms) {
     char text[32], *out = static_text();
     size_t length = time_format_local(time_ms, playbook != NULL ? playbook->zone : NULL, text);
-    bool midnight = length == sizeof "2017-10-01 00:00" - 1 && strcmp(text + length - 6, " 00:00") == 0;
+    bool midnight =
+        length == sizeof "2017-10-01 00:00" - 1 && strcmp(text + length - 6, " 00:00") == 0;
     snprintf(out, 48, "%.*s", (int)(midnight ? length - 6 : length), text);
     return out;
 }
@@ -277,10 +298,12 @@ const char *cli_when(const struct playbook *playbook, int64_t time_ms) {
 /* Whole numbers whole, others with four digits that count. */
 static enum status number_words(struct buffer *out, double number) {
     if (number == floor(number) && fabs(number) < 1e15) return buffer_format(out, "%.0f", number);
-    return buffer_format(out, fabs(number) >= 1000 && fabs(number) < 1e15 ? "%.1f" : "%.4g", number);
+    return buffer_format(out, fabs(number) >= 1000 && fabs(number) < 1e15 ? "%.1f" : "%.4g",
+                         number);
 }
 
-static enum status record_words(struct buffer *out, struct engine *engine, struct packed_reader *fields) {
+static enum status record_words(struct buffer *out, struct engine *engine,
+                                struct packed_reader *fields) {
     uint32_t property, told = 0;
     struct value value;
     enum status status = buffer_append(out, "{", 1);
@@ -303,7 +326,9 @@ static enum status list_words(struct buffer *out, struct engine *engine, struct 
         if (reader.record != NULL && told == RECORDS_SHOWN) break;
         if (told++ > 0) status = buffer_append_text(out, TEXT(", "));
         struct packed_reader fields = {reader.record, reader.record_end, reader.field_count};
-        if (status == STATUS_OK) status = reader.record != NULL ? record_words(out, engine, &fields) : cli_value(out, engine, item);
+        if (status == STATUS_OK)
+            status = reader.record != NULL ? record_words(out, engine, &fields)
+                                           : cli_value(out, engine, item);
     }
     if (status == STATUS_OK && count > told) status = buffer_format(out, ", … %u in all", count);
     return status == STATUS_OK ? buffer_append(out, "]", 1) : status;
@@ -322,8 +347,11 @@ enum status cli_value(struct buffer *out, struct engine *engine, struct value va
     char text[32];
     switch (value.type) {
     case VALUE_NUMBER: return number_words(out, value.number);
-    case VALUE_DURATION: return buffer_append(out, text, duration_format_short(value.duration_ms, text));
-    case VALUE_TIME: return buffer_append(out, text, time_format_local(value.time_ms, engine_playbook(engine)->zone, text));
+    case VALUE_DURATION:
+        return buffer_append(out, text, duration_format_short(value.duration_ms, text));
+    case VALUE_TIME:
+        return buffer_append(out, text,
+                             time_format_local(value.time_ms, engine_playbook(engine)->zone, text));
     case VALUE_LIST: return list_words(out, engine, value);
     case VALUE_MONEY: return money_words(out, value);
     default: return value_print(value, out);
@@ -350,7 +378,8 @@ void cli_progress_end(void) {
 
 void cli_csv(FILE *file, struct text text) {
     bool quote = false;
-    for (uint32_t i = 0; i < text.length; i++) quote |= strchr(",\"\r\n", text.at[i]) != NULL && text.at[i] != '\0';
+    for (uint32_t i = 0; i < text.length; i++)
+        quote |= strchr(",\"\r\n", text.at[i]) != NULL && text.at[i] != '\0';
     if (!quote) {
         fwrite(text.at, 1, text.length, file);
         return;

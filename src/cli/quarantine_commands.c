@@ -8,7 +8,12 @@
 /* ---- list ---- */
 
 #define REASONS_MAX 4096
-struct reason { uint64_t count, first_id, first_line; uint32_t first_column; uint16_t source; char reason[200], file[200]; };
+struct reason {
+    uint64_t count, first_id, first_line;
+    uint32_t first_column;
+    uint16_t source;
+    char reason[200], file[200];
+};
 struct reasons {
     struct reason *items;
     size_t count;
@@ -24,8 +29,10 @@ static bool add_reason(void *context, const struct stored_row *row) {
     for (size_t i = 0; i < reasons->count; i++) {
         struct reason *reason = &reasons->items[i];
         size_t length = strlen(reason->reason);
-        size_t wanted = row->reason.length < sizeof reason->reason ? row->reason.length : sizeof reason->reason - 1;
-        if (reason->source == row->source && length == wanted && memcmp(reason->reason, row->reason.at, length) == 0) {
+        size_t wanted = row->reason.length < sizeof reason->reason ? row->reason.length
+                                                                   : sizeof reason->reason - 1;
+        if (reason->source == row->source && length == wanted &&
+            memcmp(reason->reason, row->reason.at, length) == 0) {
             reason->count++;
             return true;
         }
@@ -35,7 +42,11 @@ static bool add_reason(void *context, const struct stored_row *row) {
         return true;
     }
     struct reason *reason = &reasons->items[reasons->count++];
-    *reason = (struct reason){.count = 1, .first_id = row->row_id, .first_line = row->line, .first_column = row->column, .source = row->source};
+    *reason = (struct reason){.count = 1,
+                              .first_id = row->row_id,
+                              .first_line = row->line,
+                              .first_column = row->column,
+                              .source = row->source};
     snprintf(reason->reason, sizeof reason->reason, "%.*s", TEXT_ARG(row->reason));
     snprintf(reason->file, sizeof reason->file, "%.*s", TEXT_ARG(row->file));
     return true;
@@ -51,13 +62,16 @@ static void print_reasons(const struct reasons *reasons) {
     for (size_t i = 0; i < reasons->count; i++) {
         const struct reason *reason = &reasons->items[i];
         cli_table_cell(&table, "%s", cli_count(reason->count));
-        cli_table_cell(&table, "%.*s", TEXT_ARG(symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source)));
+        cli_table_cell(&table, "%.*s",
+                       TEXT_ARG(symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source)));
         cli_table_cell(&table, "%s:%llu", reason->file, (unsigned long long)reason->first_line);
         cli_table_cell(&table, "%s", reason->reason);
     }
     cli_table_print(&table);
-    if (reasons->beyond > 0) printf("and %s with further reasons\n", cli_counted(reasons->beyond, "row"));
-    cli_say(stdout, "One row as it came: attune quarantine show %s:%llu\n", reasons->items[0].file, (unsigned long long)reasons->items[0].first_line);
+    if (reasons->beyond > 0)
+        printf("and %s with further reasons\n", cli_counted(reasons->beyond, "row"));
+    cli_say(stdout, "One row as it came: attune quarantine show %s:%llu\n", reasons->items[0].file,
+            (unsigned long long)reasons->items[0].first_line);
 }
 
 static void print_reasons_json(const struct reasons *reasons) {
@@ -73,7 +87,8 @@ static void print_reasons_json(const struct reasons *reasons) {
         const struct reason *reason = &reasons->items[i];
         json_write_object_begin(writer);
         json_member_count(writer, "rows", reason->count);
-        json_member_text(writer, "source", symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source));
+        json_member_text(writer, "source",
+                         symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source));
         json_member_string(writer, "reason", reason->reason);
         json_member_count(writer, "first_id", reason->first_id);
         json_member_string(writer, "first_file", reason->file);
@@ -101,7 +116,7 @@ static int quarantine_list(struct cli *cli, struct engine *engine) {
 /* What was asked for: FILE:LINE, where FILE may lack its folders, or the row's id. */
 struct wanted {
     struct text file;
-    int64_t line, id;         /* -1: not asked by it */
+    int64_t line, id; /* -1: not asked by it */
     const char *source;
     const struct symbols *symbols;
     struct json_writer *json; /* NULL: the screen */
@@ -114,7 +129,9 @@ static bool parse_wanted(const char *word, struct wanted *wanted) {
     if (text_to_int64(text, &wanted->id) == STATUS_OK && wanted->id >= 0) return true;
     const char *colon = strrchr(word, ':');
     wanted->id = -1;
-    if (colon == NULL || text_to_int64(text_from(colon + 1), &wanted->line) != STATUS_OK || wanted->line < 0) return false;
+    if (colon == NULL || text_to_int64(text_from(colon + 1), &wanted->line) != STATUS_OK ||
+        wanted->line < 0)
+        return false;
     wanted->file = (struct text){word, (uint32_t)(colon - word)};
     return wanted->file.length > 0;
 }
@@ -126,12 +143,16 @@ static bool is_file(struct text path, struct text wanted) {
 }
 
 static bool is_wanted(const struct wanted *wanted, const struct stored_row *row) {
-    if (wanted->source != NULL && !text_equal(symbol_text(wanted->symbols, SYMBOL_SOURCE, row->source), text_from(wanted->source))) return false;
+    if (wanted->source != NULL &&
+        !text_equal(symbol_text(wanted->symbols, SYMBOL_SOURCE, row->source),
+                    text_from(wanted->source)))
+        return false;
     if (wanted->id >= 0) return row->row_id == (uint64_t)wanted->id;
     return row->line == (uint64_t)wanted->line && is_file(row->file, wanted->file);
 }
 
-static void write_row(struct json_writer *writer, const struct wanted *wanted, const struct stored_row *row) {
+static void write_row(struct json_writer *writer, const struct wanted *wanted,
+                      const struct stored_row *row) {
     json_write_object_begin(writer);
     json_member_count(writer, "id", row->row_id);
     json_member_text(writer, "source", symbol_text(wanted->symbols, SYMBOL_SOURCE, row->source));
@@ -149,9 +170,11 @@ static bool show_row(void *context, const struct stored_row *row) {
     if (wanted->json != NULL) {
         write_row(wanted->json, wanted, row);
     } else {
-        cli_say(stdout, "%ssource  %.*s\nplace   %.*s:%llu:%u\nreason  %.*s\n\n%.*s\n", wanted->found > 0 ? "\n" : "",
-               TEXT_ARG(symbol_text(wanted->symbols, SYMBOL_SOURCE, row->source)), TEXT_ARG(row->file), (unsigned long long)row->line,
-               row->column, TEXT_ARG(row->reason), TEXT_ARG(row->raw));
+        cli_say(stdout, "%ssource  %.*s\nplace   %.*s:%llu:%u\nreason  %.*s\n\n%.*s\n",
+                wanted->found > 0 ? "\n" : "",
+                TEXT_ARG(symbol_text(wanted->symbols, SYMBOL_SOURCE, row->source)),
+                TEXT_ARG(row->file), (unsigned long long)row->line, row->column,
+                TEXT_ARG(row->reason), TEXT_ARG(row->raw));
     }
     wanted->found++;
     return wanted->id < 0;
@@ -162,7 +185,8 @@ static int quarantine_show(struct cli *cli, struct engine *engine) {
     struct wanted wanted = {.symbols = engine_symbols(engine), .source = cli->source};
     struct cli_json json;
     if (cli->word_count < 2 || !parse_wanted(cli->words[1], &wanted)) {
-        return cli_fail_text("say which row: attune quarantine show FILE:LINE, such as orders.csv:7 (attune quarantine list tells places)");
+        return cli_fail_text("say which row: attune quarantine show FILE:LINE, such as "
+                             "orders.csv:7 (attune quarantine list tells places)");
     }
     struct json_writer *writer = cli_json_begin(&json, true);
     json_write_key(writer, "rows");
@@ -171,8 +195,10 @@ static int quarantine_show(struct cli *cli, struct engine *engine) {
     enum status status = store_visit_rows(engine_store(engine), show_row, &wanted, &error);
     json_write_array_end(writer);
     int code = EXIT_OK;
-    if (status != STATUS_OK) code = cli_fail(&error);
-    else if (wanted.found == 0) code = cli_fail_text("no row %s is in quarantine", cli->words[1]);
+    if (status != STATUS_OK)
+        code = cli_fail(&error);
+    else if (wanted.found == 0)
+        code = cli_fail_text("no row %s is in quarantine", cli->words[1]);
     if (code == EXIT_OK && cli->json) return cli_json_end(&json, stdout);
     buffer_release(&json.out);
     return code;
@@ -193,14 +219,19 @@ static int quarantine_replay(struct cli *cli, struct engine *engine) {
         json_member_count(writer, "still_quarantined", report.still_quarantined);
         return cli_json_end(&json, stdout);
     }
-    printf("Rows tried: %s. Events that came back: %s. Rows that stay in quarantine: %s\n", cli_count(report.rows), cli_count(report.events),
-           cli_count(report.still_quarantined));
+    printf("Rows tried: %s. Events that came back: %s. Rows that stay in quarantine: %s\n",
+           cli_count(report.rows), cli_count(report.events), cli_count(report.still_quarantined));
     return EXIT_OK;
 }
 
 int command_quarantine(struct cli *cli) {
-    static const struct { const char *name; int (*run)(struct cli *, struct engine *); bool writes; } verbs[] = {
-        {"list", quarantine_list, false}, {"show", quarantine_show, false}, {"replay", quarantine_replay, true}};
+    static const struct {
+        const char *name;
+        int (*run)(struct cli *, struct engine *);
+        bool writes;
+    } verbs[] = {{"list", quarantine_list, false},
+                 {"show", quarantine_show, false},
+                 {"replay", quarantine_replay, true}};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(cli->words[0], verbs[i].name) != 0) continue;
         struct engine *engine = cli_open(cli, false, !verbs[i].writes);

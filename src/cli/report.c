@@ -29,7 +29,8 @@ static void gather_lookups(struct report *report) {
         entry->is_lookup = source->is_lookup;
         entry->undated = source->time_always || source->is_lookup;
         if (!source->is_lookup) continue;
-        const struct lookup_table *table = world->lookup(world->context, source->lookup, TIME_NEVER);
+        const struct lookup_table *table =
+            world->lookup(world->context, source->lookup, TIME_NEVER);
         if (table == NULL) continue;
         entry->rows = lookup_row_count(table);
         entry->bytes = lookup_bytes(table);
@@ -41,7 +42,8 @@ static enum status gather_data(struct report *report, struct error *error) {
     gather_lookups(report);
     for (size_t i = 0; i < report->data.field_count && status == STATUS_OK; i++) {
         const struct field_usage *field = &report->data.fields[i];
-        struct report_source *entry = field->field.length == 0 ? source_named(report, field->source) : NULL;
+        struct report_source *entry =
+            field->field.length == 0 ? source_named(report, field->source) : NULL;
         if (entry == NULL) continue;
         entry->events += field->count;
         entry->bytes += field->bytes;
@@ -76,7 +78,8 @@ static enum status gather_bins(struct report *report) {
     }
     qsort(rows, evaluation->count, sizeof *rows, compare_doubles_by_key);
     for (size_t b = 0; b < REPORT_BINS; b++) {
-        size_t from = evaluation->count * b / REPORT_BINS, to = evaluation->count * (b + 1) / REPORT_BINS;
+        size_t from = evaluation->count * b / REPORT_BINS,
+               to = evaluation->count * (b + 1) / REPORT_BINS;
         if (from == to) continue;
         struct calibration_bin *bin = &report->bins[report->bin_count++];
         double predicted = 0, yes = 0;
@@ -96,9 +99,10 @@ static enum status gather_model(struct report *report, const struct cli *cli, st
     const struct playbook *playbook = engine_playbook(report->engine);
     for (uint32_t i = 0; i < playbook->model_count; i++) {
         if (engine_model(report->engine, i, &report->model) == NULL) continue;
-        enum status status = evaluation_make(report->engine, i, report->from_ms, report->until_ms, cli->against,
-                                             &report->evaluation, error);
-        if (status == STATUS_INVALID && cli->against == NULL) return STATUS_OK; /* nothing has matured: the report says so */
+        enum status status = evaluation_make(report->engine, i, report->from_ms, report->until_ms,
+                                             cli->against, &report->evaluation, error);
+        /* Nothing has matured: the report says so. */
+        if (status == STATUS_INVALID && cli->against == NULL) return STATUS_OK;
         if (status != STATUS_OK) return status;
         report->has_model = true;
         return gather_bins(report);
@@ -125,8 +129,11 @@ static void consider_example(struct report *report, const struct decision *decis
     if (at < report->example_count && report->examples[at].priority >= trace->priority) return;
     if (at == report->example_count) report->example_count++;
     struct report_example *example = &report->examples[at];
-    *example = (struct report_example){.customer = decision->customer, .propensity = trace->propensity, .priority = trace->priority};
-    snprintf(example->treatment, sizeof example->treatment, "%.*s", TEXT_ARG(trace->treatment->key));
+    *example = (struct report_example){.customer = decision->customer,
+                                       .propensity = trace->propensity,
+                                       .priority = trace->priority};
+    snprintf(example->treatment, sizeof example->treatment, "%.*s",
+             TEXT_ARG(trace->treatment->key));
     customer_name(report->engine, decision->customer, example->name);
     snprintf(example->reason, sizeof example->reason, "%s", decision->reason);
 }
@@ -152,9 +159,12 @@ static enum status gather_decisions(struct report *report, struct error *error) 
 }
 
 enum status report_gather(struct report *report, struct cli *cli, struct error *error) {
-    struct scenario_options options = {.now_ms = report->until_ms, .threads = engine_threads(report->engine)};
+    struct scenario_options options = {.now_ms = report->until_ms,
+                                       .threads = engine_threads(report->engine)};
     enum status status = gather_data(report, error);
-    if (status == STATUS_OK) status = scenario_measure(engine_world(report->engine), &options, &report->scenarios, &report->scenario_count, error);
+    if (status == STATUS_OK)
+        status = scenario_measure(engine_world(report->engine), &options, &report->scenarios,
+                                  &report->scenario_count, error);
     if (status == STATUS_OK) status = gather_model(report, cli, error);
     if (status == STATUS_OK) status = gather_decisions(report, error);
     return status;
@@ -170,7 +180,8 @@ void report_release(struct report *report) {
 
 static enum status write_files(const struct report *report, struct error *error) {
     char path[4096];
-    enum status status = file_system_os()->ops->make_directory(file_system_os(), report->folder, error);
+    enum status status =
+        file_system_os()->ops->make_directory(file_system_os(), report->folder, error);
     snprintf(path, sizeof path, "%s/report.json", report->folder);
     if (status == STATUS_OK) status = report_write_json(report, path, error);
     snprintf(path, sizeof path, "%s/report.html", report->folder);
@@ -188,13 +199,17 @@ int command_report(struct cli *cli) {
     }
     report->engine = engine;
     report->folder = cli->out != NULL ? cli->out : ".";
-    bool ok = cli_at(cli, engine, &report->at_ms) && cli_time(engine, "until", cli->until, report->at_ms, &report->until_ms) &&
-              cli_time(engine, "from", cli->from, report->at_ms - 90 * TIME_DAY_MS, &report->from_ms);
+    bool ok =
+        cli_at(cli, engine, &report->at_ms) &&
+        cli_time(engine, "until", cli->until, report->at_ms, &report->until_ms) &&
+        cli_time(engine, "from", cli->from, report->at_ms - 90 * TIME_DAY_MS, &report->from_ms);
     enum status status = STATUS_OK;
     if (ok) status = report_gather(report, cli, &error);
     if (ok && status == STATUS_OK) status = write_files(report, &error);
-    if (ok && status == STATUS_OK && cli->json) (void)report_print_json(report);
-    else if (ok && status == STATUS_OK) report_print(report);
+    if (ok && status == STATUS_OK && cli->json)
+        (void)report_print_json(report);
+    else if (ok && status == STATUS_OK)
+        report_print(report);
     report_release(report);
     memory_free(report);
     engine_close(engine);

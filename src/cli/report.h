@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/report.h -- the whole as one report: gathered once, then told three times (screen, report.json, report.html), so that the
- * figures can't differ. */
+/* cli/report.h -- the whole as one report: gathered once, then told three times (screen,
+ * report.json, report.html), so that the figures can't differ. */
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 
@@ -8,8 +8,8 @@
 #include "cli/evaluation.h"
 
 #define REPORT_SOURCES_MAX 256
-#define REPORT_EXAMPLES 3
-#define REPORT_BINS 10
+#define REPORT_EXAMPLES    3
+#define REPORT_BINS        10
 
 struct report_source {
     struct text name, note;
@@ -23,7 +23,10 @@ struct report_example {
     double propensity, priority;
     char reason[DECISION_REASON_BYTES_MAX];
 };
-struct calibration_bin { double predicted, rate, low, high; uint64_t count; };
+struct calibration_bin {
+    double predicted, rate, low, high;
+    uint64_t count;
+};
 
 struct report {
     struct engine *engine;
@@ -39,7 +42,8 @@ struct report {
     struct evaluation evaluation;
     struct calibration_bin bins[REPORT_BINS];
     uint32_t bin_count;
-    bool hindsight;              /* a model has learnt from what came after at_ms: the decisions know the future */
+    /* A model has learnt from what came after at_ms: the decisions know the future. */
+    bool hindsight;
     struct funnel funnel;
     struct report_example examples[REPORT_EXAMPLES];
     uint32_t example_count;
@@ -50,7 +54,9 @@ void report_release(struct report *report);
 
 void report_print(const struct report *report);
 int report_print_json(const struct report *report); /* what report.json holds; the exit code */
-enum status report_write_json(const struct report *report, const char *path, struct error *error) MUST_USE;
-enum status report_write_html(const struct report *report, const char *path, struct error *error) MUST_USE;
+enum status report_write_json(const struct report *report, const char *path,
+                              struct error *error) MUST_USE;
+enum status report_write_html(const struct report *report, const char *path,
+                              struct error *error) MUST_USE;
 
 #endif

@@ -6,11 +6,16 @@
 #include "cli/page.h"
 #include "cli/report.h"
 
-void report_charts_sources(struct page *page, const struct report *report);     /* events a source */
-void report_charts_data(struct page *page, const struct report *report);        /* clean, dirty, dark */
-void report_charts_scenarios(struct page *page, const struct report *report);   /* indices with intervals, log scale */
-void report_charts_calibration(struct page *page, const struct report *report); /* predicted against observed, by tenths */
-void report_charts_gain(struct page *page, const struct report *report);        /* goals reached against customers contacted */
+/* Events a source. */
+void report_charts_sources(struct page *page, const struct report *report);
+/* Clean, dirty, dark. */
+void report_charts_data(struct page *page, const struct report *report);
+/* Indices with intervals, log scale. */
+void report_charts_scenarios(struct page *page, const struct report *report);
+/* Predicted against observed, by tenths. */
+void report_charts_calibration(struct page *page, const struct report *report);
+/* Goals reached against customers contacted. */
+void report_charts_gain(struct page *page, const struct report *report);
 void report_charts_funnel(struct page *page, const struct report *report);
 
 #endif

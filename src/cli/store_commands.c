@@ -7,23 +7,32 @@ static int finish(struct engine *engine, enum status status, const struct error 
     return status == STATUS_OK ? EXIT_OK : cli_fail(error);
 }
 
-struct status_figure { const char *name; uint64_t value; bool bytes; };
+struct status_figure {
+    const char *name;
+    uint64_t value;
+    bool bytes;
+};
 
 static void print_status(struct engine *engine, const struct status_figure *figures, size_t count) {
     const struct playbook *playbook = engine_playbook(engine);
     int width = 0;
     for (size_t i = 0; i < count; i++) {
-        int length = (int)strlen(figures[i].bytes ? cli_bytes(figures[i].value) : cli_count(figures[i].value));
+        int length = (int)strlen(figures[i].bytes ? cli_bytes(figures[i].value)
+                                                  : cli_count(figures[i].value));
         width = length > width ? length : width;
     }
     printf("playbook          %.*s\n", TEXT_ARG(playbook->name));
     for (size_t i = 0; i < count; i++) {
-        printf("%-16s  %*s\n", figures[i].name, width, figures[i].bytes ? cli_bytes(figures[i].value) : cli_count(figures[i].value));
+        printf("%-16s  %*s\n", figures[i].name, width,
+               figures[i].bytes ? cli_bytes(figures[i].value) : cli_count(figures[i].value));
     }
     for (uint32_t i = 0; i < playbook->model_count; i++) {
         struct model_entry entry;
-        if (engine_model(engine, i, &entry) == NULL) printf("model             %.*s: not trained yet\n", TEXT_ARG(playbook->models[i].name));
-        else printf("model             %.*s@%u, learnt until %s\n", TEXT_ARG(entry.name), entry.version, cli_when(playbook, entry.until_ms));
+        if (engine_model(engine, i, &entry) == NULL)
+            printf("model             %.*s: not trained yet\n", TEXT_ARG(playbook->models[i].name));
+        else
+            printf("model             %.*s@%u, learnt until %s\n", TEXT_ARG(entry.name),
+                   entry.version, cli_when(playbook, entry.until_ms));
     }
 }
 
@@ -36,16 +45,21 @@ static void write_models(struct json_writer *writer, struct engine *engine) {
         bool trained = engine_model(engine, i, &entry) != NULL;
         json_write_object_begin(writer);
         json_member_text(writer, "model", playbook->models[i].name);
-        if (trained) json_member_count(writer, "version", entry.version);
-        else json_member_null(writer, "version");
-        if (trained) json_member_time(writer, "learnt_until", entry.until_ms);
-        else json_member_null(writer, "learnt_until");
+        if (trained)
+            json_member_count(writer, "version", entry.version);
+        else
+            json_member_null(writer, "version");
+        if (trained)
+            json_member_time(writer, "learnt_until", entry.until_ms);
+        else
+            json_member_null(writer, "learnt_until");
         json_write_object_end(writer);
     }
     json_write_array_end(writer);
 }
 
-static int print_status_json(const struct cli *cli, struct engine *engine, const struct status_figure *figures, size_t count) {
+static int print_status_json(const struct cli *cli, struct engine *engine,
+                             const struct status_figure *figures, size_t count) {
     struct cli_json json;
     struct json_writer *writer = cli_json_begin(&json, true);
     json_member_string(writer, "directory", cli->directory);
@@ -64,17 +78,25 @@ int command_status(struct cli *cli) {
     store_stats(engine_store(engine), &store);
     identity_stats(engine_identity(engine), &identity);
     const struct status_figure figures[] = {
-        {"events", store.event_count, false}, {"events_in_tail", store.tail_event_count, false},
-        {"customers", identity.customer_count, false}, {"personas", identity.persona_count, false},
-        {"links", identity.link_count, false}, {"links_refused", identity.refused_count, false},
-        {"quarantined_rows", store.quarantined_row_count, false}, {"runs", store.run_count, false},
-        {"log_bytes", store.log_bytes, true}, {"run_bytes", store.run_bytes, true},
-        {"links_bytes", store.links_bytes, true}, {"quarantine_bytes", store.quarantine_bytes, true},
+        {"events", store.event_count, false},
+        {"events_in_tail", store.tail_event_count, false},
+        {"customers", identity.customer_count, false},
+        {"personas", identity.persona_count, false},
+        {"links", identity.link_count, false},
+        {"links_refused", identity.refused_count, false},
+        {"quarantined_rows", store.quarantined_row_count, false},
+        {"runs", store.run_count, false},
+        {"log_bytes", store.log_bytes, true},
+        {"run_bytes", store.run_bytes, true},
+        {"links_bytes", store.links_bytes, true},
+        {"quarantine_bytes", store.quarantine_bytes, true},
         {"position", store.position, false},
     };
     int code = EXIT_OK;
-    if (cli->json) code = print_status_json(cli, engine, figures, sizeof figures / sizeof *figures);
-    else print_status(engine, figures, sizeof figures / sizeof *figures);
+    if (cli->json)
+        code = print_status_json(cli, engine, figures, sizeof figures / sizeof *figures);
+    else
+        print_status(engine, figures, sizeof figures / sizeof *figures);
     engine_close(engine);
     return code;
 }
@@ -95,12 +117,18 @@ int command_fold(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     enum status status = store_fold(engine_store(engine), cli->merge, &error);
     store_stats(engine_store(engine), &stats);
-    if (status == STATUS_OK && cli->json) print_runs_json(&stats);
-    else if (status == STATUS_OK) printf("Folded: %s in %s, %s on disk\n", cli_counted(stats.event_count, "event"), cli_counted(stats.run_count, "run"), cli_bytes(stats.run_bytes));
+    if (status == STATUS_OK && cli->json)
+        print_runs_json(&stats);
+    else if (status == STATUS_OK)
+        printf("Folded: %s in %s, %s on disk\n", cli_counted(stats.event_count, "event"),
+               cli_counted(stats.run_count, "run"), cli_bytes(stats.run_bytes));
     return finish(engine, status, &error);
 }
 
-struct findings { uint64_t count; struct json_writer *json; };
+struct findings {
+    uint64_t count;
+    struct json_writer *json;
+};
 
 static void tell_finding(void *context, const char *path, const char *finding) {
     struct findings *findings = context;
@@ -123,17 +151,25 @@ int command_fsck(struct cli *cli) {
     json_member_string(writer, "directory", cli->directory);
     json_write_key(writer, "findings");
     json_write_array_begin(writer);
-    enum status status = store_check(file_system_os(), cli->directory, tell_finding, &findings, &error);
+    enum status status =
+        store_check(file_system_os(), cli->directory, tell_finding, &findings, &error);
     json_write_array_end(writer);
     json_member_yes_no(writer, "sound", status == STATUS_OK);
     bool checked = status == STATUS_OK || status == STATUS_CORRUPT;
-    if (checked && cli->json) cli_json_end(&json, stdout);
-    else buffer_release(&json.out);
+    if (checked && cli->json)
+        cli_json_end(&json, stdout);
+    else
+        buffer_release(&json.out);
     if (!checked) return cli_fail(&error);
     int code = status == STATUS_OK ? EXIT_OK : EXIT_FAILED;
     if (cli->json) return code;
-    if (status == STATUS_OK) printf("%s is sound: every checksum, order and offset holds\n", cli->directory);
-    else cli_wrap_format(2, "%s. Restore the named files from a backup (MANIFEST and log: the whole directory); attune rebuild makes columns and the text heap of a run anew.", cli_counted(findings.count, "finding"));
+    if (status == STATUS_OK)
+        printf("%s is sound: every checksum, order and offset holds\n", cli->directory);
+    else
+        cli_wrap_format(2,
+                        "%s. Restore the named files from a backup (MANIFEST and log: the whole "
+                        "directory); attune rebuild makes columns and the text heap of a run anew.",
+                        cli_counted(findings.count, "finding"));
     return code;
 }
 
@@ -144,8 +180,11 @@ int command_rebuild(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     enum status status = store_rebuild(engine_store(engine), &error);
     store_stats(engine_store(engine), &stats);
-    if (status == STATUS_OK && cli->json) print_runs_json(&stats);
-    else if (status == STATUS_OK) printf("Rebuilt: every run has the columns of the playbook in force (%s in %s)\n", cli_counted(stats.event_count, "event"), cli_counted(stats.run_count, "run"));
+    if (status == STATUS_OK && cli->json)
+        print_runs_json(&stats);
+    else if (status == STATUS_OK)
+        printf("Rebuilt: every run has the columns of the playbook in force (%s in %s)\n",
+               cli_counted(stats.event_count, "event"), cli_counted(stats.run_count, "run"));
     return finish(engine, status, &error);
 }
 
@@ -166,7 +205,10 @@ int command_backup(struct cli *cli) {
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
     enum status status = engine_backup(engine, cli->words[0], &error);
-    if (status == STATUS_OK && cli->json) print_backup_json(cli, engine);
-    else if (status == STATUS_OK) printf("Copied %s to %s; attune fsck --dir %s verifies it\n", cli->directory, cli->words[0], cli->words[0]);
+    if (status == STATUS_OK && cli->json)
+        print_backup_json(cli, engine);
+    else if (status == STATUS_OK)
+        printf("Copied %s to %s; attune fsck --dir %s verifies it\n", cli->directory, cli->words[0],
+               cli->words[0]);
     return finish(engine, status, &error);
 }

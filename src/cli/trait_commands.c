@@ -7,9 +7,12 @@
 
 /* ---- of one ---- */
 
-static bool is_shown(const struct trait *trait) { return !trait->of_treatment && !trait->is_segment; }
+static bool is_shown(const struct trait *trait) {
+    return !trait->of_treatment && !trait->is_segment;
+}
 
-static void print_trait(struct answering *view, const struct trait *trait, struct value value, int width) {
+static void print_trait(struct answering *view, const struct trait *trait, struct value value,
+                        int width) {
     struct buffer line;
     buffer_init(&line);
     enum status status = buffer_format(&line, "  %-*.*s  ", width, TEXT_ARG(trait->name));
@@ -23,17 +26,21 @@ void traits_print(struct answering *view) {
     const struct value *values = profile_at(view->profiler, &view->timeline, view->t_ms);
     int width = 0;
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
-        if (is_shown(&playbook->traits[i]) && (int)playbook->traits[i].name.length > width) width = (int)playbook->traits[i].name.length;
+        if (is_shown(&playbook->traits[i]) && (int)playbook->traits[i].name.length > width)
+            width = (int)playbook->traits[i].name.length;
     }
     printf("Traits\n");
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
-        if (is_shown(&playbook->traits[i])) print_trait(view, &playbook->traits[i], values[i], width);
+        if (is_shown(&playbook->traits[i]))
+            print_trait(view, &playbook->traits[i], values[i], width);
     }
     printf("Segments\n");
     uint32_t told = 0;
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         const struct trait *trait = &playbook->traits[i];
-        if (trait->of_treatment || !trait->is_segment || values[i].type != VALUE_YES_NO || !values[i].yes) continue;
+        if (trait->of_treatment || !trait->is_segment || values[i].type != VALUE_YES_NO ||
+            !values[i].yes)
+            continue;
         printf("  %.*s\n", TEXT_ARG(trait->name));
         told++;
     }
@@ -52,26 +59,37 @@ static int traits_of_one(struct cli *cli, struct engine *engine, int64_t t_ms) {
     enum status status = answering_open(&view, engine, t_ms, &error);
     if (status == STATUS_OK) status = answering_read(&view, cli->words[0], 0, &error);
     int code = status == STATUS_OK ? EXIT_OK : cli_fail(&error);
-    if (status == STATUS_OK && cli->json) code = cli_json_answer(&view, answer_traits);
-    else if (status == STATUS_OK) traits_print(&view);
+    if (status == STATUS_OK && cli->json)
+        code = cli_json_answer(&view, answer_traits);
+    else if (status == STATUS_OK)
+        traits_print(&view);
     answering_close(&view);
     return code;
 }
 
 /* ---- of all: CSV, or an object a line ---- */
 
-struct trait_export { struct engine *engine; struct cli_out out; FILE *file; int64_t t_ms; uint64_t customers; };
+struct trait_export {
+    struct engine *engine;
+    struct cli_out out;
+    FILE *file;
+    int64_t t_ms;
+    uint64_t customers;
+};
 
 static void export_value(FILE *file, struct value value) {
     struct buffer text;
     if (value.type == VALUE_UNKNOWN) return;
     buffer_init(&text);
-    if (value.type == VALUE_TEXT) cli_csv(file, value.text);
-    else if (value_print(value, &text) == STATUS_OK) cli_csv(file, buffer_text(&text));
+    if (value.type == VALUE_TEXT)
+        cli_csv(file, value.text);
+    else if (value_print(value, &text) == STATUS_OK)
+        cli_csv(file, buffer_text(&text));
     buffer_release(&text);
 }
 
-static enum status export_customer(void *state, struct walker *walker, const struct timeline *timeline, struct error *error) {
+static enum status export_customer(void *state, struct walker *walker,
+                                   const struct timeline *timeline, struct error *error) {
     struct trait_export *export = state;
     const struct playbook *playbook = engine_playbook(export->engine);
     const struct value *values = profile_at(walker->profiler, timeline, export->t_ms);
@@ -96,8 +114,11 @@ static enum status export_csv(struct trait_export *export, struct error *error) 
     }
     fputc('\n', export->file);
     void *parts[] = {export};
-    struct walk_plan plan = {.world = engine_world(export->engine), .as_of = {export->t_ms, POSITION_NOW}, .threads = 1,
-                             .visit = export_customer, .parts = parts};
+    struct walk_plan plan = {.world = engine_world(export->engine),
+                             .as_of = {export->t_ms, POSITION_NOW},
+                             .threads = 1,
+                             .visit = export_customer,
+                             .parts = parts};
     return walk_customers(&plan, error);
 }
 
@@ -130,7 +151,8 @@ static int told_all(const struct cli *cli, const struct trait_export *export) {
         json_member_time(writer, "at", export->t_ms);
         return cli_json_end(&json, stdout);
     }
-    printf("Wrote %s: %s as of %s\n", cli->out, cli_counted(export->customers, "customer"), cli_when(engine_playbook(export->engine), export->t_ms));
+    printf("Wrote %s: %s as of %s\n", cli->out, cli_counted(export->customers, "customer"),
+           cli_when(engine_playbook(export->engine), export->t_ms));
     return EXIT_OK;
 }
 
@@ -150,7 +172,8 @@ int command_traits(struct cli *cli) {
     int code = EXIT_FAILED;
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
-    if (cli_at(cli, engine, &t_ms)) code = (cli->word_count > 0 ? traits_of_one : traits_of_all)(cli, engine, t_ms);
+    if (cli_at(cli, engine, &t_ms))
+        code = (cli->word_count > 0 ? traits_of_one : traits_of_all)(cli, engine, t_ms);
     engine_close(engine);
     return code;
 }

@@ -6,8 +6,9 @@
 #include "base/memory.h"
 #include "decide/decider.h"
 
-enum status decider_create(struct decider **out, const struct world *world, struct profiler *profiler,
-                           const struct model *const *models, const struct goal_base *bases) {
+enum status decider_create(struct decider **out, const struct world *world,
+                           struct profiler *profiler, const struct model *const *models,
+                           const struct goal_base *bases) {
     struct decider *decider = memory_calloc(1, sizeof *decider);
     if (decider == NULL) return STATUS_NO_MEMORY;
     decider->world = world;
@@ -15,16 +16,23 @@ enum status decider_create(struct decider **out, const struct world *world, stru
     decider->models = models;
     decider->bases = bases;
     enum status status = holdout_symbols_add(world->symbols, &decider->holdout_symbols);
-    if (status == STATUS_OK) *out = decider;
-    else decider_destroy(decider);
+    if (status == STATUS_OK)
+        *out = decider;
+    else
+        decider_destroy(decider);
     return status;
 }
 
-void decider_destroy(struct decider *decider) { memory_free(decider); }
+void decider_destroy(struct decider *decider) {
+    memory_free(decider);
+}
 
-void decider_name_models(struct decider *decider, struct text names) { decider->model_names = names; }
+void decider_name_models(struct decider *decider, struct text names) {
+    decider->model_names = names;
+}
 
-/* priority = propensity × context weight × value × lever − cost (DOMAIN, Decision); a goal without a value is worth 1. */
+/* priority = propensity × context weight × value × lever − cost (DOMAIN, Decision); a goal without
+ * a value is worth 1. */
 static void price(struct decider *decider, struct treatment_trace *trace) {
     const struct playbook *playbook = decider->world->playbook;
     const struct action *action = trace->treatment->action;
@@ -33,7 +41,9 @@ static void price(struct decider *decider, struct treatment_trace *trace) {
     double constant = amount_of(playbook, goal->value_constant);
     bool has_value = goal->value != NULL || value_is_known(goal->value_constant);
     trace->propensity = treatment_propensity(decider, trace->treatment);
-    trace->value = goal->value != NULL ? decider->bases[action->goal].value : has_value ? constant : 1;
+    trace->value = goal->value != NULL ? decider->bases[action->goal].value
+                   : has_value         ? constant
+                                       : 1;
     trace->weight = action->weight;
     trace->lever = 1 + action->lever_percent / 100;
     trace->cost = value_is_known(action->cost) ? amount_of(playbook, action->cost) : 0;
@@ -60,12 +70,15 @@ static void judge(struct decider *decider, const struct timeline *timeline, int6
                                                                            : STAGE_OFFERED;
 }
 
-/* Most rows of an offer table are of other times. Where `available` reads nothing but the treatment, they are stopped before any trait
- * of a treatment is computed; the verdict is the same. */
-static bool is_over(struct decider *decider, const struct timeline *timeline, int64_t t_ms, struct treatment_trace *trace) {
+/* Most rows of an offer table are of other times. Where `available` reads nothing but the
+ * treatment, they are stopped before any trait of a treatment is computed; the verdict is the same.
+ */
+static bool is_over(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
+                    struct treatment_trace *trace) {
     const struct expr_program *available = trace->treatment->action->available;
     if (available == NULL || !expr_is_constant(available)) return false;
-    struct value is = profile_eval_for(decider->profiler, available, timeline, trace->treatment, t_ms);
+    struct value is =
+        profile_eval_for(decider->profiler, available, timeline, trace->treatment, t_ms);
     trace->unknown = !value_is_known(is);
     trace->stopped_at = STAGE_AVAILABLE;
     return !(is.type == VALUE_YES_NO && is.yes);
@@ -85,7 +98,8 @@ static bool is_ranked_already(const struct decision *decision, const struct trea
     return false;
 }
 
-/* Fills the slots, best first; a treatment that is already ranked in another channel is not ranked twice. */
+/* Fills the slots, best first; a treatment that is already ranked in another channel is not ranked
+ * twice. */
 static void place(const struct playbook *playbook, struct decision *decision) {
     uint32_t slots = playbook->slots_per_decision == 0 ? 1 : playbook->slots_per_decision;
     if (slots > 16) slots = 16;
@@ -93,7 +107,8 @@ static void place(const struct playbook *playbook, struct decision *decision) {
         uint32_t best = UINT32_MAX;
         for (uint32_t i = 0; i < decision->trace_count; i++) {
             const struct treatment_trace *trace = &decision->trace[i];
-            if (trace->stopped_at != STAGE_OFFERED || is_ranked_already(decision, trace->treatment)) continue;
+            if (trace->stopped_at != STAGE_OFFERED || is_ranked_already(decision, trace->treatment))
+                continue;
             if (best == UINT32_MAX || goes_before(trace, &decision->trace[best])) best = i;
         }
         if (best == UINT32_MAX) break;
@@ -115,7 +130,8 @@ bool decision_withholds(const struct decision *decision, uint32_t rank) {
 
 bool decision_withholds_some(const struct decision *decision) {
     bool some = false;
-    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) some |= decision_withholds(decision, rank);
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
+        some |= decision_withholds(decision, rank);
     return some;
 }
 
@@ -133,10 +149,16 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
     profile_at(decider->profiler, timeline, t_ms);
     uint32_t left = treatments->count;
     for (uint32_t i = 0; i < treatments->count; i++, left--) {
-        struct treatment_trace trace = {.treatment = &treatments->treatments[i], .propensity = NAN, .value = NAN,
-                                        .weight = NAN, .lever = NAN, .cost = NAN, .priority = NAN};
+        struct treatment_trace trace = {.treatment = &treatments->treatments[i],
+                                        .propensity = NAN,
+                                        .value = NAN,
+                                        .weight = NAN,
+                                        .lever = NAN,
+                                        .cost = NAN,
+                                        .priority = NAN};
         bool over = is_over(decider, timeline, t_ms, &trace);
-        if (over && out->trace_count + left > DECISION_TREATMENTS_MAX) continue; /* its place may be needed */
+        /* Its place may be needed. */
+        if (over && out->trace_count + left > DECISION_TREATMENTS_MAX) continue;
         if (out->trace_count == DECISION_TREATMENTS_MAX) {
             out->truncated = true;
             break;

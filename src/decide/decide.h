@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* decide/decide.h -- the next best action for one customer at one time, with the trace of why.
  *
- *   available → consent → eligible → applicable → suitable → contact policies → propensity → arbitration → placement
+ *   available → consent → eligible → applicable → suitable → contact policies → propensity →
+ *   arbitration → placement
  *
- * priority = propensity × context weight × value × lever − cost, and *nothing* competes at 0 (DOMAIN, Decision). What stops a
- * treatment is the first stage, in that order, that says no or unknown; the trace tells which, and in words why. A holdout customer is decided
- * for like any other and what is marketing among the ranked is withheld. Contact limits and waits are read from the timeline, so there is no counter
- * that could be wrong. The candidates are the treatments as known at t: a table of offers that is loaded later changes no earlier decision.
- * Pure given the profiler's timeline: same (timeline, playbook, lookups, models, t) gives the same decision. */
+ * priority = propensity × context weight × value × lever − cost, and *nothing* competes at 0
+ * (DOMAIN, Decision). What stops a treatment is the first stage, in that order, that says no or
+ * unknown; the trace tells which, and in words why. A holdout customer is decided for like any
+ * other and what is marketing among the ranked is withheld. Contact limits and waits are read from
+ * the timeline, so there is no counter that could be wrong. The candidates are the treatments as
+ * known at t: a table of offers that is loaded later changes no earlier decision. Pure given the
+ * profiler's timeline: same (timeline, playbook, lookups, models, t) gives the same decision. */
 #ifndef DECIDE_DECIDE_H
 #define DECIDE_DECIDE_H
 
@@ -16,86 +19,115 @@
 #include "profile/profile.h"
 
 enum stage {
-    STAGE_AVAILABLE, STAGE_CONSENT, STAGE_ELIGIBLE, STAGE_APPLICABLE, STAGE_SUITABLE, STAGE_CONTACT_POLICY,
-    STAGE_PROPENSITY, STAGE_ARBITRATION, STAGE_PLACEMENT, STAGE_OFFERED, STAGE_COUNT
+    STAGE_AVAILABLE,
+    STAGE_CONSENT,
+    STAGE_ELIGIBLE,
+    STAGE_APPLICABLE,
+    STAGE_SUITABLE,
+    STAGE_CONTACT_POLICY,
+    STAGE_PROPENSITY,
+    STAGE_ARBITRATION,
+    STAGE_PLACEMENT,
+    STAGE_OFFERED,
+    STAGE_COUNT
 };
 const char *stage_name(enum stage stage); /* "available", "contact policies", … "offered" */
 
-#define DECISION_TREATMENTS_MAX 1024
+#define DECISION_TREATMENTS_MAX   1024
 #define DECISION_REASON_BYTES_MAX 600
 
 struct treatment_trace {
     const struct treatment *treatment;
-    enum stage stopped_at;     /* STAGE_OFFERED where nothing stopped it */
-    double propensity, value, weight, lever, cost, priority; /* value, cost: major units of the playbook's currency; NAN where not reached */
+    enum stage stopped_at; /* STAGE_OFFERED where nothing stopped it */
+    /* Value, cost: major units of the playbook's currency; NAN where not reached. */
+    double propensity, value, weight, lever, cost, priority;
     const struct policy *policy; /* the policy that stopped it, first in playbook order */
-    struct text purpose;       /* or the purpose or topic that the customer has not agreed to; borrowed from the playbook */
-    int64_t free_at_ms;        /* contact policies: when none of them would stop it as things stand; TIME_NEVER: never; else 0 */
-    bool unknown;              /* the stage's condition was unknown rather than no */
+    /* Or the purpose or topic that the customer has not agreed to; borrowed from the playbook. */
+    struct text purpose;
+    /* Contact policies: when none of them would stop it as things stand; TIME_NEVER: never; else 0.
+     */
+    int64_t free_at_ms;
+    bool unknown; /* the stage's condition was unknown rather than no */
 };
 
 struct decision {
     struct customer_id customer;
     int64_t t_ms;
     uint32_t trace_count;
-    struct treatment_trace trace[DECISION_TREATMENTS_MAX]; /* in playbook order; beyond the maximum those not available now are left out */
-    uint32_t ranked_count;     /* offered, best first: indices into trace */
+    /* In playbook order; beyond the maximum those not available now are left out. */
+    struct treatment_trace trace[DECISION_TREATMENTS_MAX];
+    uint32_t ranked_count; /* offered, best first: indices into trace */
     uint32_t ranked[16];
-    double probability[16];    /* selection probability of each rank: 1 where nothing was left to chance */
-    struct holdout holdout;    /* the arm that the customer is in */
-    bool truncated;            /* more treatments than DECISION_TREATMENTS_MAX were available; the limit is reported */
-    char reason[DECISION_REASON_BYTES_MAX]; /* one sentence for a person, of the first rank or of why nothing is offered */
+    /* Selection probability of each rank: 1 where nothing was left to chance. */
+    double probability[16];
+    struct holdout holdout; /* the arm that the customer is in */
+    /* More treatments than DECISION_TREATMENTS_MAX were available; the limit is reported. */
+    bool truncated;
+    /* One sentence for a person, of the first rank or of why nothing is offered. */
+    char reason[DECISION_REASON_BYTES_MAX];
 };
 
-/* Is this rank marketing for a customer in the holdout: logged, and not to be acted on? A service message beside it is acted on. */
+/* Is this rank marketing for a customer in the holdout: logged, and not to be acted on? A service
+ * message beside it is acted on. */
 bool decision_withholds(const struct decision *decision, uint32_t rank);
 /* Any rank. */
 bool decision_withholds_some(const struct decision *decision);
 
 /* What a goal is like for everybody: used where no model says more. By goal index. */
 struct goal_base {
-    double rate;           /* how often it follows an active customer's landmark, or, for a goal of a treatment, a past treatment;
-                              NAN where nothing has matured */
-    double value;          /* mean value of one that was reached, major units; NAN where the goal has none */
+    /* How often it follows an active customer's landmark, or, for a goal of a treatment, a past
+     * treatment; NAN where nothing has matured. */
+    double rate;
+    /* Mean value of one that was reached, major units; NAN where the goal has none. */
+    double value;
     uint64_t treated_rows; /* past treatments meant for this goal that have matured */
     double treated_rate;   /* how often it followed them; where treated_rows > 0 */
 };
 /* Measured over all customers as known at now_ms. */
-enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32_t threads, struct goal_base *out,
-                               struct error *error) MUST_USE;
+enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32_t threads,
+                               struct goal_base *out, struct error *error) MUST_USE;
 
 struct decider; /* one thread's */
-/* models by model index of the playbook; NULL entries: the goal's base rate is the propensity. Both borrowed. */
-enum status decider_create(struct decider **out, const struct world *world, struct profiler *profiler,
-                           const struct model *const *models, const struct goal_base *bases) MUST_USE;
+/* models by model index of the playbook; NULL entries: the goal's base rate is the propensity. Both
+ * borrowed. */
+enum status decider_create(struct decider **out, const struct world *world,
+                           struct profiler *profiler, const struct model *const *models,
+                           const struct goal_base *bases) MUST_USE;
 void decider_destroy(struct decider *decider);
-/* What every decision that is packed says of the models behind it, such as "redeem@3". Borrowed; empty until told. */
+/* What every decision that is packed says of the models behind it, such as "redeem@3". Borrowed;
+ * empty until told. */
 void decider_name_models(struct decider *decider, struct text names);
 
-/* `timeline`: as of t, by profiler_request. The trace's treatments live as long as the world's history of them. */
-enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms, struct decision *out,
-                            struct error *error) MUST_USE;
+/* `timeline`: as of t, by profiler_request. The trace's treatments live as long as the world's
+ * history of them. */
+enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
+                            struct decision *out, struct error *error) MUST_USE;
 
-/* What `attune why-not` tells of one treatment: which stage stopped it and from when on, as things stand and if nothing else happens,
- * that stage would not: searched up to WHY_NOT_HORIZON_MS ahead, a quarter of an hour at a time on the first day, an hour in the first week
- * and wherever the condition asks for hour(…), else a day; what opens for less than that may be missed. Valid during the visit. */
+/* What `attune why-not` tells of one treatment: which stage stopped it and from when on, as things
+ * stand and if nothing else happens, that stage would not: searched up to WHY_NOT_HORIZON_MS ahead,
+ * a quarter of an hour at a time on the first day, an hour in the first week and wherever the
+ * condition asks for hour(…), else a day; what opens for less than that may be missed. Valid during
+ * the visit. */
 #define WHY_NOT_HORIZON_MS (400 * TIME_DAY_MS)
 struct why_not {
     const struct treatment_trace *trace;
-    struct text condition;     /* what the stage asked, as the playbook has it; empty where it asks nothing */
-    int64_t free_at_ms;        /* decision_free_at */
-    struct text words;         /* all of it in a sentence */
+    /* What the stage asked, as the playbook has it; empty where it asks nothing. */
+    struct text condition;
+    int64_t free_at_ms; /* decision_free_at */
+    struct text words;  /* all of it in a sentence */
 };
-/* Visits each treatment of `action` (its name, or NAME/KEY). STATUS_NOT_FOUND, with the nearest name, where there is no such action. */
-enum status decision_why_not(struct decider *decider, const struct timeline *timeline, const struct decision *decision,
-                             struct text action, void (*visit)(void *context, const struct why_not *why), void *context,
+/* Visits each treatment of `action` (its name, or NAME/KEY). STATUS_NOT_FOUND, with the nearest
+ * name, where there is no such action. */
+enum status decision_why_not(struct decider *decider, const struct timeline *timeline,
+                             const struct decision *decision, struct text action,
+                             void (*visit)(void *context, const struct why_not *why), void *context,
                              struct error *error) MUST_USE;
 /* When the stage that stopped `trace` would let it pass, as above; 0 where it would not. */
-int64_t decision_free_at(struct decider *decider, const struct timeline *timeline, const struct decision *decision,
-                         const struct treatment_trace *trace);
-/* Decision Made's properties: placement, treatments, probabilities, trace, model, playbook, withheld, and under a playbook with a
- * holdout the arm (`holdout`, `salt`). Packed. */
-enum status decision_pack(const struct decider *decider, const struct decision *decision, struct packed_writer *writer,
-                          struct buffer *out) MUST_USE;
+int64_t decision_free_at(struct decider *decider, const struct timeline *timeline,
+                         const struct decision *decision, const struct treatment_trace *trace);
+/* Decision Made's properties: placement, treatments, probabilities, trace, model, playbook,
+ * withheld, and under a playbook with a holdout the arm (`holdout`, `salt`). Packed. */
+enum status decision_pack(const struct decider *decider, const struct decision *decision,
+                          struct packed_writer *writer, struct buffer *out) MUST_USE;
 
 #endif

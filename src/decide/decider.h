@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decide/decider.h -- what the files of this room share about one deciding thread. Private to decide/. */
+/* decide/decider.h -- what the files of this room share about one deciding thread. Private to
+ * decide/. */
 #ifndef DECIDE_DECIDER_H
 #define DECIDE_DECIDER_H
 
@@ -22,20 +23,25 @@ struct verdict {
     bool passes;
     bool unknown;                /* not a no: something it needs is unknown */
     const struct policy *policy; /* STAGE_CONSENT and STAGE_CONTACT_POLICY: the rule */
-    struct text purpose;         /* STAGE_CONSENT without a policy: the purpose or topic not agreed to */
-    int64_t free_at_ms;          /* contact policies: when none of them blocks; TIME_NEVER: never by time alone */
+    /* STAGE_CONSENT without a policy: the purpose or topic not agreed to. */
+    struct text purpose;
+    /* Contact policies: when none of them blocks; TIME_NEVER: never by time alone. */
+    int64_t free_at_ms;
 };
-/* Stages available … contact policies. The profiler must stand at t with this treatment (profile_at, profile_with), and the history
- * must be read. */
+/* Stages available … contact policies. The profiler must stand at t with this treatment
+ * (profile_at, profile_with), and the history must be read. */
 struct verdict stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                            const struct treatment *treatment, enum stage stage);
-/* The customer's chance of the action's goal; the profiler stands as above. NAN where nothing tells it. */
+/* The customer's chance of the action's goal; the profiler stands as above. NAN where nothing tells
+ * it. */
 double treatment_propensity(struct decider *decider, const struct treatment *treatment);
 /* An amount in major units of the playbook's currency; NAN for unknown and for other currencies. */
 double amount_of(const struct playbook *playbook, struct value value);
 /* Writes decision->reason. The profiler stands at t; it is left at the first rank's treatment. */
-void reason_write(struct decider *decider, const struct timeline *timeline, struct decision *decision);
+void reason_write(struct decider *decider, const struct timeline *timeline,
+                  struct decision *decision);
 /* "Campaign 18 (Type A) by mail" */
-void treatment_words(const struct world *world, const struct treatment *treatment, struct buffer *out);
+void treatment_words(const struct world *world, const struct treatment *treatment,
+                     struct buffer *out);
 
 #endif

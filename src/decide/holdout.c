@@ -5,7 +5,8 @@
 
 enum status holdout_symbols_add(struct symbols *symbols, struct holdout_symbols *out) {
     enum status status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("holdout"), &out->holdout);
-    return status == STATUS_OK ? symbol_add(symbols, SYMBOL_PROPERTY, TEXT("salt"), &out->salt) : status;
+    return status == STATUS_OK ? symbol_add(symbols, SYMBOL_PROPERTY, TEXT("salt"), &out->salt)
+                               : status;
 }
 
 bool holdout_draws(const struct playbook *playbook, struct customer_id customer) {
@@ -45,7 +46,8 @@ struct holdout holdout_at(const struct playbook *playbook, const struct holdout_
     uint32_t end = timeline_upper_bound(timeline, t_ms);
     bool merged = was_merged(timeline, end);
     for (uint32_t row = 0; row < end && !holdout.crossed; row++) {
-        if (timeline->type[row] != EVENT_DECISION_MADE || !timeline_known(timeline, row, t_ms)) continue;
+        if (timeline->type[row] != EVENT_DECISION_MADE || !timeline_known(timeline, row, t_ms))
+            continue;
         enum record record = record_of(playbook, symbols, timeline, row);
         if (record == RECORD_NONE) continue;
         if (first == RECORD_NONE) first = record;
@@ -53,6 +55,7 @@ struct holdout holdout_at(const struct playbook *playbook, const struct holdout_
         if (!merged) break;
     }
     holdout.recorded = first != RECORD_NONE;
-    holdout.in = holdout.recorded ? first == RECORD_IN : holdout_draws(playbook, timeline->customer);
+    holdout.in =
+        holdout.recorded ? first == RECORD_IN : holdout_draws(playbook, timeline->customer);
     return holdout;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decide/holdout.h -- is this customer in the holdout, who gets no marketing so that lift can be measured?
+/* decide/holdout.h -- is this customer in the holdout, who gets no marketing so that lift can be
+ * measured?
  *
- * Drawn by a salted hash of the customer's id, and recorded with the first decision (Decision Made: `holdout` in or out, `salt`). From
- * then on the first record on the timeline counts: an id may change where two customers turn out to be one, and whoever has been
- * contacted once is no holdout customer any more. Where such a merge brings both records together the customer has *crossed*: it stays
- * what it was first, is counted, and belongs in no comparison of the two arms. Records under another salt were another experiment. */
+ * Drawn by a salted hash of the customer's id, and recorded with the first decision (Decision Made:
+ * `holdout` in or out, `salt`). From then on the first record on the timeline counts: an id may
+ * change where two customers turn out to be one, and whoever has been contacted once is no holdout
+ * customer any more. Where such a merge brings both records together the customer has *crossed*: it
+ * stays what it was first, is counted, and belongs in no comparison of the two arms. Records under
+ * another salt were another experiment. */
 #ifndef DECIDE_HOLDOUT_H
 #define DECIDE_HOLDOUT_H
 
@@ -21,8 +24,9 @@ struct holdout_symbols {
 };
 enum status holdout_symbols_add(struct symbols *symbols, struct holdout_symbols *out) MUST_USE;
 
-/* As known at t. All of it no where the playbook has no holdout. The timeline needs TIMELINE_PACKED. Where the customer has never been
- * merged with another one (no Customer Merged), the first record is all that is read. */
+/* As known at t. All of it no where the playbook has no holdout. The timeline needs
+ * TIMELINE_PACKED. Where the customer has never been merged with another one (no Customer Merged),
+ * the first record is all that is read. */
 struct holdout holdout_at(const struct playbook *playbook, const struct holdout_symbols *symbols,
                           const struct timeline *timeline, int64_t t_ms);
 /* What the hash says of an id. */

@@ -5,7 +5,7 @@
 #include "decide/decider.h"
 
 /* An event has room for so many bytes of trace beside the rest. */
-#define TRACE_BYTES_MAX (PACKED_BYTES_MAX / 2)
+#define TRACE_BYTES_MAX     (PACKED_BYTES_MAX / 2)
 #define TRACE_FIGURES_BYTES 48 /* a record without its key: the stage in words, two numbers */
 
 /* The earliest stage whose stops still have room: those of the stages before it are left out. */
@@ -13,16 +13,19 @@ static enum stage first_told(const struct decision *decision) {
     size_t bytes = 0;
     for (enum stage stage = STAGE_OFFERED; stage > STAGE_AVAILABLE; stage--) {
         for (uint32_t i = 0; i < decision->trace_count; i++) {
-            if (decision->trace[i].stopped_at == stage) bytes += decision->trace[i].treatment->key.length + TRACE_FIGURES_BYTES;
+            if (decision->trace[i].stopped_at == stage)
+                bytes += decision->trace[i].treatment->key.length + TRACE_FIGURES_BYTES;
         }
         if (bytes > TRACE_BYTES_MAX) return stage + 1;
     }
     return STAGE_CONSENT; /* offers of other times would fill every decision */
 }
 
-/* The trace as a list of records: what stopped each treatment, and its figures where it came so far. */
+/* The trace as a list of records: what stopped each treatment, and its figures where it came so
+ * far. */
 static enum status add_trace(struct packed_list *list, const struct decision *decision) {
-    static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_STATE, PROPERTY_PROPENSITY, PROPERTY_PRIORITY};
+    static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_STATE, PROPERTY_PROPENSITY,
+                                       PROPERTY_PRIORITY};
     enum stage first = first_told(decision);
     packed_list_begin(list);
     for (uint32_t i = 0; i < decision->trace_count; i++) {
@@ -40,12 +43,14 @@ static enum status add_trace(struct packed_list *list, const struct decision *de
     return STATUS_OK;
 }
 
-static enum status add_ranked(struct packed_writer *writer, struct packed_list *list, const struct decision *decision) {
+static enum status add_ranked(struct packed_writer *writer, struct packed_list *list,
+                              const struct decision *decision) {
     enum status status = STATUS_OK;
     struct value value;
     packed_list_begin(list);
     for (uint32_t i = 0; i < decision->ranked_count && status == STATUS_OK; i++) {
-        status = packed_list_add(list, value_text(decision->trace[decision->ranked[i]].treatment->key));
+        status =
+            packed_list_add(list, value_text(decision->trace[decision->ranked[i]].treatment->key));
     }
     if (status == STATUS_OK) status = packed_list_end(list, &value);
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_TREATMENT, value);
@@ -60,12 +65,15 @@ static enum status add_ranked(struct packed_writer *writer, struct packed_list *
 }
 
 /* A crossed customer records what it was first, too. */
-static enum status add_holdout(const struct decider *decider, const struct decision *decision, struct packed_writer *writer) {
+static enum status add_holdout(const struct decider *decider, const struct decision *decision,
+                               struct packed_writer *writer) {
     const struct playbook *playbook = decider->world->playbook;
     if (!(playbook->holdout_share > 0)) return STATUS_OK;
     struct value arm = value_text(decision->holdout.in ? TEXT("in") : TEXT("out"));
     enum status status = packed_add(writer, decider->holdout_symbols.holdout, arm);
-    return status == STATUS_OK ? packed_add(writer, decider->holdout_symbols.salt, value_text(playbook->holdout_salt)) : status;
+    return status == STATUS_OK ? packed_add(writer, decider->holdout_symbols.salt,
+                                            value_text(playbook->holdout_salt))
+                               : status;
 }
 
 enum status decision_pack(const struct decider *decider, const struct decision *decision,
@@ -73,19 +81,24 @@ enum status decision_pack(const struct decider *decider, const struct decision *
     struct packed_list list;
     struct value trace;
     char playbook[20];
-    snprintf(playbook, sizeof playbook, "%016llx", (unsigned long long)decider->world->playbook->hash);
+    snprintf(playbook, sizeof playbook, "%016llx",
+             (unsigned long long)decider->world->playbook->hash);
     packed_list_init(&list);
     packed_begin(writer);
     enum status status = add_ranked(writer, &list, decision);
     if (status == STATUS_OK) status = add_trace(&list, decision);
     if (status == STATUS_OK) status = packed_list_end(&list, &trace);
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_TRACE, trace);
-    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_REASON, value_text(text_from(decision->reason)));
+    if (status == STATUS_OK)
+        status = packed_add(writer, PROPERTY_REASON, value_text(text_from(decision->reason)));
     if (status == STATUS_OK && decider->model_names.length > 0) {
         status = packed_add(writer, PROPERTY_MODEL, value_text(decider->model_names));
     }
-    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_PLAYBOOK, value_text(text_from(playbook)));
-    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_WITHHELD, value_yes_no(decision_withholds_some(decision)));
+    if (status == STATUS_OK)
+        status = packed_add(writer, PROPERTY_PLAYBOOK, value_text(text_from(playbook)));
+    if (status == STATUS_OK)
+        status =
+            packed_add(writer, PROPERTY_WITHHELD, value_yes_no(decision_withholds_some(decision)));
     if (status == STATUS_OK) status = add_holdout(decider, decision, writer);
     if (status == STATUS_OK) status = packed_end(writer, out);
     packed_list_release(&list);

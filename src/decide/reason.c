@@ -7,17 +7,21 @@
 
 #define REASONS_MAX 2
 
-static enum status append(struct buffer *out, struct text text) { return buffer_append_text(out, text); }
+static enum status append(struct buffer *out, struct text text) {
+    return buffer_append_text(out, text);
+}
 
-void treatment_words(const struct world *world, const struct treatment *treatment, struct buffer *out) {
+void treatment_words(const struct world *world, const struct treatment *treatment,
+                     struct buffer *out) {
     struct text channel = symbol_text(world->symbols, SYMBOL_CHANNEL, treatment->channel);
     struct text title = treatment->title.length > 0 ? treatment->title : treatment->key;
-    if (buffer_format(out, "%.*s by %.*s", TEXT_ARG(title), TEXT_ARG(channel)) != STATUS_OK) buffer_clear(out);
+    if (buffer_format(out, "%.*s by %.*s", TEXT_ARG(title), TEXT_ARG(channel)) != STATUS_OK)
+        buffer_clear(out);
 }
 
 /* "orders in 90 days is 12": the trait's own words where the playbook has them. */
-static enum status feature_words(const struct decider *decider, const struct model_rule *rule, uint32_t feature,
-                                 struct buffer *out) {
+static enum status feature_words(const struct decider *decider, const struct model_rule *rule,
+                                 uint32_t feature, struct buffer *out) {
     const struct playbook *playbook = decider->world->playbook;
     struct text name;
     if (feature < rule->feature_count) {
@@ -42,12 +46,14 @@ static enum status feature_words(const struct decider *decider, const struct mod
 }
 
 /* What speaks most for this customer, by the model that scored him. */
-static enum status model_words(struct decider *decider, const struct treatment *treatment, struct buffer *out) {
+static enum status model_words(struct decider *decider, const struct treatment *treatment,
+                               struct buffer *out) {
     const struct action *action = treatment->action;
     const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
     if (model == NULL) return STATUS_OK;
     const struct model_rule *rule = &decider->world->playbook->models[action->model];
-    trainer_features(decider->world, rule, profile_with(decider->profiler, treatment), treatment, decider->features);
+    trainer_features(decider->world, rule, profile_with(decider->profiler, treatment), treatment,
+                     decider->features);
     struct model_reason reasons[16];
     uint32_t count = model_reasons(model, decider->features, reasons, 16), told = 0;
     enum status status = STATUS_OK;
@@ -62,12 +68,15 @@ static enum status model_words(struct decider *decider, const struct treatment *
 
 static enum status plain_value(struct value value, struct buffer *out) {
     if (value.type == VALUE_TEXT) return append(out, value.text);
-    if (value.type == VALUE_NUMBER) return buffer_format(out, value.number == floor(value.number) ? "%.0f" : "%.2f", value.number);
+    if (value.type == VALUE_NUMBER)
+        return buffer_format(out, value.number == floor(value.number) ? "%.0f" : "%.2f",
+                             value.number);
     return value_print(value, out);
 }
 
 /* What {name} stands for in an action's own reason: a trait, or an attribute of the treatment. */
-static struct value named_value(struct decider *decider, const struct treatment *treatment, struct text name) {
+static struct value named_value(struct decider *decider, const struct treatment *treatment,
+                                struct text name) {
     const struct playbook *playbook = decider->world->playbook;
     uint32_t trait = playbook_trait_find(playbook, name);
     if (trait != UINT32_MAX) return profile_with(decider->profiler, treatment)[trait];
@@ -77,14 +86,17 @@ static struct value named_value(struct decider *decider, const struct treatment 
     return value_unknown();
 }
 
-/* The playbook's sentence for the customer: "You looked at payments {payment_clicks} times lately." */
-static enum status customer_words(struct decider *decider, const struct treatment *treatment, struct buffer *out) {
+/* The playbook's sentence for the customer: "You looked at payments {payment_clicks} times lately."
+ */
+static enum status customer_words(struct decider *decider, const struct treatment *treatment,
+                                  struct buffer *out) {
     struct text reason = treatment->action->reason;
     if (reason.length == 0) return STATUS_OK;
     enum status status = append(out, TEXT(" Say: "));
     for (uint32_t at = 0; at < reason.length && status == STATUS_OK;) {
         const char *open = memchr(reason.at + at, '{', reason.length - at);
-        const char *close = open != NULL ? memchr(open, '}', (size_t)(reason.at + reason.length - open)) : NULL;
+        const char *close =
+            open != NULL ? memchr(open, '}', (size_t)(reason.at + reason.length - open)) : NULL;
         uint32_t end = close != NULL ? (uint32_t)(open - reason.at) : reason.length;
         status = append(out, (struct text){reason.at + at, end - at});
         at = end;
@@ -96,7 +108,8 @@ static enum status customer_words(struct decider *decider, const struct treatmen
     return status;
 }
 
-static enum status offer_words(struct decider *decider, const struct decision *decision, struct buffer *out) {
+static enum status offer_words(struct decider *decider, const struct decision *decision,
+                               struct buffer *out) {
     const struct playbook *playbook = decider->world->playbook;
     const struct treatment_trace *trace = &decision->trace[decision->ranked[0]];
     const struct action *action = trace->treatment->action;
@@ -105,22 +118,29 @@ static enum status offer_words(struct decider *decider, const struct decision *d
     double base = bases->treated_rows > 0 ? bases->treated_rate : bases->rate;
     char currency[4];
     currency_to_text(playbook->currency, currency);
-    enum status status = buffer_format(out, "%s ", decision_withholds(decision, 0) ? "Would offer" : "Offer");
+    enum status status =
+        buffer_format(out, "%s ", decision_withholds(decision, 0) ? "Would offer" : "Offer");
     if (status != STATUS_OK) return status;
     treatment_words(decider->world, trace->treatment, out);
     status = buffer_format(out, ": the chance to reach \"%.*s\" is %.0f %%", TEXT_ARG(goal->name),
                            100 * trace->propensity);
-    if (status == STATUS_OK && base > 0) status = buffer_format(out, " (%.1f times the average)", trace->propensity / base);
+    if (status == STATUS_OK && base > 0)
+        status = buffer_format(out, " (%.1f times the average)", trace->propensity / base);
     if (status == STATUS_OK) status = model_words(decider, trace->treatment, out);
     if (status == STATUS_OK) {
-        status = buffer_format(out, "; expected worth %.2f %s after a cost of %.2f", trace->priority, currency, trace->cost);
+        status = buffer_format(out, "; expected worth %.2f %s after a cost of %.2f",
+                               trace->priority, currency, trace->cost);
     }
-    if (status == STATUS_OK) status = append(out, decision_withholds(decision, 0) ? TEXT("; withheld: in the holdout.") : TEXT("."));
+    if (status == STATUS_OK)
+        status = append(out, decision_withholds(decision, 0) ? TEXT("; withheld: in the holdout.")
+                                                             : TEXT("."));
     return status == STATUS_OK ? customer_words(decider, trace->treatment, out) : status;
 }
 
-/* Of the treatments that were stopped, the one that came furthest tells why there is nothing to offer. */
-static enum status nothing_words(struct decider *decider, const struct decision *decision, struct buffer *out) {
+/* Of the treatments that were stopped, the one that came furthest tells why there is nothing to
+ * offer. */
+static enum status nothing_words(struct decider *decider, const struct decision *decision,
+                                 struct buffer *out) {
     const struct treatment_trace *furthest = NULL;
     for (uint32_t i = 0; i < decision->trace_count; i++) {
         const struct treatment_trace *trace = &decision->trace[i];
@@ -129,20 +149,25 @@ static enum status nothing_words(struct decider *decider, const struct decision 
             furthest = trace;
         }
     }
-    if (furthest == NULL) return append(out, TEXT("Nothing to offer: the playbook has no treatment."));
+    if (furthest == NULL)
+        return append(out, TEXT("Nothing to offer: the playbook has no treatment."));
     enum status status = append(out, TEXT("Offer nothing: "));
     if (status != STATUS_OK) return status;
     treatment_words(decider->world, furthest->treatment, out);
     switch (furthest->stopped_at) {
     case STAGE_AVAILABLE: return append(out, TEXT(" is not available now, nor is any other."));
     case STAGE_ARBITRATION:
-        return buffer_format(out, " came closest, but its expected worth is %.2f, less than its cost of %.2f.",
-                             furthest->priority + furthest->cost, furthest->cost);
+        return buffer_format(
+            out, " came closest, but its expected worth is %.2f, less than its cost of %.2f.",
+            furthest->priority + furthest->cost, furthest->cost);
     case STAGE_CONTACT_POLICY: {
         char until[32];
         time_format_local(furthest->free_at_ms, decider->world->playbook->zone, until);
-        if (furthest->free_at_ms >= TIME_NEVER) return buffer_format(out, " is forbidden by the policy \"%.*s\".", TEXT_ARG(furthest->policy->text));
-        return buffer_format(out, " is stopped by \"%.*s\" until %.10s.", TEXT_ARG(furthest->policy->text), until);
+        if (furthest->free_at_ms >= TIME_NEVER)
+            return buffer_format(out, " is forbidden by the policy \"%.*s\".",
+                                 TEXT_ARG(furthest->policy->text));
+        return buffer_format(out, " is stopped by \"%.*s\" until %.10s.",
+                             TEXT_ARG(furthest->policy->text), until);
     }
     default:
         return buffer_format(out, " is stopped at \"%s\"%s.", stage_name(furthest->stopped_at),
@@ -162,7 +187,8 @@ static void keep_sentence(const struct buffer *sentence, char *reason) {
     memcpy(reason + length, cut ? "..." : "", cut ? 4 : 1);
 }
 
-void reason_write(struct decider *decider, const struct timeline *timeline, struct decision *decision) {
+void reason_write(struct decider *decider, const struct timeline *timeline,
+                  struct decision *decision) {
     (void)timeline;
     struct buffer sentence;
     buffer_init(&sentence);

@@ -8,25 +8,30 @@
 
 const char *stage_name(enum stage stage) {
     static const char *const names[STAGE_COUNT] = {
-        "available", "consent", "eligible", "applicable", "suitable", "contact policies",
-        "propensity", "arbitration", "placement", "offered",
+        "available",        "consent",    "eligible",    "applicable", "suitable",
+        "contact policies", "propensity", "arbitration", "placement",  "offered",
     };
     return stage < STAGE_COUNT ? names[stage] : "?";
 }
 
-static struct verdict pass(void) { return (struct verdict){.passes = true}; }
-
-static struct verdict by_value(struct value is) {
-    return (struct verdict){.passes = is.type == VALUE_YES_NO && is.yes, .unknown = !value_is_known(is)};
+static struct verdict pass(void) {
+    return (struct verdict){.passes = true};
 }
 
-static struct verdict by_condition(struct profiler *profiler, const struct expr_program *condition) {
+static struct verdict by_value(struct value is) {
+    return (struct verdict){.passes = is.type == VALUE_YES_NO && is.yes,
+                            .unknown = !value_is_known(is)};
+}
+
+static struct verdict by_condition(struct profiler *profiler,
+                                   const struct expr_program *condition) {
     return condition == NULL ? pass() : by_value(profile_eval(profiler, condition));
 }
 
-/* Everything that needs the customer's word: the action's purpose, its sensitive topic, and `never_without` policies. */
-static struct verdict by_consent(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                                 const struct treatment *treatment) {
+/* Everything that needs the customer's word: the action's purpose, its sensitive topic, and
+ * `never_without` policies. */
+static struct verdict by_consent(struct decider *decider, const struct timeline *timeline,
+                                 int64_t t_ms, const struct treatment *treatment) {
     const struct playbook *playbook = decider->world->playbook;
     const struct action *action = treatment->action;
     const struct text purposes[] = {action->purpose, action->topic};
@@ -44,7 +49,8 @@ static struct verdict by_consent(struct decider *decider, const struct timeline 
         if (policy->action.length > 0 && !text_equal(policy->action, action->name)) continue;
         struct verdict verdict = pass();
         if (policy->needs_opt_in) {
-            verdict = by_value(profile_opt_in(decider->profiler, timeline, t_ms, treatment->channel));
+            verdict =
+                by_value(profile_opt_in(decider->profiler, timeline, t_ms, treatment->channel));
         }
         if (verdict.passes && policy->purpose.length > 0) {
             verdict = by_value(profile_consent(timeline, t_ms, policy->purpose));
@@ -55,7 +61,8 @@ static struct verdict by_consent(struct decider *decider, const struct timeline 
     return pass();
 }
 
-static struct verdict by_contact(const struct decider *decider, const struct treatment *treatment, int64_t t_ms) {
+static struct verdict by_contact(const struct decider *decider, const struct treatment *treatment,
+                                 int64_t t_ms) {
     const struct playbook *playbook = decider->world->playbook;
     struct contact_verdict contact = contact_check(playbook, &decider->history, treatment, t_ms);
     if (contact.blocking == NULL) return pass();
@@ -79,8 +86,9 @@ struct verdict stage_judge(struct decider *decider, const struct timeline *timel
     }
 }
 
-/* How often the goal followed past treatments, with what was expected before counting as PRIOR_TREATMENTS of them (the mean of a
- * beta distribution): a first success is no certainty, and a first failure no end. Nothing expected: Jeffreys' half and half. */
+/* How often the goal followed past treatments, with what was expected before counting as
+ * PRIOR_TREATMENTS of them (the mean of a beta distribution): a first success is no certainty, and
+ * a first failure no end. Nothing expected: Jeffreys' half and half. */
 static double rate_without_model(const struct goal_base *base, double expected) {
     double rows = (double)base->treated_rows;
     if (base->treated_rows == 0) return expected;
@@ -95,10 +103,12 @@ double treatment_propensity(struct decider *decider, const struct treatment *tre
     const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
     if (model == NULL) {
         const struct goal_base *base = &decider->bases[action->goal];
-        return rate_without_model(base, isnan(action->starting_propensity) ? base->rate : action->starting_propensity);
+        return rate_without_model(
+            base, isnan(action->starting_propensity) ? base->rate : action->starting_propensity);
     }
     const struct value *traits = profile_with(decider->profiler, treatment);
-    trainer_features(decider->world, &playbook->models[action->model], traits, treatment, decider->features);
+    trainer_features(decider->world, &playbook->models[action->model], traits, treatment,
+                     decider->features);
     return model_score(model, decider->features);
 }
 

@@ -23,10 +23,13 @@ struct trainer_part {
     size_t count, capacity;
 };
 
-static uint32_t width_of(const struct model_rule *rule) { return rule->feature_count + rule->attribute_count; }
+static uint32_t width_of(const struct model_rule *rule) {
+    return rule->feature_count + rule->attribute_count;
+}
 
-void trainer_features(const struct world *world, const struct model_rule *rule, const struct value *traits,
-                      const struct treatment *treatment, struct value *out) {
+void trainer_features(const struct world *world, const struct model_rule *rule,
+                      const struct value *traits, const struct treatment *treatment,
+                      struct value *out) {
     (void)world;
     for (uint32_t i = 0; i < rule->feature_count; i++) out[i] = traits[rule->features[i]];
     for (uint32_t i = 0; i < rule->attribute_count; i++) {
@@ -48,7 +51,8 @@ static enum status copy_values(struct arena *arena, struct value *values, uint32
 static enum status keep_row(struct trainer_part *part, const struct value *traits,
                             const struct treatment *treatment, const struct outcome_detail *detail,
                             struct customer_id customer, int64_t t_ms) {
-    enum status status = memory_grow((void **)&part->rows, &part->capacity, part->count + 1, sizeof *part->rows);
+    enum status status =
+        memory_grow((void **)&part->rows, &part->capacity, part->count + 1, sizeof *part->rows);
     if (status != STATUS_OK) return status;
     uint32_t width = width_of(part->rule);
     struct value *values = arena_alloc(&part->arena, (width + 1) * sizeof *values);
@@ -69,19 +73,22 @@ static enum status keep_row(struct trainer_part *part, const struct value *trait
 }
 
 /* The features are those of the millisecond before the delivery, of the customer as known then. */
-static enum status judge_row(struct trainer_part *part, struct walker *walker, const struct timeline *today,
-                             uint32_t row, struct error *error) {
+static enum status judge_row(struct trainer_part *part, struct walker *walker,
+                             const struct timeline *today, uint32_t row, struct error *error) {
     const struct trainer_options *options = part->options;
     int64_t t_ms = today->time_ms[row] - 1;
-    if (today->time_ms[row] < options->from_ms || today->time_ms[row] >= options->until_ms) return STATUS_OK;
+    if (today->time_ms[row] < options->from_ms || today->time_ms[row] >= options->until_ms)
+        return STATUS_OK;
     if (!timeline_known(today, row, options->matured_by_ms)) return STATUS_OK;
     const struct treatment *treatment;
-    enum status status = named_treatment(part->world, today, row, options->matured_by_ms, &treatment, error);
+    enum status status =
+        named_treatment(part->world, today, row, options->matured_by_ms, &treatment, error);
     if (status != STATUS_OK || treatment == NULL) return status;
     struct customer_id customer = past_customer_of_row(&walker->past, today, row, t_ms);
     const struct timeline *then;
     status = past_timeline(&walker->past, today, customer, t_ms, &then, error);
-    if (status == STATUS_NOT_FOUND) { /* nobody was known before this first contact: an empty timeline */
+    /* Nobody was known before this first contact: an empty timeline. */
+    if (status == STATUS_NOT_FOUND) {
         static const struct timeline nobody;
         then = &nobody;
         status = STATUS_OK;
@@ -111,24 +118,28 @@ static int compare_rows(const void *left, const void *right) {
     const struct trainer_row_id *a = &((const struct collected_row *)left)->id;
     const struct trainer_row_id *b = &((const struct collected_row *)right)->id;
     if (a->t_ms != b->t_ms) return a->t_ms < b->t_ms ? -1 : 1;
-    if (a->customer.value != b->customer.value) return a->customer.value < b->customer.value ? -1 : 1;
+    if (a->customer.value != b->customer.value)
+        return a->customer.value < b->customer.value ? -1 : 1;
     return text_compare(a->treatment->key, b->treatment->key);
 }
 
-static enum status fill_features(const struct world *world, const struct model_rule *rule, struct feature *features) {
+static enum status fill_features(const struct world *world, const struct model_rule *rule,
+                                 struct feature *features) {
     for (uint32_t i = 0; i < rule->feature_count; i++) {
         const struct trait *trait = &world->playbook->traits[rule->features[i]];
-        features[i] = (struct feature){trait->name, trait->type == VALUE_TEXT ? FEATURE_TEXT : FEATURE_NUMBER};
+        features[i] = (struct feature){trait->name,
+                                       trait->type == VALUE_TEXT ? FEATURE_TEXT : FEATURE_NUMBER};
     }
     for (uint32_t i = 0; i < rule->attribute_count; i++) {
         const struct attribute_rule *attribute = &world->playbook->attributes[rule->attributes[i]];
-        features[rule->feature_count + i] =
-            (struct feature){attribute->name, attribute->type == VALUE_TEXT ? FEATURE_TEXT : FEATURE_NUMBER};
+        features[rule->feature_count + i] = (struct feature){
+            attribute->name, attribute->type == VALUE_TEXT ? FEATURE_TEXT : FEATURE_NUMBER};
     }
     return STATUS_OK;
 }
 
-static enum status merge_parts(struct trainer_part *parts, uint32_t count, struct collected_row **out, size_t *total) {
+static enum status merge_parts(struct trainer_part *parts, uint32_t count,
+                               struct collected_row **out, size_t *total) {
     size_t rows = 0;
     for (uint32_t i = 0; i < count; i++) rows += parts[i].count;
     struct collected_row *all = memory_calloc(rows + 1, sizeof *all);
@@ -144,13 +155,14 @@ static enum status merge_parts(struct trainer_part *parts, uint32_t count, struc
 }
 
 static enum status make_set(const struct world *world, const struct model_rule *rule,
-                            const struct collected_row *rows, size_t count, struct training_set **out,
-                            struct trainer_row_id **ids) {
+                            const struct collected_row *rows, size_t count,
+                            struct training_set **out, struct trainer_row_id **ids) {
     struct feature features[LEARN_FEATURES_MAX];
     enum status status = fill_features(world, rule, features);
     if (status == STATUS_OK) status = training_set_create(out, features, width_of(rule));
     if (status != STATUS_OK) return status;
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) status = training_set_add(*out, &rows[i].row);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = training_set_add(*out, &rows[i].row);
     if (status == STATUS_OK && ids != NULL) {
         *ids = memory_calloc(count + 1, sizeof **ids);
         if (*ids == NULL) status = STATUS_NO_MEMORY;
@@ -163,8 +175,9 @@ static enum status make_set(const struct world *world, const struct model_rule *
     return status;
 }
 
-static enum status collect(const struct walk_plan *plan, struct trainer_part *parts, struct training_set **out,
-                           struct trainer_row_id **ids, struct error *error) {
+static enum status collect(const struct walk_plan *plan, struct trainer_part *parts,
+                           struct training_set **out, struct trainer_row_id **ids,
+                           struct error *error) {
     enum status status = walk_customers(plan, error);
     if (status != STATUS_OK) return status;
     struct collected_row *rows = NULL;
@@ -179,7 +192,8 @@ enum status trainer_collect(const struct world *world, const struct model_rule *
                             const struct trainer_options *options, struct training_set **out,
                             struct trainer_row_id **ids, struct error *error) {
     if (width_of(rule) > LEARN_FEATURES_MAX) {
-        return error_set(error, STATUS_LIMIT, "model %.*s has %u features; the limit is %d (LEARN_FEATURES_MAX)",
+        return error_set(error, STATUS_LIMIT,
+                         "model %.*s has %u features; the limit is %d (LEARN_FEATURES_MAX)",
                          TEXT_ARG(rule->name), width_of(rule), LEARN_FEATURES_MAX);
     }
     struct trainer_part parts[WALK_THREADS_MAX];

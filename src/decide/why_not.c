@@ -13,8 +13,8 @@ static const struct expr_program *program_of(const struct action *action, enum s
     }
 }
 
-static bool passes_at(struct decider *decider, const struct timeline *timeline, const struct treatment *treatment,
-                      enum stage stage, int64_t t_ms) {
+static bool passes_at(struct decider *decider, const struct timeline *timeline,
+                      const struct treatment *treatment, enum stage stage, int64_t t_ms) {
     const struct expr_program *program = program_of(treatment->action, stage);
     if (program != NULL && expr_is_constant(program)) { /* reads no trait, so none is computed */
         struct value is = profile_eval_for(decider->profiler, program, timeline, treatment, t_ms);
@@ -43,12 +43,14 @@ static int64_t step_at(int64_t ahead_ms, bool by_hour) {
     return by_hour || ahead_ms < 8 * TIME_DAY_MS ? TIME_HOUR_MS : TIME_DAY_MS;
 }
 
-/* As time goes by windows empty and dates pass: the first step at which the stage lets it through, then the second within it. */
+/* As time goes by windows empty and dates pass: the first step at which the stage lets it through,
+ * then the second within it. */
 static int64_t search_free(struct decider *decider, const struct timeline *timeline,
                            const struct treatment *treatment, enum stage stage, int64_t from_ms) {
     bool by_hour = asks_for_hour(decider->world->playbook, program_of(treatment->action, stage));
     int64_t no_ms = from_ms, last_ms = from_ms + WHY_NOT_HORIZON_MS;
-    for (int64_t t_ms = from_ms + step_at(0, by_hour); t_ms <= last_ms; t_ms += step_at(t_ms - from_ms, by_hour)) {
+    for (int64_t t_ms = from_ms + step_at(0, by_hour); t_ms <= last_ms;
+         t_ms += step_at(t_ms - from_ms, by_hour)) {
         if (!passes_at(decider, timeline, treatment, stage, t_ms)) {
             no_ms = t_ms;
             continue;
@@ -56,16 +58,18 @@ static int64_t search_free(struct decider *decider, const struct timeline *timel
         int64_t yes_ms = t_ms;
         while (yes_ms - no_ms > 1000) {
             int64_t middle_ms = no_ms + (yes_ms - no_ms) / 2;
-            if (passes_at(decider, timeline, treatment, stage, middle_ms)) yes_ms = middle_ms;
-            else no_ms = middle_ms;
+            if (passes_at(decider, timeline, treatment, stage, middle_ms))
+                yes_ms = middle_ms;
+            else
+                no_ms = middle_ms;
         }
         return yes_ms;
     }
     return 0;
 }
 
-int64_t decision_free_at(struct decider *decider, const struct timeline *timeline, const struct decision *decision,
-                         const struct treatment_trace *trace) {
+int64_t decision_free_at(struct decider *decider, const struct timeline *timeline,
+                         const struct decision *decision, const struct treatment_trace *trace) {
     switch (trace->stopped_at) {
     case STAGE_CONTACT_POLICY: return trace->free_at_ms >= TIME_NEVER ? 0 : trace->free_at_ms;
     case STAGE_AVAILABLE:
@@ -85,50 +89,62 @@ static struct text condition_of(const struct treatment_trace *trace) {
     case STAGE_APPLICABLE: return action->applicable_source;
     case STAGE_SUITABLE: return action->suitable_source;
     case STAGE_CONSENT:
-    case STAGE_CONTACT_POLICY:
-        return trace->policy != NULL ? trace->policy->text : trace->purpose;
+    case STAGE_CONTACT_POLICY: return trace->policy != NULL ? trace->policy->text : trace->purpose;
     default: return (struct text){0};
     }
 }
 
 /* Nobody waits for a millisecond. */
-static enum status from_when_words(const struct decider *decider, int64_t free_at_ms, struct buffer *out) {
+static enum status from_when_words(const struct decider *decider, int64_t free_at_ms,
+                                   struct buffer *out) {
     const struct playbook *playbook = decider->world->playbook;
     char from[32];
-    if (free_at_ms == 0) return buffer_format(out, "; as things stand, not within the next 400 days.");
-    time_format_local((free_at_ms + TIME_MINUTE_MS - 1) / TIME_MINUTE_MS * TIME_MINUTE_MS, playbook->zone, from);
-    return buffer_format(out, "; from %s (%.*s) on it would not.", from, TEXT_ARG(playbook->zone_name));
+    if (free_at_ms == 0)
+        return buffer_format(out, "; as things stand, not within the next 400 days.");
+    time_format_local((free_at_ms + TIME_MINUTE_MS - 1) / TIME_MINUTE_MS * TIME_MINUTE_MS,
+                      playbook->zone, from);
+    return buffer_format(out, "; from %s (%.*s) on it would not.", from,
+                         TEXT_ARG(playbook->zone_name));
 }
 
-static enum status when_words(const struct decider *decider, const struct treatment_trace *trace, int64_t free_at_ms,
-                              struct buffer *out) {
+static enum status when_words(const struct decider *decider, const struct treatment_trace *trace,
+                              int64_t free_at_ms, struct buffer *out) {
     switch (trace->stopped_at) {
-    case STAGE_CONSENT:
-        return buffer_format(out, "; not before the customer agrees.");
+    case STAGE_CONSENT: return buffer_format(out, "; not before the customer agrees.");
     case STAGE_PROPENSITY:
         if (!isnan(trace->propensity)) {
-            return buffer_format(out, "; what its goal is worth is not known yet: none that was reached had a value in the playbook's currency.");
+            return buffer_format(out, "; what its goal is worth is not known yet: none that was "
+                                      "reached had a value in the playbook's currency.");
         }
-        return buffer_format(out, "; no past treatment has taught the chance of its goal yet; give the action a starting_propensity.");
+        return buffer_format(out, "; no past treatment has taught the chance of its goal yet; give "
+                                  "the action a starting_propensity.");
     case STAGE_ARBITRATION:
-        return buffer_format(out, "; chance %.1f %% × value %.2f is below its cost %.2f, so *nothing* wins. From when on: not by time alone.",
-                             100 * trace->propensity, trace->value * trace->weight * trace->lever, trace->cost);
+        return buffer_format(out,
+                             "; chance %.1f %% × value %.2f is below its cost %.2f, so *nothing* "
+                             "wins. From when on: not by time alone.",
+                             100 * trace->propensity, trace->value * trace->weight * trace->lever,
+                             trace->cost);
     case STAGE_PLACEMENT:
-        return buffer_format(out, "; a better treatment took the place (its priority is %.2f).", trace->priority);
+        return buffer_format(out, "; a better treatment took the place (its priority is %.2f).",
+                             trace->priority);
     default: return from_when_words(decider, free_at_ms, out);
     }
 }
 
-static enum status why_words(const struct decider *decider, const struct decision *decision, const struct why_not *why,
-                             struct buffer *out) {
+static enum status why_words(const struct decider *decider, const struct decision *decision,
+                             const struct why_not *why, struct buffer *out) {
     const struct treatment_trace *trace = why->trace;
     treatment_words(decider->world, trace->treatment, out);
     if (trace->stopped_at == STAGE_OFFERED) {
-        return buffer_format(out, ": nothing stopped it, it is offered%s.", decision->holdout.in && !trace->treatment->action->service ? " (withheld: holdout)" : "");
+        return buffer_format(out, ": nothing stopped it, it is offered%s.",
+                             decision->holdout.in && !trace->treatment->action->service
+                                 ? " (withheld: holdout)"
+                                 : "");
     }
     enum status status = buffer_format(out, ": stopped at \"%s\"", stage_name(trace->stopped_at));
     if (status == STATUS_OK && why->condition.length > 0) {
-        status = buffer_format(out, trace->unknown ? " (%.*s: unknown)" : " (%.*s)", TEXT_ARG(why->condition));
+        status = buffer_format(out, trace->unknown ? " (%.*s: unknown)" : " (%.*s)",
+                               TEXT_ARG(why->condition));
     }
     return status == STATUS_OK ? when_words(decider, trace, why->free_at_ms, out) : status;
 }
@@ -146,9 +162,10 @@ struct asking {
 static enum status explain_one(struct asking *asking, const struct treatment_trace *trace) {
     struct buffer words;
     buffer_init(&words);
-    struct why_not why = {.trace = trace,
-                          .condition = condition_of(trace),
-                          .free_at_ms = decision_free_at(asking->decider, asking->timeline, asking->decision, trace)};
+    struct why_not why = {
+        .trace = trace,
+        .condition = condition_of(trace),
+        .free_at_ms = decision_free_at(asking->decider, asking->timeline, asking->decision, trace)};
     enum status status = why_words(asking->decider, asking->decision, &why, &words);
     why.words = buffer_text(&words);
     if (status == STATUS_OK) asking->visit(asking->context, &why);
@@ -171,18 +188,24 @@ static bool is_traced(const struct decision *decision, const struct treatment *t
 /* Where there are more treatments than a trace holds, those left out were not available. */
 static enum status explain_untraced(struct asking *asking, struct error *error) {
     const struct treatment_set *treatments;
-    enum status status = treatment_history_at(asking->decider->world->treatments, asking->decision->t_ms, &treatments, error);
+    enum status status = treatment_history_at(asking->decider->world->treatments,
+                                              asking->decision->t_ms, &treatments, error);
     if (status != STATUS_OK) return status;
-    for (uint32_t i = 0; i < treatments->count && asking->decision->trace_count < treatments->count; i++) {
-        struct treatment_trace trace = {.treatment = &treatments->treatments[i], .stopped_at = STAGE_AVAILABLE};
-        if (!is_called(trace.treatment, asking->action) || is_traced(asking->decision, trace.treatment)) continue;
+    for (uint32_t i = 0; i < treatments->count && asking->decision->trace_count < treatments->count;
+         i++) {
+        struct treatment_trace trace = {.treatment = &treatments->treatments[i],
+                                        .stopped_at = STAGE_AVAILABLE};
+        if (!is_called(trace.treatment, asking->action) ||
+            is_traced(asking->decision, trace.treatment))
+            continue;
         status = explain_one(asking, &trace);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
 }
 
-static enum status not_found(const struct decider *decider, struct text action, struct error *error) {
+static enum status not_found(const struct decider *decider, struct text action,
+                             struct error *error) {
     const struct playbook *playbook = decider->world->playbook;
     const char *slash = memchr(action.at, '/', action.length);
     struct text name = {action.at, slash != NULL ? (uint32_t)(slash - action.at) : action.length};
@@ -192,13 +215,16 @@ static enum status not_found(const struct decider *decider, struct text action, 
     if (playbook_action_find(playbook, name) == UINT32_MAX) {
         return text_unknown(name, "there is no action", names, count, error);
     }
-    if (slash == NULL) return error_set(error, STATUS_NOT_FOUND, "action %.*s has no treatment: its lookup is not loaded", TEXT_ARG(name));
-    return error_set(error, STATUS_NOT_FOUND, "action %.*s has no row %.*s in its lookup", TEXT_ARG(name),
-                     (int)(action.length - name.length - 1), slash + 1);
+    if (slash == NULL)
+        return error_set(error, STATUS_NOT_FOUND,
+                         "action %.*s has no treatment: its lookup is not loaded", TEXT_ARG(name));
+    return error_set(error, STATUS_NOT_FOUND, "action %.*s has no row %.*s in its lookup",
+                     TEXT_ARG(name), (int)(action.length - name.length - 1), slash + 1);
 }
 
-enum status decision_why_not(struct decider *decider, const struct timeline *timeline, const struct decision *decision,
-                             struct text action, void (*visit)(void *context, const struct why_not *why), void *context,
+enum status decision_why_not(struct decider *decider, const struct timeline *timeline,
+                             const struct decision *decision, struct text action,
+                             void (*visit)(void *context, const struct why_not *why), void *context,
                              struct error *error) {
     struct asking asking = {decider, timeline, decision, action, visit, context, false};
     for (uint32_t i = 0; i < decision->trace_count; i++) {

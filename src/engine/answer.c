@@ -5,12 +5,14 @@
 
 #include "base/memory.h"
 
-enum status answering_open(struct answering *answering, struct engine *engine, int64_t t_ms, struct error *error) {
+enum status answering_open(struct answering *answering, struct engine *engine, int64_t t_ms,
+                           struct error *error) {
     struct timeline_source *source = engine_world(engine)->source;
     *answering = (struct answering){.engine = engine, .t_ms = t_ms};
     buffer_init(&answering->model_names);
     enum status status = profiler_create(&answering->profiler, engine_world(engine));
-    return status == STATUS_OK ? source->ops->reader_open(source, &answering->reader, error) : status;
+    return status == STATUS_OK ? source->ops->reader_open(source, &answering->reader, error)
+                               : status;
 }
 
 void answering_close(struct answering *answering) {
@@ -23,27 +25,34 @@ void answering_close(struct answering *answering) {
 }
 
 static struct timeline_request request_of(struct answering *answering) {
-    struct as_of as_of = {answering->t_ms, answering->reader->source->ops->position(answering->reader)};
+    struct as_of as_of = {answering->t_ms,
+                          answering->reader->source->ops->position(answering->reader)};
     return profiler_request(answering->profiler, as_of, false);
 }
 
-static enum status read_customer(struct answering *answering, const char *customer, uint32_t needs, struct error *error) {
+static enum status read_customer(struct answering *answering, const char *customer, uint32_t needs,
+                                 struct error *error) {
     struct customer_id id;
     struct timeline_request request = request_of(answering);
     request.needs |= needs;
-    enum status status = engine_find_customer(answering->engine, text_from(customer), request.as_of, &id, error);
+    enum status status =
+        engine_find_customer(answering->engine, text_from(customer), request.as_of, &id, error);
     if (status != STATUS_OK) return status;
-    status = answering->reader->source->ops->read(answering->reader, id, &request, &answering->timeline, error);
-    if (status == STATUS_NOT_FOUND) return error_set(error, status, "%s has no events by then", customer);
+    status = answering->reader->source->ops->read(answering->reader, id, &request,
+                                                  &answering->timeline, error);
+    if (status == STATUS_NOT_FOUND)
+        return error_set(error, status, "%s has no events by then", customer);
     return status;
 }
 
 /* What an answer will be made of is asked for once before: it is whole, or there is none. */
-static enum status check_all_read(struct answering *answering, uint32_t needs, struct error *error) {
+static enum status check_all_read(struct answering *answering, uint32_t needs,
+                                  struct error *error) {
     const struct timeline *timeline = &answering->timeline;
     enum status status = STATUS_OK;
     (void)profile_at(answering->profiler, timeline, answering->t_ms);
-    for (uint32_t row = 0; status == STATUS_OK && (needs & TIMELINE_PACKED) != 0 && row < timeline->count; row++) {
+    for (uint32_t row = 0;
+         status == STATUS_OK && (needs & TIMELINE_PACKED) != 0 && row < timeline->count; row++) {
         struct text packed;
         status = timeline->ops->packed(timeline, row, &packed);
     }
@@ -51,7 +60,8 @@ static enum status check_all_read(struct answering *answering, uint32_t needs, s
     return timeline_source_check(answering->reader->source, error);
 }
 
-enum status answering_read(struct answering *answering, const char *customer, uint32_t needs, struct error *error) {
+enum status answering_read(struct answering *answering, const char *customer, uint32_t needs,
+                           struct error *error) {
     enum status status = read_customer(answering, customer, needs, error);
     return status == STATUS_OK ? check_all_read(answering, needs, error) : status;
 }
@@ -59,12 +69,15 @@ enum status answering_read(struct answering *answering, const char *customer, ui
 /* A model that has learnt from what came after t is marked wherever its decisions go. */
 static enum status name_models(struct answering *answering) {
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < engine_playbook(answering->engine)->model_count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < engine_playbook(answering->engine)->model_count && status == STATUS_OK;
+         i++) {
         struct model_entry entry;
         char until[32];
         if (engine_model(answering->engine, i, &entry) == NULL) continue;
         time_format(entry.until_ms, until);
-        status = buffer_format(&answering->model_names, "%s%.*s@%u", answering->model_names.length > 0 ? ", " : "", TEXT_ARG(entry.name), entry.version);
+        status = buffer_format(&answering->model_names, "%s%.*s@%u",
+                               answering->model_names.length > 0 ? ", " : "", TEXT_ARG(entry.name),
+                               entry.version);
         if (status == STATUS_OK && entry.until_ms > answering->t_ms) {
             status = buffer_format(&answering->model_names, " (hindsight: learnt until %s)", until);
         }
@@ -80,17 +93,19 @@ static enum status need_decider(struct answering *answering, struct error *error
     if (answering->decision == NULL) return STATUS_NO_MEMORY;
     enum status status = engine_goal_bases(answering->engine, answering->t_ms, &bases, error);
     if (status != STATUS_OK) return status;
-    status = decider_create(&answering->decider, engine_world(answering->engine), answering->profiler,
-                            engine_models(answering->engine), bases);
+    status = decider_create(&answering->decider, engine_world(answering->engine),
+                            answering->profiler, engine_models(answering->engine), bases);
     return status == STATUS_OK ? name_models(answering) : status;
 }
 
 static enum status decide(struct answering *answering, struct error *error) {
-    enum status status = decide_customer(answering->decider, &answering->timeline, answering->t_ms, answering->decision, error);
+    enum status status = decide_customer(answering->decider, &answering->timeline, answering->t_ms,
+                                         answering->decision, error);
     return status == STATUS_OK ? timeline_source_check(answering->reader->source, error) : status;
 }
 
-enum status answering_decide(struct answering *answering, const char *customer, struct error *error) {
+enum status answering_decide(struct answering *answering, const char *customer,
+                             struct error *error) {
     enum status status = need_decider(answering, error);
     if (status == STATUS_OK) status = read_customer(answering, customer, 0, error);
     return status == STATUS_OK ? decide(answering, error) : status;
@@ -119,7 +134,8 @@ enum status answering_next(struct answering *answering, struct error *error) {
 enum status answering_record(struct answering *answering, struct error *error) {
     struct decision_recorder *recorder = NULL;
     enum status status = decision_recorder_create(&recorder, answering->engine);
-    if (status == STATUS_OK) status = decision_recorder_add(recorder, answering->decider, answering->decision, error);
+    if (status == STATUS_OK)
+        status = decision_recorder_add(recorder, answering->decider, answering->decision, error);
     if (status == STATUS_OK) status = decision_recorder_flush(recorder, error);
     decision_recorder_destroy(recorder);
     return status;
@@ -129,10 +145,13 @@ enum status answering_record(struct answering *answering, struct error *error) {
 
 #define NAMED_IDENTIFIERS_MAX 256
 
-struct strongest { uint32_t rank, id; };
+struct strongest {
+    uint32_t rank, id;
+};
 
 /* The lowest id of the strongest type: the same whatever the order in which they are told. */
-static void take_strongest(const struct playbook *playbook, struct strongest *strongest, uint32_t type, uint32_t id) {
+static void take_strongest(const struct playbook *playbook, struct strongest *strongest,
+                           uint32_t type, uint32_t id) {
     for (uint32_t i = 0; i < playbook->identifier_count; i++) {
         const struct identifier_rule *rule = &playbook->identifiers[i];
         if (rule->symbol != type || rule->priority > strongest->rank) continue;
@@ -142,20 +161,23 @@ static void take_strongest(const struct playbook *playbook, struct strongest *st
 }
 
 /* Without the identity's lock: names are asked for a million customers beside a load. */
-void customer_name(struct engine *engine, struct customer_id customer, char out[CUSTOMER_NAME_BYTES]) {
+void customer_name(struct engine *engine, struct customer_id customer,
+                   char out[CUSTOMER_NAME_BYTES]) {
     const struct identity *identity = engine_identity(engine);
     const struct playbook *playbook = engine_playbook(engine);
     struct identifier_id ids[NAMED_IDENTIFIERS_MAX];
     struct as_of now = {INT64_MAX, POSITION_NOW};
     struct strongest strongest = {UINT32_MAX, UINT32_MAX};
-    uint32_t count = identity_identifiers_of(identity, customer, now, ids, NAMED_IDENTIFIERS_MAX), type;
+    uint32_t count = identity_identifiers_of(identity, customer, now, ids, NAMED_IDENTIFIERS_MAX),
+             type;
     if (count > NAMED_IDENTIFIERS_MAX) count = NAMED_IDENTIFIERS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         if (identity_identifier(identity, ids[i], &type).length == 0) continue; /* erased */
         take_strongest(playbook, &strongest, type, ids[i].value);
     }
     struct text value = {0};
-    if (strongest.id != UINT32_MAX) value = identity_identifier(identity, (struct identifier_id){strongest.id}, &type);
+    if (strongest.id != UINT32_MAX)
+        value = identity_identifier(identity, (struct identifier_id){strongest.id}, &type);
     if (value.length == 0) {
         snprintf(out, CUSTOMER_NAME_BYTES, "C%u", customer.value);
         return;

@@ -6,37 +6,48 @@
 #include "engine/private.h"
 
 /* The handle is the engine; only the type is another, so that nothing of the inside shows. */
-static struct engine *inside(struct attune *attune) { return (struct engine *)(void *)attune; }
+static struct engine *inside(struct attune *attune) {
+    return (struct engine *)(void *)attune;
+}
 
-static enum attune_status outside(enum status status, const struct error *from, struct attune_error *to) {
+static enum attune_status outside(enum status status, const struct error *from,
+                                  struct attune_error *to) {
     static const enum attune_status map[STATUS_COUNT] = {
-        [STATUS_NO_MEMORY] = ATTUNE_NO_MEMORY, [STATUS_LIMIT] = ATTUNE_LIMIT,     [STATUS_INVALID] = ATTUNE_INVALID,
-        [STATUS_NOT_FOUND] = ATTUNE_NOT_FOUND, [STATUS_EXISTS] = ATTUNE_INVALID,  [STATUS_IO] = ATTUNE_IO,
-        [STATUS_DISK_FULL] = ATTUNE_IO,        [STATUS_READ_ONLY] = ATTUNE_IO,    [STATUS_CORRUPT] = ATTUNE_CORRUPT,
-        [STATUS_VERSION] = ATTUNE_NEWER_FORMAT, [STATUS_LOCKED] = ATTUNE_LOCKED,   [STATUS_CANCELLED] = ATTUNE_IO,
+        [STATUS_NO_MEMORY] = ATTUNE_NO_MEMORY, [STATUS_LIMIT] = ATTUNE_LIMIT,
+        [STATUS_INVALID] = ATTUNE_INVALID,     [STATUS_NOT_FOUND] = ATTUNE_NOT_FOUND,
+        [STATUS_EXISTS] = ATTUNE_INVALID,      [STATUS_IO] = ATTUNE_IO,
+        [STATUS_DISK_FULL] = ATTUNE_IO,        [STATUS_READ_ONLY] = ATTUNE_IO,
+        [STATUS_CORRUPT] = ATTUNE_CORRUPT,     [STATUS_VERSION] = ATTUNE_NEWER_FORMAT,
+        [STATUS_LOCKED] = ATTUNE_LOCKED,       [STATUS_CANCELLED] = ATTUNE_IO,
     };
     _Static_assert(ATTUNE_ERROR_BYTES >= ERROR_TEXT_MAX, "an error's text must fit");
     if (to != NULL) {
-        const char *text = status == STATUS_OK ? "" : from->text[0] != '\0' ? from->text : status_name(status);
+        const char *text = status == STATUS_OK     ? ""
+                           : from->text[0] != '\0' ? from->text
+                                                   : status_name(status);
         memcpy(to->text, text, strlen(text) + 1);
     }
     return map[status];
 }
 
-enum attune_status attune_open(struct attune **out, const char *directory, const char *playbook_file,
-                               struct attune_error *error) {
+enum attune_status attune_open(struct attune **out, const char *directory,
+                               const char *playbook_file, struct attune_error *error) {
     struct error inner = {0};
     struct engine *engine = NULL;
-    struct engine_options options = {.directory = directory, .create = true, .playbook_file = playbook_file};
+    struct engine_options options = {
+        .directory = directory, .create = true, .playbook_file = playbook_file};
     enum status status = engine_open(&engine, &options, &inner);
     *out = (struct attune *)(void *)engine;
     return outside(status, &inner, error);
 }
 
-void attune_close(struct attune *attune) { engine_close(inside(attune)); }
+void attune_close(struct attune *attune) {
+    engine_close(inside(attune));
+}
 
-static enum status ingest_bytes(struct engine *engine, const struct source *source, struct text bytes,
-                                struct attune_ingested *out, struct error *error) {
+static enum status ingest_bytes(struct engine *engine, const struct source *source,
+                                struct text bytes, struct attune_ingested *out,
+                                struct error *error) {
     struct ingest_reader *reader = NULL;
     struct event_batch batch;
     const struct lookup_table **tables = lookup_tables_now(engine);
@@ -59,8 +70,10 @@ static enum status ingest_bytes(struct engine *engine, const struct source *sour
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status source_named(const struct playbook *playbook, const char *name, const struct source **out, struct error *error) {
-    if (playbook == NULL) return error_set(error, STATUS_INVALID, "no playbook is in force; give one to attune_open");
+static enum status source_named(const struct playbook *playbook, const char *name,
+                                const struct source **out, struct error *error) {
+    if (playbook == NULL)
+        return error_set(error, STATUS_INVALID, "no playbook is in force; give one to attune_open");
     uint32_t index = playbook_source_find(playbook, text_from(name));
     if (index == UINT32_MAX) return source_unknown(playbook, name, error);
     *out = &playbook->sources[index];
@@ -68,21 +81,25 @@ static enum status source_named(const struct playbook *playbook, const char *nam
     return error_set(error, STATUS_INVALID, "%s is a lookup; load its file by attune ingest", name);
 }
 
-enum attune_status attune_ingest(struct attune *attune, const char *source, const char *bytes, size_t length,
-                                 struct attune_ingested *out, struct attune_error *error) {
+enum attune_status attune_ingest(struct attune *attune, const char *source, const char *bytes,
+                                 size_t length, struct attune_ingested *out,
+                                 struct attune_error *error) {
     struct engine *engine = inside(attune);
     struct error inner = {0};
     const struct source *from = NULL;
     *out = (struct attune_ingested){0};
     enum status status = source_named(engine->playbook, source, &from, &inner);
-    if (status == STATUS_OK && length > UINT32_MAX) status = error_set(&inner, STATUS_LIMIT, "at most 4 GB at once");
-    if (status == STATUS_OK) status = ingest_bytes(engine, from, (struct text){bytes, (uint32_t)length}, out, &inner);
+    if (status == STATUS_OK && length > UINT32_MAX)
+        status = error_set(&inner, STATUS_LIMIT, "at most 4 GB at once");
+    if (status == STATUS_OK)
+        status = ingest_bytes(engine, from, (struct text){bytes, (uint32_t)length}, out, &inner);
     return outside(status, &inner, error);
 }
 
 /* Runs `make` over an answering of that customer and hands out its JSON. */
-static enum attune_status answer(struct attune *attune, const char *customer, int64_t time_ms, bool decides, bool record,
-                                 char **json, struct attune_error *error) {
+static enum attune_status answer(struct attune *attune, const char *customer, int64_t time_ms,
+                                 bool decides, bool record, char **json,
+                                 struct attune_error *error) {
     struct error inner = {0};
     struct answering answering;
     struct buffer out;
@@ -90,33 +107,42 @@ static enum attune_status answer(struct attune *attune, const char *customer, in
     *json = NULL;
     buffer_init(&out);
     json_writer_init(&writer, &out, false);
-    enum status status = inside(attune)->playbook == NULL ? error_set(&inner, STATUS_INVALID, "no playbook is in force") : STATUS_OK;
+    enum status status = inside(attune)->playbook == NULL
+                             ? error_set(&inner, STATUS_INVALID, "no playbook is in force")
+                             : STATUS_OK;
     if (status != STATUS_OK) return outside(status, &inner, error);
     status = answering_open(&answering, inside(attune), time_ms, &inner);
     if (status == STATUS_OK) {
         status = decides ? answering_decide(&answering, customer, &inner)
-                         : answering_read(&answering, customer, TIMELINE_PACKED | TIMELINE_CHANNEL, &inner);
+                         : answering_read(&answering, customer, TIMELINE_PACKED | TIMELINE_CHANNEL,
+                                          &inner);
     }
     if (status == STATUS_OK && record) status = answering_record(&answering, &inner);
     if (status == STATUS_OK) (decides ? answer_decision : answer_customer)(&answering, &writer);
     if (status == STATUS_OK) status = writer.status;
     if (status == STATUS_OK) status = buffer_append(&out, "", 1);
     answering_close(&answering);
-    if (status == STATUS_OK) *json = out.at;
-    else buffer_release(&out);
+    if (status == STATUS_OK)
+        *json = out.at;
+    else
+        buffer_release(&out);
     return outside(status, &inner, error);
 }
 
-enum attune_status attune_decide(struct attune *attune, const char *customer, int64_t time_ms, int record, char **json,
-                                 struct attune_error *error) {
+enum attune_status attune_decide(struct attune *attune, const char *customer, int64_t time_ms,
+                                 int record, char **json, struct attune_error *error) {
     return answer(attune, customer, time_ms, true, record != 0, json, error);
 }
 
-enum attune_status attune_customer(struct attune *attune, const char *customer, int64_t time_ms, char **json,
-                                   struct attune_error *error) {
+enum attune_status attune_customer(struct attune *attune, const char *customer, int64_t time_ms,
+                                   char **json, struct attune_error *error) {
     return answer(attune, customer, time_ms, false, false, json, error);
 }
 
-void attune_free(char *json) { memory_free(json); }
+void attune_free(char *json) {
+    memory_free(json);
+}
 
-const char *attune_version(void) { return ATTUNE_VERSION; }
+const char *attune_version(void) {
+    return ATTUNE_VERSION;
+}

@@ -4,17 +4,21 @@
 
 #include "engine/private.h"
 
-#define PREFETCH_AHEAD 12u /* events whose keys are looked up in a table far larger than the caches */
+/* Events whose keys are looked up in a table far larger than the caches. */
+#define PREFETCH_AHEAD 12u
 
-static bool names_erased(const struct engine *engine, const struct event_batch *batch, const struct event *event) {
+static bool names_erased(const struct engine *engine, const struct event_batch *batch,
+                         const struct event *event) {
     return event->type == EVENT_RELATED &&
-           relation_names_erased(engine, event_batch_text(batch, event->properties, event->properties_length));
+           relation_names_erased(
+               engine, event_batch_text(batch, event->properties, event->properties_length));
 }
 
-/* Repeats, events of nobody, and relations to who was erased, leave the batch; order stays. Ingest has quarantined the rows without a usable identifier, so nobody is
- * only who was erased: neither the event nor its raw row may be kept. */
-static enum status drop_repeats(struct engine *engine, struct event_batch *batch, struct apply_result *out,
-                                struct error *error) {
+/* Repeats, events of nobody, and relations to who was erased, leave the batch; order stays. Ingest
+ * has quarantined the rows without a usable identifier, so nobody is only who was erased: neither
+ * the event nor its raw row may be kept. */
+static enum status drop_repeats(struct engine *engine, struct event_batch *batch,
+                                struct apply_result *out, struct error *error) {
     size_t kept = 0;
     ingest_repeats_clear(&engine->repeats);
     for (size_t i = 0; i < batch->event_count; i++) {
@@ -27,13 +31,18 @@ static enum status drop_repeats(struct engine *engine, struct event_batch *batch
             out->turned_away++;
             continue;
         }
-        enum status status = ingest_repeats_add(&engine->repeats, event->persona, event->time_ms, event->key);
+        enum status status =
+            ingest_repeats_add(&engine->repeats, event->persona, event->time_ms, event->key);
         if (status == STATUS_NO_MEMORY) return status;
         bool repeat = status == STATUS_EXISTS;
-        if (!repeat) status = store_has_key(engine->store, event->persona, event->time_ms, event->key, &repeat, error);
+        if (!repeat)
+            status = store_has_key(engine->store, event->persona, event->time_ms, event->key,
+                                   &repeat, error);
         if (status != STATUS_OK && status != STATUS_EXISTS) return status;
-        if (repeat) out->repeats++;
-        else batch->events[kept++] = *event;
+        if (repeat)
+            out->repeats++;
+        else
+            batch->events[kept++] = *event;
     }
     batch->event_count = kept;
     return STATUS_OK;
@@ -44,8 +53,10 @@ static enum status note_changes(struct engine *engine, struct event_batch *batch
                                 const struct identity_change *changes, size_t count) {
     struct packed_writer writer;
     uint32_t system_channel, source;
-    enum status status = symbol_add(engine->symbols, SYMBOL_CHANNEL, TEXT("system"), &system_channel);
-    if (status == STATUS_OK) status = symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("identity"), &source);
+    enum status status =
+        symbol_add(engine->symbols, SYMBOL_CHANNEL, TEXT("system"), &system_channel);
+    if (status == STATUS_OK)
+        status = symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("identity"), &source);
     packed_writer_init(&writer);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         const struct identity_change *change = &changes[i];
@@ -54,7 +65,8 @@ static enum status note_changes(struct engine *engine, struct event_batch *batch
         int length = snprintf(other, sizeof other, "C%u", change->other.value);
         uint32_t properties = (uint32_t)batch->bytes.length;
         packed_begin(&writer);
-        status = packed_add(&writer, PROPERTY_TO, value_text((struct text){other, (uint32_t)length}));
+        status =
+            packed_add(&writer, PROPERTY_TO, value_text((struct text){other, (uint32_t)length}));
         if (status == STATUS_OK) status = packed_end(&writer, &batch->bytes);
         struct event *event = status == STATUS_OK ? event_batch_add(batch) : NULL;
         if (status == STATUS_OK && event == NULL) status = STATUS_NO_MEMORY;
@@ -71,56 +83,74 @@ static enum status note_changes(struct engine *engine, struct event_batch *batch
     return status;
 }
 
-static enum status append(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
-                          const struct rows_back *back, bool sync, struct error *error) {
+static enum status append(struct engine *engine, struct event_batch *batch,
+                          const struct identity_result *result, const struct rows_back *back,
+                          bool sync, struct error *error) {
     struct store_record record = {RECORD_IDENTITY, result->record};
-    struct store_frame frame = {.batch = batch, .records = &record, .record_count = result->record.length > 0 ? 1 : 0};
+    struct store_frame frame = {
+        .batch = batch, .records = &record, .record_count = result->record.length > 0 ? 1 : 0};
     uint64_t position;
-    if (back->count > 0) return store_append_dropping(engine->store, &frame, back->row_ids, back->count, &position, error);
-    if (batch->event_count == 0 && batch->row_count == 0 && frame.record_count == 0) return STATUS_OK;
+    if (back->count > 0)
+        return store_append_dropping(engine->store, &frame, back->row_ids, back->count, &position,
+                                     error);
+    if (batch->event_count == 0 && batch->row_count == 0 && frame.record_count == 0)
+        return STATUS_OK;
     return store_append(engine->store, &frame, sync, &position, error);
 }
 
-enum status engine_append_change(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
-                                 bool sync, struct error *error) {
+enum status engine_append_change(struct engine *engine, struct event_batch *batch,
+                                 const struct identity_result *result, bool sync,
+                                 struct error *error) {
     static const struct rows_back none;
-    size_t count = result->change_count < BATCH_EVENTS_MAX ? result->change_count : BATCH_EVENTS_MAX;
-    enum status status = count > 0 ? note_changes(engine, batch, result->changes, count) : STATUS_OK;
+    size_t count =
+        result->change_count < BATCH_EVENTS_MAX ? result->change_count : BATCH_EVENTS_MAX;
+    enum status status =
+        count > 0 ? note_changes(engine, batch, result->changes, count) : STATUS_OK;
     return status == STATUS_OK ? append(engine, batch, result, &none, sync, error) : status;
 }
 
-enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result, size_t from, struct error *error) {
+enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result,
+                                       size_t from, struct error *error) {
     static const struct identity_result nothing_more;
     static const struct rows_back none;
     struct event_batch batch;
     enum status status = STATUS_OK;
     event_batch_init(&batch);
-    for (size_t at = from; status == STATUS_OK && at < result->change_count; at += BATCH_EVENTS_MAX) {
+    for (size_t at = from; status == STATUS_OK && at < result->change_count;
+         at += BATCH_EVENTS_MAX) {
         size_t left = result->change_count - at;
         event_batch_clear(&batch);
-        status = note_changes(engine, &batch, result->changes + at, left < BATCH_EVENTS_MAX ? left : BATCH_EVENTS_MAX);
+        status = note_changes(engine, &batch, result->changes + at,
+                              left < BATCH_EVENTS_MAX ? left : BATCH_EVENTS_MAX);
         if (status == STATUS_OK) status = append(engine, &batch, &nothing_more, &none, true, error);
     }
     event_batch_release(&batch);
     return status;
 }
 
-enum status engine_apply_back(struct engine *engine, struct event_batch *batch, const struct rows_back *back, bool sync,
-                              struct apply_result *out, struct error *error) {
+enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
+                              const struct rows_back *back, bool sync, struct apply_result *out,
+                              struct error *error) {
     struct identity_result result;
     struct apply_result did = {.quarantined = batch->row_count};
     enum status status =
         identity_resolve(engine->identity, batch, store_position(engine->store), &result, error);
     if (status != STATUS_OK) return status;
     status = drop_repeats(engine, batch, &did, error);
-    size_t room = BATCH_EVENTS_MAX - batch->event_count, noted = result.change_count < room ? result.change_count : room;
+    size_t room = BATCH_EVENTS_MAX - batch->event_count,
+           noted = result.change_count < room ? result.change_count : room;
     if (status == STATUS_OK) did.events = batch->event_count;
-    if (status == STATUS_OK && noted > 0) status = note_changes(engine, batch, result.changes, noted);
+    if (status == STATUS_OK && noted > 0)
+        status = note_changes(engine, batch, result.changes, noted);
     if (status == STATUS_OK) status = append(engine, batch, &result, back, sync, error);
-    if (status == STATUS_OK) identity_commit(engine->identity);
-    else identity_undo(engine->identity);
+    if (status == STATUS_OK)
+        identity_commit(engine->identity);
+    else
+        identity_undo(engine->identity);
     if (status == STATUS_OK) status = engine_append_more_changes(engine, &result, noted, error);
-    if (status == STATUS_NO_MEMORY) (void)error_set(error, status, "out of memory while applying a batch; nothing of it was kept");
+    if (status == STATUS_NO_MEMORY)
+        (void)error_set(error, status,
+                        "out of memory while applying a batch; nothing of it was kept");
     if (out != NULL) *out = did;
     return status;
 }

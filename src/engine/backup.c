@@ -6,7 +6,8 @@
 
 #define COPIED_BYTES_MAX ((size_t)4 << 10)
 
-static enum status copy_file(struct engine *engine, const char *from, const char *to, struct error *error) {
+static enum status copy_file(struct engine *engine, const char *from, const char *to,
+                             struct error *error) {
     struct buffer bytes;
     buffer_init(&bytes);
     enum status status = file_read_all(engine->fs, from, COPIED_BYTES_MAX, &bytes, error);
@@ -19,7 +20,8 @@ static enum status copy_file(struct engine *engine, const char *from, const char
 static enum status copy_salt(struct engine *engine, const char *target, struct error *error) {
     char from[PATH_BYTES_MAX], to[PATH_BYTES_MAX];
     enum status status = path_of(engine, from, "SALT");
-    if (status == STATUS_OK && snprintf(to, sizeof to, "%s/SALT", target) >= (int)sizeof to) status = STATUS_LIMIT;
+    if (status == STATUS_OK && snprintf(to, sizeof to, "%s/SALT", target) >= (int)sizeof to)
+        status = STATUS_LIMIT;
     return status == STATUS_OK ? copy_file(engine, from, to, error) : status;
 }
 
@@ -32,7 +34,8 @@ static void tell_of_half(struct engine *engine, const char *target, struct error
     buffer_release(&names);
     if (!is_there || error == NULL) return;
     size_t length = strlen(error->text);
-    snprintf(error->text + length, sizeof error->text - length, "; delete %s, which holds a part of the copy", target);
+    snprintf(error->text + length, sizeof error->text - length,
+             "; delete %s, which holds a part of the copy", target);
 }
 
 enum status engine_backup(struct engine *engine, const char *target, struct error *error) {

@@ -9,7 +9,8 @@
 
 static struct text text_member(struct json_node root, const char *key) {
     struct json_node node;
-    if (!json_get(root, text_from(key), &node) || json_type(node) != JSON_TEXT) return (struct text){0};
+    if (!json_get(root, text_from(key), &node) || json_type(node) != JSON_TEXT)
+        return (struct text){0};
     return json_text(node);
 }
 
@@ -41,7 +42,8 @@ static enum status apply_playbook(struct engine *engine, struct json_node root) 
 static enum status apply_lookup(struct engine *engine, struct json_node root) {
     uint64_t hash;
     struct text name = text_member(root, "name");
-    if (name.length == 0 || !hash_from_text(text_member(root, "hash"), &hash)) return STATUS_CORRUPT;
+    if (name.length == 0 || !hash_from_text(text_member(root, "hash"), &hash))
+        return STATUS_CORRUPT;
     struct named_lookup *lookup = lookup_named(engine, name, true);
     if (lookup == NULL) return STATUS_NO_MEMORY;
     return lookup_add_version(lookup, integer_member(root, "known_ms"), hash, NULL);
@@ -72,12 +74,13 @@ enum status control_apply(struct engine *engine, struct text bytes, struct error
     if (text_equal(kind, TEXT("lookup"))) return apply_lookup(engine, root);
     if (text_equal(kind, TEXT("model"))) return apply_model(engine, root);
     return error_set(error, STATUS_VERSION,
-                     "the log holds a control record \"%.*s\" that this program does not know; a newer attune wrote it",
+                     "the log holds a control record \"%.*s\" that this program does not know; a "
+                     "newer attune wrote it",
                      TEXT_ARG(kind));
 }
 
-enum status control_append(struct engine *engine, const struct event_batch *batch, struct text bytes,
-                           struct error *error) {
+enum status control_append(struct engine *engine, const struct event_batch *batch,
+                           struct text bytes, struct error *error) {
     struct store_record record = {RECORD_CONTROL, bytes};
     struct store_frame frame = {.batch = batch, .records = &record, .record_count = 1};
     uint64_t position;

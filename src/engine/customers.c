@@ -6,18 +6,27 @@
 #include "engine/private.h"
 
 /* A bare value is looked for under every identifier type of the playbook. */
-static enum status find_bare(struct engine *engine, struct text name, struct as_of as_of, struct customer_id *out,
-                             struct error *error) {
+static enum status find_bare(struct engine *engine, struct text name, struct as_of as_of,
+                             struct customer_id *out, struct error *error) {
     uint32_t found = 0;
     struct customer_id first = {ID_NONE};
     for (uint32_t i = 0; engine->playbook != NULL && i < engine->playbook->identifier_count; i++) {
         struct customer_id customer;
-        if (identity_find_customer(engine->identity, engine->playbook->identifiers[i].symbol, name, as_of, &customer) != STATUS_OK) continue;
+        if (identity_find_customer(engine->identity, engine->playbook->identifiers[i].symbol, name,
+                                   as_of, &customer) != STATUS_OK)
+            continue;
         if (found == 0 || customer.value != first.value) found++;
         first = customer;
     }
-    if (found > 1) return error_set(error, STATUS_INVALID, "%.*s names several customers; say its type, as in TYPE:%.*s", TEXT_ARG(name), TEXT_ARG(name));
-    if (found == 0) return error_set(error, STATUS_NOT_FOUND, "nobody is known as %.*s; try C123, or TYPE:VALUE such as email:a@b.example", TEXT_ARG(name));
+    if (found > 1)
+        return error_set(error, STATUS_INVALID,
+                         "%.*s names several customers; say its type, as in TYPE:%.*s",
+                         TEXT_ARG(name), TEXT_ARG(name));
+    if (found == 0)
+        return error_set(
+            error, STATUS_NOT_FOUND,
+            "nobody is known as %.*s; try C123, or TYPE:VALUE such as email:a@b.example",
+            TEXT_ARG(name));
     *out = first;
     return STATUS_OK;
 }
@@ -28,8 +37,11 @@ static enum status check_type(const struct engine *engine, struct text name, str
     struct text type = {name.at, colon != NULL ? (uint32_t)(colon - name.at) : 0};
     struct text known[64];
     size_t count = 0;
-    if (colon == NULL || engine->playbook == NULL || symbol_find(engine->symbols, SYMBOL_IDENTIFIER, type) != SYMBOL_NONE) return STATUS_OK;
-    for (uint32_t i = 0; i < engine->playbook->identifier_count && count < 64; i++) known[count++] = engine->playbook->identifiers[i].name;
+    if (colon == NULL || engine->playbook == NULL ||
+        symbol_find(engine->symbols, SYMBOL_IDENTIFIER, type) != SYMBOL_NONE)
+        return STATUS_OK;
+    for (uint32_t i = 0; i < engine->playbook->identifier_count && count < 64; i++)
+        known[count++] = engine->playbook->identifiers[i].name;
     return text_unknown(type, "there is no identifier type", known, count, error);
 }
 
@@ -37,7 +49,8 @@ enum status engine_find_customer(struct engine *engine, struct text name, struct
                                  struct customer_id *out, struct error *error) {
     struct error first = {0};
     if (check_type(engine, name, error) != STATUS_OK) return STATUS_NOT_FOUND;
-    enum status status = identity_parse_customer(engine->identity, engine->symbols, name, as_of, out, &first);
+    enum status status =
+        identity_parse_customer(engine->identity, engine->symbols, name, as_of, out, &first);
     if (status == STATUS_OK) return status;
     if (memchr(name.at, ':', name.length) != NULL) {
         if (error != NULL) *error = first;
@@ -46,34 +59,45 @@ enum status engine_find_customer(struct engine *engine, struct text name, struct
     return find_bare(engine, name, as_of, out, error);
 }
 
-static enum status find_identifier(struct engine *engine, struct text name, struct identifier_id *out,
-                                   struct error *error) {
+static enum status find_identifier(struct engine *engine, struct text name,
+                                   struct identifier_id *out, struct error *error) {
     const char *colon = memchr(name.at, ':', name.length);
     struct as_of now = {INT64_MAX, POSITION_NOW};
-    if (colon == NULL) return error_set(error, STATUS_INVALID, "say an identifier as TYPE:VALUE, for example cookie:%.*s", TEXT_ARG(name));
+    if (colon == NULL)
+        return error_set(error, STATUS_INVALID,
+                         "say an identifier as TYPE:VALUE, for example cookie:%.*s",
+                         TEXT_ARG(name));
     if (check_type(engine, name, error) != STATUS_OK) return STATUS_NOT_FOUND;
     struct text type = {name.at, (uint32_t)(colon - name.at)};
     struct text value = {colon + 1, name.length - type.length - 1};
     uint32_t symbol = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, type);
-    enum status status = symbol == SYMBOL_NONE ? STATUS_NOT_FOUND : identity_find(engine->identity, symbol, value, now, out);
-    if (status == STATUS_NOT_FOUND) return error_set(error, status, "no such identifier: %.*s", TEXT_ARG(name));
+    enum status status = symbol == SYMBOL_NONE
+                             ? STATUS_NOT_FOUND
+                             : identity_find(engine->identity, symbol, value, now, out);
+    if (status == STATUS_NOT_FOUND)
+        return error_set(error, status, "no such identifier: %.*s", TEXT_ARG(name));
     return status;
 }
 
-enum status engine_unmerge(struct engine *engine, struct text identifier_a, struct text identifier_b,
-                           struct engine_unmerged *out, struct error *error) {
+enum status engine_unmerge(struct engine *engine, struct text identifier_a,
+                           struct text identifier_b, struct engine_unmerged *out,
+                           struct error *error) {
     struct identifier_id a, b = {ID_NONE};
     struct identity_result result;
     enum status status = find_identifier(engine, identifier_a, &a, error);
-    if (status == STATUS_OK && identifier_b.length > 0) status = find_identifier(engine, identifier_b, &b, error);
+    if (status == STATUS_OK && identifier_b.length > 0)
+        status = find_identifier(engine, identifier_b, &b, error);
     if (status != STATUS_OK) return status;
-    status = identity_withdraw(engine->identity, a, b, false, engine_now_ms(engine), store_position(engine->store), &result, error);
+    status = identity_withdraw(engine->identity, a, b, false, engine_now_ms(engine),
+                               store_position(engine->store), &result, error);
     if (status != STATUS_OK) return status;
     struct event_batch batch;
     event_batch_init(&batch);
     status = engine_append_change(engine, &batch, &result, true, error);
-    if (status == STATUS_OK) identity_commit(engine->identity);
-    else identity_undo(engine->identity);
+    if (status == STATUS_OK)
+        identity_commit(engine->identity);
+    else
+        identity_undo(engine->identity);
     struct as_of now = {INT64_MAX, POSITION_NOW};
     *out = (struct engine_unmerged){identity_customer_of(engine->identity, a, now), {ID_NONE}};
     if (b.value != ID_NONE) out->other = identity_customer_of(engine->identity, b, now);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attune data: what every source and field holds, what it costs, and what uses it. One walk over everything. */
+/* attune data: what every source and field holds, what it costs, and what uses it. One walk over
+ * everything. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -7,9 +8,13 @@
 #include "engine/private.h"
 
 #define REPORT_BYTES_MAX (64u << 20)
-#define USED_BY_MAX (1u << 20) /* bytes; 2000 traits fit */
+#define USED_BY_MAX      (1u << 20) /* bytes; 2000 traits fit */
 
-struct field_count { uint32_t source, event, property; uint64_t count, bytes; uint8_t type; };
+struct field_count {
+    uint32_t source, event, property;
+    uint64_t count, bytes;
+    uint8_t type;
+};
 
 struct counting {
     struct field_count *fields; /* open addressing by (source, event, property) */
@@ -17,8 +22,10 @@ struct counting {
     uint64_t events, bytes, customers;
 };
 
-static size_t slot_of(const struct counting *counting, uint32_t source, uint32_t event, uint32_t property) {
-    size_t slot = hash_u64((uint64_t)source << 48 ^ (uint64_t)event << 32 ^ property) & (counting->capacity - 1);
+static size_t slot_of(const struct counting *counting, uint32_t source, uint32_t event,
+                      uint32_t property) {
+    size_t slot = hash_u64((uint64_t)source << 48 ^ (uint64_t)event << 32 ^ property) &
+                  (counting->capacity - 1);
     while (counting->fields[slot].count > 0) {
         const struct field_count *field = &counting->fields[slot];
         if (field->source == source && field->event == event && field->property == property) break;
@@ -34,47 +41,55 @@ static enum status grow(struct counting *counting) {
     if (bigger.fields == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < counting->capacity; i++) {
         const struct field_count *field = &counting->fields[i];
-        if (field->count > 0) bigger.fields[slot_of(&bigger, field->source, field->event, field->property)] = *field;
+        if (field->count > 0)
+            bigger.fields[slot_of(&bigger, field->source, field->event, field->property)] = *field;
     }
     memory_free(counting->fields);
     *counting = bigger;
     return STATUS_OK;
 }
 
-static enum status count_field(struct counting *counting, uint32_t source, uint32_t event, uint32_t property,
-                               uint64_t bytes, uint8_t type) {
+static enum status count_field(struct counting *counting, uint32_t source, uint32_t event,
+                               uint32_t property, uint64_t bytes, uint8_t type) {
     if (counting->count * 2 >= counting->capacity) {
         enum status status = grow(counting);
         if (status != STATUS_OK) return status;
     }
     struct field_count *field = &counting->fields[slot_of(counting, source, event, property)];
     if (field->count == 0) counting->count++;
-    *field = (struct field_count){source, event, property, field->count + 1, field->bytes + bytes, type};
+    *field =
+        (struct field_count){source, event, property, field->count + 1, field->bytes + bytes, type};
     return STATUS_OK;
 }
 
-static enum status count_row(struct counting *counting, const struct timeline *timeline, uint32_t row) {
+static enum status count_row(struct counting *counting, const struct timeline *timeline,
+                             uint32_t row) {
     struct text packed;
     struct packed_reader reader;
     uint32_t source = timeline->source[row], event = timeline->type[row], symbol;
     struct value value;
     enum status status = timeline->ops->packed(timeline, row, &packed);
-    if (status == STATUS_OK) status = count_field(counting, source, event, SYMBOL_NONE, packed.length, VALUE_UNKNOWN);
+    if (status == STATUS_OK)
+        status = count_field(counting, source, event, SYMBOL_NONE, packed.length, VALUE_UNKNOWN);
     if (status == STATUS_OK && packed.length > 0) status = packed_reader_init(&reader, packed);
     counting->events++;
     counting->bytes += packed.length;
     while (status == STATUS_OK && packed.length > 0) {
         const uint8_t *before = reader.at;
         status = packed_next(&reader, &symbol, &value);
-        if (status == STATUS_OK) status = count_field(counting, source, event, symbol, (uint64_t)(reader.at - before), value.type);
+        if (status == STATUS_OK)
+            status = count_field(counting, source, event, symbol, (uint64_t)(reader.at - before),
+                                 value.type);
     }
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status count_all(struct engine *engine, struct counting *counting, struct error *error) {
+static enum status count_all(struct engine *engine, struct counting *counting,
+                             struct error *error) {
     struct timeline_source *source = store_source(engine->store);
     struct timeline_reader *reader;
-    struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW}, .needs = TIMELINE_PACKED | TIMELINE_SOURCE};
+    struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW},
+                                       .needs = TIMELINE_PACKED | TIMELINE_SOURCE};
     struct timeline timeline;
     enum status status = source->ops->reader_open(source, &reader, error);
     if (status != STATUS_OK) return status;
@@ -83,11 +98,13 @@ static enum status count_all(struct engine *engine, struct counting *counting, s
         status = source->ops->next(reader, &timeline, error);
         if (status != STATUS_OK) break;
         counting->customers++;
-        for (uint32_t row = 0; row < timeline.count && status == STATUS_OK; row++) status = count_row(counting, &timeline, row);
+        for (uint32_t row = 0; row < timeline.count && status == STATUS_OK; row++)
+            status = count_row(counting, &timeline, row);
     }
     source->ops->reader_close(reader);
     if (status == STATUS_END) return STATUS_OK;
-    enum status damage = timeline_source_check(source, error); /* names the file, where that is why */
+    /* Names the file, where that is why. */
+    enum status damage = timeline_source_check(source, error);
     return damage != STATUS_OK ? damage : status;
 }
 
@@ -99,42 +116,55 @@ static bool program_uses(const struct expr_program *program, const struct field_
     uint32_t count = expr_uses(program, uses, 64);
     for (uint32_t i = 0; i < count && i < 64; i++) {
         bool event = uses[i].event_type == SYMBOL_NONE || uses[i].event_type == field->event;
-        if (event && (field->property == SYMBOL_NONE || uses[i].property == field->property)) return true;
+        if (event && (field->property == SYMBOL_NONE || uses[i].property == field->property))
+            return true;
     }
     return false;
 }
 
-static enum status name_use(struct buffer *out, const char *kind, struct text name, uint32_t *told) {
-    enum status status = buffer_format(out, "%s%s %.*s", *told > 0 ? ", " : "", kind, TEXT_ARG(name));
+static enum status name_use(struct buffer *out, const char *kind, struct text name,
+                            uint32_t *told) {
+    enum status status =
+        buffer_format(out, "%s%s %.*s", *told > 0 ? ", " : "", kind, TEXT_ARG(name));
     (*told)++;
     return status;
 }
 
-/* The engine itself reads some properties: treatments for contact limits, consent and relations for the funnel. */
+/* The engine itself reads some properties: treatments for contact limits, consent and relations for
+ * the funnel. */
 static bool is_read_by_funnel(const struct field_count *field) {
     if (field->event >= EVENT_TREATMENT_SHOWN && field->event <= EVENT_TREATMENT_REJECTED) {
         return field->property == SYMBOL_NONE || field->property == PROPERTY_TREATMENT;
     }
-    return field->event == EVENT_CONSENT_CHANGED || field->event == EVENT_OPT_IN_CHANGED || field->event == EVENT_RELATED;
+    return field->event == EVENT_CONSENT_CHANGED || field->event == EVENT_OPT_IN_CHANGED ||
+           field->event == EVENT_RELATED;
 }
 
-static enum status uses_of(const struct playbook *playbook, const struct field_count *field, struct buffer *out) {
+static enum status uses_of(const struct playbook *playbook, const struct field_count *field,
+                           struct buffer *out) {
     uint32_t told = 0;
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < playbook->trait_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
-        if (program_uses(playbook->traits[i].program, field)) status = name_use(out, "trait", playbook->traits[i].name, &told);
+    for (uint32_t i = 0;
+         i < playbook->trait_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
+        if (program_uses(playbook->traits[i].program, field))
+            status = name_use(out, "trait", playbook->traits[i].name, &told);
     }
-    for (uint32_t i = 0; i < playbook->goal_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
+    for (uint32_t i = 0;
+         i < playbook->goal_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
         const struct goal *goal = &playbook->goals[i];
         bool is_goal = goal->event_type == field->event && field->property == SYMBOL_NONE;
-        if (is_goal || (goal->event_type == field->event && (program_uses(goal->where, field) || program_uses(goal->value, field)))) {
+        if (is_goal || (goal->event_type == field->event &&
+                        (program_uses(goal->where, field) || program_uses(goal->value, field)))) {
             status = name_use(out, "goal", goal->name, &told);
         }
     }
-    for (uint32_t i = 0; i < playbook->scenario_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
-        if (program_uses(playbook->scenarios[i].when, field)) status = name_use(out, "scenario", playbook->scenarios[i].name, &told);
+    for (uint32_t i = 0;
+         i < playbook->scenario_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
+        if (program_uses(playbook->scenarios[i].when, field))
+            status = name_use(out, "scenario", playbook->scenarios[i].name, &told);
     }
-    if (status == STATUS_OK && is_read_by_funnel(field)) status = name_use(out, "contact", TEXT("policies"), &told);
+    if (status == STATUS_OK && is_read_by_funnel(field))
+        status = name_use(out, "contact", TEXT("policies"), &told);
     return status;
 }
 
@@ -144,23 +174,28 @@ static int compare_fields(const void *left, const void *right) {
     const struct field_count *a = left, *b = right;
     if (a->source != b->source) return a->source < b->source ? -1 : 1;
     if (a->event != b->event) return a->event < b->event ? -1 : 1;
-    uint32_t pa = a->property + 1, pb = b->property + 1; /* the event itself first: SYMBOL_NONE + 1 = 0 */
+    /* The event itself first: SYMBOL_NONE + 1 = 0. */
+    uint32_t pa = a->property + 1, pb = b->property + 1;
     return pa == pb ? 0 : pa < pb ? -1 : 1;
 }
 
-static enum status write_field(const struct engine *engine, const struct field_count *from, struct data_report *out,
-                               struct field_usage *to) {
+static enum status write_field(const struct engine *engine, const struct field_count *from,
+                               struct data_report *out, struct field_usage *to) {
     struct buffer uses;
     buffer_init(&uses);
-    enum status status = engine->playbook != NULL ? uses_of(engine->playbook, from, &uses) : STATUS_OK;
+    enum status status =
+        engine->playbook != NULL ? uses_of(engine->playbook, from, &uses) : STATUS_OK;
     *to = (struct field_usage){
         .source = symbol_text(engine->symbols, SYMBOL_SOURCE, from->source),
         .event = symbol_text(engine->symbols, SYMBOL_EVENT, from->event),
-        .field = from->property == SYMBOL_NONE ? (struct text){0} : symbol_text(engine->symbols, SYMBOL_PROPERTY, from->property),
+        .field = from->property == SYMBOL_NONE
+                     ? (struct text){0}
+                     : symbol_text(engine->symbols, SYMBOL_PROPERTY, from->property),
         .count = from->count,
         .bytes = from->bytes,
         .type = (enum value_type)from->type,
-        .used_by = status == STATUS_OK ? arena_text(&out->arena, buffer_text(&uses)) : (struct text){0},
+        .used_by =
+            status == STATUS_OK ? arena_text(&out->arena, buffer_text(&uses)) : (struct text){0},
     };
     if (status == STATUS_OK && to->used_by.at == NULL) status = STATUS_NO_MEMORY;
     if (from->property != SYMBOL_NONE && to->used_by.length == 0) {
@@ -171,7 +206,8 @@ static enum status write_field(const struct engine *engine, const struct field_c
     return status;
 }
 
-static enum status write_report(struct engine *engine, struct counting *counting, struct data_report *out) {
+static enum status write_report(struct engine *engine, struct counting *counting,
+                                struct data_report *out) {
     size_t kept = 0;
     for (size_t i = 0; i < counting->capacity; i++) {
         if (counting->fields[i].count > 0) counting->fields[kept++] = counting->fields[i];
@@ -182,7 +218,8 @@ static enum status write_report(struct engine *engine, struct counting *counting
     out->fields = fields;
     out->field_count = kept;
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < kept && status == STATUS_OK; i++) status = write_field(engine, &counting->fields[i], out, &fields[i]);
+    for (size_t i = 0; i < kept && status == STATUS_OK; i++)
+        status = write_field(engine, &counting->fields[i], out, &fields[i]);
     return status;
 }
 
@@ -199,33 +236,43 @@ static bool source_joins(const struct source *source, uint32_t lookup) {
 
 static bool action_uses(const struct action *action, uint32_t lookup) {
     bool uses = action->for_each == lookup;
-    for (uint32_t i = 0; i < action->attribute_count; i++) uses |= action->attributes[i].lookup == lookup;
+    for (uint32_t i = 0; i < action->attribute_count; i++)
+        uses |= action->attributes[i].lookup == lookup;
     return uses;
 }
 
-static enum status lookup_uses_of(const struct playbook *playbook, uint32_t lookup, struct buffer *out) {
+static enum status lookup_uses_of(const struct playbook *playbook, uint32_t lookup,
+                                  struct buffer *out) {
     uint32_t told = 0;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < playbook->source_count && status == STATUS_OK; i++) {
         const struct source *source = &playbook->sources[i];
-        if (!source->is_lookup && source_joins(source, lookup)) status = name_use(out, "source", source->name, &told);
+        if (!source->is_lookup && source_joins(source, lookup))
+            status = name_use(out, "source", source->name, &told);
     }
-    for (uint32_t i = 0; i < playbook->action_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
-        if (action_uses(&playbook->actions[i], lookup)) status = name_use(out, "action", playbook->actions[i].name, &told);
+    for (uint32_t i = 0;
+         i < playbook->action_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
+        if (action_uses(&playbook->actions[i], lookup))
+            status = name_use(out, "action", playbook->actions[i].name, &told);
     }
-    for (uint32_t i = 0; i < playbook->trait_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
-        if (expr_uses_lookup(playbook->traits[i].program, lookup)) status = name_use(out, "trait", playbook->traits[i].name, &told);
+    for (uint32_t i = 0;
+         i < playbook->trait_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
+        if (expr_uses_lookup(playbook->traits[i].program, lookup))
+            status = name_use(out, "trait", playbook->traits[i].name, &told);
     }
     return status;
 }
 
-static enum status write_lookup(const struct engine *engine, uint32_t index, struct data_report *out, struct lookup_usage *to) {
+static enum status write_lookup(const struct engine *engine, uint32_t index,
+                                struct data_report *out, struct lookup_usage *to) {
     const struct lookup_rule *rule = &engine->playbook->lookups[index];
-    const struct lookup_table *table = engine->world.lookup(engine->world.context, index, TIME_NEVER);
+    const struct lookup_table *table =
+        engine->world.lookup(engine->world.context, index, TIME_NEVER);
     struct buffer uses;
     buffer_init(&uses);
     enum status status = lookup_uses_of(engine->playbook, index, &uses);
-    *to = (struct lookup_usage){.name = rule->name, .used_by = arena_text(&out->arena, buffer_text(&uses))};
+    *to = (struct lookup_usage){.name = rule->name,
+                                .used_by = arena_text(&out->arena, buffer_text(&uses))};
     if (status == STATUS_OK && to->used_by.at == NULL) status = STATUS_NO_MEMORY;
     if (table != NULL) {
         to->rows = lookup_row_count(table);
@@ -238,12 +285,14 @@ static enum status write_lookup(const struct engine *engine, uint32_t index, str
 
 static enum status write_lookups(const struct engine *engine, struct data_report *out) {
     if (engine->playbook == NULL) return STATUS_OK;
-    struct lookup_usage *lookups = arena_calloc(&out->arena, engine->playbook->lookup_count + 1, sizeof *lookups);
+    struct lookup_usage *lookups =
+        arena_calloc(&out->arena, engine->playbook->lookup_count + 1, sizeof *lookups);
     if (lookups == NULL) return STATUS_NO_MEMORY;
     out->lookups = lookups;
     out->lookup_count = engine->playbook->lookup_count;
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < out->lookup_count && status == STATUS_OK; i++) status = write_lookup(engine, i, out, &lookups[i]);
+    for (uint32_t i = 0; i < out->lookup_count && status == STATUS_OK; i++)
+        status = write_lookup(engine, i, out, &lookups[i]);
     return status;
 }
 
@@ -252,7 +301,8 @@ static bool add_row_bytes(void *context, const struct stored_row *row) {
     return true;
 }
 
-enum status engine_data_report(struct engine *engine, struct data_report *out, struct error *error) {
+enum status engine_data_report(struct engine *engine, struct data_report *out,
+                               struct error *error) {
     struct counting counting = {0};
     struct store_stats stats;
     struct identity_stats identity;
@@ -267,11 +317,14 @@ enum status engine_data_report(struct engine *engine, struct data_report *out, s
     out->event_count = counting.events;
     out->clean_bytes = counting.bytes;
     out->dirty_rows = stats.quarantined_row_count;
-    out->disk_bytes = stats.log_bytes + stats.run_bytes + stats.links_bytes + stats.quarantine_bytes;
+    out->disk_bytes =
+        stats.log_bytes + stats.run_bytes + stats.links_bytes + stats.quarantine_bytes;
     out->customer_count = counting.customers;
     out->persona_count = identity.persona_count;
     memory_free(counting.fields);
     return status;
 }
 
-void data_report_release(struct data_report *report) { arena_release(&report->arena); }
+void data_report_release(struct data_report *report) {
+    arena_release(&report->arena);
+}

@@ -9,10 +9,11 @@
 #include "base/memory.h"
 #include "engine/private.h"
 
-#define THREADS_MAX 16
+#define THREADS_MAX        16
 #define READ_ONLY_ATTEMPTS 5
 
-enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format, ...) {
+enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format,
+                    ...) {
     int prefix = snprintf(out, PATH_BYTES_MAX, "%s/", engine->directory);
     if (prefix < 0 || prefix >= PATH_BYTES_MAX) return STATUS_LIMIT;
     va_list arguments;
@@ -41,24 +42,30 @@ static const struct lookup_table *lookup_at(void *context, uint32_t index, int64
     return NULL;
 }
 
-static bool customer_of_identifier(void *context, struct text identifier, struct as_of as_of, struct customer_id *out) {
+static bool customer_of_identifier(void *context, struct text identifier, struct as_of as_of,
+                                   struct customer_id *out) {
     const struct engine *engine = context;
-    return identity_parse_customer(engine->identity, engine->symbols, identifier, as_of, out, NULL) == STATUS_OK;
+    return identity_parse_customer(engine->identity, engine->symbols, identifier, as_of, out,
+                                   NULL) == STATUS_OK;
 }
 
-static struct customer_id customer_of_persona(void *context, struct persona_id persona, struct as_of as_of) {
-    const struct customer_directory *directory = identity_directory(((const struct engine *)context)->identity);
+static struct customer_id customer_of_persona(void *context, struct persona_id persona,
+                                              struct as_of as_of) {
+    const struct customer_directory *directory =
+        identity_directory(((const struct engine *)context)->identity);
     return directory->ops->customer_of(directory, persona, as_of);
 }
 
 static enum status index_lookups(struct engine *engine) {
     const struct playbook *playbook = engine->playbook;
     memory_free(engine->lookup_of_rule);
-    engine->lookup_of_rule = memory_calloc(playbook->lookup_count + 1, sizeof *engine->lookup_of_rule);
+    engine->lookup_of_rule =
+        memory_calloc(playbook->lookup_count + 1, sizeof *engine->lookup_of_rule);
     if (engine->lookup_of_rule == NULL) return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < playbook->lookup_count; i++) {
         const struct named_lookup *lookup = lookup_named(engine, playbook->lookups[i].name, false);
-        engine->lookup_of_rule[i] = lookup != NULL ? (uint32_t)(lookup - engine->lookups) : UINT32_MAX;
+        engine->lookup_of_rule[i] =
+            lookup != NULL ? (uint32_t)(lookup - engine->lookups) : UINT32_MAX;
     }
     return STATUS_OK;
 }
@@ -68,15 +75,18 @@ static enum status lookup_changes(const struct engine *engine, int64_t **out, si
     size_t capacity = 0;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < engine->playbook->lookup_count && status == STATUS_OK; i++) {
-        if (engine->lookup_of_rule[i] == UINT32_MAX || !treatments_read_lookup(engine->playbook, i)) continue;
+        if (engine->lookup_of_rule[i] == UINT32_MAX || !treatments_read_lookup(engine->playbook, i))
+            continue;
         const struct named_lookup *lookup = &engine->lookups[engine->lookup_of_rule[i]];
         status = memory_grow((void **)out, &capacity, *count + lookup->count, sizeof **out);
-        for (size_t v = 0; v < lookup->count && status == STATUS_OK; v++) (*out)[(*count)++] = lookup->versions[v].known_ms;
+        for (size_t v = 0; v < lookup->count && status == STATUS_OK; v++)
+            (*out)[(*count)++] = lookup->versions[v].known_ms;
     }
     return status;
 }
 
-/* The newest set is made at once, so that what is wrong with it is told when its table or the playbook comes. */
+/* The newest set is made at once, so that what is wrong with it is told when its table or the
+ * playbook comes. */
 static enum status make_treatments(struct engine *engine, struct error *error) {
     struct lookup_versions lookups = {lookup_at, engine};
     const struct treatment_set *newest;
@@ -85,8 +95,11 @@ static enum status make_treatments(struct engine *engine, struct error *error) {
     treatment_history_destroy(engine->treatments);
     engine->treatments = NULL;
     enum status status = lookup_changes(engine, &changes, &count);
-    if (status == STATUS_OK) status = treatment_history_create(&engine->treatments, engine->playbook, lookups, changes, count);
-    if (status == STATUS_OK) status = treatment_history_at(engine->treatments, TIME_NEVER, &newest, error);
+    if (status == STATUS_OK)
+        status = treatment_history_create(&engine->treatments, engine->playbook, lookups, changes,
+                                          count);
+    if (status == STATUS_OK)
+        status = treatment_history_at(engine->treatments, TIME_NEVER, &newest, error);
     memory_free(changes);
     return status;
 }
@@ -111,20 +124,25 @@ enum status world_refresh(struct engine *engine, struct error *error) {
 
 /* ---- opening ---- */
 
-static enum status on_record(void *context, enum record_kind kind, struct text bytes, uint64_t position,
-                             struct error *error) {
+static enum status on_record(void *context, enum record_kind kind, struct text bytes,
+                             uint64_t position, struct error *error) {
     struct engine *engine = context;
     if (kind == RECORD_IDENTITY) return identity_apply(engine->identity, bytes, position, error);
     if (kind == RECORD_CONTROL) return control_apply(engine, bytes, error);
-    return error_set(error, STATUS_VERSION, "the log holds a kind of record that this program does not know; a newer attune wrote it");
+    return error_set(
+        error, STATUS_VERSION,
+        "the log holds a kind of record that this program does not know; a newer attune wrote it");
 }
 
-static enum status open_rooms(struct engine *engine, const struct engine_options *options, struct error *error) {
+static enum status open_rooms(struct engine *engine, const struct engine_options *options,
+                              struct error *error) {
     struct identity_options identity = {0};
     static const struct column_set no_columns;
-    if (sodium_init() < 0) return error_set(error, STATUS_IO, "libsodium finds no source of randomness");
+    if (sodium_init() < 0)
+        return error_set(error, STATUS_IO, "libsodium finds no source of randomness");
     bool unchecked = false;
-    enum status status = salt_read(engine, options->create && !options->read_only, identity.salt, &unchecked, error);
+    enum status status =
+        salt_read(engine, options->create && !options->read_only, identity.salt, &unchecked, error);
     if (status == STATUS_OK) status = symbols_create(&engine->symbols);
     if (status == STATUS_OK) status = identity_create(&engine->identity, &identity);
     if (status != STATUS_OK) return status;
@@ -141,7 +159,9 @@ static enum status open_rooms(struct engine *engine, const struct engine_options
         .context = engine,
     };
     status = store_open(&engine->store, &store, error);
-    return status == STATUS_OK && unchecked && !options->read_only ? salt_write(engine, identity.salt, error) : status;
+    return status == STATUS_OK && unchecked && !options->read_only
+               ? salt_write(engine, identity.salt, error)
+               : status;
 }
 
 static uint32_t threads_of(const struct engine_options *options) {
@@ -149,7 +169,8 @@ static uint32_t threads_of(const struct engine_options *options) {
     return have < 1 ? 1 : have > THREADS_MAX ? THREADS_MAX : (uint32_t)have;
 }
 
-static enum status open_once(struct engine **out, const struct engine_options *options, struct error *error) {
+static enum status open_once(struct engine **out, const struct engine_options *options,
+                             struct error *error) {
     struct engine *engine = memory_calloc(1, sizeof *engine);
     if (engine == NULL) return STATUS_NO_MEMORY;
     engine->fs = options->fs != NULL ? options->fs : file_system_os();
@@ -158,16 +179,20 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     engine->threads = threads_of(options);
     ingest_repeats_init(&engine->repeats);
     enum status status = STATUS_OK;
-    if (strlen(options->directory) + 64 > PATH_BYTES_MAX) status = error_set(error, STATUS_LIMIT, "the directory's name is too long");
-    else memcpy(engine->directory, options->directory, strlen(options->directory) + 1);
+    if (strlen(options->directory) + 64 > PATH_BYTES_MAX)
+        status = error_set(error, STATUS_LIMIT, "the directory's name is too long");
+    else
+        memcpy(engine->directory, options->directory, strlen(options->directory) + 1);
     if (status == STATUS_OK) status = open_rooms(engine, options, error);
     if (status == STATUS_OK) {
         status = options->playbook_file != NULL
-                     ? playbook_put_in_force(engine, options->playbook_file, options->playbook_errors, error)
+                     ? playbook_put_in_force(engine, options->playbook_file,
+                                             options->playbook_errors, error)
                      : playbook_load_in_force(engine, error);
     }
     if (status != STATUS_OK) {
-        if (status == STATUS_NO_MEMORY) (void)error_set(error, status, "out of memory while opening %s", options->directory);
+        if (status == STATUS_NO_MEMORY)
+            (void)error_set(error, status, "out of memory while opening %s", options->directory);
         engine_close(engine);
         return status;
     }
@@ -175,8 +200,10 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     return STATUS_OK;
 }
 
-/* A writer beside a reader may fold, and remove what the reader was about to read: then it reads anew. */
-enum status engine_open(struct engine **out, const struct engine_options *options, struct error *error) {
+/* A writer beside a reader may fold, and remove what the reader was about to read: then it reads
+ * anew. */
+enum status engine_open(struct engine **out, const struct engine_options *options,
+                        struct error *error) {
     enum status status = open_once(out, options, error);
     for (int i = 1; i < READ_ONLY_ATTEMPTS && options->read_only; i++) {
         if (status != STATUS_NOT_FOUND && status != STATUS_CORRUPT) break;
@@ -187,7 +214,8 @@ enum status engine_open(struct engine **out, const struct engine_options *option
 
 static void release_lookups(struct engine *engine) {
     for (size_t i = 0; i < engine->lookup_count; i++) {
-        for (size_t v = 0; v < engine->lookups[i].count; v++) lookup_destroy(engine->lookups[i].versions[v].table);
+        for (size_t v = 0; v < engine->lookups[i].count; v++)
+            lookup_destroy(engine->lookups[i].versions[v].table);
         memory_free(engine->lookups[i].versions);
     }
     memory_free(engine->lookups);
@@ -213,23 +241,37 @@ void engine_close(struct engine *engine) {
 
 /* ---- what is handed out ---- */
 
-const struct world *engine_world(const struct engine *engine) { return &engine->world; }
-const struct playbook *engine_playbook(const struct engine *engine) { return engine->playbook; }
-struct store *engine_store(struct engine *engine) { return engine->store; }
-struct identity *engine_identity(struct engine *engine) { return engine->identity; }
-struct symbols *engine_symbols(struct engine *engine) { return engine->symbols; }
-uint32_t engine_threads(const struct engine *engine) { return engine->threads; }
+const struct world *engine_world(const struct engine *engine) {
+    return &engine->world;
+}
+const struct playbook *engine_playbook(const struct engine *engine) {
+    return engine->playbook;
+}
+struct store *engine_store(struct engine *engine) {
+    return engine->store;
+}
+struct identity *engine_identity(struct engine *engine) {
+    return engine->identity;
+}
+struct symbols *engine_symbols(struct engine *engine) {
+    return engine->symbols;
+}
+uint32_t engine_threads(const struct engine *engine) {
+    return engine->threads;
+}
 
 int64_t engine_now_ms(const struct engine *engine) {
     return engine->fixed_now_ms != 0 ? engine->fixed_now_ms : clock_now_ms();
 }
 
-bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text *name, int64_t *known_ms) {
+bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text *name,
+                         int64_t *known_ms) {
     *known_ms = t_ms;
     for (uint32_t i = 0; i < engine->playbook->lookup_count; i++) {
         if (engine->lookup_of_rule[i] == UINT32_MAX) continue;
         const struct named_lookup *lookup = &engine->lookups[engine->lookup_of_rule[i]];
-        const struct lookup_version *newest = lookup->count > 0 ? &lookup->versions[lookup->count - 1] : NULL;
+        const struct lookup_version *newest =
+            lookup->count > 0 ? &lookup->versions[lookup->count - 1] : NULL;
         if (newest == NULL || newest->known_ms <= *known_ms) continue;
         *known_ms = newest->known_ms;
         *name = text_from(lookup->name);
@@ -239,13 +281,16 @@ bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text 
 
 /* What the program itself wrote tells nothing of when the data end. */
 static bool is_ours(uint16_t type) {
-    return type == EVENT_DECISION_MADE || type == EVENT_CUSTOMER_MERGED || type == EVENT_CUSTOMER_SPLIT || type == EVENT_ERASED;
+    return type == EVENT_DECISION_MADE || type == EVENT_CUSTOMER_MERGED ||
+           type == EVENT_CUSTOMER_SPLIT || type == EVENT_ERASED;
 }
 
 static int64_t newest_known(const struct timeline *timeline, int64_t newest_ms, int64_t now_ms) {
     for (uint32_t row = 0; row < timeline->count; row++) {
-        int64_t known_ms = timeline->known_ms != NULL ? timeline->known_ms[row] : timeline->time_ms[row];
-        if (known_ms > newest_ms && known_ms <= now_ms && !is_ours(timeline->type[row])) newest_ms = known_ms;
+        int64_t known_ms =
+            timeline->known_ms != NULL ? timeline->known_ms[row] : timeline->time_ms[row];
+        if (known_ms > newest_ms && known_ms <= now_ms && !is_ours(timeline->type[row]))
+            newest_ms = known_ms;
     }
     return newest_ms;
 }
@@ -261,7 +306,8 @@ enum status engine_last_known_ms(struct engine *engine, int64_t *time_ms, struct
     status = source->ops->walk(reader, &request, 0, 1, error);
     while (status == STATUS_OK) {
         status = source->ops->next(reader, &timeline, error);
-        if (status == STATUS_OK) *time_ms = newest_known(&timeline, *time_ms, engine_now_ms(engine));
+        if (status == STATUS_OK)
+            *time_ms = newest_known(&timeline, *time_ms, engine_now_ms(engine));
     }
     source->ops->reader_close(reader);
     return status == STATUS_END ? STATUS_OK : status;

@@ -3,10 +3,11 @@
  *
  *   files ─► ingest ─► identity ─► store ─► profile ─► decide ─► decisions are events again
  *
- * The engine owns the clock, randomness and threads; the rooms below read none of them. It keeps what is in force as control records in
- * the log (which playbook, which lookups, which models), so that opening the directory brings back exactly what was.
- * Calls that change anything come from one thread; engine_world() may be used by any number of threads, each with its own reader
- * and profiler. */
+ * The engine owns the clock, randomness and threads; the rooms below read none of them. It keeps
+ * what is in force as control records in the log (which playbook, which lookups, which models), so
+ * that opening the directory brings back exactly what was. Calls that change anything come from one
+ * thread; engine_world() may be used by any number of threads, each with its own reader and
+ * profiler. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
@@ -23,15 +24,17 @@ struct engine_options {
     const char *directory;
     bool create;
     bool read_only;
-    bool fold_by_hand;          /* tests and benchmarks */
-    struct file_system *fs;     /* NULL: the operating system's */
-    const char *playbook_file;  /* NULL: the one in force. Read-only opening takes it as a trial; else it is put in force */
-    int64_t now_ms;             /* 0: the clock */
-    uint32_t threads;           /* parsing and walking; 0: as many as the machine has, at most 16 */
+    bool fold_by_hand;      /* tests and benchmarks */
+    struct file_system *fs; /* NULL: the operating system's */
+    /* NULL: the one in force. Read-only opening takes it as a trial; else it is put in force. */
+    const char *playbook_file;
+    int64_t now_ms;   /* 0: the clock */
+    uint32_t threads; /* parsing and walking; 0: as many as the machine has, at most 16 */
     struct playbook_errors *playbook_errors; /* filled where the playbook has any; may be NULL */
 };
 
-enum status engine_open(struct engine **out, const struct engine_options *options, struct error *error) MUST_USE;
+enum status engine_open(struct engine **out, const struct engine_options *options,
+                        struct error *error) MUST_USE;
 void engine_close(struct engine *engine);
 
 const struct world *engine_world(const struct engine *engine);
@@ -42,29 +45,36 @@ struct symbols *engine_symbols(struct engine *engine);
 int64_t engine_now_ms(const struct engine *engine);
 uint32_t engine_threads(const struct engine *engine);
 
-/* When the newest event became known (its time plus the delay of its source), not after now; 0 where there is none. It is what "now"
- * means for data of the past: everything that came in is known by then. What the program wrote itself does not count. */
-enum status engine_last_known_ms(struct engine *engine, int64_t *time_ms, struct error *error) MUST_USE;
+/* When the newest event became known (its time plus the delay of its source), not after now; 0
+ * where there is none. It is what "now" means for data of the past: everything that came in is
+ * known by then. What the program wrote itself does not count. */
+enum status engine_last_known_ms(struct engine *engine, int64_t *time_ms,
+                                 struct error *error) MUST_USE;
 
-/* Is there a table that a view at t does not see, since it was loaded later? *known_ms: from when on the newest of these is known. */
-bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text *name, int64_t *known_ms);
+/* Is there a table that a view at t does not see, since it was loaded later? *known_ms: from when
+ * on the newest of these is known. */
+bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text *name,
+                         int64_t *known_ms);
 
 /* ---- ingest ---- */
 enum ingest_outcome {
     INGEST_LOADED,
-    INGEST_NO_FILE,      /* its pattern matches nothing, and it was not asked for by name */
-    INGEST_FAILED,       /* the error is about it; what was acknowledged before stays */
-    INGEST_NOT_REACHED,  /* comes behind the one that failed; nothing of it was loaded */
+    INGEST_NO_FILE,     /* its pattern matches nothing, and it was not asked for by name */
+    INGEST_FAILED,      /* the error is about it; what was acknowledged before stays */
+    INGEST_NOT_REACHED, /* comes behind the one that failed; nothing of it was loaded */
     INGEST_OUTCOME_COUNT
 };
-const char *ingest_outcome_name(enum ingest_outcome outcome); /* "loaded", "no_file", "failed", "not_reached" */
+/* "loaded", "no_file", "failed", "not_reached". */
+const char *ingest_outcome_name(enum ingest_outcome outcome);
 struct engine_ingest_report {
-    struct text source;          /* borrowed from the playbook */
+    struct text source; /* borrowed from the playbook */
     enum ingest_outcome outcome;
-    bool drops_repeats;          /* what is loaded again is recognised: a row key or message id, or a lookup, which is replaced */
+    /* What is loaded again is recognised: a row key or message id, or a lookup, which is replaced.
+     */
+    bool drops_repeats;
     uint64_t files, rows, events, repeats, quarantined, lookup_rows;
-    uint64_t turned_away;        /* events of nobody but people who were erased: not kept */
-    uint64_t bytes;              /* as on disk */
+    uint64_t turned_away; /* events of nobody but people who were erased: not kept */
+    uint64_t bytes;       /* as on disk */
     bool time_always;
 };
 struct engine_progress {
@@ -73,91 +83,121 @@ struct engine_progress {
     uint64_t consumed_bytes, total_bytes, events, quarantined;
 };
 struct engine_ingest_options {
-    const char *data_directory;  /* where the sources' globs are looked for; NULL: beside the playbook */
-    const char *source;          /* NULL: every source that has files; lookups first */
-    const char *const *paths;    /* given files instead of the source's glob (needs `source`); "-" is standard input */
+    /* Where the sources' globs are looked for; NULL: beside the playbook. */
+    const char *data_directory;
+    const char *source; /* NULL: every source that has files; lookups first */
+    /* Given files instead of the source's glob (needs `source`); "-" is standard input. */
+    const char *const *paths;
     size_t path_count;
-    void (*progress)(void *context, const struct engine_progress *progress); /* at most ten a second */
+    /* At most ten a second. */
+    void (*progress)(void *context, const struct engine_progress *progress);
     void *context;
 };
-/* *reports from memory_alloc, one a source that was asked for, in the order of loading. A bad row is quarantined and counted; a bad file
- * is an error: what was acknowledged before it stays, and the sources behind it are reported as not reached. */
-enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options, struct engine_ingest_report **reports,
-                          size_t *count, struct error *error) MUST_USE;
+/* *reports from memory_alloc, one a source that was asked for, in the order of loading. A bad row
+ * is quarantined and counted; a bad file is an error: what was acknowledged before it stays, and
+ * the sources behind it are reported as not reached. */
+enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options,
+                          struct engine_ingest_report **reports, size_t *count,
+                          struct error *error) MUST_USE;
 /* One batch through identity, repeats and the log. Drops repeats from the batch. */
 struct apply_result {
     uint64_t events, repeats, quarantined;
     uint64_t turned_away; /* events of nobody but people who were erased: not kept */
 };
-enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync, struct apply_result *out,
-                         struct error *error) MUST_USE;
-struct replay_report { uint64_t rows, events, still_quarantined; };
-enum status engine_quarantine_replay(struct engine *engine, const char *source, struct replay_report *out,
-                                     struct error *error) MUST_USE;
+enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync,
+                         struct apply_result *out, struct error *error) MUST_USE;
+struct replay_report {
+    uint64_t rows, events, still_quarantined;
+};
+enum status engine_quarantine_replay(struct engine *engine, const char *source,
+                                     struct replay_report *out, struct error *error) MUST_USE;
 
 /* ---- models ---- */
-struct model_entry { struct text name; uint32_t version; int64_t trained_ms, until_ms; const struct model *model; };
-/* Trains the rule on what had matured by until_ms, writes models/NAME@VERSION.model and puts it in force. */
-enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms, struct model_entry *out,
-                         struct error *error) MUST_USE;
+struct model_entry {
+    struct text name;
+    uint32_t version;
+    int64_t trained_ms, until_ms;
+    const struct model *model;
+};
+/* Trains the rule on what had matured by until_ms, writes models/NAME@VERSION.model and puts it in
+ * force. */
+enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
+                         struct model_entry *out, struct error *error) MUST_USE;
 /* The model in force by rule index; NULL where there is none. `entry` may be NULL. */
-const struct model *engine_model(const struct engine *engine, uint32_t rule, struct model_entry *entry);
+const struct model *engine_model(const struct engine *engine, uint32_t rule,
+                                 struct model_entry *entry);
 const struct model *const *engine_models(const struct engine *engine);
-/* Has a model in force learnt from what came after t? A decision at t by it knows what nobody knew then. `entry` (may be NULL): the first. */
+/* Has a model in force learnt from what came after t? A decision at t by it knows what nobody knew
+ * then. `entry` (may be NULL): the first. */
 bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_entry *entry);
-/* By goal, as known at t, of all that has been applied; borrowed until the next call. Kept until t or what is in the log changes, the
- * engine's own decisions at t and later apart. */
-enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out, struct error *error) MUST_USE;
+/* By goal, as known at t, of all that has been applied; borrowed until the next call. Kept until t
+ * or what is in the log changes, the engine's own decisions at t and later apart. */
+enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out,
+                              struct error *error) MUST_USE;
 
 /* ---- decisions ---- */
-/* Writes decisions as Decision Made events of the customers' personas. What is added is kept aside, beyond some thousands in a file
- * without a name in the data directory; flush writes all of it down, in frames of some thousands, in the order in which it was added,
- * and what it counts as recorded is durable. Where it fails the first frames may stand: _recorded tells. */
+/* Writes decisions as Decision Made events of the customers' personas. What is added is kept aside,
+ * beyond some thousands in a file without a name in the data directory; flush writes all of it
+ * down, in frames of some thousands, in the order in which it was added, and what it counts as
+ * recorded is durable. Where it fails the first frames may stand: _recorded tells. */
 struct decision_recorder;
-enum status decision_recorder_create(struct decision_recorder **out, struct engine *engine) MUST_USE;
+enum status decision_recorder_create(struct decision_recorder **out,
+                                     struct engine *engine) MUST_USE;
 void decision_recorder_destroy(struct decision_recorder *recorder); /* does not flush */
 enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
                                   const struct decision *decision, struct error *error) MUST_USE;
-enum status decision_recorder_flush(struct decision_recorder *recorder, struct error *error) MUST_USE;
+enum status decision_recorder_flush(struct decision_recorder *recorder,
+                                    struct error *error) MUST_USE;
 uint64_t decision_recorder_recorded(const struct decision_recorder *recorder);
 
 /* ---- one customer ---- */
 /* "C12", "household:1029" or a bare identifier value that only one customer has. */
-enum status engine_find_customer(struct engine *engine, struct text name, struct as_of as_of, struct customer_id *out,
-                                 struct error *error) MUST_USE;
-/* From now on the links between the two identifiers (TYPE:VALUE; b empty: all links of a) count as if they had never been. */
-struct engine_unmerged { struct customer_id customer, other; }; /* who bears a, and who bears b, afterwards */
-enum status engine_unmerge(struct engine *engine, struct text identifier_a, struct text identifier_b,
-                           struct engine_unmerged *out, struct error *error) MUST_USE;
-struct erased_summary { uint64_t events, rows, records, identifiers, files; };
-enum status engine_erase(struct engine *engine, struct customer_id customer, struct erased_summary *out,
-                         struct error *error) MUST_USE;
+enum status engine_find_customer(struct engine *engine, struct text name, struct as_of as_of,
+                                 struct customer_id *out, struct error *error) MUST_USE;
+/* From now on the links between the two identifiers (TYPE:VALUE; b empty: all links of a) count as
+ * if they had never been. */
+/* Who bears a, and who bears b, afterwards. */
+struct engine_unmerged {
+    struct customer_id customer, other;
+};
+enum status engine_unmerge(struct engine *engine, struct text identifier_a,
+                           struct text identifier_b, struct engine_unmerged *out,
+                           struct error *error) MUST_USE;
+struct erased_summary {
+    uint64_t events, rows, records, identifiers, files;
+};
+enum status engine_erase(struct engine *engine, struct customer_id customer,
+                         struct erased_summary *out, struct error *error) MUST_USE;
 
-/* A consistent copy of the whole directory: the store's files, then playbooks, lookups, models and the salt. */
+/* A consistent copy of the whole directory: the store's files, then playbooks, lookups, models and
+ * the salt. */
 enum status engine_backup(struct engine *engine, const char *target, struct error *error) MUST_USE;
 
 /* ---- what is here (attune data) ---- */
 struct field_usage {
     struct text source, event, field; /* empty field: the event itself */
-    uint64_t count;              /* events that have it */
-    uint64_t bytes;              /* packed, before compression */
+    uint64_t count;                   /* events that have it */
+    uint64_t bytes;                   /* packed, before compression */
     enum value_type type;
-    struct text used_by;         /* "trait spend_365d, model redeem", or empty: dark */
+    struct text used_by; /* "trait spend_365d, model redeem", or empty: dark */
 };
 struct lookup_usage {
     struct text name;
-    uint64_t rows, bytes;        /* of the version in force, in memory */
+    uint64_t rows, bytes; /* of the version in force, in memory */
     uint32_t versions;
-    struct text used_by;         /* "source contacts, action mail_campaign", or empty: dark */
+    struct text used_by; /* "source contacts, action mail_campaign", or empty: dark */
 };
 struct data_report {
     struct arena arena;
-    const struct lookup_usage *lookups; size_t lookup_count;
-    const struct field_usage *fields; size_t field_count;
+    const struct lookup_usage *lookups;
+    size_t lookup_count;
+    const struct field_usage *fields;
+    size_t field_count;
     uint64_t event_count, clean_bytes, dirty_rows, dirty_bytes, dark_fields, dark_bytes, disk_bytes;
     uint64_t customer_count, persona_count;
 };
-enum status engine_data_report(struct engine *engine, struct data_report *out, struct error *error) MUST_USE;
+enum status engine_data_report(struct engine *engine, struct data_report *out,
+                               struct error *error) MUST_USE;
 void data_report_release(struct data_report *report);
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A customer is forgotten; and who was forgotten does not come back in a bad row, or in a friend's word.
+/* A customer is forgotten; and who was forgotten does not come back in a bad row, or in a friend's
+ * word.
  *
- * Identifiers of the source's mapping are compared by type and value. A value of VALUE_BYTES_TELLING or more is looked for in every
- * field as well, between characters that no value has; a shorter one ("1") means nothing outside its own column, and is only looked for in
- * whole fields of a row whose columns can't be told. What can't be taken apart is searched as it came. */
+ * Identifiers of the source's mapping are compared by type and value. A value of
+ * VALUE_BYTES_TELLING or more is looked for in every field as well, between characters that no
+ * value has; a shorter one ("1") means nothing outside its own column, and is only looked for in
+ * whole fields of a row whose columns can't be told. What can't be taken apart is searched as it
+ * came. */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -11,7 +14,8 @@
 
 #define VALUE_BYTES_TELLING 6
 static const char separators[] = ",;\t|\"'{}[]: \r\n";
-static const struct text withheld_reason = {"withheld: it belongs to a customer who was erased", 49};
+static const struct text withheld_reason = {"withheld: it belongs to a customer who was erased",
+                                            49};
 
 /* Whose is a row? */
 struct hunt {
@@ -23,7 +27,8 @@ struct hunt {
     enum status status; /* the first failure: not all rows have been judged */
 };
 
-static enum status hunt_begin(struct hunt *hunt, struct engine *engine, struct identity_erasure *erasure) {
+static enum status hunt_begin(struct hunt *hunt, struct engine *engine,
+                              struct identity_erasure *erasure) {
     *hunt = (struct hunt){.engine = engine, .erasure = erasure};
     if (engine->playbook == NULL) return STATUS_OK;
     hunt->tables = lookup_tables_now(engine);
@@ -32,11 +37,16 @@ static enum status hunt_begin(struct hunt *hunt, struct engine *engine, struct i
     return STATUS_OK;
 }
 
-static void hunt_end(struct hunt *hunt) { memory_free(hunt->tables); }
+static void hunt_end(struct hunt *hunt) {
+    memory_free(hunt->tables);
+}
 
-static bool is_separator(char c) { return c == '\0' || strchr(separators, c) != NULL; }
+static bool is_separator(char c) {
+    return c == '\0' || strchr(separators, c) != NULL;
+}
 
-/* Stands the value in the text, whole? Case says nothing: the text is as it came, the value folded by its rule. */
+/* Stands the value in the text, whole? Case says nothing: the text is as it came, the value folded
+ * by its rule. */
 static bool holds_value(struct text text, struct text value) {
     if (value.length < VALUE_BYTES_TELLING || value.length > text.length) return false;
     const char *end = text.at + text.length;
@@ -53,7 +63,8 @@ static bool holds_value(struct text text, struct text value) {
 /* ---- one customer's, by the values ---- */
 
 static bool word_names(const struct ingest_word *word, uint32_t type, struct text value) {
-    if (word->kind == WORD_IDENTIFIER) return word->type == type && text_equal_ignoring_case(word->text, value);
+    if (word->kind == WORD_IDENTIFIER)
+        return word->type == type && text_equal_ignoring_case(word->text, value);
     if (word->kind == WORD_STRAY && text_equal_ignoring_case(word->text, value)) return true;
     return holds_value(word->text, value);
 }
@@ -92,7 +103,9 @@ static bool is_turned_away_as_any(const struct engine *engine, struct text value
 static bool holds_anybody(const struct engine *engine, struct text text) {
     for (uint32_t from = 0, to; from < text.length; from = to + 1) {
         for (to = from; to < text.length && !is_separator(text.at[to]);) to++;
-        if (to - from >= VALUE_BYTES_TELLING && is_turned_away_as_any(engine, (struct text){text.at + from, to - from})) return true;
+        if (to - from >= VALUE_BYTES_TELLING &&
+            is_turned_away_as_any(engine, (struct text){text.at + from, to - from}))
+            return true;
     }
     return false;
 }
@@ -100,7 +113,8 @@ static bool holds_anybody(const struct engine *engine, struct text text) {
 static bool word_is_anybodys(const struct hunt *hunt, const struct ingest_word *word) {
     if (word->kind == WORD_IDENTIFIER) return is_turned_away(hunt->engine, word->type, word->text);
     bool whole = word->kind == WORD_STRAY || word->text.length >= VALUE_BYTES_TELLING;
-    return (whole && is_turned_away_as_any(hunt->engine, word->text)) || holds_anybody(hunt->engine, word->text);
+    return (whole && is_turned_away_as_any(hunt->engine, word->text)) ||
+           holds_anybody(hunt->engine, word->text);
 }
 
 /* ---- rows ---- */
@@ -118,14 +132,18 @@ static bool look_at_bytes(const struct hunt *hunt, struct text raw) {
 
 static bool row_is_hunted(struct hunt *hunt, uint16_t source, struct text raw) {
     const struct playbook *playbook = hunt->engine->playbook;
-    uint32_t index = playbook == NULL ? UINT32_MAX : playbook_source_find(playbook, symbol_text(hunt->engine->symbols, SYMBOL_SOURCE, source));
+    uint32_t index = playbook == NULL
+                         ? UINT32_MAX
+                         : playbook_source_find(
+                               playbook, symbol_text(hunt->engine->symbols, SYMBOL_SOURCE, source));
     const struct ingest_words words = {look_at_word, hunt};
     struct error ignored = {0};
     bool unreadable = true;
     hunt->found = false;
     if (raw.length == 0) return false;
     if (index != UINT32_MAX && !playbook->sources[index].is_lookup) {
-        enum status status = ingest_row_words(&hunt->settings, &playbook->sources[index], raw, &words, &unreadable, &ignored);
+        enum status status = ingest_row_words(&hunt->settings, &playbook->sources[index], raw,
+                                              &words, &unreadable, &ignored);
         if (status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = status;
     }
     return hunt->found || (unreadable && look_at_bytes(hunt, raw));
@@ -141,7 +159,8 @@ enum status rows_withhold(struct engine *engine, struct event_batch *batch, stru
     enum status status = hunt_begin(&hunt, engine, NULL);
     for (size_t i = 0; status == STATUS_OK && i < batch->row_count; i++) {
         struct quarantined_row *row = &batch->rows[i];
-        if (!row_is_hunted(&hunt, row->source, event_batch_text(batch, row->raw, row->raw_length))) continue;
+        if (!row_is_hunted(&hunt, row->source, event_batch_text(batch, row->raw, row->raw_length)))
+            continue;
         row->reason = (uint32_t)batch->bytes.length;
         row->reason_length = withheld_reason.length;
         row->raw_length = 0;
@@ -149,18 +168,25 @@ enum status rows_withhold(struct engine *engine, struct event_batch *batch, stru
     }
     if (status == STATUS_OK) status = hunt.status;
     hunt_end(&hunt);
-    return status == STATUS_OK ? STATUS_OK : error_set(error, status, "no memory to tell which bad rows belong to customers who were erased");
+    return status == STATUS_OK
+               ? STATUS_OK
+               : error_set(error, status,
+                           "no memory to tell which bad rows belong to customers who were erased");
 }
 
 /* ---- relations: "friend of email:ann@a.example", on somebody else's timeline ---- */
 
-static bool relation_split(const struct engine *engine, struct text packed, uint32_t *type, struct text *value) {
+static bool relation_split(const struct engine *engine, struct text packed, uint32_t *type,
+                           struct text *value) {
     struct value to = packed_find(packed, PROPERTY_TO);
-    const char *colon = to.type == VALUE_TEXT && to.text.length > 0 ? memchr(to.text.at, ':', to.text.length) : NULL;
+    const char *colon = to.type == VALUE_TEXT && to.text.length > 0
+                            ? memchr(to.text.at, ':', to.text.length)
+                            : NULL;
     *value = to.type == VALUE_TEXT ? to.text : (struct text){0};
     *type = SYMBOL_NONE;
     if (colon == NULL) return value->length > 0;
-    *type = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, (struct text){to.text.at, (uint32_t)(colon - to.text.at)});
+    *type = symbol_find(engine->symbols, SYMBOL_IDENTIFIER,
+                        (struct text){to.text.at, (uint32_t)(colon - to.text.at)});
     value->at = colon + 1;
     value->length = (uint32_t)(to.text.at + to.text.length - value->at);
     return *type != SYMBOL_NONE;
@@ -185,7 +211,8 @@ static bool relation_names_them(void *context, struct text packed) {
     if (!relation_split(hunt->engine, packed, &type, &value)) return false;
     for (size_t i = 0; i < erasure->identifier_count; i++) {
         uint32_t their_type;
-        struct text theirs = identity_identifier(erasure->identity, erasure->identifiers[i], &their_type);
+        struct text theirs =
+            identity_identifier(erasure->identity, erasure->identifiers[i], &their_type);
         if (type == SYMBOL_NONE ? is_customer_number(value, erasure->identifiers[i].value)
                                 : type == their_type && text_equal_ignoring_case(value, theirs)) {
             return true;
@@ -197,34 +224,41 @@ static bool relation_names_them(void *context, struct text packed) {
 bool relation_names_erased(const struct engine *engine, struct text packed) {
     struct text value;
     uint32_t type;
-    return identity_turns_away(engine->identity) && relation_split(engine, packed, &type, &value) && type != SYMBOL_NONE &&
-           is_turned_away(engine, type, value);
+    return identity_turns_away(engine->identity) && relation_split(engine, packed, &type, &value) &&
+           type != SYMBOL_NONE && is_turned_away(engine, type, value);
 }
 
 /* ---- erasing ---- */
 
-static bool rewrite_record(void *context, enum record_kind kind, struct text bytes, struct buffer *out) {
+static bool rewrite_record(void *context, enum record_kind kind, struct text bytes,
+                           struct buffer *out) {
     return identity_rewrite(((struct hunt *)context)->erasure, (int)kind, bytes, out);
 }
 
-static enum status suppress(struct engine *engine, const struct identity_erasure *erasure, struct error *error) {
+static enum status suppress(struct engine *engine, const struct identity_erasure *erasure,
+                            struct error *error) {
     struct identity_result result;
-    enum status status = identity_suppress(engine->identity, erasure, store_position(engine->store), &result, error);
+    enum status status =
+        identity_suppress(engine->identity, erasure, store_position(engine->store), &result, error);
     if (status != STATUS_OK) return status;
     struct store_record record = {RECORD_IDENTITY, result.record};
-    struct store_frame frame = {.records = &record, .record_count = result.record.length > 0 ? 1 : 0};
+    struct store_frame frame = {.records = &record,
+                                .record_count = result.record.length > 0 ? 1 : 0};
     uint64_t position;
     status = store_append(engine->store, &frame, true, &position, error);
-    if (status == STATUS_OK) identity_commit(engine->identity);
-    else identity_undo(engine->identity);
+    if (status == STATUS_OK)
+        identity_commit(engine->identity);
+    else
+        identity_undo(engine->identity);
     return status;
 }
 
-static enum status erase_from_store(struct engine *engine, struct identity_erasure *erasure, struct store_erased *erased,
-                                    struct error *error) {
+static enum status erase_from_store(struct engine *engine, struct identity_erasure *erasure,
+                                    struct store_erased *erased, struct error *error) {
     struct hunt hunt;
     enum status status = hunt_begin(&hunt, engine, erasure);
-    if (status != STATUS_OK) return error_set(error, status, "no memory to erase C%u", erasure->customer.value);
+    if (status != STATUS_OK)
+        return error_set(error, status, "no memory to erase C%u", erasure->customer.value);
     struct store_erasure store = {
         .personas = erasure->personas,
         .persona_count = erasure->persona_count,
@@ -239,12 +273,15 @@ static enum status erase_from_store(struct engine *engine, struct identity_erasu
     if (status != STATUS_OK) return status;
     enum status missed = erasure->status != STATUS_OK ? erasure->status : hunt.status;
     if (missed == STATUS_OK) return STATUS_OK;
-    return error_set(error, missed, "some %s of C%u could not be rewritten (%s): nothing of it is proved erased; erase it again",
-                     erasure->status != STATUS_OK ? "links" : "quarantined rows", erasure->customer.value, status_name(missed));
+    return error_set(error, missed,
+                     "some %s of C%u could not be rewritten (%s): nothing of it is proved erased; "
+                     "erase it again",
+                     erasure->status != STATUS_OK ? "links" : "quarantined rows",
+                     erasure->customer.value, status_name(missed));
 }
 
-enum status engine_erase(struct engine *engine, struct customer_id customer, struct erased_summary *out,
-                         struct error *error) {
+enum status engine_erase(struct engine *engine, struct customer_id customer,
+                         struct erased_summary *out, struct error *error) {
     struct identity_erasure *erasure = NULL;
     struct store_erased erased = {0};
     enum status status = identity_erasure_create(&erasure, engine->identity, customer, error);
@@ -254,7 +291,11 @@ enum status engine_erase(struct engine *engine, struct customer_id customer, str
         *out = (struct erased_summary){erased.event_count, erased.row_count, erased.record_count,
                                        erasure->identifier_count, erased.files_rewritten};
         status = identity_erase(engine->identity, erasure);
-        if (status != STATUS_OK) status = error_set(error, status, "C%u is erased, but there was no memory to judge his past anew: open the directory again", customer.value);
+        if (status != STATUS_OK)
+            status = error_set(error, status,
+                               "C%u is erased, but there was no memory to judge his past anew: "
+                               "open the directory again",
+                               customer.value);
     }
     identity_erasure_destroy(erasure);
     return status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is in force: playbook and lookups. Each lies in the directory by its content; which one counts is a record in the log. */
+/* What is in force: playbook and lookups. Each lies in the directory by its content; which one
+ * counts is a record in the log. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,8 +26,8 @@ struct named_lookup *lookup_named(struct engine *engine, struct text name, bool 
 
 enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, uint64_t hash,
                                struct lookup_table *table) {
-    enum status status =
-        memory_grow((void **)&lookup->versions, &lookup->capacity, lookup->count + 1, sizeof *lookup->versions);
+    enum status status = memory_grow((void **)&lookup->versions, &lookup->capacity,
+                                     lookup->count + 1, sizeof *lookup->versions);
     if (status != STATUS_OK) return status;
     lookup->versions[lookup->count++] = (struct lookup_version){known_ms, hash, table};
     return STATUS_OK;
@@ -44,9 +45,11 @@ enum status lookups_load(struct engine *engine, struct error *error) {
             struct lookup_version *version = &lookup->versions[v];
             if (version->table != NULL) continue;
             struct error why = {0};
-            enum status status = lookup_file_read(engine, version->hash, rule, &version->table, &why);
+            enum status status =
+                lookup_file_read(engine, version->hash, rule, &version->table, &why);
             if (may_do_without(status)) {
-                log_line(LOG_WARNING, "lookup %.*s is left out: %s", TEXT_ARG(rule->name), why.text);
+                log_line(LOG_WARNING, "lookup %.*s is left out: %s", TEXT_ARG(rule->name),
+                         why.text);
             } else if (status != STATUS_OK) {
                 if (error != NULL) *error = why;
                 return status;
@@ -56,19 +59,25 @@ enum status lookups_load(struct engine *engine, struct error *error) {
     return STATUS_OK;
 }
 
-/* What is in force already but could not be read is written again; its rows wait in quarantine since the first time. */
-static enum status mend_version(struct engine *engine, struct lookup_version *version, struct lookup_table *table,
-                                struct error *error) {
-    enum status status = version->table == NULL ? lookup_file_write(engine, table, error) : STATUS_OK;
-    if (status == STATUS_OK && version->table == NULL) version->table = table;
-    else lookup_destroy(table);
+/* What is in force already but could not be read is written again; its rows wait in quarantine
+ * since the first time. */
+static enum status mend_version(struct engine *engine, struct lookup_version *version,
+                                struct lookup_table *table, struct error *error) {
+    enum status status =
+        version->table == NULL ? lookup_file_write(engine, table, error) : STATUS_OK;
+    if (status == STATUS_OK && version->table == NULL)
+        version->table = table;
+    else
+        lookup_destroy(table);
     return status;
 }
 
 /* The newest version as it was recorded, or as the playbook in force lays its columns out. */
 static bool is_in_force(const struct named_lookup *lookup, uint64_t hash) {
-    const struct lookup_version *newest = lookup != NULL && lookup->count > 0 ? &lookup->versions[lookup->count - 1] : NULL;
-    return newest != NULL && (newest->hash == hash || (newest->table != NULL && lookup_hash(newest->table) == hash));
+    const struct lookup_version *newest =
+        lookup != NULL && lookup->count > 0 ? &lookup->versions[lookup->count - 1] : NULL;
+    return newest != NULL &&
+           (newest->hash == hash || (newest->table != NULL && lookup_hash(newest->table) == hash));
 }
 
 enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
@@ -85,9 +94,11 @@ enum status lookup_put_in_force(struct engine *engine, struct text name, struct 
     int64_t known_ms = first ? TIME_ALWAYS : engine_now_ms(engine);
     if (status == STATUS_OK) status = lookup_file_write(engine, table, error);
     if (status == STATUS_OK) status = control_lookup(&record, name, hash, known_ms);
-    bool apart = batch_needs_parts(rows); /* before the table: behind it nobody would ask for them again */
+    /* Before the table: behind it nobody would ask for them again. */
+    bool apart = batch_needs_parts(rows);
     if (status == STATUS_OK && apart) status = engine_apply(engine, rows, true, NULL, error);
-    if (status == STATUS_OK) status = control_append(engine, apart ? NULL : rows, buffer_text(&record), error);
+    if (status == STATUS_OK)
+        status = control_append(engine, apart ? NULL : rows, buffer_text(&record), error);
     if (status == STATUS_OK) status = lookup_add_version(lookup, known_ms, hash, table);
     if (status != STATUS_OK) lookup_destroy(table);
     buffer_release(&record);
@@ -99,8 +110,9 @@ enum status lookup_put_in_force(struct engine *engine, struct text name, struct 
 static enum status set_rules(struct engine *engine, struct error *error) {
     const struct playbook *playbook = engine->playbook;
     struct identity_result result;
-    enum status status = identity_set_rules(engine->identity, playbook->identifiers, playbook->identifier_count,
-                                            engine_now_ms(engine), store_position(engine->store), &result, error);
+    enum status status =
+        identity_set_rules(engine->identity, playbook->identifiers, playbook->identifier_count,
+                           engine_now_ms(engine), store_position(engine->store), &result, error);
     if (status != STATUS_OK) return status;
     bool is_written = result.record.length > 0 && !engine->read_only;
     if (is_written) {
@@ -109,9 +121,13 @@ static enum status set_rules(struct engine *engine, struct error *error) {
         status = engine_append_change(engine, &batch, &result, true, error);
         event_batch_release(&batch);
     }
-    if (status == STATUS_OK) identity_commit(engine->identity);
-    else identity_undo(engine->identity);
-    return status == STATUS_OK && is_written ? engine_append_more_changes(engine, &result, BATCH_EVENTS_MAX, error) : status;
+    if (status == STATUS_OK)
+        identity_commit(engine->identity);
+    else
+        identity_undo(engine->identity);
+    return status == STATUS_OK && is_written
+               ? engine_append_more_changes(engine, &result, BATCH_EVENTS_MAX, error)
+               : status;
 }
 
 static enum status adopt(struct engine *engine, struct playbook *playbook, struct error *error) {
@@ -126,14 +142,18 @@ static enum status adopt(struct engine *engine, struct playbook *playbook, struc
     return status == STATUS_OK ? world_refresh(engine, error) : status;
 }
 
-static enum status tell_first_error(const struct playbook_errors *errors, const char *file, struct error *error) {
-    if (errors->count == 0) return error_set(error, STATUS_INVALID, "%s: the playbook is not valid", file);
-    return error_set(error, STATUS_INVALID, "%s:%u:%u: %s%s", file, errors->item[0].place.line, errors->item[0].place.column, errors->item[0].text,
+static enum status tell_first_error(const struct playbook_errors *errors, const char *file,
+                                    struct error *error) {
+    if (errors->count == 0)
+        return error_set(error, STATUS_INVALID, "%s: the playbook is not valid", file);
+    return error_set(error, STATUS_INVALID, "%s:%u:%u: %s%s", file, errors->item[0].place.line,
+                     errors->item[0].place.column, errors->item[0].text,
                      errors->count > 1 ? " (and more: attune check lists them all)" : "");
 }
 
 static enum status load(struct engine *engine, const char *file, const struct buffer *bytes,
-                        struct playbook_errors *errors, struct playbook **out, struct error *error) {
+                        struct playbook_errors *errors, struct playbook **out,
+                        struct error *error) {
     struct playbook_errors *own = errors != NULL ? errors : memory_calloc(1, sizeof *own);
     if (own == NULL) return STATUS_NO_MEMORY;
     own->count = own->dropped = 0;
@@ -156,8 +176,8 @@ static bool is_kept(struct engine *engine, const char *hash, const struct buffer
     return same;
 }
 
-static enum status keep(struct engine *engine, const struct playbook *playbook, const struct buffer *bytes,
-                        struct error *error) {
+static enum status keep(struct engine *engine, const struct playbook *playbook,
+                        const struct buffer *bytes, struct error *error) {
     char path[PATH_BYTES_MAX], hash[17];
     struct buffer record;
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)playbook->hash);
@@ -166,36 +186,46 @@ static enum status keep(struct engine *engine, const struct playbook *playbook, 
     buffer_init(&record);
     enum status status = folder_make(engine, "playbooks", error);
     if (status == STATUS_OK) status = path_of(engine, path, "playbooks/%s.yaml", hash);
-    if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes->at, bytes->length, error);
-    if (status == STATUS_OK && !in_force) status = control_playbook(&record, hash, engine_now_ms(engine));
-    if (status == STATUS_OK && !in_force) status = control_append(engine, NULL, buffer_text(&record), error);
+    if (status == STATUS_OK)
+        status = file_replace(engine->fs, path, bytes->at, bytes->length, error);
+    if (status == STATUS_OK && !in_force)
+        status = control_playbook(&record, hash, engine_now_ms(engine));
+    if (status == STATUS_OK && !in_force)
+        status = control_append(engine, NULL, buffer_text(&record), error);
     if (status == STATUS_OK) memcpy(engine->playbook_hash, hash, sizeof hash);
     buffer_release(&record);
     return status;
 }
 
-enum status playbook_put_in_force(struct engine *engine, const char *file, struct playbook_errors *errors,
-                                  struct error *error) {
+enum status playbook_put_in_force(struct engine *engine, const char *file,
+                                  struct playbook_errors *errors, struct error *error) {
     struct buffer bytes;
     struct playbook *playbook = NULL;
     buffer_init(&bytes);
     enum status status = file_read_all(file_system_os(), file, PLAYBOOK_BYTES_MAX, &bytes, error);
     if (status == STATUS_OK) status = load(engine, file, &bytes, errors, &playbook, error);
     if (status == STATUS_OK && !engine->read_only) status = keep(engine, playbook, &bytes, error);
-    if (status == STATUS_OK) status = adopt(engine, playbook, error);
-    else playbook_destroy(playbook);
+    if (status == STATUS_OK)
+        status = adopt(engine, playbook, error);
+    else
+        playbook_destroy(playbook);
     buffer_release(&bytes);
     return status;
 }
 
-/* Its name is the hash of its bytes: one that has changed would answer other questions than were asked. */
-static enum status read_in_force(struct engine *engine, const char *path, struct buffer *bytes, struct error *error) {
+/* Its name is the hash of its bytes: one that has changed would answer other questions than were
+ * asked. */
+static enum status read_in_force(struct engine *engine, const char *path, struct buffer *bytes,
+                                 struct error *error) {
     char hash[17];
     enum status status = file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, bytes, error);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)hash_bytes(bytes->at, bytes->length, 0));
+    snprintf(hash, sizeof hash, "%016llx",
+             (unsigned long long)hash_bytes(bytes->at, bytes->length, 0));
     if (status == STATUS_OK && strcmp(hash, engine->playbook_hash) == 0) return STATUS_OK;
-    return error_set(error, STATUS_CORRUPT, "%s: the playbook in force is %s: restore it from a backup, or give the same file again: --playbook FILE",
+    return error_set(error, STATUS_CORRUPT,
+                     "%s: the playbook in force is %s: restore it from a backup, or give the same "
+                     "file again: --playbook FILE",
                      path, status == STATUS_OK ? "damaged" : "missing");
 }
 
@@ -208,8 +238,10 @@ enum status playbook_load_in_force(struct engine *engine, struct error *error) {
     enum status status = path_of(engine, path, "playbooks/%s.yaml", engine->playbook_hash);
     if (status == STATUS_OK) status = read_in_force(engine, path, &bytes, error);
     if (status == STATUS_OK) status = load(engine, path, &bytes, NULL, &playbook, error);
-    if (status == STATUS_OK) status = adopt(engine, playbook, error);
-    else playbook_destroy(playbook);
+    if (status == STATUS_OK)
+        status = adopt(engine, playbook, error);
+    else
+        playbook_destroy(playbook);
     buffer_release(&bytes);
     return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loading files: lookups first, since sources join them, then events, source by source in playbook order. */
+/* Loading files: lookups first, since sources join them, then events, source by source in playbook
+ * order. */
 #include <stdio.h>
 
 #include "base/hash.h"
@@ -33,7 +34,8 @@ static bool is_usable(void *context, uint32_t rule_index, struct text value) {
     return identity_is_usable(&playbook->identifiers[rule_index], value);
 }
 
-struct ingest_settings engine_ingest_settings(struct engine *engine, const struct lookup_table *const *tables) {
+struct ingest_settings engine_ingest_settings(struct engine *engine,
+                                              const struct lookup_table *const *tables) {
     return (struct ingest_settings){
         .playbook = engine->playbook,
         .symbols = engine->symbols,
@@ -44,9 +46,11 @@ struct ingest_settings engine_ingest_settings(struct engine *engine, const struc
     };
 }
 
-static void tell(struct loading *loading, const char *path, const struct ingest_progress *progress) {
+static void tell(struct loading *loading, const char *path,
+                 const struct ingest_progress *progress) {
     double now = clock_monotonic_seconds();
-    if (loading->options->progress == NULL || now - loading->told_at < PROGRESS_EVERY_SECONDS) return;
+    if (loading->options->progress == NULL || now - loading->told_at < PROGRESS_EVERY_SECONDS)
+        return;
     loading->told_at = now;
     struct engine_progress news = {
         .source = loading->source->name,
@@ -61,8 +65,10 @@ static void tell(struct loading *loading, const char *path, const struct ingest_
 
 /* ---- a bad row of a file that is loaded again lies in quarantine already ---- */
 
-static enum status note_row(struct loading *loading, uint16_t source, struct text file, uint64_t line, struct text raw) {
-    return ingest_repeats_add(&loading->rows, (struct persona_id){source}, (int64_t)line, hash_text(raw, hash_text(file, 1)) | 1);
+static enum status note_row(struct loading *loading, uint16_t source, struct text file,
+                            uint64_t line, struct text raw) {
+    return ingest_repeats_add(&loading->rows, (struct persona_id){source}, (int64_t)line,
+                              hash_text(raw, hash_text(file, 1)) | 1);
 }
 
 static bool note_stored(void *context, const struct stored_row *row) {
@@ -75,22 +81,26 @@ static enum status drop_known_rows(struct loading *loading, struct error *error)
     size_t kept = 0;
     enum status status = STATUS_OK;
     if (batch->row_count == 0) return STATUS_OK;
-    if (!loading->has_rows) status = store_visit_rows(loading->engine->store, note_stored, loading, error);
+    if (!loading->has_rows)
+        status = store_visit_rows(loading->engine->store, note_stored, loading, error);
     loading->has_rows = true;
     for (size_t i = 0; i < batch->row_count && status == STATUS_OK; i++) {
         const struct quarantined_row *row = &batch->rows[i];
-        enum status known = note_row(loading, row->source, event_batch_text(batch, row->file, row->file_length), row->line,
-                                     event_batch_text(batch, row->raw, row->raw_length));
+        enum status known =
+            note_row(loading, row->source, event_batch_text(batch, row->file, row->file_length),
+                     row->line, event_batch_text(batch, row->raw, row->raw_length));
         if (known == STATUS_NO_MEMORY) return known;
-        if (known == STATUS_EXISTS) loading->report->repeats++;
-        else batch->rows[kept++] = *row;
+        if (known == STATUS_EXISTS)
+            loading->report->repeats++;
+        else
+            batch->rows[kept++] = *row;
     }
     batch->row_count = status == STATUS_OK ? kept : batch->row_count;
     return status;
 }
 
-static enum status load_batches(struct loading *loading, struct ingest_reader *reader, const char *path,
-                                struct error *error) {
+static enum status load_batches(struct loading *loading, struct ingest_reader *reader,
+                                const char *path, struct error *error) {
     struct ingest_progress progress;
     enum status status;
     while ((status = ingest_next(reader, &loading->batch, error)) == STATUS_OK) {
@@ -111,7 +121,9 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
     loading->report->rows += progress.rows;
     loading->report->bytes += progress.bytes;
     if (status == STATUS_END && progress.truncated) {
-        return error_set(error, STATUS_INVALID, "%s; what came before it was kept, the rest is in quarantine", progress.truncation);
+        return error_set(error, STATUS_INVALID,
+                         "%s; what came before it was kept, the rest is in quarantine",
+                         progress.truncation);
     }
     return status == STATUS_END ? STATUS_OK : status;
 }
@@ -134,9 +146,11 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     struct engine *engine = loading->engine;
     const struct lookup_rule *rule = &engine->playbook->lookups[loading->source->lookup];
     struct lookup_table *table = NULL;
-    struct ingest_settings settings = {.playbook = engine->playbook, .now_ms = engine_now_ms(engine)};
+    struct ingest_settings settings = {.playbook = engine->playbook,
+                                       .now_ms = engine_now_ms(engine)};
     event_batch_clear(&loading->batch);
-    enum status status = ingest_lookup(&settings, loading->source, rule, path, &table, &loading->batch, error);
+    enum status status =
+        ingest_lookup(&settings, loading->source, rule, path, &table, &loading->batch, error);
     if (status != STATUS_OK) return status;
     loading->report->lookup_rows += lookup_row_count(table);
     loading->report->rows += lookup_row_count(table) + loading->batch.row_count;
@@ -150,11 +164,14 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     return status == STATUS_OK ? world_refresh(engine, error) : status;
 }
 
-static enum status load_paths(struct loading *loading, const char *const *paths, size_t count, struct error *error) {
+static enum status load_paths(struct loading *loading, const char *const *paths, size_t count,
+                              struct error *error) {
     loading->report->time_always = loading->source->time_always;
     if (loading->source->is_lookup && count > 1) {
-        return error_set(error, STATUS_INVALID, "lookup %.*s takes one file, and %zu match; make its `file:` pattern narrower",
-                         TEXT_ARG(loading->source->name), count);
+        return error_set(
+            error, STATUS_INVALID,
+            "lookup %.*s takes one file, and %zu match; make its `file:` pattern narrower",
+            TEXT_ARG(loading->source->name), count);
     }
     for (size_t i = 0; i < count; i++) {
         loading->report->files++;
@@ -167,28 +184,35 @@ static enum status load_paths(struct loading *loading, const char *const *paths,
 
 static enum status load_source(struct loading *loading, struct error *error) {
     const struct engine_ingest_options *options = loading->options;
-    if (options->path_count > 0) return load_paths(loading, options->paths, options->path_count, error);
+    if (options->path_count > 0)
+        return load_paths(loading, options->paths, options->path_count, error);
     struct ingest_files files = {0};
     buffer_init(&files.bytes);
-    enum status status = ingest_files_find(&files, file_system_os(), loading->source->file, options->data_directory, error);
-    if (status == STATUS_OK) status = load_paths(loading, files.paths, files.count, error);
-    else if (status == STATUS_NOT_FOUND && options->source == NULL) loading->report->outcome = INGEST_NO_FILE;
+    enum status status = ingest_files_find(&files, file_system_os(), loading->source->file,
+                                           options->data_directory, error);
+    if (status == STATUS_OK)
+        status = load_paths(loading, files.paths, files.count, error);
+    else if (status == STATUS_NOT_FOUND && options->source == NULL)
+        loading->report->outcome = INGEST_NO_FILE;
     ingest_files_release(&files);
     return loading->report->outcome == INGEST_NO_FILE ? STATUS_OK : status;
 }
 
 const char *ingest_outcome_name(enum ingest_outcome outcome) {
-    static const char *const names[INGEST_OUTCOME_COUNT] = {"loaded", "no_file", "failed", "not_reached"};
+    static const char *const names[INGEST_OUTCOME_COUNT] = {"loaded", "no_file", "failed",
+                                                            "not_reached"};
     return outcome < INGEST_OUTCOME_COUNT ? names[outcome] : "unknown";
 }
 
 static void begin_report(struct loading *loading, struct engine_ingest_report *report) {
     const struct source *source = loading->source;
     loading->report = report;
-    *report = (struct engine_ingest_report){.source = source->name, .drops_repeats = source->is_lookup || source->row_key_count > 0};
+    *report = (struct engine_ingest_report){
+        .source = source->name, .drops_repeats = source->is_lookup || source->row_key_count > 0};
 }
 
-static bool is_wanted(const struct engine_ingest_options *options, const struct source *source, bool lookups) {
+static bool is_wanted(const struct engine_ingest_options *options, const struct source *source,
+                      bool lookups) {
     if (source->is_lookup != lookups) return false;
     if (options->source != NULL) return text_equal(text_from(options->source), source->name);
     return source->file.length > 0;
@@ -201,21 +225,29 @@ enum status source_unknown(const struct playbook *playbook, const char *name, st
     return text_unknown(text_from(name), "the playbook has no source", names, count, error);
 }
 
-static enum status check_options(const struct engine *engine, const struct engine_ingest_options *options,
-                                 struct error *error) {
+static enum status check_options(const struct engine *engine,
+                                 const struct engine_ingest_options *options, struct error *error) {
     const struct playbook *playbook = engine->playbook;
     if (playbook == NULL) {
-        return error_set(error, STATUS_INVALID, "%s has no playbook yet; say --playbook FILE (attune init writes a first one)", engine->directory);
+        return error_set(
+            error, STATUS_INVALID,
+            "%s has no playbook yet; say --playbook FILE (attune init writes a first one)",
+            engine->directory);
     }
     if (options->source == NULL && options->path_count > 0) {
-        return error_set(error, STATUS_INVALID, "name the source that %s belongs to: attune ingest SOURCE FILE…", options->paths[0]);
+        return error_set(error, STATUS_INVALID,
+                         "name the source that %s belongs to: attune ingest SOURCE FILE…",
+                         options->paths[0]);
     }
-    if (options->source == NULL || playbook_source_find(playbook, text_from(options->source)) != UINT32_MAX) return STATUS_OK;
+    if (options->source == NULL ||
+        playbook_source_find(playbook, text_from(options->source)) != UINT32_MAX)
+        return STATUS_OK;
     return source_unknown(playbook, options->source, error);
 }
 
 enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options,
-                          struct engine_ingest_report **reports, size_t *count, struct error *error) {
+                          struct engine_ingest_report **reports, size_t *count,
+                          struct error *error) {
     *reports = NULL;
     *count = 0;
     enum status status = check_options(engine, options, error);
@@ -237,7 +269,9 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
             status = load_source(&loading, error);
             if (status == STATUS_OK) continue;
             loading.report->outcome = INGEST_FAILED;
-            if (error != NULL && error->status == STATUS_OK) (void)error_set(error, status, "source %.*s: %s", TEXT_ARG(loading.source->name), status_name(status));
+            if (error != NULL && error->status == STATUS_OK)
+                (void)error_set(error, status, "source %.*s: %s", TEXT_ARG(loading.source->name),
+                                status_name(status));
         }
     }
     event_batch_release(&loading.batch);
@@ -245,8 +279,10 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
     uint64_t files = 0;
     for (size_t i = 0; i < *count; i++) files += (*reports)[i].files;
     if (status != STATUS_OK || files > 0) return status;
-    return error_set(error, STATUS_NOT_FOUND, "no source of the playbook has a file in %s; say --data DIR, or attune ingest SOURCE FILE",
-                     options->data_directory != NULL ? options->data_directory : "the playbook's folder");
+    return error_set(
+        error, STATUS_NOT_FOUND,
+        "no source of the playbook has a file in %s; say --data DIR, or attune ingest SOURCE FILE",
+        options->data_directory != NULL ? options->data_directory : "the playbook's folder");
 }
 
 /* ---- quarantine ---- */
@@ -264,11 +300,14 @@ struct replay {
 
 /* One frame takes it, with room for what the last row may still bring. */
 static bool is_full(const struct replay *replay) {
-    return replay->batch.event_count >= BATCH_EVENTS_MAX / 2 || replay->batch.bytes.length >= STORE_FRAME_BYTES_MAX / 4;
+    return replay->batch.event_count >= BATCH_EVENTS_MAX / 2 ||
+           replay->batch.bytes.length >= STORE_FRAME_BYTES_MAX / 4;
 }
 
-/* Of a line of several messages some may come back: what the others leave is a row of its own, and waits on. */
-static enum status take_back(struct replay *replay, const struct event_batch *before, const struct stored_row *row, enum status status) {
+/* Of a line of several messages some may come back: what the others leave is a row of its own, and
+ * waits on. */
+static enum status take_back(struct replay *replay, const struct event_batch *before,
+                             const struct stored_row *row, enum status status) {
     struct event_batch *batch = &replay->batch;
     if (status == STATUS_OK && batch->event_count > before->event_count) {
         replay->report.still_quarantined += batch->row_count > before->row_count;
@@ -297,13 +336,14 @@ static bool replay_row(void *context, const struct stored_row *row) {
     char file[PATH_BYTES_MAX];
     snprintf(file, sizeof file, "%.*s", TEXT_ARG(row->file));
     const struct event_batch before = replay->batch;
-    enum status status = ingest_row_replay(&replay->settings, &playbook->sources[index], file, row->line, row->raw,
-                                           &replay->batch, replay->error);
+    enum status status = ingest_row_replay(&replay->settings, &playbook->sources[index], file,
+                                           row->line, row->raw, &replay->batch, replay->error);
     replay->status = take_back(replay, &before, row, status);
     return replay->status == STATUS_OK && !is_full(replay);
 }
 
-/* The events and the end of their rows are one frame: a source without row keys could not tell a second replay from the first. */
+/* The events and the end of their rows are one frame: a source without row keys could not tell a
+ * second replay from the first. */
 static enum status replay_some(struct replay *replay, bool *more) {
     struct engine *engine = replay->engine;
     struct replay_report before = replay->report;
@@ -319,15 +359,17 @@ static enum status replay_some(struct replay *replay, bool *more) {
     }
     if (replay->dropped.length == 0) return STATUS_OK;
     struct apply_result applied;
-    struct rows_back back = {(const uint64_t *)(const void *)replay->dropped.at, replay->dropped.length / sizeof(uint64_t)};
+    struct rows_back back = {(const uint64_t *)(const void *)replay->dropped.at,
+                             replay->dropped.length / sizeof(uint64_t)};
     status = rows_withhold(engine, &replay->batch, replay->error);
-    if (status == STATUS_OK) status = engine_apply_back(engine, &replay->batch, &back, true, &applied, replay->error);
+    if (status == STATUS_OK)
+        status = engine_apply_back(engine, &replay->batch, &back, true, &applied, replay->error);
     if (status == STATUS_OK) replay->report.events += applied.events;
     return status;
 }
 
-enum status engine_quarantine_replay(struct engine *engine, const char *source, struct replay_report *out,
-                                     struct error *error) {
+enum status engine_quarantine_replay(struct engine *engine, const char *source,
+                                     struct replay_report *out, struct error *error) {
     struct replay replay = {.engine = engine, .source = source, .error = error};
     if (source != NULL && playbook_source_find(engine->playbook, text_from(source)) == UINT32_MAX) {
         return source_unknown(engine->playbook, source, error);

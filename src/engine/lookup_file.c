@@ -2,10 +2,12 @@
 /* lookups/HASH: a reference table as it was loaded, immutable.
  *
  *   "ATLK" version:u32 crc32c:u32 (of all that follows) | fields:u32 keys:u32 many:u32 rows:u64
- *   | fields: { type:u32 length:u32 name }* | key fields: u32* | rows: { length:u32 packed cells, symbol = field }*
+ *   | fields: { type:u32 length:u32 name }* | key fields: u32* | rows: { length:u32 packed cells,
+ *   symbol = field }*
  *
- * Numbers are little endian, as this program runs on little-endian machines only. A file was written under the playbook of its time:
- * what is read begins with the columns of today's rule in their order (event/lookup.h, struct lookup_rule), found by name. */
+ * Numbers are little endian, as this program runs on little-endian machines only. A file was
+ * written under the playbook of its time: what is read begins with the columns of today's rule in
+ * their order (event/lookup.h, struct lookup_rule), found by name. */
 #include <stdio.h>
 
 #include "base/hash.h"
@@ -13,12 +15,14 @@
 #include "base/memory.h"
 #include "engine/private.h"
 
-#define LOOKUP_MAGIC "ATLK"
-#define LOOKUP_FILE_VERSION 1u
+#define LOOKUP_MAGIC          "ATLK"
+#define LOOKUP_FILE_VERSION   1u
 #define LOOKUP_FILE_BYTES_MAX ((size_t)4 << 30)
-#define HEADER_BYTES 12
+#define HEADER_BYTES          12
 
-static enum status put_u32(struct buffer *out, uint32_t value) { return buffer_append(out, &value, sizeof value); }
+static enum status put_u32(struct buffer *out, uint32_t value) {
+    return buffer_append(out, &value, sizeof value);
+}
 
 static enum status encode_fields(const struct lookup_table *table, struct buffer *out) {
     enum status status = STATUS_OK;
@@ -31,8 +35,8 @@ static enum status encode_fields(const struct lookup_table *table, struct buffer
     return status;
 }
 
-static enum status encode_row(const struct lookup_table *table, uint32_t row, struct packed_writer *writer,
-                              struct buffer *out) {
+static enum status encode_row(const struct lookup_table *table, uint32_t row,
+                              struct packed_writer *writer, struct buffer *out) {
     enum status status = STATUS_OK;
     size_t length_at = out->length;
     packed_begin(writer);
@@ -58,7 +62,8 @@ static enum status encode(const struct lookup_table *table, struct buffer *out) 
     if (status == STATUS_OK) status = put_u32(out, lookup_field_count(table));
     if (status == STATUS_OK) status = buffer_append(out, &rows, sizeof rows);
     if (status == STATUS_OK) status = encode_fields(table, out);
-    for (uint32_t row = 0; row < rows && status == STATUS_OK; row++) status = encode_row(table, row, writer, out);
+    for (uint32_t row = 0; row < rows && status == STATUS_OK; row++)
+        status = encode_row(table, row, writer, out);
     if (status == STATUS_OK) {
         uint32_t crc = crc32c(0, out->at + HEADER_BYTES, out->length - HEADER_BYTES);
         memcpy(out->at + 8, &crc, sizeof crc);
@@ -68,13 +73,16 @@ static enum status encode(const struct lookup_table *table, struct buffer *out) 
     return status;
 }
 
-enum status lookup_file_write(struct engine *engine, const struct lookup_table *table, struct error *error) {
+enum status lookup_file_write(struct engine *engine, const struct lookup_table *table,
+                              struct error *error) {
     char path[PATH_BYTES_MAX];
     struct buffer bytes;
     buffer_init(&bytes);
     enum status status = folder_make(engine, "lookups", error);
-    if (status == STATUS_OK) status = path_of(engine, path, "lookups/%016llx", (unsigned long long)lookup_hash(table));
-    if (status == STATUS_OK && (status = encode(table, &bytes)) != STATUS_OK) (void)error_set(error, status, "%s: can't be written (%s)", path, status_name(status));
+    if (status == STATUS_OK)
+        status = path_of(engine, path, "lookups/%016llx", (unsigned long long)lookup_hash(table));
+    if (status == STATUS_OK && (status = encode(table, &bytes)) != STATUS_OK)
+        (void)error_set(error, status, "%s: can't be written (%s)", path, status_name(status));
     if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes.at, bytes.length, error);
     buffer_release(&bytes);
     return status;
@@ -82,7 +90,9 @@ enum status lookup_file_write(struct engine *engine, const struct lookup_table *
 
 /* ---- reading ---- */
 
-struct cursor { const char *at, *end; };
+struct cursor {
+    const char *at, *end;
+};
 
 static bool take(struct cursor *cursor, void *out, size_t length) {
     if ((size_t)(cursor->end - cursor->at) < length) return false;
@@ -101,8 +111,10 @@ static bool take_text(struct cursor *cursor, uint32_t length, struct text *out) 
 static bool decode_fields(struct cursor *cursor, uint32_t count, struct lookup_field *fields) {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t type, length;
-        if (!take(cursor, &type, sizeof type) || !take(cursor, &length, sizeof length)) return false;
-        if (type == VALUE_UNKNOWN || type >= VALUE_TYPE_COUNT || length > SYMBOL_BYTES_MAX) return false;
+        if (!take(cursor, &type, sizeof type) || !take(cursor, &length, sizeof length))
+            return false;
+        if (type == VALUE_UNKNOWN || type >= VALUE_TYPE_COUNT || length > SYMBOL_BYTES_MAX)
+            return false;
         fields[i].type = (enum value_type)type;
         if (!take_text(cursor, length, &fields[i].name)) return false;
     }
@@ -123,13 +135,17 @@ static uint32_t field_at(const struct lookup_field *fields, uint32_t count, stru
     return UINT32_MAX;
 }
 
-static void lay_out(const struct lookup_rule *rule, const struct lookup_field *in_file, uint32_t count, struct layout *out) {
+static void lay_out(const struct lookup_rule *rule, const struct lookup_field *in_file,
+                    uint32_t count, struct layout *out) {
     for (uint32_t i = 0; i < rule->field_count && out->count < LOOKUP_FIELDS_MAX; i++) {
         uint32_t at = field_at(in_file, count, rule->fields[i].name);
         const struct lookup_field *field = at != UINT32_MAX ? &in_file[at] : &rule->fields[i];
         if (at == UINT32_MAX || field->type != rule->fields[i].type) {
-            log_line(LOG_WARNING, "lookup %.*s was loaded without a %s \"%.*s\", which is unknown until its file is loaded again",
-                     TEXT_ARG(rule->name), value_type_name(rule->fields[i].type), TEXT_ARG(rule->fields[i].name));
+            log_line(LOG_WARNING,
+                     "lookup %.*s was loaded without a %s \"%.*s\", which is unknown until its "
+                     "file is loaded again",
+                     TEXT_ARG(rule->name), value_type_name(rule->fields[i].type),
+                     TEXT_ARG(rule->fields[i].name));
         }
         out->from[out->count] = at;
         out->fields[out->count++] = *field;
@@ -141,26 +157,32 @@ static void lay_out(const struct lookup_rule *rule, const struct lookup_field *i
     }
 }
 
-/* The keys are the playbook's, so that a playbook which joins by another column reads the same file. */
-static enum status find_keys(const struct lookup_rule *rule, struct layout *layout, struct error *error) {
+/* The keys are the playbook's, so that a playbook which joins by another column reads the same
+ * file. */
+static enum status find_keys(const struct lookup_rule *rule, struct layout *layout,
+                             struct error *error) {
     for (uint32_t k = 0; k < rule->key_count; k++) {
         layout->keys[k] = field_at(layout->fields, layout->count, rule->keys[k]);
         if (layout->keys[k] == UINT32_MAX || layout->from[layout->keys[k]] == UINT32_MAX) {
-            return error_set(error, STATUS_INVALID, "lookup %.*s was loaded without its key %.*s; load its file again",
+            return error_set(error, STATUS_INVALID,
+                             "lookup %.*s was loaded without its key %.*s; load its file again",
                              TEXT_ARG(rule->name), TEXT_ARG(rule->keys[k]));
         }
     }
     return STATUS_OK;
 }
 
-static enum status decode_rows(struct cursor *cursor, uint64_t rows, const struct layout *layout, struct lookup_table *table) {
+static enum status decode_rows(struct cursor *cursor, uint64_t rows, const struct layout *layout,
+                               struct lookup_table *table) {
     struct value cells[LOOKUP_FIELDS_MAX];
     for (uint64_t row = 0; row < rows; row++) {
         uint32_t length;
         struct text packed;
-        if (!take(cursor, &length, sizeof length) || !take_text(cursor, length, &packed)) return STATUS_CORRUPT;
+        if (!take(cursor, &length, sizeof length) || !take_text(cursor, length, &packed))
+            return STATUS_CORRUPT;
         for (uint32_t i = 0; i < layout->count; i++) {
-            cells[i] = layout->from[i] != UINT32_MAX ? packed_find(packed, layout->from[i]) : value_unknown();
+            cells[i] = layout->from[i] != UINT32_MAX ? packed_find(packed, layout->from[i])
+                                                     : value_unknown();
         }
         enum status status = lookup_add(table, cells);
         if (status != STATUS_OK && status != STATUS_EXISTS) return status;
@@ -168,8 +190,8 @@ static enum status decode_rows(struct cursor *cursor, uint64_t rows, const struc
     return lookup_finish(table);
 }
 
-static enum status decode(struct text bytes, const struct lookup_rule *rule, struct lookup_table **out,
-                          struct error *error) {
+static enum status decode(struct text bytes, const struct lookup_rule *rule,
+                          struct lookup_table **out, struct error *error) {
     struct lookup_field fields[LOOKUP_FIELDS_MAX];
     struct layout layout = {0};
     uint32_t version, crc, field_count;
@@ -181,11 +203,15 @@ static enum status decode(struct text bytes, const struct lookup_rule *rule, str
     if (version > LOOKUP_FILE_VERSION) return STATUS_VERSION;
     if (!take(&cursor, &crc, sizeof crc)) return STATUS_CORRUPT;
     if (crc != crc32c(0, cursor.at, (size_t)(cursor.end - cursor.at))) return STATUS_CORRUPT;
-    if (!take(&cursor, &field_count, sizeof field_count) || field_count > LOOKUP_FIELDS_MAX) return STATUS_CORRUPT;
-    if (!take(&cursor, &rows, sizeof rows) || !decode_fields(&cursor, field_count, fields)) return STATUS_CORRUPT;
+    if (!take(&cursor, &field_count, sizeof field_count) || field_count > LOOKUP_FIELDS_MAX)
+        return STATUS_CORRUPT;
+    if (!take(&cursor, &rows, sizeof rows) || !decode_fields(&cursor, field_count, fields))
+        return STATUS_CORRUPT;
     lay_out(rule, fields, field_count, &layout);
     enum status status = find_keys(rule, &layout, error);
-    if (status == STATUS_OK) status = lookup_create(out, layout.fields, layout.count, layout.keys, rule->key_count, rule->many);
+    if (status == STATUS_OK)
+        status = lookup_create(out, layout.fields, layout.count, layout.keys, rule->key_count,
+                               rule->many);
     if (status == STATUS_OK) status = decode_rows(&cursor, rows, &layout, *out);
     if (status != STATUS_OK) {
         lookup_destroy(*out);
@@ -201,13 +227,17 @@ enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct 
     buffer_init(&bytes);
     *out = NULL;
     enum status status = path_of(engine, path, "lookups/%016llx", (unsigned long long)hash);
-    if (status == STATUS_OK) status = file_read_all(engine->fs, path, LOOKUP_FILE_BYTES_MAX, &bytes, error);
+    if (status == STATUS_OK)
+        status = file_read_all(engine->fs, path, LOOKUP_FILE_BYTES_MAX, &bytes, error);
     if (status == STATUS_OK) status = decode(buffer_text(&bytes), rule, out, error);
     if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
-        status = error_set(error, status, "%s is %s; load the file of lookup %.*s again: attune ingest %.*s FILE", path,
-                           status == STATUS_CORRUPT ? "damaged" : "missing", TEXT_ARG(rule->name), TEXT_ARG(rule->name));
+        status = error_set(error, status,
+                           "%s is %s; load the file of lookup %.*s again: attune ingest %.*s FILE",
+                           path, status == STATUS_CORRUPT ? "damaged" : "missing",
+                           TEXT_ARG(rule->name), TEXT_ARG(rule->name));
     } else if (status == STATUS_VERSION) {
-        status = error_set(error, STATUS_VERSION, "%s was written by a newer attune; use that version", path);
+        status = error_set(error, STATUS_VERSION,
+                           "%s was written by a newer attune; use that version", path);
     }
     buffer_release(&bytes);
     return status;

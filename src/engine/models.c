@@ -24,16 +24,19 @@ struct named_model *model_named(struct engine *engine, struct text name, bool ad
     return model;
 }
 
-static enum status path_of_model(const struct engine *engine, const struct named_model *model, char path[PATH_BYTES_MAX]) {
+static enum status path_of_model(const struct engine *engine, const struct named_model *model,
+                                 char path[PATH_BYTES_MAX]) {
     return path_of(engine, path, "models/%s@%u.model", model->name, model->version);
 }
 
-static enum status load_model(struct engine *engine, struct named_model *model, struct error *error) {
+static enum status load_model(struct engine *engine, struct named_model *model,
+                              struct error *error) {
     char path[PATH_BYTES_MAX];
     struct buffer bytes;
     buffer_init(&bytes);
     enum status status = path_of_model(engine, model, path);
-    if (status == STATUS_OK) status = file_read_all(engine->fs, path, MODEL_BYTES_MAX, &bytes, error);
+    if (status == STATUS_OK)
+        status = file_read_all(engine->fs, path, MODEL_BYTES_MAX, &bytes, error);
     if (status == STATUS_OK) status = model_decode(&model->model, buffer_text(&bytes), error);
     if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
         status = error_set(error, status, "%s is %s; train it again: attune train %s", path,
@@ -50,7 +53,8 @@ static void mark_traits(const struct expr_program *program, bool *marked) {
     for (uint32_t i = 0; i < count && i < PLAYBOOK_TRAITS_MAX; i++) marked[read[i]] = true;
 }
 
-/* What the model was taught: its goal, its features by name and in order, and, in any order, what every trait behind them says. */
+/* What the model was taught: its goal, its features by name and in order, and, in any order, what
+ * every trait behind them says. */
 static uint64_t meaning_of(const struct playbook *playbook, const struct model_rule *rule) {
     const struct goal *goal = &playbook->goals[rule->goal];
     bool marked[PLAYBOOK_TRAITS_MAX] = {false};
@@ -64,7 +68,8 @@ static uint64_t meaning_of(const struct playbook *playbook, const struct model_r
     for (uint32_t i = 0; i < rule->attribute_count; i++) {
         hash = hash_text(playbook->attributes[rule->attributes[i]].name, hash);
     }
-    for (uint32_t i = playbook->trait_count; i-- > 0;) { /* a trait reads only such as stand before it */
+    /* A trait reads only such as stand before it. */
+    for (uint32_t i = playbook->trait_count; i-- > 0;) {
         if (!marked[i]) continue;
         const struct trait *trait = &playbook->traits[i];
         traits += hash_text(trait->source, hash_text(trait->name, 1));
@@ -73,10 +78,12 @@ static uint64_t meaning_of(const struct playbook *playbook, const struct model_r
     return hash_u64(hash + traits);
 }
 
-/* A model whose goal or features are no longer the playbook's, or mean something else, would score nonsense: it is left out until
- * it is trained again. */
-static bool fits(const struct playbook *playbook, const struct model_rule *rule, const struct named_model *named) {
-    if (model_feature_count(named->model) != rule->feature_count + rule->attribute_count) return false;
+/* A model whose goal or features are no longer the playbook's, or mean something else, would score
+ * nonsense: it is left out until it is trained again. */
+static bool fits(const struct playbook *playbook, const struct model_rule *rule,
+                 const struct named_model *named) {
+    if (model_feature_count(named->model) != rule->feature_count + rule->attribute_count)
+        return false;
     return named->features == 0 || named->features == meaning_of(playbook, rule);
 }
 
@@ -92,7 +99,8 @@ enum status models_load(struct engine *engine, struct error *error) {
             struct error why = {0};
             enum status status = load_model(engine, model, &why);
             if (may_do_without(status)) {
-                log_line(LOG_WARNING, "model %s is left out, its goal's base rate is taken: %s", model->name, why.text);
+                log_line(LOG_WARNING, "model %s is left out, its goal's base rate is taken: %s",
+                         model->name, why.text);
                 continue;
             }
             if (status != STATUS_OK) {
@@ -104,7 +112,8 @@ enum status models_load(struct engine *engine, struct error *error) {
             engine->model_of_rule[i] = model->model;
         } else {
             log_line(LOG_WARNING,
-                     "model %s was trained for another goal or other traits than the playbook's: it is left out, and its goal's base rate "
+                     "model %s was trained for another goal or other traits than the playbook's: "
+                     "it is left out, and its goal's base rate "
                      "taken, until it is trained again: attune train %s",
                      model->name, model->name);
         }
@@ -112,8 +121,8 @@ enum status models_load(struct engine *engine, struct error *error) {
     return STATUS_OK;
 }
 
-static enum status write_model(struct engine *engine, const struct named_model *named, const struct model *model,
-                               struct error *error) {
+static enum status write_model(struct engine *engine, const struct named_model *named,
+                               const struct model *model, struct error *error) {
     char path[PATH_BYTES_MAX];
     struct buffer bytes, record;
     buffer_init(&bytes);
@@ -129,8 +138,8 @@ static enum status write_model(struct engine *engine, const struct named_model *
     return status;
 }
 
-static enum status put_in_force(struct engine *engine, uint32_t rule, int64_t until_ms, struct model *model,
-                                struct error *error) {
+static enum status put_in_force(struct engine *engine, uint32_t rule, int64_t until_ms,
+                                struct model *model, struct error *error) {
     struct named_model *named = model_named(engine, engine->playbook->models[rule].name, true);
     if (named == NULL) return STATUS_NO_MEMORY;
     struct named_model next = *named;
@@ -147,10 +156,13 @@ static enum status put_in_force(struct engine *engine, uint32_t rule, int64_t un
     return STATUS_OK;
 }
 
-enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms, struct model_entry *out,
-                         struct error *error) {
+enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
+                         struct model_entry *out, struct error *error) {
     const struct model_rule *model_rule = &engine->playbook->models[rule];
-    struct trainer_options options = {.from_ms = TIME_ALWAYS, .until_ms = until_ms, .matured_by_ms = until_ms, .threads = engine->threads};
+    struct trainer_options options = {.from_ms = TIME_ALWAYS,
+                                      .until_ms = until_ms,
+                                      .matured_by_ms = until_ms,
+                                      .threads = engine->threads};
     struct learn_options learn = {.seed = 1};
     struct training_set *set = NULL;
     struct model *model = NULL;
@@ -159,23 +171,28 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
         char until[32];
         time_format(until_ms, until);
         status = error_set(error, STATUS_INVALID,
-                           "model %.*s has nothing to learn from: no past treatment's goal had matured by %s; load treatments and outcomes, or say a later --until",
+                           "model %.*s has nothing to learn from: no past treatment's goal had "
+                           "matured by %s; load treatments and outcomes, or say a later --until",
                            TEXT_ARG(model_rule->name), until);
     }
     if (status == STATUS_OK) status = model_train(&model, set, &learn, error);
     if (status == STATUS_OK) status = put_in_force(engine, rule, until_ms, model, error);
-    if (status == STATUS_OK) (void)engine_model(engine, rule, out);
-    else model_destroy(model);
+    if (status == STATUS_OK)
+        (void)engine_model(engine, rule, out);
+    else
+        model_destroy(model);
     training_set_destroy(set);
     return status;
 }
 
-const struct model *engine_model(const struct engine *engine, uint32_t rule, struct model_entry *entry) {
+const struct model *engine_model(const struct engine *engine, uint32_t rule,
+                                 struct model_entry *entry) {
     const struct model *model = engine->model_of_rule[rule];
     for (size_t i = 0; entry != NULL && i < engine->model_count; i++) {
         const struct named_model *named = &engine->models[i];
         if (named->model != model || model == NULL) continue;
-        *entry = (struct model_entry){text_from(named->name), named->version, named->trained_ms, named->until_ms, model};
+        *entry = (struct model_entry){text_from(named->name), named->version, named->trained_ms,
+                                      named->until_ms, model};
     }
     return model;
 }
@@ -190,12 +207,16 @@ bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_en
     return false;
 }
 
-const struct model *const *engine_models(const struct engine *engine) { return engine->model_of_rule; }
+const struct model *const *engine_models(const struct engine *engine) {
+    return engine->model_of_rule;
+}
 
-enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out, struct error *error) {
+enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out,
+                              struct error *error) {
     enum status status = STATUS_OK;
     uint64_t position = store_position(engine->store);
-    if (engine->bases == NULL || engine->bases_at_ms != t_ms || engine->bases_position != position) {
+    if (engine->bases == NULL || engine->bases_at_ms != t_ms ||
+        engine->bases_position != position) {
         struct goal_base *bases = memory_calloc(engine->playbook->goal_count + 1, sizeof *bases);
         if (bases == NULL) return STATUS_NO_MEMORY;
         status = goal_bases_measure(&engine->world, t_ms, engine->threads, bases, error);

@@ -10,9 +10,9 @@
 #define PATH_BYTES_MAX 4096
 
 struct lookup_version {
-    int64_t known_ms;            /* TIME_ALWAYS for the first, undated one */
+    int64_t known_ms; /* TIME_ALWAYS for the first, undated one */
     uint64_t hash;
-    struct lookup_table *table;  /* loaded where the playbook in force has this lookup */
+    struct lookup_table *table; /* loaded where the playbook in force has this lookup */
 };
 struct named_lookup {
     char name[SYMBOL_BYTES_MAX + 1];
@@ -23,7 +23,8 @@ struct named_model {
     char name[SYMBOL_BYTES_MAX + 1];
     uint32_t version;
     int64_t trained_ms, until_ms;
-    uint64_t features;               /* hash of what its features meant when it was trained; 0: not said */
+    /* Hash of what its features meant when it was trained; 0: not said. */
+    uint64_t features;
     struct model *model;
 };
 
@@ -37,87 +38,111 @@ struct engine {
     struct identity *identity;
     struct store *store;
     struct playbook *playbook;
-    char playbook_hash[17];          /* in force, by the log; empty: none */
-    struct named_lookup *lookups;    /* by name, in order of first sight */
+    char playbook_hash[17];       /* in force, by the log; empty: none */
+    struct named_lookup *lookups; /* by name, in order of first sight */
     size_t lookup_count, lookup_capacity;
-    uint32_t *lookup_of_rule;        /* playbook lookup index → index in lookups, UINT32_MAX: never loaded */
-    struct named_model *models;      /* the newest of each name */
+    /* Playbook lookup index → index in lookups, UINT32_MAX: never loaded. */
+    uint32_t *lookup_of_rule;
+    struct named_model *models; /* the newest of each name */
     size_t model_count, model_capacity;
     const struct model **model_of_rule; /* by model index of the playbook */
     struct treatment_history *treatments;
-    struct goal_base *bases;         /* by goal, as of bases_at_ms; NULL until asked for */
+    struct goal_base *bases; /* by goal, as of bases_at_ms; NULL until asked for */
     int64_t bases_at_ms;
-    uint64_t bases_position;         /* the log's, up to which they were measured */
+    uint64_t bases_position; /* the log's, up to which they were measured */
     struct world world;
-    struct json_parser *json;        /* for control records */
-    struct ingest_repeats repeats;   /* of the batch at hand */
+    struct json_parser *json;      /* for control records */
+    struct ingest_repeats repeats; /* of the batch at hand */
 };
 
-/* ---- control records: what is in force. One JSON object each, so that they can be read with any tool ---- */
+/* ---- control records: what is in force. One JSON object each, so that they can be read with any
+ * tool ---- */
 enum status control_apply(struct engine *engine, struct text bytes, struct error *error) MUST_USE;
-enum status control_append(struct engine *engine, const struct event_batch *batch, struct text bytes,
-                           struct error *error) MUST_USE;
+enum status control_append(struct engine *engine, const struct event_batch *batch,
+                           struct text bytes, struct error *error) MUST_USE;
 enum status control_playbook(struct buffer *out, const char *hash, int64_t now_ms) MUST_USE;
-enum status control_lookup(struct buffer *out, struct text name, uint64_t hash, int64_t known_ms) MUST_USE;
+enum status control_lookup(struct buffer *out, struct text name, uint64_t hash,
+                           int64_t known_ms) MUST_USE;
 enum status control_model(struct buffer *out, const struct named_model *model) MUST_USE;
 
 /* ---- what is in force ---- */
-enum status playbook_put_in_force(struct engine *engine, const char *file, struct playbook_errors *errors,
-                                  struct error *error) MUST_USE;
+enum status playbook_put_in_force(struct engine *engine, const char *file,
+                                  struct playbook_errors *errors, struct error *error) MUST_USE;
 enum status playbook_load_in_force(struct engine *engine, struct error *error) MUST_USE;
 /* After a change of playbook or lookups: indices, treatments, world. */
 enum status world_refresh(struct engine *engine, struct error *error) MUST_USE;
 
-/* The directory's own secret; made where `create` and the directory is new, once, whoever else makes it. *unchecked is set where it
- * lies in the form without a checksum, which salt_write replaces, under the lock. */
-enum status salt_read(struct engine *engine, bool create, uint8_t salt[IDENTITY_SALT_BYTES], bool *unchecked, struct error *error) MUST_USE;
-enum status salt_write(struct engine *engine, const uint8_t salt[IDENTITY_SALT_BYTES], struct error *error) MUST_USE;
+/* The directory's own secret; made where `create` and the directory is new, once, whoever else
+ * makes it. *unchecked is set where it lies in the form without a checksum, which salt_write
+ * replaces, under the lock. */
+enum status salt_read(struct engine *engine, bool create, uint8_t salt[IDENTITY_SALT_BYTES],
+                      bool *unchecked, struct error *error) MUST_USE;
+enum status salt_write(struct engine *engine, const uint8_t salt[IDENTITY_SALT_BYTES],
+                       struct error *error) MUST_USE;
 
-/* Is this a reason to go on without a lookup or a model, with a warning? Only an open directory can be loaded or trained again. */
+/* Is this a reason to go on without a lookup or a model, with a warning? Only an open directory can
+ * be loaded or trained again. */
 bool may_do_without(enum status status);
 struct named_lookup *lookup_named(struct engine *engine, struct text name, bool add);
-enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, uint64_t hash, struct lookup_table *table) MUST_USE;
+enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, uint64_t hash,
+                               struct lookup_table *table) MUST_USE;
 enum status lookups_load(struct engine *engine, struct error *error) MUST_USE;
 /* STATUS_NOT_FOUND, with the nearest name. */
-enum status source_unknown(const struct playbook *playbook, const char *name, struct error *error) MUST_USE;
-/* The newest table of each lookup, by the playbook's index; from memory_alloc, NULL without memory. */
+enum status source_unknown(const struct playbook *playbook, const char *name,
+                           struct error *error) MUST_USE;
+/* The newest table of each lookup, by the playbook's index; from memory_alloc, NULL without memory.
+ */
 const struct lookup_table **lookup_tables_now(struct engine *engine) MUST_USE;
-/* Takes ownership of the table: stores it by content and puts it in force, unless it is what is in force already. */
+/* Takes ownership of the table: stores it by content and puts it in force, unless it is what is in
+ * force already. */
 enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
                                 struct event_batch *rows, struct error *error) MUST_USE;
-enum status lookup_file_write(struct engine *engine, const struct lookup_table *table, struct error *error) MUST_USE;
+enum status lookup_file_write(struct engine *engine, const struct lookup_table *table,
+                              struct error *error) MUST_USE;
 enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct lookup_rule *rule,
                              struct lookup_table **out, struct error *error) MUST_USE;
 
 struct named_model *model_named(struct engine *engine, struct text name, bool add);
 enum status models_load(struct engine *engine, struct error *error) MUST_USE;
 
-/* Appends an identity change: its record, the batch, and a Customer Merged or Customer Split event a change, as many as a
- * frame takes. The caller commits. */
-enum status engine_append_change(struct engine *engine, struct event_batch *batch, const struct identity_result *result,
-                                 bool sync, struct error *error) MUST_USE;
+/* Appends an identity change: its record, the batch, and a Customer Merged or Customer Split event
+ * a change, as many as a frame takes. The caller commits. */
+enum status engine_append_change(struct engine *engine, struct event_batch *batch,
+                                 const struct identity_result *result, bool sync,
+                                 struct error *error) MUST_USE;
 /* The changes from `from` on, which had no room in the frame with the record, after the commit. */
-enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result, size_t from, struct error *error) MUST_USE;
+enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result,
+                                       size_t from, struct error *error) MUST_USE;
 
-/* engine_apply, with the quarantined rows that the batch was made of: they leave the quarantine in the same frame. */
-struct rows_back { const uint64_t *row_ids; size_t count; };
-enum status engine_apply_back(struct engine *engine, struct event_batch *batch, const struct rows_back *back, bool sync,
-                              struct apply_result *out, struct error *error) MUST_USE;
+/* engine_apply, with the quarantined rows that the batch was made of: they leave the quarantine in
+ * the same frame. */
+struct rows_back {
+    const uint64_t *row_ids;
+    size_t count;
+};
+enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
+                              const struct rows_back *back, bool sync, struct apply_result *out,
+                              struct error *error) MUST_USE;
 
 /* More than one frame takes? Then engine_apply applies it in parts, each as one frame. */
 bool batch_needs_parts(const struct event_batch *batch);
 
-/* Bad rows of customers who were erased are kept without their bytes, under a reason that says so. Before the rows are stored. */
-enum status rows_withhold(struct engine *engine, struct event_batch *batch, struct error *error) MUST_USE;
+/* Bad rows of customers who were erased are kept without their bytes, under a reason that says so.
+ * Before the rows are stored. */
+enum status rows_withhold(struct engine *engine, struct event_batch *batch,
+                          struct error *error) MUST_USE;
 /* Does a Related event name somebody who was erased? */
 bool relation_names_erased(const struct engine *engine, struct text packed);
 
 /* What every way in asks of ingest; the tables are borrowed. */
-struct ingest_settings engine_ingest_settings(struct engine *engine, const struct lookup_table *const *tables);
+struct ingest_settings engine_ingest_settings(struct engine *engine,
+                                              const struct lookup_table *const *tables);
 
 /* "DIRECTORY/format…"; STATUS_LIMIT where it is too long. */
-enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format, ...) PRINTF_LIKE(3, 4) MUST_USE;
-/* Makes DIRECTORY/name where it is not there. Its name is on the disk on return: what is written into it may be told of in the log. */
+enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format, ...)
+    PRINTF_LIKE(3, 4) MUST_USE;
+/* Makes DIRECTORY/name where it is not there. Its name is on the disk on return: what is written
+ * into it may be told of in the log. */
 enum status folder_make(struct engine *engine, const char *name, struct error *error) MUST_USE;
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decisions become events: kept aside until all are there, beyond a batch in a file without a name, and then written down together.
- * That file is a row of batches: counts, events as they lie in memory, bytes; only the process that wrote it reads it. */
+/* Decisions become events: kept aside until all are there, beyond a batch in a file without a name,
+ * and then written down together. That file is a row of batches: counts, events as they lie in
+ * memory, bytes; only the process that wrote it reads it. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -8,11 +9,14 @@
 
 #define RECORD_BATCH 2000
 
-static enum status add_decision(struct engine *engine, struct decider *decider, const struct decision *decision,
-                                struct packed_writer *writer, struct event_batch *batch, uint32_t source) {
+static enum status add_decision(struct engine *engine, struct decider *decider,
+                                const struct decision *decision, struct packed_writer *writer,
+                                struct event_batch *batch, uint32_t source) {
     struct as_of as_of = {decision->t_ms, POSITION_NOW};
     struct persona_id persona = identity_persona_any(engine->identity, decision->customer, as_of);
-    if (persona.value == ID_NONE) persona = identity_persona_any(engine->identity, decision->customer, (struct as_of){INT64_MAX, POSITION_NOW});
+    if (persona.value == ID_NONE)
+        persona = identity_persona_any(engine->identity, decision->customer,
+                                       (struct as_of){INT64_MAX, POSITION_NOW});
     if (persona.value == ID_NONE) return STATUS_OK;
     uint32_t channel, properties = (uint32_t)batch->bytes.length;
     enum status status = symbol_add(engine->symbols, SYMBOL_CHANNEL, TEXT("system"), &channel);
@@ -20,7 +24,8 @@ static enum status add_decision(struct engine *engine, struct decider *decider, 
     if (status != STATUS_OK) return status;
     struct event *event = event_batch_add(batch);
     if (event == NULL) return STATUS_NO_MEMORY;
-    if (decision->ranked_count > 0) channel = decision->trace[decision->ranked[0]].treatment->channel;
+    if (decision->ranked_count > 0)
+        channel = decision->trace[decision->ranked[0]].treatment->channel;
     event->time_ms = event->known_ms = decision->t_ms;
     event->persona = persona;
     event->type = EVENT_DECISION_MADE;
@@ -48,9 +53,12 @@ enum status decision_recorder_create(struct decision_recorder **out, struct engi
     recorder->earliest_ms = INT64_MAX;
     packed_writer_init(&recorder->writer);
     event_batch_init(&recorder->batch);
-    enum status status = symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("decide"), &recorder->source);
-    if (status == STATUS_OK) *out = recorder;
-    else decision_recorder_destroy(recorder);
+    enum status status =
+        symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("decide"), &recorder->source);
+    if (status == STATUS_OK)
+        *out = recorder;
+    else
+        decision_recorder_destroy(recorder);
     return status;
 }
 
@@ -62,7 +70,9 @@ void decision_recorder_destroy(struct decision_recorder *recorder) {
     memory_free(recorder);
 }
 
-uint64_t decision_recorder_recorded(const struct decision_recorder *recorder) { return recorder->recorded; }
+uint64_t decision_recorder_recorded(const struct decision_recorder *recorder) {
+    return recorder->recorded;
+}
 
 /* ---- aside ---- */
 
@@ -72,7 +82,8 @@ static enum status open_aside(struct decision_recorder *recorder, struct error *
     struct file_system *fs = recorder->engine->fs;
     enum status status = path_of(recorder->engine, path, "decisions.tmp");
     if (status == STATUS_OK) status = file_remove(fs, path, error);
-    if (status == STATUS_OK || status == STATUS_NOT_FOUND) status = file_open(fs, path, FILE_CREATE_NEW, &recorder->aside, error);
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        status = file_open(fs, path, FILE_CREATE_NEW, &recorder->aside, error);
     return status == STATUS_OK ? file_remove(fs, path, error) : status;
 }
 
@@ -82,23 +93,29 @@ static enum status put_aside(struct decision_recorder *recorder, struct error *e
     const size_t events_bytes = batch->event_count * sizeof *batch->events;
     enum status status = recorder->aside == NULL ? open_aside(recorder, error) : STATUS_OK;
     if (status == STATUS_OK) status = file_write(recorder->aside, counts, sizeof counts, error);
-    if (status == STATUS_OK) status = file_write(recorder->aside, batch->events, events_bytes, error);
-    if (status == STATUS_OK) status = file_write(recorder->aside, batch->bytes.at, batch->bytes.length, error);
+    if (status == STATUS_OK)
+        status = file_write(recorder->aside, batch->events, events_bytes, error);
+    if (status == STATUS_OK)
+        status = file_write(recorder->aside, batch->bytes.at, batch->bytes.length, error);
     recorder->aside_bytes += sizeof counts + events_bytes + batch->bytes.length;
     event_batch_clear(batch);
     return status;
 }
 
-static enum status read_aside(struct decision_recorder *recorder, uint64_t *offset, void *bytes, size_t length, struct error *error) {
+static enum status read_aside(struct decision_recorder *recorder, uint64_t *offset, void *bytes,
+                              size_t length, struct error *error) {
     size_t got = 0;
     enum status status = file_read_at(recorder->aside, *offset, bytes, length, &got, error);
-    if (status == STATUS_OK && got < length) return error_set(error, STATUS_IO, "the decisions kept aside could not be read again; is the disk failing?");
+    if (status == STATUS_OK && got < length)
+        return error_set(error, STATUS_IO,
+                         "the decisions kept aside could not be read again; is the disk failing?");
     *offset += length;
     return status;
 }
 
 /* Reads the batch at *offset into the recorder's, which is empty, and moves on. */
-static enum status take_batch(struct decision_recorder *recorder, uint64_t *offset, struct error *error) {
+static enum status take_batch(struct decision_recorder *recorder, uint64_t *offset,
+                              struct error *error) {
     struct event_batch *batch = &recorder->batch;
     uint64_t counts[2];
     enum status status = read_aside(recorder, offset, counts, sizeof counts, error);
@@ -106,8 +123,11 @@ static enum status take_batch(struct decision_recorder *recorder, uint64_t *offs
         if (event_batch_add(batch) == NULL) status = STATUS_NO_MEMORY;
     }
     if (status == STATUS_OK) status = buffer_reserve(&batch->bytes, (size_t)counts[1] + 1);
-    if (status == STATUS_OK) status = read_aside(recorder, offset, batch->events, (size_t)counts[0] * sizeof *batch->events, error);
-    if (status == STATUS_OK) status = read_aside(recorder, offset, batch->bytes.at, (size_t)counts[1], error);
+    if (status == STATUS_OK)
+        status = read_aside(recorder, offset, batch->events,
+                            (size_t)counts[0] * sizeof *batch->events, error);
+    if (status == STATUS_OK)
+        status = read_aside(recorder, offset, batch->bytes.at, (size_t)counts[1], error);
     if (status == STATUS_OK) batch->bytes.length = (size_t)counts[1];
     return status;
 }
@@ -119,7 +139,8 @@ static enum status record_batch(struct decision_recorder *recorder, struct error
     struct store_frame frame = {.batch = &recorder->batch};
     uint64_t position;
     if (recorder->batch.event_count == 0) return STATUS_OK;
-    bool bases_stand = engine->bases_position == store_position(engine->store) && recorder->earliest_ms >= engine->bases_at_ms;
+    bool bases_stand = engine->bases_position == store_position(engine->store) &&
+                       recorder->earliest_ms >= engine->bases_at_ms;
     enum status status = store_append(engine->store, &frame, true, &position, error);
     if (status == STATUS_OK && bases_stand) engine->bases_position = store_position(engine->store);
     if (status == STATUS_OK) recorder->recorded += recorder->batch.event_count;
@@ -144,8 +165,9 @@ enum status decision_recorder_flush(struct decision_recorder *recorder, struct e
 enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
                                   const struct decision *decision, struct error *error) {
     if (decision->t_ms < recorder->earliest_ms) recorder->earliest_ms = decision->t_ms;
-    enum status status = add_decision(recorder->engine, decider, decision, &recorder->writer, &recorder->batch,
-                                      recorder->source);
-    if (status == STATUS_OK && recorder->batch.event_count >= RECORD_BATCH) status = put_aside(recorder, error);
+    enum status status = add_decision(recorder->engine, decider, decision, &recorder->writer,
+                                      &recorder->batch, recorder->source);
+    if (status == STATUS_OK && recorder->batch.event_count >= RECORD_BATCH)
+        status = put_aside(recorder, error);
     return status;
 }

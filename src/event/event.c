@@ -40,7 +40,8 @@ static enum status append_bytes(struct event_batch *batch, struct text text, uin
     return buffer_append_text(&batch->bytes, text);
 }
 
-enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type, struct text value) {
+enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type,
+                                       struct text value) {
     assert(batch->event_count > 0);
     struct event *event = &batch->events[batch->event_count - 1];
     if (event->identifier_count == EVENT_IDENTIFIERS_MAX) return STATUS_LIMIT;
@@ -57,14 +58,18 @@ enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type,
     return STATUS_OK;
 }
 
-enum status event_batch_add_row(struct event_batch *batch, uint16_t source, struct text file, uint64_t line,
-                                uint32_t column, struct text reason, struct text raw) {
-    enum status status = memory_grow((void **)&batch->rows, &batch->row_capacity, batch->row_count + 1,
-                                     sizeof *batch->rows);
+enum status event_batch_add_row(struct event_batch *batch, uint16_t source, struct text file,
+                                uint64_t line, uint32_t column, struct text reason,
+                                struct text raw) {
+    enum status status = memory_grow((void **)&batch->rows, &batch->row_capacity,
+                                     batch->row_count + 1, sizeof *batch->rows);
     if (status != STATUS_OK) return status;
     struct quarantined_row *row = &batch->rows[batch->row_count];
-    *row = (struct quarantined_row){.source = source, .line = line, .column = column,
-                                    .file_length = file.length, .reason_length = reason.length,
+    *row = (struct quarantined_row){.source = source,
+                                    .line = line,
+                                    .column = column,
+                                    .file_length = file.length,
+                                    .reason_length = reason.length,
                                     .raw_length = raw.length};
     size_t length = batch->bytes.length;
     status = append_bytes(batch, file, &row->file);

@@ -4,46 +4,50 @@
  *   ingest fills: time, known, type, channel, source, key, identifiers, properties
  *   identity fills: persona            store fills: position
  *
- * A batch owns its bytes; events and identifiers point into them by offset, so a batch can grow and move. */
+ * A batch owns its bytes; events and identifiers point into them by offset, so a batch can grow and
+ * move. */
 #ifndef EVENT_EVENT_H
 #define EVENT_EVENT_H
 
 #include "event/ids.h"
 #include "event/packed.h"
 
-#define BATCH_EVENTS_MAX 65536
+#define BATCH_EVENTS_MAX      65536
 #define EVENT_IDENTIFIERS_MAX 16
-#define IDENTIFIER_BYTES_MAX 512
+#define IDENTIFIER_BYTES_MAX  512
 
 struct event_identifier {
-    uint32_t type;   /* SYMBOL_IDENTIFIER */
-    uint32_t offset; /* into batch->bytes; normalised by the source's rules (trimmed, e-mail lower-cased) */
+    uint32_t type; /* SYMBOL_IDENTIFIER */
+    /* Into batch->bytes; normalised by the source's rules (trimmed, e-mail lower-cased) */
+    uint32_t offset;
     uint32_t length;
 };
 
 struct event {
     int64_t time_ms;
     int64_t known_ms;
-    uint64_t key;            /* hash of (source, row key or message id), 0 = none: (persona, time, key) names a repeat */
+    /* Hash of (source, row key or message id), 0 = none: (persona, time, key) names a repeat. */
+    uint64_t key;
     struct persona_id persona;
-    uint16_t type;           /* SYMBOL_EVENT */
-    uint16_t source;         /* SYMBOL_SOURCE */
-    uint8_t channel;         /* SYMBOL_CHANNEL */
+    uint16_t type;   /* SYMBOL_EVENT */
+    uint16_t source; /* SYMBOL_SOURCE */
+    uint8_t channel; /* SYMBOL_CHANNEL */
     uint8_t identifier_count;
-    uint32_t identifier;     /* index of the first in batch->identifiers */
-    uint32_t properties;     /* offset into batch->bytes of the packed properties */
+    uint32_t identifier; /* index of the first in batch->identifiers */
+    uint32_t properties; /* offset into batch->bytes of the packed properties */
     uint32_t properties_length;
 };
 
 /* A raw row that could not become an event. */
 struct quarantined_row {
-    uint16_t source;         /* SYMBOL_SOURCE */
-    uint32_t file;           /* offset, length of the file's name in batch->bytes */
+    uint16_t source; /* SYMBOL_SOURCE */
+    uint32_t file;   /* offset, length of the file's name in batch->bytes */
     uint32_t file_length;
-    uint64_t line;           /* from 1 */
-    uint32_t column;         /* from 1; 0 = the whole row */
+    uint64_t line;   /* from 1 */
+    uint32_t column; /* from 1; 0 = the whole row */
     uint32_t reason, reason_length;
-    uint32_t raw, raw_length; /* the bytes as they came (a header line is kept with the source's mapping) */
+    /* The bytes as they came (a header line is kept with the source's mapping) */
+    uint32_t raw, raw_length;
 };
 
 struct event_batch {
@@ -62,10 +66,13 @@ void event_batch_clear(struct event_batch *batch);
 /* A zeroed event at the end; pointer valid until the next add. NULL without memory. */
 struct event *event_batch_add(struct event_batch *batch) MUST_USE;
 /* Adds an identifier to the batch's last event. */
-enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type, struct text value) MUST_USE;
-enum status event_batch_add_row(struct event_batch *batch, uint16_t source, struct text file, uint64_t line,
-                                uint32_t column, struct text reason, struct text raw) MUST_USE;
-static inline struct text event_batch_text(const struct event_batch *batch, uint32_t offset, uint32_t length) {
+enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type,
+                                       struct text value) MUST_USE;
+enum status event_batch_add_row(struct event_batch *batch, uint16_t source, struct text file,
+                                uint64_t line, uint32_t column, struct text reason,
+                                struct text raw) MUST_USE;
+static inline struct text event_batch_text(const struct event_batch *batch, uint32_t offset,
+                                           uint32_t length) {
     return (struct text){batch->bytes.at + offset, length};
 }
 

@@ -8,11 +8,19 @@
 
 #define ID_NONE UINT32_MAX
 
-struct identifier_id { uint32_t value; }; /* dense: 0, 1, 2 … in order of first sight */
-struct persona_id { uint32_t value; };    /* dense: 0, 1, 2 … */
-struct customer_id { uint32_t value; };   /* the lowest identifier id in the customer's component; printed "C123" */
+struct identifier_id {
+    uint32_t value;
+}; /* dense: 0, 1, 2 … in order of first sight */
+struct persona_id {
+    uint32_t value;
+}; /* dense: 0, 1, 2 … */
+/* The lowest identifier id in the customer's component; printed "C123". */
+struct customer_id {
+    uint32_t value;
+};
 
-/* A view of the world: what happened by t and was known by t, among what stands in the log below `position`. */
+/* A view of the world: what happened by t and was known by t, among what stands in the log below
+ * `position`. */
 struct as_of {
     int64_t t_ms;
     uint64_t position; /* exclusive; POSITION_NOW = everything applied */

@@ -64,7 +64,8 @@ static enum status reader_open(struct timeline_source *interface, struct timelin
                                struct error *error) {
     struct memory_source *source = (struct memory_source *)interface;
     struct memory_reader *reader = memory_calloc(1, sizeof *reader);
-    if (reader == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory for a timeline reader");
+    if (reader == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for a timeline reader");
     reader->interface.source = interface;
     reader->count = source->count;
     arena_init(&reader->scratch, SIZE_MAX / 2);
@@ -89,7 +90,8 @@ static struct memory_source *source_of(const struct memory_reader *reader) {
     return (struct memory_source *)reader->interface.source;
 }
 
-static uint32_t customer_of(const struct memory_source *source, struct persona_id persona, struct as_of as_of) {
+static uint32_t customer_of(const struct memory_source *source, struct persona_id persona,
+                            struct as_of as_of) {
     if (source->directory == NULL) return persona.value;
     return source->directory->ops->customer_of(source->directory, persona, as_of).value;
 }
@@ -110,12 +112,13 @@ static int compare_rows(const void *a, const void *b) {
     if (x->customer != y->customer) return x->customer < y->customer ? -1 : 1;
     int64_t s = x->stored->event.time_ms, t = y->stored->event.time_ms;
     if (s != t) return s < t ? -1 : 1;
-    return (x->stored->position > y->stored->position) - (x->stored->position < y->stored->position);
+    return (x->stored->position > y->stored->position) -
+           (x->stored->position < y->stored->position);
 }
 
 /* All rows of `customer` (ID_NONE: of everybody in this part), sorted. */
-static enum status gather(struct memory_reader *reader, const struct timeline_request *request, uint32_t customer,
-                          uint32_t part, uint32_t parts, struct gathered *out) {
+static enum status gather(struct memory_reader *reader, const struct timeline_request *request,
+                          uint32_t customer, uint32_t part, uint32_t parts, struct gathered *out) {
     const struct memory_source *source = source_of(reader);
     struct as_of as_of = pinned(reader, request->as_of);
     memory_free(out->rows);
@@ -144,8 +147,8 @@ static enum status packed_of(const struct timeline *timeline, uint32_t row, stru
 
 static const struct timeline_ops row_ops = {.packed = packed_of};
 
-static enum status fill_columns(struct memory_reader *reader, const struct row *rows, uint32_t count,
-                                const uint64_t *wanted) {
+static enum status fill_columns(struct memory_reader *reader, const struct row *rows,
+                                uint32_t count, const uint64_t *wanted) {
     const struct column_set *set = source_of(reader)->columns;
     memset(reader->columns, 0, sizeof reader->columns);
     for (uint32_t c = 0; set != NULL && c < set->count; c++) {
@@ -180,8 +183,8 @@ static bool arrays_alloc(struct memory_reader *reader, struct row_arrays *arrays
     arrays->source = arena_calloc(arena, count, 2);
     arrays->channel = arena_calloc(arena, count, 1);
     reader->shown = arena_calloc(arena, count, sizeof *reader->shown);
-    return arrays->time_ms && arrays->known_ms && arrays->position && arrays->persona && arrays->type &&
-           arrays->source && arrays->channel && reader->shown;
+    return arrays->time_ms && arrays->known_ms && arrays->position && arrays->persona &&
+           arrays->type && arrays->source && arrays->channel && reader->shown;
 }
 
 static enum status show(struct memory_reader *reader, const struct gathered *gathered, size_t first,
@@ -208,14 +211,20 @@ static enum status show(struct memory_reader *reader, const struct gathered *gat
     const struct column_set *set = source_of(reader)->columns;
     uint32_t needs = gathered->needs;
     *out = (struct timeline){
-        .customer = {rows[0].customer}, .count = count, .time_ms = arrays.time_ms, .type = arrays.type,
+        .customer = {rows[0].customer},
+        .count = count,
+        .time_ms = arrays.time_ms,
+        .type = arrays.type,
         .channel = needs & TIMELINE_CHANNEL ? arrays.channel : NULL,
         .known_ms = needs & TIMELINE_KNOWN ? arrays.known_ms : NULL,
         .position = needs & TIMELINE_POSITION ? arrays.position : NULL,
         .persona = needs & TIMELINE_PERSONA ? arrays.persona : NULL,
         .source = needs & TIMELINE_SOURCE ? arrays.source : NULL,
-        .columns = reader->columns, .column_count = set == NULL ? 0 : set->count,
-        .truncated = truncated, .ops = &row_ops, .reader = reader,
+        .columns = reader->columns,
+        .column_count = set == NULL ? 0 : set->count,
+        .truncated = truncated,
+        .ops = &row_ops,
+        .reader = reader,
     };
     return STATUS_OK;
 }
@@ -225,11 +234,12 @@ static enum status no_memory(struct error *error) {
 }
 
 /* A merged-away id is found under its survivor: the customer of any of its personas. */
-static uint32_t survivor(const struct memory_source *source, uint32_t customer, struct as_of as_of) {
+static uint32_t survivor(const struct memory_source *source, uint32_t customer,
+                         struct as_of as_of) {
     struct persona_id persona;
     if (source->directory == NULL) return customer;
-    uint32_t count = source->directory->ops->personas_of(source->directory, (struct customer_id){customer},
-                                                         as_of, &persona, 1);
+    uint32_t count = source->directory->ops->personas_of(
+        source->directory, (struct customer_id){customer}, as_of, &persona, 1);
     return count == 0 ? ID_NONE : customer_of(source, persona, as_of);
 }
 
@@ -242,20 +252,24 @@ static enum status reader_read(struct timeline_reader *interface, struct custome
         struct gathered *rows = &reader->read;
         if (gather(reader, request, found, 0, 1, rows) != STATUS_OK) return no_memory(error);
         if (rows->count > 0) {
-            return show(reader, rows, 0, rows->count, out) == STATUS_OK ? STATUS_OK : no_memory(error);
+            return show(reader, rows, 0, rows->count, out) == STATUS_OK ? STATUS_OK
+                                                                        : no_memory(error);
         }
     }
     return error_set(error, STATUS_NOT_FOUND, "no customer C%u", customer.value);
 }
 
-static enum status reader_walk(struct timeline_reader *interface, const struct timeline_request *request,
-                               uint32_t part, uint32_t parts, struct error *error) {
+static enum status reader_walk(struct timeline_reader *interface,
+                               const struct timeline_request *request, uint32_t part,
+                               uint32_t parts, struct error *error) {
     struct memory_reader *reader = (struct memory_reader *)interface;
-    enum status status = gather(reader, request, ID_NONE, part, parts == 0 ? 1 : parts, &reader->walk);
+    enum status status =
+        gather(reader, request, ID_NONE, part, parts == 0 ? 1 : parts, &reader->walk);
     return status == STATUS_OK ? STATUS_OK : no_memory(error);
 }
 
-static enum status reader_next(struct timeline_reader *interface, struct timeline *out, struct error *error) {
+static enum status reader_next(struct timeline_reader *interface, struct timeline *out,
+                               struct error *error) {
     struct memory_reader *reader = (struct memory_reader *)interface;
     struct gathered *walk = &reader->walk;
     size_t first = walk->next, end = first;
@@ -267,8 +281,12 @@ static enum status reader_next(struct timeline_reader *interface, struct timelin
 }
 
 static const struct timeline_source_ops memory_ops = {
-    .reader_open = reader_open, .reader_close = reader_close, .position = reader_position,
-    .read = reader_read, .walk = reader_walk, .next = reader_next,
+    .reader_open = reader_open,
+    .reader_close = reader_close,
+    .position = reader_position,
+    .read = reader_read,
+    .walk = reader_walk,
+    .next = reader_next,
 };
 
 enum status memory_source_create(struct memory_source **out, const struct column_set *columns,
@@ -290,4 +308,6 @@ void memory_source_destroy(struct memory_source *source) {
     memory_free(source);
 }
 
-struct timeline_source *memory_source_interface(struct memory_source *source) { return &source->interface; }
+struct timeline_source *memory_source_interface(struct memory_source *source) {
+    return &source->interface;
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event/value.h"
 
-/* The column cell of money is minor * 32768 + currency: 48 signed bits are left for the minor units. */
+/* The column cell of money is minor * 32768 + currency: 48 signed bits are left for the minor
+ * units. */
 #define MINOR_MAX ((INT64_C(1) << 47) - 1)
 
 enum status currency_from_text(struct text text, uint16_t *currency) {
@@ -43,7 +44,9 @@ uint32_t currency_minor_digits(uint16_t currency) {
     return 2;
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 /* What stands behind the last minor digit: 0 nothing, 1 below a half, 2 a half, 3 above. */
 static enum status read_rest(const char *at, const char *end, int *rest) {

@@ -5,7 +5,7 @@
 
 #include "event/packed_cell.h"
 
-#define INTEGER_LIMIT 9007199254740992.0 /* 2^53 */
+#define INTEGER_LIMIT       9007199254740992.0 /* 2^53 */
 #define PROPERTY_SYMBOL_MAX 65535
 
 bool packed_value_is_known(struct value value) {
@@ -41,7 +41,9 @@ size_t packed_value_put(uint8_t *at, const struct value *value) {
     case VALUE_TEXT: return write_text(at, TAG_TEXT, value->text);
     case VALUE_LIST: return write_text(at, TAG_LIST, value->text);
     case VALUE_TIME: at[0] = TAG_TIME; return 1 + varint_write(at + 1, zigzag(value->time_ms));
-    case VALUE_DURATION: at[0] = TAG_DURATION; return 1 + varint_write(at + 1, zigzag(value->duration_ms));
+    case VALUE_DURATION:
+        at[0] = TAG_DURATION;
+        return 1 + varint_write(at + 1, zigzag(value->duration_ms));
     case VALUE_YES_NO: at[0] = value->yes ? TAG_YES : TAG_NO; return 1;
     case VALUE_MONEY:
         at[0] = TAG_MONEY;
@@ -59,7 +61,8 @@ enum status packed_value_write(struct buffer *out, struct value value) {
     if (!packed_value_is_known(value)) return STATUS_INVALID;
     if (has_text && value.text.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
     enum status status = buffer_reserve(out, PACKED_HEAD_MAX + (has_text ? value.text.length : 0));
-    if (status == STATUS_OK) out->length += packed_value_put((uint8_t *)out->at + out->length, &value);
+    if (status == STATUS_OK)
+        out->length += packed_value_put((uint8_t *)out->at + out->length, &value);
     return status;
 }
 
@@ -99,11 +102,12 @@ static bool read_money(const uint8_t **at, const uint8_t *end, struct value *val
     return value->currency < 26 * 26 * 26 && read_zigzag(at, end, &value->minor);
 }
 
-enum status packed_value_read(const uint8_t **at, const uint8_t *end, bool lists, struct value *value) {
+enum status packed_value_read(const uint8_t **at, const uint8_t *end, bool lists,
+                              struct value *value) {
     static const uint8_t types[] = {
-        [TAG_NUMBER] = VALUE_NUMBER,     [TAG_INTEGER] = VALUE_NUMBER, [TAG_TEXT] = VALUE_TEXT,
-        [TAG_TIME] = VALUE_TIME,         [TAG_DURATION] = VALUE_DURATION, [TAG_NO] = VALUE_YES_NO,
-        [TAG_YES] = VALUE_YES_NO,        [TAG_MONEY] = VALUE_MONEY,    [TAG_LIST] = VALUE_LIST,
+        [TAG_NUMBER] = VALUE_NUMBER, [TAG_INTEGER] = VALUE_NUMBER,    [TAG_TEXT] = VALUE_TEXT,
+        [TAG_TIME] = VALUE_TIME,     [TAG_DURATION] = VALUE_DURATION, [TAG_NO] = VALUE_YES_NO,
+        [TAG_YES] = VALUE_YES_NO,    [TAG_MONEY] = VALUE_MONEY,       [TAG_LIST] = VALUE_LIST,
     };
     *value = value_unknown();
     if (*at >= end) return STATUS_CORRUPT;
@@ -153,7 +157,8 @@ enum status packed_add(struct packed_writer *writer, uint32_t symbol, struct val
     enum status status = packed_value_write(&writer->scratch, value);
     if (status != STATUS_OK) return status;
     uint32_t length = (uint32_t)(writer->scratch.length - offset);
-    /* Kept sorted while adding: most sources give their properties in order, and a symbol given again replaces. */
+    /* Kept sorted while adding: most sources give their properties in order, and a symbol given
+     * again replaces. */
     uint32_t i = writer->count;
     while (i > 0 && writer->item[i - 1].symbol > symbol) i--;
     if (i > 0 && writer->item[i - 1].symbol == symbol) {

@@ -1,36 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* event/packed.h -- properties as bytes: how they stand in the log, in the tail and in a run's cold blocks.
+/* event/packed.h -- properties as bytes: how they stand in the log, in the tail and in a run's cold
+ * blocks.
  *
  *   properties := count:varint { symbol:varint value }*          symbols ascending, each once
  *   value      := tag:u8 payload
- *     number   8 bytes LE double (tag 1), or zigzag varint where it is an integer below 2^53 (tag 2)
+ *     number   8 bytes LE double (tag 1), or zigzag varint where it is an integer below 2^53 (tag
+ *              2)
  *     text     length:varint bytes          time, duration   zigzag varint        yes, no: two tags
  *     money    currency:u16 LE, zigzag varint
- *     list     bytes:varint count:varint { value | record }*      record := tag count:varint { symbol:varint value }*
+ *     list     bytes:varint count:varint { value | record }*
+ *              record := tag count:varint { symbol:varint value }*
  *
- * Readers trust nothing: every length is checked against what is left; a bad byte ends with STATUS_CORRUPT, never a crash.
- * One event's properties are at most PACKED_BYTES_MAX. */
+ * Readers trust nothing: every length is checked against what is left; a bad byte ends with
+ * STATUS_CORRUPT, never a crash. One event's properties are at most PACKED_BYTES_MAX. */
 #ifndef EVENT_PACKED_H
 #define EVENT_PACKED_H
 
 #include "event/value.h"
 
-#define PACKED_BYTES_MAX 65535
+#define PACKED_BYTES_MAX      65535
 #define PACKED_PROPERTIES_MAX 256
 #define PACKED_LIST_ITEMS_MAX 4096
 
-/* Writing. Begin, add in any order of symbols (the end sorts; a symbol given twice: the last wins), end. */
+/* Writing. Begin, add in any order of symbols (the end sorts; a symbol given twice: the last wins),
+ * end. */
 struct packed_writer {
     struct buffer *out;
     size_t start;
     uint32_t count;
-    struct { uint32_t symbol, offset, length; } item[PACKED_PROPERTIES_MAX];
+    struct {
+        uint32_t symbol, offset, length;
+    } item[PACKED_PROPERTIES_MAX];
     struct buffer scratch;
 };
 void packed_writer_init(struct packed_writer *writer);
 void packed_writer_release(struct packed_writer *writer);
 void packed_begin(struct packed_writer *writer);
-enum status packed_add(struct packed_writer *writer, uint32_t symbol, struct value value) MUST_USE; /* unknown: left out */
+/* unknown: left out. */
+enum status packed_add(struct packed_writer *writer, uint32_t symbol, struct value value) MUST_USE;
 /* Appends the finished bytes to `out`. STATUS_LIMIT over PACKED_BYTES_MAX. */
 enum status packed_end(struct packed_writer *writer, struct buffer *out) MUST_USE;
 
@@ -44,8 +51,8 @@ void packed_list_init(struct packed_list *list);
 void packed_list_release(struct packed_list *list);
 void packed_list_begin(struct packed_list *list);
 enum status packed_list_add(struct packed_list *list, struct value value) MUST_USE;
-enum status packed_list_add_record(struct packed_list *list, const uint32_t *symbols, const struct value *values,
-                                   uint32_t count) MUST_USE;
+enum status packed_list_add_record(struct packed_list *list, const uint32_t *symbols,
+                                   const struct value *values, uint32_t count) MUST_USE;
 /* A VALUE_LIST whose text is borrowed from the list until the next begin. */
 enum status packed_list_end(struct packed_list *list, struct value *out) MUST_USE;
 
@@ -56,12 +63,14 @@ struct packed_reader {
 };
 enum status packed_reader_init(struct packed_reader *reader, struct text packed) MUST_USE;
 /* STATUS_OK with the next property, STATUS_END, or STATUS_CORRUPT. */
-enum status packed_next(struct packed_reader *reader, uint32_t *symbol, struct value *value) MUST_USE;
+enum status packed_next(struct packed_reader *reader, uint32_t *symbol,
+                        struct value *value) MUST_USE;
 /* Unknown where absent or corrupt. */
 struct value packed_find(struct text packed, uint32_t symbol);
 enum status packed_check(struct text packed) MUST_USE; /* walks all of it, lists too */
 
-/* Items of a VALUE_LIST. A scalar item comes in `value`; of a record item the fields are read by list_field. */
+/* Items of a VALUE_LIST. A scalar item comes in `value`; of a record item the fields are read by
+ * list_field. */
 struct list_reader {
     const uint8_t *at, *end;
     uint32_t left;
@@ -69,8 +78,10 @@ struct list_reader {
     uint32_t field_count;
 };
 enum status list_reader_init(struct list_reader *reader, struct value list) MUST_USE;
-enum status list_next(struct list_reader *reader, struct value *value) MUST_USE; /* OK, END, CORRUPT */
-struct value list_field(const struct list_reader *reader, uint32_t symbol);      /* unknown where absent */
+/* OK, END, CORRUPT. */
+enum status list_next(struct list_reader *reader, struct value *value) MUST_USE;
+/* Unknown where absent. */
+struct value list_field(const struct list_reader *reader, uint32_t symbol);
 uint32_t list_count(struct value list);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* event/packed_cell.h -- one packed value: its tag and payload. Shared by packed.c and packed_list.c. */
+/* event/packed_cell.h -- one packed value: its tag and payload. Shared by packed.c and
+ * packed_list.c. */
 #ifndef EVENT_PACKED_CELL_H
 #define EVENT_PACKED_CELL_H
 
@@ -7,17 +8,29 @@
 #include "event/varint.h"
 
 enum packed_tag {
-    TAG_NUMBER = 1, TAG_INTEGER, TAG_TEXT, TAG_TIME, TAG_DURATION, TAG_NO, TAG_YES, TAG_MONEY, TAG_LIST, TAG_RECORD,
+    TAG_NUMBER = 1,
+    TAG_INTEGER,
+    TAG_TEXT,
+    TAG_TIME,
+    TAG_DURATION,
+    TAG_NO,
+    TAG_YES,
+    TAG_MONEY,
+    TAG_LIST,
+    TAG_RECORD,
 };
 
 #define PACKED_HEAD_MAX 16 /* tag and payload without the bytes of a text */
 
-/* Writes tag and payload of a known value, its text no longer than PACKED_BYTES_MAX; the room is the caller's. Bytes written. */
+/* Writes tag and payload of a known value, its text no longer than PACKED_BYTES_MAX; the room is
+ * the caller's. Bytes written. */
 size_t packed_value_put(uint8_t *at, const struct value *value);
-/* Appends tag and payload. Unknown (and a number that is not finite) is STATUS_INVALID: callers leave it out. */
+/* Appends tag and payload. Unknown (and a number that is not finite) is STATUS_INVALID: callers
+ * leave it out. */
 enum status packed_value_write(struct buffer *out, struct value value) MUST_USE;
 /* Reads one; lists only where `lists` allows them. Moves *at. OK or CORRUPT. */
-enum status packed_value_read(const uint8_t **at, const uint8_t *end, bool lists, struct value *value) MUST_USE;
+enum status packed_value_read(const uint8_t **at, const uint8_t *end, bool lists,
+                              struct value *value) MUST_USE;
 bool packed_value_is_known(struct value value);
 
 #endif

@@ -22,7 +22,8 @@ void packed_list_begin(struct packed_list *list) {
 enum status packed_list_add(struct packed_list *list, struct value value) {
     if (!packed_value_is_known(value)) return STATUS_OK;
     if (value.type == VALUE_LIST) return STATUS_INVALID;
-    if (list->count == PACKED_LIST_ITEMS_MAX || list->bytes.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
+    if (list->count == PACKED_LIST_ITEMS_MAX || list->bytes.length > PACKED_BYTES_MAX)
+        return STATUS_LIMIT;
     enum status status = packed_value_write(&list->bytes, value);
     if (status == STATUS_OK) list->count++;
     return status;
@@ -33,8 +34,8 @@ static enum status write_varint(struct buffer *out, uint64_t value) {
     return buffer_append(out, bytes, varint_write(bytes, value));
 }
 
-static enum status write_record(struct buffer *out, const uint32_t *symbols, const struct value *values,
-                                uint32_t count) {
+static enum status write_record(struct buffer *out, const uint32_t *symbols,
+                                const struct value *values, uint32_t count) {
     uint32_t known = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (values[i].type == VALUE_LIST || symbols[i] > UINT16_MAX) return STATUS_INVALID;
@@ -52,9 +53,10 @@ static enum status write_record(struct buffer *out, const uint32_t *symbols, con
     return status;
 }
 
-enum status packed_list_add_record(struct packed_list *list, const uint32_t *symbols, const struct value *values,
-                                   uint32_t count) {
-    if (list->count == PACKED_LIST_ITEMS_MAX || list->bytes.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
+enum status packed_list_add_record(struct packed_list *list, const uint32_t *symbols,
+                                   const struct value *values, uint32_t count) {
+    if (list->count == PACKED_LIST_ITEMS_MAX || list->bytes.length > PACKED_BYTES_MAX)
+        return STATUS_LIMIT;
     size_t start = list->bytes.length;
     enum status status = write_record(&list->bytes, symbols, values, count);
     if (status == STATUS_OK) {
@@ -68,7 +70,8 @@ enum status packed_list_add_record(struct packed_list *list, const uint32_t *sym
 enum status packed_list_end(struct packed_list *list, struct value *out) {
     buffer_clear(&list->finished);
     enum status status = write_varint(&list->finished, list->count);
-    if (status == STATUS_OK) status = buffer_append(&list->finished, list->bytes.at, list->bytes.length);
+    if (status == STATUS_OK)
+        status = buffer_append(&list->finished, list->bytes.at, list->bytes.length);
     if (status != STATUS_OK) return status;
     if (list->finished.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
     *out = (struct value){.type = VALUE_LIST, .text = buffer_text(&list->finished)};
@@ -87,7 +90,8 @@ enum status list_reader_init(struct list_reader *reader, struct value list) {
 }
 
 /* One field of a record; OK or CORRUPT. */
-static enum status next_field(const uint8_t **at, const uint8_t *end, uint64_t *symbol, struct value *value) {
+static enum status next_field(const uint8_t **at, const uint8_t *end, uint64_t *symbol,
+                              struct value *value) {
     if (!varint_read(at, end, symbol) || *symbol > UINT16_MAX) return STATUS_CORRUPT;
     return packed_value_read(at, end, false, value);
 }
@@ -96,11 +100,13 @@ static enum status skip_record(struct list_reader *reader) {
     uint64_t count, symbol;
     struct value value;
     reader->at++;
-    if (!varint_read(&reader->at, reader->end, &count) || count > PACKED_PROPERTIES_MAX) return STATUS_CORRUPT;
+    if (!varint_read(&reader->at, reader->end, &count) || count > PACKED_PROPERTIES_MAX)
+        return STATUS_CORRUPT;
     reader->record = reader->at;
     reader->field_count = (uint32_t)count;
     for (uint64_t i = 0; i < count; i++) {
-        if (next_field(&reader->at, reader->end, &symbol, &value) != STATUS_OK) return STATUS_CORRUPT;
+        if (next_field(&reader->at, reader->end, &symbol, &value) != STATUS_OK)
+            return STATUS_CORRUPT;
     }
     reader->record_end = reader->at;
     return STATUS_OK;
@@ -114,8 +120,9 @@ enum status list_next(struct list_reader *reader, struct value *value) {
     reader->left--;
     enum status status = STATUS_CORRUPT;
     if (reader->at < reader->end) {
-        status = *reader->at == TAG_RECORD ? skip_record(reader)
-                                           : packed_value_read(&reader->at, reader->end, false, value);
+        status = *reader->at == TAG_RECORD
+                     ? skip_record(reader)
+                     : packed_value_read(&reader->at, reader->end, false, value);
     }
     if (status != STATUS_OK) {
         reader->left = 0;

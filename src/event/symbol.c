@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A kind's names lie in chunks that never move; a hash table of id + 1 finds them. Growing publishes a new table and keeps the
- * old one until the end, so that a reader in the middle of a probe never loses the ground under its feet: all
- * old tables together are smaller than the new one. */
+/* A kind's names lie in chunks that never move; a hash table of id + 1 finds them. Growing
+ * publishes a new table and keeps the old one until the end, so that a reader in the middle of a
+ * probe never loses the ground under its feet: all old tables together are smaller than the new
+ * one. */
 #include "event/symbol.h"
 
 #include <pthread.h>
@@ -12,8 +13,8 @@
 #include "base/memory.h"
 #include "event/varint.h"
 
-#define CHUNK_NAMES 256
-#define CHUNK_COUNT 256
+#define CHUNK_NAMES     256
+#define CHUNK_COUNT     256
 #define ARENA_BYTES_MAX ((size_t)SYMBOL_KIND_COUNT * 65536 * (SYMBOL_BYTES_MAX + 32))
 
 struct symbol_table {
@@ -125,7 +126,8 @@ void symbols_destroy(struct symbols *symbols) {
 }
 
 static struct text name_at(const struct symbol_names *names, uint32_t id) {
-    struct text *chunk = atomic_load_explicit(&names->chunk[id / CHUNK_NAMES], memory_order_acquire);
+    struct text *chunk =
+        atomic_load_explicit(&names->chunk[id / CHUNK_NAMES], memory_order_acquire);
     return chunk[id % CHUNK_NAMES];
 }
 
@@ -161,7 +163,8 @@ static enum status grow(struct symbol_names *names, uint32_t count) {
     return STATUS_OK;
 }
 
-static enum status add_locked(struct symbols *symbols, enum symbol_kind kind, struct text name, uint32_t *id) {
+static enum status add_locked(struct symbols *symbols, enum symbol_kind kind, struct text name,
+                              uint32_t *id) {
     struct symbol_names *names = &symbols->kind[kind];
     *id = find(names, name);
     if (*id != SYMBOL_NONE) return STATUS_OK;
@@ -183,7 +186,8 @@ static enum status add_locked(struct symbols *symbols, enum symbol_kind kind, st
     return STATUS_OK;
 }
 
-enum status symbol_add(struct symbols *symbols, enum symbol_kind kind, struct text name, uint32_t *id) {
+enum status symbol_add(struct symbols *symbols, enum symbol_kind kind, struct text name,
+                       uint32_t *id) {
     *id = SYMBOL_NONE;
     if ((unsigned)kind >= SYMBOL_KIND_COUNT || name.length == 0 || name.length > SYMBOL_BYTES_MAX ||
         !text_is_utf8(name)) {
@@ -206,12 +210,14 @@ uint32_t symbol_count(const struct symbols *symbols, enum symbol_kind kind) {
 }
 
 struct text symbol_text(const struct symbols *symbols, enum symbol_kind kind, uint32_t id) {
-    if ((unsigned)kind >= SYMBOL_KIND_COUNT || id >= symbol_count(symbols, kind)) return (struct text){"", 0};
+    if ((unsigned)kind >= SYMBOL_KIND_COUNT || id >= symbol_count(symbols, kind))
+        return (struct text){"", 0};
     return name_at(&symbols->kind[kind], id);
 }
 
 /* name := kind:u8 id:varint length:varint bytes */
-enum status symbols_encode_since(const struct symbols *symbols, struct symbol_counts *since, struct buffer *out) {
+enum status symbols_encode_since(const struct symbols *symbols, struct symbol_counts *since,
+                                 struct buffer *out) {
     size_t start = out->length;
     struct symbol_counts reached = *since;
     for (uint32_t k = 0; k < SYMBOL_KIND_COUNT; k++) {
@@ -235,7 +241,8 @@ enum status symbols_encode_since(const struct symbols *symbols, struct symbol_co
 }
 
 static enum status apply_one(struct symbols *symbols, uint8_t kind, uint64_t id, struct text name) {
-    if (kind >= SYMBOL_KIND_COUNT || id > symbol_count(symbols, (enum symbol_kind)kind)) return STATUS_CORRUPT;
+    if (kind >= SYMBOL_KIND_COUNT || id > symbol_count(symbols, (enum symbol_kind)kind))
+        return STATUS_CORRUPT;
     uint32_t given;
     enum status status = symbol_add(symbols, (enum symbol_kind)kind, name, &given);
     if (status == STATUS_NO_MEMORY) return status;
@@ -247,10 +254,12 @@ enum status symbols_apply(struct symbols *symbols, struct text bytes) {
     while (at < end) {
         uint8_t kind = *at++;
         uint64_t id, length;
-        if (!varint_read(&at, end, &id) || !varint_read(&at, end, &length) || length > (uint64_t)(end - at)) {
+        if (!varint_read(&at, end, &id) || !varint_read(&at, end, &length) ||
+            length > (uint64_t)(end - at)) {
             return STATUS_CORRUPT;
         }
-        enum status status = apply_one(symbols, kind, id, (struct text){(const char *)at, (uint32_t)length});
+        enum status status =
+            apply_one(symbols, kind, id, (struct text){(const char *)at, (uint32_t)length});
         if (status != STATUS_OK) return status;
         at += length;
     }

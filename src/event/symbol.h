@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* event/symbol.h -- names as small numbers: event types, properties, channels, sources, identifier types.
+/* event/symbol.h -- names as small numbers: event types, properties, channels, sources, identifier
+ * types.
  *
- * One table a data directory, grown for ever, written to the log before the first event that uses a symbol.
- * symbol_add takes a lock (any thread); symbol_text and symbol_find are lock-free for readers. */
+ * One table a data directory, grown for ever, written to the log before the first event that uses a
+ * symbol. symbol_add takes a lock (any thread); symbol_text and symbol_find are lock-free for
+ * readers. */
 #ifndef EVENT_SYMBOL_H
 #define EVENT_SYMBOL_H
 
@@ -16,36 +18,76 @@ enum symbol_kind {
     SYMBOL_IDENTIFIER, /* identifier types, at most 255 */
     SYMBOL_KIND_COUNT
 };
-#define SYMBOL_NONE UINT32_MAX
+#define SYMBOL_NONE      UINT32_MAX
 #define SYMBOL_BYTES_MAX 255
 
 struct symbols;
 enum status symbols_create(struct symbols **out) MUST_USE;
 void symbols_destroy(struct symbols *symbols);
 /* STATUS_LIMIT where the kind is full, STATUS_INVALID for empty, too long or not UTF-8. */
-enum status symbol_add(struct symbols *symbols, enum symbol_kind kind, struct text name, uint32_t *id) MUST_USE;
-uint32_t symbol_find(struct symbols *symbols, enum symbol_kind kind, struct text name); /* SYMBOL_NONE */
+enum status symbol_add(struct symbols *symbols, enum symbol_kind kind, struct text name,
+                       uint32_t *id) MUST_USE;
+/* SYMBOL_NONE. */
+uint32_t symbol_find(struct symbols *symbols, enum symbol_kind kind, struct text name);
 struct text symbol_text(const struct symbols *symbols, enum symbol_kind kind, uint32_t id);
 uint32_t symbol_count(const struct symbols *symbols, enum symbol_kind kind);
 
-/* The reserved events and the properties they use; added first by symbols_create, so their ids are constants. */
+/* The reserved events and the properties they use; added first by symbols_create, so their ids are
+ * constants. */
 enum reserved_event {
-    EVENT_CUSTOMER_RECORD, EVENT_CONSENT_CHANGED, EVENT_OPT_IN_CHANGED, EVENT_DECISION_MADE, EVENT_TREATMENT_SHOWN,
-    EVENT_TREATMENT_DELIVERED, EVENT_TREATMENT_FAILED, EVENT_TREATMENT_CLICKED, EVENT_TREATMENT_ACCEPTED,
-    EVENT_TREATMENT_REJECTED, EVENT_CUSTOMER_MERGED, EVENT_CUSTOMER_SPLIT, EVENT_RELATED, EVENT_SURVEY_ANSWERED,
-    EVENT_ERASED, EVENT_RESERVED_COUNT
+    EVENT_CUSTOMER_RECORD,
+    EVENT_CONSENT_CHANGED,
+    EVENT_OPT_IN_CHANGED,
+    EVENT_DECISION_MADE,
+    EVENT_TREATMENT_SHOWN,
+    EVENT_TREATMENT_DELIVERED,
+    EVENT_TREATMENT_FAILED,
+    EVENT_TREATMENT_CLICKED,
+    EVENT_TREATMENT_ACCEPTED,
+    EVENT_TREATMENT_REJECTED,
+    EVENT_CUSTOMER_MERGED,
+    EVENT_CUSTOMER_SPLIT,
+    EVENT_RELATED,
+    EVENT_SURVEY_ANSWERED,
+    EVENT_ERASED,
+    EVENT_RESERVED_COUNT
 };
 enum reserved_property {
-    PROPERTY_PURPOSE, PROPERTY_STATE, PROPERTY_SOURCE, PROPERTY_TEXT_VERSION, PROPERTY_CHANNEL, PROPERTY_PLACEMENT,
-    PROPERTY_TREATMENT, PROPERTY_ACTION, PROPERTY_PROBABILITY, PROPERTY_TRACE, PROPERTY_MODEL, PROPERTY_PLAYBOOK,
-    PROPERTY_WITHHELD, PROPERTY_DECISION, PROPERTY_KIND, PROPERTY_TO, PROPERTY_SURVEY, PROPERTY_ITEM, PROPERTY_ANSWER,
-    PROPERTY_REASON, PROPERTY_PROPENSITY, PROPERTY_VALUE, PROPERTY_PRIORITY, PROPERTY_GROUP, PROPERTY_RESERVED_COUNT
+    PROPERTY_PURPOSE,
+    PROPERTY_STATE,
+    PROPERTY_SOURCE,
+    PROPERTY_TEXT_VERSION,
+    PROPERTY_CHANNEL,
+    PROPERTY_PLACEMENT,
+    PROPERTY_TREATMENT,
+    PROPERTY_ACTION,
+    PROPERTY_PROBABILITY,
+    PROPERTY_TRACE,
+    PROPERTY_MODEL,
+    PROPERTY_PLAYBOOK,
+    PROPERTY_WITHHELD,
+    PROPERTY_DECISION,
+    PROPERTY_KIND,
+    PROPERTY_TO,
+    PROPERTY_SURVEY,
+    PROPERTY_ITEM,
+    PROPERTY_ANSWER,
+    PROPERTY_REASON,
+    PROPERTY_PROPENSITY,
+    PROPERTY_VALUE,
+    PROPERTY_PRIORITY,
+    PROPERTY_GROUP,
+    PROPERTY_RESERVED_COUNT
 };
 
-/* What is new since the last call with these counts, as bytes for the log; and the way back. Applying bytes that are
- * already known is harmless; a different name for a known id is STATUS_CORRUPT. */
-struct symbol_counts { uint32_t count[SYMBOL_KIND_COUNT]; };
-enum status symbols_encode_since(const struct symbols *symbols, struct symbol_counts *since, struct buffer *out) MUST_USE;
+/* What is new since the last call with these counts, as bytes for the log; and the way back.
+ * Applying bytes that are already known is harmless; a different name for a known id is
+ * STATUS_CORRUPT. */
+struct symbol_counts {
+    uint32_t count[SYMBOL_KIND_COUNT];
+};
+enum status symbols_encode_since(const struct symbols *symbols, struct symbol_counts *since,
+                                 struct buffer *out) MUST_USE;
 enum status symbols_apply(struct symbols *symbols, struct text bytes) MUST_USE;
 
 #endif

@@ -15,9 +15,12 @@ uint32_t timeline_upper_bound(const struct timeline *timeline, int64_t t_ms) {
     return low;
 }
 
-size_t cell_bytes(enum value_type type) { return type == VALUE_YES_NO ? 1 : 8; }
+size_t cell_bytes(enum value_type type) {
+    return type == VALUE_YES_NO ? 1 : 8;
+}
 
-static struct value text_value(const struct timeline_column *column, enum value_type type, uint32_t row) {
+static struct value text_value(const struct timeline_column *column, enum value_type type,
+                               uint32_t row) {
     struct value value = {.type = (uint8_t)type};
     return column_text(column, row, &value.text) ? value : value_unknown();
 }
@@ -29,7 +32,8 @@ static struct value integer_value(int64_t cell, enum value_type type) {
     return value_money(cell >> MONEY_CELL_SHIFT, (uint16_t)(cell & ((1 << MONEY_CELL_SHIFT) - 1)));
 }
 
-struct value column_value(const struct timeline_column *column, enum value_type type, uint32_t row) {
+struct value column_value(const struct timeline_column *column, enum value_type type,
+                          uint32_t row) {
     if (column->cells == NULL) return value_unknown();
     switch (type) {
     case VALUE_NUMBER: {
@@ -57,7 +61,8 @@ static int64_t money_cell(struct value value) {
     return value.minor * (1 << MONEY_CELL_SHIFT) + value.currency;
 }
 
-void cell_set(void *cells, enum value_type type, size_t row, struct value value, const uint8_t *heap) {
+void cell_set(void *cells, enum value_type type, size_t row, struct value value,
+              const uint8_t *heap) {
     bool known = value.type == type;
     switch (type) {
     case VALUE_NUMBER: ((double *)cells)[row] = known ? value.number : (double)NAN; break;

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* event/timeline.h -- a customer's events, in order, as flat columns.
  *
- * This is what every question is asked of. Rows are sorted by (time, position): ties in order of arrival. The columns
- * point straight into a mapped run where the customer has one slice, or into the reader's scratch where slices were merged;
- * nobody above can tell the difference. A timeline is borrowed from its reader until the reader's next call.
+ * This is what every question is asked of. Rows are sorted by (time, position): ties in order of
+ * arrival. The columns point straight into a mapped run where the customer has one slice, or into
+ * the reader's scratch where slices were merged; nobody above can tell the difference. A timeline
+ * is borrowed from its reader until the reader's next call.
  *
  * Cells of a typed column (one a property that somebody asked for in the request):
  *   number            double; a NaN is unknown
  *   time, duration    int64_t; CELL_UNKNOWN is unknown
  *   money             int64_t; minor units * 32768 + currency (value.h); CELL_UNKNOWN is unknown
  *   yes/no            uint8_t; 0 no, 1 yes, 2 unknown
- *   text, list        uint64_t; offset << 16 | length, from the column's `heap`; CELL_NO_TEXT is unknown
+ *   text, list        uint64_t; offset << 16 | length, from the column's `heap`; CELL_NO_TEXT is
+ *                     unknown
  * A property whose value in an event has another type than the column is unknown there. */
 #ifndef EVENT_TIMELINE_H
 #define EVENT_TIMELINE_H
@@ -20,9 +22,9 @@
 #include "event/packed.h"
 #include "event/value.h"
 
-#define CELL_UNKNOWN INT64_MIN
-#define CELL_NO_TEXT UINT64_MAX
-#define MONEY_CELL_SHIFT 15
+#define CELL_UNKNOWN         INT64_MIN
+#define CELL_NO_TEXT         UINT64_MAX
+#define MONEY_CELL_SHIFT     15
 #define TIMELINE_COLUMNS_MAX 256
 
 /* What the playbook uses, and so what runs keep apart. Order is the column's index everywhere. */
@@ -42,8 +44,8 @@ struct timeline_column {
 
 struct timeline;
 struct timeline_ops {
-    /* All properties of row i, packed; borrowed until the reader's next call or the next `packed` (copy to keep).
-     * A failure need not be carried on: timeline_source_check tells of it. */
+    /* All properties of row i, packed; borrowed until the reader's next call or the next `packed`
+     * (copy to keep). A failure need not be carried on: timeline_source_check tells of it. */
     enum status (*packed)(const struct timeline *timeline, uint32_t row, struct text *packed);
 };
 
@@ -51,15 +53,17 @@ struct timeline {
     struct customer_id customer;
     uint32_t count;
     const int64_t *time_ms;
-    const uint16_t *type;       /* SYMBOL_EVENT */
-    const uint8_t *channel;     /* SYMBOL_CHANNEL; NULL where not asked for */
-    const int64_t *known_ms;    /* NULL: every row was known when it happened, or was known by the request's t */
-    const uint64_t *position;   /* NULL where not asked for */
-    const uint32_t *persona;    /* persona_id.value a row; NULL where not asked for */
-    const uint16_t *source;     /* SYMBOL_SOURCE; NULL where not asked for */
-    const struct timeline_column *columns; /* by column index of the set in force; column_count of them */
+    const uint16_t *type;   /* SYMBOL_EVENT */
+    const uint8_t *channel; /* SYMBOL_CHANNEL; NULL where not asked for */
+    /* NULL: every row was known when it happened, or was known by the request's t. */
+    const int64_t *known_ms;
+    const uint64_t *position; /* NULL where not asked for */
+    const uint32_t *persona;  /* persona_id.value a row; NULL where not asked for */
+    const uint16_t *source;   /* SYMBOL_SOURCE; NULL where not asked for */
+    /* By column index of the set in force; column_count of them. */
+    const struct timeline_column *columns;
     uint32_t column_count;
-    bool truncated;             /* events_max was reached: the oldest rows are missing */
+    bool truncated; /* events_max was reached: the oldest rows are missing */
     const struct timeline_ops *ops;
     void *reader;
 };
@@ -73,7 +77,8 @@ static inline bool timeline_known(const struct timeline *timeline, uint32_t row,
 static inline double column_number(const struct timeline_column *column, uint32_t row) {
     return column->cells ? ((const double *)column->cells)[row] : NAN;
 }
-static inline bool column_text(const struct timeline_column *column, uint32_t row, struct text *text) {
+static inline bool column_text(const struct timeline_column *column, uint32_t row,
+                               struct text *text) {
     if (column->cells == NULL) return false;
     uint64_t cell = ((const uint64_t *)column->cells)[row];
     if (cell == CELL_NO_TEXT) return false;
@@ -83,9 +88,11 @@ static inline bool column_text(const struct timeline_column *column, uint32_t ro
 }
 /* Any type, as a value; the currency of money is in the cell. */
 struct value column_value(const struct timeline_column *column, enum value_type type, uint32_t row);
-/* The cell of a value, for who builds columns; cell_bytes says how many bytes a cell has (1 or 8). Text and lists must lie
- * behind `heap` (NULL: the cell holds the address itself); a value of another type, unknown included, sets unknown. */
+/* The cell of a value, for who builds columns; cell_bytes says how many bytes a cell has (1 or 8).
+ * Text and lists must lie behind `heap` (NULL: the cell holds the address itself); a value of
+ * another type, unknown included, sets unknown. */
 size_t cell_bytes(enum value_type type);
-void cell_set(void *cells, enum value_type type, size_t row, struct value value, const uint8_t *heap);
+void cell_set(void *cells, enum value_type type, size_t row, struct value value,
+              const uint8_t *heap);
 
 #endif

@@ -3,9 +3,9 @@
 
 const char *value_type_name(enum value_type type) {
     static const char *const names[VALUE_TYPE_COUNT] = {
-        [VALUE_UNKNOWN] = "unknown",   [VALUE_NUMBER] = "number", [VALUE_TEXT] = "text",
-        [VALUE_TIME] = "time",         [VALUE_DURATION] = "duration", [VALUE_YES_NO] = "yes/no",
-        [VALUE_MONEY] = "money",       [VALUE_LIST] = "list",
+        [VALUE_UNKNOWN] = "unknown", [VALUE_NUMBER] = "number",     [VALUE_TEXT] = "text",
+        [VALUE_TIME] = "time",       [VALUE_DURATION] = "duration", [VALUE_YES_NO] = "yes/no",
+        [VALUE_MONEY] = "money",     [VALUE_LIST] = "list",
     };
     return (unsigned)type < VALUE_TYPE_COUNT ? names[type] : "?";
 }
@@ -26,7 +26,9 @@ bool value_equal(struct value a, struct value b) {
     return true;
 }
 
-static int compare_int64(int64_t a, int64_t b) { return (a > b) - (a < b); }
+static int compare_int64(int64_t a, int64_t b) {
+    return (a > b) - (a < b);
+}
 
 int value_compare(struct value a, struct value b) {
     if (a.type != b.type) return compare_int64(a.type, b.type);

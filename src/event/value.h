@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* event/value.h -- one typed value, missing included.
  *
- * VALUE_UNKNOWN is a value like any other: it is what an absent property is, and it spreads by three-valued logic.
- * Text and lists are borrowed (from a run, the tail, an arena); whoever keeps them copies them. */
+ * VALUE_UNKNOWN is a value like any other: it is what an absent property is, and it spreads by
+ * three-valued logic. Text and lists are borrowed (from a run, the tail, an arena); whoever keeps
+ * them copies them. */
 #ifndef EVENT_VALUE_H
 #define EVENT_VALUE_H
 
@@ -15,8 +16,8 @@ enum value_type {
     VALUE_TIME,     /* UTC ms */
     VALUE_DURATION, /* ms */
     VALUE_YES_NO,
-    VALUE_MONEY,    /* minor units (cents) and a currency */
-    VALUE_LIST,     /* items: scalar values or records; packed (event/packed.h) */
+    VALUE_MONEY, /* minor units (cents) and a currency */
+    VALUE_LIST,  /* items: scalar values or records; packed (event/packed.h) */
     VALUE_TYPE_COUNT
 };
 
@@ -29,11 +30,13 @@ struct value {
         int64_t duration_ms;
         int64_t minor;
         bool yes;
-        struct text text;   /* VALUE_TEXT; VALUE_LIST: the packed list's bytes */
+        struct text text; /* VALUE_TEXT; VALUE_LIST: the packed list's bytes */
     };
 };
 
-static inline struct value value_unknown(void) { return (struct value){.type = VALUE_UNKNOWN}; }
+static inline struct value value_unknown(void) {
+    return (struct value){.type = VALUE_UNKNOWN};
+}
 static inline struct value value_number(double number) {
     return (struct value){.type = VALUE_NUMBER, .number = number};
 }
@@ -46,14 +49,19 @@ static inline struct value value_time(int64_t time_ms) {
 static inline struct value value_duration(int64_t duration_ms) {
     return (struct value){.type = VALUE_DURATION, .duration_ms = duration_ms};
 }
-static inline struct value value_yes_no(bool yes) { return (struct value){.type = VALUE_YES_NO, .yes = yes}; }
+static inline struct value value_yes_no(bool yes) {
+    return (struct value){.type = VALUE_YES_NO, .yes = yes};
+}
 static inline struct value value_money(int64_t minor, uint16_t currency) {
     return (struct value){.type = VALUE_MONEY, .currency = currency, .minor = minor};
 }
-static inline bool value_is_known(struct value value) { return value.type != VALUE_UNKNOWN; }
+static inline bool value_is_known(struct value value) {
+    return value.type != VALUE_UNKNOWN;
+}
 
 const char *value_type_name(enum value_type type); /* "number", "text", "yes/no" … */
-/* Same type and same content; two unknowns are equal here (this is identity of data, not the language's ==). */
+/* Same type and same content; two unknowns are equal here (this is identity of data, not the
+ * language's ==). */
 bool value_equal(struct value a, struct value b);
 /* Order within one type: -1, 0, 1. Currencies must match (asserted by the caller's check). */
 int value_compare(struct value a, struct value b);
@@ -62,15 +70,16 @@ int value_compare(struct value a, struct value b);
 enum status currency_from_text(struct text text, uint16_t *currency) MUST_USE;
 void currency_to_text(uint16_t currency, char out[4]);
 uint32_t currency_minor_digits(uint16_t currency); /* ISO 4217: 0 (JPY…), 2, 3 (KWD…) */
-/* "12.34", "-12.3", "1234" (major units); more digits than the currency has are rounded half to even. */
+/* "12.34", "-12.3", "1234" (major units); more digits than the currency has are rounded half to
+ * even. */
 enum status money_parse(struct text text, uint16_t currency, int64_t *minor) MUST_USE;
 
 /* What a person reads: 12.34 USD, 2017-01-28T…, 30d, yes, "text", [3 items], unknown. */
 enum status value_print(struct value value, struct buffer *out) MUST_USE;
-/* Text from a file to a value of `type`. Empty text is unknown. yes/no takes yes no true false 1 0 (any case).
- * `currency` for money; `zone` for times without offset. */
+/* Text from a file to a value of `type`. Empty text is unknown. yes/no takes yes no true false 1 0
+ * (any case). `currency` for money; `zone` for times without offset. */
 struct time_zone;
-enum status value_parse(struct text text, enum value_type type, uint16_t currency, const struct time_zone *zone,
-                        struct value *out) MUST_USE;
+enum status value_parse(struct text text, enum value_type type, uint16_t currency,
+                        const struct time_zone *zone, struct value *out) MUST_USE;
 
 #endif

@@ -51,8 +51,8 @@ static enum status print_money(struct value value, struct buffer *out) {
     uint64_t minor = value.minor < 0 ? 0 - (uint64_t)value.minor : (uint64_t)value.minor;
     const char *sign = value.minor < 0 ? "-" : "";
     if (digits == 0) return buffer_format(out, "%s%llu %s", sign, (unsigned long long)minor, name);
-    return buffer_format(out, "%s%llu.%0*llu %s", sign, (unsigned long long)(minor / unit), (int)digits,
-                         (unsigned long long)(minor % unit), name);
+    return buffer_format(out, "%s%llu.%0*llu %s", sign, (unsigned long long)(minor / unit),
+                         (int)digits, (unsigned long long)(minor % unit), name);
 }
 
 enum status value_print(struct value value, struct buffer *out) {

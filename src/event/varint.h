@@ -19,7 +19,8 @@ static inline size_t varint_write(uint8_t *at, uint64_t value) {
     return length;
 }
 
-/* Moves *at behind the integer; false where it does not end before `end` or has more than 64 bits. */
+/* Moves *at behind the integer; false where it does not end before `end` or has more than 64 bits.
+ */
 static inline bool varint_read(const uint8_t **at, const uint8_t *end, uint64_t *value) {
     uint64_t sum = 0;
     const uint8_t *p = *at;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/aggregate.h -- between the aggregate_*.c files: which rows a window holds, and what is made of them. */
+/* expr/aggregate.h -- between the aggregate_*.c files: which rows a window holds, and what is made
+ * of them. */
 #ifndef EXPR_AGGREGATE_H
 #define EXPR_AGGREGATE_H
 
@@ -12,14 +13,16 @@ struct window {
     bool cut; /* the timeline was truncated inside the window: its oldest rows are missing */
 };
 
-struct window aggregate_window(const struct evaluation *evaluation, const struct aggregate *aggregate);
+struct window aggregate_window(const struct evaluation *evaluation,
+                               const struct aggregate *aggregate);
 
 static inline bool aggregate_is_visit(const struct expr_program *program, uint16_t type) {
     if (type < program->visit_type_count) return program->visit_types[type];
     return program->is_visit && program->is_visit(program->context, type);
 }
 
-static inline bool aggregate_takes_type(const struct expr_program *program, const struct row_filter *rows, uint16_t type) {
+static inline bool aggregate_takes_type(const struct expr_program *program,
+                                        const struct row_filter *rows, uint16_t type) {
     if (rows->type_count == 1) return type == rows->types[0];
     if (rows->visits) return aggregate_is_visit(program, type);
     if (rows->type_count == 0) return true;
@@ -29,32 +32,41 @@ static inline bool aggregate_takes_type(const struct expr_program *program, cons
     return false;
 }
 
-static inline bool aggregate_takes_row(const struct evaluation *evaluation, const struct aggregate *aggregate, uint32_t row) {
+static inline bool aggregate_takes_row(const struct evaluation *evaluation,
+                                       const struct aggregate *aggregate, uint32_t row) {
     const struct timeline *timeline = evaluation->timeline;
     return aggregate_takes_type(evaluation->program, &aggregate->rows, timeline->type[row]) &&
            timeline_known(timeline, row, evaluation->env->t_ms);
 }
 
 /* Does `where` hold on the row (and item) at hand? Unknown is no. */
-bool aggregate_where(struct evaluation *evaluation, const struct aggregate *aggregate, uint32_t row);
+bool aggregate_where(struct evaluation *evaluation, const struct aggregate *aggregate,
+                     uint32_t row);
 
-/* Called with each row, or with each item of its list, that belongs to the aggregate; `value` is what is aggregated, unknown
- * where that is the event or item itself. `where` was not asked yet. */
-typedef void aggregate_offer(struct evaluation *evaluation, const struct aggregate *aggregate, void *context, uint32_t row,
-                             struct value value);
-void aggregate_offer_row(struct evaluation *evaluation, const struct aggregate *aggregate, uint32_t row,
-                         aggregate_offer *offer, void *context);
+/* Called with each row, or with each item of its list, that belongs to the aggregate; `value` is
+ * what is aggregated, unknown where that is the event or item itself. `where` was not asked yet. */
+typedef void aggregate_offer(struct evaluation *evaluation, const struct aggregate *aggregate,
+                             void *context, uint32_t row, struct value value);
+void aggregate_offer_row(struct evaluation *evaluation, const struct aggregate *aggregate,
+                         uint32_t row, aggregate_offer *offer, void *context);
 
 /* The same for a condition that needs no bytecode. */
-bool aggregate_simple_holds(struct evaluation *evaluation, const struct simple_where *where, uint32_t row);
+bool aggregate_simple_holds(struct evaluation *evaluation, const struct simple_where *where,
+                            uint32_t row);
 /* What exists, since and last make of the row (and value) that they found. */
-struct value aggregate_of_row(struct evaluation *evaluation, const struct aggregate *aggregate, uint32_t row, struct value value);
+struct value aggregate_of_row(struct evaluation *evaluation, const struct aggregate *aggregate,
+                              uint32_t row, struct value value);
 
 /* The answer without walking row by row, where there is such a way. */
-bool aggregate_fast(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window, struct value *out);
-struct value aggregate_visits(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window);
-struct value aggregate_overdue(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window);
-struct value aggregate_distinct(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window);
-struct value aggregate_list(struct evaluation *evaluation, const struct aggregate *aggregate, struct window window);
+bool aggregate_fast(struct evaluation *evaluation, const struct aggregate *aggregate,
+                    struct window window, struct value *out);
+struct value aggregate_visits(struct evaluation *evaluation, const struct aggregate *aggregate,
+                              struct window window);
+struct value aggregate_overdue(struct evaluation *evaluation, const struct aggregate *aggregate,
+                               struct window window);
+struct value aggregate_distinct(struct evaluation *evaluation, const struct aggregate *aggregate,
+                                struct window window);
+struct value aggregate_list(struct evaluation *evaluation, const struct aggregate *aggregate,
+                            struct window window);
 
 #endif

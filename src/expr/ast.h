@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/ast.h -- an expression as a tree: what the parser makes, the checker resolves and types, the compiler and explain read.
- * Everything lives in the arena that the expression is compiled into. */
+/* expr/ast.h -- an expression as a tree: what the parser makes, the checker resolves and types, the
+ * compiler and explain read. Everything lives in the arena that the expression is compiled into. */
 #ifndef EXPR_AST_H
 #define EXPR_AST_H
 
 #include "event/value.h"
 
 enum node_kind {
-    NODE_LITERAL,    /* literal */
+    NODE_LITERAL, /* literal */
     NODE_NOW,
-    NODE_NAME,       /* name, or name.field */
-    NODE_LIST,       /* children */
+    NODE_NAME, /* name, or name.field */
+    NODE_LIST, /* children */
     NODE_NOT,
     NODE_MINUS,
-    NODE_AND,        /* two children or more */
+    NODE_AND, /* two children or more */
     NODE_OR,
     NODE_COMPARE,    /* op: OP_EQUAL … OP_GREATER_EQUAL */
     NODE_IN,         /* op: OP_IN, OP_NOT_IN */
@@ -25,22 +25,63 @@ enum node_kind {
     NODE_RELATED,    /* op: RELATED_ANY, RELATED_COUNT; name: the relation */
 };
 
-enum operator {
-    OP_EQUAL, OP_NOT_EQUAL, OP_LESS, OP_LESS_EQUAL, OP_GREATER, OP_GREATER_EQUAL,
-    OP_IN, OP_NOT_IN, OP_CONTAINS, OP_STARTS, OP_ENDS, OP_MATCHES, OP_KNOWN, OP_UNKNOWN,
-    OP_ADD, OP_SUBTRACT, OP_MULTIPLY, OP_DIVIDE,
+enum operator{
+    OP_EQUAL,
+    OP_NOT_EQUAL,
+    OP_LESS,
+    OP_LESS_EQUAL,
+    OP_GREATER,
+    OP_GREATER_EQUAL,
+    OP_IN,
+    OP_NOT_IN,
+    OP_CONTAINS,
+    OP_STARTS,
+    OP_ENDS,
+    OP_MATCHES,
+    OP_KNOWN,
+    OP_UNKNOWN,
+    OP_ADD,
+    OP_SUBTRACT,
+    OP_MULTIPLY,
+    OP_DIVIDE,
 };
 enum related_kind { RELATED_ANY, RELATED_COUNT };
 
 enum function {
-    FUNCTION_IF, FUNCTION_OTHERWISE, FUNCTION_LEAST, FUNCTION_GREATEST, FUNCTION_ABS, FUNCTION_ROUND, FUNCTION_FLOOR,
-    FUNCTION_LOG, FUNCTION_LOG1P, FUNCTION_SQRT, FUNCTION_LOWER, FUNCTION_LENGTH, FUNCTION_DAYS, FUNCTION_HOUR,
-    FUNCTION_WEEKDAY, FUNCTION_MONTH, FUNCTION_COUNT
+    FUNCTION_IF,
+    FUNCTION_OTHERWISE,
+    FUNCTION_LEAST,
+    FUNCTION_GREATEST,
+    FUNCTION_ABS,
+    FUNCTION_ROUND,
+    FUNCTION_FLOOR,
+    FUNCTION_LOG,
+    FUNCTION_LOG1P,
+    FUNCTION_SQRT,
+    FUNCTION_LOWER,
+    FUNCTION_LENGTH,
+    FUNCTION_DAYS,
+    FUNCTION_HOUR,
+    FUNCTION_WEEKDAY,
+    FUNCTION_MONTH,
+    FUNCTION_COUNT
 };
 
 enum aggregate_kind {
-    AGGREGATE_COUNT, AGGREGATE_EXISTS, AGGREGATE_SUM, AGGREGATE_MIN, AGGREGATE_MAX, AGGREGATE_AVG, AGGREGATE_FIRST,
-    AGGREGATE_LAST, AGGREGATE_DISTINCT, AGGREGATE_SINCE, AGGREGATE_LIST, AGGREGATE_SHARE, AGGREGATE_OVERDUE, AGGREGATE_KIND_COUNT
+    AGGREGATE_COUNT,
+    AGGREGATE_EXISTS,
+    AGGREGATE_SUM,
+    AGGREGATE_MIN,
+    AGGREGATE_MAX,
+    AGGREGATE_AVG,
+    AGGREGATE_FIRST,
+    AGGREGATE_LAST,
+    AGGREGATE_DISTINCT,
+    AGGREGATE_SINCE,
+    AGGREGATE_LIST,
+    AGGREGATE_SHARE,
+    AGGREGATE_OVERDUE,
+    AGGREGATE_KIND_COUNT
 };
 extern const char *const function_names[FUNCTION_COUNT];
 extern const char *const aggregate_names[AGGREGATE_KIND_COUNT];
@@ -79,7 +120,8 @@ struct selector {
     enum window_kind window;
     int64_t window_ms, ending_ms;
     uint32_t visits;
-    bool iterates; /* a list's items are walked, one by one: not for the first or last list as a whole */
+    /* A list's items are walked, one by one: not for the first or last list as a whole. */
+    bool iterates;
     /* checked: */
     uint32_t column;
     uint32_t property_symbol, field_symbol;
@@ -89,11 +131,12 @@ struct selector {
 
 struct node {
     uint8_t kind, op;
-    uint8_t type, item_type; /* enum value_type, once checked; item_type of lists, unknown where only known when it runs */
+    /* Enum value_type, once checked; item_type of lists, unknown where only known when it runs. */
+    uint8_t type, item_type;
     uint8_t reference;
     uint16_t depth;
-    uint32_t start, end;     /* its bytes in the source */
-    uint32_t place;          /* where errors about it point: the operator of two operands */
+    uint32_t start, end; /* its bytes in the source */
+    uint32_t place;      /* where errors about it point: the operator of two operands */
     uint32_t index, lookup_field;
     struct value literal;
     struct text name, field;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/check.h -- gives every name its meaning and every node its type; what passes can't fail when it runs. */
+/* expr/check.h -- gives every name its meaning and every node its type; what passes can't fail when
+ * it runs. */
 #ifndef EXPR_CHECK_H
 #define EXPR_CHECK_H
 
@@ -11,14 +12,17 @@ struct checker {
     const struct expr_schema *schema;
     struct text source;
     struct expr_error *error;
-    struct arena names;         /* what suggestions and joins are chosen from; released with the checker */
-    const struct selector *row; /* where bare names are looked for first: inside `where`, or the row of a row program */
+    /* What suggestions and joins are chosen from; released with the checker. */
+    struct arena names;
+    /* Where bare names are looked for first: inside `where`, or the row of a row program. */
+    const struct selector *row;
     bool in_related;
 };
 
 /* Checks the whole tree. `row`: NULL, or the event of a row program. */
 enum status expr_check(struct arena *arena, const struct expr_schema *schema, struct text source,
-                       const struct selector *row, struct node *root, struct expr_error *error) MUST_USE;
+                       const struct selector *row, struct node *root,
+                       struct expr_error *error) MUST_USE;
 
 /* ---- between check.c and resolve.c ---- */
 enum status check_node(struct checker *checker, struct node *node) MUST_USE;
@@ -27,9 +31,11 @@ enum status resolve_name(struct checker *checker, struct node *node) MUST_USE;
 /* Events, property, list field and column of an aggregate. */
 enum status resolve_selector(struct checker *checker, struct node *node) MUST_USE;
 enum status resolve_relation(struct checker *checker, struct node *node) MUST_USE;
-struct text source_of(const struct checker *checker, const struct node *node); /* at most 60 bytes */
+/* At most 60 bytes. */
+struct text source_of(const struct checker *checker, const struct node *node);
 const char *type_with_article(enum value_type type);
 
-#define CHECK_FAIL(checker, at, ...) expr_fail((checker)->error, (checker)->source, (at), STATUS_INVALID, __VA_ARGS__)
+#define CHECK_FAIL(checker, at, ...)                                                               \
+    expr_fail((checker)->error, (checker)->source, (at), STATUS_INVALID, __VA_ARGS__)
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "expr/program.h"
 
-enum status expr_emit(struct arena *arena, const struct expr_schema *schema, struct text source, const struct selector *row,
-                      struct node *root, struct expr_program **out, struct expr_error *error) MUST_USE;
+enum status expr_emit(struct arena *arena, const struct expr_schema *schema, struct text source,
+                      const struct selector *row, struct node *root, struct expr_program **out,
+                      struct expr_error *error) MUST_USE;
 
 #endif

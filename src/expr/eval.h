@@ -10,7 +10,7 @@ struct evaluation {
     struct expr_env *env;
     const struct timeline *timeline; /* the customer's, or a related one's */
     uint32_t row;
-    const struct items *items;       /* where the items of a list are walked */
+    const struct items *items; /* where the items of a list are walked */
     bool in_related;
 };
 
@@ -24,22 +24,29 @@ static inline struct value evaluation_limit(struct evaluation *evaluation) {
     return value_unknown();
 }
 
-static inline const struct timeline_column *evaluation_column(const struct evaluation *evaluation, uint32_t column) {
+static inline const struct timeline_column *evaluation_column(const struct evaluation *evaluation,
+                                                              uint32_t column) {
     static const struct timeline_column none = {0};
     const struct timeline *timeline = evaluation->timeline;
-    return timeline->columns && column < timeline->column_count ? &timeline->columns[column] : &none;
+    return timeline->columns && column < timeline->column_count ? &timeline->columns[column]
+                                                                : &none;
 }
 
-struct value function_call(struct evaluation *evaluation, enum function function, struct value value);
-struct value function_arithmetic(struct evaluation *evaluation, enum operator op, struct value a, struct value b);
-/* -1, 0, 1; *unknown where the two can't be compared (different currencies). Both known, of one type. */
+struct value function_call(struct evaluation *evaluation, enum function function,
+                           struct value value);
+struct value function_arithmetic(struct evaluation *evaluation, enum operator op, struct value a,
+                                 struct value b);
+/* -1, 0, 1; *unknown where the two can't be compared (different currencies). Both known, of one
+ * type. */
 int function_compare(struct evaluation *evaluation, struct value a, struct value b, bool *unknown);
 bool function_compares(enum operator op, int order);
 struct value function_text_test(enum operator op, struct value a, struct value b);
 struct value function_in_list(struct value item, struct value list);
-bool function_same(struct value a, struct value b); /* as `in` sees it: the number 12 is the text "12" of an undeclared list */
+/* As `in` sees it: the number 12 is the text "12" of an undeclared list. */
+bool function_same(struct value a, struct value b);
 
-/* -log10 of the chance of a gap at least as long as the present one (docs/language.md, overdue). gaps >= 2. */
+/* -log10 of the chance of a gap at least as long as the present one (docs/language.md, overdue).
+ * gaps >= 2. */
 double overdue_surprise(uint32_t gaps, double mean_log, double sum_squares, double present_gap_ms);
 
 #endif

@@ -78,7 +78,8 @@ uint32_t expr_traits(const struct expr_program *program, uint32_t *out, uint32_t
 bool expr_uses_lookup(const struct expr_program *program, uint32_t lookup) {
     for (uint32_t i = 0; i < program->code_count; i++) {
         const struct operation *operation = &program->code[i];
-        if (operation->code == CODE_LOOKUP && program->lookups[operation->index].lookup == lookup) return true;
+        if (operation->code == CODE_LOOKUP && program->lookups[operation->index].lookup == lookup)
+            return true;
     }
     return false;
 }

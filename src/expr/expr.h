@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/expr.h -- the behaviour language: text, compiled once to a small bytecode, evaluated over a timeline as of t.
+/* expr/expr.h -- the behaviour language: text, compiled once to a small bytecode, evaluated over a
+ * timeline as of t.
  *
- *   count("Order Completed" where revenue > 20 USD) in 90d          sum("Order Completed".products.quantity) in 365d
+ *   count("Order Completed" where revenue > 20 USD) in 90d
+ *   sum("Order Completed".products.quantity) in 365d
  *   count("Order Completed".products where product_id in action.products) in 365d
- *   share("Order Completed".products.sales_value where department == "GROCERY") in 90d      (department: by the lookup)
- *   exists("Clicked" where button == "contact me") in last 2 visits      count(visits) in 30d      overdue("Order Completed")
- *   last("Customer Record".city) == "Brooklyn"     since("Order Completed") > 30d     distinct("Order Completed".store) in 90d
- *   sum("Order Completed".revenue) in 90d ending 90d ago     any friend (exists("Ticket Bought" where city == "Atlanta") in 3d)
+ *   share("Order Completed".products.sales_value where department == "GROCERY") in 90d
+ *                                                    (department: by the lookup)
+ *   exists("Clicked" where button == "contact me") in last 2 visits
+ *   count(visits) in 30d      overdue("Order Completed")      since("Order Completed") > 30d
+ *   last("Customer Record".city) == "Brooklyn"     distinct("Order Completed".store) in 90d
+ *   sum("Order Completed".revenue) in 90d ending 90d ago
+ *   any friend (exists("Ticket Bought" where city == "Atlanta") in 3d)
  *
- * Typed: every mistake is found when it is compiled, with its column. Total: what is missing is unknown, and unknown spreads by
- * three-valued logic; nothing fails while it runs except by a named limit, which gives unknown and sets a flag.
- * Bounded: no loops, at most one step along a relation. Point in time: an evaluation at t uses rows that happened by t
- * and were known by t, and nothing else; windows are half-open, (t − window, t].
+ * Typed: every mistake is found when it is compiled, with its column. Total: what is missing is
+ * unknown, and unknown spreads by three-valued logic; nothing fails while it runs except by a named
+ * limit, which gives unknown and sets a flag. Bounded: no loops, at most one step along a relation.
+ * Point in time: an evaluation at t uses rows that happened by t and were known by t, and nothing
+ * else; windows are half-open, (t − window, t].
  *
- * A program borrows schema->symbols and schema->context: they must outlive it. It is immutable and may be evaluated by any number of threads, each with its own scratch. docs/language.md is the reference;
- * it and the parser's tests read the same table of examples. */
+ * A program borrows schema->symbols and schema->context: they must outlive it. It is immutable and
+ * may be evaluated by any number of threads, each with its own scratch. docs/language.md is the
+ * reference; it and the parser's tests read the same table of examples. */
 #ifndef EXPR_EXPR_H
 #define EXPR_EXPR_H
 
@@ -23,44 +30,56 @@
 #include "event/symbol.h"
 #include "event/timeline.h"
 
-#define EXPR_TEXT_MAX 4096
-#define EXPR_DEPTH_MAX 64
-#define EXPR_CODE_MAX 4096
+#define EXPR_TEXT_MAX            4096
+#define EXPR_DEPTH_MAX           64
+#define EXPR_CODE_MAX            4096
 #define EXPR_RELATED_MAX_DEFAULT 200   /* fan-out of a relation */
-#define EXPR_EVENTS_MAX 64             /* events of one aggregate */
-#define EXPR_VISITS_MAX 1000           /* in last N visits */
-#define EXPR_LIST_MAX 4096             /* items that list(…) collects */
-#define EXPR_DISTINCT_MAX 65536        /* values that distinct(…) tells apart */
+#define EXPR_EVENTS_MAX          64    /* events of one aggregate */
+#define EXPR_VISITS_MAX          1000  /* in last N visits */
+#define EXPR_LIST_MAX            4096  /* items that list(…) collects */
+#define EXPR_DISTINCT_MAX        65536 /* values that distinct(…) tells apart */
 
 /* ---- what names mean: given by the playbook ---- */
 
-struct expr_name {           /* what a name stands for */
+struct expr_name { /* what a name stands for */
     enum value_type type;
-    uint32_t index;          /* trait, attribute, lookup or field index; for properties the SYMBOL_PROPERTY */
+    /* Trait, attribute, lookup or field index; for properties the SYMBOL_PROPERTY. */
+    uint32_t index;
 };
 
 struct expr_schema {
     struct symbols *symbols;
-    struct column_set *columns;  /* properties that programs use are added here, each once */
-    uint16_t currency;           /* of a bare sum that is empty, and of money without its own */
-    int64_t visit_gap_ms;        /* a visit ends after so long without activity */
-    const struct time_zone *zone; /* of hour(), weekday(), month() and times without offset; NULL: UTC. Must outlive the programs */
+    struct column_set *columns; /* properties that programs use are added here, each once */
+    uint16_t currency;          /* of a bare sum that is empty, and of money without its own */
+    int64_t visit_gap_ms;       /* a visit ends after so long without activity */
+    /* Of hour(), weekday(), month() and times without offset; NULL: UTC. Must outlive the programs.
+     */
+    const struct time_zone *zone;
     void *context;
-    /* Each returns STATUS_OK, or STATUS_NOT_FOUND; candidates for "did you mean" come from `names`. */
+    /* Each returns STATUS_OK, or STATUS_NOT_FOUND; candidates for "did you mean" come from `names`.
+     */
     enum status (*event)(void *context, struct text name, uint32_t *event_type);
-    enum status (*property)(void *context, uint32_t event_type, struct text name, struct expr_name *out);
-    enum status (*list_field)(void *context, uint32_t event_type, uint32_t property, struct text name, struct expr_name *out);
-    enum status (*trait)(void *context, struct text name, struct expr_name *out, bool *of_treatment);
-    enum status (*attribute)(void *context, struct text name, struct expr_name *out); /* action.NAME; a list: its item type unknown */
-    /* A lookup's field reachable from a key of one field: the lookup's index, its key field's name, the field's index and type.
-     * `lookup` may be empty: then every lookup whose key is named in `available` is searched; STATUS_EXISTS where ambiguous. */
-    enum status (*lookup)(void *context, struct text lookup, struct text field, const struct text *available,
-                          uint32_t available_count, uint32_t *lookup_index, struct text *key, struct expr_name *out);
+    enum status (*property)(void *context, uint32_t event_type, struct text name,
+                            struct expr_name *out);
+    enum status (*list_field)(void *context, uint32_t event_type, uint32_t property,
+                              struct text name, struct expr_name *out);
+    enum status (*trait)(void *context, struct text name, struct expr_name *out,
+                         bool *of_treatment);
+    /* Action.NAME; a list: its item type unknown. */
+    enum status (*attribute)(void *context, struct text name, struct expr_name *out);
+    /* A lookup's field reachable from a key of one field: the lookup's index, its key field's name,
+     * the field's index and type. `lookup` may be empty: then every lookup whose key is named in
+     * `available` is searched; STATUS_EXISTS where ambiguous. */
+    enum status (*lookup)(void *context, struct text lookup, struct text field,
+                          const struct text *available, uint32_t available_count,
+                          uint32_t *lookup_index, struct text *key, struct expr_name *out);
     enum status (*relation)(void *context, struct text kind, uint32_t *index);
-    /* All names of a kind of thing, for suggestions and for joins: 'e'vents, 'p'roperties of an event, 'f'ields of the lists of an
-     * event, 't'raits, 'a'ttributes, 'r'elations, 'l'ookups. event_type SYMBOL_NONE: of any event. Returns how many were written. */
+    /* All names of a kind of thing, for suggestions and for joins: 'e'vents, 'p'roperties of an
+     * event, 'f'ields of the lists of an event, 't'raits, 'a'ttributes, 'r'elations, 'l'ookups.
+     * event_type SYMBOL_NONE: of any event. Returns how many were written. */
     size_t (*names)(void *context, char kind, uint32_t event_type, struct text *out, size_t max);
-    bool (*is_visit)(void *context, uint32_t event_type); /* does an event of this type belong to visits? */
+    /* Does an event of this type belong to visits?. */
+    bool (*is_visit)(void *context, uint32_t event_type);
 };
 
 /* ---- compiling ---- */
@@ -68,36 +87,48 @@ struct expr_schema {
 struct expr_program; /* lives in the arena it was compiled into */
 
 struct expr_error {
-    uint32_t column;     /* in the expression, from 1 */
-    struct error error;  /* what, and what to write instead */
+    uint32_t column;    /* in the expression, from 1 */
+    struct error error; /* what, and what to write instead */
 };
 
 /* What compiled programs read, for `attune explain`, `attune data` and feature attribution. */
 struct expr_use {
-    uint32_t event_type;   /* SYMBOL_NONE: any */
-    uint32_t property;     /* SYMBOL_NONE: only that it happened */
-    int64_t window_ms;     /* 0: all time; -n: the last n visits */
+    uint32_t event_type; /* SYMBOL_NONE: any */
+    uint32_t property;   /* SYMBOL_NONE: only that it happened */
+    int64_t window_ms;   /* 0: all time; -n: the last n visits */
 };
 
 enum status expr_compile(struct arena *arena, const struct expr_schema *schema, struct text source,
                          struct expr_program **out, struct expr_error *error) MUST_USE;
-/* An expression about one event: a goal's `where` and `value`. Bare names are properties of `event_type` (SYMBOL_NONE: of any event),
- * else fields of a lookup joined by one of them, else traits; no aggregates. Evaluated by expr_eval_row, never by expr_eval. */
-enum status expr_compile_row(struct arena *arena, const struct expr_schema *schema, uint32_t event_type, struct text source,
-                             struct expr_program **out, struct expr_error *error) MUST_USE;
+/* An expression about one event: a goal's `where` and `value`. Bare names are properties of
+ * `event_type` (SYMBOL_NONE: of any event), else fields of a lookup joined by one of them, else
+ * traits; no aggregates. Evaluated by expr_eval_row, never by expr_eval. */
+enum status expr_compile_row(struct arena *arena, const struct expr_schema *schema,
+                             uint32_t event_type, struct text source, struct expr_program **out,
+                             struct expr_error *error) MUST_USE;
 enum value_type expr_type(const struct expr_program *program);
-bool expr_uses_treatment(const struct expr_program *program); /* reads action.… or a trait of a treatment */
+/* Reads action.… or a trait of a treatment. */
+bool expr_uses_treatment(const struct expr_program *program);
 bool expr_uses_relation(const struct expr_program *program);
-bool expr_is_constant(const struct expr_program *program); /* reads no timeline: only action.…, now, literals */
-int64_t expr_window_ms(const struct expr_program *program);   /* how far back it looks; INT64_MAX: all */
-uint32_t expr_uses(const struct expr_program *program, struct expr_use *out, uint32_t max); /* how many there are */
-uint32_t expr_traits(const struct expr_program *program, uint32_t *out, uint32_t max); /* direct trait references */
-bool expr_uses_lookup(const struct expr_program *program, uint32_t lookup); /* joins a field of it */
-bool expr_uses_hour(const struct expr_program *program); /* asks for hour(…): it may turn within a day */
-/* Columns (bits over schema->columns) and other needs of the timeline request that an evaluation wants: or-ed to what is there. */
+/* Reads no timeline: only action.…, now, literals. */
+bool expr_is_constant(const struct expr_program *program);
+/* How far back it looks; INT64_MAX: all. */
+int64_t expr_window_ms(const struct expr_program *program);
+/* How many there are. */
+uint32_t expr_uses(const struct expr_program *program, struct expr_use *out, uint32_t max);
+/* Direct trait references. */
+uint32_t expr_traits(const struct expr_program *program, uint32_t *out, uint32_t max);
+/* Joins a field of it. */
+bool expr_uses_lookup(const struct expr_program *program, uint32_t lookup);
+/* Asks for hour(…): it may turn within a day. */
+bool expr_uses_hour(const struct expr_program *program);
+/* Columns (bits over schema->columns) and other needs of the timeline request that an evaluation
+ * wants: or-ed to what is there. */
 void expr_needs(const struct expr_program *program, uint64_t *columns, uint32_t *needs);
-/* In words: "how many times Order Completed happened in the last 30 days, counting only those whose revenue is over 20.00 USD". */
-enum status expr_explain(const struct expr_program *program, const struct expr_schema *schema, struct buffer *out) MUST_USE;
+/* In words: "how many times Order Completed happened in the last 30 days, counting only those whose
+ * revenue is over 20.00 USD". */
+enum status expr_explain(const struct expr_program *program, const struct expr_schema *schema,
+                         struct buffer *out) MUST_USE;
 
 /* ---- evaluating ---- */
 
@@ -109,22 +140,29 @@ struct expr_attribute {          /* one action.NAME */
 struct expr_env {
     const struct timeline *timeline;
     int64_t t_ms;
-    const struct value *traits;                /* by trait index: those that the program reads must be there already */
-    const struct expr_attribute *attributes;   /* by attribute index; NULL: no treatment, all unknown */
+    /* By trait index: those that the program reads must be there already. */
+    const struct value *traits;
+    /* By attribute index; NULL: no treatment, all unknown. */
+    const struct expr_attribute *attributes;
     void *context;
     /* The lookup's table as known at t; NULL: none yet. */
     const struct lookup_table *(*lookup)(void *context, uint32_t lookup, int64_t t_ms);
-    /* The next related customer's timeline (both sides consented as of t), or STATUS_END. *cursor starts at 0. */
-    enum status (*related)(void *context, uint32_t relation, int64_t t_ms, uint64_t *cursor, struct timeline *out);
+    /* The next related customer's timeline (both sides consented as of t), or STATUS_END. *cursor
+     * starts at 0. */
+    enum status (*related)(void *context, uint32_t relation, int64_t t_ms, uint64_t *cursor,
+                           struct timeline *out);
     /* Evaluates trait `index` on another timeline (used inside any RELATION (…)). */
-    struct value (*related_trait)(void *context, uint32_t index, const struct timeline *timeline, int64_t t_ms);
-    struct arena *scratch;  /* lists that the program makes; cleared by the caller */
-    bool limit_reached;     /* set where a named limit made something unknown */
+    struct value (*related_trait)(void *context, uint32_t index, const struct timeline *timeline,
+                                  int64_t t_ms);
+    struct arena *scratch; /* lists that the program makes; cleared by the caller */
+    bool limit_reached;    /* set where a named limit made something unknown */
 };
 
-/* The value at t; its text and lists are borrowed from timeline, lookups, attributes or scratch. Never fails. */
+/* The value at t; its text and lists are borrowed from timeline, lookups, attributes or scratch.
+ * Never fails. */
 struct value expr_eval(const struct expr_program *program, struct expr_env *env);
-/* The value on one row of env->timeline, whatever its time: the caller chose the row. Traits and lookups are those of env, at env->t_ms. */
+/* The value on one row of env->timeline, whatever its time: the caller chose the row. Traits and
+ * lookups are those of env, at env->t_ms. */
 struct value expr_eval_row(const struct expr_program *program, struct expr_env *env, uint32_t row);
 
 #endif

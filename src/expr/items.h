@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* expr/items.h -- the items of a packed list in one pass, of which only some fields are wanted.
  *
- * Asking list_field for each field reads every record once a field; here fields that nobody asked for are stepped over, unread. */
+ * Asking list_field for each field reads every record once a field; here fields that nobody asked
+ * for are stepped over, unread. */
 #ifndef EXPR_ITEMS_H
 #define EXPR_ITEMS_H
 
@@ -14,12 +15,14 @@ struct items {
     uint32_t left;
     const uint32_t *symbols; /* the wanted fields, borrowed */
     uint32_t symbol_count;
-    struct value field[ITEM_FIELDS_MAX]; /* of the present item, in the order of `symbols`; unknown where absent */
-    struct value scalar;                 /* the item, where it is no record */
+    /* Of the present item, in the order of `symbols`; unknown where absent. */
+    struct value field[ITEM_FIELDS_MAX];
+    struct value scalar; /* the item, where it is no record */
 };
 
 /* False where the list's head is corrupt. symbol_count <= ITEM_FIELDS_MAX. */
-bool items_init(struct items *items, struct value list, const uint32_t *symbols, uint32_t symbol_count);
+bool items_init(struct items *items, struct value list, const uint32_t *symbols,
+                uint32_t symbol_count);
 /* The next item; false at the end, and where what follows is corrupt. */
 bool items_next(struct items *items);
 

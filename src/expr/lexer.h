@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/lexer.h -- the text of an expression as tokens, one at a time. Copying a lexer is a look ahead.
+/* expr/lexer.h -- the text of an expression as tokens, one at a time. Copying a lexer is a look
+ * ahead.
  *
- * Keywords are names: the parser knows where they mean something, so that a property may be called "in" between backquotes. */
+ * Keywords are names: the parser knows where they mean something, so that a property may be called
+ * "in" between backquotes. */
 #ifndef EXPR_LEXER_H
 #define EXPR_LEXER_H
 
@@ -13,9 +15,22 @@ enum token_kind {
     TOKEN_END,
     TOKEN_NAME,    /* text: the name; quoted: it stood between backquotes */
     TOKEN_LITERAL, /* value: number, text, duration or money */
-    TOKEN_OPEN, TOKEN_CLOSE, TOKEN_OPEN_LIST, TOKEN_CLOSE_LIST, TOKEN_COMMA, TOKEN_DOT,
-    TOKEN_EQUAL, TOKEN_NOT_EQUAL, TOKEN_LESS, TOKEN_LESS_EQUAL, TOKEN_GREATER, TOKEN_GREATER_EQUAL,
-    TOKEN_PLUS, TOKEN_MINUS, TOKEN_TIMES, TOKEN_DIVIDE,
+    TOKEN_OPEN,
+    TOKEN_CLOSE,
+    TOKEN_OPEN_LIST,
+    TOKEN_CLOSE_LIST,
+    TOKEN_COMMA,
+    TOKEN_DOT,
+    TOKEN_EQUAL,
+    TOKEN_NOT_EQUAL,
+    TOKEN_LESS,
+    TOKEN_LESS_EQUAL,
+    TOKEN_GREATER,
+    TOKEN_GREATER_EQUAL,
+    TOKEN_PLUS,
+    TOKEN_MINUS,
+    TOKEN_TIMES,
+    TOKEN_DIVIDE,
 };
 
 struct token {
@@ -36,8 +51,9 @@ struct lexer {
 /* The next token; INVALID with the error set, or NO_MEMORY. */
 enum status lexer_next(struct lexer *lexer, struct token *token) MUST_USE;
 
-/* Sets the sentence and the column of a byte offset (columns count characters). `error` may be NULL. */
-enum status expr_fail(struct expr_error *error, struct text source, uint32_t offset, enum status status,
-                      const char *format, ...) PRINTF_LIKE(5, 6);
+/* Sets the sentence and the column of a byte offset (columns count characters). `error` may be
+ * NULL. */
+enum status expr_fail(struct expr_error *error, struct text source, uint32_t offset,
+                      enum status status, const char *format, ...) PRINTF_LIKE(5, 6);
 
 #endif

@@ -7,7 +7,7 @@
 #include "expr/lexer.h"
 
 /* `zone`: of times without offset; NULL: UTC. */
-enum status expr_parse(struct arena *arena, struct text source, const struct time_zone *zone, struct node **out,
-                       struct expr_error *error) MUST_USE;
+enum status expr_parse(struct arena *arena, struct text source, const struct time_zone *zone,
+                       struct node **out, struct expr_error *error) MUST_USE;
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/program.h -- a compiled expression: operations on a small stack of values, and the aggregates they call.
+/* expr/program.h -- a compiled expression: operations on a small stack of values, and the
+ * aggregates they call.
  *
- * Types were settled by the checker, so an operation needs no types but must take unknown everywhere. Code of `where` and of
- * relations stands in the same array, behind the main code, each part ended by CODE_END; who runs it knows where it starts. */
+ * Types were settled by the checker, so an operation needs no types but must take unknown
+ * everywhere. Code of `where` and of relations stands in the same array, behind the main code, each
+ * part ended by CODE_END; who runs it knows where it starts. */
 #ifndef EXPR_PROGRAM_H
 #define EXPR_PROGRAM_H
 
@@ -12,43 +14,44 @@
 
 enum code {
     CODE_END,
-    CODE_CONSTANT,       /* index: constant */
+    CODE_CONSTANT, /* index: constant */
     CODE_NOW,
-    CODE_TRAIT,          /* index; small: type */
-    CODE_ATTRIBUTE,      /* index; small: type */
-    CODE_PROPERTY,       /* index: column; small: type */
-    CODE_ITEM,           /* index: into the aggregate's item fields; small: type */
-    CODE_LOOKUP,         /* index: into lookups; key on the stack */
-    CODE_ROW,            /* small: enum reference */
+    CODE_TRAIT,     /* index; small: type */
+    CODE_ATTRIBUTE, /* index; small: type */
+    CODE_PROPERTY,  /* index: column; small: type */
+    CODE_ITEM,      /* index: into the aggregate's item fields; small: type */
+    CODE_LOOKUP,    /* index: into lookups; key on the stack */
+    CODE_ROW,       /* small: enum reference */
     CODE_POP,
-    CODE_JUMP,           /* index: where to, here and below */
-    CODE_JUMP_IF_NO,     /* leaves the value */
-    CODE_JUMP_IF_YES,    /* leaves the value */
-    CODE_JUMP_IF_KNOWN,  /* leaves the value */
-    CODE_JUMP_IF_UNKNOWN,/* leaves the value */
-    CODE_JUMP_UNLESS,    /* takes a known yes/no, jumps on no */
+    CODE_JUMP,            /* index: where to, here and below */
+    CODE_JUMP_IF_NO,      /* leaves the value */
+    CODE_JUMP_IF_YES,     /* leaves the value */
+    CODE_JUMP_IF_KNOWN,   /* leaves the value */
+    CODE_JUMP_IF_UNKNOWN, /* leaves the value */
+    CODE_JUMP_UNLESS,     /* takes a known yes/no, jumps on no */
     CODE_NOT,
     CODE_AND,
     CODE_OR,
     CODE_COMPARE,        /* small: enum operator */
     CODE_COMPARE_NUMBER, /* small: enum operator; both numbers */
-    CODE_TRAIT_NUMBER,   /* trait `index` compared (small) with the number in the next operation's constant */
-    CODE_ARITHMETIC,     /* small: enum operator; index: result type */
+    /* Trait `index` compared (small) with the number in the next operation's constant. */
+    CODE_TRAIT_NUMBER,
+    CODE_ARITHMETIC, /* small: enum operator; index: result type */
     CODE_MINUS,
-    CODE_CALL,           /* small: enum function, of one value */
-    CODE_LEAST,          /* of two; small: 1 for greatest */
+    CODE_CALL,  /* small: enum function, of one value */
+    CODE_LEAST, /* of two; small: 1 for greatest */
     CODE_IS_KNOWN,
-    CODE_TEXT_TEST,      /* small: enum operator */
-    CODE_IN,             /* item, list on the stack */
-    CODE_IN_ATTRIBUTE,   /* index: attribute, item on the stack */
-    CODE_IN_CONSTANTS,   /* index: into sets, item on the stack */
-    CODE_IN_BEGIN,       /* pushes no */
-    CODE_IN_STEP,        /* item, so far, candidate: item, so far */
-    CODE_IN_END,         /* item, so far: so far */
+    CODE_TEXT_TEST,        /* small: enum operator */
+    CODE_IN,               /* item, list on the stack */
+    CODE_IN_ATTRIBUTE,     /* index: attribute, item on the stack */
+    CODE_IN_CONSTANTS,     /* index: into sets, item on the stack */
+    CODE_IN_BEGIN,         /* pushes no */
+    CODE_IN_STEP,          /* item, so far, candidate: item, so far */
+    CODE_IN_END,           /* item, so far: so far */
     CODE_ATTRIBUTE_LENGTH, /* index: attribute */
     CODE_ATTRIBUTE_KNOWN,  /* index: attribute that is a list */
-    CODE_AGGREGATE,      /* index */
-    CODE_RELATED,        /* small: enum related_kind; index: into relations */
+    CODE_AGGREGATE,        /* index */
+    CODE_RELATED,          /* small: enum related_kind; index: into relations */
 };
 
 struct operation {
@@ -59,20 +62,28 @@ struct operation {
 
 /* Which rows an aggregate looks at. */
 struct row_filter {
-    uint16_t *types;         /* sorted; one: `type` alone is compared */
-    uint32_t type_count;     /* 0: any event */
-    bool visits;             /* program->visit_types instead */
+    uint16_t *types;     /* sorted; one: `type` alone is compared */
+    uint32_t type_count; /* 0: any event */
+    bool visits;         /* program->visit_types instead */
 };
 
 /* A condition on one column and a literal, or none: the common `where`, without bytecode. */
-enum simple_kind { SIMPLE_NONE, SIMPLE_CODE, SIMPLE_TEXT, SIMPLE_NUMBER, SIMPLE_INTEGER, SIMPLE_YES_NO, SIMPLE_MONEY };
+enum simple_kind {
+    SIMPLE_NONE,
+    SIMPLE_CODE,
+    SIMPLE_TEXT,
+    SIMPLE_NUMBER,
+    SIMPLE_INTEGER,
+    SIMPLE_YES_NO,
+    SIMPLE_MONEY
+};
 struct simple_where {
     enum simple_kind kind;
-    uint8_t op;              /* enum operator */
+    uint8_t op; /* enum operator */
     uint32_t column;
     struct text text;
     double number;
-    int64_t integer;         /* time, duration, minor units; yes/no: the wanted cell */
+    int64_t integer; /* time, duration, minor units; yes/no: the wanted cell */
     uint16_t currency;
 };
 
@@ -80,17 +91,17 @@ struct aggregate {
     enum aggregate_kind kind;
     struct row_filter rows;
     bool has_column;
-    bool iterates;           /* the column is a list whose items are walked */
+    bool iterates; /* the column is a list whose items are walked */
     bool has_field;
-    bool may_be_fast;        /* one event type, no items, no bytecode */
+    bool may_be_fast; /* one event type, no items, no bytecode */
     uint32_t column;
-    uint32_t field;          /* of the items: index into item_fields */
-    uint32_t *item_fields;   /* SYMBOL_PROPERTY of the fields that are read */
+    uint32_t field;        /* of the items: index into item_fields */
+    uint32_t *item_fields; /* SYMBOL_PROPERTY of the fields that are read */
     uint32_t item_field_count;
     enum value_type column_type;
     enum value_type value_type; /* of what is aggregated; unknown: the event or the item itself */
     struct simple_where where;
-    uint32_t where_code;     /* UINT32_MAX: none */
+    uint32_t where_code; /* UINT32_MAX: none */
     enum window_kind window;
     int64_t window_ms, ending_ms;
     uint32_t visits;
@@ -110,7 +121,7 @@ struct constant_set { /* sorted values of one type */
 };
 
 #define EXPR_STACK_MAX 160
-#define COLUMN_WORDS (TIMELINE_COLUMNS_MAX / 64)
+#define COLUMN_WORDS   (TIMELINE_COLUMNS_MAX / 64)
 
 struct expr_program {
     const struct operation *code;
@@ -126,7 +137,8 @@ struct expr_program {
     uint16_t currency;
     int64_t visit_gap_ms, window_ms;
     const struct time_zone *zone; /* NULL: UTC */
-    const uint8_t *visit_types; /* by event type, for those known when it was compiled; later ones are asked for */
+    /* By event type, for those known when it was compiled; later ones are asked for. */
+    const uint8_t *visit_types;
     uint32_t visit_type_count;
     bool (*is_visit)(void *context, uint32_t event_type);
     void *context;

@@ -24,8 +24,9 @@ static const struct text mailboxes[] = {
     WORD("null"),      WORD("unknown"),    WORD("anonymous"),
     WORD("na"),        WORD("guest"),
 };
-#define WORD_BYTES_MAX     16
-#define SAME_CHARACTER_MIN 6 /* "1111" is a fine household number; "111111" is a finger on a key   \
+#define WORD_BYTES_MAX 16
+#define SAME_CHARACTER_MIN                                                                         \
+    6 /* "1111" is a fine household number; "111111" is a finger on a key   \
                               */
 
 static bool is_one_of(struct text value, const struct text *list, size_t count) {

@@ -42,7 +42,7 @@
 #include "playbook/playbook.h"
 
 /* Links an identifier; further ones are refused as they come ("shared by thousands"). */
-#define IDENTITY_LINKS_MAX 10000
+#define IDENTITY_LINKS_MAX  10000
 #define IDENTITY_SALT_BYTES 32
 /* The store's RECORD_IDENTITY, which stands in a room we don't know. */
 #define IDENTITY_RECORD_KIND 1
@@ -219,9 +219,9 @@ enum status identity_welcome(struct identity *identity, uint32_t type, struct te
 /* For store_erasure.rewrite; `kind` is enum record_kind, others than identity's are left alone. */
 bool identity_rewrite(void *context, int kind, struct text bytes, struct buffer *out);
 /* The same in memory. What hung together with them is judged anew, so that whoever asks of the past
- * hears what a reopened directory says; a reader who pins a position below the erasure's has holes in
- * their place, and the rest as it was judged. Readers at POSITION_NOW may see it half done. NO_MEMORY:
- * forgotten, but the past isn't judged anew. */
+ * hears what a reopened directory says; a reader who pins a position below the erasure's has holes
+ * in their place, and the rest as it was judged. Readers at POSITION_NOW may see it half done.
+ * NO_MEMORY: forgotten, but the past isn't judged anew. */
 enum status identity_erase(struct identity *identity,
                            const struct identity_erasure *erasure) MUST_USE;
 

@@ -28,8 +28,8 @@ struct key_table {
     uint64_t bytes; /* held, about */
 };
 
-/* The prefix is spread over all bits first: XXH3 lays a small seed over a short text's last bytes, and
- * "12" of one prefix was "13" of another. */
+/* The prefix is spread over all bits first: XXH3 lays a small seed over a short text's last bytes,
+ * and "12" of one prefix was "13" of another. */
 static inline uint64_t key_hash(struct key key) {
     return hash_text(key.text, hash_u64(key.prefix));
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ingest/cell.h -- one field of a row as it stands in the file, and what value it makes.
  *
- * The fast paths here (plain decimals, ISO times, a zone's offset a day) give exactly what value_parse gives; whatever they don't
- * recognise goes there. Not thread-safe: a zone_days belongs to one mapper. */
+ * The fast paths here (plain decimals, ISO times, a zone's offset a day) give exactly what
+ * value_parse gives; whatever they don't recognise goes there. Not thread-safe: a zone_days belongs
+ * to one mapper. */
 #ifndef INGEST_CELL_H
 #define INGEST_CELL_H
 
@@ -12,7 +13,8 @@
 #include "event/value.h"
 #include "playbook/playbook.h"
 
-enum cell_kind { CELL_TEXT, CELL_INTEGER, CELL_NUMBER, CELL_YES_NO, CELL_NODE }; /* node: array or object */
+/* node: array or object. */
+enum cell_kind { CELL_TEXT, CELL_INTEGER, CELL_NUMBER, CELL_YES_NO, CELL_NODE };
 
 struct cell {
     struct text text; /* CELL_TEXT; empty: nothing there */
@@ -45,12 +47,16 @@ struct cell_reader {
     struct arena *scratch; /* for texts that have to be made */
 };
 
-/* Empty gives unknown. VALUE_UNKNOWN as the type means: as it comes (text, or by JSON's own type). STATUS_INVALID: it is none. */
-enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum value_type type, struct notation notation,
-                       struct value *out) MUST_USE;
-/* As text: numbers with the fewest digits that read back, true and false. STATUS_INVALID for arrays and objects. */
-enum status cell_text(struct cell_reader *reader, const struct cell *cell, struct text *out) MUST_USE;
-/* Makes a cell of one JSON value, in place: a cell is too large to be handed around for each member of each line. */
+/* Empty gives unknown. VALUE_UNKNOWN as the type means: as it comes (text, or by JSON's own type).
+ * STATUS_INVALID: it is none. */
+enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum value_type type,
+                       struct notation notation, struct value *out) MUST_USE;
+/* As text: numbers with the fewest digits that read back, true and false. STATUS_INVALID for arrays
+ * and objects. */
+enum status cell_text(struct cell_reader *reader, const struct cell *cell,
+                      struct text *out) MUST_USE;
+/* Makes a cell of one JSON value, in place: a cell is too large to be handed around for each member
+ * of each line. */
 static inline void cell_set_json(struct cell *cell, struct json_node node) {
     cell->kind = CELL_TEXT;
     cell->text = (struct text){0};

@@ -36,7 +36,8 @@ static bool unescape(struct cell *cell, struct arena *scratch) {
     return true;
 }
 
-static uint32_t split_quoted(struct text row, char delimiter, struct arena *scratch, struct cell *cells, uint32_t max) {
+static uint32_t split_quoted(struct text row, char delimiter, struct arena *scratch,
+                             struct cell *cells, uint32_t max) {
     const char *at = row.at, *end = row.at + row.length, *hit, *closed = NULL;
     struct scan scan = scan_start(at, end, delimiter, '"');
     bool inside = false, escaped = false;
@@ -58,8 +59,10 @@ static uint32_t split_quoted(struct text row, char delimiter, struct arena *scra
         if (hit != NULL && inside) continue;
         if (count == max) return CSV_TOO_MANY;
         const char *stop = hit ? hit : end;
-        if (closed) put(&cells[count], at + 1, closed);
-        else put(&cells[count], at, stop);
+        if (closed)
+            put(&cells[count], at + 1, closed);
+        else
+            put(&cells[count], at, stop);
         if (escaped && !unescape(&cells[count], scratch)) return CSV_NO_MEMORY;
         count++;
         if (hit == NULL) return count;
@@ -69,6 +72,8 @@ static uint32_t split_quoted(struct text row, char delimiter, struct arena *scra
     }
 }
 
-uint32_t csv_split(struct text row, char delimiter, bool quoted, struct arena *scratch, struct cell *cells, uint32_t max) {
-    return quoted ? split_quoted(row, delimiter, scratch, cells, max) : split_plain(row, delimiter, cells, max);
+uint32_t csv_split(struct text row, char delimiter, bool quoted, struct arena *scratch,
+                   struct cell *cells, uint32_t max) {
+    return quoted ? split_quoted(row, delimiter, scratch, cells, max)
+                  : split_plain(row, delimiter, cells, max);
 }

@@ -5,11 +5,13 @@
 
 #include "ingest/cell.h"
 
-#define CSV_TOO_MANY UINT32_MAX      /* more fields than `max` */
+#define CSV_TOO_MANY  UINT32_MAX /* more fields than `max` */
 #define CSV_NO_MEMORY (UINT32_MAX - 1)
 
-/* Fills cells with the row's fields and returns how many there are. Texts point into the row (SCAN_PADDING bytes behind it must be
- * readable), or, where "" stood for a quote, into the scratch. `quoted`: the cutter saw a quote that opens a field. */
-uint32_t csv_split(struct text row, char delimiter, bool quoted, struct arena *scratch, struct cell *cells, uint32_t max);
+/* Fills cells with the row's fields and returns how many there are. Texts point into the row
+ * (SCAN_PADDING bytes behind it must be readable), or, where "" stood for a quote, into the
+ * scratch. `quoted`: the cutter saw a quote that opens a field. */
+uint32_t csv_split(struct text row, char delimiter, bool quoted, struct arena *scratch,
+                   struct cell *cells, uint32_t max);
 
 #endif

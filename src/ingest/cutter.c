@@ -18,7 +18,8 @@ static void scan_from(struct cutter *cutter, const char *at) {
 /* Damage in a .gz ends the file; what could be read before it is kept. */
 static enum status end_early(struct cutter *cutter, const struct error *cause) {
     cutter->ended = true;
-    snprintf(cutter->truncation, sizeof cutter->truncation, "%.*s", (int)sizeof cutter->truncation - 1, cause->text);
+    snprintf(cutter->truncation, sizeof cutter->truncation, "%.*s",
+             (int)sizeof cutter->truncation - 1, cause->text);
     return STATUS_OK;
 }
 
@@ -35,7 +36,8 @@ static enum status read_once(struct cutter *cutter, struct error *error) {
         enum status status = input_read(cutter->input, at, room, &got, &cause);
         if (status == STATUS_CORRUPT) return end_early(cutter, &cause);
         if (status) return error_set(error, status, "%s", cause.text);
-        atomic_store_explicit(&cutter->consumed_bytes, input_consumed_bytes(cutter->input), memory_order_relaxed);
+        atomic_store_explicit(&cutter->consumed_bytes, input_consumed_bytes(cutter->input),
+                              memory_order_relaxed);
     }
     cutter->window.length += got;
     if (got == 0) cutter->ended = true;
@@ -50,7 +52,8 @@ static enum status refill(struct cutter *cutter, struct error *error) {
     cutter->window.length = left;
     if (wanted > cutter->window_bytes) wanted = cutter->window_bytes;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && !cutter->ended && cutter->window.length < wanted) status = read_once(cutter, error);
+    while (status == STATUS_OK && !cutter->ended && cutter->window.length < wanted)
+        status = read_once(cutter, error);
     if (cutter->input == NULL && cutter->memory.length == 0) cutter->ended = true;
     memset(cutter->window.at + cutter->window.length, 0, SCAN_PADDING);
     scan_from(cutter, cutter->window.at);
@@ -66,22 +69,28 @@ static enum status check_encoding(struct cutter *cutter, struct error *error) {
         return STATUS_OK;
     }
     bool mark = length >= 2 && (memcmp(at, "\xFF\xFE", 2) == 0 || memcmp(at, "\xFE\xFF", 2) == 0);
-    bool wide = length >= 4 && ((at[0] && !at[1] && at[2] && !at[3]) || (!at[0] && at[1] && !at[2] && at[3]));
+    bool wide = length >= 4 &&
+                ((at[0] && !at[1] && at[2] && !at[3]) || (!at[0] && at[1] && !at[2] && at[3]));
     if (mark || wide) {
-        return error_set(error, STATUS_INVALID, "%s:1:1: the file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)",
+        return error_set(error, STATUS_INVALID,
+                         "%s:1:1: the file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)",
                          cutter->name);
     }
     if (length >= 4 && (memcmp(at, "PK\3\4", 4) == 0 || memcmp(at, "PAR1", 4) == 0)) {
-        return error_set(error, STATUS_INVALID, "%s:1:1: the file is %s; export it as CSV or JSON lines", cutter->name,
-                         at[0] == 'P' && at[1] == 'K' ? "a ZIP archive or a spreadsheet" : "a Parquet file");
+        return error_set(error, STATUS_INVALID,
+                         "%s:1:1: the file is %s; export it as CSV or JSON lines", cutter->name,
+                         at[0] == 'P' && at[1] == 'K' ? "a ZIP archive or a spreadsheet"
+                                                      : "a Parquet file");
     }
     return STATUS_OK;
 }
 
-enum status cutter_open(struct cutter *cutter, const char *name, const char *path, struct text memory,
-                        struct error *error) {
-    *cutter = (struct cutter){.memory = memory, .name = name, .line = 1, .csv = true, .delimiter = ','};
-    cutter->window_bytes = path == NULL && memory.length < WINDOW_BYTES ? memory.length : WINDOW_BYTES;
+enum status cutter_open(struct cutter *cutter, const char *name, const char *path,
+                        struct text memory, struct error *error) {
+    *cutter =
+        (struct cutter){.memory = memory, .name = name, .line = 1, .csv = true, .delimiter = ','};
+    cutter->window_bytes =
+        path == NULL && memory.length < WINDOW_BYTES ? memory.length : WINDOW_BYTES;
     buffer_init(&cutter->window);
     enum status status = buffer_reserve(&cutter->window, cutter->window_bytes + SCAN_PADDING);
     if (status) return error_set(error, status, "no memory to read %s", name);
@@ -133,8 +142,8 @@ static enum found search_row(struct cutter *cutter, const char *start, struct se
     return FOUND_END_OF_WINDOW;
 }
 
-static void take(struct cutter *cutter, const char *start, const char *end, uint32_t lines, uint32_t flags,
-                 struct cut *out) {
+static void take(struct cutter *cutter, const char *start, const char *end, uint32_t lines,
+                 uint32_t flags, struct cut *out) {
     size_t length = (size_t)(end - start);
     if (length > INGEST_ROW_BYTES_MAX) flags |= ROW_TOO_LONG;
     if (length > 0 && start[length - 1] == '\r') length--;
@@ -145,7 +154,8 @@ static void take(struct cutter *cutter, const char *start, const char *end, uint
 }
 
 /* The bad row is its first physical line; all behind it gets another chance. */
-static enum status take_line(struct cutter *cutter, const char *start, uint32_t flags, struct cut *out) {
+static enum status take_line(struct cutter *cutter, const char *start, uint32_t flags,
+                             struct cut *out) {
     const char *end = window_end(cutter), *newline = memchr(start, '\n', (size_t)(end - start));
     if (newline == NULL && !cutter->ended) {
         cutter->skipping = true; /* the line is longer than the window */
@@ -157,7 +167,8 @@ static enum status take_line(struct cutter *cutter, const char *start, uint32_t 
 }
 
 /* The window holds no end of the row, and there is nothing more to read or no more room. */
-static enum status take_rest(struct cutter *cutter, const char *start, const struct search *search, struct cut *out) {
+static enum status take_rest(struct cutter *cutter, const char *start, const struct search *search,
+                             struct cut *out) {
     const char *end = window_end(cutter);
     uint32_t flags = search->flags;
     if (search->inside) {
@@ -165,7 +176,8 @@ static enum status take_rest(struct cutter *cutter, const char *start, const str
         if (cutter->ended && search->newlines == 0) {
             flags |= ROW_FILE_ENDS;
             if (!cutter->truncation[0]) {
-                snprintf(cutter->truncation, sizeof cutter->truncation, "%s:%llu: the file ends inside quotes", cutter->name,
+                snprintf(cutter->truncation, sizeof cutter->truncation,
+                         "%s:%llu: the file ends inside quotes", cutter->name,
                          (unsigned long long)cutter->line);
             }
         }
@@ -218,8 +230,10 @@ static enum status next_row(struct cutter *cutter, struct cut *out, struct error
 
 enum status cutter_row(struct cutter *cutter, struct cut *out, struct error *error) {
     enum status status = next_row(cutter, out, error);
-    while (status == STATUS_OK && out->length == 0 && out->flags == 0) status = next_row(cutter, out, error);
-    if (status == STATUS_OK && out->length == 0 && out->flags == ROW_UNTERMINATED) return STATUS_END;
+    while (status == STATUS_OK && out->length == 0 && out->flags == 0)
+        status = next_row(cutter, out, error);
+    if (status == STATUS_OK && out->length == 0 && out->flags == ROW_UNTERMINATED)
+        return STATUS_END;
     return status;
 }
 
@@ -239,7 +253,8 @@ struct text cutter_peek(const struct cutter *cutter) {
     return (struct text){start, (uint32_t)length};
 }
 
-enum status cutter_job(struct cutter *cutter, struct job *job, uint32_t rows_max, struct error *error) {
+enum status cutter_job(struct cutter *cutter, struct job *job, uint32_t rows_max,
+                       struct error *error) {
     struct cut cut;
     enum status status = STATUS_OK;
     while (job->row_count < rows_max && job->bytes.length < INGEST_BATCH_BYTES) {

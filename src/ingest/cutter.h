@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ingest/cutter.h -- a file's bytes, cut into rows.
  *
- * Where a row ends is decided here once, exactly: a quote opens only at the beginning of a field (RFC 4180), a quote in the middle of an
- * unquoted field is a character like any other. Where a quote never closes, or text stands behind a closing one, the bad row is
- * its first physical line and reading goes on with the next line: one stray quote costs one row, never the file.
- * Used by one thread at a time. */
+ * Where a row ends is decided here once, exactly: a quote opens only at the beginning of a field
+ * (RFC 4180), a quote in the middle of an unquoted field is a character like any other. Where a
+ * quote never closes, or text stands behind a closing one, the bad row is its first physical line
+ * and reading goes on with the next line: one stray quote costs one row, never the file. Used by
+ * one thread at a time. */
 #ifndef INGEST_CUTTER_H
 #define INGEST_CUTTER_H
 
@@ -15,18 +16,18 @@
 #include "ingest/scan.h"
 
 struct cutter {
-    struct input *input;  /* or, where NULL, `memory` */
+    struct input *input; /* or, where NULL, `memory` */
     struct text memory;
     const char *name;     /* of the file, in messages */
     struct buffer window; /* bytes read and not yet cut: [start, length) */
     size_t start;
-    size_t window_bytes;  /* at most; less for a small text in memory */
-    uint64_t line;        /* of window.at + start, from 1 */
-    struct scan scan;     /* runs ahead of `start` */
+    size_t window_bytes; /* at most; less for a small text in memory */
+    uint64_t line;       /* of window.at + start, from 1 */
+    struct scan scan;    /* runs ahead of `start` */
     bool csv;
     char delimiter;
-    bool ended;           /* no more bytes to read */
-    bool skipping;        /* inside a line that is too long: drop bytes until its end */
+    bool ended;    /* no more bytes to read */
+    bool skipping; /* inside a line that is too long: drop bytes until its end */
     char truncation[256];
     _Atomic uint64_t consumed_bytes; /* of the file, for progress; any thread reads it */
 };
@@ -38,9 +39,10 @@ struct cut {
     uint32_t flags; /* enum row_flag */
 };
 
-/* `path` NULL: reads `memory`, which is borrowed. Steps over a UTF-8 byte order mark; other encodings and archives are an error. */
-enum status cutter_open(struct cutter *cutter, const char *name, const char *path, struct text memory,
-                        struct error *error) MUST_USE;
+/* `path` NULL: reads `memory`, which is borrowed. Steps over a UTF-8 byte order mark; other
+ * encodings and archives are an error. */
+enum status cutter_open(struct cutter *cutter, const char *name, const char *path,
+                        struct text memory, struct error *error) MUST_USE;
 void cutter_close(struct cutter *cutter);
 /* Before the first row: CSV with this delimiter, or (false) plain lines. */
 void cutter_format(struct cutter *cutter, bool csv, char delimiter);
@@ -49,6 +51,7 @@ enum status cutter_row(struct cutter *cutter, struct cut *out, struct error *err
 /* The first physical line, to guess from, without taking it. Empty at the end. */
 struct text cutter_peek(const struct cutter *cutter);
 /* Fills a job with the next rows, each an event of its own. OK with at least one, or END. */
-enum status cutter_job(struct cutter *cutter, struct job *job, uint32_t rows_max, struct error *error) MUST_USE;
+enum status cutter_job(struct cutter *cutter, struct job *job, uint32_t rows_max,
+                       struct error *error) MUST_USE;
 
 #endif

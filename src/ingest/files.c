@@ -12,12 +12,14 @@ static bool has_glob(struct text text) {
     return memchr(text.at, '*', text.length) != NULL || memchr(text.at, '?', text.length) != NULL;
 }
 
-/* Path after path, each 0-terminated; the pointers are set when all are there, since the buffer moves. */
+/* Path after path, each 0-terminated; the pointers are set when all are there, since the buffer
+ * moves. */
 static enum status add_path(struct ingest_files *files, struct text folder, struct text name) {
     enum status status = STATUS_OK;
     if (folder.length > 0) {
         status = buffer_append_text(&files->bytes, folder);
-        if (status == STATUS_OK && folder.at[folder.length - 1] != '/') status = buffer_append(&files->bytes, "/", 1);
+        if (status == STATUS_OK && folder.at[folder.length - 1] != '/')
+            status = buffer_append(&files->bytes, "/", 1);
     }
     if (status == STATUS_OK) status = buffer_append_text(&files->bytes, name);
     if (status == STATUS_OK) status = buffer_append(&files->bytes, "", 1);
@@ -26,7 +28,8 @@ static enum status add_path(struct ingest_files *files, struct text folder, stru
 }
 
 static enum status set_pointers(struct ingest_files *files) {
-    enum status status = memory_grow((void **)&files->paths, &files->capacity, files->count, sizeof *files->paths);
+    enum status status =
+        memory_grow((void **)&files->paths, &files->capacity, files->count, sizeof *files->paths);
     if (status) return status;
     const char *at = files->bytes.at;
     for (size_t i = 0; i < files->count; i++) {
@@ -46,8 +49,8 @@ static bool has_plain_twin(struct text name, const struct buffer *names) {
     return false;
 }
 
-static enum status match_names(struct ingest_files *files, struct file_system *fs, struct text folder, struct text pattern,
-                               struct error *error) {
+static enum status match_names(struct ingest_files *files, struct file_system *fs,
+                               struct text folder, struct text pattern, struct error *error) {
     struct buffer names, path;
     size_t count = 0;
     buffer_init(&names);
@@ -69,8 +72,8 @@ static enum status match_names(struct ingest_files *files, struct file_system *f
 }
 
 /* "part/2024-*.csv": what stands before the last slash is a folder. */
-static enum status expand(struct ingest_files *files, struct file_system *fs, struct text pattern, const char *folder,
-                          struct error *error) {
+static enum status expand(struct ingest_files *files, struct file_system *fs, struct text pattern,
+                          const char *folder, struct error *error) {
     const char *slash = memrchr(pattern.at, '/', pattern.length);
     uint32_t head = slash ? (uint32_t)(slash - pattern.at) + 1 : 0;
     struct text name = {pattern.at + head, pattern.length - head}, inside = {pattern.at, head};
@@ -85,19 +88,21 @@ static enum status expand(struct ingest_files *files, struct file_system *fs, st
     if (status) error_set(error, status, "no memory to list files");
     while (path.length > 1 && path.at[path.length - 1] == '/') path.length--;
     if (status == STATUS_OK && has_glob(inside)) {
-        status = error_set(error, STATUS_INVALID, "%.*s: only the last part of a path may have * or ?", TEXT_ARG(pattern));
+        status = error_set(error, STATUS_INVALID,
+                           "%.*s: only the last part of a path may have * or ?", TEXT_ARG(pattern));
     }
     if (status == STATUS_OK) status = match_names(files, fs, buffer_text(&path), name, error);
     buffer_release(&path);
     return status;
 }
 
-enum status ingest_files_find(struct ingest_files *files, struct file_system *fs, struct text pattern, const char *folder,
-                              struct error *error) {
+enum status ingest_files_find(struct ingest_files *files, struct file_system *fs,
+                              struct text pattern, const char *folder, struct error *error) {
     if (fs == NULL) fs = file_system_os();
     buffer_clear(&files->bytes);
     files->count = 0;
-    if (pattern.length == 0) return error_set(error, STATUS_INVALID, "no file pattern: the source names no file");
+    if (pattern.length == 0)
+        return error_set(error, STATUS_INVALID, "no file pattern: the source names no file");
     enum status status;
     if (text_equal(pattern, TEXT("-"))) {
         status = add_path(files, (struct text){0}, pattern);

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "ingest/csv.h"
 
-#define NO_ROW UINT32_MAX
+#define NO_ROW   UINT32_MAX
 #define ROWS_MAX (UINT32_MAX - 1)
 
 struct kept_row {
@@ -20,7 +20,7 @@ struct kept_row {
 
 struct group {
     uint64_t hash;
-    struct text key;      /* at NULL: a row that has no group */
+    struct text key; /* at NULL: a row that has no group */
     uint64_t last_line;
     uint32_t first, last; /* rows */
     bool leaves;
@@ -64,7 +64,8 @@ static void held_release(struct held *held) {
     memory_free(held->slots);
 }
 
-enum status gather_create(struct gather **out, struct cutter *cutter, const struct plan *plan, uint64_t bytes_max) {
+enum status gather_create(struct gather **out, struct cutter *cutter, const struct plan *plan,
+                          uint64_t bytes_max) {
     struct gather *gather = memory_calloc(1, sizeof *gather);
     if (gather == NULL) return STATUS_NO_MEMORY;
     gather->cutter = cutter;
@@ -76,7 +77,8 @@ enum status gather_create(struct gather **out, struct cutter *cutter, const stru
     gather->reader.scratch = &gather->scratch;
     gather->cells = memory_calloc(plan->group_column + 1, sizeof *gather->cells);
     bool json = plan->source->format == SOURCE_NDJSON;
-    if (gather->cells == NULL || (json && json_parser_create(&gather->json, INGEST_ROW_BYTES_MAX))) {
+    if (gather->cells == NULL ||
+        (json && json_parser_create(&gather->json, INGEST_ROW_BYTES_MAX))) {
         gather_destroy(gather);
         return STATUS_NO_MEMORY;
     }
@@ -104,7 +106,8 @@ static enum status json_key(struct gather *gather, struct text row, struct cell 
     if (status || json_type(root) != JSON_OBJECT) return STATUS_OK;
     struct text path = gather->plan->columns[gather->plan->group_column];
     bool found = false;
-    if (json_get_path(root, gather->plan->source->properties_path, &node)) found = json_get_path(node, path, &node);
+    if (json_get_path(root, gather->plan->source->properties_path, &node))
+        found = json_get_path(node, path, &node);
     if (!found) found = json_get_path(root, path, &node);
     if (found) *cell = cell_from_json(node);
     return STATUS_OK;
@@ -123,7 +126,8 @@ static enum status row_key(struct gather *gather, const struct cut *cut, struct 
         if (status == STATUS_OK) status = cell_text(&gather->reader, cell, key);
         return status == STATUS_INVALID ? STATUS_OK : status;
     }
-    uint32_t count = csv_split(row, plan->delimiter, cut->flags & ROW_QUOTED, &gather->scratch, gather->cells, plan->group_column + 1);
+    uint32_t count = csv_split(row, plan->delimiter, cut->flags & ROW_QUOTED, &gather->scratch,
+                               gather->cells, plan->group_column + 1);
     if (count == CSV_NO_MEMORY) return STATUS_NO_MEMORY;
     if (count > plan->group_column) *key = cell->text;
     return STATUS_OK;
@@ -151,7 +155,8 @@ static enum status grow_slots(struct held *held) {
 static enum status add_group(struct held *held, struct text key, uint64_t hash, uint32_t *index) {
     enum status status = grow_slots(held);
     if (status) return status;
-    status = memory_grow((void **)&held->groups, &held->group_capacity, held->group_count + 1, sizeof *held->groups);
+    status = memory_grow((void **)&held->groups, &held->group_capacity, held->group_count + 1,
+                         sizeof *held->groups);
     if (status) return status;
     struct group group = {.hash = hash, .first = NO_ROW, .last = NO_ROW};
     if (key.length > 0) {
@@ -169,7 +174,8 @@ static enum status add_group(struct held *held, struct text key, uint64_t hash, 
 
 static enum status find_group(struct held *held, struct text key, uint64_t hash, uint32_t *index) {
     size_t at = hash & (held->slot_count - 1);
-    for (; key.length > 0 && held->slot_count > 0 && held->slots[at] != 0; at = (at + 1) & (held->slot_count - 1)) {
+    for (; key.length > 0 && held->slot_count > 0 && held->slots[at] != 0;
+         at = (at + 1) & (held->slot_count - 1)) {
         const struct group *group = &held->groups[held->slots[at] - 1];
         if (group->hash != hash || !text_equal(group->key, key)) continue;
         *index = held->slots[at] - 1;
@@ -180,14 +186,19 @@ static enum status find_group(struct held *held, struct text key, uint64_t hash,
 
 static enum status add_row(struct held *held, uint32_t index, const struct kept_row *row) {
     if (held->row_count >= ROWS_MAX) return STATUS_LIMIT;
-    enum status status = memory_grow((void **)&held->rows, &held->row_capacity, held->row_count + 1, sizeof *held->rows);
-    struct text copy = status == STATUS_OK ? arena_text(&held->arena, (struct text){row->at, row->length}) : (struct text){0};
+    enum status status = memory_grow((void **)&held->rows, &held->row_capacity, held->row_count + 1,
+                                     sizeof *held->rows);
+    struct text copy = status == STATUS_OK
+                           ? arena_text(&held->arena, (struct text){row->at, row->length})
+                           : (struct text){0};
     if (copy.at == NULL) return STATUS_NO_MEMORY;
     struct group *group = &held->groups[index];
     uint32_t at = (uint32_t)held->row_count++;
     held->rows[at] = (struct kept_row){copy.at, row->length, row->flags, row->line, NO_ROW};
-    if (group->last == NO_ROW) group->first = at;
-    else held->rows[group->last].next = at;
+    if (group->last == NO_ROW)
+        group->first = at;
+    else
+        held->rows[group->last].next = at;
     group->last = at;
     group->last_line = row->line;
     held->bytes += row->length + sizeof *row;
@@ -260,7 +271,8 @@ static enum status compact(struct gather *gather) {
         uint32_t index;
         if (old->groups[i].leaves) continue;
         status = add_group(&held, old->groups[i].key, old->groups[i].hash, &index);
-        for (uint32_t row = old->groups[i].first; status == STATUS_OK && row != NO_ROW; row = old->rows[row].next) {
+        for (uint32_t row = old->groups[i].first; status == STATUS_OK && row != NO_ROW;
+             row = old->rows[row].next) {
             status = add_row(&held, index, &old->rows[row]);
         }
     }
@@ -319,8 +331,13 @@ static enum status read_rows(struct gather *gather, struct error *error) {
         status = keep_row(gather, &cut);
     }
     if (status == STATUS_OK) status = let_half_go(gather);
-    if (status == STATUS_LIMIT) return error_set(error, status, "%s has more rows than can be gathered (%u): sort it by %.*s and cut it", gather->cutter->name, ROWS_MAX, TEXT_ARG(gather->plan->source->one_event_per));
-    return status == STATUS_OK ? status : error_set(error, status, "no memory to gather the rows of %s", gather->cutter->name);
+    if (status == STATUS_LIMIT)
+        return error_set(
+            error, status, "%s has more rows than can be gathered (%u): sort it by %.*s and cut it",
+            gather->cutter->name, ROWS_MAX, TEXT_ARG(gather->plan->source->one_event_per));
+    return status == STATUS_OK ? status
+                               : error_set(error, status, "no memory to gather the rows of %s",
+                                           gather->cutter->name);
 }
 
 static enum status hand_on(struct gather *gather, struct job *job, uint32_t events_max) {
@@ -339,15 +356,18 @@ static enum status hand_on(struct gather *gather, struct job *job, uint32_t even
     return STATUS_OK;
 }
 
-enum status gather_job(struct gather *gather, struct job *job, uint32_t events_max, struct error *error) {
+enum status gather_job(struct gather *gather, struct job *job, uint32_t events_max,
+                       struct error *error) {
     enum status status = STATUS_OK;
     while (status == STATUS_OK && job->row_count == 0) {
         if (!gather->leaving) status = read_rows(gather, error);
         if (status == STATUS_OK) status = hand_on(gather, job, events_max);
         bool drained = gather->next == gather->held.group_count;
-        if (status == STATUS_OK && drained && gather->ended && job->row_count == 0) status = STATUS_END;
+        if (status == STATUS_OK && drained && gather->ended && job->row_count == 0)
+            status = STATUS_END;
         if (status == STATUS_OK && drained && !gather->ended) status = compact(gather);
-        if (status == STATUS_NO_MEMORY) error_set(error, status, "no memory to gather the rows of %s", gather->cutter->name);
+        if (status == STATUS_NO_MEMORY)
+            error_set(error, status, "no memory to gather the rows of %s", gather->cutter->name);
     }
     memcpy(job->truncation, gather->cutter->truncation, sizeof job->truncation);
     return status;

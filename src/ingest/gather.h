@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ingest/gather.h -- rows of one event that stand scattered through a file, brought together.
  *
- * Rows are kept as bytes, by the hash of their group's key, until the file ends; then each group is handed on as consecutive rows, groups in
- * the order of their first rows. Beyond `bytes_max` the half whose last rows are oldest is let go, and a row that comes for one of
- * those later is flagged ROW_GROUP_GONE: so a file sorted by its key is read at any size, and nothing is ever split silently.
- * Used by one thread at a time. */
+ * Rows are kept as bytes, by the hash of their group's key, until the file ends; then each group is
+ * handed on as consecutive rows, groups in the order of their first rows. Beyond `bytes_max` the
+ * half whose last rows are oldest is let go, and a row that comes for one of those later is flagged
+ * ROW_GROUP_GONE: so a file sorted by its key is read at any size, and nothing is ever split
+ * silently. Used by one thread at a time. */
 #ifndef INGEST_GATHER_H
 #define INGEST_GATHER_H
 
@@ -12,9 +13,11 @@
 #include "ingest/plan.h"
 
 struct gather;
-enum status gather_create(struct gather **out, struct cutter *cutter, const struct plan *plan, uint64_t bytes_max) MUST_USE;
+enum status gather_create(struct gather **out, struct cutter *cutter, const struct plan *plan,
+                          uint64_t bytes_max) MUST_USE;
 void gather_destroy(struct gather *gather);
 /* Fills a job with the next groups. OK with at least one, or END. */
-enum status gather_job(struct gather *gather, struct job *job, uint32_t events_max, struct error *error) MUST_USE;
+enum status gather_job(struct gather *gather, struct job *job, uint32_t events_max,
+                       struct error *error) MUST_USE;
 
 #endif

@@ -14,9 +14,9 @@ struct head {
     uint32_t column_count;
 };
 
-/* Sets the cutter's format and takes the header row. Texts live in the arena. Errors are of the whole file. For NDJSON: nothing but
- * the format. */
-enum status head_read(struct head *head, struct cutter *cutter, const struct source *source, struct arena *arena,
-                      struct error *error) MUST_USE;
+/* Sets the cutter's format and takes the header row. Texts live in the arena. Errors are of the
+ * whole file. For NDJSON: nothing but the format. */
+enum status head_read(struct head *head, struct cutter *cutter, const struct source *source,
+                      struct arena *arena, struct error *error) MUST_USE;
 
 #endif

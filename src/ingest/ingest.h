@@ -2,30 +2,37 @@
 /* ingest/ingest.h -- bytes from files to events, or to quarantined rows that say why.
  *
  *             one thread                 N threads                     the caller (the one applier)
- *   file ──► inflate, cut into rows ──► split, parse, map, pack ──► ingest_next: batches, in file order
- *             (groups gathered)          a batch each                  (swapped out, never copied)
+ *   file ──► inflate, cut into rows ──► split, parse, map, pack ──► ingest_next: batches
+ *             (groups gathered)          a batch each                  (in file order, swapped out,
+ *                                                                never copied)
  *
- * Nothing here decides who a person is or whether an event is a repeat: ingest says what a row says. A row that can't become
- * an event is never dropped and never stops the file: it goes, as it came, into the batch's quarantined rows, with file,
- * line, column and reason. What stops a file is only what concerns the file as a whole: it can't be read, it isn't text, a
- * mapped column isn't in its header, a lookup that it joins hasn't been loaded.
+ * Nothing here decides who a person is or whether an event is a repeat: ingest says what a row
+ * says. A row that can't become an event is never dropped and never stops the file: it goes, as it
+ * came, into the batch's quarantined rows, with file, line, column and reason. What stops a file is
+ * only what concerns the file as a whole: it can't be read, it isn't text, a mapped column isn't in
+ * its header, a lookup that it joins hasn't been loaded.
  *
  * Quarantined raw bytes. A CSV row means nothing without its header, so `raw` of a CSV row is
  *     header line "\n" row            (without a header line where the source has none)
- * with the header as it came, so that ingest_row_replay needs nothing but the stored row and the source's mapping, mended or not.
- * An NDJSON row is its line. Of an event made of several rows (one_event_per) the whole group is quarantined when one of its rows is
- * bad: an order with a line missing would be a wrong order; then `raw` is the header and all its rows, and `line` and `column`
- * point at the bad row. Raw bytes beyond INGEST_RAW_BYTES_MAX are cut, and the reason says so: such a row can't be replayed.
+ * with the header as it came, so that ingest_row_replay needs nothing but the stored row and the
+ * source's mapping, mended or not. An NDJSON row is its line. Of an event made of several rows
+ * (one_event_per) the whole group is quarantined when one of its rows is bad: an order with a line
+ * missing would be a wrong order; then `raw` is the header and all its rows, and `line` and
+ * `column` point at the bad row. Raw bytes beyond INGEST_RAW_BYTES_MAX are cut, and the reason says
+ * so: such a row can't be replayed.
  *
- * Groups (one_event_per). Rows of one key may stand anywhere in the file. They are gathered, up to INGEST_GROUP_BYTES_MAX of
- * row bytes; the events come out in the order of their first rows when the file ends, or, beyond the limit, the half whose
- * last rows are oldest is let go. A row whose group is gone by then is quarantined ("sort the file by basket_id"), never made
- * into a second event. The rows of a group must agree on time, identifiers, event and channel: the first row tells them, and
- * a row that differs is counted in ingest_progress.disagreeing_rows, except that the earliest time of the rows is taken. Plain
- * columns are those of the first row where they are known.
+ * Groups (one_event_per). Rows of one key may stand anywhere in the file. They are gathered, up to
+ * INGEST_GROUP_BYTES_MAX of row bytes; the events come out in the order of their first rows when
+ * the file ends, or, beyond the limit, the half whose last rows are oldest is let go. A row whose
+ * group is gone by then is quarantined ("sort the file by basket_id"), never made into a second
+ * event. The rows of a group must agree on time, identifiers, event and channel: the first row
+ * tells them, and a row that differs is counted in ingest_progress.disagreeing_rows, except that
+ * the earliest time of the rows is taken. Plain columns are those of the first row where they are
+ * known.
  *
- * Threads: a reader belongs to the calling thread; it has threads of its own where thread_count > 0. The source, playbook, lookups
- * are borrowed until ingest_close; symbols are added from any of the threads. */
+ * Threads: a reader belongs to the calling thread; it has threads of its own where thread_count >
+ * 0. The source, playbook, lookups are borrowed until ingest_close; symbols are added from any of
+ * the threads. */
 #ifndef INGEST_INGEST_H
 #define INGEST_INGEST_H
 
@@ -35,68 +42,82 @@
 #include "event/symbol.h"
 #include "playbook/playbook.h"
 
-#define INGEST_ROW_BYTES_MAX (1u << 20)      /* one row or line of a file */
-#define INGEST_FIELDS_MAX 1024               /* columns of a CSV file */
-#define INGEST_RAW_BYTES_MAX (1u << 20)      /* of a quarantined row or group, header included */
-#define INGEST_GROUP_BYTES_MAX (1ull << 30)  /* rows gathered for one_event_per */
-#define INGEST_GROUP_ROWS_MAX PACKED_LIST_ITEMS_MAX /* rows of one event */
-#define INGEST_BATCH_EVENTS 5000u            /* events a batch, by default */
-#define INGEST_BATCH_BYTES (1u << 20)        /* input bytes a batch, about */
-#define INGEST_THREADS_MAX 64u
+#define INGEST_ROW_BYTES_MAX   (1u << 20)   /* one row or line of a file */
+#define INGEST_FIELDS_MAX      1024         /* columns of a CSV file */
+#define INGEST_RAW_BYTES_MAX   (1u << 20)   /* of a quarantined row or group, header included */
+#define INGEST_GROUP_BYTES_MAX (1ull << 30) /* rows gathered for one_event_per */
+#define INGEST_GROUP_ROWS_MAX  PACKED_LIST_ITEMS_MAX /* rows of one event */
+#define INGEST_BATCH_EVENTS    5000u                 /* events a batch, by default */
+#define INGEST_BATCH_BYTES     (1u << 20)            /* input bytes a batch, about */
+#define INGEST_THREADS_MAX     64u
 
 struct ingest_settings {
     const struct playbook *playbook; /* identifier rules, lookup rules, currency */
     struct symbols *symbols;
-    const struct lookup_table *const *lookups; /* by lookup index, NULL where not loaded; may be NULL */
-    int64_t now_ms;          /* when the bytes were received: `known` of a source that arrives live */
-    uint32_t thread_count;   /* parsing threads beside the caller; 0: all work is done inside ingest_next */
-    uint32_t batch_events;   /* 0: INGEST_BATCH_EVENTS */
+    /* By lookup index, NULL where not loaded; may be NULL. */
+    const struct lookup_table *const *lookups;
+    /* When the bytes were received: `known` of a source that arrives live. */
+    int64_t now_ms;
+    /* Parsing threads beside the caller; 0: all work is done inside ingest_next. */
+    uint32_t thread_count;
+    uint32_t batch_events;    /* 0: INGEST_BATCH_EVENTS */
     uint64_t group_bytes_max; /* 0: INGEST_GROUP_BYTES_MAX */
-    /* May the value stand for a person, under the playbook's identifier rule? A row none of whose identifiers may is quarantined.
-     * Pure, called from any of the threads. NULL: every value may. */
+    /* May the value stand for a person, under the playbook's identifier rule? A row none of whose
+     * identifiers may is quarantined. Pure, called from any of the threads. NULL: every value may.
+     */
     bool (*usable)(void *context, uint32_t rule_index, struct text value);
     void *usable_context;
 };
 
 struct ingest_reader;
 
-/* Opens the file ("-": standard input), reads its header and checks the source's mapping against it. The settings are
- * copied. On failure the error names file, line and column, what is missing, what is there and the nearest name. */
-enum status ingest_open(struct ingest_reader **out, const struct ingest_settings *settings, const struct source *source,
-                        const char *path, struct error *error) MUST_USE;
-/* The same over bytes in memory (a request's body, a test), which are borrowed until ingest_close; `name` stands for the file. */
+/* Opens the file ("-": standard input), reads its header and checks the source's mapping against
+ * it. The settings are copied. On failure the error names file, line and column, what is missing,
+ * what is there and the nearest name. */
+enum status ingest_open(struct ingest_reader **out, const struct ingest_settings *settings,
+                        const struct source *source, const char *path,
+                        struct error *error) MUST_USE;
+/* The same over bytes in memory (a request's body, a test), which are borrowed until ingest_close;
+ * `name` stands for the file. */
 enum status ingest_open_text(struct ingest_reader **out, const struct ingest_settings *settings,
                              const struct source *source, const char *name, struct text bytes,
                              struct error *error) MUST_USE;
-/* The next batch, in file order: `batch` must be initialised; what it held is discarded, its memory is reused. STATUS_OK with at
- * least one event or quarantined row, STATUS_END after the last one (batch empty). A file that ends in the middle yields all rows
- * before, the bad row quarantined, then STATUS_END with progress.truncated set: the caller reports it. Any other status is
- * final. */
-enum status ingest_next(struct ingest_reader *reader, struct event_batch *batch, struct error *error) MUST_USE;
+/* The next batch, in file order: `batch` must be initialised; what it held is discarded, its memory
+ * is reused. STATUS_OK with at least one event or quarantined row, STATUS_END after the last one
+ * (batch empty). A file that ends in the middle yields all rows before, the bad row quarantined,
+ * then STATUS_END with progress.truncated set: the caller reports it. Any other status is final. */
+enum status ingest_next(struct ingest_reader *reader, struct event_batch *batch,
+                        struct error *error) MUST_USE;
 /* Stops the threads wherever they are. NULL is allowed. */
 void ingest_close(struct ingest_reader *reader);
 
 struct ingest_progress {
-    uint64_t bytes, bytes_total; /* of the file as it lies on disk, read ahead included; total 0: unknown */
-    uint64_t rows;               /* rows behind the batches handed out so far, quarantined ones too */
+    /* Of the file as it lies on disk, read ahead included; total 0: unknown. */
+    uint64_t bytes, bytes_total;
+    /* Rows behind the batches handed out so far, quarantined ones too. */
+    uint64_t rows;
     uint64_t events;
     uint64_t quarantined;
-    uint64_t disagreeing_rows;   /* rows that contradict the first row of their group */
-    bool truncated;              /* the file ended in the middle: broken .gz, open quote, short last line */
-    char truncation[256];        /* what was seen, one sentence with file and line; empty otherwise */
+    uint64_t disagreeing_rows; /* rows that contradict the first row of their group */
+    /* The file ended in the middle: broken .gz, open quote, short last line. */
+    bool truncated;
+    /* What was seen, one sentence with file and line; empty otherwise. */
+    char truncation[256];
 };
 void ingest_progress(const struct ingest_reader *reader, struct ingest_progress *out);
 
-/* Parses a quarantined row's raw bytes again with the source as it is now: `batch` gets its events appended, or the row again with a
- * new reason (the same file and line). STATUS_OK either way; look at the counts. STATUS_INVALID where the raw bytes' header
- * lacks a mapped column (also: the error's text). */
-enum status ingest_row_replay(const struct ingest_settings *settings, const struct source *source, const char *file,
-                              uint64_t line, struct text raw, struct event_batch *batch,
-                              struct error *error) MUST_USE;
+/* Parses a quarantined row's raw bytes again with the source as it is now: `batch` gets its events
+ * appended, or the row again with a new reason (the same file and line). STATUS_OK either way; look
+ * at the counts. STATUS_INVALID where the raw bytes' header lacks a mapped column (also: the
+ * error's text). */
+enum status ingest_row_replay(const struct ingest_settings *settings, const struct source *source,
+                              const char *file, uint64_t line, struct text raw,
+                              struct event_batch *batch, struct error *error) MUST_USE;
 
-/* What a quarantined row says of whom it is about, as far as it can be read: the identifiers of the source's mapping, also where the
- * rest of the row is bad, and every field (CSV: unquoted; JSON: texts unescaped, numbers as text; of all rows of a group).
- * *unreadable: some of it can't be taken apart, or the source is a lookup, or its mapping no longer fits: look at the bytes too. */
+/* What a quarantined row says of whom it is about, as far as it can be read: the identifiers of the
+ * source's mapping, also where the rest of the row is bad, and every field (CSV: unquoted; JSON:
+ * texts unescaped, numbers as text; of all rows of a group). *unreadable: some of it can't be taken
+ * apart, or the source is a lookup, or its mapping no longer fits: look at the bytes too. */
 enum ingest_word_kind {
     WORD_IDENTIFIER, /* `type` is its symbol; trimmed and folded as the source's mapping says */
     WORD_FIELD,      /* of a row whose identifiers were told */
@@ -111,32 +132,36 @@ struct ingest_words {
     bool (*visit)(void *context, const struct ingest_word *word); /* false stops */
     void *context;
 };
-enum status ingest_row_words(const struct ingest_settings *settings, const struct source *source, struct text raw,
-                             const struct ingest_words *words, bool *unreadable, struct error *error) MUST_USE;
+enum status ingest_row_words(const struct ingest_settings *settings, const struct source *source,
+                             struct text raw, const struct ingest_words *words, bool *unreadable,
+                             struct error *error) MUST_USE;
 
-/* Reads a reference table (source->is_lookup) whole. Rows that don't fit, also second rows of a key where the lookup isn't `many`,
- * go to batch->rows (appended); a row without a key too. The table begins with exactly the rule's fields, in their order (a file
- * without one of them is an error of the file); with fields_open the file's other columns follow, as text (CSV; of NDJSON only what is
+/* Reads a reference table (source->is_lookup) whole. Rows that don't fit, also second rows of a key
+ * where the lookup isn't `many`, go to batch->rows (appended); a row without a key too. The table
+ * begins with exactly the rule's fields, in their order (a file without one of them is an error of
+ * the file); with fields_open the file's other columns follow, as text (CSV; of NDJSON only what is
  * declared is kept). settings->symbols and ->lookups aren't used. */
 enum status ingest_lookup(const struct ingest_settings *settings, const struct source *source,
-                          const struct lookup_rule *rule, const char *path, struct lookup_table **out,
-                          struct event_batch *batch, struct error *error) MUST_USE;
+                          const struct lookup_rule *rule, const char *path,
+                          struct lookup_table **out, struct event_batch *batch,
+                          struct error *error) MUST_USE;
 
-/* The files that a source's pattern names in a folder: `*` and `?` in the last part of the path, sorted by name; "-" and
- * absolute paths as they are. Where NAME and NAME.gz both match, only NAME. No match: STATUS_NOT_FOUND, and the error tells
- * pattern and folder. */
+/* The files that a source's pattern names in a folder: `*` and `?` in the last part of the path,
+ * sorted by name; "-" and absolute paths as they are. Where NAME and NAME.gz both match, only NAME.
+ * No match: STATUS_NOT_FOUND, and the error tells pattern and folder. */
 struct ingest_files {
     struct buffer bytes;
     const char **paths; /* sorted */
     size_t count, capacity;
 };
-enum status ingest_files_find(struct ingest_files *files, struct file_system *fs, struct text pattern,
-                              const char *folder, struct error *error) MUST_USE;
+enum status ingest_files_find(struct ingest_files *files, struct file_system *fs,
+                              struct text pattern, const char *folder,
+                              struct error *error) MUST_USE;
 void ingest_files_release(struct ingest_files *files);
 
-/* Repeats inside what has not been applied yet (the store knows only what has): the engine asks this after identity and before
- * store_append, clears it between frames, and drops the event where `add` says it is there already or store_has_key does.
- * key 0 is never a repeat. */
+/* Repeats inside what has not been applied yet (the store knows only what has): the engine asks
+ * this after identity and before store_append, clears it between frames, and drops the event where
+ * `add` says it is there already or store_has_key does. key 0 is never a repeat. */
 struct ingest_repeats {
     uint64_t *slots; /* 16-byte fingerprints of (persona, time, key), open addressing */
     size_t capacity, count;
@@ -145,7 +170,7 @@ void ingest_repeats_init(struct ingest_repeats *repeats);
 void ingest_repeats_release(struct ingest_repeats *repeats);
 void ingest_repeats_clear(struct ingest_repeats *repeats);
 /* STATUS_OK: new, and remembered. STATUS_EXISTS: a repeat. STATUS_NO_MEMORY. */
-enum status ingest_repeats_add(struct ingest_repeats *repeats, struct persona_id persona, int64_t time_ms,
-                               uint64_t key) MUST_USE;
+enum status ingest_repeats_add(struct ingest_repeats *repeats, struct persona_id persona,
+                               int64_t time_ms, uint64_t key) MUST_USE;
 
 #endif

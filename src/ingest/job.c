@@ -29,9 +29,11 @@ void job_clear(struct job *job) {
 enum status job_add(struct job *job, const char *at, size_t length, uint64_t line, uint32_t flags) {
     enum status status = buffer_reserve(&job->bytes, length + SCAN_PADDING);
     if (status) return status;
-    status = memory_grow((void **)&job->rows, &job->row_capacity, job->row_count + 1, sizeof *job->rows);
+    status =
+        memory_grow((void **)&job->rows, &job->row_capacity, job->row_count + 1, sizeof *job->rows);
     if (status) return status;
-    job->rows[job->row_count++] = (struct row){line, (uint32_t)job->bytes.length, (uint32_t)length, flags};
+    job->rows[job->row_count++] =
+        (struct row){line, (uint32_t)job->bytes.length, (uint32_t)length, flags};
     memcpy(job->bytes.at + job->bytes.length, at, length);
     job->bytes.length += length;
     memset(job->bytes.at + job->bytes.length, 0, SCAN_PADDING);

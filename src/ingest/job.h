@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest/job.h -- some rows of a file, and what becomes of them: the unit that travels between the threads of a reader.
+/* ingest/job.h -- some rows of a file, and what becomes of them: the unit that travels between the
+ * threads of a reader.
  *
- * The cutter fills bytes and rows, a mapper turns them into the batch, the caller swaps the batch out. One owner at a time. */
+ * The cutter fills bytes and rows, a mapper turns them into the batch, the caller swaps the batch
+ * out. One owner at a time. */
 #ifndef INGEST_JOB_H
 #define INGEST_JOB_H
 
 #include "event/event.h"
 
 enum row_flag {
-    ROW_FIRST = 1,         /* begins an event; the rows behind it, until the next such, belong to the same */
-    ROW_QUOTED = 2,        /* holds a quote that may matter */
-    ROW_UNTERMINATED = 4,  /* the file's last, without a line end */
-    ROW_OPEN_QUOTE = 8,    /* a quote opens and never closes */
-    ROW_BAD_QUOTE = 16,    /* text stands behind a closing quote */
-    ROW_TOO_LONG = 32,     /* longer than INGEST_ROW_BYTES_MAX; the bytes are its beginning */
-    ROW_GROUP_GONE = 64,   /* its group has been let go already */
-    ROW_FILE_ENDS = 128,   /* the file ended in the middle of it, or of its group */
+    /* Begins an event; the rows behind it, until the next such, belong to the same. */
+    ROW_FIRST = 1,
+    ROW_QUOTED = 2,       /* holds a quote that may matter */
+    ROW_UNTERMINATED = 4, /* the file's last, without a line end */
+    ROW_OPEN_QUOTE = 8,   /* a quote opens and never closes */
+    ROW_BAD_QUOTE = 16,   /* text stands behind a closing quote */
+    ROW_TOO_LONG = 32,    /* longer than INGEST_ROW_BYTES_MAX; the bytes are its beginning */
+    ROW_GROUP_GONE = 64,  /* its group has been let go already */
+    ROW_FILE_ENDS = 128,  /* the file ended in the middle of it, or of its group */
 };
-#define ROW_UNREADABLE (ROW_OPEN_QUOTE | ROW_BAD_QUOTE | ROW_TOO_LONG | ROW_GROUP_GONE | ROW_FILE_ENDS)
+#define ROW_UNREADABLE                                                                             \
+    (ROW_OPEN_QUOTE | ROW_BAD_QUOTE | ROW_TOO_LONG | ROW_GROUP_GONE | ROW_FILE_ENDS)
 
 struct row {
     uint64_t line;   /* its first, from 1 */
@@ -31,7 +35,8 @@ struct job {
     struct row *rows;
     size_t row_count, row_capacity;
     struct event_batch batch;
-    uint64_t disagreeing_rows, quarantined_rows; /* rows of the file, not of the batch: a group counts all of its own */
+    /* Rows of the file, not of the batch: a group counts all of its own. */
+    uint64_t disagreeing_rows, quarantined_rows;
     enum status status;
     struct error error;
     char truncation[256]; /* set on the job behind which the file ends in the middle */
@@ -41,6 +46,7 @@ void job_init(struct job *job);
 void job_release(struct job *job);
 void job_clear(struct job *job);
 /* Appends a copy of the row. */
-enum status job_add(struct job *job, const char *at, size_t length, uint64_t line, uint32_t flags) MUST_USE;
+enum status job_add(struct job *job, const char *at, size_t length, uint64_t line,
+                    uint32_t flags) MUST_USE;
 
 #endif

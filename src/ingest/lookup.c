@@ -11,7 +11,8 @@
 #include "ingest/plan.h"
 
 #define LOOKUP_TEXT_BYTES_MAX 64000u
-static_assert(LOOKUP_TEXT_BYTES_MAX + LOOKUP_FIELDS_MAX * 20 < PACKED_BYTES_MAX, "with a tag and a length each");
+static_assert(LOOKUP_TEXT_BYTES_MAX + LOOKUP_FIELDS_MAX * 20 < PACKED_BYTES_MAX,
+              "with a tag and a length each");
 
 struct loading {
     const struct source *source;
@@ -24,7 +25,7 @@ struct loading {
     struct notation notations[LOOKUP_FIELDS_MAX];
     uint32_t columns[LOOKUP_FIELDS_MAX]; /* CSV: of the file */
     uint32_t field_count, keys[LOOKUP_KEY_FIELDS_MAX];
-    struct cell *cells;   /* CSV */
+    struct cell *cells; /* CSV */
     struct json_parser *json;
     struct cell_reader reader;
     struct lookup_table *table;
@@ -49,7 +50,10 @@ static enum status add_open_columns(struct loading *loading) {
         struct text name = loading->head.columns[i];
         if (name.length == 0 || is_declared(loading, name)) continue;
         if (loading->field_count == LOOKUP_FIELDS_MAX) {
-            return error_set(loading->error, STATUS_LIMIT, "%s:1: more than %d columns for a lookup; declare those that are needed", loading->path, LOOKUP_FIELDS_MAX);
+            return error_set(
+                loading->error, STATUS_LIMIT,
+                "%s:1: more than %d columns for a lookup; declare those that are needed",
+                loading->path, LOOKUP_FIELDS_MAX);
         }
         loading->fields[loading->field_count] = (struct lookup_field){name, VALUE_TEXT};
         loading->columns[loading->field_count++] = i;
@@ -61,28 +65,41 @@ static enum status find_columns(struct loading *loading) {
     const struct lookup_rule *rule = loading->rule;
     bool csv = loading->source->format == SOURCE_CSV;
     enum status status = STATUS_OK;
-    if (rule->field_count > LOOKUP_FIELDS_MAX || rule->key_count > LOOKUP_KEY_FIELDS_MAX) return error_set(loading->error, STATUS_LIMIT, "lookup %.*s has more than %d fields or %d keys", TEXT_ARG(rule->name), LOOKUP_FIELDS_MAX, LOOKUP_KEY_FIELDS_MAX);
+    if (rule->field_count > LOOKUP_FIELDS_MAX || rule->key_count > LOOKUP_KEY_FIELDS_MAX)
+        return error_set(loading->error, STATUS_LIMIT,
+                         "lookup %.*s has more than %d fields or %d keys", TEXT_ARG(rule->name),
+                         LOOKUP_FIELDS_MAX, LOOKUP_KEY_FIELDS_MAX);
     for (uint32_t i = 0; status == STATUS_OK && i < rule->field_count; i++) {
         char role[128];
         loading->fields[i] = rule->fields[i];
         loading->notations[i] = source_notation(loading->source, rule->fields[i].name);
-        snprintf(role, sizeof role, "a field of lookup %.*s", (int)(rule->name.length < 96 ? rule->name.length : 96), rule->name.at);
-        if (csv) status = plan_column_find(loading->path, loading->head.columns, loading->head.column_count, rule->fields[i].name, role, &loading->columns[i], loading->error);
+        snprintf(role, sizeof role, "a field of lookup %.*s",
+                 (int)(rule->name.length < 96 ? rule->name.length : 96), rule->name.at);
+        if (csv)
+            status =
+                plan_column_find(loading->path, loading->head.columns, loading->head.column_count,
+                                 rule->fields[i].name, role, &loading->columns[i], loading->error);
     }
     loading->field_count = rule->field_count;
-    if (status == STATUS_OK && csv && (rule->fields_open || rule->field_count == 0)) status = add_open_columns(loading);
+    if (status == STATUS_OK && csv && (rule->fields_open || rule->field_count == 0))
+        status = add_open_columns(loading);
     for (uint32_t k = 0; status == STATUS_OK && k < rule->key_count; k++) {
         uint32_t i = 0;
         while (i < loading->field_count && !text_equal(loading->fields[i].name, rule->keys[k])) i++;
         loading->keys[k] = i;
         if (i < loading->field_count) continue;
-        status = csv ? plan_column_find(loading->path, loading->head.columns, loading->head.column_count, rule->keys[k], "the lookup's key", &i, loading->error)
-                     : error_set(loading->error, STATUS_INVALID, "lookup %.*s declares no field %.*s, its key", TEXT_ARG(rule->name), TEXT_ARG(rule->keys[k]));
+        status =
+            csv ? plan_column_find(loading->path, loading->head.columns, loading->head.column_count,
+                                   rule->keys[k], "the lookup's key", &i, loading->error)
+                : error_set(loading->error, STATUS_INVALID,
+                            "lookup %.*s declares no field %.*s, its key", TEXT_ARG(rule->name),
+                            TEXT_ARG(rule->keys[k]));
     }
     return status;
 }
 
-static enum status quarantine(struct loading *loading, const struct cut *cut, uint32_t column, const char *reason) {
+static enum status quarantine(struct loading *loading, const struct cut *cut, uint32_t column,
+                              const char *reason) {
     struct text row = {cut->at, (uint32_t)cut->length}, header = loading->head.header;
     char *raw = arena_alloc(&loading->scratch, (size_t)header.length + 1 + row.length);
     if (raw == NULL) return STATUS_NO_MEMORY;
@@ -95,8 +112,9 @@ static enum status quarantine(struct loading *loading, const struct cut *cut, ui
     memcpy(raw + length, row.at, row.length);
     length += row.length;
     if (length > INGEST_RAW_BYTES_MAX) length = INGEST_RAW_BYTES_MAX;
-    return event_batch_add_row(loading->batch, (uint16_t)loading->source->symbol, text_from(loading->path), cut->line, column,
-                               text_from(reason), (struct text){raw, length});
+    return event_batch_add_row(loading->batch, (uint16_t)loading->source->symbol,
+                               text_from(loading->path), cut->line, column, text_from(reason),
+                               (struct text){raw, length});
 }
 
 /* ---- a row to cells ---- */
@@ -113,18 +131,21 @@ static const char *unreadable(const struct cut *cut) {
 }
 
 static enum status read_csv(struct loading *loading, const struct cut *cut, const char **reason) {
-    uint32_t count = csv_split((struct text){cut->at, (uint32_t)cut->length}, loading->head.delimiter, cut->flags & ROW_QUOTED,
-                               &loading->scratch, loading->cells, loading->head.column_count);
+    uint32_t count = csv_split((struct text){cut->at, (uint32_t)cut->length},
+                               loading->head.delimiter, cut->flags & ROW_QUOTED, &loading->scratch,
+                               loading->cells, loading->head.column_count);
     if (count == CSV_NO_MEMORY) return STATUS_NO_MEMORY;
     if (count != loading->head.column_count) {
-        *reason = count == CSV_TOO_MANY ? "the row has more fields than the file has columns" : "the row has fewer fields than the file has columns";
+        *reason = count == CSV_TOO_MANY ? "the row has more fields than the file has columns"
+                                        : "the row has fewer fields than the file has columns";
     }
     return STATUS_OK;
 }
 
 static enum status read_json(struct loading *loading, const struct cut *cut, const char **reason) {
     struct json_node root, node;
-    enum status status = json_parse(loading->json, (struct text){cut->at, (uint32_t)cut->length}, &root, NULL);
+    enum status status =
+        json_parse(loading->json, (struct text){cut->at, (uint32_t)cut->length}, &root, NULL);
     if (status == STATUS_NO_MEMORY) return status;
     if (status || json_type(root) != JSON_OBJECT) {
         *reason = "the line is no JSON object";
@@ -153,14 +174,18 @@ static const char *bad_value(struct loading *loading, uint32_t field, struct tex
     enum value_type type = loading->fields[field].type;
     char advice[NOTATION_ADVICE_BYTES];
     notation_advice(text, type, loading->notations[field], advice);
-    return arena_format(&loading->scratch, "'%.*s' is no %s in column %.*s%s", (int)(text.length < 48 ? text.length : 48), text.at,
-                        value_type_name(type), TEXT_ARG(loading->fields[field].name), advice);
+    return arena_format(&loading->scratch, "'%.*s' is no %s in column %.*s%s",
+                        (int)(text.length < 48 ? text.length : 48), text.at, value_type_name(type),
+                        TEXT_ARG(loading->fields[field].name), advice);
 }
 
 /* The table's file keeps a row as packed properties. */
 static bool is_too_long(const struct loading *loading, const struct value *values) {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < loading->field_count; i++) bytes += values[i].type == VALUE_TEXT || values[i].type == VALUE_LIST ? values[i].text.length : 0;
+    for (uint32_t i = 0; i < loading->field_count; i++)
+        bytes += values[i].type == VALUE_TEXT || values[i].type == VALUE_LIST
+                     ? values[i].text.length
+                     : 0;
     return bytes > LOOKUP_TEXT_BYTES_MAX;
 }
 
@@ -169,18 +194,23 @@ static enum status add_cells(struct loading *loading, const struct cut *cut) {
     enum status status;
     for (uint32_t i = 0; i < loading->field_count; i++) {
         struct text text = {0};
-        status = cell_value(&loading->reader, cell_at(loading, i), loading->fields[i].type, loading->notations[i], &values[i]);
+        status = cell_value(&loading->reader, cell_at(loading, i), loading->fields[i].type,
+                            loading->notations[i], &values[i]);
         if (status == STATUS_OK) continue;
         if (status != STATUS_INVALID) return status;
-        if (cell_text(&loading->reader, cell_at(loading, i), &text) == STATUS_NO_MEMORY) return STATUS_NO_MEMORY;
+        if (cell_text(&loading->reader, cell_at(loading, i), &text) == STATUS_NO_MEMORY)
+            return STATUS_NO_MEMORY;
         const char *reason = bad_value(loading, i, text);
         uint32_t column = loading->source->format == SOURCE_CSV ? loading->columns[i] + 1 : 0;
         return reason ? quarantine(loading, cut, column, reason) : STATUS_NO_MEMORY;
     }
-    if (is_too_long(loading, values)) return quarantine(loading, cut, 0, "the texts of the row have more than 64000 bytes");
+    if (is_too_long(loading, values))
+        return quarantine(loading, cut, 0, "the texts of the row have more than 64000 bytes");
     if (!keys_are_known(loading, values)) return quarantine(loading, cut, 0, "the key is empty");
     status = lookup_add(loading->table, values);
-    if (status == STATUS_EXISTS) return quarantine(loading, cut, 0, "a second row of this key; write many: yes where several belong to one");
+    if (status == STATUS_EXISTS)
+        return quarantine(loading, cut, 0,
+                          "a second row of this key; write many: yes where several belong to one");
     return status;
 }
 
@@ -189,7 +219,8 @@ static enum status add_row(struct loading *loading, const struct cut *cut) {
     enum status status = STATUS_OK;
     arena_clear(&loading->scratch);
     if (reason == NULL) {
-        status = loading->source->format == SOURCE_CSV ? read_csv(loading, cut, &reason) : read_json(loading, cut, &reason);
+        status = loading->source->format == SOURCE_CSV ? read_csv(loading, cut, &reason)
+                                                       : read_json(loading, cut, &reason);
     }
     if (status) return status;
     return reason ? quarantine(loading, cut, 0, reason) : add_cells(loading, cut);
@@ -201,34 +232,43 @@ static enum status add_rows(struct loading *loading) {
     while ((status = cutter_row(&loading->cutter, &cut, loading->error)) == STATUS_OK) {
         if (cut.length > INGEST_ROW_BYTES_MAX) cut.length = INGEST_ROW_BYTES_MAX;
         status = add_row(loading, &cut);
-        if (status == STATUS_LIMIT) return error_set(loading->error, status, "%s:%llu: the lookup is full (at most %u rows)", loading->path, (unsigned long long)cut.line, LOOKUP_ROWS_MAX);
+        if (status == STATUS_LIMIT)
+            return error_set(loading->error, status,
+                             "%s:%llu: the lookup is full (at most %u rows)", loading->path,
+                             (unsigned long long)cut.line, LOOKUP_ROWS_MAX);
         if (status) return no_memory(loading);
     }
     if (status != STATUS_END) return status;
-    if (loading->cutter.truncation[0]) return error_set(loading->error, STATUS_CORRUPT, "%s", loading->cutter.truncation);
+    if (loading->cutter.truncation[0])
+        return error_set(loading->error, STATUS_CORRUPT, "%s", loading->cutter.truncation);
     return lookup_finish(loading->table) ? no_memory(loading) : STATUS_OK;
 }
 
 static enum status load(struct loading *loading) {
     const struct source *source = loading->source;
-    enum status status = cutter_open(&loading->cutter, loading->path, loading->path, (struct text){0}, loading->error);
-    if (status == STATUS_OK) status = head_read(&loading->head, &loading->cutter, source, &loading->arena, loading->error);
+    enum status status = cutter_open(&loading->cutter, loading->path, loading->path,
+                                     (struct text){0}, loading->error);
+    if (status == STATUS_OK)
+        status =
+            head_read(&loading->head, &loading->cutter, source, &loading->arena, loading->error);
     if (status == STATUS_OK) status = find_columns(loading);
     if (status) return status;
     uint32_t cells = source->format == SOURCE_CSV ? loading->head.column_count : LOOKUP_FIELDS_MAX;
     loading->cells = memory_calloc(cells + 1, sizeof *loading->cells);
     if (loading->cells == NULL) return no_memory(loading);
-    if (source->format == SOURCE_NDJSON && json_parser_create(&loading->json, INGEST_ROW_BYTES_MAX)) return no_memory(loading);
-    if (lookup_create(&loading->table, loading->fields, loading->field_count, loading->keys, loading->rule->key_count,
-                      loading->rule->many)) {
+    if (source->format == SOURCE_NDJSON && json_parser_create(&loading->json, INGEST_ROW_BYTES_MAX))
+        return no_memory(loading);
+    if (lookup_create(&loading->table, loading->fields, loading->field_count, loading->keys,
+                      loading->rule->key_count, loading->rule->many)) {
         return no_memory(loading);
     }
     return add_rows(loading);
 }
 
 enum status ingest_lookup(const struct ingest_settings *settings, const struct source *source,
-                          const struct lookup_rule *rule, const char *path, struct lookup_table **out,
-                          struct event_batch *batch, struct error *error) {
+                          const struct lookup_rule *rule, const char *path,
+                          struct lookup_table **out, struct event_batch *batch,
+                          struct error *error) {
     *out = NULL;
     struct loading *loading = memory_calloc(1, sizeof *loading);
     if (loading == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to load %s", path);
@@ -244,8 +284,10 @@ enum status ingest_lookup(const struct ingest_settings *settings, const struct s
     loading->reader.minor_digits = currency_minor_digits(settings->playbook->currency);
     zone_days_init(&loading->reader.days, source->zone);
     enum status status = load(loading);
-    if (status == STATUS_OK) *out = loading->table;
-    else lookup_destroy(loading->table);
+    if (status == STATUS_OK)
+        *out = loading->table;
+    else
+        lookup_destroy(loading->table);
     cutter_close(&loading->cutter);
     json_parser_destroy(loading->json);
     memory_free(loading->cells);

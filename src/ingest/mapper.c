@@ -18,7 +18,8 @@ static enum status alloc_parts(struct mapper *mapper) {
     mapper->filled = memory_calloc(columns, 1);
     mapper->values = memory_calloc(plan->property_count + 1, sizeof *mapper->values);
     mapper->lists = memory_calloc(plan->list_count + 1, sizeof *mapper->lists);
-    if (!mapper->cells || !mapper->filled || !mapper->values || !mapper->lists) return STATUS_NO_MEMORY;
+    if (!mapper->cells || !mapper->filled || !mapper->values || !mapper->lists)
+        return STATUS_NO_MEMORY;
     if (plan->source->format != SOURCE_NDJSON) return STATUS_OK;
     mapper->follow = memory_calloc(2 * (size_t)plan->path_count, sizeof *mapper->follow);
     if (mapper->follow == NULL) return STATUS_NO_MEMORY;
@@ -48,7 +49,8 @@ enum status mapper_create(struct mapper **out, const struct plan *plan) {
 
 void mapper_destroy(struct mapper *mapper) {
     if (mapper == NULL) return;
-    for (uint32_t i = 0; mapper->lists && i < mapper->plan->list_count; i++) packed_list_release(&mapper->lists[i]);
+    for (uint32_t i = 0; mapper->lists && i < mapper->plan->list_count; i++)
+        packed_list_release(&mapper->lists[i]);
     packed_list_release(&mapper->items);
     packed_writer_release(&mapper->writer);
     buffer_release(&mapper->text);
@@ -81,7 +83,8 @@ char *mapper_show(struct text text, char out[MAPPER_SHOWN_BYTES + 8]) {
         length = MAPPER_SHOWN_BYTES;
         while (length > 0 && ((unsigned char)text.at[length] & 0xC0) == 0x80) length--;
     }
-    for (uint32_t i = 0; i < length; i++) out[i] = (unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f ? '?' : text.at[i];
+    for (uint32_t i = 0; i < length; i++)
+        out[i] = (unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f ? '?' : text.at[i];
     memcpy(out + length, length < text.length ? "…" : "", length < text.length ? sizeof "…" : 1);
     return out;
 }
@@ -93,35 +96,44 @@ enum status mapper_bad_value(struct mapper *mapper, uint32_t column, enum value_
     if (name.length > 128) name.length = 128;
     if (cell->kind == CELL_NODE) {
         return mapper_bad(mapper, column, "column %.*s holds %s where a %s belongs", TEXT_ARG(name),
-                          json_type(cell->node) == JSON_ARRAY ? "a list" : "an object", value_type_name(type));
+                          json_type(cell->node) == JSON_ARRAY ? "a list" : "an object",
+                          value_type_name(type));
     }
     if (cell_text(&mapper->reader, cell, &text) == STATUS_OK) {
         mapper_show(text, shown);
         notation_advice(text, type, plan_notation(mapper->plan, column), advice);
     }
-    return mapper_bad(mapper, column, "'%s' is no %s in column %.*s%s", shown, value_type_name(type), TEXT_ARG(name), advice);
+    return mapper_bad(mapper, column, "'%s' is no %s in column %.*s%s", shown,
+                      value_type_name(type), TEXT_ARG(name), advice);
 }
 
-enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct text name, uint32_t *id) {
-    static const char *const what[] = {[SYMBOL_EVENT] = "event", [SYMBOL_PROPERTY] = "property", [SYMBOL_CHANNEL] = "channel"};
+enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct text name,
+                          uint32_t *id) {
+    static const char *const what[] = {
+        [SYMBOL_EVENT] = "event", [SYMBOL_PROPERTY] = "property", [SYMBOL_CHANNEL] = "channel"};
     char shown[MAPPER_SHOWN_BYTES + 8];
     uint32_t slot = 0;
     bool cached = kind == SYMBOL_EVENT || kind == SYMBOL_PROPERTY;
     if (cached && name.length > 0) {
-        slot = (name.length * 37 + (unsigned char)name.at[0] * 5 + (unsigned char)name.at[name.length - 1] * 11 +
-                (unsigned char)name.at[name.length / 2] * 23) % MAPPER_NAMES;
+        slot = (name.length * 37 + (unsigned char)name.at[0] * 5 +
+                (unsigned char)name.at[name.length - 1] * 11 +
+                (unsigned char)name.at[name.length / 2] * 23) %
+               MAPPER_NAMES;
         if (text_equal(mapper->names[kind][slot].name, name)) {
             *id = mapper->names[kind][slot].id;
             return STATUS_OK;
         }
     }
     *id = symbol_find(mapper->plan->symbols, kind, name);
-    enum status status = *id == SYMBOL_NONE ? symbol_add(mapper->plan->symbols, kind, name, id) : STATUS_OK;
+    enum status status =
+        *id == SYMBOL_NONE ? symbol_add(mapper->plan->symbols, kind, name, id) : STATUS_OK;
     if (status == STATUS_INVALID) {
-        return mapper_bad(mapper, COLUMN_NONE, "'%s' can't be the name of a %s: 1 to %d bytes", mapper_show(name, shown), what[kind], SYMBOL_BYTES_MAX);
+        return mapper_bad(mapper, COLUMN_NONE, "'%s' can't be the name of a %s: 1 to %d bytes",
+                          mapper_show(name, shown), what[kind], SYMBOL_BYTES_MAX);
     }
     if (status == STATUS_LIMIT) {
-        return mapper_bad(mapper, COLUMN_NONE, "'%s' would be one %s name too many", mapper_show(name, shown), what[kind]);
+        return mapper_bad(mapper, COLUMN_NONE, "'%s' would be one %s name too many",
+                          mapper_show(name, shown), what[kind]);
     }
     if (status == STATUS_OK && cached) {
         mapper->names[kind][slot].name = symbol_text(mapper->plan->symbols, kind, *id);
@@ -133,46 +145,60 @@ enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct t
 /* ---- a row to cells ---- */
 
 static enum status check_text(struct mapper *mapper) {
-    if (memchr(mapper->row.at, 0, mapper->row.length)) return mapper_bad(mapper, COLUMN_NONE, "the row holds a NUL byte");
+    if (memchr(mapper->row.at, 0, mapper->row.length))
+        return mapper_bad(mapper, COLUMN_NONE, "the row holds a NUL byte");
     if (!text_is_utf8(mapper->row)) return mapper_bad(mapper, COLUMN_NONE, "the row is not UTF-8");
     return STATUS_OK;
 }
 
 static enum status check_readable(struct mapper *mapper, const struct row *row) {
-    if (row->flags & ROW_TOO_LONG) return mapper_bad(mapper, COLUMN_NONE, "the row is longer than %u bytes", INGEST_ROW_BYTES_MAX);
+    if (row->flags & ROW_TOO_LONG)
+        return mapper_bad(mapper, COLUMN_NONE, "the row is longer than %u bytes",
+                          INGEST_ROW_BYTES_MAX);
     if ((row->flags & ROW_OPEN_QUOTE) && (row->flags & ROW_FILE_ENDS)) {
         return mapper_bad(mapper, COLUMN_NONE, "the file ends inside quotes");
     }
-    if (row->flags & ROW_OPEN_QUOTE) return mapper_bad(mapper, COLUMN_NONE, "a quote opens in this row and never closes");
-    if (row->flags & ROW_BAD_QUOTE) return mapper_bad(mapper, COLUMN_NONE, "text stands behind a closing quote");
-    if (row->flags & ROW_FILE_ENDS) return mapper_bad(mapper, COLUMN_NONE, "the file ends in the middle of this row");
+    if (row->flags & ROW_OPEN_QUOTE)
+        return mapper_bad(mapper, COLUMN_NONE, "a quote opens in this row and never closes");
+    if (row->flags & ROW_BAD_QUOTE)
+        return mapper_bad(mapper, COLUMN_NONE, "text stands behind a closing quote");
+    if (row->flags & ROW_FILE_ENDS)
+        return mapper_bad(mapper, COLUMN_NONE, "the file ends in the middle of this row");
     if (row->flags & ROW_GROUP_GONE) {
-        return mapper_bad(mapper, mapper->plan->group_column, "the other rows of its %.*s stood too far before it: sort the file by %.*s",
-                          TEXT_ARG(mapper->plan->source->one_event_per), TEXT_ARG(mapper->plan->source->one_event_per));
+        return mapper_bad(
+            mapper, mapper->plan->group_column,
+            "the other rows of its %.*s stood too far before it: sort the file by %.*s",
+            TEXT_ARG(mapper->plan->source->one_event_per),
+            TEXT_ARG(mapper->plan->source->one_event_per));
     }
     return STATUS_OK;
 }
 
 static enum status read_csv(struct mapper *mapper, struct job *job, const struct row *row) {
     const struct plan *plan = mapper->plan;
-    uint32_t count = csv_split(mapper->row, plan->delimiter, row->flags & ROW_QUOTED, &mapper->scratch, mapper->cells,
-                               plan->column_count);
+    uint32_t count = csv_split(mapper->row, plan->delimiter, row->flags & ROW_QUOTED,
+                               &mapper->scratch, mapper->cells, plan->column_count);
     if (count == plan->column_count) return STATUS_OK;
     if (count == CSV_NO_MEMORY) return STATUS_NO_MEMORY;
     if (count == CSV_TOO_MANY) {
-        return mapper_bad(mapper, plan->column_count, "the row has more than the file's %u columns", plan->column_count);
+        return mapper_bad(mapper, plan->column_count, "the row has more than the file's %u columns",
+                          plan->column_count);
     }
     if (row->flags & ROW_UNTERMINATED) {
-        snprintf(job->truncation, sizeof job->truncation, "%s:%llu: the file ends in the middle of a row", plan->file.at,
+        snprintf(job->truncation, sizeof job->truncation,
+                 "%s:%llu: the file ends in the middle of a row", plan->file.at,
                  (unsigned long long)row->line);
         return mapper_bad(mapper, count, "the file ends in the middle of this row");
     }
-    return mapper_bad(mapper, count, "the row has %u field%s, the file has %u columns: %.*s is missing", count,
-                      count == 1 ? "" : "s", plan->column_count, (int)(plan->columns[count].length < 128 ? plan->columns[count].length : 128),
+    return mapper_bad(mapper, count,
+                      "the row has %u field%s, the file has %u columns: %.*s is missing", count,
+                      count == 1 ? "" : "s", plan->column_count,
+                      (int)(plan->columns[count].length < 128 ? plan->columns[count].length : 128),
                       plan->columns[count].at);
 }
 
-enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct row *row, bool plain) {
+enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct row *row,
+                            bool plain) {
     mapper->row = mapper->line_text = (struct text){job->bytes.at + row->offset, row->length};
     mapper->line = row->line;
     enum status status = row->flags & ROW_UNREADABLE ? check_readable(mapper, row) : STATUS_OK;
@@ -181,8 +207,9 @@ enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct
     if (mapper->plan->source->format == SOURCE_CSV) return read_csv(mapper, job, row);
     status = mapper_read_json(mapper);
     if (status == STATUS_INVALID && (row->flags & ROW_UNTERMINATED)) {
-        snprintf(job->truncation, sizeof job->truncation, "%s:%llu: the file ends in the middle of a line",
-                 mapper->plan->file.at, (unsigned long long)row->line);
+        snprintf(job->truncation, sizeof job->truncation,
+                 "%s:%llu: the file ends in the middle of a line", mapper->plan->file.at,
+                 (unsigned long long)row->line);
     }
     return status;
 }
@@ -198,7 +225,9 @@ static enum status take_type(struct mapper *mapper, uint32_t *type) {
     enum status status = mapper_field_text(mapper, &plan->event, &name);
     if (status) return status;
     name = text_trim(name);
-    if (name.length == 0) return mapper_bad(mapper, plan->event.column, "no event: column %.*s is empty", TEXT_ARG(plan->event.name));
+    if (name.length == 0)
+        return mapper_bad(mapper, plan->event.column, "no event: column %.*s is empty",
+                          TEXT_ARG(plan->event.name));
     return mapper_symbol(mapper, SYMBOL_EVENT, name, type);
 }
 
@@ -206,9 +235,11 @@ static enum status take_channel(struct mapper *mapper, uint8_t *channel) {
     const struct plan *plan = mapper->plan;
     struct text name = {0};
     uint32_t id = plan->source->channel;
-    enum status status = plan->channel_from_field ? mapper_field_text(mapper, &plan->channel, &name) : STATUS_OK;
+    enum status status =
+        plan->channel_from_field ? mapper_field_text(mapper, &plan->channel, &name) : STATUS_OK;
     name = text_trim(name);
-    if (status == STATUS_OK && name.length > 0) status = mapper_symbol(mapper, SYMBOL_CHANNEL, name, &id);
+    if (status == STATUS_OK && name.length > 0)
+        status = mapper_symbol(mapper, SYMBOL_CHANNEL, name, &id);
     *channel = (uint8_t)id;
     return status;
 }
@@ -216,10 +247,12 @@ static enum status take_channel(struct mapper *mapper, uint8_t *channel) {
 static enum status no_time(struct mapper *mapper) {
     const struct plan_field *time = &mapper->plan->time;
     if (time->kind == FIELD_LOOKUP) {
-        return mapper_bad(mapper, time->key_columns[0], "no time: the lookup has no %.*s for this row", TEXT_ARG(time->name));
+        return mapper_bad(mapper, time->key_columns[0],
+                          "no time: the lookup has no %.*s for this row", TEXT_ARG(time->name));
     }
     if (time->kind == FIELD_COLUMN || time->kind == FIELD_AGGREGATE) {
-        return mapper_bad(mapper, time->column, "no time: column %.*s is empty", TEXT_ARG(time->name));
+        return mapper_bad(mapper, time->column, "no time: column %.*s is empty",
+                          TEXT_ARG(time->name));
     }
     return mapper_bad(mapper, COLUMN_NONE, "no time");
 }
@@ -228,8 +261,10 @@ static enum status no_time(struct mapper *mapper) {
 static void set_known(const struct plan *plan, struct event *event) {
     event->known_ms = event->time_ms;
     if (event->time_ms == TIME_ALWAYS) return;
-    if (!plan->source->known_on_arrival) event->known_ms += plan->source->arrives_ms;
-    else if (plan->now_ms > event->time_ms) event->known_ms = plan->now_ms;
+    if (!plan->source->known_on_arrival)
+        event->known_ms += plan->source->arrives_ms;
+    else if (plan->now_ms > event->time_ms)
+        event->known_ms = plan->now_ms;
 }
 
 static enum status take_time(struct mapper *mapper, struct event *event) {
@@ -241,7 +276,8 @@ static enum status take_time(struct mapper *mapper, struct event *event) {
         if (status) return status;
         if (value.type != VALUE_TIME) return no_time(mapper);
     } else if (!plan->source->time_always) {
-        if (!plan->source->known_on_arrival) return mapper_bad(mapper, COLUMN_NONE, "no time: the source names no column for it");
+        if (!plan->source->known_on_arrival)
+            return mapper_bad(mapper, COLUMN_NONE, "no time: the source names no column for it");
         value.time_ms = plan->now_ms;
     }
     event->time_ms = value.time_ms;
@@ -249,7 +285,8 @@ static enum status take_time(struct mapper *mapper, struct event *event) {
     return STATUS_OK;
 }
 
-/* Of several columns each one's hash is the seed of the next: "a", "bc" and "ab", "c" are two keys. */
+/* Of several columns each one's hash is the seed of the next: "a", "bc" and "ab", "c" are two keys.
+ */
 static enum status take_key(struct mapper *mapper, struct event *event) {
     const struct plan *plan = mapper->plan;
     uint64_t key = plan->key_seed;
@@ -263,7 +300,8 @@ static enum status take_key(struct mapper *mapper, struct event *event) {
             continue;
         }
         if (plan->source->format != SOURCE_NDJSON) {
-            return mapper_bad(mapper, field->column, "the row key %.*s is empty", TEXT_ARG(field->name));
+            return mapper_bad(mapper, field->column, "the row key %.*s is empty",
+                              TEXT_ARG(field->name));
         }
         key = hash_text(mapper->row, plan->key_seed); /* one is made where it is absent */
         break;
@@ -272,7 +310,9 @@ static enum status take_key(struct mapper *mapper, struct event *event) {
     return STATUS_OK;
 }
 
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
 
 static enum status add_identifier(struct mapper *mapper, const struct plan_identifier *identifier) {
     struct text text;
@@ -281,19 +321,24 @@ static enum status add_identifier(struct mapper *mapper, const struct plan_ident
     text = text_trim(text);
     if (text.length == 0) return STATUS_OK;
     if (text.length > IDENTIFIER_BYTES_MAX) {
-        return mapper_bad(mapper, identifier->field.column, "an identifier of %u bytes, the limit is %d", text.length, IDENTIFIER_BYTES_MAX);
+        return mapper_bad(mapper, identifier->field.column,
+                          "an identifier of %u bytes, the limit is %d", text.length,
+                          IDENTIFIER_BYTES_MAX);
     }
     status = event_batch_add_identifier(mapper->batch, identifier->symbol, text);
-    if (status == STATUS_LIMIT) return mapper_bad(mapper, COLUMN_NONE, "more than %d identifiers", EVENT_IDENTIFIERS_MAX);
+    if (status == STATUS_LIMIT)
+        return mapper_bad(mapper, COLUMN_NONE, "more than %d identifiers", EVENT_IDENTIFIERS_MAX);
     if (status || !identifier->lower_case) return status;
     char *at = mapper->batch->bytes.at + mapper->batch->bytes.length - text.length;
     for (uint32_t i = 0; i < text.length; i++) at[i] = lower(at[i]);
     return STATUS_OK;
 }
 
-static const struct identifier_rule *rule_of(const struct plan *plan, uint32_t symbol, uint32_t *index) {
+static const struct identifier_rule *rule_of(const struct plan *plan, uint32_t symbol,
+                                             uint32_t *index) {
     for (*index = 0; *index < plan->playbook->identifier_count; (*index)++) {
-        if (plan->playbook->identifiers[*index].symbol == symbol) return &plan->playbook->identifiers[*index];
+        if (plan->playbook->identifiers[*index].symbol == symbol)
+            return &plan->playbook->identifiers[*index];
     }
     return NULL;
 }
@@ -304,7 +349,9 @@ static bool has_usable(const struct mapper *mapper, const struct event *event) {
         const struct event_identifier *given = &mapper->batch->identifiers[event->identifier + i];
         uint32_t rule;
         if (rule_of(plan, given->type, &rule) == NULL) return true;
-        if (plan->usable(plan->usable_context, rule, event_batch_text(mapper->batch, given->offset, given->length))) return true;
+        if (plan->usable(plan->usable_context, rule,
+                         event_batch_text(mapper->batch, given->offset, given->length)))
+            return true;
     }
     return false;
 }
@@ -321,14 +368,16 @@ static enum status nobody_usable(struct mapper *mapper, const struct event *even
         struct text name = rule_of(plan, given->type, &index)->name;
         if (name.length > MAPPER_SHOWN_BYTES) name.length = MAPPER_SHOWN_BYTES;
         mapper_show(event_batch_text(mapper->batch, given->offset, given->length), shown);
-        int more = snprintf(list + length, sizeof list - length, "%s'%s' of %.*s", i > 0 ? ", " : "", shown, TEXT_ARG(name));
+        int more = snprintf(list + length, sizeof list - length, "%s'%s' of %.*s",
+                            i > 0 ? ", " : "", shown, TEXT_ARG(name));
         if (more < 0 || (size_t)more >= sizeof list - length) {
             list[length] = '\0'; /* the ones that fit say enough */
             break;
         }
         length += (size_t)more;
     }
-    return mapper_bad(mapper, plan->identifier_count > 0 ? plan->identifiers[0].field.column : COLUMN_NONE,
+    return mapper_bad(mapper,
+                      plan->identifier_count > 0 ? plan->identifiers[0].field.column : COLUMN_NONE,
                       "nobody: %s can't stand for a person", list);
 }
 
@@ -341,8 +390,11 @@ static enum status take_identifiers(struct mapper *mapper, size_t index) {
     if (status == STATUS_OK && segment_is_message(mapper)) status = segment_identifiers(mapper);
     if (status) return status;
     const struct event *event = &mapper->batch->events[index];
-    if (event->identifier_count > 0) return plan->usable == NULL || has_usable(mapper, event) ? STATUS_OK : nobody_usable(mapper, event);
-    const struct plan_field *first = plan->identifier_count > 0 ? &plan->identifiers[0].field : NULL;
+    if (event->identifier_count > 0)
+        return plan->usable == NULL || has_usable(mapper, event) ? STATUS_OK
+                                                                 : nobody_usable(mapper, event);
+    const struct plan_field *first =
+        plan->identifier_count > 0 ? &plan->identifiers[0].field : NULL;
     return mapper_bad(mapper, first ? first->column : COLUMN_NONE, "nobody: %.*s%s is empty",
                       first ? (int)first->name.length : 0, first ? first->name.at : "",
                       plan->identifier_count > 1 ? " (and every other identifier)" : "");
@@ -351,14 +403,17 @@ static enum status take_identifiers(struct mapper *mapper, size_t index) {
 static enum status check_group(struct mapper *mapper) {
     uint32_t column = mapper->plan->group_column;
     if (column == COLUMN_NONE || !cell_is_empty(&mapper->cells[column])) return STATUS_OK;
-    return mapper_bad(mapper, column, "column %.*s is empty, which says what event the row belongs to",
+    return mapper_bad(mapper, column,
+                      "column %.*s is empty, which says what event the row belongs to",
                       TEXT_ARG(mapper->plan->source->one_event_per));
 }
 
 /* A store takes so many at once; a line may hold any number of messages. */
 struct event *mapper_add_event(struct mapper *mapper, enum status *status) {
     if (mapper->batch->event_count >= BATCH_EVENTS_MAX) {
-        *status = mapper_bad(mapper, COLUMN_NONE, "more than %d events were read at once: replay the quarantine", BATCH_EVENTS_MAX);
+        *status = mapper_bad(mapper, COLUMN_NONE,
+                             "more than %d events were read at once: replay the quarantine",
+                             BATCH_EVENTS_MAX);
         return NULL;
     }
     struct event *event = event_batch_add(mapper->batch);
@@ -394,7 +449,8 @@ static enum status take_first(struct mapper *mapper) {
     return status == STATUS_OK ? take_identifiers(mapper, index) : status;
 }
 
-/* Do the row's own fields say what the event's first row said? Its time counts where it is earlier. */
+/* Do the row's own fields say what the event's first row said? Its time counts where it is earlier.
+ */
 static enum status compare_row(struct mapper *mapper, struct event *event, bool *differs) {
     struct event_batch *batch = mapper->batch;
     struct event own = {0};
@@ -418,7 +474,8 @@ static enum status compare_row(struct mapper *mapper, struct event *event, bool 
         for (uint32_t k = 0; k < event->identifier_count; k++) {
             const struct event_identifier *given = &batch->identifiers[event->identifier + k];
             if (given->type != identifier->symbol) continue;
-            found = found || text_equal_ignoring_case(event_batch_text(batch, given->offset, given->length), text);
+            found = found || text_equal_ignoring_case(
+                                 event_batch_text(batch, given->offset, given->length), text);
         }
         *differs = *differs || (text.length > 0 && !found);
     }
@@ -430,7 +487,8 @@ static enum status compare_row(struct mapper *mapper, struct event *event, bool 
 static enum status finish_event(struct mapper *mapper, size_t index) {
     struct event *event = &mapper->batch->events[index];
     enum status status = mapper_pack(mapper, event->type, event);
-    return status == STATUS_OK && segment_is_message(mapper) ? segment_consent(mapper, index) : status;
+    return status == STATUS_OK && segment_is_message(mapper) ? segment_consent(mapper, index)
+                                                             : status;
 }
 
 struct mark { /* how full a batch was */
@@ -451,8 +509,11 @@ static enum status map_message(struct mapper *mapper, const struct segment_batch
     size_t index = mapper->batch->event_count;
     if (mapper->scratch.block) arena_clear(&mapper->scratch);
     mapper->row = walk->text;
-    if (mapper->batch->bytes.length >= MAPPER_BATCH_BYTES_MAX) { /* each message takes what its line says of all */
-        return mapper_bad(mapper, COLUMN_NONE, "more than %zu MB were read at once: replay the quarantine", MAPPER_BATCH_BYTES_MAX >> 20);
+    /* Each message takes what its line says of all. */
+    if (mapper->batch->bytes.length >= MAPPER_BATCH_BYTES_MAX) {
+        return mapper_bad(mapper, COLUMN_NONE,
+                          "more than %zu MB were read at once: replay the quarantine",
+                          MAPPER_BATCH_BYTES_MAX >> 20);
     }
     enum status status = mapper_read_message(mapper, walk->node);
     if (status == STATUS_OK) status = take_first(mapper);
@@ -460,7 +521,8 @@ static enum status map_message(struct mapper *mapper, const struct segment_batch
     return status == STATUS_OK ? finish_event(mapper, index) : status;
 }
 
-/* One bad message does not harm the others: what is left of the line is quarantined with its reason. */
+/* One bad message does not harm the others: what is left of the line is quarantined with its
+ * reason. */
 static enum status map_batch(struct mapper *mapper, struct job *job) {
     const struct plan *plan = mapper->plan;
     struct segment_batch walk;
@@ -478,23 +540,29 @@ static enum status map_batch(struct mapper *mapper, struct job *job) {
     enum status status = segment_batch_end(&walk, mapper);
     if (status) return status;
     job->quarantined_rows++;
-    return event_batch_add_row(mapper->batch, (uint16_t)plan->source->symbol, plan->file, mapper->line, 0,
-                               text_from(mapper->reason.text), buffer_text(&mapper->left));
+    return event_batch_add_row(mapper->batch, (uint16_t)plan->source->symbol, plan->file,
+                               mapper->line, 0, text_from(mapper->reason.text),
+                               buffer_text(&mapper->left));
 }
 
-static enum status map_rows(struct mapper *mapper, struct job *job, size_t from, size_t to, bool plain) {
+static enum status map_rows(struct mapper *mapper, struct job *job, size_t from, size_t to,
+                            bool plain) {
     size_t index = mapper->batch->event_count;
     enum status status = STATUS_OK;
     if (to - from > INGEST_GROUP_ROWS_MAX) {
         mapper->line = job->rows[from].line;
-        return mapper_bad(mapper, mapper->plan->group_column, "more than %d rows of one event", INGEST_GROUP_ROWS_MAX);
+        return mapper_bad(mapper, mapper->plan->group_column, "more than %d rows of one event",
+                          INGEST_GROUP_ROWS_MAX);
     }
     for (size_t i = from; status == STATUS_OK && i < to; i++) {
         bool differs = false;
         status = mapper_read_row(mapper, job, &job->rows[i], plain);
-        if (status == STATUS_OK && mapper->plan->is_segment && segment_is_batch(mapper)) return map_batch(mapper, job);
-        if (status == STATUS_OK && i == from) status = take_first(mapper);
-        else if (status == STATUS_OK) status = compare_row(mapper, &mapper->batch->events[index], &differs);
+        if (status == STATUS_OK && mapper->plan->is_segment && segment_is_batch(mapper))
+            return map_batch(mapper, job);
+        if (status == STATUS_OK && i == from)
+            status = take_first(mapper);
+        else if (status == STATUS_OK)
+            status = compare_row(mapper, &mapper->batch->events[index], &differs);
         if (status == STATUS_OK) status = mapper_take_properties(mapper, i == from);
         job->disagreeing_rows += differs;
     }
@@ -517,11 +585,13 @@ static enum status build_raw(struct mapper *mapper, const struct job *job, size_
         const struct row *row = &job->rows[i];
         whole += row->length + 1;
         if (header.length > 0 || i > from) status = append_raw(mapper, TEXT("\n"));
-        if (status == STATUS_OK) status = append_raw(mapper, (struct text){job->bytes.at + row->offset, row->length});
+        if (status == STATUS_OK)
+            status = append_raw(mapper, (struct text){job->bytes.at + row->offset, row->length});
     }
     if (whole > INGEST_RAW_BYTES_MAX) {
         size_t at = strlen(mapper->reason.text);
-        snprintf(mapper->reason.text + at, sizeof mapper->reason.text - at, " (kept: the first %u bytes; it can't be replayed)", INGEST_RAW_BYTES_MAX);
+        snprintf(mapper->reason.text + at, sizeof mapper->reason.text - at,
+                 " (kept: the first %u bytes; it can't be replayed)", INGEST_RAW_BYTES_MAX);
     }
     return status;
 }
@@ -531,8 +601,9 @@ static enum status quarantine(struct mapper *mapper, struct job *job, size_t fro
     enum status status = build_raw(mapper, job, from, to);
     if (status) return status;
     job->quarantined_rows += to - from;
-    return event_batch_add_row(mapper->batch, (uint16_t)plan->source->symbol, plan->file, mapper->reason.line,
-                               mapper->reason.column, text_from(mapper->reason.text), buffer_text(&mapper->text));
+    return event_batch_add_row(mapper->batch, (uint16_t)plan->source->symbol, plan->file,
+                               mapper->reason.line, mapper->reason.column,
+                               text_from(mapper->reason.text), buffer_text(&mapper->text));
 }
 
 enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batch *batch) {

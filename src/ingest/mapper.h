@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ingest/mapper.h -- rows to events under a plan. One mapper, one thread; the plan is shared.
  *
- * A row is read into cells; the event's fields are taken from its first row, its properties from all of them; then
- * everything is packed behind the batch's bytes. Whatever doesn't fit sets `reason` and gives STATUS_INVALID; the event is rolled
- * back and its rows go to the quarantine. */
+ * A row is read into cells; the event's fields are taken from its first row, its properties from
+ * all of them; then everything is packed behind the batch's bytes. Whatever doesn't fit sets
+ * `reason` and gives STATUS_INVALID; the event is rolled back and its rows go to the quarantine. */
 #ifndef INGEST_MAPPER_H
 #define INGEST_MAPPER_H
 
@@ -12,9 +12,10 @@
 #include "ingest/plan.h"
 
 #define MAPPER_SCRATCH_MAX (64u << 20)
-#define MAPPER_BATCH_BYTES_MAX ((size_t)40 << 20) /* beyond it a line's messages wait in quarantine; a replay makes one frame of it */
-#define MAPPER_REASON_BYTES 480
-#define MAPPER_NAMES 256 /* slots of the cache from names to symbols */
+/* Beyond it a line's messages wait in quarantine; a replay makes one frame of it. */
+#define MAPPER_BATCH_BYTES_MAX ((size_t)40 << 20)
+#define MAPPER_REASON_BYTES    480
+#define MAPPER_NAMES           256 /* slots of the cache from names to symbols */
 
 struct mapper_reason {
     char text[MAPPER_REASON_BYTES];
@@ -30,30 +31,36 @@ struct mapper_extra { /* an undeclared property of an open source */
 struct mapper {
     const struct plan *plan;
     struct cell_reader reader;
-    struct arena scratch;        /* of the present event */
-    struct cell *cells;          /* of the present row */
-    const struct plan_path **follow; /* NDJSON, two a path: the first of its members in the line before, and what came behind it */
-    uint8_t *filled;             /* NDJSON, a column: 0 no, 1 from a weak place, 2 from its own */
-    struct value *values;        /* of the event so far, a property of the plan */
+    struct arena scratch; /* of the present event */
+    struct cell *cells;   /* of the present row */
+    /* NDJSON, two a path: the first of its members in the line before, and what came behind it. */
+    const struct plan_path **follow;
+    uint8_t *filled;      /* NDJSON, a column: 0 no, 1 from a weak place, 2 from its own */
+    struct value *values; /* of the event so far, a property of the plan */
     struct packed_list *lists;
-    struct packed_list items;    /* of a JSON array */
+    struct packed_list items; /* of a JSON array */
     struct packed_writer writer;
     struct json_parser *json;
-    struct buffer text;          /* templates, raw rows */
-    struct buffer left;          /* messages of a batch that are no events, as a batch of their own … */
+    struct buffer text; /* templates, raw rows */
+    /* Messages of a batch that are no events, as a batch of their own …. */
+    struct buffer left;
     char left_reason[MAPPER_REASON_BYTES]; /* … and why the first of them is none */
-    struct text line_text;       /* of the present row */
-    struct { struct text name; uint32_t id; } names[2][MAPPER_NAMES]; /* events, properties; names live in the symbols */
+    struct text line_text;                 /* of the present row */
+    /* Events, properties; names live in the symbols. */
+    struct {
+        struct text name;
+        uint32_t id;
+    } names[2][MAPPER_NAMES];
     struct mapper_extra extras[PACKED_PROPERTIES_MAX];
     uint32_t extra_count;
-    int message;                 /* of a Segment source: what the present row is; 0: nothing such */
-    struct json_node root;       /* NDJSON: of the present line */
-    bool in_defaults;            /* cells are filled from what a batch says of all its messages */
+    int message;           /* of a Segment source: what the present row is; 0: nothing such */
+    struct json_node root; /* NDJSON: of the present line */
+    bool in_defaults;      /* cells are filled from what a batch says of all its messages */
     struct mapper_reason reason;
-    struct event_batch *batch;   /* being filled */
-    struct text row;             /* the present one; within a batch the message */
+    struct event_batch *batch; /* being filled */
+    struct text row;           /* the present one; within a batch the message */
     uint64_t line;
-    uint64_t *consent_seen;      /* hashes of (person, purpose, state) told in this batch */
+    uint64_t *consent_seen; /* hashes of (person, purpose, state) told in this batch */
     size_t consent_count, consent_capacity;
 };
 
@@ -62,31 +69,41 @@ void mapper_destroy(struct mapper *mapper);
 /* Appends the job's events and quarantined rows to `batch`. OK or NO_MEMORY. */
 enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batch *batch) MUST_USE;
 
-/* The words of one row (ingest.h). OK, NO_MEMORY, CANCELLED where `visit` stopped. `batch` is the caller's scratch. */
-enum status mapper_words(struct mapper *mapper, struct job *job, const struct row *row, struct event_batch *batch,
-                         const struct ingest_words *words, bool *unreadable) MUST_USE;
+/* The words of one row (ingest.h). OK, NO_MEMORY, CANCELLED where `visit` stopped. `batch` is the
+ * caller's scratch. */
+enum status mapper_words(struct mapper *mapper, struct job *job, const struct row *row,
+                         struct event_batch *batch, const struct ingest_words *words,
+                         bool *unreadable) MUST_USE;
 
 /* ---- between the files of the mapper ---- */
 
-/* mapper.c: a row to cells (INVALID: it can't be), and what identifiers the cells have, as an event of the batch. */
-enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct row *row, bool plain) MUST_USE;
+/* mapper.c: a row to cells (INVALID: it can't be), and what identifiers the cells have, as an event
+ * of the batch. */
+enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct row *row,
+                            bool plain) MUST_USE;
 enum status mapper_note_identifiers(struct mapper *mapper) MUST_USE;
 
-/* Says why the row is bad; returns STATUS_INVALID. `column` is a column of the plan, or COLUMN_NONE. */
-enum status mapper_bad(struct mapper *mapper, uint32_t column, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Says why the row is bad; returns STATUS_INVALID. `column` is a column of the plan, or
+ * COLUMN_NONE. */
+enum status mapper_bad(struct mapper *mapper, uint32_t column, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 /* "'abc' is no number in column quantity" */
 enum status mapper_bad_value(struct mapper *mapper, uint32_t column, enum value_type type);
 /* A printable beginning of some text; `out` is returned. */
 #define MAPPER_SHOWN_BYTES 48
 char *mapper_show(struct text text, char out[MAPPER_SHOWN_BYTES + 8]);
-/* One more event of the batch; NULL: *status says why (INVALID: reason set, there is no room for one more). */
+/* One more event of the batch; NULL: *status says why (INVALID: reason set, there is no room for
+ * one more). */
 struct event *mapper_add_event(struct mapper *mapper, enum status *status);
 /* Name to symbol; new names are added. INVALID (reason set) where it can't be one. */
-enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct text name, uint32_t *id) MUST_USE;
+enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct text name,
+                          uint32_t *id) MUST_USE;
 
 /* mapper_field.c: what a field says of the present row; unknown where it says nothing. */
-enum status mapper_field_value(struct mapper *mapper, const struct plan_field *field, struct value *out) MUST_USE;
-enum status mapper_field_text(struct mapper *mapper, const struct plan_field *field, struct text *out) MUST_USE;
+enum status mapper_field_value(struct mapper *mapper, const struct plan_field *field,
+                               struct value *out) MUST_USE;
+enum status mapper_field_text(struct mapper *mapper, const struct plan_field *field,
+                              struct text *out) MUST_USE;
 /* Takes the present row into the event's properties. */
 enum status mapper_take_properties(struct mapper *mapper, bool first) MUST_USE;
 /* Finishes lists and packs the properties into the batch. */
@@ -94,13 +111,16 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, struct event
 
 /* mapper_json.c */
 enum status mapper_read_json(struct mapper *mapper) MUST_USE; /* mapper->row to cells */
-/* The cells of one message of a batch: its own members, then those of the line that hold for all (segment.h). */
+/* The cells of one message of a batch: its own members, then those of the line that hold for all
+ * (segment.h). */
 enum status mapper_read_message(struct mapper *mapper, struct json_node message) MUST_USE;
-/* An array as a list: `field` (FIELD_LIST) or `rule` say what is known of its records; both may be NULL. */
-enum status mapper_json_list(struct mapper *mapper, struct json_node array, const struct field_source *field,
-                             const struct property_rule *rule, struct value *out) MUST_USE;
+/* An array as a list: `field` (FIELD_LIST) or `rule` say what is known of its records; both may be
+ * NULL. */
+enum status mapper_json_list(struct mapper *mapper, struct json_node array,
+                             const struct field_source *field, const struct property_rule *rule,
+                             struct value *out) MUST_USE;
 /* An undeclared property's value. */
-enum status mapper_extra_value(struct mapper *mapper, const struct mapper_extra *extra, uint32_t event_type,
-                               struct value *out) MUST_USE;
+enum status mapper_extra_value(struct mapper *mapper, const struct mapper_extra *extra,
+                               uint32_t event_type, struct value *out) MUST_USE;
 
 #endif

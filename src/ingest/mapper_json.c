@@ -14,7 +14,8 @@ static_assert(SCAN_PADDING >= JSON_PADDING, "a job's rows are parsed where they 
 static void put_cell(struct mapper *mapper, const struct plan_path *path, struct json_node node) {
     for (const struct plan_place *place = path->places; place; place = place->next) {
         uint8_t strength = place->weak ? 1 : 2;
-        if (mapper->filled[place->column] >= strength) continue; /* a member given twice: the first counts */
+        /* A member given twice: the first counts. */
+        if (mapper->filled[place->column] >= strength) continue;
         mapper->filled[place->column] = strength;
         cell_set_json(&mapper->cells[place->column], node);
     }
@@ -35,14 +36,16 @@ static enum status add_extra(struct mapper *mapper, struct text name, struct jso
 }
 
 /* An object among the properties: its members as "address.city". */
-static enum status flatten(struct mapper *mapper, struct text name, struct json_node node, uint32_t depth) {
+static enum status flatten(struct mapper *mapper, struct text name, struct json_node node,
+                           uint32_t depth) {
     if (json_type(node) != JSON_OBJECT) return add_extra(mapper, name, node);
     if (depth == FLATTEN_DEPTH_MAX) return STATUS_OK;
     struct json_iterator iterator = json_begin(node);
     enum status status = STATUS_OK;
     while (status == STATUS_OK && json_next(&iterator)) {
         char path[2 * SYMBOL_BYTES_MAX];
-        if (name.length + 1 + iterator.key.length > sizeof path) return mapper_bad(mapper, COLUMN_NONE, "the name of a property is too long");
+        if (name.length + 1 + iterator.key.length > sizeof path)
+            return mapper_bad(mapper, COLUMN_NONE, "the name of a property is too long");
         memcpy(path, name.at, name.length);
         path[name.length] = '.';
         memcpy(path + name.length + 1, iterator.key.at, iterator.key.length);
@@ -68,14 +71,18 @@ static bool is_ours_alone(const struct plan *plan, const struct plan_path *path)
     return true;
 }
 
-static enum status fill(struct mapper *mapper, struct json_node object, const struct plan_path *path) {
+static enum status fill(struct mapper *mapper, struct json_node object,
+                        const struct plan_path *path) {
     struct json_iterator iterator = json_begin(object);
-    const struct plan_path **follow = &mapper->follow[2 * path->id]; /* lines of one file name their members in one order */
-    bool open = path->is_properties && mapper->plan->source->properties_open && !mapper->in_defaults;
+    /* Lines of one file name their members in one order. */
+    const struct plan_path **follow = &mapper->follow[2 * path->id];
+    bool open =
+        path->is_properties && mapper->plan->source->properties_open && !mapper->in_defaults;
     enum status status = STATUS_OK;
     while (status == STATUS_OK && json_next(&iterator)) {
         const struct plan_path *child = *follow;
-        if (child == NULL || !text_equal(child->name, iterator.key)) child = find_child(path, iterator.key);
+        if (child == NULL || !text_equal(child->name, iterator.key))
+            child = find_child(path, iterator.key);
         if (child == NULL) {
             if (open) status = flatten(mapper, iterator.key, iterator.node, 0);
             continue;
@@ -83,9 +90,11 @@ static enum status fill(struct mapper *mapper, struct json_node object, const st
         *follow = child;
         follow = &mapper->follow[2 * child->id + 1];
         if (child->places) put_cell(mapper, child, iterator.node);
-        if (open && is_ours_alone(mapper->plan, child)) status = flatten(mapper, iterator.key, iterator.node, 0);
+        if (open && is_ours_alone(mapper->plan, child))
+            status = flatten(mapper, iterator.key, iterator.node, 0);
         bool deeper = child->child != NULL || child->is_properties;
-        if (deeper && json_type(iterator.node) == JSON_OBJECT) status = fill(mapper, iterator.node, child);
+        if (deeper && json_type(iterator.node) == JSON_OBJECT)
+            status = fill(mapper, iterator.node, child);
     }
     return status;
 }
@@ -98,7 +107,8 @@ static enum status fill_anew(struct mapper *mapper, struct json_node object) {
     return fill(mapper, object, plan->root);
 }
 
-/* What is there already stays: a message's own context.page.url counts, the batch's context.ip fills the gap. */
+/* What is there already stays: a message's own context.page.url counts, the batch's context.ip
+ * fills the gap. */
 static enum status fill_defaults(struct mapper *mapper) {
     static const struct text of_all[] = {{"sentAt", 6}, {"receivedAt", 10}, {"context", 7}};
     enum status status = STATUS_OK;
@@ -108,14 +118,16 @@ static enum status fill_defaults(struct mapper *mapper) {
         struct json_node node;
         if (path == NULL || !json_get(mapper->root, of_all[i], &node)) continue;
         if (path->places) put_cell(mapper, path, node);
-        if (path->child != NULL && json_type(node) == JSON_OBJECT) status = fill(mapper, node, path);
+        if (path->child != NULL && json_type(node) == JSON_OBJECT)
+            status = fill(mapper, node, path);
     }
     mapper->in_defaults = false;
     return status;
 }
 
 enum status mapper_read_message(struct mapper *mapper, struct json_node message) {
-    if (json_type(message) != JSON_OBJECT) return mapper_bad(mapper, COLUMN_NONE, "the message is no JSON object");
+    if (json_type(message) != JSON_OBJECT)
+        return mapper_bad(mapper, COLUMN_NONE, "the message is no JSON object");
     enum status status = fill_anew(mapper, message);
     if (status == STATUS_OK) status = fill_defaults(mapper);
     return status == STATUS_OK ? segment_begin(mapper) : status;
@@ -128,7 +140,8 @@ enum status mapper_read_json(struct mapper *mapper) {
     enum status status = json_parse_padded(mapper->json, mapper->row, &root, &error);
     if (status == STATUS_NO_MEMORY) return status;
     if (status) return mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
-    if (json_type(root) != JSON_OBJECT) return mapper_bad(mapper, COLUMN_NONE, "the line is no JSON object");
+    if (json_type(root) != JSON_OBJECT)
+        return mapper_bad(mapper, COLUMN_NONE, "the line is no JSON object");
     mapper->root = root;
     status = fill_anew(mapper, root);
     if (status || !plan->is_segment || segment_is_batch(mapper)) return status;
@@ -137,9 +150,10 @@ enum status mapper_read_json(struct mapper *mapper) {
 
 /* ---- arrays ---- */
 
-/* What is known of a field of the records: its symbol and type. False where only declared fields are wanted and it is none. */
-static bool known_field(const struct field_source *field, const struct property_rule *rule, struct text name,
-                        uint32_t *symbol, enum value_type *type) {
+/* What is known of a field of the records: its symbol and type. False where only declared fields
+ * are wanted and it is none. */
+static bool known_field(const struct field_source *field, const struct property_rule *rule,
+                        struct text name, uint32_t *symbol, enum value_type *type) {
     *symbol = SYMBOL_NONE;
     *type = VALUE_UNKNOWN;
     for (uint32_t i = 0; field && i < field->column_count; i++) {
@@ -157,23 +171,25 @@ static bool known_field(const struct field_source *field, const struct property_
     return field == NULL;
 }
 
-static enum status item_value(struct mapper *mapper, struct text name, struct json_node node, enum value_type type,
-                              struct value *out) {
+static enum status item_value(struct mapper *mapper, struct text name, struct json_node node,
+                              enum value_type type, struct value *out) {
     char shown[2][MAPPER_SHOWN_BYTES + 8], advice[NOTATION_ADVICE_BYTES];
     struct cell cell = cell_from_json(node);
     struct text text = {0};
-    struct notation notation = mapper->plan->notations ? source_notation(mapper->plan->source, name) : (struct notation){0};
+    struct notation notation = mapper->plan->notations ? source_notation(mapper->plan->source, name)
+                                                       : (struct notation){0};
     enum status status = cell_value(&mapper->reader, &cell, type, notation, out);
     if (status != STATUS_INVALID) return status;
     status = cell_text(&mapper->reader, &cell, &text);
     if (status == STATUS_NO_MEMORY) return status;
-    return mapper_bad(mapper, COLUMN_NONE, "'%s' is no %s in %s%s", mapper_show(text, shown[0]), value_type_name(type),
-                      mapper_show(name, shown[1]), notation_advice(text, type, notation, advice));
+    return mapper_bad(mapper, COLUMN_NONE, "'%s' is no %s in %s%s", mapper_show(text, shown[0]),
+                      value_type_name(type), mapper_show(name, shown[1]),
+                      notation_advice(text, type, notation, advice));
 }
 
 /* Arrays and objects inside a record have no place in a list's records and are left out. */
-static enum status add_record(struct mapper *mapper, struct json_node object, const struct field_source *field,
-                              const struct property_rule *rule) {
+static enum status add_record(struct mapper *mapper, struct json_node object,
+                              const struct field_source *field, const struct property_rule *rule) {
     uint32_t symbols[RECORD_FIELDS_MAX], count = 0;
     struct value values[RECORD_FIELDS_MAX];
     struct json_iterator iterator = json_begin(object);
@@ -181,19 +197,24 @@ static enum status add_record(struct mapper *mapper, struct json_node object, co
         enum value_type type;
         enum json_type json = json_type(iterator.node);
         if (json == JSON_ARRAY || json == JSON_OBJECT || json == JSON_NULL) continue;
-        if (count == RECORD_FIELDS_MAX) return mapper_bad(mapper, COLUMN_NONE, "a record with more than %d fields", RECORD_FIELDS_MAX);
+        if (count == RECORD_FIELDS_MAX)
+            return mapper_bad(mapper, COLUMN_NONE, "a record with more than %d fields",
+                              RECORD_FIELDS_MAX);
         if (!known_field(field, rule, iterator.key, &symbols[count], &type)) continue;
         enum status status = STATUS_OK;
-        if (symbols[count] == SYMBOL_NONE) status = mapper_symbol(mapper, SYMBOL_PROPERTY, iterator.key, &symbols[count]);
-        if (status == STATUS_OK) status = item_value(mapper, iterator.key, iterator.node, type, &values[count]);
+        if (symbols[count] == SYMBOL_NONE)
+            status = mapper_symbol(mapper, SYMBOL_PROPERTY, iterator.key, &symbols[count]);
+        if (status == STATUS_OK)
+            status = item_value(mapper, iterator.key, iterator.node, type, &values[count]);
         if (status) return status;
         count++;
     }
     return packed_list_add_record(&mapper->items, symbols, values, count);
 }
 
-enum status mapper_json_list(struct mapper *mapper, struct json_node array, const struct field_source *field,
-                             const struct property_rule *rule, struct value *out) {
+enum status mapper_json_list(struct mapper *mapper, struct json_node array,
+                             const struct field_source *field, const struct property_rule *rule,
+                             struct value *out) {
     struct json_iterator iterator = json_begin(array);
     enum status status = STATUS_OK;
     packed_list_begin(&mapper->items);
@@ -209,17 +230,19 @@ enum status mapper_json_list(struct mapper *mapper, struct json_node array, cons
     }
     if (status == STATUS_OK) status = packed_list_end(&mapper->items, out);
     if (status == STATUS_LIMIT) {
-        return mapper_bad(mapper, COLUMN_NONE, "a list is too long: at most %d items and %d bytes", PACKED_LIST_ITEMS_MAX, PACKED_BYTES_MAX);
+        return mapper_bad(mapper, COLUMN_NONE, "a list is too long: at most %d items and %d bytes",
+                          PACKED_LIST_ITEMS_MAX, PACKED_BYTES_MAX);
     }
     if (status) return status;
     out->text = arena_text(&mapper->scratch, out->text);
     return out->text.at ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-enum status mapper_extra_value(struct mapper *mapper, const struct mapper_extra *extra, uint32_t event_type,
-                               struct value *out) {
+enum status mapper_extra_value(struct mapper *mapper, const struct mapper_extra *extra,
+                               uint32_t event_type, struct value *out) {
     const struct property_rule *rule = plan_rule_find(mapper->plan, event_type, extra->symbol);
-    if (json_type(extra->node) == JSON_ARRAY) return mapper_json_list(mapper, extra->node, NULL, rule, out);
+    if (json_type(extra->node) == JSON_ARRAY)
+        return mapper_json_list(mapper, extra->node, NULL, rule, out);
     struct text name = symbol_text(mapper->plan->symbols, SYMBOL_PROPERTY, extra->symbol);
     return item_value(mapper, name, extra->node, rule ? rule->type : VALUE_UNKNOWN, out);
 }

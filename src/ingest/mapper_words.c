@@ -5,16 +5,20 @@
 #include "ingest/mapper.h"
 #include "ingest/segment.h"
 
-static enum status give(const struct ingest_words *words, enum ingest_word_kind kind, uint32_t type, struct text text) {
+static enum status give(const struct ingest_words *words, enum ingest_word_kind kind, uint32_t type,
+                        struct text text) {
     struct ingest_word word = {kind, type, text_trim(text)};
-    return word.text.length == 0 || words->visit(words->context, &word) ? STATUS_OK : STATUS_CANCELLED;
+    return word.text.length == 0 || words->visit(words->context, &word) ? STATUS_OK
+                                                                        : STATUS_CANCELLED;
 }
 
-static enum status give_csv(struct mapper *mapper, const struct row *row, const struct ingest_words *words, enum ingest_word_kind kind,
+static enum status give_csv(struct mapper *mapper, const struct row *row,
+                            const struct ingest_words *words, enum ingest_word_kind kind,
                             bool *unreadable) {
     struct cell *cells = memory_alloc(INGEST_FIELDS_MAX * sizeof *cells);
     if (cells == NULL) return STATUS_NO_MEMORY;
-    uint32_t count = csv_split(mapper->row, mapper->plan->delimiter, row->flags & ROW_QUOTED, &mapper->scratch, cells, INGEST_FIELDS_MAX);
+    uint32_t count = csv_split(mapper->row, mapper->plan->delimiter, row->flags & ROW_QUOTED,
+                               &mapper->scratch, cells, INGEST_FIELDS_MAX);
     enum status status = count == CSV_NO_MEMORY ? STATUS_NO_MEMORY : STATUS_OK;
     *unreadable |= count == CSV_TOO_MANY;
     for (uint32_t i = 0; status == STATUS_OK && count <= INGEST_FIELDS_MAX && i < count; i++) {
@@ -24,13 +28,15 @@ static enum status give_csv(struct mapper *mapper, const struct row *row, const 
     return status;
 }
 
-static enum status give_node(struct mapper *mapper, struct json_node node, const struct ingest_words *words, enum ingest_word_kind kind) {
+static enum status give_node(struct mapper *mapper, struct json_node node,
+                             const struct ingest_words *words, enum ingest_word_kind kind) {
     enum json_type type = json_type(node);
     struct text text;
     if (type == JSON_ARRAY || type == JSON_OBJECT) {
         enum status status = STATUS_OK;
         struct json_iterator iterator = json_begin(node);
-        while (status == STATUS_OK && json_next(&iterator)) status = give_node(mapper, iterator.node, words, kind);
+        while (status == STATUS_OK && json_next(&iterator))
+            status = give_node(mapper, iterator.node, words, kind);
         return status;
     }
     if (type != JSON_TEXT && type != JSON_NUMBER) return STATUS_OK;
@@ -52,23 +58,27 @@ static enum status note_messages(struct mapper *mapper) {
 }
 
 /* INVALID: they can't be told. */
-static enum status give_identifiers(struct mapper *mapper, struct job *job, const struct row *row, struct event_batch *batch,
-                                    const struct ingest_words *words) {
+static enum status give_identifiers(struct mapper *mapper, struct job *job, const struct row *row,
+                                    struct event_batch *batch, const struct ingest_words *words) {
     event_batch_clear(batch);
     mapper->batch = batch;
     enum status status = mapper_read_row(mapper, job, row, false), given = STATUS_OK;
     if (status == STATUS_OK) {
-        status = mapper->plan->is_segment && segment_is_batch(mapper) ? note_messages(mapper) : mapper_note_identifiers(mapper);
+        status = mapper->plan->is_segment && segment_is_batch(mapper)
+                     ? note_messages(mapper)
+                     : mapper_note_identifiers(mapper);
     }
     for (size_t i = 0; given == STATUS_OK && i < batch->identifier_count; i++) {
         const struct event_identifier *identifier = &batch->identifiers[i];
-        given = give(words, WORD_IDENTIFIER, identifier->type, event_batch_text(batch, identifier->offset, identifier->length));
+        given = give(words, WORD_IDENTIFIER, identifier->type,
+                     event_batch_text(batch, identifier->offset, identifier->length));
     }
     return given == STATUS_OK ? status : given;
 }
 
-enum status mapper_words(struct mapper *mapper, struct job *job, const struct row *row, struct event_batch *batch,
-                         const struct ingest_words *words, bool *unreadable) {
+enum status mapper_words(struct mapper *mapper, struct job *job, const struct row *row,
+                         struct event_batch *batch, const struct ingest_words *words,
+                         bool *unreadable) {
     struct json_node root;
     struct error ignored;
     if (mapper->scratch.block) arena_clear(&mapper->scratch);
@@ -80,7 +90,8 @@ enum status mapper_words(struct mapper *mapper, struct job *job, const struct ro
     enum ingest_word_kind kind = status == STATUS_INVALID ? WORD_STRAY : WORD_FIELD;
     if (status != STATUS_OK && status != STATUS_INVALID) return status;
     mapper->row = (struct text){job->bytes.at + row->offset, row->length};
-    if (mapper->plan->source->format == SOURCE_CSV) return give_csv(mapper, row, words, kind, unreadable);
+    if (mapper->plan->source->format == SOURCE_CSV)
+        return give_csv(mapper, row, words, kind, unreadable);
     status = json_parse(mapper->json, mapper->row, &root, &ignored);
     if (status == STATUS_OK) return give_node(mapper, root, words, kind);
     *unreadable = true;

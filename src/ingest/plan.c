@@ -9,7 +9,8 @@
 
 #define LISTED_COLUMNS_BYTES 360 /* of the names told in an error */
 
-static void list_columns(const struct text *columns, uint32_t count, char out[LISTED_COLUMNS_BYTES + 8]) {
+static void list_columns(const struct text *columns, uint32_t count,
+                         char out[LISTED_COLUMNS_BYTES + 8]) {
     size_t at = 0;
     out[0] = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -27,13 +28,15 @@ static void list_columns(const struct text *columns, uint32_t count, char out[LI
     }
 }
 
-enum status plan_column_find(const char *file, const struct text *columns, uint32_t column_count, struct text name,
-                             const char *role, uint32_t *column, struct error *error) {
+enum status plan_column_find(const char *file, const struct text *columns, uint32_t column_count,
+                             struct text name, const char *role, uint32_t *column,
+                             struct error *error) {
     *column = COLUMN_NONE;
     for (uint32_t i = 0; i < column_count; i++) {
         if (!text_equal(columns[i], name)) continue;
         if (*column != COLUMN_NONE) {
-            return error_set(error, STATUS_INVALID, "%s:1: the column %.*s, mapped as %s, stands there twice", file,
+            return error_set(error, STATUS_INVALID,
+                             "%s:1: the column %.*s, mapped as %s, stands there twice", file,
                              TEXT_ARG(name), role);
         }
         *column = i;
@@ -43,19 +46,24 @@ enum status plan_column_find(const char *file, const struct text *columns, uint3
     list_columns(columns, column_count, listed);
     struct text nearest = text_nearest(name, columns, column_count);
     if (nearest.length > 0) {
-        return error_set(error, STATUS_INVALID, "%s:1: there is no column %.*s, mapped as %s; did you mean %.*s? Columns: %s",
-                         file, TEXT_ARG(name), role, TEXT_ARG(nearest), listed);
+        return error_set(
+            error, STATUS_INVALID,
+            "%s:1: there is no column %.*s, mapped as %s; did you mean %.*s? Columns: %s", file,
+            TEXT_ARG(name), role, TEXT_ARG(nearest), listed);
     }
-    return error_set(error, STATUS_INVALID, "%s:1: there is no column %.*s, mapped as %s. Columns: %s", file,
+    return error_set(error, STATUS_INVALID,
+                     "%s:1: there is no column %.*s, mapped as %s. Columns: %s", file,
                      TEXT_ARG(name), role, listed);
 }
 
 /* A column's number: of a CSV file by its header, of NDJSON as the path is first asked for. */
-static enum status find_column(struct plan_builder *builder, struct text name, bool property, const char *role,
-                               uint32_t *column) {
+static enum status find_column(struct plan_builder *builder, struct text name, bool property,
+                               const char *role, uint32_t *column) {
     struct plan *plan = builder->plan;
-    if (plan->source->format == SOURCE_NDJSON) return plan_path_add(builder, name, property, column);
-    return plan_column_find(plan->file.at, plan->columns, plan->column_count, name, role, column, builder->error);
+    if (plan->source->format == SOURCE_NDJSON)
+        return plan_path_add(builder, name, property, column);
+    return plan_column_find(plan->file.at, plan->columns, plan->column_count, name, role, column,
+                            builder->error);
 }
 
 static enum status out_of_memory(struct plan_builder *builder) {
@@ -64,8 +72,8 @@ static enum status out_of_memory(struct plan_builder *builder) {
 }
 
 /* "mail/{campaign_id}" as pieces of text, each followed by a column. */
-static enum status build_template(struct plan_builder *builder, const struct field_source *from, const char *role,
-                                  struct plan_field *field) {
+static enum status build_template(struct plan_builder *builder, const struct field_source *from,
+                                  const char *role, struct plan_field *field) {
     struct text rest = from->text;
     uint32_t most = 1;
     for (uint32_t i = 0; i < rest.length; i++) most += rest.at[i] == '{';
@@ -81,7 +89,8 @@ static enum status build_template(struct plan_builder *builder, const struct fie
         if (close == NULL) break;
         part->before.length = (uint32_t)(open - rest.at);
         struct text name = text_trim((struct text){open + 1, (uint32_t)(close - open - 1)});
-        enum status status = find_column(builder, name, builder->in_properties, role, &part->column);
+        enum status status =
+            find_column(builder, name, builder->in_properties, role, &part->column);
         if (status) return status;
         rest.length -= (uint32_t)(close + 1 - rest.at);
         rest.at = close + 1;
@@ -90,13 +99,17 @@ static enum status build_template(struct plan_builder *builder, const struct fie
 }
 
 struct notation source_notation(const struct source *source, struct text column) {
-    struct text prefix = source->properties_path; /* "properties.price" and "price" are one property */
+    /* "properties.price" and "price" are one property. */
+    struct text prefix = source->properties_path;
     for (uint32_t i = 0; i < source->column_notation_count; i++) {
         struct text name = source->column_notations[i].column;
         if (text_equal(name, column)) return source->column_notations[i].notation;
-        if (prefix.length == 0 || name.length <= prefix.length + 1 || !text_starts_with(name, prefix)) continue;
+        if (prefix.length == 0 || name.length <= prefix.length + 1 ||
+            !text_starts_with(name, prefix))
+            continue;
         struct text rest = {name.at + prefix.length + 1, name.length - prefix.length - 1};
-        if (name.at[prefix.length] == '.' && text_equal(rest, column)) return source->column_notations[i].notation;
+        if (name.at[prefix.length] == '.' && text_equal(rest, column))
+            return source->column_notations[i].notation;
     }
     return source->notation;
 }
@@ -109,38 +122,46 @@ static enum status build_notations(struct plan_builder *builder) {
     struct plan *plan = builder->plan;
     const struct source *source = plan->source;
     if (!says_notation(source)) return STATUS_OK;
-    struct notation *notations = arena_calloc(&plan->arena, plan->column_count + 1, sizeof *notations);
+    struct notation *notations =
+        arena_calloc(&plan->arena, plan->column_count + 1, sizeof *notations);
     if (notations == NULL) return out_of_memory(builder);
-    for (uint32_t i = 0; i < plan->column_count; i++) notations[i] = source_notation(source, plan->columns[i]);
+    for (uint32_t i = 0; i < plan->column_count; i++)
+        notations[i] = source_notation(source, plan->columns[i]);
     plan->notations = notations;
     return STATUS_OK;
 }
 
-static enum status build_lookup(struct plan_builder *builder, const struct field_source *from, const char *role,
-                                struct plan_field *field) {
+static enum status build_lookup(struct plan_builder *builder, const struct field_source *from,
+                                const char *role, struct plan_field *field) {
     const struct lookup_rule *rule = &builder->settings->playbook->lookups[from->lookup];
     const struct lookup_table *const *tables = builder->settings->lookups;
     field->table = tables ? tables[from->lookup] : NULL;
     if (field->table == NULL) {
-        return error_set(builder->error, STATUS_NOT_FOUND, "source %.*s needs the lookup %.*s, which has not been loaded: load its file first",
-                         TEXT_ARG(builder->plan->source->name), TEXT_ARG(rule->name));
+        return error_set(
+            builder->error, STATUS_NOT_FOUND,
+            "source %.*s needs the lookup %.*s, which has not been loaded: load its file first",
+            TEXT_ARG(builder->plan->source->name), TEXT_ARG(rule->name));
     }
     field->table_field = lookup_field_find(field->table, from->lookup_field);
     if (field->table_field == UINT32_MAX) {
-        return error_set(builder->error, STATUS_INVALID, "the lookup %.*s has no field %.*s, which source %.*s maps as %s",
-                         TEXT_ARG(rule->name), TEXT_ARG(from->lookup_field), TEXT_ARG(builder->plan->source->name), role);
+        return error_set(builder->error, STATUS_INVALID,
+                         "the lookup %.*s has no field %.*s, which source %.*s maps as %s",
+                         TEXT_ARG(rule->name), TEXT_ARG(from->lookup_field),
+                         TEXT_ARG(builder->plan->source->name), role);
     }
     field->key_count = rule->key_count;
-    field->notation = source_notation(&builder->settings->playbook->sources[rule->source], from->lookup_field);
+    field->notation =
+        source_notation(&builder->settings->playbook->sources[rule->source], from->lookup_field);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < rule->key_count; i++) {
-        status = find_column(builder, rule->keys[i], builder->in_properties, role, &field->key_columns[i]);
+        status = find_column(builder, rule->keys[i], builder->in_properties, role,
+                             &field->key_columns[i]);
     }
     return status;
 }
 
-static enum status build_list(struct plan_builder *builder, const struct field_source *from, const char *role,
-                              struct text name, struct plan_field *field) {
+static enum status build_list(struct plan_builder *builder, const struct field_source *from,
+                              const char *role, struct text name, struct plan_field *field) {
     struct plan *plan = builder->plan;
     uint32_t *columns = arena_calloc(&plan->arena, from->column_count, sizeof *columns);
     if (columns == NULL) return out_of_memory(builder);
@@ -148,7 +169,8 @@ static enum status build_list(struct plan_builder *builder, const struct field_s
     field->list = plan->list_count++;
     field->column = COLUMN_NONE;
     if (plan->source->format == SOURCE_NDJSON && plan->source->one_event_per.length == 0) {
-        return plan_path_add(builder, from->column.length ? from->column : name, true, &field->column);
+        return plan_path_add(builder, from->column.length ? from->column : name, true,
+                             &field->column);
     }
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < from->column_count; i++) {
@@ -158,23 +180,31 @@ static enum status build_list(struct plan_builder *builder, const struct field_s
 }
 
 /* `role` says in messages what the field is for: "time", "property revenue". */
-static enum status build_field(struct plan_builder *builder, const struct field_source *from, const char *role,
-                               struct text name, struct plan_field *field) {
-    *field = (struct plan_field){.kind = from->kind, .type = from->type, .aggregate = from->aggregate,
-                                 .column = COLUMN_NONE, .from = from, .name = from->column};
+static enum status build_field(struct plan_builder *builder, const struct field_source *from,
+                               const char *role, struct text name, struct plan_field *field) {
+    *field = (struct plan_field){.kind = from->kind,
+                                 .type = from->type,
+                                 .aggregate = from->aggregate,
+                                 .column = COLUMN_NONE,
+                                 .from = from,
+                                 .name = from->column};
     switch (from->kind) {
     case FIELD_CONSTANT:
         field->constant = value_text(from->text);
         if (from->type == VALUE_TEXT || from->type == VALUE_UNKNOWN) return STATUS_OK;
-        if (value_parse(from->text, from->type, builder->plan->currency, builder->plan->zone, &field->constant)) {
-            return error_set(builder->error, STATUS_INVALID, "source %.*s: '%.*s' is no %s, as %s", TEXT_ARG(builder->plan->source->name),
-                             TEXT_ARG(from->text), value_type_name(from->type), role);
+        if (value_parse(from->text, from->type, builder->plan->currency, builder->plan->zone,
+                        &field->constant)) {
+            return error_set(builder->error, STATUS_INVALID, "source %.*s: '%.*s' is no %s, as %s",
+                             TEXT_ARG(builder->plan->source->name), TEXT_ARG(from->text),
+                             value_type_name(from->type), role);
         }
         return STATUS_OK;
     case FIELD_AGGREGATE:
-        if (from->aggregate == '#' && from->column.length == 0) return STATUS_OK; /* count(): of rows */
+        /* count(): of rows. */
+        if (from->aggregate == '#' && from->column.length == 0) return STATUS_OK;
         return find_column(builder, from->column, builder->in_properties, role, &field->column);
-    case FIELD_COLUMN: return find_column(builder, from->column, builder->in_properties, role, &field->column);
+    case FIELD_COLUMN:
+        return find_column(builder, from->column, builder->in_properties, role, &field->column);
     case FIELD_TEMPLATE:
         field->name = from->text;
         field->notation = builder->plan->source->notation;
@@ -190,10 +220,12 @@ static enum status build_field(struct plan_builder *builder, const struct field_
 static enum status build_properties(struct plan_builder *builder) {
     struct plan *plan = builder->plan;
     const struct source *source = plan->source;
-    plan->properties = arena_calloc(&plan->arena, source->property_count + 1, sizeof *plan->properties);
+    plan->properties =
+        arena_calloc(&plan->arena, source->property_count + 1, sizeof *plan->properties);
     if (plan->properties == NULL) return out_of_memory(builder);
     if (source->property_count > PACKED_PROPERTIES_MAX) {
-        return error_set(builder->error, STATUS_LIMIT, "source %.*s maps %u properties, the limit is %d", TEXT_ARG(source->name),
+        return error_set(builder->error, STATUS_LIMIT,
+                         "source %.*s maps %u properties, the limit is %d", TEXT_ARG(source->name),
                          source->property_count, PACKED_PROPERTIES_MAX);
     }
     builder->in_properties = true;
@@ -201,11 +233,13 @@ static enum status build_properties(struct plan_builder *builder) {
         const struct property_map *map = &source->properties[i];
         char role[128];
         struct plan_property property = {.symbol = map->symbol};
-        snprintf(role, sizeof role, "property %.*s", (int)(map->name.length < 96 ? map->name.length : 96), map->name.at);
+        snprintf(role, sizeof role, "property %.*s",
+                 (int)(map->name.length < 96 ? map->name.length : 96), map->name.at);
         enum status status = build_field(builder, &map->from, role, map->name, &property.field);
         if (status) return status;
         uint32_t at = plan->property_count++; /* by symbol: as packed properties want them */
-        for (; at > 0 && plan->properties[at - 1].symbol > property.symbol; at--) plan->properties[at] = plan->properties[at - 1];
+        for (; at > 0 && plan->properties[at - 1].symbol > property.symbol; at--)
+            plan->properties[at] = plan->properties[at - 1];
         plan->properties[at] = property;
     }
     builder->in_properties = false;
@@ -215,15 +249,18 @@ static enum status build_properties(struct plan_builder *builder) {
 static enum status build_identifiers(struct plan_builder *builder) {
     struct plan *plan = builder->plan;
     const struct source *source = plan->source;
-    plan->identifiers = arena_calloc(&plan->arena, source->identifier_count + 1, sizeof *plan->identifiers);
+    plan->identifiers =
+        arena_calloc(&plan->arena, source->identifier_count + 1, sizeof *plan->identifiers);
     if (plan->identifiers == NULL) return out_of_memory(builder);
     for (uint32_t i = 0; i < source->identifier_count; i++) {
         const struct identifier_map *map = &source->identifiers[i];
         const struct identifier_rule *rule = &builder->settings->playbook->identifiers[map->rule];
         char role[128];
-        snprintf(role, sizeof role, "key %.*s", (int)(rule->name.length < 96 ? rule->name.length : 96), rule->name.at);
+        snprintf(role, sizeof role, "key %.*s",
+                 (int)(rule->name.length < 96 ? rule->name.length : 96), rule->name.at);
         struct plan_identifier *identifier = &plan->identifiers[plan->identifier_count++];
-        *identifier = (struct plan_identifier){.symbol = rule->symbol, .lower_case = rule->lower_case};
+        *identifier =
+            (struct plan_identifier){.symbol = rule->symbol, .lower_case = rule->lower_case};
         enum status status = build_field(builder, &map->from, role, rule->name, &identifier->field);
         if (status) return status;
     }
@@ -234,7 +271,8 @@ static enum status build_group(struct plan_builder *builder) {
     struct plan *plan = builder->plan;
     plan->group_column = COLUMN_NONE;
     if (plan->source->one_event_per.length == 0) return STATUS_OK;
-    return find_column(builder, plan->source->one_event_per, false, "one_event_per", &plan->group_column);
+    return find_column(builder, plan->source->one_event_per, false, "one_event_per",
+                       &plan->group_column);
 }
 
 static uint32_t rule_slot(uint32_t event_type, uint32_t symbol) {
@@ -259,11 +297,13 @@ static enum status build_rules(struct plan_builder *builder) {
     return STATUS_OK;
 }
 
-const struct property_rule *plan_rule_find(const struct plan *plan, uint32_t event_type, uint32_t symbol) {
+const struct property_rule *plan_rule_find(const struct plan *plan, uint32_t event_type,
+                                           uint32_t symbol) {
     if (plan->rule_mask == 0) return NULL;
     uint32_t at = rule_slot(event_type, symbol) & plan->rule_mask;
     for (; plan->rules[at] != NULL; at = (at + 1) & plan->rule_mask) {
-        if (plan->rules[at]->event_type == event_type && plan->rules[at]->symbol == symbol) return plan->rules[at];
+        if (plan->rules[at]->event_type == event_type && plan->rules[at]->symbol == symbol)
+            return plan->rules[at];
     }
     return event_type == SYMBOL_NONE ? NULL : plan_rule_find(plan, SYMBOL_NONE, symbol);
 }
@@ -285,16 +325,19 @@ static enum status build(struct plan_builder *builder) {
     }
     plan->channel_from_field = !says_nothing(&source->channel_from);
     if (status == STATUS_OK && plan->channel_from_field) {
-        status = build_field(builder, &source->channel_from, "channel", TEXT("channel"), &plan->channel);
+        status =
+            build_field(builder, &source->channel_from, "channel", TEXT("channel"), &plan->channel);
     }
-    plan->usual_time = source->segment && source->time.kind == FIELD_COLUMN && text_equal(source->time.column, TEXT("timestamp"));
+    plan->usual_time = source->segment && source->time.kind == FIELD_COLUMN &&
+                       text_equal(source->time.column, TEXT("timestamp"));
     plan->has_time = !source->time_always && !says_nothing(&source->time);
     if (status == STATUS_OK && plan->has_time) {
         status = build_field(builder, &source->time, "time", TEXT("time"), &plan->time);
         plan->time.type = VALUE_TIME;
     }
     for (uint32_t i = 0; status == STATUS_OK && i < source->row_key_count; i++) {
-        status = build_field(builder, &source->row_keys[i], "row_key", TEXT("row_key"), &plan->row_keys[plan->row_key_count++]);
+        status = build_field(builder, &source->row_keys[i], "row_key", TEXT("row_key"),
+                             &plan->row_keys[plan->row_key_count++]);
     }
     if (status == STATUS_OK) status = build_identifiers(builder);
     if (status == STATUS_OK) status = build_properties(builder);
@@ -308,11 +351,13 @@ static enum status copy_names(struct plan *plan, const char *file, struct text h
     return plan->file.at && plan->header.at ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-enum status plan_create(struct plan **out, const struct ingest_settings *settings, const struct source *source,
-                        const char *file, struct text header, const struct text *columns, uint32_t column_count,
-                        char delimiter, struct error *error) {
+enum status plan_create(struct plan **out, const struct ingest_settings *settings,
+                        const struct source *source, const char *file, struct text header,
+                        const struct text *columns, uint32_t column_count, char delimiter,
+                        struct error *error) {
     struct plan *plan = memory_calloc(1, sizeof *plan);
-    if (plan == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory for the mapping of %s", file);
+    if (plan == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for the mapping of %s", file);
     arena_init(&plan->arena, PLAN_BYTES_MAX);
     plan->source = source;
     plan->playbook = settings->playbook;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest/plan.h -- a source's mapping, resolved against one file: names are numbers, nothing is searched for a row.
+/* ingest/plan.h -- a source's mapping, resolved against one file: names are numbers, nothing is
+ * searched for a row.
  *
- * A row, of a CSV file or a JSON line, is an array of cells, one a *column* of the plan: of CSV the file's columns in order, of NDJSON
- * the paths that the mapping asks for. Immutable once made; read by all threads of a reader. Lives in its arena. */
+ * A row, of a CSV file or a JSON line, is an array of cells, one a *column* of the plan: of CSV the
+ * file's columns in order, of NDJSON the paths that the mapping asks for. Immutable once made; read
+ * by all threads of a reader. Lives in its arena. */
 #ifndef INGEST_PLAN_H
 #define INGEST_PLAN_H
 
 #include "base/arena.h"
 #include "ingest/ingest.h"
 
-#define COLUMN_NONE UINT32_MAX
+#define COLUMN_NONE    UINT32_MAX
 #define PLAN_BYTES_MAX (16u << 20)
 
 struct plan_part { /* of a template: text, then a column's */
@@ -21,16 +23,19 @@ struct plan_field {
     enum field_kind kind;
     enum value_type type;
     char aggregate;
-    uint32_t column;         /* FIELD_COLUMN, FIELD_AGGREGATE; FIELD_LIST of NDJSON: the array, or COLUMN_NONE */
+    /* FIELD_COLUMN, FIELD_AGGREGATE; FIELD_LIST of NDJSON: the array, or COLUMN_NONE. */
+    uint32_t column;
     struct value constant;
-    const struct plan_part *parts; uint32_t part_count;
-    const struct lookup_table *table; uint32_t table_field;
+    const struct plan_part *parts;
+    uint32_t part_count;
+    const struct lookup_table *table;
+    uint32_t table_field;
     uint32_t key_columns[LOOKUP_KEY_FIELDS_MAX], key_count;
-    const uint32_t *columns; /* FIELD_LIST */
+    const uint32_t *columns;         /* FIELD_LIST */
     const struct field_source *from; /* list: types and symbols of its columns */
-    uint32_t list;           /* FIELD_LIST: which of the mapper's lists */
-    struct text name;        /* as written, for messages */
-    struct notation notation; /* of what a template makes, or a lookup holds as text */
+    uint32_t list;                   /* FIELD_LIST: which of the mapper's lists */
+    struct text name;                /* as written, for messages */
+    struct notation notation;        /* of what a template makes, or a lookup holds as text */
 };
 
 struct plan_property {
@@ -43,8 +48,8 @@ struct plan_identifier {
     struct plan_field field;
 };
 
-/* Where a JSON member goes: a tree of the paths' parts. A property's path counts from the object of properties and, where
- * that has no such member, from the top: there its place is a weak one. */
+/* Where a JSON member goes: a tree of the paths' parts. A property's path counts from the object of
+ * properties and, where that has no such member, from the top: there its place is a weak one. */
 struct plan_place {
     uint32_t column;
     bool weak;
@@ -52,7 +57,7 @@ struct plan_place {
 };
 struct plan_path {
     struct text name;
-    uint32_t id;        /* 0, 1, 2 … below plan->path_count */
+    uint32_t id; /* 0, 1, 2 … below plan->path_count */
     struct plan_place *places;
     bool is_properties; /* its members are properties */
     struct plan_path *child, *next;
@@ -60,9 +65,22 @@ struct plan_path {
 
 /* The columns of a Segment message, behind those of the mapping. */
 enum segment_column {
-    SEGMENT_TYPE, SEGMENT_EVENT, SEGMENT_MESSAGE_ID, SEGMENT_TIMESTAMP, SEGMENT_ORIGINAL_TIMESTAMP, SEGMENT_SENT_AT,
-    SEGMENT_RECEIVED_AT, SEGMENT_NAME, SEGMENT_GROUP_ID, SEGMENT_PREVIOUS_ID, SEGMENT_USER_ID, SEGMENT_EXTERNAL_IDS,
-    SEGMENT_CONSENT, SEGMENT_CURRENCY, SEGMENT_BATCH, SEGMENT_COLUMN_COUNT
+    SEGMENT_TYPE,
+    SEGMENT_EVENT,
+    SEGMENT_MESSAGE_ID,
+    SEGMENT_TIMESTAMP,
+    SEGMENT_ORIGINAL_TIMESTAMP,
+    SEGMENT_SENT_AT,
+    SEGMENT_RECEIVED_AT,
+    SEGMENT_NAME,
+    SEGMENT_GROUP_ID,
+    SEGMENT_PREVIOUS_ID,
+    SEGMENT_USER_ID,
+    SEGMENT_EXTERNAL_IDS,
+    SEGMENT_CONSENT,
+    SEGMENT_CURRENCY,
+    SEGMENT_BATCH,
+    SEGMENT_COLUMN_COUNT
 };
 
 struct plan {
@@ -76,38 +94,42 @@ struct plan {
     int64_t now_ms;
     bool (*usable)(void *context, uint32_t rule_index, struct text value); /* as in the settings */
     void *usable_context;
-    struct text file;              /* the name, for quarantined rows */
-    struct text header;            /* the line as it came, for quarantined rows; empty: none */
+    struct text file;   /* the name, for quarantined rows */
+    struct text header; /* the line as it came, for quarantined rows; empty: none */
     char delimiter;
-    const struct text *columns;    /* names; CSV: of the file, NDJSON: paths */
+    const struct text *columns; /* names; CSV: of the file, NDJSON: paths */
     uint32_t column_count;
     const struct notation *notations; /* a column; NULL: the source declares none */
-    uint32_t group_column;         /* COLUMN_NONE: each row is an event */
+    uint32_t group_column;            /* COLUMN_NONE: each row is an event */
     uint64_t key_seed;
     struct plan_field event, channel, time, row_keys[SOURCE_ROW_KEYS_MAX];
     uint32_t row_key_count;
     bool has_time, usual_time, channel_from_field; /* usual_time: Segment's own `timestamp` */
-    struct plan_property *properties; /* by symbol */
+    struct plan_property *properties;              /* by symbol */
     uint32_t property_count, list_count;
     struct plan_identifier *identifiers;
     uint32_t identifier_count;
-    bool copies_text;              /* a cell's text is gone with the next row: keep copies */
+    bool copies_text; /* a cell's text is gone with the next row: keep copies */
     bool is_segment;
-    uint32_t segment;              /* column of SEGMENT_TYPE; the others follow */
+    uint32_t segment; /* column of SEGMENT_TYPE; the others follow */
     uint32_t name_symbol, group_id_symbol;
-    struct plan_path *root;        /* NDJSON */
+    struct plan_path *root; /* NDJSON */
     uint32_t path_count;
-    const struct property_rule **rules; /* what the playbook says of an event's property, hashed; rule_mask 0: nothing */
+    /* What the playbook says of an event's property, hashed; rule_mask 0: nothing. */
+    const struct property_rule **rules;
     uint32_t rule_mask;
 };
 
-/* The columns' names must live as long as the plan. `header`: the line as it came. Copies settings, not what they point to. */
-enum status plan_create(struct plan **out, const struct ingest_settings *settings, const struct source *source,
-                        const char *file, struct text header, const struct text *columns, uint32_t column_count,
-                        char delimiter, struct error *error) MUST_USE;
+/* The columns' names must live as long as the plan. `header`: the line as it came. Copies settings,
+ * not what they point to. */
+enum status plan_create(struct plan **out, const struct ingest_settings *settings,
+                        const struct source *source, const char *file, struct text header,
+                        const struct text *columns, uint32_t column_count, char delimiter,
+                        struct error *error) MUST_USE;
 void plan_destroy(struct plan *plan);
 /* What the playbook's `events:` says of a property of an event, or NULL. */
-const struct property_rule *plan_rule_find(const struct plan *plan, uint32_t event_type, uint32_t symbol);
+const struct property_rule *plan_rule_find(const struct plan *plan, uint32_t event_type,
+                                           uint32_t symbol);
 
 /* How the source writes the times and figures of a column, by number or by name. */
 static inline struct notation plan_notation(const struct plan *plan, uint32_t column) {
@@ -115,8 +137,10 @@ static inline struct notation plan_notation(const struct plan *plan, uint32_t co
 }
 struct notation source_notation(const struct source *source, struct text column);
 
-/* Which column bears a name: COLUMN_NONE, and the error says where, what is there and what may be meant. */
-enum status plan_column_find(const char *file, const struct text *columns, uint32_t column_count, struct text name,
-                             const char *role, uint32_t *column, struct error *error) MUST_USE;
+/* Which column bears a name: COLUMN_NONE, and the error says where, what is there and what may be
+ * meant. */
+enum status plan_column_find(const char *file, const struct text *columns, uint32_t column_count,
+                             struct text name, const char *role, uint32_t *column,
+                             struct error *error) MUST_USE;
 
 #endif

@@ -9,17 +9,19 @@ struct plan_builder {
     struct plan *plan;
     const struct ingest_settings *settings;
     struct error *error;
-    bool in_properties;   /* the field being built is a property */
-    struct text *paths;   /* NDJSON: plan->columns while it grows */
+    bool in_properties; /* the field being built is a property */
+    struct text *paths; /* NDJSON: plan->columns while it grows */
     bool *path_is_property;
 };
 
-#define PLAN_PATHS_MAX 1024
+#define PLAN_PATHS_MAX      1024
 #define PLAN_PATH_BYTES_MAX 512
 
 enum status plan_paths_begin(struct plan_builder *builder) MUST_USE;
-/* The column of a dotted path, made where new. A property's path is looked for among the properties first, then from the top. */
-enum status plan_path_add(struct plan_builder *builder, struct text path, bool property, uint32_t *column) MUST_USE;
+/* The column of a dotted path, made where new. A property's path is looked for among the properties
+ * first, then from the top. */
+enum status plan_path_add(struct plan_builder *builder, struct text path, bool property,
+                          uint32_t *column) MUST_USE;
 /* Adds Segment's columns where the source is one, and makes the tree. */
 enum status plan_paths_end(struct plan_builder *builder) MUST_USE;
 

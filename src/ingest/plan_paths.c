@@ -27,25 +27,31 @@ static enum status no_memory(struct plan_builder *builder) {
 enum status plan_paths_begin(struct plan_builder *builder) {
     struct plan *plan = builder->plan;
     builder->paths = arena_calloc(&plan->arena, PLAN_PATHS_MAX, sizeof *builder->paths);
-    builder->path_is_property = arena_calloc(&plan->arena, PLAN_PATHS_MAX, sizeof *builder->path_is_property);
+    builder->path_is_property =
+        arena_calloc(&plan->arena, PLAN_PATHS_MAX, sizeof *builder->path_is_property);
     if (builder->paths == NULL || builder->path_is_property == NULL) return no_memory(builder);
     plan->columns = builder->paths;
     plan->column_count = 0;
     return STATUS_OK;
 }
 
-/* "properties.revenue" says that revenue is a property: one path, one column, however it is written. */
+/* "properties.revenue" says that revenue is a property: one path, one column, however it is
+ * written. */
 static bool strip_prefix(struct text *path, struct text prefix) {
-    if (path->length <= prefix.length + 1 || !text_starts_with(*path, prefix) || path->at[prefix.length] != '.') return false;
+    if (path->length <= prefix.length + 1 || !text_starts_with(*path, prefix) ||
+        path->at[prefix.length] != '.')
+        return false;
     path->at += prefix.length + 1;
     path->length -= prefix.length + 1;
     return true;
 }
 
-static enum status append_path(struct plan_builder *builder, struct text path, bool property, uint32_t *column) {
+static enum status append_path(struct plan_builder *builder, struct text path, bool property,
+                               uint32_t *column) {
     struct plan *plan = builder->plan;
     if (plan->column_count == PLAN_PATHS_MAX || path.length > PLAN_PATH_BYTES_MAX) {
-        return error_set(builder->error, STATUS_LIMIT, "source %.*s maps more than %d paths, or one of more than %d bytes",
+        return error_set(builder->error, STATUS_LIMIT,
+                         "source %.*s maps more than %d paths, or one of more than %d bytes",
                          TEXT_ARG(plan->source->name), PLAN_PATHS_MAX, PLAN_PATH_BYTES_MAX);
     }
     *column = plan->column_count++;
@@ -54,7 +60,8 @@ static enum status append_path(struct plan_builder *builder, struct text path, b
     return STATUS_OK;
 }
 
-enum status plan_path_add(struct plan_builder *builder, struct text path, bool property, uint32_t *column) {
+enum status plan_path_add(struct plan_builder *builder, struct text path, bool property,
+                          uint32_t *column) {
     struct plan *plan = builder->plan;
     struct text prefix = plan->source->properties_path;
     if (prefix.length == 0) {
@@ -63,7 +70,8 @@ enum status plan_path_add(struct plan_builder *builder, struct text path, bool p
         property = true;
     }
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        if (!text_equal(builder->paths[i], path) || builder->path_is_property[i] != property) continue;
+        if (!text_equal(builder->paths[i], path) || builder->path_is_property[i] != property)
+            continue;
         *column = i;
         return STATUS_OK;
     }
@@ -91,7 +99,8 @@ static struct plan_path *walk(struct plan *plan, struct plan_path *node, struct 
     return node;
 }
 
-static enum status place(struct plan_builder *builder, struct plan_path *from, uint32_t column, bool weak) {
+static enum status place(struct plan_builder *builder, struct plan_path *from, uint32_t column,
+                         bool weak) {
     struct plan_path *node = walk(builder->plan, from, builder->paths[column]);
     struct plan_place *made = arena_calloc(&builder->plan->arena, 1, sizeof *made);
     if (node == NULL || made == NULL) return no_memory(builder);
@@ -100,8 +109,8 @@ static enum status place(struct plan_builder *builder, struct plan_path *from, u
     return STATUS_OK;
 }
 
-static enum status place_column(struct plan_builder *builder, struct plan_path *properties, struct plan_path *traits,
-                                uint32_t column) {
+static enum status place_column(struct plan_builder *builder, struct plan_path *properties,
+                                struct plan_path *traits, uint32_t column) {
     struct plan_path *root = builder->plan->root;
     if (!builder->path_is_property[column]) return place(builder, root, column, false);
     enum status status = place(builder, properties, column, false);
@@ -118,8 +127,11 @@ static enum status add_segment(struct plan_builder *builder) {
         uint32_t column;
         status = append_path(builder, text_from(segment_paths[i]), false, &column);
     }
-    if (status == STATUS_OK) status = symbol_add(plan->symbols, SYMBOL_PROPERTY, TEXT("name"), &plan->name_symbol);
-    if (status == STATUS_OK) status = symbol_add(plan->symbols, SYMBOL_PROPERTY, TEXT("group_id"), &plan->group_id_symbol);
+    if (status == STATUS_OK)
+        status = symbol_add(plan->symbols, SYMBOL_PROPERTY, TEXT("name"), &plan->name_symbol);
+    if (status == STATUS_OK)
+        status =
+            symbol_add(plan->symbols, SYMBOL_PROPERTY, TEXT("group_id"), &plan->group_id_symbol);
     return status;
 }
 
@@ -130,7 +142,8 @@ enum status plan_paths_end(struct plan_builder *builder) {
     plan->root = arena_calloc(&plan->arena, 1, sizeof *plan->root);
     if (plan->root == NULL) return no_memory(builder);
     plan->root->id = plan->path_count++;
-    struct plan_path *traits = NULL, *properties = walk(plan, plan->root, plan->source->properties_path);
+    struct plan_path *traits = NULL,
+                     *properties = walk(plan, plan->root, plan->source->properties_path);
     if (properties == NULL) return no_memory(builder);
     properties->is_properties = true;
     if (plan->is_segment && plan->source->properties_path.length > 0) {
@@ -138,6 +151,7 @@ enum status plan_paths_end(struct plan_builder *builder) {
         if (traits == NULL) return no_memory(builder);
         traits->is_properties = true;
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < plan->column_count; i++) status = place_column(builder, properties, traits, i);
+    for (uint32_t i = 0; status == STATUS_OK && i < plan->column_count; i++)
+        status = place_column(builder, properties, traits, i);
     return status;
 }

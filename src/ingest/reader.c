@@ -11,8 +11,8 @@
 
 #define HEADERS_BYTES_MAX (32 * INGEST_ROW_BYTES_MAX)
 
-/* Jobs go round in a ring. Whoever holds cut_lock cuts job number next_cut; the mapping of jobs runs side by side; the
- * caller takes them in their numbers' order:
+/* Jobs go round in a ring. Whoever holds cut_lock cuts job number next_cut; the mapping of jobs
+ * runs side by side; the caller takes them in their numbers' order:
  *
  *      taken   being mapped, or done    being cut    free
  *   ──────────┼───────────────────────┼────────────┼──────── …
@@ -66,7 +66,9 @@ static enum status cut_job(struct ingest_reader *reader, struct job *job) {
 static void map_job(struct mapper *mapper, struct job *job) {
     if (job->status != STATUS_OK) return;
     job->status = mapper_run(mapper, job, &job->batch);
-    if (job->status) error_set(&job->error, job->status, "no memory to map the rows of %s", mapper->plan->file.at);
+    if (job->status)
+        error_set(&job->error, job->status, "no memory to map the rows of %s",
+                  mapper->plan->file.at);
 }
 
 /* ---- threads ---- */
@@ -139,10 +141,12 @@ static void stop_threads(struct ingest_reader *reader) {
 /* ---- opening ---- */
 
 static enum status make_plan(struct ingest_reader *reader, struct error *error) {
-    enum status status = head_read(&reader->head, &reader->cutter, reader->source, &reader->arena, error);
+    enum status status =
+        head_read(&reader->head, &reader->cutter, reader->source, &reader->arena, error);
     if (status) return status;
-    return plan_create(&reader->plan, &reader->settings, reader->source, reader->name, reader->head.header, reader->head.columns,
-                       reader->head.column_count, reader->head.delimiter, error);
+    return plan_create(&reader->plan, &reader->settings, reader->source, reader->name,
+                       reader->head.header, reader->head.columns, reader->head.column_count,
+                       reader->head.delimiter, error);
 }
 
 static enum status make_workers(struct ingest_reader *reader) {
@@ -157,18 +161,21 @@ static enum status make_workers(struct ingest_reader *reader) {
     }
     if (reader->plan->group_column == COLUMN_NONE) return STATUS_OK;
     uint64_t bytes_max = reader->settings.group_bytes_max;
-    return gather_create(&reader->gather, &reader->cutter, reader->plan, bytes_max ? bytes_max : INGEST_GROUP_BYTES_MAX);
+    return gather_create(&reader->gather, &reader->cutter, reader->plan,
+                         bytes_max ? bytes_max : INGEST_GROUP_BYTES_MAX);
 }
 
-static struct ingest_reader *reader_create(const struct ingest_settings *settings, const struct source *source,
-                                           const char *name) {
+static struct ingest_reader *reader_create(const struct ingest_settings *settings,
+                                           const struct source *source, const char *name) {
     struct ingest_reader *reader = memory_calloc(1, sizeof *reader);
     if (reader == NULL) return NULL;
     reader->settings = *settings;
     reader->source = source;
-    reader->thread_count = settings->thread_count < INGEST_THREADS_MAX ? settings->thread_count : INGEST_THREADS_MAX;
+    reader->thread_count =
+        settings->thread_count < INGEST_THREADS_MAX ? settings->thread_count : INGEST_THREADS_MAX;
     if (reader->settings.batch_events == 0) reader->settings.batch_events = INGEST_BATCH_EVENTS;
-    if (reader->settings.batch_events > BATCH_EVENTS_MAX) reader->settings.batch_events = BATCH_EVENTS_MAX;
+    if (reader->settings.batch_events > BATCH_EVENTS_MAX)
+        reader->settings.batch_events = BATCH_EVENTS_MAX;
     arena_init(&reader->arena, PLAN_BYTES_MAX);
     pthread_mutex_init(&reader->lock, NULL);
     pthread_mutex_init(&reader->cut_lock, NULL);
@@ -181,11 +188,13 @@ static struct ingest_reader *reader_create(const struct ingest_settings *setting
     return NULL;
 }
 
-static enum status open_any(struct ingest_reader **out, const struct ingest_settings *settings, const struct source *source,
-                            const char *name, const char *path, struct text bytes, struct error *error) {
+static enum status open_any(struct ingest_reader **out, const struct ingest_settings *settings,
+                            const struct source *source, const char *name, const char *path,
+                            struct text bytes, struct error *error) {
     *out = NULL;
     if (source->is_lookup) {
-        return error_set(error, STATUS_INVALID, "source %.*s is a lookup: its rows are no events", TEXT_ARG(source->name));
+        return error_set(error, STATUS_INVALID, "source %.*s is a lookup: its rows are no events",
+                         TEXT_ARG(source->name));
     }
     struct ingest_reader *reader = reader_create(settings, source, name);
     if (reader == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to read %s", name);
@@ -203,8 +212,8 @@ static enum status open_any(struct ingest_reader **out, const struct ingest_sett
     return STATUS_OK;
 }
 
-enum status ingest_open(struct ingest_reader **out, const struct ingest_settings *settings, const struct source *source,
-                        const char *path, struct error *error) {
+enum status ingest_open(struct ingest_reader **out, const struct ingest_settings *settings,
+                        const struct source *source, const char *path, struct error *error) {
     enum status status = open_any(out, settings, source, path, path, (struct text){0}, error);
     if (status) return status;
     (*out)->progress.bytes_total = input_total_bytes((*out)->cutter.input);
@@ -213,7 +222,8 @@ enum status ingest_open(struct ingest_reader **out, const struct ingest_settings
 }
 
 enum status ingest_open_text(struct ingest_reader **out, const struct ingest_settings *settings,
-                             const struct source *source, const char *name, struct text bytes, struct error *error) {
+                             const struct source *source, const char *name, struct text bytes,
+                             struct error *error) {
     enum status status = open_any(out, settings, source, name, NULL, bytes, error);
     if (status) return status;
     (*out)->progress.bytes_total = bytes.length;
@@ -226,7 +236,8 @@ void ingest_close(struct ingest_reader *reader) {
     stop_threads(reader);
     gather_destroy(reader->gather);
     for (size_t i = 0; i <= INGEST_THREADS_MAX; i++) mapper_destroy(reader->mappers[i]);
-    for (size_t i = 0; reader->slots && i < reader->slot_count; i++) job_release(&reader->slots[i].job);
+    for (size_t i = 0; reader->slots && i < reader->slot_count; i++)
+        job_release(&reader->slots[i].job);
     memory_free(reader->slots);
     plan_destroy(reader->plan);
     cutter_close(&reader->cutter);
@@ -272,7 +283,8 @@ static void count(struct ingest_reader *reader, const struct job *job) {
     memcpy(progress->truncation, job->truncation, sizeof progress->truncation);
 }
 
-enum status ingest_next(struct ingest_reader *reader, struct event_batch *batch, struct error *error) {
+enum status ingest_next(struct ingest_reader *reader, struct event_batch *batch,
+                        struct error *error) {
     event_batch_clear(batch);
     while (reader->final == STATUS_OK) {
         struct slot *slot = wait_for_job(reader);
@@ -289,7 +301,8 @@ enum status ingest_next(struct ingest_reader *reader, struct event_batch *batch,
         free_slot(reader, slot);
         if (batch->event_count + batch->row_count > 0) return STATUS_OK;
     }
-    if (reader->final != STATUS_END) error_set(error, reader->final, "%s", reader->final_error.text);
+    if (reader->final != STATUS_END)
+        error_set(error, reader->final, "%s", reader->final_error.text);
     return reader->final;
 }
 
@@ -301,24 +314,29 @@ void ingest_progress(const struct ingest_reader *reader, struct ingest_progress 
 
 /* ---- a quarantined row once more ---- */
 
-static enum status replay(struct ingest_reader *reader, uint64_t line, struct event_batch *batch, struct error *error) {
+static enum status replay(struct ingest_reader *reader, uint64_t line, struct event_batch *batch,
+                          struct error *error) {
     struct job *job = &reader->slots[0].job;
     reader->cutter.line = line;
     while (cut_job(reader, job) == STATUS_OK) {
         job->status = mapper_run(reader->mappers[0], job, batch);
-        if (job->status) return error_set(error, job->status, "no memory to map a row of %s", reader->name);
+        if (job->status)
+            return error_set(error, job->status, "no memory to map a row of %s", reader->name);
     }
-    return job->status == STATUS_END ? STATUS_OK : error_set(error, job->status, "%s", job->error.text);
+    return job->status == STATUS_END ? STATUS_OK
+                                     : error_set(error, job->status, "%s", job->error.text);
 }
 
-static enum status read_words(struct ingest_reader *reader, const struct ingest_words *words, bool *unreadable) {
+static enum status read_words(struct ingest_reader *reader, const struct ingest_words *words,
+                              bool *unreadable) {
     struct job *job = &reader->slots[0].job;
     struct event_batch batch;
     enum status status = STATUS_OK;
     event_batch_init(&batch);
     while (status == STATUS_OK && cut_job(reader, job) == STATUS_OK) {
         for (size_t i = 0; status == STATUS_OK && i < job->row_count; i++) {
-            status = mapper_words(reader->mappers[0], job, &job->rows[i], &batch, words, unreadable);
+            status =
+                mapper_words(reader->mappers[0], job, &job->rows[i], &batch, words, unreadable);
         }
     }
     if (status == STATUS_OK && job->status != STATUS_END) status = job->status;
@@ -326,8 +344,9 @@ static enum status read_words(struct ingest_reader *reader, const struct ingest_
     return status == STATUS_CANCELLED ? STATUS_OK : status;
 }
 
-enum status ingest_row_words(const struct ingest_settings *settings, const struct source *source, struct text raw,
-                             const struct ingest_words *words, bool *unreadable, struct error *error) {
+enum status ingest_row_words(const struct ingest_settings *settings, const struct source *source,
+                             struct text raw, const struct ingest_words *words, bool *unreadable,
+                             struct error *error) {
     struct ingest_settings alone = *settings;
     struct ingest_reader *reader = NULL;
     alone.thread_count = 0;
@@ -340,8 +359,9 @@ enum status ingest_row_words(const struct ingest_settings *settings, const struc
     return STATUS_OK;
 }
 
-enum status ingest_row_replay(const struct ingest_settings *settings, const struct source *source, const char *file,
-                              uint64_t line, struct text raw, struct event_batch *batch, struct error *error) {
+enum status ingest_row_replay(const struct ingest_settings *settings, const struct source *source,
+                              const char *file, uint64_t line, struct text raw,
+                              struct event_batch *batch, struct error *error) {
     struct ingest_settings alone = *settings;
     struct ingest_reader *reader;
     alone.thread_count = 0;

@@ -5,7 +5,8 @@
 
 #define SLOTS_MIN 1024u
 
-/* A slot is two words; both 0: free. Of 128 bits of hash a false repeat is not to be expected in any lifetime. */
+/* A slot is two words; both 0: free. Of 128 bits of hash a false repeat is not to be expected in
+ * any lifetime. */
 struct fingerprint {
     uint64_t low, high;
 };
@@ -24,8 +25,10 @@ void ingest_repeats_clear(struct ingest_repeats *repeats) {
     if (repeats->count == 0) return;
     size_t wanted = SLOTS_MIN;
     while (wanted < 2 * repeats->count) wanted *= 2;
-    if (repeats->capacity > 8 * wanted) ingest_repeats_release(repeats);
-    else memset(repeats->slots, 0, repeats->capacity * sizeof(struct fingerprint));
+    if (repeats->capacity > 8 * wanted)
+        ingest_repeats_release(repeats);
+    else
+        memset(repeats->slots, 0, repeats->capacity * sizeof(struct fingerprint));
     repeats->count = 0;
 }
 
@@ -56,7 +59,8 @@ static enum status grow(struct ingest_repeats *repeats) {
     return STATUS_OK;
 }
 
-enum status ingest_repeats_add(struct ingest_repeats *repeats, struct persona_id persona, int64_t time_ms, uint64_t key) {
+enum status ingest_repeats_add(struct ingest_repeats *repeats, struct persona_id persona,
+                               int64_t time_ms, uint64_t key) {
     if (key == 0) return STATUS_OK;
     enum status status = grow(repeats);
     if (status) return status;
@@ -64,7 +68,8 @@ enum status ingest_repeats_add(struct ingest_repeats *repeats, struct persona_id
                                 hash_u64((uint64_t)time_ms ^ hash_u64(key + persona.value))};
     if (print.low == 0) print.low = 1;
     size_t at = probe(repeats->slots, repeats->capacity, print);
-    if (repeats->slots[2 * at] == print.low && repeats->slots[2 * at + 1] == print.high) return STATUS_EXISTS;
+    if (repeats->slots[2 * at] == print.low && repeats->slots[2 * at + 1] == print.high)
+        return STATUS_EXISTS;
     repeats->slots[2 * at] = print.low;
     repeats->slots[2 * at + 1] = print.high;
     repeats->count++;

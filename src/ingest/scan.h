@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ingest/scan.h -- where in a range of bytes do two given bytes stand? 64 at a time.
  *
- * Files are mostly bytes that mean nothing to whoever cuts them: a mask of 64 bytes costs a few instructions, and only its set
- * bits are looked at. SCAN_PADDING bytes behind the range must be readable. Pure; any thread. */
+ * Files are mostly bytes that mean nothing to whoever cuts them: a mask of 64 bytes costs a few
+ * instructions, and only its set bits are looked at. SCAN_PADDING bytes behind the range must be
+ * readable. Pure; any thread. */
 #ifndef INGEST_SCAN_H
 #define INGEST_SCAN_H
 

@@ -4,7 +4,15 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-enum message { MESSAGE_NONE, MESSAGE_TRACK, MESSAGE_IDENTIFY, MESSAGE_PAGE, MESSAGE_SCREEN, MESSAGE_GROUP, MESSAGE_ALIAS };
+enum message {
+    MESSAGE_NONE,
+    MESSAGE_TRACK,
+    MESSAGE_IDENTIFY,
+    MESSAGE_PAGE,
+    MESSAGE_SCREEN,
+    MESSAGE_GROUP,
+    MESSAGE_ALIAS
+};
 
 static const struct cell *cell_at(const struct mapper *mapper, enum segment_column column) {
     return &mapper->cells[mapper->plan->segment + (uint32_t)column];
@@ -15,8 +23,10 @@ static enum message message_of(const struct mapper *mapper) {
 }
 
 enum status segment_begin(struct mapper *mapper) {
-    static const struct text names[] = {{"", 0}, {"track", 5}, {"identify", 8}, {"page", 4}, {"screen", 6}, {"group", 5}, {"alias", 5}};
-    const struct cell *cell = cell_at(mapper, SEGMENT_TYPE), *money = cell_at(mapper, SEGMENT_CURRENCY);
+    static const struct text names[] = {{"", 0},       {"track", 5}, {"identify", 8}, {"page", 4},
+                                        {"screen", 6}, {"group", 5}, {"alias", 5}};
+    const struct cell *cell = cell_at(mapper, SEGMENT_TYPE),
+                      *money = cell_at(mapper, SEGMENT_CURRENCY);
     char shown[MAPPER_SHOWN_BYTES + 8];
     uint16_t currency = mapper->plan->currency;
     mapper->message = MESSAGE_NONE;
@@ -24,10 +34,13 @@ enum status segment_begin(struct mapper *mapper) {
         if (text_equal(cell->text, names[i])) mapper->message = i;
     }
     if (mapper->message == MESSAGE_NONE) {
-        return mapper_bad(mapper, COLUMN_NONE, "'%s' is no type of message: track, identify, page, screen, group or alias",
-                          mapper_show(cell->kind == CELL_TEXT ? cell->text : (struct text){0}, shown));
+        return mapper_bad(
+            mapper, COLUMN_NONE,
+            "'%s' is no type of message: track, identify, page, screen, group or alias",
+            mapper_show(cell->kind == CELL_TEXT ? cell->text : (struct text){0}, shown));
     }
-    if (money->kind != CELL_TEXT || currency_from_text(money->text, &currency)) currency = mapper->plan->currency;
+    if (money->kind != CELL_TEXT || currency_from_text(money->text, &currency))
+        currency = mapper->plan->currency;
     if (currency == mapper->reader.currency) return STATUS_OK;
     mapper->reader.currency = currency;
     mapper->reader.minor_digits = currency_minor_digits(currency);
@@ -39,19 +52,25 @@ enum status segment_event_type(struct mapper *mapper, uint32_t *event_type) {
     switch (message_of(mapper)) {
     case MESSAGE_IDENTIFY: *event_type = EVENT_CUSTOMER_RECORD; return STATUS_OK;
     case MESSAGE_PAGE: return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Page Viewed"), event_type);
-    case MESSAGE_SCREEN: return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Screen Viewed"), event_type);
-    case MESSAGE_GROUP: return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Group Joined"), event_type);
-    case MESSAGE_ALIAS: return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Identity Aliased"), event_type);
+    case MESSAGE_SCREEN:
+        return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Screen Viewed"), event_type);
+    case MESSAGE_GROUP:
+        return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Group Joined"), event_type);
+    case MESSAGE_ALIAS:
+        return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Identity Aliased"), event_type);
     default: break;
     }
     struct text name = event->kind == CELL_TEXT ? text_trim(event->text) : (struct text){0};
-    if (name.length == 0) return mapper_bad(mapper, COLUMN_NONE, "no event: a track message without the member event");
+    if (name.length == 0)
+        return mapper_bad(mapper, COLUMN_NONE,
+                          "no event: a track message without the member event");
     return mapper_symbol(mapper, SYMBOL_EVENT, name, event_type);
 }
 
 static enum status time_at(struct mapper *mapper, enum segment_column column, struct value *out) {
     uint32_t at = mapper->plan->segment + (uint32_t)column;
-    enum status status = cell_value(&mapper->reader, &mapper->cells[at], VALUE_TIME, plan_notation(mapper->plan, at), out);
+    enum status status = cell_value(&mapper->reader, &mapper->cells[at], VALUE_TIME,
+                                    plan_notation(mapper->plan, at), out);
     return status == STATUS_INVALID ? mapper_bad_value(mapper, at, VALUE_TIME) : status;
 }
 
@@ -65,7 +84,8 @@ enum status segment_time(struct mapper *mapper, struct event *event) {
     if (status == STATUS_OK) status = time_at(mapper, SEGMENT_RECEIVED_AT, &received);
     if (status) return status;
     if (!value_is_known(received) && live) received = value_time(plan->now_ms);
-    /* A message just sent carries its client's time as `timestamp`; one that passed a collector has it moved to originalTimestamp. */
+    /* A message just sent carries its client's time as `timestamp`; one that passed a collector has
+     * it moved to originalTimestamp. */
     if (!value_is_known(original) && live) original = stamp;
     if (value_is_known(received) && value_is_known(original) && value_is_known(sent)) {
         event->time_ms = received.time_ms - (sent.time_ms - original.time_ms);
@@ -74,7 +94,8 @@ enum status segment_time(struct mapper *mapper, struct event *event) {
     } else if (value_is_known(received)) {
         event->time_ms = received.time_ms;
     } else {
-        return mapper_bad(mapper, COLUMN_NONE, "no time: neither timestamp nor originalTimestamp nor receivedAt");
+        return mapper_bad(mapper, COLUMN_NONE,
+                          "no time: neither timestamp nor originalTimestamp nor receivedAt");
     }
     event->known_ms = event->time_ms;
     if (!live) event->known_ms += plan->source->arrives_ms;
@@ -83,18 +104,23 @@ enum status segment_time(struct mapper *mapper, struct event *event) {
     return STATUS_OK;
 }
 
-static enum status add_identifier(struct mapper *mapper, const struct identifier_rule *rule, const struct cell *cell) {
+static enum status add_identifier(struct mapper *mapper, const struct identifier_rule *rule,
+                                  const struct cell *cell) {
     struct text text;
     enum status status = cell_text(&mapper->reader, cell, &text);
     if (status) return status == STATUS_INVALID ? STATUS_OK : status;
     text = text_trim(text);
     if (text.length == 0) return STATUS_OK;
-    if (text.length > IDENTIFIER_BYTES_MAX) return mapper_bad(mapper, COLUMN_NONE, "an identifier of %u bytes, the limit is %d", text.length, IDENTIFIER_BYTES_MAX);
+    if (text.length > IDENTIFIER_BYTES_MAX)
+        return mapper_bad(mapper, COLUMN_NONE, "an identifier of %u bytes, the limit is %d",
+                          text.length, IDENTIFIER_BYTES_MAX);
     status = event_batch_add_identifier(mapper->batch, rule->symbol, text);
-    if (status == STATUS_LIMIT) return mapper_bad(mapper, COLUMN_NONE, "more than %d identifiers", EVENT_IDENTIFIERS_MAX);
+    if (status == STATUS_LIMIT)
+        return mapper_bad(mapper, COLUMN_NONE, "more than %d identifiers", EVENT_IDENTIFIERS_MAX);
     if (status || !rule->lower_case) return status;
     char *at = mapper->batch->bytes.at + mapper->batch->bytes.length - text.length;
-    for (uint32_t i = 0; i < text.length; i++) at[i] = (char)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] + ('a' - 'A') : at[i]);
+    for (uint32_t i = 0; i < text.length; i++)
+        at[i] = (char)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] + ('a' - 'A') : at[i]);
     return STATUS_OK;
 }
 
@@ -119,7 +145,8 @@ static const struct identifier_rule *user_id_rule(const struct mapper *mapper) {
     const struct source *source = mapper->plan->source;
     for (uint32_t i = 0; i < source->identifier_count; i++) {
         const struct identifier_map *map = &source->identifiers[i];
-        if (text_equal(map->from.column, TEXT("userId"))) return &mapper->plan->playbook->identifiers[map->rule];
+        if (text_equal(map->from.column, TEXT("userId")))
+            return &mapper->plan->playbook->identifiers[map->rule];
     }
     return NULL;
 }
@@ -129,11 +156,13 @@ enum status segment_identifiers(struct mapper *mapper) {
     enum status status = STATUS_OK;
     if (external->kind == CELL_NODE && json_type(external->node) == JSON_ARRAY) {
         struct json_iterator iterator = json_begin(external->node);
-        while (status == STATUS_OK && json_next(&iterator)) status = external_id(mapper, iterator.node);
+        while (status == STATUS_OK && json_next(&iterator))
+            status = external_id(mapper, iterator.node);
     }
     if (status || message_of(mapper) != MESSAGE_ALIAS) return status;
     const struct identifier_rule *rule = user_id_rule(mapper);
-    return rule == NULL ? STATUS_OK : add_identifier(mapper, rule, cell_at(mapper, SEGMENT_PREVIOUS_ID));
+    return rule == NULL ? STATUS_OK
+                        : add_identifier(mapper, rule, cell_at(mapper, SEGMENT_PREVIOUS_ID));
 }
 
 bool segment_has_properties(const struct mapper *mapper) {
@@ -149,19 +178,22 @@ enum status segment_properties(struct mapper *mapper, struct packed_writer *writ
     struct text text;
     if (!segment_has_properties(mapper)) return STATUS_OK;
     enum status status = cell_text(&mapper->reader, cell_at(mapper, column), &text);
-    if (status == STATUS_INVALID) return mapper_bad_value(mapper, plan->segment + (uint32_t)column, VALUE_TEXT);
+    if (status == STATUS_INVALID)
+        return mapper_bad_value(mapper, plan->segment + (uint32_t)column, VALUE_TEXT);
     if (status || text.length == 0) return status;
     return packed_add(writer, symbol, value_text(text));
 }
 
 /* ---- consent ---- */
 
-/* The type is spread over all bits first: as a small seed it would turn "12" of one type into "13" of another. */
+/* The type is spread over all bits first: as a small seed it would turn "12" of one type into "13"
+ * of another. */
 static uint64_t person_hash(const struct event_batch *batch, const struct event *event) {
     uint64_t hash = 0;
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *identifier = &batch->identifiers[event->identifier + i];
-        hash = hash_text(event_batch_text(batch, identifier->offset, identifier->length), hash_u64(hash + identifier->type));
+        hash = hash_text(event_batch_text(batch, identifier->offset, identifier->length),
+                         hash_u64(hash + identifier->type));
     }
     return hash;
 }
@@ -188,7 +220,8 @@ static enum status said_before(struct mapper *mapper, uint64_t about, bool yes, 
         mapper->consent_capacity = capacity;
     }
     size_t mask = mapper->consent_capacity - 1, at = about & mask;
-    while (mapper->consent_seen[2 * at] != 0 && mapper->consent_seen[2 * at] != about) at = (at + 1) & mask;
+    while (mapper->consent_seen[2 * at] != 0 && mapper->consent_seen[2 * at] != about)
+        at = (at + 1) & mask;
     *same = mapper->consent_seen[2 * at] == about && mapper->consent_seen[2 * at + 1] == value;
     mapper->consent_count += mapper->consent_seen[2 * at] == 0;
     mapper->consent_seen[2 * at] = about;
@@ -208,8 +241,11 @@ static enum status add_consent(struct mapper *mapper, size_t index, struct text 
     if (event->key == 0) event->key = 1;
     packed_begin(&mapper->writer);
     status = packed_add(&mapper->writer, PROPERTY_PURPOSE, value_text(purpose));
-    if (status == STATUS_OK) status = packed_add(&mapper->writer, PROPERTY_STATE, value_yes_no(yes));
-    if (status == STATUS_OK) status = packed_add(&mapper->writer, PROPERTY_SOURCE, value_text(mapper->plan->source->name));
+    if (status == STATUS_OK)
+        status = packed_add(&mapper->writer, PROPERTY_STATE, value_yes_no(yes));
+    if (status == STATUS_OK)
+        status =
+            packed_add(&mapper->writer, PROPERTY_SOURCE, value_text(mapper->plan->source->name));
     event->properties = (uint32_t)batch->bytes.length;
     if (status == STATUS_OK) status = packed_end(&mapper->writer, &batch->bytes);
     event->properties_length = (uint32_t)(batch->bytes.length - event->properties);
@@ -227,7 +263,8 @@ enum status segment_consent(struct mapper *mapper, size_t event_index) {
         if (json_type(iterator.node) != JSON_YES_NO || iterator.key.length == 0) continue;
         bool yes = json_yes(iterator.node);
         status = said_before(mapper, hash_text(iterator.key, person), yes, &same);
-        if (status == STATUS_OK && !same) status = add_consent(mapper, event_index, iterator.key, yes);
+        if (status == STATUS_OK && !same)
+            status = add_consent(mapper, event_index, iterator.key, yes);
     }
     return status;
 }

@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ingest/segment.h -- messages of the Segment spec: what their types mean as events.
  *
- * A source of `format: segment` is read so; a row is a message when its `type` is one of these, any other is quarantined:
- *   track     the event that `event` names                page    Page Viewed {name}       screen  Screen Viewed {name}
- *   identify  Customer Record, from `traits`              group   Group Joined {group_id}  alias   Identity Aliased
- * Time: receivedAt - (sentAt - originalTimestamp) where these are there (receivedAt of a live source: now), else `timestamp`, else
- * originalTimestamp, else receivedAt; a source that names another time keeps it. Key: messageId, else a hash of the message (or what the source names). Identifiers: those of the mapping, and
- * context.externalIds[] whose type the playbook knows; of an alias also previousId as what userId is. Of context.consent.categoryPreferences
- * each becomes a Consent Changed event beside the message's own, once a person and state in a batch.
- * A line {"batch": [message, …], "sentAt": …, "receivedAt": …, "context": …} is one row and as many events as it has messages; what it
- * says of sentAt, receivedAt and context holds for the messages that say nothing of it. Messages that can't become events are
- * quarantined together, as a batch of their own. */
+ * A source of `format: segment` is read so; a row is a message when its `type` is one of these, any
+ * other is quarantined:
+ *   track     the event that `event` names        page    Page Viewed {name}
+ *   identify  Customer Record, from `traits`      screen  Screen Viewed {name}
+ *   group     Group Joined {group_id}             alias   Identity Aliased
+ * Time: receivedAt - (sentAt - originalTimestamp) where these are there (receivedAt of a live
+ * source: now), else `timestamp`, else originalTimestamp, else receivedAt; a source that names
+ * another time keeps it. Key: messageId, else a hash of the message (or what the source names).
+ * Identifiers: those of the mapping, and context.externalIds[] whose type the playbook knows; of an
+ * alias also previousId as what userId is. Of context.consent.categoryPreferences each becomes a
+ * Consent Changed event beside the message's own, once a person and state in a batch. A line
+ * {"batch": [message, …], "sentAt": …, "receivedAt": …, "context": …} is one row and as many events
+ * as it has messages; what it says of sentAt, receivedAt and context holds for the messages that
+ * say nothing of it. Messages that can't become events are quarantined together, as a batch of
+ * their own. */
 #ifndef INGEST_SEGMENT_H
 #define INGEST_SEGMENT_H
 
 #include "ingest/mapper.h"
 
-/* Looks what message the present row is, and in which currency its money stands (properties.currency). */
+/* Looks what message the present row is, and in which currency its money stands
+ * (properties.currency). */
 enum status segment_begin(struct mapper *mapper) MUST_USE;
 /* Is the line, whose cells have been filled, a batch? */
 bool segment_is_batch(const struct mapper *mapper);
@@ -32,9 +38,11 @@ struct segment_batch {
 };
 void segment_batch_begin(struct segment_batch *walk, const struct mapper *mapper);
 bool segment_batch_next(struct segment_batch *walk);
-/* The message can't become an event: it goes to mapper->left, and the first reason is kept. NO_MEMORY or OK. */
+/* The message can't become an event: it goes to mapper->left, and the first reason is kept.
+ * NO_MEMORY or OK. */
 enum status segment_batch_leave(struct segment_batch *walk, struct mapper *mapper) MUST_USE;
-/* Where messages were left: mapper->left becomes a line that can be read again, and mapper->reason tells of it. */
+/* Where messages were left: mapper->left becomes a line that can be read again, and mapper->reason
+ * tells of it. */
 enum status segment_batch_end(struct segment_batch *walk, struct mapper *mapper) MUST_USE;
 static inline bool segment_is_message(const struct mapper *mapper) {
     return mapper->message != 0;

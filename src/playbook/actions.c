@@ -211,7 +211,8 @@ static void read_amounts(struct reader *reader, const struct yaml_node *const *v
     }
     double percent;
     if (values[ACTION_STARTING_PROPENSITY] &&
-        reader_percent(reader, values[ACTION_STARTING_PROPENSITY], "starting_propensity", 0, 100, &percent)) {
+        reader_percent(reader, values[ACTION_STARTING_PROPENSITY], "starting_propensity", 0, 100,
+                       &percent)) {
         action->starting_propensity = percent / 100;
     }
 }

@@ -105,7 +105,8 @@ static void read_goal(struct reader *reader, const struct yaml_node *key,
     goal->meaning = meaning_of(goal, values);
     read_value(reader, values[GOAL_VALUE], goal);
     goal->arrives_ms = longest_delay(reader->playbook, goal->event_type);
-    int64_t undone_ms = goal->undone_by == SYMBOL_NONE ? 0 : longest_delay(reader->playbook, goal->undone_by);
+    int64_t undone_ms =
+        goal->undone_by == SYMBOL_NONE ? 0 : longest_delay(reader->playbook, goal->undone_by);
     if (undone_ms > goal->arrives_ms) goal->arrives_ms = undone_ms;
 }
 

@@ -1,34 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* playbook/playbook.h -- everything the business decides, read from one YAML file and checked whole.
+/* playbook/playbook.h -- everything the business decides, read from one YAML file and checked
+ * whole.
  *
- * All errors are found in one reading, each as FILE:LINE:COLUMN: what, and what to write instead. A playbook that loaded is
- * complete: every expression compiled, every name resolved, traits in an order in which each reads only earlier ones.
- * Immutable afterwards, any thread. Everything in it lives in its arena. docs/playbook.md is the reference,
- * docs/playbook.schema.json the JSON Schema, examples/ whole playbooks. */
+ * All errors are found in one reading, each as FILE:LINE:COLUMN: what, and what to write instead. A
+ * playbook that loaded is complete: every expression compiled, every name resolved, traits in an
+ * order in which each reads only earlier ones. Immutable afterwards, any thread. Everything in it
+ * lives in its arena. docs/playbook.md is the reference, docs/playbook.schema.json the JSON Schema,
+ * examples/ whole playbooks. */
 #ifndef PLAYBOOK_PLAYBOOK_H
 #define PLAYBOOK_PLAYBOOK_H
 
 #include "base/time.h"
 #include "expr/expr.h"
 
-#define PLAYBOOK_BYTES_MAX (1u << 20)
-#define PLAYBOOK_ERRORS_MAX 200
-#define PLAYBOOK_TRAITS_MAX 2000
-#define PLAYBOOK_ACTIONS_MAX 1000
+#define PLAYBOOK_BYTES_MAX      (1u << 20)
+#define PLAYBOOK_ERRORS_MAX     200
+#define PLAYBOOK_TRAITS_MAX     2000
+#define PLAYBOOK_ACTIONS_MAX    1000
 #define PLAYBOOK_TREATMENTS_MAX 100000 /* after for_each */
-#define SOURCE_ROW_KEYS_MAX 8
+#define SOURCE_ROW_KEYS_MAX     8
 
-struct place { uint32_t line, column; };
+struct place {
+    uint32_t line, column;
+};
 
 /* ---- customer: identifier types and guards ---- */
 struct identifier_rule {
     struct text name;
-    uint32_t symbol;         /* SYMBOL_IDENTIFIER */
-    uint32_t per_customer;   /* at most so many of this type in a customer */
-    bool unique;             /* two different values never merge */
-    int64_t expires_ms;      /* 0: never; an identifier unseen for so long links no more */
-    uint32_t priority;       /* 0 = strongest: order of appearance */
-    bool lower_case;         /* e-mail: folded before comparing */
+    uint32_t symbol;            /* SYMBOL_IDENTIFIER */
+    uint32_t per_customer;      /* at most so many of this type in a customer */
+    bool unique;                /* two different values never merge */
+    int64_t expires_ms;         /* 0: never; an identifier unseen for so long links no more */
+    uint32_t priority;          /* 0 = strongest: order of appearance */
+    bool lower_case;            /* e-mail: folded before comparing */
     const struct text *blocked; /* extra blocked values, beside the built-in ones */
     uint32_t blocked_count;
     uint32_t events_per_day_max; /* rate guard (a cashier's own card); 0: none */
@@ -36,30 +40,46 @@ struct identifier_rule {
 
 /* ---- sources ---- */
 enum source_format { SOURCE_CSV, SOURCE_NDJSON };
-/* How a file writes times and figures (ingest/notation.h reads them). Plain: 2017-03-31 14:05:33 and 1234.56, which are read under
- * any other notation too, except that a figure's mark is what `decimal` says. */
-enum date_notation { DATES_PLAIN, DATES_DAY_FIRST, DATES_MONTH_FIRST, DATES_YEAR_FIRST,
-                     DATES_SECONDS, DATES_MILLISECONDS, DATES_MICROSECONDS /* since 1970 */ };
+/* How a file writes times and figures (ingest/notation.h reads them). Plain: 2017-03-31 14:05:33
+ * and 1234.56, which are read under any other notation too, except that a figure's mark is what
+ * `decimal` says. */
+enum date_notation {
+    DATES_PLAIN,
+    DATES_DAY_FIRST,
+    DATES_MONTH_FIRST,
+    DATES_YEAR_FIRST,
+    DATES_SECONDS,
+    DATES_MILLISECONDS,
+    DATES_MICROSECONDS /* since 1970 */
+};
 enum decimal_notation { DECIMAL_PLAIN, DECIMAL_POINT /* 1,234.56 */, DECIMAL_COMMA /* 1.234,56 */ };
-struct notation { uint8_t dates, decimal; };
-struct column_notation { struct text column; struct notation notation; };
+struct notation {
+    uint8_t dates, decimal;
+};
+struct column_notation {
+    struct text column;
+    struct notation notation;
+};
 enum field_kind {
     FIELD_COLUMN,    /* a column (CSV) or a dotted path (NDJSON) */
     FIELD_CONSTANT,  /* 'text' in quotes with no {…} */
     FIELD_TEMPLATE,  /* "mail/{campaign_id}" */
     FIELD_AGGREGATE, /* sum|min|max|count|first|last(column) over the rows of one event */
-    FIELD_LOOKUP,    /* lookup.field, joined by the lookup's key, which must be a column of the row */
-    FIELD_LIST,      /* CSV: [column, column…]: one record a row. NDJSON: `column` is the path of the array, `columns` members of its items */
+    /* Lookup.field, joined by the lookup's key, which must be a column of the row. */
+    FIELD_LOOKUP,
+    /* CSV: [column, column…]: one record a row. NDJSON: `column` is the path of the array,
+     * `columns` members of its items. */
+    FIELD_LIST,
 };
 struct field_source {
     enum field_kind kind;
-    enum value_type type;      /* what it becomes; list for FIELD_LIST */
-    struct text column;        /* FIELD_COLUMN, FIELD_AGGREGATE */
-    struct text text;          /* constant, template */
-    char aggregate;            /* '+' sum, '<' min, '>' max, '#' count, 'f' first, 'l' last */
-    uint32_t lookup;           /* FIELD_LOOKUP: index in playbook->lookups … */
+    enum value_type type; /* what it becomes; list for FIELD_LIST */
+    struct text column;   /* FIELD_COLUMN, FIELD_AGGREGATE */
+    struct text text;     /* constant, template */
+    char aggregate;       /* '+' sum, '<' min, '>' max, '#' count, 'f' first, 'l' last */
+    uint32_t lookup;      /* FIELD_LOOKUP: index in playbook->lookups … */
     struct text lookup_field;
-    const struct text *columns;          /* FIELD_LIST */
+    const struct text *columns; /* FIELD_LIST */
     const enum value_type *column_types;
     const uint32_t *column_symbols;
     uint32_t column_count;
@@ -67,51 +87,68 @@ struct field_source {
 };
 struct property_map {
     struct text name;
-    uint32_t symbol;           /* SYMBOL_PROPERTY */
+    uint32_t symbol; /* SYMBOL_PROPERTY */
     struct field_source from;
 };
 struct identifier_map {
-    uint32_t rule;             /* index in playbook->identifiers */
+    uint32_t rule; /* index in playbook->identifiers */
     struct field_source from;
 };
 struct source {
     struct text name;
-    uint32_t symbol;           /* SYMBOL_SOURCE */
+    uint32_t symbol; /* SYMBOL_SOURCE */
     enum source_format format;
-    struct text note;          /* what readers of a report must know of it, such as "a sample"; may be empty */
-    struct text file;          /* glob relative to the playbook's folder or the data path given; empty: only by name on the command line */
-    char delimiter;            /* 0: sniffed among , ; tab | */
-    bool has_header;           /* default yes; without it columns are c1, c2, … or `columns:` */
-    const struct text *columns; uint32_t column_count;
+    /* What readers of a report must know of it, such as "a sample"; may be empty. */
+    struct text note;
+    /* Glob relative to the playbook's folder or the data path given; empty: only by name on the
+     * command line. */
+    struct text file;
+    char delimiter;  /* 0: sniffed among , ; tab | */
+    bool has_header; /* default yes; without it columns are c1, c2, … or `columns:` */
+    const struct text *columns;
+    uint32_t column_count;
     bool is_lookup;
     uint32_t lookup;           /* index in playbook->lookups */
     struct field_source event; /* the event's name: constant or from a column */
     uint32_t event_type;       /* where constant; else SYMBOL_NONE */
     uint32_t channel;          /* SYMBOL_CHANNEL */
-    struct field_source channel_from; /* where a column says it (kind FIELD_COLUMN); else constant */
+    /* Where a column says it (kind FIELD_COLUMN); else constant. */
+    struct field_source channel_from;
     struct text one_event_per; /* column whose equal values make one event; empty: each row */
     bool time_always;
     struct field_source time;
     const struct time_zone *zone;
-    struct notation notation;  /* of its times and figures … */
-    const struct column_notation *column_notations; uint32_t column_notation_count; /* … except in these columns */
-    int64_t arrives_ms;        /* declared delay: known = time + this */
-    bool known_on_arrival;     /* arrives: live → known = when we received it */
-    const struct field_source *row_keys; uint32_t row_key_count; /* the row key, drops repeats exactly; 0: none */
-    bool segment;              /* format: segment: lines are calls of the Segment spec (`type`: track, identify, page …) */
-    bool properties_open;      /* NDJSON `properties: any`: undeclared ones are kept too */
-    struct text properties_path; /* NDJSON: object whose members are properties, e.g. "properties"; empty: top level */
-    const struct property_map *properties; uint32_t property_count;
-    const struct identifier_map *identifiers; uint32_t identifier_count; /* one a column: of one rule there may be several */
+    struct notation notation; /* of its times and figures … */
+    /* … except in these columns. */
+    const struct column_notation *column_notations;
+    uint32_t column_notation_count;
+    int64_t arrives_ms;    /* declared delay: known = time + this */
+    bool known_on_arrival; /* arrives: live → known = when we received it */
+    /* The row key, drops repeats exactly; 0: none. */
+    const struct field_source *row_keys;
+    uint32_t row_key_count;
+    /* format: segment: lines are calls of the Segment spec (`type`: track, identify, page …) */
+    bool segment;
+    bool properties_open; /* NDJSON `properties: any`: undeclared ones are kept too */
+    /* NDJSON: object whose members are properties, e.g. "properties"; empty: top level. */
+    struct text properties_path;
+    const struct property_map *properties;
+    uint32_t property_count;
+    /* One a column: of one rule there may be several. */
+    const struct identifier_map *identifiers;
+    uint32_t identifier_count;
     struct place place;
 };
 struct lookup_rule {
     struct text name;
-    const struct text *keys; uint32_t key_count;
+    const struct text *keys;
+    uint32_t key_count;
     bool many;
-    /* The key's, the declared, and those that the playbook reads, as text. Expressions know them by their index here, so a table begins
-     * with exactly these, in this order, and a file without one of them is refused; with fields_open its other columns may follow, as text. */
-    const struct lookup_field *fields; uint32_t field_count;
+    /* The key's, the declared, and those that the playbook reads, as text. Expressions know them by
+     * their index here, so a table begins with exactly these, in this order, and a file without one
+     * of them is refused; with fields_open its other columns may follow, as text. */
+    const struct lookup_field *fields;
+    uint32_t field_count;
     bool fields_open;
     uint32_t source;
 };
@@ -119,25 +156,27 @@ struct lookup_rule {
 /* ---- traits, scenarios, goals ---- */
 struct trait {
     struct text name;
-    struct text source;        /* the expression as written */
+    struct text source; /* the expression as written */
     struct expr_program *program;
     enum value_type type;
     bool of_treatment;
-    bool is_segment;           /* yes/no */
-    struct text description;   /* optional */
-    struct text topic;         /* sensitive topic or empty */
+    bool is_segment;         /* yes/no */
+    struct text description; /* optional */
+    struct text topic;       /* sensitive topic or empty */
     struct place place;
 };
 struct goal {
     struct text name;
     uint32_t event_type;
-    struct expr_program *where;   /* NULL: every such event; of one event: expr_eval_row */
-    int64_t within_ms;            /* horizon; 0 where `until` */
-    struct expr_program *until;   /* time from action.…; NULL where `within` */
-    struct expr_program *value;   /* of one goal event, money or number, by expr_eval_row; NULL: value_constant */
-    struct value value_constant;  /* number 1 where the playbook says no value */
-    uint32_t undone_by;           /* event type, or SYMBOL_NONE */
-    int64_t arrives_ms;           /* the longest declared delay of the sources of this event, and of what undoes it */
+    struct expr_program *where; /* NULL: every such event; of one event: expr_eval_row */
+    int64_t within_ms;          /* horizon; 0 where `until` */
+    struct expr_program *until; /* time from action.…; NULL where `within` */
+    /* Of one goal event, money or number, by expr_eval_row; NULL: value_constant. */
+    struct expr_program *value;
+    struct value value_constant; /* number 1 where the playbook says no value */
+    uint32_t undone_by;          /* event type, or SYMBOL_NONE */
+    /* The longest declared delay of the sources of this event, and of what undoes it. */
+    int64_t arrives_ms;
     /* Hash of what makes it a yes, as written: event, where, within, until, undone_by. */
     uint64_t meaning;
     struct place place;
@@ -145,151 +184,216 @@ struct goal {
 struct scenario {
     struct text name;
     struct expr_program *when;
-    const uint32_t *goals; uint32_t goal_count;
+    const uint32_t *goals;
+    uint32_t goal_count;
     struct place place;
 };
-struct landmark_rule {            /* when scenarios are measured */
-    int64_t every_ms;             /* default 30d */
-    int64_t active_within_ms;     /* default 90d: the comparable others */
+struct landmark_rule {        /* when scenarios are measured */
+    int64_t every_ms;         /* default 30d */
+    int64_t active_within_ms; /* default 90d: the comparable others */
     bool visits_only;
 };
 struct model_rule {
     struct text name;
     uint32_t goal;
-    uint32_t event_type;          /* past treatments to learn from; default Treatment Delivered */
-    const uint32_t *features; uint32_t feature_count; /* traits; default: all number, money, duration, yes/no, text traits */
-    const uint32_t *attributes; uint32_t attribute_count; /* action attributes used as features */
+    uint32_t event_type; /* past treatments to learn from; default Treatment Delivered */
+    /* Traits; default: all number, money, duration, yes/no, text traits. */
+    const uint32_t *features;
+    uint32_t feature_count;
+    const uint32_t *attributes;
+    uint32_t attribute_count; /* action attributes used as features */
     struct place place;
 };
 
 /* ---- actions, policies ---- */
-struct attribute_rule {           /* action.NAME over all actions: one shared index space */
+struct attribute_rule { /* action.NAME over all actions: one shared index space */
     struct text name;
-    enum value_type type;         /* VALUE_LIST for lists from a lookup of many */
+    enum value_type type; /* VALUE_LIST for lists from a lookup of many */
 };
-struct channel_rule { uint32_t channel; struct text placement; struct text script; double cost; bool has_cost; };
+struct channel_rule {
+    uint32_t channel;
+    struct text placement;
+    struct text script;
+    double cost;
+    bool has_cost;
+};
 struct action {
-    struct text name;             /* treatments of a for_each action are NAME/KEY */
-    struct text title;            /* template for people: "Campaign {campaign_id}" */
+    struct text name;  /* treatments of a for_each action are NAME/KEY */
+    struct text title; /* template for people: "Campaign {campaign_id}" */
     struct text group, issue;
-    uint32_t for_each;            /* lookup index, or UINT32_MAX */
-    struct { uint32_t attribute; uint32_t lookup; struct text field; struct value constant; } *attributes; /* beside the row's own columns */
+    uint32_t for_each; /* lookup index, or UINT32_MAX */
+    /* Beside the row's own columns. */
+    struct {
+        uint32_t attribute;
+        uint32_t lookup;
+        struct text field;
+        struct value constant;
+    } * attributes;
     uint32_t attribute_count;
     struct expr_program *available, *eligible, *applicable, *suitable; /* NULL: yes */
     struct text available_source, eligible_source, applicable_source, suitable_source;
-    uint32_t goal;                /* index */
-    uint32_t model;               /* index in models, or UINT32_MAX: base rate of the goal */
-    struct value cost;            /* money or number; 0 where absent */
-    double weight;                /* context weight C, 1 */
-    double lever_percent;         /* issue + group + action, 0 */
-    double starting_propensity;   /* 0..1, used until a model or a past treatment tells more; NAN: none said */
-    struct text purpose;          /* consent needed; default "personalise" where consent is required, else empty */
-    bool sensitive; struct text topic;
-    const struct channel_rule *channels; uint32_t channel_count;
-    struct text reason;           /* optional template for the sentence */
-    bool service;                 /* service message: exempt from holdout */
+    uint32_t goal;        /* index */
+    uint32_t model;       /* index in models, or UINT32_MAX: base rate of the goal */
+    struct value cost;    /* money or number; 0 where absent */
+    double weight;        /* context weight C, 1 */
+    double lever_percent; /* issue + group + action, 0 */
+    /* 0..1, used until a model or a past treatment tells more; NAN: none said. */
+    double starting_propensity;
+    /* Consent needed; default "personalise" where consent is required, else empty. */
+    struct text purpose;
+    bool sensitive;
+    struct text topic;
+    const struct channel_rule *channels;
+    uint32_t channel_count;
+    struct text reason; /* optional template for the sentence */
+    bool service;       /* service message: exempt from holdout */
     struct place place;
 };
 enum policy_kind { POLICY_AT_MOST, POLICY_AFTER, POLICY_NEVER_WITHOUT, POLICY_QUIET };
-enum policy_scope { SCOPE_ANY, SCOPE_CHANNEL, SCOPE_GROUP, SCOPE_ACTION, SCOPE_SAME_ACTION, SCOPE_SAME_GROUP,
-                    SCOPE_SAME_TREATMENT /* the same row of a for_each action, in any channel */ };
+enum policy_scope {
+    SCOPE_ANY,
+    SCOPE_CHANNEL,
+    SCOPE_GROUP,
+    SCOPE_ACTION,
+    SCOPE_SAME_ACTION,
+    SCOPE_SAME_GROUP,
+    SCOPE_SAME_TREATMENT /* the same row of a for_each action, in any channel */
+};
 struct policy {
     enum policy_kind kind;
     enum policy_scope scope;
-    uint32_t channel;             /* SYMBOL_CHANNEL or SYMBOL_NONE; beside a group or an action both must match */
+    /* SYMBOL_CHANNEL or SYMBOL_NONE; beside a group or an action both must match. */
+    uint32_t channel;
     struct text group, action;
-    uint32_t max_count;           /* AT_MOST; AFTER: how many outcomes, default 1 */
-    int64_t window_ms;            /* AT_MOST: in; AFTER: wait */
-    uint32_t after_event;         /* AFTER: Treatment Rejected, Clicked … */
-    bool needs_opt_in;            /* NEVER_WITHOUT opt_in (of the channel) … */
-    struct text purpose;          /* … or a consent purpose */
+    uint32_t max_count;                         /* AT_MOST; AFTER: how many outcomes, default 1 */
+    int64_t window_ms;                          /* AT_MOST: in; AFTER: wait */
+    uint32_t after_event;                       /* AFTER: Treatment Rejected, Clicked … */
+    bool needs_opt_in;                          /* NEVER_WITHOUT opt_in (of the channel) … */
+    struct text purpose;                        /* … or a consent purpose */
     int32_t quiet_from_minute, quiet_to_minute; /* QUIET, local */
-    struct text text;             /* as a person reads it: "at most 2 in 7d on email" */
+    struct text text; /* as a person reads it: "at most 2 in 7d on email" */
     struct place place;
 };
 
-/* event_type SYMBOL_NONE: of every event of the sources whose events have many names. Reserved events' properties are here too, and the
- * Segment spec's where a source speaks it. */
-struct property_rule { uint32_t event_type; uint32_t symbol; struct text name; enum value_type type;
-                       const struct lookup_field *fields; const uint32_t *field_symbols; uint32_t field_count; struct place place; };
+/* event_type SYMBOL_NONE: of every event of the sources whose events have many names. Reserved
+ * events' properties are here too, and the Segment spec's where a source speaks it. */
+struct property_rule {
+    uint32_t event_type;
+    uint32_t symbol;
+    struct text name;
+    enum value_type type;
+    const struct lookup_field *fields;
+    const uint32_t *field_symbols;
+    uint32_t field_count;
+    struct place place;
+};
 
 struct names;
 struct playbook {
     struct arena arena;
-    struct names *names;            /* what schema.context points at; the room's own */
-    struct text file, name, bytes;  /* the file as read; its hash names it */
+    struct names *names;           /* what schema.context points at; the room's own */
+    struct text file, name, bytes; /* the file as read; its hash names it */
     uint64_t hash;
     uint16_t currency;
-    struct time_zone *zone;         /* of sources, customers and expressions; NULL: UTC */
+    struct time_zone *zone; /* of sources, customers and expressions; NULL: UTC */
     struct text zone_name;
     int64_t visit_gap_ms;
-    double holdout_share;           /* 0..1 */
+    double holdout_share; /* 0..1 */
     struct text holdout_salt;
-    const struct identifier_rule *identifiers; uint32_t identifier_count;
-    const struct source *sources; uint32_t source_count;
-    const struct lookup_rule *lookups; uint32_t lookup_count;
-    const struct trait *traits; uint32_t trait_count;       /* in evaluation order */
-    const struct scenario *scenarios; uint32_t scenario_count;
-    const struct goal *goals; uint32_t goal_count;
-    const struct model_rule *models; uint32_t model_count;
-    const struct action *actions; uint32_t action_count;
-    const struct attribute_rule *attributes; uint32_t attribute_count;
-    const struct policy *policies; uint32_t policy_count;
-    const struct text *relations; uint32_t relation_count;  /* kinds: friend, household … */
-    struct text relation_purpose;                            /* consent both sides need: "social" */
-    const struct property_rule *properties; uint32_t property_rule_count; /* what is known of every event */
+    const struct identifier_rule *identifiers;
+    uint32_t identifier_count;
+    const struct source *sources;
+    uint32_t source_count;
+    const struct lookup_rule *lookups;
+    uint32_t lookup_count;
+    const struct trait *traits;
+    uint32_t trait_count; /* in evaluation order */
+    const struct scenario *scenarios;
+    uint32_t scenario_count;
+    const struct goal *goals;
+    uint32_t goal_count;
+    const struct model_rule *models;
+    uint32_t model_count;
+    const struct action *actions;
+    uint32_t action_count;
+    const struct attribute_rule *attributes;
+    uint32_t attribute_count;
+    const struct policy *policies;
+    uint32_t policy_count;
+    const struct text *relations;
+    uint32_t relation_count;      /* kinds: friend, household … */
+    struct text relation_purpose; /* consent both sides need: "social" */
+    /* What is known of every event. */
+    const struct property_rule *properties;
+    uint32_t property_rule_count;
     struct landmark_rule landmarks;
     struct column_set columns;
-    struct expr_schema schema;      /* for later expressions (--where, tests) against this playbook */
-    uint32_t slots_per_decision;    /* treatments ranked in an answer, default 1 */
-    const struct text *purposes; uint32_t purpose_count; /* of consent: the usual five, `consent: purposes`, and topics */
-    bool consent_required;          /* actions need consent to "personalise" where they name no purpose */
+    /* For later expressions (--where, tests) against this playbook. */
+    struct expr_schema schema;
+    uint32_t slots_per_decision; /* treatments ranked in an answer, default 1 */
+    /* Of consent: the usual five, `consent: purposes`, and topics. */
+    const struct text *purposes;
+    uint32_t purpose_count;
+    /* Actions need consent to "personalise" where they name no purpose. */
+    bool consent_required;
 };
 
 struct playbook_errors {
-    struct { struct place place; char text[ERROR_TEXT_MAX]; } item[PLAYBOOK_ERRORS_MAX];
+    struct {
+        struct place place;
+        char text[ERROR_TEXT_MAX];
+    } item[PLAYBOOK_ERRORS_MAX];
     uint32_t count, dropped; /* dropped: beyond the maximum */
 };
 
 /* Reads and checks. On STATUS_INVALID every error is in `errors`, in file order. */
-enum status playbook_load(struct playbook **out, const char *file, struct text bytes, struct symbols *symbols,
-                          struct playbook_errors *errors) MUST_USE;
+enum status playbook_load(struct playbook **out, const char *file, struct text bytes,
+                          struct symbols *symbols, struct playbook_errors *errors) MUST_USE;
 void playbook_destroy(struct playbook *playbook);
-/* What loads but is likely to be regretted, in file order: so far a source whose files count twice where they are loaded twice. Each
- * text says what to write. */
+/* What loads but is likely to be regretted, in file order: so far a source whose files count twice
+ * where they are loaded twice. Each text says what to write. */
 void playbook_warnings(const struct playbook *playbook, struct playbook_errors *warnings);
 
 /* The commented playbook that `attune init` writes; it loads. */
 struct text playbook_starter(void);
 
-uint32_t playbook_trait_find(const struct playbook *playbook, struct text name);   /* UINT32_MAX */
+uint32_t playbook_trait_find(const struct playbook *playbook, struct text name); /* UINT32_MAX */
 uint32_t playbook_goal_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_action_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_source_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_lookup_find(const struct playbook *playbook, struct text name);
 
-/* Every treatment: actions × rows of their for_each lookup × channels, of one version of each lookup; playbook/treatment_history.h has
- * them through time. */
+/* Every treatment: actions × rows of their for_each lookup × channels, of one version of each
+ * lookup; playbook/treatment_history.h has them through time. */
 struct treatment {
-    uint32_t index;               /* in the set */
+    uint32_t index; /* in the set */
     const struct action *action;
-    struct text key;              /* "mail/16" or "offer_call"; the property `treatment` of events */
+    /* "mail/16" or "offer_call"; the property `treatment` of events. */
+    struct text key;
     struct text title;
-    uint32_t channel;             /* SYMBOL_CHANNEL */
+    uint32_t channel; /* SYMBOL_CHANNEL */
     const struct channel_rule *channel_rule;
     const struct expr_attribute *attributes; /* by attribute index */
 };
 struct treatment_set {
     struct arena arena;
-    const struct treatment *treatments; uint32_t count; /* by action, row, channel: those of one key stand together */
-    struct value_set **sets; uint32_t set_count;
-    const uint32_t *slots; uint32_t slot_mask; /* by hash of the key: index + 1 of the first, or 0 */
+    /* By action, row, channel: those of one key stand together. */
+    const struct treatment *treatments;
+    uint32_t count;
+    struct value_set **sets;
+    uint32_t set_count;
+    /* By hash of the key: index + 1 of the first, or 0. */
+    const uint32_t *slots;
+    uint32_t slot_mask;
 };
-/* `lookups` by lookup index; NULL where not loaded: actions that go over it or join it have no treatments. Nothing is borrowed from them. */
+/* `lookups` by lookup index; NULL where not loaded: actions that go over it or join it have no
+ * treatments. Nothing is borrowed from them. */
 enum status treatment_set_create(struct treatment_set **out, const struct playbook *playbook,
-                                 const struct lookup_table *const *lookups, struct error *error) MUST_USE;
+                                 const struct lookup_table *const *lookups,
+                                 struct error *error) MUST_USE;
 void treatment_set_destroy(struct treatment_set *set);
 /* First treatment with this key (channel SYMBOL_NONE: any), or NULL. */
-const struct treatment *treatment_find(const struct treatment_set *set, struct text key, uint32_t channel);
+const struct treatment *treatment_find(const struct treatment_set *set, struct text key,
+                                       uint32_t channel);
 
 #endif

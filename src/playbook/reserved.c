@@ -69,10 +69,11 @@ bool reserved_add(struct reader *reader) {
         if (!add_one(reader, &nowhere, it->event, it->property, it->type, STRENGTH_DECLARED))
             return false;
     }
-    static const char *const by_name[] = {"holdout", "salt"}; /* younger than the ids of directories */
+    static const char *const by_name[] = {"holdout",
+                                          "salt"}; /* younger than the ids of directories */
     for (size_t i = 0; i < 2; i++) {
-        if (names_add_property(reader, &nowhere, EVENT_DECISION_MADE, text_from(by_name[i]), VALUE_TEXT,
-                               STRENGTH_DECLARED) == NULL)
+        if (names_add_property(reader, &nowhere, EVENT_DECISION_MADE, text_from(by_name[i]),
+                               VALUE_TEXT, STRENGTH_DECLARED) == NULL)
             return false;
     }
     for (event = EVENT_TREATMENT_SHOWN; event <= EVENT_TREATMENT_REJECTED; event++) {
@@ -90,7 +91,8 @@ bool reserved_add(struct reader *reader) {
 /* ---- the Segment spec: e-commerce v2, pages and screens ---- */
 
 /* clang-format off */
-/* An event a line. "name:type", types n(umber) t(ext) m(oney); * is the list of products, + the fields of one product. */
+/* An event a line. "name:type", types n(umber) t(ext) m(oney); * is the list of products, + the
+ * fields of one product. */
 static const char product_fields[] = "product_id:t sku:t name:t category:t brand:t variant:t price:m quantity:n coupon:t position:n "
                                      "url:t image_url:t";
 static const struct {

@@ -35,8 +35,8 @@ bool column_read(struct reader *reader, const struct source_entry *entry,
 /* The type that `types:` gives a column, or VALUE_UNKNOWN. */
 enum value_type column_type(const struct source_entry *entry, struct text column);
 
-/* What a word of `types:` says, "money" or "time day first": VALUE_UNKNOWN where it is none. *notation is replaced as far as it
- * says one. */
+/* What a word of `types:` says, "money" or "time day first": VALUE_UNKNOWN where it is none.
+ * *notation is replaced as far as it says one. */
 enum value_type column_type_from_text(struct text text, struct notation *notation);
 /* `dates:` and `decimal:` of the source. */
 void notation_read(struct reader *reader, struct source_entry *entry);

@@ -4,7 +4,8 @@
 
 #include "playbook/playbook.h"
 
-static void warn(struct playbook_errors *warnings, struct place place, const char *format, ...) PRINTF_LIKE(3, 4);
+static void warn(struct playbook_errors *warnings, struct place place, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 static void warn(struct playbook_errors *warnings, struct place place, const char *format, ...) {
     if (warnings->count == PLAYBOOK_ERRORS_MAX) {
         warnings->dropped++;
@@ -17,29 +18,40 @@ static void warn(struct playbook_errors *warnings, struct place place, const cha
     warnings->item[warnings->count++].place = place;
 }
 
-struct columns { struct text names[8]; uint32_t count; };
+struct columns {
+    struct text names[8];
+    uint32_t count;
+};
 
 static void add_column(struct columns *columns, const struct field_source *from) {
-    if (from->kind != FIELD_COLUMN || columns->count == sizeof columns->names / sizeof *columns->names) return;
+    if (from->kind != FIELD_COLUMN ||
+        columns->count == sizeof columns->names / sizeof *columns->names)
+        return;
     for (uint32_t i = 0; i < columns->count; i++) {
         if (text_equal(columns->names[i], from->column)) return;
     }
     columns->names[columns->count++] = from->column;
 }
 
-/* "order_id", or "[email, at]": what tells a row of this source from others, as far as the playbook shows. */
+/* "order_id", or "[email, at]": what tells a row of this source from others, as far as the playbook
+ * shows. */
 static void row_key_of(const struct source *source, char *key, size_t size) {
     struct columns columns = {.count = 0};
     if (source->one_event_per.length > 0) {
         columns.names[columns.count++] = source->one_event_per;
     } else {
-        for (uint32_t i = 0; i < source->identifier_count; i++) add_column(&columns, &source->identifiers[i].from);
+        for (uint32_t i = 0; i < source->identifier_count; i++)
+            add_column(&columns, &source->identifiers[i].from);
         add_column(&columns, &source->event);
         add_column(&columns, &source->time);
     }
-    size_t at = (size_t)snprintf(key, size, "%s", columns.count == 0 ? "COLUMN" : columns.count > 1 ? "[" : "");
+    size_t at = (size_t)snprintf(key, size, "%s",
+                                 columns.count == 0  ? "COLUMN"
+                                 : columns.count > 1 ? "["
+                                                     : "");
     for (uint32_t i = 0; i < columns.count && at < size; i++) {
-        at += (size_t)snprintf(key + at, size - at, "%s%.*s", i > 0 ? ", " : "", TEXT_ARG(columns.names[i]));
+        at += (size_t)snprintf(key + at, size - at, "%s%.*s", i > 0 ? ", " : "",
+                               TEXT_ARG(columns.names[i]));
     }
     if (columns.count > 1 && at < size) snprintf(key + at, size - at, "]");
 }
@@ -52,7 +64,8 @@ void playbook_warnings(const struct playbook *playbook, struct playbook_errors *
         if (source->is_lookup || source->row_key_count > 0) continue;
         row_key_of(source, key, sizeof key);
         warn(warnings, source->place,
-             "source %.*s has no row_key, so a file that is loaded twice counts twice; write row_key: %s (or a column that no two rows share)",
+             "source %.*s has no row_key, so a file that is loaded twice counts twice; write "
+             "row_key: %s (or a column that no two rows share)",
              TEXT_ARG(source->name), key);
     }
 }

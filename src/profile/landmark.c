@@ -7,8 +7,9 @@ bool landmark_was_active(const struct world *world, const struct timeline *timel
     for (uint32_t row = timeline_upper_bound(timeline, t_ms); row-- > 0;) {
         if (timeline->time_ms[row] <= from_ms) return false;
         if (!timeline_known(timeline, row, t_ms)) continue;
-        bool counts = world->playbook->landmarks.visits_only ? schema->is_visit(schema->context, timeline->type[row])
-                                                             : timeline->type[row] >= EVENT_RESERVED_COUNT;
+        bool counts = world->playbook->landmarks.visits_only
+                          ? schema->is_visit(schema->context, timeline->type[row])
+                          : timeline->type[row] >= EVENT_RESERVED_COUNT;
         if (counts) return true;
     }
     return false;

@@ -10,8 +10,9 @@ struct goal_rows {
     uint32_t order_id; /* SYMBOL_PROPERTY of order_id, or SYMBOL_NONE */
 };
 
-static int64_t horizon_of(struct profiler *profiler, const struct timeline *timeline, const struct goal *goal,
-                          const struct treatment *treatment, int64_t t_ms) {
+static int64_t horizon_of(struct profiler *profiler, const struct timeline *timeline,
+                          const struct goal *goal, const struct treatment *treatment,
+                          int64_t t_ms) {
     if (goal->until == NULL) return t_ms + goal->within_ms;
     struct value until = profile_eval_for(profiler, goal->until, timeline, treatment, t_ms);
     return until.type == VALUE_TIME ? until.time_ms : TIME_NEVER;
@@ -28,7 +29,8 @@ static bool is_goal_row(const struct goal_rows *rows, uint32_t row) {
 
 static struct value order_of(const struct goal_rows *rows, uint32_t row, struct text *packed) {
     if (rows->order_id == SYMBOL_NONE) return value_unknown();
-    if (rows->timeline->ops->packed(rows->timeline, row, packed) != STATUS_OK) return value_unknown();
+    if (rows->timeline->ops->packed(rows->timeline, row, packed) != STATUS_OK)
+        return value_unknown();
     return packed_find(*packed, rows->order_id);
 }
 
@@ -40,13 +42,16 @@ static bool is_undone(const struct goal_rows *rows, uint32_t row, uint32_t end) 
     char bytes[256];
     if (order.type == VALUE_TEXT) {
         if (order.text.length > sizeof bytes) order = value_unknown();
-        else order.text.at = memcpy(bytes, order.text.at, order.text.length); /* `packed` is overwritten below */
+        /* `packed` is overwritten below. */
+        else
+            order.text.at = memcpy(bytes, order.text.at, order.text.length);
     }
     for (uint32_t later = row + 1; later < end; later++) {
         if (rows->timeline->type[later] != rows->goal->undone_by) continue;
         if (!timeline_known(rows->timeline, later, rows->now_ms)) continue;
         struct value undone = order_of(rows, later, &packed);
-        if (!value_is_known(undone) || !value_is_known(order) || value_equal(undone, order)) return true;
+        if (!value_is_known(undone) || !value_is_known(order) || value_equal(undone, order))
+            return true;
     }
     return false;
 }
@@ -60,10 +65,13 @@ static void add_value(const struct goal_rows *rows, uint32_t row, struct outcome
     struct value value = profile_eval_row(rows->profiler, rows->goal->value, row, rows->timeline,
                                           rows->treatment, rows->t_ms);
     if (!value_is_known(value)) return;
-    if (!value_is_known(detail->value)) detail->value = value;
-    else if (value.type == VALUE_NUMBER && detail->value.type == VALUE_NUMBER) detail->value.number += value.number;
+    if (!value_is_known(detail->value))
+        detail->value = value;
+    else if (value.type == VALUE_NUMBER && detail->value.type == VALUE_NUMBER)
+        detail->value.number += value.number;
     else if (value.type == VALUE_MONEY && detail->value.type == VALUE_MONEY &&
-             value.currency == detail->value.currency) detail->value.minor += value.minor;
+             value.currency == detail->value.currency)
+        detail->value.minor += value.minor;
 }
 
 static void find_goal(const struct goal_rows *rows, struct outcome_detail *detail) {
@@ -78,8 +86,8 @@ static void find_goal(const struct goal_rows *rows, struct outcome_detail *detai
 }
 
 struct outcome_detail outcome_of(struct profiler *profiler, const struct timeline *timeline,
-                                 const struct goal *goal, const struct treatment *treatment, int64_t t_ms,
-                                 int64_t now_ms) {
+                                 const struct goal *goal, const struct treatment *treatment,
+                                 int64_t t_ms, int64_t now_ms) {
     struct goal_rows rows = {
         .profiler = profiler,
         .timeline = timeline,
@@ -90,7 +98,8 @@ struct outcome_detail outcome_of(struct profiler *profiler, const struct timelin
         .now_ms = now_ms,
         .order_id = goal->undone_by == SYMBOL_NONE ? SYMBOL_NONE : profiler_order_id(profiler),
     };
-    int64_t matured_ms = rows.horizon_ms < TIME_NEVER ? rows.horizon_ms + goal->arrives_ms : TIME_NEVER;
+    int64_t matured_ms =
+        rows.horizon_ms < TIME_NEVER ? rows.horizon_ms + goal->arrives_ms : TIME_NEVER;
     bool matured = matured_ms < TIME_NEVER && matured_ms <= now_ms;
     struct outcome_detail detail = {
         .outcome = matured ? OUTCOME_NO : OUTCOME_OPEN,
@@ -100,6 +109,7 @@ struct outcome_detail outcome_of(struct profiler *profiler, const struct timelin
     };
     find_goal(&rows, &detail);
     /* A return may still come while the horizon is open. */
-    if (!matured && detail.outcome == OUTCOME_YES && goal->undone_by != SYMBOL_NONE) detail.outcome = OUTCOME_OPEN;
+    if (!matured && detail.outcome == OUTCOME_YES && goal->undone_by != SYMBOL_NONE)
+        detail.outcome = OUTCOME_OPEN;
     return detail;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* profile/outcome.h -- did the goal follow? One definition for scenarios, training rows, reports and lift.
+/* profile/outcome.h -- did the goal follow? One definition for scenarios, training rows, reports
+ * and lift.
  *
- * The goal of a moment t is *yes* where an event of the goal, matching its `where` and not undone within the horizon, has its time in
- * (t, t + within] (or (t, until]); *no* once the horizon and the arrival delay of its source have passed (both <= now) without one;
- * until then *open*, and the row is no training row. Only events known by now_ms count. */
+ * The goal of a moment t is *yes* where an event of the goal, matching its `where` and not undone
+ * within the horizon, has its time in (t, t + within] (or (t, until]); *no* once the horizon and
+ * the arrival delay of its source have passed (both <= now) without one; until then *open*, and the
+ * row is no training row. Only events known by now_ms count. */
 #ifndef PROFILE_OUTCOME_H
 #define PROFILE_OUTCOME_H
 
@@ -13,15 +15,21 @@ enum outcome { OUTCOME_OPEN, OUTCOME_NO, OUTCOME_YES };
 
 struct outcome_detail {
     enum outcome outcome;
-    int64_t horizon_ms;   /* the end of the horizon */
-    int64_t matured_ms;   /* when the outcome is known: horizon and delay of the sources; TIME_NEVER where there is no end */
-    int64_t first_ms;     /* time of the first goal event; YES only */
-    struct value value;   /* sum over goal events of the goal's value (money or number); unknown where the goal has none */
+    int64_t horizon_ms; /* the end of the horizon */
+    /* When the outcome is known: horizon and delay of the sources; TIME_NEVER where there is no
+     * end. */
+    int64_t matured_ms;
+    int64_t first_ms; /* time of the first goal event; YES only */
+    /* Sum over goal events of the goal's value (money or number); unknown where the goal has none.
+     */
+    struct value value;
 };
 
-/* The timeline must hold rows up to now_ms (request as of now). `treatment` NULL where the goal uses no action.… Traits that the goal
- * reads are those of the last profile_at / profile_with: the caller's, as of t. */
-struct outcome_detail outcome_of(struct profiler *profiler, const struct timeline *timeline, const struct goal *goal,
-                                 const struct treatment *treatment, int64_t t_ms, int64_t now_ms);
+/* The timeline must hold rows up to now_ms (request as of now). `treatment` NULL where the goal
+ * uses no action.… Traits that the goal reads are those of the last profile_at / profile_with: the
+ * caller's, as of t. */
+struct outcome_detail outcome_of(struct profiler *profiler, const struct timeline *timeline,
+                                 const struct goal *goal, const struct treatment *treatment,
+                                 int64_t t_ms, int64_t now_ms);
 
 #endif

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile/past.h"
 
-void past_init(struct past *past, const struct world *world) { *past = (struct past){.world = world}; }
+void past_init(struct past *past, const struct world *world) {
+    *past = (struct past){.world = world};
+}
 
 void past_release(struct past *past) {
     if (past->reader != NULL) past->world->source->ops->reader_close(past->reader);
     past->reader = NULL;
 }
 
-void past_use(struct past *past, const struct timeline_request *request) { past->request = *request; }
+void past_use(struct past *past, const struct timeline_request *request) {
+    past->request = *request;
+}
 
 static bool has_one_persona(const struct past *past, const struct timeline *today) {
     if (today->persona == NULL || past->world->customer_of_persona == NULL) return true;
@@ -20,7 +24,8 @@ static bool has_one_persona(const struct past *past, const struct timeline *toda
 
 static struct customer_id customer_then(const struct past *past, uint32_t persona, int64_t t_ms) {
     struct as_of as_of = {t_ms, past->request.as_of.position};
-    return past->world->customer_of_persona(past->world->context, (struct persona_id){persona}, as_of);
+    return past->world->customer_of_persona(past->world->context, (struct persona_id){persona},
+                                            as_of);
 }
 
 static void add_once(struct customer_id *list, uint32_t *count, struct customer_id customer) {
@@ -47,14 +52,15 @@ uint32_t past_customers(const struct past *past, const struct timeline *today, i
     return count;
 }
 
-struct customer_id past_customer_of_row(const struct past *past, const struct timeline *today, uint32_t row,
-                                        int64_t t_ms) {
+struct customer_id past_customer_of_row(const struct past *past, const struct timeline *today,
+                                        uint32_t row, int64_t t_ms) {
     if (has_one_persona(past, today)) return today->customer;
     return customer_then(past, today->persona[row], t_ms);
 }
 
-enum status past_timeline(struct past *past, const struct timeline *today, struct customer_id customer,
-                          int64_t t_ms, const struct timeline **out, struct error *error) {
+enum status past_timeline(struct past *past, const struct timeline *today,
+                          struct customer_id customer, int64_t t_ms, const struct timeline **out,
+                          struct error *error) {
     *out = today;
     if (has_one_persona(past, today)) return STATUS_OK;
     struct timeline_source *source = past->world->source;

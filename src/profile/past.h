@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profile/past.h -- who this customer was, as known at t.
  *
- * A timeline of today joins what today's links join. A cookie that was linked to its owner on Friday was nobody's on Monday, so a training
- * row or a landmark of Monday must see two customers, not one. Where a timeline has one persona this costs nothing and the timeline
- * itself is the answer (rows are judged by their own known time); else the customers of then are read as of then.
- * Timelines need TIMELINE_PERSONA, which profiler_request asks for with `all_times`. One thread's. */
+ * A timeline of today joins what today's links join. A cookie that was linked to its owner on
+ * Friday was nobody's on Monday, so a training row or a landmark of Monday must see two customers,
+ * not one. Where a timeline has one persona this costs nothing and the timeline itself is the
+ * answer (rows are judged by their own known time); else the customers of then are read as of then.
+ * Timelines need TIMELINE_PERSONA, which profiler_request asks for with `all_times`. One thread's.
+ */
 #ifndef PROFILE_PAST_H
 #define PROFILE_PAST_H
 
 #include "profile/profile.h"
 
-#define PAST_CUSTOMERS_MAX 64 /* distinct customers of then in one of now; beyond it the first ones are taken */
+/* Distinct customers of then in one of now; beyond it the first ones are taken. */
+#define PAST_CUSTOMERS_MAX 64
 
 struct past {
     const struct world *world;
@@ -24,13 +27,17 @@ void past_release(struct past *past);
 /* `request`: the one that `today` was read with. */
 void past_use(struct past *past, const struct timeline_request *request);
 
-/* The customers that today's personas belonged to as of t, each once, ascending. One entry, today's own, where there is one persona. */
+/* The customers that today's personas belonged to as of t, each once, ascending. One entry, today's
+ * own, where there is one persona. */
 uint32_t past_customers(const struct past *past, const struct timeline *today, int64_t t_ms,
                         struct customer_id out[PAST_CUSTOMERS_MAX]);
 /* The customer of then who bears this row's persona. */
-struct customer_id past_customer_of_row(const struct past *past, const struct timeline *today, uint32_t row, int64_t t_ms);
-/* The timeline of one of them as of t: `today` itself where it has one persona. Borrowed until the next call. */
-enum status past_timeline(struct past *past, const struct timeline *today, struct customer_id customer, int64_t t_ms,
-                          const struct timeline **out, struct error *error) MUST_USE;
+struct customer_id past_customer_of_row(const struct past *past, const struct timeline *today,
+                                        uint32_t row, int64_t t_ms);
+/* The timeline of one of them as of t: `today` itself where it has one persona. Borrowed until the
+ * next call. */
+enum status past_timeline(struct past *past, const struct timeline *today,
+                          struct customer_id customer, int64_t t_ms, const struct timeline **out,
+                          struct error *error) MUST_USE;
 
 #endif

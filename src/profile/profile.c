@@ -11,10 +11,10 @@ struct profiler {
     const struct world *world;
     struct arena scratch;
     struct expr_env env;
-    struct value *values;       /* by trait index */
+    struct value *values;        /* by trait index */
     struct value *friend_values; /* the same, for the related customer under evaluation */
-    bool *friend_wants;         /* by trait index: those that its trait reads */
-    uint32_t *of_treatment;     /* traits of a treatment, in evaluation order */
+    bool *friend_wants;          /* by trait index: those that its trait reads */
+    uint32_t *of_treatment;      /* traits of a treatment, in evaluation order */
     uint32_t of_treatment_count;
     struct related_walk related;
     uint64_t columns[TIMELINE_COLUMNS_MAX / 64];
@@ -32,8 +32,8 @@ static enum status related_for(void *context, uint32_t relation, int64_t t_ms, u
     return related_next(&profiler->related, relation, t_ms, cursor, out);
 }
 
-static struct value evaluate_of_friend(struct profiler *profiler, const struct trait *trait, const struct timeline *timeline,
-                                       int64_t t_ms) {
+static struct value evaluate_of_friend(struct profiler *profiler, const struct trait *trait,
+                                       const struct timeline *timeline, int64_t t_ms) {
     if (trait->of_treatment || expr_uses_relation(trait->program)) return value_unknown();
     struct expr_env env = profiler->env;
     env.timeline = timeline;
@@ -46,8 +46,8 @@ static struct value evaluate_of_friend(struct profiler *profiler, const struct t
     return value;
 }
 
-/* A trait on a friend's timeline, with the traits that it reads before it, each once: traits read only earlier ones. No second step along
- * a relation, no treatment. */
+/* A trait on a friend's timeline, with the traits that it reads before it, each once: traits read
+ * only earlier ones. No second step along a relation, no treatment. */
 static struct value trait_of_friend(void *context, uint32_t index, const struct timeline *timeline,
                                     int64_t t_ms) {
     struct profiler *profiler = context;
@@ -62,7 +62,8 @@ static struct value trait_of_friend(void *context, uint32_t index, const struct 
         for (uint32_t k = 0; k < count && k < PLAYBOOK_TRAITS_MAX; k++) wanted[reads[k]] = true;
     }
     for (uint32_t i = 0; i <= index; i++) {
-        if (wanted[i]) profiler->friend_values[i] = evaluate_of_friend(profiler, &traits[i], timeline, t_ms);
+        if (wanted[i])
+            profiler->friend_values[i] = evaluate_of_friend(profiler, &traits[i], timeline, t_ms);
     }
     return profiler->friend_values[index];
 }
@@ -73,8 +74,10 @@ static void need(struct profiler *profiler, const struct expr_program *program) 
 
 static void collect_needs(struct profiler *profiler) {
     const struct playbook *playbook = profiler->world->playbook;
-    for (uint32_t i = 0; i < playbook->trait_count; i++) need(profiler, playbook->traits[i].program);
-    for (uint32_t i = 0; i < playbook->scenario_count; i++) need(profiler, playbook->scenarios[i].when);
+    for (uint32_t i = 0; i < playbook->trait_count; i++)
+        need(profiler, playbook->traits[i].program);
+    for (uint32_t i = 0; i < playbook->scenario_count; i++)
+        need(profiler, playbook->scenarios[i].when);
     for (uint32_t i = 0; i < playbook->goal_count; i++) {
         need(profiler, playbook->goals[i].where);
         need(profiler, playbook->goals[i].until);
@@ -101,8 +104,8 @@ enum status profiler_create(struct profiler **out, const struct world *world) {
     profiler->friend_values = memory_calloc(trait_count + 1, sizeof *profiler->friend_values);
     profiler->friend_wants = memory_calloc(trait_count + 1, sizeof *profiler->friend_wants);
     profiler->of_treatment = memory_calloc(trait_count + 1, sizeof *profiler->of_treatment);
-    if (profiler->values == NULL || profiler->friend_values == NULL || profiler->friend_wants == NULL ||
-        profiler->of_treatment == NULL) {
+    if (profiler->values == NULL || profiler->friend_values == NULL ||
+        profiler->friend_wants == NULL || profiler->of_treatment == NULL) {
         profiler_destroy(profiler);
         return STATUS_NO_MEMORY;
     }
@@ -135,7 +138,8 @@ void profiler_destroy(struct profiler *profiler) {
     memory_free(profiler);
 }
 
-struct timeline_request profiler_request(struct profiler *profiler, struct as_of as_of, bool all_times) {
+struct timeline_request profiler_request(struct profiler *profiler, struct as_of as_of,
+                                         bool all_times) {
     struct timeline_request request = {
         .as_of = as_of,
         .needs = profiler->needs | (all_times ? TIMELINE_KNOWN | TIMELINE_PERSONA : 0u),
@@ -146,7 +150,8 @@ struct timeline_request profiler_request(struct profiler *profiler, struct as_of
     return request;
 }
 
-const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline, int64_t t_ms) {
+const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline,
+                               int64_t t_ms) {
     const struct playbook *playbook = profiler->world->playbook;
     arena_clear(&profiler->scratch);
     profiler->env.timeline = timeline;
@@ -176,8 +181,9 @@ struct value profile_eval(struct profiler *profiler, const struct expr_program *
     return expr_eval(program, &profiler->env);
 }
 
-struct value profile_eval_row(struct profiler *profiler, const struct expr_program *program, uint32_t row,
-                              const struct timeline *timeline, const struct treatment *treatment, int64_t t_ms) {
+struct value profile_eval_row(struct profiler *profiler, const struct expr_program *program,
+                              uint32_t row, const struct timeline *timeline,
+                              const struct treatment *treatment, int64_t t_ms) {
     struct expr_env env = profiler->env;
     env.timeline = timeline;
     env.t_ms = t_ms;
@@ -186,7 +192,8 @@ struct value profile_eval_row(struct profiler *profiler, const struct expr_progr
 }
 
 struct value profile_eval_for(struct profiler *profiler, const struct expr_program *program,
-                              const struct timeline *timeline, const struct treatment *treatment, int64_t t_ms) {
+                              const struct timeline *timeline, const struct treatment *treatment,
+                              int64_t t_ms) {
     struct expr_env env = profiler->env;
     env.timeline = timeline;
     env.t_ms = t_ms;
@@ -202,7 +209,8 @@ struct value profile_consent(const struct timeline *timeline, int64_t t_ms, stru
     return consent_at(timeline, t_ms, purpose);
 }
 
-struct value profile_opt_in(const struct profiler *profiler, const struct timeline *timeline, int64_t t_ms,
-                            uint32_t channel) {
-    return opt_in_at(timeline, t_ms, symbol_text(profiler->world->symbols, SYMBOL_CHANNEL, channel));
+struct value profile_opt_in(const struct profiler *profiler, const struct timeline *timeline,
+                            int64_t t_ms, uint32_t channel) {
+    return opt_in_at(timeline, t_ms,
+                     symbol_text(profiler->world->symbols, SYMBOL_CHANNEL, channel));
 }

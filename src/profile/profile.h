@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profile/profile.h -- traits and segments of one customer at any t, by the one compiled code.
  *
- *   timeline ──► profile_at(t) ──► values by trait index ──► profile_with(treatment) fills the traits of a treatment
+ *   timeline ──► profile_at(t) ──► values by trait index ──► profile_with(treatment) fills the
+ *   traits of a treatment
  *
- * The same calls serve a live decision (t = now) and a training row (t = the moment of a past decision), so the two can't differ.
- * A profiler is one thread's: it owns the scratch. It reads no clock. */
+ * The same calls serve a live decision (t = now) and a training row (t = the moment of a past
+ * decision), so the two can't differ. A profiler is one thread's: it owns the scratch. It reads no
+ * clock. */
 #ifndef PROFILE_PROFILE_H
 #define PROFILE_PROFILE_H
 
 #include "event/timeline_source.h"
 #include "playbook/treatment_history.h"
 
-/* What the engine hands to every room that asks questions of timelines. Borrowed; outlives its users. */
+/* What the engine hands to every room that asks questions of timelines. Borrowed; outlives its
+ * users. */
 struct world {
     const struct playbook *playbook;
     struct symbols *symbols;
@@ -19,10 +22,14 @@ struct world {
     void *context;
     /* The lookup's table as known at t, or NULL. Any thread. */
     const struct lookup_table *(*lookup)(void *context, uint32_t lookup, int64_t t_ms);
-    /* The customer who bears identifier "type:value" as of then; false where nobody does. Any thread. */
-    bool (*customer_of_identifier)(void *context, struct text identifier, struct as_of as_of, struct customer_id *out);
-    /* Who bore the persona, as known then. NULL: every persona was always its own customer. Any thread. */
-    struct customer_id (*customer_of_persona)(void *context, struct persona_id persona, struct as_of as_of);
+    /* The customer who bears identifier "type:value" as of then; false where nobody does. Any
+     * thread. */
+    bool (*customer_of_identifier)(void *context, struct text identifier, struct as_of as_of,
+                                   struct customer_id *out);
+    /* Who bore the persona, as known then. NULL: every persona was always its own customer. Any
+     * thread. */
+    struct customer_id (*customer_of_persona)(void *context, struct persona_id persona,
+                                              struct as_of as_of);
     struct treatment_history *treatments; /* as known at any time */
 };
 
@@ -30,30 +37,38 @@ struct profiler;
 enum status profiler_create(struct profiler **out, const struct world *world) MUST_USE;
 void profiler_destroy(struct profiler *profiler);
 
-/* The request that fills what the playbook's expressions need: columns and needs are the union over traits, scenarios, goals and
- * actions; as_of is the caller's. `all_times`: evaluation at several t per timeline (training, scenarios), so KNOWN is asked for. */
-struct timeline_request profiler_request(struct profiler *profiler, struct as_of as_of, bool all_times);
+/* The request that fills what the playbook's expressions need: columns and needs are the union over
+ * traits, scenarios, goals and actions; as_of is the caller's. `all_times`: evaluation at several t
+ * per timeline (training, scenarios), so KNOWN is asked for. */
+struct timeline_request profiler_request(struct profiler *profiler, struct as_of as_of,
+                                         bool all_times);
 
-/* All traits that are not of a treatment, as of t. The array (by trait index) is the profiler's, valid until the next profile_at.
- * The timeline must stay valid as long as the values are used. */
-const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline, int64_t t_ms);
-/* Fills the traits of a treatment into the same array (overwriting those of the treatment before). NULL: makes them unknown. */
+/* All traits that are not of a treatment, as of t. The array (by trait index) is the profiler's,
+ * valid until the next profile_at. The timeline must stay valid as long as the values are used. */
+const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline,
+                               int64_t t_ms);
+/* Fills the traits of a treatment into the same array (overwriting those of the treatment before).
+ * NULL: makes them unknown. */
 const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment);
 /* Any expression of the playbook against the state of the last profile_at / profile_with. */
 struct value profile_eval(struct profiler *profiler, const struct expr_program *program);
-/* An expression of a goal on one row of a timeline, with this treatment's attributes (or NULL), without touching the traits. */
-struct value profile_eval_row(struct profiler *profiler, const struct expr_program *program, uint32_t row,
-                              const struct timeline *timeline, const struct treatment *treatment, int64_t t_ms);
+/* An expression of a goal on one row of a timeline, with this treatment's attributes (or NULL),
+ * without touching the traits. */
+struct value profile_eval_row(struct profiler *profiler, const struct expr_program *program,
+                              uint32_t row, const struct timeline *timeline,
+                              const struct treatment *treatment, int64_t t_ms);
 /* A constant expression of a treatment (`until`, `available`) at t, without touching the traits. */
 struct value profile_eval_for(struct profiler *profiler, const struct expr_program *program,
-                              const struct timeline *timeline, const struct treatment *treatment, int64_t t_ms);
+                              const struct timeline *timeline, const struct treatment *treatment,
+                              int64_t t_ms);
 
-/* The property by which an order and its return name each other: order_id; SYMBOL_NONE where no event has it. */
+/* The property by which an order and its return name each other: order_id; SYMBOL_NONE where no
+ * event has it. */
 uint32_t profiler_order_id(const struct profiler *profiler);
 
 /* Consent and opt-in as of t: three-valued as a value of yes/no (unknown where never said). */
 struct value profile_consent(const struct timeline *timeline, int64_t t_ms, struct text purpose);
-struct value profile_opt_in(const struct profiler *profiler, const struct timeline *timeline, int64_t t_ms,
-                            uint32_t channel);
+struct value profile_opt_in(const struct profiler *profiler, const struct timeline *timeline,
+                            int64_t t_ms, uint32_t channel);
 
 #endif

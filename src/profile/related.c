@@ -12,18 +12,21 @@ void related_release(struct related_walk *walk) {
     walk->reader = NULL;
 }
 
-static bool consents(const struct related_walk *walk, const struct timeline *timeline, int64_t t_ms) {
+static bool consents(const struct related_walk *walk, const struct timeline *timeline,
+                     int64_t t_ms) {
     struct text purpose = walk->world->playbook->relation_purpose;
     if (purpose.length == 0) return true;
     struct value state = consent_at(timeline, t_ms, purpose);
     return state.type == VALUE_YES_NO && state.yes;
 }
 
-/* A reader opened earlier may be pinned below what this evaluation is as of; then it is opened anew. */
+/* A reader opened earlier may be pinned below what this evaluation is as of; then it is opened
+ * anew. */
 static enum status reader_for(struct related_walk *walk) {
     struct timeline_source *source = walk->world->source;
     uint64_t wanted = walk->request.as_of.position;
-    if (walk->reader != NULL && (wanted == POSITION_NOW || source->ops->position(walk->reader) < wanted)) {
+    if (walk->reader != NULL &&
+        (wanted == POSITION_NOW || source->ops->position(walk->reader) < wanted)) {
         related_release(walk);
     }
     if (walk->reader != NULL) return STATUS_OK;
@@ -48,14 +51,16 @@ static bool relates(const struct timeline *timeline, uint32_t row, struct text k
 }
 
 /* A later word about the same relation overrules this one. */
-static bool is_overruled(const struct timeline *timeline, uint32_t row, int64_t t_ms, struct text kind,
-                         struct text to) {
+static bool is_overruled(const struct timeline *timeline, uint32_t row, int64_t t_ms,
+                         struct text kind, struct text to) {
     uint32_t end = timeline_upper_bound(timeline, t_ms);
     for (uint32_t later = row + 1; later < end; later++) {
-        if (timeline->type[later] != EVENT_RELATED || !timeline_known(timeline, later, t_ms)) continue;
+        if (timeline->type[later] != EVENT_RELATED || !timeline_known(timeline, later, t_ms))
+            continue;
         struct text packed;
         if (timeline->ops->packed(timeline, later, &packed) != STATUS_OK) return true;
-        struct value is = packed_find(packed, PROPERTY_KIND), target = packed_find(packed, PROPERTY_TO);
+        struct value is = packed_find(packed, PROPERTY_KIND),
+                     target = packed_find(packed, PROPERTY_TO);
         if (is.type == VALUE_TEXT && target.type == VALUE_TEXT && text_equal(is.text, kind) &&
             text_equal(target.text, to)) {
             return true;
@@ -72,7 +77,8 @@ static bool seen_before(struct related_walk *walk, struct customer_id customer) 
     return false;
 }
 
-static enum status read_related(struct related_walk *walk, struct text to, int64_t t_ms, struct timeline *out) {
+static enum status read_related(struct related_walk *walk, struct text to, int64_t t_ms,
+                                struct timeline *out) {
     const struct world *world = walk->world;
     struct as_of as_of = {t_ms, walk->request.as_of.position};
     struct customer_id customer;
@@ -80,7 +86,8 @@ static enum status read_related(struct related_walk *walk, struct text to, int64
         !world->customer_of_identifier(world->context, to, as_of, &customer)) {
         return STATUS_NOT_FOUND;
     }
-    if (customer.value == walk->customer->customer.value || seen_before(walk, customer)) return STATUS_NOT_FOUND;
+    if (customer.value == walk->customer->customer.value || seen_before(walk, customer))
+        return STATUS_NOT_FOUND;
     enum status status = reader_for(walk);
     if (status != STATUS_OK) return status;
     struct timeline_request request = walk->request;
@@ -91,8 +98,8 @@ static enum status read_related(struct related_walk *walk, struct text to, int64
     return consents(walk, out, t_ms) ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
-enum status related_next(struct related_walk *walk, uint32_t relation, int64_t t_ms, uint64_t *cursor,
-                         struct timeline *out) {
+enum status related_next(struct related_walk *walk, uint32_t relation, int64_t t_ms,
+                         uint64_t *cursor, struct timeline *out) {
     const struct timeline *customer = walk->customer;
     struct text kind = walk->world->playbook->relations[relation];
     if (*cursor == 0) {
@@ -102,7 +109,8 @@ enum status related_next(struct related_walk *walk, uint32_t relation, int64_t t
     if (!walk->may_share) return STATUS_END;
     uint32_t end = timeline_upper_bound(customer, t_ms);
     for (uint64_t row = *cursor; row < end; row++) {
-        if (customer->type[row] != EVENT_RELATED || !timeline_known(customer, (uint32_t)row, t_ms)) continue;
+        if (customer->type[row] != EVENT_RELATED || !timeline_known(customer, (uint32_t)row, t_ms))
+            continue;
         char name[IDENTIFIER_BYTES_MAX];
         struct text to;
         if (!relates(customer, (uint32_t)row, kind, name, &to)) continue;

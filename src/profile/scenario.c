@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The interval needs, for each customer, how its rows push the index. That push is linear in the customer's vector of counts a
- * landmark (rows and goals, inside and outside), so one walk that adds up the outer products of these vectors is enough: the weights,
- * which depend on the final rates, are applied to the sum. Memory is flat, whatever the number of customers. */
+/* The interval needs, for each customer, how its rows push the index. That push is linear in the
+ * customer's vector of counts a landmark (rows and goals, inside and outside), so one walk that
+ * adds up the outer products of these vectors is enough: the weights, which depend on the final
+ * rates, are applied to the sum. Memory is flat, whatever the number of customers. */
 #include "profile/scenario.h"
 
 #include <math.h>
@@ -11,7 +12,7 @@
 #include "profile/walk.h"
 
 #define LANDMARKS_MAX 60
-#define CELLS 4 /* a landmark's counts of one customer: */
+#define CELLS         4 /* a landmark's counts of one customer: */
 enum cell { ROWS_INSIDE, YES_INSIDE, ROWS_OUTSIDE, YES_OUTSIDE };
 #define GOALS_MIN 5 /* fewer in either group: the index is unknown */
 
@@ -32,15 +33,17 @@ struct part_sums {
 
 static uint32_t pair_count(const struct playbook *playbook) {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < playbook->scenario_count; i++) count += playbook->scenarios[i].goal_count;
+    for (uint32_t i = 0; i < playbook->scenario_count; i++)
+        count += playbook->scenarios[i].goal_count;
     return count;
 }
 
 /* ---- one customer ---- */
 
 /* One customer of then: in the scenario as known then, and the goal as known now. */
-static void judge_pairs(struct part_sums *sums, struct profiler *profiler, const struct timeline *then,
-                        const struct timeline *today, uint32_t landmark) {
+static void judge_pairs(struct part_sums *sums, struct profiler *profiler,
+                        const struct timeline *then, const struct timeline *today,
+                        uint32_t landmark) {
     const struct playbook *playbook = sums->world->playbook;
     int64_t t_ms = sums->landmarks[landmark];
     profile_at(profiler, then, t_ms);
@@ -51,7 +54,8 @@ static void judge_pairs(struct part_sums *sums, struct profiler *profiler, const
         bool inside = in.type == VALUE_YES_NO && in.yes;
         for (uint32_t g = 0; g < scenario->goal_count; g++, pair++) {
             const struct goal *goal = &playbook->goals[scenario->goals[g]];
-            bool yes = outcome_of(profiler, today, goal, NULL, t_ms, sums->now_ms).outcome == OUTCOME_YES;
+            bool yes =
+                outcome_of(profiler, today, goal, NULL, t_ms, sums->now_ms).outcome == OUTCOME_YES;
             enum cell rows = inside ? ROWS_INSIDE : ROWS_OUTSIDE;
             double *count = sums->customer + (pair * sums->landmark_count + landmark) * CELLS;
             count[rows] += 1;
@@ -60,8 +64,9 @@ static void judge_pairs(struct part_sums *sums, struct profiler *profiler, const
     }
 }
 
-static enum status judge_landmark(struct part_sums *sums, struct walker *walker, const struct timeline *today,
-                                  uint32_t landmark, bool *any, struct error *error) {
+static enum status judge_landmark(struct part_sums *sums, struct walker *walker,
+                                  const struct timeline *today, uint32_t landmark, bool *any,
+                                  struct error *error) {
     int64_t t_ms = sums->landmarks[landmark];
     if (!landmark_was_active(sums->world, today, t_ms)) return STATUS_OK;
     struct customer_id customers[PAST_CUSTOMERS_MAX];
@@ -98,8 +103,8 @@ static void add_products(struct pair_sums *pair, uint32_t width, const double *c
     pair->customers_outside += outside;
 }
 
-static enum status visit_customer(void *state, struct walker *walker, const struct timeline *timeline,
-                                  struct error *error) {
+static enum status visit_customer(void *state, struct walker *walker,
+                                  const struct timeline *timeline, struct error *error) {
     struct part_sums *sums = state;
     uint32_t pairs = pair_count(sums->world->playbook), width = sums->landmark_count * CELLS;
     memset(sums->customer, 0, (size_t)pairs * width * sizeof *sums->customer);
@@ -108,19 +113,21 @@ static enum status visit_customer(void *state, struct walker *walker, const stru
         enum status status = judge_landmark(sums, walker, timeline, k, &any, error);
         if (status != STATUS_OK) return status;
     }
-    for (uint32_t p = 0; any && p < pairs; p++) add_products(&sums->pairs[p], width, sums->customer + p * width);
+    for (uint32_t p = 0; any && p < pairs; p++)
+        add_products(&sums->pairs[p], width, sums->customer + p * width);
     return STATUS_OK;
 }
 
 /* ---- the landmarks ---- */
 
-static enum status visit_earliest(void *state, struct walker *walker, const struct timeline *timeline,
-                                  struct error *error) {
+static enum status visit_earliest(void *state, struct walker *walker,
+                                  const struct timeline *timeline, struct error *error) {
     (void)walker;
     (void)error;
     int64_t *earliest_ms = state;
     uint32_t row = timeline_upper_bound(timeline, TIME_ALWAYS);
-    if (row < timeline->count && timeline->time_ms[row] < *earliest_ms) *earliest_ms = timeline->time_ms[row];
+    if (row < timeline->count && timeline->time_ms[row] < *earliest_ms)
+        *earliest_ms = timeline->time_ms[row];
     return STATUS_OK;
 }
 
@@ -132,8 +139,11 @@ static enum status earliest_event(const struct world *world, int64_t now_ms, int
         earliest[i] = now_ms;
         parts[i] = &earliest[i];
     }
-    struct walk_plan plan = {.world = world, .as_of = {now_ms, POSITION_NOW}, .threads = 1,
-                             .visit = visit_earliest, .parts = parts};
+    struct walk_plan plan = {.world = world,
+                             .as_of = {now_ms, POSITION_NOW},
+                             .threads = 1,
+                             .visit = visit_earliest,
+                             .parts = parts};
     enum status status = walk_customers(&plan, error);
     *earliest_ms = earliest[0];
     return status;
@@ -152,8 +162,9 @@ static int64_t maturing_ms(const struct playbook *playbook) {
     return longest_ms;
 }
 
-static enum status choose_landmarks(const struct world *world, const struct scenario_options *options,
-                                    int64_t *landmarks, uint32_t *count, struct error *error) {
+static enum status choose_landmarks(const struct world *world,
+                                    const struct scenario_options *options, int64_t *landmarks,
+                                    uint32_t *count, struct error *error) {
     const struct landmark_rule *rule = &world->playbook->landmarks;
     int64_t from_ms = options->from_ms;
     if (from_ms == 0) {
@@ -163,13 +174,16 @@ static enum status choose_landmarks(const struct world *world, const struct scen
     }
     int64_t last_ms = options->now_ms - maturing_ms(world->playbook);
     *count = 0;
-    for (int64_t t_ms = last_ms; t_ms >= from_ms && *count < LANDMARKS_MAX; t_ms -= rule->every_ms) {
+    for (int64_t t_ms = last_ms; t_ms >= from_ms && *count < LANDMARKS_MAX;
+         t_ms -= rule->every_ms) {
         landmarks[(*count)++] = t_ms;
     }
     if (*count > 0) return STATUS_OK;
     return error_set(error, STATUS_INVALID,
-                     "the data is too short to measure scenarios: no date lies a whole `active_within` after the "
-                     "first event and a whole goal horizon before now; shorten `landmarks:` or the goals' `within`");
+                     "the data is too short to measure scenarios: no date lies a whole "
+                     "`active_within` after the "
+                     "first event and a whole goal horizon before now; shorten `landmarks:` or the "
+                     "goals' `within`");
 }
 
 /* ---- the figures ---- */
@@ -178,8 +192,9 @@ struct figures {
     double weight[LANDMARKS_MAX]; /* share of the rows inside */
     double rate_outside[LANDMARKS_MAX];
     double rows_inside;
-    double yes_inside, yes_outside; /* goals that the rates are made of: where both groups have rows */
-    bool usable[LANDMARKS_MAX];   /* others to compare with exist */
+    /* Goals that the rates are made of: where both groups have rows. */
+    double yes_inside, yes_outside;
+    bool usable[LANDMARKS_MAX]; /* others to compare with exist */
 };
 
 static void standardise(const struct pair_sums *pair, uint32_t landmarks, struct figures *figures,
@@ -198,17 +213,20 @@ static void standardise(const struct pair_sums *pair, uint32_t landmarks, struct
         figures->yes_inside += count[YES_INSIDE];
         if (count[ROWS_INSIDE] > 0) figures->yes_outside += count[YES_OUTSIDE];
     }
-    result->rate_inside = figures->rows_inside > 0 ? figures->yes_inside / figures->rows_inside : NAN;
+    result->rate_inside =
+        figures->rows_inside > 0 ? figures->yes_inside / figures->rows_inside : NAN;
     result->rate_outside = figures->rows_inside > 0 ? 0 : NAN;
     for (uint32_t k = 0; k < landmarks && figures->rows_inside > 0; k++) {
-        figures->weight[k] = figures->usable[k] ? pair->count[k * CELLS + ROWS_INSIDE] / figures->rows_inside : 0;
+        figures->weight[k] =
+            figures->usable[k] ? pair->count[k * CELLS + ROWS_INSIDE] / figures->rows_inside : 0;
         result->rate_outside += figures->weight[k] * figures->rate_outside[k];
     }
 }
 
 /* How much one more of each count moves log(index): the influence weights (delta method). */
-static void influences(const struct pair_sums *pair, uint32_t landmarks, const struct figures *figures,
-                       const struct scenario_result *result, double *weights) {
+static void influences(const struct pair_sums *pair, uint32_t landmarks,
+                       const struct figures *figures, const struct scenario_result *result,
+                       double *weights) {
     for (uint32_t k = 0; k < landmarks; k++) {
         double *w = weights + k * CELLS;
         w[ROWS_INSIDE] = w[YES_INSIDE] = w[ROWS_OUTSIDE] = w[YES_OUTSIDE] = 0;
@@ -221,7 +239,8 @@ static void influences(const struct pair_sums *pair, uint32_t landmarks, const s
     }
 }
 
-static double clustered_variance(const struct pair_sums *pair, uint32_t width, const double *weights) {
+static double clustered_variance(const struct pair_sums *pair, uint32_t width,
+                                 const double *weights) {
     double variance = 0;
     for (uint32_t a = 0; a < width; a++) {
         for (uint32_t b = a; b < width; b++) {
@@ -232,9 +251,10 @@ static double clustered_variance(const struct pair_sums *pair, uint32_t width, c
     return variance;
 }
 
-/* Half the width of a 95 % interval from a variance summed over so many customers: few of them are too alike to each other and to what
- * was fitted to them. Student's t with one degree less than there are, as a series in the normal's quantile (Abramowitz and Stegun 26.7.5)
- * beyond the first ones. NAN for fewer than two. */
+/* Half the width of a 95 % interval from a variance summed over so many customers: few of them are
+ * too alike to each other and to what was fitted to them. Student's t with one degree less than
+ * there are, as a series in the normal's quantile (Abramowitz and Stegun 26.7.5) beyond the first
+ * ones. NAN for fewer than two. */
 static double half_width(double variance, uint64_t customers) {
     static const double first[] = {NAN, 12.706205, 4.302653, 3.182446, 2.776445};
     const double z = 1.959964, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, z9 = z7 * z * z;
@@ -243,12 +263,14 @@ static double half_width(double variance, uint64_t customers) {
     double t = z + (z3 + z) / (4 * freedom) + (5 * z5 + 16 * z3 + 3 * z) / (96 * square) +
                (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * square * freedom) +
                (79 * z9 + 776 * z7 + 1482 * z5 - 1920 * z3 - 945 * z) / (92160 * square * square);
-    return (customers <= 5 ? first[customers - 1] : t) * sqrt(variance * (double)customers / freedom);
+    return (customers <= 5 ? first[customers - 1] : t) *
+           sqrt(variance * (double)customers / freedom);
 }
 
-/* The rate inside alone: each row's push is (yes - rate) / rows; on the logit scale, so that the interval stays within 0 and 1. */
-static void conclude_rate(const struct pair_sums *pair, uint32_t landmarks, const struct figures *figures,
-                          struct scenario_result *result) {
+/* The rate inside alone: each row's push is (yes - rate) / rows; on the logit scale, so that the
+ * interval stays within 0 and 1. */
+static void conclude_rate(const struct pair_sums *pair, uint32_t landmarks,
+                          const struct figures *figures, struct scenario_result *result) {
     double weights[LANDMARKS_MAX * CELLS] = {0}, rate = result->rate_inside;
     result->inside_low = result->inside_high = NAN;
     if (!(rate > 0 && rate < 1)) return;
@@ -257,13 +279,16 @@ static void conclude_rate(const struct pair_sums *pair, uint32_t landmarks, cons
         weights[k * CELLS + ROWS_INSIDE] = -rate / figures->rows_inside;
         weights[k * CELLS + YES_INSIDE] = 1 / figures->rows_inside;
     }
-    double half = half_width(clustered_variance(pair, landmarks * CELLS, weights), pair->customers_inside) / (rate * (1 - rate));
+    double half =
+        half_width(clustered_variance(pair, landmarks * CELLS, weights), pair->customers_inside) /
+        (rate * (1 - rate));
     double logit = log(rate / (1 - rate));
     result->inside_low = 1 / (1 + exp(half - logit));
     result->inside_high = 1 / (1 + exp(-half - logit));
 }
 
-static void conclude(const struct pair_sums *pair, uint32_t landmarks, struct scenario_result *result) {
+static void conclude(const struct pair_sums *pair, uint32_t landmarks,
+                     struct scenario_result *result) {
     struct figures figures;
     standardise(pair, landmarks, &figures, result);
     result->customers_inside = pair->customers_inside;
@@ -272,7 +297,8 @@ static void conclude(const struct pair_sums *pair, uint32_t landmarks, struct sc
     result->index = result->low = result->high = NAN;
     if (figures.yes_inside < GOALS_MIN || figures.yes_outside < GOALS_MIN) return;
     if (!(result->rate_inside > 0 && result->rate_outside > 0)) return;
-    uint64_t fewer = pair->customers_inside < pair->customers_outside ? pair->customers_inside : pair->customers_outside;
+    uint64_t fewer = pair->customers_inside < pair->customers_outside ? pair->customers_inside
+                                                                      : pair->customers_outside;
     double weights[LANDMARKS_MAX * CELLS];
     if (fewer < 2) return;
     influences(pair, landmarks, &figures, result, weights);
@@ -285,7 +311,8 @@ static void conclude(const struct pair_sums *pair, uint32_t landmarks, struct sc
 /* ---- the whole ---- */
 
 static void release_sums(struct part_sums *sums, uint32_t pairs) {
-    for (uint32_t p = 0; sums->pairs != NULL && p < pairs; p++) memory_free(sums->pairs[p].products);
+    for (uint32_t p = 0; sums->pairs != NULL && p < pairs; p++)
+        memory_free(sums->pairs[p].products);
     memory_free(sums->pairs);
     memory_free(sums->customer);
 }
@@ -360,12 +387,15 @@ enum status scenario_measure(const struct world *world, const struct scenario_op
     if (status != STATUS_OK) return status;
     struct part_sums sums[WALK_THREADS_MAX] = {0};
     for (uint32_t i = 0; i < threads && status == STATUS_OK; i++) {
-        sums[i] = (struct part_sums){.world = world, .landmarks = landmarks, .landmark_count = landmark_count,
+        sums[i] = (struct part_sums){.world = world,
+                                     .landmarks = landmarks,
+                                     .landmark_count = landmark_count,
                                      .now_ms = options->now_ms};
         status = init_sums(&sums[i], pairs);
     }
     if (status == STATUS_OK) status = measure(world, options, sums, threads, error);
-    for (uint32_t i = 1; i < threads && status == STATUS_OK; i++) add_sums(&sums[0], &sums[i], pairs);
+    for (uint32_t i = 1; i < threads && status == STATUS_OK; i++)
+        add_sums(&sums[0], &sums[i], pairs);
     if (status == STATUS_OK) {
         *results = memory_calloc(pairs, sizeof **results);
         if (*results == NULL) status = STATUS_NO_MEMORY;

@@ -1,37 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profile/scenario.h -- how much likelier a goal is in a scenario than among comparable others.
  *
- * At landmark dates (every landmarks.every, counted back from the last date whose horizons have all matured), each customer who
- * was active within landmarks.active_within (an event of its own doing, or with visits_only one that belongs to a visit) is one row: in the scenario or not, goal yes or no within its horizon. A customer whose
- * goal already happened earlier still counts at later landmarks, but what came before a landmark never counts as its outcome, and what
- * was not yet known at it never puts anybody in the scenario.
+ * At landmark dates (every landmarks.every, counted back from the last date whose horizons have all
+ * matured), each customer who was active within landmarks.active_within (an event of its own doing,
+ * or with visits_only one that belongs to a visit) is one row: in the scenario or not, goal yes or
+ * no within its horizon. A customer whose goal already happened earlier still counts at later
+ * landmarks, but what came before a landmark never counts as its outcome, and what was not yet
+ * known at it never puts anybody in the scenario.
  *
  *   index = (yes inside / rows inside) / (yes among others / rows of others)
  *
- * where "others" are the rows of the same landmark dates not in the scenario, weighted so that each landmark has the weight that it
- * has inside (direct standardisation). The 95 % interval is by customer (rows of a customer are one cluster): delta method on log index
- * with cluster-robust variance, times G/(G-1), and Student's t with G-1 degrees, where G are the customers of the smaller group (Cameron
- * and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015, VI).
- * Where a group has fewer than 5 goals at dates at which there is another to compare with, or 2 customers, it is reported as unknown. The index is no cause. */
+ * where "others" are the rows of the same landmark dates not in the scenario, weighted so that each
+ * landmark has the weight that it has inside (direct standardisation). The 95 % interval is by
+ * customer (rows of a customer are one cluster): delta method on log index with cluster-robust
+ * variance, times G/(G-1), and Student's t with G-1 degrees, where G are the customers of the
+ * smaller group (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015,
+ * VI). Where a group has fewer than 5 goals at dates at which there is another to compare with, or
+ * 2 customers, it is reported as unknown. The index is no cause. */
 #ifndef PROFILE_SCENARIO_H
 #define PROFILE_SCENARIO_H
 
 #include "profile/outcome.h"
 
 struct scenario_result {
-    uint32_t scenario, goal;        /* indices in the playbook */
+    uint32_t scenario, goal;                      /* indices in the playbook */
     uint64_t customers_inside, customers_outside; /* with at least one row */
     uint64_t rows_inside, rows_outside, yes_inside, yes_outside;
     double rate_inside, rate_outside; /* standardised */
-    double inside_low, inside_high; /* 95 % interval of rate_inside, by its customers alike, on the logit scale */
-    double index, low, high;        /* NAN where unknown */
+    /* 95 % interval of rate_inside, by its customers alike, on the logit scale. */
+    double inside_low, inside_high;
+    double index, low, high; /* NAN where unknown */
     uint32_t landmark_count;
     int64_t first_landmark_ms, last_landmark_ms;
 };
 
 struct scenario_options {
-    int64_t now_ms;                 /* as known at; goals mature against it */
-    int64_t from_ms;                /* first landmark not before; 0: the earliest event + active_within */
+    int64_t now_ms; /* as known at; goals mature against it */
+    /* First landmark not before; 0: the earliest event + active_within. */
+    int64_t from_ms;
     uint32_t threads;
     void (*progress)(void *context, uint64_t customers_done);
     void *context;
@@ -39,6 +45,7 @@ struct scenario_options {
 
 /* One result for each scenario × goal, in playbook order; *results from memory_alloc. */
 enum status scenario_measure(const struct world *world, const struct scenario_options *options,
-                             struct scenario_result **results, size_t *count, struct error *error) MUST_USE;
+                             struct scenario_result **results, size_t *count,
+                             struct error *error) MUST_USE;
 
 #endif

@@ -33,7 +33,8 @@ static void tell_progress(struct shared *shared, uint64_t more) {
 static enum status visit_all(struct part *part, struct walker *walker) {
     const struct walk_plan *plan = part->shared->plan;
     const struct timeline_source_ops *ops = plan->world->source->ops;
-    struct timeline_request request = profiler_request(walker->profiler, part->shared->as_of, plan->all_times);
+    struct timeline_request request =
+        profiler_request(walker->profiler, part->shared->as_of, plan->all_times);
     past_use(&walker->past, &request);
     enum status status = ops->walk(part->reader, &request, part->index, part->count, &part->error);
     uint64_t since_told = 0;
@@ -71,8 +72,10 @@ static void run_parts(struct part *parts, uint32_t count) {
     }
     run_part(&parts[0]);
     for (uint32_t i = 1; i < count; i++) {
-        if (started[i]) pthread_join(threads[i], NULL);
-        else run_part(&parts[i]); /* no thread to be had: the share is walked here */
+        if (started[i])
+            pthread_join(threads[i], NULL);
+        else
+            run_part(&parts[i]); /* no thread to be had: the share is walked here */
     }
 }
 
@@ -80,7 +83,8 @@ enum status walk_customers(const struct walk_plan *plan, struct error *error) {
     const struct timeline_source_ops *ops = plan->world->source->ops;
     uint32_t count = plan->threads == 0 ? 1 : plan->threads;
     if (count > WALK_THREADS_MAX) count = WALK_THREADS_MAX;
-    struct shared shared = {.plan = plan, .as_of = plan->as_of, .progress = PTHREAD_MUTEX_INITIALIZER};
+    struct shared shared = {
+        .plan = plan, .as_of = plan->as_of, .progress = PTHREAD_MUTEX_INITIALIZER};
     struct part parts[WALK_THREADS_MAX] = {0};
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {

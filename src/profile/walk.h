@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profile/walk.h -- every customer once, on several threads, each with its own reader and profiler.
  *
- * The parts are disjoint shares of the customers and every part sees the same pinned position, so what is collected does not depend on
- * the number of threads as long as `visit` only adds to its own part's state. */
+ * The parts are disjoint shares of the customers and every part sees the same pinned position, so
+ * what is collected does not depend on the number of threads as long as `visit` only adds to its
+ * own part's state. */
 #ifndef PROFILE_WALK_H
 #define PROFILE_WALK_H
 
@@ -17,14 +18,19 @@ struct walker { /* what a visit may use */
 
 struct walk_plan {
     const struct world *world;
-    struct as_of as_of;   /* rows, and who is who, as known at its t; position POSITION_NOW: pinned at the start, the same for all parts */
-    bool all_times;       /* moments before t are asked about too: rows are judged by TIMELINE_KNOWN (training, scenarios) */
-    uint32_t threads;     /* 0 counts as 1 */
+    /* Rows, and who is who, as known at its t; position POSITION_NOW: pinned at the start, the same
+     * for all parts. */
+    struct as_of as_of;
+    /* Moments before t are asked about too: rows are judged by TIMELINE_KNOWN (training, scenarios)
+     */
+    bool all_times;
+    uint32_t threads; /* 0 counts as 1 */
     /* `part_state` is parts[part]. A failure ends the walk with that status. */
     enum status (*visit)(void *part_state, struct walker *walker, const struct timeline *timeline,
                          struct error *error);
-    void *const *parts;   /* `threads` of them */
-    void (*progress)(void *context, uint64_t customers_done); /* from any of the threads, one at a time; may be NULL */
+    void *const *parts; /* `threads` of them */
+    /* From any of the threads, one at a time; may be NULL. */
+    void (*progress)(void *context, uint64_t customers_done);
     void *context;
 };
 

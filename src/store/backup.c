@@ -4,17 +4,20 @@
 #include "store/side_file.h"
 #include "store/store_room.h"
 
-/* What the store keeps, and what the rooms above keep beside it; the latter are copied where they exist. */
+/* What the store keeps, and what the rooms above keep beside it; the latter are copied where they
+ * exist. */
 static const char *const own_folders[] = {"log", "runs", "links", "quarantine"};
 static const char *const other_folders[] = {"lookups", "playbooks", "models"};
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static enum status join(char out[FILE_PATH_MAX], const char *directory, const char *name, struct error *error) {
+static enum status join(char out[FILE_PATH_MAX], const char *directory, const char *name,
+                        struct error *error) {
     if (snprintf(out, FILE_PATH_MAX, "%s/%s", directory, name) < FILE_PATH_MAX) return STATUS_OK;
     return error_set(error, STATUS_LIMIT, "%s: the path is too long", directory);
 }
 
-static enum status copy_file(struct file_system *fs, const char *from, const char *to, struct error *error) {
+static enum status copy_file(struct file_system *fs, const char *from, const char *to,
+                             struct error *error) {
     struct file_mapping mapping;
     struct file *file = NULL;
     enum status status = file_map(fs, from, &mapping, error);
@@ -27,15 +30,18 @@ static enum status copy_file(struct file_system *fs, const char *from, const cha
     return status;
 }
 
-/* Immutable files are linked where the file system can; they are never changed, so both names stay good. */
-static enum status link_or_copy(struct file_system *fs, const char *from, const char *to, struct error *error) {
+/* Immutable files are linked where the file system can; they are never changed, so both names stay
+ * good. */
+static enum status link_or_copy(struct file_system *fs, const char *from, const char *to,
+                                struct error *error) {
     enum status status = file_link(fs, from, to, error);
     return status == STATUS_INVALID ? copy_file(fs, from, to, error) : status;
 }
 
-static enum status take(struct store *store, const char *target, const char *folder, const char *name, bool copy,
-                        struct error *error) {
-    char from_folder[FILE_PATH_MAX], to_folder[FILE_PATH_MAX], from[FILE_PATH_MAX], to[FILE_PATH_MAX];
+static enum status take(struct store *store, const char *target, const char *folder,
+                        const char *name, bool copy, struct error *error) {
+    char from_folder[FILE_PATH_MAX], to_folder[FILE_PATH_MAX], from[FILE_PATH_MAX],
+        to[FILE_PATH_MAX];
     enum status status = join(from_folder, store->directory, folder, error);
     if (status == STATUS_OK) status = join(to_folder, target, folder, error);
     if (status == STATUS_OK) status = join(from, from_folder, name, error);
@@ -44,8 +50,8 @@ static enum status take(struct store *store, const char *target, const char *fol
     return copy ? copy_file(store->fs, from, to, error) : link_or_copy(store->fs, from, to, error);
 }
 
-static enum status take_folder(struct store *store, const char *target, const char *folder, bool copy,
-                               struct error *error) {
+static enum status take_folder(struct store *store, const char *target, const char *folder,
+                               bool copy, struct error *error) {
     char path[FILE_PATH_MAX];
     struct buffer names;
     buffer_init(&names);
@@ -54,7 +60,8 @@ static enum status take_folder(struct store *store, const char *target, const ch
     if (status == STATUS_OK) status = directory_list(store->fs, path, &names, &count, error);
     const char *name = names.at;
     for (size_t i = 0; status == STATUS_OK && i < count; i++, name += strlen(name) + 1)
-        if (!text_ends_with(text_from(name), TEXT(".tmp"))) status = take(store, target, folder, name, copy, error);
+        if (!text_ends_with(text_from(name), TEXT(".tmp")))
+            status = take(store, target, folder, name, copy, error);
     buffer_release(&names);
     return status;
 }
@@ -68,7 +75,8 @@ static enum status make_target(struct store *store, const char *target, struct e
     enum status status = directory_list(store->fs, target, &names, &count, &ignored);
     buffer_release(&names);
     if (status == STATUS_OK)
-        return error_set(error, STATUS_EXISTS, "%s: is there already: name a directory that does not exist", target);
+        return error_set(error, STATUS_EXISTS,
+                         "%s: is there already: name a directory that does not exist", target);
     status = file_parent(target, parent, error);
     if (status == STATUS_OK) status = directory_make(store->fs, target, error);
     if (status == STATUS_OK) status = directory_sync(store->fs, parent, error);
@@ -101,15 +109,16 @@ static enum status take_others(struct store *store, const char *target, struct e
     return STATUS_OK;
 }
 
-/* Nothing is folded or dropped meanwhile (role), nothing appended (the applier is here). The manifest comes last: without it the
- * target is no data directory. */
+/* Nothing is folded or dropped meanwhile (role), nothing appended (the applier is here). The
+ * manifest comes last: without it the target is no data directory. */
 static enum status backup(struct store *store, const char *target, struct error *error) {
     enum status status = store->read_only ? STATUS_OK : log_sync(store->log, error);
     if (status == STATUS_OK) status = store_sweep(store, error);
     if (status == STATUS_OK) status = make_target(store, target, error);
     for (size_t i = 0; status == STATUS_OK && i < COUNT_OF(own_folders); i++) {
         char path[FILE_PATH_MAX];
-        status = take_folder(store, target, own_folders[i], i == 0, error); /* the log still grows: copied */
+        /* The log still grows: copied. */
+        status = take_folder(store, target, own_folders[i], i == 0, error);
         if (status == STATUS_OK) status = join(path, target, own_folders[i], error);
         if (status == STATUS_OK) status = directory_sync(store->fs, path, error);
     }

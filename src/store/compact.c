@@ -11,14 +11,16 @@ struct selection { /* indices into the next manifest's runs, ascending */
     uint64_t row_count;
 };
 
-static void select_run(struct selection *selection, const struct manifest *manifest, uint32_t index) {
+static void select_run(struct selection *selection, const struct manifest *manifest,
+                       uint32_t index) {
     selection->index[selection->count++] = index;
     selection->row_count += manifest->runs[index].row_count;
 }
 
-/* Merges what is selected, those customers in [from, to), into a new run at the end of the next manifest. */
-static enum status merge_piece(struct edit *edit, struct run_merge *merge, uint32_t level, uint64_t *group,
-                               struct error *error) {
+/* Merges what is selected, those customers in [from, to), into a new run at the end of the next
+ * manifest. */
+static enum status merge_piece(struct edit *edit, struct run_merge *merge, uint32_t level,
+                               uint64_t *group, struct error *error) {
     uint64_t number = edit_number(edit);
     if (*group == 0) *group = number;
     char path[FILE_PATH_MAX];
@@ -38,12 +40,13 @@ static uint32_t customer_bound(const struct run_merge *merge) {
     for (uint32_t i = 0; i < merge->persona_count; i++)
         if (merge->customer[i] != ID_NONE && merge->customer[i] > bound) bound = merge->customer[i];
     for (uint32_t i = 0; i < merge->run_count; i++)
-        if (run_info(merge->runs[i])->customer_max > bound) bound = run_info(merge->runs[i])->customer_max;
+        if (run_info(merge->runs[i])->customer_max > bound)
+            bound = run_info(merge->runs[i])->customer_max;
     return bound;
 }
 
-static enum status merge_selection(struct edit *edit, const struct selection *selection, uint32_t level,
-                                   struct error *error) {
+static enum status merge_selection(struct edit *edit, const struct selection *selection,
+                                   uint32_t level, struct error *error) {
     struct run *runs[MANIFEST_RUNS_MAX];
     struct run_merge merge = {.runs = runs, .run_count = selection->count};
     for (uint32_t i = 0; i < selection->count; i++) runs[i] = edit->runs[selection->index[i]]->run;
@@ -65,8 +68,8 @@ static enum status merge_selection(struct edit *edit, const struct selection *se
     return status;
 }
 
-static enum status merge_and_commit(struct store *store, const struct selection *selection, uint32_t level,
-                                    struct error *error) {
+static enum status merge_and_commit(struct store *store, const struct selection *selection,
+                                    uint32_t level, struct error *error) {
     struct edit *edit = NULL;
     enum status status = edit_begin(&edit, store, error);
     if (status == STATUS_OK) status = merge_selection(edit, selection, level, error);
@@ -76,7 +79,8 @@ static enum status merge_and_commit(struct store *store, const struct selection 
 }
 
 /* The runs of `level`, where they come from enough merges or folds. */
-static bool select_tier(const struct manifest *manifest, uint32_t level, struct selection *selection) {
+static bool select_tier(const struct manifest *manifest, uint32_t level,
+                        struct selection *selection) {
     *selection = (struct selection){0};
     uint32_t groups = 0;
     for (uint32_t i = 0; i < manifest->run_count; i++) {

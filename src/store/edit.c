@@ -8,7 +8,9 @@
 enum status edit_begin(struct edit **out, struct store *store, struct error *error) {
     struct edit *edit = memory_calloc(1, sizeof(*edit));
     *out = edit;
-    if (!edit) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to change the data directory", store->directory);
+    if (!edit)
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to change the data directory",
+                         store->directory);
     edit->store = store;
     buffer_init(&edit->created);
     buffer_init(&edit->obsolete);
@@ -55,18 +57,19 @@ enum status edit_create(struct edit *edit, const char *folder, uint64_t number, 
     return status ? status : remember(&edit->created, path, error);
 }
 
-enum status edit_obsolete(struct edit *edit, const char *folder, uint64_t number, const char *suffix,
-                          struct error *error) {
+enum status edit_obsolete(struct edit *edit, const char *folder, uint64_t number,
+                          const char *suffix, struct error *error) {
     char path[FILE_PATH_MAX];
     enum status status = stored_path(path, edit->store->directory, folder, number, suffix, error);
     return status ? status : remember(&edit->obsolete, path, error);
 }
 
-enum status edit_insert_run(struct edit *edit, uint32_t index, const struct manifest_run *run, const char *path,
-                            struct error *error) {
+enum status edit_insert_run(struct edit *edit, uint32_t index, const struct manifest_run *run,
+                            const char *path, struct error *error) {
     struct manifest *next = &edit->next;
     if (next->run_count == MANIFEST_RUNS_MAX || edit->opened_count == MANIFEST_RUNS_MAX)
-        return error_set(error, STATUS_LIMIT, "%s: a data directory may have %d runs: raise the events of a fold", path,
+        return error_set(error, STATUS_LIMIT,
+                         "%s: a data directory may have %d runs: raise the events of a fold", path,
                          MANIFEST_RUNS_MAX);
     struct run *opened = NULL;
     struct stored_run *stored = NULL;
@@ -96,21 +99,25 @@ enum status edit_remove_run(struct edit *edit, uint32_t index, struct error *err
     return STATUS_OK;
 }
 
-static enum status copy_side(struct edit *edit, const struct edit_side *what, const struct manifest_file *files,
-                             struct side_writer *side, struct error *error) {
+static enum status copy_side(struct edit *edit, const struct edit_side *what,
+                             const struct manifest_file *files, struct side_writer *side,
+                             struct error *error) {
     struct store *store = edit->store;
     enum status status = STATUS_OK;
     for (uint32_t i = what->from; status == STATUS_OK && i < what->from + what->count; i++) {
         char path[FILE_PATH_MAX];
-        status = stored_path(path, store->directory, side_folder(what->kind), files[i].number, side_suffix(what->kind),
-                             error);
+        status = stored_path(path, store->directory, side_folder(what->kind), files[i].number,
+                             side_suffix(what->kind), error);
         if (status == STATUS_OK)
-            status = stored_visit(store->fs, path, what->kind, files[i].number, side_add, side, error);
+            status =
+                stored_visit(store->fs, path, what->kind, files[i].number, side_add, side, error);
         if (status == STATUS_OK)
-            status = edit_obsolete(edit, side_folder(what->kind), files[i].number, side_suffix(what->kind), error);
+            status = edit_obsolete(edit, side_folder(what->kind), files[i].number,
+                                   side_suffix(what->kind), error);
     }
     if (status) return status;
-    return log_visit(store->fs, store->directory, what->log_from, what->log_to, side_add, side, error);
+    return log_visit(store->fs, store->directory, what->log_from, what->log_to, side_add, side,
+                     error);
 }
 
 enum status edit_side(struct edit *edit, const struct edit_side *what, struct error *error) {
@@ -122,9 +129,11 @@ enum status edit_side(struct edit *edit, const struct edit_side *what, struct er
     struct side_writer side = {0};
     struct manifest_file file;
     bool written = false;
-    enum status status = edit_create(edit, side_folder(what->kind), number, side_suffix(what->kind), path, error);
+    enum status status =
+        edit_create(edit, side_folder(what->kind), number, side_suffix(what->kind), path, error);
     if (status) return status;
-    status = side_open(&side, edit->store->fs, edit->store->directory, what->kind, number, what->filter, error);
+    status = side_open(&side, edit->store->fs, edit->store->directory, what->kind, number,
+                       what->filter, error);
     if (status == STATUS_OK) status = copy_side(edit, what, files, &side, error);
     if (status == STATUS_OK) status = side_finish(&side, &file, &written, error);
     side_close(&side);
@@ -132,8 +141,8 @@ enum status edit_side(struct edit *edit, const struct edit_side *what, struct er
     uint32_t after = *count - what->from - what->count;
     uint32_t kept = what->from + (written ? 1 : 0);
     if (kept + after > MANIFEST_FILES_MAX)
-        return error_set(error, STATUS_LIMIT, "%s: a data directory may have %d files of this kind", path,
-                         MANIFEST_FILES_MAX);
+        return error_set(error, STATUS_LIMIT, "%s: a data directory may have %d files of this kind",
+                         path, MANIFEST_FILES_MAX);
     memmove(&files[kept], &files[what->from + what->count], after * sizeof(*files));
     if (written) files[what->from] = file;
     *count = kept + after;
@@ -145,14 +154,16 @@ static enum status sync_folders(struct store *store, struct error *error) {
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < sizeof(folders) / sizeof(*folders); i++) {
         char path[FILE_PATH_MAX];
-        if (snprintf(path, sizeof(path), "%s/%s", store->directory, folders[i]) >= (int)sizeof(path))
+        if (snprintf(path, sizeof(path), "%s/%s", store->directory, folders[i]) >=
+            (int)sizeof(path))
             return error_set(error, STATUS_LIMIT, "%s: the path is too long", store->directory);
         status = directory_sync(store->fs, path, error);
     }
     return status;
 }
 
-/* Puts the edit's lists in force; the runs that are gone are dereferenced by the caller, outside of the guard. */
+/* Puts the edit's lists in force; the runs that are gone are dereferenced by the caller, outside of
+ * the guard. */
 static void take_over(struct edit *edit, bool folded, struct version *blank) {
     struct store *store = edit->store;
     struct tail *done = NULL;
@@ -181,7 +192,9 @@ enum status edit_commit(struct edit *edit, bool folded, struct error *error) {
     enum status status = sync_folders(store, error);
     if (status) return status;
     struct version *blank = version_alloc();
-    if (!blank) return error_set(error, STATUS_NO_MEMORY, "%s: no memory for a new version", store->directory);
+    if (!blank)
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory for a new version",
+                         store->directory);
     status = manifest_store(&edit->next, store->fs, store->directory, error);
     buffer_clear(&edit->created); /* from here on they may count */
     store->manifest_unsure = status != STATUS_OK;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/edit.h -- a change of what counts: new files first, then the manifest that names them, then the version that
- * readers see, then the old files go.
+/* store/edit.h -- a change of what counts: new files first, then the manifest that names them, then
+ * the version that readers see, then the old files go.
  *
- *   edit_begin ─► new files (edit_add_run, edit_side …) ─► edit_commit: sync folders │ MANIFEST │ publish │ remove obsolete
+ *   edit_begin ─► new files (edit_add_run, edit_side …) ─► edit_commit: sync folders │ MANIFEST
+ *                                                          │ publish │ remove obsolete
  *
- * An edit that ends before its manifest was tried removes what it made. Once the manifest was tried and failed, nobody knows which one is
- * on the disk: the new files stay until the next opening knows. Role held throughout. */
+ * An edit that ends before its manifest was tried removes what it made. Once the manifest was tried
+ * and failed, nobody knows which one is on the disk: the new files stay until the next opening
+ * knows. Role held throughout. */
 #ifndef STORE_EDIT_H
 #define STORE_EDIT_H
 
@@ -30,21 +32,23 @@ uint64_t edit_number(struct edit *edit); /* the next file number; never used twi
 /* The path of a file that is about to be written; it is removed where the edit ends early. */
 enum status edit_create(struct edit *edit, const char *folder, uint64_t number, const char *suffix,
                         char path[FILE_PATH_MAX], struct error *error) MUST_USE;
-enum status edit_obsolete(struct edit *edit, const char *folder, uint64_t number, const char *suffix,
-                          struct error *error) MUST_USE;
+enum status edit_obsolete(struct edit *edit, const char *folder, uint64_t number,
+                          const char *suffix, struct error *error) MUST_USE;
 /* Opens the run just written and puts it at `index` of the next manifest. */
-enum status edit_insert_run(struct edit *edit, uint32_t index, const struct manifest_run *run, const char *path,
-                            struct error *error) MUST_USE;
+enum status edit_insert_run(struct edit *edit, uint32_t index, const struct manifest_run *run,
+                            const char *path, struct error *error) MUST_USE;
 /* Takes a run out of the next manifest; its file goes after the commit. */
 enum status edit_remove_run(struct edit *edit, uint32_t index, struct error *error) MUST_USE;
-/* Writes the frames of the links or quarantine files [from, from + count) of the next manifest, and then those of the log at
- * positions [log_from, log_to), through the filter into one new file that takes their place. */
+/* Writes the frames of the links or quarantine files [from, from + count) of the next manifest, and
+ * then those of the log at positions [log_from, log_to), through the filter into one new file that
+ * takes their place. */
 struct edit_side {
     enum stored_kind kind;
     uint32_t from, count;
     uint64_t log_from, log_to;
     struct side_filter *filter;
 };
-enum status edit_side(struct edit *edit, const struct edit_side *what, struct error *error) MUST_USE;
+enum status edit_side(struct edit *edit, const struct edit_side *what,
+                      struct error *error) MUST_USE;
 
 #endif

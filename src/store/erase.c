@@ -9,7 +9,8 @@ struct persona_bits {
     uint32_t count;
 };
 
-static enum status bits_of(const struct store_erasure *erasure, struct persona_bits *out, struct error *error) {
+static enum status bits_of(const struct store_erasure *erasure, struct persona_bits *out,
+                           struct error *error) {
     uint32_t max = 0;
     for (size_t i = 0; i < erasure->persona_count; i++) {
         if (erasure->personas[i].value == ID_NONE)
@@ -37,11 +38,13 @@ static bool drops(const void *context, uint16_t type, struct text packed) {
     return type == erasure->naming_type && erasure->names_them(erasure->context, packed);
 }
 
-static enum status part_names_them(const struct run *run, uint32_t part, struct run_block_cache *cache,
+static enum status part_names_them(const struct run *run, uint32_t part,
+                                   struct run_block_cache *cache,
                                    const struct store_erasure *erasure, bool *found) {
     const uint16_t *types = (const uint16_t *)run_bytes(run, part, RUN_TYPE);
     enum status status = types == NULL ? STATUS_CORRUPT : STATUS_OK;
-    for (uint32_t row = 0; status == STATUS_OK && !*found && row < run->parts[part].row_count; row++) {
+    for (uint32_t row = 0; status == STATUS_OK && !*found && row < run->parts[part].row_count;
+         row++) {
         struct text packed;
         if (types[row] != erasure->naming_type) continue;
         status = run_packed(cache, run, part, row, &packed);
@@ -51,12 +54,15 @@ static enum status part_names_them(const struct run *run, uint32_t part, struct 
 }
 
 /* Is there anything in it to be erased? Only what names them takes reading, of the types first. */
-static enum status run_has_any(struct run *run, const struct store_erasure *erasure, bool *found, struct error *error) {
+static enum status run_has_any(struct run *run, const struct store_erasure *erasure, bool *found,
+                               struct error *error) {
     struct run_block_cache cache;
     enum status status = STATUS_OK;
     *found = run_has_persona(run, erasure);
     run_block_cache_init(&cache);
-    for (uint32_t part = 0; erasure->names_them && status == STATUS_OK && !*found && part < run->info.part_count; part++)
+    for (uint32_t part = 0;
+         erasure->names_them && status == STATUS_OK && !*found && part < run->info.part_count;
+         part++)
         status = part_names_them(run, part, &cache, erasure, found);
     run_block_cache_release(&cache);
     if (status == STATUS_CORRUPT) return run_damage(&run, 1, error);
@@ -68,14 +74,15 @@ static enum status widen(struct persona_bits *bits, uint32_t persona_count, stru
     if (bits->count >= persona_count) return STATUS_OK;
     uint64_t *wider = memory_calloc((size_t)persona_count / 64 + 1, sizeof(*wider));
     if (!wider) return error_set(error, STATUS_NO_MEMORY, "no memory to erase");
-    memcpy(wider, bits->bits, ((size_t)bits->count / 64 + (bits->count % 64 != 0)) * sizeof(*wider));
+    memcpy(wider, bits->bits,
+           ((size_t)bits->count / 64 + (bits->count % 64 != 0)) * sizeof(*wider));
     memory_free(bits->bits);
     *bits = (struct persona_bits){wider, persona_count};
     return STATUS_OK;
 }
 
-static enum status rewrite_run(struct edit *edit, uint32_t index, struct run_merge *merge, struct store_erased *erased,
-                               struct error *error) {
+static enum status rewrite_run(struct edit *edit, uint32_t index, struct run_merge *merge,
+                               struct store_erased *erased, struct error *error) {
     const struct manifest_run before = edit->next.runs[index];
     struct run *run = edit->runs[index]->run;
     uint64_t number = edit_number(edit), kept = 0;
@@ -92,7 +99,8 @@ static enum status rewrite_run(struct edit *edit, uint32_t index, struct run_mer
     status = edit_remove_run(edit, index, error);
     if (status == STATUS_OK && any) {
         kept = info.row_count;
-        const struct manifest_run after = {number, before.level, before.group, info.row_count, info.file_bytes};
+        const struct manifest_run after = {number, before.level, before.group, info.row_count,
+                                           info.file_bytes};
         status = edit_insert_run(edit, index, &after, path, error);
     }
     erased->event_count += before.row_count - kept;
@@ -101,14 +109,15 @@ static enum status rewrite_run(struct edit *edit, uint32_t index, struct run_mer
 }
 
 /* Customer ids a run_merge is given must reach every persona that has a bit, or none. */
-static enum status erase_runs(struct edit *edit, const struct store_erasure *erasure, struct store_erased *erased,
-                              struct error *error) {
+static enum status erase_runs(struct edit *edit, const struct store_erasure *erasure,
+                              struct store_erased *erased, struct error *error) {
     struct persona_bits bits = {0};
     struct run_merge merge = {.customer_to = ID_NONE};
     uint32_t *customer = NULL, persona_count = 0;
     enum status status = bits_of(erasure, &bits, error);
     if (status == STATUS_OK)
-        status = store_customers(edit->store, edit->next.position, &customer, &persona_count, error);
+        status =
+            store_customers(edit->store, edit->next.position, &customer, &persona_count, error);
     if (status == STATUS_OK) status = widen(&bits, persona_count, error);
     if (status == STATUS_OK && customer && persona_count < bits.count) {
         uint32_t *longer = memory_realloc(customer, (size_t)bits.count * sizeof(*customer));
@@ -131,10 +140,13 @@ static enum status erase_runs(struct edit *edit, const struct store_erasure *era
     return status;
 }
 
-/* One file after the other, each into a new one; a file in which nothing changed stays as it was. */
-static enum status erase_side(struct edit *edit, enum stored_kind kind, const struct store_erasure *erasure,
-                              struct store_erased *erased, struct error *error) {
-    struct side_filter filter = {.row = erasure->row_is_theirs, .record = erasure->rewrite, .context = erasure->context};
+/* One file after the other, each into a new one; a file in which nothing changed stays as it was.
+ */
+static enum status erase_side(struct edit *edit, enum stored_kind kind,
+                              const struct store_erasure *erasure, struct store_erased *erased,
+                              struct error *error) {
+    struct side_filter filter = {
+        .row = erasure->row_is_theirs, .record = erasure->rewrite, .context = erasure->context};
     uint32_t count = kind == STORED_LINKS ? edit->next.links_count : edit->next.quarantine_count;
     if (count == 0 || (kind == STORED_LINKS ? !filter.record : !filter.row)) return STATUS_OK;
     const struct edit_side what = {kind, 0, count, 0, 0, &filter};
@@ -145,12 +157,13 @@ static enum status erase_side(struct edit *edit, enum stored_kind kind, const st
     return status;
 }
 
-static enum status erase(struct store *store, const struct store_erasure *erasure, struct store_erased *out,
-                         struct error *error) {
+static enum status erase(struct store *store, const struct store_erasure *erasure,
+                         struct store_erased *out, struct error *error) {
     enum status status = store_fold_all(store, error);
     struct edit *edit = NULL;
     if (status == STATUS_OK) status = edit_begin(&edit, store, error);
-    if (status == STATUS_OK && (erasure->persona_count || erasure->names_them)) status = erase_runs(edit, erasure, out, error);
+    if (status == STATUS_OK && (erasure->persona_count || erasure->names_them))
+        status = erase_runs(edit, erasure, out, error);
     if (status == STATUS_OK) status = erase_side(edit, STORED_LINKS, erasure, out, error);
     if (status == STATUS_OK) status = erase_side(edit, STORED_QUARANTINE, erasure, out, error);
     if (status == STATUS_OK) status = edit_commit(edit, false, error);
@@ -160,8 +173,8 @@ static enum status erase(struct store *store, const struct store_erasure *erasur
     return status ? status : store_sweep(store, error);
 }
 
-enum status store_erase(struct store *store, const struct store_erasure *erasure, struct store_erased *out,
-                        struct error *error) {
+enum status store_erase(struct store *store, const struct store_erasure *erasure,
+                        struct store_erased *out, struct error *error) {
     *out = (struct store_erased){0};
     enum status status = store_need_write(store, error);
     if (status) return status;

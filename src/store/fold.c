@@ -6,7 +6,7 @@
 #include "store/store_room.h"
 
 #define PREFETCH_BYTES    256u /* of a row: its head and, of most, all properties */
-#define SIDE_FILES_FOLDED 16u /* so many links or quarantine files become one with the next fold */
+#define SIDE_FILES_FOLDED 16u  /* so many links or quarantine files become one with the next fold */
 
 /* The tail's rows as run_write wants them. */
 struct frozen_rows {
@@ -30,7 +30,8 @@ static void get_row(const void *context, size_t i, struct run_row *out) {
     };
 }
 
-/* Rows of one customer lie far apart in the tail: first their places are fetched, then their first lines. */
+/* Rows of one customer lie far apart in the tail: first their places are fetched, then their first
+ * lines. */
 static void prefetch_row(const void *context, size_t i, bool near) {
     const struct frozen_rows *rows = context;
     if (!near) {
@@ -49,7 +50,8 @@ enum status store_fold_begin(struct store *store, struct error *error) {
     struct version *blank = version_alloc();
     if (!blank || tail_create(&tail, log_end(store->log))) {
         memory_free(blank);
-        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to begin a fold", store->directory);
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to begin a fold",
+                         store->directory);
     }
     pthread_mutex_lock(&store->guard);
     store->frozen = store->growing;
@@ -65,8 +67,8 @@ enum status store_fold_begin(struct store *store, struct error *error) {
     return STATUS_OK;
 }
 
-static enum status write_run(struct edit *edit, struct run_rows *rows, const struct frozen_rows *frozen, uint64_t end,
-                             struct error *error) {
+static enum status write_run(struct edit *edit, struct run_rows *rows,
+                             const struct frozen_rows *frozen, uint64_t end, struct error *error) {
     struct store *store = edit->store;
     uint64_t number = edit_number(edit);
     char path[FILE_PATH_MAX];
@@ -90,13 +92,16 @@ static enum status write_run(struct edit *edit, struct run_rows *rows, const str
     return edit_insert_run(edit, edit->next.run_count, &run, path, error);
 }
 
-static enum status fold_events(struct edit *edit, const struct tail *tail, uint64_t end, struct error *error) {
+static enum status fold_events(struct edit *edit, const struct tail *tail, uint64_t end,
+                               struct error *error) {
     struct frozen_rows frozen = {.tail = tail};
-    struct run_rows rows = {.count = tail_count(tail), .get = get_row, .context = &frozen, .prefetch = prefetch_row};
+    struct run_rows rows = {
+        .count = tail_count(tail), .get = get_row, .context = &frozen, .prefetch = prefetch_row};
     if (rows.count == 0) return STATUS_OK;
     const size_t bytes = rows.count * sizeof(*frozen.row);
     frozen.row = memory_alloc_huge(bytes);
-    if (!frozen.row) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to fold", edit->store->directory);
+    if (!frozen.row)
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to fold", edit->store->directory);
     enum status status = write_run(edit, &rows, &frozen, end, error);
     memory_free_huge(frozen.row, bytes);
     return status;
@@ -112,15 +117,19 @@ static bool row_was_dropped(void *context, const struct stored_row *row) {
     return store_row_is_dropped(dropped->ids, dropped->count, row->row_id);
 }
 
-/* With dropped rows every quarantine file is written anew; otherwise old ones are left alone until they are many. */
+/* With dropped rows every quarantine file is written anew; otherwise old ones are left alone until
+ * they are many. */
 static enum status fold_side(struct edit *edit, uint64_t from, uint64_t to, bool has_rows,
                              const struct dropped_ids *dropped, struct error *error) {
     struct side_filter filter = {.row = row_was_dropped, .context = (void *)(uintptr_t)dropped};
     uint32_t links = edit->next.links_count, rows = edit->next.quarantine_count;
-    bool join_links = links >= SIDE_FILES_FOLDED, join_rows = rows >= SIDE_FILES_FOLDED || dropped->count > 0;
-    const struct edit_side side_links = {STORED_LINKS, join_links ? 0 : links, join_links ? links : 0, from, to, NULL};
-    const struct edit_side side_rows = {
-        STORED_QUARANTINE, join_rows ? 0 : rows, join_rows ? rows : 0, from, has_rows ? to : from, &filter};
+    bool join_links = links >= SIDE_FILES_FOLDED,
+         join_rows = rows >= SIDE_FILES_FOLDED || dropped->count > 0;
+    const struct edit_side side_links = {
+        STORED_LINKS, join_links ? 0 : links, join_links ? links : 0, from, to, NULL};
+    const struct edit_side side_rows = {STORED_QUARANTINE,    join_rows ? 0 : rows,
+                                        join_rows ? rows : 0, from,
+                                        has_rows ? to : from, &filter};
     enum status status = edit_side(edit, &side_links, error);
     if (status || (!has_rows && !join_rows)) return status;
     return edit_side(edit, &side_rows, error);
@@ -132,33 +141,37 @@ static enum status copy_dropped(struct store *store, struct dropped_ids *out, st
     out->count = store->dropped_count;
     out->ids = memory_alloc(out->count * sizeof(*out->ids));
     if (out->ids && out->count) memcpy(out->ids, store->dropped, out->count * sizeof(*out->ids));
-    if (!out->ids) status = error_set(error, STATUS_NO_MEMORY, "%s: no memory to fold", store->directory);
+    if (!out->ids)
+        status = error_set(error, STATUS_NO_MEMORY, "%s: no memory to fold", store->directory);
     pthread_mutex_unlock(&store->guard);
     return status;
 }
 
-/* The dropped rows are gone from the files. What was dropped meanwhile stays in the list, and so do rows that are still in the log. */
+/* The dropped rows are gone from the files. What was dropped meanwhile stays in the list, and so do
+ * rows that are still in the log. */
 static void forget_dropped(struct store *store, const struct dropped_ids *dropped, uint64_t end) {
     pthread_mutex_lock(&store->guard);
     size_t kept = 0;
     for (size_t i = 0; i < store->dropped_count; i++) {
         uint64_t id = store->dropped[i];
         bool in_log = id >> FRAME_ROW_ID_BITS >= end;
-        if (in_log || !store_row_is_dropped(dropped->ids, dropped->count, id)) store->dropped[kept++] = id;
+        if (in_log || !store_row_is_dropped(dropped->ids, dropped->count, id))
+            store->dropped[kept++] = id;
     }
     store->dropped_count = kept;
     pthread_mutex_unlock(&store->guard);
 }
 
-static enum status fold_with(struct store *store, struct edit *edit, const struct dropped_ids *dropped,
-                             struct error *error) {
+static enum status fold_with(struct store *store, struct edit *edit,
+                             const struct dropped_ids *dropped, struct error *error) {
     pthread_mutex_lock(&store->guard);
     struct tail *tail = store->frozen;
     uint64_t end = store->frozen_end;
     bool has_rows = store->frozen_rows > 0;
     pthread_mutex_unlock(&store->guard);
     enum status status = fold_events(edit, tail, end, error);
-    if (status == STATUS_OK) status = fold_side(edit, store->manifest.position, end, has_rows, dropped, error);
+    if (status == STATUS_OK)
+        status = fold_side(edit, store->manifest.position, end, has_rows, dropped, error);
     if (status) return status;
     edit->next.position = end;
     status = edit_commit(edit, true, error);
@@ -202,7 +215,8 @@ void *store_fold_thread(void *context) {
         enum status status = store_fold_frozen(store, &error);
         if (status) log_line(LOG_WARNING, "a fold failed and will be tried again: %s", error.text);
         if (status == STATUS_OK && store_compact_tiers(store, &merge_error))
-            log_line(LOG_WARNING, "a merge of runs failed and will be tried again: %s", merge_error.text);
+            log_line(LOG_WARNING, "a merge of runs failed and will be tried again: %s",
+                     merge_error.text);
         pthread_mutex_lock(&store->guard);
         store->fold_status = status;
         store->fold_error = error;

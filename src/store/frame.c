@@ -5,13 +5,14 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are written as they lie in memory");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "frames are written as they lie in memory");
 
-#define LENGTHS_BYTES    28u
-#define RECORD_FIXED     5u
-#define ROW_FIXED        26u
-#define HEADER_CRC_AT    36u
-#define CRC_STARTS_AT    8u
+#define LENGTHS_BYTES 28u
+#define RECORD_FIXED  5u
+#define ROW_FIXED     26u
+#define HEADER_CRC_AT 36u
+#define CRC_STARTS_AT 8u
 
 struct event_bytes { /* one event of the section, FRAME_EVENT_BYTES without the tail padding */
     int64_t time_ms, known_ms;
@@ -22,7 +23,9 @@ struct event_bytes { /* one event of the section, FRAME_EVENT_BYTES without the 
 };
 static_assert(sizeof(struct event_bytes) >= FRAME_EVENT_BYTES, "the fields fill 36 bytes");
 
-static void put(uint8_t *at, const void *value, size_t bytes) { memcpy(at, value, bytes); }
+static void put(uint8_t *at, const void *value, size_t bytes) {
+    memcpy(at, value, bytes);
+}
 static uint16_t get_u16(const void *at) {
     uint16_t value;
     memcpy(&value, at, sizeof(value));
@@ -43,8 +46,9 @@ static uint64_t get_u64(const void *at) {
 static void put_start(uint8_t *at, const struct frame_view *parts, uint32_t payload) {
     const uint32_t magic = FRAME_MAGIC;
     const uint16_t format = FRAME_FORMAT;
-    const uint32_t lengths[7] = {parts->symbols.length, parts->record_count,  parts->records.length, parts->event_count,
-                                 parts->packed.length,  parts->row_count,     parts->rows.length};
+    const uint32_t lengths[7] = {parts->symbols.length, parts->record_count,  parts->records.length,
+                                 parts->event_count,    parts->packed.length, parts->row_count,
+                                 parts->rows.length};
     memset(at, 0, FRAME_HEADER_BYTES);
     put(at, &magic, 4);
     put(at + 8, &payload, 4);
@@ -71,7 +75,8 @@ void frame_mark(uint8_t out[FRAME_MARK_BYTES], uint64_t position) {
 }
 
 static enum status too_long(struct error *error, uint64_t bytes) {
-    return error_set(error, STATUS_LIMIT, "a frame may have %u bytes, this one has %llu: send smaller batches",
+    return error_set(error, STATUS_LIMIT,
+                     "a frame may have %u bytes, this one has %llu: send smaller batches",
                      STORE_FRAME_BYTES_MAX, (unsigned long long)bytes);
 }
 
@@ -79,16 +84,19 @@ static enum status no_memory(struct error *error) {
     return error_set(error, STATUS_NO_MEMORY, "no memory for a frame of the log");
 }
 
-enum status frame_encode_parts(struct buffer *out, const struct frame_view *parts, struct error *error) {
-    uint64_t payload = (uint64_t)LENGTHS_BYTES + parts->symbols.length + parts->records.length + parts->events.length +
-                       parts->packed.length + parts->rows.length;
+enum status frame_encode_parts(struct buffer *out, const struct frame_view *parts,
+                               struct error *error) {
+    uint64_t payload = (uint64_t)LENGTHS_BYTES + parts->symbols.length + parts->records.length +
+                       parts->events.length + parts->packed.length + parts->rows.length;
     if (payload + FRAME_HEADER_BYTES > STORE_FRAME_BYTES_MAX) return too_long(error, payload);
     if (buffer_reserve(out, FRAME_HEADER_BYTES + (size_t)payload)) return no_memory(error);
     put_start((uint8_t *)out->at + out->length, parts, (uint32_t)payload);
     out->length += FRAME_HEADER_BYTES + LENGTHS_BYTES;
-    const struct text *sections[] = {&parts->symbols, &parts->records, &parts->events, &parts->packed, &parts->rows};
+    const struct text *sections[] = {&parts->symbols, &parts->records, &parts->events,
+                                     &parts->packed, &parts->rows};
     for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
-        if (sections[i]->length) memcpy(out->at + out->length, sections[i]->at, sections[i]->length);
+        if (sections[i]->length)
+            memcpy(out->at + out->length, sections[i]->at, sections[i]->length);
         out->length += sections[i]->length;
     }
     return STATUS_OK;
@@ -130,8 +138,13 @@ static void put_events(uint8_t *at, uint8_t *packed, const struct event_batch *b
     for (size_t i = 0; i < batch->event_count; i++, at += FRAME_EVENT_BYTES) {
         const struct event *event = &batch->events[i];
         const struct event_bytes bytes = {
-            .time_ms = event->time_ms, .known_ms = event->known_ms, .key = event->key, .persona = event->persona.value,
-            .type = event->type, .source = event->source, .packed_length = (uint16_t)event->properties_length,
+            .time_ms = event->time_ms,
+            .known_ms = event->known_ms,
+            .key = event->key,
+            .persona = event->persona.value,
+            .type = event->type,
+            .source = event->source,
+            .packed_length = (uint16_t)event->properties_length,
             .channel = event->channel,
         };
         memcpy(at, &bytes, FRAME_EVENT_BYTES);
@@ -141,15 +154,18 @@ static void put_events(uint8_t *at, uint8_t *packed, const struct event_batch *b
     }
 }
 
-static enum status check_batch(const struct event_batch *batch, uint64_t *packed_bytes, struct error *error) {
+static enum status check_batch(const struct event_batch *batch, uint64_t *packed_bytes,
+                               struct error *error) {
     if (batch->event_count > BATCH_EVENTS_MAX || batch->row_count > BATCH_EVENTS_MAX)
-        return error_set(error, STATUS_LIMIT, "a batch may have %d events and as many rows: send smaller batches",
+        return error_set(error, STATUS_LIMIT,
+                         "a batch may have %d events and as many rows: send smaller batches",
                          BATCH_EVENTS_MAX);
     *packed_bytes = 0;
     for (size_t i = 0; i < batch->event_count; i++) {
         const struct event *event = &batch->events[i];
         if (event->properties_length > PACKED_BYTES_MAX)
-            return error_set(error, STATUS_LIMIT, "an event's properties may have %d bytes, these have %u",
+            return error_set(error, STATUS_LIMIT,
+                             "an event's properties may have %d bytes, these have %u",
                              PACKED_BYTES_MAX, event->properties_length);
         if (event->persona.value == ID_NONE)
             return error_set(error, STATUS_INVALID, "event %zu of the batch has no persona", i);
@@ -158,7 +174,8 @@ static enum status check_batch(const struct event_batch *batch, uint64_t *packed
     return STATUS_OK;
 }
 
-static enum status append_events(struct buffer *out, const struct event_batch *batch, size_t packed_bytes) {
+static enum status append_events(struct buffer *out, const struct event_batch *batch,
+                                 size_t packed_bytes) {
     size_t fixed = batch->event_count * FRAME_EVENT_BYTES;
     enum status status = buffer_reserve(out, fixed + packed_bytes);
     if (status) return status;
@@ -172,7 +189,9 @@ static enum status append_rows(struct buffer *out, const struct event_batch *bat
     for (size_t i = 0; i < batch->row_count; i++) {
         const struct quarantined_row *row = &batch->rows[i];
         const struct stored_row stored = {
-            .source = row->source, .line = row->line, .column = row->column,
+            .source = row->source,
+            .line = row->line,
+            .column = row->column,
             .file = event_batch_text(batch, row->file, row->file_length),
             .reason = event_batch_text(batch, row->reason, row->reason_length),
             .raw = event_batch_text(batch, row->raw, row->raw_length),
@@ -192,7 +211,8 @@ enum status frame_encode(struct buffer *out, struct text symbols, const struct s
     if (status) return status;
     uint64_t row_bytes = batch->row_count * (uint64_t)ROW_FIXED, record_bytes = 0;
     for (size_t i = 0; i < batch->row_count; i++)
-        row_bytes += (uint64_t)batch->rows[i].file_length + batch->rows[i].reason_length + batch->rows[i].raw_length;
+        row_bytes += (uint64_t)batch->rows[i].file_length + batch->rows[i].reason_length +
+                     batch->rows[i].raw_length;
     for (size_t i = 0; i < frame->record_count; i++)
         record_bytes += RECORD_FIXED + (uint64_t)frame->records[i].bytes.length;
     uint64_t payload = LENGTHS_BYTES + (uint64_t)symbols.length + record_bytes +
@@ -203,9 +223,13 @@ enum status frame_encode(struct buffer *out, struct text symbols, const struct s
     if (buffer_reserve(out, FRAME_HEADER_BYTES + (size_t)payload)) return no_memory(error);
     const struct frame_view parts = {
         .span = 1 + (uint32_t)batch->event_count,
-        .symbols.length = symbols.length, .records.length = (uint32_t)record_bytes, .packed.length = (uint32_t)packed_bytes,
-        .rows.length = (uint32_t)row_bytes, .record_count = (uint32_t)frame->record_count,
-        .event_count = (uint32_t)batch->event_count, .row_count = (uint32_t)batch->row_count,
+        .symbols.length = symbols.length,
+        .records.length = (uint32_t)record_bytes,
+        .packed.length = (uint32_t)packed_bytes,
+        .rows.length = (uint32_t)row_bytes,
+        .record_count = (uint32_t)frame->record_count,
+        .event_count = (uint32_t)batch->event_count,
+        .row_count = (uint32_t)batch->row_count,
     };
     put_start((uint8_t *)out->at + start, &parts, (uint32_t)payload);
     out->length += FRAME_HEADER_BYTES + LENGTHS_BYTES;
@@ -241,15 +265,18 @@ static bool read_sections(struct text payload, struct frame_view *out) {
     return out->event_count <= BATCH_EVENTS_MAX && out->row_count <= BATCH_EVENTS_MAX &&
            take(&payload, lengths[0], &out->symbols) && take(&payload, lengths[2], &out->records) &&
            take(&payload, (uint64_t)lengths[3] * FRAME_EVENT_BYTES, &out->events) &&
-           take(&payload, lengths[4], &out->packed) && take(&payload, lengths[6], &out->rows) && payload.length == 0;
+           take(&payload, lengths[4], &out->packed) && take(&payload, lengths[6], &out->rows) &&
+           payload.length == 0;
 }
 
-enum status frame_read(const uint8_t *bytes, size_t length, struct frame_view *out, size_t *frame_bytes) {
+enum status frame_read(const uint8_t *bytes, size_t length, struct frame_view *out,
+                       size_t *frame_bytes) {
     *frame_bytes = 0;
     *out = (struct frame_view){0};
     if (length == 0) return STATUS_END;
     if (length < FRAME_HEADER_BYTES || get_u32(bytes) != FRAME_MAGIC) return STATUS_CORRUPT;
-    if (get_u32(bytes + HEADER_CRC_AT) != crc32c(0, bytes + CRC_STARTS_AT, HEADER_CRC_AT - CRC_STARTS_AT))
+    if (get_u32(bytes + HEADER_CRC_AT) !=
+        crc32c(0, bytes + CRC_STARTS_AT, HEADER_CRC_AT - CRC_STARTS_AT))
         return STATUS_CORRUPT;
     size_t whole = FRAME_HEADER_BYTES + (size_t)get_u32(bytes + 8);
     *frame_bytes = whole;
@@ -258,10 +285,13 @@ enum status frame_read(const uint8_t *bytes, size_t length, struct frame_view *o
     out->durable = get_u64(bytes + 24);
     out->flags = get_u16(bytes + 34);
     if (whole > length) return STATUS_CORRUPT;
-    if (get_u32(bytes + 4) != crc32c(0, bytes + CRC_STARTS_AT, whole - CRC_STARTS_AT)) return STATUS_CORRUPT;
+    if (get_u32(bytes + 4) != crc32c(0, bytes + CRC_STARTS_AT, whole - CRC_STARTS_AT))
+        return STATUS_CORRUPT;
     if (get_u16(bytes + 32) > FRAME_FORMAT) return STATUS_VERSION;
-    struct text payload = {(const char *)bytes + FRAME_HEADER_BYTES, (uint32_t)(whole - FRAME_HEADER_BYTES)};
-    if (!read_sections(payload, out) || out->position > UINT64_MAX >> FRAME_ROW_ID_BITS) return STATUS_CORRUPT;
+    struct text payload = {(const char *)bytes + FRAME_HEADER_BYTES,
+                           (uint32_t)(whole - FRAME_HEADER_BYTES)};
+    if (!read_sections(payload, out) || out->position > UINT64_MAX >> FRAME_ROW_ID_BITS)
+        return STATUS_CORRUPT;
     return STATUS_OK;
 }
 
@@ -280,7 +310,8 @@ enum status frame_next_row(struct text *section, struct stored_row *row) {
     *row = (struct stored_row){
         .source = get_u16(head.at), .column = get_u32(head.at + 2), .line = get_u64(head.at + 6)};
     bool whole = take(section, get_u32(head.at + 14), &row->file) &&
-                 take(section, get_u32(head.at + 18), &row->reason) && take(section, get_u32(head.at + 22), &row->raw);
+                 take(section, get_u32(head.at + 18), &row->reason) &&
+                 take(section, get_u32(head.at + 22), &row->raw);
     return whole ? STATUS_OK : STATUS_CORRUPT;
 }
 
@@ -288,21 +319,29 @@ enum status frame_events(const struct frame_view *view, struct event_batch *batc
     uint64_t base = batch->bytes.length;
     if (base + view->packed.length > UINT32_MAX) return STATUS_LIMIT;
     enum status status = STATUS_OK;
-    if (view->packed.length) status = buffer_append(&batch->bytes, view->packed.at, view->packed.length);
+    if (view->packed.length)
+        status = buffer_append(&batch->bytes, view->packed.at, view->packed.length);
     uint32_t used = 0;
     for (uint32_t i = 0; status == STATUS_OK && i < view->event_count; i++) {
         struct event_bytes bytes = {0};
         memcpy(&bytes, view->events.at + (size_t)i * FRAME_EVENT_BYTES, FRAME_EVENT_BYTES);
-        if (bytes.packed_length > view->packed.length - used || bytes.persona == ID_NONE) return STATUS_CORRUPT;
+        if (bytes.packed_length > view->packed.length - used || bytes.persona == ID_NONE)
+            return STATUS_CORRUPT;
         if (bytes.packed_length &&
             packed_check((struct text){view->packed.at + used, bytes.packed_length}))
             return STATUS_CORRUPT;
         struct event *event = event_batch_add(batch);
         if (!event) return STATUS_NO_MEMORY;
         *event = (struct event){
-            .time_ms = bytes.time_ms, .known_ms = bytes.known_ms, .key = bytes.key, .persona = {bytes.persona},
-            .type = bytes.type, .source = bytes.source, .channel = bytes.channel,
-            .properties = (uint32_t)(base + used), .properties_length = bytes.packed_length,
+            .time_ms = bytes.time_ms,
+            .known_ms = bytes.known_ms,
+            .key = bytes.key,
+            .persona = {bytes.persona},
+            .type = bytes.type,
+            .source = bytes.source,
+            .channel = bytes.channel,
+            .properties = (uint32_t)(base + used),
+            .properties_length = bytes.packed_length,
         };
         used += bytes.packed_length;
     }

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/frame.h -- the unit of writing: what arrived together, checksummed together, there as a whole or not at all.
+/* store/frame.h -- the unit of writing: what arrived together, checksummed together, there as a
+ * whole or not at all.
  *
- *   0 magic u32 │ 4 CRC32C u32 of all that follows │ 8 payload bytes u32 │ 12 span u32 │ 16 position u64 │ 24 durable u64
+ *   0 magic u32 │ 4 CRC32C u32 of all that follows │ 8 payload bytes u32 │ 12 span u32 │ 16
+ *   position u64 │ 24 durable u64
  *   32 format u16 │ 34 flags u16 │ 36 CRC32C u32 of bytes 8–35 │ 40 payload:
  *     lengths: symbols, record count, records, event count, packed, row count, rows: 7 × u32
- *     symbols │ records { kind u8, length u32, bytes }* │ events, 36 bytes each │ their packed properties, end to end
+ *     symbols │ records { kind u8, length u32, bytes }* │ events, 36 bytes each │ their packed
+ *     properties, end to end
  *     │ rows { source u16, column u32, line u64, file, reason, raw lengths 3 × u32, bytes }*
  *
- * Little-endian. A frame stands at `position` and takes `span` = 1 + event count positions. `durable` is the position below which the
- * log was known to be on disk when this frame was written: it tells a torn tail from damage (log.h).
- * Links and quarantine files are made of the same frames with only records and symbols, or only rows, left in them.
- * The reader trusts nothing; a view borrows from the bytes that it reads. Pure; any thread. */
+ * Little-endian. A frame stands at `position` and takes `span` = 1 + event count positions.
+ * `durable` is the position below which the log was known to be on disk when this frame was
+ * written: it tells a torn tail from damage (log.h). Links and quarantine files are made of the
+ * same frames with only records and symbols, or only rows, left in them. The reader trusts nothing;
+ * a view borrows from the bytes that it reads. Pure; any thread. */
 #ifndef STORE_FRAME_H
 #define STORE_FRAME_H
 
@@ -24,7 +28,9 @@
 #define FRAME_ROW_ID_BITS  16 /* row_id = frame position << 16 | its place in the frame */
 
 enum frame_flag {
-    FRAME_MARK = 1, /* no content, span 0: written when a log is closed in order, and at the end of links and quarantine files */
+    /* No content, span 0: written when a log is closed in order, and at the end of links and
+     * quarantine files. */
+    FRAME_MARK = 1,
 };
 /* The store's own kinds of record, beside those of store.h. */
 enum { RECORD_ROWS_DROPPED = 128 /* row ids, u64 each */ };
@@ -37,11 +43,13 @@ struct frame_view {
     struct text symbols, records, events, packed, rows;
 };
 
-/* Appends a frame to `out`; not yet sealed. STATUS_LIMIT beyond STORE_FRAME_BYTES_MAX, BATCH_EVENTS_MAX or PACKED_BYTES_MAX. */
+/* Appends a frame to `out`; not yet sealed. STATUS_LIMIT beyond STORE_FRAME_BYTES_MAX,
+ * BATCH_EVENTS_MAX or PACKED_BYTES_MAX. */
 enum status frame_encode(struct buffer *out, struct text symbols, const struct store_frame *frame,
                          struct error *error) MUST_USE;
 /* The same from the parts of another frame. */
-enum status frame_encode_parts(struct buffer *out, const struct frame_view *parts, struct error *error) MUST_USE;
+enum status frame_encode_parts(struct buffer *out, const struct frame_view *parts,
+                               struct error *error) MUST_USE;
 /* Appends one record, one row, in the form of the sections. */
 enum status frame_put_record(struct buffer *section, uint8_t kind, struct text bytes) MUST_USE;
 enum status frame_put_row(struct buffer *section, const struct stored_row *row) MUST_USE;
@@ -50,13 +58,16 @@ void frame_seal(void *frame, uint64_t position, uint64_t durable);
 void frame_mark(uint8_t out[FRAME_HEADER_BYTES + 28], uint64_t position); /* a sealed mark */
 #define FRAME_MARK_BYTES (FRAME_HEADER_BYTES + 28u)
 
-/* Reads the frame at the start of `bytes`. STATUS_END with nothing left; STATUS_VERSION where a newer program wrote it;
- * STATUS_CORRUPT otherwise. *frame_bytes: its whole length, also of a damaged one whose header is sound; else 0. */
-enum status frame_read(const uint8_t *bytes, size_t length, struct frame_view *out, size_t *frame_bytes) MUST_USE;
+/* Reads the frame at the start of `bytes`. STATUS_END with nothing left; STATUS_VERSION where a
+ * newer program wrote it; STATUS_CORRUPT otherwise. *frame_bytes: its whole length, also of a
+ * damaged one whose header is sound; else 0. */
+enum status frame_read(const uint8_t *bytes, size_t length, struct frame_view *out,
+                       size_t *frame_bytes) MUST_USE;
 
 /* Walk a section: start with the view's text, STATUS_END after the last. */
 enum status frame_next_record(struct text *section, uint8_t *kind, struct text *bytes) MUST_USE;
-enum status frame_next_row(struct text *section, struct stored_row *row) MUST_USE; /* row_id is left 0 */
+/* row_id is left 0. */
+enum status frame_next_row(struct text *section, struct stored_row *row) MUST_USE;
 /* Appends the frame's events to a batch; their packed properties are checked. */
 enum status frame_events(const struct frame_view *view, struct event_batch *batch) MUST_USE;
 

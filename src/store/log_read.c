@@ -10,7 +10,8 @@ static bool fits(const struct frame_view *view, uint64_t expected) {
     return view->flags & FRAME_MARK ? view->span == 0 : view->span == 1 + view->event_count;
 }
 
-/* Is there, behind a bad frame at `expected`, a sound one that knew it to be durable? Only then was it whole once. */
+/* Is there, behind a bad frame at `expected`, a sound one that knew it to be durable? Only then was
+ * it whole once. */
 static bool was_durable(const uint8_t *bytes, size_t length, uint64_t expected) {
     const uint32_t magic = FRAME_MAGIC;
     for (size_t at = 0; at + FRAME_HEADER_BYTES <= length;) {
@@ -27,21 +28,23 @@ static bool was_durable(const uint8_t *bytes, size_t length, uint64_t expected) 
     return false;
 }
 
-static enum status judge_bad_frame(const uint8_t *bytes, size_t length, size_t at, enum status why, uint64_t expected,
-                                   const char *path, struct error *error) {
+static enum status judge_bad_frame(const uint8_t *bytes, size_t length, size_t at, enum status why,
+                                   uint64_t expected, const char *path, struct error *error) {
     if (why == STATUS_VERSION)
-        return error_set(error, why, "%s: byte %zu: a newer program wrote this: use that program", path, at);
+        return error_set(error, why, "%s: byte %zu: a newer program wrote this: use that program",
+                         path, at);
     if (at < length && was_durable(bytes + at + 1, length - at - 1, expected))
         return error_set(error, STATUS_CORRUPT,
-                         "%s: byte %zu: the frame at position %llu is damaged and sound ones follow it: nothing was "
+                         "%s: byte %zu: the frame at position %llu is damaged and sound ones "
+                         "follow it: nothing was "
                          "changed; restore this file from a backup",
                          path, at, (unsigned long long)expected);
     return STATUS_OK;
 }
 
-enum status log_visit_bytes(const uint8_t *bytes, size_t length, const char *path, uint64_t first, uint64_t from,
-                            log_visit_fn *visit, void *context, uint64_t *end, size_t *good, uint64_t *durable,
-                            struct error *error) {
+enum status log_visit_bytes(const uint8_t *bytes, size_t length, const char *path, uint64_t first,
+                            uint64_t from, log_visit_fn *visit, void *context, uint64_t *end,
+                            size_t *good, uint64_t *durable, struct error *error) {
     *end = first;
     *durable = first;
     *good = STORED_HEADER_BYTES;
@@ -53,7 +56,8 @@ enum status log_visit_bytes(const uint8_t *bytes, size_t length, const char *pat
         if (status == STATUS_OK && !fits(&view, *end)) status = STATUS_CORRUPT;
         if (status == STATUS_END) return STATUS_OK;
         if (status) return judge_bad_frame(bytes, length, *good, status, *end, path, error);
-        if (view.position >= from && !(view.flags & FRAME_MARK)) status = visit(context, &view, error);
+        if (view.position >= from && !(view.flags & FRAME_MARK))
+            status = visit(context, &view, error);
         if (status) return status;
         if (view.durable > *durable) *durable = view.durable;
         *end += view.span;
@@ -62,8 +66,8 @@ enum status log_visit_bytes(const uint8_t *bytes, size_t length, const char *pat
     return status;
 }
 
-enum status log_segments(struct file_system *fs, const char *directory, struct buffer *firsts, size_t *count,
-                         uint64_t *bytes, struct error *error) {
+enum status log_segments(struct file_system *fs, const char *directory, struct buffer *firsts,
+                         size_t *count, uint64_t *bytes, struct error *error) {
     char folder[FILE_PATH_MAX];
     *count = 0;
     if (bytes) *bytes = 0;
@@ -102,7 +106,8 @@ struct range {
     void *context;
 };
 
-static enum status visit_in_range(void *context, const struct frame_view *view, struct error *error) {
+static enum status visit_in_range(void *context, const struct frame_view *view,
+                                  struct error *error) {
     const struct range *range = context;
     if (view->position >= range->to) return STATUS_END;
     return range->visit(range->context, view, error);
@@ -118,20 +123,21 @@ static enum status visit_segment(struct file_system *fs, const char *directory, 
     if (status) return status;
     uint64_t end, durable;
     size_t good;
-    status = log_visit_bytes(mapping.at, mapping.length, path, first, range->from, visit_in_range, (void *)(uintptr_t)range,
-                             &end, &good, &durable, error);
+    status = log_visit_bytes(mapping.at, mapping.length, path, first, range->from, visit_in_range,
+                             (void *)(uintptr_t)range, &end, &good, &durable, error);
     file_unmap(fs, &mapping);
     if (status == STATUS_END) return STATUS_OK;
     if (status == STATUS_OK && end < range->to)
         return error_set(error, STATUS_CORRUPT,
-                         "%s: byte %zu: the frame at position %llu is damaged: nothing was changed; restore this file "
+                         "%s: byte %zu: the frame at position %llu is damaged: nothing was "
+                         "changed; restore this file "
                          "from a backup",
                          path, good, (unsigned long long)end);
     return status;
 }
 
-enum status log_visit(struct file_system *fs, const char *directory, uint64_t from, uint64_t to, log_visit_fn *visit,
-                      void *context, struct error *error) {
+enum status log_visit(struct file_system *fs, const char *directory, uint64_t from, uint64_t to,
+                      log_visit_fn *visit, void *context, struct error *error) {
     if (from >= to) return STATUS_OK;
     struct buffer firsts;
     buffer_init(&firsts);
@@ -139,9 +145,10 @@ enum status log_visit(struct file_system *fs, const char *directory, uint64_t fr
     enum status status = log_segments(fs, directory, &firsts, &count, NULL, error);
     const uint64_t *first = (const uint64_t *)(const void *)firsts.at;
     if (status == STATUS_OK && (count == 0 || first[0] > from))
-        status = error_set(error, STATUS_CORRUPT,
-                           "%s/log: the segment with position %llu is missing: restore it from a backup", directory,
-                           (unsigned long long)from);
+        status =
+            error_set(error, STATUS_CORRUPT,
+                      "%s/log: the segment with position %llu is missing: restore it from a backup",
+                      directory, (unsigned long long)from);
     for (size_t i = 0; status == STATUS_OK && i < count && first[i] < to; i++) {
         uint64_t next = i + 1 < count ? first[i + 1] : UINT64_MAX;
         if (next <= from) continue;

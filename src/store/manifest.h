@@ -2,24 +2,26 @@
 /* store/manifest.h -- what counts in the data directory, and up to which log position.
  *
  *   attune manifest 1
- *   position 4000801            everything below it is in the files named here; the log has the rest
+ *   position 4000801            everything below it is in the files named here; the log has the
+ *                               rest
  *   next 18                     the next file's number; numbers are never used twice
  *   run 17 0 17 4000000 91234567      number, level, group, rows, bytes
  *   links 17 12 345678                number, frames, bytes
  *   quarantine 17 3 4567            number, rows, bytes
  *   checksum 1a2b3c4d           CRC32C of all before this line
  *
- * Text, so that a person can read it; replaced by rename, so that it is the old one or the new one. A file that it does not name does not
- * count and goes at the next opening. Pure but for manifest_load and manifest_store. */
+ * Text, so that a person can read it; replaced by rename, so that it is the old one or the new one.
+ * A file that it does not name does not count and goes at the next opening. Pure but for
+ * manifest_load and manifest_store. */
 #ifndef STORE_MANIFEST_H
 #define STORE_MANIFEST_H
 
 #include "base/file.h"
 
-#define MANIFEST_FORMAT      1
-#define MANIFEST_BYTES_MAX   ((size_t)1 << 20)
-#define MANIFEST_RUNS_MAX    200 /* < VERSION_RUNS_MAX */
-#define MANIFEST_FILES_MAX   64
+#define MANIFEST_FORMAT    1
+#define MANIFEST_BYTES_MAX ((size_t)1 << 20)
+#define MANIFEST_RUNS_MAX  200 /* < VERSION_RUNS_MAX */
+#define MANIFEST_FILES_MAX 64
 
 struct manifest_run {
     uint64_t number;
@@ -33,7 +35,8 @@ struct manifest_file {
 struct manifest {
     uint64_t position, next_number;
     struct manifest_run runs[MANIFEST_RUNS_MAX]; /* the order of the view */
-    struct manifest_file links[MANIFEST_FILES_MAX], quarantine[MANIFEST_FILES_MAX]; /* in order of position */
+    /* In order of position. */
+    struct manifest_file links[MANIFEST_FILES_MAX], quarantine[MANIFEST_FILES_MAX];
     uint32_t run_count, links_count, quarantine_count;
 };
 
@@ -44,7 +47,7 @@ enum status manifest_decode(struct manifest *manifest, struct text bytes, const 
 /* STATUS_NOT_FOUND where there is none. */
 enum status manifest_load(struct manifest *manifest, struct file_system *fs, const char *directory,
                           struct error *error) MUST_USE;
-enum status manifest_store(const struct manifest *manifest, struct file_system *fs, const char *directory,
-                           struct error *error) MUST_USE;
+enum status manifest_store(const struct manifest *manifest, struct file_system *fs,
+                           const char *directory, struct error *error) MUST_USE;
 
 #endif

@@ -6,7 +6,8 @@
 #include "store/side_file.h"
 #include "store/store_room.h"
 
-#define READ_ONLY_ATTEMPTS 5 /* a writer beside us may fold, and remove what we were about to read */
+/* A writer beside us may fold, and remove what we were about to read. */
+#define READ_ONLY_ATTEMPTS 5
 
 static const char *const folders[] = {"log", "runs", "links", "quarantine"};
 #define FOLDER_COUNT (sizeof(folders) / sizeof(*folders))
@@ -18,8 +19,10 @@ struct opening {
     bool has_symbols;
 };
 
-static enum status join(char out[FILE_PATH_MAX], const struct store *store, const char *name, struct error *error) {
-    if (snprintf(out, FILE_PATH_MAX, "%s/%s", store->directory, name) < FILE_PATH_MAX) return STATUS_OK;
+static enum status join(char out[FILE_PATH_MAX], const struct store *store, const char *name,
+                        struct error *error) {
+    if (snprintf(out, FILE_PATH_MAX, "%s/%s", store->directory, name) < FILE_PATH_MAX)
+        return STATUS_OK;
     return error_set(error, STATUS_LIMIT, "%s: the path is too long", store->directory);
 }
 
@@ -36,7 +39,8 @@ static enum status take_lock(struct store *store, struct error *error) {
     enum status status = join(path, store, "LOCK", error);
     if (status == STATUS_OK) status = file_open(store->fs, path, FILE_APPEND, &store->lock, error);
     if (status == STATUS_NOT_FOUND)
-        return error_set(error, status, "%s: there is no data directory here: check the path, or create one",
+        return error_set(error, status,
+                         "%s: there is no data directory here: check the path, or create one",
                          store->directory);
     if (status) return status;
     status = file_lock(store->lock, error);
@@ -47,7 +51,8 @@ static enum status take_lock(struct store *store, struct error *error) {
         text[got] = 0;
         long holder = strtol(text, NULL, 10);
         return error_set(error, status,
-                         "%s: process %ld is writing to this data directory: stop it first (kill %ld), or open it for "
+                         "%s: process %ld is writing to this data directory: stop it first (kill "
+                         "%ld), or open it for "
                          "reading only",
                          path, holder, holder);
     }
@@ -67,7 +72,8 @@ static enum status make_folders(struct store *store, struct error *error) {
     return directory_sync(store->fs, store->directory, error);
 }
 
-/* Without a manifest nothing may be here but what a creation that was cut short left: empty folders, or not even those. */
+/* Without a manifest nothing may be here but what a creation that was cut short left: empty
+ * folders, or not even those. */
 static enum status refuse_leftovers(struct store *store, struct error *error) {
     for (size_t i = 0; i < FOLDER_COUNT; i++) {
         char path[FILE_PATH_MAX];
@@ -81,18 +87,22 @@ static enum status refuse_leftovers(struct store *store, struct error *error) {
         if (status) return status;
         if (count)
             return error_set(error, STATUS_CORRUPT,
-                             "%s/MANIFEST: is missing, but %s is not empty: restore the whole data directory from a backup",
+                             "%s/MANIFEST: is missing, but %s is not empty: restore the whole data "
+                             "directory from a backup",
                              store->directory, path);
     }
     return STATUS_OK;
 }
 
 static enum status no_manifest(const struct store *store, struct error *error) {
-    return error_set(error, STATUS_NOT_FOUND,
-                     "%s: there is no data directory here (no MANIFEST): check the path, or create one", store->directory);
+    return error_set(
+        error, STATUS_NOT_FOUND,
+        "%s: there is no data directory here (no MANIFEST): check the path, or create one",
+        store->directory);
 }
 
-/* Before the lock, whose file would else be left in somebody's folder. Whatever else is wrong is told under the lock. */
+/* Before the lock, whose file would else be left in somebody's folder. Whatever else is wrong is
+ * told under the lock. */
 static enum status refuse_wrong_place(struct store *store, struct error *error) {
     char path[FILE_PATH_MAX];
     struct file *file = NULL;
@@ -128,7 +138,8 @@ static enum status open_runs(struct store *store, struct error *error) {
         enum status status = stored_path(path, store->directory, "runs", number, "run", error);
         if (status == STATUS_OK) status = run_open(&run, store->fs, path, error);
         if (status == STATUS_NOT_FOUND)
-            return error_set(error, STATUS_CORRUPT, "%s: is missing: restore it from a backup", path);
+            return error_set(error, STATUS_CORRUPT, "%s: is missing: restore it from a backup",
+                             path);
         if (status) return status;
         if (stored_run_create(&store->runs[i], run, number))
             return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", path);
@@ -137,8 +148,8 @@ static enum status open_runs(struct store *store, struct error *error) {
     return STATUS_OK;
 }
 
-static enum status give_record(struct opening *opening, uint8_t kind, struct text bytes, uint64_t position,
-                               struct error *error) {
+static enum status give_record(struct opening *opening, uint8_t kind, struct text bytes,
+                               uint64_t position, struct error *error) {
     const struct store_options *options = opening->options;
     if (kind != RECORD_ROWS_DROPPED) {
         if (!options->on_record) return STATUS_OK;
@@ -146,11 +157,14 @@ static enum status give_record(struct opening *opening, uint8_t kind, struct tex
     }
     size_t count = bytes.length / sizeof(uint64_t);
     uint64_t *ids = memory_alloc(count * sizeof(*ids));
-    if (!ids) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", opening->store->directory);
+    if (!ids)
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it",
+                         opening->store->directory);
     if (count) memcpy(ids, bytes.at, count * sizeof(*ids));
     enum status status = store_dropped_add(opening->store, ids, count);
     memory_free(ids);
-    return status ? error_set(error, status, "%s: no memory to open it", opening->store->directory) : STATUS_OK;
+    return status ? error_set(error, status, "%s: no memory to open it", opening->store->directory)
+                  : STATUS_OK;
 }
 
 static enum status on_links(void *context, const struct frame_view *view, struct error *error) {
@@ -160,8 +174,9 @@ static enum status on_links(void *context, const struct frame_view *view, struct
         opening->has_symbols = true;
         status = symbols_apply(opening->store->symbols, view->symbols);
         if (status)
-            return error_set(error, status, "%s: the symbols at position %llu can't be applied (%s)",
-                             opening->store->directory, (unsigned long long)view->position, status_name(status));
+            return error_set(
+                error, status, "%s: the symbols at position %llu can't be applied (%s)",
+                opening->store->directory, (unsigned long long)view->position, status_name(status));
     }
     struct text left = view->records, bytes;
     uint8_t kind;
@@ -170,8 +185,8 @@ static enum status on_links(void *context, const struct frame_view *view, struct
         if (status) return status;
     }
     if (status == STATUS_END) return STATUS_OK;
-    return error_set(error, STATUS_CORRUPT, "%s: the records at position %llu can't be read", opening->store->directory,
-                     (unsigned long long)view->position);
+    return error_set(error, STATUS_CORRUPT, "%s: the records at position %llu can't be read",
+                     opening->store->directory, (unsigned long long)view->position);
 }
 
 static enum status on_frame(void *context, const struct frame_view *view, struct error *error) {
@@ -184,7 +199,8 @@ static enum status on_frame(void *context, const struct frame_view *view, struct
     if (status == STATUS_OK) status = tail_reserve(tail, &opening->batch);
     if (status)
         return error_set(error, status, "%s: the events at position %llu can't be taken up (%s)",
-                         opening->store->directory, (unsigned long long)view->position, status_name(status));
+                         opening->store->directory, (unsigned long long)view->position,
+                         status_name(status));
     opening->store->growing_rows += view->row_count;
     tail_apply(tail, &opening->batch, view->position, view->position + view->span);
     return STATUS_OK;
@@ -196,16 +212,20 @@ static enum status replay(struct opening *opening, struct error *error) {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < manifest->links_count; i++) {
         char path[FILE_PATH_MAX];
-        status = stored_path(path, store->directory, "links", manifest->links[i].number, "links", error);
+        status =
+            stored_path(path, store->directory, "links", manifest->links[i].number, "links", error);
         if (status == STATUS_OK)
-            status = stored_visit(store->fs, path, STORED_LINKS, manifest->links[i].number, on_links, opening, error);
+            status = stored_visit(store->fs, path, STORED_LINKS, manifest->links[i].number,
+                                  on_links, opening, error);
     }
     if (status == STATUS_OK && tail_create(&store->growing, manifest->position))
         status = error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", store->directory);
     if (status) return status;
-    const struct log_options log = {store->fs, store->directory, manifest->position, store->read_only, on_frame, opening};
+    const struct log_options log = {store->fs,        store->directory, manifest->position,
+                                    store->read_only, on_frame,         opening};
     status = log_open(&store->log, &log, error);
-    if (status == STATUS_OK && !store->read_only) status = log_drop(store->log, manifest->position, error);
+    if (status == STATUS_OK && !store->read_only)
+        status = log_drop(store->log, manifest->position, error);
     if (status) return status;
     if (opening->has_symbols)
         for (int kind = 0; kind < SYMBOL_KIND_COUNT; kind++)
@@ -215,13 +235,15 @@ static enum status replay(struct opening *opening, struct error *error) {
 
 static enum status start(struct store *store, struct error *error) {
     struct version *blank = version_alloc();
-    if (!blank) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", store->directory);
+    if (!blank)
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", store->directory);
     pthread_mutex_lock(&store->guard);
     store_publish(store, blank);
     pthread_mutex_unlock(&store->guard);
     if (store->read_only || store->fold_by_hand) return STATUS_OK;
     int why = pthread_create(&store->thread, NULL, store_fold_thread, store);
-    if (why) return error_set_errno(error, why, "%s: cannot start the folding thread", store->directory);
+    if (why)
+        return error_set_errno(error, why, "%s: cannot start the folding thread", store->directory);
     store->has_thread = true;
     return STATUS_OK;
 }
@@ -239,10 +261,12 @@ static enum status open_steps(struct opening *opening, struct error *error) {
     return status ? status : start(store, error);
 }
 
-static enum status create(struct store **out, const struct store_options *options, struct error *error) {
+static enum status create(struct store **out, const struct store_options *options,
+                          struct error *error) {
     struct store *store = memory_calloc(1, sizeof(*store));
     *out = store;
-    if (!store) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", options->directory);
+    if (!store)
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", options->directory);
     pthread_mutex_init(&store->guard, NULL);
     pthread_cond_init(&store->changed, NULL);
     buffer_init(&store->symbol_bytes);
@@ -262,7 +286,8 @@ static enum status create(struct store **out, const struct store_options *option
     return STATUS_OK;
 }
 
-static enum status open_once(struct store **out, const struct store_options *options, struct error *error) {
+static enum status open_once(struct store **out, const struct store_options *options,
+                             struct error *error) {
     struct opening opening = {.options = options};
     enum status status = create(&opening.store, options, error);
     event_batch_init(&opening.batch);
@@ -278,10 +303,12 @@ static enum status open_once(struct store **out, const struct store_options *opt
 
 /* True where the directory has changed under a reader before anything of it was handed out. */
 static bool may_try_again(const struct store_options *options, enum status status) {
-    return options->read_only && !options->on_record && (status == STATUS_NOT_FOUND || status == STATUS_CORRUPT);
+    return options->read_only && !options->on_record &&
+           (status == STATUS_NOT_FOUND || status == STATUS_CORRUPT);
 }
 
-enum status store_open(struct store **out, const struct store_options *options, struct error *error) {
+enum status store_open(struct store **out, const struct store_options *options,
+                       struct error *error) {
     *out = NULL;
     enum status status = open_once(out, options, error);
     for (int i = 1; i < READ_ONLY_ATTEMPTS && may_try_again(options, status); i++)

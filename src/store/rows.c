@@ -15,15 +15,16 @@ bool store_row_is_dropped(const uint64_t *dropped, size_t count, uint64_t row_id
 }
 
 enum status store_dropped_add(struct store *store, const uint64_t *row_ids, size_t count) {
-    enum status status = memory_grow((void **)&store->dropped, &store->dropped_capacity, store->dropped_count + count,
-                                     sizeof(*store->dropped));
+    enum status status = memory_grow((void **)&store->dropped, &store->dropped_capacity,
+                                     store->dropped_count + count, sizeof(*store->dropped));
     if (status || count == 0) return status;
     memcpy(store->dropped + store->dropped_count, row_ids, count * sizeof(*row_ids));
     store->dropped_count += count;
     qsort(store->dropped, store->dropped_count, sizeof(*store->dropped), compare_ids);
     size_t kept = 1;
     for (size_t i = 1; i < store->dropped_count; i++)
-        if (store->dropped[i] != store->dropped[kept - 1]) store->dropped[kept++] = store->dropped[i];
+        if (store->dropped[i] != store->dropped[kept - 1])
+            store->dropped[kept++] = store->dropped[i];
     store->dropped_count = kept;
     return STATUS_OK;
 }
@@ -52,7 +53,8 @@ static enum status visit_frame(void *context, const struct frame_view *view, str
                      (unsigned long long)view->position);
 }
 
-static enum status visit_all(struct store *store, struct visiting *visiting, uint64_t end, struct error *error) {
+static enum status visit_all(struct store *store, struct visiting *visiting, uint64_t end,
+                             struct error *error) {
     const struct manifest *manifest = &store->manifest;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < manifest->quarantine_count; i++) {
@@ -60,13 +62,16 @@ static enum status visit_all(struct store *store, struct visiting *visiting, uin
         uint64_t number = manifest->quarantine[i].number;
         status = stored_path(path, store->directory, "quarantine", number, "rows", error);
         if (status == STATUS_OK)
-            status = stored_visit(store->fs, path, STORED_QUARANTINE, number, visit_frame, visiting, error);
+            status = stored_visit(store->fs, path, STORED_QUARANTINE, number, visit_frame, visiting,
+                                  error);
     }
     if (status) return status;
-    return log_visit(store->fs, store->directory, manifest->position, end, visit_frame, visiting, error);
+    return log_visit(store->fs, store->directory, manifest->position, end, visit_frame, visiting,
+                     error);
 }
 
-enum status store_visit_rows(struct store *store, bool (*visit)(void *context, const struct stored_row *row),
+enum status store_visit_rows(struct store *store,
+                             bool (*visit)(void *context, const struct stored_row *row),
                              void *context, struct error *error) {
     struct visiting visiting = {.visit = visit, .context = context};
     store_role_take(store);
@@ -80,7 +85,8 @@ enum status store_visit_rows(struct store *store, bool (*visit)(void *context, c
     pthread_mutex_unlock(&store->guard);
     visiting.dropped = dropped;
     enum status status = STATUS_OK;
-    if (!dropped) status = error_set(error, STATUS_NO_MEMORY, "%s: no memory to read rows", store->directory);
+    if (!dropped)
+        status = error_set(error, STATUS_NO_MEMORY, "%s: no memory to read rows", store->directory);
     if (status == STATUS_OK)
         status = visit_all(store, &visiting, in_log ? end : store->manifest.position, error);
     store_role_give(store);
@@ -90,27 +96,31 @@ enum status store_visit_rows(struct store *store, bool (*visit)(void *context, c
 
 #define RECORDS_BESIDE_MAX 7
 
-enum status store_append_dropping(struct store *store, const struct store_frame *frame, const uint64_t *row_ids, size_t count,
-                                  uint64_t *position, struct error *error) {
+enum status store_append_dropping(struct store *store, const struct store_frame *frame,
+                                  const uint64_t *row_ids, size_t count, uint64_t *position,
+                                  struct error *error) {
     if (count > STORE_FRAME_BYTES_MAX / 16)
-        return error_set(error, STATUS_LIMIT, "at most %u rows can be dropped at once", STORE_FRAME_BYTES_MAX / 16);
+        return error_set(error, STATUS_LIMIT, "at most %u rows can be dropped at once",
+                         STORE_FRAME_BYTES_MAX / 16);
     assert(frame->record_count <= RECORDS_BESIDE_MAX);
     /* First the room to remember them, so that what the log has can't be forgotten here. */
     pthread_mutex_lock(&store->guard);
-    enum status status = memory_grow((void **)&store->dropped, &store->dropped_capacity, store->dropped_count + count,
-                                     sizeof(*store->dropped));
+    enum status status = memory_grow((void **)&store->dropped, &store->dropped_capacity,
+                                     store->dropped_count + count, sizeof(*store->dropped));
     pthread_mutex_unlock(&store->guard);
     if (status) return error_set(error, status, "%s: no memory to drop rows", store->directory);
     struct store_record records[RECORDS_BESIDE_MAX + 1];
     for (size_t i = 0; i < frame->record_count; i++) records[i] = frame->records[i];
-    records[frame->record_count] = (struct store_record){(enum record_kind)RECORD_ROWS_DROPPED,
-                                                         {(const char *)row_ids, (uint32_t)(count * sizeof(*row_ids))}};
+    records[frame->record_count] =
+        (struct store_record){(enum record_kind)RECORD_ROWS_DROPPED,
+                              {(const char *)row_ids, (uint32_t)(count * sizeof(*row_ids))}};
     struct store_frame with = *frame;
     with.records = records;
     with.record_count = frame->record_count + 1;
     status = store_write(store, &with, true, position, error);
     if (status) return status;
-    /* The fold that drops the record from the log must know the ids, so it may not begin before they are here. */
+    /* The fold that drops the record from the log must know the ids, so it may not begin before
+     * they are here. */
     pthread_mutex_lock(&store->guard);
     status = store_dropped_add(store, row_ids, count);
     pthread_mutex_unlock(&store->guard);
@@ -118,7 +128,10 @@ enum status store_append_dropping(struct store *store, const struct store_frame 
     return status;
 }
 
-enum status store_drop_rows(struct store *store, const uint64_t *row_ids, size_t count, struct error *error) {
+enum status store_drop_rows(struct store *store, const uint64_t *row_ids, size_t count,
+                            struct error *error) {
     uint64_t position;
-    return count == 0 ? STATUS_OK : store_append_dropping(store, &(struct store_frame){0}, row_ids, count, &position, error);
+    return count == 0 ? STATUS_OK
+                      : store_append_dropping(store, &(struct store_frame){0}, row_ids, count,
+                                              &position, error);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A block of 4 KB, not of 64: reading one event's properties must not cost decompressing a thousand others. */
+/* A block of 4 KB, not of 64: reading one event's properties must not cost decompressing a thousand
+ * others. */
 #include "store/run_blocks.h"
 
 #include <lz4.h>
@@ -32,7 +33,8 @@ void run_blocks_clear(struct run_blocks *blocks) {
 static enum status end_block(struct run_blocks *blocks) {
     if (blocks->count == 0) return STATUS_OK;
     buffer_clear(&blocks->raw);
-    enum status status = buffer_append(&blocks->raw, blocks->lengths, blocks->count * sizeof blocks->lengths[0]);
+    enum status status =
+        buffer_append(&blocks->raw, blocks->lengths, blocks->count * sizeof blocks->lengths[0]);
     if (status == STATUS_OK && blocks->packed.length > 0) {
         status = buffer_append(&blocks->raw, blocks->packed.at, blocks->packed.length);
     }
@@ -45,7 +47,8 @@ static enum status end_block(struct run_blocks *blocks) {
         memcpy(at, blocks->raw.at, blocks->raw.length);
         length = raw_length;
     }
-    struct run_block block = {.offset = blocks->stored.length, .row = blocks->row,
+    struct run_block block = {.offset = blocks->stored.length,
+                              .row = blocks->row,
                               .raw_length = (uint32_t)raw_length,
                               .checksum = crc32c(0, at, (size_t)length)};
     status = buffer_append(&blocks->index, &block, sizeof block);
@@ -58,7 +61,8 @@ static enum status end_block(struct run_blocks *blocks) {
 
 enum status run_blocks_add(struct run_blocks *blocks, uint32_t row, struct text packed) {
     if (packed.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
-    size_t length = (blocks->count + 1) * sizeof blocks->lengths[0] + blocks->packed.length + packed.length;
+    size_t length =
+        (blocks->count + 1) * sizeof blocks->lengths[0] + blocks->packed.length + packed.length;
     if (length > RUN_BLOCK_BYTES && end_block(blocks) != STATUS_OK) return STATUS_NO_MEMORY;
     if (blocks->count == 0) blocks->row = row;
     if (packed.length > 0) {

@@ -51,9 +51,11 @@ static void check_sections(struct checking *checking, uint32_t part) {
         check_gap(checking, section->offset, section->length);
         bool good = run_bytes(run, part, kind) != NULL;
         if (kind == RUN_BLOCKS) {
-            good = hash_bytes(run->mapping.at + section->offset, section->length, 0) == section->checksum;
+            good = hash_bytes(run->mapping.at + section->offset, section->length, 0) ==
+                   section->checksum;
         }
-        if (!good) found(checking, "part %u: the section of %s is damaged", part, run_section_name(kind));
+        if (!good)
+            found(checking, "part %u: the section of %s is damaged", part, run_section_name(kind));
     }
 }
 
@@ -79,14 +81,17 @@ static bool same_facts(const struct part_facts *facts, const struct run_part *pa
 }
 
 /* One entry's rows. False: a row could not be read, and that was reported. */
-static bool check_entry(struct checking *checking, uint32_t part, uint32_t entry, struct part_facts *facts) {
+static bool check_entry(struct checking *checking, uint32_t part, uint32_t entry,
+                        struct part_facts *facts) {
     const struct run *run = checking->run;
     struct run_row row, before = {0};
     uint32_t base = run->parts[part].row_first, first = run->entry_row[entry];
     for (uint32_t r = first; r < run->entry_row[entry + 1]; r++) {
         uint32_t n = r - base;
-        if (run_row_get(&checking->cache, run, part, n, run->entry_persona[entry], &row) != STATUS_OK ||
-            packed_check(row.packed) != STATUS_OK || run_columns_add(checking->columns, n, row.packed) != STATUS_OK) {
+        if (run_row_get(&checking->cache, run, part, n, run->entry_persona[entry], &row) !=
+                STATUS_OK ||
+            packed_check(row.packed) != STATUS_OK ||
+            run_columns_add(checking->columns, n, row.packed) != STATUS_OK) {
             found(checking, "part %u, row %u: its properties are damaged", part, n);
             return false;
         }
@@ -105,7 +110,8 @@ static void check_columns(struct checking *checking, uint32_t part) {
     const struct buffer *heap = run_columns_heap(checking->columns);
     const struct run_section *stored = run_section_of(run, part, RUN_HEAP);
     if (heap->length != stored->length ||
-        (heap->length > 0 && memcmp(heap->at, run->mapping.at + stored->offset, heap->length) != 0)) {
+        (heap->length > 0 &&
+         memcmp(heap->at, run->mapping.at + stored->offset, heap->length) != 0)) {
         found(checking, "part %u: the texts of the columns differ from the properties", part);
     }
     for (uint32_t c = 0; c < run->info.column_count; c++) {
@@ -128,13 +134,15 @@ static void check_part(struct checking *checking, uint32_t part) {
     struct part_facts facts = {INT64_MAX, INT64_MIN, INT64_MIN, INT64_MIN, 0, 0};
     uint64_t findings = checking->findings;
     check_sections(checking, part);
-    if (checking->findings != findings) return; /* what lies on damaged sections would only be repeated */
+    /* What lies on damaged sections would only be repeated. */
+    if (checking->findings != findings) return;
     run_columns_clear(checking->columns);
     uint32_t first = run->parts[part].entry_first;
     for (uint32_t e = first; e < first + run->parts[part].entry_count; e++) {
         if (!check_entry(checking, part, e, &facts)) return;
     }
-    if (!same_facts(&facts, &run->parts[part])) found(checking, "part %u: its summary is wrong", part);
+    if (!same_facts(&facts, &run->parts[part]))
+        found(checking, "part %u: its summary is wrong", part);
     check_columns(checking, part);
 }
 
@@ -146,15 +154,19 @@ static enum status check_open_run(struct checking *checking) {
     if (status != STATUS_OK) return status;
     checking->covered = sizeof(struct run_header);
     for (uint32_t p = 0; p < run->info.part_count; p++) check_part(checking, p);
-    for (uint32_t t = 0; t < RUN_TABLES; t++) check_gap(checking, run->tables[t].offset, run->tables[t].length);
-    check_gap(checking, (uint64_t)((const uint8_t *)(run->tables) - run->mapping.at) - sizeof(struct run_footer), 0);
+    for (uint32_t t = 0; t < RUN_TABLES; t++)
+        check_gap(checking, run->tables[t].offset, run->tables[t].length);
+    check_gap(checking,
+              (uint64_t)((const uint8_t *)(run->tables) - run->mapping.at) -
+                  sizeof(struct run_footer),
+              0);
     run_columns_destroy(checking->columns);
     return STATUS_OK;
 }
 
 enum status run_check(struct file_system *fs, const char *path,
-                      void (*report)(void *context, const char *path, const char *finding), void *context,
-                      struct error *error) {
+                      void (*report)(void *context, const char *path, const char *finding),
+                      void *context, struct error *error) {
     struct checking checking = {.path = path, .report = report, .context = context};
     struct run *run;
     struct error reason;
@@ -170,8 +182,9 @@ enum status run_check(struct file_system *fs, const char *path,
     if (status != STATUS_OK) {
         error_set(error, status, "%s: %s while checking", path, status_name(status));
     } else if (checking.findings > 0) {
-        status = error_set(error, STATUS_CORRUPT, "%s: %" PRIu64 " findings; restore it from a backup", path,
-                           checking.findings);
+        status =
+            error_set(error, STATUS_CORRUPT, "%s: %" PRIu64 " findings; restore it from a backup",
+                      path, checking.findings);
     }
     buffer_release(&checking.encoded);
     run_block_cache_release(&checking.cache);

@@ -4,10 +4,11 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-/* Texts seen lately in this part, so that a button's name is stored once: a direct-mapped cache of cells. */
+/* Texts seen lately in this part, so that a button's name is stored once: a direct-mapped cache of
+ * cells. */
 #define SEEN_SLOTS 16384u
 #define PROPERTIES 65536u
-#define NO_COLUMN UINT16_MAX
+#define NO_COLUMN  UINT16_MAX
 
 struct column_cells {
     struct column column;
@@ -22,7 +23,8 @@ struct run_columns {
     struct column_cells *columns;
     uint16_t *first; /* by property */
     uint64_t *seen;
-    uint32_t *seen_hash; /* a slot: the other half of its text's hash, so that other texts are not looked at */
+    /* A slot: the other half of its text's hash, so that other texts are not looked at. */
+    uint32_t *seen_hash;
     struct buffer heap;
 };
 
@@ -74,12 +76,15 @@ void run_columns_clear(struct run_columns *columns) {
     buffer_clear(&columns->heap);
 }
 
-const struct buffer *run_columns_heap(const struct run_columns *columns) { return &columns->heap; }
+const struct buffer *run_columns_heap(const struct run_columns *columns) {
+    return &columns->heap;
+}
 
 static enum status text_cell(struct run_columns *columns, struct text text, uint64_t *cell) {
     uint64_t hash = hash_text(text, 0);
     uint64_t *seen = &columns->seen[hash & (SEEN_SLOTS - 1)];
-    uint32_t *seen_hash = &columns->seen_hash[hash & (SEEN_SLOTS - 1)], high = (uint32_t)(hash >> 32);
+    uint32_t *seen_hash = &columns->seen_hash[hash & (SEEN_SLOTS - 1)],
+             high = (uint32_t)(hash >> 32);
     if (*seen != CELL_NO_TEXT && *seen_hash == high) {
         struct text before = {columns->heap.at + (*seen >> 16), (uint32_t)(*seen & 0xffff)};
         *cell = *seen;
@@ -103,10 +108,12 @@ static enum status add_cell(struct run_columns *columns, struct column_cells *ce
     }
     size_t needed = cells->count + 1;
     if (status == STATUS_OK && needed > cells->row_capacity) {
-        status = memory_grow((void **)&cells->rows, &cells->row_capacity, needed, sizeof *cells->rows);
+        status =
+            memory_grow((void **)&cells->rows, &cells->row_capacity, needed, sizeof *cells->rows);
     }
     if (status == STATUS_OK && needed > cells->cell_capacity) {
-        status = memory_grow((void **)&cells->cells, &cells->cell_capacity, needed, sizeof *cells->cells);
+        status = memory_grow((void **)&cells->cells, &cells->cell_capacity, needed,
+                             sizeof *cells->cells);
     }
     if (status != STATUS_OK) return status;
     cells->rows[cells->count] = row;
@@ -133,7 +140,8 @@ enum status run_columns_add(struct run_columns *columns, uint32_t row, struct te
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status encode_dense(const struct column_cells *cells, uint32_t row_count, struct buffer *out) {
+static enum status encode_dense(const struct column_cells *cells, uint32_t row_count,
+                                struct buffer *out) {
     size_t width = cell_bytes(cells->column.type);
     enum status status = buffer_reserve(out, row_count * width);
     if (status != STATUS_OK) return status;
@@ -141,12 +149,14 @@ static enum status encode_dense(const struct column_cells *cells, uint32_t row_c
     for (uint32_t row = 0; row < row_count; row++) {
         cell_set(at, cells->column.type, row, value_unknown(), NULL);
     }
-    for (size_t i = 0; i < cells->count; i++) memcpy(at + cells->rows[i] * width, &cells->cells[i], width);
+    for (size_t i = 0; i < cells->count; i++)
+        memcpy(at + cells->rows[i] * width, &cells->cells[i], width);
     out->length += row_count * width;
     return STATUS_OK;
 }
 
-static enum status encode_sparse(const struct column_cells *cells, uint32_t row_count, struct buffer *out) {
+static enum status encode_sparse(const struct column_cells *cells, uint32_t row_count,
+                                 struct buffer *out) {
     size_t width = cell_bytes(cells->column.type);
     size_t words = ((size_t)row_count + 63) / 64, rank_bytes = (words * 4 + 7) & ~(size_t)7;
     size_t bytes = words * 8 + rank_bytes + cells->count * width;
@@ -169,8 +179,8 @@ static enum status encode_sparse(const struct column_cells *cells, uint32_t row_
     return STATUS_OK;
 }
 
-enum status run_columns_encode(const struct run_columns *columns, uint32_t c, uint32_t row_count, struct buffer *out,
-                               struct run_section *section) {
+enum status run_columns_encode(const struct run_columns *columns, uint32_t c, uint32_t row_count,
+                               struct buffer *out, struct run_section *section) {
     const struct column_cells *cells = &columns->columns[c];
     section->width = (uint32_t)cell_bytes(cells->column.type);
     section->encoding = RUN_ABSENT;

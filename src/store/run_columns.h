@@ -13,7 +13,7 @@ void run_columns_clear(struct run_columns *columns);
 enum status run_columns_add(struct run_columns *columns, uint32_t row, struct text packed) MUST_USE;
 const struct buffer *run_columns_heap(const struct run_columns *columns);
 /* Appends the section of column c for `row_count` rows; tells its encoding and cell width. */
-enum status run_columns_encode(const struct run_columns *columns, uint32_t c, uint32_t row_count, struct buffer *out,
-                               struct run_section *section) MUST_USE;
+enum status run_columns_encode(const struct run_columns *columns, uint32_t c, uint32_t row_count,
+                               struct buffer *out, struct run_section *section) MUST_USE;
 
 #endif

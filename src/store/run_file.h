@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/run_file.h -- the bytes of a run, for those who write, read, merge and check them. docs/file-formats.md tells them.
+/* store/run_file.h -- the bytes of a run, for those who write, read, merge and check them.
+ * docs/file-formats.md tells them.
  *
  *   header 64 B | part 0: its sections | part 1 … | tables | footer | trailer 64 B
  *
- *   every section begins at a multiple of 64; gaps are zero; numbers are little-endian and lie as in memory
+ *   every section begins at a multiple of 64; gaps are zero; numbers are little-endian and lie as
+ *   in memory
  *   a part's sections: RUN_PART_SECTIONS fixed ones, then one a column
- *   a narrow section holds, for n rows, value - base in `width` bytes (0, 1, 2, 4 or 8); width 0: all are base */
+ *   a narrow section holds, for n rows, value - base in `width` bytes (0, 1, 2, 4 or 8); width 0:
+ *   all are base */
 #ifndef STORE_RUN_FILE_H
 #define STORE_RUN_FILE_H
 
 #include <stdatomic.h>
 #include "store/run.h"
 
-#define RUN_FORMAT 1u
-#define RUN_MAGIC UINT64_C(0x0a6e75722e747461)         /* "att.run\n" */
+#define RUN_FORMAT        1u
+#define RUN_MAGIC         UINT64_C(0x0a6e75722e747461) /* "att.run\n" */
 #define RUN_TRAILER_MAGIC UINT64_C(0x0a646e652e747461) /* "att.end\n" */
-#define RUN_ALIGNMENT 64u
+#define RUN_ALIGNMENT     64u
 
 enum run_section_kind {
-    RUN_TIME,     /* i64 a row */
-    RUN_TYPE,     /* u16 a row */
-    RUN_CHANNEL,  /* u8 a row */
-    RUN_LAG,      /* narrow: known - time */
-    RUN_POSITION, /* narrow */
-    RUN_SOURCE,   /* narrow */
-    RUN_KEY,      /* narrow */
-    RUN_HEAP,     /* bytes of the text and list columns */
-    RUN_BLOCKS,   /* compressed packed properties */
+    RUN_TIME,        /* i64 a row */
+    RUN_TYPE,        /* u16 a row */
+    RUN_CHANNEL,     /* u8 a row */
+    RUN_LAG,         /* narrow: known - time */
+    RUN_POSITION,    /* narrow */
+    RUN_SOURCE,      /* narrow */
+    RUN_KEY,         /* narrow */
+    RUN_HEAP,        /* bytes of the text and list columns */
+    RUN_BLOCKS,      /* compressed packed properties */
     RUN_BLOCK_INDEX, /* struct run_block, one more than there are blocks */
     RUN_PART_SECTIONS
 };
@@ -58,13 +61,16 @@ struct run_part {
     uint64_t position_max, packed_bytes;
 };
 struct run_block {
-    uint64_t offset; /* into RUN_BLOCKS; compressed length = next offset - offset; the same as raw_length: stored plain */
-    uint32_t row;    /* first row, counted over the part */
+    /* Into RUN_BLOCKS; compressed length = next offset - offset; the same as raw_length: stored
+     * plain. */
+    uint64_t offset;
+    uint32_t row;        /* first row, counted over the part */
     uint32_t raw_length; /* rows * u16 length, then the rows' packed properties */
     uint32_t checksum;   /* CRC32C of the stored bytes */
     uint32_t zero;
 };
-/* A sparse column: u64 bits a 64 rows | u32 rank a 64 rows, padded to 8 | a cell for each bit set. */
+/* A sparse column: u64 bits a 64 rows | u32 rank a 64 rows, padded to 8 | a cell for each bit set.
+ */
 
 struct run_footer {
     uint64_t row_count;
@@ -74,8 +80,8 @@ struct run_footer {
     int64_t time_min, time_max;
     uint64_t index_words;
     uint64_t zero;
-    /* then: struct run_section tables[RUN_TABLES], struct column[column_count] padded to 8, struct run_part[part_count],
-     * struct run_section[part_count * (RUN_PART_SECTIONS + column_count)] */
+    /* then: struct run_section tables[RUN_TABLES], struct column[column_count] padded to 8, struct
+     * run_part[part_count], struct run_section[part_count * (RUN_PART_SECTIONS + column_count)] */
 };
 struct run_trailer {
     uint64_t footer_offset, footer_length, footer_checksum;
@@ -86,9 +92,10 @@ struct run_trailer {
 /* What is known of a section. */
 enum run_checked {
     RUN_UNREAD,
-    RUN_SOUND,         /* its checksum and structure are right */
-    RUN_DAMAGED,       /* they are wrong: it is not read again */
-    RUN_BLOCK_DAMAGED, /* of RUN_BLOCKS: a block in it was wrong; the others are judged by their own checksums */
+    RUN_SOUND,   /* its checksum and structure are right */
+    RUN_DAMAGED, /* they are wrong: it is not read again */
+    /* Of RUN_BLOCKS: a block in it was wrong; the others are judged by their own checksums. */
+    RUN_BLOCK_DAMAGED,
 };
 
 struct run {
@@ -104,19 +111,23 @@ struct run {
     const uint32_t *entry_customer, *entry_persona, *entry_row, *index_rank, *index_entry;
     const uint64_t *index_bits;
     uint32_t sections_a_part;
-    _Atomic uint8_t *checked; /* enum run_checked, by section; behind the last one 1 where any of them is damaged */
+    /* Enum run_checked, by section; behind the last one 1 where any of them is damaged. */
+    _Atomic uint8_t *checked;
 };
 
 const char *run_section_name(uint32_t kind);
 /* Checks a section at its first touch. NULL: corrupt; run_damage tells of it. */
 const uint8_t *run_section_touch(const struct run *run, uint64_t index);
-static inline const struct run_section *run_section_of(const struct run *run, uint32_t part, uint32_t kind) {
+static inline const struct run_section *run_section_of(const struct run *run, uint32_t part,
+                                                       uint32_t kind) {
     return &run->sections[(uint64_t)part * run->sections_a_part + kind];
 }
-/* The bytes of a part's section; NULL where they are corrupt. `kind` of column c: RUN_PART_SECTIONS + c. */
+/* The bytes of a part's section; NULL where they are corrupt. `kind` of column c: RUN_PART_SECTIONS
+ * + c. */
 static inline const uint8_t *run_bytes(const struct run *run, uint32_t part, uint32_t kind) {
     uint64_t index = (uint64_t)part * run->sections_a_part + kind;
-    if (__builtin_expect(atomic_load_explicit(&run->checked[index], memory_order_acquire) == RUN_SOUND, 1)) {
+    if (__builtin_expect(
+            atomic_load_explicit(&run->checked[index], memory_order_acquire) == RUN_SOUND, 1)) {
         return run->mapping.at + run->sections[index].offset;
     }
     return run_section_touch(run, index);
@@ -131,7 +142,8 @@ static inline uint64_t run_narrow_raw(const uint8_t *at, uint32_t width, uint32_
     default: return 0;
     }
 }
-static inline int64_t run_narrow(const struct run_section *section, const uint8_t *at, uint32_t row) {
+static inline int64_t run_narrow(const struct run_section *section, const uint8_t *at,
+                                 uint32_t row) {
     return (int64_t)((uint64_t)section->base + run_narrow_raw(at, section->width, row));
 }
 
@@ -146,16 +158,17 @@ struct run_block_cache {
     const struct run *run;
     uint32_t part, block;
     uint32_t row_first, row_count;
-    uint32_t at_row, at_offset; /* where the last lookup ended: rows are mostly asked for in order */
+    /* Where the last lookup ended: rows are mostly asked for in order. */
+    uint32_t at_row, at_offset;
     struct buffer bytes;
 };
 void run_block_cache_init(struct run_block_cache *cache);
 void run_block_cache_release(struct run_block_cache *cache);
 /* Borrowed until the next call. OK, CORRUPT, NO_MEMORY. */
-enum status run_packed(struct run_block_cache *cache, const struct run *run, uint32_t part, uint32_t row,
-                       struct text *packed) MUST_USE;
+enum status run_packed(struct run_block_cache *cache, const struct run *run, uint32_t part,
+                       uint32_t row, struct text *packed) MUST_USE;
 /* A whole row, `row` counted over the part. */
-enum status run_row_get(struct run_block_cache *cache, const struct run *run, uint32_t part, uint32_t row,
-                        uint32_t persona, struct run_row *out) MUST_USE;
+enum status run_row_get(struct run_block_cache *cache, const struct run *run, uint32_t part,
+                        uint32_t row, uint32_t persona, struct run_row *out) MUST_USE;
 
 #endif

@@ -14,7 +14,9 @@ static bool all_zero(const void *bytes, size_t length) {
 }
 
 static enum status corrupt(struct error *error, const char *path, const char *what) {
-    return error_set(error, STATUS_CORRUPT, "%s: %s; restore it from a backup (attune fsck tells what else is damaged)", path, what);
+    return error_set(error, STATUS_CORRUPT,
+                     "%s: %s; restore it from a backup (attune fsck tells what else is damaged)",
+                     path, what);
 }
 
 static enum status check_header(const struct run *run, const char *path, struct error *error) {
@@ -24,10 +26,13 @@ static enum status check_header(const struct run *run, const char *path, struct 
     }
     if (header->magic != RUN_MAGIC) return corrupt(error, path, "this is not a run file");
     if (header->format > RUN_FORMAT && header->format < 1000) {
-        return error_set(error, STATUS_VERSION, "%s: has format %" PRIu32 ", this program reads up to %u: use the newer program that wrote it",
+        return error_set(error, STATUS_VERSION,
+                         "%s: has format %" PRIu32
+                         ", this program reads up to %u: use the newer program that wrote it",
                          path, header->format, RUN_FORMAT);
     }
-    if (header->format != RUN_FORMAT || header->zero != 0 || !all_zero(header->zeros, sizeof header->zeros)) {
+    if (header->format != RUN_FORMAT || header->zero != 0 ||
+        !all_zero(header->zeros, sizeof header->zeros)) {
         return corrupt(error, path, "the run's header is damaged");
     }
     return STATUS_OK;
@@ -39,7 +44,8 @@ static enum status find_footer(const struct run *run, const uint8_t **footer, ui
     uint64_t file_length = run->mapping.length;
     if (file_length % RUN_ALIGNMENT != 0) return STATUS_CORRUPT;
     memcpy(&trailer, run->mapping.at + file_length - sizeof trailer, sizeof trailer);
-    if (trailer.magic != RUN_TRAILER_MAGIC || !all_zero(trailer.zeros, sizeof trailer.zeros)) return STATUS_CORRUPT;
+    if (trailer.magic != RUN_TRAILER_MAGIC || !all_zero(trailer.zeros, sizeof trailer.zeros))
+        return STATUS_CORRUPT;
     uint64_t end = file_length - sizeof trailer;
     if (trailer.footer_offset % RUN_ALIGNMENT != 0 || trailer.footer_offset > end ||
         trailer.footer_length > end - trailer.footer_offset ||
@@ -49,14 +55,16 @@ static enum status find_footer(const struct run *run, const uint8_t **footer, ui
     }
     *footer = run->mapping.at + trailer.footer_offset;
     *length = trailer.footer_length;
-    if (!all_zero(*footer + *length, end - trailer.footer_offset - trailer.footer_length)) return STATUS_CORRUPT;
+    if (!all_zero(*footer + *length, end - trailer.footer_offset - trailer.footer_length))
+        return STATUS_CORRUPT;
     return hash_bytes(*footer, *length, 0) == trailer.footer_checksum ? STATUS_OK : STATUS_CORRUPT;
 }
 
 static enum status read_footer(struct run *run, const uint8_t *at, uint64_t length) {
     const struct run_footer *footer = (const struct run_footer *)at;
-    if (footer->part_count == 0 || footer->entry_count == 0 || footer->column_count > TIMELINE_COLUMNS_MAX ||
-        footer->row_count == 0 || footer->row_count > RUN_ROWS_MAX || footer->persona_base % 64 != 0 ||
+    if (footer->part_count == 0 || footer->entry_count == 0 ||
+        footer->column_count > TIMELINE_COLUMNS_MAX || footer->row_count == 0 ||
+        footer->row_count > RUN_ROWS_MAX || footer->persona_base % 64 != 0 ||
         footer->index_words > (UINT32_MAX - footer->persona_base) / 64 + 1) {
         return STATUS_CORRUPT;
     }
@@ -66,10 +74,16 @@ static enum status read_footer(struct run *run, const uint8_t *at, uint64_t leng
     uint64_t a_part = sizeof(struct run_part) + run->sections_a_part * sizeof(struct run_section);
     if (length != fixed + a_part * footer->part_count) return STATUS_CORRUPT;
     run->info = (struct run_info){
-        .row_count = footer->row_count, .entry_count = footer->entry_count, .part_count = footer->part_count,
-        .column_count = footer->column_count, .customer_min = footer->customer_min,
-        .customer_max = footer->customer_max, .position_min = footer->position_min,
-        .position_max = footer->position_max, .time_min = footer->time_min, .time_max = footer->time_max,
+        .row_count = footer->row_count,
+        .entry_count = footer->entry_count,
+        .part_count = footer->part_count,
+        .column_count = footer->column_count,
+        .customer_min = footer->customer_min,
+        .customer_max = footer->customer_max,
+        .position_min = footer->position_min,
+        .position_max = footer->position_max,
+        .time_min = footer->time_min,
+        .time_max = footer->time_max,
         .file_bytes = run->mapping.length,
     };
     run->persona_base = footer->persona_base;
@@ -87,7 +101,8 @@ static enum status read_footer(struct run *run, const uint8_t *at, uint64_t leng
 
 static bool section_fits(const struct run *run, const struct run_section *section) {
     return section->offset % RUN_ALIGNMENT == 0 && section->offset >= sizeof(struct run_header) &&
-           section->offset <= run->mapping.length && section->length <= run->mapping.length - section->offset;
+           section->offset <= run->mapping.length &&
+           section->length <= run->mapping.length - section->offset;
 }
 
 static bool narrow_fits(const struct run_section *section, uint64_t rows) {
@@ -97,12 +112,14 @@ static bool narrow_fits(const struct run_section *section, uint64_t rows) {
 }
 
 static bool column_fits(const struct run_section *section, uint32_t rows, enum value_type type) {
-    uint64_t words = ((uint64_t)rows + 63) / 64, head = words * 8 + ((words * 4 + 7) & ~UINT64_C(7));
+    uint64_t words = ((uint64_t)rows + 63) / 64,
+             head = words * 8 + ((words * 4 + 7) & ~UINT64_C(7));
     if (section->width != cell_bytes(type)) return false;
     if (section->encoding == RUN_ABSENT) return section->length == 0;
     if (section->encoding == RUN_DENSE) return section->length == (uint64_t)rows * section->width;
     return section->encoding == RUN_SPARSE && section->length >= head &&
-           (section->length - head) % section->width == 0 && (section->length - head) / section->width <= rows;
+           (section->length - head) % section->width == 0 &&
+           (section->length - head) / section->width <= rows;
 }
 
 static bool part_fits(const struct run *run, uint32_t part) {
@@ -112,7 +129,8 @@ static bool part_fits(const struct run *run, uint32_t part) {
         if (!section_fits(run, &section[k])) return false;
     }
     for (uint32_t c = 0; c < run->info.column_count; c++) {
-        if (!column_fits(&section[RUN_PART_SECTIONS + c], (uint32_t)rows, run->columns[c].type)) return false;
+        if (!column_fits(&section[RUN_PART_SECTIONS + c], (uint32_t)rows, run->columns[c].type))
+            return false;
     }
     return section[RUN_TIME].length == rows * 8 && section[RUN_TYPE].length == rows * 2 &&
            section[RUN_CHANNEL].length == rows && narrow_fits(&section[RUN_LAG], rows) &&
@@ -134,7 +152,8 @@ static enum status check_parts(const struct run *run) {
         row += part->row_count;
         entry += part->entry_count;
     }
-    return row == run->info.row_count && entry == run->info.entry_count ? STATUS_OK : STATUS_CORRUPT;
+    return row == run->info.row_count && entry == run->info.entry_count ? STATUS_OK
+                                                                        : STATUS_CORRUPT;
 }
 
 static const void *table(const struct run *run, enum run_table_kind kind, uint64_t length) {
@@ -152,8 +171,10 @@ static enum status read_tables(struct run *run) {
     run->index_bits = table(run, RUN_INDEX_BITS, run->index_words * 8);
     run->index_rank = table(run, RUN_INDEX_RANK, run->index_words * 4);
     run->index_entry = table(run, RUN_INDEX_ENTRY, entries * 4);
-    return run->entry_customer && run->entry_persona && run->entry_row && run->index_bits && run->index_rank &&
-                   run->index_entry ? STATUS_OK : STATUS_CORRUPT;
+    return run->entry_customer && run->entry_persona && run->entry_row && run->index_bits &&
+                   run->index_rank && run->index_entry
+               ? STATUS_OK
+               : STATUS_CORRUPT;
 }
 
 static bool entry_in_order(const struct run *run, uint32_t e) {
@@ -165,12 +186,15 @@ static bool entry_in_order(const struct run *run, uint32_t e) {
 static enum status check_entries(const struct run *run) {
     uint32_t part = 0, entries = run->info.entry_count;
     for (uint32_t e = 0; e < entries; e++) {
-        if (run->entry_row[e] >= run->entry_row[e + 1] || !entry_in_order(run, e)) return STATUS_CORRUPT;
+        if (run->entry_row[e] >= run->entry_row[e + 1] || !entry_in_order(run, e))
+            return STATUS_CORRUPT;
         if (part < run->info.part_count && run->parts[part].entry_first == e) {
             if (run->parts[part++].row_first != run->entry_row[e]) return STATUS_CORRUPT;
         }
     }
-    return run->entry_row[0] == 0 && run->entry_row[entries] == run->info.row_count ? STATUS_OK : STATUS_CORRUPT;
+    return run->entry_row[0] == 0 && run->entry_row[entries] == run->info.row_count
+               ? STATUS_OK
+               : STATUS_CORRUPT;
 }
 
 static enum status check_index(const struct run *run) {
@@ -191,19 +215,25 @@ static enum status read_structure(struct run *run, const char *path, struct erro
     uint64_t length;
     enum status status = check_header(run, path, error);
     if (status != STATUS_OK) return status;
-    if (find_footer(run, &footer, &length) != STATUS_OK || read_footer(run, footer, length) != STATUS_OK) {
+    if (find_footer(run, &footer, &length) != STATUS_OK ||
+        read_footer(run, footer, length) != STATUS_OK) {
         return corrupt(error, path, "the run's footer is damaged");
     }
-    if (check_parts(run) != STATUS_OK) return corrupt(error, path, "the run's list of sections is damaged");
-    if (read_tables(run) != STATUS_OK || check_entries(run) != STATUS_OK || check_index(run) != STATUS_OK) {
+    if (check_parts(run) != STATUS_OK)
+        return corrupt(error, path, "the run's list of sections is damaged");
+    if (read_tables(run) != STATUS_OK || check_entries(run) != STATUS_OK ||
+        check_index(run) != STATUS_OK) {
         return corrupt(error, path, "the run's table of personas is damaged");
     }
     uint64_t sections = (uint64_t)run->info.part_count * run->sections_a_part;
     run->checked = memory_calloc(sections + 1, sizeof *run->checked);
-    return run->checked == NULL ? error_set(error, STATUS_NO_MEMORY, "%s: no memory to open a run", path) : STATUS_OK;
+    return run->checked == NULL
+               ? error_set(error, STATUS_NO_MEMORY, "%s: no memory to open a run", path)
+               : STATUS_OK;
 }
 
-enum status run_open(struct run **out, struct file_system *fs, const char *path, struct error *error) {
+enum status run_open(struct run **out, struct file_system *fs, const char *path,
+                     struct error *error) {
     struct run *run = memory_calloc(1, sizeof *run);
     *out = NULL;
     if (run == NULL) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open a run", path);
@@ -236,7 +266,9 @@ void run_close(struct run *run) {
     memory_free(run);
 }
 
-const struct run_info *run_info(const struct run *run) { return &run->info; }
+const struct run_info *run_info(const struct run *run) {
+    return &run->info;
+}
 
 uint32_t run_find(const struct run *run, uint32_t persona) {
     uint64_t word = ((uint64_t)persona - run->persona_base) / 64, bit = persona % 64;
@@ -267,12 +299,14 @@ uint32_t run_part_of(const struct run *run, uint32_t entry) {
 
 uint32_t run_column_find(const struct run *run, struct column column) {
     for (uint32_t c = 0; c < run->info.column_count; c++) {
-        if (run->columns[c].property == column.property && run->columns[c].type == column.type) return c;
+        if (run->columns[c].property == column.property && run->columns[c].type == column.type)
+            return c;
     }
     return ID_NONE;
 }
 
-enum status run_has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key, bool *found) {
+enum status run_has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key,
+                        bool *found) {
     uint32_t entry = run_find(run, persona);
     *found = false;
     if (entry == ID_NONE) return STATUS_OK;

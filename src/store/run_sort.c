@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sorting by (customer, persona, time, position) without comparing all of it for all rows: the distinct personas are
- * sorted, one counting pass scatters the rows to their persona, and within a persona rows are nearly in order of time. */
+/* Sorting by (customer, persona, time, position) without comparing all of it for all rows: the
+ * distinct personas are sorted, one counting pass scatters the rows to their persona, and within a
+ * persona rows are nearly in order of time. */
 #include "base/memory.h"
 #include "store/run_writer.h"
 
 #define RADIX_BITS 11
-#define RADIX (1u << RADIX_BITS)
+#define RADIX      (1u << RADIX_BITS)
 /* Rows ahead at which memory is asked for. */
-#define SCATTER_FAR 32u
+#define SCATTER_FAR  32u
 #define SCATTER_NEAR 16u
-#define WRITE_FAR 32u
-#define WRITE_NEAR 12u
+#define WRITE_FAR    32u
+#define WRITE_NEAR   12u
 
 void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from_bit) {
     uint64_t any = 0, all = UINT64_MAX;
@@ -38,7 +39,8 @@ void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from
     if (from != keys && count > 0) memcpy(keys, from, count * sizeof *keys);
 }
 
-/* What sorting needs of a row, so that rows are read in their own order once, and once more when they are written. */
+/* What sorting needs of a row, so that rows are read in their own order once, and once more when
+ * they are written. */
 struct row_place {
     int64_t time_ms;
     uint64_t position;
@@ -47,11 +49,11 @@ struct row_place {
 
 struct sorting {
     size_t count;
-    uint32_t persona_count;     /* highest id + 1 */
-    struct row_place *places;   /* a row, as given */
-    uint32_t *start;            /* a persona: rows, then where its slice begins */
-    struct run_sort_row *rows;  /* in the run's order at last */
-    uint64_t *distinct;         /* customer << 32 | persona */
+    uint32_t persona_count;    /* highest id + 1 */
+    struct row_place *places;  /* a row, as given */
+    uint32_t *start;           /* a persona: rows, then where its slice begins */
+    struct run_sort_row *rows; /* in the run's order at last */
+    uint64_t *distinct;        /* customer << 32 | persona */
     size_t distinct_count;
 };
 
@@ -69,7 +71,8 @@ static void insertion_sort(struct run_sort_row *rows, size_t count) {
     }
 }
 
-static void merge_halves(struct run_sort_row *rows, size_t half, size_t count, struct run_sort_row *scratch) {
+static void merge_halves(struct run_sort_row *rows, size_t half, size_t count,
+                         struct run_sort_row *scratch) {
     if (!is_before(&rows[half], &rows[half - 1])) return;
     memcpy(scratch, rows, half * sizeof *rows);
     size_t a = 0, b = half, out = 0;
@@ -82,7 +85,8 @@ static void merge_halves(struct run_sort_row *rows, size_t half, size_t count, s
 /* Bottom up; a slice that is in order already costs one comparison a pair of blocks. */
 enum status run_sort_rows(struct run_sort_row *rows, size_t count) {
     size_t block = 32;
-    for (size_t i = 0; i < count; i += block) insertion_sort(rows + i, count - i < block ? count - i : block);
+    for (size_t i = 0; i < count; i += block)
+        insertion_sort(rows + i, count - i < block ? count - i : block);
     if (count <= block) return STATUS_OK;
     struct run_sort_row *scratch = memory_alloc(count * sizeof *scratch);
     if (scratch == NULL) return STATUS_NO_MEMORY;
@@ -133,7 +137,8 @@ static uint32_t customer_of(const uint32_t *customer, uint32_t persona_count, ui
 }
 
 /* distinct := (customer, persona) ascending; start[persona] := where its rows go. */
-static enum status place_personas(struct sorting *sorting, const uint32_t *customer, uint32_t persona_count) {
+static enum status place_personas(struct sorting *sorting, const uint32_t *customer,
+                                  uint32_t persona_count) {
     uint64_t *scratch = memory_alloc(sorting->distinct_count * sizeof *scratch);
     sorting->distinct = memory_alloc(sorting->distinct_count * sizeof *sorting->distinct);
     if (scratch == NULL || sorting->distinct == NULL) {
@@ -160,7 +165,8 @@ static enum status place_personas(struct sorting *sorting, const uint32_t *custo
 static void scatter(struct sorting *sorting) {
     const struct row_place *places = sorting->places;
     for (size_t i = 0; i < sorting->count; i++) {
-        if (i + SCATTER_FAR < sorting->count) __builtin_prefetch(&sorting->start[places[i + SCATTER_FAR].persona]);
+        if (i + SCATTER_FAR < sorting->count)
+            __builtin_prefetch(&sorting->start[places[i + SCATTER_FAR].persona]);
         if (i + SCATTER_NEAR < sorting->count) {
             __builtin_prefetch(&sorting->rows[sorting->start[places[i + SCATTER_NEAR].persona]], 1);
         }
@@ -180,27 +186,33 @@ static enum status sort_rows(struct sorting *sorting) {
             __builtin_prefetch(&sorting->start[(uint32_t)sorting->distinct[i + SCATTER_FAR]]);
         }
         size_t end = sorting->start[(uint32_t)sorting->distinct[i]];
-        if (end - first > 1 && run_sort_rows(sorting->rows + first, end - first) != STATUS_OK) return STATUS_NO_MEMORY;
+        if (end - first > 1 && run_sort_rows(sorting->rows + first, end - first) != STATUS_OK)
+            return STATUS_NO_MEMORY;
         first = end;
     }
     return STATUS_OK;
 }
 
-static inline void prefetch_rows(const struct sorting *sorting, const struct run_rows *rows, size_t at) {
+static inline void prefetch_rows(const struct sorting *sorting, const struct run_rows *rows,
+                                 size_t at) {
     if (rows->prefetch == NULL) return;
-    if (at + WRITE_FAR < sorting->count) rows->prefetch(rows->context, sorting->rows[at + WRITE_FAR].index, false);
-    if (at + WRITE_NEAR < sorting->count) rows->prefetch(rows->context, sorting->rows[at + WRITE_NEAR].index, true);
+    if (at + WRITE_FAR < sorting->count)
+        rows->prefetch(rows->context, sorting->rows[at + WRITE_FAR].index, false);
+    if (at + WRITE_NEAR < sorting->count)
+        rows->prefetch(rows->context, sorting->rows[at + WRITE_NEAR].index, true);
 }
 
 static enum status write_sorted(const struct sorting *sorting, const struct run_target *target,
-                                const struct run_rows *rows, struct run_info *info, struct error *error) {
+                                const struct run_rows *rows, struct run_info *info,
+                                struct error *error) {
     struct run_writer *writer;
     struct run_row row;
     enum status status = run_writer_create(&writer, target, error);
     if (status != STATUS_OK) return status;
     size_t at = 0;
     for (size_t i = 0; status == STATUS_OK && i < sorting->distinct_count; i++) {
-        uint32_t persona = (uint32_t)sorting->distinct[i], customer = (uint32_t)(sorting->distinct[i] >> 32);
+        uint32_t persona = (uint32_t)sorting->distinct[i],
+                 customer = (uint32_t)(sorting->distinct[i] >> 32);
         size_t end = sorting->start[persona];
         for (; status == STATUS_OK && at < end; at++) {
             prefetch_rows(sorting, rows, at);
@@ -213,12 +225,14 @@ static enum status write_sorted(const struct sorting *sorting, const struct run_
     return status;
 }
 
-enum status run_write(const struct run_target *target, const struct run_rows *rows, const uint32_t *customer,
-                      uint32_t persona_count, struct run_info *info, struct error *error) {
+enum status run_write(const struct run_target *target, const struct run_rows *rows,
+                      const uint32_t *customer, uint32_t persona_count, struct run_info *info,
+                      struct error *error) {
     struct sorting sorting = {.count = rows->count};
     if (rows->count == 0) return STATUS_END;
     if (rows->count > RUN_ROWS_MAX) {
-        return error_set(error, STATUS_LIMIT, "%s: a run holds at most %u events", target->path, RUN_ROWS_MAX);
+        return error_set(error, STATUS_LIMIT, "%s: a run holds at most %u events", target->path,
+                         RUN_ROWS_MAX);
     }
     enum status status = count_personas(&sorting, rows);
     if (status == STATUS_OK) status = place_personas(&sorting, customer, persona_count);

@@ -35,17 +35,19 @@ uint32_t run_walk_skip(const struct run_walk *walk, uint32_t run, uint32_t at) {
     return lower_bound(cursor->customer, at, cursor->count, next_share(walk, cursor->customer[at]));
 }
 
-static enum status note_moved(struct run_walk *walk, uint32_t run, uint32_t entry, uint32_t customer,
-                              size_t *key_capacity, size_t *slice_capacity) {
+static enum status note_moved(struct run_walk *walk, uint32_t run, uint32_t entry,
+                              uint32_t customer, size_t *key_capacity, size_t *slice_capacity) {
     struct run_cursor *cursor = &walk->cursors[run];
     if (cursor->moved == NULL) cursor->moved = memory_calloc((size_t)cursor->count / 64 + 1, 8);
     if (cursor->moved == NULL) return STATUS_NO_MEMORY;
     cursor->moved[entry / 64] |= UINT64_C(1) << (entry % 64);
     size_t n = walk->moved_count + 1;
     enum status status = STATUS_OK;
-    if (n > *key_capacity) status = memory_grow((void **)&walk->moved, key_capacity, n, sizeof *walk->moved);
+    if (n > *key_capacity)
+        status = memory_grow((void **)&walk->moved, key_capacity, n, sizeof *walk->moved);
     if (status == STATUS_OK && n > *slice_capacity) {
-        status = memory_grow((void **)&walk->moved_slices, slice_capacity, n, sizeof *walk->moved_slices);
+        status = memory_grow((void **)&walk->moved_slices, slice_capacity, n,
+                             sizeof *walk->moved_slices);
     }
     if (status != STATUS_OK) return status;
     walk->moved[n - 1] = (uint64_t)customer << 32 | (n - 1);
@@ -54,8 +56,8 @@ static enum status note_moved(struct run_walk *walk, uint32_t run, uint32_t entr
     return STATUS_OK;
 }
 
-static enum status find_moved(struct run_walk *walk, const uint32_t *customer, uint32_t persona_count,
-                              struct run_walk_range range) {
+static enum status find_moved(struct run_walk *walk, const uint32_t *customer,
+                              uint32_t persona_count, struct run_walk_range range) {
     size_t key_capacity = 0, slice_capacity = 0;
     enum status status = STATUS_OK;
     for (uint32_t r = 0; r < walk->run_count; r++) {
@@ -64,7 +66,8 @@ static enum status find_moved(struct run_walk *walk, const uint32_t *customer, u
             uint32_t persona = run->entry_persona[e], before = run->entry_customer[e];
             if (persona >= persona_count || customer[persona] == before) continue;
             uint32_t now = customer[persona];
-            bool ours = now >= range.from && now < range.to && run_walk_shares(range.part, range.parts, now);
+            bool ours = now >= range.from && now < range.to &&
+                        run_walk_shares(range.part, range.parts, now);
             /* Of somebody else's share: marked, so that the cursor passes it over, but not kept. */
             status = note_moved(walk, r, e, now, &key_capacity, &slice_capacity);
             if (status != STATUS_OK) return status;
@@ -79,9 +82,12 @@ static enum status find_moved(struct run_walk *walk, const uint32_t *customer, u
     return STATUS_OK;
 }
 
-enum status run_walk_init(struct run_walk *walk, struct run *const *runs, uint32_t run_count, const uint32_t *customer,
-                          uint32_t persona_count, struct run_walk_range range) {
-    *walk = (struct run_walk){.runs = runs, .run_count = run_count, .part = range.part,
+enum status run_walk_init(struct run_walk *walk, struct run *const *runs, uint32_t run_count,
+                          const uint32_t *customer, uint32_t persona_count,
+                          struct run_walk_range range) {
+    *walk = (struct run_walk){.runs = runs,
+                              .run_count = run_count,
+                              .part = range.part,
                               .parts = range.parts == 0 ? 1 : range.parts};
     walk->head = memory_alloc((run_count + 4) * sizeof *walk->head);
     walk->cursors = memory_calloc(run_count + 1, sizeof *walk->cursors);
@@ -91,7 +97,8 @@ enum status run_walk_init(struct run_walk *walk, struct run *const *runs, uint32
         walk->cursors[r].customer = runs[r]->entry_customer;
         walk->cursors[r].count = runs[r]->info.entry_count;
     }
-    if (status == STATUS_OK && customer != NULL) status = find_moved(walk, customer, persona_count, range);
+    if (status == STATUS_OK && customer != NULL)
+        status = find_moved(walk, customer, persona_count, range);
     if (status != STATUS_OK) {
         run_walk_release(walk);
         return status;
@@ -99,14 +106,16 @@ enum status run_walk_init(struct run_walk *walk, struct run *const *runs, uint32
     for (uint32_t r = 0; r < run_count; r++) {
         struct run_cursor *cursor = &walk->cursors[r];
         cursor->next = lower_bound(cursor->customer, 0, cursor->count, range.from);
-        if (range.to != ID_NONE) cursor->count = lower_bound(cursor->customer, cursor->next, cursor->count, range.to);
+        if (range.to != ID_NONE)
+            cursor->count = lower_bound(cursor->customer, cursor->next, cursor->count, range.to);
         run_walk_settle(walk, r);
     }
     return STATUS_OK;
 }
 
 void run_walk_release(struct run_walk *walk) {
-    for (uint32_t r = 0; walk->cursors != NULL && r < walk->run_count; r++) memory_free(walk->cursors[r].moved);
+    for (uint32_t r = 0; walk->cursors != NULL && r < walk->run_count; r++)
+        memory_free(walk->cursors[r].moved);
     memory_free(walk->cursors);
     memory_free(walk->head);
     memory_free(walk->moved);
@@ -116,7 +125,8 @@ void run_walk_release(struct run_walk *walk) {
 }
 
 enum status run_walk_grow(struct run_walk *walk) {
-    return memory_grow((void **)&walk->slices, &walk->slice_capacity, walk->slice_count + 1, sizeof *walk->slices);
+    return memory_grow((void **)&walk->slices, &walk->slice_capacity, walk->slice_count + 1,
+                       sizeof *walk->slices);
 }
 
 enum status run_walk_take(struct run_walk *walk, uint32_t customer) {
@@ -128,8 +138,8 @@ enum status run_walk_take(struct run_walk *walk, uint32_t customer) {
             run_walk_settle(walk, r);
         }
     }
-    while (walk->moved_next < walk->moved_count && walk->moved[walk->moved_next] >> 32 == customer &&
-           status == STATUS_OK) {
+    while (walk->moved_next < walk->moved_count &&
+           walk->moved[walk->moved_next] >> 32 == customer && status == STATUS_OK) {
         status = run_walk_push(walk, walk->moved_slices[(uint32_t)walk->moved[walk->moved_next++]]);
     }
     return status;

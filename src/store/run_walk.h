@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/run_walk.h -- forward over the entries of many runs, customer by customer. Behind walks of the view and merges of runs.
+/* store/run_walk.h -- forward over the entries of many runs, customer by customer. Behind walks of
+ * the view and merges of runs.
  *
- *   run 0:  C1 C1 C3 . C7 …      one cursor a run, ascending by customer at fold time; '.' has moved since
+ *   run 0:  C1 C1 C3 . C7 …      one cursor a run, ascending by customer at fold time; '.' has
+ *           moved since
  *   run 1:  C1 C2 C3 . . C9 …
- *   moved:  C1 C7 C7 …           entries whose persona belongs to another customer now: collected once, sorted
+ *   moved:  C1 C7 C7 …           entries whose persona belongs to another customer now: collected
+ *           once, sorted
  *
- * An entry that has not moved stands where its customer of now stands, so the lowest head is the next customer, and all his
- * slices are at the heads. */
+ * An entry that has not moved stands where its customer of now stands, so the lowest head is the
+ * next customer, and all his slices are at the heads. */
 #ifndef STORE_RUN_WALK_H
 #define STORE_RUN_WALK_H
 
@@ -41,21 +44,24 @@ struct run_walk {
     size_t slice_count, slice_capacity;
 };
 
-/* customer: by persona, below persona_count (NULL, or beyond it: as at fold time); borrowed only by this call. `runs` is borrowed.
- * Customers outside [from, to) and outside the share are passed over. */
+/* customer: by persona, below persona_count (NULL, or beyond it: as at fold time); borrowed only by
+ * this call. `runs` is borrowed. Customers outside [from, to) and outside the share are passed
+ * over. */
 struct run_walk_range {
     uint32_t from, to; /* 0, ID_NONE: all */
     uint32_t part, parts;
 };
-enum status run_walk_init(struct run_walk *walk, struct run *const *runs, uint32_t run_count, const uint32_t *customer,
-                          uint32_t persona_count, struct run_walk_range range) MUST_USE;
+enum status run_walk_init(struct run_walk *walk, struct run *const *runs, uint32_t run_count,
+                          const uint32_t *customer, uint32_t persona_count,
+                          struct run_walk_range range) MUST_USE;
 void run_walk_release(struct run_walk *walk);
 
 static inline bool run_walk_shares(uint32_t part, uint32_t parts, uint32_t customer) {
     return parts <= 1 || (customer >> RUN_WALK_BLOCK_BITS) % parts == part;
 }
 
-/* The first customer id of the next block that is in the share, and the first entry at or after it. */
+/* The first customer id of the next block that is in the share, and the first entry at or after it.
+ */
 uint32_t run_walk_skip(const struct run_walk *walk, uint32_t run, uint32_t at);
 
 /* Puts a run's cursor on its next entry that has not moved and is in the share. */
@@ -77,14 +83,17 @@ static inline void run_walk_settle(struct run_walk *walk, uint32_t run) {
 
 enum status run_walk_grow(struct run_walk *walk) MUST_USE;
 static inline enum status run_walk_push(struct run_walk *walk, struct run_slice slice) {
-    if (walk->slice_count == walk->slice_capacity && run_walk_grow(walk) != STATUS_OK) return STATUS_NO_MEMORY;
+    if (walk->slice_count == walk->slice_capacity && run_walk_grow(walk) != STATUS_OK)
+        return STATUS_NO_MEMORY;
     walk->slices[walk->slice_count++] = slice;
     return STATUS_OK;
 }
 
 /* The next customer, or ID_NONE. */
 static inline uint32_t run_walk_peek(const struct run_walk *walk) {
-    uint32_t lowest = walk->moved_next < walk->moved_count ? (uint32_t)(walk->moved[walk->moved_next] >> 32) : ID_NONE;
+    uint32_t lowest = walk->moved_next < walk->moved_count
+                          ? (uint32_t)(walk->moved[walk->moved_next] >> 32)
+                          : ID_NONE;
 #ifdef __SSE2__
     const __m128i sign = _mm_set1_epi32(INT32_MIN); /* there is only a signed comparison */
     __m128i low = _mm_set1_epi32((int32_t)(lowest ^ 0x80000000u));
@@ -116,7 +125,8 @@ static inline uint64_t run_walk_runs(const struct run_walk *walk, uint32_t custo
         bits |= (uint64_t)(uint32_t)_mm_movemask_ps(_mm_castsi128_ps(equal)) << r;
     }
 #else
-    for (uint32_t r = 0; r < walk->run_count; r++) bits |= (uint64_t)(walk->head[r] == customer) << r;
+    for (uint32_t r = 0; r < walk->run_count; r++)
+        bits |= (uint64_t)(walk->head[r] == customer) << r;
 #endif
     return bits;
 }

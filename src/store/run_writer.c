@@ -47,10 +47,12 @@ static enum status flush(struct run_writer *writer, struct error *error) {
     return status;
 }
 
-enum status run_writer_create(struct run_writer **out, const struct run_target *target, struct error *error) {
+enum status run_writer_create(struct run_writer **out, const struct run_target *target,
+                              struct error *error) {
     struct run_writer *writer = memory_calloc(1, sizeof *writer);
     *out = NULL;
-    if (writer == NULL) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to write a run", target->path);
+    if (writer == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to write a run", target->path);
     writer->target = *target;
     writer->footer.position_min = UINT64_MAX;
     writer->footer.time_min = INT64_MAX;
@@ -82,11 +84,20 @@ void run_writer_destroy(struct run_writer *writer) {
     if (writer == NULL) return;
     if (writer->file != NULL) {
         file_close(writer->file);
-        if (!writer->finished) (void)!writer->target.fs->ops->remove(writer->target.fs, writer->target.path, NULL);
+        if (!writer->finished)
+            (void)!writer->target.fs->ops->remove(writer->target.fs, writer->target.path, NULL);
     }
     struct part_rows *rows = &writer->rows;
-    void *arrays[] = {rows->time_ms, rows->lag_ms, rows->position, rows->source, rows->key, rows->type,
-                      rows->channel, writer->entries.customer, writer->entries.persona, writer->entries.row};
+    void *arrays[] = {rows->time_ms,
+                      rows->lag_ms,
+                      rows->position,
+                      rows->source,
+                      rows->key,
+                      rows->type,
+                      rows->channel,
+                      writer->entries.customer,
+                      writer->entries.persona,
+                      writer->entries.row};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) memory_free(arrays[i]);
     run_columns_destroy(writer->columns);
     run_blocks_release(&writer->blocks);
@@ -145,10 +156,12 @@ static enum status section_begin(struct run_writer *writer, struct run_section *
 
 static void section_end(struct run_writer *writer, struct run_section *section) {
     section->length = writer->offset + writer->out.length - section->offset;
-    section->checksum = hash_bytes(writer->out.at + writer->out.length - section->length, section->length, 0);
+    section->checksum =
+        hash_bytes(writer->out.at + writer->out.length - section->length, section->length, 0);
 }
 
-static enum status put_plain(struct run_writer *writer, struct run_section *section, const void *bytes, size_t length) {
+static enum status put_plain(struct run_writer *writer, struct run_section *section,
+                             const void *bytes, size_t length) {
     enum status status = section_begin(writer, section);
     if (status == STATUS_OK && length > 0) status = buffer_append(&writer->out, bytes, length);
     section_end(writer, section);
@@ -156,11 +169,15 @@ static enum status put_plain(struct run_writer *writer, struct run_section *sect
 }
 
 static uint32_t width_of(uint64_t range) {
-    return range == 0 ? 0 : range <= UINT8_MAX ? 1 : range <= UINT16_MAX ? 2 : range <= UINT32_MAX ? 4 : 8;
+    return range == 0            ? 0
+           : range <= UINT8_MAX  ? 1
+           : range <= UINT16_MAX ? 2
+           : range <= UINT32_MAX ? 4
+                                 : 8;
 }
 
-static enum status put_narrow(struct run_writer *writer, struct run_section *section, const int64_t *values,
-                              uint32_t count) {
+static enum status put_narrow(struct run_writer *writer, struct run_section *section,
+                              const int64_t *values, uint32_t count) {
     int64_t low = values[0], high = values[0];
     for (uint32_t i = 1; i < count; i++) {
         if (values[i] < low) low = values[i];
@@ -170,7 +187,8 @@ static enum status put_narrow(struct run_writer *writer, struct run_section *sec
     section->encoding = RUN_NARROW;
     section->width = width_of((uint64_t)high - (uint64_t)low);
     enum status status = section_begin(writer, section);
-    if (status == STATUS_OK) status = buffer_reserve(&writer->out, (size_t)count * section->width + 1);
+    if (status == STATUS_OK)
+        status = buffer_reserve(&writer->out, (size_t)count * section->width + 1);
     if (status != STATUS_OK) return status;
     char *at = writer->out.at + writer->out.length;
     for (uint32_t i = 0; section->width > 0 && i < count; i++) {
@@ -188,7 +206,8 @@ static enum status put_fixed(struct run_writer *writer, struct run_section *sect
     const struct buffer *heap = run_columns_heap(writer->columns);
     const struct run_blocks *blocks = &writer->blocks;
     enum status status = put_plain(writer, &section[RUN_TIME], rows->time_ms, (size_t)n * 8);
-    if (status == STATUS_OK) status = put_plain(writer, &section[RUN_TYPE], rows->type, (size_t)n * 2);
+    if (status == STATUS_OK)
+        status = put_plain(writer, &section[RUN_TYPE], rows->type, (size_t)n * 2);
     if (status == STATUS_OK) status = put_plain(writer, &section[RUN_CHANNEL], rows->channel, n);
     if (status == STATUS_OK) status = put_narrow(writer, &section[RUN_LAG], rows->lag_ms, n);
     if (status == STATUS_OK) status = put_narrow(writer, &section[RUN_POSITION], rows->position, n);
@@ -199,7 +218,8 @@ static enum status put_fixed(struct run_writer *writer, struct run_section *sect
         status = put_plain(writer, &section[RUN_BLOCKS], blocks->stored.at, blocks->stored.length);
     }
     if (status == STATUS_OK) {
-        status = put_plain(writer, &section[RUN_BLOCK_INDEX], blocks->index.at, blocks->index.length);
+        status =
+            put_plain(writer, &section[RUN_BLOCK_INDEX], blocks->index.at, blocks->index.length);
     }
     return status;
 }
@@ -209,7 +229,8 @@ static enum status put_columns(struct run_writer *writer, struct run_section *se
     for (uint32_t c = 0; status == STATUS_OK && c < writer->footer.column_count; c++) {
         status = section_begin(writer, &section[c]);
         if (status == STATUS_OK) {
-            status = run_columns_encode(writer->columns, c, writer->part.row_count, &writer->out, &section[c]);
+            status = run_columns_encode(writer->columns, c, writer->part.row_count, &writer->out,
+                                        &section[c]);
         }
         section_end(writer, &section[c]);
     }
@@ -218,16 +239,19 @@ static enum status put_columns(struct run_writer *writer, struct run_section *se
 
 static enum status finish_part(struct run_writer *writer, struct error *error) {
     if (writer->part.row_count == 0) return STATUS_OK;
-    size_t count = RUN_PART_SECTIONS + writer->footer.column_count, length = count * sizeof(struct run_section);
+    size_t count = RUN_PART_SECTIONS + writer->footer.column_count,
+           length = count * sizeof(struct run_section);
     if (buffer_reserve(&writer->sections, length) != STATUS_OK) return out_of_memory(writer, error);
-    struct run_section *section = (struct run_section *)(writer->sections.at + writer->sections.length);
+    struct run_section *section =
+        (struct run_section *)(writer->sections.at + writer->sections.length);
     memset(section, 0, length);
     enum status status = run_blocks_finish(&writer->blocks);
     if (status == STATUS_OK) status = put_fixed(writer, section);
     if (status == STATUS_OK) status = put_columns(writer, section + RUN_PART_SECTIONS);
     writer->part.entry_count = (uint32_t)writer->entries.count - writer->part.entry_first;
     writer->part.packed_bytes = writer->blocks.packed_bytes;
-    if (status == STATUS_OK) status = buffer_append(&writer->parts, &writer->part, sizeof writer->part);
+    if (status == STATUS_OK)
+        status = buffer_append(&writer->parts, &writer->part, sizeof writer->part);
     if (status != STATUS_OK) return out_of_memory(writer, error);
     writer->sections.length += length;
     writer->footer.part_count++;
@@ -240,7 +264,9 @@ static enum status finish_part(struct run_writer *writer, struct error *error) {
 static void begin_part(struct run_writer *writer) {
     writer->part = (struct run_part){.row_first = (uint32_t)writer->footer.row_count,
                                      .entry_first = (uint32_t)writer->entries.count,
-                                     .time_min = INT64_MAX, .time_max = INT64_MIN, .known_max = INT64_MIN,
+                                     .time_min = INT64_MAX,
+                                     .time_max = INT64_MIN,
+                                     .known_max = INT64_MIN,
                                      .lag_max = INT64_MIN};
 }
 
@@ -277,17 +303,21 @@ enum status run_writer_add(struct run_writer *writer, uint32_t customer, const s
     if (!same && writer->part.row_count >= RUN_PART_ROWS) status = finish_part(writer, error);
     if (status != STATUS_OK) return status;
     if (writer->footer.row_count >= RUN_ROWS_MAX) {
-        return error_set(error, STATUS_LIMIT, "%s: a run holds at most %u events", writer->target.path, RUN_ROWS_MAX);
+        return error_set(error, STATUS_LIMIT, "%s: a run holds at most %u events",
+                         writer->target.path, RUN_ROWS_MAX);
     }
     if (writer->part.row_count == 0) begin_part(writer);
-    if (!same || entries->persona[last] != row->persona) status = add_entry(writer, customer, row->persona);
+    if (!same || entries->persona[last] != row->persona)
+        status = add_entry(writer, customer, row->persona);
     uint32_t n = writer->part.row_count;
     if (status == STATUS_OK) status = reserve_row(&writer->rows, (size_t)n + 1);
     if (status == STATUS_OK) status = run_columns_add(writer->columns, n, row->packed);
     if (status == STATUS_OK) status = run_blocks_add(&writer->blocks, n, row->packed);
     if (status != STATUS_OK) {
-        return error_set(error, status, "%s: event %llu: %s", writer->target.path, (unsigned long long)row->position,
-                         status == STATUS_CORRUPT ? "its properties are damaged" : status_name(status));
+        return error_set(error, status, "%s: event %llu: %s", writer->target.path,
+                         (unsigned long long)row->position,
+                         status == STATUS_CORRUPT ? "its properties are damaged"
+                                                  : status_name(status));
     }
     int64_t lag_ms = (int64_t)((uint64_t)row->known_ms - (uint64_t)row->time_ms);
     put_row(&writer->rows, n, row, lag_ms);
@@ -296,7 +326,6 @@ enum status run_writer_add(struct run_writer *writer, uint32_t customer, const s
     writer->footer.row_count++;
     return STATUS_OK;
 }
-
 
 /* bits, rank and the entries in order of persona: persona ──► entry in two touches of memory. */
 static enum status put_index(struct run_writer *writer) {
@@ -325,8 +354,10 @@ static enum status put_index(struct run_writer *writer) {
         uint64_t below = bits[p / 64] & ((UINT64_C(1) << (p % 64)) - 1);
         entry[rank[p / 64] + (uint32_t)__builtin_popcountll(below)] = (uint32_t)i;
     }
-    if (status == STATUS_OK) status = put_plain(writer, &writer->tables[RUN_INDEX_BITS], bits, words * 8);
-    if (status == STATUS_OK) status = put_plain(writer, &writer->tables[RUN_INDEX_RANK], rank, words * 4);
+    if (status == STATUS_OK)
+        status = put_plain(writer, &writer->tables[RUN_INDEX_BITS], bits, words * 8);
+    if (status == STATUS_OK)
+        status = put_plain(writer, &writer->tables[RUN_INDEX_RANK], rank, words * 4);
     if (status == STATUS_OK) {
         status = put_plain(writer, &writer->tables[RUN_INDEX_ENTRY], entry, entries->count * 4);
     }
@@ -344,11 +375,13 @@ static enum status put_tables(struct run_writer *writer) {
     footer->customer_min = entries->customer[0];
     footer->customer_max = entries->customer[entries->count - 1];
     size_t bytes = entries->count * 4;
-    enum status status = put_plain(writer, &writer->tables[RUN_ENTRY_CUSTOMER], entries->customer, bytes);
+    enum status status =
+        put_plain(writer, &writer->tables[RUN_ENTRY_CUSTOMER], entries->customer, bytes);
     if (status == STATUS_OK) {
         status = put_plain(writer, &writer->tables[RUN_ENTRY_PERSONA], entries->persona, bytes);
     }
-    if (status == STATUS_OK) status = put_plain(writer, &writer->tables[RUN_ENTRY_ROW], entries->row, bytes + 4);
+    if (status == STATUS_OK)
+        status = put_plain(writer, &writer->tables[RUN_ENTRY_ROW], entries->row, bytes + 4);
     return status == STATUS_OK ? put_index(writer) : status;
 }
 
@@ -357,40 +390,53 @@ static enum status put_footer(struct run_writer *writer) {
     struct run_section footer = {0};
     struct run_trailer trailer = {.magic = RUN_TRAILER_MAGIC};
     enum status status = section_begin(writer, &footer);
-    if (status == STATUS_OK) status = buffer_append(&writer->out, &writer->footer, sizeof writer->footer);
-    if (status == STATUS_OK) status = buffer_append(&writer->out, writer->tables, sizeof writer->tables);
+    if (status == STATUS_OK)
+        status = buffer_append(&writer->out, &writer->footer, sizeof writer->footer);
+    if (status == STATUS_OK)
+        status = buffer_append(&writer->out, writer->tables, sizeof writer->tables);
     for (uint32_t c = 0; status == STATUS_OK && c < writer->footer.column_count; c++) {
         const struct column *column = &writer->target.columns->columns[c];
         uint32_t words[2] = {column->property, (uint32_t)column->type};
         status = buffer_append(&writer->out, words, sizeof words);
     }
-    if (status == STATUS_OK) status = buffer_append(&writer->out, writer->parts.at, writer->parts.length);
-    if (status == STATUS_OK) status = buffer_append(&writer->out, writer->sections.at, writer->sections.length);
+    if (status == STATUS_OK)
+        status = buffer_append(&writer->out, writer->parts.at, writer->parts.length);
+    if (status == STATUS_OK)
+        status = buffer_append(&writer->out, writer->sections.at, writer->sections.length);
     section_end(writer, &footer);
     trailer.footer_offset = footer.offset;
     trailer.footer_length = footer.length;
     trailer.footer_checksum = footer.checksum;
-    if (status == STATUS_OK) status = buffer_append(&writer->out, zeros, (size_t)(-footer.length % RUN_ALIGNMENT));
+    if (status == STATUS_OK)
+        status = buffer_append(&writer->out, zeros, (size_t)(-footer.length % RUN_ALIGNMENT));
     if (status == STATUS_OK) status = buffer_append(&writer->out, &trailer, sizeof trailer);
     return status;
 }
 
-enum status run_writer_finish(struct run_writer *writer, struct run_info *info, struct error *error) {
+enum status run_writer_finish(struct run_writer *writer, struct run_info *info,
+                              struct error *error) {
     const struct run_footer *footer = &writer->footer;
     if (footer->row_count == 0) return STATUS_END;
     enum status status = finish_part(writer, error);
     if (status != STATUS_OK) return status;
-    if (put_tables(writer) != STATUS_OK || put_footer(writer) != STATUS_OK) return out_of_memory(writer, error);
+    if (put_tables(writer) != STATUS_OK || put_footer(writer) != STATUS_OK)
+        return out_of_memory(writer, error);
     status = flush(writer, error);
     if (status == STATUS_OK) status = file_sync(writer->file, error);
     if (status != STATUS_OK) return status;
     writer->finished = true;
     if (info != NULL) {
         *info = (struct run_info){
-            .row_count = footer->row_count, .entry_count = footer->entry_count, .part_count = footer->part_count,
-            .column_count = footer->column_count, .customer_min = footer->customer_min,
-            .customer_max = footer->customer_max, .position_min = footer->position_min,
-            .position_max = footer->position_max, .time_min = footer->time_min, .time_max = footer->time_max,
+            .row_count = footer->row_count,
+            .entry_count = footer->entry_count,
+            .part_count = footer->part_count,
+            .column_count = footer->column_count,
+            .customer_min = footer->customer_min,
+            .customer_max = footer->customer_max,
+            .position_min = footer->position_min,
+            .position_max = footer->position_max,
+            .time_min = footer->time_min,
+            .time_max = footer->time_max,
             .file_bytes = writer->offset,
         };
     }

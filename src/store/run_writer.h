@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/run_writer.h -- writes a run from rows that come in the run's order. Behind run_write and run_merge. */
+/* store/run_writer.h -- writes a run from rows that come in the run's order. Behind run_write and
+ * run_merge. */
 #ifndef STORE_RUN_WRITER_H
 #define STORE_RUN_WRITER_H
 
 #include "store/run_file.h"
 
 struct run_writer;
-enum status run_writer_create(struct run_writer **out, const struct run_target *target, struct error *error) MUST_USE;
+enum status run_writer_create(struct run_writer **out, const struct run_target *target,
+                              struct error *error) MUST_USE;
 /* Rows by (customer, persona, time, position); a persona under one customer only. */
 enum status run_writer_add(struct run_writer *writer, uint32_t customer, const struct run_row *row,
                            struct error *error) MUST_USE;
 /* Tables, footer, sync. STATUS_END where no row was added: no file then. */
-enum status run_writer_finish(struct run_writer *writer, struct run_info *info, struct error *error) MUST_USE;
+enum status run_writer_finish(struct run_writer *writer, struct run_info *info,
+                              struct error *error) MUST_USE;
 /* Removes the file unless finish succeeded. */
 void run_writer_destroy(struct run_writer *writer);
 
-/* LSD radix sort of `count` keys by their bits from `from_bit` on (stable); `scratch` has the same size. The result is in `keys`. */
+/* LSD radix sort of `count` keys by their bits from `from_bit` on (stable); `scratch` has the same
+ * size. The result is in `keys`. */
 void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from_bit);
 
 struct run_sort_row {

@@ -9,8 +9,9 @@ const char *side_suffix(enum stored_kind kind) {
     return kind == STORED_LOG ? "log" : kind == STORED_LINKS ? "links" : "rows";
 }
 
-enum status side_open(struct side_writer *side, struct file_system *fs, const char *directory, enum stored_kind kind,
-                      uint64_t number, struct side_filter *filter, struct error *error) {
+enum status side_open(struct side_writer *side, struct file_system *fs, const char *directory,
+                      enum stored_kind kind, uint64_t number, struct side_filter *filter,
+                      struct error *error) {
     *side = (struct side_writer){.fs = fs, .kind = kind, .number = number, .filter = filter};
     buffer_init(&side->section);
     buffer_init(&side->replaced);
@@ -28,15 +29,18 @@ static enum status no_memory(const struct side_writer *side, struct error *error
     return error_set(error, STATUS_NO_MEMORY, "%s: no memory to write it", side->path);
 }
 
-static enum status damaged(const struct side_writer *side, const struct frame_view *view, struct error *error) {
-    return error_set(error, STATUS_CORRUPT, "%s: the frame at position %llu has a part that can't be read", side->path,
+static enum status damaged(const struct side_writer *side, const struct frame_view *view,
+                           struct error *error) {
+    return error_set(error, STATUS_CORRUPT,
+                     "%s: the frame at position %llu has a part that can't be read", side->path,
                      (unsigned long long)view->position);
 }
 
-static enum status add_parts(struct side_writer *side, const struct frame_view *parts, struct error *error) {
+static enum status add_parts(struct side_writer *side, const struct frame_view *parts,
+                             struct error *error) {
     if (!side->is_open) {
-        enum status status =
-            stored_writer_open(&side->writer, side->fs, side->path, side->kind, side->number, error);
+        enum status status = stored_writer_open(&side->writer, side->fs, side->path, side->kind,
+                                                side->number, error);
         side->is_open = side->writer.file != NULL;
         if (status) return status;
     }
@@ -44,11 +48,14 @@ static enum status add_parts(struct side_writer *side, const struct frame_view *
 }
 
 /* The record as it is to be kept, appended to the section. */
-static enum status keep_record(struct side_writer *side, uint8_t kind, struct text bytes, uint32_t *count) {
-    if (kind == RECORD_ROWS_DROPPED) return STATUS_OK; /* the fold that reads it has dropped the rows */
+static enum status keep_record(struct side_writer *side, uint8_t kind, struct text bytes,
+                               uint32_t *count) {
+    /* The fold that reads it has dropped the rows. */
+    if (kind == RECORD_ROWS_DROPPED) return STATUS_OK;
     struct side_filter *filter = side->filter;
     buffer_clear(&side->replaced);
-    if (filter && filter->record && filter->record(filter->context, (enum record_kind)kind, bytes, &side->replaced)) {
+    if (filter && filter->record &&
+        filter->record(filter->context, (enum record_kind)kind, bytes, &side->replaced)) {
         filter->record_count++;
         bytes = buffer_text(&side->replaced);
         if (bytes.length == 0) return STATUS_OK;
@@ -57,7 +64,8 @@ static enum status keep_record(struct side_writer *side, uint8_t kind, struct te
     return frame_put_record(&side->section, kind, bytes);
 }
 
-static enum status add_records(struct side_writer *side, const struct frame_view *view, struct error *error) {
+static enum status add_records(struct side_writer *side, const struct frame_view *view,
+                               struct error *error) {
     buffer_clear(&side->section);
     struct text left = view->records, bytes;
     uint32_t count = 0;
@@ -68,12 +76,16 @@ static enum status add_records(struct side_writer *side, const struct frame_view
     if (status != STATUS_END) return damaged(side, view, error);
     if (count == 0 && view->symbols.length == 0) return STATUS_OK;
     side->count++;
-    const struct frame_view parts = {.position = view->position, .span = view->span, .symbols = view->symbols,
-                                     .records = buffer_text(&side->section), .record_count = count};
+    const struct frame_view parts = {.position = view->position,
+                                     .span = view->span,
+                                     .symbols = view->symbols,
+                                     .records = buffer_text(&side->section),
+                                     .record_count = count};
     return add_parts(side, &parts, error);
 }
 
-static enum status add_rows(struct side_writer *side, const struct frame_view *view, struct error *error) {
+static enum status add_rows(struct side_writer *side, const struct frame_view *view,
+                            struct error *error) {
     buffer_clear(&side->section);
     struct text left = view->rows;
     struct stored_row row;
@@ -94,8 +106,10 @@ static enum status add_rows(struct side_writer *side, const struct frame_view *v
     if (status != STATUS_END || index != view->row_count) return damaged(side, view, error);
     if (live == 0) return STATUS_OK;
     side->count += live;
-    const struct frame_view parts = {.position = view->position, .span = view->span,
-                                     .rows = buffer_text(&side->section), .row_count = view->row_count};
+    const struct frame_view parts = {.position = view->position,
+                                     .span = view->span,
+                                     .rows = buffer_text(&side->section),
+                                     .row_count = view->row_count};
     return add_parts(side, &parts, error);
 }
 
@@ -105,7 +119,8 @@ enum status side_add(void *context, const struct frame_view *view, struct error 
     return view->row_count ? add_rows(side, view, error) : STATUS_OK;
 }
 
-enum status side_finish(struct side_writer *side, struct manifest_file *file, bool *written, struct error *error) {
+enum status side_finish(struct side_writer *side, struct manifest_file *file, bool *written,
+                        struct error *error) {
     *written = side->is_open;
     if (!side->is_open) return STATUS_OK;
     enum status status = stored_writer_finish(&side->writer, error);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/side_file.h -- what a frame carries besides events, taken out of the log into links and quarantine files, and
- * rewritten from one such file to the next.
+/* store/side_file.h -- what a frame carries besides events, taken out of the log into links and
+ * quarantine files, and rewritten from one such file to the next.
  *
- * A row that was dropped leaves an empty one in its place, so that row ids stay what they are; a frame without live rows, or without
- * records and symbols, is left out; a file without frames is not made. One thread. */
+ * A row that was dropped leaves an empty one in its place, so that row ids stay what they are; a
+ * frame without live rows, or without records and symbols, is left out; a file without frames is
+ * not made. One thread. */
 #ifndef STORE_SIDE_FILE_H
 #define STORE_SIDE_FILE_H
 
@@ -14,7 +15,8 @@
 
 struct side_filter { /* what goes or changes on the way; NULL functions: nothing */
     bool (*row)(void *context, const struct stored_row *row); /* true: drop it */
-    bool (*record)(void *context, enum record_kind kind, struct text bytes, struct buffer *out); /* store_erasure.rewrite */
+    /* store_erasure.rewrite. */
+    bool (*record)(void *context, enum record_kind kind, struct text bytes, struct buffer *out);
     void *context;
     uint64_t row_count, record_count; /* dropped, rewritten */
 };
@@ -30,9 +32,11 @@ struct side_writer {
     uint64_t count;
     char path[FILE_PATH_MAX];
 };
-/* kind: STORED_LINKS takes symbols and records of the frames given, STORED_QUARANTINE their rows. `filter` is borrowed. */
-enum status side_open(struct side_writer *side, struct file_system *fs, const char *directory, enum stored_kind kind,
-                      uint64_t number, struct side_filter *filter, struct error *error) MUST_USE;
+/* kind: STORED_LINKS takes symbols and records of the frames given, STORED_QUARANTINE their rows.
+ * `filter` is borrowed. */
+enum status side_open(struct side_writer *side, struct file_system *fs, const char *directory,
+                      enum stored_kind kind, uint64_t number, struct side_filter *filter,
+                      struct error *error) MUST_USE;
 /* A log_visit_fn: context is the side_writer. */
 enum status side_add(void *side, const struct frame_view *view, struct error *error) MUST_USE;
 /* *written = false where nothing was left to write. Synced. */

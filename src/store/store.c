@@ -23,27 +23,30 @@ void store_role_give(struct store *store) {
 
 void store_publish(struct store *store, struct version *blank) {
     struct tail *tails[2] = {store->frozen ? store->frozen : store->growing, store->growing};
-    version_fill(blank, store->runs, store->manifest.run_count, tails, store->frozen ? 2 : 1, &store->columns,
-                 store->customers);
+    version_fill(blank, store->runs, store->manifest.run_count, tails, store->frozen ? 2 : 1,
+                 &store->columns, store->customers);
     versions_publish(&store->versions, blank);
 }
 
-enum status store_customers(struct store *store, uint64_t position, uint32_t **customer, uint32_t *persona_count,
-                            struct error *error) {
+enum status store_customers(struct store *store, uint64_t position, uint32_t **customer,
+                            uint32_t *persona_count, struct error *error) {
     *customer = NULL;
     *persona_count = 0;
     const struct customer_directory *directory = store->customers;
     if (!directory) return STATUS_OK;
     *persona_count = directory->ops->persona_count(directory, position);
     *customer = memory_alloc((size_t)*persona_count * sizeof(**customer));
-    if (!*customer) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to fold", store->directory);
-    directory->ops->snapshot(directory, (struct as_of){INT64_MAX, position}, *customer, *persona_count);
+    if (!*customer)
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to fold", store->directory);
+    directory->ops->snapshot(directory, (struct as_of){INT64_MAX, position}, *customer,
+                             *persona_count);
     return STATUS_OK;
 }
 
 enum status store_need_write(const struct store *store, struct error *error) {
     if (!store->read_only) return STATUS_OK;
-    return error_set(error, STATUS_READ_ONLY, "%s: was opened for reading only: open it for writing", store->directory);
+    return error_set(error, STATUS_READ_ONLY,
+                     "%s: was opened for reading only: open it for writing", store->directory);
 }
 
 static enum status check_space(struct store *store, size_t bytes, struct error *error) {
@@ -54,9 +57,11 @@ static enum status check_space(struct store *store, size_t bytes, struct error *
     if (status) return status;
     if (left < STORE_FREE_BYTES_MIN)
         return error_set(error, STATUS_DISK_FULL,
-                         "%s: only %llu MB are left on this disk, %u are kept free: free space, or move the data "
+                         "%s: only %llu MB are left on this disk, %u are kept free: free space, or "
+                         "move the data "
                          "directory to a larger disk",
-                         store->directory, (unsigned long long)(left >> 20), STORE_FREE_BYTES_MIN >> 20);
+                         store->directory, (unsigned long long)(left >> 20),
+                         STORE_FREE_BYTES_MIN >> 20);
     store->unchecked_bytes = 0;
     return STATUS_OK;
 }
@@ -64,7 +69,8 @@ static enum status check_space(struct store *store, size_t bytes, struct error *
 /* Waits until a tail that is full can be frozen, or tells why the fold before it does not end. */
 static enum status wait_for_fold(struct store *store, struct error *error) {
     if (store->fold_by_hand)
-        return error_set(error, STATUS_LIMIT, "the tail holds %u events: fold it", STORE_TAIL_EVENTS_MAX);
+        return error_set(error, STATUS_LIMIT, "the tail holds %u events: fold it",
+                         STORE_TAIL_EVENTS_MAX);
     enum status status = STATUS_OK;
     pthread_mutex_lock(&store->guard);
     if (store->frozen && store->fold_status) {
@@ -81,7 +87,8 @@ static enum status wait_for_fold(struct store *store, struct error *error) {
     return status;
 }
 
-/* Begins a fold where the tail is large enough. A failure here is no failure of the append: it is tried again. */
+/* Begins a fold where the tail is large enough. A failure here is no failure of the append: it is
+ * tried again. */
 void store_fold_if_large(struct store *store) {
     uint32_t count = tail_count(store->growing);
     if (store->fold_by_hand || count < store->fold_events || count < store->retry_at) return;
@@ -94,10 +101,12 @@ void store_fold_if_large(struct store *store) {
     }
     pthread_mutex_unlock(&store->guard);
     struct error ignored;
-    if (failed || (can_begin && store_fold_begin(store, &ignored))) store->retry_at = count + store->fold_events / 4 + 1;
+    if (failed || (can_begin && store_fold_begin(store, &ignored)))
+        store->retry_at = count + store->fold_events / 4 + 1;
 }
 
-static enum status reserve(struct store *store, const struct event_batch *batch, struct error *error) {
+static enum status reserve(struct store *store, const struct event_batch *batch,
+                           struct error *error) {
     if (!batch || batch->event_count == 0) return STATUS_OK;
     if (tail_count(store->growing) + batch->event_count > STORE_TAIL_EVENTS_MAX) {
         enum status status = wait_for_fold(store, error);
@@ -105,15 +114,18 @@ static enum status reserve(struct store *store, const struct event_batch *batch,
         store->retry_at = 0;
         store_fold_if_large(store);
         if (tail_count(store->growing) + batch->event_count > STORE_TAIL_EVENTS_MAX)
-            return error_set(error, STATUS_LIMIT, "the tail holds %u events and can't be folded", STORE_TAIL_EVENTS_MAX);
+            return error_set(error, STATUS_LIMIT, "the tail holds %u events and can't be folded",
+                             STORE_TAIL_EVENTS_MAX);
     }
     enum status status = tail_reserve(store->growing, batch);
-    if (status == STATUS_LIMIT) return error_set(error, status, "the tail has no positions left: fold it");
-    return status ? error_set(error, status, "no memory for %zu events", batch->event_count) : STATUS_OK;
+    if (status == STATUS_LIMIT)
+        return error_set(error, status, "the tail has no positions left: fold it");
+    return status ? error_set(error, status, "no memory for %zu events", batch->event_count)
+                  : STATUS_OK;
 }
 
-static enum status encode(struct store *store, const struct store_frame *frame, struct symbol_counts *logged,
-                          struct error *error) {
+static enum status encode(struct store *store, const struct store_frame *frame,
+                          struct symbol_counts *logged, struct error *error) {
     buffer_clear(&store->frame);
     buffer_clear(&store->symbol_bytes);
     *logged = store->logged;
@@ -122,8 +134,8 @@ static enum status encode(struct store *store, const struct store_frame *frame, 
     return frame_encode(&store->frame, buffer_text(&store->symbol_bytes), frame, error);
 }
 
-enum status store_write(struct store *store, const struct store_frame *frame, bool sync, uint64_t *position,
-                        struct error *error) {
+enum status store_write(struct store *store, const struct store_frame *frame, bool sync,
+                        uint64_t *position, struct error *error) {
     struct symbol_counts logged;
     enum status status = store_need_write(store, error);
     if (status == STATUS_OK) status = encode(store, frame, &logged, error);
@@ -143,8 +155,8 @@ enum status store_write(struct store *store, const struct store_frame *frame, bo
     return STATUS_OK;
 }
 
-enum status store_append(struct store *store, const struct store_frame *frame, bool sync, uint64_t *position,
-                         struct error *error) {
+enum status store_append(struct store *store, const struct store_frame *frame, bool sync,
+                         uint64_t *position, struct error *error) {
     enum status status = store_write(store, frame, sync, position, error);
     if (status == STATUS_OK) store_fold_if_large(store);
     return status;
@@ -163,12 +175,14 @@ uint64_t store_position(const struct store *store) {
     return position;
 }
 
-void store_prefetch_key(const struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key) {
-    if (key != 0) tail_prefetch_key(store->growing, persona, time_ms, key); /* only the applier changes which tail grows */
+void store_prefetch_key(const struct store *store, struct persona_id persona, int64_t time_ms,
+                        uint64_t key) {
+    /* Only the applier changes which tail grows. */
+    if (key != 0) tail_prefetch_key(store->growing, persona, time_ms, key);
 }
 
-enum status store_has_key(struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key, bool *found,
-                          struct error *error) {
+enum status store_has_key(struct store *store, struct persona_id persona, int64_t time_ms,
+                          uint64_t key, bool *found, struct error *error) {
     struct version *version;
     *found = false;
     if (key == 0) return STATUS_OK;
@@ -189,9 +203,12 @@ struct timeline_source *store_source(struct store *store) {
     return &store->view.interface;
 }
 
-enum status store_set_columns(struct store *store, const struct column_set *columns, struct error *error) {
+enum status store_set_columns(struct store *store, const struct column_set *columns,
+                              struct error *error) {
     struct version *blank = version_alloc();
-    if (!blank) return error_set(error, STATUS_NO_MEMORY, "%s: no memory for a new version", store->directory);
+    if (!blank)
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory for a new version",
+                         store->directory);
     pthread_mutex_lock(&store->guard);
     store->columns = *columns;
     store_publish(store, blank);
@@ -200,7 +217,8 @@ enum status store_set_columns(struct store *store, const struct column_set *colu
 }
 
 /* With the role, in the applier's thread. */
-static enum status with_role(struct store *store, enum status (*work)(struct store *, bool, struct error *), bool flag,
+static enum status with_role(struct store *store,
+                             enum status (*work)(struct store *, bool, struct error *), bool flag,
                              struct error *error) {
     enum status status = store_need_write(store, error);
     if (status) return status;
@@ -228,7 +246,8 @@ enum status store_rebuild(struct store *store, struct error *error) {
     return with_role(store, rebuild_now, true, error);
 }
 
-static void add_files(const struct manifest_file *files, uint32_t count, uint64_t *bytes, uint64_t *items) {
+static void add_files(const struct manifest_file *files, uint32_t count, uint64_t *bytes,
+                      uint64_t *items) {
     for (uint32_t i = 0; i < count; i++) {
         *bytes += files[i].bytes;
         *items += files[i].count;
@@ -246,11 +265,14 @@ void store_stats(struct store *store, struct store_stats *out) {
     }
     out->run_count = manifest->run_count;
     add_files(manifest->links, manifest->links_count, &out->links_bytes, &frames);
-    add_files(manifest->quarantine, manifest->quarantine_count, &out->quarantine_bytes, &out->quarantined_row_count);
+    add_files(manifest->quarantine, manifest->quarantine_count, &out->quarantine_bytes,
+              &out->quarantined_row_count);
     out->quarantined_row_count += store->growing_rows + store->frozen_rows;
     uint64_t dropped = store->dropped_count;
-    out->quarantined_row_count -= dropped < out->quarantined_row_count ? dropped : out->quarantined_row_count;
-    out->tail_event_count = tail_count(store->growing) + (store->frozen ? tail_count(store->frozen) : 0);
+    out->quarantined_row_count -=
+        dropped < out->quarantined_row_count ? dropped : out->quarantined_row_count;
+    out->tail_event_count =
+        tail_count(store->growing) + (store->frozen ? tail_count(store->frozen) : 0);
     out->event_count += out->tail_event_count;
     out->first_position = manifest->position;
     out->position = tail_position(store->growing);
@@ -258,7 +280,8 @@ void store_stats(struct store *store, struct store_stats *out) {
     struct buffer firsts;
     buffer_init(&firsts);
     size_t count;
-    if (log_segments(store->fs, store->directory, &firsts, &count, &out->log_bytes, NULL)) out->log_bytes = 0;
+    if (log_segments(store->fs, store->directory, &firsts, &count, &out->log_bytes, NULL))
+        out->log_bytes = 0;
     buffer_release(&firsts);
 }
 

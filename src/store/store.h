@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/store.h -- the data directory: the log as the only truth, the tail, the runs; a timeline_source over them.
+/* store/store.h -- the data directory: the log as the only truth, the tail, the runs; a
+ * timeline_source over them.
  *
- *   store_append ──► log (one write, one fdatasync) ──► tail (visible) ──► fold (second thread) ──► run + links + quarantine
- *                                                                             └── manifest, by rename ──► log dropped
+ *   store_append ──► log (one write, one fdatasync) ──► tail (visible) ──► fold (second thread)
+ *                                                                            │
+ *       log dropped ◄── manifest, by rename ◄── run + links + quarantine ◄───┘
  *
- * What a frame carries besides events are *records*: bytes that the store keeps, in order, and hands back when it is opened
- * (identity's links, control records such as which playbook is in force; new symbols are added by the store itself). Records are
- * never understood here; they move from the log to links/N.links at a fold.
+ * What a frame carries besides events are *records*: bytes that the store keeps, in order, and
+ * hands back when it is opened (identity's links, control records such as which playbook is in
+ * force; new symbols are added by the store itself). Records are never understood here; they move
+ * from the log to links/N.links at a fold.
  *
- * Positions: a frame takes 1 + event_count positions: its first is the frame's own (its records stand there), then one an event.
- * store_position() is the next free one: everything below it is applied and visible.
+ * Positions: a frame takes 1 + event_count positions: its first is the frame's own (its records
+ * stand there), then one an event. store_position() is the next free one: everything below it is
+ * applied and visible.
  *
- * Threads: one applier calls store_append and the other changing calls. Any number of threads open readers through
- * store_source(). The store runs one folding thread of its own. */
+ * Threads: one applier calls store_append and the other changing calls. Any number of threads open
+ * readers through store_source(). The store runs one folding thread of its own. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -21,10 +25,11 @@
 #include "event/symbol.h"
 #include "event/timeline_source.h"
 
-#define STORE_FOLD_EVENTS_DEFAULT 4000000u   /* a fold begins when the tail holds so many */
-#define STORE_FRAME_BYTES_MAX (64u << 20)
-#define STORE_TAIL_EVENTS_MAX 16000000u      /* an append waits for the fold beyond this */
-#define STORE_FREE_BYTES_MIN (64u << 20)     /* an append is refused with STATUS_DISK_FULL below this */
+#define STORE_FOLD_EVENTS_DEFAULT 4000000u /* a fold begins when the tail holds so many */
+#define STORE_FRAME_BYTES_MAX     (64u << 20)
+#define STORE_TAIL_EVENTS_MAX     16000000u /* an append waits for the fold beyond this */
+/* An append is refused with STATUS_DISK_FULL below this. */
+#define STORE_FREE_BYTES_MIN (64u << 20)
 
 enum record_kind { RECORD_IDENTITY = 1, RECORD_CONTROL = 2 };
 
@@ -40,57 +45,67 @@ struct store_frame {
 };
 
 struct store_options {
-    struct file_system *fs;             /* NULL: the operating system's */
+    struct file_system *fs; /* NULL: the operating system's */
     const char *directory;
-    bool create;                        /* make it where absent */
-    bool read_only;                     /* no lock, no recovery writes, no fold */
-    struct symbols *symbols;            /* filled while opening; borrowed */
-    const struct column_set *columns;   /* what new runs keep apart; borrowed; may be replaced by store_set_columns */
-    const struct customer_directory *directory_of_customers; /* borrowed; used from the first fold or read on, not in open */
-    uint32_t fold_events;               /* 0: the default */
-    bool fold_by_hand;                  /* no thread; only store_fold folds (tests, bench) */
-    /* Records in log order, while opening: from links files, then from the log. A failure ends the opening. */
-    enum status (*on_record)(void *context, enum record_kind kind, struct text bytes, uint64_t position,
-                             struct error *error);
+    bool create;             /* make it where absent */
+    bool read_only;          /* no lock, no recovery writes, no fold */
+    struct symbols *symbols; /* filled while opening; borrowed */
+    /* What new runs keep apart; borrowed; may be replaced by store_set_columns. */
+    const struct column_set *columns;
+    /* Borrowed; used from the first fold or read on, not in open. */
+    const struct customer_directory *directory_of_customers;
+    uint32_t fold_events; /* 0: the default */
+    bool fold_by_hand;    /* no thread; only store_fold folds (tests, bench) */
+    /* Records in log order, while opening: from links files, then from the log. A failure ends the
+     * opening. */
+    enum status (*on_record)(void *context, enum record_kind kind, struct text bytes,
+                             uint64_t position, struct error *error);
     void *context;
 };
 
 struct store;
-enum status store_open(struct store **out, const struct store_options *options, struct error *error) MUST_USE;
+enum status store_open(struct store **out, const struct store_options *options,
+                       struct error *error) MUST_USE;
 void store_close(struct store *store); /* waits for a fold under way; does not fold */
 
-/* Writes one frame and, unless `sync` is false, makes it durable; then its events are visible. On failure nothing of it is visible,
- * and after a failed sync the store takes no more appends (STATUS_IO) until it is opened again.
- * *position gets the frame's first position. */
-enum status store_append(struct store *store, const struct store_frame *frame, bool sync, uint64_t *position,
-                         struct error *error) MUST_USE;
-/* store_append, synced, and in the same frame store_drop_rows: rows that came back as these events are gone with them, or not at all. */
-enum status store_append_dropping(struct store *store, const struct store_frame *frame, const uint64_t *row_ids, size_t count,
-                                  uint64_t *position, struct error *error) MUST_USE;
+/* Writes one frame and, unless `sync` is false, makes it durable; then its events are visible. On
+ * failure nothing of it is visible, and after a failed sync the store takes no more appends
+ * (STATUS_IO) until it is opened again. *position gets the frame's first position. */
+enum status store_append(struct store *store, const struct store_frame *frame, bool sync,
+                         uint64_t *position, struct error *error) MUST_USE;
+/* store_append, synced, and in the same frame store_drop_rows: rows that came back as these events
+ * are gone with them, or not at all. */
+enum status store_append_dropping(struct store *store, const struct store_frame *frame,
+                                  const uint64_t *row_ids, size_t count, uint64_t *position,
+                                  struct error *error) MUST_USE;
 enum status store_sync(struct store *store, struct error *error) MUST_USE;
 uint64_t store_position(const struct store *store);
 
-/* Is there an event of this persona with this time and key? Applier only. Exact, tail and runs: where a run can't be read,
- * STATUS_CORRUPT, and nobody knows. */
-enum status store_has_key(struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key, bool *found,
-                          struct error *error) MUST_USE;
+/* Is there an event of this persona with this time and key? Applier only. Exact, tail and runs:
+ * where a run can't be read, STATUS_CORRUPT, and nobody knows. */
+enum status store_has_key(struct store *store, struct persona_id persona, int64_t time_ms,
+                          uint64_t key, bool *found, struct error *error) MUST_USE;
 /* Brings into the cache what store_has_key will look at first. Applier only. */
-void store_prefetch_key(const struct store *store, struct persona_id persona, int64_t time_ms, uint64_t key);
+void store_prefetch_key(const struct store *store, struct persona_id persona, int64_t time_ms,
+                        uint64_t key);
 
 struct timeline_source *store_source(struct store *store);
-enum status store_set_columns(struct store *store, const struct column_set *columns, struct error *error) MUST_USE;
+enum status store_set_columns(struct store *store, const struct column_set *columns,
+                              struct error *error) MUST_USE;
 
-/* Folds the tail into a run now and waits; with `merge` then merges runs down to one a customer range. */
+/* Folds the tail into a run now and waits; with `merge` then merges runs down to one a customer
+ * range. */
 enum status store_fold(struct store *store, bool merge, struct error *error) MUST_USE;
 
 /* What lies here: for `attune data`, reports and tests. */
 struct store_stats {
-    uint64_t event_count, tail_event_count, run_count, log_bytes, run_bytes, links_bytes, quarantine_bytes,
-        quarantined_row_count, first_position, position;
+    uint64_t event_count, tail_event_count, run_count, log_bytes, run_bytes, links_bytes,
+        quarantine_bytes, quarantined_row_count, first_position, position;
 };
 void store_stats(struct store *store, struct store_stats *out);
 
-/* Quarantined rows, oldest first; `row_id` is stable. `visit` returns false to stop. Texts are borrowed for the call. */
+/* Quarantined rows, oldest first; `row_id` is stable. `visit` returns false to stop. Texts are
+ * borrowed for the call. */
 struct stored_row {
     uint64_t row_id;
     uint16_t source;
@@ -98,34 +113,42 @@ struct stored_row {
     uint64_t line;
     uint32_t column;
 };
-enum status store_visit_rows(struct store *store, bool (*visit)(void *context, const struct stored_row *row),
+enum status store_visit_rows(struct store *store,
+                             bool (*visit)(void *context, const struct stored_row *row),
                              void *context, struct error *error) MUST_USE;
 /* Forgets rows by id (they came back as events, or were given up). */
-enum status store_drop_rows(struct store *store, const uint64_t *row_ids, size_t count, struct error *error) MUST_USE;
+enum status store_drop_rows(struct store *store, const uint64_t *row_ids, size_t count,
+                            struct error *error) MUST_USE;
 
-/* Erasure: removes every event of these personas from tail, log and runs, every event of anybody that `names_them`, every quarantined
- * row for which `row_is_theirs` says so, and replaces each record for which `rewrite` returns true by what it wrote. Folds first, drops the log, so that no byte is left. */
+/* Erasure: removes every event of these personas from tail, log and runs, every event of anybody
+ * that `names_them`, every quarantined row for which `row_is_theirs` says so, and replaces each
+ * record for which `rewrite` returns true by what it wrote. Folds first, drops the log, so that no
+ * byte is left. */
 struct store_erasure {
     const struct persona_id *personas;
     size_t persona_count;
     uint16_t naming_type; /* the only events that names_them is asked about; SYMBOL_EVENT */
     bool (*names_them)(void *context, struct text packed); /* NULL: nothing does */
     bool (*row_is_theirs)(void *context, const struct stored_row *row);
-    /* Appends the new bytes to `out` and returns true to replace; an empty result drops the record. */
+    /* Appends the new bytes to `out` and returns true to replace; an empty result drops the record.
+     */
     bool (*rewrite)(void *context, enum record_kind kind, struct text bytes, struct buffer *out);
     void *context;
 };
-struct store_erased { uint64_t event_count, row_count, record_count, files_rewritten; };
-enum status store_erase(struct store *store, const struct store_erasure *erasure, struct store_erased *out,
-                        struct error *error) MUST_USE;
+struct store_erased {
+    uint64_t event_count, row_count, record_count, files_rewritten;
+};
+enum status store_erase(struct store *store, const struct store_erasure *erasure,
+                        struct store_erased *out, struct error *error) MUST_USE;
 
-/* Reads every byte of the directory and checks every checksum, order and offset; tells each finding by `report`.
- * STATUS_CORRUPT where anything is wrong. Needs no open store. */
+/* Reads every byte of the directory and checks every checksum, order and offset; tells each finding
+ * by `report`. STATUS_CORRUPT where anything is wrong. Needs no open store. */
 enum status store_check(struct file_system *fs, const char *directory,
-                        void (*report)(void *context, const char *path, const char *finding), void *context,
-                        struct error *error) MUST_USE;
-/* Recomputes what is derived: rewrites all runs from themselves and the log with the columns in force and fresh customers. Columns and
- * the heap of their texts are made anew, also damaged ones; STATUS_CORRUPT, and the runs as they were, where other sections are. */
+                        void (*report)(void *context, const char *path, const char *finding),
+                        void *context, struct error *error) MUST_USE;
+/* Recomputes what is derived: rewrites all runs from themselves and the log with the columns in
+ * force and fresh customers. Columns and the heap of their texts are made anew, also damaged ones;
+ * STATUS_CORRUPT, and the runs as they were, where other sections are. */
 enum status store_rebuild(struct store *store, struct error *error) MUST_USE;
 /* A consistent copy of the directory at the present position, synced; `target` must not exist. */
 enum status store_backup(struct store *store, const char *target, struct error *error) MUST_USE;

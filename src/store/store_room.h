@@ -4,8 +4,9 @@
  *   applier ── log, growing tail            worker (one at a time) ── manifest, run list, files
  *        └────────────── guard: the little that both touch ──────────────┘
  *
- * The worker is whoever holds the role (store_role_take): the folding thread, or a caller of fold, erase, backup. Only the worker changes
- * `manifest` and `runs`; it does so under `guard`, so that others may read them under it. */
+ * The worker is whoever holds the role (store_role_take): the folding thread, or a caller of fold,
+ * erase, backup. Only the worker changes `manifest` and `runs`; it does so under `guard`, so that
+ * others may read them under it. */
 #ifndef STORE_STORE_ROOM_H
 #define STORE_STORE_ROOM_H
 
@@ -57,20 +58,23 @@ struct store {
 void store_role_take(struct store *store); /* waits */
 void store_role_give(struct store *store);
 /* store_append in two steps: between them nothing can have begun to fold the frame. */
-enum status store_write(struct store *store, const struct store_frame *frame, bool sync, uint64_t *position,
-                        struct error *error) MUST_USE;
+enum status store_write(struct store *store, const struct store_frame *frame, bool sync,
+                        uint64_t *position, struct error *error) MUST_USE;
 void store_fold_if_large(struct store *store);
 /* Fills `blank` with what counts now and publishes it. Under the guard. */
 void store_publish(struct store *store, struct version *blank);
 /* customer[persona] as of `position`, NULL without a directory; memory_free it. */
-enum status store_customers(struct store *store, uint64_t position, uint32_t **customer, uint32_t *persona_count,
-                            struct error *error) MUST_USE;
-enum status store_need_write(const struct store *store, struct error *error) MUST_USE; /* STATUS_READ_ONLY */
+enum status store_customers(struct store *store, uint64_t position, uint32_t **customer,
+                            uint32_t *persona_count, struct error *error) MUST_USE;
+/* STATUS_READ_ONLY. */
+enum status store_need_write(const struct store *store, struct error *error) MUST_USE;
 
 /* fold.c. Role held, but for store_fold_begin, which is the applier's. */
-enum status store_fold_begin(struct store *store, struct error *error) MUST_USE; /* freezes the growing tail; nothing may be frozen */
+/* Freezes the growing tail; nothing may be frozen. */
+enum status store_fold_begin(struct store *store, struct error *error) MUST_USE;
 enum status store_fold_frozen(struct store *store, struct error *error) MUST_USE;
-enum status store_fold_all(struct store *store, struct error *error) MUST_USE; /* frozen, then growing */
+/* Frozen, then growing. */
+enum status store_fold_all(struct store *store, struct error *error) MUST_USE;
 void *store_fold_thread(void *store);
 
 /* compact.c. Role held. */
@@ -78,7 +82,8 @@ enum status store_compact_tiers(struct store *store, struct error *error) MUST_U
 enum status store_compact_all(struct store *store, bool rewrite, struct error *error) MUST_USE;
 
 /* rows.c */
-enum status store_dropped_add(struct store *store, const uint64_t *row_ids, size_t count) MUST_USE; /* under the guard */
+/* Under the guard. */
+enum status store_dropped_add(struct store *store, const uint64_t *row_ids, size_t count) MUST_USE;
 bool store_row_is_dropped(const uint64_t *dropped, size_t count, uint64_t row_id);
 
 /* sweep.c: removes files that the manifest does not name, and half-written ones. */

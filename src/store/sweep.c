@@ -17,13 +17,16 @@ static bool is_named(const struct manifest *manifest, const char *folder, uint64
     return false;
 }
 
-static bool is_left_over(const struct manifest *manifest, const char *folder, const char *suffix, const char *name) {
+static bool is_left_over(const struct manifest *manifest, const char *folder, const char *suffix,
+                         const char *name) {
     uint64_t number;
     if (text_ends_with(text_from(name), TEXT(".tmp"))) return true;
-    return strcmp(folder, "log") != 0 && stored_number(name, suffix, &number) && !is_named(manifest, folder, number);
+    return strcmp(folder, "log") != 0 && stored_number(name, suffix, &number) &&
+           !is_named(manifest, folder, number);
 }
 
-static enum status sweep_folder(struct store *store, const char *folder, const char *suffix, struct error *error) {
+static enum status sweep_folder(struct store *store, const char *folder, const char *suffix,
+                                struct error *error) {
     char path[FILE_PATH_MAX], file[FILE_PATH_MAX];
     struct buffer names;
     buffer_init(&names);
@@ -46,7 +49,8 @@ static enum status sweep_folder(struct store *store, const char *folder, const c
 
 enum status store_sweep(struct store *store, struct error *error) {
     enum status status = STATUS_OK;
-    if (store->manifest_unsure) status = manifest_store(&store->manifest, store->fs, store->directory, error);
+    if (store->manifest_unsure)
+        status = manifest_store(&store->manifest, store->fs, store->directory, error);
     if (status) return status;
     store->manifest_unsure = false;
     status = sweep_folder(store, "runs", "run", error);

@@ -5,7 +5,8 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-#define CHUNK_BYTES     ((uint32_t)2 << 20) /* a huge page: folding reads rows in an order of its own */
+/* A huge page: folding reads rows in an order of its own. */
+#define CHUNK_BYTES     ((uint32_t)2 << 20)
 #define UNIT_BYTES      8u /* a row reference counts these from the start of the first chunk */
 #define CHUNK_UNITS     (CHUNK_BYTES / UNIT_BYTES)
 #define CHUNKS_MAX      (UINT32_MAX / CHUNK_UNITS) /* 32 GB */
@@ -14,8 +15,9 @@
 
 static_assert(sizeof(struct tail_row) == 48, "a row is 48 bytes");
 
-/* slot := (persona + 1) << 32 | reference of its newest row; 0 = empty. A table is replaced by a larger one, and the smaller stays
- * readable until the tail goes: who reads it pinned a position from before the replacement, and finds all of that. */
+/* slot := (persona + 1) << 32 | reference of its newest row; 0 = empty. A table is replaced by a
+ * larger one, and the smaller stays readable until the tail goes: who reads it pinned a position
+ * from before the replacement, and finds all of that. */
 struct table {
     uint32_t slots; /* a power of two */
     struct table *smaller;
@@ -32,7 +34,8 @@ struct tail {
     uint32_t chunk_count, chunk_capacity; /* capacity: chunks allocated, chunk_count: begun */
     uint32_t used;                        /* bytes of the last chunk */
     size_t bytes;
-    uint64_t *key_slot; /* hash of (persona, time, key) << 32 | row reference + 1; the writer's own */
+    /* Hash of (persona, time, key) << 32 | row reference + 1; the writer's own. */
+    uint64_t *key_slot;
     uint32_t key_slots, key_count;
     uint8_t **chunks; /* CHUNKS_MAX pointers, lazily touched, so that readers never see them move */
 };
@@ -40,7 +43,8 @@ struct tail {
 static struct table *table_create(uint32_t slots) {
     struct table *table = memory_alloc(sizeof(*table));
     if (!table) return NULL;
-    *table = (struct table){.slots = slots, .slot = memory_alloc_huge((size_t)slots * sizeof(uint64_t))};
+    *table =
+        (struct table){.slots = slots, .slot = memory_alloc_huge((size_t)slots * sizeof(uint64_t))};
     if (!table->slot) {
         memory_free(table);
         return NULL;
@@ -61,8 +65,10 @@ static inline uint32_t table_start(const struct table *table, uint32_t persona) 
     return (uint32_t)hash_u64(persona) & (table->slots - 1);
 }
 
-/* The slot of the persona, or the empty one where it belongs. At least half of the slots are empty. */
-static inline _Atomic uint64_t *table_slot(const struct table *table, uint32_t persona, uint64_t *value) {
+/* The slot of the persona, or the empty one where it belongs. At least half of the slots are empty.
+ */
+static inline _Atomic uint64_t *table_slot(const struct table *table, uint32_t persona,
+                                           uint64_t *value) {
     for (uint32_t i = table_start(table, persona);; i = (i + 1) & (table->slots - 1)) {
         *value = atomic_load_explicit(&table->slot[i], memory_order_acquire);
         if (*value == 0 || (*value >> 32) == (uint64_t)persona + 1) return &table->slot[i];
@@ -95,7 +101,8 @@ void tail_reference(struct tail *tail) {
 
 void tail_dereference(struct tail *tail) {
     if (!tail || atomic_fetch_sub_explicit(&tail->references, 1, memory_order_acq_rel) > 1) return;
-    for (uint32_t i = 0; i < tail->chunk_capacity; i++) memory_free_huge(tail->chunks[i], CHUNK_BYTES);
+    for (uint32_t i = 0; i < tail->chunk_capacity; i++)
+        memory_free_huge(tail->chunks[i], CHUNK_BYTES);
     memory_free_huge(tail->chunks, (size_t)CHUNKS_MAX * sizeof(*tail->chunks));
     table_destroy(atomic_load_explicit(&tail->table, memory_order_relaxed));
     memory_free_huge(tail->key_slot, (size_t)tail->key_slots * sizeof(*tail->key_slot));
@@ -104,15 +111,18 @@ void tail_dereference(struct tail *tail) {
 
 static inline const struct tail_row *row_at(const struct tail *tail, uint32_t reference) {
     const uint8_t *chunk = tail->chunks[reference / CHUNK_UNITS];
-    return (const struct tail_row *)(const void *)(chunk + (size_t)(reference % CHUNK_UNITS) * UNIT_BYTES);
+    return (const struct tail_row *)(const void *)(chunk +
+                                                   (size_t)(reference % CHUNK_UNITS) * UNIT_BYTES);
 }
 
 static inline uint32_t row_bytes(uint32_t packed_length) {
-    return ((uint32_t)sizeof(struct tail_row) + packed_length + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
+    return ((uint32_t)sizeof(struct tail_row) + packed_length + UNIT_BYTES - 1) / UNIT_BYTES *
+           UNIT_BYTES;
 }
 
 static enum status reserve_chunks(struct tail *tail, const struct event_batch *batch) {
-    /* Counted as tail_apply will place them: a row that does not fit leaves the rest of its chunk unused. */
+    /* Counted as tail_apply will place them: a row that does not fit leaves the rest of its chunk
+     * unused. */
     uint32_t chunks = tail->chunk_count, used = tail->used;
     for (size_t i = 0; i < batch->event_count; i++) {
         uint32_t bytes = row_bytes(batch->events[i].properties_length);
@@ -183,26 +193,32 @@ static enum status reserve_keys(struct tail *tail, const struct event_batch *bat
     return STATUS_OK;
 }
 
-void tail_prefetch_key(const struct tail *tail, struct persona_id persona, int64_t time_ms, uint64_t key) {
+void tail_prefetch_key(const struct tail *tail, struct persona_id persona, int64_t time_ms,
+                       uint64_t key) {
     if (tail->key_count == 0) return;
-    __builtin_prefetch(&tail->key_slot[key_hash(persona.value, time_ms, key) & (tail->key_slots - 1)]);
+    __builtin_prefetch(
+        &tail->key_slot[key_hash(persona.value, time_ms, key) & (tail->key_slots - 1)]);
 }
 
-bool tail_has_key(const struct tail *tail, struct persona_id persona, int64_t time_ms, uint64_t key) {
+bool tail_has_key(const struct tail *tail, struct persona_id persona, int64_t time_ms,
+                  uint64_t key) {
     if (tail->key_count == 0) return false;
     uint32_t hash = key_hash(persona.value, time_ms, key), mask = tail->key_slots - 1;
     for (uint32_t i = hash & mask; tail->key_slot[i]; i = (i + 1) & mask) {
         if (tail->key_slot[i] >> 32 != hash) continue;
         const struct tail_row *row = row_at(tail, (uint32_t)tail->key_slot[i] - 1);
-        if (row->key == key && row->time_ms == time_ms && row->persona == persona.value) return true;
+        if (row->key == key && row->time_ms == time_ms && row->persona == persona.value)
+            return true;
     }
     return false;
 }
 
 enum status tail_reserve(struct tail *tail, const struct event_batch *batch) {
     uint32_t rows = atomic_load_explicit(&tail->row_count, memory_order_relaxed);
-    uint64_t span = atomic_load_explicit(&tail->position, memory_order_relaxed) - tail->first_position;
-    if (rows + batch->event_count >= TAIL_NONE || span + batch->event_count + 1 >= UINT32_MAX) return STATUS_LIMIT;
+    uint64_t span =
+        atomic_load_explicit(&tail->position, memory_order_relaxed) - tail->first_position;
+    if (rows + batch->event_count >= TAIL_NONE || span + batch->event_count + 1 >= UINT32_MAX)
+        return STATUS_LIMIT;
     enum status status = reserve_chunks(tail, batch);
     if (status == STATUS_OK) status = reserve_slots(tail, batch->event_count);
     return status ? status : reserve_keys(tail, batch);
@@ -242,20 +258,25 @@ static void add_row(struct tail *tail, const struct table *table, const struct e
         .used = 1,
     };
     if (event->properties_length)
-        memcpy(at + sizeof(struct tail_row), batch->bytes.at + event->properties, event->properties_length);
-    atomic_store_explicit(slot, ((uint64_t)event->persona.value + 1) << 32 | reference, memory_order_release);
+        memcpy(at + sizeof(struct tail_row), batch->bytes.at + event->properties,
+               event->properties_length);
+    atomic_store_explicit(slot, ((uint64_t)event->persona.value + 1) << 32 | reference,
+                          memory_order_release);
     if (event->key)
-        put_key(tail, (uint64_t)key_hash(event->persona.value, event->time_ms, event->key) << 32 | (reference + 1));
+        put_key(tail, (uint64_t)key_hash(event->persona.value, event->time_ms, event->key) << 32 |
+                          (reference + 1));
 }
 
-static inline void prefetch(const struct tail *tail, const struct table *table, const struct event *event) {
+static inline void prefetch(const struct tail *tail, const struct table *table,
+                            const struct event *event) {
     __builtin_prefetch((const void *)&table->slot[table_start(table, event->persona.value)]);
     if (event->key == 0) return;
     uint32_t hash = key_hash(event->persona.value, event->time_ms, event->key);
     __builtin_prefetch(&tail->key_slot[hash & (tail->key_slots - 1)]);
 }
 
-void tail_apply(struct tail *tail, const struct event_batch *batch, uint64_t frame_position, uint64_t end) {
+void tail_apply(struct tail *tail, const struct event_batch *batch, uint64_t frame_position,
+                uint64_t end) {
     size_t count = batch ? batch->event_count : 0;
     const struct table *table = atomic_load_explicit(&tail->table, memory_order_relaxed);
     for (size_t i = 0; i < count; i++) {
@@ -283,7 +304,8 @@ uint32_t tail_count(const struct tail *tail) {
     return atomic_load_explicit(&tail->row_count, memory_order_acquire);
 }
 
-const struct tail_row *tail_newest(const struct tail *tail, struct persona_id persona, uint64_t position) {
+const struct tail_row *tail_newest(const struct tail *tail, struct persona_id persona,
+                                   uint64_t position) {
     const struct table *table = atomic_load_explicit(&tail->table, memory_order_acquire);
     uint64_t newest;
     (void)table_slot(table, persona.value, &newest);
@@ -305,7 +327,8 @@ const struct tail_row *tail_next(struct tail_cursor *cursor) {
     if (cursor->left == 0) return NULL;
     const uint8_t *chunk = cursor->tail->chunks[cursor->chunk];
     const struct tail_row *row = (const struct tail_row *)(const void *)(chunk + cursor->offset);
-    /* One more row is visible, so the next place holds either it or, the chunk being full, the zero that ends the chunk. */
+    /* One more row is visible, so the next place holds either it or, the chunk being full, the zero
+     * that ends the chunk. */
     if (CHUNK_BYTES - cursor->offset < sizeof(*row) || !row->used) {
         cursor->chunk++;
         cursor->offset = 0;

@@ -7,8 +7,9 @@
 #define POINTER_BITS 48
 #define POINTER_MASK ((UINT64_C(1) << POINTER_BITS) - 1)
 #define ONE_READER   (UINT64_C(1) << POINTER_BITS)
-/* What a version counts while it is the current one. Readers that leave early take from it, so it must stay far from zero
- * until versions_publish replaces it by the number of readers that are still inside. */
+/* What a version counts while it is the current one. Readers that leave early take from it, so it
+ * must stay far from zero until versions_publish replaces it by the number of readers that are
+ * still inside. */
 #define CURRENT_BIAS (INT64_C(1) << 40)
 
 enum status stored_run_create(struct stored_run **out, struct run *run, uint64_t number) {
@@ -33,8 +34,9 @@ struct version *version_alloc(void) {
     return memory_calloc(1, sizeof(struct version));
 }
 
-void version_fill(struct version *version, struct stored_run *const *runs, uint32_t run_count, struct tail *const *tails,
-                  uint32_t tail_count, const struct column_set *columns, const struct customer_directory *directory) {
+void version_fill(struct version *version, struct stored_run *const *runs, uint32_t run_count,
+                  struct tail *const *tails, uint32_t tail_count, const struct column_set *columns,
+                  const struct customer_directory *directory) {
     assert(run_count <= VERSION_RUNS_MAX && tail_count >= 1 && tail_count <= 2);
     atomic_init(&version->references, CURRENT_BIAS);
     for (uint32_t i = 0; i < run_count; i++) {
@@ -51,8 +53,9 @@ void version_fill(struct version *version, struct stored_run *const *runs, uint3
     version->directory = directory;
 }
 
-struct version *version_create(struct stored_run *const *runs, uint32_t run_count, struct tail *const *tails,
-                               uint32_t tail_count, const struct column_set *columns,
+struct version *version_create(struct stored_run *const *runs, uint32_t run_count,
+                               struct tail *const *tails, uint32_t tail_count,
+                               const struct column_set *columns,
                                const struct customer_directory *directory) {
     struct version *version = version_alloc();
     if (version) version_fill(version, runs, run_count, tails, tail_count, columns, directory);
@@ -78,7 +81,8 @@ void versions_publish(struct versions *versions, struct version *version) {
     uint64_t word = (uint64_t)(uintptr_t)version;
     assert((word & ~POINTER_MASK) == 0);
     uint64_t before = atomic_exchange_explicit(&versions->word, word, memory_order_acq_rel);
-    if (word_version(before)) add_references(word_version(before), (int64_t)(before >> POINTER_BITS) - CURRENT_BIAS);
+    if (word_version(before))
+        add_references(word_version(before), (int64_t)(before >> POINTER_BITS) - CURRENT_BIAS);
 }
 
 void versions_release(struct versions *versions) {
@@ -89,10 +93,11 @@ enum status versions_pin(struct versions *versions, struct version **out, struct
     uint64_t word = atomic_load_explicit(&versions->word, memory_order_relaxed);
     do {
         if ((word >> POINTER_BITS) >= VERSION_READERS_MAX)
-            return error_set(error, STATUS_LIMIT, "at most %d timeline readers may be open at one time",
+            return error_set(error, STATUS_LIMIT,
+                             "at most %d timeline readers may be open at one time",
                              VERSION_READERS_MAX);
-    } while (!atomic_compare_exchange_weak_explicit(&versions->word, &word, word + ONE_READER, memory_order_acquire,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&versions->word, &word, word + ONE_READER,
+                                                    memory_order_acquire, memory_order_relaxed));
     *out = word_version(word);
     return STATUS_OK;
 }
@@ -100,8 +105,8 @@ enum status versions_pin(struct versions *versions, struct version **out, struct
 void versions_unpin(struct versions *versions, struct version *version) {
     uint64_t word = atomic_load_explicit(&versions->word, memory_order_relaxed);
     while (word_version(word) == version && (word >> POINTER_BITS) > 0) {
-        if (atomic_compare_exchange_weak_explicit(&versions->word, &word, word - ONE_READER, memory_order_release,
-                                                  memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(&versions->word, &word, word - ONE_READER,
+                                                  memory_order_release, memory_order_relaxed))
             return;
     }
     add_references(version, -1);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/version.h -- what a reader pins: a list of runs and one or two tails, reference counted, never changed.
+/* store/version.h -- what a reader pins: a list of runs and one or two tails, reference counted,
+ * never changed.
  *
  *   versions.current ──► version 7 { runs 3 4 5; tails: A (being folded), B }
- *                        version 6 { runs 3 4;   tails: A }      kept by a reader that opened before
+ *                        version 6 { runs 3 4;   tails: A }      kept by a reader that opened
+ *                                                before
  *
- * Pinning takes no lock: the pointer and the count of readers that entered through it share one 64-bit word. On publishing, the
- * count moves into the version (differential reference counts); whoever brings it to zero frees it, a reader included.
- * A version's last run or tail reference closes the run (its file may have been removed already; the mapping keeps the bytes). */
+ * Pinning takes no lock: the pointer and the count of readers that entered through it share one
+ * 64-bit word. On publishing, the count moves into the version (differential reference counts);
+ * whoever brings it to zero frees it, a reader included. A version's last run or tail reference
+ * closes the run (its file may have been removed already; the mapping keeps the bytes). */
 #ifndef STORE_VERSION_H
 #define STORE_VERSION_H
 
@@ -15,7 +18,7 @@
 #include "store/run.h"
 #include "store/tail.h"
 
-#define VERSION_RUNS_MAX 256
+#define VERSION_RUNS_MAX    256
 #define VERSION_READERS_MAX 60000 /* open at one time */
 
 struct stored_run {
@@ -42,24 +45,30 @@ struct versions {
 };
 
 /* A version with references to what it lists; the lists are copied. NULL without memory. */
-struct version *version_create(struct stored_run *const *runs, uint32_t run_count, struct tail *const *tails,
-                               uint32_t tail_count, const struct column_set *columns,
+struct version *version_create(struct stored_run *const *runs, uint32_t run_count,
+                               struct tail *const *tails, uint32_t tail_count,
+                               const struct column_set *columns,
                                const struct customer_directory *directory) MUST_USE;
 
-/* The same in two steps, so that what publishes can do the part that may fail before its point of no return. */
+/* The same in two steps, so that what publishes can do the part that may fail before its point of
+ * no return. */
 struct version *version_alloc(void) MUST_USE; /* memory_free gives back one that was not filled */
-void version_fill(struct version *version, struct stored_run *const *runs, uint32_t run_count, struct tail *const *tails,
-                  uint32_t tail_count, const struct column_set *columns, const struct customer_directory *directory);
+void version_fill(struct version *version, struct stored_run *const *runs, uint32_t run_count,
+                  struct tail *const *tails, uint32_t tail_count, const struct column_set *columns,
+                  const struct customer_directory *directory);
 
-/* One publisher at a time. Takes ownership of `version`; the one before goes once its readers have left. */
+/* One publisher at a time. Takes ownership of `version`; the one before goes once its readers have
+ * left. */
 void versions_publish(struct versions *versions, struct version *version);
 void versions_release(struct versions *versions); /* no readers may be left */
 
 /* Any thread. STATUS_LIMIT with too many readers open. */
-enum status versions_pin(struct versions *versions, struct version **out, struct error *error) MUST_USE;
+enum status versions_pin(struct versions *versions, struct version **out,
+                         struct error *error) MUST_USE;
 void versions_unpin(struct versions *versions, struct version *version);
 
-/* The position a reader of this version pins: all rows below it are in the version's runs and tails. Read it once, after pinning. */
+/* The position a reader of this version pins: all rows below it are in the version's runs and
+ * tails. Read it once, after pinning. */
 static inline uint64_t version_position(const struct version *version) {
     return tail_position(version->tails[version->tail_count - 1]);
 }

@@ -6,8 +6,10 @@
 
 #define PERSONAS_AT_FIRST 64
 
-static enum status failed(const struct view_reader *reader, struct error *error, enum status status) {
-    if (status == STATUS_CORRUPT) return run_damage(reader->runs, reader->version->run_count, error);
+static enum status failed(const struct view_reader *reader, struct error *error,
+                          enum status status) {
+    if (status == STATUS_CORRUPT)
+        return run_damage(reader->runs, reader->version->run_count, error);
     return error_set(error, status, "reading a timeline: %s", status_name(status));
 }
 
@@ -265,7 +267,8 @@ static enum status source_check(struct timeline_source *interface, struct error 
     enum status status = versions_pin(source->versions, &version, error);
     if (status != STATUS_OK) return status;
     for (uint32_t r = 0; status == STATUS_OK && r < version->run_count; r++) {
-        if (run_is_damaged(version->runs[r]->run)) status = run_damage(&version->runs[r]->run, 1, error);
+        if (run_is_damaged(version->runs[r]->run))
+            status = run_damage(&version->runs[r]->run, 1, error);
     }
     versions_unpin(source->versions, version);
     return status;
@@ -280,10 +283,16 @@ static enum status reader_next(struct timeline_reader *interface, struct timelin
 }
 
 static const struct timeline_source_ops view_ops = {
-    .reader_open = reader_open, .reader_close = reader_close, .position = reader_position,
-    .read = reader_read, .walk = reader_walk, .next = reader_next, .check = source_check,
+    .reader_open = reader_open,
+    .reader_close = reader_close,
+    .position = reader_position,
+    .read = reader_read,
+    .walk = reader_walk,
+    .next = reader_next,
+    .check = source_check,
 };
 
 void view_source_init(struct view_source *source, struct versions *versions) {
-    *source = (struct view_source){.interface.ops = &view_ops, .versions = versions, .stray_rows = VIEW_STRAY_ROWS};
+    *source = (struct view_source){
+        .interface.ops = &view_ops, .versions = versions, .stray_rows = VIEW_STRAY_ROWS};
 }

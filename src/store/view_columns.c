@@ -7,16 +7,20 @@
 enum status view_packed(struct view_reader *reader, const struct view_piece *piece, uint32_t row,
                         struct text *packed) {
     if (piece->run != VIEW_TAIL) {
-        return run_packed(&reader->cache, reader->runs[piece->run], piece->part, piece->row + row, packed);
+        return run_packed(&reader->cache, reader->runs[piece->run], piece->part, piece->row + row,
+                          packed);
     }
     *packed = tail_packed(reader->tail_rows[piece->row + row].row);
     return STATUS_OK;
 }
 
-static bool is_text(enum value_type type) { return type == VALUE_TEXT || type == VALUE_LIST; }
+static bool is_text(enum value_type type) {
+    return type == VALUE_TEXT || type == VALUE_LIST;
+}
 
 /* Which column of the run is column c of the set; found out once a run. */
-static enum status run_column(struct view_reader *reader, uint32_t r, uint32_t c, uint16_t *column) {
+static enum status run_column(struct view_reader *reader, uint32_t r, uint32_t c,
+                              uint16_t *column) {
     const struct column_set *set = &reader->version->columns;
     if (reader->run_column[r] == NULL) {
         uint16_t *map = memory_alloc((set->count + 1) * sizeof *map);
@@ -37,8 +41,8 @@ struct stored_column {
     const uint8_t *at, *heap;
 };
 
-static enum status find_stored(struct view_reader *reader, const struct view_piece *piece, uint32_t c,
-                               struct stored_column *out) {
+static enum status find_stored(struct view_reader *reader, const struct view_piece *piece,
+                               uint32_t c, struct stored_column *out) {
     const struct run *run = reader->runs[piece->run];
     uint16_t column;
     *out = (struct stored_column){0};
@@ -63,7 +67,8 @@ static void fill_unknown(void *cells, enum value_type type, uint32_t count) {
 }
 
 /* `add` turns a text cell's offset into an address; unknown stays unknown. */
-static inline void put_cell(void *cells, uint32_t at, const uint8_t *from, uint64_t i, uint32_t width, uint64_t add) {
+static inline void put_cell(void *cells, uint32_t at, const uint8_t *from, uint64_t i,
+                            uint32_t width, uint64_t add) {
     if (width == 1) {
         ((uint8_t *)cells)[at] = from[i];
         return;
@@ -74,9 +79,10 @@ static inline void put_cell(void *cells, uint32_t at, const uint8_t *from, uint6
 }
 
 /* Rows [row, row + count) of a part to cells[at …], which are unknown so far. */
-static void copy_sparse(const struct stored_column *stored, uint32_t part_rows, uint32_t row, uint32_t count, void *cells,
-                        uint32_t at, uint64_t add) {
-    uint64_t words = ((uint64_t)part_rows + 63) / 64, head = words * 8 + ((words * 4 + 7) & ~UINT64_C(7));
+static void copy_sparse(const struct stored_column *stored, uint32_t part_rows, uint32_t row,
+                        uint32_t count, void *cells, uint32_t at, uint64_t add) {
+    uint64_t words = ((uint64_t)part_rows + 63) / 64,
+             head = words * 8 + ((words * 4 + 7) & ~UINT64_C(7));
     const uint64_t *bits = (const uint64_t *)stored->at;
     const uint32_t *rank = (const uint32_t *)(stored->at + words * 8);
     uint32_t width = stored->section->width, end = row + count;
@@ -97,7 +103,8 @@ static void copy_sparse(const struct stored_column *stored, uint32_t part_rows, 
 }
 
 static void copy_stored(const struct view_reader *reader, const struct view_piece *piece,
-                        const struct view_segment *segment, const struct stored_column *stored, void *cells, bool absolute) {
+                        const struct view_segment *segment, const struct stored_column *stored,
+                        void *cells, bool absolute) {
     uint32_t row = piece->row + segment->first, width = stored->section->width;
     uint64_t add = absolute && stored->heap != NULL ? (uint64_t)(uintptr_t)stored->heap << 16 : 0;
     if (stored->section->encoding == RUN_SPARSE) {
@@ -111,7 +118,8 @@ static void copy_stored(const struct view_reader *reader, const struct view_piec
 }
 
 /* One customer, one slice: dense cells in place, sparse ones spread out. */
-static enum status fill_single(struct view_reader *reader, uint32_t c, const struct stored_column *stored) {
+static enum status fill_single(struct view_reader *reader, uint32_t c,
+                               const struct stored_column *stored) {
     const struct view_segment *segment = &reader->segments[0];
     const struct view_piece *piece = &reader->pieces[segment->piece];
     struct timeline_column *column = &reader->columns[c];
@@ -137,9 +145,10 @@ static enum status keep_text(struct view_reader *reader, struct value *value) {
     return value->text.at == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
-/* From the packed properties: rows of the tail, and of runs that were written for another playbook. */
-static enum status decode_rows(struct view_reader *reader, const struct view_segment *segment, const uint16_t *columns,
-                               uint32_t column_count) {
+/* From the packed properties: rows of the tail, and of runs that were written for another playbook.
+ */
+static enum status decode_rows(struct view_reader *reader, const struct view_segment *segment,
+                               const uint16_t *columns, uint32_t column_count) {
     const struct view_piece *piece = &reader->pieces[segment->piece];
     const struct column_set *set = &reader->version->columns;
     for (uint32_t i = 0; i < segment->count; i++) {
@@ -151,7 +160,8 @@ static enum status decode_rows(struct view_reader *reader, const struct view_seg
             if (value.type != column.type) continue;
             if (piece->run != VIEW_TAIL) status = keep_text(reader, &value);
             if (status == STATUS_OK) {
-                cell_set((void *)(uintptr_t)reader->columns[columns[k]].cells, column.type, segment->at + i, value, NULL);
+                cell_set((void *)(uintptr_t)reader->columns[columns[k]].cells, column.type,
+                         segment->at + i, value, NULL);
             }
         }
         if (status != STATUS_OK) return status;
@@ -164,7 +174,8 @@ static enum status fill_segment(struct view_reader *reader, const struct view_re
     const struct view_piece *piece = &reader->pieces[segment->piece];
     uint16_t decoded[TIMELINE_COLUMNS_MAX];
     uint32_t decoded_count = 0;
-    if (piece->run == VIEW_TAIL) return decode_rows(reader, segment, request->columns, request->column_count);
+    if (piece->run == VIEW_TAIL)
+        return decode_rows(reader, segment, request->columns, request->column_count);
     for (uint32_t k = 0; k < request->column_count; k++) {
         struct stored_column stored;
         enum status status = find_stored(reader, piece, request->columns[k], &stored);
@@ -207,7 +218,8 @@ static enum status fill_one_piece(struct view_reader *reader, const struct view_
     return decoded_count == 0 ? STATUS_OK : decode_rows(reader, segment, decoded, decoded_count);
 }
 
-enum status view_fill_columns(struct view_reader *reader, const struct view_request *request, uint32_t row_count) {
+enum status view_fill_columns(struct view_reader *reader, const struct view_request *request,
+                              uint32_t row_count) {
     if (reader->segment_count == 1 && reader->pieces[reader->segments[0].piece].run != VIEW_TAIL) {
         return fill_one_piece(reader, request);
     }
@@ -232,7 +244,8 @@ enum status view_column_is_wide(struct view_reader *reader, uint32_t c, bool *wi
     return STATUS_OK;
 }
 
-enum status view_widen_column(struct view_reader *reader, const struct view_piece *piece, uint32_t c, uint64_t *cells) {
+enum status view_widen_column(struct view_reader *reader, const struct view_piece *piece,
+                              uint32_t c, uint64_t *cells) {
     struct stored_column stored;
     enum status status = find_stored(reader, piece, c, &stored);
     if (status != STATUS_OK) return status;
@@ -248,7 +261,8 @@ enum status view_widen_column(struct view_reader *reader, const struct view_piec
     return STATUS_OK;
 }
 
-void view_tail_cell(const struct view_reader *reader, const struct tail_row *row, uint32_t c, uint64_t *cell) {
+void view_tail_cell(const struct view_reader *reader, const struct tail_row *row, uint32_t c,
+                    uint64_t *cell) {
     struct column column = reader->version->columns.columns[c];
     cell_set(cell, column.type, 0, packed_find(tail_packed(row), column.property), NULL);
 }

@@ -6,17 +6,20 @@
 static enum status finish_tail(struct view_reader *reader) {
     size_t count = reader->tail_row_count;
     if (count == 0) return STATUS_OK;
-    enum status status = memory_grow((void **)&reader->order, &reader->order_capacity, count, sizeof *reader->order);
+    enum status status =
+        memory_grow((void **)&reader->order, &reader->order_capacity, count, sizeof *reader->order);
     if (status != STATUS_OK) return status;
     struct view_tail_row *rows = arena_alloc(&reader->scratch, count * sizeof *rows);
     int64_t *time_ms = arena_alloc(&reader->scratch, count * 8 + VIEW_COPY_SLACK);
     uint16_t *type = arena_alloc(&reader->scratch, count * 2 + VIEW_COPY_SLACK);
     if (rows == NULL || time_ms == NULL || type == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        /* A persona's chain runs from the newest to the oldest: read backwards, it is nearly sorted. */
+        /* A persona's chain runs from the newest to the oldest: read backwards, it is nearly
+         * sorted. */
         const struct view_tail_row *from = &reader->tail_rows[count - 1 - i];
         rows[i] = *from;
-        reader->order[i] = (struct run_sort_row){from->row->time_ms, tail_row_position(from->tail, from->row), (uint32_t)i};
+        reader->order[i] = (struct run_sort_row){
+            from->row->time_ms, tail_row_position(from->tail, from->row), (uint32_t)i};
     }
     status = run_sort_rows(reader->order, count);
     if (status != STATUS_OK) return status;
@@ -26,8 +29,8 @@ static enum status finish_tail(struct view_reader *reader) {
         type[i] = reader->tail_rows[i].row->type;
     }
     if (reader->piece_count == reader->piece_capacity) {
-        status = memory_grow((void **)&reader->pieces, &reader->piece_capacity, reader->piece_count + 1,
-                             sizeof *reader->pieces);
+        status = memory_grow((void **)&reader->pieces, &reader->piece_capacity,
+                             reader->piece_count + 1, sizeof *reader->pieces);
         if (status != STATUS_OK) return status;
     }
     reader->pieces[reader->piece_count++] = (struct view_piece){
@@ -35,10 +38,11 @@ static enum status finish_tail(struct view_reader *reader) {
     return STATUS_OK;
 }
 
-/* Small slices are the rule: a few rows are copied as one fixed block, which may read and write beyond them (both sides
- * have that much room: sections are followed by others, scratch has slack). */
-static inline void copy_hot(int64_t *time_ms, uint16_t *type, const int64_t *from_time, const uint16_t *from_type,
-                            uint32_t count) {
+/* Small slices are the rule: a few rows are copied as one fixed block, which may read and write
+ * beyond them (both sides have that much room: sections are followed by others, scratch has slack).
+ */
+static inline void copy_hot(int64_t *time_ms, uint16_t *type, const int64_t *from_time,
+                            const uint16_t *from_type, uint32_t count) {
     if (count <= 4) {
         memcpy(time_ms, from_time, 32);
         memcpy(type, from_type, 8);
@@ -95,7 +99,8 @@ static enum status fill_channel(struct view_reader *reader, uint32_t count, stru
 }
 
 static int64_t tail_value(const struct view_tail_row *from, enum run_section_kind kind) {
-    if (kind == RUN_LAG) return (int64_t)((uint64_t)from->row->known_ms - (uint64_t)from->row->time_ms);
+    if (kind == RUN_LAG)
+        return (int64_t)((uint64_t)from->row->known_ms - (uint64_t)from->row->time_ms);
     if (kind == RUN_POSITION) return (int64_t)tail_row_position(from->tail, from->row);
     return from->row->source;
 }
@@ -108,7 +113,8 @@ static enum status widen(struct view_reader *reader, enum run_section_kind kind,
         uint32_t row = piece->row + segment->first;
         int64_t *to = out + segment->at;
         if (piece->run == VIEW_TAIL) {
-            for (uint32_t i = 0; i < segment->count; i++) to[i] = tail_value(&reader->tail_rows[row + i], kind);
+            for (uint32_t i = 0; i < segment->count; i++)
+                to[i] = tail_value(&reader->tail_rows[row + i], kind);
             continue;
         }
         const struct run *run = reader->runs[piece->run];
@@ -125,7 +131,8 @@ static enum status fill_known(struct view_reader *reader, uint32_t count, struct
     if (known_ms == NULL) return STATUS_NO_MEMORY;
     enum status status = widen(reader, RUN_LAG, known_ms);
     if (status != STATUS_OK) return status;
-    for (uint32_t i = 0; i < count; i++) known_ms[i] = (int64_t)((uint64_t)known_ms[i] + (uint64_t)out->time_ms[i]);
+    for (uint32_t i = 0; i < count; i++)
+        known_ms[i] = (int64_t)((uint64_t)known_ms[i] + (uint64_t)out->time_ms[i]);
     out->known_ms = known_ms;
     return STATUS_OK;
 }
@@ -154,20 +161,23 @@ static enum status fill_persona(struct view_reader *reader, uint32_t count, stru
         const struct view_segment *segment = &reader->segments[s];
         const struct view_piece *piece = &reader->pieces[segment->piece];
         for (uint32_t i = 0; i < segment->count; i++) {
-            persona[segment->at + i] = piece->run == VIEW_TAIL
-                                           ? reader->tail_rows[piece->row + segment->first + i].row->persona
-                                           : piece->persona;
+            persona[segment->at + i] =
+                piece->run == VIEW_TAIL
+                    ? reader->tail_rows[piece->row + segment->first + i].row->persona
+                    : piece->persona;
         }
     }
     out->persona = persona;
     return STATUS_OK;
 }
 
-static enum status fill_needs(struct view_reader *reader, uint32_t needs, uint32_t count, struct timeline *out) {
+static enum status fill_needs(struct view_reader *reader, uint32_t needs, uint32_t count,
+                              struct timeline *out) {
     enum status status = STATUS_OK;
     if (needs & TIMELINE_CHANNEL) status = fill_channel(reader, count, out);
     if (status == STATUS_OK && needs & TIMELINE_KNOWN) status = fill_known(reader, count, out);
-    if (status == STATUS_OK && needs & TIMELINE_POSITION) status = fill_position(reader, count, out);
+    if (status == STATUS_OK && needs & TIMELINE_POSITION)
+        status = fill_position(reader, count, out);
     if (status == STATUS_OK && needs & TIMELINE_PERSONA) status = fill_persona(reader, count, out);
     if (status == STATUS_OK && needs & TIMELINE_SOURCE) status = fill_source(reader, count, out);
     return status;
@@ -187,10 +197,12 @@ static enum status packed_of(const struct timeline *timeline, uint32_t row, stru
         }
     }
     const struct view_segment *segment = &reader->segments[low];
-    return view_packed(reader, &reader->pieces[segment->piece], segment->first + (row - segment->at), packed);
+    return view_packed(reader, &reader->pieces[segment->piece],
+                       segment->first + (row - segment->at), packed);
 }
 
-static enum status packed_refused(const struct timeline *timeline, uint32_t row, struct text *packed) {
+static enum status packed_refused(const struct timeline *timeline, uint32_t row,
+                                  struct text *packed) {
     (void)timeline, (void)row;
     *packed = (struct text){0};
     return STATUS_INVALID;
@@ -199,12 +211,13 @@ static enum status packed_refused(const struct timeline *timeline, uint32_t row,
 static const struct timeline_ops with_packed = {.packed = packed_of};
 const struct timeline_ops view_without_packed = {.packed = packed_refused};
 
-enum status view_finish(struct view_reader *reader, const struct view_request *request, uint32_t customer,
-                        struct timeline *out) {
+enum status view_finish(struct view_reader *reader, const struct view_request *request,
+                        uint32_t customer, struct timeline *out) {
     enum status status = reader->tail_row_count > 0 ? finish_tail(reader) : STATUS_OK;
     if (status != STATUS_OK) return status;
     if (reader->piece_count == 0) return STATUS_END;
-    view_show(reader, customer, request->needs & TIMELINE_PACKED ? &with_packed : &view_without_packed, out);
+    view_show(reader, customer,
+              request->needs & TIMELINE_PACKED ? &with_packed : &view_without_packed, out);
     if (reader->piece_count == 1 && request->needs == 0 && request->column_count == 0 &&
         reader->pieces[0].count <= TIMELINE_EVENTS_MAX) {
         out->count = reader->pieces[0].count;
@@ -214,7 +227,9 @@ enum status view_finish(struct view_reader *reader, const struct view_request *r
     }
     status = view_order(reader, &out->count, &out->truncated);
     if (status == STATUS_OK) status = fill_hot(reader, out->count, out);
-    if (status == STATUS_OK && request->needs != 0) status = fill_needs(reader, request->needs, out->count, out);
-    if (status == STATUS_OK && request->column_count > 0) status = view_fill_columns(reader, request, out->count);
+    if (status == STATUS_OK && request->needs != 0)
+        status = fill_needs(reader, request->needs, out->count, out);
+    if (status == STATUS_OK && request->column_count > 0)
+        status = view_fill_columns(reader, request, out->count);
     return status;
 }

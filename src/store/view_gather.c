@@ -30,7 +30,8 @@ static enum status push_seen(struct view_reader *reader, const struct view_reque
         if (i < whole->count) {
             uint64_t lag_ms = (uint64_t)run_narrow(&section[RUN_LAG], lags, whole->row + i);
             int64_t known_ms = (int64_t)((uint64_t)whole->time_ms[i] + lag_ms);
-            uint64_t position = (uint64_t)run_narrow(&section[RUN_POSITION], positions, whole->row + i);
+            uint64_t position =
+                (uint64_t)run_narrow(&section[RUN_POSITION], positions, whole->row + i);
             if (known_ms <= request->as_of.t_ms && position < request->as_of.position) continue;
         }
         if (i > first) {
@@ -52,7 +53,8 @@ static uint32_t count_until(const int64_t *time_ms, uint32_t count, int64_t t_ms
     return timeline_upper_bound(&times, t_ms);
 }
 
-static inline uint32_t part_of(struct view_reader *reader, const struct run *run, uint32_t r, uint32_t entry) {
+static inline uint32_t part_of(struct view_reader *reader, const struct run *run, uint32_t r,
+                               uint32_t entry) {
     uint32_t part = reader->part_hint[r];
     if (entry - run->parts[part].entry_first >= run->parts[part].entry_count) {
         part = run_part_of(run, entry);
@@ -61,8 +63,8 @@ static inline uint32_t part_of(struct view_reader *reader, const struct run *run
     return part;
 }
 
-enum status view_add_entry(struct view_reader *reader, const struct view_request *request, uint32_t r,
-                           uint32_t entry) {
+enum status view_add_entry(struct view_reader *reader, const struct view_request *request,
+                           uint32_t r, uint32_t entry) {
     const struct run *run = reader->runs[r];
     uint32_t p = part_of(reader, run, r, entry);
     const struct run_part *part = &run->parts[p];
@@ -70,14 +72,19 @@ enum status view_add_entry(struct view_reader *reader, const struct view_request
     const uint16_t *types = (const uint16_t *)run_bytes(run, p, RUN_TYPE);
     if (times == NULL || types == NULL) return STATUS_CORRUPT;
     uint32_t row = run->entry_row[entry] - part->row_first;
-    struct view_piece piece = {.time_ms = times + row, .type = types + row, .run = r, .part = p, .row = row,
+    struct view_piece piece = {.time_ms = times + row,
+                               .type = types + row,
+                               .run = r,
+                               .part = p,
+                               .row = row,
                                .count = run->entry_row[entry + 1] - run->entry_row[entry],
                                .persona = run->entry_persona[entry]};
     if (request->filters) {
         if (part->time_max > request->as_of.t_ms) {
             piece.count = count_until(piece.time_ms, piece.count, request->as_of.t_ms);
         }
-        if (part->known_max > request->as_of.t_ms || part->position_max >= request->as_of.position) {
+        if (part->known_max > request->as_of.t_ms ||
+            part->position_max >= request->as_of.position) {
             return push_seen(reader, request, &piece);
         }
         if (piece.count == 0) return STATUS_OK;
@@ -87,7 +94,8 @@ enum status view_add_entry(struct view_reader *reader, const struct view_request
 
 static enum status push_tail_row(struct view_reader *reader, const struct view_request *request,
                                  struct view_tail_row row) {
-    if (row.row->time_ms > request->as_of.t_ms || row.row->known_ms > request->as_of.t_ms) return STATUS_OK;
+    if (row.row->time_ms > request->as_of.t_ms || row.row->known_ms > request->as_of.t_ms)
+        return STATUS_OK;
     if (reader->tail_row_count == reader->tail_row_capacity) {
         enum status status = memory_grow((void **)&reader->tail_rows, &reader->tail_row_capacity,
                                          reader->tail_row_count + 1, sizeof *reader->tail_rows);
@@ -97,12 +105,14 @@ static enum status push_tail_row(struct view_reader *reader, const struct view_r
     return STATUS_OK;
 }
 
-enum status view_add_tail(struct view_reader *reader, const struct view_request *request, uint32_t persona) {
+enum status view_add_tail(struct view_reader *reader, const struct view_request *request,
+                          uint32_t persona) {
     const struct version *version = reader->version;
     enum status status = STATUS_OK;
     for (uint32_t t = 0; t < version->tail_count; t++) {
         const struct tail *tail = version->tails[t];
-        const struct tail_row *row = tail_newest(tail, (struct persona_id){persona}, request->as_of.position);
+        const struct tail_row *row =
+            tail_newest(tail, (struct persona_id){persona}, request->as_of.position);
         for (; row != NULL && status == STATUS_OK; row = tail_before(tail, row)) {
             status = push_tail_row(reader, request, (struct view_tail_row){row, tail});
         }

@@ -2,7 +2,8 @@
 #include "base/memory.h"
 #include "store/view_hot.h"
 
-/* Slices are merged one after the other, which is quadratic in the worst case: the long way is not. */
+/* Slices are merged one after the other, which is quadratic in the worst case: the long way is not.
+ */
 #define SORTED_ROWS_MAX 2048
 
 #define INLINE static inline __attribute__((always_inline))

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pieces are put in order of their first time; those that overlap in time are merged by a small heap, which takes
- * from a piece as long as it stays ahead of all others. Runs follow each other in time, so most pieces overlap nothing. */
+/* Pieces are put in order of their first time; those that overlap in time are merged by a small
+ * heap, which takes from a piece as long as it stays ahead of all others. Runs follow each other in
+ * time, so most pieces overlap nothing. */
 #include "base/memory.h"
 #include "store/view_reader.h"
 
-uint64_t view_row_position(const struct view_reader *reader, const struct view_piece *piece, uint32_t row) {
+uint64_t view_row_position(const struct view_reader *reader, const struct view_piece *piece,
+                           uint32_t row) {
     if (piece->run == VIEW_TAIL) {
         const struct view_tail_row *tail_row = &reader->tail_rows[piece->row + row];
         return tail_row_position(tail_row->tail, tail_row->row);
@@ -12,7 +14,8 @@ uint64_t view_row_position(const struct view_reader *reader, const struct view_p
     const struct run *run = reader->runs[piece->run];
     const uint8_t *positions = run_bytes(run, piece->part, RUN_POSITION);
     if (positions == NULL) return 0; /* view_order has touched the section and would have refused */
-    return (uint64_t)run_narrow(run_section_of(run, piece->part, RUN_POSITION), positions, piece->row + row);
+    return (uint64_t)run_narrow(run_section_of(run, piece->part, RUN_POSITION), positions,
+                                piece->row + row);
 }
 
 struct head {
@@ -38,7 +41,8 @@ static void sift_down(struct head *heap, size_t count, size_t at) {
     heap[at] = moving;
 }
 
-static enum status push_segment(struct view_reader *reader, uint32_t piece, uint32_t first, uint32_t count) {
+static enum status push_segment(struct view_reader *reader, uint32_t piece, uint32_t first,
+                                uint32_t count) {
     if (reader->segment_count == reader->segment_capacity) {
         enum status status = memory_grow((void **)&reader->segments, &reader->segment_capacity,
                                          reader->segment_count + 1, sizeof *reader->segments);
@@ -54,7 +58,8 @@ static struct head head_at(const struct view_reader *reader, uint32_t piece, uin
 }
 
 /* Rows of the root that come before every other head. */
-static uint32_t rows_ahead(const struct view_reader *reader, const struct head *heap, size_t count) {
+static uint32_t rows_ahead(const struct view_reader *reader, const struct head *heap,
+                           size_t count) {
     const struct view_piece *piece = &reader->pieces[heap[0].piece];
     uint32_t at = heap[0].at + 1;
     if (count == 1) return piece->count - heap[0].at;
@@ -72,7 +77,8 @@ static enum status merge_cluster(struct view_reader *reader, const uint32_t *pie
     if (heap == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct view_piece *piece = &reader->pieces[pieces[i]];
-        if (piece->run != VIEW_TAIL && run_bytes(reader->runs[piece->run], piece->part, RUN_POSITION) == NULL) {
+        if (piece->run != VIEW_TAIL &&
+            run_bytes(reader->runs[piece->run], piece->part, RUN_POSITION) == NULL) {
             return STATUS_CORRUPT;
         }
         heap[i] = head_at(reader, pieces[i], 0);
@@ -83,7 +89,8 @@ static enum status merge_cluster(struct view_reader *reader, const uint32_t *pie
         enum status status = push_segment(reader, heap[0].piece, heap[0].at, taken);
         if (status != STATUS_OK) return status;
         uint32_t at = heap[0].at + taken;
-        heap[0] = at < reader->pieces[heap[0].piece].count ? head_at(reader, heap[0].piece, at) : heap[--count];
+        heap[0] = at < reader->pieces[heap[0].piece].count ? head_at(reader, heap[0].piece, at)
+                                                           : heap[--count];
         if (count > 0) sift_down(heap, count, 0);
     }
     return STATUS_OK;
@@ -96,12 +103,14 @@ static enum status by_first_time(struct view_reader *reader, uint32_t *sorted) {
         for (uint32_t i = 0; i < count; i++) {
             int64_t time_ms = reader->pieces[i].time_ms[0];
             uint32_t at = i;
-            for (; at > 0 && reader->pieces[sorted[at - 1]].time_ms[0] > time_ms; at--) sorted[at] = sorted[at - 1];
+            for (; at > 0 && reader->pieces[sorted[at - 1]].time_ms[0] > time_ms; at--)
+                sorted[at] = sorted[at - 1];
             sorted[at] = i;
         }
         return STATUS_OK;
     }
-    if (memory_grow((void **)&reader->order, &reader->order_capacity, count, sizeof *reader->order) != STATUS_OK) {
+    if (memory_grow((void **)&reader->order, &reader->order_capacity, count,
+                    sizeof *reader->order) != STATUS_OK) {
         return STATUS_NO_MEMORY;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -112,7 +121,9 @@ static enum status by_first_time(struct view_reader *reader, uint32_t *sorted) {
     return status;
 }
 
-static inline int64_t last_time(const struct view_piece *piece) { return piece->time_ms[piece->count - 1]; }
+static inline int64_t last_time(const struct view_piece *piece) {
+    return piece->time_ms[piece->count - 1];
+}
 
 static enum status order_pieces(struct view_reader *reader) {
     size_t count = reader->piece_count, end;
@@ -138,7 +149,8 @@ enum status view_order(struct view_reader *reader, uint32_t *row_count, bool *tr
         *truncated = false;
         return push_segment(reader, 0, 0, *row_count);
     }
-    status = reader->piece_count == 1 ? push_segment(reader, 0, 0, reader->pieces[0].count) : order_pieces(reader);
+    status = reader->piece_count == 1 ? push_segment(reader, 0, 0, reader->pieces[0].count)
+                                      : order_pieces(reader);
     if (status != STATUS_OK) return status;
     uint64_t sum = 0, over = 0;
     for (size_t s = 0; s < reader->segment_count; s++) sum += reader->segments[s].count;

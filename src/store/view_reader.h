@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/view_reader.h -- what a reader of the view holds, and the steps from a customer's slices to a timeline.
+/* store/view_reader.h -- what a reader of the view holds, and the steps from a customer's slices to
+ * a timeline.
  *
- *   view_begin ── view_add_entry … view_add_tail … ──► pieces ── view_finish ──► segments ──► timeline
+ *   view_begin ── view_add_entry … view_add_tail … ──► pieces ── view_finish ──► segments
+ *                                                                                      │
+ *                                                                        timeline ◄────┘
  *
- *   piece    rows in order of (time, position) that lie side by side in one part of a run, or all the tail's rows
+ *   piece    rows in order of (time, position) that lie side by side in one part of a run, or all
+ *            the tail's rows
  *   segment  rows of one piece that stay side by side in the timeline */
 #ifndef STORE_VIEW_READER_H
 #define STORE_VIEW_READER_H
@@ -13,8 +17,8 @@
 #include "store/run_writer.h"
 #include "store/view.h"
 
-#define VIEW_COPY_SLACK 64 /* bytes that may be read and written behind the end of a hot column */
-#define VIEW_TAIL UINT32_MAX
+#define VIEW_COPY_SLACK   64 /* bytes that may be read and written behind the end of a hot column */
+#define VIEW_TAIL         UINT32_MAX
 #define VIEW_COLUMN_WORDS (TIMELINE_COLUMNS_MAX / 64)
 
 /* A request, taken apart once. */
@@ -54,12 +58,14 @@ struct view_reader {
     struct version *version;
     uint64_t position;
     struct run **runs;
-    uint32_t *part_hint;  /* a run: the part of the entry before */
-    uint16_t **run_column; /* a run: column of the run by column of the set, UINT16_MAX: not there; NULL: not known yet */
+    uint32_t *part_hint; /* a run: the part of the entry before */
+    /* A run: column of the run by column of the set, UINT16_MAX: not there; NULL: not known yet. */
+    uint16_t **run_column;
 
     struct view_request read_request, walk_request;
     struct run_walk walk;
-    bool read_left_columns; /* a read inside a walk: its columns are to be forgotten before the next customer */
+    /* A read inside a walk: its columns are to be forgotten before the next customer. */
+    bool read_left_columns;
     struct view_tail_row *walk_rows; /* the tail's, in order of position */
     uint64_t *walk_keys;             /* customer << 32 | index into walk_rows, ascending */
     size_t walk_row_count, walk_row_next;
@@ -81,26 +87,29 @@ struct view_reader {
 
 /* view_gather.c */
 void view_begin(struct view_reader *reader);
-enum status view_add_entry(struct view_reader *reader, const struct view_request *request, uint32_t run,
-                           uint32_t entry) MUST_USE;
-enum status view_add_tail(struct view_reader *reader, const struct view_request *request, uint32_t persona) MUST_USE;
+enum status view_add_entry(struct view_reader *reader, const struct view_request *request,
+                           uint32_t run, uint32_t entry) MUST_USE;
+enum status view_add_tail(struct view_reader *reader, const struct view_request *request,
+                          uint32_t persona) MUST_USE;
 /* Of a walk: the slices taken last and the tail's rows [first, end) of walk_keys. */
 enum status view_add_walk(struct view_reader *reader, size_t first, size_t end) MUST_USE;
 /* view_order.c: pieces to segments; the oldest rows beyond TIMELINE_EVENTS_MAX are cut. */
 enum status view_order(struct view_reader *reader, uint32_t *row_count, bool *truncated) MUST_USE;
-uint64_t view_row_position(const struct view_reader *reader, const struct view_piece *piece, uint32_t row);
-/* view_hot.c. STATUS_END of next: the rest of the walk has to go the long way, or nothing is left of this customer;
- * STATUS_NOT_FOUND: there is no other. */
+uint64_t view_row_position(const struct view_reader *reader, const struct view_piece *piece,
+                           uint32_t row);
+/* view_hot.c. STATUS_END of next: the rest of the walk has to go the long way, or nothing is left
+ * of this customer; STATUS_NOT_FOUND: there is no other. */
 enum status view_hot_begin(struct view_reader *reader) MUST_USE;
 void view_hot_end(struct view_reader *reader);
 enum status view_hot_next(struct view_reader *reader, struct timeline *out) MUST_USE;
 /* view_fill.c: STATUS_END where no row is left. */
-enum status view_finish(struct view_reader *reader, const struct view_request *request, uint32_t customer,
-                        struct timeline *out) MUST_USE;
+enum status view_finish(struct view_reader *reader, const struct view_request *request,
+                        uint32_t customer, struct timeline *out) MUST_USE;
 extern const struct timeline_ops view_without_packed;
-/* An empty timeline. Field by field: a compound literal would be zeroed first, which costs as much as all the rest. */
-static inline void view_show(struct view_reader *reader, uint32_t customer, const struct timeline_ops *ops,
-                             struct timeline *out) {
+/* An empty timeline. Field by field: a compound literal would be zeroed first, which costs as much
+ * as all the rest. */
+static inline void view_show(struct view_reader *reader, uint32_t customer,
+                             const struct timeline_ops *ops, struct timeline *out) {
     out->customer.value = customer;
     out->count = 0;
     out->time_ms = NULL;
@@ -124,8 +133,10 @@ enum status view_packed(struct view_reader *reader, const struct view_piece *pie
 /* Is column c a cell of eight bytes that every run keeps? */
 enum status view_column_is_wide(struct view_reader *reader, uint32_t c, bool *wide) MUST_USE;
 /* Rows [row, row + count) of a part's column c as cells of eight bytes, texts by address. */
-enum status view_widen_column(struct view_reader *reader, const struct view_piece *piece, uint32_t c, uint64_t *cells) MUST_USE;
+enum status view_widen_column(struct view_reader *reader, const struct view_piece *piece,
+                              uint32_t c, uint64_t *cells) MUST_USE;
 /* Column c of a row of the tail. */
-void view_tail_cell(const struct view_reader *reader, const struct tail_row *row, uint32_t c, uint64_t *cell);
+void view_tail_cell(const struct view_reader *reader, const struct tail_row *row, uint32_t c,
+                    uint64_t *cell);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Readers beside appends, folds and merges: what a reader pins never changes while it is open, a batch is there as a whole
- * or not at all, and every reader sees a prefix of the log. Meant for ThreadSanitizer, which must stay silent.
- * Usage: store_readers_test [BATCHES [READERS]]. */
+/* Readers beside appends, folds and merges: what a reader pins never changes while it is open, a
+ * batch is there as a whole or not at all, and every reader sees a prefix of the log. Meant for
+ * ThreadSanitizer, which must stay silent. Usage: store_readers_test [BATCHES [READERS]]. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,10 +21,12 @@ struct shared {
 };
 
 static void wrong(struct shared *shared, const char *what, uint64_t a, uint64_t b) {
-    if (atomic_fetch_add(&shared->failures, 1) < 10) printf("%s: %" PRIu64 ", %" PRIu64 "\n", what, a, b);
+    if (atomic_fetch_add(&shared->failures, 1) < 10)
+        printf("%s: %" PRIu64 ", %" PRIu64 "\n", what, a, b);
 }
 
-/* Event i of a batch has type i and known_ms = the batch; so a half-seen batch shows as unequal counts a type. */
+/* Event i of a batch has type i and known_ms = the batch; so a half-seen batch shows as unequal
+ * counts a type. */
 static enum status append_batch(struct store *store, uint64_t number) {
     struct event_batch batch;
     event_batch_init(&batch);
@@ -46,8 +48,10 @@ static enum status append_batch(struct store *store, uint64_t number) {
     return status;
 }
 
-static uint64_t walk_once(struct shared *shared, struct timeline_reader *reader, uint64_t counts[BATCH_EVENTS]) {
-    const struct timeline_request request = {{INT64_MAX, POSITION_NOW}, TIMELINE_KNOWN | TIMELINE_POSITION, NULL};
+static uint64_t walk_once(struct shared *shared, struct timeline_reader *reader,
+                          uint64_t counts[BATCH_EVENTS]) {
+    const struct timeline_request request = {
+        {INT64_MAX, POSITION_NOW}, TIMELINE_KNOWN | TIMELINE_POSITION, NULL};
     const struct timeline_source_ops *ops = reader->source->ops;
     struct error error;
     struct timeline timeline;
@@ -56,7 +60,8 @@ static uint64_t walk_once(struct shared *shared, struct timeline_reader *reader,
     while (status == STATUS_OK && (status = ops->next(reader, &timeline, &error)) == STATUS_OK) {
         for (uint32_t i = 0; i < timeline.count; i++) {
             counts[timeline.type[i] % BATCH_EVENTS]++;
-            if (timeline.position[i] >= pinned) wrong(shared, "a row beyond the pin", timeline.position[i], pinned);
+            if (timeline.position[i] >= pinned)
+                wrong(shared, "a row beyond the pin", timeline.position[i], pinned);
         }
         total += timeline.count;
     }
@@ -75,7 +80,8 @@ static void read_once(struct shared *shared) {
     }
     uint64_t first[BATCH_EVENTS] = {0}, second[BATCH_EVENTS] = {0};
     uint64_t total = walk_once(shared, reader, first), again = walk_once(shared, reader, second);
-    if (total != again) wrong(shared, "the same reader saw different numbers of events", total, again);
+    if (total != again)
+        wrong(shared, "the same reader saw different numbers of events", total, again);
     if (total < least) wrong(shared, "an acknowledged batch is not visible", total, least);
     for (uint32_t i = 1; i < BATCH_EVENTS; i++)
         if (first[i] != first[0]) wrong(shared, "half a batch is visible", first[i], first[0]);
@@ -100,10 +106,12 @@ static void write_all(struct shared *shared, uint64_t batches) {
             return;
         }
         atomic_store(&shared->batches, i + 1);
-        if (i % 97 == 96 && store_fold(shared->store, i % 2, &error)) wrong(shared, "fold failed", i, 0);
+        if (i % 97 == 96 && store_fold(shared->store, i % 2, &error))
+            wrong(shared, "fold failed", i, 0);
         bool found;
         if (store_has_key(shared->store, (struct persona_id){(uint32_t)(i * 31 % PERSONA_COUNT)},
-                          (int64_t)(i * 7919 % 10007), i * BATCH_EVENTS + 1, &found, &error) || !found)
+                          (int64_t)(i * 7919 % 10007), i * BATCH_EVENTS + 1, &found, &error) ||
+            !found)
             wrong(shared, "a key is not found", i, 0);
     }
 }
@@ -116,8 +124,11 @@ int main(int argc, char **argv) {
     struct error error = {0};
     struct simulated_disk *disk = simulated_disk_create(1, 0);
     if (symbols_create(&symbols)) return 1;
-    const struct store_options options = {.fs = simulated_disk_interface(disk), .directory = "data", .create = true,
-                                          .symbols = symbols, .fold_events = 40 * BATCH_EVENTS};
+    const struct store_options options = {.fs = simulated_disk_interface(disk),
+                                          .directory = "data",
+                                          .create = true,
+                                          .symbols = symbols,
+                                          .fold_events = 40 * BATCH_EVENTS};
     if (store_open(&shared.store, &options, &error)) {
         printf("%s\n", error.text);
         return 1;
@@ -133,7 +144,7 @@ int main(int argc, char **argv) {
     store_close(shared.store);
     symbols_destroy(symbols);
     simulated_disk_destroy(disk);
-    printf("%" PRIu64 " batches, %" PRIu64 " reads, %" PRIu64 " failures\n", batches, atomic_load(&shared.reads),
-           atomic_load(&shared.failures));
+    printf("%" PRIu64 " batches, %" PRIu64 " reads, %" PRIu64 " failures\n", batches,
+           atomic_load(&shared.reads), atomic_load(&shared.failures));
     return atomic_load(&shared.failures) ? 1 : 0;
 }

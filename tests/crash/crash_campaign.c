@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* crash_campaign KILLS CUTS [SEED] -- is what was acknowledged there after the process or the power died?
+/* crash_campaign KILLS CUTS [SEED] -- is what was acknowledged there after the process or the power
+ * died?
  *
- * Kills: a child appends, folds, merges, erases on a real directory and tells every finished operation through a pipe; it is killed
- * at a random moment; the parent opens the directory and compares all that is there with the outcome of exactly the
- * operations acknowledged (or of one more: the one that was under way).
- * Power cuts: the same on a simulated disk that loses unsynced sectors, entries of unsynced directories and the pages of failed syncs.
- * The last line is "N kills, N power cuts, M acknowledged, 0 lost"; M counts events. Exit 1 on any loss or invention. */
+ * Kills: a child appends, folds, merges, erases on a real directory and tells every finished
+ * operation through a pipe; it is killed at a random moment; the parent opens the directory and
+ * compares all that is there with the outcome of exactly the operations acknowledged (or of one
+ * more: the one that was under way). Power cuts: the same on a simulated disk that loses unsynced
+ * sectors, entries of unsynced directories and the pages of failed syncs. The last line is "N
+ * kills, N power cuts, M acknowledged, 0 lost"; M counts events. Exit 1 on any loss or invention.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -60,8 +63,10 @@ static void child(const struct trial *trial, const char *directory, uint64_t nex
     }
 }
 
-/* Runs a child from operation `next` on and kills it; the number of operations that are acknowledged then. */
-static uint64_t run_and_kill(const struct trial *trial, const char *directory, uint64_t next, uint32_t after_us) {
+/* Runs a child from operation `next` on and kills it; the number of operations that are
+ * acknowledged then. */
+static uint64_t run_and_kill(const struct trial *trial, const char *directory, uint64_t next,
+                             uint32_t after_us) {
     int ends[2];
     if (pipe(ends)) abort();
     fflush(stdout);
@@ -86,7 +91,8 @@ static uint64_t run_and_kill(const struct trial *trial, const char *directory, u
     return next;
 }
 
-static uint64_t verify_directory(const struct trial *trial, const char *directory, uint64_t finished) {
+static uint64_t verify_directory(const struct trial *trial, const char *directory,
+                                 uint64_t finished) {
     struct trial_store open;
     struct error error = {0};
     char why[512] = "";
@@ -96,8 +102,10 @@ static uint64_t verify_directory(const struct trial *trial, const char *director
     }
     uint64_t found = trial_find(trial, &open, finished, finished + 1, why);
     trial_close(&open);
-    if (found == UINT64_MAX) loss(trial->seed, "after a kill", why);
-    else if (!check(file_system_os(), directory, trial->seed)) return UINT64_MAX;
+    if (found == UINT64_MAX)
+        loss(trial->seed, "after a kill", why);
+    else if (!check(file_system_os(), directory, trial->seed))
+        return UINT64_MAX;
     return found;
 }
 
@@ -119,13 +127,14 @@ static void kills(uint64_t count, uint64_t seed) {
             exit(1);
         }
         snprintf(directory, sizeof(directory), "%s/data", top);
-        const struct trial trial = {.seed = seed + done, .persona_count = 30, .events_max = 120,
-                                    .unsynced = done % 2 == 1};
+        const struct trial trial = {
+            .seed = seed + done, .persona_count = 30, .events_max = 120, .unsynced = done % 2 == 1};
         uint64_t next = 0;
         while (done < count && next < OPERATIONS_A_DIRECTORY && next != UINT64_MAX) {
             /* Recovery itself is killed too now and then: the first moments of a child. */
             uint64_t range = random_below(&random, 5) == 0 ? 3000 : KILL_AFTER_US_MAX;
-            uint64_t finished = run_and_kill(&trial, directory, next, 200 + (uint32_t)random_below(&random, range));
+            uint64_t finished =
+                run_and_kill(&trial, directory, next, 200 + (uint32_t)random_below(&random, range));
             next = verify_directory(&trial, directory, finished);
             done++;
         }
@@ -144,7 +153,8 @@ struct cutting {
     bool by_hand;
 };
 
-/* Opens, with the power going or a call failing anywhere in it as well; false where something is lost. */
+/* Opens, with the power going or a call failing anywhere in it as well; false where something is
+ * lost. */
 static bool reopen(struct cutting *cutting, struct trial_store *open) {
     struct error error = {0};
     for (;;) {
@@ -170,7 +180,8 @@ static bool verify_disk(struct cutting *cutting, struct trial_store *open, uint6
     return true;
 }
 
-/* Operations until one fails twice: what failed once left nothing behind, so it may be done again. */
+/* Operations until one fails twice: what failed once left nothing behind, so it may be done again.
+ */
 static void work(struct cutting *cutting, struct trial_store *open) {
     struct error error;
     while (cutting->next < OPERATIONS_A_DIRECTORY) {
@@ -188,11 +199,15 @@ static bool cut_once(struct cutting *cutting) {
     struct trial_store open;
     uint64_t calls = 1 + random_below(&cutting->random, 150);
     bool fault_first = random_below(&cutting->random, 3) == 0;
-    if (fault_first) simulated_disk_fail_at(disk, calls, random_below(&cutting->random, 2));
-    else simulated_disk_cut_at(disk, calls);
+    if (fault_first)
+        simulated_disk_fail_at(disk, calls, random_below(&cutting->random, 2));
+    else
+        simulated_disk_cut_at(disk, calls);
     struct error error;
-    if (fault_first && trial_open(&open, cutting->fs, "data", 700, cutting->by_hand, &error) == STATUS_OK) {
-        /* A failed call, then a restart of the program on the pages that the kernel still has, then the cut. */
+    if (fault_first &&
+        trial_open(&open, cutting->fs, "data", 700, cutting->by_hand, &error) == STATUS_OK) {
+        /* A failed call, then a restart of the program on the pages that the kernel still has, then
+         * the cut. */
         work(cutting, &open);
         trial_close(&open);
     }
@@ -209,7 +224,8 @@ static bool cut_once(struct cutting *cutting) {
     struct error ignored;
     if (!simulated_disk_is_off(disk)) (void)!directory_sync(cutting->fs, "data", &ignored);
     simulated_disk_restart(disk);
-    if (random_below(&cutting->random, 4) == 0) simulated_disk_cut_at(disk, 1 + random_below(&cutting->random, 12));
+    if (random_below(&cutting->random, 4) == 0)
+        simulated_disk_cut_at(disk, 1 + random_below(&cutting->random, 12));
     if (!reopen(cutting, &open)) return false;
     bool good = verify_disk(cutting, &open, most);
     trial_close(&open);
@@ -220,14 +236,18 @@ static bool cut_once(struct cutting *cutting) {
 static void cuts(uint64_t count, uint64_t seed) {
     for (uint64_t done = 0; done < count;) {
         struct cutting cutting = {
-            .trial = {.seed = seed + done, .persona_count = 12, .events_max = 60, .unsynced = done % 2 == 0},
+            .trial = {.seed = seed + done,
+                      .persona_count = 12,
+                      .events_max = 60,
+                      .unsynced = done % 2 == 0},
             .disk = simulated_disk_create(seed + done, 0),
             .by_hand = done % 3 != 0,
         };
         cutting.fs = simulated_disk_interface(cutting.disk);
         random_init(&cutting.random, seed + done);
         bool good = true;
-        for (int i = 0; good && i < 8 && done < count && cutting.next < OPERATIONS_A_DIRECTORY; i++, done++)
+        for (int i = 0; good && i < 8 && done < count && cutting.next < OPERATIONS_A_DIRECTORY;
+             i++, done++)
             good = cut_once(&cutting);
         if (good) {
             struct trial_store open;
@@ -251,7 +271,8 @@ int main(int argc, char **argv) {
     log_line_level(LOG_ERROR); /* failed folds are what we are after */
     cuts(cut_count, seed);
     kills(kill_count, seed);
-    printf("%" PRIu64 " kills, %" PRIu64 " power cuts, %" PRIu64 " acknowledged, %" PRIu64 " lost\n", kill_count,
-           cut_count, acknowledged, lost);
+    printf("%" PRIu64 " kills, %" PRIu64 " power cuts, %" PRIu64 " acknowledged, %" PRIu64
+           " lost\n",
+           kill_count, cut_count, acknowledged, lost);
     return lost ? 1 : 0;
 }

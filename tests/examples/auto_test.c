@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Over many seeds, the 95 % intervals of the two indices cover the truths that the simulator was built with. The first 200 seeds are
- * below the average by chance: of the first 10,000, 95.2 and 95.0 % are covered (docs/architecture.md). */
+/* Over many seeds, the 95 % intervals of the two indices cover the truths that the simulator was
+ * built with. The first 200 seeds are below the average by chance: of the first 10,000, 95.2 and
+ * 95.0 % are covered (docs/architecture.md). */
 #include <stdarg.h>
 #include <setjmp.h>
 
@@ -10,7 +11,7 @@
 
 #include "base/memory.h"
 
-#define NOW (LANDMARK + 62 * TIME_DAY_MS)
+#define NOW       (LANDMARK + 62 * TIME_DAY_MS)
 #define WIDTH_MAX 0.25
 
 static const double truth[] = {1.45, 1.60}; /* callback, purchase */
@@ -26,18 +27,22 @@ static void indices_cover_the_truth(void **state) {
         struct scenario_options options = {.now_ms = NOW, .threads = 1};
         size_t count = 0;
         trial_open(&trial, "auto", seed);
-        enum status status = scenario_measure(engine_world(trial.engine), &options, &results, &count, &error);
+        enum status status =
+            scenario_measure(engine_world(trial.engine), &options, &results, &count, &error);
         if (status != STATUS_OK) fail_msg("seed %u: %s", seed, error.text);
         assert_int_equal(count, 2);
         for (size_t i = 0; i < 2; i++) {
             covered[i] += results[i].low <= truth[i] && truth[i] <= results[i].high;
-            widest = fmax(widest, fmax(results[i].index - results[i].low, results[i].high - results[i].index));
+            widest = fmax(widest, fmax(results[i].index - results[i].low,
+                                       results[i].high - results[i].index));
         }
         memory_free(results);
         trial_close(&trial);
     }
-    print_message("callback %u and purchase %u of %u seeds covered, widest half %.3f\n", covered[0], covered[1], seeds, widest);
-    for (size_t i = 0; i < 2 && seeds >= 100; i++) assert_in_range(covered[i], (uint32_t)(seeds * 0.92), (uint32_t)(seeds * 0.98));
+    print_message("callback %u and purchase %u of %u seeds covered, widest half %.3f\n", covered[0],
+                  covered[1], seeds, widest);
+    for (size_t i = 0; i < 2 && seeds >= 100; i++)
+        assert_in_range(covered[i], (uint32_t)(seeds * 0.92), (uint32_t)(seeds * 0.98));
     assert_true(widest <= WIDTH_MAX);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 62 % of those who come along buy; who comes along is decided with both sides' consent, and by nothing that came later. */
+/* 62 % of those who come along buy; who comes along is decided with both sides' consent, and by
+ * nothing that came later. */
 #include <stdarg.h>
 #include <setjmp.h>
 
@@ -9,9 +10,10 @@
 
 #include "base/memory.h"
 
-#define NOW (LANDMARK + 6 * TIME_DAY_MS) /* the goal's five days, and the slowest source's one */
-#define TRUTH 0.62
-#define WIDTH_MAX 0.25
+/* The goal's five days, and the slowest source's one. */
+#define NOW           (LANDMARK + 6 * TIME_DAY_MS)
+#define TRUTH         0.62
+#define WIDTH_MAX     0.25
 #define DECIDED_SEEDS 20
 
 /* Offered through a friend: fans whose number begins with "in", all of them, and nobody else. */
@@ -37,16 +39,19 @@ static void rate_covers_the_truth(void **state) {
         struct scenario_options options = {.now_ms = NOW, .threads = 1};
         size_t count = 0;
         trial_open(&trial, "concert", seed);
-        enum status status = scenario_measure(engine_world(trial.engine), &options, &results, &count, &error);
+        enum status status =
+            scenario_measure(engine_world(trial.engine), &options, &results, &count, &error);
         if (status != STATUS_OK) fail_msg("seed %u: %s", seed, error.text);
         assert_int_equal(count, 1);
         covered += results[0].inside_low <= TRUTH && TRUTH <= results[0].inside_high;
-        widest = fmax(widest, fmax(results[0].rate_inside - results[0].inside_low, results[0].inside_high - results[0].rate_inside));
+        widest = fmax(widest, fmax(results[0].rate_inside - results[0].inside_low,
+                                   results[0].inside_high - results[0].rate_inside));
         memory_free(results);
         if (seed <= DECIDED_SEEDS) trial_decide(&trial, check_decision, &wrong);
         trial_close(&trial);
     }
-    print_message("%u of %u seeds covered, widest half %.3f, %u wrong decisions\n", covered, seeds, widest, wrong);
+    print_message("%u of %u seeds covered, widest half %.3f, %u wrong decisions\n", covered, seeds,
+                  widest, wrong);
     assert_int_equal(wrong, 0);
     if (seeds >= 100) assert_in_range(covered, (uint32_t)(seeds * 0.92), (uint32_t)(seeds * 0.98));
     assert_true(widest <= WIDTH_MAX);

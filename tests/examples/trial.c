@@ -26,7 +26,8 @@ static void load(struct trial *trial, const char *playbook, const char *data) {
     struct engine_ingest_report *reports = NULL;
     size_t count = 0;
     snprintf(directory, sizeof directory, "%s/data", trial->folder);
-    struct engine_options options = {.directory = directory, .create = true, .playbook_file = playbook, .threads = 1};
+    struct engine_options options = {
+        .directory = directory, .create = true, .playbook_file = playbook, .threads = 1};
     check(engine_open(&trial->engine, &options, &error), &error, "opening");
     struct engine_ingest_options ingest = {.data_directory = data};
     check(engine_ingest(trial->engine, &ingest, &reports, &count, &error), &error, "loading");
@@ -38,10 +39,12 @@ void trial_open(struct trial *trial, const char *example, uint64_t seed) {
     char files[512], playbook[1024];
     const char *examples = getenv("ATTUNE_EXAMPLES"), *temporary = getenv("TMPDIR");
     *trial = (struct trial){0};
-    snprintf(trial->folder, sizeof trial->folder, "%.200s/attune-trial-XXXXXX", temporary != NULL ? temporary : "/tmp");
+    snprintf(trial->folder, sizeof trial->folder, "%.200s/attune-trial-XXXXXX",
+             temporary != NULL ? temporary : "/tmp");
     assert_non_null(mkdtemp(trial->folder));
     snprintf(files, sizeof files, "%s/files", trial->folder);
-    snprintf(playbook, sizeof playbook, "%s/%s/playbook.yaml", examples != NULL ? examples : "examples", example);
+    snprintf(playbook, sizeof playbook, "%s/%s/playbook.yaml",
+             examples != NULL ? examples : "examples", example);
     run("mkdir -p '%s'", files);
     struct simulator simulator = {.folder = files};
     random_init(&simulator.random, seed);
@@ -60,7 +63,9 @@ uint32_t trial_seeds(void) {
     return seeds != NULL ? (uint32_t)strtoul(seeds, NULL, 10) : 200;
 }
 
-void trial_decide(struct trial *trial, void (*visit)(void *context, const char *name, const struct decision *decision), void *context) {
+void trial_decide(struct trial *trial,
+                  void (*visit)(void *context, const char *name, const struct decision *decision),
+                  void *context) {
     struct answering answering;
     struct error error = {0};
     check(answering_open(&answering, trial->engine, LANDMARK, &error), &error, "answering");

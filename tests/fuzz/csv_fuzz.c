@@ -15,7 +15,8 @@ static const char yaml[] =
     "    row_key: \"{a}/{b}\"\n"
     "    types: { c: number, d: money }\n"
     "    properties: { a: a, c: c, d: d, e: \"x{c}y{d}\" }\n"
-    "  bare: { file: f.csv, header: no, event: Noted, time: always, key: { loyalty: c1 }, properties: { x: c1 } }\n"
+    "  bare: { file: f.csv, header: no, event: Noted, time: always, key: { loyalty: c1 }, "
+    "properties: { x: c1 } }\n"
     "  written:\n"
     "    file: f.csv\n"
     "    header: no\n"
@@ -45,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     const struct text text = {(const char *)bytes + 1, (uint32_t)length - 1};
     struct ingest_progress one = ingest_fuzz_read(&fuzz, source, text, 1, false);
     struct ingest_progress many = ingest_fuzz_read(&fuzz, source, text, 0, true);
-    fuzz_check(one.rows == many.rows && one.events == many.events && one.quarantined == many.quarantined);
+    fuzz_check(one.rows == many.rows && one.events == many.events &&
+               one.quarantined == many.quarantined);
     if (source->one_event_per.length == 0) fuzz_check(many.rows == many.events + many.quarantined);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A log segment of arbitrary frames. The checksums would stop every mutation, so they are put right first: what lies behind
- * them must hold as well. */
+/* A log segment of arbitrary frames. The checksums would stop every mutation, so they are put right
+ * first: what lies behind them must hold as well. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -17,20 +17,24 @@ static enum status visit(void *context, const struct frame_view *view, struct er
     struct text records = view->records, rows = view->rows, bytes;
     struct stored_row row;
     uint8_t kind;
-    while (frame_next_record(&records, &kind, &bytes) == STATUS_OK) {}
-    while (frame_next_row(&rows, &row) == STATUS_OK) {}
+    while (frame_next_record(&records, &kind, &bytes) == STATUS_OK) {
+    }
+    while (frame_next_row(&rows, &row) == STATUS_OK) {
+    }
     event_batch_release(&batch);
     return STATUS_OK;
 }
 
-/* Seals every frame as far as its length reaches, each at the position where the one before ends. */
+/* Seals every frame as far as its length reaches, each at the position where the one before ends.
+ */
 static void seal_all(uint8_t *bytes, size_t length) {
     uint64_t position = 0;
     for (size_t at = STORED_HEADER_BYTES; at + FRAME_HEADER_BYTES <= length;) {
         const uint32_t magic = FRAME_MAGIC;
         uint32_t payload, span;
         memcpy(&payload, bytes + at + 8, 4);
-        if (payload > length - at - FRAME_HEADER_BYTES) payload = (uint32_t)(length - at - FRAME_HEADER_BYTES);
+        if (payload > length - at - FRAME_HEADER_BYTES)
+            payload = (uint32_t)(length - at - FRAME_HEADER_BYTES);
         memcpy(bytes + at, &magic, 4);
         memcpy(bytes + at + 8, &payload, 4);
         memcpy(&span, bytes + at + 12, 4);
@@ -51,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
         uint64_t end, durable;
         size_t good = 0;
         struct error error;
-        (void)!log_visit_bytes(copy, length, "log", 0, 0, visit, NULL, &end, &good, &durable, &error);
+        (void)!log_visit_bytes(copy, length, "log", 0, 0, visit, NULL, &end, &good, &durable,
+                               &error);
         fuzz_check(good <= length);
     }
     memory_free(copy);

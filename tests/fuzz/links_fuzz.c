@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arbitrary bytes as a links and as a quarantine file, behind a sound header; frames as they come and with their checksums put right. */
+/* Arbitrary bytes as a links and as a quarantine file, behind a sound header; frames as they come
+ * and with their checksums put right. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -14,8 +15,10 @@ static enum status visit(void *context, const struct frame_view *view, struct er
     struct text records = view->records, rows = view->rows, bytes;
     struct stored_row row;
     uint8_t kind;
-    while (frame_next_record(&records, &kind, &bytes) == STATUS_OK) {}
-    while (frame_next_row(&rows, &row) == STATUS_OK) {}
+    while (frame_next_record(&records, &kind, &bytes) == STATUS_OK) {
+    }
+    while (frame_next_row(&rows, &row) == STATUS_OK) {
+    }
     return STATUS_OK;
 }
 
@@ -25,7 +28,8 @@ static void seal_all(uint8_t *bytes, size_t length) {
         const uint32_t magic = FRAME_MAGIC;
         uint32_t payload;
         memcpy(&payload, bytes + at + 8, 4);
-        if (payload > length - at - FRAME_HEADER_BYTES) payload = (uint32_t)(length - at - FRAME_HEADER_BYTES);
+        if (payload > length - at - FRAME_HEADER_BYTES)
+            payload = (uint32_t)(length - at - FRAME_HEADER_BYTES);
         memcpy(bytes + at, &magic, 4);
         memcpy(bytes + at + 8, &payload, 4);
         frame_seal(bytes + at, position, position);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arbitrary text as a manifest, with and without a checksum that fits; what was read is written back the same. */
+/* Arbitrary text as a manifest, with and without a checksum that fits; what was read is written
+ * back the same. */
 #include "fuzz.h"
 
 #include <stdio.h>
@@ -12,7 +13,8 @@ static void decode(struct text text) {
     struct error error;
     struct buffer out;
     buffer_init(&out);
-    if (manifest_decode(&manifest, text, "MANIFEST", &error) == STATUS_OK && manifest_encode(&manifest, &out) == STATUS_OK) {
+    if (manifest_decode(&manifest, text, "MANIFEST", &error) == STATUS_OK &&
+        manifest_encode(&manifest, &out) == STATUS_OK) {
         static struct manifest again;
         fuzz_check(manifest_decode(&again, buffer_text(&out), "MANIFEST", &error) == STATUS_OK);
         fuzz_check(again.position == manifest.position && again.run_count == manifest.run_count);

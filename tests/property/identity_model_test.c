@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is who, against a naive model: under random arrival, batches, undone batches, failing
- * allocations, un-merges, erasures and other rules, as of random (t, position), live and replayed. Arguments: seed,
- * rounds. */
+ * allocations, un-merges, erasures and other rules, as of random (t, position), live and replayed.
+ * Arguments: seed, rounds. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

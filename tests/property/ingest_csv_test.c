@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random tables written by a naive CSV writer, in every style there is, and read back: each cell must be what was written, in
- * order, whatever the delimiter, quoting, line ends, batch size and number of threads. Usage: ingest_csv_test [SEED [ROUNDS]] */
+/* Random tables written by a naive CSV writer, in every style there is, and read back: each cell
+ * must be what was written, in order, whatever the delimiter, quoting, line ends, batch size and
+ * number of threads. Usage: ingest_csv_test [SEED [ROUNDS]] */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/random.h"
 #include "trial.h"
 
-#define COLUMNS 4
+#define COLUMNS        4
 #define CELL_BYTES_MAX 3000
 
-static const char playbook[] =
-    "customer: { identifiers: { loyalty: { per_customer: 3 } } }\n"
-    "sources:\n"
-    "  table:\n"
-    "    file: t.csv\n"
-    "    event: Noted\n"
-    "    time: always\n"
-    "    key: { loyalty: who }\n"
-    "    properties: { a: a, b: b, c: c, d: d }\n"
-    "  groups:\n"
-    "    file: t.csv\n"
-    "    event: Noted\n"
-    "    time: always\n"
-    "    one_event_per: who\n"
-    "    key: { loyalty: who }\n"
-    "    properties: { lines: count(), list: [a, b, c, d] }\n";
+static const char playbook[] = "customer: { identifiers: { loyalty: { per_customer: 3 } } }\n"
+                               "sources:\n"
+                               "  table:\n"
+                               "    file: t.csv\n"
+                               "    event: Noted\n"
+                               "    time: always\n"
+                               "    key: { loyalty: who }\n"
+                               "    properties: { a: a, b: b, c: c, d: d }\n"
+                               "  groups:\n"
+                               "    file: t.csv\n"
+                               "    event: Noted\n"
+                               "    time: always\n"
+                               "    one_event_per: who\n"
+                               "    key: { loyalty: who }\n"
+                               "    properties: { lines: count(), list: [a, b, c, d] }\n";
 
 struct style {
     char delimiter;
@@ -37,8 +37,8 @@ struct table {
     struct random random;
     struct style style;
     struct buffer file;
-    struct buffer cells;                 /* all texts */
-    struct text *cell;                   /* rows × COLUMNS, by offset until finished */
+    struct buffer cells; /* all texts */
+    struct text *cell;   /* rows × COLUMNS, by offset until finished */
     uint32_t *who;
 };
 
@@ -48,23 +48,33 @@ static void must(bool good, const char *what, uint64_t seed) {
     exit(1);
 }
 
-static uint32_t below(struct table *table, uint32_t bound) { return (uint32_t)random_below(&table->random, bound); }
+static uint32_t below(struct table *table, uint32_t bound) {
+    return (uint32_t)random_below(&table->random, bound);
+}
 
 static void choose_style(struct table *table) {
     static const char delimiters[] = {',', ';', '\t', '|'};
-    table->style = (struct style){.delimiter = delimiters[below(table, 4)], .crlf = below(table, 2), .quotes_all = below(table, 3) == 0,
-                                  .mark = below(table, 4) == 0, .blank_lines = below(table, 4) == 0, .last_line_open = below(table, 2),
-                                  .cell_bytes = below(table, 4) ? 1 + below(table, 40) : CELL_BYTES_MAX};
+    table->style =
+        (struct style){.delimiter = delimiters[below(table, 4)],
+                       .crlf = below(table, 2),
+                       .quotes_all = below(table, 3) == 0,
+                       .mark = below(table, 4) == 0,
+                       .blank_lines = below(table, 4) == 0,
+                       .last_line_open = below(table, 2),
+                       .cell_bytes = below(table, 4) ? 1 + below(table, 40) : CELL_BYTES_MAX};
     table->style.rows = 1 + below(table, table->style.cell_bytes > 1000 ? 2000 : 12000);
     table->style.people = 1 + below(table, 3000);
 }
 
 static struct text random_cell(struct table *table) {
-    static const char *const pieces[] = {"a", "bc", " ", "\"", "\n", "\r\n", ",", ";", "\t", "|", "ä", "€", "😀", "0", "'", "\\", "xyzxyzxyzxyz"};
+    static const char *const pieces[] = {"a", "bc", " ",  "\"", "\n",          "\r\n",
+                                         ",", ";",  "\t", "|",  "ä",           "€",
+                                         "😀", "0",  "'",  "\\", "xyzxyzxyzxyz"};
     uint32_t length = below(table, 5) == 0 ? 0 : below(table, table->style.cell_bytes);
     size_t start = table->cells.length;
     while (table->cells.length - start < length) {
-        struct text piece = text_from(pieces[below(table, below(table, 3) ? 2 : sizeof pieces / sizeof *pieces)]);
+        struct text piece =
+            text_from(pieces[below(table, below(table, 3) ? 2 : sizeof pieces / sizeof *pieces)]);
         must(buffer_append_text(&table->cells, piece) == STATUS_OK, "no memory", 0);
     }
     return (struct text){(const char *)start, (uint32_t)(table->cells.length - start)};
@@ -86,7 +96,8 @@ static void write_cell(struct table *table, struct text cell) {
         return;
     }
     append(table, "\"", 1);
-    for (uint32_t i = 0; i < cell.length; i++) append(table, cell.at[i] == '"' ? "\"\"" : &cell.at[i], cell.at[i] == '"' ? 2 : 1);
+    for (uint32_t i = 0; i < cell.length; i++)
+        append(table, cell.at[i] == '"' ? "\"\"" : &cell.at[i], cell.at[i] == '"' ? 2 : 1);
     append(table, "\"", 1);
 }
 
@@ -134,17 +145,20 @@ static uint32_t property(const struct trial *trial, const char *name) {
     return symbol_find(trial->symbols, SYMBOL_PROPERTY, text_from(name));
 }
 
-static struct ingest_reader *open_table(struct trial *trial, const struct table *table, const char *source, uint64_t seed) {
+static struct ingest_reader *open_table(struct trial *trial, const struct table *table,
+                                        const char *source, uint64_t seed) {
     struct ingest_reader *reader = NULL;
     trial->settings.thread_count = (uint32_t)(seed % 4);
     trial->settings.batch_events = seed % 3 ? 0 : (uint32_t)(1 + seed % 999);
-    enum status status = ingest_open_text(&reader, &trial->settings, trial_source(trial, source), "t.csv", buffer_text(&table->file), &trial->error);
+    enum status status = ingest_open_text(&reader, &trial->settings, trial_source(trial, source),
+                                          "t.csv", buffer_text(&table->file), &trial->error);
     must(status == STATUS_OK, trial->error.text, seed);
     return reader;
 }
 
 static void check_rows(struct trial *trial, const struct table *table, uint64_t seed) {
-    const uint32_t symbols[COLUMNS] = {property(trial, "a"), property(trial, "b"), property(trial, "c"), property(trial, "d")};
+    const uint32_t symbols[COLUMNS] = {property(trial, "a"), property(trial, "b"),
+                                       property(trial, "c"), property(trial, "d")};
     struct ingest_reader *reader = open_table(trial, table, "table", seed);
     struct event_batch batch;
     uint32_t row = 0;
@@ -156,7 +170,9 @@ static void check_rows(struct trial *trial, const struct table *table, uint64_t 
             const struct event *event = &batch.events[i];
             must(row < table->style.rows, "more rows than were written", seed);
             for (uint32_t k = 0; k < COLUMNS; k++) {
-                struct value value = packed_find(event_batch_text(&batch, event->properties, event->properties_length), symbols[k]);
+                struct value value = packed_find(
+                    event_batch_text(&batch, event->properties, event->properties_length),
+                    symbols[k]);
                 must(same(value, table->cell[row * COLUMNS + k]), "a cell differs", seed);
             }
         }
@@ -168,7 +184,8 @@ static void check_rows(struct trial *trial, const struct table *table, uint64_t 
 
 /* One event a person, by first appearance, with that person's rows in order. */
 static void check_groups(struct trial *trial, const struct table *table, uint64_t seed) {
-    const uint32_t symbols[COLUMNS] = {property(trial, "a"), property(trial, "b"), property(trial, "c"), property(trial, "d")};
+    const uint32_t symbols[COLUMNS] = {property(trial, "a"), property(trial, "b"),
+                                       property(trial, "c"), property(trial, "d")};
     bool *seen = calloc(table->style.people, sizeof *seen);
     struct ingest_reader *reader = open_table(trial, table, "groups", seed);
     struct event_batch batch;
@@ -184,17 +201,22 @@ static void check_groups(struct trial *trial, const struct table *table, uint64_
             must(first < table->style.rows, "more groups than people", seed);
             uint32_t who = table->who[first];
             seen[who] = true;
-            struct value all = packed_find(event_batch_text(&batch, event->properties, event->properties_length), property(trial, "list"));
+            struct value all =
+                packed_find(event_batch_text(&batch, event->properties, event->properties_length),
+                            property(trial, "list"));
             must(list_reader_init(&list, all) == STATUS_OK, "no list", seed);
             for (uint32_t row = first; row < table->style.rows; row++) {
                 if (table->who[row] != who) continue;
                 must(list_next(&list, &item) == STATUS_OK, "a row is missing in its group", seed);
-                for (uint32_t k = 0; k < COLUMNS; k++) must(same(list_field(&list, symbols[k]), table->cell[row * COLUMNS + k]), "a cell of a list differs", seed);
+                for (uint32_t k = 0; k < COLUMNS; k++)
+                    must(same(list_field(&list, symbols[k]), table->cell[row * COLUMNS + k]),
+                         "a cell of a list differs", seed);
             }
             must(list_next(&list, &item) == STATUS_END, "a row too many in a group", seed);
         }
         for (size_t i = 0; i < batch.row_count; i++) { /* larger than an event may be: only that */
-            struct text reason = event_batch_text(&batch, batch.rows[i].reason, batch.rows[i].reason_length);
+            struct text reason =
+                event_batch_text(&batch, batch.rows[i].reason, batch.rows[i].reason_length);
             must(text_contains(reason, TEXT("65535 bytes")), "a group was refused", seed);
         }
         if (batch.row_count > 0) break; /* which person's it was, the row alone does not tell */
@@ -220,7 +242,8 @@ static void one_round(struct trial *trial, uint64_t seed) {
 }
 
 int main(int argc, char **argv) {
-    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, rounds = argc > 2 ? strtoull(argv[2], NULL, 10) : 60;
+    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1,
+             rounds = argc > 2 ? strtoull(argv[2], NULL, 10) : 60;
     struct trial trial;
     trial_init(&trial, playbook);
     printf("seed %llu, %llu rounds\n", (unsigned long long)seed, (unsigned long long)rounds);

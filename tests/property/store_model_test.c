@@ -16,17 +16,21 @@ static void print_finding(void *context, const char *path, const char *finding) 
 static bool compare(const struct trial *trial, struct trial_store *open, uint64_t operations) {
     char why[512] = "";
     struct trial_model *model = trial_model_create(trial, operations);
-    /* What a reopened store was handed is all records; the one that appended them was handed none of its own. */
+    /* What a reopened store was handed is all records; the one that appended them was handed none
+     * of its own. */
     bool same = trial_matches(trial, open, model, why);
     trial_model_destroy(model);
-    if (!same) printf("seed %" PRIu64 ": after %" PRIu64 " operations: %s\n", trial->seed, operations, why);
+    if (!same)
+        printf("seed %" PRIu64 ": after %" PRIu64 " operations: %s\n", trial->seed, operations,
+               why);
     return same;
 }
 
 static bool run_trial(uint64_t seed) {
     struct random random;
     random_init(&random, seed);
-    const struct trial trial = {.seed = seed, .persona_count = 1 + (uint32_t)random_below(&random, 40),
+    const struct trial trial = {.seed = seed,
+                                .persona_count = 1 + (uint32_t)random_below(&random, 40),
                                 .events_max = 1 + (uint32_t)random_below(&random, 200)};
     bool by_hand = random_below(&random, 2);
     uint32_t fold_events = 1 + (uint32_t)random_below(&random, 3000);
@@ -54,7 +58,8 @@ static bool run_trial(uint64_t seed) {
 }
 
 int main(int argc, char **argv) {
-    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, trials = argc > 2 ? strtoull(argv[2], NULL, 10) : 60;
+    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1,
+             trials = argc > 2 ? strtoull(argv[2], NULL, 10) : 60;
     uint64_t failed = 0;
     for (uint64_t i = 0; i < trials; i++) failed += !run_trial(seed + i);
     printf("%" PRIu64 " trials from seed %" PRIu64 ", %" PRIu64 " failed\n", trials, seed, failed);

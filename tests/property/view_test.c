@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The view over runs and tail answers like the naive memory source: over random batches with late events, ties, merges of
- * customers, folds, merges of runs, playbooks that changed their columns, any as-of, and readers held open across it all.
- * view_test [SEED [ROUNDS]] */
+/* The view over runs and tail answers like the naive memory source: over random batches with late
+ * events, ties, merges of customers, folds, merges of runs, playbooks that changed their columns,
+ * any as-of, and readers held open across it all. view_test [SEED [ROUNDS]] */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,16 +15,19 @@
 #include "event/memory_source.h"
 #include "store/view.h"
 
-#define PERSONAS 150
+#define PERSONAS   150
 #define STRIDE_MAX 701
-#define IDS ((PERSONAS + 2) * STRIDE_MAX)
-#define LINKS_MAX 200
+#define IDS        ((PERSONAS + 2) * STRIDE_MAX)
+#define LINKS_MAX  200
 #define EVENTS_MAX 20000
-#define HELD_MAX 4
+#define HELD_MAX   4
 
-/* Where the personas' ids lie; a round has one of them. Walks go by blocks of 256 and of 4,096 ids. */
+/* Where the personas' ids lie; a round has one of them. Walks go by blocks of 256 and of 4,096 ids.
+ */
 enum layout {
-    LAYOUT_WIDE,  /* 0, 701, 1402 … or closer: blocks of few, with gaps, and beyond one block of a walk's shares */
+    /* 0, 701, 1402 … or closer: blocks of few, with gaps, and beyond one block of a walk's shares.
+     */
+    LAYOUT_WIDE,
     LAYOUT_DENSE, /* side by side, across a block's end somewhere: blocks of many */
     LAYOUT_MIXED, /* crowds and gaps */
     LAYOUT_COUNT
@@ -39,8 +42,11 @@ static void lay_out(enum layout layout, struct random *random) {
     for (uint32_t p = 0; p < PERSONAS + 2; p++) {
         id_of[p] = id;
         if (p < PERSONAS) number_at[id] = p;
-        bool wide = layout == LAYOUT_WIDE || (layout == LAYOUT_MIXED && random_below(random, 12) == 0);
-        id += !wide ? 1 : layout == LAYOUT_WIDE ? stride : (uint32_t)(1 + random_below(random, STRIDE_MAX));
+        bool wide =
+            layout == LAYOUT_WIDE || (layout == LAYOUT_MIXED && random_below(random, 12) == 0);
+        id += !wide                   ? 1
+              : layout == LAYOUT_WIDE ? stride
+                                      : (uint32_t)(1 + random_below(random, STRIDE_MAX));
     }
 }
 
@@ -62,7 +68,9 @@ static const uint32_t *components(const struct naive_directory *directory, struc
     static uint32_t customer[PERSONAS];
     static struct as_of last;
     static uint32_t last_count;
-    if (directory->is_known && last_count == directory->count && last.t_ms == as_of.t_ms && last.position == as_of.position) return customer;
+    if (directory->is_known && last_count == directory->count && last.t_ms == as_of.t_ms &&
+        last.position == as_of.position)
+        return customer;
     last = as_of;
     last_count = directory->count;
     ((struct naive_directory *)(uintptr_t)directory)->is_known = true;
@@ -72,7 +80,8 @@ static const uint32_t *components(const struct naive_directory *directory, struc
         for (uint32_t i = 0; i < directory->count; i++) {
             const struct link *link = &directory->links[i];
             if (link->position >= as_of.position || link->known_ms > as_of.t_ms) continue;
-            uint32_t low = customer[link->a] < customer[link->b] ? customer[link->a] : customer[link->b];
+            uint32_t low =
+                customer[link->a] < customer[link->b] ? customer[link->a] : customer[link->b];
             changed |= customer[link->a] != low || customer[link->b] != low;
             customer[link->a] = customer[link->b] = low;
         }
@@ -83,13 +92,13 @@ static uint32_t persona_count(const struct customer_directory *directory, uint64
     (void)directory, (void)position;
     return IDS;
 }
-static struct customer_id customer_of(const struct customer_directory *directory, struct persona_id persona,
-                                      struct as_of as_of) {
+static struct customer_id customer_of(const struct customer_directory *directory,
+                                      struct persona_id persona, struct as_of as_of) {
     const uint32_t *customer = components((const struct naive_directory *)directory, as_of);
     return (struct customer_id){id_of[customer[number_at[persona.value]]]};
 }
-static uint32_t personas_of(const struct customer_directory *directory, struct customer_id wanted, struct as_of as_of,
-                            struct persona_id *out, uint32_t max) {
+static uint32_t personas_of(const struct customer_directory *directory, struct customer_id wanted,
+                            struct as_of as_of, struct persona_id *out, uint32_t max) {
     uint32_t count = 0;
     if (wanted.value >= IDS || number_at[wanted.value] == ID_NONE) return 0;
     const uint32_t *customer = components((const struct naive_directory *)directory, as_of);
@@ -100,11 +109,14 @@ static uint32_t personas_of(const struct customer_directory *directory, struct c
     }
     return count;
 }
-static void snapshot(const struct customer_directory *directory, struct as_of as_of, uint32_t *customer, uint32_t count) {
+static void snapshot(const struct customer_directory *directory, struct as_of as_of,
+                     uint32_t *customer, uint32_t count) {
     const uint32_t *all = components((const struct naive_directory *)directory, as_of);
-    for (uint32_t p = 0; p < count; p++) customer[p] = number_at[p] == ID_NONE ? p : id_of[all[number_at[p]]];
+    for (uint32_t p = 0; p < count; p++)
+        customer[p] = number_at[p] == ID_NONE ? p : id_of[all[number_at[p]]];
 }
-static const struct customer_directory_ops directory_ops = {persona_count, customer_of, personas_of, snapshot};
+static const struct customer_directory_ops directory_ops = {persona_count, customer_of, personas_of,
+                                                            snapshot};
 
 /* Both sides. */
 struct held {
@@ -129,13 +141,15 @@ static char directory_path[] = "/tmp/attune-view-XXXXXX";
 static uint64_t seed = 7, rounds = 60;
 
 static const struct column all_columns[] = {
-    {1, VALUE_NUMBER}, {2, VALUE_TEXT}, {3, VALUE_MONEY}, {4, VALUE_YES_NO}, {5, VALUE_TIME}, {6, VALUE_LIST}, {2, VALUE_NUMBER},
+    {1, VALUE_NUMBER}, {2, VALUE_TEXT}, {3, VALUE_MONEY},  {4, VALUE_YES_NO},
+    {5, VALUE_TIME},   {6, VALUE_LIST}, {2, VALUE_NUMBER},
 };
 #define COLUMNS (sizeof all_columns / sizeof all_columns[0])
 
 static void publish(struct world *world) {
-    struct version *version = version_create(world->runs, world->run_count, world->tails, world->tail_count,
-                                             &world->columns, &world->directory.interface);
+    struct version *version =
+        version_create(world->runs, world->run_count, world->tails, world->tail_count,
+                       &world->columns, &world->directory.interface);
     assert_non_null(version);
     versions_publish(&world->versions, version);
 }
@@ -145,7 +159,9 @@ static void world_init(struct world *world) {
     world->directory.interface.ops = &directory_ops;
     world->columns.count = COLUMNS;
     memcpy(world->columns.columns, all_columns, sizeof all_columns);
-    assert_int_equal(memory_source_create(&world->model, &world->columns, &world->directory.interface), STATUS_OK);
+    assert_int_equal(
+        memory_source_create(&world->model, &world->columns, &world->directory.interface),
+        STATUS_OK);
     assert_int_equal(tail_create(&world->tails[0], 0), STATUS_OK);
     world->tail_count = 1;
     publish(world);
@@ -154,15 +170,22 @@ static void world_init(struct world *world) {
 }
 
 static void pack(struct event_batch *batch, struct event *event) {
-    static const char *const texts[] = {"red", "green", "", "a longer text that is told again and again"};
+    static const char *const texts[] = {"red", "green", "",
+                                        "a longer text that is told again and again"};
     struct packed_writer writer;
     packed_writer_init(&writer);
     packed_begin(&writer);
-    if (random_below(&rng, 2)) assert_int_equal(packed_add(&writer, 1, value_number((double)random_below(&rng, 9))), 0);
-    if (random_below(&rng, 3)) assert_int_equal(packed_add(&writer, 2, value_text(text_from(texts[random_below(&rng, 4)]))), 0);
+    if (random_below(&rng, 2))
+        assert_int_equal(packed_add(&writer, 1, value_number((double)random_below(&rng, 9))), 0);
+    if (random_below(&rng, 3))
+        assert_int_equal(
+            packed_add(&writer, 2, value_text(text_from(texts[random_below(&rng, 4)]))), 0);
     if (!random_below(&rng, 9)) assert_int_equal(packed_add(&writer, 2, value_number(2)), 0);
-    if (!random_below(&rng, 8)) assert_int_equal(packed_add(&writer, 3, value_money((int64_t)random_below(&rng, 999) - 500, 7)), 0);
-    if (!random_below(&rng, 4)) assert_int_equal(packed_add(&writer, 4, value_yes_no(random_below(&rng, 2))), 0);
+    if (!random_below(&rng, 8))
+        assert_int_equal(
+            packed_add(&writer, 3, value_money((int64_t)random_below(&rng, 999) - 500, 7)), 0);
+    if (!random_below(&rng, 4))
+        assert_int_equal(packed_add(&writer, 4, value_yes_no(random_below(&rng, 2))), 0);
     if (!random_below(&rng, 40)) assert_int_equal(packed_add(&writer, 5, value_time(-5)), 0);
     if (!random_below(&rng, 5)) {
         struct value list = {.type = VALUE_LIST, .text = TEXT("\x02\x06\x07")};
@@ -184,7 +207,8 @@ static void append(struct world *world) {
         /* Time runs with the position; a third is late, and ties are frequent. */
         event->time_ms = (int64_t)(world->position / 4 + random_below(&rng, 20));
         if (!random_below(&rng, 3)) event->time_ms -= (int64_t)random_below(&rng, 300);
-        event->known_ms = event->time_ms + (random_below(&rng, 3) ? 0 : (int64_t)random_below(&rng, 50));
+        event->known_ms =
+            event->time_ms + (random_below(&rng, 3) ? 0 : (int64_t)random_below(&rng, 50));
         event->key = random_u64(&rng);
         event->persona.value = id_of[random_below(&rng, 1 + random_below(&rng, PERSONAS))];
         event->type = (uint16_t)random_below(&rng, 10);
@@ -215,14 +239,21 @@ struct tail_rows {
 static void get_tail_row(const void *context, size_t i, struct run_row *out) {
     const struct tail_rows *rows = context;
     const struct tail_row *row = rows->row[i];
-    *out = (struct run_row){.time_ms = row->time_ms, .known_ms = row->known_ms, .key = row->key, .persona = row->persona,
-                            .position = tail_row_position(rows->tail, row), .type = row->type, .source = row->source,
-                            .channel = row->channel, .packed = tail_packed(row)};
+    *out = (struct run_row){.time_ms = row->time_ms,
+                            .known_ms = row->known_ms,
+                            .key = row->key,
+                            .persona = row->persona,
+                            .position = tail_row_position(rows->tail, row),
+                            .type = row->type,
+                            .source = row->source,
+                            .channel = row->channel,
+                            .packed = tail_packed(row)};
 }
 
 static const char *next_path(struct world *world) {
     static char path[64];
-    snprintf(path, sizeof path, "%s/%llu.run", directory_path, (unsigned long long)++world->run_number);
+    snprintf(path, sizeof path, "%s/%llu.run", directory_path,
+             (unsigned long long)++world->run_number);
     return path;
 }
 
@@ -285,19 +316,23 @@ static void merge_runs(struct world *world) {
     snapshot(&world->directory.interface, (struct as_of){INT64_MAX, POSITION_NOW}, customer, IDS);
     struct column_set set = some_columns();
     struct run_target target = {file_system_os(), next_path(world), &set};
-    struct run_merge merge = {.runs = runs, .run_count = count, .customer = customer, .persona_count = IDS,
+    struct run_merge merge = {.runs = runs,
+                              .run_count = count,
+                              .customer = customer,
+                              .persona_count = IDS,
                               .customer_to = ID_NONE};
     struct run_info info;
     assert_int_equal(run_merge(&target, &merge, &info, NULL), STATUS_OK);
     for (uint32_t r = 0; r < count; r++) stored_run_dereference(world->runs[first + r]);
     world->runs[first] = open_stored(world, target.path);
     world->run_count -= count - 1;
-    for (uint32_t r = first + 1; r < world->run_count; r++) world->runs[r] = world->runs[r + count - 1];
+    for (uint32_t r = first + 1; r < world->run_count; r++)
+        world->runs[r] = world->runs[r + count - 1];
     publish(world);
 }
 
-static void same_columns(const struct world *world, const uint64_t *wanted, const struct timeline *a,
-                         const struct timeline *b) {
+static void same_columns(const struct world *world, const uint64_t *wanted,
+                         const struct timeline *a, const struct timeline *b) {
     for (uint32_t c = 0; c < COLUMNS; c++) {
         bool asked = wanted[0] >> c & 1;
         if (!asked) assert_null(a->columns[c].cells);
@@ -310,17 +345,20 @@ static void same_columns(const struct world *world, const uint64_t *wanted, cons
     }
 }
 
-static void same(const struct world *world, const struct timeline_request *request, const struct timeline *a,
-                 const struct timeline *b) {
+static void same(const struct world *world, const struct timeline_request *request,
+                 const struct timeline *a, const struct timeline *b) {
     assert_int_equal(a->customer.value, b->customer.value);
     assert_int_equal(a->count, b->count);
     assert_memory_equal(a->time_ms, b->time_ms, a->count * sizeof *a->time_ms);
     assert_memory_equal(a->type, b->type, a->count * sizeof *a->type);
     uint32_t needs = request->needs;
     if (needs & TIMELINE_CHANNEL) assert_memory_equal(a->channel, b->channel, a->count);
-    if (needs & TIMELINE_POSITION) assert_memory_equal(a->position, b->position, a->count * sizeof *a->position);
-    if (needs & TIMELINE_PERSONA) assert_memory_equal(a->persona, b->persona, a->count * sizeof *a->persona);
-    if (needs & TIMELINE_SOURCE) assert_memory_equal(a->source, b->source, a->count * sizeof *a->source);
+    if (needs & TIMELINE_POSITION)
+        assert_memory_equal(a->position, b->position, a->count * sizeof *a->position);
+    if (needs & TIMELINE_PERSONA)
+        assert_memory_equal(a->persona, b->persona, a->count * sizeof *a->persona);
+    if (needs & TIMELINE_SOURCE)
+        assert_memory_equal(a->source, b->source, a->count * sizeof *a->source);
     for (uint32_t i = 0; i < a->count && needs & TIMELINE_KNOWN; i++) {
         assert_int_equal(a->known_ms == NULL ? a->time_ms[i] : a->known_ms[i], b->known_ms[i]);
     }
@@ -337,15 +375,16 @@ static void same(const struct world *world, const struct timeline_request *reque
 
 static struct timeline_request random_request(const struct world *world, uint64_t *wanted) {
     struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW}, .columns = wanted};
-    if (random_below(&rng, 2)) request.as_of.t_ms = (int64_t)random_below(&rng, world->position / 4 + 30);
+    if (random_below(&rng, 2))
+        request.as_of.t_ms = (int64_t)random_below(&rng, world->position / 4 + 30);
     if (random_below(&rng, 2)) request.as_of.position = random_below(&rng, world->position + 1);
     if (random_below(&rng, 3)) request.needs = (uint32_t)random_below(&rng, 64);
     *wanted = random_below(&rng, 3) ? random_below(&rng, 1 << COLUMNS) : 0;
     return request;
 }
 
-static void compare_read(const struct world *world, const struct held *held, const struct timeline_request *request,
-                         uint32_t customer) {
+static void compare_read(const struct world *world, const struct held *held,
+                         const struct timeline_request *request, uint32_t customer) {
     struct timeline a, b;
     const struct timeline_source_ops *x = held->view->source->ops, *y = held->model->source->ops;
     enum status status = x->read(held->view, (struct customer_id){customer}, request, &a, NULL);
@@ -354,10 +393,12 @@ static void compare_read(const struct world *world, const struct held *held, con
     if (status == STATUS_OK) same(world, request, &a, &b);
 }
 
-/* All shares of the walk together are all customers, each once; ascending; each timeline is what reading him gives. */
+/* All shares of the walk together are all customers, each once; ascending; each timeline is what
+ * reading him gives. */
 static void compare_walk(const struct world *world, const struct held *held) {
     uint64_t wanted, inner_wanted;
-    struct timeline_request request = random_request(world, &wanted), inner = random_request(world, &inner_wanted);
+    struct timeline_request request = random_request(world, &wanted),
+                            inner = random_request(world, &inner_wanted);
     const struct timeline_source_ops *x = held->view->source->ops, *y = held->model->source->ops;
     struct timeline a, b;
     bool seen[PERSONAS] = {false};
@@ -376,7 +417,8 @@ static void compare_walk(const struct world *world, const struct held *held) {
             found++;
             assert_int_equal(y->read(held->model, a.customer, &request, &b, NULL), STATUS_OK);
             same(world, &request, &a, &b);
-            if (random_below(&rng, 5) == 0) compare_read(world, held, &inner, id_of[random_below(&rng, PERSONAS)]);
+            if (random_below(&rng, 5) == 0)
+                compare_read(world, held, &inner, id_of[random_below(&rng, PERSONAS)]);
         }
         assert_int_equal(status, STATUS_END);
     }
@@ -384,7 +426,8 @@ static void compare_walk(const struct world *world, const struct held *held) {
 }
 
 static void compare(const struct world *world, const struct held *held) {
-    assert_int_equal(held->view->source->ops->position(held->view), held->model->source->ops->position(held->model));
+    assert_int_equal(held->view->source->ops->position(held->view),
+                     held->model->source->ops->position(held->model));
     for (int i = 0; i < 3; i++) compare_walk(world, held);
     for (int i = 0; i < 20; i++) {
         uint64_t wanted;
@@ -403,7 +446,9 @@ static void close_held(struct held *held) {
 static void open_held(struct world *world, struct held *held) {
     struct timeline_source *model = memory_source_interface(world->model);
     close_held(held);
-    assert_int_equal(world->view.interface.ops->reader_open(&world->view.interface, &held->view, NULL), STATUS_OK);
+    assert_int_equal(
+        world->view.interface.ops->reader_open(&world->view.interface, &held->view, NULL),
+        STATUS_OK);
     assert_int_equal(model->ops->reader_open(model, &held->model, NULL), STATUS_OK);
 }
 

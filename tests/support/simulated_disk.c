@@ -64,7 +64,9 @@ static void *must(void *at) {
     return at;
 }
 
-static struct simulated_disk *disk_of(struct file_system *fs) { return fs->self; }
+static struct simulated_disk *disk_of(struct file_system *fs) {
+    return fs->self;
+}
 
 static void node_drop(struct node *node) {
     if (!node || --node->references > 0) return;
@@ -112,8 +114,8 @@ static void change_release(struct change *change) {
     node_drop(change->node);
 }
 
-static void note(struct simulated_disk *disk, enum change_kind kind, const char *path, const char *from,
-                 struct node *node) {
+static void note(struct simulated_disk *disk, enum change_kind kind, const char *path,
+                 const char *from, struct node *node) {
     disk->changes = must(realloc(disk->changes, (disk->change_count + 1) * sizeof(*disk->changes)));
     disk->changes[disk->change_count++] = (struct change){
         kind, must(strdup(path)), from ? must(strdup(from)) : NULL, node ? node_keep(node) : NULL};
@@ -130,10 +132,12 @@ static void change_apply(struct names *names, const struct change *change) {
 
 static bool is_in(const char *path, const char *directory) {
     size_t length = strlen(directory);
-    return strncmp(path, directory, length) == 0 && path[length] == '/' && !strchr(path + length + 1, '/');
+    return strncmp(path, directory, length) == 0 && path[length] == '/' &&
+           !strchr(path + length + 1, '/');
 }
 
-/* Counts a call that changes the disk. A status other than OK: it fails; *partly: some of it may be done first. */
+/* Counts a call that changes the disk. A status other than OK: it fails; *partly: some of it may be
+ * done first. */
 static enum status count_call(struct simulated_disk *disk, bool *partly) {
     *partly = false;
     if (disk->off) return STATUS_IO;
@@ -154,22 +158,27 @@ static enum status fail(enum status status, const char *path, struct error *erro
     return error_set(error, status, "%s: simulated %s", path, status_name(status));
 }
 
-static enum status disk_open(struct file_system *fs, const char *path, enum file_mode mode, struct file **out,
-                             struct error *error) {
+static enum status disk_open(struct file_system *fs, const char *path, enum file_mode mode,
+                             struct file **out, struct error *error) {
     struct simulated_disk *disk = disk_of(fs);
     enum status status = STATUS_OK;
     bool partly;
     *out = NULL;
     pthread_mutex_lock(&disk->mutex);
     struct name *name = find(&disk->now, path);
-    if (disk->off) status = STATUS_IO;
-    else if (mode == FILE_READ && !name) status = STATUS_NOT_FOUND;
-    else if (mode == FILE_CREATE_NEW && name) status = STATUS_EXISTS;
+    if (disk->off)
+        status = STATUS_IO;
+    else if (mode == FILE_READ && !name)
+        status = STATUS_NOT_FOUND;
+    else if (mode == FILE_CREATE_NEW && name)
+        status = STATUS_EXISTS;
     else if (mode != FILE_READ && !name) {
         char parent[FILE_PATH_MAX];
-        if (file_parent(path, parent, error) || (strcmp(parent, ".") != 0 && !find(&disk->now, parent)))
+        if (file_parent(path, parent, error) ||
+            (strcmp(parent, ".") != 0 && !find(&disk->now, parent)))
             status = STATUS_NOT_FOUND;
-        else status = count_call(disk, &partly);
+        else
+            status = count_call(disk, &partly);
     }
     if (status == STATUS_OK) {
         struct node *node = name ? name->node : must(calloc(1, sizeof(*node)));
@@ -220,14 +229,17 @@ static uint64_t used_bytes(const struct simulated_disk *disk) {
     return used;
 }
 
-static enum status disk_write(struct file *handle, const void *bytes, size_t length, struct error *error) {
+static enum status disk_write(struct file *handle, const void *bytes, size_t length,
+                              struct error *error) {
     struct simulated_file *file = (struct simulated_file *)handle;
     struct simulated_disk *disk = file->disk;
     struct node *node = file->node;
     bool partly = false;
     pthread_mutex_lock(&disk->mutex);
     enum status status = file->failed ? STATUS_IO : count_call(disk, &partly);
-    size_t done = status == STATUS_OK ? length : partly ? (size_t)random_below(&disk->random, length + 1) : 0;
+    size_t done = status == STATUS_OK ? length
+                  : partly            ? (size_t)random_below(&disk->random, length + 1)
+                                      : 0;
     uint64_t used = disk->capacity ? used_bytes(disk) : 0;
     if (disk->capacity && used + done > disk->capacity) {
         done = used < disk->capacity ? (size_t)(disk->capacity - used) : 0;
@@ -243,8 +255,8 @@ static enum status disk_write(struct file *handle, const void *bytes, size_t len
     return status ? fail(status, file->path, error) : STATUS_OK;
 }
 
-static enum status disk_read_at(struct file *handle, uint64_t offset, void *bytes, size_t length, size_t *got,
-                                struct error *error) {
+static enum status disk_read_at(struct file *handle, uint64_t offset, void *bytes, size_t length,
+                                size_t *got, struct error *error) {
     struct simulated_file *file = (struct simulated_file *)handle;
     pthread_mutex_lock(&file->disk->mutex);
     enum status status = file->disk->off ? STATUS_IO : STATUS_OK;
@@ -274,7 +286,8 @@ static enum status disk_truncate(struct file *handle, uint64_t length, struct er
     return status ? fail(status, file->path, error) : STATUS_OK;
 }
 
-/* Brings sectors to the durable copy: all dirty ones, or each by chance. Those that were not dirty are there already. */
+/* Brings sectors to the durable copy: all dirty ones, or each by chance. Those that were not dirty
+ * are there already. */
 static void settle(struct simulated_disk *disk, struct node *node, bool all) {
     size_t length = node->length;
     if (!all && node->length_dirty) {
@@ -304,8 +317,10 @@ static enum status disk_sync(struct file *handle, struct error *error) {
     bool partly = false;
     pthread_mutex_lock(&file->disk->mutex);
     enum status status = file->failed ? STATUS_IO : count_call(file->disk, &partly);
-    if (status == STATUS_OK) settle(file->disk, file->node, true);
-    else if (partly && !file->disk->off) settle(file->disk, file->node, false);
+    if (status == STATUS_OK)
+        settle(file->disk, file->node, true);
+    else if (partly && !file->disk->off)
+        settle(file->disk, file->node, false);
     if (status) file->failed = true;
     pthread_mutex_unlock(&file->disk->mutex);
     return status ? fail(STATUS_IO, file->path, error) : STATUS_OK;
@@ -333,7 +348,8 @@ static void disk_unmap(struct file_system *fs, struct file_mapping *mapping) {
     *mapping = (struct file_mapping){0};
 }
 
-static enum status add_name(struct simulated_disk *disk, const char *from, const char *to, bool move) {
+static enum status add_name(struct simulated_disk *disk, const char *from, const char *to,
+                            bool move) {
     bool partly;
     struct name *name = find(&disk->now, from);
     if (disk->off) return STATUS_IO;
@@ -349,7 +365,8 @@ static enum status add_name(struct simulated_disk *disk, const char *from, const
     return status;
 }
 
-static enum status disk_rename(struct file_system *fs, const char *from, const char *to, struct error *error) {
+static enum status disk_rename(struct file_system *fs, const char *from, const char *to,
+                               struct error *error) {
     struct simulated_disk *disk = disk_of(fs);
     pthread_mutex_lock(&disk->mutex);
     enum status status = add_name(disk, from, to, true);
@@ -357,7 +374,8 @@ static enum status disk_rename(struct file_system *fs, const char *from, const c
     return status ? fail(status, from, error) : STATUS_OK;
 }
 
-static enum status disk_link(struct file_system *fs, const char *from, const char *to, struct error *error) {
+static enum status disk_link(struct file_system *fs, const char *from, const char *to,
+                             struct error *error) {
     struct simulated_disk *disk = disk_of(fs);
     pthread_mutex_lock(&disk->mutex);
     enum status status = add_name(disk, from, to, false);
@@ -369,7 +387,9 @@ static enum status disk_remove(struct file_system *fs, const char *path, struct 
     struct simulated_disk *disk = disk_of(fs);
     bool partly = false;
     pthread_mutex_lock(&disk->mutex);
-    enum status status = disk->off ? STATUS_IO : find(&disk->now, path) ? STATUS_OK : STATUS_NOT_FOUND;
+    enum status status = disk->off                ? STATUS_IO
+                         : find(&disk->now, path) ? STATUS_OK
+                                                  : STATUS_NOT_FOUND;
     if (status == STATUS_OK) status = count_call(disk, &partly);
     if (status == STATUS_OK || (partly && disk->off)) {
         note(disk, CHANGE_REMOVE, path, NULL, NULL);
@@ -379,7 +399,8 @@ static enum status disk_remove(struct file_system *fs, const char *path, struct 
     return status ? fail(status, path, error) : STATUS_OK;
 }
 
-static enum status disk_make_directory(struct file_system *fs, const char *path, struct error *error) {
+static enum status disk_make_directory(struct file_system *fs, const char *path,
+                                       struct error *error) {
     struct simulated_disk *disk = disk_of(fs);
     bool partly;
     pthread_mutex_lock(&disk->mutex);
@@ -397,7 +418,8 @@ static enum status disk_make_directory(struct file_system *fs, const char *path,
     return status ? fail(status, path, error) : STATUS_OK;
 }
 
-static enum status disk_sync_directory(struct file_system *fs, const char *path, struct error *error) {
+static enum status disk_sync_directory(struct file_system *fs, const char *path,
+                                       struct error *error) {
     struct simulated_disk *disk = disk_of(fs);
     bool partly, top = strcmp(path, ".") == 0;
     pthread_mutex_lock(&disk->mutex);
@@ -421,13 +443,16 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(((const struct name *)a)->path, ((const struct name *)b)->path);
 }
 
-static enum status disk_list(struct file_system *fs, const char *path, struct buffer *names, size_t *count,
-                             struct error *error) {
+static enum status disk_list(struct file_system *fs, const char *path, struct buffer *names,
+                             size_t *count, struct error *error) {
     struct simulated_disk *disk = disk_of(fs);
     *count = 0;
     pthread_mutex_lock(&disk->mutex);
-    enum status status = disk->off ? STATUS_IO : find(&disk->now, path) ? STATUS_OK : STATUS_NOT_FOUND;
-    if (disk->now.count) qsort(disk->now.items, disk->now.count, sizeof(*disk->now.items), compare_names);
+    enum status status = disk->off                ? STATUS_IO
+                         : find(&disk->now, path) ? STATUS_OK
+                                                  : STATUS_NOT_FOUND;
+    if (disk->now.count)
+        qsort(disk->now.items, disk->now.count, sizeof(*disk->now.items), compare_names);
     for (size_t i = 0; status == STATUS_OK && i < disk->now.count; i++) {
         if (!is_in(disk->now.items[i].path, path)) continue;
         const char *name = disk->now.items[i].path + strlen(path) + 1;
@@ -441,13 +466,16 @@ static enum status disk_list(struct file_system *fs, const char *path, struct bu
 static enum status disk_lock(struct file *handle, struct error *error) {
     struct simulated_file *file = (struct simulated_file *)handle;
     pthread_mutex_lock(&file->disk->mutex);
-    enum status status = file->disk->off ? STATUS_IO : file->node->locked ? STATUS_LOCKED : STATUS_OK;
+    enum status status = file->disk->off      ? STATUS_IO
+                         : file->node->locked ? STATUS_LOCKED
+                                              : STATUS_OK;
     if (status == STATUS_OK) file->node->locked = file->holds_lock = true;
     pthread_mutex_unlock(&file->disk->mutex);
     return status ? fail(status, file->path, error) : STATUS_OK;
 }
 
-static enum status disk_free_bytes(struct file_system *fs, const char *path, uint64_t *bytes, struct error *error) {
+static enum status disk_free_bytes(struct file_system *fs, const char *path, uint64_t *bytes,
+                                   struct error *error) {
     (void)path;
     (void)error;
     struct simulated_disk *disk = disk_of(fs);
@@ -460,10 +488,23 @@ static enum status disk_free_bytes(struct file_system *fs, const char *path, uin
 
 struct simulated_disk *simulated_disk_create(uint64_t seed, uint64_t capacity_bytes) {
     static const struct file_system_ops ops = {
-        .open = disk_open, .close = disk_close, .write = disk_write, .read_at = disk_read_at, .size = disk_size,
-        .truncate = disk_truncate, .sync = disk_sync, .map = disk_map, .unmap = disk_unmap, .rename = disk_rename,
-        .remove = disk_remove, .make_directory = disk_make_directory, .sync_directory = disk_sync_directory,
-        .list = disk_list, .lock = disk_lock, .free_bytes = disk_free_bytes, .link = disk_link,
+        .open = disk_open,
+        .close = disk_close,
+        .write = disk_write,
+        .read_at = disk_read_at,
+        .size = disk_size,
+        .truncate = disk_truncate,
+        .sync = disk_sync,
+        .map = disk_map,
+        .unmap = disk_unmap,
+        .rename = disk_rename,
+        .remove = disk_remove,
+        .make_directory = disk_make_directory,
+        .sync_directory = disk_sync_directory,
+        .list = disk_list,
+        .lock = disk_lock,
+        .free_bytes = disk_free_bytes,
+        .link = disk_link,
     };
     struct simulated_disk *disk = must(calloc(1, sizeof(*disk)));
     disk->fs = (struct file_system){&ops, disk};
@@ -483,11 +524,21 @@ void simulated_disk_destroy(struct simulated_disk *disk) {
     free(disk);
 }
 
-struct file_system *simulated_disk_interface(struct simulated_disk *disk) { return &disk->fs; }
-uint64_t simulated_disk_calls(const struct simulated_disk *disk) { return disk->calls; }
-void simulated_disk_cut_at(struct simulated_disk *disk, uint64_t nth) { disk->cut_at = nth; }
-bool simulated_disk_is_off(const struct simulated_disk *disk) { return disk->off; }
-void simulated_disk_capacity(struct simulated_disk *disk, uint64_t bytes) { disk->capacity = bytes; }
+struct file_system *simulated_disk_interface(struct simulated_disk *disk) {
+    return &disk->fs;
+}
+uint64_t simulated_disk_calls(const struct simulated_disk *disk) {
+    return disk->calls;
+}
+void simulated_disk_cut_at(struct simulated_disk *disk, uint64_t nth) {
+    disk->cut_at = nth;
+}
+bool simulated_disk_is_off(const struct simulated_disk *disk) {
+    return disk->off;
+}
+void simulated_disk_capacity(struct simulated_disk *disk, uint64_t bytes) {
+    disk->capacity = bytes;
+}
 
 void simulated_disk_fail_at(struct simulated_disk *disk, uint64_t nth, bool full) {
     disk->fail_at = nth;
@@ -541,7 +592,8 @@ void simulated_disk_restart(struct simulated_disk *disk) {
     disk->cut_at = disk->fail_at = 0;
 }
 
-bool simulated_disk_flip(struct simulated_disk *disk, const char *path, uint64_t offset, unsigned bit) {
+bool simulated_disk_flip(struct simulated_disk *disk, const char *path, uint64_t offset,
+                         unsigned bit) {
     struct name *name = find(&disk->now, path);
     if (!name || name->node->length == 0) return false;
     struct node *node = name->node;
@@ -555,7 +607,8 @@ bool simulated_disk_contains(const struct simulated_disk *disk, const void *byte
     for (size_t i = 0; i < disk->now.count; i++) {
         const struct node *node = disk->now.items[i].node;
         if (node->length && memmem(node->bytes, node->length, bytes, length)) return true;
-        if (node->durable_length && memmem(node->durable, node->durable_length, bytes, length)) return true;
+        if (node->durable_length && memmem(node->durable, node->durable_length, bytes, length))
+            return true;
     }
     return false;
 }

@@ -68,12 +68,13 @@ static struct event event_of(const struct trial *trial, uint64_t serial) {
 }
 
 static size_t text_of(const struct trial *trial, uint64_t serial, char out[64]) {
-    return (size_t)snprintf(out, 64, "persona %" PRIu32 " serial %" PRIu64, persona_of(trial, serial), serial);
+    return (size_t)snprintf(out, 64, "persona %" PRIu32 " serial %" PRIu64,
+                            persona_of(trial, serial), serial);
 }
 
 /* ---- the model ---- */
 
-struct trial_item { /* an event, record or row */
+struct trial_item {  /* an event, record or row */
     uint64_t serial; /* records: the operation << 16 */
     uint32_t persona;
     bool gone, rewritten;
@@ -100,12 +101,15 @@ static void add(struct trial_list *list, uint64_t serial, uint32_t persona) {
 static void erase_from(struct trial_list *list, uint32_t persona, bool rewrite) {
     for (size_t i = 0; i < list->count; i++) {
         if (list->items[i].persona != persona) continue;
-        if (rewrite) list->items[i].rewritten = true;
-        else list->items[i].gone = true;
+        if (rewrite)
+            list->items[i].rewritten = true;
+        else
+            list->items[i].gone = true;
     }
 }
 
-/* Which rows an operation of that kind drops: every third of all that were ever there, from a drawn one. */
+/* Which rows an operation of that kind drops: every third of all that were ever there, from a drawn
+ * one. */
 static bool drops_row(const struct trial *trial, uint64_t operation, uint64_t serial) {
     return mix(trial, serial, 8 + operation) % 3 == 0;
 }
@@ -134,7 +138,8 @@ static void model_do(const struct trial *trial, struct trial_model *model, uint6
         break;
     case TRIAL_DROP_ROWS:
         for (size_t i = 0; i < model->rows.count; i++)
-            if (drops_row(trial, operation, model->rows.items[i].serial)) model->rows.items[i].gone = true;
+            if (drops_row(trial, operation, model->rows.items[i].serial))
+                model->rows.items[i].gone = true;
         break;
     default: break;
     }
@@ -171,30 +176,39 @@ static uint64_t operation_in(struct text bytes) {
     return operation;
 }
 
-static enum status on_record(void *context, enum record_kind kind, struct text bytes, uint64_t position,
-                             struct error *error) {
+static enum status on_record(void *context, enum record_kind kind, struct text bytes,
+                             uint64_t position, struct error *error) {
     struct trial_store *open = context;
     uint8_t narrow = (uint8_t)kind;
     if (buffer_append(&open->records, &position, 8) || buffer_append(&open->records, &narrow, 1) ||
-        buffer_append(&open->records, &bytes.length, 4) || buffer_append(&open->records, bytes.at, bytes.length))
+        buffer_append(&open->records, &bytes.length, 4) ||
+        buffer_append(&open->records, bytes.at, bytes.length))
         return error_set(error, STATUS_NO_MEMORY, "no memory for a record");
     uint64_t operation = operation_in(bytes);
-    if (operation != UINT64_MAX && (open->last_operation == UINT64_MAX || operation > open->last_operation))
+    if (operation != UINT64_MAX &&
+        (open->last_operation == UINT64_MAX || operation > open->last_operation))
         open->last_operation = operation;
     return STATUS_OK;
 }
 
-enum status trial_open(struct trial_store *out, struct file_system *fs, const char *directory, uint32_t fold_events,
-                       bool by_hand, struct error *error) {
-    static const struct column_set columns = {.columns = {{PROPERTY_VALUE, VALUE_NUMBER}, {PROPERTY_REASON, VALUE_TEXT}},
-                                              .count = 2};
+enum status trial_open(struct trial_store *out, struct file_system *fs, const char *directory,
+                       uint32_t fold_events, bool by_hand, struct error *error) {
+    static const struct column_set columns = {
+        .columns = {{PROPERTY_VALUE, VALUE_NUMBER}, {PROPERTY_REASON, VALUE_TEXT}}, .count = 2};
     *out = (struct trial_store){.last_operation = UINT64_MAX};
     buffer_init(&out->records);
     enum status status = symbols_create(&out->symbols);
     if (status) return error_set(error, status, "no memory for symbols");
     const struct store_options options = {
-        .fs = fs, .directory = directory, .create = true, .symbols = out->symbols, .columns = &columns,
-        .fold_events = fold_events, .fold_by_hand = by_hand, .on_record = on_record, .context = out,
+        .fs = fs,
+        .directory = directory,
+        .create = true,
+        .symbols = out->symbols,
+        .columns = &columns,
+        .fold_events = fold_events,
+        .fold_by_hand = by_hand,
+        .on_record = on_record,
+        .context = out,
     };
     status = store_open(&out->store, &options, error);
     if (status) trial_close(out);
@@ -208,8 +222,8 @@ void trial_close(struct trial_store *open) {
     *open = (struct trial_store){.last_operation = UINT64_MAX};
 }
 
-static enum status add_event(const struct trial *trial, struct event_batch *batch, struct packed_writer *writer,
-                             uint64_t serial) {
+static enum status add_event(const struct trial *trial, struct event_batch *batch,
+                             struct packed_writer *writer, uint64_t serial) {
     struct event *event = event_batch_add(batch);
     if (!event) return STATUS_NO_MEMORY;
     *event = event_of(trial, serial);
@@ -218,7 +232,8 @@ static enum status add_event(const struct trial *trial, struct event_batch *batc
     packed_begin(writer);
     enum status status = packed_add(writer, PROPERTY_VALUE, value_number((double)serial));
     if (status == STATUS_OK)
-        status = packed_add(writer, PROPERTY_REASON, value_text((struct text){text, (uint32_t)length}));
+        status =
+            packed_add(writer, PROPERTY_REASON, value_text((struct text){text, (uint32_t)length}));
     if (status) return status;
     event->properties = (uint32_t)batch->bytes.length;
     status = packed_end(writer, &batch->bytes);
@@ -226,7 +241,8 @@ static enum status add_event(const struct trial *trial, struct event_batch *batc
     return status;
 }
 
-static enum status fill_batch(const struct trial *trial, struct event_batch *batch, uint64_t operation) {
+static enum status fill_batch(const struct trial *trial, struct event_batch *batch,
+                              uint64_t operation) {
     struct packed_writer *writer = malloc(sizeof(*writer));
     if (!writer) abort();
     packed_writer_init(writer);
@@ -244,7 +260,8 @@ static enum status fill_batch(const struct trial *trial, struct event_batch *bat
     return status;
 }
 
-static enum status append(const struct trial *trial, struct trial_store *open, uint64_t operation, struct error *error) {
+static enum status append(const struct trial *trial, struct trial_store *open, uint64_t operation,
+                          struct error *error) {
     struct event_batch batch;
     event_batch_init(&batch);
     enum status status = fill_batch(trial, &batch, operation);
@@ -253,14 +270,18 @@ static enum status append(const struct trial *trial, struct trial_store *open, u
     int name_length = snprintf(name, sizeof(name), "Trial %" PRIu64, operation);
     uint32_t id;
     if (status == STATUS_OK && operation % 7 == 0)
-        status = symbol_add(open->symbols, SYMBOL_EVENT, (struct text){name, (uint32_t)name_length}, &id);
+        status = symbol_add(open->symbols, SYMBOL_EVENT, (struct text){name, (uint32_t)name_length},
+                            &id);
     int length = snprintf(text, sizeof(text), "operation %" PRIu64 " persona %" PRIu32, operation,
                           persona_of_operation(trial, operation));
     const struct store_record record = {RECORD_IDENTITY, {text, (uint32_t)length}};
     const struct store_frame frame = {&batch, &record, 1};
     uint64_t position;
-    if (status) error_set(error, status, "no memory for the trial's batch");
-    else status = store_append(open->store, &frame, append_is_synced(trial, operation), &position, error);
+    if (status)
+        error_set(error, status, "no memory for the trial's batch");
+    else
+        status =
+            store_append(open->store, &frame, append_is_synced(trial, operation), &position, error);
     event_batch_release(&batch);
     return status;
 }
@@ -277,7 +298,9 @@ static bool names_persona(const struct trial_erasing *erasing, struct text bytes
     return at + mark.length == end || at[mark.length] == ' ';
 }
 
-static bool row_is_theirs(void *context, const struct stored_row *row) { return names_persona(context, row->raw); }
+static bool row_is_theirs(void *context, const struct stored_row *row) {
+    return names_persona(context, row->raw);
+}
 
 static bool rewrite(void *context, enum record_kind kind, struct text bytes, struct buffer *out) {
     (void)kind;
@@ -285,11 +308,16 @@ static bool rewrite(void *context, enum record_kind kind, struct text bytes, str
     return buffer_format(out, "operation %" PRIu64 " erased", operation_in(bytes)) == STATUS_OK;
 }
 
-static enum status erase(const struct trial *trial, struct trial_store *open, uint64_t operation, struct error *error) {
+static enum status erase(const struct trial *trial, struct trial_store *open, uint64_t operation,
+                         struct error *error) {
     struct persona_id persona = {persona_of_operation(trial, operation)};
     struct trial_erasing erasing;
     snprintf(erasing.mark, sizeof(erasing.mark), "persona %" PRIu32, persona.value);
-    const struct store_erasure erasure = {.personas = &persona, .persona_count = 1, .row_is_theirs = row_is_theirs, .rewrite = rewrite, .context = &erasing};
+    const struct store_erasure erasure = {.personas = &persona,
+                                          .persona_count = 1,
+                                          .row_is_theirs = row_is_theirs,
+                                          .rewrite = rewrite,
+                                          .context = &erasing};
     struct store_erased erased;
     return store_erase(open->store, &erasure, &erased, error);
 }
@@ -299,7 +327,8 @@ static uint64_t serial_in(struct text text) {
     memcpy(copy, text.at, text.length < 63 ? text.length : 63);
     uint32_t persona;
     uint64_t serial = UINT64_MAX;
-    return sscanf(copy, "persona %" SCNu32 " serial %" SCNu64, &persona, &serial) == 2 ? serial : UINT64_MAX;
+    return sscanf(copy, "persona %" SCNu32 " serial %" SCNu64, &persona, &serial) == 2 ? serial
+                                                                                       : UINT64_MAX;
 }
 
 struct trial_dropping {
@@ -311,26 +340,29 @@ struct trial_dropping {
 
 static bool collect_drop(void *context, const struct stored_row *row) {
     struct trial_dropping *dropping = context;
-    if (dropping->count < 4096 && drops_row(dropping->trial, dropping->operation, serial_in(row->raw)))
+    if (dropping->count < 4096 &&
+        drops_row(dropping->trial, dropping->operation, serial_in(row->raw)))
         dropping->ids[dropping->count++] = row->row_id;
     return true;
 }
 
-static enum status drop_rows(const struct trial *trial, struct trial_store *open, uint64_t operation,
-                             struct error *error) {
+static enum status drop_rows(const struct trial *trial, struct trial_store *open,
+                             uint64_t operation, struct error *error) {
     struct trial_dropping *dropping = calloc(1, sizeof(*dropping));
     if (!dropping) abort();
     dropping->trial = trial;
     dropping->operation = operation;
     enum status status = store_visit_rows(open->store, collect_drop, dropping, error);
-    if (status == STATUS_OK) status = store_drop_rows(open->store, dropping->ids, dropping->count, error);
+    if (status == STATUS_OK)
+        status = store_drop_rows(open->store, dropping->ids, dropping->count, error);
     /* Without rows nothing is written, but the trial calls the operation durable. */
     if (status == STATUS_OK) status = store_sync(open->store, error);
     free(dropping);
     return status;
 }
 
-enum status trial_do(const struct trial *trial, struct trial_store *open, uint64_t operation, struct error *error) {
+enum status trial_do(const struct trial *trial, struct trial_store *open, uint64_t operation,
+                     struct error *error) {
     switch (trial_kind(trial, operation)) {
     case TRIAL_APPEND: return append(trial, open, operation, error);
     case TRIAL_SYNC: return store_sync(open->store, error);
@@ -365,7 +397,8 @@ static int compare_serials(const void *a, const void *b) {
 }
 
 /* Serials found against those of the list that are not gone: the same, each once. */
-static bool same_serials(struct trial_serials *found, const struct trial_list *list, const char *what, char why[512]) {
+static bool same_serials(struct trial_serials *found, const struct trial_list *list,
+                         const char *what, char why[512]) {
     if (found->count) qsort(found->at, found->count, sizeof(*found->at), compare_serials);
     size_t at = 0;
     for (size_t i = 0; i < list->count; i++) {
@@ -376,12 +409,13 @@ static bool same_serials(struct trial_serials *found, const struct trial_list *l
         }
         bool missing = at == found->count || found->at[at] > list->items[i].serial;
         uint64_t serial = missing ? list->items[i].serial : found->at[at];
-        snprintf(why, 512, "%s %" PRIu64 " of operation %" PRIu64 " is %s", what, serial & 0xffff, serial >> SERIAL_BITS,
-                 missing ? "lost" : "there although it must not be");
+        snprintf(why, 512, "%s %" PRIu64 " of operation %" PRIu64 " is %s", what, serial & 0xffff,
+                 serial >> SERIAL_BITS, missing ? "lost" : "there although it must not be");
         return false;
     }
     if (at == found->count) return true;
-    snprintf(why, 512, "%s %" PRIu64 " of operation %" PRIu64 " is there twice or must not be there", what,
+    snprintf(why, 512,
+             "%s %" PRIu64 " of operation %" PRIu64 " is there twice or must not be there", what,
              found->at[at] & 0xffff, found->at[at] >> SERIAL_BITS);
     return false;
 }
@@ -390,37 +424,43 @@ static bool check_row(const struct trial *trial, const struct timeline *timeline
                       struct trial_serials *found, char why[512]) {
     struct text packed;
     if (timeline->ops->packed(timeline, row, &packed)) {
-        snprintf(why, 512, "packed properties of customer %u can't be read", timeline->customer.value);
+        snprintf(why, 512, "packed properties of customer %u can't be read",
+                 timeline->customer.value);
         return false;
     }
-    struct value value = packed_find(packed, PROPERTY_VALUE), text = packed_find(packed, PROPERTY_REASON);
+    struct value value = packed_find(packed, PROPERTY_VALUE),
+                 text = packed_find(packed, PROPERTY_REASON);
     uint64_t serial = value.type == VALUE_NUMBER ? (uint64_t)value.number : UINT64_MAX;
     struct event event = event_of(trial, serial);
     char expected[64];
     size_t length = text_of(trial, serial, expected);
-    bool same = text.type == VALUE_TEXT && text_equal(text.text, (struct text){expected, (uint32_t)length}) &&
+    bool same = text.type == VALUE_TEXT &&
+                text_equal(text.text, (struct text){expected, (uint32_t)length}) &&
                 timeline->time_ms[row] == event.time_ms && timeline->type[row] == event.type &&
                 timeline->channel[row] == event.channel && timeline->source[row] == event.source &&
-                timeline->persona[row] == event.persona.value && timeline->customer.value == event.persona.value &&
+                timeline->persona[row] == event.persona.value &&
+                timeline->customer.value == event.persona.value &&
                 (timeline->known_ms == NULL || timeline->known_ms[row] == event.known_ms);
     bool ordered = row == 0 || timeline->time_ms[row - 1] < timeline->time_ms[row] ||
                    (timeline->time_ms[row - 1] == timeline->time_ms[row] &&
                     timeline->position[row - 1] < timeline->position[row]);
     if (!same || !ordered)
-        snprintf(why, 512, "event %" PRIu64 " of operation %" PRIu64 " is %s", serial & 0xffff, serial >> SERIAL_BITS,
-                 same ? "out of order" : "not what was appended");
+        snprintf(why, 512, "event %" PRIu64 " of operation %" PRIu64 " is %s", serial & 0xffff,
+                 serial >> SERIAL_BITS, same ? "out of order" : "not what was appended");
     put_serial(found, serial);
     return same && ordered;
 }
 
-static bool read_events(const struct trial *trial, struct store *store, struct trial_serials *found, char why[512]) {
+static bool read_events(const struct trial *trial, struct store *store, struct trial_serials *found,
+                        char why[512]) {
     struct timeline_source *source = store_source(store);
     struct timeline_reader *reader = NULL;
     struct error error;
-    const struct timeline_request request = {
-        {INT64_MAX, POSITION_NOW},
-        TIMELINE_CHANNEL | TIMELINE_KNOWN | TIMELINE_POSITION | TIMELINE_PERSONA | TIMELINE_SOURCE | TIMELINE_PACKED,
-        NULL};
+    const struct timeline_request request = {{INT64_MAX, POSITION_NOW},
+                                             TIMELINE_CHANNEL | TIMELINE_KNOWN | TIMELINE_POSITION |
+                                                 TIMELINE_PERSONA | TIMELINE_SOURCE |
+                                                 TIMELINE_PACKED,
+                                             NULL};
     enum status status = source->ops->reader_open(source, &reader, &error);
     if (status == STATUS_OK) status = source->ops->walk(reader, &request, 0, 1, &error);
     bool same = true;
@@ -436,7 +476,8 @@ static bool read_events(const struct trial *trial, struct store *store, struct t
     return false;
 }
 
-static bool same_records(const struct trial_store *open, const struct trial_model *model, char why[512]) {
+static bool same_records(const struct trial_store *open, const struct trial_model *model,
+                         char why[512]) {
     size_t at = 0, i = 0;
     for (; at + 13 <= open->records.length; i++) {
         uint32_t length;
@@ -447,7 +488,8 @@ static bool same_records(const struct trial_store *open, const struct trial_mode
         const struct trial_item *item = &model->records.items[i];
         char expected[96];
         int n = item->rewritten
-                    ? snprintf(expected, sizeof(expected), "operation %" PRIu64 " erased", item->serial >> SERIAL_BITS)
+                    ? snprintf(expected, sizeof(expected), "operation %" PRIu64 " erased",
+                               item->serial >> SERIAL_BITS)
                     : snprintf(expected, sizeof(expected), "operation %" PRIu64 " persona %" PRIu32,
                                item->serial >> SERIAL_BITS, item->persona);
         if (text_equal(bytes, (struct text){expected, (uint32_t)n})) continue;
@@ -460,15 +502,18 @@ static bool same_records(const struct trial_store *open, const struct trial_mode
 }
 
 static bool collect_row(void *context, const struct stored_row *row) {
-    bool whole = row->source == 1 && text_equal(row->file, TEXT("trial.csv")) && text_equal(row->reason, TEXT("no time"));
+    bool whole = row->source == 1 && text_equal(row->file, TEXT("trial.csv")) &&
+                 text_equal(row->reason, TEXT("no time"));
     put_serial(context, whole ? serial_in(row->raw) : UINT64_MAX);
     return true;
 }
 
-bool trial_matches(const struct trial *trial, struct trial_store *open, const struct trial_model *model, char why[512]) {
+bool trial_matches(const struct trial *trial, struct trial_store *open,
+                   const struct trial_model *model, char why[512]) {
     struct trial_serials events = {0}, rows = {0};
     struct error error;
-    bool same = read_events(trial, open->store, &events, why) && same_serials(&events, &model->events, "event", why);
+    bool same = read_events(trial, open->store, &events, why) &&
+                same_serials(&events, &model->events, "event", why);
     if (same && store_visit_rows(open->store, collect_row, &rows, &error)) {
         snprintf(why, 512, "reading rows: %.400s", error.text);
         same = false;
@@ -479,10 +524,13 @@ bool trial_matches(const struct trial *trial, struct trial_store *open, const st
     return same && same_records(open, model, why);
 }
 
-uint64_t trial_find(const struct trial *trial, struct trial_store *open, uint64_t least, uint64_t most, char why[512]) {
+uint64_t trial_find(const struct trial *trial, struct trial_store *open, uint64_t least,
+                    uint64_t most, char why[512]) {
     char ignored[512];
-    if (open->last_operation != UINT64_MAX && open->last_operation + 1 > least) least = open->last_operation + 1;
-    snprintf(why, 512, "operation %" PRIu64 " is there, but only %" PRIu64 " were begun", open->last_operation, most);
+    if (open->last_operation != UINT64_MAX && open->last_operation + 1 > least)
+        least = open->last_operation + 1;
+    snprintf(why, 512, "operation %" PRIu64 " is there, but only %" PRIu64 " were begun",
+             open->last_operation, most);
     for (uint64_t i = least; i <= most; i++) {
         struct trial_model *model = trial_model_create(trial, i);
         bool same = trial_matches(trial, open, model, i == least ? why : ignored);

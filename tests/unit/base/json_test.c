@@ -184,7 +184,8 @@ static void members(void **state) {
     json_member_null(&writer, "i");
     json_member_time(&writer, "j", INT64_C(1485612413000));
     json_write_object_end(&writer);
-    check_written(&writer, "{\"a\":\"\",\"b\":null,\"c\":\"x\",\"d\":\"y\",\"e\":null,\"f\":-1,\"g\":9223372036854775807,"
+    check_written(&writer, "{\"a\":\"\",\"b\":null,\"c\":\"x\",\"d\":\"y\",\"e\":null,\"f\":-1,"
+                           "\"g\":9223372036854775807,"
                            "\"h\":false,\"i\":null,\"j\":\"2017-01-28T14:06:53Z\"}");
 }
 
@@ -249,14 +250,10 @@ static void failing_allocations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reading_values),
-        cmocka_unit_test(walking_in_order),
-        cmocka_unit_test(wrong_documents),
-        cmocka_unit_test(limits),
-        cmocka_unit_test(writing),
-        cmocka_unit_test(members),
-        cmocka_unit_test(numbers_read_back),
-        cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(reading_values),    cmocka_unit_test(walking_in_order),
+        cmocka_unit_test(wrong_documents),   cmocka_unit_test(limits),
+        cmocka_unit_test(writing),           cmocka_unit_test(members),
+        cmocka_unit_test(numbers_read_back), cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests_name("base json", tests, set_up, tear_down);
 }

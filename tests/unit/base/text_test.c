@@ -219,20 +219,25 @@ static void unknown_names(void **state) {
     struct text many[20];
     char letters[20][61] = {{0}};
     struct error error = {0};
-    assert_int_equal(text_unknown(TEXT("ordres"), "there is no source", names, 2, &error), STATUS_NOT_FOUND);
+    assert_int_equal(text_unknown(TEXT("ordres"), "there is no source", names, 2, &error),
+                     STATUS_NOT_FOUND);
     assert_string_equal(error.text, "there is no source ordres; did you mean orders?");
-    assert_int_equal(text_unknown(TEXT("x"), "there is no source", names, 2, &error), STATUS_NOT_FOUND);
+    assert_int_equal(text_unknown(TEXT("x"), "there is no source", names, 2, &error),
+                     STATUS_NOT_FOUND);
     assert_string_equal(error.text, "there is no source x; there is orders, web");
-    assert_int_equal(text_unknown(TEXT("x"), "there is no source", names, 0, &error), STATUS_NOT_FOUND);
+    assert_int_equal(text_unknown(TEXT("x"), "there is no source", names, 0, &error),
+                     STATUS_NOT_FOUND);
     assert_string_equal(error.text, "there is no source x; there is none at all");
     for (size_t i = 0; i < 20; i++) {
         memset(letters[i], (int)('a' + i), 60);
         many[i] = text_from(letters[i]);
     }
-    assert_int_equal(text_unknown(TEXT("x"), "there is no source", many, 20, &error), STATUS_NOT_FOUND);
+    assert_int_equal(text_unknown(TEXT("x"), "there is no source", many, 20, &error),
+                     STATUS_NOT_FOUND);
     assert_non_null(strstr(error.text, letters[3])); /* as many as fit, and never beyond */
     assert_null(strstr(error.text, letters[8]));
-    assert_int_equal(text_unknown(TEXT("x"), "there is no source", names, 2, NULL), STATUS_NOT_FOUND);
+    assert_int_equal(text_unknown(TEXT("x"), "there is no source", names, 2, NULL),
+                     STATUS_NOT_FOUND);
 }
 
 static void buffers(void **state) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The funnel: which stage stops what, the order of what is left, the holdout, and why-not's date. */
+/* The funnel: which stage stops what, the order of what is left, the holdout, and why-not's date.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,22 +12,23 @@
 #include "decide/decide.h"
 #include "scene.h"
 
-#define HEAD                                                                                                       \
-    "customer: { identifiers: { email: {} } }\n"                                                                   \
-    "sources:\n"                                                                                                   \
-    "  offer: { file: offer.csv, lookup: offer_id, columns: [offer_id, starts, ends], header: no,\n"               \
-    "           types: { starts: time, ends: time } }\n"                                                           \
-    "events:\n"                                                                                                    \
-    "  Order Completed: { revenue: money }\n"                                                                      \
-    "  Clicked: { button: text }\n"                                                                                \
-    "traits:\n"                                                                                                    \
-    "  orders_90d: count(\"Order Completed\") in 90d\n"                                                            \
-    "  recency: since(\"Order Completed\")\n"                                                                      \
-    "  clicks: count(\"Clicked\") in 2d\n"                                                                         \
-    "  asked: { is: count(\"Clicked\") in 30d, topic: health }\n"                                                 \
-    "goals:\n"                                                                                                     \
-    "  order: { event: Order Completed, within: 10d, value: 20 USD }\n"                                            \
-    "  click: { event: Clicked, within: 10d }\n"                                                                   \
+#define HEAD                                                                                       \
+    "customer: { identifiers: { email: {} } }\n"                                                   \
+    "sources:\n"                                                                                   \
+    "  offer: { file: offer.csv, lookup: offer_id, columns: [offer_id, starts, ends], header: "    \
+    "no,\n"                                                                                        \
+    "           types: { starts: time, ends: time } }\n"                                           \
+    "events:\n"                                                                                    \
+    "  Order Completed: { revenue: money }\n"                                                      \
+    "  Clicked: { button: text }\n"                                                                \
+    "traits:\n"                                                                                    \
+    "  orders_90d: count(\"Order Completed\") in 90d\n"                                            \
+    "  recency: since(\"Order Completed\")\n"                                                      \
+    "  clicks: count(\"Clicked\") in 2d\n"                                                         \
+    "  asked: { is: count(\"Clicked\") in 30d, topic: health }\n"                                  \
+    "goals:\n"                                                                                     \
+    "  order: { event: Order Completed, within: 10d, value: 20 USD }\n"                            \
+    "  click: { event: Clicked, within: 10d }\n"                                                   \
     "  rare: { event: Order Completed, within: 10d, value: revenue }\n"
 
 enum { ANN = 1 };
@@ -44,13 +46,18 @@ static struct trial trial;
 
 static void begin(const char *actions) {
     char text[8192];
-    const char *consent = strstr(actions, "consent: {") == NULL ? "consent: { purposes: [research] }\n" : "";
+    const char *consent =
+        strstr(actions, "consent: {") == NULL ? "consent: { purposes: [research] }\n" : "";
     snprintf(text, sizeof text, HEAD "%s%s", consent, actions);
-    trial = (struct trial){.bases = {{.rate = 0.25, .value = NAN}, {.rate = 0.5, .value = NAN}, {.rate = 0.1, .value = 30}}};
+    trial = (struct trial){.bases = {{.rate = 0.25, .value = NAN},
+                                     {.rate = 0.5, .value = NAN},
+                                     {.rate = 0.1, .value = 30}}};
     scene_init(&trial.scene, text);
     scene_lookup(&trial.scene, "offer", "1|2017-03-01T00:00:00Z|2017-03-02T00:00:00Z\n");
     assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
-    assert_int_equal(decider_create(&trial.decider, &trial.scene.world, trial.profiler, NULL, trial.bases), STATUS_OK);
+    assert_int_equal(
+        decider_create(&trial.decider, &trial.scene.world, trial.profiler, NULL, trial.bases),
+        STATUS_OK);
     scene_event(&trial.scene, ANN, "Clicked", DAY(0), "");
 }
 
@@ -65,29 +72,39 @@ static int end(void **state) {
 
 static struct decision *decide_for(uint32_t customer, int64_t t_ms) {
     struct timeline_source *source = trial.scene.world.source;
-    struct timeline_request request = profiler_request(trial.profiler, (struct as_of){t_ms, POSITION_NOW}, false);
+    struct timeline_request request =
+        profiler_request(trial.profiler, (struct as_of){t_ms, POSITION_NOW}, false);
     if (trial.reader != NULL) source->ops->reader_close(trial.reader);
     assert_int_equal(source->ops->reader_open(source, &trial.reader, NULL), STATUS_OK);
-    assert_int_equal(source->ops->read(trial.reader, (struct customer_id){customer}, &request, &trial.timeline, NULL), STATUS_OK);
-    assert_int_equal(decide_customer(trial.decider, &trial.timeline, t_ms, &trial.decision, NULL), STATUS_OK);
+    assert_int_equal(source->ops->read(trial.reader, (struct customer_id){customer}, &request,
+                                       &trial.timeline, NULL),
+                     STATUS_OK);
+    assert_int_equal(decide_customer(trial.decider, &trial.timeline, t_ms, &trial.decision, NULL),
+                     STATUS_OK);
     return &trial.decision;
 }
 
-static struct decision *decide(int64_t t_ms) { return decide_for(ANN, t_ms); }
+static struct decision *decide(int64_t t_ms) {
+    return decide_for(ANN, t_ms);
+}
 
 static const struct treatment_trace *trace_of(const char *key, const char *channel) {
     uint32_t symbol = symbol_find(trial.scene.symbols, SYMBOL_CHANNEL, text_from(channel));
     for (uint32_t i = 0; i < trial.decision.trace_count; i++) {
         const struct treatment_trace *trace = &trial.decision.trace[i];
-        if (text_equal(trace->treatment->key, text_from(key)) && trace->treatment->channel == symbol) return trace;
+        if (text_equal(trace->treatment->key, text_from(key)) &&
+            trace->treatment->channel == symbol)
+            return trace;
     }
     fail_msg("no trace of %s by %s", key, channel);
     return NULL;
 }
 
-#define assert_stage(key, channel, expected) assert_string_equal(stage_name(trace_of(key, channel)->stopped_at), expected)
-#define assert_ranked(rank, name) \
-    assert_true(text_equal(trial.decision.trace[trial.decision.ranked[rank]].treatment->key, text_from(name)))
+#define assert_stage(key, channel, expected)                                                       \
+    assert_string_equal(stage_name(trace_of(key, channel)->stopped_at), expected)
+#define assert_ranked(rank, name)                                                                  \
+    assert_true(text_equal(trial.decision.trace[trial.decision.ranked[rank]].treatment->key,       \
+                           text_from(name)))
 #define assert_near(a, b) assert_true(fabs((a) - (b)) < 1e-9)
 
 static void add_words(void *context, const struct why_not *why) {
@@ -101,7 +118,8 @@ static const char *why_not(const char *action) {
     buffer_release(&out);
     buffer_init(&out);
     struct error error = {0};
-    enum status status = decision_why_not(trial.decider, &trial.timeline, &trial.decision, text_from(action), add_words, &out, &error);
+    enum status status = decision_why_not(trial.decider, &trial.timeline, &trial.decision,
+                                          text_from(action), add_words, &out, &error);
     if (status != STATUS_OK) {
         buffer_clear(&out);
         assert_int_equal(buffer_append(&out, error.text, strlen(error.text)), STATUS_OK);
@@ -115,9 +133,12 @@ static const char *why_not(const char *action) {
 static void test_first_stage_that_says_no_stops(void **state) {
     (void)state;
     begin("actions:\n"
-          "  past: { for_each: offer, goal: order, available: now >= action.starts, purpose: location, channels: [web] }\n"
-          "  private: { goal: order, purpose: location, eligible: orders_90d >= 1, channels: [web] }\n"
-          "  buyers: { goal: order, eligible: orders_90d >= 1, applicable: orders_90d >= 1, channels: [web] }\n"
+          "  past: { for_each: offer, goal: order, available: now >= action.starts, purpose: "
+          "location, channels: [web] }\n"
+          "  private: { goal: order, purpose: location, eligible: orders_90d >= 1, channels: [web] "
+          "}\n"
+          "  buyers: { goal: order, eligible: orders_90d >= 1, applicable: orders_90d >= 1, "
+          "channels: [web] }\n"
           "  later: { goal: order, applicable: recency > 3d, channels: [web] }\n"
           "  unfit: { goal: order, suitable: clicks > 5, channels: [web] }\n"
           "  often: { goal: order, channels: [web] }\n"
@@ -134,7 +155,8 @@ static void test_first_stage_that_says_no_stops(void **state) {
     assert_true(trace_of("private", "web")->unknown);
     assert_stage("buyers", "web", "eligible");
     assert_false(trace_of("buyers", "web")->unknown);
-    assert_stage("later", "web", "applicable"); /* never ordered: since is unknown, and unknown is no yes */
+    assert_stage("later", "web",
+                 "applicable"); /* never ordered: since is unknown, and unknown is no yes */
     assert_true(trace_of("later", "web")->unknown);
     assert_stage("unfit", "web", "suitable");
     assert_stage("often", "web", "contact policies");
@@ -155,7 +177,8 @@ static void test_priority_is_the_formula_of_the_domain(void **state) {
     (void)state;
     begin("actions:\n"
           "  plain: { goal: order, channels: [web] }\n"
-          "  all: { goal: order, weight: 1.5, lever: 10%, group: g, issue: i, cost: 0.75 USD, channels: { web: {}, email: { cost: 2 USD } } }\n"
+          "  all: { goal: order, weight: 1.5, lever: 10%, group: g, issue: i, cost: 0.75 USD, "
+          "channels: { web: {}, email: { cost: 2 USD } } }\n"
           "  worthless: { goal: click, channels: [web] }\n"
           "  measured: { goal: rare, channels: [web] }\n"
           "  nothing: { goal: order, cost: 5 USD, channels: [web] }\n"
@@ -169,7 +192,8 @@ static void test_priority_is_the_formula_of_the_domain(void **state) {
     assert_near(trace_of("measured", "web")->priority, 0.1 * 30);
     assert_near(trace_of("nothing", "web")->priority, 0);
     assert_stage("nothing", "web", "arbitration"); /* nothing competes at 0 and wins a tie */
-    assert_int_equal(trial.decision.ranked_count, 4); /* `all` once, though it could go by two channels */
+    /* `all` once, though it could go by two channels. */
+    assert_int_equal(trial.decision.ranked_count, 4);
     assert_ranked(0, "all");
     assert_int_equal(trial.decision.trace[trial.decision.ranked[0]].treatment->channel,
                      symbol_find(trial.scene.symbols, SYMBOL_CHANNEL, TEXT("web")));
@@ -217,7 +241,7 @@ static void test_no_channel_without_its_own_opt_in(void **state) {
     scene_event(scene, ANN, "Consent Changed", DAY(2), "purpose='personalise' state=yes");
     decide(DAY(2));
     assert_stage("letter", "email", "offered");
-    assert_stage("letter", "sms", "consent"); /* one channel's word is not another's */
+    assert_stage("letter", "sms", "consent");  /* one channel's word is not another's */
     assert_stage("topical", "web", "consent"); /* a sensitive topic needs its own word */
     scene_event(scene, ANN, "Opt In Changed", DAY(3), "channel='sms' state=no");
     scene_event(scene, ANN, "Consent Changed", DAY(3), "purpose='health' state=yes");
@@ -251,7 +275,8 @@ static void test_a_reason_that_tells_something_sensitive_needs_consent(void **st
 static void test_consent_is_asked_where_the_playbook_requires_it(void **state) {
     (void)state;
     begin("consent: { required: yes }\n"
-          "actions: { letter: { goal: order, channels: [web] }, notice: { goal: click, service: yes, channels: [web] } }\n");
+          "actions: { letter: { goal: order, channels: [web] }, notice: { goal: click, service: "
+          "yes, channels: [web] } }\n");
     decide(DAY(1));
     assert_stage("letter", "web", "consent");
     assert_why_not("letter", "personalise");
@@ -337,8 +362,10 @@ static void test_the_holdout_withholds_marketing_only(void **state) {
 /* Whoever is merged into somebody of the other arm stays what it was first, and is told. */
 static void test_the_first_record_of_the_holdout_counts(void **state) {
     (void)state;
-    begin("actions: { letter: { goal: order, channels: [web] } }\nholdout: { share: 50%, salt: spring }\n");
-    uint32_t held = drawn(true, 10), free = drawn(false, 10), late = drawn(false, 40), third = drawn(true, 60), alone = drawn(true, 80);
+    begin("actions: { letter: { goal: order, channels: [web] } }\nholdout: { share: 50%, salt: "
+          "spring }\n");
+    uint32_t held = drawn(true, 10), free = drawn(false, 10), late = drawn(false, 40),
+             third = drawn(true, 60), alone = drawn(true, 80);
     scene_event(&trial.scene, held, "Clicked", DAY(1), "");
     scene_event(&trial.scene, free, "Clicked", DAY(1), "");
     check_holdout(held, DAY(2), true, false, false);
@@ -351,7 +378,8 @@ static void test_the_first_record_of_the_holdout_counts(void **state) {
     check_holdout(held, DAY(4), true, true, false);
     check_holdout(held, DAY(5), false, true, true);
 
-    scene_event(&trial.scene, late, "Clicked", DAY(1), ""); /* a merge before the other was ever decided for is no crossing */
+    scene_event(&trial.scene, late, "Clicked", DAY(1),
+                ""); /* a merge before the other was ever decided for is no crossing */
     record(late, DAY(2), "out", "spring");
     record(late, DAY(3), "out", "spring");
     scene_link(&trial.scene, late, third, DAY(5));
@@ -361,17 +389,20 @@ static void test_the_first_record_of_the_holdout_counts(void **state) {
     scene_event(&trial.scene, alone, "Clicked", DAY(1), "");
     record(alone, DAY(2), "out", "winter"); /* another experiment */
     check_holdout(alone, DAY(3), true, false, false);
-    scene_event_known(&trial.scene, alone, "Decision Made", DAY(2), DAY(9), "holdout='out' salt='spring'");
+    scene_event_known(&trial.scene, alone, "Decision Made", DAY(2), DAY(9),
+                      "holdout='out' salt='spring'");
     check_holdout(alone, DAY(8), true, false, false); /* not known yet */
     check_holdout(alone, DAY(9), false, true, false);
 }
 
-/* What why-not says must be so: a second before the date the stage still stops it, at the date it doesn't. */
+/* What why-not says must be so: a second before the date the stage still stops it, at the date it
+ * doesn't. */
 static void check_free_at(const char *key, const char *stage, int64_t t_ms) {
     decide(t_ms);
     assert_stage(key, "web", stage);
     enum stage stopped_at = trace_of(key, "web")->stopped_at;
-    int64_t free_ms = decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of(key, "web"));
+    int64_t free_ms =
+        decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of(key, "web"));
     assert_true(free_ms > t_ms);
     decide(free_ms - 1000);
     assert_int_equal(trace_of(key, "web")->stopped_at, stopped_at);
@@ -385,7 +416,8 @@ static void test_why_nots_date_is_right(void **state) {
           "  letter: { goal: order, channels: [web] }\n"
           "  miss_you: { goal: order, applicable: recency > 30d, channels: [web] }\n"
           "  fewer: { goal: order, suitable: orders_90d < 2, channels: [web] }\n"
-          "  season: { for_each: offer, goal: order, available: action.starts <= now and now < action.ends, channels: [web] }\n"
+          "  season: { for_each: offer, goal: order, available: action.starts <= now and now < "
+          "action.ends, channels: [web] }\n"
           "  never: { goal: order, suitable: orders_90d > 7, channels: [web] }\n"
           "policies:\n"
           "  - { at_most: 1, in: 7d, action: letter }\n"
@@ -398,11 +430,16 @@ static void test_why_nots_date_is_right(void **state) {
     check_free_at("miss_you", "applicable", DAY(11));
     check_free_at("fewer", "suitable", DAY(11));
     check_free_at("season/1", "available", DAY(11));
-    check_free_at("letter", "contact policies", DAY(11)); /* shown, then refused, then it is night */
+    check_free_at("letter", "contact policies",
+                  DAY(11)); /* shown, then refused, then it is night */
     decide(DAY(11));
-    assert_int_equal(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("letter", "web")), DAY(20) + 8 * TIME_HOUR_MS);
+    assert_int_equal(decision_free_at(trial.decider, &trial.timeline, &trial.decision,
+                                      trace_of("letter", "web")),
+                     DAY(20) + 8 * TIME_HOUR_MS);
     assert_why_not("letter", "from 2017-01-21 08:00 (UTC) on");
-    assert_int_equal(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("never", "web")), 0);
+    assert_int_equal(
+        decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("never", "web")),
+        0);
     assert_why_not("never", "not within the next 400 days");
     decide(DAY(11));
     assert_stage("letter", "web", "contact policies"); /* asking has changed nothing */
@@ -424,11 +461,13 @@ static void test_why_not_tells_an_unknown_worth_from_an_unknown_chance(void **st
 /* Openings of hours: a shop's, a basket's, and both at once. */
 static void test_why_not_finds_openings_of_hours(void **state) {
     (void)state;
-    begin("actions:\n"
-          "  basket: { goal: order, applicable: recency > 1h and recency < 5h, channels: [web] }\n"
-          "  open: { goal: order, available: hour(now) >= 9 and hour(now) < 17, channels: [web] }\n"
-          "  monday: { goal: order, suitable: weekday(now) == 1 and hour(now) == 6, channels: [web] }\n"
-          "  missed: { goal: order, suitable: recency > 30d and hour(now) < 3, channels: [web] }\n");
+    begin(
+        "actions:\n"
+        "  basket: { goal: order, applicable: recency > 1h and recency < 5h, channels: [web] }\n"
+        "  open: { goal: order, available: hour(now) >= 9 and hour(now) < 17, channels: [web] }\n"
+        "  monday: { goal: order, suitable: weekday(now) == 1 and hour(now) == 6, channels: [web] "
+        "}\n"
+        "  missed: { goal: order, suitable: recency > 30d and hour(now) < 3, channels: [web] }\n");
     int64_t now_ms = DAY(10) + 18 * TIME_HOUR_MS; /* a Wednesday */
     scene_event(&trial.scene, ANN, "Order Completed", now_ms - 10 * TIME_MINUTE_MS, "revenue=3USD");
     check_free_at("basket", "applicable", now_ms);
@@ -436,17 +475,26 @@ static void test_why_not_finds_openings_of_hours(void **state) {
     check_free_at("monday", "suitable", now_ms);
     check_free_at("missed", "suitable", now_ms);
     decide(now_ms);
-    assert_in_range(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("open", "web")) - (DAY(11) + 9 * TIME_HOUR_MS), 0, 1000);
-    assert_in_range(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("monday", "web")) - (DAY(15) + 6 * TIME_HOUR_MS), 0, 1000);
-    assert_in_range(decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("missed", "web")) - DAY(41), 0, 1000);
+    assert_in_range(
+        decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("open", "web")) -
+            (DAY(11) + 9 * TIME_HOUR_MS),
+        0, 1000);
+    assert_in_range(decision_free_at(trial.decider, &trial.timeline, &trial.decision,
+                                     trace_of("monday", "web")) -
+                        (DAY(15) + 6 * TIME_HOUR_MS),
+                    0, 1000);
+    assert_in_range(decision_free_at(trial.decider, &trial.timeline, &trial.decision,
+                                     trace_of("missed", "web")) -
+                        DAY(41),
+                    0, 1000);
 }
 
 /* ---- offers ---- */
 
-static const char offers[] =
-    "actions:\n"
-    "  special: { for_each: offer, available: action.starts <= now and now < action.ends, goal: order, channels: [web] }\n"
-    "decide: { slots: 3 }\n";
+static const char offers[] = "actions:\n"
+                             "  special: { for_each: offer, available: action.starts <= now and "
+                             "now < action.ends, goal: order, channels: [web] }\n"
+                             "decide: { slots: 3 }\n";
 
 /* `count` offers, one day each, from day 0 on; the last `open` of them are open for ever. */
 static void add_offers(uint32_t count, uint32_t open) {
@@ -456,7 +504,9 @@ static void add_offers(uint32_t count, uint32_t open) {
     for (uint32_t i = 0; i < count; i++) {
         time_format(DAY(i), starts);
         time_format(i + open >= count ? DAY(40000) : DAY(i + 1), ends);
-        assert_int_equal(buffer_format(&rows, "%u|%s|%s\n", i, i + open >= count ? "2017-01-01T00:00:00Z" : starts, ends), STATUS_OK);
+        assert_int_equal(buffer_format(&rows, "%u|%s|%s\n", i,
+                                       i + open >= count ? "2017-01-01T00:00:00Z" : starts, ends),
+                         STATUS_OK);
     }
     assert_int_equal(buffer_append(&rows, "", 1), STATUS_OK);
     scene_lookup(&trial.scene, "offer", rows.at);
@@ -469,7 +519,8 @@ static void test_offers_of_other_times_take_no_place(void **state) {
     add_offers(3 * DECISION_TREATMENTS_MAX, 1);
     decide(DAY(5.5));
     assert_false(trial.decision.truncated);
-    assert_int_equal(trial.decision.ranked_count, 2); /* today's, and the one that stands last in the table */
+    /* Today's, and the one that stands last in the table. */
+    assert_int_equal(trial.decision.ranked_count, 2);
     assert_ranked(0, "special/5");
     assert_ranked(1, "special/3071");
     assert_why_not("special/2000", "stopped at \"available\"");
@@ -494,9 +545,12 @@ static void test_few_past_treatments_do_not_decide(void **state) {
           "  letter: { goal: order, channels: [web] }\n"
           "  banner: { goal: click, starting_propensity: 5%, channels: [web] }\n"
           "  recall: { goal: rare, channels: [web] }\n");
-    trial.bases[0] = (struct goal_base){.rate = 0.25, .value = NAN, .treated_rows = 1, .treated_rate = 1};
-    trial.bases[1] = (struct goal_base){.rate = 0.5, .value = NAN, .treated_rows = 2, .treated_rate = 0};
-    trial.bases[2] = (struct goal_base){.rate = NAN, .value = 30, .treated_rows = 3, .treated_rate = 1};
+    trial.bases[0] =
+        (struct goal_base){.rate = 0.25, .value = NAN, .treated_rows = 1, .treated_rate = 1};
+    trial.bases[1] =
+        (struct goal_base){.rate = 0.5, .value = NAN, .treated_rows = 2, .treated_rate = 0};
+    trial.bases[2] =
+        (struct goal_base){.rate = NAN, .value = 30, .treated_rows = 3, .treated_rate = 1};
     decide(DAY(1));
     assert_near(trace_of("letter", "web")->propensity, (1 + 10 * 0.25) / 11);
     assert_near(trace_of("banner", "web")->propensity, 10 * 0.05 / 12);
@@ -523,7 +577,8 @@ static void test_a_decision_packed_and_read_again(void **state) {
           "  letter: { goal: order, channels: [web] }\n"
           "  banner: { goal: click, channels: [web] }\n"
           "  buyers: { goal: order, eligible: orders_90d >= 1, channels: [web] }\n"
-          "  past: { for_each: offer, goal: order, available: now >= action.starts, channels: [web] }\n"
+          "  past: { for_each: offer, goal: order, available: now >= action.starts, channels: "
+          "[web] }\n"
           "decide: { slots: 2 }\n"
           "holdout: { share: 99%, salt: s }\n");
     struct packed_writer writer;
@@ -546,23 +601,36 @@ static void test_a_decision_packed_and_read_again(void **state) {
     assert_int_equal(list_reader_init(&list, packed_find(packed, PROPERTY_PROBABILITY)), STATUS_OK);
     assert_int_equal(list_next(&list, &item), STATUS_OK);
     assert_true(item.number == 1);
-    assert_true(text_equal(packed_find(packed, PROPERTY_REASON).text, text_from(trial.decision.reason)));
+    assert_true(
+        text_equal(packed_find(packed, PROPERTY_REASON).text, text_from(trial.decision.reason)));
     assert_true(packed_find(packed, PROPERTY_WITHHELD).yes);
-    assert_true(text_equal(packed_find(packed, symbol_find(trial.scene.symbols, SYMBOL_PROPERTY, TEXT("holdout"))).text, TEXT("in")));
-    assert_true(text_equal(packed_find(packed, symbol_find(trial.scene.symbols, SYMBOL_PROPERTY, TEXT("salt"))).text, TEXT("s")));
+    assert_true(text_equal(
+        packed_find(packed, symbol_find(trial.scene.symbols, SYMBOL_PROPERTY, TEXT("holdout")))
+            .text,
+        TEXT("in")));
+    assert_true(text_equal(
+        packed_find(packed, symbol_find(trial.scene.symbols, SYMBOL_PROPERTY, TEXT("salt"))).text,
+        TEXT("s")));
     char hash[20];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)trial.scene.playbook->hash);
     assert_true(text_equal(packed_find(packed, PROPERTY_PLAYBOOK).text, text_from(hash)));
-    static const struct { const char *key, *stage; double priority; } expected[] = {
+    static const struct {
+        const char *key, *stage;
+        double priority;
+    } expected[] = {
         {"letter", "offered", 5}, {"banner", "offered", 0.5}, {"buyers", "eligible", NAN}};
     assert_int_equal(list_reader_init(&list, packed_find(packed, PROPERTY_TRACE)), STATUS_OK);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(list_next(&list, &item), STATUS_OK);
-        assert_true(text_equal(list_field(&list, PROPERTY_TREATMENT).text, text_from(expected[i].key)));
-        assert_true(text_equal(list_field(&list, PROPERTY_STATE).text, text_from(expected[i].stage)));
+        assert_true(
+            text_equal(list_field(&list, PROPERTY_TREATMENT).text, text_from(expected[i].key)));
+        assert_true(
+            text_equal(list_field(&list, PROPERTY_STATE).text, text_from(expected[i].stage)));
         struct value priority = list_field(&list, PROPERTY_PRIORITY);
-        if (isnan(expected[i].priority)) assert_false(value_is_known(priority));
-        else assert_near(priority.number, expected[i].priority);
+        if (isnan(expected[i].priority))
+            assert_false(value_is_known(priority));
+        else
+            assert_near(priority.number, expected[i].priority);
     }
     assert_int_equal(list_next(&list, &item), STATUS_END); /* what was not available is not in it */
     packed_writer_release(&writer);
@@ -572,7 +640,8 @@ static void test_a_decision_packed_and_read_again(void **state) {
 static void test_a_long_trace_still_fits_an_event(void **state) {
     (void)state;
     begin("actions:\n"
-          "  a_very_long_name_of_an_action_that_says_all_about_itself: { for_each: offer, goal: order,\n"
+          "  a_very_long_name_of_an_action_that_says_all_about_itself: { for_each: offer, goal: "
+          "order,\n"
           "    channels: [web] }\n");
     struct packed_writer writer;
     struct buffer out;
@@ -583,7 +652,8 @@ static void test_a_long_trace_still_fits_an_event(void **state) {
     assert_int_equal(decision_pack(trial.decider, &trial.decision, &writer, &out), STATUS_OK);
     assert_int_equal(packed_check(buffer_text(&out)), STATUS_OK);
     assert_int_equal(list_count(packed_find(buffer_text(&out), PROPERTY_TREATMENT)), 1);
-    assert_int_equal(list_count(packed_find(buffer_text(&out), PROPERTY_TRACE)), 1); /* what was offered; the rest had no room */
+    /* What was offered; the rest had no room. */
+    assert_int_equal(list_count(packed_find(buffer_text(&out), PROPERTY_TRACE)), 1);
     packed_writer_release(&writer);
     buffer_release(&out);
 }

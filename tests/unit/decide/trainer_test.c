@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Training rows against a naive computation over plain arrays, with late events, late links and an offer table that changes; and no view
- * of the future: what became known after the rows were matured changes nothing. TRAINER_SEED chooses. */
+/* Training rows against a naive computation over plain arrays, with late events, late links and an
+ * offer table that changes; and no view of the future: what became known after the rows were
+ * matured changes nothing. TRAINER_SEED chooses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,19 +16,20 @@
 #include "decide/trainer.h"
 #include "scene.h"
 
-#define PEOPLE 120u
-#define EVENTS 3000
-#define OFFERS 4u
-#define VERSIONS 10u
-#define UNTIL_MS DAY(250)
-#define WITHIN_MS (10 * TIME_DAY_MS)
+#define PEOPLE     120u
+#define EVENTS     3000
+#define OFFERS     4u
+#define VERSIONS   10u
+#define UNTIL_MS   DAY(250)
+#define WITHIN_MS  (10 * TIME_DAY_MS)
 #define ARRIVES_MS (2 * TIME_DAY_MS)
 
 static const char playbook[] =
     "customer: { identifiers: { email: {}, cookie: {} } }\n"
     "sources:\n"
     "  offer: { file: offers.csv, lookup: offer_id, types: { discount: number } }\n"
-    "  orders: { file: o.csv, event: Order Completed, time: t, arrives: 2d, key: { email: email } }\n"
+    "  orders: { file: o.csv, event: Order Completed, time: t, arrives: 2d, key: { email: email } "
+    "}\n"
     "events: { Clicked: { button: text }, Returned: { why: text } }\n"
     "traits:\n"
     "  clicks_30d: count(\"Clicked\") in 30d\n"
@@ -36,10 +38,19 @@ static const char playbook[] =
     "models: { order: { goal: order, features: [clicks_30d, contacts], attributes: [discount] } }\n"
     "actions: { letter: { for_each: offer, goal: order, channels: [mail] } }\n";
 
-static const char *const names[] = {"Clicked", "Order Completed", "Returned", "mail:Treatment Delivered"};
+static const char *const names[] = {"Clicked", "Order Completed", "Returned",
+                                    "mail:Treatment Delivered"};
 enum what { CLICK, ORDER, RETURN, DELIVERY };
-struct happening { uint32_t persona; enum what what; int64_t time_ms, known_ms; uint32_t offer; };
-struct version { int64_t known_ms; int discount[OFFERS]; /* 0: no such row */ };
+struct happening {
+    uint32_t persona;
+    enum what what;
+    int64_t time_ms, known_ms;
+    uint32_t offer;
+};
+struct version {
+    int64_t known_ms;
+    int discount[OFFERS]; /* 0: no such row */
+};
 
 struct naive {
     struct happening events[EVENTS];
@@ -61,8 +72,10 @@ static uint32_t owner_at(const struct naive *naive, uint32_t persona, int64_t t_
 
 static void add(struct naive *naive, struct scene *scene, struct happening happening) {
     char properties[64] = "";
-    if (happening.what == DELIVERY) snprintf(properties, sizeof properties, "treatment='letter/%u'", happening.offer);
-    scene_event_known(scene, happening.persona, names[happening.what], happening.time_ms, happening.known_ms, properties);
+    if (happening.what == DELIVERY)
+        snprintf(properties, sizeof properties, "treatment='letter/%u'", happening.offer);
+    scene_event_known(scene, happening.persona, names[happening.what], happening.time_ms,
+                      happening.known_ms, properties);
     naive->events[naive->count++] = happening;
 }
 
@@ -71,7 +84,8 @@ static int64_t below_ms(struct random *random, int64_t bound_ms) {
 }
 
 /* What is known from `from_ms` on; times lie anywhere. */
-static void add_random(struct naive *naive, struct scene *scene, struct random *random, uint32_t count, int64_t from_ms) {
+static void add_random(struct naive *naive, struct scene *scene, struct random *random,
+                       uint32_t count, int64_t from_ms) {
     for (uint32_t i = 0; i < count; i++) {
         struct happening happening = {
             .persona = (uint32_t)random_below(random, PEOPLE),
@@ -87,27 +101,33 @@ static void add_random(struct naive *naive, struct scene *scene, struct random *
 }
 
 /* Half of the rows are there, each with a discount of its own. */
-static void add_version(struct naive *naive, struct scene *scene, struct random *random, int64_t known_ms) {
+static void add_version(struct naive *naive, struct scene *scene, struct random *random,
+                        int64_t known_ms) {
     struct version *version = &naive->versions[naive->version_count++];
     char rows[256] = "";
     version->known_ms = known_ms;
     for (uint32_t i = 0; i < OFFERS; i++) {
-        version->discount[i] = random_below(random, 2) == 0 ? 0 : (int)(10 * naive->version_count + i);
+        version->discount[i] =
+            random_below(random, 2) == 0 ? 0 : (int)(10 * naive->version_count + i);
         if (i == 0) version->discount[i] = known_ms > UNTIL_MS; /* of the future alone */
         if (version->discount[i] == 0) continue;
         size_t length = strlen(rows);
-        snprintf(rows + length, sizeof rows - length, "%s%u|%d", length > 0 ? "\n" : "", i, version->discount[i]);
+        snprintf(rows + length, sizeof rows - length, "%s%u|%d", length > 0 ? "\n" : "", i,
+                 version->discount[i]);
     }
     scene_lookup_known(scene, "offer", known_ms, rows);
 }
 
-/* As described at t, else last before it, else first after it by UNTIL_MS; 0 where nothing tells. */
+/* As described at t, else last before it, else first after it by UNTIL_MS; 0 where nothing tells.
+ */
 static int discount_of(const struct naive *naive, uint32_t offer, int64_t t_ms) {
     int then = 0, before = 0, after = 0;
     for (uint32_t v = 0; v < naive->version_count && offer < OFFERS; v++) {
         int discount = naive->versions[v].discount[offer];
-        if (naive->versions[v].known_ms <= t_ms) then = discount, before = discount != 0 ? discount : before;
-        else if (after == 0 && naive->versions[v].known_ms <= UNTIL_MS) after = discount;
+        if (naive->versions[v].known_ms <= t_ms)
+            then = discount, before = discount != 0 ? discount : before;
+        else if (after == 0 && naive->versions[v].known_ms <= UNTIL_MS)
+            after = discount;
     }
     return then != 0 ? then : before != 0 ? before : after;
 }
@@ -115,7 +135,8 @@ static int discount_of(const struct naive *naive, uint32_t offer, int64_t t_ms) 
 static void make(struct naive *naive, struct scene *scene, struct random *random) {
     *naive = (struct naive){0};
     scene_init(scene, playbook);
-    for (uint32_t v = 0; v < VERSIONS / 2; v++) add_version(naive, scene, random, DAY(20 + 50 * v) + below_ms(random, 30 * TIME_DAY_MS));
+    for (uint32_t v = 0; v < VERSIONS / 2; v++)
+        add_version(naive, scene, random, DAY(20 + 50 * v) + below_ms(random, 30 * TIME_DAY_MS));
     for (uint32_t p = 0; p < PEOPLE; p++) naive->owned_ms[p] = INT64_MAX, naive->owner[p] = p;
     add_random(naive, scene, random, EVENTS / 2, INT64_MIN);
     for (uint32_t p = PEOPLE / 2; p < PEOPLE; p += 2) {
@@ -125,11 +146,15 @@ static void make(struct naive *naive, struct scene *scene, struct random *random
     }
 }
 
-static struct rows collect(struct scene *scene, int64_t from_ms, int64_t until_ms, uint32_t threads) {
-    struct trainer_options options = {.from_ms = from_ms, .until_ms = until_ms, .matured_by_ms = UNTIL_MS, .threads = threads};
+static struct rows collect(struct scene *scene, int64_t from_ms, int64_t until_ms,
+                           uint32_t threads) {
+    struct trainer_options options = {
+        .from_ms = from_ms, .until_ms = until_ms, .matured_by_ms = UNTIL_MS, .threads = threads};
     struct rows rows = {0};
     struct error error = {0};
-    assert_int_equal(trainer_collect(&scene->world, &scene->playbook->models[0], &options, &rows.set, &rows.ids, &error), STATUS_OK);
+    assert_int_equal(trainer_collect(&scene->world, &scene->playbook->models[0], &options,
+                                     &rows.set, &rows.ids, &error),
+                     STATUS_OK);
     return rows;
 }
 
@@ -140,36 +165,50 @@ static void release(struct rows *rows) {
 
 /* ---- the naive rows ---- */
 
-static bool is_mine(const struct naive *naive, const struct happening *event, uint32_t customer, int64_t t_ms) {
-    return event->known_ms <= t_ms && event->time_ms <= t_ms && owner_at(naive, event->persona, t_ms) == customer;
+static bool is_mine(const struct naive *naive, const struct happening *event, uint32_t customer,
+                    int64_t t_ms) {
+    return event->known_ms <= t_ms && event->time_ms <= t_ms &&
+           owner_at(naive, event->persona, t_ms) == customer;
 }
 
-static uint32_t count_by(const struct naive *naive, uint32_t customer, enum what what, int64_t from_ms, int64_t t_ms) {
+static uint32_t count_by(const struct naive *naive, uint32_t customer, enum what what,
+                         int64_t from_ms, int64_t t_ms) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < naive->count; i++) {
         const struct happening *event = &naive->events[i];
-        count += event->what == what && event->time_ms > from_ms && is_mine(naive, event, customer, t_ms);
+        count += event->what == what && event->time_ms > from_ms &&
+                 is_mine(naive, event, customer, t_ms);
     }
     return count;
 }
 
-/* An order in the window after which nothing was returned within it. Ties of an order and a return go by arrival. */
+/* An order in the window after which nothing was returned within it. Ties of an order and a return
+ * go by arrival. */
 static bool reached(const struct naive *naive, uint32_t customer, int64_t t_ms) {
     for (uint32_t i = 0; i < naive->count; i++) {
         const struct happening *order = &naive->events[i];
-        if (order->what != ORDER || order->time_ms <= t_ms || order->time_ms > t_ms + WITHIN_MS || !is_mine(naive, order, customer, UNTIL_MS)) continue;
+        if (order->what != ORDER || order->time_ms <= t_ms || order->time_ms > t_ms + WITHIN_MS ||
+            !is_mine(naive, order, customer, UNTIL_MS))
+            continue;
         bool undone = false;
         for (uint32_t j = 0; j < naive->count; j++) {
             const struct happening *back = &naive->events[j];
-            bool after = back->time_ms > order->time_ms || (back->time_ms == order->time_ms && j > i);
-            undone |= back->what == RETURN && after && back->time_ms <= t_ms + WITHIN_MS && is_mine(naive, back, customer, UNTIL_MS);
+            bool after =
+                back->time_ms > order->time_ms || (back->time_ms == order->time_ms && j > i);
+            undone |= back->what == RETURN && after && back->time_ms <= t_ms + WITHIN_MS &&
+                      is_mine(naive, back, customer, UNTIL_MS);
         }
         if (!undone) return true;
     }
     return false;
 }
 
-struct naive_row { int64_t t_ms; uint32_t customer, offer; double clicks, contacts, discount; bool yes; };
+struct naive_row {
+    int64_t t_ms;
+    uint32_t customer, offer;
+    double clicks, contacts, discount;
+    bool yes;
+};
 
 static int compare(const void *left, const void *right) {
     const struct naive_row *a = left, *b = right;
@@ -178,16 +217,20 @@ static int compare(const void *left, const void *right) {
     return (a->offer > b->offer) - (a->offer < b->offer);
 }
 
-static uint32_t naive_rows(const struct naive *naive, int64_t from_ms, int64_t until_ms, struct naive_row *rows) {
+static uint32_t naive_rows(const struct naive *naive, int64_t from_ms, int64_t until_ms,
+                           struct naive_row *rows) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < naive->count; i++) {
         const struct happening *event = &naive->events[i];
         int64_t t_ms = event->time_ms - 1;
-        if (event->what != DELIVERY || event->known_ms > UNTIL_MS || event->time_ms < from_ms || event->time_ms >= until_ms) continue;
+        if (event->what != DELIVERY || event->known_ms > UNTIL_MS || event->time_ms < from_ms ||
+            event->time_ms >= until_ms)
+            continue;
         if (t_ms + WITHIN_MS + ARRIVES_MS > UNTIL_MS) continue;
         int discount = discount_of(naive, event->offer, t_ms);
         if (discount == 0) continue;
-        uint32_t then = owner_at(naive, event->persona, t_ms), today = owner_at(naive, event->persona, UNTIL_MS);
+        uint32_t then = owner_at(naive, event->persona, t_ms),
+                 today = owner_at(naive, event->persona, UNTIL_MS);
         rows[count++] = (struct naive_row){
             .t_ms = t_ms,
             .customer = today,
@@ -209,7 +252,8 @@ static void check(const struct rows *rows, const struct naive_row *expected, uin
         struct training_row row;
         training_set_row(rows->set, i, values, &row);
         assert_int_equal(row.time_ms, expected[i].t_ms);
-        assert_int_equal(row.horizon_ms, expected[i].t_ms + WITHIN_MS + ARRIVES_MS); /* when the label was known */
+        /* When the label was known. */
+        assert_int_equal(row.horizon_ms, expected[i].t_ms + WITHIN_MS + ARRIVES_MS);
         assert_int_equal(row.group, expected[i].customer);
         assert_int_equal(rows->ids[i].customer.value, expected[i].customer);
         assert_int_equal(row.yes, expected[i].yes);
@@ -233,7 +277,8 @@ static void test_rows_equal_the_naive_ones(void **state) {
         make(&naive, &scene, &random);
         uint32_t count = naive_rows(&naive, TIME_ALWAYS, UNTIL_MS, expected);
         assert_true(count > 100);
-        struct rows one = collect(&scene, TIME_ALWAYS, UNTIL_MS, 1), three = collect(&scene, TIME_ALWAYS, UNTIL_MS, 3);
+        struct rows one = collect(&scene, TIME_ALWAYS, UNTIL_MS, 1),
+                    three = collect(&scene, TIME_ALWAYS, UNTIL_MS, 3);
         check(&one, expected, count);
         check(&three, expected, count);
         release(&one);
@@ -245,8 +290,10 @@ static void test_rows_equal_the_naive_ones(void **state) {
 
         count = naive_rows(&naive, TIME_ALWAYS, UNTIL_MS, expected); /* then the future comes */
         add_random(&naive, &scene, &random, EVENTS / 2, UNTIL_MS + 1);
-        while (naive.version_count < VERSIONS) add_version(&naive, &scene, &random, UNTIL_MS + naive.version_count);
-        for (uint32_t p = PEOPLE / 2 + 1; p < PEOPLE; p += 2) scene_link(&scene, p, (uint32_t)random_below(&random, PEOPLE / 2), UNTIL_MS + 1);
+        while (naive.version_count < VERSIONS)
+            add_version(&naive, &scene, &random, UNTIL_MS + naive.version_count);
+        for (uint32_t p = PEOPLE / 2 + 1; p < PEOPLE; p += 2)
+            scene_link(&scene, p, (uint32_t)random_below(&random, PEOPLE / 2), UNTIL_MS + 1);
         struct rows after = collect(&scene, TIME_ALWAYS, UNTIL_MS, 2);
         check(&after, expected, count);
         release(&after);
@@ -254,21 +301,26 @@ static void test_rows_equal_the_naive_ones(void **state) {
     }
 }
 
-/* A yes that is in before its horizon has passed stays out, as the no beside it does: else the young rows would be all yes. */
+/* A yes that is in before its horizon has passed stays out, as the no beside it does: else the
+ * young rows would be all yes. */
 static void test_what_has_not_matured_is_left_out_whichever_way(void **state) {
     (void)state;
     static struct scene scene;
     char text[sizeof playbook];
     memcpy(text, playbook, sizeof text);
-    memset(strstr(text, ", undone_by: Returned"), ' ', sizeof ", undone_by: Returned" - 1); /* so that a yes is one at once */
+    memset(strstr(text, ", undone_by: Returned"), ' ',
+           sizeof ", undone_by: Returned" - 1); /* so that a yes is one at once */
     scene_init(&scene, text);
     scene_lookup(&scene, "offer", "1|5");
-    int64_t last_ms = UNTIL_MS - WITHIN_MS - ARRIVES_MS + 1; /* its row's moment is a millisecond before it */
+    /* Its row's moment is a millisecond before it. */
+    int64_t last_ms = UNTIL_MS - WITHIN_MS - ARRIVES_MS + 1;
     for (uint32_t p = 1; p <= 4; p++) {
-        scene_event(&scene, p, "mail:Treatment Delivered", last_ms + (p > 2), "treatment='letter/1'");
+        scene_event(&scene, p, "mail:Treatment Delivered", last_ms + (p > 2),
+                    "treatment='letter/1'");
         if (p % 2 == 0) scene_event(&scene, p, "Order Completed", last_ms + TIME_DAY_MS, "");
     }
-    scene_event(&scene, 5, "mail:Treatment Delivered", last_ms - 1, "treatment='withdrawn'"); /* of no action any more */
+    scene_event(&scene, 5, "mail:Treatment Delivered", last_ms - 1,
+                "treatment='withdrawn'"); /* of no action any more */
     struct rows rows = collect(&scene, TIME_ALWAYS, UNTIL_MS, 1);
     assert_int_equal(training_set_count(rows.set), 2);
     assert_int_equal(rows.ids[0].customer.value, 1);
@@ -277,21 +329,28 @@ static void test_what_has_not_matured_is_left_out_whichever_way(void **state) {
     scene_release(&scene);
 }
 
-/* A goal may read traits: those of the customer and the moment of the row, whoever was looked at before. */
+/* A goal may read traits: those of the customer and the moment of the row, whoever was looked at
+ * before. */
 static void test_a_goal_reads_the_traits_of_its_row(void **state) {
     (void)state;
     static struct scene scene;
-    scene_init(&scene, "customer: { identifiers: { email: {} } }\n"
-                       "events: { Order Completed: { size: number } }\n"
-                       "traits:\n"
-                       "  usual: max(\"Order Completed\".size)\n"
-                       "  contacts: count(\"Treatment Delivered\")\n"
-                       "goals: { larger: { event: Order Completed, where: size > usual, within: 10d } }\n"
-                       "models: { larger: { goal: larger, features: [contacts] } }\n"
-                       "actions: { letter: { goal: larger, channels: [mail] } }\n");
+    scene_init(&scene,
+               "customer: { identifiers: { email: {} } }\n"
+               "events: { Order Completed: { size: number } }\n"
+               "traits:\n"
+               "  usual: max(\"Order Completed\".size)\n"
+               "  contacts: count(\"Treatment Delivered\")\n"
+               "goals: { larger: { event: Order Completed, where: size > usual, within: 10d } }\n"
+               "models: { larger: { goal: larger, features: [contacts] } }\n"
+               "actions: { letter: { goal: larger, channels: [mail] } }\n");
     scene_treatments(&scene);
-    static const struct { const char *before, *after; bool yes; } people[] = {
-        {"size=5", "size=7", true}, {"size=9", "size=7", false}, {"size=5", "size=4", false}, {"size=1", "size=2", true}};
+    static const struct {
+        const char *before, *after;
+        bool yes;
+    } people[] = {{"size=5", "size=7", true},
+                  {"size=9", "size=7", false},
+                  {"size=5", "size=4", false},
+                  {"size=1", "size=2", true}};
     for (uint32_t p = 0; p < 4; p++) {
         scene_event(&scene, p + 1, "Order Completed", DAY(1), people[p].before);
         scene_event(&scene, p + 1, "mail:Treatment Delivered", DAY(5), "treatment='letter'");

@@ -22,7 +22,9 @@ static int set_up(void **state) {
     trial = (struct trial){0};
     shop_init(&trial.shop);
     snprintf(trial.directory, sizeof trial.directory, "%s/data", trial.shop.folder);
-    assert_int_equal(attune_open(&trial.attune, trial.directory, shop_path(&trial.shop, "playbook.yaml"), &trial.error), ATTUNE_OK);
+    assert_int_equal(attune_open(&trial.attune, trial.directory,
+                                 shop_path(&trial.shop, "playbook.yaml"), &trial.error),
+                     ATTUNE_OK);
     *state = &trial;
     return 0;
 }
@@ -34,14 +36,14 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static const char orders[] =
-    "order_id,at,email,cookie,amount,items,note\n"
-    "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,1,hello\n"
-    "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,1,hello\n"
-    "o2,2017-01-03T10:00:00Z,ann@a.example,,1.50,x,\n"
-    "o3,2017-01-04T10:00:00Z,ann@a.example,,1.50,1,\n";
+static const char orders[] = "order_id,at,email,cookie,amount,items,note\n"
+                             "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,1,hello\n"
+                             "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,1,hello\n"
+                             "o2,2017-01-03T10:00:00Z,ann@a.example,,1.50,x,\n"
+                             "o3,2017-01-04T10:00:00Z,ann@a.example,,1.50,1,\n";
 
-static enum attune_status ingest(struct trial *trial, const char *source, struct attune_ingested *out) {
+static enum attune_status ingest(struct trial *trial, const char *source,
+                                 struct attune_ingested *out) {
     return attune_ingest(trial->attune, source, orders, sizeof orders - 1, out, &trial->error);
 }
 
@@ -53,19 +55,27 @@ static void test_ingest_query_decide(void **state) {
     assert_int_equal(ingested.events, 2);
     assert_int_equal(ingested.repeats, 1);
     assert_int_equal(ingested.quarantined, 1);
-    assert_int_equal(attune_customer(trial->attune, "email:ann@a.example", DAY(50), &json, &trial->error), ATTUNE_OK);
+    assert_int_equal(
+        attune_customer(trial->attune, "email:ann@a.example", DAY(50), &json, &trial->error),
+        ATTUNE_OK);
     assert_non_null(strstr(json, "\"orders\":2"));
     assert_non_null(strstr(json, "hello"));
     attune_free(json);
-    assert_int_equal(attune_customer(trial->attune, "email:ann@a.example", DAY(2), &json, &trial->error), ATTUNE_OK);
+    assert_int_equal(
+        attune_customer(trial->attune, "email:ann@a.example", DAY(2), &json, &trial->error),
+        ATTUNE_OK);
     assert_non_null(strstr(json, "\"orders\":1")); /* as known then */
     attune_free(json);
-    assert_int_equal(attune_decide(trial->attune, "email:ann@a.example", DAY(50), 1, &json, &trial->error), ATTUNE_OK);
+    assert_int_equal(
+        attune_decide(trial->attune, "email:ann@a.example", DAY(50), 1, &json, &trial->error),
+        ATTUNE_OK);
     assert_non_null(strstr(json, "\"reason\""));
     attune_free(json);
     attune_close(trial->attune); /* what was acknowledged is there again */
     assert_int_equal(attune_open(&trial->attune, trial->directory, NULL, &trial->error), ATTUNE_OK);
-    assert_int_equal(attune_customer(trial->attune, "email:ann@a.example", DAY(60), &json, &trial->error), ATTUNE_OK);
+    assert_int_equal(
+        attune_customer(trial->attune, "email:ann@a.example", DAY(60), &json, &trial->error),
+        ATTUNE_OK);
     assert_non_null(strstr(json, "Decision Made"));
     attune_free(json);
 }
@@ -84,12 +94,17 @@ static void test_errors_name_what_and_where(void **state) {
     assert_says("did you mean orders?");
     assert_int_equal(ingest(trial, "offer", &ingested), ATTUNE_INVALID);
     assert_says("lookup");
-    assert_int_equal(attune_ingest(trial->attune, "orders", "nonsense\n1\n", 11, &ingested, &trial->error), ATTUNE_INVALID);
+    assert_int_equal(
+        attune_ingest(trial->attune, "orders", "nonsense\n1\n", 11, &ingested, &trial->error),
+        ATTUNE_INVALID);
     assert_says("nonsense");
-    assert_int_equal(attune_customer(trial->attune, "email:nobody@n.example", DAY(50), &json, &trial->error), ATTUNE_NOT_FOUND);
+    assert_int_equal(
+        attune_customer(trial->attune, "email:nobody@n.example", DAY(50), &json, &trial->error),
+        ATTUNE_NOT_FOUND);
     assert_null(json);
     assert_says("nobody@n.example");
-    assert_int_equal(attune_decide(trial->attune, "C999", DAY(50), 0, &json, NULL), ATTUNE_NOT_FOUND); /* without a place for the words */
+    assert_int_equal(attune_decide(trial->attune, "C999", DAY(50), 0, &json, NULL),
+                     ATTUNE_NOT_FOUND); /* without a place for the words */
     attune_free(NULL);
 }
 
@@ -99,13 +114,15 @@ static void test_without_a_playbook(void **state) {
     char other[160], *json;
     snprintf(other, sizeof other, "%s/other", trial->shop.folder);
     attune_close(trial->attune);
-    assert_int_equal(attune_open(&trial->attune, other, "/nowhere/playbook.yaml", &trial->error), ATTUNE_NOT_FOUND);
+    assert_int_equal(attune_open(&trial->attune, other, "/nowhere/playbook.yaml", &trial->error),
+                     ATTUNE_NOT_FOUND);
     assert_null(trial->attune);
     assert_says("/nowhere/playbook.yaml");
     assert_int_equal(attune_open(&trial->attune, other, NULL, &trial->error), ATTUNE_OK);
     assert_int_equal(ingest(trial, "orders", &ingested), ATTUNE_INVALID);
     assert_says("playbook");
-    assert_int_equal(attune_decide(trial->attune, "C0", 0, 0, &json, &trial->error), ATTUNE_INVALID);
+    assert_int_equal(attune_decide(trial->attune, "C0", 0, 0, &json, &trial->error),
+                     ATTUNE_INVALID);
     assert_says("playbook");
 }
 

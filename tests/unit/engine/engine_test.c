@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One data directory: what was put in force comes back, repeats are dropped, rows come back from quarantine, a customer is forgotten. */
+/* One data directory: what was put in force comes back, repeats are dropped, rows come back from
+ * quarantine, a customer is forgotten. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,12 +13,11 @@
 #include "store/run_file.h"
 #include "shop.h"
 
-static const char orders[] =
-    "order_id,at,email,cookie,amount,items,note\n"
-    "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,1,first order of ann\n"
-    "o2,2017-01-03T10:00:00Z,,k-77,20.00,2,nobody yet\n"
-    "o3,2017-01-05T10:00:00Z,ben@b.example,,5.00,1,\n"
-    "o4,2017-02-01T10:00:00Z,ann@a.example,,1.00,1,\n";
+static const char orders[] = "order_id,at,email,cookie,amount,items,note\n"
+                             "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,1,first order of ann\n"
+                             "o2,2017-01-03T10:00:00Z,,k-77,20.00,2,nobody yet\n"
+                             "o3,2017-01-05T10:00:00Z,ben@b.example,,5.00,1,\n"
+                             "o4,2017-02-01T10:00:00Z,ann@a.example,,1.00,1,\n";
 
 static int set_up(void **state) {
     static struct shop shop;
@@ -33,7 +33,8 @@ static int tear_down(void **state) {
 
 static double discount_at(struct shop *shop, int64_t t_ms) {
     const struct world *world = engine_world(shop->engine);
-    const struct lookup_table *table = world->lookup(world->context, playbook_lookup_find(world->playbook, TEXT("offer")), t_ms);
+    const struct lookup_table *table =
+        world->lookup(world->context, playbook_lookup_find(world->playbook, TEXT("offer")), t_ms);
     struct value key = value_text(TEXT("7"));
     uint32_t row, count;
     if (table == NULL || !lookup_find(table, &key, &row, &count)) return -1;
@@ -42,7 +43,9 @@ static double discount_at(struct shop *shop, int64_t t_ms) {
 
 static uint32_t treatment_count(const struct shop *shop) {
     const struct treatment_set *set;
-    assert_int_equal(treatment_history_at(engine_world(shop->engine)->treatments, TIME_NEVER, &set, NULL), STATUS_OK);
+    assert_int_equal(
+        treatment_history_at(engine_world(shop->engine)->treatments, TIME_NEVER, &set, NULL),
+        STATUS_OK);
     return set->count;
 }
 
@@ -66,12 +69,14 @@ static void test_what_is_in_force_comes_back(void **state) {
     assert_int_equal(treatment_count(shop), 2);
     for (int round = 0; round < 3; round++) {
         assert_true(discount_at(shop, DAY(1)) == 5);
-        assert_true(discount_at(shop, DAY(20) - 1) == 5); /* the second was not known before it was loaded */
+        /* The second was not known before it was loaded. */
+        assert_true(discount_at(shop, DAY(20) - 1) == 5);
         assert_true(discount_at(shop, DAY(20)) == 15);
         assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(90)) == 11);
         assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(20)) == 10);
         assert_int_equal(treatment_count(shop), 2);
-        if (round == 0) assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+        if (round == 0)
+            assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
         shop->now_ms = DAY(30);
         shop_open(shop, NULL);
         shop_load(shop, "offer"); /* the same content is no new version */
@@ -84,7 +89,9 @@ static void test_a_model_in_force_comes_back(void **state) {
     struct model_entry entry = {0}, again = {0};
     shop_file(shop, "orders.csv", orders);
     shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
-    shop_file(shop, "mail.csv", "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n2017-01-10T09:00:00Z,ben@b.example,letter/7\n");
+    shop_file(shop, "mail.csv",
+              "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/"
+              "7\n2017-01-10T09:00:00Z,ben@b.example,letter/7\n");
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
     assert_null(engine_model(shop->engine, 0, NULL));
@@ -107,7 +114,8 @@ static bool model_fits(struct shop *shop, const char *from, const char *to) {
     char changed[8192];
     const char *at = strstr(shop_playbook, from);
     assert_non_null(at);
-    snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - shop_playbook), shop_playbook, to, at + strlen(from));
+    snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - shop_playbook), shop_playbook, to,
+             at + strlen(from));
     shop_file(shop, "changed.yaml", changed);
     shop_open(shop, "changed.yaml");
     return engine_model(shop->engine, 0, NULL) != NULL;
@@ -119,7 +127,8 @@ static void test_a_model_is_of_its_goal_and_features(void **state) {
     struct model_entry entry = {0};
     shop_file(shop, "orders.csv", orders);
     shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
-    shop_file(shop, "mail.csv", "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n");
+    shop_file(shop, "mail.csv",
+              "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n");
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
     assert_int_equal(engine_train(shop->engine, 0, DAY(60), &entry, NULL), STATUS_OK);
@@ -134,7 +143,8 @@ static void test_a_model_is_of_its_goal_and_features(void **state) {
 static void test_repeats_are_dropped_wherever_the_first_lies(void **state) {
     struct shop *shop = *state;
     char twice[2048];
-    snprintf(twice, sizeof twice, "%s%s", orders, strchr(orders, '\n') + 1); /* every row twice in one file */
+    snprintf(twice, sizeof twice, "%s%s", orders,
+             strchr(orders, '\n') + 1); /* every row twice in one file */
     shop_file(shop, "orders.csv", twice);
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
@@ -160,7 +170,8 @@ static void damage_run(struct shop *shop, uint32_t kind) {
     for (unsigned number = 1; run == NULL; number++) {
         assert_in_range(number, 1, 9);
         snprintf(path, sizeof path, "data/runs/%06u.run", number);
-        if (run_open(&run, simulated_disk_interface(shop->disk), path, NULL) != STATUS_OK) run = NULL;
+        if (run_open(&run, simulated_disk_interface(shop->disk), path, NULL) != STATUS_OK)
+            run = NULL;
     }
     uint64_t offset = run_section_of(run, 0, kind)->offset;
     assert_true(run_section_of(run, 0, kind)->length > 0);
@@ -183,7 +194,8 @@ static void test_where_repeats_cannot_be_told_nothing_is_stored(void **state) {
     damage_run(shop, RUN_KEY);
     shop_open(shop, NULL);
     uint64_t position = store_position(engine_store(shop->engine));
-    assert_int_equal(engine_ingest(shop->engine, &options, &reports, &count, &error), STATUS_CORRUPT);
+    assert_int_equal(engine_ingest(shop->engine, &options, &reports, &count, &error),
+                     STATUS_CORRUPT);
     memory_free(reports);
     assert_non_null(strstr(error.text, ".run: part 0: the section of keys is damaged"));
     assert_non_null(strstr(error.text, "backup"));
@@ -199,18 +211,25 @@ static void test_merges_are_noted_and_taken_back(void **state) {
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
     assert_int_equal(shop_count(shop, "Customer Merged"), 0);
-    assert_true(shop_customer(shop, "cookie:k-77", INT64_MAX).value != shop_customer(shop, "email:ann@a.example", INT64_MAX).value);
-    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\no5,2017-02-02T10:00:00Z,ann@a.example,k-77,2.00,1,\n");
+    assert_true(shop_customer(shop, "cookie:k-77", INT64_MAX).value !=
+                shop_customer(shop, "email:ann@a.example", INT64_MAX).value);
+    shop_file(shop, "orders.csv",
+              "order_id,at,email,cookie,amount,items,note\no5,2017-02-02T10:00:00Z,ann@a.example,k-"
+              "77,2.00,1,\n");
     shop_load(shop, NULL);
     assert_int_equal(shop_count(shop, "Customer Merged"), 1);
-    assert_int_equal(shop_customer(shop, "cookie:k-77", INT64_MAX).value, shop_customer(shop, "email:ann@a.example", INT64_MAX).value);
+    assert_int_equal(shop_customer(shop, "cookie:k-77", INT64_MAX).value,
+                     shop_customer(shop, "email:ann@a.example", INT64_MAX).value);
     assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(99)) == 33);
-    assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(32)) == 11); /* before they were known to be one */
+    assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(32)) ==
+                11); /* before they were known to be one */
 
-    enum status status = engine_unmerge(shop->engine, TEXT("cookie:k-77"), TEXT("email:ann@a.example"), &unmerged, &error);
+    enum status status = engine_unmerge(shop->engine, TEXT("cookie:k-77"),
+                                        TEXT("email:ann@a.example"), &unmerged, &error);
     assert_int_equal(status, STATUS_OK);
     for (int round = 0; round < 2; round++) {
-        uint32_t ann = shop_customer(shop, "email:ann@a.example", INT64_MAX).value, cookie = shop_customer(shop, "cookie:k-77", INT64_MAX).value;
+        uint32_t ann = shop_customer(shop, "email:ann@a.example", INT64_MAX).value,
+                 cookie = shop_customer(shop, "cookie:k-77", INT64_MAX).value;
         assert_true(ann != cookie);
         assert_int_equal(unmerged.customer.value, cookie);
         assert_int_equal(unmerged.other.value, ann);
@@ -218,29 +237,37 @@ static void test_merges_are_noted_and_taken_back(void **state) {
         assert_int_equal(shop_count(shop, "Order Completed"), 5); /* nobody's events are lost */
         shop_open(shop, NULL);
     }
-    assert_int_equal(engine_unmerge(shop->engine, TEXT("cookie:none"), (struct text){0}, &unmerged, &error), STATUS_NOT_FOUND);
+    assert_int_equal(
+        engine_unmerge(shop->engine, TEXT("cookie:none"), (struct text){0}, &unmerged, &error),
+        STATUS_NOT_FOUND);
     assert_non_null(strstr(error.text, "cookie:none"));
 }
 
-/* A playbook with other rules of identity judges anew; who is merged or split by it is told on the timelines, at the time of the change. */
+/* A playbook with other rules of identity judges anew; who is merged or split by it is told on the
+ * timelines, at the time of the change. */
 static void test_new_rules_tell_of_merges(void **state) {
     struct shop *shop = *state;
     char strict[4096];
     const char *rule = strstr(shop_playbook, "email: {}");
     assert_non_null(rule);
-    snprintf(strict, sizeof strict, "%.*semail: { per_customer: 1 }%s", (int)(rule - shop_playbook), shop_playbook, rule + strlen("email: {}"));
+    snprintf(strict, sizeof strict, "%.*semail: { per_customer: 1 }%s", (int)(rule - shop_playbook),
+             shop_playbook, rule + strlen("email: {}"));
     shop_file(shop, "strict.yaml", strict);
-    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\n"
-                                  "o1,2017-01-02T10:00:00Z,ann@a.example,k-1,10.00,2,\n"
-                                  "o2,2017-01-03T10:00:00Z,bob@a.example,k-1,5.00,2,\n");
+    shop_file(shop, "orders.csv",
+              "order_id,at,email,cookie,amount,items,note\n"
+              "o1,2017-01-02T10:00:00Z,ann@a.example,k-1,10.00,2,\n"
+              "o2,2017-01-03T10:00:00Z,bob@a.example,k-1,5.00,2,\n");
     shop_open(shop, "strict.yaml");
     shop_load(shop, NULL);
-    assert_true(shop_customer(shop, "email:ann@a.example", INT64_MAX).value != shop_customer(shop, "email:bob@a.example", INT64_MAX).value);
+    assert_true(shop_customer(shop, "email:ann@a.example", INT64_MAX).value !=
+                shop_customer(shop, "email:bob@a.example", INT64_MAX).value);
     shop_open(shop, "playbook.yaml");
-    assert_int_equal(shop_customer(shop, "email:ann@a.example", INT64_MAX).value, shop_customer(shop, "email:bob@a.example", INT64_MAX).value);
+    assert_int_equal(shop_customer(shop, "email:ann@a.example", INT64_MAX).value,
+                     shop_customer(shop, "email:bob@a.example", INT64_MAX).value);
     assert_int_equal(shop_count(shop, "Customer Merged"), 1);
     assert_true(shop_trait(shop, "email:bob@a.example", "merges", DAY(101)) == 1);
-    assert_true(shop_trait(shop, "email:bob@a.example", "merges", DAY(99)) == 0); /* not when the link was made */
+    assert_true(shop_trait(shop, "email:bob@a.example", "merges", DAY(99)) ==
+                0); /* not when the link was made */
     shop->now_ms = DAY(200);
     shop_open(shop, "strict.yaml");
     assert_int_equal(shop_count(shop, "Customer Split"), 1);
@@ -256,10 +283,17 @@ static void test_new_rules_merge_many(void **state) {
     const char *rule = strstr(shop_playbook, "email: {}");
     buffer_init(&rows);
     buffer_init(&strict);
-    assert_int_equal(buffer_format(&strict, "%.*semail: { per_customer: 1 }%s%c", (int)(rule - shop_playbook), shop_playbook, rule + strlen("email: {}"), 0), STATUS_OK);
-    assert_int_equal(buffer_format(&rows, "order_id,at,email,cookie,amount,items,note\n"), STATUS_OK);
+    assert_int_equal(buffer_format(&strict, "%.*semail: { per_customer: 1 }%s%c",
+                                   (int)(rule - shop_playbook), shop_playbook,
+                                   rule + strlen("email: {}"), 0),
+                     STATUS_OK);
+    assert_int_equal(buffer_format(&rows, "order_id,at,email,cookie,amount,items,note\n"),
+                     STATUS_OK);
     for (int i = 0; i < 2 * PAIRS; i++) {
-        assert_int_equal(buffer_format(&rows, "o%d,2017-01-02T10:00:00Z,m%d@a.example,k-%d,1.00,1,\n", i, i, i / 2), STATUS_OK);
+        assert_int_equal(buffer_format(&rows,
+                                       "o%d,2017-01-02T10:00:00Z,m%d@a.example,k-%d,1.00,1,\n", i,
+                                       i, i / 2),
+                         STATUS_OK);
     }
     assert_int_equal(buffer_format(&rows, "%c", 0), STATUS_OK);
     shop_file(shop, "strict.yaml", strict.at);
@@ -277,15 +311,17 @@ static void test_quarantined_rows_come_back(void **state) {
     struct replay_report report;
     struct error error = {0};
     struct store_stats stats;
-    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\n"
-                                  "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,two,\n"
-                                  "o2,2017-01-02T10:00:00Z,ann@a.example,,10.00,2,\n"
-                                  "o3,never,ann@a.example,,10.00,2,\n");
+    shop_file(shop, "orders.csv",
+              "order_id,at,email,cookie,amount,items,note\n"
+              "o1,2017-01-02T10:00:00Z,ann@a.example,,10.00,two,\n"
+              "o2,2017-01-02T10:00:00Z,ann@a.example,,10.00,2,\n"
+              "o3,never,ann@a.example,,10.00,2,\n");
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
     assert_int_equal(shop->totals.events, 1);
     assert_int_equal(shop->totals.quarantined, 2);
-    assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK); /* nothing was mended */
+    /* Nothing was mended. */
+    assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK);
     assert_int_equal(report.events, 0);
     assert_int_equal(report.still_quarantined, 2);
 
@@ -298,7 +334,8 @@ static void test_quarantined_rows_come_back(void **state) {
     assert_int_equal(report.rows, 2);
     assert_int_equal(report.events, 1);
     assert_int_equal(report.still_quarantined, 1);
-    for (int round = 0; round < 2; round++) { /* twice is harmless, and so is loading the file again */
+    /* Twice is harmless, and so is loading the file again. */
+    for (int round = 0; round < 2; round++) {
         assert_true(shop_trait(shop, "email:ann@a.example", "orders", DAY(99)) == 2);
         store_stats(engine_store(shop->engine), &stats);
         assert_int_equal(stats.quarantined_row_count, 1);
@@ -310,16 +347,18 @@ static void test_quarantined_rows_come_back(void **state) {
     assert_int_equal(shop->totals.events, 0);
 }
 
-/* A row of nobody waits with its bytes; loaded twice it waits once; of the erased neither event nor row is kept. */
+/* A row of nobody waits with its bytes; loaded twice it waits once; of the erased neither event nor
+ * row is kept. */
 static void test_rows_of_nobody_wait_once(void **state) {
     struct shop *shop = *state;
     struct error error = {0};
     struct erased_summary erased;
     struct store_stats stats;
-    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\n"
-                                  "o1,2017-01-02T10:00:00Z,null,0000,10.00,1,\n"
-                                  "o2,2017-01-02T10:00:00Z,ann@a.example,,10.00,2,\n"
-                                  "o3,2017-01-03T10:00:00Z,ANN@A.example,,10.00,x,\n");
+    shop_file(shop, "orders.csv",
+              "order_id,at,email,cookie,amount,items,note\n"
+              "o1,2017-01-02T10:00:00Z,null,0000,10.00,1,\n"
+              "o2,2017-01-02T10:00:00Z,ann@a.example,,10.00,2,\n"
+              "o3,2017-01-03T10:00:00Z,ANN@A.example,,10.00,x,\n");
     shop_open(shop, "playbook.yaml");
     for (int round = 0; round < 3; round++) {
         shop_load(shop, NULL);
@@ -329,9 +368,14 @@ static void test_rows_of_nobody_wait_once(void **state) {
         assert_int_equal(stats.quarantined_row_count, 2);
         if (round == 1) shop_open(shop, NULL);
     }
-    assert_int_equal(engine_erase(shop->engine, shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased, &error), STATUS_OK);
+    assert_int_equal(engine_erase(shop->engine,
+                                  shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased,
+                                  &error),
+                     STATUS_OK);
     assert_int_equal(erased.rows, 1); /* however it was capitalised */
-    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\no2,2017-01-02T10:00:00Z,ann@a.example,,10.00,2,\n");
+    shop_file(shop, "orders.csv",
+              "order_id,at,email,cookie,amount,items,note\no2,2017-01-02T10:00:00Z,ann@a.example,,"
+              "10.00,2,\n");
     shop_load(shop, NULL);
     assert_int_equal(shop->totals.events, 0);
     assert_int_equal(shop->totals.quarantined, 0);
@@ -344,7 +388,9 @@ static void test_a_model_of_the_future_is_told(void **state) {
     struct model_entry entry;
     shop_file(shop, "orders.csv", orders);
     shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
-    shop_file(shop, "mail.csv", "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n2017-01-10T09:00:00Z,ben@b.example,letter/7\n");
+    shop_file(shop, "mail.csv",
+              "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/"
+              "7\n2017-01-10T09:00:00Z,ben@b.example,letter/7\n");
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
     assert_false(engine_hindsight(shop->engine, DAY(1), NULL));
@@ -362,24 +408,32 @@ static void test_an_erased_customer_leaves_no_byte(void **state) {
     struct shop *shop = *state;
     struct error error = {0};
     struct erased_summary erased;
-    static const char *const theirs[] = {"ann@a.example", "k-77", "first order of ann", "nobody yet", "a bad row of ann", "Treatment of ann"};
+    static const char *const theirs[] = {"ann@a.example",      "k-77",
+                                         "first order of ann", "nobody yet",
+                                         "a bad row of ann",   "Treatment of ann"};
     shop_file(shop, "orders1.csv", orders);
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
     assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
-    shop_file(shop, "orders2.csv", "order_id,at,email,cookie,amount,items,note\n"
-                                   "o5,2017-02-02T10:00:00Z,ann@a.example,k-77,2.00,1,Treatment of ann\n"
-                                   "o6,2017-02-02T10:00:00Z,ann@a.example,,2.00,x,a bad row of ann\n"
-                                   "o7,2017-02-02T10:00:00Z,ben@b.example,,2.00,x,a bad row of ben\n");
+    shop_file(shop, "orders2.csv",
+              "order_id,at,email,cookie,amount,items,note\n"
+              "o5,2017-02-02T10:00:00Z,ann@a.example,k-77,2.00,1,Treatment of ann\n"
+              "o6,2017-02-02T10:00:00Z,ann@a.example,,2.00,x,a bad row of ann\n"
+              "o7,2017-02-02T10:00:00Z,ben@b.example,,2.00,x,a bad row of ben\n");
     shop_load(shop, NULL);
-    for (size_t i = 0; i < 6; i++) assert_true(lies_anywhere(shop, theirs[i]) || i == 2 || i == 3); /* these two may be compressed */
-    assert_int_equal(engine_erase(shop->engine, shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased, &error), STATUS_OK);
+    /* These two may be compressed. */
+    for (size_t i = 0; i < 6; i++) assert_true(lies_anywhere(shop, theirs[i]) || i == 2 || i == 3);
+    assert_int_equal(engine_erase(shop->engine,
+                                  shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased,
+                                  &error),
+                     STATUS_OK);
     assert_int_equal(erased.rows, 1);
     assert_int_equal(erased.identifiers, 2);
     assert_int_equal(erased.events, 5); /* four orders, and the merge */
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < 6; i++) {
-            if (lies_anywhere(shop, theirs[i])) fail_msg("round %d: \"%s\" is still there", round, theirs[i]);
+            if (lies_anywhere(shop, theirs[i]))
+                fail_msg("round %d: \"%s\" is still there", round, theirs[i]);
         }
         assert_int_equal(shop_customer(shop, "email:ann@a.example", INT64_MAX).value, ID_NONE);
         assert_int_equal(shop_count(shop, "Order Completed"), 1);
@@ -402,9 +456,15 @@ static void test_a_backup_is_whole_and_stays(void **state) {
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
     assert_int_equal(engine_backup(shop->engine, "copy", &error), STATUS_OK);
-    assert_int_equal(engine_erase(shop->engine, shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased, &error), STATUS_OK);
-    struct engine_options options = {.directory = "copy", .fold_by_hand = true, .fs = simulated_disk_interface(shop->disk),
-                                     .now_ms = shop->now_ms, .threads = 1};
+    assert_int_equal(engine_erase(shop->engine,
+                                  shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased,
+                                  &error),
+                     STATUS_OK);
+    struct engine_options options = {.directory = "copy",
+                                     .fold_by_hand = true,
+                                     .fs = simulated_disk_interface(shop->disk),
+                                     .now_ms = shop->now_ms,
+                                     .threads = 1};
     engine_close(shop->engine);
     assert_int_equal(engine_open(&shop->engine, &options, &error), STATUS_OK);
     assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(99)) == 11);
@@ -412,10 +472,12 @@ static void test_a_backup_is_whole_and_stays(void **state) {
     assert_int_equal(shop_events(shop), 4);
 }
 
-static const struct field_usage *usage_of(const struct data_report *report, const char *source, const char *event, const char *field) {
+static const struct field_usage *usage_of(const struct data_report *report, const char *source,
+                                          const char *event, const char *field) {
     for (size_t i = 0; i < report->field_count; i++) {
         const struct field_usage *usage = &report->fields[i];
-        if (text_equal(usage->source, text_from(source)) && text_equal(usage->event, text_from(event)) &&
+        if (text_equal(usage->source, text_from(source)) &&
+            text_equal(usage->event, text_from(event)) &&
             text_equal(usage->field, text_from(field))) {
             return usage;
         }
@@ -434,18 +496,23 @@ static void test_the_data_report_counts(void **state) {
     assert_int_equal(report.event_count, 0);
     data_report_release(&report);
     shop_load(shop, NULL);
-    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\no9,2017-02-02T10:00:00Z,ben@b.example,,2.00,x,\n");
+    shop_file(shop, "orders.csv",
+              "order_id,at,email,cookie,amount,items,note\no9,2017-02-02T10:00:00Z,ben@b.example,,"
+              "2.00,x,\n");
     shop_load(shop, NULL);
     assert_int_equal(engine_data_report(shop->engine, &report, &error), STATUS_OK);
     assert_int_equal(report.event_count, 4);
     assert_int_equal(report.customer_count, 3);
     assert_int_equal(report.persona_count, 3);
     assert_int_equal(report.dirty_rows, 1);
-    assert_int_equal(report.dirty_bytes, strlen("order_id,at,email,cookie,amount,items,note\no9,2017-02-02T10:00:00Z,ben@b.example,,2.00,x,")); /* with its header */
+    assert_int_equal(report.dirty_bytes,
+                     strlen("order_id,at,email,cookie,amount,items,note\no9,2017-02-02T10:00:00Z,"
+                            "ben@b.example,,2.00,x,")); /* with its header */
     assert_int_equal(usage_of(&report, "orders", "Order Completed", "")->count, 4);
     assert_int_equal(usage_of(&report, "orders", "Order Completed", "revenue")->count, 4);
     assert_int_equal(usage_of(&report, "orders", "Order Completed", "note")->count, 2);
-    assert_non_null(strstr(usage_of(&report, "orders", "Order Completed", "revenue")->used_by.at, "trait spent"));
+    assert_non_null(strstr(usage_of(&report, "orders", "Order Completed", "revenue")->used_by.at,
+                           "trait spent"));
     assert_int_equal(usage_of(&report, "orders", "Order Completed", "note")->used_by.length, 0);
     assert_int_equal(report.dark_fields, 3); /* order_id, items, note */
     assert_true(report.dark_bytes > 0 && report.dark_bytes < report.clean_bytes);
@@ -457,7 +524,11 @@ static void test_a_second_writer_is_told(void **state) {
     struct error error = {0};
     struct engine *second = NULL;
     shop_open(shop, "playbook.yaml");
-    struct engine_options options = {.directory = "data", .create = true, .fs = simulated_disk_interface(shop->disk), .now_ms = 1, .threads = 1};
+    struct engine_options options = {.directory = "data",
+                                     .create = true,
+                                     .fs = simulated_disk_interface(shop->disk),
+                                     .now_ms = 1,
+                                     .threads = 1};
     assert_int_equal(engine_open(&second, &options, &error), STATUS_LOCKED);
     assert_null(second);
     assert_non_null(strstr(error.text, "data"));
@@ -466,7 +537,8 @@ static void test_a_second_writer_is_told(void **state) {
     engine_close(second);
 }
 
-/* A playbook that the directory's files do not fit must not be put in force: else the directory could not be opened any more. */
+/* A playbook that the directory's files do not fit must not be put in force: else the directory
+ * could not be opened any more. */
 static void test_a_playbook_that_does_not_fit_changes_nothing(void **state) {
     struct shop *shop = *state;
     struct error error = {0};
@@ -524,7 +596,8 @@ static void test_rates_follow_what_is_loaded(void **state) {
     assert_int_equal(status, STATUS_OK);
     assert_int_equal(engine_goal_bases(shop->engine, DAY(50), &again, &error), STATUS_OK);
     assert_ptr_equal(again, bases);
-    shop_file(shop, "mail.csv", "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n");
+    shop_file(shop, "mail.csv",
+              "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n");
     shop_load(shop, "mail");
     assert_int_equal(engine_goal_bases(shop->engine, DAY(50), &bases, &error), STATUS_OK);
     assert_int_equal(bases[0].treated_rows, 1);
@@ -542,7 +615,8 @@ static struct holdout record_for(struct shop *shop, const char *customer, int64_
     return holdout;
 }
 
-/* Two that were decided for in different arms turn out to be one: it stays what it was first, and is told to have crossed. */
+/* Two that were decided for in different arms turn out to be one: it stays what it was first, and
+ * is told to have crossed. */
 static void test_a_merge_moves_nobody_out_of_the_holdout(void **state) {
     struct shop *shop = *state;
     char with_holdout[8192];
@@ -551,7 +625,10 @@ static void test_a_merge_moves_nobody_out_of_the_holdout(void **state) {
     shop_file(shop, "orders.csv", orders);
     shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
     for (int salt = 0; salt < 50 && drawn[0].in == drawn[1].in; salt++) {
-        snprintf(with_holdout, sizeof with_holdout, "%sscenarios: { kept_out: { when: 'exists(\"Decision Made\" where holdout == \"in\")', goals: [order] } }\nholdout: { share: 50%%, salt: s%d }\n", shop_playbook, salt);
+        snprintf(with_holdout, sizeof with_holdout,
+                 "%sscenarios: { kept_out: { when: 'exists(\"Decision Made\" where holdout == "
+                 "\"in\")', goals: [order] } }\nholdout: { share: 50%%, salt: s%d }\n",
+                 shop_playbook, salt);
         shop_file(shop, "holdout.yaml", with_holdout);
         shop_open(shop, "holdout.yaml");
         if (salt == 0) shop_load(shop, NULL);
@@ -559,7 +636,9 @@ static void test_a_merge_moves_nobody_out_of_the_holdout(void **state) {
         assert_false(drawn[0].recorded || drawn[1].recorded);
     }
     assert_true(drawn[0].in != drawn[1].in);
-    shop_file(shop, "orders.csv", "order_id,at,email,cookie,amount,items,note\no5,2017-02-02T10:00:00Z,ann@a.example,k-77,2.00,1,\n");
+    shop_file(shop, "orders.csv",
+              "order_id,at,email,cookie,amount,items,note\no5,2017-02-02T10:00:00Z,ann@a.example,k-"
+              "77,2.00,1,\n");
     shop_load(shop, NULL);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 2; i++) {
@@ -588,13 +667,16 @@ static void test_every_allocation_may_fail(void **state) {
         shop_file(shop, "orders.csv", orders);
         memory_fail_at(nth);
         enum status status = shop_try_open(shop, "playbook.yaml", false, &error);
-        if (status == STATUS_OK) status = engine_ingest(shop->engine, &options, &reports, &count, &error);
+        if (status == STATUS_OK)
+            status = engine_ingest(shop->engine, &options, &reports, &count, &error);
         if (status == STATUS_OK) decide_and_record(shop, &error, &status);
         memory_fail_at(0);
         memory_free(reports);
         failures++;
         if (status == STATUS_OK) break;
-        if (status != STATUS_NO_MEMORY) print_message("allocation %llu: %s: %s\n", (unsigned long long)nth, status_name(status), error.text);
+        if (status != STATUS_NO_MEMORY)
+            print_message("allocation %llu: %s: %s\n", (unsigned long long)nth, status_name(status),
+                          error.text);
         assert_int_equal(status, STATUS_NO_MEMORY);
     }
     assert_in_range(failures, 50, 5000);

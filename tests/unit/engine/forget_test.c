@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who was erased: gone from quarantine and from friends' words too, and known again by salted hashes alone. */
+/* Who was erased: gone from quarantine and from friends' words too, and known again by salted
+ * hashes alone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,10 +55,11 @@ static const char people_playbook[] =
 
 static void open_people(struct shop *shop) {
     shop_file(shop, "people.yaml", people_playbook);
-    shop_file(shop, "orders1.csv", "order_id,at,member,email,amount,items,note\n"
-                                   "o1,2017-01-02T10:00:00Z,1,ann@a.example,10.00,1,\n"
-                                   "o2,2017-01-02T10:00:00Z,2,ben@b.example,10.00,1,\n"
-                                   "o3,2017-01-02T10:00:00Z,1,\"an\"\"n@a.example\",10.00,1,\n");
+    shop_file(shop, "orders1.csv",
+              "order_id,at,member,email,amount,items,note\n"
+              "o1,2017-01-02T10:00:00Z,1,ann@a.example,10.00,1,\n"
+              "o2,2017-01-02T10:00:00Z,2,ben@b.example,10.00,1,\n"
+              "o3,2017-01-02T10:00:00Z,1,\"an\"\"n@a.example\",10.00,1,\n");
     shop_open(shop, "people.yaml");
     shop_load(shop, NULL);
 }
@@ -83,17 +85,22 @@ static const char bad_orders[] =
     "b5,2017-01-03T10:00:00Z,2,\"ann@a.example,1.00,1,open-quote-mark\n"
     "b6,2017-01-03T10:00:00Z,2,\"ben@b.example,1.00,1,open-quote-stays\n";
 static const char bad_web[] =
-    "{\"at\":\"2017-01-03T10:00:00Z\",\"email\":\"ann\\u0040a.example\",\"count\":\"x\",\"note\":\"escaped-mark\"}\n"
-    "{\"at\":\"2017-01-03T10:00:00Z\",\"email\":\"cara@c.example\",\"count\":\"x\",\"note\":\"deep-mark\",\"context\":{\"ids\":[{\"id\":\"ANN@a\\u002eexample\"}]}}\n"
+    "{\"at\":\"2017-01-03T10:00:00Z\",\"email\":\"ann\\u0040a.example\",\"count\":\"x\",\"note\":"
+    "\"escaped-mark\"}\n"
+    "{\"at\":\"2017-01-03T10:00:00Z\",\"email\":\"cara@c.example\",\"count\":\"x\",\"note\":\"deep-"
+    "mark\",\"context\":{\"ids\":[{\"id\":\"ANN@a\\u002eexample\"}]}}\n"
     "{\"at\":\"2017-01-03T10:00:00Z\",\"member\":1,\"count\":\"x\",\"note\":\"numbered-mark\"}\n"
-    "{\"at\":\"2017-01-03T10:00:00Z\",\"member\":2,\"count\":\"1\",\"note\":\"one-stays\",\"count\":\"x\"}\n"
+    "{\"at\":\"2017-01-03T10:00:00Z\",\"member\":2,\"count\":\"1\",\"note\":\"one-stays\","
+    "\"count\":\"x\"}\n"
     "{\"at\":\"2017-01-03T10:00:00Z\",\"member\":11,\"count\":\"x\",\"note\":\"eleven-stays\"}\n"
     "{\"at\":\"2017-01-03T10:00:00Z\",\"email\":\"ann@a.example\",\"note\":\"no-end-mark\n"
     "{\"at\":\"2017-01-03T10:00:00Z\",\"email\":\"ben@b.example\",\"note\":\"no-end-stays\n";
-static const char *const hers[] = {"her-number-mark", "free-text-mark", "doubled-mark", "too few fields mark", "open-quote-mark",
-                                   "escaped-mark", "deep-mark", "numbered-mark", "no-end-mark"};
-static const char *const others[] = {"quoted-stays", "count-stays", "one-item-stays", "too few fields stays", "open-quote-stays",
-                                     "eleven-stays", "no-end-stays"};
+static const char *const hers[] = {"her-number-mark",     "free-text-mark",  "doubled-mark",
+                                   "too few fields mark", "open-quote-mark", "escaped-mark",
+                                   "deep-mark",           "numbered-mark",   "no-end-mark"};
+static const char *const others[] = {"quoted-stays",         "count-stays",      "one-item-stays",
+                                     "too few fields stays", "open-quote-stays", "eleven-stays",
+                                     "no-end-stays"};
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
 static void expect_only_others(struct shop *shop) {
@@ -140,13 +147,17 @@ static void test_bad_rows_of_the_erased_are_withheld(void **state) {
         size_t withheld = 0;
         shop_load(shop, NULL);
         if (round > 0) assert_int_equal(shop->totals.quarantined, 0); /* they lie there already */
-        assert_int_equal(store_visit_rows(engine_store(shop->engine), count_withheld, &withheld, &error), STATUS_OK);
+        assert_int_equal(
+            store_visit_rows(engine_store(shop->engine), count_withheld, &withheld, &error),
+            STATUS_OK);
         assert_int_equal(withheld, COUNT_OF(hers));
         expect_only_others(shop);
         assert_false(lies_anywhere(shop, "ann@a.example"));
-        assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &replayed, &error), STATUS_OK);
+        assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &replayed, &error),
+                         STATUS_OK);
         assert_int_equal(replayed.events, 0);
-        if (round == 1) assert_int_equal(store_fold(engine_store(shop->engine), true, NULL), STATUS_OK);
+        if (round == 1)
+            assert_int_equal(store_fold(engine_store(shop->engine), true, NULL), STATUS_OK);
         shop_open(shop, NULL);
     }
 }
@@ -155,27 +166,36 @@ static void replace_salt(struct shop *shop, const void *bytes, size_t length) {
     engine_close(shop->engine);
     shop->engine = NULL;
     struct file_system *fs = simulated_disk_interface(shop->disk);
-    if (bytes != NULL) assert_int_equal(file_replace(fs, "data/SALT", bytes, length, NULL), STATUS_OK);
-    else assert_int_equal(file_remove(fs, "data/SALT", NULL), STATUS_OK);
+    if (bytes != NULL)
+        assert_int_equal(file_replace(fs, "data/SALT", bytes, length, NULL), STATUS_OK);
+    else
+        assert_int_equal(file_remove(fs, "data/SALT", NULL), STATUS_OK);
 }
 
 static void read_salt(struct shop *shop, struct buffer *bytes) {
     buffer_clear(bytes);
-    assert_int_equal(file_read_all(simulated_disk_interface(shop->disk), "data/SALT", 100, bytes, NULL), STATUS_OK);
+    assert_int_equal(
+        file_read_all(simulated_disk_interface(shop->disk), "data/SALT", 100, bytes, NULL),
+        STATUS_OK);
 }
 
-static struct file_system *raced;  /* a disk on which somebody else makes the salt just before we do */
+/* A disk on which somebody else makes the salt just before we do. */
+static struct file_system *raced;
 static const struct buffer *rival;
 
-static enum status make_directory_late(struct file_system *fs, const char *path, struct error *error) {
+static enum status make_directory_late(struct file_system *fs, const char *path,
+                                       struct error *error) {
     (void)fs;
     enum status status = raced->ops->make_directory(raced, path, error);
     const struct buffer *salt = rival;
     rival = NULL;
-    return status == STATUS_OK && salt != NULL ? file_replace(raced, "new/SALT", salt->at, salt->length, error) : status;
+    return status == STATUS_OK && salt != NULL
+               ? file_replace(raced, "new/SALT", salt->at, salt->length, error)
+               : status;
 }
 
-/* Two that make the same directory: the salt of the first is everybody's, for his log may hold hashes under it already. */
+/* Two that make the same directory: the salt of the first is everybody's, for his log may hold
+ * hashes under it already. */
 static void test_a_salt_is_made_once(void **state) {
     struct shop *shop = *state;
     struct error error = {0};
@@ -272,7 +292,8 @@ static void test_relations_to_the_erased_go(void **state) {
             assert_false(lies_anywhere(shop, "ann@a.example"));
             assert_int_equal(shop_count(shop, "Related"), round == 0 ? 2 : 4);
             assert_int_equal(shop_count(shop, "Order Completed"), 1);
-            shop_load(shop, NULL); /* a friend's word does not bring her back; these events have no row key */
+            /* A friend's word does not bring her back; these events have no row key. */
+            shop_load(shop, NULL);
         }
         shop_open(shop, NULL);
         assert_false(lies_anywhere(shop, "ann@a.example"));
@@ -284,7 +305,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_erasure_finds_whole_values_in_quarantine),
         CASE(test_bad_rows_of_the_erased_are_withheld),
-        CASE(test_a_salt_is_made_once), CASE(test_another_salt_is_never_taken),
+        CASE(test_a_salt_is_made_once),
+        CASE(test_another_salt_is_never_taken),
         CASE(test_relations_to_the_erased_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was acknowledged stays, and no amount of it locks the directory: lost power, many versions, large rows. */
+/* What was acknowledged stays, and no amount of it locks the directory: lost power, many versions,
+ * large rows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,14 +34,16 @@ static void lose_power(struct shop *shop) {
 
 static double discount_now(const struct shop *shop) {
     const struct world *world = engine_world(shop->engine);
-    const struct lookup_table *table = world->lookup(world->context, playbook_lookup_find(world->playbook, TEXT("offer")), TIME_NEVER);
+    const struct lookup_table *table = world->lookup(
+        world->context, playbook_lookup_find(world->playbook, TEXT("offer")), TIME_NEVER);
     struct value key = value_text(TEXT("7"));
     uint32_t row, count;
     if (table == NULL || !lookup_find(table, &key, &row, &count)) return -1;
     return lookup_cell(table, row, lookup_field_find(table, TEXT("discount"))).number;
 }
 
-/* Also the folders of playbooks and lookups are new here: their names must be on the disk before the log tells of what lies in them. */
+/* Also the folders of playbooks and lookups are new here: their names must be on the disk before
+ * the log tells of what lies in them. */
 static void test_what_is_in_force_outlives_a_power_cut(void **state) {
     struct shop *shop = *state;
     for (uint64_t seed = 1; seed <= 40; seed++) {
@@ -91,7 +94,8 @@ static void test_a_large_quarantine_comes_back(void **state) {
     memset(note, 'n', NOTE_BYTES);
     note[NOTE_BYTES] = '\0';
     fputs("order_id,at,email,cookie,amount,items,note\n", file);
-    for (int i = 0; i < ROWS; i++) fprintf(file, "o%d,2017-01-02T10:00:00Z,a%d@a.example,,10.00,two,%s\n", i, i % 100, note);
+    for (int i = 0; i < ROWS; i++)
+        fprintf(file, "o%d,2017-01-02T10:00:00Z,a%d@a.example,,10.00,two,%s\n", i, i % 100, note);
     assert_int_equal(fclose(file), 0);
     shop_open(shop, "playbook.yaml");
     shop_load(shop, "orders");
@@ -108,7 +112,8 @@ static void test_a_large_quarantine_comes_back(void **state) {
     assert_int_equal(shop_events(shop), ROWS);
 }
 
-/* Every bad row is kept with the header of its file; every message with what its line says of all. */
+/* Every bad row is kept with the header of its file; every message with what its line says of all.
+ */
 static void test_a_batch_may_be_larger_than_a_frame(void **state) {
     enum { ROWS = 100, NAME_BYTES = 900000, MESSAGES = 2500, NOTE_BYTES = 60000 };
     struct shop *shop = *state;
@@ -130,14 +135,19 @@ static void test_a_batch_may_be_larger_than_a_frame(void **state) {
     file = fopen(shop_path(shop, "web.ndjson"), "w");
     assert_non_null(file);
     fputs("{\"batch\":[", file);
-    for (int i = 0; i < MESSAGES; i++) fprintf(file, "%s{\"type\":\"track\",\"event\":\"A\",\"messageId\":\"m%d\",\"userId\":\"u%d\"}", i > 0 ? "," : "", i, i % 7);
+    for (int i = 0; i < MESSAGES; i++)
+        fprintf(file,
+                "%s{\"type\":\"track\",\"event\":\"A\",\"messageId\":\"m%d\",\"userId\":\"u%d\"}",
+                i > 0 ? "," : "", i, i % 7);
     fputs("],\"receivedAt\":\"2017-01-02T10:00:00Z\",\"context\":{\"note\":\"", file);
     for (int i = 0; i < NOTE_BYTES; i++) fputc('n', file);
     fputs("\"}}\n", file);
     assert_int_equal(fclose(file), 0);
-    shop_file(shop, "web.yaml", "attune: 1\nname: Web\ncurrency: USD\nzone: UTC\n"
-                                "customer: { identifiers: { email: {}, cookie: {} } }\n"
-                                "sources: { web: { file: \"web*.ndjson\", format: segment, key: { cookie: userId }, properties: { note: context.note } } }\n");
+    shop_file(shop, "web.yaml",
+              "attune: 1\nname: Web\ncurrency: USD\nzone: UTC\n"
+              "customer: { identifiers: { email: {}, cookie: {} } }\n"
+              "sources: { web: { file: \"web*.ndjson\", format: segment, key: { cookie: userId }, "
+              "properties: { note: context.note } } }\n");
     shop_open(shop, "web.yaml");
     shop_load(shop, "web");
     assert_int_equal(shop_events(shop), 1 + shop->totals.events);
@@ -157,7 +167,8 @@ static void add_event(struct shop *shop, struct event_batch *batch, int email, i
     event->type = EVENT_CUSTOMER_RECORD;
     for (int i = 0; i < 2; i++) {
         int number = i == 0 ? email : cookie;
-        uint32_t type = symbol_find(engine_symbols(shop->engine), SYMBOL_IDENTIFIER, i == 0 ? TEXT("email") : TEXT("cookie"));
+        uint32_t type = symbol_find(engine_symbols(shop->engine), SYMBOL_IDENTIFIER,
+                                    i == 0 ? TEXT("email") : TEXT("cookie"));
         if (number < 0) continue;
         snprintf(text, sizeof text, "person-%d-%d", i, number);
         assert_int_equal(event_batch_add_identifier(batch, type, text_from(text)), STATUS_OK);
@@ -261,9 +272,11 @@ static enum status rebuild(struct shop *shop, struct error *error) {
 }
 
 enum { OPENED, LOADED, FOLDED, COPIED, ERASED, REBUILT, STEPS };
-static enum status (*const steps[STEPS])(struct shop *, struct error *) = {open_shop, load_all, fold_all, copy_all, erase_ann, rebuild};
+static enum status (*const steps[STEPS])(struct shop *, struct error *) = {
+    open_shop, load_all, fold_all, copy_all, erase_ann, rebuild};
 
-/* Step after step until one fails, at the first or at the last of its tries. Returns how many were acknowledged. */
+/* Step after step until one fails, at the first or at the last of its tries. Returns how many were
+ * acknowledged. */
 static int do_work(struct shop *shop, int tries, struct error *error) {
     for (int step = 0; step < STEPS; step++) {
         enum status status = STATUS_NO_MEMORY;
@@ -279,7 +292,11 @@ static int do_work(struct shop *shop, int tries, struct error *error) {
 
 /* The copy holds her still: it is looked at, and then forgotten. */
 static void check_copy(struct shop *shop) {
-    struct engine_options options = {.directory = "copy", .fold_by_hand = true, .fs = simulated_disk_interface(shop->disk), .now_ms = shop->now_ms, .threads = 1};
+    struct engine_options options = {.directory = "copy",
+                                     .fold_by_hand = true,
+                                     .fs = simulated_disk_interface(shop->disk),
+                                     .now_ms = shop->now_ms,
+                                     .threads = 1};
     struct error error = {0};
     engine_close(shop->engine);
     shop->engine = NULL;
@@ -287,7 +304,10 @@ static void check_copy(struct shop *shop) {
     assert_int_equal(shop_events(shop), 3);
     assert_int_equal(rows_waiting(shop), 1);
     struct erased_summary erased;
-    assert_int_equal(engine_erase(shop->engine, shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased, &error), STATUS_OK);
+    assert_int_equal(engine_erase(shop->engine,
+                                  shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased,
+                                  &error),
+                     STATUS_OK);
 }
 
 static void check_all(struct shop *shop, int done) {
@@ -300,13 +320,16 @@ static void check_all(struct shop *shop, int done) {
     if (done > COPIED) check_copy(shop);
     shop_open(shop, done > OPENED ? NULL : "playbook.yaml");
     if (done > LOADED) assert_true(discount_now(shop) == 5);
-    if (done > LOADED) assert_in_range(shop_events(shop), 2, done > ERASED ? 2 : 3); /* she may be gone, and nobody was told */
-    if (done > ERASED) assert_int_equal(shop_customer(shop, "email:ann@a.example", INT64_MAX).value, ID_NONE);
+    /* She may be gone, and nobody was told. */
+    if (done > LOADED) assert_in_range(shop_events(shop), 2, done > ERASED ? 2 : 3);
+    if (done > ERASED)
+        assert_int_equal(shop_customer(shop, "email:ann@a.example", INT64_MAX).value, ID_NONE);
     assert_int_equal(load_all(shop, &error), STATUS_OK);
     assert_int_equal(erase_ann(shop, &error), STATUS_OK);
     assert_int_equal(load_all(shop, &error), STATUS_OK);
     assert_int_equal(shop_events(shop), 2);
-    bool half_copied = done <= COPIED && directory_list(fs, "copy", &names, &count, NULL) == STATUS_OK;
+    bool half_copied =
+        done <= COPIED && directory_list(fs, "copy", &names, &count, NULL) == STATUS_OK;
     assert_true(half_copied || !simulated_disk_contains(shop->disk, "ann@a.example", 13));
     assert_true(half_copied || !simulated_disk_contains(shop->disk, "ann again", 9));
     buffer_release(&names);
@@ -317,13 +340,15 @@ static void check_words(struct shop *shop, int done, const struct error *error) 
     struct buffer names;
     size_t count = 0;
     buffer_init(&names);
-    if (done == COPIED && directory_list(simulated_disk_interface(shop->disk), "copy", &names, &count, NULL) == STATUS_OK) {
+    if (done == COPIED && directory_list(simulated_disk_interface(shop->disk), "copy", &names,
+                                         &count, NULL) == STATUS_OK) {
         assert_non_null(strstr(error->text, "; delete copy, which holds a part"));
     }
     buffer_release(&names);
 }
 
-/* The power goes, a call fails, the disk is full, or a call fails, is tried again, and then the power goes. */
+/* The power goes, a call fails, the disk is full, or a call fails, is tried again, and then the
+ * power goes. */
 static void test_any_moment_may_be_the_last(void **state) {
     enum { CUT, FAIL, FULL, FAIL_AND_CUT, KINDS };
     struct shop *shop = *state;
@@ -336,8 +361,10 @@ static void test_any_moment_may_be_the_last(void **state) {
             struct error error;
             simulated_disk_destroy(shop->disk);
             shop->disk = simulated_disk_create(nth, 0);
-            if (kind == CUT) simulated_disk_cut_at(shop->disk, nth);
-            else simulated_disk_fail_at(shop->disk, nth, kind == FULL);
+            if (kind == CUT)
+                simulated_disk_cut_at(shop->disk, nth);
+            else
+                simulated_disk_fail_at(shop->disk, nth, kind == FULL);
             int done = do_work(shop, kind == FAIL_AND_CUT ? 2 : 1, &error);
             met = simulated_disk_calls(shop->disk) >= nth;
             simulated_disk_fail_at(shop->disk, 0, false);
@@ -356,20 +383,25 @@ static void use_web_keys(struct shop *shop, const char *keys) {
     snprintf(text, sizeof text,
              "attune: 1\nname: Web\ncurrency: USD\nzone: UTC\n"
              "customer: { identifiers: { email: {}, cookie: {} } }\n"
-             "sources: { web: { file: \"web*.ndjson\", format: segment, key: %s } }\n", keys);
+             "sources: { web: { file: \"web*.ndjson\", format: segment, key: %s } }\n",
+             keys);
     shop_file(shop, "web.yaml", text);
     shop_open(shop, "web.yaml");
 }
 
 /* One message of a line can be read at last, the other can't yet: it waits on. */
 static void test_what_is_left_of_a_line_waits_on(void **state) {
-    static const char *const keys[] = {"{ email: userId }", "{ email: userId, cookie: anonymousId }", "{ email: userId, cookie: [anonymousId, deviceId] }"};
+    static const char *const keys[] = {"{ email: userId }",
+                                       "{ email: userId, cookie: anonymousId }",
+                                       "{ email: userId, cookie: [anonymousId, deviceId] }"};
     struct shop *shop = *state;
     struct replay_report report;
     struct error error = {0};
-    shop_file(shop, "web.ndjson", "{\"batch\":[{\"type\":\"track\",\"event\":\"A\",\"userId\":\"a@a.example\"},"
-                                  "{\"type\":\"track\",\"event\":\"B\",\"anonymousId\":\"k-1\"},"
-                                  "{\"type\":\"track\",\"event\":\"C\",\"deviceId\":\"k-2\"}],\"receivedAt\":\"2017-01-02T10:00:00Z\"}\n");
+    shop_file(shop, "web.ndjson",
+              "{\"batch\":[{\"type\":\"track\",\"event\":\"A\",\"userId\":\"a@a.example\"},"
+              "{\"type\":\"track\",\"event\":\"B\",\"anonymousId\":\"k-1\"},"
+              "{\"type\":\"track\",\"event\":\"C\",\"deviceId\":\"k-2\"}],\"receivedAt\":\"2017-01-"
+              "02T10:00:00Z\"}\n");
     use_web_keys(shop, keys[0]);
     shop_load(shop, "web");
     for (uint64_t round = 0; round < 3; round++) {

@@ -36,7 +36,8 @@ const char shop_playbook[] =
     "goals: { order: { event: Order Completed, within: 5d, value: revenue } }\n"
     "models: { order: { goal: order } }\n"
     "actions:\n"
-    "  letter: { for_each: offer, goal: order, model: order, title: \"Offer {offer_id}\", cost: 0.10 USD, channels: [email] }\n"
+    "  letter: { for_each: offer, goal: order, model: order, title: \"Offer {offer_id}\", cost: "
+    "0.10 USD, channels: [email] }\n"
     "policies:\n"
     "  - { at_most: 1, in: 3d, channel: email }\n";
 
@@ -72,7 +73,8 @@ void shop_file(struct shop *shop, const char *name, const char *text) {
     must(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "a file can't be written");
 }
 
-enum status shop_try_open(struct shop *shop, const char *playbook, bool read_only, struct error *error) {
+enum status shop_try_open(struct shop *shop, const char *playbook, bool read_only,
+                          struct error *error) {
     struct engine_options options = {
         .directory = "data",
         .create = !read_only,
@@ -112,7 +114,8 @@ void shop_load(struct shop *shop, const char *source) {
 
 struct customer_id shop_customer(struct shop *shop, const char *name, int64_t t_ms) {
     struct customer_id customer = {ID_NONE};
-    enum status status = engine_find_customer(shop->engine, text_from(name), (struct as_of){t_ms, POSITION_NOW}, &customer, NULL);
+    enum status status = engine_find_customer(shop->engine, text_from(name),
+                                              (struct as_of){t_ms, POSITION_NOW}, &customer, NULL);
     if (status != STATUS_OK) customer.value = ID_NONE;
     return customer;
 }
@@ -124,10 +127,12 @@ double shop_trait(struct shop *shop, const char *customer, const char *trait, in
     struct timeline timeline;
     uint32_t index = playbook_trait_find(world->playbook, text_from(trait));
     must(index != UINT32_MAX && profiler_create(&profiler, world) == STATUS_OK, "no such trait");
-    struct timeline_request request = profiler_request(profiler, (struct as_of){t_ms, POSITION_NOW}, false);
+    struct timeline_request request =
+        profiler_request(profiler, (struct as_of){t_ms, POSITION_NOW}, false);
     must(world->source->ops->reader_open(world->source, &reader, NULL) == STATUS_OK, "no reader");
     double found = -1;
-    if (world->source->ops->read(reader, shop_customer(shop, customer, t_ms), &request, &timeline, NULL) == STATUS_OK) {
+    if (world->source->ops->read(reader, shop_customer(shop, customer, t_ms), &request, &timeline,
+                                 NULL) == STATUS_OK) {
         struct value value = profile_at(profiler, &timeline, t_ms)[index];
         found = value.type == VALUE_MONEY ? (double)value.minor / 100 : value.number;
     }

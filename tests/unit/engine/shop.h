@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/engine/shop.h -- a shop's playbook and files in a temporary folder, and an engine over a simulated disk.
+/* tests/unit/engine/shop.h -- a shop's playbook and files in a temporary folder, and an engine over
+ * a simulated disk.
  *
- * Source files are read from the operating system, as the engine does; the data directory lies on the simulated disk, which can be
- * searched for bytes. Every call that fails ends the test. */
+ * Source files are read from the operating system, as the engine does; the data directory lies on
+ * the simulated disk, which can be searched for bytes. Every call that fails ends the test. */
 #ifndef TESTS_UNIT_ENGINE_SHOP_H
 #define TESTS_UNIT_ENGINE_SHOP_H
 
@@ -10,7 +11,7 @@
 #include "support/simulated_disk.h"
 
 #define SHOP_START_MS INT64_C(1483228800000) /* 2017-01-01T00:00:00Z */
-#define DAY(n) (SHOP_START_MS + (int64_t)((n) * (double)TIME_DAY_MS))
+#define DAY(n)        (SHOP_START_MS + (int64_t)((n) * (double)TIME_DAY_MS))
 
 struct shop {
     char folder[64];
@@ -28,7 +29,8 @@ void shop_release(struct shop *shop);
 void shop_file(struct shop *shop, const char *name, const char *text);
 const char *shop_path(const struct shop *shop, const char *name); /* valid until the next call */
 
-enum status shop_try_open(struct shop *shop, const char *playbook, bool read_only, struct error *error);
+enum status shop_try_open(struct shop *shop, const char *playbook, bool read_only,
+                          struct error *error);
 /* Closes what is open; `playbook`: a file of the folder, or NULL: the one in force. */
 void shop_open(struct shop *shop, const char *playbook);
 /* All files of the folder, or those of one source. */

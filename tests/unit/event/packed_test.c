@@ -184,7 +184,8 @@ static void hostile_bytes_end(void **state) {
     char noise[64];
     for (int round = 0; round < 20000; round++) {
         size_t length = random_below(&rng, sizeof noise);
-        for (size_t i = 0; i < length; i++) noise[i] = (char)random_below(&rng, round % 2 ? 16 : 256);
+        for (size_t i = 0; i < length; i++)
+            noise[i] = (char)random_below(&rng, round % 2 ? 16 : 256);
         read_copy(noise, length);
     }
     packed_writer_release(&writer);
@@ -194,10 +195,11 @@ static void hostile_bytes_end(void **state) {
 
 static void bad_bytes_are_named(void **state) {
     (void)state;
-    assert_int_equal(packed_check(TEXT("\x01\x05\x02")), STATUS_CORRUPT);         /* ends in a value */
-    assert_int_equal(packed_check(TEXT("\x02\x05\x06\x05\x07")), STATUS_CORRUPT); /* a symbol twice */
-    assert_int_equal(packed_check(TEXT("\x01\x05\x06\x00")), STATUS_CORRUPT);     /* a byte left over */
-    assert_int_equal(packed_check(TEXT("\x01\x05\x0b")), STATUS_CORRUPT);         /* a tag of the future */
+    assert_int_equal(packed_check(TEXT("\x01\x05\x02")), STATUS_CORRUPT); /* ends in a value */
+    assert_int_equal(packed_check(TEXT("\x02\x05\x06\x05\x07")),
+                     STATUS_CORRUPT);                                         /* a symbol twice */
+    assert_int_equal(packed_check(TEXT("\x01\x05\x06\x00")), STATUS_CORRUPT); /* a byte left over */
+    assert_int_equal(packed_check(TEXT("\x01\x05\x0b")), STATUS_CORRUPT); /* a tag of the future */
     assert_int_equal(packed_check(TEXT("\x01\x05\x06")), STATUS_OK);
     assert_int_equal(packed_check((struct text){"", 0}), STATUS_OK);
 }

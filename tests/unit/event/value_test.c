@@ -35,7 +35,8 @@ static void money_rounds_half_to_even(void **state) {
     assert_int_equal(minor_of("7.5", "JPY"), 8);
     assert_int_equal(minor_of("6.5", "JPY"), 6);
     assert_int_equal(minor_of("1.2345", "KWD"), 1234);
-    const char *bad[] = {"", "-", ".", "1.", "1,00", "1.2.3", "12a", " 1", "1e3", "99999999999999999999"};
+    const char *bad[] = {"",      "-",   ".",  "1.",  "1,00",
+                         "1.2.3", "12a", " 1", "1e3", "99999999999999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int64_t minor;
         assert_int_equal(money_parse(text_from(bad[i]), currency("USD"), &minor), STATUS_INVALID);
@@ -80,7 +81,8 @@ static void cells_round_trip(void **state) {
     uint64_t cells[2];
     const char *heap = "....abc";
     struct value values[] = {
-        value_number(1.5), value_time(-7), value_duration(9), value_yes_no(true),
+        value_number(1.5),          value_time(-7),
+        value_duration(9),          value_yes_no(true),
         value_money(-12345, 17575), value_text((struct text){heap + 4, 3}),
     };
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
@@ -122,7 +124,8 @@ static void symbols_travel(void **state) {
     assert_int_equal(symbols_encode_since(a, &since, &bytes), STATUS_OK);
     assert_int_equal(symbols_apply(b, buffer_text(&bytes)), STATUS_OK);
     assert_int_equal(symbols_apply(b, buffer_text(&bytes)), STATUS_OK);
-    assert_int_equal(symbol_find(b, SYMBOL_PROPERTY, TEXT("name 4999")), id = PROPERTY_RESERVED_COUNT + 4999);
+    assert_int_equal(symbol_find(b, SYMBOL_PROPERTY, TEXT("name 4999")),
+                     id = PROPERTY_RESERVED_COUNT + 4999);
     assert_true(text_equal(symbol_text(b, SYMBOL_PROPERTY, id), TEXT("name 4999")));
     assert_int_equal(symbol_count(b, SYMBOL_CHANNEL), 255);
     assert_int_equal(symbol_find(b, SYMBOL_EVENT, TEXT("never")), SYMBOL_NONE);
@@ -150,8 +153,10 @@ static void memory_source_reads(void **state) {
         event->persona.value = i % 2;
     }
     assert_int_equal(event_batch_add_identifier(&batch, 1, TEXT("x@y")), STATUS_OK);
-    assert_int_equal(event_batch_add_row(&batch, 1, TEXT("f"), 1, 2, TEXT("r"), TEXT("raw")), STATUS_OK);
-    assert_true(text_equal(event_batch_text(&batch, batch.rows[0].raw, batch.rows[0].raw_length), TEXT("raw")));
+    assert_int_equal(event_batch_add_row(&batch, 1, TEXT("f"), 1, 2, TEXT("r"), TEXT("raw")),
+                     STATUS_OK);
+    assert_true(text_equal(event_batch_text(&batch, batch.rows[0].raw, batch.rows[0].raw_length),
+                           TEXT("raw")));
     assert_int_equal(memory_source_create(&source, NULL, NULL), STATUS_OK);
     assert_int_equal(memory_source_add(source, &batch), STATUS_OK);
     struct timeline_source *interface = memory_source_interface(source);
@@ -159,20 +164,27 @@ static void memory_source_reads(void **state) {
     struct timeline timeline;
     struct timeline_request request = {.as_of = {60, POSITION_NOW}, .needs = TIMELINE_POSITION};
     assert_int_equal(interface->ops->reader_open(interface, &reader, NULL), STATUS_OK);
-    assert_int_equal(interface->ops->read(reader, (struct customer_id){1}, &request, &timeline, NULL), STATUS_OK);
+    assert_int_equal(
+        interface->ops->read(reader, (struct customer_id){1}, &request, &timeline, NULL),
+        STATUS_OK);
     assert_int_equal(timeline.count, 3); /* 30, 50, and 10, known at 60 */
     assert_int_equal(timeline.time_ms[0], 10);
     request.as_of.t_ms = 59;
-    assert_int_equal(interface->ops->read(reader, (struct customer_id){1}, &request, &timeline, NULL), STATUS_OK);
+    assert_int_equal(
+        interface->ops->read(reader, (struct customer_id){1}, &request, &timeline, NULL),
+        STATUS_OK);
     assert_int_equal(timeline.time_ms[0], 30);
-    assert_int_equal(interface->ops->read(reader, (struct customer_id){2}, &request, &timeline, NULL), STATUS_NOT_FOUND);
+    assert_int_equal(
+        interface->ops->read(reader, (struct customer_id){2}, &request, &timeline, NULL),
+        STATUS_NOT_FOUND);
     request.as_of.t_ms = INT64_MAX;
     assert_int_equal(interface->ops->walk(reader, &request, 0, 1, NULL), STATUS_OK);
     uint32_t customers = 0, rows = 0;
     while (interface->ops->next(reader, &timeline, NULL) == STATUS_OK) {
         customers++;
         rows += timeline.count;
-        for (uint32_t i = 1; i < timeline.count; i++) assert_true(timeline.time_ms[i - 1] < timeline.time_ms[i]);
+        for (uint32_t i = 1; i < timeline.count; i++)
+            assert_true(timeline.time_ms[i - 1] < timeline.time_ms[i]);
         assert_int_equal(timeline_upper_bound(&timeline, timeline.time_ms[2]), 3);
     }
     assert_int_equal(customers, 2);
@@ -185,7 +197,7 @@ static void memory_source_reads(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(money_rounds_half_to_even), cmocka_unit_test(values_print_and_parse),
-        cmocka_unit_test(cells_round_trip), cmocka_unit_test(symbols_travel),
+        cmocka_unit_test(cells_round_trip),          cmocka_unit_test(symbols_travel),
         cmocka_unit_test(memory_source_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

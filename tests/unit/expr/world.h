@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A small world for tests of the language: a schema as a playbook would give it, and timelines built by hand.
+/* A small world for tests of the language: a schema as a playbook would give it, and timelines
+ * built by hand.
  *
- *   Order Completed {order_id, revenue, store, gift, tags[], products[] {product_id, quantity, sales_value}}
+ *   Order Completed {order_id, revenue, store, gift, tags[], products[] {product_id, quantity,
+ *   sales_value}}
  *   Clicked {button}   Page Viewed {path, spent}   Customer Record {city, income, born, member}
- *   Coupon Redeemed {campaign_id, revenue}   Ticket Bought {city}   Refund Made {revenue: number, against its type elsewhere}
- *   lookups: product (product_id → department, price), campaign (campaign_id → campaign_type, end_date)
+ *   Coupon Redeemed {campaign_id, revenue}   Ticket Bought {city}   Refund Made {revenue: number,
+ *                                            against its type elsewhere}
+ *   lookups: product (product_id → department, price), campaign (campaign_id → campaign_type,
+ *   end_date)
  *   action: products[], name, discount, campaign_id, start_date, end_date      relation: friend */
 #ifndef TESTS_EXPR_WORLD_H
 #define TESTS_EXPR_WORLD_H
@@ -14,14 +18,17 @@
 #include "expr/expr.h"
 
 #define WORLD_PROPERTIES_MAX 12
-#define WORLD_TRAITS_MAX 32
+#define WORLD_TRAITS_MAX     32
 
 struct world_event {
     int64_t time_ms, known_ms;
     uint32_t type;
     uint8_t channel;
     uint32_t count;
-    struct { uint32_t symbol; struct value value; } property[WORLD_PROPERTIES_MAX];
+    struct {
+        uint32_t symbol;
+        struct value value;
+    } property[WORLD_PROPERTIES_MAX];
 };
 
 struct world {
@@ -29,7 +36,12 @@ struct world {
     struct symbols *symbols;
     struct column_set columns;
     struct expr_schema schema;
-    struct { char name[64]; struct expr_program *program; enum value_type type; bool of_treatment; } trait[WORLD_TRAITS_MAX];
+    struct {
+        char name[64];
+        struct expr_program *program;
+        enum value_type type;
+        bool of_treatment;
+    } trait[WORLD_TRAITS_MAX];
     uint32_t trait_count;
     struct lookup_table *product, *campaign;
     struct value_set *action_products;
@@ -47,17 +59,24 @@ uint32_t world_property(struct world *world, const char *name);
 /* Declares a trait; its program is compiled. Fails the test on an error. */
 void world_trait(struct world *world, const char *name, const char *source);
 
-void world_set(struct world *world, struct world_event *event, const char *property, struct value value);
+void world_set(struct world *world, struct world_event *event, const char *property,
+               struct value value);
 /* A list of records: symbols and values row by row; or of scalars where names is NULL. */
-struct value world_list(struct world *world, const char *const *names, const struct value *values, uint32_t fields, uint32_t items);
-/* Sorts by time (stable) and fills columns of the set in force. Everything lives in the world's arena. */
-void world_timeline(struct world *world, struct world_event *events, uint32_t count, bool with_known, struct timeline *out);
+struct value world_list(struct world *world, const char *const *names, const struct value *values,
+                        uint32_t fields, uint32_t items);
+/* Sorts by time (stable) and fills columns of the set in force. Everything lives in the world's
+ * arena. */
+void world_timeline(struct world *world, struct world_event *events, uint32_t count,
+                    bool with_known, struct timeline *out);
 
 /* Compiles; on failure *error says why and NULL is returned. */
-struct expr_program *world_compile(struct world *world, const char *source, struct expr_error *error);
+struct expr_program *world_compile(struct world *world, const char *source,
+                                   struct expr_error *error);
 /* The environment at t, with the traits evaluated in order of declaration. */
-void world_env(struct world *world, const struct timeline *timeline, int64_t t_ms, struct expr_env *env);
-struct value world_eval(struct world *world, const char *source, const struct timeline *timeline, int64_t t_ms);
+void world_env(struct world *world, const struct timeline *timeline, int64_t t_ms,
+               struct expr_env *env);
+struct value world_eval(struct world *world, const char *source, const struct timeline *timeline,
+                        int64_t t_ms);
 /* As a person reads it; in the arena. */
 const char *world_print(struct world *world, struct value value);
 

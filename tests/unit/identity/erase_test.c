@@ -128,7 +128,7 @@ static void reopen(struct world *again, const struct log *log, uint64_t position
     again->position = position;
 }
 
-#define DAYS 14
+#define DAYS         14
 #define PERSONAS_MAX 64
 static void assert_same_past(const struct world *a, const struct world *b, uint32_t identifiers) {
     const struct customer_directory *x = identity_directory(a->identity),
@@ -195,7 +195,8 @@ static void erase_one(struct log *log, struct world *world, struct customer_id c
     identity_erasure_destroy(erasure);
 }
 
-/* What an erased customer once had to do with others is forgotten in memory as it is on the disk. */
+/* What an erased customer once had to do with others is forgotten in memory as it is on the disk.
+ */
 static void the_past_without_them_is_what_a_reopened_one_knows(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 3000; seed++) {
@@ -214,7 +215,8 @@ static void the_past_without_them_is_what_a_reopened_one_knows(void **state) {
         }
         uint32_t identifiers = identifier_count(&world);
         for (int i = 0; i < 2; i++) {
-            erase_one(&log, &world, (struct customer_id){(uint32_t)random_below(&random, identifiers)});
+            erase_one(&log, &world,
+                      (struct customer_id){(uint32_t)random_below(&random, identifiers)});
             reopen(&again, &log, world.position);
             assert_same_past(&world, &again, identifiers);
             world_release(&again);

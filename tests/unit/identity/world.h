@@ -37,8 +37,8 @@ static inline uint32_t type_of(struct text text) {
 }
 
 static inline void world_set_rules(struct world *world) {
-    assert_int_equal(identity_set_rules(world->identity, world->rules, TYPE_COUNT, 0, world->position,
-                                        &world->result, NULL),
+    assert_int_equal(identity_set_rules(world->identity, world->rules, TYPE_COUNT, 0,
+                                        world->position, &world->result, NULL),
                      STATUS_OK);
     identity_commit(world->identity);
     world->position++;

@@ -8,38 +8,37 @@
 
 #include "trial.h"
 
-static const char playbook[] =
-    "customer: { identifiers: { loyalty: { per_customer: 3 } } }\n"
-    "sources:\n"
-    "  plain:\n"
-    "    file: t.csv\n"
-    "    event: Noted\n"
-    "    time: at\n"
-    "    key: { loyalty: who }\n"
-    "    types: { n: number }\n"
-    "    properties: { a: a, n: n }\n"
-    "  bare:\n"
-    "    file: t.csv\n"
-    "    header: no\n"
-    "    columns: [who, at, a]\n"
-    "    event: Noted\n"
-    "    time: at\n"
-    "    key: { loyalty: who }\n"
-    "    properties: { a: a }\n"
-    "  numbered:\n"
-    "    file: t.csv\n"
-    "    header: no\n"
-    "    event: Noted\n"
-    "    time: c2\n"
-    "    key: { loyalty: c1 }\n"
-    "    properties: { a: c3 }\n"
-    "  piped:\n"
-    "    file: t.csv\n"
-    "    delimiter: \"|\"\n"
-    "    event: Noted\n"
-    "    time: at\n"
-    "    key: { loyalty: who }\n"
-    "    properties: { a: a }\n";
+static const char playbook[] = "customer: { identifiers: { loyalty: { per_customer: 3 } } }\n"
+                               "sources:\n"
+                               "  plain:\n"
+                               "    file: t.csv\n"
+                               "    event: Noted\n"
+                               "    time: at\n"
+                               "    key: { loyalty: who }\n"
+                               "    types: { n: number }\n"
+                               "    properties: { a: a, n: n }\n"
+                               "  bare:\n"
+                               "    file: t.csv\n"
+                               "    header: no\n"
+                               "    columns: [who, at, a]\n"
+                               "    event: Noted\n"
+                               "    time: at\n"
+                               "    key: { loyalty: who }\n"
+                               "    properties: { a: a }\n"
+                               "  numbered:\n"
+                               "    file: t.csv\n"
+                               "    header: no\n"
+                               "    event: Noted\n"
+                               "    time: c2\n"
+                               "    key: { loyalty: c1 }\n"
+                               "    properties: { a: c3 }\n"
+                               "  piped:\n"
+                               "    file: t.csv\n"
+                               "    delimiter: \"|\"\n"
+                               "    event: Noted\n"
+                               "    time: at\n"
+                               "    key: { loyalty: who }\n"
+                               "    properties: { a: a }\n";
 
 static struct trial trial;
 
@@ -55,7 +54,7 @@ static int end(void **state) {
 }
 
 #define EVENT "Noted 2020-01-02T00:00:00Z {loyalty:7}"
-#define HEAD "who,at,a,n\n"
+#define HEAD  "who,at,a,n\n"
 
 static void check(const char *source, const char *bytes, const char *expected) {
     assert_string_equal(trial_text(&trial, source, bytes), expected);
@@ -63,7 +62,8 @@ static void check(const char *source, const char *bytes, const char *expected) {
 
 static void plain_rows(void **state) {
     (void)state;
-    check("plain", HEAD "7,2020-01-02,x,1\n7,2020-01-02,y,2\n", EVENT " a=\"x\" n=1\n" EVENT " a=\"y\" n=2\n");
+    check("plain", HEAD "7,2020-01-02,x,1\n7,2020-01-02,y,2\n",
+          EVENT " a=\"x\" n=1\n" EVENT " a=\"y\" n=2\n");
     assert_int_equal(trial.progress.rows, 2);
     assert_int_equal(trial.progress.events, 2);
     assert_int_equal(trial.progress.quarantined, 0);
@@ -78,7 +78,10 @@ static void line_ends(void **state) {
     check("plain", HEAD "7,2020-01-02,x,1\r\n7,2020-01-02,y,2\r", expected);
     check("plain", HEAD "\n7,2020-01-02,x,1\n\n\r\n7,2020-01-02,y,2\n\n", expected);
     check("plain", "\n\n" HEAD "7,2020-01-02,x,1\n7,2020-01-02,y,2\n", expected);
-    check("plain", "\"who\",\"at\",\"a\",\"n\"\r\n\"7\",\"2020-01-02\",\"x\",\"1\"\r\n\"7\",\"2020-01-02\",\"y\",\"2\"", expected);
+    check("plain",
+          "\"who\",\"at\",\"a\",\"n\"\r\n\"7\",\"2020-01-02\",\"x\",\"1\"\r\n\"7\",\"2020-01-02\","
+          "\"y\",\"2\"",
+          expected);
 }
 
 static void quotes(void **state) {
@@ -100,7 +103,8 @@ static void quotes(void **state) {
 static void header_quoted_over_lines(void **state) {
     (void)state;
     check("plain", "who,at,\"a\",n,\"free\ntext\"\n7,2020-01-02,x,1,z\n7,bad,x,1,z\n",
-          EVENT " a=\"x\" n=1\nBAD t.csv:4:2: 'bad' is no time in column at: a time is 2017-03-31 14:05:33, or what dates: declares\n");
+          EVENT " a=\"x\" n=1\nBAD t.csv:4:2: 'bad' is no time in column at: a time is 2017-03-31 "
+                "14:05:33, or what dates: declares\n");
 }
 
 static void delimiters(void **state) {
@@ -123,37 +127,52 @@ static void without_header(void **state) {
 static void byte_order_mark(void **state) {
     (void)state;
     check("plain", "\xEF\xBB\xBF" HEAD "7,2020-01-02,x,1\n", EVENT " a=\"x\" n=1\n");
-    check("bare", "\xEF\xBB\xBF" "7,2020-01-02,x\n", EVENT " a=\"x\"\n");
+    check("bare",
+          "\xEF\xBB\xBF"
+          "7,2020-01-02,x\n",
+          EVENT " a=\"x\"\n");
 }
 
 static void columns_by_name(void **state) {
     (void)state;
     check("plain", " n ,extra,a,at,who\n1,e,x,2020-01-02,7\n", EVENT " a=\"x\" n=1\n");
-    check("plain", "who,at,a\n7,2020-01-02,x\n",
-          "t.csv:1: there is no column n, mapped as property n; did you mean a? Columns: who, at, a");
-    check("plain", "Who,at,a,n\n", "t.csv:1: there is no column who, mapped as key loyalty; did you mean Who? Columns: Who, at, a, n");
-    check("plain", "who,at,a,n,a\n7,2020-01-02,x,1,y\n", "t.csv:1: the column a, mapped as property a, stands there twice");
+    check(
+        "plain", "who,at,a\n7,2020-01-02,x\n",
+        "t.csv:1: there is no column n, mapped as property n; did you mean a? Columns: who, at, a");
+    check("plain", "Who,at,a,n\n",
+          "t.csv:1: there is no column who, mapped as key loyalty; did you mean Who? Columns: Who, "
+          "at, a, n");
+    check("plain", "who,at,a,n,a\n7,2020-01-02,x,1,y\n",
+          "t.csv:1: the column a, mapped as property a, stands there twice");
 }
 
 static void whole_file_errors(void **state) {
     (void)state;
     check("plain", "", "t.csv:1: the file is empty: it has no header line");
     check("plain", HEAD, "");
-    check("plain", "who,at\rn,a\r", "t.csv:1: its lines end with CR alone; convert them (tr '\\r' '\\n')");
-    check("plain", "wh\xE4,at\n", "t.csv:1: the header is not UTF-8; convert the file (iconv -f LATIN1 -t UTF-8)");
-    check("plain", "PK\003\004stuff", "t.csv:1:1: the file is a ZIP archive or a spreadsheet; export it as CSV or JSON lines");
-    check("plain", "PAR1....", "t.csv:1:1: the file is a Parquet file; export it as CSV or JSON lines");
+    check("plain", "who,at\rn,a\r",
+          "t.csv:1: its lines end with CR alone; convert them (tr '\\r' '\\n')");
+    check("plain", "wh\xE4,at\n",
+          "t.csv:1: the header is not UTF-8; convert the file (iconv -f LATIN1 -t UTF-8)");
+    check("plain", "PK\003\004stuff",
+          "t.csv:1:1: the file is a ZIP archive or a spreadsheet; export it as CSV or JSON lines");
+    check("plain", "PAR1....",
+          "t.csv:1:1: the file is a Parquet file; export it as CSV or JSON lines");
     static const char utf16[] = "\xFF\xFEw\0h\0o\0";
     assert_int_equal(trial_read(&trial, "plain", utf16, sizeof utf16 - 1), STATUS_INVALID);
-    assert_string_equal(trial.error.text, "t.csv:1:1: the file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)");
+    assert_string_equal(
+        trial.error.text,
+        "t.csv:1:1: the file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)");
     static const char wide[] = "\0w\0h\0o\0,";
     assert_int_equal(trial_read(&trial, "plain", wide, sizeof wide - 1), STATUS_INVALID);
     static const char nul[] = "who,\0at\n";
     assert_int_equal(trial_read(&trial, "plain", nul, sizeof nul - 1), STATUS_INVALID);
-    assert_string_equal(trial.error.text, "t.csv:1: the header holds a NUL byte: this is no text file");
+    assert_string_equal(trial.error.text,
+                        "t.csv:1: the header holds a NUL byte: this is no text file");
 }
 
-/* Rows longer than the reader's blocks of 64, and many of them, so that rows cross every boundary. */
+/* Rows longer than the reader's blocks of 64, and many of them, so that rows cross every boundary.
+ */
 static void rows_of_every_length(void **state) {
     (void)state;
     struct buffer file, expected;
@@ -165,9 +184,14 @@ static void rows_of_every_length(void **state) {
     for (int i = 1; i < 20000; i++) {
         int length = i % 397;
         const char *quote = i % 3 == 0 ? "\"" : "";
-        assert_int_equal(buffer_format(&file, "7,2020-01-02,%s%.*s%s,%d\n", quote, length, filler, quote, i), STATUS_OK);
-        if (length > 0) assert_int_equal(buffer_format(&expected, EVENT " a=\"%.*s\" n=%d\n", length, filler, i), STATUS_OK);
-        else assert_int_equal(buffer_format(&expected, EVENT " n=%d\n", i), STATUS_OK);
+        assert_int_equal(
+            buffer_format(&file, "7,2020-01-02,%s%.*s%s,%d\n", quote, length, filler, quote, i),
+            STATUS_OK);
+        if (length > 0)
+            assert_int_equal(
+                buffer_format(&expected, EVENT " a=\"%.*s\" n=%d\n", length, filler, i), STATUS_OK);
+        else
+            assert_int_equal(buffer_format(&expected, EVENT " n=%d\n", i), STATUS_OK);
     }
     assert_int_equal(trial_read(&trial, "plain", file.at, file.length), STATUS_END);
     assert_int_equal(trial.out.length, expected.length);
@@ -183,9 +207,15 @@ static void rows_of_every_length(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_rows),      cmocka_unit_test(line_ends),        cmocka_unit_test(quotes),
-        cmocka_unit_test(delimiters),      cmocka_unit_test(without_header),   cmocka_unit_test(byte_order_mark),
-        cmocka_unit_test(columns_by_name), cmocka_unit_test(whole_file_errors), cmocka_unit_test(rows_of_every_length),
+        cmocka_unit_test(plain_rows),
+        cmocka_unit_test(line_ends),
+        cmocka_unit_test(quotes),
+        cmocka_unit_test(delimiters),
+        cmocka_unit_test(without_header),
+        cmocka_unit_test(byte_order_mark),
+        cmocka_unit_test(columns_by_name),
+        cmocka_unit_test(whole_file_errors),
+        cmocka_unit_test(rows_of_every_length),
         cmocka_unit_test(header_quoted_over_lines),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files and patterns, quarantined rows read again, repeats, threads, and every allocation failing in turn. */
+/* Files and patterns, quarantined rows read again, repeats, threads, and every allocation failing
+ * in turn. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,18 +35,19 @@ static const char playbook[] =
     "  web: { file: t.ndjson, format: segment, key: { loyalty: userId } }\n";
 
 /* The same with n a text, as somebody would mend it. */
-static const char mended[] =
-    "customer: { identifiers: { loyalty: { per_customer: 3 } } }\n"
-    "sources:\n"
-    "  plain: { file: t.csv, event: Noted, time: at, key: { loyalty: who }, properties: { a: a, n: n } }\n"
-    "  orders:\n"
-    "    file: t.csv\n"
-    "    event: Order Completed\n"
-    "    time: at\n"
-    "    one_event_per: order\n"
-    "    key: { loyalty: who }\n"
-    "    properties: { items: [n] }\n"
-    "  other: { file: t.csv, event: Noted, time: moment, key: { loyalty: who }, properties: { a: a } }\n";
+static const char mended[] = "customer: { identifiers: { loyalty: { per_customer: 3 } } }\n"
+                             "sources:\n"
+                             "  plain: { file: t.csv, event: Noted, time: at, key: { loyalty: who "
+                             "}, properties: { a: a, n: n } }\n"
+                             "  orders:\n"
+                             "    file: t.csv\n"
+                             "    event: Order Completed\n"
+                             "    time: at\n"
+                             "    one_event_per: order\n"
+                             "    key: { loyalty: who }\n"
+                             "    properties: { items: [n] }\n"
+                             "  other: { file: t.csv, event: Noted, time: moment, key: { loyalty: "
+                             "who }, properties: { a: a } }\n";
 
 static struct trial trial;
 static const char lookup_path[] = "ingest_file_test_p.csv";
@@ -73,7 +75,8 @@ static int end(void **state) {
 
 static void patterns(void **state) {
     (void)state;
-    static const char *const names[] = {"b.csv", "a.csv", "a.csv.gz", "c.csv.gz", "d.txt", ".e.csv"};
+    static const char *const names[] = {"b.csv",    "a.csv", "a.csv.gz",
+                                        "c.csv.gz", "d.txt", ".e.csv"};
     char folder[] = "/tmp/ingest_file_test_XXXXXX", path[256];
     assert_non_null(mkdtemp(folder));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -92,13 +95,16 @@ static void patterns(void **state) {
     assert_int_equal(ingest_files_find(&files, NULL, TEXT("?.txt"), folder, &error), STATUS_OK);
     assert_int_equal(files.count, 1);
     snprintf(path, sizeof path, "%s/d*", folder);
-    assert_int_equal(ingest_files_find(&files, NULL, text_from(path), "elsewhere", &error), STATUS_OK);
+    assert_int_equal(ingest_files_find(&files, NULL, text_from(path), "elsewhere", &error),
+                     STATUS_OK);
     assert_int_equal(files.count, 1);
     assert_int_equal(ingest_files_find(&files, NULL, TEXT("-"), folder, &error), STATUS_OK);
     assert_string_equal(files.paths[0], "-");
-    assert_int_equal(ingest_files_find(&files, NULL, TEXT("z*.csv"), folder, &error), STATUS_NOT_FOUND);
+    assert_int_equal(ingest_files_find(&files, NULL, TEXT("z*.csv"), folder, &error),
+                     STATUS_NOT_FOUND);
     assert_non_null(strstr(error.text, "no file matches z*.csv in /tmp/ingest_file_test_"));
-    assert_int_equal(ingest_files_find(&files, NULL, TEXT("a*/x.csv"), folder, &error), STATUS_INVALID);
+    assert_int_equal(ingest_files_find(&files, NULL, TEXT("a*/x.csv"), folder, &error),
+                     STATUS_INVALID);
     ingest_files_release(&files);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
@@ -117,20 +123,23 @@ static void no_such_file(void **state) {
 /* The first bad row of what a file gives. */
 static struct text first_bad_row(struct ingest_reader *reader, struct event_batch *batch) {
     while (ingest_next(reader, batch, &trial.error) == STATUS_OK) {
-        if (batch->row_count > 0) return event_batch_text(batch, batch->rows[0].raw, batch->rows[0].raw_length);
+        if (batch->row_count > 0)
+            return event_batch_text(batch, batch->rows[0].raw, batch->rows[0].raw_length);
     }
     fail_msg("no bad row");
     return (struct text){0};
 }
 
-static void check_replay(const char *source, const char *file, uint64_t line, const char *raw, const char *again, const char *mended_source,
-                         const char *after) {
+static void check_replay(const char *source, const char *file, uint64_t line, const char *raw,
+                         const char *again, const char *mended_source, const char *after) {
     struct ingest_reader *reader;
     struct event_batch batch;
     struct trial other;
     event_batch_init(&batch);
     trial_init(&other, mended);
-    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, source), "t.csv", text_from(file), &trial.error), STATUS_OK);
+    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, source),
+                                      "t.csv", text_from(file), &trial.error),
+                     STATUS_OK);
     struct text kept = first_bad_row(reader, &batch);
     assert_int_equal(kept.length, strlen(raw));
     assert_memory_equal(kept.at, raw, kept.length);
@@ -143,13 +152,18 @@ static void check_replay(const char *source, const char *file, uint64_t line, co
 
 static void replay(void **state) {
     (void)state;
-    check_replay("plain", "who;at;a;n;id\r\n7;2020-01-02;x;1;1\r\n7;2020-01-02;\"two\nlines\";many;1\r\n", 3,
-                 "who;at;a;n;id\n7;2020-01-02;\"two\nlines\";many;1", "BAD t.csv:3:4: 'many' is no number in column n\n", "plain",
+    check_replay("plain",
+                 "who;at;a;n;id\r\n7;2020-01-02;x;1;1\r\n7;2020-01-02;\"two\nlines\";many;1\r\n", 3,
+                 "who;at;a;n;id\n7;2020-01-02;\"two\nlines\";many;1",
+                 "BAD t.csv:3:4: 'many' is no number in column n\n", "plain",
                  "Noted 2020-01-02T00:00:00Z {loyalty:7} a=\"two\\u000alines\" n=\"many\"\n");
-    check_replay("orders", "who,at,order,n\n7,2020-01-02,o1,1\n8,2020-01-02,o2,1\n7,2020-01-02,o1,few\n", 4,
-                 "who,at,order,n\n7,2020-01-02,o1,1\n7,2020-01-02,o1,few", "BAD t.csv:5:4: 'few' is no number in column n\n", "orders",
-                 "Order Completed 2020-01-02T00:00:00Z {loyalty:7} items=[{n=\"1\"} {n=\"few\"}]\n");
-    check_replay("plain", "who,at,a,n,id\n7,2020-01-02,x,y,1\n", 2, "who,at,a,n,id\n7,2020-01-02,x,y,1",
+    check_replay(
+        "orders", "who,at,order,n\n7,2020-01-02,o1,1\n8,2020-01-02,o2,1\n7,2020-01-02,o1,few\n", 4,
+        "who,at,order,n\n7,2020-01-02,o1,1\n7,2020-01-02,o1,few",
+        "BAD t.csv:5:4: 'few' is no number in column n\n", "orders",
+        "Order Completed 2020-01-02T00:00:00Z {loyalty:7} items=[{n=\"1\"} {n=\"few\"}]\n");
+    check_replay("plain", "who,at,a,n,id\n7,2020-01-02,x,y,1\n", 2,
+                 "who,at,a,n,id\n7,2020-01-02,x,y,1",
                  "BAD t.csv:2:4: 'y' is no number in column n\n", "other",
                  "t.csv:1: there is no column moment, mapped as time. Columns: who, at, a, n, id");
 }
@@ -182,14 +196,18 @@ static void stopped_early(void **state) {
     struct buffer file;
     buffer_init(&file);
     assert_int_equal(buffer_format(&file, "who,at,a,n,id\n"), STATUS_OK);
-    for (int i = 0; i < 100000; i++) assert_int_equal(buffer_format(&file, "7,2020-01-02,x,%d,%d\n", i, i % 3), STATUS_OK);
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(buffer_format(&file, "7,2020-01-02,x,%d,%d\n", i, i % 3), STATUS_OK);
     trial.settings.thread_count = 2;
     for (int taken = 0; taken < 3; taken++) {
         struct ingest_reader *reader;
         struct event_batch batch;
         event_batch_init(&batch);
-        assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "plain"), "t.csv", buffer_text(&file), &trial.error), STATUS_OK);
-        for (int i = 0; i < taken; i++) assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
+        assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "plain"),
+                                          "t.csv", buffer_text(&file), &trial.error),
+                         STATUS_OK);
+        for (int i = 0; i < taken; i++)
+            assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
         ingest_close(reader);
         event_batch_release(&batch);
     }
@@ -202,7 +220,8 @@ static void stopped_early(void **state) {
     buffer_release(&file);
 }
 
-/* Fails allocation 1, 2, 3 … until the reading succeeds, with as many events as without failures. */
+/* Fails allocation 1, 2, 3 … until the reading succeeds, with as many events as without failures.
+ */
 static void check_allocations(const char *source, const char *bytes) {
     assert_int_equal(trial_read(&trial, source, bytes, strlen(bytes)), STATUS_END);
     for (uint64_t nth = 1; nth < 400; nth++) {
@@ -211,8 +230,12 @@ static void check_allocations(const char *source, const char *bytes) {
         size_t events = 0;
         event_batch_init(&batch);
         memory_fail_at(nth);
-        enum status status = ingest_open_text(&reader, &trial.settings, trial_source(&trial, source), "t", text_from(bytes), &trial.error);
-        while (status == STATUS_OK && (status = ingest_next(reader, &batch, &trial.error)) == STATUS_OK) events += batch.event_count;
+        enum status status =
+            ingest_open_text(&reader, &trial.settings, trial_source(&trial, source), "t",
+                             text_from(bytes), &trial.error);
+        while (status == STATUS_OK &&
+               (status = ingest_next(reader, &batch, &trial.error)) == STATUS_OK)
+            events += batch.event_count;
         memory_fail_at(0);
         ingest_close(reader);
         event_batch_release(&batch);
@@ -229,10 +252,15 @@ static void check_allocations(const char *source, const char *bytes) {
 
 static void allocations(void **state) {
     (void)state;
-    check_allocations("plain", "who,at,a,n,id\n7,2020-01-02,\"a\"\"b\",1,1\n8,2020-01-02,x,y,1\n9,2020-01-02,x,1,2\n");
-    check_allocations("orders", "who,at,order,n\n7,2020-01-02,o1,1\n8,2020-01-02,o2,1\n7,2020-01-02,o1,2\n8,2020-01-02,o2,few\n");
-    check_allocations("web", "{\"type\":\"page\",\"name\":\"N\",\"userId\":\"u\",\"timestamp\":\"2020-01-02\",\"properties\":{\"x\":1,\"list\":[{\"a\":1}]},"
-                             "\"context\":{\"consent\":{\"categoryPreferences\":{\"Ads\":true}}}}\nnonsense\n");
+    check_allocations(
+        "plain",
+        "who,at,a,n,id\n7,2020-01-02,\"a\"\"b\",1,1\n8,2020-01-02,x,y,1\n9,2020-01-02,x,1,2\n");
+    check_allocations("orders", "who,at,order,n\n7,2020-01-02,o1,1\n8,2020-01-02,o2,1\n7,2020-01-"
+                                "02,o1,2\n8,2020-01-02,o2,few\n");
+    check_allocations(
+        "web", "{\"type\":\"page\",\"name\":\"N\",\"userId\":\"u\",\"timestamp\":\"2020-01-02\","
+               "\"properties\":{\"x\":1,\"list\":[{\"a\":1}]},"
+               "\"context\":{\"consent\":{\"categoryPreferences\":{\"Ads\":true}}}}\nnonsense\n");
 }
 
 static void lookup_allocations(void **state) {
@@ -243,11 +271,15 @@ static void lookup_allocations(void **state) {
         struct event_batch batch;
         event_batch_init(&batch);
         memory_fail_at(nth);
-        enum status status = ingest_lookup(&trial.settings, source, &trial.playbook->lookups[source->lookup], lookup_path, &table, &batch, &trial.error);
+        enum status status =
+            ingest_lookup(&trial.settings, source, &trial.playbook->lookups[source->lookup],
+                          lookup_path, &table, &batch, &trial.error);
         memory_fail_at(0);
         event_batch_release(&batch);
-        if (status == STATUS_OK) assert_int_equal(lookup_row_count(table), 2);
-        else assert_null(table);
+        if (status == STATUS_OK)
+            assert_int_equal(lookup_row_count(table), 2);
+        else
+            assert_null(table);
         lookup_destroy(table);
         if (status == STATUS_OK) return;
         assert_int_equal(status, STATUS_NO_MEMORY);
@@ -257,8 +289,13 @@ static void lookup_allocations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(patterns), cmocka_unit_test(no_such_file), cmocka_unit_test(replay), cmocka_unit_test(repeats),
-        cmocka_unit_test(stopped_early), cmocka_unit_test(allocations), cmocka_unit_test(lookup_allocations),
+        cmocka_unit_test(patterns),
+        cmocka_unit_test(no_such_file),
+        cmocka_unit_test(replay),
+        cmocka_unit_test(repeats),
+        cmocka_unit_test(stopped_early),
+        cmocka_unit_test(allocations),
+        cmocka_unit_test(lookup_allocations),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

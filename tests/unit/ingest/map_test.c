@@ -107,12 +107,18 @@ static void scattered_group(void **state) {
           "7,b1,bread,2,3.10,2017-01-28 14:06:53\n"
           "9,b3,,,-1.5,2017-01-28 14:06:53\n"
           "7,b1,eggs,12,2.4,2017-01-28 14:06:53\n",
-          "Order Completed 2017-01-28T19:06:53Z known 2017-01-29T19:06:53Z {loyalty:7} order_id=\"b1\" revenue=6.49 USD pieces=15 lines=3 "
-          "dearest=3.10 USD cheapest=0.99 USD first_product=\"milk\" last_product=\"eggs\" products=[{product=\"milk\" quantity=1 price=0.99 USD} "
-          "{product=\"bread\" quantity=2 price=3.10 USD} {product=\"eggs\" quantity=12 price=2.40 USD}]\n"
-          "Order Completed 2017-07-01T13:00:00Z known 2017-07-02T13:00:00Z {loyalty:8} order_id=\"b2\" revenue=9.00 USD pieces=6 lines=1 "
-          "dearest=9.00 USD cheapest=9.00 USD first_product=\"beer\" last_product=\"beer\" products=[{product=\"beer\" quantity=6 price=9.00 USD}]\n"
-          "Order Completed 2017-01-28T19:06:53Z known 2017-01-29T19:06:53Z {loyalty:9} order_id=\"b3\" revenue=-1.50 USD lines=0 "
+          "Order Completed 2017-01-28T19:06:53Z known 2017-01-29T19:06:53Z {loyalty:7} "
+          "order_id=\"b1\" revenue=6.49 USD pieces=15 lines=3 "
+          "dearest=3.10 USD cheapest=0.99 USD first_product=\"milk\" last_product=\"eggs\" "
+          "products=[{product=\"milk\" quantity=1 price=0.99 USD} "
+          "{product=\"bread\" quantity=2 price=3.10 USD} {product=\"eggs\" quantity=12 price=2.40 "
+          "USD}]\n"
+          "Order Completed 2017-07-01T13:00:00Z known 2017-07-02T13:00:00Z {loyalty:8} "
+          "order_id=\"b2\" revenue=9.00 USD pieces=6 lines=1 "
+          "dearest=9.00 USD cheapest=9.00 USD first_product=\"beer\" last_product=\"beer\" "
+          "products=[{product=\"beer\" quantity=6 price=9.00 USD}]\n"
+          "Order Completed 2017-01-28T19:06:53Z known 2017-01-29T19:06:53Z {loyalty:9} "
+          "order_id=\"b3\" revenue=-1.50 USD lines=0 "
           "dearest=-1.50 USD cheapest=-1.50 USD products=[{price=-1.50 USD}]\n");
     assert_int_equal(trial.progress.disagreeing_rows, 0);
 }
@@ -123,13 +129,16 @@ static void group_rows_that_disagree(void **state) {
           "who,basket,product,quantity,price,at\n"
           "7,b1,milk,1,1,2017-01-28 14:00:00\n"
           "8,b1,beer,1,1,2017-01-28 13:00:00\n",
-          "Order Completed 2017-01-28T18:00:00Z known 2017-01-29T18:00:00Z {loyalty:7} order_id=\"b1\" revenue=2.00 USD pieces=2 lines=2 "
-          "dearest=1.00 USD cheapest=1.00 USD first_product=\"milk\" last_product=\"beer\" products=[{product=\"milk\" quantity=1 price=1.00 USD} "
+          "Order Completed 2017-01-28T18:00:00Z known 2017-01-29T18:00:00Z {loyalty:7} "
+          "order_id=\"b1\" revenue=2.00 USD pieces=2 lines=2 "
+          "dearest=1.00 USD cheapest=1.00 USD first_product=\"milk\" last_product=\"beer\" "
+          "products=[{product=\"milk\" quantity=1 price=1.00 USD} "
           "{product=\"beer\" quantity=1 price=1.00 USD}]\n");
     assert_int_equal(trial.progress.disagreeing_rows, 1);
 }
 
-/* With room for a few rows only: a sorted file comes out whole; in a scattered one late rows are told, never made into second events. */
+/* With room for a few rows only: a sorted file comes out whole; in a scattered one late rows are
+ * told, never made into second events. */
 static void group_limit(void **state) {
     (void)state;
     struct buffer sorted, scattered;
@@ -150,7 +159,9 @@ static void group_limit(void **state) {
     assert_int_equal(trial.progress.rows, 2000);
     assert_int_equal(trial.progress.events, 500);
     assert_true(trial.progress.quarantined > 1000);
-    assert_non_null(strstr(trial.out.at, ":2: the other rows of its basket stood too far before it: sort the file by basket\n"));
+    assert_non_null(strstr(
+        trial.out.at,
+        ":2: the other rows of its basket stood too far before it: sort the file by basket\n"));
     trial.settings.group_bytes_max = 0;
     assert_int_equal(trial_read(&trial, "orders", scattered.at, scattered.length), STATUS_END);
     assert_int_equal(trial.progress.events, 500);
@@ -172,43 +183,54 @@ static void groups_of_json_lines(void **state) {
 static void joined_lookup(void **state) {
     (void)state;
     const char *path = "ingest_map_test.csv";
-    check("mails", "who,campaign_id,mail\n7,1,\n", "source mails needs the lookup campaign, which has not been loaded: load its file first");
-    write_file(path, "campaign_id,start,type\n1,2017-03-03,A\n2,2017-05-05,\n3,,C\n2,2018-01-01,twice\n,2018-01-01,nobody\n4,soon,D\n");
+    check("mails", "who,campaign_id,mail\n7,1,\n",
+          "source mails needs the lookup campaign, which has not been loaded: load its file first");
+    write_file(path, "campaign_id,start,type\n1,2017-03-03,A\n2,2017-05-05,\n3,,C\n2,2018-01-01,"
+                     "twice\n,2018-01-01,nobody\n4,soon,D\n");
     assert_string_equal(trial_lookup(&trial, "campaign", path),
                         "3 rows\n"
-                        "BAD ingest_map_test.csv:5:0: a second row of this key; write many: yes where several belong to one\n"
+                        "BAD ingest_map_test.csv:5:0: a second row of this key; write many: yes "
+                        "where several belong to one\n"
                         "BAD ingest_map_test.csv:6:0: the key is empty\n"
-                        "BAD ingest_map_test.csv:7:2: 'soon' is no time in column start: a time is 2017-03-31 14:05:33, or what dates: declares\n");
+                        "BAD ingest_map_test.csv:7:2: 'soon' is no time in column start: a time is "
+                        "2017-03-31 14:05:33, or what dates: declares\n");
     trial.with_keys = true;
     check("mails", "who,campaign_id,mail\n7,1, A@B.Example \n8,2,\n9,3,\n9,99,\n9,,\n",
-          "Treatment Delivered 2017-03-03T00:00:00Z key yes {loyalty:7 email:a@b.example} treatment=\"mail/1\" kind=\"paper\" type=\"A\"\n"
-          "Treatment Delivered 2017-05-05T00:00:00Z key yes {loyalty:8} treatment=\"mail/2\" kind=\"paper\"\n"
+          "Treatment Delivered 2017-03-03T00:00:00Z key yes {loyalty:7 email:a@b.example} "
+          "treatment=\"mail/1\" kind=\"paper\" type=\"A\"\n"
+          "Treatment Delivered 2017-05-05T00:00:00Z key yes {loyalty:8} treatment=\"mail/2\" "
+          "kind=\"paper\"\n"
           "BAD t.csv:4:2: no time: the lookup has no start for this row\n"
           "BAD t.csv:5:2: no time: the lookup has no start for this row\n"
           "BAD t.csv:6:2: no time: the lookup has no start for this row\n");
     trial.with_keys = false;
     write_file(path, "id,start,type\n");
     assert_string_equal(trial_lookup(&trial, "campaign", path),
-                        "ingest_map_test.csv:1: there is no column campaign_id, mapped as a field of lookup campaign. Columns: id, start, type");
+                        "ingest_map_test.csv:1: there is no column campaign_id, mapped as a field "
+                        "of lookup campaign. Columns: id, start, type");
     remove(path);
 }
 
 static void names_from_columns(void **state) {
     (void)state;
-    check("named",
-          "what,where,at,mail,who,note\n"
-          "Store Visited, store ,2020-01-02,,7,hello\n"
-          "Called,phone,2099-01-02,X@Y.Z,,\n"
-          ",phone,2020-01-02,,7,\n",
-          "Store Visited 2020-01-02T00:00:00Z known 2023-11-14T22:13:20Z {loyalty:7} note=\"hello\"\n"
-          "Called 2099-01-02T00:00:00Z {email:x@y.z}\n"
-          "BAD t.csv:4:1: no event: column what is empty\n");
+    check(
+        "named",
+        "what,where,at,mail,who,note\n"
+        "Store Visited, store ,2020-01-02,,7,hello\n"
+        "Called,phone,2099-01-02,X@Y.Z,,\n"
+        ",phone,2020-01-02,,7,\n",
+        "Store Visited 2020-01-02T00:00:00Z known 2023-11-14T22:13:20Z {loyalty:7} note=\"hello\"\n"
+        "Called 2099-01-02T00:00:00Z {email:x@y.z}\n"
+        "BAD t.csv:4:1: no event: column what is empty\n");
 }
 
 static void undated_and_types(void **state) {
     (void)state;
-    check("undated", "who,member,since,age,span\n7,YES,2001-02-03 04:05,42,1d12h\n8,0,1500000000,1e2,\n9,,,-0.5,\n",
-          "Customer Record always {loyalty:7} member=yes since=2001-02-03T04:05:00Z age=42 span=1d12h\n"
+    check("undated",
+          "who,member,since,age,span\n7,YES,2001-02-03 "
+          "04:05,42,1d12h\n8,0,1500000000,1e2,\n9,,,-0.5,\n",
+          "Customer Record always {loyalty:7} member=yes since=2001-02-03T04:05:00Z age=42 "
+          "span=1d12h\n"
           "Customer Record always {loyalty:8} member=no since=2017-07-14T02:40:00Z age=100\n"
           "Customer Record always {loyalty:9} age=-0.5\n");
 }
@@ -223,23 +245,29 @@ static void times_in_a_zone(void **state) {
     for (int month = 1; month <= 12; month++) {
         for (int day = 1; day <= 28; day++) {
             for (int half = 0; half < 48; half++) {
-                assert_int_equal(buffer_format(&file, "7,b%d-%d-%d,p,1,1,2019-%02d-%02d %02d:%02d:07\n", month, day, half, month, day,
-                                               half / 2, half % 2 * 30), STATUS_OK);
+                assert_int_equal(
+                    buffer_format(&file, "7,b%d-%d-%d,p,1,1,2019-%02d-%02d %02d:%02d:07\n", month,
+                                  day, half, month, day, half / 2, half % 2 * 30),
+                    STATUS_OK);
             }
         }
     }
     struct ingest_reader *reader;
     struct event_batch batch;
     event_batch_init(&batch);
-    assert_int_equal(ingest_open_text(&reader, &trial.settings, source, "t.csv", buffer_text(&file), &trial.error), STATUS_OK);
+    assert_int_equal(ingest_open_text(&reader, &trial.settings, source, "t.csv", buffer_text(&file),
+                                      &trial.error),
+                     STATUS_OK);
     int seen = 0;
     while (ingest_next(reader, &batch, &trial.error) == STATUS_OK) {
         for (size_t i = 0; i < batch.event_count; i++, seen++) {
             struct value expected;
             char text[32];
             int half = seen % 48, day = seen / 48 % 28 + 1, month = seen / 48 / 28 + 1;
-            snprintf(text, sizeof text, "2019-%02d-%02d %02d:%02d:07", month, day, half / 2, half % 2 * 30);
-            assert_int_equal(value_parse(text_from(text), VALUE_TIME, 0, source->zone, &expected), STATUS_OK);
+            snprintf(text, sizeof text, "2019-%02d-%02d %02d:%02d:07", month, day, half / 2,
+                     half % 2 * 30);
+            assert_int_equal(value_parse(text_from(text), VALUE_TIME, 0, source->zone, &expected),
+                             STATUS_OK);
             assert_int_equal(batch.events[i].time_ms, expected.time_ms);
         }
     }
@@ -251,11 +279,12 @@ static void times_in_a_zone(void **state) {
 
 static void money_of_exports(void **state) {
     (void)state;
-    check("loose", "{\"at\":\"2020-01-02\",\"who\":\"7\",\"basket\":1,\"price\":4.440892e-16}\n"
-                   "{\"at\":\"2020-01-02\",\"who\":\"7\",\"basket\":2,\"price\":\"1.5e2\"}\n"
-                   "{\"at\":\"2020-01-02\",\"who\":\"7\",\"basket\":3,\"price\":0.285}\n"
-                   "{\"at\":\"2020-01-02\",\"who\":\"7\",\"basket\":4,\"price\":1234567890.12}\n"
-                   "{\"at\":\"2020-01-02\",\"who\":\"7\",\"basket\":5,\"price\":-0.615}\n",
+    check("loose",
+          "{\"at\":\"2020-01-02\",\"who\":\"7\",\"basket\":1,\"price\":4.440892e-16}\n"
+          "{\"at\":\"2020-01-02\",\"who\":\"7\",\"basket\":2,\"price\":\"1.5e2\"}\n"
+          "{\"at\":\"2020-01-02\",\"who\":\"7\",\"basket\":3,\"price\":0.285}\n"
+          "{\"at\":\"2020-01-02\",\"who\":\"7\",\"basket\":4,\"price\":1234567890.12}\n"
+          "{\"at\":\"2020-01-02\",\"who\":\"7\",\"basket\":5,\"price\":-0.615}\n",
           "Order Completed 2020-01-02T00:00:00Z {loyalty:7} revenue=0.00 USD\n"
           "Order Completed 2020-01-02T00:00:00Z {loyalty:7} revenue=150.00 USD\n"
           "Order Completed 2020-01-02T00:00:00Z {loyalty:7} revenue=0.28 USD\n"
@@ -275,7 +304,9 @@ static void keys_of(const char *source, const char *rows, uint64_t *keys, size_t
     struct ingest_reader *reader;
     struct event_batch batch;
     event_batch_init(&batch);
-    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, source), "t.csv", text_from(rows), &trial.error), STATUS_OK);
+    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, source),
+                                      "t.csv", text_from(rows), &trial.error),
+                     STATUS_OK);
     assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
     assert_int_equal(batch.event_count, count);
     for (size_t i = 0; i < count; i++) keys[i] = batch.events[i].key;
@@ -287,11 +318,14 @@ static void keys_of(const char *source, const char *rows, uint64_t *keys, size_t
 static void row_key_of_several_columns(void **state) {
     (void)state;
     uint64_t key[4];
-    keys_of("pairs", "who,mail,other_mail,order,line\n7,,,a,bc\n7,,,ab,c\n8,,,a,bc\n7,,,bc,a\n", key, 4);
+    keys_of("pairs", "who,mail,other_mail,order,line\n7,,,a,bc\n7,,,ab,c\n8,,,a,bc\n7,,,bc,a\n",
+            key, 4);
     assert_true(key[0] == key[2]);
     assert_true(key[0] != key[1] && key[0] != key[3] && key[1] != key[3]);
-    check("pairs", "who,mail,other_mail,order,line\n7,,,1,\n", "BAD t.csv:2:5: the row key line is empty\n");
-    keys_of("single", "who,order\n7,a\n7,b\n8,a\n", key, 3); /* its events are in data directories: the same for ever */
+    check("pairs", "who,mail,other_mail,order,line\n7,,,1,\n",
+          "BAD t.csv:2:5: the row key line is empty\n");
+    keys_of("single", "who,order\n7,a\n7,b\n8,a\n", key,
+            3); /* its events are in data directories: the same for ever */
     assert_true(key[0] == key[2] && key[0] != key[1]);
     assert_true(key[0] == hash_text(TEXT("a"), hash_text(TEXT("single"), 0)));
 }
@@ -303,10 +337,17 @@ static void lookup_is_no_event(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scattered_group), cmocka_unit_test(group_rows_that_disagree), cmocka_unit_test(group_limit),
-        cmocka_unit_test(groups_of_json_lines), cmocka_unit_test(joined_lookup), cmocka_unit_test(names_from_columns),
-        cmocka_unit_test(undated_and_types), cmocka_unit_test(times_in_a_zone), cmocka_unit_test(money_of_exports),
-        cmocka_unit_test(several_columns_of_an_identifier), cmocka_unit_test(row_key_of_several_columns),
+        cmocka_unit_test(scattered_group),
+        cmocka_unit_test(group_rows_that_disagree),
+        cmocka_unit_test(group_limit),
+        cmocka_unit_test(groups_of_json_lines),
+        cmocka_unit_test(joined_lookup),
+        cmocka_unit_test(names_from_columns),
+        cmocka_unit_test(undated_and_types),
+        cmocka_unit_test(times_in_a_zone),
+        cmocka_unit_test(money_of_exports),
+        cmocka_unit_test(several_columns_of_an_identifier),
+        cmocka_unit_test(row_key_of_several_columns),
         cmocka_unit_test(lookup_is_no_event),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -19,16 +19,21 @@ void trial_init(struct trial *trial, const char *playbook) {
     *trial = (struct trial){0};
     buffer_init(&text);
     buffer_init(&trial->out);
-    must(buffer_format(&text, "attune: 1\nname: Trial\ncurrency: USD\nzone: UTC\n%s", playbook), "no memory");
+    must(buffer_format(&text, "attune: 1\nname: Trial\ncurrency: USD\nzone: UTC\n%s", playbook),
+         "no memory");
     must(symbols_create(&trial->symbols), "no symbols");
     errors.count = 0;
-    if (playbook_load(&trial->playbook, "trial.yaml", buffer_text(&text), trial->symbols, &errors) != STATUS_OK) {
+    if (playbook_load(&trial->playbook, "trial.yaml", buffer_text(&text), trial->symbols,
+                      &errors) != STATUS_OK) {
         for (uint32_t i = 0; i < errors.count; i++) fprintf(stderr, "%s\n", errors.item[i].text);
         abort();
     }
     buffer_release(&text);
-    trial->settings = (struct ingest_settings){.playbook = trial->playbook, .symbols = trial->symbols, .now_ms = TRIAL_NOW_MS,
-                                               .lookups = (const struct lookup_table *const *)trial->lookups};
+    trial->settings =
+        (struct ingest_settings){.playbook = trial->playbook,
+                                 .symbols = trial->symbols,
+                                 .now_ms = TRIAL_NOW_MS,
+                                 .lookups = (const struct lookup_table *const *)trial->lookups};
 }
 
 void trial_release(struct trial *trial) {
@@ -44,7 +49,8 @@ const struct source *trial_source(const struct trial *trial, const char *name) {
     return &trial->playbook->sources[index];
 }
 
-__attribute__((format(printf, 2, 3))) static void put(struct trial *trial, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void put(struct trial *trial, const char *format,
+                                                      ...) {
     char line[4096];
     va_list arguments;
     va_start(arguments, format);
@@ -77,10 +83,12 @@ static void put_value(struct trial *trial, struct value value) {
         }
         const char *before = "";
         put(trial, "{");
-        for (uint32_t symbol = 0; symbol < symbol_count(trial->symbols, SYMBOL_PROPERTY); symbol++) {
+        for (uint32_t symbol = 0; symbol < symbol_count(trial->symbols, SYMBOL_PROPERTY);
+             symbol++) {
             struct value field = list_field(&reader, symbol);
             if (!value_is_known(field)) continue;
-            put(trial, "%s%.*s=", before, TEXT_ARG(symbol_text(trial->symbols, SYMBOL_PROPERTY, symbol)));
+            put(trial, "%s%.*s=", before,
+                TEXT_ARG(symbol_text(trial->symbols, SYMBOL_PROPERTY, symbol)));
             put_value(trial, field);
             before = " ";
         }
@@ -89,7 +97,8 @@ static void put_value(struct trial *trial, struct value value) {
     put(trial, "]");
 }
 
-static void put_event(struct trial *trial, const struct event_batch *batch, const struct event *event) {
+static void put_event(struct trial *trial, const struct event_batch *batch,
+                      const struct event *event) {
     struct packed_reader reader;
     struct text packed = event_batch_text(batch, event->properties, event->properties_length);
     struct value value;
@@ -102,7 +111,8 @@ static void put_event(struct trial *trial, const struct event_batch *batch, cons
     put(trial, " {");
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *identifier = &batch->identifiers[event->identifier + i];
-        put(trial, "%s%.*s:%.*s", i ? " " : "", TEXT_ARG(symbol_text(trial->symbols, SYMBOL_IDENTIFIER, identifier->type)),
+        put(trial, "%s%.*s:%.*s", i ? " " : "",
+            TEXT_ARG(symbol_text(trial->symbols, SYMBOL_IDENTIFIER, identifier->type)),
             (int)identifier->length, batch->bytes.at + identifier->offset);
     }
     put(trial, "}");
@@ -119,8 +129,9 @@ void trial_print(struct trial *trial, const struct event_batch *batch) {
     for (size_t i = 0; i < batch->event_count; i++) put_event(trial, batch, &batch->events[i]);
     for (size_t i = 0; i < batch->row_count; i++) {
         const struct quarantined_row *row = &batch->rows[i];
-        put(trial, "BAD %.*s:%llu:%u: %.*s\n", (int)row->file_length, batch->bytes.at + row->file, (unsigned long long)row->line,
-            row->column, (int)row->reason_length, batch->bytes.at + row->reason);
+        put(trial, "BAD %.*s:%llu:%u: %.*s\n", (int)row->file_length, batch->bytes.at + row->file,
+            (unsigned long long)row->line, row->column, (int)row->reason_length,
+            batch->bytes.at + row->reason);
     }
 }
 
@@ -133,7 +144,9 @@ static enum status read_all(struct trial *trial, struct ingest_reader *reader, e
     struct event_batch batch;
     event_batch_init(&batch);
     buffer_clear(&trial->out);
-    while (status == STATUS_OK && (status = ingest_next(reader, &batch, &trial->error)) == STATUS_OK) trial_print(trial, &batch);
+    while (status == STATUS_OK &&
+           (status = ingest_next(reader, &batch, &trial->error)) == STATUS_OK)
+        trial_print(trial, &batch);
     if (reader) ingest_progress(reader, &trial->progress);
     ingest_close(reader);
     event_batch_release(&batch);
@@ -146,13 +159,15 @@ enum status trial_read(struct trial *trial, const char *source, const char *byte
     struct ingest_reader *reader = NULL;
     const char *name = from->format == SOURCE_CSV ? "t.csv" : "t.ndjson";
     struct text text = {bytes, (uint32_t)length};
-    enum status status = ingest_open_text(&reader, &trial->settings, from, name, text, &trial->error);
+    enum status status =
+        ingest_open_text(&reader, &trial->settings, from, name, text, &trial->error);
     return read_all(trial, reader, status);
 }
 
 enum status trial_read_file(struct trial *trial, const char *source, const char *path) {
     struct ingest_reader *reader = NULL;
-    enum status status = ingest_open(&reader, &trial->settings, trial_source(trial, source), path, &trial->error);
+    enum status status =
+        ingest_open(&reader, &trial->settings, trial_source(trial, source), path, &trial->error);
     return read_all(trial, reader, status);
 }
 
@@ -165,7 +180,8 @@ const char *trial_replay(struct trial *trial, const char *source, uint64_t line,
     struct event_batch batch;
     event_batch_init(&batch);
     buffer_clear(&trial->out);
-    enum status status = ingest_row_replay(&trial->settings, trial_source(trial, source), "t.csv", line, raw, &batch, &trial->error);
+    enum status status = ingest_row_replay(&trial->settings, trial_source(trial, source), "t.csv",
+                                           line, raw, &batch, &trial->error);
     trial_print(trial, &batch);
     event_batch_release(&batch);
     terminate(trial);
@@ -178,7 +194,9 @@ const char *trial_lookup(struct trial *trial, const char *source, const char *pa
     struct lookup_table *table;
     event_batch_init(&batch);
     buffer_clear(&trial->out);
-    enum status status = ingest_lookup(&trial->settings, from, &trial->playbook->lookups[from->lookup], path, &table, &batch, &trial->error);
+    enum status status =
+        ingest_lookup(&trial->settings, from, &trial->playbook->lookups[from->lookup], path, &table,
+                      &batch, &trial->error);
     if (status == STATUS_OK) {
         lookup_destroy(trial->lookups[from->lookup]);
         trial->lookups[from->lookup] = table;

@@ -36,11 +36,13 @@ static void test_starter_loads(void **state) {
 /* What is warned of is gone once the line is written that the warning tells. */
 static void test_warnings(void **state) {
     (void)state;
-    static const char begin[] = "attune: 1\ncustomer: { identifiers: { email: {}, card: {} } }\nsources:\n"
-                                "  clicks: { file: \"c*.ndjson\", key: { email: email } }\n"
-                                "  offer: { file: \"o*.csv\", lookup: offer_id }\n"
-                                "  mail: { file: \"m*.csv\", event: Mailed, time: at, key: { email: address, card: card }";
-    static const char *const more[] = {" }\n", ", row_key: [address, card, at] }\n", ", one_event_per: order }\n"};
+    static const char begin[] =
+        "attune: 1\ncustomer: { identifiers: { email: {}, card: {} } }\nsources:\n"
+        "  clicks: { file: \"c*.ndjson\", key: { email: email } }\n"
+        "  offer: { file: \"o*.csv\", lookup: offer_id }\n"
+        "  mail: { file: \"m*.csv\", event: Mailed, time: at, key: { email: address, card: card }";
+    static const char *const more[] = {" }\n", ", row_key: [address, card, at] }\n",
+                                       ", one_event_per: order }\n"};
     static const char *const lines[] = {"row_key: [address, card, at] ", NULL, "row_key: order "};
     static struct playbook_errors warnings;
     for (size_t i = 0; i < 3; i++) {
@@ -425,7 +427,8 @@ static void test_zone_of_expressions(void **state) {
     struct timeline timeline = {0};
     struct expr_env env = {.timeline = &timeline, .t_ms = INT64_C(1506859200000)};
     arena_init(&arena, 1 << 20);
-    struct text source = TEXT("hour(now) == 14 and time \"2017-10-01\" == time \"2017-09-30 22:00Z\"");
+    struct text source =
+        TEXT("hour(now) == 14 and time \"2017-10-01\" == time \"2017-09-30 22:00Z\"");
     assert_int_equal(expr_compile(&arena, &world->playbook->schema, source, &program, &error),
                      STATUS_OK);
     struct value value = expr_eval(program, &env);

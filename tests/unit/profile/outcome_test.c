@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Did the goal follow? Windows are half-open, an open horizon is no answer, and a return takes an order back. */
+/* Did the goal follow? Windows are half-open, an open horizon is no answer, and a return takes an
+ * order back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,11 +13,15 @@
 static const char playbook[] =
     "customer: { identifiers: { email: {} } }\n"
     "sources:\n"
-    "  offer: { file: offer.csv, lookup: offer_id, columns: [offer_id, ends], header: no, types: { ends: time } }\n"
-    "  orders: { file: o.csv, event: Order Completed, time: t, arrives: 2d, key: { email: email }, types: { amount: money },\n"
+    "  offer: { file: offer.csv, lookup: offer_id, columns: [offer_id, ends], header: no, types: { "
+    "ends: time } }\n"
+    "  orders: { file: o.csv, event: Order Completed, time: t, arrives: 2d, key: { email: email }, "
+    "types: { amount: money },\n"
     "            properties: { order_id: order_id, revenue: amount, coupon: coupon } }\n"
-    "  clicks: { file: c.csv, event: Clicked, time: t, key: { email: email }, properties: { button: b } }\n"
-    "  cancelled: { file: x.csv, event: Order Cancelled, time: t, arrives: 5d, key: { email: email } }\n"
+    "  clicks: { file: c.csv, event: Clicked, time: t, key: { email: email }, properties: { "
+    "button: b } }\n"
+    "  cancelled: { file: x.csv, event: Order Cancelled, time: t, arrives: 5d, key: { email: email "
+    "} }\n"
     "events:\n"
     "  Order Refunded: { order_id: text }\n"
     "goals:\n"
@@ -56,14 +61,19 @@ static int tear_down(void **state) {
 }
 
 /* The goal of a moment, over all of Ann's rows whenever they became known. */
-static struct outcome_detail ask_of(struct trial *trial, const char *goal, const char *treatment, int64_t t_ms, int64_t now_ms) {
+static struct outcome_detail ask_of(struct trial *trial, const char *goal, const char *treatment,
+                                    int64_t t_ms, int64_t now_ms) {
     struct timeline_source *source = trial->scene.world.source;
-    struct timeline_request request = profiler_request(trial->profiler, (struct as_of){INT64_MAX, POSITION_NOW}, true);
+    struct timeline_request request =
+        profiler_request(trial->profiler, (struct as_of){INT64_MAX, POSITION_NOW}, true);
     if (trial->reader != NULL) source->ops->reader_close(trial->reader);
     assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
-    assert_int_equal(source->ops->read(trial->reader, (struct customer_id){ANN}, &request, &trial->timeline, NULL), STATUS_OK);
+    assert_int_equal(source->ops->read(trial->reader, (struct customer_id){ANN}, &request,
+                                       &trial->timeline, NULL),
+                     STATUS_OK);
     return outcome_of(trial->profiler, &trial->timeline, scene_goal(&trial->scene, goal),
-                      treatment != NULL ? scene_treatment(&trial->scene, treatment) : NULL, t_ms, now_ms);
+                      treatment != NULL ? scene_treatment(&trial->scene, treatment) : NULL, t_ms,
+                      now_ms);
 }
 
 static enum outcome ask(struct trial *trial, const char *goal, int64_t t_ms, int64_t now_ms) {
@@ -83,7 +93,8 @@ static void test_no_is_known_only_after_horizon_and_arrival(void **state) {
     struct trial *trial = *state;
     scene_event(&trial->scene, ANN, "Clicked", DAY(-50), "");
     assert_int_equal(ask(trial, "order", DAY(0), DAY(12) - 1), OUTCOME_OPEN);
-    assert_int_equal(ask(trial, "order", DAY(0), DAY(12)), OUTCOME_NO); /* 10d and the 2d that orders take to arrive */
+    assert_int_equal(ask(trial, "order", DAY(0), DAY(12)),
+                     OUTCOME_NO); /* 10d and the 2d that orders take to arrive */
     assert_int_equal(ask(trial, "click", DAY(0), DAY(10) - 1), OUTCOME_OPEN);
     assert_int_equal(ask(trial, "click", DAY(0), DAY(10)), OUTCOME_NO);
     scene_event(&trial->scene, ANN, "Clicked", DAY(3), "");
@@ -106,9 +117,11 @@ static void test_until_is_the_treatments_own(void **state) {
     assert_int_equal(detail.horizon_ms, DAY(5));
     assert_int_equal(detail.first_ms, DAY(5));
     /* another coupon's order is not this treatment's; without an end nothing matures */
-    assert_int_equal(ask_of(trial, "redeem", "special/17", DAY(1), DAY(9000)).outcome, OUTCOME_OPEN);
+    assert_int_equal(ask_of(trial, "redeem", "special/17", DAY(1), DAY(9000)).outcome,
+                     OUTCOME_OPEN);
     assert_int_equal(ask_of(trial, "redeem", "special/16", DAY(5), DAY(7)).outcome, OUTCOME_NO);
-    assert_int_equal(ask_of(trial, "redeem", "special/16", DAY(5), DAY(7) - 1).outcome, OUTCOME_OPEN);
+    assert_int_equal(ask_of(trial, "redeem", "special/16", DAY(5), DAY(7) - 1).outcome,
+                     OUTCOME_OPEN);
 }
 
 static void test_a_return_undoes_the_order_it_names(void **state) {
@@ -122,7 +135,8 @@ static void test_a_return_undoes_the_order_it_names(void **state) {
     assert_int_equal(detail.value.minor, 700);
     scene_event(&trial->scene, ANN, "Order Refunded", DAY(4), "order_id='b'");
     assert_int_equal(ask(trial, "kept", DAY(0), DAY(50)), OUTCOME_NO);
-    assert_int_equal(ask(trial, "order", DAY(0), DAY(50)), OUTCOME_YES); /* a goal that nothing undoes */
+    assert_int_equal(ask(trial, "order", DAY(0), DAY(50)),
+                     OUTCOME_YES); /* a goal that nothing undoes */
 }
 
 static void test_a_return_that_names_no_order_undoes_what_came_before(void **state) {
@@ -133,7 +147,8 @@ static void test_a_return_that_names_no_order_undoes_what_came_before(void **sta
     struct outcome_detail detail = ask_of(trial, "kept", NULL, DAY(0), DAY(50));
     assert_int_equal(detail.outcome, OUTCOME_YES);
     assert_int_equal(detail.first_ms, DAY(3));
-    scene_event(&trial->scene, ANN, "Order Refunded", DAY(4), "order_id='z'"); /* an order without a name may be meant */
+    scene_event(&trial->scene, ANN, "Order Refunded", DAY(4),
+                "order_id='z'"); /* an order without a name may be meant */
     assert_int_equal(ask(trial, "kept", DAY(0), DAY(50)), OUTCOME_NO);
 }
 
@@ -145,7 +160,8 @@ static void test_a_return_counts_within_the_horizon_and_once_known(void **state)
     assert_int_equal(ask(trial, "kept", DAY(0), DAY(29)), OUTCOME_YES);
     assert_int_equal(ask(trial, "kept", DAY(0), DAY(30)), OUTCOME_NO);
     scene_event(&trial->scene, ANN, "Order Completed", DAY(21), "order_id='b' revenue=10USD");
-    scene_event(&trial->scene, ANN, "Order Refunded", DAY(31), "order_id='b'"); /* after t + within of day 20 */
+    scene_event(&trial->scene, ANN, "Order Refunded", DAY(31),
+                "order_id='b'"); /* after t + within of day 20 */
     assert_int_equal(ask(trial, "kept", DAY(20), DAY(90)), OUTCOME_YES);
     assert_int_equal(ask(trial, "kept", DAY(20.9), DAY(90)), OUTCOME_YES);
     assert_int_equal(ask(trial, "kept", DAY(21) - 1, DAY(90)), OUTCOME_YES);
@@ -155,9 +171,11 @@ static void test_value_is_the_sum_over_goal_events(void **state) {
     struct trial *trial = *state;
     scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "revenue=10USD");
     scene_event(&trial->scene, ANN, "Order Completed", DAY(2), "revenue=120USD");
-    scene_event(&trial->scene, ANN, "Order Completed", DAY(3), "");               /* worth unknown: still the goal */
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(3),
+                ""); /* worth unknown: still the goal */
     scene_event(&trial->scene, ANN, "Order Completed", DAY(4), "revenue=130USD");
-    scene_event(&trial->scene, ANN, "Order Completed", DAY(11), "revenue=500USD"); /* after the horizon */
+    scene_event(&trial->scene, ANN, "Order Completed", DAY(11),
+                "revenue=500USD"); /* after the horizon */
     struct outcome_detail all = ask_of(trial, "order", NULL, DAY(0), DAY(50));
     assert_int_equal(all.value.type, VALUE_MONEY);
     assert_int_equal(all.value.minor, 13000); /* half of 260 */
@@ -167,13 +185,14 @@ static void test_value_is_the_sum_over_goal_events(void **state) {
     assert_int_equal(ask_of(trial, "click", NULL, DAY(0), DAY(50)).value.type, VALUE_UNKNOWN);
 }
 
-/* What takes a goal back may arrive later than what reaches it: before that a yes is none yet, or a row learnt today would be another
- * tomorrow. */
+/* What takes a goal back may arrive later than what reaches it: before that a yes is none yet, or a
+ * row learnt today would be another tomorrow. */
 static void test_a_return_is_waited_for_as_long_as_its_source_takes(void **state) {
     struct trial *trial = *state;
     scene_event(&trial->scene, ANN, "Order Completed", DAY(3), "");
     scene_event_known(&trial->scene, ANN, "Order Cancelled", DAY(9), DAY(14), "");
-    assert_int_equal(ask(trial, "firm", DAY(0), DAY(12)), OUTCOME_OPEN); /* the orders are in, the cancellations not yet */
+    assert_int_equal(ask(trial, "firm", DAY(0), DAY(12)),
+                     OUTCOME_OPEN); /* the orders are in, the cancellations not yet */
     assert_int_equal(ask(trial, "firm", DAY(0), DAY(15) - 1), OUTCOME_OPEN);
     assert_int_equal(ask(trial, "firm", DAY(0), DAY(15)), OUTCOME_NO);
     assert_int_equal(ask_of(trial, "firm", NULL, DAY(0), DAY(12)).matured_ms, DAY(15));

@@ -9,10 +9,9 @@
 #include "profile/past.h"
 #include "scene.h"
 
-static const char playbook[] =
-    "customer: { identifiers: { email: {}, cookie: {} } }\n"
-    "events: { Clicked: { button: text } }\n"
-    "traits: { clicks: count(\"Clicked\") }\n";
+static const char playbook[] = "customer: { identifiers: { email: {}, cookie: {} } }\n"
+                               "events: { Clicked: { button: text } }\n"
+                               "traits: { clicks: count(\"Clicked\") }\n";
 
 enum { ANN = 1, COOKIE = 2, TABLET = 3 };
 
@@ -45,15 +44,20 @@ static int tear_down(void **state) {
 
 static void read_today(struct trial *trial) {
     struct timeline_source *source = trial->scene.world.source;
-    struct timeline_request request = profiler_request(trial->profiler, (struct as_of){INT64_MAX, POSITION_NOW}, true);
+    struct timeline_request request =
+        profiler_request(trial->profiler, (struct as_of){INT64_MAX, POSITION_NOW}, true);
     assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
     past_use(&trial->past, &request);
-    assert_int_equal(source->ops->read(trial->reader, (struct customer_id){ANN}, &request, &trial->today, NULL), STATUS_OK);
+    assert_int_equal(
+        source->ops->read(trial->reader, (struct customer_id){ANN}, &request, &trial->today, NULL),
+        STATUS_OK);
 }
 
 static double clicks_of(struct trial *trial, uint32_t customer, int64_t t_ms) {
     const struct timeline *then;
-    assert_int_equal(past_timeline(&trial->past, &trial->today, (struct customer_id){customer}, t_ms, &then, NULL), STATUS_OK);
+    assert_int_equal(past_timeline(&trial->past, &trial->today, (struct customer_id){customer},
+                                   t_ms, &then, NULL),
+                     STATUS_OK);
     return profile_at(trial->profiler, then, t_ms)[scene_trait(&trial->scene, "clicks")].number;
 }
 
@@ -68,7 +72,8 @@ static void test_before_the_link_they_were_two(void **state) {
     read_today(trial);
     assert_int_equal(trial->today.count, 4);
 
-    assert_int_equal(past_customers(&trial->past, &trial->today, DAY(1), customers), 1); /* the cookie had not come yet */
+    /* The cookie had not come yet. */
+    assert_int_equal(past_customers(&trial->past, &trial->today, DAY(1), customers), 1);
     assert_int_equal(customers[0].value, ANN);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(4), customers), 2);
     assert_int_equal(customers[0].value, ANN);
@@ -81,7 +86,8 @@ static void test_before_the_link_they_were_two(void **state) {
     assert_true(clicks_of(trial, ANN, DAY(5)) == 3);
     assert_true(clicks_of(trial, ANN, DAY(9)) == 4);
 
-    assert_int_equal(past_customer_of_row(&trial->past, &trial->today, 1, DAY(5) - 1).value, COOKIE);
+    assert_int_equal(past_customer_of_row(&trial->past, &trial->today, 1, DAY(5) - 1).value,
+                     COOKIE);
     assert_int_equal(past_customer_of_row(&trial->past, &trial->today, 1, DAY(5)).value, ANN);
     assert_int_equal(past_customer_of_row(&trial->past, &trial->today, 3, DAY(1)).value, ANN);
 }
@@ -97,7 +103,8 @@ static void test_personas_that_were_one_without_today(void **state) {
     scene_link(&trial->scene, COOKIE, ANN, DAY(6));
     read_today(trial);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(3), customers), 3);
-    assert_int_equal(past_customers(&trial->past, &trial->today, DAY(4), customers), 2); /* cookie and tablet were one */
+    /* Cookie and tablet were one. */
+    assert_int_equal(past_customers(&trial->past, &trial->today, DAY(4), customers), 2);
     assert_true(clicks_of(trial, COOKIE, DAY(4)) == 2);
     assert_true(clicks_of(trial, ANN, DAY(4)) == 1);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(6), customers), 1);
@@ -111,7 +118,8 @@ static void test_one_persona_is_today_itself(void **state) {
     scene_event_known(&trial->scene, ANN, "Clicked", DAY(2), DAY(7), "");
     read_today(trial);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(4), customers), 1);
-    assert_int_equal(past_timeline(&trial->past, &trial->today, customers[0], DAY(4), &then, NULL), STATUS_OK);
+    assert_int_equal(past_timeline(&trial->past, &trial->today, customers[0], DAY(4), &then, NULL),
+                     STATUS_OK);
     assert_ptr_equal(then, &trial->today);
     assert_true(clicks_of(trial, ANN, DAY(4)) == 1); /* rows are judged by when they were known */
     assert_true(clicks_of(trial, ANN, DAY(7)) == 2);
@@ -126,8 +134,10 @@ static void test_no_more_than_the_limit(void **state) {
         scene_link(&trial->scene, 10 + i, ANN, DAY(5));
     }
     read_today(trial);
-    assert_int_equal(past_customers(&trial->past, &trial->today, DAY(2), customers), PAST_CUSTOMERS_MAX);
-    for (uint32_t i = 1; i < PAST_CUSTOMERS_MAX; i++) assert_true(customers[i - 1].value < customers[i].value);
+    assert_int_equal(past_customers(&trial->past, &trial->today, DAY(2), customers),
+                     PAST_CUSTOMERS_MAX);
+    for (uint32_t i = 1; i < PAST_CUSTOMERS_MAX; i++)
+        assert_true(customers[i - 1].value < customers[i].value);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(5), customers), 1);
 }
 

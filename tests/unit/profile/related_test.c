@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Consent is three-valued and the newest word counts; a friend is looked at only where both sides agreed. */
+/* Consent is three-valued and the newest word counts; a friend is looked at only where both sides
+ * agreed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,19 +11,19 @@
 #include "profile/consent.h"
 #include "scene.h"
 
-static const char playbook[] =
-    "customer: { identifiers: { email: {}, phone: {} } }\n"
-    "relations: { friend: { consent: social }, colleague: {} }\n"
-    "sources:\n"
-    "  orders: { file: o.csv, event: Order Completed, time: t, key: { email: email }, types: { amount: money },\n"
-    "            properties: { revenue: amount } }\n"
-    "traits:\n"
-    "  orders: count(\"Order Completed\")\n"
-    "  regular: orders >= 2\n"
-    "  friend_buys: any friend (exists(\"Order Completed\"))\n"
-    "  friends_buying: count friend (exists(\"Order Completed\"))\n"
-    "  regular_friends: count friend (regular)\n"
-    "  colleague_buys: any colleague (exists(\"Order Completed\"))\n";
+static const char playbook[] = "customer: { identifiers: { email: {}, phone: {} } }\n"
+                               "relations: { friend: { consent: social }, colleague: {} }\n"
+                               "sources:\n"
+                               "  orders: { file: o.csv, event: Order Completed, time: t, key: { "
+                               "email: email }, types: { amount: money },\n"
+                               "            properties: { revenue: amount } }\n"
+                               "traits:\n"
+                               "  orders: count(\"Order Completed\")\n"
+                               "  regular: orders >= 2\n"
+                               "  friend_buys: any friend (exists(\"Order Completed\"))\n"
+                               "  friends_buying: count friend (exists(\"Order Completed\"))\n"
+                               "  regular_friends: count friend (regular)\n"
+                               "  colleague_buys: any colleague (exists(\"Order Completed\"))\n";
 
 enum { ANN = 1, BEN = 2, CAT = 3 };
 
@@ -57,15 +58,19 @@ static void read_ann(struct trial *trial, int64_t t_ms, bool all_times) {
     struct timeline_request request = profiler_request(trial->profiler, as_of, all_times);
     if (trial->reader != NULL) source->ops->reader_close(trial->reader);
     assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
-    assert_int_equal(source->ops->read(trial->reader, (struct customer_id){ANN}, &request, &trial->timeline, NULL), STATUS_OK);
+    assert_int_equal(source->ops->read(trial->reader, (struct customer_id){ANN}, &request,
+                                       &trial->timeline, NULL),
+                     STATUS_OK);
 }
 
 /* A trait of Ann as of t; the same whether later rows are there to be judged or not. */
 static struct value trait_at(struct trial *trial, const char *name, int64_t t_ms) {
     read_ann(trial, t_ms, false);
-    struct value live = profile_at(trial->profiler, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
+    struct value live =
+        profile_at(trial->profiler, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
     read_ann(trial, t_ms, true);
-    struct value replayed = profile_at(trial->profiler, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
+    struct value replayed =
+        profile_at(trial->profiler, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
     assert_true(value_equal(live, replayed));
     return live;
 }
@@ -75,8 +80,10 @@ static const char *word(struct value value) {
     return value.yes ? "yes" : "no";
 }
 
-#define assert_trait(trial, name, t_ms, expected) assert_string_equal(word(trait_at(trial, name, t_ms)), expected)
-#define assert_count(trial, name, t_ms, expected) assert_int_equal((int)trait_at(trial, name, t_ms).number, expected)
+#define assert_trait(trial, name, t_ms, expected)                                                  \
+    assert_string_equal(word(trait_at(trial, name, t_ms)), expected)
+#define assert_count(trial, name, t_ms, expected)                                                  \
+    assert_int_equal((int)trait_at(trial, name, t_ms).number, expected)
 
 static const char *consent(struct trial *trial, int64_t t_ms, const char *purpose) {
     read_ann(trial, t_ms, true);
@@ -96,12 +103,14 @@ static void test_newest_word_counts_for_its_purpose(void **state) {
     scene_event(scene, ANN, "Consent Changed", DAY(4), "purpose='measure' state=yes");
     scene_event(scene, ANN, "Consent Changed", DAY(5), "purpose='share' state='perhaps'");
     scene_event(scene, ANN, "Consent Changed", DAY(6), "purpose='share' state='GIVEN'");
-    scene_event(scene, ANN, "Consent Changed", DAY(6), "purpose='share' state='withdrawn'"); /* a tie: the later arrival */
+    scene_event(scene, ANN, "Consent Changed", DAY(6),
+                "purpose='share' state='withdrawn'"); /* a tie: the later arrival */
     assert_string_equal(consent(trial, DAY(1) - 1, "share"), "unknown");
     assert_string_equal(consent(trial, DAY(1), "share"), "yes");
     assert_string_equal(consent(trial, DAY(3) - 1, "share"), "yes");
     assert_string_equal(consent(trial, DAY(3), "share"), "no");
-    assert_string_equal(consent(trial, DAY(5), "share"), "unknown"); /* words that nobody knows are no yes, and no no */
+    assert_string_equal(consent(trial, DAY(5), "share"),
+                        "unknown"); /* words that nobody knows are no yes, and no no */
     assert_string_equal(consent(trial, DAY(6), "share"), "no");
     assert_string_equal(consent(trial, DAY(6), "measure"), "yes");
     assert_string_equal(consent(trial, DAY(6), "social"), "unknown");
@@ -121,7 +130,8 @@ static void test_opt_in_is_of_its_channel_and_no_consent(void **state) {
 static void test_what_became_known_later_was_not_said_yet(void **state) {
     struct trial *trial = *state;
     scene_event(&trial->scene, ANN, "Consent Changed", DAY(1), "purpose='share' state=yes");
-    scene_event_known(&trial->scene, ANN, "Consent Changed", DAY(2), DAY(9), "purpose='share' state=no");
+    scene_event_known(&trial->scene, ANN, "Consent Changed", DAY(2), DAY(9),
+                      "purpose='share' state=no");
     assert_string_equal(consent(trial, DAY(9) - 1, "share"), "yes");
     assert_string_equal(consent(trial, DAY(9), "share"), "no");
 }
@@ -161,10 +171,14 @@ static void test_a_relation_ends_and_begins_again(void **state) {
     befriend(trial);
     agree(&trial->scene, ANN, DAY(0), "yes");
     agree(&trial->scene, BEN, DAY(0), "yes");
-    scene_event(&trial->scene, ANN, "Related", DAY(5), "kind='friend' to='email:ben@b.example' state=no");
-    scene_event(&trial->scene, ANN, "Related", DAY(7), "kind='friend' to='email:ben@b.example' state=yes");
-    scene_event_known(&trial->scene, ANN, "Related", DAY(8), DAY(10), "kind='friend' to='email:ben@b.example' state='no'");
-    scene_event(&trial->scene, ANN, "Related", DAY(8), "kind='colleague' to='email:ben@b.example' state=no");
+    scene_event(&trial->scene, ANN, "Related", DAY(5),
+                "kind='friend' to='email:ben@b.example' state=no");
+    scene_event(&trial->scene, ANN, "Related", DAY(7),
+                "kind='friend' to='email:ben@b.example' state=yes");
+    scene_event_known(&trial->scene, ANN, "Related", DAY(8), DAY(10),
+                      "kind='friend' to='email:ben@b.example' state='no'");
+    scene_event(&trial->scene, ANN, "Related", DAY(8),
+                "kind='colleague' to='email:ben@b.example' state=no");
     assert_trait(trial, "friend_buys", DAY(5) - 1, "yes");
     assert_trait(trial, "friend_buys", DAY(5), "no");
     assert_trait(trial, "friend_buys", DAY(7), "yes");
@@ -179,8 +193,10 @@ static void test_a_friend_known_by_two_identifiers_counts_once(void **state) {
     scene_event(&trial->scene, ANN, "Related", DAY(0), "kind='friend' to='phone:555'");
     scene_event(&trial->scene, ANN, "Related", DAY(0), "kind='friend' to='email:nobody@n.example'");
     scene_event(&trial->scene, CAT, "Order Completed", DAY(2), "revenue=3USD");
-    for (uint32_t persona = ANN; persona <= CAT; persona++) agree(&trial->scene, persona, DAY(0), "yes");
-    scene_link(&trial->scene, CAT, BEN, DAY(10)); /* from day 10 on the phone is known to be Ben's */
+    for (uint32_t persona = ANN; persona <= CAT; persona++)
+        agree(&trial->scene, persona, DAY(0), "yes");
+    /* From day 10 on the phone is known to be Ben's. */
+    scene_link(&trial->scene, CAT, BEN, DAY(10));
     assert_count(trial, "friends_buying", DAY(9), 2);
     assert_count(trial, "friends_buying", DAY(10), 1);
     assert_count(trial, "regular_friends", DAY(9), 0);
@@ -205,7 +221,8 @@ static void test_beyond_two_hundred_friends_it_is_unknown(void **state) {
         snprintf(properties, sizeof properties, "kind='friend' to='%s'", name);
         scene_name(&trial->scene, name, 10 + i);
         agree(&trial->scene, 10 + i, DAY(0), "yes");
-        scene_event(&trial->scene, ANN, "Related", DAY(i < EXPR_RELATED_MAX_DEFAULT ? 0 : 5), properties);
+        scene_event(&trial->scene, ANN, "Related", DAY(i < EXPR_RELATED_MAX_DEFAULT ? 0 : 5),
+                    properties);
     }
     assert_trait(trial, "friend_buys", DAY(1), "no");      /* 200 of them, all looked at */
     assert_trait(trial, "friend_buys", DAY(5), "unknown"); /* one more, nobody looked at */
@@ -214,29 +231,39 @@ static void test_beyond_two_hundred_friends_it_is_unknown(void **state) {
     assert_trait(trial, "friend_buys", DAY(6), "yes"); /* already yes */
 }
 
-/* 70 traits in one, and a ladder of traits that each read two others: every one is worked out once, and of this friend. */
+/* 70 traits in one, and a ladder of traits that each read two others: every one is worked out once,
+ * and of this friend. */
 static void test_a_friends_trait_may_read_many_others(void **state) {
     (void)state;
     static struct trial trial;
     struct buffer text;
     buffer_init(&text);
-    enum status status = buffer_format(&text, "customer: { identifiers: { email: {} } }\nrelations: { friend: {} }\n"
-                                              "events: { Order Completed: { revenue: money } }\ntraits:\n");
-    for (int i = 0; i < 70; i++) status = status ? status : buffer_format(&text, "  e%d: count(\"Order Completed\")\n", i);
+    enum status status =
+        buffer_format(&text, "customer: { identifiers: { email: {} } }\nrelations: { friend: {} }\n"
+                             "events: { Order Completed: { revenue: money } }\ntraits:\n");
+    for (int i = 0; i < 70; i++)
+        status = status ? status : buffer_format(&text, "  e%d: count(\"Order Completed\")\n", i);
     status = status ? status : buffer_format(&text, "  all: e0 == 1");
-    for (int i = 1; i < 70; i++) status = status ? status : buffer_format(&text, " and e%d == 1", i);
+    for (int i = 1; i < 70; i++)
+        status = status ? status : buffer_format(&text, " and e%d == 1", i);
     status = status ? status : buffer_format(&text, "\n  l0: e0\n  l1: e0\n");
-    for (int i = 2; i < 60; i++) status = status ? status : buffer_format(&text, "  l%d: l%d + l%d\n", i, i - 1, i - 2);
-    status = status ? status : buffer_format(&text, "  with_one: count friend (all)\n  growing: count friend (l59 > l58)\n");
+    for (int i = 2; i < 60; i++)
+        status = status ? status : buffer_format(&text, "  l%d: l%d + l%d\n", i, i - 1, i - 2);
+    status = status ? status
+                    : buffer_format(
+                          &text,
+                          "  with_one: count friend (all)\n  growing: count friend (l59 > l58)\n");
     status = status ? status : buffer_append(&text, "", 1);
     assert_int_equal(status, STATUS_OK);
     scene_init(&trial.scene, text.at);
     buffer_release(&text);
     assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
     void *trial_state = &trial;
-    for (uint32_t friend = BEN; friend <= CAT; friend++) {
+    for (uint32_t friend = BEN; friend <= CAT; friend ++) {
         scene_name(&trial.scene, friend == BEN ? "email:ben" : "email:cat", friend);
-        scene_event(&trial.scene, ANN, "Related", DAY(0), friend == BEN ? "kind='friend' to='email:ben'" : "kind='friend' to='email:cat'");
+        scene_event(&trial.scene, ANN, "Related", DAY(0),
+                    friend == BEN ? "kind='friend' to='email:ben'"
+                                  : "kind='friend' to='email:cat'");
         agree(&trial.scene, friend, DAY(0), "yes");
         scene_event(&trial.scene, friend, "Order Completed", DAY(1), "");
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The index against a naive computation: rows counted customer by customer from plain arrays, and the interval from how the index moves
- * when one customer weighs a little more (the infinitesimal jackknife), which knows nothing of the formula. SCENARIO_SEED chooses. */
+/* The index against a naive computation: rows counted customer by customer from plain arrays, and
+ * the interval from how the index moves when one customer weighs a little more (the infinitesimal
+ * jackknife), which knows nothing of the formula. SCENARIO_SEED chooses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,36 +14,41 @@
 #include "profile/scenario.h"
 #include "scene.h"
 
-#define PEOPLE 300u
-#define EVENTS 6000
+#define PEOPLE        300u
+#define EVENTS        6000
 #define LANDMARKS_MAX 60
-#define NOW_MS DAY(400)
-#define WITHIN_MS (20 * TIME_DAY_MS)
-#define ARRIVES_MS (3 * TIME_DAY_MS)
-#define EVERY_MS (30 * TIME_DAY_MS)
-#define ACTIVE_MS (45 * TIME_DAY_MS)
+#define NOW_MS        DAY(400)
+#define WITHIN_MS     (20 * TIME_DAY_MS)
+#define ARRIVES_MS    (3 * TIME_DAY_MS)
+#define EVERY_MS      (30 * TIME_DAY_MS)
+#define ACTIVE_MS     (45 * TIME_DAY_MS)
 
-static const char playbook[] =
-    "customer: { identifiers: { email: {}, cookie: {} } }\n"
-    "sources:\n"
-    "  orders: { file: o.csv, event: Order Completed, time: t, arrives: 3d, key: { email: email } }\n"
-    "events: { Clicked: { button: text } }\n"
-    "traits: { clicks_30d: count(\"Clicked\") in 30d }\n"
-    "goals: { order: { event: Order Completed, within: 20d } }\n"
-    "scenarios: { keen: { when: clicks_30d >= 2, goals: [order] } }\n"
-    "landmarks: { every: 30d, active_within: 45d }\n";
+static const char playbook[] = "customer: { identifiers: { email: {}, cookie: {} } }\n"
+                               "sources:\n"
+                               "  orders: { file: o.csv, event: Order Completed, time: t, arrives: "
+                               "3d, key: { email: email } }\n"
+                               "events: { Clicked: { button: text } }\n"
+                               "traits: { clicks_30d: count(\"Clicked\") in 30d }\n"
+                               "goals: { order: { event: Order Completed, within: 20d } }\n"
+                               "scenarios: { keen: { when: clicks_30d >= 2, goals: [order] } }\n"
+                               "landmarks: { every: 30d, active_within: 45d }\n";
 
 enum what { CLICK, ORDER };
-struct happening { uint32_t persona; enum what what; int64_t time_ms, known_ms; };
+struct happening {
+    uint32_t persona;
+    enum what what;
+    int64_t time_ms, known_ms;
+};
 
 struct naive {
     struct happening events[EVENTS];
     uint32_t count;
-    uint32_t owner[PEOPLE];      /* of a cookie: whose it is */
-    int64_t owned_ms[PEOPLE];    /* since when that is known */
+    uint32_t owner[PEOPLE];   /* of a cookie: whose it is */
+    int64_t owned_ms[PEOPLE]; /* since when that is known */
     int64_t landmarks[LANDMARKS_MAX];
     uint32_t landmark_count;
-    double cell[PEOPLE][LANDMARKS_MAX][4]; /* by customer of today: rows and goals inside, rows and goals outside */
+    /* By customer of today: rows and goals inside, rows and goals outside. */
+    double cell[PEOPLE][LANDMARKS_MAX][4];
 };
 
 static uint32_t owner_at(const struct naive *naive, uint32_t persona, int64_t t_ms) {
@@ -52,12 +58,14 @@ static uint32_t owner_at(const struct naive *naive, uint32_t persona, int64_t t_
 /* ---- random data ---- */
 
 static void add(struct naive *naive, struct scene *scene, struct happening happening) {
-    scene_event_known(scene, happening.persona, happening.what == CLICK ? "Clicked" : "Order Completed", happening.time_ms,
+    scene_event_known(scene, happening.persona,
+                      happening.what == CLICK ? "Clicked" : "Order Completed", happening.time_ms,
                       happening.known_ms, "");
     naive->events[naive->count++] = happening;
 }
 
-/* Clicks come in bouts, and after a bout orders are likelier; a third of the cookies turn out to be somebody's. */
+/* Clicks come in bouts, and after a bout orders are likelier; a third of the cookies turn out to be
+ * somebody's. */
 static void make_data(struct naive *naive, struct scene *scene, uint64_t seed) {
     struct random random;
     random_init(&random, seed);
@@ -66,7 +74,9 @@ static void make_data(struct naive *naive, struct scene *scene, uint64_t seed) {
     while (naive->count + 4 < EVENTS) {
         uint32_t persona = (uint32_t)random_below(&random, PEOPLE);
         int64_t t_ms = DAY(0) + (int64_t)random_below(&random, (uint64_t)(NOW_MS - DAY(0)));
-        int64_t late_ms = random_below(&random, 4) == 0 ? (int64_t)random_below(&random, (uint64_t)(60 * TIME_DAY_MS)) : 0;
+        int64_t late_ms = random_below(&random, 4) == 0
+                              ? (int64_t)random_below(&random, (uint64_t)(60 * TIME_DAY_MS))
+                              : 0;
         uint32_t clicks = (uint32_t)random_below(&random, 4);
         for (uint32_t i = 0; i < clicks; i++) {
             int64_t at_ms = t_ms + i * TIME_DAY_MS;
@@ -89,10 +99,12 @@ static void naive_landmarks(struct naive *naive) {
     int64_t earliest_ms = INT64_MAX;
     for (uint32_t i = 0; i < naive->count; i++) {
         const struct happening *event = &naive->events[i];
-        if (event->time_ms <= NOW_MS && event->known_ms <= NOW_MS && event->time_ms < earliest_ms) earliest_ms = event->time_ms;
+        if (event->time_ms <= NOW_MS && event->known_ms <= NOW_MS && event->time_ms < earliest_ms)
+            earliest_ms = event->time_ms;
     }
     naive->landmark_count = 0;
-    for (int64_t t_ms = NOW_MS - WITHIN_MS - ARRIVES_MS; t_ms >= earliest_ms + ACTIVE_MS; t_ms -= EVERY_MS) {
+    for (int64_t t_ms = NOW_MS - WITHIN_MS - ARRIVES_MS; t_ms >= earliest_ms + ACTIVE_MS;
+         t_ms -= EVERY_MS) {
         naive->landmarks[naive->landmark_count++] = t_ms;
     }
 }
@@ -101,7 +113,9 @@ static void naive_landmarks(struct naive *naive) {
 static bool ordered(const struct naive *naive, uint32_t today, int64_t t_ms) {
     for (uint32_t i = 0; i < naive->count; i++) {
         const struct happening *event = &naive->events[i];
-        if (event->what != ORDER || event->known_ms > NOW_MS || owner_at(naive, event->persona, NOW_MS) != today) continue;
+        if (event->what != ORDER || event->known_ms > NOW_MS ||
+            owner_at(naive, event->persona, NOW_MS) != today)
+            continue;
         if (event->time_ms > t_ms && event->time_ms <= t_ms + WITHIN_MS) return true;
     }
     return false;
@@ -130,7 +144,9 @@ static void naive_rows(struct naive *naive) {
     }
 }
 
-struct naive_index { double inside, outside, index; };
+struct naive_index {
+    double inside, outside, index;
+};
 
 /* With one customer weighing `weight` instead of 1. */
 static struct naive_index naive_index(const struct naive *naive, uint32_t customer, double weight) {
@@ -138,7 +154,8 @@ static struct naive_index naive_index(const struct naive *naive, uint32_t custom
     struct naive_index result = {0};
     for (uint32_t c = 0; c < PEOPLE; c++) {
         for (uint32_t k = 0; k < naive->landmark_count; k++) {
-            for (int i = 0; i < 4; i++) count[k][i] += naive->cell[c][k][i] * (c == customer ? weight : 1);
+            for (int i = 0; i < 4; i++)
+                count[k][i] += naive->cell[c][k][i] * (c == customer ? weight : 1);
         }
     }
     for (uint32_t k = 0; k < naive->landmark_count; k++) rows += count[k][2] > 0 ? count[k][0] : 0;
@@ -151,12 +168,16 @@ static struct naive_index naive_index(const struct naive *naive, uint32_t custom
     return result;
 }
 
-static double logit(double share) { return log(share / (1 - share)); }
+static double logit(double share) {
+    return log(share / (1 - share));
+}
 
-/* Student's t by its integral: the density is added up until the two tails hold 5 %. Times the root of G/(G-1). */
+/* Student's t by its integral: the density is added up until the two tails hold 5 %. Times the root
+ * of G/(G-1). */
 static double naive_t(uint32_t customers) {
     double freedom = customers - 1.0, step = 1e-3, held = 0, density = 0, x = 0;
-    double scale = exp(lgamma((freedom + 1) / 2) - lgamma(freedom / 2)) / sqrt(freedom * 3.14159265358979324);
+    double scale =
+        exp(lgamma((freedom + 1) / 2) - lgamma(freedom / 2)) / sqrt(freedom * 3.14159265358979324);
     for (; held < 0.475; x += step) {
         density = scale * pow(1 + (x + step / 2) * (x + step / 2) / freedom, -(freedom + 1) / 2);
         held += step * density;
@@ -168,7 +189,8 @@ static double naive_t(uint32_t customers) {
 static void naive_halves(const struct naive *naive, double *of_index, double *of_rate) {
     double index = 0, rate = 0, step = 1e-4;
     for (uint32_t c = 0; c < PEOPLE; c++) {
-        struct naive_index more = naive_index(naive, c, 1 + step), less = naive_index(naive, c, 1 - step);
+        struct naive_index more = naive_index(naive, c, 1 + step),
+                           less = naive_index(naive, c, 1 - step);
         double push = (log(more.index) - log(less.index)) / (2 * step);
         double rate_push = (logit(more.inside) - logit(less.inside)) / (2 * step);
         index += push * push;
@@ -177,7 +199,8 @@ static void naive_halves(const struct naive *naive, double *of_index, double *of
     uint32_t inside = 0, outside = 0;
     for (uint32_t c = 0; c < PEOPLE; c++) {
         bool in = false, out = false;
-        for (uint32_t k = 0; k < naive->landmark_count; k++) in |= naive->cell[c][k][0] > 0, out |= naive->cell[c][k][2] > 0;
+        for (uint32_t k = 0; k < naive->landmark_count; k++)
+            in |= naive->cell[c][k][0] > 0, out |= naive->cell[c][k][2] > 0;
         inside += in;
         outside += out;
     }
@@ -192,14 +215,15 @@ static struct scenario_result measure(struct scene *scene, uint32_t threads) {
     struct scenario_result *results;
     size_t count;
     struct error error = {0};
-    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error), STATUS_OK);
+    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error),
+                     STATUS_OK);
     assert_int_equal(count, 1);
     struct scenario_result result = results[0];
     memory_free(results);
     return result;
 }
 
-#define assert_close(a, b, relative) assert_true(fabs((a) - (b)) <= (relative) * fabs(b))
+#define assert_close(a, b, relative) assert_true(fabs((a) - (b)) <= (relative)*fabs(b))
 
 static void check_against(const struct naive *naive, const struct scenario_result *result) {
     double rows[4] = {0}, half, rate_half;
@@ -247,7 +271,8 @@ static void test_figures_equal_the_naive_ones(void **state) {
         naive_rows(&naive);
         struct scenario_result one = measure(&scene, 1), four = measure(&scene, 4);
         check_against(&naive, &one);
-        assert_memory_equal(&one, &four, offsetof(struct scenario_result, landmark_count)); /* figures; behind them stands padding */
+        /* Figures; behind them stands padding. */
+        assert_memory_equal(&one, &four, offsetof(struct scenario_result, landmark_count));
         assert_int_equal(one.landmark_count, four.landmark_count);
         assert_int_equal(one.first_landmark_ms, four.first_landmark_ms);
         assert_int_equal(one.last_landmark_ms, four.last_landmark_ms);
@@ -267,13 +292,16 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* `active` customers, the first `keen` of them in the scenario; of each kind every `one_in`-th reaches the goal. At one landmark. */
-static void add_people(struct scene *scene, uint32_t first, uint32_t active, uint32_t keen, uint32_t one_in, int64_t t_ms) {
+/* `active` customers, the first `keen` of them in the scenario; of each kind every `one_in`-th
+ * reaches the goal. At one landmark. */
+static void add_people(struct scene *scene, uint32_t first, uint32_t active, uint32_t keen,
+                       uint32_t one_in, int64_t t_ms) {
     for (uint32_t i = 0; i < active; i++) {
         scene_event(scene, first + i, "Clicked", t_ms - TIME_DAY_MS, "");
         if (i < keen) scene_event(scene, first + i, "Clicked", t_ms - TIME_HOUR_MS, "");
         uint32_t among = i < keen ? i : i - keen;
-        if (among % one_in == 0) scene_event(scene, first + i, "Order Completed", t_ms + TIME_DAY_MS, "");
+        if (among % one_in == 0)
+            scene_event(scene, first + i, "Order Completed", t_ms + TIME_DAY_MS, "");
     }
 }
 
@@ -281,7 +309,8 @@ static void test_each_landmark_weighs_what_it_weighs_inside(void **state) {
     struct scene *scene = *state;
     int64_t last_ms = NOW_MS - WITHIN_MS - ARRIVES_MS, first_ms = last_ms - 8 * EVERY_MS;
     scene_event(scene, 0, "Clicked", first_ms - ACTIVE_MS, "");
-    /* Where most are keen everybody orders more: the plain ratio of rates would call the season a scenario. */
+    /* Where most are keen everybody orders more: the plain ratio of rates would call the season a
+     * scenario. */
     add_people(scene, 1000, 120, 100, 2, first_ms);
     add_people(scene, 2000, 1010, 10, 10, last_ms);
     struct scenario_result result = measure(scene, 2);
@@ -306,7 +335,8 @@ static void test_fewer_than_five_goals_are_unknown(void **state) {
     assert_close(measure(scene, 1).index, 5 / 41.0 / 0.1, 1e-9);
 }
 
-/* Goals at dates at which there is nobody to compare with tell nothing: they don't make up for those that are too few. */
+/* Goals at dates at which there is nobody to compare with tell nothing: they don't make up for
+ * those that are too few. */
 static void test_only_goals_that_are_compared_are_enough(void **state) {
     struct scene *scene = *state;
     int64_t last_ms = NOW_MS - WITHIN_MS - ARRIVES_MS, first_ms = last_ms - 8 * EVERY_MS;
@@ -333,7 +363,8 @@ static void test_goals_without_others_are_not_enough(void **state) {
     assert_close(result.rate_inside, 0.1, 1e-9);
 }
 
-/* Customers with a row each: the interval is Katz's for two rates, as wide as so few of them deserve. */
+/* Customers with a row each: the interval is Katz's for two rates, as wide as so few of them
+ * deserve. */
 static void test_few_customers_make_a_wide_interval(void **state) {
     struct scene *scene = *state;
     static const uint32_t keen[] = {10, 12, 20, 60};
@@ -367,7 +398,8 @@ static void test_one_customer_is_no_group(void **state) {
     assert_true(isnan(result.index) && isnan(result.low) && isnan(result.inside_low));
 }
 
-/* Who orders is told afterwards, dated before: seen from now these clicks tell the future exactly, and nobody knew them then. */
+/* Who orders is told afterwards, dated before: seen from now these clicks tell the future exactly,
+ * and nobody knew them then. */
 static void test_what_was_learnt_later_puts_nobody_inside(void **state) {
     struct scene *scene = *state;
     int64_t last_ms = NOW_MS - WITHIN_MS - ARRIVES_MS;
@@ -375,7 +407,8 @@ static void test_what_was_learnt_later_puts_nobody_inside(void **state) {
     add_people(scene, 1000, 100, 0, 5, last_ms);
     for (uint32_t i = 0; i < 100; i += 5) {
         for (int n = 1; n <= 3; n++) {
-            scene_event_known(scene, 1000 + i, "Clicked", last_ms - n * TIME_HOUR_MS, last_ms + 1, "");
+            scene_event_known(scene, 1000 + i, "Clicked", last_ms - n * TIME_HOUR_MS, last_ms + 1,
+                              "");
         }
     }
     struct scenario_result result = measure(scene, 1);
@@ -391,7 +424,8 @@ static void test_data_too_short_is_said_so(void **state) {
     size_t count;
     struct error error = {0};
     scene_event(scene, 1, "Clicked", NOW_MS - ACTIVE_MS, "");
-    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error), STATUS_INVALID);
+    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error),
+                     STATUS_INVALID);
     assert_non_null(strstr(error.text, "too short"));
     assert_non_null(strstr(error.text, "landmarks"));
 }
@@ -402,7 +436,8 @@ static void test_without_any_event(void **state) {
     struct scenario_result *results;
     size_t count;
     struct error error = {0};
-    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error), STATUS_INVALID);
+    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error),
+                     STATUS_INVALID);
     assert_non_null(strstr(error.text, "too short"));
 }
 

@@ -12,13 +12,15 @@ static void must(bool holds, const char *what) {
 
 /* ---- who is who ---- */
 
-static struct customer_id customer_of(const struct customer_directory *directory, struct persona_id persona,
-                                      struct as_of as_of) {
+static struct customer_id customer_of(const struct customer_directory *directory,
+                                      struct persona_id persona, struct as_of as_of) {
     const struct scene *scene = (const struct scene *)directory;
     struct customer_id customer = {persona.value};
     for (uint32_t i = 0; i < scene->link_count; i++) {
         const struct scene_link *link = &scene->links[i];
-        if (link->persona != persona.value || link->known_ms > as_of.t_ms || link->position >= as_of.position) continue;
+        if (link->persona != persona.value || link->known_ms > as_of.t_ms ||
+            link->position >= as_of.position)
+            continue;
         customer.value = link->customer;
     }
     return customer;
@@ -43,12 +45,14 @@ static uint32_t personas_of(const struct customer_directory *directory, struct c
 static const struct customer_directory_ops directory_ops = {
     .persona_count = persona_count, .customer_of = customer_of, .personas_of = personas_of};
 
-static struct customer_id customer_of_persona(void *context, struct persona_id persona, struct as_of as_of) {
+static struct customer_id customer_of_persona(void *context, struct persona_id persona,
+                                              struct as_of as_of) {
     const struct scene *scene = context;
     return customer_of(&scene->directory, persona, as_of);
 }
 
-static bool customer_of_identifier(void *context, struct text identifier, struct as_of as_of, struct customer_id *out) {
+static bool customer_of_identifier(void *context, struct text identifier, struct as_of as_of,
+                                   struct customer_id *out) {
     const struct scene *scene = context;
     for (uint32_t i = 0; i < scene->name_count; i++) {
         if (!text_equal(text_from(scene->names[i].name), identifier)) continue;
@@ -61,7 +65,8 @@ static bool customer_of_identifier(void *context, struct text identifier, struct
 static const struct lookup_table *lookup_at(void *context, uint32_t lookup, int64_t t_ms) {
     const struct scene *scene = context;
     for (uint32_t i = scene->version_count; i-- > 0;) {
-        if (scene->versions[i].lookup == lookup && scene->versions[i].known_ms <= t_ms) return scene->versions[i].table;
+        if (scene->versions[i].lookup == lookup && scene->versions[i].known_ms <= t_ms)
+            return scene->versions[i].table;
     }
     return NULL;
 }
@@ -73,9 +78,12 @@ static void load(struct scene *scene, const char *playbook) {
     struct buffer text;
     buffer_init(&text);
     const char *zone = strstr(playbook, "zone: ") == NULL ? "zone: UTC\n" : "";
-    must(buffer_format(&text, "attune: 1\nname: Stage\ncurrency: USD\n%s%s", zone, playbook) == STATUS_OK, "no memory");
+    must(buffer_format(&text, "attune: 1\nname: Stage\ncurrency: USD\n%s%s", zone, playbook) ==
+             STATUS_OK,
+         "no memory");
     errors.count = 0;
-    if (playbook_load(&scene->playbook, "scene.yaml", buffer_text(&text), scene->symbols, &errors) != STATUS_OK) {
+    if (playbook_load(&scene->playbook, "scene.yaml", buffer_text(&text), scene->symbols,
+                      &errors) != STATUS_OK) {
         for (uint32_t i = 0; i < errors.count; i++) fprintf(stderr, "%s\n", errors.item[i].text);
         must(false, "the playbook does not load");
     }
@@ -86,7 +94,9 @@ void scene_init(struct scene *scene, const char *playbook) {
     *scene = (struct scene){.directory = {&directory_ops}};
     must(symbols_create(&scene->symbols) == STATUS_OK, "no symbols");
     load(scene, playbook);
-    must(memory_source_create(&scene->source, &scene->playbook->columns, &scene->directory) == STATUS_OK, "no source");
+    must(memory_source_create(&scene->source, &scene->playbook->columns, &scene->directory) ==
+             STATUS_OK,
+         "no source");
     packed_writer_init(&scene->writer);
     event_batch_init(&scene->batch);
     scene->world = (struct world){
@@ -126,7 +136,8 @@ static struct value parse_value(struct text text) {
     if (*end == '\0') return value_number(number);
     uint16_t currency;
     int64_t minor;
-    must(currency_from_text(text_from(end), &currency) == STATUS_OK, "a value is no 'text', number, money, yes or no");
+    must(currency_from_text(text_from(end), &currency) == STATUS_OK,
+         "a value is no 'text', number, money, yes or no");
     struct text amount = {digits, (uint32_t)(end - digits)};
     must(money_parse(amount, currency, &minor) == STATUS_OK, "bad money");
     return value_money(minor, currency);
@@ -140,7 +151,9 @@ static void pack_properties(struct scene *scene, const char *properties) {
         const char *from = at + name + 1;
         size_t length = *from == '\'' ? 2 + strcspn(from + 1, "'") : strcspn(from, " ");
         must(at[name] == '=', "a property is NAME=VALUE");
-        must(symbol_add(scene->symbols, SYMBOL_PROPERTY, (struct text){at, (uint32_t)name}, &symbol) == STATUS_OK, "no symbol");
+        must(symbol_add(scene->symbols, SYMBOL_PROPERTY, (struct text){at, (uint32_t)name},
+                        &symbol) == STATUS_OK,
+             "no symbol");
         struct value value = parse_value((struct text){from, (uint32_t)length});
         must(packed_add(&scene->writer, symbol, value) == STATUS_OK, "no memory");
         at = from + length;
@@ -149,13 +162,17 @@ static void pack_properties(struct scene *scene, const char *properties) {
     must(packed_end(&scene->writer, &scene->batch.bytes) == STATUS_OK, "no memory");
 }
 
-void scene_event_known(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms, int64_t known_ms,
-                       const char *properties) {
+void scene_event_known(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,
+                       int64_t known_ms, const char *properties) {
     uint32_t type, channel;
     const char *colon = strchr(event, ':');
-    struct text channel_name = colon != NULL ? (struct text){event, (uint32_t)(colon - event)} : TEXT("web");
-    must(symbol_add(scene->symbols, SYMBOL_CHANNEL, channel_name, &channel) == STATUS_OK, "no symbol");
-    must(symbol_add(scene->symbols, SYMBOL_EVENT, text_from(colon != NULL ? colon + 1 : event), &type) == STATUS_OK, "no symbol");
+    struct text channel_name =
+        colon != NULL ? (struct text){event, (uint32_t)(colon - event)} : TEXT("web");
+    must(symbol_add(scene->symbols, SYMBOL_CHANNEL, channel_name, &channel) == STATUS_OK,
+         "no symbol");
+    must(symbol_add(scene->symbols, SYMBOL_EVENT, text_from(colon != NULL ? colon + 1 : event),
+                    &type) == STATUS_OK,
+         "no symbol");
     event_batch_clear(&scene->batch);
     pack_properties(scene, properties);
     struct event *added = event_batch_add(&scene->batch);
@@ -171,13 +188,15 @@ void scene_event_known(struct scene *scene, uint32_t persona, const char *event,
     if (persona >= scene->persona_count) scene->persona_count = persona + 1;
 }
 
-void scene_event(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms, const char *properties) {
+void scene_event(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,
+                 const char *properties) {
     scene_event_known(scene, persona, event, time_ms, time_ms, properties);
 }
 
 void scene_link(struct scene *scene, uint32_t persona, uint32_t customer, int64_t known_ms) {
     must(scene->link_count < SCENE_LINKS_MAX, "too many links");
-    uint64_t position = scene->event_count > 0 ? scene->event_count - 1 : 0; /* it came with the last event */
+    /* It came with the last event. */
+    uint64_t position = scene->event_count > 0 ? scene->event_count - 1 : 0;
     scene->links[scene->link_count++] = (struct scene_link){persona, customer, known_ms, position};
 }
 
@@ -194,16 +213,20 @@ void scene_treatments(struct scene *scene) {
     int64_t changes[SCENE_VERSIONS_MAX];
     for (uint32_t i = 0; i < scene->version_count; i++) changes[i] = scene->versions[i].known_ms;
     treatment_history_destroy(scene->world.treatments);
-    must(treatment_history_create(&scene->world.treatments, scene->playbook, (struct lookup_versions){lookup_at, scene}, changes,
-                                  scene->version_count) == STATUS_OK, "no memory");
+    must(treatment_history_create(&scene->world.treatments, scene->playbook,
+                                  (struct lookup_versions){lookup_at, scene}, changes,
+                                  scene->version_count) == STATUS_OK,
+         "no memory");
 }
 
 void scene_lookup(struct scene *scene, const char *lookup, const char *rows) {
     scene_lookup_known(scene, lookup, TIME_ALWAYS, rows);
 }
 
-void scene_lookup_known(struct scene *scene, const char *lookup, int64_t known_ms, const char *rows) {
-    uint32_t index = playbook_lookup_find(scene->playbook, text_from(lookup)), keys[LOOKUP_KEY_FIELDS_MAX] = {0};
+void scene_lookup_known(struct scene *scene, const char *lookup, int64_t known_ms,
+                        const char *rows) {
+    uint32_t index = playbook_lookup_find(scene->playbook, text_from(lookup)),
+             keys[LOOKUP_KEY_FIELDS_MAX] = {0};
     must(index != UINT32_MAX, "no such lookup");
     const struct lookup_rule *rule = &scene->playbook->lookups[index];
     struct lookup_table *table;
@@ -211,12 +234,15 @@ void scene_lookup_known(struct scene *scene, const char *lookup, int64_t known_m
     for (uint32_t k = 0; k < rule->key_count; k++) {
         while (!text_equal(rule->fields[keys[k]].name, rule->keys[k])) keys[k]++;
     }
-    must(lookup_create(&table, rule->fields, rule->field_count, keys, rule->key_count, rule->many) == STATUS_OK, "no table");
+    must(lookup_create(&table, rule->fields, rule->field_count, keys, rule->key_count,
+                       rule->many) == STATUS_OK,
+         "no table");
     while (*rows != '\0') {
         for (uint32_t i = 0; i < rule->field_count; i++) {
             uint32_t length = (uint32_t)strcspn(rows, "|\n");
-            enum status status = value_parse((struct text){rows, length}, rule->fields[i].type, scene->playbook->currency,
-                                             scene->playbook->zone, &cells[i]);
+            enum status status =
+                value_parse((struct text){rows, length}, rule->fields[i].type,
+                            scene->playbook->currency, scene->playbook->zone, &cells[i]);
             must(status == STATUS_OK, "a cell can't be read");
             rows += length + (rows[length] != '\0');
         }
@@ -242,12 +268,14 @@ uint32_t scene_trait(const struct scene *scene, const char *name) {
 
 const struct treatment_set *scene_treatments_at(const struct scene *scene, int64_t t_ms) {
     const struct treatment_set *set;
-    must(treatment_history_at(scene->world.treatments, t_ms, &set, NULL) == STATUS_OK, "no treatments");
+    must(treatment_history_at(scene->world.treatments, t_ms, &set, NULL) == STATUS_OK,
+         "no treatments");
     return set;
 }
 
 const struct treatment *scene_treatment(const struct scene *scene, const char *key) {
-    const struct treatment *treatment = treatment_find(scene_treatments_at(scene, TIME_NEVER), text_from(key), SYMBOL_NONE);
+    const struct treatment *treatment =
+        treatment_find(scene_treatments_at(scene, TIME_NEVER), text_from(key), SYMBOL_NONE);
     must(treatment != NULL, key);
     return treatment;
 }

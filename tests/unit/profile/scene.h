@@ -1,27 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/profile/scene.h -- a small world to ask questions of: a playbook as text, events and links as calls.
+/* tests/unit/profile/scene.h -- a small world to ask questions of: a playbook as text, events and
+ * links as calls.
  *
  *   scene_init(&scene, "goals: …");
  *   scene_event(&scene, ANN, "Order Completed", DAY(3), "order_id='o1' revenue=12.50USD");
  *   scene_link(&scene, COOKIE, ANN, DAY(5));      known since day 5
  *
- * Personas are small numbers chosen by the test, and a persona is its own customer until it is linked. Every call that fails ends
- * the test. */
+ * Personas are small numbers chosen by the test, and a persona is its own customer until it is
+ * linked. Every call that fails ends the test. */
 #ifndef TESTS_UNIT_PROFILE_SCENE_H
 #define TESTS_UNIT_PROFILE_SCENE_H
 
 #include "event/memory_source.h"
 #include "profile/profile.h"
 
-#define SCENE_START_MS INT64_C(1483228800000) /* 2017-01-01T00:00:00Z */
-#define DAY(n) (SCENE_START_MS + (int64_t)((n) * (double)TIME_DAY_MS))
-#define SCENE_LINKS_MAX 4096
-#define SCENE_NAMES_MAX 600
+#define SCENE_START_MS     INT64_C(1483228800000) /* 2017-01-01T00:00:00Z */
+#define DAY(n)             (SCENE_START_MS + (int64_t)((n) * (double)TIME_DAY_MS))
+#define SCENE_LINKS_MAX    4096
+#define SCENE_NAMES_MAX    600
 #define SCENE_VERSIONS_MAX 64
 
-struct scene_link { uint32_t persona, customer; int64_t known_ms; uint64_t position; };
-struct scene_version { uint32_t lookup; int64_t known_ms; struct lookup_table *table; };
-struct scene_name { char name[64]; uint32_t persona; };
+struct scene_link {
+    uint32_t persona, customer;
+    int64_t known_ms;
+    uint64_t position;
+};
+struct scene_version {
+    uint32_t lookup;
+    int64_t known_ms;
+    struct lookup_table *table;
+};
+struct scene_name {
+    char name[64];
+    uint32_t persona;
+};
 
 struct scene {
     struct customer_directory directory; /* first: the directory's ops get a pointer to it */
@@ -30,7 +42,8 @@ struct scene {
     struct memory_source *source;
     struct packed_writer writer;
     struct event_batch batch;
-    struct scene_version versions[SCENE_VERSIONS_MAX]; /* of lookups, by their index in the playbook */
+    /* Of lookups, by their index in the playbook. */
+    struct scene_version versions[SCENE_VERSIONS_MAX];
     uint32_t version_count;
     struct scene_link links[SCENE_LINKS_MAX];
     uint32_t link_count, persona_count;
@@ -44,23 +57,28 @@ struct scene {
 void scene_init(struct scene *scene, const char *playbook);
 void scene_release(struct scene *scene);
 
-/* `properties`: "name=value" apart by spaces; 'text', 12, 12.50USD, yes, no. The channel is "web", or "CHANNEL:" before the event. */
-void scene_event(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms, const char *properties);
-void scene_event_known(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms, int64_t known_ms,
-                       const char *properties);
+/* `properties`: "name=value" apart by spaces; 'text', 12, 12.50USD, yes, no. The channel is "web",
+ * or "CHANNEL:" before the event. */
+void scene_event(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,
+                 const char *properties);
+void scene_event_known(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,
+                       int64_t known_ms, const char *properties);
 /* From known_ms on the persona is one of that customer's. */
 void scene_link(struct scene *scene, uint32_t persona, uint32_t customer, int64_t known_ms);
 /* The identifier "type:value" points at this persona. */
 void scene_name(struct scene *scene, const char *name, uint32_t persona);
-/* Rows of a lookup, cells apart by '|' and rows by '\n', in the order of the playbook's fields; treatments are made anew. */
+/* Rows of a lookup, cells apart by '|' and rows by '\n', in the order of the playbook's fields;
+ * treatments are made anew. */
 void scene_lookup(struct scene *scene, const char *lookup, const char *rows);
 /* A further version, known from then on; later ones last. */
-void scene_lookup_known(struct scene *scene, const char *lookup, int64_t known_ms, const char *rows);
+void scene_lookup_known(struct scene *scene, const char *lookup, int64_t known_ms,
+                        const char *rows);
 /* For playbooks without lookups: the treatments of its actions. */
 void scene_treatments(struct scene *scene);
 const struct treatment_set *scene_treatments_at(const struct scene *scene, int64_t t_ms);
 
-/* The goal, action or trait of that name, or the newest treatment; fails the test where there is none. */
+/* The goal, action or trait of that name, or the newest treatment; fails the test where there is
+ * none. */
 const struct goal *scene_goal(const struct scene *scene, const char *name);
 uint32_t scene_trait(const struct scene *scene, const char *name);
 const struct treatment *scene_treatment(const struct scene *scene, const char *key);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs: what was written comes back; merging is writing together; a flipped byte is an error or changes nothing. */
+/* Runs: what was written comes back; merging is writing together; a flipped byte is an error or
+ * changes nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,8 +29,14 @@ static struct rows all, part_a, part_b;
 static struct random rng;
 static char directory[] = "/tmp/attune-run-XXXXXX";
 static struct column_set columns = {
-    .columns = {{10, VALUE_NUMBER}, {11, VALUE_TEXT}, {12, VALUE_MONEY}, {13, VALUE_YES_NO}, {14, VALUE_TIME},
-                {15, VALUE_LIST}, {11, VALUE_NUMBER}, {99, VALUE_TEXT}},
+    .columns = {{10, VALUE_NUMBER},
+                {11, VALUE_TEXT},
+                {12, VALUE_MONEY},
+                {13, VALUE_YES_NO},
+                {14, VALUE_TIME},
+                {15, VALUE_LIST},
+                {11, VALUE_NUMBER},
+                {99, VALUE_TEXT}},
     .count = 8,
 };
 
@@ -47,10 +54,14 @@ static void get(const void *context, size_t i, struct run_row *row) {
 static void pack_row(struct packed_writer *writer, struct buffer *bytes, size_t i) {
     static const char *const names[] = {"a", "button", "calculate payment", ""};
     packed_begin(writer);
-    if (i % 3 == 0) assert_int_equal(packed_add(writer, 10, value_number((double)i / 4)), STATUS_OK);
-    if (i % 2 == 0) assert_int_equal(packed_add(writer, 11, value_text(text_from(names[i / 2 % 4]))), STATUS_OK);
+    if (i % 3 == 0)
+        assert_int_equal(packed_add(writer, 10, value_number((double)i / 4)), STATUS_OK);
+    if (i % 2 == 0)
+        assert_int_equal(packed_add(writer, 11, value_text(text_from(names[i / 2 % 4]))),
+                         STATUS_OK);
     if (i % 7 == 3) assert_int_equal(packed_add(writer, 11, value_number(5)), STATUS_OK);
-    if (i % 50 == 0) assert_int_equal(packed_add(writer, 12, value_money(-(int64_t)i, 100)), STATUS_OK);
+    if (i % 50 == 0)
+        assert_int_equal(packed_add(writer, 12, value_money(-(int64_t)i, 100)), STATUS_OK);
     if (i % 5 == 0) assert_int_equal(packed_add(writer, 13, value_yes_no(i % 2)), STATUS_OK);
     if (i % 11 == 0) assert_int_equal(packed_add(writer, 14, value_time((int64_t)i)), STATUS_OK);
     if (i % 13 == 0) {
@@ -60,7 +71,8 @@ static void pack_row(struct packed_writer *writer, struct buffer *bytes, size_t 
     if (i % 1000 == 999) {
         static char big[9000];
         for (size_t b = 0; b < sizeof big; b++) big[b] = (char)('a' + random_below(&rng, 26));
-        assert_int_equal(packed_add(writer, 40, value_text((struct text){big, sizeof big})), STATUS_OK);
+        assert_int_equal(packed_add(writer, 40, value_text((struct text){big, sizeof big})),
+                         STATUS_OK);
     }
     assert_int_equal(packed_end(writer, bytes), STATUS_OK);
 }
@@ -72,17 +84,22 @@ static void make_rows(struct rows *rows, size_t count, uint32_t personas) {
     rows->count = count;
     for (size_t i = 0; i < count; i++) {
         int64_t time_ms = INT64_C(1500000000000) + (int64_t)random_below(&rng, 100000) * 1000;
-        rows->row[i] = (struct run_row){
-            .time_ms = time_ms, .known_ms = time_ms + (i % 10 == 0 ? 86400000 : 0), .position = 100 + i,
-            .key = i % 4 ? random_u64(&rng) : 0, .persona = (uint32_t)random_below(&rng, personas),
-            .type = (uint16_t)random_below(&rng, 300), .source = (uint16_t)(i % 3), .channel = (uint8_t)(i % 5)};
+        rows->row[i] = (struct run_row){.time_ms = time_ms,
+                                        .known_ms = time_ms + (i % 10 == 0 ? 86400000 : 0),
+                                        .position = 100 + i,
+                                        .key = i % 4 ? random_u64(&rng) : 0,
+                                        .persona = (uint32_t)random_below(&rng, personas),
+                                        .type = (uint16_t)random_below(&rng, 300),
+                                        .source = (uint16_t)(i % 3),
+                                        .channel = (uint8_t)(i % 5)};
         rows->offset[i] = rows->bytes.length;
         if (i % 17 == 0) continue; /* no properties at all */
         pack_row(&writer, &rows->bytes, i);
     }
     for (size_t i = 0; i < count; i++) {
         size_t end = i + 1 < count ? rows->offset[i + 1] : rows->bytes.length;
-        rows->row[i].packed = (struct text){rows->bytes.at + rows->offset[i], (uint32_t)(end - rows->offset[i])};
+        rows->row[i].packed =
+            (struct text){rows->bytes.at + rows->offset[i], (uint32_t)(end - rows->offset[i])};
     }
     rows->interface = (struct run_rows){.count = count, .get = get, .context = rows};
     packed_writer_release(&writer);
@@ -94,7 +111,8 @@ static uint32_t *make_customers(uint32_t personas, uint32_t customers) {
     return customer;
 }
 
-static struct run *write_run(const struct rows *rows, const char *name, const uint32_t *customer, uint32_t personas) {
+static struct run *write_run(const struct rows *rows, const char *name, const uint32_t *customer,
+                             uint32_t personas) {
     struct run_target target = {file_system_os(), path_of(name), &columns};
     struct run_info info;
     struct error error = {0};
@@ -109,9 +127,9 @@ static struct run *write_run(const struct rows *rows, const char *name, const ui
 }
 
 static bool same_row(const struct run_row *a, const struct run_row *b) {
-    return a->time_ms == b->time_ms && a->known_ms == b->known_ms && a->position == b->position && a->key == b->key &&
-           a->persona == b->persona && a->type == b->type && a->source == b->source && a->channel == b->channel &&
-           text_equal(a->packed, b->packed);
+    return a->time_ms == b->time_ms && a->known_ms == b->known_ms && a->position == b->position &&
+           a->key == b->key && a->persona == b->persona && a->type == b->type &&
+           a->source == b->source && a->channel == b->channel && text_equal(a->packed, b->packed);
 }
 
 static bool has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key) {
@@ -142,7 +160,8 @@ static void expect_rows(const struct run *run, const struct rows *rows, const ui
         }
     }
     size_t expected = 0;
-    for (size_t i = 0; i < rows->count; i++) expected += dropped == NULL || !dropped[rows->row[i].persona];
+    for (size_t i = 0; i < rows->count; i++)
+        expected += dropped == NULL || !dropped[rows->row[i].persona];
     assert_int_equal(seen, expected);
     run_block_cache_release(&cache);
 }
@@ -182,8 +201,12 @@ static void merged_is_written_together(void **state) {
     part_b.interface = (struct run_rows){.count = part_b.count, .get = get, .context = &part_b};
     uint32_t *then = make_customers(personas, 2000), *now = make_customers(personas, 2000);
     for (uint32_t p = 0; p < personas; p++) now[p] = p % 10 ? then[p] : now[p];
-    struct run *runs[2] = {write_run(&part_a, "b.run", then, personas), write_run(&part_b, "c.run", then, personas)};
-    struct run_merge merge = {.runs = runs, .run_count = 2, .customer = now, .persona_count = personas,
+    struct run *runs[2] = {write_run(&part_a, "b.run", then, personas),
+                           write_run(&part_b, "c.run", then, personas)};
+    struct run_merge merge = {.runs = runs,
+                              .run_count = 2,
+                              .customer = now,
+                              .persona_count = personas,
                               .customer_to = ID_NONE};
     struct run_target target = {file_system_os(), path_of("d.run"), &columns};
     struct run_info info;
@@ -235,16 +258,21 @@ static void merged_is_written_together(void **state) {
 
 /* A file system of one file in memory. */
 static struct file_mapping held;
-static enum status map_held(struct file_system *fs, const char *path, struct file_mapping *out, struct error *error) {
+static enum status map_held(struct file_system *fs, const char *path, struct file_mapping *out,
+                            struct error *error) {
     (void)fs, (void)path, (void)error;
     *out = held;
     return STATUS_OK;
 }
-static void unmap_held(struct file_system *fs, struct file_mapping *mapping) { (void)fs, (void)mapping; }
+static void unmap_held(struct file_system *fs, struct file_mapping *mapping) {
+    (void)fs, (void)mapping;
+}
 static const struct file_system_ops held_ops = {.map = map_held, .unmap = unmap_held};
 static struct file_system held_fs = {&held_ops, NULL};
 
-static uint64_t mix(uint64_t sum, uint64_t value) { return hash_u64(sum ^ value); }
+static uint64_t mix(uint64_t sum, uint64_t value) {
+    return hash_u64(sum ^ value);
+}
 
 /* A digest of everything that can be read, or 0 where something is refused. */
 static uint64_t digest(void) {
@@ -259,12 +287,15 @@ static uint64_t digest(void) {
     run_block_cache_init(&cache);
     for (uint32_t e = 0; e < run->info.entry_count && status == STATUS_OK; e++) {
         uint32_t part = run_part_of(run, e), base = run->parts[part].row_first;
-        for (uint32_t r = run->entry_row[e]; r < run->entry_row[e + 1] && status == STATUS_OK; r++) {
+        for (uint32_t r = run->entry_row[e]; r < run->entry_row[e + 1] && status == STATUS_OK;
+             r++) {
             struct run_row row;
             status = run_row_get(&cache, run, part, r - base, run->entry_persona[e], &row);
             if (status != STATUS_OK) break;
-            sum = mix(sum, (uint64_t)row.time_ms ^ (uint64_t)row.known_ms * 3 ^ row.position * 5 ^ row.key * 7);
-            sum = mix(sum, row.persona ^ (uint64_t)row.type << 32 ^ (uint64_t)row.source << 48 ^ row.channel);
+            sum = mix(sum, (uint64_t)row.time_ms ^ (uint64_t)row.known_ms * 3 ^ row.position * 5 ^
+                               row.key * 7);
+            sum = mix(sum, row.persona ^ (uint64_t)row.type << 32 ^ (uint64_t)row.source << 48 ^
+                               row.channel);
             sum = mix(sum, hash_text(row.packed, 0) ^ run->entry_customer[e]);
         }
     }
@@ -287,7 +318,8 @@ static void flipped_bytes_are_refused(void **state) {
     run_close(write_run(&all, "h.run", customer, 30));
     struct buffer bytes;
     buffer_init(&bytes);
-    assert_int_equal(file_read_all(file_system_os(), path_of("h.run"), 1 << 24, &bytes, NULL), STATUS_OK);
+    assert_int_equal(file_read_all(file_system_os(), path_of("h.run"), 1 << 24, &bytes, NULL),
+                     STATUS_OK);
     held = (struct file_mapping){(const uint8_t *)bytes.at, bytes.length, NULL};
     uint64_t good = digest();
     size_t refused = 0;
@@ -314,7 +346,8 @@ static void damage_is_told(void **state) {
     (void)state;
     struct buffer bytes;
     buffer_init(&bytes);
-    assert_int_equal(file_read_all(file_system_os(), path_of("h.run"), 1 << 24, &bytes, NULL), STATUS_OK);
+    assert_int_equal(file_read_all(file_system_os(), path_of("h.run"), 1 << 24, &bytes, NULL),
+                     STATUS_OK);
     held = (struct file_mapping){(const uint8_t *)bytes.at, bytes.length, NULL};
     struct run *run;
     assert_int_equal(run_open(&run, &held_fs, "held", NULL), STATUS_OK);
@@ -330,12 +363,15 @@ static void damage_is_told(void **state) {
         if (section->length > 0) {
             char *at = &bytes.at[section->offset + section->length / 2];
             *at = (char)(*at ^ 4);
-            bool for_keys = kind == RUN_TIME || kind == RUN_KEY, is_copy = kind == RUN_HEAP || kind >= RUN_PART_SECTIONS;
-            assert_int_equal(run_has_key(run, run->entry_persona[0], all.row[0].time_ms, all.row[0].key, &found),
-                             for_keys ? STATUS_CORRUPT : STATUS_OK);
+            bool for_keys = kind == RUN_TIME || kind == RUN_KEY,
+                 is_copy = kind == RUN_HEAP || kind >= RUN_PART_SECTIONS;
+            assert_int_equal(
+                run_has_key(run, run->entry_persona[0], all.row[0].time_ms, all.row[0].key, &found),
+                for_keys ? STATUS_CORRUPT : STATUS_OK);
             run_block_cache_init(&cache);
             enum status status = STATUS_OK;
-            for (uint32_t r = 0; status == STATUS_OK && r < run->parts[0].row_count; r++) status = run_row_get(&cache, run, 0, r, 0, &row);
+            for (uint32_t r = 0; status == STATUS_OK && r < run->parts[0].row_count; r++)
+                status = run_row_get(&cache, run, 0, r, 0, &row);
             assert_int_equal(status, is_copy ? STATUS_OK : STATUS_CORRUPT);
             if (is_copy) assert_null(run_bytes(run, 0, kind));
             assert_int_equal(run_damage(&run, 1, &error), STATUS_CORRUPT);
@@ -356,7 +392,8 @@ static void check_finds_each_flip(void **state) {
     (void)state;
     struct buffer bytes;
     buffer_init(&bytes);
-    assert_int_equal(file_read_all(file_system_os(), path_of("h.run"), 1 << 24, &bytes, NULL), STATUS_OK);
+    assert_int_equal(file_read_all(file_system_os(), path_of("h.run"), 1 << 24, &bytes, NULL),
+                     STATUS_OK);
     held = (struct file_mapping){(const uint8_t *)bytes.at, bytes.length, NULL};
     assert_int_equal(run_check(&held_fs, "held", NULL, NULL, NULL), STATUS_OK);
     for (size_t i = 0; i < bytes.length; i += 1 + random_below(&rng, 3)) {
@@ -396,8 +433,10 @@ static int remove_directory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_come_back), cmocka_unit_test(merged_is_written_together),
-        cmocka_unit_test(flipped_bytes_are_refused), cmocka_unit_test(damage_is_told),
+        cmocka_unit_test(rows_come_back),
+        cmocka_unit_test(merged_is_written_together),
+        cmocka_unit_test(flipped_bytes_are_refused),
+        cmocka_unit_test(damage_is_told),
         cmocka_unit_test(check_finds_each_flip),
         cmocka_unit_test(no_memory_is_a_status),
     };

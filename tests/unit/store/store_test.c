@@ -22,9 +22,11 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void open_store(struct trial_store *open, struct simulated_disk *disk, const char *directory) {
+static void open_store(struct trial_store *open, struct simulated_disk *disk,
+                       const char *directory) {
     struct error error = {0};
-    enum status status = trial_open(open, simulated_disk_interface(disk), directory, 0, true, &error);
+    enum status status =
+        trial_open(open, simulated_disk_interface(disk), directory, 0, true, &error);
     if (status) fail_msg("%s", error.text);
 }
 
@@ -49,7 +51,8 @@ static void the_second_writer_is_told_whom_to_stop(void **state) {
     struct trial_store first, second;
     struct error error = {0};
     open_store(&first, disk, "data");
-    assert_int_equal(trial_open(&second, simulated_disk_interface(disk), "data", 0, true, &error), STATUS_LOCKED);
+    assert_int_equal(trial_open(&second, simulated_disk_interface(disk), "data", 0, true, &error),
+                     STATUS_LOCKED);
     assert_non_null(strstr(error.text, "data/LOCK"));
     assert_non_null(strstr(error.text, "kill "));
     trial_close(&first);
@@ -67,7 +70,8 @@ static void damage_before_acknowledged_frames_is_reported(void **state) {
     append_some(&open, 6);
     trial_close(&open);
     assert_true(simulated_disk_flip(disk, SEGMENT, 100, 3));
-    assert_int_equal(trial_open(&open, simulated_disk_interface(disk), "data", 0, true, &error), STATUS_CORRUPT);
+    assert_int_equal(trial_open(&open, simulated_disk_interface(disk), "data", 0, true, &error),
+                     STATUS_CORRUPT);
     assert_non_null(strstr(error.text, SEGMENT));
     assert_non_null(strstr(error.text, "byte 24"));
     /* Nothing was changed: with the bit put back all is there. */
@@ -84,7 +88,8 @@ static void damage_to_the_last_frame_of_a_closed_log_is_reported(void **state) {
     append_some(&open, 1);
     trial_close(&open);
     assert_true(simulated_disk_flip(disk, SEGMENT, 90, 0));
-    assert_int_equal(trial_open(&open, simulated_disk_interface(disk), "data", 0, true, &error), STATUS_CORRUPT);
+    assert_int_equal(trial_open(&open, simulated_disk_interface(disk), "data", 0, true, &error),
+                     STATUS_CORRUPT);
 }
 
 static void a_torn_tail_is_cut(void **state) {
@@ -98,7 +103,10 @@ static void a_torn_tail_is_cut(void **state) {
     trial_close(&open);
     struct file *file;
     assert_int_equal(file_open(fs, SEGMENT, FILE_APPEND, &file, &error), STATUS_OK);
-    assert_int_equal(file_write(file, "ATFR half a frame that never was acknowledged and more of it", 60, &error), STATUS_OK);
+    assert_int_equal(file_write(file,
+                                "ATFR half a frame that never was acknowledged and more of it", 60,
+                                &error),
+                     STATUS_OK);
     file_close(file);
     open_store(&open, disk, "data");
     assert_int_equal(events_of(&open), events);
@@ -113,7 +121,8 @@ static void a_newer_format_is_refused_with_what_to_do(void **state) {
     open_store(&open, disk, "data");
     trial_close(&open);
     static const char newer[] = "attune manifest 2\nwhatever\n";
-    assert_int_equal(file_replace(fs, "data/MANIFEST", newer, sizeof(newer) - 1, &error), STATUS_OK);
+    assert_int_equal(file_replace(fs, "data/MANIFEST", newer, sizeof(newer) - 1, &error),
+                     STATUS_OK);
     assert_int_equal(trial_open(&open, fs, "data", 0, true, &error), STATUS_VERSION);
     assert_non_null(strstr(error.text, "data/MANIFEST"));
     assert_non_null(strstr(error.text, "newer program"));
@@ -147,7 +156,8 @@ static bool rewrite(void *context, enum record_kind kind, struct text bytes, str
     (void)context;
     (void)kind;
     (void)out;
-    return bytes.length >= 9 && memcmp(bytes.at + bytes.length - 9, "persona 3", 9) == 0; /* dropped */
+    return bytes.length >= 9 &&
+           memcmp(bytes.at + bytes.length - 9, "persona 3", 9) == 0; /* dropped */
 }
 
 static void of_the_erased_no_byte_is_left(void **state) {
@@ -160,7 +170,8 @@ static void of_the_erased_no_byte_is_left(void **state) {
     assert_int_equal(store_fold(open.store, false, &error), STATUS_OK);
     append_some(&open, 5);
     const struct persona_id persona = {3};
-    const struct store_erasure erasure = {.personas = &persona, .persona_count = 1, .row_is_theirs = theirs, .rewrite = rewrite};
+    const struct store_erasure erasure = {
+        .personas = &persona, .persona_count = 1, .row_is_theirs = theirs, .rewrite = rewrite};
     struct store_erased erased;
     assert_int_equal(store_erase(open.store, &erasure, &erased, &error), STATUS_OK);
     assert_true(erased.event_count > 0 && erased.files_rewritten > 0);
@@ -184,7 +195,8 @@ static void a_backup_opens_and_holds_the_same(void **state) {
     assert_int_equal(events_of(&copy), events);
     trial_close(&copy);
     trial_close(&open);
-    assert_int_equal(store_check(simulated_disk_interface(disk), "copy", NULL, NULL, &error), STATUS_OK);
+    assert_int_equal(store_check(simulated_disk_interface(disk), "copy", NULL, NULL, &error),
+                     STATUS_OK);
 }
 
 static void no_directory_is_not_made_up(void **state) {
@@ -193,10 +205,12 @@ static void no_directory_is_not_made_up(void **state) {
     struct store *store;
     struct error error = {0};
     assert_int_equal(symbols_create(&symbols), STATUS_OK);
-    const struct store_options options = {.fs = simulated_disk_interface(disk), .directory = "nowhere", .symbols = symbols};
+    const struct store_options options = {
+        .fs = simulated_disk_interface(disk), .directory = "nowhere", .symbols = symbols};
     assert_int_equal(store_open(&store, &options, &error), STATUS_NOT_FOUND);
     assert_non_null(strstr(error.text, "no data directory"));
-    assert_int_equal(directory_make(options.fs, "nowhere", &error), STATUS_OK); /* somebody's folder: nothing is left in it */
+    assert_int_equal(directory_make(options.fs, "nowhere", &error),
+                     STATUS_OK); /* somebody's folder: nothing is left in it */
     assert_int_equal(store_open(&store, &options, &error), STATUS_NOT_FOUND);
     assert_non_null(strstr(error.text, "no data directory"));
     struct buffer names;

@@ -176,7 +176,7 @@ int command_ingest(struct cli *cli) {
     struct watch watch = {clock_monotonic_seconds()};
     struct engine_ingest_report *reports = NULL;
     size_t count = 0;
-    struct engine *engine = cli_open(cli, true, false);
+    struct engine *engine = cli_open(cli, cli->playbook != NULL, false);
     if (engine == NULL) return EXIT_FAILED;
     struct engine_ingest_options options = {
         .data_directory = data_folder(cli, folder),

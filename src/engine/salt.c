@@ -117,8 +117,8 @@ static enum status make(struct engine *engine, bool create, const char *path, st
     }
     if (!create) {
         return error_set(error, STATUS_NOT_FOUND,
-                         "%s is no data directory of attune (it has no SALT); load something "
-                         "first: attune ingest --help",
+                         "%s is no data directory of attune; the first loading makes one: attune "
+                         "ingest --playbook FILE (attune init writes a first playbook)",
                          engine->directory);
     }
     randombytes_buf(salt, sizeof salt);

@@ -598,6 +598,7 @@ class BadInput(Case):
         self.refuses(["status", "--playbook", "nowhere.yaml"], "nowhere.yaml")
         self.refuses(["fsck", "--dir", "nowhere"], "nowhere")
         self.refuses(["backup", self.path("data")], self.path("data"))
+        self.refuses(["ingest", "--dir", "nowhere"], "nowhere is no data directory", "--playbook FILE")
         self.assertFalse(os.path.exists(self.path("nowhere")))
         self.unharmed(self.before)
 

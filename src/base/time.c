@@ -30,7 +30,8 @@ int64_t time_from_civil(const struct civil *civil) {
 }
 
 void time_to_civil(int64_t time_ms, struct civil *civil) {
-    int64_t days = divide_down(time_ms, TIME_DAY_MS), rest = time_ms - days * TIME_DAY_MS;
+    int64_t days = divide_down(time_ms, TIME_DAY_MS), rest = time_ms % TIME_DAY_MS;
+    if (rest < 0) rest += TIME_DAY_MS; /* and not time - days, which may be out of range */
     days += 719468;
     int64_t era = divide_down(days, 146097), day_of_era = days - era * 146097;
     int64_t year_of_era =

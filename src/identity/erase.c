@@ -26,11 +26,13 @@ static bool id_is_in(const uint32_t *ids, size_t count, uint32_t id) {
 }
 
 static bool has_identifier(const struct identity_erasure *erasure, uint32_t id) {
-    return id_is_in(&erasure->identifiers->value, erasure->identifier_count, id);
+    return erasure->identifier_count > 0 &&
+           id_is_in(&erasure->identifiers->value, erasure->identifier_count, id);
 }
 
 static bool has_persona(const struct identity_erasure *erasure, uint32_t id) {
-    return id_is_in(&erasure->personas->value, erasure->persona_count, id);
+    return erasure->persona_count > 0 &&
+           id_is_in(&erasure->personas->value, erasure->persona_count, id);
 }
 
 static void sort_ids(uint32_t *ids, size_t count) {

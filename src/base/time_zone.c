@@ -8,6 +8,7 @@
 #define ZONE_FILE_BYTES_MAX ((size_t)1 << 20)
 #define ZONE_NAME_MAX       128
 #define FOOTER_YEAR_LAST    2100 /* up to which the footer's changes stand in the table */
+#define FOOTER_YEAR_FIRST   1800
 
 /* One change of the POSIX footer: "M3.2.0/2" (month, week, day), "J60" or "59". */
 enum rule_kind { RULE_MONTH_WEEK_DAY, RULE_JULIAN_NO_LEAP, RULE_DAY_OF_YEAR };
@@ -217,6 +218,9 @@ static void expand_footer(struct time_zone *zone, uint32_t room) {
     if (!footer->has_summer || zone->count == 0) return;
     struct civil civil;
     int64_t last_s = zone->at_s[zone->count - 1];
+    /* No law is that old or that new, and there would be no end of years to go through. */
+    if (last_s < midnight_s(FOOTER_YEAR_FIRST, 1, 1) || last_s > midnight_s(FOOTER_YEAR_LAST, 1, 1))
+        return;
     time_to_civil(last_s * TIME_SECOND_MS, &civil);
     int32_t offset_s = footer_offset_s(footer, last_s);
     zone->offset_s[zone->count - 1] = offset_s;

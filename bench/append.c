@@ -85,7 +85,8 @@ static void append(struct store *store, struct identity *identity, struct event_
     if (identity_resolve(identity, batch, store_position(store), &result, &error))
         bench_fail("%s", error.text);
     const struct store_record record = {RECORD_IDENTITY, result.record};
-    const struct store_frame frame = {batch, &record, result.record.length ? 1 : 0};
+    const struct store_frame frame = {
+        .batch = batch, .records = &record, .record_count = result.record.length ? 1 : 0};
     uint64_t position;
     if (store_append(store, &frame, true, &position, &error)) bench_fail("%s", error.text);
     identity_commit(identity);

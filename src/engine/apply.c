@@ -25,19 +25,17 @@ static enum status drop_repeats(struct engine *engine, struct event_batch *batch
         const struct event *event = &batch->events[i];
         if (i + PREFETCH_AHEAD < batch->event_count) {
             const struct event *ahead = event + PREFETCH_AHEAD;
-            store_prefetch_key(engine->store, ahead->persona, ahead->time_ms, ahead->key);
+            store_key_prefetch(engine->store, ahead->key);
         }
         if (event->persona.value == ID_NONE || names_erased(engine, batch, event)) {
             out->turned_away++;
             continue;
         }
-        enum status status =
-            ingest_repeats_add(&engine->repeats, event->persona, event->time_ms, event->key);
+        enum status status = ingest_repeats_add(&engine->repeats, event->key);
         if (status == STATUS_NO_MEMORY) return status;
         bool repeat = status == STATUS_EXISTS;
-        if (!repeat)
-            status = store_has_key(engine->store, event->persona, event->time_ms, event->key,
-                                   &repeat, error);
+        struct stored_key known;
+        if (!repeat) status = store_key_find(engine->store, event->key, &known, &repeat, error);
         if (status != STATUS_OK && status != STATUS_EXISTS) return status;
         if (repeat)
             out->repeats++;

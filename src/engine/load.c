@@ -67,8 +67,9 @@ static void tell(struct loading *loading, const char *path,
 
 static enum status note_row(struct loading *loading, uint16_t source, struct text file,
                             uint64_t line, struct text raw) {
-    return ingest_repeats_add(&loading->rows, (struct persona_id){source}, (int64_t)line,
-                              hash_text(raw, hash_text(file, 1)) | 1);
+    uint64_t place = hash_text(file, hash_u64(line) + source);
+    struct row_key key = {hash_text(raw, place) | 1, (uint32_t)hash_text(raw, ~place)};
+    return ingest_repeats_add(&loading->rows, key);
 }
 
 static bool note_stored(void *context, const struct stored_row *row) {

@@ -29,7 +29,8 @@ struct event *event_batch_add(struct event_batch *batch) {
         return NULL;
     }
     struct event *event = &batch->events[batch->event_count++];
-    *event = (struct event){.identifier = (uint32_t)batch->identifier_count};
+    *event = (struct event){.identifier = (uint32_t)batch->identifier_count,
+                            .version = ROW_VERSION_NONE};
     return event;
 }
 

@@ -23,15 +23,42 @@ struct event_identifier {
     uint32_t length;
 };
 
+/* 96 bits that name a row: a hash of (source, row key or message id). The row stands under it for
+ * ever, whoever bears it and whenever it happened. `low` is never 0 where there is a key; {0, 0}:
+ * the row has none. Directories of before have only `low`. */
+struct row_key {
+    uint64_t low;
+    uint32_t high; /* of an independent hash */
+};
+static inline bool row_key_is_none(struct row_key key) {
+    return key.low == 0;
+}
+static inline bool row_key_equal(struct row_key a, struct row_key b) {
+    return a.low == b.low && a.high == b.high;
+}
+
+#define ROW_VERSION_NONE INT64_MIN
+
 struct event {
     int64_t time_ms;
     int64_t known_ms;
-    /* Hash of (source, row key or message id), 0 = none: (persona, time, key) names a repeat. */
-    uint64_t key;
+    struct row_key key;
+    /* Only `low` of the key is known, since a directory of before has it so; the store's own. */
+    bool key_is_short;
+    uint8_t channel;  /* SYMBOL_CHANNEL */
+    uint16_t reading; /* under which `content` was made; 0: none */
+    uint16_t type;    /* SYMBOL_EVENT */
+    uint16_t source;  /* SYMBOL_SOURCE */
     struct persona_id persona;
-    uint16_t type;   /* SYMBOL_EVENT */
-    uint16_t source; /* SYMBOL_SOURCE */
-    uint8_t channel; /* SYMBOL_CHANNEL */
+    /* Hash of the cells that the mapping reads; 0: never compared, the first version stands. */
+    uint64_t content;
+    /* row_version of the source, in an order that its values keep; ROW_VERSION_NONE: none. */
+    int64_t version;
+    /* Position and persona of the version of this row that this event replaces; position 0: none.
+     * From `known_ms` on the older one is superseded. It may stand in the same frame, before this
+     * event: event i of the next frame stands at store_position + 1 + i. */
+    uint64_t replaces;
+    struct persona_id replaces_persona;
     uint8_t identifier_count;
     uint32_t identifier; /* index of the first in batch->identifiers */
     uint32_t properties; /* offset into batch->bytes of the packed properties */
@@ -63,7 +90,7 @@ struct event_batch {
 void event_batch_init(struct event_batch *batch);
 void event_batch_release(struct event_batch *batch);
 void event_batch_clear(struct event_batch *batch);
-/* A zeroed event at the end; pointer valid until the next add. NULL without memory. */
+/* An event at the end, zeroed but for `version`, which is none; pointer valid until the next add. NULL without memory. */
 struct event *event_batch_add(struct event_batch *batch) MUST_USE;
 /* Adds an identifier to the batch's last event. */
 enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type,

@@ -161,16 +161,15 @@ void ingest_files_release(struct ingest_files *files);
 
 /* Repeats inside what has not been applied yet (the store knows only what has): the engine asks
  * this after identity and before store_append, clears it between frames, and drops the event where
- * `add` says it is there already or store_has_key does. key 0 is never a repeat. */
+ * `add` says it is there already or store_key_find does. A key {0, 0} is never a repeat. */
 struct ingest_repeats {
-    uint64_t *slots; /* 16-byte fingerprints of (persona, time, key), open addressing */
+    uint64_t *slots; /* 16 bytes a key, open addressing */
     size_t capacity, count;
 };
 void ingest_repeats_init(struct ingest_repeats *repeats);
 void ingest_repeats_release(struct ingest_repeats *repeats);
 void ingest_repeats_clear(struct ingest_repeats *repeats);
 /* STATUS_OK: new, and remembered. STATUS_EXISTS: a repeat. STATUS_NO_MEMORY. */
-enum status ingest_repeats_add(struct ingest_repeats *repeats, struct persona_id persona,
-                               int64_t time_ms, uint64_t key) MUST_USE;
+enum status ingest_repeats_add(struct ingest_repeats *repeats, struct row_key key) MUST_USE;
 
 #endif

@@ -287,26 +287,35 @@ static enum status take_time(struct mapper *mapper, struct event *event) {
 
 /* Of several columns each one's hash is the seed of the next: "a", "bc" and "ab", "c" are two keys.
  */
+static struct row_key add_to_key(struct row_key key, uint64_t *high, struct text text) {
+    *high = hash_text(text, ~*high);
+    return (struct row_key){hash_text(text, key.low), (uint32_t)(*high >> 32)};
+}
+
 static enum status take_key(struct mapper *mapper, struct event *event) {
     const struct plan *plan = mapper->plan;
-    uint64_t key = plan->key_seed;
+    const struct row_key start = {plan->key_seed, 0};
+    struct row_key key = start;
+    uint64_t high = plan->key_seed;
     for (uint32_t i = 0; i < plan->row_key_count; i++) {
         const struct plan_field *field = &plan->row_keys[i];
         struct text text;
         enum status status = mapper_field_text(mapper, field, &text);
         if (status) return status;
         if (text.length > 0) {
-            key = hash_text(text, key);
+            key = add_to_key(key, &high, text);
             continue;
         }
         if (plan->source->format != SOURCE_NDJSON) {
             return mapper_bad(mapper, field->column, "the row key %.*s is empty",
                               TEXT_ARG(field->name));
         }
-        key = hash_text(mapper->row, plan->key_seed); /* one is made where it is absent */
+        high = plan->key_seed;
+        key = add_to_key(start, &high, mapper->row); /* one is made where it is absent */
         break;
     }
-    if (plan->row_key_count > 0) event->key = key ? key : 1;
+    if (plan->row_key_count > 0) event->key = key;
+    if (plan->row_key_count > 0 && key.low == 0) event->key.low = 1;
     return STATUS_OK;
 }
 

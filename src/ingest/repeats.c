@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/hash.h"
 #include "base/memory.h"
 #include "ingest/ingest.h"
 
 #define SLOTS_MIN 1024u
 
-/* A slot is two words; both 0: free. Of 128 bits of hash a false repeat is not to be expected in
- * any lifetime. */
+/* A slot is the two parts of a key; both 0: free. */
 struct fingerprint {
     uint64_t low, high;
 };
@@ -59,14 +57,11 @@ static enum status grow(struct ingest_repeats *repeats) {
     return STATUS_OK;
 }
 
-enum status ingest_repeats_add(struct ingest_repeats *repeats, struct persona_id persona,
-                               int64_t time_ms, uint64_t key) {
-    if (key == 0) return STATUS_OK;
+enum status ingest_repeats_add(struct ingest_repeats *repeats, struct row_key key) {
+    if (row_key_is_none(key)) return STATUS_OK;
     enum status status = grow(repeats);
     if (status) return status;
-    struct fingerprint print = {hash_u64(key ^ hash_u64((uint64_t)time_ms + persona.value)),
-                                hash_u64((uint64_t)time_ms ^ hash_u64(key + persona.value))};
-    if (print.low == 0) print.low = 1;
+    struct fingerprint print = {key.low, key.high};
     size_t at = probe(repeats->slots, repeats->capacity, print);
     if (repeats->slots[2 * at] == print.low && repeats->slots[2 * at + 1] == print.high)
         return STATUS_EXISTS;

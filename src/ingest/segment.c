@@ -237,8 +237,11 @@ static enum status add_consent(struct mapper *mapper, size_t index, struct text 
     const struct event *from = &batch->events[index];
     *event = *from; /* the same person, time and source; the identifiers are shared */
     event->type = EVENT_CONSENT_CHANGED;
-    event->key = hash_text(purpose, from->key);
-    if (event->key == 0) event->key = 1;
+    if (!row_key_is_none(from->key)) {
+        event->key.low = hash_text(purpose, from->key.low);
+        event->key.high = (uint32_t)hash_text(purpose, ~(uint64_t)from->key.high);
+        if (event->key.low == 0) event->key.low = 1;
+    }
     packed_begin(&mapper->writer);
     status = packed_add(&mapper->writer, PROPERTY_PURPOSE, value_text(purpose));
     if (status == STATUS_OK)

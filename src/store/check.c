@@ -46,6 +46,14 @@ static enum status check_frame(void *context, const struct frame_view *view, str
     if (status)
         return error_set(error, status, "position %llu: %s", (unsigned long long)view->position,
                          status_name(status));
+    struct text changes = view->changes;
+    struct key_change change;
+    do {
+        status = frame_next_change(&changes, &change);
+    } while (status == STATUS_OK);
+    if (status != STATUS_END)
+        return error_set(error, STATUS_CORRUPT, "position %llu: changes of keys can't be read",
+                         (unsigned long long)view->position);
     while ((status = frame_next_record(&records, &kind, &bytes)) == STATUS_OK) record_count++;
     if (status == STATUS_END)
         while ((status = frame_next_row(&rows, &row)) == STATUS_OK) row_count++;

@@ -8,7 +8,11 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "frames are written as they lie in memory");
 
-#define LENGTHS_BYTES 28u
+#define LENGTHS_MAX   36u /* of format 2 */
+#define LENGTHS_BYTES 28u /* of format 1 */
+#define KEY_BYTES     14u
+#define VERSION_BYTES 8u
+#define CHANGE_BYTES  57u
 #define RECORD_FIXED  5u
 #define ROW_FIXED     26u
 #define HEADER_CRC_AT 36u
@@ -42,20 +46,30 @@ static uint64_t get_u64(const void *at) {
     return value;
 }
 
-/* Writes header (unsealed) and lengths; the sections follow. */
-static void put_start(uint8_t *at, const struct frame_view *parts, uint32_t payload) {
+static uint16_t format_of(const struct frame_view *parts) {
+    return parts->keys.length > 0 || parts->changes.length > 0 ? FRAME_FORMAT : 1;
+}
+
+static uint32_t lengths_bytes(uint16_t format) {
+    return format == 1 ? LENGTHS_BYTES : LENGTHS_MAX;
+}
+
+/* Writes header (unsealed) and lengths; the sections follow. Returns the bytes written. */
+static size_t put_start(uint8_t *at, const struct frame_view *parts, uint32_t payload) {
     const uint32_t magic = FRAME_MAGIC;
-    const uint16_t format = FRAME_FORMAT;
-    const uint32_t lengths[7] = {parts->symbols.length, parts->record_count,  parts->records.length,
-                                 parts->event_count,    parts->packed.length, parts->row_count,
-                                 parts->rows.length};
+    const uint16_t format = format_of(parts);
+    const uint32_t lengths[9] = {
+        parts->symbols.length, parts->record_count,  parts->records.length,
+        parts->event_count,    parts->packed.length, parts->row_count,
+        parts->rows.length,    parts->keys.length,   parts->changes.length};
     memset(at, 0, FRAME_HEADER_BYTES);
     put(at, &magic, 4);
     put(at + 8, &payload, 4);
     put(at + 12, &parts->span, 4);
     put(at + 32, &format, 2);
     put(at + 34, &parts->flags, 2);
-    put(at + FRAME_HEADER_BYTES, lengths, LENGTHS_BYTES);
+    put(at + FRAME_HEADER_BYTES, lengths, lengths_bytes(format));
+    return FRAME_HEADER_BYTES + lengths_bytes(format);
 }
 
 void frame_seal(void *frame, uint64_t position, uint64_t durable) {
@@ -70,7 +84,7 @@ void frame_seal(void *frame, uint64_t position, uint64_t durable) {
 }
 
 void frame_mark(uint8_t out[FRAME_MARK_BYTES], uint64_t position) {
-    put_start(out, &(struct frame_view){.flags = FRAME_MARK}, LENGTHS_BYTES);
+    (void)put_start(out, &(struct frame_view){.flags = FRAME_MARK}, LENGTHS_BYTES);
     frame_seal(out, position, position);
 }
 
@@ -86,15 +100,16 @@ static enum status no_memory(struct error *error) {
 
 enum status frame_encode_parts(struct buffer *out, const struct frame_view *parts,
                                struct error *error) {
-    uint64_t payload = (uint64_t)LENGTHS_BYTES + parts->symbols.length + parts->records.length +
-                       parts->events.length + parts->packed.length + parts->rows.length;
+    const struct text *sections[] = {&parts->symbols, &parts->records, &parts->events,
+                                     &parts->packed,  &parts->rows,    &parts->keys,
+                                     &parts->changes};
+    const size_t count = sizeof(sections) / sizeof(*sections);
+    uint64_t payload = lengths_bytes(format_of(parts));
+    for (size_t i = 0; i < count; i++) payload += sections[i]->length;
     if (payload + FRAME_HEADER_BYTES > STORE_FRAME_BYTES_MAX) return too_long(error, payload);
     if (buffer_reserve(out, FRAME_HEADER_BYTES + (size_t)payload)) return no_memory(error);
-    put_start((uint8_t *)out->at + out->length, parts, (uint32_t)payload);
-    out->length += FRAME_HEADER_BYTES + LENGTHS_BYTES;
-    const struct text *sections[] = {&parts->symbols, &parts->records, &parts->events,
-                                     &parts->packed, &parts->rows};
-    for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
+    out->length += put_start((uint8_t *)out->at + out->length, parts, (uint32_t)payload);
+    for (size_t i = 0; i < count; i++) {
         if (sections[i]->length)
             memcpy(out->at + out->length, sections[i]->at, sections[i]->length);
         out->length += sections[i]->length;
@@ -140,7 +155,7 @@ static void put_events(uint8_t *at, uint8_t *packed, const struct event_batch *b
         const struct event_bytes bytes = {
             .time_ms = event->time_ms,
             .known_ms = event->known_ms,
-            .key = event->key,
+            .key = event->key.low,
             .persona = event->persona.value,
             .type = event->type,
             .source = event->source,
@@ -154,13 +169,19 @@ static void put_events(uint8_t *at, uint8_t *packed, const struct event_batch *b
     }
 }
 
-static enum status check_batch(const struct event_batch *batch, uint64_t *packed_bytes,
+/* What the sections of a batch take. */
+struct batch_bytes {
+    uint64_t packed, keys, changes;
+    bool has_versions;
+};
+
+static enum status check_batch(const struct event_batch *batch, struct batch_bytes *bytes,
                                struct error *error) {
     if (batch->event_count > BATCH_EVENTS_MAX || batch->row_count > BATCH_EVENTS_MAX)
         return error_set(error, STATUS_LIMIT,
                          "a batch may have %d events and as many rows: send smaller batches",
                          BATCH_EVENTS_MAX);
-    *packed_bytes = 0;
+    uint64_t keyed = 0;
     for (size_t i = 0; i < batch->event_count; i++) {
         const struct event *event = &batch->events[i];
         if (event->properties_length > PACKED_BYTES_MAX)
@@ -169,20 +190,73 @@ static enum status check_batch(const struct event_batch *batch, uint64_t *packed
                              PACKED_BYTES_MAX, event->properties_length);
         if (event->persona.value == ID_NONE)
             return error_set(error, STATUS_INVALID, "event %zu of the batch has no persona", i);
-        *packed_bytes += event->properties_length;
+        bytes->packed += event->properties_length;
+        keyed += !row_key_is_none(event->key);
+        bytes->has_versions |= !row_key_is_none(event->key) && event->version != ROW_VERSION_NONE;
+        bytes->changes += event->replaces != 0 ? CHANGE_BYTES : 0;
     }
+    bytes->keys = keyed * (KEY_BYTES + (bytes->has_versions ? VERSION_BYTES : 0));
     return STATUS_OK;
 }
 
-static enum status append_events(struct buffer *out, const struct event_batch *batch,
-                                 size_t packed_bytes) {
+/* There is room for all of it. */
+static void append_events(struct buffer *out, const struct event_batch *batch,
+                          size_t packed_bytes) {
     size_t fixed = batch->event_count * FRAME_EVENT_BYTES;
-    enum status status = buffer_reserve(out, fixed + packed_bytes);
-    if (status) return status;
     uint8_t *at = (uint8_t *)out->at + out->length;
     put_events(at, at + fixed, batch);
     out->length += fixed + packed_bytes;
-    return STATUS_OK;
+}
+
+static void append_keys(struct buffer *out, const struct event_batch *batch, bool has_versions) {
+    uint8_t *at = (uint8_t *)out->at + out->length;
+    for (size_t i = 0; i < batch->event_count; i++) {
+        const struct event *event = &batch->events[i];
+        if (row_key_is_none(event->key)) continue;
+        put(at, &event->key.high, 4);
+        put(at + 4, &event->reading, 2);
+        put(at + 6, &event->content, 8);
+        at += KEY_BYTES;
+    }
+    for (size_t i = 0; has_versions && i < batch->event_count; i++) {
+        if (row_key_is_none(batch->events[i].key)) continue;
+        put(at, &batch->events[i].version, VERSION_BYTES);
+        at += VERSION_BYTES;
+    }
+    out->length = (size_t)((char *)at - out->at);
+}
+
+static uint8_t *put_change(uint8_t *at, enum frame_change_kind kind,
+                           const struct key_change *change, uint32_t event) {
+    at[0] = (uint8_t)kind;
+    put(at + 1, &change->key.low, 8);
+    put(at + 9, &change->key.high, 4);
+    put(at + 13, &change->content, 8);
+    put(at + 21, &change->version, 8);
+    put(at + 29, &change->position, 8);
+    put(at + 37, &change->persona.value, 4);
+    put(at + 41, &change->reading, 2);
+    put(at + 43, &change->source, 2);
+    put(at + 45, &change->known_ms, 8);
+    put(at + 53, &event, 4);
+    return at + CHANGE_BYTES;
+}
+
+static void append_changes(struct buffer *out, const struct event_batch *batch,
+                           const struct store_frame *frame) {
+    uint8_t *at = (uint8_t *)out->at + out->length;
+    for (size_t i = 0; i < batch->event_count; i++) {
+        const struct event *event = &batch->events[i];
+        if (event->replaces == 0) continue;
+        const struct key_change change = {.position = event->replaces,
+                                          .persona = event->replaces_persona};
+        at = put_change(at, FRAME_REPLACES, &change, (uint32_t)i);
+    }
+    for (size_t i = 0; i < frame->change_count; i++) {
+        const struct key_change *change = &frame->changes[i];
+        at = put_change(at, change->retracts ? FRAME_RETRACTS : FRAME_READS, change, 0);
+    }
+    out->length = (size_t)((char *)at - out->at);
 }
 
 static enum status append_rows(struct buffer *out, const struct event_batch *batch) {
@@ -202,21 +276,48 @@ static enum status append_rows(struct buffer *out, const struct event_batch *bat
     return STATUS_OK;
 }
 
+static uint64_t row_bytes_of(const struct event_batch *batch) {
+    uint64_t bytes = batch->row_count * (uint64_t)ROW_FIXED;
+    for (size_t i = 0; i < batch->row_count; i++)
+        bytes += (uint64_t)batch->rows[i].file_length + batch->rows[i].reason_length +
+                 batch->rows[i].raw_length;
+    return bytes;
+}
+
+static enum status append_sections(struct buffer *out, struct text symbols,
+                                   const struct store_frame *frame, const struct event_batch *batch,
+                                   const struct batch_bytes *bytes) {
+    enum status status = STATUS_OK;
+    if (symbols.length) status = buffer_append(out, symbols.at, symbols.length);
+    for (size_t i = 0; status == STATUS_OK && i < frame->record_count; i++)
+        status = frame_put_record(out, (uint8_t)frame->records[i].kind, frame->records[i].bytes);
+    if (status) return status;
+    append_events(out, batch, (size_t)bytes->packed);
+    status = append_rows(out, batch);
+    if (status) return status;
+    append_keys(out, batch, bytes->has_versions);
+    append_changes(out, batch, frame);
+    return STATUS_OK;
+}
+
 enum status frame_encode(struct buffer *out, struct text symbols, const struct store_frame *frame,
                          struct error *error) {
     static const struct event_batch nothing;
     const struct event_batch *batch = frame->batch ? frame->batch : &nothing;
-    uint64_t packed_bytes = 0;
-    enum status status = check_batch(batch, &packed_bytes, error);
+    struct batch_bytes bytes = {0};
+    enum status status = check_batch(batch, &bytes, error);
     if (status) return status;
-    uint64_t row_bytes = batch->row_count * (uint64_t)ROW_FIXED, record_bytes = 0;
-    for (size_t i = 0; i < batch->row_count; i++)
-        row_bytes += (uint64_t)batch->rows[i].file_length + batch->rows[i].reason_length +
-                     batch->rows[i].raw_length;
+    if (frame->change_count > BATCH_EVENTS_MAX)
+        return error_set(error, STATUS_LIMIT,
+                         "a frame may have %d changes of keys: send smaller batches",
+                         BATCH_EVENTS_MAX);
+    uint64_t row_bytes = row_bytes_of(batch), record_bytes = 0;
+    bytes.changes += frame->change_count * (uint64_t)CHANGE_BYTES;
     for (size_t i = 0; i < frame->record_count; i++)
         record_bytes += RECORD_FIXED + (uint64_t)frame->records[i].bytes.length;
-    uint64_t payload = LENGTHS_BYTES + (uint64_t)symbols.length + record_bytes +
-                       batch->event_count * (uint64_t)FRAME_EVENT_BYTES + packed_bytes + row_bytes;
+    uint64_t payload = LENGTHS_MAX + (uint64_t)symbols.length + record_bytes +
+                       batch->event_count * (uint64_t)FRAME_EVENT_BYTES + bytes.packed + row_bytes +
+                       bytes.keys + bytes.changes;
     if (payload + FRAME_HEADER_BYTES > STORE_FRAME_BYTES_MAX) return too_long(error, payload);
 
     size_t start = out->length;
@@ -225,19 +326,17 @@ enum status frame_encode(struct buffer *out, struct text symbols, const struct s
         .span = 1 + (uint32_t)batch->event_count,
         .symbols.length = symbols.length,
         .records.length = (uint32_t)record_bytes,
-        .packed.length = (uint32_t)packed_bytes,
+        .packed.length = (uint32_t)bytes.packed,
         .rows.length = (uint32_t)row_bytes,
+        .keys.length = (uint32_t)bytes.keys,
+        .changes.length = (uint32_t)bytes.changes,
         .record_count = (uint32_t)frame->record_count,
         .event_count = (uint32_t)batch->event_count,
         .row_count = (uint32_t)batch->row_count,
     };
-    put_start((uint8_t *)out->at + start, &parts, (uint32_t)payload);
-    out->length += FRAME_HEADER_BYTES + LENGTHS_BYTES;
-    if (symbols.length) status = buffer_append(out, symbols.at, symbols.length);
-    for (size_t i = 0; status == STATUS_OK && i < frame->record_count; i++)
-        status = frame_put_record(out, (uint8_t)frame->records[i].kind, frame->records[i].bytes);
-    if (status == STATUS_OK) status = append_events(out, batch, (size_t)packed_bytes);
-    if (status == STATUS_OK) status = append_rows(out, batch);
+    payload -= LENGTHS_MAX - lengths_bytes(format_of(&parts));
+    out->length += put_start((uint8_t *)out->at + start, &parts, (uint32_t)payload);
+    status = append_sections(out, symbols, frame, batch, &bytes);
     if (status) {
         out->length = start;
         return no_memory(error);
@@ -254,19 +353,21 @@ static bool take(struct text *left, uint64_t length, struct text *out) {
     return true;
 }
 
-static bool read_sections(struct text payload, struct frame_view *out) {
+static bool read_sections(struct text payload, uint16_t format, struct frame_view *out) {
     struct text head;
-    if (!take(&payload, LENGTHS_BYTES, &head)) return false;
-    uint32_t lengths[7];
-    memcpy(lengths, head.at, LENGTHS_BYTES);
+    uint32_t lengths[9] = {0};
+    if (!take(&payload, lengths_bytes(format), &head)) return false;
+    memcpy(lengths, head.at, head.length);
     out->record_count = lengths[1];
     out->event_count = lengths[3];
     out->row_count = lengths[5];
+    out->has_short_keys = format == 1;
     return out->event_count <= BATCH_EVENTS_MAX && out->row_count <= BATCH_EVENTS_MAX &&
            take(&payload, lengths[0], &out->symbols) && take(&payload, lengths[2], &out->records) &&
            take(&payload, (uint64_t)lengths[3] * FRAME_EVENT_BYTES, &out->events) &&
            take(&payload, lengths[4], &out->packed) && take(&payload, lengths[6], &out->rows) &&
-           payload.length == 0;
+           take(&payload, lengths[7], &out->keys) && take(&payload, lengths[8], &out->changes) &&
+           payload.length == 0 && out->changes.length % CHANGE_BYTES == 0;
 }
 
 enum status frame_read(const uint8_t *bytes, size_t length, struct frame_view *out,
@@ -287,10 +388,12 @@ enum status frame_read(const uint8_t *bytes, size_t length, struct frame_view *o
     if (whole > length) return STATUS_CORRUPT;
     if (get_u32(bytes + 4) != crc32c(0, bytes + CRC_STARTS_AT, whole - CRC_STARTS_AT))
         return STATUS_CORRUPT;
-    if (get_u16(bytes + 32) > FRAME_FORMAT) return STATUS_VERSION;
+    uint16_t format = get_u16(bytes + 32);
+    if (format > FRAME_FORMAT) return STATUS_VERSION;
     struct text payload = {(const char *)bytes + FRAME_HEADER_BYTES,
                            (uint32_t)(whole - FRAME_HEADER_BYTES)};
-    if (!read_sections(payload, out) || out->position > UINT64_MAX >> FRAME_ROW_ID_BITS)
+    if (format == 0 || !read_sections(payload, format, out) ||
+        out->position > UINT64_MAX >> FRAME_ROW_ID_BITS)
         return STATUS_CORRUPT;
     return STATUS_OK;
 }
@@ -315,6 +418,70 @@ enum status frame_next_row(struct text *section, struct stored_row *row) {
     return whole ? STATUS_OK : STATUS_CORRUPT;
 }
 
+static void get_change(const char *at, struct key_change *out) {
+    *out = (struct key_change){
+        .key = {get_u64(at + 1), get_u32(at + 9)},
+        .content = get_u64(at + 13),
+        .version = (int64_t)get_u64(at + 21),
+        .position = get_u64(at + 29),
+        .persona = {get_u32(at + 37)},
+        .reading = get_u16(at + 41),
+        .source = get_u16(at + 43),
+        .known_ms = (int64_t)get_u64(at + 45),
+        .retracts = at[0] == FRAME_RETRACTS,
+    };
+}
+
+enum status frame_next_change(struct text *section, struct key_change *change) {
+    struct text bytes;
+    do {
+        if (section->length == 0) return STATUS_END;
+        if (!take(section, CHANGE_BYTES, &bytes)) return STATUS_CORRUPT;
+    } while (bytes.at[0] == FRAME_REPLACES);
+    if (bytes.at[0] != FRAME_RETRACTS && bytes.at[0] != FRAME_READS) return STATUS_CORRUPT;
+    get_change(bytes.at, change);
+    return row_key_is_none(change->key) ? STATUS_CORRUPT : STATUS_OK;
+}
+
+/* What the events replace. */
+static enum status read_replaces(const struct frame_view *view, struct event *events) {
+    struct text left = view->changes, bytes;
+    while (left.length > 0) {
+        if (!take(&left, CHANGE_BYTES, &bytes)) return STATUS_CORRUPT;
+        if (bytes.at[0] != FRAME_REPLACES) continue;
+        struct key_change change;
+        uint32_t index = get_u32(bytes.at + 53);
+        get_change(bytes.at, &change);
+        if (index >= view->event_count || change.position > view->position + index ||
+            change.persona.value == ID_NONE)
+            return STATUS_CORRUPT;
+        events[index].replaces = change.position;
+        events[index].replaces_persona = change.persona;
+    }
+    return STATUS_OK;
+}
+
+static enum status read_keys(const struct frame_view *view, struct event *events) {
+    if (view->has_short_keys) return STATUS_OK;
+    uint64_t keyed = 0;
+    for (uint32_t i = 0; i < view->event_count; i++) keyed += !row_key_is_none(events[i].key);
+    const char *at = view->keys.at, *versions = at + keyed * KEY_BYTES;
+    bool has_versions = view->keys.length == keyed * (KEY_BYTES + VERSION_BYTES);
+    if (!has_versions && view->keys.length != keyed * KEY_BYTES) return STATUS_CORRUPT;
+    for (uint32_t i = 0; i < view->event_count; i++) {
+        struct event *event = &events[i];
+        if (row_key_is_none(event->key)) continue;
+        event->key.high = get_u32(at);
+        event->reading = get_u16(at + 4);
+        event->content = get_u64(at + 6);
+        at += KEY_BYTES;
+        if (!has_versions) continue;
+        event->version = (int64_t)get_u64(versions);
+        versions += VERSION_BYTES;
+    }
+    return STATUS_OK;
+}
+
 enum status frame_events(const struct frame_view *view, struct event_batch *batch) {
     uint64_t base = batch->bytes.length;
     if (base + view->packed.length > UINT32_MAX) return STATUS_LIMIT;
@@ -335,7 +502,9 @@ enum status frame_events(const struct frame_view *view, struct event_batch *batc
         *event = (struct event){
             .time_ms = bytes.time_ms,
             .known_ms = bytes.known_ms,
-            .key = bytes.key,
+            .key = {bytes.key, 0},
+            .key_is_short = view->has_short_keys && bytes.key != 0,
+            .version = ROW_VERSION_NONE,
             .persona = {bytes.persona},
             .type = bytes.type,
             .source = bytes.source,
@@ -346,5 +515,8 @@ enum status frame_events(const struct frame_view *view, struct event_batch *batc
         used += bytes.packed_length;
     }
     if (status) return status;
-    return used == view->packed.length ? STATUS_OK : STATUS_CORRUPT;
+    if (used != view->packed.length) return STATUS_CORRUPT;
+    struct event *events = batch->events + (batch->event_count - view->event_count);
+    status = read_keys(view, events);
+    return status ? status : read_replaces(view, events);
 }

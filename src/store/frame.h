@@ -5,10 +5,16 @@
  *   0 magic u32 │ 4 CRC32C u32 of all that follows │ 8 payload bytes u32 │ 12 span u32 │ 16
  *   position u64 │ 24 durable u64
  *   32 format u16 │ 34 flags u16 │ 36 CRC32C u32 of bytes 8–35 │ 40 payload:
- *     lengths: symbols, record count, records, event count, packed, row count, rows: 7 × u32
+ *     lengths: symbols, record count, records, event count, packed, row count, rows: 7 × u32;
+ *     format 2 has two more: keys, changes
  *     symbols │ records { kind u8, length u32, bytes }* │ events, 36 bytes each │ their packed
  *     properties, end to end
  *     │ rows { source u16, column u32, line u64, file, reason, raw lengths 3 × u32, bytes }*
+ *     │ keys, of the events that have one, 14 bytes each, then, where any has one, their versions
+ *     │ changes, 57 bytes each: what is replaced, retracted, or was read anew
+ *
+ * A frame without keys and changes is written as format 1, which also older programs read. Events of
+ * a frame of format 1 may have a key: of those only the lower 64 bits are known.
  *
  * Little-endian. A frame stands at `position` and takes `span` = 1 + event count positions.
  * `durable` is the position below which the log was known to be on disk when this frame was
@@ -22,7 +28,7 @@
 #include "store/store.h"
 
 #define FRAME_MAGIC        UINT32_C(0x52465441) /* "ATFR" */
-#define FRAME_FORMAT       1u
+#define FRAME_FORMAT       2u
 #define FRAME_HEADER_BYTES 40u
 #define FRAME_EVENT_BYTES  36u
 #define FRAME_ROW_ID_BITS  16 /* row_id = frame position << 16 | its place in the frame */
@@ -40,8 +46,11 @@ struct frame_view {
     uint32_t span;
     uint16_t flags;
     uint32_t record_count, event_count, row_count;
-    struct text symbols, records, events, packed, rows;
+    struct text symbols, records, events, packed, rows, keys, changes;
+    bool has_short_keys; /* format 1 */
 };
+
+enum frame_change_kind { FRAME_REPLACES = 1, FRAME_RETRACTS = 2, FRAME_READS = 3 };
 
 /* Appends a frame to `out`; not yet sealed. STATUS_LIMIT beyond STORE_FRAME_BYTES_MAX,
  * BATCH_EVENTS_MAX or PACKED_BYTES_MAX. */
@@ -65,6 +74,9 @@ enum status frame_read(const uint8_t *bytes, size_t length, struct frame_view *o
                        size_t *frame_bytes) MUST_USE;
 
 /* Walk a section: start with the view's text, STATUS_END after the last. */
+/* Retractions and other changes of keys; what events replace is passed over (frame_events has it).
+ */
+enum status frame_next_change(struct text *section, struct key_change *change) MUST_USE;
 enum status frame_next_record(struct text *section, uint8_t *kind, struct text *bytes) MUST_USE;
 /* row_id is left 0. */
 enum status frame_next_row(struct text *section, struct stored_row *row) MUST_USE;

@@ -16,6 +16,8 @@ struct opening {
     struct store *store;
     const struct store_options *options;
     struct event_batch batch;
+    struct key_change *changes;
+    size_t change_capacity;
     bool has_symbols;
 };
 
@@ -189,20 +191,38 @@ static enum status on_links(void *context, const struct frame_view *view, struct
                      opening->store->directory, (unsigned long long)view->position);
 }
 
+static enum status take_changes(struct opening *opening, const struct frame_view *view,
+                                size_t *count) {
+    struct text left = view->changes;
+    struct key_change change;
+    enum status status;
+    *count = 0;
+    while ((status = frame_next_change(&left, &change)) == STATUS_OK) {
+        status = memory_grow((void **)&opening->changes, &opening->change_capacity, *count + 1,
+                             sizeof(change));
+        if (status) return status;
+        opening->changes[(*count)++] = change;
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
 static enum status on_frame(void *context, const struct frame_view *view, struct error *error) {
     struct opening *opening = context;
     struct tail *tail = opening->store->growing;
     enum status status = on_links(opening, view, error);
     if (status) return status;
     event_batch_clear(&opening->batch);
+    struct store_frame frame = {.batch = &opening->batch};
     status = frame_events(view, &opening->batch);
-    if (status == STATUS_OK) status = tail_reserve(tail, &opening->batch);
+    if (status == STATUS_OK) status = take_changes(opening, view, &frame.change_count);
+    frame.changes = opening->changes;
+    if (status == STATUS_OK) status = tail_reserve(tail, &frame);
     if (status)
         return error_set(error, status, "%s: the events at position %llu can't be taken up (%s)",
                          opening->store->directory, (unsigned long long)view->position,
                          status_name(status));
     opening->store->growing_rows += view->row_count;
-    tail_apply(tail, &opening->batch, view->position, view->position + view->span);
+    tail_apply(tail, &frame, view->position, view->position + view->span);
     return STATUS_OK;
 }
 
@@ -293,6 +313,7 @@ static enum status open_once(struct store **out, const struct store_options *opt
     event_batch_init(&opening.batch);
     if (status == STATUS_OK) status = open_steps(&opening, error);
     event_batch_release(&opening.batch);
+    memory_free(opening.changes);
     if (status) {
         store_close(opening.store);
         return status;

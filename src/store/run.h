@@ -20,6 +20,7 @@
 
 #include "base/file.h"
 #include "event/timeline.h"
+#include "store/store.h"
 
 #define RUN_ROWS_MAX  4000000000u
 #define RUN_PART_ROWS 65536u
@@ -98,10 +99,10 @@ const struct run_info *run_info(const struct run *run);
 
 /* The entry of a persona, or ID_NONE. */
 uint32_t run_find(const struct run *run, uint32_t persona);
-/* Is there a row of this persona with this time and key? STATUS_CORRUPT where its part can't be
- * read: run_damage tells which. */
-enum status run_has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key,
-                        bool *found) MUST_USE;
+/* The row with this key, its lower half compared alone: looks at every row. STATUS_CORRUPT where a
+ * part can't be read: run_damage tells which. */
+enum status run_find_key(const struct run *run, uint64_t low, struct stored_key *out,
+                         bool *found) MUST_USE;
 /* Rows of a persona, 0 where it has none. */
 uint32_t run_row_count(const struct run *run, uint32_t persona);
 

@@ -305,29 +305,36 @@ uint32_t run_column_find(const struct run *run, struct column column) {
     return ID_NONE;
 }
 
-enum status run_has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key,
-                        bool *found) {
-    uint32_t entry = run_find(run, persona);
-    *found = false;
-    if (entry == ID_NONE) return STATUS_OK;
-    uint32_t p = run_part_of(run, entry);
-    const int64_t *times = (const int64_t *)run_bytes(run, p, RUN_TIME);
-    const uint8_t *keys = run_bytes(run, p, RUN_KEY);
-    if (times == NULL || keys == NULL) return STATUS_CORRUPT;
-    uint32_t low = run->entry_row[entry] - run->parts[p].row_first;
-    uint32_t end = run->entry_row[entry + 1] - run->parts[p].row_first, count = end - low;
-    while (count > 0) {
-        uint32_t half = count / 2;
-        if (times[low + half] < time_ms) {
-            low += half + 1;
-            count -= half + 1;
-        } else {
-            count = half;
-        }
+static uint32_t entry_of_row(const struct run *run, uint32_t row) {
+    uint32_t low = 0, high = run->info.entry_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (run->entry_row[middle] <= row)
+            low = middle;
+        else
+            high = middle;
     }
-    const struct run_section *section = run_section_of(run, p, RUN_KEY);
-    for (; !*found && low < end && times[low] == time_ms; low++) {
-        *found = (uint64_t)run_narrow(section, keys, low) == key;
+    return low;
+}
+
+enum status run_find_key(const struct run *run, uint64_t low, struct stored_key *out, bool *found) {
+    *found = false;
+    for (uint32_t p = run->info.part_count; p-- > 0;) {
+        const uint8_t *keys = run_bytes(run, p, RUN_KEY),
+                      *positions = run_bytes(run, p, RUN_POSITION);
+        if (keys == NULL || positions == NULL) return STATUS_CORRUPT;
+        const struct run_section *section = run_section_of(run, p, 0);
+        for (uint32_t row = 0; row < run->parts[p].row_count; row++) {
+            if ((uint64_t)run_narrow(&section[RUN_KEY], keys, row) != low) continue;
+            uint32_t entry = entry_of_row(run, run->parts[p].row_first + row);
+            uint64_t position = (uint64_t)run_narrow(&section[RUN_POSITION], positions, row);
+            if (*found && out->position > position) continue;
+            *found = true;
+            *out = (struct stored_key){.version = ROW_VERSION_NONE,
+                                       .position = position,
+                                       .persona = {run->entry_persona[entry]},
+                                       .legacy = true};
+        }
     }
     return STATUS_OK;
 }

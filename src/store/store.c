@@ -105,23 +105,40 @@ void store_fold_if_large(struct store *store) {
         store->retry_at = count + store->fold_events / 4 + 1;
 }
 
-static enum status reserve(struct store *store, const struct event_batch *batch,
+static enum status reserve(struct store *store, const struct store_frame *frame,
                            struct error *error) {
-    if (!batch || batch->event_count == 0) return STATUS_OK;
-    if (tail_count(store->growing) + batch->event_count > STORE_TAIL_EVENTS_MAX) {
+    size_t count = frame->batch ? frame->batch->event_count : 0;
+    if (tail_count(store->growing) + count > STORE_TAIL_EVENTS_MAX) {
         enum status status = wait_for_fold(store, error);
         if (status) return status;
         store->retry_at = 0;
         store_fold_if_large(store);
-        if (tail_count(store->growing) + batch->event_count > STORE_TAIL_EVENTS_MAX)
+        if (tail_count(store->growing) + count > STORE_TAIL_EVENTS_MAX)
             return error_set(error, STATUS_LIMIT, "the tail holds %u events and can't be folded",
                              STORE_TAIL_EVENTS_MAX);
     }
-    enum status status = tail_reserve(store->growing, batch);
+    enum status status = tail_reserve(store->growing, frame);
     if (status == STATUS_LIMIT)
         return error_set(error, status, "the tail has no positions left: fold it");
-    return status ? error_set(error, status, "no memory for %zu events", batch->event_count)
-                  : STATUS_OK;
+    return status ? error_set(error, status, "no memory for %zu events", count) : STATUS_OK;
+}
+
+/* A frame that says so could not be read back. */
+static enum status check_replaces(const struct store *store, const struct store_frame *frame,
+                                  struct error *error) {
+    uint64_t first = log_end(store->log) + 1;
+    for (size_t i = 0; frame->batch && i < frame->batch->event_count; i++) {
+        const struct event *event = &frame->batch->events[i];
+        if (event->replaces >= first + i ||
+            (event->replaces != 0 && event->replaces_persona.value == ID_NONE))
+            return error_set(error, STATUS_INVALID,
+                             "event %zu of the batch replaces what is not before it", i);
+    }
+    for (size_t i = 0; i < frame->change_count; i++)
+        if (row_key_is_none(frame->changes[i].key) || frame->changes[i].position >= first)
+            return error_set(error, STATUS_INVALID, "change %zu of the frame is of no known row",
+                             i);
+    return STATUS_OK;
 }
 
 static enum status encode(struct store *store, const struct store_frame *frame,
@@ -138,9 +155,10 @@ enum status store_write(struct store *store, const struct store_frame *frame, bo
                         uint64_t *position, struct error *error) {
     struct symbol_counts logged;
     enum status status = store_need_write(store, error);
+    if (status == STATUS_OK) status = check_replaces(store, frame, error);
     if (status == STATUS_OK) status = encode(store, frame, &logged, error);
     if (status == STATUS_OK) status = check_space(store, store->frame.length, error);
-    if (status == STATUS_OK) status = reserve(store, frame->batch, error);
+    if (status == STATUS_OK) status = reserve(store, frame, error);
     uint64_t at = 0;
     if (status == STATUS_OK) status = log_append(store->log, &store->frame, sync, &at, error);
     if (status) return status;
@@ -150,7 +168,7 @@ enum status store_write(struct store *store, const struct store_frame *frame, bo
         store->growing_rows += frame->batch->row_count;
         pthread_mutex_unlock(&store->guard);
     }
-    tail_apply(store->growing, frame->batch, at, log_end(store->log));
+    tail_apply(store->growing, frame, at, log_end(store->log));
     *position = at;
     return STATUS_OK;
 }
@@ -175,24 +193,45 @@ uint64_t store_position(const struct store *store) {
     return position;
 }
 
-void store_prefetch_key(const struct store *store, struct persona_id persona, int64_t time_ms,
-                        uint64_t key) {
+void store_key_prefetch(struct store *store, struct row_key key) {
     /* Only the applier changes which tail grows. */
-    if (key != 0) tail_prefetch_key(store->growing, persona, time_ms, key);
+    if (!row_key_is_none(key)) tail_keys_prefetch(tail_keys_of(store->growing), key.low);
 }
 
-enum status store_has_key(struct store *store, struct persona_id persona, int64_t time_ms,
-                          uint64_t key, bool *found, struct error *error) {
+bool store_key_is_known(struct store *store, struct row_key key, uint64_t content,
+                        uint16_t reading) {
+    (void)store, (void)key, (void)content, (void)reading;
+    return false;
+}
+
+static void tell(const struct key_entry *entry, struct stored_key *out) {
+    *out = (struct stored_key){
+        .content = entry->content,
+        .version = entry->version,
+        .position = entry->position,
+        .persona = {entry->persona},
+        .reading = entry->reading,
+        .source = entry->source,
+        .retracted = (entry->flags & KEY_RETRACTED) != 0,
+        .legacy = (entry->flags & KEY_LEGACY) != 0,
+    };
+}
+
+enum status store_key_find(struct store *store, struct row_key key, struct stored_key *out,
+                           bool *found, struct error *error) {
     struct version *version;
     *found = false;
-    if (key == 0) return STATUS_OK;
+    if (row_key_is_none(key)) return STATUS_OK;
     enum status status = versions_pin(&store->versions, &version, error);
     if (status) return status;
-    for (uint32_t i = 0; !*found && i < version->tail_count; i++)
-        *found = tail_has_key(version->tails[i], persona, time_ms, key);
-    for (uint32_t i = 0; status == STATUS_OK && !*found && i < version->run_count; i++) {
+    for (uint32_t i = version->tail_count; !*found && i-- > 0;) {
+        const struct key_entry *entry = tail_keys_find(tail_keys_of(version->tails[i]), key);
+        *found = entry != NULL;
+        if (entry) tell(entry, out);
+    }
+    for (uint32_t i = version->run_count; status == STATUS_OK && !*found && i-- > 0;) {
         struct run *run = version->runs[i]->run;
-        status = run_has_key(run, persona.value, time_ms, key, found);
+        status = run_find_key(run, key.low, out, found);
         if (status) status = run_damage(&run, 1, error);
     }
     versions_unpin(&store->versions, version);

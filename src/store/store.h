@@ -11,6 +11,11 @@
  * force; new symbols are added by the store itself). Records are never understood here; they move
  * from the log to links/N.links at a fold.
  *
+ * A row stands under its key for ever (event.h, struct row_key). The store keeps an index of all
+ * keys: those of the tail in memory, the others in key files (key_file.h). An event with `replaces`
+ * and a change that retracts supersede an older version: readers leave it out from the moment at
+ * which the newer one was known, and still see it in a view as of before.
+ *
  * Positions: a frame takes 1 + event_count positions: its first is the frame's own (its records
  * stand there), then one an event. store_position() is the next free one: everything below it is
  * applied and visible.
@@ -38,10 +43,27 @@ struct store_record {
     struct text bytes;
 };
 
+/* What a frame says of a known row without an event of its own. */
+struct key_change {
+    struct row_key key;
+    uint64_t content;
+    int64_t version;   /* ROW_VERSION_NONE: none */
+    uint64_t position; /* of the row's event as store_key_find told; 0: there is none */
+    struct persona_id persona;
+    uint16_t reading, source;
+    /* True: the row is taken away from `known_ms` on, with nothing in its place; its key stays, and
+     * a later event with `replaces` may bring it back. False: the row was seen again under another
+     * reading; what is stored of its key becomes what stands here, and its event stays. */
+    bool retracts;
+    int64_t known_ms;
+};
+
 struct store_frame {
     const struct event_batch *batch; /* events with personas, quarantined rows; may be NULL */
     const struct store_record *records;
     size_t record_count;
+    const struct key_change *changes; /* at most BATCH_EVENTS_MAX */
+    size_t change_count;
 };
 
 struct store_options {
@@ -81,13 +103,29 @@ enum status store_append_dropping(struct store *store, const struct store_frame 
 enum status store_sync(struct store *store, struct error *error) MUST_USE;
 uint64_t store_position(const struct store *store);
 
-/* Is there an event of this persona with this time and key? Applier only. Exact, tail and runs:
- * where a run can't be read, STATUS_CORRUPT, and nobody knows. */
-enum status store_has_key(struct store *store, struct persona_id persona, int64_t time_ms,
-                          uint64_t key, bool *found, struct error *error) MUST_USE;
-/* Brings into the cache what store_has_key will look at first. Applier only. */
-void store_prefetch_key(const struct store *store, struct persona_id persona, int64_t time_ms,
-                        uint64_t key);
+/* What the store knows of the row under a key: its latest version. */
+struct stored_key {
+    uint64_t content;
+    int64_t version;
+    uint64_t position; /* of the event; 0: the row was retracted before it was ever seen */
+    struct persona_id persona;
+    uint16_t reading, source;
+    bool retracted;
+    /* From a directory of before: content, reading and version are unknown, and of the key only the
+     * lower 64 bits were compared. */
+    bool legacy;
+};
+/* Applier only. Exact over tails and key files; a key {0, 0} is never found. STATUS_CORRUPT where a
+ * key file can't be read: then nobody knows. */
+enum status store_key_find(struct store *store, struct row_key key, struct stored_key *out,
+                           bool *found, struct error *error) MUST_USE;
+/* Brings into the cache what store_key_find will look at first. Applier only. */
+void store_key_prefetch(struct store *store, struct row_key key);
+/* Is this very row stored under this key, not retracted, with this content under this reading? Any
+ * thread. Looks only at key files, which never change: "yes" is always right, "no" may be wrong. So
+ * a parsing thread can skip rows that are known. */
+bool store_key_is_known(struct store *store, struct row_key key, uint64_t content,
+                        uint16_t reading);
 
 struct timeline_source *store_source(struct store *store);
 enum status store_set_columns(struct store *store, const struct column_set *columns,

@@ -34,9 +34,7 @@ struct tail {
     uint32_t chunk_count, chunk_capacity; /* capacity: chunks allocated, chunk_count: begun */
     uint32_t used;                        /* bytes of the last chunk */
     size_t bytes;
-    /* Hash of (persona, time, key) << 32 | row reference + 1; the writer's own. */
-    uint64_t *key_slot;
-    uint32_t key_slots, key_count;
+    struct tail_keys keys; /* the writer's own, until the tail is frozen */
     uint8_t **chunks; /* CHUNKS_MAX pointers, lazily touched, so that readers never see them move */
 };
 
@@ -105,7 +103,7 @@ void tail_dereference(struct tail *tail) {
         memory_free_huge(tail->chunks[i], CHUNK_BYTES);
     memory_free_huge(tail->chunks, (size_t)CHUNKS_MAX * sizeof(*tail->chunks));
     table_destroy(atomic_load_explicit(&tail->table, memory_order_relaxed));
-    memory_free_huge(tail->key_slot, (size_t)tail->key_slots * sizeof(*tail->key_slot));
+    tail_keys_release(&tail->keys);
     memory_free(tail);
 }
 
@@ -161,67 +159,24 @@ static enum status reserve_slots(struct tail *tail, size_t more) {
     return STATUS_OK;
 }
 
-static inline uint32_t key_hash(uint32_t persona, int64_t time_ms, uint64_t key) {
-    return (uint32_t)hash_u64(key ^ hash_u64((uint64_t)time_ms + ((uint64_t)persona << 32)));
+/* Room for every key that may be new here. */
+static enum status reserve_keys(struct tail *tail, const struct store_frame *frame) {
+    const struct event_batch *batch = frame->batch;
+    size_t more = frame->change_count;
+    for (size_t i = 0; batch && i < batch->event_count; i++)
+        more += !row_key_is_none(batch->events[i].key);
+    return tail_keys_reserve(&tail->keys, more);
 }
 
-/* The hash stands in the slot, so that growing reads no rows. */
-static void put_key(struct tail *tail, uint64_t slot) {
-    uint32_t mask = tail->key_slots - 1, i = (uint32_t)(slot >> 32) & mask;
-    while (tail->key_slot[i]) i = (i + 1) & mask;
-    tail->key_slot[i] = slot;
-    tail->key_count++;
-}
-
-static enum status reserve_keys(struct tail *tail, const struct event_batch *batch) {
-    size_t more = 0;
-    for (size_t i = 0; i < batch->event_count; i++) more += batch->events[i].key != 0;
-    uint64_t slots = tail->key_slots ? tail->key_slots : TABLE_SLOTS_MIN;
-    while (tail->key_count + more > slots / 2) slots *= 2;
-    if (more == 0 || slots == tail->key_slots) return STATUS_OK;
-    if (slots > UINT32_MAX / 2) return STATUS_LIMIT;
-    uint64_t *before = tail->key_slot, *larger = memory_alloc_huge((size_t)slots * sizeof(*larger));
-    uint32_t before_slots = tail->key_slots;
-    if (!larger) return STATUS_NO_MEMORY;
-    tail->key_slot = larger;
-    tail->key_slots = (uint32_t)slots;
-    tail->key_count = 0;
-    for (uint32_t i = 0; i < before_slots; i++)
-        if (before[i]) put_key(tail, before[i]);
-    tail->bytes += (slots - before_slots) * sizeof(*larger);
-    memory_free_huge(before, (size_t)before_slots * sizeof(*before));
-    return STATUS_OK;
-}
-
-void tail_prefetch_key(const struct tail *tail, struct persona_id persona, int64_t time_ms,
-                       uint64_t key) {
-    if (tail->key_count == 0) return;
-    __builtin_prefetch(
-        &tail->key_slot[key_hash(persona.value, time_ms, key) & (tail->key_slots - 1)]);
-}
-
-bool tail_has_key(const struct tail *tail, struct persona_id persona, int64_t time_ms,
-                  uint64_t key) {
-    if (tail->key_count == 0) return false;
-    uint32_t hash = key_hash(persona.value, time_ms, key), mask = tail->key_slots - 1;
-    for (uint32_t i = hash & mask; tail->key_slot[i]; i = (i + 1) & mask) {
-        if (tail->key_slot[i] >> 32 != hash) continue;
-        const struct tail_row *row = row_at(tail, (uint32_t)tail->key_slot[i] - 1);
-        if (row->key == key && row->time_ms == time_ms && row->persona == persona.value)
-            return true;
-    }
-    return false;
-}
-
-enum status tail_reserve(struct tail *tail, const struct event_batch *batch) {
+enum status tail_reserve(struct tail *tail, const struct store_frame *frame) {
     uint32_t rows = atomic_load_explicit(&tail->row_count, memory_order_relaxed);
     uint64_t span =
         atomic_load_explicit(&tail->position, memory_order_relaxed) - tail->first_position;
-    if (rows + batch->event_count >= TAIL_NONE || span + batch->event_count + 1 >= UINT32_MAX)
-        return STATUS_LIMIT;
-    enum status status = reserve_chunks(tail, batch);
-    if (status == STATUS_OK) status = reserve_slots(tail, batch->event_count);
-    return status ? status : reserve_keys(tail, batch);
+    size_t count = frame->batch ? frame->batch->event_count : 0;
+    if (rows + count >= TAIL_NONE || span + count + 1 >= UINT32_MAX) return STATUS_LIMIT;
+    enum status status = count ? reserve_chunks(tail, frame->batch) : STATUS_OK;
+    if (status == STATUS_OK && count) status = reserve_slots(tail, count);
+    return status ? status : reserve_keys(tail, frame);
 }
 
 static uint8_t *place(struct tail *tail, uint32_t bytes, uint32_t *reference) {
@@ -247,7 +202,7 @@ static void add_row(struct tail *tail, const struct table *table, const struct e
     *(struct tail_row *)(void *)at = (struct tail_row){
         .time_ms = event->time_ms,
         .known_ms = event->known_ms,
-        .key = event->key,
+        .key = event->key.low,
         .persona = event->persona.value,
         .position_delta = (uint32_t)(position - tail->first_position),
         .previous = newest ? (uint32_t)newest : TAIL_NONE,
@@ -262,34 +217,67 @@ static void add_row(struct tail *tail, const struct table *table, const struct e
                event->properties_length);
     atomic_store_explicit(slot, ((uint64_t)event->persona.value + 1) << 32 | reference,
                           memory_order_release);
-    if (event->key)
-        put_key(tail, (uint64_t)key_hash(event->persona.value, event->time_ms, event->key) << 32 |
-                          (reference + 1));
+}
+
+static void add_key(struct tail *tail, const struct event *event, uint64_t position) {
+    const struct key_entry entry = {
+        .low = event->key.low,
+        .high = event->key.high,
+        .content = event->content,
+        .version = event->version,
+        .position = position,
+        .persona = event->persona.value,
+        .reading = event->reading,
+        .source = event->source,
+        .flags = event->key_is_short ? KEY_LEGACY : 0,
+    };
+    tail_keys_put(&tail->keys, &entry);
+}
+
+static void change_key(struct tail *tail, const struct key_change *change) {
+    const struct key_entry entry = {
+        .low = change->key.low,
+        .high = change->key.high,
+        .content = change->content,
+        .version = change->version,
+        .position = change->position,
+        .persona = change->persona.value,
+        .reading = change->reading,
+        .source = change->source,
+        .flags = change->retracts ? KEY_RETRACTED : 0,
+    };
+    tail_keys_put(&tail->keys, &entry);
 }
 
 static inline void prefetch(const struct tail *tail, const struct table *table,
                             const struct event *event) {
     __builtin_prefetch((const void *)&table->slot[table_start(table, event->persona.value)]);
-    if (event->key == 0) return;
-    uint32_t hash = key_hash(event->persona.value, event->time_ms, event->key);
-    __builtin_prefetch(&tail->key_slot[hash & (tail->key_slots - 1)]);
+    if (!row_key_is_none(event->key)) tail_keys_prefetch(&tail->keys, event->key.low);
 }
 
-void tail_apply(struct tail *tail, const struct event_batch *batch, uint64_t frame_position,
+void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t frame_position,
                 uint64_t end) {
+    const struct event_batch *batch = frame->batch;
     size_t count = batch ? batch->event_count : 0;
     const struct table *table = atomic_load_explicit(&tail->table, memory_order_relaxed);
     for (size_t i = 0; i < count; i++) {
-        if (i + PREFETCH_AHEAD < count) prefetch(tail, table, &batch->events[i + PREFETCH_AHEAD]);
-        add_row(tail, table, batch, &batch->events[i], frame_position + 1 + i);
+        const struct event *event = &batch->events[i];
+        if (i + PREFETCH_AHEAD < count) prefetch(tail, table, event + PREFETCH_AHEAD);
+        add_row(tail, table, batch, event, frame_position + 1 + i);
+        if (!row_key_is_none(event->key)) add_key(tail, event, frame_position + 1 + i);
     }
+    for (size_t i = 0; i < frame->change_count; i++) change_key(tail, &frame->changes[i]);
     uint32_t rows = atomic_load_explicit(&tail->row_count, memory_order_relaxed) + (uint32_t)count;
     atomic_store_explicit(&tail->row_count, rows, memory_order_release);
     atomic_store_explicit(&tail->position, end, memory_order_release);
 }
 
+const struct tail_keys *tail_keys_of(const struct tail *tail) {
+    return &tail->keys;
+}
+
 size_t tail_bytes(const struct tail *tail) {
-    return tail->bytes;
+    return tail->bytes + tail_keys_bytes(&tail->keys);
 }
 
 uint64_t tail_first_position(const struct tail *tail) {

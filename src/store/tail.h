@@ -14,13 +14,14 @@
 #define STORE_TAIL_H
 
 #include <stdatomic.h>
-#include "event/event.h"
+#include "store/store.h"
+#include "store/tail_keys.h"
 
 /* One event. Immutable once visible. */
 struct tail_row {
     int64_t time_ms;
     int64_t known_ms;
-    uint64_t key;
+    uint64_t key; /* the lower half */
     uint32_t persona;
     uint32_t position_delta; /* position - tail_first_position */
     uint32_t previous;       /* the same persona's row before this one; TAIL_NONE */
@@ -38,19 +39,16 @@ enum status tail_create(struct tail **out, uint64_t first_position) MUST_USE;
 void tail_reference(struct tail *tail);   /* any thread */
 void tail_dereference(struct tail *tail); /* any thread; frees with the last */
 
-/* Writer. Makes room for the batch; the tail looks the same to readers whether or not tail_apply
- * follows. */
-enum status tail_reserve(struct tail *tail, const struct event_batch *batch) MUST_USE;
-/* Adds the batch's events at frame_position + 1, + 2, …; then publishes `end` as the readable
- * position. Reserve must have succeeded. A NULL batch only publishes. */
-void tail_apply(struct tail *tail, const struct event_batch *batch, uint64_t frame_position,
+/* Writer. Makes room for what the frame adds; the tail looks the same to readers whether or not
+ * tail_apply follows. */
+enum status tail_reserve(struct tail *tail, const struct store_frame *frame) MUST_USE;
+/* Adds the frame's events at frame_position + 1, + 2, … and its changes of keys; then publishes
+ * `end` as the readable position. Reserve must have succeeded. */
+void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t frame_position,
                 uint64_t end);
 size_t tail_bytes(const struct tail *tail);
-/* Is there a row of this persona with this time and key (not 0)? Writer only; exact, one probe. */
-void tail_prefetch_key(const struct tail *tail, struct persona_id persona, int64_t time_ms,
-                       uint64_t key);
-bool tail_has_key(const struct tail *tail, struct persona_id persona, int64_t time_ms,
-                  uint64_t key);
+/* Writer; of a frozen tail, any thread. */
+const struct tail_keys *tail_keys_of(const struct tail *tail);
 
 /* Readers, any thread. */
 uint64_t tail_first_position(const struct tail *tail);

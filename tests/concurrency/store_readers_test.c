@@ -37,7 +37,7 @@ static enum status append_batch(struct store *store, uint64_t number) {
         event->known_ms = (int64_t)number;
         event->persona.value = (uint32_t)((number * 31 + i * 7) % PERSONA_COUNT);
         event->type = (uint16_t)i;
-        event->key = number * BATCH_EVENTS + i + 1;
+        event->key.low = number * BATCH_EVENTS + i + 1;
     }
     uint64_t position;
     struct error error;
@@ -109,9 +109,10 @@ static void write_all(struct shared *shared, uint64_t batches) {
         if (i % 97 == 96 && store_fold(shared->store, i % 2, &error))
             wrong(shared, "fold failed", i, 0);
         bool found;
-        if (store_has_key(shared->store, (struct persona_id){(uint32_t)(i * 31 % PERSONA_COUNT)},
-                          (int64_t)(i * 7919 % 10007), i * BATCH_EVENTS + 1, &found, &error) ||
-            !found)
+        struct stored_key known;
+        const struct row_key key = {i * BATCH_EVENTS + 1, 0};
+        if (store_key_find(shared->store, key, &known, &found, &error) || !found ||
+            known.persona.value != i * 31 % PERSONA_COUNT)
             wrong(shared, "a key is not found", i, 0);
     }
 }

@@ -209,7 +209,7 @@ static void append(struct world *world) {
         if (!random_below(&rng, 3)) event->time_ms -= (int64_t)random_below(&rng, 300);
         event->known_ms =
             event->time_ms + (random_below(&rng, 3) ? 0 : (int64_t)random_below(&rng, 50));
-        event->key = random_u64(&rng);
+        event->key.low = random_u64(&rng);
         event->persona.value = id_of[random_below(&rng, 1 + random_below(&rng, PERSONAS))];
         event->type = (uint16_t)random_below(&rng, 10);
         event->source = (uint16_t)random_below(&rng, 3);
@@ -218,8 +218,9 @@ static void append(struct world *world) {
     }
     struct tail *tail = world->tails[world->tail_count - 1];
     assert_int_equal(memory_source_add(world->model, &batch), STATUS_OK);
-    assert_int_equal(tail_reserve(tail, &batch), STATUS_OK);
-    tail_apply(tail, &batch, world->position - 1, world->position + count);
+    const struct store_frame frame = {.batch = &batch};
+    assert_int_equal(tail_reserve(tail, &frame), STATUS_OK);
+    tail_apply(tail, &frame, world->position - 1, world->position + count);
     world->position += count;
     event_batch_release(&batch);
 }

@@ -59,7 +59,8 @@ static struct event event_of(const struct trial *trial, uint64_t serial) {
     return (struct event){
         .time_ms = draw % 64 == 0 ? INT64_MIN / 4 : time_ms,
         .known_ms = draw % 5 == 0 ? time_ms + DAY_MS : time_ms,
-        .key = draw % 3 == 0 ? serial + 1 : 0,
+        .key = {draw % 3 == 0 ? serial + 1 : 0, (uint32_t)(draw % 3 == 0 ? draw : 0)},
+        .version = ROW_VERSION_NONE,
         .persona = {persona_of(trial, serial)},
         .type = (uint16_t)(draw >> 40 & 7),
         .source = (uint16_t)(draw >> 44 & 3),
@@ -275,7 +276,7 @@ static enum status append(const struct trial *trial, struct trial_store *open, u
     int length = snprintf(text, sizeof(text), "operation %" PRIu64 " persona %" PRIu32, operation,
                           persona_of_operation(trial, operation));
     const struct store_record record = {RECORD_IDENTITY, {text, (uint32_t)length}};
-    const struct store_frame frame = {&batch, &record, 1};
+    const struct store_frame frame = {.batch = &batch, .records = &record, .record_count = 1};
     uint64_t position;
     if (status)
         error_set(error, status, "no memory for the trial's batch");

@@ -163,6 +163,25 @@ static void test_repeats_are_dropped_wherever_the_first_lies(void **state) {
     assert_int_equal(shop_events(shop), 4);
 }
 
+/* A retried message has another corrected time; a mended mapping finds another persona. */
+static void test_a_row_stands_under_its_key_for_ever(void **state) {
+    struct shop *shop = *state;
+    static const char moved[] = "order_id,at,email,cookie,amount,items,note\n"
+                                "o1,2017-03-05T10:00:00Z,bob@b.example,k-99,5,,\n";
+    shop_file(shop, "orders.csv", orders);
+    shop_open(shop, "playbook.yaml");
+    shop_load(shop, NULL);
+    assert_int_equal(shop->totals.events, 4);
+    shop_file(shop, "orders.csv", moved);
+    shop_load(shop, NULL); /* in the tail */
+    assert_int_equal(shop->totals.events, 0);
+    assert_int_equal(shop->totals.repeats, 1);
+    assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+    shop_load(shop, NULL); /* folded */
+    assert_int_equal(shop->totals.events, 0);
+    assert_int_equal(shop->totals.repeats, 1);
+}
+
 /* Flips a bit in this section of the only run. */
 static void damage_run(struct shop *shop, uint32_t kind) {
     struct run *run = NULL;
@@ -691,6 +710,7 @@ int main(void) {
         CASE(test_a_model_in_force_comes_back),
         CASE(test_a_model_is_of_its_goal_and_features),
         CASE(test_repeats_are_dropped_wherever_the_first_lies),
+        CASE(test_a_row_stands_under_its_key_for_ever),
         CASE(test_where_repeats_cannot_be_told_nothing_is_stored),
         CASE(test_merges_are_noted_and_taken_back),
         CASE(test_new_rules_tell_of_merges),

@@ -238,11 +238,13 @@ static void keys(void **state) {
                      STATUS_OK);
     assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
     assert_int_equal(batch.event_count, 6);
-    assert_true(batch.events[0].key != 0 && batch.events[0].key == batch.events[2].key);
-    assert_true(batch.events[0].key != batch.events[1].key);
+    assert_true(batch.events[0].key.low != 0 &&
+                row_key_equal(batch.events[0].key, batch.events[2].key));
+    assert_false(row_key_equal(batch.events[0].key, batch.events[1].key));
     /* Made of the line itself. */
-    assert_true(batch.events[3].key != 0 && batch.events[3].key == batch.events[4].key);
-    assert_true(batch.events[4].key != batch.events[5].key);
+    assert_true(batch.events[3].key.low != 0 &&
+                row_key_equal(batch.events[3].key, batch.events[4].key));
+    assert_false(row_key_equal(batch.events[4].key, batch.events[5].key));
     assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_END);
     ingest_close(reader);
     event_batch_release(&batch);
@@ -354,7 +356,7 @@ static uint64_t key_of(const char *line, size_t index) {
                      STATUS_OK);
     assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
     assert_true(batch.event_count > index);
-    uint64_t key = batch.events[index].key;
+    uint64_t key = batch.events[index].key.low;
     ingest_close(reader);
     event_batch_release(&batch);
     return key;

@@ -309,7 +309,7 @@ static void keys_of(const char *source, const char *rows, uint64_t *keys, size_t
                      STATUS_OK);
     assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
     assert_int_equal(batch.event_count, count);
-    for (size_t i = 0; i < count; i++) keys[i] = batch.events[i].key;
+    for (size_t i = 0; i < count; i++) keys[i] = batch.events[i].key.low;
     ingest_close(reader);
     event_batch_release(&batch);
 }

@@ -107,7 +107,7 @@ static void put_event(struct trial *trial, const struct event_batch *batch,
     put_time(trial, event->time_ms);
     if (event->known_ms != event->time_ms) put(trial, " known");
     if (event->known_ms != event->time_ms) put_time(trial, event->known_ms);
-    if (trial->with_keys) put(trial, " key %s", event->key ? "yes" : "no");
+    if (trial->with_keys) put(trial, " key %s", event->key.low ? "yes" : "no");
     put(trial, " {");
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *identifier = &batch->identifiers[event->identifier + i];

@@ -132,12 +132,6 @@ static bool same_row(const struct run_row *a, const struct run_row *b) {
            a->source == b->source && a->channel == b->channel && text_equal(a->packed, b->packed);
 }
 
-static bool has_key(const struct run *run, uint32_t persona, int64_t time_ms, uint64_t key) {
-    bool found;
-    assert_int_equal(run_has_key(run, persona, time_ms, key, &found), STATUS_OK);
-    return found;
-}
-
 /* Every row is there once, in order, as it was (positions name rows). */
 static void expect_rows(const struct run *run, const struct rows *rows, const uint32_t *customer,
                         const bool *dropped) {
@@ -153,8 +147,6 @@ static void expect_rows(const struct run *run, const struct rows *rows, const ui
             struct run_row row;
             assert_int_equal(run_row_get(&cache, run, part, r - base, persona, &row), STATUS_OK);
             assert_true(same_row(&row, &rows->row[row.position - 100]));
-            if (seen % 97 == 0) assert_true(has_key(run, persona, row.time_ms, row.key));
-            if (seen % 97 == 0) assert_false(has_key(run, persona, row.time_ms, row.key + 1));
             assert_false(dropped != NULL && dropped[persona]);
             seen++;
         }
@@ -357,17 +349,12 @@ static void damage_is_told(void **state) {
         struct error error = {0};
         struct run_block_cache cache;
         struct run_row row;
-        bool found;
         assert_int_equal(run_open(&run, &held_fs, "held", NULL), STATUS_OK);
         const struct run_section *section = run_section_of(run, 0, kind);
         if (section->length > 0) {
             char *at = &bytes.at[section->offset + section->length / 2];
             *at = (char)(*at ^ 4);
-            bool for_keys = kind == RUN_TIME || kind == RUN_KEY,
-                 is_copy = kind == RUN_HEAP || kind >= RUN_PART_SECTIONS;
-            assert_int_equal(
-                run_has_key(run, run->entry_persona[0], all.row[0].time_ms, all.row[0].key, &found),
-                for_keys ? STATUS_CORRUPT : STATUS_OK);
+            bool is_copy = kind == RUN_HEAP || kind >= RUN_PART_SECTIONS;
             run_block_cache_init(&cache);
             enum status status = STATUS_OK;
             for (uint32_t r = 0; status == STATUS_OK && r < run->parts[0].row_count; r++)

@@ -64,6 +64,24 @@ void arena_clear(struct arena *arena) {
     arena->used_bytes = 0;
 }
 
+struct arena_mark arena_mark(const struct arena *arena) {
+    return (struct arena_mark){.block = arena->block,
+                               .block_used = arena->block ? arena->block->used : 0,
+                               .used_bytes = arena->used_bytes};
+}
+
+void arena_rewind(struct arena *arena, struct arena_mark mark) {
+    while (arena->block != mark.block && arena->block != NULL) {
+        struct arena_block *block = arena->block;
+        /* Without an older block to return to, an emptied one is kept for reuse. */
+        if (mark.block == NULL && block->older == NULL) break;
+        arena->block = block->older;
+        memory_free(block);
+    }
+    if (arena->block != NULL) arena->block->used = mark.block_used;
+    arena->used_bytes = mark.used_bytes;
+}
+
 /* What the maximum still allows bounds the block, so that a small arena never holds much more than
  * it may hand out. */
 static bool add_block(struct arena *arena, size_t bytes) {

@@ -21,6 +21,14 @@ struct arena {
 void arena_init(struct arena *arena, size_t max_bytes);
 void arena_release(struct arena *arena);
 void arena_clear(struct arena *arena);
+/* Gives back everything that was allocated since arena_mark was called; what is older stays. A mark
+ * dies with arena_clear and with a rewind to an older mark. */
+struct arena_mark {
+    struct arena_block *block;
+    size_t block_used, used_bytes;
+};
+struct arena_mark arena_mark(const struct arena *arena);
+void arena_rewind(struct arena *arena, struct arena_mark mark);
 void *arena_alloc(struct arena *arena, size_t bytes) MUST_USE; /* 16-byte aligned, not zeroed */
 void *arena_calloc(struct arena *arena, size_t count, size_t bytes) MUST_USE;
 /* Copies; adds a terminating 0 behind the length. On failure .at is NULL. */

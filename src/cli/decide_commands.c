@@ -9,16 +9,23 @@
 
 /* A weight or lever of 1 says nothing and is left out. */
 static void print_rank(struct engine *engine, const struct treatment_trace *trace, uint32_t rank) {
-    struct text channel =
-        symbol_text(engine_symbols(engine), SYMBOL_CHANNEL, trace->treatment->channel);
-    char weight[48] = "", lever[48] = "";
+    const struct playbook *playbook = engine_playbook(engine);
+    char weight[48] = "", lever[48] = "", value[48], cost[48], priority[48];
+    struct buffer line;
     if (fabs(trace->weight - 1) > 1e-9)
         snprintf(weight, sizeof weight, " × weight %.4g", trace->weight);
     if (fabs(trace->lever - 1) > 1e-9) snprintf(lever, sizeof lever, " × lever %.4g", trace->lever);
-    cli_wrap_format(
-        5, "  %u. %.*s by %.*s: propensity %.3f × value %.2f%s%s − cost %.2f = priority %.3f",
-        rank + 1, TEXT_ARG(trace->treatment->title), TEXT_ARG(channel), trace->propensity,
-        trace->value, weight, lever, trace->cost, trace->priority);
+    amount_words(playbook, trace->value, value);
+    amount_words(playbook, trace->cost, cost);
+    amount_words(playbook, trace->priority, priority);
+    buffer_init(&line);
+    enum status status = buffer_format(&line, "  %u. ", rank + 1);
+    if (status == STATUS_OK) treatment_words(engine_world(engine), trace->treatment, &line);
+    if (status == STATUS_OK)
+        status = buffer_format(&line, ": propensity %.3f × value %s%s%s − cost %s = priority %s",
+                               trace->propensity, value, weight, lever, cost, priority);
+    if (status == STATUS_OK) cli_wrap(stdout, buffer_text(&line), 5);
+    buffer_release(&line);
 }
 
 static void print_decision(struct engine *engine, const struct decision *decision) {

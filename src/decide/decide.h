@@ -125,6 +125,12 @@ enum status decision_why_not(struct decider *decider, const struct timeline *tim
 /* When the stage that stopped `trace` would let it pass, as above; 0 where it would not. */
 int64_t decision_free_at(struct decider *decider, const struct timeline *timeline,
                          const struct decision *decision, const struct treatment_trace *trace);
+/* Appends what people call a treatment: "Campaign 18 (mail_campaign/18) by mail". The key is there
+ * for an action that goes over rows. */
+void treatment_words(const struct world *world, const struct treatment *treatment,
+                     struct buffer *out);
+/* "20.00 USD": an amount of a trace, in the playbook's currency. */
+void amount_words(const struct playbook *playbook, double amount, char out[48]);
 /* Decision Made's properties: placement, treatments, probabilities, trace, model, playbook,
  * withheld, and under a playbook with a holdout the arm (`holdout`, `salt`). Packed. */
 enum status decision_pack(const struct decider *decider, const struct decision *decision,

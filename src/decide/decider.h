@@ -40,8 +40,4 @@ double amount_of(const struct playbook *playbook, struct value value);
 /* Writes decision->reason. The profiler stands at t; it is left at the first rank's treatment. */
 void reason_write(struct decider *decider, const struct timeline *timeline,
                   struct decision *decision);
-/* "Campaign 18 (Type A) by mail" */
-void treatment_words(const struct world *world, const struct treatment *treatment,
-                     struct buffer *out);
-
 #endif

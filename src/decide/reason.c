@@ -14,9 +14,15 @@ static enum status append(struct buffer *out, struct text text) {
 void treatment_words(const struct world *world, const struct treatment *treatment,
                      struct buffer *out) {
     struct text channel = symbol_text(world->symbols, SYMBOL_CHANNEL, treatment->channel);
-    struct text title = treatment->title.length > 0 ? treatment->title : treatment->key;
-    if (buffer_format(out, "%.*s by %.*s", TEXT_ARG(title), TEXT_ARG(channel)) != STATUS_OK)
-        buffer_clear(out);
+    const struct action *action = treatment->action;
+    bool has_title = treatment->title.length > 0 && !text_equal(treatment->title, action->name);
+    /* Of an action that goes over rows the title may not say which row it is. */
+    bool key_too = has_title && action->for_each != UINT32_MAX;
+    enum status status = buffer_append_text(out, has_title ? treatment->title : treatment->key);
+    if (status == STATUS_OK && key_too)
+        status = buffer_format(out, " (%.*s)", TEXT_ARG(treatment->key));
+    if (status == STATUS_OK) status = buffer_format(out, " by %.*s", TEXT_ARG(channel));
+    if (status != STATUS_OK) buffer_clear(out);
 }
 
 /* "orders in 90 days is 12": the trait's own words where the playbook has them. */

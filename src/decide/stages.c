@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <stdio.h>
 
 #include "decide/decider.h"
 #include "decide/trainer.h"
@@ -116,4 +117,10 @@ double amount_of(const struct playbook *playbook, struct value value) {
     if (value.type == VALUE_NUMBER) return value.number;
     if (value.type != VALUE_MONEY || value.currency != playbook->currency) return NAN;
     return (double)value.minor / pow(10, currency_minor_digits(value.currency));
+}
+
+void amount_words(const struct playbook *playbook, double amount, char out[48]) {
+    char currency[4];
+    currency_to_text(playbook->currency, currency);
+    snprintf(out, 48, "%.*f %s", (int)currency_minor_digits(playbook->currency), amount, currency);
 }

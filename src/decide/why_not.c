@@ -109,6 +109,11 @@ static enum status from_when_words(const struct decider *decider, int64_t free_a
 
 static enum status when_words(const struct decider *decider, const struct treatment_trace *trace,
                               int64_t free_at_ms, struct buffer *out) {
+    char value[48], cost[48], priority[48];
+    const struct playbook *playbook = decider->world->playbook;
+    amount_words(playbook, trace->value * trace->weight * trace->lever, value);
+    amount_words(playbook, trace->cost, cost);
+    amount_words(playbook, trace->priority, priority);
     switch (trace->stopped_at) {
     case STAGE_CONSENT: return buffer_format(out, "; not before the customer agrees.");
     case STAGE_PROPENSITY:
@@ -120,13 +125,12 @@ static enum status when_words(const struct decider *decider, const struct treatm
                                   "the action a starting_propensity.");
     case STAGE_ARBITRATION:
         return buffer_format(out,
-                             "; chance %.1f %% × value %.2f is below its cost %.2f, so *nothing* "
-                             "wins. From when on: not by time alone.",
-                             100 * trace->propensity, trace->value * trace->weight * trace->lever,
-                             trace->cost);
+                             "; chance %.1f %% × value %s is below its cost %s, so *nothing* wins. "
+                             "From when on: not by time alone.",
+                             100 * trace->propensity, value, cost);
     case STAGE_PLACEMENT:
-        return buffer_format(out, "; a better treatment took the place (its priority is %.2f).",
-                             trace->priority);
+        return buffer_format(out, "; a better treatment took the place (its own priority is %s).",
+                             priority);
     default: return from_when_words(decider, free_at_ms, out);
     }
 }
@@ -178,26 +182,23 @@ static bool is_called(const struct treatment *treatment, struct text action) {
     return text_equal(treatment->key, action) || text_equal(treatment->action->name, action);
 }
 
-static bool is_traced(const struct decision *decision, const struct treatment *treatment) {
-    for (uint32_t i = 0; i < decision->trace_count; i++) {
-        if (decision->trace[i].treatment == treatment) return true;
-    }
-    return false;
-}
-
 /* Where there are more treatments than a trace holds, those left out were not available. */
 static enum status explain_untraced(struct asking *asking, struct error *error) {
     const struct treatment_set *treatments;
     enum status status = treatment_history_at(asking->decider->world->treatments,
                                               asking->decision->t_ms, &treatments, error);
     if (status != STATUS_OK) return status;
-    for (uint32_t i = 0; i < treatments->count && asking->decision->trace_count < treatments->count;
-         i++) {
+    const struct decision *decision = asking->decision;
+    uint32_t traced = 0; /* both are in playbook order */
+    for (uint32_t i = 0; i < treatments->count; i++) {
         struct treatment_trace trace = {.treatment = &treatments->treatments[i],
                                         .stopped_at = STAGE_AVAILABLE};
-        if (!is_called(trace.treatment, asking->action) ||
-            is_traced(asking->decision, trace.treatment))
+        if (traced < decision->trace_count &&
+            decision->trace[traced].treatment == trace.treatment) {
+            traced++;
             continue;
+        }
+        if (!is_called(trace.treatment, asking->action)) continue;
         status = explain_one(asking, &trace);
         if (status != STATUS_OK) return status;
     }

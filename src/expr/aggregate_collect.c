@@ -48,7 +48,7 @@ static bool table_add(struct seen *table, uint32_t bits, const struct seen *seen
     return true;
 }
 
-/* The next larger table. The old one stays in the scratch until the caller clears it. */
+/* The next larger table. The old one stays in the scratch until the answer is there. */
 static bool grow(struct evaluation *evaluation, struct distinct *distinct) {
     uint32_t bits = distinct->table ? distinct->table_bits + 2 : 6;
     if (distinct->count >= EXPR_DISTINCT_MAX || !evaluation->env->scratch) return false;
@@ -90,12 +90,16 @@ static void offer_distinct(struct evaluation *evaluation, const struct aggregate
 
 struct value aggregate_distinct(struct evaluation *evaluation, const struct aggregate *aggregate,
                                 struct window window) {
+    struct arena *scratch = evaluation->env->scratch;
+    struct arena_mark mark = {0};
     struct distinct distinct;
+    if (scratch != NULL) mark = arena_mark(scratch);
     distinct.count = 0;
     distinct.table = NULL;
     distinct.table_bits = 0;
     distinct.full = false;
     walk_all(evaluation, aggregate, window, offer_distinct, &distinct);
+    if (scratch != NULL) arena_rewind(scratch, mark); /* the answer is a number */
     return distinct.full ? evaluation_limit(evaluation) : value_number(distinct.count);
 }
 

@@ -181,8 +181,9 @@ static struct value related(struct evaluation *evaluation, const struct relation
     struct timeline timeline;
     struct evaluation theirs = {
         .program = evaluation->program, .env = env, .timeline = &timeline, .in_related = true};
-    for (uint32_t seen = 0;
-         env->related(env->context, use->relation, env->t_ms, &cursor, &timeline) == STATUS_OK;
+    enum status status;
+    for (uint32_t seen = 0; (status = env->related(env->context, use->relation, env->t_ms, &cursor,
+                                                   &timeline)) == STATUS_OK;
          seen++) {
         if (seen == EXPR_RELATED_MAX_DEFAULT) return evaluation_limit(evaluation);
         struct value value = evaluation_run(&theirs, use->code);
@@ -190,6 +191,7 @@ static struct value related(struct evaluation *evaluation, const struct relation
         yes += IS_YES(value);
         unknown = unknown || !value_is_known(value);
     }
+    if (status != STATUS_END) return evaluation_limit(evaluation);
     if (kind == RELATED_COUNT) return value_number(yes);
     return unknown ? value_unknown() : value_yes_no(false);
 }

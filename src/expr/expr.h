@@ -148,7 +148,7 @@ struct expr_env {
     /* The lookup's table as known at t; NULL: none yet. */
     const struct lookup_table *(*lookup)(void *context, uint32_t lookup, int64_t t_ms);
     /* The next related customer's timeline (both sides consented as of t), or STATUS_END. *cursor
-     * starts at 0. */
+     * starts at 0. Any other status makes what is asked of the related unknown. */
     enum status (*related)(void *context, uint32_t relation, int64_t t_ms, uint64_t *cursor,
                            struct timeline *out);
     /* Evaluates trait `index` on another timeline (used inside any RELATION (…)). */

@@ -10,8 +10,15 @@
 struct profiler {
     const struct world *world;
     struct arena scratch;
+    /* Behind the traits of the customer: the traits of each treatment start here, so that equal
+     * treatments find equal room. */
+    struct arena_mark treatment_mark;
+    struct arena_mark friend_mark; /* behind what was there when a relation's walk began */
     struct expr_env env;
     struct value *values;        /* by trait index */
+    bool *limited;               /* by trait index: a limit made its value unknown */
+    bool eval_limited;           /* profile_eval_limited */
+    bool any_limited;            /* profile_limited */
     struct value *friend_values; /* the same, for the related customer under evaluation */
     bool *friend_wants;          /* by trait index: those that its trait reads */
     uint32_t *of_treatment;      /* traits of a treatment, in evaluation order */
@@ -29,6 +36,11 @@ static const struct lookup_table *lookup_for(void *context, uint32_t lookup, int
 static enum status related_for(void *context, uint32_t relation, int64_t t_ms, uint64_t *cursor,
                                struct timeline *out) {
     struct profiler *profiler = context;
+    /* What was computed on the friend before is no longer needed. */
+    if (*cursor == 0)
+        profiler->friend_mark = arena_mark(&profiler->scratch);
+    else
+        arena_rewind(&profiler->scratch, profiler->friend_mark);
     return related_next(&profiler->related, relation, t_ms, cursor, out);
 }
 
@@ -104,7 +116,8 @@ enum status profiler_create(struct profiler **out, const struct world *world) {
     profiler->friend_values = memory_calloc(trait_count + 1, sizeof *profiler->friend_values);
     profiler->friend_wants = memory_calloc(trait_count + 1, sizeof *profiler->friend_wants);
     profiler->of_treatment = memory_calloc(trait_count + 1, sizeof *profiler->of_treatment);
-    if (profiler->values == NULL || profiler->friend_values == NULL ||
+    profiler->limited = memory_calloc(trait_count + 1, sizeof *profiler->limited);
+    if (profiler->values == NULL || profiler->limited == NULL || profiler->friend_values == NULL ||
         profiler->friend_wants == NULL || profiler->of_treatment == NULL) {
         profiler_destroy(profiler);
         return STATUS_NO_MEMORY;
@@ -135,6 +148,7 @@ void profiler_destroy(struct profiler *profiler) {
     memory_free(profiler->friend_values);
     memory_free(profiler->friend_wants);
     memory_free(profiler->of_treatment);
+    memory_free(profiler->limited);
     memory_free(profiler);
 }
 
@@ -150,6 +164,31 @@ struct timeline_request profiler_request(struct profiler *profiler, struct as_of
     return request;
 }
 
+/* ---- values ---- */
+
+/* A limit spreads with the unknown: what reads a limited trait and is unknown is limited too. */
+static bool reads_limited(const struct profiler *profiler, const struct expr_program *program) {
+    uint32_t reads[PLAYBOOK_TRAITS_MAX];
+    uint32_t count = expr_traits(program, reads, PLAYBOOK_TRAITS_MAX);
+    for (uint32_t i = 0; i < count && i < PLAYBOOK_TRAITS_MAX; i++) {
+        if (profiler->limited[reads[i]]) return true;
+    }
+    return false;
+}
+
+/* Evaluates against the present state. Only a list still needs its scratch afterwards. */
+static struct value evaluate(struct profiler *profiler, const struct expr_program *program,
+                             bool *limited) {
+    struct arena_mark mark = arena_mark(&profiler->scratch);
+    profiler->env.limit_reached = false;
+    struct value value = expr_eval(program, &profiler->env);
+    if (value.type != VALUE_LIST) arena_rewind(&profiler->scratch, mark);
+    *limited = profiler->env.limit_reached || (profiler->any_limited && !value_is_known(value) &&
+                                               reads_limited(profiler, program));
+    profiler->any_limited |= *limited;
+    return value;
+}
+
 const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline,
                                int64_t t_ms) {
     const struct playbook *playbook = profiler->world->playbook;
@@ -158,27 +197,46 @@ const struct value *profile_at(struct profiler *profiler, const struct timeline 
     profiler->env.t_ms = t_ms;
     profiler->env.attributes = NULL;
     profiler->related.customer = timeline;
+    profiler->any_limited = profiler->eval_limited = false;
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         const struct trait *trait = &playbook->traits[i];
-        profiler->values[i] =
-            trait->of_treatment ? value_unknown() : expr_eval(trait->program, &profiler->env);
+        profiler->limited[i] = false;
+        profiler->values[i] = trait->of_treatment
+                                  ? value_unknown()
+                                  : evaluate(profiler, trait->program, &profiler->limited[i]);
     }
+    profiler->treatment_mark = arena_mark(&profiler->scratch);
     return profiler->values;
 }
 
 const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment) {
+    arena_rewind(&profiler->scratch, profiler->treatment_mark);
     profiler->env.attributes = treatment ? treatment->attributes : NULL;
     for (uint32_t i = 0; i < profiler->of_treatment_count; i++) {
         uint32_t index = profiler->of_treatment[i];
         const struct trait *trait = &profiler->world->playbook->traits[index];
+        profiler->limited[index] = false;
         profiler->values[index] =
-            treatment ? expr_eval(trait->program, &profiler->env) : value_unknown();
+            treatment ? evaluate(profiler, trait->program, &profiler->limited[index])
+                      : value_unknown();
     }
     return profiler->values;
 }
 
 struct value profile_eval(struct profiler *profiler, const struct expr_program *program) {
-    return expr_eval(program, &profiler->env);
+    return evaluate(profiler, program, &profiler->eval_limited);
+}
+
+bool profile_trait_limited(const struct profiler *profiler, uint32_t trait) {
+    return profiler->limited[trait];
+}
+
+bool profile_eval_limited(const struct profiler *profiler) {
+    return profiler->eval_limited;
+}
+
+bool profile_limited(const struct profiler *profiler) {
+    return profiler->any_limited;
 }
 
 struct value profile_eval_row(struct profiler *profiler, const struct expr_program *program,

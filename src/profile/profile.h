@@ -62,6 +62,16 @@ struct value profile_eval_for(struct profiler *profiler, const struct expr_progr
                               const struct timeline *timeline, const struct treatment *treatment,
                               int64_t t_ms);
 
+/* Named limits make a value unknown: two currencies in one sum, a list that is too long, a timeline
+ * of which only the newest rows are kept. An answer must tell it apart from what is merely unknown.
+ * Of the values of the last profile_at / profile_with: */
+bool profile_trait_limited(const struct profiler *profiler, uint32_t trait);
+/* Did a limit make the value of `program` unknown, or that of a trait that it reads, when
+ * profile_eval evaluated it last? */
+bool profile_eval_limited(const struct profiler *profiler);
+/* Has any limit been reached since the last profile_at? */
+bool profile_limited(const struct profiler *profiler);
+
 /* The property by which an order and its return name each other: order_id; SYMBOL_NONE where no
  * event has it. */
 uint32_t profiler_order_id(const struct profiler *profiler);

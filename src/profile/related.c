@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile/related.h"
 
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
 #include "profile/consent.h"
 
 void related_init(struct related_walk *walk, const struct world *world) {
     *walk = (struct related_walk){.world = world};
+    buffer_init(&walk->names);
+}
+
+static void close_reader(struct related_walk *walk) {
+    if (walk->reader != NULL) walk->world->source->ops->reader_close(walk->reader);
+    walk->reader = NULL;
 }
 
 void related_release(struct related_walk *walk) {
-    if (walk->reader != NULL) walk->world->source->ops->reader_close(walk->reader);
-    walk->reader = NULL;
+    close_reader(walk);
+    buffer_release(&walk->names);
+    memory_free(walk->relations);
+    memory_free(walk->seen);
+    *walk = (struct related_walk){.world = walk->world};
 }
 
 static bool consents(const struct related_walk *walk, const struct timeline *timeline,
@@ -27,55 +40,133 @@ static enum status reader_for(struct related_walk *walk) {
     uint64_t wanted = walk->request.as_of.position;
     if (walk->reader != NULL &&
         (wanted == POSITION_NOW || source->ops->position(walk->reader) < wanted)) {
-        related_release(walk);
+        close_reader(walk);
     }
     if (walk->reader != NULL) return STATUS_OK;
     return source->ops->reader_open(source, &walk->reader, NULL);
 }
 
-/* Row `row` says that the customer is related by `kind`; `to` is copied into `name`. */
-static bool relates(const struct timeline *timeline, uint32_t row, struct text kind, char *name,
-                    struct text *to) {
+/* ---- which relations hold ---- */
+
+/* Is row a word about a relation of this kind? The target is borrowed until the next row. */
+static bool relates(const struct timeline *timeline, uint32_t row, struct text kind,
+                    struct relation *out) {
     struct text packed;
     if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) return false;
     struct value is = packed_find(packed, PROPERTY_KIND);
     struct value target = packed_find(packed, PROPERTY_TO);
     if (is.type != VALUE_TEXT || !text_equal(is.text, kind)) return false;
     if (target.type != VALUE_TEXT || target.text.length > IDENTIFIER_BYTES_MAX) return false;
-    memcpy(name, target.text.at, target.text.length);
-    *to = (struct text){name, target.text.length};
     struct value state = packed_find(packed, PROPERTY_STATE);
     bool ended = (state.type == VALUE_YES_NO && !state.yes) ||
                  (state.type == VALUE_TEXT && text_equal_ignoring_case(state.text, TEXT("no")));
-    return !ended;
+    *out = (struct relation){hash_text(target.text, 0), target.text, row, ended};
+    return true;
 }
 
-/* A later word about the same relation overrules this one. */
-static bool is_overruled(const struct timeline *timeline, uint32_t row, int64_t t_ms,
-                         struct text kind, struct text to) {
-    uint32_t end = timeline_upper_bound(timeline, t_ms);
-    for (uint32_t later = row + 1; later < end; later++) {
-        if (timeline->type[later] != EVENT_RELATED || !timeline_known(timeline, later, t_ms))
-            continue;
-        struct text packed;
-        if (timeline->ops->packed(timeline, later, &packed) != STATUS_OK) return true;
-        struct value is = packed_find(packed, PROPERTY_KIND),
-                     target = packed_find(packed, PROPERTY_TO);
-        if (is.type == VALUE_TEXT && target.type == VALUE_TEXT && text_equal(is.text, kind) &&
-            text_equal(target.text, to)) {
-            return true;
-        }
-    }
-    return false;
+/* The words about one target stand together, the newest last. */
+static int by_target(const void *a, const void *b) {
+    const struct relation *x = a, *y = b;
+    if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
+    if (x->to.length != y->to.length) return x->to.length < y->to.length ? -1 : 1;
+    int order = memcmp(x->to.at, y->to.at, x->to.length);
+    return order != 0 ? order : (x->row > y->row) - (x->row < y->row);
 }
 
-static bool seen_before(struct related_walk *walk, struct customer_id customer) {
-    for (uint32_t i = 0; i < walk->seen_count; i++) {
-        if (walk->seen[i].value == customer.value) return true;
-    }
-    if (walk->seen_count < EXPR_RELATED_MAX_DEFAULT) walk->seen[walk->seen_count++] = customer;
-    return false;
+static int by_row(const void *a, const void *b) {
+    const struct relation *x = a, *y = b;
+    return (x->row > y->row) - (x->row < y->row);
 }
+
+static bool same_target(const struct relation *a, const struct relation *b) {
+    return a->hash == b->hash && text_equal(a->to, b->to);
+}
+
+/* Every word about a relation of this kind. Names lie in the buffer by offset until it stops
+ * growing. */
+static enum status collect(struct related_walk *walk, struct text kind, int64_t t_ms) {
+    const struct timeline *customer = walk->customer;
+    uint32_t end = timeline_upper_bound(customer, t_ms);
+    walk->relation_count = 0;
+    buffer_clear(&walk->names);
+    for (uint32_t row = 0; row < end; row++) {
+        struct relation relation;
+        if (customer->type[row] != EVENT_RELATED || !timeline_known(customer, row, t_ms)) continue;
+        if (!relates(customer, row, kind, &relation)) continue;
+        enum status status = memory_grow((void **)&walk->relations, &walk->relation_capacity,
+                                         walk->relation_count + 1, sizeof *walk->relations);
+        if (status == STATUS_OK)
+            status = buffer_append(&walk->names, relation.to.at, relation.to.length);
+        if (status != STATUS_OK) return status;
+        walk->relations[walk->relation_count++] = relation;
+    }
+    const char *at = walk->names.at;
+    for (size_t i = 0; i < walk->relation_count; i++) {
+        walk->relations[i].to.at = at;
+        at += walk->relations[i].to.length;
+    }
+    return STATUS_OK;
+}
+
+/* Of the words about one target the newest counts, and it may end the relation. */
+static enum status begin(struct related_walk *walk, struct text kind, int64_t t_ms) {
+    enum status status = collect(walk, kind, t_ms);
+    if (status != STATUS_OK || walk->relation_count == 0) return status;
+    struct relation *relations = walk->relations;
+    size_t kept = 0;
+    qsort(relations, walk->relation_count, sizeof *relations, by_target);
+    for (size_t i = 0; i < walk->relation_count; i++) {
+        bool newest =
+            i + 1 == walk->relation_count || !same_target(&relations[i], &relations[i + 1]);
+        if (newest && !relations[i].ended) relations[kept++] = relations[i];
+    }
+    qsort(relations, kept, sizeof *relations, by_row);
+    walk->relation_count = kept;
+    return STATUS_OK;
+}
+
+/* ---- customers seen ---- */
+
+static uint32_t *seen_place(const struct related_walk *walk, uint32_t customer) {
+    uint32_t mask = (1u << walk->seen_bits) - 1, at = (uint32_t)hash_u64(customer) & mask;
+    while (walk->seen[at] != ID_NONE && walk->seen[at] != customer) at = (at + 1) & mask;
+    return &walk->seen[at];
+}
+
+static void forget_seen(struct related_walk *walk) {
+    if (walk->seen != NULL) memset(walk->seen, 0xff, sizeof *walk->seen << walk->seen_bits);
+    walk->seen_count = 0;
+}
+
+static enum status need_room(struct related_walk *walk) {
+    if (walk->seen != NULL && walk->seen_count < (1u << walk->seen_bits) / 2) return STATUS_OK;
+    uint32_t *old = walk->seen, old_size = old != NULL ? 1u << walk->seen_bits : 0;
+    uint32_t bits = old != NULL ? walk->seen_bits + 1 : 4;
+    uint32_t *larger = memory_alloc(sizeof *larger << bits);
+    if (larger == NULL) return STATUS_NO_MEMORY;
+    memset(larger, 0xff, sizeof *larger << bits);
+    walk->seen = larger;
+    walk->seen_bits = bits;
+    for (uint32_t i = 0; i < old_size; i++) {
+        if (old[i] != ID_NONE) *seen_place(walk, old[i]) = old[i];
+    }
+    memory_free(old);
+    return STATUS_OK;
+}
+_Static_assert(ID_NONE == UINT32_MAX, "the table of customers seen is cleared with 0xff");
+
+/* STATUS_EXISTS where the customer was there before. */
+static enum status see(struct related_walk *walk, struct customer_id customer) {
+    enum status status = need_room(walk);
+    if (status != STATUS_OK) return status;
+    uint32_t *place = seen_place(walk, customer.value);
+    if (*place != ID_NONE) return STATUS_EXISTS;
+    *place = customer.value;
+    walk->seen_count++;
+    return STATUS_OK;
+}
+
+/* ---- the walk ---- */
 
 static enum status read_related(struct related_walk *walk, struct text to, int64_t t_ms,
                                 struct timeline *out) {
@@ -86,9 +177,9 @@ static enum status read_related(struct related_walk *walk, struct text to, int64
         !world->customer_of_identifier(world->context, to, as_of, &customer)) {
         return STATUS_NOT_FOUND;
     }
-    if (customer.value == walk->customer->customer.value || seen_before(walk, customer))
-        return STATUS_NOT_FOUND;
-    enum status status = reader_for(walk);
+    if (customer.value == walk->customer->customer.value) return STATUS_NOT_FOUND;
+    enum status status = see(walk, customer);
+    if (status == STATUS_OK) status = reader_for(walk);
     if (status != STATUS_OK) return status;
     struct timeline_request request = walk->request;
     request.as_of = as_of;
@@ -100,26 +191,19 @@ static enum status read_related(struct related_walk *walk, struct text to, int64
 
 enum status related_next(struct related_walk *walk, uint32_t relation, int64_t t_ms,
                          uint64_t *cursor, struct timeline *out) {
-    const struct timeline *customer = walk->customer;
-    struct text kind = walk->world->playbook->relations[relation];
     if (*cursor == 0) {
-        walk->seen_count = 0;
-        walk->may_share = consents(walk, customer, t_ms);
+        walk->relation_count = 0;
+        forget_seen(walk);
+        if (!consents(walk, walk->customer, t_ms)) return STATUS_END;
+        enum status status = begin(walk, walk->world->playbook->relations[relation], t_ms);
+        if (status != STATUS_OK) return status;
     }
-    if (!walk->may_share) return STATUS_END;
-    uint32_t end = timeline_upper_bound(customer, t_ms);
-    for (uint64_t row = *cursor; row < end; row++) {
-        if (customer->type[row] != EVENT_RELATED || !timeline_known(customer, (uint32_t)row, t_ms))
-            continue;
-        char name[IDENTIFIER_BYTES_MAX];
-        struct text to;
-        if (!relates(customer, (uint32_t)row, kind, name, &to)) continue;
-        if (is_overruled(customer, (uint32_t)row, t_ms, kind, to)) continue;
+    while (*cursor < walk->relation_count) {
+        struct text to = walk->relations[(*cursor)++].to;
         enum status status = read_related(walk, to, t_ms, out);
-        *cursor = row + 1;
-        if (status == STATUS_OK) return STATUS_OK;
-        if (status == STATUS_NO_MEMORY) return status;
+        if (status == STATUS_OK || status == STATUS_NO_MEMORY) return status;
     }
     *cursor = UINT64_MAX;
-    return STATUS_END;
+    /* Of a timeline that was cut the oldest relations are missing. */
+    return walk->customer->truncated ? STATUS_LIMIT : STATUS_END;
 }

@@ -4,12 +4,22 @@
  * A relation is a *Related {kind, to}* event on the customer's own timeline; `to` is an identifier,
  * "type:value". The newest event about (kind, to) counts, and `state: no` ends it. A related
  * customer is handed out only where both sides had consented to the relation's purpose as of t.
- * Used by the profiler alone. */
+ *
+ * The relations of one kind are collected once a walk and sorted, so a walk over n of them costs
+ * n log n. Used by the profiler alone. */
 #ifndef PROFILE_RELATED_H
 #define PROFILE_RELATED_H
 
 #include "event/event.h"
 #include "profile/profile.h"
+
+/* One *Related* event of the kind that is walked. */
+struct relation {
+    uint64_t hash;
+    struct text to; /* in related_walk.names */
+    uint32_t row;
+    bool ended;
+};
 
 struct related_walk {
     const struct world *world;
@@ -17,16 +27,20 @@ struct related_walk {
     struct timeline_request request;
     uint64_t columns[TIMELINE_COLUMNS_MAX / 64];
     const struct timeline *customer; /* whose relations these are */
-    bool may_share;                  /* the customer's own consent as of t */
-    /* So that a friend known by two identifiers counts once. */
-    struct customer_id seen[EXPR_RELATED_MAX_DEFAULT];
-    uint32_t seen_count;
+    /* The relations that hold as of t, by row; made when a walk begins. */
+    struct relation *relations;
+    size_t relation_count, relation_capacity;
+    struct buffer names;
+    /* Customers that were handed out or looked at, so that a friend known by two identifiers counts
+     * once: open addressing, ID_NONE is free. */
+    uint32_t *seen;
+    uint32_t seen_count, seen_bits;
 };
 
 void related_init(struct related_walk *walk, const struct world *world);
 void related_release(struct related_walk *walk);
 /* The next related customer's timeline as of t, or STATUS_END; *cursor starts at 0
- * (expr_env.related). */
+ * (expr_env.related). Any other status: who else is related can't be told. */
 enum status related_next(struct related_walk *walk, uint32_t relation, int64_t t_ms,
                          uint64_t *cursor, struct timeline *out) MUST_USE;
 

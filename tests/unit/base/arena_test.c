@@ -86,6 +86,28 @@ static void text_and_format(void **state) {
     arena_release(&arena);
 }
 
+static void rewind_gives_back_what_came_after(void **state) {
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    struct arena_mark empty = arena_mark(&arena);
+    assert_non_null(arena_alloc(&arena, 100000));
+    arena_rewind(&arena, empty);
+    assert_int_equal(arena.used_bytes, 0);
+    struct text kept = arena_text(&arena, TEXT("kept"));
+    struct arena_mark mark = arena_mark(&arena);
+    for (int i = 0; i < 100; i++) {
+        /* Far more than the maximum in all. */
+        for (int k = 0; k < 5; k++) assert_non_null(arena_alloc(&arena, 200000));
+        arena_rewind(&arena, mark);
+    }
+    assert_true(text_equal(kept, TEXT("kept")));
+    struct text next = arena_text(&arena, TEXT("next"));
+    assert_true(text_equal(next, TEXT("next")));
+    assert_true(text_equal(kept, TEXT("kept")));
+    arena_release(&arena);
+}
+
 static enum status scenario(void) {
     struct arena arena;
     arena_init(&arena, 1 << 20);
@@ -111,6 +133,7 @@ int main(void) {
         cmocka_unit_test(the_maximum_holds_exactly),
         cmocka_unit_test(clear_keeps_the_largest_block),
         cmocka_unit_test(text_and_format),
+        cmocka_unit_test(rewind_gives_back_what_came_after),
         cmocka_unit_test(failed_allocations_are_null),
     };
     return cmocka_run_group_tests_name("base arena", tests, NULL, NULL);

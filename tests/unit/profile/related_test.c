@@ -231,6 +231,28 @@ static void test_beyond_two_hundred_friends_it_is_unknown(void **state) {
     assert_trait(trial, "friend_buys", DAY(6), "yes"); /* already yes */
 }
 
+/* Twenty thousand relations, of which the newest word about each counts: every second one has ended,
+ * and nobody but the last is known here. */
+static void test_many_relations(void **state) {
+    struct trial *trial = *state;
+    char properties[128];
+    agree(&trial->scene, ANN, DAY(0), "yes");
+    agree(&trial->scene, BEN, DAY(0), "yes");
+    scene_name(&trial->scene, "email:f19999@f.example", BEN);
+    scene_event(&trial->scene, BEN, "Order Completed", DAY(0), "revenue=3USD");
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 20000; i++) {
+            snprintf(properties, sizeof properties, "kind='friend' to='email:f%d@f.example'%s", i,
+                     round == 1 && i % 2 == 0 ? " state=no" : "");
+            scene_event(&trial->scene, ANN, "Related", DAY(1 + round), properties);
+        }
+    }
+    assert_count(trial, "friends_buying", DAY(3), 1);
+    scene_event(&trial->scene, ANN, "Related", DAY(4),
+                "kind='friend' to='email:f19999@f.example' state=no");
+    assert_count(trial, "friends_buying", DAY(5), 0);
+}
+
 /* 70 traits in one, and a ladder of traits that each read two others: every one is worked out once,
  * and of this friend. */
 static void test_a_friends_trait_may_read_many_others(void **state) {
@@ -284,6 +306,7 @@ int main(void) {
         CASE(test_a_relation_ends_and_begins_again),
         CASE(test_a_friend_known_by_two_identifiers_counts_once),
         CASE(test_nobody_is_his_own_friend),
+        CASE(test_many_relations),
         cmocka_unit_test(test_a_friends_trait_may_read_many_others),
         CASE(test_beyond_two_hundred_friends_it_is_unknown),
     };

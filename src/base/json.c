@@ -8,10 +8,14 @@
 
 static_assert(JSON_PADDING >= JSON_SHIM_PADDING, "what json.h promises is enough");
 
+#define INTEGER_DIGITS_MIN 19 /* shorter integers fit in 64 bits */
+
 struct json_parser {
     struct json_document document; /* a node's `document` points here */
+    struct json_cursor cursor;
     struct json_shim *shim;
     uint8_t *bytes; /* padded copy, where one was needed */
+    uint8_t *wide;  /* a copy in which long integers are doubles */
     size_t capacity, bytes_capacity, bytes_max;
 };
 
@@ -32,6 +36,7 @@ void json_parser_destroy(struct json_parser *parser) {
     if (!parser) return;
     json_shim_destroy(parser->shim);
     memory_free(parser->bytes);
+    memory_free(parser->wide);
     memory_free(parser);
 }
 
@@ -42,6 +47,69 @@ static enum status reserve(struct json_parser *parser, size_t length) {
     if (json_shim_reserve(parser->shim, capacity) != JSON_SHIM_OK) return STATUS_NO_MEMORY;
     parser->capacity = capacity;
     return STATUS_OK;
+}
+
+static bool is_between(char c) {
+    return c == ' ' || c == ',' || c == ':' || (c >= '\t' && c <= '\r');
+}
+
+static bool is_of_number(char c) {
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+static bool is_wide_integer(const char *from, const char *to) {
+    const char *at = from < to && *from == '-' ? from + 1 : from;
+    const char *first = at;
+    while (at < to && *at >= '0' && *at <= '9') at++;
+    return at == to && at - first >= INTEGER_DIGITS_MIN;
+}
+
+static void skip_between(struct json_cursor *cursor) {
+    while (cursor->at < cursor->end && is_between(*cursor->at)) cursor->at++;
+}
+
+/* Over one word of the tape: a bracket, a text or a literal; a number has two. The text has been
+ * parsed, so what stands there is one of them. */
+static void skip_token(struct json_cursor *cursor) {
+    char c = *cursor->at++;
+    cursor->index++;
+    if (c == '"') {
+        while (cursor->at < cursor->end && *cursor->at != '"')
+            cursor->at += *cursor->at == '\\' ? 2 : 1;
+        cursor->at++;
+    } else if (c == '-' || (c >= '0' && c <= '9')) {
+        cursor->index++;
+        while (cursor->at < cursor->end && is_of_number(*cursor->at)) cursor->at++;
+    } else if (c >= 'a' && c <= 'z') {
+        while (cursor->at < cursor->end && *cursor->at >= 'a' && *cursor->at <= 'z') cursor->at++;
+    }
+}
+
+/* simdjson reads integers of 64 bits and doubles; an integer of more digits is an error to it. With
+ * ".0" behind it it is a double, and json_number_text reads the original. */
+static enum status copy_widened(struct json_parser *parser, struct text bytes, size_t *length) {
+    struct json_cursor cursor = {
+        .at = bytes.at, .start = bytes.at, .end = bytes.at + bytes.length, .index = 1};
+    size_t most = bytes.length + bytes.length / INTEGER_DIGITS_MIN * 2;
+    memory_free(parser->wide);
+    parser->wide = memory_alloc(most + JSON_PADDING);
+    if (!parser->wide) return STATUS_NO_MEMORY;
+    uint8_t *out = parser->wide;
+    while (cursor.at < cursor.end) {
+        const char *from = cursor.at;
+        skip_between(&cursor);
+        const char *token = cursor.at;
+        if (cursor.at < cursor.end) skip_token(&cursor);
+        if (cursor.at > cursor.end) cursor.at = cursor.end;
+        memcpy(out, from, (size_t)(cursor.at - from));
+        out += cursor.at - from;
+        if (!is_wide_integer(token, cursor.at)) continue;
+        *out++ = '.';
+        *out++ = '0';
+    }
+    *length = (size_t)(out - parser->wide);
+    memset(out, 0, JSON_PADDING);
+    return reserve(parser, *length);
 }
 
 static enum status copy(struct json_parser *parser, struct text bytes) {
@@ -68,8 +136,16 @@ static enum status parse(struct json_parser *parser, struct text bytes, bool pad
     const char *message = "";
     const uint8_t *from = padded ? (const uint8_t *)bytes.at : parser->bytes;
     struct json_document *document = &parser->document;
-    switch (json_shim_parse(parser->shim, from, bytes.length, &document->tape, &document->strings,
-                            &message)) {
+    enum json_shim_result result = json_shim_parse(parser->shim, from, bytes.length,
+                                                   &document->tape, &document->strings, &message);
+    if (result == JSON_SHIM_NUMBER) {
+        size_t length;
+        if (copy_widened(parser, bytes, &length))
+            return error_set(error, STATUS_NO_MEMORY, "no memory to read the JSON document");
+        result = json_shim_parse(parser->shim, parser->wide, length, &document->tape,
+                                 &document->strings, &message);
+    }
+    switch (result) {
     case JSON_SHIM_OK: break;
     case JSON_SHIM_NO_MEMORY:
         return error_set(error, STATUS_NO_MEMORY, "no memory to read the JSON document");
@@ -77,8 +153,13 @@ static enum status parse(struct json_parser *parser, struct text bytes, bool pad
         return error_set(error, STATUS_LIMIT,
                          "the JSON document is nested too deeply, the limit is %d", JSON_DEPTH_MAX);
     case JSON_SHIM_INVALID:
+    case JSON_SHIM_NUMBER:
     default: return error_set(error, STATUS_INVALID, "not valid JSON: %s", message);
     }
+    parser->cursor =
+        (struct json_cursor){.at = (const char *)from, .start = (const char *)from, .index = 1};
+    parser->cursor.end = parser->cursor.start + bytes.length;
+    document->cursor = &parser->cursor;
     *root = (struct json_node){&parser->document, 1};
     return STATUS_OK;
 }
@@ -102,6 +183,21 @@ double json_number(struct json_node node) {
     case 'd': memcpy(&number, &bits, sizeof(number)); return number;
     default: return 0;
     }
+}
+
+struct text json_number_text(struct json_node node) {
+    struct json_cursor *cursor = node.document->cursor;
+    if (json_type(node) != JSON_NUMBER) return (struct text){0};
+    if (cursor->index > node.index) {
+        cursor->at = cursor->start;
+        cursor->index = 1;
+    }
+    for (skip_between(cursor); cursor->index < node.index && cursor->at < cursor->end;
+         skip_between(cursor))
+        skip_token(cursor);
+    const char *last = cursor->at;
+    while (last < cursor->end && is_of_number(*last)) last++;
+    return (struct text){cursor->at, (uint32_t)(last - cursor->at)};
 }
 
 bool json_get(struct json_node object, struct text key, struct json_node *out) {

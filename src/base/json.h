@@ -23,6 +23,12 @@ struct json_parser;
 struct json_document {
     const uint64_t *tape;
     const uint8_t *strings;
+    struct json_cursor *cursor;
+};
+/* Where a value of the tape stands in the text: only going on from the last one is cheap. */
+struct json_cursor {
+    const char *at, *start, *end;
+    size_t index; /* of the value at `at` */
 };
 struct json_node { /* opaque; pass by value */
     const struct json_document *document;
@@ -65,6 +71,11 @@ static inline bool json_yes(struct json_node node) {
     return json_tag(node) == 't';
 }
 double json_number(struct json_node node);
+/* A number as it was written, digit by digit: an identifier of twenty digits must not become a
+ * double. Borrowed from the parsed bytes, which for json_parse_padded must still be there. Asking
+ * for numbers in the order of the document reads it once in all; for an earlier one from its start.
+ * Empty where the node is no number. Not for two threads at once. */
+struct text json_number_text(struct json_node node);
 
 /* True where the number was written as an integer that fits. */
 static inline bool json_integer(struct json_node node, int64_t *value) {

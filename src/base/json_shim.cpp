@@ -38,5 +38,6 @@ enum json_shim_result json_shim_parse(struct json_shim *shim, const uint8_t *byt
     *strings = shim->parser.doc.string_buf.get();
     if (code == simdjson::SUCCESS) return JSON_SHIM_OK;
     if (code == simdjson::MEMALLOC) return JSON_SHIM_NO_MEMORY;
+    if (code == simdjson::NUMBER_ERROR) return JSON_SHIM_NUMBER;
     return code == simdjson::DEPTH_ERROR ? JSON_SHIM_TOO_DEEP : JSON_SHIM_INVALID;
 }

@@ -16,7 +16,13 @@
 extern "C" {
 #endif
 
-enum json_shim_result { JSON_SHIM_OK, JSON_SHIM_NO_MEMORY, JSON_SHIM_TOO_DEEP, JSON_SHIM_INVALID };
+enum json_shim_result {
+    JSON_SHIM_OK,
+    JSON_SHIM_NO_MEMORY,
+    JSON_SHIM_TOO_DEEP,
+    JSON_SHIM_INVALID,
+    JSON_SHIM_NUMBER
+};
 
 struct json_shim;
 struct json_shim *json_shim_create(size_t depth_max); /* NULL: no memory */

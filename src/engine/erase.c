@@ -9,6 +9,7 @@
  * came. */
 #include <stdlib.h>
 
+#include "base/canonical.h"
 #include "base/memory.h"
 #include "engine/private.h"
 
@@ -64,8 +65,10 @@ static bool holds_value(struct text text, struct text value) {
 
 static bool word_names(const struct ingest_word *word, uint32_t type, struct text value) {
     if (word->kind == WORD_IDENTIFIER)
-        return word->type == type && text_equal_ignoring_case(word->text, value);
-    if (word->kind == WORD_STRAY && text_equal_ignoring_case(word->text, value)) return true;
+        return word->type == type && canonical_equal(word->text, value, CANONICAL_SMALL);
+    if (word->kind == WORD_STRAY || value.length >= VALUE_BYTES_TELLING) {
+        if (canonical_equal(word->text, value, CANONICAL_SMALL)) return true;
+    }
     return holds_value(word->text, value);
 }
 
@@ -81,15 +84,21 @@ static bool word_is_theirs(const struct hunt *hunt, const struct ingest_word *wo
 
 /* ---- anybody's who is turned away, by the hashes ---- */
 
+/* As it is spelled, and in both canonical forms: which of them counts is the type's rule, and a
+ * short check too many does no harm. */
 static bool is_turned_away(const struct engine *engine, uint32_t type, struct text value) {
-    char folded[IDENTIFIER_BYTES_MAX];
-    if (value.length == 0 || value.length > sizeof folded) return false;
-    for (uint32_t i = 0; i < value.length; i++) {
-        char c = value.at[i];
-        folded[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    if (value.length == 0 || value.length > IDENTIFIER_BYTES_MAX) return false;
+    bool found = identity_is_suppressed(engine->identity, type, value);
+    struct buffer form;
+    buffer_init(&form);
+    for (int letters = CANONICAL_AS_WRITTEN; !found && letters <= CANONICAL_SMALL; letters++) {
+        buffer_clear(&form);
+        if (canonical_append(value, (enum canonical_case)letters, &form) != STATUS_OK) break;
+        if (text_equal(buffer_text(&form), value)) continue;
+        found = identity_is_suppressed(engine->identity, type, buffer_text(&form));
     }
-    return identity_is_suppressed(engine->identity, type, value) ||
-           identity_is_suppressed(engine->identity, type, (struct text){folded, value.length});
+    buffer_release(&form);
+    return found;
 }
 
 static bool is_turned_away_as_any(const struct engine *engine, struct text value) {
@@ -213,8 +222,9 @@ static bool relation_names_them(void *context, struct text packed) {
         uint32_t their_type;
         struct text theirs =
             identity_identifier(erasure->identity, erasure->identifiers[i], &their_type);
-        if (type == SYMBOL_NONE ? is_customer_number(value, erasure->identifiers[i].value)
-                                : type == their_type && text_equal_ignoring_case(value, theirs)) {
+        if (type == SYMBOL_NONE
+                ? is_customer_number(value, erasure->identifiers[i].value)
+                : type == their_type && canonical_equal(value, theirs, CANONICAL_SMALL)) {
             return true;
         }
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/canonical.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/time.h"
@@ -106,12 +107,6 @@ static struct text plain(struct value value, char out[PLAIN_BYTES]) {
     return (struct text){0};
 }
 
-static bool same_plain(struct value a, struct value b) {
-    if (a.type == VALUE_TEXT && b.type == VALUE_TEXT) return text_equal(a.text, b.text);
-    char left[PLAIN_BYTES], right[PLAIN_BYTES];
-    return text_equal(plain(a, left), plain(b, right));
-}
-
 static uint64_t hash_plain(struct value value, uint64_t seed) {
     char out[PLAIN_BYTES];
     return hash_text(plain(value, out), seed);
@@ -174,17 +169,61 @@ void lookup_destroy(struct lookup_table *table) {
     memory_free(table);
 }
 
-static uint64_t hash_key(const struct value *key, uint32_t count) {
-    uint64_t hash = count;
-    for (uint32_t i = 0; i < count; i++) hash = hash_plain(key[i], hash);
+/* ---- keys, in one form ---- */
+
+struct key_form {
+    struct text text;
+    char digits[PLAIN_BYTES];
+    struct buffer buffer; /* of a text beyond ASCII */
+};
+
+static bool is_ascii(struct text text) {
+    for (uint32_t i = 0; i < text.length; i++) {
+        if ((unsigned char)text.at[i] >= 0x80) return false;
+    }
+    return true;
+}
+
+/* Padding, and how a letter is composed, say nothing; and where the table holds numbers, "7.0" is
+ * 7. Without memory for the form the text counts as it came. */
+static void form_begin(struct key_form *form, struct value key, enum value_type type) {
+    struct value number = value_number(0);
+    buffer_init(&form->buffer);
+    form->text = canonical_trim(plain(key, form->digits));
+    if (key.type != VALUE_TEXT) return;
+    if (type == VALUE_NUMBER && text_to_double(form->text, &number.number) == STATUS_OK)
+        form->text = plain(number, form->digits);
+    else if (!is_ascii(form->text) &&
+             canonical_append(form->text, CANONICAL_AS_WRITTEN, &form->buffer) == STATUS_OK)
+        form->text = buffer_text(&form->buffer);
+}
+
+static enum value_type key_type(const struct lookup_table *table, uint32_t i) {
+    return table->fields[table->key_fields[i]].field.type;
+}
+
+static uint64_t hash_key(const struct lookup_table *table, const struct value *key) {
+    uint64_t hash = table->key_count;
+    for (uint32_t i = 0; i < table->key_count; i++) {
+        struct key_form form;
+        form_begin(&form, key[i], key_type(table, i));
+        hash = hash_text(form.text, hash);
+        buffer_release(&form.buffer);
+    }
     return hash;
 }
 
 static bool same_key(const struct lookup_table *table, uint32_t row, const struct value *key) {
-    for (uint32_t i = 0; i < table->key_count; i++) {
-        if (!same_plain(lookup_cell(table, row, table->key_fields[i]), key[i])) return false;
+    bool same = true;
+    for (uint32_t i = 0; same && i < table->key_count; i++) {
+        struct key_form left, right;
+        form_begin(&left, lookup_cell(table, row, table->key_fields[i]), key_type(table, i));
+        form_begin(&right, key[i], key_type(table, i));
+        same = text_equal(left.text, right.text);
+        buffer_release(&left.buffer);
+        buffer_release(&right.buffer);
     }
-    return true;
+    return same;
 }
 
 /* The slot of this key, or the free one where it belongs. */
@@ -270,7 +309,7 @@ enum status lookup_add(struct lookup_table *table, const struct value *cells) {
     }
     enum status status = reserve_row(table);
     if (status != STATUS_OK) return status;
-    uint64_t hash = hash_key(key, table->key_count);
+    uint64_t hash = hash_key(table, key);
     struct slot *slot = slot_of(table, key, hash);
     if (slot->group_plus_one && !table->many) return STATUS_EXISTS;
     for (uint32_t i = 0; i < table->field_count; i++) {
@@ -371,7 +410,7 @@ bool lookup_find(const struct lookup_table *table, const struct value *key, uint
     for (uint32_t i = 0; i < table->key_count; i++) {
         if (key[i].type == VALUE_UNKNOWN || key[i].type == VALUE_LIST) return false;
     }
-    const struct slot *slot = slot_of(table, key, hash_key(key, table->key_count));
+    const struct slot *slot = slot_of(table, key, hash_key(table, key));
     if (slot->group_plus_one == 0) return false;
     *first_row = table->groups[slot->group_plus_one - 1].first_row;
     *row_count = table->groups[slot->group_plus_one - 1].row_count;

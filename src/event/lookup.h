@@ -37,8 +37,8 @@ uint32_t lookup_field_count(const struct lookup_table *table);
 struct lookup_field lookup_field(const struct lookup_table *table, uint32_t field);
 uint32_t lookup_field_find(const struct lookup_table *table, struct text name); /* UINT32_MAX */
 /* First row with this key, and how many (rows of one key are consecutive after finish). false where
- * there is none. Keys are compared as the text that a file would hold: number 12 and text "12" are
- * the same key. */
+ * there is none. Keys are compared as the text that a file would hold, in its canonical form
+ * (base/canonical.h): number 12 and text " 12" are the same key. */
 bool lookup_find(const struct lookup_table *table, const struct value *key, uint32_t *first_row,
                  uint32_t *row_count);
 /* borrowed. */

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/canonical.h"
 #include "identity/internal.h"
 
 #define WORD(literal)                                                                              \
     { literal, sizeof(literal) - 1 }
 
-/* Values that stand for nobody. One of them taken for a person glues thousands of strangers
- * together. */
+/* Values that stand for nobody, beside the fillers of programs and of people (base/canonical.h). One
+ * of them taken for a person glues thousands of strangers together. */
 static const struct text words[] = {
-    WORD("null"),      WORD("(null)"), WORD("nil"), WORD("none"),    WORD("n/a"),
-    WORD("na"),        WORD("#n/a"),   WORD("nan"), WORD("unknown"), WORD("anonymous"),
-    WORD("undefined"), WORD("test"),   WORD("-1"),  WORD("-"),       WORD("[object object]"),
+    WORD("unknown"), WORD("anonymous"), WORD("test"), WORD("-1"), WORD("guest"),
 };
 static const struct text mailboxes[] = {
     WORD("info"),      WORD("admin"),      WORD("administrator"),
@@ -52,8 +51,18 @@ static bool is_all_zeros(struct text value) { /* also 00000000-0000-0000-0000-00
     return zero;
 }
 
+bool value_is_listed(struct text value, const struct text *list, uint32_t count) {
+    if (is_one_of(value, list, count)) return true;
+    bool plain = true;
+    for (uint32_t i = 0; i < value.length; i++) plain = plain && (unsigned char)value.at[i] < 0x80;
+    for (uint32_t i = 0; !plain && i < count; i++) {
+        if (canonical_equal(list[i], value, CANONICAL_SMALL)) return true;
+    }
+    return false;
+}
+
 bool value_is_blocked(struct text value, const struct text *extra, uint32_t extra_count) {
-    value = text_trim(value);
+    value = canonical_trim(value);
     if (value.length == 0 || value.length > IDENTIFIER_BYTES_MAX) return true;
     char first = value.at[0];
     if (first == '0' && is_all_zeros(value)) return true;
@@ -62,6 +71,7 @@ bool value_is_blocked(struct text value, const struct text *extra, uint32_t extr
     }
     bool may_be_word = value.length < WORD_BYTES_MAX && (first < '0' || first > '9');
     if (may_be_word && is_one_of(value, words, sizeof(words) / sizeof(words[0]))) return true;
+    if (canonical_filler(value) != FILLER_NONE) return true;
     const char *at = memchr(value.at, '@', value.length);
     if (at) {
         struct text local = {value.at, (uint32_t)(at - value.at)};
@@ -70,9 +80,10 @@ bool value_is_blocked(struct text value, const struct text *extra, uint32_t extr
             is_one_of(local, mailboxes, sizeof(mailboxes) / sizeof(mailboxes[0])))
             return true;
     }
-    return extra_count > 0 && is_one_of(value, extra, extra_count);
+    return extra_count > 0 && value_is_listed(value, extra, extra_count);
 }
 
 bool identity_is_usable(const struct identifier_rule *rule, struct text value) {
-    return !value_is_blocked(value, rule->blocked, rule->blocked_count);
+    return value_is_listed(value, rule->allowed, rule->allowed_count) ||
+           !value_is_blocked(value, rule->blocked, rule->blocked_count);
 }

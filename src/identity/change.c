@@ -189,7 +189,8 @@ enum status identifier_add(struct identity *identity, struct key key, uint64_t h
     bool is_new;
     status = key_table_add(&identity->identifiers, key, hash, id, &is_new);
     if (status) return status;
-    return is_new ? STATUS_OK : STATUS_CORRUPT;
+    if (!is_new) return STATUS_CORRUPT;
+    return identity->replaying ? spelling_note(&identity->spelling, key.text, *id) : STATUS_OK;
 }
 
 enum status identifier_add_hole(struct identity *identity) {

@@ -62,6 +62,7 @@ enum status identity_create(struct identity **out, const struct identity_options
     enum status status = key_table_init(&identity->identifiers);
     if (!status) status = key_table_init(&identity->personas);
     if (!status) status = key_table_init(&identity->suppressed);
+    if (!status) status = spelling_init(&identity->spelling);
     if (!status) status = judge_scratch_create(&identity->judge);
     if (!status) status = resolve_scratch_create(&identity->resolve);
     if (!status && !(identity->counts = memory_calloc(1, sizeof(*identity->counts))))
@@ -74,10 +75,14 @@ enum status identity_create(struct identity **out, const struct identity_options
     return STATUS_OK;
 }
 
+static void texts_release(struct text *texts, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) memory_free((char *)(uintptr_t)texts[i].at);
+    memory_free(texts);
+}
+
 static void intake_rule_release(struct intake_rule *rule) {
-    for (uint32_t i = 0; i < rule->blocked_count; i++)
-        memory_free((char *)(uintptr_t)rule->blocked[i].at);
-    memory_free(rule->blocked);
+    texts_release(rule->blocked, rule->blocked_count);
+    texts_release(rule->allowed, rule->allowed_count);
     *rule = (struct intake_rule){.rule = NONE};
 }
 
@@ -87,6 +92,7 @@ void identity_destroy(struct identity *identity) {
     key_table_release(&identity->identifiers);
     key_table_release(&identity->personas);
     key_table_release(&identity->suppressed);
+    spelling_release(&identity->spelling);
     column_release(&identity->forest.heads, sizeof(_Atomic uint32_t));
     column_release(&identity->singles, sizeof(_Atomic uint32_t));
     column_release(&identity->anchors, sizeof(_Atomic uint32_t));
@@ -110,19 +116,28 @@ void identity_destroy(struct identity *identity) {
     memory_free(identity);
 }
 
+static enum status texts_copy(const struct text *from, uint32_t count, struct text **out,
+                              uint32_t *out_count) {
+    if (count == 0) return STATUS_OK;
+    *out = memory_calloc(count, sizeof(**out));
+    if (!*out) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        char *copy = memory_alloc(from[i].length);
+        if (!copy) return STATUS_NO_MEMORY;
+        if (from[i].length) memcpy(copy, from[i].at, from[i].length);
+        (*out)[(*out_count)++] = (struct text){copy, from[i].length};
+    }
+    return STATUS_OK;
+}
+
 static enum status intake_rule_copy(struct intake_rule *out, const struct identifier_rule *rule,
                                     uint32_t index) {
     *out = (struct intake_rule){.events_per_day_max = rule->events_per_day_max, .rule = index};
-    if (rule->blocked_count == 0) return STATUS_OK;
-    out->blocked = memory_calloc(rule->blocked_count, sizeof(*out->blocked));
-    if (!out->blocked) return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < rule->blocked_count; i++) {
-        char *copy = memory_alloc(rule->blocked[i].length);
-        if (!copy) return STATUS_NO_MEMORY;
-        if (rule->blocked[i].length) memcpy(copy, rule->blocked[i].at, rule->blocked[i].length);
-        out->blocked[out->blocked_count++] = (struct text){copy, rule->blocked[i].length};
-    }
-    return STATUS_OK;
+    enum status status =
+        texts_copy(rule->blocked, rule->blocked_count, &out->blocked, &out->blocked_count);
+    return status
+               ? status
+               : texts_copy(rule->allowed, rule->allowed_count, &out->allowed, &out->allowed_count);
 }
 
 static enum status intake_replace(struct identity *identity, const struct identifier_rule *rules,
@@ -190,6 +205,8 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
     change_begin(identity, position);
     identity->known_ms = known_ms;
     enum status status = intake_replace(identity, rules, rule_count);
+    if (!status)
+        status = spelling_prepare(&identity->spelling, &identity->identifiers, rules, rule_count);
     if (!status) status = guards_set(identity, rules, rule_count);
     if (status == STATUS_INVALID) {
         identity_undo(identity);

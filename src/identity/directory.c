@@ -191,21 +191,43 @@ uint32_t identity_identifiers_of(const struct identity *identity, struct custome
     return count;
 }
 
-enum status identity_find(const struct identity *identity, uint32_t type, struct text value,
-                          struct as_of as_of, struct identifier_id *identifier) {
-    if (type >= IDENTIFIER_TYPES_MAX) return STATUS_NOT_FOUND;
-    struct key key = {(uint8_t)type, value};
+static bool find_key(const struct identity *identity, struct key key, uint32_t *id) {
     uint64_t hash = key_hash(key);
-    struct as_of then = pinned(identity, as_of);
+    return key_table_find(&identity->identifiers, key, hash, id) ||
+           spelling_alias(&identity->spelling, key, hash, id);
+}
+
+static enum status find_spelled(const struct identity *identity, struct key key, struct as_of then,
+                                struct identifier_id *identifier) {
     enum status status;
     uint32_t epoch;
     do {
         epoch = read_begin(identity);
         status = STATUS_NOT_FOUND;
-        if (key_table_find(&identity->identifiers, key, hash, &identifier->value) &&
+        if (find_key(identity, key, &identifier->value) &&
             LOAD(node_at(identity, identifier->value)->position) < then.position)
             status = STATUS_OK;
     } while (!read_is_whole(identity, epoch));
+    return status;
+}
+
+/* As it is spelled, since older programs stored what is no canonical form; then the canonical one.
+ */
+enum status identity_find(const struct identity *identity, uint32_t type, struct text value,
+                          struct as_of as_of, struct identifier_id *identifier) {
+    if (type >= IDENTIFIER_TYPES_MAX) return STATUS_NOT_FOUND;
+    struct as_of then = pinned(identity, as_of);
+    enum status status =
+        find_spelled(identity, (struct key){(uint8_t)type, value}, then, identifier);
+    if (status == STATUS_OK) return status;
+    struct buffer form;
+    buffer_init(&form);
+    bool is_form = canonical_append(value, spelling_letters(&identity->spelling, (uint8_t)type),
+                                    &form) == STATUS_OK;
+    struct key key = {(uint8_t)type, buffer_text(&form)};
+    if (is_form && !text_equal(key.text, value))
+        status = find_spelled(identity, key, then, identifier);
+    buffer_release(&form);
     return status;
 }
 

@@ -180,6 +180,7 @@ static void erase_identifier(struct identity *identity, uint32_t id) {
     STORE(*single_at(identity, id), 0);
     STORE(node->flags, LOAD(node->flags) | NODE_ERASED);
     key_table_wipe(&identity->identifiers, id);
+    spelling_erase(&identity->spelling, id);
 }
 
 /* Withdrawals go too: they hold only ids and a time, but the record has them no more. */

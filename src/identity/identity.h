@@ -82,8 +82,8 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
                                uint32_t rule_count, int64_t known_ms, uint64_t position,
                                struct identity_result *result, struct error *error) MUST_USE;
 
-/* May the value stand for a person under this rule? Not what is blocked, built in or by the rule.
- * Pure; any thread. Who was erased is turned away by identity_resolve alone. */
+/* May the value stand for a person under this rule? Not what is blocked, built in or by the rule,
+ * unless the rule allows it. Pure; any thread. Who was erased is turned away by identity_resolve alone. */
 bool identity_is_usable(const struct identifier_rule *rule, struct text value);
 
 /* Fills event.persona of every event, ID_NONE where no identifier is usable (blocked values are
@@ -122,7 +122,8 @@ struct persona_id identity_persona_any(const struct identity *identity, struct c
 uint32_t identity_identifiers_of(const struct identity *identity, struct customer_id customer,
                                  struct as_of as_of, struct identifier_id *out, uint32_t max);
 
-/* Lookups as of; STATUS_NOT_FOUND where the identifier was not there yet. Any thread, no locks. */
+/* Lookups as of, in whatever spelling (base/canonical.h); STATUS_NOT_FOUND where the identifier was
+ * not there yet. Any thread, no locks. */
 enum status identity_find(const struct identity *identity, uint32_t type, struct text value,
                           struct as_of as_of, struct identifier_id *identifier) MUST_USE;
 enum status identity_find_customer(const struct identity *identity, uint32_t type,

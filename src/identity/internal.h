@@ -7,7 +7,8 @@
  *   record.c     what is new as bytes, and back      apply.c      bytes replayed
  *   control.c    rules, un-merge                     change.c     begin, commit, undo
  *   directory.c  what readers ask                    inspect.c    all about a customer
- *   suppress.c   who is turned away                  erase.c      forgetting */
+ *   suppress.c   who is turned away                  erase.c      forgetting
+ *   spelling.c   identifiers in other spellings      blocked.c    values that are nobody */
 #ifndef IDENTITY_INTERNAL_H
 #define IDENTITY_INTERNAL_H
 
@@ -18,6 +19,7 @@
 #include "identity/forest.h"
 #include "identity/identity.h"
 #include "identity/key_table.h"
+#include "identity/spelling.h"
 
 #define IDENTIFIER_TYPES_MAX 256
 #define EXPIRES_MAX_MS       (200 * 366 * TIME_DAY_MS)
@@ -32,8 +34,8 @@ struct guard {
 };
 /* The part that looks at events. */
 struct intake_rule {
-    struct text *blocked;
-    uint32_t blocked_count, events_per_day_max;
+    struct text *blocked, *allowed;
+    uint32_t blocked_count, allowed_count, events_per_day_max;
     uint32_t rule; /* index in the playbook; NONE */
 };
 
@@ -92,6 +94,7 @@ struct identity {
     bool any_rate;
 
     struct key_table identifiers, personas, suppressed;
+    struct spelling spelling;
     struct forest forest;
     struct column_store singles; /* + 1: the persona of an identifier alone */
     struct column_store anchors, persona_rows, links, days;
@@ -230,6 +233,8 @@ bool pair_is_controlled(const struct identity *identity, const struct link *link
 
 /* blocked.c */
 bool value_is_blocked(struct text value, const struct text *extra, uint32_t extra_count);
+/* Is the value one of the list, in whatever case? */
+bool value_is_listed(struct text value, const struct text *list, uint32_t count);
 
 /* directory.c */
 extern const struct customer_directory_ops identity_directory_ops;

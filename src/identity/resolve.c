@@ -50,7 +50,9 @@ static void collect(struct identity *identity, const struct event_batch *batch,
         if (given->type >= IDENTIFIER_TYPES_MAX) continue;
         struct text value = event_batch_text(batch, given->offset, given->length);
         const struct intake_rule *rule = &identity->intake[given->type];
-        if (value_is_blocked(value, rule->blocked, rule->blocked_count)) continue;
+        if (value_is_blocked(value, rule->blocked, rule->blocked_count) &&
+            !value_is_listed(value, rule->allowed, rule->allowed_count))
+            continue;
         struct probe *probe = &scratch->probes[scratch->probe_count++];
         *probe = (struct probe){.value = value, .type = (uint8_t)given->type, .id = NONE};
         probe->hash = key_hash((struct key){probe->type, value});
@@ -106,6 +108,7 @@ static enum status count_day(struct identity *identity, struct probe *probe, int
 static enum status find_or_add(struct identity *identity, struct probe *probe) {
     struct key key = {probe->type, probe->value};
     if (key_table_find(&identity->identifiers, key, probe->hash, &probe->id)) return STATUS_OK;
+    if (spelling_alias(&identity->spelling, key, probe->hash, &probe->id)) return STATUS_OK;
     probe->id = NONE;
     if (is_suppressed(identity, probe->type, probe->value)) return STATUS_OK;
     return identifier_add(identity, key, probe->hash, &probe->id);

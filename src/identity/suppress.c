@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sodium.h>
 
+#include "base/canonical.h"
 #include "identity/record.h"
 
 /* Whoever was erased is known only by a hash keyed with the directory's salt: enough to turn the
@@ -52,6 +53,21 @@ void welcome_digest(struct identity *identity, const uint8_t digest[DIGEST_BYTES
     if (key_table_find(&identity->suppressed, key, key_hash(key), &id)) identity->welcome = id;
 }
 
+/* An identifier that an older program stored comes back in its canonical form. */
+static enum status suppress_form(struct identity *identity, struct key key) {
+    uint8_t digest[DIGEST_BYTES];
+    struct buffer form;
+    buffer_init(&form);
+    enum status status =
+        canonical_append(key.text, spelling_letters(&identity->spelling, key.prefix), &form);
+    if (status == STATUS_OK && !text_equal(buffer_text(&form), key.text)) {
+        digest_of(identity, key.prefix, buffer_text(&form), digest);
+        status = suppress_digest(identity, digest);
+    }
+    buffer_release(&form);
+    return status == STATUS_INVALID ? STATUS_OK : status;
+}
+
 enum status identity_suppress(struct identity *identity, const struct identity_erasure *erasure,
                               uint64_t position, struct identity_result *result,
                               struct error *error) {
@@ -63,6 +79,7 @@ enum status identity_suppress(struct identity *identity, const struct identity_e
         uint8_t digest[DIGEST_BYTES];
         digest_of(identity, key.prefix, key.text, digest);
         status = suppress_digest(identity, digest);
+        if (!status) status = suppress_form(identity, key);
     }
     if (status) return change_fail(identity, status, error);
     change_result(identity, result);

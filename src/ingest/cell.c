@@ -246,7 +246,7 @@ static enum status number_money(struct cell_reader *reader, double number, struc
 
 static enum status number_value(struct cell_reader *reader, const struct cell *cell,
                                 enum value_type type, struct notation notation, struct value *out) {
-    double number = cell->kind == CELL_INTEGER ? (double)cell->integer : cell->number;
+    double number = cell->kind == CELL_INTEGER ? (double)cell->integer : json_number(cell->node);
     struct text text;
     enum status status;
     switch (type) {
@@ -289,7 +289,7 @@ enum status cell_text(struct cell_reader *reader, const struct cell *cell, struc
     case CELL_INTEGER:
         length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)cell->integer);
         break;
-    case CELL_NUMBER: length = number_text(cell->number, digits); break;
+    case CELL_NUMBER: *out = json_number_text(cell->node); return STATUS_OK;
     }
     *out = arena_text(reader->scratch, (struct text){digits, (uint32_t)length});
     return out->at ? STATUS_OK : STATUS_NO_MEMORY;

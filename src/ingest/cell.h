@@ -22,8 +22,7 @@ struct cell {
     bool yes;
     union {
         int64_t integer;
-        double number;
-        struct json_node node;
+        struct json_node node; /* CELL_NODE; CELL_NUMBER: of the number */
     };
 };
 
@@ -51,7 +50,7 @@ struct cell_reader {
  * STATUS_INVALID: it is none. */
 enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum value_type type,
                        struct notation notation, struct value *out) MUST_USE;
-/* As text: numbers with the fewest digits that read back, true and false. STATUS_INVALID for arrays
+/* As text: numbers digit by digit as they were written, true and false. STATUS_INVALID for arrays
  * and objects. */
 enum status cell_text(struct cell_reader *reader, const struct cell *cell,
                       struct text *out) MUST_USE;
@@ -71,7 +70,7 @@ static inline void cell_set_json(struct cell *cell, struct json_node node) {
         cell->kind = CELL_INTEGER;
         if (json_integer(node, &cell->integer)) break;
         cell->kind = CELL_NUMBER;
-        cell->number = json_number(node);
+        cell->node = node;
         break;
     case JSON_ARRAY:
     case JSON_OBJECT:

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/canonical.h"
 #include "base/memory.h"
 #include "ingest/cell.h"
 #include "ingest/csv.h"
@@ -162,11 +163,20 @@ static const struct cell *cell_at(const struct loading *loading, uint32_t field)
     return &loading->cells[loading->source->format == SOURCE_CSV ? loading->columns[field] : field];
 }
 
-static bool keys_are_known(const struct loading *loading, const struct value *values) {
+/* NULL, or why the key names no row. */
+static const char *bad_key(const struct loading *loading, const struct value *values) {
     for (uint32_t k = 0; k < loading->rule->key_count; k++) {
-        if (!value_is_known(values[loading->keys[k]])) return false;
+        const struct value *value = &values[loading->keys[k]];
+        struct text text = value->type == VALUE_TEXT ? canonical_trim(value->text) : TEXT("1");
+        if (!value_is_known(*value) || text.length == 0) return "the key is empty";
+        enum filler filler = canonical_filler(text);
+        if (filler == FILLER_LOST_DIGITS)
+            return "the key is a number that a spreadsheet has shortened: export its column as "
+                   "text";
+        if (filler == FILLER_OF_PROGRAMS)
+            return "the key is a word that programs write where nothing is known";
     }
-    return true;
+    return NULL;
 }
 
 /* NULL: no memory. */
@@ -206,7 +216,8 @@ static enum status add_cells(struct loading *loading, const struct cut *cut) {
     }
     if (is_too_long(loading, values))
         return quarantine(loading, cut, 0, "the texts of the row have more than 64000 bytes");
-    if (!keys_are_known(loading, values)) return quarantine(loading, cut, 0, "the key is empty");
+    const char *reason = bad_key(loading, values);
+    if (reason != NULL) return quarantine(loading, cut, 0, reason);
     status = lookup_add(loading->table, values);
     if (status == STATUS_EXISTS)
         return quarantine(loading, cut, 0,

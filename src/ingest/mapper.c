@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/canonical.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "ingest/csv.h"
@@ -319,28 +320,26 @@ static enum status take_key(struct mapper *mapper, struct event *event) {
     return STATUS_OK;
 }
 
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+enum status mapper_add_identifier(struct mapper *mapper, uint32_t type, bool lower_case,
+                                  uint32_t column, struct text text) {
+    enum status status = canonical_text(text, lower_case ? CANONICAL_SMALL : CANONICAL_AS_WRITTEN,
+                                        &mapper->scratch, &text);
+    if (status || text.length == 0) return status;
+    if (text.length > IDENTIFIER_BYTES_MAX)
+        return mapper_bad(mapper, column, "an identifier of %u bytes, the limit is %d", text.length,
+                          IDENTIFIER_BYTES_MAX);
+    status = event_batch_add_identifier(mapper->batch, type, text);
+    return status == STATUS_LIMIT
+               ? mapper_bad(mapper, COLUMN_NONE, "more than %d identifiers", EVENT_IDENTIFIERS_MAX)
+               : status;
 }
 
 static enum status add_identifier(struct mapper *mapper, const struct plan_identifier *identifier) {
     struct text text;
     enum status status = mapper_field_text(mapper, &identifier->field, &text);
-    if (status) return status;
-    text = text_trim(text);
-    if (text.length == 0) return STATUS_OK;
-    if (text.length > IDENTIFIER_BYTES_MAX) {
-        return mapper_bad(mapper, identifier->field.column,
-                          "an identifier of %u bytes, the limit is %d", text.length,
-                          IDENTIFIER_BYTES_MAX);
-    }
-    status = event_batch_add_identifier(mapper->batch, identifier->symbol, text);
-    if (status == STATUS_LIMIT)
-        return mapper_bad(mapper, COLUMN_NONE, "more than %d identifiers", EVENT_IDENTIFIERS_MAX);
-    if (status || !identifier->lower_case) return status;
-    char *at = mapper->batch->bytes.at + mapper->batch->bytes.length - text.length;
-    for (uint32_t i = 0; i < text.length; i++) at[i] = lower(at[i]);
-    return STATUS_OK;
+    return status ? status
+                  : mapper_add_identifier(mapper, identifier->symbol, identifier->lower_case,
+                                          identifier->field.column, text);
 }
 
 static const struct identifier_rule *rule_of(const struct plan *plan, uint32_t symbol,
@@ -370,13 +369,16 @@ static enum status nobody_usable(struct mapper *mapper, const struct event *even
     const struct plan *plan = mapper->plan;
     char list[MAPPER_REASON_BYTES / 2];
     size_t length = 0;
+    bool lost = false;
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *given = &mapper->batch->identifiers[event->identifier + i];
         char shown[MAPPER_SHOWN_BYTES + 8];
         uint32_t index;
         struct text name = rule_of(plan, given->type, &index)->name;
         if (name.length > MAPPER_SHOWN_BYTES) name.length = MAPPER_SHOWN_BYTES;
-        mapper_show(event_batch_text(mapper->batch, given->offset, given->length), shown);
+        struct text value = event_batch_text(mapper->batch, given->offset, given->length);
+        mapper_show(value, shown);
+        lost = lost || canonical_filler(value) == FILLER_LOST_DIGITS;
         int more = snprintf(list + length, sizeof list - length, "%s'%s' of %.*s",
                             i > 0 ? ", " : "", shown, TEXT_ARG(name));
         if (more < 0 || (size_t)more >= sizeof list - length) {
@@ -387,7 +389,10 @@ static enum status nobody_usable(struct mapper *mapper, const struct event *even
     }
     return mapper_bad(mapper,
                       plan->identifier_count > 0 ? plan->identifiers[0].field.column : COLUMN_NONE,
-                      "nobody: %s can't stand for a person", list);
+                      "nobody: %s can't stand for a person%s", list,
+                      lost ? ": a spreadsheet has shortened the number, so export its column as "
+                             "text"
+                           : "");
 }
 
 static enum status take_identifiers(struct mapper *mapper, size_t index) {
@@ -479,12 +484,15 @@ static enum status compare_row(struct mapper *mapper, struct event *event, bool 
         bool found = false;
         status = mapper_field_text(mapper, &identifier->field, &text);
         if (status) return status;
-        text = text_trim(text);
+        enum canonical_case letters =
+            identifier->lower_case ? CANONICAL_SMALL : CANONICAL_AS_WRITTEN;
+        status = canonical_text(text, letters, &mapper->scratch, &text);
+        if (status) return status;
         for (uint32_t k = 0; k < event->identifier_count; k++) {
             const struct event_identifier *given = &batch->identifiers[event->identifier + k];
             if (given->type != identifier->symbol) continue;
-            found = found || text_equal_ignoring_case(
-                                 event_batch_text(batch, given->offset, given->length), text);
+            found =
+                found || text_equal(event_batch_text(batch, given->offset, given->length), text);
         }
         *differs = *differs || (text.length > 0 && !found);
     }

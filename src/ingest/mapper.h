@@ -99,6 +99,10 @@ struct event *mapper_add_event(struct mapper *mapper, enum status *status);
 enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct text name,
                           uint32_t *id) MUST_USE;
 
+/* One more identifier of the batch's newest event, in its canonical form; an empty one is none. */
+enum status mapper_add_identifier(struct mapper *mapper, uint32_t type, bool lower_case,
+                                  uint32_t column, struct text text) MUST_USE;
+
 /* mapper_field.c: what a field says of the present row; unknown where it says nothing. */
 enum status mapper_field_value(struct mapper *mapper, const struct plan_field *field,
                                struct value *out) MUST_USE;

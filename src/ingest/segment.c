@@ -109,19 +109,7 @@ static enum status add_identifier(struct mapper *mapper, const struct identifier
     struct text text;
     enum status status = cell_text(&mapper->reader, cell, &text);
     if (status) return status == STATUS_INVALID ? STATUS_OK : status;
-    text = text_trim(text);
-    if (text.length == 0) return STATUS_OK;
-    if (text.length > IDENTIFIER_BYTES_MAX)
-        return mapper_bad(mapper, COLUMN_NONE, "an identifier of %u bytes, the limit is %d",
-                          text.length, IDENTIFIER_BYTES_MAX);
-    status = event_batch_add_identifier(mapper->batch, rule->symbol, text);
-    if (status == STATUS_LIMIT)
-        return mapper_bad(mapper, COLUMN_NONE, "more than %d identifiers", EVENT_IDENTIFIERS_MAX);
-    if (status || !rule->lower_case) return status;
-    char *at = mapper->batch->bytes.at + mapper->batch->bytes.length - text.length;
-    for (uint32_t i = 0; i < text.length; i++)
-        at[i] = (char)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] + ('a' - 'A') : at[i]);
-    return STATUS_OK;
+    return mapper_add_identifier(mapper, rule->symbol, rule->lower_case, COLUMN_NONE, text);
 }
 
 static const struct identifier_rule *rule_named(const struct playbook *playbook, struct text name) {

@@ -22,7 +22,7 @@ KEY_SET(customer, "customer");
 
 static const char *const identifier_names[IDENTIFIER_COUNT] = {
     [IDENTIFIER_PER_CUSTOMER] = "per_customer", [IDENTIFIER_UNIQUE] = "unique", [IDENTIFIER_EXPIRES] = "expires",
-    [IDENTIFIER_LOWER_CASE] = "lower_case", [IDENTIFIER_BLOCKED] = "blocked",
+    [IDENTIFIER_LOWER_CASE] = "lower_case", [IDENTIFIER_BLOCKED] = "blocked", [IDENTIFIER_ALLOW] = "allow",
     [IDENTIFIER_EVENTS_PER_DAY] = "events_per_day",
 };
 KEY_SET(identifier, "an identifier");

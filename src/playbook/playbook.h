@@ -32,9 +32,11 @@ struct identifier_rule {
     bool unique;                /* two different values never merge */
     int64_t expires_ms;         /* 0: never; an identifier unseen for so long links no more */
     uint32_t priority;          /* 0 = strongest: order of appearance */
-    bool lower_case;            /* e-mail: folded before comparing */
+    bool lower_case;            /* e-mail: letters are made small (base/canonical.h) */
     const struct text *blocked; /* extra blocked values, beside the built-in ones */
     uint32_t blocked_count;
+    const struct text *allowed; /* values that are somebody, although they look like nobody: "0" */
+    uint32_t allowed_count;
     uint32_t events_per_day_max; /* rate guard (a cashier's own card); 0: none */
 };
 

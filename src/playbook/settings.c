@@ -129,21 +129,23 @@ static void apply_usual(struct identifier_rule *rule) {
     }
 }
 
-static void read_blocked(struct reader *reader, const struct yaml_node *node,
-                         struct identifier_rule *rule) {
-    if (!reader_is_list(reader, node, "blocked")) return;
+/* A list of an identifier's values; how many there are. */
+static uint32_t read_values(struct reader *reader, const struct yaml_node *node, const char *key,
+                            const char *what, const struct text **out) {
+    uint32_t count = 0;
+    if (!reader_is_list(reader, node, key)) return 0;
     if (node->count > BLOCKED_MAX) {
         reader_error(reader, node_place(node),
-                     "more than %d blocked values: list the usual ones only", BLOCKED_MAX);
-        return;
+                     "more than %d values of %s: list the usual ones only", BLOCKED_MAX, key);
+        return 0;
     }
-    struct text *blocked = reader_alloc(reader, node->count, sizeof *blocked);
-    if (blocked == NULL) return;
+    struct text *values = reader_alloc(reader, node->count, sizeof *values);
+    if (values == NULL) return 0;
     for (uint32_t i = 0; i < node->count; i++) {
-        if (reader_text(reader, node->items[i], "a blocked value", &blocked[rule->blocked_count]))
-            rule->blocked_count++;
+        if (reader_text(reader, node->items[i], what, &values[count])) count++;
     }
-    rule->blocked = blocked;
+    *out = values;
+    return count;
 }
 
 static void read_identifier(struct reader *reader, const struct yaml_node *key,
@@ -166,7 +168,14 @@ static void read_identifier(struct reader *reader, const struct yaml_node *key,
     if (values[IDENTIFIER_LOWER_CASE]) {
         (void)reader_yes_no(reader, values[IDENTIFIER_LOWER_CASE], "lower_case", &rule->lower_case);
     }
-    if (values[IDENTIFIER_BLOCKED]) read_blocked(reader, values[IDENTIFIER_BLOCKED], rule);
+    if (values[IDENTIFIER_BLOCKED]) {
+        rule->blocked_count = read_values(reader, values[IDENTIFIER_BLOCKED], "blocked",
+                                          "a blocked value", &rule->blocked);
+    }
+    if (values[IDENTIFIER_ALLOW]) {
+        rule->allowed_count = read_values(reader, values[IDENTIFIER_ALLOW], "allow",
+                                          "an allowed value", &rule->allowed);
+    }
     if (values[IDENTIFIER_EVENTS_PER_DAY]) {
         (void)reader_count(reader, values[IDENTIFIER_EVENTS_PER_DAY], "events_per_day", 1,
                            COUNT_MAX, &rule->events_per_day_max);

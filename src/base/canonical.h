@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/canonical.h -- the one form of a text that names somebody or something.
+ *
+ * Identifiers, row keys, keys of lookups and the targets of relations come from many hands: one
+ * program pads them, another writes capitals, a third pastes them with a no-break space behind. Two
+ * spellings that mean the same must meet, so each of these texts is brought into one form before it
+ * is compared, hashed or stored:
+ *
+ *   1  blanks at the ends go: those of Unicode, control characters, and characters that show
+ *      nothing (zero width, byte order mark, direction marks); soft hyphens and zero-width
+ *      characters that only break lines go everywhere
+ *   2  composed characters are composed (NFC): "u" with a dots-above mark is "ü"
+ *   3  where the rule says so, capitals become small letters, one letter for one: "Ü" is "ü",
+ *      the final sigma is a sigma. "ß" is not "ss": those are two addresses
+ *
+ * The form of a form is itself; a property test holds that. utf8proc knows the characters. A short
+ * ASCII text without capitals is its own form and costs one look at its bytes. Pure; any thread. */
+#ifndef BASE_CANONICAL_H
+#define BASE_CANONICAL_H
+
+#include "base/arena.h"
+#include "base/text.h"
+
+enum canonical_case { CANONICAL_AS_WRITTEN, CANONICAL_SMALL };
+
+/* Without the blanks of step 1 at its ends. `text` is UTF-8; borrowed. */
+struct text canonical_trim(struct text text);
+/* The canonical form behind what is in `out`. INVALID: no UTF-8. */
+enum status canonical_append(struct text text, enum canonical_case letters,
+                             struct buffer *out) MUST_USE;
+/* The same where it lies, or in the arena. INVALID, NO_MEMORY. */
+enum status canonical_text(struct text text, enum canonical_case letters, struct arena *arena,
+                           struct text *out) MUST_USE;
+/* Are two texts one in canonical form? False where one is no UTF-8 or memory is short. */
+bool canonical_equal(struct text a, struct text b, enum canonical_case letters);
+
+/* Words that databases, spreadsheets and people write where nothing is known. */
+enum filler {
+    FILLER_NONE,
+    /* It can't be meant: \N, NULL, (null), #REF!, NaN, undefined, [object Object]. */
+    FILLER_OF_PROGRAMS,
+    /* It means nothing as the name of a person, yet may be a word of a list: n/a, none, ?, false.
+     */
+    FILLER_OF_PEOPLE,
+    /* 1.23457E+12, which a spreadsheet made of a long number: the digits are gone. */
+    FILLER_LOST_DIGITS,
+};
+/* `text` as it came; blanks and capitals don't matter. */
+enum filler canonical_filler(struct text text);
+
+#endif

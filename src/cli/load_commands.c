@@ -46,9 +46,18 @@ static void note_words(const struct engine_ingest_report *report, bool is_lookup
         if (notes[i].holds && at < size)
             at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? "; " : "", notes[i].words);
     }
-    if (report->turned_away > 0 && at < size) {
-        snprintf(out + at, size - at, "%s%s of erased customers not kept", at > 0 ? "; " : "",
-                 cli_counted(report->turned_away, "event"));
+    const struct {
+        uint64_t count;
+        const char *one, *words;
+    } counts[] = {
+        {report->turned_away, "event", "of erased customers not kept"},
+        {report->nobodys, "identifier", "left out: nobody is called so"},
+        {report->no_keys, "event", "without a row_key that names it: loaded again it counts twice"},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        if (counts[i].count > 0 && at < size)
+            at += (size_t)snprintf(out + at, size - at, "%s%s %s", at > 0 ? "; " : "",
+                                   cli_counted(counts[i].count, counts[i].one), counts[i].words);
     }
 }
 
@@ -65,7 +74,7 @@ static void print_reports(const struct engine *engine, const struct engine_inges
     cli_table_init(&table, "source|>files|>rows|>events|>repeats|>quarantined|note");
     for (size_t i = 0; i < count; i++) {
         const struct engine_ingest_report *report = &reports[i];
-        char note[200];
+        char note[320];
         note_words(report, is_lookup(engine, report), note, sizeof note);
         cli_table_cell(&table, "%.*s", TEXT_ARG(report->source));
         cli_table_cell(&table, "%s", cli_count(report->files));
@@ -93,6 +102,8 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_member_count(writer, "quarantined", report->quarantined);
     json_member_count(writer, "lookup_rows", report->lookup_rows);
     json_member_count(writer, "turned_away", report->turned_away);
+    json_member_count(writer, "nobodys", report->nobodys);
+    json_member_count(writer, "no_keys", report->no_keys);
     json_member_count(writer, "bytes", report->bytes);
     json_member_yes_no(writer, "undated", report->time_always);
     json_member_yes_no(writer, "drops_repeats", report->drops_repeats);

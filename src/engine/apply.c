@@ -138,6 +138,7 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
     size_t room = BATCH_EVENTS_MAX - batch->event_count,
            noted = result.change_count < room ? result.change_count : room;
     if (status == STATUS_OK) did.events = batch->event_count;
+    did.nobodys = result.blocked_count;
     if (status == STATUS_OK && noted > 0)
         status = note_changes(engine, batch, result.changes, noted);
     if (status == STATUS_OK) status = append(engine, batch, &result, back, sync, error);

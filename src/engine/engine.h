@@ -74,6 +74,8 @@ struct engine_ingest_report {
     bool drops_repeats;
     uint64_t files, rows, events, repeats, quarantined, lookup_rows;
     uint64_t turned_away; /* events of nobody but people who were erased: not kept */
+    uint64_t nobodys;     /* identifiers left out, since they stand for nobody: NULL, #REF! */
+    uint64_t no_keys;     /* events without a row key, since a filler stands in its place */
     uint64_t bytes;       /* as on disk */
     bool time_always;
 };
@@ -103,6 +105,7 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
 struct apply_result {
     uint64_t events, repeats, quarantined;
     uint64_t turned_away; /* events of nobody but people who were erased: not kept */
+    uint64_t nobodys;     /* identifiers left out, since they stand for nobody */
 };
 enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync,
                          struct apply_result *out, struct error *error) MUST_USE;

@@ -115,12 +115,14 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
         loading->report->repeats += applied.repeats;
         loading->report->quarantined += applied.quarantined;
         loading->report->turned_away += applied.turned_away;
+        loading->report->nobodys += applied.nobodys;
         ingest_progress(reader, &progress);
         tell(loading, path, &progress);
     }
     ingest_progress(reader, &progress);
     loading->report->rows += progress.rows;
     loading->report->bytes += progress.bytes;
+    loading->report->no_keys += progress.no_keys;
     if (status == STATUS_END && progress.truncated) {
         return error_set(error, STATUS_INVALID,
                          "%s; what came before it was kept, the rest is in quarantine",

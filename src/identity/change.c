@@ -22,7 +22,7 @@ void change_begin(struct identity *identity, uint64_t position) {
     identity->welcome = NONE;
     identity->undo_count = identity->pending_count = identity->seed_count = identity->change_count =
         0;
-    identity->unusable_count = 0;
+    identity->unusable_count = identity->blocked_count = 0;
     identity->known_ms = TIME_ALWAYS;
     buffer_clear(&identity->record);
 }
@@ -73,6 +73,7 @@ void change_result(struct identity *identity, struct identity_result *result) {
         .changes = identity->changes,
         .change_count = identity->change_count,
         .unusable_count = identity->unusable_count,
+        .blocked_count = identity->blocked_count,
         .new_identifiers = key_table_count(&identity->identifiers) - identity->first_identifier,
         .new_personas = key_table_count(&identity->personas) - identity->first_persona,
         .new_links = identity->link_count - identity->first_link,

@@ -70,6 +70,7 @@ struct identity_result {
     const struct identity_change *changes; /* customers that stood before, merged or split now */
     size_t change_count;
     size_t unusable_count; /* events with persona ID_NONE, to be quarantined */
+    size_t blocked_count;  /* identifiers that stand for nobody, left out */
     uint32_t new_identifiers, new_personas, new_links, refused_links;
 };
 

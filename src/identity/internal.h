@@ -124,7 +124,7 @@ struct identity {
     struct identity_change *changes;
     size_t change_count, change_capacity;
     struct buffer record;
-    size_t unusable_count;
+    size_t unusable_count, blocked_count;
     int64_t known_ms; /* the newest known_ms among what is new */
     struct judge_scratch *judge;
     struct type_counts *counts;

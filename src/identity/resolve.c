@@ -51,8 +51,10 @@ static void collect(struct identity *identity, const struct event_batch *batch,
         struct text value = event_batch_text(batch, given->offset, given->length);
         const struct intake_rule *rule = &identity->intake[given->type];
         if (value_is_blocked(value, rule->blocked, rule->blocked_count) &&
-            !value_is_listed(value, rule->allowed, rule->allowed_count))
+            !value_is_listed(value, rule->allowed, rule->allowed_count)) {
+            identity->blocked_count++;
             continue;
+        }
         struct probe *probe = &scratch->probes[scratch->probe_count++];
         *probe = (struct probe){.value = value, .type = (uint8_t)given->type, .id = NONE};
         probe->hash = key_hash((struct key){probe->type, value});

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/canonical.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -113,6 +114,15 @@ static enum status json_key(struct gather *gather, struct text row, struct cell 
     return STATUS_OK;
 }
 
+/* One filler in many rows is no event of many rows. */
+static enum status canonical_key(struct gather *gather, struct text *key) {
+    enum status status = canonical_text(*key, CANONICAL_AS_WRITTEN, &gather->scratch, key);
+    enum filler filler = status == STATUS_OK ? canonical_filler(*key) : FILLER_NONE;
+    if (status == STATUS_INVALID || filler == FILLER_OF_PROGRAMS || filler == FILLER_LOST_DIGITS)
+        *key = (struct text){0};
+    return status;
+}
+
 /* Empty where there is none: such a row stands alone, and the mapper says why it can't. */
 static enum status row_key(struct gather *gather, const struct cut *cut, struct text *key) {
     const struct plan *plan = gather->plan;
@@ -124,13 +134,16 @@ static enum status row_key(struct gather *gather, const struct cut *cut, struct 
     if (plan->source->format == SOURCE_NDJSON) {
         enum status status = json_key(gather, row, cell);
         if (status == STATUS_OK) status = cell_text(&gather->reader, cell, key);
+        if (status == STATUS_OK) status = canonical_key(gather, key);
         return status == STATUS_INVALID ? STATUS_OK : status;
     }
     uint32_t count = csv_split(row, plan->delimiter, cut->flags & ROW_QUOTED, &gather->scratch,
                                gather->cells, plan->group_column + 1);
     if (count == CSV_NO_MEMORY) return STATUS_NO_MEMORY;
-    if (count > plan->group_column) *key = cell->text;
-    return STATUS_OK;
+    if (count <= plan->group_column) return STATUS_OK;
+    *key = cell->text;
+    enum status status = canonical_key(gather, key);
+    return status == STATUS_INVALID ? STATUS_OK : status;
 }
 
 /* ---- groups ---- */

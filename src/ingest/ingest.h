@@ -99,6 +99,7 @@ struct ingest_progress {
     uint64_t events;
     uint64_t quarantined;
     uint64_t disagreeing_rows; /* rows that contradict the first row of their group */
+    uint64_t no_keys;          /* events without a row key, since a filler stands in its place */
     /* The file ended in the middle: broken .gz, open quote, short last line. */
     bool truncated;
     /* What was seen, one sentence with file and line; empty otherwise. */

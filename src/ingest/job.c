@@ -21,7 +21,7 @@ void job_clear(struct job *job) {
     buffer_clear(&job->bytes);
     job->row_count = 0;
     event_batch_clear(&job->batch);
-    job->disagreeing_rows = job->quarantined_rows = 0;
+    job->disagreeing_rows = job->quarantined_rows = job->no_keys = 0;
     job->status = STATUS_OK;
     job->truncation[0] = 0;
 }

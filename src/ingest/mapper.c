@@ -293,6 +293,15 @@ static struct row_key add_to_key(struct row_key key, uint64_t *high, struct text
     return (struct row_key){hash_text(text, key.low), (uint32_t)(*high >> 32)};
 }
 
+/* Words of people may be a part of a key of several columns ("none" of a coupon), and say nothing
+ * alone. */
+static bool is_no_key(const struct plan *plan, struct text text) {
+    enum filler filler = canonical_filler(text);
+    return filler == FILLER_OF_PEOPLE ? plan->row_key_count == 1 : filler != FILLER_NONE;
+}
+
+/* A row whose key is a filler has none: under one "#REF!" all rows but the first would be repeats.
+ * Of a JSON line that has no key one is made. */
 static enum status take_key(struct mapper *mapper, struct event *event) {
     const struct plan *plan = mapper->plan;
     const struct row_key start = {plan->key_seed, 0};
@@ -302,17 +311,22 @@ static enum status take_key(struct mapper *mapper, struct event *event) {
         const struct plan_field *field = &plan->row_keys[i];
         struct text text;
         enum status status = mapper_field_text(mapper, field, &text);
+        if (status == STATUS_OK)
+            status = canonical_text(text, CANONICAL_AS_WRITTEN, &mapper->scratch, &text);
         if (status) return status;
-        if (text.length > 0) {
+        bool filler = is_no_key(plan, text);
+        mapper->no_keys += filler;
+        if (text.length > 0 && !filler) {
             key = add_to_key(key, &high, text);
             continue;
         }
+        if (plan->source->format != SOURCE_NDJSON && filler) return STATUS_OK;
         if (plan->source->format != SOURCE_NDJSON) {
             return mapper_bad(mapper, field->column, "the row key %.*s is empty",
                               TEXT_ARG(field->name));
         }
         high = plan->key_seed;
-        key = add_to_key(start, &high, mapper->row); /* one is made where it is absent */
+        key = add_to_key(start, &high, mapper->row);
         break;
     }
     if (plan->row_key_count > 0) event->key = key;
@@ -416,10 +430,20 @@ static enum status take_identifiers(struct mapper *mapper, size_t index) {
 
 static enum status check_group(struct mapper *mapper) {
     uint32_t column = mapper->plan->group_column;
-    if (column == COLUMN_NONE || !cell_is_empty(&mapper->cells[column])) return STATUS_OK;
+    struct text text, name = mapper->plan->source->one_event_per;
+    if (column == COLUMN_NONE) return STATUS_OK;
+    enum status status = cell_text(&mapper->reader, &mapper->cells[column], &text);
+    if (status) return status == STATUS_INVALID ? STATUS_OK : status;
+    if (canonical_trim(text).length == 0)
+        return mapper_bad(mapper, column,
+                          "column %.*s is empty, which says what event the row belongs to",
+                          TEXT_ARG(name));
+    char shown[MAPPER_SHOWN_BYTES + 8];
+    enum filler filler = canonical_filler(text);
+    if (filler != FILLER_OF_PROGRAMS && filler != FILLER_LOST_DIGITS) return STATUS_OK;
     return mapper_bad(mapper, column,
-                      "column %.*s is empty, which says what event the row belongs to",
-                      TEXT_ARG(mapper->plan->source->one_event_per));
+                      "column %.*s is '%s', which says of no row what event it belongs to",
+                      TEXT_ARG(name), mapper_show(text, shown));
 }
 
 /* A store takes so many at once; a line may hold any number of messages. */
@@ -627,16 +651,20 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
     bool plain = scan_is_plain(job->bytes.at, job->bytes.length);
     mapper->batch = batch;
     mapper->consent_count = 0;
+    mapper->no_keys = 0;
     for (size_t from = 0, to; from < job->row_count; from = to) {
         for (to = from + 1; to < job->row_count && !(job->rows[to].flags & ROW_FIRST);) to++;
         struct mark mark = mark_of(batch);
+        uint64_t no_keys = mapper->no_keys;
         if (mapper->scratch.block) arena_clear(&mapper->scratch);
         enum status status = map_rows(mapper, job, from, to, plain);
         if (status == STATUS_INVALID) {
             roll_back(batch, mark);
+            mapper->no_keys = no_keys;
             status = quarantine(mapper, job, from, to);
         }
         if (status) return status;
     }
+    job->no_keys += mapper->no_keys;
     return STATUS_OK;
 }

@@ -60,6 +60,7 @@ struct mapper {
     struct event_batch *batch; /* being filled */
     struct text row;           /* the present one; within a batch the message */
     uint64_t line;
+    uint64_t no_keys;       /* events of this job whose row key is a filler */
     uint64_t *consent_seen; /* hashes of (person, purpose, state) told in this batch */
     size_t consent_count, consent_capacity;
 };

@@ -278,6 +278,7 @@ static void count(struct ingest_reader *reader, const struct job *job) {
     progress->events += job->batch.event_count;
     progress->quarantined += job->quarantined_rows;
     progress->disagreeing_rows += job->disagreeing_rows;
+    progress->no_keys += job->no_keys;
     if (!job->truncation[0]) return;
     progress->truncated = true;
     memcpy(progress->truncation, job->truncation, sizeof progress->truncation);

@@ -262,7 +262,7 @@ static enum status push_entries(struct run_walk *walk, const struct view_hot_run
         }
     }
     for (; low < from->end && from->customer[low] == customer && status == STATUS_OK; low++) {
-        if (from->moved != NULL && view_hot_is_moved(from->moved, low)) continue;
+        if (view_hot_is_moved(from->moved, low)) continue;
         status = run_walk_push(walk, (struct run_slice){r, low});
     }
     return status;

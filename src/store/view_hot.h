@@ -95,8 +95,9 @@ struct view_hot {
 static inline bool view_hot_is_lone(const struct view_hot *hot, uint32_t k) {
     return hot->in_place && hot->sums[k] >> 32 == 1;
 }
+/* `moved`: a bit an entry, or NULL where no entry of the run has moved. */
 static inline uint32_t view_hot_is_moved(const uint64_t *moved, uint32_t entry) {
-    return (uint32_t)(moved[entry / 64] >> (entry % 64)) & 1;
+    return moved != NULL && (moved[entry / 64] >> (entry % 64) & 1);
 }
 
 /* The first moved entry of [entry, end), else `end`. */

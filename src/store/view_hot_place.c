@@ -83,7 +83,7 @@ static void place_cells(const struct view_hot *hot, const struct view_hot_run *f
     const uint32_t *row = from->entry_row;
     for (uint32_t e = first; e < end; e++) {
         uint32_t count = row[e + 1] - row[e];
-        if (from->moved != NULL && view_hot_is_moved(from->moved, e)) continue;
+        if (view_hot_is_moved(from->moved, e)) continue;
         if (view_hot_is_lone(hot, from->customer[e] - hot->base)) continue;
         copy_times((int64_t *)cells + hot->placed_at[e - from->first],
                    (const int64_t *)wide + (row[e] - row[first]), count);

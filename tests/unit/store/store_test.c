@@ -147,6 +147,49 @@ static void a_full_disk_leaves_the_store_usable(void **state) {
     trial_close(&open);
 }
 
+/* The hot walk takes customers in blocks of 256. A block that is full and not the run's last ends
+ * between two entries, and where no entry has moved there are no bits to look at. */
+static void a_walk_passes_full_blocks_in_which_nobody_moved(void **state) {
+    enum { CUSTOMERS = 700 };
+    struct simulated_disk *disk = new_disk(state);
+    struct symbols *symbols;
+    struct store *store;
+    struct event_batch batch;
+    struct error error = {0};
+    uint64_t position;
+    assert_int_equal(symbols_create(&symbols), STATUS_OK);
+    const struct store_options options = {.fs = simulated_disk_interface(disk),
+                                          .directory = "data",
+                                          .create = true,
+                                          .symbols = symbols,
+                                          .fold_by_hand = true};
+    assert_int_equal(store_open(&store, &options, &error), STATUS_OK);
+    event_batch_init(&batch);
+    for (uint32_t i = 0; i < CUSTOMERS; i++) {
+        struct event *event = event_batch_add(&batch);
+        assert_non_null(event);
+        event->persona = (struct persona_id){i};
+        event->time_ms = event->known_ms = 1000 + i;
+        event->type = EVENT_SURVEY_ANSWERED;
+    }
+    const struct store_frame frame = {.batch = &batch};
+    assert_int_equal(store_append(store, &frame, true, &position, &error), STATUS_OK);
+    assert_int_equal(store_fold(store, false, &error), STATUS_OK);
+    struct timeline_source *source = store_source(store);
+    struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW}};
+    struct timeline_reader *reader;
+    struct timeline timeline;
+    uint32_t seen = 0;
+    assert_int_equal(source->ops->reader_open(source, &reader, &error), STATUS_OK);
+    assert_int_equal(source->ops->walk(reader, &request, 0, 1, &error), STATUS_OK);
+    while (source->ops->next(reader, &timeline, &error) == STATUS_OK) seen += timeline.count;
+    assert_int_equal(seen, CUSTOMERS);
+    source->ops->reader_close(reader);
+    event_batch_release(&batch);
+    store_close(store);
+    symbols_destroy(symbols);
+}
+
 static bool theirs(void *context, const struct stored_row *row) {
     (void)context;
     return memmem(row->raw.at, row->raw.length, "persona 3 ", 10) != NULL;
@@ -230,6 +273,7 @@ int main(void) {
         cmocka_unit_test_teardown(a_torn_tail_is_cut, teardown),
         cmocka_unit_test_teardown(a_newer_format_is_refused_with_what_to_do, teardown),
         cmocka_unit_test_teardown(a_full_disk_leaves_the_store_usable, teardown),
+        cmocka_unit_test_teardown(a_walk_passes_full_blocks_in_which_nobody_moved, teardown),
         cmocka_unit_test_teardown(of_the_erased_no_byte_is_left, teardown),
         cmocka_unit_test_teardown(a_backup_opens_and_holds_the_same, teardown),
         cmocka_unit_test_teardown(no_directory_is_not_made_up, teardown),

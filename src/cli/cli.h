@@ -82,7 +82,8 @@ struct cli_table {
 /* "customer|>events|>spend": '>' sets a column to the right. */
 void cli_table_init(struct cli_table *table, const char *headings);
 void cli_table_cell(struct cli_table *table, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Prints and releases; the last column is broken where the line gets too long. */
+/* Prints and releases. Where the table is wider than cli_width(), the widest columns of words are
+ * made narrower and their cells take more lines; columns of numbers are never broken. */
 void cli_table_print(struct cli_table *table);
 
 /* ---- JSON: one object, between begin and end ---- */
@@ -107,6 +108,9 @@ const char *cli_percent(double share, int digits);
 const char *cli_when(const struct playbook *playbook, int64_t time_ms);
 /* Columns to print in: the terminal's, from 40 to 100; 100 where it is none. */
 uint32_t cli_width(void);
+/* Replaces control characters by blanks, so that data can't steer the terminal: also those of two
+ * bytes (U+0080 to U+009F); line ends and tabs only where `keep_lines` is false. */
+void cli_tame(char *at, size_t length, bool keep_lines);
 /* printf for what holds data: control characters but line ends and tabs become blanks. Tables and
  * what is wrapped do the same. */
 void cli_say(FILE *file, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -47,6 +47,10 @@ void funnel_add(struct funnel *funnel, const struct decision *decision) {
     funnel->crossed += decision->holdout.crossed;
 }
 
+uint64_t funnel_nothing_is_best(const struct funnel *funnel) {
+    return funnel->left[STAGE_PROPENSITY] - funnel->left[STAGE_ARBITRATION];
+}
+
 void funnel_print(const struct funnel *funnel) {
     printf("  %-18s %9s\n", "customers", cli_count(funnel->customers));
     for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) {
@@ -55,9 +59,12 @@ void funnel_print(const struct funnel *funnel) {
         printf("  %-18s %9s  %5.1f %%\n", stage_name((enum stage)stage),
                cli_count(funnel->left[stage]), 100 * share);
     }
-    printf(
-        "  %s are offered something, %s would be but are in the holdout, for %s nothing is best\n",
-        cli_count(funnel->offered), cli_count(funnel->withheld), cli_count(funnel->nothing));
+    uint64_t best = funnel_nothing_is_best(funnel);
+    cli_wrap_format(2,
+                    "  %s offered something, %s in the holdout who would be; for %s nothing is "
+                    "worth more than what is left, %s have no treatment left before that",
+                    cli_count(funnel->offered), cli_count(funnel->withheld), cli_count(best),
+                    cli_count(funnel->nothing - best));
     if (funnel->crossed == 0) return;
     cli_wrap_format(4,
                     "  %s were decided for both in and out of the holdout before they were known "
@@ -79,6 +86,7 @@ void funnel_write_json(const struct funnel *funnel, struct json_writer *writer) 
     json_member_count(writer, "offered", funnel->offered);
     json_member_count(writer, "withheld", funnel->withheld);
     json_member_count(writer, "nothing", funnel->nothing);
+    json_member_count(writer, "nothing_is_best", funnel_nothing_is_best(funnel));
     json_member_count(writer, "crossed", funnel->crossed);
     json_write_key(writer, "left");
     json_write_object_begin(writer);

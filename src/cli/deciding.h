@@ -10,10 +10,13 @@
 struct funnel {
     /* left[s]: customers with a treatment that passed stage s. */
     uint64_t customers, left[STAGE_COUNT];
-    uint64_t offered, withheld, nothing;
+    uint64_t offered, withheld, nothing; /* nothing: no treatment is left, whatever stopped it */
     uint64_t crossed; /* of either arm of the holdout, since two customers became one */
 };
 void funnel_add(struct funnel *funnel, const struct decision *decision);
+/* Of those with nothing: for whom a treatment was left until arbitration, and nothing was worth
+ * more. */
+uint64_t funnel_nothing_is_best(const struct funnel *funnel);
 void funnel_print(const struct funnel *funnel);
 void funnel_write_json(const struct funnel *funnel, struct json_writer *writer);
 

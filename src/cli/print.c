@@ -17,16 +17,7 @@
 #define CLI_WIDTH_MIN  40
 #define CLI_WIDTH_MAX  100
 
-/* Columns of a terminal: continuation bytes of UTF-8 take none. */
-static size_t width_of(const char *text) {
-    size_t width = 0;
-    for (; *text != '\0'; text++) width += ((unsigned char)*text & 0xC0) != 0x80;
-    return width;
-}
-
-/* What came from outside does not steer the terminal: control characters become blanks, also those
- * of two bytes (U+0080 to U+009F). */
-static void tame(char *at, size_t length, bool keep_lines) {
+void cli_tame(char *at, size_t length, bool keep_lines) {
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)at[i], before = i > 0 ? (unsigned char)at[i - 1] : 0;
         bool is_long = before == 0xC2 && c >= 0x80 && c < 0xA0;
@@ -44,7 +35,7 @@ void cli_say_list(FILE *file, const char *format, va_list arguments) {
     char *text = length < 0 ? NULL : memory_alloc((size_t)length + 1);
     if (text == NULL) return;
     vsnprintf(text, (size_t)length + 1, format, arguments);
-    tame(text, (size_t)length, true);
+    cli_tame(text, (size_t)length, true);
     fwrite(text, 1, (size_t)length, file);
     memory_free(text);
 }
@@ -94,7 +85,7 @@ static enum status wrap(struct buffer *out, struct text text, uint32_t indent) {
         column += columns_of(word, word_end);
         word = word_end;
     }
-    tame(out->at, out->length, true); /* JOINED_BLANK too */
+    cli_tame(out->at, out->length, true); /* JOINED_BLANK too */
     return status == STATUS_OK ? buffer_append(out, "\n", 1) : status;
 }
 
@@ -115,85 +106,6 @@ void cli_wrap_format(uint32_t indent, const char *format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     cli_wrap(stdout, text_from(text), indent);
-}
-
-void cli_table_init(struct cli_table *table, const char *headings) {
-    static char names[CLI_COLUMNS_MAX][64];
-    *table = (struct cli_table){0};
-    buffer_init(&table->cells);
-    for (const char *at = headings; table->columns < CLI_COLUMNS_MAX;) {
-        size_t length = strcspn(at, "|");
-        table->right[table->columns] = *at == '>';
-        size_t skip = *at == '>' ? 1 : 0;
-        snprintf(names[table->columns], sizeof names[0], "%.*s", (int)(length - skip), at + skip);
-        table->headings[table->columns] = names[table->columns];
-        table->columns++;
-        if (at[length] == '\0') break;
-        at += length + 1;
-    }
-}
-
-void cli_table_cell(struct cli_table *table, const char *format, ...) {
-    char text[CELL_BYTES_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    tame(text, strlen(text), false);
-    if (buffer_append(&table->cells, text, strlen(text) + 1) == STATUS_OK) table->cell_count++;
-}
-
-/* The last column may take more lines, indented to where it begins. */
-static void print_last(const char *text, uint32_t begins) {
-    const uint32_t least = 20; /* below that, breaking makes it worse */
-    if (text[0] == '\0' || begins + least > cli_width()) {
-        printf("%s\n", text);
-        return;
-    }
-    struct buffer line;
-    buffer_init(&line);
-    enum status status = buffer_format(&line, "%*s%s", (int)begins, "", text);
-    struct buffer wrapped = {0};
-    if (status == STATUS_OK) status = wrap(&wrapped, buffer_text(&line), begins);
-    if (status == STATUS_OK) printf("%.*s", (int)(wrapped.length - begins), wrapped.at + begins);
-    buffer_release(&line);
-    buffer_release(&wrapped);
-}
-
-static void print_row(const struct cli_table *table, const char *const *cells,
-                      const size_t *widths) {
-    uint32_t at = 0;
-    for (uint32_t c = 0; c + 1 < table->columns; c++) {
-        int padding = (int)(widths[c] - width_of(cells[c]));
-        if (table->right[c])
-            printf("%*s%s  ", padding, "", cells[c]);
-        else
-            printf("%s%*s  ", cells[c], padding, "");
-        at += (uint32_t)widths[c] + 2;
-    }
-    uint32_t last = table->columns - 1;
-    if (table->right[last])
-        printf("%*s%s\n", (int)(widths[last] - width_of(cells[last])), "", cells[last]);
-    else
-        print_last(cells[last], at);
-}
-
-void cli_table_print(struct cli_table *table) {
-    const char *cells[CLI_COLUMNS_MAX];
-    size_t widths[CLI_COLUMNS_MAX];
-    for (uint32_t c = 0; c < table->columns; c++) widths[c] = width_of(table->headings[c]);
-    const char *cell = table->cells.at;
-    for (size_t i = 0; i < table->cell_count; i++, cell += strlen(cell) + 1) {
-        size_t width = width_of(cell);
-        if (width > widths[i % table->columns]) widths[i % table->columns] = width;
-    }
-    print_row(table, table->headings, widths);
-    cell = table->cells.at;
-    for (size_t i = 0; i < table->cell_count; i++, cell += strlen(cell) + 1) {
-        cells[i % table->columns] = cell;
-        if ((i + 1) % table->columns == 0) print_row(table, cells, widths);
-    }
-    buffer_release(&table->cells);
 }
 
 /* ---- JSON ---- */

@@ -68,8 +68,8 @@ static void wilson(struct calibration_bin *bin, double yes) {
     bin->high = centre + half;
 }
 
-static enum status gather_bins(struct report *report) {
-    const struct evaluation *evaluation = &report->evaluation;
+static enum status gather_bins(struct report_model *model) {
+    const struct evaluation *evaluation = &model->evaluation;
     double(*rows)[2] = memory_calloc(evaluation->count + 1, sizeof *rows);
     if (rows == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < evaluation->count; i++) {
@@ -81,7 +81,7 @@ static enum status gather_bins(struct report *report) {
         size_t from = evaluation->count * b / REPORT_BINS,
                to = evaluation->count * (b + 1) / REPORT_BINS;
         if (from == to) continue;
-        struct calibration_bin *bin = &report->bins[report->bin_count++];
+        struct calibration_bin *bin = &model->bins[model->bin_count++];
         double predicted = 0, yes = 0;
         for (size_t i = from; i < to; i++) {
             predicted += rows[i][0];
@@ -95,19 +95,31 @@ static enum status gather_bins(struct report *report) {
     return STATUS_OK;
 }
 
-static enum status gather_model(struct report *report, const struct cli *cli, struct error *error) {
+/* --against holds predictions of one model: of the first that was trained. */
+static enum status judge(struct report *report, uint32_t rule, const char *against,
+                         struct report_model *model, struct error *error) {
+    enum status status = evaluation_make(report->engine, rule, report->from_ms, report->until_ms,
+                                         against, &model->evaluation, error);
+    /* Nothing has matured: the report says so. */
+    if (status == STATUS_INVALID && against == NULL) return STATUS_OK;
+    if (status != STATUS_OK) return status;
+    model->is_judged = true;
+    return gather_bins(model);
+}
+
+static enum status gather_models(struct report *report, const struct cli *cli,
+                                 struct error *error) {
     const struct playbook *playbook = engine_playbook(report->engine);
-    for (uint32_t i = 0; i < playbook->model_count; i++) {
-        if (engine_model(report->engine, i, &report->model) == NULL) continue;
-        enum status status = evaluation_make(report->engine, i, report->from_ms, report->until_ms,
-                                             cli->against, &report->evaluation, error);
-        /* Nothing has matured: the report says so. */
-        if (status == STATUS_INVALID && cli->against == NULL) return STATUS_OK;
-        if (status != STATUS_OK) return status;
-        report->has_model = true;
-        return gather_bins(report);
+    report->models = memory_calloc(playbook->model_count + 1, sizeof *report->models);
+    if (report->models == NULL) return STATUS_NO_MEMORY;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < playbook->model_count && status == STATUS_OK; i++) {
+        struct report_model *model = &report->models[report->model_count];
+        if (engine_model(report->engine, i, &model->entry) == NULL) continue;
+        const char *against = report->model_count++ == 0 ? cli->against : NULL;
+        status = judge(report, i, against, model, error);
     }
-    return STATUS_OK;
+    return status;
 }
 
 /* ---- decisions ---- */
@@ -138,6 +150,60 @@ static void consider_example(struct report *report, const struct decision *decis
     snprintf(example->reason, sizeof example->reason, "%s", decision->reason);
 }
 
+/* ---- how often each action is offered ---- */
+
+static enum status begin_offers(struct report *report) {
+    const struct playbook *playbook = engine_playbook(report->engine);
+    report->first_offer = memory_calloc(playbook->action_count + 1, sizeof *report->first_offer);
+    if (report->first_offer == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        report->first_offer[i] = (uint32_t)report->offer_count;
+        report->offer_count += playbook->actions[i].channel_count;
+    }
+    report->offers = memory_calloc(report->offer_count + 1, sizeof *report->offers);
+    if (report->offers == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        const struct action *action = &playbook->actions[i];
+        for (uint32_t c = 0; c < action->channel_count; c++)
+            report->offers[report->first_offer[i] + c] =
+                (struct report_offer){.action = action, .channel = action->channels[c].channel};
+    }
+    return STATUS_OK;
+}
+
+static void count_offers(struct report *report, const struct decision *decision) {
+    const struct playbook *playbook = engine_playbook(report->engine);
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
+        const struct treatment_trace *trace = &decision->trace[decision->ranked[rank]];
+        const struct treatment *treatment = trace->treatment;
+        ptrdiff_t action = treatment->action - playbook->actions;
+        for (uint32_t c = 0; c < playbook->actions[action].channel_count; c++) {
+            struct report_offer *offer = &report->offers[report->first_offer[action] + c];
+            if (offer->channel != treatment->channel) continue;
+            if (decision_withholds(decision, rank)) {
+                offer->withheld++;
+                continue;
+            }
+            offer->offered++;
+            offer->propensity_sum += trace->propensity;
+            offer->cost += trace->cost;
+        }
+    }
+}
+
+static int compare_offers(const void *left, const void *right) {
+    const struct report_offer *a = left, *b = right;
+    if (a->offered != b->offered) return a->offered > b->offered ? -1 : 1;
+    if (a->withheld != b->withheld) return a->withheld > b->withheld ? -1 : 1;
+    if (a->action != b->action) return a->action < b->action ? -1 : 1;
+    return a->channel < b->channel ? -1 : a->channel > b->channel;
+}
+
+/* Most often offered first. What is never offered stays: that is what its owner must see. */
+static void end_offers(struct report *report) {
+    qsort(report->offers, report->offer_count, sizeof *report->offers, compare_offers);
+}
+
 static int compare_examples(const void *left, const void *right) {
     const struct report_example *a = left, *b = right;
     return a->priority < b->priority ? 1 : a->priority > b->priority ? -1 : 0;
@@ -147,13 +213,17 @@ static enum status gather_decisions(struct report *report, struct error *error) 
     struct answering answering = {0};
     report->hindsight = engine_hindsight(report->engine, report->at_ms, NULL);
     warn_of_hindsight(report->engine, report->at_ms);
-    enum status status = answering_open(&answering, report->engine, report->at_ms, error);
+    enum status status = begin_offers(report);
+    if (status == STATUS_OK)
+        status = answering_open(&answering, report->engine, report->at_ms, error);
     if (status == STATUS_OK) status = answering_walk(&answering, error);
     while (status == STATUS_OK && (status = answering_next(&answering, error)) == STATUS_OK) {
         funnel_add(&report->funnel, answering.decision);
+        count_offers(report, answering.decision);
         consider_example(report, answering.decision);
     }
     answering_close(&answering);
+    end_offers(report);
     qsort(report->examples, report->example_count, sizeof *report->examples, compare_examples);
     return status == STATUS_END ? STATUS_OK : status;
 }
@@ -165,7 +235,9 @@ enum status report_gather(struct report *report, struct cli *cli, struct error *
     if (status == STATUS_OK)
         status = scenario_measure(engine_world(report->engine), &options, &report->scenarios,
                                   &report->scenario_count, error);
-    if (status == STATUS_OK) status = gather_model(report, cli, error);
+    if (status == STATUS_OK)
+        status = engine_month_report(report->engine, report->at_ms, &report->months, error);
+    if (status == STATUS_OK) status = gather_models(report, cli, error);
     if (status == STATUS_OK) status = gather_decisions(report, error);
     return status;
 }
@@ -173,7 +245,11 @@ enum status report_gather(struct report *report, struct cli *cli, struct error *
 void report_release(struct report *report) {
     data_report_release(&report->data);
     memory_free(report->scenarios);
-    evaluation_release(&report->evaluation);
+    for (size_t i = 0; i < report->model_count; i++)
+        evaluation_release(&report->models[i].evaluation);
+    memory_free(report->models);
+    memory_free(report->offers);
+    memory_free(report->first_offer);
 }
 
 /* ---- the command ---- */

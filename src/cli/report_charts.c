@@ -6,127 +6,210 @@
 
 #include "base/memory.h"
 
-#define ROW 30.0
-
 /* ---- bars ---- */
 
-static void bar_row(struct page *page, double y, double left, double width, double share,
-                    const char *class, struct text name, const char *figure) {
-    svg_text(page, "", left - 12, y + 5, "end", name);
-    svg_rect(page, "track", left, y - 8, width, 16);
-    svg_rect(page, class, left, y - 8, fmax(width * share, share > 0 ? 2 : 0), 16);
-    svg_text(page, "soft", left + width + 10, y + 5, "start", text_from(figure));
+static void bar_row(struct page *page, double share, const char *class, struct text name,
+                    const char *figure) {
+    page_add(page, "<div class=\"row\"><span class=\"l\">");
+    page_escape(page, name);
+    page_add(page,
+             "</span><span class=\"b\"><i class=\"%s\" style=\"width:%.2f%%\"></i></span><span "
+             "class=\"f\">%s</span></div>",
+             share > 0 ? class : "none", 100 * share, figure);
 }
 
 void report_charts_sources(struct page *page, const struct report *report) {
-    double most = 1, y = ROW / 2;
+    uint64_t most = 1;
+    for (size_t i = 0; i < report->source_count; i++)
+        if (report->sources[i].events > most) most = report->sources[i].events;
+    page_add(page, "<div class=\"bars\">");
     for (size_t i = 0; i < report->source_count; i++) {
         const struct report_source *source = &report->sources[i];
-        double count = (double)(source->is_lookup ? source->rows : source->events);
-        if (count > most) most = count;
+        if (source->is_lookup) continue;
+        bar_row(page, (double)source->events / (double)most, "", source->name,
+                cli_count(source->events));
     }
-    svg_begin(page, 440, ROW * (double)report->source_count + 24, "events a source");
-    for (int lookups = 0; lookups < 2; lookups++) {
-        for (size_t i = 0; i < report->source_count; i++) {
-            const struct report_source *source = &report->sources[i];
-            if (source->is_lookup != (lookups == 1)) continue;
-            double count = (double)(source->is_lookup ? source->rows : source->events);
-            bar_row(page, y, 112, 220, sqrt(count / most), lookups ? "grey" : "bar", source->name,
-                    cli_count((uint64_t)count));
-            y += ROW;
-        }
-    }
-    svg_text(page, "soft", 112, y + 4, "start",
-             TEXT("Grey: rows of lookups. Lengths by square root."));
-    svg_end(page);
+    page_add(page, "</div>");
 }
 
 void report_charts_data(struct page *page, const struct report *report) {
     const struct data_report *data = &report->data;
-    double used = (double)(data->clean_bytes - data->dark_bytes), dark = (double)data->dark_bytes,
-           dirty = (double)data->dirty_bytes;
-    double all = used + dark + dirty > 0 ? used + dark + dirty : 1, x = 0;
     const struct {
         const char *name, *class;
-        double bytes;
-    } parts[] = {
-        {"clean and used", "bar", used}, {"clean but dark", "bar2", dark}, {"dirty", "hot", dirty}};
-    svg_begin(page, 440, 190, "clean, dirty and dark data");
-    for (size_t i = 0; i < 3; i++) {
-        svg_rect(page, parts[i].class, x, 10, 440 * parts[i].bytes / all, 30);
-        x += 440 * parts[i].bytes / all;
-    }
-    for (size_t i = 0; i < 3; i++) {
-        double y = 72 + 26 * (double)i;
-        svg_rect(page, parts[i].class, 0, y - 11, 14, 14);
-        svg_text(page, "", 24, y, "start", text_from(parts[i].name));
-        svg_label(page, "soft", 440, y, "end", "%s", cli_bytes((uint64_t)parts[i].bytes));
-    }
-    svg_label(page, "soft", 0, 162, "start", "%s on disk, compressed", cli_bytes(data->disk_bytes));
-    svg_label(page, "soft", 0, 182, "start", "%s fields are dark, %s rows are in quarantine",
-              cli_count(data->dark_fields), cli_count(data->dirty_rows));
-    svg_end(page);
+        uint64_t bytes;
+    } parts[] = {{"clean and used", "used", data->clean_bytes - data->dark_bytes},
+                 {"clean but dark", "dark", data->dark_bytes},
+                 {"dirty", "dirty", data->dirty_bytes}};
+    page_add(page, "<div class=\"stack\">");
+    for (size_t i = 0; i < 3; i++)
+        page_add(page, "<i class=\"%s\" style=\"flex:%llu\"></i>", parts[i].class,
+                 (unsigned long long)parts[i].bytes);
+    page_add(page, "</div><div class=\"key\">");
+    for (size_t i = 0; i < 3; i++)
+        page_add(page, "<i class=\"%s\"></i><span>%s</span><span class=\"f\">%s</span>",
+                 parts[i].class, parts[i].name, cli_bytes(parts[i].bytes));
+    page_add(
+        page,
+        "</div><p>%s on disk, compressed. Fields that nothing uses: %s. In quarantine: %s.</p>",
+        cli_bytes(data->disk_bytes), cli_count(data->dark_fields),
+        cli_counted(data->dirty_rows, "row"));
 }
 
-/* ---- scenarios: a forest plot on a log scale ---- */
+/* ---- axes ---- */
+
+/* The step of a scale from 0 to `most` with at most `ticks` steps: 1, 2 or 5 times a power of ten.
+ */
+static double nice_step(double most, double ticks) {
+    double power = pow(10, floor(log10(most / ticks)));
+    static const double steps[] = {1, 2, 5, 10};
+    for (size_t i = 0; i < 4; i++)
+        if (steps[i] * power * ticks >= most * (1 - 1e-9)) return steps[i] * power;
+    return 10 * power;
+}
+
+/* "1.5 M", "320 k", "12": short enough for an axis. */
+static void short_number(double number, char out[24]) {
+    static const char *const units[] = {"", " k", " M", " bn"};
+    size_t unit = 0;
+    for (; fabs(number) >= 1000 && unit < 3; unit++) number /= 1000;
+    snprintf(out, 24, "%.4g%s", number, units[unit]);
+}
+
+/* ---- months: columns ---- */
+
+#define COLUMNS_LEFT   52.0
+#define COLUMNS_WIDTH  380.0
+#define COLUMNS_TOP    10.0
+#define COLUMNS_HEIGHT 120.0
+
+static void draw_scale(struct page *page, double step, double top) {
+    for (double value = 0; value <= top * (1 + 1e-9); value += step) {
+        char label[24];
+        double y = COLUMNS_TOP + COLUMNS_HEIGHT * (1 - value / top);
+        short_number(value, label);
+        svg_line(page, "grid", COLUMNS_LEFT, y, COLUMNS_LEFT + COLUMNS_WIDTH, y);
+        svg_text(page, "soft", COLUMNS_LEFT - 8, y + 5, "end", text_from(label));
+    }
+}
+
+/* "J F M", and the year below each January and the first month. */
+static void draw_month(struct page *page, const struct report *report, uint32_t i, double centre) {
+    static const char letters[] = "JFMAMJJASOND";
+    const struct time_zone *zone = engine_playbook(report->engine)->zone;
+    int64_t from_ms = report->months.months[i].from_ms;
+    struct civil civil;
+    time_to_civil(from_ms + time_zone_offset_s(zone, from_ms) * TIME_SECOND_MS, &civil);
+    double y = COLUMNS_TOP + COLUMNS_HEIGHT + 18;
+    svg_label(page, "soft", centre, y, "middle", "%c", letters[civil.month - 1]);
+    if (i == 0 || civil.month == 1)
+        svg_label(page, "soft", centre - 5, y + 18, "start", "%d", civil.year);
+}
+
+void report_charts_months(struct page *page, const struct report *report, const double *values,
+                          const char *title) {
+    uint32_t count = report->months.month_count;
+    double most = 0, slot = COLUMNS_WIDTH / fmax(count, 6);
+    for (uint32_t i = 0; i < count; i++) most = fmax(most, values[i]);
+    if (most <= 0) most = 1;
+    double step = nice_step(most, 4), top = ceil(most / step - 1e-9) * step;
+    page_add(page, "<div class=\"card\"><h3>");
+    page_escape(page, text_from(title));
+    page_add(page, "</h3>");
+    svg_begin(page, 440, COLUMNS_TOP + COLUMNS_HEIGHT + 42, title);
+    draw_scale(page, step, top);
+    for (uint32_t i = 0; i < count; i++) {
+        double height = COLUMNS_HEIGHT * fmax(values[i], 0) / top, x = COLUMNS_LEFT + slot * i;
+        svg_rect(page, i + 1 == count ? "bar2" : "bar", x + slot * .12,
+                 COLUMNS_TOP + COLUMNS_HEIGHT - height, slot * .76, height);
+        draw_month(page, report, i, x + slot / 2);
+    }
+    svg_end(page);
+    page_add(page, "</div>");
+}
+
+/* ---- scenarios: intervals on a log scale ---- */
+
+#define LOG_TICKS_MAX 16
 
 struct log_scale {
-    double low, high, left, width;
+    double ticks[LOG_TICKS_MAX]; /* the first and the last are its ends */
+    size_t count;
 };
 
 static double at_log(const struct log_scale *scale, double value) {
-    return scale->left +
-           scale->width * (log(value) - log(scale->low)) / (log(scale->high) - log(scale->low));
+    double low = log(scale->ticks[0]), high = log(scale->ticks[scale->count - 1]);
+    double share = (log(value) - low) / (high - low);
+    return 100 * fmin(fmax(share, 0), 1);
 }
 
+/* The marks 1, 2, 5, 10 … that enclose every interval, and 1. */
 static struct log_scale index_scale(const struct report *report) {
-    struct log_scale scale = {0.8, 1.25, 290, 400};
+    static const double mantissas[] = {1, 2, 5};
+    struct log_scale scale = {.count = 0};
+    double low = 0.9, high = 1.1;
     for (size_t i = 0; i < report->scenario_count; i++) {
         const struct scenario_result *result = &report->scenarios[i];
         if (isnan(result->index)) continue;
-        scale.low = fmin(scale.low, result->low * 0.9);
-        scale.high = fmax(scale.high, result->high * 1.1);
+        low = fmin(low, fmax(result->low, 1e-3));
+        high = fmax(high, fmin(result->high, 1e3));
+    }
+    for (int power = -3; power <= 3; power++) {
+        for (size_t m = 0; m < 3 && scale.count < LOG_TICKS_MAX; m++) {
+            double mark = mantissas[m] * pow(10, power);
+            if (scale.count > 0 && scale.ticks[scale.count - 1] >= high) return scale;
+            if (scale.count == 1 && mark <= low) scale.count = 0; /* a closer one */
+            scale.ticks[scale.count++] = mark;
+        }
     }
     return scale;
 }
 
-static void draw_grid(struct page *page, const struct log_scale *scale, double bottom) {
-    static const double marks[] = {0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50, 100};
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-        if (marks[i] < scale->low || marks[i] > scale->high) continue;
-        double x = at_log(scale, marks[i]);
-        svg_line(page, marks[i] == 1 ? "ref" : "grid", x, 12, x, bottom);
-        svg_label(page, "soft", x, bottom + 18, "middle", "%g", marks[i]);
+static void draw_strip(struct page *page, const struct log_scale *scale,
+                       const struct scenario_result *result) {
+    page_add(page, "<span class=\"b strip\">");
+    for (size_t i = 0; i < scale->count; i++)
+        page_add(page, "<i class=\"g%s\" style=\"left:%.2f%%\"></i>",
+                 fabs(scale->ticks[i] - 1) < 1e-9 ? " one" : "", at_log(scale, scale->ticks[i]));
+    if (isnan(result->index)) {
+        page_add(page, "<span class=\"few\">too few goals to say</span></span><span "
+                       "class=\"f\">unknown</span></div>");
+        return;
     }
-    svg_label(page, "soft", scale->left + scale->width, bottom + 36, "end",
-              "index: times as likely as others (log scale)");
+    double low = at_log(scale, result->low), high = at_log(scale, result->high);
+    page_add(page,
+             "<i class=\"r\" style=\"left:%.2f%%;width:%.2f%%\"></i><i class=\"d\" "
+             "style=\"left:%.2f%%\"></i></span><span class=\"f\"><b>%.2f</b> (%.2f to "
+             "%.2f)</span></div>",
+             low, high - low, at_log(scale, result->index), result->index, result->low,
+             result->high);
+}
+
+static void draw_ticks(struct page *page, const struct log_scale *scale) {
+    page_add(page, "<div class=\"row\"><span class=\"l\"></span><span class=\"b strip\">");
+    for (size_t i = 0; i < scale->count; i++)
+        page_add(page, "<span class=\"n%s\" style=\"left:%.2f%%\">%g</span>",
+                 i + 1 == scale->count ? " end" : "", at_log(scale, scale->ticks[i]),
+                 scale->ticks[i]);
+    page_add(page, "</span><span class=\"f\"></span></div>");
 }
 
 void report_charts_scenarios(struct page *page, const struct report *report) {
     const struct playbook *playbook = engine_playbook(report->engine);
     struct log_scale scale = index_scale(report);
-    double row = 44, bottom = 12 + row * (double)report->scenario_count;
-    svg_begin(page, 860, bottom + 46, "scenario indices with 95 % intervals");
-    draw_grid(page, &scale, bottom);
+    page_add(page, "<div class=\"forest\">");
     for (size_t i = 0; i < report->scenario_count; i++) {
         const struct scenario_result *result = &report->scenarios[i];
-        double y = 12 + row * ((double)i + 0.5);
-        svg_label(page, "", 0, y - 2, "start", "%.*s \xe2\x86\x92 %.*s",
-                  TEXT_ARG(playbook->scenarios[result->scenario].name),
-                  TEXT_ARG(playbook->goals[result->goal].name));
-        svg_label(page, "soft", 0, y + 14, "start", "%s customers, %s against %s",
-                  cli_count(result->customers_inside), cli_percent(result->rate_inside, 1),
-                  cli_percent(result->rate_outside, 1));
-        if (isnan(result->index)) {
-            svg_text(page, "soft", scale.left + 8, y + 4, "start", TEXT("too few goals to say"));
-            continue;
-        }
-        svg_line(page, "range", at_log(&scale, result->low), y, at_log(&scale, result->high), y);
-        svg_circle(page, "dot", at_log(&scale, result->index), y, 6);
-        svg_label(page, "", 705, y + 4, "start", "%.2f  (%.2f to %.2f)", result->index, result->low,
-                  result->high);
+        page_add(page, "<div class=\"row\"><span class=\"l\">");
+        page_escape(page, playbook->scenarios[result->scenario].name);
+        page_add(page, " \xe2\x86\x92 ");
+        page_escape(page, playbook->goals[result->goal].name);
+        page_add(page, "<span>%s customers: %s inside, %s of others</span></span>",
+                 cli_count(result->customers_inside), cli_percent(result->rate_inside, 1),
+                 cli_percent(result->rate_outside, 1));
+        draw_strip(page, &scale, result);
     }
-    svg_end(page);
+    draw_ticks(page, &scale);
+    page_add(page, "</div><p>Index: how many times as likely as others, on a log scale.</p>");
 }
 
 /* ---- the model: two square plots ---- */
@@ -142,33 +225,31 @@ static double plot_y(double share) {
     return PLOT_TOP + PLOT_SIDE * (1 - share);
 }
 
-static void draw_axes(struct page *page, double top, const char *horizontal, const char *vertical) {
-    for (int i = 0; i <= 5; i++) {
-        double share = i / 5.0;
+static void draw_axes(struct page *page, double step, double top, const char *horizontal,
+                      const char *vertical) {
+    for (double value = 0; value <= top * (1 + 1e-9); value += step) {
+        double share = value / top;
         svg_line(page, "grid", plot_x(0), plot_y(share), plot_x(1), plot_y(share));
-        svg_label(page, "soft", plot_x(0) - 8, plot_y(share) + 4, "end", "%.0f %%",
-                  100 * share * top);
-        svg_label(page, "soft", plot_x(share), plot_y(0) + 18, "middle", "%.0f %%",
-                  100 * share * top);
+        svg_label(page, "soft", plot_x(0) - 8, plot_y(share) + 5, "end", "%.0f %%", 100 * value);
+        svg_label(page, "soft", plot_x(share), plot_y(0) + 20, "middle", "%.0f %%", 100 * value);
     }
-    svg_text(page, "soft", plot_x(1), plot_y(0) + 38, "end", text_from(horizontal));
-    svg_text(page, "soft", plot_x(0) + 6, PLOT_TOP + 12, "start", text_from(vertical));
+    svg_text(page, "soft", plot_x(1), plot_y(0) + 42, "end", text_from(horizontal));
+    svg_text(page, "soft", plot_x(0) + 6, PLOT_TOP + 14, "start", text_from(vertical));
 }
 
-void report_charts_calibration(struct page *page, const struct report *report) {
-    double top = 0.2;
-    for (uint32_t i = 0; i < report->bin_count; i++)
-        top = fmax(top, fmax(report->bins[i].high, report->bins[i].predicted));
-    top = ceil(top * 10) / 10;
-    if (top > 1) top = 1;
-    svg_begin(page, 420, PLOT_SIDE + 64, "predicted chance against what happened, by tenths");
-    draw_axes(page, top, "predicted chance", "what happened");
+void report_charts_calibration(struct page *page, const struct report_model *model) {
+    double most = 0.1;
+    for (uint32_t i = 0; i < model->bin_count; i++)
+        most = fmax(most, fmax(model->bins[i].high, model->bins[i].predicted));
+    double step = nice_step(fmin(most, 1), 5), top = fmin(ceil(most / step - 1e-9) * step, 1);
+    svg_begin(page, 400, PLOT_SIDE + 64, "predicted chance against what happened, by tenths");
+    draw_axes(page, step, top, "predicted chance", "what happened");
     svg_line(page, "ref", plot_x(0), plot_y(0), plot_x(1), plot_y(1));
-    for (uint32_t i = 0; i < report->bin_count; i++) {
-        const struct calibration_bin *bin = &report->bins[i];
-        double x = plot_x(bin->predicted / top);
+    for (uint32_t i = 0; i < model->bin_count; i++) {
+        const struct calibration_bin *bin = &model->bins[i];
+        double x = plot_x(bin->predicted / top), y = plot_y(bin->rate / top);
         svg_line(page, "range", x, plot_y(bin->low / top), x, plot_y(fmin(bin->high / top, 1)));
-        svg_circle(page, "dot", x, plot_y(bin->rate / top), 5.5);
+        svg_line(page, "dot", x - 6, y, x + 6, y);
     }
     svg_end(page);
 }
@@ -178,8 +259,8 @@ static int compare_descending(const void *left, const void *right) {
     return *a < *b ? 1 : *a > *b ? -1 : 0;
 }
 
-void report_charts_gain(struct page *page, const struct report *report) {
-    const struct evaluation *evaluation = &report->evaluation;
+void report_charts_gain(struct page *page, const struct report_model *model) {
+    const struct evaluation *evaluation = &model->evaluation;
     double(*rows)[2] = memory_calloc(evaluation->count + 1, sizeof *rows);
     if (rows == NULL) {
         page->status = STATUS_NO_MEMORY;
@@ -192,9 +273,9 @@ void report_charts_gain(struct page *page, const struct report *report) {
         all += rows[i][1];
     }
     qsort(rows, evaluation->count, sizeof *rows, compare_descending);
-    svg_begin(page, 420, PLOT_SIDE + 64,
+    svg_begin(page, 400, PLOT_SIDE + 64,
               "share of goals reached against share of customers contacted");
-    draw_axes(page, 1, "contacted, best first", "goals found");
+    draw_axes(page, .2, 1, "contacted, best first", "goals found");
     svg_line(page, "ref", plot_x(0), plot_y(0), plot_x(1), plot_y(1));
     page_add(page, "<polyline class=\"curve\" points=\"%.1f,%.1f", plot_x(0), plot_y(0));
     size_t step = evaluation->count / 100 + 1;
@@ -206,9 +287,9 @@ void report_charts_gain(struct page *page, const struct report *report) {
                      plot_y(all > 0 ? found / all : 0));
     }
     page_add(page, "\"/>");
-    double tenth = report->evaluation.metrics.top_tenth_gain.value / 10;
-    svg_circle(page, "dot", plot_x(0.1), plot_y(tenth), 5.5);
-    svg_label(page, "", plot_x(0.1) + 14, plot_y(tenth) + 14, "start",
+    double tenth = evaluation->metrics.top_tenth_gain.value / 10;
+    svg_circle(page, "point", plot_x(0.1), plot_y(tenth), 5.5);
+    svg_label(page, "", plot_x(0.1) + 14, plot_y(tenth) + 18, "start",
               "the best tenth finds %.0f %%", 100 * tenth);
     svg_end(page);
     memory_free(rows);
@@ -218,17 +299,16 @@ void report_charts_gain(struct page *page, const struct report *report) {
 
 void report_charts_funnel(struct page *page, const struct report *report) {
     const struct funnel *funnel = &report->funnel;
-    double all = funnel->customers > 0 ? (double)funnel->customers : 1, y = 18;
-    svg_begin(page, 860, ROW * 10 + 10, "customers left after each stage");
-    bar_row(page, y, 150, 560, 1, "grey", TEXT("customers"), cli_count(funnel->customers));
+    double all = funnel->customers > 0 ? (double)funnel->customers : 1;
+    page_add(page, "<div class=\"bars long\">");
+    bar_row(page, funnel->customers > 0 ? 1 : 0, "grey", TEXT("customers"),
+            cli_count(funnel->customers));
     for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) {
         char figure[64];
-        y += ROW;
-        snprintf(figure, sizeof figure, "%s  (%.1f %%)", cli_count(funnel->left[stage]),
+        snprintf(figure, sizeof figure, "%s (%.1f %%)", cli_count(funnel->left[stage]),
                  100 * (double)funnel->left[stage] / all);
-        bar_row(page, y, 150, 560, (double)funnel->left[stage] / all,
-                stage >= STAGE_ARBITRATION ? "hot" : "bar",
+        bar_row(page, (double)funnel->left[stage] / all, "",
                 text_from(stage_name((enum stage)stage)), figure);
     }
-    svg_end(page);
+    page_add(page, "</div>");
 }

@@ -2,48 +2,7 @@
 /* The report as one page: no script, no font, nothing from outside. */
 #include "cli/report_charts.h"
 
-static const char style[] =
-    "<style>"
-    ":root{--ink:#1b2733;--soft:#5c6b7a;--faint:#dfe5ea;--paper:#fbfaf7;--card:#fff;--main:#0f6b6b;"
-    "--main2:#7fb8b0;--hot:#d9672b;--grey:#aab6c0}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e8edf1;--soft:#9badbb;--faint:#2f3c47;--paper:#"
-    "141b21;--card:#1c252d;--main:#4fc0b5;--main2:#2d6f6a;--hot:#f08a4b;--grey:#66757f}}"
-    "*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 "
-    "system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}"
-    "main{max-width:980px;margin:0 auto;padding:48px 24px "
-    "80px}h1{font-size:34px;line-height:1.15;margin:0 0 4px;letter-spacing:-.02em}"
-    "h2{font-size:21px;margin:52px 0 4px;letter-spacing:-.01em}p{margin:4px 0 "
-    "14px;color:var(--soft);max-width:70ch}p b{color:var(--ink);white-space:nowrap}"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:"
-    "26px 0 8px}"
-    ".tile{background:var(--card);border:1px solid var(--faint);border-radius:10px;padding:14px "
-    "16px}.tile "
-    "b{display:block;font-size:26px;letter-spacing:-.02em;font-variant-numeric:tabular-nums}.tile "
-    "span{color:var(--soft);font-size:13.5px}"
-    ".card{background:var(--card);border:1px solid var(--faint);border-radius:10px;padding:18px "
-    "20px;margin:12px 0;overflow-x:auto}"
-    ".two{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:12px}.two "
-    ".card{margin:0}.card h3{margin:0 0 8px;font-size:15px}"
-    ".said "
-    "b{display:block;font-size:14px;color:var(--main);margin-bottom:2px}.said{border-left:4px "
-    "solid var(--main)}"
-    "svg{display:block;width:100%;height:auto}svg text{font:12.5px system-ui,-apple-system,'Segoe "
-    "UI',Roboto,sans-serif;fill:var(--ink);font-variant-numeric:tabular-nums}"
-    "svg .soft{fill:var(--soft)}svg .grid{stroke:var(--faint);stroke-width:1}svg "
-    ".axis{stroke:var(--grey);stroke-width:1}svg "
-    ".ref{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:4 4}"
-    "svg .bar{fill:var(--main)}svg .bar2{fill:var(--main2)}svg .hot{fill:var(--hot)}svg "
-    ".grey{fill:var(--grey)}svg .track{fill:var(--faint)}"
-    "svg .range{stroke:var(--main);stroke-width:2.4;stroke-linecap:round}svg "
-    ".dot{fill:var(--main);stroke:var(--card);stroke-width:1.5}svg "
-    ".curve{fill:none;stroke:var(--main);stroke-width:2.4;stroke-linejoin:round}"
-    "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:14.5px}"
-    "th{font-weight:600;text-align:right;color:var(--soft);padding:4px 10px;border-bottom:1px "
-    "solid var(--faint)}td{text-align:right;padding:5px 10px;border-bottom:1px solid "
-    "var(--faint)}th:first-child,td:first-child{text-align:left}"
-    "footer{margin-top:56px;color:var(--soft);font-size:13.5px}li{margin:3px 0}"
-    "@media print{body{background:#fff}.card,.tile{break-inside:avoid}}"
-    "</style>";
+#include <math.h>
 
 static void tile(struct page *page, const char *figure, const char *what) {
     page_add(page, "<div class=\"tile\"><b>");
@@ -59,8 +18,8 @@ static void write_head(struct page *page, const struct report *report) {
     page_add(page, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
                    "name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
     page_tag(page, "title", "", name);
-    if (page->status == STATUS_OK)
-        page->status = buffer_append(&page->out, style, sizeof style - 1);
+    for (size_t i = 0; i < REPORT_STYLES && page->status == STATUS_OK; i++)
+        page->status = buffer_append(&page->out, report_style[i], strlen(report_style[i]));
     page_add(page, "</head><body><main>");
     page_tag(page, "h1", "", name);
     page_add(page,
@@ -69,35 +28,90 @@ static void write_head(struct page *page, const struct report *report) {
              cli_when(engine_playbook(report->engine), report->at_ms));
     tile(page, cli_count(report->data.event_count), "events");
     tile(page, cli_count(report->data.customer_count), "customers");
-    if (report->has_model) {
-        snprintf(figure, sizeof figure, "%.3f", report->evaluation.metrics.auc.value);
+    if (report->model_count > 0 && report->models[0].is_judged) {
+        const struct model_metrics *metrics = &report->models[0].evaluation.metrics;
+        snprintf(figure, sizeof figure, "%.3f", metrics->auc.value);
         tile(page, figure, "AUC on treatments never seen");
-        snprintf(figure, sizeof figure, "%.1f\xc3\x97",
-                 report->evaluation.metrics.top_tenth_gain.value);
+        snprintf(figure, sizeof figure, "%.1f\xc3\x97", metrics->top_tenth_gain.value);
         tile(page, figure, "the average, in the best tenth");
     }
     tile(page, cli_count(report->funnel.offered), "are offered something now");
     page_add(page, "</div>");
 }
 
+static void write_lookups(struct page *page, const struct report *report) {
+    bool any = false;
+    for (size_t i = 0; i < report->source_count; i++) any |= report->sources[i].is_lookup;
+    if (!any) return;
+    page_add(page, "<div class=\"card\"><h3>Reference tables</h3><table><tr><th>table</th>"
+                   "<th>rows</th><th>size</th></tr>");
+    for (size_t i = 0; i < report->source_count; i++) {
+        const struct report_source *source = &report->sources[i];
+        if (!source->is_lookup) continue;
+        page_add(page, "<tr>");
+        page_tag(page, "td", "", source->name);
+        page_add(page, "<td>%s</td><td>%s</td></tr>", cli_count(source->rows),
+                 cli_bytes(source->bytes));
+    }
+    page_add(page, "</table></div>");
+}
+
 static void write_data(struct page *page, const struct report *report) {
-    page_add(page, "<h2>What came in</h2><p>Every source, with its events; reference tables stand "
-                   "apart. <b>Clean</b> data became events, <b>dirty</b> data wait in quarantine "
-                   "with their reason, <b>dark</b> data are stored and nothing uses them.</p><div "
-                   "class=\"two\"><div class=\"card\"><h3>Events a source</h3>");
+    page_add(page, "<h2>What came in</h2><p><b>Clean</b> data became events, <b>dirty</b> data "
+                   "wait in quarantine with their reason, <b>dark</b> data are stored and nothing "
+                   "uses them.</p><div class=\"two\"><div class=\"card\"><h3>Events a "
+                   "source</h3>");
     report_charts_sources(page, report);
     page_add(page,
              "</div><div class=\"card\"><h3>Clean, dirty, dark (bytes before compression)</h3>");
     report_charts_data(page, report);
     page_add(page, "</div></div>");
+    write_lookups(page, report);
+}
+
+static void write_series(struct page *page, const struct report *report,
+                         const struct month_series *series) {
+    const struct symbols *symbols = engine_symbols(report->engine);
+    char currency[4], title[256];
+    double values[MONTHS_MAX], unit = pow(10, currency_minor_digits(series->currency));
+    currency_to_text(series->currency, currency);
+    snprintf(title, sizeof title, "%.*s: %.*s, %s",
+             TEXT_ARG(symbol_text(symbols, SYMBOL_EVENT, series->event_type)),
+             TEXT_ARG(symbol_text(symbols, SYMBOL_PROPERTY, series->property)), currency);
+    for (uint32_t i = 0; i < report->months.month_count; i++)
+        values[i] = (double)series->minor[i] / unit;
+    report_charts_months(page, report, values, title);
+}
+
+static void write_months(struct page *page, const struct report *report) {
+    const struct month_report *months = &report->months;
+    double events[MONTHS_MAX], customers[MONTHS_MAX];
+    for (uint32_t i = 0; i < months->month_count; i++) {
+        events[i] = (double)months->months[i].events;
+        customers[i] = (double)months->months[i].customers;
+    }
+    page_add(page,
+             "<h2>Month by month</h2><p>What customers did and spent, as known on <b>%s</b>. "
+             "The last month is not over and is drawn lighter; decisions are not counted.",
+             cli_when(engine_playbook(report->engine), report->at_ms));
+    if (months->earlier_events > 0)
+        page_add(page, " %s from before are not drawn.",
+                 cli_counted(months->earlier_events, "event"));
+    page_add(page, "</p><div class=\"two\">");
+    report_charts_months(page, report, customers, "Customers with at least one event");
+    report_charts_months(page, report, events, "Events");
+    for (uint32_t i = 0; i < months->series_count && i < REPORT_SERIES; i++)
+        write_series(page, report, &months->series[i]);
+    page_add(page, "</div>");
 }
 
 static void write_scenarios(struct page *page, const struct report *report) {
     if (report->scenario_count == 0) return;
     page_add(page, "<h2>Scenarios</h2><p>How much likelier customers in a scenario reach a goal "
                    "than comparable others: active at the same dates, judged by what was known "
-                   "then. Bars are 95&nbsp;%% intervals by customer. An index compares; <b>it "
-                   "proves no cause</b>.</p><div class=\"card\">");
+                   "then, and weighted to the dates of those inside. Bars are 95&nbsp;%% intervals "
+                   "by customer. An index compares; <b>it proves no cause</b>.</p><div "
+                   "class=\"card\">");
     report_charts_scenarios(page, report);
     page_add(page, "</div>");
 }
@@ -113,21 +127,21 @@ static void metric_row(struct page *page, const char *name, const struct interva
 static void write_metrics(struct page *page, const struct evaluation *evaluation) {
     const struct model_metrics *ours = &evaluation->metrics,
                                *theirs = evaluation->compared ? &evaluation->against : NULL;
-    page_add(
-        page,
-        "<div class=\"card\"><table><tr><th></th><th>this model</th><th>95&nbsp;%% interval</th>");
+    page_add(page, "<div class=\"card wide\"><table><tr><th></th><th>this model</th><th>95&nbsp;%% "
+                   "interval</th>");
     if (theirs != NULL) {
-        page_add(page, "<th>");
+        page_add(page, "<th class=\"a\">");
         page_escape(page, text_from(evaluation->against_name));
         page_add(page, "</th>");
     }
     page_add(page, "</tr>");
-    metric_row(page, "AUC (higher is better)", &ours->auc, theirs ? &theirs->auc : NULL, 3);
-    metric_row(page, "Log loss (lower is better)", &ours->log_loss,
+    metric_row(page, "AUC <small>(higher is better)</small>", &ours->auc,
+               theirs ? &theirs->auc : NULL, 3);
+    metric_row(page, "Log loss <small>(lower is better)</small>", &ours->log_loss,
                theirs ? &theirs->log_loss : NULL, 3);
-    metric_row(page, "Calibration error (lower is better)", &ours->calibration_error,
+    metric_row(page, "Calibration error <small>(lower is better)</small>", &ours->calibration_error,
                theirs ? &theirs->calibration_error : NULL, 3);
-    metric_row(page, "Top-tenth gain (higher is better)", &ours->top_tenth_gain,
+    metric_row(page, "Top-tenth gain <small>(higher is better)</small>", &ours->top_tenth_gain,
                theirs ? &theirs->top_tenth_gain : NULL, 2);
     page_add(page, "</table>");
     if (theirs != NULL) {
@@ -140,51 +154,110 @@ static void write_metrics(struct page *page, const struct evaluation *evaluation
     page_add(page, "</div>");
 }
 
-static void write_model(struct page *page, const struct report *report) {
-    if (!report->has_model) return;
+static void write_model(struct page *page, const struct report *report,
+                        const struct report_model *model) {
+    const struct playbook *playbook = engine_playbook(report->engine);
+    page_add(page, "<h2>How good model ");
+    page_escape(page, model->entry.name);
     page_add(page,
-             "<h2>How good the model is on treatments it never saw</h2><p>Learnt from what had "
-             "matured by <b>%s</b>; judged on %s treatments delivered from %s on, %.1f&nbsp;%% of "
-             "which reached the goal.</p>",
-             cli_when(engine_playbook(report->engine), report->model.until_ms),
-             cli_count(report->evaluation.metrics.rows),
-             cli_when(engine_playbook(report->engine), report->from_ms),
-             100 * report->evaluation.metrics.base_rate);
-    write_metrics(page, &report->evaluation);
+             "@%u is on treatments it never saw</h2><p>Learnt from what had matured by "
+             "<b>%s</b>; ",
+             model->entry.version, cli_when(playbook, model->entry.until_ms));
+    if (!model->is_judged) {
+        page_add(page,
+                 "nothing delivered from %s on has matured by %s, so there is nothing to "
+                 "judge it by.</p>",
+                 cli_when(playbook, report->from_ms), cli_when(playbook, report->until_ms));
+        return;
+    }
+    page_add(page,
+             "judged on %s treatments delivered from %s on, %.1f&nbsp;%% of which reached "
+             "the goal.</p>",
+             cli_count(model->evaluation.metrics.rows), cli_when(playbook, report->from_ms),
+             100 * model->evaluation.metrics.base_rate);
+    write_metrics(page, &model->evaluation);
     page_add(page,
              "<div class=\"two\"><div class=\"card\"><h3>Does 30&nbsp;%% mean 30&nbsp;%%?</h3>");
-    report_charts_calibration(page, report);
+    report_charts_calibration(page, model);
     page_add(page, "</div><div class=\"card\"><h3>Whom to contact first</h3>");
-    report_charts_gain(page, report);
+    report_charts_gain(page, model);
     page_add(page, "</div></div>");
 }
 
-static void write_decisions(struct page *page, const struct report *report) {
-    page_add(page, "<h2>The decision funnel</h2><p>How many customers still have a treatment after "
-                   "each stage. <b>Nothing</b> competes too: where no treatment is worth more than "
-                   "it costs, the best action is none.</p><div class=\"card\">");
-    if (report->hindsight)
-        page_add(page, "<p><b>With hindsight:</b> a model in force has learnt from what came after "
-                       "this time; no live decision could have known it.</p>");
-    report_charts_funnel(page, report);
+/* "526 customers are offered something; …": each part of those without an offer by its cause. */
+static void write_split(struct page *page, const struct funnel *funnel) {
+    page_add(page, "<p>%s offered something", cli_count(funnel->offered));
+    if (funnel->withheld > 0)
+        page_add(page, "; %s would be, but are in the holdout, so that lift can be measured",
+                 cli_count(funnel->withheld));
     page_add(page,
-             "</div><p>%s customers are offered something; %s would be, but are in the holdout, so "
-             "that lift can be measured; for %s nothing is best.</p>",
-             cli_count(report->funnel.offered), cli_count(report->funnel.withheld),
-             cli_count(report->funnel.nothing));
-    if (report->funnel.crossed > 0) {
+             "; for %s doing nothing is worth more than what is left; %s have no treatment "
+             "left before that.</p>",
+             cli_count(funnel_nothing_is_best(funnel)),
+             cli_count(funnel->nothing - funnel_nothing_is_best(funnel)));
+    if (funnel->crossed > 0)
         page_add(page,
                  "<p>%s were decided for both in and out of the holdout before they were known to "
                  "be one; they belong in no comparison of the two.</p>",
-                 cli_count(report->funnel.crossed));
+                 cli_count(funnel->crossed));
+}
+
+static void write_offers(struct page *page, const struct report *report) {
+    const struct symbols *symbols = engine_symbols(report->engine);
+    char currency[4];
+    if (report->offer_count == 0) return;
+    currency_to_text(engine_playbook(report->engine)->currency, currency);
+    page_add(page,
+             "<h2>What is offered</h2><p>Each action in each channel: to how many customers, with "
+             "what mean chance to reach its goal, and at what cost. What is never offered stands "
+             "at the end.</p><div class=\"card wide\"><table><tr><th>action</th><th "
+             "class=\"w\">channel</th><th>offered</th><th>held out</th><th>mean chance</th>"
+             "<th>cost, %s</th></tr>",
+             currency);
+    for (size_t i = 0; i < report->offer_count && i < REPORT_OFFERS; i++) {
+        const struct report_offer *offer = &report->offers[i];
+        page_add(page, "<tr>");
+        page_tag(page, "td", "", offer->action->name);
+        page_tag(page, "td", "w", symbol_text(symbols, SYMBOL_CHANNEL, offer->channel));
+        page_add(page, "<td>%s</td><td>%s</td><td>%s</td><td>%.2f</td></tr>",
+                 cli_count(offer->offered), cli_count(offer->withheld),
+                 offer->offered > 0 ? cli_percent(offer->propensity_sum / (double)offer->offered, 1)
+                                    : "",
+                 offer->cost);
     }
-    page_add(page, "<h2>Three of these decisions</h2>");
+    page_add(page, "</table>");
+    if (report->offer_count > REPORT_OFFERS)
+        page_add(page, "<p>%s further rows are in report.json.</p>",
+                 cli_count(report->offer_count - REPORT_OFFERS));
+    page_add(page, "</div>");
+}
+
+static void write_examples(struct page *page, const struct report *report) {
+    static const char *const headings[REPORT_EXAMPLES + 1] = {
+        "", "One of these decisions", "Two of these decisions", "Three of these decisions"};
+    if (report->example_count == 0) return;
+    page_add(page, "<h2>%s</h2>", headings[report->example_count]);
     for (uint32_t i = 0; i < report->example_count; i++) {
         page_add(page, "<div class=\"card said\">");
         page_tag(page, "b", "", text_from(report->examples[i].name));
         page_escape(page, text_from(report->examples[i].reason));
         page_add(page, "</div>");
     }
+}
+
+static void write_decisions(struct page *page, const struct report *report) {
+    page_add(page, "<h2>The decision funnel</h2><p>How many customers still have a treatment after "
+                   "each stage. <b>Nothing</b> competes too: where no treatment is worth more than "
+                   "it costs, the best action is none.</p>");
+    if (report->hindsight)
+        page_add(page, "<p class=\"warn\"><b>With hindsight:</b> a model in force has learnt from "
+                       "what came after this time; no live decision could have known it.</p>");
+    page_add(page, "<div class=\"card\">");
+    report_charts_funnel(page, report);
+    write_split(page, &report->funnel);
+    page_add(page, "</div>");
+    write_offers(page, report);
+    write_examples(page, report);
 }
 
 static void write_foot(struct page *page, const struct report *report) {
@@ -214,8 +287,9 @@ enum status report_write_html(const struct report *report, const char *path, str
     page_init(&page);
     write_head(&page, report);
     write_data(&page, report);
+    write_months(&page, report);
     write_scenarios(&page, report);
-    write_model(&page, report);
+    for (size_t i = 0; i < report->model_count; i++) write_model(&page, report, &report->models[i]);
     write_decisions(&page, report);
     write_foot(&page, report);
     enum status status = page.status;

@@ -37,8 +37,9 @@ static void print_sources(const struct report *report) {
 static void print_scenarios(const struct report *report) {
     const struct playbook *playbook = engine_playbook(report->engine);
     struct cli_table table;
-    printf("\nScenarios: how much likelier than comparable others (95 %% interval by customer; no "
-           "cause)\n");
+    putchar('\n');
+    cli_wrap_format(2, "Scenarios: how much likelier than comparable others (95 %% interval by "
+                       "customer; no cause)");
     cli_table_init(&table, "  scenario|goal|>customers|>inside|>others|>index|interval");
     for (size_t i = 0; i < report->scenario_count; i++) {
         const struct scenario_result *result = &report->scenarios[i];
@@ -64,24 +65,8 @@ static void print_figure(const char *name, const struct interval *interval, int 
            digits, interval->low, digits, interval->high);
 }
 
-static void print_model(const struct report *report) {
-    const struct evaluation *evaluation = &report->evaluation;
+static void print_metrics(const struct evaluation *evaluation) {
     const struct model_metrics *metrics = &evaluation->metrics;
-    if (!report->has_model) {
-        putchar('\n');
-        cli_wrap_format(2,
-                        "The model: nothing delivered from %s on has matured by %s, so there is "
-                        "nothing to judge it by",
-                        cli_when(engine_playbook(report->engine), report->from_ms),
-                        cli_when(engine_playbook(report->engine), report->until_ms));
-        return;
-    }
-    putchar('\n');
-    cli_wrap_format(
-        2, "Model %.*s@%u, learnt until %s, on %s treatments from %s on that it never saw",
-        TEXT_ARG(report->model.name), report->model.version,
-        cli_when(engine_playbook(report->engine), report->model.until_ms), cli_count(metrics->rows),
-        cli_when(engine_playbook(report->engine), report->from_ms));
     print_figure("AUC", &metrics->auc, 3);
     print_figure("log loss", &metrics->log_loss, 3);
     print_figure("calibration", &metrics->calibration_error, 3);
@@ -100,23 +85,123 @@ static void print_model(const struct report *report) {
                     evaluation->auc_difference.high);
 }
 
+static void print_model(const struct report *report, const struct report_model *model) {
+    const struct playbook *playbook = engine_playbook(report->engine);
+    putchar('\n');
+    if (!model->is_judged) {
+        cli_wrap_format(2,
+                        "Model %.*s@%u: nothing delivered from %s on has matured by %s, so there "
+                        "is nothing to judge it by",
+                        TEXT_ARG(model->entry.name), model->entry.version,
+                        cli_when(playbook, report->from_ms), cli_when(playbook, report->until_ms));
+        return;
+    }
+    cli_wrap_format(2,
+                    "Model %.*s@%u, learnt until %s, on %s treatments from %s on that it never saw",
+                    TEXT_ARG(model->entry.name), model->entry.version,
+                    cli_when(playbook, model->entry.until_ms),
+                    cli_count(model->evaluation.metrics.rows), cli_when(playbook, report->from_ms));
+    print_metrics(&model->evaluation);
+}
+
+/* ---- months ---- */
+
+static void series_heading(const struct report *report, const struct month_series *series,
+                           char out[96]) {
+    const struct symbols *symbols = engine_symbols(report->engine);
+    char currency[4];
+    currency_to_text(series->currency, currency);
+    /* '|' parts the headings of a table. */
+    snprintf(out, 96, "%.*s, %s", TEXT_ARG(symbol_text(symbols, SYMBOL_PROPERTY, series->property)),
+             currency);
+    for (char *at = out; *at != '\0'; at++) *at = *at == '|' ? ' ' : *at;
+}
+
+static double major(const struct month_series *series, uint32_t month) {
+    return (double)series->minor[month] / pow(10, currency_minor_digits(series->currency));
+}
+
+static void print_months(const struct report *report) {
+    const struct month_report *months = &report->months;
+    uint32_t drawn = months->series_count < REPORT_SERIES ? months->series_count : REPORT_SERIES;
+    struct cli_table table;
+    char headings[512] = "  month|>events|>customers";
+    for (uint32_t i = 0; i < drawn; i++) {
+        char heading[96];
+        series_heading(report, &months->series[i], heading);
+        strncat(headings, "|>", sizeof headings - strlen(headings) - 1);
+        strncat(headings, heading, sizeof headings - strlen(headings) - 1);
+    }
+    printf("\nMonth by month, as known at %s (the last month is not over)\n",
+           cli_when(engine_playbook(report->engine), report->at_ms));
+    cli_table_init(&table, headings);
+    for (uint32_t m = 0; m < months->month_count; m++) {
+        cli_table_cell(&table, "  %.7s",
+                       cli_when(engine_playbook(report->engine), months->months[m].from_ms));
+        cli_table_cell(&table, "%s", cli_count(months->months[m].events));
+        cli_table_cell(&table, "%s", cli_count(months->months[m].customers));
+        for (uint32_t i = 0; i < drawn; i++)
+            cli_table_cell(&table, "%s%s", major(&months->series[i], m) <= -.5 ? "-" : "",
+                           cli_count((uint64_t)(fabs(major(&months->series[i], m)) + .5)));
+    }
+    cli_table_print(&table);
+    if (months->earlier_events > 0)
+        printf("  %s from before\n", cli_counted(months->earlier_events, "event"));
+}
+
+/* ---- offers ---- */
+
+static void print_offers(const struct report *report) {
+    const struct symbols *symbols = engine_symbols(report->engine);
+    struct cli_table table;
+    char headings[128], currency[4];
+    if (report->offer_count == 0) return;
+    currency_to_text(engine_playbook(report->engine)->currency, currency);
+    snprintf(headings, sizeof headings,
+             "  action|channel|>offered|>held out|>mean chance|>cost, %s", currency);
+    printf("\nWhat is offered\n");
+    cli_table_init(&table, headings);
+    for (size_t i = 0; i < report->offer_count && i < REPORT_OFFERS; i++) {
+        const struct report_offer *offer = &report->offers[i];
+        cli_table_cell(&table, "  %.*s", TEXT_ARG(offer->action->name));
+        cli_table_cell(&table, "%.*s",
+                       TEXT_ARG(symbol_text(symbols, SYMBOL_CHANNEL, offer->channel)));
+        cli_table_cell(&table, "%s", cli_count(offer->offered));
+        cli_table_cell(&table, "%s", cli_count(offer->withheld));
+        cli_table_cell(&table, "%s",
+                       offer->offered > 0
+                           ? cli_percent(offer->propensity_sum / (double)offer->offered, 1)
+                           : "");
+        cli_table_cell(&table, "%.2f", offer->cost);
+    }
+    cli_table_print(&table);
+    if (report->offer_count > REPORT_OFFERS)
+        printf("  %s further rows are in report.json\n",
+               cli_count(report->offer_count - REPORT_OFFERS));
+}
+
 void report_print(const struct report *report) {
     const struct playbook *playbook = engine_playbook(report->engine);
     printf("%.*s\n", TEXT_ARG(playbook->name));
     print_sources(report);
+    print_months(report);
     if (report->scenario_count > 0) print_scenarios(report);
-    print_model(report);
-    printf("\nDecisions as of %s: customers with a treatment left after each stage\n",
-           cli_when(engine_playbook(report->engine), report->at_ms));
+    for (size_t i = 0; i < report->model_count; i++) print_model(report, &report->models[i]);
+    putchar('\n');
+    cli_wrap_format(2, "Decisions as of %s: customers with a treatment left after each stage",
+                    cli_when(engine_playbook(report->engine), report->at_ms));
     if (report->hindsight)
-        printf("  (by a model that has learnt from what came after: they know what nobody knew "
-               "then)\n");
+        cli_wrap_format(2, "  (by a model that has learnt from what came after: they know what "
+                           "nobody knew then)");
     funnel_print(&report->funnel);
+    print_offers(report);
     for (uint32_t i = 0; i < report->example_count; i++) {
         cli_say(stdout, "\n  %s\n", report->examples[i].name);
         cli_wrap_format(4, "    %s", report->examples[i].reason);
     }
-    printf("\nFiles in %s: report.html (open it in a browser), report.json\n", report->folder);
+    putchar('\n');
+    cli_wrap_format(2, "Files in %s: report.html (open it in a browser), report.json",
+                    report->folder);
 }
 
 /* ---- report.json ---- */
@@ -154,11 +239,87 @@ static void write_data(const struct report *report, struct json_writer *writer) 
     }
 }
 
+static void write_months(const struct report *report, struct json_writer *writer) {
+    const struct symbols *symbols = engine_symbols(report->engine);
+    const struct month_report *months = &report->months;
+    json_write_key(writer, "months");
+    json_write_array_begin(writer);
+    for (uint32_t m = 0; m < months->month_count; m++) {
+        json_write_object_begin(writer);
+        json_member_time(writer, "from", months->months[m].from_ms);
+        json_member_count(writer, "events", months->months[m].events);
+        json_member_count(writer, "customers", months->months[m].customers);
+        json_write_key(writer, "sums");
+        json_write_array_begin(writer);
+        for (uint32_t i = 0; i < months->series_count; i++) {
+            const struct month_series *series = &months->series[i];
+            char currency[4];
+            if (series->values[m] == 0) continue;
+            currency_to_text(series->currency, currency);
+            json_write_object_begin(writer);
+            json_member_text(writer, "event",
+                             symbol_text(symbols, SYMBOL_EVENT, series->event_type));
+            json_member_text(writer, "property",
+                             symbol_text(symbols, SYMBOL_PROPERTY, series->property));
+            json_member_string(writer, "currency", currency);
+            json_member_count(writer, "values", series->values[m]);
+            json_write_key(writer, "sum");
+            json_write_number(writer, major(series, m));
+            json_write_object_end(writer);
+        }
+        json_write_array_end(writer);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+    json_member_count(writer, "earlier_events", months->earlier_events);
+}
+
+static void write_offers(const struct report *report, struct json_writer *writer) {
+    const struct symbols *symbols = engine_symbols(report->engine);
+    json_write_key(writer, "offers");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < report->offer_count; i++) {
+        const struct report_offer *offer = &report->offers[i];
+        json_write_object_begin(writer);
+        json_member_text(writer, "action", offer->action->name);
+        json_member_text(writer, "channel", symbol_text(symbols, SYMBOL_CHANNEL, offer->channel));
+        json_member_count(writer, "offered", offer->offered);
+        json_member_count(writer, "withheld", offer->withheld);
+        json_write_key(writer, "mean_propensity");
+        if (offer->offered > 0)
+            json_write_number(writer, offer->propensity_sum / (double)offer->offered);
+        else
+            json_write_null(writer);
+        json_write_key(writer, "cost");
+        json_write_number(writer, offer->cost);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+}
+
+static void write_models(const struct report *report, struct json_writer *writer) {
+    json_write_key(writer, "models");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < report->model_count; i++) {
+        const struct report_model *model = &report->models[i];
+        json_write_object_begin(writer);
+        json_member_text(writer, "name", model->entry.name);
+        json_member_count(writer, "version", model->entry.version);
+        json_member_time(writer, "learnt_until", model->entry.until_ms);
+        json_write_key(writer, "judged");
+        json_write_yes_no(writer, model->is_judged);
+        if (model->is_judged) evaluation_write_json(&model->evaluation, writer);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+}
+
 static void write_decisions(const struct report *report, struct json_writer *writer) {
     json_write_key(writer, "hindsight");
     json_write_yes_no(writer, report->hindsight);
     json_write_key(writer, "funnel");
     funnel_write_json(&report->funnel, writer);
+    write_offers(report, writer);
     json_write_key(writer, "examples");
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < report->example_count; i++) {
@@ -184,18 +345,10 @@ static void write_document(const struct report *report, struct json_writer *writ
     json_member_text(writer, "name", playbook->name);
     json_member_time(writer, "at", report->at_ms);
     write_data(report, writer);
+    write_months(report, writer);
     json_write_key(writer, "scenarios");
     scenarios_write_json(playbook, report->scenarios, report->scenario_count, writer);
-    json_write_key(writer, "model");
-    if (report->has_model) {
-        json_write_object_begin(writer);
-        json_member_text(writer, "name", report->model.name);
-        json_member_time(writer, "learnt_until", report->model.until_ms);
-        evaluation_write_json(&report->evaluation, writer);
-        json_write_object_end(writer);
-    } else {
-        json_write_null(writer);
-    }
+    write_models(report, writer);
     write_decisions(report, writer);
 }
 

@@ -4,17 +4,21 @@
 
 usage: cli_test.py ATTUNE SOURCE_ROOT      each test gets a folder of its own; what went wrong is printed with the command.
 """
+import fcntl
 import glob
 import gzip
 import json
 import os
+import pty
 import re
 import resource
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 
 ATTUNE, ROOT = "attune", "."
@@ -204,6 +208,51 @@ class Permissions(Case):
                 self.assertEqual(mode, 0o700 if os.path.isdir(self.path(name)) else 0o600, f"{name} has {mode:o}")
                 seen += 1
         self.assertGreater(seen, 20)
+
+    def on_terminal(self, columns, *words):
+        """What a terminal of so many columns gets."""
+        main, side = pty.openpty()
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        process = subprocess.Popen([ATTUNE, *words], cwd=self.folder, stdout=side, stderr=subprocess.DEVNULL)
+        os.close(side)
+        pieces = []
+        while True:
+            try:
+                piece = os.read(main, 65536)
+            except OSError: # the other end is closed
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+        os.close(main)
+        self.assertEqual(process.wait(), 0)
+        return b"".join(pieces).decode("utf-8").replace("\r\n", "\n")
+
+    def test_tables_fit_the_terminal(self):
+        self.load()
+        self.run_it("train", "--until", "2017-03-15")
+        for columns in (80, 100):
+            for words in (["scenarios", "--at", "2017-06-01"], ["report", "--at", "2017-06-01", "--out", "pages"], ["data"]):
+                told = self.on_terminal(columns, *words)
+                wide = [line for line in told.split("\n") if len(line) > columns]
+                self.assertEqual(wide, [], f"{words} at {columns} columns")
+                self.assertNotRegex(told, r"(?m)^\s*al\b|interv$", f"{words} at {columns} columns: a heading is cut within a word")
+
+    def test_the_report_shows_months_money_and_offers(self):
+        self.load()
+        self.run_it("train", "--until", "2017-03-15")
+        report = json.loads(self.run_it("report", "--at", "2017-06-01", "--out", "pages", "--json").stdout)
+        sums = [s["sum"] for month in report["months"] for s in month["sums"]]
+        due = [f"{i}.50" for i in range(60) if f"2017-{1 + i % 6:02}-{1 + i % 27:02}T10" < "2017-06-01"]
+        self.assertAlmostEqual(sum(sums), sum(map(float, due)), places=6)
+        self.assertEqual([model["name"] for model in report["models"]], ["order"])
+        self.assertEqual(sum(o["offered"] for o in report["offers"]), report["funnel"]["offered"])
+        with open(self.path("pages/report.html"), encoding="utf-8") as file:
+            page = file.read()
+        self.assertIn("Month by month", page)
+        self.assertIn("What is offered", page)
+        examples = len(report["examples"])
+        self.assertIn({1: "One of these decisions", 2: "Two of these", 3: "Three of these"}[examples], page)
 
     def test_a_file_that_was_shared_stays_so(self):
         self.load()

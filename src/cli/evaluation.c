@@ -47,19 +47,29 @@ static enum status groups_of(const struct evaluation *evaluation, uint32_t **out
     return STATUS_OK;
 }
 
+/* A row's horizon_ms has the delay of its sources in it, as they are declared now. Where the model
+ * was trained with a shorter one, it may have learnt from the row so much sooner. */
+static int64_t known_sooner_ms(const struct playbook *playbook, uint32_t rule,
+                               const struct model *model) {
+    int64_t now_ms = playbook->goals[playbook->models[rule].goal].arrives_ms,
+            then_ms = model_facts(model)->label_delay_ms;
+    return then_ms >= 0 && then_ms < now_ms ? now_ms - then_ms : 0;
+}
+
 static enum status score(struct engine *engine, uint32_t rule, int64_t from_ms, int64_t until_ms,
                          struct evaluation *out, struct error *error) {
     struct model_entry entry = {0};
     const struct model *model = engine_model(engine, rule, &entry);
     const struct playbook *playbook = engine_playbook(engine);
-    int64_t arrives_ms = playbook->goals[playbook->models[rule].goal].arrives_ms;
     struct trainer_options options = {.from_ms = from_ms,
                                       .until_ms = until_ms,
                                       .matured_by_ms = until_ms,
-                                      .threads = engine_threads(engine)};
+                                      .threads = engine_threads(engine),
+                                      .model = model};
     struct training_set *set = NULL;
     enum status status = trainer_collect(engine_world(engine), &playbook->models[rule], &options,
-                                         &set, &out->ids, error);
+                                         &set, &out->ids, &out->counts, error);
+    int64_t sooner_ms = known_sooner_ms(playbook, rule, model);
     if (status != STATUS_OK) return status;
     size_t rows = training_set_count(set);
     status = reserve(out, rows);
@@ -67,7 +77,7 @@ static enum status score(struct engine *engine, uint32_t rule, int64_t from_ms, 
         struct value values[LEARN_FEATURES_MAX];
         struct training_row row;
         training_set_row(set, i, values, &row);
-        if (row.horizon_ms + arrives_ms <= entry.until_ms) { /* the model has learnt from it */
+        if (trainer_had_learnt(&row, entry.until_ms, sooner_ms)) {
             out->learnt_count++;
             continue;
         }
@@ -264,6 +274,24 @@ static enum status compare_with(struct engine *engine, const char *against, stru
     return status;
 }
 
+static enum status nothing_to_judge(struct engine *engine, uint32_t rule,
+                                    const struct evaluation *evaluation, struct error *error) {
+    const struct playbook *playbook = engine_playbook(engine);
+    struct buffer why;
+    buffer_init(&why);
+    enum status status = trainer_left_out_words(engine_world(engine), &playbook->models[rule],
+                                                &evaluation->counts, &why);
+    if (status == STATUS_OK) {
+        status = error_set(error, STATUS_INVALID,
+                           "no treatment delivered in that time has a matured goal; widen --from "
+                           "and --until. Of %llu in that time:%.*s%s",
+                           (unsigned long long)evaluation->counts.events,
+                           TEXT_ARG(buffer_text(&why)), why.length == 0 ? " none" : "");
+    }
+    buffer_release(&why);
+    return status;
+}
+
 enum status evaluation_make(struct engine *engine, uint32_t rule, int64_t from_ms, int64_t until_ms,
                             const char *against, struct evaluation *out, struct error *error) {
     *out = (struct evaluation){0};
@@ -282,9 +310,7 @@ enum status evaluation_make(struct engine *engine, uint32_t rule, int64_t from_m
                            "from; say a later --until, or train with an earlier one",
                            out->learnt_count);
     } else if (status == STATUS_OK && out->count == 0) {
-        status = error_set(
-            error, STATUS_INVALID,
-            "no treatment delivered in that time has a matured goal; widen --from and --until");
+        status = nothing_to_judge(engine, rule, out, error);
     }
     if (status == STATUS_OK) status = groups_of(out, &group);
     if (status == STATUS_OK)
@@ -338,6 +364,7 @@ static void write_interval(struct json_writer *writer, const char *name,
 void metrics_write_json(const struct model_metrics *metrics, struct json_writer *writer) {
     json_write_key(writer, "rows");
     json_write_integer(writer, (int64_t)metrics->rows);
+    json_member_count(writer, "customers", metrics->groups);
     json_write_key(writer, "reached");
     json_write_integer(writer, (int64_t)metrics->yes);
     json_write_key(writer, "base_rate");
@@ -348,9 +375,39 @@ void metrics_write_json(const struct model_metrics *metrics, struct json_writer 
     write_interval(writer, "top_tenth_gain", &metrics->top_tenth_gain);
 }
 
+void counts_write_json(const struct trainer_counts *counts, struct json_writer *writer) {
+    const struct {
+        const char *name;
+        uint64_t count;
+    } members[] = {{"events", counts->events},
+                   {"rows", counts->rows},
+                   {"unnamed", counts->unnamed},
+                   {"unmatched", counts->unmatched},
+                   {"of_other_actions", counts->of_others},
+                   {"not_matured", counts->open},
+                   {"without_end", counts->endless},
+                   {"themselves_the_goal", counts->itself},
+                   {"coinciding", counts->coinciding}};
+    json_write_object_begin(writer);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        json_member_count(writer, members[i].name, members[i].count);
+    json_write_key(writer, "unmatched_names");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < counts->distinct_names && i < TRAINER_NAMES_MAX; i++) {
+        json_write_object_begin(writer);
+        json_member_string(writer, "name", counts->names[i].name);
+        json_member_count(writer, "events", counts->names[i].count);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+    json_write_object_end(writer);
+}
+
 void evaluation_write_json(const struct evaluation *evaluation, struct json_writer *writer) {
     metrics_write_json(&evaluation->metrics, writer);
     json_member_count(writer, "rows_left_out", evaluation->learnt_count);
+    json_write_key(writer, "counts");
+    counts_write_json(&evaluation->counts, writer);
     if (!evaluation->compared) return;
     write_interval(writer, "auc_difference", &evaluation->auc_difference);
     json_write_key(writer, "compared_rows");

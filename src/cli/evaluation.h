@@ -14,6 +14,7 @@ struct evaluation {
     size_t count;
     /* Further treatments of that time, left out since the model has learnt from them. */
     size_t learnt_count;
+    struct trainer_counts counts; /* of all events of that time */
     /* Against another's predictions, on the rows that both have. */
     bool compared;
     char against_name[128]; /* the file's name and column */
@@ -29,7 +30,8 @@ enum status evaluation_make(struct engine *engine, uint32_t rule, int64_t from_m
 void evaluation_release(struct evaluation *evaluation);
 enum status evaluation_write_csv(struct engine *engine, const struct evaluation *evaluation,
                                  const char *path, struct error *error) MUST_USE;
-/* Members of an object that stands open. */
+/* Members of an object that stands open. counts_write_json: where the events of the time went. */
+void counts_write_json(const struct trainer_counts *counts, struct json_writer *writer);
 void metrics_write_json(const struct model_metrics *metrics, struct json_writer *writer);
 void evaluation_write_json(const struct evaluation *evaluation, struct json_writer *writer);
 /* scenarios as JSON, an object each. */

@@ -132,8 +132,9 @@ static void print_interval(const char *name, const struct interval *interval, co
 }
 
 static void print_metrics(const struct model_metrics *metrics) {
-    printf("  %-20s %s, of which %s reached the goal (%s)\n", "treatments",
-           cli_count(metrics->rows), cli_count(metrics->yes), cli_percent(metrics->base_rate, 1));
+    printf("  %-20s %s of %s, of which %s reached the goal (%s)\n", "treatments",
+           cli_count(metrics->rows), cli_counted(metrics->groups, "customer"),
+           cli_count(metrics->yes), cli_percent(metrics->base_rate, 1));
     print_interval("AUC", &metrics->auc, "3");
     print_interval("log loss", &metrics->log_loss, "3");
     print_interval("calibration error", &metrics->calibration_error, "3");
@@ -163,16 +164,35 @@ static void print_strongest(const struct playbook *playbook, const struct model 
     cli_table_print(&table);
 }
 
+/* What is no row, and why; nothing where every event is one. */
+static void print_left_out(struct engine *engine, uint32_t rule,
+                           const struct trainer_counts *counts) {
+    const struct model_rule *model = &engine_playbook(engine)->models[rule];
+    struct buffer words;
+    buffer_init(&words);
+    if (trainer_left_out_words(engine_world(engine), model, counts, &words) == STATUS_OK &&
+        words.length > 0)
+        cli_wrap_format(
+            2, "Of %s %.*s in that time, %s rows.%.*s", cli_count(counts->events),
+            TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_EVENT, model->event_type)),
+            cli_count(counts->rows), TEXT_ARG(buffer_text(&words)));
+    buffer_release(&words);
+}
+
 static void write_trained(struct json_writer *writer, const struct playbook *playbook,
-                          const struct model_entry *entry) {
+                          const struct model_entry *entry, const struct trainer_counts *counts) {
     struct model_reason strongest[STRONGEST];
     uint32_t count = model_importance(entry->model, strongest, STRONGEST);
     json_write_object_begin(writer);
     json_member_text(writer, "model", entry->name);
     json_member_count(writer, "version", entry->version);
     json_member_time(writer, "learnt_until", entry->until_ms);
-    json_write_key(writer, "rolling");
+    json_write_key(writer, "learnt_from");
+    counts_write_json(counts, writer);
+    json_write_key(writer, "figures");
     json_write_object_begin(writer);
+    json_member_string(writer, "from", model_figures_text(model_facts(entry->model)->basis));
+    json_member_string(writer, "basis", model_basis_text(model_facts(entry->model)->basis));
     metrics_write_json(model_rolling_metrics(entry->model), writer);
     json_write_object_end(writer);
     json_write_key(writer, "strongest");
@@ -194,18 +214,22 @@ static int train_one(struct engine *engine, uint32_t rule, int64_t until_ms,
                      struct json_writer *writer) {
     struct error error = {0};
     struct model_entry entry = {0};
+    struct trainer_counts counts;
     const struct playbook *playbook = engine_playbook(engine);
     cli_progress("training %.*s", TEXT_ARG(playbook->models[rule].name));
-    enum status status = engine_train(engine, rule, until_ms, &entry, &error);
+    enum status status = engine_train(engine, rule, until_ms, &entry, &counts, &error);
     cli_progress_end();
     if (status != STATUS_OK) return cli_fail(&error);
     if (writer != NULL) {
-        write_trained(writer, playbook, &entry);
+        write_trained(writer, playbook, &entry, &counts);
         return EXIT_OK;
     }
-    printf("Trained %.*s@%u on what had matured by %s\nOn rolling splits before that (95 %% "
-           "intervals by customer)\n",
-           TEXT_ARG(entry.name), entry.version, cli_when(playbook, until_ms));
+    enum model_basis basis = model_facts(entry.model)->basis;
+    printf("Trained %.*s@%u on %s that had matured by %s\n", TEXT_ARG(entry.name), entry.version,
+           cli_counted(counts.rows, "treatment"), cli_when(playbook, until_ms));
+    print_left_out(engine, rule, &counts);
+    if (basis != MODEL_ROLLING) cli_wrap_format(2, "This model: %s.", model_basis_text(basis));
+    printf("On %s (95 %% intervals by customer)\n", model_figures_text(basis));
     print_metrics(model_rolling_metrics(entry.model));
     print_strongest(playbook, entry.model);
     return EXIT_OK;
@@ -247,7 +271,12 @@ int command_train(struct cli *cli) {
 
 /* ---- evaluate ---- */
 
-static void print_evaluation(const struct evaluation *evaluation) {
+static void print_evaluation(struct engine *engine, uint32_t rule,
+                             const struct evaluation *evaluation) {
+    struct model_entry entry;
+    (void)engine_model(engine, rule, &entry);
+    printf("%.*s@%u, learnt until %s, on treatments that it never saw\n", TEXT_ARG(entry.name),
+           entry.version, cli_when(engine_playbook(engine), entry.until_ms));
     print_metrics(&evaluation->metrics);
     if (evaluation->learnt_count > 0)
         printf("  left out, since the model has learnt from them: %s\n",
@@ -296,7 +325,7 @@ int command_evaluate(struct cli *cli) {
         evaluation_write_json(&evaluation, writer);
         cli_json_end(&json, stdout);
     } else if (ok && status == STATUS_OK) {
-        print_evaluation(&evaluation);
+        print_evaluation(engine, rule, &evaluation);
     }
     evaluation_release(&evaluation);
     engine_close(engine);

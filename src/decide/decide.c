@@ -15,6 +15,7 @@ enum status decider_create(struct decider **out, const struct world *world,
     decider->profiler = profiler;
     decider->models = models;
     decider->bases = bases;
+    decider->action_bases = goal_bases_of_action(world->playbook);
     enum status status = holdout_symbols_add(world->symbols, &decider->holdout_symbols);
     if (status == STATUS_OK)
         *out = decider;

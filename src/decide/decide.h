@@ -73,7 +73,8 @@ bool decision_withholds(const struct decision *decision, uint32_t rank);
 /* Any rank. */
 bool decision_withholds_some(const struct decision *decision);
 
-/* What a goal is like for everybody: used where no model says more. By goal index. */
+/* What a goal is like where no model says more: for everybody, and after the treatments of one
+ * action. */
 struct goal_base {
     /* How often it follows an active customer's landmark, or, for a goal of a treatment, a past
      * treatment; NAN where nothing has matured. */
@@ -83,13 +84,20 @@ struct goal_base {
     uint64_t treated_rows; /* past treatments meant for this goal that have matured */
     double treated_rate;   /* how often it followed them; where treated_rows > 0 */
 };
-/* Measured over all customers as known at now_ms. */
+/* Measured over all customers as known at now_ms; the same whatever the number of threads. `out`
+ * has room for goal_bases_count: first the goals by index, then those of each action's treatments,
+ * of which only treated_rows and treated_rate are told: what one action's treatments led to says
+ * nothing about another's. */
+uint32_t goal_bases_count(const struct playbook *playbook);
+/* Of the treatments of action a in all channels: goal_count + a * this; those in its channel k
+ * follow at + 1 + k. */
+uint32_t goal_bases_of_action(const struct playbook *playbook);
 enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32_t threads,
                                struct goal_base *out, struct error *error) MUST_USE;
 
 struct decider; /* one thread's */
-/* models by model index of the playbook; NULL entries: the goal's base rate is the propensity. Both
- * borrowed. */
+/* models by model index of the playbook; NULL entries: the base rate of the action's own treatments
+ * is the propensity. `bases` as goal_bases_measure makes them. Both borrowed. */
 enum status decider_create(struct decider **out, const struct world *world,
                            struct profiler *profiler, const struct model *const *models,
                            const struct goal_base *bases) MUST_USE;

@@ -12,10 +12,12 @@ struct decider {
     struct profiler *profiler;
     const struct model *const *models;
     const struct goal_base *bases;
+    uint32_t action_bases; /* goal_bases_of_action */
     struct text model_names;
     struct holdout_symbols holdout_symbols;
     struct contact_history history;
     struct value features[LEARN_FEATURES_MAX];
+    char own_text[LEARN_TEXT_BYTES_MAX]; /* of the feature that names the action */
 };
 
 /* How one stage judged one treatment. */
@@ -32,6 +34,8 @@ struct verdict {
  * (profile_at, profile_with), and the history must be read. */
 struct verdict stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                            const struct treatment *treatment, enum stage stage);
+/* What followed the action's own treatments, in all channels, and behind it by channel. */
+const struct goal_base *action_base(const struct decider *decider, const struct action *action);
 /* The customer's chance of the action's goal; the profiler stands as above. NAN where nothing tells
  * it. */
 double treatment_propensity(struct decider *decider, const struct treatment *treatment);

@@ -6,6 +6,11 @@
 #include "decide/trainer.h"
 
 #define REASONS_MAX 2
+/* A multiple of an average that is made of fewer goals is not told, nor by how much a multiple is
+ * larger than the largest. */
+#define AVERAGE_GOALS_MIN 5
+#define MULTIPLE_MAX      10.0
+#define FEW_TREATMENTS    20 /* fewer are called few */
 
 static enum status append(struct buffer *out, struct text text) {
     return buffer_append_text(out, text);
@@ -58,13 +63,14 @@ static enum status model_words(struct decider *decider, const struct treatment *
     const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
     if (model == NULL) return STATUS_OK;
     const struct model_rule *rule = &decider->world->playbook->models[action->model];
-    trainer_features(decider->world, rule, profile_with(decider->profiler, treatment), treatment,
-                     decider->features);
+    trainer_features(decider->world, rule, model, profile_with(decider->profiler, treatment),
+                     treatment, decider->own_text, decider->features);
     struct model_reason reasons[16];
     uint32_t count = model_reasons(model, decider->features, reasons, 16), told = 0;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < count && i < 16 && told < REASONS_MAX && status == STATUS_OK; i++) {
-        if (reasons[i].log_odds <= 0) continue;
+        /* What was sent and where is no reason for it. */
+        if (reasons[i].log_odds <= 0 || reasons[i].feature >= trainer_rule_width(rule)) continue;
         status = append(out, told == 0 ? TEXT(", mostly because ") : TEXT(" and "));
         if (status == STATUS_OK) status = feature_words(decider, rule, reasons[i].feature, out);
         told++;
@@ -114,29 +120,81 @@ static enum status customer_words(struct decider *decider, const struct treatmen
     return status;
 }
 
+/* How the chance compares with past treatments: with the action's own where they tell enough, else
+ * with those that the model learnt from. */
+static enum status model_basis_words(const struct decider *decider, const struct model *model,
+                                     const struct treatment_trace *trace, struct buffer *out) {
+    const struct goal_base *own = action_base(decider, trace->treatment->action);
+    const struct model_facts *facts = model_facts(model);
+    double rows = (double)own->treated_rows, yes = rows > 0 ? own->treated_rate * rows : 0;
+    const char *whose = "its ";
+    if (yes < AVERAGE_GOALS_MIN) {
+        rows = (double)facts->rows;
+        yes = (double)facts->yes;
+        whose = "";
+    }
+    if (facts->basis == MODEL_BASE_RATE || yes < AVERAGE_GOALS_MIN)
+        return buffer_format(out, " (few cases: %.0f of %s%.0f past treatments reached it)", yes,
+                             whose, rows);
+    double multiple = trace->propensity * rows / yes;
+    if (multiple > MULTIPLE_MAX)
+        return buffer_format(out, " (more than %.0f times the average of %s%.0f past treatments)",
+                             MULTIPLE_MAX, whose, rows);
+    return buffer_format(out, " (%.1f times the average of %s%.0f past treatments)", multiple,
+                         whose, rows);
+}
+
+static enum status rate_basis_words(const struct decider *decider, const struct action *action,
+                                    struct buffer *out) {
+    uint64_t rows = action_base(decider, action)->treated_rows;
+    if (rows == 0)
+        return append(out, isnan(action->starting_propensity)
+                               ? TEXT(" (that of all customers: no treatment of this action has "
+                                      "been judged yet)")
+                               : TEXT(" (as the playbook says: no treatment of this action has "
+                                      "been judged yet)"));
+    return buffer_format(out,
+                         rows < FEW_TREATMENTS ? " (few cases: by %llu past treatment%s)"
+                                               : " (by %llu past treatment%s)",
+                         (unsigned long long)rows, rows == 1 ? "" : "s");
+}
+
+/* What the goal brings on average, times its chance: what is expected, and not what the treatment
+ * causes, since some would have reached the goal without it. A goal without a value has none. */
+static enum status value_words(const struct decider *decider, const struct treatment_trace *trace,
+                               struct buffer *out) {
+    const struct playbook *playbook = decider->world->playbook;
+    const struct goal *goal = &playbook->goals[trace->treatment->action->goal];
+    char currency[4];
+    currency_to_text(playbook->currency, currency);
+    enum status status = STATUS_OK;
+    if (goal->value != NULL || goal->value_constant.type == VALUE_MONEY)
+        status = buffer_format(
+            out, "; expected value of the goal %.2f %s, which the offer need not cause",
+            trace->propensity * trace->value, currency);
+    if (status == STATUS_OK && trace->cost > 0)
+        status = buffer_format(out, "; cost %.2f %s", trace->cost, currency);
+    return status;
+}
+
 static enum status offer_words(struct decider *decider, const struct decision *decision,
                                struct buffer *out) {
     const struct playbook *playbook = decider->world->playbook;
     const struct treatment_trace *trace = &decision->trace[decision->ranked[0]];
     const struct action *action = trace->treatment->action;
     const struct goal *goal = &playbook->goals[action->goal];
-    const struct goal_base *bases = &decider->bases[action->goal];
-    double base = bases->treated_rows > 0 ? bases->treated_rate : bases->rate;
-    char currency[4];
-    currency_to_text(playbook->currency, currency);
+    const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
     enum status status =
         buffer_format(out, "%s ", decision_withholds(decision, 0) ? "Would offer" : "Offer");
     if (status != STATUS_OK) return status;
     treatment_words(decider->world, trace->treatment, out);
     status = buffer_format(out, ": the chance to reach \"%.*s\" is %.0f %%", TEXT_ARG(goal->name),
                            100 * trace->propensity);
-    if (status == STATUS_OK && base > 0)
-        status = buffer_format(out, " (%.1f times the average)", trace->propensity / base);
+    if (status == STATUS_OK)
+        status = model != NULL ? model_basis_words(decider, model, trace, out)
+                               : rate_basis_words(decider, action, out);
     if (status == STATUS_OK) status = model_words(decider, trace->treatment, out);
-    if (status == STATUS_OK) {
-        status = buffer_format(out, "; expected worth %.2f %s after a cost of %.2f",
-                               trace->priority, currency, trace->cost);
-    }
+    if (status == STATUS_OK) status = value_words(decider, trace, out);
     if (status == STATUS_OK)
         status = append(out, decision_withholds(decision, 0) ? TEXT("; withheld: in the holdout.")
                                                              : TEXT("."));
@@ -164,7 +222,9 @@ static enum status nothing_words(struct decider *decider, const struct decision 
     case STAGE_AVAILABLE: return append(out, TEXT(" is not available now, nor is any other."));
     case STAGE_ARBITRATION:
         return buffer_format(
-            out, " came closest, but its expected worth is %.2f, less than its cost of %.2f.",
+            out,
+            " came closest, but the expected value of its goal is %.2f, less than its cost of "
+            "%.2f.",
             furthest->priority + furthest->cost, furthest->cost);
     case STAGE_CONTACT_POLICY: {
         char until[32];

@@ -90,7 +90,7 @@ struct verdict stage_judge(struct decider *decider, const struct timeline *timel
 /* How often the goal followed past treatments, with what was expected before counting as
  * PRIOR_TREATMENTS of them (the mean of a beta distribution): a first success is no certainty, and
  * a first failure no end. Nothing expected: Jeffreys' half and half. */
-static double rate_without_model(const struct goal_base *base, double expected) {
+static double rate_after(const struct goal_base *base, double expected) {
     double rows = (double)base->treated_rows;
     if (base->treated_rows == 0) return expected;
     double yes = base->treated_rate * rows;
@@ -98,18 +98,34 @@ static double rate_without_model(const struct goal_base *base, double expected) 
     return (yes + PRIOR_TREATMENTS * expected) / (rows + PRIOR_TREATMENTS);
 }
 
+const struct goal_base *action_base(const struct decider *decider, const struct action *action) {
+    const struct playbook *playbook = decider->world->playbook;
+    uint32_t index = (uint32_t)(action - playbook->actions);
+    return &decider->bases[playbook->goal_count + index * decider->action_bases];
+}
+
+/* The action's own treatments tell, and where it has several channels those in the same channel
+ * most. */
+static double rate_without_model(const struct decider *decider, const struct treatment *treatment) {
+    const struct action *action = treatment->action;
+    const struct goal_base *own = action_base(decider, action);
+    double expected = isnan(action->starting_propensity) ? decider->bases[action->goal].rate
+                                                         : action->starting_propensity;
+    double rate = rate_after(own, expected);
+    for (uint32_t k = 0; k < action->channel_count && action->channel_count > 1; k++) {
+        if (action->channels[k].channel == treatment->channel) return rate_after(own + 1 + k, rate);
+    }
+    return rate;
+}
+
 double treatment_propensity(struct decider *decider, const struct treatment *treatment) {
     const struct action *action = treatment->action;
     const struct playbook *playbook = decider->world->playbook;
     const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
-    if (model == NULL) {
-        const struct goal_base *base = &decider->bases[action->goal];
-        return rate_without_model(
-            base, isnan(action->starting_propensity) ? base->rate : action->starting_propensity);
-    }
+    if (model == NULL) return rate_without_model(decider, treatment);
     const struct value *traits = profile_with(decider->profiler, treatment);
-    trainer_features(decider->world, &playbook->models[action->model], traits, treatment,
-                     decider->features);
+    trainer_features(decider->world, &playbook->models[action->model], model, traits, treatment,
+                     decider->own_text, decider->features);
     return model_score(model, decider->features);
 }
 

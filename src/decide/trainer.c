@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decide/trainer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "decide/left_out.h"
 #include "decide/named_treatment.h"
 #include "profile/walk.h"
 
 #define ROWS_BYTES_MAX ((size_t)8 << 30)
 
 struct collected_row {
-    struct training_row row; /* values in the part's arena */
+    struct value *values;    /* in the part's arena: the rule's features, and room behind them */
+    struct training_row row; /* of these values */
     struct trainer_row_id id;
+    uint8_t channel;
+    uint32_t at; /* the row of its customer's timeline: tells equal rows apart */
 };
 
 struct trainer_part {
@@ -21,22 +26,77 @@ struct trainer_part {
     struct arena arena;
     struct collected_row *rows;
     size_t count, capacity;
+    struct left_out left_out;
 };
 
-static uint32_t width_of(const struct model_rule *rule) {
+/* ---- the features ---- */
+
+/* What the feature behind the rule's own names, if there is one. */
+enum own_feature { OWN_NONE, OWN_ACTION, OWN_ACTION_BY_CHANNEL };
+static const struct feature own_features[] = {
+    [OWN_ACTION] = {{"action", 6}, FEATURE_TEXT, true},
+    [OWN_ACTION_BY_CHANNEL] = {{"action by channel", 17}, FEATURE_TEXT, true},
+};
+
+uint32_t trainer_rule_width(const struct model_rule *rule) {
     return rule->feature_count + rule->attribute_count;
 }
 
-void trainer_features(const struct world *world, const struct model_rule *rule,
-                      const struct value *traits, const struct treatment *treatment,
-                      struct value *out) {
-    (void)world;
+static void fill_rule_features(const struct model_rule *rule, const struct value *traits,
+                               const struct treatment *treatment, struct value *out) {
     for (uint32_t i = 0; i < rule->feature_count; i++) out[i] = traits[rule->features[i]];
     for (uint32_t i = 0; i < rule->attribute_count; i++) {
         out[rule->feature_count + i] =
             treatment ? treatment->attributes[rule->attributes[i]].value : value_unknown();
     }
 }
+
+/* Unknown where the names are too long to be told apart. */
+static struct value own_value(const struct world *world, enum own_feature own,
+                              const struct treatment *treatment, uint32_t channel,
+                              char bytes[LEARN_TEXT_BYTES_MAX]) {
+    struct text action = treatment->action->name;
+    if (own != OWN_ACTION_BY_CHANNEL) return value_text(action);
+    int length = snprintf(bytes, LEARN_TEXT_BYTES_MAX, "%.*s by %.*s", TEXT_ARG(action),
+                          TEXT_ARG(symbol_text(world->symbols, SYMBOL_CHANNEL, channel)));
+    if (length < 0 || length >= LEARN_TEXT_BYTES_MAX) return value_unknown();
+    return value_text((struct text){bytes, (uint32_t)length});
+}
+
+static enum own_feature own_of_model(const struct model *model, uint32_t width) {
+    if (model_feature_count(model) <= width) return OWN_NONE;
+    return text_equal(model_feature(model, width).name, own_features[OWN_ACTION].name)
+               ? OWN_ACTION
+               : OWN_ACTION_BY_CHANNEL;
+}
+
+/* What tells the rows apart: the channel does where one action has several. */
+static enum own_feature own_of_rows(const struct playbook *playbook,
+                                    const struct collected_row *rows, size_t count) {
+    uint16_t channel_of[PLAYBOOK_ACTIONS_MAX] = {0}; /* and 1; 0: none yet */
+    enum own_feature own = OWN_NONE;
+    for (size_t i = 0; i < count; i++) {
+        const struct action *action = rows[i].id.treatment->action;
+        uint16_t *channel = &channel_of[action - playbook->actions];
+        if (*channel != 0 && *channel != rows[i].channel + 1) return OWN_ACTION_BY_CHANNEL;
+        *channel = (uint16_t)(rows[i].channel + 1);
+        if (action != rows[0].id.treatment->action) own = OWN_ACTION;
+    }
+    return own;
+}
+
+void trainer_features(const struct world *world, const struct model_rule *rule,
+                      const struct model *model, const struct value *traits,
+                      const struct treatment *treatment, char own_text[LEARN_TEXT_BYTES_MAX],
+                      struct value *out) {
+    uint32_t width = trainer_rule_width(rule);
+    enum own_feature own = own_of_model(model, width);
+    fill_rule_features(rule, traits, treatment, out);
+    if (own != OWN_NONE)
+        out[width] = own_value(world, own, treatment, treatment->channel, own_text);
+}
+
+/* ---- the rows ---- */
 
 static enum status copy_values(struct arena *arena, struct value *values, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
@@ -48,27 +108,75 @@ static enum status copy_values(struct arena *arena, struct value *values, uint32
     return STATUS_OK;
 }
 
-static enum status keep_row(struct trainer_part *part, const struct value *traits,
-                            const struct treatment *treatment, const struct outcome_detail *detail,
-                            struct customer_id customer, int64_t t_ms) {
+struct judged {
+    const struct value *traits;
+    const struct treatment *treatment;
+    struct outcome_detail detail;
+    int64_t t_ms;
+};
+
+static enum status keep_row(struct trainer_part *part, const struct timeline *today, uint32_t row,
+                            const struct judged *judged) {
     enum status status =
         memory_grow((void **)&part->rows, &part->capacity, part->count + 1, sizeof *part->rows);
     if (status != STATUS_OK) return status;
-    uint32_t width = width_of(part->rule);
-    struct value *values = arena_alloc(&part->arena, (width + 1) * sizeof *values);
+    uint32_t width = trainer_rule_width(part->rule);
+    struct value *values =
+        arena_alloc(&part->arena, (width + TRAINER_OWN_FEATURES_MAX) * sizeof *values);
     if (values == NULL) return STATUS_NO_MEMORY;
-    trainer_features(part->world, part->rule, traits, treatment, values);
+    fill_rule_features(part->rule, judged->traits, judged->treatment, values);
     status = copy_values(&part->arena, values, width);
     if (status != STATUS_OK) return status;
+    int64_t known_ms = judged->detail.matured_ms;
+    if (today->known_ms != NULL && today->known_ms[row] > known_ms) known_ms = today->known_ms[row];
     part->rows[part->count++] = (struct collected_row){
+        .values = values,
         .row = {.values = values,
-                .yes = detail->outcome == OUTCOME_YES,
+                .yes = judged->detail.outcome == OUTCOME_YES,
                 .weight = 1,
-                .time_ms = t_ms,
-                .horizon_ms = detail->matured_ms,
-                .group = customer.value},
-        .id = {customer, treatment, t_ms},
+                .time_ms = judged->t_ms,
+                .horizon_ms = known_ms,
+                .group = today->customer.value},
+        .id = {today->customer, judged->treatment, judged->t_ms},
+        .channel = today->channel[row],
+        .at = row,
     };
+    return STATUS_OK;
+}
+
+/* The goal event that a row finds must not be the treatment itself: it would always be there. */
+static bool is_itself_a_goal(const struct walker *walker, const struct timeline *today,
+                             uint32_t row, const struct goal *goal, const struct judged *judged) {
+    if (today->type[row] != goal->event_type) return false;
+    if (goal->where == NULL) return true;
+    struct value is = profile_eval_row(walker->profiler, goal->where, row, today, judged->treatment,
+                                       judged->t_ms);
+    return is.type == VALUE_YES_NO && is.yes;
+}
+
+/* Which treatment of the rule's own is it? *out NULL, and counted why, where it is none. */
+static enum status find_treatment(struct trainer_part *part, const struct timeline *today,
+                                  uint32_t row, const struct treatment **out, struct error *error) {
+    const struct playbook *playbook = part->world->playbook;
+    struct trainer_counts *counts = &part->left_out.counts;
+    enum status status =
+        named_treatment(part->world, today, row, part->options->matured_by_ms, out, error);
+    if (status != STATUS_OK) return status;
+    if (*out == NULL) return left_out_add_name(&part->left_out, named_treatment_key(today, row));
+    if ((*out)->action->model == (uint32_t)(part->rule - playbook->models)) return STATUS_OK;
+    counts->of_others++;
+    *out = NULL;
+    return STATUS_OK;
+}
+
+/* The customer as known in the millisecond before the delivery. */
+static enum status timeline_then(struct walker *walker, const struct timeline *today, uint32_t row,
+                                 int64_t t_ms, const struct timeline **then, struct error *error) {
+    static const struct timeline nobody;
+    struct customer_id customer = past_customer_of_row(&walker->past, today, row, t_ms);
+    enum status status = past_timeline(&walker->past, today, customer, t_ms, then, error);
+    if (status != STATUS_NOT_FOUND) return status;
+    *then = &nobody; /* nobody was known before this first contact: an empty timeline */
     return STATUS_OK;
 }
 
@@ -76,31 +184,37 @@ static enum status keep_row(struct trainer_part *part, const struct value *trait
 static enum status judge_row(struct trainer_part *part, struct walker *walker,
                              const struct timeline *today, uint32_t row, struct error *error) {
     const struct trainer_options *options = part->options;
-    int64_t t_ms = today->time_ms[row] - 1;
+    struct trainer_counts *counts = &part->left_out.counts;
+    struct judged judged = {.t_ms = today->time_ms[row] - 1};
     if (today->time_ms[row] < options->from_ms || today->time_ms[row] >= options->until_ms)
         return STATUS_OK;
     if (!timeline_known(today, row, options->matured_by_ms)) return STATUS_OK;
-    const struct treatment *treatment;
-    enum status status =
-        named_treatment(part->world, today, row, options->matured_by_ms, &treatment, error);
-    if (status != STATUS_OK || treatment == NULL) return status;
-    struct customer_id customer = past_customer_of_row(&walker->past, today, row, t_ms);
+    counts->events++;
+    enum status status = find_treatment(part, today, row, &judged.treatment, error);
+    if (status != STATUS_OK || judged.treatment == NULL) return status;
     const struct timeline *then;
-    status = past_timeline(&walker->past, today, customer, t_ms, &then, error);
-    /* Nobody was known before this first contact: an empty timeline. */
-    if (status == STATUS_NOT_FOUND) {
-        static const struct timeline nobody;
-        then = &nobody;
-        status = STATUS_OK;
-    }
+    status = timeline_then(walker, today, row, judged.t_ms, &then, error);
     if (status != STATUS_OK) return status;
-    profile_at(walker->profiler, then, t_ms); /* before the outcome: a goal may read traits */
-    const struct value *traits = profile_with(walker->profiler, treatment);
+    profile_at(walker->profiler, then,
+               judged.t_ms); /* before the outcome: a goal may read traits */
+    judged.traits = profile_with(walker->profiler, judged.treatment);
     const struct goal *goal = &part->world->playbook->goals[part->rule->goal];
-    struct outcome_detail detail =
-        outcome_of(walker->profiler, today, goal, treatment, t_ms, options->matured_by_ms);
-    if (detail.matured_ms > options->matured_by_ms) return STATUS_OK;
-    return keep_row(part, traits, treatment, &detail, today->customer, t_ms);
+    if (is_itself_a_goal(walker, today, row, goal, &judged)) {
+        counts->itself++;
+        return STATUS_OK;
+    }
+    judged.detail = outcome_of(walker->profiler, today, goal, judged.treatment, judged.t_ms,
+                               options->matured_by_ms);
+    if (judged.detail.matured_ms > options->matured_by_ms) {
+        *(judged.detail.matured_ms >= TIME_NEVER ? &counts->endless : &counts->open) += 1;
+        return STATUS_OK;
+    }
+    counts->rows++;
+    if (judged.detail.outcome == OUTCOME_YES) {
+        counts->reached++;
+        counts->coinciding += judged.detail.first_ms == today->time_ms[row];
+    }
+    return keep_row(part, today, row, &judged);
 }
 
 static enum status visit_customer(void *state, struct walker *walker, const struct timeline *today,
@@ -120,22 +234,29 @@ static int compare_rows(const void *left, const void *right) {
     if (a->t_ms != b->t_ms) return a->t_ms < b->t_ms ? -1 : 1;
     if (a->customer.value != b->customer.value)
         return a->customer.value < b->customer.value ? -1 : 1;
-    return text_compare(a->treatment->key, b->treatment->key);
+    int order = text_compare(a->treatment->key, b->treatment->key);
+    if (order != 0) return order;
+    uint32_t at = ((const struct collected_row *)left)->at,
+             other = ((const struct collected_row *)right)->at;
+    return at < other ? -1 : at > other;
 }
 
-static enum status fill_features(const struct world *world, const struct model_rule *rule,
-                                 struct feature *features) {
+static struct feature feature_of(struct text name, enum value_type type) {
+    return (struct feature){.name = name,
+                            .kind = type == VALUE_TEXT ? FEATURE_TEXT : FEATURE_NUMBER};
+}
+
+static void fill_features(const struct world *world, const struct model_rule *rule,
+                          enum own_feature own, struct feature *features) {
     for (uint32_t i = 0; i < rule->feature_count; i++) {
         const struct trait *trait = &world->playbook->traits[rule->features[i]];
-        features[i] = (struct feature){trait->name,
-                                       trait->type == VALUE_TEXT ? FEATURE_TEXT : FEATURE_NUMBER};
+        features[i] = feature_of(trait->name, trait->type);
     }
     for (uint32_t i = 0; i < rule->attribute_count; i++) {
         const struct attribute_rule *attribute = &world->playbook->attributes[rule->attributes[i]];
-        features[rule->feature_count + i] = (struct feature){
-            attribute->name, attribute->type == VALUE_TEXT ? FEATURE_TEXT : FEATURE_NUMBER};
+        features[rule->feature_count + i] = feature_of(attribute->name, attribute->type);
     }
-    return STATUS_OK;
+    if (own != OWN_NONE) features[trainer_rule_width(rule)] = own_features[own];
 }
 
 static enum status merge_parts(struct trainer_part *parts, uint32_t count,
@@ -154,15 +275,42 @@ static enum status merge_parts(struct trainer_part *parts, uint32_t count,
     return STATUS_OK;
 }
 
-static enum status make_set(const struct world *world, const struct model_rule *rule,
-                            const struct collected_row *rows, size_t count,
-                            struct training_set **out, struct trainer_row_id **ids) {
+static enum status check_width(const struct model_rule *rule, uint32_t own, struct error *error) {
+    uint32_t width = trainer_rule_width(rule);
+    if (width + own <= LEARN_FEATURES_MAX) return STATUS_OK;
+    return error_set(error, STATUS_LIMIT,
+                     "model %.*s has %u features; the limit is %d (LEARN_FEATURES_MAX)",
+                     TEXT_ARG(rule->name), width + own, LEARN_FEATURES_MAX);
+}
+
+static enum status add_rows(const struct trainer_part *part, struct training_set *set,
+                            struct collected_row *rows, size_t count, enum own_feature own) {
+    uint32_t width = trainer_rule_width(part->rule);
+    char bytes[LEARN_TEXT_BYTES_MAX];
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (own != OWN_NONE)
+            rows[i].values[width] =
+                own_value(part->world, own, rows[i].id.treatment, rows[i].channel, bytes);
+        status = training_set_add(set, &rows[i].row);
+    }
+    return status;
+}
+
+static enum status make_set(const struct trainer_part *part, struct collected_row *rows,
+                            size_t count, struct training_set **out, struct trainer_row_id **ids,
+                            struct error *error) {
     struct feature features[LEARN_FEATURES_MAX];
-    enum status status = fill_features(world, rule, features);
-    if (status == STATUS_OK) status = training_set_create(out, features, width_of(rule));
+    const struct model *model = part->options->model;
+    uint32_t width = trainer_rule_width(part->rule);
+    enum own_feature own = model != NULL ? own_of_model(model, width)
+                                         : own_of_rows(part->world->playbook, rows, count);
+    enum status status = check_width(part->rule, own != OWN_NONE, error);
     if (status != STATUS_OK) return status;
-    for (size_t i = 0; i < count && status == STATUS_OK; i++)
-        status = training_set_add(*out, &rows[i].row);
+    fill_features(part->world, part->rule, own, features);
+    status = training_set_create(out, features, width + (own != OWN_NONE));
+    if (status != STATUS_OK) return status;
+    status = add_rows(part, *out, rows, count, own);
     if (status == STATUS_OK && ids != NULL) {
         *ids = memory_calloc(count + 1, sizeof **ids);
         if (*ids == NULL) status = STATUS_NO_MEMORY;
@@ -183,19 +331,26 @@ static enum status collect(const struct walk_plan *plan, struct trainer_part *pa
     struct collected_row *rows = NULL;
     size_t count = 0;
     status = merge_parts(parts, plan->threads, &rows, &count);
-    if (status == STATUS_OK) status = make_set(plan->world, parts[0].rule, rows, count, out, ids);
+    if (status == STATUS_OK) status = make_set(&parts[0], rows, count, out, ids, error);
     memory_free(rows);
     return status;
 }
 
+static enum status count_all(struct trainer_part *parts, uint32_t threads,
+                             struct trainer_counts *counts) {
+    enum status status = STATUS_OK;
+    for (uint32_t i = 1; i < threads && status == STATUS_OK; i++)
+        status = left_out_merge(&parts[0].left_out, &parts[i].left_out);
+    return status == STATUS_OK ? left_out_conclude(&parts[0].left_out, counts) : status;
+}
+
 enum status trainer_collect(const struct world *world, const struct model_rule *rule,
                             const struct trainer_options *options, struct training_set **out,
-                            struct trainer_row_id **ids, struct error *error) {
-    if (width_of(rule) > LEARN_FEATURES_MAX) {
-        return error_set(error, STATUS_LIMIT,
-                         "model %.*s has %u features; the limit is %d (LEARN_FEATURES_MAX)",
-                         TEXT_ARG(rule->name), width_of(rule), LEARN_FEATURES_MAX);
-    }
+                            struct trainer_row_id **ids, struct trainer_counts *counts,
+                            struct error *error) {
+    *out = NULL;
+    enum status status = check_width(rule, 0, error);
+    if (status != STATUS_OK) return status;
     struct trainer_part parts[WALK_THREADS_MAX];
     void *states[WALK_THREADS_MAX];
     uint32_t threads = options->threads == 0 ? 1 : options->threads;
@@ -213,9 +368,16 @@ enum status trainer_collect(const struct world *world, const struct model_rule *
         .visit = visit_customer,
         .parts = states,
     };
-    *out = NULL;
-    enum status status = collect(&plan, parts, out, ids, error);
+    status = collect(&plan, parts, out, ids, error);
+    if (status == STATUS_OK && counts != NULL) {
+        status = count_all(parts, threads, counts);
+        if (status != STATUS_OK) {
+            training_set_destroy(*out);
+            *out = NULL;
+        }
+    }
     for (uint32_t i = 0; i < threads; i++) {
+        left_out_release(&parts[i].left_out);
         arena_release(&parts[i].arena);
         memory_free(parts[i].rows);
     }

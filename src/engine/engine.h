@@ -123,9 +123,11 @@ struct model_entry {
     const struct model *model;
 };
 /* Trains the rule on what had matured by until_ms, writes models/NAME@VERSION.model and puts it in
- * force. */
+ * force. `counts` (may be NULL): what it was made of, and what was left out. Where there is nothing
+ * to learn from, the error says why. */
 enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
-                         struct model_entry *out, struct error *error) MUST_USE;
+                         struct model_entry *out, struct trainer_counts *counts,
+                         struct error *error) MUST_USE;
 /* The model in force by rule index; NULL where there is none. `entry` may be NULL. */
 const struct model *engine_model(const struct engine *engine, uint32_t rule,
                                  struct model_entry *entry);
@@ -133,8 +135,8 @@ const struct model *const *engine_models(const struct engine *engine);
 /* Has a model in force learnt from what came after t? A decision at t by it knows what nobody knew
  * then. `entry` (may be NULL): the first. */
 bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_entry *entry);
-/* By goal, as known at t, of all that has been applied; borrowed until the next call. Kept until t
- * or what is in the log changes, the engine's own decisions at t and later apart. */
+/* goal_bases_measure as known at t, of all that has been applied; borrowed until the next call.
+ * Kept until t or what is in the log changes, the engine's own decisions at t and later apart. */
 enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out,
                               struct error *error) MUST_USE;
 

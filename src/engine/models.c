@@ -82,8 +82,8 @@ static uint64_t meaning_of(const struct playbook *playbook, const struct model_r
  * nonsense: it is left out until it is trained again. */
 static bool fits(const struct playbook *playbook, const struct model_rule *rule,
                  const struct named_model *named) {
-    if (model_feature_count(named->model) != rule->feature_count + rule->attribute_count)
-        return false;
+    uint32_t own = model_feature_count(named->model), width = trainer_rule_width(rule);
+    if (own < width || own > width + TRAINER_OWN_FEATURES_MAX) return false;
     return named->features == 0 || named->features == meaning_of(playbook, rule);
 }
 
@@ -156,25 +156,61 @@ static enum status put_in_force(struct engine *engine, uint32_t rule, int64_t un
     return STATUS_OK;
 }
 
+static enum status nothing_to_learn(struct engine *engine, const struct model_rule *rule,
+                                    int64_t until_ms, const struct trainer_counts *counts,
+                                    struct error *error) {
+    struct text event = symbol_text(engine->symbols, SYMBOL_EVENT, rule->event_type);
+    struct buffer why;
+    char until[32];
+    time_format(until_ms, until);
+    buffer_init(&why);
+    enum status status = trainer_left_out_words(&engine->world, rule, counts, &why);
+    if (status == STATUS_OK && counts->events == 0)
+        status = error_set(error, STATUS_INVALID,
+                           "model %.*s has nothing to learn from: there is no %.*s before %s; load "
+                           "treatments and outcomes, or say a later --until",
+                           TEXT_ARG(rule->name), TEXT_ARG(event), until);
+    else if (status == STATUS_OK)
+        status = error_set(error, STATUS_INVALID,
+                           "model %.*s has nothing to learn from: of %llu %.*s before %s none is a "
+                           "row.%.*s",
+                           TEXT_ARG(rule->name), (unsigned long long)counts->events,
+                           TEXT_ARG(event), until, TEXT_ARG(buffer_text(&why)));
+    buffer_release(&why);
+    return status;
+}
+
+/* Rows whose goal is always there, at the very time of the treatment, tell nothing. */
+static bool says_nothing(const struct trainer_counts *counts) {
+    return counts->rows > 0 && counts->coinciding == counts->rows;
+}
+
 enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
-                         struct model_entry *out, struct error *error) {
+                         struct model_entry *out, struct trainer_counts *counts,
+                         struct error *error) {
     const struct model_rule *model_rule = &engine->playbook->models[rule];
+    const struct goal *goal = &engine->playbook->goals[model_rule->goal];
     struct trainer_options options = {.from_ms = TIME_ALWAYS,
                                       .until_ms = until_ms,
                                       .matured_by_ms = until_ms,
                                       .threads = engine->threads};
-    struct learn_options learn = {.seed = 1};
+    struct learn_options learn = {.seed = 1, .label_delay_ms = goal->arrives_ms};
+    struct trainer_counts counted = {0};
     struct training_set *set = NULL;
     struct model *model = NULL;
-    enum status status = trainer_collect(&engine->world, model_rule, &options, &set, NULL, error);
+    enum status status =
+        trainer_collect(&engine->world, model_rule, &options, &set, NULL, &counted, error);
     if (status == STATUS_OK && training_set_count(set) == 0) {
-        char until[32];
-        time_format(until_ms, until);
+        status = nothing_to_learn(engine, model_rule, until_ms, &counted, error);
+    } else if (status == STATUS_OK && says_nothing(&counted)) {
         status = error_set(error, STATUS_INVALID,
-                           "model %.*s has nothing to learn from: no past treatment's goal had "
-                           "matured by %s; load treatments and outcomes, or say a later --until",
-                           TEXT_ARG(model_rule->name), until);
+                           "model %.*s has nothing to learn from: in all %llu rows the goal %.*s "
+                           "happens at the very time of the treatment, so both are one event; let "
+                           "the goal be what follows a treatment",
+                           TEXT_ARG(model_rule->name), (unsigned long long)counted.rows,
+                           TEXT_ARG(goal->name));
     }
+    if (counts != NULL) *counts = counted;
     if (status == STATUS_OK) status = model_train(&model, set, &learn, error);
     if (status == STATUS_OK) status = put_in_force(engine, rule, until_ms, model, error);
     if (status == STATUS_OK)
@@ -217,7 +253,8 @@ enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct 
     uint64_t position = store_position(engine->store);
     if (engine->bases == NULL || engine->bases_at_ms != t_ms ||
         engine->bases_position != position) {
-        struct goal_base *bases = memory_calloc(engine->playbook->goal_count + 1, sizeof *bases);
+        struct goal_base *bases =
+            memory_calloc(goal_bases_count(engine->playbook) + 1u, sizeof *bases);
         if (bases == NULL) return STATUS_NO_MEMORY;
         status = goal_bases_measure(&engine->world, t_ms, engine->threads, bases, error);
         if (status != STATUS_OK) {

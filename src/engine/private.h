@@ -47,7 +47,7 @@ struct engine {
     size_t model_count, model_capacity;
     const struct model **model_of_rule; /* by model index of the playbook */
     struct treatment_history *treatments;
-    struct goal_base *bases; /* by goal, as of bases_at_ms; NULL until asked for */
+    struct goal_base *bases; /* goal_bases_count, as of bases_at_ms; NULL until asked for */
     int64_t bases_at_ms;
     uint64_t bases_position; /* the log's, up to which they were measured */
     struct world world;

@@ -15,13 +15,16 @@
 #define LEARN_TEXT_BYTES_MAX 256 /* of a text value that gets a bin of its own */
 #define LEARN_NAME_BYTES_MAX 4096
 #define LEARN_ROWS_MAX       100000000u
-#define MODEL_FORMAT_VERSION 1
+#define MODEL_FORMAT_VERSION 2
 
 enum feature_kind { FEATURE_NUMBER, FEATURE_TEXT };
 struct feature {
     struct text name;
     /* Numbers: number, money (major units), duration and time (days), yes/no (1/0). */
     enum feature_kind kind;
+    /* Texts that name what the rows are of, such as the action: fitted with a light ridge, since
+     * rows of several kinds are told apart first of all. */
+    bool is_split;
 };
 
 struct training_set;
@@ -50,6 +53,8 @@ void training_set_row(const struct training_set *set, size_t row, struct value *
 struct learn_options {
     uint64_t seed;
     uint32_t split_count; /* rolling splits for the settings and the report; default 4 */
+    /* Kept in the facts: how long after its horizon a label was taken to be known. */
+    int64_t label_delay_ms;
 };
 
 struct model;
@@ -70,6 +75,8 @@ enum model_basis {
     MODEL_BASIS_COUNT
 };
 const char *model_basis_text(enum model_basis basis);
+/* What the figures of such a model were measured on, in a word or two: "rolling splits". */
+const char *model_figures_text(enum model_basis basis);
 struct model_facts {
     enum model_basis basis;
     uint32_t split_count, passes;
@@ -77,6 +84,7 @@ struct model_facts {
     double slope_ridge, bin_ridge; /* the settings in use */
     double calibration_slope;      /* Platt: propensity = 1/(1+exp(-(slope * z + base))) */
     double calibration_base;
+    int64_t label_delay_ms; /* of the learn_options; 0 in a model of format 1 */
 };
 const struct model_facts *model_facts(const struct model *model);
 uint32_t model_feature_count(const struct model *model);

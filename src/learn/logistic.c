@@ -124,8 +124,11 @@ static void start_weights(struct fit *fit, const uint32_t *rows, size_t row_coun
     for (uint32_t f = 0; f < features; f++) {
         fit->slopes[f].pull = fit->slopes[f].pull > 0 ? ridge.slope / fit->slopes[f].pull : 0;
     }
-    for (uint32_t c = 0; c < cells; c++)
-        fit->bins[c].pull = fit->bins[c].pull > 0 ? ridge.bin / fit->bins[c].pull : 0;
+    for (uint32_t f = 0; f < features; f++) {
+        double bin = fit->table->columns[f].is_split ? RIDGE_SPLIT : ridge.bin;
+        for (uint32_t c = fit->additive->first_cell[f]; c < fit->additive->first_cell[f + 1]; c++)
+            fit->bins[c].pull = fit->bins[c].pull > 0 ? bin / fit->bins[c].pull : 0;
+    }
 }
 
 /* The header's step, with numerator and denominator multiplied by sqrt(G): one root and one

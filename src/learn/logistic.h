@@ -27,6 +27,7 @@
 struct ridge {
     double slope, bin;
 };
+#define RIDGE_SPLIT 2.0 /* of the bins of a split feature, whatever the other ridges */
 
 struct weight {
     double w, squares, pull, sum; /* pull: ridge / V */

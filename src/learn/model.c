@@ -33,6 +33,14 @@ const char *model_basis_text(enum model_basis basis) {
     }
 }
 
+const char *model_figures_text(enum model_basis basis) {
+    switch (basis) {
+    case MODEL_BASE_RATE: return "training rows";
+    case MODEL_OUT_OF_FOLD: return "folds by customer";
+    default: return "rolling splits";
+    }
+}
+
 const struct model_facts *model_facts(const struct model *model) {
     return &model->facts;
 }
@@ -44,7 +52,8 @@ uint32_t model_feature_count(const struct model *model) {
 }
 
 struct feature model_feature(const struct model *model, uint32_t feature) {
-    return (struct feature){model->features[feature].name, model->features[feature].kind};
+    return (struct feature){.name = model->features[feature].name,
+                            .kind = model->features[feature].kind};
 }
 
 static uint32_t cell_of_text(const struct model_feature *feature, struct value value) {

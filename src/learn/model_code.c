@@ -70,6 +70,7 @@ static void write_facts(struct writer *writer, const struct model *model) {
     write_interval(writer, metrics->top_tenth_gain);
     write_double(writer, metrics->base_rate);
     write_double(writer, model->base);
+    write_u64(writer, (uint64_t)facts->label_delay_ms, 8);
 }
 
 static void write_feature(struct writer *writer, const struct model_feature *feature) {
@@ -183,7 +184,8 @@ static struct interval read_interval(struct reader *reader) {
     return interval;
 }
 
-static void read_facts(struct reader *reader, struct model *model) {
+/* Format 2 has the delay of the labels behind the rest. */
+static void read_facts(struct reader *reader, struct model *model, uint32_t version) {
     struct model_facts *facts = &model->facts;
     struct model_metrics *metrics = &model->metrics;
     facts->basis = (enum model_basis)read_u32_up_to(reader, MODEL_BASIS_COUNT - 1);
@@ -204,6 +206,7 @@ static void read_facts(struct reader *reader, struct model *model) {
     metrics->top_tenth_gain = read_interval(reader);
     metrics->base_rate = read_finite(reader);
     model->base = read_finite(reader);
+    if (version >= 2) facts->label_delay_ms = (int64_t)read_u64(reader, 8);
 }
 
 static void *reserve(struct reader *reader, struct arena *arena, size_t count, size_t bytes) {
@@ -250,8 +253,8 @@ static void read_feature(struct reader *reader, struct arena *arena,
     feature->effects = effects;
 }
 
-static enum status read_model(struct reader *reader, struct model *model) {
-    read_facts(reader, model);
+static enum status read_model(struct reader *reader, struct model *model, uint32_t version) {
+    read_facts(reader, model, version);
     model->feature_count = read_u32_up_to(reader, LEARN_FEATURES_MAX);
     if (reader->wrong) return STATUS_CORRUPT;
     model->features = reserve(reader, &model->arena, model->feature_count, sizeof *model->features);
@@ -293,7 +296,7 @@ enum status model_decode(struct model **out, struct text bytes, struct error *er
     if (model == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to read a model");
     struct reader reader = {(const uint8_t *)bytes.at + HEAD_BYTES, bytes.length - HEAD_BYTES,
                             false, false};
-    status = read_model(&reader, model);
+    status = read_model(&reader, model, (uint32_t)load_u64((const uint8_t *)bytes.at + 8, 4));
     if (status == STATUS_OK) {
         *out = model;
         return STATUS_OK;

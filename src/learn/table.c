@@ -94,6 +94,7 @@ enum status table_init(struct table *table, const struct training_set *set) {
     for (uint32_t f = 0; f < set->feature_count; f++) {
         struct table_column *column = &table->columns[f];
         column->kind = set->features[f].kind;
+        column->is_split = set->features[f].is_split;
         column->ranks = memory_alloc((set->count + 1) * sizeof *column->ranks);
         if (column->ranks == NULL) return STATUS_NO_MEMORY;
         enum status status = column->kind == FEATURE_TEXT

@@ -15,6 +15,7 @@
 
 struct table_column {
     enum feature_kind kind;
+    bool is_split;
     uint32_t distinct;
     double *numbers;    /* ascending */
     struct text *texts; /* ascending; borrowed from the set */

@@ -30,8 +30,8 @@ static enum status copy_features(struct training_set *set, const struct feature 
     set->feature_count = count;
     for (uint32_t f = 0; f < count; f++) {
         if (features[f].name.length > LEARN_NAME_BYTES_MAX) return STATUS_LIMIT;
-        set->features[f] =
-            (struct feature){arena_text(&set->arena, features[f].name), features[f].kind};
+        set->features[f] = (struct feature){arena_text(&set->arena, features[f].name),
+                                            features[f].kind, features[f].is_split};
         if (set->features[f].name.at == NULL) return STATUS_NO_MEMORY;
         if (features[f].kind != FEATURE_TEXT) continue;
         enum status status = interner_create(&set->columns[f].dictionary, TEXT_IDS_MAX);

@@ -170,6 +170,12 @@ static void read_channels(struct reader *reader, const struct yaml_node *key,
 
 /* ---- the rest of an action ---- */
 
+static bool is_met_by_any_treatment(const struct goal *goal) {
+    bool own = goal->event_type == EVENT_TREATMENT_DELIVERED ||
+               goal->event_type == EVENT_TREATMENT_SHOWN || goal->event_type == EVENT_DECISION_MADE;
+    return own && goal->where == NULL;
+}
+
 static void read_goal_and_model(struct reader *reader, const struct yaml_node *key,
                                 const struct yaml_node *const *values, struct action *action) {
     const struct playbook *playbook = reader->playbook;
@@ -180,6 +186,11 @@ static void read_goal_and_model(struct reader *reader, const struct yaml_node *k
             TEXT_ARG(action->name));
     } else if (!goal_read(reader, values[ACTION_GOAL], &action->goal)) {
         return;
+    } else if (is_met_by_any_treatment(&playbook->goals[action->goal])) {
+        reader_error(reader, node_place(values[ACTION_GOAL]),
+                     "goal %.*s is the treatment's own event, so that every treatment would reach "
+                     "it: let the goal of an action be what follows it",
+                     TEXT_ARG(playbook->goals[action->goal].name));
     }
     if (values[ACTION_MODEL]) {
         struct text *known = reader_alloc(reader, playbook->model_count, sizeof *known);

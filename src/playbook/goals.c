@@ -289,9 +289,27 @@ read_indices(struct reader *reader, const struct yaml_node *node, const char *wh
     return indices;
 }
 
+/* Every treatment would reach a goal that is the treatment's own event. */
+static void check_goal_of_model(struct reader *reader, const struct yaml_node *node,
+                                const struct yaml_node *const *values,
+                                const struct model_rule *model) {
+    const struct playbook *playbook = reader->playbook;
+    const struct goal *goal = &playbook->goals[model->goal];
+    if (goal->event_type != model->event_type || goal->event_type == SYMBOL_NONE ||
+        goal->where != NULL)
+        return;
+    const struct yaml_node *at = values[MODEL_LEARN_FROM] != NULL ? values[MODEL_LEARN_FROM] : node;
+    reader_error(reader, node_place(at),
+                 "model %.*s learns from the event of its own goal %.*s, so that every treatment "
+                 "would reach it: learn from the treatments (Treatment Delivered), and let the "
+                 "goal be what follows them",
+                 TEXT_ARG(model->name), TEXT_ARG(goal->name));
+}
+
 static void read_model(struct reader *reader, const struct yaml_node *key,
                        const struct yaml_node *value, struct model_rule *model) {
     const struct yaml_node *values[KEYS_MAX];
+    bool has_goal = false;
     *model = (struct model_rule){
         .name = key->text, .place = node_place(key), .event_type = EVENT_TREATMENT_DELIVERED};
     if (!reader_name(reader, key, "a model's name", &model->name) ||
@@ -302,10 +320,11 @@ static void read_model(struct reader *reader, const struct yaml_node *key,
                      "model %.*s has no goal: write goal: and the name of what it predicts",
                      TEXT_ARG(model->name));
     } else {
-        (void)goal_read(reader, values[MODEL_GOAL], &model->goal);
+        has_goal = goal_read(reader, values[MODEL_GOAL], &model->goal);
     }
     if (values[MODEL_LEARN_FROM])
         (void)names_read_event(reader, values[MODEL_LEARN_FROM], &model->event_type);
+    if (has_goal) check_goal_of_model(reader, value, values, model);
     if (values[MODEL_FEATURES]) {
         model->features = read_indices(reader, values[MODEL_FEATURES], "features", feature_read,
                                        &model->feature_count);

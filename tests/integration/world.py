@@ -106,6 +106,7 @@ def make(folder):
                 if dice(household, number, 2) < 0.6 * often * often:
                     redemptions.append(f"2017-{month:02}-{day + 5:02} 12:00,{household},{number}")
     contacts.append("2017-10-30 08:00,1029,18")
+    contacts += ["2017-03-30 08:00,1031,99", "2017-11-02 08:00,1032,99"]  # of no campaign
     for name, lines in (("orders", orders), ("contacts", contacts), ("redemptions", redemptions)):
         write(folder, f"files/{name}.csv", "\n".join(lines) + "\n")
     seen = '{"event":"Clicked","anonymousId":"k1","messageId":"m%d","timestamp":"2017-10-0%dT08:00:00Z","properties":{"button":"pay"}%s}\n'

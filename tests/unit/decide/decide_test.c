@@ -39,7 +39,7 @@ struct trial {
     struct decider *decider;
     struct timeline_reader *reader;
     struct timeline timeline;
-    struct goal_base bases[3];
+    struct goal_base bases[64];
     struct decision decision;
 };
 static struct trial trial;
@@ -545,23 +545,61 @@ static void test_few_past_treatments_do_not_decide(void **state) {
           "  letter: { goal: order, channels: [web] }\n"
           "  banner: { goal: click, starting_propensity: 5%, channels: [web] }\n"
           "  recall: { goal: rare, channels: [web] }\n");
-    trial.bases[0] =
-        (struct goal_base){.rate = 0.25, .value = NAN, .treated_rows = 1, .treated_rate = 1};
-    trial.bases[1] =
-        (struct goal_base){.rate = 0.5, .value = NAN, .treated_rows = 2, .treated_rate = 0};
-    trial.bases[2] =
-        (struct goal_base){.rate = NAN, .value = 30, .treated_rows = 3, .treated_rate = 1};
+    trial.bases[2] = (struct goal_base){.rate = NAN, .value = 30};
+    trial.bases[3] = (struct goal_base){.treated_rows = 1, .treated_rate = 1};
+    trial.bases[5] = (struct goal_base){.treated_rows = 2, .treated_rate = 0};
+    trial.bases[7] = (struct goal_base){.treated_rows = 3, .treated_rate = 1};
     decide(DAY(1));
     assert_near(trace_of("letter", "web")->propensity, (1 + 10 * 0.25) / 11);
     assert_near(trace_of("banner", "web")->propensity, 10 * 0.05 / 12);
     assert_near(trace_of("recall", "web")->propensity, 3.5 / 4);
 }
 
+/* What another action led to says nothing of this one, and another channel little. */
+static void test_past_treatments_tell_of_their_action_and_channel(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [web, mail] }\n"
+          "  survey: { goal: order, starting_propensity: 5%, channels: [web] }\n"
+          "  fresh: { goal: order, starting_propensity: 40%, channels: [web] }\n");
+    for (uint32_t i = 0; i < 300; i++) {
+        bool by_mail = i % 3 == 0;
+        uint32_t person = 100 + i;
+        scene_event(&trial.scene, person,
+                    by_mail ? "mail:Treatment Delivered" : "web:Treatment Delivered", DAY(2),
+                    i % 2 == 0 ? "treatment='letter'" : "treatment='survey'");
+        if (i % 2 == 0 && (by_mail || i % 4 == 0))
+            scene_event(&trial.scene, person, "Order Completed", DAY(3), "revenue=20USD");
+    }
+    uint32_t width = goal_bases_of_action(trial.scene.playbook);
+    assert_int_equal(width, 3);
+    for (uint32_t threads = 1; threads <= 3; threads++) {
+        assert_int_equal(
+            goal_bases_measure(&trial.scene.world, DAY(40), threads, trial.bases, NULL), STATUS_OK);
+        const struct goal_base *letter = trial.bases + 3, *survey = letter + width,
+                               *fresh = survey + width;
+        assert_int_equal(letter[0].treated_rows, 150);
+        assert_int_equal(letter[1].treated_rows, 100);
+        assert_near(letter[1].treated_rate, 0.5);
+        assert_int_equal(letter[2].treated_rows, 50);
+        assert_near(letter[2].treated_rate, 1);
+        assert_int_equal(survey[0].treated_rows, 150);
+        assert_near(survey[0].treated_rate, 0);
+        assert_int_equal(survey[1].treated_rows, 100); /* the playbook has it on the web alone */
+        assert_int_equal(fresh[0].treated_rows, 0);
+    }
+    decide(DAY(40));
+    assert_near(trace_of("fresh", "web")->propensity, 0.4);
+    assert_true(trace_of("survey", "web")->propensity < 0.01);
+    assert_true(trace_of("letter", "mail")->propensity > 0.9);
+    assert_true(fabs(trace_of("letter", "web")->propensity - 0.5) < 0.05);
+}
+
 /* Whom we alone have written to was not active, and does not thin the rate out. */
 static void test_a_base_rate_is_of_active_customers(void **state) {
     (void)state;
     begin("actions: { letter: { goal: order, channels: [web] } }\n");
-    struct goal_base bases[3];
+    struct goal_base bases[16];
     struct error error = {0};
     scene_event(&trial.scene, ANN, "Clicked", DAY(25), "");
     scene_event(&trial.scene, ANN, "Order Completed", DAY(31), "revenue=20USD");
@@ -669,6 +707,7 @@ int main(void) {
         CASE(test_consent_is_asked_where_the_playbook_requires_it),
         CASE(test_holdout_share_and_stability),
         CASE(test_few_past_treatments_do_not_decide),
+        CASE(test_past_treatments_tell_of_their_action_and_channel),
         CASE(test_a_base_rate_is_of_active_customers),
         CASE(test_the_holdout_withholds_marketing_only),
         CASE(test_the_first_record_of_the_holdout_counts),

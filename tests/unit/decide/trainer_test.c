@@ -153,7 +153,7 @@ static struct rows collect(struct scene *scene, int64_t from_ms, int64_t until_m
     struct rows rows = {0};
     struct error error = {0};
     assert_int_equal(trainer_collect(&scene->world, &scene->playbook->models[0], &options,
-                                     &rows.set, &rows.ids, &error),
+                                     &rows.set, &rows.ids, NULL, &error),
                      STATUS_OK);
     return rows;
 }
@@ -204,7 +204,7 @@ static bool reached(const struct naive *naive, uint32_t customer, int64_t t_ms) 
 }
 
 struct naive_row {
-    int64_t t_ms;
+    int64_t t_ms, known_ms;
     uint32_t customer, offer;
     double clicks, contacts, discount;
     bool yes;
@@ -214,7 +214,8 @@ static int compare(const void *left, const void *right) {
     const struct naive_row *a = left, *b = right;
     if (a->t_ms != b->t_ms) return a->t_ms < b->t_ms ? -1 : 1;
     if (a->customer != b->customer) return a->customer < b->customer ? -1 : 1;
-    return (a->offer > b->offer) - (a->offer < b->offer);
+    if (a->offer != b->offer) return a->offer < b->offer ? -1 : 1;
+    return (a->known_ms > b->known_ms) - (a->known_ms < b->known_ms); /* two of one moment */
 }
 
 static uint32_t naive_rows(const struct naive *naive, int64_t from_ms, int64_t until_ms,
@@ -233,6 +234,7 @@ static uint32_t naive_rows(const struct naive *naive, int64_t from_ms, int64_t u
                  today = owner_at(naive, event->persona, UNTIL_MS);
         rows[count++] = (struct naive_row){
             .t_ms = t_ms,
+            .known_ms = event->known_ms,
             .customer = today,
             .offer = event->offer,
             .discount = discount,
@@ -252,8 +254,10 @@ static void check(const struct rows *rows, const struct naive_row *expected, uin
         struct training_row row;
         training_set_row(rows->set, i, values, &row);
         assert_int_equal(row.time_ms, expected[i].t_ms);
-        /* When the label was known. */
-        assert_int_equal(row.horizon_ms, expected[i].t_ms + WITHIN_MS + ARRIVES_MS);
+        /* When the label was known, and the delivery. */
+        int64_t label_ms = expected[i].t_ms + WITHIN_MS + ARRIVES_MS;
+        assert_int_equal(row.horizon_ms,
+                         label_ms > expected[i].known_ms ? label_ms : expected[i].known_ms);
         assert_int_equal(row.group, expected[i].customer);
         assert_int_equal(rows->ids[i].customer.value, expected[i].customer);
         assert_int_equal(row.yes, expected[i].yes);
@@ -365,16 +369,264 @@ static void test_a_goal_reads_the_traits_of_its_row(void **state) {
         assert_int_equal(row.yes, people[rows.ids[i].customer.value - 1].yes);
     }
     release(&rows);
-    struct goal_base base;
-    assert_int_equal(goal_bases_measure(&scene.world, UNTIL_MS, 1, &base, NULL), STATUS_OK);
-    assert_int_equal(base.treated_rows, 4);
-    assert_true(base.treated_rate == 0.5);
+    struct goal_base bases[3];
+    assert_int_equal(goal_bases_count(scene.playbook), 3);
+    assert_int_equal(goal_bases_measure(&scene.world, UNTIL_MS, 1, bases, NULL), STATUS_OK);
+    assert_int_equal(bases[0].treated_rows, 4);
+    assert_true(bases[0].treated_rate == 0.5);
+    scene_release(&scene);
+}
+
+/* ---- never seen is never seen ---- */
+
+#define DELIVERIES 400u
+
+static void add_late_deliveries(struct scene *scene, struct random *random, int64_t arrives_ms) {
+    for (uint32_t i = 0; i < DELIVERIES; i++) {
+        uint32_t person = 1 + (uint32_t)random_below(random, 50);
+        int64_t time_ms = DAY(0) + below_ms(random, 200 * TIME_DAY_MS),
+                late_ms = random_below(random, 4) == 0 ? below_ms(random, 30 * TIME_DAY_MS) : 0;
+        scene_event_known(scene, person, "mail:Treatment Delivered", time_ms, time_ms + late_ms,
+                          "treatment='letter'");
+        if (random_below(random, 2) != 0) continue;
+        time_ms += below_ms(random, 20 * TIME_DAY_MS);
+        scene_event_known(scene, person, "Order Completed", time_ms, time_ms + arrives_ms, "");
+    }
+}
+
+static int compare_ids(const void *left, const void *right) {
+    const struct trainer_row_id *a = left, *b = right;
+    if (a->t_ms != b->t_ms) return a->t_ms < b->t_ms ? -1 : 1;
+    return a->customer.value < b->customer.value ? -1 : a->customer.value > b->customer.value;
+}
+
+static struct rows collect_by(struct scene *scene, int64_t until_ms) {
+    struct trainer_options options = {
+        .from_ms = TIME_ALWAYS, .until_ms = until_ms, .matured_by_ms = until_ms, .threads = 2};
+    struct rows rows = {0};
+    assert_int_equal(trainer_collect(&scene->world, &scene->playbook->models[0], &options,
+                                     &rows.set, &rows.ids, NULL, NULL),
+                     STATUS_OK);
+    qsort(rows.ids, training_set_count(rows.set), sizeof *rows.ids, compare_ids);
+    return rows;
+}
+
+/* Whatever the horizon, the delay of the sources and how late a delivery was told: of the rows that
+ * an evaluation finds, exactly those are taken for learnt that the training had. */
+static void check_evaluation(struct random *random, uint32_t within_days, uint32_t arrives_days) {
+    static struct scene scene;
+    char text[1024];
+    snprintf(
+        text, sizeof text,
+        "customer: { identifiers: { email: {} } }\n"
+        "sources: { orders: { file: o.csv, event: Order Completed, time: t, arrives: %ud, key: "
+        "{ email: email } } }\n"
+        "traits: { orders: count(\"Order Completed\") }\n"
+        "goals: { order: { event: Order Completed, within: %ud } }\n"
+        "models: { order: { goal: order } }\n"
+        "actions: { letter: { goal: order, channels: [mail] } }\n",
+        arrives_days, within_days);
+    scene_init(&scene, text);
+    add_late_deliveries(&scene, random, arrives_days * TIME_DAY_MS);
+    int64_t until_ms = DAY(60) + below_ms(random, 100 * TIME_DAY_MS), learnt = 0;
+    struct rows trained = collect_by(&scene, until_ms), judged = collect_by(&scene, DAY(280));
+    size_t trained_count = training_set_count(trained.set);
+    for (size_t i = 0; i < training_set_count(judged.set); i++) {
+        struct value values[1];
+        struct training_row row;
+        training_set_row(judged.set, i, values, &row);
+        struct trainer_row_id id = {.t_ms = row.time_ms, .customer = {row.group}};
+        bool was_there = bsearch(&id, trained.ids, trained_count, sizeof id, compare_ids) != NULL;
+        learnt += trainer_had_learnt(&row, until_ms, 0);
+        assert_true(!was_there || trainer_had_learnt(&row, until_ms, 0));
+        /* And with the delay left out, no row is missed either. */
+        assert_true(!was_there || trainer_had_learnt(&row, until_ms, arrives_days * TIME_DAY_MS));
+    }
+    assert_int_equal(learnt, trained_count);
+    release(&trained);
+    release(&judged);
+    scene_release(&scene);
+}
+
+static void test_no_evaluated_row_was_ever_learnt(void **state) {
+    (void)state;
+    struct random random;
+    const char *given = getenv("TRAINER_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : 1;
+    print_message("TRAINER_SEED=%llu\n", (unsigned long long)seed);
+    random_init(&random, seed);
+    for (uint32_t round = 0; round < 30; round++) {
+        check_evaluation(&random, 1 + (uint32_t)random_below(&random, 40),
+                         (uint32_t)random_below(&random, 30));
+    }
+}
+
+/* ---- whose treatments ---- */
+
+static const char two_actions[] = "customer: { identifiers: { email: {} } }\n"
+                                  "events: { Order Completed: { size: number } }\n"
+                                  "traits: { contacts: count(\"Treatment Delivered\") }\n"
+                                  "goals: { order: { event: Order Completed, within: 10d } }\n"
+                                  "models: { order: { goal: order }, other: { goal: order } }\n"
+                                  "actions:\n"
+                                  "  letter: { goal: order, channels: [mail, email] }\n"
+                                  "  survey: { goal: order, %schannels: [mail] }\n";
+
+/* 600 letters by mail of which 60 % are answered, 400 by e-mail of which 20 % are, 2,000 surveys of
+ * which 2 % are; and what names nothing. */
+static void add_two_actions(struct scene *scene) {
+    for (uint32_t i = 0; i < 3000; i++) {
+        bool mail = i < 600 || i >= 1000, letter = i < 1000;
+        bool yes = letter ? i % 10 < (mail ? 6 : 2) : i % 50 == 0;
+        scene_event(scene, 1 + i, mail ? "mail:Treatment Delivered" : "email:Treatment Delivered",
+                    DAY(1 + i % 100), letter ? "treatment='letter'" : "treatment='survey'");
+        if (yes) scene_event(scene, 1 + i, "Order Completed", DAY(2 + i % 100), "");
+    }
+    for (uint32_t i = 0; i < 5; i++)
+        scene_event(scene, 1, "mail:Treatment Delivered", DAY(3),
+                    i < 3    ? "treatment='lettre'"
+                    : i == 3 ? "treatment='flyer/7'"
+                             : "");
+    scene_event(scene, 1, "mail:Treatment Delivered", DAY(245), "treatment='letter'");
+}
+
+struct learnt {
+    struct rows rows;
+    struct trainer_counts counts;
+    struct model *model;
+    struct buffer left_out;
+};
+
+static void learn(struct scene *scene, const char *survey_model, uint32_t rule, uint32_t threads,
+                  struct learnt *out) {
+    char text[2048];
+    *out = (struct learnt){0};
+    snprintf(text, sizeof text, two_actions, survey_model);
+    scene_init(scene, text);
+    add_two_actions(scene);
+    struct trainer_options options = {.from_ms = TIME_ALWAYS,
+                                      .until_ms = UNTIL_MS,
+                                      .matured_by_ms = UNTIL_MS,
+                                      .threads = threads};
+    struct learn_options learning = {.seed = 1};
+    const struct model_rule *model = &scene->playbook->models[rule];
+    assert_int_equal(trainer_collect(&scene->world, model, &options, &out->rows.set, &out->rows.ids,
+                                     &out->counts, NULL),
+                     STATUS_OK);
+    buffer_init(&out->left_out);
+    assert_int_equal(trainer_left_out_words(&scene->world, model, &out->counts, &out->left_out),
+                     STATUS_OK);
+    assert_int_equal(buffer_append(&out->left_out, "", 1), STATUS_OK);
+    if (training_set_count(out->rows.set) > 0)
+        assert_int_equal(model_train(&out->model, out->rows.set, &learning, NULL), STATUS_OK);
+}
+
+static void unlearn(struct scene *scene, struct learnt *learnt) {
+    model_destroy(learnt->model);
+    buffer_release(&learnt->left_out);
+    release(&learnt->rows);
+    scene_release(scene);
+}
+
+static double chance_of(struct scene *scene, const struct learnt *learnt, const char *key,
+                        const char *channel) {
+    struct treatment treatment = *scene_treatment(scene, key);
+    struct value traits[] = {value_number(0)}, features[4];
+    char own_text[LEARN_TEXT_BYTES_MAX];
+    uint32_t symbol;
+    assert_int_equal(symbol_add(scene->symbols, SYMBOL_CHANNEL, text_from(channel), &symbol),
+                     STATUS_OK);
+    treatment.channel = symbol;
+    trainer_features(&scene->world, &scene->playbook->models[0], learnt->model, traits, &treatment,
+                     own_text, features);
+    return model_score(learnt->model, features);
+}
+
+static void assert_about(double value, double expected) {
+    if (value > expected * .75 && value < expected * 1.25) return;
+    print_message("%f is not about %f\n", value, expected);
+    fail();
+}
+
+/* Both use the model: each action and each channel is told apart. */
+static void test_actions_of_one_model_are_told_apart(void **state) {
+    (void)state;
+    static struct scene scene;
+    static struct learnt learnt;
+    for (uint32_t threads = 1; threads <= 3; threads += 2) {
+        learn(&scene, "", 0, threads, &learnt);
+        assert_int_equal(training_set_count(learnt.rows.set), 3000);
+        assert_about(chance_of(&scene, &learnt, "letter", "mail"), .6);
+        assert_about(chance_of(&scene, &learnt, "letter", "email"), .2);
+        assert_about(chance_of(&scene, &learnt, "survey", "mail"), .02);
+        unlearn(&scene, &learnt);
+    }
+}
+
+/* The surveys have a model of their own, and say nothing about the letters. */
+static void test_a_model_learns_from_the_actions_that_use_it(void **state) {
+    (void)state;
+    static struct scene scene;
+    static struct learnt learnt;
+    learn(&scene, "model: other, ", 0, 2, &learnt);
+    assert_int_equal(learnt.counts.events, 3006);
+    assert_int_equal(learnt.counts.rows, 1000);
+    assert_int_equal(learnt.counts.of_others, 2000);
+    assert_int_equal(learnt.counts.unmatched, 4);
+    assert_int_equal(learnt.counts.unnamed, 1);
+    assert_int_equal(learnt.counts.open, 1);
+    assert_int_equal(learnt.counts.distinct_names, 2);
+    assert_string_equal(learnt.counts.names[0].name, "lettre");
+    assert_int_equal(learnt.counts.names[0].count, 3);
+    assert_non_null(strstr(learnt.left_out.at, "3 lettre: did you mean letter?; 1 flyer/7)"));
+    assert_non_null(strstr(learnt.left_out.at, "2000 are of actions that don't use this model"));
+    assert_non_null(strstr(learnt.left_out.at, "1 have no property treatment"));
+    assert_non_null(strstr(learnt.left_out.at, "1 have a goal that has not matured yet"));
+    assert_about(chance_of(&scene, &learnt, "letter", "mail"), .6);
+    unlearn(&scene, &learnt);
+    learn(&scene, "", 1, 2, &learnt); /* nobody's */
+    assert_int_equal(training_set_count(learnt.rows.set), 0);
+    assert_non_null(strstr(learnt.left_out.at, "No action uses it: write model: other"));
+    unlearn(&scene, &learnt);
+}
+
+/* What is a goal itself is no row, and a goal at the very time of its treatment is told. */
+static void test_a_treatment_is_not_its_own_outcome(void **state) {
+    (void)state;
+    static struct scene scene;
+    scene_init(&scene,
+               "customer: { identifiers: { email: {} } }\n"
+               "events: { Message: { kind: text, treatment: text } }\n"
+               "traits: { messages: count(\"Message\") }\n"
+               "goals: { reply: { event: Message, where: kind != \"note\", within: 10d } }\n"
+               "models: { reply: { goal: reply, learn_from: Message } }\n"
+               "actions: { letter: { goal: reply, channels: [mail] } }\n");
+    scene_event(&scene, 1, "mail:Message", DAY(1), "kind='letter' treatment='letter'");
+    scene_event(&scene, 1, "mail:Message", DAY(20), "kind='note' treatment='letter'");
+    scene_event(&scene, 1, "mail:Message", DAY(20), "kind='reply'");
+    struct trainer_options options = {
+        .from_ms = TIME_ALWAYS, .until_ms = UNTIL_MS, .matured_by_ms = UNTIL_MS, .threads = 1};
+    struct rows rows = {0};
+    struct trainer_counts counts;
+    assert_int_equal(trainer_collect(&scene.world, &scene.playbook->models[0], &options, &rows.set,
+                                     &rows.ids, &counts, NULL),
+                     STATUS_OK);
+    assert_int_equal(counts.events, 3);
+    assert_int_equal(counts.itself, 1);
+    assert_int_equal(counts.unnamed, 1);
+    assert_int_equal(counts.rows, 1);
+    assert_int_equal(counts.coinciding, 1);
+    release(&rows);
     scene_release(&scene);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_goal_reads_the_traits_of_its_row),
+        cmocka_unit_test(test_a_model_learns_from_the_actions_that_use_it),
+        cmocka_unit_test(test_a_treatment_is_not_its_own_outcome),
+        cmocka_unit_test(test_actions_of_one_model_are_told_apart),
+        cmocka_unit_test(test_no_evaluated_row_was_ever_learnt),
         cmocka_unit_test(test_rows_equal_the_naive_ones),
         cmocka_unit_test(test_what_has_not_matured_is_left_out_whichever_way),
     };

@@ -91,7 +91,7 @@ static void copy_rows(struct shop *shop, int64_t until_ms, char *out, size_t siz
     struct error error = {0};
     size_t length = 0;
     assert_int_equal(
-        trainer_collect(world, &world->playbook->models[0], &options, &set, &ids, &error),
+        trainer_collect(world, &world->playbook->models[0], &options, &set, &ids, NULL, &error),
         STATUS_OK);
     out[0] = '\0';
     for (size_t i = 0; i < training_set_count(set) && length < size; i++) {

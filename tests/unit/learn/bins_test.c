@@ -18,7 +18,7 @@ struct trial {
 
 static void trial_fit(struct trial *trial, enum feature_kind kind, const struct value *values,
                       size_t count) {
-    const struct feature feature = {{"x", 1}, kind};
+    const struct feature feature = {.name = {"x", 1}, .kind = kind};
     assert_int_equal(training_set_create(&trial->set, &feature, 1), STATUS_OK);
     trial->rows = memory_alloc((count + 1) * sizeof *trial->rows);
     for (size_t i = 0; i < count; i++) {

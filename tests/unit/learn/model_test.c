@@ -190,7 +190,8 @@ static void few_rows_fall_back_to_folds(void **state) {
 /* Pure noise: the scores must stay near the base rate, whatever the bins offer to learn. */
 static void noise_teaches_nothing(void **state) {
     (void)state;
-    const struct feature features[] = {{{"a", 1}, FEATURE_NUMBER}, {{"id", 2}, FEATURE_TEXT}};
+    const struct feature features[] = {{.name = {"a", 1}, .kind = FEATURE_NUMBER},
+                                       {.name = {"id", 2}, .kind = FEATURE_TEXT}};
     struct training_set *set;
     assert_int_equal(training_set_create(&set, features, 2), STATUS_OK);
     struct random random;
@@ -307,7 +308,7 @@ static void a_weight_is_so_many_rows(void **state) {
  */
 static void folds_keep_a_customer_together(void **state) {
     (void)state;
-    const struct feature feature = {{"id", 2}, FEATURE_TEXT};
+    const struct feature feature = {.name = {"id", 2}, .kind = FEATURE_TEXT};
     struct training_set *set;
     assert_int_equal(training_set_create(&set, &feature, 1), STATUS_OK);
     struct random random;
@@ -332,7 +333,7 @@ static void folds_keep_a_customer_together(void **state) {
  * used them. */
 static void a_split_uses_what_was_known(void **state) {
     (void)state;
-    const struct feature feature = {{"x", 1}, FEATURE_NUMBER};
+    const struct feature feature = {.name = {"x", 1}, .kind = FEATURE_NUMBER};
     struct training_set *set;
     assert_int_equal(training_set_create(&set, &feature, 1), STATUS_OK);
     struct random random;
@@ -404,7 +405,7 @@ static void limits_are_statuses(void **state) {
     static char name[LEARN_NAME_BYTES_MAX + 1];
     memset(name, 'n', sizeof name);
     for (int i = 0; i <= LEARN_FEATURES_MAX; i++)
-        features[i] = (struct feature){TEXT("f"), FEATURE_NUMBER};
+        features[i] = (struct feature){.name = TEXT("f"), .kind = FEATURE_NUMBER};
     struct training_set *set;
     assert_int_equal(training_set_create(&set, features, LEARN_FEATURES_MAX + 1), STATUS_LIMIT);
     assert_int_equal(training_set_create(&set, features, LEARN_FEATURES_MAX), STATUS_OK);
@@ -421,7 +422,9 @@ static void any_number_of_splits_is_taken(void **state) {
     const uint32_t least[] = {0, 2, 4}, most[] = {0, 2, ROLLING_SPLITS_MAX};
     for (int i = 0; i < 3; i++) {
         struct model *model;
-        assert_int_equal(model_train(&model, set, &(struct learn_options){1, wanted[i]}, NULL),
+        assert_int_equal(model_train(&model, set,
+                                     &(struct learn_options){.seed = 1, .split_count = wanted[i]},
+                                     NULL),
                          STATUS_OK);
         assert_in_range(model_facts(model)->split_count, least[i], most[i]);
         model_destroy(model);
@@ -435,7 +438,7 @@ static enum status train_once(void) {
     if (status != STATUS_OK) return status;
     struct model *model;
     struct error error;
-    status = model_train(&model, set, &(struct learn_options){1, 2}, &error);
+    status = model_train(&model, set, &(struct learn_options){.seed = 1, .split_count = 2}, &error);
     if (status == STATUS_OK) model_destroy(model);
     training_set_destroy(set);
     return status;

@@ -29,8 +29,9 @@
 #define ROWS_A_DAY 20
 
 static const struct feature simulated_features[FEATURES] = {
-    {{"amount", 6}, FEATURE_NUMBER}, {{"age", 3}, FEATURE_NUMBER},  {{"city", 4}, FEATURE_TEXT},
-    {{"noise", 5}, FEATURE_NUMBER},  {{"same", 4}, FEATURE_NUMBER},
+    {.name = {"amount", 6}, .kind = FEATURE_NUMBER}, {.name = {"age", 3}, .kind = FEATURE_NUMBER},
+    {.name = {"city", 4}, .kind = FEATURE_TEXT},     {.name = {"noise", 5}, .kind = FEATURE_NUMBER},
+    {.name = {"same", 4}, .kind = FEATURE_NUMBER},
 };
 
 struct simulated {

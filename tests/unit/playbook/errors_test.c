@@ -9,6 +9,12 @@
     "events: { E: { n: number, t: text, m: money, at: time, items: { sku: text, price: money } } " \
     "}\n"                                                                                          \
     "goals: { g: { event: E, within: 3d } }\n"
+#define OWN_HEAD                                                                                   \
+    "attune: 1\n"                                                                                  \
+    "customer: { identifiers: { email: , crm: } }\n"                                               \
+    "events: { E: { n: number } }\n"                                                               \
+    "goals:\n"                                                                                     \
+    "  d: { event: Treatment Delivered, within: 3d }\n"
 
 struct broken {
     const char *what;
@@ -159,6 +165,8 @@ static const struct broken scenarios[] = {
     {"a sensitive feature", HEAD "traits: { a: { is: exists(\"E\"), topic: health }, b: not a }\nmodels: { m: { goal: g, features: [b] } }\n", 6, 36,
      "trait b is about health"},
     {"an attribute", ACTION_HEAD "models: { m: { goal: g, attributes: [sise] } }\nactions: { a: { goal: g, attributes: { size: 3 }, channels: [web] } }\n", 6, 38, "did you mean \"size\"?"},
+    {"learns from its goal", HEAD "models: { m: { goal: g, learn_from: E } }\n", 5, 37, "learns from the event of its own goal g"},
+    {"learns from its delivery", OWN_HEAD "models: { m: { goal: d } }\n", 6, 14, "learns from the event of its own goal d"},
     {"model without goal", HEAD "models: { m: {} }\n", 5, 11, "model m has no goal"},
 };
 
@@ -169,6 +177,7 @@ static const struct broken actions[] = {
     {"channel twice", HEAD "actions: { a: { goal: g, channels: [web, web] } }\n", 5, 42, "stands here twice"},
     {"channel key", HEAD "actions: { a: { goal: g, channels: { web: { placment: x } } } }\n", 5, 45, "did you mean \"placement\"?"},
     {"goal", HEAD "actions: { a: { goal: gg, channels: [web] } }\n", 5, 23, "did you mean \"g\"?"},
+    {"its own delivery", OWN_HEAD "actions: { a: { goal: d, channels: [web] } }\n", 6, 23, "every treatment would reach it"},
     {"model", HEAD "models: { mm: { goal: g } }\nactions: { a: { goal: g, model: mn, channels: [web] } }\n", 6, 33, "did you mean \"mm\"?"},
     {"eligible", HEAD "traits: { few: count(\"E\") in 9d }\nactions: { a: { goal: g, eligible: few, channels: [web] } }\n", 6, 36, "eligible is number: write a condition"},
     {"cost", HEAD "actions: { a: { goal: g, cost: cheap, channels: [web] } }\n", 5, 32, "write an amount such as 0.35 USD"},

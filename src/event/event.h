@@ -90,7 +90,8 @@ struct event_batch {
 void event_batch_init(struct event_batch *batch);
 void event_batch_release(struct event_batch *batch);
 void event_batch_clear(struct event_batch *batch);
-/* An event at the end, zeroed but for `version`, which is none; pointer valid until the next add. NULL without memory. */
+/* An event at the end, zeroed but for `version`, which is none; the pointer is valid
+ * until the next add. NULL without memory. */
 struct event *event_batch_add(struct event_batch *batch) MUST_USE;
 /* Adds an identifier to the batch's last event. */
 enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type,

@@ -6,7 +6,7 @@
 
 /* What the store keeps, and what the rooms above keep beside it; the latter are copied where they
  * exist. */
-static const char *const own_folders[] = {"log", "runs", "links", "quarantine"};
+static const char *const own_folders[] = {"log", "runs", "links", "quarantine", "keys"};
 static const char *const other_folders[] = {"lookups", "playbooks", "models"};
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include "base/memory.h"
+#include "store/key_file.h"
 #include "store/log.h"
 #include "store/run.h"
 #include "store/side_file.h"
+#include "store/superseded.h"
 
 struct checking {
     struct file_system *fs;
@@ -103,6 +105,36 @@ static void check_run(struct checking *checking, const struct manifest_run *run)
     if (status && checking->finding_count == before) found(checking, path, error.text);
 }
 
+static void check_keys(struct checking *checking, const struct manifest_keys *keys) {
+    char path[FILE_PATH_MAX];
+    struct error error = {0};
+    uint64_t bytes = 0;
+    enum status status =
+        stored_path(path, checking->directory, "keys", keys->number, "keys", &error);
+    if (status == STATUS_OK) status = size_of(checking, path, &bytes, &error);
+    if (status) {
+        found(checking, path, error.text);
+        return;
+    }
+    check_bytes(checking, path, bytes, keys->bytes);
+    uint64_t before = checking->finding_count;
+    status = key_file_check(checking->fs, path, forward, checking, &error);
+    if (status && checking->finding_count == before) found(checking, path, error.text);
+}
+
+static void check_superseded(struct checking *checking, const struct manifest_file *file) {
+    char path[FILE_PATH_MAX];
+    struct error error = {0};
+    struct superseded *set = NULL;
+    if (file->number == 0) return;
+    enum status status =
+        stored_path(path, checking->directory, "keys", file->number, "superseded", &error);
+    if (status == STATUS_OK) status = superseded_open(&set, checking->fs, path, &error);
+    if (status == STATUS_OK) check_bytes(checking, path, set->mapping.length, file->bytes);
+    superseded_dereference(set);
+    if (status) found(checking, path, error.text);
+}
+
 static void check_log(struct checking *checking, uint64_t from) {
     char path[FILE_PATH_MAX];
     struct error error = {0};
@@ -155,6 +187,9 @@ enum status store_check(struct file_system *fs, const char *directory,
         for (uint32_t i = 0; i < manifest->run_count; i++) check_run(&checking, &manifest->runs[i]);
         for (uint32_t i = 0; i < manifest->quarantine_count; i++)
             check_side(&checking, STORED_QUARANTINE, &manifest->quarantine[i]);
+        for (uint32_t i = 0; i < manifest->keys_count; i++)
+            check_keys(&checking, &manifest->keys[i]);
+        check_superseded(&checking, &manifest->superseded);
         check_log(&checking, manifest->position);
     }
     event_batch_release(&checking.batch);

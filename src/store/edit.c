@@ -19,6 +19,8 @@ enum status edit_begin(struct edit **out, struct store *store, struct error *err
     pthread_mutex_unlock(&store->guard);
     edit->next = store->manifest;
     memcpy(edit->runs, store->runs, sizeof(edit->runs));
+    memcpy(edit->keys, store->keys, sizeof(edit->keys));
+    edit->superseded = store->superseded;
     return STATUS_OK;
 }
 
@@ -35,6 +37,9 @@ static void remove_paths(struct store *store, const struct buffer *paths, bool w
 void edit_end(struct edit *edit) {
     if (!edit) return;
     for (uint32_t i = 0; i < edit->opened_count; i++) stored_run_dereference(edit->opened[i]);
+    for (uint32_t i = 0; i < edit->opened_keys_count; i++)
+        stored_keys_dereference(edit->opened_keys[i]);
+    superseded_dereference(edit->opened_superseded);
     remove_paths(edit->store, &edit->created, false);
     buffer_release(&edit->created);
     buffer_release(&edit->obsolete);
@@ -99,6 +104,61 @@ enum status edit_remove_run(struct edit *edit, uint32_t index, struct error *err
     return STATUS_OK;
 }
 
+enum status edit_insert_keys(struct edit *edit, uint32_t index, const struct manifest_keys *keys,
+                             const char *path, struct error *error) {
+    struct manifest *next = &edit->next;
+    if (next->keys_count == MANIFEST_KEYS_MAX || edit->opened_keys_count == MANIFEST_KEYS_MAX)
+        return error_set(error, STATUS_LIMIT,
+                         "%s: a data directory may have %d key files: attune rebuild merges them",
+                         path, MANIFEST_KEYS_MAX);
+    struct key_file *opened = NULL;
+    struct stored_keys *stored = NULL;
+    enum status status = key_file_open(&opened, edit->store->fs, path, error);
+    if (status) return status;
+    if (stored_keys_create(&stored, opened, keys->number))
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", path);
+    edit->opened_keys[edit->opened_keys_count++] = stored;
+    uint32_t after = next->keys_count - index;
+    memmove(&next->keys[index + 1], &next->keys[index], after * sizeof(next->keys[0]));
+    memmove(&edit->keys[index + 1], &edit->keys[index], after * sizeof(edit->keys[0]));
+    next->keys[index] = *keys;
+    edit->keys[index] = stored;
+    next->keys_count++;
+    return STATUS_OK;
+}
+
+enum status edit_remove_keys(struct edit *edit, uint32_t index, struct error *error) {
+    struct manifest *next = &edit->next;
+    enum status status = edit_obsolete(edit, "keys", next->keys[index].number, "keys", error);
+    if (status) return status;
+    next->keys_count--;
+    uint32_t after = next->keys_count - index;
+    memmove(&next->keys[index], &next->keys[index + 1], after * sizeof(next->keys[0]));
+    memmove(&edit->keys[index], &edit->keys[index + 1], after * sizeof(edit->keys[0]));
+    edit->keys[next->keys_count] = NULL;
+    return STATUS_OK;
+}
+
+enum status edit_supersede(struct edit *edit, struct superseded_row *rows, uint64_t count,
+                           struct error *error) {
+    char path[FILE_PATH_MAX];
+    uint64_t bytes = 0, number = edit_number(edit), before = edit->next.superseded.number;
+    struct superseded *opened = NULL;
+    enum status status = STATUS_OK;
+    if (before) status = edit_obsolete(edit, "keys", before, "superseded", error);
+    if (status == STATUS_OK && count)
+        status = edit_create(edit, "keys", number, "superseded", path, error);
+    if (status == STATUS_OK && count)
+        status = superseded_write(edit->store->fs, path, rows, count, &bytes, error);
+    if (status == STATUS_OK && count)
+        status = superseded_open(&opened, edit->store->fs, path, error);
+    if (status) return status;
+    superseded_dereference(edit->opened_superseded);
+    edit->opened_superseded = edit->superseded = opened;
+    edit->next.superseded = (struct manifest_file){count ? number : 0, count, bytes};
+    return STATUS_OK;
+}
+
 static enum status copy_side(struct edit *edit, const struct edit_side *what,
                              const struct manifest_file *files, struct side_writer *side,
                              struct error *error) {
@@ -150,7 +210,7 @@ enum status edit_side(struct edit *edit, const struct edit_side *what, struct er
 }
 
 static enum status sync_folders(struct store *store, struct error *error) {
-    static const char *const folders[] = {"runs", "links", "quarantine"};
+    static const char *const folders[] = {"runs", "links", "quarantine", "keys"};
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < sizeof(folders) / sizeof(*folders); i++) {
         char path[FILE_PATH_MAX];
@@ -162,14 +222,16 @@ static enum status sync_folders(struct store *store, struct error *error) {
     return status;
 }
 
-/* Puts the edit's lists in force; the runs that are gone are dereferenced by the caller, outside of
- * the guard. */
+/* Puts the edit's lists in force. The caller dereferences the files that are gone, outside of the
+ * guard. */
 static void take_over(struct edit *edit, bool folded, struct version *blank) {
     struct store *store = edit->store;
     struct tail *done = NULL;
     pthread_mutex_lock(&store->guard);
     store->manifest = edit->next;
     memcpy(store->runs, edit->runs, sizeof(store->runs));
+    memcpy(store->keys, edit->keys, sizeof(store->keys));
+    store->superseded = edit->superseded;
     if (folded) {
         done = store->frozen;
         store->frozen = NULL;
@@ -187,6 +249,30 @@ static bool is_listed(const struct edit *edit, const struct stored_run *run) {
     return false;
 }
 
+static bool lists_keys(const struct edit *edit, const struct stored_keys *keys) {
+    for (uint32_t i = 0; i < edit->next.keys_count; i++)
+        if (edit->keys[i] == keys) return true;
+    return false;
+}
+
+/* What the store had before and the edit does not list. */
+struct left_behind {
+    struct stored_run *runs[MANIFEST_RUNS_MAX];
+    struct stored_keys *keys[MANIFEST_KEYS_MAX];
+    struct superseded *superseded;
+    uint32_t run_count, keys_count;
+};
+
+static void find_left_behind(const struct edit *edit, struct left_behind *out) {
+    const struct store *store = edit->store;
+    *out = (struct left_behind){0};
+    for (uint32_t i = 0; i < store->manifest.run_count; i++)
+        if (!is_listed(edit, store->runs[i])) out->runs[out->run_count++] = store->runs[i];
+    for (uint32_t i = 0; i < store->manifest.keys_count; i++)
+        if (!lists_keys(edit, store->keys[i])) out->keys[out->keys_count++] = store->keys[i];
+    if (edit->superseded != store->superseded) out->superseded = store->superseded;
+}
+
 enum status edit_commit(struct edit *edit, bool folded, struct error *error) {
     struct store *store = edit->store;
     enum status status = sync_folders(store, error);
@@ -202,13 +288,15 @@ enum status edit_commit(struct edit *edit, bool folded, struct error *error) {
         memory_free(blank);
         return status;
     }
-    struct stored_run *before[MANIFEST_RUNS_MAX];
-    uint32_t before_count = store->manifest.run_count;
-    memcpy(before, store->runs, sizeof(before));
+    struct left_behind left;
+    find_left_behind(edit, &left);
     take_over(edit, folded, blank);
-    edit->opened_count = 0; /* their reference is the store's now */
-    for (uint32_t i = 0; i < before_count; i++)
-        if (!is_listed(edit, before[i])) stored_run_dereference(before[i]);
+    /* Their references are the store's now. */
+    edit->opened_count = edit->opened_keys_count = 0;
+    edit->opened_superseded = NULL;
+    for (uint32_t i = 0; i < left.run_count; i++) stored_run_dereference(left.runs[i]);
+    for (uint32_t i = 0; i < left.keys_count; i++) stored_keys_dereference(left.keys[i]);
+    superseded_dereference(left.superseded);
     remove_paths(store, &edit->obsolete, true);
     return STATUS_OK;
 }

@@ -19,7 +19,10 @@ struct edit {
     struct manifest next;
     struct stored_run *runs[MANIFEST_RUNS_MAX]; /* by index of next.runs */
     struct stored_run *opened[MANIFEST_RUNS_MAX];
-    uint32_t opened_count;
+    struct stored_keys *keys[MANIFEST_KEYS_MAX]; /* by index of next.keys */
+    struct stored_keys *opened_keys[MANIFEST_KEYS_MAX];
+    struct superseded *superseded, *opened_superseded;
+    uint32_t opened_count, opened_keys_count;
     struct column_set columns;
     struct buffer created, obsolete; /* paths, each 0-terminated */
 };
@@ -39,6 +42,14 @@ enum status edit_insert_run(struct edit *edit, uint32_t index, const struct mani
                             const char *path, struct error *error) MUST_USE;
 /* Takes a run out of the next manifest; its file goes after the commit. */
 enum status edit_remove_run(struct edit *edit, uint32_t index, struct error *error) MUST_USE;
+/* The same of key files. */
+enum status edit_insert_keys(struct edit *edit, uint32_t index, const struct manifest_keys *keys,
+                             const char *path, struct error *error) MUST_USE;
+enum status edit_remove_keys(struct edit *edit, uint32_t index, struct error *error) MUST_USE;
+/* Writes these rows, which it sorts, in place of the superseded versions of now; none: there is no
+ * file then. */
+enum status edit_supersede(struct edit *edit, struct superseded_row *rows, uint64_t count,
+                           struct error *error) MUST_USE;
 /* Writes the frames of the links or quarantine files [from, from + count) of the next manifest, and
  * then those of the log at positions [log_from, log_to), through the filter into one new file that
  * takes their place. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "base/memory.h"
 #include "store/edit.h"
 #include "store/run_file.h"
@@ -33,9 +35,39 @@ static bool run_has_persona(const struct run *run, const struct store_erasure *e
     return false;
 }
 
-static bool drops(const void *context, uint16_t type, struct text packed) {
-    const struct store_erasure *erasure = context;
-    return type == erasure->naming_type && erasure->names_them(erasure->context, packed);
+/* Rows of others that name them are remembered: their keys go, too. */
+struct naming_rows {
+    const struct store_erasure *erasure;
+    uint64_t *positions;
+    size_t count, capacity;
+    bool no_memory;
+};
+
+static bool drops(void *context, const struct run_row *row) {
+    struct naming_rows *naming = context;
+    const struct store_erasure *erasure = naming->erasure;
+    if (row->type != erasure->naming_type || !erasure->names_them(erasure->context, row->packed))
+        return false;
+    if (memory_grow((void **)&naming->positions, &naming->capacity, naming->count + 1,
+                    sizeof(*naming->positions)))
+        naming->no_memory = true;
+    else
+        naming->positions[naming->count++] = row->position;
+    return true;
+}
+
+static int compare_positions(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static enum status erase_keys(struct edit *edit, const struct persona_bits *bits,
+                              struct naming_rows *naming, struct error *error) {
+    if (naming->no_memory) return error_set(error, STATUS_NO_MEMORY, "no memory to erase");
+    if (naming->count)
+        qsort(naming->positions, naming->count, sizeof(*naming->positions), compare_positions);
+    const struct erased_rows rows = {bits->bits, bits->count, naming->positions, naming->count};
+    return store_keys_erase(edit, &rows, error);
 }
 
 static enum status part_names_them(const struct run *run, uint32_t part,
@@ -113,6 +145,7 @@ static enum status erase_runs(struct edit *edit, const struct store_erasure *era
                               struct store_erased *erased, struct error *error) {
     struct persona_bits bits = {0};
     struct run_merge merge = {.customer_to = ID_NONE};
+    struct naming_rows naming = {.erasure = erasure};
     uint32_t *customer = NULL, persona_count = 0;
     enum status status = bits_of(erasure, &bits, error);
     if (status == STATUS_OK)
@@ -129,12 +162,14 @@ static enum status erase_runs(struct edit *edit, const struct store_erasure *era
     merge.dropped = bits.bits;
     merge.persona_count = bits.count;
     merge.drops = erasure->names_them ? drops : NULL;
-    merge.drops_context = erasure;
+    merge.drops_context = &naming;
     for (uint32_t i = edit->next.run_count; status == STATUS_OK && i-- > 0;) {
         bool any;
         status = run_has_any(edit->runs[i]->run, erasure, &any, error);
         if (status == STATUS_OK && any) status = rewrite_run(edit, i, &merge, erased, error);
     }
+    if (status == STATUS_OK) status = erase_keys(edit, &bits, &naming, error);
+    memory_free(naming.positions);
     memory_free(customer);
     memory_free(bits.bits);
     return status;

@@ -170,6 +170,7 @@ static enum status fold_with(struct store *store, struct edit *edit,
     bool has_rows = store->frozen_rows > 0;
     pthread_mutex_unlock(&store->guard);
     enum status status = fold_events(edit, tail, end, error);
+    if (status == STATUS_OK) status = store_keys_fold(edit, tail, error);
     if (status == STATUS_OK)
         status = fold_side(edit, store->manifest.position, end, has_rows, dropped, error);
     if (status) return status;
@@ -216,6 +217,9 @@ void *store_fold_thread(void *context) {
         if (status) log_line(LOG_WARNING, "a fold failed and will be tried again: %s", error.text);
         if (status == STATUS_OK && store_compact_tiers(store, &merge_error))
             log_line(LOG_WARNING, "a merge of runs failed and will be tried again: %s",
+                     merge_error.text);
+        if (status == STATUS_OK && store_keys_compact(store, false, &merge_error))
+            log_line(LOG_WARNING, "a merge of key files failed and will be tried again: %s",
                      merge_error.text);
         pthread_mutex_lock(&store->guard);
         store->fold_status = status;

@@ -13,8 +13,8 @@
  *     │ keys, of the events that have one, 14 bytes each, then, where any has one, their versions
  *     │ changes, 57 bytes each: what is replaced, retracted, or was read anew
  *
- * A frame without keys and changes is written as format 1, which also older programs read. Events of
- * a frame of format 1 may have a key: of those only the lower 64 bits are known.
+ * A frame without keys and changes is written as format 1, which older programs read, too. Events
+ * of a frame of format 1 may have a key: of those only the lower 64 bits are known.
  *
  * Little-endian. A frame stands at `position` and takes `span` = 1 + event count positions.
  * `durable` is the position below which the log was known to be on disk when this frame was

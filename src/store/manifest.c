@@ -32,6 +32,13 @@ enum status manifest_encode(const struct manifest *manifest, struct buffer *out)
         status = encode_files(out, "links", manifest->links, manifest->links_count);
     if (status == STATUS_OK)
         status = encode_files(out, "quarantine", manifest->quarantine, manifest->quarantine_count);
+    for (uint32_t i = 0; status == STATUS_OK && i < manifest->keys_count; i++) {
+        const struct manifest_keys *keys = &manifest->keys[i];
+        status = buffer_format(out, "keys %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64 "\n",
+                               keys->number, keys->level, keys->count, keys->bytes);
+    }
+    if (status == STATUS_OK && manifest->superseded.number)
+        status = encode_files(out, "superseded", &manifest->superseded, 1);
     if (status == STATUS_OK)
         status = buffer_format(out, "checksum %08" PRIx32 "\n",
                                crc32c(0, out->at + start, out->length - start));
@@ -79,9 +86,17 @@ static bool take_body(struct text *left, struct manifest *manifest) {
         manifest->runs[manifest->run_count++] =
             (struct manifest_run){n[0], (uint32_t)n[1], n[2], n[3], n[4]};
     }
-    return take_files(left, "links", manifest->links, &manifest->links_count) &&
-           take_files(left, "quarantine", manifest->quarantine, &manifest->quarantine_count) &&
-           left->length == 0;
+    if (!take_files(left, "links", manifest->links, &manifest->links_count) ||
+        !take_files(left, "quarantine", manifest->quarantine, &manifest->quarantine_count))
+        return false;
+    while (take_line(left, "keys", n, 4)) {
+        if (manifest->keys_count == MANIFEST_KEYS_MAX || n[1] > UINT32_MAX) return false;
+        manifest->keys[manifest->keys_count++] =
+            (struct manifest_keys){n[0], (uint32_t)n[1], n[2], n[3]};
+    }
+    if (take_line(left, "superseded", n, 3))
+        manifest->superseded = (struct manifest_file){n[0], n[1], n[2]};
+    return left->length == 0;
 }
 
 enum status manifest_decode(struct manifest *manifest, struct text bytes, const char *path,
@@ -99,6 +114,7 @@ enum status manifest_decode(struct manifest *manifest, struct text bytes, const 
                          "%s: has format %" PRIu64
                          ", this program reads up to %d: use the newer program that wrote it",
                          path, format, MANIFEST_FORMAT);
+    manifest->format = (uint32_t)format;
     char checksum[CHECKSUM_LINE_BYTES + 1] = "";
     size_t body = bytes.length < CHECKSUM_LINE_BYTES ? 0 : bytes.length - CHECKSUM_LINE_BYTES;
     snprintf(checksum, sizeof(checksum), "checksum %08" PRIx32 "\n", crc32c(0, bytes.at, body));

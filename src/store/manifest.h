@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store/manifest.h -- what counts in the data directory, and up to which log position.
  *
- *   attune manifest 1
+ *   attune manifest 2
  *   position 4000801            everything below it is in the files named here; the log has the
  *                               rest
  *   next 18                     the next file's number; numbers are never used twice
  *   run 17 0 17 4000000 91234567      number, level, group, rows, bytes
  *   links 17 12 345678                number, frames, bytes
  *   quarantine 17 3 4567            number, rows, bytes
+ *   keys 17 0 4000000 131234567     number, level, keys, bytes: oldest first
+ *   superseded 18 1234 39512        number, versions, bytes
  *   checksum 1a2b3c4d           CRC32C of all before this line
  *
  * Text, so that a person can read it; replaced by rename, so that it is the old one or the new one.
+ * Format 1 has neither keys nor superseded versions; it is read, and the next opening for writing
+ * writes it as format 2, with the keys of its runs.
+ *
  * A file that it does not name does not count and goes at the next opening. Pure but for
  * manifest_load and manifest_store. */
 #ifndef STORE_MANIFEST_H
@@ -18,10 +23,11 @@
 
 #include "base/file.h"
 
-#define MANIFEST_FORMAT    1
+#define MANIFEST_FORMAT    2
 #define MANIFEST_BYTES_MAX ((size_t)1 << 20)
 #define MANIFEST_RUNS_MAX  200 /* < VERSION_RUNS_MAX */
 #define MANIFEST_FILES_MAX 64
+#define MANIFEST_KEYS_MAX  64 /* no more than VERSION_KEYS_MAX */
 
 struct manifest_run {
     uint64_t number;
@@ -32,12 +38,20 @@ struct manifest_run {
 struct manifest_file {
     uint64_t number, count, bytes; /* count: frames of links, rows of quarantine */
 };
+struct manifest_keys {
+    uint64_t number;
+    uint32_t level; /* how many merges it has been through; never higher than that of older ones */
+    uint64_t count, bytes;
+};
 struct manifest {
+    uint32_t format; /* as it was read; it is always written as MANIFEST_FORMAT */
     uint64_t position, next_number;
     struct manifest_run runs[MANIFEST_RUNS_MAX]; /* the order of the view */
     /* In order of position. */
     struct manifest_file links[MANIFEST_FILES_MAX], quarantine[MANIFEST_FILES_MAX];
-    uint32_t run_count, links_count, quarantine_count;
+    struct manifest_keys keys[MANIFEST_KEYS_MAX]; /* oldest first */
+    struct manifest_file superseded;              /* number 0: there is none */
+    uint32_t run_count, links_count, quarantine_count, keys_count;
 };
 
 enum status manifest_encode(const struct manifest *manifest, struct buffer *out) MUST_USE;

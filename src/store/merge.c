@@ -67,8 +67,7 @@ static enum status write_row(struct merging *merging, uint32_t customer, struct 
     const struct run *run = merging->merge->runs[slice.run];
     enum status status = run_row_get(cache, run, part, row, persona_of(merging, slice), &out);
     if (status != STATUS_OK) return failed(merging, status, error);
-    if (merging->merge->drops != NULL &&
-        merging->merge->drops(merging->merge->drops_context, out.type, out.packed))
+    if (merging->merge->drops != NULL && merging->merge->drops(merging->merge->drops_context, &out))
         return STATUS_OK;
     return run_writer_add(merging->writer, customer, &out, error);
 }

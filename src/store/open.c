@@ -9,7 +9,7 @@
 /* A writer beside us may fold, and remove what we were about to read. */
 #define READ_ONLY_ATTEMPTS 5
 
-static const char *const folders[] = {"log", "runs", "links", "quarantine"};
+static const char *const folders[] = {"log", "runs", "links", "quarantine", "keys"};
 #define FOLDER_COUNT (sizeof(folders) / sizeof(*folders))
 
 struct opening {
@@ -126,8 +126,13 @@ static enum status load_manifest(struct store *store, bool create, struct error 
     if (leftovers) return leftovers;
     if (!create || store->read_only) return no_manifest(store, error);
     status = make_folders(store, error);
-    store->manifest = (struct manifest){.next_number = 1};
+    store->manifest = (struct manifest){.format = MANIFEST_FORMAT, .next_number = 1};
     return status ? status : manifest_store(&store->manifest, store->fs, store->directory, error);
+}
+
+static enum status missing(enum status status, const char *path, struct error *error) {
+    if (status != STATUS_NOT_FOUND) return status;
+    return error_set(error, STATUS_CORRUPT, "%s: is missing: restore it from a backup", path);
 }
 
 static enum status open_runs(struct store *store, struct error *error) {
@@ -139,15 +144,34 @@ static enum status open_runs(struct store *store, struct error *error) {
         uint64_t number = store->manifest.runs[i].number;
         enum status status = stored_path(path, store->directory, "runs", number, "run", error);
         if (status == STATUS_OK) status = run_open(&run, store->fs, path, error);
-        if (status == STATUS_NOT_FOUND)
-            return error_set(error, STATUS_CORRUPT, "%s: is missing: restore it from a backup",
-                             path);
-        if (status) return status;
+        if (status) return missing(status, path, error);
         if (stored_run_create(&store->runs[i], run, number))
             return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", path);
         store->manifest.run_count++;
     }
     return STATUS_OK;
+}
+
+static enum status open_keys(struct store *store, struct error *error) {
+    uint32_t count = store->manifest.keys_count;
+    store->manifest.keys_count = 0; /* so many as are open: what store_close gives back */
+    for (uint32_t i = 0; i < count; i++) {
+        char path[FILE_PATH_MAX];
+        struct key_file *file = NULL;
+        uint64_t number = store->manifest.keys[i].number;
+        enum status status = stored_path(path, store->directory, "keys", number, "keys", error);
+        if (status == STATUS_OK) status = key_file_open(&file, store->fs, path, error);
+        if (status) return missing(status, path, error);
+        if (stored_keys_create(&store->keys[i], file, number))
+            return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", path);
+        store->manifest.keys_count++;
+    }
+    char path[FILE_PATH_MAX];
+    uint64_t number = store->manifest.superseded.number;
+    if (number == 0) return STATUS_OK;
+    enum status status = stored_path(path, store->directory, "keys", number, "superseded", error);
+    if (status == STATUS_OK) status = superseded_open(&store->superseded, store->fs, path, error);
+    return missing(status, path, error);
 }
 
 static enum status give_record(struct opening *opening, uint8_t kind, struct text bytes,
@@ -260,12 +284,23 @@ static enum status start(struct store *store, struct error *error) {
     pthread_mutex_lock(&store->guard);
     store_publish(store, blank);
     pthread_mutex_unlock(&store->guard);
+    return STATUS_OK;
+}
+
+static enum status start_thread(struct store *store, struct error *error) {
     if (store->read_only || store->fold_by_hand) return STATUS_OK;
     int why = pthread_create(&store->thread, NULL, store_fold_thread, store);
     if (why)
         return error_set_errno(error, why, "%s: cannot start the folding thread", store->directory);
     store->has_thread = true;
     return STATUS_OK;
+}
+
+/* A directory of before has its keys in the runs alone: key files are made of them, and older
+ * programs refuse it from then on. */
+static enum status upgrade(struct store *store, struct error *error) {
+    enum status status = store_keys_from_runs(store, false, error);
+    return status ? status : store_keys_compact(store, false, error);
 }
 
 static enum status open_steps(struct opening *opening, struct error *error) {
@@ -277,8 +312,12 @@ static enum status open_steps(struct opening *opening, struct error *error) {
     if (status == STATUS_OK) status = load_manifest(store, opening->options->create, error);
     if (status == STATUS_OK && !store->read_only) status = store_sweep(store, error);
     if (status == STATUS_OK) status = open_runs(store, error);
+    if (status == STATUS_OK) status = open_keys(store, error);
     if (status == STATUS_OK) status = replay(opening, error);
-    return status ? status : start(store, error);
+    if (status == STATUS_OK) status = start(store, error);
+    if (status == STATUS_OK && !store->read_only && store->manifest.format < MANIFEST_FORMAT)
+        status = upgrade(store, error);
+    return status ? status : start_thread(store, error);
 }
 
 static enum status create(struct store **out, const struct store_options *options,

@@ -20,7 +20,6 @@
 
 #include "base/file.h"
 #include "event/timeline.h"
-#include "store/store.h"
 
 #define RUN_ROWS_MAX  4000000000u
 #define RUN_PART_ROWS 65536u
@@ -83,8 +82,8 @@ struct run_merge {
     uint32_t persona_count;
     const uint64_t *dropped; /* persona_count bits, or NULL */
     /* Rows of anybody to be left out too; NULL: none. */
-    bool (*drops)(const void *context, uint16_t type, struct text packed);
-    const void *drops_context;
+    bool (*drops)(void *context, const struct run_row *row);
+    void *drops_context;
     uint32_t customer_from, customer_to;
 };
 enum status run_merge(const struct run_target *target, const struct run_merge *merge,
@@ -99,10 +98,6 @@ const struct run_info *run_info(const struct run *run);
 
 /* The entry of a persona, or ID_NONE. */
 uint32_t run_find(const struct run *run, uint32_t persona);
-/* The row with this key, its lower half compared alone: looks at every row. STATUS_CORRUPT where a
- * part can't be read: run_damage tells which. */
-enum status run_find_key(const struct run *run, uint64_t low, struct stored_key *out,
-                         bool *found) MUST_USE;
 /* Rows of a persona, 0 where it has none. */
 uint32_t run_row_count(const struct run *run, uint32_t persona);
 

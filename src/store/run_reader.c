@@ -304,37 +304,3 @@ uint32_t run_column_find(const struct run *run, struct column column) {
     }
     return ID_NONE;
 }
-
-static uint32_t entry_of_row(const struct run *run, uint32_t row) {
-    uint32_t low = 0, high = run->info.entry_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (run->entry_row[middle] <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-enum status run_find_key(const struct run *run, uint64_t low, struct stored_key *out, bool *found) {
-    *found = false;
-    for (uint32_t p = run->info.part_count; p-- > 0;) {
-        const uint8_t *keys = run_bytes(run, p, RUN_KEY),
-                      *positions = run_bytes(run, p, RUN_POSITION);
-        if (keys == NULL || positions == NULL) return STATUS_CORRUPT;
-        const struct run_section *section = run_section_of(run, p, 0);
-        for (uint32_t row = 0; row < run->parts[p].row_count; row++) {
-            if ((uint64_t)run_narrow(&section[RUN_KEY], keys, row) != low) continue;
-            uint32_t entry = entry_of_row(run, run->parts[p].row_first + row);
-            uint64_t position = (uint64_t)run_narrow(&section[RUN_POSITION], positions, row);
-            if (*found && out->position > position) continue;
-            *found = true;
-            *out = (struct stored_key){.version = ROW_VERSION_NONE,
-                                       .position = position,
-                                       .persona = {run->entry_persona[entry]},
-                                       .legacy = true};
-        }
-    }
-    return STATUS_OK;
-}

@@ -25,6 +25,7 @@ void store_publish(struct store *store, struct version *blank) {
     struct tail *tails[2] = {store->frozen ? store->frozen : store->growing, store->growing};
     version_fill(blank, store->runs, store->manifest.run_count, tails, store->frozen ? 2 : 1,
                  &store->columns, store->customers);
+    version_add_keys(blank, store->keys, store->manifest.keys_count, store->superseded);
     versions_publish(&store->versions, blank);
 }
 
@@ -168,6 +169,7 @@ enum status store_write(struct store *store, const struct store_frame *frame, bo
         store->growing_rows += frame->batch->row_count;
         pthread_mutex_unlock(&store->guard);
     }
+    store_forget_seen(store);
     tail_apply(store->growing, frame, at, log_end(store->log));
     *position = at;
     return STATUS_OK;
@@ -191,51 +193,6 @@ uint64_t store_position(const struct store *store) {
     uint64_t position = tail_position(store->growing);
     pthread_mutex_unlock(&shared->guard);
     return position;
-}
-
-void store_key_prefetch(struct store *store, struct row_key key) {
-    /* Only the applier changes which tail grows. */
-    if (!row_key_is_none(key)) tail_keys_prefetch(tail_keys_of(store->growing), key.low);
-}
-
-bool store_key_is_known(struct store *store, struct row_key key, uint64_t content,
-                        uint16_t reading) {
-    (void)store, (void)key, (void)content, (void)reading;
-    return false;
-}
-
-static void tell(const struct key_entry *entry, struct stored_key *out) {
-    *out = (struct stored_key){
-        .content = entry->content,
-        .version = entry->version,
-        .position = entry->position,
-        .persona = {entry->persona},
-        .reading = entry->reading,
-        .source = entry->source,
-        .retracted = (entry->flags & KEY_RETRACTED) != 0,
-        .legacy = (entry->flags & KEY_LEGACY) != 0,
-    };
-}
-
-enum status store_key_find(struct store *store, struct row_key key, struct stored_key *out,
-                           bool *found, struct error *error) {
-    struct version *version;
-    *found = false;
-    if (row_key_is_none(key)) return STATUS_OK;
-    enum status status = versions_pin(&store->versions, &version, error);
-    if (status) return status;
-    for (uint32_t i = version->tail_count; !*found && i-- > 0;) {
-        const struct key_entry *entry = tail_keys_find(tail_keys_of(version->tails[i]), key);
-        *found = entry != NULL;
-        if (entry) tell(entry, out);
-    }
-    for (uint32_t i = version->run_count; status == STATUS_OK && !*found && i-- > 0;) {
-        struct run *run = version->runs[i]->run;
-        status = run_find_key(run, key.low, out, found);
-        if (status) status = run_damage(&run, 1, error);
-    }
-    versions_unpin(&store->versions, version);
-    return status;
 }
 
 struct timeline_source *store_source(struct store *store) {
@@ -269,12 +226,15 @@ static enum status with_role(struct store *store,
 
 static enum status fold_now(struct store *store, bool merge, struct error *error) {
     enum status status = store_fold_all(store, error);
-    return status || !merge ? status : store_compact_all(store, false, error);
+    if (status == STATUS_OK && merge) status = store_compact_all(store, false, error);
+    return status ? status : store_keys_compact(store, merge, error);
 }
 
 static enum status rebuild_now(struct store *store, bool rewrite, struct error *error) {
     enum status status = store_fold_all(store, error);
-    return status ? status : store_compact_all(store, rewrite, error);
+    if (status == STATUS_OK) status = store_keys_from_runs(store, true, error);
+    if (status == STATUS_OK) status = store_compact_all(store, rewrite, error);
+    return status ? status : store_keys_compact(store, true, error);
 }
 
 enum status store_fold(struct store *store, bool merge, struct error *error) {
@@ -334,8 +294,12 @@ void store_close(struct store *store) {
         pthread_join(store->thread, NULL);
     }
     log_close(store->log);
+    store_forget_seen(store);
     versions_release(&store->versions);
     for (uint32_t i = 0; i < store->manifest.run_count; i++) stored_run_dereference(store->runs[i]);
+    for (uint32_t i = 0; i < store->manifest.keys_count; i++)
+        stored_keys_dereference(store->keys[i]);
+    superseded_dereference(store->superseded);
     tail_dereference(store->growing);
     tail_dereference(store->frozen);
     buffer_release(&store->symbol_bytes);

@@ -17,6 +17,9 @@
 #include "store/version.h"
 #include "store/view.h"
 
+/* So many keys after its first lines were asked for, the next lines of a key are. */
+#define KEYS_AHEAD 6
+
 struct store {
     struct file_system *fs;
     char directory[FILE_PATH_MAX];
@@ -32,6 +35,9 @@ struct store {
     struct log *log;
     struct symbol_counts logged; /* symbols that the log has */
     struct buffer symbol_bytes, frame;
+    struct version *seen; /* pinned from a look-up of a key to the next append; NULL: none */
+    struct row_key ahead[KEYS_AHEAD]; /* keys that were fetched last, a ring */
+    uint32_t ahead_count;
     uint64_t unchecked_bytes; /* written since free space was last looked at */
     uint32_t retry_at;        /* the growing tail's size at which a failed fold is tried again */
 
@@ -46,7 +52,9 @@ struct store {
     uint64_t growing_rows, frozen_rows; /* quarantined rows in the log */
     struct manifest manifest;
     bool manifest_unsure; /* storing one failed: the disk may have either. The worker's */
-    struct stored_run *runs[MANIFEST_RUNS_MAX]; /* by index of manifest.runs */
+    struct stored_run *runs[MANIFEST_RUNS_MAX];  /* by index of manifest.runs */
+    struct stored_keys *keys[MANIFEST_KEYS_MAX]; /* by index of manifest.keys */
+    struct superseded *superseded;               /* NULL: there is none */
     struct column_set columns;
     enum status fold_status; /* of the last fold by the thread */
     struct error fold_error;
@@ -80,6 +88,30 @@ void *store_fold_thread(void *store);
 /* compact.c. Role held. */
 enum status store_compact_tiers(struct store *store, struct error *error) MUST_USE;
 enum status store_compact_all(struct store *store, bool rewrite, struct error *error) MUST_USE;
+
+/* keys.c */
+/* The applier has appended or ends: what it pinned goes. */
+void store_forget_seen(struct store *store);
+
+/* keys_fold.c. Role held. */
+struct edit;
+/* The frozen tail's keys, and what it supersedes, into files of their own. */
+enum status store_keys_fold(struct edit *edit, const struct tail *tail,
+                            struct error *error) MUST_USE;
+/* Merges key files of one level once they are enough; `all`: all files. */
+enum status store_keys_compact(struct store *store, bool all, struct error *error) MUST_USE;
+/* Makes the keys anew from the runs where the directory is of before, or, with `verify`, where a
+ * key file is damaged. */
+enum status store_keys_from_runs(struct store *store, bool verify, struct error *error) MUST_USE;
+/* What an erasure takes: rows of these personas, and these rows. */
+struct erased_rows {
+    const uint64_t *persona_bits;
+    uint32_t persona_count;
+    const uint64_t *positions; /* ascending */
+    size_t position_count;
+};
+enum status store_keys_erase(struct edit *edit, const struct erased_rows *rows,
+                             struct error *error) MUST_USE;
 
 /* rows.c */
 /* Under the guard. */

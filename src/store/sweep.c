@@ -3,10 +3,17 @@
 #include "store/side_file.h"
 #include "store/store_room.h"
 
-static bool is_named(const struct manifest *manifest, const char *folder, uint64_t number) {
+static bool is_named(const struct manifest *manifest, const char *folder, const char *suffix,
+                     uint64_t number) {
     if (strcmp(folder, "runs") == 0) {
         for (uint32_t i = 0; i < manifest->run_count; i++)
             if (manifest->runs[i].number == number) return true;
+        return false;
+    }
+    if (strcmp(suffix, "superseded") == 0) return manifest->superseded.number == number;
+    if (strcmp(suffix, "keys") == 0) {
+        for (uint32_t i = 0; i < manifest->keys_count; i++)
+            if (manifest->keys[i].number == number) return true;
         return false;
     }
     bool links = strcmp(folder, "links") == 0;
@@ -22,7 +29,7 @@ static bool is_left_over(const struct manifest *manifest, const char *folder, co
     uint64_t number;
     if (text_ends_with(text_from(name), TEXT(".tmp"))) return true;
     return strcmp(folder, "log") != 0 && stored_number(name, suffix, &number) &&
-           !is_named(manifest, folder, number);
+           !is_named(manifest, folder, suffix, number);
 }
 
 static enum status sweep_folder(struct store *store, const char *folder, const char *suffix,
@@ -56,5 +63,7 @@ enum status store_sweep(struct store *store, struct error *error) {
     status = sweep_folder(store, "runs", "run", error);
     if (status == STATUS_OK) status = sweep_folder(store, "links", "links", error);
     if (status == STATUS_OK) status = sweep_folder(store, "quarantine", "rows", error);
+    if (status == STATUS_OK) status = sweep_folder(store, "keys", "keys", error);
+    if (status == STATUS_OK) status = sweep_folder(store, "keys", "superseded", error);
     return status ? status : sweep_folder(store, "log", "log", error);
 }

@@ -4,82 +4,39 @@
 #include <assert.h>
 #include "base/hash.h"
 #include "base/memory.h"
+#include "store/tail_table.h"
 
 /* A huge page: folding reads rows in an order of its own. */
-#define CHUNK_BYTES     ((uint32_t)2 << 20)
-#define UNIT_BYTES      8u /* a row reference counts these from the start of the first chunk */
-#define CHUNK_UNITS     (CHUNK_BYTES / UNIT_BYTES)
-#define CHUNKS_MAX      (UINT32_MAX / CHUNK_UNITS) /* 32 GB */
-#define TABLE_SLOTS_MIN 1024u
-#define PREFETCH_AHEAD  8u
+#define CHUNK_BYTES    ((uint32_t)2 << 20)
+#define UNIT_BYTES     8u /* a row reference counts these from the start of the first chunk */
+#define CHUNK_UNITS    (CHUNK_BYTES / UNIT_BYTES)
+#define CHUNKS_MAX     (UINT32_MAX / CHUNK_UNITS) /* 32 GB */
+#define PREFETCH_AHEAD 8u
 
 static_assert(sizeof(struct tail_row) == 48, "a row is 48 bytes");
-
-/* slot := (persona + 1) << 32 | reference of its newest row; 0 = empty. A table is replaced by a
- * larger one, and the smaller stays readable until the tail goes: who reads it pinned a position
- * from before the replacement, and finds all of that. */
-struct table {
-    uint32_t slots; /* a power of two */
-    struct table *smaller;
-    _Atomic uint64_t *slot;
-};
 
 struct tail {
     _Atomic uint32_t references;
     uint64_t first_position;
     _Atomic uint64_t position;
     _Atomic uint32_t row_count;
-    _Atomic(struct table *) table;
+    _Atomic(struct tail_table *) table;
     uint32_t persona_count;
     uint32_t chunk_count, chunk_capacity; /* capacity: chunks allocated, chunk_count: begun */
     uint32_t used;                        /* bytes of the last chunk */
     size_t bytes;
     struct tail_keys keys; /* the writer's own, until the tail is frozen */
+    struct superseded_tail superseded;
     uint8_t **chunks; /* CHUNKS_MAX pointers, lazily touched, so that readers never see them move */
 };
-
-static struct table *table_create(uint32_t slots) {
-    struct table *table = memory_alloc(sizeof(*table));
-    if (!table) return NULL;
-    *table =
-        (struct table){.slots = slots, .slot = memory_alloc_huge((size_t)slots * sizeof(uint64_t))};
-    if (!table->slot) {
-        memory_free(table);
-        return NULL;
-    }
-    return table;
-}
-
-static void table_destroy(struct table *table) {
-    while (table) {
-        struct table *smaller = table->smaller;
-        memory_free_huge((void *)table->slot, (size_t)table->slots * sizeof(uint64_t));
-        memory_free(table);
-        table = smaller;
-    }
-}
-
-static inline uint32_t table_start(const struct table *table, uint32_t persona) {
-    return (uint32_t)hash_u64(persona) & (table->slots - 1);
-}
-
-/* The slot of the persona, or the empty one where it belongs. At least half of the slots are empty.
- */
-static inline _Atomic uint64_t *table_slot(const struct table *table, uint32_t persona,
-                                           uint64_t *value) {
-    for (uint32_t i = table_start(table, persona);; i = (i + 1) & (table->slots - 1)) {
-        *value = atomic_load_explicit(&table->slot[i], memory_order_acquire);
-        if (*value == 0 || (*value >> 32) == (uint64_t)persona + 1) return &table->slot[i];
-    }
-}
 
 enum status tail_create(struct tail **out, uint64_t first_position) {
     struct tail *tail = memory_calloc(1, sizeof(*tail));
     if (!tail) return STATUS_NO_MEMORY;
-    struct table *table = table_create(TABLE_SLOTS_MIN);
+    struct tail_table *table = tail_table_create();
     tail->chunks = memory_alloc_huge((size_t)CHUNKS_MAX * sizeof(*tail->chunks));
     if (!table || !tail->chunks) {
-        table_destroy(table);
+        tail_table_destroy(table);
         memory_free_huge(tail->chunks, (size_t)CHUNKS_MAX * sizeof(*tail->chunks));
         memory_free(tail);
         return STATUS_NO_MEMORY;
@@ -102,8 +59,9 @@ void tail_dereference(struct tail *tail) {
     for (uint32_t i = 0; i < tail->chunk_capacity; i++)
         memory_free_huge(tail->chunks[i], CHUNK_BYTES);
     memory_free_huge(tail->chunks, (size_t)CHUNKS_MAX * sizeof(*tail->chunks));
-    table_destroy(atomic_load_explicit(&tail->table, memory_order_relaxed));
+    tail_table_destroy(atomic_load_explicit(&tail->table, memory_order_relaxed));
     tail_keys_release(&tail->keys);
+    superseded_tail_release(&tail->superseded);
     memory_free(tail);
 }
 
@@ -140,21 +98,10 @@ static enum status reserve_chunks(struct tail *tail, const struct event_batch *b
 }
 
 static enum status reserve_slots(struct tail *tail, size_t more) {
-    struct table *table = atomic_load_explicit(&tail->table, memory_order_relaxed);
-    uint64_t slots = table->slots;
-    while (tail->persona_count + more > slots / 2) slots *= 2;
-    if (slots == table->slots) return STATUS_OK;
-    if (slots > UINT32_MAX / 2) return STATUS_LIMIT;
-    struct table *larger = table_create((uint32_t)slots);
-    if (!larger) return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < table->slots; i++) {
-        uint64_t moved = atomic_load_explicit(&table->slot[i], memory_order_relaxed), ignored;
-        if (!moved) continue;
-        _Atomic uint64_t *slot = table_slot(larger, (uint32_t)(moved >> 32) - 1, &ignored);
-        atomic_store_explicit(slot, moved, memory_order_relaxed);
-    }
-    larger->smaller = table;
-    tail->bytes += (size_t)slots * sizeof(uint64_t);
+    struct tail_table *table = atomic_load_explicit(&tail->table, memory_order_relaxed), *larger;
+    enum status status = tail_table_reserve(table, tail->persona_count + more, &larger);
+    if (status || larger == table) return status;
+    tail->bytes += (size_t)larger->slots * sizeof(uint64_t);
     atomic_store_explicit(&tail->table, larger, memory_order_release);
     return STATUS_OK;
 }
@@ -162,10 +109,14 @@ static enum status reserve_slots(struct tail *tail, size_t more) {
 /* Room for every key that may be new here. */
 static enum status reserve_keys(struct tail *tail, const struct store_frame *frame) {
     const struct event_batch *batch = frame->batch;
-    size_t more = frame->change_count;
-    for (size_t i = 0; batch && i < batch->event_count; i++)
+    size_t more = frame->change_count, superseded = 0;
+    for (size_t i = 0; i < frame->change_count; i++) superseded += frame->changes[i].retracts;
+    for (size_t i = 0; batch && i < batch->event_count; i++) {
         more += !row_key_is_none(batch->events[i].key);
-    return tail_keys_reserve(&tail->keys, more);
+        superseded += batch->events[i].replaces != 0;
+    }
+    enum status status = tail_keys_reserve(&tail->keys, more);
+    return status ? status : superseded_tail_reserve(&tail->superseded, superseded);
 }
 
 enum status tail_reserve(struct tail *tail, const struct store_frame *frame) {
@@ -192,10 +143,10 @@ static uint8_t *place(struct tail *tail, uint32_t bytes, uint32_t *reference) {
     return at;
 }
 
-static void add_row(struct tail *tail, const struct table *table, const struct event_batch *batch,
-                    const struct event *event, uint64_t position) {
+static void add_row(struct tail *tail, const struct tail_table *table,
+                    const struct event_batch *batch, const struct event *event, uint64_t position) {
     uint64_t newest;
-    _Atomic uint64_t *slot = table_slot(table, event->persona.value, &newest);
+    _Atomic uint64_t *slot = tail_table_slot(table, event->persona.value, &newest);
     if (newest == 0) tail->persona_count++;
     uint32_t reference;
     uint8_t *at = place(tail, row_bytes(event->properties_length), &reference);
@@ -234,7 +185,10 @@ static void add_key(struct tail *tail, const struct event *event, uint64_t posit
     tail_keys_put(&tail->keys, &entry);
 }
 
-static void change_key(struct tail *tail, const struct key_change *change) {
+static void change_key(struct tail *tail, const struct key_change *change, uint64_t position) {
+    if (change->retracts && change->position != 0)
+        superseded_tail_add(&tail->superseded, change->persona.value, change->position,
+                            change->known_ms, position);
     const struct key_entry entry = {
         .low = change->key.low,
         .high = change->key.high,
@@ -249,9 +203,9 @@ static void change_key(struct tail *tail, const struct key_change *change) {
     tail_keys_put(&tail->keys, &entry);
 }
 
-static inline void prefetch(const struct tail *tail, const struct table *table,
+static inline void prefetch(const struct tail *tail, const struct tail_table *table,
                             const struct event *event) {
-    __builtin_prefetch((const void *)&table->slot[table_start(table, event->persona.value)]);
+    __builtin_prefetch((const void *)&table->slot[tail_table_start(table, event->persona.value)]);
     if (!row_key_is_none(event->key)) tail_keys_prefetch(&tail->keys, event->key.low);
 }
 
@@ -259,14 +213,18 @@ void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t fra
                 uint64_t end) {
     const struct event_batch *batch = frame->batch;
     size_t count = batch ? batch->event_count : 0;
-    const struct table *table = atomic_load_explicit(&tail->table, memory_order_relaxed);
+    const struct tail_table *table = atomic_load_explicit(&tail->table, memory_order_relaxed);
     for (size_t i = 0; i < count; i++) {
         const struct event *event = &batch->events[i];
         if (i + PREFETCH_AHEAD < count) prefetch(tail, table, event + PREFETCH_AHEAD);
         add_row(tail, table, batch, event, frame_position + 1 + i);
         if (!row_key_is_none(event->key)) add_key(tail, event, frame_position + 1 + i);
+        if (event->replaces != 0)
+            superseded_tail_add(&tail->superseded, event->replaces_persona.value, event->replaces,
+                                event->known_ms, frame_position + 1 + i);
     }
-    for (size_t i = 0; i < frame->change_count; i++) change_key(tail, &frame->changes[i]);
+    for (size_t i = 0; i < frame->change_count; i++)
+        change_key(tail, &frame->changes[i], frame_position);
     uint32_t rows = atomic_load_explicit(&tail->row_count, memory_order_relaxed) + (uint32_t)count;
     atomic_store_explicit(&tail->row_count, rows, memory_order_release);
     atomic_store_explicit(&tail->position, end, memory_order_release);
@@ -274,6 +232,10 @@ void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t fra
 
 const struct tail_keys *tail_keys_of(const struct tail *tail) {
     return &tail->keys;
+}
+
+const struct superseded_tail *tail_superseded(const struct tail *tail) {
+    return &tail->superseded;
 }
 
 size_t tail_bytes(const struct tail *tail) {
@@ -294,9 +256,9 @@ uint32_t tail_count(const struct tail *tail) {
 
 const struct tail_row *tail_newest(const struct tail *tail, struct persona_id persona,
                                    uint64_t position) {
-    const struct table *table = atomic_load_explicit(&tail->table, memory_order_acquire);
+    const struct tail_table *table = atomic_load_explicit(&tail->table, memory_order_acquire);
     uint64_t newest;
-    (void)table_slot(table, persona.value, &newest);
+    (void)tail_table_slot(table, persona.value, &newest);
     if (newest == 0) return NULL;
     const struct tail_row *row = row_at(tail, (uint32_t)newest);
     while (row && tail_row_position(tail, row) >= position) row = tail_before(tail, row);

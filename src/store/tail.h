@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 #include "store/store.h"
+#include "store/superseded.h"
 #include "store/tail_keys.h"
 
 /* One event. Immutable once visible. */
@@ -49,6 +50,8 @@ void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t fra
 size_t tail_bytes(const struct tail *tail);
 /* Writer; of a frozen tail, any thread. */
 const struct tail_keys *tail_keys_of(const struct tail *tail);
+/* Any thread: what the tail's frames replace and retract. */
+const struct superseded_tail *tail_superseded(const struct tail *tail);
 
 /* Readers, any thread. */
 uint64_t tail_first_position(const struct tail *tail);

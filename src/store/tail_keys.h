@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/tail_keys.h -- the keys of a tail: of its events, and of older rows that its frames changed.
+/* store/tail_keys.h -- the keys of a tail: of its events, and of older rows that its
+ * frames changed.
  *
  *   slot := hash, 32 bits | number of the entry + 1          open addressing, half of it empty
  *   entries lie in chunks, so that they never move

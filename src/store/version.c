@@ -30,6 +30,36 @@ void stored_run_dereference(struct stored_run *run) {
     memory_free(run);
 }
 
+enum status stored_keys_create(struct stored_keys **out, struct key_file *file, uint64_t number) {
+    struct stored_keys *stored = memory_alloc(sizeof(*stored));
+    if (!stored) {
+        key_file_close(file);
+        return STATUS_NO_MEMORY;
+    }
+    *stored = (struct stored_keys){.number = number, .file = file};
+    atomic_init(&stored->references, 1);
+    *out = stored;
+    return STATUS_OK;
+}
+
+void stored_keys_dereference(struct stored_keys *keys) {
+    if (!keys || atomic_fetch_sub_explicit(&keys->references, 1, memory_order_acq_rel) > 1) return;
+    key_file_close(keys->file);
+    memory_free(keys);
+}
+
+void version_add_keys(struct version *version, struct stored_keys *const *keys, uint32_t count,
+                      struct superseded *superseded) {
+    assert(count <= VERSION_KEYS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        version->keys[i] = keys[i];
+        atomic_fetch_add_explicit(&keys[i]->references, 1, memory_order_relaxed);
+    }
+    version->keys_count = count;
+    version->superseded = superseded;
+    if (superseded) superseded_reference(superseded);
+}
+
 struct version *version_alloc(void) {
     return memory_calloc(1, sizeof(struct version));
 }
@@ -65,6 +95,8 @@ struct version *version_create(struct stored_run *const *runs, uint32_t run_coun
 static void version_destroy(struct version *version) {
     for (uint32_t i = 0; i < version->run_count; i++) stored_run_dereference(version->runs[i]);
     for (uint32_t i = 0; i < version->tail_count; i++) tail_dereference(version->tails[i]);
+    for (uint32_t i = 0; i < version->keys_count; i++) stored_keys_dereference(version->keys[i]);
+    superseded_dereference(version->superseded);
     memory_free(version);
 }
 
@@ -100,6 +132,10 @@ enum status versions_pin(struct versions *versions, struct version **out, struct
                                                     memory_order_acquire, memory_order_relaxed));
     *out = word_version(word);
     return STATUS_OK;
+}
+
+bool versions_is_current(const struct versions *versions, const struct version *version) {
+    return word_version(atomic_load_explicit(&versions->word, memory_order_acquire)) == version;
 }
 
 void versions_unpin(struct versions *versions, struct version *version) {

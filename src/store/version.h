@@ -15,10 +15,13 @@
 
 #include <stdatomic.h>
 #include "event/timeline_source.h"
+#include "store/key_file.h"
 #include "store/run.h"
+#include "store/superseded.h"
 #include "store/tail.h"
 
 #define VERSION_RUNS_MAX    256
+#define VERSION_KEYS_MAX    64
 #define VERSION_READERS_MAX 60000 /* open at one time */
 
 struct stored_run {
@@ -30,6 +33,16 @@ struct stored_run {
 enum status stored_run_create(struct stored_run **out, struct run *run, uint64_t number) MUST_USE;
 void stored_run_dereference(struct stored_run *run);
 
+struct stored_keys {
+    _Atomic uint32_t references;
+    uint64_t number; /* keys/NUMBER.keys */
+    struct key_file *file;
+};
+/* Takes ownership of `file` (also on failure). References: 1. */
+enum status stored_keys_create(struct stored_keys **out, struct key_file *file,
+                               uint64_t number) MUST_USE;
+void stored_keys_dereference(struct stored_keys *keys);
+
 struct version {
     _Atomic int64_t references;
     struct stored_run *runs[VERSION_RUNS_MAX]; /* oldest events first */
@@ -38,6 +51,9 @@ struct version {
     uint32_t tail_count;   /* 1 or 2 */
     struct column_set columns;
     const struct customer_directory *directory;
+    struct stored_keys *keys[VERSION_KEYS_MAX]; /* oldest first */
+    uint32_t keys_count;
+    struct superseded *superseded; /* below the tails; NULL: nothing is */
 };
 
 struct versions {
@@ -57,6 +73,10 @@ void version_fill(struct version *version, struct stored_run *const *runs, uint3
                   struct tail *const *tails, uint32_t tail_count, const struct column_set *columns,
                   const struct customer_directory *directory);
 
+/* Before it is published: references to these files, and to what they supersede (may be NULL). */
+void version_add_keys(struct version *version, struct stored_keys *const *keys, uint32_t count,
+                      struct superseded *superseded);
+
 /* One publisher at a time. Takes ownership of `version`; the one before goes once its readers have
  * left. */
 void versions_publish(struct versions *versions, struct version *version);
@@ -66,6 +86,8 @@ void versions_release(struct versions *versions); /* no readers may be left */
 enum status versions_pin(struct versions *versions, struct version **out,
                          struct error *error) MUST_USE;
 void versions_unpin(struct versions *versions, struct version *version);
+/* Is this pinned one still what a pin would give? */
+bool versions_is_current(const struct versions *versions, const struct version *version);
 
 /* The position a reader of this version pins: all rows below it are in the version's runs and
  * tails. Read it once, after pinning. */

@@ -396,7 +396,7 @@ class Others(Case):
 
     def test_a_manifest_of_a_newer_format(self):
         self.copy()
-        body = read(self.at("MANIFEST")).replace(b"attune manifest 1", b"attune manifest 2").rsplit(b"checksum", 1)[0]
+        body = read(self.at("MANIFEST")).replace(b"attune manifest 2", b"attune manifest 3").rsplit(b"checksum", 1)[0]
         write(self.at("MANIFEST"), body + b"checksum %08x\n" % crc32c(body))
         self.all_refuse("newer MANIFEST", "MANIFEST", "newer program")
 

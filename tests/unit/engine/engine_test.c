@@ -182,20 +182,14 @@ static void test_a_row_stands_under_its_key_for_ever(void **state) {
     assert_int_equal(shop->totals.repeats, 1);
 }
 
-/* Flips a bit in this section of the only run. */
-static void damage_run(struct shop *shop, uint32_t kind) {
-    struct run *run = NULL;
-    char path[64];
-    for (unsigned number = 1; run == NULL; number++) {
-        assert_in_range(number, 1, 9);
-        snprintf(path, sizeof path, "data/runs/%06u.run", number);
-        if (run_open(&run, simulated_disk_interface(shop->disk), path, NULL) != STATUS_OK)
-            run = NULL;
+/* Flips a bit among the keys of the only key file. */
+static void damage_keys(struct shop *shop) {
+    for (unsigned number = 1; number < 9; number++) {
+        char path[64];
+        snprintf(path, sizeof path, "data/keys/%06u.keys", number);
+        if (simulated_disk_flip(shop->disk, path, 70, 3)) return;
     }
-    uint64_t offset = run_section_of(run, 0, kind)->offset;
-    assert_true(run_section_of(run, 0, kind)->length > 0);
-    run_close(run);
-    assert_true(simulated_disk_flip(shop->disk, path, offset, 3));
+    fail_msg("there is no key file");
 }
 
 static void test_where_repeats_cannot_be_told_nothing_is_stored(void **state) {
@@ -210,13 +204,13 @@ static void test_where_repeats_cannot_be_told_nothing_is_stored(void **state) {
     assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
     engine_close(shop->engine);
     shop->engine = NULL;
-    damage_run(shop, RUN_KEY);
+    damage_keys(shop);
     shop_open(shop, NULL);
     uint64_t position = store_position(engine_store(shop->engine));
     assert_int_equal(engine_ingest(shop->engine, &options, &reports, &count, &error),
                      STATUS_CORRUPT);
     memory_free(reports);
-    assert_non_null(strstr(error.text, ".run: part 0: the section of keys is damaged"));
+    assert_non_null(strstr(error.text, ".keys: part 0: the section of keys is damaged"));
     assert_non_null(strstr(error.text, "backup"));
     assert_true(store_position(engine_store(shop->engine)) == position);
     assert_int_equal(shop_events(shop), 4);

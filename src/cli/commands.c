@@ -61,14 +61,16 @@ const struct command cli_commands[] = {
      0, 1, command_traits},
     {"scenarios", "", "how much likelier each scenario makes its goals", "at json",
      "For each scenario and goal: how many customers, the goal's rate inside and among comparable "
-     "others on the same dates, and the index "
+     "others, standardised by date (each date has the weight that it has inside), and the index "
      "with its 95 % interval by customer. An index is no cause.\n\n"
      "  attune scenarios --at 2018-01-01\n",
      0, 0, command_scenarios},
     {"train", "[MODEL]", "learn a model from past treatments whose goals have matured",
      "until json",
-     "Every row sees only what was known at the moment of its treatment. Settings are chosen on "
-     "rolling splits in time.\n\n"
+     "Learns from the treatments of the actions that use the model. Every row sees only what was "
+     "known at the moment of its treatment. Settings are chosen on rolling splits in time where "
+     "there are rows enough; the answer says what the figures were measured on, and what is no row "
+     "and why.\n\n"
      "  attune train redeem --until 2017-10-01\n",
      0, 1, command_train},
     {"evaluate", "MODEL", "how good a model is on treatments that it never saw",

@@ -61,8 +61,9 @@ void funnel_print(const struct funnel *funnel) {
     }
     uint64_t best = funnel_nothing_is_best(funnel);
     cli_wrap_format(2,
-                    "  %s offered something, %s in the holdout who would be; for %s nothing is "
-                    "worth more than what is left, %s have no treatment left before that",
+                    "  %s offered something, %s in the holdout who would be; for %s no treatment "
+                    "that is left has an expected value above its cost, %s have none left before "
+                    "that",
                     cli_count(funnel->offered), cli_count(funnel->withheld), cli_count(best),
                     cli_count(funnel->nothing - best));
     if (funnel->crossed == 0) return;

@@ -45,8 +45,11 @@ static void print_scenarios(const struct playbook *playbook, const struct scenar
     putchar('\n');
     cli_wrap_format(
         0,
-        "Customers active within the last %s, at %s from %.10s to %.10s. Inside and others: how "
-        "many reach the goal. An index compares, it proves no cause.",
+        "Customers active within the last %s, at %s from %.10s to %.10s; each counts once a date, "
+        "and "
+        "the customers told were inside at one date or more. Inside and others are shares that "
+        "reach the goal; the others' is standardised by date: each date has the weight that it has "
+        "inside. An index compares the two, it proves no cause.",
         cli_counted((uint64_t)(playbook->landmarks.active_within_ms / TIME_DAY_MS), "day"),
         cli_counted(results[0].landmark_count, "date"),
         cli_when(playbook, results[0].first_landmark_ms),
@@ -153,7 +156,7 @@ static void print_strongest(const struct playbook *playbook, const struct model 
     struct cli_table table;
     if (count == 0) return;
     printf("Strongest reasons (mean effect on the log-odds)\n");
-    cli_table_init(&table, ">  effect|feature|says");
+    cli_table_init(&table, ">effect|feature|says");
     for (uint32_t i = 0; i < count && i < STRONGEST; i++) {
         struct text name = model_feature(model, strongest[i].feature).name,
                     says = says_of(playbook, name);

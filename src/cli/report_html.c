@@ -109,7 +109,8 @@ static void write_scenarios(struct page *page, const struct report *report) {
     if (report->scenario_count == 0) return;
     page_add(page, "<h2>Scenarios</h2><p>How much likelier customers in a scenario reach a goal "
                    "than comparable others: active at the same dates, judged by what was known "
-                   "then, and weighted to the dates of those inside. Bars are 95&nbsp;%% intervals "
+                   "then, and standardised by date, so that each date has the weight that it has "
+                   "inside. Bars are 95&nbsp;%% intervals "
                    "by customer. An index compares; <b>it proves no cause</b>.</p><div "
                    "class=\"card\">");
     report_charts_scenarios(page, report);
@@ -247,8 +248,14 @@ static void write_examples(struct page *page, const struct report *report) {
 
 static void write_decisions(struct page *page, const struct report *report) {
     page_add(page, "<h2>The decision funnel</h2><p>How many customers still have a treatment after "
-                   "each stage. <b>Nothing</b> competes too: where no treatment is worth more than "
-                   "it costs, the best action is none.</p>");
+                   "each stage. <b>Nothing</b> competes too: where no treatment has an expected "
+                   "value above its cost, the best action is none.</p>");
+    if (report->data.customer_count != report->funnel.customers)
+        page_add(page,
+                 "<p>%s of the %s customers in the data had an event that was known on "
+                 "<b>%s</b>.</p>",
+                 cli_count(report->funnel.customers), cli_count(report->data.customer_count),
+                 cli_when(engine_playbook(report->engine), report->at_ms));
     if (report->hindsight)
         page_add(page, "<p class=\"warn\"><b>With hindsight:</b> a model in force has learnt from "
                        "what came after this time; no live decision could have known it.</p>");

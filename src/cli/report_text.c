@@ -38,8 +38,10 @@ static void print_scenarios(const struct report *report) {
     const struct playbook *playbook = engine_playbook(report->engine);
     struct cli_table table;
     putchar('\n');
-    cli_wrap_format(2, "Scenarios: how much likelier than comparable others (95 %% interval by "
-                       "customer; no cause)");
+    cli_wrap_format(2,
+                    "Scenarios as known at %s: how much likelier than comparable others, who are "
+                    "standardised by date (95 %% interval by customer; no cause)",
+                    cli_when(playbook, report->until_ms));
     cli_table_init(&table, "  scenario|goal|>customers|>inside|>others|>index|interval");
     for (size_t i = 0; i < report->scenario_count; i++) {
         const struct scenario_result *result = &report->scenarios[i];
@@ -190,6 +192,10 @@ void report_print(const struct report *report) {
     putchar('\n');
     cli_wrap_format(2, "Decisions as of %s: customers with a treatment left after each stage",
                     cli_when(engine_playbook(report->engine), report->at_ms));
+    if (report->data.customer_count != report->funnel.customers)
+        cli_wrap_format(2, "  (%s of the %s in the data had an event that was known by then)",
+                        cli_count(report->funnel.customers),
+                        cli_counted(report->data.customer_count, "customer"));
     if (report->hindsight)
         cli_wrap_format(2, "  (by a model that has learnt from what came after: they know what "
                            "nobody knew then)");

@@ -28,11 +28,15 @@ static void print_status(struct engine *engine, const struct status_figure *figu
     }
     for (uint32_t i = 0; i < playbook->model_count; i++) {
         struct model_entry entry;
-        if (engine_model(engine, i, &entry) == NULL)
-            printf("model             %.*s: not trained yet\n", TEXT_ARG(playbook->models[i].name));
+        if (engine_model(engine, i, &entry) != NULL)
+            printf("model             %.*s@%u, learnt until %s from %s\n", TEXT_ARG(entry.name),
+                   entry.version, cli_when(playbook, entry.until_ms),
+                   cli_counted(model_facts(entry.model)->rows, "treatment"));
+        else if (engine_model_left_out(engine, i, &entry))
+            printf("model             %.*s@%u: left out, it no longer fits the playbook\n",
+                   TEXT_ARG(entry.name), entry.version);
         else
-            printf("model             %.*s@%u, learnt until %s\n", TEXT_ARG(entry.name),
-                   entry.version, cli_when(playbook, entry.until_ms));
+            printf("model             %.*s: not trained yet\n", TEXT_ARG(playbook->models[i].name));
     }
 }
 
@@ -42,7 +46,8 @@ static void write_models(struct json_writer *writer, struct engine *engine) {
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < playbook->model_count; i++) {
         struct model_entry entry;
-        bool trained = engine_model(engine, i, &entry) != NULL;
+        const struct model *model = engine_model(engine, i, &entry);
+        bool trained = model != NULL;
         json_write_object_begin(writer);
         json_member_text(writer, "model", playbook->models[i].name);
         if (trained)
@@ -53,6 +58,9 @@ static void write_models(struct json_writer *writer, struct engine *engine) {
             json_member_time(writer, "learnt_until", entry.until_ms);
         else
             json_member_null(writer, "learnt_until");
+        json_member_count(writer, "rows", trained ? model_facts(model)->rows : 0);
+        json_write_key(writer, "left_out");
+        json_write_yes_no(writer, !trained && engine_model_left_out(engine, i, &entry));
         json_write_object_end(writer);
     }
     json_write_array_end(writer);

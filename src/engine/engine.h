@@ -131,6 +131,9 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
 /* The model in force by rule index; NULL where there is none. `entry` may be NULL. */
 const struct model *engine_model(const struct engine *engine, uint32_t rule,
                                  struct model_entry *entry);
+/* Was it trained, and is left out all the same, since it no longer fits the playbook or its file
+ * cannot be read? */
+bool engine_model_left_out(const struct engine *engine, uint32_t rule, struct model_entry *entry);
 const struct model *const *engine_models(const struct engine *engine);
 /* Has a model in force learnt from what came after t? A decision at t by it knows what nobody knew
  * then. `entry` (may be NULL): the first. */

@@ -233,6 +233,20 @@ const struct model *engine_model(const struct engine *engine, uint32_t rule,
     return model;
 }
 
+bool engine_model_left_out(const struct engine *engine, uint32_t rule, struct model_entry *entry) {
+    if (engine->model_of_rule[rule] != NULL) return false;
+    for (size_t i = 0; i < engine->model_count; i++) {
+        const struct named_model *named = &engine->models[i];
+        if (named->version == 0 ||
+            !text_equal(text_from(named->name), engine->playbook->models[rule].name))
+            continue;
+        *entry = (struct model_entry){text_from(named->name), named->version, named->trained_ms,
+                                      named->until_ms, NULL};
+        return true;
+    }
+    return false;
+}
+
 bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_entry *entry) {
     for (uint32_t i = 0; i < engine->playbook->model_count; i++) {
         struct model_entry found = {0};

@@ -147,6 +147,48 @@ class Words(Case):
         self.refuses(["status", "extra"], "one word too many: extra", code=2)
         self.refuses(["decide"], "--all", code=2)
 
+    def test_what_cannot_be_learnt_is_named(self):
+        self.write("orders.csv", ORDERS)
+        self.write("offers.csv", "offer_id,discount\n7,5\n")
+        names = ["lettre/7"] * 3 + ["letter"] * 2 + ["letter/99"] + [""] * 4
+        self.write("mail.csv", "at,email,treatment\n" + "".join(
+            f"2017-02-{10 + i}T08:00:00Z,p{i % 7}@x.example,{name}\n" for i, name in enumerate(names)))
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        self.refuses(["train"], "of 10 Treatment Delivered", "6 name no treatment of the playbook", "3 lettre/7: did you mean letter?",
+                     "2 letter: a treatment of letter is called letter/ and a key of offer", "1 letter/99: offer has no such row",
+                     "4 have no property treatment")
+        self.write("mail2.csv", "at,email,treatment\n" + "".join(
+            f"2017-03-{1 + i:02}T08:00:00Z,p{i % 7}@x.example,letter/7\n" for i in range(12)))
+        self.run_it("ingest", "mail", "mail2.csv")
+        text = self.run_it("train", "--until", "2017-04-01").stdout
+        self.assertNotIn("rolling", text)
+        self.assertIn("On training rows", text)
+        self.assertIn("Of 22 Treatment Delivered", " ".join(text.split()))
+        model = self.json_of("train", "--until", "2017-04-01")["models"][0]
+        self.assertEqual(model["learnt_from"]["events"], 22)
+        self.assertEqual(model["learnt_from"]["rows"], 12)
+        self.assertEqual(model["learnt_from"]["unmatched_names"][0], {"name": "lettre/7", "events": 3})
+        self.assertEqual(model["figures"]["from"], "training rows")
+        self.assertEqual(self.json_of("status")["models"][0]["rows"], 12)
+        self.write("changed.yaml", PLAYBOOK.replace("within: 5d", "within: 6d"))
+        self.run_it("ingest", "--playbook", "changed.yaml", "offer", "offers.csv")
+        self.assertTrue(self.json_of("status")["models"][0]["left_out"])
+        self.assertIn("no longer fits the playbook", self.run_it("status").stdout)
+
+    def test_no_row_that_was_learnt_is_judged(self):
+        """The delay of a source was counted twice: rows of the last days before the cut were taken for unseen."""
+        self.write("playbook.yaml", PLAYBOOK.replace("    row_key: order_id\n", "    row_key: order_id\n    arrives: 20d\n"))
+        self.write("orders.csv", ORDERS)
+        self.write("offers.csv", "offer_id,discount\n7,5\n")
+        self.write("mail.csv", "at,email,treatment\n" + "".join(
+            f"2017-{1 + i // 28:02}-{1 + i % 28:02}T08:00:00Z,p{i % 7}@x.example,letter/7\n" for i in range(140)))
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        learnt = self.json_of("train", "--until", "2017-03-20")["models"][0]["learnt_from"]["rows"]
+        judged = self.json_of("evaluate", "order", "--until", "2017-07-01")
+        self.assertGreater(learnt, 40)
+        self.assertEqual(judged["rows_left_out"], learnt)
+        self.assertEqual(judged["rows"] + learnt, judged["counts"]["rows"])
+
     def test_misspelt_names(self):
         self.load()
         self.refuses(["ingest", "ordres", "x.csv"], "did you mean orders?")

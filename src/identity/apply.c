@@ -43,10 +43,9 @@ static enum status apply_withdrawal(struct identity *identity, const struct reco
     return control_add(identity, &entry->withdrawal);
 }
 
-static enum status apply_guard(struct identity *identity, const struct record_entry *entry) {
-    if (!identity->old_guards) return STATUS_CORRUPT; /* not begun by ENTRY_GUARDS */
-    identity->guards[entry->type] = entry->guard;
-    return STATUS_OK;
+static enum status apply_unsupport(struct identity *identity, const struct record_entry *entry) {
+    if (entry->unsupport.b >= key_table_count(&identity->identifiers)) return STATUS_CORRUPT;
+    return unsupport_add(identity, &entry->unsupport);
 }
 
 static enum status apply_entry(struct identity *identity, const struct record_entry *entry) {
@@ -59,8 +58,12 @@ static enum status apply_entry(struct identity *identity, const struct record_en
     case ENTRY_WITHDRAWAL: return apply_withdrawal(identity, entry);
     case ENTRY_SUPPRESS: return suppress_digest(identity, entry->digest);
     case ENTRY_WELCOME: welcome_digest(identity, entry->digest); return STATUS_OK;
-    case ENTRY_GUARDS: return guards_reset(identity);
-    case ENTRY_GUARD: return apply_guard(identity, entry);
+    /* Of an older program: they held for all times. */
+    case ENTRY_GUARDS: return eras_begin(identity, INT64_MIN);
+    case ENTRY_GUARD: return eras_put(identity, entry->type, &entry->guard, false);
+    case ENTRY_ERA: return eras_begin(identity, entry->from_ms);
+    case ENTRY_ERA_GUARD: return eras_put(identity, entry->type, &entry->guard, entry->retroactive);
+    case ENTRY_UNSUPPORT: return apply_unsupport(identity, entry);
     case ENTRY_TAG_END: break;
     }
     return STATUS_CORRUPT;

@@ -19,11 +19,13 @@ void change_begin(struct identity *identity, uint64_t position) {
     identity->first_link = identity->link_count;
     identity->first_edge = identity->forest.edge_count;
     identity->first_withdrawal = identity->withdrawal_count;
+    identity->first_gone = identity->gone_count;
     identity->welcome = NONE;
     identity->undo_count = identity->pending_count = identity->seed_count = identity->change_count =
         0;
     identity->unusable_count = identity->blocked_count = 0;
     identity->known_ms = TIME_ALWAYS;
+    identity->decided_ms = INT64_MIN;
     buffer_clear(&identity->record);
 }
 
@@ -83,8 +85,8 @@ void change_result(struct identity *identity, struct identity_result *result) {
 }
 
 static void change_end(struct identity *identity) {
-    memory_free(identity->old_guards);
-    identity->old_guards = NULL;
+    memory_free(identity->old_eras);
+    identity->old_eras = NULL;
     identity->open = false;
     pthread_mutex_unlock(&identity->lock);
 }
@@ -122,8 +124,13 @@ void identity_undo(struct identity *identity) {
     identity->link_count = identity->first_link;
     forest->edge_count = identity->first_edge;
     identity->withdrawal_count = identity->first_withdrawal;
-    if (identity->old_guards)
-        memcpy(identity->guards, identity->old_guards, sizeof(identity->guards));
+    identity->gone_count = identity->first_gone;
+    if (identity->old_eras) {
+        struct era *new_eras = identity->eras;
+        identity->eras = identity->old_eras;
+        identity->era_count = identity->old_era_count;
+        identity->old_eras = new_eras;
+    }
     STORE(forest->undo_epoch, LOAD(forest->undo_epoch) + 1);
     change_end(identity);
 }
@@ -258,6 +265,7 @@ enum status change_note(struct identity *identity, uint32_t id, int64_t known_ms
     enum status status = memory_grow((void **)&identity->changes, &identity->change_capacity,
                                      identity->change_count + 1, sizeof(*identity->changes));
     if (status) return status;
+    if (known_ms < identity->decided_ms) known_ms = identity->decided_ms;
     identity->changes[identity->change_count++] =
         (struct identity_change){.customer = {id}, .other = {ID_NONE}, .known_ms = known_ms};
     return STATUS_OK;

@@ -5,47 +5,9 @@
 
 /* ---- rules ---- */
 
-#define UNRULED_PER_CUSTOMER 50
-
-static void guards_default(struct guard guards[IDENTIFIER_TYPES_MAX]) {
-    memset(guards, 0, IDENTIFIER_TYPES_MAX * sizeof(*guards));
-    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) {
-        guards[i].per_customer = UNRULED_PER_CUSTOMER;
-        guards[i].priority = UINT32_MAX - 1;
-    }
-}
-
 static bool guard_equal(const struct guard *a, const struct guard *b) {
     return a->per_customer == b->per_customer && a->priority == b->priority &&
            a->expires_ms == b->expires_ms && a->unique == b->unique && a->present == b->present;
-}
-
-static bool guards_equal(const struct guard *a, const struct guard *b) {
-    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) {
-        if (!guard_equal(&a[i], &b[i])) return false;
-    }
-    return true;
-}
-
-enum status guards_replace(struct identity *identity, const struct guard *guards) {
-    if (!identity->old_guards) {
-        identity->old_guards = memory_alloc(sizeof(identity->guards));
-        if (!identity->old_guards) return STATUS_NO_MEMORY;
-        memcpy(identity->old_guards, identity->guards, sizeof(identity->guards));
-    }
-    memcpy(identity->guards, guards, sizeof(identity->guards));
-    uint32_t count = key_table_count(&identity->identifiers);
-    enum status status = STATUS_OK;
-    for (uint32_t id = 0; !status && id < count; id++) {
-        if (LOAD(node_at(identity, id)->links)) status = seed_add(identity, id);
-    }
-    return status;
-}
-
-enum status guards_reset(struct identity *identity) {
-    struct guard guards[IDENTIFIER_TYPES_MAX];
-    guards_default(guards);
-    return guards_replace(identity, guards);
 }
 
 enum status identity_create(struct identity **out, const struct identity_options *options) {
@@ -55,11 +17,11 @@ enum status identity_create(struct identity **out, const struct identity_options
     if (identity->options.identifiers_max == 0)
         identity->options.identifiers_max = UINT32_C(1) << 31;
     pthread_mutex_init(&identity->lock, NULL);
-    guards_default(identity->guards);
     for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) identity->intake[i].rule = NONE;
     identity->directory.ops = &identity_directory_ops;
     buffer_init(&identity->record);
-    enum status status = key_table_init(&identity->identifiers);
+    enum status status = eras_init(identity);
+    if (!status) status = key_table_init(&identity->identifiers);
     if (!status) status = key_table_init(&identity->personas);
     if (!status) status = key_table_init(&identity->suppressed);
     if (!status) status = spelling_init(&identity->spelling);
@@ -105,7 +67,9 @@ void identity_destroy(struct identity *identity) {
     judge_scratch_destroy(identity->judge);
     resolve_scratch_destroy(identity->resolve);
     memory_free(identity->counts);
+    memory_free(identity->eras);
     memory_free(identity->withdrawals);
+    memory_free(identity->gone_ms);
     memory_free(identity->undo);
     memory_free(identity->pending);
     memory_free(identity->pending_order);
@@ -167,35 +131,78 @@ static enum status intake_replace(struct identity *identity, const struct identi
     return status;
 }
 
-static enum status guards_record(struct identity *identity, const struct guard *guards) {
-    struct record_entry entry = {.tag = ENTRY_GUARDS};
-    enum status status = record_add(identity, &entry);
-    entry.tag = ENTRY_GUARD;
-    for (uint32_t i = 0; !status && i < IDENTIFIER_TYPES_MAX; i++) {
-        if (!guards[i].present) continue;
-        entry.type = (uint8_t)i;
-        entry.guard = guards[i];
-        status = record_add(identity, &entry);
-    }
-    return status;
+static struct guard guard_of_rule(const struct identifier_rule *rule) {
+    int64_t expires_ms = rule->expires_ms < EXPIRES_MAX_MS ? rule->expires_ms : EXPIRES_MAX_MS;
+    return (struct guard){
+        .per_customer = rule->per_customer < UINT32_MAX ? rule->per_customer : 0,
+        .priority = rule->priority < UINT32_MAX - 2 ? rule->priority : UINT32_MAX - 2,
+        .expires_ms = expires_ms > 0 ? expires_ms : 0,
+        .unique = rule->unique,
+        .present = true,
+    };
 }
 
-static enum status guards_set(struct identity *identity, const struct identifier_rule *rules,
-                              uint32_t rule_count) {
-    struct guard guards[IDENTIFIER_TYPES_MAX];
-    guards_default(guards);
-    for (uint32_t i = 0; i < rule_count; i++) {
-        const struct identifier_rule *rule = &rules[i];
-        if (rule->symbol >= IDENTIFIER_TYPES_MAX) return STATUS_INVALID;
-        int64_t expires_ms = rule->expires_ms < EXPIRES_MAX_MS ? rule->expires_ms : EXPIRES_MAX_MS;
-        uint32_t priority = rule->priority < UINT32_MAX - 2 ? rule->priority : UINT32_MAX - 2;
-        uint32_t per_customer = rule->per_customer < UINT32_MAX ? rule->per_customer : 0;
-        guards[rule->symbol] = (struct guard){per_customer, priority,
-                                              expires_ms > 0 ? expires_ms : 0, rule->unique, true};
+/* The rule of a type, the last where several name it. */
+static const struct identifier_rule *rule_of(const struct identifier_rule *rules, uint32_t count,
+                                             uint32_t type) {
+    while (count > 0 && rules[count - 1].symbol != type) count--;
+    return count > 0 ? &rules[count - 1] : NULL;
+}
+
+static bool guards_change(const struct identity *identity, const struct identifier_rule *rules,
+                          uint32_t count) {
+    const struct guard *now = guards_now(identity);
+    for (uint32_t type = 0; type < IDENTIFIER_TYPES_MAX; type++) {
+        const struct identifier_rule *rule = rule_of(rules, count, type);
+        if (!rule && !now[type].present) continue;
+        if (!rule) return true;
+        struct guard guard = guard_of_rule(rule);
+        if (!guard_equal(&guard, &now[type])) return true;
     }
-    if (guards_equal(guards, identity->guards)) return STATUS_OK;
-    enum status status = guards_record(identity, guards);
-    if (!status) status = guards_replace(identity, guards);
+    return false;
+}
+
+static void types_linked(const struct identity *identity, bool linked[IDENTIFIER_TYPES_MAX]) {
+    memset(linked, 0, IDENTIFIER_TYPES_MAX * sizeof(*linked));
+    for (uint32_t i = 0; i < identity->link_count; i++) {
+        const struct link *link = link_at(identity, i);
+        if (LOAD(link->state) & LINK_STATE_ERASED) continue;
+        linked[identifier_type(identity, link->strong)] = true;
+        linked[identifier_type(identity, link->weak)] = true;
+    }
+}
+
+static bool any_linked(const bool linked[IDENTIFIER_TYPES_MAX]) {
+    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) {
+        if (linked[i]) return true;
+    }
+    return false;
+}
+
+/* The first rules hold for all times; other ones from the moment on in which they change, so that
+ * who was one customer as of an earlier t does not change with them. */
+static enum status guards_set(struct identity *identity, const struct identifier_rule *rules,
+                              uint32_t rule_count, int64_t known_ms) {
+    for (uint32_t i = 0; i < rule_count; i++) {
+        if (rules[i].symbol >= IDENTIFIER_TYPES_MAX) return STATUS_INVALID;
+    }
+    if (!guards_change(identity, rules, rule_count)) return STATUS_OK;
+    bool linked[IDENTIFIER_TYPES_MAX];
+    types_linked(identity, linked);
+    struct record_entry entry = {.tag = ENTRY_ERA};
+    entry.from_ms = any_linked(linked) ? known_ms : INT64_MIN;
+    enum status status = record_add(identity, &entry);
+    if (!status) status = eras_begin(identity, entry.from_ms);
+    entry.tag = ENTRY_ERA_GUARD;
+    for (uint32_t type = 0; !status && type < IDENTIFIER_TYPES_MAX; type++) {
+        const struct identifier_rule *rule = rule_of(rules, rule_count, type);
+        if (!rule) continue;
+        entry.type = (uint8_t)type;
+        entry.guard = guard_of_rule(rule);
+        entry.retroactive = !linked[type];
+        status = record_add(identity, &entry);
+        if (!status) status = eras_put(identity, entry.type, &entry.guard, entry.retroactive);
+    }
     return status ? status : judge_pending(identity);
 }
 
@@ -203,11 +210,11 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
                                uint32_t rule_count, int64_t known_ms, uint64_t position,
                                struct identity_result *result, struct error *error) {
     change_begin(identity, position);
-    identity->known_ms = known_ms;
+    identity->known_ms = identity->decided_ms = known_ms;
     enum status status = intake_replace(identity, rules, rule_count);
     if (!status)
         status = spelling_prepare(&identity->spelling, &identity->identifiers, rules, rule_count);
-    if (!status) status = guards_set(identity, rules, rule_count);
+    if (!status) status = guards_set(identity, rules, rule_count, known_ms);
     if (status == STATUS_INVALID) {
         identity_undo(identity);
         return error_set(error, status, "identity: a rule's type is not an identifier type");
@@ -221,6 +228,8 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
 
 bool link_is_withdrawn(const struct identity *identity, const struct link *link,
                        int64_t threshold_ms) {
+    uint32_t gone = LOAD(link->gone);
+    if (gone && identity->gone_ms[gone - 1] <= threshold_ms) return true;
     if (!(LOAD(link->state) & LINK_STATE_CONTROLLED)) return false;
     uint32_t low = link->strong < link->weak ? link->strong : link->weak,
              high = link_other(link, low);
@@ -246,7 +255,7 @@ bool pair_is_controlled(const struct identity *identity, const struct link *link
     return false;
 }
 
-static void flag_node(struct identity *identity, uint32_t id) {
+void flag_node(struct identity *identity, uint32_t id) {
     struct node *node = node_at(identity, id);
     keep_set(identity, &node->flags, LOAD(node->flags) | NODE_CONTROLLED);
 }
@@ -312,6 +321,7 @@ enum status identity_withdraw(struct identity *identity, struct identifier_id a,
     if (known_ms < TIME_ALWAYS || known_ms > TIME_NEVER)
         return error_set(error, STATUS_INVALID, "identity: a time out of range");
     change_begin(identity, position);
+    identity->decided_ms = known_ms;
     enum status status = withdraw_all(identity, a.value, b.value, restore, known_ms);
     if (status == STATUS_NOT_FOUND) {
         identity_undo(identity);

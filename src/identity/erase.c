@@ -120,6 +120,10 @@ static bool replace_entry(const struct identity_erasure *erasure, struct record_
         is_theirs = has_identifier(erasure, entry->withdrawal.a) ||
                     has_identifier(erasure, entry->withdrawal.b);
         break;
+    case ENTRY_UNSUPPORT:
+        is_theirs = has_identifier(erasure, entry->unsupport.a) ||
+                    has_identifier(erasure, entry->unsupport.b);
+        break;
     default: break;
     }
     *changed |= is_theirs;

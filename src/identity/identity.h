@@ -78,7 +78,8 @@ struct identity_result {
  * unique, expires, priority) is itself part of the log, so that a replay judges as it was judged:
  * where it differs from what is in force, result.record says so, all links are judged anew, and the
  * call is to be appended and committed (else undone). Who is merged or split by it is so from
- * known_ms on: the moment of the change. Texts are copied. */
+ * known_ms on, the moment of the change: as of an earlier t the rules of then hold. The rules of a
+ * type of which nothing is linked yet hold for all times. Texts are copied. */
 enum status identity_set_rules(struct identity *identity, const struct identifier_rule *rules,
                                uint32_t rule_count, int64_t known_ms, uint64_t position,
                                struct identity_result *result, struct error *error) MUST_USE;
@@ -98,6 +99,34 @@ enum status identity_resolve(struct identity *identity, struct event_batch *batc
                              struct error *error) MUST_USE;
 void identity_commit(struct identity *identity);
 void identity_undo(struct identity *identity);
+
+/* Corrections. A row that is corrected or retracted no longer supports what it said of identity.
+ * Between identity_resolve and the commit of the same frame, for all such rows of the frame whose
+ * persona changed or that were retracted; what results travels in the same record, so take `result`
+ * from here instead of identity_resolve's.
+ *
+ * From known_ms on, a link counts as never made where no row of any persona that supports it
+ * stands, or only from the first row that does. As of an earlier t or position it counts as before.
+ * Unlike an un-merge it doesn't hold against later rows: the next row that says the same makes the
+ * link anew. Where one pair loses rows at several moments of a call, the earliest counts.
+ *   STATUS_NO_MEMORY and what first_known returns; then it has undone all since identity_resolve. */
+struct identity_unsupported {
+    struct persona_id persona; /* of the row that no longer stands: event.replaces_persona */
+    int64_t known_ms;          /* of the correction or retraction */
+};
+struct identity_support {
+    /* Sets *known_ms to the earliest known_ms among the persona's rows that stand once the frame at
+     * hand is written (rows of the frame included, those that it replaces not).
+     *   INT64_MAX  it had rows, and none of them stands
+     *   INT64_MIN  it never had a row of its own (only repeats taught it): what it says stays
+     * It must not call back into the identity, its directory apart. */
+    enum status (*first_known)(void *context, struct persona_id persona, int64_t *known_ms);
+    void *context;
+};
+enum status identity_withdraw_support(struct identity *identity,
+                                      const struct identity_unsupported *items, size_t count,
+                                      const struct identity_support *support,
+                                      struct identity_result *result, struct error *error) MUST_USE;
 
 /* Replays a record when the store is opened, in log order, and commits it. STATUS_CORRUPT for bytes
  * that cannot be. */
@@ -146,6 +175,7 @@ enum link_verdict {
     LINK_RATE,    /* made beyond events_per_day_max */
     LINK_SHARED,  /* one end has IDENTITY_LINKS_MAX links */
     LINK_WITHDRAWN,
+    LINK_CORRECTED, /* no row supports it any more */
     LINK_VERDICT_COUNT
 };
 /* "more of one type than a customer may have" */

@@ -15,6 +15,7 @@ const char *link_verdict_text(enum link_verdict verdict) {
         [LINK_RATE] = "more events in a day than one person makes",
         [LINK_SHARED] = "shared by thousands",
         [LINK_WITHDRAWN] = "withdrawn by hand",
+        [LINK_CORRECTED] = "the row that said so was corrected",
     };
     return verdict < LINK_VERDICT_COUNT ? texts[verdict] : "unknown";
 }
@@ -123,7 +124,8 @@ static void visit_link(const struct identity *identity, uint32_t link_id,
         .verdict = link_verdict(link),
         .blamed_type = SYMBOL_NONE,
     };
-    bool blames = out.verdict != LINK_ACCEPTED && out.verdict != LINK_WITHDRAWN;
+    bool blames = out.verdict != LINK_ACCEPTED && out.verdict != LINK_WITHDRAWN &&
+                  out.verdict != LINK_CORRECTED;
     if (blames) out.blamed_type = (LOAD(link->state) & LINK_STATE_BLAMED) >> 8;
     visitor->link(visitor->context, &out);
 }

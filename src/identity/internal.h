@@ -6,6 +6,7 @@
  *   judge_set.c  a set of identifiers judged anew
  *   record.c     what is new as bytes, and back      apply.c      bytes replayed
  *   control.c    rules, un-merge                     change.c     begin, commit, undo
+ *   support.c    links whose rows were corrected     eras.c       rules by the time of their change
  *   directory.c  what readers ask                    inspect.c    all about a customer
  *   suppress.c   who is turned away                  erase.c      forgetting
  *   spelling.c   identifiers in other spellings      blocked.c    values that are nobody */
@@ -32,6 +33,13 @@ struct guard {
     int64_t expires_ms;
     bool unique, present;
 };
+/* The guards that were in force from from_ms on. A change of the rules holds from the moment of the
+ * change: a question as of an earlier t is answered under the era of that t. */
+struct era {
+    int64_t from_ms;
+    bool any_expires;
+    struct guard guards[IDENTIFIER_TYPES_MAX];
+};
 /* The part that looks at events. */
 struct intake_rule {
     struct text *blocked, *allowed;
@@ -56,6 +64,7 @@ struct link {
     uint16_t source;
     uint8_t flags; /* enum link_flag */
     float weight;
+    _Atomic uint32_t gone; /* + 1: index in identity->gone_ms, from when on no row supports it */
     int64_t time_ms, known_ms;
     uint64_t position;
     uint64_t order;
@@ -89,7 +98,8 @@ struct identity {
     struct customer_directory directory; /* first: the directory's address is ours */
     struct identity_options options;
     pthread_mutex_t lock;
-    struct guard guards[IDENTIFIER_TYPES_MAX];
+    struct era *eras; /* ascending by from_ms; the first holds from INT64_MIN on, the last now */
+    uint32_t era_count;
     struct intake_rule intake[IDENTIFIER_TYPES_MAX];
     bool any_rate;
 
@@ -101,6 +111,8 @@ struct identity {
     uint32_t link_count;
     struct withdrawal *withdrawals;
     size_t withdrawal_count, withdrawal_capacity;
+    int64_t *gone_ms;
+    size_t gone_count, gone_capacity;
     _Atomic uint64_t visible; /* POSITION_NOW is this */
     _Atomic uint32_t visible_personas;
 
@@ -110,9 +122,10 @@ struct identity {
     uint32_t batch; /* serial, for node.dirty */
     uint32_t stamp; /* serial, for node.stamp */
     uint32_t first_identifier, first_persona, first_link, first_edge, first_suppressed;
-    size_t first_withdrawal;
-    struct guard *old_guards; /* where the call changes them */
-    uint32_t welcome;         /* id in suppressed to be forgotten at commit; NONE */
+    size_t first_withdrawal, first_gone;
+    struct era *old_eras; /* where the call changes them */
+    uint32_t old_era_count;
+    uint32_t welcome; /* id in suppressed to be forgotten at commit; NONE */
     struct undo_cell *undo;
     size_t undo_count, undo_capacity;
     struct link *pending; /* before they have a place */
@@ -125,7 +138,8 @@ struct identity {
     size_t change_count, change_capacity;
     struct buffer record;
     size_t unusable_count, blocked_count;
-    int64_t known_ms; /* the newest known_ms among what is new */
+    int64_t known_ms;   /* the newest known_ms among what is new */
+    int64_t decided_ms; /* of a person's decision, which nobody knew of before; INT64_MIN: none */
     struct judge_scratch *judge;
     struct type_counts *counts;
     struct resolve_scratch *resolve;
@@ -169,8 +183,15 @@ static inline struct link *link_at(const struct identity *identity, uint32_t id)
 static inline uint8_t identifier_type(const struct identity *identity, uint32_t id) {
     return (uint8_t)node_at(identity, id)->type;
 }
-static inline const struct guard *guard_of(const struct identity *identity, uint32_t id) {
-    return &identity->guards[identifier_type(identity, id)];
+/* The rules in force now. */
+static inline const struct guard *guards_now(const struct identity *identity) {
+    return identity->eras[identity->era_count - 1].guards;
+}
+/* The era in force at t. */
+static inline const struct era *era_at(const struct identity *identity, int64_t t_ms) {
+    uint32_t at = identity->era_count - 1;
+    while (at > 0 && identity->eras[at].from_ms > t_ms) at--;
+    return &identity->eras[at];
 }
 static inline uint32_t link_other(const struct link *link, uint32_t id) {
     return link->strong == id ? link->weak : link->strong;
@@ -188,8 +209,13 @@ static inline struct key persona_key(const uint32_t *ids, uint32_t count) {
 int link_compare(const struct link *a, const struct link *b);
 uint64_t content_hash(const struct identity *identity, uint32_t id);
 uint64_t link_order(uint64_t content_a, uint64_t content_b);
+static inline int64_t expiry_step(const struct guard *guard) {
+    return guard->expires_ms / EXPIRY_STEPS > 0 ? guard->expires_ms / EXPIRY_STEPS : 1;
+}
 int64_t expiry_bucket(const struct guard *guard, int64_t known_ms);
 bool guard_is_too_long(const struct guard *guard, int64_t gap_ms);
+/* Do sightings of the identifier matter under any era? */
+bool ever_expires(const struct identity *identity, uint32_t id);
 
 /* judge.c */
 enum status judge_pending(struct identity *identity) MUST_USE;
@@ -204,12 +230,19 @@ struct type_counts {
 };
 void counts_clear(struct type_counts *counts);
 void counts_add(struct type_counts *counts, uint32_t side, uint8_t type);
-enum link_verdict counts_verdict(const struct identity *identity, const struct type_counts *counts,
+enum link_verdict counts_verdict(const struct guard *guards, const struct type_counts *counts,
                                  uint8_t *blamed);
 /* Had the identifier been unseen for too long at this link's turn? `threshold_ms`: withdrawals
  * known by then count. */
-bool expired_at(const struct identity *identity, uint32_t id, const struct link *turn,
-                int64_t threshold_ms);
+bool expired_at(const struct identity *identity, const struct guard *guards, uint32_t id,
+                const struct link *turn, int64_t threshold_ms);
+/* Does it hold a place under a limit at this link's turn? Not where its last sighting before is
+ * longer ago than it holds. */
+bool alive_at(const struct identity *identity, const struct guard *guards, uint32_t id,
+              const struct link *turn, int64_t threshold_ms);
+/* Is it judged with an older link of the same pair, in the same step of whatever expires? */
+bool link_is_repeat(const struct identity *identity, struct link *link, int64_t threshold_ms);
+/* From that threshold on the link counts as never made: un-merged, or no row supports it. */
 bool link_is_withdrawn(const struct identity *identity, const struct link *link,
                        int64_t threshold_ms);
 enum status edge_add(struct identity *identity, uint32_t child, uint32_t parent, int64_t known_ms,
@@ -226,10 +259,27 @@ void sort_links(const struct identity *identity, uint32_t *indexes, size_t count
 
 /* control.c */
 enum status control_add(struct identity *identity, const struct withdrawal *withdrawal) MUST_USE;
-enum status guards_replace(struct identity *identity, const struct guard *guards) MUST_USE;
-enum status
-guards_reset(struct identity *identity) MUST_USE; /* to the defaults, as guards_replace */
+void flag_node(struct identity *identity, uint32_t id); /* after undo_reserve of one cell */
 bool pair_is_controlled(const struct identity *identity, const struct link *link);
+
+/* eras.c */
+enum status eras_init(struct identity *identity) MUST_USE;
+/* A new era begins with the default guards and is filled type by type; INT64_MIN: it replaces all.
+ * All links are judged anew. `retroactive`: the guard holds in all earlier eras too, since nothing
+ * of the type was linked before. */
+enum status eras_begin(struct identity *identity, int64_t from_ms) MUST_USE;
+enum status eras_put(struct identity *identity, uint8_t type, const struct guard *guard,
+                     bool retroactive) MUST_USE;
+
+bool anything_expires(const struct identity *identity); /* under any era */
+
+/* support.c */
+/* The pair's judged links that were known before before_ms count as never made from gone_ms on. */
+struct unsupport {
+    uint32_t a, b; /* a < b */
+    int64_t gone_ms, before_ms;
+};
+enum status unsupport_add(struct identity *identity, const struct unsupport *unsupport) MUST_USE;
 
 /* blocked.c */
 bool value_is_blocked(struct text value, const struct text *extra, uint32_t extra_count);

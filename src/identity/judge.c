@@ -35,7 +35,7 @@ int link_compare(const struct link *a, const struct link *b) {
 
 int64_t expiry_bucket(const struct guard *guard, int64_t known_ms) {
     if (guard->expires_ms <= 0) return 0;
-    int64_t step = guard->expires_ms / EXPIRY_STEPS > 0 ? guard->expires_ms / EXPIRY_STEPS : 1;
+    int64_t step = expiry_step(guard);
     return known_ms / step - (known_ms % step < 0);
 }
 
@@ -59,26 +59,26 @@ void counts_add(struct type_counts *counts, uint32_t side, uint8_t type) {
     counts->count[side][type]++;
 }
 
-static bool blames_before(const struct identity *identity, uint8_t type, uint32_t verdict,
-                          uint8_t other, uint32_t other_verdict) {
+static bool blames_before(const struct guard *guards, uint8_t type, uint32_t verdict, uint8_t other,
+                          uint32_t other_verdict) {
     if (verdict != other_verdict) return verdict == LINK_UNIQUE;
-    const struct guard *a = &identity->guards[type], *b = &identity->guards[other];
+    const struct guard *a = &guards[type], *b = &guards[other];
     return a->priority != b->priority ? a->priority < b->priority : type < other;
 }
 
 /* A unique type is blamed first, then by priority, so that the reason told doesn't depend on the
  * order of counting. */
-enum link_verdict counts_verdict(const struct identity *identity, const struct type_counts *counts,
+enum link_verdict counts_verdict(const struct guard *guards, const struct type_counts *counts,
                                  uint8_t *blamed) {
     enum link_verdict verdict = LINK_ACCEPTED;
     for (uint32_t i = 0; i < counts->used_count; i++) {
         uint8_t type = counts->used[i];
-        const struct guard *guard = &identity->guards[type];
+        const struct guard *guard = &guards[type];
         uint32_t a = counts->count[0][type], b = counts->count[1][type];
         if (a == 0 || b == 0) continue;
         if (!guard->unique && (guard->per_customer == 0 || a + b <= guard->per_customer)) continue;
         enum link_verdict reason = guard->unique ? LINK_UNIQUE : LINK_LIMIT;
-        if (verdict != LINK_ACCEPTED && !blames_before(identity, type, reason, *blamed, verdict))
+        if (verdict != LINK_ACCEPTED && !blames_before(guards, type, reason, *blamed, verdict))
             continue;
         verdict = reason;
         *blamed = type;
@@ -86,17 +86,23 @@ enum link_verdict counts_verdict(const struct identity *identity, const struct t
     return verdict;
 }
 
-bool expired_at(const struct identity *identity, uint32_t id, const struct link *turn,
-                int64_t threshold_ms) {
-    const struct guard *guard = guard_of(identity, id);
+/* Is the link a sighting of its ends at this turn? */
+static bool is_sighting(const struct identity *identity, const struct link *link,
+                        const struct link *turn, int64_t threshold_ms) {
+    return !link->flags && link->known_ms > TIME_ALWAYS && link_compare(link, turn) <= 0 &&
+           !link_is_withdrawn(identity, link, threshold_ms);
+}
+
+bool expired_at(const struct identity *identity, const struct guard *guards, uint32_t id,
+                const struct link *turn, int64_t threshold_ms) {
+    const struct guard *guard = &guards[identifier_type(identity, id)];
     if (guard->expires_ms <= 0 || turn->known_ms <= TIME_ALWAYS) return false;
     int64_t first_ms = turn->known_ms, bucket = expiry_bucket(guard, first_ms), later_ms = 0;
     bool has_later = false;
     for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
         struct link *link = link_at(identity, at - 1);
         at = LOAD(*link_next(link, id));
-        if (link->flags || link->known_ms <= TIME_ALWAYS || link_compare(link, turn) > 0) continue;
-        if (link_is_withdrawn(identity, link, threshold_ms)) continue;
+        if (!is_sighting(identity, link, turn, threshold_ms)) continue;
         int64_t link_bucket = expiry_bucket(guard, link->known_ms);
         if (link_bucket != bucket) {
             if (has_later && guard_is_too_long(guard, later_ms - first_ms)) return true;
@@ -107,6 +113,36 @@ bool expired_at(const struct identity *identity, uint32_t id, const struct link 
         first_ms = link->known_ms;
     }
     return has_later && guard_is_too_long(guard, later_ms - first_ms);
+}
+
+/* The sighting that counts is the first in the last step: the same whatever order they came in. */
+bool alive_at(const struct identity *identity, const struct guard *guards, uint32_t id,
+              const struct link *turn, int64_t threshold_ms) {
+    const struct guard *guard = &guards[identifier_type(identity, id)];
+    if (guard->expires_ms <= 0 || turn->known_ms <= TIME_ALWAYS) return true;
+    if (id == turn->strong || id == turn->weak) return true;
+    int64_t bucket = 0, seen_ms = 0;
+    bool was_seen = false;
+    for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
+        struct link *link = link_at(identity, at - 1);
+        at = LOAD(*link_next(link, id));
+        if (!is_sighting(identity, link, turn, threshold_ms)) continue;
+        if (was_seen && expiry_bucket(guard, link->known_ms) != bucket) break;
+        seen_ms = link->known_ms;
+        bucket = expiry_bucket(guard, seen_ms);
+        was_seen = true;
+        if (guard_is_too_long(guard, turn->known_ms - seen_ms)) return false;
+        if (!guard_is_too_long(guard, turn->known_ms - bucket * expiry_step(guard))) return true;
+    }
+    return true;
+}
+
+bool ever_expires(const struct identity *identity, uint32_t id) {
+    uint8_t type = identifier_type(identity, id);
+    for (uint32_t i = 0; i < identity->era_count; i++) {
+        if (identity->eras[i].guards[type].expires_ms > 0) return true;
+    }
+    return false;
 }
 
 /* ---- lists of links, newest first ---- */
@@ -129,6 +165,47 @@ static bool is_full(const struct identity *identity, uint32_t id) {
     return LOAD(node_at(identity, id)->degree) >= IDENTITY_LINKS_MAX;
 }
 
+/* In the same step of whatever expires, at either end, under any era? */
+static bool is_same_step(const struct identity *identity, const struct link *a,
+                         const struct link *b) {
+    uint8_t types[2] = {identifier_type(identity, a->strong), identifier_type(identity, a->weak)};
+    for (uint32_t i = 0; i < 2 * identity->era_count; i++) {
+        const struct guard *guard = &identity->eras[i / 2].guards[types[i % 2]];
+        if (expiry_bucket(guard, a->known_ms) != expiry_bucket(guard, b->known_ms)) return false;
+    }
+    return true;
+}
+
+/* Of several links of one pair in one step only the first is judged, whichever came first: while
+ * limits count what is alive, a later one could find room that the first did not find. */
+bool link_is_repeat(const struct identity *identity, struct link *link, int64_t threshold_ms) {
+    uint32_t strong_degree = LOAD(node_at(identity, link->strong)->degree);
+    uint32_t weak_degree = LOAD(node_at(identity, link->weak)->degree);
+    uint32_t id = strong_degree < weak_degree ? link->strong : link->weak;
+    if (!anything_expires(identity)) return false; /* a limit that is full stays full */
+    for (uint32_t at = LOAD(*link_next(link, id)); at;) {
+        struct link *older = link_at(identity, at - 1);
+        at = LOAD(*link_next(older, id));
+        if (link_other(older, id) != link_other(link, id) || older->flags) continue;
+        if (!is_same_step(identity, older, link)) continue;
+        if (!link_is_withdrawn(identity, older, threshold_ms)) return true;
+    }
+    return false;
+}
+
+/* Does a link that is noted already become a repeat of this one? */
+static bool has_repeat(const struct identity *identity, const struct link *link) {
+    uint32_t id = link->weak;
+    for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
+        struct link *newer = link_at(identity, at - 1);
+        at = LOAD(*link_next(newer, id));
+        if (link_compare(newer, link) < 0) return false;
+        if (link_other(newer, id) == link->strong && is_same_step(identity, newer, link))
+            return true;
+    }
+    return false;
+}
+
 /* Is the same already noted, known no later, in the same step of whatever expires? Then this one
  * adds nothing. */
 static bool is_dominated(const struct identity *identity, const struct link *link) {
@@ -136,17 +213,13 @@ static bool is_dominated(const struct identity *identity, const struct link *lin
     uint32_t weak_degree = LOAD(node_at(identity, link->weak)->degree);
     uint32_t id = strong_degree < weak_degree ? link->strong : link->weak,
              other_id = link_other(link, id);
-    const struct guard *guard = guard_of(identity, id), *other_guard = guard_of(identity, other_id);
     for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
         struct link *old = link_at(identity, at - 1);
         at = LOAD(*link_next(old, id));
         if (link_other(old, id) != other_id || old->flags != link->flags ||
-            old->known_ms > link->known_ms)
+            old->known_ms > link->known_ms || LOAD(old->gone))
             continue;
-        if (link->flags) return true;
-        if (expiry_bucket(guard, old->known_ms) != expiry_bucket(guard, link->known_ms)) continue;
-        if (expiry_bucket(other_guard, old->known_ms) == expiry_bucket(other_guard, link->known_ms))
-            return true;
+        if (link->flags || is_same_step(identity, old, link)) return true;
     }
     return false;
 }
@@ -171,6 +244,7 @@ static enum status link_new(struct identity *identity, const struct link *given,
     STORE(link->next_strong, 0);
     STORE(link->next_weak, 0);
     STORE(link->state, 0);
+    STORE(link->gone, 0);
     return STATUS_OK;
 }
 
@@ -181,12 +255,11 @@ struct survey {
     uint32_t flags;
 };
 
-static struct survey survey(const struct identity *identity, uint32_t root, const struct view *view,
-                            struct type_counts *counts, uint32_t side) {
+static struct survey survey(const struct identity *identity, uint32_t root,
+                            const struct view *view) {
     struct survey found = {0};
     for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
         const struct node *node = node_at(identity, id);
-        counts_add(counts, side, identifier_type(identity, id));
         found.flags |= LOAD(node->flags);
         uint32_t head = LOAD(node->links);
         if (!head) continue;
@@ -194,6 +267,15 @@ static struct survey survey(const struct identity *identity, uint32_t root, cons
         if (!found.newest || link_compare(link, found.newest) > 0) found.newest = link;
     }
     return found;
+}
+
+static void count_component(const struct identity *identity, const struct guard *guards,
+                            uint32_t root, const struct view *view, const struct link *turn,
+                            uint32_t side) {
+    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
+        if (alive_at(identity, guards, id, turn, INT64_MAX))
+            counts_add(identity->counts, side, identifier_type(identity, id));
+    }
 }
 
 static const struct view view_now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
@@ -234,41 +316,15 @@ static enum status join(struct identity *identity, uint32_t root_a, uint32_t roo
 
 enum way { WAY_DECIDED, WAY_DIRTY };
 
-static bool expires(const struct identity *identity, const struct link *link) {
-    return guard_of(identity, link->strong)->expires_ms > 0 ||
-           guard_of(identity, link->weak)->expires_ms > 0;
-}
-
-static enum link_verdict expiry_verdict(const struct identity *identity, const struct link *link,
-                                        uint8_t *blamed) {
-    if (expired_at(identity, link->strong, link, INT64_MAX)) {
+static enum link_verdict expiry_verdict(const struct identity *identity, const struct guard *guards,
+                                        const struct link *link, uint8_t *blamed) {
+    if (expired_at(identity, guards, link->strong, link, INT64_MAX)) {
         *blamed = identifier_type(identity, link->strong);
         return LINK_EXPIRED;
     }
-    if (!expired_at(identity, link->weak, link, INT64_MAX)) return LINK_ACCEPTED;
+    if (!expired_at(identity, guards, link->weak, link, INT64_MAX)) return LINK_ACCEPTED;
     *blamed = identifier_type(identity, link->weak);
     return LINK_EXPIRED;
-}
-
-/* A link that comes after others of its components: does it change anything? */
-static enum way decide_late(struct identity *identity, const struct link *link,
-                            enum link_verdict *verdict, uint8_t *blamed) {
-    if (expires(identity, link)) return WAY_DIRTY; /* a sighting counts for what comes later, too */
-    struct view then = {INT64_MAX, UINT64_MAX, link->known_ms, link->order};
-    uint32_t a = forest_root(&identity->forest, link->strong, &then);
-    uint32_t b = forest_root(&identity->forest, link->weak, &then);
-    *verdict = LINK_ACCEPTED;
-    if (a == b) return WAY_DECIDED;
-    struct type_counts *counts = identity->counts;
-    counts_clear(counts);
-    survey(identity, a, &then, counts, 0);
-    survey(identity, b, &then, counts, 1);
-    *verdict = counts_verdict(identity, counts, blamed);
-    return *verdict == LINK_ACCEPTED ? WAY_DIRTY : WAY_DECIDED;
-}
-
-static bool is_after(const struct link *link, const struct survey *found) {
-    return !found->newest || link_compare(link, found->newest) > 0;
 }
 
 struct decision {
@@ -279,6 +335,52 @@ struct decision {
     uint32_t root_a, root_b;
 };
 
+/* The verdict under every era that sees the link: all eras from the one on in which it was known.
+ * Where they don't agree whether it joins, its components wait and are judged by intervals. The
+ * reason told is that of the newest. */
+static void decide_by_eras(struct identity *identity, const struct link *link, uint32_t a,
+                           uint32_t b, const struct view *view, struct decision *decision) {
+    uint32_t first = (uint32_t)(era_at(identity, link->known_ms) - identity->eras);
+    for (uint32_t i = first; i < identity->era_count; i++) {
+        const struct guard *guards = identity->eras[i].guards;
+        counts_clear(identity->counts);
+        count_component(identity, guards, a, view, link, 0);
+        count_component(identity, guards, b, view, link, 1);
+        enum link_verdict verdict = counts_verdict(guards, identity->counts, &decision->blamed);
+        if (verdict == LINK_ACCEPTED)
+            verdict = expiry_verdict(identity, guards, link, &decision->blamed);
+        if (i > first && (verdict == LINK_ACCEPTED) != (decision->verdict == LINK_ACCEPTED)) {
+            decision->way = WAY_DIRTY;
+            return;
+        }
+        decision->verdict = verdict;
+    }
+    decision->way = WAY_DECIDED;
+    decision->joins = decision->verdict == LINK_ACCEPTED;
+}
+
+/* A link that comes after others of its components: does it change anything? */
+static void decide_late(struct identity *identity, const struct link *link,
+                        struct decision *decision) {
+    bool expires = ever_expires(identity, link->strong) || ever_expires(identity, link->weak);
+    if (expires) return; /* a sighting counts for what comes later, too */
+    if (anything_expires(identity) && has_repeat(identity, link)) return;
+    struct view then = {INT64_MAX, UINT64_MAX, link->known_ms, link->order};
+    uint32_t a = forest_root(&identity->forest, link->strong, &then);
+    uint32_t b = forest_root(&identity->forest, link->weak, &then);
+    if (a == b) {
+        decision->way = WAY_DECIDED;
+        return;
+    }
+    decide_by_eras(identity, link, a, b, &then, decision);
+    if (decision->joins) decision->way = WAY_DIRTY;
+    decision->joins = false;
+}
+
+static bool is_after(const struct link *link, const struct survey *found) {
+    return !found->newest || link_compare(link, found->newest) > 0;
+}
+
 static struct decision decide(struct identity *identity, const struct link *link) {
     struct decision decision = {.way = WAY_DIRTY};
     uint32_t a = decision.root_a = forest_root(&identity->forest, link->strong, &view_now);
@@ -286,21 +388,16 @@ static struct decision decide(struct identity *identity, const struct link *link
     if (node_at(identity, a)->dirty == identity->batch ||
         node_at(identity, b)->dirty == identity->batch)
         return decision;
-    struct type_counts *counts = identity->counts;
-    counts_clear(counts);
-    struct survey in_a = survey(identity, a, &view_now, counts, 0), in_b = in_a;
-    if (a != b) in_b = survey(identity, b, &view_now, counts, 1);
+    struct survey in_a = survey(identity, a, &view_now), in_b = in_a;
+    if (a != b) in_b = survey(identity, b, &view_now);
     if ((in_a.flags | in_b.flags) & NODE_CONTROLLED) return decision;
     if (!is_after(link, &in_a) || !is_after(link, &in_b)) {
-        decision.way = decide_late(identity, link, &decision.verdict, &decision.blamed);
-        return decision;
+        decide_late(identity, link, &decision);
+    } else if (a == b) {
+        decision.way = WAY_DECIDED; /* accepted */
+    } else {
+        decide_by_eras(identity, link, a, b, &view_now, &decision);
     }
-    decision.way = WAY_DECIDED;
-    if (a == b) return decision; /* accepted */
-    decision.verdict = counts_verdict(identity, counts, &decision.blamed);
-    if (decision.verdict == LINK_ACCEPTED)
-        decision.verdict = expiry_verdict(identity, link, &decision.blamed);
-    decision.joins = decision.verdict == LINK_ACCEPTED;
     return decision;
 }
 
@@ -345,7 +442,8 @@ static enum status admit_unjudged(struct identity *identity, const struct link *
 static enum status admit(struct identity *identity, struct link *link) {
     bool full = is_full(identity, link->strong) || is_full(identity, link->weak);
     if (full) link->flags |= LINK_FLAG_SHARED;
-    if (is_dominated(identity, link)) return STATUS_OK;
+    /* What the log holds wasn't dominated when it was written. */
+    if (!identity->replaying && is_dominated(identity, link)) return STATUS_OK;
     enum status status = undo_reserve(identity, 8);
     if (status) return status;
     return link->flags ? admit_unjudged(identity, link) : admit_judged(identity, link);

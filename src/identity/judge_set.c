@@ -11,9 +11,9 @@
  * be accepted now, the set takes in the other side and starts again. So a late link costs what
  * hangs together with it, also beside a kiosk's cookie that is refused by thousands.
  *
- * Un-merges make time matter twice: as of a t before the withdrawal its link still counts. The set
- * is judged once for every interval between withdrawals, and the edges of each interval are
- * versions with their own from_ms. */
+ * Un-merges, corrections and new rules make time matter twice: as of a t before such a decision its
+ * link still counts, under the rules of then. The set is judged once for every interval between
+ * decisions, and the edges of each interval are versions with their own from_ms. */
 
 struct member {
     uint32_t up;         /* union-find over members, with path halving */
@@ -25,8 +25,8 @@ struct member {
     int64_t edge_known_ms;
     int64_t bucket,
         seen_ms; /* the last step in which it was sighted, and its first sighting there */
-    bool was_seen, is_expired;
-    uint64_t print; /* at the top: of the component and how it came about */
+    bool was_seen, is_expired; /* a limit counts it while its last sighting is not too long ago */
+    uint64_t print;            /* at the top: of the component and how it came about */
 };
 struct wish {        /* the edge of a member in an interval */
     uint32_t parent; /* id; NONE */
@@ -208,14 +208,53 @@ static enum status gather_versions(struct identity *identity, uint32_t id) {
     return status;
 }
 
-/* From when on what counts: before every withdrawal, and from each of them on. */
+/* Do two eras judge identifiers of this type alike? */
+static bool guards_alike(const struct guard *a, const struct guard *b) {
+    return a->per_customer == b->per_customer && a->unique == b->unique &&
+           a->expires_ms == b->expires_ms;
+}
+
+/* The beginnings of the eras that judge an end of one of the links otherwise than the era before.
+ */
+static enum status gather_eras(struct identity *identity) {
+    struct judge_scratch *set = identity->judge;
+    bool present[IDENTIFIER_TYPES_MAX] = {false};
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < set->link_count; i++) {
+        const struct link *link = link_at(identity, set->links[i]);
+        present[identifier_type(identity, link->strong)] = true;
+        present[identifier_type(identity, link->weak)] = true;
+    }
+    for (uint32_t era = 1; !status && era < identity->era_count; era++) {
+        const struct era *now = &identity->eras[era], *before = now - 1;
+        bool differs = false;
+        for (uint32_t type = 0; type < IDENTIFIER_TYPES_MAX; type++)
+            differs |= present[type] && !guards_alike(&now->guards[type], &before->guards[type]);
+        if (differs) status = threshold_add(set, now->from_ms);
+    }
+    return status;
+}
+
+static enum status gather_gone(struct identity *identity) {
+    struct judge_scratch *set = identity->judge;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; !status && i < set->link_count; i++) {
+        uint32_t gone = LOAD(link_at(identity, set->links[i])->gone);
+        if (gone) status = threshold_add(set, identity->gone_ms[gone - 1]);
+    }
+    return status;
+}
+
+/* From when on what counts: before every decision, and from each of them on. */
 static enum status gather_thresholds(struct identity *identity) {
     struct judge_scratch *set = identity->judge;
     enum status status = GROW(set->thresholds, set->thresholds_capacity, 1);
     if (status) return status;
     set->threshold_count = 1;
     set->thresholds[0] = INT64_MIN;
-    if (!any_controlled(identity)) return STATUS_OK;
+    if (identity->era_count > 1) status = gather_eras(identity);
+    if (status || !any_controlled(identity)) return status;
+    status = gather_gone(identity);
     for (size_t i = 0; !status && i < identity->withdrawal_count; i++) {
         const struct withdrawal *withdrawal = &identity->withdrawals[i];
         if (is_member(identity, withdrawal->a) || is_member(identity, withdrawal->b))
@@ -247,30 +286,56 @@ static void sight(struct member *member, const struct guard *guard, int64_t know
     member->seen_ms = known_ms;
 }
 
-static void count_members(const struct identity *identity, uint32_t top, uint32_t side) {
+/* The rules for a link in an interval. A link that is known only after the interval isn't seen in
+ * it: it is judged as where it is seen, so that intervals that look alike have the same edges. */
+static const struct guard *limits_of(const struct identity *identity, const struct link *link,
+                                     int64_t threshold_ms) {
+    return era_at(identity, link->known_ms > threshold_ms ? link->known_ms : threshold_ms)->guards;
+}
+
+static bool member_is_alive(const struct identity *identity, uint32_t index,
+                            const struct link *turn, int64_t threshold_ms) {
     const struct judge_scratch *set = identity->judge;
-    for (uint32_t i = top; i != NONE; i = set->state[i].next)
-        counts_add(identity->counts, side, identifier_type(identity, set->members[i]));
+    const struct member *member = &set->state[index];
+    if (!member->was_seen || turn->known_ms <= TIME_ALWAYS) return true;
+    uint8_t type = identifier_type(identity, set->members[index]);
+    const struct guard *guard = &era_at(identity, threshold_ms)->guards[type];
+    return !guard_is_too_long(guard, turn->known_ms - member->seen_ms);
+}
+
+static void count_members(const struct identity *identity, uint32_t top, uint32_t side,
+                          const struct link *turn, int64_t threshold_ms) {
+    const struct judge_scratch *set = identity->judge;
+    for (uint32_t i = top; i != NONE; i = set->state[i].next) {
+        if (member_is_alive(identity, i, turn, threshold_ms))
+            counts_add(identity->counts, side, identifier_type(identity, set->members[i]));
+    }
 }
 
 static bool is_expired(const struct identity *identity, uint32_t id, const struct link *link,
                        int64_t threshold_ms) {
+    const struct guard *guards = era_at(identity, threshold_ms)->guards;
     if (is_member(identity, id)) {
         const struct member *member = &identity->judge->state[node_at(identity, id)->index];
         return member->is_expired && link->known_ms > TIME_ALWAYS;
     }
-    return expired_at(identity, id, link, threshold_ms);
+    return expired_at(identity, guards, id, link, threshold_ms);
 }
 
-static enum link_verdict finish_verdict(const struct identity *identity, const struct link *link,
+static enum link_verdict finish_verdict(const struct identity *identity, struct link *link,
                                         int64_t threshold_ms, uint8_t *blamed) {
-    enum link_verdict verdict = counts_verdict(identity, identity->counts, blamed);
+    enum link_verdict verdict =
+        counts_verdict(limits_of(identity, link, threshold_ms), identity->counts, blamed);
     if (verdict != LINK_ACCEPTED) return verdict;
     uint32_t ends[2] = {link->strong, link->weak};
     for (uint32_t i = 0; i < 2; i++) {
         if (!is_expired(identity, ends[i], link, threshold_ms)) continue;
         *blamed = identifier_type(identity, ends[i]);
         return LINK_EXPIRED;
+    }
+    if (link_is_repeat(identity, link, threshold_ms)) {
+        *blamed = identifier_type(identity, link->weak);
+        return LINK_LIMIT;
     }
     return LINK_ACCEPTED;
 }
@@ -291,15 +356,15 @@ static void unite(struct judge_scratch *set, uint32_t a, uint32_t b, const struc
     state[big].tail = state[small].tail;
 }
 
-static enum link_verdict judge_inside(struct identity *identity, const struct link *link,
+static enum link_verdict judge_inside(struct identity *identity, struct link *link,
                                       int64_t threshold_ms, uint8_t *blamed) {
     struct judge_scratch *set = identity->judge;
     uint32_t a = top_of(set->state, node_at(identity, link->strong)->index);
     uint32_t b = top_of(set->state, node_at(identity, link->weak)->index);
     if (a == b) return LINK_ACCEPTED;
     counts_clear(identity->counts);
-    count_members(identity, a, 0);
-    count_members(identity, b, 1);
+    count_members(identity, a, 0, link, threshold_ms);
+    count_members(identity, b, 1, link, threshold_ms);
     enum link_verdict verdict = finish_verdict(identity, link, threshold_ms, blamed);
     if (verdict == LINK_ACCEPTED) unite(set, a, b, link);
     return verdict;
@@ -314,33 +379,38 @@ static struct view view_before(const struct link *link, int64_t threshold_ms) {
     return view;
 }
 
-static enum link_verdict judge_leaving(struct identity *identity, const struct link *link,
+static enum link_verdict judge_leaving(struct identity *identity, struct link *link,
                                        int64_t threshold_ms, uint8_t *blamed) {
     struct judge_scratch *set = identity->judge;
     bool strong_inside = is_member(identity, link->strong);
     uint32_t inside = strong_inside ? link->strong : link->weak, outside = link_other(link, inside);
     struct view before = view_before(link, threshold_ms);
     counts_clear(identity->counts);
-    count_members(identity, top_of(set->state, node_at(identity, inside)->index), 0);
+    count_members(identity, top_of(set->state, node_at(identity, inside)->index), 0, link,
+                  threshold_ms);
+    const struct guard *guards = era_at(identity, threshold_ms)->guards;
     uint32_t root = forest_root(&identity->forest, outside, &before);
-    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, &before))
-        counts_add(identity->counts, 1, identifier_type(identity, id));
+    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, &before)) {
+        if (alive_at(identity, guards, id, link, threshold_ms))
+            counts_add(identity->counts, 1, identifier_type(identity, id));
+    }
     return finish_verdict(identity, link, threshold_ms, blamed);
 }
 
 static enum status judge_link(struct identity *identity, size_t index, int64_t threshold_ms) {
     struct judge_scratch *set = identity->judge;
-    const struct link *link = link_at(identity, set->links[index]);
+    struct link *link = link_at(identity, set->links[index]);
+    const struct guard *guards = era_at(identity, threshold_ms)->guards;
     struct judged *judged = &set->judged[index];
     judged->blamed = 0;
-    judged->verdict = LINK_WITHDRAWN;
+    judged->verdict = LOAD(link->gone) ? LINK_CORRECTED : LINK_WITHDRAWN;
     if (link_is_withdrawn(identity, link, threshold_ms)) return STATUS_OK;
     uint32_t ends[2] = {link->strong, link->weak};
     bool is_inside = true;
     for (uint32_t i = 0; i < 2; i++) {
         if (is_member(identity, ends[i]))
-            sight(&set->state[node_at(identity, ends[i])->index], guard_of(identity, ends[i]),
-                  link->known_ms);
+            sight(&set->state[node_at(identity, ends[i])->index],
+                  &guards[identifier_type(identity, ends[i])], link->known_ms);
         else
             is_inside = false;
     }
@@ -428,20 +498,42 @@ static enum status publish_verdicts(struct identity *identity) {
     return STATUS_OK;
 }
 
+/* Since when is the member's edge in the newest interval the one in force? INT64_MIN: always. */
+static int64_t wished_from(const struct judge_scratch *set, size_t member) {
+    size_t interval = set->threshold_count - 1;
+    const struct wish *newest = &set->wishes[interval * set->member_count + member];
+    for (; interval > 0; interval--) {
+        const struct wish *before = &set->wishes[(interval - 1) * set->member_count + member];
+        if (before->parent != newest->parent || before->known_ms != newest->known_ms ||
+            before->order != newest->order)
+            break;
+    }
+    return set->thresholds[interval];
+}
+
+/* A customer is merged by a link or, where the link counts only since a decision, by that decision:
+ * nobody knew of it before. */
+static enum status publish_changes(struct identity *identity) {
+    const struct judge_scratch *set = identity->judge;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; !status && i < set->member_count; i++) {
+        if (set->members[i] >= identity->first_identifier) continue;
+        const struct wish *wish = &set->wishes[(set->threshold_count - 1) * set->member_count + i];
+        bool of_the_call = wish->parent == NONE || identity->old_eras; /* not of a link */
+        int64_t known_ms = of_the_call ? identity->known_ms : wish->known_ms;
+        int64_t from_ms = wished_from(set, i);
+        status = change_note(identity, set->members[i], known_ms > from_ms ? known_ms : from_ms);
+    }
+    return status;
+}
+
 static enum status publish(struct identity *identity) {
     struct judge_scratch *set = identity->judge;
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < set->threshold_count; i++)
         status = publish_edges(identity, i);
     if (!status) status = publish_verdicts(identity);
-    for (size_t i = 0; !status && i < set->member_count; i++) {
-        if (set->members[i] >= identity->first_identifier) continue;
-        const struct wish *wish = &set->wishes[(set->threshold_count - 1) * set->member_count + i];
-        bool of_the_call = wish->parent == NONE || identity->old_guards; /* not of a link */
-        int64_t known_ms = of_the_call ? identity->known_ms : wish->known_ms;
-        status = change_note(identity, set->members[i], known_ms);
-    }
-    return status;
+    return status ? status : publish_changes(identity);
 }
 
 /* ---- the whole ---- */

@@ -3,7 +3,7 @@
 
 #include "event/varint.h"
 
-#define RECORD_FORMAT 1
+#define RECORD_FORMAT 2
 
 /* An entry is written in one go: the fixed fields here, then the text of an identifier. */
 struct draft {
@@ -75,6 +75,17 @@ enum status record_put(struct buffer *out, const struct record_entry *entry) {
     case ENTRY_SUPPRESS:
     case ENTRY_WELCOME: draft_bytes(&draft, entry->digest, DIGEST_BYTES); break;
     case ENTRY_GUARD: draft_guard(&draft, entry); break;
+    case ENTRY_ERA: draft_u64(&draft, zigzag(entry->from_ms)); break;
+    case ENTRY_ERA_GUARD:
+        draft_guard(&draft, entry);
+        draft_u64(&draft, entry->retroactive);
+        break;
+    case ENTRY_UNSUPPORT:
+        draft_u64(&draft, entry->unsupport.a);
+        draft_u64(&draft, entry->unsupport.b);
+        draft_u64(&draft, zigzag(entry->unsupport.gone_ms));
+        draft_u64(&draft, zigzag(entry->unsupport.before_ms));
+        break;
     case ENTRY_IDENTIFIER_HOLE:
     case ENTRY_PERSONA_HOLE:
     case ENTRY_GUARDS:
@@ -127,7 +138,8 @@ enum status record_open(struct record_reader *reader, struct text bytes) {
     reader->end = reader->at + bytes.length;
     uint64_t format;
     if (bytes.length == 0 || !varint_read(&reader->at, reader->end, &format)) return STATUS_CORRUPT;
-    if (format != RECORD_FORMAT) return format > RECORD_FORMAT ? STATUS_VERSION : STATUS_CORRUPT;
+    if (format > RECORD_FORMAT) return STATUS_VERSION;
+    if (format == 0) return STATUS_CORRUPT;
     if (!read_u32(reader, &reader->first_identifier)) return STATUS_CORRUPT;
     return read_u32(reader, &reader->first_persona) ? STATUS_OK : STATUS_CORRUPT;
 }
@@ -201,6 +213,25 @@ static bool read_guard(struct record_reader *reader, struct record_entry *entry)
     return guard->expires_ms >= 0 && guard->expires_ms <= EXPIRES_MAX_MS;
 }
 
+static bool read_era(struct record_reader *reader, struct record_entry *entry) {
+    return read_i64(reader, &entry->from_ms) &&
+           (entry->from_ms == INT64_MIN || time_is_sane(entry->from_ms));
+}
+
+static bool read_era_guard(struct record_reader *reader, struct record_entry *entry) {
+    uint64_t retroactive;
+    if (!read_guard(reader, entry) || !read_u64(reader, 1, &retroactive)) return false;
+    entry->retroactive = retroactive == 1;
+    return true;
+}
+
+static bool read_unsupport(struct record_reader *reader, struct unsupport *unsupport) {
+    if (!read_u32(reader, &unsupport->a) || !read_u32(reader, &unsupport->b)) return false;
+    if (!read_i64(reader, &unsupport->gone_ms) || !read_i64(reader, &unsupport->before_ms))
+        return false;
+    return unsupport->a < unsupport->b && time_is_sane(unsupport->gone_ms);
+}
+
 static bool read_fields(struct record_reader *reader, struct record_entry *entry) {
     switch (entry->tag) {
     case ENTRY_IDENTIFIER: return read_identifier(reader, entry);
@@ -210,6 +241,9 @@ static bool read_fields(struct record_reader *reader, struct record_entry *entry
     case ENTRY_SUPPRESS:
     case ENTRY_WELCOME: return read_bytes(reader, entry->digest, DIGEST_BYTES);
     case ENTRY_GUARD: return read_guard(reader, entry);
+    case ENTRY_ERA: return read_era(reader, entry);
+    case ENTRY_ERA_GUARD: return read_era_guard(reader, entry);
+    case ENTRY_UNSUPPORT: return read_unsupport(reader, &entry->unsupport);
     case ENTRY_IDENTIFIER_HOLE:
     case ENTRY_PERSONA_HOLE:
     case ENTRY_GUARDS: return true;

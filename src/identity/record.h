@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* identity/record.h -- what is new, as bytes: the record that travels in the store's frame.
  *
- *   format 1 | first identifier id | first persona id | entries: tag, fields …
+ *   format 2 | first identifier id | first persona id | entries: tag, fields …
  *
  * Integers are varints, signed ones zigzag. Ids of identifiers and personas are given by order, so
  * they aren't written; what was erased is written as a hole, which takes an id. Every read is
- * checked against its end: the bytes may be anything. */
+ * checked against its end: the bytes may be anything. Format 1 had the first ten tags. */
 #ifndef IDENTITY_RECORD_H
 #define IDENTITY_RECORD_H
 
@@ -20,8 +20,11 @@ enum record_tag {
     ENTRY_WITHDRAWAL,
     ENTRY_SUPPRESS,
     ENTRY_WELCOME,
-    ENTRY_GUARDS, /* what follows replaces all guards */
+    ENTRY_GUARDS, /* format 1: what follows replaces all guards, for all times */
     ENTRY_GUARD,
+    ENTRY_ERA, /* what follows are the guards from a moment on */
+    ENTRY_ERA_GUARD,
+    ENTRY_UNSUPPORT,
     ENTRY_TAG_END
 };
 struct record_entry {
@@ -34,6 +37,9 @@ struct record_entry {
     struct withdrawal withdrawal;
     uint8_t digest[DIGEST_BYTES];
     struct guard guard;
+    int64_t from_ms;  /* era; INT64_MIN: it replaces all */
+    bool retroactive; /* era's guard */
+    struct unsupport unsupport;
 };
 struct record_reader {
     const uint8_t *at, *end;

@@ -144,8 +144,8 @@ static enum status identify(struct identity *identity, struct set *set, int64_t 
 
 static bool is_stronger(const struct identity *identity, const struct probe *a,
                         const struct probe *b) {
-    uint32_t priority_a = identity->guards[a->type].priority,
-             priority_b = identity->guards[b->type].priority;
+    const struct guard *guards = guards_now(identity);
+    uint32_t priority_a = guards[a->type].priority, priority_b = guards[b->type].priority;
     if (priority_a != priority_b) return priority_a < priority_b;
     if (a->hash != b->hash) return a->hash < b->hash;
     return a->type != b->type ? a->type < b->type : text_compare(a->value, b->value) < 0;
@@ -168,16 +168,19 @@ static const struct probe *probe_of(const struct identity *identity, const struc
     return probe;
 }
 
-/* Up to when, from known_ms on, the same identifiers together would be nothing new. */
+/* Up to when, from known_ms on, the same identifiers together would be nothing new, under any era.
+ */
 static int64_t window_end(const struct identity *identity, const struct set *set,
                           int64_t known_ms) {
     int64_t end = INT64_MAX;
     for (uint32_t i = 0; i < set->id_count; i++) {
-        const struct guard *guard = guard_of(identity, set->ids[i]);
-        if (guard->expires_ms <= 0) continue;
-        int64_t step = guard->expires_ms / EXPIRY_STEPS > 0 ? guard->expires_ms / EXPIRY_STEPS : 1;
-        int64_t bucket_end = (expiry_bucket(guard, known_ms) + 1) * step;
-        if (bucket_end < end) end = bucket_end;
+        uint8_t type = identifier_type(identity, set->ids[i]);
+        for (uint32_t era = 0; era < identity->era_count; era++) {
+            const struct guard *guard = &identity->eras[era].guards[type];
+            if (guard->expires_ms <= 0) continue;
+            int64_t bucket_end = (expiry_bucket(guard, known_ms) + 1) * expiry_step(guard);
+            if (bucket_end < end) end = bucket_end;
+        }
     }
     return end;
 }

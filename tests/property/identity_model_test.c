@@ -22,7 +22,7 @@ static void fail(int line, const char *condition) {
     abort();
 }
 
-#define RECORDS_MAX 256
+#define RECORDS_MAX 512
 struct life {
     struct world *world;
     struct identity *identity;
@@ -35,6 +35,7 @@ struct life {
         uint64_t position;
     } records[RECORDS_MAX];
     uint32_t record_count;
+    int64_t corrected_ms; /* of the newest correction */
 };
 
 static struct identity *create(void) {
@@ -79,28 +80,47 @@ static void check_changes(const struct life *life, const struct identity_result 
     CHECK(told == result->change_count);
 }
 
-static void set_rules(struct life *life) {
+/* Who is merged or split by a decision is so from the decision on, never before. */
+static void check_known(const struct identity_result *result, int64_t decided_ms) {
+    for (size_t i = 0; i < result->change_count; i++)
+        CHECK(result->changes[i].known_ms >= decided_ms);
+}
+
+static void set_rules(struct life *life, const struct identifier_rule *rules, int64_t known_ms) {
     struct identity_result result;
-    struct identifier_rule rules[WORLD_TYPES];
-    world_rules(life->world, UINT64_MAX, rules);
-    CHECK(identity_set_rules(life->identity, rules, WORLD_TYPES, 0, life->position, &result,
+    CHECK(identity_set_rules(life->identity, rules, WORLD_TYPES, known_ms, life->position, &result,
                              NULL) == STATUS_OK);
     check_changes(life, &result);
+    check_known(&result, known_ms);
     keep_record(life, &result);
     identity_commit(life->identity);
     life->position++;
 }
 
+/* Another limit, and sometimes another time to hold, of one type. */
 static void change_rules(struct life *life) {
     struct world *world = life->world;
     struct random *random = &world->random;
     if (world->ruling_count == WORLD_RULINGS_MAX) return;
-    world->rulings[world->ruling_count++] =
-        (struct world_ruling){.type = (uint32_t)random_below(random, WORLD_TYPES),
-                              .per_customer = (uint32_t)random_below(random, 5),
-                              .unique = random_below(random, 4) == 0,
-                              .position = life->position};
-    set_rules(life);
+    struct world_ruling ruling = {.known_ms = (int64_t)random_below(random, WORLD_TIME_MAX),
+                                  .position = life->position};
+    world_rules(world, (struct as_of){INT64_MAX, UINT64_MAX}, ruling.rules);
+    world_linked(world, ruling.linked);
+    struct identifier_rule *rule = &ruling.rules[random_below(random, WORLD_TYPES)];
+    struct identifier_rule before = *rule;
+    rule->per_customer = (uint32_t)random_below(random, 5);
+    rule->unique = random_below(random, 4) == 0;
+    if (rule->per_customer == before.per_customer && rule->unique == before.unique) return;
+    world->rulings[world->ruling_count++] = ruling;
+    set_rules(life, ruling.rules, ruling.known_ms);
+}
+
+static void arrived(struct life *life, const uint32_t *order, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        life->world->events[order[i]].position = life->position;
+        life->world->events[order[i]].persona = life->batch.events[i].persona;
+    }
+    life->position += 1 + count;
 }
 
 /* Sometimes tries in vain before: an undone batch, or one that ran out of memory, leaves no trace.
@@ -128,8 +148,7 @@ static void resolve(struct life *life, const uint32_t *order, uint32_t count) {
     check_changes(life, &result);
     keep_record(life, &result);
     identity_commit(life->identity);
-    for (uint32_t i = 0; i < count; i++) life->world->events[order[i]].position = life->position;
-    life->position += 1 + count;
+    arrived(life, order, count);
 }
 
 static struct identifier_id find(const struct identity *identity, uint32_t index) {
@@ -157,6 +176,7 @@ static void withdraw(struct life *life) {
     if (status == STATUS_NOT_FOUND) return;
     CHECK(status == STATUS_OK);
     check_changes(life, &result);
+    check_known(&result, known_ms);
     if (random_below(random, 6) == 0) {
         identity_undo(life->identity);
         return;
@@ -166,6 +186,58 @@ static void withdraw(struct life *life) {
     world->withdrawals[world->withdrawal_count++] =
         (struct world_withdrawal){a, b, known_ms, life->position, restore};
     life->position++;
+}
+
+static enum status first_known(void *context, struct persona_id persona, int64_t *known_ms) {
+    const struct world *world = context;
+    *known_ms = INT64_MAX;
+    for (uint32_t i = 0; i < world->event_count; i++) {
+        const struct world_event *event = &world->events[i];
+        if (event->position == UINT64_MAX || event->persona.value != persona.value) continue;
+        if (event->gone_position == UINT64_MAX && event->known_ms < *known_ms)
+            *known_ms = event->known_ms;
+    }
+    return STATUS_OK;
+}
+
+/* A row that names others now, or takes itself away; what is known of it comes later and later. */
+static void correct(struct life *life) {
+    struct world *world = life->world;
+    struct random *random = &world->random;
+    uint32_t corrected = (uint32_t)random_below(random, world->event_count),
+             made = world->event_count;
+    struct world_event *old = &world->events[corrected], *event = &world->events[made];
+    if (old->position == UINT64_MAX || old->gone_position != UINT64_MAX) return;
+    if (made == WORLD_EVENTS_MAX || old->persona.value == ID_NONE) return;
+    life->corrected_ms += (int64_t)random_below(random, 100);
+    if (life->corrected_ms < old->known_ms) life->corrected_ms = old->known_ms;
+    *event = *old;
+    event->known_ms = life->corrected_ms;
+    event->identifiers[random_below(random, event->count)] =
+        world->events[random_below(random, made)].identifiers[0];
+    uint32_t count = random_below(random, 4) > 0; /* else it is retracted */
+    struct identity_unsupported item = {old->persona, life->corrected_ms};
+    struct identity_support support = {first_known, world};
+    struct identity_result result;
+    CHECK(world_batch(world, &made, count, &life->batch) == STATUS_OK);
+    CHECK(identity_resolve(life->identity, &life->batch, life->position, &result, NULL) ==
+          STATUS_OK);
+    old->gone_ms = life->corrected_ms;
+    old->gone_position = life->position;
+    world->event_count += count;
+    if (count) event->persona = life->batch.events[0].persona;
+    CHECK(identity_withdraw_support(life->identity, &item, 1, &support, &result, NULL) ==
+          STATUS_OK);
+    check_changes(life, &result);
+    if (random_below(random, 6) == 0) {
+        identity_undo(life->identity);
+        old->gone_position = UINT64_MAX;
+        world->event_count -= count;
+        return;
+    }
+    keep_record(life, &result);
+    identity_commit(life->identity);
+    arrived(life, &made, count);
 }
 
 static void rewrite_records(struct life *life, struct identity_erasure *erasure) {
@@ -301,41 +373,60 @@ static int by_known(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-static void live(struct world *world, bool with_withdrawals, bool with_more) {
-    struct life life = {.world = world, .identity = create()};
+enum with { WITH_WITHDRAWALS = 1, WITH_ERASURES = 2, WITH_RULES = 4, WITH_CORRECTIONS = 8 };
+
+static void something(struct life *life, unsigned with) {
+    struct random *random = &life->world->random;
+    if (with & WITH_WITHDRAWALS && random_below(random, 2) == 0) withdraw(life);
+    if (with & WITH_ERASURES && random_below(random, 3) == 0) erase(life);
+    if (with & WITH_RULES && random_below(random, 4) == 0) change_rules(life);
+    while (with & WITH_CORRECTIONS && random_below(random, 2) == 0) correct(life);
+}
+
+static void arrive(struct world *world, uint32_t *order) {
     struct random *random = &world->random;
-    uint32_t order[WORLD_EVENTS_MAX];
-    event_batch_init(&life.batch);
-    world->withdrawal_count = world->ruling_count = 0;
-    set_rules(&life);
-    memset(world->erased_at, 0xFF, sizeof(world->erased_at));
     for (uint32_t i = 0; i < world->event_count; i++) {
         order[i] = i;
-        world->events[i].position = UINT64_MAX;
+        world->events[i].position = world->events[i].gone_position = UINT64_MAX;
     }
     sorted_world = world;
     if (random_below(random, 3) == 0)
         qsort(order, world->event_count, sizeof(*order), by_known);
     else
         shuffle(random, order, world->event_count);
-    for (uint32_t done = 0; done < world->event_count;) {
+}
+
+static void live(struct world *world, unsigned with) {
+    struct life life = {.world = world, .identity = create()};
+    struct random *random = &world->random;
+    uint32_t order[WORLD_EVENTS_MAX], event_count = world->event_count;
+    event_batch_init(&life.batch);
+    world->withdrawal_count = world->ruling_count = 0;
+    set_rules(&life, world->rules, 0);
+    memset(world->erased_at, 0xFF, sizeof(world->erased_at));
+    arrive(world, order);
+    for (uint32_t done = 0; done < event_count;) {
         uint32_t count =
             1 + (uint32_t)random_below(random, random_below(random, 3) ? 4 : WORLD_EVENTS_MAX);
-        if (count > world->event_count - done) count = world->event_count - done;
+        if (count > event_count - done) count = event_count - done;
         resolve(&life, order + done, count);
         done += count;
-        if (with_withdrawals && random_below(random, 2) == 0) withdraw(&life);
-        if (with_more && random_below(random, 3) == 0) erase(&life);
-        if (with_more && random_below(random, 4) == 0) change_rules(&life);
+        something(&life, with);
         for (uint32_t i = 0; i < 4; i++)
             compare(world, life.identity, random_as_of(&life, life.first_position));
     }
     for (uint32_t i = 0; i < 16; i++)
         compare(world, life.identity, random_as_of(&life, life.first_position));
     check_replay(&life);
+    world->event_count = event_count;
     for (uint32_t i = 0; i < life.record_count; i++) free(life.records[i].bytes);
     event_batch_release(&life.batch);
     identity_destroy(life.identity);
+}
+
+/* Links are made anew at the first row that stands, while sightings of what expires are not. */
+static void nothing_expires(struct world *world) {
+    for (uint32_t i = 0; i < WORLD_TYPES; i++) world->rules[i].expires_ms = 0;
 }
 
 /* The same events in another order are the same customers: the model doesn't look at the order, so
@@ -346,10 +437,14 @@ int main(int argument_count, char **arguments) {
     for (seed = first; seed < first + rounds; seed++) {
         struct world world;
         world_make(&world, seed);
-        live(&world, false, false);
-        live(&world, seed % 2 == 0, false);
-        live(&world, true, false);
-        live(&world, seed % 2 == 0, true);
+        unsigned withdrawals = seed % 2 == 0 ? WITH_WITHDRAWALS : 0;
+        live(&world, 0);
+        live(&world, withdrawals);
+        live(&world, WITH_WITHDRAWALS | WITH_RULES);
+        live(&world, withdrawals | WITH_ERASURES | WITH_RULES);
+        nothing_expires(&world);
+        live(&world, WITH_CORRECTIONS);
+        live(&world, withdrawals | WITH_CORRECTIONS | WITH_RULES);
     }
     printf("identity equals its model: %" PRIu64 " worlds from seed %" PRIu64 "\n", rounds, first);
     return 0;

@@ -26,7 +26,7 @@ void world_make(struct world *world, uint64_t seed) {
     world->event_count = 4 + (uint32_t)random_below(random, WORLD_EVENTS_MAX - 3);
     for (uint32_t i = 0; i < world->event_count; i++) {
         struct world_event *event = &world->events[i];
-        event->position = UINT64_MAX;
+        event->position = event->gone_position = UINT64_MAX;
         event->known_ms =
             (int64_t)random_below(random, (uint64_t)ticks) * (WORLD_TIME_MAX / ticks) -
             WORLD_TIME_MAX / 4;
@@ -123,6 +123,7 @@ static uint32_t list_links(const struct world *world, struct as_of as_of,
     for (uint32_t i = 0; i < world->event_count; i++) {
         const struct world_event *event = &world->events[i];
         if (event->position >= as_of.position || event->known_ms > as_of.t_ms) continue;
+        if (event->gone_position < as_of.position && event->gone_ms <= as_of.t_ms) continue;
         uint32_t anchor = anchor_of(world, event);
         if (anchor == WORLD_IDENTIFIERS || world->erased_at[anchor] != UINT64_MAX) continue;
         for (uint32_t k = 0; k < event->count; k++) {
@@ -138,6 +139,7 @@ static uint32_t list_links(const struct world *world, struct as_of as_of,
 }
 
 static int64_t step_of(int64_t expires_ms, int64_t time_ms) {
+    if (expires_ms == 0) return 0;
     int64_t step = expires_ms / 8 > 0 ? expires_ms / 8 : 1, number = 0;
     while (number * step > time_ms) number--;
     while ((number + 1) * step <= time_ms) number++;
@@ -146,38 +148,99 @@ static int64_t step_of(int64_t expires_ms, int64_t time_ms) {
 
 /* Only the first sighting in each step of an eighth is looked at; a gap of nine eighths ends it for
  * good. */
-static bool is_expired(const struct world *world, uint32_t id, const struct sightings *seen) {
-    int64_t expires_ms = world->rules[id / WORLD_VALUES].expires_ms;
+static bool is_too_long(int64_t expires_ms, int64_t gap_ms) {
+    return gap_ms > expires_ms + expires_ms / 8;
+}
+
+static bool is_expired(int64_t expires_ms, const struct sightings *seen) {
     if (expires_ms == 0) return false;
     int64_t before = seen->at[0];
     for (uint32_t i = 1; i < seen->count; i++) {
         if (step_of(expires_ms, seen->at[i]) == step_of(expires_ms, before)) continue;
-        if (seen->at[i] - before > expires_ms + expires_ms / 8) return true;
+        if (is_too_long(expires_ms, seen->at[i] - before)) return true;
         before = seen->at[i];
     }
     return false;
 }
 
-void world_rules(const struct world *world, uint64_t position,
-                 struct identifier_rule rules[WORLD_TYPES]) {
-    memcpy(rules, world->rules, sizeof(world->rules));
-    for (uint32_t i = 0; i < world->ruling_count; i++) {
-        const struct world_ruling *ruling = &world->rulings[i];
-        if (ruling->position >= position) continue;
-        rules[ruling->type].per_customer = ruling->per_customer;
-        rules[ruling->type].unique = ruling->unique;
+/* At a moment: was it last seen so long ago that it holds no place any more? */
+static bool is_alive(int64_t expires_ms, const struct sightings *seen, int64_t now_ms) {
+    if (expires_ms == 0 || seen->count == 0) return true;
+    int64_t last = seen->at[0];
+    for (uint32_t i = 1; i < seen->count; i++) {
+        if (step_of(expires_ms, seen->at[i]) != step_of(expires_ms, last)) last = seen->at[i];
+    }
+    return !is_too_long(expires_ms, now_ms - last);
+}
+
+void world_linked(const struct world *world, bool linked[WORLD_TYPES]) {
+    memset(linked, 0, WORLD_TYPES * sizeof(*linked));
+    for (uint32_t i = 0; i < world->event_count; i++) {
+        const struct world_event *event = &world->events[i];
+        if (event->position == UINT64_MAX) continue;
+        uint32_t anchor = anchor_of(world, event);
+        if (anchor == WORLD_IDENTIFIERS || world->erased_at[anchor] != UINT64_MAX) continue;
+        for (uint32_t k = 0; k < event->count; k++) {
+            uint32_t id = event->identifiers[k];
+            if (id == anchor || world->erased_at[id] != UINT64_MAX) continue;
+            linked[anchor / WORLD_VALUES] = linked[id / WORLD_VALUES] = true;
+        }
     }
 }
 
-static bool breaks_a_limit(const struct identifier_rule *rules, const uint32_t *group, uint32_t a,
-                           uint32_t b) {
+void world_rules(const struct world *world, struct as_of as_of,
+                 struct identifier_rule rules[WORLD_TYPES]) {
+    struct identifier_rule eras[WORLD_RULINGS_MAX + 1][WORLD_TYPES];
+    int64_t from_ms[WORLD_RULINGS_MAX + 1] = {INT64_MIN};
+    uint32_t count = 1;
+    memcpy(eras[0], world->rules, sizeof(eras[0]));
+    for (uint32_t i = 0; i < world->ruling_count; i++) {
+        const struct world_ruling *ruling = &world->rulings[i];
+        bool any = false;
+        if (ruling->position >= as_of.position) continue;
+        for (uint32_t type = 0; type < WORLD_TYPES; type++) any |= ruling->linked[type];
+        if (!any)
+            count = 1;
+        else if (ruling->known_ms > from_ms[count - 1])
+            from_ms[count++] = ruling->known_ms;
+        memcpy(eras[count - 1], ruling->rules, sizeof(ruling->rules));
+        for (uint32_t era = 0; era < count; era++) {
+            for (uint32_t type = 0; type < WORLD_TYPES; type++) {
+                if (!ruling->linked[type]) eras[era][type] = ruling->rules[type];
+            }
+        }
+    }
+    while (count > 1 && from_ms[count - 1] > as_of.t_ms) count--;
+    memcpy(rules, eras[count - 1], sizeof(eras[0]));
+}
+
+static bool breaks_a_limit(const struct identifier_rule *rules, const struct sightings *seen,
+                           const uint32_t *group, const struct model_link *link) {
     for (uint32_t type = 0; type < WORLD_TYPES; type++) {
         uint32_t in_a = 0, in_b = 0, max = rules[type].unique ? 1 : rules[type].per_customer;
         for (uint32_t value = 0; value < WORLD_VALUES; value++) {
-            in_a += group[type * WORLD_VALUES + value] == group[a];
-            in_b += group[type * WORLD_VALUES + value] == group[b];
+            uint32_t id = type * WORLD_VALUES + value;
+            if (!is_alive(rules[type].expires_ms, &seen[id], link->known_ms)) continue;
+            in_a += group[id] == group[link->a];
+            in_b += group[id] == group[link->b];
         }
         if (max > 0 && in_a > 0 && in_b > 0 && in_a + in_b > max) return true;
+    }
+    return false;
+}
+
+/* Of the links of one pair in one step of both ends only the first is judged. */
+static bool is_repeat(const struct world *world, const struct model_link *links, uint32_t index) {
+    const struct model_link *link = &links[index];
+    for (uint32_t i = 0; i < index; i++) {
+        bool is_pair = (links[i].a == link->a && links[i].b == link->b) ||
+                       (links[i].a == link->b && links[i].b == link->a);
+        if (!is_pair) continue;
+        int64_t expires_a = world->rules[link->a / WORLD_VALUES].expires_ms,
+                expires_b = world->rules[link->b / WORLD_VALUES].expires_ms;
+        if (step_of(expires_a, links[i].known_ms) != step_of(expires_a, link->known_ms)) continue;
+        if (step_of(expires_b, links[i].known_ms) == step_of(expires_b, link->known_ms))
+            return true;
     }
     return false;
 }
@@ -187,7 +250,7 @@ void world_partition(const struct world *world, struct as_of as_of,
     static struct model_link links[WORLD_EVENTS_MAX * 2];
     static struct sightings seen[WORLD_IDENTIFIERS];
     struct identifier_rule rules[WORLD_TYPES];
-    world_rules(world, as_of.position, rules);
+    world_rules(world, as_of, rules);
     memset(seen, 0, sizeof(seen));
     for (uint32_t i = 0; i < WORLD_IDENTIFIERS; i++) group[i] = i;
     uint32_t count = list_links(world, as_of, links);
@@ -195,8 +258,11 @@ void world_partition(const struct world *world, struct as_of as_of,
         uint32_t a = links[i].a, b = links[i].b;
         seen[a].at[seen[a].count++] = links[i].known_ms;
         seen[b].at[seen[b].count++] = links[i].known_ms;
-        if (group[a] == group[b] || breaks_a_limit(rules, group, a, b)) continue;
-        if (is_expired(world, a, &seen[a]) || is_expired(world, b, &seen[b])) continue;
+        if (group[a] == group[b] || is_repeat(world, links, i)) continue;
+        if (breaks_a_limit(rules, seen, group, &links[i])) continue;
+        if (is_expired(rules[a / WORLD_VALUES].expires_ms, &seen[a]) ||
+            is_expired(rules[b / WORLD_VALUES].expires_ms, &seen[b]))
+            continue;
         uint32_t from = group[b], to = group[a];
         for (uint32_t k = 0; k < WORLD_IDENTIFIERS; k++) {
             if (group[k] == from) group[k] = to;

@@ -23,6 +23,9 @@ struct world_event {
     uint32_t count;
     int64_t known_ms;
     uint64_t position; /* UINT64_MAX: has not arrived */
+    struct persona_id persona;
+    int64_t gone_ms;        /* when it was known that its row was corrected */
+    uint64_t gone_position; /* UINT64_MAX: it stands */
 };
 struct world_withdrawal {
     uint32_t a, b;
@@ -30,9 +33,10 @@ struct world_withdrawal {
     uint64_t position;
     bool restore;
 };
-struct world_ruling { /* another limit of a type */
-    uint32_t type, per_customer;
-    bool unique;
+struct world_ruling { /* other rules, from known_ms on */
+    struct identifier_rule rules[WORLD_TYPES];
+    bool linked[WORLD_TYPES]; /* was anything of the type linked when it came? */
+    int64_t known_ms;
     uint64_t position;
 };
 struct world {
@@ -51,9 +55,11 @@ void world_make(struct world *world, uint64_t seed);
 struct text world_value(uint32_t identifier, char out[16]);
 enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count,
                         struct event_batch *batch) MUST_USE;
-/* The rules in force below the position. */
-void world_rules(const struct world *world, uint64_t position,
+/* The rules in force as of then. */
+void world_rules(const struct world *world, struct as_of as_of,
                  struct identifier_rule rules[WORLD_TYPES]);
+/* Is anything of each type linked now? */
+void world_linked(const struct world *world, bool linked[WORLD_TYPES]);
 /* group[i] = group[j] iff i and j are one customer as of then. */
 void world_partition(const struct world *world, struct as_of as_of,
                      uint32_t group[WORLD_IDENTIFIERS]);

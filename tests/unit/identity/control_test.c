@@ -69,8 +69,139 @@ static void room_left_by_an_unmerge_is_used(void **state) {
     assert_apart(&world, "loyalty:1000", "email:c@x");
     assert_int_equal(withdraw(&world, "loyalty:1000", "email:a@x", false, 9), STATUS_OK);
     assert_same(&world, "loyalty:1000", "email:c@x");
+    for (size_t i = 0; i < world.result.change_count; i++)
+        assert_int_equal(world.result.changes[i].known_ms, 9 * DAY); /* not day 3 */
     struct as_of known = {9 * DAY - 1, POSITION_NOW};
     assert_int_not_equal(world_customer_at(&world, "email:c@x", known).value, 0);
+    world_release(&world);
+}
+
+/* ---- rules that change ---- */
+
+static void change_rules(struct world *world, int64_t day) {
+    assert_int_equal(identity_set_rules(world->identity, world->rules, TYPE_COUNT, day * DAY,
+                                        world->position, &world->result, NULL),
+                     STATUS_OK);
+    world_note_changes(world);
+    identity_commit(world->identity);
+    world->position++;
+}
+
+static void other_rules_hold_from_their_moment_on(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_event(&world, 1, "loyalty:1000 email:a@x");
+    world_event(&world, 2, "loyalty:1000 email:b@x");
+    world_event(&world, 3, "loyalty:1000 email:c@x");
+    assert_apart(&world, "loyalty:1000", "email:c@x");
+    world.rules[EMAIL].per_customer = 3;
+    change_rules(&world, 9);
+    assert_same(&world, "loyalty:1000", "email:c@x");
+    assert_changes(&world, "C3>C0 ");
+    assert_int_equal(world.result.changes[0].known_ms, 9 * DAY);
+    struct as_of before = {9 * DAY - 1, POSITION_NOW}, after = {9 * DAY, POSITION_NOW};
+    assert_int_not_equal(world_customer_at(&world, "email:c@x", before).value, 0);
+    assert_int_equal(world_customer_at(&world, "email:c@x", after).value, 0);
+    /* A row that comes late is judged by the rules of the time that is asked of. */
+    world_event(&world, 4, "loyalty:2000 email:d@x");
+    world_event(&world, 4, "loyalty:2000 email:e@x");
+    world_event(&world, 4, "loyalty:2000 email:f@x");
+    struct customer_id customer = world_customer(&world, "loyalty:2000");
+    assert_int_equal(world_customer(&world, "email:f@x").value, customer.value);
+    uint32_t joined = 0;
+    static const char *const mails[] = {"email:d@x", "email:e@x", "email:f@x"};
+    for (int i = 0; i < 3; i++)
+        joined += world_customer_at(&world, mails[i], before).value == customer.value;
+    assert_int_equal(joined, 2);
+    world_release(&world);
+}
+
+/* Nothing of the type was linked before: its rule can't change the past, and a late row must not
+ * glue what the rule keeps apart. */
+static void the_rule_of_a_new_type_holds_for_all_times(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_event(&world, 1, "loyalty:1000 email:a@x");
+    world.rules[COOKIE].per_customer = 1;
+    change_rules(&world, 9);
+    world_event(&world, 2, "cookie:k1 email:b@x");
+    world_event(&world, 3, "cookie:k2 email:b@x");
+    struct as_of before = {5 * DAY, POSITION_NOW};
+    assert_int_not_equal(world_customer_at(&world, "cookie:k1", before).value,
+                         world_customer_at(&world, "cookie:k2", before).value);
+    world_release(&world);
+}
+
+/* ---- rows that are corrected ---- */
+
+static enum status no_row_stands(void *context, struct persona_id persona, int64_t *known_ms) {
+    const uint32_t *standing = context;
+    *known_ms = persona.value == standing[0] ? (int64_t)standing[1] * DAY : INT64_MAX;
+    return STATUS_OK;
+}
+
+/* The row of `persona` says other identifiers now, known at `day`. */
+static void correct(struct world *world, int64_t day, struct persona_id persona,
+                    uint32_t standing_persona, uint32_t standing_day, const char *identifiers) {
+    uint32_t standing[2] = {standing_persona, standing_day};
+    struct identity_unsupported item = {persona, day * DAY};
+    struct identity_support support = {no_row_stands, standing};
+    event_batch_clear(&world->batch);
+    world_add(world, day, identifiers);
+    world_resolve(world);
+    assert_int_equal(
+        identity_withdraw_support(world->identity, &item, 1, &support, &world->result, NULL),
+        STATUS_OK);
+    world_note_changes(world);
+    identity_commit(world->identity);
+    world->position += 2;
+}
+
+static void a_corrected_row_takes_its_link_along(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_event(&world, 1, "email:bob@x loyalty:2000");
+    struct persona_id wrong = world_event(&world, 2, "email:ann@x loyalty:2000");
+    assert_same(&world, "email:ann@x", "email:bob@x");
+    uint64_t position = world.position;
+    correct(&world, 9, wrong, ID_NONE, 0, "email:ann@x loyalty:1000");
+    assert_apart(&world, "email:ann@x", "email:bob@x");
+    assert_same(&world, "email:ann@x", "loyalty:1000");
+    assert_int_equal(world.result.change_count, 1);
+    assert_true(world.result.changes[0].is_split);
+    assert_int_equal(world.result.changes[0].known_ms, 9 * DAY);
+    struct as_of known = {9 * DAY - 1, POSITION_NOW}, stood = {INT64_MAX, position};
+    assert_int_equal(world_customer_at(&world, "email:ann@x", known).value,
+                     world_customer_at(&world, "email:bob@x", known).value);
+    assert_int_equal(world_customer_at(&world, "email:ann@x", stood).value,
+                     world_customer_at(&world, "email:bob@x", stood).value);
+    /* It is no un-merge: the next row that says so makes the link again. */
+    world_event(&world, 11, "email:ann@x loyalty:2000");
+    assert_same(&world, "email:ann@x", "email:bob@x");
+    struct as_of between = {10 * DAY, POSITION_NOW};
+    assert_int_not_equal(world_customer_at(&world, "email:ann@x", between).value,
+                         world_customer_at(&world, "email:bob@x", between).value);
+    world_release(&world);
+}
+
+static void a_link_stands_while_a_row_supports_it(void **state) {
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world_event(&world, 1, "email:bob@x loyalty:2000");
+    struct persona_id persona = world_event(&world, 2, "email:ann@x loyalty:2000");
+    world_event(&world, 5, "email:ann@x loyalty:2000");
+    correct(&world, 9, persona, persona.value, 5, "email:ann@x loyalty:1000");
+    assert_same(&world, "email:ann@x", "email:bob@x");
+    /* Another persona that holds both supports it, too. */
+    struct persona_id more = world_event(&world, 10, "email:ann@x loyalty:2000 cookie:k1");
+    correct(&world, 12, persona, more.value, 10, "email:ann@x loyalty:1000");
+    assert_same(&world, "email:ann@x", "email:bob@x");
+    correct(&world, 13, more, ID_NONE, 0, "email:ann@x loyalty:1000");
+    assert_apart(&world, "email:ann@x", "email:bob@x");
     world_release(&world);
 }
 
@@ -167,6 +298,10 @@ int main(void) {
         cmocka_unit_test(unmerged_is_as_never_linked),
         cmocka_unit_test(an_identifier_can_be_taken_out),
         cmocka_unit_test(room_left_by_an_unmerge_is_used),
+        cmocka_unit_test(other_rules_hold_from_their_moment_on),
+        cmocka_unit_test(the_rule_of_a_new_type_holds_for_all_times),
+        cmocka_unit_test(a_corrected_row_takes_its_link_along),
+        cmocka_unit_test(a_link_stands_while_a_row_supports_it),
         cmocka_unit_test(everything_about_a_customer),
         cmocka_unit_test(customers_are_found_by_what_people_type),
     };

@@ -143,6 +143,32 @@ static void an_expired_identifier_links_no_more(void **state) {
     world_release(&world);
 }
 
+/* A cookie that nobody has seen for longer than it holds has no place in a limit any more. */
+static void a_limit_counts_what_is_alive(void **state) {
+    (void)state;
+    struct world world;
+    char text[64];
+    world_init(&world);
+    world.rules[COOKIE].expires_ms = 80 * DAY;
+    world.rules[COOKIE].per_customer = 2;
+    world_set_rules(&world);
+    for (int64_t i = 0; i < 10; i++) { /* two alive at any time */
+        snprintf(text, sizeof(text), "crm:100 cookie:k%d", (int)i);
+        world_event(&world, 60 * i, text);
+        snprintf(text, sizeof(text), "cookie:k%d", (int)i);
+        assert_same(&world, "crm:100", text);
+    }
+    world_event(&world, 545, "crm:100 cookie:third");
+    assert_apart(&world, "crm:100", "cookie:third");
+    /* Seen again when another has expired, it finds room. */
+    world_event(&world, 585, "crm:100 cookie:third");
+    assert_same(&world, "crm:100", "cookie:third");
+    world_event(&world, 570, "crm:100 cookie:late"); /* two were alive then */
+    assert_apart(&world, "crm:100", "cookie:late");
+    assert_same(&world, "crm:100", "cookie:third");
+    world_release(&world);
+}
+
 static void a_cashiers_own_card_is_held_back(void **state) {
     (void)state;
     struct world world;
@@ -260,6 +286,7 @@ int main(void) {
         cmocka_unit_test(a_kiosk_gathers_nobody),
         cmocka_unit_test(what_arrives_late_is_judged_in_its_place),
         cmocka_unit_test(an_expired_identifier_links_no_more),
+        cmocka_unit_test(a_limit_counts_what_is_alive),
         cmocka_unit_test(a_cashiers_own_card_is_held_back),
         cmocka_unit_test(given_twice_in_a_row_it_counts_once),
         cmocka_unit_test(shared_by_thousands),

@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile/outcome.h"
 
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+/* The returns of a window, so that each order is looked up once, however many there are of both. */
+struct returned {
+    uint64_t order; /* hash of the order that it names */
+    uint32_t row;
+};
+struct returns {
+    struct returned *items; /* by order and row */
+    size_t count, capacity;
+    uint32_t any_end, unnamed_end; /* behind the last one, and the last that names no order; or 0 */
+    bool no_memory;                /* there are more than these */
+};
+
 struct goal_rows {
     struct profiler *profiler;
     const struct timeline *timeline;
@@ -27,33 +44,90 @@ static bool is_goal_row(const struct goal_rows *rows, uint32_t row) {
     return is.type == VALUE_YES_NO && is.yes;
 }
 
-static struct value order_of(const struct goal_rows *rows, uint32_t row, struct text *packed) {
-    if (rows->order_id == SYMBOL_NONE) return value_unknown();
-    if (rows->timeline->ops->packed(rows->timeline, row, packed) != STATUS_OK)
-        return value_unknown();
-    return packed_find(*packed, rows->order_id);
+/* Equal values have one hash. */
+static uint64_t hash_of(struct value value) {
+    switch (value.type) {
+    case VALUE_TEXT:
+    case VALUE_LIST: return hash_text(value.text, value.type);
+    case VALUE_NUMBER: {
+        double number = value.number + 0.0; /* -0 is 0 */
+        return hash_bytes(&number, sizeof number, value.type);
+    }
+    case VALUE_MONEY: return hash_bytes(&value.minor, sizeof value.minor, 100u + value.currency);
+    case VALUE_TIME: return hash_bytes(&value.time_ms, sizeof value.time_ms, value.type);
+    case VALUE_DURATION:
+        return hash_bytes(&value.duration_ms, sizeof value.duration_ms, value.type);
+    default: return hash_u64(value.yes ? 3 : 2);
+    }
+}
+
+/* 0: it names none. */
+static uint64_t order_of(const struct goal_rows *rows, uint32_t row) {
+    struct text packed;
+    if (rows->order_id == SYMBOL_NONE) return 0;
+    if (rows->timeline->ops->packed(rows->timeline, row, &packed) != STATUS_OK) return 0;
+    struct value order = packed_find(packed, rows->order_id);
+    if (!value_is_known(order)) return 0;
+    uint64_t hash = hash_of(order);
+    return hash != 0 ? hash : 1;
+}
+
+static bool is_return(const struct goal_rows *rows, uint32_t row) {
+    return rows->timeline->type[row] == rows->goal->undone_by &&
+           timeline_known(rows->timeline, row, rows->now_ms);
+}
+
+static int compare_returns(const void *left, const void *right) {
+    const struct returned *a = left, *b = right;
+    if (a->order != b->order) return a->order < b->order ? -1 : 1;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static void read_returns(const struct goal_rows *rows, uint32_t begin, uint32_t end,
+                         struct returns *returns) {
+    if (rows->goal->undone_by == SYMBOL_NONE) return;
+    for (uint32_t row = begin; row < end; row++) {
+        if (!is_return(rows, row)) continue;
+        uint64_t order = order_of(rows, row);
+        returns->any_end = row + 1;
+        if (order == 0) {
+            returns->unnamed_end = row + 1;
+            continue;
+        }
+        if (memory_grow((void **)&returns->items, &returns->capacity, returns->count + 1,
+                        sizeof *returns->items) == STATUS_OK)
+            returns->items[returns->count++] = (struct returned){order, row};
+        else
+            returns->no_memory = true;
+    }
+    if (returns->count > 1)
+        qsort(returns->items, returns->count, sizeof *returns->items, compare_returns);
+}
+
+/* Is there a return of this order behind the row? Reads the rows where they could not be kept. */
+static bool is_named_later(const struct goal_rows *rows, const struct returns *returns,
+                           uint64_t order, uint32_t row) {
+    for (uint32_t later = row + 1; returns->no_memory && later < returns->any_end; later++) {
+        if (is_return(rows, later) && order_of(rows, later) == order) return true;
+    }
+    size_t low = 0, high = returns->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct returned wanted = {order, row + 1};
+        if (compare_returns(&returns->items[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < returns->count && returns->items[low].order == order;
 }
 
 /* A return undoes the order that it names; one that names none undoes whatever came before it. */
-static bool is_undone(const struct goal_rows *rows, uint32_t row, uint32_t end) {
-    if (rows->goal->undone_by == SYMBOL_NONE) return false;
-    struct text packed;
-    struct value order = order_of(rows, row, &packed);
-    char bytes[256];
-    if (order.type == VALUE_TEXT) {
-        if (order.text.length > sizeof bytes) order = value_unknown();
-        /* `packed` is overwritten below. */
-        else
-            order.text.at = memcpy(bytes, order.text.at, order.text.length);
-    }
-    for (uint32_t later = row + 1; later < end; later++) {
-        if (rows->timeline->type[later] != rows->goal->undone_by) continue;
-        if (!timeline_known(rows->timeline, later, rows->now_ms)) continue;
-        struct value undone = order_of(rows, later, &packed);
-        if (!value_is_known(undone) || !value_is_known(order) || value_equal(undone, order))
-            return true;
-    }
-    return false;
+static bool is_undone(const struct goal_rows *rows, const struct returns *returns, uint32_t row) {
+    if (returns->any_end <= row + 1) return false;
+    if (returns->unnamed_end > row + 1) return true;
+    uint64_t order = order_of(rows, row);
+    return order == 0 || is_named_later(rows, returns, order, row);
 }
 
 /* Adds one goal event's value; a goal with a constant value is worth it once. */
@@ -76,13 +150,17 @@ static void add_value(const struct goal_rows *rows, uint32_t row, struct outcome
 
 static void find_goal(const struct goal_rows *rows, struct outcome_detail *detail) {
     int64_t last_ms = rows->horizon_ms < rows->now_ms ? rows->horizon_ms : rows->now_ms;
-    uint32_t end = timeline_upper_bound(rows->timeline, last_ms);
-    for (uint32_t row = timeline_upper_bound(rows->timeline, rows->t_ms); row < end; row++) {
-        if (!is_goal_row(rows, row) || is_undone(rows, row, end)) continue;
+    uint32_t begin = timeline_upper_bound(rows->timeline, rows->t_ms),
+             end = timeline_upper_bound(rows->timeline, last_ms);
+    struct returns returns = {0};
+    read_returns(rows, begin, end, &returns);
+    for (uint32_t row = begin; row < end; row++) {
+        if (!is_goal_row(rows, row) || is_undone(rows, &returns, row)) continue;
         if (detail->outcome != OUTCOME_YES) detail->first_ms = rows->timeline->time_ms[row];
         detail->outcome = OUTCOME_YES;
         add_value(rows, row, detail);
     }
+    memory_free(returns.items);
 }
 
 struct outcome_detail outcome_of(struct profiler *profiler, const struct timeline *timeline,

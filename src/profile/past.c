@@ -14,12 +14,21 @@ void past_use(struct past *past, const struct timeline_request *request) {
     past->request = *request;
 }
 
-static bool has_one_persona(const struct past *past, const struct timeline *today) {
+static bool look_through(const struct past *past, const struct timeline *today) {
     if (today->persona == NULL || past->world->customer_of_persona == NULL) return true;
     for (uint32_t row = 1; row < today->count; row++) {
         if (today->persona[row] != today->persona[0]) return false;
     }
     return true;
+}
+
+void past_begin(struct past *past, const struct timeline *today) {
+    past->today = today;
+    past->today_has_one = look_through(past, today);
+}
+
+static bool has_one_persona(const struct past *past, const struct timeline *today) {
+    return past->today == today ? past->today_has_one : look_through(past, today);
 }
 
 static struct customer_id customer_then(const struct past *past, uint32_t persona, int64_t t_ms) {

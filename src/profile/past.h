@@ -20,12 +20,18 @@ struct past {
     struct timeline_reader *reader; /* opened when first needed */
     struct timeline_request request;
     struct timeline timeline;
+    const struct timeline *today; /* of past_begin; NULL before */
+    bool today_has_one;           /* persona */
 };
 
 void past_init(struct past *past, const struct world *world);
 void past_release(struct past *past);
 /* `request`: the one that `today` was read with. */
 void past_use(struct past *past, const struct timeline_request *request);
+
+/* Every question until the next call is about this timeline, if it asks about the same struct: its
+ * personas are looked through once, and not for each of its rows. */
+void past_begin(struct past *past, const struct timeline *today);
 
 /* The customers that today's personas belonged to as of t, each once, ascending. One entry, today's
  * own, where there is one persona. */

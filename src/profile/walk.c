@@ -42,6 +42,7 @@ static enum status visit_all(struct part *part, struct walker *walker) {
     while (status == STATUS_OK && !atomic_load(&part->shared->stop)) {
         status = ops->next(part->reader, &timeline, &part->error);
         if (status != STATUS_OK) break;
+        past_begin(&walker->past, &timeline);
         status = plan->visit(plan->parts[part->index], walker, &timeline, &part->error);
         if (++since_told < PROGRESS_EVERY) continue;
         tell_progress(part->shared, since_told);

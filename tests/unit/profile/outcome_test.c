@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "profile/outcome.h"
@@ -167,6 +168,27 @@ static void test_a_return_counts_within_the_horizon_and_once_known(void **state)
     assert_int_equal(ask(trial, "kept", DAY(21) - 1, DAY(90)), OUTCOME_YES);
 }
 
+/* A reseller: whether an order was returned is looked up, and not searched for through all returns.
+ */
+static void test_many_orders_and_many_returns(void **state) {
+    struct trial *trial = *state;
+    enum { ORDERS = 30000 };
+    char properties[64];
+    for (uint32_t i = 0; i < ORDERS; i++) {
+        snprintf(properties, sizeof properties, "order_id='a%u' revenue=1USD", i);
+        scene_event(&trial->scene, ANN, "Order Completed", DAY(1) + i, properties);
+    }
+    for (uint32_t i = 0; i < ORDERS; i++) {
+        bool other = i % 3 == 0; /* of an order that nobody knows */
+        snprintf(properties, sizeof properties, "order_id='%c%u'", other ? 'b' : 'a', i);
+        scene_event(&trial->scene, ANN, "Order Refunded", DAY(2) + i, properties);
+    }
+    struct outcome_detail detail = ask_of(trial, "kept", NULL, DAY(0), DAY(50));
+    assert_int_equal(detail.outcome, OUTCOME_YES);
+    assert_int_equal(detail.first_ms, DAY(1));
+    assert_int_equal(detail.value.minor, ORDERS / 3 * 100);
+}
+
 static void test_value_is_the_sum_over_goal_events(void **state) {
     struct trial *trial = *state;
     scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "revenue=10USD");
@@ -209,6 +231,7 @@ int main(void) {
         CASE(test_a_return_that_names_no_order_undoes_what_came_before),
         CASE(test_a_return_counts_within_the_horizon_and_once_known),
         CASE(test_a_return_is_waited_for_as_long_as_its_source_takes),
+        CASE(test_many_orders_and_many_returns),
         CASE(test_value_is_the_sum_over_goal_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "decide/decider.h"
 #include "decide/named_treatment.h"
+#include "decide/told_once.h"
 #include "profile/landmark.h"
 #include "profile/outcome.h"
 #include "profile/walk.h"
@@ -27,6 +28,7 @@ struct base_part {
     const struct world *world;
     int64_t now_ms;
     uint32_t action_width;
+    struct told_once told;
     struct goal_sums *sums; /* goal * MOMENTS + moments, then those of the actions */
 };
 
@@ -103,15 +105,19 @@ static void add_treatment(struct base_part *part, struct profiler *profiler,
 
 static enum status add_past_treatments(struct base_part *part, struct profiler *profiler,
                                        const struct timeline *timeline, struct error *error) {
+    told_once_clear(&part->told);
     for (uint32_t row = 0; row < timeline->count; row++) {
         const struct treatment *treatment;
+        bool again = false;
         if (timeline->type[row] != EVENT_TREATMENT_DELIVERED &&
             timeline->type[row] != EVENT_TREATMENT_SHOWN)
             continue;
         enum status status =
             named_treatment(part->world, timeline, row, part->now_ms, &treatment, error);
+        if (status == STATUS_OK && treatment != NULL)
+            status = told_once_add(&part->told, part->world, timeline, row, treatment->key, &again);
         if (status != STATUS_OK) return status;
-        if (treatment != NULL) add_treatment(part, profiler, timeline, row, treatment);
+        if (treatment != NULL && !again) add_treatment(part, profiler, timeline, row, treatment);
     }
     return STATUS_OK;
 }
@@ -211,6 +217,9 @@ enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32
     for (uint32_t i = 1; i < threads && status == STATUS_OK; i++)
         add_sums(parts[0].sums, parts[i].sums, count);
     if (status == STATUS_OK) conclude(world->playbook, parts[0].sums, out);
-    for (uint32_t i = 0; i < threads; i++) memory_free(parts[i].sums);
+    for (uint32_t i = 0; i < threads; i++) {
+        told_once_release(&parts[i].told);
+        memory_free(parts[i].sums);
+    }
     return status;
 }

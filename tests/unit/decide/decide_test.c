@@ -555,6 +555,29 @@ static void test_few_past_treatments_do_not_decide(void **state) {
     assert_near(trace_of("recall", "web")->propensity, 3.5 / 4);
 }
 
+/* Delivered and Shown of one message, and a receipt that comes twice, are one treatment. */
+static void test_a_message_is_one_past_treatment(void **state) {
+    (void)state;
+    begin("actions: { letter: { goal: order, channels: [web] } }\n");
+    static const struct {
+        double day;
+        const char *event, *properties;
+    } told[] = {{2, "Treatment Delivered", "treatment='letter' decision='d1'"},
+                {2.1, "Treatment Shown", "treatment='letter' decision='d1'"},
+                {4, "Treatment Shown", "treatment='letter' decision='d1'"},
+                {5, "Treatment Delivered", "treatment='letter' decision='d2'"},
+                {5.1, "Treatment Delivered", "treatment='letter' decision='d3'"},
+                {6, "Treatment Delivered", "treatment='letter'"},
+                {6.5, "Treatment Shown", "treatment='letter'"},
+                {7, "Treatment Shown", "treatment='letter'"}};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        scene_event(&trial.scene, ANN, told[i].event, DAY(told[i].day), told[i].properties);
+    assert_int_equal(goal_bases_measure(&trial.scene.world, DAY(40), 1, trial.bases, NULL),
+                     STATUS_OK);
+    assert_int_equal(trial.bases[0].treated_rows, 5); /* d1, d2, d3, and two days */
+    assert_int_equal(trial.bases[3].treated_rows, 5);
+}
+
 /* What another action led to says nothing of this one, and another channel little. */
 static void test_past_treatments_tell_of_their_action_and_channel(void **state) {
     (void)state;
@@ -707,6 +730,7 @@ int main(void) {
         CASE(test_consent_is_asked_where_the_playbook_requires_it),
         CASE(test_holdout_share_and_stability),
         CASE(test_few_past_treatments_do_not_decide),
+        CASE(test_a_message_is_one_past_treatment),
         CASE(test_past_treatments_tell_of_their_action_and_channel),
         CASE(test_a_base_rate_is_of_active_customers),
         CASE(test_the_holdout_withholds_marketing_only),

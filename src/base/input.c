@@ -20,7 +20,7 @@ struct input {
     bool file_ended;
     bool in_member; /* of a .gz: between its header and its checksum */
     bool has_stream;
-    uint64_t read_bytes, total_bytes;
+    uint64_t read_bytes, total_bytes, bytes_behind;
     z_stream stream;
     size_t start, end; /* what of `bytes` is read and not yet used */
     char *path;
@@ -151,6 +151,17 @@ static enum status read_plain(struct input *input, void *bytes, size_t length, s
     return STATUS_OK;
 }
 
+static enum status leave_rest(struct input *input, struct error *error) {
+    while (input->end > input->start) {
+        input->bytes_behind += input->end - input->start;
+        input->start = input->end;
+        enum status status = fill(input, 1, error);
+        if (status) return status;
+    }
+    input->kind = KIND_END;
+    return STATUS_OK;
+}
+
 /* Behind a member: another one, padding of zeros (tapes, some archivers), or the end. */
 static enum status next_member(struct input *input, struct error *error) {
     for (;;) {
@@ -166,10 +177,7 @@ static enum status next_member(struct input *input, struct error *error) {
             return STATUS_OK;
         }
         if (input->bytes[input->start] != 0) {
-            return error_set(
-                error, STATUS_CORRUPT,
-                "%s has bytes behind its compressed data that are not compressed; write it again",
-                input->path);
+            return leave_rest(input, error);
         }
         input->start++;
     }
@@ -223,6 +231,10 @@ enum status input_read(struct input *input, void *bytes, size_t length, size_t *
 
 uint64_t input_consumed_bytes(const struct input *input) {
     return input->read_bytes - (input->end - input->start);
+}
+
+uint64_t input_bytes_behind(const struct input *input) {
+    return input ? input->bytes_behind : 0;
 }
 
 uint64_t input_total_bytes(const struct input *input) {

@@ -2,7 +2,8 @@
 /* base/input.h -- bytes from a file, a .gz file (also several members) or standard input, read in
  * pieces.
  *
- * A .gz that ends in the middle is an error with the name of the file, never a silent end. */
+ * A .gz that ends in the middle is an error with the name of the file, never a silent end. Bytes
+ * that are not compressed behind its end are left out and counted. */
 #ifndef BASE_INPUT_H
 #define BASE_INPUT_H
 
@@ -15,6 +16,9 @@ void input_close(struct input *input);
 /* Up to `length` bytes; *got = 0 only at the end. */
 enum status input_read(struct input *input, void *bytes, size_t length, size_t *got,
                        struct error *error) MUST_USE;
+/* How many bytes stood behind the end of the compressed data; they were left out. 0 before the end,
+ * and for NULL. */
+uint64_t input_bytes_behind(const struct input *input);
 /* For progress: compressed bytes consumed so far, and in all (0 where unknown). */
 uint64_t input_consumed_bytes(const struct input *input);
 uint64_t input_total_bytes(const struct input *input);

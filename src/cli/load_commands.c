@@ -53,6 +53,7 @@ static void note_words(const struct engine_ingest_report *report, bool is_lookup
         {report->turned_away, "event", "of erased customers not kept"},
         {report->nobodys, "identifier", "left out: nobody is called so"},
         {report->no_keys, "event", "without a row_key that names it: loaded again it counts twice"},
+        {report->quarantined_before, "row", "in quarantine already"},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         if (counts[i].count > 0 && at < size)
@@ -70,7 +71,7 @@ static bool is_lookup(const struct engine *engine, const struct engine_ingest_re
 static void print_reports(const struct engine *engine, const struct engine_ingest_report *reports,
                           size_t count) {
     struct cli_table table;
-    uint64_t quarantined = 0;
+    uint64_t quarantined = 0, entries = 0;
     cli_table_init(&table, "source|>files|>rows|>events|>repeats|>quarantined|note");
     for (size_t i = 0; i < count; i++) {
         const struct engine_ingest_report *report = &reports[i];
@@ -84,11 +85,28 @@ static void print_reports(const struct engine *engine, const struct engine_inges
         cli_table_cell(&table, "%s", cli_count(report->quarantined));
         cli_table_cell(&table, "%s", note);
         quarantined += report->quarantined;
+        entries += report->quarantine_entries;
     }
     cli_table_print(&table);
-    if (quarantined > 0)
-        printf("Rows in quarantine: %s (attune quarantine list says why)\n",
+    if (quarantined > entries)
+        printf("Rows put into quarantine: %s, as %s: the rows of one event wait together (attune "
+               "quarantine list says why)\n",
+               cli_count(quarantined), cli_counted(entries, "entry"));
+    else if (quarantined > 0)
+        printf("Rows put into quarantine: %s (attune quarantine list says why)\n",
                cli_count(quarantined));
+}
+
+/* On the screen that errors go to, whatever the answer's form. */
+static void print_notes(const struct engine_ingest_report *reports, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct ingest_notes *notes = &reports[i].notes;
+        for (uint32_t k = 0; k < notes->count && k < INGEST_NOTES_MAX; k++)
+            cli_say(stderr, "attune: warning: %s\n", notes->text[k]);
+        if (notes->count > INGEST_NOTES_MAX)
+            cli_say(stderr, "attune: warning: and %u more of source %.*s\n",
+                    notes->count - INGEST_NOTES_MAX, TEXT_ARG(reports[i].source));
+    }
 }
 
 static void write_report(struct json_writer *writer, const struct engine_ingest_report *report) {
@@ -100,6 +118,8 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_member_count(writer, "events", report->events);
     json_member_count(writer, "repeats", report->repeats);
     json_member_count(writer, "quarantined", report->quarantined);
+    json_member_count(writer, "quarantine_entries", report->quarantine_entries);
+    json_member_count(writer, "quarantined_before", report->quarantined_before);
     json_member_count(writer, "lookup_rows", report->lookup_rows);
     json_member_count(writer, "turned_away", report->turned_away);
     json_member_count(writer, "nobodys", report->nobodys);
@@ -107,6 +127,11 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_member_count(writer, "bytes", report->bytes);
     json_member_yes_no(writer, "undated", report->time_always);
     json_member_yes_no(writer, "drops_repeats", report->drops_repeats);
+    json_write_key(writer, "warnings");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < report->notes.count && i < INGEST_NOTES_MAX; i++)
+        json_write_string(writer, report->notes.text[i]);
+    json_write_array_end(writer);
     json_write_object_end(writer);
 }
 
@@ -203,6 +228,7 @@ int command_ingest(struct cli *cli) {
         print_reports_json(reports, count, &error);
     else if (count > 0)
         print_reports(engine, reports, count);
+    print_notes(reports, count);
     int code = status == STATUS_OK ? EXIT_OK : cli_fail(&error);
     bool stopped = false;
     for (size_t i = 0; i < count; i++) stopped |= reports[i].outcome == INGEST_FAILED;

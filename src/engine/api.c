@@ -53,17 +53,22 @@ static enum status ingest_bytes(struct engine *engine, const struct source *sour
     const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
     struct ingest_settings settings = engine_ingest_settings(engine, tables);
+    struct bad_rows bad = {0};
+    settings.trusts_end = true;
     event_batch_init(&batch);
-    enum status status = ingest_open_text(&reader, &settings, source, "bytes", bytes, error);
+    enum status status =
+        ingest_open_text(&reader, &settings, source, INGEST_BYTES_NAME, bytes, error);
     while (status == STATUS_OK && (status = ingest_next(reader, &batch, error)) == STATUS_OK) {
         struct apply_result applied = {0};
         status = rows_withhold(engine, &batch, error);
+        if (status == STATUS_OK) status = known_rows_drop(engine, &batch, &bad, error);
         if (status == STATUS_OK) status = engine_apply(engine, &batch, true, &applied, error);
         out->events += applied.events;
         out->repeats += applied.repeats;
-        out->quarantined += applied.quarantined;
         out->turned_away += applied.turned_away;
     }
+    out->quarantined = bad.rows;
+    out->repeats += bad.known_rows;
     ingest_close(reader);
     event_batch_release(&batch);
     memory_free(tables);

@@ -146,6 +146,7 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
         identity_commit(engine->identity);
     else
         identity_undo(engine->identity);
+    if (status != STATUS_OK || back->count > 0) known_rows_forget(engine);
     if (status == STATUS_OK) status = engine_append_more_changes(engine, &result, noted, error);
     if (status == STATUS_NO_MEMORY)
         (void)error_set(error, status,

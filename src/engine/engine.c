@@ -235,6 +235,7 @@ void engine_close(struct engine *engine) {
     memory_free(engine->bases);
     json_parser_destroy(engine->json);
     ingest_repeats_release(&engine->repeats);
+    ingest_repeats_release(&engine->known_rows);
     symbols_destroy(engine->symbols);
     memory_free(engine);
 }

@@ -66,18 +66,29 @@ enum ingest_outcome {
 };
 /* "loaded", "no_file", "failed", "not_reached". */
 const char *ingest_outcome_name(enum ingest_outcome outcome);
+#define INGEST_NOTES_MAX 8
+struct ingest_notes {
+    uint32_t count; /* beyond INGEST_NOTES_MAX they are only counted */
+    char text[INGEST_NOTES_MAX][400];
+};
 struct engine_ingest_report {
     struct text source; /* borrowed from the playbook */
     enum ingest_outcome outcome;
     /* What is loaded again is recognised: a row key or message id, or a lookup, which is replaced.
      */
     bool drops_repeats;
-    uint64_t files, rows, events, repeats, quarantined, lookup_rows;
-    uint64_t turned_away; /* events of nobody but people who were erased: not kept */
-    uint64_t nobodys;     /* identifiers left out, since they stand for nobody: NULL, #REF! */
-    uint64_t no_keys;     /* events without a row key, since a filler stands in its place */
-    uint64_t bytes;       /* as on disk */
+    uint64_t files, rows, events, repeats, lookup_rows;
+    /* Rows of the files that were quarantined, and as how many entries: the rows of one event wait
+     * together. */
+    uint64_t quarantined, quarantine_entries;
+    uint64_t quarantined_before; /* rows that lay in quarantine already */
+    uint64_t turned_away;        /* events of nobody but people who were erased: not kept */
+    uint64_t nobodys; /* identifiers left out, since they stand for nobody: NULL, #REF! */
+    uint64_t no_keys; /* events without a row key, since a filler stands in its place */
+    uint64_t bytes;   /* as on disk */
     bool time_always;
+    /* What must be known and stops nothing: an empty file, a last row held back. */
+    struct ingest_notes notes;
 };
 struct engine_progress {
     struct text source;
@@ -97,7 +108,8 @@ struct engine_ingest_options {
 };
 /* *reports from memory_alloc, one a source that was asked for, in the order of loading. A bad row
  * is quarantined and counted; a bad file is an error: what was acknowledged before it stays, and
- * the sources behind it are reported as not reached. */
+ * the sources behind it are reported as not reached. A file that ends in the middle is an error
+ * too, but all the others are loaded; an empty one is skipped with a note. */
 enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options,
                           struct engine_ingest_report **reports, size_t *count,
                           struct error *error) MUST_USE;

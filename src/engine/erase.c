@@ -278,6 +278,7 @@ static enum status erase_from_store(struct engine *engine, struct identity_erasu
         .rewrite = rewrite_record,
         .context = &hunt,
     };
+    known_rows_forget(engine);
     status = store_erase(engine->store, &store, erased, error);
     hunt_end(&hunt);
     if (status != STATUS_OK) return status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading files: lookups first, since sources join them, then events, source by source in playbook
  * order. */
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/hash.h"
@@ -15,8 +16,8 @@ struct loading {
     const struct source *source;
     struct engine_ingest_report *report;
     struct event_batch batch;
-    struct ingest_repeats rows; /* what lies in quarantine, once a bad row has asked */
-    bool has_rows;
+    struct error
+        first_cut; /* of a file that ends in the middle: the others are loaded all the same */
     double told_at;
 };
 
@@ -63,59 +64,57 @@ static void tell(struct loading *loading, const char *path,
     loading->options->progress(loading->options->context, &news);
 }
 
-/* ---- a bad row of a file that is loaded again lies in quarantine already ---- */
+/* ---- what must be known, and stops nothing ---- */
 
-static enum status note_row(struct loading *loading, uint16_t source, struct text file,
-                            uint64_t line, struct text raw) {
-    uint64_t place = hash_text(file, hash_u64(line) + source);
-    struct row_key key = {hash_text(raw, place) | 1, (uint32_t)hash_text(raw, ~place)};
-    return ingest_repeats_add(&loading->rows, key);
+PRINTF_LIKE(2, 3) static void warn(struct loading *loading, const char *format, ...) {
+    struct ingest_notes *notes = &loading->report->notes;
+    va_list arguments;
+    if (notes->count++ >= INGEST_NOTES_MAX) return;
+    va_start(arguments, format);
+    vsnprintf(notes->text[notes->count - 1], sizeof notes->text[0], format, arguments);
+    va_end(arguments);
 }
 
-static bool note_stored(void *context, const struct stored_row *row) {
-    return note_row(context, row->source, row->file, row->line, row->raw) != STATUS_NO_MEMORY;
+static void take_warnings(struct loading *loading, const struct ingest_progress *progress) {
+    for (uint32_t i = 0; i < progress->warning_count; i++)
+        warn(loading, "%s", progress->warnings[i]);
 }
 
-/* Leaves in loading->batch only the rows that are new. */
-static enum status drop_known_rows(struct loading *loading, struct error *error) {
-    struct event_batch *batch = &loading->batch;
-    size_t kept = 0;
-    enum status status = STATUS_OK;
-    if (batch->row_count == 0) return STATUS_OK;
-    if (!loading->has_rows)
-        status = store_visit_rows(loading->engine->store, note_stored, loading, error);
-    loading->has_rows = true;
-    for (size_t i = 0; i < batch->row_count && status == STATUS_OK; i++) {
-        const struct quarantined_row *row = &batch->rows[i];
-        enum status known =
-            note_row(loading, row->source, event_batch_text(batch, row->file, row->file_length),
-                     row->line, event_batch_text(batch, row->raw, row->raw_length));
-        if (known == STATUS_NO_MEMORY) return known;
-        if (known == STATUS_EXISTS)
-            loading->report->repeats++;
-        else
-            batch->rows[kept++] = *row;
+/* A file that was cut off is told, and fails the command in the end. It does not keep the other
+ * files from being loaded, since nothing of theirs depends on it. */
+static void note_cut(struct loading *loading, const struct ingest_progress *progress) {
+    loading->report->outcome = INGEST_FAILED;
+    if (loading->first_cut.status != STATUS_OK) {
+        warn(loading, "%s", progress->truncation);
+        return;
     }
-    batch->row_count = status == STATUS_OK ? kept : batch->row_count;
-    return status;
+    (void)error_set(&loading->first_cut, STATUS_INVALID,
+                    "%s; the rows before that were loaded%s. Load the whole file",
+                    progress->truncation,
+                    progress->cut_rows > 0 ? ", and what it ends in waits in quarantine" : "");
 }
 
 static enum status load_batches(struct loading *loading, struct ingest_reader *reader,
                                 const char *path, struct error *error) {
+    const struct engine_ingest_report before = *loading->report;
     struct ingest_progress progress;
+    struct bad_rows bad = {0};
     enum status status;
     while ((status = ingest_next(reader, &loading->batch, error)) == STATUS_OK) {
         struct apply_result applied;
         status = rows_withhold(loading->engine, &loading->batch, error);
-        if (status == STATUS_OK) status = drop_known_rows(loading, error);
+        if (status == STATUS_OK)
+            status = known_rows_drop(loading->engine, &loading->batch, &bad, error);
         if (status != STATUS_OK) return status;
         status = engine_apply(loading->engine, &loading->batch, true, &applied, error);
         if (status != STATUS_OK) return status;
         loading->report->events += applied.events;
         loading->report->repeats += applied.repeats;
-        loading->report->quarantined += applied.quarantined;
         loading->report->turned_away += applied.turned_away;
         loading->report->nobodys += applied.nobodys;
+        loading->report->quarantined = before.quarantined + bad.rows;
+        loading->report->quarantine_entries = before.quarantine_entries + bad.entries;
+        loading->report->quarantined_before = before.quarantined_before + bad.known_rows;
         ingest_progress(reader, &progress);
         tell(loading, path, &progress);
     }
@@ -123,11 +122,8 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
     loading->report->rows += progress.rows;
     loading->report->bytes += progress.bytes;
     loading->report->no_keys += progress.no_keys;
-    if (status == STATUS_END && progress.truncated) {
-        return error_set(error, STATUS_INVALID,
-                         "%s; what came before it was kept, the rest is in quarantine",
-                         progress.truncation);
-    }
+    take_warnings(loading, &progress);
+    if (status == STATUS_END && progress.truncated) note_cut(loading, &progress);
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -151,13 +147,17 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     struct lookup_table *table = NULL;
     struct ingest_settings settings = {.playbook = engine->playbook,
                                        .now_ms = engine_now_ms(engine)};
+    struct error why = {0};
     event_batch_clear(&loading->batch);
     enum status status =
-        ingest_lookup(&settings, loading->source, rule, path, &table, &loading->batch, error);
-    if (status != STATUS_OK) return status;
+        ingest_lookup(&settings, loading->source, rule, path, &table, &loading->batch, &why);
+    if (status == STATUS_END) warn(loading, "%s", why.text);
+    if (status == STATUS_END) return STATUS_OK;
+    if (status != STATUS_OK) return error_set(error, status, "%s", why.text);
     loading->report->lookup_rows += lookup_row_count(table);
     loading->report->rows += lookup_row_count(table) + loading->batch.row_count;
     loading->report->quarantined += loading->batch.row_count;
+    loading->report->quarantine_entries += loading->batch.row_count;
     status = rows_withhold(engine, &loading->batch, error);
     if (status != STATUS_OK) {
         lookup_destroy(table);
@@ -259,7 +259,6 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
     if (*reports == NULL) return STATUS_NO_MEMORY;
     struct loading loading = {.engine = engine, .options = options};
     event_batch_init(&loading.batch);
-    ingest_repeats_init(&loading.rows);
     for (int lookups = 1; lookups >= 0; lookups--) {
         for (uint32_t i = 0; i < engine->playbook->source_count; i++) {
             loading.source = &engine->playbook->sources[i];
@@ -278,7 +277,8 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
         }
     }
     event_batch_release(&loading.batch);
-    ingest_repeats_release(&loading.rows);
+    if (status == STATUS_OK && loading.first_cut.status != STATUS_OK)
+        return error_set(error, loading.first_cut.status, "%s", loading.first_cut.text);
     uint64_t files = 0;
     for (size_t i = 0; i < *count; i++) files += (*reports)[i].files;
     if (status != STATUS_OK || files > 0) return status;

@@ -51,8 +51,10 @@ struct engine {
     int64_t bases_at_ms;
     uint64_t bases_position; /* the log's, up to which they were measured */
     struct world world;
-    struct json_parser *json;      /* for control records */
-    struct ingest_repeats repeats; /* of the batch at hand */
+    struct json_parser *json;         /* for control records */
+    struct ingest_repeats repeats;    /* of the batch at hand */
+    struct ingest_repeats known_rows; /* what lies in quarantine; see known_rows_drop */
+    bool has_known_rows;
 };
 
 /* ---- control records: what is in force. One JSON object each, so that they can be read with any
@@ -126,6 +128,18 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
 
 /* More than one frame takes? Then engine_apply applies it in parts, each as one frame. */
 bool batch_needs_parts(const struct event_batch *batch);
+
+/* Leaves in the batch only the bad rows that do not lie in quarantine already, and counts both.
+ * Behind rows_withhold, which changes rows. */
+struct bad_rows {
+    uint64_t rows;       /* of the file, that are kept … */
+    uint64_t entries;    /* … as so many: the rows of one event wait together */
+    uint64_t known_rows; /* of the file, that lie there already */
+};
+enum status known_rows_drop(struct engine *engine, struct event_batch *batch,
+                            struct bad_rows *counts, struct error *error) MUST_USE;
+/* Rows have left the quarantine, or may have. */
+void known_rows_forget(struct engine *engine);
 
 /* Bad rows of customers who were erased are kept without their bytes, under a reason that says so.
  * Before the rows are stored. */

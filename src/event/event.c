@@ -71,7 +71,8 @@ enum status event_batch_add_row(struct event_batch *batch, uint16_t source, stru
                                     .column = column,
                                     .file_length = file.length,
                                     .reason_length = reason.length,
-                                    .raw_length = raw.length};
+                                    .raw_length = raw.length,
+                                    .rows = 1};
     size_t length = batch->bytes.length;
     status = append_bytes(batch, file, &row->file);
     if (status == STATUS_OK) status = append_bytes(batch, reason, &row->reason);

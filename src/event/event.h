@@ -75,6 +75,9 @@ struct quarantined_row {
     uint32_t reason, reason_length;
     /* The bytes as they came (a header line is kept with the source's mapping) */
     uint32_t raw, raw_length;
+    /* How many rows of the file it is made of: those of one event wait together. Only between the
+     * reader and the store; the store does not keep it. */
+    uint32_t rows;
 };
 
 struct event_batch {

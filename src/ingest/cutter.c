@@ -7,12 +7,8 @@
 
 #define WINDOW_BYTES (2 * (size_t)INGEST_ROW_BYTES_MAX + INGEST_BATCH_BYTES)
 
-static const char *window_end(const struct cutter *cutter) {
-    return cutter->window.at + cutter->window.length;
-}
-
 static void scan_from(struct cutter *cutter, const char *at) {
-    cutter->scan = scan_start(at, window_end(cutter), '\n', cutter->csv ? '"' : '\n');
+    cutter->scan = scan_start(at, cutter_window_end(cutter), '\n', cutter->quotes ? '"' : '\n');
 }
 
 /* Damage in a .gz ends the file; what could be read before it is kept. */
@@ -21,6 +17,26 @@ static enum status end_early(struct cutter *cutter, const struct error *cause) {
     snprintf(cutter->truncation, sizeof cutter->truncation, "%.*s",
              (int)sizeof cutter->truncation - 1, cause->text);
     return STATUS_OK;
+}
+
+/* A CR that stands alone becomes LF. */
+static void end_lines(char *at, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        if (at[i] == '\r' && (i + 1 == length || at[i + 1] != '\n')) at[i] = '\n';
+}
+
+/* Does a CR alone end the lines? One stands outside quotes, and no LF does. */
+static bool ends_lines_with_cr(const struct cutter *cutter) {
+    bool inside = false, found = false;
+    const char *end = cutter_window_end(cutter);
+    for (const char *at = cutter->window.at + cutter->start; at < end; at++) {
+        if (*at == '"') inside = !inside;
+        if (inside || (*at != '\n' && *at != '\r')) continue;
+        if (*at == '\n') return false;
+        if (at + 1 == end && !cutter->ended) return found;
+        if (at + 1 == end || at[1] != '\n') found = true;
+    }
+    return found;
 }
 
 static enum status read_once(struct cutter *cutter, struct error *error) {
@@ -39,13 +55,14 @@ static enum status read_once(struct cutter *cutter, struct error *error) {
         atomic_store_explicit(&cutter->consumed_bytes, input_consumed_bytes(cutter->input),
                               memory_order_relaxed);
     }
+    if (cutter->cr_ends) end_lines(at, got);
     cutter->window.length += got;
     if (got == 0) cutter->ended = true;
     return STATUS_OK;
 }
 
 /* Moves what is left to the front and reads until a batch's worth of bytes is there. */
-static enum status refill(struct cutter *cutter, struct error *error) {
+enum status cutter_refill(struct cutter *cutter, struct error *error) {
     size_t left = cutter->window.length - cutter->start, wanted = left + INGEST_BATCH_BYTES;
     memmove(cutter->window.at, cutter->window.at + cutter->start, left);
     cutter->start = 0;
@@ -87,16 +104,21 @@ static enum status check_encoding(struct cutter *cutter, struct error *error) {
 
 enum status cutter_open(struct cutter *cutter, const char *name, const char *path,
                         struct text memory, struct error *error) {
-    *cutter =
-        (struct cutter){.memory = memory, .name = name, .line = 1, .csv = true, .delimiter = ','};
+    *cutter = (struct cutter){
+        .memory = memory, .name = name, .line = 1, .csv = true, .quotes = true, .delimiter = ','};
     cutter->window_bytes =
         path == NULL && memory.length < WINDOW_BYTES ? memory.length : WINDOW_BYTES;
     buffer_init(&cutter->window);
     enum status status = buffer_reserve(&cutter->window, cutter->window_bytes + SCAN_PADDING);
     if (status) return error_set(error, status, "no memory to read %s", name);
     if (path != NULL) status = input_open(&cutter->input, path, error);
-    if (status == STATUS_OK) status = refill(cutter, error);
-    return status == STATUS_OK ? check_encoding(cutter, error) : status;
+    if (status == STATUS_OK) status = cutter_refill(cutter, error);
+    if (status == STATUS_OK) status = check_encoding(cutter, error);
+    if (status == STATUS_OK && ends_lines_with_cr(cutter)) {
+        cutter->cr_ends = true;
+        end_lines(cutter->window.at + cutter->start, cutter->window.length - cutter->start);
+    }
+    return status;
 }
 
 void cutter_close(struct cutter *cutter) {
@@ -115,12 +137,12 @@ struct search {
 
 /* After a closing quote only a delimiter or the end of the row may come. */
 static bool closes_well(const struct cutter *cutter, const char *quote) {
-    if (quote + 1 == window_end(cutter)) return true;
+    if (quote + 1 == cutter_window_end(cutter)) return true;
     return quote[1] == cutter->delimiter || quote[1] == '\n' || quote[1] == '\r';
 }
 
 static enum found search_row(struct cutter *cutter, const char *start, struct search *search) {
-    const char *hit, *end = window_end(cutter);
+    const char *hit, *end = cutter_window_end(cutter);
     *search = (struct search){0};
     while ((hit = scan_next(&cutter->scan)) != NULL) {
         if (*hit == '\n') {
@@ -146,17 +168,22 @@ static void take(struct cutter *cutter, const char *start, const char *end, uint
                  uint32_t flags, struct cut *out) {
     size_t length = (size_t)(end - start);
     if (length > INGEST_ROW_BYTES_MAX) flags |= ROW_TOO_LONG;
-    if (length > 0 && start[length - 1] == '\r') length--;
+    if (end < cutter_window_end(cutter)) cutter->has_line_ends = true;
+    if (length > 0 && start[length - 1] == '\r') {
+        length--;
+        flags &= ~(uint32_t)ROW_MAYBE_CUT; /* of CR LF the half is there */
+    }
     *out = (struct cut){start, length, cutter->line, flags};
     cutter->line += lines;
-    if (end < window_end(cutter)) end++; /* the newline */
+    if (end < cutter_window_end(cutter)) end++; /* the newline */
     cutter->start = (size_t)(end - cutter->window.at);
 }
 
 /* The bad row is its first physical line; all behind it gets another chance. */
 static enum status take_line(struct cutter *cutter, const char *start, uint32_t flags,
                              struct cut *out) {
-    const char *end = window_end(cutter), *newline = memchr(start, '\n', (size_t)(end - start));
+    const char *end = cutter_window_end(cutter),
+               *newline = memchr(start, '\n', (size_t)(end - start));
     if (newline == NULL && !cutter->ended) {
         cutter->skipping = true; /* the line is longer than the window */
         flags |= ROW_TOO_LONG;
@@ -169,7 +196,7 @@ static enum status take_line(struct cutter *cutter, const char *start, uint32_t 
 /* The window holds no end of the row, and there is nothing more to read or no more room. */
 static enum status take_rest(struct cutter *cutter, const char *start, const struct search *search,
                              struct cut *out) {
-    const char *end = window_end(cutter);
+    const char *end = cutter_window_end(cutter);
     uint32_t flags = search->flags;
     if (search->inside) {
         flags |= ROW_OPEN_QUOTE;
@@ -188,6 +215,7 @@ static enum status take_rest(struct cutter *cutter, const char *start, const str
         flags |= ROW_TOO_LONG;
     } else {
         flags |= cutter->truncation[0] ? ROW_UNTERMINATED | ROW_FILE_ENDS : ROW_UNTERMINATED;
+        if (cutter->csv && cutter->has_line_ends && !cutter->trusts_end) flags |= ROW_MAYBE_CUT;
     }
     take(cutter, start, end, 1, flags, out);
     return STATUS_OK;
@@ -197,11 +225,11 @@ static enum status take_rest(struct cutter *cutter, const char *start, const str
 static enum status skip_line(struct cutter *cutter, struct error *error) {
     while (cutter->skipping) {
         const char *start = cutter->window.at + cutter->start;
-        const char *newline = memchr(start, '\n', (size_t)(window_end(cutter) - start));
+        const char *newline = memchr(start, '\n', (size_t)(cutter_window_end(cutter) - start));
         cutter->start = newline ? (size_t)(newline + 1 - cutter->window.at) : cutter->window.length;
         cutter->skipping = newline == NULL && !cutter->ended;
         scan_from(cutter, cutter->window.at + cutter->start);
-        enum status status = cutter->skipping ? refill(cutter, error) : STATUS_OK;
+        enum status status = cutter->skipping ? cutter_refill(cutter, error) : STATUS_OK;
         if (status) return status;
     }
     return STATUS_OK;
@@ -213,7 +241,7 @@ static enum status next_row(struct cutter *cutter, struct cut *out, struct error
     for (;;) {
         const char *start = cutter->window.at + cutter->start;
         struct search search;
-        if (start == window_end(cutter) && cutter->ended) return STATUS_END;
+        if (start == cutter_window_end(cutter) && cutter->ended) return STATUS_END;
         enum found found = search_row(cutter, start, &search);
         if (found == FOUND_ROW) {
             take(cutter, start, search.end, search.newlines + 1, search.flags, out);
@@ -221,30 +249,54 @@ static enum status next_row(struct cutter *cutter, struct cut *out, struct error
         }
         if (found == FOUND_BAD_QUOTE) return take_line(cutter, start, ROW_BAD_QUOTE, out);
         if (found == FOUND_OPEN_QUOTE) return take_line(cutter, start, ROW_OPEN_QUOTE, out);
-        bool too_long = (size_t)(window_end(cutter) - start) > INGEST_ROW_BYTES_MAX;
+        bool too_long = (size_t)(cutter_window_end(cutter) - start) > INGEST_ROW_BYTES_MAX;
         if (cutter->ended || too_long) return take_rest(cutter, start, &search, out);
-        status = refill(cutter, error);
+        status = cutter_refill(cutter, error);
         if (status) return status;
     }
 }
 
+/* JSON lines of nothing but spaces are blank; in CSV such a line is a field. */
+static bool is_blank(const struct cutter *cutter, const struct cut *cut) {
+    if (cut->flags & ~(uint32_t)(ROW_UNTERMINATED | ROW_MAYBE_CUT)) return false;
+    if (cut->length == 0 || cutter->csv || cut->length > INGEST_ROW_BYTES_MAX)
+        return cut->length == 0;
+    return text_trim((struct text){cut->at, (uint32_t)cut->length}).length == 0;
+}
+
 enum status cutter_row(struct cutter *cutter, struct cut *out, struct error *error) {
+    if (cutter->value.on) return cutter_value(cutter, out, error);
     enum status status = next_row(cutter, out, error);
-    while (status == STATUS_OK && out->length == 0 && out->flags == 0)
+    while (status == STATUS_OK && is_blank(cutter, out)) {
+        if (out->flags & ROW_UNTERMINATED) return STATUS_END;
         status = next_row(cutter, out, error);
-    if (status == STATUS_OK && out->length == 0 && out->flags == ROW_UNTERMINATED)
-        return STATUS_END;
+    }
     return status;
 }
 
-void cutter_format(struct cutter *cutter, bool csv, char delimiter) {
-    cutter->csv = csv;
+void cutter_format_csv(struct cutter *cutter, char delimiter, bool quotes) {
+    cutter->csv = true;
+    cutter->quotes = quotes;
     cutter->delimiter = delimiter;
     scan_from(cutter, cutter->window.at + cutter->start);
 }
 
+void cutter_skip_line(struct cutter *cutter) {
+    struct text line = cutter_peek(cutter);
+    const char *end = line.at + line.length;
+    for (const char *at = cutter->window.at + cutter->start; at < line.at; at++)
+        cutter->line += *at == '\n';
+    if (end < cutter_window_end(cutter)) {
+        end++;
+        cutter->line++;
+        cutter->has_line_ends = true;
+    }
+    cutter->start = (size_t)(end - cutter->window.at);
+    scan_from(cutter, end);
+}
+
 struct text cutter_peek(const struct cutter *cutter) {
-    const char *start = cutter->window.at + cutter->start, *end = window_end(cutter);
+    const char *start = cutter->window.at + cutter->start, *end = cutter_window_end(cutter);
     while (start < end && (*start == '\n' || *start == '\r')) start++;
     size_t length = (size_t)(end - start);
     const char *newline = length > 0 ? memchr(start, '\n', length) : NULL;

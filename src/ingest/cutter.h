@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ingest/cutter.h -- a file's bytes, cut into rows.
  *
+ * The lines of a file end with LF or CR LF, or, where no LF stands outside quotes, with CR alone:
+ * such a CR is read as LF. JSON comes as one value a line, as one array of values, or as values
+ * that run over several lines: the first bytes tell which (cutter_json.c).
+ *
  * Where a row ends is decided here once, exactly: a quote opens only at the beginning of a field
  * (RFC 4180), a quote in the middle of an unquoted field is a character like any other. Where a
  * quote never closes, or text stands behind a closing one, the bad row is its first physical line
@@ -12,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "base/input.h"
+#include "base/json.h"
 #include "ingest/job.h"
 #include "ingest/scan.h"
 
@@ -26,6 +31,16 @@ struct cutter {
     struct scan scan;    /* runs ahead of `start` */
     bool csv;
     char delimiter;
+    bool quotes;        /* a quote at the beginning of a field encloses it */
+    bool cr_ends;       /* a CR that stands alone ends a line */
+    bool has_line_ends; /* one has been seen */
+    bool trusts_end; /* the bytes are whole: a last line without an end is a row like any other */
+    struct value_scan { /* JSON that is not cut by lines */
+        bool on, in_array;
+        bool in_string, escaped, in_word;
+        uint32_t depth;
+        size_t scanned; /* bytes behind `start` that the state above has seen */
+    } value;
     bool ended;    /* no more bytes to read */
     bool skipping; /* inside a line that is too long: drop bytes until its end */
     char truncation[256];
@@ -44,14 +59,28 @@ struct cut {
 enum status cutter_open(struct cutter *cutter, const char *name, const char *path,
                         struct text memory, struct error *error) MUST_USE;
 void cutter_close(struct cutter *cutter);
-/* Before the first row: CSV with this delimiter, or (false) plain lines. */
-void cutter_format(struct cutter *cutter, bool csv, char delimiter);
+/* Before the first row: CSV with this delimiter; `quotes`: a quote may enclose a field. */
+void cutter_format_csv(struct cutter *cutter, char delimiter, bool quotes);
+/* Before the first row: JSON. NO_MEMORY or OK. */
+enum status cutter_format_json(struct cutter *cutter) MUST_USE;
 /* The next row that is not blank: OK or END, or an error that ends the file. */
 enum status cutter_row(struct cutter *cutter, struct cut *out, struct error *error) MUST_USE;
 /* The first physical line, to guess from, without taking it. Empty at the end. */
 struct text cutter_peek(const struct cutter *cutter);
+/* Drops the first physical line, which is no row. */
+void cutter_skip_line(struct cutter *cutter);
 /* Fills a job with the next rows, each an event of its own. OK with at least one, or END. */
 enum status cutter_job(struct cutter *cutter, struct job *job, uint32_t rows_max,
                        struct error *error) MUST_USE;
+
+/* ---- between the files of the cutter ---- */
+
+static inline const char *cutter_window_end(const struct cutter *cutter) {
+    return cutter->window.at + cutter->window.length;
+}
+/* Moves what is left to the front of the window and reads more behind it. */
+enum status cutter_refill(struct cutter *cutter, struct error *error) MUST_USE;
+/* The next value where JSON is not cut by lines. */
+enum status cutter_value(struct cutter *cutter, struct cut *out, struct error *error) MUST_USE;
 
 #endif

@@ -302,6 +302,15 @@ static enum status compact(struct gather *gather) {
 
 /* ---- reading and handing on ---- */
 
+/* The last row may be half a row. Where its key is all that there is of it, the key may be half of
+ * itself, too: the row could belong to the group before it, which is not whole then. */
+static void doubt_group_before(struct gather *gather, const struct cut *cut, struct text key) {
+    struct held *held = &gather->held;
+    bool key_is_last = key.length == 0 || key.at + key.length == cut->at + cut->length;
+    if (!(cut->flags & ROW_MAYBE_CUT) || !key_is_last || gather->last_group == NO_ROW) return;
+    held->rows[held->groups[gather->last_group].first].flags |= ROW_FILE_ENDS;
+}
+
 static enum status keep_row(struct gather *gather, const struct cut *cut) {
     struct text key;
     uint32_t index;
@@ -309,6 +318,7 @@ static enum status keep_row(struct gather *gather, const struct cut *cut) {
     if (cut->length > INGEST_ROW_BYTES_MAX) row.length = INGEST_ROW_BYTES_MAX;
     enum status status = row_key(gather, cut, &key);
     if (status) return status;
+    doubt_group_before(gather, cut, key);
     uint64_t hash = hash_text(key, 0);
     if (hash == 0) hash = 1;
     if (key.length > 0 && is_gone(gather, hash)) {

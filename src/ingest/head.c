@@ -36,8 +36,8 @@ static enum status split_names(struct head *head, struct text line, const struct
     uint32_t count = CSV_NO_MEMORY;
     if (copy && cells) {
         if (line.length) memcpy(copy, line.at, line.length);
-        count = csv_split((struct text){copy, line.length}, head->delimiter, true, arena, cells,
-                          INGEST_FIELDS_MAX);
+        count = csv_split((struct text){copy, line.length}, head->delimiter, head->quotes, arena,
+                          cells, INGEST_FIELDS_MAX);
     }
     struct text *names = count < CSV_NO_MEMORY ? arena_calloc(arena, count, sizeof *names) : NULL;
     if (count == CSV_TOO_MANY) {
@@ -52,6 +52,16 @@ static enum status split_names(struct head *head, struct text line, const struct
     }
     memory_free(cells);
     return status;
+}
+
+/* A CR outside quotes that no LF follows. */
+static bool has_lone_cr(struct text line, bool quotes) {
+    bool inside = false;
+    for (uint32_t i = 0; i < line.length; i++) {
+        if (line.at[i] == '"' && quotes) inside = !inside;
+        if (line.at[i] == '\r' && !inside) return true;
+    }
+    return false;
 }
 
 static enum status check_header(const struct cutter *cutter, const struct cut *cut,
@@ -71,30 +81,78 @@ static enum status check_header(const struct cutter *cutter, const struct cut *c
     if (!text_is_utf8(line))
         return error_set(
             error, STATUS_INVALID,
-            "%s:1: the header is not UTF-8; convert the file (iconv -f LATIN1 -t UTF-8)",
+            "%s:1: the header is not UTF-8; convert the file (iconv -f WINDOWS-1252 -t UTF-8)",
             cutter->name);
-    if (!(cut->flags & ROW_QUOTED) && memchr(line.at, '\r', line.length)) {
+    if (has_lone_cr(line, cut->flags & ROW_QUOTED)) {
         return error_set(error, STATUS_INVALID,
-                         "%s:1: its lines end with CR alone; convert them (tr '\\r' '\\n')",
+                         "%s:1: some of its lines end with CR alone and some with LF; convert them "
+                         "(tr '\\r' '\\n')",
                          cutter->name);
     }
     return STATUS_OK;
 }
 
-static enum status take_header(struct head *head, struct cutter *cutter, struct arena *arena,
-                               struct error *error) {
+static enum status take_header(struct head *head, struct cutter *cutter, struct text before,
+                               struct arena *arena, struct error *error) {
     struct cut cut;
     enum status status = cutter_row(cutter, &cut, error);
-    if (status == STATUS_END) {
-        return error_set(error, STATUS_INVALID,
-                         "%s:1: the file is empty: it has no header line%s%s", cutter->name,
-                         cutter->truncation[0] ? ": " : "", cutter->truncation);
+    if (status == STATUS_END && !cutter->truncation[0]) {
+        head->empty = true;
+        return STATUS_OK;
     }
+    if (status == STATUS_END)
+        return error_set(error, STATUS_INVALID, "%s:1: the file has no header line: %s",
+                         cutter->name, cutter->truncation);
     if (status == STATUS_OK) status = check_header(cutter, &cut, error);
     if (status) return status;
-    head->header = arena_text(arena, (struct text){cut.at, (uint32_t)cut.length});
-    if (head->header.at == NULL) return no_memory(cutter, error);
-    return split_names(head, head->header, cutter, arena, error);
+    struct text line = {cut.at, (uint32_t)cut.length};
+    status = split_names(head, line, cutter, arena, error);
+    if (status) return status;
+    const char *whole = arena_format(arena, "%.*s%.*s", TEXT_ARG(before), TEXT_ARG(line));
+    if (whole == NULL) return no_memory(cutter, error);
+    head->header = text_from(whole);
+    return STATUS_OK;
+}
+
+/* Excel's first line "sep=;" says the delimiter and is no row. What it says, or 0. */
+static char separator_line(struct text line) {
+    if (line.length > 0 && line.at[line.length - 1] == '\r') line.length--;
+    if (line.length > 2 && line.at[0] == '"' && line.at[line.length - 1] == '"')
+        line = (struct text){line.at + 1, line.length - 2};
+    struct text words = {line.at, 4};
+    if (line.length != 5 || !text_equal_ignoring_case(words, TEXT("sep="))) return 0;
+    char said = line.at[4];
+    return said == '"' || said == '\r' || said == 0 ? 0 : said;
+}
+
+/* Takes the line that says the delimiter; `before` is how it came, with its end. */
+static enum status take_separator(struct head *head, struct cutter *cutter, struct arena *arena,
+                                  struct text *before, struct error *error) {
+    struct text line = cutter_peek(cutter);
+    char said = separator_line(line);
+    *before = (struct text){0};
+    if (said == 0) return STATUS_OK;
+    if (head->delimiter == 0) head->delimiter = said;
+    const char *copy = arena_format(arena, "%.*s\n", TEXT_ARG(line));
+    if (copy == NULL) return no_memory(cutter, error);
+    *before = text_from(copy);
+    cutter_skip_line(cutter);
+    return STATUS_OK;
+}
+
+/* In a file with tabs a quote is a character, unless each field of the first line stands in quotes:
+ * then its writer quotes. */
+static bool quotes_fields(const struct source *source, char delimiter, struct text line) {
+    if (source->quote != QUOTE_BY_DELIMITER) return source->quote == QUOTE_DOUBLE;
+    if (delimiter != '\t') return true;
+    if (line.length > 0 && line.at[line.length - 1] == '\r') line.length--;
+    const char *at = line.at, *end = line.at + line.length;
+    while (at < end) {
+        const char *tab = memchr(at, '\t', (size_t)(end - at)), *stop = tab ? tab : end;
+        if (stop - at < 2 || *at != '"' || stop[-1] != '"') return false;
+        at = stop + 1;
+    }
+    return line.length > 0;
 }
 
 /* c1, c2, … as many as the first line has fields. */
@@ -115,18 +173,32 @@ static enum status number_columns(struct head *head, struct cutter *cutter, stru
     return STATUS_OK;
 }
 
-enum status head_read(struct head *head, struct cutter *cutter, const struct source *source,
-                      struct arena *arena, struct error *error) {
-    *head = (struct head){.delimiter = source->delimiter};
-    if (source->format == SOURCE_NDJSON) {
-        cutter_format(cutter, false, 0);
+static enum status read_csv_head(struct head *head, struct cutter *cutter,
+                                 const struct source *source, struct arena *arena,
+                                 struct error *error) {
+    struct text before;
+    enum status status = take_separator(head, cutter, arena, &before, error);
+    if (status) return status;
+    struct text line = cutter_peek(cutter);
+    if (head->delimiter == 0) head->delimiter = sniff(line);
+    head->quotes = quotes_fields(source, head->delimiter, line);
+    cutter_format_csv(cutter, head->delimiter, head->quotes);
+    if (source->has_header) return take_header(head, cutter, before, arena, error);
+    if (line.length == 0 && cutter->ended && !cutter->truncation[0]) {
+        head->empty = true;
         return STATUS_OK;
     }
-    if (head->delimiter == 0) head->delimiter = sniff(cutter_peek(cutter));
-    cutter_format(cutter, true, head->delimiter);
-    if (source->has_header) return take_header(head, cutter, arena, error);
     if (source->column_count == 0) return number_columns(head, cutter, arena, error);
     head->columns = source->columns;
     head->column_count = source->column_count;
     return STATUS_OK;
+}
+
+enum status head_read(struct head *head, struct cutter *cutter, const struct source *source,
+                      struct arena *arena, struct error *error) {
+    *head = (struct head){.delimiter = source->delimiter};
+    if (source->format == SOURCE_CSV) return read_csv_head(head, cutter, source, arena, error);
+    head->empty = cutter_peek(cutter).length == 0 && cutter->ended && !cutter->truncation[0];
+    enum status status = cutter_format_json(cutter);
+    return status ? error_set(error, status, "no memory to read %s", cutter->name) : STATUS_OK;
 }

@@ -9,7 +9,10 @@
 
 struct head {
     char delimiter;
-    struct text header;         /* the line as it came; empty where the source has none */
+    bool quotes; /* a quote at the beginning of a field encloses it */
+    bool empty;  /* the file holds nothing, or nothing but blank lines: no columns */
+    /* The line as it came, with a line sep= before it; empty where the source has none. */
+    struct text header;
     const struct text *columns; /* trimmed names: of the header, declared, or c1, c2 … */
     uint32_t column_count;
 };

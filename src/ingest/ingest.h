@@ -12,6 +12,11 @@
  * only what concerns the file as a whole: it can't be read, it isn't text, a mapped column isn't in
  * its header, a lookup that it joins hasn't been loaded.
  *
+ * A file that ends without a line end. Where other lines of a CSV file have one, its last row may
+ * be half a row: the last field could be the beginning of a longer one. Such a row is quarantined
+ * and a warning tells of it, except where its last field closes its quotes or is not mapped.
+ * Whoever knows that the row is whole replays it. A JSON value that parses is whole.
+ *
  * Quarantined raw bytes. A CSV row means nothing without its header, so `raw` of a CSV row is
  *     header line "\n" row            (without a header line where the source has none)
  * with the header as it came, so that ingest_row_replay needs nothing but the stored row and the
@@ -26,9 +31,9 @@
  * the file ends, or, beyond the limit, the half whose last rows are oldest is let go. A row whose
  * group is gone by then is quarantined ("sort the file by basket_id"), never made into a second
  * event. The rows of a group must agree on time, identifiers, event and channel: the first row
- * tells them, and a row that differs is counted in ingest_progress.disagreeing_rows, except that
- * the earliest time of the rows is taken. Plain columns are those of the first row where they are
- * known.
+ * that has them tells them (a row may leave them empty), and a row that differs is counted in
+ * ingest_progress.disagreeing_rows, except that the earliest time of the rows is taken. Plain
+ * columns are those of the first row where they are known.
  *
  * Threads: a reader belongs to the calling thread; it has threads of its own where thread_count >
  * 0. The source, playbook, lookups are borrowed until ingest_close; symbols are added from any of
@@ -50,6 +55,9 @@
 #define INGEST_BATCH_EVENTS    5000u                 /* events a batch, by default */
 #define INGEST_BATCH_BYTES     (1u << 20)            /* input bytes a batch, about */
 #define INGEST_THREADS_MAX     64u
+#define INGEST_BYTES_NAME      "bytes" /* of bytes that came through the API, for the file's name */
+#define INGEST_WARNINGS_MAX    4       /* of one file */
+#define INGEST_WARNING_BYTES   400
 
 struct ingest_settings {
     const struct playbook *playbook; /* identifier rules, lookup rules, currency */
@@ -60,6 +68,8 @@ struct ingest_settings {
     int64_t now_ms;
     /* Parsing threads beside the caller; 0: all work is done inside ingest_next. */
     uint32_t thread_count;
+    /* The bytes are all that there is: a last line without an end is a row like any other. */
+    bool trusts_end;
     uint32_t batch_events;    /* 0: INGEST_BATCH_EVENTS */
     uint64_t group_bytes_max; /* 0: INGEST_GROUP_BYTES_MAX */
     /* May the value stand for a person, under the playbook's identifier rule? A row none of whose
@@ -82,6 +92,7 @@ enum status ingest_open(struct ingest_reader **out, const struct ingest_settings
 enum status ingest_open_text(struct ingest_reader **out, const struct ingest_settings *settings,
                              const struct source *source, const char *name, struct text bytes,
                              struct error *error) MUST_USE;
+/* An empty file opens, yields nothing and has a warning. */
 /* The next batch, in file order: `batch` must be initialised; what it held is discarded, its memory
  * is reused. STATUS_OK with at least one event or quarantined row, STATUS_END after the last one
  * (batch empty). A file that ends in the middle yields all rows before, the bad row quarantined,
@@ -104,6 +115,12 @@ struct ingest_progress {
     bool truncated;
     /* What was seen, one sentence with file and line; empty otherwise. */
     char truncation[256];
+    /* Rows quarantined because the file ends in them, or may. */
+    uint64_t cut_rows;
+    /* What does not stop the file and must be known all the same: that it is empty, that its last
+     * row was held back, bytes behind compressed data. Each is one sentence with the file. */
+    uint32_t warning_count;
+    char warnings[INGEST_WARNINGS_MAX][INGEST_WARNING_BYTES];
 };
 void ingest_progress(const struct ingest_reader *reader, struct ingest_progress *out);
 
@@ -141,7 +158,8 @@ enum status ingest_row_words(const struct ingest_settings *settings, const struc
  * where the lookup isn't `many`, go to batch->rows (appended); a row without a key too. The table
  * begins with exactly the rule's fields, in their order (a file without one of them is an error of
  * the file); with fields_open the file's other columns follow, as text (CSV; of NDJSON only what is
- * declared is kept). settings->symbols and ->lookups aren't used. */
+ * declared is kept). An empty file is no table: STATUS_END, and the error's text tells it.
+ * settings->symbols and ->lookups aren't used. */
 enum status ingest_lookup(const struct ingest_settings *settings, const struct source *source,
                           const struct lookup_rule *rule, const char *path,
                           struct lookup_table **out, struct event_batch *batch,

@@ -22,6 +22,8 @@ void job_clear(struct job *job) {
     job->row_count = 0;
     event_batch_clear(&job->batch);
     job->disagreeing_rows = job->quarantined_rows = job->no_keys = 0;
+    job->cut_rows = job->swallowing_rows = 0;
+    job->held_last = false;
     job->status = STATUS_OK;
     job->truncation[0] = 0;
 }

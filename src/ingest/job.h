@@ -19,6 +19,7 @@ enum row_flag {
     ROW_TOO_LONG = 32,    /* longer than INGEST_ROW_BYTES_MAX; the bytes are its beginning */
     ROW_GROUP_GONE = 64,  /* its group has been let go already */
     ROW_FILE_ENDS = 128,  /* the file ended in the middle of it, or of its group */
+    ROW_MAYBE_CUT = 256,  /* the file's last, without a line end, where other lines have one */
 };
 #define ROW_UNREADABLE                                                                             \
     (ROW_OPEN_QUOTE | ROW_BAD_QUOTE | ROW_TOO_LONG | ROW_GROUP_GONE | ROW_FILE_ENDS)
@@ -41,6 +42,11 @@ struct job {
     enum status status;
     struct error error;
     char truncation[256]; /* set on the job behind which the file ends in the middle */
+    uint64_t cut_rows;    /* quarantined, because the file ends in them */
+    bool held_last;       /* the file's last row was quarantined, since it may be cut off */
+    uint64_t held_line;   /* … and its line */
+    /* Rows quarantined because a quoted field holds line ends that would each end a whole row. */
+    uint64_t swallowing_rows, swallowing_line; /* line: of the first */
 };
 
 void job_init(struct job *job);

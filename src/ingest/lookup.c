@@ -127,7 +127,8 @@ static const char *unreadable(const struct cut *cut) {
     if (cut->flags & ROW_BAD_QUOTE) return "text stands behind a closing quote";
     if (cut->flags & ROW_FILE_ENDS) return "the file ends in the middle of this row";
     if (memchr(cut->at, 0, cut->length)) return "the row holds a NUL byte";
-    if (!text_is_utf8((struct text){cut->at, (uint32_t)cut->length})) return "the row is not UTF-8";
+    if (!text_is_utf8((struct text){cut->at, (uint32_t)cut->length}))
+        return "the row is not UTF-8; convert the file (iconv -f WINDOWS-1252 -t UTF-8)";
     return NULL;
 }
 
@@ -262,6 +263,9 @@ static enum status load(struct loading *loading) {
     if (status == STATUS_OK)
         status =
             head_read(&loading->head, &loading->cutter, source, &loading->arena, loading->error);
+    if (status == STATUS_OK && loading->head.empty)
+        return error_set(loading->error, STATUS_END, "%s is empty: the lookup %.*s stays as it was",
+                         loading->path, TEXT_ARG(loading->rule->name));
     if (status == STATUS_OK) status = find_columns(loading);
     if (status) return status;
     uint32_t cells = source->format == SOURCE_CSV ? loading->head.column_count : LOOKUP_FIELDS_MAX;

@@ -41,7 +41,9 @@ struct mapper {
     struct packed_list items; /* of a JSON array */
     struct packed_writer writer;
     struct json_parser *json;
-    struct buffer text; /* templates, raw rows */
+    struct buffer text;    /* templates, raw rows */
+    struct buffer mended;  /* a JSON line without its half surrogates */
+    struct buffer rescued; /* a batch without the messages that can't be read */
     /* Messages of a batch that are no events, as a batch of their own …. */
     struct buffer left;
     char left_reason[MAPPER_REASON_BYTES]; /* … and why the first of them is none */
@@ -100,9 +102,22 @@ struct event *mapper_add_event(struct mapper *mapper, enum status *status);
 enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct text name,
                           uint32_t *id) MUST_USE;
 
+/* mapper_event.c */
 /* One more identifier of the batch's newest event, in its canonical form; an empty one is none. */
 enum status mapper_add_identifier(struct mapper *mapper, uint32_t type, bool lower_case,
                                   uint32_t column, struct text text) MUST_USE;
+/* What an event's first row tells, or, in a group, the first row that has it: an export of orders
+ * may say time and customer on the first of an order's lines alone. */
+enum part { PART_TYPE = 1, PART_CHANNEL = 2, PART_TIME = 4, PART_KEY = 8, PART_WHO = 16 };
+#define PARTS_ALL 31u
+/* Adds an event to the batch and takes what its first row says. *missing: the parts that the row
+ * leaves to the others of its group. */
+enum status mapper_take_first(struct mapper *mapper, bool has_others, uint32_t *missing) MUST_USE;
+/* A further row of a group: it fills in what is missing, and is compared in what is not. */
+enum status mapper_take_further(struct mapper *mapper, size_t index, uint32_t *missing,
+                                bool *differs) MUST_USE;
+/* Takes these parts from the present row; one that is empty there makes it a bad one. */
+enum status mapper_take_parts(struct mapper *mapper, size_t index, uint32_t parts) MUST_USE;
 
 /* mapper_field.c: what a field says of the present row; unknown where it says nothing. */
 enum status mapper_field_value(struct mapper *mapper, const struct plan_field *field,
@@ -116,6 +131,10 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, struct event
 
 /* mapper_json.c */
 enum status mapper_read_json(struct mapper *mapper) MUST_USE; /* mapper->row to cells */
+/* Parses a line, or a message: half a surrogate (JavaScript cuts texts between the two) is read as
+ * U+FFFD. */
+enum status mapper_parse_json(struct mapper *mapper, struct text text, struct json_node *root,
+                              struct error *error) MUST_USE;
 /* The cells of one message of a batch: its own members, then those of the line that hold for all
  * (segment.h). */
 enum status mapper_read_message(struct mapper *mapper, struct json_node message) MUST_USE;

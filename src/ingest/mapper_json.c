@@ -133,11 +133,61 @@ enum status mapper_read_message(struct mapper *mapper, struct json_node message)
     return status == STATUS_OK ? segment_begin(mapper) : status;
 }
 
+/* The code unit of \uXXXX, or 0 where there is none. */
+static unsigned escape_at(struct text text, uint32_t at) {
+    unsigned unit = 0;
+    if (at + 6 > text.length || text.at[at] != '\\' || text.at[at + 1] != 'u') return 0;
+    for (uint32_t i = at + 2; i < at + 6; i++) {
+        char c = text.at[i];
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
+        if (digit < 0) return 0;
+        unit = unit * 16 + (unsigned)digit;
+    }
+    return unit;
+}
+
+/* Half surrogates become \ufffd, which is as long. *changed: there was one. */
+static enum status mend_surrogates(struct mapper *mapper, struct text text, bool *changed) {
+    buffer_clear(&mapper->mended);
+    *changed = false;
+    enum status status = buffer_append_text(&mapper->mended, text);
+    if (status) return status;
+    for (uint32_t at = 0; at < text.length; at++) {
+        if (text.at[at] != '\\') continue;
+        unsigned unit = escape_at(text, at);
+        bool high = unit >= 0xD800 && unit < 0xDC00, low = unit >= 0xDC00 && unit < 0xE000;
+        unsigned next = high ? escape_at(text, at + 6) : 0;
+        if (high && next >= 0xDC00 && next < 0xE000) {
+            at += 11;
+            continue;
+        }
+        if (high || low) memcpy(mapper->mended.at + at + 2, "fffd", 4);
+        *changed = *changed || high || low;
+        at += unit != 0 ? 5 : 1;
+    }
+    return STATUS_OK;
+}
+
+enum status mapper_parse_json(struct mapper *mapper, struct text text, struct json_node *root,
+                              struct error *error) {
+    bool changed;
+    enum status status = json_parse_padded(mapper->json, text, root, error);
+    if (status != STATUS_INVALID) return status;
+    struct error ignored;
+    if (mend_surrogates(mapper, text, &changed)) return STATUS_NO_MEMORY;
+    if (!changed) return status;
+    enum status again = json_parse(mapper->json, buffer_text(&mapper->mended), root, &ignored);
+    return again == STATUS_OK || again == STATUS_NO_MEMORY ? again : status;
+}
+
 enum status mapper_read_json(struct mapper *mapper) {
     const struct plan *plan = mapper->plan;
     struct json_node root;
     struct error error = {0};
-    enum status status = json_parse_padded(mapper->json, mapper->row, &root, &error);
+    enum status status = mapper_parse_json(mapper, mapper->row, &root, &error);
     if (status == STATUS_NO_MEMORY) return status;
     if (status) return mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
     if (json_type(root) != JSON_OBJECT)

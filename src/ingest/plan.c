@@ -62,8 +62,10 @@ static enum status find_column(struct plan_builder *builder, struct text name, b
     struct plan *plan = builder->plan;
     if (plan->source->format == SOURCE_NDJSON)
         return plan_path_add(builder, name, property, column);
-    return plan_column_find(plan->file.at, plan->columns, plan->column_count, name, role, column,
-                            builder->error);
+    enum status status = plan_column_find(plan->file.at, plan->columns, plan->column_count, name,
+                                          role, column, builder->error);
+    if (*column + 1 == plan->column_count) plan->reads_last_column = true;
+    return status;
 }
 
 static enum status out_of_memory(struct plan_builder *builder) {

@@ -97,6 +97,7 @@ struct plan {
     struct text file;   /* the name, for quarantined rows */
     struct text header; /* the line as it came, for quarantined rows; empty: none */
     char delimiter;
+    bool reads_last_column;     /* CSV: the mapping reads the last column */
     const struct text *columns; /* names; CSV: of the file, NDJSON: paths */
     uint32_t column_count;
     const struct notation *notations; /* a column; NULL: the source declares none */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -47,6 +48,7 @@ struct ingest_reader {
     enum status final; /* END or the error that ended it */
     struct error final_error;
     struct ingest_progress progress;
+    uint64_t swallowing_rows, swallowing_line; /* of the first */
 };
 
 /* Every row of a batch may be a bad one, and those are kept with the file's header. */
@@ -117,7 +119,7 @@ static void *work(void *argument) {
 
 /* Fewer threads than asked for is no error; none at all means that the caller does the work. */
 static void start_threads(struct ingest_reader *reader) {
-    for (uint32_t i = 0; i < reader->thread_count; i++) {
+    for (uint32_t i = 0; reader->plan != NULL && i < reader->thread_count; i++) {
         struct worker *worker = memory_alloc(sizeof *worker);
         if (worker == NULL) break;
         *worker = (struct worker){reader, reader->mappers[i]};
@@ -140,10 +142,25 @@ static void stop_threads(struct ingest_reader *reader) {
 
 /* ---- opening ---- */
 
+PRINTF_LIKE(2, 3) static void warn(struct ingest_reader *reader, const char *format, ...) {
+    struct ingest_progress *progress = &reader->progress;
+    va_list arguments;
+    if (progress->warning_count == INGEST_WARNINGS_MAX) return;
+    va_start(arguments, format);
+    vsnprintf(progress->warnings[progress->warning_count++], INGEST_WARNING_BYTES, format,
+              arguments);
+    va_end(arguments);
+}
+
 static enum status make_plan(struct ingest_reader *reader, struct error *error) {
     enum status status =
         head_read(&reader->head, &reader->cutter, reader->source, &reader->arena, error);
     if (status) return status;
+    if (reader->head.empty) {
+        warn(reader, "%s is empty: nothing was read of it", reader->name);
+        reader->final = STATUS_END;
+        return STATUS_OK;
+    }
     return plan_create(&reader->plan, &reader->settings, reader->source, reader->name,
                        reader->head.header, reader->head.columns, reader->head.column_count,
                        reader->head.delimiter, error);
@@ -190,7 +207,7 @@ static struct ingest_reader *reader_create(const struct ingest_settings *setting
 
 static enum status open_any(struct ingest_reader **out, const struct ingest_settings *settings,
                             const struct source *source, const char *name, const char *path,
-                            struct text bytes, struct error *error) {
+                            struct text bytes, bool is_kept_row, struct error *error) {
     *out = NULL;
     if (source->is_lookup) {
         return error_set(error, STATUS_INVALID, "source %.*s is a lookup: its rows are no events",
@@ -199,8 +216,9 @@ static enum status open_any(struct ingest_reader **out, const struct ingest_sett
     struct ingest_reader *reader = reader_create(settings, source, name);
     if (reader == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to read %s", name);
     enum status status = cutter_open(&reader->cutter, reader->name, path, bytes, error);
+    reader->cutter.trusts_end = is_kept_row || settings->trusts_end;
     if (status == STATUS_OK) status = make_plan(reader, error);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && reader->plan != NULL) {
         status = make_workers(reader);
         if (status) error_set(error, status, "no memory to read %s", name);
     }
@@ -214,7 +232,8 @@ static enum status open_any(struct ingest_reader **out, const struct ingest_sett
 
 enum status ingest_open(struct ingest_reader **out, const struct ingest_settings *settings,
                         const struct source *source, const char *path, struct error *error) {
-    enum status status = open_any(out, settings, source, path, path, (struct text){0}, error);
+    enum status status =
+        open_any(out, settings, source, path, path, (struct text){0}, false, error);
     if (status) return status;
     (*out)->progress.bytes_total = input_total_bytes((*out)->cutter.input);
     start_threads(*out);
@@ -224,7 +243,7 @@ enum status ingest_open(struct ingest_reader **out, const struct ingest_settings
 enum status ingest_open_text(struct ingest_reader **out, const struct ingest_settings *settings,
                              const struct source *source, const char *name, struct text bytes,
                              struct error *error) {
-    enum status status = open_any(out, settings, source, name, NULL, bytes, error);
+    enum status status = open_any(out, settings, source, name, NULL, bytes, false, error);
     if (status) return status;
     (*out)->progress.bytes_total = bytes.length;
     start_threads(*out);
@@ -272,6 +291,18 @@ static void free_slot(struct ingest_reader *reader, struct slot *slot) {
     pthread_mutex_unlock(&reader->lock);
 }
 
+static void count_warnings(struct ingest_reader *reader, const struct job *job) {
+    if (job->held_last)
+        warn(reader,
+             "%s:%llu: the file ends without a line end; its last row may be cut off and waits in "
+             "quarantine. Load the whole file, or where the row is whole: attune quarantine replay",
+             reader->name, (unsigned long long)job->held_line);
+    reader->progress.cut_rows += job->cut_rows;
+    if (job->swallowing_rows > 0 && reader->swallowing_rows == 0)
+        reader->swallowing_line = job->swallowing_line;
+    reader->swallowing_rows += job->swallowing_rows;
+}
+
 static void count(struct ingest_reader *reader, const struct job *job) {
     struct ingest_progress *progress = &reader->progress;
     progress->rows += job->row_count;
@@ -279,9 +310,28 @@ static void count(struct ingest_reader *reader, const struct job *job) {
     progress->quarantined += job->quarantined_rows;
     progress->disagreeing_rows += job->disagreeing_rows;
     progress->no_keys += job->no_keys;
+    count_warnings(reader, job);
     if (!job->truncation[0]) return;
     progress->truncated = true;
     memcpy(progress->truncation, job->truncation, sizeof progress->truncation);
+}
+
+/* What is known only at the file's end. */
+static void count_end(struct ingest_reader *reader) {
+    if (reader->swallowing_rows > 0)
+        warn(
+            reader,
+            "%s:%llu: %llu row%s in quarantine: a quoted field runs over line ends that would each "
+            "end a whole row (quote: in the source says what is right)",
+            reader->name, (unsigned long long)reader->swallowing_line,
+            (unsigned long long)reader->swallowing_rows,
+            reader->swallowing_rows == 1 ? " waits" : "s, this one the first, wait");
+    uint64_t behind = input_bytes_behind(reader->cutter.input);
+    if (behind > 0)
+        warn(reader,
+             "%s has %llu bytes behind the end of its compressed data, which are not compressed; "
+             "they were left out",
+             reader->name, (unsigned long long)behind);
 }
 
 enum status ingest_next(struct ingest_reader *reader, struct event_batch *batch,
@@ -292,6 +342,7 @@ enum status ingest_next(struct ingest_reader *reader, struct event_batch *batch,
         struct job *job = &slot->job;
         if (job->truncation[0] || job->status == STATUS_OK) count(reader, job);
         if (job->status != STATUS_OK) {
+            if (job->status == STATUS_END) count_end(reader);
             reader->final = job->status;
             reader->final_error = job->error;
             break;
@@ -317,6 +368,7 @@ void ingest_progress(const struct ingest_reader *reader, struct ingest_progress 
 
 static enum status replay(struct ingest_reader *reader, uint64_t line, struct event_batch *batch,
                           struct error *error) {
+    if (reader->plan == NULL) return STATUS_OK;
     struct job *job = &reader->slots[0].job;
     reader->cutter.line = line;
     while (cut_job(reader, job) == STATUS_OK) {
@@ -330,6 +382,7 @@ static enum status replay(struct ingest_reader *reader, uint64_t line, struct ev
 
 static enum status read_words(struct ingest_reader *reader, const struct ingest_words *words,
                               bool *unreadable) {
+    if (reader->plan == NULL) return STATUS_OK;
     struct job *job = &reader->slots[0].job;
     struct event_batch batch;
     enum status status = STATUS_OK;
@@ -352,7 +405,7 @@ enum status ingest_row_words(const struct ingest_settings *settings, const struc
     struct ingest_reader *reader = NULL;
     alone.thread_count = 0;
     *unreadable = false;
-    enum status status = open_any(&reader, &alone, source, "quarantine", NULL, raw, error);
+    enum status status = open_any(&reader, &alone, source, "quarantine", NULL, raw, true, error);
     if (status == STATUS_OK) status = read_words(reader, words, unreadable);
     ingest_close(reader);
     if (status != STATUS_INVALID && status != STATUS_NOT_FOUND) return status;
@@ -366,7 +419,7 @@ enum status ingest_row_replay(const struct ingest_settings *settings, const stru
     struct ingest_settings alone = *settings;
     struct ingest_reader *reader;
     alone.thread_count = 0;
-    enum status status = open_any(&reader, &alone, source, file, NULL, raw, error);
+    enum status status = open_any(&reader, &alone, source, file, NULL, raw, true, error);
     if (status) return status;
     status = replay(reader, line, batch, error);
     ingest_close(reader);

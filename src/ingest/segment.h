@@ -14,8 +14,8 @@
  * Consent Changed event beside the message's own, once a person and state in a batch. A line
  * {"batch": [message, …], "sentAt": …, "receivedAt": …, "context": …} is one row and as many events
  * as it has messages; what it says of sentAt, receivedAt and context holds for the messages that
- * say nothing of it. Messages that can't become events are quarantined together, as a batch of
- * their own. */
+ * say nothing of it. Messages that can't become events, or that are no right JSON, are quarantined
+ * together, as a batch of their own. */
 #ifndef INGEST_SEGMENT_H
 #define INGEST_SEGMENT_H
 
@@ -26,6 +26,12 @@
 enum status segment_begin(struct mapper *mapper) MUST_USE;
 /* Is the line, whose cells have been filled, a batch? */
 bool segment_is_batch(const struct mapper *mapper);
+
+/* The present line can't be read as JSON: parts its batch into messages that can and messages that
+ * can't. OK: the line is made of the first, its cells are filled, and the others are in
+ * mapper->left, `left_count` of them. INVALID, the reason as it was: it is no batch whose messages
+ * can be told apart, or none of them is readable. */
+enum status segment_rescue(struct mapper *mapper, uint32_t *left_count) MUST_USE;
 
 /* Walks the messages of the present line in order. */
 struct segment_batch {

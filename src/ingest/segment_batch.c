@@ -68,6 +68,88 @@ static struct text member(const struct mapper *mapper, struct text name) {
     return (struct text){0};
 }
 
+/* ---- a batch that is no right JSON ---- */
+
+/* The items of the line's member "batch"; false where brackets and quotes don't agree so far. */
+static bool find_batch(struct text line, struct text *array) {
+    const char *at = skip_space(line.at, line.at + line.length), *end = line.at + line.length;
+    if (at == end || *at != '{') return false;
+    for (at++; (at = skip_space(at, end)) < end && *at == '"';) {
+        const char *key = at;
+        at = skip_string(at, end);
+        bool is_batch = text_equal((struct text){key, (uint32_t)(at - key)}, TEXT("\"batch\""));
+        struct text value = value_at(&at, end);
+        if (!is_batch || value.length < 2 || value.at[0] != '[') continue;
+        *array = (struct text){value.at + 1, value.length - 2};
+        return value.at[value.length - 1] == ']';
+    }
+    return false;
+}
+
+/* Can the message be read, as part of a batch? Sets the reason where it can't. */
+static enum status check_message(struct mapper *mapper, struct text message) {
+    struct error error = {0};
+    struct json_node root;
+    buffer_clear(&mapper->text);
+    if (memchr(message.at, 0, message.length))
+        return mapper_bad(mapper, COLUMN_NONE, "it holds a NUL byte");
+    if (!text_is_utf8(message)) return mapper_bad(mapper, COLUMN_NONE, "it is not UTF-8");
+    enum status status = buffer_append_text(&mapper->text, TEXT("{\"batch\":["));
+    if (status == STATUS_OK) status = buffer_append_text(&mapper->text, message);
+    if (status == STATUS_OK) status = buffer_append_text(&mapper->text, TEXT("]}"));
+    if (status == STATUS_OK) status = buffer_reserve(&mapper->text, JSON_PADDING);
+    if (status) return status;
+    status = mapper_parse_json(mapper, buffer_text(&mapper->text), &root, &error);
+    return status == STATUS_OK || status == STATUS_NO_MEMORY
+               ? status
+               : mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
+}
+
+/* Good messages go behind mapper->rescued, bad ones to mapper->left. */
+static enum status part_messages(struct mapper *mapper, struct text array,
+                                 struct segment_batch *walk, uint32_t *good) {
+    const char *at = array.at, *end = array.at + array.length;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && skip_space(at, end) < end) {
+        walk->text = value_at(&at, end);
+        walk->number++;
+        if (walk->text.length == 0) return STATUS_INVALID; /* a bracket that closes nothing */
+        status = check_message(mapper, walk->text);
+        if (status == STATUS_INVALID) {
+            status = segment_batch_leave(walk, mapper);
+            continue;
+        }
+        if (status == STATUS_OK && (*good)++ > 0)
+            status = buffer_append_text(&mapper->rescued, TEXT(","));
+        if (status == STATUS_OK) status = buffer_append_text(&mapper->rescued, walk->text);
+    }
+    return status;
+}
+
+enum status segment_rescue(struct mapper *mapper, uint32_t *left_count) {
+    struct text line = mapper->line_text, array;
+    const struct mapper_reason reason = mapper->reason;
+    struct segment_batch walk = {0};
+    uint32_t good = 0;
+    if (mapper->plan->group_column != COLUMN_NONE || !find_batch(line, &array))
+        return STATUS_INVALID;
+    buffer_clear(&mapper->rescued);
+    const char *behind = array.at + array.length;
+    enum status status = buffer_append(&mapper->rescued, line.at, (size_t)(array.at - line.at));
+    if (status == STATUS_OK) status = part_messages(mapper, array, &walk, &good);
+    if (status == STATUS_OK)
+        status = buffer_append(&mapper->rescued, behind, (size_t)(line.at + line.length - behind));
+    if (status == STATUS_OK) status = buffer_reserve(&mapper->rescued, JSON_PADDING);
+    if (status == STATUS_OK && good > 0) {
+        mapper->row = mapper->line_text = buffer_text(&mapper->rescued);
+        status = mapper_read_json(mapper);
+    }
+    *left_count = walk.left_count;
+    if (status == STATUS_OK && good > 0 && segment_is_batch(mapper)) return STATUS_OK;
+    mapper->reason = reason;
+    return status == STATUS_NO_MEMORY ? status : STATUS_INVALID;
+}
+
 /* ---- messages ---- */
 
 void segment_batch_begin(struct segment_batch *walk, const struct mapper *mapper) {

@@ -46,7 +46,8 @@ static const char *const source_names[SOURCE_COUNT] = {
     [SOURCE_NOTE] = "note",
     [SOURCE_ONE_EVENT_PER] = "one_event_per", [SOURCE_TYPES] = "types", [SOURCE_PROPERTIES] = "properties",
     [SOURCE_PROPERTIES_AT] = "properties_at", [SOURCE_LOOKUP] = "lookup", [SOURCE_MANY] = "many",
-    [SOURCE_DELIMITER] = "delimiter", [SOURCE_HEADER] = "header", [SOURCE_COLUMNS] = "columns", [SOURCE_ZONE] = "zone",
+    [SOURCE_DELIMITER] = "delimiter", [SOURCE_QUOTE] = "quote",
+    [SOURCE_HEADER] = "header", [SOURCE_COLUMNS] = "columns", [SOURCE_ZONE] = "zone",
     [SOURCE_DATES] = "dates", [SOURCE_DECIMAL] = "decimal",
 };
 KEY_SET(source, "a source");

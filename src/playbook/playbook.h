@@ -96,6 +96,10 @@ struct identifier_map {
     uint32_t rule; /* index in playbook->identifiers */
     struct field_source from;
 };
+/* What a quote at the beginning of a CSV field means. By default it encloses the field; in a file
+ * whose delimiter is tab it is a character like any other, unless the first line is quoted. */
+enum source_quote { QUOTE_BY_DELIMITER, QUOTE_NONE, QUOTE_DOUBLE };
+
 struct source {
     struct text name;
     uint32_t symbol; /* SYMBOL_SOURCE */
@@ -105,7 +109,8 @@ struct source {
     /* Glob relative to the playbook's folder or the data path given; empty: only by name on the
      * command line. */
     struct text file;
-    char delimiter;  /* 0: sniffed among , ; tab | */
+    char delimiter; /* 0: sniffed among , ; tab | */
+    enum source_quote quote;
     bool has_header; /* default yes; without it columns are c1, c2, … or `columns:` */
     const struct text *columns;
     uint32_t column_count;

@@ -43,6 +43,17 @@ static void read_delimiter(struct reader *reader, const struct yaml_node *node,
     }
 }
 
+static void read_quote(struct reader *reader, const struct yaml_node *node, struct source *source) {
+    if (node->type == YAML_SCALAR && text_equal(node->text, TEXT("none")))
+        source->quote = QUOTE_NONE;
+    else if (node->type == YAML_SCALAR && text_equal(node->text, TEXT("\"")))
+        source->quote = QUOTE_DOUBLE;
+    else
+        reader_error(reader, node_place(node),
+                     "quote: write none where a quote is a character like any other, or '\"' where "
+                     "it encloses a field");
+}
+
 static void read_columns(struct reader *reader, struct source_entry *entry) {
     const struct yaml_node *node = entry->values[SOURCE_COLUMNS];
     if (node == NULL || !reader_is_list(reader, node, "columns")) return;
@@ -62,7 +73,8 @@ static void read_columns(struct reader *reader, struct source_entry *entry) {
 }
 
 static void refuse_csv_keys(struct reader *reader, const struct source_entry *entry) {
-    static const enum source_key only_of_csv[] = {SOURCE_DELIMITER, SOURCE_HEADER, SOURCE_COLUMNS};
+    static const enum source_key only_of_csv[] = {SOURCE_DELIMITER, SOURCE_QUOTE, SOURCE_HEADER,
+                                                  SOURCE_COLUMNS};
     for (size_t i = 0; i < sizeof only_of_csv / sizeof *only_of_csv; i++) {
         const struct yaml_node *value = entry->values[only_of_csv[i]];
         if (value == NULL) continue;
@@ -86,6 +98,7 @@ static void read_file(struct reader *reader, struct source_entry *entry) {
         return;
     }
     if (values[SOURCE_DELIMITER]) read_delimiter(reader, values[SOURCE_DELIMITER], source);
+    if (values[SOURCE_QUOTE]) read_quote(reader, values[SOURCE_QUOTE], source);
     if (values[SOURCE_HEADER])
         (void)reader_yes_no(reader, values[SOURCE_HEADER], "header", &source->has_header);
     read_columns(reader, entry);

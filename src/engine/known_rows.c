@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A bad row that comes again lies in quarantine already. A set of what lies there is read when the
+ * first bad row comes, is kept up to date as rows are added, and is forgotten where rows leave. */
+#include "base/hash.h"
+#include "engine/private.h"
+
+void known_rows_forget(struct engine *engine) {
+    ingest_repeats_release(&engine->known_rows);
+    engine->has_known_rows = false;
+}
+
+/* Bytes have no lines that mean anything the next time: there the row alone counts. */
+static enum status note_row(struct engine *engine, uint16_t source, struct text file, uint64_t line,
+                            struct text raw) {
+    if (text_equal(file, TEXT(INGEST_BYTES_NAME))) line = 0;
+    uint64_t place = hash_text(file, hash_u64(line) + source);
+    struct row_key key = {hash_text(raw, place) | 1, (uint32_t)hash_text(raw, ~place)};
+    return ingest_repeats_add(&engine->known_rows, key);
+}
+
+static bool note_stored(void *context, const struct stored_row *row) {
+    return note_row(context, row->source, row->file, row->line, row->raw) != STATUS_NO_MEMORY;
+}
+
+static enum status read_stored(struct engine *engine, struct error *error) {
+    if (engine->has_known_rows) return STATUS_OK;
+    ingest_repeats_release(&engine->known_rows);
+    enum status status = store_visit_rows(engine->store, note_stored, engine, error);
+    engine->has_known_rows = status == STATUS_OK;
+    return status;
+}
+
+enum status known_rows_drop(struct engine *engine, struct event_batch *batch,
+                            struct bad_rows *counts, struct error *error) {
+    size_t kept = 0;
+    if (batch->row_count == 0) return STATUS_OK;
+    enum status status = read_stored(engine, error);
+    if (status != STATUS_OK) return status;
+    for (size_t i = 0; i < batch->row_count; i++) {
+        const struct quarantined_row *row = &batch->rows[i];
+        enum status known =
+            note_row(engine, row->source, event_batch_text(batch, row->file, row->file_length),
+                     row->line, event_batch_text(batch, row->raw, row->raw_length));
+        if (known == STATUS_NO_MEMORY) return known;
+        if (known == STATUS_EXISTS) {
+            counts->known_rows += row->rows;
+            continue;
+        }
+        counts->rows += row->rows;
+        counts->entries++;
+        batch->rows[kept++] = *row;
+    }
+    batch->row_count = kept;
+    return STATUS_OK;
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a row says of its event as a whole: type, channel, time, key and person. */
+#include <stdio.h>
+
+#include "base/canonical.h"
+#include "base/hash.h"
+#include "ingest/mapper.h"
+#include "ingest/segment.h"
+
+static enum status take_type(struct mapper *mapper, uint32_t *type) {
+    const struct plan *plan = mapper->plan;
+    struct text name;
+    *type = plan->source->event_type;
+    if (*type != SYMBOL_NONE) return STATUS_OK;
+    if (segment_is_message(mapper)) return segment_event_type(mapper, type);
+    enum status status = mapper_field_text(mapper, &plan->event, &name);
+    if (status) return status;
+    name = text_trim(name);
+    if (name.length == 0)
+        return mapper_bad(mapper, plan->event.column, "no event: column %.*s is empty",
+                          TEXT_ARG(plan->event.name));
+    return mapper_symbol(mapper, SYMBOL_EVENT, name, type);
+}
+
+static enum status take_channel(struct mapper *mapper, uint8_t *channel) {
+    const struct plan *plan = mapper->plan;
+    struct text name = {0};
+    uint32_t id = plan->source->channel;
+    enum status status =
+        plan->channel_from_field ? mapper_field_text(mapper, &plan->channel, &name) : STATUS_OK;
+    name = text_trim(name);
+    if (status == STATUS_OK && name.length > 0)
+        status = mapper_symbol(mapper, SYMBOL_CHANNEL, name, &id);
+    *channel = (uint8_t)id;
+    return status;
+}
+
+static enum status no_time(struct mapper *mapper) {
+    const struct plan_field *time = &mapper->plan->time;
+    if (time->kind == FIELD_LOOKUP) {
+        return mapper_bad(mapper, time->key_columns[0],
+                          "no time: the lookup has no %.*s for this row", TEXT_ARG(time->name));
+    }
+    if (time->kind == FIELD_COLUMN || time->kind == FIELD_AGGREGATE) {
+        return mapper_bad(mapper, time->column, "no time: column %.*s is empty",
+                          TEXT_ARG(time->name));
+    }
+    return mapper_bad(mapper, COLUMN_NONE, "no time");
+}
+
+/* Known: when we could have known it. Never before it happened. */
+static void set_known(const struct plan *plan, struct event *event) {
+    event->known_ms = event->time_ms;
+    if (event->time_ms == TIME_ALWAYS) return;
+    if (!plan->source->known_on_arrival)
+        event->known_ms += plan->source->arrives_ms;
+    else if (plan->now_ms > event->time_ms)
+        event->known_ms = plan->now_ms;
+}
+
+static enum status take_time(struct mapper *mapper, struct event *event) {
+    const struct plan *plan = mapper->plan;
+    struct value value = value_time(TIME_ALWAYS);
+    if (segment_is_message(mapper) && plan->usual_time) return segment_time(mapper, event);
+    if (plan->has_time) {
+        enum status status = mapper_field_value(mapper, &plan->time, &value);
+        if (status) return status;
+        if (value.type != VALUE_TIME) return no_time(mapper);
+    } else if (!plan->source->time_always) {
+        if (!plan->source->known_on_arrival)
+            return mapper_bad(mapper, COLUMN_NONE, "no time: the source names no column for it");
+        value.time_ms = plan->now_ms;
+    }
+    event->time_ms = value.time_ms;
+    set_known(plan, event);
+    return STATUS_OK;
+}
+
+/* Of several columns each one's hash is the seed of the next: "a", "bc" and "ab", "c" are two keys.
+ */
+static struct row_key add_to_key(struct row_key key, uint64_t *high, struct text text) {
+    *high = hash_text(text, ~*high);
+    return (struct row_key){hash_text(text, key.low), (uint32_t)(*high >> 32)};
+}
+
+/* Words of people may be a part of a key of several columns ("none" of a coupon), and say nothing
+ * alone. */
+static bool is_no_key(const struct plan *plan, struct text text) {
+    enum filler filler = canonical_filler(text);
+    return filler == FILLER_OF_PEOPLE ? plan->row_key_count == 1 : filler != FILLER_NONE;
+}
+
+/* A row whose key is a filler has none: under one "#REF!" all rows but the first would be repeats.
+ * Of a JSON line that has no key one is made. */
+static enum status take_key(struct mapper *mapper, struct event *event) {
+    const struct plan *plan = mapper->plan;
+    const struct row_key start = {plan->key_seed, 0};
+    struct row_key key = start;
+    uint64_t high = plan->key_seed;
+    for (uint32_t i = 0; i < plan->row_key_count; i++) {
+        const struct plan_field *field = &plan->row_keys[i];
+        struct text text;
+        enum status status = mapper_field_text(mapper, field, &text);
+        if (status == STATUS_OK)
+            status = canonical_text(text, CANONICAL_AS_WRITTEN, &mapper->scratch, &text);
+        if (status) return status;
+        bool filler = is_no_key(plan, text);
+        mapper->no_keys += filler;
+        if (text.length > 0 && !filler) {
+            key = add_to_key(key, &high, text);
+            continue;
+        }
+        if (plan->source->format != SOURCE_NDJSON && filler) return STATUS_OK;
+        if (plan->source->format != SOURCE_NDJSON) {
+            return mapper_bad(mapper, field->column, "the row key %.*s is empty",
+                              TEXT_ARG(field->name));
+        }
+        high = plan->key_seed;
+        key = add_to_key(start, &high, mapper->row);
+        break;
+    }
+    if (plan->row_key_count > 0) event->key = key;
+    if (plan->row_key_count > 0 && key.low == 0) event->key.low = 1;
+    return STATUS_OK;
+}
+
+enum status mapper_add_identifier(struct mapper *mapper, uint32_t type, bool lower_case,
+                                  uint32_t column, struct text text) {
+    enum status status = canonical_text(text, lower_case ? CANONICAL_SMALL : CANONICAL_AS_WRITTEN,
+                                        &mapper->scratch, &text);
+    if (status || text.length == 0) return status;
+    if (text.length > IDENTIFIER_BYTES_MAX)
+        return mapper_bad(mapper, column, "an identifier of %u bytes, the limit is %d", text.length,
+                          IDENTIFIER_BYTES_MAX);
+    status = event_batch_add_identifier(mapper->batch, type, text);
+    return status == STATUS_LIMIT
+               ? mapper_bad(mapper, COLUMN_NONE, "more than %d identifiers", EVENT_IDENTIFIERS_MAX)
+               : status;
+}
+
+static enum status add_identifier(struct mapper *mapper, const struct plan_identifier *identifier) {
+    struct text text;
+    enum status status = mapper_field_text(mapper, &identifier->field, &text);
+    return status ? status
+                  : mapper_add_identifier(mapper, identifier->symbol, identifier->lower_case,
+                                          identifier->field.column, text);
+}
+
+static const struct identifier_rule *rule_of(const struct plan *plan, uint32_t symbol,
+                                             uint32_t *index) {
+    for (*index = 0; *index < plan->playbook->identifier_count; (*index)++) {
+        if (plan->playbook->identifiers[*index].symbol == symbol)
+            return &plan->playbook->identifiers[*index];
+    }
+    return NULL;
+}
+
+static bool has_usable(const struct mapper *mapper, const struct event *event) {
+    const struct plan *plan = mapper->plan;
+    for (uint32_t i = 0; i < event->identifier_count; i++) {
+        const struct event_identifier *given = &mapper->batch->identifiers[event->identifier + i];
+        uint32_t rule;
+        if (rule_of(plan, given->type, &rule) == NULL) return true;
+        if (plan->usable(plan->usable_context, rule,
+                         event_batch_text(mapper->batch, given->offset, given->length)))
+            return true;
+    }
+    return false;
+}
+
+/* "nobody: 'null' of loyalty, 'n/a' of email can't stand for a person" */
+static enum status nobody_usable(struct mapper *mapper, const struct event *event) {
+    const struct plan *plan = mapper->plan;
+    char list[MAPPER_REASON_BYTES / 2];
+    size_t length = 0;
+    bool lost = false;
+    for (uint32_t i = 0; i < event->identifier_count; i++) {
+        const struct event_identifier *given = &mapper->batch->identifiers[event->identifier + i];
+        char shown[MAPPER_SHOWN_BYTES + 8];
+        uint32_t index;
+        struct text name = rule_of(plan, given->type, &index)->name;
+        if (name.length > MAPPER_SHOWN_BYTES) name.length = MAPPER_SHOWN_BYTES;
+        struct text value = event_batch_text(mapper->batch, given->offset, given->length);
+        mapper_show(value, shown);
+        lost = lost || canonical_filler(value) == FILLER_LOST_DIGITS;
+        int more = snprintf(list + length, sizeof list - length, "%s'%s' of %.*s",
+                            i > 0 ? ", " : "", shown, TEXT_ARG(name));
+        if (more < 0 || (size_t)more >= sizeof list - length) {
+            list[length] = '\0'; /* the ones that fit say enough */
+            break;
+        }
+        length += (size_t)more;
+    }
+    return mapper_bad(mapper,
+                      plan->identifier_count > 0 ? plan->identifiers[0].field.column : COLUMN_NONE,
+                      "nobody: %s can't stand for a person%s", list,
+                      lost ? ": a spreadsheet has shortened the number, so export its column as "
+                             "text"
+                           : "");
+}
+
+static enum status take_identifiers(struct mapper *mapper, size_t index) {
+    const struct plan *plan = mapper->plan;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < plan->identifier_count; i++) {
+        status = add_identifier(mapper, &plan->identifiers[i]);
+    }
+    if (status == STATUS_OK && segment_is_message(mapper)) status = segment_identifiers(mapper);
+    if (status) return status;
+    const struct event *event = &mapper->batch->events[index];
+    if (event->identifier_count > 0)
+        return plan->usable == NULL || has_usable(mapper, event) ? STATUS_OK
+                                                                 : nobody_usable(mapper, event);
+    const struct plan_field *first =
+        plan->identifier_count > 0 ? &plan->identifiers[0].field : NULL;
+    return mapper_bad(mapper, first ? first->column : COLUMN_NONE, "nobody: %.*s%s is empty",
+                      first ? (int)first->name.length : 0, first ? first->name.at : "",
+                      plan->identifier_count > 1 ? " (and every other identifier)" : "");
+}
+
+static enum status check_group(struct mapper *mapper) {
+    uint32_t column = mapper->plan->group_column;
+    struct text text, name = mapper->plan->source->one_event_per;
+    if (column == COLUMN_NONE) return STATUS_OK;
+    enum status status = cell_text(&mapper->reader, &mapper->cells[column], &text);
+    if (status) return status == STATUS_INVALID ? STATUS_OK : status;
+    if (canonical_trim(text).length == 0)
+        return mapper_bad(mapper, column,
+                          "column %.*s is empty, which says what event the row belongs to",
+                          TEXT_ARG(name));
+    char shown[MAPPER_SHOWN_BYTES + 8];
+    enum filler filler = canonical_filler(text);
+    if (filler != FILLER_OF_PROGRAMS && filler != FILLER_LOST_DIGITS) return STATUS_OK;
+    return mapper_bad(mapper, column,
+                      "column %.*s is '%s', which says of no row what event it belongs to",
+                      TEXT_ARG(name), mapper_show(text, shown));
+}
+
+/* A store takes so many at once; a line may hold any number of messages. */
+struct event *mapper_add_event(struct mapper *mapper, enum status *status) {
+    if (mapper->batch->event_count >= BATCH_EVENTS_MAX) {
+        *status = mapper_bad(mapper, COLUMN_NONE,
+                             "more than %d events were read at once: replay the quarantine",
+                             BATCH_EVENTS_MAX);
+        return NULL;
+    }
+    struct event *event = event_batch_add(mapper->batch);
+    *status = event != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    return event;
+}
+
+enum status mapper_note_identifiers(struct mapper *mapper) {
+    enum status status;
+    if (mapper_add_event(mapper, &status) == NULL) return status;
+    for (uint32_t i = 0; i < mapper->plan->identifier_count; i++) {
+        status = add_identifier(mapper, &mapper->plan->identifiers[i]);
+        if (status != STATUS_OK && status != STATUS_INVALID) return status;
+    }
+    if (segment_is_message(mapper)) status = segment_identifiers(mapper);
+    return status == STATUS_INVALID ? STATUS_OK : status;
+}
+
+static enum status is_empty(struct mapper *mapper, const struct plan_field *field, bool *empty) {
+    struct text text;
+    enum status status = mapper_field_text(mapper, field, &text);
+    *empty = canonical_trim(text).length == 0 || canonical_filler(text) == FILLER_OF_PROGRAMS;
+    return status;
+}
+
+static enum status lacks_time(struct mapper *mapper, bool *lacks) {
+    struct value value;
+    *lacks = false;
+    if (!mapper->plan->has_time) return STATUS_OK;
+    enum status status = mapper_field_value(mapper, &mapper->plan->time, &value);
+    *lacks = status == STATUS_OK && !value_is_known(value);
+    return status;
+}
+
+/* Of a key of several columns, one is enough. */
+static enum status lacks_key(struct mapper *mapper, bool *lacks) {
+    enum status status = STATUS_OK;
+    *lacks = false;
+    if (mapper->plan->source->format == SOURCE_NDJSON) return STATUS_OK; /* one is made */
+    for (uint32_t i = 0; status == STATUS_OK && !*lacks && i < mapper->plan->row_key_count; i++)
+        status = is_empty(mapper, &mapper->plan->row_keys[i], lacks);
+    return status;
+}
+
+static enum status lacks_person(struct mapper *mapper, bool *lacks) {
+    enum status status = STATUS_OK;
+    *lacks = true;
+    for (uint32_t i = 0; status == STATUS_OK && *lacks && i < mapper->plan->identifier_count; i++)
+        status = is_empty(mapper, &mapper->plan->identifiers[i].field, lacks);
+    return status;
+}
+
+/* Which parts the present row of a group leaves empty. */
+static enum status absent_parts(struct mapper *mapper, uint32_t *absent) {
+    const struct plan *plan = mapper->plan;
+    bool lacks = false;
+    enum status status = STATUS_OK;
+    *absent = 0;
+    if (segment_is_message(mapper)) return STATUS_OK;
+    if (plan->source->event_type == SYMBOL_NONE) status = is_empty(mapper, &plan->event, &lacks);
+    if (lacks) *absent |= PART_TYPE;
+    lacks = false;
+    if (status == STATUS_OK && plan->channel_from_field)
+        status = is_empty(mapper, &plan->channel, &lacks);
+    if (lacks) *absent |= PART_CHANNEL;
+    if (status == STATUS_OK) status = lacks_time(mapper, &lacks);
+    if (status == STATUS_OK && lacks) *absent |= PART_TIME;
+    if (status == STATUS_OK) status = lacks_key(mapper, &lacks);
+    if (status == STATUS_OK && lacks) *absent |= PART_KEY;
+    if (status == STATUS_OK) status = lacks_person(mapper, &lacks);
+    if (status == STATUS_OK && lacks) *absent |= PART_WHO;
+    return status;
+}
+
+enum status mapper_take_parts(struct mapper *mapper, size_t index, uint32_t parts) {
+    struct event *event = &mapper->batch->events[index];
+    enum status status = STATUS_OK;
+    uint32_t type = event->type;
+    if (parts & PART_TYPE) status = take_type(mapper, &type);
+    event->type = (uint16_t)type;
+    if (status == STATUS_OK && parts & PART_CHANNEL) status = take_channel(mapper, &event->channel);
+    if (status == STATUS_OK && parts & PART_TIME) status = take_time(mapper, event);
+    if (status == STATUS_OK && parts & PART_KEY) status = take_key(mapper, event);
+    return status == STATUS_OK && parts & PART_WHO ? take_identifiers(mapper, index) : status;
+}
+
+enum status mapper_take_first(struct mapper *mapper, bool has_others, uint32_t *missing) {
+    enum status status;
+    struct event *event = mapper_add_event(mapper, &status);
+    size_t index = mapper->batch->event_count - 1;
+    *missing = 0;
+    if (event == NULL) return status;
+    event->source = (uint16_t)mapper->plan->source->symbol;
+    status = check_group(mapper);
+    if (status == STATUS_OK && has_others) status = absent_parts(mapper, missing);
+    return status == STATUS_OK ? mapper_take_parts(mapper, index, PARTS_ALL & ~*missing) : status;
+}
+
+/* Does the row name a person whom the event does not? */
+static enum status compare_person(struct mapper *mapper, const struct event *event, bool *differs) {
+    const struct event_batch *batch = mapper->batch;
+    for (uint32_t i = 0; i < mapper->plan->identifier_count; i++) {
+        const struct plan_identifier *identifier = &mapper->plan->identifiers[i];
+        struct text text;
+        bool found = false;
+        enum status status = mapper_field_text(mapper, &identifier->field, &text);
+        if (status) return status;
+        enum canonical_case letters =
+            identifier->lower_case ? CANONICAL_SMALL : CANONICAL_AS_WRITTEN;
+        status = canonical_text(text, letters, &mapper->scratch, &text);
+        if (status) return status;
+        for (uint32_t k = 0; k < event->identifier_count; k++) {
+            const struct event_identifier *given = &batch->identifiers[event->identifier + k];
+            if (given->type != identifier->symbol) continue;
+            found =
+                found || text_equal(event_batch_text(batch, given->offset, given->length), text);
+        }
+        *differs = *differs || (text.length > 0 && !found);
+    }
+    return STATUS_OK;
+}
+
+/* Does what the row says agree with what the event has? The earliest time counts. */
+static enum status compare_parts(struct mapper *mapper, size_t index, uint32_t parts,
+                                 bool *differs) {
+    struct event *event = &mapper->batch->events[index], own = {0};
+    uint32_t type = event->type;
+    enum status status = STATUS_OK;
+    own.channel = event->channel;
+    own.time_ms = event->time_ms;
+    if (parts & PART_TYPE) status = take_type(mapper, &type);
+    if (status == STATUS_OK && parts & PART_CHANNEL) status = take_channel(mapper, &own.channel);
+    if (status == STATUS_OK && parts & PART_TIME) status = take_time(mapper, &own);
+    if (status) return status;
+    if (own.time_ms < event->time_ms) {
+        event->time_ms = own.time_ms;
+        event->known_ms = own.known_ms;
+    }
+    *differs = type != event->type || own.channel != event->channel;
+    return parts & PART_WHO ? compare_person(mapper, event, differs) : STATUS_OK;
+}
+
+enum status mapper_take_further(struct mapper *mapper, size_t index, uint32_t *missing,
+                                bool *differs) {
+    uint32_t absent;
+    enum status status = check_group(mapper);
+    if (status == STATUS_OK) status = absent_parts(mapper, &absent);
+    if (status) return status;
+    uint32_t filled = *missing & ~absent;
+    status = compare_parts(mapper, index, PARTS_ALL & ~absent & ~*missing, differs);
+    if (status == STATUS_OK) status = mapper_take_parts(mapper, index, filled);
+    *missing &= ~filled;
+    return status;
+}

@@ -30,6 +30,7 @@ struct cli {
     const char *at;           /* --at TIME */
     const char *from, *until; /* --from, --until TIME */
     const char *out;          /* --out FILE */
+    const char *list;         /* --list FILE */
     const char *against;      /* --against FILE */
     const char *source;       /* --source NAME */
     bool json, all, quiet, dry_run, yes, merge, help;

@@ -81,12 +81,16 @@ const struct command cli_commands[] = {
      "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n",
      1, 1, command_evaluate},
     {"decide", "CUSTOMER | --all", "the next best action, with its reason",
-     "at out all dry-run json",
+     "at out list all dry-run json",
      "Each decision is written as an event unless --dry-run; with --all once the output is whole: "
      "where it fails before that, nothing is "
-     "recorded, and the same can be said again. With --all and --json, one object a line.\n\n"
+     "recorded, and the same can be said again. With --all and --json, one object a line. --list "
+     "writes a second CSV for who serves a channel: "
+     "a line for each treatment that is offered, with the addresses that the playbook names in "
+     "decide: lists:, and no line for the holdout.\n\n"
      "  attune decide household:1029 --at 2017-12-05\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv\n"
+     "  attune decide --all --at 2017-12-05 --out decisions.csv --list mail.csv\n"
      "  attune decide --all --at 2017-12-05 --json --dry-run\n",
      0, 1, command_decide},
     {"why-not", "CUSTOMER ACTION", "which stage stopped an action, and from when on it would not",

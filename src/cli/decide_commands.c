@@ -2,6 +2,7 @@
 /* decide, why-not: what to do for whom, and what stopped the rest. */
 #include <math.h>
 
+#include "cli/contact_list.h"
 #include "cli/deciding.h"
 #include "cli/out.h"
 
@@ -76,38 +77,51 @@ static void write_decision(const struct cli *cli, const struct answering *answer
     buffer_release(&out);
 }
 
+/* What `decide --all` fills. */
+struct everybody {
+    struct cli_out out;
+    struct funnel funnel;
+    struct decision_recorder *recorder; /* NULL with --dry-run */
+    struct contact_list list;           /* with --list, as is list_out */
+    struct cli_out list_out;
+};
+
 /* Streams: one timeline, one decision and one batch of events in memory, whatever the number of
  * customers. */
-static enum status decide_each(struct cli *cli, struct answering *answering,
-                               struct decision_recorder *recorder, const struct cli_out *out,
-                               struct funnel *funnel, struct error *error) {
+static enum status decide_each(struct cli *cli, struct answering *answering, struct everybody *all,
+                               struct error *error) {
     enum status status = answering_walk(answering, error);
     while (status == STATUS_OK && (status = answering_next(answering, error)) == STATUS_OK) {
-        write_decision(cli, answering, out->file);
-        funnel_add(funnel, answering->decision);
-        status = cli_out_check(out, error);
-        if (status == STATUS_OK && recorder != NULL)
-            status =
-                decision_recorder_add(recorder, answering->decider, answering->decision, error);
-        if (!cli->quiet && funnel->customers % 1000 == 0)
-            cli_progress("%s customers decided", cli_count(funnel->customers));
+        write_decision(cli, answering, all->out.file);
+        funnel_add(&all->funnel, answering->decision);
+        status = cli_out_check(&all->out, error);
+        if (status == STATUS_OK && cli->list != NULL)
+            status = contact_list_add(&all->list, answering, all->list_out.file);
+        if (status == STATUS_OK && cli->list != NULL) status = cli_out_check(&all->list_out, error);
+        if (status == STATUS_OK && all->recorder != NULL)
+            status = decision_recorder_add(all->recorder, answering->decider, answering->decision,
+                                           error);
+        if (!cli->quiet && all->funnel.customers % 1000 == 0)
+            cli_progress("%s customers decided", cli_count(all->funnel.customers));
     }
     return status == STATUS_END ? STATUS_OK : status;
 }
 
 static enum status tell_all(const struct cli *cli, const struct answering *answering,
-                            const struct funnel *funnel) {
+                            const struct everybody *all) {
     if (cli->json) {
         struct cli_json json;
         struct json_writer *writer = cli_json_begin(&json, true);
         json_member_string(writer, "out", cli->out);
         json_member_time(writer, "at", answering->t_ms);
         json_write_key(writer, "funnel");
-        funnel_write_json(funnel, writer);
+        funnel_write_json(&all->funnel, writer);
+        if (cli->list != NULL) contact_list_write_json(&all->list, cli->list, writer);
         return cli_json_end(&json, stdout) == EXIT_OK ? STATUS_OK : STATUS_NO_MEMORY;
     }
     printf("Wrote %s. Customers with a treatment left after each stage:\n", cli->out);
-    funnel_print(funnel);
+    funnel_print(&all->funnel);
+    if (cli->list != NULL) contact_list_print(&all->list, cli->list);
     return STATUS_OK;
 }
 
@@ -131,22 +145,36 @@ static enum status record_all(struct decision_recorder *recorder, struct cli_out
                      why.text[0] != '\0' ? why.text : status_name(status));
 }
 
-static enum status decide_all(struct cli *cli, struct answering *answering, struct error *error) {
-    struct funnel funnel = {0};
-    struct decision_recorder *recorder = NULL;
-    struct cli_out out;
-    enum status status = cli_out_open(&out, cli->out, error);
+static enum status open_all(struct cli *cli, struct answering *answering, struct everybody *all,
+                            struct error *error) {
+    enum status status = STATUS_OK;
+    if (cli->list != NULL) status = contact_list_init(&all->list, answering->engine, error);
+    if (status == STATUS_OK) status = cli_out_open(&all->out, cli->out, error);
+    if (status == STATUS_OK && cli->list != NULL)
+        status = cli_out_open(&all->list_out, cli->list, error);
     if (status == STATUS_OK && !cli->dry_run)
-        status = decision_recorder_create(&recorder, answering->engine);
-    if (status == STATUS_OK && !cli->json) decision_csv_heading(out.file);
-    if (status == STATUS_OK) status = decide_each(cli, answering, recorder, &out, &funnel, error);
-    if (status == STATUS_OK) status = cli_out_whole(&out, error);
-    if (status == STATUS_OK && recorder != NULL)
-        status = record_all(recorder, &out, &funnel, error);
-    decision_recorder_destroy(recorder);
-    status = cli_out_finish(&out, status, error);
+        status = decision_recorder_create(&all->recorder, answering->engine);
+    if (status == STATUS_OK && !cli->json) decision_csv_heading(all->out.file);
+    if (status == STATUS_OK && cli->list != NULL)
+        contact_list_heading(&all->list, all->list_out.file);
+    return status;
+}
+
+static enum status decide_all(struct cli *cli, struct answering *answering, struct error *error) {
+    struct everybody all = {0};
+    enum status status = open_all(cli, answering, &all, error);
+    if (status == STATUS_OK) status = decide_each(cli, answering, &all, error);
+    if (status == STATUS_OK) status = cli_out_whole(&all.out, error);
+    if (status == STATUS_OK && cli->list != NULL) status = cli_out_whole(&all.list_out, error);
+    if (status == STATUS_OK && all.recorder != NULL)
+        status = record_all(all.recorder, &all.out, &all.funnel, error);
+    decision_recorder_destroy(all.recorder);
+    status = cli_out_finish(&all.out, status, error);
+    if (cli->list != NULL) status = cli_out_finish(&all.list_out, status, error);
     cli_progress_end();
-    return status == STATUS_OK && cli->out != NULL ? tell_all(cli, answering, &funnel) : status;
+    if (status == STATUS_OK && cli->out != NULL) status = tell_all(cli, answering, &all);
+    contact_list_release(&all.list);
+    return status;
 }
 
 int command_decide(struct cli *cli) {
@@ -155,6 +183,10 @@ int command_decide(struct cli *cli) {
     int64_t t_ms;
     if (cli->all == (cli->word_count > 0)) {
         fprintf(stderr, "attune: say either a CUSTOMER or --all; see attune decide --help\n");
+        return EXIT_USAGE;
+    }
+    if (cli->list != NULL && !cli->all) {
+        fprintf(stderr, "attune: --list goes with --all; see attune decide --help\n");
         return EXIT_USAGE;
     }
     struct engine *engine = cli_open(cli, false, cli->dry_run);

@@ -185,3 +185,23 @@ void customer_name(struct engine *engine, struct customer_id customer,
     struct text name = symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type);
     snprintf(out, CUSTOMER_NAME_BYTES, "%.*s:%.*s", TEXT_ARG(name), TEXT_ARG(value));
 }
+
+struct text customer_newest_identifier(struct engine *engine, struct customer_id customer,
+                                       uint32_t type, int64_t t_ms) {
+    const struct identity *identity = engine_identity(engine);
+    struct identifier_id ids[NAMED_IDENTIFIERS_MAX];
+    struct as_of as_of = {t_ms, POSITION_NOW};
+    struct text newest = {0};
+    uint32_t newest_id = 0;
+    uint32_t count = identity_identifiers_of(identity, customer, as_of, ids, NAMED_IDENTIFIERS_MAX);
+    if (count > NAMED_IDENTIFIERS_MAX) count = NAMED_IDENTIFIERS_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t its_type;
+        struct text value = identity_identifier(identity, ids[i], &its_type);
+        if (value.length == 0 || its_type != type) continue;
+        if (newest.length > 0 && ids[i].value < newest_id) continue;
+        newest = value;
+        newest_id = ids[i].value;
+    }
+    return newest;
+}

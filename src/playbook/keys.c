@@ -107,7 +107,8 @@ KEY_SET(policy, "a policy");
 static const char *const holdout_names[HOLDOUT_COUNT] = {[HOLDOUT_SHARE] = "share", [HOLDOUT_SALT] = "salt"};
 KEY_SET(holdout, "holdout");
 
-static const char *const decide_names[DECIDE_COUNT] = {[DECIDE_SLOTS] = "slots"};
+static const char *const decide_names[DECIDE_COUNT] = {[DECIDE_SLOTS] = "slots",
+                                                         [DECIDE_LISTS] = "lists"};
 KEY_SET(decide, "decide");
 
 /* clang-format on */

@@ -137,7 +137,7 @@ enum policy_key {
     POLICY_KEY_COUNT
 };
 enum holdout_key { HOLDOUT_SHARE, HOLDOUT_SALT, HOLDOUT_COUNT };
-enum decide_key { DECIDE_SLOTS, DECIDE_COUNT };
+enum decide_key { DECIDE_SLOTS, DECIDE_LISTS, DECIDE_COUNT };
 
 extern const struct key_set top_keys, customer_keys, identifier_keys, consent_keys, relation_keys,
     visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,

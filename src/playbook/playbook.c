@@ -78,6 +78,7 @@ static void read_all(struct reader *reader, const struct yaml_node *const *top) 
     models_read(reader, top[TOP_MODELS]);
     actions_read(reader, top[TOP_ACTIONS], top[TOP_LEVERS]);
     policies_read(reader, top[TOP_POLICIES]);
+    lists_read(reader, top[TOP_DECIDE]);
 }
 
 /* ---- what grew while reading becomes the playbook's arrays ---- */

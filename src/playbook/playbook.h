@@ -282,6 +282,20 @@ struct policy {
     struct place place;
 };
 
+/* decide: lists: -- what a channel that others serve is handed for each treatment. */
+struct contact_column {
+    struct text name;    /* of the CSV */
+    uint32_t identifier; /* index in identifiers, or UINT32_MAX: … */
+    uint32_t trait;      /* … index in traits */
+};
+struct contact_list_rule {
+    uint32_t channel; /* SYMBOL_CHANNEL */
+    const struct contact_column
+        *columns; /* the first is the address: without it there is no line */
+    uint32_t column_count;
+    struct place place;
+};
+
 /* event_type SYMBOL_NONE: of every event of the sources whose events have many names. Reserved
  * events' properties are here too, and the Segment spec's where a source speaks it. */
 struct property_rule {
@@ -337,7 +351,9 @@ struct playbook {
     struct column_set columns;
     /* For later expressions (--where, tests) against this playbook. */
     struct expr_schema schema;
-    uint32_t slots_per_decision; /* treatments ranked in an answer, default 1 */
+    uint32_t slots_per_decision;           /* treatments ranked in an answer, default 1 */
+    const struct contact_list_rule *lists; /* at most one a channel */
+    uint32_t list_count;
     /* Of consent: the usual five, `consent: purposes`, and topics. */
     const struct text *purposes;
     uint32_t purpose_count;

@@ -4,6 +4,7 @@
 
 usage: cli_test.py ATTUNE SOURCE_ROOT      each test gets a folder of its own; what went wrong is printed with the command.
 """
+import csv
 import fcntl
 import glob
 import gzip
@@ -378,6 +379,69 @@ class Output(Case):
         self.assertEqual([name for name in os.listdir(self.path("data")) if name.endswith(".tmp")], [])
         self.assertIn("Decision Made", self.run_it("customer", f"email:many{count - 1}@x.example").stdout)
         self.run_it("fsck")
+
+
+LISTS = PLAYBOOK.replace("channels: [email] }", "channels: [email], starting_propensity: 20% }"
+    ).replace("value: revenue", "value: 10 USD") + """holdout: { share: 30%, salt: list }
+decide: { slots: 5, lists: { email: { address: email, spent: spent }, phone: { number: cookie } } }
+"""
+LISTS = LISTS.replace("policies:", """  call: { goal: order, cost: 0.10 USD, channels: [phone], starting_propensity: 20% }
+  push: { goal: order, cost: 0.10 USD, channels: [app], starting_propensity: 20% }
+policies:""")
+
+
+class ContactList(Case):
+    """decide --all --list: what a mail house is handed."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("playbook.yaml", LISTS)
+        people = [f"o{i},2017-01-0{1 + i % 9}T10:00:00Z,p{i}@x.example,{'k%d' % i if i % 2 else ''},{i}.50,1\n" for i in range(40)]
+        evil = ["e1,2017-01-02T10:00:00Z,=cmd()@x.example,+49301234,5.00,1\n", "e2,2017-01-02T10:00:00Z,,-evil,5.00,1\n"]
+        self.write("orders.csv", HEADER + "".join(people + evil))
+        self.write("offers.csv", "offer_id,discount\n1,5\n2,10\n")
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+
+    def rows(self, name):
+        with open(self.path(name), encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def test_it_has_addresses_and_no_holdout(self):
+        told = json.loads(self.run_it("decide", "--all", "--at", "2017-02-01", "--out", "all.csv", "--list", "list.csv", "--json").stdout)
+        with open(self.path("all.csv"), encoding="utf-8") as file:
+            decisions = [json.loads(line) for line in file]
+        due = [(d["name"], r["treatment"], r["channel"]) for d in decisions for r in d["ranked"] if not r["withheld"]]
+        withheld = {d["name"] for d in decisions if d["withheld"]}
+        lines = self.rows("list.csv")
+        self.assertGreater(len(withheld), 3)
+        self.assertEqual({line["customer"] for line in lines} & withheld, set())
+        self.assertTrue(set((l["customer"], l["treatment"], l["channel"]) for l in lines) <= set(
+            ("'" + name if name[0] in "=@" else name, treatment, channel) for name, treatment, channel in due))
+        for line in lines:
+            if line["channel"] == "email":
+                self.assertTrue(line["address"] and line["spent"].endswith("USD"), line)
+                self.assertEqual(line["number"], "")
+            else:
+                self.assertEqual(line["channel"], "phone")
+                self.assertTrue(line["number"], line)
+        self.assertEqual(told["list"]["lines"], len(lines))
+        self.assertEqual(len(due), len(lines) + told["list"]["no_address"] + sum(c == "app" for _, _, c in due))
+        self.assertEqual({line["channel"] for line in lines}, {"email", "phone"})
+
+    def test_no_cell_is_a_formula(self):
+        self.run_it("decide", "--all", "--at", "2017-02-01", "--out", "all.csv", "--list", "list.csv")
+        cells = {cell for line in self.rows("list.csv") for cell in line.values()}
+        self.assertIn("'=cmd()@x.example", cells)
+        self.assertIn("+49301234", cells)
+        self.assertFalse([cell for cell in cells if cell[:1] in ("=", "@", "\t")])
+
+    def test_without_lists_it_says_what_to_write(self):
+        self.write("plain.yaml", PLAYBOOK)
+        done = self.run_it("decide", "--all", "--playbook", "plain.yaml", "--at", "2017-02-01", "--dry-run", "--list", "list.csv", code=1)
+        self.assertIn("lists:", done.stderr)
+        self.assertFalse(os.path.exists(self.path("list.csv")))
+        done = self.run_it("decide", "C1", "--list", "list.csv", code=2)
+        self.assertIn("--list goes with --all", done.stderr)
 
 
 class CutShort(Case):

@@ -35,7 +35,7 @@ SAMPLES = {
     "evaluate": ["evaluate redeem --from 2017-10-01 --until 2018-01-01",
                  "evaluate redeem --from 2017-10-01 --until 2018-01-01 --against theirs.csv"],
     "decide": ["decide household:1029 --at 2017-12-05 --dry-run", "decide --all --at 2017-12-05 --dry-run",
-               "decide --all --at 2017-12-05 --dry-run --out decisions.ndjson"],
+               "decide --all --at 2017-12-05 --dry-run --out decisions.ndjson --list mail.csv"],
     "why-not": ["why-not household:1029 mail_campaign --at 2017-12-05"],
     "report": ["report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report",
                "report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report --against theirs.csv"],

@@ -64,6 +64,7 @@ policies:
   - { at_most: 2, in: 30d, channel: mail }
   - { after: Treatment Delivered, of: same treatment, wait: 180d }
 holdout: { share: 5%, salt: grocer }
+decide: { lists: { mail: { household: household, spent: spend_365d } } }
 """
 HOUSEHOLDS = range(960, 1100)
 CAMPAIGNS = [(number, 1 + (number - 9) // 2, 5 + 14 * (number % 2)) for number in range(9, 33)]  # number, month, day of its start

@@ -16,6 +16,12 @@
     "goals:\n"                                                                                     \
     "  d: { event: Treatment Delivered, within: 3d }\n"
 
+/* Three lines more. */
+#define ACTION                                                                                     \
+    "traits: { ill: { is: count(\"E\"), topic: health } }\n"                                       \
+    "actions:\n"                                                                                   \
+    "  a: { goal: g, channels: [web] }\n"
+
 struct broken {
     const char *what;
     const char *playbook;
@@ -198,6 +204,12 @@ static const struct broken actions[] = {
 };
 
 #define POLICY HEAD "actions: { a: { goal: g, group: shoes, channels: [email, web] } }\npolicies:\n  - "
+static const struct broken lists[] = {
+    {"unknown channel", HEAD ACTION "decide: { lists: { fax: { a: email } } }\n", 8, 20, "no action has the channel fax"},
+    {"unknown content", HEAD ACTION "decide: { lists: { web: { a: emial } } }\n", 8, 30, "did you mean \"email\"?"},
+    {"no columns", HEAD ACTION "decide: { lists: { web: { } } }\n", 8, 25, "the address first"},
+    {"sensitive", HEAD ACTION "decide: { lists: { web: { a: email, b: ill } } }\n", 8, 40, "sensitive"},
+};
 static const struct broken policies[] = {
     {"none", POLICY "{ channel: web }\n", 7, 5, "has none of at_most, after, never_without and quiet"},
     {"two", POLICY "{ at_most: 1, quiet: \"1:00-2:00\" }\n", 7, 5, "more than one of"},
@@ -256,6 +268,7 @@ TABLE(goals)
 TABLE(scenarios)
 TABLE(actions)
 TABLE(policies)
+TABLE(lists)
 
 /* All at once, in the order of the file, whatever the order of checking. */
 static void test_all_at_once(void **state) {
@@ -300,12 +313,12 @@ static void test_too_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_file),  cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_events),    cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_traits),    cmocka_unit_test(test_goals),
-        cmocka_unit_test(test_scenarios), cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_policies),  cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_the_file),    cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_events),      cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_traits),      cmocka_unit_test(test_goals),
+        cmocka_unit_test(test_scenarios),   cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_policies),    cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,9 +160,10 @@ static enum status parse_others(struct text left, const char *path, const char *
         if (line.length == 0) continue;
         count = split(line, cells, CELLS_MAX);
         if (treatment >= count || customer >= count || prediction >= count ||
-            text_to_double(cells[prediction], &value) != STATUS_OK) {
-            return error_set(error, STATUS_INVALID, "%s:%zu: no prediction in column %s", path,
-                             number, column);
+            text_to_double(cells[prediction], &value) != STATUS_OK || value < 0 || value > 1) {
+            return error_set(error, STATUS_INVALID,
+                             "%s:%zu: no prediction from 0 to 1 in column %s", path, number,
+                             column);
         }
         enum status status =
             memory_grow((void **)&out->items, &out->capacity, out->count + 1, sizeof *out->items);

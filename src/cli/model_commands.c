@@ -274,6 +274,13 @@ int command_train(struct cli *cli) {
 
 /* ---- evaluate ---- */
 
+static void print_pair(const char *name, double theirs, double ours, int digits) {
+    if (isnan(theirs) || isnan(ours)) /* of one outcome alone */
+        printf("  %-20s unknown\n", name);
+    else
+        printf("  %-20s %.*f, ours %.*f\n", name, digits, theirs, digits, ours);
+}
+
 static void print_evaluation(struct engine *engine, uint32_t rule,
                              const struct evaluation *evaluation) {
     struct model_entry entry;
@@ -285,14 +292,13 @@ static void print_evaluation(struct engine *engine, uint32_t rule,
         printf("  left out, since the model has learnt from them: %s\n",
                cli_counted(evaluation->learnt_count, "earlier treatment"));
     if (!evaluation->compared) return;
-    printf("Against %s, on the %s treatments that both have\n", evaluation->against_name,
-           cli_count(evaluation->compared_count));
-    printf("  %-20s %.3f, ours %.3f\n", "AUC", evaluation->against.auc.value,
-           evaluation->ours_there.auc.value);
-    printf("  %-20s %.3f, ours %.3f\n", "log loss", evaluation->against.log_loss.value,
-           evaluation->ours_there.log_loss.value);
-    printf("  %-20s %.2f, ours %.2f\n", "top-tenth gain", evaluation->against.top_tenth_gain.value,
-           evaluation->ours_there.top_tenth_gain.value);
+    printf("Against %s, on the %s that both have\n", evaluation->against_name,
+           cli_counted(evaluation->compared_count, "treatment"));
+    print_pair("AUC", evaluation->against.auc.value, evaluation->ours_there.auc.value, 3);
+    print_pair("log loss", evaluation->against.log_loss.value,
+               evaluation->ours_there.log_loss.value, 3);
+    print_pair("top-tenth gain", evaluation->against.top_tenth_gain.value,
+               evaluation->ours_there.top_tenth_gain.value, 2);
     print_interval("AUC difference", &evaluation->auc_difference, "4");
 }
 

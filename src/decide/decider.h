@@ -36,6 +36,9 @@ struct verdict stage_judge(struct decider *decider, const struct timeline *timel
                            const struct treatment *treatment, enum stage stage);
 /* What followed the action's own treatments, in all channels, and behind it by channel. */
 const struct goal_base *action_base(const struct decider *decider, const struct action *action);
+/* The model that tells the action's chance, or NULL: none is in force, or it never saw the action,
+ * whose chance to start with is known. */
+const struct model *model_of_action(const struct decider *decider, const struct action *action);
 /* The customer's chance of the action's goal; the profiler stands as above. NAN where nothing tells
  * it. */
 double treatment_propensity(struct decider *decider, const struct treatment *treatment);

@@ -60,7 +60,7 @@ static enum status feature_words(const struct decider *decider, const struct mod
 static enum status model_words(struct decider *decider, const struct treatment *treatment,
                                struct buffer *out) {
     const struct action *action = treatment->action;
-    const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
+    const struct model *model = model_of_action(decider, action);
     if (model == NULL) return STATUS_OK;
     const struct model_rule *rule = &decider->world->playbook->models[action->model];
     trainer_features(decider->world, rule, model, profile_with(decider->profiler, treatment),
@@ -183,7 +183,7 @@ static enum status offer_words(struct decider *decider, const struct decision *d
     const struct treatment_trace *trace = &decision->trace[decision->ranked[0]];
     const struct action *action = trace->treatment->action;
     const struct goal *goal = &playbook->goals[action->goal];
-    const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
+    const struct model *model = model_of_action(decider, action);
     enum status status =
         buffer_format(out, "%s ", decision_withholds(decision, 0) ? "Would offer" : "Offer");
     if (status != STATUS_OK) return status;

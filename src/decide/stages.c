@@ -118,10 +118,24 @@ static double rate_without_model(const struct decider *decider, const struct tre
     return rate;
 }
 
+/* A model that learnt from other actions' treatments alone tells less of this one than the playbook
+ * does, where it says a chance to start with. */
+static bool is_untried(const struct decider *decider, const struct action *action) {
+    const struct model_rule *rule = &decider->world->playbook->models[action->model];
+    return !isnan(action->starting_propensity) && action_base(decider, action)->treated_rows == 0 &&
+           (rule->event_type == EVENT_TREATMENT_DELIVERED ||
+            rule->event_type == EVENT_TREATMENT_SHOWN);
+}
+
+const struct model *model_of_action(const struct decider *decider, const struct action *action) {
+    if (action->model == UINT32_MAX || is_untried(decider, action)) return NULL;
+    return decider->models[action->model];
+}
+
 double treatment_propensity(struct decider *decider, const struct treatment *treatment) {
     const struct action *action = treatment->action;
     const struct playbook *playbook = decider->world->playbook;
-    const struct model *model = action->model == UINT32_MAX ? NULL : decider->models[action->model];
+    const struct model *model = model_of_action(decider, action);
     if (model == NULL) return rate_without_model(decider, treatment);
     const struct value *traits = profile_with(decider->profiler, treatment);
     trainer_features(decider->world, &playbook->models[action->model], model, traits, treatment,

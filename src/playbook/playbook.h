@@ -373,8 +373,8 @@ struct playbook_errors {
 enum status playbook_load(struct playbook **out, const char *file, struct text bytes,
                           struct symbols *symbols, struct playbook_errors *errors) MUST_USE;
 void playbook_destroy(struct playbook *playbook);
-/* What loads but is likely to be regretted, in file order: so far a source whose files count twice
- * where they are loaded twice. Each text says what to write. */
+/* What loads but is likely to be regretted, sources before models: a source whose files count twice
+ * where they are loaded twice, a model that no action uses. Each text says what to write. */
 void playbook_warnings(const struct playbook *playbook, struct playbook_errors *warnings);
 
 /* The commented playbook that `attune init` writes; it loads. */

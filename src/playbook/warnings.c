@@ -56,6 +56,21 @@ static void row_key_of(const struct source *source, char *key, size_t size) {
     if (columns.count > 1 && at < size) snprintf(key + at, size - at, "]");
 }
 
+/* It would have nothing to learn from. */
+static void warn_of_idle_models(const struct playbook *playbook, struct playbook_errors *warnings) {
+    for (uint32_t i = 0; i < playbook->model_count; i++) {
+        const struct model_rule *model = &playbook->models[i];
+        bool used = false;
+        for (uint32_t a = 0; a < playbook->action_count; a++)
+            used |= playbook->actions[a].model == i;
+        if (used) continue;
+        warn(warnings, model->place,
+             "model %.*s is used by no action, so it has nothing to learn from; write model: %.*s "
+             "in the actions whose chance it is to tell",
+             TEXT_ARG(model->name), TEXT_ARG(model->name));
+    }
+}
+
 void playbook_warnings(const struct playbook *playbook, struct playbook_errors *warnings) {
     warnings->count = warnings->dropped = 0;
     for (uint32_t i = 0; i < playbook->source_count; i++) {
@@ -68,4 +83,5 @@ void playbook_warnings(const struct playbook *playbook, struct playbook_errors *
              "row_key: %s (or a column that no two rows share)",
              TEXT_ARG(source->name), key);
     }
+    warn_of_idle_models(playbook, warnings);
 }

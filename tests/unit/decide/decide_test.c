@@ -555,6 +555,38 @@ static void test_few_past_treatments_do_not_decide(void **state) {
     assert_near(trace_of("recall", "web")->propensity, 3.5 / 4);
 }
 
+/* A model that never saw the action leaves it to the playbook's starting_propensity. */
+static void test_an_untried_action_starts_as_the_playbook_says(void **state) {
+    (void)state;
+    begin("models: { m: { goal: order, features: [] } }\n"
+          "actions:\n"
+          "  letter: { goal: order, channels: [web] }\n"
+          "  fresh: { goal: order, starting_propensity: 40%, channels: [web] }\n"
+          "  unsaid: { goal: order, channels: [web] }\n");
+    struct training_set *set;
+    struct model *model;
+    assert_int_equal(training_set_create(&set, NULL, 0), STATUS_OK);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct training_row row = {.yes = i % 10 == 0, .weight = 1, .time_ms = i, .group = i};
+        assert_int_equal(training_set_add(set, &row), STATUS_OK);
+    }
+    assert_int_equal(model_train(&model, set, &(struct learn_options){.seed = 1}, NULL), STATUS_OK);
+    const struct model *models[] = {model};
+    decider_destroy(trial.decider);
+    assert_int_equal(
+        decider_create(&trial.decider, &trial.scene.world, trial.profiler, models, trial.bases),
+        STATUS_OK);
+    trial.bases[3] = (struct goal_base){.treated_rows = 100, .treated_rate = 0.1};
+    decide(DAY(1));
+    double told = trace_of("letter", "web")->propensity;
+    assert_true(fabs(told - 0.1) < 0.01);
+    assert_near(trace_of("unsaid", "web")->propensity, told);
+    assert_near(trace_of("fresh", "web")->propensity, 0.4);
+    assert_non_null(strstr(trial.decision.reason, "as the playbook says"));
+    training_set_destroy(set);
+    model_destroy(model);
+}
+
 /* Delivered and Shown of one message, and a receipt that comes twice, are one treatment. */
 static void test_a_message_is_one_past_treatment(void **state) {
     (void)state;
@@ -731,6 +763,7 @@ int main(void) {
         CASE(test_holdout_share_and_stability),
         CASE(test_few_past_treatments_do_not_decide),
         CASE(test_a_message_is_one_past_treatment),
+        CASE(test_an_untried_action_starts_as_the_playbook_says),
         CASE(test_past_treatments_tell_of_their_action_and_channel),
         CASE(test_a_base_rate_is_of_active_customers),
         CASE(test_the_holdout_withholds_marketing_only),

@@ -565,11 +565,34 @@ static void test_failing_allocations_of_treatments(void **state) {
     lookup_destroy(stock_table);
 }
 
+static void test_a_model_that_no_action_uses(void **state) {
+    (void)state;
+    static struct playbook_errors warnings;
+    static const char text[] = "attune: 1\n"
+                               "customer: { identifiers: { email: } }\n"
+                               "events: { E: { n: number } }\n"
+                               "goals: { g: { event: E, within: 3d } }\n"
+                               "models: { used: { goal: g }, idle: { goal: g } }\n"
+                               "actions: { a: { goal: g, channels: [web] } }\n";
+    struct symbols *symbols;
+    struct playbook *playbook;
+    assert_int_equal(symbols_create(&symbols), STATUS_OK);
+    assert_int_equal(playbook_load(&playbook, "p.yaml", text_from(text), symbols, &errors),
+                     STATUS_OK);
+    playbook_warnings(playbook, &warnings);
+    assert_int_equal(warnings.count, 1);
+    assert_non_null(strstr(warnings.item[0].text, "model idle is used by no action"));
+    assert_int_equal(warnings.item[0].place.line, 5);
+    playbook_destroy(playbook);
+    symbols_destroy(symbols);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_examples_load),
         cmocka_unit_test(test_starter_loads),
         cmocka_unit_test(test_reference_loads),
+        cmocka_unit_test(test_a_model_that_no_action_uses),
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_failing_allocations),

@@ -25,6 +25,9 @@ static void print_rank(struct engine *engine, const struct treatment_trace *trac
     if (status == STATUS_OK)
         status = buffer_format(&line, ": propensity %.3f × value %s%s%s − cost %s = priority %s",
                                trace->propensity, value, weight, lever, cost, priority);
+    if (status == STATUS_OK && trace->send_after_ms != 0)
+        status = buffer_format(&line, "; to be sent from %s on",
+                               cli_when(playbook, trace->send_after_ms));
     if (status == STATUS_OK) cli_wrap(stdout, buffer_text(&line), 5);
     buffer_release(&line);
 }
@@ -47,6 +50,14 @@ static void print_decision(struct engine *engine, const struct decision *decisio
     }
     cli_wrap_format(2, "Of %s%s, %u offered", cli_counted(decision->trace_count, "treatment"),
                     stages, stopped[STAGE_OFFERED]);
+    if (decision->truncated)
+        cli_wrap_format(2,
+                        "More than %d treatments are available: those beyond, in the order of the "
+                        "playbook, were not considered",
+                        DECISION_TREATMENTS_MAX);
+    if (decision->limited && !decision->truncated)
+        cli_wrap_format(2, "A limit was reached by what was asked (attune traits says by which "
+                           "traits); what it left unknown counts as no");
 }
 
 static enum status decide_one(struct cli *cli, struct answering *answering, struct error *error) {

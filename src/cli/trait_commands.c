@@ -12,11 +12,13 @@ static bool is_shown(const struct trait *trait) {
 }
 
 static void print_trait(struct answering *view, const struct trait *trait, struct value value,
-                        int width) {
+                        bool limited, int width) {
     struct buffer line;
     buffer_init(&line);
     enum status status = buffer_format(&line, "  %-*.*s  ", width, TEXT_ARG(trait->name));
     if (status == STATUS_OK) status = cli_value(&line, view->engine, value);
+    if (status == STATUS_OK && limited)
+        status = buffer_append_text(&line, TEXT(" (a limit was reached)"));
     if (status == STATUS_OK) cli_wrap(stdout, buffer_text(&line), (uint32_t)width + 4);
     buffer_release(&line);
 }
@@ -32,7 +34,8 @@ void traits_print(struct answering *view) {
     printf("Traits\n");
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         if (is_shown(&playbook->traits[i]))
-            print_trait(view, &playbook->traits[i], values[i], width);
+            print_trait(view, &playbook->traits[i], values[i],
+                        profile_trait_limited(view->profiler, i), width);
     }
     printf("Segments\n");
     uint32_t told = 0;

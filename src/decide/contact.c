@@ -1,168 +1,371 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "decide/contact.h"
+#include <stdlib.h>
 
 #include "base/hash.h"
-#include "decide/named_treatment.h"
+#include "base/memory.h"
+#include "decide/contact_internal.h"
 
-#define FREE_STEPS_MAX (4 * CONTACTS_MAX)
+#define NOTHING         UINT32_MAX
+#define EVENT_TYPES_MAX 65536
 
-static bool is_treatment_event(uint16_t type) {
-    return type >= EVENT_TREATMENT_SHOWN && type <= EVENT_TREATMENT_REJECTED;
-}
+/* What a policy says does not depend on the treatment, or on its action alone, unless it counts `of:
+ * same treatment`: then it is worked out once a policy and action. */
+struct standing_cache {
+    uint64_t epoch;
+    int64_t now_ms;
+    uint32_t width; /* actions, at least 1 */
+    struct {
+        uint64_t epoch; /* 0: not worked out */
+        struct contact_standing standing;
+    } items[];
+};
 
-static bool is_waited_after(const struct playbook *playbook, uint16_t type) {
+enum status contact_history_init(struct contact_history *history, const struct world *world) {
+    const struct playbook *playbook = world->playbook;
+    uint32_t width = playbook->action_count > 0 ? playbook->action_count : 1;
+    *history = (struct contact_history){.world = world};
+    for (uint32_t i = 0; i < CHANNELS_MAX; i++)
+        history->messaging[i] = playbook_messaging(playbook, world->symbols, i);
+    history->cache =
+        memory_calloc(1, sizeof *history->cache + (size_t)width * (playbook->policy_count + 1) *
+                                                      sizeof *history->cache->items);
+    history->waited = memory_calloc(EVENT_TYPES_MAX, sizeof *history->waited);
+    if (history->cache == NULL || history->waited == NULL) return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < playbook->policy_count; i++) {
         const struct policy *policy = &playbook->policies[i];
-        if (policy->kind == POLICY_AFTER && policy->after_event == type) return true;
+        if (policy->kind == POLICY_AFTER && policy->after_event < EVENT_TYPES_MAX)
+            history->waited[policy->after_event] = true;
     }
-    return false;
+    history->cache->epoch = 1;
+    history->cache->width = width;
+    return message_symbols_add(world->symbols, &history->symbols);
 }
 
-/* The action is the treatment's name up to the slash: it is known even where the offer's row has
- * gone since. */
-static const struct action *action_of(const struct playbook *playbook, struct text key) {
-    const char *slash = key.length > 0 ? memchr(key.at, '/', key.length) : NULL;
-    if (slash != NULL) key.length = (uint32_t)(slash - key.at);
-    uint32_t action = playbook_action_find(playbook, key);
-    return action == UINT32_MAX ? NULL : &playbook->actions[action];
+static void list_release(struct contact_list *list) {
+    memory_free(list->items);
+    memory_free(list->newest);
 }
 
-void contact_history_read(struct contact_history *history, const struct world *world,
-                          const struct timeline *timeline, int64_t t_ms) {
-    history->count = 0;
-    for (uint32_t row = timeline_upper_bound(timeline, t_ms);
-         row-- > 0 && history->count < CONTACTS_MAX;) {
-        uint16_t type = timeline->type[row];
-        if (!is_treatment_event(type) && !is_waited_after(world->playbook, type)) continue;
-        if (!timeline_known(timeline, row, t_ms)) continue;
-        struct text key = named_treatment_key(timeline, row);
-        history->contacts[history->count++] = (struct contact){
-            .time_ms = timeline->time_ms[row],
-            .type = type,
-            .names_none = key.length == 0 && !is_treatment_event(type),
-            .channel = timeline->channel[row],
-            .key_hash = hash_text(key, 0),
-            .action = action_of(world->playbook, key),
-        };
+void contact_history_release(struct contact_history *history) {
+    list_release(&history->messages);
+    list_release(&history->events);
+    memory_free(history->cache);
+    memory_free(history->waited);
+    memory_free(history->moments);
+    *history = (struct contact_history){0};
+}
+
+void contact_cache_clear(struct contact_history *history) {
+    history->cache->epoch++;
+}
+
+/* ---- lists ---- */
+
+static int by_time(const void *a, const void *b) {
+    const struct contact *x = a, *y = b;
+    if (x->time_ms != y->time_ms) return x->time_ms < y->time_ms ? -1 : 1;
+    return (x->key_hash > y->key_hash) - (x->key_hash < y->key_hash);
+}
+
+static uint32_t *newest_of(const struct contact_list *list, uint64_t key_hash) {
+    uint32_t mask = (1u << list->newest_bits) - 1, at = (uint32_t)hash_u64(key_hash) & mask;
+    while (list->newest[at] != NOTHING && list->items[list->newest[at]].key_hash != key_hash)
+        at = (at + 1) & mask;
+    return &list->newest[at];
+}
+
+enum status contact_list_order(struct contact_list *list) {
+    uint32_t bits = 4;
+    if (list->count > 0) qsort(list->items, list->count, sizeof *list->items, by_time);
+    while (((size_t)1 << bits) < 2 * list->count + 2) bits++;
+    if (list->newest == NULL || bits > list->newest_bits) {
+        memory_free(list->newest);
+        list->newest = memory_alloc(sizeof *list->newest << bits);
+        if (list->newest == NULL) return STATUS_NO_MEMORY;
+        list->newest_bits = bits;
     }
+    memset(list->newest, 0xff, sizeof *list->newest << list->newest_bits);
+    for (size_t i = 0; i < list->count; i++) {
+        uint32_t *newest = newest_of(list, list->items[i].key_hash);
+        list->items[i].older = *newest;
+        *newest = (uint32_t)i;
+    }
+    return STATUS_OK;
 }
 
-/* Does the policy speak of this treatment at all? */
-static bool applies(const struct policy *policy, const struct treatment *treatment) {
+static enum status push(struct contact_list *list, struct contact contact) {
+    enum status status =
+        memory_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof contact);
+    if (status != STATUS_OK) return status;
+    list->items[list->count++] = contact;
+    return contact_list_order(list);
+}
+
+enum status contact_history_add(struct contact_history *history, const struct treatment *treatment,
+                                int64_t now_ms) {
+    const struct messaging *messaging = &history->messaging[treatment->channel];
+    if (messaging->inbound) return STATUS_OK;
+    struct contact contact = {
+        .time_ms = now_ms,
+        .until_ms = messaging->receipts ? now_ms + messaging->expires_ms : TIME_NEVER,
+        .key_hash = hash_text(treatment->key, 0),
+        .action = treatment->action,
+        .channel = treatment->channel,
+        .type = EVENT_TREATMENT_DELIVERED,
+        .pending = true,
+    };
+    contact_cache_clear(history);
+    enum status status = push(&history->messages, contact);
+    return status == STATUS_OK ? push(&history->events, contact) : status;
+}
+
+/* ---- what a policy is about ---- */
+
+bool policy_applies(const struct policy *policy, const struct treatment *treatment) {
+    const struct action *action = treatment->action;
     if (policy->channel != SYMBOL_NONE && policy->channel != treatment->channel) return false;
-    if (policy->group.length > 0 && !text_equal(policy->group, treatment->action->group))
-        return false;
-    if (policy->action.length > 0 && !text_equal(policy->action, treatment->action->name))
-        return false;
-    return true;
+    if (policy->group.length > 0 && !text_equal(policy->group, action->group)) return false;
+    if (policy->action.length > 0) return text_equal(policy->action, action->name);
+    /* A message that no cap holds is held only by those that name its action. */
+    return policy->kind != POLICY_AT_MOST || action->limited;
 }
 
-/* Does this past contact count against it? */
-static bool counts(const struct policy *policy, const struct contact *contact,
-                   const struct treatment *treatment) {
+static bool same_group(const struct action *a, const struct action *b) {
+    if (a == NULL) return false;
+    /* No group: alone in its own. */
+    return b->group.length == 0 ? a == b : text_equal(a->group, b->group);
+}
+
+/* Is the contact among those that the policy's scope names? */
+static bool in_scope(const struct policy *policy, const struct contact *contact,
+                     const struct treatment *treatment) {
     const struct action *action = contact->action;
+    /* An event about no treatment makes all of those wait that the policy is about. */
+    if (contact->names_none) return true;
     if (policy->channel != SYMBOL_NONE && contact->channel != policy->channel) return false;
-    if (contact->names_none && (policy->scope == SCOPE_GROUP || policy->scope == SCOPE_ACTION))
-        return true;
     if (policy->group.length > 0 && (action == NULL || !text_equal(action->group, policy->group)))
         return false;
     if (policy->action.length > 0 && (action == NULL || !text_equal(action->name, policy->action)))
         return false;
-    if (policy->scope == SCOPE_SAME_TREATMENT)
-        return contact->key_hash == hash_text(treatment->key, 0);
-    if (policy->scope == SCOPE_SAME_ACTION) return action == treatment->action;
-    if (policy->scope == SCOPE_SAME_GROUP) {
-        /* No group: alone in its own. */
-        if (treatment->action->group.length == 0) return action == treatment->action;
-        return action != NULL && text_equal(action->group, treatment->action->group);
+    switch (policy->scope) {
+    case SCOPE_SAME_TREATMENT: return contact->key_hash == hash_text(treatment->key, 0);
+    case SCOPE_SAME_ACTION: return action == treatment->action;
+    case SCOPE_SAME_GROUP: return same_group(action, treatment->action);
+    default: return true;
     }
-    return true;
 }
 
-static bool is_contact(uint16_t type) {
-    return type == EVENT_TREATMENT_SHOWN || type == EVENT_TREATMENT_DELIVERED;
+static bool counts_impressions(const struct contact_history *history, const struct policy *policy) {
+    return policy->impressions ||
+           (policy->channel != SYMBOL_NONE && history->messaging[policy->channel].inbound);
 }
 
-/* The policy frees up when the oldest of the newest `max_count` that count leaves the window;
- * walking back from the newest stops there, so a long history costs no more than the window holds.
- */
-static int64_t blocked_until(const struct policy *policy, const struct contact_history *history,
-                             const struct treatment *treatment, int64_t now_ms) {
-    uint32_t seen = 0, max_count = policy->max_count == 0 && policy->kind == POLICY_AFTER
-                                       ? 1
-                                       : policy->max_count;
-    if (max_count == 0) return TIME_NEVER; /* at most 0: never */
-    for (uint32_t i = 0; i < history->count; i++) {
-        const struct contact *contact = &history->contacts[i];
-        if (contact->time_ms <= now_ms - policy->window_ms) return 0;
-        bool right_type = policy->kind == POLICY_AFTER ? contact->type == policy->after_event
-                                                       : is_contact(contact->type);
-        if (!right_type || !counts(policy, contact, treatment)) continue;
-        if (++seen == max_count) return contact->time_ms + policy->window_ms;
+static bool counts(const struct contact_history *history, const struct policy *policy,
+                   const struct contact *contact, const struct treatment *treatment) {
+    if (policy->kind == POLICY_AFTER)
+        return contact->type == policy->after_event && in_scope(policy, contact, treatment);
+    if (contact->impression && !counts_impressions(history, policy)) return false;
+    /* What uses up no caps uses up those that name its action. */
+    if (policy->action.length == 0 && contact->action != NULL && !contact->action->counts)
+        return false;
+    return in_scope(policy, contact, treatment);
+}
+
+/* Where a policy counts only one treatment, its own contacts are chained. An event that names no
+ * treatment is in no such chain. */
+static bool walks_chain(const struct policy *policy) {
+    bool names =
+        policy->kind == POLICY_AT_MOST || (policy->after_event >= EVENT_TREATMENT_SHOWN &&
+                                           policy->after_event <= EVENT_TREATMENT_REJECTED);
+    return policy->scope == SCOPE_SAME_TREATMENT && names;
+}
+
+/* From the newest to older ones. */
+static uint32_t walk_begin(const struct contact_list *list, const struct policy *policy,
+                           const struct treatment *treatment) {
+    if (list->count == 0) return NOTHING;
+    return walks_chain(policy) ? *newest_of(list, hash_text(treatment->key, 0))
+                               : (uint32_t)list->count - 1;
+}
+
+static uint32_t walk_next(const struct contact_list *list, const struct policy *policy,
+                          uint32_t at) {
+    if (walks_chain(policy)) return list->items[at].older;
+    return at == 0 ? NOTHING : at - 1;
+}
+
+/* ---- how a policy stands ---- */
+
+static void note(struct contact_standing *standing, const struct contact *contact) {
+    standing->counted++;
+    if (!contact->pending) return;
+    standing->pending++;
+    if (standing->pending == 1 || contact->time_ms < standing->pending_since_ms)
+        standing->pending_since_ms = contact->time_ms;
+}
+
+static enum status keep_moment(struct contact_history *history, uint32_t index, int64_t moment_ms) {
+    enum status status = memory_grow((void **)&history->moments, &history->moment_capacity,
+                                     (size_t)index + 1, sizeof *history->moments);
+    if (status == STATUS_OK) history->moments[index] = moment_ms;
+    return status;
+}
+
+static int latest_first(const void *a, const void *b) {
+    const int64_t *x = a, *y = b;
+    return (*x < *y) - (*x > *y);
+}
+
+static int64_t earlier(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int64_t saturated_add(int64_t a, int64_t b) {
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) || sum > TIME_NEVER ? TIME_NEVER : sum;
+}
+
+/* The rows that are missing from a cut timeline lie at or before cut_ms: taken for contacts, they
+ * would block until the newest of them leaves the window. */
+static void hold_where_cut(const struct contact_history *history, int64_t free_at_ms,
+                           int64_t now_ms, struct contact_standing *standing) {
+    if (!history->cut || free_at_ms <= now_ms || free_at_ms <= standing->free_at_ms) return;
+    standing->free_at_ms = free_at_ms;
+    standing->cut = true;
+}
+
+/* A cap frees up when so many have left its window, or lapsed, that max_count - 1 are left. */
+static enum status stand_at_most(struct contact_history *history, const struct policy *policy,
+                                 const struct treatment *treatment, int64_t now_ms,
+                                 struct contact_standing *out) {
+    const struct contact_list *list = &history->messages;
+    const struct time_zone *zone = history->world->playbook->zone;
+    int64_t day = policy->per_day ? local_day(zone, now_ms) : 0,
+            day_end_ms = policy->per_day ? local_day_end(zone, now_ms) : 0;
+    *out = (struct contact_standing){.free_at_ms = policy->max_count == 0 ? TIME_NEVER : 0};
+    for (uint32_t i = walk_begin(list, policy, treatment); i != NOTHING;
+         i = walk_next(list, policy, i)) {
+        const struct contact *contact = &list->items[i];
+        int64_t leaves_ms =
+            policy->per_day ? day_end_ms : saturated_add(contact->time_ms, policy->window_ms);
+        if (policy->per_day ? local_day(zone, contact->time_ms) != day : leaves_ms <= now_ms) break;
+        leaves_ms = earlier(leaves_ms, contact->until_ms);
+        if (leaves_ms <= now_ms || !counts(history, policy, contact, treatment)) continue;
+        enum status status = keep_moment(history, out->counted, leaves_ms);
+        if (status != STATUS_OK) return status;
+        note(out, contact);
     }
-    return 0;
-}
-
-/* Milliseconds since local midnight. */
-static int64_t of_day_ms(const struct playbook *playbook, int64_t t_ms) {
-    int64_t local_ms = t_ms + time_zone_offset_s(playbook->zone, t_ms) * TIME_SECOND_MS;
-    return ((local_ms % TIME_DAY_MS) + TIME_DAY_MS) % TIME_DAY_MS;
-}
-
-/* Quiet hours in local time; `to` before `from` spans midnight. */
-static bool is_quiet(const struct playbook *playbook, const struct policy *policy, int64_t t_ms) {
-    int64_t from_ms = policy->quiet_from_minute * TIME_MINUTE_MS,
-            to_ms = policy->quiet_to_minute * TIME_MINUTE_MS;
-    int64_t now_ms = of_day_ms(playbook, t_ms);
-    return to_ms <= from_ms ? now_ms >= from_ms || now_ms < to_ms
-                            : now_ms >= from_ms && now_ms < to_ms;
-}
-
-/* In a night on which the clocks change, the end comes as much earlier or later; or at the change
- * itself, where it leads out. */
-static int64_t quiet_until(const struct playbook *playbook, const struct policy *policy,
-                           int64_t now_ms) {
-    if (!is_quiet(playbook, policy, now_ms)) return 0;
-    int64_t wait_ms = policy->quiet_to_minute * TIME_MINUTE_MS - of_day_ms(playbook, now_ms);
-    int64_t plain_ms = now_ms + (wait_ms <= 0 ? wait_ms + TIME_DAY_MS : wait_ms);
-    int64_t before_s = time_zone_offset_s(playbook->zone, now_ms),
-            after_s = time_zone_offset_s(playbook->zone, plain_ms);
-    if (before_s == after_s) return plain_ms;
-    int64_t change_ms = plain_ms;
-    for (int64_t last_ms = now_ms; change_ms - last_ms > 1;) {
-        int64_t middle_ms = last_ms + (change_ms - last_ms) / 2;
-        if (time_zone_offset_s(playbook->zone, middle_ms) == before_s)
-            last_ms = middle_ms;
-        else
-            change_ms = middle_ms;
+    if (policy->max_count > 0 && out->counted >= policy->max_count) {
+        qsort(history->moments, out->counted, sizeof *history->moments, latest_first);
+        out->free_at_ms = history->moments[policy->max_count - 1];
     }
-    return is_quiet(playbook, policy, change_ms) ? plain_ms - (after_s - before_s) * TIME_SECOND_MS
-                                                 : change_ms;
+    bool reaches_cut = !policy->per_day || local_day(zone, history->cut_ms) == day;
+    hold_where_cut(history,
+                   policy->per_day ? (reaches_cut ? day_end_ms : 0)
+                                   : saturated_add(history->cut_ms, policy->window_ms),
+                   now_ms, out);
+    return STATUS_OK;
 }
 
-struct contact_verdict contact_check(const struct playbook *playbook,
-                                     const struct contact_history *history,
-                                     const struct treatment *treatment, int64_t now_ms) {
+/* The pause counts from the event that fills the number: the newest one that has max_count - 1
+ * others before it, within times_within_ms where the policy says so. */
+static enum status stand_after(struct contact_history *history, const struct policy *policy,
+                               const struct treatment *treatment, int64_t now_ms,
+                               struct contact_standing *out) {
+    const struct contact_list *list = &history->events;
+    uint32_t before = policy->max_count > 1 ? policy->max_count - 1 : 0, found = 0;
+    int64_t newest_ms = 0;
+    *out = (struct contact_standing){0};
+    /* history->moments: times of those that count, newest first. */
+    for (uint32_t i = walk_begin(list, policy, treatment); i != NOTHING;
+         i = walk_next(list, policy, i)) {
+        const struct contact *contact = &list->items[i];
+        if (!counts(history, policy, contact, treatment)) continue;
+        enum status status = keep_moment(history, found, contact->time_ms);
+        if (status != STATUS_OK) return status;
+        if (found++ == 0) newest_ms = contact->time_ms;
+        note(out, contact);
+        if (found <= before) continue;
+        int64_t fills_ms = history->moments[found - 1 - before];
+        if (saturated_add(fills_ms, policy->window_ms) <= now_ms) break;
+        bool close =
+            policy->times_within_ms == 0 || contact->time_ms > fills_ms - policy->times_within_ms;
+        int64_t free_ms = saturated_add(fills_ms, policy->window_ms);
+        if (before == 0) free_ms = earlier(free_ms, contact->until_ms);
+        if (close && free_ms > out->free_at_ms) out->free_at_ms = free_ms;
+        if (close && contact->until_ms >= TIME_NEVER) break; /* older ones end earlier */
+    }
+    if (out->free_at_ms <= now_ms) out->free_at_ms = 0;
+    int64_t from_ms = found > 0 && before > 0 ? newest_ms : history->cut_ms;
+    hold_where_cut(history, saturated_add(from_ms, policy->window_ms), now_ms, out);
+    return STATUS_OK;
+}
+
+static enum status stand(struct contact_history *history, uint32_t index,
+                         const struct treatment *treatment, int64_t now_ms,
+                         struct contact_standing *out) {
+    const struct playbook *playbook = history->world->playbook;
+    const struct policy *policy = &playbook->policies[index];
+    struct standing_cache *cache = history->cache;
+    if (cache->now_ms != now_ms) contact_cache_clear(history);
+    cache->now_ms = now_ms;
+    bool by_action = policy->scope == SCOPE_SAME_ACTION || policy->scope == SCOPE_SAME_GROUP;
+    size_t at = (size_t)index * cache->width +
+                (by_action ? (size_t)(treatment->action - playbook->actions) : 0);
+    bool cached = policy->scope != SCOPE_SAME_TREATMENT;
+    if (cached && cache->items[at].epoch == cache->epoch) {
+        *out = cache->items[at].standing;
+        return STATUS_OK;
+    }
+    enum status status = policy->kind == POLICY_AT_MOST
+                             ? stand_at_most(history, policy, treatment, now_ms, out)
+                             : stand_after(history, policy, treatment, now_ms, out);
+    if (status == STATUS_OK && cached) {
+        cache->items[at].epoch = cache->epoch;
+        cache->items[at].standing = *out;
+    }
+    return status;
+}
+
+/* Quiet times never forbid to decide, they defer the sending; but not for longer than a decision
+ * lives. */
+static void judge_quiet(const struct contact_history *history, const struct treatment *treatment,
+                        int64_t now_ms, const struct policy **policy, struct contact_verdict *out) {
+    const struct messaging *messaging = &history->messaging[treatment->channel];
+    *policy = NULL;
+    out->send_after_ms = now_ms;
+    if (messaging->inbound) return;
+    out->send_after_ms = quiet_send_after(history->world->playbook, treatment, now_ms, policy);
+    if (out->send_after_ms < saturated_add(now_ms, messaging->expires_ms)) {
+        *policy = NULL;
+        return;
+    }
+    out->free_at_ms = out->send_after_ms >= TIME_NEVER
+                          ? TIME_NEVER
+                          : out->send_after_ms - messaging->expires_ms + 1;
+}
+
+enum status contact_check(struct contact_history *history, const struct treatment *treatment,
+                          int64_t now_ms, struct contact_verdict *out) {
+    const struct playbook *playbook = history->world->playbook;
+    const struct policy *quiet;
+    *out = (struct contact_verdict){.free_at_ms = now_ms};
+    judge_quiet(history, treatment, now_ms, &quiet, out);
+    int64_t quiet_free_ms = out->free_at_ms;
     for (uint32_t i = 0; i < playbook->policy_count; i++) {
         const struct policy *policy = &playbook->policies[i];
-        if (policy->kind == POLICY_NEVER_WITHOUT || !applies(policy, treatment)) continue;
-        int64_t free_at_ms = policy->kind == POLICY_QUIET
-                                 ? quiet_until(playbook, policy, now_ms)
-                                 : blocked_until(policy, history, treatment, now_ms);
-        if (free_at_ms > now_ms) return (struct contact_verdict){policy, free_at_ms};
+        struct contact_standing standing = {.free_at_ms = quiet_free_ms};
+        bool limits = policy->kind == POLICY_AT_MOST || policy->kind == POLICY_AFTER;
+        if (!limits && policy != quiet) continue;
+        if (limits && !policy_applies(policy, treatment)) continue;
+        if (limits) {
+            enum status status = stand(history, i, treatment, now_ms, &standing);
+            if (status != STATUS_OK) return status;
+        }
+        if (standing.free_at_ms <= now_ms) continue;
+        if (out->blocking == NULL) out->standing = standing;
+        if (out->blocking == NULL) out->blocking = policy;
+        if (standing.free_at_ms > out->free_at_ms) out->free_at_ms = standing.free_at_ms;
     }
-    return (struct contact_verdict){0};
-}
-
-/* What one policy frees another may still forbid: then the search goes on from there. Two quiet
- * times may leave no moment. */
-int64_t contact_free_at(const struct playbook *playbook, const struct contact_history *history,
-                        const struct treatment *treatment, int64_t now_ms) {
-    for (uint32_t i = 0; i < FREE_STEPS_MAX; i++) {
-        struct contact_verdict verdict = contact_check(playbook, history, treatment, now_ms);
-        if (verdict.blocking == NULL || verdict.free_at_ms >= TIME_NEVER)
-            return verdict.blocking == NULL ? now_ms : TIME_NEVER;
-        now_ms = verdict.free_at_ms;
-    }
-    return TIME_NEVER;
+    return STATUS_OK;
 }

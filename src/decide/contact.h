@@ -1,49 +1,113 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* decide/contact.h -- may this customer be contacted now?
  *
- * A policy is a limit over a sliding window, or a wait after an outcome. What counts is read from
- * the customer's own timeline, so there is no counter to drift, to expire wrongly or to lose:
- * delete an event and the answer changes with it. A contact is a Treatment Shown or Treatment
- * Delivered event; windows are half-open, (now − window, now]. An event that names no treatment,
- * which a policy may wait after, has no group or action: there `group` and `action` say which
- * treatments wait. */
+ * A contact is one outbound message to one customer, whatever tells of it (DOMAIN, Contact). What
+ * counts is read from the customer's own timeline, so there is no counter to drift, to expire
+ * wrongly or to lose: delete an event and the answer changes with it.
+ *
+ *   Decision Made      ──► pending ───────────── lapses after `expires`, where receipts come
+ *     (id, treatment)         │  Delivered, Shown, Clicked, Accepted, Rejected: the first counts
+ *                             ▼
+ *   receipt without    ──► contact ──► Failed takes it back
+ *     a decision id
+ *
+ * A receipt belongs to the message of its (decision id, treatment). Without an id it belongs to the
+ * message of its (treatment, channel, local day); where there is none yet, to the oldest decision
+ * for that treatment and channel that has no receipt; else it is a message of its own. A decision
+ * for a holdout customer is a ghost: it counts as if it had been sent. What is met in an inbound
+ * channel is an impression, which a policy counts only where it says so.
+ *
+ * Policies only ever free up as time goes by, so each has one moment at which it does. Reading costs
+ * n log n of the treatment events and decisions of a timeline; judging walks back no further than a
+ * policy's window. Where the timeline was cut, what is missing is taken for a contact. */
 #ifndef DECIDE_CONTACT_H
 #define DECIDE_CONTACT_H
 
 #include "profile/profile.h"
 
-/* Newest treatment events that are looked at; policies see no further back. */
-#define CONTACTS_MAX 4096
+#define CHANNELS_MAX 256
+
+/* The names of the properties of a Decision Made that tell which messages it made. */
+struct message_symbols {
+    uint32_t messages, send_after;
+};
+enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) MUST_USE;
 
 struct contact {
     int64_t time_ms;
-    uint16_t type;   /* EVENT_TREATMENT_… or another event that a policy names */
-    bool names_none; /* no treatment is named: an order, a complaint */
-    uint32_t channel;
-    /* Of the treatment's key, so that an offer's row is known when it has gone since. */
-    uint64_t key_hash;
+    int64_t until_ms;            /* a pending one lapses then; else TIME_NEVER */
+    uint64_t key_hash;           /* of the treatment's key, which outlives its row in a table */
     const struct action *action; /* NULL where the playbook no longer knows it */
+    uint32_t older;              /* index of the next older one of this treatment, or UINT32_MAX */
+    uint32_t channel;
+    uint16_t type;   /* of an event that a policy waits after */
+    bool names_none; /* no treatment is named: an order, a complaint */
+    bool impression; /* in an inbound channel */
+    bool pending;    /* decided, and nothing tells yet what became of it */
 };
-struct contact_history {
-    struct contact contacts[CONTACTS_MAX]; /* newest first */
-    uint32_t count;
+struct contact_list { /* oldest first */
+    struct contact *items;
+    size_t count, capacity;
+    /* By hash of the treatment's key: the newest one's index, or UINT32_MAX. */
+    uint32_t *newest;
+    uint32_t newest_bits;
 };
-/* Gathers the treatment events, and those that policies wait after, as of t. */
-void contact_history_read(struct contact_history *history, const struct world *world,
-                          const struct timeline *timeline, int64_t t_ms);
+
+/* Why a policy blocks, and until when. */
+struct contact_standing {
+    int64_t free_at_ms;       /* the first moment at which it no longer blocks; TIME_NEVER: never */
+    uint32_t counted;         /* contacts, or events, that count now */
+    uint32_t pending;         /* of them still pending … */
+    int64_t pending_since_ms; /* … the oldest of those since then */
+    bool cut; /* rows that are missing from the timeline may count: they are taken to */
+};
+
+struct standing_cache;
+struct contact_history { /* one thread's */
+    const struct world *world;
+    struct message_symbols symbols;
+    struct messaging messaging[CHANNELS_MAX];
+    struct contact_list messages; /* contacts and impressions */
+    struct contact_list events;   /* what policies wait after */
+    struct standing_cache *cache;
+    bool *waited;     /* by event type: does a policy wait after it? */
+    int64_t *moments; /* scratch of one judgement */
+    size_t moment_capacity;
+    bool cut; /* rows at and before cut_ms are missing */
+    int64_t cut_ms;
+};
+enum status contact_history_init(struct contact_history *history,
+                                 const struct world *world) MUST_USE;
+void contact_history_release(struct contact_history *history);
+/* Gathers what had happened and was known by t. A decision that this playbook made at this very t
+ * does not count: it is the one that is asked for, made again. */
+enum status contact_history_read(struct contact_history *history, const struct timeline *timeline,
+                                 int64_t t_ms) MUST_USE;
+/* From now on a decision for this treatment counts as pending. */
+enum status contact_history_add(struct contact_history *history, const struct treatment *treatment,
+                                int64_t now_ms) MUST_USE;
 
 struct contact_verdict {
-    const struct policy *blocking; /* NULL where nothing blocks. Borrowed from the playbook. */
-    int64_t free_at_ms;            /* the first moment at which `blocking` no longer holds */
+    const struct policy *blocking;    /* NULL where nothing blocks. Borrowed from the playbook. */
+    struct contact_standing standing; /* of `blocking` */
+    /* When none of the policies blocks any more, if nothing else happens. */
+    int64_t free_at_ms;
+    int64_t send_after_ms; /* outside of quiet times; now_ms where it may go out at once */
 };
-/* Judges one treatment at now_ms. The first policy in playbook order that blocks is the one
- * reported: explanations stay stable. */
-struct contact_verdict contact_check(const struct playbook *playbook,
-                                     const struct contact_history *history,
-                                     const struct treatment *treatment, int64_t now_ms);
-/* The first moment from now_ms on at which no policy blocks, if nothing else happens; TIME_NEVER
- * where there is none. */
-int64_t contact_free_at(const struct playbook *playbook, const struct contact_history *history,
-                        const struct treatment *treatment, int64_t now_ms);
+/* Judges one treatment at now_ms, not before the history's t. The first policy in playbook order
+ * that blocks is the one reported: explanations stay stable. */
+enum status contact_check(struct contact_history *history, const struct treatment *treatment,
+                          int64_t now_ms, struct contact_verdict *out) MUST_USE;
+
+/* decide/quiet.c: the first moment from now_ms on at which no quiet time that speaks of the
+ * treatment holds, TIME_NEVER where there is none within a week. *policy: the first that holds at
+ * now_ms, or NULL. */
+int64_t quiet_send_after(const struct playbook *playbook, const struct treatment *treatment,
+                         int64_t now_ms, const struct policy **policy);
+/* Does the policy speak of this treatment? */
+bool policy_applies(const struct policy *policy, const struct treatment *treatment);
+/* The day in the zone, counted from 1970, and the moment at which the next one begins. */
+int64_t local_day(const struct time_zone *zone, int64_t t_ms);
+int64_t local_day_end(const struct time_zone *zone, int64_t t_ms);
 
 #endif

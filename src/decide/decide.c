@@ -3,6 +3,9 @@
 
 #include <math.h>
 
+#include <stdio.h>
+
+#include "base/hash.h"
 #include "base/memory.h"
 #include "decide/decider.h"
 
@@ -17,6 +20,7 @@ enum status decider_create(struct decider **out, const struct world *world,
     decider->bases = bases;
     decider->action_bases = goal_bases_of_action(world->playbook);
     enum status status = holdout_symbols_add(world->symbols, &decider->holdout_symbols);
+    if (status == STATUS_OK) status = contact_history_init(&decider->history, world);
     if (status == STATUS_OK)
         *out = decider;
     else
@@ -25,7 +29,13 @@ enum status decider_create(struct decider **out, const struct world *world,
 }
 
 void decider_destroy(struct decider *decider) {
+    if (decider == NULL) return;
+    contact_history_release(&decider->history);
     memory_free(decider);
+}
+
+void decider_name_directory(struct decider *decider, uint64_t directory) {
+    decider->directory = directory;
 }
 
 void decider_name_models(struct decider *decider, struct text names) {
@@ -52,23 +62,35 @@ static void price(struct decider *decider, struct treatment_trace *trace) {
     trace->priority = trace->propensity * trace->weight * trace->value * trace->lever - trace->cost;
 }
 
-static void judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                  struct treatment_trace *trace) {
+static void take_verdict(struct treatment_trace *trace, enum stage stage,
+                         const struct verdict *verdict) {
+    trace->stopped_at = stage;
+    trace->unknown = verdict->unknown;
+    trace->limited = verdict->limited;
+    trace->policy = verdict->policy;
+    trace->purpose = verdict->purpose;
+    trace->standing = verdict->standing;
+    trace->free_at_ms = verdict->free_at_ms;
+}
+
+static enum status judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
+                         struct treatment_trace *trace) {
+    struct verdict verdict = {.passes = true};
     for (enum stage stage = STAGE_AVAILABLE; stage <= STAGE_CONTACT_POLICY; stage++) {
-        struct verdict verdict = stage_judge(decider, timeline, t_ms, trace->treatment, stage);
+        enum status status =
+            stage_judge(decider, timeline, t_ms, trace->treatment, stage, &verdict);
+        if (status != STATUS_OK) return status;
         if (verdict.passes) continue;
-        trace->stopped_at = stage;
-        trace->unknown = verdict.unknown;
-        trace->policy = verdict.policy;
-        trace->purpose = verdict.purpose;
-        trace->free_at_ms = verdict.free_at_ms;
-        return;
+        take_verdict(trace, stage, &verdict);
+        return STATUS_OK;
     }
+    trace->send_after_ms = verdict.send_after_ms;
     price(decider, trace);
     trace->unknown = isnan(trace->priority);
     trace->stopped_at = isnan(trace->propensity) || isnan(trace->priority) ? STAGE_PROPENSITY
                         : trace->priority <= 0                             ? STAGE_ARBITRATION
                                                                            : STAGE_OFFERED;
+    return STATUS_OK;
 }
 
 /* Most rows of an offer table are of other times. Where `available` reads nothing but the
@@ -99,34 +121,76 @@ static bool is_ranked_already(const struct decision *decision, const struct trea
     return false;
 }
 
-/* Fills the slots, best first; a treatment that is already ranked in another channel is not ranked
- * twice. */
-static void place(const struct playbook *playbook, struct decision *decision) {
-    uint32_t slots = playbook->slots_per_decision == 0 ? 1 : playbook->slots_per_decision;
-    if (slots > 16) slots = 16;
-    while (decision->ranked_count < slots) {
-        uint32_t best = UINT32_MAX;
-        for (uint32_t i = 0; i < decision->trace_count; i++) {
-            const struct treatment_trace *trace = &decision->trace[i];
-            if (trace->stopped_at != STAGE_OFFERED || is_ranked_already(decision, trace->treatment))
-                continue;
-            if (best == UINT32_MAX || goes_before(trace, &decision->trace[best])) best = i;
-        }
+static bool is_withheld(const struct decision *decision, const struct treatment_trace *trace) {
+    return decision->holdout.in && !trace->treatment->action->service;
+}
+
+/* The best of those that are still to be placed; UINT32_MAX where there is none. */
+static uint32_t best_left(const struct decision *decision, const bool *placed, bool service_only) {
+    uint32_t best = UINT32_MAX;
+    for (uint32_t i = 0; i < decision->trace_count; i++) {
+        const struct treatment_trace *trace = &decision->trace[i];
+        if (trace->stopped_at != STAGE_OFFERED || placed[i]) continue;
+        if (service_only && !trace->treatment->action->service) continue;
+        if (is_ranked_already(decision, trace->treatment)) continue;
+        if (best == UINT32_MAX || goes_before(trace, &decision->trace[best])) best = i;
+    }
+    return best;
+}
+
+/* The messages of the ranks above count for those below, so that one decision can't break a cap by
+ * itself. */
+static enum status judge_contacts_again(struct decider *decider, struct treatment_trace *trace,
+                                        int64_t t_ms) {
+    struct verdict verdict;
+    enum status status =
+        stage_judge(decider, NULL, t_ms, trace->treatment, STAGE_CONTACT_POLICY, &verdict);
+    if (status == STATUS_OK && !verdict.passes) take_verdict(trace, STAGE_CONTACT_POLICY, &verdict);
+    return status;
+}
+
+static enum status fill_slots(struct decider *decider, struct decision *decision, uint32_t slots,
+                              bool service_only, bool *placed) {
+    enum status status = STATUS_OK;
+    for (uint32_t filled = 0; filled < slots && status == STATUS_OK;) {
+        uint32_t best = best_left(decision, placed, service_only);
         if (best == UINT32_MAX) break;
+        struct treatment_trace *trace = &decision->trace[best];
+        if (decision->ranked_count > 0)
+            status = judge_contacts_again(decider, trace, decision->t_ms);
+        if (status != STATUS_OK || trace->stopped_at != STAGE_OFFERED) continue;
+        placed[best] = true;
         decision->probability[decision->ranked_count] = 1;
         decision->ranked[decision->ranked_count++] = best;
+        filled++;
+        status = contact_history_add(&decider->history, trace->treatment, decision->t_ms);
     }
-    bool offered[DECISION_TREATMENTS_MAX] = {false};
-    for (uint32_t i = 0; i < decision->ranked_count; i++) offered[decision->ranked[i]] = true;
+    return status;
+}
+
+/* Fills the slots, best first; a treatment that is already ranked in another channel is not ranked
+ * twice. What is withheld takes no slot from a service message: those have as many of their own. */
+static enum status place(struct decider *decider, struct decision *decision) {
+    const struct playbook *playbook = decider->world->playbook;
+    uint32_t slots = playbook->slots_per_decision == 0 ? 1 : playbook->slots_per_decision;
+    bool placed[DECISION_TREATMENTS_MAX] = {false};
+    if (slots > DECISION_SLOTS_MAX) slots = DECISION_SLOTS_MAX;
+    enum status status = fill_slots(decider, decision, slots, false, placed);
+    uint32_t withheld = 0;
+    for (uint32_t i = 0; i < decision->ranked_count; i++)
+        withheld += is_withheld(decision, &decision->trace[decision->ranked[i]]);
+    if (status == STATUS_OK && withheld > 0)
+        status = fill_slots(decider, decision, withheld, true, placed);
     for (uint32_t i = 0; i < decision->trace_count; i++) {
         struct treatment_trace *trace = &decision->trace[i];
-        if (trace->stopped_at == STAGE_OFFERED && !offered[i]) trace->stopped_at = STAGE_PLACEMENT;
+        if (trace->stopped_at == STAGE_OFFERED && !placed[i]) trace->stopped_at = STAGE_PLACEMENT;
     }
+    return status;
 }
 
 bool decision_withholds(const struct decision *decision, uint32_t rank) {
-    if (!decision->holdout.in || rank >= decision->ranked_count) return false;
-    return !decision->trace[decision->ranked[rank]].treatment->action->service;
+    return rank < decision->ranked_count &&
+           is_withheld(decision, &decision->trace[decision->ranked[rank]]);
 }
 
 bool decision_withholds_some(const struct decision *decision) {
@@ -134,6 +198,52 @@ bool decision_withholds_some(const struct decision *decision) {
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
         some |= decision_withholds(decision, rank);
     return some;
+}
+
+void decision_id_text(uint64_t id, char out[DECISION_ID_BYTES]) {
+    snprintf(out, DECISION_ID_BYTES, "%016llx", (unsigned long long)id);
+}
+
+static uint64_t id_of(const struct decider *decider, const struct decision *decision) {
+    const uint64_t parts[] = {decider->world->playbook->hash, decision->customer.value,
+                              (uint64_t)decision->t_ms, decision->ranked_count,
+                              decision->holdout.in};
+    uint64_t id = hash_bytes(parts, sizeof parts, decider->directory);
+    for (uint32_t i = 0; i < decision->ranked_count; i++) {
+        const struct treatment *treatment = decision->trace[decision->ranked[i]].treatment;
+        id = hash_u64(hash_text(treatment->key, id) ^ treatment->channel);
+    }
+    return id == 0 ? 1 : id;
+}
+
+static enum status judge_all(struct decider *decider, const struct timeline *timeline,
+                             const struct treatment_set *treatments, struct decision *out) {
+    const int64_t t_ms = out->t_ms;
+    uint32_t left = treatments->count;
+    for (uint32_t i = 0; i < treatments->count; i++, left--) {
+        struct treatment_trace trace = {.treatment = &treatments->treatments[i],
+                                        .propensity = NAN,
+                                        .value = NAN,
+                                        .weight = NAN,
+                                        .lever = NAN,
+                                        .cost = NAN,
+                                        .priority = NAN};
+        bool over = is_over(decider, timeline, t_ms, &trace);
+        /* Skip expired offers when the trace is nearly full, so that live offers still fit. */
+        if (over && out->trace_count + left > DECISION_TREATMENTS_MAX) continue;
+        if (out->trace_count == DECISION_TREATMENTS_MAX) {
+            out->truncated = true;
+            break;
+        }
+        if (!over) {
+            profile_with(decider->profiler, trace.treatment);
+            enum status status = judge(decider, timeline, t_ms, &trace);
+            if (status != STATUS_OK) return status;
+        }
+        out->limited |= trace.limited;
+        out->trace[out->trace_count++] = trace;
+    }
+    return STATUS_OK;
 }
 
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
@@ -145,33 +255,15 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
     out->customer = timeline->customer;
     out->t_ms = t_ms;
     out->trace_count = out->ranked_count = 0;
-    out->truncated = false;
-    contact_history_read(&decider->history, world, timeline, t_ms);
-    profile_at(decider->profiler, timeline, t_ms);
-    uint32_t left = treatments->count;
-    for (uint32_t i = 0; i < treatments->count; i++, left--) {
-        struct treatment_trace trace = {.treatment = &treatments->treatments[i],
-                                        .propensity = NAN,
-                                        .value = NAN,
-                                        .weight = NAN,
-                                        .lever = NAN,
-                                        .cost = NAN,
-                                        .priority = NAN};
-        bool over = is_over(decider, timeline, t_ms, &trace);
-        /* Its place may be needed. */
-        if (over && out->trace_count + left > DECISION_TREATMENTS_MAX) continue;
-        if (out->trace_count == DECISION_TREATMENTS_MAX) {
-            out->truncated = true;
-            break;
-        }
-        if (!over) {
-            profile_with(decider->profiler, trace.treatment);
-            judge(decider, timeline, t_ms, &trace);
-        }
-        out->trace[out->trace_count++] = trace;
-    }
-    place(world->playbook, out);
+    out->truncated = out->limited = false;
     out->holdout = holdout_at(world->playbook, &decider->holdout_symbols, timeline, t_ms);
+    status = contact_history_read(&decider->history, timeline, t_ms);
+    profile_at(decider->profiler, timeline, t_ms);
+    if (status == STATUS_OK) status = judge_all(decider, timeline, treatments, out);
+    if (status == STATUS_OK) status = place(decider, out);
+    if (status != STATUS_OK) return error_set(error, status, "no memory to decide for a customer");
+    out->limited |= out->truncated || timeline->truncated || profile_limited(decider->profiler);
+    out->id = id_of(decider, out);
     reason_write(decider, timeline, out);
     return STATUS_OK;
 }

@@ -14,6 +14,7 @@
 #ifndef DECIDE_DECIDE_H
 #define DECIDE_DECIDE_H
 
+#include "decide/contact.h"
 #include "decide/holdout.h"
 #include "learn/learn.h"
 #include "profile/profile.h"
@@ -35,6 +36,10 @@ const char *stage_name(enum stage stage); /* "available", "contact policies", â€
 
 #define DECISION_TREATMENTS_MAX   1024
 #define DECISION_REASON_BYTES_MAX 600
+#define DECISION_SLOTS_MAX        16
+/* Beside withheld ones, service messages have slots of their own. */
+#define DECISION_RANKS_MAX (2 * DECISION_SLOTS_MAX)
+#define DECISION_ID_BYTES  17
 
 struct treatment_trace {
     const struct treatment *treatment;
@@ -47,7 +52,12 @@ struct treatment_trace {
     /* Contact policies: when none of them would stop it as things stand; TIME_NEVER: never; else 0.
      */
     int64_t free_at_ms;
+    struct contact_standing standing; /* of that policy, where it is one of contacts */
+    /* Contact policies passed: not to be sent before then, for quiet times; else 0. */
+    int64_t send_after_ms;
     bool unknown; /* the stage's condition was unknown rather than no */
+    /* A named limit was reached: what the stage asks is unknown for that, or is held. */
+    bool limited;
 };
 
 struct decision {
@@ -56,13 +66,17 @@ struct decision {
     uint32_t trace_count;
     /* In playbook order; beyond the maximum those not available now are left out. */
     struct treatment_trace trace[DECISION_TREATMENTS_MAX];
+    /* Of this decision, for the events that tell what became of it: the same for the same customer,
+     * time, playbook and ranks in the same data directory. Never 0. */
+    uint64_t id;
     uint32_t ranked_count; /* offered, best first: indices into trace */
-    uint32_t ranked[16];
+    uint32_t ranked[DECISION_RANKS_MAX];
     /* Selection probability of each rank: 1 where nothing was left to chance. */
-    double probability[16];
+    double probability[DECISION_RANKS_MAX];
     struct holdout holdout; /* the arm that the customer is in */
     /* More treatments than DECISION_TREATMENTS_MAX were available; the limit is reported. */
     bool truncated;
+    bool limited; /* a named limit was reached by any trait or stage of it */
     /* One sentence for a person, of the first rank or of why nothing is offered. */
     char reason[DECISION_REASON_BYTES_MAX];
 };
@@ -102,6 +116,10 @@ enum status decider_create(struct decider **out, const struct world *world,
                            struct profiler *profiler, const struct model *const *models,
                            const struct goal_base *bases) MUST_USE;
 void decider_destroy(struct decider *decider);
+/* The id as it stands on the timeline and in answers: 16 hexadecimal digits. */
+void decision_id_text(uint64_t id, char out[DECISION_ID_BYTES]);
+/* Which data directory it is, so that no other one gives the same ids; 0 until told. */
+void decider_name_directory(struct decider *decider, uint64_t directory);
 /* What every decision that is packed says of the models behind it, such as "redeem@3". Borrowed;
  * empty until told. */
 void decider_name_models(struct decider *decider, struct text names);

@@ -15,6 +15,7 @@ struct decider {
     uint32_t action_bases; /* goal_bases_of_action */
     struct text model_names;
     struct holdout_symbols holdout_symbols;
+    uint64_t directory; /* seeds the ids of decisions */
     struct contact_history history;
     struct value features[LEARN_FEATURES_MAX];
     char own_text[LEARN_TEXT_BYTES_MAX]; /* of the feature that names the action */
@@ -27,13 +28,21 @@ struct verdict {
     const struct policy *policy; /* STAGE_CONSENT and STAGE_CONTACT_POLICY: the rule */
     /* STAGE_CONSENT without a policy: the purpose or topic not agreed to. */
     struct text purpose;
+    struct contact_standing standing; /* of `policy`, at STAGE_CONTACT_POLICY */
     /* Contact policies: when none of them blocks; TIME_NEVER: never by time alone. */
     int64_t free_at_ms;
+    int64_t send_after_ms; /* contact policies that pass: when quiet times end; else 0 */
+    bool limited;          /* a named limit made it unknown, or held it */
 };
+/* Why a contact policy holds, in numbers, between `open` and `close`: "2 of 2, 1 of them pending
+ * since 2026-03-07 09:00". Nothing for what is no policy that counts. */
+enum status standing_words(const struct world *world, const struct treatment_trace *trace,
+                           const char *open, const char *close, struct buffer *out) MUST_USE;
 /* Stages available … contact policies. The profiler must stand at t with this treatment
  * (profile_at, profile_with), and the history must be read. */
-struct verdict stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                           const struct treatment *treatment, enum stage stage);
+enum status stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
+                        const struct treatment *treatment, enum stage stage,
+                        struct verdict *out) MUST_USE;
 /* What followed the action's own treatments, in all channels, and behind it by channel. */
 const struct goal_base *action_base(const struct decider *decider, const struct action *action);
 /* The model that tells the action's chance, or NULL: none is in force, or it never saw the action,

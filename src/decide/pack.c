@@ -64,6 +64,33 @@ static enum status add_ranked(struct packed_writer *writer, struct packed_list *
     return status;
 }
 
+/* What is to be sent, or withheld, by which channel, and from when on: contact limits count it until
+ * something tells what became of it. */
+static enum status add_messages(const struct decider *decider, const struct decision *decision,
+                                struct packed_writer *writer, struct packed_list *list) {
+    const struct world *world = decider->world;
+    const struct message_symbols *added = &decider->history.symbols;
+    const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL, PROPERTY_WITHHELD,
+                                added->send_after};
+    char id[DECISION_ID_BYTES];
+    struct value value;
+    decision_id_text(decision->id, id);
+    enum status status = packed_add(writer, PROPERTY_DECISION, value_text(text_from(id)));
+    packed_list_begin(list);
+    for (uint32_t i = 0; i < decision->ranked_count && status == STATUS_OK; i++) {
+        const struct treatment_trace *trace = &decision->trace[decision->ranked[i]];
+        const struct value values[] = {
+            value_text(trace->treatment->key),
+            value_text(symbol_text(world->symbols, SYMBOL_CHANNEL, trace->treatment->channel)),
+            value_yes_no(decision_withholds(decision, i)),
+            trace->send_after_ms == 0 ? value_unknown() : value_time(trace->send_after_ms),
+        };
+        status = packed_list_add_record(list, symbols, values, 4);
+    }
+    if (status == STATUS_OK) status = packed_list_end(list, &value);
+    return status == STATUS_OK ? packed_add(writer, added->messages, value) : status;
+}
+
 /* A crossed customer records what it was first, too. */
 static enum status add_holdout(const struct decider *decider, const struct decision *decision,
                                struct packed_writer *writer) {
@@ -86,6 +113,7 @@ enum status decision_pack(const struct decider *decider, const struct decision *
     packed_list_init(&list);
     packed_begin(writer);
     enum status status = add_ranked(writer, &list, decision);
+    if (status == STATUS_OK) status = add_messages(decider, decision, writer, &list);
     if (status == STATUS_OK) status = add_trace(&list, decision);
     if (status == STATUS_OK) status = packed_list_end(&list, &trace);
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_TRACE, trace);

@@ -232,8 +232,9 @@ static enum status nothing_words(struct decider *decider, const struct decision 
         if (furthest->free_at_ms >= TIME_NEVER)
             return buffer_format(out, " is forbidden by the policy \"%.*s\".",
                                  TEXT_ARG(furthest->policy->text));
-        return buffer_format(out, " is stopped by \"%.*s\" until %.10s.",
-                             TEXT_ARG(furthest->policy->text), until);
+        status = buffer_format(out, " is stopped by \"%.*s\"", TEXT_ARG(furthest->policy->text));
+        if (status == STATUS_OK) status = standing_words(decider->world, furthest, " (", ")", out);
+        return status == STATUS_OK ? buffer_format(out, " until %.10s.", until) : status;
     }
     default:
         return buffer_format(out, " is stopped at \"%s\"%s.", stage_name(furthest->stopped_at),

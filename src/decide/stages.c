@@ -26,7 +26,10 @@ static struct verdict by_value(struct value is) {
 
 static struct verdict by_condition(struct profiler *profiler,
                                    const struct expr_program *condition) {
-    return condition == NULL ? pass() : by_value(profile_eval(profiler, condition));
+    if (condition == NULL) return pass();
+    struct verdict verdict = by_value(profile_eval(profiler, condition));
+    verdict.limited = profile_eval_limited(profiler);
+    return verdict;
 }
 
 /* Everything that needs the customer's word: the action's purpose, its sensitive topic, and
@@ -62,29 +65,35 @@ static struct verdict by_consent(struct decider *decider, const struct timeline 
     return pass();
 }
 
-static struct verdict by_contact(const struct decider *decider, const struct treatment *treatment,
-                                 int64_t t_ms) {
-    const struct playbook *playbook = decider->world->playbook;
-    struct contact_verdict contact = contact_check(playbook, &decider->history, treatment, t_ms);
-    if (contact.blocking == NULL) return pass();
-    return (struct verdict){
+static enum status by_contact(struct decider *decider, const struct treatment *treatment,
+                              int64_t t_ms, struct verdict *out) {
+    struct contact_verdict contact;
+    enum status status = contact_check(&decider->history, treatment, t_ms, &contact);
+    *out = (struct verdict){
+        .passes = contact.blocking == NULL,
         .policy = contact.blocking,
-        .free_at_ms = contact_free_at(playbook, &decider->history, treatment, t_ms),
+        .standing = contact.standing,
+        .free_at_ms = contact.blocking == NULL ? 0 : contact.free_at_ms,
+        .send_after_ms = contact.send_after_ms > t_ms ? contact.send_after_ms : 0,
+        .limited = contact.blocking != NULL && contact.standing.cut,
     };
+    return status;
 }
 
-struct verdict stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                           const struct treatment *treatment, enum stage stage) {
+enum status stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
+                        const struct treatment *treatment, enum stage stage, struct verdict *out) {
     const struct action *action = treatment->action;
+    *out = pass();
     switch (stage) {
-    case STAGE_AVAILABLE: return by_condition(decider->profiler, action->available);
-    case STAGE_CONSENT: return by_consent(decider, timeline, t_ms, treatment);
-    case STAGE_ELIGIBLE: return by_condition(decider->profiler, action->eligible);
-    case STAGE_APPLICABLE: return by_condition(decider->profiler, action->applicable);
-    case STAGE_SUITABLE: return by_condition(decider->profiler, action->suitable);
-    case STAGE_CONTACT_POLICY: return by_contact(decider, treatment, t_ms);
-    default: return pass();
+    case STAGE_AVAILABLE: *out = by_condition(decider->profiler, action->available); break;
+    case STAGE_CONSENT: *out = by_consent(decider, timeline, t_ms, treatment); break;
+    case STAGE_ELIGIBLE: *out = by_condition(decider->profiler, action->eligible); break;
+    case STAGE_APPLICABLE: *out = by_condition(decider->profiler, action->applicable); break;
+    case STAGE_SUITABLE: *out = by_condition(decider->profiler, action->suitable); break;
+    case STAGE_CONTACT_POLICY: return by_contact(decider, treatment, t_ms, out);
+    default: break;
     }
+    return STATUS_OK;
 }
 
 /* How often the goal followed past treatments, with what was expected before counting as
@@ -153,4 +162,25 @@ void amount_words(const struct playbook *playbook, double amount, char out[48]) 
     char currency[4];
     currency_to_text(playbook->currency, currency);
     snprintf(out, 48, "%.*f %s", (int)currency_minor_digits(playbook->currency), amount, currency);
+}
+
+enum status standing_words(const struct world *world, const struct treatment_trace *trace,
+                           const char *open, const char *close, struct buffer *out) {
+    const struct contact_standing *standing = &trace->standing;
+    const struct policy *policy = trace->policy;
+    char since[32];
+    if (policy == NULL || policy->kind == POLICY_QUIET || policy->kind == POLICY_NEVER_WITHOUT)
+        return STATUS_OK;
+    enum status status =
+        buffer_format(out, "%s%u of %u", open, standing->counted, policy->max_count);
+    if (status == STATUS_OK && standing->pending > 0) {
+        time_format_local(standing->pending_since_ms, world->playbook->zone, since);
+        status = standing->counted == 1 ? buffer_format(out, ", pending since %s", since)
+                                        : buffer_format(out, ", %u of them pending since %s",
+                                                        standing->pending, since);
+    }
+    if (status == STATUS_OK && standing->cut)
+        status = buffer_append_text(
+            out, TEXT("; the oldest events are beyond the limit of a timeline and count"));
+    return status == STATUS_OK ? buffer_append_text(out, text_from(close)) : status;
 }

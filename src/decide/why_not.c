@@ -22,7 +22,9 @@ static bool passes_at(struct decider *decider, const struct timeline *timeline,
     }
     profile_at(decider->profiler, timeline, t_ms);
     profile_with(decider->profiler, treatment);
-    return stage_judge(decider, timeline, t_ms, treatment, stage).passes;
+    struct verdict verdict;
+    return stage_judge(decider, timeline, t_ms, treatment, stage, &verdict) == STATUS_OK &&
+           verdict.passes;
 }
 
 /* Does the condition, or a trait that it reads, ask for the hour? Traits read only earlier ones. */
@@ -135,20 +137,38 @@ static enum status when_words(const struct decider *decider, const struct treatm
     }
 }
 
+static enum status offered_words(const struct decider *decider, const struct decision *decision,
+                                 const struct treatment_trace *trace, struct buffer *out) {
+    const struct playbook *playbook = decider->world->playbook;
+    char after[32];
+    bool withheld = decision->holdout.in && !trace->treatment->action->service;
+    enum status status = buffer_format(out, ": nothing stopped it, it is offered%s",
+                                       withheld ? " (withheld: holdout)" : "");
+    if (status == STATUS_OK && trace->send_after_ms != 0) {
+        time_format_local(trace->send_after_ms, playbook->zone, after);
+        status = buffer_format(out, "; to be sent from %s (%.*s) on, when it is quiet no more",
+                               after, TEXT_ARG(playbook->zone_name));
+    }
+    return status == STATUS_OK ? buffer_append_text(out, TEXT(".")) : status;
+}
+
 static enum status why_words(const struct decider *decider, const struct decision *decision,
                              const struct why_not *why, struct buffer *out) {
     const struct treatment_trace *trace = why->trace;
     treatment_words(decider->world, trace->treatment, out);
     if (trace->stopped_at == STAGE_OFFERED) {
-        return buffer_format(out, ": nothing stopped it, it is offered%s.",
-                             decision->holdout.in && !trace->treatment->action->service
-                                 ? " (withheld: holdout)"
-                                 : "");
+        return offered_words(decider, decision, trace, out);
     }
     enum status status = buffer_format(out, ": stopped at \"%s\"", stage_name(trace->stopped_at));
     if (status == STATUS_OK && why->condition.length > 0) {
-        status = buffer_format(out, trace->unknown ? " (%.*s: unknown)" : " (%.*s)",
-                               TEXT_ARG(why->condition));
+        status = buffer_format(out, " (%.*s", TEXT_ARG(why->condition));
+        if (status == STATUS_OK && trace->stopped_at == STAGE_CONTACT_POLICY)
+            status = standing_words(decider->world, trace, ": ", "", out);
+        if (status == STATUS_OK && trace->unknown)
+            status = buffer_append_text(out, trace->limited
+                                                 ? TEXT(": unknown, since a limit was reached")
+                                                 : TEXT(": unknown"));
+        if (status == STATUS_OK) status = buffer_append_text(out, TEXT(")"));
     }
     return status == STATUS_OK ? when_words(decider, trace, why->free_at_ms, out) : status;
 }

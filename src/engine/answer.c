@@ -95,6 +95,8 @@ static enum status need_decider(struct answering *answering, struct error *error
     if (status != STATUS_OK) return status;
     status = decider_create(&answering->decider, engine_world(answering->engine),
                             answering->profiler, engine_models(answering->engine), bases);
+    if (status == STATUS_OK)
+        decider_name_directory(answering->decider, engine_directory_id(answering->engine));
     return status == STATUS_OK ? name_models(answering) : status;
 }
 

@@ -56,6 +56,13 @@ static void write_value(struct json_writer *writer, const struct symbols *symbol
     buffer_release(&text);
 }
 
+static void write_time_or_null(struct json_writer *writer, const char *key, int64_t time_ms) {
+    if (time_ms != 0)
+        json_member_time(writer, key, time_ms);
+    else
+        json_member_null(writer, key);
+}
+
 /* The members that a decision and why-not tell of a treatment. What was not reached is not a
  * number, and so null. */
 static void write_trace_members(struct json_writer *writer, const struct symbols *symbols,
@@ -65,10 +72,21 @@ static void write_trace_members(struct json_writer *writer, const struct symbols
                      symbol_text(symbols, SYMBOL_CHANNEL, trace->treatment->channel));
     json_member_string(writer, "stage", stage_name(trace->stopped_at));
     json_member_yes_no(writer, "unknown", trace->unknown);
+    json_member_yes_no(writer, "limited", trace->limited);
     json_member_number(writer, "propensity", trace->propensity);
     json_member_number(writer, "value", trace->value);
     json_member_number(writer, "cost", trace->cost);
     json_member_number(writer, "priority", trace->priority);
+    write_time_or_null(writer, "send_after", trace->send_after_ms);
+}
+
+/* What a contact policy counts, where it is one that stopped the treatment. */
+static void write_standing(struct json_writer *writer, const struct treatment_trace *trace) {
+    const struct contact_standing *standing = &trace->standing;
+    json_member_count(writer, "counted", standing->counted);
+    json_member_count(writer, "pending", standing->pending);
+    write_time_or_null(writer, "pending_since",
+                       standing->pending > 0 ? standing->pending_since_ms : 0);
 }
 
 static void write_trace(struct json_writer *writer, const struct symbols *symbols,
@@ -77,6 +95,7 @@ static void write_trace(struct json_writer *writer, const struct symbols *symbol
     write_trace_members(writer, symbols, trace);
     json_member_text_or_null(writer, "policy",
                              trace->policy != NULL ? trace->policy->text : (struct text){0});
+    write_standing(writer, trace);
     json_write_object_end(writer);
 }
 
@@ -95,6 +114,11 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
     const struct symbols *symbols = engine_symbols(answering->engine);
     json_write_object_begin(writer);
     write_who(answering, decision->customer, writer);
+    char id[DECISION_ID_BYTES];
+    decision_id_text(decision->id, id);
+    json_member_string(writer, "decision", id);
+    json_member_yes_no(writer, "truncated", decision->truncated);
+    json_member_yes_no(writer, "limited", decision->limited);
     json_member_yes_no(writer, "withheld", decision_withholds_some(decision));
     const char *arm = decision->holdout.crossed ? "crossed" : decision->holdout.in ? "in" : "out";
     json_member_text_or_null(
@@ -135,10 +159,8 @@ static void write_why(void *context, const struct why_not *why) {
     json_write_object_begin(to->writer);
     write_trace_members(to->writer, to->symbols, why->trace);
     json_member_text_or_null(to->writer, "condition", why->condition);
-    if (why->free_at_ms != 0)
-        json_member_time(to->writer, "free_at", why->free_at_ms);
-    else
-        json_member_null(to->writer, "free_at");
+    write_time_or_null(to->writer, "free_at", why->free_at_ms);
+    write_standing(to->writer, why->trace);
     json_member_text(to->writer, "words", why->words);
     json_write_object_end(to->writer);
 }
@@ -283,6 +305,13 @@ static void write_traits(const struct answering *answering, struct json_writer *
         write_value(writer, engine_symbols(answering->engine), values[i]);
     }
     json_write_object_end(writer);
+    json_write_key(writer, "limited");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < playbook->trait_count; i++) {
+        if (!playbook->traits[i].of_treatment && profile_trait_limited(answering->profiler, i))
+            json_write_text(writer, playbook->traits[i].name);
+    }
+    json_write_array_end(writer);
     json_write_key(writer, "segments");
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {

@@ -134,6 +134,19 @@ static enum status on_record(void *context, enum record_kind kind, struct text b
         "the log holds a kind of record that this program does not know; a newer attune wrote it");
 }
 
+/* From the directory's own secret, by a hash that can't be undone. */
+static void name_directory(struct engine *engine, const uint8_t salt[IDENTITY_SALT_BYTES]) {
+    static const char purpose[] = "attune: decisions";
+    uint8_t hash[crypto_generichash_BYTES];
+    (void)crypto_generichash(hash, sizeof hash, (const uint8_t *)purpose, sizeof purpose, salt,
+                             IDENTITY_SALT_BYTES);
+    memcpy(&engine->directory_id, hash, sizeof engine->directory_id);
+}
+
+uint64_t engine_directory_id(const struct engine *engine) {
+    return engine->directory_id;
+}
+
 static enum status open_rooms(struct engine *engine, const struct engine_options *options,
                               struct error *error) {
     struct identity_options identity = {0};
@@ -143,6 +156,7 @@ static enum status open_rooms(struct engine *engine, const struct engine_options
     bool unchecked = false;
     enum status status =
         salt_read(engine, options->create && !options->read_only, identity.salt, &unchecked, error);
+    if (status == STATUS_OK) name_directory(engine, identity.salt);
     if (status == STATUS_OK) status = symbols_create(&engine->symbols);
     if (status == STATUS_OK) status = identity_create(&engine->identity, &identity);
     if (status != STATUS_OK) return status;

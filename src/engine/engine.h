@@ -41,6 +41,8 @@ const struct world *engine_world(const struct engine *engine);
 const struct playbook *engine_playbook(const struct engine *engine); /* NULL before the first */
 struct store *engine_store(struct engine *engine);
 struct identity *engine_identity(struct engine *engine);
+/* Tells this data directory from others, so that two never give the same id to two decisions. */
+uint64_t engine_directory_id(const struct engine *engine);
 struct symbols *engine_symbols(struct engine *engine);
 int64_t engine_now_ms(const struct engine *engine);
 uint32_t engine_threads(const struct engine *engine);

@@ -29,6 +29,7 @@ struct named_model {
 };
 
 struct engine {
+    uint64_t directory_id; /* engine_directory_id */
     char directory[PATH_BYTES_MAX];
     struct file_system *fs;
     bool read_only;

@@ -234,6 +234,11 @@ static void read_trust(struct reader *reader, const struct yaml_node *const *val
     struct text name;
     if (values[ACTION_SERVICE])
         (void)reader_yes_no(reader, values[ACTION_SERVICE], "service", &action->service);
+    action->counts = action->limited = !action->service;
+    if (values[ACTION_COUNTS])
+        (void)reader_yes_no(reader, values[ACTION_COUNTS], "counts", &action->counts);
+    if (values[ACTION_LIMITED])
+        (void)reader_yes_no(reader, values[ACTION_LIMITED], "limited", &action->limited);
     if (values[ACTION_TOPIC]) (void)topic_read(reader, values[ACTION_TOPIC], &action->topic);
     if (purpose && reader_text(reader, purpose, "purpose", &name)) {
         (void)purpose_read(reader, purpose, name, &action->purpose);

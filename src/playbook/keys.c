@@ -14,10 +14,13 @@ static const char *const top_names[TOP_COUNT] = {
     [TOP_EVENTS] = "events", [TOP_SOURCES] = "sources", [TOP_TRAITS] = "traits", [TOP_SCENARIOS] = "scenarios",
     [TOP_LANDMARKS] = "landmarks", [TOP_GOALS] = "goals", [TOP_MODELS] = "models", [TOP_LEVERS] = "levers",
     [TOP_ACTIONS] = "actions", [TOP_POLICIES] = "policies", [TOP_HOLDOUT] = "holdout", [TOP_DECIDE] = "decide",
+    [TOP_CHANNELS] = "channels",
 };
 KEY_SET(top, "a playbook");
 
-static const char *const customer_names[CUSTOMER_COUNT] = {[CUSTOMER_IDENTIFIERS] = "identifiers"};
+static const char *const customer_names[CUSTOMER_COUNT] = {
+    [CUSTOMER_IDENTIFIERS] = "identifiers", [CUSTOMER_ZONES] = "zones",
+};
 KEY_SET(customer, "customer");
 
 static const char *const identifier_names[IDENTIFIER_COUNT] = {
@@ -88,6 +91,7 @@ static const char *const action_names[ACTION_COUNT] = {
     [ACTION_STARTING_PROPENSITY] = "starting_propensity",
     [ACTION_PURPOSE] = "purpose", [ACTION_TOPIC] = "topic", [ACTION_CHANNELS] = "channels",
     [ACTION_REASON] = "reason", [ACTION_SERVICE] = "service",
+    [ACTION_COUNTS] = "counts", [ACTION_LIMITED] = "limited",
 };
 KEY_SET(action, "an action");
 
@@ -100,7 +104,8 @@ static const char *const policy_names[POLICY_KEY_COUNT] = {
     [POLICY_KEY_AT_MOST] = "at_most", [POLICY_KEY_IN] = "in", [POLICY_KEY_AFTER] = "after",
     [POLICY_KEY_TIMES] = "times", [POLICY_KEY_WAIT] = "wait", [POLICY_KEY_NEVER_WITHOUT] = "never_without",
     [POLICY_KEY_QUIET] = "quiet", [POLICY_KEY_CHANNEL] = "channel", [POLICY_KEY_GROUP] = "group",
-    [POLICY_KEY_ACTION] = "action", [POLICY_KEY_OF] = "of",
+    [POLICY_KEY_ACTION] = "action", [POLICY_KEY_OF] = "of", [POLICY_KEY_PER] = "per",
+    [POLICY_KEY_IMPRESSIONS] = "impressions",
 };
 KEY_SET(policy, "a policy");
 
@@ -111,11 +116,17 @@ static const char *const decide_names[DECIDE_COUNT] = {[DECIDE_SLOTS] = "slots",
                                                          [DECIDE_LISTS] = "lists"};
 KEY_SET(decide, "decide");
 
+static const char *const messaging_names[MESSAGING_COUNT] = {
+    [MESSAGING_DIRECTION] = "direction", [MESSAGING_RECEIPTS] = "receipts", [MESSAGING_EXPIRES] = "expires",
+};
+KEY_SET(messaging, "a channel");
+
 /* clang-format on */
 
 const struct key_set *const playbook_key_sets[] = {
-    &top_keys,    &customer_keys, &identifier_keys, &consent_keys,   &relation_keys, &visits_keys,
-    &source_keys, &trait_keys,    &scenario_keys,   &landmarks_keys, &goal_keys,     &model_keys,
-    &levers_keys, &action_keys,   &channel_keys,    &policy_keys,    &holdout_keys,  &decide_keys,
+    &top_keys,    &customer_keys, &identifier_keys, &consent_keys,   &relation_keys,
+    &visits_keys, &source_keys,   &trait_keys,      &scenario_keys,  &landmarks_keys,
+    &goal_keys,   &model_keys,    &levers_keys,     &action_keys,    &channel_keys,
+    &policy_keys, &holdout_keys,  &decide_keys,     &messaging_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

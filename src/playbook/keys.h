@@ -38,9 +38,10 @@ enum top_key {
     TOP_POLICIES,
     TOP_HOLDOUT,
     TOP_DECIDE,
+    TOP_CHANNELS,
     TOP_COUNT
 };
-enum customer_key { CUSTOMER_IDENTIFIERS, CUSTOMER_COUNT };
+enum customer_key { CUSTOMER_IDENTIFIERS, CUSTOMER_ZONES, CUSTOMER_COUNT };
 enum identifier_key {
     IDENTIFIER_PER_CUSTOMER,
     IDENTIFIER_UNIQUE,
@@ -119,6 +120,8 @@ enum action_key {
     ACTION_CHANNELS,
     ACTION_REASON,
     ACTION_SERVICE,
+    ACTION_COUNTS,
+    ACTION_LIMITED,
     ACTION_COUNT
 };
 enum channel_key { CHANNEL_PLACEMENT, CHANNEL_SCRIPT, CHANNEL_COST, CHANNEL_COUNT };
@@ -134,14 +137,17 @@ enum policy_key {
     POLICY_KEY_GROUP,
     POLICY_KEY_ACTION,
     POLICY_KEY_OF,
+    POLICY_KEY_PER,
+    POLICY_KEY_IMPRESSIONS,
     POLICY_KEY_COUNT
 };
 enum holdout_key { HOLDOUT_SHARE, HOLDOUT_SALT, HOLDOUT_COUNT };
 enum decide_key { DECIDE_SLOTS, DECIDE_LISTS, DECIDE_COUNT };
+enum messaging_key { MESSAGING_DIRECTION, MESSAGING_RECEIPTS, MESSAGING_EXPIRES, MESSAGING_COUNT };
 
 extern const struct key_set top_keys, customer_keys, identifier_keys, consent_keys, relation_keys,
     visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,
-    levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys;
+    levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys;
 
 /* All of them, for the test that compares them with the schema. */
 extern const struct key_set *const playbook_key_sets[];

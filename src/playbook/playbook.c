@@ -77,6 +77,7 @@ static void read_all(struct reader *reader, const struct yaml_node *const *top) 
     scenarios_read(reader, top[TOP_SCENARIOS]);
     models_read(reader, top[TOP_MODELS]);
     actions_read(reader, top[TOP_ACTIONS], top[TOP_LEVERS]);
+    channels_read(reader, top[TOP_CHANNELS]);
     policies_read(reader, top[TOP_POLICIES]);
     lists_read(reader, top[TOP_DECIDE]);
 }

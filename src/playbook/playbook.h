@@ -254,6 +254,8 @@ struct action {
     uint32_t channel_count;
     struct text reason; /* optional template for the sentence */
     bool service;       /* service message: exempt from holdout */
+    /* Does it use up the caps on contacts, and is it held by them? No for a service message. */
+    bool counts, limited;
     struct place place;
 };
 enum policy_kind { POLICY_AT_MOST, POLICY_AFTER, POLICY_NEVER_WITHOUT, POLICY_QUIET };
@@ -272,8 +274,12 @@ struct policy {
     /* SYMBOL_CHANNEL or SYMBOL_NONE; beside a group or an action both must match. */
     uint32_t channel;
     struct text group, action;
-    uint32_t max_count;                         /* AT_MOST; AFTER: how many outcomes, default 1 */
-    int64_t window_ms;                          /* AT_MOST: in; AFTER: wait */
+    uint32_t max_count;      /* AT_MOST; AFTER: how many outcomes, default 1 */
+    int64_t window_ms;       /* AT_MOST: in, where not per_day; AFTER: wait */
+    int64_t times_within_ms; /* AFTER: in, the span of the max_count outcomes; 0: any */
+    bool per_day;            /* AT_MOST: a calendar day */
+    /* AT_MOST: impressions count too; so they do where `channel` is an inbound one. */
+    bool impressions;
     uint32_t after_event;                       /* AFTER: Treatment Rejected, Clicked … */
     bool needs_opt_in;                          /* NEVER_WITHOUT opt_in (of the channel) … */
     struct text purpose;                        /* … or a consent purpose */
@@ -309,6 +315,15 @@ struct property_rule {
     struct place place;
 };
 
+/* How a channel carries messages. What a customer meets in an inbound channel (a page, a call that he
+ * makes) is an impression and no contact. */
+struct messaging {
+    uint32_t channel; /* SYMBOL_CHANNEL */
+    bool inbound;
+    bool receipts; /* events tell what became of a message; else handing it over is the contact */
+    int64_t expires_ms; /* a decision without a receipt is given up after so long */
+};
+
 struct names;
 struct playbook {
     struct arena arena;
@@ -318,6 +333,9 @@ struct playbook {
     uint16_t currency;
     struct time_zone *zone; /* of sources, customers and expressions; NULL: UTC */
     struct text zone_name;
+    /* Where a customer's own zone is not known: the zones that it may be in. None: `zone`. */
+    struct time_zone **customer_zones;
+    uint32_t customer_zone_count;
     int64_t visit_gap_ms;
     double holdout_share; /* 0..1 */
     struct text holdout_salt;
@@ -341,6 +359,8 @@ struct playbook {
     uint32_t attribute_count;
     const struct policy *policies;
     uint32_t policy_count;
+    const struct messaging *messaging; /* of the channels that the playbook says something of */
+    uint32_t messaging_count;
     const struct text *relations;
     uint32_t relation_count;      /* kinds: friend, household … */
     struct text relation_purpose; /* consent both sides need: "social" */
@@ -379,6 +399,11 @@ void playbook_warnings(const struct playbook *playbook, struct playbook_errors *
 
 /* The commented playbook that `attune init` writes; it loads. */
 struct text playbook_starter(void);
+
+/* What the playbook says of a channel, else what its name stands for; an unknown name goes out and
+ * sends no receipts. */
+struct messaging playbook_messaging(const struct playbook *playbook, const struct symbols *symbols,
+                                    uint32_t channel);
 
 uint32_t playbook_trait_find(const struct playbook *playbook, struct text name); /* UINT32_MAX */
 uint32_t playbook_goal_find(const struct playbook *playbook, struct text name);

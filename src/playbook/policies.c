@@ -112,12 +112,24 @@ static void read_at_most(struct reader *reader, const struct yaml_node *const *v
     policy->kind = POLICY_AT_MOST;
     (void)reader_count(reader, values[POLICY_KEY_AT_MOST], "at_most", 0, CONTACTS_MAX,
                        &policy->max_count);
-    if (values[POLICY_KEY_IN]) {
-        (void)reader_duration(reader, values[POLICY_KEY_IN], "in", &policy->window_ms);
+    const struct yaml_node *in = values[POLICY_KEY_IN], *per = values[POLICY_KEY_PER];
+    static const struct text days[] = {{"day", 3}};
+    uint32_t index;
+    if (in && per) {
+        reader_error(reader, node_place(per),
+                     "at_most has both in and per: keep in for a span of time that rolls, or per "
+                     "for calendar days");
+    } else if (in) {
+        (void)reader_duration(reader, in, "in", &policy->window_ms);
+    } else if (per) {
+        policy->per_day = reader_name_of(reader, per, "per", days, 1, &index);
     } else {
         reader_error(reader, node_place(values[POLICY_KEY_AT_MOST]),
-                     "at_most has no in: write the time that it covers, in: 7d");
+                     "at_most has no in: write the time that it covers, in: 7d, or per: day");
     }
+    if (values[POLICY_KEY_IMPRESSIONS])
+        (void)reader_yes_no(reader, values[POLICY_KEY_IMPRESSIONS], "impressions",
+                            &policy->impressions);
     refuse(reader, values, POLICY_KEY_TIMES, "at_most");
     refuse(reader, values, POLICY_KEY_WAIT, "at_most");
 }
@@ -164,7 +176,10 @@ static void read_after(struct reader *reader, const struct yaml_node *const *val
         reader_error(reader, node_place(values[POLICY_KEY_AFTER]),
                      "after has no wait: write how long to pause, wait: 30d");
     }
-    refuse(reader, values, POLICY_KEY_IN, "after");
+    if (values[POLICY_KEY_IN])
+        (void)reader_duration(reader, values[POLICY_KEY_IN], "in", &policy->times_within_ms);
+    refuse(reader, values, POLICY_KEY_PER, "after");
+    refuse(reader, values, POLICY_KEY_IMPRESSIONS, "after");
 }
 
 static void read_never_without(struct reader *reader, const struct yaml_node *const *values,
@@ -188,6 +203,8 @@ static void read_never_without(struct reader *reader, const struct yaml_node *co
                      TEXT_ARG(text));
     }
     refuse(reader, values, POLICY_KEY_IN, "never_without");
+    refuse(reader, values, POLICY_KEY_PER, "never_without");
+    refuse(reader, values, POLICY_KEY_IMPRESSIONS, "never_without");
     refuse(reader, values, POLICY_KEY_TIMES, "never_without");
     refuse(reader, values, POLICY_KEY_WAIT, "never_without");
     refuse(reader, values, POLICY_KEY_OF, "never_without");
@@ -230,6 +247,8 @@ static void read_quiet(struct reader *reader, const struct yaml_node *const *val
                      TEXT_ARG(text));
     }
     refuse(reader, values, POLICY_KEY_IN, "quiet");
+    refuse(reader, values, POLICY_KEY_PER, "quiet");
+    refuse(reader, values, POLICY_KEY_IMPRESSIONS, "quiet");
     refuse(reader, values, POLICY_KEY_TIMES, "quiet");
     refuse(reader, values, POLICY_KEY_WAIT, "quiet");
     refuse(reader, values, POLICY_KEY_OF, "quiet");
@@ -264,14 +283,19 @@ static void describe(struct reader *reader, struct policy *policy) {
     struct text scope = scope_text(reader, policy);
     duration_format(policy->window_ms, window);
     if (policy->kind == POLICY_AT_MOST) {
-        policy->text = reader_format(reader, "at most %u in %s%.*s", policy->max_count, window,
-                                     TEXT_ARG(scope));
+        policy->text =
+            reader_format(reader, "at most %u %s%s%.*s%s", policy->max_count,
+                          policy->per_day ? "a day" : "in ", policy->per_day ? "" : window,
+                          TEXT_ARG(scope), policy->impressions ? ", impressions too" : "");
     } else if (policy->kind == POLICY_AFTER) {
         struct text event = symbol_text(reader->symbols, SYMBOL_EVENT, policy->after_event);
         char times[48] = "";
         if (policy->max_count > 1) snprintf(times, sizeof times, "%u times ", policy->max_count);
-        policy->text = reader_format(reader, "wait %s after %s%.*s%.*s", window, times,
-                                     TEXT_ARG(event), TEXT_ARG(scope));
+        char within[48] = "", span[32];
+        duration_format(policy->times_within_ms, span);
+        if (policy->times_within_ms > 0) snprintf(within, sizeof within, " within %s", span);
+        policy->text = reader_format(reader, "wait %s after %s%.*s%s%.*s", window, times,
+                                     TEXT_ARG(event), within, TEXT_ARG(scope));
     } else if (policy->kind == POLICY_QUIET) {
         policy->text = reader_format(reader, "quiet from %02d:%02d to %02d:%02d local time%.*s",
                                      policy->quiet_from_minute / 60, policy->quiet_from_minute % 60,

@@ -56,6 +56,25 @@ static bool add_one(struct reader *reader, const struct yaml_node *nowhere, uint
     return names_add_property(reader, nowhere, event, name, type, strength) != NULL;
 }
 
+/* The messages of a decision, for which contact limits are kept. */
+static bool add_messages(struct reader *reader, const struct yaml_node *nowhere) {
+    static const struct {
+        const char *name;
+        enum value_type type;
+    } fields[] = {{"treatment", VALUE_TEXT},
+                  {"channel", VALUE_TEXT},
+                  {"withheld", VALUE_YES_NO},
+                  {"send_after", VALUE_TIME}};
+    struct property_entry *messages = names_add_property(
+        reader, nowhere, EVENT_DECISION_MADE, TEXT("messages"), VALUE_LIST, STRENGTH_DECLARED);
+    for (size_t i = 0; messages != NULL && i < sizeof fields / sizeof *fields; i++) {
+        if (!names_add_field(reader, nowhere, messages, text_from(fields[i].name), fields[i].type,
+                             STRENGTH_DECLARED))
+            return false;
+    }
+    return messages != NULL;
+}
+
 bool reserved_add(struct reader *reader) {
     static const struct yaml_node nowhere; /* line 0: no place in the file */
     uint32_t event;
@@ -76,6 +95,7 @@ bool reserved_add(struct reader *reader) {
                                VALUE_TEXT, STRENGTH_DECLARED) == NULL)
             return false;
     }
+    if (!add_messages(reader, &nowhere)) return false;
     for (event = EVENT_TREATMENT_SHOWN; event <= EVENT_TREATMENT_REJECTED; event++) {
         for (size_t i = 0; i < sizeof of_treatments / sizeof *of_treatments; i++) {
             const struct reserved *it = &of_treatments[i];

@@ -34,6 +34,7 @@ void actions_read(struct reader *reader, const struct yaml_node *node,
                   const struct yaml_node *levers);
 /* decide: lists:, which name channels of actions, identifiers and traits. */
 void lists_read(struct reader *reader, const struct yaml_node *decide);
+void channels_read(struct reader *reader, const struct yaml_node *node);
 void policies_read(struct reader *reader, const struct yaml_node *node);
 
 bool goal_read(struct reader *reader, const struct yaml_node *node,

@@ -188,11 +188,24 @@ static void read_identifier(struct reader *reader, const struct yaml_node *key,
     }
 }
 
+static void read_customer_zones(struct reader *reader, const struct yaml_node *node) {
+    struct playbook *playbook = reader->playbook;
+    if (!reader_is_list(reader, node, "zones")) return;
+    struct time_zone **zones = reader_alloc(reader, node->count, sizeof *zones);
+    if (zones == NULL) return;
+    playbook->customer_zones = zones;
+    for (uint32_t i = 0; i < node->count; i++) {
+        if (reader_zone(reader, node->items[i], &zones[playbook->customer_zone_count]))
+            playbook->customer_zone_count++;
+    }
+}
+
 void customer_read(struct reader *reader, const struct yaml_node *node) {
     const struct yaml_node *values[KEYS_MAX];
     struct playbook *playbook = reader->playbook;
     if (node == NULL || !reader_keys(reader, node, &customer_keys, values)) return;
     const struct yaml_node *map = values[CUSTOMER_IDENTIFIERS];
+    if (values[CUSTOMER_ZONES]) read_customer_zones(reader, values[CUSTOMER_ZONES]);
     if (map == NULL || !reader_is_map(reader, map, "identifiers")) return;
     if (map->count > IDENTIFIERS_MAX) {
         reader_error(reader, node_place(map),

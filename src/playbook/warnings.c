@@ -71,6 +71,28 @@ static void warn_of_idle_models(const struct playbook *playbook, struct playbook
     }
 }
 
+/* Does an event of this type say which treatment it is about? */
+static bool names_treatment(const struct playbook *playbook, uint32_t event_type) {
+    for (uint32_t i = 0; i < playbook->property_rule_count; i++) {
+        const struct property_rule *rule = &playbook->properties[i];
+        if (rule->symbol == PROPERTY_TREATMENT && rule->event_type == event_type) return true;
+    }
+    return false;
+}
+
+static void warn_of_policies(const struct playbook *playbook, struct playbook_errors *warnings) {
+    for (uint32_t i = 0; i < playbook->policy_count; i++) {
+        const struct policy *policy = &playbook->policies[i];
+        bool same = policy->scope == SCOPE_SAME_ACTION || policy->scope == SCOPE_SAME_GROUP ||
+                    policy->scope == SCOPE_SAME_TREATMENT;
+        if (policy->kind != POLICY_AFTER || !same || names_treatment(playbook, policy->after_event))
+            continue;
+        warn(warnings, policy->place,
+             "the event of this pause names no treatment, so all of them "
+             "wait; leave of out, or say with group or action which ones wait");
+    }
+}
+
 void playbook_warnings(const struct playbook *playbook, struct playbook_errors *warnings) {
     warnings->count = warnings->dropped = 0;
     for (uint32_t i = 0; i < playbook->source_count; i++) {
@@ -84,4 +106,5 @@ void playbook_warnings(const struct playbook *playbook, struct playbook_errors *
              TEXT_ARG(source->name), key);
     }
     warn_of_idle_models(playbook, warnings);
+    warn_of_policies(playbook, warnings);
 }

@@ -430,19 +430,166 @@ static void test_why_nots_date_is_right(void **state) {
     check_free_at("miss_you", "applicable", DAY(11));
     check_free_at("fewer", "suitable", DAY(11));
     check_free_at("season/1", "available", DAY(11));
-    check_free_at("letter", "contact policies",
-                  DAY(11)); /* shown, then refused, then it is night */
+    /* It was refused; what a page shows is no contact, and quiet times only defer. */
+    check_free_at("letter", "contact policies", DAY(11));
     decide(DAY(11));
     assert_int_equal(decision_free_at(trial.decider, &trial.timeline, &trial.decision,
                                       trace_of("letter", "web")),
-                     DAY(20) + 8 * TIME_HOUR_MS);
-    assert_why_not("letter", "from 2017-01-21 08:00 (UTC) on");
+                     DAY(10.9) + 9 * TIME_DAY_MS);
+    assert_why_not("letter", "from 2017-01-20 21:36 (UTC) on");
+    assert_why_not("letter", ": 1 of 1)");
     assert_int_equal(
         decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("never", "web")),
         0);
     assert_why_not("never", "not within the next 400 days");
     decide(DAY(11));
     assert_stage("letter", "web", "contact policies"); /* asking has changed nothing */
+}
+
+/* ---- contacts of our own decisions ---- */
+
+/* The decision as an event, as the engine writes it. */
+static void write_down(uint32_t persona) {
+    struct scene *scene = &trial.scene;
+    const struct decision *decision = &trial.decision;
+    event_batch_clear(&scene->batch);
+    assert_int_equal(decision_pack(trial.decider, decision, &scene->writer, &scene->batch.bytes),
+                     STATUS_OK);
+    struct event *event = event_batch_add(&scene->batch);
+    assert_non_null(event);
+    event->time_ms = event->known_ms = decision->t_ms;
+    event->persona.value = persona;
+    event->type = EVENT_DECISION_MADE;
+    event->properties_length = (uint32_t)scene->batch.bytes.length;
+    assert_int_equal(memory_source_add(scene->source, &scene->batch), STATUS_OK);
+    scene->event_count++;
+}
+
+static void receipt(uint64_t of, uint32_t persona, const char *event, int64_t t_ms,
+                    const char *treatment) {
+    char id[DECISION_ID_BYTES], properties[100];
+    decision_id_text(of, id);
+    snprintf(properties, sizeof properties, "treatment='%s' decision='%s'", treatment, id);
+    scene_event(&trial.scene, persona, event, t_ms, properties);
+}
+
+#define CAPPED                                                                                     \
+    "actions:\n"                                                                                   \
+    "  letter: { goal: order, channels: [email] }\n"                                               \
+    "  leaflet: { goal: order, channels: [mail] }\n"                                               \
+    "policies:\n"                                                                                  \
+    "  - { at_most: 1, in: 7d, channel: email }\n"                                                 \
+    "  - { at_most: 1, in: 7d, channel: mail }\n"
+
+static void test_two_runs_on_one_day_do_not_both_send(void **state) {
+    (void)state;
+    begin(CAPPED "decide: { slots: 2 }\n");
+    decide(DAY(1));
+    assert_int_equal(trial.decision.ranked_count, 2);
+    uint64_t id = trial.decision.id;
+    write_down(ANN);
+    decide(DAY(1)); /* the same run again is the same decision */
+    assert_int_equal(trial.decision.ranked_count, 2);
+    assert_true(trial.decision.id == id);
+    decide(DAY(1.2));
+    assert_stage("letter", "email", "contact policies");
+    assert_stage("leaflet", "mail", "contact policies");
+    assert_int_equal(trace_of("letter", "email")->standing.pending, 1);
+    assert_why_not("letter", ": 1 of 1, pending since 2017-01-02 00:00)");
+    assert_non_null(strstr(trial.decision.reason, "pending since 2017-01-02"));
+    assert_int_equal(trace_of("letter", "email")->free_at_ms, DAY(4)); /* no receipt comes */
+    decide(DAY(4) - 1);
+    assert_stage("letter", "email", "contact policies");
+    decide(DAY(4));
+    assert_stage("letter", "email", "offered"); /* given up: e-mail sends receipts within 3 days */
+    assert_stage("leaflet", "mail", "contact policies"); /* a mail house sends none: handed over */
+    decide(DAY(8));
+    assert_stage("leaflet", "mail", "offered");
+}
+
+static void test_a_receipt_is_the_same_contact_and_a_failure_takes_it_back(void **state) {
+    (void)state;
+    begin(CAPPED);
+    decide(DAY(1));
+    write_down(ANN);
+    const uint64_t id = trial.decision.id;
+    receipt(id, ANN, "email:Treatment Delivered", DAY(2), "letter");
+    receipt(id, ANN, "email:Treatment Shown", DAY(3), "letter");
+    receipt(id, ANN, "email:Treatment Clicked", DAY(5), "letter");
+    decide(DAY(6));
+    assert_int_equal(trace_of("letter", "email")->standing.counted, 1);
+    assert_int_equal(trace_of("letter", "email")->free_at_ms, DAY(9));
+    receipt(id, ANN, "email:Treatment Failed", DAY(6), "letter"); /* it came back */
+    decide(DAY(6));
+    assert_stage("letter", "email", "offered");
+}
+
+static void test_one_decision_keeps_its_own_caps(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [email] }\n"
+          "  second: { goal: order, cost: 1 USD, channels: [email, web] }\n"
+          "  third: { goal: order, cost: 2 USD, channels: [email] }\n"
+          "policies: [ { at_most: 1, per: day, channel: email } ]\n"
+          "decide: { slots: 3 }\n");
+    decide(DAY(1));
+    assert_int_equal(trial.decision.ranked_count, 2);
+    assert_stage("letter", "email", "offered");
+    assert_stage("second", "email", "contact policies");
+    assert_stage("second", "web", "offered");
+    assert_stage("third", "email", "contact policies");
+    assert_int_equal(trace_of("third", "email")->free_at_ms, DAY(2));
+}
+
+static void test_withheld_decisions_count_as_if_they_were_sent(void **state) {
+    (void)state;
+    begin(CAPPED "holdout: { share: 50%, salt: spring }\n");
+    uint32_t held = drawn(true, 1);
+    scene_event(&trial.scene, held, "Clicked", DAY(0), "");
+    decide_for(held, DAY(1));
+    assert_true(decision_withholds(&trial.decision, 0));
+    write_down(held);
+    decide_for(held, DAY(5)); /* no receipt will come, and none is waited for */
+    assert_stage("letter", "email", "contact policies");
+    assert_int_equal(trace_of("letter", "email")->standing.pending, 0);
+    assert_int_equal(trace_of("letter", "email")->free_at_ms, DAY(8));
+}
+
+static void test_what_is_withheld_takes_no_place_from_a_service_message(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [email] }\n"
+          "  notice: { goal: order, cost: 1 USD, service: yes, channels: [email] }\n"
+          "  other: { goal: order, cost: 2 USD, service: yes, channels: [email] }\n"
+          "policies: [ { at_most: 1, in: 7d } ]\n"
+          "holdout: { share: 50%, salt: spring }\n");
+    uint32_t held = drawn(true, 1), other = drawn(false, 1);
+    scene_event(&trial.scene, held, "Clicked", DAY(0), "");
+    scene_event(&trial.scene, other, "Clicked", DAY(0), "");
+    decide_for(held, DAY(1));
+    assert_int_equal(trial.decision.ranked_count, 2); /* one slot: a ghost and a notice */
+    assert_ranked(0, "letter");
+    assert_true(decision_withholds(&trial.decision, 0));
+    assert_ranked(1, "notice");
+    assert_false(decision_withholds(&trial.decision, 1));
+    assert_stage("other", "email", "placement");
+    decide_for(other, DAY(1));
+    assert_int_equal(trial.decision.ranked_count, 1);
+    assert_ranked(0, "letter");
+}
+
+static void test_quiet_times_defer_the_sending_alone(void **state) {
+    (void)state;
+    begin("actions: { letter: { goal: order, channels: [email, web] } }\n"
+          "policies: [ { quiet: \"21:00-08:00\" } ]\n");
+    decide(DAY(1)); /* midnight */
+    assert_stage("letter", "email", "offered");
+    assert_int_equal(trace_of("letter", "email")->send_after_ms, DAY(1) + 8 * TIME_HOUR_MS);
+    assert_int_equal(trace_of("letter", "web")->send_after_ms, 0); /* he came by himself */
+    assert_why_not("letter", "to be sent from 2017-01-02 08:00");
+    write_down(ANN);
+    decide(DAY(1.5));
+    assert_int_equal(trace_of("letter", "email")->send_after_ms, 0);
 }
 
 static void test_why_not_tells_an_unknown_worth_from_an_unknown_chance(void **state) {
@@ -768,6 +915,12 @@ int main(void) {
         CASE(test_a_base_rate_is_of_active_customers),
         CASE(test_the_holdout_withholds_marketing_only),
         CASE(test_the_first_record_of_the_holdout_counts),
+        CASE(test_two_runs_on_one_day_do_not_both_send),
+        CASE(test_a_receipt_is_the_same_contact_and_a_failure_takes_it_back),
+        CASE(test_one_decision_keeps_its_own_caps),
+        CASE(test_withheld_decisions_count_as_if_they_were_sent),
+        CASE(test_what_is_withheld_takes_no_place_from_a_service_message),
+        CASE(test_quiet_times_defer_the_sending_alone),
         CASE(test_why_nots_date_is_right),
         CASE(test_why_not_tells_an_unknown_worth_from_an_unknown_chance),
         CASE(test_why_not_finds_openings_of_hours),

@@ -162,8 +162,9 @@ static void pack_properties(struct scene *scene, const char *properties) {
     must(packed_end(&scene->writer, &scene->batch.bytes) == STATUS_OK, "no memory");
 }
 
-void scene_event_known(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,
-                       int64_t known_ms, const char *properties) {
+/* The properties are packed already. */
+static void add_event(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,
+                      int64_t known_ms) {
     uint32_t type, channel;
     const char *colon = strchr(event, ':');
     struct text channel_name =
@@ -173,8 +174,6 @@ void scene_event_known(struct scene *scene, uint32_t persona, const char *event,
     must(symbol_add(scene->symbols, SYMBOL_EVENT, text_from(colon != NULL ? colon + 1 : event),
                     &type) == STATUS_OK,
          "no symbol");
-    event_batch_clear(&scene->batch);
-    pack_properties(scene, properties);
     struct event *added = event_batch_add(&scene->batch);
     must(added != NULL, "no memory");
     added->time_ms = time_ms;
@@ -186,6 +185,37 @@ void scene_event_known(struct scene *scene, uint32_t persona, const char *event,
     must(memory_source_add(scene->source, &scene->batch) == STATUS_OK, "no memory");
     scene->event_count++;
     if (persona >= scene->persona_count) scene->persona_count = persona + 1;
+}
+
+void scene_event_known(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,
+                       int64_t known_ms, const char *properties) {
+    event_batch_clear(&scene->batch);
+    pack_properties(scene, properties);
+    add_event(scene, persona, event, time_ms, known_ms);
+}
+
+void scene_decision(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,
+                    const char *id, const char *treatment, const char *channel, bool withheld) {
+    static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL, PROPERTY_WITHHELD};
+    const struct value values[] = {value_text(text_from(treatment)), value_text(text_from(channel)),
+                                   value_yes_no(withheld)};
+    struct packed_list list;
+    struct value messages;
+    uint32_t symbol;
+    packed_list_init(&list);
+    packed_list_begin(&list);
+    must(packed_list_add_record(&list, symbols, values, 3) == STATUS_OK, "no memory");
+    must(packed_list_end(&list, &messages) == STATUS_OK, "no memory");
+    must(symbol_add(scene->symbols, SYMBOL_PROPERTY, TEXT("messages"), &symbol) == STATUS_OK,
+         "no symbol");
+    event_batch_clear(&scene->batch);
+    packed_begin(&scene->writer);
+    must(packed_add(&scene->writer, PROPERTY_DECISION, value_text(text_from(id))) == STATUS_OK,
+         "no memory");
+    must(packed_add(&scene->writer, symbol, messages) == STATUS_OK, "no memory");
+    must(packed_end(&scene->writer, &scene->batch.bytes) == STATUS_OK, "no memory");
+    add_event(scene, persona, "system:Decision Made", time_ms, known_ms);
+    packed_list_release(&list);
 }
 
 void scene_event(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,

@@ -63,6 +63,9 @@ void scene_event(struct scene *scene, uint32_t persona, const char *event, int64
                  const char *properties);
 void scene_event_known(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,
                        int64_t known_ms, const char *properties);
+/* A Decision Made as the engine writes it, for one message; `withheld`: of a holdout customer. */
+void scene_decision(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,
+                    const char *id, const char *treatment, const char *channel, bool withheld);
 /* From known_ms on the persona is one of that customer's. */
 void scene_link(struct scene *scene, uint32_t persona, uint32_t customer, int64_t known_ms);
 /* The identifier "type:value" points at this persona. */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* decide/contact_internal.h -- between contact.c and contact_history.c. */
+#ifndef DECIDE_CONTACT_INTERNAL_H
+#define DECIDE_CONTACT_INTERNAL_H
+
+#include "decide/contact.h"
+
+/* Sorts by time and chains the contacts of each treatment. */
+enum status contact_list_order(struct contact_list *list) MUST_USE;
+/* Forgets the judgements of another history or another moment. */
+void contact_cache_clear(struct contact_history *history);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which way a channel goes, and whether it tells what became of a message. */
+#include "playbook/sections.h"
+
+#define EXPIRES_MS (3 * TIME_DAY_MS)
+
+/* Where a name says nothing, a channel goes out and tells nothing: then every message counts. */
+static const struct {
+    const char *name;
+    bool inbound, receipts;
+} usual[] = {
+    {"email", false, true}, {"sms", false, true},   {"push", false, true},  {"web", true, false},
+    {"app", true, false},   {"store", true, false}, {"kiosk", true, false}, {"chat", true, false},
+};
+
+struct messaging playbook_messaging(const struct playbook *playbook, const struct symbols *symbols,
+                                    uint32_t channel) {
+    struct messaging messaging = {.channel = channel, .expires_ms = EXPIRES_MS};
+    for (uint32_t i = 0; i < playbook->messaging_count; i++) {
+        if (playbook->messaging[i].channel == channel) return playbook->messaging[i];
+    }
+    struct text name = symbol_text(symbols, SYMBOL_CHANNEL, channel);
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        if (!text_equal(name, text_from(usual[i].name))) continue;
+        messaging.inbound = usual[i].inbound;
+        messaging.receipts = usual[i].receipts;
+    }
+    return messaging;
+}
+
+static void read_settings(struct reader *reader, const struct yaml_node *const *values,
+                          struct messaging *messaging) {
+    static const struct text directions[] = {{"outbound", 8}, {"inbound", 7}};
+    const struct yaml_node *direction = values[MESSAGING_DIRECTION],
+                           *receipts = values[MESSAGING_RECEIPTS],
+                           *expires = values[MESSAGING_EXPIRES];
+    uint32_t index;
+    if (direction && reader_name_of(reader, direction, "direction", directions, 2, &index))
+        messaging->inbound = index == 1;
+    if (receipts) (void)reader_yes_no(reader, receipts, "receipts", &messaging->receipts);
+    if (expires) (void)reader_duration(reader, expires, "expires", &messaging->expires_ms);
+    if (messaging->inbound && (receipts || expires)) {
+        reader_error(reader, node_place(receipts ? receipts : expires),
+                     "an inbound channel sends no messages that could have receipts or expire: "
+                     "leave %s out, or write direction: outbound",
+                     receipts ? "receipts" : "expires");
+    }
+}
+
+void channels_read(struct reader *reader, const struct yaml_node *node) {
+    struct playbook *playbook = reader->playbook;
+    if (node == NULL || !reader_is_map(reader, node, "channels")) return;
+    struct messaging *all = reader_alloc(reader, node->count, sizeof *all);
+    if (all == NULL) return;
+    for (uint32_t i = 0; i < node->count && reader->status == STATUS_OK; i++) {
+        const struct yaml_node *values[KEYS_MAX];
+        uint32_t channel;
+        if (!reader_channel(reader, node->keys[i], &channel)) continue;
+        struct messaging messaging = playbook_messaging(playbook, reader->symbols, channel);
+        if (node_is_empty(node->items[i]) ||
+            !reader_keys(reader, node->items[i], &messaging_keys, values))
+            continue;
+        read_settings(reader, values, &messaging);
+        all[playbook->messaging_count++] = messaging;
+        playbook->messaging = all;
+    }
+}

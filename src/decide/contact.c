@@ -41,7 +41,7 @@ enum status contact_history_init(struct contact_history *history, const struct w
     return message_symbols_add(world->symbols, &history->symbols);
 }
 
-static void list_release(struct contact_list *list) {
+static void list_release(struct contact_series *list) {
     memory_free(list->items);
     memory_free(list->newest);
 }
@@ -67,14 +67,14 @@ static int by_time(const void *a, const void *b) {
     return (x->key_hash > y->key_hash) - (x->key_hash < y->key_hash);
 }
 
-static uint32_t *newest_of(const struct contact_list *list, uint64_t key_hash) {
+static uint32_t *newest_of(const struct contact_series *list, uint64_t key_hash) {
     uint32_t mask = (1u << list->newest_bits) - 1, at = (uint32_t)hash_u64(key_hash) & mask;
     while (list->newest[at] != NOTHING && list->items[list->newest[at]].key_hash != key_hash)
         at = (at + 1) & mask;
     return &list->newest[at];
 }
 
-enum status contact_list_order(struct contact_list *list) {
+enum status contact_series_order(struct contact_series *list) {
     uint32_t bits = 4;
     if (list->count > 0) qsort(list->items, list->count, sizeof *list->items, by_time);
     while (((size_t)1 << bits) < 2 * list->count + 2) bits++;
@@ -93,12 +93,12 @@ enum status contact_list_order(struct contact_list *list) {
     return STATUS_OK;
 }
 
-static enum status push(struct contact_list *list, struct contact contact) {
+static enum status push(struct contact_series *list, struct contact contact) {
     enum status status =
         memory_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof contact);
     if (status != STATUS_OK) return status;
     list->items[list->count++] = contact;
-    return contact_list_order(list);
+    return contact_series_order(list);
 }
 
 enum status contact_history_add(struct contact_history *history, const struct treatment *treatment,
@@ -181,14 +181,14 @@ static bool walks_chain(const struct policy *policy) {
 }
 
 /* From the newest to older ones. */
-static uint32_t walk_begin(const struct contact_list *list, const struct policy *policy,
+static uint32_t walk_begin(const struct contact_series *list, const struct policy *policy,
                            const struct treatment *treatment) {
     if (list->count == 0) return NOTHING;
     return walks_chain(policy) ? *newest_of(list, hash_text(treatment->key, 0))
                                : (uint32_t)list->count - 1;
 }
 
-static uint32_t walk_next(const struct contact_list *list, const struct policy *policy,
+static uint32_t walk_next(const struct contact_series *list, const struct policy *policy,
                           uint32_t at) {
     if (walks_chain(policy)) return list->items[at].older;
     return at == 0 ? NOTHING : at - 1;
@@ -238,7 +238,7 @@ static void hold_where_cut(const struct contact_history *history, int64_t free_a
 static enum status stand_at_most(struct contact_history *history, const struct policy *policy,
                                  const struct treatment *treatment, int64_t now_ms,
                                  struct contact_standing *out) {
-    const struct contact_list *list = &history->messages;
+    const struct contact_series *list = &history->messages;
     const struct time_zone *zone = history->world->playbook->zone;
     int64_t day = policy->per_day ? local_day(zone, now_ms) : 0,
             day_end_ms = policy->per_day ? local_day_end(zone, now_ms) : 0;
@@ -272,7 +272,7 @@ static enum status stand_at_most(struct contact_history *history, const struct p
 static enum status stand_after(struct contact_history *history, const struct policy *policy,
                                const struct treatment *treatment, int64_t now_ms,
                                struct contact_standing *out) {
-    const struct contact_list *list = &history->events;
+    const struct contact_series *list = &history->events;
     uint32_t before = policy->max_count > 1 ? policy->max_count - 1 : 0, found = 0;
     int64_t newest_ms = 0;
     *out = (struct contact_standing){0};

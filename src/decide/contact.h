@@ -45,7 +45,7 @@ struct contact {
     bool impression; /* in an inbound channel */
     bool pending;    /* decided, and nothing tells yet what became of it */
 };
-struct contact_list { /* oldest first */
+struct contact_series { /* oldest first */
     struct contact *items;
     size_t count, capacity;
     /* By hash of the treatment's key: the newest one's index, or UINT32_MAX. */
@@ -67,8 +67,8 @@ struct contact_history { /* one thread's */
     const struct world *world;
     struct message_symbols symbols;
     struct messaging messaging[CHANNELS_MAX];
-    struct contact_list messages; /* contacts and impressions */
-    struct contact_list events;   /* what policies wait after */
+    struct contact_series messages; /* contacts and impressions */
+    struct contact_series events;   /* what policies wait after */
     struct standing_cache *cache;
     bool *waited;     /* by event type: does a policy wait after it? */
     int64_t *moments; /* scratch of one judgement */

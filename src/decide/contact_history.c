@@ -295,7 +295,7 @@ static bool is_treatment_event(uint16_t type) {
     return type >= EVENT_TREATMENT_SHOWN && type <= EVENT_TREATMENT_REJECTED;
 }
 
-static enum status add_contact(struct contact_list *list, struct contact contact) {
+static enum status add_contact(struct contact_series *list, struct contact contact) {
     enum status status =
         memory_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof contact);
     if (status == STATUS_OK) list->items[list->count++] = contact;
@@ -375,8 +375,8 @@ static enum status conclude(struct gathering *gathering) {
         if (status == STATUS_OK && waited && message->receipt_ms == TIME_NEVER)
             status = add_contact(&history->events, contact);
     }
-    if (status == STATUS_OK) status = contact_list_order(&history->messages);
-    return status == STATUS_OK ? contact_list_order(&history->events) : status;
+    if (status == STATUS_OK) status = contact_series_order(&history->messages);
+    return status == STATUS_OK ? contact_series_order(&history->events) : status;
 }
 
 static bool has_limits(const struct playbook *playbook) {

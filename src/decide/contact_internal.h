@@ -6,7 +6,7 @@
 #include "decide/contact.h"
 
 /* Sorts by time and chains the contacts of each treatment. */
-enum status contact_list_order(struct contact_list *list) MUST_USE;
+enum status contact_series_order(struct contact_series *list) MUST_USE;
 /* Forgets the judgements of another history or another moment. */
 void contact_cache_clear(struct contact_history *history);
 

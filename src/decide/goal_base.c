@@ -112,6 +112,7 @@ static enum status add_past_treatments(struct base_part *part, struct profiler *
         if (timeline->type[row] != EVENT_TREATMENT_DELIVERED &&
             timeline->type[row] != EVENT_TREATMENT_SHOWN)
             continue;
+        if (!timeline_known(timeline, row, part->now_ms)) continue;
         enum status status =
             named_treatment(part->world, timeline, row, part->now_ms, &treatment, error);
         if (status == STATUS_OK && treatment != NULL)

@@ -304,7 +304,8 @@ static int64_t newest_known(const struct timeline *timeline, int64_t newest_ms, 
     for (uint32_t row = 0; row < timeline->count; row++) {
         int64_t known_ms =
             timeline->known_ms != NULL ? timeline->known_ms[row] : timeline->time_ms[row];
-        if (known_ms > newest_ms && known_ms <= now_ms && !is_ours(timeline->type[row]))
+        if (known_ms > newest_ms && known_ms <= now_ms && timeline_known(timeline, row, now_ms) &&
+            !is_ours(timeline->type[row]))
             newest_ms = known_ms;
     }
     return newest_ms;

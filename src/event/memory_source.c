@@ -12,6 +12,8 @@ struct stored_event {
     struct event event;
     uint64_t position;
     struct text packed;
+    /* Events that replace it, a list: the newest of them + 1, and of each the one before it + 1. */
+    size_t newest, before;
 };
 
 struct memory_source {
@@ -31,6 +33,7 @@ struct row {
 struct gathered {
     struct row *rows; /* sorted by customer, time, position */
     size_t count, next;
+    uint64_t position; /* as of which */
     uint32_t needs;
     uint64_t wanted[COLUMN_WORDS];
 };
@@ -52,6 +55,11 @@ enum status memory_source_add(struct memory_source *source, const struct event_b
         const struct event *event = &batch->events[i];
         struct stored_event *stored = &source->events[source->count + i];
         *stored = (struct stored_event){.event = *event, .position = source->count + i};
+        if (event->replaces != 0 && event->replaces < stored->position) {
+            struct stored_event *older = &source->events[event->replaces];
+            stored->before = older->newest;
+            older->newest = stored->position + 1;
+        }
         stored->packed = arena_text(
             &source->bytes, event_batch_text(batch, event->properties, event->properties_length));
         if (stored->packed.at == NULL) return STATUS_NO_MEMORY;
@@ -102,9 +110,24 @@ static struct as_of pinned(const struct memory_reader *reader, struct as_of as_o
     return as_of;
 }
 
-static bool is_seen(const struct stored_event *stored, struct as_of as_of) {
+/* Since when a newer version below the position has replaced it. */
+static int64_t superseded_ms(const struct memory_source *source, const struct stored_event *stored,
+                             uint64_t position) {
+    int64_t since_ms = INT64_MAX;
+    for (size_t i = stored->newest; i > 0; i = source->events[i - 1].before) {
+        const struct stored_event *newer = &source->events[i - 1];
+        if (newer->position < position && newer->event.known_ms < since_ms)
+            since_ms = newer->event.known_ms;
+    }
+    return since_ms;
+}
+
+static bool is_seen(const struct memory_source *source, const struct stored_event *stored,
+                    const struct timeline_request *request, struct as_of as_of) {
+    int64_t since_ms = superseded_ms(source, stored, as_of.position);
     return stored->position < as_of.position && stored->event.time_ms <= as_of.t_ms &&
-           stored->event.known_ms <= as_of.t_ms;
+           stored->event.known_ms <= as_of.t_ms &&
+           (request->needs & TIMELINE_KNOWN || since_ms > as_of.t_ms || since_ms == INT64_MAX);
 }
 
 static int compare_rows(const void *a, const void *b) {
@@ -122,12 +145,12 @@ static enum status gather(struct memory_reader *reader, const struct timeline_re
     const struct memory_source *source = source_of(reader);
     struct as_of as_of = pinned(reader, request->as_of);
     memory_free(out->rows);
-    *out = (struct gathered){.needs = request->needs};
+    *out = (struct gathered){.needs = request->needs, .position = as_of.position};
     out->rows = memory_alloc((reader->count + 1) * sizeof *out->rows);
     if (out->rows == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < reader->count; i++) {
         const struct stored_event *stored = &source->events[i];
-        if (!is_seen(stored, as_of)) continue;
+        if (!is_seen(source, stored, request, as_of)) continue;
         uint32_t found = customer_of(source, stored->event.persona, as_of);
         if (customer == ID_NONE ? found % parts != part : found != customer) continue;
         out->rows[out->count++] = (struct row){found, stored};
@@ -166,7 +189,7 @@ static enum status fill_columns(struct memory_reader *reader, const struct row *
 
 /* The scratch arrays of one timeline. */
 struct row_arrays {
-    int64_t *time_ms, *known_ms;
+    int64_t *time_ms, *known_ms, *superseded_ms;
     uint64_t *position;
     uint32_t *persona;
     uint16_t *type, *source;
@@ -177,14 +200,15 @@ static bool arrays_alloc(struct memory_reader *reader, struct row_arrays *arrays
     struct arena *arena = &reader->scratch;
     arrays->time_ms = arena_calloc(arena, count, 8);
     arrays->known_ms = arena_calloc(arena, count, 8);
+    arrays->superseded_ms = arena_calloc(arena, count, 8);
     arrays->position = arena_calloc(arena, count, 8);
     arrays->persona = arena_calloc(arena, count, 4);
     arrays->type = arena_calloc(arena, count, 2);
     arrays->source = arena_calloc(arena, count, 2);
     arrays->channel = arena_calloc(arena, count, 1);
     reader->shown = arena_calloc(arena, count, sizeof *reader->shown);
-    return arrays->time_ms && arrays->known_ms && arrays->position && arrays->persona &&
-           arrays->type && arrays->source && arrays->channel && reader->shown;
+    return arrays->time_ms && arrays->known_ms && arrays->superseded_ms && arrays->position &&
+           arrays->persona && arrays->type && arrays->source && arrays->channel && reader->shown;
 }
 
 static enum status show(struct memory_reader *reader, const struct gathered *gathered, size_t first,
@@ -200,6 +224,8 @@ static enum status show(struct memory_reader *reader, const struct gathered *gat
         const struct event *event = &rows[i].stored->event;
         arrays.time_ms[i] = event->time_ms;
         arrays.known_ms[i] = event->known_ms;
+        arrays.superseded_ms[i] =
+            superseded_ms(source_of(reader), rows[i].stored, gathered->position);
         arrays.position[i] = rows[i].stored->position;
         arrays.persona[i] = event->persona.value;
         arrays.type[i] = event->type;
@@ -217,6 +243,7 @@ static enum status show(struct memory_reader *reader, const struct gathered *gat
         .type = arrays.type,
         .channel = needs & TIMELINE_CHANNEL ? arrays.channel : NULL,
         .known_ms = needs & TIMELINE_KNOWN ? arrays.known_ms : NULL,
+        .superseded_ms = needs & TIMELINE_KNOWN ? arrays.superseded_ms : NULL,
         .position = needs & TIMELINE_POSITION ? arrays.position : NULL,
         .persona = needs & TIMELINE_PERSONA ? arrays.persona : NULL,
         .source = needs & TIMELINE_SOURCE ? arrays.source : NULL,

@@ -57,6 +57,9 @@ struct timeline {
     const uint8_t *channel; /* SYMBOL_CHANNEL; NULL where not asked for */
     /* NULL: every row was known when it happened, or was known by the request's t. */
     const int64_t *known_ms;
+    /* Since when a newer version has replaced the row, or it was retracted; INT64_MAX: neither.
+     * Only where TIMELINE_KNOWN was asked for; NULL: it is true of no row here. */
+    const int64_t *superseded_ms;
     const uint64_t *position; /* NULL where not asked for */
     const uint32_t *persona;  /* persona_id.value a row; NULL where not asked for */
     const uint16_t *source;   /* SYMBOL_SOURCE; NULL where not asked for */
@@ -70,8 +73,11 @@ struct timeline {
 
 /* First row with time > t (rows before it happened by t). Binary search. */
 uint32_t timeline_upper_bound(const struct timeline *timeline, int64_t t_ms);
+/* Was this version of the row the one that counted at t: known by then, and not superseded? */
 static inline bool timeline_known(const struct timeline *timeline, uint32_t row, int64_t t_ms) {
-    return timeline->known_ms == NULL || timeline->known_ms[row] <= t_ms;
+    if (timeline->known_ms != NULL && timeline->known_ms[row] > t_ms) return false;
+    return timeline->superseded_ms == NULL || timeline->superseded_ms[row] > t_ms ||
+           timeline->superseded_ms[row] == INT64_MAX;
 }
 
 static inline double column_number(const struct timeline_column *column, uint32_t row) {

@@ -15,7 +15,7 @@
 
 enum timeline_need {
     TIMELINE_CHANNEL = 1,
-    TIMELINE_KNOWN = 2,
+    TIMELINE_KNOWN = 2, /* and no row is left out for being superseded */
     TIMELINE_POSITION = 4,
     TIMELINE_PERSONA = 8,
     TIMELINE_SOURCE = 16,
@@ -23,8 +23,10 @@ enum timeline_need {
 };
 
 struct timeline_request {
-    /* t: rows with time > t or known > t are left out. Pass INT64_MAX to see all and ask for
-     * TIMELINE_KNOWN to judge per row. position: identity and rows as they stood there. */
+    /* t: rows with time > t or known > t are left out, and so are those that a correction or a
+     * retraction, known by t and below the position, has superseded. Pass INT64_MAX to see all and
+     * ask for TIMELINE_KNOWN to judge per row by timeline_known: then superseded rows are there,
+     * too. position: identity and rows as they stood there. */
     struct as_of as_of;
     uint32_t needs;          /* enum timeline_need, or-ed */
     const uint64_t *columns; /* bit set over the column set: which to fill; NULL = none */

@@ -12,9 +12,9 @@
  *
  * Keys are hashes, so they are spread evenly over buckets and blocks, and both are found by
  * multiplying. Sections stand end to end, padded with zeros to a multiple of 8; each has a
- * checksum, which covers its padding and is verified at its first touch. A file is written once and never
- * changed. Where several files have a key, the newest one is right. docs/file-formats.md has the
- * bytes. Reading: any number of threads. Writing: one thread a file. */
+ * checksum, which covers its padding and is verified at its first touch. A file is written once
+ * and never changed. Where several files have a key, the newest one is right. docs/file-formats.md
+ * has the bytes. Reading: any number of threads. Writing: one thread a file. */
 #ifndef STORE_KEY_FILE_H
 #define STORE_KEY_FILE_H
 

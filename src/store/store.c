@@ -263,6 +263,12 @@ void store_stats(struct store *store, struct store_stats *out) {
         out->run_bytes += manifest->runs[i].bytes;
     }
     out->run_count = manifest->run_count;
+    for (uint32_t i = 0; i < manifest->keys_count; i++) out->key_bytes += manifest->keys[i].bytes;
+    out->key_bytes += manifest->superseded.bytes;
+    out->key_file_count = manifest->keys_count;
+    out->superseded_count =
+        manifest->superseded.count + superseded_tail_count(tail_superseded(store->growing)) +
+        (store->frozen ? superseded_tail_count(tail_superseded(store->frozen)) : 0);
     add_files(manifest->links, manifest->links_count, &out->links_bytes, &frames);
     add_files(manifest->quarantine, manifest->quarantine_count, &out->quarantine_bytes,
               &out->quarantined_row_count);

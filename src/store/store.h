@@ -47,9 +47,9 @@ struct store_record {
 struct key_change {
     struct row_key key;
     uint64_t content;
-    int64_t version;   /* ROW_VERSION_NONE: none */
-    uint64_t position; /* of the row's event as store_key_find told; 0: there is none */
-    struct persona_id persona;
+    int64_t version;           /* ROW_VERSION_NONE: none */
+    uint64_t position;         /* of the row's event as store_key_find told; 0: there is none */
+    struct persona_id persona; /* who bears it; ID_NONE: nobody known */
     uint16_t reading, source;
     /* True: the row is taken away from `known_ms` on, with nothing in its place; its key stays, and
      * a later event with `replaces` may bring it back. False: the row was seen again under another
@@ -139,6 +139,8 @@ enum status store_fold(struct store *store, bool merge, struct error *error) MUS
 struct store_stats {
     uint64_t event_count, tail_event_count, run_count, log_bytes, run_bytes, links_bytes,
         quarantine_bytes, quarantined_row_count, first_position, position;
+    uint64_t superseded_count; /* of the events: versions that were replaced or retracted */
+    uint64_t key_file_count, key_bytes;
 };
 void store_stats(struct store *store, struct store_stats *out);
 

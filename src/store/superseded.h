@@ -8,9 +8,9 @@
  *
  * Few rows are ever corrected, so nothing of this lies in runs. What the tail's frames say is kept
  * beside the tail, in lists by persona that readers read without locks. What earlier frames said is
- * one sorted set, stored as keys/NUMBER.superseded (docs/file-formats.md); a fold that has something
- * to add writes it anew. Personas without corrections cost a reader one bit, and a directory without
- * corrections one comparison with NULL.
+ * one sorted set, stored as keys/NUMBER.superseded (docs/file-formats.md); a fold that has
+ * something to add writes it anew. Personas without corrections cost a reader one bit, and a
+ * directory without corrections one comparison with NULL.
  *
  * Threads: a `superseded` never changes; any thread. Of a tail's: one writer, any readers. */
 #ifndef STORE_SUPERSEDED_H

@@ -25,7 +25,7 @@ static void reader_close(struct timeline_reader *interface) {
     run_block_cache_release(&reader->cache);
     void *arrays[] = {reader->runs,      reader->part_hint, reader->run_column, reader->walk_rows,
                       reader->walk_keys, reader->pieces,    reader->segments,   reader->tail_rows,
-                      reader->order,     reader->personas};
+                      reader->order,     reader->personas,  reader->gone,       reader->corrected};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) memory_free(arrays[i]);
     versions_unpin(reader->source->versions, reader->version);
     memory_free(reader);
@@ -56,6 +56,7 @@ static enum status reader_open(struct timeline_source *interface, struct timelin
         return error_set(error, STATUS_NO_MEMORY, "no memory to read timelines");
     }
     for (uint32_t r = 0; r < runs; r++) reader->runs[r] = reader->version->runs[r]->run;
+    view_gone_open(reader);
     *out = &reader->interface;
     return STATUS_OK;
 }
@@ -127,6 +128,11 @@ static enum status reader_read(struct timeline_reader *interface, struct custome
     view_begin(reader);
     enum status status =
         find_personas(reader, customer, reader->read_request.as_of, &count, &survivor);
+    if (reader->may_be_gone) {
+        for (uint32_t p = 0; status == STATUS_OK && p < count; p++)
+            status = view_gone_add(reader, &reader->read_request, reader->personas[p].value);
+        view_gone_sort(reader);
+    }
     for (uint32_t p = 0; status == STATUS_OK && p < count; p++) {
         status = gather_persona(reader, reader->personas[p].value);
     }
@@ -214,6 +220,7 @@ static enum status begin_walk(struct view_reader *reader) {
     enum status status = run_walk_init(&reader->walk, reader->runs, reader->version->run_count,
                                        customer, persona_count, range);
     if (status == STATUS_OK) status = find_tail_rows(reader, customer, persona_count);
+    if (status == STATUS_OK) status = view_gone_walk(reader, customer, persona_count);
     memory_free(customer);
     return status == STATUS_OK ? view_hot_begin(reader) : status;
 }

@@ -176,6 +176,8 @@ static enum status fill_needs(struct view_reader *reader, uint32_t needs, uint32
     enum status status = STATUS_OK;
     if (needs & TIMELINE_CHANNEL) status = fill_channel(reader, count, out);
     if (status == STATUS_OK && needs & TIMELINE_KNOWN) status = fill_known(reader, count, out);
+    if (status == STATUS_OK && needs & TIMELINE_KNOWN && reader->gone_count > 0)
+        status = view_gone_fill(reader, count, out);
     if (status == STATUS_OK && needs & TIMELINE_POSITION)
         status = fill_position(reader, count, out);
     if (status == STATUS_OK && needs & TIMELINE_PERSONA) status = fill_persona(reader, count, out);

@@ -4,6 +4,7 @@
 
 void view_begin(struct view_reader *reader) {
     reader->piece_count = reader->segment_count = reader->tail_row_count = 0;
+    reader->gone_count = 0;
     arena_clear(&reader->scratch);
 }
 
@@ -17,7 +18,14 @@ static enum status push_piece(struct view_reader *reader, const struct view_piec
     return STATUS_OK;
 }
 
-/* Rows that were not known by t, or came after the position, stand anywhere between the others. */
+/* Rows that were not known by t, came after the position or are superseded stand anywhere between
+ * the others. */
+static inline bool is_left_out(const struct view_reader *reader, const struct view_request *request,
+                               uint64_t position) {
+    return reader->gone_count > 0 && !view_judges(request) &&
+           view_gone_ms(reader, position) != INT64_MAX;
+}
+
 static enum status push_seen(struct view_reader *reader, const struct view_request *request,
                              const struct view_piece *whole) {
     const struct run *run = reader->runs[whole->run];
@@ -32,7 +40,9 @@ static enum status push_seen(struct view_reader *reader, const struct view_reque
             int64_t known_ms = (int64_t)((uint64_t)whole->time_ms[i] + lag_ms);
             uint64_t position =
                 (uint64_t)run_narrow(&section[RUN_POSITION], positions, whole->row + i);
-            if (known_ms <= request->as_of.t_ms && position < request->as_of.position) continue;
+            if (known_ms <= request->as_of.t_ms && position < request->as_of.position &&
+                !is_left_out(reader, request, position))
+                continue;
         }
         if (i > first) {
             struct view_piece piece = *whole;
@@ -89,12 +99,14 @@ enum status view_add_entry(struct view_reader *reader, const struct view_request
         }
         if (piece.count == 0) return STATUS_OK;
     }
+    if (reader->gone_count > 0 && !view_judges(request)) return push_seen(reader, request, &piece);
     return push_piece(reader, &piece);
 }
 
 static enum status push_tail_row(struct view_reader *reader, const struct view_request *request,
                                  struct view_tail_row row) {
-    if (row.row->time_ms > request->as_of.t_ms || row.row->known_ms > request->as_of.t_ms)
+    if (row.row->time_ms > request->as_of.t_ms || row.row->known_ms > request->as_of.t_ms ||
+        is_left_out(reader, request, tail_row_position(row.tail, row.row)))
         return STATUS_OK;
     if (reader->tail_row_count == reader->tail_row_capacity) {
         enum status status = memory_grow((void **)&reader->tail_rows, &reader->tail_row_capacity,
@@ -125,6 +137,7 @@ enum status view_add_walk(struct view_reader *reader, size_t first, size_t end) 
     const struct view_request *request = &reader->walk_request;
     enum status status = STATUS_OK;
     view_begin(reader);
+    if (reader->may_be_gone) status = view_gone_of_walk(reader, first, end);
     for (size_t i = 0; status == STATUS_OK && i < walk->slice_count; i++) {
         status = view_add_entry(reader, request, walk->slices[i].run, walk->slices[i].entry);
     }

@@ -230,6 +230,7 @@ static __attribute__((noinline)) enum status next_block(struct view_reader *read
             status = view_hot_gather(reader, hot->moved_first);
         if (status == STATUS_OK) status = view_hot_place(reader);
     }
+    if (reader->corrected_count > 0) view_gone_mark_slow(reader);
     pass_block(reader);
     if (status != STATUS_OK) hot->found = 0;
     for (uint32_t i = 0; i < hot->found; i++) hot->slow_count += hot->slow[hot->present[i]];

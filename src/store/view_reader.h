@@ -49,6 +49,12 @@ struct view_tail_row {
     const struct tail *tail;
 };
 
+/* A row of the customer under way that is superseded. */
+struct view_gone {
+    uint64_t position;
+    int64_t known_ms;
+};
+
 /* A walk over blocks of customers: view_hot.h. */
 struct view_hot;
 
@@ -72,6 +78,12 @@ struct view_reader {
     uint32_t walk_part, walk_parts;
     struct view_hot *hot; /* NULL: one customer after the other, the long way */
 
+    /* Superseded rows: is there any as of the pinned position? Of a walk: the customers that have
+     * any, ascending, in the upper halves. */
+    bool may_be_gone;
+    uint64_t *corrected;
+    size_t corrected_count, corrected_next;
+
     /* The timeline under way. */
     struct arena scratch;
     struct view_piece *pieces;
@@ -79,11 +91,37 @@ struct view_reader {
     struct view_tail_row *tail_rows;
     struct run_sort_row *order;
     struct persona_id *personas;
+    struct view_gone *gone; /* ascending by position */
+    size_t gone_count, gone_capacity;
     size_t piece_count, segment_count, tail_row_count;
     size_t piece_capacity, segment_capacity, tail_row_capacity, order_capacity, persona_capacity;
     struct run_block_cache cache;
     struct timeline_column columns[TIMELINE_COLUMNS_MAX];
 };
+
+/* Rows are judged one by one above, by known_ms and superseded_ms: none is left out for being
+ * superseded. */
+static inline bool view_judges(const struct view_request *request) {
+    return (request->needs & TIMELINE_KNOWN) != 0;
+}
+
+/* view_gone.c. Where reader->may_be_gone is false, nothing of it need be called. */
+void view_gone_open(struct view_reader *reader);
+/* The superseded rows of a persona that count for the request: then sort. */
+enum status view_gone_add(struct view_reader *reader, const struct view_request *request,
+                          uint32_t persona) MUST_USE;
+void view_gone_sort(struct view_reader *reader);
+/* The same for the slices taken last in a walk, and the tail's rows [first, end) of walk_keys. */
+enum status view_gone_of_walk(struct view_reader *reader, size_t first, size_t end) MUST_USE;
+/* Since when the row at this position is superseded; INT64_MAX: it is not. */
+int64_t view_gone_ms(const struct view_reader *reader, uint64_t position);
+enum status view_gone_fill(struct view_reader *reader, uint32_t count,
+                           struct timeline *out) MUST_USE;
+/* At the beginning of a walk: finds who has corrections. Then: sends those of a block the long
+ * way. */
+enum status view_gone_walk(struct view_reader *reader, const uint32_t *customer,
+                           uint32_t persona_count) MUST_USE;
+void view_gone_mark_slow(struct view_reader *reader);
 
 /* view_gather.c */
 void view_begin(struct view_reader *reader);
@@ -116,6 +154,7 @@ static inline void view_show(struct view_reader *reader, uint32_t customer,
     out->type = NULL;
     out->channel = NULL;
     out->known_ms = NULL;
+    out->superseded_ms = NULL;
     out->position = NULL;
     out->persona = NULL;
     out->source = NULL;

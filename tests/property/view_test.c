@@ -134,6 +134,8 @@ struct world {
     uint32_t tail_count;
     uint64_t position;
     uint64_t run_number;
+    struct superseded *superseded;
+    uint32_t persona[EVENTS_MAX]; /* by position */
     struct held held[HELD_MAX];
 };
 static struct random rng;
@@ -151,6 +153,7 @@ static void publish(struct world *world) {
         version_create(world->runs, world->run_count, world->tails, world->tail_count,
                        &world->columns, &world->directory.interface);
     assert_non_null(version);
+    version_add_keys(version, NULL, 0, world->superseded);
     versions_publish(&world->versions, version);
 }
 
@@ -214,6 +217,13 @@ static void append(struct world *world) {
         event->type = (uint16_t)random_below(&rng, 10);
         event->source = (uint16_t)random_below(&rng, 3);
         event->channel = (uint8_t)random_below(&rng, 4);
+        /* A sixth is a newer version of an earlier row, often of somebody else. */
+        uint64_t before = world->position + i;
+        if (!random_below(&rng, 6) && before > 1) {
+            event->replaces = 1 + random_below(&rng, before - 1);
+            event->replaces_persona = (struct persona_id){world->persona[event->replaces]};
+        }
+        world->persona[world->position + i] = event->persona.value;
         pack(&batch, event);
     }
     struct tail *tail = world->tails[world->tail_count - 1];
@@ -284,6 +294,25 @@ static void begin_fold(struct world *world) {
     publish(world);
 }
 
+static void fold_superseded(struct world *world) {
+    static struct superseded_row rows[EVENTS_MAX];
+    const struct superseded_tail *tail = tail_superseded(world->tails[0]);
+    uint64_t count = 0, bytes;
+    if (superseded_tail_count(tail) == 0) return;
+    for (; world->superseded != NULL && count < world->superseded->count; count++)
+        rows[count] = world->superseded->rows[count];
+    for (uint32_t i = 0; i < superseded_tail_count(tail); i++) {
+        rows[count] = *superseded_tail_at(tail, i);
+        rows[count++].zero = 0;
+    }
+    const char *path = next_path(world);
+    assert_int_equal(superseded_write(file_system_os(), path, rows, count, &bytes, NULL),
+                     STATUS_OK);
+    superseded_dereference(world->superseded);
+    assert_int_equal(superseded_open(&world->superseded, file_system_os(), path, NULL), STATUS_OK);
+    unlink(path);
+}
+
 static void end_fold(struct world *world) {
     static struct tail_rows rows;
     struct tail_cursor cursor;
@@ -301,6 +330,7 @@ static void end_fold(struct world *world) {
     enum status status = run_write(&target, &source, customer, IDS, &info, NULL);
     assert_int_equal(status, count > 0 ? STATUS_OK : STATUS_END);
     if (status == STATUS_OK) world->runs[world->run_count++] = open_stored(world, target.path);
+    fold_superseded(world);
     tail_dereference(world->tails[0]);
     world->tails[0] = world->tails[1];
     world->tail_count = 1;
@@ -362,6 +392,8 @@ static void same(const struct world *world, const struct timeline_request *reque
         assert_memory_equal(a->source, b->source, a->count * sizeof *a->source);
     for (uint32_t i = 0; i < a->count && needs & TIMELINE_KNOWN; i++) {
         assert_int_equal(a->known_ms == NULL ? a->time_ms[i] : a->known_ms[i], b->known_ms[i]);
+        assert_true((a->superseded_ms == NULL ? INT64_MAX : a->superseded_ms[i]) ==
+                    b->superseded_ms[i]);
     }
     same_columns(world, request->columns, a, b);
     for (uint32_t i = 0; i < a->count; i++) {
@@ -490,6 +522,7 @@ static void view_is_the_model(void **state) {
         versions_release(&world.versions);
         for (uint32_t r = 0; r < world.run_count; r++) stored_run_dereference(world.runs[r]);
         for (uint32_t t = 0; t < world.tail_count; t++) tail_dereference(world.tails[t]);
+        superseded_dereference(world.superseded);
         memory_source_destroy(world.model);
     }
 }

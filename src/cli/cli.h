@@ -16,6 +16,7 @@
 
 #include "base/json.h"
 #include "engine/engine.h"
+#include "event/dark.h"
 
 #define CLI_WORDS_MAX   4096
 #define CLI_COLUMNS_MAX 16
@@ -124,6 +125,9 @@ void cli_wrap_format(uint32_t indent, const char *format, ...) PRINTF_LIKE(2, 3)
 /* Appends a value for people, to be printed by cli_wrap: at most four digits of a fraction, a
  * duration's two largest units, a list's first items. */
 enum status cli_value(struct buffer *out, struct engine *engine, struct value value) MUST_USE;
+/* A list, and what nobody declared of it (event/dark.h: item_walk). */
+enum status cli_list(struct buffer *out, struct engine *engine, struct value list,
+                     struct value array) MUST_USE;
 /* One line, overwritten; only on a terminal. */
 void cli_progress(const char *format, ...) PRINTF_LIKE(1, 2);
 void cli_progress_end(void);

@@ -77,23 +77,23 @@ static void print_who(struct answering *view) {
 static enum status event_words(const struct answering *view, uint32_t row, struct buffer *out) {
     const struct timeline *timeline = &view->timeline;
     const struct symbols *symbols = engine_symbols(view->engine);
-    struct packed_reader reader;
-    struct text packed;
+    struct property_walk walk;
+    struct text packed, name;
     char time[32];
-    uint32_t property;
-    struct value value;
+    struct value value, array;
+    if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) packed = (struct text){0};
     time_format_local(timeline->time_ms[row], engine_playbook(view->engine)->zone, time);
     enum status status =
         buffer_format(out, "  %-19s  %-8.*s %.*s", time,
-                      TEXT_ARG(symbol_text(symbols, SYMBOL_CHANNEL, timeline->channel[row])),
-                      TEXT_ARG(symbol_text(symbols, SYMBOL_EVENT, timeline->type[row])));
-    bool readable = timeline->ops->packed(timeline, row, &packed) == STATUS_OK &&
-                    packed_reader_init(&reader, packed) == STATUS_OK;
-    while (status == STATUS_OK && readable &&
-           packed_next(&reader, &property, &value) == STATUS_OK) {
-        status = buffer_format(
-            out, "  %.*s=", TEXT_ARG(symbol_text(symbols, SYMBOL_PROPERTY, property)));
-        if (status == STATUS_OK) status = cli_value(out, view->engine, value);
+                      TEXT_ARG(event_own_channel(symbols, timeline->channel[row], packed)),
+                      TEXT_ARG(event_own_name(symbols, timeline->type[row], packed)));
+    property_walk_begin(&walk, symbols, packed);
+    while (status == STATUS_OK && property_walk_next(&walk, &name, &value, &array)) {
+        status = buffer_format(out, "  %.*s=", TEXT_ARG(name));
+        if (status == STATUS_OK && value_is_known(array))
+            status = cli_list(out, view->engine, value, array);
+        else if (status == STATUS_OK)
+            status = cli_value(out, view->engine, value);
     }
     return status;
 }

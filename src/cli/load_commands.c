@@ -52,6 +52,10 @@ static void note_words(const struct engine_ingest_report *report, bool is_lookup
     } counts[] = {
         {report->turned_away, "event", "of erased customers not kept"},
         {report->nobodys, "identifier", "left out: nobody is called so"},
+        {report->undeclared_events, "event",
+         "of names that the playbook doesn't declare: kept, and counted by any event"},
+        {report->undeclared_left, "undeclared value",
+         "left out: an event keeps 256 such names and 16 KB of them"},
         {report->no_keys, "event", "without a row_key that names it: loaded again it counts twice"},
         {report->quarantined_before, "row", "in quarantine already"},
     };
@@ -124,6 +128,8 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_member_count(writer, "turned_away", report->turned_away);
     json_member_count(writer, "nobodys", report->nobodys);
     json_member_count(writer, "no_keys", report->no_keys);
+    json_member_count(writer, "undeclared_events", report->undeclared_events);
+    json_member_count(writer, "undeclared_left", report->undeclared_left);
     json_member_count(writer, "bytes", report->bytes);
     json_member_yes_no(writer, "undated", report->time_always);
     json_member_yes_no(writer, "drops_repeats", report->drops_repeats);

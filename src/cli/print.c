@@ -215,32 +215,32 @@ static enum status number_words(struct buffer *out, double number) {
 }
 
 static enum status record_words(struct buffer *out, struct engine *engine,
-                                struct packed_reader *fields) {
-    uint32_t property, told = 0;
+                                struct item_walk *items) {
+    uint32_t told = 0;
+    struct text name;
     struct value value;
     enum status status = buffer_append(out, "{", 1);
-    while (status == STATUS_OK && packed_next(fields, &property, &value) == STATUS_OK) {
+    while (status == STATUS_OK && item_walk_field(items, &name, &value)) {
         if (told == FIELDS_SHOWN) return buffer_append_text(out, TEXT(", …}"));
-        struct text name = symbol_text(engine_symbols(engine), SYMBOL_PROPERTY, property);
         status = buffer_format(out, "%s%.*s=", told++ > 0 ? ", " : "", TEXT_ARG(name));
         if (status == STATUS_OK) status = cli_value(out, engine, value);
     }
     return status == STATUS_OK ? buffer_append(out, "}", 1) : status;
 }
 
-static enum status list_words(struct buffer *out, struct engine *engine, struct value list) {
-    struct list_reader reader;
+enum status cli_list(struct buffer *out, struct engine *engine, struct value list,
+                     struct value array) {
+    struct item_walk items;
     struct value item;
-    uint32_t count = list_count(list), told = 0;
+    bool is_record;
+    item_walk_begin(&items, engine_symbols(engine), list, array);
+    uint32_t count = item_walk_left(&items), told = 0;
     enum status status = buffer_append(out, "[", 1);
-    if (list_reader_init(&reader, list) != STATUS_OK) return STATUS_CORRUPT;
-    while (status == STATUS_OK && told < LIST_SHOWN && list_next(&reader, &item) == STATUS_OK) {
-        if (reader.record != NULL && told == RECORDS_SHOWN) break;
+    while (status == STATUS_OK && told < LIST_SHOWN && item_walk_next(&items, &is_record, &item)) {
+        if (is_record && told == RECORDS_SHOWN) break;
         if (told++ > 0) status = buffer_append_text(out, TEXT(", "));
-        struct packed_reader fields = {reader.record, reader.record_end, reader.field_count};
         if (status == STATUS_OK)
-            status = reader.record != NULL ? record_words(out, engine, &fields)
-                                           : cli_value(out, engine, item);
+            status = is_record ? record_words(out, engine, &items) : cli_value(out, engine, item);
     }
     if (status == STATUS_OK && count > told) status = buffer_format(out, ", … %u in all", count);
     return status == STATUS_OK ? buffer_append(out, "]", 1) : status;
@@ -264,7 +264,7 @@ enum status cli_value(struct buffer *out, struct engine *engine, struct value va
     case VALUE_TIME:
         return buffer_append(out, text,
                              time_format_local(value.time_ms, engine_playbook(engine)->zone, text));
-    case VALUE_LIST: return list_words(out, engine, value);
+    case VALUE_LIST: return cli_list(out, engine, value, value_unknown());
     case VALUE_MONEY: return money_words(out, value);
     default: return value_print(value, out);
     }

@@ -2,38 +2,50 @@
 #include <stdio.h>
 
 #include "engine/answer.h"
+#include "event/dark.h"
 
 static void write_value(struct json_writer *writer, const struct symbols *symbols,
                         struct value value);
 
-/* What is left in the reader as one object: an event's properties, or the fields of a record. */
-static void write_properties(struct json_writer *writer, const struct symbols *symbols,
-                             struct packed_reader *reader) {
-    uint32_t property;
+/* `array`: what nobody declared of the list; unknown: nothing. */
+static void write_list(struct json_writer *writer, const struct symbols *symbols, struct value list,
+                       struct value array) {
+    struct item_walk items;
+    struct text name;
     struct value value;
-    json_write_object_begin(writer);
-    while (packed_next(reader, &property, &value) == STATUS_OK) {
-        json_write_key_text(writer, symbol_text(symbols, SYMBOL_PROPERTY, property));
-        write_value(writer, symbols, value);
-    }
-    json_write_object_end(writer);
-}
-
-static void write_list(struct json_writer *writer, const struct symbols *symbols,
-                       struct value list) {
-    struct list_reader reader;
-    struct value item;
+    bool is_record;
     json_write_array_begin(writer);
-    bool readable = list_reader_init(&reader, list) == STATUS_OK;
-    while (readable && list_next(&reader, &item) == STATUS_OK) {
-        if (reader.record == NULL) {
-            write_value(writer, symbols, item);
+    item_walk_begin(&items, symbols, list, array);
+    while (item_walk_next(&items, &is_record, &value)) {
+        if (!is_record) {
+            write_value(writer, symbols, value);
             continue;
         }
-        struct packed_reader fields = {reader.record, reader.record_end, reader.field_count};
-        write_properties(writer, symbols, &fields);
+        json_write_object_begin(writer);
+        while (item_walk_field(&items, &name, &value)) {
+            json_write_key_text(writer, name);
+            write_value(writer, symbols, value);
+        }
+        json_write_object_end(writer);
     }
     json_write_array_end(writer);
+}
+
+static void write_properties(struct json_writer *writer, const struct symbols *symbols,
+                             struct text packed) {
+    struct property_walk walk;
+    struct text name;
+    struct value value, array;
+    json_write_object_begin(writer);
+    property_walk_begin(&walk, symbols, packed);
+    while (property_walk_next(&walk, &name, &value, &array)) {
+        json_write_key_text(writer, name);
+        if (value_is_known(array))
+            write_list(writer, symbols, value, array);
+        else
+            write_value(writer, symbols, value);
+    }
+    json_write_object_end(writer);
 }
 
 static void write_value(struct json_writer *writer, const struct symbols *symbols,
@@ -45,7 +57,7 @@ static void write_value(struct json_writer *writer, const struct symbols *symbol
     case VALUE_YES_NO: json_write_yes_no(writer, value.yes); return;
     case VALUE_TEXT: json_write_text(writer, value.text); return;
     case VALUE_TIME: json_write_time(writer, value.time_ms); return;
-    case VALUE_LIST: write_list(writer, symbols, value); return;
+    case VALUE_LIST: write_list(writer, symbols, value, value_unknown()); return;
     default: break;
     }
     buffer_init(&text); /* money and durations keep their units as text */
@@ -186,18 +198,14 @@ static void write_event(const struct answering *answering, uint32_t row,
                         struct json_writer *writer) {
     const struct timeline *timeline = &answering->timeline;
     const struct symbols *symbols = engine_symbols(answering->engine);
-    struct packed_reader reader;
     struct text packed;
+    if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) packed = (struct text){0};
     json_write_object_begin(writer);
     json_member_time(writer, "time", timeline->time_ms[row]);
-    json_member_text(writer, "event", symbol_text(symbols, SYMBOL_EVENT, timeline->type[row]));
-    json_member_text(writer, "channel",
-                     symbol_text(symbols, SYMBOL_CHANNEL, timeline->channel[row]));
+    json_member_text(writer, "event", event_own_name(symbols, timeline->type[row], packed));
+    json_member_text(writer, "channel", event_own_channel(symbols, timeline->channel[row], packed));
     json_write_key(writer, "properties");
-    struct packed_reader none = {0};
-    bool readable = timeline->ops->packed(timeline, row, &packed) == STATUS_OK &&
-                    packed.length > 0 && packed_reader_init(&reader, packed) == STATUS_OK;
-    write_properties(writer, symbols, readable ? &reader : &none);
+    write_properties(writer, symbols, packed);
     json_write_object_end(writer);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "engine/dark_names.h"
 #include "engine/private.h"
 
 #define REPORT_BYTES_MAX (64u << 20)
@@ -20,6 +21,9 @@ struct counting {
     struct field_count *fields; /* open addressing by (source, event, property) */
     size_t capacity, count;
     uint64_t events, bytes, customers;
+    struct dark_names dark;
+    uint64_t dark_bytes; /* of all properties of undeclared names */
+    struct symbols *symbols;
 };
 
 static size_t slot_of(const struct counting *counting, uint32_t source, uint32_t event,
@@ -62,6 +66,38 @@ static enum status count_field(struct counting *counting, uint32_t source, uint3
     return STATUS_OK;
 }
 
+/* The event's own name, where nobody declared it, and its dark properties; what somebody has
+ * declared since is a property like the others. */
+static enum status count_dark(struct counting *counting, uint32_t source, uint32_t event,
+                              struct text packed) {
+    struct dark_reader reader;
+    struct dark_name name = {.source = source, .event = event, .count = 1};
+    enum dark_kind kind;
+    struct value value;
+    enum status status = STATUS_OK;
+    if (event == EVENT_UNDECLARED) {
+        name.own_event = dark_event_name(packed);
+        name.bytes = packed.length;
+        status = dark_names_add(&counting->dark, &name);
+    }
+    if (!dark_reader_init(&reader, packed)) return status;
+    for (const uint8_t *before = reader.list.at;
+         status == STATUS_OK && dark_next(&reader, &kind, &name.field, &value);
+         before = reader.list.at) {
+        if (kind != DARK_PROPERTY && kind != DARK_ARRAY) continue;
+        uint32_t symbol = symbol_find(counting->symbols, SYMBOL_PROPERTY, name.field);
+        name.bytes = (uint64_t)(reader.list.at - before);
+        name.type = kind == DARK_ARRAY ? VALUE_LIST : value.type;
+        if (symbol != SYMBOL_NONE) {
+            status = count_field(counting, source, event, symbol, name.bytes, name.type);
+            continue;
+        }
+        counting->dark_bytes += name.bytes;
+        status = dark_names_add(&counting->dark, &name);
+    }
+    return status;
+}
+
 static enum status count_row(struct counting *counting, const struct timeline *timeline,
                              uint32_t row) {
     struct text packed;
@@ -77,7 +113,9 @@ static enum status count_row(struct counting *counting, const struct timeline *t
     while (status == STATUS_OK && packed.length > 0) {
         const uint8_t *before = reader.at;
         status = packed_next(&reader, &symbol, &value);
-        if (status == STATUS_OK)
+        if (status == STATUS_OK && symbol == PROPERTY_UNDECLARED)
+            status = count_dark(counting, source, event, packed);
+        else if (status == STATUS_OK)
             status = count_field(counting, source, event, symbol, (uint64_t)(reader.at - before),
                                  value.type);
     }
@@ -170,13 +208,12 @@ static enum status uses_of(const struct playbook *playbook, const struct field_c
 
 /* ---- the report ---- */
 
-static int compare_fields(const void *left, const void *right) {
-    const struct field_count *a = left, *b = right;
-    if (a->source != b->source) return a->source < b->source ? -1 : 1;
-    if (a->event != b->event) return a->event < b->event ? -1 : 1;
-    /* The event itself first: SYMBOL_NONE + 1 = 0. */
-    uint32_t pa = a->property + 1, pb = b->property + 1;
-    return pa == pb ? 0 : pa < pb ? -1 : 1;
+static int compare_usages(const void *left, const void *right) {
+    const struct field_usage *a = left, *b = right;
+    int order = a->order != b->order ? (a->order < b->order ? -1 : 1) : 0;
+    if (order == 0) order = text_compare(a->event, b->event);
+    if (order == 0 && a->place != b->place) order = a->place < b->place ? -1 : 1;
+    return order != 0 ? order : text_compare(a->field, b->field);
 }
 
 static enum status write_field(const struct engine *engine, const struct field_count *from,
@@ -186,6 +223,8 @@ static enum status write_field(const struct engine *engine, const struct field_c
     enum status status =
         engine->playbook != NULL ? uses_of(engine->playbook, from, &uses) : STATUS_OK;
     *to = (struct field_usage){
+        .order = (uint64_t)from->source << 32 | from->event,
+        .place = from->property + 1, /* the event itself first: SYMBOL_NONE + 1 = 0 */
         .source = symbol_text(engine->symbols, SYMBOL_SOURCE, from->source),
         .event = symbol_text(engine->symbols, SYMBOL_EVENT, from->event),
         .field = from->property == SYMBOL_NONE
@@ -206,20 +245,65 @@ static enum status write_field(const struct engine *engine, const struct field_c
     return status;
 }
 
+/* What nobody declared, and so nothing uses. */
+static enum status write_dark(const struct engine *engine, const struct dark_name *from,
+                              struct data_report *out, struct field_usage *to) {
+    *to = (struct field_usage){
+        .order = (uint64_t)from->source << 32 | from->event,
+        .place = from->field.length == 0 ? 0 : PROPERTY_UNDECLARED + 1,
+        .source = symbol_text(engine->symbols, SYMBOL_SOURCE, from->source),
+        .event = from->event == EVENT_UNDECLARED
+                     ? arena_text(&out->arena, from->own_event)
+                     : symbol_text(engine->symbols, SYMBOL_EVENT, from->event),
+        .field = arena_text(&out->arena, from->field),
+        .count = from->count,
+        .bytes = from->bytes,
+        .type = (enum value_type)from->type,
+        .used_by = {"", 0},
+    };
+    out->dark_fields += from->field.length > 0;
+    return to->event.at != NULL && to->field.at != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+/* The events of undeclared names are told one name a line, and those that have none of their own in
+ * one line together. */
+static void take_told(struct field_usage *fields, size_t count, const struct field_usage *named) {
+    for (size_t i = 0; named->field.length == 0 && i < count; i++) {
+        if (fields[i].order != named->order || fields[i].place != 0) continue;
+        fields[i].count -= named->count < fields[i].count ? named->count : fields[i].count;
+        fields[i].bytes -= named->bytes < fields[i].bytes ? named->bytes : fields[i].bytes;
+        return;
+    }
+}
+
+static size_t without_empty(struct field_usage *fields, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].count > 0) fields[kept++] = fields[i];
+    }
+    return kept;
+}
+
 static enum status write_report(struct engine *engine, struct counting *counting,
                                 struct data_report *out) {
-    size_t kept = 0;
+    size_t kept = 0, dark = dark_names_list(&counting->dark);
     for (size_t i = 0; i < counting->capacity; i++) {
         if (counting->fields[i].count > 0) counting->fields[kept++] = counting->fields[i];
     }
-    if (kept > 0) qsort(counting->fields, kept, sizeof *counting->fields, compare_fields);
-    struct field_usage *fields = arena_calloc(&out->arena, kept + 1, sizeof *fields);
+    struct field_usage *fields = arena_calloc(&out->arena, kept + dark + 1, sizeof *fields);
     if (fields == NULL) return STATUS_NO_MEMORY;
-    out->fields = fields;
-    out->field_count = kept;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < kept && status == STATUS_OK; i++)
         status = write_field(engine, &counting->fields[i], out, &fields[i]);
+    for (size_t i = 0; i < dark && status == STATUS_OK; i++) {
+        status = write_dark(engine, &counting->dark.names[i], out, &fields[kept + i]);
+        if (counting->dark.names[i].event == EVENT_UNDECLARED)
+            take_told(fields, kept, &fields[kept + i]);
+    }
+    out->dark_bytes += counting->dark_bytes;
+    out->fields = fields;
+    out->field_count = without_empty(fields, kept + dark);
+    if (out->field_count > 0) qsort(fields, out->field_count, sizeof *fields, compare_usages);
     return status;
 }
 
@@ -308,6 +392,8 @@ enum status engine_data_report(struct engine *engine, struct data_report *out,
     struct identity_stats identity;
     *out = (struct data_report){0};
     arena_init(&out->arena, REPORT_BYTES_MAX);
+    dark_names_init(&counting.dark);
+    counting.symbols = engine->symbols;
     enum status status = count_all(engine, &counting, error);
     if (status == STATUS_OK) status = write_report(engine, &counting, out);
     if (status == STATUS_OK) status = write_lookups(engine, out);
@@ -322,6 +408,7 @@ enum status engine_data_report(struct engine *engine, struct data_report *out,
     out->customer_count = counting.customers;
     out->persona_count = identity.persona_count;
     memory_free(counting.fields);
+    dark_names_release(&counting.dark);
     return status;
 }
 

@@ -86,6 +86,9 @@ struct engine_ingest_report {
     uint64_t quarantined_before; /* rows that lay in quarantine already */
     uint64_t turned_away;        /* events of nobody but people who were erased: not kept */
     uint64_t nobodys; /* identifiers left out, since they stand for nobody: NULL, #REF! */
+    /* Events of a name that nobody declared; names and values beyond the limits of an event's dark
+     * text (event/dark.h), left out. */
+    uint64_t undeclared_events, undeclared_left;
     uint64_t no_keys; /* events without a row key, since a filler stands in its place */
     uint64_t bytes;   /* as on disk */
     bool time_always;
@@ -197,6 +200,8 @@ enum status engine_backup(struct engine *engine, const char *target, struct erro
 
 /* ---- what is here (attune data) ---- */
 struct field_usage {
+    uint64_t order;                   /* by source and event, … */
+    uint32_t place;                   /* … and within an event: itself, then its fields */
     struct text source, event, field; /* empty field: the event itself */
     uint64_t count;                   /* events that have it */
     uint64_t bytes;                   /* packed, before compression */

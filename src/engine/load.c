@@ -122,6 +122,8 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
     loading->report->rows += progress.rows;
     loading->report->bytes += progress.bytes;
     loading->report->no_keys += progress.no_keys;
+    loading->report->undeclared_events += progress.undeclared_events;
+    loading->report->undeclared_left += progress.undeclared_left;
     take_warnings(loading, &progress);
     if (status == STATUS_END && progress.truncated) note_cut(loading, &progress);
     return status == STATUS_END ? STATUS_OK : status;

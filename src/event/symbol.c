@@ -209,9 +209,18 @@ uint32_t symbol_count(const struct symbols *symbols, enum symbol_kind kind) {
     return atomic_load_explicit(&symbols->kind[kind].count, memory_order_acquire);
 }
 
+static struct text text_of_none(enum symbol_kind kind, uint32_t id) {
+    if ((kind == SYMBOL_EVENT && id == EVENT_UNDECLARED) ||
+        (kind == SYMBOL_PROPERTY && id == PROPERTY_UNDECLARED)) {
+        return TEXT("undeclared");
+    }
+    return kind == SYMBOL_CHANNEL && id == CHANNEL_UNDECLARED ? TEXT("other")
+                                                              : (struct text){"", 0};
+}
+
 struct text symbol_text(const struct symbols *symbols, enum symbol_kind kind, uint32_t id) {
     if ((unsigned)kind >= SYMBOL_KIND_COUNT || id >= symbol_count(symbols, kind))
-        return (struct text){"", 0};
+        return text_of_none(kind, id);
     return name_at(&symbols->kind[kind], id);
 }
 

@@ -2,9 +2,10 @@
 /* event/symbol.h -- names as small numbers: event types, properties, channels, sources, identifier
  * types.
  *
- * One table a data directory, grown for ever, written to the log before the first event that uses a
- * symbol. symbol_add takes a lock (any thread); symbol_text and symbol_find are lock-free for
- * readers. */
+ * One table a data directory, written to the log before the first event that uses a symbol. Only a
+ * playbook and this program add names; a name that only data bring stays in the event that brings
+ * it (dark.h), so the table grows with what people declare. symbol_add takes a lock (any thread);
+ * symbol_text and symbol_find are lock-free for readers. */
 #ifndef EVENT_SYMBOL_H
 #define EVENT_SYMBOL_H
 
@@ -20,6 +21,12 @@ enum symbol_kind {
 };
 #define SYMBOL_NONE      UINT32_MAX
 #define SYMBOL_BYTES_MAX 255
+
+/* What an event has instead of the symbol of a name that nobody declared. No name ever gets these
+ * ids; symbol_text tells "undeclared" for them, for a channel "other". */
+#define EVENT_UNDECLARED    65535u
+#define PROPERTY_UNDECLARED 65535u
+#define CHANNEL_UNDECLARED  255u
 
 struct symbols;
 enum status symbols_create(struct symbols **out) MUST_USE;

@@ -192,10 +192,11 @@ static enum status emit_name(struct emitter *emitter, const struct node *node) {
     case REFERENCE_PROPERTY: return emit_property(emitter, node);
     case REFERENCE_ITEM: return emit_item(emitter, node);
     case REFERENCE_LOOKUP: return emit_lookup(emitter, node);
-    case REFERENCE_CHANNEL: emitter->program->needs |= TIMELINE_CHANNEL; break;
+    /* A channel or event that nobody declared has its word in the packed properties. */
+    case REFERENCE_CHANNEL: emitter->program->needs |= TIMELINE_CHANNEL | TIMELINE_PACKED; break;
     case REFERENCE_SOURCE: emitter->program->needs |= TIMELINE_SOURCE; break;
-    case REFERENCE_TIME:
-    case REFERENCE_EVENT: break;
+    case REFERENCE_EVENT: emitter->program->needs |= TIMELINE_PACKED; break;
+    case REFERENCE_TIME: break;
     }
     return op(emitter, CODE_ROW, node->reference, 0, 1);
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "event/packed.h"
+#include "event/dark.h"
 
 #define IS_NO(value)  ((value).type == VALUE_YES_NO && !(value).yes)
 #define IS_YES(value) ((value).type == VALUE_YES_NO && (value).yes)
@@ -90,6 +91,19 @@ static struct value least(struct evaluation *evaluation, struct value a, struct 
 
 /* ---- rows, lookups, attributes ---- */
 
+/* The row's own name of an event or channel that nobody declared. The packed bytes live until the
+ * next row's are read, so the word is copied. */
+static struct value own_word(const struct evaluation *evaluation, bool of_event) {
+    const struct timeline *timeline = evaluation->timeline;
+    struct arena *scratch = evaluation->env->scratch;
+    struct text packed;
+    if (scratch == NULL || timeline->ops->packed(timeline, evaluation->row, &packed) != STATUS_OK)
+        return value_unknown();
+    struct text word = of_event ? dark_event_name(packed) : dark_channel_word(packed);
+    if (word.length > 0) word = arena_text(scratch, word);
+    return word.at != NULL && word.length > 0 ? value_text(word) : value_unknown();
+}
+
 static struct value row_value(const struct evaluation *evaluation, enum reference reference) {
     const struct timeline *timeline = evaluation->timeline;
     const struct symbols *symbols = evaluation->program->symbols;
@@ -97,9 +111,11 @@ static struct value row_value(const struct evaluation *evaluation, enum referenc
     switch (reference) {
     case REFERENCE_TIME: return value_time(timeline->time_ms[row]);
     case REFERENCE_EVENT:
+        if (timeline->type[row] == EVENT_UNDECLARED) return own_word(evaluation, true);
         return value_text(symbol_text(symbols, SYMBOL_EVENT, timeline->type[row]));
     case REFERENCE_CHANNEL:
         if (!timeline->channel) return value_unknown();
+        if (timeline->channel[row] == CHANNEL_UNDECLARED) return own_word(evaluation, false);
         return value_text(symbol_text(symbols, SYMBOL_CHANNEL, timeline->channel[row]));
     case REFERENCE_SOURCE:
         if (!timeline->source) return value_unknown();

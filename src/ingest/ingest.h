@@ -35,8 +35,11 @@
  * ingest_progress.disagreeing_rows, except that the earliest time of the rows is taken. Plain
  * columns are those of the first row where they are known.
  *
+ * Names. What a row names and nobody declared (an event, a channel, a property of an open source, a
+ * field of its records) never becomes a symbol: it stays in the event as dark text (event/dark.h).
+ *
  * Threads: a reader belongs to the calling thread; it has threads of its own where thread_count >
- * 0. The source, playbook, lookups are borrowed until ingest_close; symbols are added from any of
+ * 0. The source, playbook, lookups are borrowed until ingest_close; symbols are read by all of
  * the threads. */
 #ifndef INGEST_INGEST_H
 #define INGEST_INGEST_H
@@ -109,6 +112,9 @@ struct ingest_progress {
     uint64_t rows;
     uint64_t events;
     uint64_t quarantined;
+    /* Events whose name nobody declared; names and values that had no room in the dark text of
+     * their events (event/dark.h: DARK_NAMES_MAX, DARK_BYTES_MAX), and were left out. */
+    uint64_t undeclared_events, undeclared_left;
     uint64_t disagreeing_rows; /* rows that contradict the first row of their group */
     uint64_t no_keys;          /* events without a row key, since a filler stands in its place */
     /* The file ended in the middle: broken .gz, open quote, short last line. */

@@ -39,6 +39,7 @@ struct job {
     /* Rows of the file, not of the batch: a group counts all of its own. */
     uint64_t disagreeing_rows, quarantined_rows;
     uint64_t no_keys; /* events whose row key is a filler: they have none */
+    uint64_t undeclared_events, undeclared_left; /* as in ingest_progress */
     enum status status;
     struct error error;
     char truncation[256]; /* set on the job behind which the file ends in the middle */

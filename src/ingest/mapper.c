@@ -33,6 +33,8 @@ enum status mapper_create(struct mapper **out, const struct plan *plan) {
     arena_init(&mapper->scratch, MAPPER_SCRATCH_MAX);
     packed_writer_init(&mapper->writer);
     packed_list_init(&mapper->items);
+    dark_writer_init(&mapper->dark);
+    dark_array_init(&mapper->array);
     buffer_init(&mapper->text);
     buffer_init(&mapper->left);
     buffer_init(&mapper->mended);
@@ -54,6 +56,8 @@ void mapper_destroy(struct mapper *mapper) {
     for (uint32_t i = 0; mapper->lists && i < mapper->plan->list_count; i++)
         packed_list_release(&mapper->lists[i]);
     packed_list_release(&mapper->items);
+    dark_writer_release(&mapper->dark);
+    dark_array_release(&mapper->array);
     packed_writer_release(&mapper->writer);
     buffer_release(&mapper->text);
     buffer_release(&mapper->left);
@@ -113,8 +117,9 @@ enum status mapper_bad_value(struct mapper *mapper, uint32_t column, enum value_
 
 enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct text name,
                           uint32_t *id) {
-    static const char *const what[] = {
-        [SYMBOL_EVENT] = "event", [SYMBOL_PROPERTY] = "property", [SYMBOL_CHANNEL] = "channel"};
+    static const uint32_t undeclared[SYMBOL_KIND_COUNT] = {[SYMBOL_EVENT] = EVENT_UNDECLARED,
+                                                           [SYMBOL_PROPERTY] = SYMBOL_NONE,
+                                                           [SYMBOL_CHANNEL] = CHANNEL_UNDECLARED};
     char shown[MAPPER_SHOWN_BYTES + 8];
     uint32_t slot = 0;
     bool cached = kind == SYMBOL_EVENT || kind == SYMBOL_PROPERTY;
@@ -129,21 +134,18 @@ enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct t
         }
     }
     *id = symbol_find(mapper->plan->symbols, kind, name);
-    enum status status =
-        *id == SYMBOL_NONE ? symbol_add(mapper->plan->symbols, kind, name, id) : STATUS_OK;
-    if (status == STATUS_INVALID) {
-        return mapper_bad(mapper, COLUMN_NONE, "'%s' can't be the name of a %s: 1 to %d bytes",
-                          mapper_show(name, shown), what[kind], SYMBOL_BYTES_MAX);
+    if (*id == SYMBOL_NONE) {
+        *id = undeclared[kind];
+        if (kind != SYMBOL_EVENT || (name.length > 0 && name.length <= SYMBOL_BYTES_MAX))
+            return STATUS_OK;
+        return mapper_bad(mapper, COLUMN_NONE, "'%s' can't be the name of an event: 1 to %d bytes",
+                          mapper_show(name, shown), SYMBOL_BYTES_MAX);
     }
-    if (status == STATUS_LIMIT) {
-        return mapper_bad(mapper, COLUMN_NONE, "'%s' would be one %s name too many",
-                          mapper_show(name, shown), what[kind]);
-    }
-    if (status == STATUS_OK && cached) {
+    if (cached) {
         mapper->names[kind][slot].name = symbol_text(mapper->plan->symbols, kind, *id);
         mapper->names[kind][slot].id = *id;
     }
-    return status;
+    return STATUS_OK;
 }
 
 /* ---- a row to cells ---- */
@@ -283,6 +285,8 @@ enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct
 static enum status finish_event(struct mapper *mapper, size_t index) {
     struct event *event = &mapper->batch->events[index];
     enum status status = mapper_pack(mapper, event->type, event);
+    mapper->undeclared_events += event->type == EVENT_UNDECLARED;
+    mapper->undeclared_rest += mapper->undeclared_left + mapper->dark.left;
     return status == STATUS_OK && segment_is_message(mapper) ? segment_consent(mapper, index)
                                                              : status;
 }
@@ -305,6 +309,7 @@ static enum status map_message(struct mapper *mapper, const struct segment_batch
     size_t index = mapper->batch->event_count;
     if (mapper->scratch.block) arena_clear(&mapper->scratch);
     mapper->row = walk->text;
+    mapper_dark_begin(mapper);
     /* Each message takes what its line says of all. */
     if (mapper->batch->bytes.length >= MAPPER_BATCH_BYTES_MAX) {
         return mapper_bad(mapper, COLUMN_NONE,
@@ -348,6 +353,7 @@ static enum status map_rows(struct mapper *mapper, struct job *job, size_t from,
     size_t index = mapper->batch->event_count;
     uint32_t missing = 0;
     enum status status = STATUS_OK;
+    mapper_dark_begin(mapper);
     if (to - from > INGEST_GROUP_ROWS_MAX) {
         mapper->line = job->rows[from].line;
         return mapper_bad(mapper, mapper->plan->group_column, "more than %d rows of one event",
@@ -422,6 +428,7 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
     mapper->batch = batch;
     mapper->consent_count = 0;
     mapper->no_keys = 0;
+    mapper->undeclared_events = mapper->undeclared_rest = 0;
     for (size_t from = 0, to; from < job->row_count; from = to) {
         for (to = from + 1; to < job->row_count && !(job->rows[to].flags & ROW_FIRST);) to++;
         struct mark mark = mark_of(batch);
@@ -436,5 +443,7 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
         if (status) return status;
     }
     job->no_keys += mapper->no_keys;
+    job->undeclared_events = mapper->undeclared_events;
+    job->undeclared_left = mapper->undeclared_rest;
     return STATUS_OK;
 }

@@ -7,6 +7,7 @@
 #ifndef INGEST_MAPPER_H
 #define INGEST_MAPPER_H
 
+#include "event/dark.h"
 #include "ingest/cell.h"
 #include "ingest/job.h"
 #include "ingest/plan.h"
@@ -23,8 +24,9 @@ struct mapper_reason {
     uint64_t line;
 };
 
-struct mapper_extra { /* an undeclared property of an open source */
-    uint32_t symbol;
+struct mapper_extra { /* a property of an open source that its mapping does not name */
+    uint32_t symbol;  /* SYMBOL_NONE: nobody declared it */
+    struct text name; /* then */
     struct json_node node;
 };
 
@@ -53,8 +55,16 @@ struct mapper {
         struct text name;
         uint32_t id;
     } names[2][MAPPER_NAMES];
-    struct mapper_extra extras[PACKED_PROPERTIES_MAX];
-    uint32_t extra_count;
+    struct mapper_extra extras[PACKED_PROPERTIES_MAX + DARK_NAMES_MAX];
+    uint32_t extra_count, extra_declared_count;
+    /* Of the present event: what stands under names that nobody declared (mapper_dark.c). */
+    struct dark_writer dark;
+    struct dark_array array; /* under way */
+    bool array_tells;
+    struct text event_word, channel_word;
+    /* Names and values that had no room in it. */
+    uint32_t undeclared_left;
+    uint64_t undeclared_events, undeclared_rest; /* of the job */
     int message;           /* of a Segment source: what the present row is; 0: nothing such */
     struct json_node root; /* NDJSON: of the present line */
     bool in_defaults;      /* cells are filled from what a batch says of all its messages */
@@ -98,7 +108,8 @@ char *mapper_show(struct text text, char out[MAPPER_SHOWN_BYTES + 8]);
 /* One more event of the batch; NULL: *status says why (INVALID: reason set, there is no room for
  * one more). */
 struct event *mapper_add_event(struct mapper *mapper, enum status *status);
-/* Name to symbol; new names are added. INVALID (reason set) where it can't be one. */
+/* Name to symbol; EVENT_UNDECLARED, SYMBOL_NONE of a property, CHANNEL_UNDECLARED where nobody has
+ * declared it. INVALID (reason set) where it can't be the name of an event. */
 enum status mapper_symbol(struct mapper *mapper, enum symbol_kind kind, struct text name,
                           uint32_t *id) MUST_USE;
 
@@ -138,13 +149,27 @@ enum status mapper_parse_json(struct mapper *mapper, struct text text, struct js
 /* The cells of one message of a batch: its own members, then those of the line that hold for all
  * (segment.h). */
 enum status mapper_read_message(struct mapper *mapper, struct json_node message) MUST_USE;
-/* An array as a list: `field` (FIELD_LIST) or `rule` say what is known of its records; both may be
- * NULL. */
-enum status mapper_json_list(struct mapper *mapper, struct json_node array,
+/* An array as the list of this property: `field` (FIELD_LIST) or `rule` say what is known of its
+ * records; both may be NULL. Fields of undeclared names become dark text. */
+enum status mapper_json_list(struct mapper *mapper, uint32_t property, struct json_node array,
                              const struct field_source *field, const struct property_rule *rule,
                              struct value *out) MUST_USE;
-/* An undeclared property's value. */
+/* An extra property's value; its symbol is known. */
 enum status mapper_extra_value(struct mapper *mapper, const struct mapper_extra *extra,
                                uint32_t event_type, struct value *out) MUST_USE;
+
+/* mapper_dark.c. The present event begins: nothing is dark yet. */
+void mapper_dark_begin(struct mapper *mapper);
+/* Adds the words of event and channel. */
+enum status mapper_dark_words(struct mapper *mapper) MUST_USE;
+/* One property of an undeclared name: a scalar or an array. */
+enum status mapper_dark_property(struct mapper *mapper, struct text name,
+                                 struct json_node node) MUST_USE;
+/* The undeclared fields of a declared list: begin; items by dark_array_record and dark_array_add;
+ * fields; end. */
+void mapper_dark_array_begin(struct mapper *mapper);
+enum status mapper_dark_field(struct mapper *mapper, struct text name,
+                              struct json_node node) MUST_USE;
+enum status mapper_dark_array_end(struct mapper *mapper, struct text name) MUST_USE;
 
 #endif

@@ -7,22 +7,24 @@
 #include "ingest/mapper.h"
 #include "ingest/segment.h"
 
-static enum status take_type(struct mapper *mapper, uint32_t *type) {
+static enum status take_type(struct mapper *mapper, uint32_t *type, struct text *word) {
     const struct plan *plan = mapper->plan;
     struct text name;
+    *word = (struct text){0};
     *type = plan->source->event_type;
     if (*type != SYMBOL_NONE) return STATUS_OK;
-    if (segment_is_message(mapper)) return segment_event_type(mapper, type);
+    if (segment_is_message(mapper)) return segment_event_type(mapper, type, word);
     enum status status = mapper_field_text(mapper, &plan->event, &name);
     if (status) return status;
     name = text_trim(name);
     if (name.length == 0)
         return mapper_bad(mapper, plan->event.column, "no event: column %.*s is empty",
                           TEXT_ARG(plan->event.name));
+    *word = name;
     return mapper_symbol(mapper, SYMBOL_EVENT, name, type);
 }
 
-static enum status take_channel(struct mapper *mapper, uint8_t *channel) {
+static enum status take_channel(struct mapper *mapper, uint8_t *channel, struct text *word) {
     const struct plan *plan = mapper->plan;
     struct text name = {0};
     uint32_t id = plan->source->channel;
@@ -31,6 +33,7 @@ static enum status take_channel(struct mapper *mapper, uint8_t *channel) {
     name = text_trim(name);
     if (status == STATUS_OK && name.length > 0)
         status = mapper_symbol(mapper, SYMBOL_CHANNEL, name, &id);
+    *word = name;
     *channel = (uint8_t)id;
     return status;
 }
@@ -316,13 +319,29 @@ static enum status absent_parts(struct mapper *mapper, uint32_t *absent) {
     return status;
 }
 
+/* The own word of what nobody declared; its row may be gone by the time the event is packed. */
+static enum status keep_word(struct mapper *mapper, struct text word, struct text *kept) {
+    if (word.length > SYMBOL_BYTES_MAX) {
+        mapper->undeclared_left++;
+        return STATUS_OK;
+    }
+    *kept = arena_text(&mapper->scratch, word);
+    return kept->at != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 enum status mapper_take_parts(struct mapper *mapper, size_t index, uint32_t parts) {
     struct event *event = &mapper->batch->events[index];
     enum status status = STATUS_OK;
     uint32_t type = event->type;
-    if (parts & PART_TYPE) status = take_type(mapper, &type);
+    struct text name = {0}, channel = {0};
+    if (parts & PART_TYPE) status = take_type(mapper, &type, &name);
     event->type = (uint16_t)type;
-    if (status == STATUS_OK && parts & PART_CHANNEL) status = take_channel(mapper, &event->channel);
+    if (status == STATUS_OK && parts & PART_CHANNEL)
+        status = take_channel(mapper, &event->channel, &channel);
+    if (status == STATUS_OK && name.length > 0 && type == EVENT_UNDECLARED)
+        status = keep_word(mapper, name, &mapper->event_word);
+    if (status == STATUS_OK && channel.length > 0 && event->channel == CHANNEL_UNDECLARED)
+        status = keep_word(mapper, channel, &mapper->channel_word);
     if (status == STATUS_OK && parts & PART_TIME) status = take_time(mapper, event);
     if (status == STATUS_OK && parts & PART_KEY) status = take_key(mapper, event);
     return status == STATUS_OK && parts & PART_WHO ? take_identifiers(mapper, index) : status;
@@ -372,15 +391,21 @@ static enum status compare_parts(struct mapper *mapper, size_t index, uint32_t p
     enum status status = STATUS_OK;
     own.channel = event->channel;
     own.time_ms = event->time_ms;
-    if (parts & PART_TYPE) status = take_type(mapper, &type);
-    if (status == STATUS_OK && parts & PART_CHANNEL) status = take_channel(mapper, &own.channel);
+    struct text name = {0}, channel = {0};
+    if (parts & PART_TYPE) status = take_type(mapper, &type, &name);
+    if (status == STATUS_OK && parts & PART_CHANNEL)
+        status = take_channel(mapper, &own.channel, &channel);
     if (status == STATUS_OK && parts & PART_TIME) status = take_time(mapper, &own);
     if (status) return status;
     if (own.time_ms < event->time_ms) {
         event->time_ms = own.time_ms;
         event->known_ms = own.known_ms;
     }
-    *differs = type != event->type || own.channel != event->channel;
+    *differs =
+        type != event->type || own.channel != event->channel ||
+        (name.length > 0 && type == EVENT_UNDECLARED && !text_equal(name, mapper->event_word)) ||
+        (channel.length > 0 && own.channel == CHANNEL_UNDECLARED &&
+         !text_equal(channel, mapper->channel_word));
     return parts & PART_WHO ? compare_person(mapper, event, differs) : STATUS_OK;
 }
 

@@ -211,7 +211,7 @@ static enum status take_list(struct mapper *mapper, const struct plan_property *
     if (cell_is_empty(cell)) return STATUS_OK;
     if (cell->kind != CELL_NODE || json_type(cell->node) != JSON_ARRAY)
         return mapper_bad_value(mapper, field->column, VALUE_LIST);
-    return mapper_json_list(mapper, cell->node, field->from, NULL, so_far);
+    return mapper_json_list(mapper, property->symbol, cell->node, field->from, NULL, so_far);
 }
 
 /* A declared property whose value is an array. */
@@ -226,7 +226,7 @@ static enum status take_array(struct mapper *mapper, const struct plan_property 
     const struct property_rule *rule = NULL;
     uint32_t event_type = mapper->batch->events[mapper->batch->event_count - 1].type;
     rule = plan_rule_find(mapper->plan, event_type, property->symbol);
-    return mapper_json_list(mapper, cell->node, NULL, rule, so_far);
+    return mapper_json_list(mapper, property->symbol, cell->node, NULL, rule, so_far);
 }
 
 static enum status keep_text(struct mapper *mapper, struct value *value) {
@@ -333,6 +333,7 @@ static enum status pack_all(struct mapper *mapper, uint32_t event_type) {
     enum status status = segment_properties(mapper, &mapper->writer);
     for (uint32_t i = 0; status == STATUS_OK && i < mapper->extra_count; i++) {
         struct value value;
+        if (mapper->extras[i].symbol == SYMBOL_NONE) continue;
         status = mapper_extra_value(mapper, &mapper->extras[i], event_type, &value);
         if (status == STATUS_OK)
             status = packed_add(&mapper->writer, mapper->extras[i].symbol, value);
@@ -340,7 +341,35 @@ static enum status pack_all(struct mapper *mapper, uint32_t event_type) {
     for (uint32_t i = 0; status == STATUS_OK && i < plan->property_count; i++) {
         status = packed_add(&mapper->writer, plan->properties[i].symbol, mapper->values[i]);
     }
+    struct value list = value_unknown();
+    if (status == STATUS_OK) status = dark_end(&mapper->dark, &list);
+    if (status == STATUS_OK) status = packed_add(&mapper->writer, PROPERTY_UNDECLARED, list);
     return status == STATUS_OK ? packed_end(&mapper->writer, &mapper->batch->bytes) : status;
+}
+
+static enum status pack_dark(struct mapper *mapper) {
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < mapper->extra_count; i++) {
+        const struct mapper_extra *extra = &mapper->extras[i];
+        if (extra->symbol == SYMBOL_NONE)
+            status = mapper_dark_property(mapper, extra->name, extra->node);
+    }
+    return status;
+}
+
+/* Dark text that has no room beside the declared properties is left out, and nothing else. */
+static enum status pack_extras(struct mapper *mapper, uint32_t event_type) {
+    size_t start = mapper->batch->bytes.length;
+    enum status status = mapper_dark_words(mapper);
+    if (status == STATUS_OK) status = pack_dark(mapper);
+    if (status == STATUS_OK) status = pack_all(mapper, event_type);
+    if (status != STATUS_LIMIT || mapper->dark.count == 0) return status;
+    uint32_t left = mapper->dark.left + mapper->dark.count;
+    mapper->batch->bytes.length = start;
+    dark_begin(&mapper->dark);
+    mapper->undeclared_left += left;
+    status = mapper_dark_words(mapper);
+    return status == STATUS_OK ? pack_all(mapper, event_type) : status;
 }
 
 enum status mapper_pack(struct mapper *mapper, uint32_t event_type, struct event *event) {
@@ -348,8 +377,10 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, struct event
     size_t start = bytes->length;
     enum status status = mapper->plan->list_count ? finish_lists(mapper) : STATUS_OK;
     if (status) return status;
-    bool more = mapper->extra_count > 0 || segment_has_properties(mapper);
-    status = more ? pack_all(mapper, event_type) : pack_straight(mapper);
+    bool more = mapper->extra_count > 0 || mapper->dark.list.count > 0 ||
+                mapper->event_word.length > 0 || mapper->channel_word.length > 0 ||
+                segment_has_properties(mapper);
+    status = more ? pack_extras(mapper, event_type) : pack_straight(mapper);
     if (status == STATUS_LIMIT || bytes->length - start > PACKED_BYTES_MAX)
         return too_large(mapper);
     if (status) return status;

@@ -23,15 +23,24 @@ static void put_cell(struct mapper *mapper, const struct plan_path *path, struct
 
 static enum status add_extra(struct mapper *mapper, struct text name, struct json_node node) {
     enum json_type type = json_type(node);
+    uint32_t symbol;
     if (type == JSON_NULL || (type == JSON_OBJECT)) return STATUS_OK;
-    if (mapper->extra_count == PACKED_PROPERTIES_MAX) {
+    enum status status = mapper_symbol(mapper, SYMBOL_PROPERTY, name, &symbol);
+    if (status) return status;
+    bool declared = symbol != SYMBOL_NONE;
+    if (declared && mapper->extra_declared_count == PACKED_PROPERTIES_MAX)
         return mapper_bad(mapper, COLUMN_NONE, "more than %d properties", PACKED_PROPERTIES_MAX);
+    if (!declared && mapper->extra_count - mapper->extra_declared_count == DARK_NAMES_MAX) {
+        mapper->undeclared_left++;
+        return STATUS_OK;
     }
     struct mapper_extra *extra = &mapper->extras[mapper->extra_count];
-    enum status status = mapper_symbol(mapper, SYMBOL_PROPERTY, name, &extra->symbol);
-    if (status) return status;
+    extra->symbol = symbol;
     extra->node = node;
+    extra->name = declared ? (struct text){0} : arena_text(&mapper->scratch, name);
+    if (!declared && extra->name.at == NULL) return STATUS_NO_MEMORY;
     mapper->extra_count++;
+    mapper->extra_declared_count += declared;
     return STATUS_OK;
 }
 
@@ -39,13 +48,18 @@ static enum status add_extra(struct mapper *mapper, struct text name, struct jso
 static enum status flatten(struct mapper *mapper, struct text name, struct json_node node,
                            uint32_t depth) {
     if (json_type(node) != JSON_OBJECT) return add_extra(mapper, name, node);
-    if (depth == FLATTEN_DEPTH_MAX) return STATUS_OK;
+    if (depth == FLATTEN_DEPTH_MAX) {
+        mapper->undeclared_left++;
+        return STATUS_OK;
+    }
     struct json_iterator iterator = json_begin(node);
     enum status status = STATUS_OK;
     while (status == STATUS_OK && json_next(&iterator)) {
         char path[2 * SYMBOL_BYTES_MAX];
-        if (name.length + 1 + iterator.key.length > sizeof path)
-            return mapper_bad(mapper, COLUMN_NONE, "the name of a property is too long");
+        if (name.length + 1 + iterator.key.length > sizeof path) {
+            mapper->undeclared_left++;
+            continue;
+        }
         memcpy(path, name.at, name.length);
         path[name.length] = '.';
         memcpy(path + name.length + 1, iterator.key.at, iterator.key.length);
@@ -101,7 +115,7 @@ static enum status fill(struct mapper *mapper, struct json_node object,
 
 static enum status fill_anew(struct mapper *mapper, struct json_node object) {
     const struct plan *plan = mapper->plan;
-    mapper->extra_count = 0;
+    mapper->extra_count = mapper->extra_declared_count = 0;
     memset(mapper->filled, 0, plan->column_count);
     memset(mapper->cells, 0, plan->column_count * sizeof *mapper->cells);
     return fill(mapper, object, plan->root);
@@ -243,31 +257,38 @@ static enum status add_record(struct mapper *mapper, struct json_node object,
     uint32_t symbols[RECORD_FIELDS_MAX], count = 0;
     struct value values[RECORD_FIELDS_MAX];
     struct json_iterator iterator = json_begin(object);
-    while (json_next(&iterator)) {
+    enum status status = dark_array_record(&mapper->array);
+    while (status == STATUS_OK && json_next(&iterator)) {
         enum value_type type;
         enum json_type json = json_type(iterator.node);
         if (json == JSON_ARRAY || json == JSON_OBJECT || json == JSON_NULL) continue;
-        if (count == RECORD_FIELDS_MAX)
+        uint32_t symbol;
+        if (!known_field(field, rule, iterator.key, &symbol, &type)) continue;
+        if (symbol == SYMBOL_NONE)
+            status = mapper_symbol(mapper, SYMBOL_PROPERTY, iterator.key, &symbol);
+        if (status == STATUS_OK && symbol == SYMBOL_NONE) {
+            status = mapper_dark_field(mapper, iterator.key, iterator.node);
+            continue;
+        }
+        if (status == STATUS_OK && count == RECORD_FIELDS_MAX)
             return mapper_bad(mapper, COLUMN_NONE, "a record with more than %d fields",
                               RECORD_FIELDS_MAX);
-        if (!known_field(field, rule, iterator.key, &symbols[count], &type)) continue;
-        enum status status = STATUS_OK;
-        if (symbols[count] == SYMBOL_NONE)
-            status = mapper_symbol(mapper, SYMBOL_PROPERTY, iterator.key, &symbols[count]);
+        symbols[count] = symbol;
         if (status == STATUS_OK)
             status = item_value(mapper, iterator.key, iterator.node, type, &values[count]);
-        if (status) return status;
         count++;
     }
+    if (status) return status;
     return packed_list_add_record(&mapper->items, symbols, values, count);
 }
 
-enum status mapper_json_list(struct mapper *mapper, struct json_node array,
+enum status mapper_json_list(struct mapper *mapper, uint32_t property, struct json_node array,
                              const struct field_source *field, const struct property_rule *rule,
                              struct value *out) {
     struct json_iterator iterator = json_begin(array);
     enum status status = STATUS_OK;
     packed_list_begin(&mapper->items);
+    mapper_dark_array_begin(mapper);
     while (status == STATUS_OK && json_next(&iterator)) {
         struct value value;
         enum json_type type = json_type(iterator.node);
@@ -276,7 +297,13 @@ enum status mapper_json_list(struct mapper *mapper, struct json_node array,
         } else if (type != JSON_ARRAY) {
             status = item_value(mapper, TEXT("a list"), iterator.node, VALUE_UNKNOWN, &value);
             if (status == STATUS_OK) status = packed_list_add(&mapper->items, value);
+            if (status == STATUS_OK && value_is_known(value))
+                status = dark_array_add(&mapper->array, value_unknown());
         }
+    }
+    if (status == STATUS_OK) {
+        status = mapper_dark_array_end(
+            mapper, symbol_text(mapper->plan->symbols, SYMBOL_PROPERTY, property));
     }
     if (status == STATUS_OK) status = packed_list_end(&mapper->items, out);
     if (status == STATUS_LIMIT) {
@@ -292,7 +319,7 @@ enum status mapper_extra_value(struct mapper *mapper, const struct mapper_extra 
                                uint32_t event_type, struct value *out) {
     const struct property_rule *rule = plan_rule_find(mapper->plan, event_type, extra->symbol);
     if (json_type(extra->node) == JSON_ARRAY)
-        return mapper_json_list(mapper, extra->node, NULL, rule, out);
+        return mapper_json_list(mapper, extra->symbol, extra->node, NULL, rule, out);
     struct text name = symbol_text(mapper->plan->symbols, SYMBOL_PROPERTY, extra->symbol);
     return item_value(mapper, name, extra->node, rule ? rule->type : VALUE_UNKNOWN, out);
 }

@@ -308,6 +308,8 @@ static void count(struct ingest_reader *reader, const struct job *job) {
     progress->rows += job->row_count;
     progress->events += job->batch.event_count;
     progress->quarantined += job->quarantined_rows;
+    progress->undeclared_events += job->undeclared_events;
+    progress->undeclared_left += job->undeclared_left;
     progress->disagreeing_rows += job->disagreeing_rows;
     progress->no_keys += job->no_keys;
     count_warnings(reader, job);

@@ -47,7 +47,7 @@ enum status segment_begin(struct mapper *mapper) {
     return STATUS_OK;
 }
 
-enum status segment_event_type(struct mapper *mapper, uint32_t *event_type) {
+enum status segment_event_type(struct mapper *mapper, uint32_t *event_type, struct text *word) {
     const struct cell *event = cell_at(mapper, SEGMENT_EVENT);
     switch (message_of(mapper)) {
     case MESSAGE_IDENTIFY: *event_type = EVENT_CUSTOMER_RECORD; return STATUS_OK;
@@ -64,6 +64,7 @@ enum status segment_event_type(struct mapper *mapper, uint32_t *event_type) {
     if (name.length == 0)
         return mapper_bad(mapper, COLUMN_NONE,
                           "no event: a track message without the member event");
+    *word = name;
     return mapper_symbol(mapper, SYMBOL_EVENT, name, event_type);
 }
 

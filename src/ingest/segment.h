@@ -53,7 +53,9 @@ enum status segment_batch_end(struct segment_batch *walk, struct mapper *mapper)
 static inline bool segment_is_message(const struct mapper *mapper) {
     return mapper->message != 0;
 }
-enum status segment_event_type(struct mapper *mapper, uint32_t *event_type) MUST_USE;
+/* `word`: the name as it came, where it did. */
+enum status segment_event_type(struct mapper *mapper, uint32_t *event_type,
+                               struct text *word) MUST_USE;
 enum status segment_time(struct mapper *mapper, struct event *event) MUST_USE;
 enum status segment_identifiers(struct mapper *mapper) MUST_USE;
 /* Properties that the type itself brings (name, group_id): into the packed writer. */

@@ -87,6 +87,8 @@ bool reader_money(struct reader *reader, const struct yaml_node *node, const cha
 bool reader_zone(struct reader *reader, const struct yaml_node *node, struct time_zone **out);
 bool reader_type(struct reader *reader, const struct yaml_node *node, const char *what,
                  enum value_type *out);
+/* The names that everybody knows: a column may hold them where no playbook does. */
+bool reader_usual_channels(struct reader *reader, const struct yaml_node *node);
 bool reader_channel(struct reader *reader, const struct yaml_node *node, uint32_t *symbol);
 bool reader_symbol(struct reader *reader, const struct yaml_node *node, enum symbol_kind kind,
                    struct text name, uint32_t *symbol);

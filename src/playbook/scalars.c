@@ -258,6 +258,15 @@ static const char *const channels[] = {"web",     "app",         "email", "sms",
                                        "partner", "kiosk",       "chat",  "other"};
 #define CHANNEL_NAME_COUNT (sizeof channels / sizeof *channels)
 
+bool reader_usual_channels(struct reader *reader, const struct yaml_node *node) {
+    bool good = true;
+    for (size_t i = 0; good && i < CHANNEL_NAME_COUNT; i++) {
+        uint32_t symbol;
+        good = reader_symbol(reader, node, SYMBOL_CHANNEL, text_from(channels[i]), &symbol);
+    }
+    return good;
+}
+
 /* Any name is a channel, except one that is nearly the name of a usual one. */
 bool reader_channel(struct reader *reader, const struct yaml_node *node, uint32_t *symbol) {
     struct text name, known[CHANNEL_NAME_COUNT];

@@ -149,6 +149,7 @@ static void read_channel(struct reader *reader, struct source_entry *entry) {
     (void)reader_symbol(reader, entry->key, SYMBOL_CHANNEL, name, &source->channel);
     if (node == NULL) return;
     if (node->type == YAML_SCALAR && memchr(node->text.at, '{', node->text.length) != NULL) {
+        if (!reader_usual_channels(reader, node)) return;
         if (field_read(reader, entry, node, "channel", &source->channel_from, &declared) &&
             source->channel_from.kind != FIELD_COLUMN) {
             reader_error(

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "event/dark.h"
 
 /* The returns of a window, so that each order is looked up once, however many there are of both. */
 struct returned {
@@ -64,9 +65,11 @@ static uint64_t hash_of(struct value value) {
 /* 0: it names none. */
 static uint64_t order_of(const struct goal_rows *rows, uint32_t row) {
     struct text packed;
-    if (rows->order_id == SYMBOL_NONE) return 0;
     if (rows->timeline->ops->packed(rows->timeline, row, &packed) != STATUS_OK) return 0;
-    struct value order = packed_find(packed, rows->order_id);
+    struct value order =
+        rows->order_id == SYMBOL_NONE ? value_unknown() : packed_find(packed, rows->order_id);
+    if (!value_is_known(order) && packed_may_be_dark(packed))
+        order = dark_find_named(packed, profiler_symbols(rows->profiler), TEXT("order_id"));
     if (!value_is_known(order)) return 0;
     uint64_t hash = hash_of(order);
     return hash != 0 ? hash : 1;

@@ -176,13 +176,15 @@ static bool reads_limited(const struct profiler *profiler, const struct expr_pro
     return false;
 }
 
-/* Evaluates against the present state. Only a list still needs its scratch afterwards. */
+/* Evaluates against the present state. A list still needs its scratch afterwards, and so may a
+ * text: the name of an event or channel that nobody declared. */
 static struct value evaluate(struct profiler *profiler, const struct expr_program *program,
                              bool *limited) {
     struct arena_mark mark = arena_mark(&profiler->scratch);
     profiler->env.limit_reached = false;
     struct value value = expr_eval(program, &profiler->env);
-    if (value.type != VALUE_LIST) arena_rewind(&profiler->scratch, mark);
+    if (value.type != VALUE_LIST && value.type != VALUE_TEXT)
+        arena_rewind(&profiler->scratch, mark);
     *limited = profiler->env.limit_reached || (profiler->any_limited && !value_is_known(value) &&
                                                reads_limited(profiler, program));
     profiler->any_limited |= *limited;
@@ -261,6 +263,10 @@ struct value profile_eval_for(struct profiler *profiler, const struct expr_progr
 
 uint32_t profiler_order_id(const struct profiler *profiler) {
     return symbol_find(profiler->world->symbols, SYMBOL_PROPERTY, TEXT("order_id"));
+}
+
+struct symbols *profiler_symbols(const struct profiler *profiler) {
+    return profiler->world->symbols;
 }
 
 struct value profile_consent(const struct timeline *timeline, int64_t t_ms, struct text purpose) {

@@ -75,6 +75,7 @@ bool profile_limited(const struct profiler *profiler);
 /* The property by which an order and its return name each other: order_id; SYMBOL_NONE where no
  * event has it. */
 uint32_t profiler_order_id(const struct profiler *profiler);
+struct symbols *profiler_symbols(const struct profiler *profiler);
 
 /* Consent and opt-in as of t: three-valued as a value of yes/no (unknown where never said). */
 struct value profile_consent(const struct timeline *timeline, int64_t t_ms, struct text purpose);

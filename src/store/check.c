@@ -101,7 +101,7 @@ static void check_run(struct checking *checking, const struct manifest_run *run)
     }
     check_bytes(checking, path, bytes, run->bytes);
     uint64_t before = checking->finding_count;
-    status = run_check(checking->fs, path, forward, checking, &error);
+    status = run_check(checking->fs, path, checking->symbols, forward, checking, &error);
     if (status && checking->finding_count == before) found(checking, path, error.text);
 }
 

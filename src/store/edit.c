@@ -80,6 +80,7 @@ enum status edit_insert_run(struct edit *edit, uint32_t index, const struct mani
     struct stored_run *stored = NULL;
     enum status status = run_open(&opened, edit->store->fs, path, error);
     if (status) return status;
+    run_use_symbols(opened, edit->store->symbols);
     if (stored_run_create(&stored, opened, run->number))
         return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", path);
     edit->opened[edit->opened_count++] = stored;

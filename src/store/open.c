@@ -145,6 +145,7 @@ static enum status open_runs(struct store *store, struct error *error) {
         enum status status = stored_path(path, store->directory, "runs", number, "run", error);
         if (status == STATUS_OK) status = run_open(&run, store->fs, path, error);
         if (status) return missing(status, path, error);
+        run_use_symbols(run, store->symbols);
         if (stored_run_create(&store->runs[i], run, number))
             return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", path);
         store->manifest.run_count++;
@@ -338,7 +339,7 @@ static enum status create(struct store **out, const struct store_options *option
     store->symbols = options->symbols;
     store->customers = options->directory_of_customers;
     if (options->columns) store->columns = *options->columns;
-    view_source_init(&store->view, &store->versions);
+    view_source_init(&store->view, &store->versions, store->symbols);
     if (strlen(options->directory) >= sizeof(store->directory))
         return error_set(error, STATUS_LIMIT, "the path of the data directory is too long");
     memcpy(store->directory, options->directory, strlen(options->directory) + 1);

@@ -19,6 +19,7 @@
 #define STORE_RUN_H
 
 #include "base/file.h"
+#include "event/symbol.h"
 #include "event/timeline.h"
 
 #define RUN_ROWS_MAX  4000000000u
@@ -62,6 +63,9 @@ struct run_target {
     struct file_system *fs;
     const char *path; /* must not exist; removed again where writing fails */
     const struct column_set *columns;
+    /* Names that are declared are found in the dark text of events (event/dark.h). NULL: the rows
+     * are written as they are. */
+    struct symbols *symbols;
 };
 
 /* Sorts and writes. customer[persona] for every persona below persona_count (NULL: customer =
@@ -94,6 +98,9 @@ enum status run_merge(const struct run_target *target, const struct run_merge *m
 enum status run_open(struct run **out, struct file_system *fs, const char *path,
                      struct error *error) MUST_USE;
 void run_close(struct run *run); /* NULL is allowed */
+/* Events of undeclared names show the type of a name that has been declared since. Before the first
+ * reader; the symbols must outlive the run. */
+void run_use_symbols(struct run *run, struct symbols *symbols);
 const struct run_info *run_info(const struct run *run);
 
 /* The entry of a persona, or ID_NONE. */
@@ -109,7 +116,7 @@ enum status run_damage(struct run *const *runs, uint32_t run_count, struct error
 
 /* Every byte: checksums, order, offsets, packed properties, columns against them. Each finding
  * through `report`; STATUS_CORRUPT where there is any. */
-enum status run_check(struct file_system *fs, const char *path,
+enum status run_check(struct file_system *fs, const char *path, struct symbols *symbols,
                       void (*report)(void *context, const char *path, const char *finding),
                       void *context, struct error *error) MUST_USE;
 

@@ -12,6 +12,7 @@ struct checking {
     void (*report)(void *context, const char *path, const char *finding);
     void *context;
     struct run_block_cache cache;
+    struct symbols *symbols;
     struct run_columns *columns;
     struct buffer encoded;
     uint64_t findings;
@@ -150,7 +151,9 @@ static enum status check_open_run(struct checking *checking) {
     const struct run *run = checking->run;
     struct column_set set = {.count = run->info.column_count};
     memcpy(set.columns, run->columns, set.count * sizeof set.columns[0]);
-    enum status status = run_columns_create(&checking->columns, &set);
+    /* As the dark text was read when the run was written. */
+    const struct dark_names names = {checking->symbols, run->property_names};
+    enum status status = run_columns_create(&checking->columns, &set, &names);
     if (status != STATUS_OK) return status;
     checking->covered = sizeof(struct run_header);
     for (uint32_t p = 0; p < run->info.part_count; p++) check_part(checking, p);
@@ -164,7 +167,7 @@ static enum status check_open_run(struct checking *checking) {
     return STATUS_OK;
 }
 
-enum status run_check(struct file_system *fs, const char *path,
+enum status run_check(struct file_system *fs, const char *path, struct symbols *symbols,
                       void (*report)(void *context, const char *path, const char *finding),
                       void *context, struct error *error) {
     struct checking checking = {.path = path, .report = report, .context = context};
@@ -176,6 +179,7 @@ enum status run_check(struct file_system *fs, const char *path,
         return error_set(error, status, "%s", reason.text);
     }
     checking.run = run;
+    checking.symbols = symbols;
     run_block_cache_init(&checking.cache);
     buffer_init(&checking.encoded);
     status = check_open_run(&checking);

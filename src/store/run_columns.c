@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "event/dark.h"
 
 /* Texts seen lately in this part, so that a button's name is stored once: a direct-mapped cache of
  * cells. */
@@ -26,13 +27,18 @@ struct run_columns {
     /* A slot: the other half of its text's hash, so that other texts are not looked at. */
     uint32_t *seen_hash;
     struct buffer heap;
+    struct dark_names names;
+    struct dark_scratch scratch;
 };
 
-enum status run_columns_create(struct run_columns **out, const struct column_set *set) {
+enum status run_columns_create(struct run_columns **out, const struct column_set *set,
+                               const struct dark_names *names) {
     struct run_columns *columns = memory_calloc(1, sizeof *columns);
     *out = NULL;
     if (columns == NULL) return STATUS_NO_MEMORY;
     buffer_init(&columns->heap);
+    dark_scratch_init(&columns->scratch);
+    columns->names = *names;
     columns->count = set == NULL ? 0 : set->count;
     columns->columns = memory_calloc(columns->count + 1, sizeof *columns->columns);
     columns->first = memory_alloc(PROPERTIES * sizeof *columns->first);
@@ -67,6 +73,7 @@ void run_columns_destroy(struct run_columns *columns) {
     memory_free(columns->seen);
     memory_free(columns->seen_hash);
     buffer_release(&columns->heap);
+    dark_scratch_release(&columns->scratch);
     memory_free(columns);
 }
 
@@ -121,6 +128,43 @@ static enum status add_cell(struct run_columns *columns, struct column_cells *ce
     return STATUS_OK;
 }
 
+/* A list that has further fields in the dark text is stored with these, in place of the one before.
+ */
+static enum status add_dark_value(struct run_columns *columns, uint32_t c, uint32_t row,
+                                  const struct dark_reading *reading, enum dark_kind kind,
+                                  struct value value, struct value declared) {
+    struct column_cells *cells = &columns->columns[c];
+    enum value_type type = cells->column.type;
+    bool is_there = cells->count > 0 && cells->rows[cells->count - 1] == row, made;
+    if (is_there && (kind != DARK_ARRAY || type != VALUE_LIST)) return STATUS_OK;
+    struct value found = dark_read(reading, kind, value, declared, type, &made);
+    if (found.type != type || (is_there && !made)) return STATUS_OK;
+    cells->count -= is_there;
+    return add_cell(columns, cells, row, found);
+}
+
+static enum status add_dark(struct run_columns *columns, uint32_t row, struct text packed,
+                            struct value list) {
+    const struct dark_reading reading = {columns->names.symbols, columns->names.properties,
+                                         dark_currency(list), &columns->scratch};
+    struct dark_reader reader;
+    enum dark_kind kind;
+    struct text name;
+    struct value value;
+    enum status status = STATUS_OK;
+    if (columns->names.symbols == NULL || !dark_reader_list(&reader, list)) return STATUS_OK;
+    while (status == STATUS_OK && dark_next(&reader, &kind, &name, &value)) {
+        if (kind != DARK_PROPERTY && kind != DARK_ARRAY) continue;
+        uint32_t property = symbol_find(columns->names.symbols, SYMBOL_PROPERTY, name);
+        if (property >= columns->names.properties) continue;
+        uint16_t c = columns->first[property];
+        struct value declared = c == NO_COLUMN ? value_unknown() : packed_find(packed, property);
+        for (; status == STATUS_OK && c != NO_COLUMN; c = columns->columns[c].next)
+            status = add_dark_value(columns, c, row, &reading, kind, value, declared);
+    }
+    return status;
+}
+
 enum status run_columns_add(struct run_columns *columns, uint32_t row, struct text packed) {
     struct packed_reader reader;
     struct value value;
@@ -130,6 +174,10 @@ enum status run_columns_add(struct run_columns *columns, uint32_t row, struct te
     while (status == STATUS_OK) {
         status = packed_next(&reader, &property, &value);
         if (status != STATUS_OK) break;
+        if (property == PROPERTY_UNDECLARED) {
+            status = add_dark(columns, row, packed, value);
+            continue;
+        }
         uint16_t c = columns->first[property];
         while (status == STATUS_OK && c != NO_COLUMN) {
             struct column_cells *cells = &columns->columns[c];

@@ -5,8 +5,14 @@
 
 #include "store/run_file.h"
 
+/* By which names dark text is read: properties below `properties` of these symbols; NULL: none. */
+struct dark_names {
+    struct symbols *symbols;
+    uint32_t properties;
+};
 struct run_columns;
-enum status run_columns_create(struct run_columns **out, const struct column_set *set) MUST_USE;
+enum status run_columns_create(struct run_columns **out, const struct column_set *set,
+                               const struct dark_names *names) MUST_USE;
 void run_columns_destroy(struct run_columns *columns);
 void run_columns_clear(struct run_columns *columns);
 /* Properties without a column are passed over. STATUS_CORRUPT where `packed` is. */

@@ -79,7 +79,9 @@ struct run_footer {
     uint64_t position_min, position_max;
     int64_t time_min, time_max;
     uint64_t index_words;
-    uint64_t zero;
+    /* How many names of events and properties were declared when it was written: what the dark text
+     * of its rows was read by (event/dark.h). 0: it has no dark text. */
+    uint32_t event_names, property_names;
     /* then: struct run_section tables[RUN_TABLES], struct column[column_count] padded to 8, struct
      * run_part[part_count], struct run_section[part_count * (RUN_PART_SECTIONS + column_count)] */
 };
@@ -113,6 +115,9 @@ struct run {
     uint32_t sections_a_part;
     /* Enum run_checked, by section; behind the last one 1 where any of them is damaged. */
     _Atomic uint8_t *checked;
+    struct symbols *symbols; /* borrowed; NULL: names that were declared since are not looked for */
+    uint32_t event_names, property_names;
+    _Atomic(struct run_types *) *types; /* a part; run_types.c */
 };
 
 const char *run_section_name(uint32_t kind);
@@ -145,6 +150,17 @@ static inline uint64_t run_narrow_raw(const uint8_t *at, uint32_t width, uint32_
 static inline int64_t run_narrow(const struct run_section *section, const uint8_t *at,
                                  uint32_t row) {
     return (int64_t)((uint64_t)section->base + run_narrow_raw(at, section->width, row));
+}
+
+/* run_types.c */
+const uint16_t *run_types_named(const struct run *run, uint32_t part, const uint16_t *stored);
+void run_types_release(struct run *run);
+/* The types of a part's rows, as the names are declared now; NULL where they can't be read. */
+static inline const uint16_t *run_types(const struct run *run, uint32_t part) {
+    const uint16_t *stored = (const uint16_t *)run_bytes(run, part, RUN_TYPE);
+    if (stored == NULL || run->symbols == NULL || run->event_names == 0) return stored;
+    if (symbol_count(run->symbols, SYMBOL_EVENT) == run->event_names) return stored;
+    return run_types_named(run, part, stored);
 }
 
 /* The part that holds an entry. */

@@ -86,6 +86,8 @@ static enum status read_footer(struct run *run, const uint8_t *at, uint64_t leng
         .time_max = footer->time_max,
         .file_bytes = run->mapping.length,
     };
+    run->event_names = footer->event_names;
+    run->property_names = footer->property_names;
     run->persona_base = footer->persona_base;
     run->index_words = footer->index_words;
     run->tables = (const struct run_section *)(at + sizeof *footer);
@@ -227,7 +229,8 @@ static enum status read_structure(struct run *run, const char *path, struct erro
     }
     uint64_t sections = (uint64_t)run->info.part_count * run->sections_a_part;
     run->checked = memory_calloc(sections + 1, sizeof *run->checked);
-    return run->checked == NULL
+    run->types = memory_calloc(run->info.part_count, sizeof *run->types);
+    return run->checked == NULL || run->types == NULL
                ? error_set(error, STATUS_NO_MEMORY, "%s: no memory to open a run", path)
                : STATUS_OK;
 }
@@ -261,6 +264,7 @@ enum status run_open(struct run **out, struct file_system *fs, const char *path,
 void run_close(struct run *run) {
     if (run == NULL) return;
     run->fs->ops->unmap(run->fs, &run->mapping);
+    run_types_release(run);
     memory_free((void *)run->checked);
     memory_free(run->path);
     memory_free(run);

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "event/dark.h"
 #include "store/run_blocks.h"
 #include "store/run_columns.h"
 
@@ -63,7 +64,12 @@ enum status run_writer_create(struct run_writer **out, const struct run_target *
     buffer_init(&writer->parts);
     buffer_init(&writer->sections);
     run_blocks_init(&writer->blocks);
-    enum status status = run_columns_create(&writer->columns, target->columns);
+    if (target->symbols != NULL) {
+        writer->footer.event_names = symbol_count(target->symbols, SYMBOL_EVENT);
+        writer->footer.property_names = symbol_count(target->symbols, SYMBOL_PROPERTY);
+    }
+    const struct dark_names names = {target->symbols, writer->footer.property_names};
+    enum status status = run_columns_create(&writer->columns, target->columns, &names);
     struct run_header header = {.magic = RUN_MAGIC, .format = RUN_FORMAT};
     if (status == STATUS_OK) status = buffer_append(&writer->out, &header, sizeof header);
     if (status != STATUS_OK) {
@@ -321,6 +327,8 @@ enum status run_writer_add(struct run_writer *writer, uint32_t customer, const s
     }
     int64_t lag_ms = (int64_t)((uint64_t)row->known_ms - (uint64_t)row->time_ms);
     put_row(&writer->rows, n, row, lag_ms);
+    if (row->type == EVENT_UNDECLARED && writer->target.symbols != NULL)
+        writer->rows.type[n] = dark_event_type(writer->target.symbols, row->packed);
     note_row(writer, row, lag_ms);
     writer->part.row_count++;
     writer->footer.row_count++;

@@ -22,6 +22,8 @@ static void reader_close(struct timeline_reader *interface) {
     run_walk_release(&reader->walk);
     view_hot_end(reader);
     arena_release(&reader->scratch);
+    arena_release(&reader->made);
+    dark_scratch_release(&reader->dark);
     run_block_cache_release(&reader->cache);
     void *arrays[] = {reader->runs,      reader->part_hint, reader->run_column, reader->walk_rows,
                       reader->walk_keys, reader->pieces,    reader->segments,   reader->tail_rows,
@@ -46,6 +48,8 @@ static enum status reader_open(struct timeline_source *interface, struct timelin
     reader->source = source;
     reader->position = version_position(reader->version);
     arena_init(&reader->scratch, SIZE_MAX / 2);
+    arena_init(&reader->made, SIZE_MAX / 2);
+    dark_scratch_init(&reader->dark);
     run_block_cache_init(&reader->cache);
     uint32_t runs = reader->version->run_count;
     reader->runs = memory_calloc(runs + 1, sizeof *reader->runs);
@@ -299,7 +303,10 @@ static const struct timeline_source_ops view_ops = {
     .check = source_check,
 };
 
-void view_source_init(struct view_source *source, struct versions *versions) {
-    *source = (struct view_source){
-        .interface.ops = &view_ops, .versions = versions, .stray_rows = VIEW_STRAY_ROWS};
+void view_source_init(struct view_source *source, struct versions *versions,
+                      struct symbols *symbols) {
+    *source = (struct view_source){.interface.ops = &view_ops,
+                                   .versions = versions,
+                                   .symbols = symbols,
+                                   .stray_rows = VIEW_STRAY_ROWS};
 }

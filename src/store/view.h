@@ -27,8 +27,10 @@
 struct view_source {
     struct timeline_source interface;
     struct versions *versions; /* borrowed */
+    struct symbols *symbols;   /* borrowed; names that events keep as dark text */
     size_t stray_rows;         /* a walk gathers so many moved rows at once; VIEW_STRAY_ROWS */
 };
-void view_source_init(struct view_source *source, struct versions *versions);
+void view_source_init(struct view_source *source, struct versions *versions,
+                      struct symbols *symbols);
 
 #endif

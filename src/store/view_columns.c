@@ -139,10 +139,18 @@ static enum status fill_single(struct view_reader *reader, uint32_t c,
 }
 
 /* The text of a decompressed block does not outlive the next one. */
-static enum status keep_text(struct view_reader *reader, struct value *value) {
+static enum status keep_text(struct arena *arena, struct value *value) {
     if (value->type != VALUE_TEXT && value->type != VALUE_LIST) return STATUS_OK;
-    value->text = arena_text(&reader->scratch, value->text);
+    value->text = arena_text(arena, value->text);
     return value->text.at == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+static inline struct value find_value(struct view_reader *reader, struct text packed,
+                                      struct column column, bool *made) {
+    *made = false;
+    if (!packed_may_be_dark(packed) || reader->source->symbols == NULL)
+        return packed_find(packed, column.property);
+    return dark_find(packed, reader->source->symbols, UINT32_MAX, column, &reader->dark, made);
 }
 
 /* From the packed properties: rows of the tail, and of runs that were written for another playbook.
@@ -156,9 +164,10 @@ static enum status decode_rows(struct view_reader *reader, const struct view_seg
         enum status status = view_packed(reader, piece, segment->first + i, &packed);
         for (uint32_t k = 0; status == STATUS_OK && k < column_count; k++) {
             struct column column = set->columns[columns[k]];
-            struct value value = packed_find(packed, column.property);
+            bool made;
+            struct value value = find_value(reader, packed, column, &made);
             if (value.type != column.type) continue;
-            if (piece->run != VIEW_TAIL) status = keep_text(reader, &value);
+            if (piece->run != VIEW_TAIL || made) status = keep_text(&reader->scratch, &value);
             if (status == STATUS_OK) {
                 cell_set((void *)(uintptr_t)reader->columns[columns[k]].cells, column.type,
                          segment->at + i, value, NULL);
@@ -261,8 +270,12 @@ enum status view_widen_column(struct view_reader *reader, const struct view_piec
     return STATUS_OK;
 }
 
-void view_tail_cell(const struct view_reader *reader, const struct tail_row *row, uint32_t c,
-                    uint64_t *cell) {
+enum status view_tail_cell(struct view_reader *reader, const struct tail_row *row, uint32_t c,
+                           uint64_t *cell) {
     struct column column = reader->version->columns.columns[c];
-    cell_set(cell, column.type, 0, packed_find(tail_packed(row), column.property), NULL);
+    bool made;
+    struct value value = find_value(reader, tail_packed(row), column, &made);
+    enum status status = made ? keep_text(&reader->made, &value) : STATUS_OK;
+    cell_set(cell, column.type, 0, status == STATUS_OK ? value : value_unknown(), NULL);
+    return status;
 }

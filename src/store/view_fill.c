@@ -26,7 +26,7 @@ static enum status finish_tail(struct view_reader *reader) {
     for (size_t i = 0; i < count; i++) {
         reader->tail_rows[i] = rows[reader->order[i].index];
         time_ms[i] = reader->tail_rows[i].row->time_ms;
-        type[i] = reader->tail_rows[i].row->type;
+        type[i] = view_tail_type(reader, reader->tail_rows[i].row);
     }
     if (reader->piece_count == reader->piece_capacity) {
         status = memory_grow((void **)&reader->pieces, &reader->piece_capacity,
@@ -73,6 +73,24 @@ static enum status fill_hot(struct view_reader *reader, uint32_t count, struct t
     return STATUS_OK;
 }
 
+/* A word that nobody had declared when the event came, and somebody has since. */
+static enum status name_channels(struct view_reader *reader, uint8_t *channel) {
+    struct symbols *symbols = reader->source->symbols;
+    enum status status = STATUS_OK;
+    for (size_t s = 0; symbols != NULL && s < reader->segment_count; s++) {
+        const struct view_segment *segment = &reader->segments[s];
+        for (uint32_t i = 0; i < segment->count; i++) {
+            struct text packed;
+            if (channel[segment->at + i] != CHANNEL_UNDECLARED) continue;
+            status =
+                view_packed(reader, &reader->pieces[segment->piece], segment->first + i, &packed);
+            if (status != STATUS_OK) return status;
+            channel[segment->at + i] = dark_channel(symbols, packed);
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status fill_channel(struct view_reader *reader, uint32_t count, struct timeline *out) {
     uint8_t *channel = arena_alloc(&reader->scratch, count);
     if (channel == NULL) return STATUS_NO_MEMORY;
@@ -89,13 +107,16 @@ static enum status fill_channel(struct view_reader *reader, uint32_t count, stru
         }
         const uint8_t *from = run_bytes(reader->runs[piece->run], piece->part, RUN_CHANNEL);
         if (from == NULL) return STATUS_CORRUPT;
-        if (reader->segment_count == 1) {
+        bool in_place = reader->segment_count == 1 &&
+                        memchr(from + row, CHANNEL_UNDECLARED, segment->count) == NULL;
+        if (in_place) {
             out->channel = from + row;
-        } else {
-            memcpy(channel + segment->at, from + row, segment->count);
+            return STATUS_OK;
         }
+        memcpy(channel + segment->at, from + row, segment->count);
     }
-    return STATUS_OK;
+    return memchr(channel, CHANNEL_UNDECLARED, count) == NULL ? STATUS_OK
+                                                              : name_channels(reader, channel);
 }
 
 static int64_t tail_value(const struct view_tail_row *from, enum run_section_kind kind) {

@@ -79,7 +79,7 @@ enum status view_add_entry(struct view_reader *reader, const struct view_request
     uint32_t p = part_of(reader, run, r, entry);
     const struct run_part *part = &run->parts[p];
     const int64_t *times = (const int64_t *)run_bytes(run, p, RUN_TIME);
-    const uint16_t *types = (const uint16_t *)run_bytes(run, p, RUN_TYPE);
+    const uint16_t *types = run_types(run, p);
     if (times == NULL || types == NULL) return STATUS_CORRUPT;
     uint32_t row = run->entry_row[entry] - part->row_first;
     struct view_piece piece = {.time_ms = times + row,

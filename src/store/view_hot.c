@@ -13,7 +13,7 @@ enum status view_hot_load(struct view_hot_run *cursor, uint32_t entry) {
     cursor->row_first = parts[part].row_first;
     cursor->part_end = parts[part].entry_first + parts[part].entry_count;
     cursor->time_ms = (const int64_t *)run_bytes(cursor->run, part, RUN_TIME);
-    cursor->type = (const uint16_t *)run_bytes(cursor->run, part, RUN_TYPE);
+    cursor->type = run_types(cursor->run, part);
     return cursor->time_ms == NULL || cursor->type == NULL ? STATUS_CORRUPT : STATUS_OK;
 }
 
@@ -220,6 +220,7 @@ static __attribute__((noinline)) enum status next_block(struct view_reader *read
         view_hot_end(reader);
         return STATUS_END;
     }
+    if (reader->made.block != NULL) arena_clear(&reader->made);
     if (!count_block(reader)) return STATUS_NOT_FOUND;
     lay_out(hot, &total);
     if (hot->rows > VIEW_BLOCK_ROWS) {

@@ -191,7 +191,7 @@ static enum status place_moved(struct view_reader *reader) {
     return STATUS_OK;
 }
 
-static void place_tail(struct view_reader *reader) {
+static enum status place_tail(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     const struct view_request *request = &reader->walk_request;
     for (size_t i = hot->tail_first; i < hot->tail_end; i++) {
@@ -204,9 +204,12 @@ static void place_tail(struct view_reader *reader) {
         hot->type[at] = row->type;
         for (uint32_t q = 0; q < request->column_count; q++) {
             const struct tail_row *whole = reader->walk_rows[(uint32_t)reader->walk_keys[i]].row;
-            view_tail_cell(reader, whole, request->columns[q], hot->cells + q * hot->capacity + at);
+            enum status status = view_tail_cell(reader, whole, request->columns[q],
+                                                hot->cells + q * hot->capacity + at);
+            if (status != STATUS_OK) return status;
         }
     }
+    return STATUS_OK;
 }
 
 /* Rows [0, middle) and [middle, end), each ascending, become one; without a branch that the times
@@ -280,8 +283,7 @@ enum status view_hot_place(struct view_reader *reader) {
     for (uint32_t r = 0; status == STATUS_OK && r < reader->version->run_count; r++)
         status = place_run(reader, r);
     if (status == STATUS_OK) status = place_moved(reader);
-    if (status != STATUS_OK) return status;
-    place_tail(reader);
+    if (status == STATUS_OK) status = place_tail(reader);
     for (uint32_t i = 0; i < hot->found && status == STATUS_OK; i++) {
         uint32_t k = hot->present[i];
         if (hot->unordered[k] && !hot->slow[k]) status = sort_customer(reader, k);

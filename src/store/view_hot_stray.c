@@ -38,7 +38,7 @@ static enum status find_tail_rows(struct view_reader *reader) {
         const struct tail_row *row = reader->walk_rows[i].row;
         if (i + AHEAD < count) __builtin_prefetch(&hot->tail[rank[i + AHEAD]], 1);
         hot->tail[rank[i]] = (struct view_hot_tail_row){
-            row->time_ms, row->type, row->time_ms > t_ms || row->known_ms > t_ms};
+            row->time_ms, view_tail_type(reader, row), row->time_ms > t_ms || row->known_ms > t_ms};
     }
     enum status status = hot->tail == NULL || rank == NULL ? STATUS_NO_MEMORY : STATUS_OK;
     memory_free(rank);
@@ -91,7 +91,7 @@ static inline struct slice_rows rows_of(const struct view_hot *hot,
                                         const struct view_hot_slice *slice) {
     const struct run *run = hot->runs[slice->run].run;
     const int64_t *time_ms = (const int64_t *)run_bytes(run, slice->part, RUN_TIME);
-    const uint16_t *type = (const uint16_t *)run_bytes(run, slice->part, RUN_TYPE);
+    const uint16_t *type = run_types(run, slice->part);
     if (time_ms == NULL || type == NULL) return (struct slice_rows){NULL, NULL};
     return (struct slice_rows){time_ms + slice->row, type + slice->row};
 }

@@ -13,6 +13,7 @@
 #define STORE_VIEW_READER_H
 
 #include "base/arena.h"
+#include "event/dark.h"
 #include "store/run_walk.h"
 #include "store/run_writer.h"
 #include "store/view.h"
@@ -86,6 +87,8 @@ struct view_reader {
 
     /* The timeline under way. */
     struct arena scratch;
+    struct dark_scratch dark;
+    struct arena made; /* texts of a block's columns that no event has as they are shown */
     struct view_piece *pieces;
     struct view_segment *segments;
     struct view_tail_row *tail_rows;
@@ -174,8 +177,15 @@ enum status view_column_is_wide(struct view_reader *reader, uint32_t c, bool *wi
 /* Rows [row, row + count) of a part's column c as cells of eight bytes, texts by address. */
 enum status view_widen_column(struct view_reader *reader, const struct view_piece *piece,
                               uint32_t c, uint64_t *cells) MUST_USE;
-/* Column c of a row of the tail. */
-void view_tail_cell(const struct view_reader *reader, const struct tail_row *row, uint32_t c,
-                    uint64_t *cell);
+/* Column c of a row of the tail; a text that has to be made lies in reader->made. */
+enum status view_tail_cell(struct view_reader *reader, const struct tail_row *row, uint32_t c,
+                           uint64_t *cell) MUST_USE;
+/* The type of a row of the tail, as the names are declared now. */
+static inline uint16_t view_tail_type(const struct view_reader *reader,
+                                      const struct tail_row *row) {
+    struct symbols *symbols = reader->source->symbols;
+    if (__builtin_expect(row->type != EVENT_UNDECLARED, 1) || symbols == NULL) return row->type;
+    return dark_event_type(symbols, tail_packed(row));
+}
 
 #endif

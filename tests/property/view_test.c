@@ -168,7 +168,7 @@ static void world_init(struct world *world) {
     assert_int_equal(tail_create(&world->tails[0], 0), STATUS_OK);
     world->tail_count = 1;
     publish(world);
-    view_source_init(&world->view, &world->versions);
+    view_source_init(&world->view, &world->versions, NULL);
     if (random_below(&rng, 2)) world->view.stray_rows = random_below(&rng, 40);
 }
 
@@ -282,7 +282,7 @@ static struct stored_run *open_stored(struct world *world, const char *path) {
     struct stored_run *stored;
     assert_int_equal(run_open(&run, file_system_os(), path, NULL), STATUS_OK);
     assert_int_equal(stored_run_create(&stored, run, world->run_number), STATUS_OK);
-    assert_int_equal(run_check(file_system_os(), path, NULL, NULL, NULL), STATUS_OK);
+    assert_int_equal(run_check(file_system_os(), path, NULL, NULL, NULL, NULL), STATUS_OK);
     unlink(path);
     return stored;
 }
@@ -324,7 +324,7 @@ static void end_fold(struct world *world) {
     while ((rows.row[count] = tail_next(&cursor)) != NULL) count++;
     snapshot(&world->directory.interface, (struct as_of){INT64_MAX, POSITION_NOW}, customer, IDS);
     struct column_set set = some_columns();
-    struct run_target target = {file_system_os(), next_path(world), &set};
+    struct run_target target = {file_system_os(), next_path(world), &set, NULL};
     struct run_rows source = {.count = count, .get = get_tail_row, .context = &rows};
     struct run_info info;
     enum status status = run_write(&target, &source, customer, IDS, &info, NULL);
@@ -346,7 +346,7 @@ static void merge_runs(struct world *world) {
     for (uint32_t r = 0; r < count; r++) runs[r] = world->runs[first + r]->run;
     snapshot(&world->directory.interface, (struct as_of){INT64_MAX, POSITION_NOW}, customer, IDS);
     struct column_set set = some_columns();
-    struct run_target target = {file_system_os(), next_path(world), &set};
+    struct run_target target = {file_system_os(), next_path(world), &set, NULL};
     struct run_merge merge = {.runs = runs,
                               .run_count = count,
                               .customer = customer,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shop.h"
 
+#include "event/dark.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -143,15 +145,21 @@ double shop_trait(struct shop *shop, const char *customer, const char *trait, in
 
 uint64_t shop_count(struct shop *shop, const char *event) {
     struct timeline_source *source = store_source(engine_store(shop->engine));
-    struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW}};
+    struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW},
+                                       .needs = TIMELINE_PACKED};
     struct timeline_reader *reader;
     struct timeline timeline;
     uint64_t count = 0;
-    uint32_t type = symbol_find(engine_symbols(shop->engine), SYMBOL_EVENT, text_from(event));
     must(source->ops->reader_open(source, &reader, NULL) == STATUS_OK, "no reader");
     must(source->ops->walk(reader, &request, 0, 1, NULL) == STATUS_OK, "no walk");
     while (source->ops->next(reader, &timeline, NULL) == STATUS_OK) {
-        for (uint32_t i = 0; i < timeline.count; i++) count += timeline.type[i] == type;
+        for (uint32_t i = 0; i < timeline.count; i++) {
+            struct text packed;
+            must(timeline.ops->packed(&timeline, i, &packed) == STATUS_OK, "no properties");
+            count +=
+                text_equal(event_own_name(engine_symbols(shop->engine), timeline.type[i], packed),
+                           text_from(event));
+        }
     }
     source->ops->reader_close(reader);
     return count;

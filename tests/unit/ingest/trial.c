@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trial.h"
 
+#include "event/dark.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,30 +68,27 @@ static void put_time(struct trial *trial, int64_t time_ms) {
     put(trial, " %.*s", (int)length, text);
 }
 
-static void put_value(struct trial *trial, struct value value) {
-    struct list_reader reader;
-    struct value item;
-    if (value.type != VALUE_LIST) {
+static void put_value(struct trial *trial, struct value value, struct value array) {
+    struct item_walk items;
+    struct text name;
+    bool is_record;
+    if (value.type != VALUE_LIST && !value_is_known(array)) {
         must(value_print(value, &trial->out), "no memory");
         return;
     }
+    item_walk_begin(&items, trial->symbols, value, array);
     put(trial, "[");
-    must(list_reader_init(&reader, value), "a bad list");
-    for (int i = 0; list_next(&reader, &item) == STATUS_OK; i++) {
+    for (int i = 0; item_walk_next(&items, &is_record, &value); i++) {
         if (i > 0) put(trial, " ");
-        if (reader.record == NULL) {
-            put_value(trial, item);
+        if (!is_record) {
+            put_value(trial, value, value_unknown());
             continue;
         }
         const char *before = "";
         put(trial, "{");
-        for (uint32_t symbol = 0; symbol < symbol_count(trial->symbols, SYMBOL_PROPERTY);
-             symbol++) {
-            struct value field = list_field(&reader, symbol);
-            if (!value_is_known(field)) continue;
-            put(trial, "%s%.*s=", before,
-                TEXT_ARG(symbol_text(trial->symbols, SYMBOL_PROPERTY, symbol)));
-            put_value(trial, field);
+        while (item_walk_field(&items, &name, &value)) {
+            put(trial, "%s%.*s=", before, TEXT_ARG(name));
+            put_value(trial, value, value_unknown());
             before = " ";
         }
         put(trial, "}");
@@ -99,11 +98,11 @@ static void put_value(struct trial *trial, struct value value) {
 
 static void put_event(struct trial *trial, const struct event_batch *batch,
                       const struct event *event) {
-    struct packed_reader reader;
+    struct property_walk walk;
     struct text packed = event_batch_text(batch, event->properties, event->properties_length);
-    struct value value;
-    uint32_t symbol;
-    put(trial, "%.*s", TEXT_ARG(symbol_text(trial->symbols, SYMBOL_EVENT, event->type)));
+    struct text name;
+    struct value value, array;
+    put(trial, "%.*s", TEXT_ARG(event_own_name(trial->symbols, event->type, packed)));
     put_time(trial, event->time_ms);
     if (event->known_ms != event->time_ms) put(trial, " known");
     if (event->known_ms != event->time_ms) put_time(trial, event->known_ms);
@@ -117,10 +116,10 @@ static void put_event(struct trial *trial, const struct event_batch *batch,
     }
     put(trial, "}");
     must(packed_check(packed), "packed bytes that can't be read");
-    must(packed_reader_init(&reader, packed), "packed bytes that can't be read");
-    while (packed_next(&reader, &symbol, &value) == STATUS_OK) {
-        put(trial, " %.*s=", TEXT_ARG(symbol_text(trial->symbols, SYMBOL_PROPERTY, symbol)));
-        put_value(trial, value);
+    property_walk_begin(&walk, trial->symbols, packed);
+    while (property_walk_next(&walk, &name, &value, &array)) {
+        put(trial, " %.*s=", TEXT_ARG(name));
+        put_value(trial, value, array);
     }
     put(trial, "\n");
 }

@@ -113,7 +113,7 @@ static uint32_t *make_customers(uint32_t personas, uint32_t customers) {
 
 static struct run *write_run(const struct rows *rows, const char *name, const uint32_t *customer,
                              uint32_t personas) {
-    struct run_target target = {file_system_os(), path_of(name), &columns};
+    struct run_target target = {file_system_os(), path_of(name), &columns, NULL};
     struct run_info info;
     struct error error = {0};
     struct run *run = NULL;
@@ -160,7 +160,7 @@ static void expect_rows(const struct run *run, const struct rows *rows, const ui
 
 static void finds_nothing(const char *path) {
     struct error error = {0};
-    enum status status = run_check(file_system_os(), path, NULL, NULL, &error);
+    enum status status = run_check(file_system_os(), path, NULL, NULL, NULL, &error);
     if (status != STATUS_OK) print_message("%s\n", error.text);
     assert_int_equal(status, STATUS_OK);
 }
@@ -200,7 +200,7 @@ static void merged_is_written_together(void **state) {
                               .customer = now,
                               .persona_count = personas,
                               .customer_to = ID_NONE};
-    struct run_target target = {file_system_os(), path_of("d.run"), &columns};
+    struct run_target target = {file_system_os(), path_of("d.run"), &columns, NULL};
     struct run_info info;
     assert_int_equal(run_merge(&target, &merge, &info, NULL), STATUS_OK);
     struct run *merged, *together = write_run(&all, "e.run", now, personas);
@@ -382,10 +382,10 @@ static void check_finds_each_flip(void **state) {
     assert_int_equal(file_read_all(file_system_os(), path_of("h.run"), 1 << 24, &bytes, NULL),
                      STATUS_OK);
     held = (struct file_mapping){(const uint8_t *)bytes.at, bytes.length, NULL};
-    assert_int_equal(run_check(&held_fs, "held", NULL, NULL, NULL), STATUS_OK);
+    assert_int_equal(run_check(&held_fs, "held", NULL, NULL, NULL, NULL), STATUS_OK);
     for (size_t i = 0; i < bytes.length; i += 1 + random_below(&rng, 3)) {
         bytes.at[i] = (char)(bytes.at[i] ^ 0x40);
-        enum status status = run_check(&held_fs, "held", NULL, NULL, NULL);
+        enum status status = run_check(&held_fs, "held", NULL, NULL, NULL, NULL);
         if (status == STATUS_OK) print_message("byte %zu of %zu\n", i, bytes.length);
         assert_true(status == STATUS_CORRUPT || status == STATUS_VERSION);
         bytes.at[i] = (char)(bytes.at[i] ^ 0x40);
@@ -397,7 +397,7 @@ static void check_finds_each_flip(void **state) {
 static void no_memory_is_a_status(void **state) {
     (void)state;
     make_rows(&all, 300, 30);
-    struct run_target target = {file_system_os(), path_of("i.run"), &columns};
+    struct run_target target = {file_system_os(), path_of("i.run"), &columns, NULL};
     enum status status = STATUS_NO_MEMORY;
     for (uint64_t n = 1; status == STATUS_NO_MEMORY; n++) {
         struct run_info info;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -18,6 +19,7 @@ struct input {
     int descriptor;
     enum input_kind kind;
     bool file_ended;
+    bool is_stream; /* a pipe, a terminal, a socket: bytes come as they are written */
     bool in_member; /* of a .gz: between its header and its checksum */
     bool has_stream;
     uint64_t read_bytes, total_bytes, bytes_behind;
@@ -51,15 +53,14 @@ static enum status input_create(struct input **out, const char *path) {
 }
 
 static enum status open_descriptor(struct input *input, const char *path, struct error *error) {
-    if (strcmp(path, "-") == 0) {
-        input->descriptor = STDIN_FILENO;
-        return STATUS_OK;
-    }
-    input->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    bool is_standard = strcmp(path, "-") == 0;
+    input->descriptor = is_standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (input->descriptor < 0) return error_set_errno(error, errno, "cannot open %s", path);
     struct stat info;
-    if (fstat(input->descriptor, &info) == 0 && S_ISREG(info.st_mode))
-        input->total_bytes = (uint64_t)info.st_size;
+    bool is_file = fstat(input->descriptor, &info) == 0 && S_ISREG(info.st_mode);
+    input->is_stream = !is_file;
+    if (is_file && !is_standard) input->total_bytes = (uint64_t)info.st_size;
+    if (is_standard) return STATUS_OK;
     posix_fadvise(input->descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
     return STATUS_OK;
 }
@@ -231,6 +232,13 @@ enum status input_read(struct input *input, void *bytes, size_t length, size_t *
 
 uint64_t input_consumed_bytes(const struct input *input) {
     return input->read_bytes - (input->end - input->start);
+}
+
+bool input_waits(const struct input *input, int wait_ms) {
+    if (input == NULL || !input->is_stream || input->file_ended || input->end > input->start)
+        return false;
+    struct pollfd waiting = {.fd = input->descriptor, .events = POLLIN};
+    return poll(&waiting, 1, wait_ms) == 0;
 }
 
 uint64_t input_bytes_behind(const struct input *input) {

@@ -35,6 +35,11 @@ static bool is_usable(void *context, uint32_t rule_index, struct text value) {
     return identity_is_usable(&playbook->identifiers[rule_index], value);
 }
 
+static int64_t now_of_engine(void *context) {
+    const struct engine *engine = context;
+    return engine_now_ms(engine);
+}
+
 struct ingest_settings engine_ingest_settings(struct engine *engine,
                                               const struct lookup_table *const *tables) {
     return (struct ingest_settings){
@@ -42,6 +47,8 @@ struct ingest_settings engine_ingest_settings(struct engine *engine,
         .symbols = engine->symbols,
         .lookups = tables,
         .now_ms = engine_now_ms(engine),
+        .now = now_of_engine,
+        .now_context = engine,
         .usable = is_usable,
         .usable_context = engine->playbook,
     };

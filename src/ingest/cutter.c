@@ -69,8 +69,10 @@ enum status cutter_refill(struct cutter *cutter, struct error *error) {
     cutter->window.length = left;
     if (wanted > cutter->window_bytes) wanted = cutter->window_bytes;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && !cutter->ended && cutter->window.length < wanted)
+    while (status == STATUS_OK && !cutter->ended && cutter->window.length < wanted) {
+        if (cutter->window.length > left && input_waits(cutter->input, 0)) break;
         status = read_once(cutter, error);
+    }
     if (cutter->input == NULL && cutter->memory.length == 0) cutter->ended = true;
     memset(cutter->window.at + cutter->window.length, 0, SCAN_PADDING);
     scan_from(cutter, cutter->window.at);
@@ -102,6 +104,16 @@ static enum status check_encoding(struct cutter *cutter, struct error *error) {
     return STATUS_OK;
 }
 
+/* Of a pipe, until the first line is there. */
+static enum status read_first_line(struct cutter *cutter, struct error *error) {
+    enum status status = cutter_refill(cutter, error);
+    while (status == STATUS_OK && !cutter->ended && cutter->window.length <= INGEST_ROW_BYTES_MAX &&
+           memchr(cutter->window.at, '\n', cutter->window.length) == NULL &&
+           !ends_lines_with_cr(cutter))
+        status = cutter_refill(cutter, error);
+    return status;
+}
+
 enum status cutter_open(struct cutter *cutter, const char *name, const char *path,
                         struct text memory, struct error *error) {
     *cutter = (struct cutter){
@@ -112,7 +124,7 @@ enum status cutter_open(struct cutter *cutter, const char *name, const char *pat
     enum status status = buffer_reserve(&cutter->window, cutter->window_bytes + SCAN_PADDING);
     if (status) return error_set(error, status, "no memory to read %s", name);
     if (path != NULL) status = input_open(&cutter->input, path, error);
-    if (status == STATUS_OK) status = cutter_refill(cutter, error);
+    if (status == STATUS_OK) status = read_first_line(cutter, error);
     if (status == STATUS_OK) status = check_encoding(cutter, error);
     if (status == STATUS_OK && ends_lines_with_cr(cutter)) {
         cutter->cr_ends = true;
@@ -235,6 +247,16 @@ static enum status skip_line(struct cutter *cutter, struct error *error) {
     return STATUS_OK;
 }
 
+#define WAITS_MAX 10
+#define WAIT_MS   50
+
+bool cutter_pauses(struct cutter *cutter) {
+    if (!cutter->may_pause || !input_waits(cutter->input, 0)) return false;
+    if (cutter->waits++ < WAITS_MAX && !input_waits(cutter->input, WAIT_MS)) return false;
+    cutter->paused = true;
+    return true;
+}
+
 static enum status next_row(struct cutter *cutter, struct cut *out, struct error *error) {
     enum status status = skip_line(cutter, error);
     if (status) return status;
@@ -251,6 +273,10 @@ static enum status next_row(struct cutter *cutter, struct cut *out, struct error
         if (found == FOUND_OPEN_QUOTE) return take_line(cutter, start, ROW_OPEN_QUOTE, out);
         bool too_long = (size_t)(cutter_window_end(cutter) - start) > INGEST_ROW_BYTES_MAX;
         if (cutter->ended || too_long) return take_rest(cutter, start, &search, out);
+        if (cutter_pauses(cutter)) {
+            scan_from(cutter, start); /* the row is looked at again from its beginning */
+            return STATUS_END;
+        }
         status = cutter_refill(cutter, error);
         if (status) return status;
     }
@@ -309,13 +335,16 @@ enum status cutter_job(struct cutter *cutter, struct job *job, uint32_t rows_max
                        struct error *error) {
     struct cut cut;
     enum status status = STATUS_OK;
+    cutter->waits = 0;
     while (job->row_count < rows_max && job->bytes.length < INGEST_BATCH_BYTES) {
+        cutter->may_pause = job->row_count > 0;
         status = cutter_row(cutter, &cut, error);
         if (status) break;
         if (cut.length > INGEST_ROW_BYTES_MAX) cut.length = INGEST_ROW_BYTES_MAX;
         status = job_add(job, cut.at, cut.length, cut.line, cut.flags | ROW_FIRST);
         if (status) return error_set(error, status, "no memory for the rows of %s", cutter->name);
     }
+    cutter->may_pause = cutter->paused = false;
     memcpy(job->truncation, cutter->truncation, sizeof job->truncation);
     if (status == STATUS_END && job->row_count > 0) return STATUS_OK;
     return status;

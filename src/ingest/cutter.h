@@ -41,8 +41,11 @@ struct cutter {
         uint32_t depth;
         size_t scanned; /* bytes behind `start` that the state above has seen */
     } value;
-    bool ended;    /* no more bytes to read */
-    bool skipping; /* inside a line that is too long: drop bytes until its end */
+    bool ended; /* no more bytes to read */
+    /* Of a pipe: rows that have come are handed on when no more are there to be read. */
+    bool may_pause, paused;
+    uint32_t waits; /* how often the present job has waited a moment for more */
+    bool skipping;  /* inside a line that is too long: drop bytes until its end */
     char truncation[256];
     _Atomic uint64_t consumed_bytes; /* of the file, for progress; any thread reads it */
 };
@@ -69,7 +72,8 @@ enum status cutter_row(struct cutter *cutter, struct cut *out, struct error *err
 struct text cutter_peek(const struct cutter *cutter);
 /* Drops the first physical line, which is no row. */
 void cutter_skip_line(struct cutter *cutter);
-/* Fills a job with the next rows, each an event of its own. OK with at least one, or END. */
+/* Fills a job with the next rows, each an event of its own. OK with at least one, or END. Of a pipe
+ * what has come is handed on within about half a second, however little it is. */
 enum status cutter_job(struct cutter *cutter, struct job *job, uint32_t rows_max,
                        struct error *error) MUST_USE;
 
@@ -80,6 +84,8 @@ static inline const char *cutter_window_end(const struct cutter *cutter) {
 }
 /* Moves what is left to the front of the window and reads more behind it. */
 enum status cutter_refill(struct cutter *cutter, struct error *error) MUST_USE;
+/* Should the present job be handed on, since reading on would wait? Sets `paused`. */
+bool cutter_pauses(struct cutter *cutter);
 /* The next value where JSON is not cut by lines. */
 enum status cutter_value(struct cutter *cutter, struct cut *out, struct error *error) MUST_USE;
 

@@ -65,7 +65,7 @@ static void begin_value(struct cutter *cutter) {
 static enum status skip_between(struct cutter *cutter, struct error *error) {
     for (;;) {
         if (cutter->window.at + cutter->start == cutter_window_end(cutter)) {
-            if (cutter->ended) return STATUS_END;
+            if (cutter->ended || cutter_pauses(cutter)) return STATUS_END;
             enum status status = cutter_refill(cutter, error);
             if (status) return status;
             continue;
@@ -110,6 +110,7 @@ static enum status find_value(struct cutter *cutter, struct cut *out, struct err
     begin_value(cutter);
     while ((end = find_end(cutter)) == NULL && !cutter->ended &&
            cutter->value.scanned <= INGEST_ROW_BYTES_MAX) {
+        if (cutter_pauses(cutter)) return STATUS_END;
         enum status status = cutter_refill(cutter, error);
         if (status) return status;
     }
@@ -138,7 +139,7 @@ enum status cutter_value(struct cutter *cutter, struct cut *out, struct error *e
     }
     if (status == STATUS_OK) status = skip_between(cutter, error);
     if (status == STATUS_OK) return find_value(cutter, out, error);
-    if (status == STATUS_END && cutter->value.in_array && !cutter->truncation[0]) {
+    if (status == STATUS_END && cutter->ended && cutter->value.in_array && !cutter->truncation[0]) {
         snprintf(cutter->truncation, sizeof cutter->truncation,
                  "%s:%llu: the file ends inside its array", cutter->name,
                  (unsigned long long)cutter->line);

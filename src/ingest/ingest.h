@@ -69,6 +69,10 @@ struct ingest_settings {
     const struct lookup_table *const *lookups;
     /* When the bytes were received: `known` of a source that arrives live. */
     int64_t now_ms;
+    /* The same, asked anew for each batch, from any of the threads: of a pipe that stays open the
+     * rows of an hour ago and of now were received an hour apart. NULL: now_ms holds throughout. */
+    int64_t (*now)(void *context);
+    void *now_context;
     /* Parsing threads beside the caller; 0: all work is done inside ingest_next. */
     uint32_t thread_count;
     /* The bytes are all that there is: a last line without an end is a row like any other. */

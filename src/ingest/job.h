@@ -36,6 +36,7 @@ struct job {
     struct row *rows;
     size_t row_count, row_capacity;
     struct event_batch batch;
+    int64_t now_ms; /* when its rows had been read */
     /* Rows of the file, not of the batch: a group counts all of its own. */
     uint64_t disagreeing_rows, quarantined_rows;
     uint64_t no_keys; /* events whose row key is a filler: they have none */

@@ -426,6 +426,7 @@ static enum status quarantine(struct mapper *mapper, struct job *job, size_t fro
 enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batch *batch) {
     bool plain = scan_is_plain(job->bytes.at, job->bytes.length);
     mapper->batch = batch;
+    mapper->now_ms = job->now_ms;
     mapper->consent_count = 0;
     mapper->no_keys = 0;
     mapper->undeclared_events = mapper->undeclared_rest = 0;

@@ -70,6 +70,7 @@ struct mapper {
     bool in_defaults;      /* cells are filled from what a batch says of all its messages */
     struct mapper_reason reason;
     struct event_batch *batch; /* being filled */
+    int64_t now_ms;            /* when the present job's rows were received */
     struct text row;           /* the present one; within a batch the message */
     uint64_t line;
     uint64_t no_keys;       /* events of this job whose row key is a filler */

@@ -52,13 +52,14 @@ static enum status no_time(struct mapper *mapper) {
 }
 
 /* Known: when we could have known it. Never before it happened. */
-static void set_known(const struct plan *plan, struct event *event) {
+static void set_known(const struct mapper *mapper, struct event *event) {
+    const struct source *source = mapper->plan->source;
     event->known_ms = event->time_ms;
     if (event->time_ms == TIME_ALWAYS) return;
-    if (!plan->source->known_on_arrival)
-        event->known_ms += plan->source->arrives_ms;
-    else if (plan->now_ms > event->time_ms)
-        event->known_ms = plan->now_ms;
+    if (!source->known_on_arrival)
+        event->known_ms += source->arrives_ms;
+    else if (mapper->now_ms > event->time_ms)
+        event->known_ms = mapper->now_ms;
 }
 
 static enum status take_time(struct mapper *mapper, struct event *event) {
@@ -72,10 +73,10 @@ static enum status take_time(struct mapper *mapper, struct event *event) {
     } else if (!plan->source->time_always) {
         if (!plan->source->known_on_arrival)
             return mapper_bad(mapper, COLUMN_NONE, "no time: the source names no column for it");
-        value.time_ms = plan->now_ms;
+        value.time_ms = mapper->now_ms;
     }
     event->time_ms = value.time_ms;
-    set_known(plan, event);
+    set_known(mapper, event);
     return STATUS_OK;
 }
 

@@ -62,6 +62,7 @@ static enum status give_identifiers(struct mapper *mapper, struct job *job, cons
                                     struct event_batch *batch, const struct ingest_words *words) {
     event_batch_clear(batch);
     mapper->batch = batch;
+    mapper->now_ms = job->now_ms;
     enum status status = mapper_read_row(mapper, job, row, false), given = STATUS_OK;
     if (status == STATUS_OK) {
         status = mapper->plan->is_segment && segment_is_batch(mapper)

@@ -367,7 +367,6 @@ enum status plan_create(struct plan **out, const struct ingest_settings *setting
     plan->zone = source->zone;
     plan->currency = settings->playbook->currency;
     plan->minor_digits = currency_minor_digits(plan->currency);
-    plan->now_ms = settings->now_ms;
     plan->usable = settings->usable;
     plan->usable_context = settings->usable_context;
     plan->delimiter = delimiter;

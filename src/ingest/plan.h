@@ -91,7 +91,6 @@ struct plan {
     const struct time_zone *zone;
     uint16_t currency;
     uint32_t minor_digits;
-    int64_t now_ms;
     bool (*usable)(void *context, uint32_t rule_index, struct text value); /* as in the settings */
     void *usable_context;
     struct text file;   /* the name, for quarantined rows */

@@ -62,6 +62,8 @@ static enum status cut_job(struct ingest_reader *reader, struct job *job) {
     job_clear(job);
     job->status = reader->gather ? gather_job(reader->gather, job, events, &job->error)
                                  : cutter_job(&reader->cutter, job, events, &job->error);
+    job->now_ms = reader->settings.now ? reader->settings.now(reader->settings.now_context)
+                                       : reader->settings.now_ms;
     return job->status;
 }
 

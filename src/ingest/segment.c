@@ -84,7 +84,7 @@ enum status segment_time(struct mapper *mapper, struct event *event) {
     if (status == STATUS_OK) status = time_at(mapper, SEGMENT_SENT_AT, &sent);
     if (status == STATUS_OK) status = time_at(mapper, SEGMENT_RECEIVED_AT, &received);
     if (status) return status;
-    if (!value_is_known(received) && live) received = value_time(plan->now_ms);
+    if (!value_is_known(received) && live) received = value_time(mapper->now_ms);
     /* A message just sent carries its client's time as `timestamp`; one that passed a collector has
      * it moved to originalTimestamp. */
     if (!value_is_known(original) && live) original = stamp;

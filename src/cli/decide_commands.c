@@ -60,10 +60,21 @@ static void print_decision(struct engine *engine, const struct decision *decisio
                            "traits); what it left unknown counts as no");
 }
 
+/* The same run twice is the same run. */
+static void tell_known(uint64_t known) {
+    if (known > 0)
+        fprintf(stderr,
+                "attune: %s recorded before, for the same time, by the same playbook, models and "
+                "tables: not recorded again\n",
+                cli_counted(known, "decision"));
+}
+
 static enum status decide_one(struct cli *cli, struct answering *answering, struct error *error) {
     enum status status = answering_decide(answering, cli->words[0], error);
-    if (status == STATUS_OK && !cli->dry_run) status = answering_record(answering, error);
+    bool known = false;
+    if (status == STATUS_OK && !cli->dry_run) status = answering_record(answering, &known, error);
     if (status != STATUS_OK) return status;
+    tell_known(known);
     if (cli->json)
         return cli_json_answer(answering, answer_decision) == EXIT_OK ? STATUS_OK
                                                                       : STATUS_NO_MEMORY;
@@ -127,12 +138,19 @@ static enum status tell_all(const struct cli *cli, const struct answering *answe
         json_member_time(writer, "at", answering->t_ms);
         json_write_key(writer, "funnel");
         funnel_write_json(&all->funnel, writer);
+        if (all->recorder != NULL) {
+            json_member_count(writer, "recorded", decision_recorder_recorded(all->recorder));
+            json_member_count(writer, "recorded_before", decision_recorder_known(all->recorder));
+        }
         if (cli->list != NULL) contact_list_write_json(&all->list, cli->list, writer);
         return cli_json_end(&json, stdout) == EXIT_OK ? STATUS_OK : STATUS_NO_MEMORY;
     }
     printf("Wrote %s. Customers with a treatment left after each stage:\n", cli->out);
     funnel_print(&all->funnel);
     if (cli->list != NULL) contact_list_print(&all->list, cli->list);
+    if (all->recorder != NULL)
+        printf("Recorded as events: %s\n",
+               cli_counted(decision_recorder_recorded(all->recorder), "decision"));
     return STATUS_OK;
 }
 
@@ -150,8 +168,7 @@ static enum status record_all(struct decision_recorder *recorder, struct cli_out
     (void)!cli_out_place(out, &ignored);
     return error_set(error, status,
                      "only the first %llu of %llu decisions were recorded as events; %s has all of "
-                     "them. The same again would record those "
-                     "twice: attune decide CUSTOMER records one of the rest. %s",
+                     "them. The same command again records the rest. %s",
                      (unsigned long long)recorded, (unsigned long long)funnel->customers, out->name,
                      why.text[0] != '\0' ? why.text : status_name(status));
 }
@@ -179,11 +196,13 @@ static enum status decide_all(struct cli *cli, struct answering *answering, stru
     if (status == STATUS_OK && cli->list != NULL) status = cli_out_whole(&all.list_out, error);
     if (status == STATUS_OK && all.recorder != NULL)
         status = record_all(all.recorder, &all.out, &all.funnel, error);
-    decision_recorder_destroy(all.recorder);
     status = cli_out_finish(&all.out, status, error);
     if (cli->list != NULL) status = cli_out_finish(&all.list_out, status, error);
     cli_progress_end();
+    if (status == STATUS_OK && all.recorder != NULL)
+        tell_known(decision_recorder_known(all.recorder));
     if (status == STATUS_OK && cli->out != NULL) status = tell_all(cli, answering, &all);
+    decision_recorder_destroy(all.recorder);
     contact_list_release(&all.list);
     return status;
 }

@@ -133,12 +133,13 @@ enum status answering_next(struct answering *answering, struct error *error) {
     return status == STATUS_OK ? decide(answering, error) : status;
 }
 
-enum status answering_record(struct answering *answering, struct error *error) {
+enum status answering_record(struct answering *answering, bool *known, struct error *error) {
     struct decision_recorder *recorder = NULL;
     enum status status = decision_recorder_create(&recorder, answering->engine);
     if (status == STATUS_OK)
         status = decision_recorder_add(recorder, answering->decider, answering->decision, error);
     if (status == STATUS_OK) status = decision_recorder_flush(recorder, error);
+    if (status == STATUS_OK && known != NULL) *known = decision_recorder_known(recorder) > 0;
     decision_recorder_destroy(recorder);
     return status;
 }

@@ -34,8 +34,9 @@ enum status answering_decide(struct answering *answering, const char *customer,
 enum status answering_walk(struct answering *answering, struct error *error) MUST_USE;
 enum status answering_next_read(struct answering *answering, struct error *error) MUST_USE;
 enum status answering_next(struct answering *answering, struct error *error) MUST_USE;
-/* Writes the latest decision as an event, synced. */
-enum status answering_record(struct answering *answering, struct error *error) MUST_USE;
+/* Writes the latest decision as an event, synced. *known (may be NULL): it was recorded before. */
+enum status answering_record(struct answering *answering, bool *known,
+                             struct error *error) MUST_USE;
 
 /* JSON, one object each, keys as docs/commands.md has them: of the latest decision; why it does not
  * offer an action (name or NAME/KEY; STATUS_NOT_FOUND where there is none such); of the latest

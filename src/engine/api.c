@@ -122,7 +122,7 @@ static enum attune_status answer(struct attune *attune, const char *customer, in
                          : answering_read(&answering, customer, TIMELINE_PACKED | TIMELINE_CHANNEL,
                                           &inner);
     }
-    if (status == STATUS_OK && record) status = answering_record(&answering, &inner);
+    if (status == STATUS_OK && record) status = answering_record(&answering, NULL, &inner);
     if (status == STATUS_OK) (decides ? answer_decision : answer_customer)(&answering, &writer);
     if (status == STATUS_OK) status = writer.status;
     if (status == STATUS_OK) status = buffer_append(&out, "", 1);

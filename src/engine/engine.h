@@ -174,6 +174,9 @@ enum status decision_recorder_add(struct decision_recorder *recorder, struct dec
 enum status decision_recorder_flush(struct decision_recorder *recorder,
                                     struct error *error) MUST_USE;
 uint64_t decision_recorder_recorded(const struct decision_recorder *recorder);
+/* Decisions that were recorded before, for the same customer at the same time by the same playbook,
+ * models and tables: they are not recorded again. */
+uint64_t decision_recorder_known(const struct decision_recorder *recorder);
 
 /* ---- one customer ---- */
 /* "C12", "household:1029" or a bare identifier value that only one customer has. */

@@ -59,8 +59,7 @@ enum status lookups_load(struct engine *engine, struct error *error) {
     return STATUS_OK;
 }
 
-/* What is in force already but could not be read is written again; its rows wait in quarantine
- * since the first time. */
+/* What is in force already but could not be read is written again. */
 static enum status mend_version(struct engine *engine, struct lookup_version *version,
                                 struct lookup_table *table, struct error *error) {
     enum status status =
@@ -86,6 +85,12 @@ enum status lookup_put_in_force(struct engine *engine, struct text name, struct 
     uint64_t hash = lookup_hash(table);
     struct buffer record;
     if (is_in_force(lookup, hash)) {
+        enum status kept =
+            rows->row_count > 0 ? engine_apply(engine, rows, true, NULL, error) : STATUS_OK;
+        if (kept != STATUS_OK) {
+            lookup_destroy(table);
+            return kept;
+        }
         return mend_version(engine, &lookup->versions[lookup->count - 1], table, error);
     }
     buffer_init(&record);

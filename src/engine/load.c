@@ -165,14 +165,18 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     if (status != STATUS_OK) return error_set(error, status, "%s", why.text);
     loading->report->lookup_rows += lookup_row_count(table);
     loading->report->rows += lookup_row_count(table) + loading->batch.row_count;
-    loading->report->quarantined += loading->batch.row_count;
-    loading->report->quarantine_entries += loading->batch.row_count;
+    struct bad_rows bad = {0};
     status = rows_withhold(engine, &loading->batch, error);
+    if (status == STATUS_OK) status = known_rows_drop(engine, &loading->batch, &bad, error);
     if (status != STATUS_OK) {
         lookup_destroy(table);
         return status;
     }
+    loading->report->quarantined += bad.rows;
+    loading->report->quarantine_entries += bad.entries;
+    loading->report->quarantined_before += bad.known_rows;
     status = lookup_put_in_force(engine, rule->name, table, &loading->batch, error);
+    if (status != STATUS_OK) known_rows_forget(engine);
     return status == STATUS_OK ? world_refresh(engine, error) : status;
 }
 

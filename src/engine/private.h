@@ -97,7 +97,7 @@ enum status source_unknown(const struct playbook *playbook, const char *name,
  */
 const struct lookup_table **lookup_tables_now(struct engine *engine) MUST_USE;
 /* Takes ownership of the table: stores it by content and puts it in force, unless it is what is in
- * force already. */
+ * force already. The bad rows of its file are stored in either case. */
 enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
                                 struct event_batch *rows, struct error *error) MUST_USE;
 enum status lookup_file_write(struct engine *engine, const struct lookup_table *table,

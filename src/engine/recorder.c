@@ -4,10 +4,36 @@
  * memory, bytes; only the process that wrote it reads it. */
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "engine/private.h"
 
 #define RECORD_BATCH 2000
+
+/* What decisions are made from, apart from the events: the playbook, its models, its tables. */
+static uint64_t in_force_hash(const struct engine *engine) {
+    uint64_t hash = hash_text(text_from(engine->playbook_hash), 1);
+    for (uint32_t i = 0; i < engine->playbook->model_count; i++) {
+        struct model_entry entry;
+        if (engine_model(engine, i, &entry) == NULL) continue;
+        hash = hash_text(entry.name, hash_u64(hash + entry.version));
+    }
+    for (size_t i = 0; i < engine->lookup_count; i++) {
+        const struct named_lookup *lookup = &engine->lookups[i];
+        if (lookup->count > 0) hash = hash_u64(hash ^ lookup->versions[lookup->count - 1].hash);
+    }
+    return hash;
+}
+
+/* One customer is decided for once at one moment by what is in force: the same run again is the
+ * same run. */
+static struct row_key key_of(uint64_t in_force, const struct decision *decision) {
+    uint64_t low =
+        hash_u64(hash_u64(in_force + decision->customer.value) ^ (uint64_t)decision->t_ms);
+    uint64_t high =
+        hash_u64(hash_u64(~in_force ^ decision->customer.value) + (uint64_t)decision->t_ms);
+    return (struct row_key){low | 1, (uint32_t)(high >> 32)};
+}
 
 static enum status add_decision(struct engine *engine, struct decider *decider,
                                 const struct decision *decision, struct packed_writer *writer,
@@ -41,7 +67,7 @@ struct decision_recorder {
     struct event_batch batch;
     struct packed_writer writer;
     struct file *aside; /* NULL: all that was added is in the batch */
-    uint64_t aside_bytes, recorded;
+    uint64_t aside_bytes, recorded, known, in_force;
     uint32_t source;
     int64_t earliest_ms; /* of all decisions that were added */
 };
@@ -51,6 +77,7 @@ enum status decision_recorder_create(struct decision_recorder **out, struct engi
     if (recorder == NULL) return STATUS_NO_MEMORY;
     recorder->engine = engine;
     recorder->earliest_ms = INT64_MAX;
+    recorder->in_force = in_force_hash(engine);
     packed_writer_init(&recorder->writer);
     event_batch_init(&recorder->batch);
     enum status status =
@@ -72,6 +99,10 @@ void decision_recorder_destroy(struct decision_recorder *recorder) {
 
 uint64_t decision_recorder_recorded(const struct decision_recorder *recorder) {
     return recorder->recorded;
+}
+
+uint64_t decision_recorder_known(const struct decision_recorder *recorder) {
+    return recorder->known;
 }
 
 /* ---- aside ---- */
@@ -164,9 +195,19 @@ enum status decision_recorder_flush(struct decision_recorder *recorder, struct e
 
 enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
                                   const struct decision *decision, struct error *error) {
+    struct row_key key = key_of(recorder->in_force, decision);
+    struct stored_key stored;
+    bool known;
+    enum status status = store_key_find(recorder->engine->store, key, &stored, &known, error);
+    if (status != STATUS_OK) return status;
+    recorder->known += known;
+    if (known) return STATUS_OK;
     if (decision->t_ms < recorder->earliest_ms) recorder->earliest_ms = decision->t_ms;
-    enum status status = add_decision(recorder->engine, decider, decision, &recorder->writer,
-                                      &recorder->batch, recorder->source);
+    size_t count = recorder->batch.event_count;
+    status = add_decision(recorder->engine, decider, decision, &recorder->writer, &recorder->batch,
+                          recorder->source);
+    if (status == STATUS_OK && recorder->batch.event_count > count)
+        recorder->batch.events[count].key = key;
     if (status == STATUS_OK && recorder->batch.event_count >= RECORD_BATCH)
         status = put_aside(recorder, error);
     return status;

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import time
 import unittest
 
 ATTUNE, ROOT = "attune", "."
@@ -444,6 +445,47 @@ class ContactList(Case):
         self.assertIn("--list goes with --all", done.stderr)
 
 
+class Twice(Case):
+    """The same run twice is the same run."""
+
+    def counts(self):
+        answer = json.loads(self.run_it("data", "--json").stdout)
+        return answer["events"], answer["dirty_rows"]
+
+    def test_decide_all_records_once(self):
+        self.write("orders.csv", ORDERS)
+        self.write("offers.csv", "offer_id,discount\n7,5\n")
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        said = json.loads(self.run_it("decide", "--all", "--out", "a.csv", "--json").stdout)
+        self.assertEqual((said["recorded"], said["recorded_before"]), (said["funnel"]["customers"], 0))
+        before = self.counts()
+        again = self.run_it("decide", "--all", "--out", "b.csv", "--json")
+        said = json.loads(again.stdout)
+        self.assertEqual((said["recorded"], said["recorded_before"]), (0, said["funnel"]["customers"]))
+        self.assertIn("recorded before", again.stderr)
+        self.assertEqual(self.counts(), before)
+        with open(self.path("a.csv"), encoding="utf-8") as one, open(self.path("b.csv"), encoding="utf-8") as two:
+            self.assertEqual(one.read(), two.read())
+
+    def test_ingest_counts_once(self):
+        self.write("orders.csv", ORDERS + "bad,never,p@x.example,,1,1\no99,2017-01-01,p@x.example,,1,1")
+        self.write("offers.csv", "offer_id,discount\n7,5\n7,6\n")
+        self.write("web1.ndjson", "[\n" + ",\n".join(WEB.splitlines()) + ",\n{\"event\":\"Clicked\"}\n]")
+        first = json.loads(self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".", "--json").stdout)
+        before = self.counts()
+        again = json.loads(self.run_it("ingest", "--data", ".", "--json").stdout)
+        self.assertEqual(self.counts(), before)
+        for one, two in zip(first["sources"], again["sources"]):
+            self.assertEqual(two["events"], 0, two)
+            self.assertEqual(two["repeats"], one["events"], two)
+            self.assertEqual((two["quarantined"], two["quarantined_before"]), (0, one["quarantined"]), two)
+        # A table that has not changed may have a new bad row beside it: it is kept as well.
+        self.write("offers.csv", "offer_id,discount\n7,5\n7,6\n8,abc\n")
+        third = json.loads(self.run_it("ingest", "--data", ".", "--json").stdout)["sources"][0]
+        self.assertEqual((third["quarantined"], third["quarantined_before"]), (1, 1))
+        self.assertEqual(self.counts(), (before[0], before[1] + 1))
+
+
 class CutShort(Case):
     def test_a_run_that_is_cut_short_while_it_is_read(self):
         """The command waits in the pipe, which holds less than it has to write, while the file loses its end."""
@@ -531,6 +573,39 @@ class Loading(Case):
         for _ in range(2):
             self.run_it("ingest", "mail", "mail.csv", "--playbook", "mended.yaml")
         self.assertEqual(self.events(), before + 1)  # once under its new key, and no more
+
+
+class Pipe(Case):
+    """Rows of a pipe that stays open are seen by other commands; the pipe's end is not waited for."""
+
+    def clicks(self):
+        answer = json.loads(self.run_it("data", "--json").stdout)
+        return sum(field["count"] for field in answer["fields"] if field["event"] == "Clicked" and not field["field"])
+
+    def test_rows_are_seen_before_the_end(self):
+        self.write("offers.csv", "offer_id,discount\n7,5\n")
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        pipe = subprocess.Popen([ATTUNE, "ingest", "web", "-"], cwd=self.folder, stdin=subprocess.PIPE,
+                                env={**os.environ, "ATTUNE_DIR": self.path("data")}, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(pipe.kill)
+        lines = WEB.encode().splitlines(True)
+        for count in (1, 2):
+            pipe.stdin.write(lines[count])
+            pipe.stdin.flush()
+            for _ in range(600):  # no bar on the time: a reader that waits for the end never gets there
+                if self.clicks() == count:
+                    break
+                time.sleep(0.1)
+            self.assertEqual(self.clicks(), count)
+        self.refused_while_open()
+        pipe.stdin.close()
+        self.assertEqual(pipe.wait(60), 0, pipe.stderr.read())
+        pipe.stdout.close(), pipe.stderr.close()
+        self.run_it("ingest", "--data", ".")
+
+    def refused_while_open(self):
+        said = self.run_it("ingest", "--data", ".", code=1).stderr
+        self.assertIn("is writing to this data directory", said)
 
 
 class Quarantine(Case):

@@ -574,7 +574,7 @@ static void decide_and_record(struct shop *shop, struct error *error, enum statu
     struct answering answering;
     *status = answering_open(&answering, shop->engine, DAY(50), error);
     if (*status == STATUS_OK) *status = answering_decide(&answering, "email:ann@a.example", error);
-    if (*status == STATUS_OK) *status = answering_record(&answering, error);
+    if (*status == STATUS_OK) *status = answering_record(&answering, NULL, error);
     answering_close(&answering);
 }
 
@@ -591,6 +591,15 @@ static void test_a_decision_is_an_event(void **state) {
     shop_open(shop, NULL);
     assert_int_equal(shop_count(shop, "Decision Made"), 1);
     assert_int_equal(shop_events(shop), 5);
+    /* The same again is the same run; with another table in force it is another. */
+    decide_and_record(shop, &error, &status);
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(shop_count(shop, "Decision Made"), 1);
+    shop_file(shop, "offers.csv", "offer_id,discount\n7,6\n");
+    shop_load(shop, NULL);
+    decide_and_record(shop, &error, &status);
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(shop_count(shop, "Decision Made"), 2);
 }
 
 /* More of the same time makes other rates, in the same process too. */
@@ -623,7 +632,7 @@ static struct holdout record_for(struct shop *shop, const char *customer, int64_
     assert_int_equal(answering_open(&answering, shop->engine, t_ms, &error), STATUS_OK);
     assert_int_equal(answering_decide(&answering, customer, &error), STATUS_OK);
     struct holdout holdout = answering.decision->holdout;
-    assert_int_equal(answering_record(&answering, &error), STATUS_OK);
+    assert_int_equal(answering_record(&answering, NULL, &error), STATUS_OK);
     answering_close(&answering);
     return holdout;
 }

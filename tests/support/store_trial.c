@@ -53,14 +53,46 @@ static uint32_t persona_of_operation(const struct trial *trial, uint64_t operati
     return (uint32_t)(mix(trial, operation, 6) % trial->persona_count);
 }
 
+/* A third of the events stand under keys, which come again and again: every one after the first
+ * corrects the row. */
+#define KEYS 150u
+static uint32_t key_number(const struct trial *trial, uint64_t serial) {
+    uint64_t draw = mix(trial, serial, 9);
+    return draw % 3 == 0 ? (uint32_t)(draw >> 8) % KEYS : UINT32_MAX;
+}
+
+static struct row_key key_at(uint32_t number) {
+    return (struct row_key){hash_u64(number + 1), number};
+}
+
+static struct row_key key_of_serial(const struct trial *trial, uint64_t serial) {
+    uint32_t number = key_number(trial, serial);
+    return number == UINT32_MAX ? (struct row_key){0} : key_at(number);
+}
+
+/* The key that an append retracts besides, unless its events have it too; UINT32_MAX: none. */
+static uint32_t retracted_key(const struct trial *trial, uint64_t operation) {
+    uint64_t draw = mix(trial, operation, 10);
+    uint32_t number = draw % 3 == 0 ? (uint32_t)(draw >> 8) % KEYS : UINT32_MAX;
+    for (uint64_t i = 0; number != UINT32_MAX && i < trial_event_count(trial, operation); i++)
+        if (key_number(trial, operation << SERIAL_BITS | i) == number) return UINT32_MAX;
+    return number;
+}
+
+static int64_t retracted_ms(uint64_t operation) {
+    return INT64_C(1500000000000) + (int64_t)(operation % 40) * DAY_MS;
+}
+
 static struct event event_of(const struct trial *trial, uint64_t serial) {
     uint64_t draw = mix(trial, serial, 7);
     int64_t time_ms = INT64_C(1500000000000) + (int64_t)(draw % (30 * (uint64_t)DAY_MS));
     return (struct event){
         .time_ms = draw % 64 == 0 ? INT64_MIN / 4 : time_ms,
         .known_ms = draw % 5 == 0 ? time_ms + DAY_MS : time_ms,
-        .key = {draw % 3 == 0 ? serial + 1 : 0, (uint32_t)(draw % 3 == 0 ? draw : 0)},
-        .version = ROW_VERSION_NONE,
+        .key = key_of_serial(trial, serial),
+        .content = serial + 1,
+        .reading = (uint16_t)(draw >> 52 & 1),
+        .version = draw % 11 == 0 ? (int64_t)(draw >> 40) : ROW_VERSION_NONE,
         .persona = {persona_of(trial, serial)},
         .type = (uint16_t)(draw >> 40 & 7),
         .source = (uint16_t)(draw >> 44 & 3),
@@ -79,6 +111,7 @@ struct trial_item {  /* an event, record or row */
     uint64_t serial; /* records: the operation << 16 */
     uint32_t persona;
     bool gone, rewritten;
+    int64_t superseded_ms; /* INT64_MAX: it is not */
 };
 
 struct trial_list {
@@ -86,8 +119,14 @@ struct trial_list {
     size_t count, capacity;
 };
 
+struct trial_key {
+    size_t event; /* the latest one + 1; 0: the key is not known */
+    bool retracted;
+};
+
 struct trial_model {
     struct trial_list events, records, rows;
+    struct trial_key keys[KEYS];
 };
 
 static void add(struct trial_list *list, uint64_t serial, uint32_t persona) {
@@ -96,7 +135,7 @@ static void add(struct trial_list *list, uint64_t serial, uint32_t persona) {
         list->items = realloc(list->items, list->capacity * sizeof(*list->items));
         if (!list->items) abort();
     }
-    list->items[list->count++] = (struct trial_item){serial, persona, false, false};
+    list->items[list->count++] = (struct trial_item){serial, persona, false, false, INT64_MAX};
 }
 
 static void erase_from(struct trial_list *list, uint32_t persona, bool rewrite) {
@@ -115,11 +154,26 @@ static bool drops_row(const struct trial *trial, uint64_t operation, uint64_t se
     return mix(trial, serial, 8 + operation) % 3 == 0;
 }
 
+static void supersede(struct trial_model *model, const struct trial_key *key, int64_t known_ms) {
+    struct trial_item *item = &model->events.items[key->event - 1];
+    if (known_ms < item->superseded_ms) item->superseded_ms = known_ms;
+}
+
 static void model_append(const struct trial *trial, struct trial_model *model, uint64_t operation) {
     uint64_t count = trial_event_count(trial, operation);
     for (uint64_t i = 0; i < count; i++) {
         uint64_t serial = operation << SERIAL_BITS | i;
+        uint32_t number = key_number(trial, serial);
         add(&model->events, serial, persona_of(trial, serial));
+        if (number == UINT32_MAX) continue;
+        struct trial_key *key = &model->keys[number];
+        if (key->event) supersede(model, key, event_of(trial, serial).known_ms);
+        *key = (struct trial_key){model->events.count, false};
+    }
+    uint32_t retracted = retracted_key(trial, operation);
+    if (retracted != UINT32_MAX && model->keys[retracted].event) {
+        supersede(model, &model->keys[retracted], retracted_ms(operation));
+        model->keys[retracted].retracted = true;
     }
     add(&model->records, operation << SERIAL_BITS, persona_of_operation(trial, operation));
     for (uint32_t i = 0; i < row_count_of(trial, operation); i++) {
@@ -136,6 +190,9 @@ static void model_do(const struct trial *trial, struct trial_model *model, uint6
         erase_from(&model->events, persona, false);
         erase_from(&model->records, persona, true);
         erase_from(&model->rows, persona, false);
+        for (uint32_t k = 0; k < KEYS; k++)
+            if (model->keys[k].event && model->events.items[model->keys[k].event - 1].gone)
+                model->keys[k] = (struct trial_key){0};
         break;
     case TRIAL_DROP_ROWS:
         for (size_t i = 0; i < model->rows.count; i++)
@@ -261,11 +318,70 @@ static enum status fill_batch(const struct trial *trial, struct event_batch *bat
     return status;
 }
 
+/* As the engine does it: what is known of each key, in the store or earlier in the batch. */
+static enum status find_replaced(struct trial_store *open, struct event_batch *batch,
+                                 struct error *error) {
+    uint64_t first = store_position(open->store) + 1;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < batch->event_count; i++) {
+        struct event *event = &batch->events[i];
+        struct stored_key stored;
+        bool found = false;
+        for (size_t j = i; !found && j-- > 0;) {
+            if (row_key_is_none(event->key)) break;
+            found = row_key_equal(batch->events[j].key, event->key);
+            stored.position = first + j;
+            stored.persona = batch->events[j].persona;
+        }
+        if (!found) status = store_key_find(open->store, event->key, &stored, &found, error);
+        if (status || !found) continue;
+        event->replaces = stored.position;
+        event->replaces_persona = stored.persona;
+    }
+    return status;
+}
+
+static enum status find_retracted(const struct trial *trial, struct trial_store *open,
+                                  uint64_t operation, struct key_change *change, size_t *count,
+                                  struct error *error) {
+    uint32_t number = retracted_key(trial, operation);
+    struct stored_key stored;
+    bool found = false;
+    *count = 0;
+    if (number == UINT32_MAX) return STATUS_OK;
+    enum status status = store_key_find(open->store, key_at(number), &stored, &found, error);
+    if (status || !found) return status;
+    *count = 1;
+    *change = (struct key_change){.key = key_at(number),
+                                  .content = stored.content,
+                                  .version = stored.version,
+                                  .position = stored.position,
+                                  .persona = stored.persona,
+                                  .reading = stored.reading,
+                                  .source = stored.source,
+                                  .retracts = true,
+                                  .known_ms = retracted_ms(operation)};
+    return STATUS_OK;
+}
+
 static enum status append(const struct trial *trial, struct trial_store *open, uint64_t operation,
                           struct error *error) {
     struct event_batch batch;
+    struct key_change change;
+    size_t change_count = 0;
     event_batch_init(&batch);
     enum status status = fill_batch(trial, &batch, operation);
+    if (status) {
+        event_batch_release(&batch);
+        return error_set(error, status, "no memory for the trial's batch");
+    }
+    status = find_replaced(open, &batch, error);
+    if (status == STATUS_OK)
+        status = find_retracted(trial, open, operation, &change, &change_count, error);
+    if (status) {
+        event_batch_release(&batch);
+        return status;
+    }
     char name[64], text[96];
     /* A symbol now and then, so that these travel too. */
     int name_length = snprintf(name, sizeof(name), "Trial %" PRIu64, operation);
@@ -276,7 +392,11 @@ static enum status append(const struct trial *trial, struct trial_store *open, u
     int length = snprintf(text, sizeof(text), "operation %" PRIu64 " persona %" PRIu32, operation,
                           persona_of_operation(trial, operation));
     const struct store_record record = {RECORD_IDENTITY, {text, (uint32_t)length}};
-    const struct store_frame frame = {.batch = &batch, .records = &record, .record_count = 1};
+    const struct store_frame frame = {.batch = &batch,
+                                      .records = &record,
+                                      .record_count = 1,
+                                      .changes = &change,
+                                      .change_count = change_count};
     uint64_t position;
     if (status)
         error_set(error, status, "no memory for the trial's batch");
@@ -421,8 +541,22 @@ static bool same_serials(struct trial_serials *found, const struct trial_list *l
     return false;
 }
 
-static bool check_row(const struct trial *trial, const struct timeline *timeline, uint32_t row,
-                      struct trial_serials *found, char why[512]) {
+static int compare_items(const void *a, const void *b) {
+    uint64_t x = ((const struct trial_item *)a)->serial, y = ((const struct trial_item *)b)->serial;
+    return (x > y) - (x < y);
+}
+
+static bool is_superseded_as(const struct trial_model *model, uint64_t serial, int64_t since_ms) {
+    const struct trial_item wanted = {.serial = serial}, *item;
+    if (model->events.count == 0) return false;
+    item =
+        bsearch(&wanted, model->events.items, model->events.count, sizeof(wanted), compare_items);
+    return item != NULL && item->superseded_ms == since_ms;
+}
+
+static bool check_row(const struct trial *trial, const struct trial_model *model,
+                      const struct timeline *timeline, uint32_t row, struct trial_serials *found,
+                      char why[512]) {
     struct text packed;
     if (timeline->ops->packed(timeline, row, &packed)) {
         snprintf(why, 512, "packed properties of customer %u can't be read",
@@ -435,13 +569,16 @@ static bool check_row(const struct trial *trial, const struct timeline *timeline
     struct event event = event_of(trial, serial);
     char expected[64];
     size_t length = text_of(trial, serial, expected);
-    bool same = text.type == VALUE_TEXT &&
-                text_equal(text.text, (struct text){expected, (uint32_t)length}) &&
-                timeline->time_ms[row] == event.time_ms && timeline->type[row] == event.type &&
-                timeline->channel[row] == event.channel && timeline->source[row] == event.source &&
-                timeline->persona[row] == event.persona.value &&
-                timeline->customer.value == event.persona.value &&
-                (timeline->known_ms == NULL || timeline->known_ms[row] == event.known_ms);
+    bool same =
+        text.type == VALUE_TEXT &&
+        text_equal(text.text, (struct text){expected, (uint32_t)length}) &&
+        timeline->time_ms[row] == event.time_ms && timeline->type[row] == event.type &&
+        timeline->channel[row] == event.channel && timeline->source[row] == event.source &&
+        timeline->persona[row] == event.persona.value &&
+        timeline->customer.value == event.persona.value &&
+        (timeline->known_ms == NULL || timeline->known_ms[row] == event.known_ms) &&
+        is_superseded_as(model, serial,
+                         timeline->superseded_ms ? timeline->superseded_ms[row] : INT64_MAX);
     bool ordered = row == 0 || timeline->time_ms[row - 1] < timeline->time_ms[row] ||
                    (timeline->time_ms[row - 1] == timeline->time_ms[row] &&
                     timeline->position[row - 1] < timeline->position[row]);
@@ -452,8 +589,34 @@ static bool check_row(const struct trial *trial, const struct timeline *timeline
     return same && ordered;
 }
 
-static bool read_events(const struct trial *trial, struct store *store, struct trial_serials *found,
-                        char why[512]) {
+/* Every key is known with its latest row, and no other is. */
+static bool same_keys(const struct trial *trial, struct store *store,
+                      const struct trial_model *model, char why[512]) {
+    for (uint32_t k = 0; k < KEYS; k++) {
+        const struct trial_key *key = &model->keys[k];
+        struct stored_key stored;
+        struct error error;
+        bool found;
+        if (store_key_find(store, key_at(k), &stored, &found, &error)) {
+            snprintf(why, 512, "key %" PRIu32 ": %.400s", k, error.text);
+            return false;
+        }
+        uint64_t serial = key->event ? model->events.items[key->event - 1].serial : 0;
+        bool same = found == (key->event != 0);
+        if (same && found)
+            same = stored.content == serial + 1 &&
+                   stored.persona.value == persona_of(trial, serial) &&
+                   stored.retracted == key->retracted;
+        if (same) continue;
+        snprintf(why, 512, "key %" PRIu32 " is %s, and its row is not that of operation %" PRIu64,
+                 k, found ? "known" : "not known", serial >> SERIAL_BITS);
+        return false;
+    }
+    return true;
+}
+
+static bool read_events(const struct trial *trial, const struct trial_model *model,
+                        struct store *store, struct trial_serials *found, char why[512]) {
     struct timeline_source *source = store_source(store);
     struct timeline_reader *reader = NULL;
     struct error error;
@@ -469,7 +632,7 @@ static bool read_events(const struct trial *trial, struct store *store, struct t
     while (same && status == STATUS_OK) {
         status = source->ops->next(reader, &timeline, &error);
         for (uint32_t i = 0; same && status == STATUS_OK && i < timeline.count; i++)
-            same = check_row(trial, &timeline, i, found, why);
+            same = check_row(trial, model, &timeline, i, found, why);
     }
     if (reader) source->ops->reader_close(reader);
     if (!same || status == STATUS_END) return same;
@@ -513,8 +676,9 @@ bool trial_matches(const struct trial *trial, struct trial_store *open,
                    const struct trial_model *model, char why[512]) {
     struct trial_serials events = {0}, rows = {0};
     struct error error;
-    bool same = read_events(trial, open->store, &events, why) &&
-                same_serials(&events, &model->events, "event", why);
+    bool same = read_events(trial, model, open->store, &events, why) &&
+                same_serials(&events, &model->events, "event", why) &&
+                same_keys(trial, open->store, model, why);
     if (same && store_visit_rows(open->store, collect_row, &rows, &error)) {
         snprintf(why, 512, "reading rows: %.400s", error.text);
         same = false;

@@ -3,7 +3,8 @@
  * must then hold.
  *
  * Operation i of a seed is always the same: an append of so many events with a record and sometimes
- * quarantined rows, a fold, a merge, an erasure of one persona, a dropping of rows. trial_model
+ * quarantined rows (events under keys that came before correct the older row, and some frames
+ * retract one), a fold, a merge, an erasure of one persona, a dropping of rows. trial_model
  * knows the outcome without any store, so whoever kills a process or cuts the power can ask: is
  * what is on the disk the outcome of exactly the first k operations? */
 #ifndef SUPPORT_STORE_TRIAL_H

@@ -185,19 +185,36 @@ double json_number(struct json_node node) {
     }
 }
 
-struct text json_number_text(struct json_node node) {
-    struct json_cursor *cursor = node.document->cursor;
-    if (json_type(node) != JSON_NUMBER) return (struct text){0};
-    if (cursor->index > node.index) {
+static void seek(struct json_cursor *cursor, size_t index) {
+    if (cursor->index > index) {
         cursor->at = cursor->start;
         cursor->index = 1;
     }
-    for (skip_between(cursor); cursor->index < node.index && cursor->at < cursor->end;
+    for (skip_between(cursor); cursor->index < index && cursor->at < cursor->end;
          skip_between(cursor))
         skip_token(cursor);
+}
+
+struct text json_number_text(struct json_node node) {
+    struct json_cursor *cursor = node.document->cursor;
+    if (json_type(node) != JSON_NUMBER) return (struct text){0};
+    seek(cursor, node.index);
     const char *last = cursor->at;
     while (last < cursor->end && is_of_number(*last)) last++;
     return (struct text){cursor->at, (uint32_t)(last - cursor->at)};
+}
+
+struct text json_raw_text(struct json_node node) {
+    struct json_cursor *cursor = node.document->cursor;
+    seek(cursor, node.index);
+    const char *first = cursor->at;
+    size_t behind = json_index_behind(node);
+    while (cursor->index < behind && cursor->at < cursor->end) {
+        skip_between(cursor);
+        skip_token(cursor);
+    }
+    if (cursor->at > cursor->end) cursor->at = cursor->end;
+    return (struct text){first, (uint32_t)(cursor->at - first)};
 }
 
 bool json_get(struct json_node object, struct text key, struct json_node *out) {

@@ -76,6 +76,8 @@ double json_number(struct json_node node);
  * for numbers in the order of the document reads it once in all; for an earlier one from its start.
  * Empty where the node is no number. Not for two threads at once. */
 struct text json_number_text(struct json_node node);
+/* Any value as it was written, arrays and objects whole. Borrowed and read as json_number_text. */
+struct text json_raw_text(struct json_node node);
 
 /* True where the number was written as an integer that fits. */
 static inline bool json_integer(struct json_node node, int64_t *value) {

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#define YEAR_MIN        1678
-#define YEAR_MAX        2261
+#define YEAR_MIN        1
+#define YEAR_MAX        9999
+#define EPOCH_SECONDS   10 /* digits of today's seconds since 1970 … */
+#define EPOCH_MS        13 /* … and of its milliseconds */
 #define DURATION_MS_MAX (36525 * TIME_DAY_MS)
 
 static int64_t divide_down(int64_t a, int64_t b) {
@@ -118,44 +120,82 @@ static bool take_clock(struct scan *scan, struct civil *civil) {
     return civil->hour < 24 && civil->minute < 60 && civil->second < 60;
 }
 
-/* "Z", "+02", "+0200", "+02:00". */
+/* "UTC", "GMT" and "UT" in any case; other letters of zones mean different things in different
+ * places. */
+static bool take_utc(struct scan *scan) {
+    static const struct text names[] = {{"UTC", 3}, {"GMT", 3}, {"UT", 2}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if ((size_t)(scan->end - scan->at) < names[i].length) continue;
+        if (!text_equal_ignoring_case((struct text){scan->at, names[i].length}, names[i])) continue;
+        scan->at += names[i].length;
+        return true;
+    }
+    return false;
+}
+
+/* A zone's name behind the offset, which says all: "+02:00[Europe/Berlin]" of Java, "+0200 CEST" of
+ * Go. */
+static void skip_zone_name(struct scan *scan) {
+    const char *at = scan->at, *end = scan->end;
+    if (at == end) return;
+    if (*at == '[') {
+        const char *close = memchr(at, ']', (size_t)(end - at));
+        if (close != NULL && close + 1 == end) scan->at = end;
+        return;
+    }
+    if (*at++ != ' ' || end - at < 2 || end - at > 5) return;
+    while (at < end && *at >= 'A' && *at <= 'Z') at++;
+    if (at == end) scan->at = end;
+}
+
+/* "Z", "+02", "+0200", "+02:00", "UTC", "UTC+2", "GMT+0200". */
 static bool take_offset(struct scan *scan, int32_t *offset_s) {
-    if (take(scan, 'Z') || take(scan, 'z')) {
-        *offset_s = 0;
+    *offset_s = 0;
+    bool utc = take_utc(scan);
+    if (!utc && (take(scan, 'Z') || take(scan, 'z'))) {
+        skip_zone_name(scan);
         return true;
     }
     int32_t sign = take(scan, '+') ? 1 : take(scan, '-') ? -1 : 0, hours, minutes = 0;
-    if (sign == 0 || !take_digits(scan, 2, &hours)) return false;
-    if (scan->at < scan->end) {
+    if (sign == 0) return utc;
+    if (!take_digits(scan, 2, &hours) && !(utc && take_digits(scan, 1, &hours))) return false;
+    if (scan->at < scan->end && *scan->at != '[' && *scan->at != ' ') {
         take(scan, ':');
         if (!take_digits(scan, 2, &minutes)) return false;
     }
     if (hours > 18 || minutes > 59) return false;
     *offset_s = sign * (hours * 3600 + minutes * 60);
+    skip_zone_name(scan);
     return true;
 }
 
-static enum status parse_integer(struct text text, int64_t *time_ms) {
+/* Seconds or milliseconds, told by the digits before the point. */
+static enum status parse_epoch(struct text text, uint32_t whole, int64_t *time_ms) {
     int64_t value;
-    if (text_to_int64(text, &value)) return STATUS_INVALID;
-    if (text.length == 10) value *= TIME_SECOND_MS;
-    struct civil civil;
-    time_to_civil(value, &civil);
-    if (civil.year > YEAR_MAX) return STATUS_INVALID;
-    *time_ms = value;
+    int32_t fraction = 0;
+    struct scan scan = {text.at + whole, text.at + text.length};
+    if (text_to_int64((struct text){text.at, whole}, &value)) return STATUS_INVALID;
+    if (take(&scan, '.') && !take_fraction(&scan, &fraction)) return STATUS_INVALID;
+    if (scan.at != scan.end) return STATUS_INVALID;
+    *time_ms = whole == EPOCH_SECONDS ? value * TIME_SECOND_MS + fraction : value;
     return STATUS_OK;
 }
 
-static bool all_digits(struct text text) {
-    for (uint32_t i = 0; i < text.length; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9') return false;
-    }
-    return true;
+/* What an offset leads out of the years that are read lies at their end. */
+static int64_t within_years(int64_t time_ms) {
+    if (time_ms < TIME_EARLIEST) return TIME_EARLIEST;
+    return time_ms > TIME_LATEST ? TIME_LATEST : time_ms;
+}
+
+static uint32_t digits_of(struct text text) {
+    uint32_t count = 0;
+    while (count < text.length && text.at[count] >= '0' && text.at[count] <= '9') count++;
+    return count;
 }
 
 enum status time_parse(struct text text, const struct time_zone *zone, int64_t *time_ms) {
-    if ((text.length == 10 || text.length == 13) && all_digits(text))
-        return parse_integer(text, time_ms);
+    uint32_t whole = digits_of(text);
+    if (whole == EPOCH_SECONDS || whole == EPOCH_MS) return parse_epoch(text, whole, time_ms);
     if (text.length < 10) return STATUS_INVALID;
     struct scan scan = {text.at, text.at + text.length};
     struct civil civil = {0};
@@ -168,12 +208,12 @@ enum status time_parse(struct text text, const struct time_zone *zone, int64_t *
     }
     if (scan.at == scan.end) {
         if (text.at[text.length - 1] == ' ') return STATUS_INVALID;
-        *time_ms = time_from_local(&civil, zone);
+        *time_ms = within_years(time_from_local(&civil, zone));
         return STATUS_OK;
     }
     int32_t offset_s;
     if (!take_offset(&scan, &offset_s) || scan.at != scan.end) return STATUS_INVALID;
-    *time_ms = time_from_civil(&civil) - offset_s * TIME_SECOND_MS;
+    *time_ms = within_years(time_from_civil(&civil) - offset_s * TIME_SECOND_MS);
     return STATUS_OK;
 }
 

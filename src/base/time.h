@@ -15,6 +15,13 @@
 /* "time: always": before everything. Sorts first, is known at every t, and prints as "always". */
 #define TIME_ALWAYS (INT64_MIN / 4)
 #define TIME_NEVER  (INT64_MAX / 4)
+/* The years that are read: 0001-01-01 to 9999-12-31T23:59:59.999. Databases write "no end" and "no
+ * start" with the outermost of them. */
+#define TIME_EARLIEST INT64_C(-62135596800000)
+#define TIME_LATEST   INT64_C(253402300799999)
+/* An event happens in 1678 to 2261: what lies beyond is no moment of a customer. */
+#define TIME_EVENT_EARLIEST INT64_C(-9214560000000)
+#define TIME_EVENT_LATEST   INT64_C(9214646399999)
 
 struct time_zone; /* immutable once loaded; any thread */
 /* `name` as in tzdata ("America/New_York", "UTC"); reads TZif v2+ from /usr/share/zoneinfo, or
@@ -36,9 +43,10 @@ void time_to_civil(int64_t time_ms, struct civil *civil);
 /* Local wall time in the zone. In a gap: the offset before it; in an overlap: the earlier. */
 int64_t time_from_local(const struct civil *civil, const struct time_zone *zone);
 
-/* "2017-01-28", "2017-01-28 14:06:53", "2017-01-28T14:06:53.123Z", "+02:00"/"+0200" offsets; also
- * integers: 10 digits = seconds, 13 = milliseconds since 1970. Without offset: local time in
- * `zone`. Years 1678–2261. */
+/* "2017-01-28", "2017-01-28 14:06:53", "2017-01-28T14:06:53.123Z", "+02:00"/"+0200" offsets, also
+ * " UTC", " GMT", "+02:00[Europe/Berlin]"; and figures since 1970: 10 digits = seconds, 13 =
+ * milliseconds, both perhaps with a fraction. Without offset: local time in `zone`. Years
+ * 1–9999. */
 enum status time_parse(struct text text, const struct time_zone *zone, int64_t *time_ms) MUST_USE;
 /* "2017-01-28T14:06:53Z" (".123" only where not zero), UTC; "always" for TIME_ALWAYS. Returns the
  * length, < 32. */

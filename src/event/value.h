@@ -76,8 +76,9 @@ enum status money_parse(struct text text, uint16_t currency, int64_t *minor) MUS
 
 /* What a person reads: 12.34 USD, 2017-01-28T…, 30d, yes, "text", [3 items], unknown. */
 enum status value_print(struct value value, struct buffer *out) MUST_USE;
-/* Text from a file to a value of `type`. Empty text is unknown. yes/no takes yes no true false 1 0
- * (any case). `currency` for money; `zone` for times without offset. */
+/* Text from a file to a value of `type`. Empty text is unknown. yes/no takes
+ * yes no, true false, y n, t f, 1 0, on off (any case) and some words of other languages
+ * (docs/ingest.md). `currency` for money; `zone` for times without offset. */
 struct time_zone;
 enum status value_parse(struct text text, enum value_type type, uint16_t currency,
                         const struct time_zone *zone, struct value *out) MUST_USE;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/canonical.h"
 #include "base/time.h"
 #include "event/packed.h"
 #include "event/value.h"
@@ -74,16 +75,18 @@ enum status value_print(struct value value, struct buffer *out) {
     return buffer_append_text(out, TEXT("unknown"));
 }
 
+/* PostgreSQL writes t and f, Oracle Y and N, forms on and off; Excel writes TRUE in the language of
+ * the office. */
 static enum status parse_yes_no(struct text text, struct value *out) {
-    static const char *const yes[] = {"yes", "true", "1"};
-    static const char *const no[] = {"no", "false", "0"};
-    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
-        if (text_equal_ignoring_case(text, text_from(yes[i]))) {
-            *out = value_yes_no(true);
-            return STATUS_OK;
-        }
-        if (text_equal_ignoring_case(text, text_from(no[i]))) {
-            *out = value_yes_no(false);
+    static const char *const words[2][14] = {{"no", "false", "n", "f", "0", "off", "nein", "nee",
+                                              "non", "falsch", "faux", "falso", "onwaar", NULL},
+                                             {"yes", "true", "y", "t", "1", "on", "ja", "oui",
+                                              "wahr", "vrai", "verdadero", "vero", "waar",
+                                              "verdadeiro"}};
+    for (int yes = 0; yes < 2; yes++) {
+        for (size_t i = 0; i < sizeof words[0] / sizeof *words[0] && words[yes][i]; i++) {
+            if (!text_equal_ignoring_case(text, text_from(words[yes][i]))) continue;
+            *out = value_yes_no(yes != 0);
             return STATUS_OK;
         }
     }
@@ -91,8 +94,18 @@ static enum status parse_yes_no(struct text text, struct value *out) {
 }
 
 static enum status parse_time(struct text text, const struct time_zone *zone, struct value *out) {
-    *out = value_time(TIME_ALWAYS);
-    if (text_equal(text, TEXT("always"))) return STATUS_OK;
+    /* PostgreSQL writes an open end and start as infinity. */
+    static const struct {
+        struct text word;
+        int64_t time_ms;
+    } words[] = {{{"always", 6}, TIME_ALWAYS},
+                 {{"-infinity", 9}, TIME_ALWAYS},
+                 {{"never", 5}, TIME_NEVER},
+                 {{"infinity", 8}, TIME_NEVER}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        *out = value_time(words[i].time_ms);
+        if (text_equal(text, words[i].word)) return STATUS_OK;
+    }
     return time_parse(text, zone, &out->time_ms);
 }
 
@@ -105,7 +118,7 @@ enum status value_parse(struct text text, enum value_type type, uint16_t currenc
         *out = value_text(text);
         return STATUS_OK;
     }
-    text = text_trim(text);
+    text = canonical_trim(text);
     if (text.length == 0) return STATUS_OK;
     struct value value = value_unknown();
     enum status status = STATUS_INVALID;

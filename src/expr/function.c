@@ -91,13 +91,16 @@ static struct value numbers(enum operator op, double a, double b) {
     }
 }
 
+static bool is_open_end(struct value value) {
+    return value.type == VALUE_TIME &&
+           (value.time_ms <= TIME_ALWAYS || value.time_ms >= TIME_NEVER);
+}
+
 struct value function_arithmetic(struct evaluation *evaluation, enum operator op, struct value a,
                                  struct value b) {
     if (a.type == VALUE_UNKNOWN || b.type == VALUE_UNKNOWN) return value_unknown();
     if (a.type == VALUE_NUMBER && b.type == VALUE_NUMBER) return numbers(op, a.number, b.number);
-    if ((a.type == VALUE_TIME && a.time_ms == TIME_ALWAYS) ||
-        (b.type == VALUE_TIME && b.time_ms == TIME_ALWAYS))
-        return value_unknown();
+    if (is_open_end(a) || is_open_end(b)) return value_unknown();
     if (a.type == b.type) return same_types(evaluation, op, a, b);
     struct value result = b.type == VALUE_TIME || a.type == VALUE_NUMBER ? b : a;
     bool good;

@@ -5,8 +5,8 @@
 #define WORD(literal)                                                                              \
     { literal, sizeof(literal) - 1 }
 
-/* Values that stand for nobody, beside the fillers of programs and of people (base/canonical.h). One
- * of them taken for a person glues thousands of strangers together. */
+/* Values that stand for nobody, beside the fillers of programs and of people (base/canonical.h).
+ * One of them taken for a person glues thousands of strangers together. */
 static const struct text words[] = {
     WORD("unknown"), WORD("anonymous"), WORD("test"), WORD("-1"), WORD("guest"),
 };

@@ -85,7 +85,8 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
                                struct identity_result *result, struct error *error) MUST_USE;
 
 /* May the value stand for a person under this rule? Not what is blocked, built in or by the rule,
- * unless the rule allows it. Pure; any thread. Who was erased is turned away by identity_resolve alone. */
+ * unless the rule allows it. Pure; any thread. Who was erased is turned away by identity_resolve
+ * alone. */
 bool identity_is_usable(const struct identifier_rule *rule, struct text value);
 
 /* Fills event.persona of every event, ID_NONE where no identifier is usable (blocked values are

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/canonical.h"
 #include "ingest/notation.h"
 
-#define FAST_DIGITS_MAX 15 /* a decimal of so many digits is an exact integer in a double */
+#define WHOLE_MAX       1e15 /* smaller whole numbers are written without an exponent */
+#define FAST_DIGITS_MAX 15   /* a decimal of so many digits is an exact integer in a double */
 #define FAST_MINOR_MAX  INT64_C(10000000000) /* times 10^4 it is still below money's limit */
 /* Money's limit, 2^47 - 1: as a double exact to far below a unit. */
 #define NUMBER_MINOR_MAX 140737488355327.0
@@ -135,7 +137,7 @@ static enum status number_money(struct cell_reader *reader, double number, struc
 static enum status scientific_money(struct cell_reader *reader, struct text text,
                                     struct value *out) {
     double number;
-    text = text_trim(text);
+    text = canonical_trim(text);
     if (memchr(text.at, 'e', text.length) == NULL && memchr(text.at, 'E', text.length) == NULL)
         return STATUS_INVALID;
     enum status status = text_to_double(text, &number);
@@ -192,7 +194,7 @@ __attribute__((noinline)) static enum status noted_value(struct cell_reader *rea
                                                          struct notation notation,
                                                          struct value *out) {
     struct notation_text plain;
-    if (text_trim(text).length == 0) return STATUS_OK;
+    if (canonical_trim(text).length == 0) return STATUS_OK;
     switch (type) {
     case VALUE_TIME:
         *out = value_time(0);
@@ -244,6 +246,17 @@ static enum status number_money(struct cell_reader *reader, double number, struc
                        out);
 }
 
+/* 1.7197416e9 and 20170331.0 of a JSON file are times in ten and in eight digits. */
+static enum status plain_digits(struct cell_reader *reader, const struct cell *cell,
+                                struct text *out) {
+    char digits[40];
+    double number = cell->kind == CELL_NUMBER ? json_number(cell->node) : 0.5;
+    if (floor(number) < number || fabs(number) >= WHOLE_MAX) return cell_text(reader, cell, out);
+    size_t length = number_text(number, digits);
+    *out = arena_text(reader->scratch, (struct text){digits, (uint32_t)length});
+    return out->at ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 static enum status number_value(struct cell_reader *reader, const struct cell *cell,
                                 enum value_type type, struct notation notation, struct value *out) {
     double number = cell->kind == CELL_INTEGER ? (double)cell->integer : json_number(cell->node);
@@ -255,7 +268,8 @@ static enum status number_value(struct cell_reader *reader, const struct cell *c
     case VALUE_MONEY: return number_money(reader, number, out);
     default: break;
     }
-    status = cell_text(reader, cell, &text);
+    status =
+        type == VALUE_TIME ? plain_digits(reader, cell, &text) : cell_text(reader, cell, &text);
     return status == STATUS_OK ? text_value(reader, text, type, notation, out) : status;
 }
 

@@ -16,9 +16,10 @@ static enum status alloc_parts(struct mapper *mapper) {
     uint32_t columns = plan->column_count ? plan->column_count : 1;
     mapper->cells = memory_calloc(columns, sizeof *mapper->cells);
     mapper->filled = memory_calloc(columns, 1);
+    mapper->entered = memory_calloc((size_t)plan->path_count + 1, 1);
     mapper->values = memory_calloc(plan->property_count + 1, sizeof *mapper->values);
     mapper->lists = memory_calloc(plan->list_count + 1, sizeof *mapper->lists);
-    if (!mapper->cells || !mapper->filled || !mapper->values || !mapper->lists)
+    if (!mapper->cells || !mapper->filled || !mapper->entered || !mapper->values || !mapper->lists)
         return STATUS_NO_MEMORY;
     if (plan->source->format != SOURCE_NDJSON) return STATUS_OK;
     mapper->follow = memory_calloc(2 * (size_t)plan->path_count, sizeof *mapper->follow);
@@ -67,6 +68,7 @@ void mapper_destroy(struct mapper *mapper) {
     json_parser_destroy(mapper->json);
     memory_free(mapper->cells);
     memory_free(mapper->filled);
+    memory_free(mapper->entered);
     memory_free((void *)mapper->follow);
     memory_free(mapper->values);
     memory_free(mapper->lists);

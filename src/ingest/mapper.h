@@ -16,6 +16,7 @@
 /* Beyond it a line's messages wait in quarantine; a replay makes one frame of it. */
 #define MAPPER_BATCH_BYTES_MAX ((size_t)40 << 20)
 #define MAPPER_REASON_BYTES    480
+#define MAPPER_OBJECTS_MAX     256
 #define MAPPER_NAMES           256 /* slots of the cache from names to symbols */
 
 struct mapper_reason {
@@ -57,6 +58,9 @@ struct mapper {
     } names[2][MAPPER_NAMES];
     struct mapper_extra extras[PACKED_PROPERTIES_MAX + DARK_NAMES_MAX];
     uint32_t extra_count, extra_declared_count;
+    uint32_t objects[MAPPER_OBJECTS_MAX]; /* known properties whose value is an object */
+    uint32_t object_count;
+    uint8_t *entered; /* NDJSON, a path: its object was looked into */
     /* Of the present event: what stands under names that nobody declared (mapper_dark.c). */
     struct dark_writer dark;
     struct dark_array array; /* under way */
@@ -130,6 +134,15 @@ enum status mapper_take_further(struct mapper *mapper, size_t index, uint32_t *m
                                 bool *differs) MUST_USE;
 /* Takes these parts from the present row; one that is empty there makes it a bad one. */
 enum status mapper_take_parts(struct mapper *mapper, size_t index, uint32_t parts) MUST_USE;
+
+/* Money that names no currency stands in `currency` from now on. */
+void mapper_use_currency(struct mapper *mapper, uint16_t currency);
+/* The same in the one that the cell names; empty: in `usual`. INVALID, with the reason set: it
+ * names none. */
+enum status mapper_set_currency(struct mapper *mapper, const struct cell *cell,
+                                uint16_t usual) MUST_USE;
+/* The currency of the present row, or message. */
+enum status mapper_take_currency(struct mapper *mapper) MUST_USE;
 
 /* mapper_field.c: what a field says of the present row; unknown where it says nothing. */
 enum status mapper_field_value(struct mapper *mapper, const struct plan_field *field,

@@ -45,13 +45,12 @@ static enum status add_array(struct mapper *mapper, struct text name) {
     return status;
 }
 
-static bool is_scalar(struct json_node node) {
-    enum json_type type = json_type(node);
-    return type == JSON_TEXT || type == JSON_NUMBER || type == JSON_YES_NO;
-}
-
 static enum status scalar_value(struct mapper *mapper, struct json_node node, struct value *out) {
     struct cell cell = cell_from_json(node);
+    if (cell.kind == CELL_NODE) { /* what has no place in a list or is too deep: as its text */
+        *out = value_text(json_raw_text(node));
+        return STATUS_OK;
+    }
     enum status status =
         cell_value(&mapper->reader, &cell, VALUE_UNKNOWN, (struct notation){0}, out);
     if (status != STATUS_INVALID) return status;
@@ -93,10 +92,8 @@ static enum status array_record(struct mapper *mapper, struct json_node object) 
     struct json_iterator iterator = json_begin(object);
     enum status status = dark_array_record(&mapper->array);
     while (status == STATUS_OK && json_next(&iterator)) {
-        if (is_scalar(iterator.node))
+        if (json_type(iterator.node) != JSON_NULL)
             status = mapper_dark_field(mapper, iterator.key, iterator.node);
-        else
-            mapper->undeclared_left += json_type(iterator.node) != JSON_NULL;
     }
     return status;
 }
@@ -116,8 +113,8 @@ static enum status whole_array(struct mapper *mapper, struct text name, struct j
             status = array_record(mapper, iterator.node);
             continue;
         }
-        if (is_scalar(iterator.node)) status = scalar_value(mapper, iterator.node, &value);
-        if (json_type(iterator.node) == JSON_ARRAY) mapper->undeclared_left++;
+        if (json_type(iterator.node) != JSON_NULL)
+            status = scalar_value(mapper, iterator.node, &value);
         if (status == STATUS_OK && value_is_known(value) &&
             has_room(mapper, (struct text){0}, value))
             status = dark_array_add(&mapper->array, value);

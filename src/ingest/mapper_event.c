@@ -62,7 +62,18 @@ static void set_known(const struct mapper *mapper, struct event *event) {
         event->known_ms = mapper->now_ms;
 }
 
-static enum status take_time(struct mapper *mapper, struct event *event) {
+/* An open end (9999-12-31) may be a property; as the moment of an event it would be newer than all
+ * that comes. */
+static enum status check_event_time(struct mapper *mapper, int64_t time_ms) {
+    char shown[32];
+    if (time_ms == TIME_ALWAYS || (time_ms >= TIME_EVENT_EARLIEST && time_ms <= TIME_EVENT_LATEST))
+        return STATUS_OK;
+    time_format(time_ms, shown);
+    return mapper_bad(mapper, mapper->plan->time.column,
+                      "the event's time is %s: events happen in the years 1678 to 2261", shown);
+}
+
+static enum status take_own_time(struct mapper *mapper, struct event *event) {
     const struct plan *plan = mapper->plan;
     struct value value = value_time(TIME_ALWAYS);
     if (segment_is_message(mapper) && plan->usual_time) return segment_time(mapper, event);
@@ -78,6 +89,11 @@ static enum status take_time(struct mapper *mapper, struct event *event) {
     event->time_ms = value.time_ms;
     set_known(mapper, event);
     return STATUS_OK;
+}
+
+static enum status take_time(struct mapper *mapper, struct event *event) {
+    enum status status = take_own_time(mapper, event);
+    return status == STATUS_OK ? check_event_time(mapper, event->time_ms) : status;
 }
 
 /* Of several columns each one's hash is the seed of the next: "a", "bc" and "ab", "c" are two keys.

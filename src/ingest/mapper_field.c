@@ -253,6 +253,8 @@ static enum status take_property(struct mapper *mapper, const struct plan_proper
 
 enum status mapper_take_properties(struct mapper *mapper, bool first) {
     const struct plan *plan = mapper->plan;
+    enum status status = mapper_take_currency(mapper);
+    if (status) return status;
     if (first) {
         for (uint32_t i = 0; i < plan->list_count; i++) packed_list_begin(&mapper->lists[i]);
     }
@@ -263,7 +265,7 @@ enum status mapper_take_properties(struct mapper *mapper, bool first) {
             value->type = VALUE_UNKNOWN;
         else if (value->type == VALUE_TEXT)
             before = value->text.at;
-        enum status status = take_property(mapper, &plan->properties[i], value);
+        status = take_property(mapper, &plan->properties[i], value);
         if (status == STATUS_OK && plan->copies_text && value->type == VALUE_TEXT &&
             value->text.at != before) {
             status = keep_text(mapper, value);
@@ -372,10 +374,24 @@ static enum status pack_extras(struct mapper *mapper, uint32_t event_type) {
     return status == STATUS_OK ? pack_all(mapper, event_type) : status;
 }
 
+/* An object where the event's rule knows another type. */
+static enum status check_objects(struct mapper *mapper, uint32_t event_type) {
+    for (uint32_t i = 0; i < mapper->object_count; i++) {
+        const struct property_rule *rule =
+            plan_rule_find(mapper->plan, event_type, mapper->objects[i]);
+        char shown[MAPPER_SHOWN_BYTES + 8];
+        if (rule == NULL || rule->type == VALUE_UNKNOWN) continue;
+        return mapper_bad(mapper, COLUMN_NONE, "%s holds an object where a %s belongs",
+                          mapper_show(rule->name, shown), value_type_name(rule->type));
+    }
+    return STATUS_OK;
+}
+
 enum status mapper_pack(struct mapper *mapper, uint32_t event_type, struct event *event) {
     struct buffer *bytes = &mapper->batch->bytes;
     size_t start = bytes->length;
     enum status status = mapper->plan->list_count ? finish_lists(mapper) : STATUS_OK;
+    if (status == STATUS_OK && mapper->object_count > 0) status = check_objects(mapper, event_type);
     if (status) return status;
     bool more = mapper->extra_count > 0 || mapper->dark.list.count > 0 ||
                 mapper->event_word.length > 0 || mapper->channel_word.length > 0 ||

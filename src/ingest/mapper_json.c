@@ -22,12 +22,17 @@ static void put_cell(struct mapper *mapper, const struct plan_path *path, struct
 }
 
 static enum status add_extra(struct mapper *mapper, struct text name, struct json_node node) {
-    enum json_type type = json_type(node);
     uint32_t symbol;
-    if (type == JSON_NULL || (type == JSON_OBJECT)) return STATUS_OK;
+    if (json_type(node) == JSON_NULL) return STATUS_OK;
     enum status status = mapper_symbol(mapper, SYMBOL_PROPERTY, name, &symbol);
     if (status) return status;
     bool declared = symbol != SYMBOL_NONE;
+    for (uint32_t i = 0; i < mapper->extra_count; i++) {
+        /* A member given twice: the first counts. */
+        if (mapper->extras[i].symbol == symbol &&
+            (declared || text_equal(mapper->extras[i].name, name)))
+            return STATUS_OK;
+    }
     if (declared && mapper->extra_declared_count == PACKED_PROPERTIES_MAX)
         return mapper_bad(mapper, COLUMN_NONE, "more than %d properties", PACKED_PROPERTIES_MAX);
     if (!declared && mapper->extra_count - mapper->extra_declared_count == DARK_NAMES_MAX) {
@@ -44,14 +49,20 @@ static enum status add_extra(struct mapper *mapper, struct text name, struct jso
     return STATUS_OK;
 }
 
-/* An object among the properties: its members as "address.city". */
+/* Is the object the value of a property that is known? What the event's rule says of it is asked
+ * when the event's type is known. */
+static void note_object(struct mapper *mapper, struct text name) {
+    uint32_t symbol = symbol_find(mapper->plan->symbols, SYMBOL_PROPERTY, name);
+    if (symbol != SYMBOL_NONE && mapper->object_count < MAPPER_OBJECTS_MAX)
+        mapper->objects[mapper->object_count++] = symbol;
+}
+
+/* An object among the properties: its members as "address.city"; too deep, as its text. */
 static enum status flatten(struct mapper *mapper, struct text name, struct json_node node,
                            uint32_t depth) {
     if (json_type(node) != JSON_OBJECT) return add_extra(mapper, name, node);
-    if (depth == FLATTEN_DEPTH_MAX) {
-        mapper->undeclared_left++;
-        return STATUS_OK;
-    }
+    note_object(mapper, name);
+    if (depth == FLATTEN_DEPTH_MAX) return add_extra(mapper, name, node);
     struct json_iterator iterator = json_begin(node);
     enum status status = STATUS_OK;
     while (status == STATUS_OK && json_next(&iterator)) {
@@ -107,7 +118,9 @@ static enum status fill(struct mapper *mapper, struct json_node object,
         if (open && is_ours_alone(mapper->plan, child))
             status = flatten(mapper, iterator.key, iterator.node, 0);
         bool deeper = child->child != NULL || child->is_properties;
-        if (deeper && json_type(iterator.node) == JSON_OBJECT)
+        if (!deeper || mapper->entered[child->id]) continue;
+        mapper->entered[child->id] = 1; /* the first of two objects of one name */
+        if (status == STATUS_OK && json_type(iterator.node) == JSON_OBJECT)
             status = fill(mapper, iterator.node, child);
     }
     return status;
@@ -115,7 +128,8 @@ static enum status fill(struct mapper *mapper, struct json_node object,
 
 static enum status fill_anew(struct mapper *mapper, struct json_node object) {
     const struct plan *plan = mapper->plan;
-    mapper->extra_count = mapper->extra_declared_count = 0;
+    mapper->extra_count = mapper->extra_declared_count = mapper->object_count = 0;
+    memset(mapper->entered, 0, plan->path_count);
     memset(mapper->filled, 0, plan->column_count);
     memset(mapper->cells, 0, plan->column_count * sizeof *mapper->cells);
     return fill(mapper, object, plan->root);
@@ -127,6 +141,7 @@ static enum status fill_defaults(struct mapper *mapper) {
     static const struct text of_all[] = {{"sentAt", 6}, {"receivedAt", 10}, {"context", 7}};
     enum status status = STATUS_OK;
     mapper->in_defaults = true;
+    memset(mapper->entered, 0, mapper->plan->path_count);
     for (size_t i = 0; status == STATUS_OK && i < sizeof of_all / sizeof *of_all; i++) {
         const struct plan_path *path = find_child(mapper->plan->root, of_all[i]);
         struct json_node node;
@@ -242,6 +257,14 @@ static enum status item_value(struct mapper *mapper, struct text name, struct js
     struct text text = {0};
     struct notation notation = mapper->plan->notations ? source_notation(mapper->plan->source, name)
                                                        : (struct notation){0};
+    if (cell.kind == CELL_NODE && type == VALUE_UNKNOWN) {
+        *out = value_text(json_raw_text(node));
+        return STATUS_OK;
+    }
+    if (cell.kind == CELL_NODE)
+        return mapper_bad(
+            mapper, COLUMN_NONE, "%s holds %s where a %s belongs", mapper_show(name, shown[1]),
+            json_type(node) == JSON_ARRAY ? "a list" : "an object", value_type_name(type));
     enum status status = cell_value(&mapper->reader, &cell, type, notation, out);
     if (status != STATUS_INVALID) return status;
     status = cell_text(&mapper->reader, &cell, &text);
@@ -251,8 +274,15 @@ static enum status item_value(struct mapper *mapper, struct text name, struct js
                       notation_advice(text, type, notation, advice));
 }
 
-/* Arrays and objects inside a record have no place in a list's records and are left out. */
-static enum status add_record(struct mapper *mapper, struct json_node object,
+static bool is_given(const uint32_t *symbols, uint32_t count, uint32_t symbol) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (symbols[i] == symbol) return true;
+    }
+    return false;
+}
+
+/* Arrays and objects inside a record are kept as their text. */
+static enum status add_fields(struct mapper *mapper, struct json_node object,
                               const struct field_source *field, const struct property_rule *rule) {
     uint32_t symbols[RECORD_FIELDS_MAX], count = 0;
     struct value values[RECORD_FIELDS_MAX];
@@ -260,8 +290,7 @@ static enum status add_record(struct mapper *mapper, struct json_node object,
     enum status status = dark_array_record(&mapper->array);
     while (status == STATUS_OK && json_next(&iterator)) {
         enum value_type type;
-        enum json_type json = json_type(iterator.node);
-        if (json == JSON_ARRAY || json == JSON_OBJECT || json == JSON_NULL) continue;
+        if (json_type(iterator.node) == JSON_NULL) continue;
         uint32_t symbol;
         if (!known_field(field, rule, iterator.key, &symbol, &type)) continue;
         if (symbol == SYMBOL_NONE)
@@ -270,6 +299,7 @@ static enum status add_record(struct mapper *mapper, struct json_node object,
             status = mapper_dark_field(mapper, iterator.key, iterator.node);
             continue;
         }
+        if (status == STATUS_OK && is_given(symbols, count, symbol)) continue;
         if (status == STATUS_OK && count == RECORD_FIELDS_MAX)
             return mapper_bad(mapper, COLUMN_NONE, "a record with more than %d fields",
                               RECORD_FIELDS_MAX);
@@ -282,6 +312,37 @@ static enum status add_record(struct mapper *mapper, struct json_node object,
     return packed_list_add_record(&mapper->items, symbols, values, count);
 }
 
+/* A record may say its own currency. */
+static enum status add_record(struct mapper *mapper, struct json_node object,
+                              const struct field_source *field, const struct property_rule *rule) {
+    uint16_t usual = mapper->reader.currency;
+    struct json_node node;
+    enum status status = STATUS_OK;
+    if (json_get(object, TEXT("currency"), &node)) {
+        struct cell cell = cell_from_json(node);
+        status = mapper_set_currency(mapper, &cell, usual);
+    }
+    if (status == STATUS_OK) status = add_fields(mapper, object, field, rule);
+    mapper_use_currency(mapper, usual);
+    return status;
+}
+
+static enum status add_item(struct mapper *mapper, struct json_node node,
+                            const struct field_source *field, const struct property_rule *rule) {
+    struct value value;
+    bool records = field != NULL || (rule != NULL && rule->field_count > 0);
+    if (json_type(node) == JSON_OBJECT) return add_record(mapper, node, field, rule);
+    if (records && json_type(node) != JSON_NULL) {
+        return mapper_bad(mapper, COLUMN_NONE, "a list of records holds %s where a record belongs",
+                          json_type(node) == JSON_ARRAY ? "a list" : "a value");
+    }
+    enum status status = item_value(mapper, TEXT("a list"), node, VALUE_UNKNOWN, &value);
+    if (status == STATUS_OK) status = packed_list_add(&mapper->items, value);
+    return status == STATUS_OK && value_is_known(value)
+               ? dark_array_add(&mapper->array, value_unknown())
+               : status;
+}
+
 enum status mapper_json_list(struct mapper *mapper, uint32_t property, struct json_node array,
                              const struct field_source *field, const struct property_rule *rule,
                              struct value *out) {
@@ -289,18 +350,8 @@ enum status mapper_json_list(struct mapper *mapper, uint32_t property, struct js
     enum status status = STATUS_OK;
     packed_list_begin(&mapper->items);
     mapper_dark_array_begin(mapper);
-    while (status == STATUS_OK && json_next(&iterator)) {
-        struct value value;
-        enum json_type type = json_type(iterator.node);
-        if (type == JSON_OBJECT) {
-            status = add_record(mapper, iterator.node, field, rule);
-        } else if (type != JSON_ARRAY) {
-            status = item_value(mapper, TEXT("a list"), iterator.node, VALUE_UNKNOWN, &value);
-            if (status == STATUS_OK) status = packed_list_add(&mapper->items, value);
-            if (status == STATUS_OK && value_is_known(value))
-                status = dark_array_add(&mapper->array, value_unknown());
-        }
-    }
+    while (status == STATUS_OK && json_next(&iterator))
+        status = add_item(mapper, iterator.node, field, rule);
     if (status == STATUS_OK) {
         status = mapper_dark_array_end(
             mapper, symbol_text(mapper->plan->symbols, SYMBOL_PROPERTY, property));
@@ -318,8 +369,9 @@ enum status mapper_json_list(struct mapper *mapper, uint32_t property, struct js
 enum status mapper_extra_value(struct mapper *mapper, const struct mapper_extra *extra,
                                uint32_t event_type, struct value *out) {
     const struct property_rule *rule = plan_rule_find(mapper->plan, event_type, extra->symbol);
-    if (json_type(extra->node) == JSON_ARRAY)
+    enum value_type type = rule ? rule->type : VALUE_UNKNOWN;
+    if (json_type(extra->node) == JSON_ARRAY && (type == VALUE_LIST || type == VALUE_UNKNOWN))
         return mapper_json_list(mapper, extra->symbol, extra->node, NULL, rule, out);
     struct text name = symbol_text(mapper->plan->symbols, SYMBOL_PROPERTY, extra->symbol);
-    return item_value(mapper, name, extra->node, rule ? rule->type : VALUE_UNKNOWN, out);
+    return item_value(mapper, name, extra->node, type, out);
 }

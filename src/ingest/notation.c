@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/canonical.h"
+#include "ingest/notation_forms.h"
+
 struct scan {
     const char *at, *end;
 };
@@ -56,7 +59,7 @@ static bool put(struct notation_text *out, const char *at, size_t length) {
 
 /* ---- times since 1970 ---- */
 
-#define SINCE_DIGITS_MAX   18 /* fits in 64 bits with room to multiply by 1000 … */
+#define SINCE_DIGITS_MAX   19 /* fits in 64 bits; of seconds with room to multiply by 1000 */
 #define SECONDS_DIGITS_MAX 15
 
 /* [-]digits[.digits], and nothing else: what is behind the point counts down to the millisecond. */
@@ -67,7 +70,11 @@ static enum status parse_since(struct text text, enum date_notation dates, int64
     uint32_t count = digits_at(&scan), fraction = 0;
     if (count == 0 || count > (dates == DATES_SECONDS ? SECONDS_DIGITS_MAX : SINCE_DIGITS_MAX))
         return STATUS_INVALID;
-    for (; count > 0; count--) sum = sum * 10 + (*scan.at++ - '0');
+    for (; count > 0; count--) {
+        if (__builtin_mul_overflow(sum, INT64_C(10), &sum) ||
+            __builtin_add_overflow(sum, (int64_t)(*scan.at++ - '0'), &sum))
+            return STATUS_INVALID;
+    }
     if (take(&scan, '.')) {
         fraction = digits_at(&scan);
         if (fraction == 0) return STATUS_INVALID;
@@ -76,8 +83,11 @@ static enum status parse_since(struct text text, enum date_notation dates, int64
         thousandths = thousandths * 10 + (i < fraction ? scan.at[i] - '0' : 0);
     if (scan.at + fraction != scan.end) return STATUS_INVALID;
     int64_t ms = dates == DATES_SECONDS ? sum * 1000 + thousandths : sum;
-    if (dates == DATES_MICROSECONDS)
-        ms = negative ? (sum + 999) / 1000 : sum / 1000; /* the millisecond that it falls into */
+    int64_t unit = dates == DATES_MICROSECONDS ? 1000 : dates == DATES_NANOSECONDS ? 1000000 : 1;
+    if (negative && unit > 1)
+        ms = sum / unit + (sum % unit != 0); /* the millisecond that it falls into */
+    else
+        ms /= unit;
     *time_ms = negative ? -ms : ms;
     char iso[32];
     return time_parse((struct text){iso, (uint32_t)time_format(*time_ms, iso)}, NULL,
@@ -213,10 +223,11 @@ static enum status parse_calendar(struct text text, enum date_notation dates,
 
 enum status notation_time(struct text text, enum date_notation dates, const struct time_zone *zone,
                           int64_t *time_ms) {
-    text = text_trim(text);
+    text = canonical_trim(text);
     if (dates >= DATES_SECONDS && is_since(text)) return parse_since(text, dates, time_ms);
     if (time_parse(text, zone, time_ms) == STATUS_OK) return STATUS_OK;
-    return parse_calendar(text, dates, zone, time_ms);
+    if (parse_calendar(text, dates, zone, time_ms) == STATUS_OK) return STATUS_OK;
+    return notation_form_time(text, zone, time_ms);
 }
 
 /* ---- figures ---- */
@@ -311,6 +322,14 @@ static bool choose_currency(const char *currencies, uint16_t *currency) {
     return count == 1;
 }
 
+enum status notation_currency_sign(struct text text, uint16_t *currency) {
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+        if (text_equal(text, signs[i].sign))
+            return choose_currency(signs[i].currencies, currency) ? STATUS_OK : STATUS_INVALID;
+    }
+    return STATUS_INVALID;
+}
+
 struct amount {
     bool any_currency; /* a sign that fits none which is meant is no fault */
     bool has_currency, has_sign, negative, in_brackets;
@@ -352,7 +371,7 @@ static bool take_space(struct scan *scan) {
 /* Brackets, sign and currency around a figure, in whatever order people write them. */
 static enum status take_amount(struct text text, enum decimal_notation decimal, bool money,
                                struct amount *amount, struct notation_text *plain) {
-    text = text_trim(text);
+    text = canonical_trim(text);
     struct scan scan = {text.at, text.at + text.length};
     bool good = true;
     amount->in_brackets = take(&scan, '(');
@@ -402,19 +421,38 @@ PRINTF_LIKE(2, 3) static const char *say(char out[NOTATION_ADVICE_BYTES], const 
 
 #define SINCE_ADVICE_MIN 9 /* seconds of 1973 */
 
-/* By the length of today's figures. */
+/* By the digits that today's figures have before their point. */
 static const char *since_advice(struct text text, enum date_notation declared,
                                 char out[NOTATION_ADVICE_BYTES]) {
-    static const char *const units[] = {"seconds", "milliseconds", "microseconds"};
-    int unit = text.length < 12 ? 0 : text.length < 15 ? 1 : 2;
+    static const char *const units[] = {"seconds", "milliseconds", "microseconds", "nanoseconds"};
+    struct scan scan = {text.at, text.at + text.length};
+    (void)take(&scan, '-');
+    uint32_t digits = digits_at(&scan);
+    int unit = digits < 12 ? 0 : digits < 15 ? 1 : digits < 18 ? 2 : 3;
     if (declared >= DATES_SECONDS)
-        return say(out, ": that is no year of 1678 to 2261; it may be %s", units[unit]);
+        return say(out, ": that is no year of 1 to 9999; it may be %s", units[unit]);
     return say(out, ": where it counts from 1970, declare dates: %s", units[unit]);
+}
+
+/* Letters of a zone stand behind a clock: "10:00:00 EST". */
+static bool ends_in_zone(struct text text) {
+    uint32_t letters = 0;
+    while (letters < text.length && text.at[text.length - 1 - letters] >= 'A' &&
+           text.at[text.length - 1 - letters] <= 'Z')
+        letters++;
+    if (letters < 3 || letters > 5 || text.length < letters + 6) return false;
+    struct text clock = canonical_trim((struct text){text.at, text.length - letters});
+    int64_t ms;
+    return notation_time(clock, DATES_PLAIN, NULL, &ms) == STATUS_OK;
 }
 
 static const char *time_advice(struct text text, struct notation declared,
                                char out[NOTATION_ADVICE_BYTES]) {
     int64_t ms;
+    bool since = is_since(text) && text.length >= SINCE_ADVICE_MIN &&
+                 parse_since(text, DATES_NANOSECONDS, &ms) == STATUS_OK;
+    if (since && declared.dates >= DATES_SECONDS)
+        return since_advice(text, (enum date_notation)declared.dates, out);
     bool day = notation_time(text, DATES_DAY_FIRST, NULL, &ms) == STATUS_OK;
     bool month = notation_time(text, DATES_MONTH_FIRST, NULL, &ms) == STATUS_OK;
     bool year = notation_time(text, DATES_YEAR_FIRST, NULL, &ms) == STATUS_OK;
@@ -424,9 +462,10 @@ static const char *time_advice(struct text text, struct notation declared,
                    ": declare dates: day first or dates: month first, whichever its file means");
     if (day || month || year)
         return say(out, ": declare dates: %s first%s", day ? "day" : month ? "month" : "year", now);
-    if (is_since(text) && text.length >= SINCE_ADVICE_MIN &&
-        parse_since(text, DATES_MICROSECONDS, &ms) == STATUS_OK)
-        return since_advice(text, (enum date_notation)declared.dates, out);
+    if (since) return since_advice(text, (enum date_notation)declared.dates, out);
+    if (ends_in_zone(text))
+        return say(out, ": the letters of its zone mean different things in different places: "
+                        "write UTC, or an offset such as -05:00");
     return say(out, ": a time is 2017-03-31 14:05:33, or what dates: declares");
 }
 
@@ -461,7 +500,7 @@ static const char *figure_advice(struct text text, enum value_type type, struct 
 
 const char *notation_advice(struct text text, enum value_type type, struct notation declared,
                             char out[NOTATION_ADVICE_BYTES]) {
-    text = text_trim(text);
+    text = canonical_trim(text);
     out[0] = 0;
     if (type == VALUE_TIME) return time_advice(text, declared, out);
     if (type == VALUE_NUMBER || type == VALUE_MONEY)

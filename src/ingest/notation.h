@@ -34,6 +34,10 @@ enum status notation_number(struct text text, enum decimal_notation decimal,
 enum status notation_money(struct text text, enum decimal_notation decimal, uint16_t *currency,
                            struct notation_text *plain) MUST_USE;
 
+/* A currency's sign alone, "€". *currency is replaced; the sign of several currencies is the one in
+ * *currency if that is one of them, else INVALID. */
+enum status notation_currency_sign(struct text text, uint16_t *currency) MUST_USE;
+
 /* What to do about a text that was read as no time, number or money: ": declare dates: day first".
  * Empty where nothing can be said. `out` is returned, always terminated. */
 #define NOTATION_ADVICE_BYTES 160

@@ -248,6 +248,17 @@ static enum status build_properties(struct plan_builder *builder) {
     return STATUS_OK;
 }
 
+/* A currency's amount says nothing; only a plain field names one. */
+static void find_currency(struct plan *plan) {
+    plan->currency_symbol = symbol_find(plan->symbols, SYMBOL_PROPERTY, TEXT("currency"));
+    for (uint32_t i = 0; i < plan->property_count; i++) {
+        const struct plan_property *property = &plan->properties[i];
+        bool plain = property->field.kind != FIELD_LIST && property->field.kind != FIELD_AGGREGATE;
+        if (property->symbol == plan->currency_symbol && plain)
+            plan->currency_field = &property->field;
+    }
+}
+
 static enum status build_identifiers(struct plan_builder *builder) {
     struct plan *plan = builder->plan;
     const struct source *source = plan->source;
@@ -343,6 +354,7 @@ static enum status build(struct plan_builder *builder) {
     }
     if (status == STATUS_OK) status = build_identifiers(builder);
     if (status == STATUS_OK) status = build_properties(builder);
+    if (status == STATUS_OK) find_currency(plan);
     if (status == STATUS_OK && source->format == SOURCE_NDJSON) status = plan_paths_end(builder);
     return status == STATUS_OK ? build_notations(builder) : status;
 }

@@ -109,6 +109,10 @@ struct plan {
     uint32_t property_count, list_count;
     struct plan_identifier *identifiers;
     uint32_t identifier_count;
+    /* The property that names the currency of a row: mapped, or a member of an open source. NONE:
+     * no property of this name is known. */
+    uint32_t currency_symbol;
+    const struct plan_field *currency_field;
     bool copies_text; /* a cell's text is gone with the next row: keep copies */
     bool is_segment;
     uint32_t segment; /* column of SEGMENT_TYPE; the others follow */

@@ -25,10 +25,8 @@ static enum message message_of(const struct mapper *mapper) {
 enum status segment_begin(struct mapper *mapper) {
     static const struct text names[] = {{"", 0},       {"track", 5}, {"identify", 8}, {"page", 4},
                                         {"screen", 6}, {"group", 5}, {"alias", 5}};
-    const struct cell *cell = cell_at(mapper, SEGMENT_TYPE),
-                      *money = cell_at(mapper, SEGMENT_CURRENCY);
+    const struct cell *cell = cell_at(mapper, SEGMENT_TYPE);
     char shown[MAPPER_SHOWN_BYTES + 8];
-    uint16_t currency = mapper->plan->currency;
     mapper->message = MESSAGE_NONE;
     for (int i = MESSAGE_TRACK; cell->kind == CELL_TEXT && i <= MESSAGE_ALIAS; i++) {
         if (text_equal(cell->text, names[i])) mapper->message = i;
@@ -39,11 +37,6 @@ enum status segment_begin(struct mapper *mapper) {
             "'%s' is no type of message: track, identify, page, screen, group or alias",
             mapper_show(cell->kind == CELL_TEXT ? cell->text : (struct text){0}, shown));
     }
-    if (money->kind != CELL_TEXT || currency_from_text(money->text, &currency))
-        currency = mapper->plan->currency;
-    if (currency == mapper->reader.currency) return STATUS_OK;
-    mapper->reader.currency = currency;
-    mapper->reader.minor_digits = currency_minor_digits(currency);
     return STATUS_OK;
 }
 
@@ -98,6 +91,9 @@ enum status segment_time(struct mapper *mapper, struct event *event) {
         return mapper_bad(mapper, COLUMN_NONE,
                           "no time: neither timestamp nor originalTimestamp nor receivedAt");
     }
+    /* Nothing happens after it was received: where the clocks say so, one of them is wrong. */
+    if (value_is_known(received) && event->time_ms > received.time_ms)
+        event->time_ms = received.time_ms;
     event->known_ms = event->time_ms;
     if (!live) event->known_ms += plan->source->arrives_ms;
     bool dated = value_is_known(received) && (live || plan->source->arrives_ms == 0);

@@ -11,6 +11,7 @@ static const struct text date_names[] = {
     [DATES_SECONDS] = {"seconds", 7},
     [DATES_MILLISECONDS] = {"milliseconds", 12},
     [DATES_MICROSECONDS] = {"microseconds", 12},
+    [DATES_NANOSECONDS] = {"nanoseconds", 11},
 };
 static const struct text decimal_names[] = {
     [DECIMAL_PLAIN] = {"", 0},
@@ -72,7 +73,7 @@ static void type_error(struct reader *reader, const struct yaml_node *node) {
     if (type == VALUE_TIME) {
         reader_error(reader, node_place(node),
                      "\"%.*s\": behind time write day first, month first, year first, seconds, "
-                     "milliseconds or microseconds, or nothing",
+                     "milliseconds, microseconds or nanoseconds, or nothing",
                      TEXT_ARG(given));
     } else if (type == VALUE_NUMBER || type == VALUE_MONEY) {
         reader_error(reader, node_place(node),

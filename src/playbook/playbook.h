@@ -52,7 +52,8 @@ enum date_notation {
     DATES_YEAR_FIRST,
     DATES_SECONDS,
     DATES_MILLISECONDS,
-    DATES_MICROSECONDS /* since 1970 */
+    DATES_MICROSECONDS,
+    DATES_NANOSECONDS /* since 1970 */
 };
 enum decimal_notation { DECIMAL_PLAIN, DECIMAL_POINT /* 1,234.56 */, DECIMAL_COMMA /* 1.234,56 */ };
 struct notation {

@@ -72,12 +72,13 @@ static void paths(void **state) {
 
 static void open_properties(void **state) {
     (void)state;
-    check("flat",
-          "{\"at\":\"2020-01-02\",\"who\":\"7\",\"color\":\"red\",\"size\":4,\"big\":true,\"none\":"
-          "null,\"address\":{\"city\":\"Graz\",\"geo\":{\"lat\":47.07}},"
-          "\"list\":[1,[2],{\"a\":1,\"b\":{\"c\":2}}]}\n",
-          "Noted 2020-01-02T00:00:00Z {user_id:7} color=\"red\" size=4 big=yes "
-          "address.city=\"Graz\" address.geo.lat=47.07 list=[1 {a=1}]\n");
+    check(
+        "flat",
+        "{\"at\":\"2020-01-02\",\"who\":\"7\",\"color\":\"red\",\"size\":4,\"big\":true,\"none\":"
+        "null,\"address\":{\"city\":\"Graz\",\"geo\":{\"lat\":47.07}},"
+        "\"list\":[1,[2],{\"a\":1,\"b\":{\"c\":2}}]}\n",
+        "Noted 2020-01-02T00:00:00Z {user_id:7} color=\"red\" size=4 big=yes "
+        "address.city=\"Graz\" address.geo.lat=47.07 list=[1 \"[2]\" {a=1 b=\"{\\\"c\\\":2}\"}]\n");
     check("flat", "{\"at\":\"2020-01-02\",\"who\":\"7\",\"\":1}\n",
           "Noted 2020-01-02T00:00:00Z {user_id:7}\n");
     assert_int_equal(trial.progress.undeclared_left, 1);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Values in other shapes than declared: currencies in words, objects, lists in lists, members given
+ * twice, and clocks that disagree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "trial.h"
+
+static struct trial trial;
+
+static const char playbook[] =
+    "customer: { identifiers: { user_id: } }\n"
+    "events: { Paid: { amount: money, ok: yes/no, at: time, n: number, note: text, items: { id: "
+    "text, price: money } } }\n"
+    "sources:\n"
+    "  web: { file: t.ndjson, format: segment }\n"
+    "  lines: { file: t.ndjson, event: Paid, time: when, key: { user_id: u }, row_key: id }\n"
+    "  table: { file: t.csv, event: Paid, time: when, key: { user_id: u }, row_key: id, types: { "
+    "amount: money }, properties: { amount: amount, currency: cur } }\n"
+    "  group: { file: t.csv, event: Paid, time: when, key: { user_id: u }, row_key: id, "
+    "one_event_per: id, types: { amount: money }, properties: { amount: sum(amount), currency: cur "
+    "} }\n";
+
+static int begin(void **state) {
+    (void)state;
+    trial_init(&trial, playbook);
+    return 0;
+}
+
+static int end(void **state) {
+    (void)state;
+    trial_release(&trial);
+    return 0;
+}
+
+/* One message of u1 with these properties; what is told of it behind "{user_id:u1}", or its reason.
+ */
+static const char *paid(const char *properties) {
+    char line[1024];
+    snprintf(line, sizeof line,
+             "{\"type\":\"track\",\"event\":\"Paid\",\"userId\":\"u1\",\"messageId\":\"1\","
+             "\"timestamp\":\"2024-03-01T10:00:00Z\",\"properties\":%s}\n",
+             properties);
+    const char *text = trial_text(&trial, "web", line), *behind = strstr(text, "{user_id:u1}");
+    if (behind != NULL) return behind + strlen("{user_id:u1}");
+    behind = strstr(text, "t.ndjson:1:0: ");
+    return behind != NULL ? behind + strlen("t.ndjson:1:0: ") : text;
+}
+
+static void currencies(void **state) {
+    (void)state;
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":\"eur\"}"),
+                        " currency=\"eur\" amount=12.50 EUR\n");
+    assert_string_equal(paid("{\"currency\":\"\xE2\x82\xAC\",\"amount\":12.5}"),
+                        " currency=\"\xE2\x82\xAC\" amount=12.50 EUR\n");
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":978}"),
+                        " currency=\"978\" amount=12.50 EUR\n");
+    assert_string_equal(paid("{\"amount\":1250,\"currency\":\"\xC2\xA5\"}"),
+                        "'\xC2\xA5' is no currency: write three letters such as EUR\n");
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":\"$\"}"),
+                        " currency=\"$\" amount=12.50 USD\n");
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":null}"), " amount=12.50 USD\n");
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":\" \"}"),
+                        " currency=\" \" amount=12.50 USD\n");
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":\"Euro\"}"),
+                        "'Euro' is no currency: write three letters such as EUR\n");
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":\"XQZ\"}"),
+                        "'XQZ' is no currency: write three letters such as EUR\n");
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":[\"EUR\"]}"),
+                        "currency holds a list where three letters belong\n");
+    assert_string_equal(paid("{\"items\":[{\"id\":\"a\",\"price\":1,\"currency\":\"JPY\"},{\"id\":"
+                             "\"b\",\"price\":2}]}"),
+                        " items=[{id=\"a\" price=1 JPY currency=\"JPY\"} {id=\"b\" price=2.00 "
+                        "USD}]\n");
+}
+
+static void currencies_of_rows(void **state) {
+    (void)state;
+    assert_string_equal(trial_text(&trial, "table",
+                                   "id,when,u,amount,cur\n"
+                                   "1,2024-01-01,u1,12.5,EUR\n"
+                                   "2,2024-01-01,u1,12.5,\n"
+                                   "3,2024-01-01,u1,12.5,Euro\n"
+                                   "4,2024-01-01,u1,12,jpy\n"),
+                        "Paid 2024-01-01T00:00:00Z {user_id:u1} currency=\"EUR\" amount=12.50 EUR\n"
+                        "Paid 2024-01-01T00:00:00Z {user_id:u1} amount=12.50 USD\n"
+                        "Paid 2024-01-01T00:00:00Z {user_id:u1} currency=\"jpy\" amount=12 JPY\n"
+                        "BAD t.csv:4:5: 'Euro' is no currency: write three letters such as EUR\n");
+    assert_string_equal(trial_text(&trial, "group",
+                                   "id,when,u,amount,cur\n"
+                                   "1,2024-01-01,u1,12.5,EUR\n"
+                                   "1,2024-01-01,u1,1.5,USD\n"
+                                   "2,2024-01-01,u1,12.5,EUR\n"
+                                   "2,2024-01-01,u1,1.5,EUR\n"),
+                        "Paid 2024-01-01T00:00:00Z {user_id:u1} currency=\"EUR\" amount=14.00 EUR\n"
+                        "BAD t.csv:3:4: the rows of the event hold two currencies, which can't be "
+                        "taken together\n");
+    assert_string_equal(
+        trial_text(&trial, "lines",
+                   "{\"id\":1,\"when\":\"2024-01-01\",\"u\":\"u1\",\"properties\":{\"amount\":12.5,"
+                   "\"currency\":\"GBP\"}}\n"),
+        "Paid 2024-01-01T00:00:00Z {user_id:u1} currency=\"GBP\" amount=12.50 GBP\n");
+}
+
+static void declared_shapes(void **state) {
+    (void)state;
+    static const struct {
+        const char *member, *reason;
+    } cases[] = {
+        {"\"amount\":{\"amount\":\"12.50\"}", "amount holds an object where a money belongs\n"},
+        {"\"amount\":[12.5]", "amount holds a list where a money belongs\n"},
+        {"\"n\":{}", "n holds an object where a number belongs\n"},
+        {"\"n\":[1]", "n holds a list where a number belongs\n"},
+        {"\"ok\":[true]", "ok holds a list where a yes/no belongs\n"},
+        {"\"at\":{\"$date\":1}", "at holds an object where a time belongs\n"},
+        {"\"note\":{\"de\":\"x\"}", "note holds an object where a text belongs\n"},
+        {"\"items\":{\"id\":\"a\"}", "items holds an object where a list belongs\n"},
+        {"\"items\":[\"a\"]", "a list of records holds a value where a record belongs\n"},
+        {"\"items\":[[{\"id\":\"a\"}]]", "a list of records holds a list where a record belongs\n"},
+        {"\"items\":[{\"id\":\"a\",\"price\":{\"v\":1}}]",
+         "price holds an object where a money belongs\n"},
+        {"\"items\":\"a\"", "'a' is no list in items\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char properties[256];
+        snprintf(properties, sizeof properties, "{%s}", cases[i].member);
+        assert_string_equal(paid(properties), cases[i].reason);
+    }
+}
+
+static void nothing_undeclared_is_lost(void **state) {
+    (void)state;
+    assert_string_equal(paid("{\"grid\":[[1,2],[3, 4]]}"), " grid=[\"[1,2]\" \"[3, 4]\"]\n");
+    assert_string_equal(paid("{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":{\"f\":1}}}}}}"),
+                        " a.b.c.d.e=\"{\\\"f\\\":1}\"\n");
+    assert_string_equal(paid("{\"list\":[{\"x\":{\"y\":[1]},\"z\":[]}]}"),
+                        " list=[{x=\"{\\\"y\\\":[1]}\" z=\"[]\"}]\n");
+}
+
+static void a_member_given_twice(void **state) {
+    (void)state;
+    assert_string_equal(paid("{\"n\":1,\"n\":2}"), " n=1\n");
+    assert_string_equal(paid("{\"a\":{\"b\":1},\"a\":{\"b\":2,\"c\":3},\"a.b\":4}"),
+                        " a.b=1 a.c=3\n");
+    assert_string_equal(paid("{\"items\":[{\"id\":\"a\",\"id\":\"b\",\"x\":1}]}"),
+                        " items=[{id=\"a\" x=1}]\n");
+    assert_string_equal(paid("{\"n\":1},\"properties\":{\"n\":2,\"note\":\"x\"}"), " n=1\n");
+}
+
+static void check_times(const char *members, const char *expected) {
+    char line[512];
+    snprintf(line, sizeof line,
+             "{\"type\":\"track\",\"event\":\"Seen\",\"userId\":\"u1\",\"messageId\":\"1\",%s}\n",
+             members);
+    assert_string_equal(trial_text(&trial, "web", line), expected);
+}
+
+static void nothing_happens_after_it_was_received(void **state) {
+    (void)state;
+    check_times(
+        "\"originalTimestamp\":\"2024-03-01T10:00:00Z\",\"sentAt\":\"2023-03-01T10:00:05Z\","
+        "\"receivedAt\":\"2024-03-01T10:00:06Z\"",
+        "Seen 2024-03-01T10:00:06Z {user_id:u1}\n");
+    check_times("\"timestamp\":\"2025-03-01T10:00:00Z\",\"receivedAt\":\"2024-03-01T10:00:06Z\"",
+                "Seen 2024-03-01T10:00:06Z {user_id:u1}\n");
+    check_times("\"timestamp\":\"9999-12-31T10:00:00Z\"",
+                "BAD t.ndjson:1:0: the event's time is 9999-12-31T10:00:00Z: events happen in the "
+                "years 1678 to 2261\n");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(currencies),
+        cmocka_unit_test(currencies_of_rows),
+        cmocka_unit_test(declared_shapes),
+        cmocka_unit_test(nothing_undeclared_is_lost),
+        cmocka_unit_test(a_member_given_twice),
+        cmocka_unit_test(nothing_happens_after_it_was_received),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}

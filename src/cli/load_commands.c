@@ -51,6 +51,7 @@ static void note_words(const struct engine_ingest_report *report, bool is_lookup
         const char *one, *words;
     } counts[] = {
         {report->turned_away, "event", "of erased customers not kept"},
+        {report->withheld, "property", "left out: erased customers are named"},
         {report->nobodys, "identifier", "left out: nobody is called so"},
         {report->undeclared_events, "event",
          "of names that the playbook doesn't declare: kept, and counted by any event"},
@@ -126,6 +127,7 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_member_count(writer, "quarantined_before", report->quarantined_before);
     json_member_count(writer, "lookup_rows", report->lookup_rows);
     json_member_count(writer, "turned_away", report->turned_away);
+    json_member_count(writer, "withheld", report->withheld);
     json_member_count(writer, "nobodys", report->nobodys);
     json_member_count(writer, "no_keys", report->no_keys);
     json_member_count(writer, "undeclared_events", report->undeclared_events);

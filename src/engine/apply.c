@@ -135,6 +135,7 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
         identity_resolve(engine->identity, batch, store_position(engine->store), &result, error);
     if (status != STATUS_OK) return status;
     status = drop_repeats(engine, batch, &did, error);
+    if (status == STATUS_OK) status = properties_withhold(engine, batch, &did.withheld, error);
     size_t room = BATCH_EVENTS_MAX - batch->event_count,
            noted = result.change_count < room ? result.change_count : room;
     if (status == STATUS_OK) did.events = batch->event_count;

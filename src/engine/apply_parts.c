@@ -77,6 +77,7 @@ static enum status apply_parts(struct engine *engine, const struct event_batch *
         out->repeats += did.repeats;
         out->quarantined += did.quarantined;
         out->turned_away += did.turned_away;
+        out->withheld += did.withheld;
         out->nobodys += did.nobodys;
     }
     event_batch_release(&part);

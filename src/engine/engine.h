@@ -84,7 +84,8 @@ struct engine_ingest_report {
      * together. */
     uint64_t quarantined, quarantine_entries;
     uint64_t quarantined_before; /* rows that lay in quarantine already */
-    uint64_t turned_away;        /* events of nobody but people who were erased: not kept */
+    uint64_t turned_away;        /* events that name people who were erased: not kept */
+    uint64_t withheld;           /* properties left out, since they name people who were erased */
     uint64_t nobodys; /* identifiers left out, since they stand for nobody: NULL, #REF! */
     /* Events of a name that nobody declared; names and values beyond the limits of an event's dark
      * text (event/dark.h), left out. */
@@ -121,7 +122,8 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
 /* One batch through identity, repeats and the log. Drops repeats from the batch. */
 struct apply_result {
     uint64_t events, repeats, quarantined;
-    uint64_t turned_away; /* events of nobody but people who were erased: not kept */
+    uint64_t turned_away; /* events that name people who were erased: not kept */
+    uint64_t withheld;    /* properties left out, since they name people who were erased */
     uint64_t nobodys;     /* identifiers left out, since they stand for nobody */
 };
 enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync,

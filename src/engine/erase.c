@@ -6,15 +6,15 @@
  * VALUE_BYTES_TELLING or more is looked for in every field as well, between characters that no
  * value has; a shorter one ("1") means nothing outside its own column, and is only looked for in
  * whole fields of a row whose columns can't be told. What can't be taken apart is searched as it
- * came. */
+ * came. An event of somebody else leaves out the properties that hold such a value; there a value of
+ * digits alone tells nothing, since an article or an order may have the same number. */
 #include <stdlib.h>
 
 #include "base/canonical.h"
 #include "base/memory.h"
+#include "engine/erased_values.h"
 #include "engine/private.h"
 
-#define VALUE_BYTES_TELLING 6
-static const char separators[] = ",;\t|\"'{}[]: \r\n";
 static const struct text withheld_reason = {"withheld: it belongs to a customer who was erased",
                                             49};
 
@@ -22,6 +22,7 @@ static const struct text withheld_reason = {"withheld: it belongs to a customer 
 struct hunt {
     struct engine *engine;
     struct identity_erasure *erasure; /* NULL: anybody's who is turned away */
+    struct erased_values values;      /* of the erasure */
     const struct lookup_table **tables;
     struct ingest_settings settings;
     bool found;
@@ -31,6 +32,10 @@ struct hunt {
 static enum status hunt_begin(struct hunt *hunt, struct engine *engine,
                               struct identity_erasure *erasure) {
     *hunt = (struct hunt){.engine = engine, .erasure = erasure};
+    if (erasure != NULL) {
+        enum status status = erased_values_init(&hunt->values, erasure);
+        if (status != STATUS_OK) return status;
+    }
     if (engine->playbook == NULL) return STATUS_OK;
     hunt->tables = lookup_tables_now(engine);
     if (hunt->tables == NULL) return STATUS_NO_MEMORY;
@@ -40,73 +45,64 @@ static enum status hunt_begin(struct hunt *hunt, struct engine *engine,
 
 static void hunt_end(struct hunt *hunt) {
     memory_free(hunt->tables);
-}
-
-static bool is_separator(char c) {
-    return c == '\0' || strchr(separators, c) != NULL;
-}
-
-/* Stands the value in the text, whole? Case says nothing: the text is as it came, the value folded
- * by its rule. */
-static bool holds_value(struct text text, struct text value) {
-    if (value.length < VALUE_BYTES_TELLING || value.length > text.length) return false;
-    const char *end = text.at + text.length;
-    for (const char *at = text.at; at + value.length <= end; at++) {
-        if ((*at | 0x20) != (value.at[0] | 0x20)) continue; /* case apart, and a few more */
-        if (!text_equal_ignoring_case((struct text){at, value.length}, value)) continue;
-        bool starts = at == text.at || is_separator(at[-1]);
-        bool ends = at + value.length == end || is_separator(at[value.length]);
-        if (starts && ends) return true;
-    }
-    return false;
+    if (hunt->erasure != NULL) erased_values_release(&hunt->values);
 }
 
 /* ---- one customer's, by the values ---- */
 
-static bool word_names(const struct ingest_word *word, uint32_t type, struct text value) {
-    if (word->kind == WORD_IDENTIFIER)
-        return word->type == type && canonical_equal(word->text, value, CANONICAL_SMALL);
-    if (word->kind == WORD_STRAY || value.length >= VALUE_BYTES_TELLING) {
-        if (canonical_equal(word->text, value, CANONICAL_SMALL)) return true;
-    }
-    return holds_value(word->text, value);
+static bool word_is_theirs(struct hunt *hunt, const struct ingest_word *word) {
+    struct erased_values *values = &hunt->values;
+    bool found =
+        word->kind == WORD_IDENTIFIER
+            ? erased_values_have(values, word->type, word->text)
+            : (word->kind == WORD_STRAY && erased_values_have(values, SYMBOL_NONE, word->text)) ||
+                  erased_values_tell(values, word->text) || erased_values_in(values, word->text);
+    if (values->status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = values->status;
+    return found;
 }
 
-static bool word_is_theirs(const struct hunt *hunt, const struct ingest_word *word) {
-    const struct identity_erasure *erasure = hunt->erasure;
-    for (size_t i = 0; i < erasure->identifier_count; i++) {
-        uint32_t type;
-        struct text value = identity_identifier(erasure->identity, erasure->identifiers[i], &type);
-        if (value.length > 0 && word_names(word, type, value)) return true;
+/* ---- anybody's who is turned away, by the hashes ---- */
+
+/* Of this type; SYMBOL_NONE: of any. The mark of a value is looked for once, for all types. */
+static bool form_is_turned_away(const struct engine *engine, uint32_t type, struct text form) {
+    if (!identity_may_be_suppressed(engine->identity, form)) return false;
+    if (type != SYMBOL_NONE) return identity_is_suppressed(engine->identity, type, form);
+    uint32_t types = symbol_count(engine->symbols, SYMBOL_IDENTIFIER);
+    for (type = 0; type < types; type++) {
+        if (identity_is_suppressed(engine->identity, type, form)) return true;
     }
     return false;
 }
 
-/* ---- anybody's who is turned away, by the hashes ---- */
+/* Printable ASCII without capitals and blanks is its own canonical form. */
+static bool is_canonical(struct text value) {
+    for (uint32_t i = 0; i < value.length; i++) {
+        char c = value.at[i];
+        if (c <= ' ' || c > '~' || (c >= 'A' && c <= 'Z')) return false;
+    }
+    return true;
+}
 
 /* As it is spelled, and in both canonical forms: which of them counts is the type's rule, and a
  * short check too many does no harm. */
 static bool is_turned_away(const struct engine *engine, uint32_t type, struct text value) {
     if (value.length == 0 || value.length > IDENTIFIER_BYTES_MAX) return false;
-    bool found = identity_is_suppressed(engine->identity, type, value);
+    bool found = form_is_turned_away(engine, type, value);
+    if (found || is_canonical(value)) return found;
     struct buffer form;
     buffer_init(&form);
     for (int letters = CANONICAL_AS_WRITTEN; !found && letters <= CANONICAL_SMALL; letters++) {
         buffer_clear(&form);
         if (canonical_append(value, (enum canonical_case)letters, &form) != STATUS_OK) break;
         if (text_equal(buffer_text(&form), value)) continue;
-        found = identity_is_suppressed(engine->identity, type, buffer_text(&form));
+        found = form_is_turned_away(engine, type, buffer_text(&form));
     }
     buffer_release(&form);
     return found;
 }
 
 static bool is_turned_away_as_any(const struct engine *engine, struct text value) {
-    uint32_t types = symbol_count(engine->symbols, SYMBOL_IDENTIFIER);
-    for (uint32_t type = 0; type < types; type++) {
-        if (is_turned_away(engine, type, value)) return true;
-    }
-    return false;
+    return is_turned_away(engine, SYMBOL_NONE, value);
 }
 
 static bool holds_anybody(const struct engine *engine, struct text text) {
@@ -134,7 +130,7 @@ static bool look_at_word(void *context, const struct ingest_word *word) {
     return !hunt->found;
 }
 
-static bool look_at_bytes(const struct hunt *hunt, struct text raw) {
+static bool look_at_bytes(struct hunt *hunt, struct text raw) {
     if (hunt->erasure == NULL) return holds_anybody(hunt->engine, raw);
     return word_is_theirs(hunt, &(struct ingest_word){.kind = WORD_FIELD, .text = raw});
 }
@@ -202,40 +198,151 @@ static bool relation_split(const struct engine *engine, struct text packed, uint
 }
 
 /* "C12" */
-static bool is_customer_number(struct text text, uint32_t number) {
+static bool customer_number(struct text text, uint32_t *number) {
     char digits[16];
     if (text.length < 2 || text.length >= sizeof digits || (text.at[0] | 0x20) != 'c') return false;
     memcpy(digits, text.at + 1, text.length - 1);
     digits[text.length - 1] = '\0';
     char *end;
     unsigned long read = strtoul(digits, &end, 10);
-    return *end == '\0' && read == number;
+    *number = (uint32_t)read;
+    return *end == '\0' && read <= UINT32_MAX;
+}
+
+static int compare_identifiers(const void *left, const void *right) {
+    const struct identifier_id *a = left, *b = right;
+    return (a->value > b->value) - (a->value < b->value);
+}
+
+static bool is_theirs(const struct identity_erasure *erasure, uint32_t number) {
+    struct identifier_id id = {number};
+    return erasure->identifier_count > 0 &&
+           bsearch(&id, erasure->identifiers, erasure->identifier_count, sizeof id,
+                   compare_identifiers) != NULL;
 }
 
 static bool relation_names_them(void *context, struct text packed) {
-    const struct hunt *hunt = context;
-    const struct identity_erasure *erasure = hunt->erasure;
+    struct hunt *hunt = context;
     struct text value;
-    uint32_t type;
+    uint32_t type, number;
     if (!relation_split(hunt->engine, packed, &type, &value)) return false;
-    for (size_t i = 0; i < erasure->identifier_count; i++) {
-        uint32_t their_type;
-        struct text theirs =
-            identity_identifier(erasure->identity, erasure->identifiers[i], &their_type);
-        if (type == SYMBOL_NONE
-                ? is_customer_number(value, erasure->identifiers[i].value)
-                : type == their_type && canonical_equal(value, theirs, CANONICAL_SMALL)) {
-            return true;
-        }
-    }
-    return false;
+    if (type == SYMBOL_NONE && customer_number(value, &number))
+        return is_theirs(hunt->erasure, number);
+    bool found = type == SYMBOL_NONE ? erased_values_tell(&hunt->values, value)
+                                     : erased_values_have(&hunt->values, type, value);
+    if (hunt->values.status != STATUS_OK && hunt->status == STATUS_OK)
+        hunt->status = hunt->values.status;
+    return found;
 }
 
 bool relation_names_erased(const struct engine *engine, struct text packed) {
     struct text value;
     uint32_t type;
-    return identity_turns_away(engine->identity) && relation_split(engine, packed, &type, &value) &&
-           type != SYMBOL_NONE && is_turned_away(engine, type, value);
+    if (!identity_turns_away(engine->identity) || !relation_split(engine, packed, &type, &value))
+        return false;
+    if (type == SYMBOL_NONE && value.length < VALUE_BYTES_TELLING) return false;
+    return is_turned_away(engine, type, value);
+}
+
+/* ---- properties of somebody else's events ---- */
+
+static bool is_digits(struct text word) {
+    for (uint32_t i = 0; i < word.length; i++) {
+        if (word.at[i] < '0' || word.at[i] > '9') return false;
+    }
+    return true;
+}
+
+static bool text_names_erased(const struct engine *engine, struct text text) {
+    if (text.length < VALUE_BYTES_TELLING || is_digits(text)) return false;
+    if (is_turned_away_as_any(engine, text)) return true;
+    for (uint32_t from = 0, to; from < text.length; from = to + 1) {
+        for (to = from; to < text.length && !is_separator(text.at[to]);) to++;
+        struct text word = {text.at + from, to - from};
+        bool tells = word.length >= VALUE_BYTES_TELLING && word.length < text.length;
+        if (tells && !is_digits(word) && is_turned_away_as_any(engine, word)) return true;
+    }
+    return false;
+}
+
+static bool list_names_erased(const struct engine *engine, struct value list) {
+    struct list_reader reader;
+    struct value item;
+    if (list_reader_init(&reader, list) != STATUS_OK) return false;
+    while (list_next(&reader, &item) == STATUS_OK) {
+        const uint8_t *at = NULL;
+        struct value field;
+        uint32_t symbol;
+        bool is_text = reader.record == NULL && item.type == VALUE_TEXT;
+        if (is_text && text_names_erased(engine, item.text)) return true;
+        while (list_next_field(&reader, &at, &symbol, &field) == STATUS_OK) {
+            if (field.type == VALUE_TEXT && text_names_erased(engine, field.text)) return true;
+        }
+    }
+    return false;
+}
+
+static bool value_names_erased(const struct engine *engine, struct value value) {
+    if (value.type == VALUE_TEXT) return text_names_erased(engine, value.text);
+    return value.type == VALUE_LIST && list_names_erased(engine, value);
+}
+
+static bool any_names_erased(const struct engine *engine, struct text packed) {
+    struct packed_reader reader;
+    struct value value;
+    uint32_t symbol;
+    if (packed_reader_init(&reader, packed) != STATUS_OK) return false;
+    while (packed_next(&reader, &symbol, &value) == STATUS_OK) {
+        if (value_names_erased(engine, value)) return true;
+    }
+    return false;
+}
+
+/* The event's properties again, behind the batch's bytes, without those that name somebody erased.
+ */
+static enum status leave_out(const struct engine *engine, struct event_batch *batch,
+                             struct event *event, struct packed_writer *writer, uint64_t *count) {
+    struct packed_reader reader;
+    struct buffer copy;
+    struct value value;
+    uint32_t symbol;
+    buffer_init(&copy);
+    enum status status = buffer_append_text(
+        &copy, event_batch_text(batch, event->properties, event->properties_length));
+    uint32_t properties = (uint32_t)batch->bytes.length;
+    packed_begin(writer);
+    if (status == STATUS_OK) status = packed_reader_init(&reader, buffer_text(&copy));
+    while (status == STATUS_OK && packed_next(&reader, &symbol, &value) == STATUS_OK) {
+        if (value_names_erased(engine, value))
+            (*count)++;
+        else
+            status = packed_add(writer, symbol, value);
+    }
+    if (status == STATUS_OK) status = packed_end(writer, &batch->bytes);
+    if (status == STATUS_OK) {
+        event->properties = properties;
+        event->properties_length = (uint32_t)batch->bytes.length - properties;
+    }
+    buffer_release(&copy);
+    return status;
+}
+
+enum status properties_withhold(struct engine *engine, struct event_batch *batch, uint64_t *count,
+                                struct error *error) {
+    struct packed_writer writer;
+    enum status status = STATUS_OK;
+    if (!identity_turns_away(engine->identity)) return STATUS_OK;
+    packed_writer_init(&writer);
+    for (size_t i = 0; status == STATUS_OK && i < batch->event_count; i++) {
+        struct event *event = &batch->events[i];
+        struct text packed = event_batch_text(batch, event->properties, event->properties_length);
+        if (packed.length > 0 && any_names_erased(engine, packed))
+            status = leave_out(engine, batch, event, &writer, count);
+    }
+    packed_writer_release(&writer);
+    return status == STATUS_OK
+               ? STATUS_OK
+               : error_set(error, status, "no memory to leave out what names erased customers");
 }
 
 /* ---- erasing ---- */

@@ -118,6 +118,7 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
         loading->report->events += applied.events;
         loading->report->repeats += applied.repeats;
         loading->report->turned_away += applied.turned_away;
+        loading->report->withheld += applied.withheld;
         loading->report->nobodys += applied.nobodys;
         loading->report->quarantined = before.quarantined + bad.rows;
         loading->report->quarantine_entries = before.quarantine_entries + bad.entries;

@@ -146,6 +146,10 @@ void known_rows_forget(struct engine *engine);
  * Before the rows are stored. */
 enum status rows_withhold(struct engine *engine, struct event_batch *batch,
                           struct error *error) MUST_USE;
+/* Leaves out the properties that name somebody who was erased, of events of others; adds their count.
+ */
+enum status properties_withhold(struct engine *engine, struct event_batch *batch, uint64_t *count,
+                                struct error *error) MUST_USE;
 /* Does a Related event name somebody who was erased? */
 bool relation_names_erased(const struct engine *engine, struct text packed);
 

@@ -82,6 +82,9 @@ enum status list_reader_init(struct list_reader *reader, struct value list) MUST
 enum status list_next(struct list_reader *reader, struct value *value) MUST_USE;
 /* Unknown where absent. */
 struct value list_field(const struct list_reader *reader, uint32_t symbol);
+/* The fields of the current record one after the other; *at is NULL to begin. OK, END, CORRUPT. */
+enum status list_next_field(const struct list_reader *reader, const uint8_t **at, uint32_t *symbol,
+                            struct value *value) MUST_USE;
 uint32_t list_count(struct value list);
 
 #endif

@@ -143,6 +143,16 @@ struct value list_field(const struct list_reader *reader, uint32_t symbol) {
     return value_unknown();
 }
 
+enum status list_next_field(const struct list_reader *reader, const uint8_t **at, uint32_t *symbol,
+                            struct value *value) {
+    uint64_t found;
+    if (*at == NULL) *at = reader->record;
+    if (*at == NULL || *at == reader->record_end) return STATUS_END;
+    enum status status = next_field(at, reader->record_end, &found, value);
+    if (status == STATUS_OK) *symbol = (uint32_t)found;
+    return status;
+}
+
 uint32_t list_count(struct value list) {
     struct list_reader reader;
     return list_reader_init(&reader, list) == STATUS_OK ? reader.left : 0;

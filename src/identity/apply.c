@@ -56,8 +56,9 @@ static enum status apply_entry(struct identity *identity, const struct record_en
     case ENTRY_PERSONA_HOLE: return persona_add_hole(identity);
     case ENTRY_LINK: return apply_link(identity, entry);
     case ENTRY_WITHDRAWAL: return apply_withdrawal(identity, entry);
-    case ENTRY_SUPPRESS: return suppress_digest(identity, entry->digest);
-    case ENTRY_WELCOME: welcome_digest(identity, entry->digest); return STATUS_OK;
+    case ENTRY_SUPPRESS:
+    case ENTRY_SUPPRESS_MARKED: return suppress_digest(identity, &entry->suppressed);
+    case ENTRY_WELCOME: welcome_digest(identity, entry->suppressed.digest); return STATUS_OK;
     /* Of an older program: they held for all times. */
     case ENTRY_GUARDS: return eras_begin(identity, INT64_MIN);
     case ENTRY_GUARD: return eras_put(identity, entry->type, &entry->guard, false);

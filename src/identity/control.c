@@ -17,6 +17,7 @@ enum status identity_create(struct identity **out, const struct identity_options
     if (identity->options.identifiers_max == 0)
         identity->options.identifiers_max = UINT32_C(1) << 31;
     pthread_mutex_init(&identity->lock, NULL);
+    suppress_init(identity);
     for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) identity->intake[i].rule = NONE;
     identity->directory.ops = &identity_directory_ops;
     buffer_init(&identity->record);
@@ -68,6 +69,7 @@ void identity_destroy(struct identity *identity) {
     resolve_scratch_destroy(identity->resolve);
     memory_free(identity->counts);
     memory_free(identity->eras);
+    memory_free(identity->marks.slots);
     memory_free(identity->withdrawals);
     memory_free(identity->gone_ms);
     memory_free(identity->undo);

@@ -90,7 +90,7 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
 bool identity_is_usable(const struct identifier_rule *rule, struct text value);
 
 /* Fills event.persona of every event, ID_NONE where no identifier is usable (blocked values are
- * dropped). `position` is the one that the frame will take: store_position() now. Ends with
+ * dropped) or one of them belongs to somebody who was erased. `position` is the one that the frame will take: store_position() now. Ends with
  * identity_commit or identity_undo, also where nothing was new; on failure it has undone itself,
  * event.persona apart. Types without a rule rank behind all rules and have a limit of 50.
  *   STATUS_LIMIT      more identifiers than identifiers_max
@@ -242,8 +242,12 @@ void identity_erasure_destroy(struct identity_erasure *erasure);
 enum status identity_suppress(struct identity *identity, const struct identity_erasure *erasure,
                               uint64_t position, struct identity_result *result,
                               struct error *error) MUST_USE;
-/* Is anybody turned away; is this identifier? Applier only. */
+/* Is anybody turned away; is this identifier? Applier only. A row that names a suppressed identifier
+ * is turned away whole by identity_resolve (ID_NONE), whatever else it names; nothing else of it is
+ * suppressed. */
 bool identity_turns_away(const struct identity *identity);
+/* A quick look, for all types at once: false where the value is surely none that was erased. */
+bool identity_may_be_suppressed(const struct identity *identity, struct text value);
 bool identity_is_suppressed(const struct identity *identity, uint32_t type, struct text value);
 /* Lifts it again, when the person asks to be known (by a new consent). */
 enum status identity_welcome(struct identity *identity, uint32_t type, struct text value,

@@ -81,6 +81,18 @@ struct withdrawal {
     bool restore;
 };
 
+#define DIGEST_BYTES 16
+struct suppressed {
+    uint8_t digest[DIGEST_BYTES];
+    uint64_t mark; /* 0: written by an older program, without */
+};
+struct marks {
+    uint8_t key[16];
+    uint64_t *slots; /* open addressing; 0 is free */
+    size_t count, capacity;
+    bool any_without; /* of what was suppressed: the marks tell nothing */
+};
+
 struct undo_cell {
     void *at;
     uint64_t old;
@@ -104,6 +116,7 @@ struct identity {
     bool any_rate;
 
     struct key_table identifiers, personas, suppressed;
+    struct marks marks;
     struct spelling spelling;
     struct forest forest;
     struct column_store singles; /* + 1: the persona of an identifier alone */
@@ -294,9 +307,10 @@ enum status resolve_scratch_create(struct resolve_scratch **out) MUST_USE;
 void resolve_scratch_destroy(struct resolve_scratch *scratch);
 
 /* suppress.c */
-#define DIGEST_BYTES 16
+void suppress_init(struct identity *identity); /* once the salt is there */
 bool is_suppressed(const struct identity *identity, uint8_t type, struct text value);
-enum status suppress_digest(struct identity *identity, const uint8_t digest[DIGEST_BYTES]) MUST_USE;
+enum status suppress_digest(struct identity *identity,
+                            const struct suppressed *suppressed) MUST_USE;
 void welcome_digest(struct identity *identity, const uint8_t digest[DIGEST_BYTES]);
 
 #endif

@@ -73,7 +73,11 @@ enum status record_put(struct buffer *out, const struct record_entry *entry) {
         draft_u64(&draft, zigzag(entry->withdrawal.known_ms));
         break;
     case ENTRY_SUPPRESS:
-    case ENTRY_WELCOME: draft_bytes(&draft, entry->digest, DIGEST_BYTES); break;
+    case ENTRY_WELCOME: draft_bytes(&draft, entry->suppressed.digest, DIGEST_BYTES); break;
+    case ENTRY_SUPPRESS_MARKED:
+        draft_bytes(&draft, entry->suppressed.digest, DIGEST_BYTES);
+        draft_u64(&draft, entry->suppressed.mark);
+        break;
     case ENTRY_GUARD: draft_guard(&draft, entry); break;
     case ENTRY_ERA: draft_u64(&draft, zigzag(entry->from_ms)); break;
     case ENTRY_ERA_GUARD:
@@ -213,6 +217,14 @@ static bool read_guard(struct record_reader *reader, struct record_entry *entry)
     return guard->expires_ms >= 0 && guard->expires_ms <= EXPIRES_MAX_MS;
 }
 
+static bool read_suppressed(struct record_reader *reader, bool marked,
+                            struct suppressed *suppressed) {
+    suppressed->mark = 0;
+    if (!read_bytes(reader, suppressed->digest, DIGEST_BYTES)) return false;
+    if (!marked) return true;
+    return read_u64(reader, UINT64_MAX, &suppressed->mark) && suppressed->mark != 0;
+}
+
 static bool read_era(struct record_reader *reader, struct record_entry *entry) {
     return read_i64(reader, &entry->from_ms) &&
            (entry->from_ms == INT64_MIN || time_is_sane(entry->from_ms));
@@ -239,7 +251,8 @@ static bool read_fields(struct record_reader *reader, struct record_entry *entry
     case ENTRY_LINK: return read_link(reader, &entry->link);
     case ENTRY_WITHDRAWAL: return read_withdrawal(reader, &entry->withdrawal);
     case ENTRY_SUPPRESS:
-    case ENTRY_WELCOME: return read_bytes(reader, entry->digest, DIGEST_BYTES);
+    case ENTRY_WELCOME: return read_suppressed(reader, false, &entry->suppressed);
+    case ENTRY_SUPPRESS_MARKED: return read_suppressed(reader, true, &entry->suppressed);
     case ENTRY_GUARD: return read_guard(reader, entry);
     case ENTRY_ERA: return read_era(reader, entry);
     case ENTRY_ERA_GUARD: return read_era_guard(reader, entry);

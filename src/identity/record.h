@@ -25,6 +25,7 @@ enum record_tag {
     ENTRY_ERA, /* what follows are the guards from a moment on */
     ENTRY_ERA_GUARD,
     ENTRY_UNSUPPORT,
+    ENTRY_SUPPRESS_MARKED,
     ENTRY_TAG_END
 };
 struct record_entry {
@@ -35,7 +36,7 @@ struct record_entry {
     uint32_t id_count, anchor;           /* anchor: an id */
     struct link link; /* strong, weak, source, flags, weight, time_ms, known_ms */
     struct withdrawal withdrawal;
-    uint8_t digest[DIGEST_BYTES];
+    struct suppressed suppressed; /* welcome: the digest alone */
     struct guard guard;
     int64_t from_ms;  /* era; INT64_MIN: it replaces all */
     bool retroactive; /* era's guard */

@@ -107,13 +107,30 @@ static enum status count_day(struct identity *identity, struct probe *probe, int
     return STATUS_OK;
 }
 
+static bool find(const struct identity *identity, struct probe *probe) {
+    struct key key = {probe->type, probe->value};
+    if (key_table_find(&identity->identifiers, key, probe->hash, &probe->id)) return true;
+    if (spelling_alias(&identity->spelling, key, probe->hash, &probe->id)) return true;
+    probe->id = NONE;
+    return false;
+}
+
 static enum status find_or_add(struct identity *identity, struct probe *probe) {
     struct key key = {probe->type, probe->value};
-    if (key_table_find(&identity->identifiers, key, probe->hash, &probe->id)) return STATUS_OK;
-    if (spelling_alias(&identity->spelling, key, probe->hash, &probe->id)) return STATUS_OK;
-    probe->id = NONE;
-    if (is_suppressed(identity, probe->type, probe->value)) return STATUS_OK;
+    if (probe->id != NONE || find(identity, probe)) return STATUS_OK;
     return identifier_add(identity, key, probe->hash, &probe->id);
+}
+
+/* A row that names an erased identifier says of all others in it that they are the erased person:
+ * it is turned away whole, and none of them gets an id from it. They are not suppressed
+ * themselves: a tablet that the erased person shared is still somebody's. */
+static bool names_erased(struct identity *identity, struct set *set) {
+    struct probe *probes = identity->resolve->probes + set->first;
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (!find(identity, &probes[i]) && is_suppressed(identity, probes[i].type, probes[i].value))
+            return true;
+    }
+    return false;
 }
 
 /* False where it was there: a row may give one value in two columns. */
@@ -129,10 +146,10 @@ static bool set_insert(struct set *set, uint32_t id) {
 
 static enum status identify(struct identity *identity, struct set *set, int64_t time_ms) {
     struct probe *probes = identity->resolve->probes + set->first;
+    if (names_erased(identity, set)) return STATUS_OK;
     for (uint32_t i = 0; i < set->count; i++) {
         enum status status = find_or_add(identity, &probes[i]);
         if (status) return status;
-        if (probes[i].id == NONE) continue;
         if (!set_insert(set, probes[i].id)) continue;
         status = count_day(identity, &probes[i], time_ms);
         if (status) return status;

@@ -86,18 +86,20 @@ static int by_order(const void *left, const void *right) {
     return (a->order > b->order) - (a->order < b->order);
 }
 
-/* Whoever was erased is turned away from then on; what came before hung on them. */
-static bool is_turned_away(const struct world *world, const struct world_event *event,
-                           uint32_t identifier) {
-    return world->erased_at[identifier] < event->position;
+/* A row that names somebody who was erased is turned away whole, from then on. */
+static bool is_turned_away(const struct world *world, const struct world_event *event) {
+    for (uint32_t k = 0; k < event->count; k++) {
+        if (world->erased_at[event->identifiers[k]] < event->position) return true;
+    }
+    return false;
 }
 
 static uint32_t anchor_of(const struct world *world, const struct world_event *event) {
     uint32_t best = WORLD_IDENTIFIERS;
+    if (is_turned_away(world, event)) return best;
     for (uint32_t k = 0; k < event->count; k++) {
         uint32_t id = event->identifiers[k], type = id / WORLD_VALUES,
                  best_type = best / WORLD_VALUES;
-        if (is_turned_away(world, event, id)) continue;
         if (type < best_type || (type == best_type && content(id) < content(best))) best = id;
     }
     return best;
@@ -274,7 +276,7 @@ bool world_is_there(const struct world *world, uint32_t identifier, uint64_t pos
     if (world->erased_at[identifier] != UINT64_MAX) return false;
     for (uint32_t i = 0; i < world->event_count; i++) {
         const struct world_event *event = &world->events[i];
-        if (event->position >= position) continue;
+        if (event->position >= position || is_turned_away(world, event)) continue;
         for (uint32_t k = 0; k < event->count; k++) {
             if (event->identifiers[k] == identifier) return true;
         }

@@ -162,6 +162,39 @@ static void test_bad_rows_of_the_erased_are_withheld(void **state) {
     }
 }
 
+/* Rows that name Ann beside somebody new, and rows of others that mention her. */
+static const char ann_again[] =
+    "order_id,at,member,email,amount,items,note\n"
+    "n1,2017-02-03T10:00:00Z,77,Ann@A.example,1.00,1,her row: mark\n" /* 77 is Ann, it says */
+    "n2,2017-02-03T10:00:00Z,1,new@n.example,1.00,1,her number: mark\n"
+    "n3,2017-02-03T10:00:00Z,2,,1.00,1,ann@a.example\n"
+    "n4,2017-02-03T10:00:00Z,2,,1.00,1,\"please tell ANN@a.example, and ben\"\n"
+    "n5,2017-02-03T10:00:00Z,2,,1.00,1,joann@a.example stays\n"
+    "n6,2017-02-03T10:00:00Z,77,,1.00,1,somebody else with that number stays\n";
+
+static void test_the_erased_do_not_come_back_beside_others(void **state) {
+    struct shop *shop = *state;
+    struct erased_summary erased;
+    open_people(shop);
+    erase_ann(shop, &erased);
+    shop_file(shop, "orders1.csv", ann_again);
+    shop_file(shop, "friends.csv",
+              "email,at,kind,to\n"
+              "ben@b.example,2017-01-02T10:00:00Z,friend,email:Ann@a.example\n"
+              "ben@b.example,2017-01-02T11:00:00Z,friend,ann@a.example\n"
+              "ben@b.example,2017-01-02T12:00:00Z,friend,email:cara@c.example\n");
+    shop_load(shop, NULL);
+    assert_int_equal(shop->totals.turned_away, 4);
+    assert_int_equal(shop->totals.withheld, 2);
+    assert_int_equal(shop->totals.quarantined, 0);
+    static const char *const gone[] = {"ann@a.example, ", "ANN@a", "Ann@A", "her row",
+                                       "her number"};
+    for (size_t i = 0; i < COUNT_OF(gone); i++) assert_false(lies_anywhere(shop, gone[i]));
+    assert_true(lies_anywhere(shop, "joann@a.example stays"));
+    assert_true(lies_anywhere(shop, "somebody else with that number stays"));
+    assert_int_equal(shop_customer(shop, "email:new@n.example", INT64_MAX).value, ID_NONE);
+}
+
 static void replace_salt(struct shop *shop, const void *bytes, size_t length) {
     engine_close(shop->engine);
     shop->engine = NULL;
@@ -305,6 +338,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_erasure_finds_whole_values_in_quarantine),
         CASE(test_bad_rows_of_the_erased_are_withheld),
+        CASE(test_the_erased_do_not_come_back_beside_others),
         CASE(test_a_salt_is_made_once),
         CASE(test_another_salt_is_never_taken),
         CASE(test_relations_to_the_erased_go),

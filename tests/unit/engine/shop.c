@@ -109,6 +109,8 @@ void shop_load(struct shop *shop, const char *source) {
         shop->totals.events += reports[i].events;
         shop->totals.repeats += reports[i].repeats;
         shop->totals.quarantined += reports[i].quarantined;
+        shop->totals.turned_away += reports[i].turned_away;
+        shop->totals.withheld += reports[i].withheld;
         shop->totals.lookup_rows += reports[i].lookup_rows;
     }
     memory_free(reports);

@@ -73,14 +73,23 @@ static void check_forgotten(struct world *world) {
     assert_int_equal(world_customer(world, "crm:secret-100").value, ID_NONE);
     assert_int_not_equal(world_customer(world, "email:bob@x.org").value, ID_NONE);
     assert_same(world, "email:bob@x.org", "cookie:kiosk");
-    /* Doesn't come back unasked: alone it is nobody, with others it is left out. */
+    /* Doesn't come back unasked: alone it is nobody, and a row that names others beside it says that
+     * they are the same person. The others are not suppressed for that. */
     event_batch_clear(&world->batch);
     world_add(world, 50, "email:ann@secret.org");
     world_add(world, 50, "email:ann@secret.org cookie:new");
     world_commit(world);
     assert_int_equal(world->batch.events[0].persona.value, ID_NONE);
-    assert_int_equal(world->result.unusable_count, 1);
-    assert_int_equal(world->result.new_identifiers, 1);
+    assert_int_equal(world->batch.events[1].persona.value, ID_NONE);
+    assert_int_equal(world->result.unusable_count, 2);
+    assert_int_equal(world->result.new_identifiers, 0);
+    event_batch_clear(&world->batch);
+    world_add(world, 51, "email:eve@x.org cookie:kiosk");
+    world_add(world, 51, "crm:secret-100 cookie:kiosk");
+    world_resolve(world);
+    assert_int_not_equal(world->batch.events[0].persona.value, ID_NONE);
+    assert_int_equal(world->batch.events[1].persona.value, ID_NONE);
+    identity_undo(world->identity);
     struct identity_stats stats;
     identity_stats(world->identity, &stats);
     assert_int_equal(stats.suppressed_count, 2);

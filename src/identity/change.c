@@ -123,7 +123,10 @@ void identity_undo(struct identity *identity) {
     key_table_truncate(&identity->suppressed, identity->first_suppressed);
     identity->link_count = identity->first_link;
     forest->edge_count = identity->first_edge;
-    identity->withdrawal_count = identity->first_withdrawal;
+    if (identity->withdrawal_count > identity->first_withdrawal) {
+        identity->withdrawal_count = identity->first_withdrawal;
+        withdrawals_index(identity, 0);
+    }
     identity->gone_count = identity->first_gone;
     if (identity->old_eras) {
         struct era *new_eras = identity->eras;

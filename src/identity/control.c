@@ -71,6 +71,7 @@ void identity_destroy(struct identity *identity) {
     memory_free(identity->eras);
     memory_free(identity->marks.slots);
     memory_free(identity->withdrawals);
+    memory_free(identity->withdrawal_slots);
     memory_free(identity->gone_ms);
     memory_free(identity->undo);
     memory_free(identity->pending);
@@ -228,33 +229,68 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
 
 /* ---- un-merge ---- */
 
+/* The slot of the pair's newest withdrawal, or the free one where it belongs. */
+static uint32_t *withdrawal_slot(const struct identity *identity, uint32_t low, uint32_t high) {
+    size_t mask = identity->withdrawal_slot_count - 1;
+    size_t at = (size_t)hash_u64((uint64_t)high << 32 | low) & mask;
+    for (;; at = (at + 1) & mask) {
+        uint32_t newest = identity->withdrawal_slots[at];
+        if (!newest) break;
+        const struct withdrawal *withdrawal = &identity->withdrawals[newest - 1];
+        if (withdrawal->a == low && withdrawal->b == high) break;
+    }
+    return &identity->withdrawal_slots[at];
+}
+
+uint32_t newest_withdrawal(const struct identity *identity, uint32_t a, uint32_t b) {
+    if (identity->withdrawal_count == 0) return 0;
+    return *withdrawal_slot(identity, a < b ? a : b, a < b ? b : a);
+}
+
+void withdrawals_index(struct identity *identity, size_t first) {
+    size_t bytes = identity->withdrawal_slot_count * sizeof(*identity->withdrawal_slots);
+    if (first == 0 && bytes > 0) memset(identity->withdrawal_slots, 0, bytes);
+    for (size_t i = first; i < identity->withdrawal_count; i++) {
+        struct withdrawal *withdrawal = &identity->withdrawals[i];
+        uint32_t *slot = withdrawal_slot(identity, withdrawal->a, withdrawal->b);
+        withdrawal->older = *slot;
+        *slot = (uint32_t)i + 1;
+    }
+}
+
+static enum status withdrawals_reserve(struct identity *identity) {
+    size_t count = identity->withdrawal_count + 1;
+    enum status status =
+        memory_grow((void **)&identity->withdrawals, &identity->withdrawal_capacity, count,
+                    sizeof(*identity->withdrawals));
+    if (status || 2 * count <= identity->withdrawal_slot_count) return status;
+    size_t slot_count = identity->withdrawal_slot_count ? 2 * identity->withdrawal_slot_count : 64;
+    uint32_t *slots = memory_calloc(slot_count, sizeof(*slots));
+    if (!slots) return STATUS_NO_MEMORY;
+    memory_free(identity->withdrawal_slots);
+    identity->withdrawal_slots = slots;
+    identity->withdrawal_slot_count = slot_count;
+    withdrawals_index(identity, 0);
+    return STATUS_OK;
+}
+
 bool link_is_withdrawn(const struct identity *identity, const struct link *link,
                        int64_t threshold_ms) {
     uint32_t gone = LOAD(link->gone);
     if (gone && identity->gone_ms[gone - 1] <= threshold_ms) return true;
     if (!(LOAD(link->state) & LINK_STATE_CONTROLLED)) return false;
-    uint32_t low = link->strong < link->weak ? link->strong : link->weak,
-             high = link_other(link, low);
-    const struct withdrawal *last = NULL;
-    for (size_t i = 0; i < identity->withdrawal_count; i++) {
-        const struct withdrawal *withdrawal = &identity->withdrawals[i];
-        if (withdrawal->a != low || withdrawal->b != high || withdrawal->known_ms > threshold_ms)
-            continue;
-        if (!last || withdrawal->known_ms >= last->known_ms) last = withdrawal;
+    const struct withdrawal *last = NULL, *withdrawal;
+    for (uint32_t at = newest_withdrawal(identity, link->strong, link->weak); at;
+         at = withdrawal->older) {
+        withdrawal = &identity->withdrawals[at - 1];
+        if (withdrawal->known_ms > threshold_ms) continue;
+        if (!last || withdrawal->known_ms > last->known_ms) last = withdrawal;
     }
     return last && !last->restore;
 }
 
 bool pair_is_controlled(const struct identity *identity, const struct link *link) {
-    uint32_t low = link->strong < link->weak ? link->strong : link->weak,
-             high = link_other(link, low);
-    if (!(LOAD(node_at(identity, low)->flags) & LOAD(node_at(identity, high)->flags) &
-          NODE_CONTROLLED))
-        return false;
-    for (size_t i = 0; i < identity->withdrawal_count; i++) {
-        if (identity->withdrawals[i].a == low && identity->withdrawals[i].b == high) return true;
-    }
-    return false;
+    return newest_withdrawal(identity, link->strong, link->weak) != 0;
 }
 
 void flag_node(struct identity *identity, uint32_t id) {
@@ -262,36 +298,39 @@ void flag_node(struct identity *identity, uint32_t id) {
     keep_set(identity, &node->flags, LOAD(node->flags) | NODE_CONTROLLED);
 }
 
+/* Marks the pair's links, from the end that has fewer. */
+static void mark_pair(struct identity *identity, uint32_t a, uint32_t b) {
+    uint32_t from = smaller_end(identity, a, b), to = from == a ? b : a;
+    for (uint32_t at = LOAD(node_at(identity, from)->links); at;) {
+        struct link *link = link_at(identity, at - 1);
+        at = LOAD(*link_next(link, from));
+        if (link_other(link, from) != to || link->flags) continue;
+        keep_set(identity, &link->state,
+                 LOAD(link->state) | LINK_STATE_CONTROLLED | LINK_STATE_JOINED);
+    }
+}
+
 enum status control_add(struct identity *identity, const struct withdrawal *withdrawal) {
     uint32_t a = withdrawal->a, b = withdrawal->b;
     struct record_entry entry = {.tag = ENTRY_WITHDRAWAL, .withdrawal = *withdrawal};
-    enum status status =
-        memory_grow((void **)&identity->withdrawals, &identity->withdrawal_capacity,
-                    identity->withdrawal_count + 1, sizeof(*identity->withdrawals));
-    if (!status) status = undo_reserve(identity, (size_t)LOAD(node_at(identity, a)->degree) + 2);
+    size_t links = LOAD(node_at(identity, smaller_end(identity, a, b))->degree);
+    enum status status = withdrawals_reserve(identity);
+    if (!status) status = undo_reserve(identity, links + 2);
     if (!status) status = record_add(identity, &entry);
     if (!status) status = seed_add(identity, a);
     if (!status) status = seed_add(identity, b);
     if (status) return status;
     identity->withdrawals[identity->withdrawal_count++] = *withdrawal;
+    withdrawals_index(identity, identity->withdrawal_count - 1);
     if (withdrawal->known_ms > identity->known_ms) identity->known_ms = withdrawal->known_ms;
     flag_node(identity, a);
     flag_node(identity, b);
-    for (uint32_t at = LOAD(node_at(identity, a)->links); at;) {
-        struct link *link = link_at(identity, at - 1);
-        at = LOAD(*link_next(link, a));
-        if (link_other(link, a) != b || link->flags) continue;
-        keep_set(identity, &link->state,
-                 LOAD(link->state) | LINK_STATE_CONTROLLED | LINK_STATE_JOINED);
-    }
+    mark_pair(identity, a, b);
     return STATUS_OK;
 }
 
 static bool is_done(const struct identity *identity, uint32_t low, uint32_t high) {
-    for (size_t i = identity->first_withdrawal; i < identity->withdrawal_count; i++) {
-        if (identity->withdrawals[i].a == low && identity->withdrawals[i].b == high) return true;
-    }
-    return false;
+    return newest_withdrawal(identity, low, high) > identity->first_withdrawal;
 }
 
 static enum status withdraw_all(struct identity *identity, uint32_t a, uint32_t b, bool restore,
@@ -303,8 +342,10 @@ static enum status withdraw_all(struct identity *identity, uint32_t a, uint32_t 
         uint32_t other = link_other(link, a);
         if (link->flags || (b != ID_NONE && other != b)) continue;
         if (restore && !link_is_withdrawn(identity, link, INT64_MAX)) continue;
-        struct withdrawal withdrawal = {a < other ? a : other, a < other ? other : a, known_ms,
-                                        restore};
+        struct withdrawal withdrawal = {.a = a < other ? a : other,
+                                        .b = a < other ? other : a,
+                                        .known_ms = known_ms,
+                                        .restore = restore};
         if (!is_done(identity, withdrawal.a, withdrawal.b))
             status = control_add(identity, &withdrawal);
     }

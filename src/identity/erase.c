@@ -35,15 +35,6 @@ static bool has_persona(const struct identity_erasure *erasure, uint32_t id) {
            id_is_in(&erasure->personas->value, erasure->persona_count, id);
 }
 
-static void sort_ids(uint32_t *ids, size_t count) {
-    for (size_t i = 1; i < count; i++) {
-        uint32_t id = ids[i];
-        size_t at = i;
-        for (; at > 0 && ids[at - 1] > id; at--) ids[at] = ids[at - 1];
-        ids[at] = id;
-    }
-}
-
 static enum status collect(struct identity_erasure *erasure) {
     const struct identity *identity = erasure->identity;
     uint32_t root = forest_root(&identity->forest, erasure->customer.value, &view_now);
@@ -160,31 +151,69 @@ bool identity_rewrite(void *context, int kind, struct text bytes, struct buffer 
 
 /* ---- memory ---- */
 
-static void list_remove(struct identity *identity, uint32_t id, uint32_t link_id) {
+/* The links of the erased identifiers are marked first; then every list that held some is walked
+ * once. Removing them one by one would walk a kiosk's list for each. */
+static void mark_links(struct identity *identity, uint32_t id) {
+    for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
+        struct link *link = link_at(identity, at - 1);
+        at = LOAD(*link_next(link, id));
+        STORE(link->state, LINK_STATE_ERASED | LINK_WITHDRAWN);
+        link->time_ms = link->known_ms = 0;
+    }
+}
+
+static void drop_marked_links(struct identity *identity, uint32_t id) {
     struct node *node = node_at(identity, id);
     _Atomic uint32_t *cell = &node->links;
-    while (LOAD(*cell) && LOAD(*cell) != link_id + 1)
-        cell = link_next(link_at(identity, LOAD(*cell) - 1), id);
-    if (!LOAD(*cell)) return;
-    STORE(*cell, LOAD(*link_next(link_at(identity, link_id), id)));
-    STORE(node->degree, LOAD(node->degree) - 1);
+    uint32_t degree = 0;
+    while (LOAD(*cell)) {
+        struct link *link = link_at(identity, LOAD(*cell) - 1);
+        if (LOAD(link->state) & LINK_STATE_ERASED) {
+            STORE(*cell, LOAD(*link_next(link, id)));
+            continue;
+        }
+        cell = link_next(link, id);
+        degree++;
+    }
+    STORE(node->degree, degree);
+}
+
+static void drop_links(struct identity *identity, const struct identity_erasure *erasure,
+                       bool seeded) {
+    for (size_t i = 0; i < erasure->identifier_count; i++)
+        mark_links(identity, erasure->identifiers[i].value);
+    if (!seeded) { /* no memory to tell which lists: all */
+        uint32_t count = key_table_count(&identity->identifiers);
+        for (uint32_t id = 0; id < count; id++) drop_marked_links(identity, id);
+        return;
+    }
+    /* The seeds are the erased identifiers and whoever has a link with one. */
+    identity->stamp++;
+    for (size_t i = 0; i < identity->seed_count; i++) {
+        struct node *node = node_at(identity, identity->seeds[i]);
+        if (node->stamp == identity->stamp) continue;
+        node->stamp = identity->stamp;
+        drop_marked_links(identity, identity->seeds[i]);
+    }
+}
+
+/* Only texts beyond ASCII were ever kept in another spelling. */
+static bool has_spellings(struct text value) {
+    for (uint32_t i = 0; i < value.length; i++) {
+        if ((unsigned char)value.at[i] >= 0x80) return true;
+    }
+    return false;
 }
 
 static void erase_identifier(struct identity *identity, uint32_t id) {
     struct node *node = node_at(identity, id);
-    while (LOAD(node->links)) {
-        uint32_t link_id = LOAD(node->links) - 1;
-        struct link *link = link_at(identity, link_id);
-        list_remove(identity, link_other(link, id), link_id);
-        list_remove(identity, id, link_id);
-        STORE(link->state, LINK_STATE_ERASED | LINK_WITHDRAWN);
-        link->time_ms = link->known_ms = 0;
-    }
     STORE(node->personas, 0);
     STORE(*single_at(identity, id), 0);
     STORE(node->flags, LOAD(node->flags) | NODE_ERASED);
+    struct key key = key_table_key(&identity->identifiers, id);
+    bool spelled = key.text.at && has_spellings(key.text);
     key_table_wipe(&identity->identifiers, id);
-    spelling_erase(&identity->spelling, id);
+    if (spelled) spelling_erase(&identity->spelling, id);
 }
 
 /* Withdrawals go too: they hold only ids and a time, but the record has them no more. */
@@ -197,6 +226,7 @@ static void erase_withdrawals(struct identity *identity, const struct identity_e
         identity->withdrawals[kept++] = withdrawal;
     }
     identity->withdrawal_count = kept;
+    withdrawals_index(identity, 0);
 }
 
 /* The ids themselves, and whoever they had a link with. */
@@ -222,6 +252,7 @@ enum status identity_erase(struct identity *identity, const struct identity_eras
         STORE(*anchor_at(identity, erasure->personas[i].value), NONE);
         key_table_wipe(&identity->personas, erasure->personas[i].value);
     }
+    drop_links(identity, erasure, status == STATUS_OK);
     for (size_t i = 0; i < erasure->identifier_count; i++)
         erase_identifier(identity, erasure->identifiers[i].value);
     erase_withdrawals(identity, erasure);

@@ -20,15 +20,6 @@ const char *link_verdict_text(enum link_verdict verdict) {
     return verdict < LINK_VERDICT_COUNT ? texts[verdict] : "unknown";
 }
 
-static void sort_ids(uint32_t *ids, size_t count) { /* few, and nearly in order */
-    for (size_t i = 1; i < count; i++) {
-        uint32_t id = ids[i];
-        size_t at = i;
-        for (; at > 0 && ids[at - 1] > id; at--) ids[at] = ids[at - 1];
-        ids[at] = id;
-    }
-}
-
 struct id_list {
     uint32_t *ids;
     size_t count, capacity;

@@ -79,6 +79,7 @@ struct withdrawal {
     uint32_t a, b; /* a < b */
     int64_t known_ms;
     bool restore;
+    uint32_t older; /* + 1: the one of the same pair before */
 };
 
 #define DIGEST_BYTES 16
@@ -124,6 +125,8 @@ struct identity {
     uint32_t link_count;
     struct withdrawal *withdrawals;
     size_t withdrawal_count, withdrawal_capacity;
+    uint32_t *withdrawal_slots; /* by pair, open addressing: + 1, the pair's newest; 0: free */
+    size_t withdrawal_slot_count;
     int64_t *gone_ms;
     size_t gone_count, gone_capacity;
     _Atomic uint64_t visible; /* POSITION_NOW is this */
@@ -212,6 +215,10 @@ static inline uint32_t link_other(const struct link *link, uint32_t id) {
 static inline _Atomic uint32_t *link_next(struct link *link, uint32_t id) {
     return link->strong == id ? &link->next_strong : &link->next_weak;
 }
+/* The end with fewer links: a kiosk's list is long, its visitors' are short. */
+static inline uint32_t smaller_end(const struct identity *identity, uint32_t a, uint32_t b) {
+    return LOAD(node_at(identity, a)->degree) < LOAD(node_at(identity, b)->degree) ? a : b;
+}
 static inline enum link_verdict link_verdict(const struct link *link) {
     return LOAD(link->state) & LINK_STATE_VERDICT;
 }
@@ -269,10 +276,15 @@ enum status seed_add(struct identity *identity, uint32_t id) MUST_USE;
 /* Heap sort by `get`'s link, in canonical order; needs no memory. */
 typedef const struct link *link_getter(const struct identity *identity, uint32_t index);
 void sort_links(const struct identity *identity, uint32_t *indexes, size_t count, link_getter *get);
+void sort_ids(uint32_t *ids, size_t count); /* ascending */
 
 /* control.c */
 enum status control_add(struct identity *identity, const struct withdrawal *withdrawal) MUST_USE;
+/* Finds the withdrawals from `first` on by their pairs, too; 0: all, after they were changed. */
+void withdrawals_index(struct identity *identity, size_t first);
 void flag_node(struct identity *identity, uint32_t id); /* after undo_reserve of one cell */
+/* + 1: the newest withdrawal of a pair, whichever end is named first; 0: none. */
+uint32_t newest_withdrawal(const struct identity *identity, uint32_t a, uint32_t b);
 bool pair_is_controlled(const struct identity *identity, const struct link *link);
 
 /* eras.c */

@@ -179,9 +179,7 @@ static bool is_same_step(const struct identity *identity, const struct link *a,
 /* Of several links of one pair in one step only the first is judged, whichever came first: while
  * limits count what is alive, a later one could find room that the first did not find. */
 bool link_is_repeat(const struct identity *identity, struct link *link, int64_t threshold_ms) {
-    uint32_t strong_degree = LOAD(node_at(identity, link->strong)->degree);
-    uint32_t weak_degree = LOAD(node_at(identity, link->weak)->degree);
-    uint32_t id = strong_degree < weak_degree ? link->strong : link->weak;
+    uint32_t id = smaller_end(identity, link->strong, link->weak);
     if (!anything_expires(identity)) return false; /* a limit that is full stays full */
     for (uint32_t at = LOAD(*link_next(link, id)); at;) {
         struct link *older = link_at(identity, at - 1);
@@ -195,12 +193,12 @@ bool link_is_repeat(const struct identity *identity, struct link *link, int64_t 
 
 /* Does a link that is noted already become a repeat of this one? */
 static bool has_repeat(const struct identity *identity, const struct link *link) {
-    uint32_t id = link->weak;
+    uint32_t id = smaller_end(identity, link->strong, link->weak);
     for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
         struct link *newer = link_at(identity, at - 1);
         at = LOAD(*link_next(newer, id));
         if (link_compare(newer, link) < 0) return false;
-        if (link_other(newer, id) == link->strong && is_same_step(identity, newer, link))
+        if (link_other(newer, id) == link_other(link, id) && is_same_step(identity, newer, link))
             return true;
     }
     return false;
@@ -209,10 +207,7 @@ static bool has_repeat(const struct identity *identity, const struct link *link)
 /* Is the same already noted, known no later, in the same step of whatever expires? Then this one
  * adds nothing. */
 static bool is_dominated(const struct identity *identity, const struct link *link) {
-    uint32_t strong_degree = LOAD(node_at(identity, link->strong)->degree);
-    uint32_t weak_degree = LOAD(node_at(identity, link->weak)->degree);
-    uint32_t id = strong_degree < weak_degree ? link->strong : link->weak,
-             other_id = link_other(link, id);
+    uint32_t id = smaller_end(identity, link->strong, link->weak), other_id = link_other(link, id);
     for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
         struct link *old = link_at(identity, at - 1);
         at = LOAD(*link_next(old, id));

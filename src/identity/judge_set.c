@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
+#include <stdlib.h>
 
 #include "identity/internal.h"
 
@@ -101,6 +101,15 @@ void sort_links(const struct identity *identity, uint32_t *indexes, size_t count
         indexes[0] = last;
         sift_down(identity, indexes, 0, end, get);
     }
+}
+
+static int compare_ids(const void *left, const void *right) {
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return (a > b) - (a < b);
+}
+
+void sort_ids(uint32_t *ids, size_t count) {
+    if (count > 1) qsort(ids, count, sizeof(*ids), compare_ids);
 }
 
 static const struct link *link_of(const struct identity *identity, uint32_t id) {
@@ -235,12 +244,19 @@ static enum status gather_eras(struct identity *identity) {
     return status;
 }
 
-static enum status gather_gone(struct identity *identity) {
+/* Un-merges of the links' pairs, and corrections that took their support. */
+static enum status gather_decisions(struct identity *identity) {
     struct judge_scratch *set = identity->judge;
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < set->link_count; i++) {
-        uint32_t gone = LOAD(link_at(identity, set->links[i])->gone);
+        const struct link *link = link_at(identity, set->links[i]);
+        uint32_t gone = LOAD(link->gone);
         if (gone) status = threshold_add(set, identity->gone_ms[gone - 1]);
+        if (!(LOAD(link->state) & LINK_STATE_CONTROLLED)) continue;
+        for (uint32_t at = newest_withdrawal(identity, link->strong, link->weak); !status && at;) {
+            status = threshold_add(set, identity->withdrawals[at - 1].known_ms);
+            at = identity->withdrawals[at - 1].older;
+        }
     }
     return status;
 }
@@ -254,12 +270,7 @@ static enum status gather_thresholds(struct identity *identity) {
     set->thresholds[0] = INT64_MIN;
     if (identity->era_count > 1) status = gather_eras(identity);
     if (status || !any_controlled(identity)) return status;
-    status = gather_gone(identity);
-    for (size_t i = 0; !status && i < identity->withdrawal_count; i++) {
-        const struct withdrawal *withdrawal = &identity->withdrawals[i];
-        if (is_member(identity, withdrawal->a) || is_member(identity, withdrawal->b))
-            status = threshold_add(set, withdrawal->known_ms);
-    }
+    status = gather_decisions(identity);
     for (size_t i = 0; !status && i < set->member_count; i++)
         status = gather_versions(identity, set->members[i]);
     return status;

@@ -12,12 +12,12 @@
  * row, if there is one. */
 
 enum status unsupport_add(struct identity *identity, const struct unsupport *unsupport) {
-    uint32_t a = unsupport->a, b = unsupport->b;
+    uint32_t a = unsupport->a, b = unsupport->b, from = smaller_end(identity, a, b);
     struct record_entry entry = {.tag = ENTRY_UNSUPPORT, .unsupport = *unsupport};
     enum status status = memory_grow((void **)&identity->gone_ms, &identity->gone_capacity,
                                      identity->gone_count + 1, sizeof(*identity->gone_ms));
     if (!status)
-        status = undo_reserve(identity, 2 * (size_t)LOAD(node_at(identity, a)->degree) + 2);
+        status = undo_reserve(identity, 2 * (size_t)LOAD(node_at(identity, from)->degree) + 2);
     if (!status) status = record_add(identity, &entry);
     if (!status) status = seed_add(identity, a);
     if (!status) status = seed_add(identity, b);
@@ -26,11 +26,12 @@ enum status unsupport_add(struct identity *identity, const struct unsupport *uns
     if (unsupport->gone_ms > identity->known_ms) identity->known_ms = unsupport->gone_ms;
     flag_node(identity, a);
     flag_node(identity, b);
-    for (uint32_t at = LOAD(node_at(identity, a)->links); at;) {
+    for (uint32_t at = LOAD(node_at(identity, from)->links); at;) {
         uint32_t link_id = at - 1;
         struct link *link = link_at(identity, link_id);
-        at = LOAD(*link_next(link, a));
-        if (link_other(link, a) != b || link->flags || LOAD(link->gone)) continue;
+        at = LOAD(*link_next(link, from));
+        if (link_other(link, from) != (from == a ? b : a) || link->flags || LOAD(link->gone))
+            continue;
         if (link->known_ms >= unsupport->before_ms) continue;
         if (link_id >= identity->first_link) continue; /* of this very frame */
         keep_set(identity, &link->gone, (uint32_t)identity->gone_count);
@@ -170,11 +171,13 @@ static enum status ask_all(struct identity *identity, const struct pairs *pairs,
 /* The oldest of the pair's links that count and stood before this frame; NULL. */
 static const struct link *first_link(const struct identity *identity, const struct pair *pair) {
     const struct link *first = NULL;
-    for (uint32_t at = LOAD(node_at(identity, pair->a)->links); at;) {
+    uint32_t from = smaller_end(identity, pair->a, pair->b),
+             to = from == pair->a ? pair->b : pair->a;
+    for (uint32_t at = LOAD(node_at(identity, from)->links); at;) {
         uint32_t link_id = at - 1;
         struct link *link = link_at(identity, link_id);
-        at = LOAD(*link_next(link, pair->a));
-        if (link_id >= identity->first_link || link_other(link, pair->a) != pair->b) continue;
+        at = LOAD(*link_next(link, from));
+        if (link_id >= identity->first_link || link_other(link, from) != to) continue;
         if (!link->flags && !LOAD(link->gone)) first = link;
     }
     return first;

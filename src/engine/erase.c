@@ -6,8 +6,7 @@
  * VALUE_BYTES_TELLING or more is looked for in every field as well, between characters that no
  * value has; a shorter one ("1") means nothing outside its own column, and is only looked for in
  * whole fields of a row whose columns can't be told. What can't be taken apart is searched as it
- * came. An event of somebody else leaves out the properties that hold such a value; there a value of
- * digits alone tells nothing, since an article or an order may have the same number. */
+ * came. Events of others are withhold.c's. */
 #include <stdlib.h>
 
 #include "base/canonical.h"
@@ -85,7 +84,7 @@ static bool is_canonical(struct text value) {
 
 /* As it is spelled, and in both canonical forms: which of them counts is the type's rule, and a
  * short check too many does no harm. */
-static bool is_turned_away(const struct engine *engine, uint32_t type, struct text value) {
+bool is_turned_away(const struct engine *engine, uint32_t type, struct text value) {
     if (value.length == 0 || value.length > IDENTIFIER_BYTES_MAX) return false;
     bool found = form_is_turned_away(engine, type, value);
     if (found || is_canonical(value)) return found;
@@ -242,107 +241,6 @@ bool relation_names_erased(const struct engine *engine, struct text packed) {
         return false;
     if (type == SYMBOL_NONE && value.length < VALUE_BYTES_TELLING) return false;
     return is_turned_away(engine, type, value);
-}
-
-/* ---- properties of somebody else's events ---- */
-
-static bool is_digits(struct text word) {
-    for (uint32_t i = 0; i < word.length; i++) {
-        if (word.at[i] < '0' || word.at[i] > '9') return false;
-    }
-    return true;
-}
-
-static bool text_names_erased(const struct engine *engine, struct text text) {
-    if (text.length < VALUE_BYTES_TELLING || is_digits(text)) return false;
-    if (is_turned_away_as_any(engine, text)) return true;
-    for (uint32_t from = 0, to; from < text.length; from = to + 1) {
-        for (to = from; to < text.length && !is_separator(text.at[to]);) to++;
-        struct text word = {text.at + from, to - from};
-        bool tells = word.length >= VALUE_BYTES_TELLING && word.length < text.length;
-        if (tells && !is_digits(word) && is_turned_away_as_any(engine, word)) return true;
-    }
-    return false;
-}
-
-static bool list_names_erased(const struct engine *engine, struct value list) {
-    struct list_reader reader;
-    struct value item;
-    if (list_reader_init(&reader, list) != STATUS_OK) return false;
-    while (list_next(&reader, &item) == STATUS_OK) {
-        const uint8_t *at = NULL;
-        struct value field;
-        uint32_t symbol;
-        bool is_text = reader.record == NULL && item.type == VALUE_TEXT;
-        if (is_text && text_names_erased(engine, item.text)) return true;
-        while (list_next_field(&reader, &at, &symbol, &field) == STATUS_OK) {
-            if (field.type == VALUE_TEXT && text_names_erased(engine, field.text)) return true;
-        }
-    }
-    return false;
-}
-
-static bool value_names_erased(const struct engine *engine, struct value value) {
-    if (value.type == VALUE_TEXT) return text_names_erased(engine, value.text);
-    return value.type == VALUE_LIST && list_names_erased(engine, value);
-}
-
-static bool any_names_erased(const struct engine *engine, struct text packed) {
-    struct packed_reader reader;
-    struct value value;
-    uint32_t symbol;
-    if (packed_reader_init(&reader, packed) != STATUS_OK) return false;
-    while (packed_next(&reader, &symbol, &value) == STATUS_OK) {
-        if (value_names_erased(engine, value)) return true;
-    }
-    return false;
-}
-
-/* The event's properties again, behind the batch's bytes, without those that name somebody erased.
- */
-static enum status leave_out(const struct engine *engine, struct event_batch *batch,
-                             struct event *event, struct packed_writer *writer, uint64_t *count) {
-    struct packed_reader reader;
-    struct buffer copy;
-    struct value value;
-    uint32_t symbol;
-    buffer_init(&copy);
-    enum status status = buffer_append_text(
-        &copy, event_batch_text(batch, event->properties, event->properties_length));
-    uint32_t properties = (uint32_t)batch->bytes.length;
-    packed_begin(writer);
-    if (status == STATUS_OK) status = packed_reader_init(&reader, buffer_text(&copy));
-    while (status == STATUS_OK && packed_next(&reader, &symbol, &value) == STATUS_OK) {
-        if (value_names_erased(engine, value))
-            (*count)++;
-        else
-            status = packed_add(writer, symbol, value);
-    }
-    if (status == STATUS_OK) status = packed_end(writer, &batch->bytes);
-    if (status == STATUS_OK) {
-        event->properties = properties;
-        event->properties_length = (uint32_t)batch->bytes.length - properties;
-    }
-    buffer_release(&copy);
-    return status;
-}
-
-enum status properties_withhold(struct engine *engine, struct event_batch *batch, uint64_t *count,
-                                struct error *error) {
-    struct packed_writer writer;
-    enum status status = STATUS_OK;
-    if (!identity_turns_away(engine->identity)) return STATUS_OK;
-    packed_writer_init(&writer);
-    for (size_t i = 0; status == STATUS_OK && i < batch->event_count; i++) {
-        struct event *event = &batch->events[i];
-        struct text packed = event_batch_text(batch, event->properties, event->properties_length);
-        if (packed.length > 0 && any_names_erased(engine, packed))
-            status = leave_out(engine, batch, event, &writer, count);
-    }
-    packed_writer_release(&writer);
-    return status == STATUS_OK
-               ? STATUS_OK
-               : error_set(error, status, "no memory to leave out what names erased customers");
 }
 
 /* ---- erasing ---- */

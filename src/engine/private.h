@@ -146,6 +146,8 @@ void known_rows_forget(struct engine *engine);
  * Before the rows are stored. */
 enum status rows_withhold(struct engine *engine, struct event_batch *batch,
                           struct error *error) MUST_USE;
+/* Is the value turned away, in whatever spelling? As of this type; SYMBOL_NONE: as of any. */
+bool is_turned_away(const struct engine *engine, uint32_t type, struct text value);
 /* Leaves out the properties that name somebody who was erased, of events of others; adds their count.
  */
 enum status properties_withhold(struct engine *engine, struct event_batch *batch, uint64_t *count,

@@ -29,17 +29,6 @@ void types_check_used(struct reader *reader, const struct source_entry *entry) {
     }
 }
 
-static bool column_check(struct reader *reader, const struct source_entry *entry,
-                         struct place place, struct text column) {
-    if (entry->columns == NULL) return true;
-    for (uint32_t i = 0; i < entry->source->column_count; i++) {
-        if (text_equal(entry->columns[i], column)) return true;
-    }
-    reader_unknown(reader, place, "column of this source", column, entry->columns,
-                   entry->source->column_count);
-    return false;
-}
-
 bool column_read(struct reader *reader, const struct source_entry *entry,
                  const struct yaml_node *node, const char *what, struct text *out) {
     return reader_text(reader, node, what, out) &&
@@ -60,7 +49,7 @@ static bool template_column(struct reader *reader, const struct yaml_node *node,
     columns->count++;
     columns->only = name;
     (void)column_type(columns->entry, name);
-    return column_check(reader, columns->entry, scalar_place(reader, node, offset), name);
+    return column_check_braces(reader, columns->entry, scalar_place(reader, node, offset), name);
 }
 
 /* "{column}" and nothing else is the column itself, whatever its name. */
@@ -109,7 +98,8 @@ static bool aggregate_read(struct reader *reader, struct source_entry *entry,
     if (letter == '#') {
         out->type = VALUE_NUMBER;
         *declared = true;
-        return column.length == 0 || column_check(reader, entry, node_place(node), column);
+        return column.length == 0 ||
+               column_check_plain(reader, entry, node_place(node), column, true);
     }
     if (column.length == 0) {
         reader_error(reader, node_place(node),
@@ -117,6 +107,7 @@ static bool aggregate_read(struct reader *reader, struct source_entry *entry,
                      TEXT_ARG(node->text));
         return false;
     }
+    if (!column_check_plain(reader, entry, node_place(node), column, true)) return false;
     enum value_type type = column_type(entry, column);
     *declared = type != VALUE_UNKNOWN;
     if (*declared)
@@ -130,7 +121,7 @@ static bool aggregate_read(struct reader *reader, struct source_entry *entry,
                      TEXT_ARG(column), value_type_name(out->type));
         return false;
     }
-    return column_check(reader, entry, node_place(node), column);
+    return true;
 }
 
 /* STATUS_NOT_FOUND: it is no call. */
@@ -161,6 +152,21 @@ static enum status call_read(struct reader *reader, struct source_entry *entry,
 }
 
 /* ---- lookup.field ---- */
+
+/* A row is joined to a lookup, and a lookup to no further one. */
+static bool check_one_hop(struct reader *reader, const struct lookup_entry *lookup,
+                          struct place place, struct text field) {
+    const struct source *file = &reader->playbook->sources[lookup->rule.source];
+    const char *dot = memchr(field.at, '.', field.length);
+    if (dot == NULL || file->format != SOURCE_CSV) return true;
+    struct text name = {field.at, (uint32_t)(dot - field.at)};
+    if (names_lookup(reader->names, name) == UINT32_MAX) return true;
+    reader_error(reader, place,
+                 "a row is joined to one lookup and no further: the file of %.*s must have what "
+                 "you need of %.*s, or the source's file the key of %.*s",
+                 TEXT_ARG(lookup->rule.name), TEXT_ARG(name), TEXT_ARG(name));
+    return false;
+}
 
 /* STATUS_NOT_FOUND: its first part is no lookup. */
 static enum status join_read(struct reader *reader, struct source_entry *entry,
@@ -196,6 +202,7 @@ static enum status join_read(struct reader *reader, struct source_entry *entry,
         if (!column_check(reader, entry, node_place(node), found->rule.keys[i]))
             return STATUS_INVALID;
     }
+    if (!check_one_hop(reader, found, place, field)) return STATUS_INVALID;
     uint32_t index = names_lookup_field(names, lookup, field);
     if (index == UINT32_MAX) {
         struct text known[LOOKUP_FIELDS_MAX];
@@ -235,7 +242,7 @@ bool field_read(struct reader *reader, struct source_entry *entry, const struct 
     enum value_type type = column_type(entry, text);
     *declared = type != VALUE_UNKNOWN;
     if (*declared) out->type = type;
-    return column_check(reader, entry, node_place(node), text);
+    return column_check_plain(reader, entry, node_place(node), text, false);
 }
 
 struct list_column {

@@ -139,6 +139,21 @@ static void take_known_type(struct reader *reader, const struct source_entry *en
     from->type = type;
 }
 
+/* 'abc' can't be the number that the property is. */
+static void check_constant(struct reader *reader, const struct source_entry *entry, uint32_t at) {
+    const struct property_map *property = &entry->properties[at];
+    const struct field_source *from = &property->from;
+    struct value value;
+    if (from->kind != FIELD_CONSTANT || from->type == VALUE_TEXT || from->type == VALUE_UNKNOWN)
+        return;
+    if (value_parse(from->text, from->type, reader->playbook->currency, entry->source->zone,
+                    &value) == STATUS_OK)
+        return;
+    struct text given = shown(from->text);
+    reader_error(reader, from->place, "'%.*s' is no %s, and %.*s is one: mend it, or the type",
+                 TEXT_ARG(given), value_type_name(from->type), TEXT_ARG(property->name));
+}
+
 void properties_resolve(struct reader *reader, struct source_entry *entry) {
     for (uint32_t i = 0; i < entry->source->property_count; i++) {
         struct property_map *property = &entry->properties[i];
@@ -150,6 +165,7 @@ void properties_resolve(struct reader *reader, struct source_entry *entry) {
         }
         if (entry->is_declared[i]) continue;
         if (known != NULL) take_known_type(reader, entry, i, known);
+        check_constant(reader, entry, i);
         if (known != NULL && known->rule.event_type == event_of(entry)) continue;
         (void)names_add_property(reader, entry->property_nodes[i], event_of(entry), property->name,
                                  property->from.type, STRENGTH_GUESSED);

@@ -4,7 +4,6 @@
 #include "event/event.h"
 
 #define SOURCES_MAX 1000
-#define COLUMNS_MAX 1024
 
 /* ---- the file ---- */
 
@@ -235,6 +234,7 @@ static void place_properties(struct reader *reader, const struct source_entry *e
 void sources_declare(struct reader *reader, struct source_reading *sources) {
     for (uint32_t i = 0; i < sources->count && reader->status == STATUS_OK; i++) {
         struct source_entry *entry = &sources->items[i];
+        entry->lookups_known = true;
         if (entry->source->is_lookup || !entry->good) continue;
         place_properties(reader, entry);
         properties_declare(reader, entry);
@@ -446,6 +446,9 @@ void sources_read(struct reader *reader, struct source_reading *sources) {
         }
         read_key(reader, entry);
         read_row_key(reader, entry);
+        braces_check(reader, entry, SOURCE_EVENT);
+        braces_check(reader, entry, SOURCE_CHANNEL);
+        joins_check(reader, entry);
         types_check_used(reader, entry);
     }
 }

@@ -6,6 +6,8 @@
 
 #include "playbook/sections.h"
 
+#define COLUMNS_MAX 1024
+
 struct source_entry {
     const struct yaml_node *key, *values[KEYS_MAX];
     struct source *source;
@@ -13,9 +15,10 @@ struct source_entry {
     bool *type_used;      /* by item of `types:` */
     struct property_map *properties;
     const struct yaml_node **property_nodes; /* what each was read from */
-    bool *is_declared; /* its type stands in `types:` or is the lookup's, so that another source
+    bool *is_declared;  /* its type stands in `types:` or is the lookup's, so that another source
                           must agree */
-    bool good;         /* it is a map under a good name */
+    bool lookups_known; /* all sources have been begun */
+    bool good;          /* it is a map under a good name */
 };
 struct source_reading {
     struct source_entry *items;
@@ -32,6 +35,20 @@ bool field_list_read(struct reader *reader, struct source_entry *entry,
 /* Only a column's name (one_event_per). */
 bool column_read(struct reader *reader, const struct source_entry *entry,
                  const struct yaml_node *node, const char *what, struct text *out);
+/* columns.c: can there be such a column? Where not, the error is told. In braces any name goes but
+ * one of a lookup; without, none that is an expression. */
+bool column_check(struct reader *reader, const struct source_entry *entry, struct place place,
+                  struct text column);
+bool column_check_plain(struct reader *reader, const struct source_entry *entry, struct place place,
+                        struct text column, bool in_call);
+bool column_check_braces(struct reader *reader, const struct source_entry *entry,
+                         struct place place, struct text column);
+bool column_is_expression(struct text text, bool in_call);
+/* `event:` and `channel:` are read before all lookups are known: their braces are checked once more
+ * when they are. */
+void braces_check(struct reader *reader, struct source_entry *entry, enum source_key key);
+/* A lookup is joined by columns of the file, never by what another lookup says. */
+void joins_check(struct reader *reader, const struct source_entry *entry);
 /* The type that `types:` gives a column, or VALUE_UNKNOWN. */
 enum value_type column_type(const struct source_entry *entry, struct text column);
 

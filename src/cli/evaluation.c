@@ -388,7 +388,8 @@ void counts_write_json(const struct trainer_counts *counts, struct json_writer *
                    {"not_matured", counts->open},
                    {"without_end", counts->endless},
                    {"themselves_the_goal", counts->itself},
-                   {"coinciding", counts->coinciding}};
+                   {"coinciding", counts->coinciding},
+                   {"corrected_later", counts->corrected_later}};
     json_write_object_begin(writer);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         json_member_count(writer, members[i].name, members[i].count);

@@ -49,6 +49,7 @@ enum status left_out_merge(struct left_out *into, const struct left_out *from) {
     a->endless += b->endless;
     a->itself += b->itself;
     a->coinciding += b->coinciding;
+    a->corrected_later += b->corrected_later;
     uint32_t count = from->names != NULL ? interner_count(from->names) : 0;
     enum status status = STATUS_OK;
     for (uint32_t id = 0; id < count && status == STATUS_OK; id++)
@@ -167,6 +168,11 @@ enum status trainer_left_out_words(const struct world *world, const struct model
         if (reasons[i].count > 0)
             status = buffer_format(out, reasons[i].words, (unsigned long long)reasons[i].count);
     }
+    if (status == STATUS_OK && counts->corrected_later > 0)
+        status = buffer_format(out,
+                               " %llu events before these rows were known only by a later "
+                               "correction: the rows saw what no live decision did.",
+                               (unsigned long long)counts->corrected_later);
     if (status == STATUS_OK && counts->coinciding * 2 > counts->reached) {
         status = buffer_format(out,
                                " Of %llu rows that reached the goal, %llu did so at the very time "

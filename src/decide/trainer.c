@@ -217,14 +217,29 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker,
     return keep_row(part, today, row, &judged);
 }
 
+/* Of the customer whose rows follow the first `before`. */
+static uint64_t count_hindsight(const struct trainer_part *part, const struct timeline *today,
+                                size_t before) {
+    if (today->superseded_ms == NULL || part->count == before) return 0;
+    uint32_t end = timeline_upper_bound(today, part->rows[part->count - 1].row.time_ms);
+    uint64_t count = 0;
+    for (uint32_t row = 0; row < end; row++) {
+        int64_t known_ms = today->known_ms != NULL ? today->known_ms[row] : today->time_ms[row];
+        count += today->superseded_ms[row] <= known_ms;
+    }
+    return count;
+}
+
 static enum status visit_customer(void *state, struct walker *walker, const struct timeline *today,
                                   struct error *error) {
     struct trainer_part *part = state;
+    size_t before = part->count;
     for (uint32_t row = 0; row < today->count; row++) {
         if (today->type[row] != part->rule->event_type) continue;
         enum status status = judge_row(part, walker, today, row, error);
         if (status != STATUS_OK) return status;
     }
+    part->left_out.counts.corrected_later += count_hindsight(part, today, before);
     return STATUS_OK;
 }
 

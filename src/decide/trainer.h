@@ -44,8 +44,11 @@ struct trainer_counts {
     uint64_t unmatched;             /* it names no treatment of the playbook */
     uint64_t of_others;             /* it is of an action that uses another model, or none */
     uint64_t open;                  /* its goal had not matured */
-    uint64_t endless;    /* the goal's `until` is unknown for it, so that it never matures */
-    uint64_t itself;     /* the event is itself a goal event; a row that says nothing */
+    uint64_t endless; /* the goal's `until` is unknown for it, so that it never matures */
+    uint64_t itself;  /* the event is itself a goal event; a row that says nothing */
+    /* Earlier versions of events that no moment knew: a later file corrected them, and the correction
+     * counts as known since they were. Rows saw the corrected values, a live decision did not. */
+    uint64_t corrected_later;
     uint64_t coinciding; /* rows whose goal event bears the very time of the treatment */
     /* The most frequent names that match nothing, cut to fit, and how many there are in all. */
     struct {

@@ -620,12 +620,68 @@ static void test_a_treatment_is_not_its_own_outcome(void **state) {
     scene_release(&scene);
 }
 
+/* Features are of the versions known then, labels and treatments of those known when the rows were
+ * matured; and what a correction made known in hindsight is counted. */
+static void test_corrections(void **state) {
+    (void)state;
+    static struct scene scene;
+    scene_init(&scene, "customer: { identifiers: { email: {} } }\n"
+                       "events: { Order Completed: { size: number } }\n"
+                       "traits: { largest: max(\"Order Completed\".size) }\n"
+                       "goals: { order: { event: Order Completed, within: 10d } }\n"
+                       "models: { order: { goal: order } }\n"
+                       "actions: { letter: { goal: order, channels: [mail] } }\n");
+    scene_event(&scene, 9, "Order Completed", DAY(1), "size=1");
+    for (uint32_t p = 1; p <= 4; p++) {
+        uint64_t first = scene.event_count;
+        scene_event(&scene, p, "Order Completed", DAY(1), "size=5");
+        scene_event(&scene, p, "mail:Treatment Delivered", DAY(10),
+                    p == 4 ? "treatment='lettre'" : "treatment='letter'");
+        scene_event(&scene, p, "Order Completed", DAY(12), "size=5");
+        if (p == 1) /* in hindsight */
+            scene_correct(&scene, first, p, "Order Completed", DAY(1), DAY(1), "size=9");
+        if (p == 2) /* known after the letter */
+            scene_correct(&scene, first, p, "Order Completed", DAY(1), DAY(11), "size=9");
+        if (p == 3) /* the order was another month's */
+            scene_correct(&scene, first + 2, p, "Order Completed", DAY(40), DAY(15), "size=5");
+        if (p == 4)
+            scene_correct(&scene, first + 1, p, "mail:Treatment Delivered", DAY(10), DAY(30),
+                          "treatment='letter'");
+    }
+    struct trainer_options options = {
+        .from_ms = TIME_ALWAYS, .until_ms = UNTIL_MS, .matured_by_ms = UNTIL_MS, .threads = 1};
+    struct rows rows = {0};
+    struct trainer_counts counts;
+    assert_int_equal(trainer_collect(&scene.world, &scene.playbook->models[0], &options, &rows.set,
+                                     &rows.ids, &counts, NULL),
+                     STATUS_OK);
+    assert_int_equal(training_set_count(rows.set), 4);
+    assert_int_equal(counts.events, 4);
+    assert_int_equal(counts.corrected_later, 1);
+    static const double largest[] = {9, 5, 5, 5};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct value values[1];
+        struct training_row row;
+        training_set_row(rows.set, i, values, &row);
+        assert_int_equal(row.group, i + 1);
+        assert_true(values[0].number == largest[i]);
+        assert_int_equal(row.yes, i != 2);
+    }
+    release(&rows);
+    struct goal_base bases[3];
+    assert_int_equal(goal_bases_measure(&scene.world, UNTIL_MS, 2, bases, NULL), STATUS_OK);
+    assert_int_equal(bases[1].treated_rows, 4);
+    assert_true(bases[1].treated_rate == 0.75);
+    scene_release(&scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_goal_reads_the_traits_of_its_row),
         cmocka_unit_test(test_a_model_learns_from_the_actions_that_use_it),
         cmocka_unit_test(test_a_treatment_is_not_its_own_outcome),
         cmocka_unit_test(test_actions_of_one_model_are_told_apart),
+        cmocka_unit_test(test_corrections),
         cmocka_unit_test(test_no_evaluated_row_was_ever_learnt),
         cmocka_unit_test(test_rows_equal_the_naive_ones),
         cmocka_unit_test(test_what_has_not_matured_is_left_out_whichever_way),

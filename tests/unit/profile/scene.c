@@ -181,6 +181,8 @@ static void add_event(struct scene *scene, uint32_t persona, const char *event, 
     added->persona.value = persona;
     added->type = (uint16_t)type;
     added->channel = (uint8_t)channel;
+    added->replaces = scene->replaces;
+    scene->replaces = 0;
     added->properties_length = (uint32_t)scene->batch.bytes.length;
     must(memory_source_add(scene->source, &scene->batch) == STATUS_OK, "no memory");
     scene->event_count++;
@@ -192,6 +194,13 @@ void scene_event_known(struct scene *scene, uint32_t persona, const char *event,
     event_batch_clear(&scene->batch);
     pack_properties(scene, properties);
     add_event(scene, persona, event, time_ms, known_ms);
+}
+
+void scene_correct(struct scene *scene, uint64_t number, uint32_t persona, const char *event,
+                   int64_t time_ms, int64_t known_ms, const char *properties) {
+    must(number > 0 && number < scene->event_count, "nothing to correct");
+    scene->replaces = number;
+    scene_event_known(scene, persona, event, time_ms, known_ms, properties);
 }
 
 void scene_decision(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,

@@ -48,6 +48,7 @@ struct scene {
     struct scene_link links[SCENE_LINKS_MAX];
     uint32_t link_count, persona_count;
     uint64_t event_count;
+    uint64_t replaces; /* of the next event */
     struct scene_name names[SCENE_NAMES_MAX];
     uint32_t name_count;
     struct world world;
@@ -66,6 +67,10 @@ void scene_event_known(struct scene *scene, uint32_t persona, const char *event,
 /* A Decision Made as the engine writes it, for one message; `withheld`: of a holdout customer. */
 void scene_decision(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,
                     const char *id, const char *treatment, const char *channel, bool withheld);
+/* The event of that number (the first is 0, which can't be corrected) is superseded by this version
+ * from known_ms on. */
+void scene_correct(struct scene *scene, uint64_t number, uint32_t persona, const char *event,
+                   int64_t time_ms, int64_t known_ms, const char *properties);
 /* From known_ms on the persona is one of that customer's. */
 void scene_link(struct scene *scene, uint32_t persona, uint32_t customer, int64_t known_ms);
 /* The identifier "type:value" points at this persona. */

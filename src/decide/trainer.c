@@ -19,6 +19,11 @@ struct collected_row {
     uint32_t at; /* the row of its customer's timeline: tells equal rows apart */
 };
 
+struct replaced {     /* an earlier version of an event */
+    int64_t since_ms; /* a newer one stands in its place */
+    int64_t time_ms, known_ms;
+};
+
 struct trainer_part {
     const struct world *world;
     const struct model_rule *rule;
@@ -27,6 +32,8 @@ struct trainer_part {
     struct collected_row *rows;
     size_t count, capacity;
     struct left_out left_out;
+    struct replaced *replaced; /* of the customer at hand */
+    size_t replaced_count, replaced_capacity;
 };
 
 /* ---- the features ---- */
@@ -115,6 +122,66 @@ struct judged {
     int64_t t_ms;
 };
 
+static int64_t latest(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static int64_t known_of(const struct timeline *today, uint32_t row) {
+    return today->known_ms != NULL ? today->known_ms[row] : today->time_ms[row];
+}
+
+static int compare_replaced(const void *left, const void *right) {
+    int64_t a = ((const struct replaced *)left)->since_ms,
+            b = ((const struct replaced *)right)->since_ms;
+    return a < b ? -1 : a > b;
+}
+
+/* Events of the rule's type that corrections have replaced, by when they did; those of one moment
+ * become one, with the earliest times among them. */
+static enum status read_replaced(struct trainer_part *part, const struct timeline *today) {
+    part->replaced_count = 0;
+    for (uint32_t row = 0; today->superseded_ms != NULL && row < today->count; row++) {
+        if (today->type[row] != part->rule->event_type || today->superseded_ms[row] == INT64_MAX)
+            continue;
+        enum status status = memory_grow((void **)&part->replaced, &part->replaced_capacity,
+                                         part->replaced_count + 1, sizeof *part->replaced);
+        if (status != STATUS_OK) return status;
+        part->replaced[part->replaced_count++] =
+            (struct replaced){today->superseded_ms[row], today->time_ms[row], known_of(today, row)};
+    }
+    if (part->replaced_count < 2) return STATUS_OK;
+    qsort(part->replaced, part->replaced_count, sizeof *part->replaced, compare_replaced);
+    size_t kept = 0;
+    for (size_t i = 1; i < part->replaced_count; i++) {
+        struct replaced *last = &part->replaced[kept], next = part->replaced[i];
+        if (next.since_ms != last->since_ms) {
+            part->replaced[++kept] = next;
+            continue;
+        }
+        if (next.time_ms < last->time_ms) last->time_ms = next.time_ms;
+        if (next.known_ms < last->known_ms) last->known_ms = next.known_ms;
+    }
+    part->replaced_count = kept + 1;
+    return STATUS_OK;
+}
+
+/* The first time until which a training would have had the row, or the version of it that this one
+ * corrected: the one is known from the moment on at which the other ceased to count. */
+static int64_t first_until(const struct trainer_part *part, const struct timeline *today,
+                           uint32_t row, int64_t matured_ms) {
+    int64_t time_ms = today->time_ms[row], known_ms = known_of(today, row);
+    int64_t first_ms = latest(latest(matured_ms, known_ms), time_ms + 1);
+    struct replaced wanted = {.since_ms = known_ms};
+    const struct replaced *old = part->replaced_count > 0
+                                     ? bsearch(&wanted, part->replaced, part->replaced_count,
+                                               sizeof wanted, compare_replaced)
+                                     : NULL;
+    if (old == NULL) return first_ms;
+    int64_t old_ms =
+        latest(latest(old->time_ms + (matured_ms - time_ms), old->known_ms), old->time_ms + 1);
+    return old_ms < first_ms && old_ms < old->since_ms ? old_ms : first_ms;
+}
+
 static enum status keep_row(struct trainer_part *part, const struct timeline *today, uint32_t row,
                             const struct judged *judged) {
     enum status status =
@@ -127,15 +194,13 @@ static enum status keep_row(struct trainer_part *part, const struct timeline *to
     fill_rule_features(part->rule, judged->traits, judged->treatment, values);
     status = copy_values(&part->arena, values, width);
     if (status != STATUS_OK) return status;
-    int64_t known_ms = judged->detail.matured_ms;
-    if (today->known_ms != NULL && today->known_ms[row] > known_ms) known_ms = today->known_ms[row];
     part->rows[part->count++] = (struct collected_row){
         .values = values,
         .row = {.values = values,
                 .yes = judged->detail.outcome == OUTCOME_YES,
                 .weight = 1,
                 .time_ms = judged->t_ms,
-                .horizon_ms = known_ms,
+                .horizon_ms = first_until(part, today, row, judged->detail.matured_ms),
                 .group = today->customer.value},
         .id = {today->customer, judged->treatment, judged->t_ms},
         .channel = today->channel[row],
@@ -224,8 +289,7 @@ static uint64_t count_hindsight(const struct trainer_part *part, const struct ti
     uint32_t end = timeline_upper_bound(today, part->rows[part->count - 1].row.time_ms);
     uint64_t count = 0;
     for (uint32_t row = 0; row < end; row++) {
-        int64_t known_ms = today->known_ms != NULL ? today->known_ms[row] : today->time_ms[row];
-        count += today->superseded_ms[row] <= known_ms;
+        count += today->superseded_ms[row] <= known_of(today, row);
     }
     return count;
 }
@@ -234,9 +298,11 @@ static enum status visit_customer(void *state, struct walker *walker, const stru
                                   struct error *error) {
     struct trainer_part *part = state;
     size_t before = part->count;
+    enum status status = read_replaced(part, today);
+    if (status != STATUS_OK) return status;
     for (uint32_t row = 0; row < today->count; row++) {
         if (today->type[row] != part->rule->event_type) continue;
-        enum status status = judge_row(part, walker, today, row, error);
+        status = judge_row(part, walker, today, row, error);
         if (status != STATUS_OK) return status;
     }
     part->left_out.counts.corrected_later += count_hindsight(part, today, before);
@@ -393,6 +459,7 @@ enum status trainer_collect(const struct world *world, const struct model_rule *
     }
     for (uint32_t i = 0; i < threads; i++) {
         left_out_release(&parts[i].left_out);
+        memory_free(parts[i].replaced);
         arena_release(&parts[i].arena);
         memory_free(parts[i].rows);
     }

@@ -59,17 +59,19 @@ struct trainer_counts {
 };
 
 /* ids (from memory_alloc, one a row, may be NULL) tell which row is whose. Rows are in order of
- * (time, customer, treatment). `counts` may be NULL. A row's horizon_ms is when its label was known
- * and its treatment, too. */
+ * (time, customer, treatment). `counts` may be NULL. A row's horizon_ms is the
+ * first `until_ms` and `matured_by_ms` that has it: its label was known by then, and its treatment,
+ * perhaps in a version that a correction has replaced since. */
 enum status trainer_collect(const struct world *world, const struct model_rule *rule,
                             const struct trainer_options *options, struct training_set **out,
                             struct trainer_row_id **ids, struct trainer_counts *counts,
                             struct error *error) MUST_USE;
-/* Was this row among those of a model that was trained until then, on labels that were taken to be
- * known `sooner_ms` before the row's horizon_ms (0 where the delays are still the same)? */
+/* Was this row, or an earlier version of its treatment, among those of a model that was trained
+ * until then, on labels that were taken to be known `sooner_ms` before the row's horizon_ms (0 where
+ * the delays are still the same)? */
 static inline bool trainer_had_learnt(const struct training_row *row, int64_t until_ms,
                                       int64_t sooner_ms) {
-    return row->time_ms + 1 < until_ms && row->horizon_ms - sooner_ms <= until_ms;
+    return row->horizon_ms - sooner_ms <= until_ms;
 }
 /* The feature vector of a live moment, after profile_at and profile_with: the rule's features in
  * their order, and what the model has behind them. `out` may borrow from `own_text`. */

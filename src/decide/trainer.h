@@ -46,8 +46,9 @@ struct trainer_counts {
     uint64_t open;                  /* its goal had not matured */
     uint64_t endless; /* the goal's `until` is unknown for it, so that it never matures */
     uint64_t itself;  /* the event is itself a goal event; a row that says nothing */
-    /* Earlier versions of events that no moment knew: a later file corrected them, and the correction
-     * counts as known since they were. Rows saw the corrected values, a live decision did not. */
+    /* Earlier versions of events that no moment knew: a later file corrected them, and the
+     * correction counts as known since they were. Rows saw the corrected values, a live decision
+     * did not. */
     uint64_t corrected_later;
     uint64_t coinciding; /* rows whose goal event bears the very time of the treatment */
     /* The most frequent names that match nothing, cut to fit, and how many there are in all. */
@@ -59,9 +60,9 @@ struct trainer_counts {
 };
 
 /* ids (from memory_alloc, one a row, may be NULL) tell which row is whose. Rows are in order of
- * (time, customer, treatment). `counts` may be NULL. A row's horizon_ms is the
- * first `until_ms` and `matured_by_ms` that has it: its label was known by then, and its treatment,
- * perhaps in a version that a correction has replaced since. */
+ * (time, customer, treatment). `counts` may be NULL. A row's horizon_ms is the first `until_ms` and
+ * `matured_by_ms` that has it: its label was known by then, and its treatment, perhaps in a version
+ * that a correction has replaced since. */
 enum status trainer_collect(const struct world *world, const struct model_rule *rule,
                             const struct trainer_options *options, struct training_set **out,
                             struct trainer_row_id **ids, struct trainer_counts *counts,

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The chance of a treatment: what past treatments of the action, the goal and a model tell. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "decide/decide.h"
+#include "scene.h"
+
+#define HEAD                                                                                       \
+    "customer: { identifiers: { email: {} } }\n"                                                   \
+    "events:\n"                                                                                    \
+    "  Order Completed: { revenue: money }\n"                                                      \
+    "  Clicked: { button: text }\n"                                                                \
+    "goals:\n"                                                                                     \
+    "  order: { event: Order Completed, within: 10d, value: 20 USD }\n"                            \
+    "  click: { event: Clicked, within: 10d }\n"                                                   \
+    "  rare: { event: Order Completed, within: 10d, value: revenue }\n"
+
+enum { ANN = 1 };
+
+struct trial {
+    struct scene scene;
+    struct profiler *profiler;
+    struct decider *decider;
+    struct timeline_reader *reader;
+    struct timeline timeline;
+    struct goal_base bases[64];
+    struct decision decision;
+};
+static struct trial trial;
+
+static void begin(const char *actions) {
+    char text[8192];
+    snprintf(text, sizeof text, HEAD "%s", actions);
+    trial = (struct trial){.bases = {{.rate = 0.25, .value = NAN},
+                                     {.rate = 0.5, .value = NAN},
+                                     {.rate = 0.1, .value = 30}}};
+    scene_init(&trial.scene, text);
+    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
+    assert_int_equal(
+        decider_create(&trial.decider, &trial.scene.world, trial.profiler, NULL, trial.bases),
+        STATUS_OK);
+    scene_event(&trial.scene, ANN, "Clicked", DAY(0), "");
+}
+
+static int end(void **state) {
+    (void)state;
+    if (trial.reader != NULL) trial.reader->source->ops->reader_close(trial.reader);
+    decider_destroy(trial.decider);
+    profiler_destroy(trial.profiler);
+    scene_release(&trial.scene);
+    return 0;
+}
+
+static void decide(int64_t t_ms) {
+    struct timeline_source *source = trial.scene.world.source;
+    struct timeline_request request =
+        profiler_request(trial.profiler, (struct as_of){t_ms, POSITION_NOW}, false);
+    if (trial.reader != NULL) source->ops->reader_close(trial.reader);
+    assert_int_equal(source->ops->reader_open(source, &trial.reader, NULL), STATUS_OK);
+    assert_int_equal(
+        source->ops->read(trial.reader, (struct customer_id){ANN}, &request, &trial.timeline, NULL),
+        STATUS_OK);
+    assert_int_equal(decide_customer(trial.decider, &trial.timeline, t_ms, &trial.decision, NULL),
+                     STATUS_OK);
+}
+
+static const struct treatment_trace *trace_of(const char *key, const char *channel) {
+    uint32_t symbol = symbol_find(trial.scene.symbols, SYMBOL_CHANNEL, text_from(channel));
+    for (uint32_t i = 0; i < trial.decision.trace_count; i++) {
+        const struct treatment_trace *trace = &trial.decision.trace[i];
+        if (text_equal(trace->treatment->key, text_from(key)) &&
+            trace->treatment->channel == symbol)
+            return trace;
+    }
+    fail_msg("no trace of %s by %s", key, channel);
+    return NULL;
+}
+
+#define assert_near(a, b) assert_true(fabs((a) - (b)) < 1e-9)
+
+/* One success is no certainty, one failure no end: what was expected counts as ten treatments. */
+static void test_few_past_treatments_do_not_decide(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [web] }\n"
+          "  banner: { goal: click, starting_propensity: 5%, channels: [web] }\n"
+          "  recall: { goal: rare, channels: [web] }\n");
+    trial.bases[2] = (struct goal_base){.rate = NAN, .value = 30};
+    trial.bases[3] = (struct goal_base){.treated_rows = 1, .treated_rate = 1};
+    trial.bases[5] = (struct goal_base){.treated_rows = 2, .treated_rate = 0};
+    trial.bases[7] = (struct goal_base){.treated_rows = 3, .treated_rate = 1};
+    decide(DAY(1));
+    assert_near(trace_of("letter", "web")->propensity, (1 + 10 * 0.25) / 11);
+    assert_near(trace_of("banner", "web")->propensity, 10 * 0.05 / 12);
+    assert_near(trace_of("recall", "web")->propensity, 3.5 / 4);
+}
+
+/* A model that never saw the action leaves it to the playbook's starting_propensity. */
+static void test_an_untried_action_starts_as_the_playbook_says(void **state) {
+    (void)state;
+    begin("models: { m: { goal: order, features: [] } }\n"
+          "actions:\n"
+          "  letter: { goal: order, channels: [web] }\n"
+          "  fresh: { goal: order, starting_propensity: 40%, channels: [web] }\n"
+          "  unsaid: { goal: order, channels: [web] }\n");
+    struct training_set *set;
+    struct model *model;
+    assert_int_equal(training_set_create(&set, NULL, 0), STATUS_OK);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct training_row row = {.yes = i % 10 == 0, .weight = 1, .time_ms = i, .group = i};
+        assert_int_equal(training_set_add(set, &row), STATUS_OK);
+    }
+    assert_int_equal(model_train(&model, set, &(struct learn_options){.seed = 1}, NULL), STATUS_OK);
+    const struct model *models[] = {model};
+    decider_destroy(trial.decider);
+    assert_int_equal(
+        decider_create(&trial.decider, &trial.scene.world, trial.profiler, models, trial.bases),
+        STATUS_OK);
+    trial.bases[3] = (struct goal_base){.treated_rows = 100, .treated_rate = 0.1};
+    decide(DAY(1));
+    double told = trace_of("letter", "web")->propensity;
+    assert_true(fabs(told - 0.1) < 0.01);
+    assert_near(trace_of("unsaid", "web")->propensity, told);
+    assert_near(trace_of("fresh", "web")->propensity, 0.4);
+    assert_non_null(strstr(trial.decision.reason, "as the playbook says"));
+    training_set_destroy(set);
+    model_destroy(model);
+}
+
+/* Delivered and Shown of one message, and a receipt that comes twice, are one treatment. */
+static void test_a_message_is_one_past_treatment(void **state) {
+    (void)state;
+    begin("actions: { letter: { goal: order, channels: [web] } }\n");
+    static const struct {
+        double day;
+        const char *event, *properties;
+    } told[] = {{2, "Treatment Delivered", "treatment='letter' decision='d1'"},
+                {2.1, "Treatment Shown", "treatment='letter' decision='d1'"},
+                {4, "Treatment Shown", "treatment='letter' decision='d1'"},
+                {5, "Treatment Delivered", "treatment='letter' decision='d2'"},
+                {5.1, "Treatment Delivered", "treatment='letter' decision='d3'"},
+                {6, "Treatment Delivered", "treatment='letter'"},
+                {6.5, "Treatment Shown", "treatment='letter'"},
+                {7, "Treatment Shown", "treatment='letter'"}};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        scene_event(&trial.scene, ANN, told[i].event, DAY(told[i].day), told[i].properties);
+    assert_int_equal(goal_bases_measure(&trial.scene.world, DAY(40), 1, trial.bases, NULL),
+                     STATUS_OK);
+    assert_int_equal(trial.bases[0].treated_rows, 5); /* d1, d2, d3, and two days */
+    assert_int_equal(trial.bases[3].treated_rows, 5);
+}
+
+/* What another action led to says nothing of this one, and another channel little. */
+static void test_past_treatments_tell_of_their_action_and_channel(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  letter: { goal: order, channels: [web, mail] }\n"
+          "  survey: { goal: order, starting_propensity: 5%, channels: [web] }\n"
+          "  fresh: { goal: order, starting_propensity: 40%, channels: [web] }\n");
+    for (uint32_t i = 0; i < 300; i++) {
+        bool by_mail = i % 3 == 0;
+        uint32_t person = 100 + i;
+        scene_event(&trial.scene, person,
+                    by_mail ? "mail:Treatment Delivered" : "web:Treatment Delivered", DAY(2),
+                    i % 2 == 0 ? "treatment='letter'" : "treatment='survey'");
+        if (i % 2 == 0 && (by_mail || i % 4 == 0))
+            scene_event(&trial.scene, person, "Order Completed", DAY(3), "revenue=20USD");
+    }
+    uint32_t width = goal_bases_of_action(trial.scene.playbook);
+    assert_int_equal(width, 3);
+    for (uint32_t threads = 1; threads <= 3; threads++) {
+        assert_int_equal(
+            goal_bases_measure(&trial.scene.world, DAY(40), threads, trial.bases, NULL), STATUS_OK);
+        const struct goal_base *letter = trial.bases + 3, *survey = letter + width,
+                               *fresh = survey + width;
+        assert_int_equal(letter[0].treated_rows, 150);
+        assert_int_equal(letter[1].treated_rows, 100);
+        assert_near(letter[1].treated_rate, 0.5);
+        assert_int_equal(letter[2].treated_rows, 50);
+        assert_near(letter[2].treated_rate, 1);
+        assert_int_equal(survey[0].treated_rows, 150);
+        assert_near(survey[0].treated_rate, 0);
+        assert_int_equal(survey[1].treated_rows, 100); /* the playbook has it on the web alone */
+        assert_int_equal(fresh[0].treated_rows, 0);
+    }
+    decide(DAY(40));
+    assert_near(trace_of("fresh", "web")->propensity, 0.4);
+    assert_true(trace_of("survey", "web")->propensity < 0.01);
+    assert_true(trace_of("letter", "mail")->propensity > 0.9);
+    assert_true(fabs(trace_of("letter", "web")->propensity - 0.5) < 0.05);
+}
+
+/* Whom we alone have written to was not active, and does not thin the rate out. */
+static void test_a_base_rate_is_of_active_customers(void **state) {
+    (void)state;
+    begin("actions: { letter: { goal: order, channels: [web] } }\n");
+    struct goal_base bases[16];
+    struct error error = {0};
+    scene_event(&trial.scene, ANN, "Clicked", DAY(25), "");
+    scene_event(&trial.scene, ANN, "Order Completed", DAY(31), "revenue=20USD");
+    scene_event(&trial.scene, 2, "Treatment Delivered", DAY(25), "treatment='letter'");
+    assert_int_equal(goal_bases_measure(&trial.scene.world, DAY(40), 1, bases, &error), STATUS_OK);
+    assert_near(bases[0].rate, 0.5); /* at day 30 it follows, at day 0 it does not */
+    assert_int_equal(bases[0].treated_rows, 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_few_past_treatments_do_not_decide, end),
+        cmocka_unit_test_teardown(test_an_untried_action_starts_as_the_playbook_says, end),
+        cmocka_unit_test_teardown(test_a_message_is_one_past_treatment, end),
+        cmocka_unit_test_teardown(test_past_treatments_tell_of_their_action_and_channel, end),
+        cmocka_unit_test_teardown(test_a_base_rate_is_of_active_customers, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

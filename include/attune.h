@@ -46,6 +46,12 @@ void attune_close(struct attune *attune);
 struct attune_ingested {
     uint64_t events, repeats, quarantined;
     uint64_t turned_away; /* events of people who were erased: not kept */
+    uint64_t corrected;   /* stored rows that now say something else */
+    uint64_t retracted;   /* stored rows that took themselves away */
+    uint64_t joined;      /* stored events of several rows that got more of them */
+    uint64_t older;       /* an older version than the stored one: left */
+    uint64_t left;        /* other rows of a stored event, which the source says to leave */
+    uint64_t held;        /* would have been corrected, beyond the source's corrections_max */
 };
 enum attune_status attune_ingest(struct attune *attune, const char *source, const char *bytes,
                                  size_t length, struct attune_ingested *out,

@@ -74,6 +74,8 @@ static const struct option options[] = {
     {"against", "FILE", "another model's predictions, to compare row by row",
      offsetof(struct cli, against), false},
     {"source", "NAME", "only this source", offsetof(struct cli, source), false},
+    {"accept-corrections", NULL, "apply corrections, however many they are (corrections_max)",
+     offsetof(struct cli, accept_corrections), false},
     {"all", NULL, "every customer", offsetof(struct cli, all), false},
     {"dry-run", NULL, "change nothing", offsetof(struct cli, dry_run), false},
     {"yes", NULL, "do not ask", offsetof(struct cli, yes), false},

@@ -21,10 +21,11 @@ const struct command cli_commands[] = {
      "  attune explain \"count('Order Completed') in 30d\"\n",
      1, 1, command_explain},
     {"ingest", "[SOURCE FILE…]", "load files: events, customer records, lookups",
-     "data source json",
+     "data source accept-corrections json",
      "Without words, loads every source of the playbook whose files are in --data, lookups first. "
-     "What was loaded before is recognised by "
-     "its row key and dropped as a repeat. A row that can't become an event goes to quarantine "
+     "A row stands under its row_key for ever: what was loaded before is a repeat, and a row that "
+     "says something else corrects it. A load that would correct too many rows (corrections_max) "
+     "changes none of them and says so. A row that can't become an event goes to quarantine "
      "with its reason. A file that can't be read, "
      "or lacks a column, ends the loading: what is in stays, and the answer says how to go on.\n\n"
      "  attune ingest --playbook playbook.yaml --data files/\n"

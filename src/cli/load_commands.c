@@ -50,9 +50,18 @@ static void note_words(const struct engine_ingest_report *report, bool is_lookup
         uint64_t count;
         const char *one, *words;
     } counts[] = {
-        {report->turned_away, "event", "of erased customers not kept"},
-        {report->withheld, "property", "left out: erased customers are named"},
-        {report->nobodys, "identifier", "left out: nobody is called so"},
+        {report->did.corrected, "row", "corrected"},
+        {report->did.retracted, "row", "retracted"},
+        {report->did.joined, "event", "got more rows"},
+        {report->did.clashes, "row",
+         "with the key of another row of this load: does row_key name one row?"},
+        {report->did.older, "older version", "left"},
+        {report->did.left, "event", "left as stored, with other rows now (again: keep)"},
+        {report->did.held, "row", "held: too many corrections"},
+        {report->did.not_compared, "repeat", "known by the key alone"},
+        {report->did.turned_away, "event", "of erased customers not kept"},
+        {report->did.withheld, "property", "left out: erased customers are named"},
+        {report->did.nobodys, "identifier", "left out: nobody is called so"},
         {report->undeclared_events, "event",
          "of names that the playbook doesn't declare: kept, and counted by any event"},
         {report->undeclared_left, "undeclared value",
@@ -80,13 +89,13 @@ static void print_reports(const struct engine *engine, const struct engine_inges
     cli_table_init(&table, "source|>files|>rows|>events|>repeats|>quarantined|note");
     for (size_t i = 0; i < count; i++) {
         const struct engine_ingest_report *report = &reports[i];
-        char note[320];
+        char note[1000];
         note_words(report, is_lookup(engine, report), note, sizeof note);
         cli_table_cell(&table, "%.*s", TEXT_ARG(report->source));
         cli_table_cell(&table, "%s", cli_count(report->files));
         cli_table_cell(&table, "%s", cli_count(report->rows));
-        cli_table_cell(&table, "%s", cli_count(report->events));
-        cli_table_cell(&table, "%s", cli_count(report->repeats));
+        cli_table_cell(&table, "%s", cli_count(report->did.events));
+        cli_table_cell(&table, "%s", cli_count(report->did.repeats));
         cli_table_cell(&table, "%s", cli_count(report->quarantined));
         cli_table_cell(&table, "%s", note);
         quarantined += report->quarantined;
@@ -120,15 +129,23 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_member_string(writer, "outcome", ingest_outcome_name(report->outcome));
     json_member_count(writer, "files", report->files);
     json_member_count(writer, "rows", report->rows);
-    json_member_count(writer, "events", report->events);
-    json_member_count(writer, "repeats", report->repeats);
+    json_member_count(writer, "events", report->did.events);
+    json_member_count(writer, "repeats", report->did.repeats);
     json_member_count(writer, "quarantined", report->quarantined);
     json_member_count(writer, "quarantine_entries", report->quarantine_entries);
     json_member_count(writer, "quarantined_before", report->quarantined_before);
     json_member_count(writer, "lookup_rows", report->lookup_rows);
-    json_member_count(writer, "turned_away", report->turned_away);
-    json_member_count(writer, "withheld", report->withheld);
-    json_member_count(writer, "nobodys", report->nobodys);
+    json_member_count(writer, "corrected", report->did.corrected);
+    json_member_count(writer, "retracted", report->did.retracted);
+    json_member_count(writer, "joined", report->did.joined);
+    json_member_count(writer, "older", report->did.older);
+    json_member_count(writer, "left", report->did.left);
+    json_member_count(writer, "held", report->did.held);
+    json_member_count(writer, "clashes", report->did.clashes);
+    json_member_count(writer, "not_compared", report->did.not_compared);
+    json_member_count(writer, "turned_away", report->did.turned_away);
+    json_member_count(writer, "withheld", report->did.withheld);
+    json_member_count(writer, "nobodys", report->did.nobodys);
     json_member_count(writer, "no_keys", report->no_keys);
     json_member_count(writer, "undeclared_events", report->undeclared_events);
     json_member_count(writer, "undeclared_left", report->undeclared_left);
@@ -175,7 +192,7 @@ static enum status list_ways_on(struct buffer *out, const struct engine_ingest_r
     bool again = true;
     for (size_t i = 0; i < count; i++)
         again &= reports[i].drops_repeats || reports[i].outcome == INGEST_NOT_REACHED ||
-                 reports[i].events == 0;
+                 reports[i].did.events == 0;
     if (again)
         return buffer_append_text(
             out,
@@ -229,6 +246,7 @@ int command_ingest(struct cli *cli) {
         .path_count = cli->word_count > 1 ? cli->word_count - 1 : 0,
         .progress = cli->quiet ? NULL : show_progress,
         .context = &watch,
+        .accept_corrections = cli->accept_corrections,
     };
     enum status status = engine_ingest(engine, &options, &reports, &count, &error);
     cli_progress_end();

@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "engine/answer.h"
-#include "engine/private.h"
+#include "engine/rows.h"
 
 /* The handle is the engine; only the type is another, so that nothing of the inside shows. */
 static struct engine *inside(struct attune *attune) {
@@ -45,34 +45,65 @@ void attune_close(struct attune *attune) {
     engine_close(inside(attune));
 }
 
+static enum status apply_bytes(struct engine *engine, struct ingest_reader *reader,
+                               struct row_load *rows, struct bad_rows *bad, struct error *error) {
+    struct event_batch batch;
+    enum status status = STATUS_OK;
+    event_batch_init(&batch);
+    while (status == STATUS_OK && (status = ingest_next(reader, &batch, error)) == STATUS_OK) {
+        struct apply_result applied = {0};
+        status = rows_withhold(engine, &batch, error);
+        if (status == STATUS_OK) status = known_rows_drop(engine, &batch, bad, error);
+        if (status == STATUS_OK) status = engine_apply_held(engine, &batch, rows, &applied, error);
+        applied.quarantined = 0; /* `bad` has the rows; a group is one entry */
+        apply_result_add(&rows->counts, &applied);
+    }
+    event_batch_release(&batch);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static void count_bytes(const struct apply_result *did, const struct bad_rows *bad,
+                        struct attune_ingested *out) {
+    *out = (struct attune_ingested){.events = did->events,
+                                    .repeats = did->repeats + bad->known_rows,
+                                    .quarantined = did->quarantined + bad->rows,
+                                    .turned_away = did->turned_away,
+                                    .corrected = did->corrected,
+                                    .retracted = did->retracted,
+                                    .joined = did->joined,
+                                    .older = did->older,
+                                    .left = did->left,
+                                    .held = did->held};
+}
+
 static enum status ingest_bytes(struct engine *engine, const struct source *source,
                                 struct text bytes, struct attune_ingested *out,
                                 struct error *error) {
     struct ingest_reader *reader = NULL;
-    struct event_batch batch;
+    struct row_load rows;
+    struct bad_rows bad = {0};
+    struct ingest_progress progress = {0};
     const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
-    struct ingest_settings settings = engine_ingest_settings(engine, tables);
-    struct bad_rows bad = {0};
+    struct ingest_settings settings = engine_load_settings(engine, tables, source, NULL);
     settings.trusts_end = true;
-    event_batch_init(&batch);
+    row_load_init(&rows, engine, source);
+    rows.guarded = true;
     enum status status =
         ingest_open_text(&reader, &settings, source, INGEST_BYTES_NAME, bytes, error);
-    while (status == STATUS_OK && (status = ingest_next(reader, &batch, error)) == STATUS_OK) {
-        struct apply_result applied = {0};
-        status = rows_withhold(engine, &batch, error);
-        if (status == STATUS_OK) status = known_rows_drop(engine, &batch, &bad, error);
-        if (status == STATUS_OK) status = engine_apply(engine, &batch, true, &applied, error);
-        out->events += applied.events;
-        out->repeats += applied.repeats;
-        out->turned_away += applied.turned_away;
+    if (status == STATUS_OK) {
+        struct error later = {0};
+        status = apply_bytes(engine, reader, &rows, &bad, error);
+        ingest_progress(reader, &progress);
+        enum status ended =
+            row_load_end(&rows, progress.rows, status == STATUS_OK ? error : &later);
+        if (status == STATUS_OK) status = ended;
     }
-    out->quarantined = bad.rows;
-    out->repeats += bad.known_rows;
+    count_bytes(&rows.counts, &bad, out);
     ingest_close(reader);
-    event_batch_release(&batch);
+    row_load_release(&rows);
     memory_free(tables);
-    return status == STATUS_END ? STATUS_OK : status;
+    return status;
 }
 
 static enum status source_named(const struct playbook *playbook, const char *name,

@@ -1,50 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch → personas → repeats dropped → merges noted → one frame, synced → visible. */
+/* batch → rows judged → personas → repeats dropped → merges noted → one frame, synced → visible. */
 #include <stdio.h>
 
-#include "engine/private.h"
-
-/* Events whose keys are looked up in a table far larger than the caches. */
-#define PREFETCH_AHEAD 12u
-
-static bool names_erased(const struct engine *engine, const struct event_batch *batch,
-                         const struct event *event) {
-    return event->type == EVENT_RELATED &&
-           relation_names_erased(
-               engine, event_batch_text(batch, event->properties, event->properties_length));
-}
-
-/* Repeats, events of nobody, and relations to who was erased, leave the batch; order stays. Ingest
- * has quarantined the rows without a usable identifier, so nobody is only who was erased: neither
- * the event nor its raw row may be kept. */
-static enum status drop_repeats(struct engine *engine, struct event_batch *batch,
-                                struct apply_result *out, struct error *error) {
-    size_t kept = 0;
-    ingest_repeats_clear(&engine->repeats);
-    for (size_t i = 0; i < batch->event_count; i++) {
-        const struct event *event = &batch->events[i];
-        if (i + PREFETCH_AHEAD < batch->event_count) {
-            const struct event *ahead = event + PREFETCH_AHEAD;
-            store_key_prefetch(engine->store, ahead->key);
-        }
-        if (event->persona.value == ID_NONE || names_erased(engine, batch, event)) {
-            out->turned_away++;
-            continue;
-        }
-        enum status status = ingest_repeats_add(&engine->repeats, event->key);
-        if (status == STATUS_NO_MEMORY) return status;
-        bool repeat = status == STATUS_EXISTS;
-        struct stored_key known;
-        if (!repeat) status = store_key_find(engine->store, event->key, &known, &repeat, error);
-        if (status != STATUS_OK && status != STATUS_EXISTS) return status;
-        if (repeat)
-            out->repeats++;
-        else
-            batch->events[kept++] = *event;
-    }
-    batch->event_count = kept;
-    return STATUS_OK;
-}
+#include "base/memory.h"
+#include "engine/rows.h"
 
 /* A merge or a split is itself something that happened to the customer. */
 static enum status note_changes(struct engine *engine, struct event_batch *batch,
@@ -83,15 +42,19 @@ static enum status note_changes(struct engine *engine, struct event_batch *batch
 
 static enum status append(struct engine *engine, struct event_batch *batch,
                           const struct identity_result *result, const struct rows_back *back,
-                          bool sync, struct error *error) {
+                          const struct row_frame *changes, bool sync, struct error *error) {
     struct store_record record = {RECORD_IDENTITY, result->record};
-    struct store_frame frame = {
-        .batch = batch, .records = &record, .record_count = result->record.length > 0 ? 1 : 0};
+    struct store_frame frame = {.batch = batch,
+                                .records = &record,
+                                .record_count = result->record.length > 0 ? 1 : 0,
+                                .changes = changes->changes,
+                                .change_count = changes->change_count};
     uint64_t position;
     if (back->count > 0)
         return store_append_dropping(engine->store, &frame, back->row_ids, back->count, &position,
                                      error);
-    if (batch->event_count == 0 && batch->row_count == 0 && frame.record_count == 0)
+    if (batch->event_count == 0 && batch->row_count == 0 && frame.record_count == 0 &&
+        frame.change_count == 0)
         return STATUS_OK;
     return store_append(engine->store, &frame, sync, &position, error);
 }
@@ -100,17 +63,20 @@ enum status engine_append_change(struct engine *engine, struct event_batch *batc
                                  const struct identity_result *result, bool sync,
                                  struct error *error) {
     static const struct rows_back none;
+    static const struct row_frame no_changes;
     size_t count =
         result->change_count < BATCH_EVENTS_MAX ? result->change_count : BATCH_EVENTS_MAX;
     enum status status =
         count > 0 ? note_changes(engine, batch, result->changes, count) : STATUS_OK;
-    return status == STATUS_OK ? append(engine, batch, result, &none, sync, error) : status;
+    return status == STATUS_OK ? append(engine, batch, result, &none, &no_changes, sync, error)
+                               : status;
 }
 
 enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result,
                                        size_t from, struct error *error) {
     static const struct identity_result nothing_more;
     static const struct rows_back none;
+    static const struct row_frame no_changes;
     struct event_batch batch;
     enum status status = STATUS_OK;
     event_batch_init(&batch);
@@ -120,29 +86,54 @@ enum status engine_append_more_changes(struct engine *engine, const struct ident
         event_batch_clear(&batch);
         status = note_changes(engine, &batch, result->changes + at,
                               left < BATCH_EVENTS_MAX ? left : BATCH_EVENTS_MAX);
-        if (status == STATUS_OK) status = append(engine, &batch, &nothing_more, &none, true, error);
+        if (status == STATUS_OK)
+            status = append(engine, &batch, &nothing_more, &none, &no_changes, true, error);
     }
     event_batch_release(&batch);
     return status;
 }
 
+/* The rows of what the load holds stay in quarantine for now. */
+static enum status without_held(const struct rows_back *back, const struct row_load *load,
+                                uint64_t **ids, struct rows_back *out) {
+    *ids = NULL;
+    *out = *back;
+    if (back->count == 0 || load == NULL || load->row_count == 0) return STATUS_OK;
+    *ids = memory_alloc(back->count * sizeof **ids);
+    if (*ids == NULL) return STATUS_NO_MEMORY;
+    *out = (struct rows_back){*ids, 0};
+    for (size_t i = 0; i < back->count; i++) {
+        bool is_held = false;
+        for (size_t k = 0; !is_held && k < load->held.event_count; k++)
+            is_held = load->held.events[k].origin == back->row_ids[i];
+        if (!is_held) (*ids)[out->count++] = back->row_ids[i];
+    }
+    return STATUS_OK;
+}
+
 enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
-                              const struct rows_back *back, bool sync, struct apply_result *out,
-                              struct error *error) {
+                              const struct rows_back *back, struct row_load *load, bool sync,
+                              struct apply_result *out, struct error *error) {
     struct identity_result result;
     struct apply_result did = {.quarantined = batch->row_count};
-    enum status status =
-        identity_resolve(engine->identity, batch, store_position(engine->store), &result, error);
+    enum status status = rows_sort(engine, batch, load, &did, error);
+    if (status == STATUS_OK)
+        status = identity_resolve(engine->identity, batch, store_position(engine->store), &result,
+                                  error);
     if (status != STATUS_OK) return status;
-    status = drop_repeats(engine, batch, &did, error);
+    status = rows_settle(engine, batch, &did);
     if (status == STATUS_OK) status = properties_withhold(engine, batch, &did.withheld, error);
     size_t room = BATCH_EVENTS_MAX - batch->event_count,
            noted = result.change_count < room ? result.change_count : room;
-    if (status == STATUS_OK) did.events = batch->event_count;
     did.nobodys = result.blocked_count;
     if (status == STATUS_OK && noted > 0)
         status = note_changes(engine, batch, result.changes, noted);
-    if (status == STATUS_OK) status = append(engine, batch, &result, back, sync, error);
+    uint64_t *ids = NULL;
+    struct rows_back leaving;
+    if (status == STATUS_OK) status = without_held(back, load, &ids, &leaving);
+    if (status == STATUS_OK)
+        status = append(engine, batch, &result, &leaving, engine->frame, sync, error);
+    memory_free(ids);
     if (status == STATUS_OK)
         identity_commit(engine->identity);
     else

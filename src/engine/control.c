@@ -5,7 +5,8 @@
 #include "base/memory.h"
 #include "engine/private.h"
 
-#define CONTROL_BYTES_MAX (64u << 10)
+/* INGEST_FIELDS_MAX columns, or as many paths, and INGEST_READING_ANY. */
+#define PLAN_COLUMNS_MAX (INGEST_FIELDS_MAX + 1)
 
 static struct text text_member(struct json_node root, const char *key) {
     struct json_node node;
@@ -61,6 +62,25 @@ static enum status apply_model(struct engine *engine, struct json_node root) {
     return STATUS_OK;
 }
 
+static enum status apply_reading(struct engine *engine, struct json_node root) {
+    struct text columns[PLAN_COLUMNS_MAX];
+    struct ingest_reading reading = {.id = (uint16_t)integer_member(root, "id"),
+                                     .columns = columns};
+    struct text source = text_member(root, "source");
+    struct json_node list;
+    if (source.length == 0 || reading.id == 0 ||
+        !hash_from_text(text_member(root, "identifiers"), &reading.identifiers) ||
+        !json_get(root, TEXT("columns"), &list) || json_type(list) != JSON_ARRAY)
+        return STATUS_CORRUPT;
+    struct json_iterator iterator = json_begin(list);
+    while (json_next(&iterator)) {
+        if (reading.column_count == PLAN_COLUMNS_MAX || json_type(iterator.node) != JSON_TEXT)
+            return STATUS_CORRUPT;
+        columns[reading.column_count++] = json_text(iterator.node);
+    }
+    return reading_add(engine, source, &reading);
+}
+
 enum status control_apply(struct engine *engine, struct text bytes, struct error *error) {
     if (engine->json == NULL) {
         enum status status = json_parser_create(&engine->json, CONTROL_BYTES_MAX);
@@ -73,6 +93,7 @@ enum status control_apply(struct engine *engine, struct text bytes, struct error
     if (text_equal(kind, TEXT("playbook"))) return apply_playbook(engine, root);
     if (text_equal(kind, TEXT("lookup"))) return apply_lookup(engine, root);
     if (text_equal(kind, TEXT("model"))) return apply_model(engine, root);
+    if (text_equal(kind, TEXT("reading"))) return apply_reading(engine, root);
     return error_set(error, STATUS_VERSION,
                      "the log holds a control record \"%.*s\" that this program does not know; a "
                      "newer attune wrote it",
@@ -139,5 +160,22 @@ enum status control_model(struct buffer *out, const struct named_model *model) {
     json_write_key(&writer, "until_ms");
     json_write_integer(&writer, model->until_ms);
     write_hash(&writer, "features", model->features);
+    return end(&writer);
+}
+
+enum status control_reading(struct buffer *out, struct text source,
+                            const struct ingest_reading *reading) {
+    struct json_writer writer;
+    begin(&writer, out, "reading");
+    json_write_key(&writer, "source");
+    json_write_text(&writer, source);
+    json_write_key(&writer, "id");
+    json_write_integer(&writer, reading->id);
+    write_hash(&writer, "identifiers", reading->identifiers);
+    json_write_key(&writer, "columns");
+    json_write_array_begin(&writer);
+    for (uint32_t i = 0; i < reading->column_count; i++)
+        json_write_text(&writer, reading->columns[i]);
+    json_write_array_end(&writer);
     return end(&writer);
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/rows.h"
 
 #define THREADS_MAX        16
 #define READ_ONLY_ATTEMPTS 5
@@ -191,8 +191,11 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     engine->read_only = options->read_only;
     engine->fixed_now_ms = options->now_ms;
     engine->threads = threads_of(options);
-    ingest_repeats_init(&engine->repeats);
-    enum status status = STATUS_OK;
+    enum status status = row_frame_create(&engine->frame);
+    if (status != STATUS_OK) {
+        memory_free(engine);
+        return status;
+    }
     if (strlen(options->directory) + 64 > PATH_BYTES_MAX)
         status = error_set(error, STATUS_LIMIT, "the directory's name is too long");
     else
@@ -248,8 +251,9 @@ void engine_close(struct engine *engine) {
     memory_free((void *)engine->model_of_rule);
     memory_free(engine->bases);
     json_parser_destroy(engine->json);
-    ingest_repeats_release(&engine->repeats);
     ingest_repeats_release(&engine->known_rows);
+    readings_release(engine);
+    row_frame_destroy(engine->frame);
     symbols_destroy(engine->symbols);
     memory_free(engine);
 }

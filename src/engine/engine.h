@@ -73,20 +73,35 @@ struct ingest_notes {
     uint32_t count; /* beyond INGEST_NOTES_MAX they are only counted */
     char text[INGEST_NOTES_MAX][400];
 };
+/* What became of rows. Counts events, of which a row makes one and a group of rows makes one. */
+struct apply_result {
+    uint64_t events; /* new ones */
+    uint64_t repeats, quarantined;
+    uint64_t turned_away; /* events that name people who were erased: not kept */
+    uint64_t withheld;    /* properties left out, since they name people who were erased */
+    uint64_t nobodys;     /* identifiers left out, since they stand for nobody: NULL, #REF! */
+    uint64_t corrected;   /* a stored row that now says something else */
+    uint64_t retracted;   /* a stored row that took itself away */
+    uint64_t joined;      /* a stored event of several rows that got more of them */
+    uint64_t older;       /* an older version than the stored one: left */
+    uint64_t left;        /* other rows of a stored event, which the source says to leave */
+    uint64_t clashes;     /* rows with the key of another row of the same load, and other content */
+    uint64_t held;        /* would have been corrected, in a load that stopped (corrections_max) */
+    uint64_t not_compared; /* repeats by their key alone: what they held before is not known */
+};
+void apply_result_add(struct apply_result *sum, const struct apply_result *more);
 struct engine_ingest_report {
     struct text source; /* borrowed from the playbook */
     enum ingest_outcome outcome;
     /* What is loaded again is recognised: a row key or message id, or a lookup, which is replaced.
      */
     bool drops_repeats;
-    uint64_t files, rows, events, repeats, lookup_rows;
+    uint64_t files, rows, lookup_rows;
+    struct apply_result did;
     /* Rows of the files that were quarantined, and as how many entries: the rows of one event wait
      * together. */
     uint64_t quarantined, quarantine_entries;
     uint64_t quarantined_before; /* rows that lay in quarantine already */
-    uint64_t turned_away;        /* events that name people who were erased: not kept */
-    uint64_t withheld;           /* properties left out, since they name people who were erased */
-    uint64_t nobodys; /* identifiers left out, since they stand for nobody: NULL, #REF! */
     /* Events of a name that nobody declared; names and values beyond the limits of an event's dark
      * text (event/dark.h), left out. */
     uint64_t undeclared_events, undeclared_left;
@@ -111,6 +126,7 @@ struct engine_ingest_options {
     /* At most ten a second. */
     void (*progress)(void *context, const struct engine_progress *progress);
     void *context;
+    bool accept_corrections; /* however many they are: corrections_max does not hold */
 };
 /* *reports from memory_alloc, one a source that was asked for, in the order of loading. A bad row
  * is quarantined and counted; a bad file is an error: what was acknowledged before it stays, and
@@ -119,17 +135,12 @@ struct engine_ingest_options {
 enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options,
                           struct engine_ingest_report **reports, size_t *count,
                           struct error *error) MUST_USE;
-/* One batch through identity, repeats and the log. Drops repeats from the batch. */
-struct apply_result {
-    uint64_t events, repeats, quarantined;
-    uint64_t turned_away; /* events that name people who were erased: not kept */
-    uint64_t withheld;    /* properties left out, since they name people who were erased */
-    uint64_t nobodys;     /* identifiers left out, since they stand for nobody */
-};
+/* One batch through identity, repeats and the log. Leaves in the batch only what is new. */
 enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync,
                          struct apply_result *out, struct error *error) MUST_USE;
 struct replay_report {
     uint64_t rows, events, still_quarantined;
+    struct apply_result did;
 };
 enum status engine_quarantine_replay(struct engine *engine, const char *source,
                                      struct replay_report *out, struct error *error) MUST_USE;

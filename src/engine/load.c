@@ -4,9 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/hash.h"
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/rows.h"
 
 #define PROGRESS_EVERY_SECONDS 0.1
 
@@ -18,6 +17,8 @@ struct loading {
     struct event_batch batch;
     struct error
         first_cut; /* of a file that ends in the middle: the others are loaded all the same */
+    struct row_load rows;
+    bool has_files; /* the source has several */
     double told_at;
 };
 
@@ -54,6 +55,19 @@ struct ingest_settings engine_ingest_settings(struct engine *engine,
     };
 }
 
+struct ingest_settings engine_load_settings(struct engine *engine,
+                                            const struct lookup_table *const *tables,
+                                            const struct source *source,
+                                            const struct row_load *load) {
+    struct ingest_settings settings = engine_ingest_settings(engine, tables);
+    settings.readings = readings_find;
+    settings.readings_context = engine;
+    if (load != NULL && load->may_skip) settings.is_known = row_load_is_known;
+    settings.is_known_context = (void *)load;
+    settings.keeps_rows = source->has_line_keys || source->rows.again == AGAIN_ADD;
+    return settings;
+}
+
 static void tell(struct loading *loading, const char *path,
                  const struct ingest_progress *progress) {
     double now = clock_monotonic_seconds();
@@ -65,7 +79,7 @@ static void tell(struct loading *loading, const char *path,
         .path = path,
         .consumed_bytes = progress->bytes,
         .total_bytes = progress->bytes_total,
-        .events = loading->report->events,
+        .events = loading->report->did.events,
         .quarantined = loading->report->quarantined,
     };
     loading->options->progress(loading->options->context, &news);
@@ -113,13 +127,11 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
         if (status == STATUS_OK)
             status = known_rows_drop(loading->engine, &loading->batch, &bad, error);
         if (status != STATUS_OK) return status;
-        status = engine_apply(loading->engine, &loading->batch, true, &applied, error);
+        status =
+            engine_apply_held(loading->engine, &loading->batch, &loading->rows, &applied, error);
         if (status != STATUS_OK) return status;
-        loading->report->events += applied.events;
-        loading->report->repeats += applied.repeats;
-        loading->report->turned_away += applied.turned_away;
-        loading->report->withheld += applied.withheld;
-        loading->report->nobodys += applied.nobodys;
+        applied.quarantined = 0; /* `bad` has the rows; a group is one entry */
+        apply_result_add(&loading->report->did, &applied);
         loading->report->quarantined = before.quarantined + bad.rows;
         loading->report->quarantine_entries = before.quarantine_entries + bad.entries;
         loading->report->quarantined_before = before.quarantined_before + bad.known_rows;
@@ -142,7 +154,9 @@ static enum status load_events(struct loading *loading, const char *path, struct
     struct ingest_reader *reader = NULL;
     const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
-    struct ingest_settings settings = engine_ingest_settings(engine, tables);
+    struct ingest_settings settings =
+        engine_load_settings(engine, tables, loading->source, &loading->rows);
+    settings.keeps_rows |= loading->has_files;
     settings.thread_count = engine->threads > 1 ? engine->threads : 0;
     enum status status = ingest_open(&reader, &settings, loading->source, path, error);
     if (status == STATUS_OK) status = load_batches(loading, reader, path, error);
@@ -190,6 +204,7 @@ static enum status load_paths(struct loading *loading, const char *const *paths,
             "lookup %.*s takes one file, and %zu match; make its `file:` pattern narrower",
             TEXT_ARG(loading->source->name), count);
     }
+    loading->has_files = count > 1;
     for (size_t i = 0; i < count; i++) {
         loading->report->files++;
         enum status status = loading->source->is_lookup ? load_lookup(loading, paths[i], error)
@@ -199,7 +214,7 @@ static enum status load_paths(struct loading *loading, const char *const *paths,
     return STATUS_OK;
 }
 
-static enum status load_source(struct loading *loading, struct error *error) {
+static enum status load_files(struct loading *loading, struct error *error) {
     const struct engine_ingest_options *options = loading->options;
     if (options->path_count > 0)
         return load_paths(loading, options->paths, options->path_count, error);
@@ -213,6 +228,21 @@ static enum status load_source(struct loading *loading, struct error *error) {
         loading->report->outcome = INGEST_NO_FILE;
     ingest_files_release(&files);
     return loading->report->outcome == INGEST_NO_FILE ? STATUS_OK : status;
+}
+
+/* Also of a load that failed: what came before the bad file stays, with its corrections. */
+static enum status load_source(struct loading *loading, struct error *error) {
+    struct row_load *rows = &loading->rows;
+    struct error later = {0};
+    row_load_init(rows, loading->engine, loading->source);
+    rows->guarded = !loading->options->accept_corrections;
+    enum status status = row_load_skip_known(rows, error);
+    if (status == STATUS_OK) status = load_files(loading, error);
+    enum status ended =
+        row_load_end(rows, loading->report->rows, status == STATUS_OK ? error : &later);
+    apply_result_add(&loading->report->did, &rows->counts);
+    row_load_release(rows);
+    return status == STATUS_OK ? ended : status;
 }
 
 const char *ingest_outcome_name(enum ingest_outcome outcome) {
@@ -300,107 +330,4 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
         error, STATUS_NOT_FOUND,
         "no source of the playbook has a file in %s; say --data DIR, or attune ingest SOURCE FILE",
         options->data_directory != NULL ? options->data_directory : "the playbook's folder");
-}
-
-/* ---- quarantine ---- */
-
-struct replay {
-    struct engine *engine;
-    const char *source;
-    struct event_batch batch;
-    struct buffer dropped; /* uint64_t row ids that came back */
-    struct replay_report report;
-    struct ingest_settings settings;
-    enum status status;
-    struct error *error;
-};
-
-/* One frame takes it, with room for what the last row may still bring. */
-static bool is_full(const struct replay *replay) {
-    return replay->batch.event_count >= BATCH_EVENTS_MAX / 2 ||
-           replay->batch.bytes.length >= STORE_FRAME_BYTES_MAX / 4;
-}
-
-/* Of a line of several messages some may come back: what the others leave is a row of its own, and
- * waits on. */
-static enum status take_back(struct replay *replay, const struct event_batch *before,
-                             const struct stored_row *row, enum status status) {
-    struct event_batch *batch = &replay->batch;
-    if (status == STATUS_OK && batch->event_count > before->event_count) {
-        replay->report.still_quarantined += batch->row_count > before->row_count;
-        return buffer_append(&replay->dropped, &row->row_id, sizeof row->row_id);
-    }
-    batch->event_count = before->event_count;
-    batch->identifier_count = before->identifier_count;
-    batch->row_count = before->row_count; /* it lies there already */
-    batch->bytes.length = before->bytes.length;
-    replay->report.still_quarantined++;
-    return status == STATUS_INVALID ? STATUS_OK : status;
-}
-
-static bool replay_row(void *context, const struct stored_row *row) {
-    struct replay *replay = context;
-    const struct playbook *playbook = replay->engine->playbook;
-    struct text name = symbol_text(replay->engine->symbols, SYMBOL_SOURCE, row->source);
-    uint32_t index = playbook_source_find(playbook, name);
-    if (replay->source != NULL && !text_equal(name, text_from(replay->source))) return true;
-    replay->report.rows++;
-    bool withheld = row->raw.length == 0;
-    if (withheld || index == UINT32_MAX || playbook->sources[index].is_lookup) {
-        replay->report.still_quarantined++;
-        return true;
-    }
-    char file[PATH_BYTES_MAX];
-    snprintf(file, sizeof file, "%.*s", TEXT_ARG(row->file));
-    const struct event_batch before = replay->batch;
-    enum status status = ingest_row_replay(&replay->settings, &playbook->sources[index], file,
-                                           row->line, row->raw, &replay->batch, replay->error);
-    replay->status = take_back(replay, &before, row, status);
-    return replay->status == STATUS_OK && !is_full(replay);
-}
-
-/* The events and the end of their rows are one frame: a source without row keys could not tell a
- * second replay from the first. */
-static enum status replay_some(struct replay *replay, bool *more) {
-    struct engine *engine = replay->engine;
-    struct replay_report before = replay->report;
-    event_batch_clear(&replay->batch);
-    buffer_clear(&replay->dropped);
-    enum status status = store_visit_rows(engine->store, replay_row, replay, replay->error);
-    if (status == STATUS_OK) status = replay->status;
-    if (status != STATUS_OK) return status;
-    *more = replay->dropped.length > 0 && is_full(replay);
-    if (*more) {
-        replay->report.rows = before.rows + replay->dropped.length / sizeof(uint64_t);
-        replay->report.still_quarantined = before.still_quarantined;
-    }
-    if (replay->dropped.length == 0) return STATUS_OK;
-    struct apply_result applied;
-    struct rows_back back = {(const uint64_t *)(const void *)replay->dropped.at,
-                             replay->dropped.length / sizeof(uint64_t)};
-    status = rows_withhold(engine, &replay->batch, replay->error);
-    if (status == STATUS_OK)
-        status = engine_apply_back(engine, &replay->batch, &back, true, &applied, replay->error);
-    if (status == STATUS_OK) replay->report.events += applied.events;
-    return status;
-}
-
-enum status engine_quarantine_replay(struct engine *engine, const char *source,
-                                     struct replay_report *out, struct error *error) {
-    struct replay replay = {.engine = engine, .source = source, .error = error};
-    if (source != NULL && playbook_source_find(engine->playbook, text_from(source)) == UINT32_MAX) {
-        return source_unknown(engine->playbook, source, error);
-    }
-    const struct lookup_table **tables = lookup_tables_now(engine);
-    if (tables == NULL) return STATUS_NO_MEMORY;
-    replay.settings = engine_ingest_settings(engine, tables);
-    event_batch_init(&replay.batch);
-    buffer_init(&replay.dropped);
-    enum status status = STATUS_OK;
-    for (bool more = true; more && status == STATUS_OK;) status = replay_some(&replay, &more);
-    *out = replay.report;
-    event_batch_release(&replay.batch);
-    buffer_release(&replay.dropped);
-    memory_free(tables);
-    return status;
 }

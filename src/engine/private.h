@@ -7,7 +7,9 @@
 #include "engine/engine.h"
 #include "ingest/ingest.h"
 
-#define PATH_BYTES_MAX 4096
+#define PATH_BYTES_MAX     4096
+#define CONTROL_BYTES_MAX  (1u << 20)  /* a control record */
+#define READINGS_BYTES_MAX (64u << 20) /* of one source's readings, in memory */
 
 struct lookup_version {
     int64_t known_ms; /* TIME_ALWAYS for the first, undated one */
@@ -27,6 +29,18 @@ struct named_model {
     uint64_t features;
     struct model *model;
 };
+
+/* The readings of a source (ingest.h): id 1, 2, 3 … in order of first sight. */
+struct source_readings {
+    char source[SYMBOL_BYTES_MAX + 1];
+    struct arena arena;
+    struct ingest_reading *items; /* by id - 1 */
+    size_t count, capacity;
+    struct ingest_reading order[1 + INGEST_READINGS_MAX]; /* as a plan gets them */
+    uint32_t order_count;
+};
+
+struct row_frame; /* rows.h: the rows of the frame at hand */
 
 struct engine {
     uint64_t directory_id; /* engine_directory_id */
@@ -53,9 +67,11 @@ struct engine {
     uint64_t bases_position; /* the log's, up to which they were measured */
     struct world world;
     struct json_parser *json;         /* for control records */
-    struct ingest_repeats repeats;    /* of the batch at hand */
     struct ingest_repeats known_rows; /* what lies in quarantine; see known_rows_drop */
     bool has_known_rows;
+    struct source_readings *readings;
+    size_t reading_source_count, reading_source_capacity;
+    struct row_frame *frame;
 };
 
 /* ---- control records: what is in force. One JSON object each, so that they can be read with any
@@ -67,6 +83,20 @@ enum status control_playbook(struct buffer *out, const char *hash, int64_t now_m
 enum status control_lookup(struct buffer *out, struct text name, uint64_t hash,
                            int64_t known_ms) MUST_USE;
 enum status control_model(struct buffer *out, const struct named_model *model) MUST_USE;
+enum status control_reading(struct buffer *out, struct text source,
+                            const struct ingest_reading *reading) MUST_USE;
+
+/* ---- readings ---- */
+enum status reading_add(struct engine *engine, struct text source,
+                        const struct ingest_reading *reading) MUST_USE;
+/* For ingest_settings.readings; the context is the engine. A new one is written to the log. */
+enum status readings_find(void *context, const struct source *source,
+                          const struct ingest_reading *current, const struct ingest_reading **out,
+                          uint32_t *count, struct error *error) MUST_USE;
+/* Where among the older readings of `current` another one stands; UINT32_MAX: nowhere. */
+uint32_t reading_index(const struct engine *engine, struct text source, uint16_t current,
+                       uint16_t wanted);
+void readings_release(struct engine *engine);
 
 /* ---- what is in force ---- */
 enum status playbook_put_in_force(struct engine *engine, const char *file,
@@ -119,13 +149,24 @@ enum status engine_append_more_changes(struct engine *engine, const struct ident
 
 /* engine_apply, with the quarantined rows that the batch was made of: they leave the quarantine in
  * the same frame. */
+struct row_load;
 struct rows_back {
     const uint64_t *row_ids;
     size_t count;
 };
 enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
-                              const struct rows_back *back, bool sync, struct apply_result *out,
+                              const struct rows_back *back, struct row_load *load, bool sync,
+                              struct apply_result *out, struct error *error) MUST_USE;
+/* engine_apply; what would change a stored row is held by the load (rows.h), and applied by
+ * row_load_end. */
+enum status engine_apply_held(struct engine *engine, struct event_batch *batch,
+                              struct row_load *load, struct apply_result *out,
                               struct error *error) MUST_USE;
+/* Appends a copy of an event of another batch, and of a row. */
+enum status batch_copy_event(struct event_batch *to, const struct event_batch *from,
+                             const struct event *event) MUST_USE;
+enum status batch_copy_row(struct event_batch *to, const struct event_batch *from,
+                           const struct quarantined_row *row) MUST_USE;
 
 /* More than one frame takes? Then engine_apply applies it in parts, each as one frame. */
 bool batch_needs_parts(const struct event_batch *batch);
@@ -158,6 +199,15 @@ bool relation_names_erased(const struct engine *engine, struct text packed);
 /* What every way in asks of ingest; the tables are borrowed. */
 struct ingest_settings engine_ingest_settings(struct engine *engine,
                                               const struct lookup_table *const *tables);
+
+/* The same for events that are to be applied: with the readings of the sources, of which a new one
+ * is written to the log. `load` (may be NULL): what is stored whole is not mapped, where it says so.
+ */
+struct row_load;
+struct ingest_settings engine_load_settings(struct engine *engine,
+                                            const struct lookup_table *const *tables,
+                                            const struct source *source,
+                                            const struct row_load *load);
 
 /* "DIRECTORY/format…"; STATUS_LIMIT where it is too long. */
 enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format, ...)

@@ -14,12 +14,14 @@ void event_batch_release(struct event_batch *batch) {
     memory_free(batch->events);
     memory_free(batch->identifiers);
     memory_free(batch->rows);
+    memory_free(batch->lines);
     buffer_release(&batch->bytes);
     event_batch_init(batch);
 }
 
 void event_batch_clear(struct event_batch *batch) {
-    batch->event_count = batch->identifier_count = batch->row_count = 0;
+    batch->event_count = batch->identifier_count = batch->row_count = batch->line_count = 0;
+    batch->file_length = batch->header_length = 0;
     buffer_clear(&batch->bytes);
 }
 
@@ -30,8 +32,21 @@ struct event *event_batch_add(struct event_batch *batch) {
     }
     struct event *event = &batch->events[batch->event_count++];
     *event = (struct event){.identifier = (uint32_t)batch->identifier_count,
+                            .line = (uint32_t)batch->line_count,
                             .version = ROW_VERSION_NONE};
     return event;
+}
+
+struct event_line *event_batch_add_line(struct event_batch *batch) {
+    assert(batch->event_count > 0);
+    if (memory_grow((void **)&batch->lines, &batch->line_capacity, batch->line_count + 1,
+                    sizeof *batch->lines) != STATUS_OK) {
+        return NULL;
+    }
+    struct event_line *line = &batch->lines[batch->line_count++];
+    *line = (struct event_line){.version = ROW_VERSION_NONE};
+    batch->events[batch->event_count - 1].line_count++;
+    return line;
 }
 
 /* Offsets are 32 bits wide. */

@@ -63,6 +63,33 @@ struct event {
     uint32_t identifier; /* index of the first in batch->identifiers */
     uint32_t properties; /* offset into batch->bytes of the packed properties */
     uint32_t properties_length;
+
+    /* ---- from ingest to the engine; not stored ---- */
+
+    /* `content` under the source's older readings, newest first: uint64_t each, at this offset of
+     * batch->bytes, unaligned. 0: it can't be told from this file. */
+    uint32_t contents;
+    uint8_t content_count;
+    bool retracts;   /* the row takes itself away; nothing but its key, version and lines is told */
+    bool is_known;   /* the very row is stored; nothing but its key and content is told */
+    uint8_t verdict; /* enum row_verdict of the engine; 0: not judged */
+    /* The quarantined row that it was read again from (stored_row.row_id); 0: none. */
+    uint64_t origin;
+    uint64_t row_line; /* the row's, or the first row's, line in its file */
+    /* Of an event of several rows: its rows as they came, in batch->bytes. */
+    uint32_t raw, raw_length, raw_rows;
+    uint32_t line;       /* index of the first in batch->lines */
+    uint32_t line_count; /* rows that the event is made of, where each has a key of its own */
+};
+
+/* A row of an event of several rows (one_event_per) whose rows have keys of their own. */
+struct event_line {
+    struct row_key key;
+    uint64_t content;
+    int64_t version;
+    uint32_t contents; /* as in the event */
+    uint8_t content_count;
+    bool retracts;
 };
 
 /* A raw row that could not become an event. */
@@ -87,6 +114,10 @@ struct event_batch {
     size_t event_count, event_capacity;
     size_t identifier_count, identifier_capacity;
     size_t row_count, row_capacity;
+    struct event_line *lines;
+    size_t line_count, line_capacity;
+    /* Of events that have their rows (raw): the file, and its header as it came. */
+    uint32_t file, file_length, header, header_length;
     struct buffer bytes;
 };
 
@@ -102,6 +133,8 @@ enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type,
 enum status event_batch_add_row(struct event_batch *batch, uint16_t source, struct text file,
                                 uint64_t line, uint32_t column, struct text reason,
                                 struct text raw) MUST_USE;
+/* A zeroed line of the batch's last event; pointer valid until the next add. NULL without memory. */
+struct event_line *event_batch_add_line(struct event_batch *batch) MUST_USE;
 static inline struct text event_batch_text(const struct event_batch *batch, uint32_t offset,
                                            uint32_t length) {
     return (struct text){batch->bytes.at + offset, length};

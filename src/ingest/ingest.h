@@ -62,6 +62,20 @@
 #define INGEST_WARNINGS_MAX    4       /* of one file */
 #define INGEST_WARNING_BYTES   400
 
+/* A reading: what a mapping reads of a row. A row's content is a hash of these cells as they stand
+ * in the file; before joins, zones and notations, so that a change of those makes no other row. */
+#define INGEST_READINGS_MAX 8 /* older readings under which a row's content is told, too */
+struct ingest_reading {
+    uint16_t id; /* never 0 */
+    /* Ascending. Of NDJSON with `properties: any` one is INGEST_READING_ANY. */
+    const struct text *columns;
+    uint32_t column_count;
+    /* Of what makes identifiers of the row, and of the rules that say who they may stand for: a row
+     * that is known under another one still teaches who is who. */
+    uint64_t identifiers;
+};
+#define INGEST_READING_ANY TEXT("*")
+
 struct ingest_settings {
     const struct playbook *playbook; /* identifier rules, lookup rules, currency */
     struct symbols *symbols;
@@ -84,6 +98,21 @@ struct ingest_settings {
      */
     bool (*usable)(void *context, uint32_t rule_index, struct text value);
     void *usable_context;
+    /* The source's readings: the present one first (*current is it, without an id), then older
+     * ones, newest first, at most INGEST_READINGS_MAX of them. Called while a file is opened, in
+     * the caller's thread; borrowed until ingest_close. NULL: contents are made under reading 0. */
+    enum status (*readings)(void *context, const struct source *source,
+                            const struct ingest_reading *current,
+                            const struct ingest_reading **readings, uint32_t *count,
+                            struct error *error);
+    void *readings_context;
+    /* Is the very row stored? Then it is not mapped. Called from any of the threads; "no" may be
+     * wrong. NULL: every row is mapped. */
+    bool (*is_known)(void *context, struct row_key key, uint64_t content, uint16_t reading);
+    void *is_known_context;
+    /* Of events of several rows keep the cells of the rows beside the event, as the property
+     * INGEST_ROWS_PROPERTY (ingest/lines.h). */
+    bool keeps_rows;
 };
 
 struct ingest_reader;

@@ -36,6 +36,9 @@ enum status mapper_create(struct mapper **out, const struct plan *plan) {
     packed_list_init(&mapper->items);
     dark_writer_init(&mapper->dark);
     dark_array_init(&mapper->array);
+    packed_list_init(&mapper->kept);
+    buffer_init(&mapper->kept_row);
+    buffer_init(&mapper->facts);
     buffer_init(&mapper->text);
     buffer_init(&mapper->left);
     buffer_init(&mapper->mended);
@@ -59,6 +62,9 @@ void mapper_destroy(struct mapper *mapper) {
     packed_list_release(&mapper->items);
     dark_writer_release(&mapper->dark);
     dark_array_release(&mapper->array);
+    packed_list_release(&mapper->kept);
+    buffer_release(&mapper->kept_row);
+    buffer_release(&mapper->facts);
     packed_writer_release(&mapper->writer);
     buffer_release(&mapper->text);
     buffer_release(&mapper->left);
@@ -284,31 +290,60 @@ enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct
 
 /* ---- rows to an event, or to the quarantine ---- */
 
-static enum status finish_event(struct mapper *mapper, size_t index) {
+enum status mapper_finish(struct mapper *mapper, size_t index, bool keeps_rows) {
     struct event *event = &mapper->batch->events[index];
-    enum status status = mapper_pack(mapper, event->type, event);
+    enum status status = mapper_pack(mapper, event->type, keeps_rows, event);
     mapper->undeclared_events += event->type == EVENT_UNDECLARED;
     mapper->undeclared_rest += mapper->undeclared_left + mapper->dark.left;
     return status == STATUS_OK && segment_is_message(mapper) ? segment_consent(mapper, index)
                                                              : status;
 }
 
+/* An event that is no more than its key: a row that takes itself away, or is stored already. */
+static enum status add_bare(struct mapper *mapper, const struct row_facts *facts, bool is_known) {
+    enum status status;
+    struct event *event = mapper_add_event_of(mapper, facts, &status);
+    if (event == NULL) return status;
+    event->is_known = is_known;
+    return STATUS_OK;
+}
+
+static bool is_skipped(const struct mapper *mapper, const struct row_facts *facts) {
+    return mapper->plan->rows.may_skip && !facts->retracts && content_is_known(mapper, facts);
+}
+
+/* The cells of the present row, which is an event by itself. */
+static enum status map_cells(struct mapper *mapper) {
+    struct row_facts facts;
+    size_t index = mapper->batch->event_count;
+    uint32_t missing;
+    enum status status = content_read(mapper, false, &facts);
+    if (status) return status;
+    if (facts.retracts) return add_bare(mapper, &facts, false);
+    if (is_skipped(mapper, &facts)) return add_bare(mapper, &facts, true);
+    if (mapper_add_event_of(mapper, &facts, &status) == NULL) return status;
+    status = mapper_take_first(mapper, index, false, &missing);
+    if (status == STATUS_OK) status = mapper_take_properties(mapper, true);
+    return status == STATUS_OK ? mapper_finish(mapper, index, false) : status;
+}
+
 struct mark { /* how full a batch was */
-    size_t events, identifiers, bytes;
+    size_t events, identifiers, lines, bytes;
 };
 
 static struct mark mark_of(const struct event_batch *batch) {
-    return (struct mark){batch->event_count, batch->identifier_count, batch->bytes.length};
+    return (struct mark){batch->event_count, batch->identifier_count, batch->line_count,
+                         batch->bytes.length};
 }
 
 static void roll_back(struct event_batch *batch, struct mark mark) {
     batch->event_count = mark.events;
     batch->identifier_count = mark.identifiers;
+    batch->line_count = mark.lines;
     batch->bytes.length = mark.bytes;
 }
 
 static enum status map_message(struct mapper *mapper, const struct segment_batch *walk) {
-    size_t index = mapper->batch->event_count;
     if (mapper->scratch.block) arena_clear(&mapper->scratch);
     mapper->row = walk->text;
     mapper_dark_begin(mapper);
@@ -319,10 +354,7 @@ static enum status map_message(struct mapper *mapper, const struct segment_batch
                           MAPPER_BATCH_BYTES_MAX >> 20);
     }
     enum status status = mapper_read_message(mapper, walk->node);
-    uint32_t missing;
-    if (status == STATUS_OK) status = mapper_take_first(mapper, false, &missing);
-    if (status == STATUS_OK) status = mapper_take_properties(mapper, true);
-    return status == STATUS_OK ? finish_event(mapper, index) : status;
+    return status == STATUS_OK ? map_cells(mapper) : status;
 }
 
 /* One bad message does not harm the others: what is left of the line is quarantined with its
@@ -350,37 +382,16 @@ static enum status map_batch(struct mapper *mapper, struct job *job, uint32_t le
                                buffer_text(&mapper->left));
 }
 
-static enum status map_rows(struct mapper *mapper, struct job *job, size_t from, size_t to,
-                            bool plain) {
-    size_t index = mapper->batch->event_count;
-    uint32_t missing = 0;
-    enum status status = STATUS_OK;
+static enum status map_row(struct mapper *mapper, struct job *job, const struct row *row,
+                           bool plain) {
+    uint32_t left = 0;
     mapper_dark_begin(mapper);
-    if (to - from > INGEST_GROUP_ROWS_MAX) {
-        mapper->line = job->rows[from].line;
-        return mapper_bad(mapper, mapper->plan->group_column, "more than %d rows of one event",
-                          INGEST_GROUP_ROWS_MAX);
-    }
-    for (size_t i = from; status == STATUS_OK && i < to; i++) {
-        bool differs = false;
-        uint32_t left = 0;
-        status = mapper_read_row(mapper, job, &job->rows[i], plain);
-        if (status == STATUS_INVALID && mapper->plan->is_segment)
-            status = segment_rescue(mapper, &left);
-        if (status == STATUS_OK && mapper->plan->is_segment && segment_is_batch(mapper))
-            return map_batch(mapper, job, left);
-        if (status == STATUS_OK && i == from)
-            status = mapper_take_first(mapper, to - from > 1, &missing);
-        else if (status == STATUS_OK)
-            status = mapper_take_further(mapper, index, &missing, &differs);
-        if (status == STATUS_OK) status = mapper_take_properties(mapper, i == from);
-        job->disagreeing_rows += differs;
-    }
-    if (status == STATUS_OK && missing != 0) { /* no row of the group has it */
-        mapper->line = job->rows[from].line;
-        status = mapper_take_parts(mapper, index, missing);
-    }
-    return status == STATUS_OK ? finish_event(mapper, index) : status;
+    enum status status = mapper_read_row(mapper, job, row, plain);
+    if (status == STATUS_INVALID && mapper->plan->is_segment)
+        status = segment_rescue(mapper, &left);
+    if (status) return status;
+    if (mapper->plan->is_segment && segment_is_batch(mapper)) return map_batch(mapper, job, left);
+    return map_cells(mapper);
 }
 
 static enum status append_raw(struct mapper *mapper, struct text text) {
@@ -425,6 +436,17 @@ static enum status quarantine(struct mapper *mapper, struct job *job, size_t fro
     return status;
 }
 
+/* Where the rows of the batch's groups stand. */
+static enum status put_place(struct mapper *mapper) {
+    struct event_batch *batch = mapper->batch;
+    batch->file = (uint32_t)batch->bytes.length;
+    batch->file_length = mapper->plan->file.length;
+    enum status status = buffer_append_text(&batch->bytes, mapper->plan->file);
+    batch->header = (uint32_t)batch->bytes.length;
+    batch->header_length = mapper->plan->header.length;
+    return status == STATUS_OK ? buffer_append_text(&batch->bytes, mapper->plan->header) : status;
+}
+
 enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batch *batch) {
     bool plain = scan_is_plain(job->bytes.at, job->bytes.length);
     mapper->batch = batch;
@@ -432,12 +454,16 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
     mapper->consent_count = 0;
     mapper->no_keys = 0;
     mapper->undeclared_events = mapper->undeclared_rest = 0;
+    enum status placed = mapper->plan->group_column != COLUMN_NONE ? put_place(mapper) : STATUS_OK;
+    if (placed != STATUS_OK) return placed;
     for (size_t from = 0, to; from < job->row_count; from = to) {
         for (to = from + 1; to < job->row_count && !(job->rows[to].flags & ROW_FIRST);) to++;
         struct mark mark = mark_of(batch);
         uint64_t no_keys = mapper->no_keys;
         if (mapper->scratch.block) arena_clear(&mapper->scratch);
-        enum status status = map_rows(mapper, job, from, to, plain);
+        enum status status = mapper->plan->group_column != COLUMN_NONE
+                                 ? mapper_map_group(mapper, job, from, to, plain)
+                                 : map_row(mapper, job, &job->rows[from], plain);
         if (status == STATUS_INVALID) {
             roll_back(batch, mark);
             mapper->no_keys = no_keys;

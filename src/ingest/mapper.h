@@ -9,6 +9,7 @@
 
 #include "event/dark.h"
 #include "ingest/cell.h"
+#include "ingest/content.h"
 #include "ingest/job.h"
 #include "ingest/plan.h"
 
@@ -42,6 +43,10 @@ struct mapper {
     struct value *values; /* of the event so far, a property of the plan */
     struct packed_list *lists;
     struct packed_list items; /* of a JSON array */
+    struct packed_list kept;  /* the rows of the present event, as they are kept beside it */
+    struct buffer kept_row;
+    struct buffer facts;     /* struct row_facts, a row of the present group */
+    uint32_t unknown_streak; /* groups since the last one that was stored whole */
     struct packed_writer writer;
     struct json_parser *json;
     struct buffer text;    /* templates, raw rows */
@@ -100,6 +105,14 @@ enum status mapper_words(struct mapper *mapper, struct job *job, const struct ro
 enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct row *row,
                             bool plain) MUST_USE;
 enum status mapper_note_identifiers(struct mapper *mapper) MUST_USE;
+/* mapper_add_event, with what a row says of itself. */
+struct event *mapper_add_event_of(struct mapper *mapper, const struct row_facts *facts,
+                                  enum status *status);
+/* mapper.c: packs the event, whose rows have all been taken. */
+enum status mapper_finish(struct mapper *mapper, size_t index, bool keeps_rows) MUST_USE;
+/* mapper_group.c: rows `from` to `to` of the job are one event. */
+enum status mapper_map_group(struct mapper *mapper, struct job *job, size_t from, size_t to,
+                             bool plain) MUST_USE;
 
 /* Says why the row is bad; returns STATUS_INVALID. `column` is a column of the plan, or
  * COLUMN_NONE. */
@@ -124,11 +137,14 @@ enum status mapper_add_identifier(struct mapper *mapper, uint32_t type, bool low
                                   uint32_t column, struct text text) MUST_USE;
 /* What an event's first row tells, or, in a group, the first row that has it: an export of orders
  * may say time and customer on the first of an order's lines alone. */
-enum part { PART_TYPE = 1, PART_CHANNEL = 2, PART_TIME = 4, PART_KEY = 8, PART_WHO = 16 };
-#define PARTS_ALL 31u
-/* Adds an event to the batch and takes what its first row says. *missing: the parts that the row
- * leaves to the others of its group. */
-enum status mapper_take_first(struct mapper *mapper, bool has_others, uint32_t *missing) MUST_USE;
+enum part { PART_TYPE = 1, PART_CHANNEL = 2, PART_TIME = 4, PART_WHO = 8 };
+#define PARTS_ALL 15u
+/* What the present row says of the batch's event. *missing: the parts that it leaves to the others
+ * of its group. */
+enum status mapper_take_first(struct mapper *mapper, size_t index, bool has_others,
+                              uint32_t *missing) MUST_USE;
+/* Does the present row say which group it belongs to? */
+enum status mapper_check_group(struct mapper *mapper) MUST_USE;
 /* A further row of a group: it fills in what is missing, and is compared in what is not. */
 enum status mapper_take_further(struct mapper *mapper, size_t index, uint32_t *missing,
                                 bool *differs) MUST_USE;
@@ -151,8 +167,10 @@ enum status mapper_field_text(struct mapper *mapper, const struct plan_field *fi
                               struct text *out) MUST_USE;
 /* Takes the present row into the event's properties. */
 enum status mapper_take_properties(struct mapper *mapper, bool first) MUST_USE;
-/* Finishes lists and packs the properties into the batch. */
-enum status mapper_pack(struct mapper *mapper, uint32_t event_type, struct event *event) MUST_USE;
+/* Finishes lists and packs the properties into the batch, with mapper->kept where `keeps_rows` and
+ * there is room for it. */
+enum status mapper_pack(struct mapper *mapper, uint32_t event_type, bool keeps_rows,
+                        struct event *event) MUST_USE;
 
 /* mapper_json.c */
 enum status mapper_read_json(struct mapper *mapper) MUST_USE; /* mapper->row to cells */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a row says of its event as a whole: type, channel, time, key and person. */
+/* What a row says of its event as a whole: type, channel, time and person. */
 #include <stdio.h>
 
 #include "base/canonical.h"
-#include "base/hash.h"
 #include "ingest/mapper.h"
 #include "ingest/segment.h"
 
@@ -94,54 +93,6 @@ static enum status take_own_time(struct mapper *mapper, struct event *event) {
 static enum status take_time(struct mapper *mapper, struct event *event) {
     enum status status = take_own_time(mapper, event);
     return status == STATUS_OK ? check_event_time(mapper, event->time_ms) : status;
-}
-
-/* Of several columns each one's hash is the seed of the next: "a", "bc" and "ab", "c" are two keys.
- */
-static struct row_key add_to_key(struct row_key key, uint64_t *high, struct text text) {
-    *high = hash_text(text, ~*high);
-    return (struct row_key){hash_text(text, key.low), (uint32_t)(*high >> 32)};
-}
-
-/* Words of people may be a part of a key of several columns ("none" of a coupon), and say nothing
- * alone. */
-static bool is_no_key(const struct plan *plan, struct text text) {
-    enum filler filler = canonical_filler(text);
-    return filler == FILLER_OF_PEOPLE ? plan->row_key_count == 1 : filler != FILLER_NONE;
-}
-
-/* A row whose key is a filler has none: under one "#REF!" all rows but the first would be repeats.
- * Of a JSON line that has no key one is made. */
-static enum status take_key(struct mapper *mapper, struct event *event) {
-    const struct plan *plan = mapper->plan;
-    const struct row_key start = {plan->key_seed, 0};
-    struct row_key key = start;
-    uint64_t high = plan->key_seed;
-    for (uint32_t i = 0; i < plan->row_key_count; i++) {
-        const struct plan_field *field = &plan->row_keys[i];
-        struct text text;
-        enum status status = mapper_field_text(mapper, field, &text);
-        if (status == STATUS_OK)
-            status = canonical_text(text, CANONICAL_AS_WRITTEN, &mapper->scratch, &text);
-        if (status) return status;
-        bool filler = is_no_key(plan, text);
-        mapper->no_keys += filler;
-        if (text.length > 0 && !filler) {
-            key = add_to_key(key, &high, text);
-            continue;
-        }
-        if (plan->source->format != SOURCE_NDJSON && filler) return STATUS_OK;
-        if (plan->source->format != SOURCE_NDJSON) {
-            return mapper_bad(mapper, field->column, "the row key %.*s is empty",
-                              TEXT_ARG(field->name));
-        }
-        high = plan->key_seed;
-        key = add_to_key(start, &high, mapper->row);
-        break;
-    }
-    if (plan->row_key_count > 0) event->key = key;
-    if (plan->row_key_count > 0 && key.low == 0) event->key.low = 1;
-    return STATUS_OK;
 }
 
 enum status mapper_add_identifier(struct mapper *mapper, uint32_t type, bool lower_case,
@@ -238,7 +189,7 @@ static enum status take_identifiers(struct mapper *mapper, size_t index) {
                       plan->identifier_count > 1 ? " (and every other identifier)" : "");
 }
 
-static enum status check_group(struct mapper *mapper) {
+enum status mapper_check_group(struct mapper *mapper) {
     uint32_t column = mapper->plan->group_column;
     struct text text, name = mapper->plan->source->one_event_per;
     if (column == COLUMN_NONE) return STATUS_OK;
@@ -296,16 +247,6 @@ static enum status lacks_time(struct mapper *mapper, bool *lacks) {
     return status;
 }
 
-/* Of a key of several columns, one is enough. */
-static enum status lacks_key(struct mapper *mapper, bool *lacks) {
-    enum status status = STATUS_OK;
-    *lacks = false;
-    if (mapper->plan->source->format == SOURCE_NDJSON) return STATUS_OK; /* one is made */
-    for (uint32_t i = 0; status == STATUS_OK && !*lacks && i < mapper->plan->row_key_count; i++)
-        status = is_empty(mapper, &mapper->plan->row_keys[i], lacks);
-    return status;
-}
-
 static enum status lacks_person(struct mapper *mapper, bool *lacks) {
     enum status status = STATUS_OK;
     *lacks = true;
@@ -329,8 +270,6 @@ static enum status absent_parts(struct mapper *mapper, uint32_t *absent) {
     if (lacks) *absent |= PART_CHANNEL;
     if (status == STATUS_OK) status = lacks_time(mapper, &lacks);
     if (status == STATUS_OK && lacks) *absent |= PART_TIME;
-    if (status == STATUS_OK) status = lacks_key(mapper, &lacks);
-    if (status == STATUS_OK && lacks) *absent |= PART_KEY;
     if (status == STATUS_OK) status = lacks_person(mapper, &lacks);
     if (status == STATUS_OK && lacks) *absent |= PART_WHO;
     return status;
@@ -360,19 +299,23 @@ enum status mapper_take_parts(struct mapper *mapper, size_t index, uint32_t part
     if (status == STATUS_OK && channel.length > 0 && event->channel == CHANNEL_UNDECLARED)
         status = keep_word(mapper, channel, &mapper->channel_word);
     if (status == STATUS_OK && parts & PART_TIME) status = take_time(mapper, event);
-    if (status == STATUS_OK && parts & PART_KEY) status = take_key(mapper, event);
     return status == STATUS_OK && parts & PART_WHO ? take_identifiers(mapper, index) : status;
 }
 
-enum status mapper_take_first(struct mapper *mapper, bool has_others, uint32_t *missing) {
-    enum status status;
-    struct event *event = mapper_add_event(mapper, &status);
-    size_t index = mapper->batch->event_count - 1;
-    *missing = 0;
-    if (event == NULL) return status;
+struct event *mapper_add_event_of(struct mapper *mapper, const struct row_facts *facts,
+                                  enum status *status) {
+    struct event *event = mapper_add_event(mapper, status);
+    if (event == NULL) return NULL;
     event->source = (uint16_t)mapper->plan->source->symbol;
-    status = check_group(mapper);
-    if (status == STATUS_OK && has_others) status = absent_parts(mapper, missing);
+    event->row_line = mapper->line;
+    *status = content_put_event(mapper, facts, event);
+    return *status == STATUS_OK ? event : NULL;
+}
+
+enum status mapper_take_first(struct mapper *mapper, size_t index, bool has_others,
+                              uint32_t *missing) {
+    *missing = 0;
+    enum status status = has_others ? absent_parts(mapper, missing) : STATUS_OK;
     return status == STATUS_OK ? mapper_take_parts(mapper, index, PARTS_ALL & ~*missing) : status;
 }
 
@@ -429,8 +372,7 @@ static enum status compare_parts(struct mapper *mapper, size_t index, uint32_t p
 enum status mapper_take_further(struct mapper *mapper, size_t index, uint32_t *missing,
                                 bool *differs) {
     uint32_t absent;
-    enum status status = check_group(mapper);
-    if (status == STATUS_OK) status = absent_parts(mapper, &absent);
+    enum status status = absent_parts(mapper, &absent);
     if (status) return status;
     uint32_t filled = *missing & ~absent;
     status = compare_parts(mapper, index, PARTS_ALL & ~absent & ~*missing, differs);

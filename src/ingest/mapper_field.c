@@ -329,10 +329,18 @@ static enum status pack_straight(struct mapper *mapper) {
     return STATUS_OK;
 }
 
-static enum status pack_all(struct mapper *mapper, uint32_t event_type) {
+static enum status pack_kept(struct mapper *mapper) {
+    struct value value;
+    enum status status = packed_list_end(&mapper->kept, &value);
+    return status == STATUS_OK ? packed_add(&mapper->writer, mapper->plan->rows.rows_symbol, value)
+                               : status;
+}
+
+static enum status pack_all(struct mapper *mapper, uint32_t event_type, bool keeps_rows) {
     const struct plan *plan = mapper->plan;
     packed_begin(&mapper->writer);
     enum status status = segment_properties(mapper, &mapper->writer);
+    if (status == STATUS_OK && keeps_rows) status = pack_kept(mapper);
     for (uint32_t i = 0; status == STATUS_OK && i < mapper->extra_count; i++) {
         struct value value;
         if (mapper->extras[i].symbol == SYMBOL_NONE) continue;
@@ -360,18 +368,18 @@ static enum status pack_dark(struct mapper *mapper) {
 }
 
 /* Dark text that has no room beside the declared properties is left out, and nothing else. */
-static enum status pack_extras(struct mapper *mapper, uint32_t event_type) {
+static enum status pack_extras(struct mapper *mapper, uint32_t event_type, bool keeps_rows) {
     size_t start = mapper->batch->bytes.length;
     enum status status = mapper_dark_words(mapper);
     if (status == STATUS_OK) status = pack_dark(mapper);
-    if (status == STATUS_OK) status = pack_all(mapper, event_type);
+    if (status == STATUS_OK) status = pack_all(mapper, event_type, keeps_rows);
     if (status != STATUS_LIMIT || mapper->dark.count == 0) return status;
     uint32_t left = mapper->dark.left + mapper->dark.count;
     mapper->batch->bytes.length = start;
     dark_begin(&mapper->dark);
     mapper->undeclared_left += left;
     status = mapper_dark_words(mapper);
-    return status == STATUS_OK ? pack_all(mapper, event_type) : status;
+    return status == STATUS_OK ? pack_all(mapper, event_type, keeps_rows) : status;
 }
 
 /* An object where the event's rule knows another type. */
@@ -387,7 +395,8 @@ static enum status check_objects(struct mapper *mapper, uint32_t event_type) {
     return STATUS_OK;
 }
 
-enum status mapper_pack(struct mapper *mapper, uint32_t event_type, struct event *event) {
+enum status mapper_pack(struct mapper *mapper, uint32_t event_type, bool keeps_rows,
+                        struct event *event) {
     struct buffer *bytes = &mapper->batch->bytes;
     size_t start = bytes->length;
     enum status status = mapper->plan->list_count ? finish_lists(mapper) : STATUS_OK;
@@ -395,8 +404,13 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, struct event
     if (status) return status;
     bool more = mapper->extra_count > 0 || mapper->dark.list.count > 0 ||
                 mapper->event_word.length > 0 || mapper->channel_word.length > 0 ||
-                segment_has_properties(mapper);
-    status = more ? pack_extras(mapper, event_type) : pack_straight(mapper);
+                segment_has_properties(mapper) || keeps_rows;
+    status = more ? pack_extras(mapper, event_type, keeps_rows) : pack_straight(mapper);
+    bool too_many = status == STATUS_LIMIT || bytes->length - start > PACKED_BYTES_MAX;
+    if (too_many && keeps_rows) {
+        bytes->length = start;
+        status = pack_extras(mapper, event_type, false);
+    }
     if (status == STATUS_LIMIT || bytes->length - start > PACKED_BYTES_MAX)
         return too_large(mapper);
     if (status) return status;

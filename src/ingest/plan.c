@@ -57,14 +57,21 @@ enum status plan_column_find(const char *file, const struct text *columns, uint3
 }
 
 /* A column's number: of a CSV file by its header, of NDJSON as the path is first asked for. */
-static enum status find_column(struct plan_builder *builder, struct text name, bool property,
-                               const char *role, uint32_t *column) {
+enum status plan_column_add(struct plan_builder *builder, struct text name, bool property,
+                            const char *role, uint32_t *column) {
     struct plan *plan = builder->plan;
     if (plan->source->format == SOURCE_NDJSON)
         return plan_path_add(builder, name, property, column);
     enum status status = plan_column_find(plan->file.at, plan->columns, plan->column_count, name,
                                           role, column, builder->error);
     if (*column + 1 == plan->column_count) plan->reads_last_column = true;
+    return status;
+}
+
+static enum status find_column(struct plan_builder *builder, struct text name, bool property,
+                               const char *role, uint32_t *column) {
+    enum status status = plan_column_add(builder, name, property, role, column);
+    if (status == STATUS_OK) builder->plan->rows.used[*column] = true;
     return status;
 }
 
@@ -171,8 +178,8 @@ static enum status build_list(struct plan_builder *builder, const struct field_s
     field->list = plan->list_count++;
     field->column = COLUMN_NONE;
     if (plan->source->format == SOURCE_NDJSON && plan->source->one_event_per.length == 0) {
-        return plan_path_add(builder, from->column.length ? from->column : name, true,
-                             &field->column);
+        return find_column(builder, from->column.length ? from->column : name, true, role,
+                           &field->column);
     }
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < from->column_count; i++) {
@@ -331,6 +338,7 @@ static enum status build(struct plan_builder *builder) {
     const struct source *source = plan->source;
     enum status status = STATUS_OK;
     if (source->format == SOURCE_NDJSON) status = plan_paths_begin(builder);
+    if (status == STATUS_OK) status = plan_rows_begin(builder);
     if (status == STATUS_OK) status = build_rules(builder);
     if (status == STATUS_OK) status = build_group(builder);
     if (status == STATUS_OK && source->event_type == SYMBOL_NONE) {
@@ -355,6 +363,7 @@ static enum status build(struct plan_builder *builder) {
     if (status == STATUS_OK) status = build_identifiers(builder);
     if (status == STATUS_OK) status = build_properties(builder);
     if (status == STATUS_OK) find_currency(plan);
+    if (status == STATUS_OK) status = plan_rows_end(builder);
     if (status == STATUS_OK && source->format == SOURCE_NDJSON) status = plan_paths_end(builder);
     return status == STATUS_OK ? build_notations(builder) : status;
 }

@@ -83,6 +83,39 @@ enum segment_column {
     SEGMENT_COLUMN_COUNT
 };
 
+/* What makes a row's content (content.h). */
+struct plan_cell {
+    uint32_t column;
+    uint64_t seed;     /* of the column's name */
+    uint32_t readings; /* bit r: reading r has the column */
+};
+struct plan_retraction {
+    uint32_t column;
+    const struct retraction *rule;
+};
+struct plan_rows {
+    bool *used; /* a column: the mapping reads it */
+    const struct plan_cell *cells;
+    uint32_t cell_count;
+    uint16_t reading;          /* the present one */
+    uint32_t reading_count;    /* the present one and older ones */
+    uint32_t comparable, open; /* bit r: its content can be told; it has undeclared properties */
+    bool first_stands; /* a message: of two with one key the first stands, whatever they say */
+    bool may_skip;     /* a row that is known whole need not be mapped */
+    bool (*is_known)(void *context, struct row_key key, uint64_t content, uint16_t reading);
+    void *is_known_context;
+    uint64_t event_seed;     /* of the keys of events whose rows have keys of their own */
+    uint32_t version_column; /* COLUMN_NONE */
+    const struct plan_retraction *retractions;
+    uint32_t retraction_count;
+    bool keeps_rows;
+    uint32_t rows_symbol;
+    /* What is kept of a row: these columns, and their names as a CSV header. NDJSON: the line. */
+    const uint32_t *kept_columns;
+    uint32_t kept_count;
+    struct text kept_header;
+};
+
 struct plan {
     struct arena arena;
     const struct source *source;
@@ -117,7 +150,9 @@ struct plan {
     bool is_segment;
     uint32_t segment; /* column of SEGMENT_TYPE; the others follow */
     uint32_t name_symbol, group_id_symbol;
-    struct plan_path *root; /* NDJSON */
+    struct plan_rows rows;
+    const bool *path_is_property; /* NDJSON, a column */
+    struct plan_path *root;       /* NDJSON */
     uint32_t path_count;
     /* What the playbook says of an event's property, hashed; rule_mask 0: nothing. */
     const struct property_rule **rules;

@@ -31,6 +31,7 @@ enum status plan_paths_begin(struct plan_builder *builder) {
         arena_calloc(&plan->arena, PLAN_PATHS_MAX, sizeof *builder->path_is_property);
     if (builder->paths == NULL || builder->path_is_property == NULL) return no_memory(builder);
     plan->columns = builder->paths;
+    plan->path_is_property = builder->path_is_property;
     plan->column_count = 0;
     return STATUS_OK;
 }

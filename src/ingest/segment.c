@@ -227,6 +227,8 @@ static enum status add_consent(struct mapper *mapper, size_t index, struct text 
         event->key.high = (uint32_t)hash_text(purpose, ~(uint64_t)from->key.high);
         if (event->key.low == 0) event->key.low = 1;
     }
+    event->content = 0; /* what the message said first stands */
+    event->content_count = 0;
     packed_begin(&mapper->writer);
     status = packed_add(&mapper->writer, PROPERTY_PURPOSE, value_text(purpose));
     if (status == STATUS_OK)

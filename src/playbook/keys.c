@@ -46,7 +46,8 @@ KEY_SET(visits, "visits");
 static const char *const source_names[SOURCE_COUNT] = {
     [SOURCE_FILE] = "file", [SOURCE_FORMAT] = "format", [SOURCE_EVENT] = "event", [SOURCE_CHANNEL] = "channel",
     [SOURCE_TIME] = "time", [SOURCE_ARRIVES] = "arrives", [SOURCE_KEY] = "key", [SOURCE_ROW_KEY] = "row_key",
-    [SOURCE_NOTE] = "note",
+    [SOURCE_ROW_VERSION] = "row_version", [SOURCE_RETRACT_WHEN] = "retract_when",
+    [SOURCE_CORRECTIONS_MAX] = "corrections_max", [SOURCE_AGAIN] = "again", [SOURCE_NOTE] = "note",
     [SOURCE_ONE_EVENT_PER] = "one_event_per", [SOURCE_TYPES] = "types", [SOURCE_PROPERTIES] = "properties",
     [SOURCE_PROPERTIES_AT] = "properties_at", [SOURCE_LOOKUP] = "lookup", [SOURCE_MANY] = "many",
     [SOURCE_DELIMITER] = "delimiter", [SOURCE_QUOTE] = "quote",

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define KEYS_MAX 24
+#define KEYS_MAX 32
 
 struct key_set {
     const char *name; /* of its definition in the schema */
@@ -64,6 +64,10 @@ enum source_key {
     SOURCE_ARRIVES,
     SOURCE_KEY,
     SOURCE_ROW_KEY,
+    SOURCE_ROW_VERSION,
+    SOURCE_RETRACT_WHEN,
+    SOURCE_CORRECTIONS_MAX,
+    SOURCE_AGAIN,
     SOURCE_NOTE,
     SOURCE_ONE_EVENT_PER,
     SOURCE_TYPES,

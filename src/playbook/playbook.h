@@ -100,6 +100,31 @@ struct identifier_map {
 /* What a quote at the beginning of a CSV field means. By default it encloses the field; in a file
  * whose delimiter is tab it is a character like any other, unless the first line is quoted. */
 enum source_quote { QUOTE_BY_DELIMITER, QUOTE_NONE, QUOTE_DOUBLE };
+/* What happens to a row whose key is known already (docs/ingest.md, "Rows under a key"). */
+enum again {
+    AGAIN_ASK,     /* the group goes to quarantine, which says what to write */
+    AGAIN_REPLACE, /* it is what the event is now */
+    AGAIN_ADD,     /* its rows are further rows of the event */
+    AGAIN_KEEP,    /* what is stored stands; the group is left */
+};
+struct retraction { /* the row takes itself away where the column holds one of the values */
+    struct text column;
+    const struct text *values;
+    uint32_t value_count;
+};
+struct row_rules {
+    struct text version_column;           /* empty: a row says no version */
+    enum value_type version_type;         /* VALUE_TIME or VALUE_NUMBER */
+    const struct retraction *retractions; /* all of them must hold */
+    uint32_t retraction_count;
+    bool has_corrections_max;       /* else CORRECTIONS_MAX and CORRECTIONS_MAX_PERCENT, both */
+    uint64_t corrections_max;       /* rows; UINT64_MAX where a percentage was given */
+    double corrections_max_percent; /* of the load's rows; 100 where a number was given */
+    enum again again;               /* of groups (one_event_per) without line keys */
+};
+/* A load that would correct more than so many rows and more than this share of its rows stops. */
+#define CORRECTIONS_MAX         1000
+#define CORRECTIONS_MAX_PERCENT 20.0
 
 struct source {
     struct text name;
@@ -132,9 +157,12 @@ struct source {
     uint32_t column_notation_count;
     int64_t arrives_ms;    /* declared delay: known = time + this */
     bool known_on_arrival; /* arrives: live → known = when we received it */
-    /* The row key, drops repeats exactly; 0: none. */
+    /* What names a row for ever, one column or several; 0: nothing does. */
     const struct field_source *row_keys;
     uint32_t row_key_count;
+    /* Every row of the event has a key of its own, beside one_event_per: [order_id, line]. */
+    bool has_line_keys;
+    struct row_rules rows; /* what happens to a row whose key is known */
     /* format: segment: lines are calls of the Segment spec (`type`: track, identify, page …) */
     bool segment;
     bool properties_open; /* NDJSON `properties: any`: undeclared ones are kept too */

@@ -2,6 +2,10 @@
 /* Looking up keys: growing tail, frozen tail, key files from the newest to the oldest. */
 #include "store/store_room.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+
 void store_forget_seen(struct store *store) {
     if (store->seen) versions_unpin(&store->versions, store->seen);
     store->seen = NULL;
@@ -75,4 +79,42 @@ bool store_key_is_known(struct store *store, struct row_key key, uint64_t conten
         known = key_file_has_content(version->keys[i]->file, key, content, reading, &found);
     versions_unpin(&store->versions, version);
     return known;
+}
+
+/* ---- keys that have changed since the key files were written ---- */
+
+static int compare_positions(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static enum status visit_tail(const struct tail *tail,
+                              enum status (*visit)(void *context, struct row_key key),
+                              void *context) {
+    const struct superseded_tail *superseded = tail_superseded(tail);
+    const struct tail_keys *keys = tail_keys_of(tail);
+    uint32_t count = superseded_tail_count(superseded);
+    uint64_t *by = memory_alloc((count + 1) * sizeof *by);
+    enum status status = by != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    for (uint32_t i = 0; by != NULL && i < count; i++)
+        by[i] = superseded_tail_at(superseded, i)->by;
+    if (by != NULL) qsort(by, count, sizeof *by, compare_positions);
+    for (uint32_t i = 0; status == STATUS_OK && i < keys->count; i++) {
+        const struct key_entry *entry = tail_keys_at(keys, i);
+        bool changed = (entry->flags & KEY_RETRACTED) != 0 ||
+                       (count > 0 && bsearch(&entry->position, by, count, sizeof *by,
+                                             compare_positions) != NULL);
+        if (changed) status = visit(context, (struct row_key){entry->low, entry->high});
+    }
+    memory_free(by);
+    return status;
+}
+
+enum status store_visit_changed_keys(struct store *store,
+                                     enum status (*visit)(void *context, struct row_key key),
+                                     void *context, struct error *error) {
+    enum status status = see(store, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < store->seen->tail_count; i++)
+        status = visit_tail(store->seen->tails[i], visit, context);
+    return status;
 }

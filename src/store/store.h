@@ -122,10 +122,15 @@ enum status store_key_find(struct store *store, struct row_key key, struct store
 /* Brings into the cache what store_key_find will look at first. Applier only. */
 void store_key_prefetch(struct store *store, struct row_key key);
 /* Is this very row stored under this key, not retracted, with this content under this reading? Any
- * thread. Looks only at key files, which never change: "yes" is always right, "no" may be wrong. So
- * a parsing thread can skip rows that are known. */
+ * thread. Looks only at key files, which never change, so that a parsing thread can skip rows that
+ * are known. "No" may be wrong; "yes" is right unless the key is one of store_visit_changed_keys, or
+ * is changed later. */
 bool store_key_is_known(struct store *store, struct row_key key, uint64_t content,
                         uint16_t reading);
+/* The keys of which a tail has a later version than the key files. Applier only. */
+enum status store_visit_changed_keys(struct store *store,
+                                     enum status (*visit)(void *context, struct row_key key),
+                                     void *context, struct error *error) MUST_USE;
 
 struct timeline_source *store_source(struct store *store);
 enum status store_set_columns(struct store *store, const struct column_set *columns,
@@ -146,8 +151,9 @@ void store_stats(struct store *store, struct store_stats *out);
 
 /* Quarantined rows, oldest first; `row_id` is stable. `visit` returns false to stop. Texts are
  * borrowed for the call. */
+#define STORE_ROW_ID_BITS 16
 struct stored_row {
-    uint64_t row_id;
+    uint64_t row_id; /* >> STORE_ROW_ID_BITS: the position at which the row came */
     uint16_t source;
     struct text file, reason, raw;
     uint64_t line;

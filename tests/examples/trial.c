@@ -31,7 +31,7 @@ static void load(struct trial *trial, const char *playbook, const char *data) {
     check(engine_open(&trial->engine, &options, &error), &error, "opening");
     struct engine_ingest_options ingest = {.data_directory = data};
     check(engine_ingest(trial->engine, &ingest, &reports, &count, &error), &error, "loading");
-    for (size_t i = 0; i < count; i++) assert_int_equal(reports[i].quarantined, 0);
+    for (size_t i = 0; i < count; i++) assert_int_equal(reports[i].did.quarantined, 0);
     memory_free(reports);
 }
 

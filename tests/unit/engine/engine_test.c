@@ -56,7 +56,7 @@ static void test_what_is_in_force_comes_back(void **state) {
     shop->now_ms = DAY(10);
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
-    assert_int_equal(shop->totals.events, 4);
+    assert_int_equal(shop->totals.did.events, 4);
     assert_int_equal(shop->totals.lookup_rows, 1);
     uint64_t hash = engine_playbook(shop->engine)->hash;
 
@@ -148,18 +148,18 @@ static void test_repeats_are_dropped_wherever_the_first_lies(void **state) {
     shop_file(shop, "orders.csv", twice);
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
-    assert_int_equal(shop->totals.events, 4); /* in the batch */
-    assert_int_equal(shop->totals.repeats, 4);
+    assert_int_equal(shop->totals.did.events, 4); /* in the batch */
+    assert_int_equal(shop->totals.did.repeats, 4);
     shop_load(shop, NULL); /* in the tail */
-    assert_int_equal(shop->totals.events, 0);
-    assert_int_equal(shop->totals.repeats, 8);
+    assert_int_equal(shop->totals.did.events, 0);
+    assert_int_equal(shop->totals.did.repeats, 8);
     assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
     shop_load(shop, NULL); /* in a run */
-    assert_int_equal(shop->totals.events, 0);
+    assert_int_equal(shop->totals.did.events, 0);
     shop_open(shop, NULL);
     shop_load(shop, NULL);
-    assert_int_equal(shop->totals.events, 0);
-    assert_int_equal(shop->totals.repeats, 8);
+    assert_int_equal(shop->totals.did.events, 0);
+    assert_int_equal(shop->totals.did.repeats, 8);
     assert_int_equal(shop_events(shop), 4);
 }
 
@@ -171,15 +171,15 @@ static void test_a_row_stands_under_its_key_for_ever(void **state) {
     shop_file(shop, "orders.csv", orders);
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
-    assert_int_equal(shop->totals.events, 4);
+    assert_int_equal(shop->totals.did.events, 4);
     shop_file(shop, "orders.csv", moved);
     shop_load(shop, NULL); /* in the tail */
-    assert_int_equal(shop->totals.events, 0);
-    assert_int_equal(shop->totals.repeats, 1);
+    assert_int_equal(shop->totals.did.events, 0);
+    assert_int_equal(shop->totals.did.corrected, 1);
     assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
     shop_load(shop, NULL); /* folded */
-    assert_int_equal(shop->totals.events, 0);
-    assert_int_equal(shop->totals.repeats, 1);
+    assert_int_equal(shop->totals.did.events, 0);
+    assert_int_equal(shop->totals.did.repeats, 1);
 }
 
 /* Flips a bit among the keys of the only key file. */
@@ -331,7 +331,7 @@ static void test_quarantined_rows_come_back(void **state) {
               "o3,never,ann@a.example,,10.00,2,\n");
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
-    assert_int_equal(shop->totals.events, 1);
+    assert_int_equal(shop->totals.did.events, 1);
     assert_int_equal(shop->totals.quarantined, 2);
     /* Nothing was mended. */
     assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK);
@@ -357,7 +357,7 @@ static void test_quarantined_rows_come_back(void **state) {
         shop_open(shop, NULL);
     }
     shop_load(shop, NULL);
-    assert_int_equal(shop->totals.events, 0);
+    assert_int_equal(shop->totals.did.events, 0);
 }
 
 /* A row of nobody waits with its bytes; loaded twice it waits once; of the erased neither event nor
@@ -375,7 +375,7 @@ static void test_rows_of_nobody_wait_once(void **state) {
     shop_open(shop, "playbook.yaml");
     for (int round = 0; round < 3; round++) {
         shop_load(shop, NULL);
-        assert_int_equal(shop->totals.events, round == 0 ? 1 : 0);
+        assert_int_equal(shop->totals.did.events, round == 0 ? 1 : 0);
         assert_int_equal(shop->totals.quarantined, round == 0 ? 2 : 0);
         store_stats(engine_store(shop->engine), &stats);
         assert_int_equal(stats.quarantined_row_count, 2);
@@ -390,7 +390,7 @@ static void test_rows_of_nobody_wait_once(void **state) {
               "order_id,at,email,cookie,amount,items,note\no2,2017-01-02T10:00:00Z,ann@a.example,,"
               "10.00,2,\n");
     shop_load(shop, NULL);
-    assert_int_equal(shop->totals.events, 0);
+    assert_int_equal(shop->totals.did.events, 0);
     assert_int_equal(shop->totals.quarantined, 0);
     assert_int_equal(shop_count(shop, "Order Completed"), 0);
 }

@@ -150,7 +150,7 @@ static void test_a_batch_may_be_larger_than_a_frame(void **state) {
               "properties: { note: context.note } } }\n");
     shop_open(shop, "web.yaml");
     shop_load(shop, "web");
-    assert_int_equal(shop_events(shop), 1 + shop->totals.events);
+    assert_int_equal(shop_events(shop), 1 + shop->totals.did.events);
     assert_int_equal(shop->totals.quarantined, 1); /* the rest of the line */
     assert_int_equal(engine_quarantine_replay(shop->engine, "web", &report, &error), STATUS_OK);
     assert_int_equal(report.still_quarantined, 0);

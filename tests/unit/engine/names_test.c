@@ -103,7 +103,7 @@ static void test_a_later_declaration_finds_old_events(void **state) {
         write_web(shop);
         open_with(shop, blind);
         shop_load(shop, NULL);
-        assert_int_equal(shop->totals.events, 3);
+        assert_int_equal(shop->totals.did.events, 3);
         assert_true(symbol_find(engine_symbols(shop->engine), SYMBOL_EVENT, TEXT("Squash Won")) ==
                     SYMBOL_NONE);
         assert_true(symbol_find(engine_symbols(shop->engine), SYMBOL_PROPERTY, TEXT("points")) ==
@@ -173,7 +173,7 @@ static void test_hostile_names_fill_nothing(void **state) {
     uint32_t before = symbol_count(engine_symbols(shop->engine), SYMBOL_PROPERTY);
     shop_load(shop, NULL);
     assert_int_equal(shop->totals.quarantined, 0);
-    assert_int_equal(shop->totals.events, NAMES);
+    assert_int_equal(shop->totals.did.events, NAMES);
     assert_int_equal(symbol_count(engine_symbols(shop->engine), SYMBOL_PROPERTY), before);
     assert_true(shop_trait(shop, "user:u1", "all", DAY(90)) == NAMES / 10);
     struct data_report report;
@@ -215,7 +215,7 @@ static void test_the_limits_of_an_event_are_told(void **state) {
     open_with(shop, seeing);
     assert_int_equal(engine_ingest(shop->engine, &options, &reports, &count, &error), STATUS_OK);
     assert_int_equal(count, 1);
-    assert_int_equal(reports[0].events, 2);
+    assert_int_equal(reports[0].did.events, 2);
     assert_int_equal(reports[0].quarantined, 0);
     assert_int_equal(reports[0].undeclared_left, 5 + 2);
     memory_free(reports);

@@ -106,11 +106,9 @@ void shop_load(struct shop *shop, const char *source) {
     shop->totals = (struct engine_ingest_report){0};
     for (size_t i = 0; i < count; i++) {
         shop->totals.rows += reports[i].rows;
-        shop->totals.events += reports[i].events;
-        shop->totals.repeats += reports[i].repeats;
+        apply_result_add(&shop->totals.did, &reports[i].did);
         shop->totals.quarantined += reports[i].quarantined;
-        shop->totals.turned_away += reports[i].turned_away;
-        shop->totals.withheld += reports[i].withheld;
+        shop->totals.quarantined_before += reports[i].quarantined_before;
         shop->totals.lookup_rows += reports[i].lookup_rows;
     }
     memory_free(reports);

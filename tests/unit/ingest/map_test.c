@@ -202,7 +202,7 @@ static void joined_lookup(void **state) {
           "kind=\"paper\"\n"
           "BAD t.csv:4:2: no time: the lookup has no start for this row\n"
           "BAD t.csv:5:2: no time: the lookup has no start for this row\n"
-          "BAD t.csv:6:2: no time: the lookup has no start for this row\n");
+          "BAD t.csv:6:0: the row key {campaign_id}/{who} is empty\n");
     trial.with_keys = false;
     write_file(path, "id,start,type\n");
     assert_string_equal(trial_lookup(&trial, "campaign", path),

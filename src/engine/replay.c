@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows in quarantine, read again under the playbook in force. */
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "engine/rows.h"
+
+struct replay {
+    struct engine *engine;
+    const char *source;
+    struct event_batch batch;
+    struct buffer dropped; /* uint64_t row ids that came back */
+    struct replay_report report;
+    struct row_load rows;
+    const struct lookup_table *const *tables;
+    enum status status;
+    struct error *error;
+};
+
+/* One frame takes it, with room for what the last row may still bring. */
+static bool is_full(const struct replay *replay) {
+    return replay->batch.event_count >= BATCH_EVENTS_MAX / 2 ||
+           replay->batch.bytes.length >= STORE_FRAME_BYTES_MAX / 4;
+}
+
+/* Of a line of several messages some may come back: what the others leave is a row of its own, and
+ * waits on. */
+static enum status take_back(struct replay *replay, const struct event_batch *before,
+                             const struct stored_row *row, enum status status) {
+    struct event_batch *batch = &replay->batch;
+    if (status == STATUS_OK && batch->event_count > before->event_count) {
+        for (size_t i = before->event_count; i < batch->event_count; i++)
+            batch->events[i].origin = row->row_id;
+        replay->report.still_quarantined += batch->row_count > before->row_count;
+        return buffer_append(&replay->dropped, &row->row_id, sizeof row->row_id);
+    }
+    batch->event_count = before->event_count;
+    batch->identifier_count = before->identifier_count;
+    batch->row_count = before->row_count; /* it lies there already */
+    batch->line_count = before->line_count;
+    batch->bytes.length = before->bytes.length;
+    replay->report.still_quarantined++;
+    return status == STATUS_INVALID ? STATUS_OK : status;
+}
+
+static bool replay_row(void *context, const struct stored_row *row) {
+    struct replay *replay = context;
+    const struct playbook *playbook = replay->engine->playbook;
+    struct text name = symbol_text(replay->engine->symbols, SYMBOL_SOURCE, row->source);
+    uint32_t index = playbook_source_find(playbook, name);
+    if (replay->source != NULL && !text_equal(name, text_from(replay->source))) return true;
+    replay->report.rows++;
+    bool withheld = row->raw.length == 0;
+    if (withheld || index == UINT32_MAX || playbook->sources[index].is_lookup) {
+        replay->report.still_quarantined++;
+        return true;
+    }
+    char file[PATH_BYTES_MAX];
+    snprintf(file, sizeof file, "%.*s", TEXT_ARG(row->file));
+    const struct event_batch before = replay->batch;
+    struct ingest_settings settings =
+        engine_load_settings(replay->engine, replay->tables, &playbook->sources[index], NULL);
+    enum status status = ingest_row_replay(&settings, &playbook->sources[index], file, row->line,
+                                           row->raw, &replay->batch, replay->error);
+    replay->status = take_back(replay, &before, row, status);
+    return replay->status == STATUS_OK && !is_full(replay);
+}
+
+/* The events and the end of their rows are one frame: a source without row keys could not tell a
+ * second replay from the first. The rows of what is held leave when it has been applied. */
+static enum status replay_some(struct replay *replay, bool *more) {
+    struct engine *engine = replay->engine;
+    struct replay_report before = replay->report;
+    event_batch_clear(&replay->batch);
+    buffer_clear(&replay->dropped);
+    enum status status = store_visit_rows(engine->store, replay_row, replay, replay->error);
+    if (status == STATUS_OK) status = replay->status;
+    if (status != STATUS_OK) return status;
+    *more = replay->dropped.length > 0 && is_full(replay);
+    if (*more) {
+        replay->report.rows = before.rows + replay->dropped.length / sizeof(uint64_t);
+        replay->report.still_quarantined = before.still_quarantined;
+    }
+    if (replay->dropped.length == 0) return STATUS_OK;
+    struct apply_result applied;
+    struct rows_back back = {(const uint64_t *)(const void *)replay->dropped.at,
+                             replay->dropped.length / sizeof(uint64_t)};
+    status = rows_withhold(engine, &replay->batch, replay->error);
+    if (status == STATUS_OK)
+        status = engine_apply_back(engine, &replay->batch, &back, &replay->rows, true, &applied,
+                                   replay->error);
+    if (status == STATUS_OK) apply_result_add(&replay->report.did, &applied);
+    return status;
+}
+
+/* What changes stored rows, and then the end of the rows that said it. */
+static enum status end_replay(struct replay *replay) {
+    const struct event_batch *held = &replay->rows.held;
+    buffer_clear(&replay->dropped);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < held->event_count; i++)
+        status =
+            buffer_append(&replay->dropped, &held->events[i].origin, sizeof held->events[i].origin);
+    if (status == STATUS_OK) status = row_load_end(&replay->rows, 0, replay->error);
+    apply_result_add(&replay->report.did, &replay->rows.counts);
+    if (status != STATUS_OK || replay->dropped.length == 0) return status;
+    return store_drop_rows(replay->engine->store,
+                           (const uint64_t *)(const void *)replay->dropped.at,
+                           replay->dropped.length / sizeof(uint64_t), replay->error);
+}
+
+enum status engine_quarantine_replay(struct engine *engine, const char *source,
+                                     struct replay_report *out, struct error *error) {
+    struct replay replay = {.engine = engine, .source = source, .error = error};
+    if (source != NULL && playbook_source_find(engine->playbook, text_from(source)) == UINT32_MAX) {
+        return source_unknown(engine->playbook, source, error);
+    }
+    const struct lookup_table **tables = lookup_tables_now(engine);
+    if (tables == NULL) return STATUS_NO_MEMORY;
+    replay.tables = tables;
+    row_load_init(&replay.rows, engine, NULL);
+    event_batch_init(&replay.batch);
+    buffer_init(&replay.dropped);
+    enum status status = STATUS_OK;
+    for (bool more = true; more && status == STATUS_OK;) status = replay_some(&replay, &more);
+    if (status == STATUS_OK) status = end_replay(&replay);
+    replay.report.events = replay.report.did.events;
+    *out = replay.report;
+    row_load_release(&replay.rows);
+    event_batch_release(&replay.batch);
+    buffer_release(&replay.dropped);
+    memory_free(tables);
+    return status;
+}

@@ -192,7 +192,8 @@ static void write_split(struct page *page, const struct funnel *funnel) {
         page_add(page, "; %s would be, but are in the holdout, so that lift can be measured",
                  cli_count(funnel->withheld));
     page_add(page,
-             "; for %s doing nothing is worth more than what is left; %s have no treatment "
+             "; for %s no treatment that is left has an expected value above its cost; %s have no "
+             "treatment "
              "left before that.</p>",
              cli_count(funnel_nothing_is_best(funnel)),
              cli_count(funnel->nothing - funnel_nothing_is_best(funnel)));

@@ -68,8 +68,8 @@ enum status trainer_collect(const struct world *world, const struct model_rule *
                             struct trainer_row_id **ids, struct trainer_counts *counts,
                             struct error *error) MUST_USE;
 /* Was this row, or an earlier version of its treatment, among those of a model that was trained
- * until then, on labels that were taken to be known `sooner_ms` before the row's horizon_ms (0 where
- * the delays are still the same)? */
+ * until then, on labels that were taken to be known `sooner_ms` before the row's horizon_ms (0
+ * where the delays are still the same)? */
 static inline bool trainer_had_learnt(const struct training_row *row, int64_t until_ms,
                                       int64_t sooner_ms) {
     return row->horizon_ms - sooner_ms <= until_ms;

@@ -120,7 +120,7 @@ static enum status when_words(const struct decider *decider, const struct treatm
     case STAGE_CONSENT: return buffer_format(out, "; not before the customer agrees.");
     case STAGE_PROPENSITY:
         if (!isnan(trace->propensity)) {
-            return buffer_format(out, "; what its goal is worth is not known yet: none that was "
+            return buffer_format(out, "; the value of its goal is not known yet: none that was "
                                       "reached had a value in the playbook's currency.");
         }
         return buffer_format(out, "; no past treatment has taught the chance of its goal yet; give "

@@ -592,13 +592,13 @@ static void test_quiet_times_defer_the_sending_alone(void **state) {
     assert_int_equal(trace_of("letter", "email")->send_after_ms, 0);
 }
 
-static void test_why_not_tells_an_unknown_worth_from_an_unknown_chance(void **state) {
+static void test_why_not_tells_an_unknown_value_from_an_unknown_chance(void **state) {
     (void)state;
     begin("actions: { letter: { goal: rare, channels: [web] } }\n");
     trial.bases[2] = (struct goal_base){.rate = 0.1, .value = NAN};
     decide(DAY(1));
     assert_stage("letter", "web", "propensity");
-    assert_why_not("letter", "worth");
+    assert_why_not("letter", "the value of its goal is not known yet");
     trial.bases[2] = (struct goal_base){.rate = NAN, .value = 30};
     decide(DAY(1));
     assert_stage("letter", "web", "propensity");
@@ -791,7 +791,7 @@ int main(void) {
         CASE(test_what_is_withheld_takes_no_place_from_a_service_message),
         CASE(test_quiet_times_defer_the_sending_alone),
         CASE(test_why_nots_date_is_right),
-        CASE(test_why_not_tells_an_unknown_worth_from_an_unknown_chance),
+        CASE(test_why_not_tells_an_unknown_value_from_an_unknown_chance),
         CASE(test_why_not_finds_openings_of_hours),
         CASE(test_offers_of_other_times_take_no_place),
         CASE(test_more_offers_than_a_decision_holds_are_said_so),

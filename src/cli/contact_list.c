@@ -33,7 +33,7 @@ void contact_list_release(struct contact_list *list) {
 }
 
 void contact_list_heading(const struct contact_list *list, FILE *file) {
-    fputs("customer,treatment,channel,title", file);
+    fputs("customer,treatment,channel,title,decision,send_after", file);
     for (uint32_t i = 0; i < list->column_count; i++) {
         fputc(',', file);
         cli_csv(file, list->columns[i]);
@@ -80,9 +80,19 @@ static const struct contact_list_rule *rule_of(const struct playbook *playbook, 
     return NULL;
 }
 
+/* The id that a receipt names, and where quiet times defer the sending, until when. */
+static void write_when(const struct decision *decision, const struct treatment_trace *trace,
+                       FILE *file) {
+    char id[DECISION_ID_BYTES], after[32] = "";
+    decision_id_text(decision->id, id);
+    if (trace->send_after_ms != 0) time_format(trace->send_after_ms, after);
+    fprintf(file, ",%s,%s", id, after);
+}
+
 static enum status write_line(struct contact_list *list, const struct answering *answering,
-                              const struct treatment *treatment,
+                              const struct treatment_trace *trace,
                               const struct contact_list_rule *rule, FILE *file) {
+    const struct treatment *treatment = trace->treatment;
     const struct value *traits =
         profile_at(answering->profiler, &answering->timeline, answering->decision->t_ms);
     char name[CUSTOMER_NAME_BYTES];
@@ -102,6 +112,7 @@ static enum status write_line(struct contact_list *list, const struct answering 
     safe_cell(file, symbol_text(engine_symbols(list->engine), SYMBOL_CHANNEL, treatment->channel));
     fputc(',', file);
     safe_cell(file, treatment->title);
+    write_when(answering->decision, trace, file);
     for (uint32_t i = 0; i < list->column_count && status == STATUS_OK; i++) {
         fputc(',', file);
         for (uint32_t c = 0; c < rule->column_count; c++) {
@@ -122,7 +133,8 @@ enum status contact_list_add(struct contact_list *list, const struct answering *
     const struct decision *decision = answering->decision;
     enum status status = STATUS_OK;
     for (uint32_t rank = 0; rank < decision->ranked_count && status == STATUS_OK; rank++) {
-        const struct treatment *treatment = decision->trace[decision->ranked[rank]].treatment;
+        const struct treatment_trace *trace = &decision->trace[decision->ranked[rank]];
+        const struct treatment *treatment = trace->treatment;
         const struct contact_list_rule *rule =
             rule_of(engine_playbook(list->engine), treatment->channel);
         if (rule == NULL)
@@ -130,7 +142,7 @@ enum status contact_list_add(struct contact_list *list, const struct answering *
         else if (decision_withholds(decision, rank))
             list->withheld++;
         else
-            status = write_line(list, answering, treatment, rule, file);
+            status = write_line(list, answering, trace, rule, file);
     }
     return status;
 }

@@ -3,7 +3,8 @@
  *
  * A CSV with one line for each treatment that is offered in a channel of `decide: lists:`, and none
  * for what is withheld (the holdout) or has no address: those are counted. The columns are customer,
- * treatment, channel and title, then those of the lists; where lists of two channels have columns
+ * treatment, channel, title, decision (the id that receipts name) and send_after (where quiet times
+ * defer the sending), then those of the lists; where lists of two channels have columns
  * of the same name they share it. A cell never begins a formula of a spreadsheet. */
 #ifndef CLI_CONTACT_LIST_H
 #define CLI_CONTACT_LIST_H

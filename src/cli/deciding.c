@@ -33,9 +33,15 @@ void warn_of_later_lookup(const struct cli *cli, const struct engine *engine, in
 
 void funnel_add(struct funnel *funnel, const struct decision *decision) {
     enum stage furthest = STAGE_AVAILABLE;
+    bool unknown = false;
     for (uint32_t i = 0; i < decision->trace_count; i++) {
-        if (decision->trace[i].stopped_at > furthest) furthest = decision->trace[i].stopped_at;
+        const struct treatment_trace *trace = &decision->trace[i];
+        if (trace->stopped_at > furthest) furthest = trace->stopped_at;
+        unknown |= trace->stopped_at == STAGE_CONSENT && trace->unknown;
     }
+    funnel->consent_unknown += furthest == STAGE_CONSENT && unknown;
+    funnel->truncated += decision->truncated;
+    funnel->limited += decision->limited;
     funnel->customers++;
     for (uint32_t stage = 0; stage < furthest; stage++) funnel->left[stage]++;
     if (decision->ranked_count == 0)
@@ -66,6 +72,18 @@ void funnel_print(const struct funnel *funnel) {
                     "that",
                     cli_count(funnel->offered), cli_count(funnel->withheld), cli_count(best),
                     cli_count(funnel->nothing - best));
+    if (funnel->consent_unknown > 0)
+        cli_wrap_format(4, "  of %s customers it is not known whether they agree: nobody was asked",
+                        cli_count(funnel->consent_unknown));
+    if (funnel->truncated > 0)
+        cli_wrap_format(4,
+                        "  for %s customers more than %d treatments were available: those beyond, "
+                        "in the order of the playbook, were not considered",
+                        cli_count(funnel->truncated), DECISION_TREATMENTS_MAX);
+    if (funnel->limited > funnel->truncated)
+        cli_wrap_format(4,
+                        "  for %s customers a limit was reached; what it left unknown counts as no",
+                        cli_count(funnel->limited - funnel->truncated));
     if (funnel->crossed == 0) return;
     cli_wrap_format(4,
                     "  %s were decided for both in and out of the holdout before they were known "
@@ -88,6 +106,9 @@ void funnel_write_json(const struct funnel *funnel, struct json_writer *writer) 
     json_member_count(writer, "withheld", funnel->withheld);
     json_member_count(writer, "nothing", funnel->nothing);
     json_member_count(writer, "nothing_is_best", funnel_nothing_is_best(funnel));
+    json_member_count(writer, "consent_unknown", funnel->consent_unknown);
+    json_member_count(writer, "truncated", funnel->truncated);
+    json_member_count(writer, "limited", funnel->limited);
     json_member_count(writer, "crossed", funnel->crossed);
     json_write_key(writer, "left");
     json_write_object_begin(writer);

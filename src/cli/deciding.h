@@ -11,6 +11,10 @@ struct funnel {
     /* left[s]: customers with a treatment that passed stage s. */
     uint64_t customers, left[STAGE_COUNT];
     uint64_t offered, withheld, nothing; /* nothing: no treatment is left, whatever stopped it */
+    /* Of those with nothing: whether the customer agrees is not known. */
+    uint64_t consent_unknown;
+    uint64_t truncated; /* more treatments were available than a decision considers */
+    uint64_t limited;   /* a named limit left something unknown */
     uint64_t crossed; /* of either arm of the holdout, since two customers became one */
 };
 void funnel_add(struct funnel *funnel, const struct decision *decision);

@@ -38,6 +38,9 @@ struct verdict {
  * since 2026-03-07 09:00". Nothing for what is no policy that counts. */
 enum status standing_words(const struct world *world, const struct treatment_trace *trace,
                            const char *open, const char *close, struct buffer *out) MUST_USE;
+/* "no consent to personalise is known", of what was stopped at STAGE_CONSENT. */
+enum status consent_words(const struct world *world, const struct treatment_trace *trace,
+                          struct buffer *out) MUST_USE;
 /* Stages available … contact policies. The profiler must stand at t with this treatment
  * (profile_at, profile_with), and the history must be read. */
 enum status stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,

@@ -201,6 +201,22 @@ static enum status offer_words(struct decider *decider, const struct decision *d
     return status == STATUS_OK ? customer_words(decider, trace->treatment, out) : status;
 }
 
+enum status consent_words(const struct world *world, const struct treatment_trace *trace,
+                          struct buffer *out) {
+    bool opt_in = trace->policy != NULL && trace->policy->needs_opt_in;
+    struct text purpose = trace->policy != NULL ? trace->policy->purpose : trace->purpose;
+    struct text channel = symbol_text(world->symbols, SYMBOL_CHANNEL, trace->treatment->channel);
+    if (opt_in) {
+        return buffer_format(out,
+                             trace->unknown ? "no opt-in to %.*s is known"
+                                            : "the customer has not opted in to %.*s",
+                             TEXT_ARG(channel));
+    }
+    return buffer_format(
+        out, trace->unknown ? "no consent to %.*s is known" : "the customer has not agreed to %.*s",
+        TEXT_ARG(purpose));
+}
+
 /* Of the treatments that were stopped, the one that came furthest tells why there is nothing to
  * offer. */
 static enum status nothing_words(struct decider *decider, const struct decision *decision,
@@ -236,6 +252,10 @@ static enum status nothing_words(struct decider *decider, const struct decision 
         if (status == STATUS_OK) status = standing_words(decider->world, furthest, " (", ")", out);
         return status == STATUS_OK ? buffer_format(out, " until %.10s.", until) : status;
     }
+    case STAGE_CONSENT:
+        status = append(out, TEXT(" is stopped at \"consent\": "));
+        if (status == STATUS_OK) status = consent_words(decider->world, furthest, out);
+        return status == STATUS_OK ? append(out, TEXT(".")) : status;
     default:
         return buffer_format(out, " is stopped at \"%s\"%s.", stage_name(furthest->stopped_at),
                              furthest->unknown ? " (what it asks is unknown)" : "");

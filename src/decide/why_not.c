@@ -117,7 +117,12 @@ static enum status when_words(const struct decider *decider, const struct treatm
     amount_words(playbook, trace->cost, cost);
     amount_words(playbook, trace->priority, priority);
     switch (trace->stopped_at) {
-    case STAGE_CONSENT: return buffer_format(out, "; not before the customer agrees.");
+    case STAGE_CONSENT: {
+        enum status status = buffer_format(out, "; ");
+        if (status == STATUS_OK) status = consent_words(decider->world, trace, out);
+        return status == STATUS_OK ? buffer_format(out, "; not before the customer agrees.")
+                                   : status;
+    }
     case STAGE_PROPENSITY:
         if (!isnan(trace->propensity)) {
             return buffer_format(out, "; the value of its goal is not known yet: none that was "

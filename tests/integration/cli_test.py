@@ -425,6 +425,11 @@ class ContactList(Case):
             else:
                 self.assertEqual(line["channel"], "phone")
                 self.assertTrue(line["number"], line)
+        ids = {d["name"]: d["decision"] for d in decisions}
+        for line in lines:
+            self.assertEqual(line["decision"], ids[line["customer"].lstrip("'")])
+            self.assertEqual(line["send_after"], "")
+        self.assertEqual(len(set(ids.values())), len(ids))
         self.assertEqual(told["list"]["lines"], len(lines))
         self.assertEqual(len(due), len(lines) + told["list"]["no_address"] + sum(c == "app" for _, _, c in due))
         self.assertEqual({line["channel"] for line in lines}, {"email", "phone"})

@@ -61,15 +61,14 @@ static void safe_cell(FILE *file, struct text text) {
 
 /* The column's value as text; empty where it is unknown. */
 static enum status fill(const struct contact_list *list, const struct answering *answering,
-                        const struct value *traits, const struct contact_column *column,
-                        struct buffer *out) {
+                        const struct treatment *treatment, const struct value *traits,
+                        const struct contact_column *column, struct buffer *out) {
     const struct playbook *playbook = engine_playbook(list->engine);
     buffer_clear(out);
     if (column->identifier != UINT32_MAX)
         return buffer_append_text(
-            out, customer_newest_identifier(list->engine, answering->decision->customer,
-                                            playbook->identifiers[column->identifier].symbol,
-                                            answering->decision->t_ms));
+            out, answering_address(answering, treatment,
+                                   playbook->identifiers[column->identifier].symbol));
     struct value value = traits[column->trait];
     return value_is_known(value) ? value_print(value, out) : STATUS_OK;
 }
@@ -98,7 +97,7 @@ static enum status write_line(struct contact_list *list, const struct answering 
     char name[CUSTOMER_NAME_BYTES];
     struct buffer cell;
     buffer_init(&cell);
-    enum status status = fill(list, answering, traits, &rule->columns[0], &cell);
+    enum status status = fill(list, answering, treatment, traits, &rule->columns[0], &cell);
     if (status != STATUS_OK || cell.length == 0) {
         list->no_address += status == STATUS_OK;
         buffer_release(&cell);
@@ -117,7 +116,7 @@ static enum status write_line(struct contact_list *list, const struct answering 
         fputc(',', file);
         for (uint32_t c = 0; c < rule->column_count; c++) {
             if (!text_equal(rule->columns[c].name, list->columns[i])) continue;
-            status = fill(list, answering, traits, &rule->columns[c], &cell);
+            status = fill(list, answering, treatment, traits, &rule->columns[c], &cell);
             safe_cell(file, buffer_text(&cell));
             break;
         }

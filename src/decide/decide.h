@@ -151,6 +151,8 @@ enum status decision_why_not(struct decider *decider, const struct timeline *tim
 /* When the stage that stopped `trace` would let it pass, as above; 0 where it would not. */
 int64_t decision_free_at(struct decider *decider, const struct timeline *timeline,
                          const struct decision *decision, const struct treatment_trace *trace);
+/* Is there a policy by which this treatment is never sent without an opt-in? */
+bool treatment_needs_opt_in(const struct playbook *playbook, const struct treatment *treatment);
 /* Appends what people call a treatment: "Campaign 18 (mail_campaign/18) by mail". The key is there
  * for an action that goes over rows. */
 void treatment_words(const struct world *world, const struct treatment *treatment,

@@ -41,28 +41,36 @@ static struct verdict by_consent(struct decider *decider, const struct timeline 
     const struct text purposes[] = {action->purpose, action->topic};
     for (size_t i = 0; i < 2; i++) {
         if (purposes[i].length == 0) continue;
-        struct verdict verdict = by_value(profile_consent(timeline, t_ms, purposes[i]));
+        struct verdict verdict =
+            by_value(profile_consent(decider->profiler, timeline, t_ms, purposes[i]));
         verdict.purpose = purposes[i];
         if (!verdict.passes) return verdict;
     }
     for (uint32_t i = 0; i < playbook->policy_count; i++) {
         const struct policy *policy = &playbook->policies[i];
-        if (policy->kind != POLICY_NEVER_WITHOUT) continue;
-        if (policy->channel != SYMBOL_NONE && policy->channel != treatment->channel) continue;
-        if (policy->group.length > 0 && !text_equal(policy->group, action->group)) continue;
-        if (policy->action.length > 0 && !text_equal(policy->action, action->name)) continue;
+        if (policy->kind != POLICY_NEVER_WITHOUT || !policy_applies(policy, treatment)) continue;
         struct verdict verdict = pass();
         if (policy->needs_opt_in) {
-            verdict =
-                by_value(profile_opt_in(decider->profiler, timeline, t_ms, treatment->channel));
+            verdict = by_value(profile_opt_in(decider->profiler, timeline, t_ms, treatment->channel,
+                                              action->programme, (struct text){0}));
         }
         if (verdict.passes && policy->purpose.length > 0) {
-            verdict = by_value(profile_consent(timeline, t_ms, policy->purpose));
+            verdict = by_value(profile_consent(decider->profiler, timeline, t_ms, policy->purpose));
         }
         verdict.policy = policy;
         if (!verdict.passes) return verdict;
     }
     return pass();
+}
+
+bool treatment_needs_opt_in(const struct playbook *playbook, const struct treatment *treatment) {
+    for (uint32_t i = 0; i < playbook->policy_count; i++) {
+        const struct policy *policy = &playbook->policies[i];
+        if (policy->kind == POLICY_NEVER_WITHOUT && policy->needs_opt_in &&
+            policy_applies(policy, treatment))
+            return true;
+    }
+    return false;
 }
 
 static enum status by_contact(struct decider *decider, const struct treatment *treatment,

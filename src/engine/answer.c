@@ -2,6 +2,7 @@
 #include "engine/answer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 
@@ -189,22 +190,34 @@ void customer_name(struct engine *engine, struct customer_id customer,
     snprintf(out, CUSTOMER_NAME_BYTES, "%.*s:%.*s", TEXT_ARG(name), TEXT_ARG(value));
 }
 
-struct text customer_newest_identifier(struct engine *engine, struct customer_id customer,
-                                       uint32_t type, int64_t t_ms) {
-    const struct identity *identity = engine_identity(engine);
+static int newest_first(const void *a, const void *b) {
+    const struct identifier_id *x = a, *y = b;
+    return (x->value < y->value) - (x->value > y->value);
+}
+
+struct text answering_address(const struct answering *answering, const struct treatment *treatment,
+                              uint32_t type) {
+    struct engine *engine = answering->engine;
+    const struct playbook *playbook = engine_playbook(engine);
+    struct messaging messaging =
+        playbook_messaging(playbook, engine_symbols(engine), treatment->channel);
+    bool asks = treatment_needs_opt_in(playbook, treatment) && messaging.address != UINT32_MAX &&
+                playbook->identifiers[messaging.address].symbol == type;
     struct identifier_id ids[NAMED_IDENTIFIERS_MAX];
-    struct as_of as_of = {t_ms, POSITION_NOW};
-    struct text newest = {0};
-    uint32_t newest_id = 0;
-    uint32_t count = identity_identifiers_of(identity, customer, as_of, ids, NAMED_IDENTIFIERS_MAX);
+    struct as_of as_of = {answering->t_ms, POSITION_NOW};
+    uint32_t count = identity_identifiers_of(engine_identity(engine), answering->decision->customer,
+                                             as_of, ids, NAMED_IDENTIFIERS_MAX);
     if (count > NAMED_IDENTIFIERS_MAX) count = NAMED_IDENTIFIERS_MAX;
+    qsort(ids, count, sizeof *ids, newest_first);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t its_type;
-        struct text value = identity_identifier(identity, ids[i], &its_type);
+        struct text value = identity_identifier(engine_identity(engine), ids[i], &its_type);
         if (value.length == 0 || its_type != type) continue;
-        if (newest.length > 0 && ids[i].value < newest_id) continue;
-        newest = value;
-        newest_id = ids[i].value;
+        if (!asks) return value;
+        struct value may =
+            profile_opt_in(answering->profiler, &answering->timeline, answering->t_ms,
+                           treatment->channel, treatment->action->programme, value);
+        if (may.type == VALUE_YES_NO && may.yes) return value;
     }
-    return newest;
+    return (struct text){0};
 }

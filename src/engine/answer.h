@@ -47,10 +47,11 @@ enum status answer_why_not(const struct answering *answering, struct text action
 void answer_traits(const struct answering *answering, struct json_writer *writer);
 void answer_customer(const struct answering *answering, struct json_writer *writer);
 
-/* The customer's identifier of this type that was first seen last, as known at t; empty where there
- * is none. Borrowed until it is erased. */
-struct text customer_newest_identifier(struct engine *engine, struct customer_id customer,
-                                       uint32_t type, int64_t t_ms);
+/* The newest identifier of that type to which the treatment may be sent: where it needs an opt-in
+ * and these are the channel's addresses, one that has it. Empty where there is none. Of the latest
+ * decision. */
+struct text answering_address(const struct answering *answering, const struct treatment *treatment,
+                              uint32_t type);
 /* "household:1029" by the strongest identifier, "C12" where there is none. */
 #define CUSTOMER_NAME_BYTES 160
 void customer_name(struct engine *engine, struct customer_id customer,

@@ -56,6 +56,16 @@ static struct customer_id customer_of_persona(void *context, struct persona_id p
     return directory->ops->customer_of(directory, persona, as_of);
 }
 
+static uint32_t identifiers_of_persona(void *context, struct persona_id persona,
+                                       struct identifier_id *out, uint32_t max) {
+    return identity_persona_identifiers(((const struct engine *)context)->identity, persona, out,
+                                        max);
+}
+
+static struct text identifier_text(void *context, struct identifier_id identifier, uint32_t *type) {
+    return identity_identifier(((const struct engine *)context)->identity, identifier, type);
+}
+
 static enum status index_lookups(struct engine *engine) {
     const struct playbook *playbook = engine->playbook;
     memory_free(engine->lookup_of_rule);
@@ -115,6 +125,8 @@ enum status world_refresh(struct engine *engine, struct error *error) {
         .lookup = lookup_at,
         .customer_of_identifier = customer_of_identifier,
         .customer_of_persona = customer_of_persona,
+        .identifiers_of_persona = identifiers_of_persona,
+        .identifier_text = identifier_text,
         .treatments = engine->treatments,
     };
     memory_free(engine->bases);

@@ -241,6 +241,16 @@ enum status identity_find_customer(const struct identity *identity, uint32_t typ
     return customer->value == ID_NONE ? STATUS_NOT_FOUND : STATUS_OK;
 }
 
+uint32_t identity_persona_identifiers(const struct identity *identity, struct persona_id persona,
+                                      struct identifier_id *out, uint32_t max) {
+    if (persona.value >= key_table_count(&identity->personas)) return 0;
+    struct key key = key_table_key(&identity->personas, persona.value);
+    uint32_t count = key.text.at != NULL ? key.text.length / (uint32_t)sizeof(uint32_t) : 0;
+    for (uint32_t i = 0; i < count && i < max; i++)
+        memcpy(&out[i].value, key.text.at + i * sizeof(uint32_t), sizeof(uint32_t));
+    return count < max ? count : max;
+}
+
 struct text identity_identifier(const struct identity *identity, struct identifier_id identifier,
                                 uint32_t *type) {
     *type = SYMBOL_NONE;

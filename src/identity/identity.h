@@ -153,6 +153,11 @@ struct persona_id identity_persona_any(const struct identity *identity, struct c
 uint32_t identity_identifiers_of(const struct identity *identity, struct customer_id customer,
                                  struct as_of as_of, struct identifier_id *out, uint32_t max);
 
+/* The identifiers that the persona is made of, at most `max` written; none where it was erased. Any
+ * thread, no locks. */
+uint32_t identity_persona_identifiers(const struct identity *identity, struct persona_id persona,
+                                      struct identifier_id *out, uint32_t max);
+
 /* Lookups as of, in whatever spelling (base/canonical.h); STATUS_NOT_FOUND where the identifier was
  * not there yet. Any thread, no locks. */
 enum status identity_find(const struct identity *identity, uint32_t type, struct text value,

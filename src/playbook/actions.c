@@ -239,6 +239,9 @@ static void read_trust(struct reader *reader, const struct yaml_node *const *val
         (void)reader_yes_no(reader, values[ACTION_COUNTS], "counts", &action->counts);
     if (values[ACTION_LIMITED])
         (void)reader_yes_no(reader, values[ACTION_LIMITED], "limited", &action->limited);
+    if (values[ACTION_PROGRAMME])
+        (void)reader_name(reader, values[ACTION_PROGRAMME], "a programme's name",
+                          &action->programme);
     if (values[ACTION_TOPIC]) (void)topic_read(reader, values[ACTION_TOPIC], &action->topic);
     if (purpose && reader_text(reader, purpose, "purpose", &name)) {
         (void)purpose_read(reader, purpose, name, &action->purpose);

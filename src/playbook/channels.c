@@ -8,14 +8,26 @@
 static const struct {
     const char *name;
     bool inbound, receipts;
+    const char *address; /* where the playbook has such identifiers */
 } usual[] = {
-    {"email", false, true}, {"sms", false, true},   {"push", false, true},  {"web", true, false},
-    {"app", true, false},   {"store", true, false}, {"kiosk", true, false}, {"chat", true, false},
+    {"email", false, true, "email"},  {"sms", false, true, "phone"},
+    {"phone", false, false, "phone"}, {"call_center", false, false, "phone"},
+    {"push", false, true, NULL},      {"web", true, false, NULL},
+    {"app", true, false, NULL},       {"store", true, false, NULL},
+    {"kiosk", true, false, NULL},     {"chat", true, false, NULL},
 };
+
+static uint32_t identifier_find(const struct playbook *playbook, struct text name) {
+    for (uint32_t i = 0; i < playbook->identifier_count; i++) {
+        if (text_equal(playbook->identifiers[i].name, name)) return i;
+    }
+    return UINT32_MAX;
+}
 
 struct messaging playbook_messaging(const struct playbook *playbook, const struct symbols *symbols,
                                     uint32_t channel) {
-    struct messaging messaging = {.channel = channel, .expires_ms = EXPIRES_MS};
+    struct messaging messaging = {
+        .channel = channel, .expires_ms = EXPIRES_MS, .address = UINT32_MAX};
     for (uint32_t i = 0; i < playbook->messaging_count; i++) {
         if (playbook->messaging[i].channel == channel) return playbook->messaging[i];
     }
@@ -24,8 +36,21 @@ struct messaging playbook_messaging(const struct playbook *playbook, const struc
         if (!text_equal(name, text_from(usual[i].name))) continue;
         messaging.inbound = usual[i].inbound;
         messaging.receipts = usual[i].receipts;
+        if (usual[i].address != NULL)
+            messaging.address = identifier_find(playbook, text_from(usual[i].address));
     }
     return messaging;
+}
+
+static void read_address(struct reader *reader, const struct yaml_node *node,
+                         struct messaging *messaging) {
+    const struct playbook *playbook = reader->playbook;
+    struct text *known = reader_alloc(reader, playbook->identifier_count, sizeof *known);
+    for (uint32_t i = 0; known != NULL && i < playbook->identifier_count; i++)
+        known[i] = playbook->identifiers[i].name;
+    if (known != NULL)
+        (void)reader_name_of(reader, node, "identifier", known, playbook->identifier_count,
+                             &messaging->address);
 }
 
 static void read_settings(struct reader *reader, const struct yaml_node *const *values,
@@ -39,6 +64,7 @@ static void read_settings(struct reader *reader, const struct yaml_node *const *
         messaging->inbound = index == 1;
     if (receipts) (void)reader_yes_no(reader, receipts, "receipts", &messaging->receipts);
     if (expires) (void)reader_duration(reader, expires, "expires", &messaging->expires_ms);
+    if (values[MESSAGING_ADDRESS]) read_address(reader, values[MESSAGING_ADDRESS], messaging);
     if (messaging->inbound && (receipts || expires)) {
         reader_error(reader, node_place(receipts ? receipts : expires),
                      "an inbound channel sends no messages that could have receipts or expire: "

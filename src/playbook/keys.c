@@ -93,6 +93,7 @@ static const char *const action_names[ACTION_COUNT] = {
     [ACTION_PURPOSE] = "purpose", [ACTION_TOPIC] = "topic", [ACTION_CHANNELS] = "channels",
     [ACTION_REASON] = "reason", [ACTION_SERVICE] = "service",
     [ACTION_COUNTS] = "counts", [ACTION_LIMITED] = "limited",
+    [ACTION_PROGRAMME] = "programme",
 };
 KEY_SET(action, "an action");
 
@@ -119,6 +120,7 @@ KEY_SET(decide, "decide");
 
 static const char *const messaging_names[MESSAGING_COUNT] = {
     [MESSAGING_DIRECTION] = "direction", [MESSAGING_RECEIPTS] = "receipts", [MESSAGING_EXPIRES] = "expires",
+    [MESSAGING_ADDRESS] = "address",
 };
 KEY_SET(messaging, "a channel");
 

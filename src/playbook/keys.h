@@ -126,6 +126,7 @@ enum action_key {
     ACTION_SERVICE,
     ACTION_COUNTS,
     ACTION_LIMITED,
+    ACTION_PROGRAMME,
     ACTION_COUNT
 };
 enum channel_key { CHANNEL_PLACEMENT, CHANNEL_SCRIPT, CHANNEL_COST, CHANNEL_COUNT };
@@ -147,7 +148,13 @@ enum policy_key {
 };
 enum holdout_key { HOLDOUT_SHARE, HOLDOUT_SALT, HOLDOUT_COUNT };
 enum decide_key { DECIDE_SLOTS, DECIDE_LISTS, DECIDE_COUNT };
-enum messaging_key { MESSAGING_DIRECTION, MESSAGING_RECEIPTS, MESSAGING_EXPIRES, MESSAGING_COUNT };
+enum messaging_key {
+    MESSAGING_DIRECTION,
+    MESSAGING_RECEIPTS,
+    MESSAGING_EXPIRES,
+    MESSAGING_ADDRESS,
+    MESSAGING_COUNT
+};
 
 extern const struct key_set top_keys, customer_keys, identifier_keys, consent_keys, relation_keys,
     visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,

@@ -279,6 +279,8 @@ struct action {
     struct text purpose;
     bool sensitive;
     struct text topic;
+    struct text
+        programme; /* whose opt-ins count beside those of the channel as a whole; or empty */
     const struct channel_rule *channels;
     uint32_t channel_count;
     struct text reason; /* optional template for the sentence */
@@ -349,6 +351,8 @@ struct property_rule {
 struct messaging {
     uint32_t channel; /* SYMBOL_CHANNEL */
     bool inbound;
+    /* Which identifiers are its addresses: index in playbook->identifiers, or UINT32_MAX. */
+    uint32_t address;
     bool receipts; /* events tell what became of a message; else handing it over is the contact */
     int64_t expires_ms; /* a decision without a receipt is given up after so long */
 };

@@ -96,6 +96,12 @@ bool reserved_add(struct reader *reader) {
             return false;
     }
     if (!add_messages(reader, &nowhere)) return false;
+    static const char *const of_opt_ins[] = {"address", "programme"};
+    for (size_t i = 0; i < 2; i++) {
+        if (names_add_property(reader, &nowhere, EVENT_OPT_IN_CHANGED, text_from(of_opt_ins[i]),
+                               VALUE_TEXT, STRENGTH_DECLARED) == NULL)
+            return false;
+    }
     for (event = EVENT_TREATMENT_SHOWN; event <= EVENT_TREATMENT_REJECTED; event++) {
         for (size_t i = 0; i < sizeof of_treatments / sizeof *of_treatments; i++) {
             const struct reserved *it = &of_treatments[i];

@@ -1,6 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile/consent.h"
 
+#include <stdlib.h>
+
+#include "base/canonical.h"
+#include "base/memory.h"
+#include "event/event.h"
+
+/* Comparisons of words and personas; beyond them every persona is taken for its own customer, which
+ * is the more restrictive. */
+#define STEPS_MAX 1000000
+
+struct word {
+    int64_t time_ms;
+    uint32_t persona; /* ID_NONE: not known */
+    struct value state;
+    bool general;        /* of an opt-in: names no programme */
+    struct text address; /* of an opt-in, in words.bytes; empty: names none */
+};
+
+struct words { /* newest first */
+    struct word *items;
+    size_t count, capacity;
+    struct buffer bytes;
+};
+
+static void words_release(struct words *words) {
+    memory_free(words->items);
+    buffer_release(&words->bytes);
+}
+
 static struct value state_as_yes_no(struct value state) {
     static const char *const yes[] = {"granted", "given", "yes", "true", "in"};
     static const char *const no[] = {"withdrawn", "denied", "no", "false", "out"};
@@ -13,24 +42,315 @@ static struct value state_as_yes_no(struct value state) {
     return value_unknown();
 }
 
-/* The newest event of `type` whose `property` is `name` decides. */
-static struct value state_at(const struct timeline *timeline, int64_t t_ms, uint16_t type,
-                             uint32_t property, struct text name) {
-    for (uint32_t row = timeline_upper_bound(timeline, t_ms); row-- > 0;) {
-        if (timeline->type[row] != type || !timeline_known(timeline, row, t_ms)) continue;
+static bool is_yes(struct value value) {
+    return value.type == VALUE_YES_NO && value.yes;
+}
+
+static bool is_no(struct value value) {
+    return value.type == VALUE_YES_NO && !value.yes;
+}
+
+/* A no beats what can't be read, and that a yes. */
+static struct value more_restrictive(struct value a, struct value b) {
+    if (is_no(a) || is_no(b)) return value_yes_no(false);
+    return is_yes(a) ? b : a;
+}
+
+/* ---- words ---- */
+
+static enum status add_word(const struct permission *permission, uint32_t row, struct text packed,
+                            struct words *words) {
+    const struct timeline *timeline = permission->timeline;
+    uint32_t symbol = symbol_find(permission->world->symbols, SYMBOL_PROPERTY, TEXT("address"));
+    struct value address = symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
+    struct word word = {
+        .time_ms = timeline->time_ms[row],
+        .persona = timeline->persona != NULL ? timeline->persona[row] : ID_NONE,
+        .state = state_as_yes_no(packed_find(packed, PROPERTY_STATE)),
+    };
+    symbol = symbol_find(permission->world->symbols, SYMBOL_PROPERTY, TEXT("programme"));
+    struct value programme = symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
+    word.general = programme.type != VALUE_TEXT || programme.text.length == 0;
+    if (address.type == VALUE_TEXT) word.address.length = address.text.length;
+    enum status status =
+        memory_grow((void **)&words->items, &words->capacity, words->count + 1, sizeof word);
+    if (status == STATUS_OK && word.address.length > 0)
+        status = buffer_append_text(&words->bytes, address.text);
+    if (status == STATUS_OK) words->items[words->count++] = word;
+    return status;
+}
+
+static bool is_about(const struct permission *permission, struct text packed,
+                     struct text programme) {
+    uint32_t symbol = symbol_find(permission->world->symbols, SYMBOL_PROPERTY, TEXT("programme"));
+    struct value named = symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
+    return named.type != VALUE_TEXT || named.text.length == 0 || text_equal(named.text, programme);
+}
+
+/* All words of events of `type` whose `property` is `name`. */
+static enum status words_read(const struct permission *permission, uint16_t type, uint32_t property,
+                              struct text name, struct text programme, struct words *words) {
+    const struct timeline *timeline = permission->timeline;
+    *words = (struct words){0};
+    buffer_init(&words->bytes);
+    for (uint32_t row = timeline_upper_bound(timeline, permission->t_ms); row-- > 0;) {
+        if (timeline->type[row] != type || !timeline_known(timeline, row, permission->t_ms))
+            continue;
         struct text packed;
-        if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) return value_unknown();
+        enum status status = timeline->ops->packed(timeline, row, &packed);
+        if (status != STATUS_OK) return status;
         struct value about = packed_find(packed, property);
         if (about.type != VALUE_TEXT || !text_equal(about.text, name)) continue;
-        return state_as_yes_no(packed_find(packed, PROPERTY_STATE));
+        if (!is_about(permission, packed, programme)) continue;
+        status = add_word(permission, row, packed, words);
+        if (status != STATUS_OK) return status;
+    }
+    const char *at = words->bytes.at;
+    for (size_t i = 0; i < words->count; i++) {
+        words->items[i].address.at = at;
+        at += words->items[i].address.length;
+    }
+    return STATUS_OK;
+}
+
+/* ---- whose word it was ---- */
+
+static uint32_t customer_then(const struct permission *permission, uint32_t persona, int64_t t_ms) {
+    const struct world *world = permission->world;
+    return world
+        ->customer_of_persona(world->context, (struct persona_id){persona},
+                              (struct as_of){t_ms, permission->position})
+        .value;
+}
+
+/* The newest word that spoke for the persona's customer. */
+static struct value state_of_persona(const struct permission *permission, const struct words *words,
+                                     uint32_t persona, size_t *steps) {
+    for (size_t i = 0; i < words->count; i++) {
+        const struct word *word = &words->items[i];
+        if (word->persona == persona) return word->state;
+        if (++*steps > STEPS_MAX) continue;
+        if (customer_then(permission, word->persona, word->time_ms) ==
+            customer_then(permission, persona, word->time_ms))
+            return word->state;
     }
     return value_unknown();
 }
 
-struct value consent_at(const struct timeline *timeline, int64_t t_ms, struct text purpose) {
-    return state_at(timeline, t_ms, EVENT_CONSENT_CHANGED, PROPERTY_PURPOSE, purpose);
+static int by_number(const void *a, const void *b) {
+    const uint32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
 }
 
-struct value opt_in_at(const struct timeline *timeline, int64_t t_ms, struct text channel) {
-    return state_at(timeline, t_ms, EVENT_OPT_IN_CHANGED, PROPERTY_CHANNEL, channel);
+/* Each once, ascending. */
+static size_t unique(uint32_t *items, size_t count) {
+    size_t kept = 0;
+    if (count > 0) qsort(items, count, sizeof *items, by_number);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || items[kept - 1] != items[i]) items[kept++] = items[i];
+    }
+    return kept;
+}
+
+static struct value state_of_customer(const struct permission *permission,
+                                      const struct words *words) {
+    if (words->count == 0) return value_unknown();
+    bool one =
+        permission->timeline->persona == NULL || permission->world->customer_of_persona == NULL;
+    uint32_t *personas = one ? NULL : memory_alloc(words->count * sizeof *personas);
+    if (one) return words->items[0].state;
+    if (personas == NULL) return value_unknown();
+    for (size_t i = 0; i < words->count; i++) personas[i] = words->items[i].persona;
+    size_t count = unique(personas, words->count), steps = 0;
+    struct value state = value_yes_no(true);
+    for (size_t i = 0; i < count && !is_no(state); i++)
+        state = more_restrictive(state, state_of_persona(permission, words, personas[i], &steps));
+    memory_free(personas);
+    return state;
+}
+
+struct value consent_at(const struct permission *permission, struct text purpose) {
+    struct words words;
+    enum status status = words_read(permission, EVENT_CONSENT_CHANGED, PROPERTY_PURPOSE, purpose,
+                                    (struct text){0}, &words);
+    struct value state =
+        status == STATUS_OK ? state_of_customer(permission, &words) : value_unknown();
+    words_release(&words);
+    return state;
+}
+
+/* ---- addresses ---- */
+
+struct numbers {
+    uint32_t *items;
+    size_t count, capacity;
+};
+
+struct address {
+    uint32_t identifier;
+    struct text value;
+    struct numbers together; /* identifiers that were given together with it, ascending */
+};
+
+struct addresses {
+    struct address items[PERMISSION_ADDRESSES_MAX];
+    uint32_t count;
+};
+
+static enum status add_number(struct numbers *numbers, uint32_t number) {
+    enum status status = memory_grow((void **)&numbers->items, &numbers->capacity,
+                                     numbers->count + 1, sizeof number);
+    if (status == STATUS_OK) numbers->items[numbers->count++] = number;
+    return status;
+}
+
+static bool holds(const struct numbers *numbers, uint32_t number) {
+    return numbers->count > 0 &&
+           bsearch(&number, numbers->items, numbers->count, sizeof number, by_number) != NULL;
+}
+
+/* The customer's personas as of t. */
+static enum status personas_of(const struct permission *permission, struct numbers *personas) {
+    const struct timeline *timeline = permission->timeline;
+    uint32_t end = timeline_upper_bound(timeline, permission->t_ms), before = ID_NONE;
+    enum status status = STATUS_OK;
+    for (uint32_t row = 0; row < end && status == STATUS_OK; row++) {
+        if (timeline->persona[row] == before || !timeline_known(timeline, row, permission->t_ms))
+            continue;
+        before = timeline->persona[row];
+        status = add_number(personas, before);
+    }
+    personas->count = unique(personas->items, personas->count);
+    return status;
+}
+
+static struct address *address_of(struct addresses *addresses, uint32_t identifier,
+                                  struct text value) {
+    for (uint32_t i = 0; i < addresses->count; i++) {
+        if (addresses->items[i].identifier == identifier) return &addresses->items[i];
+    }
+    if (addresses->count == PERMISSION_ADDRESSES_MAX) return NULL;
+    struct address *address = &addresses->items[addresses->count++];
+    *address = (struct address){.identifier = identifier, .value = value};
+    return address;
+}
+
+static enum status add_addresses_of(const struct permission *permission, uint32_t persona,
+                                    uint32_t type, struct addresses *addresses) {
+    const struct world *world = permission->world;
+    struct identifier_id ids[EVENT_IDENTIFIERS_MAX];
+    uint32_t count = world->identifiers_of_persona(world->context, (struct persona_id){persona},
+                                                   ids, EVENT_IDENTIFIERS_MAX);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t its_type;
+        struct text value = world->identifier_text(world->context, ids[i], &its_type);
+        if (value.length == 0 || its_type != type) continue;
+        struct address *address = address_of(addresses, ids[i].value, value);
+        for (uint32_t k = 0; address != NULL && k < count && status == STATUS_OK; k++)
+            status = add_number(&address->together, ids[k].value);
+    }
+    return status;
+}
+
+static enum status addresses_read(const struct permission *permission, uint32_t type,
+                                  struct addresses *addresses) {
+    struct numbers personas = {0};
+    addresses->count = 0;
+    enum status status = personas_of(permission, &personas);
+    for (size_t i = 0; i < personas.count && status == STATUS_OK; i++)
+        status = add_addresses_of(permission, personas.items[i], type, addresses);
+    for (uint32_t i = 0; i < addresses->count; i++) {
+        struct numbers *together = &addresses->items[i].together;
+        together->count = unique(together->items, together->count);
+    }
+    memory_free(personas.items);
+    return status;
+}
+
+/* ---- opt-in ---- */
+
+static bool speaks_of(const struct permission *permission, const struct word *word,
+                      const struct identifier_rule *rule, const struct address *address) {
+    const struct world *world = permission->world;
+    if (word->address.length > 0)
+        return canonical_equal(word->address, address->value,
+                               rule->lower_case ? CANONICAL_SMALL : CANONICAL_AS_WRITTEN);
+    struct identifier_id ids[EVENT_IDENTIFIERS_MAX];
+    uint32_t count = world->identifiers_of_persona(
+        world->context, (struct persona_id){word->persona}, ids, EVENT_IDENTIFIERS_MAX);
+    bool has_address = false, together = false;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t type;
+        (void)world->identifier_text(world->context, ids[i], &type);
+        if (ids[i].value == address->identifier) return true;
+        has_address |= type == rule->symbol;
+        together |= holds(&address->together, ids[i].value);
+    }
+    return !has_address && (!is_yes(word->state) || together);
+}
+
+/* The newest word counts, except that a yes in general leaves the no to a programme standing. */
+static struct value state_of_address(const struct permission *permission, const struct words *words,
+                                     const struct identifier_rule *rule,
+                                     const struct address *address) {
+    struct value newest = value_unknown();
+    bool told = false;
+    for (size_t i = 0; i < words->count; i++) {
+        const struct word *word = &words->items[i];
+        if (!speaks_of(permission, word, rule, address)) continue;
+        if (!told) newest = word->state;
+        if (!told && (!word->general || !is_yes(word->state))) return newest;
+        told = true;
+        if (!word->general) return is_no(word->state) ? word->state : newest;
+    }
+    return newest;
+}
+
+static bool same_address(const struct identifier_rule *rule, const struct address *address,
+                         struct text value) {
+    return value.length == 0 ||
+           canonical_equal(value, address->value,
+                           rule->lower_case ? CANONICAL_SMALL : CANONICAL_AS_WRITTEN);
+}
+
+/* Any yes is a yes: the message goes to that address. */
+static enum status opt_in_by_address(const struct permission *permission, const struct words *words,
+                                     const struct identifier_rule *rule, struct text address,
+                                     bool *known, struct value *out) {
+    struct addresses *addresses = memory_calloc(1, sizeof *addresses);
+    if (addresses == NULL) return STATUS_NO_MEMORY;
+    enum status status = addresses_read(permission, rule->symbol, addresses);
+    *known = addresses->count > 0;
+    *out = value_unknown();
+    for (uint32_t i = 0; i < addresses->count && status == STATUS_OK && !is_yes(*out); i++) {
+        if (!same_address(rule, &addresses->items[i], address)) continue;
+        struct value state = state_of_address(permission, words, rule, &addresses->items[i]);
+        if (value_is_known(state)) *out = state;
+    }
+    for (uint32_t i = 0; i < addresses->count; i++) memory_free(addresses->items[i].together.items);
+    memory_free(addresses);
+    return status;
+}
+
+struct value opt_in_at(const struct permission *permission, uint32_t channel, struct text programme,
+                       struct text address) {
+    const struct world *world = permission->world;
+    struct messaging messaging = playbook_messaging(world->playbook, world->symbols, channel);
+    struct words words;
+    struct value state = value_unknown();
+    enum status status =
+        words_read(permission, EVENT_OPT_IN_CHANGED, PROPERTY_CHANNEL,
+                   symbol_text(world->symbols, SYMBOL_CHANNEL, channel), programme, &words);
+    bool by_address = messaging.address != UINT32_MAX && world->identifiers_of_persona != NULL &&
+                      permission->timeline->persona != NULL && words.count > 0;
+    bool known = false;
+    if (status == STATUS_OK && by_address)
+        status =
+            opt_in_by_address(permission, &words, &world->playbook->identifiers[messaging.address],
+                              address, &known, &state);
+    if (status == STATUS_OK && !known) state = state_of_customer(permission, &words);
+    if (status != STATUS_OK) state = value_unknown();
+    words_release(&words);
+    return state;
 }

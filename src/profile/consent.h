@@ -1,17 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profile/consent.h -- what a customer had agreed to as of t, read from the timeline.
  *
- * The newest *Consent Changed {purpose, state}* or *Opt In Changed {channel, state}* that happened
- * and was known by t decides. State is yes/no, or text: granted, given, yes, true, in / withdrawn,
- * denied, no, false, out. Anything else, and never having said, is unknown, which no funnel takes
- * for a yes. Needs TIMELINE_PACKED. Pure. */
+ * Words are the events *Consent Changed {purpose, state}* and *Opt In Changed {channel, state,
+ * address, programme}* that happened and were known by t. A state is yes/no, or text: granted,
+ * given, yes, true, in / withdrawn, denied, no, false, out. Anything else, and never having said, is
+ * unknown, which no funnel takes for a yes.
+ *
+ * Consent belongs to a purpose and a customer. A word speaks for the customer who its persona
+ * belonged to when it was said; of customers that have merged since the more restrictive state
+ * holds, until a later word speaks for all of them.
+ *
+ * An opt-in belongs to a channel, an address and a programme, and a merge never carries a yes from
+ * one address to another. A word without an address speaks of the addresses that its persona had;
+ * where it had none, a no holds for all of the customer's addresses, and a yes for those that were
+ * given together with an identifier of that persona. Where no address of the customer is known, or
+ * the channel has none, it is judged as consent is. A word of no programme speaks of all of them,
+ * but does not overrule the no of one.
+ *
+ * Needs TIMELINE_PACKED and TIMELINE_PERSONA. What can't be judged for want of memory is unknown. */
 #ifndef PROFILE_CONSENT_H
 #define PROFILE_CONSENT_H
 
 #include "event/symbol.h"
-#include "event/timeline.h"
+#include "profile/profile.h"
 
-struct value consent_at(const struct timeline *timeline, int64_t t_ms, struct text purpose);
-struct value opt_in_at(const struct timeline *timeline, int64_t t_ms, struct text channel);
+/* Addresses of one channel that a customer is judged for; those beyond are not permitted. */
+#define PERMISSION_ADDRESSES_MAX 64
+
+struct permission {
+    const struct world *world;
+    const struct timeline *timeline;
+    int64_t t_ms;
+    uint64_t position; /* as of which personas belong to customers */
+};
+
+struct value consent_at(const struct permission *permission, struct text purpose);
+/* For one address of the channel, or with an empty one: is there any that may be used? */
+struct value opt_in_at(const struct permission *permission, uint32_t channel, struct text programme,
+                       struct text address);
 
 #endif

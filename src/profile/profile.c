@@ -84,6 +84,16 @@ static void need(struct profiler *profiler, const struct expr_program *program) 
     if (program != NULL) expr_needs(program, profiler->columns, &profiler->needs);
 }
 
+/* Who said what decides where two customers became one. */
+static bool asks_permission(const struct playbook *playbook) {
+    bool asks = playbook->relation_count > 0;
+    for (uint32_t i = 0; i < playbook->action_count; i++)
+        asks |= playbook->actions[i].purpose.length > 0 || playbook->actions[i].topic.length > 0;
+    for (uint32_t i = 0; i < playbook->policy_count; i++)
+        asks |= playbook->policies[i].kind == POLICY_NEVER_WITHOUT;
+    return asks;
+}
+
 static void collect_needs(struct profiler *profiler) {
     const struct playbook *playbook = profiler->world->playbook;
     for (uint32_t i = 0; i < playbook->trait_count; i++)
@@ -103,6 +113,7 @@ static void collect_needs(struct profiler *profiler) {
         need(profiler, action->suitable);
     }
     profiler->needs |= TIMELINE_CHANNEL | TIMELINE_PACKED;
+    if (asks_permission(playbook)) profiler->needs |= TIMELINE_PERSONA;
 }
 
 enum status profiler_create(struct profiler **out, const struct world *world) {
@@ -269,12 +280,23 @@ struct symbols *profiler_symbols(const struct profiler *profiler) {
     return profiler->world->symbols;
 }
 
-struct value profile_consent(const struct timeline *timeline, int64_t t_ms, struct text purpose) {
-    return consent_at(timeline, t_ms, purpose);
+static struct permission permission_of(const struct profiler *profiler,
+                                       const struct timeline *timeline, int64_t t_ms) {
+    return (struct permission){.world = profiler->world,
+                               .timeline = timeline,
+                               .t_ms = t_ms,
+                               .position = profiler->related.request.as_of.position};
+}
+
+struct value profile_consent(const struct profiler *profiler, const struct timeline *timeline,
+                             int64_t t_ms, struct text purpose) {
+    struct permission permission = permission_of(profiler, timeline, t_ms);
+    return consent_at(&permission, purpose);
 }
 
 struct value profile_opt_in(const struct profiler *profiler, const struct timeline *timeline,
-                            int64_t t_ms, uint32_t channel) {
-    return opt_in_at(timeline, t_ms,
-                     symbol_text(profiler->world->symbols, SYMBOL_CHANNEL, channel));
+                            int64_t t_ms, uint32_t channel, struct text programme,
+                            struct text address) {
+    struct permission permission = permission_of(profiler, timeline, t_ms);
+    return opt_in_at(&permission, channel, programme, address);
 }

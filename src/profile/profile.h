@@ -30,6 +30,12 @@ struct world {
      * thread. */
     struct customer_id (*customer_of_persona)(void *context, struct persona_id persona,
                                               struct as_of as_of);
+    /* What the persona is made of, at most `max` written; and an identifier's type
+     * (SYMBOL_IDENTIFIER) and value, empty where it was erased. NULL: addresses are not known. Any
+     * thread. */
+    uint32_t (*identifiers_of_persona)(void *context, struct persona_id persona,
+                                       struct identifier_id *out, uint32_t max);
+    struct text (*identifier_text)(void *context, struct identifier_id identifier, uint32_t *type);
     struct treatment_history *treatments; /* as known at any time */
 };
 
@@ -77,9 +83,13 @@ bool profile_limited(const struct profiler *profiler);
 uint32_t profiler_order_id(const struct profiler *profiler);
 struct symbols *profiler_symbols(const struct profiler *profiler);
 
-/* Consent and opt-in as of t: three-valued as a value of yes/no (unknown where never said). */
-struct value profile_consent(const struct timeline *timeline, int64_t t_ms, struct text purpose);
+/* Consent and opt-in as of t, as profile/consent.h says: three-valued as a value of yes/no (unknown
+ * where never said). */
+struct value profile_consent(const struct profiler *profiler, const struct timeline *timeline,
+                             int64_t t_ms, struct text purpose);
+/* `programme` may be empty; `address` too: then whether there is any that may be used. */
 struct value profile_opt_in(const struct profiler *profiler, const struct timeline *timeline,
-                            int64_t t_ms, uint32_t channel);
+                            int64_t t_ms, uint32_t channel, struct text programme,
+                            struct text address);
 
 #endif

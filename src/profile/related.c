@@ -29,7 +29,11 @@ static bool consents(const struct related_walk *walk, const struct timeline *tim
                      int64_t t_ms) {
     struct text purpose = walk->world->playbook->relation_purpose;
     if (purpose.length == 0) return true;
-    struct value state = consent_at(timeline, t_ms, purpose);
+    struct permission permission = {.world = walk->world,
+                                    .timeline = timeline,
+                                    .t_ms = t_ms,
+                                    .position = walk->request.as_of.position};
+    struct value state = consent_at(&permission, purpose);
     return state.type == VALUE_YES_NO && state.yes;
 }
 

@@ -434,6 +434,26 @@ class ContactList(Case):
         self.assertEqual(len(due), len(lines) + told["list"]["no_address"] + sum(c == "app" for _, _, c in due))
         self.assertEqual({line["channel"] for line in lines}, {"email", "phone"})
 
+    def test_the_address_is_one_that_may_be_used(self):
+        """A merge carries no yes to another address, and the newest address is not the one that said yes."""
+        self.write("playbook.yaml", """attune: 1
+currency: USD
+customer: { identifiers: { crm: {}, email: {} } }
+sources:
+  seen: { file: "seen*.csv", event: Seen, time: at, key: { crm: crm, email: email }, row_key: id }
+  opt: { file: "opt*.csv", event: Opt In Changed, time: at, key: { email: email }, row_key: id, properties: { channel: ch, state: state } }
+goals: { order: { event: Seen, within: 7d, value: 10 USD } }
+actions: { letter: { goal: order, channels: [email], starting_propensity: 10% } }
+policies: [ { never_without: opt_in, channel: email } ]
+decide: { lists: { email: { address: email } } }
+""")
+        self.write("opt.csv", "id,at,email,ch,state\n1,2024-01-01,old@x.example,email,yes\n2,2024-01-01,ben@x.example,email,no\n")
+        self.write("seen.csv", "id,at,crm,email\n1,2024-01-02,1,old@x.example\n2,2024-01-03,1,new@x.example\n"
+                   "3,2024-01-02,2,ben@x.example\n4,2024-01-03,2,other@x.example\n")
+        self.run_it("ingest", "--dir", "permission", "--playbook", "playbook.yaml", "--data", ".")
+        self.run_it("decide", "--dir", "permission", "--all", "--at", "2024-02-01", "--out", "all.csv", "--list", "list.csv")
+        self.assertEqual([line["address"] for line in self.rows("list.csv")], ["old@x.example"])
+
     def test_no_cell_is_a_formula(self):
         self.run_it("decide", "--all", "--at", "2017-02-01", "--out", "all.csv", "--list", "list.csv")
         cells = {cell for line in self.rows("list.csv") for cell in line.values()}

@@ -87,12 +87,16 @@ static const char *word(struct value value) {
 
 static const char *consent(struct trial *trial, int64_t t_ms, const char *purpose) {
     read_ann(trial, t_ms, true);
-    return word(consent_at(&trial->timeline, t_ms, text_from(purpose)));
+    return word(profile_consent(trial->profiler, &trial->timeline, t_ms, text_from(purpose)));
 }
 
 static const char *opt_in(struct trial *trial, int64_t t_ms, const char *channel) {
     read_ann(trial, t_ms, true);
-    return word(opt_in_at(&trial->timeline, t_ms, text_from(channel)));
+    uint32_t symbol;
+    assert_int_equal(symbol_add(trial->scene.symbols, SYMBOL_CHANNEL, text_from(channel), &symbol),
+                     STATUS_OK);
+    return word(profile_opt_in(trial->profiler, &trial->timeline, t_ms, symbol, (struct text){0},
+                               (struct text){0}));
 }
 
 static void test_newest_word_counts_for_its_purpose(void **state) {

@@ -62,6 +62,46 @@ static bool customer_of_identifier(void *context, struct text identifier, struct
     return false;
 }
 
+static uint32_t identifiers_of_persona(void *context, struct persona_id persona,
+                                       struct identifier_id *out, uint32_t max) {
+    const struct scene *scene = context;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < scene->bearer_count && count < max; i++) {
+        if (scene->bearers[i].persona == persona.value)
+            out[count++] = (struct identifier_id){scene->bearers[i].identifier};
+    }
+    return count;
+}
+
+static struct text identifier_text(void *context, struct identifier_id identifier, uint32_t *type) {
+    const struct scene_identifier *is =
+        &((const struct scene *)context)->identifiers[identifier.value];
+    *type = is->type;
+    return text_from(is->value);
+}
+
+void scene_identify(struct scene *scene, uint32_t persona, const char *identifiers) {
+    for (const char *at = identifiers; *at != '\0'; at += strspn(at, " ")) {
+        size_t length = strcspn(at, " "), type = strcspn(at, ":");
+        struct scene_identifier is = {0};
+        uint32_t id = 0;
+        must(type < length && length - type - 1 < sizeof is.value, "an identifier is TYPE:VALUE");
+        memcpy(is.value, at + type + 1, length - type - 1);
+        must(symbol_add(scene->symbols, SYMBOL_IDENTIFIER, (struct text){at, (uint32_t)type},
+                        &is.type) == STATUS_OK,
+             "no symbol");
+        while (id < scene->identifier_count &&
+               (scene->identifiers[id].type != is.type ||
+                strcmp(scene->identifiers[id].value, is.value) != 0))
+            id++;
+        must(id < SCENE_IDENTIFIERS_MAX && scene->bearer_count < SCENE_IDENTIFIERS_MAX,
+             "too many identifiers");
+        if (id == scene->identifier_count) scene->identifiers[scene->identifier_count++] = is;
+        scene->bearers[scene->bearer_count++] = (struct scene_bearer){persona, id};
+        at += length;
+    }
+}
+
 static const struct lookup_table *lookup_at(void *context, uint32_t lookup, int64_t t_ms) {
     const struct scene *scene = context;
     for (uint32_t i = scene->version_count; i-- > 0;) {
@@ -107,6 +147,8 @@ void scene_init(struct scene *scene, const char *playbook) {
         .lookup = lookup_at,
         .customer_of_identifier = customer_of_identifier,
         .customer_of_persona = customer_of_persona,
+        .identifiers_of_persona = identifiers_of_persona,
+        .identifier_text = identifier_text,
     };
     if (scene->playbook->lookup_count == 0) scene_treatments(scene);
 }

@@ -14,11 +14,12 @@
 #include "event/memory_source.h"
 #include "profile/profile.h"
 
-#define SCENE_START_MS     INT64_C(1483228800000) /* 2017-01-01T00:00:00Z */
-#define DAY(n)             (SCENE_START_MS + (int64_t)((n) * (double)TIME_DAY_MS))
-#define SCENE_LINKS_MAX    4096
-#define SCENE_NAMES_MAX    600
-#define SCENE_VERSIONS_MAX 64
+#define SCENE_START_MS        INT64_C(1483228800000) /* 2017-01-01T00:00:00Z */
+#define DAY(n)                (SCENE_START_MS + (int64_t)((n) * (double)TIME_DAY_MS))
+#define SCENE_LINKS_MAX       4096
+#define SCENE_NAMES_MAX       600
+#define SCENE_VERSIONS_MAX    64
+#define SCENE_IDENTIFIERS_MAX 64
 
 struct scene_link {
     uint32_t persona, customer;
@@ -33,6 +34,14 @@ struct scene_version {
 struct scene_name {
     char name[64];
     uint32_t persona;
+};
+
+struct scene_identifier {
+    char value[64];
+    uint32_t type;
+};
+struct scene_bearer {
+    uint32_t persona, identifier;
 };
 
 struct scene {
@@ -51,6 +60,10 @@ struct scene {
     uint64_t replaces; /* of the next event */
     struct scene_name names[SCENE_NAMES_MAX];
     uint32_t name_count;
+    struct scene_identifier identifiers[SCENE_IDENTIFIERS_MAX];
+    uint32_t identifier_count;
+    struct scene_bearer bearers[SCENE_IDENTIFIERS_MAX];
+    uint32_t bearer_count;
     struct world world;
 };
 
@@ -75,6 +88,8 @@ void scene_correct(struct scene *scene, uint64_t number, uint32_t persona, const
 void scene_link(struct scene *scene, uint32_t persona, uint32_t customer, int64_t known_ms);
 /* The identifier "type:value" points at this persona. */
 void scene_name(struct scene *scene, const char *name, uint32_t persona);
+/* The persona is made of these: "crm:1 email:ann@a.example". */
+void scene_identify(struct scene *scene, uint32_t persona, const char *identifiers);
 /* Rows of a lookup, cells apart by '|' and rows by '\n', in the order of the playbook's fields;
  * treatments are made anew. */
 void scene_lookup(struct scene *scene, const char *lookup, const char *rows);

@@ -52,6 +52,7 @@ void contact_history_release(struct contact_history *history) {
     memory_free(history->cache);
     memory_free(history->waited);
     memory_free(history->moments);
+    memory_free(history->left_out);
     *history = (struct contact_history){0};
 }
 

@@ -73,16 +73,18 @@ struct contact_history { /* one thread's */
     bool *waited;     /* by event type: does a policy wait after it? */
     int64_t *moments; /* scratch of one judgement */
     size_t moment_capacity;
+    uint64_t *left_out; /* hashes of the ids of decisions that were left out */
+    size_t left_out_count, left_out_capacity;
     bool cut; /* rows at and before cut_ms are missing */
     int64_t cut_ms;
 };
 enum status contact_history_init(struct contact_history *history,
                                  const struct world *world) MUST_USE;
 void contact_history_release(struct contact_history *history);
-/* Gathers what had happened and was known by t. A decision that this playbook made at this very t
- * does not count: it is the one that is asked for, made again. */
+/* Gathers what had happened and was known by t. Decisions made at this very t are left out without
+ * `same_moment`, and listed: one of them may be the decision that is asked for, made again. */
 enum status contact_history_read(struct contact_history *history, const struct timeline *timeline,
-                                 int64_t t_ms) MUST_USE;
+                                 int64_t t_ms, bool same_moment) MUST_USE;
 /* From now on a decision for this treatment counts as pending. */
 enum status contact_history_add(struct contact_history *history, const struct treatment *treatment,
                                 int64_t now_ms) MUST_USE;

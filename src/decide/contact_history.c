@@ -2,7 +2,6 @@
 /* From a timeline to its contacts: one pass over the rows, oldest first, keeps one message for each
  * (decision id, treatment) or (treatment, channel, day); what is left of them at the end are the
  * contacts. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -38,7 +37,7 @@ struct gathering {
     struct slot *slots;
     size_t slot_count;
     uint32_t slot_bits;
-    struct text playbook_name; /* how a decision names the playbook in force */
+    bool same_moment; /* decisions made at t count */
 };
 
 enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) {
@@ -171,6 +170,15 @@ static enum status add_old_decision(struct gathering *gathering, uint32_t row, s
     return status;
 }
 
+static enum status leave_out(struct contact_history *history, struct value id) {
+    enum status status = memory_grow((void **)&history->left_out, &history->left_out_capacity,
+                                     history->left_out_count + 1, sizeof *history->left_out);
+    if (status != STATUS_OK) return status;
+    history->left_out[history->left_out_count++] =
+        id.type == VALUE_TEXT ? hash_text(id.text, 0) : 0;
+    return STATUS_OK;
+}
+
 static enum status add_decision(struct gathering *gathering, uint32_t row) {
     const struct contact_history *history = gathering->history;
     struct symbols *symbols = history->world->symbols;
@@ -178,11 +186,9 @@ static enum status add_decision(struct gathering *gathering, uint32_t row) {
     if (gathering->timeline->ops->packed(gathering->timeline, row, &packed) != STATUS_OK)
         return STATUS_OK;
     struct value id = packed_find(packed, PROPERTY_DECISION),
-                 playbook = packed_find(packed, PROPERTY_PLAYBOOK),
                  list = packed_find(packed, history->symbols.messages), ignored;
-    if (gathering->timeline->time_ms[row] == gathering->t_ms && playbook.type == VALUE_TEXT &&
-        text_equal(playbook.text, gathering->playbook_name))
-        return STATUS_OK;
+    if (gathering->timeline->time_ms[row] == gathering->t_ms && !gathering->same_moment)
+        return leave_out(gathering->history, id);
     if (list.type != VALUE_LIST) return add_old_decision(gathering, row, packed);
     struct list_reader reader;
     struct text decision = id.type == VALUE_TEXT ? id.text : (struct text){0};
@@ -389,12 +395,11 @@ static bool has_limits(const struct playbook *playbook) {
 }
 
 enum status contact_history_read(struct contact_history *history, const struct timeline *timeline,
-                                 int64_t t_ms) {
+                                 int64_t t_ms, bool same_moment) {
     const struct playbook *playbook = history->world->playbook;
-    char name[20];
-    struct gathering gathering = {.history = history, .timeline = timeline, .t_ms = t_ms};
-    snprintf(name, sizeof name, "%016llx", (unsigned long long)playbook->hash);
-    gathering.playbook_name = text_from(name);
+    struct gathering gathering = {
+        .history = history, .timeline = timeline, .t_ms = t_ms, .same_moment = same_moment};
+    history->left_out_count = 0;
     history->messages.count = history->events.count = 0;
     history->cut = timeline->truncated;
     history->cut_ms = timeline->count > 0 ? timeline->time_ms[0] : t_ms;

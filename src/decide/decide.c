@@ -246,6 +246,33 @@ static enum status judge_all(struct decider *decider, const struct timeline *tim
     return STATUS_OK;
 }
 
+static enum status decide_once(struct decider *decider, const struct timeline *timeline,
+                               const struct treatment_set *treatments, bool same_moment,
+                               struct decision *out) {
+    out->trace_count = out->ranked_count = 0;
+    out->truncated = out->limited = false;
+    enum status status = contact_history_read(&decider->history, timeline, out->t_ms, same_moment);
+    profile_at(decider->profiler, timeline, out->t_ms);
+    if (status == STATUS_OK) status = judge_all(decider, timeline, treatments, out);
+    if (status == STATUS_OK) status = place(decider, out);
+    out->limited |= out->truncated || timeline->truncated || profile_limited(decider->profiler);
+    out->id = id_of(decider, out);
+    return status;
+}
+
+/* Was this very decision made before? */
+static bool was_left_out(const struct contact_history *history, const struct decision *decision) {
+    char id[DECISION_ID_BYTES];
+    decision_id_text(decision->id, id);
+    uint64_t hash = hash_text(text_from(id), 0);
+    for (size_t i = 0; i < history->left_out_count; i++) {
+        if (history->left_out[i] == hash) return true;
+    }
+    return false;
+}
+
+/* The same run again gives the same decision, as if it had not been made yet. What was decided at
+ * the same moment and is another decision counts as any other. */
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                             struct decision *out, struct error *error) {
     const struct world *world = decider->world;
@@ -254,16 +281,12 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
     if (status != STATUS_OK) return status;
     out->customer = timeline->customer;
     out->t_ms = t_ms;
-    out->trace_count = out->ranked_count = 0;
-    out->truncated = out->limited = false;
     out->holdout = holdout_at(world->playbook, &decider->holdout_symbols, timeline, t_ms);
-    status = contact_history_read(&decider->history, timeline, t_ms);
-    profile_at(decider->profiler, timeline, t_ms);
-    if (status == STATUS_OK) status = judge_all(decider, timeline, treatments, out);
-    if (status == STATUS_OK) status = place(decider, out);
+    status = decide_once(decider, timeline, treatments, false, out);
+    if (status == STATUS_OK && decider->history.left_out_count > 0 &&
+        !was_left_out(&decider->history, out))
+        status = decide_once(decider, timeline, treatments, true, out);
     if (status != STATUS_OK) return error_set(error, status, "no memory to decide for a customer");
-    out->limited |= out->truncated || timeline->truncated || profile_limited(decider->profiler);
-    out->id = id_of(decider, out);
     reason_write(decider, timeline, out);
     return STATUS_OK;
 }

@@ -405,7 +405,7 @@ static void read_history(struct trial *trial, int64_t t_ms) {
     enum status status =
         source->ops->read(reader, (struct customer_id){1}, &request, &timeline, NULL);
     if (status != STATUS_OK) timeline.count = 0; /* nothing has happened yet */
-    assert_int_equal(contact_history_read(&trial->history, &timeline, t_ms), STATUS_OK);
+    assert_int_equal(contact_history_read(&trial->history, &timeline, t_ms, true), STATUS_OK);
     source->ops->reader_close(reader);
 }
 
@@ -593,7 +593,7 @@ static void test_a_cut_timeline_holds(void **state) {
     assert_int_equal(source->ops->read(reader, (struct customer_id){1}, &request, &timeline, NULL),
                      STATUS_OK);
     timeline.truncated = true;
-    assert_int_equal(contact_history_read(&trial.history, &timeline, DAY(2)), STATUS_OK);
+    assert_int_equal(contact_history_read(&trial.history, &timeline, DAY(2), true), STATUS_OK);
     struct contact_verdict verdict =
         check(&trial, scene_treatment(&trial.scene, "letter/1"), DAY(2));
     assert_non_null(verdict.blocking);

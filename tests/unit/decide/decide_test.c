@@ -507,6 +507,15 @@ static void test_two_runs_on_one_day_do_not_both_send(void **state) {
     assert_stage("leaflet", "mail", "offered");
 }
 
+static void test_another_decision_of_the_same_moment_counts(void **state) {
+    (void)state;
+    begin(CAPPED "decide: { slots: 2 }\n");
+    scene_decision(&trial.scene, ANN, DAY(1), DAY(1), "another", "letter", "email", false);
+    decide(DAY(1));
+    assert_stage("letter", "email", "contact policies");
+    assert_stage("leaflet", "mail", "offered");
+}
+
 static void test_a_receipt_is_the_same_contact_and_a_failure_takes_it_back(void **state) {
     (void)state;
     begin(CAPPED);
@@ -785,6 +794,7 @@ int main(void) {
         CASE(test_the_holdout_withholds_marketing_only),
         CASE(test_the_first_record_of_the_holdout_counts),
         CASE(test_two_runs_on_one_day_do_not_both_send),
+        CASE(test_another_decision_of_the_same_moment_counts),
         CASE(test_a_receipt_is_the_same_contact_and_a_failure_takes_it_back),
         CASE(test_one_decision_keeps_its_own_caps),
         CASE(test_withheld_decisions_count_as_if_they_were_sent),

@@ -15,7 +15,7 @@ struct funnel {
     uint64_t consent_unknown;
     uint64_t truncated; /* more treatments were available than a decision considers */
     uint64_t limited;   /* a named limit left something unknown */
-    uint64_t crossed; /* of either arm of the holdout, since two customers became one */
+    uint64_t crossed;   /* of either arm of the holdout, since two customers became one */
 };
 void funnel_add(struct funnel *funnel, const struct decision *decision);
 /* Of those with nothing: for whom a treatment was left until arbitration, and nothing was worth

@@ -177,6 +177,19 @@ class Words(Case):
         self.assertTrue(self.json_of("status")["models"][0]["left_out"])
         self.assertIn("no longer fits the playbook", self.run_it("status").stdout)
 
+    def test_what_was_seen_in_hindsight_is_told(self):
+        self.load()
+        before = self.json_of("train", "--until", "2017-07-01")["models"][0]["learnt_from"]
+        self.assertEqual(before["corrected_later"], 0)
+        first = [line for line in ORDERS.splitlines()[1:] if "2017-01-01T" in line]
+        self.write("mended.csv", HEADER + "".join(line.replace(".50,", ".75,") + "\n" for line in first))
+        self.run_it("ingest", "orders", "mended.csv")
+        after = self.json_of("train", "--until", "2017-07-01")["models"][0]["learnt_from"]
+        self.assertEqual(after["rows"], before["rows"])
+        self.assertEqual(after["corrected_later"], len(first))
+        self.assertIn(f"{len(first)} events before these rows were known only by a later correction",
+                      " ".join(self.run_it("train", "--until", "2017-07-01").stdout.split()))
+
     def test_no_row_that_was_learnt_is_judged(self):
         """The delay of a source was counted twice: rows of the last days before the cut were taken for unseen."""
         self.write("playbook.yaml", PLAYBOOK.replace("    row_key: order_id\n", "    row_key: order_id\n    arrives: 20d\n"))

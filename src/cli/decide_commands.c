@@ -138,10 +138,10 @@ static enum status tell_all(const struct cli *cli, const struct answering *answe
         json_member_time(writer, "at", answering->t_ms);
         json_write_key(writer, "funnel");
         funnel_write_json(&all->funnel, writer);
-        if (all->recorder != NULL) {
-            json_member_count(writer, "recorded", decision_recorder_recorded(all->recorder));
-            json_member_count(writer, "recorded_before", decision_recorder_known(all->recorder));
-        }
+        json_member_count(writer, "recorded",
+                          all->recorder ? decision_recorder_recorded(all->recorder) : 0);
+        json_member_count(writer, "recorded_before",
+                          all->recorder ? decision_recorder_known(all->recorder) : 0);
         if (cli->list != NULL) contact_list_write_json(&all->list, cli->list, writer);
         return cli_json_end(&json, stdout) == EXIT_OK ? STATUS_OK : STATUS_NO_MEMORY;
     }

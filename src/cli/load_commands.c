@@ -316,8 +316,11 @@ static void print_data(const struct data_report *report) {
     if (report->lookup_count > 0) print_lookups(report);
     printf("\nclean  %s of %s, %s\n", cli_counted(report->event_count, "event"),
            cli_counted(report->customer_count, "customer"), cli_bytes(report->clean_bytes));
-    printf("dirty  %s in quarantine, %s\n", cli_counted(report->dirty_rows, "row"),
-           cli_bytes(report->dirty_bytes));
+    printf("dirty  %s in quarantine", cli_counted(report->dirty_rows, "row"));
+    if (report->dirty_rows > report->dirty_entries)
+        printf(" (as %s: those of one event wait together)",
+               cli_counted(report->dirty_entries, "entry"));
+    printf(", %s\n", cli_bytes(report->dirty_bytes));
     printf("dark   %s that nothing uses, %s\n", cli_counted(report->dark_fields, "field"),
            cli_bytes(report->dark_bytes));
     printf("disk   %s in all, compressed\n", cli_bytes(report->disk_bytes));
@@ -367,6 +370,7 @@ static int print_data_json(const struct data_report *report) {
     json_member_count(writer, "personas", report->persona_count);
     json_member_count(writer, "clean_bytes", report->clean_bytes);
     json_member_count(writer, "dirty_rows", report->dirty_rows);
+    json_member_count(writer, "dirty_entries", report->dirty_entries);
     json_member_count(writer, "dirty_bytes", report->dirty_bytes);
     json_member_count(writer, "dark_fields", report->dark_fields);
     json_member_count(writer, "dark_bytes", report->dark_bytes);

@@ -9,7 +9,7 @@
 
 #define REASONS_MAX 4096
 struct reason {
-    uint64_t count, first_id, first_line;
+    uint64_t rows, entries, first_id, first_line;
     uint32_t first_column;
     uint16_t source;
     char reason[200], file[200];
@@ -17,7 +17,8 @@ struct reason {
 struct reasons {
     struct reason *items;
     size_t count;
-    uint64_t beyond;
+    uint64_t beyond; /* rows */
+    const struct engine *engine;
     const struct symbols *symbols;
     const char *source;
 };
@@ -26,6 +27,7 @@ static bool add_reason(void *context, const struct stored_row *row) {
     struct reasons *reasons = context;
     struct text name = symbol_text(reasons->symbols, SYMBOL_SOURCE, row->source);
     if (reasons->source != NULL && !text_equal(name, text_from(reasons->source))) return true;
+    uint64_t rows = engine_row_count(reasons->engine, row);
     for (size_t i = 0; i < reasons->count; i++) {
         struct reason *reason = &reasons->items[i];
         size_t length = strlen(reason->reason);
@@ -33,16 +35,18 @@ static bool add_reason(void *context, const struct stored_row *row) {
                                                                    : sizeof reason->reason - 1;
         if (reason->source == row->source && length == wanted &&
             memcmp(reason->reason, row->reason.at, length) == 0) {
-            reason->count++;
+            reason->rows += rows;
+            reason->entries++;
             return true;
         }
     }
     if (reasons->count == REASONS_MAX) {
-        reasons->beyond++;
+        reasons->beyond += rows;
         return true;
     }
     struct reason *reason = &reasons->items[reasons->count++];
-    *reason = (struct reason){.count = 1,
+    *reason = (struct reason){.rows = rows,
+                              .entries = 1,
                               .first_id = row->row_id,
                               .first_line = row->line,
                               .first_column = row->column,
@@ -58,10 +62,15 @@ static void print_reasons(const struct reasons *reasons) {
         printf("Nothing is in quarantine.\n");
         return;
     }
+    uint64_t rows = 0, entries = 0;
+    for (size_t i = 0; i < reasons->count; i++) {
+        rows += reasons->items[i].rows;
+        entries += reasons->items[i].entries;
+    }
     cli_table_init(&table, ">rows|source|first place|reason");
     for (size_t i = 0; i < reasons->count; i++) {
         const struct reason *reason = &reasons->items[i];
-        cli_table_cell(&table, "%s", cli_count(reason->count));
+        cli_table_cell(&table, "%s", cli_count(reason->rows));
         cli_table_cell(&table, "%.*s",
                        TEXT_ARG(symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source)));
         cli_table_cell(&table, "%s:%llu", reason->file, (unsigned long long)reason->first_line);
@@ -70,6 +79,9 @@ static void print_reasons(const struct reasons *reasons) {
     cli_table_print(&table);
     if (reasons->beyond > 0)
         printf("and %s with further reasons\n", cli_counted(reasons->beyond, "row"));
+    if (rows > entries)
+        printf("The rows of one event wait together: %s, as %s\n", cli_counted(rows, "row"),
+               cli_counted(entries, "entry"));
     cli_say(stdout, "One row as it came: attune quarantine show %s:%llu\n", reasons->items[0].file,
             (unsigned long long)reasons->items[0].first_line);
 }
@@ -78,7 +90,7 @@ static void print_reasons_json(const struct reasons *reasons) {
     struct cli_json json;
     uint64_t rows = reasons->beyond;
     struct json_writer *writer = cli_json_begin(&json, true);
-    for (size_t i = 0; i < reasons->count; i++) rows += reasons->items[i].count;
+    for (size_t i = 0; i < reasons->count; i++) rows += reasons->items[i].rows;
     json_member_count(writer, "rows", rows);
     json_member_count(writer, "rows_beyond", reasons->beyond);
     json_write_key(writer, "reasons");
@@ -86,7 +98,8 @@ static void print_reasons_json(const struct reasons *reasons) {
     for (size_t i = 0; i < reasons->count; i++) {
         const struct reason *reason = &reasons->items[i];
         json_write_object_begin(writer);
-        json_member_count(writer, "rows", reason->count);
+        json_member_count(writer, "rows", reason->rows);
+        json_member_count(writer, "entries", reason->entries);
         json_member_text(writer, "source",
                          symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source));
         json_member_string(writer, "reason", reason->reason);
@@ -102,7 +115,8 @@ static void print_reasons_json(const struct reasons *reasons) {
 
 static int quarantine_list(struct cli *cli, struct engine *engine) {
     struct error error = {0};
-    struct reasons reasons = {.symbols = engine_symbols(engine), .source = cli->source};
+    struct reasons reasons = {
+        .engine = engine, .symbols = engine_symbols(engine), .source = cli->source};
     reasons.items = memory_calloc(REASONS_MAX, sizeof *reasons.items);
     if (reasons.items == NULL) return cli_fail_text("out of memory");
     enum status status = store_visit_rows(engine_store(engine), add_reason, &reasons, &error);

@@ -21,22 +21,23 @@ static void print_status(struct engine *engine, const struct status_figure *figu
                                                   : cli_count(figures[i].value));
         width = length > width ? length : width;
     }
-    printf("playbook          %.*s\n", TEXT_ARG(playbook->name));
+    printf("playbook            %.*s\n", TEXT_ARG(playbook->name));
     for (size_t i = 0; i < count; i++) {
-        printf("%-16s  %*s\n", figures[i].name, width,
+        printf("%-18s  %*s\n", figures[i].name, width,
                figures[i].bytes ? cli_bytes(figures[i].value) : cli_count(figures[i].value));
     }
     for (uint32_t i = 0; i < playbook->model_count; i++) {
         struct model_entry entry;
         if (engine_model(engine, i, &entry) != NULL)
-            printf("model             %.*s@%u, learnt until %s from %s\n", TEXT_ARG(entry.name),
+            printf("model               %.*s@%u, learnt until %s from %s\n", TEXT_ARG(entry.name),
                    entry.version, cli_when(playbook, entry.until_ms),
                    cli_counted(model_facts(entry.model)->rows, "treatment"));
         else if (engine_model_left_out(engine, i, &entry))
-            printf("model             %.*s@%u: left out, it no longer fits the playbook\n",
+            printf("model               %.*s@%u: left out, it no longer fits the playbook\n",
                    TEXT_ARG(entry.name), entry.version);
         else
-            printf("model             %.*s: not trained yet\n", TEXT_ARG(playbook->models[i].name));
+            printf("model               %.*s: not trained yet\n",
+                   TEXT_ARG(playbook->models[i].name));
     }
 }
 
@@ -79,12 +80,18 @@ static int print_status_json(const struct cli *cli, struct engine *engine,
 }
 
 int command_status(struct cli *cli) {
+    struct error error = {0};
+    uint64_t rows;
     struct store_stats store;
     struct identity_stats identity;
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
     store_stats(engine_store(engine), &store);
     identity_stats(engine_identity(engine), &identity);
+    if (engine_quarantine_rows(engine, &rows, &error) != STATUS_OK) {
+        engine_close(engine);
+        return cli_fail(&error);
+    }
     const struct status_figure figures[] = {
         {"events", store.event_count, false},
         {"events_in_tail", store.tail_event_count, false},
@@ -92,7 +99,8 @@ int command_status(struct cli *cli) {
         {"personas", identity.persona_count, false},
         {"links", identity.link_count, false},
         {"links_refused", identity.refused_count, false},
-        {"quarantined_rows", store.quarantined_row_count, false},
+        {"quarantined_rows", rows, false},
+        {"quarantine_entries", store.quarantined_row_count, false},
         {"runs", store.run_count, false},
         {"log_bytes", store.log_bytes, true},
         {"run_bytes", store.run_bytes, true},

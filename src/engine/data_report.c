@@ -402,7 +402,8 @@ enum status engine_data_report(struct engine *engine, struct data_report *out,
     identity_stats(engine->identity, &identity);
     out->event_count = counting.events;
     out->clean_bytes = counting.bytes;
-    out->dirty_rows = stats.quarantined_row_count;
+    out->dirty_entries = stats.quarantined_row_count;
+    if (status == STATUS_OK) status = engine_quarantine_rows(engine, &out->dirty_rows, error);
     out->disk_bytes =
         stats.log_bytes + stats.run_bytes + stats.links_bytes + stats.quarantine_bytes;
     out->customer_count = counting.customers;

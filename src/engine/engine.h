@@ -138,10 +138,16 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
 /* One batch through identity, repeats and the log. Leaves in the batch only what is new. */
 enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync,
                          struct apply_result *out, struct error *error) MUST_USE;
+/* Rows are rows of the files: those of one event wait together, as one entry of the quarantine. */
 struct replay_report {
     uint64_t rows, events, still_quarantined;
     struct apply_result did;
 };
+/* How many rows of its file an entry is, under the source's mapping as it is now. */
+uint64_t engine_row_count(const struct engine *engine, const struct stored_row *row);
+/* Of all entries; looks at them only where a source takes rows together. */
+enum status engine_quarantine_rows(struct engine *engine, uint64_t *rows,
+                                   struct error *error) MUST_USE;
 enum status engine_quarantine_replay(struct engine *engine, const char *source,
                                      struct replay_report *out, struct error *error) MUST_USE;
 
@@ -237,6 +243,7 @@ struct data_report {
     const struct field_usage *fields;
     size_t field_count;
     uint64_t event_count, clean_bytes, dirty_rows, dirty_bytes, dark_fields, dark_bytes, disk_bytes;
+    uint64_t dirty_entries; /* the rows of one event wait together */
     uint64_t customer_count, persona_count;
 };
 enum status engine_data_report(struct engine *engine, struct data_report *out,

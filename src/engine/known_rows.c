@@ -1,8 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A bad row that comes again lies in quarantine already. A set of what lies there is read when the
+/* How much lies in quarantine, and what lies there already.
+ *
+ * A bad row that comes again lies in quarantine already. A set of what lies there is read when the
  * first bad row comes, is kept up to date as rows are added, and is forgotten where rows leave. */
 #include "base/hash.h"
 #include "engine/private.h"
+
+uint64_t engine_row_count(const struct engine *engine, const struct stored_row *row) {
+    const struct playbook *playbook = engine->playbook;
+    struct text name = symbol_text(engine->symbols, SYMBOL_SOURCE, row->source);
+    uint32_t index = playbook ? playbook_source_find(playbook, name) : UINT32_MAX;
+    return index == UINT32_MAX ? 1 : ingest_raw_rows(&playbook->sources[index], row->raw);
+}
+
+struct counting {
+    struct engine *engine;
+    uint64_t rows;
+};
+
+static bool count_rows(void *context, const struct stored_row *row) {
+    struct counting *counting = context;
+    counting->rows += engine_row_count(counting->engine, row);
+    return true;
+}
+
+enum status engine_quarantine_rows(struct engine *engine, uint64_t *rows, struct error *error) {
+    struct counting counting = {.engine = engine};
+    struct store_stats stats;
+    bool groups = false;
+    for (uint32_t i = 0; engine->playbook != NULL && i < engine->playbook->source_count; i++)
+        groups |= engine->playbook->sources[i].one_event_per.length > 0;
+    store_stats(engine->store, &stats);
+    *rows = stats.quarantined_row_count;
+    if (!groups || *rows == 0) return STATUS_OK;
+    enum status status = store_visit_rows(engine->store, count_rows, &counting, error);
+    if (status == STATUS_OK) *rows = counting.rows;
+    return status;
+}
 
 void known_rows_forget(struct engine *engine) {
     ingest_repeats_release(&engine->known_rows);

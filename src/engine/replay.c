@@ -11,6 +11,7 @@ struct replay {
     struct event_batch batch;
     struct buffer dropped; /* uint64_t row ids that came back */
     struct replay_report report;
+    uint64_t dropped_rows; /* of the files, as what is in `dropped` */
     struct row_load rows;
     const struct lookup_table *const *tables;
     enum status status;
@@ -28,10 +29,12 @@ static bool is_full(const struct replay *replay) {
 static enum status take_back(struct replay *replay, const struct event_batch *before,
                              const struct stored_row *row, enum status status) {
     struct event_batch *batch = &replay->batch;
+    uint64_t rows = engine_row_count(replay->engine, row);
     if (status == STATUS_OK && batch->event_count > before->event_count) {
         for (size_t i = before->event_count; i < batch->event_count; i++)
             batch->events[i].origin = row->row_id;
         replay->report.still_quarantined += batch->row_count > before->row_count;
+        replay->dropped_rows += rows;
         return buffer_append(&replay->dropped, &row->row_id, sizeof row->row_id);
     }
     batch->event_count = before->event_count;
@@ -39,7 +42,7 @@ static enum status take_back(struct replay *replay, const struct event_batch *be
     batch->row_count = before->row_count; /* it lies there already */
     batch->line_count = before->line_count;
     batch->bytes.length = before->bytes.length;
-    replay->report.still_quarantined++;
+    replay->report.still_quarantined += rows;
     return status == STATUS_INVALID ? STATUS_OK : status;
 }
 
@@ -49,10 +52,11 @@ static bool replay_row(void *context, const struct stored_row *row) {
     struct text name = symbol_text(replay->engine->symbols, SYMBOL_SOURCE, row->source);
     uint32_t index = playbook_source_find(playbook, name);
     if (replay->source != NULL && !text_equal(name, text_from(replay->source))) return true;
-    replay->report.rows++;
+    uint64_t rows = engine_row_count(replay->engine, row);
+    replay->report.rows += rows;
     bool withheld = row->raw.length == 0;
     if (withheld || index == UINT32_MAX || playbook->sources[index].is_lookup) {
-        replay->report.still_quarantined++;
+        replay->report.still_quarantined += rows;
         return true;
     }
     char file[PATH_BYTES_MAX];
@@ -73,12 +77,13 @@ static enum status replay_some(struct replay *replay, bool *more) {
     struct replay_report before = replay->report;
     event_batch_clear(&replay->batch);
     buffer_clear(&replay->dropped);
+    replay->dropped_rows = 0;
     enum status status = store_visit_rows(engine->store, replay_row, replay, replay->error);
     if (status == STATUS_OK) status = replay->status;
     if (status != STATUS_OK) return status;
     *more = replay->dropped.length > 0 && is_full(replay);
     if (*more) {
-        replay->report.rows = before.rows + replay->dropped.length / sizeof(uint64_t);
+        replay->report.rows = before.rows + replay->dropped_rows;
         replay->report.still_quarantined = before.still_quarantined;
     }
     if (replay->dropped.length == 0) return STATUS_OK;
@@ -104,6 +109,7 @@ static enum status end_replay(struct replay *replay) {
     if (status == STATUS_OK) status = row_load_end(&replay->rows, 0, replay->error);
     apply_result_add(&replay->report.did, &replay->rows.counts);
     if (status != STATUS_OK || replay->dropped.length == 0) return status;
+    known_rows_forget(replay->engine);
     return store_drop_rows(replay->engine->store,
                            (const uint64_t *)(const void *)replay->dropped.at,
                            replay->dropped.length / sizeof(uint64_t), replay->error);

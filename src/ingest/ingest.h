@@ -171,6 +171,10 @@ enum status ingest_row_replay(const struct ingest_settings *settings, const stru
                               const char *file, uint64_t line, struct text raw,
                               struct event_batch *batch, struct error *error) MUST_USE;
 
+/* How many rows of its file a quarantined row's raw bytes hold: those of one event wait together. At
+ * least 1; of bytes that were cut, as many as are left. */
+uint64_t ingest_raw_rows(const struct source *source, struct text raw);
+
 /* What a quarantined row says of whom it is about, as far as it can be read: the identifiers of the
  * source's mapping, also where the rest of the row is bad, and every field (CSV: unquoted; JSON:
  * texts unescaped, numbers as text; of all rows of a group). *unreadable: some of it can't be taken

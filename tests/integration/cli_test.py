@@ -669,6 +669,44 @@ class Quarantine(Case):
         self.refuses(["quarantine", "show"], "FILE:LINE")
 
 
+class Figures(Case):
+    """One figure for one thing: rows of the files, also where those of one event wait as one entry."""
+
+    GROUPED = """attune: 1
+currency: USD
+customer: { identifiers: { email: {} } }
+sources:
+  orders:
+    file: "orders*.csv"
+    event: Order Completed
+    time: at
+    key: { email: email }
+    one_event_per: order
+    types: { n: number }
+    properties: { items: [item], total: sum(n) }
+"""
+
+    def test_rows_and_entries(self):
+        self.write("playbook.yaml", self.GROUPED)
+        self.write("orders.csv", "order,at,email,item,n\n" + "".join(
+            f"{order},2017-01-01,a@x.example,\"x\ny\",{'bad' if order < 3 and line == 2 else 1}\n"
+            for order in range(5) for line in range(4)))
+        loaded = json.loads(self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".", "--json").stdout)["sources"][0]
+        self.assertEqual((loaded["rows"], loaded["events"], loaded["quarantined"], loaded["quarantine_entries"]), (20, 2, 12, 3))
+        listed, data, status = self.json_of("quarantine", "list"), self.json_of("data"), self.json_of("status")
+        self.assertEqual((listed["rows"], listed["reasons"][0]["rows"], listed["reasons"][0]["entries"]), (12, 12, 3))
+        self.assertEqual((data["dirty_rows"], data["dirty_entries"]), (12, 3))
+        self.assertEqual((status["quarantined_rows"], status["quarantine_entries"]), (12, 3))
+        self.assertIn("12 rows, as 3 entries", self.run_it("quarantine", "list").stdout)
+        replayed = self.json_of("quarantine", "replay")
+        self.assertEqual((replayed["rows"], replayed["events"], replayed["still_quarantined"]), (12, 0, 12))
+        self.write("playbook.yaml", self.GROUPED.replace("types: { n: number }", "").replace("sum(n)", "first(n)"))
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        replayed = self.json_of("quarantine", "replay")
+        self.assertEqual((replayed["rows"], replayed["events"], replayed["still_quarantined"]), (12, 3, 0))
+        self.assertEqual(self.json_of("status")["quarantined_rows"], 0)
+
+
 class Printing(Case):
     def test_a_file_that_is_no_text(self):
         self.write("book.yaml", b"PK\x03\x04\x00\x00 a spreadsheet")

@@ -13,9 +13,13 @@
 
 #define LEARN_FEATURES_MAX   1024
 #define LEARN_TEXT_BYTES_MAX 256 /* of a text value that gets a bin of its own */
-#define LEARN_NAME_BYTES_MAX 4096
-#define LEARN_ROWS_MAX       100000000u
-#define MODEL_FORMAT_VERSION 2
+/* A text gets a bin only where so many groups (customers) have it in the rows; the others are
+ * "other". What one person alone says predicts nobody else, and would outlive that person's erasure
+ * in the model. Texts that name what the rows are of (is_split) are the playbook's own. */
+#define LEARN_TEXT_GROUPS_MIN 20
+#define LEARN_NAME_BYTES_MAX  4096
+#define LEARN_ROWS_MAX        100000000u
+#define MODEL_FORMAT_VERSION  3
 
 enum feature_kind { FEATURE_NUMBER, FEATURE_TEXT };
 struct feature {
@@ -85,6 +89,9 @@ struct model_facts {
     double calibration_slope;      /* Platt: propensity = 1/(1+exp(-(slope * z + base))) */
     double calibration_base;
     int64_t label_delay_ms; /* of the learn_options; 0 in a model of format 1 */
+    /* LEARN_TEXT_GROUPS_MIN when it was trained; 0 in models of formats 1 and 2, whose texts may be
+     * those of one person. */
+    uint32_t text_groups_min;
 };
 const struct model_facts *model_facts(const struct model *model);
 uint32_t model_feature_count(const struct model *model);

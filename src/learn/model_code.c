@@ -71,6 +71,7 @@ static void write_facts(struct writer *writer, const struct model *model) {
     write_double(writer, metrics->base_rate);
     write_double(writer, model->base);
     write_u64(writer, (uint64_t)facts->label_delay_ms, 8);
+    write_u64(writer, facts->text_groups_min, 4);
 }
 
 static void write_feature(struct writer *writer, const struct model_feature *feature) {
@@ -207,6 +208,7 @@ static void read_facts(struct reader *reader, struct model *model, uint32_t vers
     metrics->base_rate = read_finite(reader);
     model->base = read_finite(reader);
     if (version >= 2) facts->label_delay_ms = (int64_t)read_u64(reader, 8);
+    if (version >= 3) facts->text_groups_min = (uint32_t)read_u64(reader, 4);
 }
 
 static void *reserve(struct reader *reader, struct arena *arena, size_t count, size_t bytes) {

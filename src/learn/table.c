@@ -51,36 +51,79 @@ static int compare_texts(const void *left, const void *right) {
                         ((const struct text_entry *)right)->text);
 }
 
-static void sort_texts(struct table_column *column, const struct interner *dictionary,
-                       struct text_entry *entries, uint32_t *rank_of_id) {
-    for (uint32_t id = 0; id < column->distinct; id++) {
-        entries[id] = (struct text_entry){interner_text(dictionary, id), id};
+/* The groups that have a text, as far as they must be counted. */
+struct text_groups {
+    uint32_t rows, count;
+    uint32_t *groups; /* LEARN_TEXT_GROUPS_MIN at most; NULL: it stands in too few rows */
+};
+
+static void count_group(struct text_groups *seen, uint32_t group) {
+    if (seen->groups == NULL || seen->count == LEARN_TEXT_GROUPS_MIN) return;
+    for (uint32_t i = 0; i < seen->count; i++) {
+        if (seen->groups[i] == group) return;
     }
-    qsort(entries, column->distinct, sizeof *entries, compare_texts);
-    for (uint32_t rank = 0; rank < column->distinct; rank++) {
+    seen->groups[seen->count++] = group;
+}
+
+static enum status count_groups(struct text_groups *seen, struct arena *arena,
+                                const struct training_set *set, const uint32_t *ids,
+                                uint32_t id_count) {
+    for (size_t i = 0; i < set->count; i++) {
+        if (ids[i] < id_count) seen[ids[i]].rows++;
+    }
+    for (uint32_t id = 0; id < id_count; id++) {
+        if (seen[id].rows < LEARN_TEXT_GROUPS_MIN) continue;
+        seen[id].groups = arena_alloc(arena, LEARN_TEXT_GROUPS_MIN * sizeof *seen->groups);
+        if (seen[id].groups == NULL) return STATUS_NO_MEMORY;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        if (ids[i] < id_count) count_group(&seen[ids[i]], set->rows[i].group);
+    }
+    return STATUS_OK;
+}
+
+/* The texts that enough groups have, ascending, and their ranks by id. */
+static void sort_texts(struct table_column *column, const struct interner *dictionary,
+                       const struct text_groups *seen, struct text_entry *entries,
+                       uint32_t *rank_of_id) {
+    uint32_t kept = 0, id_count = interner_count(dictionary);
+    for (uint32_t id = 0; id < id_count; id++) {
+        rank_of_id[id] = RANK_OTHER;
+        if (column->is_split || seen[id].count == LEARN_TEXT_GROUPS_MIN)
+            entries[kept++] = (struct text_entry){interner_text(dictionary, id), id};
+    }
+    if (kept > 0) qsort(entries, kept, sizeof *entries, compare_texts);
+    for (uint32_t rank = 0; rank < kept; rank++) {
         column->texts[rank] = entries[rank].text;
         rank_of_id[entries[rank].id] = rank;
     }
+    column->distinct = kept;
 }
 
-static enum status rank_texts(struct table_column *column, const struct set_column *from,
-                              size_t count) {
-    column->distinct = interner_count(from->dictionary);
-    size_t room = (size_t)column->distinct + 1;
+static enum status rank_texts(struct table_column *column, const struct training_set *set,
+                              const struct set_column *from) {
+    uint32_t id_count = interner_count(from->dictionary);
+    size_t room = (size_t)id_count + 1;
     struct text_entry *entries = memory_alloc(room * sizeof *entries);
     uint32_t *rank_of_id = memory_alloc(room * sizeof *rank_of_id);
+    struct text_groups *seen = memory_calloc(room, sizeof *seen);
+    struct arena groups;
+    arena_init(&groups, SIZE_MAX / 2);
     column->texts = memory_alloc(room * sizeof *column->texts);
     enum status status = STATUS_NO_MEMORY;
-    if (entries != NULL && rank_of_id != NULL && column->texts != NULL) {
-        sort_texts(column, from->dictionary, entries, rank_of_id);
-        for (size_t i = 0; i < count; i++) {
+    if (entries != NULL && rank_of_id != NULL && seen != NULL && column->texts != NULL)
+        status = count_groups(seen, &groups, set, from->ids, id_count);
+    if (status == STATUS_OK) {
+        sort_texts(column, from->dictionary, seen, entries, rank_of_id);
+        for (size_t i = 0; i < set->count; i++) {
             uint32_t id = from->ids[i];
             column->ranks[i] = id == TEXT_ID_MISSING ? RANK_MISSING
                                : id == TEXT_ID_OTHER ? RANK_OTHER
                                                      : rank_of_id[id];
         }
-        status = STATUS_OK;
     }
+    arena_release(&groups);
+    memory_free(seen);
     memory_free(rank_of_id);
     memory_free(entries);
     return status;
@@ -98,7 +141,7 @@ enum status table_init(struct table *table, const struct training_set *set) {
         column->ranks = memory_alloc((set->count + 1) * sizeof *column->ranks);
         if (column->ranks == NULL) return STATUS_NO_MEMORY;
         enum status status = column->kind == FEATURE_TEXT
-                                 ? rank_texts(column, &set->columns[f], set->count)
+                                 ? rank_texts(column, set, &set->columns[f])
                                  : rank_numbers(column, set->columns[f].numbers, set->count);
         if (status != STATUS_OK) return status;
         if (column->distinct > table->distinct_max) table->distinct_max = column->distinct;

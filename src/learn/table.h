@@ -16,7 +16,7 @@
 struct table_column {
     enum feature_kind kind;
     bool is_split;
-    uint32_t distinct;
+    uint32_t distinct;  /* texts: those of enough groups */
     double *numbers;    /* ascending */
     struct text *texts; /* ascending; borrowed from the set */
     uint32_t *ranks;    /* by row */

@@ -187,6 +187,7 @@ enum status model_train(struct model **out, const struct training_set *set,
     enum status status = model ? allocate(&training, set->count) : STATUS_NO_MEMORY;
     if (status == STATUS_OK) {
         model->facts.label_delay_ms = options->label_delay_ms;
+        model->facts.text_groups_min = LEARN_TEXT_GROUPS_MIN;
         status = can_learn(set, &model->facts) ? train_fit(model, &training, options->split_count)
                                                : train_base_rate(model, &training);
     }

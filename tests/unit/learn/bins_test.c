@@ -16,13 +16,15 @@ struct trial {
     uint32_t *rows;
 };
 
-static void trial_fit(struct trial *trial, enum feature_kind kind, const struct value *values,
-                      size_t count) {
+/* groups: of the rows; NULL: all are one. */
+static void trial_fit_groups(struct trial *trial, enum feature_kind kind,
+                             const struct value *values, const uint32_t *groups, size_t count) {
     const struct feature feature = {.name = {"x", 1}, .kind = kind};
     assert_int_equal(training_set_create(&trial->set, &feature, 1), STATUS_OK);
     trial->rows = memory_alloc((count + 1) * sizeof *trial->rows);
     for (size_t i = 0; i < count; i++) {
-        struct training_row row = {.values = &values[i], .weight = 1};
+        struct training_row row = {
+            .values = &values[i], .weight = 1, .group = groups != NULL ? groups[i] : 0};
         assert_int_equal(training_set_add(trial->set, &row), STATUS_OK);
         trial->rows[i] = (uint32_t)i;
     }
@@ -34,6 +36,11 @@ static void trial_fit(struct trial *trial, enum feature_kind kind, const struct 
     assert_int_equal(bins_fit(&trial->bins, &trial->arena, &trial->table.columns[0], trial->rows,
                               count, &trial->scratch),
                      STATUS_OK);
+}
+
+static void trial_fit(struct trial *trial, enum feature_kind kind, const struct value *values,
+                      size_t count) {
+    trial_fit_groups(trial, kind, values, NULL, count);
 }
 
 static void trial_release(struct trial *trial) {
@@ -115,35 +122,59 @@ static void a_missing_or_infinite_value_is_missing(void **state) {
     trial_release(&trial);
 }
 
+/* 300 texts of 25 customers each, 998 of one customer each, one of 25 rows of one customer. */
+#define FREQUENT 300
+#define EACH     25
+#define ROWS     (FREQUENT * EACH + 1000 + EACH)
+
 static void rare_texts_share_a_bin(void **state) {
     (void)state;
-    static struct value values[3000];
-    static char names[3000][8];
+    static struct value values[ROWS];
+    static char names[ROWS][8];
+    static uint32_t groups[ROWS];
+    static uint8_t codes[ROWS];
     static char long_text[LEARN_TEXT_BYTES_MAX + 2];
+    const int rare = FREQUENT * EACH, own = rare + 1000;
     memset(long_text, 'x', sizeof long_text - 1);
-    for (int i = 0; i < 3000; i++) {
-        int which = i < 2000 ? i % 200 : i; /* 200 frequent ones, 998 single ones */
-        snprintf(names[i], sizeof names[i], "v%d", which);
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(names[i], sizeof names[i], "v%d", i < rare ? i % FREQUENT : i < own ? i : own);
         values[i] = value_text(text_from(names[i]));
+        groups[i] = (uint32_t)(i < own ? i : own);
     }
-    values[2998] = value_text(text_from(long_text));
-    values[2999] = value_unknown();
+    values[own - 2] = value_text(text_from(long_text));
+    values[own - 1] = value_unknown();
     struct trial trial;
-    trial_fit(&trial, FEATURE_TEXT, values, 3000);
+    trial_fit_groups(&trial, FEATURE_TEXT, values, groups, ROWS);
     assert_int_equal(trial.bins.known, BIN_TEXTS_MAX);
-    static uint8_t codes[3000];
-    bins_encode(&trial.bins, &trial.table.columns[0], trial.rows, 3000, &trial.scratch, codes, 1);
-    uint32_t other = 0;
-    for (int i = 0; i < 3000; i++) {
-        if (i < 2000)
-            assert_true(codes[i] < BIN_TEXTS_MAX &&
-                        text_equal(trial.bins.texts[codes[i]], values[i].text));
-        other += codes[i] == BIN_TEXTS_MAX;
+    bins_encode(&trial.bins, &trial.table.columns[0], trial.rows, ROWS, &trial.scratch, codes, 1);
+    int held = 0;
+    for (int i = 0; i < ROWS; i++) {
+        if (codes[i] < BIN_TEXTS_MAX) {
+            assert_true(i < rare && text_equal(trial.bins.texts[codes[i]], values[i].text));
+            held++;
+        } else if (i != own - 1) {
+            assert_int_equal(codes[i], BIN_TEXTS_MAX);
+        }
     }
-    assert_int_equal(other, 998 - (BIN_TEXTS_MAX - 200) + 1); /* and the long one */
-    assert_int_equal(codes[2998], BIN_TEXTS_MAX);
-    assert_int_equal(codes[2999], BIN_TEXTS_MAX + 1);
+    assert_int_equal(held, BIN_TEXTS_MAX * EACH);
+    assert_int_equal(codes[own - 1], BIN_TEXTS_MAX + 1);
     trial_release(&trial);
+}
+
+/* What names the rows is the playbook's own, however few customers have it. */
+static void a_split_keeps_rare_texts(void **state) {
+    (void)state;
+    const struct feature feature = {.name = {"action", 6}, .kind = FEATURE_TEXT, .is_split = true};
+    struct value value = value_text(TEXT("letter"));
+    struct training_set *set;
+    struct table table;
+    assert_int_equal(training_set_create(&set, &feature, 1), STATUS_OK);
+    struct training_row row = {.values = &value, .weight = 1};
+    assert_int_equal(training_set_add(set, &row), STATUS_OK);
+    assert_int_equal(table_init(&table, set), STATUS_OK);
+    assert_int_equal(table.columns[0].distinct, 1);
+    table_release(&table);
+    training_set_destroy(set);
 }
 
 static void amounts_become_numbers(void **state) {
@@ -166,6 +197,7 @@ int main(void) {
         cmocka_unit_test(no_bin_is_small),
         cmocka_unit_test(a_missing_or_infinite_value_is_missing),
         cmocka_unit_test(rare_texts_share_a_bin),
+        cmocka_unit_test(a_split_keeps_rare_texts),
         cmocka_unit_test(amounts_become_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

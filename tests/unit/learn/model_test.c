@@ -278,7 +278,7 @@ static void a_weight_is_so_many_rows(void **state) {
         simulate(&random, &row);
         bool is_heavy = text_equal(row.values[2].text, TEXT("Rome"));
         struct training_row training = {
-            .values = &row.values[2], .yes = row.yes, .weight = is_heavy ? 10 : 1};
+            .values = &row.values[2], .yes = row.yes, .weight = is_heavy ? 10 : 1, .group = i};
         assert_int_equal(training_set_add(heavy, &training), STATUS_OK);
         training.weight = 1;
         for (int k = 0; k < (is_heavy ? 10 : 1); k++)

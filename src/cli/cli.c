@@ -79,6 +79,7 @@ static const struct option options[] = {
     {"all", NULL, "every customer", offsetof(struct cli, all), false},
     {"dry-run", NULL, "change nothing", offsetof(struct cli, dry_run), false},
     {"yes", NULL, "do not ask", offsetof(struct cli, yes), false},
+    {"lift", NULL, "let erased identifiers in again", offsetof(struct cli, lift), false},
     {"merge", NULL, "also merge the runs into one", offsetof(struct cli, merge), false},
 };
 #define OPTION_COUNT (sizeof options / sizeof *options)

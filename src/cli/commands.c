@@ -124,15 +124,20 @@ const struct command cli_commands[] = {
      "TARGET is a folder that does not exist yet.\n\n"
      "  attune backup backup-2017-12-05\n",
      1, 1, command_backup},
-    {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed", "yes json",
+    {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed",
+     "yes lift json",
      "Rewrites the affected files, drops the log, and keeps only salted hashes that keep the "
      "person from coming back unasked. Also goes: what "
      "others' relations say of the customer, and rows in quarantine that hold an identifier, be it "
      "quoted or escaped; one shorter than 6 bytes "
      "only where it stands in its own column, or where the columns can't be told. A bad row that "
      "comes again is kept without its bytes. Backups "
-     "made before are not reached: the answer reminds you of them.\n\n"
-     "  attune erase email:a@b.example --yes\n",
-     1, 1, command_erase},
+     "made before are not reached: the answer reminds you of them, and lists lookups, playbooks "
+     "and "
+     "models that still name the customer. --lift lets identifiers in again that were erased by "
+     "mistake; then load the files that hold them.\n\n"
+     "  attune erase email:a@b.example --yes\n"
+     "  attune erase --lift email:a@b.example\n",
+     1, CLI_WORDS_MAX, command_erase},
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof *cli_commands;

@@ -65,38 +65,132 @@ static bool confirmed(const struct cli *cli, struct customer_id customer) {
     return fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0;
 }
 
+/* What was found to name the customer, and what to do about it. */
+static void print_leftover(const struct leftover *left) {
+    struct text name = left->name;
+    switch (left->kind) {
+    case LEFTOVER_LOOKUP:
+        cli_wrap_format(2,
+                        "Not reached: lookup %.*s names the customer in %s: take them out of its "
+                        "file and load it again.",
+                        TEXT_ARG(name), cli_counted(left->rows, "row"));
+        break;
+    case LEFTOVER_OLD_LOOKUP:
+        cli_wrap_format(2,
+                        "Not reached: an earlier version of lookup %.*s names the customer in %s; "
+                        "views of the past still read it.",
+                        TEXT_ARG(name), cli_counted(left->rows, "row"));
+        break;
+    case LEFTOVER_PLAYBOOK:
+        cli_wrap_format(2, "Not reached: %.*s, a playbook that names the customer.",
+                        TEXT_ARG(name));
+        break;
+    case LEFTOVER_MODEL:
+        cli_wrap_format(2,
+                        "Not reached: model file %.*s of an older program, whose words may be "
+                        "those of one customer: train it again, and delete the file.",
+                        TEXT_ARG(name));
+        break;
+    case LEFTOVER_KIND_COUNT: break;
+    }
+}
+
+static void write_erased(const struct erased_summary *erased, struct customer_id customer) {
+    static const char *const kinds[LEFTOVER_KIND_COUNT] = {"lookup", "earlier lookup", "playbook",
+                                                           "model"};
+    struct cli_json json;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    member_customer(writer, "customer", customer);
+    json_member_count(writer, "events", erased->events);
+    json_member_count(writer, "identifiers", erased->identifiers);
+    json_member_count(writer, "quarantined_rows", erased->rows);
+    json_member_count(writer, "records", erased->records);
+    json_member_count(writer, "names", erased->names);
+    json_member_count(writer, "files_rewritten", erased->files);
+    json_write_key(writer, "not_reached");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < erased->leftover_count; i++) {
+        const struct leftover *left = &erased->leftovers[i];
+        json_write_object_begin(writer);
+        json_member_string(writer, "what", kinds[left->kind]);
+        json_member_text(writer, "name", left->name);
+        if (left->rows > 0)
+            json_member_count(writer, "rows", left->rows);
+        else
+            json_member_null(writer, "rows");
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+    json_write_key(writer, "not_searched");
+    json_write_array_begin(writer);
+    json_write_string(writer, "backups");
+    json_write_string(writer, "files that were loaded or written out");
+    json_write_string(writer, "other customers' properties");
+    json_write_array_end(writer);
+    (void)cli_json_end(&json, stdout);
+}
+
 static int print_erased(const struct cli *cli, struct customer_id customer,
                         const struct erased_summary *erased) {
     if (cli->json) {
-        struct cli_json json;
-        struct json_writer *writer = cli_json_begin(&json, true);
-        member_customer(writer, "customer", customer);
-        json_member_count(writer, "events", erased->events);
-        json_member_count(writer, "identifiers", erased->identifiers);
-        json_member_count(writer, "quarantined_rows", erased->rows);
-        json_member_count(writer, "records", erased->records);
-        json_member_count(writer, "files_rewritten", erased->files);
-        return cli_json_end(&json, stdout);
+        write_erased(erased, customer);
+        return EXIT_OK;
     }
-    cli_wrap_format(2, "Erased C%u: %s, %s, %s, %s; %s rewritten, the log dropped.", customer.value,
-                    cli_counted(erased->events, "event"),
-                    cli_counted(erased->identifiers, "identifier"),
-                    cli_counted(erased->rows, "quarantined row"),
-                    cli_counted(erased->records, "record"), cli_counted(erased->files, "file"));
+    cli_wrap_format(
+        2, "Erased C%u: %s, %s, %s, %s, %s; %s rewritten, the log dropped.", customer.value,
+        cli_counted(erased->events, "event"), cli_counted(erased->identifiers, "identifier"),
+        cli_counted(erased->rows, "quarantined row"), cli_counted(erased->records, "record"),
+        cli_counted(erased->names, "name"),
+        cli_counted(erased->files, "file"));
+    for (size_t i = 0; i < erased->leftover_count; i++) print_leftover(&erased->leftovers[i]);
     cli_wrap_format(2, "Backups made before this moment still hold the customer: erase there too, "
                        "or delete them.");
-    cli_wrap_format(
-        2, "Not reached: the files that were loaded or written out, lookups that list customers, "
-           "other customers' events that name this one in a property (relations to it are gone).");
+    cli_wrap_format(2,
+                    "Not searched: the files that were loaded or written out, and other "
+                    "customers' events that name this one in a property (relations to it are "
+                    "gone). Models hold no word of fewer than %d customers.",
+                    LEARN_TEXT_GROUPS_MIN);
+    cli_wrap_format(2, "Was it a mistake? attune erase --lift TYPE:VALUE lets an identifier in "
+                       "again; then load the files.");
     return EXIT_OK;
+}
+
+static int lift(struct cli *cli, struct engine *engine) {
+    struct error error = {0};
+    for (size_t i = 0; i < cli->word_count; i++) {
+        if (engine_lift(engine, text_from(cli->words[i]), &error) != STATUS_OK)
+            return cli_fail(&error);
+    }
+    if (!cli->json) {
+        cli_wrap_format(2,
+                        "%s let in again: rows that name %s are taken from now on. What was "
+                        "erased comes back with the files that held it: attune ingest.",
+                        cli_counted(cli->word_count, "identifier"),
+                        cli->word_count == 1 ? "it" : "them");
+        return EXIT_OK;
+    }
+    struct cli_json json;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    json_write_key(writer, "lifted");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < cli->word_count; i++) json_write_string(writer, cli->words[i]);
+    json_write_array_end(writer);
+    return cli_json_end(&json, stdout);
 }
 
 int command_erase(struct cli *cli) {
     struct error error = {0};
     struct customer_id customer;
     struct erased_summary erased;
+    if (!cli->lift && cli->word_count > 1)
+        return cli_fail_text("erase takes one customer; several identifiers only with --lift");
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
+    if (cli->lift) {
+        int code = lift(cli, engine);
+        engine_close(engine);
+        return code;
+    }
     enum status status =
         engine_find_customer(engine, text_from(cli->words[0]),
                              (struct as_of){INT64_MAX, POSITION_NOW}, &customer, &error);
@@ -104,6 +198,7 @@ int command_erase(struct cli *cli) {
     if (status == STATUS_OK && confirmed(cli, customer)) {
         status = engine_erase(engine, customer, &erased, &error);
         if (status == STATUS_OK) code = print_erased(cli, customer, &erased);
+        erased_summary_release(&erased);
     }
     if (status != STATUS_OK) code = cli_fail(&error);
     engine_close(engine);

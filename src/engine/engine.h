@@ -210,9 +210,35 @@ struct engine_unmerged {
 enum status engine_unmerge(struct engine *engine, struct text identifier_a,
                            struct text identifier_b, struct engine_unmerged *out,
                            struct error *error) MUST_USE;
+/* What an erasure does not reach and found to name the person, or can't vouch for. Beyond these are
+ * backups, the files that were loaded or written out, and other customers' properties. */
+enum leftover_kind {
+    LEFTOVER_LOOKUP, /* rows of the table in force: take them out of its file and load it again */
+    LEFTOVER_OLD_LOOKUP, /* rows of an earlier version, which views of the past still read */
+    LEFTOVER_PLAYBOOK,   /* a copy of a playbook that was in force */
+    LEFTOVER_MODEL,      /* trained by an older program: its words may be those of one person */
+    LEFTOVER_KIND_COUNT
+};
+struct leftover {
+    enum leftover_kind kind;
+    struct text name; /* of the lookup; of the file, below the directory */
+    uint64_t rows;    /* lookups: how many; 1 where only the file's bytes could be read */
+};
 struct erased_summary {
     uint64_t events, rows, records, identifiers, files;
+    uint64_t names; /* of events and properties that only the customer's events had */
+    struct leftover *leftovers;
+    size_t leftover_count;
+    struct arena arena;
 };
+/* The counts stay. */
+void erased_summary_release(struct erased_summary *out);
+/* The erasure of this identifier (TYPE:VALUE) was a mistake, or the person asks to be known again:
+ * rows that name it are taken again from now on. What was erased stays erased until its files are
+ * loaded again. STATUS_NOT_FOUND where it is not turned away. */
+enum status engine_lift(struct engine *engine, struct text identifier,
+                        struct error *error) MUST_USE;
+/* Release `out` also after a failure. */
 enum status engine_erase(struct engine *engine, struct customer_id customer,
                          struct erased_summary *out, struct error *error) MUST_USE;
 

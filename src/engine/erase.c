@@ -14,6 +14,7 @@
 #include "engine/erased_values.h"
 #include "engine/private.h"
 
+#define SUMMARY_BYTES_MAX ((size_t)64 << 20)
 static const struct text withheld_reason = {"withheld: it belongs to a customer who was erased",
                                             49};
 
@@ -250,22 +251,27 @@ static bool rewrite_record(void *context, enum record_kind kind, struct text byt
     return identity_rewrite(((struct hunt *)context)->erasure, (int)kind, bytes, out);
 }
 
+static enum status append_identity(struct engine *engine, const struct identity_result *result,
+                                   struct error *error) {
+    struct store_record record = {RECORD_IDENTITY, result->record};
+    struct store_frame frame = {.records = &record,
+                                .record_count = result->record.length > 0 ? 1 : 0};
+    uint64_t position;
+    enum status status = store_append(engine->store, &frame, true, &position, error);
+    if (status == STATUS_OK)
+        identity_commit(engine->identity);
+    else
+        identity_undo(engine->identity);
+    return status;
+}
+
 static enum status suppress(struct engine *engine, const struct identity_erasure *erasure,
                             struct error *error) {
     struct identity_result result;
     enum status status =
         identity_suppress(engine->identity, erasure, store_position(engine->store), &result, error);
     if (status != STATUS_OK) return status;
-    struct store_record record = {RECORD_IDENTITY, result.record};
-    struct store_frame frame = {.records = &record,
-                                .record_count = result.record.length > 0 ? 1 : 0};
-    uint64_t position;
-    status = store_append(engine->store, &frame, true, &position, error);
-    if (status == STATUS_OK)
-        identity_commit(engine->identity);
-    else
-        identity_undo(engine->identity);
-    return status;
+    return append_identity(engine, &result, error);
 }
 
 static enum status erase_from_store(struct engine *engine, struct identity_erasure *erasure,
@@ -296,23 +302,95 @@ static enum status erase_from_store(struct engine *engine, struct identity_erasu
                      erasure->customer.value, status_name(missed));
 }
 
+void erased_summary_release(struct erased_summary *out) {
+    memory_free(out->leftovers);
+    arena_release(&out->arena);
+    out->leftovers = NULL;
+    out->leftover_count = 0;
+}
+
 enum status engine_erase(struct engine *engine, struct customer_id customer,
                          struct erased_summary *out, struct error *error) {
     struct identity_erasure *erasure = NULL;
     struct store_erased erased = {0};
+    *out = (struct erased_summary){0};
+    arena_init(&out->arena, SUMMARY_BYTES_MAX);
     enum status status = identity_erasure_create(&erasure, engine->identity, customer, error);
     if (status == STATUS_OK) status = suppress(engine, erasure, error);
     if (status == STATUS_OK) status = erase_from_store(engine, erasure, &erased, error);
     if (status == STATUS_OK) {
-        *out = (struct erased_summary){erased.event_count, erased.row_count, erased.record_count,
-                                       erasure->identifier_count, erased.files_rewritten};
+        out->events = erased.event_count;
+        out->rows = erased.row_count;
+        out->records = erased.record_count;
+        out->identifiers = erasure->identifier_count;
+        out->files = erased.files_rewritten;
+        enum status told = leftovers_find(engine, erasure, out);
         status = identity_erase(engine->identity, erasure);
         if (status != STATUS_OK)
             status = error_set(error, status,
                                "C%u is erased, but there was no memory to judge his past anew: "
                                "open the directory again",
                                customer.value);
+        else if (told != STATUS_OK)
+            status = error_set(error, told,
+                               "C%u is erased, but there was no memory to look for the customer in "
+                               "lookups, playbooks and models",
+                               customer.value);
     }
     identity_erasure_destroy(erasure);
     return status;
+}
+
+/* ---- a mistake taken back ---- */
+
+static enum status welcome(struct engine *engine, uint32_t type, struct text value,
+                           struct error *error) {
+    struct identity_result result;
+    enum status status = identity_welcome(engine->identity, type, value,
+                                          store_position(engine->store), &result, error);
+    return status == STATUS_OK ? append_identity(engine, &result, error) : status;
+}
+
+/* As it is spelled, and in both canonical forms, as it is turned away. */
+static enum status welcome_forms(struct engine *engine, uint32_t type, struct text value,
+                                 bool *lifted, struct error *error) {
+    struct buffer form;
+    buffer_init(&form);
+    enum status status = STATUS_OK;
+    *lifted = false;
+    for (int round = 0; status == STATUS_OK && round < 3; round++) {
+        struct text spelled = value;
+        if (round > 0) {
+            buffer_clear(&form);
+            status =
+                canonical_append(value, round == 1 ? CANONICAL_AS_WRITTEN : CANONICAL_SMALL, &form);
+            if (status == STATUS_INVALID) status = STATUS_OK;
+            spelled = buffer_text(&form);
+        }
+        if (status != STATUS_OK || !identity_is_suppressed(engine->identity, type, spelled))
+            continue;
+        status = welcome(engine, type, spelled, error);
+        *lifted = status == STATUS_OK;
+    }
+    buffer_release(&form);
+    return status;
+}
+
+enum status engine_lift(struct engine *engine, struct text identifier, struct error *error) {
+    const char *colon =
+        identifier.length > 0 ? memchr(identifier.at, ':', identifier.length) : NULL;
+    if (colon == NULL)
+        return error_set(error, STATUS_INVALID,
+                         "say an identifier as TYPE:VALUE, for example email:%.*s",
+                         TEXT_ARG(identifier));
+    struct text type = {identifier.at, (uint32_t)(colon - identifier.at)};
+    struct text value = {colon + 1, identifier.length - type.length - 1};
+    uint32_t symbol = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, type);
+    bool lifted = false;
+    enum status status =
+        symbol == SYMBOL_NONE ? STATUS_OK : welcome_forms(engine, symbol, value, &lifted, error);
+    if (status != STATUS_OK || lifted) return status;
+    return error_set(error, STATUS_NOT_FOUND,
+                     "%.*s is not turned away: nobody erased it, or it was let in again",
+                     TEXT_ARG(identifier));
 }

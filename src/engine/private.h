@@ -193,6 +193,9 @@ bool is_turned_away(const struct engine *engine, uint32_t type, struct text valu
  */
 enum status properties_withhold(struct engine *engine, struct event_batch *batch, uint64_t *count,
                                 struct error *error) MUST_USE;
+/* leftovers.c: what the erasure can't reach. NO_MEMORY where not all could be told. */
+enum status leftovers_find(struct engine *engine, const struct identity_erasure *erasure,
+                           struct erased_summary *out) MUST_USE;
 /* Does a Related event name somebody who was erased? */
 bool relation_names_erased(const struct engine *engine, struct text packed);
 

@@ -385,6 +385,7 @@ static void test_rows_of_nobody_wait_once(void **state) {
                                   shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased,
                                   &error),
                      STATUS_OK);
+    erased_summary_release(&erased);
     assert_int_equal(erased.rows, 1); /* however it was capitalised */
     shop_file(shop, "orders.csv",
               "order_id,at,email,cookie,amount,items,note\no2,2017-01-02T10:00:00Z,ann@a.example,,"
@@ -440,6 +441,7 @@ static void test_an_erased_customer_leaves_no_byte(void **state) {
                                   shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased,
                                   &error),
                      STATUS_OK);
+    erased_summary_release(&erased);
     assert_int_equal(erased.rows, 1);
     assert_int_equal(erased.identifiers, 2);
     assert_int_equal(erased.events, 5); /* four orders, and the merge */
@@ -473,6 +475,7 @@ static void test_a_backup_is_whole_and_stays(void **state) {
                                   shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased,
                                   &error),
                      STATUS_OK);
+    erased_summary_release(&erased);
     struct engine_options options = {.directory = "copy",
                                      .fold_by_hand = true,
                                      .fs = simulated_disk_interface(shop->disk),

@@ -74,6 +74,7 @@ static void erase_ann(struct shop *shop, struct erased_summary *erased) {
     struct error error = {0};
     struct customer_id ann = shop_customer(shop, "email:ann@a.example", INT64_MAX);
     assert_int_equal(engine_erase(shop->engine, ann, erased, &error), STATUS_OK);
+    erased_summary_release(erased);
     assert_false(lies_anywhere(shop, "ann@a.example"));
 }
 

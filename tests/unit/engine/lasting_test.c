@@ -264,7 +264,10 @@ static enum status copy_all(struct shop *shop, struct error *error) {
 static enum status erase_ann(struct shop *shop, struct error *error) {
     struct erased_summary erased;
     struct customer_id ann = shop_customer(shop, "email:ann@a.example", INT64_MAX);
-    return ann.value == ID_NONE ? STATUS_OK : engine_erase(shop->engine, ann, &erased, error);
+    if (ann.value == ID_NONE) return STATUS_OK;
+    enum status status = engine_erase(shop->engine, ann, &erased, error);
+    erased_summary_release(&erased);
+    return status;
 }
 
 static enum status rebuild(struct shop *shop, struct error *error) {
@@ -308,6 +311,7 @@ static void check_copy(struct shop *shop) {
                                   shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased,
                                   &error),
                      STATUS_OK);
+    erased_summary_release(&erased);
 }
 
 static void check_all(struct shop *shop, int done) {

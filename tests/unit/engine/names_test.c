@@ -239,6 +239,7 @@ static void test_names_go_with_their_events(void **state) {
     assert_int_equal(
         engine_erase(shop->engine, shop_customer(shop, "user:u1", DAY(90)), &erased, &error),
         STATUS_OK);
+    erased_summary_release(&erased);
     static const char *const words[] = {"ann@a.example", "ann-channel", "ann-property",
                                         "ann-field"};
     for (size_t i = 0; i < 4; i++)

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an erasure does not reach, and says so: lookups, copies of playbooks, old models.
+ *
+ * Whoever lists a person in a table or in a playbook takes the person out there and loads it again;
+ * a program that did it by itself would change answers for everybody else. A value of
+ * VALUE_BYTES_TELLING or more is looked for as a word of every text; a shorter one means nothing
+ * outside columns that hold identifiers, and is only compared with whole cells of these. */
+#include <stdio.h>
+
+#include "base/canonical.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "engine/private.h"
+
+#define VALUE_BYTES_TELLING 6
+#define KEPT_FILE_BYTES_MAX ((size_t)1 << 30)
+static const char separators[] = ",;\t|\"'{}[]:()<> \r\n";
+
+struct search {
+    struct engine *engine;
+    struct interner *values; /* the person's, in canonical form */
+    uint32_t longest;
+    bool any_parted; /* one of them holds a separator */
+    struct buffer form;
+    struct erased_summary *out;
+    size_t capacity;
+    enum status status;
+};
+
+static bool is_separator(char c) {
+    return c == '\0' || strchr(separators, c) != NULL;
+}
+
+static bool is_parted(struct text text) {
+    for (uint32_t i = 0; i < text.length; i++) {
+        if (is_separator(text.at[i])) return true;
+    }
+    return false;
+}
+
+/* The canonical form of a text; what is no UTF-8 is taken as it is. */
+static struct text form_of(struct search *search, struct text text) {
+    buffer_clear(&search->form);
+    enum status status = canonical_append(text, CANONICAL_SMALL, &search->form);
+    if (status == STATUS_NO_MEMORY) search->status = status;
+    return status == STATUS_OK ? buffer_text(&search->form) : text;
+}
+
+static bool is_value(const struct search *search, struct text text) {
+    uint32_t id;
+    return text.length > 0 && text.length <= search->longest &&
+           interner_find(search->values, text, &id);
+}
+
+/* Does a text hold one of the values as a word? `text` is in canonical form. */
+static bool holds_value(const struct search *search, struct text text) {
+    for (uint32_t from = 0, to; from < text.length; from = to + 1) {
+        for (to = from; to < text.length && !is_separator(text.at[to]);) to++;
+        struct text word = {text.at + from, to - from};
+        if (word.length >= VALUE_BYTES_TELLING && is_value(search, word)) return true;
+    }
+    for (uint32_t id = 0; search->any_parted && id < interner_count(search->values); id++) {
+        struct text value = interner_text(search->values, id);
+        if (value.length >= VALUE_BYTES_TELLING && is_parted(value) && text_contains(text, value))
+            return true;
+    }
+    return false;
+}
+
+static enum status note_values(struct search *search, const struct identity_erasure *erasure) {
+    enum status status = interner_create(&search->values, UINT32_MAX);
+    for (size_t i = 0; status == STATUS_OK && i < erasure->identifier_count; i++) {
+        uint32_t type, id;
+        bool is_new;
+        struct text value = identity_identifier(erasure->identity, erasure->identifiers[i], &type);
+        if (value.length == 0) continue;
+        value = form_of(search, value);
+        search->any_parted |= is_parted(value);
+        if (value.length > search->longest) search->longest = value.length;
+        status = interner_add(search->values, value, &id, &is_new);
+    }
+    return status;
+}
+
+static void note(struct search *search, enum leftover_kind kind, struct text name, uint64_t rows) {
+    struct erased_summary *out = search->out;
+    enum status status = memory_grow((void **)&out->leftovers, &search->capacity,
+                                     out->leftover_count + 1, sizeof *out->leftovers);
+    struct leftover left = {kind, arena_text(&out->arena, name), rows};
+    if (status == STATUS_OK && left.name.at != NULL)
+        out->leftovers[out->leftover_count++] = left;
+    else
+        search->status = STATUS_NO_MEMORY;
+}
+
+/* ---- lookups ---- */
+
+/* Is a column of this name mapped to an identifier somewhere? */
+static bool holds_identifiers(const struct playbook *playbook, struct text field) {
+    for (uint32_t i = 0; i < playbook->identifier_count; i++) {
+        if (text_equal(playbook->identifiers[i].name, field)) return true;
+    }
+    for (uint32_t s = 0; s < playbook->source_count; s++) {
+        const struct source *source = &playbook->sources[s];
+        for (uint32_t i = 0; i < source->identifier_count; i++) {
+            if (text_equal(source->identifiers[i].from.column, field)) return true;
+        }
+    }
+    return false;
+}
+
+static bool cell_names_them(struct search *search, struct value cell, bool identifying) {
+    struct text text = cell.text;
+    struct buffer printed;
+    buffer_init(&printed);
+    bool named = false;
+    if (cell.type == VALUE_NUMBER && value_print(cell, &printed) == STATUS_OK)
+        text = buffer_text(&printed);
+    if (cell.type == VALUE_NUMBER || cell.type == VALUE_TEXT) {
+        text = form_of(search, text);
+        bool whole = identifying || text.length >= VALUE_BYTES_TELLING;
+        named = (whole && is_value(search, text)) || holds_value(search, text);
+    }
+    buffer_release(&printed);
+    return named;
+}
+
+static uint64_t rows_of(struct search *search, const struct lookup_table *table) {
+    uint32_t fields = lookup_field_count(table);
+    bool identifying[LOOKUP_FIELDS_MAX];
+    uint64_t rows = 0;
+    for (uint32_t f = 0; f < fields && f < LOOKUP_FIELDS_MAX; f++)
+        identifying[f] = holds_identifiers(search->engine->playbook, lookup_field(table, f).name);
+    for (uint32_t row = 0; row < lookup_row_count(table); row++) {
+        bool named = false;
+        for (uint32_t f = 0; !named && f < fields && f < LOOKUP_FIELDS_MAX; f++)
+            named = cell_names_them(search, lookup_cell(table, row, f), identifying[f]);
+        rows += named;
+    }
+    return rows;
+}
+
+/* A file that this playbook does not load, or can't: are the bytes there? Nobody can vouch for one
+ * that can't be read. */
+static bool file_names_them(struct search *search, const char *path) {
+    struct buffer bytes;
+    struct error ignored;
+    buffer_init(&bytes);
+    enum status status =
+        file_read_all(search->engine->fs, path, KEPT_FILE_BYTES_MAX, &bytes, &ignored);
+    bool named = status != STATUS_NOT_FOUND;
+    if (status == STATUS_OK) named = holds_value(search, form_of(search, buffer_text(&bytes)));
+    buffer_release(&bytes);
+    return named;
+}
+
+static void search_lookup(struct search *search, const struct named_lookup *lookup) {
+    for (size_t v = 0; v < lookup->count; v++) {
+        const struct lookup_version *version = &lookup->versions[v];
+        bool newest = v + 1 == lookup->count;
+        char path[PATH_BYTES_MAX];
+        uint64_t rows = 0;
+        if (version->table != NULL && search->engine->playbook != NULL) {
+            rows = rows_of(search, version->table);
+        } else if (path_of(search->engine, path, "lookups/%016llx",
+                           (unsigned long long)version->hash) == STATUS_OK) {
+            rows = file_names_them(search, path);
+        }
+        if (rows > 0)
+            note(search, newest ? LEFTOVER_LOOKUP : LEFTOVER_OLD_LOOKUP, text_from(lookup->name),
+                 rows);
+    }
+}
+
+/* ---- folders ---- */
+
+typedef void look_at_file(struct search *search, const char *name, const char *path);
+
+static void each_file(struct search *search, const char *folder, look_at_file *look) {
+    char path[PATH_BYTES_MAX];
+    struct buffer names;
+    struct error ignored;
+    size_t count = 0;
+    buffer_init(&names);
+    if (path_of(search->engine, path, "%s", folder) == STATUS_OK &&
+        directory_list(search->engine->fs, path, &names, &count, &ignored) == STATUS_OK) {
+        const char *name = names.at;
+        for (size_t i = 0; i < count; i++, name += strlen(name) + 1) {
+            if (path_of(search->engine, path, "%s/%s", folder, name) == STATUS_OK)
+                look(search, name, path);
+        }
+    }
+    buffer_release(&names);
+}
+
+static void look_at_playbook(struct search *search, const char *name, const char *path) {
+    char shown[300];
+    snprintf(shown, sizeof shown, "playbooks/%s", name);
+    if (file_names_them(search, path)) note(search, LEFTOVER_PLAYBOOK, text_from(shown), 0);
+}
+
+static bool has_texts(const struct model *model) {
+    for (uint32_t f = 0; f < model_feature_count(model); f++) {
+        if (model_feature(model, f).kind == FEATURE_TEXT) return true;
+    }
+    return false;
+}
+
+/* Models of today hold no word of fewer than LEARN_TEXT_GROUPS_MIN customers. */
+static void look_at_model(struct search *search, const char *name, const char *path) {
+    struct buffer bytes;
+    struct model *model = NULL;
+    struct error ignored;
+    char shown[300];
+    buffer_init(&bytes);
+    enum status status =
+        file_read_all(search->engine->fs, path, KEPT_FILE_BYTES_MAX, &bytes, &ignored);
+    if (status == STATUS_OK) status = model_decode(&model, buffer_text(&bytes), &ignored);
+    bool is_safe =
+        status == STATUS_NOT_FOUND ||
+        (status == STATUS_OK && (model_facts(model)->text_groups_min > 0 || !has_texts(model)));
+    if (!is_safe) {
+        snprintf(shown, sizeof shown, "models/%s", name);
+        note(search, LEFTOVER_MODEL, text_from(shown), 0);
+    }
+    model_destroy(model);
+    buffer_release(&bytes);
+}
+
+enum status leftovers_find(struct engine *engine, const struct identity_erasure *erasure,
+                           struct erased_summary *out) {
+    struct search search = {.engine = engine, .out = out};
+    buffer_init(&search.form);
+    search.status = note_values(&search, erasure);
+    for (size_t i = 0; search.status == STATUS_OK && i < engine->lookup_count; i++)
+        search_lookup(&search, &engine->lookups[i]);
+    if (search.status == STATUS_OK) each_file(&search, "playbooks", look_at_playbook);
+    if (search.status == STATUS_OK) each_file(&search, "models", look_at_model);
+    interner_destroy(search.values);
+    buffer_release(&search.form);
+    return search.status;
+}

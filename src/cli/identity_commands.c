@@ -140,8 +140,7 @@ static int print_erased(const struct cli *cli, struct customer_id customer,
         2, "Erased C%u: %s, %s, %s, %s, %s; %s rewritten, the log dropped.", customer.value,
         cli_counted(erased->events, "event"), cli_counted(erased->identifiers, "identifier"),
         cli_counted(erased->rows, "quarantined row"), cli_counted(erased->records, "record"),
-        cli_counted(erased->names, "name"),
-        cli_counted(erased->files, "file"));
+        cli_counted(erased->names, "name"), cli_counted(erased->files, "file"));
     for (size_t i = 0; i < erased->leftover_count; i++) print_leftover(&erased->leftovers[i]);
     cli_wrap_format(2, "Backups made before this moment still hold the customer: erase there too, "
                        "or delete them.");

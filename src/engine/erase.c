@@ -12,6 +12,7 @@
 #include "base/canonical.h"
 #include "base/memory.h"
 #include "engine/erased_values.h"
+#include "engine/old_names.h"
 #include "engine/private.h"
 
 #define SUMMARY_BYTES_MAX ((size_t)64 << 20)
@@ -275,7 +276,8 @@ static enum status suppress(struct engine *engine, const struct identity_erasure
 }
 
 static enum status erase_from_store(struct engine *engine, struct identity_erasure *erasure,
-                                    struct store_erased *erased, struct error *error) {
+                                    const struct old_names *names, struct store_erased *erased,
+                                    struct error *error) {
     struct hunt hunt;
     enum status status = hunt_begin(&hunt, engine, erasure);
     if (status != STATUS_OK)
@@ -288,6 +290,7 @@ static enum status erase_from_store(struct engine *engine, struct identity_erasu
         .row_is_theirs = row_is_theirs,
         .rewrite = rewrite_record,
         .context = &hunt,
+        .forgotten = names->count > 0 ? &names->forgotten : NULL,
     };
     known_rows_forget(engine);
     status = store_erase(engine->store, &store, erased, error);
@@ -316,14 +319,19 @@ enum status engine_erase(struct engine *engine, struct customer_id customer,
     *out = (struct erased_summary){0};
     arena_init(&out->arena, SUMMARY_BYTES_MAX);
     enum status status = identity_erasure_create(&erasure, engine->identity, customer, error);
+    struct old_names *names = status == STATUS_OK ? memory_alloc(sizeof *names) : NULL;
+    if (status == STATUS_OK && names == NULL)
+        status = error_set(error, STATUS_NO_MEMORY, "no memory to erase C%u", customer.value);
+    if (status == STATUS_OK) status = old_names_find(engine, erasure->customer, names, error);
     if (status == STATUS_OK) status = suppress(engine, erasure, error);
-    if (status == STATUS_OK) status = erase_from_store(engine, erasure, &erased, error);
+    if (status == STATUS_OK) status = erase_from_store(engine, erasure, names, &erased, error);
     if (status == STATUS_OK) {
         out->events = erased.event_count;
         out->rows = erased.row_count;
         out->records = erased.record_count;
         out->identifiers = erasure->identifier_count;
         out->files = erased.files_rewritten;
+        out->names = names->count;
         enum status told = leftovers_find(engine, erasure, out);
         status = identity_erase(engine->identity, erasure);
         if (status != STATUS_OK)
@@ -337,6 +345,7 @@ enum status engine_erase(struct engine *engine, struct customer_id customer,
                                "lookups, playbooks and models",
                                customer.value);
     }
+    memory_free(names);
     identity_erasure_destroy(erasure);
     return status;
 }

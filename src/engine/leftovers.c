@@ -7,80 +7,19 @@
  * outside columns that hold identifiers, and is only compared with whole cells of these. */
 #include <stdio.h>
 
-#include "base/canonical.h"
-#include "base/hash.h"
 #include "base/memory.h"
+#include "engine/erased_values.h"
 #include "engine/private.h"
 
-#define VALUE_BYTES_TELLING 6
 #define KEPT_FILE_BYTES_MAX ((size_t)1 << 30)
-static const char separators[] = ",;\t|\"'{}[]:()<> \r\n";
 
 struct search {
     struct engine *engine;
-    struct interner *values; /* the person's, in canonical form */
-    uint32_t longest;
-    bool any_parted; /* one of them holds a separator */
-    struct buffer form;
+    struct erased_values values;
     struct erased_summary *out;
     size_t capacity;
     enum status status;
 };
-
-static bool is_separator(char c) {
-    return c == '\0' || strchr(separators, c) != NULL;
-}
-
-static bool is_parted(struct text text) {
-    for (uint32_t i = 0; i < text.length; i++) {
-        if (is_separator(text.at[i])) return true;
-    }
-    return false;
-}
-
-/* The canonical form of a text; what is no UTF-8 is taken as it is. */
-static struct text form_of(struct search *search, struct text text) {
-    buffer_clear(&search->form);
-    enum status status = canonical_append(text, CANONICAL_SMALL, &search->form);
-    if (status == STATUS_NO_MEMORY) search->status = status;
-    return status == STATUS_OK ? buffer_text(&search->form) : text;
-}
-
-static bool is_value(const struct search *search, struct text text) {
-    uint32_t id;
-    return text.length > 0 && text.length <= search->longest &&
-           interner_find(search->values, text, &id);
-}
-
-/* Does a text hold one of the values as a word? `text` is in canonical form. */
-static bool holds_value(const struct search *search, struct text text) {
-    for (uint32_t from = 0, to; from < text.length; from = to + 1) {
-        for (to = from; to < text.length && !is_separator(text.at[to]);) to++;
-        struct text word = {text.at + from, to - from};
-        if (word.length >= VALUE_BYTES_TELLING && is_value(search, word)) return true;
-    }
-    for (uint32_t id = 0; search->any_parted && id < interner_count(search->values); id++) {
-        struct text value = interner_text(search->values, id);
-        if (value.length >= VALUE_BYTES_TELLING && is_parted(value) && text_contains(text, value))
-            return true;
-    }
-    return false;
-}
-
-static enum status note_values(struct search *search, const struct identity_erasure *erasure) {
-    enum status status = interner_create(&search->values, UINT32_MAX);
-    for (size_t i = 0; status == STATUS_OK && i < erasure->identifier_count; i++) {
-        uint32_t type, id;
-        bool is_new;
-        struct text value = identity_identifier(erasure->identity, erasure->identifiers[i], &type);
-        if (value.length == 0) continue;
-        value = form_of(search, value);
-        search->any_parted |= is_parted(value);
-        if (value.length > search->longest) search->longest = value.length;
-        status = interner_add(search->values, value, &id, &is_new);
-    }
-    return status;
-}
 
 static void note(struct search *search, enum leftover_kind kind, struct text name, uint64_t rows) {
     struct erased_summary *out = search->out;
@@ -110,17 +49,20 @@ static bool holds_identifiers(const struct playbook *playbook, struct text field
 }
 
 static bool cell_names_them(struct search *search, struct value cell, bool identifying) {
+    struct erased_values *values = &search->values;
     struct text text = cell.text;
     struct buffer printed;
-    buffer_init(&printed);
     bool named = false;
-    if (cell.type == VALUE_NUMBER && value_print(cell, &printed) == STATUS_OK)
+    if (cell.type != VALUE_NUMBER && cell.type != VALUE_TEXT) return false;
+    buffer_init(&printed);
+    if (cell.type == VALUE_NUMBER) {
+        enum status status = value_print(cell, &printed);
+        if (status != STATUS_OK) search->status = status;
         text = buffer_text(&printed);
-    if (cell.type == VALUE_NUMBER || cell.type == VALUE_TEXT) {
-        text = form_of(search, text);
-        bool whole = identifying || text.length >= VALUE_BYTES_TELLING;
-        named = (whole && is_value(search, text)) || holds_value(search, text);
     }
+    named = identifying ? erased_values_have(values, SYMBOL_NONE, text)
+                        : erased_values_tell(values, text);
+    named = named || erased_values_in(values, text);
     buffer_release(&printed);
     return named;
 }
@@ -149,7 +91,7 @@ static bool file_names_them(struct search *search, const char *path) {
     enum status status =
         file_read_all(search->engine->fs, path, KEPT_FILE_BYTES_MAX, &bytes, &ignored);
     bool named = status != STATUS_NOT_FOUND;
-    if (status == STATUS_OK) named = holds_value(search, form_of(search, buffer_text(&bytes)));
+    if (status == STATUS_OK) named = erased_values_in(&search->values, buffer_text(&bytes));
     buffer_release(&bytes);
     return named;
 }
@@ -230,13 +172,13 @@ static void look_at_model(struct search *search, const char *name, const char *p
 enum status leftovers_find(struct engine *engine, const struct identity_erasure *erasure,
                            struct erased_summary *out) {
     struct search search = {.engine = engine, .out = out};
-    buffer_init(&search.form);
-    search.status = note_values(&search, erasure);
+    search.status = erased_values_init(&search.values, erasure);
+    if (search.status != STATUS_OK) return search.status;
     for (size_t i = 0; search.status == STATUS_OK && i < engine->lookup_count; i++)
         search_lookup(&search, &engine->lookups[i]);
     if (search.status == STATUS_OK) each_file(&search, "playbooks", look_at_playbook);
     if (search.status == STATUS_OK) each_file(&search, "models", look_at_model);
-    interner_destroy(search.values);
-    buffer_release(&search.form);
+    if (search.status == STATUS_OK) search.status = search.values.status;
+    erased_values_release(&search.values);
     return search.status;
 }

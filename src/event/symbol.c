@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "base/arena.h"
 #include "base/hash.h"
@@ -27,6 +28,7 @@ struct symbol_names {
     _Atomic(struct text *) chunk[CHUNK_COUNT];
     _Atomic(struct symbol_table *) table;
     _Atomic uint32_t count;
+    _Atomic uint64_t forgotten[CHUNK_NAMES * CHUNK_COUNT / 64]; /* a bit an id */
 };
 
 struct symbols {
@@ -131,6 +133,10 @@ static struct text name_at(const struct symbol_names *names, uint32_t id) {
     return chunk[id % CHUNK_NAMES];
 }
 
+static bool is_forgotten(const struct symbol_names *names, uint32_t id) {
+    return atomic_load_explicit(&names->forgotten[id / 64], memory_order_relaxed) >> (id % 64) & 1;
+}
+
 static uint32_t find(const struct symbol_names *names, struct text name) {
     struct symbol_table *table = atomic_load_explicit(&names->table, memory_order_acquire);
     if (table == NULL) return SYMBOL_NONE;
@@ -138,7 +144,8 @@ static uint32_t find(const struct symbol_names *names, struct text name) {
     for (;; at++) {
         uint32_t slot = atomic_load_explicit(&table->slots[at & table->mask], memory_order_acquire);
         if (slot == 0) return SYMBOL_NONE;
-        if (text_equal(name_at(names, slot - 1), name)) return slot - 1;
+        if (text_equal(name_at(names, slot - 1), name) && !is_forgotten(names, slot - 1))
+            return slot - 1;
     }
 }
 
@@ -221,7 +228,8 @@ static struct text text_of_none(enum symbol_kind kind, uint32_t id) {
 struct text symbol_text(const struct symbols *symbols, enum symbol_kind kind, uint32_t id) {
     if ((unsigned)kind >= SYMBOL_KIND_COUNT || id >= symbol_count(symbols, kind))
         return text_of_none(kind, id);
-    return name_at(&symbols->kind[kind], id);
+    return is_forgotten(&symbols->kind[kind], id) ? TEXT("(erased name)")
+                                                  : name_at(&symbols->kind[kind], id);
 }
 
 /* name := kind:u8 id:varint length:varint bytes */
@@ -273,4 +281,48 @@ enum status symbols_apply(struct symbols *symbols, struct text bytes) {
         at += length;
     }
     return STATUS_OK;
+}
+
+static enum status rewrite_one(uint8_t kind, uint64_t id, struct text name, bool forget,
+                               struct buffer *out) {
+    char instead[48];
+    uint8_t head[1 + 2 * VARINT_BYTES_MAX] = {kind};
+    if (forget) {
+        int length = snprintf(instead, sizeof instead, "(erased name %u)", (unsigned)id);
+        name = (struct text){instead, (uint32_t)length};
+    }
+    size_t length = 1 + varint_write(head + 1, id);
+    length += varint_write(head + length, name.length);
+    enum status status = buffer_append(out, head, length);
+    return status == STATUS_OK ? buffer_append_text(out, name) : status;
+}
+
+enum status symbols_rewrite(struct text bytes, const struct symbols_forgotten *forgotten,
+                            struct buffer *out) {
+    const uint8_t *at = (const uint8_t *)bytes.at, *end = at + bytes.length;
+    while (at < end) {
+        uint8_t kind = *at++;
+        uint64_t id, length;
+        if (!varint_read(&at, end, &id) || !varint_read(&at, end, &length) ||
+            length > (uint64_t)(end - at) || kind >= SYMBOL_KIND_COUNT || id > UINT16_MAX) {
+            return STATUS_CORRUPT;
+        }
+        bool forget = forgotten->forgets(forgotten->context, (enum symbol_kind)kind, (uint32_t)id);
+        struct text name = {(const char *)at, (uint32_t)length};
+        enum status status = rewrite_one(kind, id, name, forget, out);
+        if (status != STATUS_OK) return status;
+        at += length;
+    }
+    return STATUS_OK;
+}
+
+void symbols_forget(struct symbols *symbols, const struct symbols_forgotten *forgotten) {
+    for (uint32_t kind = 0; kind < SYMBOL_KIND_COUNT; kind++) {
+        struct symbol_names *names = &symbols->kind[kind];
+        uint32_t count = symbol_count(symbols, (enum symbol_kind)kind);
+        for (uint32_t id = 0; id < count; id++) {
+            if (forgotten->forgets(forgotten->context, (enum symbol_kind)kind, id))
+                atomic_fetch_or(&names->forgotten[id / 64], UINT64_C(1) << (id % 64));
+        }
+    }
 }

@@ -97,4 +97,17 @@ enum status symbols_encode_since(const struct symbols *symbols, struct symbol_co
                                  struct buffer *out) MUST_USE;
 enum status symbols_apply(struct symbols *symbols, struct text bytes) MUST_USE;
 
+/* Forgetting names that no event has any more, after an erasure. Their ids stay, under a name that
+ * says so, so that no other id moves. */
+struct symbols_forgotten {
+    bool (*forgets)(const void *context, enum symbol_kind kind, uint32_t id);
+    const void *context;
+};
+/* The bytes that symbols_encode_since wrote, without these names. CORRUPT, NO_MEMORY. */
+enum status symbols_rewrite(struct text bytes, const struct symbols_forgotten *forgotten,
+                            struct buffer *out) MUST_USE;
+/* The same in memory: symbol_find finds the name no more, and symbol_add may give it another id.
+ * One thread at a time; readers may go on. */
+void symbols_forget(struct symbols *symbols, const struct symbols_forgotten *forgotten);
+
 #endif

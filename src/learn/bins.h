@@ -10,8 +10,8 @@
  * Numbers: a value that alone holds more than 1/BINS_TARGET of the rows gets its own bin, and the
  * rest is cut into bins of equal count, so that a count which is mostly 0 keeps a bin for 0 and a
  * fine grid above it (plain quantiles would leave one bin). No bin is smaller than BIN_ROWS_MIN.
- * Texts: the BIN_TEXTS_MAX most frequent of those that enough customers have (LEARN_TEXT_GROUPS_MIN).
- */
+ * Texts: the BIN_TEXTS_MAX most frequent of those that enough customers have
+ * (LEARN_TEXT_GROUPS_MIN). */
 #ifndef LEARN_BINS_H
 #define LEARN_BINS_H
 

@@ -181,7 +181,11 @@ static enum status erase_side(struct edit *edit, enum stored_kind kind,
                               const struct store_erasure *erasure, struct store_erased *erased,
                               struct error *error) {
     struct side_filter filter = {
-        .row = erasure->row_is_theirs, .record = erasure->rewrite, .context = erasure->context};
+        .row = erasure->row_is_theirs,
+        .record = erasure->rewrite,
+        .context = erasure->context,
+        .forgotten = erasure->forgotten,
+    };
     uint32_t count = kind == STORED_LINKS ? edit->next.links_count : edit->next.quarantine_count;
     if (count == 0 || (kind == STORED_LINKS ? !filter.record : !filter.row)) return STATUS_OK;
     const struct edit_side what = {kind, 0, count, 0, 0, &filter};
@@ -205,6 +209,8 @@ static enum status erase(struct store *store, const struct store_erasure *erasur
     edit_end(edit);
     /* The old files and the log must really be gone before anybody is told so. */
     if (status == STATUS_OK) status = log_drop(store->log, store->manifest.position, error);
+    if (status == STATUS_OK && erasure->forgotten)
+        symbols_forget(store->symbols, erasure->forgotten);
     return status ? status : store_sweep(store, error);
 }
 

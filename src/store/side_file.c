@@ -75,10 +75,18 @@ static enum status add_records(struct side_writer *side, const struct frame_view
         if (keep_record(side, kind, bytes, &count)) return no_memory(side, error);
     if (status != STATUS_END) return damaged(side, view, error);
     if (count == 0 && view->symbols.length == 0) return STATUS_OK;
+    struct text symbols = view->symbols;
+    if (side->filter && side->filter->forgotten && symbols.length > 0) {
+        buffer_clear(&side->replaced);
+        status = symbols_rewrite(symbols, side->filter->forgotten, &side->replaced);
+        if (status == STATUS_NO_MEMORY) return no_memory(side, error);
+        if (status != STATUS_OK) return damaged(side, view, error);
+        symbols = buffer_text(&side->replaced);
+    }
     side->count++;
     const struct frame_view parts = {.position = view->position,
                                      .span = view->span,
-                                     .symbols = view->symbols,
+                                     .symbols = symbols,
                                      .records = buffer_text(&side->section),
                                      .record_count = count};
     return add_parts(side, &parts, error);

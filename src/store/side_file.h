@@ -18,7 +18,8 @@ struct side_filter { /* what goes or changes on the way; NULL functions: nothing
     /* store_erasure.rewrite. */
     bool (*record)(void *context, enum record_kind kind, struct text bytes, struct buffer *out);
     void *context;
-    uint64_t row_count, record_count; /* dropped, rewritten */
+    const struct symbols_forgotten *forgotten; /* names that go; NULL: none */
+    uint64_t row_count, record_count;          /* dropped, rewritten */
 };
 
 struct side_writer {

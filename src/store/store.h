@@ -180,6 +180,8 @@ struct store_erasure {
      */
     bool (*rewrite)(void *context, enum record_kind kind, struct text bytes, struct buffer *out);
     void *context;
+    /* Names that no event has any more once this is done; NULL: none. */
+    const struct symbols_forgotten *forgotten;
 };
 struct store_erased {
     uint64_t event_count, row_count, record_count, files_rewritten;

@@ -247,12 +247,67 @@ static void test_names_go_with_their_events(void **state) {
     assert_int_equal(shop_events(shop), 1);
 }
 
+/* Programs of before made symbols of every name. Those that only the erased customer's events have
+ * go from the table; the others keep their ids. */
+static void test_names_of_older_directories_go(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct erased_summary erased;
+    static const char *const words[] = {"ann-event", "ann-property", "ann-channel"};
+    uint32_t id, shared;
+    shop_file(shop, "web.ndjson",
+              "{\"what\":\"ann-event\",\"medium\":\"ann-channel\",\"at\":\"2017-01-02T10:00:00Z\","
+              "\"user\":\"u1\",\"more\":{\"ann-property\":1,\"both\":2}}\n"
+              "{\"what\":\"Clicked\",\"at\":\"2017-01-02T10:00:00Z\",\"user\":\"u2\",\"more\":{"
+              "\"both\":3}}\n");
+    open_with(shop, blind);
+    struct symbols *symbols = engine_symbols(shop->engine);
+    assert_int_equal(symbol_add(symbols, SYMBOL_EVENT, TEXT("ann-event"), &id), STATUS_OK);
+    assert_int_equal(symbol_add(symbols, SYMBOL_PROPERTY, TEXT("ann-property"), &id), STATUS_OK);
+    assert_int_equal(symbol_add(symbols, SYMBOL_CHANNEL, TEXT("ann-channel"), &id), STATUS_OK);
+    assert_int_equal(symbol_add(symbols, SYMBOL_PROPERTY, TEXT("both"), &shared), STATUS_OK);
+    shop_load(shop, NULL);
+    fold(shop);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(simulated_disk_contains(shop->disk, words[i], strlen(words[i])));
+    assert_int_equal(
+        engine_erase(shop->engine, shop_customer(shop, "user:u1", DAY(90)), &erased, &error),
+        STATUS_OK);
+    assert_int_equal(erased.names, 3);
+    erased_summary_release(&erased);
+    for (size_t i = 0; i < 3; i++)
+        assert_false(simulated_disk_contains(shop->disk, words[i], strlen(words[i])));
+    for (int opened = 0; opened < 2; opened++) {
+        symbols = engine_symbols(shop->engine);
+        assert_true(symbol_find(symbols, SYMBOL_EVENT, TEXT("ann-event")) == SYMBOL_NONE);
+        assert_true(symbol_find(symbols, SYMBOL_PROPERTY, TEXT("ann-property")) == SYMBOL_NONE);
+        assert_int_equal(symbol_find(symbols, SYMBOL_PROPERTY, TEXT("both")), shared);
+        assert_int_equal(shop_count(shop, "Clicked"), 1);
+        shop_open(shop, NULL);
+    }
+    /* The name is free for others. */
+    open_with(shop, "events: { ann-event: { both: number } }\n"
+                    "traits: { all: count(any event), n: count(\"ann-event\") }\n");
+    shop_file(shop, "web.ndjson",
+              "{\"what\":\"ann-event\",\"at\":\"2017-01-05T10:00:00Z\",\"user\":\"u2\",\"more\":{"
+              "\"both\":3}}\n");
+    shop_load(shop, NULL);
+    assert_true(shop_trait(shop, "user:u2", "n", DAY(90)) == 1);
+    fold(shop);
+    shop_open(shop, NULL);
+    assert_true(shop_trait(shop, "user:u2", "n", DAY(90)) == 1);
+    engine_close(shop->engine);
+    shop->engine = NULL;
+    assert_int_equal(store_check(simulated_disk_interface(shop->disk), "data", NULL, NULL, &error),
+                     STATUS_OK);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_a_later_declaration_finds_old_events), CASE(test_walks_see_it_too),
         CASE(test_hostile_names_fill_nothing),           CASE(test_the_limits_of_an_event_are_told),
-        CASE(test_names_go_with_their_events),
+        CASE(test_names_go_with_their_events),           CASE(test_names_of_older_directories_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,8 @@ enum status batch_copy_event(struct event_batch *part, const struct event_batch 
         const struct event_identifier *given = &whole->identifiers[from->identifier + i];
         status = event_batch_add_identifier(part, given->type,
                                             event_batch_text(whole, given->offset, given->length));
+        if (status == STATUS_OK)
+            part->identifiers[part->identifier_count - 1].if_known = given->if_known;
     }
     return status;
 }

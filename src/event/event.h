@@ -21,6 +21,9 @@ struct event_identifier {
     /* Into batch->bytes; normalised by the source's rules (trimmed, e-mail lower-cased) */
     uint32_t offset;
     uint32_t length;
+    /* The event's person is only said to be called so (an alias): it counts where an identifier
+     * of this type and value is known, or as soon as one gets known, and makes none itself. */
+    bool if_known;
 };
 
 /* 96 bits that name a row: a hash of (source, row key or message id). The row stands under it for

@@ -48,6 +48,12 @@ static enum status apply_unsupport(struct identity *identity, const struct recor
     return unsupport_add(identity, &entry->unsupport);
 }
 
+static enum status apply_waiting(struct identity *identity, const struct record_entry *entry) {
+    struct key key = {entry->type, entry->value};
+    if (entry->link.strong >= key_table_count(&identity->identifiers)) return STATUS_CORRUPT;
+    return waiting_add(identity, key, key_hash(key), &entry->link);
+}
+
 static enum status apply_entry(struct identity *identity, const struct record_entry *entry) {
     switch (entry->tag) {
     case ENTRY_IDENTIFIER: return apply_identifier(identity, entry);
@@ -64,6 +70,7 @@ static enum status apply_entry(struct identity *identity, const struct record_en
     case ENTRY_GUARD: return eras_put(identity, entry->type, &entry->guard, false);
     case ENTRY_ERA: return eras_begin(identity, entry->from_ms);
     case ENTRY_ERA_GUARD: return eras_put(identity, entry->type, &entry->guard, entry->retroactive);
+    case ENTRY_WAITING: return apply_waiting(identity, entry);
     case ENTRY_UNSUPPORT: return apply_unsupport(identity, entry);
     case ENTRY_TAG_END: break;
     }

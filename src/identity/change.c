@@ -20,6 +20,8 @@ void change_begin(struct identity *identity, uint64_t position) {
     identity->first_edge = identity->forest.edge_count;
     identity->first_withdrawal = identity->withdrawal_count;
     identity->first_gone = identity->gone_count;
+    identity->first_waiting = identity->waiting_count;
+    identity->first_waiting_key = key_table_count(&identity->waiting_keys);
     identity->welcome = NONE;
     identity->undo_count = identity->pending_count = identity->seed_count = identity->change_count =
         0;
@@ -128,6 +130,7 @@ void identity_undo(struct identity *identity) {
         withdrawals_index(identity, 0);
     }
     identity->gone_count = identity->first_gone;
+    waiting_undo(identity);
     if (identity->old_eras) {
         struct era *new_eras = identity->eras;
         identity->eras = identity->old_eras;
@@ -201,7 +204,9 @@ enum status identifier_add(struct identity *identity, struct key key, uint64_t h
     status = key_table_add(&identity->identifiers, key, hash, id, &is_new);
     if (status) return status;
     if (!is_new) return STATUS_CORRUPT;
-    return identity->replaying ? spelling_note(&identity->spelling, key.text, *id) : STATUS_OK;
+    /* In a replay the record has the links. */
+    return identity->replaying ? spelling_note(&identity->spelling, key.text, *id)
+                               : waiting_join(identity, key, hash, *id);
 }
 
 enum status identifier_add_hole(struct identity *identity) {

@@ -25,6 +25,7 @@ enum status identity_create(struct identity **out, const struct identity_options
     if (!status) status = key_table_init(&identity->identifiers);
     if (!status) status = key_table_init(&identity->personas);
     if (!status) status = key_table_init(&identity->suppressed);
+    if (!status) status = key_table_init(&identity->waiting_keys);
     if (!status) status = spelling_init(&identity->spelling);
     if (!status) status = judge_scratch_create(&identity->judge);
     if (!status) status = resolve_scratch_create(&identity->resolve);
@@ -55,6 +56,7 @@ void identity_destroy(struct identity *identity) {
     key_table_release(&identity->identifiers);
     key_table_release(&identity->personas);
     key_table_release(&identity->suppressed);
+    key_table_release(&identity->waiting_keys);
     spelling_release(&identity->spelling);
     column_release(&identity->forest.heads, sizeof(_Atomic uint32_t));
     column_release(&identity->singles, sizeof(_Atomic uint32_t));
@@ -70,6 +72,8 @@ void identity_destroy(struct identity *identity) {
     memory_free(identity->counts);
     memory_free(identity->eras);
     memory_free(identity->marks.slots);
+    memory_free(identity->waiting);
+    memory_free(identity->waiting_heads);
     memory_free(identity->withdrawals);
     memory_free(identity->withdrawal_slots);
     memory_free(identity->gone_ms);

@@ -88,6 +88,21 @@ void identity_erasure_destroy(struct identity_erasure *erasure) {
 
 /* ---- the bytes ---- */
 
+/* Is it they that are called so, or somebody else by their name? */
+static bool waits_for(const struct identity_erasure *erasure, const struct record_entry *entry) {
+    const struct identity *identity = erasure->identity;
+    uint32_t id;
+    if (has_identifier(erasure, entry->link.strong)) return true;
+    for (uint32_t type = 0; type < IDENTIFIER_TYPES_MAX; type++) {
+        struct key key = {(uint8_t)type, entry->value};
+        if (type != entry->type && !guards_now(identity)[type].present) continue;
+        if (key_table_find(&identity->identifiers, key, key_hash(key), &id) &&
+            has_identifier(erasure, id))
+            return true;
+    }
+    return false;
+}
+
 /* What takes the entry's place; false: nothing does. */
 static bool replace_entry(const struct identity_erasure *erasure, struct record_entry *entry,
                           uint32_t *identifier, uint32_t *persona, bool *changed) {
@@ -111,6 +126,7 @@ static bool replace_entry(const struct identity_erasure *erasure, struct record_
         is_theirs = has_identifier(erasure, entry->withdrawal.a) ||
                     has_identifier(erasure, entry->withdrawal.b);
         break;
+    case ENTRY_WAITING: is_theirs = waits_for(erasure, entry); break;
     case ENTRY_UNSUPPORT:
         is_theirs = has_identifier(erasure, entry->unsupport.a) ||
                     has_identifier(erasure, entry->unsupport.b);
@@ -211,6 +227,7 @@ static void erase_identifier(struct identity *identity, uint32_t id) {
     STORE(*single_at(identity, id), 0);
     STORE(node->flags, LOAD(node->flags) | NODE_ERASED);
     struct key key = key_table_key(&identity->identifiers, id);
+    if (key.text.at) waiting_erase_name(identity, key);
     bool spelled = key.text.at && has_spellings(key.text);
     key_table_wipe(&identity->identifiers, id);
     if (spelled) spelling_erase(&identity->spelling, id);
@@ -255,6 +272,7 @@ enum status identity_erase(struct identity *identity, const struct identity_eras
     drop_links(identity, erasure, status == STATUS_OK);
     for (size_t i = 0; i < erasure->identifier_count; i++)
         erase_identifier(identity, erasure->identifiers[i].value);
+    waiting_erase_anchors(identity);
     erase_withdrawals(identity, erasure);
     identity->first_withdrawal = identity->withdrawal_count; /* not to be undone */
     if (!status) status = judge_seeds(identity);

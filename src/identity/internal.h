@@ -9,6 +9,7 @@
  *   support.c    links whose rows were corrected     eras.c       rules by the time of their change
  *   directory.c  what readers ask                    inspect.c    all about a customer
  *   suppress.c   who is turned away                  erase.c      forgetting
+ *   waiting.c    names that get known later
  *   spelling.c   identifiers in other spellings      blocked.c    values that are nobody */
 #ifndef IDENTITY_INTERNAL_H
 #define IDENTITY_INTERNAL_H
@@ -94,6 +95,14 @@ struct marks {
     bool any_without; /* of what was suppressed: the marks tell nothing */
 };
 
+struct waiting_name {
+    uint32_t key;    /* in waiting_keys: type and value */
+    uint32_t anchor; /* who is said to be called so; NONE: erased */
+    uint32_t older;  /* + 1: what was said of the same name before */
+    uint16_t source;
+    int64_t time_ms, known_ms;
+};
+
 struct undo_cell {
     void *at;
     uint64_t old;
@@ -118,6 +127,10 @@ struct identity {
 
     struct key_table identifiers, personas, suppressed;
     struct marks marks;
+    struct key_table waiting_keys;
+    uint32_t *waiting_heads; /* by key, + 1: the newest */
+    struct waiting_name *waiting;
+    size_t waiting_count, waiting_capacity, waiting_heads_capacity;
     struct spelling spelling;
     struct forest forest;
     struct column_store singles; /* + 1: the persona of an identifier alone */
@@ -138,7 +151,8 @@ struct identity {
     uint32_t batch; /* serial, for node.dirty */
     uint32_t stamp; /* serial, for node.stamp */
     uint32_t first_identifier, first_persona, first_link, first_edge, first_suppressed;
-    size_t first_withdrawal, first_gone;
+    size_t first_withdrawal, first_gone, first_waiting;
+    uint32_t first_waiting_key;
     struct era *old_eras; /* where the call changes them */
     uint32_t old_era_count;
     uint32_t welcome; /* id in suppressed to be forgotten at commit; NONE */
@@ -260,6 +274,9 @@ bool expired_at(const struct identity *identity, const struct guard *guards, uin
  * longer ago than it holds. */
 bool alive_at(const struct identity *identity, const struct guard *guards, uint32_t id,
               const struct link *turn, int64_t threshold_ms);
+/* Two moments in the same step of whatever of the two types expires, under every era? */
+bool is_same_step_of(const struct identity *identity, const uint8_t types[2], int64_t a_ms,
+                     int64_t b_ms);
 /* Is it judged with an older link of the same pair, in the same step of whatever expires? */
 bool link_is_repeat(const struct identity *identity, struct link *link, int64_t threshold_ms);
 /* From that threshold on the link counts as never made: un-merged, or no row supports it. */
@@ -305,6 +322,19 @@ struct unsupport {
     int64_t gone_ms, before_ms;
 };
 enum status unsupport_add(struct identity *identity, const struct unsupport *unsupport) MUST_USE;
+
+/* waiting.c */
+/* Keeps that said->strong is called so, with its source and times. */
+enum status waiting_add(struct identity *identity, struct key key, uint64_t hash,
+                        const struct link *said) MUST_USE;
+/* The identifier is new: links it to whoever was said to be called so. */
+enum status waiting_join(struct identity *identity, struct key key, uint64_t hash,
+                         uint32_t id) MUST_USE;
+/* When it was first known of one of the two that it is called as the other; INT64_MAX: never. */
+int64_t waiting_first_ms(const struct identity *identity, uint32_t a, uint32_t b);
+void waiting_undo(struct identity *identity);
+void waiting_erase_name(struct identity *identity, struct key key);
+void waiting_erase_anchors(struct identity *identity); /* once their nodes say NODE_ERASED */
 
 /* blocked.c */
 bool value_is_blocked(struct text value, const struct text *extra, uint32_t extra_count);

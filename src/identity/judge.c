@@ -165,15 +165,19 @@ static bool is_full(const struct identity *identity, uint32_t id) {
     return LOAD(node_at(identity, id)->degree) >= IDENTITY_LINKS_MAX;
 }
 
-/* In the same step of whatever expires, at either end, under any era? */
+bool is_same_step_of(const struct identity *identity, const uint8_t types[2], int64_t a_ms,
+                     int64_t b_ms) {
+    for (uint32_t i = 0; i < 2 * identity->era_count; i++) {
+        const struct guard *guard = &identity->eras[i / 2].guards[types[i % 2]];
+        if (expiry_bucket(guard, a_ms) != expiry_bucket(guard, b_ms)) return false;
+    }
+    return true;
+}
+
 static bool is_same_step(const struct identity *identity, const struct link *a,
                          const struct link *b) {
     uint8_t types[2] = {identifier_type(identity, a->strong), identifier_type(identity, a->weak)};
-    for (uint32_t i = 0; i < 2 * identity->era_count; i++) {
-        const struct guard *guard = &identity->eras[i / 2].guards[types[i % 2]];
-        if (expiry_bucket(guard, a->known_ms) != expiry_bucket(guard, b->known_ms)) return false;
-    }
-    return true;
+    return is_same_step_of(identity, types, a->known_ms, b->known_ms);
 }
 
 /* Of several links of one pair in one step only the first is judged, whichever came first: while

@@ -48,6 +48,16 @@ static void draft_guard(struct draft *draft, const struct record_entry *entry) {
     draft_u64(draft, entry->guard.unique);
 }
 
+static void draft_waiting(struct draft *draft, const struct record_entry *entry) {
+    const struct link *said = &entry->link;
+    draft_u64(draft, said->strong);
+    draft_u64(draft, said->source);
+    draft_u64(draft, zigzag(said->time_ms));
+    draft_u64(draft, zigzag((int64_t)((uint64_t)said->known_ms - (uint64_t)said->time_ms)));
+    draft_u64(draft, entry->type);
+    draft_u64(draft, entry->value.length);
+}
+
 enum status record_begin(struct buffer *out, uint32_t first_identifier, uint32_t first_persona) {
     struct draft draft = {.length = 0};
     draft_u64(&draft, RECORD_FORMAT);
@@ -79,6 +89,7 @@ enum status record_put(struct buffer *out, const struct record_entry *entry) {
         draft_u64(&draft, entry->suppressed.mark);
         break;
     case ENTRY_GUARD: draft_guard(&draft, entry); break;
+    case ENTRY_WAITING: draft_waiting(&draft, entry); break;
     case ENTRY_ERA: draft_u64(&draft, zigzag(entry->from_ms)); break;
     case ENTRY_ERA_GUARD:
         draft_guard(&draft, entry);
@@ -98,7 +109,8 @@ enum status record_put(struct buffer *out, const struct record_entry *entry) {
     enum status status = buffer_reserve(out, draft.length + entry->value.length);
     if (status) return status;
     status = buffer_append(out, draft.bytes, draft.length);
-    if (!status && entry->tag == ENTRY_IDENTIFIER) status = buffer_append_text(out, entry->value);
+    bool has_text = entry->tag == ENTRY_IDENTIFIER || entry->tag == ENTRY_WAITING;
+    if (!status && has_text) status = buffer_append_text(out, entry->value);
     return status;
 }
 
@@ -195,6 +207,19 @@ static bool read_link(struct record_reader *reader, struct link *link) {
            time_is_sane(link->known_ms);
 }
 
+static bool read_waiting(struct record_reader *reader, struct record_entry *entry) {
+    struct link *said = &entry->link;
+    uint64_t source;
+    int64_t delay;
+    *said = (struct link){.strong = 0};
+    if (!read_u32(reader, &said->strong) || !read_u64(reader, UINT16_MAX, &source)) return false;
+    if (!read_i64(reader, &said->time_ms) || !read_i64(reader, &delay)) return false;
+    said->source = (uint16_t)source;
+    said->known_ms = (int64_t)((uint64_t)said->time_ms + (uint64_t)delay);
+    return time_is_sane(said->time_ms) && time_is_sane(said->known_ms) &&
+           read_identifier(reader, entry);
+}
+
 static bool read_withdrawal(struct record_reader *reader, struct withdrawal *withdrawal) {
     uint64_t restore;
     if (!read_u32(reader, &withdrawal->a) || !read_u32(reader, &withdrawal->b)) return false;
@@ -254,6 +279,7 @@ static bool read_fields(struct record_reader *reader, struct record_entry *entry
     case ENTRY_WELCOME: return read_suppressed(reader, false, &entry->suppressed);
     case ENTRY_SUPPRESS_MARKED: return read_suppressed(reader, true, &entry->suppressed);
     case ENTRY_GUARD: return read_guard(reader, entry);
+    case ENTRY_WAITING: return read_waiting(reader, entry);
     case ENTRY_ERA: return read_era(reader, entry);
     case ENTRY_ERA_GUARD: return read_era_guard(reader, entry);
     case ENTRY_UNSUPPORT: return read_unsupport(reader, &entry->unsupport);

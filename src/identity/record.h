@@ -26,6 +26,7 @@ enum record_tag {
     ENTRY_ERA_GUARD,
     ENTRY_UNSUPPORT,
     ENTRY_SUPPRESS_MARKED,
+    ENTRY_WAITING, /* type, value; link: strong, source, times */
     ENTRY_TAG_END
 };
 struct record_entry {

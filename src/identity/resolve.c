@@ -18,6 +18,7 @@ struct probe {
 };
 struct set {                             /* of an event */
     uint32_t first, count;               /* its probes */
+    uint32_t name_count;                 /* further probes behind: what it is said to be called */
     uint32_t ids[EVENT_IDENTIFIERS_MAX]; /* ascending, each once */
     uint32_t id_count;
     uint64_t hash;
@@ -39,29 +40,41 @@ void resolve_scratch_destroy(struct resolve_scratch *scratch) {
 
 /* ---- one block: fetching ---- */
 
+static bool collect_one(struct identity *identity, const struct event_batch *batch,
+                        const struct event_identifier *given) {
+    struct resolve_scratch *scratch = identity->resolve;
+    if (given->type >= IDENTIFIER_TYPES_MAX) return false;
+    struct text value = event_batch_text(batch, given->offset, given->length);
+    const struct intake_rule *rule = &identity->intake[given->type];
+    if (value_is_blocked(value, rule->blocked, rule->blocked_count) &&
+        !value_is_listed(value, rule->allowed, rule->allowed_count)) {
+        identity->blocked_count += !given->if_known;
+        return false;
+    }
+    struct probe *probe = &scratch->probes[scratch->probe_count++];
+    *probe = (struct probe){.value = value, .type = (uint8_t)given->type, .id = NONE};
+    probe->hash = key_hash((struct key){probe->type, value});
+    key_table_prefetch_slot(&identity->identifiers, probe->hash);
+    return true;
+}
+
 static void collect(struct identity *identity, const struct event_batch *batch,
                     const struct event *event, struct set *set) {
     struct resolve_scratch *scratch = identity->resolve;
     *set = (struct set){.first = scratch->probe_count};
     uint32_t count = event->identifier_count < EVENT_IDENTIFIERS_MAX ? event->identifier_count
                                                                      : EVENT_IDENTIFIERS_MAX;
+    uint32_t names = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct event_identifier *given = &batch->identifiers[event->identifier + i];
-        if (given->type >= IDENTIFIER_TYPES_MAX) continue;
-        struct text value = event_batch_text(batch, given->offset, given->length);
-        const struct intake_rule *rule = &identity->intake[given->type];
-        if (value_is_blocked(value, rule->blocked, rule->blocked_count) &&
-            !value_is_listed(value, rule->allowed, rule->allowed_count)) {
-            identity->blocked_count++;
-            continue;
-        }
-        struct probe *probe = &scratch->probes[scratch->probe_count++];
-        *probe = (struct probe){.value = value, .type = (uint8_t)given->type, .id = NONE};
-        probe->hash = key_hash((struct key){probe->type, value});
-        key_table_prefetch_slot(&identity->identifiers, probe->hash);
-        set->count++;
+        names += given->if_known;
+        if (!given->if_known) set->count += collect_one(identity, batch, given);
     }
     if (set->count == 1) scratch->probes[set->first].is_alone = true;
+    for (uint32_t i = 0; names > 0 && i < count; i++) {
+        const struct event_identifier *given = &batch->identifiers[event->identifier + i];
+        if (given->if_known) set->name_count += collect_one(identity, batch, given);
+    }
 }
 
 static void fetch_probes(struct identity *identity) {
@@ -126,7 +139,7 @@ static enum status find_or_add(struct identity *identity, struct probe *probe) {
  * themselves: a tablet that the erased person shared is still somebody's. */
 static bool names_erased(struct identity *identity, struct set *set) {
     struct probe *probes = identity->resolve->probes + set->first;
-    for (uint32_t i = 0; i < set->count; i++) {
+    for (uint32_t i = 0; i < set->count + set->name_count; i++) {
         if (!find(identity, &probes[i]) && is_suppressed(identity, probes[i].type, probes[i].value))
             return true;
     }
@@ -249,12 +262,30 @@ static enum status assign_single(struct identity *identity, const struct set *se
     return persona_add(identity, set->ids, 1, 0, id, &event->persona.value);
 }
 
-static enum status assign(struct identity *identity, const struct set *set, struct event *event) {
-    if (set->id_count == 0) {
-        event->persona.value = ID_NONE;
-        identity->unusable_count++;
-        return STATUS_OK;
+/* Links the person to what it is said to be called, where that is known, and keeps what was said. */
+static enum status name_person(struct identity *identity, const struct set *set, uint32_t anchor,
+                               const struct event *event) {
+    const struct probe *center = probe_of(identity, set, anchor);
+    struct probe *names = identity->resolve->probes + set->first + set->count;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; !status && i < set->name_count && !center->over_rate; i++) {
+        struct link link = {.strong = anchor, .source = event->source, .weight = 1};
+        link.time_ms = sane_time(event->time_ms);
+        link.known_ms = sane_time(event->known_ms);
+        bool is_known = find(identity, &names[i]);
+        if (is_known && names[i].id == anchor) continue;
+        status = waiting_add(identity, (struct key){names[i].type, names[i].value}, names[i].hash,
+                             &link);
+        if (status || !is_known) continue;
+        link.weak = names[i].id;
+        link.order = link_order(center->hash, names[i].hash);
+        status = pending_add(identity, &link);
     }
+    return status;
+}
+
+static enum status assign_persona(struct identity *identity, const struct set *set,
+                                  struct event *event) {
     if (set->id_count == 1) return assign_single(identity, set, event);
     uint32_t persona;
     struct key key = persona_key(set->ids, set->id_count);
@@ -266,6 +297,17 @@ static enum status assign(struct identity *identity, const struct set *set, stru
     }
     event->persona.value = persona;
     return link_persona(identity, set, persona, event);
+}
+
+static enum status assign(struct identity *identity, const struct set *set, struct event *event) {
+    if (set->id_count == 0) {
+        event->persona.value = ID_NONE;
+        identity->unusable_count++;
+        return STATUS_OK;
+    }
+    enum status status = assign_persona(identity, set, event);
+    if (status || set->name_count == 0) return status;
+    return name_person(identity, set, LOAD(*anchor_at(identity, event->persona.value)), event);
 }
 
 /* ---- a batch ---- */

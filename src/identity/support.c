@@ -207,8 +207,12 @@ static enum status withdraw_support(struct identity *identity,
     pairs_sort(pairs);
     status = ask_all(identity, pairs, support);
     identity->pending_count = 0; /* those of the resolve are admitted */
-    for (size_t i = 0; !status && i < pairs->count; i++)
-        status = unsupport(identity, &pairs->items[i]);
+    for (size_t i = 0; !status && i < pairs->count; i++) {
+        struct pair *pair = &pairs->items[i];
+        int64_t said_ms = waiting_first_ms(identity, pair->a, pair->b);
+        if (said_ms < pair->first_ms) pair->first_ms = said_ms;
+        status = unsupport(identity, pair);
+    }
     return status ? status : judge_pending(identity);
 }
 

@@ -131,6 +131,7 @@ static bool has_usable(const struct mapper *mapper, const struct event *event) {
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *given = &mapper->batch->identifiers[event->identifier + i];
         uint32_t rule;
+        if (given->if_known) continue;
         if (rule_of(plan, given->type, &rule) == NULL) return true;
         if (plan->usable(plan->usable_context, rule,
                          event_batch_text(mapper->batch, given->offset, given->length)))
@@ -170,6 +171,14 @@ static enum status nobody_usable(struct mapper *mapper, const struct event *even
                            : "");
 }
 
+/* What an event is only said to be called (the previousId of an alias) names nobody alone. */
+static bool names_somebody(const struct mapper *mapper, const struct event *event) {
+    for (uint32_t i = 0; i < event->identifier_count; i++) {
+        if (!mapper->batch->identifiers[event->identifier + i].if_known) return true;
+    }
+    return false;
+}
+
 static enum status take_identifiers(struct mapper *mapper, size_t index) {
     const struct plan *plan = mapper->plan;
     enum status status = STATUS_OK;
@@ -179,7 +188,7 @@ static enum status take_identifiers(struct mapper *mapper, size_t index) {
     if (status == STATUS_OK && segment_is_message(mapper)) status = segment_identifiers(mapper);
     if (status) return status;
     const struct event *event = &mapper->batch->events[index];
-    if (event->identifier_count > 0)
+    if (names_somebody(mapper, event))
         return plan->usable == NULL || has_usable(mapper, event) ? STATUS_OK
                                                                  : nobody_usable(mapper, event);
     const struct plan_field *first =

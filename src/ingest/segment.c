@@ -125,15 +125,37 @@ static enum status external_id(struct mapper *mapper, struct json_node item) {
     return rule ? add_identifier(mapper, rule, &cell) : STATUS_OK;
 }
 
-/* The identifier type that `userId` is mapped to. */
-static const struct identifier_rule *user_id_rule(const struct mapper *mapper) {
+/* May previousId be of this type? It is whatever userId or anonymousId is mapped to, and an e-mail
+ * address where it looks like one. */
+static bool may_be_previous(const struct mapper *mapper, uint32_t rule, struct text previous) {
     const struct source *source = mapper->plan->source;
+    if (mapper->plan->playbook->identifiers[rule].lower_case)
+        return previous.length > 0 && memchr(previous.at, '@', previous.length) != NULL;
     for (uint32_t i = 0; i < source->identifier_count; i++) {
         const struct identifier_map *map = &source->identifiers[i];
-        if (text_equal(map->from.column, TEXT("userId")))
-            return &mapper->plan->playbook->identifiers[map->rule];
+        if (map->rule == rule && (text_equal(map->from.column, TEXT("userId")) ||
+                                  text_equal(map->from.column, TEXT("anonymousId"))))
+            return true;
     }
-    return NULL;
+    return false;
+}
+
+/* previousId doesn't say what it is: it counts as whatever is known by that name. */
+static enum status add_previous(struct mapper *mapper) {
+    const struct playbook *playbook = mapper->plan->playbook;
+    struct event_batch *batch = mapper->batch;
+    struct text text;
+    enum status status = cell_text(&mapper->reader, cell_at(mapper, SEGMENT_PREVIOUS_ID), &text);
+    if (status) return status == STATUS_INVALID ? STATUS_OK : status;
+    for (uint32_t rule = 0; status == STATUS_OK && rule < playbook->identifier_count; rule++) {
+        size_t count = batch->identifier_count;
+        if (!may_be_previous(mapper, rule, text)) continue;
+        status = mapper_add_identifier(mapper, playbook->identifiers[rule].symbol,
+                                       playbook->identifiers[rule].lower_case, COLUMN_NONE, text);
+        if (status == STATUS_OK && batch->identifier_count > count)
+            batch->identifiers[count].if_known = true;
+    }
+    return status;
 }
 
 enum status segment_identifiers(struct mapper *mapper) {
@@ -145,9 +167,7 @@ enum status segment_identifiers(struct mapper *mapper) {
             status = external_id(mapper, iterator.node);
     }
     if (status || message_of(mapper) != MESSAGE_ALIAS) return status;
-    const struct identifier_rule *rule = user_id_rule(mapper);
-    return rule == NULL ? STATUS_OK
-                        : add_identifier(mapper, rule, cell_at(mapper, SEGMENT_PREVIOUS_ID));
+    return add_previous(mapper);
 }
 
 bool segment_has_properties(const struct mapper *mapper) {

@@ -10,7 +10,8 @@
  * source: now), else `timestamp`, else originalTimestamp, else receivedAt; a source that names
  * another time keeps it. Key: messageId, else a hash of the message (or what the source names).
  * Identifiers: those of the mapping, and context.externalIds[] whose type the playbook knows; of an
- * alias also previousId as what userId is. Of context.consent.categoryPreferences each becomes a
+ * alias also previousId, as what userId or anonymousId is (or an e-mail address), wherever that is
+ * known. Of context.consent.categoryPreferences each becomes a
  * Consent Changed event beside the message's own, once a person and state in a batch. A line
  * {"batch": [message, …], "sentAt": …, "receivedAt": …, "context": …} is one row and as many events
  * as it has messages; what it says of sentAt, receivedAt and context holds for the messages that

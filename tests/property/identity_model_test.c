@@ -401,6 +401,7 @@ static void live(struct world *world, unsigned with) {
     struct random *random = &world->random;
     uint32_t order[WORLD_EVENTS_MAX], event_count = world->event_count;
     event_batch_init(&life.batch);
+    world->with_names = !(with & WITH_CORRECTIONS) && random_below(random, 2);
     world->withdrawal_count = world->ruling_count = 0;
     set_rules(&life, world->rules, 0);
     memset(world->erased_at, 0xFF, sizeof(world->erased_at));

@@ -31,6 +31,7 @@ void world_make(struct world *world, uint64_t seed) {
             (int64_t)random_below(random, (uint64_t)ticks) * (WORLD_TIME_MAX / ticks) -
             WORLD_TIME_MAX / 4;
         event->count = 1 + (uint32_t)random_below(random, 3);
+        event->first_name = 1 + (uint32_t)random_below(random, 6);
         for (uint32_t k = 0; k < event->count; k++)
             event->identifiers[k] = (uint32_t)(random_below(random, WORLD_TYPES) * WORLD_VALUES +
                                                random_below(random, values));
@@ -49,6 +50,10 @@ static uint64_t content(uint32_t identifier) {
     return key_hash(key);
 }
 
+static bool is_name(const struct world *world, const struct world_event *event, uint32_t index) {
+    return world->with_names && index >= event->first_name;
+}
+
 enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count,
                         struct event_batch *batch) {
     event_batch_clear(batch);
@@ -63,6 +68,7 @@ enum status world_batch(const struct world *world, const uint32_t *order, uint32
             enum status status =
                 event_batch_add_identifier(batch, given->identifiers[k] / WORLD_VALUES, value);
             if (status) return status;
+            batch->identifiers[batch->identifier_count - 1].if_known = is_name(world, given, k);
         }
     }
     return STATUS_OK;
@@ -100,9 +106,23 @@ static uint32_t anchor_of(const struct world *world, const struct world_event *e
     for (uint32_t k = 0; k < event->count; k++) {
         uint32_t id = event->identifiers[k], type = id / WORLD_VALUES,
                  best_type = best / WORLD_VALUES;
+        if (is_name(world, event, k)) continue;
         if (type < best_type || (type == best_type && content(id) < content(best))) best = id;
     }
     return best;
+}
+
+/* Is the name of the event known? One that waits is forgotten when an identifier with the same text
+ * is erased. */
+static bool is_known(const struct world *world, const struct world_event *event, uint32_t name,
+                     uint64_t position) {
+    if (!world_is_there(world, name, position)) return false;
+    for (uint32_t id = name % WORLD_VALUES; id < WORLD_IDENTIFIERS; id += WORLD_VALUES) {
+        uint64_t erased_at = world->erased_at[id];
+        if (erased_at == UINT64_MAX || erased_at < event->position) continue;
+        if (!world_is_there(world, name, erased_at)) return false;
+    }
+    return true;
 }
 
 static bool is_withdrawn(const struct world *world, uint32_t a, uint32_t b, struct as_of as_of) {
@@ -131,6 +151,7 @@ static uint32_t list_links(const struct world *world, struct as_of as_of,
         for (uint32_t k = 0; k < event->count; k++) {
             uint32_t id = event->identifiers[k];
             if (world->erased_at[id] != UINT64_MAX) continue;
+            if (is_name(world, event, k) && !is_known(world, event, id, as_of.position)) continue;
             if (id == anchor || is_withdrawn(world, anchor, id, as_of)) continue;
             links[count++] = (struct model_link){anchor, id, event->known_ms,
                                                  link_order(content(anchor), content(id))};
@@ -185,6 +206,7 @@ void world_linked(const struct world *world, bool linked[WORLD_TYPES]) {
         for (uint32_t k = 0; k < event->count; k++) {
             uint32_t id = event->identifiers[k];
             if (id == anchor || world->erased_at[id] != UINT64_MAX) continue;
+            if (is_name(world, event, k) && !is_known(world, event, id, UINT64_MAX)) continue;
             linked[anchor / WORLD_VALUES] = linked[id / WORLD_VALUES] = true;
         }
     }
@@ -278,7 +300,7 @@ bool world_is_there(const struct world *world, uint32_t identifier, uint64_t pos
         const struct world_event *event = &world->events[i];
         if (event->position >= position || is_turned_away(world, event)) continue;
         for (uint32_t k = 0; k < event->count; k++) {
-            if (event->identifiers[k] == identifier) return true;
+            if (event->identifiers[k] == identifier && !is_name(world, event, k)) return true;
         }
     }
     return false;

@@ -21,6 +21,8 @@
 struct world_event {
     uint32_t identifiers[3]; /* of WORLD_IDENTIFIERS: type * WORLD_VALUES + value; may repeat */
     uint32_t count;
+    /* From this one on they are names: they count where an identifier is known by them, whenever. */
+    uint32_t first_name;
     int64_t known_ms;
     uint64_t position; /* UINT64_MAX: has not arrived */
     struct persona_id persona;
@@ -40,6 +42,7 @@ struct world_ruling { /* other rules, from known_ms on */
     uint64_t position;
 };
 struct world {
+    bool with_names; /* else names are identifiers like any other */
     struct random random;
     struct identifier_rule rules[WORLD_TYPES];
     struct world_event events[WORLD_EVENTS_MAX];

@@ -74,17 +74,21 @@ static inline void world_release(struct world *world) {
     buffer_release(&world->changes);
 }
 
-/* "email:a@x cookie:k1", known at day `day`, into the batch. */
+/* "email:a@x cookie:k1", known at day `day`, into the batch; "?cookie:k1": it is only said to be
+ * called so. */
 static inline void world_add(struct world *world, int64_t day, const char *identifiers) {
     struct event *event = event_batch_add(&world->batch);
     event->time_ms = event->known_ms = day * DAY;
     while (*identifiers) {
+        bool if_known = *identifiers == '?';
+        identifiers += if_known;
         const char *colon = strchr(identifiers, ':'), *end = strchr(identifiers, ' ');
         if (!end) end = identifiers + strlen(identifiers);
         struct text type = {identifiers, (uint32_t)(colon - identifiers)};
         struct text value = {colon + 1, (uint32_t)(end - colon - 1)};
         assert_int_equal(event_batch_add_identifier(&world->batch, type_of(type), value),
                          STATUS_OK);
+        world->batch.identifiers[world->batch.identifier_count - 1].if_known = if_known;
         identifiers = *end ? end + 1 : end;
     }
 }

@@ -123,12 +123,26 @@ static void kinds_of_messages(void **state) {
           "Page Viewed 2020-01-02T00:00:00Z {anonymous_id:a1} name=\"Home\" path=\"/\"\n"
           "Screen Viewed 2020-01-02T00:00:00Z {anonymous_id:a1} name=\"Start\"\n"
           "Group Joined 2020-01-02T00:00:00Z {user_id:u1} group_id=\"g1\" industry=\"food\"\n"
-          "Identity Aliased 2020-01-02T00:00:00Z {user_id:u1 user_id:u0}\n"
+          "Identity Aliased 2020-01-02T00:00:00Z {user_id:u1 ?user_id:u0 ?anonymous_id:u0}\n"
           "BAD t.ndjson:6:0: no event: a track message without the member event\n"
           "BAD t.ndjson:7:0: 'delete' is no type of message: track, identify, page, screen, group "
           "or alias\n"
           "BAD t.ndjson:8:0: nobody: userId (and every other identifier) is empty\n"
           "BAD t.ndjson:9:0: no time: neither timestamp nor originalTimestamp nor receivedAt\n");
+}
+
+static void what_an_alias_may_mean(void **state) {
+    (void)state;
+    check(
+        "web",
+        "{\"type\":\"alias\",\"userId\":\"u1\",\"previousId\":\"A@B.example\",\"timestamp\":\"2020-"
+        "01-02\"}\n"
+        "{\"type\":\"alias\",\"userId\":null,\"previousId\":\"u0\",\"timestamp\":\"2020-01-02\"}\n"
+        "{\"type\":\"alias\",\"userId\":\"u1\",\"timestamp\":\"2020-01-02\"}\n",
+        "Identity Aliased 2020-01-02T00:00:00Z {user_id:u1 ?user_id:A@B.example "
+        "?anonymous_id:A@B.example ?email:a@b.example}\n"
+        "Identity Aliased 2020-01-02T00:00:00Z {user_id:u1}\n"
+        "BAD t.ndjson:2:0: nobody: userId (and every other identifier) is empty\n");
 }
 
 /* Members of one name in two places, in changing order: none is taken for the other. */
@@ -410,6 +424,7 @@ int main(void) {
         cmocka_unit_test(open_properties),
         cmocka_unit_test(order_completed),
         cmocka_unit_test(kinds_of_messages),
+        cmocka_unit_test(what_an_alias_may_mean),
         cmocka_unit_test(clock_correction),
         cmocka_unit_test(external_ids_and_consent),
         cmocka_unit_test(everyone_says_no_for_himself),

@@ -110,7 +110,7 @@ static void put_event(struct trial *trial, const struct event_batch *batch,
     put(trial, " {");
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *identifier = &batch->identifiers[event->identifier + i];
-        put(trial, "%s%.*s:%.*s", i ? " " : "",
+        put(trial, "%s%s%.*s:%.*s", i ? " " : "", identifier->if_known ? "?" : "",
             TEXT_ARG(symbol_text(trial->symbols, SYMBOL_IDENTIFIER, identifier->type)),
             (int)identifier->length, batch->bytes.at + identifier->offset);
     }

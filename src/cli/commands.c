@@ -10,9 +10,12 @@ const struct command cli_commands[] = {
      "  attune init                       writes playbook.yaml\n"
      "  attune init shop.yaml\n",
      0, 1, command_init},
-    {"check", "FILE", "check a playbook: every error at once, with line and column", "json",
-     "Needs no data directory. Exit status 1 where there is an error; a warning is none.\n\n"
+    {"check", "FILE", "check a playbook: every error at once, with line and column", "data json",
+     "Needs no data directory. Exit status 1 where there is an error; a warning is none. With "
+     "--data the files of that folder are held against the sources: headers, encoding, columns. "
+     "Nothing is stored.\n\n"
      "  attune check playbook.yaml\n"
+     "  attune check playbook.yaml --data files/\n"
      "  attune check playbook.yaml --json\n",
      1, 1, command_check},
     {"explain", "TRAIT", "say in words what a trait means and what it reads", "json",

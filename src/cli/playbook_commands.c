@@ -106,8 +106,39 @@ static void count_parts(const struct playbook *playbook, struct part parts[PARTS
     memcpy(parts, counted, sizeof counted);
 }
 
-static int print_check_json(const char *path, const struct loaded *loaded,
+/* What --data found: the files one by one, of which `bad` can't be loaded. */
+struct files_checked {
+    struct json_writer *json; /* NULL: the screen */
+    uint32_t good, bad;
+};
+
+static void tell_file(void *context, struct text source, const char *path, const char *message) {
+    struct files_checked *checked = context;
+    checked->good += message == NULL;
+    checked->bad += message != NULL;
+    if (checked->json == NULL) {
+        if (message != NULL) cli_say(stdout, "source %.*s: %s\n", TEXT_ARG(source), message);
+        return;
+    }
+    json_write_object_begin(checked->json);
+    json_member_text(checked->json, "source", source);
+    json_member_string(checked->json, "file", path);
+    json_member_text_or_null(checked->json, "message", text_from(message ? message : ""));
+    json_write_object_end(checked->json);
+}
+
+/* STATUS_OK also where nothing was to be checked. */
+static enum status check_files(const struct cli *cli, const struct loaded *loaded,
+                               struct files_checked *checked) {
+    const struct file_findings findings = {tell_file, checked};
+    if (loaded->playbook == NULL || cli->data == NULL) return STATUS_OK;
+    return engine_check_files(loaded->playbook, loaded->symbols, cli->data, &findings);
+}
+
+static int print_check_json(const struct cli *cli, const struct loaded *loaded,
                             const struct playbook_errors *warnings) {
+    const char *path = cli->words[0];
+    struct files_checked checked = {0};
     static const char *const keys[PARTS] = {"sources", "traits",  "scenarios", "goals",
                                             "models",  "actions", "policies"};
     struct cli_json json;
@@ -125,7 +156,26 @@ static int print_check_json(const char *path, const struct loaded *loaded,
         else
             json_member_null(writer, keys[i]);
     }
-    return cli_json_end(&json, stdout);
+    checked.json = writer;
+    json_write_key(writer, "files");
+    json_write_array_begin(writer);
+    enum status status = check_files(cli, loaded, &checked);
+    json_write_array_end(writer);
+    int code = cli_json_end(&json, stdout);
+    return status == STATUS_OK && checked.bad == 0 ? code : EXIT_FAILED;
+}
+
+static int print_files(const struct cli *cli, const struct loaded *loaded) {
+    struct files_checked checked = {0};
+    if (cli->data == NULL) return EXIT_OK;
+    if (check_files(cli, loaded, &checked) != STATUS_OK) return cli_fail_text("out of memory");
+    if (checked.good + checked.bad == 0)
+        printf("no source has a file in %s\n", cli->data);
+    else
+        printf("%s can be loaded", cli_counted(checked.good, "file"));
+    if (checked.bad > 0) printf(", %u can't", checked.bad);
+    if (checked.good + checked.bad > 0) putchar('\n');
+    return checked.bad == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 static void print_fine(const char *path, const struct playbook *playbook,
@@ -168,12 +218,13 @@ int command_check(struct cli *cli) {
         code = cli_fail_text(
             "%s is no text file; a playbook is YAML in UTF-8, as attune init writes one", path);
     } else if (cli->json) {
-        if (print_check_json(path, &loaded, warnings) != EXIT_OK) code = EXIT_FAILED;
+        if (print_check_json(cli, &loaded, warnings) != EXIT_OK) code = EXIT_FAILED;
     } else if (status != STATUS_OK) {
         cli_playbook_errors(stdout, path, "", loaded.errors);
         printf("%s\n", cli_counted(loaded.errors->count + loaded.errors->dropped, "error"));
     } else {
         print_fine(path, loaded.playbook, warnings);
+        code = print_files(cli, &loaded);
     }
     memory_free(warnings);
     release_loaded(&loaded);

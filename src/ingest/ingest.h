@@ -89,6 +89,7 @@ struct ingest_settings {
     void *now_context;
     /* Parsing threads beside the caller; 0: all work is done inside ingest_next. */
     uint32_t thread_count;
+    bool checks_only; /* only for ingest_check: lookups need not be loaded */
     /* The bytes are all that there is: a last line without an end is a row like any other. */
     bool trusts_end;
     uint32_t batch_events;    /* 0: INGEST_BATCH_EVENTS */
@@ -129,6 +130,10 @@ enum status ingest_open_text(struct ingest_reader **out, const struct ingest_set
                              const struct source *source, const char *name, struct text bytes,
                              struct error *error) MUST_USE;
 /* An empty file opens, yields nothing and has a warning. */
+/* Can the file be read, and has it what the source's mapping names? Of a lookup too. Reads no rows.
+ * settings->checks_only is set. */
+enum status ingest_check(const struct ingest_settings *settings, const struct source *source,
+                         const char *path, struct error *error) MUST_USE;
 /* The next batch, in file order: `batch` must be initialised; what it held is discarded, its memory
  * is reused. STATUS_OK with at least one event or quarantined row, STATUS_END after the last one
  * (batch empty). A file that ends in the middle yields all rows before, the bad row quarantined,

@@ -8,6 +8,7 @@
 #include "ingest/csv.h"
 #include "ingest/head.h"
 #include "ingest/ingest.h"
+#include "ingest/mapper.h"
 #include "ingest/notation.h"
 #include "ingest/plan.h"
 
@@ -256,17 +257,22 @@ static enum status add_rows(struct loading *loading) {
     return lookup_finish(loading->table) ? no_memory(loading) : STATUS_OK;
 }
 
-static enum status load(struct loading *loading) {
-    const struct source *source = loading->source;
+/* The file, its header and its columns. */
+static enum status open_table(struct loading *loading) {
     enum status status = cutter_open(&loading->cutter, loading->path, loading->path,
                                      (struct text){0}, loading->error);
     if (status == STATUS_OK)
-        status =
-            head_read(&loading->head, &loading->cutter, source, &loading->arena, loading->error);
+        status = head_read(&loading->head, &loading->cutter, loading->source, &loading->arena,
+                           loading->error);
     if (status == STATUS_OK && loading->head.empty)
         return error_set(loading->error, STATUS_END, "%s is empty: the lookup %.*s stays as it was",
                          loading->path, TEXT_ARG(loading->rule->name));
-    if (status == STATUS_OK) status = find_columns(loading);
+    return status == STATUS_OK ? find_columns(loading) : status;
+}
+
+static enum status load(struct loading *loading) {
+    const struct source *source = loading->source;
+    enum status status = open_table(loading);
     if (status) return status;
     uint32_t cells = source->format == SOURCE_CSV ? loading->head.column_count : LOOKUP_FIELDS_MAX;
     loading->cells = memory_calloc(cells + 1, sizeof *loading->cells);
@@ -280,17 +286,17 @@ static enum status load(struct loading *loading) {
     return add_rows(loading);
 }
 
-enum status ingest_lookup(const struct ingest_settings *settings, const struct source *source,
-                          const struct lookup_rule *rule, const char *path,
-                          struct lookup_table **out, struct event_batch *batch,
-                          struct error *error) {
-    *out = NULL;
+static struct loading *loading_create(const struct ingest_settings *settings,
+                                      const struct source *source, const struct lookup_rule *rule,
+                                      const char *path, struct error *error) {
     struct loading *loading = memory_calloc(1, sizeof *loading);
-    if (loading == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to load %s", path);
+    if (loading == NULL) {
+        (void)error_set(error, STATUS_NO_MEMORY, "no memory to load %s", path);
+        return NULL;
+    }
     loading->source = source;
     loading->rule = rule;
     loading->path = path;
-    loading->batch = batch;
     loading->error = error;
     arena_init(&loading->arena, PLAN_BYTES_MAX);
     arena_init(&loading->scratch, 4 * INGEST_ROW_BYTES_MAX);
@@ -298,16 +304,41 @@ enum status ingest_lookup(const struct ingest_settings *settings, const struct s
     loading->reader.currency = settings->playbook->currency;
     loading->reader.minor_digits = currency_minor_digits(settings->playbook->currency);
     zone_days_init(&loading->reader.days, source->zone);
-    enum status status = load(loading);
-    if (status == STATUS_OK)
-        *out = loading->table;
-    else
-        lookup_destroy(loading->table);
+    return loading;
+}
+
+static void loading_destroy(struct loading *loading) {
     cutter_close(&loading->cutter);
     json_parser_destroy(loading->json);
     memory_free(loading->cells);
     arena_release(&loading->scratch);
     arena_release(&loading->arena);
     memory_free(loading);
+}
+
+enum status ingest_lookup(const struct ingest_settings *settings, const struct source *source,
+                          const struct lookup_rule *rule, const char *path,
+                          struct lookup_table **out, struct event_batch *batch,
+                          struct error *error) {
+    *out = NULL;
+    struct loading *loading = loading_create(settings, source, rule, path, error);
+    if (loading == NULL) return STATUS_NO_MEMORY;
+    loading->batch = batch;
+    enum status status = load(loading);
+    if (status == STATUS_OK)
+        *out = loading->table;
+    else
+        lookup_destroy(loading->table);
+    loading_destroy(loading);
     return status;
+}
+
+enum status ingest_lookup_check(const struct ingest_settings *settings, const struct source *source,
+                                const char *path, struct error *error) {
+    const struct lookup_rule *rule = &settings->playbook->lookups[source->lookup];
+    struct loading *loading = loading_create(settings, source, rule, path, error);
+    if (loading == NULL) return STATUS_NO_MEMORY;
+    enum status status = open_table(loading);
+    loading_destroy(loading);
+    return status == STATUS_END ? STATUS_OK : status;
 }

@@ -98,6 +98,10 @@ enum status mapper_words(struct mapper *mapper, struct job *job, const struct ro
                          struct event_batch *batch, const struct ingest_words *words,
                          bool *unreadable) MUST_USE;
 
+/* lookup.c: ingest_check of a lookup's file. */
+enum status ingest_lookup_check(const struct ingest_settings *settings, const struct source *source,
+                                const char *path, struct error *error) MUST_USE;
+
 /* ---- between the files of the mapper ---- */
 
 /* mapper.c: a row to cells (INVALID: it can't be), and what identifiers the cells have, as an event

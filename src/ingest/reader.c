@@ -270,6 +270,16 @@ void ingest_close(struct ingest_reader *reader) {
     memory_free(reader);
 }
 
+enum status ingest_check(const struct ingest_settings *settings, const struct source *source,
+                         const char *path, struct error *error) {
+    struct ingest_reader *reader;
+    if (source->is_lookup) return ingest_lookup_check(settings, source, path, error);
+    enum status status =
+        open_any(&reader, settings, source, path, path, (struct text){0}, false, error);
+    ingest_close(reader);
+    return status;
+}
+
 /* ---- taking batches out ---- */
 
 static struct slot *wait_for_job(struct ingest_reader *reader) {

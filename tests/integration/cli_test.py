@@ -707,6 +707,28 @@ sources:
         self.assertEqual(self.json_of("status")["quarantined_rows"], 0)
 
 
+class CheckedFiles(Case):
+    """check --data says of each file what ingest would say of it."""
+
+    def test_files_are_held_against_the_sources(self):
+        self.write("offers.csv", "offer_id,discount\n7,5\n")
+        self.write("orders1.csv", ORDERS)
+        self.assertIn("2 files can be loaded", self.run_it("check", "playbook.yaml", "--data", ".").stdout)
+        self.write("orders2.csv", ORDERS.replace("order_id", "order", 1))
+        self.write("orders3.csv", "")
+        self.write("mail.csv", b"\xff\xfea\x00t\x00")
+        done = self.run_it("check", "playbook.yaml", "--data", ".", code=1)
+        self.assertIn("orders2.csv:1: there is no column order_id", done.stdout)
+        self.assertIn("the file is UTF-16", done.stdout)
+        self.assertIn("3 files can be loaded, 2 can't", done.stdout)
+        answer = json.loads(self.run_it("check", "playbook.yaml", "--data", ".", "--json", code=1).stdout)
+        told = {os.path.basename(file["file"]): file["message"] for file in answer["files"]}
+        self.assertEqual({name for name, message in told.items() if message}, {"orders2.csv", "mail.csv"})
+        self.write("offers.csv", "offer,discount\n7,5\n")
+        self.assertIn("there is no column offer_id", self.run_it("check", "playbook.yaml", "--data", ".", code=1).stdout)
+        self.assertFalse(os.path.exists(self.path("data")))
+
+
 class Printing(Case):
     def test_a_file_that_is_no_text(self):
         self.write("book.yaml", b"PK\x03\x04\x00\x00 a spreadsheet")

@@ -21,7 +21,7 @@ ATTUNE, ROOT = "attune", "."
 NAMED_BY_PLAYBOOK = {"traits": "NAME", "properties": "NAME"}
 # Every command's answers, so that each documented key is seen: FOLDER is as prepared, but where a step before changed it.
 SAMPLES = {
-    "check": ["check playbook.yaml", "check bad.yaml", "check doubling.yaml"],
+    "check": ["check playbook.yaml --data files/", "check bad.yaml", "check doubling.yaml"],
     "explain": ["explain spend_365d", "explain spend_a_visit", "explain mean_order", "explain \"count(any event) in 30d\""],
     "ingest": ["ingest web events-2017-10.ndjson.gz", "ingest orders headless.csv"],
     "data": ["data"],

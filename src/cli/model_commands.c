@@ -54,6 +54,13 @@ static void print_scenarios(const struct playbook *playbook, const struct scenar
         cli_counted(results[0].landmark_count, "date"),
         cli_when(playbook, results[0].first_landmark_ms),
         cli_when(playbook, results[0].last_landmark_ms));
+    uint64_t limited = 0;
+    for (size_t i = 0; i < count; i++) limited += results[i].rows_limited;
+    if (limited > 0)
+        cli_wrap_format(0,
+                        "%s left out: a limit (docs/language.md) made it unknown whether they are "
+                        "inside.",
+                        cli_counted(limited, "row"));
 }
 
 static int print_scenarios_json(const struct playbook *playbook, int64_t now_ms,
@@ -81,6 +88,7 @@ void scenarios_write_json(const struct playbook *playbook, const struct scenario
         json_member_count(writer, "rows_outside", result->rows_outside);
         json_member_count(writer, "yes_inside", result->yes_inside);
         json_member_count(writer, "yes_outside", result->yes_outside);
+        json_member_count(writer, "rows_limited", result->rows_limited);
         json_member_count(writer, "landmarks", result->landmark_count);
         json_member_number(writer, "rate_inside", result->rate_inside);
         json_member_number(writer, "rate_inside_low", result->inside_low);

@@ -78,6 +78,7 @@ struct trait_export {
     FILE *file;
     int64_t t_ms;
     uint64_t customers;
+    uint64_t limited; /* of them with a trait that a limit left unknown */
 };
 
 static void export_value(FILE *file, struct value value) {
@@ -103,6 +104,7 @@ static enum status export_customer(void *state, struct walker *walker,
         export_value(export->file, values[i]);
     }
     export->customers++;
+    export->limited += profile_limited(walker->profiler);
     fputc('\n', export->file);
     return cli_out_check(&export->out, error);
 }
@@ -139,6 +141,7 @@ static enum status export_lines(struct trait_export *export, struct error *error
         if (status == STATUS_OK) fprintf(export->file, "%.*s\n", (int)line.length, line.at);
         if (status == STATUS_OK) status = cli_out_check(&export->out, error);
         export->customers++;
+        export->limited += profile_limited(view.profiler);
         buffer_release(&line);
     }
     answering_close(&view);
@@ -151,6 +154,7 @@ static int told_all(const struct cli *cli, const struct trait_export *export) {
         struct json_writer *writer = cli_json_begin(&json, true);
         json_member_string(writer, "out", cli->out);
         json_member_count(writer, "customers", export->customers);
+        json_member_count(writer, "customers_limited", export->limited);
         json_member_time(writer, "at", export->t_ms);
         return cli_json_end(&json, stdout);
     }
@@ -167,6 +171,11 @@ static int traits_of_all(struct cli *cli, struct engine *engine, int64_t t_ms) {
     if (status == STATUS_OK) status = (cli->json ? export_lines : export_csv)(&export, &error);
     status = cli_out_finish(&export.out, status, &error);
     if (status != STATUS_OK) return cli_fail(&error);
+    if (export.limited > 0)
+        fprintf(stderr,
+                "attune: warning: for %s a limit left traits unknown (attune traits CUSTOMER says "
+                "which)\n",
+                cli_counted(export.limited, "customer"));
     return cli->out != NULL ? told_all(cli, &export) : EXIT_OK;
 }
 

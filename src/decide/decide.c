@@ -249,6 +249,7 @@ static enum status judge_all(struct decider *decider, const struct timeline *tim
 static enum status decide_once(struct decider *decider, const struct timeline *timeline,
                                const struct treatment_set *treatments, bool same_moment,
                                struct decision *out) {
+    decider->permit_count = 0;
     out->trace_count = out->ranked_count = 0;
     out->truncated = out->limited = false;
     enum status status = contact_history_read(&decider->history, timeline, out->t_ms, same_moment);

@@ -7,6 +7,15 @@
 #include "decide/contact.h"
 #include "decide/decide.h"
 
+/* What the customer said, which is the same for every treatment of a decision. */
+struct permit {
+    struct text purpose;   /* of consent; empty: an opt-in */
+    uint32_t channel;      /* of an opt-in */
+    struct text programme; /* of an opt-in */
+    struct value is;
+};
+#define PERMITS_MAX 64
+
 struct decider {
     const struct world *world;
     struct profiler *profiler;
@@ -17,6 +26,8 @@ struct decider {
     struct holdout_symbols holdout_symbols;
     uint64_t directory; /* seeds the ids of decisions */
     struct contact_history history;
+    struct permit permits[PERMITS_MAX]; /* of the decision at hand */
+    uint32_t permit_count;
     struct value features[LEARN_FEATURES_MAX];
     char own_text[LEARN_TEXT_BYTES_MAX]; /* of the feature that names the action */
 };

@@ -32,6 +32,36 @@ static struct verdict by_condition(struct profiler *profiler,
     return verdict;
 }
 
+/* Read from the timeline once a decision. */
+static struct value permit_of(struct decider *decider, const struct timeline *timeline,
+                              int64_t t_ms, struct permit asked) {
+    for (uint32_t i = 0; i < decider->permit_count; i++) {
+        const struct permit *permit = &decider->permits[i];
+        if (permit->channel == asked.channel && text_equal(permit->purpose, asked.purpose) &&
+            text_equal(permit->programme, asked.programme))
+            return permit->is;
+    }
+    asked.is = asked.purpose.length > 0
+                   ? profile_consent(decider->profiler, timeline, t_ms, asked.purpose)
+                   : profile_opt_in(decider->profiler, timeline, t_ms, asked.channel,
+                                    asked.programme, (struct text){0});
+    if (decider->permit_count < PERMITS_MAX) decider->permits[decider->permit_count++] = asked;
+    return asked.is;
+}
+
+static struct value consent_to(struct decider *decider, const struct timeline *timeline,
+                               int64_t t_ms, struct text purpose) {
+    struct permit asked = {.purpose = purpose, .channel = SYMBOL_NONE};
+    return permit_of(decider, timeline, t_ms, asked);
+}
+
+static struct value opt_in_for(struct decider *decider, const struct timeline *timeline,
+                               int64_t t_ms, const struct treatment *treatment) {
+    struct permit asked = {.channel = treatment->channel,
+                           .programme = treatment->action->programme};
+    return permit_of(decider, timeline, t_ms, asked);
+}
+
 /* Everything that needs the customer's word: the action's purpose, its sensitive topic, and
  * `never_without` policies. */
 static struct verdict by_consent(struct decider *decider, const struct timeline *timeline,
@@ -41,8 +71,7 @@ static struct verdict by_consent(struct decider *decider, const struct timeline 
     const struct text purposes[] = {action->purpose, action->topic};
     for (size_t i = 0; i < 2; i++) {
         if (purposes[i].length == 0) continue;
-        struct verdict verdict =
-            by_value(profile_consent(decider->profiler, timeline, t_ms, purposes[i]));
+        struct verdict verdict = by_value(consent_to(decider, timeline, t_ms, purposes[i]));
         verdict.purpose = purposes[i];
         if (!verdict.passes) return verdict;
     }
@@ -51,11 +80,10 @@ static struct verdict by_consent(struct decider *decider, const struct timeline 
         if (policy->kind != POLICY_NEVER_WITHOUT || !policy_applies(policy, treatment)) continue;
         struct verdict verdict = pass();
         if (policy->needs_opt_in) {
-            verdict = by_value(profile_opt_in(decider->profiler, timeline, t_ms, treatment->channel,
-                                              action->programme, (struct text){0}));
+            verdict = by_value(opt_in_for(decider, timeline, t_ms, treatment));
         }
         if (verdict.passes && policy->purpose.length > 0) {
-            verdict = by_value(profile_consent(decider->profiler, timeline, t_ms, policy->purpose));
+            verdict = by_value(consent_to(decider, timeline, t_ms, policy->purpose));
         }
         verdict.policy = policy;
         if (!verdict.passes) return verdict;

@@ -169,6 +169,18 @@ static struct value state_of_customer(const struct permission *permission,
     return state;
 }
 
+/* Of a timeline that was cut the oldest words are missing. The newest word of the only persona
+ * stands all the same; else somebody's no may be among them. */
+static struct value hold_where_cut(const struct permission *permission, struct value state,
+                                   bool needs_all) {
+    const struct timeline *timeline = permission->timeline;
+    bool one = timeline->persona != NULL && !needs_all;
+    if (!timeline->truncated || !is_yes(state)) return state;
+    for (uint32_t row = 1; row < timeline->count && one; row++)
+        one = timeline->persona[row] == timeline->persona[0];
+    return one ? state : value_unknown();
+}
+
 struct value consent_at(const struct permission *permission, struct text purpose) {
     struct words words;
     enum status status = words_read(permission, EVENT_CONSENT_CHANGED, PROPERTY_PURPOSE, purpose,
@@ -176,7 +188,7 @@ struct value consent_at(const struct permission *permission, struct text purpose
     struct value state =
         status == STATUS_OK ? state_of_customer(permission, &words) : value_unknown();
     words_release(&words);
-    return state;
+    return hold_where_cut(permission, state, false);
 }
 
 /* ---- addresses ---- */
@@ -352,5 +364,5 @@ struct value opt_in_at(const struct permission *permission, uint32_t channel, st
     if (status == STATUS_OK && !known) state = state_of_customer(permission, &words);
     if (status != STATUS_OK) state = value_unknown();
     words_release(&words);
-    return state;
+    return hold_where_cut(permission, state, programme.length > 0);
 }

@@ -17,6 +17,9 @@
  * the channel has none, it is judged as consent is. A word of no programme speaks of all of them,
  * but does not overrule the no of one.
  *
+ * Of a timeline that was cut the oldest words are missing: then a yes is unknown where somebody
+ * else's no could be among them.
+ *
  * Needs TIMELINE_PACKED and TIMELINE_PERSONA. What can't be judged for want of memory is unknown. */
 #ifndef PROFILE_CONSENT_H
 #define PROFILE_CONSENT_H

@@ -20,6 +20,7 @@ struct pair_sums { /* one scenario × goal */
     double count[LANDMARKS_MAX * CELLS];
     double *products; /* [width][width], upper triangle */
     uint64_t customers_inside, customers_outside;
+    uint64_t rows_limited;
 };
 
 struct part_sums {
@@ -52,8 +53,12 @@ static void judge_pairs(struct part_sums *sums, struct profiler *profiler,
         const struct scenario *scenario = &playbook->scenarios[s];
         struct value in = profile_eval(profiler, scenario->when);
         bool inside = in.type == VALUE_YES_NO && in.yes;
+        /* Where a limit was reached nobody knows on which side the row belongs. */
+        bool limited = !value_is_known(in) && profile_eval_limited(profiler);
         for (uint32_t g = 0; g < scenario->goal_count; g++, pair++) {
             const struct goal *goal = &playbook->goals[scenario->goals[g]];
+            sums->pairs[pair].rows_limited += limited;
+            if (limited) continue;
             bool yes =
                 outcome_of(profiler, today, goal, NULL, t_ms, sums->now_ms).outcome == OUTCOME_YES;
             enum cell rows = inside ? ROWS_INSIDE : ROWS_OUTSIDE;
@@ -293,6 +298,7 @@ static void conclude(const struct pair_sums *pair, uint32_t landmarks,
     standardise(pair, landmarks, &figures, result);
     result->customers_inside = pair->customers_inside;
     result->customers_outside = pair->customers_outside;
+    result->rows_limited = pair->rows_limited;
     conclude_rate(pair, landmarks, &figures, result);
     result->index = result->low = result->high = NAN;
     if (figures.yes_inside < GOALS_MIN || figures.yes_outside < GOALS_MIN) return;
@@ -338,6 +344,7 @@ static void add_sums(struct part_sums *into, const struct part_sums *from, uint3
         for (uint32_t i = 0; i < width * width; i++) a->products[i] += b->products[i];
         a->customers_inside += b->customers_inside;
         a->customers_outside += b->customers_outside;
+        a->rows_limited += b->rows_limited;
     }
 }
 

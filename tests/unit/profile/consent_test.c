@@ -179,6 +179,24 @@ static void test_a_channel_without_addresses(void **state) {
     assert_string_equal(opt_in_of(trial, DAY(2), "mail", "", ""), "no");
 }
 
+/* No limit opens a policy: of what is missing some may be a no. */
+static void test_a_cut_timeline_holds(void **state) {
+    struct trial *trial = *state;
+    consents(trial, CRM, DAY(1), "yes");
+    read_at(trial, CRM, DAY(2));
+    trial->timeline.truncated = true;
+    assert_string_equal(
+        word(profile_consent(trial->profiler, &trial->timeline, DAY(2), TEXT("personalise"))),
+        "yes"); /* his newest word, and nobody else has spoken */
+    scene_event(&trial->scene, BOB, "Order Completed", DAY(2), "");
+    scene_link(&trial->scene, BOB, CRM, DAY(2));
+    read_at(trial, CRM, DAY(3));
+    trial->timeline.truncated = true;
+    assert_string_equal(
+        word(profile_consent(trial->profiler, &trial->timeline, DAY(3), TEXT("personalise"))),
+        "unknown");
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -188,6 +206,7 @@ int main(void) {
         CASE(test_a_yes_without_an_address_waits_for_one_and_a_no_holds_for_all),
         CASE(test_a_programme_has_opt_ins_of_its_own),
         CASE(test_a_channel_without_addresses),
+        CASE(test_a_cut_timeline_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -441,6 +441,31 @@ static void test_without_any_event(void **state) {
     assert_non_null(strstr(error.text, "too short"));
 }
 
+/* Two currencies can't be added up: whether such a customer is inside nobody knows. */
+static void test_rows_that_a_limit_made_unknown_are_on_neither_side(void **state) {
+    (void)state;
+    static struct scene scene;
+    scene_init(&scene, "customer: { identifiers: { email: {} } }\n"
+                       "events: { Order Completed: { revenue: money } }\n"
+                       "traits: { spent: sum(\"Order Completed\".revenue) in 30d }\n"
+                       "goals: { order: { event: Order Completed, within: 20d } }\n"
+                       "scenarios: { rich: { when: spent > 5 USD, goals: [order] } }\n"
+                       "landmarks: { every: 30d, active_within: 45d }\n");
+    for (uint32_t person = 0; person < 10; person++) {
+        for (int day = 1; day < 400; day += 10) {
+            bool foreign = person < 3 && day % 20 == 1;
+            scene_event(&scene, person, "Order Completed", DAY(day),
+                        foreign ? "revenue=9EUR" : "revenue=9USD");
+        }
+    }
+    struct scenario_result result = measure(&scene, 2);
+    assert_true(result.rows_limited > 0);
+    assert_int_equal(result.rows_limited, 3 * result.landmark_count);
+    assert_int_equal(result.rows_inside, 7 * result.landmark_count);
+    assert_int_equal(result.rows_outside, 0);
+    scene_release(&scene);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -454,6 +479,7 @@ int main(void) {
         CASE(test_what_was_learnt_later_puts_nobody_inside),
         CASE(test_data_too_short_is_said_so),
         CASE(test_without_any_event),
+        cmocka_unit_test(test_rows_that_a_limit_made_unknown_are_on_neither_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ struct scenario_result {
     uint32_t scenario, goal;                      /* indices in the playbook */
     uint64_t customers_inside, customers_outside; /* with at least one row */
     uint64_t rows_inside, rows_outside, yes_inside, yes_outside;
-    uint64_t rows_limited; /* left out: a named limit made the condition unknown */
+    uint64_t rows_limited;            /* left out: a named limit made the condition unknown */
     double rate_inside, rate_outside; /* standardised */
     /* 95 % interval of rate_inside, by its customers alike, on the logit scale. */
     double inside_low, inside_high;

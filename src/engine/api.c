@@ -99,6 +99,8 @@ static enum status ingest_bytes(struct engine *engine, const struct source *sour
             row_load_end(&rows, progress.rows, status == STATUS_OK ? error : &later);
         if (status == STATUS_OK) status = ended;
     }
+    bad.rows += rows.bad.rows;
+    bad.known_rows += rows.bad.known_rows;
     count_bytes(&rows.counts, &bad, out);
     ingest_close(reader);
     row_load_release(&rows);

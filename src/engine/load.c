@@ -241,6 +241,9 @@ static enum status load_source(struct loading *loading, struct error *error) {
     enum status ended =
         row_load_end(rows, loading->report->rows, status == STATUS_OK ? error : &later);
     apply_result_add(&loading->report->did, &rows->counts);
+    loading->report->quarantined += rows->bad.rows;
+    loading->report->quarantine_entries += rows->bad.entries;
+    loading->report->quarantined_before += rows->bad.known_rows;
     row_load_release(rows);
     return status == STATUS_OK ? ended : status;
 }

@@ -102,12 +102,14 @@ static enum status replay_some(struct replay *replay, bool *more) {
 static enum status end_replay(struct replay *replay) {
     const struct event_batch *held = &replay->rows.held;
     buffer_clear(&replay->dropped);
-    enum status status = STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < held->event_count; i++)
-        status =
-            buffer_append(&replay->dropped, &held->events[i].origin, sizeof held->events[i].origin);
-    if (status == STATUS_OK) status = row_load_end(&replay->rows, 0, replay->error);
+    enum status status = row_load_end(&replay->rows, 0, replay->error);
+    for (size_t i = 0; status == STATUS_OK && i < held->event_count; i++) {
+        const struct event *event = &held->events[i];
+        if (event->origin != 0) /* else it waits on */
+            status = buffer_append(&replay->dropped, &event->origin, sizeof event->origin);
+    }
     apply_result_add(&replay->report.did, &replay->rows.counts);
+    replay->report.still_quarantined += replay->rows.waiting;
     if (status != STATUS_OK || replay->dropped.length == 0) return status;
     known_rows_forget(replay->engine);
     return store_drop_rows(replay->engine->store,

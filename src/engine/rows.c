@@ -26,7 +26,7 @@ void row_frame_clear(struct row_frame *frame) {
     frame->row_count = frame->change_count = frame->request_count = 0;
 }
 
-static const struct source *source_of(const struct engine *engine, uint16_t symbol) {
+const struct source *rows_source(const struct engine *engine, uint16_t symbol) {
     for (uint32_t i = 0; engine->playbook != NULL && i < engine->playbook->source_count; i++) {
         if (engine->playbook->sources[i].symbol == symbol) return &engine->playbook->sources[i];
     }
@@ -58,6 +58,13 @@ static enum likeness compare_event(const struct engine *engine, const struct eve
                    event->content_count, known);
 }
 
+bool rows_line_differs(const struct engine *engine, const struct event_batch *batch,
+                       const struct event *event, const struct event_line *line,
+                       const struct stored_key *known) {
+    return compare(engine, batch, event->source, event->reading, line->content, line->contents,
+                   line->content_count, known) == UNLIKE;
+}
+
 /* What the source says of a group that comes with other rows. */
 static enum row_verdict judge_group(const struct source *source) {
     switch (source->rows.again) {
@@ -71,7 +78,7 @@ enum row_verdict rows_judge(struct engine *engine, const struct event_batch *bat
                             const struct event *event, const struct stored_key *known,
                             bool *not_compared) {
     *not_compared = false;
-    const struct source *source = source_of(engine, event->source);
+    const struct source *source = rows_source(engine, event->source);
     bool has_version = source != NULL && source->rows.version_column.length > 0;
     if (has_version && event->version < known->version && !known->legacy) return ROW_OLDER;
     if (event->retracts) return known->retracted ? ROW_REPEATED : ROW_RETRACTS;
@@ -137,15 +144,21 @@ static enum status note_reading(struct row_frame *frame, const struct event *eve
 
 /* When a change of a stored row was known: by its version where that is a time; live, when it came;
  * else as early as the row that it changes. */
-static int64_t known_of_change(const struct engine *engine, const struct event *event,
-                               int64_t before_ms) {
-    const struct source *source = source_of(engine, event->source);
+int64_t rows_known_of_change(const struct engine *engine, const struct event *event,
+                             int64_t before_ms) {
+    const struct source *source = rows_source(engine, event->source);
     bool has_time = source != NULL && source->rows.version_column.length > 0 &&
                     source->rows.version_type == VALUE_TIME && event->version != ROW_VERSION_NONE;
     if (has_time) return event->version > before_ms ? event->version : before_ms;
     if (source == NULL || !source->known_on_arrival) return before_ms;
     int64_t now_ms = engine_now_ms(engine);
     return now_ms > before_ms ? now_ms : before_ms;
+}
+
+int64_t rows_known_of_event(const struct engine *engine, const struct event *event,
+                            int64_t before_ms) {
+    int64_t known_ms = rows_known_of_change(engine, event, before_ms);
+    return known_ms > event->time_ms ? known_ms : event->time_ms;
 }
 
 static enum status ask_known(struct row_frame *frame, const struct stored_key *known, size_t event,
@@ -244,6 +257,46 @@ struct sorting {
     struct error *error;
 };
 
+/* An event whose rows have keys of their own: new, if none of them is known; a repeat, if all are
+ * and stand in it as they are; else it is to be put together. */
+static enum status judge_lines(struct sorting *sorting, const struct event *event,
+                               const struct frame_row *row, enum row_verdict *verdict,
+                               bool *not_compared) {
+    struct engine *engine = sorting->engine;
+    uint64_t position = row->found && !row->pending ? row->known.position : 0;
+    bool found = row->found, whole = position != 0 && !row->known.retracted;
+    bool any = false, all = true, legacy = false, retracts = false;
+    for (uint32_t i = 0; i < event->line_count; i++) {
+        const struct event_line *line = &sorting->batch->lines[event->line + i];
+        enum status status;
+        const struct frame_row *known = row_of(engine, line->key, &status, sorting->error);
+        if (known == NULL) return status;
+        any |= known->found;
+        legacy |= known->found && known->known.legacy;
+        retracts |= line->retracts;
+        all &= known->found && !known->pending && !known->known.retracted && !line->retracts &&
+               known->known.position == position &&
+               !rows_line_differs(engine, sorting->batch, event, line, &known->known);
+    }
+    *not_compared = !found && legacy;
+    *verdict = *not_compared || (whole && all) ? ROW_REPEATED
+               : !found && !any && !retracts   ? ROW_NEW
+                                               : ROW_CHANGED;
+    return STATUS_OK;
+}
+
+/* The rows of an event that stands in the frame are known from now on. */
+static enum status pend_lines(struct sorting *sorting, const struct event *event) {
+    for (uint32_t i = 0; i < event->line_count; i++) {
+        enum status status;
+        struct frame_row *row = row_of(sorting->engine, sorting->batch->lines[event->line + i].key,
+                                       &status, sorting->error);
+        if (row == NULL) return status;
+        row->found = row->pending = true;
+    }
+    return STATUS_OK;
+}
+
 /* A row that comes back from quarantine came before what has been stored since. */
 static bool came_before(const struct row_load *load, const struct event *event,
                         const struct frame_row *row) {
@@ -265,6 +318,13 @@ static enum status take(struct sorting *sorting, size_t index, bool *stays) {
     enum row_verdict verdict =
         known ? rows_judge(engine, sorting->batch, event, &row->known, &not_compared) : ROW_NEW;
     if (!known && event->retracts) verdict = ROW_RETRACTS;
+    if (event->line_count > 0) {
+        status = judge_lines(sorting, event, row, &verdict, &not_compared);
+        if (status != STATUS_OK) return status;
+        /* Looking up its rows may have moved it. */
+        row = row_of(engine, event->key, &status, sorting->error);
+        if (row == NULL) return status;
+    }
     if (known && verdict != ROW_REPEATED && came_before(sorting->load, event, row))
         verdict = ROW_OLDER;
     bool changes = verdict == ROW_CORRECTS || verdict == ROW_RETRACTS || verdict == ROW_CHANGED;
@@ -275,6 +335,11 @@ static enum status take(struct sorting *sorting, size_t index, bool *stays) {
     if (verdict != ROW_NEW) count_verdict(sorting->out, verdict, not_compared);
     *stays = verdict == ROW_NEW || verdict == ROW_REPEATED || verdict == ROW_CORRECTS;
     event->verdict = (uint8_t)verdict;
+    if (verdict == ROW_NEW && event->line_count > 0) {
+        status = pend_lines(sorting, event);
+        row = status == STATUS_OK ? row_of(engine, event->key, &status, sorting->error) : NULL;
+        if (row == NULL) return status;
+    }
     if (verdict == ROW_NEW || verdict == ROW_CORRECTS)
         return put_pending(engine, sorting->batch, index, row, verdict);
     if (verdict == ROW_RETRACTS) return retract(engine, sorting->batch, event, row);
@@ -302,11 +367,11 @@ static enum status date_changes(struct engine *engine, struct event_batch *batch
         if (!request->found) continue;
         if (request->event != SIZE_MAX) {
             struct event *event = &batch->events[request->event];
-            event->known_ms = known_of_change(engine, event, request->known_ms);
+            event->known_ms = rows_known_of_event(engine, event, request->known_ms);
         } else {
             struct key_change *change = &frame->changes[request->change];
             struct event event = {.source = change->source, .version = change->version};
-            change->known_ms = known_of_change(engine, &event, request->known_ms);
+            change->known_ms = rows_known_of_change(engine, &event, request->known_ms);
         }
     }
     return status;
@@ -318,6 +383,8 @@ enum status rows_sort(struct engine *engine, struct event_batch *batch, struct r
     enum status status = STATUS_OK;
     size_t kept = 0;
     row_frame_clear(engine->frame);
+    for (size_t i = 0; status == STATUS_OK && i < engine->frame->extra_count; i++)
+        status = add_change(engine->frame, engine->frame->extra[i]);
     for (size_t i = 0; status == STATUS_OK && i < batch->event_count; i++) {
         if (i + PREFETCH_AHEAD < batch->event_count)
             store_key_prefetch(engine->store, batch->events[i + PREFETCH_AHEAD].key);
@@ -343,6 +410,25 @@ static bool names_erased(const struct engine *engine, const struct event_batch *
                engine, event_batch_text(batch, event->properties, event->properties_length));
 }
 
+/* The keys of the event's rows lead to it: event i of the frame stands at store_position + 1 + i. */
+static enum status note_lines(struct engine *engine, const struct event_batch *batch,
+                              const struct event *event, size_t index) {
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < event->line_count; i++) {
+        const struct event_line *line = &batch->lines[event->line + i];
+        status =
+            add_change(engine->frame,
+                       (struct key_change){.key = line->key,
+                                           .content = line->content,
+                                           .version = line->version,
+                                           .position = store_position(engine->store) + 1 + index,
+                                           .persona = event->persona,
+                                           .reading = event->reading,
+                                           .source = event->source});
+    }
+    return status;
+}
+
 /* Ingest has quarantined the rows without a usable identifier, so nobody is only who was erased:
  * neither the event nor its raw row may be kept. */
 enum status rows_settle(struct engine *engine, struct event_batch *batch,
@@ -357,6 +443,8 @@ enum status rows_settle(struct engine *engine, struct event_batch *batch,
             continue;
         }
         out->events += event->verdict == ROW_NEW || event->verdict == ROW_JUDGE_LATER;
+        enum status status = note_lines(engine, batch, event, kept);
+        if (status != STATUS_OK) return status;
         batch->events[kept++] = *event;
     }
     batch->event_count = kept;

@@ -67,6 +67,8 @@ struct row_load {
     bool may_skip;              /* a row that is stored whole need not be mapped */
     struct row_map changed;     /* keys of which the key files have no latest version */
     struct row_map first, last; /* key → index of its first and last held row */
+    struct bad_rows bad;        /* what went to quarantine at the end */
+    uint64_t waiting;           /* pieces from quarantine that still wait there */
     struct apply_result counts; /* of what was held */
 };
 void row_load_init(struct row_load *load, struct engine *engine, const struct source *source);
@@ -108,6 +110,9 @@ struct row_frame {
     size_t row_count, row_capacity;
     struct key_change *changes;
     size_t change_count, change_capacity;
+    /* Changes that go with the next frame, whatever is in it; borrowed from who waits for it. */
+    const struct key_change *extra;
+    size_t extra_count;
     struct stored_row_request *requests; /* whose known_ms is needed */
     size_t request_count, request_capacity;
 };
@@ -123,6 +128,16 @@ enum status rows_sort(struct engine *engine, struct event_batch *batch, struct r
 enum status rows_settle(struct engine *engine, struct event_batch *batch,
                         struct apply_result *out) MUST_USE;
 
+/* The same of an event, which is never known before it happens. */
+int64_t rows_known_of_event(const struct engine *engine, const struct event *event,
+                            int64_t before_ms);
+bool rows_line_differs(const struct engine *engine, const struct event_batch *batch,
+                       const struct event *event, const struct event_line *line,
+                       const struct stored_key *known);
+const struct source *rows_source(const struct engine *engine, uint16_t symbol);
+/* When a change of a stored row was known, which was known at `before_ms`. */
+int64_t rows_known_of_change(const struct engine *engine, const struct event *event,
+                             int64_t before_ms);
 /* What a row is to a stored one. */
 enum row_verdict rows_judge(struct engine *engine, const struct event_batch *batch,
                             const struct event *event, const struct stored_key *known,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a load would change of stored rows, held until it is known how much that is. */
 #include "base/memory.h"
-#include "engine/rows.h"
+#include "engine/rows_groups.h"
 
 #define NO_ROW      UINT32_MAX
 #define CHUNK_ROWS  5000u
@@ -46,7 +46,7 @@ static enum status keep_raw(struct row_load *load, const struct event_batch *bat
                             const struct event *event, uint32_t *index) {
     struct buffer raw;
     *index = NO_ROW;
-    if (event->raw_length == 0) return STATUS_OK;
+    if (event->raw_length == 0 || event->origin != 0) return STATUS_OK;
     struct text header = event_batch_text(batch, batch->header, batch->header_length);
     buffer_init(&raw);
     enum status status = buffer_append_text(&raw, header);
@@ -136,6 +136,11 @@ static enum status count_one(struct ending *ending, uint32_t first) {
     return STATUS_OK;
 }
 
+static bool is_group(const struct row_load *load, uint32_t row) {
+    const struct source *source = rows_source(load->engine, load->held.events[row].source);
+    return source != NULL && source->one_event_per.length > 0;
+}
+
 static bool is_first(const struct row_load *load, uint32_t row) {
     const uint32_t *first = row_map_find(&load->first, load->held.events[row].key);
     return first != NULL && *first == row;
@@ -182,17 +187,54 @@ static enum status each_key(struct ending *ending,
                             enum status (*visit)(struct ending *ending, uint32_t first)) {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < ending->load->row_count; i++) {
-        if (is_first(ending->load, i)) status = visit(ending, i);
+        if (is_first(ending->load, i) && !is_group(ending->load, i)) status = visit(ending, i);
     }
     return status;
 }
 
-enum status row_load_end(struct row_load *load, uint64_t rows, struct error *error) {
+/* What was held, in pieces that a frame takes. */
+static enum status apply_merged(struct group_merge *merge) {
+    struct row_load *load = merge->load;
+    struct row_frame *frame = load->engine->frame;
+    struct bad_rows bad = {0};
+    struct apply_result did = {0};
+    enum status status = known_rows_drop(load->engine, &merge->out, &bad, merge->error);
+    if (status != STATUS_OK) return status;
+    load->bad.rows += bad.rows;
+    load->bad.entries += bad.entries;
+    load->bad.known_rows += bad.known_rows;
+    frame->extra = merge->gone;
+    frame->extra_count = merge->gone_count;
+    status = engine_apply(load->engine, &merge->out, true, &did, merge->error);
+    frame->extra = NULL;
+    frame->extra_count = 0;
+    did.quarantined = 0; /* load->bad has the rows */
+    apply_result_add(&load->counts, &did);
+    return status;
+}
+
+static enum status end_groups(struct row_load *load, uint64_t rows, struct error *error) {
+    struct group_merge merge;
+    group_merge_init(&merge, load, error);
+    struct apply_result before = load->counts;
+    enum status status = group_merge_run(&merge);
+    if (status == STATUS_OK && too_many(load, merge.corrections, rows)) {
+        load->counts = before;
+        load->counts.held += load->row_count;
+        status =
+            rows_refuse(load, merge.corrections, rows, merge.examples, merge.example_count, error);
+    } else if (status == STATUS_OK) {
+        status = apply_merged(&merge);
+    }
+    group_merge_release(&merge);
+    return status;
+}
+
+/* Rows of their own; of a load from quarantine there may be both. */
+static enum status end_rows(struct row_load *load, uint64_t rows, struct error *error) {
     struct ending ending = {.load = load, .error = error};
-    enum status status = STATUS_OK;
-    if (load->row_count == 0) return STATUS_OK;
     event_batch_init(&ending.batch);
-    status = each_key(&ending, count_one);
+    enum status status = each_key(&ending, count_one);
     if (status == STATUS_OK && too_many(load, ending.corrections, rows)) {
         load->counts.held += load->row_count;
         status = rows_refuse(load, ending.corrections, rows, ending.examples, ending.example_count,
@@ -203,4 +245,11 @@ enum status row_load_end(struct row_load *load, uint64_t rows, struct error *err
     }
     event_batch_release(&ending.batch);
     return status;
+}
+
+enum status row_load_end(struct row_load *load, uint64_t rows, struct error *error) {
+    uint32_t groups = 0;
+    for (uint32_t i = 0; i < load->row_count; i++) groups += is_group(load, i);
+    enum status status = groups < load->row_count ? end_rows(load, rows, error) : STATUS_OK;
+    return status == STATUS_OK && groups > 0 ? end_groups(load, rows, error) : status;
 }

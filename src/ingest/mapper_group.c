@@ -77,7 +77,7 @@ static bool is_replaced(const struct group *group, size_t row) {
 static enum status find_keys(struct mapper *mapper, struct group *group) {
     enum status status = read_facts(mapper, group);
     if (status != STATUS_OK) return status;
-    group->has_lines = have_own_keys(group);
+    group->has_lines = mapper->plan->source->has_line_keys && have_own_keys(group);
     group->facts.key = first_key(group);
     if (group->has_lines) return content_event_key(mapper, &group->facts.key);
     /* Where no row has one, and it is no filler, the first row says what is missing. */

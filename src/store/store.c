@@ -135,8 +135,9 @@ static enum status check_replaces(const struct store *store, const struct store_
             return error_set(error, STATUS_INVALID,
                              "event %zu of the batch replaces what is not before it", i);
     }
+    uint64_t end = first + (frame->batch ? frame->batch->event_count : 0);
     for (size_t i = 0; i < frame->change_count; i++)
-        if (row_key_is_none(frame->changes[i].key) || frame->changes[i].position >= first)
+        if (row_key_is_none(frame->changes[i].key) || frame->changes[i].position >= end)
             return error_set(error, STATUS_INVALID, "change %zu of the frame is of no known row",
                              i);
     return STATUS_OK;

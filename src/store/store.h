@@ -47,8 +47,10 @@ struct store_record {
 struct key_change {
     struct row_key key;
     uint64_t content;
-    int64_t version;           /* ROW_VERSION_NONE: none */
-    uint64_t position;         /* of the row's event as store_key_find told; 0: there is none */
+    int64_t version; /* ROW_VERSION_NONE: none */
+    /* Of the row's event: as store_key_find told, or in the same frame (the row of an event of
+     * several rows); 0: there is none. */
+    uint64_t position;
     struct persona_id persona; /* who bears it; ID_NONE: nobody known */
     uint16_t reading, source;
     /* True: the row is taken away from `known_ms` on, with nothing in its place; its key stays, and

@@ -278,6 +278,136 @@ static void test_rows_of_json(void **state) {
     assert_true(shop_trait(shop, "email:a@x.example", "spent", DAY(90)) == 13);
 }
 
+/* ---- events of several rows ---- */
+
+#define GROUPS                                                                                     \
+    "attune: 1\nname: Rows\ncurrency: USD\nzone: UTC\n"                                            \
+    "customer: { identifiers: { email: {} } }\n"                                                   \
+    "traits:\n"                                                                                    \
+    "  orders: count(\"Order Completed\")\n"                                                       \
+    "  spent: sum(\"Order Completed\".revenue)\n"                                                  \
+    "  lines: sum(\"Order Completed\".lines)\n"                                                    \
+    "sources:\n"                                                                                   \
+    "  orders:\n"                                                                                  \
+    "    file: \"orders*.csv\"\n"                                                                  \
+    "    event: Order Completed\n"                                                                 \
+    "    time: at\n    key: { email: email }\n    one_event_per: id\n"                             \
+    "    types: { amount: money }\n"                                                               \
+    "    properties: { revenue: sum(amount), lines: count() }\n"
+
+static void open_groups(struct shop *shop, const char *more) {
+    char text[4096];
+    snprintf(text, sizeof text, GROUPS "%s", more);
+    shop_file(shop, "rows.yaml", text);
+    shop_open(shop, "rows.yaml");
+}
+
+static double spent(struct shop *shop, const char *who) {
+    double sum = shop_trait(shop, who, "spent", DAY(90));
+    return sum < 0 ? 0 : sum;
+}
+
+static void test_an_order_over_two_files(void **state) {
+    static const char *const keys[] = {"    row_key: id\n", "    row_key: [id, line]\n"};
+    for (size_t i = 0; i < 2; i++) {
+        struct shop *shop = *state;
+        open_groups(shop, keys[i]);
+        /* The second file has its columns in another order. */
+        shop_file(shop, "orders1.csv", "id,line,at,email,amount\nA,1,2017-03-01,a@x.example,10\n");
+        shop_file(shop, "orders2.csv",
+                  "amount,line,at,email,id\n30,2,2017-03-01,a@x.example,A\n"
+                  "5,1,2017-03-01,a@x.example,B\n");
+        for (int round = 0; round < 3; round++) {
+            shop_load(shop, "orders");
+            assert_true(spent(shop, "email:a@x.example") == 45);
+            assert_true(shop_trait(shop, "email:a@x.example", "orders", DAY(90)) == 2);
+            assert_int_equal(DID(joined), round == 0);
+            assert_int_equal(DID(corrected), 0);
+            assert_int_equal(shop->totals.quarantined, 0);
+            fold_and_merge(shop);
+        }
+        shop_release(shop);
+        shop_init(shop);
+    }
+}
+
+/* Each in a load of its own: a new line, a changed one, one that moves, one that goes. */
+static void test_lines_come_in_whichever_load(void **state) {
+    struct shop *shop = *state;
+    static const char head[] = "id,line,at,email,amount,state\n";
+    char text[512];
+#define LINES(rows)                                                                                \
+    snprintf(text, sizeof text, "%s%s", head, rows);                                               \
+    load(shop, text)
+    open_groups(shop, "    row_key: line\n    retract_when: { state: gone }\n");
+    LINES("A,1,2017-03-02,a@x.example,10,\nA,2,2017-03-02,a@x.example,20,\n");
+    assert_true(spent(shop, "email:a@x.example") == 30);
+    LINES("A,3,2017-03-01,a@x.example,5,\n");
+    assert_int_equal(DID(joined), 1);
+    assert_true(spent(shop, "email:a@x.example") == 35);
+    fold_and_merge(shop);
+    LINES("A,2,2017-03-02,a@x.example,25,\n");
+    assert_int_equal(DID(corrected), 1);
+    assert_true(spent(shop, "email:a@x.example") == 40);
+    LINES("B,1,2017-03-03,b@x.example,10,\n");
+    assert_true(spent(shop, "email:a@x.example") == 30);
+    assert_true(spent(shop, "email:b@x.example") == 10);
+    LINES("A,3,,,,gone\n");
+    assert_int_equal(DID(retracted), 1);
+    assert_true(spent(shop, "email:a@x.example") == 25);
+    fold_and_merge(shop);
+    /* All that came before comes again, in the order in which it came. */
+    LINES("A,2,2017-03-02,a@x.example,25,\nB,1,2017-03-03,b@x.example,10,\nA,3,,,,gone\n");
+    assert_int_equal(DID(events) + DID(joined) + DID(corrected), 0);
+    assert_true(spent(shop, "email:a@x.example") == 25);
+    assert_true(spent(shop, "email:b@x.example") == 10);
+    LINES("A,2,,,,gone\n");
+    assert_true(spent(shop, "email:a@x.example") == 0);
+    LINES("A,2,2017-03-02,a@x.example,25,\n");
+    assert_true(spent(shop, "email:a@x.example") == 25);
+}
+
+static void test_a_group_with_other_rows_waits(void **state) {
+    struct shop *shop = *state;
+    struct replay_report report;
+    struct error error = {0};
+    static const char first[] = "id,at,email,amount\nA,2017-03-01,a@x.example,10\n";
+    static const char second[] = "id,at,email,amount\nA,2017-03-01,a@x.example,30\n";
+    static const struct {
+        const char *more;
+        double sum;
+    } ways[] = {{"    again: replace\n", 30}, {"    again: add\n", 40}, {"    again: keep\n", 10}};
+    for (size_t i = 0; i < 3; i++) {
+        char more[128];
+        open_groups(shop, "    row_key: id\n");
+        load(shop, first);
+        snprintf(more, sizeof more, "    row_key: id\n%s", ways[i].more);
+        if (i == 1) { /* rows can be added only to what was loaded so */
+            shop_release(shop);
+            shop_init(shop);
+            open_groups(shop, more);
+            load(shop, first);
+            open_groups(shop, "    row_key: id\n");
+        }
+        for (int round = 0; round < 2; round++) {
+            load(shop, second);
+            assert_int_equal(shop->totals.quarantined, round == 0);
+            assert_int_equal(shop->totals.quarantined_before, round == 1);
+            assert_true(spent(shop, "email:a@x.example") == 10);
+        }
+        assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK);
+        assert_int_equal(report.still_quarantined, 1);
+        open_groups(shop, more);
+        assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK);
+        assert_int_equal(report.still_quarantined, 0);
+        assert_true(spent(shop, "email:a@x.example") == ways[i].sum);
+        load(shop, second);
+        assert_true(spent(shop, "email:a@x.example") == ways[i].sum);
+        shop_release(shop);
+        shop_init(shop);
+    }
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -291,6 +421,9 @@ int main(void) {
         CASE(test_a_folder_with_two_versions_changes_nothing_more),
         CASE(test_a_row_from_quarantine_corrects_nothing_newer),
         CASE(test_rows_of_json),
+        CASE(test_an_order_over_two_files),
+        CASE(test_lines_come_in_whichever_load),
+        CASE(test_a_group_with_other_rows_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -260,17 +260,19 @@ static enum status put_rows(struct group_merge *merge, const struct group_work *
                             const struct source *source, struct kept_rows *rows,
                             enum row_verdict verdict, int64_t version) {
     if (rows->missing)
-        return group_quarantine(merge, work->first,
-                                "the rows of this %.*s are too many to be put together with those "
-                                "that are stored: load all of them in one file, with again: replace",
-                                TEXT_ARG(source->one_event_per));
+        return group_quarantine(
+            merge, work->first,
+            "the rows of this %.*s are too many to be put together with those "
+            "that are stored: load all of them in one file, with again: replace",
+            TEXT_ARG(source->one_event_per));
     enum status status = group_map(merge, source, rows);
     if (status == STATUS_INVALID || (status == STATUS_OK && merge->made.event_count != 1)) {
         const struct quarantined_row *bad = merge->made.row_count > 0 ? &merge->made.rows[0] : NULL;
-        struct text why =
-            bad != NULL ? event_batch_text(&merge->made, bad->reason, bad->reason_length)
-                        : TEXT("they can't be mapped");
-        return group_quarantine(merge, work->first, "together with the stored rows of this %.*s: %.*s",
+        struct text why = bad != NULL
+                              ? event_batch_text(&merge->made, bad->reason, bad->reason_length)
+                              : TEXT("they can't be mapped");
+        return group_quarantine(merge, work->first,
+                                "together with the stored rows of this %.*s: %.*s",
                                 TEXT_ARG(source->one_event_per), TEXT_ARG(why));
     }
     return status == STATUS_OK ? group_put(merge, work, verdict, version) : status;
@@ -280,7 +282,8 @@ static enum status ask(struct group_merge *merge, const struct group_work *work,
                        const struct source *source) {
     return group_quarantine(
         merge, work->first,
-        "this %.*s is stored with other rows; write again: replace or again: add in source %.*s, or "
+        "this %.*s is stored with other rows; write again: replace or again: add in source %.*s, "
+        "or "
         "give each row a key of its own (row_key: [%.*s, LINE]), and replay the quarantine",
         TEXT_ARG(source->one_event_per), TEXT_ARG(source->name), TEXT_ARG(source->one_event_per));
 }
@@ -308,15 +311,13 @@ static enum status put_piece(struct group_merge *merge, const struct group_work 
     event_batch_clear(&merge->made);
     enum status status =
         batch_copy_event(&merge->made, &merge->load->held, held(merge, work->first));
-    return status == STATUS_OK
-               ? group_put(merge, work, verdict, held(merge, work->first)->version)
-               : status;
+    return status == STATUS_OK ? group_put(merge, work, verdict, held(merge, work->first)->version)
+                               : status;
 }
 
 static enum status replace(struct group_merge *merge, const struct group_work *work,
                            const struct source *source, const struct event *sum) {
-    if (merge->load->rows[work->first].next == NO_ROW)
-        return put_piece(merge, work, ROW_CORRECTS);
+    if (merge->load->rows[work->first].next == NO_ROW) return put_piece(merge, work, ROW_CORRECTS);
     struct kept_rows rows;
     enum status status = gather_pieces(merge, work, false, &rows);
     return status == STATUS_OK ? put_rows(merge, work, source, &rows, ROW_CORRECTS, sum->version)
@@ -333,9 +334,8 @@ static enum status merge_work(struct group_merge *merge, const struct group_work
     if (work->found && !work->known.retracted && work->known.position >= load->begin) {
         struct kept_rows rows; /* the pieces of one load belong together */
         status = gather_pieces(merge, work, true, &rows);
-        return status == STATUS_OK
-                   ? put_rows(merge, work, source, &rows, ROW_JOINED, sum.version)
-                   : status;
+        return status == STATUS_OK ? put_rows(merge, work, source, &rows, ROW_JOINED, sum.version)
+                                   : status;
     }
     enum row_verdict verdict =
         work->found ? rows_judge(load->engine, &merge->made, &sum, &work->known, &not_compared)
@@ -346,7 +346,9 @@ static enum status merge_work(struct group_merge *merge, const struct group_work
     case ROW_REPEATED: load->counts.repeats++; return STATUS_OK;
     case ROW_OLDER: load->counts.older++; return STATUS_OK;
     case ROW_LEFT: load->counts.left++; return STATUS_OK;
-    case ROW_RETRACTS: merge->corrections++; return batch_copy_event(&merge->out, &load->held, held(merge, work->first));
+    case ROW_RETRACTS:
+        merge->corrections++;
+        return batch_copy_event(&merge->out, &load->held, held(merge, work->first));
     case ROW_CHANGED:
         return source->rows.again == AGAIN_ADD ? add_rows(merge, work, source, &sum)
                                                : ask(merge, work, source);

@@ -47,7 +47,7 @@ struct group_merge {
     size_t work_count, work_capacity;
     /* Of works: by the key of the event, of a row of it, and by its position. */
     struct row_map by_key, by_line, by_position;
-    struct key_change *gone;        /* keys of rows that took themselves away */
+    struct key_change *gone; /* keys of rows that took themselves away */
     size_t gone_count, gone_capacity;
     uint64_t corrections;
     uint32_t examples[2], example_count;
@@ -69,8 +69,8 @@ enum status group_map(struct group_merge *merge, const struct source *source,
 enum status group_put(struct group_merge *merge, const struct group_work *work,
                       enum row_verdict verdict, int64_t version) MUST_USE;
 /* The held pieces go to quarantine. */
-enum status group_quarantine(struct group_merge *merge, uint32_t first, const char *format,
-                             ...) PRINTF_LIKE(3, 4) MUST_USE;
+enum status group_quarantine(struct group_merge *merge, uint32_t first, const char *format, ...)
+    PRINTF_LIKE(3, 4) MUST_USE;
 struct group_work *group_work_add(struct group_merge *merge);
 /* Reads the stored events of the works from `from` on. */
 enum status group_read_stored(struct group_merge *merge, size_t from) MUST_USE;

@@ -15,8 +15,8 @@ static const struct event *held(const struct group_merge *merge, uint32_t row) {
 static enum status add_line(struct group_merge *merge, size_t work, struct row_key key,
                             struct text header, struct text text) {
     struct group_work *to = &merge->works[work];
-    enum status status = memory_grow((void **)&to->lines, &to->line_capacity, to->line_count + 1,
-                                     sizeof *to->lines);
+    enum status status =
+        memory_grow((void **)&to->lines, &to->line_capacity, to->line_count + 1, sizeof *to->lines);
     if (status != STATUS_OK) return status;
     to->lines[to->line_count++] = (struct group_line){key, header, text};
     uint32_t *owner = row_map_add(&merge->by_line, key, (uint32_t)work);
@@ -67,7 +67,8 @@ static struct row_key position_key(uint64_t position) {
 static enum status find_owner(struct group_merge *merge, const struct stored_key *known,
                               size_t *owner) {
     *owner = merge->work_count;
-    uint32_t *at = row_map_add(&merge->by_position, position_key(known->position), (uint32_t)*owner);
+    uint32_t *at =
+        row_map_add(&merge->by_position, position_key(known->position), (uint32_t)*owner);
     if (at == NULL) return STATUS_NO_MEMORY;
     if (*at < merge->work_count) {
         *owner = *at;
@@ -87,11 +88,10 @@ struct line_place {
     struct stored_key known;
 };
 
-static enum status place_of(struct group_merge *merge, struct row_key key,
-                            struct line_place *out) {
+static enum status place_of(struct group_merge *merge, struct row_key key, struct line_place *out) {
     *out = (struct line_place){.owner = SIZE_MAX};
-    enum status status = store_key_find(merge->load->engine->store, key, &out->known, &out->found,
-                                        merge->error);
+    enum status status =
+        store_key_find(merge->load->engine->store, key, &out->known, &out->found, merge->error);
     const uint32_t *owner = row_map_find(&merge->by_line, key);
     if (status != STATUS_OK) return status;
     if (owner == NULL && out->found && !out->known.retracted && out->known.position != 0) {
@@ -185,11 +185,10 @@ static enum status take_piece(struct group_merge *merge, uint32_t row) {
     struct kept_rows rows;
     uint32_t next = 0;
     enum status status = group_kept_rows(
-        merge,
-        event_batch_text(&merge->load->held, event->properties, event->properties_length), &rows);
+        merge, event_batch_text(&merge->load->held, event->properties, event->properties_length),
+        &rows);
     if (status != STATUS_OK) return status;
-    if (rows.missing && !event->retracts && !event->is_known)
-        merge->works[work].is_broken = true;
+    if (rows.missing && !event->retracts && !event->is_known) merge->works[work].is_broken = true;
     for (uint32_t i = 0; status == STATUS_OK && i < event->line_count; i++) {
         const struct event_line *line = &merge->load->held.lines[event->line + i];
         struct text text = {0};
@@ -217,7 +216,8 @@ static enum status project_lines(struct group_merge *merge, const struct group_w
         enum status status = line->header.length == 0
                                  ? buffer_append_text(&text, line->text)
                                  : lines_project(line->header, line->text, out->header, &text);
-        if (status == STATUS_OK) out->rows[out->count++] = arena_text(&merge->arena, buffer_text(&text));
+        if (status == STATUS_OK)
+            out->rows[out->count++] = arena_text(&merge->arena, buffer_text(&text));
         buffer_release(&text);
         if (status != STATUS_OK) return status;
         if (out->rows[out->count - 1].at == NULL) return STATUS_NO_MEMORY;
@@ -261,12 +261,12 @@ static enum status put_work(struct group_merge *merge, const struct group_work *
     status = group_map(merge, source, &rows);
     if (status != STATUS_OK && status != STATUS_INVALID) return status;
     if (status == STATUS_INVALID || merge->made.event_count != 1) {
-        const struct quarantined_row *bad =
-            merge->made.row_count > 0 ? &merge->made.rows[0] : NULL;
-        struct text why =
-            bad != NULL ? event_batch_text(&merge->made, bad->reason, bad->reason_length)
-                        : TEXT("they can't be mapped");
-        return group_quarantine(merge, work->first, "together with the stored rows of this %.*s: %.*s",
+        const struct quarantined_row *bad = merge->made.row_count > 0 ? &merge->made.rows[0] : NULL;
+        struct text why = bad != NULL
+                              ? event_batch_text(&merge->made, bad->reason, bad->reason_length)
+                              : TEXT("they can't be mapped");
+        return group_quarantine(merge, work->first,
+                                "together with the stored rows of this %.*s: %.*s",
                                 TEXT_ARG(source->one_event_per), TEXT_ARG(why));
     }
     return group_put(merge, work, work->corrects ? ROW_CORRECTS : ROW_JOINED,

@@ -40,11 +40,12 @@ const struct command cli_commands[] = {
      "them.\n\n"
      "  attune data\n",
      0, 0, command_data},
-    {"quarantine", "list|show ROW|replay", "rows that could not become events, and their way back",
-     "source json",
+    {"quarantine", "list|show ROW|drop ROW|replay",
+     "rows that could not become events, and their way back", "source json",
      "ROW is FILE:LINE as the list tells it, with or without the folders of FILE.\n\n"
      "  attune quarantine list                 reasons, and how many rows have each\n"
      "  attune quarantine show orders.csv:7    one row, as it came\n"
+     "  attune quarantine drop orders.csv:7    it was read, and is given up\n"
      "  attune quarantine replay --playbook mended.yaml --source web\n",
      1, 2, command_quarantine},
     {"customer", "CUSTOMER", "one customer: timeline, personas, links, traits, segments", "at json",

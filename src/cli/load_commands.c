@@ -160,14 +160,25 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_write_object_end(writer);
 }
 
+/* A withdrawal that can't be read must not wait unseen. */
+static void say_holds(uint64_t rows) {
+    if (rows == 0) return;
+    cli_say(stderr,
+            "attune: warning: %s in quarantine may take back a consent or an opt-in; whoever "
+            "they name is offered nothing that needs it until they are read (attune quarantine "
+            "list; then replay or drop them)\n",
+            cli_counted(rows, "row"));
+}
+
 static void print_reports_json(const struct engine_ingest_report *reports, size_t count,
-                               const struct error *error) {
+                               uint64_t holding_rows, const struct error *error) {
     struct cli_json json;
     struct json_writer *writer = cli_json_begin(&json, true);
     json_write_key(writer, "sources");
     json_write_array_begin(writer);
     for (size_t i = 0; i < count; i++) write_report(writer, &reports[i]);
     json_write_array_end(writer);
+    json_member_count(writer, "holding_rows", holding_rows);
     json_member_text_or_null(writer, "error", text_from(error->text));
     cli_json_end(&json, stdout);
 }
@@ -250,11 +261,14 @@ int command_ingest(struct cli *cli) {
     };
     enum status status = engine_ingest(engine, &options, &reports, &count, &error);
     cli_progress_end();
+    uint64_t holding_rows = 0;
+    if (engine_hold_count(engine, &holding_rows, NULL) != STATUS_OK) holding_rows = 0;
     if (cli->json)
-        print_reports_json(reports, count, &error);
+        print_reports_json(reports, count, holding_rows, &error);
     else if (count > 0)
         print_reports(engine, reports, count);
     print_notes(reports, count);
+    say_holds(holding_rows);
     int code = status == STATUS_OK ? EXIT_OK : cli_fail(&error);
     bool stopped = false;
     for (size_t i = 0; i < count; i++) stopped |= reports[i].outcome == INGEST_FAILED;

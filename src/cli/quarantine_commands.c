@@ -218,6 +218,53 @@ static int quarantine_show(struct cli *cli, struct engine *engine) {
     return code;
 }
 
+/* ---- drop ---- */
+
+struct dropping {
+    struct wanted wanted;
+    struct buffer ids; /* uint64_t */
+    enum status status;
+};
+
+static bool note_row(void *context, const struct stored_row *row) {
+    struct dropping *dropping = context;
+    if (!is_wanted(&dropping->wanted, row)) return true;
+    dropping->status = buffer_append(&dropping->ids, &row->row_id, sizeof row->row_id);
+    return dropping->status == STATUS_OK;
+}
+
+static int say_dropped(const struct cli *cli, uint64_t count) {
+    if (cli->json) {
+        struct cli_json json;
+        struct json_writer *writer = cli_json_begin(&json, true);
+        json_member_count(writer, "dropped", count);
+        return cli_json_end(&json, stdout);
+    }
+    printf("Given up: %s. Whoever they held is held no more.\n", cli_counted(count, "row"));
+    return EXIT_OK;
+}
+
+static int quarantine_drop(struct cli *cli, struct engine *engine) {
+    struct error error = {0};
+    struct dropping dropping = {
+        .wanted = {.symbols = engine_symbols(engine), .source = cli->source}};
+    if (cli->word_count < 2 || !parse_wanted(cli->words[1], &dropping.wanted)) {
+        return cli_fail_text("say which row: attune quarantine drop FILE:LINE, such as "
+                             "orders.csv:7 (attune quarantine list tells places)");
+    }
+    buffer_init(&dropping.ids);
+    enum status status = store_visit_rows(engine_store(engine), note_row, &dropping, &error);
+    size_t count = dropping.ids.length / sizeof(uint64_t);
+    if (status == STATUS_OK) status = dropping.status;
+    if (status == STATUS_OK && count > 0)
+        status = engine_quarantine_drop(engine, (const uint64_t *)(const void *)dropping.ids.at,
+                                        count, &error);
+    buffer_release(&dropping.ids);
+    if (status != STATUS_OK) return cli_fail(&error);
+    return count > 0 ? say_dropped(cli, count)
+                     : cli_fail_text("no row %s is in quarantine", cli->words[1]);
+}
+
 /* ---- replay ---- */
 
 static int quarantine_replay(struct cli *cli, struct engine *engine) {
@@ -245,6 +292,7 @@ int command_quarantine(struct cli *cli) {
         bool writes;
     } verbs[] = {{"list", quarantine_list, false},
                  {"show", quarantine_show, false},
+                 {"drop", quarantine_drop, true},
                  {"replay", quarantine_replay, true}};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(cli->words[0], verbs[i].name) != 0) continue;
@@ -254,6 +302,7 @@ int command_quarantine(struct cli *cli) {
         engine_close(engine);
         return code;
     }
-    fprintf(stderr, "attune: quarantine knows list, show and replay, not %s\n", cli->words[0]);
+    fprintf(stderr, "attune: quarantine knows list, show, drop and replay, not %s\n",
+            cli->words[0]);
     return EXIT_USAGE;
 }

@@ -66,6 +66,7 @@ static void take_verdict(struct treatment_trace *trace, enum stage stage,
                          const struct verdict *verdict) {
     trace->stopped_at = stage;
     trace->unknown = verdict->unknown;
+    trace->held = verdict->held;
     trace->limited = verdict->limited;
     trace->policy = verdict->policy;
     trace->purpose = verdict->purpose;

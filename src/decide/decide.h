@@ -56,6 +56,7 @@ struct treatment_trace {
     /* Contact policies passed: not to be sent before then, for quiet times; else 0. */
     int64_t send_after_ms;
     bool unknown; /* the stage's condition was unknown rather than no */
+    bool held;    /* a row in quarantine may take back what the customer agreed to */
     /* A named limit was reached: what the stage asks is unknown for that, or is held. */
     bool limited;
 };

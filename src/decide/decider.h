@@ -43,6 +43,7 @@ struct verdict {
     /* Contact policies: when none of them blocks; TIME_NEVER: never by time alone. */
     int64_t free_at_ms;
     int64_t send_after_ms; /* contact policies that pass: when quiet times end; else 0 */
+    bool held;             /* STAGE_CONSENT: a row in quarantine may take it back */
     bool limited;          /* a named limit made it unknown, or held it */
 };
 /* Why a contact policy holds, in numbers, between `open` and `close`: "2 of 2, 1 of them pending

@@ -203,6 +203,8 @@ static enum status offer_words(struct decider *decider, const struct decision *d
 
 enum status consent_words(const struct world *world, const struct treatment_trace *trace,
                           struct buffer *out) {
+    if (trace->held)
+        return buffer_format(out, "held, since a row in quarantine may take back what was agreed");
     bool opt_in = trace->policy != NULL && trace->policy->needs_opt_in;
     struct text purpose = trace->policy != NULL ? trace->policy->purpose : trace->purpose;
     struct text channel = symbol_text(world->symbols, SYMBOL_CHANNEL, trace->treatment->channel);

@@ -62,6 +62,21 @@ static struct value opt_in_for(struct decider *decider, const struct timeline *t
     return permit_of(decider, timeline, t_ms, asked);
 }
 
+static bool is_held(const struct decider *decider, const struct timeline *timeline,
+                    struct text purpose, struct text channel) {
+    const struct world *world = decider->world;
+    return world->held != NULL && world->held(world->context, timeline->customer, purpose, channel);
+}
+
+/* A yes counts only while nothing waits that may take it back. */
+static struct verdict by_purpose(struct decider *decider, const struct timeline *timeline,
+                                 int64_t t_ms, struct text purpose) {
+    struct verdict verdict = by_value(consent_to(decider, timeline, t_ms, purpose));
+    verdict.held = verdict.passes && is_held(decider, timeline, purpose, (struct text){0});
+    verdict.passes = verdict.passes && !verdict.held;
+    return verdict;
+}
+
 /* Everything that needs the customer's word: the action's purpose, its sensitive topic, and
  * `never_without` policies. */
 static struct verdict by_consent(struct decider *decider, const struct timeline *timeline,
@@ -69,9 +84,12 @@ static struct verdict by_consent(struct decider *decider, const struct timeline 
     const struct playbook *playbook = decider->world->playbook;
     const struct action *action = treatment->action;
     const struct text purposes[] = {action->purpose, action->topic};
+    struct text channel = symbol_text(decider->world->symbols, SYMBOL_CHANNEL, treatment->channel);
+    if (is_held(decider, timeline, (struct text){0}, channel))
+        return (struct verdict){.held = true};
     for (size_t i = 0; i < 2; i++) {
         if (purposes[i].length == 0) continue;
-        struct verdict verdict = by_value(consent_to(decider, timeline, t_ms, purposes[i]));
+        struct verdict verdict = by_purpose(decider, timeline, t_ms, purposes[i]);
         verdict.purpose = purposes[i];
         if (!verdict.passes) return verdict;
     }
@@ -83,7 +101,7 @@ static struct verdict by_consent(struct decider *decider, const struct timeline 
             verdict = by_value(opt_in_for(decider, timeline, t_ms, treatment));
         }
         if (verdict.passes && policy->purpose.length > 0) {
-            verdict = by_value(consent_to(decider, timeline, t_ms, policy->purpose));
+            verdict = by_purpose(decider, timeline, t_ms, policy->purpose);
         }
         verdict.policy = policy;
         if (!verdict.passes) return verdict;

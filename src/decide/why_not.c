@@ -120,8 +120,11 @@ static enum status when_words(const struct decider *decider, const struct treatm
     case STAGE_CONSENT: {
         enum status status = buffer_format(out, "; ");
         if (status == STATUS_OK) status = consent_words(decider->world, trace, out);
-        return status == STATUS_OK ? buffer_format(out, "; not before the customer agrees.")
-                                   : status;
+        if (status != STATUS_OK) return status;
+        return buffer_format(out, trace->held
+                                      ? "; read it (attune quarantine list), then replay or "
+                                        "drop it."
+                                      : "; not before the customer agrees.");
     }
     case STAGE_PROPENSITY:
         if (!isnan(trace->propensity)) {

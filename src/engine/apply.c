@@ -50,6 +50,7 @@ static enum status append(struct engine *engine, struct event_batch *batch,
                                 .changes = changes->changes,
                                 .change_count = changes->change_count};
     uint64_t position;
+    if (back->count > 0 || batch->row_count > 0) holds_changed(&engine->holds);
     if (back->count > 0)
         return store_append_dropping(engine->store, &frame, back->row_ids, back->count, &position,
                                      error);

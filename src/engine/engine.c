@@ -114,7 +114,13 @@ static enum status make_treatments(struct engine *engine, struct error *error) {
     return status;
 }
 
+static bool is_held(void *context, struct customer_id customer, struct text purpose,
+                    struct text channel) {
+    return engine_holds(context, customer, purpose, channel);
+}
+
 enum status world_refresh(struct engine *engine, struct error *error) {
+    holds_changed(&engine->holds); /* another playbook may read other identifiers in a row */
     enum status status = index_lookups(engine);
     if (status == STATUS_OK) status = make_treatments(engine, error);
     engine->world = (struct world){
@@ -127,6 +133,7 @@ enum status world_refresh(struct engine *engine, struct error *error) {
         .customer_of_persona = customer_of_persona,
         .identifiers_of_persona = identifiers_of_persona,
         .identifier_text = identifier_text,
+        .held = is_held,
         .treatments = engine->treatments,
     };
     memory_free(engine->bases);
@@ -203,6 +210,7 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     engine->read_only = options->read_only;
     engine->fixed_now_ms = options->now_ms;
     engine->threads = threads_of(options);
+    holds_init(&engine->holds);
     enum status status = row_frame_create(&engine->frame);
     if (status != STATUS_OK) {
         memory_free(engine);
@@ -263,6 +271,7 @@ void engine_close(struct engine *engine) {
     memory_free((void *)engine->model_of_rule);
     memory_free(engine->bases);
     json_parser_destroy(engine->json);
+    holds_release(&engine->holds);
     ingest_repeats_release(&engine->known_rows);
     readings_release(engine);
     row_frame_destroy(engine->frame);

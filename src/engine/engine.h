@@ -156,6 +156,11 @@ uint64_t engine_row_count(const struct engine *engine, const struct stored_row *
 /* Of all entries; looks at them only where a source takes rows together. */
 enum status engine_quarantine_rows(struct engine *engine, uint64_t *rows,
                                    struct error *error) MUST_USE;
+/* Rows in quarantine that may take something back, so that their people are held. */
+enum status engine_hold_count(struct engine *engine, uint64_t *rows, struct error *error) MUST_USE;
+/* Gives up rows by id: whoever they held is held no more. */
+enum status engine_quarantine_drop(struct engine *engine, const uint64_t *row_ids, size_t count,
+                                   struct error *error) MUST_USE;
 enum status engine_quarantine_replay(struct engine *engine, const char *source,
                                      struct replay_report *out, struct error *error) MUST_USE;
 

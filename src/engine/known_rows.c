@@ -41,6 +41,7 @@ enum status engine_quarantine_rows(struct engine *engine, uint64_t *rows, struct
 void known_rows_forget(struct engine *engine) {
     ingest_repeats_release(&engine->known_rows);
     engine->has_known_rows = false;
+    holds_changed(&engine->holds);
 }
 
 /* Bytes have no lines that mean anything the next time: there the row alone counts. */

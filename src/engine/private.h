@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "engine/engine.h"
+#include "engine/holds.h"
 #include "ingest/ingest.h"
 
 #define PATH_BYTES_MAX     4096
@@ -66,7 +67,8 @@ struct engine {
     int64_t bases_at_ms;
     uint64_t bases_position; /* the log's, up to which they were measured */
     struct world world;
-    struct json_parser *json;         /* for control records */
+    struct json_parser *json; /* for control records */
+    struct holds holds;
     struct ingest_repeats known_rows; /* what lies in quarantine; see known_rows_drop */
     bool has_known_rows;
     struct source_readings *readings;

@@ -140,3 +140,10 @@ enum status engine_quarantine_replay(struct engine *engine, const char *source,
     memory_free(tables);
     return status;
 }
+
+enum status engine_quarantine_drop(struct engine *engine, const uint64_t *row_ids, size_t count,
+                                   struct error *error) {
+    enum status status = store_drop_rows(engine->store, row_ids, count, error);
+    known_rows_forget(engine);
+    return status;
+}

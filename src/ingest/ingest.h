@@ -180,6 +180,18 @@ enum status ingest_row_replay(const struct ingest_settings *settings, const stru
  * least 1; of bytes that were cut, as many as are left. */
 uint64_t ingest_raw_rows(const struct source *source, struct text raw);
 
+/* A bad row that may take back a consent or an opt-in holds its person until somebody has read it
+ * (replayed or dropped): its reason begins with "held for channel email: " or "held for every
+ * purpose: ". */
+struct ingest_hold {
+    bool is_purpose;   /* else a channel */
+    struct text scope; /* borrowed from the reason; empty: every one */
+    struct text why;   /* borrowed; the reason without what it holds */
+};
+bool ingest_hold_read(struct text reason, struct ingest_hold *out);
+void ingest_hold_write(char *out, size_t size, bool is_purpose, struct text scope,
+                       const char *reason);
+
 /* What a quarantined row says of whom it is about, as far as it can be read: the identifiers of the
  * source's mapping, also where the rest of the row is bad, and every field (CSV: unquoted; JSON:
  * texts unescaped, numbers as text; of all rows of a group). *unreadable: some of it can't be taken

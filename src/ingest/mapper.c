@@ -275,11 +275,16 @@ enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct
                             bool plain) {
     mapper->row = mapper->line_text = (struct text){job->bytes.at + row->offset, row->length};
     mapper->line = row->line;
+    mapper->present_type = mapper->plan->source->event_type;
+    mapper->row_is_read = false;
+    mapper->doubt.text[0] = 0;
     enum status status = row->flags & ROW_UNREADABLE ? check_readable(mapper, row) : STATUS_OK;
     if (status == STATUS_OK && !plain) status = check_text(mapper);
     if (status) return status;
-    if (mapper->plan->source->format == SOURCE_CSV) return read_csv(mapper, job, row);
-    status = mapper_read_json(mapper);
+    status = mapper->plan->source->format == SOURCE_CSV ? read_csv(mapper, job, row)
+                                                        : mapper_read_json(mapper);
+    mapper->row_is_read = status == STATUS_OK;
+    if (mapper->plan->source->format == SOURCE_CSV) return status;
     if (status == STATUS_INVALID && (row->flags & ROW_UNTERMINATED)) {
         snprintf(job->truncation, sizeof job->truncation,
                  "%s:%llu: the file ends in the middle of a line", mapper->plan->file.at,
@@ -346,6 +351,8 @@ static void roll_back(struct event_batch *batch, struct mark mark) {
 static enum status map_message(struct mapper *mapper, const struct segment_batch *walk) {
     if (mapper->scratch.block) arena_clear(&mapper->scratch);
     mapper->row = walk->text;
+    mapper->present_type = SYMBOL_NONE;
+    mapper->doubt.text[0] = 0;
     mapper_dark_begin(mapper);
     /* Each message takes what its line says of all. */
     if (mapper->batch->bytes.length >= MAPPER_BATCH_BYTES_MAX) {
@@ -367,12 +374,13 @@ static enum status map_batch(struct mapper *mapper, struct job *job, uint32_t le
     while (segment_batch_next(&walk)) {
         struct mark mark = mark_of(mapper->batch);
         enum status status = map_message(mapper, &walk);
-        if (status == STATUS_INVALID) {
-            roll_back(mapper->batch, mark);
-            status = segment_batch_leave(&walk, mapper);
-        }
+        bool doubt = status == STATUS_OK && mapper->doubt.text[0] != 0;
+        if (status == STATUS_INVALID) roll_back(mapper->batch, mark);
+        if (doubt) mapper->reason = mapper->doubt;
+        if (status == STATUS_INVALID || doubt) status = segment_batch_leave(&walk, mapper);
         if (status) return status;
     }
+    mapper->doubt.text[0] = 0;
     if (walk.left_count == 0) return STATUS_OK;
     enum status status = segment_batch_end(&walk, mapper);
     if (status) return status;
@@ -423,6 +431,7 @@ static enum status build_raw(struct mapper *mapper, const struct job *job, size_
 
 static enum status quarantine(struct mapper *mapper, struct job *job, size_t from, size_t to) {
     const struct plan *plan = mapper->plan;
+    mapper_hold_in_doubt(mapper);
     enum status status = build_raw(mapper, job, from, to);
     if (status) return status;
     job->quarantined_rows += to - from;
@@ -464,11 +473,13 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
         enum status status = mapper->plan->group_column != COLUMN_NONE
                                  ? mapper_map_group(mapper, job, from, to, plain)
                                  : map_row(mapper, job, &job->rows[from], plain);
+        bool doubt = status == STATUS_OK && mapper->doubt.text[0] != 0;
         if (status == STATUS_INVALID) {
             roll_back(batch, mark);
             mapper->no_keys = no_keys;
-            status = quarantine(mapper, job, from, to);
         }
+        if (doubt) mapper->reason = mapper->doubt;
+        if (status == STATUS_INVALID || doubt) status = quarantine(mapper, job, from, to);
         if (status) return status;
     }
     job->no_keys += mapper->no_keys;

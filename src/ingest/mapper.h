@@ -82,6 +82,11 @@ struct mapper {
     int64_t now_ms;            /* when the present job's rows were received */
     struct text row;           /* the present one; within a batch the message */
     uint64_t line;
+    uint32_t present_type; /* of the row's event, once it is known; SYMBOL_NONE before */
+    uint32_t said;         /* by a consent: what it is about, its state (mapper_closed.c) */
+    bool row_is_read;      /* the cells are those of the present row */
+    struct mapper_reason
+        doubt;              /* of a good message: why its consent can't be read; empty: it can */
     uint64_t no_keys;       /* events of this job whose row key is a filler */
     uint64_t *consent_seen; /* hashes of (person, purpose, state) told in this batch */
     size_t consent_count, consent_capacity;
@@ -163,6 +168,24 @@ enum status mapper_set_currency(struct mapper *mapper, const struct cell *cell,
                                 uint16_t usual) MUST_USE;
 /* The currency of the present row, or message. */
 enum status mapper_take_currency(struct mapper *mapper) MUST_USE;
+
+/* mapper_closed.c: words of closed lists. `state` of an event that has one is read by words. */
+bool mapper_is_state(uint32_t event_type, uint32_t symbol);
+/* Puts the playbook's own word in the place of a known one, in the plan's properties (begin), in
+ * each other; INVALID, with the reason set, where a list knows no such word (end: where the event
+ * says not enough). */
+enum status mapper_closed_begin(struct mapper *mapper, uint32_t event_type) MUST_USE;
+enum status mapper_closed_value(struct mapper *mapper, uint32_t event_type, uint32_t symbol,
+                                struct value *value) MUST_USE;
+enum status mapper_closed_end(struct mapper *mapper, uint32_t event_type) MUST_USE;
+/* The same for the channel of an event, and for an event's name that is not declared. */
+enum status mapper_channel_word(struct mapper *mapper, uint32_t event_type,
+                                struct text *word) MUST_USE;
+enum status mapper_event_word(struct mapper *mapper, struct text word, uint32_t *type) MUST_USE;
+/* Makes the present reason one that holds the row's person; the second where the row's event may
+ * take something back. */
+void mapper_hold(struct mapper *mapper, bool is_purpose, struct text scope);
+void mapper_hold_in_doubt(struct mapper *mapper);
 
 /* mapper_field.c: what a field says of the present row; unknown where it says nothing. */
 enum status mapper_field_value(struct mapper *mapper, const struct plan_field *field,

@@ -6,21 +6,29 @@
 #include "ingest/mapper.h"
 #include "ingest/segment.h"
 
-static enum status take_type(struct mapper *mapper, uint32_t *type, struct text *word) {
+static enum status read_type(struct mapper *mapper, uint32_t *type, struct text *word) {
     const struct plan *plan = mapper->plan;
     struct text name;
     *word = (struct text){0};
-    *type = plan->source->event_type;
+    *type = mapper->present_type = plan->source->event_type;
     if (*type != SYMBOL_NONE) return STATUS_OK;
     if (segment_is_message(mapper)) return segment_event_type(mapper, type, word);
     enum status status = mapper_field_text(mapper, &plan->event, &name);
     if (status) return status;
-    name = text_trim(name);
+    name = canonical_trim(name);
     if (name.length == 0)
         return mapper_bad(mapper, plan->event.column, "no event: column %.*s is empty",
                           TEXT_ARG(plan->event.name));
     *word = name;
     return mapper_symbol(mapper, SYMBOL_EVENT, name, type);
+}
+
+static enum status take_type(struct mapper *mapper, uint32_t *type, struct text *word) {
+    enum status status = read_type(mapper, type, word);
+    if (status == STATUS_OK && *type == EVENT_UNDECLARED)
+        status = mapper_event_word(mapper, *word, type);
+    if (status == STATUS_OK) mapper->present_type = *type;
+    return status;
 }
 
 static enum status take_channel(struct mapper *mapper, uint8_t *channel, struct text *word) {
@@ -29,7 +37,8 @@ static enum status take_channel(struct mapper *mapper, uint8_t *channel, struct 
     uint32_t id = plan->source->channel;
     enum status status =
         plan->channel_from_field ? mapper_field_text(mapper, &plan->channel, &name) : STATUS_OK;
-    name = text_trim(name);
+    name = canonical_trim(name);
+    if (status == STATUS_OK) status = mapper_channel_word(mapper, mapper->present_type, &name);
     if (status == STATUS_OK && name.length > 0)
         status = mapper_symbol(mapper, SYMBOL_CHANNEL, name, &id);
     *word = name;

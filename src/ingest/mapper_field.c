@@ -346,6 +346,8 @@ static enum status pack_all(struct mapper *mapper, uint32_t event_type, bool kee
         if (mapper->extras[i].symbol == SYMBOL_NONE) continue;
         status = mapper_extra_value(mapper, &mapper->extras[i], event_type, &value);
         if (status == STATUS_OK)
+            status = mapper_closed_value(mapper, event_type, mapper->extras[i].symbol, &value);
+        if (status == STATUS_OK)
             status = packed_add(&mapper->writer, mapper->extras[i].symbol, value);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < plan->property_count; i++) {
@@ -401,6 +403,7 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, bool keeps_r
     size_t start = bytes->length;
     enum status status = mapper->plan->list_count ? finish_lists(mapper) : STATUS_OK;
     if (status == STATUS_OK && mapper->object_count > 0) status = check_objects(mapper, event_type);
+    if (status == STATUS_OK) status = mapper_closed_begin(mapper, event_type);
     if (status) return status;
     bool more = mapper->extra_count > 0 || mapper->dark.list.count > 0 ||
                 mapper->event_word.length > 0 || mapper->channel_word.length > 0 ||
@@ -413,6 +416,7 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, bool keeps_r
     }
     if (status == STATUS_LIMIT || bytes->length - start > PACKED_BYTES_MAX)
         return too_large(mapper);
+    if (status == STATUS_OK) status = mapper_closed_end(mapper, event_type);
     if (status) return status;
     event->properties = (uint32_t)start;
     event->properties_length = (uint32_t)(bytes->length - start);

@@ -370,6 +370,7 @@ enum status mapper_extra_value(struct mapper *mapper, const struct mapper_extra 
                                uint32_t event_type, struct value *out) {
     const struct property_rule *rule = plan_rule_find(mapper->plan, event_type, extra->symbol);
     enum value_type type = rule ? rule->type : VALUE_UNKNOWN;
+    if (mapper_is_state(event_type, extra->symbol)) type = VALUE_UNKNOWN;
     if (json_type(extra->node) == JSON_ARRAY && (type == VALUE_LIST || type == VALUE_UNKNOWN))
         return mapper_json_list(mapper, extra->symbol, extra->node, NULL, rule, out);
     struct text name = symbol_text(mapper->plan->symbols, SYMBOL_PROPERTY, extra->symbol);

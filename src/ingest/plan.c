@@ -5,6 +5,8 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/word.h"
+#include "ingest/mapper.h"
 #include "ingest/plan_build.h"
 
 #define LISTED_COLUMNS_BYTES 360 /* of the names told in an error */
@@ -289,6 +291,76 @@ static enum status build_identifiers(struct plan_builder *builder) {
     return STATUS_OK;
 }
 
+struct channel_names {
+    struct text *at;
+    size_t count;
+    const struct symbols *symbols;
+};
+
+static void add_channel(struct channel_names *names, uint32_t channel) {
+    if (channel >= CHANNEL_UNDECLARED) return;
+    struct text name = symbol_text(names->symbols, SYMBOL_CHANNEL, channel);
+    for (size_t i = 0; i < names->count; i++) {
+        if (text_equal(names->at[i], name)) return;
+    }
+    if (name.length > 0 && names->count < CHANNEL_UNDECLARED) names->at[names->count++] = name;
+}
+
+/* What the playbook says of channels, wherever it does; then those that most businesses have, so
+ * that an opt-out of one that is not in use is no riddle. */
+static enum status build_channels(struct plan *plan) {
+    static const struct text usual[] = {{"email", 5}, {"sms", 3},  {"push", 4},     {"phone", 5},
+                                        {"post", 4},  {"call", 4}, {"whatsapp", 8}, {"fax", 3},
+                                        {"web", 3},   {"app", 3},  {"store", 5},    {"print", 5}};
+    const struct playbook *playbook = plan->playbook;
+    struct channel_names names = {.symbols = plan->symbols};
+    names.at = arena_calloc(&plan->arena, CHANNEL_UNDECLARED + sizeof usual / sizeof *usual,
+                            sizeof *names.at);
+    if (names.at == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        for (uint32_t k = 0; k < playbook->actions[i].channel_count; k++)
+            add_channel(&names, playbook->actions[i].channels[k].channel);
+    }
+    for (uint32_t i = 0; i < playbook->messaging_count; i++)
+        add_channel(&names, playbook->messaging[i].channel);
+    for (uint32_t i = 0; i < playbook->policy_count; i++)
+        add_channel(&names, playbook->policies[i].channel);
+    for (uint32_t i = 0; i < playbook->source_count; i++)
+        add_channel(&names, playbook->sources[i].channel);
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        size_t near;
+        if (word_find(usual[i], names.at, names.count, &near) == WORD_STRANGE)
+            names.at[names.count++] = usual[i];
+    }
+    plan->channels = (struct plan_words){names.at, names.count};
+    return STATUS_OK;
+}
+
+static enum status build_words(struct plan *plan) {
+    const struct playbook *playbook = plan->playbook;
+    struct text *actions = arena_calloc(&plan->arena, playbook->action_count + 1, sizeof *actions);
+    if (actions == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < playbook->action_count; i++) actions[i] = playbook->actions[i].name;
+    plan->actions = (struct plan_words){actions, playbook->action_count};
+    plan->purposes = (struct plan_words){playbook->purposes, playbook->purpose_count};
+    plan->relations = (struct plan_words){playbook->relations, playbook->relation_count};
+    return build_channels(plan);
+}
+
+/* The state of a consent is read by its words, and not as a yes or no of a table. */
+static void open_states(struct plan *plan) {
+    uint32_t type = plan->source->event_type;
+    for (uint32_t i = 0; i < plan->property_count; i++) {
+        struct plan_property *property = &plan->properties[i];
+        bool is_state = property->symbol == PROPERTY_STATE &&
+                        (type == SYMBOL_NONE || mapper_is_state(type, PROPERTY_STATE));
+        if (!is_state || property->field.type != VALUE_YES_NO) continue;
+        property->state_type = property->field.type;
+        property->field.type = VALUE_UNKNOWN;
+        plan->has_open_state = true;
+    }
+}
+
 static enum status build_group(struct plan_builder *builder) {
     struct plan *plan = builder->plan;
     plan->group_column = COLUMN_NONE;
@@ -365,6 +437,8 @@ static enum status build(struct plan_builder *builder) {
     if (status == STATUS_OK) status = build_identifiers(builder);
     if (status == STATUS_OK) status = build_properties(builder);
     if (status == STATUS_OK) find_currency(plan);
+    if (status == STATUS_OK) open_states(plan);
+    if (status == STATUS_OK) status = build_words(plan);
     if (status == STATUS_OK) status = plan_rows_end(builder);
     if (status == STATUS_OK && source->format == SOURCE_NDJSON) status = plan_paths_end(builder);
     return status == STATUS_OK ? build_notations(builder) : status;

@@ -40,12 +40,19 @@ struct plan_field {
 
 struct plan_property {
     uint32_t symbol;
+    /* Of a state that is read by words: what it is in events that are no consent; else UNKNOWN. */
+    enum value_type state_type;
     struct plan_field field;
 };
 struct plan_identifier {
     uint32_t symbol;
     bool lower_case;
     struct plan_field field;
+};
+
+struct plan_words {
+    const struct text *at;
+    size_t count;
 };
 
 /* Where a JSON member goes: a tree of the paths' parts. A property's path counts from the object of
@@ -146,6 +153,8 @@ struct plan {
      * no property of this name is known. */
     uint32_t currency_symbol;
     const struct plan_field *currency_field;
+    struct plan_words purposes, channels, relations, actions; /* closed lists of the playbook */
+    bool has_open_state;
     bool copies_text; /* a cell's text is gone with the next row: keep copies */
     bool is_segment;
     uint32_t segment; /* column of SEGMENT_TYPE; the others follow */

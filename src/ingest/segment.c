@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/segment.h"
 
+#include "base/canonical.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/word.h"
+#include "event/consent_state.h"
+
+#define CATEGORIES_MAX 64
 
 enum message {
     MESSAGE_NONE,
@@ -53,7 +58,7 @@ enum status segment_event_type(struct mapper *mapper, uint32_t *event_type, stru
         return mapper_symbol(mapper, SYMBOL_EVENT, TEXT("Identity Aliased"), event_type);
     default: break;
     }
-    struct text name = event->kind == CELL_TEXT ? text_trim(event->text) : (struct text){0};
+    struct text name = event->kind == CELL_TEXT ? canonical_trim(event->text) : (struct text){0};
     if (name.length == 0)
         return mapper_bad(mapper, COLUMN_NONE,
                           "no event: a track message without the member event");
@@ -262,19 +267,74 @@ static enum status add_consent(struct mapper *mapper, size_t index, struct text 
     return status;
 }
 
+/* What can't be read is not lost with the message, which is good: it waits in quarantine, and holds
+ * the person until somebody has read it. The first of a message tells. */
+static enum status doubt_consent(struct mapper *mapper, uint64_t person, struct text category,
+                                 struct text scope) {
+    bool same;
+    enum status status = said_before(mapper, hash_text(category, hash_u64(person)), false, &same);
+    if (status != STATUS_OK || same || mapper->doubt.text[0]) return status;
+    mapper_hold(mapper, true, scope);
+    mapper->doubt = mapper->reason;
+    return STATUS_OK;
+}
+
+static enum status take_category(struct mapper *mapper, size_t index, uint64_t person,
+                                 struct text category, struct json_node node) {
+    const struct plan_words *purposes = &mapper->plan->purposes;
+    char shown[MAPPER_SHOWN_BYTES + 8], near[MAPPER_SHOWN_BYTES + 8];
+    size_t at;
+    bool same;
+    struct cell cell = cell_from_json(node);
+    struct value state = value_unknown();
+    if (cell.kind != CELL_NODE &&
+        cell_value(&mapper->reader, &cell, VALUE_UNKNOWN, (struct notation){0}, &state))
+        return STATUS_OK;
+    state = consent_state(state);
+    enum word_found found = word_find(category, purposes->at, purposes->count, &at);
+    if (found == WORD_KNOWN && !value_is_known(state)) {
+        (void)mapper_bad(mapper, COLUMN_NONE, "the consent to %s says neither yes nor no",
+                         mapper_show(purposes->at[at], shown));
+        return doubt_consent(mapper, person, category, purposes->at[at]);
+    }
+    if (found != WORD_KNOWN && !(value_is_known(state) && state.yes)) {
+        (void)mapper_bad(mapper, COLUMN_NONE, "'%s' is no purpose of this playbook: %s%s%s",
+                         mapper_show(category, shown),
+                         found == WORD_NEAR ? "did you mean "
+                                            : "declare it (consent: { purposes: "
+                                              "[...] }), or mend the word",
+                         found == WORD_NEAR ? mapper_show(purposes->at[at], near) : "",
+                         found == WORD_NEAR ? "?" : "");
+        return doubt_consent(mapper, person, category, (struct text){0});
+    }
+    if (found == WORD_KNOWN) category = purposes->at[at];
+    enum status status = said_before(mapper, hash_text(category, person), state.yes, &same);
+    return status == STATUS_OK && !same ? add_consent(mapper, index, category, state.yes) : status;
+}
+
 enum status segment_consent(struct mapper *mapper, size_t event_index) {
     const struct cell *cell = cell_at(mapper, SEGMENT_CONSENT);
-    if (cell->kind != CELL_NODE || json_type(cell->node) != JSON_OBJECT) return STATUS_OK;
+    if (cell->kind == CELL_TEXT && cell->text.length == 0) return STATUS_OK;
     uint64_t person = person_hash(mapper->batch, &mapper->batch->events[event_index]);
+    if (cell->kind != CELL_NODE || json_type(cell->node) != JSON_OBJECT) {
+        (void)mapper_bad(mapper, COLUMN_NONE, "categoryPreferences is no object of purposes");
+        return doubt_consent(mapper, person, TEXT("categoryPreferences"), (struct text){0});
+    }
     struct json_iterator iterator = json_begin(cell->node);
     enum status status = STATUS_OK;
+    uint32_t count = 0;
     while (status == STATUS_OK && json_next(&iterator)) {
-        bool same;
-        if (json_type(iterator.node) != JSON_YES_NO || iterator.key.length == 0) continue;
-        bool yes = json_yes(iterator.node);
-        status = said_before(mapper, hash_text(iterator.key, person), yes, &same);
-        if (status == STATUS_OK && !same)
-            status = add_consent(mapper, event_index, iterator.key, yes);
+        struct json_node first;
+        if (++count > CATEGORIES_MAX) {
+            (void)mapper_bad(mapper, COLUMN_NONE, "more than %d categories of consent",
+                             CATEGORIES_MAX);
+            return doubt_consent(mapper, person, TEXT("categoryPreferences"), (struct text){0});
+        }
+        /* Of a member given twice the first counts. */
+        if (iterator.key.length == 0 || !json_get(cell->node, iterator.key, &first) ||
+            first.index != iterator.node.index)
+            continue;
+        status = take_category(mapper, event_index, person, iterator.key, iterator.node);
     }
     return status;
 }

@@ -167,12 +167,37 @@ bool segment_batch_next(struct segment_batch *walk) {
     return true;
 }
 
+/* One row has one reason, so it holds its people for all that any of its messages may take back. */
+static void hold_more(struct mapper *mapper, const struct ingest_hold *hold) {
+    char first[MAPPER_REASON_BYTES];
+    struct ingest_hold held, both = *hold;
+    snprintf(first, sizeof first, "%s", mapper->left_reason);
+    const char *why = first;
+    if (ingest_hold_read(text_from(first), &held)) {
+        if (held.is_purpose == hold->is_purpose && text_equal(held.scope, hold->scope)) return;
+        why = held.why.at;
+        both.is_purpose = held.is_purpose && hold->is_purpose;
+        both.scope = (struct text){0};
+    }
+    ingest_hold_write(mapper->left_reason, sizeof mapper->left_reason, both.is_purpose, both.scope,
+                      why);
+}
+
 enum status segment_batch_leave(struct segment_batch *walk, struct mapper *mapper) {
+    struct ingest_hold hold;
+    mapper_hold_in_doubt(mapper);
+    bool holds = ingest_hold_read(text_from(mapper->reason.text), &hold);
+    struct text why = holds ? hold.why : text_from(mapper->reason.text);
+    if (walk->left_count > 0 && holds) hold_more(mapper, &hold);
     if (walk->left_count++ == 0) {
         char first[MAPPER_REASON_BYTES];
-        snprintf(first, sizeof first, "%s", mapper->reason.text);
-        snprintf(mapper->left_reason, sizeof mapper->left_reason, "message %u of the batch: %.400s",
-                 walk->number, first);
+        snprintf(first, sizeof first, "message %u of the batch: %.*s", walk->number,
+                 (int)(why.length < 360 ? why.length : 360), why.at);
+        snprintf(mapper->left_reason, sizeof mapper->left_reason, "%s", first);
+        if (holds) {
+            ingest_hold_write(mapper->left_reason, sizeof mapper->left_reason, hold.is_purpose,
+                              hold.scope, first);
+        }
         buffer_clear(&mapper->left);
     }
     enum status status =

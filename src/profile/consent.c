@@ -5,6 +5,8 @@
 
 #include "base/canonical.h"
 #include "base/memory.h"
+#include "base/word.h"
+#include "event/consent_state.h"
 #include "event/event.h"
 
 /* Comparisons of words and personas; beyond them every persona is taken for its own customer, which
@@ -30,16 +32,10 @@ static void words_release(struct words *words) {
     buffer_release(&words->bytes);
 }
 
-static struct value state_as_yes_no(struct value state) {
-    static const char *const yes[] = {"granted", "given", "yes", "true", "in"};
-    static const char *const no[] = {"withdrawn", "denied", "no", "false", "out"};
-    if (state.type == VALUE_YES_NO) return state;
-    if (state.type != VALUE_TEXT) return value_unknown();
-    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
-        if (text_equal_ignoring_case(state.text, text_from(yes[i]))) return value_yes_no(true);
-        if (text_equal_ignoring_case(state.text, text_from(no[i]))) return value_yes_no(false);
-    }
-    return value_unknown();
+/* An older program stored the word as it came: "Personalise ". */
+static bool is_word(struct text stored, struct text name) {
+    size_t index;
+    return text_equal(stored, name) || word_find(stored, &name, 1, &index) == WORD_KNOWN;
 }
 
 static bool is_yes(struct value value) {
@@ -66,7 +62,7 @@ static enum status add_word(const struct permission *permission, uint32_t row, s
     struct word word = {
         .time_ms = timeline->time_ms[row],
         .persona = timeline->persona != NULL ? timeline->persona[row] : ID_NONE,
-        .state = state_as_yes_no(packed_find(packed, PROPERTY_STATE)),
+        .state = consent_state(packed_find(packed, PROPERTY_STATE)),
     };
     symbol = symbol_find(permission->world->symbols, SYMBOL_PROPERTY, TEXT("programme"));
     struct value programme = symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
@@ -84,7 +80,7 @@ static bool is_about(const struct permission *permission, struct text packed,
                      struct text programme) {
     uint32_t symbol = symbol_find(permission->world->symbols, SYMBOL_PROPERTY, TEXT("programme"));
     struct value named = symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
-    return named.type != VALUE_TEXT || named.text.length == 0 || text_equal(named.text, programme);
+    return named.type != VALUE_TEXT || named.text.length == 0 || is_word(named.text, programme);
 }
 
 /* All words of events of `type` whose `property` is `name`. */
@@ -100,7 +96,7 @@ static enum status words_read(const struct permission *permission, uint16_t type
         enum status status = timeline->ops->packed(timeline, row, &packed);
         if (status != STATUS_OK) return status;
         struct value about = packed_find(packed, property);
-        if (about.type != VALUE_TEXT || !text_equal(about.text, name)) continue;
+        if (about.type != VALUE_TEXT || !is_word(about.text, name)) continue;
         if (!is_about(permission, packed, programme)) continue;
         status = add_word(permission, row, packed, words);
         if (status != STATUS_OK) return status;

@@ -2,9 +2,9 @@
 /* profile/consent.h -- what a customer had agreed to as of t, read from the timeline.
  *
  * Words are the events *Consent Changed {purpose, state}* and *Opt In Changed {channel, state,
- * address, programme}* that happened and were known by t. A state is yes/no, or text: granted,
- * given, yes, true, in / withdrawn, denied, no, false, out. Anything else, and never having said, is
- * unknown, which no funnel takes for a yes.
+ * address, programme}* that happened and were known by t. A state is yes/no, or a
+ * word that event/consent_state.h reads. Anything else, and never having said, is unknown, which no
+ * funnel takes for a yes.
  *
  * Consent belongs to a purpose and a customer. A word speaks for the customer who its persona
  * belonged to when it was said; of customers that have merged since the more restrictive state

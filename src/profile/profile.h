@@ -36,6 +36,10 @@ struct world {
     uint32_t (*identifiers_of_persona)(void *context, struct persona_id persona,
                                        struct identifier_id *out, uint32_t max);
     struct text (*identifier_text)(void *context, struct identifier_id identifier, uint32_t *type);
+    /* Does something wait to be read that may take back the customer's consent to `purpose`, or
+     * (the other is empty) his opt-in to `channel`? NULL: nobody is held. Any thread. */
+    bool (*held)(void *context, struct customer_id customer, struct text purpose,
+                 struct text channel);
     struct treatment_history *treatments; /* as known at any time */
 };
 

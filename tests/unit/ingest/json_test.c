@@ -10,6 +10,7 @@
 #include "trial.h"
 
 static const char playbook[] =
+    "consent: { purposes: [Advertising, Analytics, ads] }\n"
     "customer: { identifiers: { user_id: { per_customer: 1, unique: true }, anonymous_id: { "
     "per_customer: 50 }, email: { per_customer: 5 },\n"
     "                           phone: { per_customer: 5 } } }\n"

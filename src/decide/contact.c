@@ -113,7 +113,7 @@ enum status contact_history_add(struct contact_history *history, const struct tr
         .action = treatment->action,
         .channel = treatment->channel,
         .type = EVENT_TREATMENT_DELIVERED,
-        .pending = true,
+        .pending = messaging->receipts,
     };
     contact_cache_clear(history);
     enum status status = push(&history->messages, contact);

@@ -361,10 +361,10 @@ static bool contact_of(const struct gathering *gathering, const struct message *
         .channel = message->channel,
         .type = EVENT_TREATMENT_DELIVERED,
         .impression = messaging->inbound,
-        .pending = !told && !message->ghost,
+        /* Where no receipts come, handing over is the contact. */
+        .pending = !told && !message->ghost && messaging->receipts,
     };
-    if (out->pending && messaging->receipts)
-        out->until_ms = message->decided_ms + messaging->expires_ms;
+    if (out->pending) out->until_ms = message->decided_ms + messaging->expires_ms;
     return out->until_ms > gathering->t_ms;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Contact policies against a naive model of contacts, on random timelines with decisions, receipts,
- * failures, retries, ghosts, late news and times around the changes of the clock: the same verdict,
+ * failures, retries, corrections, ghosts, late news and times around the changes of the clock: the same verdict,
  * and one that turns exactly at free_at. CONTACT_SEED chooses. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,6 +86,8 @@ struct told {
     int type, channel, key;
     int id; /* of the decision; -1: none */
     bool withheld;
+    int corrects;          /* index of the event that it takes the place of; -1: none */
+    int64_t superseded_ms; /* from then on another version counts */
 };
 /* A message as the naive model sees it. */
 struct naive {
@@ -189,6 +191,7 @@ static void naive_read(struct trial *trial, int64_t t_ms) {
         for (int i = 0; i < EVENTS; i++) {
             const struct told *told = &trial->told[i];
             if (done[i] || told->time_ms > t_ms || told->known_ms > t_ms) continue;
+            if (told->superseded_ms <= t_ms) continue;
             if (next < 0 || told->time_ms < trial->told[next].time_ms) next = i;
         }
         if (next < 0) break;
@@ -326,8 +329,6 @@ static const struct policy *naive_check(const struct trial *trial,
     return NULL;
 }
 
-/* ---- a trial: some of the rules, in some order, and random contacts ---- */
-
 static void tell(struct trial *trial, const struct told *told) {
     char properties[128] = "", event[64], id[16];
     snprintf(id, sizeof id, "d%d", told->id);
@@ -342,6 +343,11 @@ static void tell(struct trial *trial, const struct told *told) {
             (size_t)snprintf(properties, sizeof properties, "treatment='%s' ", keys[told->key].key);
     if (told->id >= 0) snprintf(properties + at, sizeof properties - at, "decision='%s'", id);
     snprintf(event, sizeof event, "%s:%s", channels[told->channel], types[told->type]);
+    if (told->corrects >= 0) {
+        scene_correct(&trial->scene, (uint64_t)told->corrects, 1, event, told->time_ms,
+                      told->known_ms, properties);
+        return;
+    }
     scene_event_known(&trial->scene, 1, event, told->time_ms, told->known_ms, properties);
 }
 
@@ -350,6 +356,8 @@ static struct told random_told(const struct trial *trial, int index, struct rand
     if (index > 0 && random_below(random, 10) == 0) {
         struct told again = trial->told[random_below(random, (uint64_t)index)]; /* a retry */
         again.known_ms += TIME_HOUR_MS;
+        again.corrects = -1;
+        again.superseded_ms = INT64_MAX;
         return again;
     }
     struct told told = {
@@ -359,6 +367,8 @@ static struct told random_told(const struct trial *trial, int index, struct rand
         .channel = (int)random_below(random, 3),
         .key = (int)random_below(random, sizeof keys / sizeof *keys),
         .id = (int)random_below(random, 12) - 4,
+        .corrects = -1,
+        .superseded_ms = INT64_MAX,
     };
     told.known_ms = told.time_ms + delays_ms[random_below(random, 5)];
     if (told.type == COMPLAINED) told.key = NO_KEY;
@@ -370,6 +380,18 @@ static struct told random_told(const struct trial *trial, int index, struct rand
         told.withheld = told.id % 4 == 1;
     }
     return told;
+}
+
+/* Now and then an event is another version of an earlier one: of the same row, known later. */
+static void correct_another(struct trial *trial, int index, struct random *random) {
+    struct told *told = &trial->told[index];
+    if (index < 2 || told->type == DECIDED || random_below(random, 8) != 0) return;
+    int older = 1 + (int)random_below(random, (uint64_t)index - 1);
+    if (trial->told[older].superseded_ms != INT64_MAX || trial->told[older].type == DECIDED) return;
+    if (told->known_ms <= trial->told[older].known_ms)
+        told->known_ms = trial->told[older].known_ms + TIME_HOUR_MS;
+    told->corrects = older;
+    trial->told[older].superseded_ms = told->known_ms;
 }
 
 /* ---- a trial: some of the rules, in some order, and random events ---- */
@@ -386,6 +408,7 @@ static void make(struct trial *trial, struct random *random) {
     assert_int_equal(contact_history_init(&trial->history, &trial->scene.world), STATUS_OK);
     for (int i = 0; i < EVENTS; i++) {
         trial->told[i] = random_told(trial, i, random);
+        correct_another(trial, i, random);
         tell(trial, &trial->told[i]);
     }
 }

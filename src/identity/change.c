@@ -131,6 +131,7 @@ void identity_undo(struct identity *identity) {
     }
     identity->gone_count = identity->first_gone;
     waiting_undo(identity);
+    summaries_clear(identity);
     if (identity->old_eras) {
         struct era *new_eras = identity->eras;
         identity->eras = identity->old_eras;

@@ -72,6 +72,8 @@ void identity_destroy(struct identity *identity) {
     memory_free(identity->counts);
     memory_free(identity->eras);
     memory_free(identity->marks.slots);
+    summaries_clear(identity);
+    memory_free(identity->summaries);
     memory_free(identity->waiting);
     memory_free(identity->waiting_heads);
     memory_free(identity->withdrawals);
@@ -299,6 +301,7 @@ bool pair_is_controlled(const struct identity *identity, const struct link *link
 
 void flag_node(struct identity *identity, uint32_t id) {
     struct node *node = node_at(identity, id);
+    summaries_clear(identity);
     keep_set(identity, &node->flags, LOAD(node->flags) | NODE_CONTROLLED);
 }
 

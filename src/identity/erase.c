@@ -269,6 +269,7 @@ enum status identity_erase(struct identity *identity, const struct identity_eras
         STORE(*anchor_at(identity, erasure->personas[i].value), NONE);
         key_table_wipe(&identity->personas, erasure->personas[i].value);
     }
+    summaries_clear(identity);
     drop_links(identity, erasure, status == STATUS_OK);
     for (size_t i = 0; i < erasure->identifier_count; i++)
         erase_identifier(identity, erasure->identifiers[i].value);

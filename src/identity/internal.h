@@ -9,7 +9,7 @@
  *   support.c    links whose rows were corrected     eras.c       rules by the time of their change
  *   directory.c  what readers ask                    inspect.c    all about a customer
  *   suppress.c   who is turned away                  erase.c      forgetting
- *   waiting.c    names that get known later
+ *   waiting.c    names that get known later          summary.c    what large components hold
  *   spelling.c   identifiers in other spellings      blocked.c    values that are nobody */
 #ifndef IDENTITY_INTERNAL_H
 #define IDENTITY_INTERNAL_H
@@ -103,6 +103,11 @@ struct waiting_name {
     int64_t time_ms, known_ms;
 };
 
+struct summary {                  /* of a component, as it is now */
+    uint32_t root, newest, flags; /* newest: link; NONE */
+    uint32_t counts[IDENTIFIER_TYPES_MAX];
+};
+
 struct undo_cell {
     void *at;
     uint64_t old;
@@ -170,6 +175,8 @@ struct identity {
     size_t unusable_count, blocked_count;
     int64_t known_ms;   /* the newest known_ms among what is new */
     int64_t decided_ms; /* of a person's decision, which nobody knew of before; INT64_MIN: none */
+    struct summary **summaries; /* by root, open addressing; NULL until the first */
+    size_t summary_count;
     struct judge_scratch *judge;
     struct type_counts *counts;
     struct resolve_scratch *resolve;
@@ -264,6 +271,8 @@ struct type_counts {
 };
 void counts_clear(struct type_counts *counts);
 void counts_add(struct type_counts *counts, uint32_t side, uint8_t type);
+void counts_add_all(struct type_counts *counts, uint32_t side,
+                    const uint32_t by_type[IDENTIFIER_TYPES_MAX]);
 enum link_verdict counts_verdict(const struct guard *guards, const struct type_counts *counts,
                                  uint8_t *blamed);
 /* Had the identifier been unseen for too long at this link's turn? `threshold_ms`: withdrawals
@@ -322,6 +331,14 @@ struct unsupport {
     int64_t gone_ms, before_ms;
 };
 enum status unsupport_add(struct identity *identity, const struct unsupport *unsupport) MUST_USE;
+
+/* summary.c */
+#define SUMMARY_SIZE_MIN 64
+struct summary *summary_find(struct identity *identity, uint32_t root);
+struct summary *summary_add(struct identity *identity, uint32_t root);
+void summary_join(struct identity *identity, uint32_t low, uint32_t high);
+void summary_note_link(struct identity *identity, uint32_t link_id); /* it stands in its lists */
+void summaries_clear(struct identity *identity);
 
 /* waiting.c */
 /* Keeps that said->strong is called so, with its source and times. */

@@ -59,6 +59,15 @@ void counts_add(struct type_counts *counts, uint32_t side, uint8_t type) {
     counts->count[side][type]++;
 }
 
+void counts_add_all(struct type_counts *counts, uint32_t side,
+                    const uint32_t by_type[IDENTIFIER_TYPES_MAX]) {
+    for (uint32_t type = 0; type < IDENTIFIER_TYPES_MAX; type++) {
+        if (by_type[type] == 0) continue;
+        counts_add(counts, side, (uint8_t)type);
+        counts->count[side][type] += by_type[type] - 1;
+    }
+}
+
 static bool blames_before(const struct guard *guards, uint8_t type, uint32_t verdict, uint8_t other,
                           uint32_t other_verdict) {
     if (verdict != other_verdict) return verdict == LINK_UNIQUE;
@@ -252,19 +261,26 @@ static enum status link_new(struct identity *identity, const struct link *given,
 struct survey {
     const struct link *newest;
     uint32_t flags;
+    const struct summary *summary; /* where the component is large */
 };
 
-static struct survey survey(const struct identity *identity, uint32_t root,
-                            const struct view *view) {
-    struct survey found = {0};
-    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
+static struct survey survey(struct identity *identity, uint32_t root, const struct view *view) {
+    struct survey found = {.summary = summary_find(identity, root)};
+    uint32_t size = 0;
+    for (uint32_t id = root; !found.summary && id != NONE;
+         id = forest_next(&identity->forest, root, id, view)) {
         const struct node *node = node_at(identity, id);
         found.flags |= LOAD(node->flags);
+        if (++size == SUMMARY_SIZE_MIN) found.summary = summary_add(identity, root);
         uint32_t head = LOAD(node->links);
         if (!head) continue;
         const struct link *link = link_at(identity, head - 1);
         if (!found.newest || link_compare(link, found.newest) > 0) found.newest = link;
     }
+    if (!found.summary) return found;
+    uint32_t newest = found.summary->newest;
+    found.newest = newest == NONE ? NULL : link_at(identity, newest);
+    found.flags = found.summary->flags;
     return found;
 }
 
@@ -308,6 +324,7 @@ static enum status join(struct identity *identity, uint32_t root_a, uint32_t roo
         enum status status = change_note(identity, high, link->known_ms);
         if (status) return status;
     }
+    summary_join(identity, low, high);
     return edge_add(identity, high, low, link->known_ms, link->order, INT64_MIN);
 }
 
@@ -328,11 +345,30 @@ static enum link_verdict expiry_verdict(const struct identity *identity, const s
 
 struct decision {
     enum way way;
+    const struct summary *summaries[2]; /* of root_a, root_b */
     enum link_verdict verdict;
     uint8_t blamed;
     bool joins; /* root_a with root_b */
     uint32_t root_a, root_b;
 };
+
+/* The verdict if all identifiers held a place: where that is no refusal, the living are none. */
+static enum link_verdict verdict_of_all(struct identity *identity, const struct guard *guards,
+                                        uint32_t a, uint32_t b, const struct view *view,
+                                        struct decision *decision) {
+    uint32_t roots[2] = {a, b};
+    counts_clear(identity->counts);
+    for (uint32_t side = 0; side < 2; side++) {
+        if (decision->summaries[side]) {
+            counts_add_all(identity->counts, side, decision->summaries[side]->counts);
+            continue;
+        }
+        for (uint32_t id = roots[side]; id != NONE;
+             id = forest_next(&identity->forest, roots[side], id, view))
+            counts_add(identity->counts, side, identifier_type(identity, id));
+    }
+    return counts_verdict(guards, identity->counts, &decision->blamed);
+}
 
 /* The verdict under every era that sees the link: all eras from the one on in which it was known.
  * Where they don't agree whether it joins, its components wait and are judged by intervals. The
@@ -342,10 +378,15 @@ static void decide_by_eras(struct identity *identity, const struct link *link, u
     uint32_t first = (uint32_t)(era_at(identity, link->known_ms) - identity->eras);
     for (uint32_t i = first; i < identity->era_count; i++) {
         const struct guard *guards = identity->eras[i].guards;
-        counts_clear(identity->counts);
-        count_component(identity, guards, a, view, link, 0);
-        count_component(identity, guards, b, view, link, 1);
-        enum link_verdict verdict = counts_verdict(guards, identity->counts, &decision->blamed);
+        enum link_verdict verdict = LINK_LIMIT;
+        if (decision->summaries[0] || decision->summaries[1])
+            verdict = verdict_of_all(identity, guards, a, b, view, decision);
+        if (verdict != LINK_ACCEPTED) {
+            counts_clear(identity->counts);
+            count_component(identity, guards, a, view, link, 0);
+            count_component(identity, guards, b, view, link, 1);
+            verdict = counts_verdict(guards, identity->counts, &decision->blamed);
+        }
         if (verdict == LINK_ACCEPTED)
             verdict = expiry_verdict(identity, guards, link, &decision->blamed);
         if (i > first && (verdict == LINK_ACCEPTED) != (decision->verdict == LINK_ACCEPTED)) {
@@ -390,8 +431,12 @@ static struct decision decide(struct identity *identity, const struct link *link
     struct survey in_a = survey(identity, a, &view_now), in_b = in_a;
     if (a != b) in_b = survey(identity, b, &view_now);
     if ((in_a.flags | in_b.flags) & NODE_CONTROLLED) return decision;
+    decision.summaries[0] = summary_find(identity, a);
+    decision.summaries[1] = summary_find(identity, b);
+    bool is_large = decision.summaries[0] || decision.summaries[1];
     if (!is_after(link, &in_a) || !is_after(link, &in_b)) {
-        decide_late(identity, link, &decision);
+        /* A large one is judged anew once for the whole batch, not walked for each link. */
+        if (!is_large) decide_late(identity, link, &decision);
     } else if (a == b) {
         decision.way = WAY_DECIDED; /* accepted */
     } else {
@@ -416,6 +461,7 @@ static enum status admit_judged(struct identity *identity, const struct link *gi
     STORE(link_at(identity, id)->state, state);
     list_insert(identity, given->strong, id);
     list_insert(identity, given->weak, id);
+    summary_note_link(identity, id);
     if (decision.joins) return join(identity, decision.root_a, decision.root_b, given);
     if (decision.way == WAY_DECIDED) return STATUS_OK;
     node_at(identity, decision.root_a)->dirty = identity->batch;
@@ -435,6 +481,7 @@ static enum status admit_unjudged(struct identity *identity, const struct link *
     STORE(link_at(identity, id)->state, verdict | blamed << 8);
     if (!strong_full) list_insert(identity, given->strong, id);
     if (!weak_full) list_insert(identity, given->weak, id);
+    summary_note_link(identity, id);
     return STATUS_OK;
 }
 

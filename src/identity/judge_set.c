@@ -20,6 +20,7 @@ struct member {
     uint32_t lowest;     /* at the top: member with the lowest id */
     uint32_t next, tail; /* members of one component, from its top on */
     uint32_t size;
+    uint32_t tally;       /* + 1, at the top of a large component: its identifiers by type */
     uint32_t edge_parent; /* member, for the member that was lowest once */
     uint64_t edge_order;
     int64_t edge_known_ms;
@@ -38,6 +39,9 @@ struct judged {
     uint8_t verdict, blamed;
     bool was_accepted; /* in any interval */
 };
+struct tally {
+    uint32_t by_type[IDENTIFIER_TYPES_MAX];
+};
 struct judge_scratch {
     uint32_t *members, *links, *outside;
     size_t member_count, members_capacity, link_count, links_capacity, outside_count,
@@ -50,6 +54,8 @@ struct judge_scratch {
     size_t wishes_capacity;
     int64_t *thresholds;
     size_t threshold_count, thresholds_capacity;
+    struct tally *tallies;
+    size_t tally_count, tallies_capacity;
 };
 
 enum status judge_scratch_create(struct judge_scratch **out) {
@@ -66,6 +72,7 @@ void judge_scratch_destroy(struct judge_scratch *scratch) {
     memory_free(scratch->judged);
     memory_free(scratch->wishes);
     memory_free(scratch->thresholds);
+    memory_free(scratch->tallies);
     memory_free(scratch);
 }
 
@@ -323,6 +330,17 @@ static void count_members(const struct identity *identity, uint32_t top, uint32_
     }
 }
 
+/* All of them, alive or not: from the tally where there is one. */
+static void count_all(const struct identity *identity, uint32_t top, uint32_t side) {
+    const struct judge_scratch *set = identity->judge;
+    if (set->state[top].tally) {
+        counts_add_all(identity->counts, side, set->tallies[set->state[top].tally - 1].by_type);
+        return;
+    }
+    for (uint32_t i = top; i != NONE; i = set->state[i].next)
+        counts_add(identity->counts, side, identifier_type(identity, set->members[i]));
+}
+
 static bool is_expired(const struct identity *identity, uint32_t id, const struct link *link,
                        int64_t threshold_ms) {
     const struct guard *guards = era_at(identity, threshold_ms)->guards;
@@ -333,10 +351,29 @@ static bool is_expired(const struct identity *identity, uint32_t id, const struc
     return expired_at(identity, guards, id, link, threshold_ms);
 }
 
+static enum link_verdict limit_verdict(const struct identity *identity, const struct link *link,
+                                       int64_t threshold_ms, uint8_t *blamed) {
+    return counts_verdict(limits_of(identity, link, threshold_ms), identity->counts, blamed);
+}
+
+/* If all identifiers held a place and that were no refusal, the living are none. */
+static enum link_verdict limit_inside(const struct identity *identity, uint32_t a, uint32_t b,
+                                      const struct link *link, int64_t threshold_ms,
+                                      uint8_t *blamed) {
+    counts_clear(identity->counts);
+    count_all(identity, a, 0);
+    count_all(identity, b, 1);
+    enum link_verdict verdict = limit_verdict(identity, link, threshold_ms, blamed);
+    if (verdict == LINK_ACCEPTED || !era_at(identity, threshold_ms)->any_expires) return verdict;
+    counts_clear(identity->counts);
+    count_members(identity, a, 0, link, threshold_ms);
+    count_members(identity, b, 1, link, threshold_ms);
+    return limit_verdict(identity, link, threshold_ms, blamed);
+}
+
 static enum link_verdict finish_verdict(const struct identity *identity, struct link *link,
-                                        int64_t threshold_ms, uint8_t *blamed) {
-    enum link_verdict verdict =
-        counts_verdict(limits_of(identity, link, threshold_ms), identity->counts, blamed);
+                                        int64_t threshold_ms, enum link_verdict verdict,
+                                        uint8_t *blamed) {
     if (verdict != LINK_ACCEPTED) return verdict;
     uint32_t ends[2] = {link->strong, link->weak};
     for (uint32_t i = 0; i < 2; i++) {
@@ -349,6 +386,27 @@ static enum link_verdict finish_verdict(const struct identity *identity, struct 
         return LINK_LIMIT;
     }
     return LINK_ACCEPTED;
+}
+
+/* The small one is walked, so each member is walked some log n times. A tally costs a kilobyte: only
+ * large components have one. */
+static enum status tally_join(const struct identity *identity, uint32_t big, uint32_t small) {
+    struct judge_scratch *set = identity->judge;
+    struct member *state = set->state;
+    bool is_large = state[big].size + state[small].size >= SUMMARY_SIZE_MIN;
+    if (!is_large) return STATUS_OK;
+    if (!state[big].tally) {
+        enum status status = GROW(set->tallies, set->tallies_capacity, set->tally_count + 1);
+        if (status) return status;
+        set->tallies[set->tally_count] = (struct tally){{0}};
+        for (uint32_t i = big; i != NONE; i = state[i].next)
+            set->tallies[set->tally_count].by_type[identifier_type(identity, set->members[i])]++;
+        state[big].tally = (uint32_t)++set->tally_count;
+    }
+    uint32_t *by_type = set->tallies[state[big].tally - 1].by_type;
+    for (uint32_t i = small; i != NONE; i = state[i].next)
+        by_type[identifier_type(identity, set->members[i])]++;
+    return STATUS_OK;
 }
 
 static void unite(struct judge_scratch *set, uint32_t a, uint32_t b, const struct link *link) {
@@ -367,18 +425,21 @@ static void unite(struct judge_scratch *set, uint32_t a, uint32_t b, const struc
     state[big].tail = state[small].tail;
 }
 
-static enum link_verdict judge_inside(struct identity *identity, struct link *link,
-                                      int64_t threshold_ms, uint8_t *blamed) {
+static enum status judge_inside(struct identity *identity, struct link *link, int64_t threshold_ms,
+                                struct judged *judged) {
     struct judge_scratch *set = identity->judge;
     uint32_t a = top_of(set->state, node_at(identity, link->strong)->index);
     uint32_t b = top_of(set->state, node_at(identity, link->weak)->index);
-    if (a == b) return LINK_ACCEPTED;
-    counts_clear(identity->counts);
-    count_members(identity, a, 0, link, threshold_ms);
-    count_members(identity, b, 1, link, threshold_ms);
-    enum link_verdict verdict = finish_verdict(identity, link, threshold_ms, blamed);
-    if (verdict == LINK_ACCEPTED) unite(set, a, b, link);
-    return verdict;
+    judged->verdict = LINK_ACCEPTED;
+    if (a == b) return STATUS_OK;
+    enum link_verdict verdict = limit_inside(identity, a, b, link, threshold_ms, &judged->blamed);
+    verdict = finish_verdict(identity, link, threshold_ms, verdict, &judged->blamed);
+    judged->verdict = (uint8_t)verdict;
+    if (verdict != LINK_ACCEPTED) return STATUS_OK;
+    uint32_t big = set->state[a].size >= set->state[b].size ? a : b;
+    enum status status = tally_join(identity, big, big == a ? b : a);
+    if (!status) unite(set, a, b, link);
+    return status;
 }
 
 static struct view view_before(const struct link *link, int64_t threshold_ms) {
@@ -405,7 +466,8 @@ static enum link_verdict judge_leaving(struct identity *identity, struct link *l
         if (alive_at(identity, guards, id, link, threshold_ms))
             counts_add(identity->counts, 1, identifier_type(identity, id));
     }
-    return finish_verdict(identity, link, threshold_ms, blamed);
+    enum link_verdict verdict = limit_verdict(identity, link, threshold_ms, blamed);
+    return finish_verdict(identity, link, threshold_ms, verdict, blamed);
 }
 
 static enum status judge_link(struct identity *identity, size_t index, int64_t threshold_ms) {
@@ -425,17 +487,19 @@ static enum status judge_link(struct identity *identity, size_t index, int64_t t
         else
             is_inside = false;
     }
-    enum link_verdict verdict = is_inside
-                                    ? judge_inside(identity, link, threshold_ms, &judged->blamed)
-                                    : judge_leaving(identity, link, threshold_ms, &judged->blamed);
-    judged->verdict = (uint8_t)verdict;
-    judged->was_accepted |= verdict == LINK_ACCEPTED;
-    if (is_inside || verdict != LINK_ACCEPTED) return STATUS_OK;
+    enum status status = STATUS_OK;
+    if (is_inside)
+        status = judge_inside(identity, link, threshold_ms, judged);
+    else
+        judged->verdict = (uint8_t)judge_leaving(identity, link, threshold_ms, &judged->blamed);
+    judged->was_accepted |= judged->verdict == LINK_ACCEPTED;
+    if (status || is_inside || judged->verdict != LINK_ACCEPTED) return status;
     return outside_add(set, is_member(identity, ends[0]) ? ends[1] : ends[0]);
 }
 
 static enum status judge_interval(struct identity *identity, size_t interval) {
     struct judge_scratch *set = identity->judge;
+    set->tally_count = 0;
     for (uint32_t i = 0; i < set->member_count; i++)
         set->state[i] = (struct member){
             .up = i, .lowest = i, .next = NONE, .tail = i, .size = 1, .edge_parent = NONE};
@@ -541,6 +605,7 @@ static enum status publish_changes(struct identity *identity) {
 static enum status publish(struct identity *identity) {
     struct judge_scratch *set = identity->judge;
     enum status status = STATUS_OK;
+    summaries_clear(identity);
     for (size_t i = 0; !status && i < set->threshold_count; i++)
         status = publish_edges(identity, i);
     if (!status) status = publish_verdicts(identity);

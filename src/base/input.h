@@ -16,8 +16,8 @@ void input_close(struct input *input);
 /* Up to `length` bytes; *got = 0 only at the end. */
 enum status input_read(struct input *input, void *bytes, size_t length, size_t *got,
                        struct error *error) MUST_USE;
-/* Would reading wait for bytes that have not been written yet? Waits itself for up to `wait_ms`. Of a
- * file on disk, and for NULL, never. */
+/* Would reading wait for bytes that have not been written yet? Waits itself for up to `wait_ms`. Of
+ * a file on disk, and for NULL, never. */
 bool input_waits(const struct input *input, int wait_ms);
 /* How many bytes stood behind the end of the compressed data; they were left out. 0 before the end,
  * and for NULL. */

@@ -21,6 +21,12 @@ static void show_progress(void *context, const struct engine_progress *progress)
     char bar[21] = "                    ";
     for (int i = 0; i < (int)(share * 20) && i < 20; i++) bar[i] = '=';
     double left = share > 0.01 ? seconds * (1 - share) / share : 0;
+    if (progress->total_bytes == 0) { /* a pipe: nobody knows its end */
+        cli_progress("%.*s  %s  %s events  %s in quarantine", TEXT_ARG(progress->source),
+                     slash != NULL ? slash + 1 : progress->path, cli_count(progress->events),
+                     cli_count(progress->quarantined));
+        return;
+    }
     cli_progress(
         "%.*s  %s  [%s] %3.0f %%  %s events  %s/s  %.0f s left", TEXT_ARG(progress->source),
         slash != NULL ? slash + 1 : progress->path, bar, 100 * share, cli_count(progress->events),

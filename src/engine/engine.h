@@ -138,8 +138,8 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
 /* One batch through identity, repeats and the log. Leaves in the batch only what is new. */
 enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync,
                          struct apply_result *out, struct error *error) MUST_USE;
-/* Each file of the playbook's sources in a folder: `message` says why it can't be loaded, or is NULL.
- * Nothing is stored, and no lookup need be loaded. NO_MEMORY or OK. */
+/* Each file of the playbook's sources in a folder: `message` says why it can't be loaded, or is
+ * NULL. Nothing is stored, and no lookup need be loaded. NO_MEMORY or OK. */
 struct file_findings {
     void (*tell)(void *context, struct text source, const char *path, const char *message);
     void *context;

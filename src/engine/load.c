@@ -175,7 +175,7 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     event_batch_clear(&loading->batch);
     enum status status =
         ingest_lookup(&settings, loading->source, rule, path, &table, &loading->batch, &why);
-    if (status == STATUS_END) warn(loading, "%s", why.text);
+    if ((status == STATUS_OK || status == STATUS_END) && why.text[0]) warn(loading, "%s", why.text);
     if (status == STATUS_END) return STATUS_OK;
     if (status != STATUS_OK) return error_set(error, status, "%s", why.text);
     loading->report->lookup_rows += lookup_row_count(table);

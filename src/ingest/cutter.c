@@ -104,11 +104,13 @@ static enum status check_encoding(struct cutter *cutter, struct error *error) {
     return STATUS_OK;
 }
 
-/* Of a pipe, until the first line is there. */
-static enum status read_first_line(struct cutter *cutter, struct error *error) {
-    enum status status = cutter_refill(cutter, error);
-    while (status == STATUS_OK && !cutter->ended && cutter->window.length <= INGEST_ROW_BYTES_MAX &&
-           memchr(cutter->window.at, '\n', cutter->window.length) == NULL &&
+/* Of a pipe, until a line is there to be looked at. */
+static enum status wait_for_line(struct cutter *cutter, struct error *error) {
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && !cutter->ended &&
+           cutter->window.length - cutter->start <= INGEST_ROW_BYTES_MAX &&
+           memchr(cutter->window.at + cutter->start, '\n', cutter->window.length - cutter->start) ==
+               NULL &&
            !ends_lines_with_cr(cutter))
         status = cutter_refill(cutter, error);
     return status;
@@ -124,7 +126,8 @@ enum status cutter_open(struct cutter *cutter, const char *name, const char *pat
     enum status status = buffer_reserve(&cutter->window, cutter->window_bytes + SCAN_PADDING);
     if (status) return error_set(error, status, "no memory to read %s", name);
     if (path != NULL) status = input_open(&cutter->input, path, error);
-    if (status == STATUS_OK) status = read_first_line(cutter, error);
+    if (status == STATUS_OK) status = cutter_refill(cutter, error);
+    if (status == STATUS_OK) status = wait_for_line(cutter, error);
     if (status == STATUS_OK) status = check_encoding(cutter, error);
     if (status == STATUS_OK && ends_lines_with_cr(cutter)) {
         cutter->cr_ends = true;
@@ -307,7 +310,7 @@ void cutter_format_csv(struct cutter *cutter, char delimiter, bool quotes) {
     scan_from(cutter, cutter->window.at + cutter->start);
 }
 
-void cutter_skip_line(struct cutter *cutter) {
+enum status cutter_skip_line(struct cutter *cutter, struct error *error) {
     struct text line = cutter_peek(cutter);
     const char *end = line.at + line.length;
     for (const char *at = cutter->window.at + cutter->start; at < line.at; at++)
@@ -319,6 +322,7 @@ void cutter_skip_line(struct cutter *cutter) {
     }
     cutter->start = (size_t)(end - cutter->window.at);
     scan_from(cutter, end);
+    return wait_for_line(cutter, error);
 }
 
 struct text cutter_peek(const struct cutter *cutter) {

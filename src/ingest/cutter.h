@@ -70,8 +70,8 @@ enum status cutter_format_json(struct cutter *cutter) MUST_USE;
 enum status cutter_row(struct cutter *cutter, struct cut *out, struct error *error) MUST_USE;
 /* The first physical line, to guess from, without taking it. Empty at the end. */
 struct text cutter_peek(const struct cutter *cutter);
-/* Drops the first physical line, which is no row. */
-void cutter_skip_line(struct cutter *cutter);
+/* Drops the first physical line, which is no row; of a pipe, waits for the next. */
+enum status cutter_skip_line(struct cutter *cutter, struct error *error) MUST_USE;
 /* Fills a job with the next rows, each an event of its own. OK with at least one, or END. Of a pipe
  * what has come is handed on within about half a second, however little it is. */
 enum status cutter_job(struct cutter *cutter, struct job *job, uint32_t rows_max,

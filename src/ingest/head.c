@@ -125,19 +125,29 @@ static char separator_line(struct text line) {
     return said == '"' || said == '\r' || said == 0 ? 0 : said;
 }
 
-/* Takes the line that says the delimiter; `before` is how it came, with its end. */
-static enum status take_separator(struct head *head, struct cutter *cutter, struct arena *arena,
-                                  struct text *before, struct error *error) {
-    struct text line = cutter_peek(cutter);
-    char said = separator_line(line);
-    *before = (struct text){0};
-    if (said == 0) return STATUS_OK;
-    if (head->delimiter == 0) head->delimiter = said;
-    const char *copy = arena_format(arena, "%.*s\n", TEXT_ARG(line));
+/* Takes the line in front; it goes behind `before`, as it came, so that kept rows can be read
+ * again. */
+static enum status take_line(struct cutter *cutter, struct text line, struct arena *arena,
+                             struct text *before, struct error *error) {
+    const char *copy = arena_format(arena, "%.*s%.*s\n", TEXT_ARG(*before), TEXT_ARG(line));
     if (copy == NULL) return no_memory(cutter, error);
     *before = text_from(copy);
-    cutter_skip_line(cutter);
-    return STATUS_OK;
+    return cutter_skip_line(cutter, error);
+}
+
+/* The lines that the source skips, and the one that says the delimiter. */
+static enum status take_lines_before(struct head *head, struct cutter *cutter,
+                                     const struct source *source, struct arena *arena,
+                                     struct text *before, struct error *error) {
+    enum status status = STATUS_OK;
+    *before = (struct text){"", 0};
+    for (uint32_t i = 0; status == STATUS_OK && i < source->skip_lines; i++)
+        status = take_line(cutter, cutter_peek(cutter), arena, before, error);
+    struct text line = cutter_peek(cutter);
+    char said = separator_line(line);
+    if (status != STATUS_OK || said == 0) return status;
+    if (head->delimiter == 0) head->delimiter = said;
+    return take_line(cutter, line, arena, before, error);
 }
 
 /* In a file with tabs a quote is a character, unless each field of the first line stands in quotes:
@@ -177,13 +187,15 @@ static enum status read_csv_head(struct head *head, struct cutter *cutter,
                                  const struct source *source, struct arena *arena,
                                  struct error *error) {
     struct text before;
-    enum status status = take_separator(head, cutter, arena, &before, error);
+    enum status status = take_lines_before(head, cutter, source, arena, &before, error);
     if (status) return status;
     struct text line = cutter_peek(cutter);
     if (head->delimiter == 0) head->delimiter = sniff(line);
     head->quotes = quotes_fields(source, head->delimiter, line);
     cutter_format_csv(cutter, head->delimiter, head->quotes);
     if (source->has_header) return take_header(head, cutter, before, arena, error);
+    /* A kept row is read again behind these lines, each of which has its end. */
+    if (before.length > 0) head->header = (struct text){before.at, before.length - 1};
     if (line.length == 0 && cutter->ended && !cutter->truncation[0]) {
         head->empty = true;
         return STATUS_OK;

@@ -176,8 +176,8 @@ enum status ingest_row_replay(const struct ingest_settings *settings, const stru
                               const char *file, uint64_t line, struct text raw,
                               struct event_batch *batch, struct error *error) MUST_USE;
 
-/* How many rows of its file a quarantined row's raw bytes hold: those of one event wait together. At
- * least 1; of bytes that were cut, as many as are left. */
+/* How many rows of its file a quarantined row's raw bytes hold: those of one event wait together.
+ * At least 1; of bytes that were cut, as many as are left. */
 uint64_t ingest_raw_rows(const struct source *source, struct text raw);
 
 /* A bad row that may take back a consent or an opt-in holds its person until somebody has read it
@@ -218,7 +218,9 @@ enum status ingest_row_words(const struct ingest_settings *settings, const struc
  * where the lookup isn't `many`, go to batch->rows (appended); a row without a key too. The table
  * begins with exactly the rule's fields, in their order (a file without one of them is an error of
  * the file); with fields_open the file's other columns follow, as text (CSV; of NDJSON only what is
- * declared is kept). An empty file is no table: STATUS_END, and the error's text tells it.
+ * declared is kept). An empty file is no table: STATUS_END, and the error's text tells it. Where
+ * the last line has no end, the error's text says so, beside STATUS_OK: the row counts until the
+ * file is loaded again.
  * settings->symbols and ->lookups aren't used. */
 enum status ingest_lookup(const struct ingest_settings *settings, const struct source *source,
                           const struct lookup_rule *rule, const char *path,

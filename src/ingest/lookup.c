@@ -240,7 +240,7 @@ static enum status add_row(struct loading *loading, const struct cut *cut) {
 }
 
 static enum status add_rows(struct loading *loading) {
-    struct cut cut;
+    struct cut cut = {0};
     enum status status;
     while ((status = cutter_row(&loading->cutter, &cut, loading->error)) == STATUS_OK) {
         if (cut.length > INGEST_ROW_BYTES_MAX) cut.length = INGEST_ROW_BYTES_MAX;
@@ -252,6 +252,11 @@ static enum status add_rows(struct loading *loading) {
         if (status) return no_memory(loading);
     }
     if (status != STATUS_END) return status;
+    if (cut.flags & ROW_MAYBE_CUT)
+        (void)error_set(loading->error, STATUS_OK,
+                        "%s:%llu: the file ends without a line end: if it was cut off there, load "
+                        "it again whole",
+                        loading->path, (unsigned long long)cut.line);
     if (loading->cutter.truncation[0])
         return error_set(loading->error, STATUS_CORRUPT, "%s", loading->cutter.truncation);
     return lookup_finish(loading->table) ? no_memory(loading) : STATUS_OK;

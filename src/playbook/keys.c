@@ -50,7 +50,7 @@ static const char *const source_names[SOURCE_COUNT] = {
     [SOURCE_CORRECTIONS_MAX] = "corrections_max", [SOURCE_AGAIN] = "again", [SOURCE_NOTE] = "note",
     [SOURCE_ONE_EVENT_PER] = "one_event_per", [SOURCE_TYPES] = "types", [SOURCE_PROPERTIES] = "properties",
     [SOURCE_PROPERTIES_AT] = "properties_at", [SOURCE_LOOKUP] = "lookup", [SOURCE_MANY] = "many",
-    [SOURCE_DELIMITER] = "delimiter", [SOURCE_QUOTE] = "quote",
+    [SOURCE_DELIMITER] = "delimiter", [SOURCE_QUOTE] = "quote", [SOURCE_SKIP_LINES] = "skip_lines",
     [SOURCE_HEADER] = "header", [SOURCE_COLUMNS] = "columns", [SOURCE_ZONE] = "zone",
     [SOURCE_DATES] = "dates", [SOURCE_DECIMAL] = "decimal",
 };

@@ -137,7 +137,8 @@ struct source {
     struct text file;
     char delimiter; /* 0: sniffed among , ; tab | */
     enum source_quote quote;
-    bool has_header; /* default yes; without it columns are c1, c2, … or `columns:` */
+    uint32_t skip_lines; /* of CSV: lines before the header, or before the first row */
+    bool has_header;     /* default yes; without it columns are c1, c2, … or `columns:` */
     const struct text *columns;
     uint32_t column_count;
     bool is_lookup;

@@ -72,8 +72,8 @@ static void read_columns(struct reader *reader, struct source_entry *entry) {
 }
 
 static void refuse_csv_keys(struct reader *reader, const struct source_entry *entry) {
-    static const enum source_key only_of_csv[] = {SOURCE_DELIMITER, SOURCE_QUOTE, SOURCE_HEADER,
-                                                  SOURCE_COLUMNS};
+    static const enum source_key only_of_csv[] = {SOURCE_DELIMITER, SOURCE_QUOTE, SOURCE_SKIP_LINES,
+                                                  SOURCE_HEADER, SOURCE_COLUMNS};
     for (size_t i = 0; i < sizeof only_of_csv / sizeof *only_of_csv; i++) {
         const struct yaml_node *value = entry->values[only_of_csv[i]];
         if (value == NULL) continue;
@@ -98,6 +98,9 @@ static void read_file(struct reader *reader, struct source_entry *entry) {
     }
     if (values[SOURCE_DELIMITER]) read_delimiter(reader, values[SOURCE_DELIMITER], source);
     if (values[SOURCE_QUOTE]) read_quote(reader, values[SOURCE_QUOTE], source);
+    if (values[SOURCE_SKIP_LINES])
+        (void)reader_count(reader, values[SOURCE_SKIP_LINES], "skip_lines", 0, SKIP_LINES_MAX,
+                           &source->skip_lines);
     if (values[SOURCE_HEADER])
         (void)reader_yes_no(reader, values[SOURCE_HEADER], "header", &source->has_header);
     read_columns(reader, entry);

@@ -6,7 +6,8 @@
 
 #include "playbook/sections.h"
 
-#define COLUMNS_MAX 1024
+#define COLUMNS_MAX    1024
+#define SKIP_LINES_MAX 1000
 
 struct source_entry {
     const struct yaml_node *key, *values[KEYS_MAX];

@@ -26,6 +26,8 @@ static const char playbook[] =
     "properties: { a: a } }\n"
     "  fields: { file: t.csv, quote: '\"', event: Noted, time: at, key: { loyalty: who }, "
     "properties: { a: a } }\n"
+    "  titled: { file: t.csv, skip_lines: 2, event: Noted, time: at, key: { loyalty: who }, "
+    "properties: { a: a } }\n"
     "  orders: { file: t.csv, event: \"{kind}\", time: at, one_event_per: order, row_key: order, "
     "key: { loyalty: who }, types: { n: number }, properties: { total: n, items: [item] } }\n"
     "  last: { file: t.csv, event: Noted, time: at, one_event_per: order, key: { loyalty: who }, "
@@ -225,6 +227,23 @@ static void separator_line_of_excel(void **state) {
     assert_string_equal(
         trial_replay(&trial, "short", 3, text_from("sep=^\nwho^at^a\n7^2020-01-02^x,y")), expected);
     check("short", "sep=;\n", "");
+}
+
+static void lines_before_the_header(void **state) {
+    (void)state;
+    const char *expected =
+        EVENT " a=\"x\"\nBAD t.csv:6:2: 'bad' is no time in column at: a time is "
+              "2017-03-31 14:05:33, or what dates: declares\n";
+    check("titled", "Orders, of May\n# by night; \"x\n\nwho;at;a\n7;2020-01-02;x\n7;bad;x\n",
+          expected);
+    check("titled", "Orders\rby night\rwho;at;a\r7;2020-01-02;x\r", EVENT " a=\"x\"\n");
+    assert_string_equal(
+        trial_replay(&trial, "titled", 3, text_from("Orders\nnight\nwho;at;a\n7;2020-01-02;x")),
+        EVENT " a=\"x\"\n");
+    check("titled", "Orders\n", "");
+    check_warning("t.csv is empty: nothing was read of it");
+    assert_string_equal(trial_replay(&trial, "bare", 3, text_from("sep=^\n7^2020-01-02^x")),
+                        EVENT " a=\"x\"\n");
 }
 
 static void parts_of_a_group_on_any_line(void **state) {
@@ -450,6 +469,7 @@ int main(void) {
         cmocka_unit_test(quotes_of_tab_files),
         cmocka_unit_test(stray_quotes_that_swallow_rows),
         cmocka_unit_test(separator_line_of_excel),
+        cmocka_unit_test(lines_before_the_header),
         cmocka_unit_test(parts_of_a_group_on_any_line),
         cmocka_unit_test(json_arrays),
         cmocka_unit_test(json_over_lines),

@@ -114,6 +114,7 @@ static const struct broken sources[] = {
     {"many", HEAD CSV ", many: yes }\n", 6, 69, "many is for lookups"},
     {"delimiter", HEAD CSV ", delimiter: \"#\" }\n", 6, 74, "delimiter: write one of"},
     {"quote", HEAD CSV ", quote: \"'\" }\n", 6, 70, "quote: write none where a quote is a character"},
+    {"skipped lines", HEAD CSV ", skip_lines: some }\n", 6, 75, "skip_lines"},
     {"expression in a sum", HEAD CSV ", one_event_per: a, properties: { m: sum(price * quantity) } }\n", 6, 98, "\"price * quantity\" is an expression"},
     {"figure in a sum", HEAD CSV ", one_event_per: a, properties: { m: sum(amount/100) } }\n", 6, 98, "is an expression"},
     {"condition in a sum", HEAD CSV ", one_event_per: a, properties: { m: sum(a where b) } }\n", 6, 98, "is an expression"},

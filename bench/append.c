@@ -49,7 +49,8 @@ static void make_event(struct making *making, struct event_batch *batch) {
     event->time_ms = event->known_ms = making->time_ms;
     event->type = (uint16_t)(draw >> 30 & 15);
     event->channel = (uint8_t)(draw >> 34 & 3);
-    event->key = draw | 1;
+    event->key = (struct row_key){draw | 1, (uint32_t)(draw >> 32)};
+    event->content = draw;
     char text[48];
     int length = snprintf(text, sizeof(text), "c%015llx", (unsigned long long)hash_u64(who) >> 4);
     BENCH_CHECK(event_batch_add_identifier(batch, making->identifier_type,

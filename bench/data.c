@@ -292,7 +292,7 @@ static void publish(struct data *data, struct side *side, struct stored_run **ru
     versions_publish(&side->versions, version);
     for (uint32_t r = 0; r < count; r++) stored_run_dereference(runs[r]);
     tail_dereference(tail);
-    view_source_init(&side->view, &side->versions);
+    view_source_init(&side->view, &side->versions, NULL);
 }
 
 /* All runs and what the tail holds, merged, as a fold and a merge before the customers were merged

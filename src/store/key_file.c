@@ -290,19 +290,25 @@ bool key_file_has_content(const struct key_file *file, struct row_key key, uint6
     return hot->flags == 0 && hot->content == content && hot->reading == reading;
 }
 
+static const uint8_t *table_place(const struct key_file *file, enum key_table table) {
+    return file->mapping.at + file->sections[file->section_count - KEY_TABLES + table].offset;
+}
+
 void key_file_prefetch(const struct key_file *file, uint64_t low) {
-    const struct run_section *filter = &file->sections[file->section_count - KEY_TABLES];
-    __builtin_prefetch(file->mapping.at + filter[KEY_FILTER].offset +
+    __builtin_prefetch(table_place(file, KEY_FILTER) +
                        key_share(low, file->footer->filter_blocks) * KEY_FILTER_WORDS * 8);
-    __builtin_prefetch(file->mapping.at + filter[KEY_BUCKETS].offset +
+}
+
+void key_file_prefetch_bucket(const struct key_file *file, uint64_t low) {
+    if (!filter_has(file, table_place(file, KEY_FILTER), low)) return;
+    __builtin_prefetch(table_place(file, KEY_BUCKETS) +
                        key_share(low, file->footer->bucket_count) * 4);
 }
 
-void key_file_prefetch_more(const struct key_file *file, uint64_t low) {
-    const uint8_t *filter = table_of(file, KEY_FILTER);
-    if (filter == NULL || !filter_has(file, filter, low)) return;
-    const uint32_t *bucket = (const uint32_t *)table_of(file, KEY_BUCKETS);
-    if (bucket == NULL) return;
+/* Nothing is believed that was not checked: a wrong place is no place. */
+void key_file_prefetch_key(const struct key_file *file, uint64_t low) {
+    if (!filter_has(file, table_place(file, KEY_FILTER), low)) return;
+    const uint32_t *bucket = (const uint32_t *)(const void *)table_place(file, KEY_BUCKETS);
     uint64_t i = bucket[key_share(low, file->footer->bucket_count)];
     if (i >= file->footer->count) return;
     const struct run_section *hot =

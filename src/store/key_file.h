@@ -42,9 +42,11 @@ enum status key_file_find(const struct key_file *file, struct row_key key, struc
 /* key_file_find would find an entry with this content and this reading, not retracted. */
 bool key_file_has_content(const struct key_file *file, struct row_key key, uint64_t content,
                           uint16_t reading, bool *found);
-/* What a lookup touches first, and, once that has come, what it touches next. */
+/* What a lookup touches, one step after the other: the filter; once that has come and has the key,
+ * its bucket; once that has come, its neighbours. */
 void key_file_prefetch(const struct key_file *file, uint64_t low);
-void key_file_prefetch_more(const struct key_file *file, uint64_t low);
+void key_file_prefetch_bucket(const struct key_file *file, uint64_t low);
+void key_file_prefetch_key(const struct key_file *file, uint64_t low);
 /* Always STATUS_CORRUPT: which section, and what to do. */
 enum status key_file_damage(const struct key_file *file, struct error *error) MUST_USE;
 bool key_file_is_damaged(const struct key_file *file);
@@ -77,6 +79,9 @@ struct key_list {
     const struct key_entry *(*at)(const void *context, size_t i);
     const void *context;
 };
+/* The same in pieces, by a writer: lists in order, each of keys below those of the next. */
+enum status key_writer_add_list(struct key_writer *writer, const struct key_list *list,
+                                struct error *error) MUST_USE;
 enum status key_file_write(struct file_system *fs, const char *path, const struct key_list *list,
                            uint64_t *count, uint64_t *bytes, struct error *error) MUST_USE;
 /* Files, oldest first, into one: of equal keys the newest is kept. `drops` true: the entry is left

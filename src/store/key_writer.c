@@ -9,7 +9,9 @@
 #define FILTER_BITS_A_KEY 10u
 #define KEYS_A_BUCKET     4u
 #define WRITE_BYTES       ((size_t)1 << 20)
-#define INDEX_BITS        26 /* of a list: key_file_write sorts the upper bits of `low` with it */
+#define SORT_FROM_BIT     31  /* 33 bits are three passes; few keys share them */
+#define AHEAD             24u /* entries lie anywhere: so many ahead they are fetched */
+#define INDEX_BITS        26  /* of a list: key_file_write sorts the upper bits of `low` with it */
 
 struct key_writer {
     struct file_system *fs;
@@ -22,7 +24,8 @@ struct key_writer {
     size_t filter_bytes;
     uint32_t *bucket; /* first it counts the keys of a bucket */
     size_t bucket_bytes;
-    struct row_key last;
+    uint64_t *order, *scratch; /* of a list: upper bits of the keys, and where they are in it */
+    size_t order_capacity, scratch_capacity;
     uint32_t count; /* of the part under way */
     bool finished;
     struct key_hot hot[KEY_PART];
@@ -92,6 +95,8 @@ void key_writer_destroy(struct key_writer *writer) {
     buffer_release(&writer->sections);
     memory_free_huge(writer->filter, writer->filter_bytes);
     memory_free_huge(writer->bucket, writer->bucket_bytes);
+    memory_free(writer->order);
+    memory_free(writer->scratch);
     memory_free(writer->path);
     memory_free(writer);
 }
@@ -244,6 +249,9 @@ static enum status write_group(struct key_writer *writer, const struct key_list 
     const uint64_t mask = (UINT64_C(1) << INDEX_BITS) - 1;
     const struct key_entry *few[8], **group = few, *before = NULL;
     size_t count = end - first;
+    if (count == 1)
+        return key_writer_add(writer, list->at(list->context, (size_t)(order[first] & mask)),
+                              error);
     if (count > sizeof few / sizeof *few) {
         group = memory_alloc(count * sizeof(*group));
         if (group == NULL) return no_memory(writer->path, error);
@@ -263,39 +271,44 @@ static enum status write_group(struct key_writer *writer, const struct key_list 
 
 static enum status write_sorted(struct key_writer *writer, const struct key_list *list,
                                 const uint64_t *order, struct error *error) {
+    const uint64_t mask = (UINT64_C(1) << INDEX_BITS) - 1;
     enum status status = STATUS_OK;
     for (size_t first = 0, end; status == STATUS_OK && first < list->count; first = end) {
         for (end = first + 1;
-             end < list->count && order[end] >> INDEX_BITS == order[first] >> INDEX_BITS;)
+             end < list->count && order[end] >> SORT_FROM_BIT == order[first] >> SORT_FROM_BIT;)
             end++;
-        if (end + 16 < list->count)
-            __builtin_prefetch(
-                list->at(list->context, order[end + 16] & ((UINT64_C(1) << INDEX_BITS) - 1)));
+        if (end + AHEAD < list->count) {
+            const char *soon = (const char *)list->at(list->context, order[end + AHEAD] & mask);
+            __builtin_prefetch(soon);
+            __builtin_prefetch(soon + sizeof(struct key_entry) - 1);
+        }
         status = write_group(writer, list, order, first, end, error);
     }
     return status;
 }
 
+enum status key_writer_add_list(struct key_writer *writer, const struct key_list *list,
+                                struct error *error) {
+    if (list->count >> INDEX_BITS != 0)
+        return error_set(error, STATUS_LIMIT, "%s: too many keys to sort at once", writer->path);
+    if (memory_grow((void **)&writer->order, &writer->order_capacity, list->count,
+                    sizeof *writer->order) ||
+        memory_grow((void **)&writer->scratch, &writer->scratch_capacity, list->count,
+                    sizeof *writer->scratch))
+        return no_memory(writer->path, error);
+    for (size_t i = 0; i < list->count; i++)
+        writer->order[i] = (list->at(list->context, i)->low >> INDEX_BITS << INDEX_BITS) | i;
+    run_sort_u64(writer->order, writer->scratch, list->count, SORT_FROM_BIT);
+    return write_sorted(writer, list, writer->order, error);
+}
+
 enum status key_file_write(struct file_system *fs, const char *path, const struct key_list *list,
                            uint64_t *count, uint64_t *bytes, struct error *error) {
-    if (list->count >> INDEX_BITS != 0)
-        return error_set(error, STATUS_LIMIT, "%s: too many keys to sort at once", path);
-    const size_t room = (list->count + 1) * sizeof(uint64_t);
-    uint64_t *order = memory_alloc_huge(room), *scratch = memory_alloc_huge(room);
     struct key_writer *writer = NULL;
-    enum status status = STATUS_OK;
-    if (order == NULL || scratch == NULL) status = no_memory(path, error);
-    for (size_t i = 0; status == STATUS_OK && i < list->count; i++)
-        order[i] = (list->at(list->context, i)->low >> INDEX_BITS << INDEX_BITS) | i;
-    if (status == STATUS_OK) {
-        run_sort_u64(order, scratch, list->count, INDEX_BITS);
-        status = key_writer_create(&writer, fs, path, list->count, error);
-    }
-    if (status == STATUS_OK) status = write_sorted(writer, list, order, error);
+    enum status status = key_writer_create(&writer, fs, path, list->count, error);
+    if (status == STATUS_OK) status = key_writer_add_list(writer, list, error);
     if (status == STATUS_OK) status = key_writer_finish(writer, count, bytes, error);
     key_writer_destroy(writer);
-    memory_free_huge(order, room);
-    memory_free_huge(scratch, room);
     return status;
 }
 

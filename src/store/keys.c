@@ -22,14 +22,16 @@ void store_key_prefetch(struct store *store, struct row_key key) {
     struct error ignored;
     if (row_key_is_none(key) || see(store, &ignored)) return;
     const struct version *version = store->seen;
-    uint32_t place = store->ahead_count++ % KEYS_AHEAD;
-    struct row_key before = store->ahead[place];
-    store->ahead[place] = key;
+    uint32_t place = store->ahead_count++;
+    uint64_t oldest = store->ahead[place % KEYS_AHEAD],
+             older = store->ahead[(place + KEYS_AHEAD / 2) % KEYS_AHEAD];
+    store->ahead[place % KEYS_AHEAD] = key.low;
     for (uint32_t i = 0; i < version->tail_count; i++)
         tail_keys_prefetch(tail_keys_of(version->tails[i]), key.low);
     for (uint32_t i = 0; i < version->keys_count; i++) {
         key_file_prefetch(version->keys[i]->file, key.low);
-        if (before.low) key_file_prefetch_more(version->keys[i]->file, before.low);
+        key_file_prefetch_bucket(version->keys[i]->file, older);
+        key_file_prefetch_key(version->keys[i]->file, oldest);
     }
 }
 

@@ -17,10 +17,6 @@ static enum status no_memory(const struct store *store, struct error *error) {
 
 /* ---- at a fold ---- */
 
-static const struct key_entry *tail_entry(const void *context, size_t i) {
-    return tail_keys_at(context, (uint32_t)i);
-}
-
 /* A list into a new file at `index` of the next manifest. */
 static enum status write_list(struct edit *edit, uint32_t index, uint32_t level,
                               const struct key_list *list, struct error *error) {
@@ -49,11 +45,52 @@ static enum status fold_superseded(struct edit *edit, const struct superseded_ta
     return status;
 }
 
-enum status store_keys_fold(struct edit *edit, const struct tail *tail, struct error *error) {
-    const struct tail_keys *keys = tail_keys_of(tail);
-    const struct key_list list = {.count = keys->count, .at = tail_entry, .context = keys};
+static const struct key_entry *share_entry(const void *context, size_t i) {
+    const struct key_entry *const *chunks = context;
+    return chunks[i >> TAIL_KEYS_CHUNK_BITS] + (i & ((1u << TAIL_KEYS_CHUNK_BITS) - 1));
+}
+
+/* Share by share: the keys of one lie below those of the next. */
+static enum status write_shares(struct key_writer *writer, const struct tail_keys *keys,
+                                struct error *error) {
+    const struct key_entry **chunks = NULL;
+    size_t capacity = 0;
     enum status status = STATUS_OK;
-    if (list.count) status = write_list(edit, edit->next.keys_count, 0, &list, error);
+    for (uint32_t share = 0; status == STATUS_OK && share < TAIL_KEYS_SHARES; share++) {
+        struct key_list list = {.count = keys->shares[share].count, .at = share_entry};
+        if (list.count == 0) continue;
+        status = memory_grow((void **)&chunks, &capacity, (list.count >> TAIL_KEYS_CHUNK_BITS) + 1,
+                             sizeof(*chunks));
+        if (status) {
+            status = error_set(error, status, "no memory to fold keys");
+            break;
+        }
+        (void)tail_keys_chunks(keys, share, chunks);
+        list.context = chunks;
+        status = key_writer_add_list(writer, &list, error);
+    }
+    memory_free(chunks);
+    return status;
+}
+
+enum status store_keys_fold(struct edit *edit, const struct tail *tail, struct error *error) {
+    const struct tail_keys *tail_keys = tail_keys_of(tail);
+    struct manifest_keys keys = {0};
+    struct key_writer *writer = NULL;
+    char path[FILE_PATH_MAX];
+    enum status status = STATUS_OK;
+    if (tail_keys->count) {
+        keys.number = edit_number(edit);
+        status = edit_create(edit, "keys", keys.number, "keys", path, error);
+        if (status == STATUS_OK)
+            status = key_writer_create(&writer, edit->store->fs, path, tail_keys->count, error);
+        if (status == STATUS_OK) status = write_shares(writer, tail_keys, error);
+        if (status == STATUS_OK)
+            status = key_writer_finish(writer, &keys.count, &keys.bytes, error);
+        key_writer_destroy(writer);
+        if (status == STATUS_OK)
+            status = edit_insert_keys(edit, edit->next.keys_count, &keys, path, error);
+    }
     return status ? status : fold_superseded(edit, tail_superseded(tail), error);
 }
 

@@ -17,8 +17,8 @@
 #include "store/version.h"
 #include "store/view.h"
 
-/* So many keys after its first lines were asked for, the next lines of a key are. */
-#define KEYS_AHEAD 6
+/* Keys that were asked to be fetched; of the older ones what a look-up touches next is fetched. */
+#define KEYS_AHEAD 8
 
 struct store {
     struct file_system *fs;
@@ -35,8 +35,8 @@ struct store {
     struct log *log;
     struct symbol_counts logged; /* symbols that the log has */
     struct buffer symbol_bytes, frame;
-    struct version *seen; /* pinned from a look-up of a key to the next append; NULL: none */
-    struct row_key ahead[KEYS_AHEAD]; /* keys that were fetched last, a ring */
+    struct version *seen;       /* pinned from a look-up of a key to the next append; NULL: none */
+    uint64_t ahead[KEYS_AHEAD]; /* lower halves, a ring; 0 is harmless */
     uint32_t ahead_count;
     uint64_t unchecked_bytes; /* written since free space was last looked at */
     uint32_t retry_at;        /* the growing tail's size at which a failed fold is tried again */

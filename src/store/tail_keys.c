@@ -7,11 +7,13 @@
 
 #define SLOTS_MIN   1024u
 #define CHUNK_BYTES (sizeof(struct key_entry) << TAIL_KEYS_CHUNK_BITS)
+#define GROUP       128u /* chunks that are allocated together */
 
 static_assert(sizeof(struct key_entry) == 48, "no padding between the fields");
 
 void tail_keys_release(struct tail_keys *keys) {
-    for (size_t i = 0; i < keys->chunk_count; i++) memory_free_huge(keys->chunks[i], CHUNK_BYTES);
+    for (uint32_t i = 0; i < keys->chunk_count; i += GROUP)
+        memory_free_huge(keys->chunks[i].entries, GROUP * CHUNK_BYTES);
     memory_free(keys->chunks);
     memory_free_huge(keys->slot, (size_t)keys->slots * sizeof(*keys->slot));
     *keys = (struct tail_keys){0};
@@ -48,16 +50,23 @@ static enum status reserve_slots(struct tail_keys *keys, size_t more) {
     return STATUS_OK;
 }
 
+/* Each share may begin a chunk more than its entries fill. */
 static enum status reserve_entries(struct tail_keys *keys, size_t more) {
-    size_t chunks = (keys->count + more + (1u << TAIL_KEYS_CHUNK_BITS) - 1) >> TAIL_KEYS_CHUNK_BITS;
-    enum status status =
-        memory_grow((void **)&keys->chunks, &keys->chunk_capacity, chunks, sizeof(*keys->chunks));
-    while (status == STATUS_OK && keys->chunk_count < chunks) {
-        struct key_entry *chunk = memory_alloc_huge(CHUNK_BYTES);
-        if (!chunk) return STATUS_NO_MEMORY;
-        keys->chunks[keys->chunk_count++] = chunk;
+    size_t begins =
+        (more < TAIL_KEYS_SHARES ? more : TAIL_KEYS_SHARES) + (more >> TAIL_KEYS_CHUNK_BITS);
+    size_t chunks = keys->begun_count + begins;
+    if (chunks >> (32 - TAIL_KEYS_CHUNK_BITS) != 0) return STATUS_LIMIT;
+    while (keys->chunk_count < chunks) {
+        enum status status = memory_grow((void **)&keys->chunks, &keys->chunk_capacity,
+                                         keys->chunk_count + GROUP, sizeof(*keys->chunks));
+        struct key_entry *group =
+            status == STATUS_OK ? memory_alloc_huge(GROUP * CHUNK_BYTES) : NULL;
+        if (!group) return STATUS_NO_MEMORY;
+        for (uint32_t i = 0; i < GROUP; i++)
+            keys->chunks[keys->chunk_count + i].entries = group + (i << TAIL_KEYS_CHUNK_BITS);
+        keys->chunk_count += GROUP;
     }
-    return status;
+    return STATUS_OK;
 }
 
 enum status tail_keys_reserve(struct tail_keys *keys, size_t more) {
@@ -77,16 +86,41 @@ const struct key_entry *tail_keys_find(const struct tail_keys *keys, struct row_
     return NULL;
 }
 
+/* tail_keys_reserve has made room. */
+static uint32_t next_number(struct tail_keys *keys, uint32_t share) {
+    uint32_t at = keys->shares[share].count++ & ((1u << TAIL_KEYS_CHUNK_BITS) - 1);
+    if (at == 0) {
+        assert(keys->begun_count < keys->chunk_count);
+        keys->chunks[keys->begun_count++].before = keys->shares[share].chunk;
+        keys->shares[share].chunk = keys->begun_count;
+    }
+    return (keys->shares[share].chunk - 1) << TAIL_KEYS_CHUNK_BITS | at;
+}
+
 void tail_keys_put(struct tail_keys *keys, const struct key_entry *entry) {
-    struct key_entry *known = (struct key_entry *)(uintptr_t)tail_keys_find(
-        keys, (struct row_key){entry->low, entry->high});
-    if (known) {
+    const struct row_key key = {entry->low, entry->high};
+    uint32_t hash = hash_of(entry->low), mask = keys->slots - 1, i = hash & mask;
+    for (; keys->slot[i]; i = (i + 1) & mask) {
+        if (keys->slot[i] >> 32 != hash) continue;
+        struct key_entry *known = tail_keys_at(keys, (uint32_t)keys->slot[i] - 1);
+        if (!key_entry_is_of(known, key)) continue;
         *known = *entry;
         return;
     }
-    *tail_keys_at(keys, keys->count) = *entry;
+    uint32_t number = next_number(keys, (uint32_t)(entry->low >> 56));
+    *tail_keys_at(keys, number) = *entry;
+    keys->slot[i] = (uint64_t)hash << 32 | (number + 1);
     keys->count++;
-    put_slot(keys, (uint64_t)hash_of(entry->low) << 32 | keys->count);
+}
+
+uint32_t tail_keys_chunks(const struct tail_keys *keys, uint32_t share,
+                          const struct key_entry **out) {
+    uint32_t chunk_entries = 1u << TAIL_KEYS_CHUNK_BITS;
+    uint32_t count = (keys->shares[share].count + chunk_entries - 1) >> TAIL_KEYS_CHUNK_BITS;
+    uint32_t chunk = keys->shares[share].chunk;
+    for (uint32_t i = count; i-- > 0; chunk = keys->chunks[chunk - 1].before)
+        out[i] = keys->chunks[chunk - 1].entries;
+    return count;
 }
 
 void tail_keys_prefetch(const struct tail_keys *keys, uint64_t low) {

@@ -3,7 +3,8 @@
  * frames changed.
  *
  *   slot := hash, 32 bits | number of the entry + 1          open addressing, half of it empty
- *   entries lie in chunks, so that they never move
+ *   entries lie in chunks, so that they never move; a chunk has entries of one share of the keys
+ *   (the upper 8 bits), so that a fold sorts one share after the other in the cache
  *
  * A key has one entry here, that of its latest version. One writer, the applier; once the tail is
  * frozen any number of threads may read. */
@@ -33,11 +34,24 @@ static inline bool key_entry_is_of(const struct key_entry *entry, struct row_key
     return entry->low == key.low && (entry->high == key.high || (entry->flags & KEY_LEGACY) != 0);
 }
 
+#define TAIL_KEYS_SHARES     256u
+#define TAIL_KEYS_CHUNK_BITS 8
+
+struct tail_keys_chunk {
+    struct key_entry *entries;
+    uint32_t before; /* the chunk of the same share that was filled before it + 1 */
+};
+
 struct tail_keys {
     uint64_t *slot;
-    struct key_entry **chunks;
+    struct tail_keys_chunk *chunks; /* begun, then empty ones */
+    struct {
+        uint32_t chunk; /* the one that is being filled + 1 */
+        uint32_t count; /* entries of the share */
+    } shares[TAIL_KEYS_SHARES];
     uint32_t slots, count;
-    size_t chunk_count, chunk_capacity;
+    uint32_t chunk_count, begun_count;
+    size_t chunk_capacity;
 };
 
 void tail_keys_release(struct tail_keys *keys);
@@ -50,9 +64,14 @@ const struct key_entry *tail_keys_find(const struct tail_keys *keys, struct row_
 void tail_keys_prefetch(const struct tail_keys *keys, uint64_t low);
 size_t tail_keys_bytes(const struct tail_keys *keys);
 
-#define TAIL_KEYS_CHUNK_BITS 15
-static inline struct key_entry *tail_keys_at(const struct tail_keys *keys, uint32_t i) {
-    return &keys->chunks[i >> TAIL_KEYS_CHUNK_BITS][i & ((1u << TAIL_KEYS_CHUNK_BITS) - 1)];
+static inline struct key_entry *tail_keys_at(const struct tail_keys *keys, uint32_t number) {
+    return &keys->chunks[number >> TAIL_KEYS_CHUNK_BITS]
+                .entries[number & ((1u << TAIL_KEYS_CHUNK_BITS) - 1)];
 }
+
+/* The chunks of a share in the order in which they were filled; `out` has room for all that it can
+ * have: count / 256 and one more. Returns how many. */
+uint32_t tail_keys_chunks(const struct tail_keys *keys, uint32_t share,
+                          const struct key_entry **out);
 
 #endif

@@ -168,6 +168,22 @@ static uint64_t size_of(struct file_system *fs, const char *path) {
     return size;
 }
 
+/* What can be found is right; what can't be read is told. */
+static void look_up_in_damaged(const struct key_file *file, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        struct key_entry entry;
+        bool found;
+        struct error error;
+        if (key_file_find(file, key_of(&entries[i]), &entry, &found) == STATUS_OK) {
+            assert_true(found && same_entry(&entry, &entries[i]));
+            continue;
+        }
+        assert_true(key_file_is_damaged(file));
+        assert_int_equal(key_file_damage(file, &error), STATUS_CORRUPT);
+        assert_non_null(strstr(error.text, "attune rebuild"));
+    }
+}
+
 /* A damaged file is refused, or what it says is as it was. */
 static void no_flipped_bit_becomes_an_answer(void **state) {
     (void)state;
@@ -180,21 +196,8 @@ static void no_flipped_bit_becomes_an_answer(void **state) {
         assert_true(simulated_disk_flip(disk, "keys", byte, (unsigned)(byte % 8)));
         assert_int_not_equal(key_file_check(fs, "keys", NULL, NULL, NULL), STATUS_OK);
         struct key_file *file = NULL;
-        if (key_file_open(&file, fs, "keys", NULL) == STATUS_OK) {
-            for (uint32_t i = 0; i < 40; i++) {
-                struct key_entry entry;
-                bool found;
-                struct error error;
-                if (key_file_find(file, key_of(&entries[i]), &entry, &found) == STATUS_OK) {
-                    assert_true(found && same_entry(&entry, &entries[i]));
-                    continue;
-                }
-                assert_true(key_file_is_damaged(file));
-                assert_int_equal(key_file_damage(file, &error), STATUS_CORRUPT);
-                assert_non_null(strstr(error.text, "attune rebuild"));
-            }
-            key_file_close(file);
-        }
+        if (key_file_open(&file, fs, "keys", NULL) == STATUS_OK) look_up_in_damaged(file, 40);
+        key_file_close(file);
         assert_true(simulated_disk_flip(disk, "keys", byte, (unsigned)(byte % 8)));
     }
     assert_int_equal(key_file_check(fs, "keys", NULL, NULL, NULL), STATUS_OK);

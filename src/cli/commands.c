@@ -141,7 +141,7 @@ const struct command cli_commands[] = {
      "models that still name the customer. --lift lets identifiers in again that were erased by "
      "mistake; then load the files that hold them.\n\n"
      "  attune erase email:a@b.example --yes\n"
-     "  attune erase --lift email:a@b.example\n",
+     "  attune erase household:1029 --yes && attune erase --lift household:1029\n",
      1, CLI_WORDS_MAX, command_erase},
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof *cli_commands;

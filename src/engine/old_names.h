@@ -3,8 +3,8 @@
  *
  * Programs before dark text (event/dark.h) made a symbol of every name that data brought. A name
  * that no playbook declares, that the erased customer's events have and nobody else's, is rewritten
- * away. Where the customer's events have no such name, which is so in every directory of today, nobody
- * else's events are looked at. Private to engine/; the applier. */
+ * away. Where the customer's events have no such name, which is so in every directory of today,
+ * nobody else's events are looked at. Private to engine/; the applier. */
 #ifndef ENGINE_OLD_NAMES_H
 #define ENGINE_OLD_NAMES_H
 

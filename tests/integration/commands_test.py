@@ -46,7 +46,7 @@ SAMPLES = {
     "rebuild": ["rebuild"],
     "backup": ["backup copy"],
     "unmerge": ["unmerge cookie:k1 email:a@b.example", "unmerge cookie:k1"],
-    "erase": ["erase household:1029 --yes"],
+    "erase": ["erase household:1029 --yes", "erase --lift household:1029"],
 }
 
 
@@ -68,6 +68,9 @@ def prepare(folder):
                 .replace("sum(amount), items: [item, amount]", "amount"))
     world.write(folder, "headless.csv", "1,2,3\n")
     shell("attune ingest --playbook playbook.yaml --data files/ && attune fold && attune train redeem --until 2017-10-01", folder)
+    # A copy of a playbook that names a customer stays in the directory.
+    world.write(folder, "naming.yaml", world.PLAYBOOK + "# for a@b.example\n")
+    shell("attune fold --playbook naming.yaml && attune fold --playbook playbook.yaml", folder)
     shutil.copytree(os.path.join(folder, "data"), os.path.join(folder, "damaged"))
     run = max(glob.glob(os.path.join(folder, "damaged", "runs", "*")), key=os.path.getsize)
     with open(run, "r+b") as file:

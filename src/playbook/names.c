@@ -130,16 +130,27 @@ static struct property_entry *property_push(struct reader *reader, const struct 
                        &names->property_capacity, sizeof *names->properties);
 }
 
+/* What JSON and spreadsheets call their members: utm-source, $browser, Button Name, address.city.
+ * In expressions such a name stands in backquotes. */
+static bool property_name_is_good(struct text name) {
+    for (uint32_t i = 0; i < name.length; i++) {
+        unsigned char c = (unsigned char)name.at[i];
+        if (c < ' ' || c == 0x7f || c == '`' || c == '\\') return false;
+    }
+    return name.length > 0 && name.length <= SYMBOL_BYTES_MAX && text_is_utf8(name) &&
+           text_trim(name).length == name.length;
+}
+
 struct property_entry *names_add_property(struct reader *reader, const struct yaml_node *node,
                                           uint32_t event_type, struct text name,
                                           enum value_type type, enum strength strength) {
     uint32_t symbol;
-    if (!name_is_good(name)) {
+    if (!property_name_is_good(name)) {
         struct text given = shown(name);
         reader_error(reader, node_place(node),
-                     "\"%.*s\" can't be a property's name: write letters, digits and _ only, "
-                     "starting with a letter",
-                     TEXT_ARG(given));
+                     "\"%.*s\" can't be a property's name: write 1 to %d bytes without "
+                     "backquotes, \\ and line ends",
+                     TEXT_ARG(given), SYMBOL_BYTES_MAX);
         return NULL;
     }
     if (!reader_symbol(reader, node, SYMBOL_PROPERTY, name, &symbol)) return NULL;
@@ -173,12 +184,12 @@ bool names_add_field(struct reader *reader, const struct yaml_node *node,
                      struct property_entry *property, struct text name, enum value_type type,
                      enum strength strength) {
     uint32_t symbol;
-    if (!name_is_good(name)) {
+    if (!property_name_is_good(name)) {
         struct text given = shown(name);
         reader_error(reader, node_place(node),
-                     "\"%.*s\" can't be a field's name: write letters, digits and _ only, starting "
-                     "with a letter",
-                     TEXT_ARG(given));
+                     "\"%.*s\" can't be a field's name: write 1 to %d bytes without backquotes, "
+                     "\\ and line ends",
+                     TEXT_ARG(given), SYMBOL_BYTES_MAX);
         return false;
     }
     if (!reader_symbol(reader, node, SYMBOL_PROPERTY, name, &symbol)) return false;

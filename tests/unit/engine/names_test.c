@@ -157,6 +157,41 @@ static void test_walks_see_it_too(void **state) {
     assert_int_equal(count, 2);
 }
 
+/* Names as JSON has them are declared like others, and read in backquotes. */
+static void test_unusual_names_are_declared(void **state) {
+    struct shop *shop = *state;
+    shop_file(
+        shop, "web.ndjson",
+        "{\"what\":\"Landed\",\"at\":\"2017-01-02T10:00:00Z\",\"user\":\"u1\",\"more\":{"
+        "\"utm-source\":\"mail\",\"$size\":4,\"address\":{\"zip\":1010},\"Button Name\":2}}\n");
+    for (int later = 0; later < 2; later++) {
+        if (later) {
+            shop_release(shop);
+            shop_init(shop);
+            shop_file(shop, "web.ndjson",
+                      "{\"what\":\"Landed\",\"at\":\"2017-01-02T10:00:00Z\",\"user\":\"u1\","
+                      "\"more\":{\"utm-source\":\"mail\",\"$size\":4,\"address\":{\"zip\":1010},"
+                      "\"Button Name\":2}}\n");
+            open_with(shop, blind);
+            shop_load(shop, NULL);
+        }
+        open_with(
+            shop,
+            "events: { Landed: { utm-source: text, $size: number, address.zip: number, Button "
+            "Name: number } }\n"
+            "traits:\n"
+            "  mails: count(\"Landed\" where `utm-source` == \"mail\")\n"
+            "  size: sum(\"Landed\".`$size`)\n"
+            "  zip: sum(\"Landed\".`address.zip`)\n"
+            "  button: sum(\"Landed\".`Button Name`)\n");
+        shop_load(shop, NULL);
+        assert_true(shop_trait(shop, "user:u1", "mails", DAY(90)) == 1);
+        assert_true(shop_trait(shop, "user:u1", "size", DAY(90)) == 4);
+        assert_true(shop_trait(shop, "user:u1", "zip", DAY(90)) == 1010);
+        assert_true(shop_trait(shop, "user:u1", "button", DAY(90)) == 2);
+    }
+}
+
 /* Each message has names of its own: of properties, an event, a channel, a list's field. */
 static void test_hostile_names_fill_nothing(void **state) {
     struct shop *shop = *state;
@@ -306,8 +341,9 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_a_later_declaration_finds_old_events), CASE(test_walks_see_it_too),
-        CASE(test_hostile_names_fill_nothing),           CASE(test_the_limits_of_an_event_are_told),
-        CASE(test_names_go_with_their_events),           CASE(test_names_of_older_directories_go),
+        CASE(test_unusual_names_are_declared),           CASE(test_hostile_names_fill_nothing),
+        CASE(test_the_limits_of_an_event_are_told),      CASE(test_names_go_with_their_events),
+        CASE(test_names_of_older_directories_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

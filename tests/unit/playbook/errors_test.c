@@ -71,7 +71,7 @@ static const struct broken events[] = {
     {"type", "attune: 1\nevents: { E: { n: numbr } }\n", 2, 19, "did you mean \"number\"?"},
     {"no type", "attune: 1\nevents: { E: { n: } }\n", 2, 16, "property n has no type"},
     {"field type", "attune: 1\nevents: { E: { items: { sku: list } } }\n", 2, 30, "no type is called \"list\""},
-    {"property name", "attune: 1\nevents: { E: { a b: text } }\n", 2, 16, "can't be a property's name"},
+    {"property name", "attune: 1\nevents: { E: { \"a`b\": text } }\n", 2, 16, "can't be a property's name"},
     {"event name", "attune: 1\nevents: { 'a\"b': }\n", 2, 11, "can't be an event's name"},
     {"reserved", "attune: 1\nevents: { Consent Changed: { state: number } }\n", 2, 30, "this reserved event has it as yes/no"},
 };

@@ -80,11 +80,20 @@ static bool names_treatment(const struct playbook *playbook, uint32_t event_type
     return false;
 }
 
+static bool is_inbound(const struct playbook *playbook, uint32_t channel) {
+    return channel != SYMBOL_NONE &&
+           playbook_messaging(playbook, playbook->schema.symbols, channel).inbound;
+}
+
 static void warn_of_policies(const struct playbook *playbook, struct playbook_errors *warnings) {
     for (uint32_t i = 0; i < playbook->policy_count; i++) {
         const struct policy *policy = &playbook->policies[i];
         bool same = policy->scope == SCOPE_SAME_ACTION || policy->scope == SCOPE_SAME_GROUP ||
                     policy->scope == SCOPE_SAME_TREATMENT;
+        if (policy->kind == POLICY_QUIET && is_inbound(playbook, policy->channel))
+            warn(warnings, policy->place,
+                 "nothing is sent in this channel, customers come to it, so quiet defers nothing "
+                 "here; write available: with hour(now) in the actions to close it at night");
         if (policy->kind != POLICY_AFTER || !same || names_treatment(playbook, policy->after_event))
             continue;
         warn(warnings, policy->place,

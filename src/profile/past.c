@@ -37,26 +37,29 @@ static struct customer_id customer_then(const struct past *past, uint32_t person
                                             as_of);
 }
 
-static void add_once(struct customer_id *list, uint32_t *count, struct customer_id customer) {
+/* False where there is no room. */
+static bool add_once(struct customer_id *list, uint32_t *count, struct customer_id customer) {
     uint32_t at = *count;
     while (at > 0 && list[at - 1].value > customer.value) at--;
-    if (at > 0 && list[at - 1].value == customer.value) return;
-    if (*count == PAST_CUSTOMERS_MAX) return;
+    if (at > 0 && list[at - 1].value == customer.value) return true;
+    if (*count == PAST_CUSTOMERS_MAX) return false;
     memmove(list + at + 1, list + at, (*count - at) * sizeof *list);
     list[at] = customer;
     (*count)++;
+    return true;
 }
 
-uint32_t past_customers(const struct past *past, const struct timeline *today, int64_t t_ms,
+uint32_t past_customers(struct past *past, const struct timeline *today, int64_t t_ms,
                         struct customer_id out[PAST_CUSTOMERS_MAX]) {
     out[0] = today->customer;
+    past->cut = false;
     if (has_one_persona(past, today)) return 1;
     uint32_t count = 0, before = ID_NONE;
     uint32_t end = timeline_upper_bound(today, t_ms);
     for (uint32_t row = 0; row < end; row++) {
         if (today->persona[row] == before) continue;
         before = today->persona[row];
-        add_once(out, &count, customer_then(past, before, t_ms));
+        if (!add_once(out, &count, customer_then(past, before, t_ms))) past->cut = true;
     }
     return count;
 }

@@ -12,13 +12,15 @@
 
 #include "profile/profile.h"
 
-/* Distinct customers of then in one of now; beyond it the first ones are taken. */
+/* Distinct customers of then in one of now; beyond it the first ones are taken, and past.cut says
+ * so. */
 #define PAST_CUSTOMERS_MAX 64
 
 struct past {
     const struct world *world;
     struct timeline_reader *reader; /* opened when first needed */
     struct timeline_request request;
+    bool cut; /* the last past_customers left some out */
     struct timeline timeline;
     const struct timeline *today; /* of past_begin; NULL before */
     bool today_has_one;           /* persona */
@@ -35,7 +37,7 @@ void past_begin(struct past *past, const struct timeline *today);
 
 /* The customers that today's personas belonged to as of t, each once, ascending. One entry, today's
  * own, where there is one persona. */
-uint32_t past_customers(const struct past *past, const struct timeline *today, int64_t t_ms,
+uint32_t past_customers(struct past *past, const struct timeline *today, int64_t t_ms,
                         struct customer_id out[PAST_CUSTOMERS_MAX]);
 /* The customer of then who bears this row's persona. */
 struct customer_id past_customer_of_row(const struct past *past, const struct timeline *today,

@@ -76,6 +76,8 @@ static enum status judge_landmark(struct part_sums *sums, struct walker *walker,
     if (!landmark_was_active(sums->world, today, t_ms)) return STATUS_OK;
     struct customer_id customers[PAST_CUSTOMERS_MAX];
     uint32_t count = past_customers(&walker->past, today, t_ms, customers);
+    uint32_t pairs = walker->past.cut ? pair_count(sums->world->playbook) : 0;
+    for (uint32_t p = 0; p < pairs; p++) sums->pairs[p].rows_limited++;
     for (uint32_t i = 0; i < count; i++) {
         const struct timeline *then;
         enum status status = past_timeline(&walker->past, today, customers[i], t_ms, &then, error);

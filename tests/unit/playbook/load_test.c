@@ -587,12 +587,53 @@ static void test_a_model_that_no_action_uses(void **state) {
     symbols_destroy(symbols);
 }
 
+/* What a policy will not do, although it reads as if it did. */
+static void test_policies_that_do_less_than_they_say(void **state) {
+    (void)state;
+    static struct playbook_errors warnings;
+    static const char text[] =
+        "attune: 1\n"
+        "customer: { identifiers: { email: } }\n"
+        "events: { E: { n: number }, Complained: { about: text } }\n"
+        "goals: { g: { event: E, within: 3d } }\n"
+        "actions: { a: { goal: g, channels: [web, kiosk, email] } }\n"
+        "channels: { kiosk: { direction: outbound, receipts: yes, expires: 1d } }\n"
+        "policies:\n"
+        "  - { after: Complained, of: same action, wait: 3d }\n"
+        "  - { after: Rejected, of: same action, wait: 3d }\n"
+        "  - { quiet: \"21:00-08:00\", channel: web }\n"
+        "  - { quiet: \"21:00-08:00\", channel: kiosk }\n"
+        "  - { at_most: 1, per: day }\n";
+    struct symbols *symbols;
+    struct playbook *playbook;
+    assert_int_equal(symbols_create(&symbols), STATUS_OK);
+    assert_int_equal(playbook_load(&playbook, "p.yaml", text_from(text), symbols, &errors),
+                     STATUS_OK);
+    playbook_warnings(playbook, &warnings);
+    assert_int_equal(warnings.count, 2);
+    assert_non_null(strstr(warnings.item[0].text, "names no treatment"));
+    assert_int_equal(warnings.item[0].place.line, 8);
+    assert_non_null(strstr(warnings.item[1].text, "quiet defers nothing"));
+    assert_int_equal(warnings.item[1].place.line, 10);
+    assert_true(playbook->policies[4].per_day);
+    uint32_t kiosk = symbol_find(symbols, SYMBOL_CHANNEL, TEXT("kiosk"));
+    struct messaging messaging = playbook_messaging(playbook, symbols, kiosk);
+    assert_false(messaging.inbound);
+    assert_true(messaging.receipts);
+    assert_int_equal(messaging.expires_ms, TIME_DAY_MS);
+    uint32_t email = symbol_find(symbols, SYMBOL_CHANNEL, TEXT("email"));
+    assert_int_equal(playbook_messaging(playbook, symbols, email).address, 0);
+    playbook_destroy(playbook);
+    symbols_destroy(symbols);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_examples_load),
         cmocka_unit_test(test_starter_loads),
         cmocka_unit_test(test_reference_loads),
         cmocka_unit_test(test_a_model_that_no_action_uses),
+        cmocka_unit_test(test_policies_that_do_less_than_they_say),
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_failing_allocations),

@@ -136,6 +136,7 @@ static void test_no_more_than_the_limit(void **state) {
     read_today(trial);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(2), customers),
                      PAST_CUSTOMERS_MAX);
+    assert_true(trial->past.cut); /* and it is told */
     for (uint32_t i = 1; i < PAST_CUSTOMERS_MAX; i++)
         assert_true(customers[i - 1].value < customers[i].value);
     assert_int_equal(past_customers(&trial->past, &trial->today, DAY(5), customers), 1);

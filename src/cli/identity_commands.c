@@ -13,7 +13,21 @@ static void member_customer(struct json_writer *writer, const char *key,
 
 /* ---- unmerge ---- */
 
-static int print_unmerged(const struct cli *cli, const struct engine_unmerged *unmerged) {
+/* Answers without --at are as of the newest row, which may be older than what was decided now. */
+static void print_since_when(struct engine *engine) {
+    struct error ignored = {0};
+    int64_t newest_ms, now_ms = engine_now_ms(engine);
+    if (engine_last_known_ms(engine, &newest_ms, &ignored) != STATUS_OK || newest_ms >= now_ms)
+        return;
+    cli_wrap_format(
+        2,
+        "It holds from now on. Answers without --at are as of the newest row (%s) until "
+        "a newer one is loaded: they still see it as before.",
+        cli_when(engine_playbook(engine), newest_ms));
+}
+
+static int print_unmerged(const struct cli *cli, struct engine *engine,
+                          const struct engine_unmerged *unmerged) {
     const char *other = cli->word_count > 1 ? cli->words[1] : NULL;
     bool joined = other != NULL && unmerged->customer.value == unmerged->other.value;
     if (cli->json) {
@@ -32,11 +46,13 @@ static int print_unmerged(const struct cli *cli, const struct engine_unmerged *u
     }
     if (other == NULL) {
         printf("%s is C%u now, without its links\n", cli->words[0], unmerged->customer.value);
+        print_since_when(engine);
         return EXIT_OK;
     }
     printf("%s is C%u and %s is C%u%s\n", cli->words[0], unmerged->customer.value, other,
            unmerged->other.value,
            joined ? ": other links still join them; attune customer shows which" : " now");
+    print_since_when(engine);
     return EXIT_OK;
 }
 
@@ -47,7 +63,7 @@ int command_unmerge(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     struct text other = cli->word_count > 1 ? text_from(cli->words[1]) : (struct text){0};
     enum status status = engine_unmerge(engine, text_from(cli->words[0]), other, &unmerged, &error);
-    int code = status == STATUS_OK ? print_unmerged(cli, &unmerged) : cli_fail(&error);
+    int code = status == STATUS_OK ? print_unmerged(cli, engine, &unmerged) : cli_fail(&error);
     engine_close(engine);
     return code;
 }

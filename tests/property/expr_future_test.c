@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* No view of the future: what an expression gives as of (t, position) is the same, bit for bit,
- * whatever is added that happened later, became known later, arrived at a later position, or
- * changed a lookup later; and the same whether the source leaves such rows out or hands them over
+ * whatever is added that happened later, became known later, arrived at a later position, corrected
+ * a row later, or changed a lookup later; versions of rows that were corrected by then are not seen; and the same whether the source leaves such rows out or hands them over
  * for the evaluator to judge. EXPR_SEED and EXPR_ROUNDS choose. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -204,6 +204,28 @@ static void compare(struct play *play, uint64_t seed, const char *what,
     }
 }
 
+/* Rows of `both` that are seen as of then: a later correction may be of any of them. */
+struct seen_rows {
+    uint64_t position[EVENTS];
+    uint32_t count;
+};
+
+static void correct_later(struct play *play, struct event_batch *batch,
+                          const struct seen_rows *seen) {
+    if (seen->count == 0 || below(play, 2)) return;
+    batch->events[batch->event_count - 1].replaces = seen->position[below(play, seen->count)];
+}
+
+/* Some rows had another version before, which was corrected by then. */
+static uint64_t add_version_before(struct play *play, struct memory_source *both,
+                                   struct event_batch *batch, uint64_t position, int64_t t_ms) {
+    if (position == 0 || below(play, 4)) return 0;
+    add_event(play, batch, t_ms - (int64_t)below(play, 40) * TIME_DAY_MS, t_ms - TIME_DAY_MS);
+    add_batch(both, batch);
+    event_batch_clear(batch);
+    return position;
+}
+
 /* The past alone, and the past with a future mixed in between and behind. */
 static void check_one(struct play *play, uint64_t seed, uint32_t *known_answers) {
     random_init(&play->random, seed);
@@ -214,6 +236,7 @@ static void check_one(struct play *play, uint64_t seed, uint32_t *known_answers)
     assert_int_equal(memory_source_create(&both, &play->world.columns, NULL), STATUS_OK);
     event_batch_init(&batch);
     uint64_t position = 0;
+    struct seen_rows seen = {.count = 0};
     for (int i = 0; i < EVENTS; i++) {
         int64_t unit = below(play, 2) ? TIME_DAY_MS : 10 * TIME_MINUTE_MS,
                 time_ms = t_ms - (int64_t)below(play, 60) * unit;
@@ -221,15 +244,26 @@ static void check_one(struct play *play, uint64_t seed, uint32_t *known_answers)
         if (below(play, 3) == 0)
             time_ms = below(play, 2) ? t_ms + 1 + (int64_t)below(play, 5) * TIME_DAY_MS : time_ms,
             known_ms = t_ms + 1 + (int64_t)below(play, 5) * TIME_DAY_MS;
+        bool is_past = time_ms <= t_ms && known_ms <= t_ms;
         event_batch_clear(&batch);
+        uint64_t before = is_past ? add_version_before(play, both, &batch, position, t_ms) : 0;
+        position += before != 0;
         add_event(play, &batch, time_ms, known_ms);
+        batch.events[0].replaces = before;
+        if (known_ms > t_ms) correct_later(play, &batch, &seen);
         add_batch(both, &batch);
+        if (is_past) {
+            batch.events[0].replaces = 0;
+            add_batch(past, &batch);
+            if (position > 0) seen.position[seen.count++] = position;
+        }
         position++;
-        if (time_ms <= t_ms && known_ms <= t_ms) add_batch(past, &batch);
     }
     event_batch_clear(&batch);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         add_event(play, &batch, t_ms - (int64_t)below(play, 20) * TIME_DAY_MS, t_ms - 1);
+        correct_later(play, &batch, &seen);
+    }
     add_batch(both, &batch); /* behind the position */
     struct answers wanted, got;
     play->changed_ms = INT64_MAX;

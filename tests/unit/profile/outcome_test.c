@@ -102,6 +102,23 @@ static void test_no_is_known_only_after_horizon_and_arrival(void **state) {
     assert_int_equal(ask(trial, "click", DAY(0), DAY(4)), OUTCOME_YES); /* a yes needs no waiting */
 }
 
+/* A label is of the latest version that is known; a row that became another one is no goal. */
+static void test_the_latest_version_counts(void **state) {
+    struct trial *trial = *state;
+    scene_event(&trial->scene, ANN, "Clicked", DAY(-50), "");
+    scene_event_known(&trial->scene, ANN, "Order Completed", DAY(3), DAY(3), "revenue=10USD");
+    scene_correct(&trial->scene, 1, ANN, "Order Completed", DAY(4), DAY(6), "revenue=4USD");
+    struct outcome_detail early = ask_of(trial, "kept", NULL, DAY(0), DAY(6) - 1),
+                          late = ask_of(trial, "kept", NULL, DAY(0), DAY(6));
+    assert_int_equal(early.first_ms, DAY(3));
+    assert_int_equal(early.value.minor, 1000);
+    assert_int_equal(late.first_ms, DAY(4));
+    assert_int_equal(late.value.minor, 400); /* once, and not both */
+    scene_correct(&trial->scene, 2, ANN, "Clicked", DAY(4), DAY(30), "");
+    assert_int_equal(ask(trial, "order", DAY(0), DAY(30) - 1), OUTCOME_YES);
+    assert_int_equal(ask(trial, "order", DAY(0), DAY(30)), OUTCOME_NO);
+}
+
 static void test_what_is_not_known_yet_does_not_count(void **state) {
     struct trial *trial = *state;
     scene_event_known(&trial->scene, ANN, "Order Completed", DAY(3), DAY(20), "revenue=9USD");
@@ -226,6 +243,7 @@ int main(void) {
         CASE(test_window_is_open_at_its_start_and_closed_at_its_end),
         CASE(test_no_is_known_only_after_horizon_and_arrival),
         CASE(test_what_is_not_known_yet_does_not_count),
+        CASE(test_the_latest_version_counts),
         CASE(test_until_is_the_treatments_own),
         CASE(test_a_return_undoes_the_order_it_names),
         CASE(test_a_return_that_names_no_order_undoes_what_came_before),

@@ -96,13 +96,10 @@ static enum status take_header(struct head *head, struct cutter *cutter, struct 
                                struct arena *arena, struct error *error) {
     struct cut cut;
     enum status status = cutter_row(cutter, &cut, error);
-    if (status == STATUS_END && !cutter->truncation[0]) {
+    if (status == STATUS_END) {
         head->empty = true;
         return STATUS_OK;
     }
-    if (status == STATUS_END)
-        return error_set(error, STATUS_INVALID, "%s:1: the file has no header line: %s",
-                         cutter->name, cutter->truncation);
     if (status == STATUS_OK) status = check_header(cutter, &cut, error);
     if (status) return status;
     struct text line = {cut.at, (uint32_t)cut.length};
@@ -196,7 +193,7 @@ static enum status read_csv_head(struct head *head, struct cutter *cutter,
     if (source->has_header) return take_header(head, cutter, before, arena, error);
     /* A kept row is read again behind these lines, each of which has its end. */
     if (before.length > 0) head->header = (struct text){before.at, before.length - 1};
-    if (line.length == 0 && cutter->ended && !cutter->truncation[0]) {
+    if (line.length == 0 && cutter->ended) {
         head->empty = true;
         return STATUS_OK;
     }
@@ -210,7 +207,7 @@ enum status head_read(struct head *head, struct cutter *cutter, const struct sou
                       struct arena *arena, struct error *error) {
     *head = (struct head){.delimiter = source->delimiter};
     if (source->format == SOURCE_CSV) return read_csv_head(head, cutter, source, arena, error);
-    head->empty = cutter_peek(cutter).length == 0 && cutter->ended && !cutter->truncation[0];
+    head->empty = cutter_peek(cutter).length == 0 && cutter->ended;
     enum status status = cutter_format_json(cutter);
     return status ? error_set(error, status, "no memory to read %s", cutter->name) : STATUS_OK;
 }

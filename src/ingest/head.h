@@ -10,7 +10,9 @@
 struct head {
     char delimiter;
     bool quotes; /* a quote at the beginning of a field encloses it */
-    bool empty;  /* the file holds nothing, or nothing but blank lines: no columns */
+    /* The file holds nothing, or nothing but blank lines: no columns. The cutter's truncation says
+     * whether that is because it was cut off. */
+    bool empty;
     /* The line as it came, with a line sep= before it; empty where the source has none. */
     struct text header;
     const struct text *columns; /* trimmed names: of the header, declared, or c1, c2 … */

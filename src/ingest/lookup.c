@@ -269,6 +269,8 @@ static enum status open_table(struct loading *loading) {
     if (status == STATUS_OK)
         status = head_read(&loading->head, &loading->cutter, loading->source, &loading->arena,
                            loading->error);
+    if (status == STATUS_OK && loading->head.empty && loading->cutter.truncation[0])
+        return error_set(loading->error, STATUS_CORRUPT, "%s", loading->cutter.truncation);
     if (status == STATUS_OK && loading->head.empty)
         return error_set(loading->error, STATUS_END, "%s is empty: the lookup %.*s stays as it was",
                          loading->path, TEXT_ARG(loading->rule->name));

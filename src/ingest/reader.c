@@ -159,7 +159,10 @@ static enum status make_plan(struct ingest_reader *reader, struct error *error) 
         head_read(&reader->head, &reader->cutter, reader->source, &reader->arena, error);
     if (status) return status;
     if (reader->head.empty) {
-        warn(reader, "%s is empty: nothing was read of it", reader->name);
+        struct ingest_progress *progress = &reader->progress;
+        progress->truncated = reader->cutter.truncation[0] != '\0';
+        memcpy(progress->truncation, reader->cutter.truncation, sizeof progress->truncation);
+        if (!progress->truncated) warn(reader, "%s is empty: nothing was read of it", reader->name);
         reader->final = STATUS_END;
         return STATUS_OK;
     }

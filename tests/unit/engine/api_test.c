@@ -47,6 +47,30 @@ static enum attune_status ingest(struct trial *trial, const char *source,
     return attune_ingest(trial->attune, source, orders, sizeof orders - 1, out, &trial->error);
 }
 
+/* The same bytes again, and the same bad row among others: nothing is kept twice. The bytes are all
+ * that there is, so that the last row needs no line end. */
+static void test_a_bad_row_is_kept_once(void **state) {
+    struct trial *trial = *state;
+    struct attune_ingested ingested;
+    static const char other[] = "order_id,at,email,cookie,amount,items,note\n"
+                                "o4,2017-01-05T10:00:00Z,ann@a.example,,1.50,1,\n"
+                                "o2,2017-01-03T10:00:00Z,ann@a.example,,1.50,x,\n"
+                                "o5,2017-01-05T10:00:00Z,ann@a.example,,1.50,1,last";
+    assert_int_equal(ingest(trial, "orders", &ingested), ATTUNE_OK);
+    assert_int_equal(ingested.quarantined, 1);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ingest(trial, "orders", &ingested), ATTUNE_OK);
+        assert_int_equal(ingested.events, 0);
+        assert_int_equal(ingested.repeats, 4);
+        assert_int_equal(ingested.quarantined, 0);
+    }
+    assert_int_equal(
+        attune_ingest(trial->attune, "orders", other, sizeof other - 1, &ingested, &trial->error),
+        ATTUNE_OK);
+    assert_int_equal(ingested.events, 2);
+    assert_int_equal(ingested.quarantined, 0);
+}
+
 static void test_ingest_query_decide(void **state) {
     struct trial *trial = *state;
     struct attune_ingested ingested;
@@ -129,6 +153,7 @@ static void test_without_a_playbook(void **state) {
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        CASE(test_a_bad_row_is_kept_once),
         CASE(test_ingest_query_decide),
         CASE(test_errors_name_what_and_where),
         CASE(test_without_a_playbook),

@@ -433,6 +433,25 @@ static void half_surrogates(void **state) {
           CLICK("a", "") CLICK("b", " t=\"\xEF\xBF\xBD\""));
 }
 
+/* Not even the header came through: as any file that was cut off. */
+static void gzip_cut_in_its_header(void **state) {
+    (void)state;
+    static const char *const sources[] = {"plain", "bare", "lines"};
+    const char *path = "ingest_shape_test_cut.gz";
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fwrite("\x1F\x8B\x08\0\0\0\0\0", 1, 8, file);
+    fclose(file);
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        assert_int_equal(trial_read_file(&trial, sources[i], path), STATUS_END);
+        assert_string_equal(trial.out.at, "");
+        assert_true(trial.progress.truncated);
+        assert_non_null(strstr(trial.progress.truncation, path));
+        check_warning("");
+    }
+    remove(path);
+}
+
 static void bytes_behind_a_gzip(void **state) {
     (void)state;
     const char *path = "ingest_shape_test.gz";
@@ -478,6 +497,7 @@ int main(void) {
         cmocka_unit_test(one_bad_message_harms_no_other),
         cmocka_unit_test(batch_over_lines),
         cmocka_unit_test(half_surrogates),
+        cmocka_unit_test(gzip_cut_in_its_header),
         cmocka_unit_test(bytes_behind_a_gzip),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -123,10 +123,12 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
                                   error);
     if (status != STATUS_OK) return status;
     status = rows_settle(engine, batch, &did);
+    size_t blocked = result.blocked_count;
+    if (status == STATUS_OK) status = rows_withdraw_support(engine, batch, &result, error);
     if (status == STATUS_OK) status = properties_withhold(engine, batch, &did.withheld, error);
     size_t room = BATCH_EVENTS_MAX - batch->event_count,
            noted = result.change_count < room ? result.change_count : room;
-    did.nobodys = result.blocked_count;
+    did.nobodys = blocked;
     if (status == STATUS_OK && noted > 0)
         status = note_changes(engine, batch, result.changes, noted);
     uint64_t *ids = NULL;

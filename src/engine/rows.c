@@ -190,6 +190,27 @@ static enum status add_retraction(struct engine *engine, const struct event *eve
     return ask_known(frame, &row->known, SIZE_MAX, frame->change_count - 1);
 }
 
+/* A row that is retracted already says so in a later version: what lies between is older. */
+static enum status note_version(struct engine *engine, const struct event *event,
+                                struct frame_row *row) {
+    struct row_frame *frame = engine->frame;
+    const struct stored_key *known = &row->known;
+    if (event->version <= known->version || row->pending) return STATUS_OK;
+    struct key_change change = {.key = event->key,
+                                .content = event->content,
+                                .version = event->version,
+                                .position = known->position,
+                                .persona = known->persona,
+                                .reading = event->reading,
+                                .source = event->source,
+                                .retracts = true,
+                                .known_ms = engine_now_ms(engine)};
+    enum status status = add_change(frame, change);
+    row->known.version = event->version;
+    if (status != STATUS_OK || known->position == 0) return status;
+    return ask_known(frame, known, SIZE_MAX, frame->change_count - 1);
+}
+
 /* The event at `index` of the batch will stand under its key: it takes the place of what stands
  * there in the store, and of what an earlier event of the frame would have put there. */
 static enum status put_pending(struct engine *engine, struct event_batch *batch, size_t index,
@@ -343,8 +364,13 @@ static enum status take(struct sorting *sorting, size_t index, bool *stays) {
     if (verdict == ROW_NEW || verdict == ROW_CORRECTS)
         return put_pending(engine, sorting->batch, index, row, verdict);
     if (verdict == ROW_RETRACTS) return retract(engine, sorting->batch, event, row);
-    return verdict == ROW_REPEATED && !event->retracts ? note_reading(engine->frame, event, row)
-                                                       : STATUS_OK;
+    if (verdict != ROW_REPEATED) return STATUS_OK;
+    if (row->event != UINT32_MAX && event->version > row->known.version) {
+        sorting->batch->events[row->event].version = row->known.version = event->version;
+        return STATUS_OK;
+    }
+    return event->retracts ? note_version(engine, event, row)
+                           : note_reading(engine->frame, event, row);
 }
 
 /* A row that the parsing threads found stored whole. It matters only where the load holds another
@@ -353,7 +379,12 @@ static enum status take_known(struct sorting *sorting, const struct event *event
     if (sorting->load != NULL && row_load_holds(sorting->load, event->key))
         return row_load_hold(sorting->load, sorting->batch, event);
     sorting->out->repeats++;
-    return STATUS_OK;
+    if (event->version == ROW_VERSION_NONE) return STATUS_OK;
+    /* It may be a later version that says the same. */
+    enum status status;
+    struct frame_row *row = row_of(sorting->engine, event->key, &status, sorting->error);
+    if (row == NULL || !row->found) return status;
+    return note_reading(sorting->engine->frame, event, row);
 }
 
 /* What a change was known by depends on when the row was known that it changes. */

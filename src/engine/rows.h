@@ -143,6 +143,11 @@ enum row_verdict rows_judge(struct engine *engine, const struct event_batch *bat
                             const struct event *event, const struct stored_key *known,
                             bool *not_compared);
 
+/* Behind rows_settle: links that only rows supported which the frame takes away are withdrawn;
+ * `result` is replaced where there are such rows. */
+enum status rows_withdraw_support(struct engine *engine, const struct event_batch *batch,
+                                  struct identity_result *result, struct error *error) MUST_USE;
+
 /* ---- what is stored ---- */
 struct stored_row_request {
     struct persona_id persona;

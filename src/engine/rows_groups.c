@@ -113,6 +113,12 @@ enum status group_map(struct group_merge *merge, const struct source *source,
 
 /* ---- what comes of a work ---- */
 
+/* Of pieces that correct their event every row counts, as it does where rows have keys. */
+static void count_rows(struct group_merge *merge, uint32_t first) {
+    for (uint32_t at = first; at != NO_ROW; at = merge->load->rows[at].next)
+        merge->corrections += held(merge, at)->raw_rows;
+}
+
 enum status group_put(struct group_merge *merge, const struct group_work *work,
                       enum row_verdict verdict, int64_t version) {
     struct engine *engine = merge->load->engine;
@@ -128,7 +134,7 @@ enum status group_put(struct group_merge *merge, const struct group_work *work,
         event->known_ms = rows_known_of_event(engine, event, work->known_ms);
         merge->load->counts.joined += verdict == ROW_JOINED;
         merge->load->counts.corrected += verdict == ROW_CORRECTS;
-        merge->corrections += verdict == ROW_CORRECTS;
+        if (verdict == ROW_CORRECTS && !work->has_lines) count_rows(merge, work->first);
         if (verdict == ROW_CORRECTS && work->first != NO_ROW && merge->example_count < 2)
             merge->examples[merge->example_count++] = work->first;
     }
@@ -347,7 +353,7 @@ static enum status merge_work(struct group_merge *merge, const struct group_work
     case ROW_OLDER: load->counts.older++; return STATUS_OK;
     case ROW_LEFT: load->counts.left++; return STATUS_OK;
     case ROW_RETRACTS:
-        merge->corrections++;
+        count_rows(merge, work->first);
         return batch_copy_event(&merge->out, &load->held, held(merge, work->first));
     case ROW_CHANGED:
         return source->rows.again == AGAIN_ADD ? add_rows(merge, work, source, &sum)

@@ -148,11 +148,13 @@ static enum status put_line(struct group_merge *merge, size_t work, const struct
         struct group_line *stored = find_line(&merge->works[work], line->key);
         if (!says_else(merge, event, line, place, stored, text)) return STATUS_OK;
         *stored = (struct group_line){line->key, header, text};
+        merge->corrections++;
         merge->works[work].is_changed = merge->works[work].corrects = true;
         return STATUS_OK;
     }
     if (place->owner != SIZE_MAX) {
         take_out(merge, place->owner, line->key);
+        merge->corrections++;
         merge->works[work].corrects = true;
     }
     merge->works[work].corrects |= place->found && place->known.retracted;
@@ -173,8 +175,10 @@ static enum status take_piece_line(struct group_merge *merge, size_t work,
         return STATUS_OK;
     }
     if (!line->retracts) return put_line(merge, work, event, line, header, text, &place);
-    if (place.owner == SIZE_MAX && place.found && place.known.retracted) return STATUS_OK;
+    bool is_gone = place.owner == SIZE_MAX && place.found && place.known.retracted;
+    if (is_gone && line->version <= place.known.version) return STATUS_OK;
     merge->load->counts.retracted++;
+    merge->corrections += place.owner != SIZE_MAX;
     if (place.owner != SIZE_MAX) take_out(merge, place.owner, line->key);
     return note_gone(merge, event, line);
 }
@@ -229,7 +233,6 @@ static enum status project_lines(struct group_merge *merge, const struct group_w
 static enum status retract_event(struct group_merge *merge, const struct group_work *work) {
     struct event *event = event_batch_add(&merge->out);
     if (event == NULL) return STATUS_NO_MEMORY;
-    merge->corrections++;
     event->key = work->key;
     event->source = work->known.source;
     event->reading = work->known.reading;

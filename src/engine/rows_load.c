@@ -173,10 +173,6 @@ static enum status apply_one(struct ending *ending, uint32_t first) {
     uint32_t chosen = choose(load, first, &rows);
     const struct event *event = &load->held.events[chosen];
     load->counts.older += rows - 1;
-    if (event->is_known) {
-        load->counts.repeats++;
-        return STATUS_OK;
-    }
     enum status status = batch_copy_event(&ending->batch, &load->held, event);
     bool full =
         ending->batch.event_count >= CHUNK_ROWS || ending->batch.bytes.length >= CHUNK_BYTES;

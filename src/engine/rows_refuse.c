@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "engine/rows.h"
+#include "ingest/lines.h"
 
 #define DIFFERENCES_SHOWN 3
 #define SHOWN_BYTES       40
@@ -37,12 +38,13 @@ static bool same_value(struct value a, struct value b) {
 static enum status say_property(const struct engine *engine, struct buffer *out, uint32_t symbol,
                                 struct value before, struct value now, uint32_t *told) {
     char shown[2][SHOWN_BYTES + 8];
-    if (same_value(before, now) || *told == DIFFERENCES_SHOWN) return STATUS_OK;
+    struct text name = symbol_text(engine->symbols, SYMBOL_PROPERTY, symbol);
+    bool is_hidden = text_equal(name, INGEST_ROWS_PROPERTY);
+    if (same_value(before, now) || *told == DIFFERENCES_SHOWN || is_hidden) return STATUS_OK;
     show_value(before, shown[0]);
     show_value(now, shown[1]);
-    return buffer_format(out, "%s%.*s %s, now %s", (*told)++ > 0 ? "; " : "",
-                         TEXT_ARG(symbol_text(engine->symbols, SYMBOL_PROPERTY, symbol)), shown[0],
-                         shown[1]);
+    return buffer_format(out, "%s%.*s %s, now %s", (*told)++ > 0 ? "; " : "", TEXT_ARG(name),
+                         shown[0], shown[1]);
 }
 
 static enum status say_properties(const struct engine *engine, struct buffer *out,

@@ -96,6 +96,8 @@ static bool looks_first(struct mapper *mapper) {
 
 static bool is_known(const struct mapper *mapper, const struct group *group) {
     struct row_facts sum = group->facts;
+    /* A later version of a row that says the same is to be noted, row by row. */
+    if (group->has_lines && mapper->plan->rows.version_column != COLUMN_NONE) return false;
     for (size_t i = 0; i < group->to - group->from; i++) {
         const struct row_facts *row = &group->rows[i];
         if (row->retracts || (group->has_lines && !content_is_known(mapper, row))) return false;

@@ -180,6 +180,25 @@ static void test_a_row_takes_itself_away(void **state) {
     assert_true(shop_trait(shop, "email:a@x.example", "spent", DAY(90)) == 30);
 }
 
+/* The link between an address and a cookie goes with the only row that said it. */
+static void test_a_corrected_row_takes_its_link_away(void **state) {
+    struct shop *shop = *state;
+    open_with(shop, "    time: at\n    key: { email: email, cookie: cookie }\n    row_key: id\n");
+    load(shop, "id,at,email,cookie,amount\n"
+               "1,2017-03-01,a@x.example,k1,10\n"
+               "2,2017-03-01,b@x.example,k1,20\n"
+               "3,2017-03-01,c@x.example,k2,30\n");
+    assert_true(shop_trait(shop, "email:a@x.example", "spent", DAY(90)) == 30);
+    load(shop, "id,at,email,cookie,amount\n2,2017-03-01,b@x.example,k2,20\n");
+    assert_true(shop_trait(shop, "email:a@x.example", "spent", DAY(90)) == 10);
+    assert_true(shop_trait(shop, "email:c@x.example", "spent", DAY(90)) == 50);
+    /* Another row that says the same makes the link anew. */
+    load(shop, "id,at,email,cookie,amount\n4,2017-03-02,b@x.example,k1,5\n");
+    assert_true(shop_trait(shop, "email:a@x.example", "spent", DAY(90)) == 65);
+    shop_open(shop, NULL);
+    assert_true(shop_trait(shop, "email:a@x.example", "spent", DAY(90)) == 65);
+}
+
 /* 2,000 orders whose key is the shop's number: two of three orders would be lost. */
 static void test_a_wrong_key_stops_the_load(void **state) {
     struct shop *shop = *state;
@@ -417,6 +436,7 @@ int main(void) {
         CASE(test_a_correction_under_a_grown_mapping),
         CASE(test_an_older_export_never_corrects_back),
         CASE(test_a_row_takes_itself_away),
+        CASE(test_a_corrected_row_takes_its_link_away),
         CASE(test_a_wrong_key_stops_the_load),
         CASE(test_a_folder_with_two_versions_changes_nothing_more),
         CASE(test_a_row_from_quarantine_corrects_nothing_newer),

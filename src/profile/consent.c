@@ -17,6 +17,7 @@ struct word {
     int64_t time_ms;
     uint32_t persona; /* ID_NONE: not known */
     struct value state;
+    bool of_device;      /* a choice made on a device: its yes speaks for that device alone */
     bool general;        /* of an opt-in: names no programme */
     struct text address; /* of an opt-in, in words.bytes; empty: names none */
 };
@@ -54,6 +55,15 @@ static struct value more_restrictive(struct value a, struct value b) {
 
 /* ---- words ---- */
 
+/* Choices of a cookie banner come with the calls of the Segment spec. */
+static bool is_of_device(const struct permission *permission, struct text packed) {
+    const struct playbook *playbook = permission->world->playbook;
+    struct value name = packed_find(packed, PROPERTY_SOURCE);
+    if (name.type != VALUE_TEXT) return false;
+    uint32_t source = playbook_source_find(playbook, name.text);
+    return source != UINT32_MAX && playbook->sources[source].segment;
+}
+
 static enum status add_word(const struct permission *permission, uint32_t row, struct text packed,
                             struct words *words) {
     const struct timeline *timeline = permission->timeline;
@@ -64,6 +74,8 @@ static enum status add_word(const struct permission *permission, uint32_t row, s
         .persona = timeline->persona != NULL ? timeline->persona[row] : ID_NONE,
         .state = consent_state(packed_find(packed, PROPERTY_STATE)),
     };
+    word.of_device =
+        timeline->type[row] == EVENT_CONSENT_CHANGED && is_of_device(permission, packed);
     symbol = symbol_find(permission->world->symbols, SYMBOL_PROPERTY, TEXT("programme"));
     struct value programme = symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
     word.general = programme.type != VALUE_TEXT || programme.text.length == 0;
@@ -125,6 +137,7 @@ static struct value state_of_persona(const struct permission *permission, const 
     for (size_t i = 0; i < words->count; i++) {
         const struct word *word = &words->items[i];
         if (word->persona == persona) return word->state;
+        if (word->of_device && is_yes(word->state)) continue;
         if (++*steps > STEPS_MAX) continue;
         if (customer_then(permission, word->persona, word->time_ms) ==
             customer_then(permission, persona, word->time_ms))

@@ -10,6 +10,9 @@
  * belonged to when it was said; of customers that have merged since the more restrictive state
  * holds, until a later word speaks for all of them.
  *
+ * A choice made on a device (categoryPreferences of the Segment spec) speaks for the customer where
+ * it is a no; a yes speaks for that device alone and lifts nobody else's no.
+ *
  * An opt-in belongs to a channel, an address and a programme, and a merge never carries a yes from
  * one address to another. A word without an address speaks of the addresses that its persona had;
  * where it had none, a no holds for all of the customer's addresses, and a yes for those that were

@@ -11,6 +11,7 @@
 
 static const char playbook[] =
     "customer: { identifiers: { crm: {}, email: {}, cookie: {} } }\n"
+    "sources: { site: { file: s.ndjson, format: segment, key: { cookie: anonymousId } } }\n"
     "events: { Order Completed: { revenue: money } }\n"
     "goals: { order: { event: Order Completed, within: 10d } }\n"
     "actions: { letter: { goal: order, channels: [email, mail], programme: news } }\n"
@@ -101,6 +102,23 @@ static void test_the_personas_of_one_customer_speak_for_each_other(void **state)
     consents(trial, ANN, DAY(1), "no");
     consents(trial, CRM, DAY(2), "yes");
     assert_string_equal(consent(trial, CRM, DAY(3)), "yes");
+}
+
+static void test_a_yes_on_a_device_lifts_no_other_no(void **state) {
+    struct trial *trial = *state;
+    scene_link(&trial->scene, ANN, CRM, DAY(0));
+    scene_link(&trial->scene, BOB, CRM, DAY(0));
+    const char *yes = "purpose='personalise' state=yes source='site'",
+               *no = "purpose='personalise' state=no source='site'";
+    scene_event(&trial->scene, ANN, "Consent Changed", DAY(1), yes);
+    assert_string_equal(consent(trial, CRM, DAY(1)), "yes");
+    consents(trial, CRM, DAY(2), "no");
+    scene_event(&trial->scene, ANN, "Consent Changed", DAY(3), yes);
+    assert_string_equal(consent(trial, CRM, DAY(3)), "no"); /* he has refused as himself */
+    consents(trial, CRM, DAY(4), "yes");
+    assert_string_equal(consent(trial, CRM, DAY(4)), "yes");
+    scene_event(&trial->scene, BOB, "Consent Changed", DAY(5), no);
+    assert_string_equal(consent(trial, CRM, DAY(5)), "no"); /* a no holds at once */
 }
 
 static void test_a_merge_carries_no_yes_to_another_address(void **state) {
@@ -202,6 +220,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_of_merged_customers_the_more_restrictive_state_holds),
         CASE(test_the_personas_of_one_customer_speak_for_each_other),
+        CASE(test_a_yes_on_a_device_lifts_no_other_no),
         CASE(test_a_merge_carries_no_yes_to_another_address),
         CASE(test_a_yes_without_an_address_waits_for_one_and_a_no_holds_for_all),
         CASE(test_a_programme_has_opt_ins_of_its_own),

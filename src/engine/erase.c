@@ -14,6 +14,7 @@
 #include "engine/erased_values.h"
 #include "engine/old_names.h"
 #include "engine/private.h"
+#include "engine/unescape.h"
 
 #define SUMMARY_BYTES_MAX ((size_t)64 << 20)
 static const struct text withheld_reason = {"withheld: it belongs to a customer who was erased",
@@ -136,6 +137,19 @@ static bool look_at_bytes(struct hunt *hunt, struct text raw) {
     return word_is_theirs(hunt, &(struct ingest_word){.kind = WORD_FIELD, .text = raw});
 }
 
+/* The bytes as a reader of JSON or CSV would have them; a row of a lookup, or of a source that is no
+ * more, is not taken apart otherwise. */
+static bool look_at_unescaped(struct hunt *hunt, struct text raw) {
+    struct buffer text;
+    if (memchr(raw.at, '\\', raw.length) == NULL && !text_contains(raw, TEXT("\"\""))) return false;
+    buffer_init(&text);
+    enum status status = text_unescape(raw, &text);
+    if (status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = status;
+    bool found = status == STATUS_OK && look_at_bytes(hunt, buffer_text(&text));
+    buffer_release(&text);
+    return found;
+}
+
 static bool row_is_hunted(struct hunt *hunt, uint16_t source, struct text raw) {
     const struct playbook *playbook = hunt->engine->playbook;
     uint32_t index = playbook == NULL
@@ -152,7 +166,8 @@ static bool row_is_hunted(struct hunt *hunt, uint16_t source, struct text raw) {
                                               &words, &unreadable, &ignored);
         if (status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = status;
     }
-    return hunt->found || (unreadable && look_at_bytes(hunt, raw));
+    return hunt->found ||
+           (unreadable && (look_at_bytes(hunt, raw) || look_at_unescaped(hunt, raw)));
 }
 
 static bool row_is_theirs(void *context, const struct stored_row *row) {

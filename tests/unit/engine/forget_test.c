@@ -132,6 +132,37 @@ static void test_erasure_finds_whole_values_in_quarantine(void **state) {
     expect_only_others(shop);
 }
 
+/* A table's bad rows are not mapped to anybody, and escape what they like; so are those of a source
+ * that the playbook has no more. */
+static void test_erasure_finds_escaped_values_in_lookups(void **state) {
+    static const char rows[] = "{\"mail\":\"Ann\\u0040a.example\",\"word\":\"escaped-mark\"}\n"
+                               "{\"mail\":\"mailto:ann@a\\u002eexample\",\"word\":\"deep-mark\"}\n"
+                               "{\"mail\":\"ben\\u0040b.example\",\"word\":\"one-item-stays\"}\n"
+                               "{\"mail\":\"joann\\u0040a.example\",\"word\":\"eleven-stays\"}\n";
+    struct shop *shop = *state;
+    struct erased_summary erased;
+    char text[2048];
+    for (int gone = 0; gone < 2; gone++) {
+        shop_release(shop);
+        shop_init(shop);
+        open_people(shop);
+        shop_file(shop, "people.ndjson", rows);
+        snprintf(text, sizeof text, "%s  people: { file: \"people*.ndjson\", lookup: id }\n",
+                 people_playbook);
+        shop_file(shop, "table.yaml", text);
+        shop_open(shop, "table.yaml");
+        shop_load(shop, "people");
+        assert_int_equal(shop->totals.quarantined, 4);
+        if (gone) shop_open(shop, "people.yaml");
+        erase_ann(shop, &erased);
+        assert_int_equal(erased.rows, 2);
+        assert_false(lies_anywhere(shop, "escaped-mark"));
+        assert_false(lies_anywhere(shop, "deep-mark"));
+        assert_true(lies_anywhere(shop, "one-item-stays"));
+        assert_true(lies_anywhere(shop, "eleven-stays"));
+    }
+}
+
 static bool count_withheld(void *context, const struct stored_row *row) {
     if (text_equal(row->reason, TEXT("withheld: it belongs to a customer who was erased"))) {
         assert_int_equal(row->raw.length, 0);
@@ -350,6 +381,7 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_erasure_finds_whole_values_in_quarantine),
+        CASE(test_erasure_finds_escaped_values_in_lookups),
         CASE(test_bad_rows_of_the_erased_are_withheld),
         CASE(test_the_erased_do_not_come_back_beside_others),
         CASE(test_a_salt_is_made_once),

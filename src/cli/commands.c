@@ -40,8 +40,8 @@ const struct command cli_commands[] = {
      "them.\n\n"
      "  attune data\n",
      0, 0, command_data},
-    {"quarantine", "list|show ROW|drop ROW|replay",
-     "rows that could not become events, and their way back", "source json",
+    {"quarantine", "list|show ROW|drop ROW|replay", "rows that are no events, and their way back",
+     "source json",
      "ROW is FILE:LINE as the list tells it, with or without the folders of FILE.\n\n"
      "  attune quarantine list                 reasons, and how many rows have each\n"
      "  attune quarantine show orders.csv:7    one row, as it came\n"

@@ -89,7 +89,11 @@ static enum status name_models(struct answering *answering) {
 
 static enum status need_decider(struct answering *answering, struct error *error) {
     const struct goal_base *bases;
+    uint64_t holding_rows;
     if (answering->decider != NULL) return STATUS_OK;
+    /* Who is held stands in the quarantine: where it can't be read, no decision is safe. */
+    enum status held = engine_hold_count(answering->engine, &holding_rows, error);
+    if (held != STATUS_OK) return held;
     answering->decision = memory_calloc(1, sizeof *answering->decision);
     if (answering->decision == NULL) return STATUS_NO_MEMORY;
     enum status status = engine_goal_bases(answering->engine, answering->t_ms, &bases, error);

@@ -19,6 +19,19 @@ static void say(struct words *words, const char *text) {
     say_text(words, text_from(text));
 }
 
+/* An unusual name stands in backquotes, as an expression has it. */
+static void say_named(struct words *words, struct text name) {
+    bool plain = name.length > 0;
+    for (uint32_t i = 0; i < name.length; i++) {
+        char c = name.at[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        plain = plain && (letter || (i > 0 && c >= '0' && c <= '9'));
+    }
+    if (!plain) say(words, "`");
+    say_text(words, name);
+    if (!plain) say(words, "`");
+}
+
 static void say_number(struct words *words, uint64_t number) {
     if (words->status == STATUS_OK)
         words->status = buffer_format(words->out, "%llu", (unsigned long long)number);
@@ -68,10 +81,10 @@ static void say_events(struct words *words, const struct selector *selector) {
 /* "the revenue of Order Completed", "the quantity of products of Order Completed". */
 static void say_property(struct words *words, const struct selector *selector) {
     if (selector->field.length) {
-        say_text(words, selector->field);
+        say_named(words, selector->field);
         say(words, " of ");
     }
-    say_text(words, selector->property);
+    say_named(words, selector->property);
     say(words, " of ");
     say_events(words, selector);
 }
@@ -246,16 +259,16 @@ static void say_call(struct words *words, const struct node *node) {
 static void say_name(struct words *words, const struct node *node) {
     if (node->reference == REFERENCE_ATTRIBUTE) {
         say(words, "the action's ");
-        say_text(words, node->field);
+        say_named(words, node->field);
         return;
     }
     if (node->reference == REFERENCE_LOOKUP && node->field.length) {
         say_text(words, node->name);
         say(words, "'s ");
-        say_text(words, node->field);
+        say_named(words, node->field);
         return;
     }
-    say_text(words, node->name);
+    say_named(words, node->name);
 }
 
 static void say_related(struct words *words, const struct node *node) {

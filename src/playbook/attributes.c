@@ -146,7 +146,7 @@ static void add_columns(struct reader *reader, const struct yaml_node *node, uin
     uint32_t index;
     for (uint32_t i = 0; i < names->lookups[lookup].field_count; i++) {
         struct lookup_field field = names->lookups[lookup].fields[i];
-        if (!name_is_good(field.name)) continue;
+        if (!property_name_is_good(field.name)) continue;
         if (!names_add_attribute(reader, node_place(node), field.name, field.type, &index)) return;
     }
 }

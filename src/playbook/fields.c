@@ -297,7 +297,7 @@ bool field_list_read(struct reader *reader, struct source_entry *entry,
         struct list_column column;
         struct text name;
         good = list_column_at(reader, node, i, &column) &&
-               reader_name(reader, column.name, "a field's name", &name);
+               reader_property_name(reader, column.name, "a field's name", &name);
         if (!good) break;
         types[i] = list_column_type(entry, &column);
         columns[i] = column.column->text;

@@ -130,17 +130,6 @@ static struct property_entry *property_push(struct reader *reader, const struct 
                        &names->property_capacity, sizeof *names->properties);
 }
 
-/* What JSON and spreadsheets call their members: utm-source, $browser, Button Name, address.city.
- * In expressions such a name stands in backquotes. */
-static bool property_name_is_good(struct text name) {
-    for (uint32_t i = 0; i < name.length; i++) {
-        unsigned char c = (unsigned char)name.at[i];
-        if (c < ' ' || c == 0x7f || c == '`' || c == '\\') return false;
-    }
-    return name.length > 0 && name.length <= SYMBOL_BYTES_MAX && text_is_utf8(name) &&
-           text_trim(name).length == name.length;
-}
-
 struct property_entry *names_add_property(struct reader *reader, const struct yaml_node *node,
                                           uint32_t event_type, struct text name,
                                           enum value_type type, enum strength strength) {
@@ -235,7 +224,7 @@ uint32_t names_lookup_field(struct names *names, uint32_t index, struct text fie
     if (names->reader == NULL || !lookup->rule.fields_open ||
         lookup->field_count >= LOOKUP_FIELDS_MAX)
         return UINT32_MAX;
-    if (!name_is_good(field) || is_slip_of_a_field(lookup, field)) return UINT32_MAX;
+    if (!property_name_is_good(field) || is_slip_of_a_field(lookup, field)) return UINT32_MAX;
     struct lookup_field *added =
         reader_push(names->reader, (void **)&lookup->fields, &lookup->field_count,
                     &lookup->field_capacity, sizeof *added);

@@ -39,7 +39,7 @@ static bool property_read(struct reader *reader, struct source_entry *entry,
     bool *declared = &entry->is_declared[at];
     *property = (struct property_map){.name = key->text};
     entry->property_nodes[at] = value;
-    if (!reader_name(reader, key, "a property's name", &property->name)) return false;
+    if (!reader_property_name(reader, key, "a property's name", &property->name)) return false;
     if (!reader_symbol(reader, key, SYMBOL_PROPERTY, property->name, &property->symbol))
         return false;
     if (node_is_empty(value)) {

@@ -69,6 +69,9 @@ bool reader_text(struct reader *reader, const struct yaml_node *node, const char
                  struct text *out); /* not empty */
 bool reader_name(struct reader *reader, const struct yaml_node *node, const char *what,
                  struct text *out); /* a_name1 */
+/* As reader_name, for property_name_is_good. */
+bool reader_property_name(struct reader *reader, const struct yaml_node *node, const char *what,
+                          struct text *out);
 bool reader_name_of(struct reader *reader, const struct yaml_node *node, const char *what,
                     const struct text *known, uint32_t count, uint32_t *index); /* one of `known` */
 bool reader_count(struct reader *reader, const struct yaml_node *node, const char *what,
@@ -94,6 +97,10 @@ bool reader_symbol(struct reader *reader, const struct yaml_node *node, enum sym
                    struct text name, uint32_t *symbol);
 
 bool name_is_good(struct text name);
+/* The name of a property, of a record's field or of a column, as JSON and spreadsheets have it:
+ * utm-source, $browser, Button Name, address.city. Expressions write it in backquotes. No
+ * backquotes, backslashes, control characters or blanks at its ends. */
+bool property_name_is_good(struct text name);
 /* "0.35 USD" without a reader: true where the text has this form, whatever the currency. */
 bool money_from_text(struct text text, struct value *out);
 /* A type's name, or VALUE_UNKNOWN. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "playbook/reader.h"
 
+#include "base/canonical.h"
+
 #include <math.h>
 
 #include "playbook/names.h"
@@ -35,6 +37,15 @@ bool name_is_good(struct text name) {
     return true;
 }
 
+bool property_name_is_good(struct text name) {
+    for (uint32_t i = 0; i < name.length; i++) {
+        unsigned char c = (unsigned char)name.at[i];
+        if (c < ' ' || c == 0x7f || c == '`' || c == '\\') return false;
+    }
+    return name.length > 0 && name.length <= SYMBOL_BYTES_MAX && text_is_utf8(name) &&
+           canonical_trim(name).length == name.length;
+}
+
 bool reader_name(struct reader *reader, const struct yaml_node *node, const char *what,
                  struct text *out) {
     if (!is_scalar(reader, node, what, "loan_call")) return false;
@@ -44,6 +55,21 @@ bool reader_name(struct reader *reader, const struct yaml_node *node, const char
                      "\"%.*s\" can't be %s: write letters, digits and _ only, starting with a "
                      "letter, at most %d",
                      TEXT_ARG(given), what, NAME_BYTES_MAX);
+        return false;
+    }
+    *out = node->text;
+    return true;
+}
+
+bool reader_property_name(struct reader *reader, const struct yaml_node *node, const char *what,
+                          struct text *out) {
+    if (!is_scalar(reader, node, what, "utm_source")) return false;
+    if (!property_name_is_good(node->text)) {
+        struct text given = shown(node->text);
+        reader_error(reader, node_place(node),
+                     "\"%.*s\" can't be %s: write 1 to %d bytes without backquotes, \\ and line "
+                     "ends",
+                     TEXT_ARG(given), what, SYMBOL_BYTES_MAX);
         return false;
     }
     *out = node->text;

@@ -27,6 +27,7 @@ SAMPLES = {
     "data": ["data"],
     "quarantine list": ["quarantine list"],
     "quarantine show": ["quarantine show orders.csv:7"],
+    "quarantine drop": ["quarantine drop orders.csv:7"],
     "quarantine replay": ["quarantine replay"],
     "customer": ["customer household:1029"],
     "traits": ["traits household:1029", "traits", "traits --out traits.ndjson"],

@@ -15,7 +15,8 @@ static struct trial trial;
 static const char playbook[] =
     "customer: { identifiers: { user_id: } }\n"
     "events: { Paid: { amount: money, ok: yes/no, at: time, n: number, note: text, items: { id: "
-    "text, price: money } } }\n"
+    "text, price: money }, utm-source: text, Button Name: number } }\n"
+    "traits: { from: last(\"Paid\".`utm-source` where `Button Name` > 1) }\n"
     "sources:\n"
     "  web: { file: t.ndjson, format: segment }\n"
     "  lines: { file: t.ndjson, event: Paid, time: when, key: { user_id: u }, row_key: id }\n"
@@ -132,6 +133,13 @@ static void declared_shapes(void **state) {
     }
 }
 
+static void unusual_names(void **state) {
+    (void)state;
+    assert_string_equal(paid("{\"utm-source\":5,\"Button Name\":\"7\"}"),
+                        " utm-source=\"5\" Button Name=7\n");
+    assert_string_equal(paid("{\"Button Name\":\"x\"}"), "'x' is no number in Button Name\n");
+}
+
 static void nothing_undeclared_is_lost(void **state) {
     (void)state;
     assert_string_equal(paid("{\"grid\":[[1,2],[3, 4]]}"), " grid=[\"[1,2]\" \"[3, 4]\"]\n");
@@ -177,6 +185,7 @@ int main(void) {
         cmocka_unit_test(currencies),
         cmocka_unit_test(currencies_of_rows),
         cmocka_unit_test(declared_shapes),
+        cmocka_unit_test(unusual_names),
         cmocka_unit_test(nothing_undeclared_is_lost),
         cmocka_unit_test(a_member_given_twice),
         cmocka_unit_test(nothing_happens_after_it_was_received),

@@ -87,6 +87,8 @@ static enum status name_models(struct answering *answering) {
     return status;
 }
 
+/* Rows in quarantine may hold a customer. Where they can't be read nobody knows whom, and a
+ * decision that held everybody would look like an answer: so it is an error. */
 static enum status need_decider(struct answering *answering, struct error *error) {
     const struct goal_base *bases;
     uint64_t holding_rows;
@@ -96,7 +98,9 @@ static enum status need_decider(struct answering *answering, struct error *error
     if (held != STATUS_OK) return held;
     answering->decision = memory_calloc(1, sizeof *answering->decision);
     if (answering->decision == NULL) return STATUS_NO_MEMORY;
-    enum status status = engine_goal_bases(answering->engine, answering->t_ms, &bases, error);
+    enum status status = engine_hold_count(answering->engine, &holding_rows, error);
+    if (status == STATUS_OK)
+        status = engine_goal_bases(answering->engine, answering->t_ms, &bases, error);
     if (status != STATUS_OK) return status;
     status = decider_create(&answering->decider, engine_world(answering->engine),
                             answering->profiler, engine_models(answering->engine), bases);

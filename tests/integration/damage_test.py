@@ -367,7 +367,7 @@ class Logs(Case):
         self.copy()
         data = bytearray(read(self.at(segment)))
         length = 40 + struct.unpack_from("<I", data, 24 + 8)[0]
-        struct.pack_into("<H", data, 24 + 32, 2)
+        struct.pack_into("<H", data, 24 + 32, 3)  # one more than the format of today
         struct.pack_into("<I", data, 24 + 36, crc32c(bytes(data[24 + 8:24 + 36])))
         struct.pack_into("<I", data, 24 + 4, crc32c(bytes(data[24 + 8:24 + length])))
         write(self.at(segment), bytes(data))

@@ -88,8 +88,9 @@ class OldDirectory(unittest.TestCase):
             orders, web = rows_of(part)
             self.assertEqual(self.load("orders.csv", orders), (0, 60), part)
             self.assertEqual(self.load("web.ndjson", web), (0, 40), part)
-        # With another time and another customer it is the same row.
+        # What they held is known from now on: with another time or another customer they are corrections, no new rows.
         moved = rows_of(1)[0].replace("T10:00", "T11:30").replace("c1@", "d1@")
+        self.assertEqual(self.load("orders.csv", moved), (0, 0))
         self.assertEqual(self.load("orders.csv", moved), (0, 60))
         self.assertEqual(self.load("orders.csv", "order_id,at,email,cookie,amount\nnew,2017-09-01,c1@a.example,,1.00\n"), (1, 0))
         with open(os.path.join(self.db, "MANIFEST"), "rb") as file:

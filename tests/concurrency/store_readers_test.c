@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Readers beside appends, folds and merges: what a reader pins never changes while it is open, a
- * batch is there as a whole or not at all, and every reader sees a prefix of the log. Meant for
+ * batch is there as a whole or not at all, and every reader sees a prefix of the log. Each batch
+ * corrects one row of the batch before, and a row is seen superseded if, and only if, its correction
+ * is. Meant for
  * ThreadSanitizer, which must stay silent. Usage: store_readers_test [BATCHES [READERS]]. */
 #include <inttypes.h>
 #include <pthread.h>
@@ -17,7 +19,7 @@ struct shared {
     struct store *store;
     _Atomic uint64_t batches; /* acknowledged */
     _Atomic bool stop;
-    _Atomic uint64_t failures, reads;
+    _Atomic uint64_t failures, reads, known;
 };
 
 static void wrong(struct shared *shared, const char *what, uint64_t a, uint64_t b) {
@@ -38,6 +40,14 @@ static enum status append_batch(struct store *store, uint64_t number) {
         event->persona.value = (uint32_t)((number * 31 + i * 7) % PERSONA_COUNT);
         event->type = (uint16_t)i;
         event->key.low = number * BATCH_EVENTS + i + 1;
+        event->content = event->key.low;
+    }
+    /* The first event of the batch is a newer version of the last one of the batch before. */
+    if (number > 0) {
+        struct event *event = &batch.events[0];
+        event->replaces = (number - 1) * (BATCH_EVENTS + 1) + BATCH_EVENTS;
+        event->replaces_persona.value =
+            (uint32_t)(((number - 1) * 31 + (BATCH_EVENTS - 1) * 7) % PERSONA_COUNT);
     }
     uint64_t position;
     struct error error;
@@ -46,6 +56,43 @@ static enum status append_batch(struct store *store, uint64_t number) {
     if (status) printf("append: %s\n", error.text);
     event_batch_release(&batch);
     return status;
+}
+
+/* Superseded is the last event of every batch below the pin, but for the last batch. */
+static void check_superseded(struct shared *shared, const struct timeline *timeline, uint32_t row,
+                             uint64_t pinned) {
+    bool is_last = timeline->type[row] == BATCH_EVENTS - 1;
+    bool corrected = is_last && timeline->position[row] + 1 < pinned;
+    bool superseded = timeline->superseded_ms != NULL && timeline->superseded_ms[row] != INT64_MAX;
+    if (superseded != corrected)
+        wrong(shared, superseded ? "superseded, without a correction" : "not superseded",
+              timeline->position[row], pinned);
+}
+
+/* Rows are parsed beside all that: what is said to be known is known. */
+static void look_up(struct shared *shared, uint64_t batches) {
+    for (uint64_t key = 1; key < batches * BATCH_EVENTS; key += 17) {
+        if (store_key_is_known(shared->store, (struct row_key){key, 1}, key, 0) ||
+            store_key_is_known(shared->store, (struct row_key){key, 0}, key + 1, 0))
+            wrong(shared, "a key is known that is not there", key, 0);
+        if (store_key_is_known(shared->store, (struct row_key){key, 0}, key, 0))
+            atomic_fetch_add(&shared->known, 1);
+    }
+}
+
+/* Without the needs that make a walk slow, and without what is superseded. */
+static void walk_fast(struct shared *shared, struct timeline_reader *reader, uint64_t total) {
+    const struct timeline_request request = {{INT64_MAX, POSITION_NOW}, 0, NULL};
+    const struct timeline_source_ops *ops = reader->source->ops;
+    struct error error;
+    struct timeline timeline;
+    uint64_t count = 0, batches = total / BATCH_EVENTS;
+    enum status status = ops->walk(reader, &request, 0, 1, &error);
+    while (status == STATUS_OK && (status = ops->next(reader, &timeline, &error)) == STATUS_OK)
+        count += timeline.count;
+    uint64_t expected = batches > 0 ? total - (batches - 1) : 0;
+    if (status != STATUS_END || count != expected)
+        wrong(shared, "the fast walk sees another number of events", count, expected);
 }
 
 static uint64_t walk_once(struct shared *shared, struct timeline_reader *reader,
@@ -62,6 +109,7 @@ static uint64_t walk_once(struct shared *shared, struct timeline_reader *reader,
             counts[timeline.type[i] % BATCH_EVENTS]++;
             if (timeline.position[i] >= pinned)
                 wrong(shared, "a row beyond the pin", timeline.position[i], pinned);
+            check_superseded(shared, &timeline, i, pinned);
         }
         total += timeline.count;
     }
@@ -88,7 +136,9 @@ static void read_once(struct shared *shared) {
     /* Every frame takes one position and one an event. */
     uint64_t expected = source->ops->position(reader) / (BATCH_EVENTS + 1) * BATCH_EVENTS;
     if (total != expected) wrong(shared, "the pin and what is visible disagree", total, expected);
+    walk_fast(shared, reader, total);
     source->ops->reader_close(reader);
+    look_up(shared, least / BATCH_EVENTS);
     atomic_fetch_add(&shared->reads, 1);
 }
 
@@ -147,5 +197,6 @@ int main(int argc, char **argv) {
     simulated_disk_destroy(disk);
     printf("%" PRIu64 " batches, %" PRIu64 " reads, %" PRIu64 " failures\n", batches,
            atomic_load(&shared.reads), atomic_load(&shared.failures));
-    return atomic_load(&shared.failures) ? 1 : 0;
+    if (atomic_load(&shared.known) == 0) printf("no key was ever known\n");
+    return atomic_load(&shared.failures) || atomic_load(&shared.known) == 0 ? 1 : 0;
 }

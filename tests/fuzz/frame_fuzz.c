@@ -14,7 +14,9 @@ static enum status visit(void *context, const struct frame_view *view, struct er
     (void)context;
     (void)error;
     if (frame_events(view, &batch) == STATUS_OK) fuzz_check(batch.event_count == view->event_count);
-    struct text records = view->records, rows = view->rows, bytes;
+    struct text records = view->records, rows = view->rows, changes = view->changes, bytes;
+    struct key_change change;
+    while (frame_next_change(&changes, &change) == STATUS_OK) fuzz_check(change.key.low != 0);
     struct stored_row row;
     uint8_t kind;
     while (frame_next_record(&records, &kind, &bytes) == STATUS_OK) {

@@ -74,6 +74,8 @@ static const struct option options[] = {
     {"against", "FILE", "another model's predictions, to compare row by row",
      offsetof(struct cli, against), false},
     {"source", "NAME", "only this source", offsetof(struct cli, source), false},
+    {"remap", NULL, "read rows that are stored again, by the mapping in force",
+     offsetof(struct cli, remap), false},
     {"accept-corrections", NULL, "apply corrections, however many they are (corrections_max)",
      offsetof(struct cli, accept_corrections), false},
     {"all", NULL, "every customer", offsetof(struct cli, all), false},

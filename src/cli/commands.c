@@ -24,7 +24,7 @@ const struct command cli_commands[] = {
      "  attune explain \"count('Order Completed') in 30d\"\n",
      1, 1, command_explain},
     {"ingest", "[SOURCE FILE…]", "load files: events, customer records, lookups",
-     "data source accept-corrections json",
+     "data source remap accept-corrections json",
      "Without words, loads every source of the playbook whose files are in --data, lookups first. "
      "A row stands under its row_key for ever: what was loaded before is a repeat, and a row that "
      "says something else corrects it. A load that would correct too many rows (corrections_max) "

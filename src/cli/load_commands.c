@@ -59,6 +59,7 @@ static void note_words(const struct engine_ingest_report *report, bool is_lookup
         {report->did.corrected, "row", "corrected"},
         {report->did.retracted, "row", "retracted"},
         {report->did.joined, "event", "got more rows"},
+        {report->did.remapped, "row", "mapped again"},
         {report->did.clashes, "row",
          "with the key of another row of this load: does row_key name one row?"},
         {report->did.older, "older version", "left"},
@@ -144,6 +145,7 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_member_count(writer, "corrected", report->did.corrected);
     json_member_count(writer, "retracted", report->did.retracted);
     json_member_count(writer, "joined", report->did.joined);
+    json_member_count(writer, "remapped", report->did.remapped);
     json_member_count(writer, "older", report->did.older);
     json_member_count(writer, "left", report->did.left);
     json_member_count(writer, "held", report->did.held);
@@ -264,6 +266,7 @@ int command_ingest(struct cli *cli) {
         .progress = cli->quiet ? NULL : show_progress,
         .context = &watch,
         .accept_corrections = cli->accept_corrections,
+        .remaps = cli->remap,
     };
     enum status status = engine_ingest(engine, &options, &reports, &count, &error);
     cli_progress_end();

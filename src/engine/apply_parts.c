@@ -114,6 +114,7 @@ void apply_result_add(struct apply_result *sum, const struct apply_result *more)
     sum->corrected += more->corrected;
     sum->retracted += more->retracted;
     sum->joined += more->joined;
+    sum->remapped += more->remapped;
     sum->older += more->older;
     sum->left += more->left;
     sum->held += more->held;

@@ -82,6 +82,7 @@ struct apply_result {
     uint64_t nobodys;     /* identifiers left out, since they stand for nobody: NULL, #REF! */
     uint64_t corrected;   /* a stored row that now says something else */
     uint64_t retracted;   /* a stored row that took itself away */
+    uint64_t remapped;    /* a stored row that another mapping reads in another way */
     uint64_t joined;      /* a stored event of several rows that got more of them */
     uint64_t older;       /* an older version than the stored one: left */
     uint64_t left;        /* other rows of a stored event, which the source says to leave */
@@ -126,6 +127,9 @@ struct engine_ingest_options {
     /* At most ten a second. */
     void (*progress)(void *context, const struct engine_progress *progress);
     void *context;
+    /* Rows that are stored are mapped again and replace what the old mapping made of them, consent
+     * and opt-ins apart. What was known when stays. */
+    bool remaps;
     bool accept_corrections; /* however many they are: corrections_max does not hold */
 };
 /* *reports from memory_alloc, one a source that was asked for, in the order of loading. A bad row

@@ -305,6 +305,7 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
     *reports = memory_calloc(engine->playbook->source_count + 1, sizeof **reports);
     if (*reports == NULL) return STATUS_NO_MEMORY;
     struct loading loading = {.engine = engine, .options = options};
+    engine->frame->remaps = options->remaps;
     event_batch_init(&loading.batch);
     for (int lookups = 1; lookups >= 0; lookups--) {
         for (uint32_t i = 0; i < engine->playbook->source_count; i++) {
@@ -326,6 +327,7 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
     event_batch_release(&loading.batch);
     if (status == STATUS_OK && loading.first_cut.status != STATUS_OK)
         return error_set(error, loading.first_cut.status, "%s", loading.first_cut.text);
+    engine->frame->remaps = false;
     uint64_t files = 0;
     for (size_t i = 0; i < *count; i++) files += (*reports)[i].files;
     if (status != STATUS_OK || files > 0) return status;

@@ -264,6 +264,7 @@ static void count_verdict(struct apply_result *out, enum row_verdict verdict, bo
     case ROW_LEFT:
     case ROW_CHANGED: out->left++; break;
     case ROW_JOINED: out->joined++; break;
+    case ROW_REMAPS: out->remapped++; break;
     default: break;
     }
 }
@@ -274,6 +275,7 @@ struct sorting {
     struct engine *engine;
     struct event_batch *batch;
     struct row_load *load;
+    bool remaps;
     struct apply_result *out;
     struct error *error;
 };
@@ -326,6 +328,19 @@ static bool came_before(const struct row_load *load, const struct event *event,
            row->known.position > event->origin >> STORE_ROW_ID_BITS;
 }
 
+/* A re-mapping reads again what is stored, and brings nothing back. What people have said of
+ * consent and contact stays as it was understood then. */
+static enum row_verdict remap_verdict(const struct event_batch *batch, const struct event *event,
+                                      const struct frame_row *row, enum row_verdict verdict) {
+    (void)batch;
+    if (row->known.retracted) return verdict == ROW_CORRECTS ? ROW_LEFT : verdict;
+    bool is_permission =
+        event->type == EVENT_CONSENT_CHANGED || event->type == EVENT_OPT_IN_CHANGED;
+    bool can = verdict == ROW_REPEATED && !event->retracts && !is_permission && !row->pending &&
+               row->known.position != 0;
+    return can ? ROW_REMAPS : verdict;
+}
+
 /* The event stays in the batch at `index`, where it has been moved to. */
 static enum status take(struct sorting *sorting, size_t index, bool *stays) {
     struct engine *engine = sorting->engine;
@@ -348,20 +363,23 @@ static enum status take(struct sorting *sorting, size_t index, bool *stays) {
     }
     if (known && verdict != ROW_REPEATED && came_before(sorting->load, event, row))
         verdict = ROW_OLDER;
-    bool changes = verdict == ROW_CORRECTS || verdict == ROW_RETRACTS || verdict == ROW_CHANGED;
+    if (known && sorting->remaps) verdict = remap_verdict(sorting->batch, event, row, verdict);
+    bool changes = verdict == ROW_REMAPS || verdict == ROW_CORRECTS || verdict == ROW_RETRACTS ||
+                   verdict == ROW_CHANGED;
     if (sorting->load != NULL && (changes || row_load_holds(sorting->load, event->key))) {
         *stays = false;
         return row_load_hold(sorting->load, sorting->batch, event);
     }
     if (verdict != ROW_NEW) count_verdict(sorting->out, verdict, not_compared);
-    *stays = verdict == ROW_NEW || verdict == ROW_REPEATED || verdict == ROW_CORRECTS;
+    *stays = verdict == ROW_NEW || verdict == ROW_REPEATED || verdict == ROW_CORRECTS ||
+             verdict == ROW_REMAPS;
     event->verdict = (uint8_t)verdict;
     if (verdict == ROW_NEW && event->line_count > 0) {
         status = pend_lines(sorting, event);
         row = status == STATUS_OK ? row_of(engine, event->key, &status, sorting->error) : NULL;
         if (row == NULL) return status;
     }
-    if (verdict == ROW_NEW || verdict == ROW_CORRECTS)
+    if (verdict == ROW_NEW || verdict == ROW_CORRECTS || verdict == ROW_REMAPS)
         return put_pending(engine, sorting->batch, index, row, verdict);
     if (verdict == ROW_RETRACTS) return retract(engine, sorting->batch, event, row);
     if (verdict != ROW_REPEATED) return STATUS_OK;
@@ -387,17 +405,36 @@ static enum status take_known(struct sorting *sorting, const struct event *event
     return note_reading(sorting->engine->frame, event, row);
 }
 
+/* A re-mapped row was known when it was known; where nothing but the person may differ, that is
+ * judged behind identity. What was stored as a consent or an opt-in stays. */
+static void remap_event(const struct event_batch *batch, struct event *event,
+                        const struct stored_row_request *request) {
+    struct text packed = event_batch_text(batch, event->properties, event->properties_length);
+    bool is_permission =
+        request->type == EVENT_CONSENT_CHANGED || request->type == EVENT_OPT_IN_CHANGED;
+    event->known_ms = request->known_ms > event->time_ms ? request->known_ms : event->time_ms;
+    event->is_known = request->time_ms == event->time_ms && request->type == event->type &&
+                      request->channel == event->channel && text_equal(request->packed, packed);
+    if (is_permission) event->verdict = ROW_REPEATED;
+}
+
 /* What a change was known by depends on when the row was known that it changes. */
 static enum status date_changes(struct engine *engine, struct event_batch *batch,
                                 struct error *error) {
     struct row_frame *frame = engine->frame;
-    enum status status =
-        stored_rows_read(engine, frame->requests, frame->request_count, NULL, error);
+    struct arena arena;
+    arena_init(&arena, (size_t)1 << 30);
+    enum status status = stored_rows_read(engine, frame->requests, frame->request_count,
+                                          frame->remaps ? &arena : NULL, error);
     for (size_t i = 0; status == STATUS_OK && i < frame->request_count; i++) {
         const struct stored_row_request *request = &frame->requests[i];
         if (!request->found) continue;
         if (request->event != SIZE_MAX) {
             struct event *event = &batch->events[request->event];
+            if (event->verdict == ROW_REMAPS) {
+                remap_event(batch, event, request);
+                continue;
+            }
             event->known_ms = rows_known_of_event(engine, event, request->known_ms);
         } else {
             struct key_change *change = &frame->changes[request->change];
@@ -405,12 +442,13 @@ static enum status date_changes(struct engine *engine, struct event_batch *batch
             change->known_ms = rows_known_of_change(engine, &event, request->known_ms);
         }
     }
+    arena_release(&arena);
     return status;
 }
 
 enum status rows_sort(struct engine *engine, struct event_batch *batch, struct row_load *load,
                       struct apply_result *out, struct error *error) {
-    struct sorting sorting = {engine, batch, load, out, error};
+    struct sorting sorting = {engine, batch, load, engine->frame->remaps, out, error};
     enum status status = STATUS_OK;
     size_t kept = 0;
     row_frame_clear(engine->frame);
@@ -441,7 +479,8 @@ static bool names_erased(const struct engine *engine, const struct event_batch *
                engine, event_batch_text(batch, event->properties, event->properties_length));
 }
 
-/* The keys of the event's rows lead to it: event i of the frame stands at store_position + 1 + i. */
+/* The keys of the event's rows lead to it: event i of the frame stands at store_position + 1 + i.
+ */
 static enum status note_lines(struct engine *engine, const struct event_batch *batch,
                               const struct event *event, size_t index) {
     enum status status = STATUS_OK;
@@ -467,10 +506,15 @@ enum status rows_settle(struct engine *engine, struct event_batch *batch,
     size_t kept = 0;
     for (size_t i = 0; i < batch->event_count; i++) {
         const struct event *event = &batch->events[i];
-        if (event->verdict == ROW_REPEATED || event->verdict == ROW_GONE) continue;
+        bool same = event->verdict == ROW_REMAPS && event->is_known &&
+                    event->persona.value == event->replaces_persona.value;
+        out->remapped -= same;
+        out->repeats += same;
+        if (same || event->verdict == ROW_REPEATED || event->verdict == ROW_GONE) continue;
         if (event->persona.value == ID_NONE || names_erased(engine, batch, event)) {
             out->turned_away++;
             out->corrected -= event->verdict == ROW_CORRECTS;
+            out->remapped -= event->verdict == ROW_REMAPS;
             continue;
         }
         out->events += event->verdict == ROW_NEW || event->verdict == ROW_JUDGE_LATER;

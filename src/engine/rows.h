@@ -27,6 +27,7 @@ enum row_verdict {
     ROW_LEFT,    /* a group that the source says to leave (again: keep) */
     ROW_CHANGED, /* a group whose rows are others than the stored ones */
     ROW_JOINED,  /* an event made again of its stored rows and further ones */
+    ROW_REMAPS,  /* the same row, read by another mapping */
     ROW_GONE,    /* replaced in the same frame */
 };
 
@@ -60,7 +61,6 @@ struct row_load {
     const struct source *source;
     bool guarded;   /* corrections_max holds */
     uint64_t begin; /* store_position when the load began */
-    bool remaps;
     struct event_batch held;
     struct held_row *rows;
     size_t row_count, row_capacity;
@@ -73,8 +73,8 @@ struct row_load {
 };
 void row_load_init(struct row_load *load, struct engine *engine, const struct source *source);
 void row_load_release(struct row_load *load);
-/* From now on rows that are stored whole are not mapped. What the load changes is changed at its end,
- * so that this stays right. */
+/* From now on rows that are stored whole are not mapped. What the load changes is changed at its
+ * end, so that this stays right. */
 enum status row_load_skip_known(struct row_load *load, struct error *error) MUST_USE;
 /* For ingest_settings.is_known; the context is the load. Any thread. */
 bool row_load_is_known(void *context, struct row_key key, uint64_t content, uint16_t reading);
@@ -110,6 +110,7 @@ struct row_frame {
     size_t row_count, row_capacity;
     struct key_change *changes;
     size_t change_count, change_capacity;
+    bool remaps; /* rows that are stored are read again by the mapping in force */
     /* Changes that go with the next frame, whatever is in it; borrowed from who waits for it. */
     const struct key_change *extra;
     size_t extra_count;
@@ -157,6 +158,7 @@ struct stored_row_request {
     bool found;
     int64_t time_ms, known_ms;
     uint16_t type;
+    uint8_t channel;
     struct text packed; /* in the arena */
     uint32_t customer;
 };

@@ -132,6 +132,9 @@ enum status group_put(struct group_merge *merge, const struct group_work *work,
         event->replaces = work->known.position;
         event->replaces_persona = work->known.persona;
         event->known_ms = rows_known_of_event(engine, event, work->known_ms);
+        if (verdict == ROW_REMAPS)
+            event->known_ms = work->known_ms > event->time_ms ? work->known_ms : event->time_ms;
+        merge->load->counts.remapped += verdict == ROW_REMAPS;
         merge->load->counts.joined += verdict == ROW_JOINED;
         merge->load->counts.corrected += verdict == ROW_CORRECTS;
         if (verdict == ROW_CORRECTS && !work->has_lines) count_rows(merge, work->first);
@@ -348,6 +351,14 @@ static enum status merge_work(struct group_merge *merge, const struct group_work
                     : ROW_NEW;
     if (sum.retracts && !work->found) verdict = ROW_RETRACTS;
     load->counts.not_compared += not_compared;
+    bool remaps = load->engine->frame->remaps && verdict == ROW_REPEATED && !sum.retracts;
+    if (remaps && load->rows[work->first].next == NO_ROW) return put_piece(merge, work, ROW_REMAPS);
+    if (remaps) {
+        struct kept_rows rows;
+        status = gather_pieces(merge, work, false, &rows);
+        return status == STATUS_OK ? put_rows(merge, work, source, &rows, ROW_REMAPS, sum.version)
+                                   : status;
+    }
     switch (verdict) {
     case ROW_REPEATED: load->counts.repeats++; return STATUS_OK;
     case ROW_OLDER: load->counts.older++; return STATUS_OK;

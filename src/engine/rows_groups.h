@@ -30,7 +30,7 @@ struct group_work {
     bool has_packed;
     struct text packed;
     /* Rows of their own keys. */
-    bool has_lines, is_changed, corrects, is_broken;
+    bool has_lines, is_changed, corrects, remaps, is_broken;
     struct group_line *lines;
     size_t line_count, line_capacity;
 };

@@ -146,7 +146,13 @@ static enum status put_line(struct group_merge *merge, size_t work, const struct
                             const struct line_place *place) {
     if (place->owner == work) {
         struct group_line *stored = find_line(&merge->works[work], line->key);
-        if (!says_else(merge, event, line, place, stored, text)) return STATUS_OK;
+        bool remaps = merge->load->engine->frame->remaps;
+        if (!says_else(merge, event, line, place, stored, text)) {
+            if (remaps) *stored = (struct group_line){line->key, header, text};
+            merge->works[work].is_changed |= remaps;
+            merge->works[work].remaps |= remaps;
+            return STATUS_OK;
+        }
         *stored = (struct group_line){line->key, header, text};
         merge->corrections++;
         merge->works[work].is_changed = merge->works[work].corrects = true;
@@ -272,8 +278,10 @@ static enum status put_work(struct group_merge *merge, const struct group_work *
                                 "together with the stored rows of this %.*s: %.*s",
                                 TEXT_ARG(source->one_event_per), TEXT_ARG(why));
     }
-    return group_put(merge, work, work->corrects ? ROW_CORRECTS : ROW_JOINED,
-                     merge->made.events[0].version);
+    enum row_verdict verdict = work->corrects ? ROW_CORRECTS
+                               : work->remaps ? ROW_REMAPS
+                                              : ROW_JOINED;
+    return group_put(merge, work, verdict, merge->made.events[0].version);
 }
 
 enum status group_merge_lines(struct group_merge *merge) {

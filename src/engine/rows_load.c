@@ -27,6 +27,7 @@ static enum status note_changed(void *context, struct row_key key) {
 }
 
 enum status row_load_skip_known(struct row_load *load, struct error *error) {
+    if (load->engine->frame->remaps) return STATUS_OK;
     load->may_skip = true;
     return store_visit_changed_keys(load->engine->store, note_changed, load, error);
 }
@@ -128,6 +129,7 @@ static enum status count_one(struct ending *ending, uint32_t first) {
     uint32_t chosen = choose(load, first, &rows);
     enum status status = row_load_judge(load, chosen, &verdict, &known, &found, ending->error);
     if (status != STATUS_OK) return status;
+    if (load->engine->frame->remaps && known.retracted) return STATUS_OK;
     if (verdict != ROW_CORRECTS && verdict != ROW_RETRACTS) return STATUS_OK;
     ending->corrections += rows;
     load->counts.clashes += rows - 1 + (found && known.position >= load->begin);

@@ -23,6 +23,7 @@ static enum status take_row(struct stored_row_request *request, const struct tim
     request->known_ms =
         timeline->known_ms != NULL ? timeline->known_ms[row] : timeline->time_ms[row];
     request->type = timeline->type[row];
+    request->channel = timeline->channel != NULL ? timeline->channel[row] : 0;
     if (arena == NULL) return STATUS_OK;
     enum status status = timeline->ops->packed(timeline, row, &packed);
     if (status != STATUS_OK) return status;

@@ -90,25 +90,54 @@ static int compare_positions(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
+/* What a walk over the keys of a tail needs. */
+struct changed_walk {
+    const struct key_entry **chunks;
+    uint64_t *by; /* positions of the events that supersede, ascending */
+    uint32_t count;
+    enum status (*visit)(void *context, struct row_key key);
+    void *context;
+};
+
+static enum status visit_share(const struct changed_walk *walk, const struct tail_keys *keys,
+                               uint32_t share) {
+    enum status status = STATUS_OK;
+    uint32_t left = keys->shares[share].count;
+    uint32_t chunks = tail_keys_chunks(keys, share, walk->chunks);
+    for (uint32_t c = 0; c < chunks; c++) {
+        uint32_t in_chunk = left < 1u << TAIL_KEYS_CHUNK_BITS ? left : 1u << TAIL_KEYS_CHUNK_BITS;
+        for (uint32_t i = 0; status == STATUS_OK && i < in_chunk; i++) {
+            const struct key_entry *entry = &walk->chunks[c][i];
+            bool changed =
+                (entry->flags & KEY_RETRACTED) != 0 ||
+                (walk->count > 0 && bsearch(&entry->position, walk->by, walk->count,
+                                            sizeof *walk->by, compare_positions) != NULL);
+            if (changed)
+                status = walk->visit(walk->context, (struct row_key){entry->low, entry->high});
+        }
+        left -= in_chunk;
+    }
+    return status;
+}
+
 static enum status visit_tail(const struct tail *tail,
                               enum status (*visit)(void *context, struct row_key key),
                               void *context) {
     const struct superseded_tail *superseded = tail_superseded(tail);
     const struct tail_keys *keys = tail_keys_of(tail);
-    uint32_t count = superseded_tail_count(superseded);
-    uint64_t *by = memory_alloc((count + 1) * sizeof *by);
-    enum status status = by != NULL ? STATUS_OK : STATUS_NO_MEMORY;
-    for (uint32_t i = 0; by != NULL && i < count; i++)
-        by[i] = superseded_tail_at(superseded, i)->by;
-    if (by != NULL) qsort(by, count, sizeof *by, compare_positions);
-    for (uint32_t i = 0; status == STATUS_OK && i < keys->count; i++) {
-        const struct key_entry *entry = tail_keys_at(keys, i);
-        bool changed = (entry->flags & KEY_RETRACTED) != 0 ||
-                       (count > 0 && bsearch(&entry->position, by, count, sizeof *by,
-                                             compare_positions) != NULL);
-        if (changed) status = visit(context, (struct row_key){entry->low, entry->high});
-    }
-    memory_free(by);
+    struct changed_walk walk = {
+        .count = superseded_tail_count(superseded), .visit = visit, .context = context};
+    walk.by = memory_alloc((walk.count + 1) * sizeof *walk.by);
+    walk.chunks =
+        memory_alloc(((keys->count >> TAIL_KEYS_CHUNK_BITS) + 2) * sizeof(struct key_entry *));
+    enum status status = walk.by != NULL && walk.chunks != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    for (uint32_t i = 0; status == STATUS_OK && i < walk.count; i++)
+        walk.by[i] = superseded_tail_at(superseded, i)->by;
+    if (status == STATUS_OK) qsort(walk.by, walk.count, sizeof *walk.by, compare_positions);
+    for (uint32_t share = 0; status == STATUS_OK && share < TAIL_KEYS_SHARES; share++)
+        status = visit_share(&walk, keys, share);
+    memory_free(walk.by);
+    memory_free((void *)walk.chunks);
     return status;
 }
 

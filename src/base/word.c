@@ -17,25 +17,36 @@ static bool parts(char c) {
     return c == ' ' || c == '_' || c == '-' || c == '.';
 }
 
+static void put(struct folded *out, char c) {
+    bool gap = parts(c);
+    bool after_gap = out->text.length > 0 && out->bytes[out->text.length - 1] == '_';
+    if (!gap || !after_gap) out->bytes[out->text.length++] = gap ? '_' : c;
+    if (!gap) out->squeezed_bytes[out->squeezed.length++] = c;
+}
+
+/* Most words are ASCII and need no memory. */
+static bool fold_ascii(struct text word, struct folded *out) {
+    for (uint32_t i = 0; i < word.length; i++) {
+        char c = word.at[i];
+        if ((unsigned char)c >= 0x80) return false;
+        put(out, c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c);
+    }
+    return true;
+}
+
 /* False: it is too long, or no text. */
 static bool fold(struct text word, struct folded *out) {
     struct buffer form;
-    bool good = false;
-    *out = (struct folded){.text = {out->bytes, 0}, .squeezed = {out->squeezed_bytes, 0}};
     word = canonical_trim(word);
     if (word.length == 0 || word.length > WORD_BYTES_MAX) return false;
+    out->text = (struct text){out->bytes, 0};
+    out->squeezed = (struct text){out->squeezed_bytes, 0};
+    if (fold_ascii(word, out)) return true;
+    out->text.length = out->squeezed.length = 0;
     buffer_init(&form);
-    if (canonical_append(word, CANONICAL_SMALL, &form) == STATUS_OK &&
-        form.length <= sizeof out->bytes) {
-        good = true;
-        for (size_t i = 0; i < form.length; i++) {
-            char c = form.at[i];
-            bool gap = parts(c);
-            bool after_gap = out->text.length > 0 && out->bytes[out->text.length - 1] == '_';
-            if (!gap || !after_gap) out->bytes[out->text.length++] = gap ? '_' : c;
-            if (!gap) out->squeezed_bytes[out->squeezed.length++] = c;
-        }
-    }
+    bool good = canonical_append(word, CANONICAL_SMALL, &form) == STATUS_OK &&
+                form.length <= sizeof out->bytes;
+    for (size_t i = 0; good && i < form.length; i++) put(out, form.at[i]);
     buffer_release(&form);
     return good;
 }
@@ -50,6 +61,9 @@ static bool is_near(const struct folded *a, const struct folded *b) {
 enum word_found word_find(struct text word, const struct text *known, size_t count, size_t *index) {
     struct folded folded, other;
     enum word_found found = WORD_STRANGE;
+    for (*index = 0; *index < count; ++*index) {
+        if (text_equal(word, known[*index])) return WORD_KNOWN; /* nearly always */
+    }
     *index = 0;
     if (!fold(word, &folded)) return WORD_STRANGE;
     for (size_t i = 0; i < count; i++) {

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "ingest/cell.h"
 #include "ingest/csv.h"
+#include "ingest/currency.h"
 #include "ingest/head.h"
 #include "ingest/ingest.h"
 #include "ingest/mapper.h"
@@ -27,6 +28,7 @@ struct loading {
     struct notation notations[LOOKUP_FIELDS_MAX];
     uint32_t columns[LOOKUP_FIELDS_MAX]; /* CSV: of the file */
     uint32_t field_count, keys[LOOKUP_KEY_FIELDS_MAX];
+    uint16_t currency;  /* the playbook's */
     struct cell *cells; /* CSV */
     struct json_parser *json;
     struct cell_reader reader;
@@ -201,9 +203,35 @@ static bool is_too_long(const struct loading *loading, const struct value *value
     return bytes > LOOKUP_TEXT_BYTES_MAX;
 }
 
+/* A row may say which currency its amounts stand in. NULL, or why it can't be told. */
+static enum status take_currency(struct loading *loading, const char **reason) {
+    uint16_t currency = loading->currency;
+    struct text text = {0};
+    *reason = NULL;
+    for (uint32_t i = 0; i < loading->field_count; i++) {
+        if (!text_equal(loading->fields[i].name, TEXT("currency"))) continue;
+        enum status status = cell_text(&loading->reader, cell_at(loading, i), &text);
+        if (status == STATUS_NO_MEMORY) return status;
+        bool known =
+            status == STATUS_OK && (canonical_trim(text).length == 0 ||
+                                    currency_read(text, loading->currency, &currency) == STATUS_OK);
+        if (!known)
+            *reason = arena_format(
+                &loading->scratch, "'%.*s' is no currency: write three letters such as EUR",
+                (int)(text.length < 48 ? text.length : 48), text.length > 0 ? text.at : "");
+        if (!known && *reason == NULL) return STATUS_NO_MEMORY;
+    }
+    loading->reader.currency = currency;
+    loading->reader.minor_digits = currency_minor_digits(currency);
+    return STATUS_OK;
+}
+
 static enum status add_cells(struct loading *loading, const struct cut *cut) {
     struct value values[LOOKUP_FIELDS_MAX];
-    enum status status;
+    const char *reason;
+    enum status status = take_currency(loading, &reason);
+    if (status != STATUS_OK) return status;
+    if (reason != NULL) return quarantine(loading, cut, 0, reason);
     for (uint32_t i = 0; i < loading->field_count; i++) {
         struct text text = {0};
         status = cell_value(&loading->reader, cell_at(loading, i), loading->fields[i].type,
@@ -212,13 +240,13 @@ static enum status add_cells(struct loading *loading, const struct cut *cut) {
         if (status != STATUS_INVALID) return status;
         if (cell_text(&loading->reader, cell_at(loading, i), &text) == STATUS_NO_MEMORY)
             return STATUS_NO_MEMORY;
-        const char *reason = bad_value(loading, i, text);
+        reason = bad_value(loading, i, text);
         uint32_t column = loading->source->format == SOURCE_CSV ? loading->columns[i] + 1 : 0;
         return reason ? quarantine(loading, cut, column, reason) : STATUS_NO_MEMORY;
     }
     if (is_too_long(loading, values))
         return quarantine(loading, cut, 0, "the texts of the row have more than 64000 bytes");
-    const char *reason = bad_key(loading, values);
+    reason = bad_key(loading, values);
     if (reason != NULL) return quarantine(loading, cut, 0, reason);
     status = lookup_add(loading->table, values);
     if (status == STATUS_EXISTS)
@@ -308,7 +336,7 @@ static struct loading *loading_create(const struct ingest_settings *settings,
     arena_init(&loading->arena, PLAN_BYTES_MAX);
     arena_init(&loading->scratch, 4 * INGEST_ROW_BYTES_MAX);
     loading->reader.scratch = &loading->scratch;
-    loading->reader.currency = settings->playbook->currency;
+    loading->reader.currency = loading->currency = settings->playbook->currency;
     loading->reader.minor_digits = currency_minor_digits(settings->playbook->currency);
     zone_days_init(&loading->reader.days, source->zone);
     return loading;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Words of closed lists: purposes, channels, states, relations, treatments. A known one is stored as
- * the playbook writes it; of any other the row waits in quarantine, and where it may take something
- * back, its person is held until somebody has read it. */
+/* Words of closed lists: purposes, channels, states, relations, treatments. A known one is stored
+ * as the playbook writes it; of any other the row waits in quarantine, and where it may take
+ * something back, its person is held until somebody has read it. */
 #include "base/canonical.h"
+#include "base/hash.h"
 #include "base/word.h"
 #include "event/consent_state.h"
 #include "ingest/currency.h"
@@ -53,6 +54,14 @@ static enum status take_word(struct mapper *mapper, const struct plan_words *wor
     if (open && found == WORD_STRANGE) return STATUS_OK;
     return unknown_word(mapper, what, value->text, found,
                         found == WORD_NEAR ? words->at[index] : value->text, remedy);
+}
+
+/* A list of which others may exist that the playbook does not use: "news2" is no slip of "news1". */
+static void take_spelling(const struct plan_words *words, struct value *value) {
+    size_t index;
+    if (value->type == VALUE_TEXT &&
+        word_find(value->text, words->at, words->count, &index) == WORD_KNOWN)
+        value->text = words->at[index];
 }
 
 /* "special/A": the action's name may be spelled otherwise, its row is a key of a lookup. */
@@ -151,6 +160,10 @@ enum status mapper_closed_value(struct mapper *mapper, uint32_t event_type, uint
         mapper->said |= value_is_known(*value) ? SAID_ABOUT : 0;
         return take_about(mapper, event_type, value);
     }
+    if (event_type == EVENT_OPT_IN_CHANGED && symbol == mapper->plan->programme_symbol) {
+        take_spelling(&mapper->plan->programmes, value);
+        return STATUS_OK;
+    }
     if (event_type == EVENT_RELATED && symbol == PROPERTY_TO) return take_target(mapper, value);
     if (event_type == EVENT_RELATED && symbol == PROPERTY_KIND)
         return take_word(mapper, &mapper->plan->relations, "relation of this playbook", "", true,
@@ -228,11 +241,15 @@ enum status mapper_event_word(struct mapper *mapper, struct text word, uint32_t 
     struct text names[EVENT_RESERVED_COUNT];
     size_t index;
     if (word.length < 5 || word.length > 24) return STATUS_OK;
+    uint64_t hash = hash_text(word, 0), *seen = &mapper->strange[hash % MAPPER_NAMES];
+    if (*seen == hash) return STATUS_OK; /* the files' own names come again and again */
     for (uint32_t i = 0; i < EVENT_RESERVED_COUNT; i++)
         names[i] = symbol_text(mapper->plan->symbols, SYMBOL_EVENT, i);
     enum word_found found = word_find(word, names, EVENT_RESERVED_COUNT, &index);
-    if (found == WORD_STRANGE) return STATUS_OK;
-    if (found == WORD_NEAR && !is_consent((uint32_t)index)) return STATUS_OK;
+    if (found == WORD_STRANGE || (found == WORD_NEAR && !is_consent((uint32_t)index))) {
+        *seen = hash;
+        return STATUS_OK;
+    }
     mapper->present_type = (uint32_t)index;
     if (found == WORD_NEAR) return unknown_word(mapper, "event", word, found, names[index], "");
     *type = (uint32_t)index;

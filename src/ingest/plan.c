@@ -342,6 +342,15 @@ static enum status build_words(struct plan *plan) {
     if (actions == NULL) return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < playbook->action_count; i++) actions[i] = playbook->actions[i].name;
     plan->actions = (struct plan_words){actions, playbook->action_count};
+    struct text *programmes =
+        arena_calloc(&plan->arena, playbook->action_count + 1, sizeof *programmes);
+    if (programmes == NULL) return STATUS_NO_MEMORY;
+    plan->programmes.at = programmes;
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        if (playbook->actions[i].programme.length > 0)
+            programmes[plan->programmes.count++] = playbook->actions[i].programme;
+    }
+    plan->programme_symbol = symbol_find(plan->symbols, SYMBOL_PROPERTY, TEXT("programme"));
     plan->purposes = (struct plan_words){playbook->purposes, playbook->purpose_count};
     plan->relations = (struct plan_words){playbook->relations, playbook->relation_count};
     return build_channels(plan);

@@ -153,7 +153,9 @@ struct plan {
      * no property of this name is known. */
     uint32_t currency_symbol;
     const struct plan_field *currency_field;
-    struct plan_words purposes, channels, relations, actions; /* closed lists of the playbook */
+    /* Closed lists of the playbook. */
+    struct plan_words purposes, channels, relations, actions, programmes;
+    uint32_t programme_symbol;
     bool has_open_state;
     bool copies_text; /* a cell's text is gone with the next row: keep copies */
     bool is_segment;

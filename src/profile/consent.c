@@ -33,10 +33,16 @@ static void words_release(struct words *words) {
     buffer_release(&words->bytes);
 }
 
-/* An older program stored the word as it came: "Personalise ". */
+/* An older program stored the word as it came: "Personalise ". Another letter in front is another
+ * word, which needs no closer look. */
 static bool is_word(struct text stored, struct text name) {
     size_t index;
-    return text_equal(stored, name) || word_find(stored, &name, 1, &index) == WORD_KNOWN;
+    if (text_equal(stored, name)) return true;
+    if (stored.length == 0 || name.length == 0) return false;
+    unsigned char a = (unsigned char)stored.at[0], b = (unsigned char)name.at[0];
+    bool plain = a > ' ' && a < 0x7f && b > ' ' && b < 0x7f;
+    if (plain && (a | 0x20) != (b | 0x20)) return false;
+    return word_find(stored, &name, 1, &index) == WORD_KNOWN;
 }
 
 static bool is_yes(struct value value) {

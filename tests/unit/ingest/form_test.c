@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "trial.h"
 
@@ -18,6 +20,7 @@ static const char playbook[] =
     "text, price: money }, utm-source: text, Button Name: number } }\n"
     "traits: { from: last(\"Paid\".`utm-source` where `Button Name` > 1) }\n"
     "sources:\n"
+    "  offer: { file: t.csv, lookup: sku, types: { price: money } }\n"
     "  web: { file: t.ndjson, format: segment }\n"
     "  lines: { file: t.ndjson, event: Paid, time: when, key: { user_id: u }, row_key: id }\n"
     "  table: { file: t.csv, event: Paid, time: when, key: { user_id: u }, row_key: id, types: { "
@@ -107,6 +110,26 @@ static void currencies_of_rows(void **state) {
         "Paid 2024-01-01T00:00:00Z {user_id:u1} currency=\"GBP\" amount=12.50 GBP\n");
 }
 
+static void currencies_of_lookups(void **state) {
+    (void)state;
+    char path[] = "/tmp/attune-form-XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    const char rows[] = "sku,price,currency\na,12.5,\xE2\x82\xAC\nb,12,jpy\nc,1.5,\nd,1,Euro\n";
+    assert_int_equal(write(file, rows, sizeof rows - 1), sizeof rows - 1);
+    close(file);
+    const char *told = trial_lookup(&trial, "offer", path);
+    assert_true(strncmp(told, "3 rows", 6) == 0);
+    assert_non_null(strstr(told, "'Euro' is no currency: write three letters such as EUR"));
+    struct value sku = value_text(TEXT("b"));
+    uint32_t row, count;
+    const struct lookup_table *table = trial.lookups[0];
+    assert_true(lookup_find(table, &sku, &row, &count));
+    struct value price = lookup_cell(table, row, lookup_field_find(table, TEXT("price")));
+    assert_true(price.type == VALUE_MONEY && price.minor == 12);
+    unlink(path);
+}
+
 static void declared_shapes(void **state) {
     (void)state;
     static const struct {
@@ -184,6 +207,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(currencies),
         cmocka_unit_test(currencies_of_rows),
+        cmocka_unit_test(currencies_of_lookups),
         cmocka_unit_test(declared_shapes),
         cmocka_unit_test(unusual_names),
         cmocka_unit_test(nothing_undeclared_is_lost),

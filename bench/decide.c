@@ -3,16 +3,16 @@
  * trace. decide [CASE [CUSTOMERS]].
  *
  * A made-up shop: 100,000 customers of 16 to 24 events each, 25 traits of the customer as features
- * of a model that was trained on past letters, an offer table with three attributes, two traits of a
- * treatment, six policies, consent that is required. Each decision is for a random customer at the
- * same moment. The peer is Vowpal Wabbit's contextual bandit (--cb_explore_adf, greedy on a learnt
- * policy) on the very features of the first decisions, read from its binary cache, which leaves it
- * neither timelines to read nor policies to check. CPU seconds of the process. Cases:
+ * of a model that was trained on past letters, an offer table with three attributes, two traits of
+ * a treatment, six policies, consent that is required. Each decision is for a random customer at
+ * the same moment. The peer is Vowpal Wabbit's contextual bandit (--cb_explore_adf, greedy on a
+ * learnt policy) on the very features of the first decisions, read from its binary cache, which
+ * leaves it neither timelines to read nor policies to check. CPU seconds of the process. Cases:
  *
  *   "100 treatments", "20 treatments"  so many offers
  *   "moving time"                      100 offers, each decision at a later moment than the last
- *   "lists"                            30 and 300 offers with five traits that look into a list of 50
- *                                      items each, timelines of 200 events: the ratio of the two */
+ *   "lists"                            30 and 300 offers with five traits that look into a list of
+ *                                      50 items each, timelines of 200 events: their ratio */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,10 +2,10 @@
 /* cli/contact_list.h -- what a mail house or a call centre is handed: `decide --all --list FILE`.
  *
  * A CSV with one line for each treatment that is offered in a channel of `decide: lists:`, and none
- * for what is withheld (the holdout) or has no address: those are counted. The columns are customer,
- * treatment, channel, title, decision (the id that receipts name) and send_after (where quiet times
- * defer the sending), then those of the lists; where lists of two channels have columns
- * of the same name they share it. A cell never begins a formula of a spreadsheet. */
+ * for what is withheld (the holdout) or has no address: those are counted. The columns are
+ * customer, treatment, channel, title, decision (the id that receipts name) and send_after (where
+ * quiet times defer the sending), then those of the lists; where lists of two channels have
+ * columns of the same name they share it. A cell never begins a formula of a spreadsheet. */
 #ifndef CLI_CONTACT_LIST_H
 #define CLI_CONTACT_LIST_H
 

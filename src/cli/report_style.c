@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The style of report.html. One colour has one meaning everywhere:
  *
- *   --main  what is told of customers: counts, estimates, intervals (--main2: the weaker kind of it)
+ *   --main  what is told of customers: counts, estimates, intervals (--main2: its weaker kind)
  *   --grey  what it is compared with: totals, reference tables
  *   --hot   what is wrong and wants somebody: dirty data, warnings
  *

@@ -8,8 +8,8 @@
 #define NOTHING         UINT32_MAX
 #define EVENT_TYPES_MAX 65536
 
-/* What a policy says does not depend on the treatment, or on its action alone, unless it counts `of:
- * same treatment`: then it is worked out once a policy and action. */
+/* What a policy says does not depend on the treatment, or on its action alone, unless it counts
+ * `of: same treatment`: then it is worked out once a policy and action. */
 struct standing_cache {
     uint64_t epoch;
     int64_t now_ms;

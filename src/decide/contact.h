@@ -17,9 +17,9 @@
  * for a holdout customer is a ghost: it counts as if it had been sent. What is met in an inbound
  * channel is an impression, which a policy counts only where it says so.
  *
- * Policies only ever free up as time goes by, so each has one moment at which it does. Reading costs
- * n log n of the treatment events and decisions of a timeline; judging walks back no further than a
- * policy's window. Where the timeline was cut, what is missing is taken for a contact. */
+ * Policies only ever free up as time goes by, so each has one moment at which it does. Reading
+ * costs n log n of the treatment events and decisions of a timeline; judging walks back no further
+ * than a policy's window. Where the timeline was cut, what is missing is taken for a contact. */
 #ifndef DECIDE_CONTACT_H
 #define DECIDE_CONTACT_H
 

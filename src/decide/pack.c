@@ -64,8 +64,8 @@ static enum status add_ranked(struct packed_writer *writer, struct packed_list *
     return status;
 }
 
-/* What is to be sent, or withheld, by which channel, and from when on: contact limits count it until
- * something tells what became of it. */
+/* What is to be sent, or withheld, by which channel, and from when on: contact limits count it
+ * until something tells what became of it. */
 static enum status add_messages(const struct decider *decider, const struct decision *decision,
                                 struct packed_writer *writer, struct packed_list *list) {
     const struct world *world = decider->world;

@@ -137,8 +137,8 @@ static bool look_at_bytes(struct hunt *hunt, struct text raw) {
     return word_is_theirs(hunt, &(struct ingest_word){.kind = WORD_FIELD, .text = raw});
 }
 
-/* The bytes as a reader of JSON or CSV would have them; a row of a lookup, or of a source that is no
- * more, is not taken apart otherwise. */
+/* The bytes as a reader of JSON or CSV would have them; a row of a lookup, or of a source that is
+ * no more, is not taken apart otherwise. */
 static bool look_at_unescaped(struct hunt *hunt, struct text raw) {
     struct buffer text;
     if (memchr(raw.at, '\\', raw.length) == NULL && !text_contains(raw, TEXT("\"\""))) return false;

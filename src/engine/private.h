@@ -191,8 +191,8 @@ enum status rows_withhold(struct engine *engine, struct event_batch *batch,
                           struct error *error) MUST_USE;
 /* Is the value turned away, in whatever spelling? As of this type; SYMBOL_NONE: as of any. */
 bool is_turned_away(const struct engine *engine, uint32_t type, struct text value);
-/* Leaves out the properties that name somebody who was erased, of events of others; adds their count.
- */
+/* Leaves out the properties that name somebody who was erased, of events of others; adds their
+ * count. */
 enum status properties_withhold(struct engine *engine, struct event_batch *batch, uint64_t *count,
                                 struct error *error) MUST_USE;
 /* leftovers.c: what the erasure can't reach. NO_MEMORY where not all could be told. */
@@ -206,8 +206,8 @@ struct ingest_settings engine_ingest_settings(struct engine *engine,
                                               const struct lookup_table *const *tables);
 
 /* The same for events that are to be applied: with the readings of the sources, of which a new one
- * is written to the log. `load` (may be NULL): what is stored whole is not mapped, where it says so.
- */
+ * is written to the log. `load` (may be NULL): what is stored whole is not mapped, where it says
+ * so. */
 struct row_load;
 struct ingest_settings engine_load_settings(struct engine *engine,
                                             const struct lookup_table *const *tables,

@@ -136,7 +136,8 @@ enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type,
 enum status event_batch_add_row(struct event_batch *batch, uint16_t source, struct text file,
                                 uint64_t line, uint32_t column, struct text reason,
                                 struct text raw) MUST_USE;
-/* A zeroed line of the batch's last event; pointer valid until the next add. NULL without memory. */
+/* A zeroed line of the batch's last event; pointer valid until the next add. NULL without memory.
+ * */
 struct event_line *event_batch_add_line(struct event_batch *batch) MUST_USE;
 static inline struct text event_batch_text(const struct event_batch *batch, uint32_t offset,
                                            uint32_t length) {

@@ -90,9 +90,10 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
 bool identity_is_usable(const struct identifier_rule *rule, struct text value);
 
 /* Fills event.persona of every event, ID_NONE where no identifier is usable (blocked values are
- * dropped) or one of them belongs to somebody who was erased. `position` is the one that the frame will take: store_position() now. Ends with
- * identity_commit or identity_undo, also where nothing was new; on failure it has undone itself,
- * event.persona apart. Types without a rule rank behind all rules and have a limit of 50.
+ * dropped) or one of them belongs to somebody who was erased. `position` is the one that the frame
+ * will take: store_position() now. Ends with identity_commit or identity_undo, also where nothing
+ * was new; on failure it has undone itself, event.persona apart. Types without a rule rank behind
+ * all rules and have a limit of 50.
  *   STATUS_LIMIT      more identifiers than identifiers_max
  *   STATUS_NO_MEMORY */
 enum status identity_resolve(struct identity *identity, struct event_batch *batch,
@@ -110,7 +111,7 @@ void identity_undo(struct identity *identity);
  * stands, or only from the first row that does. As of an earlier t or position it counts as before.
  * Unlike an un-merge it doesn't hold against later rows: the next row that says the same makes the
  * link anew. Where one pair loses rows at several moments of a call, the earliest counts.
- *   STATUS_NO_MEMORY and what first_known returns; then it has undone all since identity_resolve. */
+ * STATUS_NO_MEMORY and what first_known returns; then it has undone all since identity_resolve. */
 struct identity_unsupported {
     struct persona_id persona; /* of the row that no longer stands: event.replaces_persona */
     int64_t known_ms;          /* of the correction or retraction */
@@ -247,9 +248,9 @@ void identity_erasure_destroy(struct identity_erasure *erasure);
 enum status identity_suppress(struct identity *identity, const struct identity_erasure *erasure,
                               uint64_t position, struct identity_result *result,
                               struct error *error) MUST_USE;
-/* Is anybody turned away; is this identifier? Applier only. A row that names a suppressed identifier
- * is turned away whole by identity_resolve (ID_NONE), whatever else it names; nothing else of it is
- * suppressed. */
+/* Is anybody turned away; is this identifier? Applier only. A row that names a suppressed
+ * identifier is turned away whole by identity_resolve (ID_NONE), whatever else it names; nothing
+ * else of it is suppressed. */
 bool identity_turns_away(const struct identity *identity);
 /* A quick look, for all types at once: false where the value is surely none that was erased. */
 bool identity_may_be_suppressed(const struct identity *identity, struct text value);

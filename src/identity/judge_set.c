@@ -388,8 +388,8 @@ static enum link_verdict finish_verdict(const struct identity *identity, struct 
     return LINK_ACCEPTED;
 }
 
-/* The small one is walked, so each member is walked some log n times. A tally costs a kilobyte: only
- * large components have one. */
+/* The small one is walked, so each member is walked some log n times. A tally costs a kilobyte:
+ * only large components have one. */
 static enum status tally_join(const struct identity *identity, uint32_t big, uint32_t small) {
     struct judge_scratch *set = identity->judge;
     struct member *state = set->state;

@@ -262,7 +262,8 @@ static enum status assign_single(struct identity *identity, const struct set *se
     return persona_add(identity, set->ids, 1, 0, id, &event->persona.value);
 }
 
-/* Links the person to what it is said to be called, where that is known, and keeps what was said. */
+/* Links the person to what it is said to be called, where that is known, and keeps what was said.
+ * */
 static enum status name_person(struct identity *identity, const struct set *set, uint32_t anchor,
                                const struct event *event) {
     const struct probe *center = probe_of(identity, set, anchor);

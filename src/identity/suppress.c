@@ -11,8 +11,8 @@
  *
  * A digest of 128 bits, over type and value, decides. A mark of 64 bits, over the value alone, is
  * some ten times cheaper: it is looked for first, once for all types, and nearly every value is
- * none that was erased. Marks are only a filter: one that is left by an undo or by a welcome costs a
- * digest and changes no answer. */
+ * none that was erased. Marks are only a filter: one that is left by an undo or by a welcome costs
+ * a digest and changes no answer. */
 
 static void digest_of(const struct identity *identity, uint8_t type, struct text value,
                       uint8_t digest[DIGEST_BYTES]) {

@@ -2,11 +2,11 @@
 #include "identity/record.h"
 
 /* Names that somebody is said to have: "user u7 was called anon-7 before" (Segment's alias). The
- * name counts wherever an identifier of one of its types is known, and as soon as one gets known: an
- * alias may come before the events of the anonymous visitor. So what was said is kept, by the name;
- * an identifier that is new looks here whether it was waited for. The link is known since the alias,
- * whichever came first, so the order of arrival doesn't matter. A name that nobody ever bears is no
- * identifier and no customer. */
+ * name counts wherever an identifier of one of its types is known, and as soon as one gets known:
+ * an alias may come before the events of the anonymous visitor. So what was said is kept, by the
+ * name; an identifier that is new looks here whether it was waited for. The link is known since
+ * the alias, whichever came first, so the order of arrival doesn't matter. A name that nobody ever
+ * bears is no identifier and no customer. */
 
 static uint32_t chain_of(const struct identity *identity, struct key key, uint64_t hash) {
     uint32_t id;

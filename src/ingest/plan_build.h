@@ -25,8 +25,8 @@ enum status plan_path_add(struct plan_builder *builder, struct text path, bool p
 /* A column's number, marked as read by the mapping unless it is told otherwise. */
 enum status plan_column_add(struct plan_builder *builder, struct text name, bool property,
                             const char *role, uint32_t *column) MUST_USE;
-/* plan_rows.c: before the fields are built, and behind them: what makes a row's content, its version
- * and its retraction. */
+/* plan_rows.c: before the fields are built, and behind them: what makes a row's content, its
+ * version and its retraction. */
 enum status plan_rows_begin(struct plan_builder *builder) MUST_USE;
 enum status plan_rows_end(struct plan_builder *builder) MUST_USE;
 

@@ -347,8 +347,8 @@ struct property_rule {
     struct place place;
 };
 
-/* How a channel carries messages. What a customer meets in an inbound channel (a page, a call that he
- * makes) is an impression and no contact. */
+/* How a channel carries messages. What a customer meets in an inbound channel (a page, a call that
+ * he makes) is an impression and no contact. */
 struct messaging {
     uint32_t channel; /* SYMBOL_CHANNEL */
     bool inbound;

@@ -23,7 +23,8 @@
  * Of a timeline that was cut the oldest words are missing: then a yes is unknown where somebody
  * else's no could be among them.
  *
- * Needs TIMELINE_PACKED and TIMELINE_PERSONA. What can't be judged for want of memory is unknown. */
+ * Needs TIMELINE_PACKED and TIMELINE_PERSONA. What can't be judged for want of memory is unknown.
+ * */
 #ifndef PROFILE_CONSENT_H
 #define PROFILE_CONSENT_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Readers beside appends, folds and merges: what a reader pins never changes while it is open, a
  * batch is there as a whole or not at all, and every reader sees a prefix of the log. Each batch
- * corrects one row of the batch before, and a row is seen superseded if, and only if, its correction
- * is. Meant for
- * ThreadSanitizer, which must stay silent. Usage: store_readers_test [BATCHES [READERS]]. */
+ * corrects one row of the batch before, and a row is seen superseded if, and only if, its
+ * correction is. Meant for ThreadSanitizer, which must stay silent. Usage: store_readers_test
+ * [BATCHES [READERS]]. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* No view of the future: what an expression gives as of (t, position) is the same, bit for bit,
  * whatever is added that happened later, became known later, arrived at a later position, corrected
- * a row later, or changed a lookup later; versions of rows that were corrected by then are not seen; and the same whether the source leaves such rows out or hands them over
- * for the evaluator to judge. EXPR_SEED and EXPR_ROUNDS choose. */
+ * a row later, or changed a lookup later; versions of rows that were corrected by then are not
+ * seen; and the same whether the source leaves such rows out or hands them over for the evaluator
+ * to judge. EXPR_SEED and EXPR_ROUNDS choose. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

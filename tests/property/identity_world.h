@@ -21,7 +21,8 @@
 struct world_event {
     uint32_t identifiers[3]; /* of WORLD_IDENTIFIERS: type * WORLD_VALUES + value; may repeat */
     uint32_t count;
-    /* From this one on they are names: they count where an identifier is known by them, whenever. */
+    /* From this one on they are names: they count where an identifier is known by them, whenever.
+     * */
     uint32_t first_name;
     int64_t known_ms;
     uint64_t position; /* UINT64_MAX: has not arrived */

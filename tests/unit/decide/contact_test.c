@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Contact policies against a naive model of contacts, on random timelines with decisions, receipts,
- * failures, retries, corrections, ghosts, late news and times around the changes of the clock: the same verdict,
- * and one that turns exactly at free_at. CONTACT_SEED chooses. */
+ * failures, retries, corrections, ghosts, late news and times around the changes of the clock: the
+ * same verdict, and one that turns exactly at free_at. CONTACT_SEED chooses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -73,8 +73,8 @@ static void check_forgotten(struct world *world) {
     assert_int_equal(world_customer(world, "crm:secret-100").value, ID_NONE);
     assert_int_not_equal(world_customer(world, "email:bob@x.org").value, ID_NONE);
     assert_same(world, "email:bob@x.org", "cookie:kiosk");
-    /* Doesn't come back unasked: alone it is nobody, and a row that names others beside it says that
-     * they are the same person. The others are not suppressed for that. */
+    /* Doesn't come back unasked: alone it is nobody, and a row that names others beside it says
+     * that they are the same person. The others are not suppressed for that. */
     event_batch_clear(&world->batch);
     world_add(world, 50, "email:ann@secret.org");
     world_add(world, 50, "email:ann@secret.org cookie:new");

@@ -235,8 +235,8 @@ static void test_beyond_two_hundred_friends_it_is_unknown(void **state) {
     assert_trait(trial, "friend_buys", DAY(6), "yes"); /* already yes */
 }
 
-/* Twenty thousand relations, of which the newest word about each counts: every second one has ended,
- * and nobody but the last is known here. */
+/* Twenty thousand relations, of which the newest word about each counts: every second one has
+ * ended, and nobody but the last is known here. */
 static void test_many_relations(void **state) {
     struct trial *trial = *state;
     char properties[128];

@@ -99,6 +99,13 @@ PRINTF_LIKE(2, 3) static void warn(struct loading *loading, const char *format, 
 static void take_warnings(struct loading *loading, const struct ingest_progress *progress) {
     for (uint32_t i = 0; i < progress->warning_count; i++)
         warn(loading, "%s", progress->warnings[i]);
+    if (progress->near.events == 0) return;
+    warn(
+        loading,
+        "source %.*s: %llu treatment events name no action of the playbook but nearly one, such as "
+        "'%s' (did you mean %s?): as treatments of that action they count only under its name",
+        TEXT_ARG(loading->source->name), (unsigned long long)progress->near.events,
+        progress->near.word, progress->near.action);
 }
 
 /* A file that was cut off is told, and fails the command in the end. It does not keep the other

@@ -143,6 +143,12 @@ enum status ingest_next(struct ingest_reader *reader, struct event_batch *batch,
 /* Stops the threads wherever they are. NULL is allowed. */
 void ingest_close(struct ingest_reader *reader);
 
+/* Treatment events whose name is nearly an action's: they may be of the past, or a slip. */
+struct near_treatment {
+    uint64_t events;
+    char word[64], action[64]; /* the first of them */
+};
+
 struct ingest_progress {
     /* Of the file as it lies on disk, read ahead included; total 0: unknown. */
     uint64_t bytes, bytes_total;
@@ -154,7 +160,8 @@ struct ingest_progress {
      * their events (event/dark.h: DARK_NAMES_MAX, DARK_BYTES_MAX), and were left out. */
     uint64_t undeclared_events, undeclared_left;
     uint64_t disagreeing_rows; /* rows that contradict the first row of their group */
-    uint64_t no_keys;          /* events without a row key, since a filler stands in its place */
+    struct near_treatment near;
+    uint64_t no_keys; /* events without a row key, since a filler stands in its place */
     /* The file ended in the middle: broken .gz, open quote, short last line. */
     bool truncated;
     /* What was seen, one sentence with file and line; empty otherwise. */

@@ -23,6 +23,7 @@ void job_clear(struct job *job) {
     event_batch_clear(&job->batch);
     job->disagreeing_rows = job->quarantined_rows = job->no_keys = 0;
     job->undeclared_events = job->undeclared_left = 0;
+    job->near.events = 0;
     job->cut_rows = job->swallowing_rows = 0;
     job->held_last = false;
     job->status = STATUS_OK;

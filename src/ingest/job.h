@@ -7,7 +7,7 @@
 #ifndef INGEST_JOB_H
 #define INGEST_JOB_H
 
-#include "event/event.h"
+#include "ingest/ingest.h"
 
 enum row_flag {
     /* Begins an event; the rows behind it, until the next such, belong to the same. */
@@ -39,6 +39,7 @@ struct job {
     int64_t now_ms; /* when its rows had been read */
     /* Rows of the file, not of the batch: a group counts all of its own. */
     uint64_t disagreeing_rows, quarantined_rows;
+    struct near_treatment near;
     uint64_t no_keys; /* events whose row key is a filler: they have none */
     uint64_t undeclared_events, undeclared_left; /* as in ingest_progress */
     enum status status;

@@ -462,6 +462,7 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
     mapper->now_ms = job->now_ms;
     mapper->consent_count = 0;
     mapper->no_keys = 0;
+    mapper->near.events = 0;
     mapper->undeclared_events = mapper->undeclared_rest = 0;
     enum status placed = mapper->plan->group_column != COLUMN_NONE ? put_place(mapper) : STATUS_OK;
     if (placed != STATUS_OK) return placed;
@@ -483,6 +484,7 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
         if (status) return status;
     }
     job->no_keys += mapper->no_keys;
+    job->near = mapper->near;
     job->undeclared_events = mapper->undeclared_events;
     job->undeclared_left = mapper->undeclared_rest;
     return STATUS_OK;

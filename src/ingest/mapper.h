@@ -82,6 +82,7 @@ struct mapper {
     int64_t now_ms;            /* when the present job's rows were received */
     struct text row;           /* the present one; within a batch the message */
     uint64_t line;
+    struct near_treatment near;     /* of this job */
     uint64_t strange[MAPPER_NAMES]; /* hashes of events' names that are no built-in event's */
     uint32_t present_type;          /* of the row's event, once it is known; SYMBOL_NONE before */
     uint32_t said;    /* by a consent: what it is about, its state (mapper_closed.c) */

@@ -64,6 +64,13 @@ static void take_spelling(const struct plan_words *words, struct value *value) {
         value->text = words->at[index];
 }
 
+static void note_near(struct mapper *mapper, struct text name, struct text action) {
+    char shown[MAPPER_SHOWN_BYTES + 8];
+    if (mapper->near.events++ > 0) return;
+    snprintf(mapper->near.word, sizeof mapper->near.word, "%s", mapper_show(name, shown));
+    snprintf(mapper->near.action, sizeof mapper->near.action, "%s", mapper_show(action, shown));
+}
+
 /* "special/A": the action's name may be spelled otherwise, its row is a key of a lookup. */
 static enum status take_treatment(struct mapper *mapper, struct value *value) {
     if (value->type != VALUE_TEXT || value->text.length == 0) return STATUS_OK;
@@ -75,7 +82,9 @@ static enum status take_treatment(struct mapper *mapper, struct value *value) {
         name.length = (uint32_t)(slash - name.at);
         rest = (struct text){slash, value->text.length - name.length};
     }
-    if (word_find(name, actions->at, actions->count, &index) != WORD_KNOWN) return STATUS_OK;
+    enum word_found found = word_find(name, actions->at, actions->count, &index);
+    if (found == WORD_NEAR) note_near(mapper, name, actions->at[index]);
+    if (found != WORD_KNOWN) return STATUS_OK;
     if (text_equal(name, actions->at[index])) return STATUS_OK;
     buffer_clear(&mapper->text);
     enum status status = buffer_append_text(&mapper->text, actions->at[index]);

@@ -325,6 +325,11 @@ static void count(struct ingest_reader *reader, const struct job *job) {
     progress->quarantined += job->quarantined_rows;
     progress->undeclared_events += job->undeclared_events;
     progress->undeclared_left += job->undeclared_left;
+    if (job->near.events > 0) {
+        uint64_t events = progress->near.events + job->near.events;
+        if (progress->near.events == 0) progress->near = job->near;
+        progress->near.events = events;
+    }
     progress->disagreeing_rows += job->disagreeing_rows;
     progress->no_keys += job->no_keys;
     count_warnings(reader, job);

@@ -125,6 +125,11 @@ static void treatments(void **state) {
                         "treatment=\"my_letter/A 1\"\n"
                         "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"fax machine\" "
                         "treatment=\"retired\"\n");
+    assert_int_equal(trial.progress.near.events, 0);
+    check("sent", "tr,ch", "my-leter,email",
+          SAID("Treatment Delivered", "channel=\"email\" treatment=\"my-leter\""));
+    assert_int_equal(trial.progress.near.events, 1);
+    assert_string_equal(trial.progress.near.action, "my_letter");
     check("sent", "tr,ch", "letter,e-mail",
           BAD("'e-mail' is no channel of this playbook: did you mean email?"));
 }

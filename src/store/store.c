@@ -91,7 +91,7 @@ static enum status wait_for_fold(struct store *store, struct error *error) {
 /* Begins a fold where the tail is large enough. A failure here is no failure of the append: it is
  * tried again. */
 void store_fold_if_large(struct store *store) {
-    uint32_t count = tail_count(store->growing);
+    uint32_t count = tail_load(store->growing);
     if (store->fold_by_hand || count < store->fold_events || count < store->retry_at) return;
     pthread_mutex_lock(&store->guard);
     bool can_begin = store->frozen == NULL;
@@ -108,13 +108,13 @@ void store_fold_if_large(struct store *store) {
 
 static enum status reserve(struct store *store, const struct store_frame *frame,
                            struct error *error) {
-    size_t count = frame->batch ? frame->batch->event_count : 0;
-    if (tail_count(store->growing) + count > STORE_TAIL_EVENTS_MAX) {
+    size_t count = (frame->batch ? frame->batch->event_count : 0) + frame->change_count;
+    if (tail_load(store->growing) + count > STORE_TAIL_EVENTS_MAX) {
         enum status status = wait_for_fold(store, error);
         if (status) return status;
         store->retry_at = 0;
         store_fold_if_large(store);
-        if (tail_count(store->growing) + count > STORE_TAIL_EVENTS_MAX)
+        if (tail_load(store->growing) + count > STORE_TAIL_EVENTS_MAX)
             return error_set(error, STATUS_LIMIT, "the tail holds %u events and can't be folded",
                              STORE_TAIL_EVENTS_MAX);
     }

@@ -30,7 +30,8 @@
 #include "event/symbol.h"
 #include "event/timeline_source.h"
 
-#define STORE_FOLD_EVENTS_DEFAULT 4000000u /* a fold begins when the tail holds so many */
+/* A fold begins when the tail holds so many events, or keys that frames have changed. */
+#define STORE_FOLD_EVENTS_DEFAULT 4000000u
 #define STORE_FRAME_BYTES_MAX     (64u << 20)
 #define STORE_TAIL_EVENTS_MAX     16000000u /* an append waits for the fold beyond this */
 /* An append is refused with STATUS_DISK_FULL below this. */

@@ -230,6 +230,11 @@ void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t fra
     atomic_store_explicit(&tail->position, end, memory_order_release);
 }
 
+uint32_t tail_load(const struct tail *tail) {
+    uint32_t rows = atomic_load_explicit(&tail->row_count, memory_order_relaxed);
+    return rows > tail->keys.count ? rows : tail->keys.count;
+}
+
 const struct tail_keys *tail_keys_of(const struct tail *tail) {
     return &tail->keys;
 }

@@ -48,6 +48,9 @@ enum status tail_reserve(struct tail *tail, const struct store_frame *frame) MUS
 void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t frame_position,
                 uint64_t end);
 size_t tail_bytes(const struct tail *tail);
+/* Writer: events, or keys where frames without events have changed more of them. A fold begins by
+ * it. */
+uint32_t tail_load(const struct tail *tail);
 /* Writer; of a frozen tail, any thread. */
 const struct tail_keys *tail_keys_of(const struct tail *tail);
 /* Any thread: what the tail's frames replace and retract. */

@@ -265,6 +265,32 @@ static void no_directory_is_not_made_up(void **state) {
     symbols_destroy(symbols);
 }
 
+/* Frames that only say what is known of rows are folded, too: a folder that is loaded again over an
+ * old directory would else fill the log. */
+static void changed_keys_alone_begin_a_fold(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct trial_store open;
+    struct error error = {0};
+    struct key_change changes[64];
+    struct store_stats stats;
+    uint64_t position;
+    assert_int_equal(trial_open(&open, simulated_disk_interface(disk), "data", 50, false, &error),
+                     STATUS_OK);
+    for (uint32_t i = 0; i < 64; i++)
+        changes[i] = (struct key_change){.key = {i + 1, i}, .content = i, .persona = {ID_NONE}};
+    const struct store_frame frame = {.changes = changes, .change_count = 64};
+    assert_int_equal(store_append(open.store, &frame, true, &position, &error), STATUS_OK);
+    do {
+        store_stats(open.store, &stats);
+    } while (stats.key_file_count == 0);
+    bool found;
+    struct stored_key stored;
+    assert_int_equal(store_key_find(open.store, (struct row_key){9, 8}, &stored, &found, &error),
+                     STATUS_OK);
+    assert_true(found && stored.content == 8 && stored.position == 0);
+    trial_close(&open);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(the_second_writer_is_told_whom_to_stop, teardown),
@@ -277,6 +303,7 @@ int main(void) {
         cmocka_unit_test_teardown(of_the_erased_no_byte_is_left, teardown),
         cmocka_unit_test_teardown(a_backup_opens_and_holds_the_same, teardown),
         cmocka_unit_test_teardown(no_directory_is_not_made_up, teardown),
+        cmocka_unit_test_teardown(changed_keys_alone_begin_a_fold, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

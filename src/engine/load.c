@@ -144,6 +144,9 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
         loading->report->quarantined_before = before.quarantined_before + bad.known_rows;
         ingest_progress(reader, &progress);
         tell(loading, path, &progress);
+        if (loading->source->known_on_arrival && progress.bytes_total == 0)
+            status = row_load_settle(&loading->rows, loading->report->rows + progress.rows, error);
+        if (status != STATUS_OK) return status;
     }
     ingest_progress(reader, &progress);
     loading->report->rows += progress.rows;
@@ -161,6 +164,8 @@ static enum status load_events(struct loading *loading, const char *path, struct
     struct ingest_reader *reader = NULL;
     const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
+    /* A live pipe changes what is stored while it is read. */
+    if (loading->source->known_on_arrival && strcmp(path, "-") == 0) loading->rows.may_skip = false;
     struct ingest_settings settings =
         engine_load_settings(engine, tables, loading->source, &loading->rows);
     settings.keeps_rows |= loading->has_files;

@@ -320,6 +320,15 @@ static enum status pend_lines(struct sorting *sorting, const struct event *event
     return STATUS_OK;
 }
 
+static enum status hold(struct sorting *sorting, const struct event *event) {
+    enum status status = row_load_hold(sorting->load, sorting->batch, event);
+    if (status != STATUS_LIMIT) return status;
+    return error_set(sorting->error, status,
+                     "more than %zu MB of rows say something else than what is stored: load the "
+                     "file in parts",
+                     ROWS_HELD_BYTES_MAX >> 20);
+}
+
 /* A row that comes back from quarantine came before what has been stored since. */
 static bool came_before(const struct row_load *load, const struct event *event,
                         const struct frame_row *row) {
@@ -368,7 +377,7 @@ static enum status take(struct sorting *sorting, size_t index, bool *stays) {
                    verdict == ROW_CHANGED;
     if (sorting->load != NULL && (changes || row_load_holds(sorting->load, event->key))) {
         *stays = false;
-        return row_load_hold(sorting->load, sorting->batch, event);
+        return hold(sorting, event);
     }
     if (verdict != ROW_NEW) count_verdict(sorting->out, verdict, not_compared);
     *stays = verdict == ROW_NEW || verdict == ROW_REPEATED || verdict == ROW_CORRECTS ||
@@ -395,7 +404,7 @@ static enum status take(struct sorting *sorting, size_t index, bool *stays) {
  * version of it, which then isn't the last one. */
 static enum status take_known(struct sorting *sorting, const struct event *event) {
     if (sorting->load != NULL && row_load_holds(sorting->load, event->key))
-        return row_load_hold(sorting->load, sorting->batch, event);
+        return hold(sorting, event);
     sorting->out->repeats++;
     if (event->version == ROW_VERSION_NONE) return STATUS_OK;
     /* It may be a later version that says the same. */

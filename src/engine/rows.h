@@ -64,10 +64,12 @@ struct row_load {
     struct event_batch held;
     struct held_row *rows;
     size_t row_count, row_capacity;
-    bool may_skip;              /* a row that is stored whole need not be mapped */
+    /* A row that is stored whole need not be mapped. */
+    _Atomic bool may_skip;
     struct row_map changed;     /* keys of which the key files have no latest version */
     struct row_map first, last; /* key → index of its first and last held row */
     struct bad_rows bad;        /* what went to quarantine at the end */
+    uint64_t settled;           /* corrections that were applied before the end */
     uint64_t waiting;           /* pieces from quarantine that still wait there */
     struct apply_result counts; /* of what was held */
 };
@@ -86,6 +88,9 @@ bool row_load_holds(const struct row_load *load, struct row_key key);
  * `rows`: of the whole load, for the share of corrections_max. Adds to load->counts. */
 enum status row_load_end(struct row_load *load, uint64_t rows, struct error *error) MUST_USE;
 
+/* Applies what is held so far, and goes on: for a pipe that stays open. Rows that are stored are
+ * mapped from now on, since what is known of them may have changed. */
+enum status row_load_settle(struct row_load *load, uint64_t rows, struct error *error) MUST_USE;
 /* STATUS_LIMIT, with how many rows, the examples, and what to do. */
 enum status rows_refuse(struct row_load *load, uint64_t corrections, uint64_t rows,
                         const uint32_t *examples, uint32_t example_count,

@@ -34,7 +34,7 @@ enum status row_load_skip_known(struct row_load *load, struct error *error) {
 
 bool row_load_is_known(void *context, struct row_key key, uint64_t content, uint16_t reading) {
     const struct row_load *load = context;
-    return store_key_is_known(load->engine->store, key, content, reading) &&
+    return load->may_skip && store_key_is_known(load->engine->store, key, content, reading) &&
            row_map_find(&load->changed, key) == NULL;
 }
 
@@ -152,6 +152,7 @@ static bool is_first(const struct row_load *load, uint32_t row) {
 static bool too_many(const struct row_load *load, uint64_t corrections, uint64_t rows) {
     const struct row_rules *rules = &load->source->rows;
     if (!load->guarded) return false;
+    corrections += load->settled;
     double share = rows > 0 ? 100.0 * (double)corrections / (double)rows : 0;
     if (!rules->has_corrections_max)
         return corrections > CORRECTIONS_MAX && share > CORRECTIONS_MAX_PERCENT;
@@ -250,4 +251,16 @@ enum status row_load_end(struct row_load *load, uint64_t rows, struct error *err
     for (uint32_t i = 0; i < load->row_count; i++) groups += is_group(load, i);
     enum status status = groups < load->row_count ? end_rows(load, rows, error) : STATUS_OK;
     return status == STATUS_OK && groups > 0 ? end_groups(load, rows, error) : status;
+}
+
+enum status row_load_settle(struct row_load *load, uint64_t rows, struct error *error) {
+    load->may_skip = false;
+    if (load->row_count == 0) return STATUS_OK;
+    enum status status = row_load_end(load, rows, error);
+    load->settled = load->counts.corrected + load->counts.retracted;
+    load->row_count = 0;
+    event_batch_clear(&load->held);
+    row_map_clear(&load->first);
+    row_map_clear(&load->last);
+    return status;
 }

@@ -24,12 +24,14 @@ void property_walk_begin(struct property_walk *walk, const struct symbols *symbo
 static bool next_declared(struct property_walk *walk, struct text *name, struct value *value,
                           struct value *array) {
     uint32_t symbol;
-    if (packed_next(&walk->declared, &symbol, value) != STATUS_OK) return false;
-    if (symbol == PROPERTY_UNDECLARED) {
-        walk->in_dark = dark_reader_list(&walk->dark, *value);
-        return false;
-    }
-    *name = symbol_text(walk->symbols, SYMBOL_PROPERTY, symbol);
+    do {
+        if (packed_next(&walk->declared, &symbol, value) != STATUS_OK) return false;
+        if (symbol == PROPERTY_UNDECLARED) {
+            walk->in_dark = dark_reader_list(&walk->dark, *value);
+            return false;
+        }
+        *name = symbol_text(walk->symbols, SYMBOL_PROPERTY, symbol);
+    } while (text_equal(*name, SYMBOL_KEPT_ROWS));
     if (value->type == VALUE_LIST) *array = array_of(walk, *name);
     return true;
 }

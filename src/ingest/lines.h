@@ -8,10 +8,9 @@
 #ifndef INGEST_LINES_H
 #define INGEST_LINES_H
 
-#include "base/text.h"
+#include "event/symbol.h"
 
-/* Has a space, which no name in a playbook has. */
-#define INGEST_ROWS_PROPERTY TEXT("attune rows")
+#define INGEST_ROWS_PROPERTY SYMBOL_KEPT_ROWS
 
 /* Appends one field of a CSV row, quoted where it must be. */
 enum status lines_put_field(struct buffer *out, struct text field, bool first) MUST_USE;

@@ -107,16 +107,16 @@ static void read_composed(struct text text, utf8proc_int32_t *points, utf8proc_s
 static enum status write_points(const utf8proc_int32_t *points, utf8proc_ssize_t count,
                                 enum canonical_case letters, struct buffer *out) {
     enum status status = STATUS_OK;
-    utf8proc_int32_t before = 0;
+    utf8proc_int32_t letter = 0; /* that the marks stand on */
     for (utf8proc_ssize_t i = 0; status == STATUS_OK && i < count; i++) {
         utf8proc_uint8_t bytes[4];
         utf8proc_int32_t c = points[i];
         if (is_invisible(c)) continue;
         if (letters == CANONICAL_SMALL) {
-            if (c == DOT_ABOVE && before == 'i') continue; /* "İ" is "i", also taken apart */
+            if (c == DOT_ABOVE && letter == 'i') continue; /* "İ" is "i", also taken apart */
             c = small_letter(c);
         }
-        before = c;
+        if (utf8proc_get_property(c)->combining_class == 0) letter = c;
         status = buffer_append(out, bytes, (size_t)utf8proc_encode_char(c, bytes));
     }
     return status;

@@ -81,6 +81,8 @@ static void letters_fold_one_for_one(void **state) {
                "\xCE\xBF\xCE\xB4\xCE\xBF\xCF\x83");
     check_form("\xC4\xB0zmir", CANONICAL_SMALL, "izmir");
     check_form("I\xCC\x87zmir", CANONICAL_SMALL, "izmir");
+    check_form("i\xCC\xB1\xCC\x87", CANONICAL_SMALL, "i\xCC\xB1");
+    check_form("\xC4\xB0\xCC\xB1", CANONICAL_SMALL, "i\xCC\xB1");
     check_form("\xD0\x98\xD0\x92\xD0\x90\xD0\x9D", CANONICAL_SMALL,
                "\xD0\xB8\xD0\xB2\xD0\xB0\xD0\xBD");
     assert_true(canonical_equal(TEXT("\xC3\x89va "), TEXT("e\xCC\x81va"), CANONICAL_SMALL));

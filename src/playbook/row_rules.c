@@ -114,10 +114,6 @@ static void read_again(struct reader *reader, struct source_entry *entry) {
         reader_error(reader, node_place(node),
                      "again: is for events of several rows (one_event_per): a single row whose key "
                      "is known is corrected, leave it out");
-    } else if (source->has_line_keys) {
-        reader_error(reader, node_place(node),
-                     "again: is for events whose rows have no keys of their own: row_key names "
-                     "each row of this source, leave it out");
     }
 }
 

@@ -122,7 +122,7 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
         status = identity_resolve(engine->identity, batch, store_position(engine->store), &result,
                                   error);
     if (status != STATUS_OK) return status;
-    status = rows_settle(engine, batch, &did);
+    status = rows_settle(engine, batch, &did, error);
     size_t blocked = result.blocked_count;
     if (status == STATUS_OK) status = rows_withdraw_support(engine, batch, &result, error);
     if (status == STATUS_OK) status = properties_withhold(engine, batch, &did.withheld, error);

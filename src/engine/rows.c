@@ -142,6 +142,17 @@ static enum status note_reading(struct row_frame *frame, const struct event *eve
     return add_change(frame, change);
 }
 
+/* The same of a row of an event. */
+static enum status note_line_reading(struct row_frame *frame, const struct event *event,
+                                     const struct event_line *line, struct frame_row *row) {
+    struct event as_event = {.key = line->key,
+                             .content = line->content,
+                             .version = line->version,
+                             .reading = event->reading,
+                             .source = event->source};
+    return line->version > row->known.version ? note_reading(frame, &as_event, row) : STATUS_OK;
+}
+
 /* When a change of a stored row was known: by its version where that is a time; live, when it came;
  * else as early as the row that it changes. */
 int64_t rows_known_of_change(const struct engine *engine, const struct event *event,
@@ -329,6 +340,20 @@ static enum status hold(struct sorting *sorting, const struct event *event) {
                      ROWS_HELD_BYTES_MAX >> 20);
 }
 
+/* The event is stored as it is; of its rows some may come in a later version. */
+static enum status note_line_readings(struct sorting *sorting, const struct event *event) {
+    for (uint32_t i = 0; i < event->line_count; i++) {
+        const struct event_line *line = &sorting->batch->lines[event->line + i];
+        if (line->version == ROW_VERSION_NONE) continue;
+        enum status status;
+        struct frame_row *row = row_of(sorting->engine, line->key, &status, sorting->error);
+        if (row != NULL && row->found)
+            status = note_line_reading(sorting->engine->frame, event, line, row);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
 /* A row that comes back from quarantine came before what has been stored since. */
 static bool came_before(const struct row_load *load, const struct event *event,
                         const struct frame_row *row) {
@@ -392,6 +417,11 @@ static enum status take(struct sorting *sorting, size_t index, bool *stays) {
         return put_pending(engine, sorting->batch, index, row, verdict);
     if (verdict == ROW_RETRACTS) return retract(engine, sorting->batch, event, row);
     if (verdict != ROW_REPEATED) return STATUS_OK;
+    if (event->line_count > 0) {
+        status = note_line_readings(sorting, event);
+        row = status == STATUS_OK ? row_of(engine, event->key, &status, sorting->error) : NULL;
+        if (row == NULL) return status;
+    }
     if (row->event != UINT32_MAX && event->version > row->known.version) {
         sorting->batch->events[row->event].version = row->known.version = event->version;
         return STATUS_OK;
@@ -488,18 +518,25 @@ static bool names_erased(const struct engine *engine, const struct event_batch *
                engine, event_batch_text(batch, event->properties, event->properties_length));
 }
 
-/* The keys of the event's rows lead to it: event i of the frame stands at store_position + 1 + i.
- */
+/* The keys of the event's rows lead to it: event i of the frame stands at store_position + 1 + i. A
+ * row that was kept beside the event may be known in a later version that says the same. */
 static enum status note_lines(struct engine *engine, const struct event_batch *batch,
-                              const struct event *event, size_t index) {
+                              const struct event *event, size_t index, struct error *error) {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < event->line_count; i++) {
         const struct event_line *line = &batch->lines[event->line + i];
+        int64_t version = line->version;
+        if (version != ROW_VERSION_NONE && event->replaces != 0) {
+            const struct frame_row *row = row_of(engine, line->key, &status, error);
+            if (row == NULL) return status;
+            if (row->found && !row->known.legacy)
+                version = max_version(version, row->known.version);
+        }
         status =
             add_change(engine->frame,
                        (struct key_change){.key = line->key,
                                            .content = line->content,
-                                           .version = line->version,
+                                           .version = version,
                                            .position = store_position(engine->store) + 1 + index,
                                            .persona = event->persona,
                                            .reading = event->reading,
@@ -510,8 +547,8 @@ static enum status note_lines(struct engine *engine, const struct event_batch *b
 
 /* Ingest has quarantined the rows without a usable identifier, so nobody is only who was erased:
  * neither the event nor its raw row may be kept. */
-enum status rows_settle(struct engine *engine, struct event_batch *batch,
-                        struct apply_result *out) {
+enum status rows_settle(struct engine *engine, struct event_batch *batch, struct apply_result *out,
+                        struct error *error) {
     size_t kept = 0;
     for (size_t i = 0; i < batch->event_count; i++) {
         const struct event *event = &batch->events[i];
@@ -527,7 +564,7 @@ enum status rows_settle(struct engine *engine, struct event_batch *batch,
             continue;
         }
         out->events += event->verdict == ROW_NEW || event->verdict == ROW_JUDGE_LATER;
-        enum status status = note_lines(engine, batch, event, kept);
+        enum status status = note_lines(engine, batch, event, kept, error);
         if (status != STATUS_OK) return status;
         batch->events[kept++] = *event;
     }

@@ -131,8 +131,8 @@ void row_frame_clear(struct row_frame *frame);
 enum status rows_sort(struct engine *engine, struct event_batch *batch, struct row_load *load,
                       struct apply_result *out, struct error *error) MUST_USE;
 /* Behind identity_resolve: takes out repeats, and events of nobody. */
-enum status rows_settle(struct engine *engine, struct event_batch *batch,
-                        struct apply_result *out) MUST_USE;
+enum status rows_settle(struct engine *engine, struct event_batch *batch, struct apply_result *out,
+                        struct error *error) MUST_USE;
 
 /* The same of an event, which is never known before it happens. */
 int64_t rows_known_of_event(const struct engine *engine, const struct event *event,

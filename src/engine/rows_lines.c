@@ -130,6 +130,38 @@ static void take_out(struct group_merge *merge, size_t owner, struct row_key key
     work->is_changed = work->corrects = true;
 }
 
+/* The highest version of the row that is stored, or came in this load. */
+static int64_t *version_of(struct group_merge *merge, const struct event_line *line,
+                           const struct line_place *place) {
+    uint32_t next = (uint32_t)merge->version_count;
+    uint32_t *index = row_map_add(&merge->by_version, line->key, next);
+    if (index == NULL) return NULL;
+    if (*index < next) return &merge->versions[*index];
+    if (memory_grow((void **)&merge->versions, &merge->version_capacity, merge->version_count + 1,
+                    sizeof *merge->versions) != STATUS_OK)
+        return NULL;
+    bool is_stored = place->found && !place->known.legacy;
+    merge->versions[merge->version_count] = is_stored ? place->known.version : ROW_VERSION_NONE;
+    return &merge->versions[merge->version_count++];
+}
+
+/* A later version of a stored row that says the same: what lies between them is older. */
+static enum status note_version(struct group_merge *merge, const struct event *event,
+                                const struct event_line *line, const struct line_place *place) {
+    if (!place->found || place->known.retracted || place->known.position == 0) return STATUS_OK;
+    enum status status = memory_grow((void **)&merge->gone, &merge->gone_capacity,
+                                     merge->gone_count + 1, sizeof *merge->gone);
+    if (status != STATUS_OK) return status;
+    merge->gone[merge->gone_count++] = (struct key_change){.key = line->key,
+                                                           .content = line->content,
+                                                           .version = line->version,
+                                                           .position = place->known.position,
+                                                           .persona = place->known.persona,
+                                                           .reading = event->reading,
+                                                           .source = event->source};
+    return STATUS_OK;
+}
+
 /* A row that the event has already: does it say something else? */
 static bool says_else(struct group_merge *merge, const struct event *event,
                       const struct event_line *line, const struct line_place *place,
@@ -143,12 +175,15 @@ static bool says_else(struct group_merge *merge, const struct event *event,
 
 static enum status put_line(struct group_merge *merge, size_t work, const struct event *event,
                             const struct event_line *line, struct text header, struct text text,
-                            const struct line_place *place) {
+                            const struct line_place *place, bool is_later) {
     if (place->owner == work) {
         struct group_line *stored = find_line(&merge->works[work], line->key);
         bool remaps = merge->load->engine->frame->remaps;
         if (!says_else(merge, event, line, place, stored, text)) {
-            if (remaps) *stored = (struct group_line){line->key, header, text};
+            bool takes = remaps || (is_later && text.at != NULL);
+            if (takes) *stored = (struct group_line){line->key, header, text};
+            if (is_later && note_version(merge, event, line, place) != STATUS_OK)
+                return STATUS_NO_MEMORY;
             merge->works[work].is_changed |= remaps;
             merge->works[work].remaps |= remaps;
             return STATUS_OK;
@@ -176,11 +211,15 @@ static enum status take_piece_line(struct group_merge *merge, size_t work,
     bool has_version = source != NULL && source->rows.version_column.length > 0;
     enum status status = place_of(merge, line->key, &place);
     if (status != STATUS_OK) return status;
-    if (has_version && place.found && !place.known.legacy && line->version < place.known.version) {
+    int64_t *version = has_version ? version_of(merge, line, &place) : NULL;
+    if (has_version && version == NULL) return STATUS_NO_MEMORY;
+    if (has_version && line->version < *version) {
         merge->load->counts.older++;
         return STATUS_OK;
     }
-    if (!line->retracts) return put_line(merge, work, event, line, header, text, &place);
+    bool is_later = has_version && line->version > *version;
+    if (is_later) *version = line->version;
+    if (!line->retracts) return put_line(merge, work, event, line, header, text, &place, is_later);
     bool is_gone = place.owner == SIZE_MAX && place.found && place.known.retracted;
     if (is_gone && line->version <= place.known.version) return STATUS_OK;
     merge->load->counts.retracted++;

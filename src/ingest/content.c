@@ -184,6 +184,25 @@ static int64_t version_of_number(double number) {
     return bits < 0 ? INT64_MIN - bits : bits;
 }
 
+/* Without a word a version is a time. Many systems count instead. */
+static enum status bad_version(struct mapper *mapper, uint32_t column, enum value_type type) {
+    struct value value;
+    struct text name = mapper->plan->columns[column], text;
+    bool counts = type == VALUE_TIME &&
+                  cell_value(&mapper->reader, &mapper->cells[column], VALUE_NUMBER,
+                             plan_notation(mapper->plan, column), &value) == STATUS_OK &&
+                  value_is_known(value) &&
+                  cell_text(&mapper->reader, &mapper->cells[column], &text) == STATUS_OK;
+    char shown[MAPPER_SHOWN_BYTES + 8];
+    if (!counts) return mapper_bad_value(mapper, column, type);
+    mapper_show(text, shown);
+    if (name.length > 128) name.length = 128;
+    return mapper_bad(mapper, column,
+                      "'%s' is no time in column %.*s, the row_version: where it counts, declare "
+                      "types: { %.*s: number }",
+                      shown, TEXT_ARG(name), TEXT_ARG(name));
+}
+
 static enum status read_version(struct mapper *mapper, struct row_facts *facts) {
     const struct plan *plan = mapper->plan;
     uint32_t column = plan->rows.version_column;
@@ -192,7 +211,7 @@ static enum status read_version(struct mapper *mapper, struct row_facts *facts) 
     if (column == COLUMN_NONE || cell_is_empty(&mapper->cells[column])) return STATUS_OK;
     enum status status = cell_value(&mapper->reader, &mapper->cells[column], type,
                                     plan_notation(plan, column), &value);
-    if (status == STATUS_INVALID) return mapper_bad_value(mapper, column, type);
+    if (status == STATUS_INVALID) return bad_version(mapper, column, type);
     if (status != STATUS_OK || !value_is_known(value)) return status;
     facts->version = type == VALUE_TIME ? value.time_ms : version_of_number(value.number);
     return STATUS_OK;

@@ -463,6 +463,48 @@ static void test_lines_come_in_whichever_load(void **state) {
     assert_true(spent(shop, "email:a@x.example") == 25);
 }
 
+/* A later version that says the same is noted row by row: what lies between them is older. */
+static void test_versions_of_lines(void **state) {
+    struct shop *shop = *state;
+    static const char head[] = "id,line,at,email,amount,state,v\n";
+    char text[512];
+    open_groups(shop, "    row_key: [id, line]\n    row_version: v\n"
+                      "    retract_when: { state: gone }\n");
+    LINES("A,1,2017-03-02,a@x.example,10,,2017-03-04\nA,2,2017-03-02,a@x.example,20,,2017-03-04\n");
+    /* All of it says the same, later; then one line alone. */
+    LINES("A,1,2017-03-02,a@x.example,10,,2017-03-05\nA,2,2017-03-02,a@x.example,20,,2017-03-05\n");
+    assert_int_equal(DID(repeats), 1);
+    LINES("A,2,2017-03-02,a@x.example,99,,2017-03-04T12:00\n");
+    assert_int_equal(DID(older), 1);
+    assert_true(spent(shop, "email:a@x.example") == 30);
+    LINES("A,2,2017-03-02,a@x.example,20,,2017-03-09\n");
+    fold_and_merge(shop);
+    LINES("A,2,2017-03-02,a@x.example,99,,2017-03-07\n");
+    assert_int_equal(DID(older), 1);
+    assert_true(spent(shop, "email:a@x.example") == 30);
+    /* The event is made again for another of its rows; what is known of this one stays. */
+    LINES("A,1,2017-03-02,a@x.example,11,,2017-03-10\nA,3,2017-03-02,a@x.example,5,,2017-03-10\n");
+    LINES("A,2,2017-03-02,a@x.example,99,,2017-03-08\n");
+    assert_int_equal(DID(older), 1);
+    assert_true(spent(shop, "email:a@x.example") == 36);
+    /* Of several versions in one load the highest stands, wherever it stands; so it does where the
+     * row takes itself away. */
+    shop_file(shop, "orders1.csv",
+              "id,line,at,email,amount,state,v\n"
+              "A,1,2017-03-02,a@x.example,13,,2017-03-13\n"
+              "A,3,2017-03-02,a@x.example,5,gone,2017-03-13\n");
+    shop_file(shop, "orders2.csv",
+              "id,line,at,email,amount,state,v\n"
+              "A,1,2017-03-02,a@x.example,12,,2017-03-12\n"
+              "A,3,2017-03-02,a@x.example,7,,2017-03-12\n");
+    shop_load(shop, "orders");
+    assert_true(spent(shop, "email:a@x.example") == 33);
+    fold_and_merge(shop);
+    shop_load(shop, "orders");
+    assert_int_equal(DID(events) + DID(joined) + DID(corrected) + DID(retracted), 0);
+    assert_true(spent(shop, "email:a@x.example") == 33);
+}
+
 static void test_a_group_with_other_rows_waits(void **state) {
     struct shop *shop = *state;
     struct replay_report report;
@@ -522,6 +564,7 @@ int main(void) {
         CASE(test_consent_is_not_read_again),
         CASE(test_an_order_over_two_files),
         CASE(test_lines_come_in_whichever_load),
+        CASE(test_versions_of_lines),
         CASE(test_a_group_with_other_rows_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

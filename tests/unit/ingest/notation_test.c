@@ -125,7 +125,14 @@ static const char playbook[] =
     "    one_event_per: basket\n"
     "    key: { loyalty: who }\n"
     "    types: { paid: money }\n"
-    "    properties: { top: max(paid) }\n";
+    "    properties: { top: max(paid) }\n"
+    "  versions:\n"
+    "    file: t.csv\n"
+    "    event: Order Completed\n"
+    "    time: always\n"
+    "    key: { loyalty: who }\n"
+    "    row_key: id\n"
+    "    row_version: rev\n";
 
 static struct trial trial;
 
@@ -164,6 +171,17 @@ static void reason_says_what_to_declare(void **state) {
         "BAD t.csv:2:2: '03/31/2017' is no time in column at: declare dates: month first instead\n"
         "BAD t.csv:3:4: '31.03.1980' is no time in column born: declare dates: day first instead\n"
         "BAD t.csv:4:7: '1.5' is no number in column amount: declare decimal: point instead\n");
+}
+
+/* Without a word a version is a time; many systems count. */
+static void a_version_that_counts(void **state) {
+    (void)state;
+    assert_string_equal(
+        trial_text(&trial, "versions", "id,who,rev\n1,7,1\n2,7,soon\n"),
+        "BAD t.csv:2:3: '1' is no time in column rev, the row_version: where it counts, declare "
+        "types: { rev: number }\n"
+        "BAD t.csv:3:3: 'soon' is no time in column rev: a time is 2017-03-31 14:05:33, or what "
+        "dates: declares\n");
 }
 
 static void json_lines_too(void **state) {
@@ -222,6 +240,7 @@ int main(void) {
         cmocka_unit_test(page_agrees),
         cmocka_unit_test(source_and_columns_say_how),
         cmocka_unit_test(reason_says_what_to_declare),
+        cmocka_unit_test(a_version_that_counts),
         cmocka_unit_test(json_lines_too),
         cmocka_unit_test(currencies_are_not_summed),
         cmocka_unit_test(lookups_too),

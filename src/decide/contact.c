@@ -20,6 +20,75 @@ struct standing_cache {
     } items[];
 };
 
+/* An action in one of its channels. Quiet times and most policies speak of all of its treatments
+ * alike: they are judged once, and each treatment adds the policies that count it alone. */
+struct contact_route {
+    uint64_t epoch; /* of the standing cache; 0: not judged */
+    struct contact_verdict shared;
+    uint32_t own_first, own_count; /* in own_policies */
+};
+
+/* Does the policy limit contacts or make them wait? */
+static bool limits(const struct policy *policy) {
+    return policy->kind == POLICY_AT_MOST || policy->kind == POLICY_AFTER;
+}
+
+static bool counts_one_treatment(const struct policy *policy) {
+    return limits(policy) && policy->scope == SCOPE_SAME_TREATMENT;
+}
+
+/* The policies that count one treatment, and speak of the action in this channel. */
+static uint32_t add_own_policies(struct contact_history *history, const struct action *action,
+                                 const struct channel_rule *channel, uint32_t at) {
+    const struct playbook *playbook = history->world->playbook;
+    struct treatment any = {.action = action, .channel = channel->channel};
+    for (uint32_t i = 0; i < playbook->policy_count; i++) {
+        const struct policy *policy = &playbook->policies[i];
+        if (counts_one_treatment(policy) && policy_applies(policy, &any))
+            history->own_policies[at++] = i;
+    }
+    return at;
+}
+
+static enum status make_routes(struct contact_history *history) {
+    const struct playbook *playbook = history->world->playbook;
+    uint32_t count = 0, own = 0;
+    history->route_first =
+        memory_calloc((size_t)playbook->action_count + 1, sizeof *history->route_first);
+    if (history->route_first == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        history->route_first[i] = count;
+        count += playbook->actions[i].channel_count;
+    }
+    history->route_first[playbook->action_count] = count;
+    for (uint32_t i = 0; i < playbook->policy_count; i++)
+        own += counts_one_treatment(&playbook->policies[i]);
+    history->routes = memory_calloc((size_t)count + 1, sizeof *history->routes);
+    history->own_policies = memory_calloc((size_t)count * own + 1, sizeof *history->own_policies);
+    if (history->routes == NULL || history->own_policies == NULL) return STATUS_NO_MEMORY;
+    own = 0;
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        const struct action *action = &playbook->actions[i];
+        for (uint32_t k = 0; k < action->channel_count; k++) {
+            struct contact_route *route = &history->routes[history->route_first[i] + k];
+            route->own_first = own;
+            own = add_own_policies(history, action, &action->channels[k], own);
+            route->own_count = own - route->own_first;
+        }
+    }
+    return STATUS_OK;
+}
+
+uint32_t contact_route_count(const struct contact_history *history) {
+    return history->route_first[history->world->playbook->action_count];
+}
+
+uint32_t contact_route(const struct contact_history *history, const struct treatment *treatment) {
+    const struct action *action = treatment->action;
+    return history->route_first[action - history->world->playbook->actions] +
+           (uint32_t)(treatment->channel_rule - action->channels);
+}
+
 enum status contact_history_init(struct contact_history *history, const struct world *world) {
     const struct playbook *playbook = world->playbook;
     uint32_t width = playbook->action_count > 0 ? playbook->action_count : 1;
@@ -38,7 +107,8 @@ enum status contact_history_init(struct contact_history *history, const struct w
     }
     history->cache->epoch = 1;
     history->cache->width = width;
-    return message_symbols_add(world->symbols, &history->symbols);
+    enum status status = make_routes(history);
+    return status == STATUS_OK ? message_symbols_add(world->symbols, &history->symbols) : status;
 }
 
 static void list_release(struct contact_series *list) {
@@ -50,6 +120,9 @@ void contact_history_release(struct contact_history *history) {
     list_release(&history->messages);
     list_release(&history->events);
     memory_free(history->cache);
+    memory_free(history->routes);
+    memory_free(history->route_first);
+    memory_free(history->own_policies);
     memory_free(history->waited);
     memory_free(history->moments);
     memory_free(history->left_out);
@@ -109,7 +182,7 @@ enum status contact_history_add(struct contact_history *history, const struct tr
     struct contact contact = {
         .time_ms = now_ms,
         .until_ms = messaging->receipts ? now_ms + messaging->expires_ms : TIME_NEVER,
-        .key_hash = hash_text(treatment->key, 0),
+        .key_hash = treatment->key_hash,
         .action = treatment->action,
         .channel = treatment->channel,
         .type = EVENT_TREATMENT_DELIVERED,
@@ -149,7 +222,7 @@ static bool in_scope(const struct policy *policy, const struct contact *contact,
     if (policy->action.length > 0 && (action == NULL || !text_equal(action->name, policy->action)))
         return false;
     switch (policy->scope) {
-    case SCOPE_SAME_TREATMENT: return contact->key_hash == hash_text(treatment->key, 0);
+    case SCOPE_SAME_TREATMENT: return contact->key_hash == treatment->key_hash;
     case SCOPE_SAME_ACTION: return action == treatment->action;
     case SCOPE_SAME_GROUP: return same_group(action, treatment->action);
     default: return true;
@@ -185,8 +258,7 @@ static bool walks_chain(const struct policy *policy) {
 static uint32_t walk_begin(const struct contact_series *list, const struct policy *policy,
                            const struct treatment *treatment) {
     if (list->count == 0) return NOTHING;
-    return walks_chain(policy) ? *newest_of(list, hash_text(treatment->key, 0))
-                               : (uint32_t)list->count - 1;
+    return walks_chain(policy) ? *newest_of(list, treatment->key_hash) : (uint32_t)list->count - 1;
 }
 
 static uint32_t walk_next(const struct contact_series *list, const struct policy *policy,
@@ -308,8 +380,6 @@ static enum status stand(struct contact_history *history, uint32_t index,
     const struct playbook *playbook = history->world->playbook;
     const struct policy *policy = &playbook->policies[index];
     struct standing_cache *cache = history->cache;
-    if (cache->now_ms != now_ms) contact_cache_clear(history);
-    cache->now_ms = now_ms;
     bool by_action = policy->scope == SCOPE_SAME_ACTION || policy->scope == SCOPE_SAME_GROUP;
     size_t at = (size_t)index * cache->width +
                 (by_action ? (size_t)(treatment->action - playbook->actions) : 0);
@@ -346,8 +416,19 @@ static void judge_quiet(const struct contact_history *history, const struct trea
                           : out->send_after_ms - messaging->expires_ms + 1;
 }
 
-enum status contact_check(struct contact_history *history, const struct treatment *treatment,
-                          int64_t now_ms, struct contact_verdict *out) {
+/* The policy blocks: takes it where it is the first in playbook order. */
+static void take_block(struct contact_verdict *verdict, const struct policy *policy,
+                       const struct contact_standing *standing) {
+    if (verdict->blocking == NULL || policy < verdict->blocking) {
+        verdict->blocking = policy;
+        verdict->standing = *standing;
+    }
+    if (standing->free_at_ms > verdict->free_at_ms) verdict->free_at_ms = standing->free_at_ms;
+}
+
+/* Quiet times and the policies that count more than one treatment. */
+static enum status judge_shared(struct contact_history *history, const struct treatment *treatment,
+                                int64_t now_ms, struct contact_verdict *out) {
     const struct playbook *playbook = history->world->playbook;
     const struct policy *quiet;
     *out = (struct contact_verdict){.free_at_ms = now_ms};
@@ -356,17 +437,36 @@ enum status contact_check(struct contact_history *history, const struct treatmen
     for (uint32_t i = 0; i < playbook->policy_count; i++) {
         const struct policy *policy = &playbook->policies[i];
         struct contact_standing standing = {.free_at_ms = quiet_free_ms};
-        bool limits = policy->kind == POLICY_AT_MOST || policy->kind == POLICY_AFTER;
-        if (!limits && policy != quiet) continue;
-        if (limits && !policy_applies(policy, treatment)) continue;
-        if (limits) {
+        if (counts_one_treatment(policy) || (!limits(policy) && policy != quiet)) continue;
+        if (limits(policy) && !policy_applies(policy, treatment)) continue;
+        if (limits(policy)) {
             enum status status = stand(history, i, treatment, now_ms, &standing);
             if (status != STATUS_OK) return status;
         }
-        if (standing.free_at_ms <= now_ms) continue;
-        if (out->blocking == NULL) out->standing = standing;
-        if (out->blocking == NULL) out->blocking = policy;
-        if (standing.free_at_ms > out->free_at_ms) out->free_at_ms = standing.free_at_ms;
+        if (standing.free_at_ms > now_ms) take_block(out, policy, &standing);
+    }
+    return STATUS_OK;
+}
+
+enum status contact_check(struct contact_history *history, const struct treatment *treatment,
+                          int64_t now_ms, struct contact_verdict *out) {
+    struct contact_route *route = &history->routes[contact_route(history, treatment)];
+    struct standing_cache *cache = history->cache;
+    if (cache->now_ms != now_ms) contact_cache_clear(history);
+    cache->now_ms = now_ms;
+    if (route->epoch != cache->epoch) {
+        enum status status = judge_shared(history, treatment, now_ms, &route->shared);
+        if (status != STATUS_OK) return status;
+        route->epoch = cache->epoch;
+    }
+    *out = route->shared;
+    for (uint32_t i = 0; i < route->own_count; i++) {
+        uint32_t index = history->own_policies[route->own_first + i];
+        struct contact_standing standing;
+        enum status status = stand(history, index, treatment, now_ms, &standing);
+        if (status != STATUS_OK) return status;
+        if (standing.free_at_ms > now_ms)
+            take_block(out, &history->world->playbook->policies[index], &standing);
     }
     return STATUS_OK;
 }

@@ -63,6 +63,7 @@ struct contact_standing {
 };
 
 struct standing_cache;
+struct contact_route;
 struct contact_history { /* one thread's */
     const struct world *world;
     struct message_symbols symbols;
@@ -70,8 +71,13 @@ struct contact_history { /* one thread's */
     struct contact_series messages; /* contacts and impressions */
     struct contact_series events;   /* what policies wait after */
     struct standing_cache *cache;
-    bool *waited;     /* by event type: does a policy wait after it? */
-    int64_t *moments; /* scratch of one judgement */
+    /* By action and its channels: what is the same for every treatment of an action in a channel.
+     * route_first[action] + channel. */
+    struct contact_route *routes;
+    uint32_t *route_first;
+    uint32_t *own_policies; /* policies that count a single treatment, route by route */
+    bool *waited;           /* by event type: does a policy wait after it? */
+    int64_t *moments;       /* scratch of one judgement */
     size_t moment_capacity;
     uint64_t *left_out; /* hashes of the ids of decisions that were left out */
     size_t left_out_count, left_out_capacity;
@@ -96,6 +102,9 @@ struct contact_verdict {
     int64_t free_at_ms;
     int64_t send_after_ms; /* outside of quiet times; now_ms where it may go out at once */
 };
+/* How many routes there are, and the treatment's: its action in its channel. */
+uint32_t contact_route_count(const struct contact_history *history);
+uint32_t contact_route(const struct contact_history *history, const struct treatment *treatment);
 /* Judges one treatment at now_ms, not before the history's t. The first policy in playbook order
  * that blocks is the one reported: explanations stay stable. */
 enum status contact_check(struct contact_history *history, const struct treatment *treatment,

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "decide/decider.h"
+#include "decide/facts.h"
 
 enum status decider_create(struct decider **out, const struct world *world,
                            struct profiler *profiler, const struct model *const *models,
@@ -21,6 +22,7 @@ enum status decider_create(struct decider **out, const struct world *world,
     decider->action_bases = goal_bases_of_action(world->playbook);
     enum status status = holdout_symbols_add(world->symbols, &decider->holdout_symbols);
     if (status == STATUS_OK) status = contact_history_init(&decider->history, world);
+    if (status == STATUS_OK) status = facts_create(&decider->facts, decider);
     if (status == STATUS_OK)
         *out = decider;
     else
@@ -30,6 +32,7 @@ enum status decider_create(struct decider **out, const struct world *world,
 
 void decider_destroy(struct decider *decider) {
     if (decider == NULL) return;
+    facts_destroy(decider->facts);
     contact_history_release(&decider->history);
     memory_free(decider);
 }
@@ -40,72 +43,6 @@ void decider_name_directory(struct decider *decider, uint64_t directory) {
 
 void decider_name_models(struct decider *decider, struct text names) {
     decider->model_names = names;
-}
-
-/* priority = propensity × context weight × value × lever − cost (DOMAIN, Decision); a goal without
- * a value is worth 1. */
-static void price(struct decider *decider, struct treatment_trace *trace) {
-    const struct playbook *playbook = decider->world->playbook;
-    const struct action *action = trace->treatment->action;
-    const struct goal *goal = &playbook->goals[action->goal];
-    const struct channel_rule *channel = trace->treatment->channel_rule;
-    double constant = amount_of(playbook, goal->value_constant);
-    bool has_value = goal->value != NULL || value_is_known(goal->value_constant);
-    trace->propensity = treatment_propensity(decider, trace->treatment);
-    trace->value = goal->value != NULL ? decider->bases[action->goal].value
-                   : has_value         ? constant
-                                       : 1;
-    trace->weight = action->weight;
-    trace->lever = 1 + action->lever_percent / 100;
-    trace->cost = value_is_known(action->cost) ? amount_of(playbook, action->cost) : 0;
-    if (channel != NULL && channel->has_cost) trace->cost = channel->cost;
-    trace->priority = trace->propensity * trace->weight * trace->value * trace->lever - trace->cost;
-}
-
-static void take_verdict(struct treatment_trace *trace, enum stage stage,
-                         const struct verdict *verdict) {
-    trace->stopped_at = stage;
-    trace->unknown = verdict->unknown;
-    trace->held = verdict->held;
-    trace->limited = verdict->limited;
-    trace->policy = verdict->policy;
-    trace->purpose = verdict->purpose;
-    trace->standing = verdict->standing;
-    trace->free_at_ms = verdict->free_at_ms;
-}
-
-static enum status judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                         struct treatment_trace *trace) {
-    struct verdict verdict = {.passes = true};
-    for (enum stage stage = STAGE_AVAILABLE; stage <= STAGE_CONTACT_POLICY; stage++) {
-        enum status status =
-            stage_judge(decider, timeline, t_ms, trace->treatment, stage, &verdict);
-        if (status != STATUS_OK) return status;
-        if (verdict.passes) continue;
-        take_verdict(trace, stage, &verdict);
-        return STATUS_OK;
-    }
-    trace->send_after_ms = verdict.send_after_ms;
-    price(decider, trace);
-    trace->unknown = isnan(trace->priority);
-    trace->stopped_at = isnan(trace->propensity) || isnan(trace->priority) ? STAGE_PROPENSITY
-                        : trace->priority <= 0                             ? STAGE_ARBITRATION
-                                                                           : STAGE_OFFERED;
-    return STATUS_OK;
-}
-
-/* Most rows of an offer table are of other times. Where `available` reads nothing but the
- * treatment, they are stopped before any trait of a treatment is computed; the verdict is the same.
- */
-static bool is_over(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                    struct treatment_trace *trace) {
-    const struct expr_program *available = trace->treatment->action->available;
-    if (available == NULL || !expr_is_constant(available)) return false;
-    struct value is =
-        profile_eval_for(decider->profiler, available, timeline, trace->treatment, t_ms);
-    trace->unknown = !value_is_known(is);
-    trace->stopped_at = STAGE_AVAILABLE;
-    return !(is.type == VALUE_YES_NO && is.yes);
 }
 
 /* Higher priority first; ties by playbook order, so that a decision is always the same. */
@@ -146,7 +83,7 @@ static enum status judge_contacts_again(struct decider *decider, struct treatmen
     struct verdict verdict;
     enum status status =
         stage_judge(decider, NULL, t_ms, trace->treatment, STAGE_CONTACT_POLICY, &verdict);
-    if (status == STATUS_OK && !verdict.passes) take_verdict(trace, STAGE_CONTACT_POLICY, &verdict);
+    if (status == STATUS_OK && !verdict.passes) trace_stop(trace, STAGE_CONTACT_POLICY, &verdict);
     return status;
 }
 
@@ -229,7 +166,7 @@ static enum status judge_all(struct decider *decider, const struct timeline *tim
                                         .lever = NAN,
                                         .cost = NAN,
                                         .priority = NAN};
-        bool over = is_over(decider, timeline, t_ms, &trace);
+        bool over = facts_is_over(decider, timeline, t_ms, &trace);
         /* Skip expired offers when the trace is nearly full, so that live offers still fit. */
         if (over && out->trace_count + left > DECISION_TREATMENTS_MAX) continue;
         if (out->trace_count == DECISION_TREATMENTS_MAX) {
@@ -238,7 +175,7 @@ static enum status judge_all(struct decider *decider, const struct timeline *tim
         }
         if (!over) {
             profile_with(decider->profiler, trace.treatment);
-            enum status status = judge(decider, timeline, t_ms, &trace);
+            enum status status = facts_judge(decider, timeline, t_ms, &trace);
             if (status != STATUS_OK) return status;
         }
         out->limited |= trace.limited;
@@ -255,6 +192,7 @@ static enum status decide_once(struct decider *decider, const struct timeline *t
     out->truncated = out->limited = false;
     enum status status = contact_history_read(&decider->history, timeline, out->t_ms, same_moment);
     profile_at(decider->profiler, timeline, out->t_ms);
+    facts_begin(decider, treatments);
     if (status == STATUS_OK) status = judge_all(decider, timeline, treatments, out);
     if (status == STATUS_OK) status = place(decider, out);
     out->limited |= out->truncated || timeline->truncated || profile_limited(decider->profiler);

@@ -16,6 +16,7 @@ struct permit {
 };
 #define PERMITS_MAX 64
 
+struct facts;
 struct decider {
     const struct world *world;
     struct profiler *profiler;
@@ -26,6 +27,7 @@ struct decider {
     struct holdout_symbols holdout_symbols;
     uint64_t directory; /* seeds the ids of decisions */
     struct contact_history history;
+    struct facts *facts;
     struct permit permits[PERMITS_MAX]; /* of the decision at hand */
     uint32_t permit_count;
     struct value features[LEARN_FEATURES_MAX];
@@ -53,6 +55,8 @@ enum status standing_words(const struct world *world, const struct treatment_tra
 /* "no consent to personalise is known", of what was stopped at STAGE_CONSENT. */
 enum status consent_words(const struct world *world, const struct treatment_trace *trace,
                           struct buffer *out) MUST_USE;
+/* The verdict stops the treatment at this stage. */
+void trace_stop(struct treatment_trace *trace, enum stage stage, const struct verdict *verdict);
 /* Stages available … contact policies. The profiler must stand at t with this treatment
  * (profile_at, profile_with), and the history must be read. */
 enum status stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,

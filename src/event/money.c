@@ -25,23 +25,25 @@ void currency_to_text(uint16_t currency, char out[4]) {
     out[3] = 0;
 }
 
-/* ISO 4217, where it is not two. */
+#define CURRENCIES    (26 * 26 * 26)
+#define CODE(a, b, c) (((a) - 'A') * 26 * 26 + ((b) - 'A') * 26 + ((c) - 'A'))
+
+/* ISO 4217: the minor digits and 1, by currency; 0 stands for the usual two digits. */
+static const uint8_t digits_and_one[CURRENCIES] = {
+    [CODE('B', 'I', 'F')] = 1, [CODE('C', 'L', 'P')] = 1, [CODE('D', 'J', 'F')] = 1,
+    [CODE('G', 'N', 'F')] = 1, [CODE('I', 'S', 'K')] = 1, [CODE('J', 'P', 'Y')] = 1,
+    [CODE('K', 'M', 'F')] = 1, [CODE('K', 'R', 'W')] = 1, [CODE('P', 'Y', 'G')] = 1,
+    [CODE('R', 'W', 'F')] = 1, [CODE('U', 'G', 'X')] = 1, [CODE('U', 'Y', 'I')] = 1,
+    [CODE('V', 'N', 'D')] = 1, [CODE('V', 'U', 'V')] = 1, [CODE('X', 'A', 'F')] = 1,
+    [CODE('X', 'O', 'F')] = 1, [CODE('X', 'P', 'F')] = 1, [CODE('B', 'H', 'D')] = 4,
+    [CODE('I', 'Q', 'D')] = 4, [CODE('J', 'O', 'D')] = 4, [CODE('K', 'W', 'D')] = 4,
+    [CODE('L', 'Y', 'D')] = 4, [CODE('O', 'M', 'R')] = 4, [CODE('T', 'N', 'D')] = 4,
+    [CODE('C', 'L', 'F')] = 5, [CODE('U', 'Y', 'W')] = 5,
+};
+
 uint32_t currency_minor_digits(uint16_t currency) {
-    static const char none[] = "BIFCLPDJFGNFISKJPYKMFKRWPYGRWFUGXUYIVNDVUVXAFXOFXPF";
-    static const char three[] = "BHDIQDJODKWDLYDOMRTND";
-    static const char four[] = "CLFUYW";
-    char name[4];
-    currency_to_text(currency, name);
-    for (size_t i = 0; i + 3 < sizeof none; i += 3) {
-        if (memcmp(none + i, name, 3) == 0) return 0;
-    }
-    for (size_t i = 0; i + 3 < sizeof three; i += 3) {
-        if (memcmp(three + i, name, 3) == 0) return 3;
-    }
-    for (size_t i = 0; i + 3 < sizeof four; i += 3) {
-        if (memcmp(four + i, name, 3) == 0) return 4;
-    }
-    return 2;
+    if (currency >= CURRENCIES || digits_and_one[currency] == 0) return 2;
+    return digits_and_one[currency] - 1u;
 }
 
 static bool is_digit(char c) {

@@ -137,6 +137,12 @@ struct expr_attribute {          /* one action.NAME */
     const struct value_set *set; /* a list, as a set for `in` and length() */
 };
 
+/* Does the program say yes exactly while from <= now < until, and no at any other time? That is so
+ * where it only compares `now` with known times: action.starts <= now and now < action.ends. False
+ * where it does more, or where one of the times is unknown. */
+bool expr_is_span(const struct expr_program *program, const struct expr_attribute *attributes,
+                  int64_t *from_ms, int64_t *until_ms);
+
 struct expr_env {
     const struct timeline *timeline;
     int64_t t_ms;

@@ -99,6 +99,20 @@ struct feature model_feature(const struct model *model, uint32_t feature);
 
 /* Calibrated propensity in (0, 1). `values` by the model's features. Any thread; no allocation. */
 double model_score(const struct model *model, const struct value *values);
+/* The same in parts, for rows that share most of their values: the log-odds that a value adds, the
+ * log-odds with the effects of features `first` and on (in effects[first] …, before `end`) added
+ * one after the other, and the propensity. From model_base over every feature in order it is
+ * model_score to the bit. */
+double model_base(const struct model *model);
+double model_effect(const struct model *model, uint32_t feature, struct value value);
+static inline double model_add(double log_odds, const double *effects, uint32_t first,
+                               uint32_t end) {
+    for (uint32_t f = first; f < end; f++) log_odds += effects[f];
+    return log_odds;
+}
+double model_propensity(double log_odds);
+/* No two models of a process have the same one, and none has 0. */
+uint64_t model_serial(const struct model *model);
 /* The features that moved this row's score most, strongest first: log-odds against the mean. */
 struct model_reason {
     uint32_t feature;

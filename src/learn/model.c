@@ -2,14 +2,18 @@
 #include "learn/model.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
 #include "base/memory.h"
 #include "learn/calibration.h"
 #include "learn/training_set.h"
 
 struct model *model_create(void) {
+    static _Atomic uint64_t made;
     struct model *model = memory_calloc(1, sizeof *model);
-    if (model != NULL) arena_init(&model->arena, MODEL_BYTES_MAX);
+    if (model == NULL) return NULL;
+    arena_init(&model->arena, MODEL_BYTES_MAX);
+    model->serial = atomic_fetch_add(&made, 1) + 1;
     return model;
 }
 
@@ -89,6 +93,22 @@ static uint32_t cell_of_number(const struct model_feature *feature, struct value
 static double effect_of(const struct model_feature *feature, struct value value) {
     return feature->effects[feature->kind == FEATURE_TEXT ? cell_of_text(feature, value)
                                                           : cell_of_number(feature, value)];
+}
+
+double model_base(const struct model *model) {
+    return model->base;
+}
+
+double model_effect(const struct model *model, uint32_t feature, struct value value) {
+    return effect_of(&model->features[feature], value);
+}
+
+double model_propensity(double log_odds) {
+    return propensity_of(log_odds);
+}
+
+uint64_t model_serial(const struct model *model) {
+    return model->serial;
 }
 
 double model_score(const struct model *model, const struct value *values) {

@@ -26,6 +26,7 @@ struct model {
     struct model_feature *features;
     uint32_t feature_count;
     double base;
+    uint64_t serial;
     struct model_facts facts;
     struct model_metrics metrics;
 };

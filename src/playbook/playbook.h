@@ -452,13 +452,19 @@ struct treatment {
     const struct action *action;
     /* "mail/16" or "offer_call"; the property `treatment` of events. */
     struct text key;
+    uint64_t key_hash; /* hash_text(key, 0) */
     struct text title;
     uint32_t channel; /* SYMBOL_CHANNEL */
     const struct channel_rule *channel_rule;
     const struct expr_attribute *attributes; /* by attribute index */
+    /* Where `available` only compares now with times: it is yes while from <= now < until, and no
+     * at any other time. Else has_span is false, and the condition itself must be asked. */
+    bool has_span;
+    int64_t from_ms, until_ms;
 };
 struct treatment_set {
     struct arena arena;
+    uint64_t serial; /* no two sets of a process have the same one, and none has 0 */
     /* By action, row, channel: those of one key stand together. */
     const struct treatment *treatments;
     uint32_t count;

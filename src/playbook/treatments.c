@@ -231,14 +231,19 @@ static enum status add_row(struct building *building, const struct action *actio
     if (status == STATUS_OK) status = make_key(building, action, row, &treatment.key);
     if (status == STATUS_OK)
         status = make_title(building, action->title, attributes, &treatment.title);
+    if (status != STATUS_OK) return status;
+    treatment.key_hash = hash_text(treatment.key, 0);
     treatment.attributes = attributes;
-    for (uint32_t i = 0; status == STATUS_OK && i < action->channel_count; i++) {
+    treatment.has_span =
+        action->available != NULL &&
+        expr_is_span(action->available, attributes, &treatment.from_ms, &treatment.until_ms);
+    for (uint32_t i = 0; i < action->channel_count; i++) {
         treatment.index = building->set->count++;
         treatment.channel = action->channels[i].channel;
         treatment.channel_rule = &action->channels[i];
         building->treatments[treatment.index] = treatment;
     }
-    return status;
+    return STATUS_OK;
 }
 
 static enum status find_columns(struct building *building, const struct action *action) {
@@ -272,7 +277,7 @@ static enum status index_keys(struct building *building) {
     if (slots == NULL) return no_memory(building);
     for (uint32_t i = 0; i < set->count; i++) {
         if (i > 0 && text_equal(set->treatments[i].key, set->treatments[i - 1].key)) continue;
-        uint32_t at = (uint32_t)hash_text(set->treatments[i].key, 0) & (size - 1);
+        uint32_t at = (uint32_t)set->treatments[i].key_hash & (size - 1);
         while (slots[at] != 0) at = (at + 1) & (size - 1);
         slots[at] = i + 1;
     }
@@ -297,10 +302,12 @@ static enum status build(struct building *building) {
 
 enum status treatment_set_create(struct treatment_set **out, const struct playbook *playbook,
                                  const struct lookup_table *const *lookups, struct error *error) {
+    static _Atomic uint64_t made;
     *out = NULL;
     struct treatment_set *set = memory_calloc(1, sizeof *set);
     if (set == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory for the treatments");
     arena_init(&set->arena, ARENA_BYTES_MAX);
+    set->serial = atomic_fetch_add(&made, 1) + 1;
     struct building building = {
         .set = set, .playbook = playbook, .lookups = lookups, .error = error};
     buffer_init(&building.scratch);

@@ -236,6 +236,10 @@ const struct value *profile_with(struct profiler *profiler, const struct treatme
     return profiler->values;
 }
 
+const struct value *profile_values(const struct profiler *profiler) {
+    return profiler->values;
+}
+
 struct value profile_eval(struct profiler *profiler, const struct expr_program *program) {
     return evaluate(profiler, program, &profiler->eval_limited);
 }

@@ -60,6 +60,8 @@ const struct value *profile_at(struct profiler *profiler, const struct timeline 
 /* Fills the traits of a treatment into the same array (overwriting those of the treatment before).
  * NULL: makes them unknown. */
 const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment);
+/* The values as the last profile_at and profile_with left them. */
+const struct value *profile_values(const struct profiler *profiler);
 /* Any expression of the playbook against the state of the last profile_at / profile_with. */
 struct value profile_eval(struct profiler *profiler, const struct expr_program *program);
 /* An expression of a goal on one row of a timeline, with this treatment's attributes (or NULL),

@@ -185,7 +185,31 @@ static struct value parse_value(struct text text) {
     return value_money(minor, currency);
 }
 
+/* "[p1:3,p2:1]": records of a product_id and a quantity; "[]" is an empty list. */
+static struct value parse_products(struct scene *scene, struct packed_list *list,
+                                   struct text text) {
+    uint32_t symbols[2];
+    struct value value;
+    must(
+        symbol_add(scene->symbols, SYMBOL_PROPERTY, TEXT("product_id"), &symbols[0]) == STATUS_OK &&
+            symbol_add(scene->symbols, SYMBOL_PROPERTY, TEXT("quantity"), &symbols[1]) == STATUS_OK,
+        "no symbol");
+    packed_list_begin(list);
+    for (const char *at = text.at + 1; *at != ']';) {
+        uint32_t length = (uint32_t)strcspn(at, ":,]");
+        struct value fields[] = {value_text((struct text){at, length}), value_unknown()};
+        at += length;
+        if (*at == ':') fields[1] = value_number(strtod(at + 1, (char **)&at));
+        must(packed_list_add_record(list, symbols, fields, 2) == STATUS_OK, "no memory");
+        at += *at == ',';
+    }
+    must(packed_list_end(list, &value) == STATUS_OK, "no memory");
+    return value;
+}
+
 static void pack_properties(struct scene *scene, const char *properties) {
+    struct packed_list list;
+    packed_list_init(&list);
     packed_begin(&scene->writer);
     for (const char *at = properties; *at != '\0';) {
         uint32_t symbol;
@@ -196,12 +220,14 @@ static void pack_properties(struct scene *scene, const char *properties) {
         must(symbol_add(scene->symbols, SYMBOL_PROPERTY, (struct text){at, (uint32_t)name},
                         &symbol) == STATUS_OK,
              "no symbol");
-        struct value value = parse_value((struct text){from, (uint32_t)length});
+        struct text text = {from, (uint32_t)length};
+        struct value value = *from == '[' ? parse_products(scene, &list, text) : parse_value(text);
         must(packed_add(&scene->writer, symbol, value) == STATUS_OK, "no memory");
         at = from + length;
         at += strspn(at, " ");
     }
     must(packed_end(&scene->writer, &scene->batch.bytes) == STATUS_OK, "no memory");
+    packed_list_release(&list);
 }
 
 /* The properties are packed already. */

@@ -71,7 +71,8 @@ struct scene {
 void scene_init(struct scene *scene, const char *playbook);
 void scene_release(struct scene *scene);
 
-/* `properties`: "name=value" apart by spaces; 'text', 12, 12.50USD, yes, no. The channel is "web",
+/* `properties`: "name=value" apart by spaces; 'text', 12, 12.50USD, yes, no, and [p1:3,p2:1] for a
+ * list of records of a product_id and a quantity. The channel is "web",
  * or "CHANNEL:" before the event. */
 void scene_event(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,
                  const char *properties);

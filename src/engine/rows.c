@@ -497,7 +497,7 @@ enum status rows_sort(struct engine *engine, struct event_batch *batch, struct r
         if (i + PREFETCH_AHEAD < batch->event_count)
             store_key_prefetch(engine->store, batch->events[i + PREFETCH_AHEAD].key);
         bool stays = false;
-        if (batch->events[i].is_known) {
+        if (batch->events[i].is_known && batch->events[i].verdict == ROW_JUDGE_LATER) {
             status = take_known(&sorting, &batch->events[i]);
             continue;
         }

@@ -121,11 +121,29 @@ static void count_rows(struct group_merge *merge, uint32_t first) {
         merge->corrections += held(merge, at)->raw_rows;
 }
 
+static bool is_permission(uint16_t type) {
+    return type == EVENT_CONSENT_CHANGED || type == EVENT_OPT_IN_CHANGED;
+}
+
+/* A re-mapping: the times at which the event was known stay. What is the same but for the person is
+ * judged behind identity. */
+static void remap_group(const struct group_work *work, const struct event_batch *made,
+                        struct event *event) {
+    struct text packed = event_batch_text(made, event->properties, event->properties_length);
+    event->known_ms = work->known_ms > event->time_ms ? work->known_ms : event->time_ms;
+    event->is_known = work->time_ms == event->time_ms && work->type == event->type &&
+                      work->channel == event->channel && text_equal(work->packed, packed);
+}
+
 enum status group_put(struct group_merge *merge, const struct group_work *work,
                       enum row_verdict verdict, int64_t version) {
     struct engine *engine = merge->load->engine;
     struct event *event = &merge->made.events[0];
     bool stands = work->found && work->known.position != 0;
+    if (verdict == ROW_REMAPS && (is_permission(event->type) || is_permission(work->type))) {
+        merge->load->counts.repeats++;
+        return STATUS_OK;
+    }
     event->key = work->key;
     event->verdict = (uint8_t)(stands ? verdict : ROW_NEW);
     event->version = version;
@@ -134,8 +152,7 @@ enum status group_put(struct group_merge *merge, const struct group_work *work,
         event->replaces = work->known.position;
         event->replaces_persona = work->known.persona;
         event->known_ms = rows_known_of_event(engine, event, work->known_ms);
-        if (verdict == ROW_REMAPS)
-            event->known_ms = work->known_ms > event->time_ms ? work->known_ms : event->time_ms;
+        if (verdict == ROW_REMAPS) remap_group(work, &merge->made, event);
         merge->load->counts.remapped += verdict == ROW_REMAPS;
         merge->load->counts.joined += verdict == ROW_JOINED;
         merge->load->counts.corrected += verdict == ROW_CORRECTS;
@@ -416,6 +433,9 @@ enum status group_read_stored(struct group_merge *merge, size_t from) {
         work->has_packed = requests[i].found;
         work->packed = requests[i].packed;
         work->known_ms = requests[i].known_ms;
+        work->time_ms = requests[i].time_ms;
+        work->type = requests[i].type;
+        work->channel = requests[i].channel;
     }
     memory_free(requests);
     return status;

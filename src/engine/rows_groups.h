@@ -26,7 +26,9 @@ struct group_work {
     uint32_t first; /* of its held pieces; UINT32_MAX: only rows of it move to another event */
     bool found;     /* in the store */
     struct stored_key known;
-    int64_t known_ms; /* of the stored event */
+    int64_t time_ms, known_ms; /* of the stored event */
+    uint16_t type;
+    uint8_t channel;
     bool has_packed;
     struct text packed;
     /* Rows of their own keys. */

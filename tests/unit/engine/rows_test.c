@@ -422,6 +422,9 @@ static void test_an_order_over_two_files(void **state) {
             assert_int_equal(shop->totals.quarantined, 0);
             fold_and_merge(shop);
         }
+        remap(shop); /* the same mapping makes the same events */
+        assert_int_equal(DID(remapped), 0);
+        assert_int_equal(DID(repeats), 2);
         shop_release(shop);
         shop_init(shop);
     }

@@ -72,6 +72,11 @@ static size_t put_start(uint8_t *at, const struct frame_view *parts, uint32_t pa
     return FRAME_HEADER_BYTES + lengths_bytes(format);
 }
 
+bool frame_has_changes(const void *frame) {
+    const uint8_t *at = frame;
+    return get_u16(at + 32) > 1 && get_u32(at + FRAME_HEADER_BYTES + LENGTHS_MAX - 4) > 0;
+}
+
 void frame_seal(void *frame, uint64_t position, uint64_t durable) {
     uint8_t *at = frame;
     put(at + 16, &position, 8);
@@ -149,7 +154,16 @@ enum status frame_put_row(struct buffer *section, const struct stored_row *row) 
     return STATUS_OK;
 }
 
-static void put_events(uint8_t *at, uint8_t *packed, const struct event_batch *batch) {
+static uint8_t *put_key(uint8_t *at, const struct event *event) {
+    put(at, &event->key.high, 4);
+    put(at + 4, &event->reading, 2);
+    put(at + 6, &event->content, 8);
+    return at + KEY_BYTES;
+}
+
+/* Three sections in one pass: a batch is larger than the first caches. */
+static void put_events(uint8_t *at, uint8_t *packed, uint8_t *keys,
+                       const struct event_batch *batch) {
     for (size_t i = 0; i < batch->event_count; i++, at += FRAME_EVENT_BYTES) {
         const struct event *event = &batch->events[i];
         const struct event_bytes bytes = {
@@ -163,6 +177,7 @@ static void put_events(uint8_t *at, uint8_t *packed, const struct event_batch *b
             .channel = event->channel,
         };
         memcpy(at, &bytes, FRAME_EVENT_BYTES);
+        if (!row_key_is_none(event->key)) keys = put_key(keys, event);
         if (event->properties_length == 0) continue;
         memcpy(packed, batch->bytes.at + event->properties, event->properties_length);
         packed += event->properties_length;
@@ -171,7 +186,7 @@ static void put_events(uint8_t *at, uint8_t *packed, const struct event_batch *b
 
 /* What the sections of a batch take. */
 struct batch_bytes {
-    uint64_t packed, keys, changes;
+    uint64_t packed, rows, keys, changes;
     bool has_versions;
 };
 
@@ -199,26 +214,25 @@ static enum status check_batch(const struct event_batch *batch, struct batch_byt
     return STATUS_OK;
 }
 
-/* There is room for all of it. */
-static void append_events(struct buffer *out, const struct event_batch *batch,
-                          size_t packed_bytes) {
+/* There is room for all of it. The keys stand behind `row_bytes` of rows, which come later. */
+static void append_events(struct buffer *out, const struct event_batch *batch, size_t packed_bytes,
+                          size_t row_bytes) {
     size_t fixed = batch->event_count * FRAME_EVENT_BYTES;
     uint8_t *at = (uint8_t *)out->at + out->length;
-    put_events(at, at + fixed, batch);
+    put_events(at, at + fixed, at + fixed + packed_bytes + row_bytes, batch);
     out->length += fixed + packed_bytes;
 }
 
-static void append_keys(struct buffer *out, const struct event_batch *batch, bool has_versions) {
+/* append_events has written the keys themselves. */
+static void append_versions(struct buffer *out, const struct event_batch *batch,
+                            const struct batch_bytes *bytes) {
+    if (!bytes->has_versions) {
+        out->length += (size_t)bytes->keys;
+        return;
+    }
+    out->length += (size_t)(bytes->keys / (KEY_BYTES + VERSION_BYTES) * KEY_BYTES);
     uint8_t *at = (uint8_t *)out->at + out->length;
     for (size_t i = 0; i < batch->event_count; i++) {
-        const struct event *event = &batch->events[i];
-        if (row_key_is_none(event->key)) continue;
-        put(at, &event->key.high, 4);
-        put(at + 4, &event->reading, 2);
-        put(at + 6, &event->content, 8);
-        at += KEY_BYTES;
-    }
-    for (size_t i = 0; has_versions && i < batch->event_count; i++) {
         if (row_key_is_none(batch->events[i].key)) continue;
         put(at, &batch->events[i].version, VERSION_BYTES);
         at += VERSION_BYTES;
@@ -243,9 +257,9 @@ static uint8_t *put_change(uint8_t *at, enum frame_change_kind kind,
 }
 
 static void append_changes(struct buffer *out, const struct event_batch *batch,
-                           const struct store_frame *frame) {
+                           const struct store_frame *frame, bool has_replaces) {
     uint8_t *at = (uint8_t *)out->at + out->length;
-    for (size_t i = 0; i < batch->event_count; i++) {
+    for (size_t i = 0; has_replaces && i < batch->event_count; i++) {
         const struct event *event = &batch->events[i];
         if (event->replaces == 0) continue;
         const struct key_change change = {.position = event->replaces,
@@ -292,11 +306,11 @@ static enum status append_sections(struct buffer *out, struct text symbols,
     for (size_t i = 0; status == STATUS_OK && i < frame->record_count; i++)
         status = frame_put_record(out, (uint8_t)frame->records[i].kind, frame->records[i].bytes);
     if (status) return status;
-    append_events(out, batch, (size_t)bytes->packed);
+    append_events(out, batch, (size_t)bytes->packed, (size_t)bytes->rows);
     status = append_rows(out, batch);
     if (status) return status;
-    append_keys(out, batch, bytes->has_versions);
-    append_changes(out, batch, frame);
+    append_versions(out, batch, bytes);
+    append_changes(out, batch, frame, bytes->changes > frame->change_count * CHANGE_BYTES);
     return STATUS_OK;
 }
 
@@ -311,13 +325,14 @@ enum status frame_encode(struct buffer *out, struct text symbols, const struct s
         return error_set(error, STATUS_LIMIT,
                          "a frame may have %d changes of keys: send smaller batches",
                          BATCH_EVENTS_MAX);
-    uint64_t row_bytes = row_bytes_of(batch), record_bytes = 0;
+    uint64_t record_bytes = 0;
+    bytes.rows = row_bytes_of(batch);
     bytes.changes += frame->change_count * (uint64_t)CHANGE_BYTES;
     for (size_t i = 0; i < frame->record_count; i++)
         record_bytes += RECORD_FIXED + (uint64_t)frame->records[i].bytes.length;
     uint64_t payload = LENGTHS_MAX + (uint64_t)symbols.length + record_bytes +
-                       batch->event_count * (uint64_t)FRAME_EVENT_BYTES + bytes.packed + row_bytes +
-                       bytes.keys + bytes.changes;
+                       batch->event_count * (uint64_t)FRAME_EVENT_BYTES + bytes.packed +
+                       bytes.rows + bytes.keys + bytes.changes;
     if (payload + FRAME_HEADER_BYTES > STORE_FRAME_BYTES_MAX) return too_long(error, payload);
 
     size_t start = out->length;
@@ -327,7 +342,7 @@ enum status frame_encode(struct buffer *out, struct text symbols, const struct s
         .symbols.length = symbols.length,
         .records.length = (uint32_t)record_bytes,
         .packed.length = (uint32_t)bytes.packed,
-        .rows.length = (uint32_t)row_bytes,
+        .rows.length = (uint32_t)bytes.rows,
         .keys.length = (uint32_t)bytes.keys,
         .changes.length = (uint32_t)bytes.changes,
         .record_count = (uint32_t)frame->record_count,

@@ -62,6 +62,8 @@ enum status frame_encode_parts(struct buffer *out, const struct frame_view *part
 /* Appends one record, one row, in the form of the sections. */
 enum status frame_put_record(struct buffer *section, uint8_t kind, struct text bytes) MUST_USE;
 enum status frame_put_row(struct buffer *section, const struct stored_row *row) MUST_USE;
+/* Of what frame_encode has written: does it replace, retract or change the key of anything? */
+bool frame_has_changes(const void *frame);
 /* Fills in position, durable and checksums of the frame at `frame`. */
 void frame_seal(void *frame, uint64_t position, uint64_t durable);
 void frame_mark(uint8_t out[FRAME_HEADER_BYTES + 28], uint64_t position); /* a sealed mark */

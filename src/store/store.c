@@ -157,8 +157,9 @@ enum status store_write(struct store *store, const struct store_frame *frame, bo
                         uint64_t *position, struct error *error) {
     struct symbol_counts logged;
     enum status status = store_need_write(store, error);
-    if (status == STATUS_OK) status = check_replaces(store, frame, error);
     if (status == STATUS_OK) status = encode(store, frame, &logged, error);
+    if (status == STATUS_OK && frame_has_changes(store->frame.at))
+        status = check_replaces(store, frame, error);
     if (status == STATUS_OK) status = check_space(store, store->frame.length, error);
     if (status == STATUS_OK) status = reserve(store, frame, error);
     uint64_t at = 0;

@@ -76,18 +76,35 @@ static inline uint32_t row_bytes(uint32_t packed_length) {
            UNIT_BYTES;
 }
 
-static enum status reserve_chunks(struct tail *tail, const struct event_batch *batch) {
-    /* Counted as tail_apply will place them: a row that does not fit leaves the rest of its chunk
-     * unused. */
-    uint32_t chunks = tail->chunk_count, used = tail->used;
-    for (size_t i = 0; i < batch->event_count; i++) {
-        uint32_t bytes = row_bytes(batch->events[i].properties_length);
+/* What a frame adds. */
+struct tail_needs {
+    uint32_t chunks; /* of rows, all together */
+    size_t keys, superseded;
+};
+
+/* Chunks are counted as tail_apply will place rows: one that does not fit leaves the rest of its
+ * chunk unused. */
+static void count_needs(const struct tail *tail, const struct store_frame *frame,
+                        struct tail_needs *needs) {
+    const struct event_batch *batch = frame->batch;
+    uint32_t used = tail->used;
+    *needs = (struct tail_needs){.chunks = tail->chunk_count, .keys = frame->change_count};
+    for (size_t i = 0; i < frame->change_count; i++)
+        needs->superseded += frame->changes[i].retracts;
+    for (size_t i = 0; batch && i < batch->event_count; i++) {
+        const struct event *event = &batch->events[i];
+        uint32_t bytes = row_bytes(event->properties_length);
         if (bytes > CHUNK_BYTES - used) {
-            chunks++;
+            needs->chunks++;
             used = 0;
         }
         used += bytes;
+        needs->keys += !row_key_is_none(event->key);
+        needs->superseded += event->replaces != 0;
     }
+}
+
+static enum status reserve_chunks(struct tail *tail, uint32_t chunks) {
     if (chunks > CHUNKS_MAX) return STATUS_LIMIT;
     while (tail->chunk_capacity < chunks) {
         uint8_t *chunk = memory_alloc_huge(CHUNK_BYTES);
@@ -106,28 +123,18 @@ static enum status reserve_slots(struct tail *tail, size_t more) {
     return STATUS_OK;
 }
 
-/* Room for every key that may be new here. */
-static enum status reserve_keys(struct tail *tail, const struct store_frame *frame) {
-    const struct event_batch *batch = frame->batch;
-    size_t more = frame->change_count, superseded = 0;
-    for (size_t i = 0; i < frame->change_count; i++) superseded += frame->changes[i].retracts;
-    for (size_t i = 0; batch && i < batch->event_count; i++) {
-        more += !row_key_is_none(batch->events[i].key);
-        superseded += batch->events[i].replaces != 0;
-    }
-    enum status status = tail_keys_reserve(&tail->keys, more);
-    return status ? status : superseded_tail_reserve(&tail->superseded, superseded);
-}
-
 enum status tail_reserve(struct tail *tail, const struct store_frame *frame) {
     uint32_t rows = atomic_load_explicit(&tail->row_count, memory_order_relaxed);
     uint64_t span =
         atomic_load_explicit(&tail->position, memory_order_relaxed) - tail->first_position;
     size_t count = frame->batch ? frame->batch->event_count : 0;
     if (rows + count >= TAIL_NONE || span + count + 1 >= UINT32_MAX) return STATUS_LIMIT;
-    enum status status = count ? reserve_chunks(tail, frame->batch) : STATUS_OK;
+    struct tail_needs needs;
+    count_needs(tail, frame, &needs);
+    enum status status = reserve_chunks(tail, needs.chunks);
     if (status == STATUS_OK && count) status = reserve_slots(tail, count);
-    return status ? status : reserve_keys(tail, frame);
+    if (status == STATUS_OK) status = tail_keys_reserve(&tail->keys, needs.keys);
+    return status ? status : superseded_tail_reserve(&tail->superseded, needs.superseded);
 }
 
 static uint8_t *place(struct tail *tail, uint32_t bytes, uint32_t *reference) {

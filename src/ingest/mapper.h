@@ -85,8 +85,9 @@ struct mapper {
     struct near_treatment near;     /* of this job */
     uint64_t strange[MAPPER_NAMES]; /* hashes of events' names that are no built-in event's */
     uint32_t present_type;          /* of the row's event, once it is known; SYMBOL_NONE before */
-    uint32_t said;    /* by a consent: what it is about, its state (mapper_closed.c) */
-    bool row_is_read; /* the cells are those of the present row */
+    uint32_t said;            /* by a consent: what it is about, its state (mapper_closed.c) */
+    uint32_t message_channel; /* of a treatment's event, by its property; or SYMBOL_NONE */
+    bool row_is_read;         /* the cells are those of the present row */
     struct mapper_reason
         doubt;              /* of a good message: why its consent can't be read; empty: it can */
     uint64_t no_keys;       /* events of this job whose row key is a filler */

@@ -158,6 +158,18 @@ static enum status take_about(struct mapper *mapper, uint32_t event_type, struct
                            ": declare it under channels:, or mend the word", false, value);
 }
 
+/* A tool that tells of all its messages through one source says the channel in each of them. */
+static enum status take_message_channel(struct mapper *mapper, struct value *value) {
+    enum status status =
+        take_word(mapper, &mapper->plan->channels, "channel of this playbook", "", true, value);
+    uint32_t id = SYMBOL_NONE;
+    if (status != STATUS_OK || value->type != VALUE_TEXT || mapper->plan->source->says_channel)
+        return status;
+    status = mapper_symbol(mapper, SYMBOL_CHANNEL, value->text, &id);
+    if (status == STATUS_OK && id != CHANNEL_UNDECLARED) mapper->message_channel = id;
+    return status;
+}
+
 enum status mapper_closed_value(struct mapper *mapper, uint32_t event_type, uint32_t symbol,
                                 struct value *value) {
     if (symbol == mapper->plan->currency_symbol) take_currency(mapper, value);
@@ -178,9 +190,7 @@ enum status mapper_closed_value(struct mapper *mapper, uint32_t event_type, uint
         return take_word(mapper, &mapper->plan->relations, "relation of this playbook", "", true,
                          value);
     if (!is_treatment(event_type)) return STATUS_OK;
-    if (symbol == PROPERTY_CHANNEL)
-        return take_word(mapper, &mapper->plan->channels, "channel of this playbook", "", true,
-                         value);
+    if (symbol == PROPERTY_CHANNEL) return take_message_channel(mapper, value);
     return symbol == PROPERTY_TREATMENT || symbol == PROPERTY_ACTION ? take_treatment(mapper, value)
                                                                      : STATUS_OK;
 }
@@ -207,6 +217,7 @@ enum status mapper_closed_begin(struct mapper *mapper, uint32_t event_type) {
     const struct plan *plan = mapper->plan;
     enum status status = STATUS_OK;
     mapper->said = 0;
+    mapper->message_channel = SYMBOL_NONE;
     bool any = is_consent(event_type) || event_type == EVENT_RELATED || is_treatment(event_type) ||
                plan->currency_field != NULL || plan->has_open_state;
     for (uint32_t i = 0; any && status == STATUS_OK && i < plan->property_count; i++) {

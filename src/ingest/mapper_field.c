@@ -418,6 +418,7 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, bool keeps_r
         return too_large(mapper);
     if (status == STATUS_OK) status = mapper_closed_end(mapper, event_type);
     if (status) return status;
+    if (mapper->message_channel != SYMBOL_NONE) event->channel = (uint8_t)mapper->message_channel;
     event->properties = (uint32_t)start;
     event->properties_length = (uint32_t)(bytes->length - start);
     return STATUS_OK;

@@ -146,6 +146,7 @@ struct source {
     struct field_source event; /* the event's name: constant or from a column */
     uint32_t event_type;       /* where constant; else SYMBOL_NONE */
     uint32_t channel;          /* SYMBOL_CHANNEL */
+    bool says_channel;         /* else the property `channel` of a treatment's event does */
     /* Where a column says it (kind FIELD_COLUMN); else constant. */
     struct field_source channel_from;
     struct text one_event_per; /* column whose equal values make one event; empty: each row */

@@ -150,6 +150,7 @@ static void read_channel(struct reader *reader, struct source_entry *entry) {
     source->channel_from.text = name;
     (void)reader_symbol(reader, entry->key, SYMBOL_CHANNEL, name, &source->channel);
     if (node == NULL) return;
+    source->says_channel = true;
     if (node->type == YAML_SCALAR && memchr(node->text.at, '{', node->text.length) != NULL) {
         if (!reader_usual_channels(reader, node)) return;
         if (field_read(reader, entry, node, "channel", &source->channel_from, &declared) &&

@@ -21,6 +21,8 @@ static const char playbook[] =
     "properties: { channel: ch, state: state } }\n"
     "  sent: { file: t.csv, event: Treatment Delivered, channel: \"{ch}\", time: at, key: { crm: "
     "crm }, row_key: id, properties: { treatment: tr, channel: ch } }\n"
+    "  sms: { file: t.csv, event: Treatment Delivered, channel: sms, time: at, key: { crm: crm }, "
+    "row_key: id, properties: { treatment: tr, channel: ch } }\n"
     "  r: { file: t.csv, event: Related, time: at, key: { crm: crm }, row_key: id, properties: { "
     "kind: kind, to: to, state: state } }\n"
     "  any: { file: t.csv, event: \"{what}\", time: at, key: { crm: crm }, row_key: id, "
@@ -134,6 +136,32 @@ static void treatments(void **state) {
           BAD("'e-mail' is no channel of this playbook: did you mean email?"));
 }
 
+/* One source that tells of messages in several channels. */
+static void channels_of_messages(void **state) {
+    (void)state;
+    static const struct {
+        const char *event, *channel, *by;
+    } cases[] = {{"Treatment Delivered", "\"Email\"", "email"},
+                 {"treatment clicked", "\"email\"", "email"},
+                 {"Treatment Delivered", "\"fax machine\"", "web"},
+                 {"Treatment Delivered", "null", "web"},
+                 {"Bought", "\"email\"", "web"}};
+    trial.with_channels = true;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char line[512], by[32];
+        snprintf(line, sizeof line,
+                 "{\"type\":\"track\",\"event\":\"%s\",\"userId\":\"1\",\"messageId\":\"m\","
+                 "\"timestamp\":\"2024-01-02\",\"properties\":{\"channel\":%s}}\n",
+                 cases[i].event, cases[i].channel);
+        snprintf(by, sizeof by, " by %s {", cases[i].by);
+        assert_non_null(strstr(trial_text(&trial, "web", line), by));
+    }
+    /* Where the source says the channel, that counts. */
+    assert_non_null(strstr(
+        trial_text(&trial, "sms", "id,crm,at,tr,ch\n1,1," AT ",my_letter,email\n"), " by sms {"));
+    trial.with_channels = false;
+}
+
 static void relations(void **state) {
     (void)state;
     check("r", "kind,to,state", "Friend,EMAIL: B@X.example ,1",
@@ -210,6 +238,7 @@ int main(void) {
         cmocka_unit_test(in_doubt_hold),
         cmocka_unit_test(names_of_events),
         cmocka_unit_test(treatments),
+        cmocka_unit_test(channels_of_messages),
         cmocka_unit_test(relations),
         cmocka_unit_test(preferences),
         cmocka_unit_test(reasons_that_hold),

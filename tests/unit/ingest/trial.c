@@ -107,6 +107,9 @@ static void put_event(struct trial *trial, const struct event_batch *batch,
     if (event->known_ms != event->time_ms) put(trial, " known");
     if (event->known_ms != event->time_ms) put_time(trial, event->known_ms);
     if (trial->with_keys) put(trial, " key %s", event->key.low ? "yes" : "no");
+    if (trial->with_channels)
+        put(trial, " by %.*s",
+            TEXT_ARG(symbol_text(trial->symbols, SYMBOL_CHANNEL, event->channel)));
     put(trial, " {");
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *identifier = &batch->identifiers[event->identifier + i];

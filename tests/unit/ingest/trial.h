@@ -21,7 +21,8 @@ struct trial {
     struct buffer out; /* what was read, as text; always terminated */
     struct error error;
     struct ingest_progress progress;
-    bool with_keys; /* print row keys too */
+    bool with_keys;     /* print row keys too */
+    bool with_channels; /* and the channel of each event */
 };
 
 /* `playbook`: YAML behind "attune: 1". Fails the test where it does not load. */

@@ -28,6 +28,7 @@ void group_merge_release(struct group_merge *merge) {
     row_map_release(&merge->by_key);
     row_map_release(&merge->by_line);
     row_map_release(&merge->by_position);
+    row_map_release(&merge->newest);
     event_batch_release(&merge->out);
     event_batch_release(&merge->made);
     arena_release(&merge->arena);

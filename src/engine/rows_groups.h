@@ -49,6 +49,7 @@ struct group_merge {
     size_t work_count, work_capacity;
     /* Of works: by the key of the event, of a row of it, and by its position. */
     struct row_map by_key, by_line, by_position;
+    struct row_map newest; /* by the key of a row: which of the load's lines says it last */
     /* Keys of rows that took themselves away, or came in a later version that says the same. */
     struct key_change *gone;
     size_t gone_count, gone_capacity;

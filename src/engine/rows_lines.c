@@ -228,6 +228,26 @@ static enum status take_piece_line(struct group_merge *merge, size_t work,
     return note_gone(merge, event, line);
 }
 
+/* Of several rows with one key in a load the last one counts, or the one with the highest version:
+ * merge->newest has its place in the load. */
+static enum status find_newest(struct group_merge *merge) {
+    const struct event_batch *batch = &merge->load->held;
+    for (uint32_t row = 0; row < merge->load->row_count; row++) {
+        const struct event *event = held(merge, row);
+        for (uint32_t i = event->line; i < event->line + event->line_count; i++) {
+            uint32_t *newest = row_map_add(&merge->newest, batch->lines[i].key, i);
+            if (newest == NULL) return STATUS_NO_MEMORY;
+            if (batch->lines[i].version >= batch->lines[*newest].version) *newest = i;
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool is_newest(struct group_merge *merge, uint32_t index) {
+    const uint32_t *newest = row_map_find(&merge->newest, merge->load->held.lines[index].key);
+    return newest == NULL || *newest == index;
+}
+
 static enum status take_piece(struct group_merge *merge, uint32_t row) {
     const struct event *event = held(merge, row);
     size_t work = *row_map_find(&merge->by_key, event->key);
@@ -243,6 +263,11 @@ static enum status take_piece(struct group_merge *merge, uint32_t row) {
         struct text text = {0};
         if (merge->works[work].is_broken) return STATUS_OK;
         if (!line->retracts && next < rows.count) text = rows.rows[next++];
+        if (!is_newest(merge, event->line + i)) {
+            merge->load->counts.older++;
+            continue;
+        }
+        if (event->is_known) continue; /* stands as it is */
         status = take_piece_line(merge, work, event, line, rows.header, text);
     }
     return status;
@@ -336,6 +361,7 @@ enum status group_merge_lines(struct group_merge *merge) {
             return STATUS_NO_MEMORY;
         status = read_lines(merge, i);
     }
+    if (status == STATUS_OK) status = find_newest(merge);
     for (uint32_t i = 0; status == STATUS_OK && i < load->row_count; i++) {
         if (held(merge, i)->line_count > 0) status = take_piece(merge, i);
     }

@@ -106,6 +106,14 @@ static bool is_known(const struct mapper *mapper, const struct group *group) {
     return group->has_lines || content_is_known(mapper, &sum);
 }
 
+static enum status take_line(struct mapper *mapper, const struct group *group,
+                             const struct row_facts *row) {
+    if (!group->has_lines) return STATUS_OK;
+    struct event_line *line = event_batch_add_line(mapper->batch);
+    return line != NULL ? content_put_line(mapper, row, line) : STATUS_NO_MEMORY;
+}
+
+/* Its rows are named: another file of the load may have other versions of them. */
 static enum status add_known(struct mapper *mapper, struct group *group) {
     enum status status;
     mapper->unknown_streak = 0;
@@ -113,6 +121,8 @@ static enum status add_known(struct mapper *mapper, struct group *group) {
         content_add(mapper, &group->facts, &group->rows[i]);
     struct event *event = mapper_add_event_of(mapper, &group->facts, &status);
     if (event != NULL) event->is_known = true;
+    for (size_t i = 0; status == STATUS_OK && i < group->to - group->from; i++)
+        status = take_line(mapper, group, &group->rows[i]);
     return status;
 }
 
@@ -179,13 +189,6 @@ static enum status begin_event(struct mapper *mapper, struct group *group) {
     event->source = (uint16_t)mapper->plan->source->symbol;
     event->row_line = group->job->rows[group->from].line;
     return mapper->plan->row_key_count > 0 ? put_raw(mapper, group) : STATUS_OK;
-}
-
-static enum status take_line(struct mapper *mapper, const struct group *group,
-                             const struct row_facts *row) {
-    if (!group->has_lines) return STATUS_OK;
-    struct event_line *line = event_batch_add_line(mapper->batch);
-    return line != NULL ? content_put_line(mapper, row, line) : STATUS_NO_MEMORY;
 }
 
 static enum status take_facts(struct mapper *mapper, struct group *group,

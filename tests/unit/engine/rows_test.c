@@ -508,6 +508,37 @@ static void test_versions_of_lines(void **state) {
     assert_true(spent(shop, "email:a@x.example") == 33);
 }
 
+/* A folder with two versions of a line, loaded each night: the later file's version stands, or the
+ * one with the higher version. */
+static void test_two_versions_of_a_line_in_one_load(void **state) {
+    static const char *const more[] = {"    row_key: [id, line]\n",
+                                       "    row_key: [id, line]\n    row_version: v\n"};
+    static const char *const files[][2] = {
+        {"id,line,at,email,amount,v\nA,1,2017-03-01,a@x.example,10,2017-03-01\n"
+         "A,2,2017-03-01,a@x.example,20,2017-03-01\n",
+         "id,line,at,email,amount,v\nA,2,2017-03-01,a@x.example,25,2017-03-02\n"
+         "A,3,2017-03-01,a@x.example,5,2017-03-02\n"},
+        {"id,line,at,email,amount,v\nA,2,2017-03-01,a@x.example,25,2017-03-02\n"
+         "A,3,2017-03-01,a@x.example,5,2017-03-02\n",
+         "id,line,at,email,amount,v\nA,1,2017-03-01,a@x.example,10,2017-03-01\n"
+         "A,2,2017-03-01,a@x.example,20,2017-03-01\n"}};
+    for (size_t i = 0; i < 2; i++) {
+        struct shop *shop = *state;
+        open_groups(shop, more[i]);
+        shop_file(shop, "orders1.csv", files[i][0]);
+        shop_load(shop, "orders");
+        shop_file(shop, "orders2.csv", files[i][1]);
+        for (int round = 0; round < 4; round++) {
+            shop_load(shop, "orders");
+            assert_true(spent(shop, "email:a@x.example") == 40);
+            assert_true(shop_trait(shop, "email:a@x.example", "orders", DAY(90)) == 1);
+            if (round == 1) fold_and_merge(shop);
+        }
+        shop_release(shop);
+        shop_init(shop);
+    }
+}
+
 static void test_a_group_with_other_rows_waits(void **state) {
     struct shop *shop = *state;
     struct replay_report report;
@@ -549,26 +580,30 @@ static void test_a_group_with_other_rows_waits(void **state) {
     }
 }
 
-int main(void) {
+int main(void){
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {
-        CASE(test_a_corrected_row_replaces_the_stored_one),
-        CASE(test_what_is_not_read_is_no_correction),
-        CASE(test_a_mended_mapping_makes_no_other_rows),
-        CASE(test_a_correction_under_a_grown_mapping),
-        CASE(test_an_older_export_never_corrects_back),
-        CASE(test_a_row_takes_itself_away),
-        CASE(test_a_corrected_row_takes_its_link_away),
-        CASE(test_a_wrong_key_stops_the_load),
-        CASE(test_a_folder_with_two_versions_changes_nothing_more),
-        CASE(test_a_row_from_quarantine_corrects_nothing_newer),
-        CASE(test_rows_of_json),
-        CASE(test_stored_rows_are_read_again),
-        CASE(test_consent_is_not_read_again),
-        CASE(test_an_order_over_two_files),
-        CASE(test_lines_come_in_whichever_load),
-        CASE(test_versions_of_lines),
-        CASE(test_a_group_with_other_rows_waits),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] =
+        {
+            CASE(test_a_corrected_row_replaces_the_stored_one),
+            CASE(test_what_is_not_read_is_no_correction),
+            CASE(test_a_mended_mapping_makes_no_other_rows),
+            CASE(test_a_correction_under_a_grown_mapping),
+            CASE(test_an_older_export_never_corrects_back),
+            CASE(test_a_row_takes_itself_away),
+            CASE(test_a_corrected_row_takes_its_link_away),
+            CASE(test_a_wrong_key_stops_the_load),
+            CASE(test_a_folder_with_two_versions_changes_nothing_more),
+            CASE(test_a_row_from_quarantine_corrects_nothing_newer),
+            CASE(test_rows_of_json),
+            CASE(test_stored_rows_are_read_again),
+            CASE(test_consent_is_not_read_again),
+            CASE(test_an_order_over_two_files),
+            CASE(test_lines_come_in_whichever_load),
+            CASE(test_versions_of_lines),
+        }
+
+    CASE(test_two_versions_of_a_line_in_one_load),
+    CASE(test_a_group_with_other_rows_waits),
+};
+return cmocka_run_group_tests(tests, NULL, NULL);
 }

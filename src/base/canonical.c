@@ -192,7 +192,6 @@ bool canonical_equal(struct text a, struct text b, enum canonical_case letters) 
 
 #define FILLER_BYTES_MAX 24
 
-/* Sorted by nothing: few texts get as far as this list. Small letters. */
 #define WORD(literal, whose)                                                                       \
     { {literal, sizeof(literal) - 1}, FILLER_OF_##whose }
 /* Sorted by bytes, small letters. */
@@ -211,6 +210,8 @@ static const struct {
     WORD("#getting_data", PROGRAMS),
     WORD("#n/a", PROGRAMS),
     WORD("#n/a!", PROGRAMS),
+    WORD("#n/b", PROGRAMS),
+    WORD("#n/d", PROGRAMS),
     WORD("#name?", PROGRAMS),
     WORD("#null!", PROGRAMS),
     WORD("#num!", PROGRAMS),
@@ -223,39 +224,61 @@ static const struct {
     WORD("#zahl!", PROGRAMS),
     WORD("(blank)", PEOPLE),
     WORD("(empty)", PEOPLE),
+    WORD("(leer)", PEOPLE),
+    WORD("(nil)", PROGRAMS),
     WORD("(none)", PEOPLE),
     WORD("(not provided)", PROGRAMS),
     WORD("(not set)", PROGRAMS),
     WORD("(null)", PROGRAMS),
     WORD("(unknown)", PEOPLE),
+    WORD("-infinity", PROGRAMS),
     WORD("<blank>", PEOPLE),
     WORD("<empty>", PEOPLE),
+    WORD("<na>", PROGRAMS),
+    WORD("<nil>", PROGRAMS),
     WORD("<none>", PEOPLE),
     WORD("<null>", PROGRAMS),
     WORD("<unknown>", PEOPLE),
+    WORD("[]", PROGRAMS),
     WORD("[null]", PROGRAMS),
     WORD("[object object]", PROGRAMS),
+    WORD("\\\\n", PROGRAMS),
     WORD("\\n", PROGRAMS),
+    WORD("aucun", PEOPLE),
+    WORD("dbnull", PROGRAMS),
     WORD("desconocido", PEOPLE),
+    WORD("empty", PEOPLE),
     WORD("false", PEOPLE),
+    WORD("geen", PEOPLE),
     WORD("inconnu", PEOPLE),
+    WORD("infinity", PROGRAMS),
     WORD("k. a.", PEOPLE),
     WORD("k.a", PEOPLE),
     WORD("k.a.", PEOPLE),
+    WORD("keine", PEOPLE),
     WORD("keine angabe", PEOPLE),
+    WORD("leer", PEOPLE),
     WORD("missing", PEOPLE),
     WORD("n. a.", PEOPLE),
     WORD("n.a", PEOPLE),
     WORD("n.a.", PEOPLE),
     WORD("n.d", PEOPLE),
     WORD("n.d.", PEOPLE),
+    WORD("n.v.", PEOPLE),
     WORD("n/a", PEOPLE),
     WORD("n/d", PEOPLE),
     WORD("n/k", PEOPLE),
+    WORD("n/v", PEOPLE),
+    WORD("n\\a", PEOPLE),
     WORD("na", PEOPLE),
+    WORD("na.", PEOPLE),
     WORD("nan", PROGRAMS),
+    WORD("nat", PROGRAMS),
+    WORD("nessuno", PEOPLE),
     WORD("nicht bekannt", PEOPLE),
     WORD("nil", PEOPLE),
+    WORD("ninguno", PEOPLE),
+    WORD("no", PEOPLE),
     WORD("no data", PEOPLE),
     WORD("no value", PEOPLE),
     WORD("none", PEOPLE),
@@ -267,10 +290,14 @@ static const struct {
     WORD("null", PROGRAMS),
     WORD("onbekend", PEOPLE),
     WORD("sconosciuto", PEOPLE),
+    WORD("tbd", PEOPLE),
     WORD("true", PEOPLE),
     WORD("unbekannt", PEOPLE),
     WORD("undefined", PROGRAMS),
+    WORD("vide", PEOPLE),
+    WORD("yes", PEOPLE),
     WORD("{null}", PROGRAMS),
+    WORD("{}", PROGRAMS),
 };
 #define WORD_COUNT (sizeof words / sizeof *words)
 
@@ -336,10 +363,52 @@ static bool has_lost_digits(struct text text) {
     return (fraction || sign) && count > 0 && at + count == text.length;
 }
 
+static bool is_between(struct text text, struct text begin, struct text end) {
+    struct text last = {text.at + text.length - end.length, end.length};
+    return text.length >= begin.length + end.length && text_starts_with(text, begin) &&
+           text_equal(last, end);
+}
+
+/* A field of a mailing or a template that nobody filled in: {{user.id}}, ${id}, *|EMAIL|*. */
+static bool is_unfilled(struct text text) {
+    static const struct {
+        struct text begin, end;
+    } marks[] = {{{"{{", 2}, {"}}", 2}}, {{"${", 2}, {"}", 1}},  {{"%%", 2}, {"%%", 2}},
+                 {{"*|", 2}, {"|*", 2}}, {{"<%", 2}, {"%>", 2}}, {{"[[", 2}, {"]]", 2}}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        if (is_between(text, marks[i].begin, marks[i].end)) return true;
+    }
+    return false;
+}
+
+/* The errors of a spreadsheet in any language: #NOMBRE?, #VALEUR!. */
+static bool is_sheet_error(struct text text) {
+    char end = text.at[text.length - 1];
+    if (text.at[0] != '#' || text.length < 4 || (end != '!' && end != '?')) return false;
+    for (uint32_t i = 1; i + 1 < text.length; i++) {
+        char c = text.at[i];
+        bool letter = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (unsigned char)c >= 0x80;
+        if (!letter && c != '/' && c != '0') return false;
+    }
+    return true;
+}
+
+/* 'NULL' and "" as a program writes them that quotes twice. */
+static struct text without_quotes(struct text text) {
+    char c = text.at[0];
+    if ((c != '\'' && c != '"') || text.length < 2 || text.at[text.length - 1] != c) return text;
+    return canonical_trim((struct text){text.at + 1, text.length - 2});
+}
+
 enum filler canonical_filler(struct text text) {
     text = canonical_trim(text);
-    if (text.length == 0 || text.length > FILLER_BYTES_MAX) return FILLER_NONE;
+    if (text.length == 0) return FILLER_NONE;
+    text = without_quotes(text);
+    if (text.length == 0) return FILLER_OF_PROGRAMS;
     char c = text.at[0];
+    if (memchr("{$%*<[", c, 6) != NULL && is_unfilled(text)) return FILLER_OF_PROGRAMS;
+    if (text.length > FILLER_BYTES_MAX) return FILLER_NONE;
+    if (is_sheet_error(text)) return FILLER_OF_PROGRAMS;
     bool number = c >= '0' && c <= '9';
     if (number || c == '+' || c == '-') {
         if (has_lost_digits(text)) return FILLER_LOST_DIGITS;

@@ -8,7 +8,8 @@
 /* Values that stand for nobody, beside the fillers of programs and of people (base/canonical.h).
  * One of them taken for a person glues thousands of strangers together. */
 static const struct text words[] = {
-    WORD("unknown"), WORD("anonymous"), WORD("test"), WORD("-1"), WORD("guest"),
+    WORD("unknown"), WORD("anonymous"), WORD("test"), WORD("-1"),
+    WORD("guest"),   WORD("anon"),      WORD("gast"), WORD("dummy"),
 };
 static const struct text mailboxes[] = {
     WORD("info"),      WORD("admin"),      WORD("administrator"),

@@ -421,16 +421,26 @@ PRINTF_LIKE(2, 3) static const char *say(char out[NOTATION_ADVICE_BYTES], const 
 
 #define SINCE_ADVICE_MIN 9 /* seconds of 1973 */
 
-/* By the digits that today's figures have before their point. */
+static uint32_t since_digits(struct text text) {
+    struct scan scan = {text.at, text.at + text.length};
+    (void)take(&scan, '-');
+    return digits_at(&scan);
+}
+
+/* By the digits that today's figures have before their point. Twelve may be milliseconds of before
+ * 2001, or seconds of a far year: 253402300799 is the end of 9999. */
 static const char *since_advice(struct text text, enum date_notation declared,
                                 char out[NOTATION_ADVICE_BYTES]) {
     static const char *const units[] = {"seconds", "milliseconds", "microseconds", "nanoseconds"};
-    struct scan scan = {text.at, text.at + text.length};
-    (void)take(&scan, '-');
-    uint32_t digits = digits_at(&scan);
+    uint32_t digits = since_digits(text);
     int unit = digits < 12 ? 0 : digits < 15 ? 1 : digits < 18 ? 2 : 3;
     if (declared >= DATES_SECONDS)
         return say(out, ": that is no year of 1 to 9999; it may be %s", units[unit]);
+    if (digits == 12 || digits == 15 || digits == 18)
+        return say(out,
+                   ": where it counts from 1970, declare dates: %s or dates: %s, whichever its "
+                   "file means",
+                   units[unit - 1], units[unit]);
     return say(out, ": where it counts from 1970, declare dates: %s", units[unit]);
 }
 
@@ -449,7 +459,7 @@ static bool ends_in_zone(struct text text) {
 static const char *time_advice(struct text text, struct notation declared,
                                char out[NOTATION_ADVICE_BYTES]) {
     int64_t ms;
-    bool since = is_since(text) && text.length >= SINCE_ADVICE_MIN &&
+    bool since = is_since(text) && since_digits(text) >= SINCE_ADVICE_MIN &&
                  parse_since(text, DATES_NANOSECONDS, &ms) == STATUS_OK;
     if (since && declared.dates >= DATES_SECONDS)
         return since_advice(text, (enum date_notation)declared.dates, out);

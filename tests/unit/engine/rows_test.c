@@ -580,30 +580,27 @@ static void test_a_group_with_other_rows_waits(void **state) {
     }
 }
 
-int main(void){
+int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] =
-        {
-            CASE(test_a_corrected_row_replaces_the_stored_one),
-            CASE(test_what_is_not_read_is_no_correction),
-            CASE(test_a_mended_mapping_makes_no_other_rows),
-            CASE(test_a_correction_under_a_grown_mapping),
-            CASE(test_an_older_export_never_corrects_back),
-            CASE(test_a_row_takes_itself_away),
-            CASE(test_a_corrected_row_takes_its_link_away),
-            CASE(test_a_wrong_key_stops_the_load),
-            CASE(test_a_folder_with_two_versions_changes_nothing_more),
-            CASE(test_a_row_from_quarantine_corrects_nothing_newer),
-            CASE(test_rows_of_json),
-            CASE(test_stored_rows_are_read_again),
-            CASE(test_consent_is_not_read_again),
-            CASE(test_an_order_over_two_files),
-            CASE(test_lines_come_in_whichever_load),
-            CASE(test_versions_of_lines),
-        }
-
-    CASE(test_two_versions_of_a_line_in_one_load),
-    CASE(test_a_group_with_other_rows_waits),
-};
-return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {
+        CASE(test_a_corrected_row_replaces_the_stored_one),
+        CASE(test_what_is_not_read_is_no_correction),
+        CASE(test_a_mended_mapping_makes_no_other_rows),
+        CASE(test_a_correction_under_a_grown_mapping),
+        CASE(test_an_older_export_never_corrects_back),
+        CASE(test_a_row_takes_itself_away),
+        CASE(test_a_corrected_row_takes_its_link_away),
+        CASE(test_a_wrong_key_stops_the_load),
+        CASE(test_a_folder_with_two_versions_changes_nothing_more),
+        CASE(test_a_row_from_quarantine_corrects_nothing_newer),
+        CASE(test_rows_of_json),
+        CASE(test_stored_rows_are_read_again),
+        CASE(test_consent_is_not_read_again),
+        CASE(test_an_order_over_two_files),
+        CASE(test_lines_come_in_whichever_load),
+        CASE(test_versions_of_lines),
+        CASE(test_two_versions_of_a_line_in_one_load),
+        CASE(test_a_group_with_other_rows_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -313,8 +313,13 @@ static enum status add_bare(struct mapper *mapper, const struct row_facts *facts
     return STATUS_OK;
 }
 
-static bool is_skipped(const struct mapper *mapper, const struct row_facts *facts) {
-    return mapper->plan->rows.may_skip && !facts->retracts && content_is_known(mapper, facts);
+static bool is_skipped(struct mapper *mapper, const struct row_facts *facts) {
+    if (!mapper->plan->rows.may_skip || facts->retracts) return false;
+    uint32_t streak = mapper->unknown_streak++;
+    if (streak >= MAPPER_UNKNOWN_MAX && streak % MAPPER_LOOK_EVERY != 0) return false;
+    bool is_known = content_is_known(mapper, facts);
+    if (is_known) mapper->unknown_streak = 0;
+    return is_known;
 }
 
 /* The cells of the present row, which is an event by itself. */

@@ -14,6 +14,10 @@
 #include "ingest/plan.h"
 
 #define MAPPER_SCRATCH_MAX (64u << 20)
+/* So many rows that were not stored, and only one in so many is looked for before it is mapped: a
+ * file that is loaded for the first time costs hardly more. */
+#define MAPPER_UNKNOWN_MAX 64u
+#define MAPPER_LOOK_EVERY  32u
 /* Beyond it a line's messages wait in quarantine; a replay makes one frame of it. */
 #define MAPPER_BATCH_BYTES_MAX ((size_t)40 << 20)
 #define MAPPER_REASON_BYTES    480
@@ -46,7 +50,7 @@ struct mapper {
     struct packed_list kept;  /* the rows of the present event, as they are kept beside it */
     struct buffer kept_row;
     struct buffer facts;     /* struct row_facts, a row of the present group */
-    uint32_t unknown_streak; /* groups since the last one that was stored whole */
+    uint32_t unknown_streak; /* rows, or groups, since the last one that was stored whole */
     struct packed_writer writer;
     struct json_parser *json;
     struct buffer text;    /* templates, raw rows */

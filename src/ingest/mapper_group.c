@@ -6,11 +6,6 @@
 #include "ingest/lines.h"
 #include "ingest/mapper.h"
 
-/* So many groups that were not stored, and only one in so many is looked for before it is mapped:
- * a file that is loaded for the first time costs hardly more. */
-#define UNKNOWN_STREAK_MAX 64u
-#define LOOK_EVERY         32u
-
 struct group {
     struct job *job;
     size_t from, to;
@@ -91,7 +86,7 @@ static enum status find_keys(struct mapper *mapper, struct group *group) {
 static bool looks_first(struct mapper *mapper) {
     if (!mapper->plan->rows.may_skip) return false;
     uint32_t streak = mapper->unknown_streak++;
-    return streak < UNKNOWN_STREAK_MAX || streak % LOOK_EVERY == 0;
+    return streak < MAPPER_UNKNOWN_MAX || streak % MAPPER_LOOK_EVERY == 0;
 }
 
 static bool is_known(const struct mapper *mapper, const struct group *group) {

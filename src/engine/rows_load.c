@@ -150,8 +150,8 @@ static bool is_first(const struct row_load *load, uint32_t row) {
 
 /* Has the load more to correct than the source lets through? */
 static bool too_many(const struct row_load *load, uint64_t corrections, uint64_t rows) {
-    const struct row_rules *rules = &load->source->rows;
     if (!load->guarded) return false;
+    const struct row_rules *rules = &load->source->rows;
     corrections += load->settled;
     double share = rows > 0 ? 100.0 * (double)corrections / (double)rows : 0;
     if (!rules->has_corrections_max)

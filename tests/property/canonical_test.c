@@ -79,7 +79,8 @@ static void one_round(struct buffer *buffers) {
                   *other = &buffers[3];
     buffer_clear(text);
     for (uint32_t i = below(POINTS_MAX); i > 0; i--) put(text, any_point());
-    for (int letters = CANONICAL_AS_WRITTEN; letters <= CANONICAL_SMALL; letters++) {
+    for (int i = CANONICAL_AS_WRITTEN; i <= CANONICAL_SMALL; i++) {
+        const enum canonical_case letters = (enum canonical_case)i;
         form_of(buffer_text(text), letters, form);
         form_of(buffer_text(form), letters, again);
         must(text_equal(buffer_text(form), buffer_text(again)), "its form has another form",

@@ -55,7 +55,7 @@ static void old_identifiers_are_found_and_go_on(void **state) {
     struct world world, old;
     replay_old(&world, &old);
     uint32_t customer = found(&world, CRM, "1").value;
-    assert_int_equal(found(&world, EMAIL, OLD + 6).value, customer);
+    assert_int_equal(found(&world, EMAIL, &OLD[6]).value, customer);
     assert_int_equal(found(&world, EMAIL, "J\xC3\x9CRGEN@X.EXAMPLE").value, customer);
     event_batch_clear(&world.batch);
     world_add(&world, 2, "email:j\xC3\xBCrgen@x.example cookie:k1");

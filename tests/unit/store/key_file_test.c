@@ -241,7 +241,8 @@ static void superseded_rows_by_persona(void **state) {
 /* Rows, and the lists by persona that readers follow while more are added. */
 static void superseded_rows_beside_a_tail(void **state) {
     (void)state;
-    struct superseded_tail tail = {0};
+    struct superseded_tail tail;
+    memset(&tail, 0, sizeof tail); /* clang 14 refuses {0} for an atomic pointer that comes first */
     assert_null(superseded_tail_newest(&tail, 3));
     for (uint32_t i = 0; i < 20000; i++) {
         assert_int_equal(superseded_tail_reserve(&tail, 1), STATUS_OK);

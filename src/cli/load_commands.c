@@ -74,6 +74,8 @@ static void note_words(const struct engine_ingest_report *report, bool is_lookup
         {report->undeclared_left, "undeclared value",
          "left out: an event keeps 256 such names and 16 KB of them"},
         {report->no_keys, "event", "without a row_key that names it: loaded again it counts twice"},
+        {report->disagreeing, "row",
+         "naming another customer, channel or event than the first row of its event"},
         {report->quarantined_before, "row", "in quarantine already"},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
@@ -155,6 +157,7 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_member_count(writer, "withheld", report->did.withheld);
     json_member_count(writer, "nobodys", report->did.nobodys);
     json_member_count(writer, "no_keys", report->no_keys);
+    json_member_count(writer, "disagreeing", report->disagreeing);
     json_member_count(writer, "undeclared_events", report->undeclared_events);
     json_member_count(writer, "undeclared_left", report->undeclared_left);
     json_member_count(writer, "bytes", report->bytes);

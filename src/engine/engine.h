@@ -106,8 +106,9 @@ struct engine_ingest_report {
     /* Events of a name that nobody declared; names and values beyond the limits of an event's dark
      * text (event/dark.h), left out. */
     uint64_t undeclared_events, undeclared_left;
-    uint64_t no_keys; /* events without a row key, since a filler stands in its place */
-    uint64_t bytes;   /* as on disk */
+    uint64_t no_keys;     /* events without a row key, since a filler stands in its place */
+    uint64_t disagreeing; /* rows that contradict the first row of their event */
+    uint64_t bytes;       /* as on disk */
     bool time_always;
     /* What must be known and stops nothing: an empty file, a last row held back. */
     struct ingest_notes notes;

@@ -152,6 +152,7 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
     loading->report->rows += progress.rows;
     loading->report->bytes += progress.bytes;
     loading->report->no_keys += progress.no_keys;
+    loading->report->disagreeing += progress.disagreeing_rows;
     loading->report->undeclared_events += progress.undeclared_events;
     loading->report->undeclared_left += progress.undeclared_left;
     take_warnings(loading, &progress);
@@ -234,6 +235,9 @@ static enum status load_files(struct loading *loading, struct error *error) {
     buffer_init(&files.bytes);
     enum status status = ingest_files_find(&files, file_system_os(), loading->source->file,
                                            options->data_directory, error);
+    if (files.folders > 0)
+        warn(loading, "%zu folder%s that %.*s matches: only files are read", files.folders,
+             files.folders == 1 ? "" : "s", TEXT_ARG(loading->source->file));
     if (status == STATUS_OK)
         status = load_paths(loading, files.paths, files.count, error);
     else if (status == STATUS_NOT_FOUND && options->source == NULL)

@@ -75,14 +75,14 @@ enum status value_print(struct value value, struct buffer *out) {
     return buffer_append_text(out, TEXT("unknown"));
 }
 
-/* PostgreSQL writes t and f, Oracle Y and N, forms on and off; Excel writes TRUE in the language of
- * the office. */
+/* PostgreSQL writes t and f, Oracle Y and N, forms on and off, pandas 1.0 and 0.0; Excel writes TRUE
+ * in the language of the office. */
 static enum status parse_yes_no(struct text text, struct value *out) {
-    static const char *const words[2][14] = {{"no", "false", "n", "f", "0", "off", "nein", "nee",
-                                              "non", "falsch", "faux", "falso", "onwaar", NULL},
-                                             {"yes", "true", "y", "t", "1", "on", "ja", "oui",
-                                              "wahr", "vrai", "verdadero", "vero", "waar",
-                                              "verdadeiro"}};
+    static const char *const words[2][20] = {
+        {"no", "false", "n", "f", "0", "0.0", "off", "nein", "nee", "non", "não", "nao", "falsch",
+         "faux", "falso", "onwaar", NULL},
+        {"yes", "true", "y",  "t",   "1",    "1.0",  "on",        "ja",   "j",    "oui",
+         "si",  "sí",   "sì", "sim", "wahr", "vrai", "verdadero", "vero", "waar", "verdadeiro"}};
     for (int yes = 0; yes < 2; yes++) {
         for (size_t i = 0; i < sizeof words[0] / sizeof *words[0] && words[yes][i]; i++) {
             if (!text_equal_ignoring_case(text, text_from(words[yes][i]))) continue;

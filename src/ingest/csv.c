@@ -77,3 +77,17 @@ uint32_t csv_split(struct text row, char delimiter, bool quoted, struct arena *s
     return quoted ? split_quoted(row, delimiter, scratch, cells, max)
                   : split_plain(row, delimiter, cells, max);
 }
+
+uint32_t csv_swallowed_lines(struct text row, char delimiter, uint32_t columns) {
+    uint32_t lines = 0;
+    const char *at = row.at, *end = row.at + row.length;
+    while (at <= end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline : end;
+        uint32_t fields = 1;
+        for (; at < stop; at++) fields += *at == delimiter;
+        if (fields != columns) return 0;
+        lines++;
+        at = stop + 1;
+    }
+    return lines > 1 && columns > 1 ? lines : 0;
+}

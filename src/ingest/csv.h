@@ -14,4 +14,11 @@
 uint32_t csv_split(struct text row, char delimiter, bool quoted, struct arena *scratch,
                    struct cell *cells, uint32_t max);
 
+/* How many lines of a quoted row would each be a whole row, if its quotes were characters: all of
+ * them, or 0. */
+uint32_t csv_swallowed_lines(struct text row, char delimiter, uint32_t columns);
+#define CSV_SWALLOWED_REASON                                                                       \
+    "a quoted field runs over %u line ends, and each of these %u lines would be a whole row: "     \
+    "write quote: none where quotes are characters, or quote: '\"' where the field is right"
+
 #endif

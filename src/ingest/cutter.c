@@ -184,7 +184,7 @@ static void take(struct cutter *cutter, const char *start, const char *end, uint
     size_t length = (size_t)(end - start);
     if (length > INGEST_ROW_BYTES_MAX) flags |= ROW_TOO_LONG;
     if (end < cutter_window_end(cutter)) cutter->has_line_ends = true;
-    if (length > 0 && start[length - 1] == '\r') {
+    while (length > 0 && start[length - 1] == '\r') { /* some programs write CR CR LF */
         length--;
         flags &= ~(uint32_t)ROW_MAYBE_CUT; /* of CR LF the half is there */
     }

@@ -49,6 +49,23 @@ static bool has_plain_twin(struct text name, const struct buffer *names) {
     return false;
 }
 
+static enum status is_folder(struct file_system *fs, struct text folder, struct text name,
+                             bool *out) {
+    struct buffer path, names;
+    struct error ignored;
+    size_t count = 0;
+    buffer_init(&path);
+    buffer_init(&names);
+    enum status status = buffer_append_text(&path, folder.length > 0 ? folder : TEXT("."));
+    if (status == STATUS_OK) status = buffer_append(&path, "/", 1);
+    if (status == STATUS_OK) status = buffer_append_text(&path, name);
+    if (status == STATUS_OK) status = buffer_append(&path, "", 1);
+    *out = status == STATUS_OK && fs->ops->list(fs, path.at, &names, &count, &ignored) == STATUS_OK;
+    buffer_release(&names);
+    buffer_release(&path);
+    return status;
+}
+
 static enum status match_names(struct ingest_files *files, struct file_system *fs,
                                struct text folder, struct text pattern, struct error *error) {
     struct buffer names, path;
@@ -62,8 +79,11 @@ static enum status match_names(struct ingest_files *files, struct file_system *f
     for (size_t at = 0; status == STATUS_OK && at < names.length; at += strlen(names.at + at) + 1) {
         struct text name = text_from(names.at + at);
         bool hidden = name.length > 0 && name.at[0] == '.' && pattern.at[0] != '.';
+        bool folder_matches = false;
         if (hidden || !text_matches_glob(name, pattern) || has_plain_twin(name, &names)) continue;
-        status = add_path(files, folder, name);
+        if (has_glob(pattern)) status = is_folder(fs, folder, name, &folder_matches);
+        files->folders += folder_matches;
+        if (status == STATUS_OK && !folder_matches) status = add_path(files, folder, name);
         if (status) error_set(error, status, "no memory to list files");
     }
     buffer_release(&path);
@@ -100,7 +120,7 @@ enum status ingest_files_find(struct ingest_files *files, struct file_system *fs
                               struct text pattern, const char *folder, struct error *error) {
     if (fs == NULL) fs = file_system_os();
     buffer_clear(&files->bytes);
-    files->count = 0;
+    files->count = files->folders = 0;
     if (pattern.length == 0)
         return error_set(error, STATUS_INVALID, "no file pattern: the source names no file");
     enum status status;

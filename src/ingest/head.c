@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/head.h"
 
+#include "base/canonical.h"
 #include "base/memory.h"
 #include "ingest/csv.h"
 #include "ingest/ingest.h"
@@ -111,14 +112,24 @@ static enum status take_header(struct head *head, struct cutter *cutter, struct 
     return STATUS_OK;
 }
 
-/* Excel's first line "sep=;" says the delimiter and is no row. What it says, or 0. */
+/* Some programs write CR CR LF. */
+static struct text without_cr(struct text line) {
+    while (line.length > 0 && line.at[line.length - 1] == '\r') line.length--;
+    return line;
+}
+
+/* Excel's first line "sep=;" says the delimiter and is no row; a program that saved the file again
+ * fills it up to "sep=;;;;". What it says, or 0. */
 static char separator_line(struct text line) {
-    if (line.length > 0 && line.at[line.length - 1] == '\r') line.length--;
+    line = without_cr(line);
     if (line.length > 2 && line.at[0] == '"' && line.at[line.length - 1] == '"')
         line = (struct text){line.at + 1, line.length - 2};
     struct text words = {line.at, 4};
-    if (line.length != 5 || !text_equal_ignoring_case(words, TEXT("sep="))) return 0;
+    if (line.length < 5 || !text_equal_ignoring_case(words, TEXT("sep="))) return 0;
     char said = line.at[4];
+    for (uint32_t i = 5; i < line.length; i++) {
+        if (line.at[i] != said) return 0;
+    }
     return said == '"' || said == '\r' || said == 0 ? 0 : said;
 }
 
@@ -132,6 +143,18 @@ static enum status take_line(struct cutter *cutter, struct text line, struct are
     return cutter_skip_line(cutter, error);
 }
 
+/* Lines of blanks before the header: they name no column. */
+static enum status skip_blank_lines(struct cutter *cutter, struct error *error) {
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && cutter->start < cutter->window.length) {
+        struct text line = cutter_peek(cutter);
+        bool is_text = line.length == 0 || memchr(line.at, 0, line.length) == NULL;
+        if (!is_text || canonical_trim(line).length > 0) break;
+        status = cutter_skip_line(cutter, error);
+    }
+    return status;
+}
+
 /* The lines that the source skips, and the one that says the delimiter. */
 static enum status take_lines_before(struct head *head, struct cutter *cutter,
                                      const struct source *source, struct arena *arena,
@@ -140,11 +163,13 @@ static enum status take_lines_before(struct head *head, struct cutter *cutter,
     *before = (struct text){"", 0};
     for (uint32_t i = 0; status == STATUS_OK && i < source->skip_lines; i++)
         status = take_line(cutter, cutter_peek(cutter), arena, before, error);
+    if (status == STATUS_OK && source->has_header) status = skip_blank_lines(cutter, error);
     struct text line = cutter_peek(cutter);
     char said = separator_line(line);
     if (status != STATUS_OK || said == 0) return status;
     if (head->delimiter == 0) head->delimiter = said;
-    return take_line(cutter, line, arena, before, error);
+    status = take_line(cutter, line, arena, before, error);
+    return status == STATUS_OK && source->has_header ? skip_blank_lines(cutter, error) : status;
 }
 
 /* In a file with tabs a quote is a character, unless each field of the first line stands in quotes:
@@ -152,7 +177,7 @@ static enum status take_lines_before(struct head *head, struct cutter *cutter,
 static bool quotes_fields(const struct source *source, char delimiter, struct text line) {
     if (source->quote != QUOTE_BY_DELIMITER) return source->quote == QUOTE_DOUBLE;
     if (delimiter != '\t') return true;
-    if (line.length > 0 && line.at[line.length - 1] == '\r') line.length--;
+    line = without_cr(line);
     const char *at = line.at, *end = line.at + line.length;
     while (at < end) {
         const char *tab = memchr(at, '\t', (size_t)(end - at)), *stop = tab ? tab : end;
@@ -165,8 +190,7 @@ static bool quotes_fields(const struct source *source, char delimiter, struct te
 /* c1, c2, … as many as the first line has fields. */
 static enum status number_columns(struct head *head, struct cutter *cutter, struct arena *arena,
                                   struct error *error) {
-    struct text line = cutter_peek(cutter);
-    if (line.length && line.at[line.length - 1] == '\r') line.length--;
+    struct text line = without_cr(cutter_peek(cutter));
     enum status status = split_names(head, line, cutter, arena, error);
     if (status) return status;
     struct text *names = arena_calloc(arena, head->column_count, sizeof *names);

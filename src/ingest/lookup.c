@@ -135,6 +135,18 @@ static const char *unreadable(const struct cut *cut) {
     return NULL;
 }
 
+/* Two stray quotes swallow the rows between them. *reason: NULL where they don't. */
+static enum status check_quoted(struct loading *loading, const struct cut *cut,
+                                const char **reason) {
+    struct text row = {cut->at, (uint32_t)cut->length};
+    if (loading->source->quote != QUOTE_BY_DELIMITER || !(cut->flags & ROW_QUOTED))
+        return STATUS_OK;
+    uint32_t lines = csv_swallowed_lines(row, loading->head.delimiter, loading->head.column_count);
+    if (lines == 0) return STATUS_OK;
+    *reason = arena_format(&loading->scratch, CSV_SWALLOWED_REASON, lines - 1, lines);
+    return *reason != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 static enum status read_csv(struct loading *loading, const struct cut *cut, const char **reason) {
     uint32_t count = csv_split((struct text){cut->at, (uint32_t)cut->length},
                                loading->head.delimiter, cut->flags & ROW_QUOTED, &loading->scratch,
@@ -143,8 +155,9 @@ static enum status read_csv(struct loading *loading, const struct cut *cut, cons
     if (count != loading->head.column_count) {
         *reason = count == CSV_TOO_MANY ? "the row has more fields than the file has columns"
                                         : "the row has fewer fields than the file has columns";
+        return STATUS_OK;
     }
-    return STATUS_OK;
+    return check_quoted(loading, cut, reason);
 }
 
 static enum status read_json(struct loading *loading, const struct cut *cut, const char **reason) {

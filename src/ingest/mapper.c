@@ -208,36 +208,16 @@ static enum status check_last(struct mapper *mapper, struct job *job) {
                       "file; or, where the row is whole: attune quarantine replay)");
 }
 
-/* How many lines of a quoted row would each be a whole row, if its quotes were characters: all of
- * them, or 0. */
-static uint32_t swallowed_lines(const struct plan *plan, struct text row) {
-    uint32_t lines = 0;
-    const char *at = row.at, *end = row.at + row.length;
-    while (at <= end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline : end;
-        uint32_t fields = 1;
-        for (; at < stop; at++) fields += *at == plan->delimiter;
-        if (fields != plan->column_count) return 0;
-        lines++;
-        at = stop + 1;
-    }
-    return lines > 1 && plan->column_count > 1 ? lines : 0;
-}
-
 /* Two stray quotes swallow the rows between them. A source that declares its quotes is believed. */
 static enum status check_quoted(struct mapper *mapper, struct job *job) {
     const struct plan *plan = mapper->plan;
     if (plan->source->quote != QUOTE_BY_DELIMITER ||
         memchr(mapper->row.at, '\n', mapper->row.length) == NULL)
         return STATUS_OK;
-    uint32_t lines = swallowed_lines(plan, mapper->row);
+    uint32_t lines = csv_swallowed_lines(mapper->row, plan->delimiter, plan->column_count);
     if (lines == 0) return STATUS_OK;
     if (job->swallowing_rows++ == 0) job->swallowing_line = mapper->line;
-    return mapper_bad(mapper, COLUMN_NONE,
-                      "a quoted field runs over %u line ends, and each of these %u lines would be "
-                      "a whole row: write quote: none where quotes are characters, or quote: '\"' "
-                      "where the field is right",
-                      lines - 1, lines);
+    return mapper_bad(mapper, COLUMN_NONE, CSV_SWALLOWED_REASON, lines - 1, lines);
 }
 
 static enum status too_many_fields(struct mapper *mapper) {

@@ -92,6 +92,8 @@ struct mapper {
     uint32_t said;            /* by a consent: what it is about, its state (mapper_closed.c) */
     uint32_t message_channel; /* of a treatment's event, by its property; or SYMBOL_NONE */
     bool row_is_read;         /* the cells are those of the present row */
+    bool says_currency;       /* the present row names the currency of its money */
+    uint16_t group_currency;  /* of an event of several rows: what one of them says; 0: none does */
     struct mapper_reason
         doubt;              /* of a good message: why its consent can't be read; empty: it can */
     uint64_t no_keys;       /* events of this job whose row key is a filler */

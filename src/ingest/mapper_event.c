@@ -337,28 +337,52 @@ enum status mapper_take_first(struct mapper *mapper, size_t index, bool has_othe
     return status == STATUS_OK ? mapper_take_parts(mapper, index, PARTS_ALL & ~*missing) : status;
 }
 
-/* Does the row name a person whom the event does not? */
-static enum status compare_person(struct mapper *mapper, const struct event *event, bool *differs) {
+/* An identifier of the present row against those of its event. */
+enum said_before { SAID_NOTHING, SAID_SAME, SAID_OTHER, SAID_NEW };
+
+static enum status compare_identifier(struct mapper *mapper, const struct event *event,
+                                      const struct plan_identifier *identifier,
+                                      enum said_before *out) {
     const struct event_batch *batch = mapper->batch;
-    for (uint32_t i = 0; i < mapper->plan->identifier_count; i++) {
-        const struct plan_identifier *identifier = &mapper->plan->identifiers[i];
-        struct text text;
-        bool found = false;
-        enum status status = mapper_field_text(mapper, &identifier->field, &text);
-        if (status) return status;
-        enum canonical_case letters =
-            identifier->lower_case ? CANONICAL_SMALL : CANONICAL_AS_WRITTEN;
-        status = canonical_text(text, letters, &mapper->scratch, &text);
-        if (status) return status;
-        for (uint32_t k = 0; k < event->identifier_count; k++) {
-            const struct event_identifier *given = &batch->identifiers[event->identifier + k];
-            if (given->type != identifier->symbol) continue;
-            found =
-                found || text_equal(event_batch_text(batch, given->offset, given->length), text);
-        }
-        *differs = *differs || (text.length > 0 && !found);
+    enum canonical_case letters = identifier->lower_case ? CANONICAL_SMALL : CANONICAL_AS_WRITTEN;
+    struct text text;
+    *out = SAID_NOTHING;
+    enum status status = mapper_field_text(mapper, &identifier->field, &text);
+    if (status == STATUS_OK) status = canonical_text(text, letters, &mapper->scratch, &text);
+    if (status != STATUS_OK || text.length == 0 || canonical_filler(text) == FILLER_OF_PROGRAMS)
+        return status;
+    *out = SAID_NEW;
+    for (uint32_t i = 0; i < event->identifier_count; i++) {
+        const struct event_identifier *given = &batch->identifiers[event->identifier + i];
+        if (given->type != identifier->symbol) continue;
+        bool same = text_equal(event_batch_text(batch, given->offset, given->length), text);
+        if (same || *out != SAID_SAME) *out = same ? SAID_SAME : SAID_OTHER;
     }
     return STATUS_OK;
+}
+
+/* Each row may give another identifier of the event's person. A row that contradicts what is known
+ * of it gives none. */
+static enum status take_further_identifiers(struct mapper *mapper, size_t index, bool *differs) {
+    const struct plan *plan = mapper->plan;
+    enum said_before said = SAID_NOTHING;
+    enum status status = STATUS_OK;
+    bool has_new = false, has_other = false;
+    for (uint32_t i = 0; status == STATUS_OK && i < plan->identifier_count; i++) {
+        status =
+            compare_identifier(mapper, &mapper->batch->events[index], &plan->identifiers[i], &said);
+        has_new = has_new || said == SAID_NEW;
+        has_other = has_other || said == SAID_OTHER;
+    }
+    *differs = *differs || has_other;
+    if (status != STATUS_OK || has_other || !has_new) return status;
+    for (uint32_t i = 0; status == STATUS_OK && i < plan->identifier_count; i++) {
+        status =
+            compare_identifier(mapper, &mapper->batch->events[index], &plan->identifiers[i], &said);
+        if (status == STATUS_OK && said == SAID_NEW)
+            status = add_identifier(mapper, &plan->identifiers[i]);
+    }
+    return status;
 }
 
 /* Does what the row says agree with what the event has? The earliest time counts. */
@@ -384,7 +408,7 @@ static enum status compare_parts(struct mapper *mapper, size_t index, uint32_t p
         (name.length > 0 && type == EVENT_UNDECLARED && !text_equal(name, mapper->event_word)) ||
         (channel.length > 0 && own.channel == CHANNEL_UNDECLARED &&
          !text_equal(channel, mapper->channel_word));
-    return parts & PART_WHO ? compare_person(mapper, event, differs) : STATUS_OK;
+    return parts & PART_WHO ? take_further_identifiers(mapper, index, differs) : STATUS_OK;
 }
 
 enum status mapper_take_further(struct mapper *mapper, size_t index, uint32_t *missing,

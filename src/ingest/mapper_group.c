@@ -175,8 +175,26 @@ static enum status put_raw(struct mapper *mapper, const struct group *group) {
 
 /* ---- mapping ---- */
 
+/* Exports of shops name the currency of an order in its first line alone. What is bad about a row
+ * is told when it is taken. */
+static enum status find_currency(struct mapper *mapper, const struct group *group) {
+    bool may_say = mapper->plan->currency_symbol != SYMBOL_NONE && group->to - group->from > 1;
+    enum status status = STATUS_OK;
+    mapper->group_currency = 0;
+    for (size_t i = group->from; may_say && i < group->to; i++) {
+        status = read_row(mapper, group, i, NULL);
+        if (status == STATUS_OK) status = mapper_take_currency(mapper);
+        if (status == STATUS_NO_MEMORY) return status;
+        if (status != STATUS_OK || !mapper->says_currency) continue;
+        mapper->group_currency = mapper->reader.currency;
+        break;
+    }
+    return STATUS_OK;
+}
+
 static enum status begin_event(struct mapper *mapper, struct group *group) {
-    enum status status;
+    enum status status = find_currency(mapper, group);
+    if (status != STATUS_OK) return status;
     group->event = mapper->batch->event_count;
     mapper_dark_begin(mapper);
     struct event *event = mapper_add_event(mapper, &status);
@@ -266,6 +284,7 @@ enum status mapper_map_group(struct mapper *mapper, struct job *job, size_t from
             status = take_row(mapper, &group, i);
         if (status == STATUS_OK) status = end_event(mapper, &group);
     }
+    mapper->group_currency = 0;
     bool lacks_key = mapper->no_keys > 0 && row_key_is_none(group.facts.key);
     mapper->no_keys = no_keys + lacks_key; /* events, not rows */
     return status;

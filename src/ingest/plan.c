@@ -54,8 +54,12 @@ enum status plan_column_find(const char *file, const struct text *columns, uint3
             TEXT_ARG(name), role, TEXT_ARG(nearest), listed);
     }
     return error_set(error, STATUS_INVALID,
-                     "%s:1: there is no column %.*s, mapped as %s. Columns: %s", file,
-                     TEXT_ARG(name), role, listed);
+                     "%s:1: there is no column %.*s, mapped as %s. Columns: %s%s", file,
+                     TEXT_ARG(name), role, listed,
+                     column_count == 1 && !text_equal(columns[0], name)
+                         ? " (where a title or comments stand before the header, skip_lines: in "
+                           "the source says how many)"
+                         : "");
 }
 
 /* A column's number: of a CSV file by its header, of NDJSON as the path is first asked for. */

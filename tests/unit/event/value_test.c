@@ -70,6 +70,14 @@ static void values_print_and_parse(void **state) {
     assert_true(value.yes);
     assert_int_equal(value_parse(TEXT("  "), VALUE_NUMBER, 0, NULL, &value), STATUS_OK);
     assert_false(value_is_known(value));
+    static const char *const words[] = {"1.0", "j", "Si", "s\xC3\xAD", "SIM"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        assert_int_equal(value_parse(text_from(words[i]), VALUE_YES_NO, 0, NULL, &value),
+                         STATUS_OK);
+        assert_true(value.yes);
+    }
+    assert_int_equal(value_parse(TEXT("0.0"), VALUE_YES_NO, 0, NULL, &value), STATUS_OK);
+    assert_false(value.yes);
     assert_int_equal(value_parse(TEXT("maybe"), VALUE_YES_NO, 0, NULL, &value), STATUS_INVALID);
     assert_int_equal(value_parse(TEXT("30d"), VALUE_DURATION, 0, NULL, &value), STATUS_OK);
     assert_int_equal(value.duration_ms, INT64_C(2592000000));

@@ -83,10 +83,14 @@ static void patterns(void **state) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         write_file(path, "x\n");
     }
+    char sub[256];
+    snprintf(sub, sizeof sub, "%s/aa.csv", folder);
+    assert_int_equal(mkdir(sub, 0700), 0);
     struct ingest_files files = {0};
     struct error error;
     assert_int_equal(ingest_files_find(&files, NULL, TEXT("*.csv*"), folder, &error), STATUS_OK);
     assert_int_equal(files.count, 3); /* a.csv.gz is a.csv once more */
+    assert_int_equal(files.folders, 1);
     for (size_t i = 0; i < 3; i++) {
         static const char *const expected[] = {"a.csv", "b.csv", "c.csv.gz"};
         snprintf(path, sizeof path, "%s/%s", folder, expected[i]);
@@ -105,7 +109,12 @@ static void patterns(void **state) {
     assert_non_null(strstr(error.text, "no file matches z*.csv in /tmp/ingest_file_test_"));
     assert_int_equal(ingest_files_find(&files, NULL, TEXT("a*/x.csv"), folder, &error),
                      STATUS_INVALID);
+    /* Who names the folder is told that it is one. */
+    assert_int_equal(ingest_files_find(&files, NULL, TEXT("aa.csv"), folder, &error), STATUS_OK);
+    assert_int_equal(files.count, 1);
+    assert_int_equal(files.folders, 0);
     ingest_files_release(&files);
+    rmdir(sub);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         remove(path);

@@ -99,8 +99,17 @@ static void currencies_of_rows(void **state) {
                                    "1,2024-01-01,u1,12.5,EUR\n"
                                    "1,2024-01-01,u1,1.5,USD\n"
                                    "2,2024-01-01,u1,12.5,EUR\n"
-                                   "2,2024-01-01,u1,1.5,EUR\n"),
+                                   "2,2024-01-01,u1,1.5,EUR\n"
+                                   "3,2024-01-01,u1,12.5,EUR\n"
+                                   "3,2024-01-01,u1,1.5,\n"
+                                   "4,2024-01-01,u1,12.5,\n"
+                                   "4,2024-01-01,u1,1.5,eur\n"
+                                   "5,2024-01-01,u1,1,\n"
+                                   "5,2024-01-01,u1,1,\n"),
                         "Paid 2024-01-01T00:00:00Z {user_id:u1} currency=\"EUR\" amount=14.00 EUR\n"
+                        "Paid 2024-01-01T00:00:00Z {user_id:u1} currency=\"EUR\" amount=14.00 EUR\n"
+                        "Paid 2024-01-01T00:00:00Z {user_id:u1} currency=\"EUR\" amount=14.00 EUR\n"
+                        "Paid 2024-01-01T00:00:00Z {user_id:u1} amount=2.00 USD\n"
                         "BAD t.csv:3:4: the rows of the event hold two currencies, which can't be "
                         "taken together\n");
     assert_string_equal(

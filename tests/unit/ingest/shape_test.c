@@ -30,6 +30,9 @@ static const char playbook[] =
     "properties: { a: a } }\n"
     "  orders: { file: t.csv, event: \"{kind}\", time: at, one_event_per: order, row_key: order, "
     "key: { loyalty: who }, types: { n: number }, properties: { total: n, items: [item] } }\n"
+    "  shared: { file: t.csv, event: Noted, time: at, one_event_per: order, key: { loyalty: who, "
+    "user_id: user }, properties: { items: [item] } }\n"
+    "  table: { file: t.csv, lookup: a, types: { n: text } }\n"
     "  last: { file: t.csv, event: Noted, time: at, one_event_per: order, key: { loyalty: who }, "
     "properties: { items: [item] } }\n"
     "  lines: { file: t.ndjson, event: Noted, time: at, key: { loyalty: who }, properties: { n: "
@@ -227,6 +230,36 @@ static void separator_line_of_excel(void **state) {
     assert_string_equal(
         trial_replay(&trial, "short", 3, text_from("sep=^\nwho^at^a\n7^2020-01-02^x,y")), expected);
     check("short", "sep=;\n", "");
+    check("short", "sep=;;;\n\nwho;at;a\n7;2020-01-02;x,y\n", expected);
+    assert_int_equal(trial_read(&trial, "short", "sep=;;x\nwho;at;a\n", 16), STATUS_INVALID);
+}
+
+static void blank_lines_before_the_header(void **state) {
+    (void)state;
+    check("plain", " \t \r\n\n\xC2\xA0\n" HEAD ROW, EVENT " a=\"x\" n=1\n");
+    check("short", "   \nwho;at;a\n7;2020-01-02;x\n", EVENT " a=\"x\"\n");
+    check("plain", "   \n", "");
+    check_warning("t.csv is empty: nothing was read of it");
+}
+
+static void two_crs_before_an_lf(void **state) {
+    (void)state;
+    check("plain", "who,at,a,n\r\r\n7,2020-01-02,\"x\",1\r\r\n7,2020-01-02,y,2\r\r\n",
+          EVENT " a=\"x\" n=1\n" EVENT " a=\"y\" n=2\n");
+}
+
+static void stray_quotes_of_a_lookup(void **state) {
+    (void)state;
+    static const char path[] = "ingest_shape_test.csv";
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fputs("n,a\n\"x,1\ny,2\nz\",3\nw,4\n", file);
+    fclose(file);
+    assert_string_equal(trial_lookup(&trial, "table", path),
+                        "1 rows\nBAD ingest_shape_test.csv:2:0: a quoted field runs over 2 line "
+                        "ends, and each of these 3 lines would be a whole row: write quote: none "
+                        "where quotes are characters, or quote: '\"' where the field is right\n");
+    remove(path);
 }
 
 static void lines_before_the_header(void **state) {
@@ -273,6 +306,21 @@ static void parts_of_a_group_on_any_line(void **state) {
     check("orders", SHOP FIRST ",1,,bad,,b\n",
           "BAD t.csv:3:4: 'bad' is no time in column at: a time is 2017-03-31 14:05:33, or what "
           "dates: declares\n");
+}
+
+static void identifiers_on_any_line(void **state) {
+    (void)state;
+#define WHO "order,who,user,at,item\n"
+    check("shared", WHO "1,7,,2020-01-02,a\n1,,u1,,b\n",
+          "Noted 2020-01-02T00:00:00Z {loyalty:7 user_id:u1} items=[{item=\"a\"} {item=\"b\"}]\n");
+    check("shared", WHO "1,7,NULL,2020-01-02,a\n1,7,u1,,b\n",
+          "Noted 2020-01-02T00:00:00Z {loyalty:7 user_id:NULL} items=[{item=\"a\"} "
+          "{item=\"b\"}]\n");
+    assert_int_equal(trial.progress.disagreeing_rows, 1);
+    /* A row about somebody else adds nobody to the event. */
+    check("shared", WHO "1,7,,2020-01-02,a\n1,8,u1,,b\n",
+          "Noted 2020-01-02T00:00:00Z {loyalty:7} items=[{item=\"a\"} {item=\"b\"}]\n");
+    assert_int_equal(trial.progress.disagreeing_rows, 1);
 }
 
 #define ONE(n) "{\"who\":\"7\",\"at\":\"2020-01-02\",\"n\":" #n "}"
@@ -489,6 +537,10 @@ int main(void) {
         cmocka_unit_test(stray_quotes_that_swallow_rows),
         cmocka_unit_test(separator_line_of_excel),
         cmocka_unit_test(lines_before_the_header),
+        cmocka_unit_test(blank_lines_before_the_header),
+        cmocka_unit_test(two_crs_before_an_lf),
+        cmocka_unit_test(stray_quotes_of_a_lookup),
+        cmocka_unit_test(identifiers_on_any_line),
         cmocka_unit_test(parts_of_a_group_on_any_line),
         cmocka_unit_test(json_arrays),
         cmocka_unit_test(json_over_lines),

@@ -199,7 +199,13 @@ static const char *bad_key(const struct loading *loading, const struct value *va
 /* NULL: no memory. */
 static const char *bad_value(struct loading *loading, uint32_t field, struct text text) {
     enum value_type type = loading->fields[field].type;
+    const struct cell *cell = cell_at(loading, field);
     char advice[NOTATION_ADVICE_BYTES];
+    if (cell->kind == CELL_NODE)
+        return arena_format(&loading->scratch, "column %.*s holds %s where a %s belongs",
+                            TEXT_ARG(loading->fields[field].name),
+                            json_type(cell->node) == JSON_ARRAY ? "a list" : "an object",
+                            type == VALUE_UNKNOWN ? "plain value" : value_type_name(type));
     notation_advice(text, type, loading->notations[field], advice);
     return arena_format(&loading->scratch, "'%.*s' is no %s in column %.*s%s",
                         (int)(text.length < 48 ? text.length : 48), text.at, value_type_name(type),

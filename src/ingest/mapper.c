@@ -105,6 +105,10 @@ char *mapper_show(struct text text, char out[MAPPER_SHOWN_BYTES + 8]) {
     return out;
 }
 
+const char *mapper_place(enum value_type type) {
+    return type == VALUE_UNKNOWN ? "plain value" : value_type_name(type);
+}
+
 enum status mapper_bad_value(struct mapper *mapper, uint32_t column, enum value_type type) {
     const struct cell *cell = &mapper->cells[column];
     char shown[MAPPER_SHOWN_BYTES + 8] = "", advice[NOTATION_ADVICE_BYTES] = "";
@@ -113,7 +117,7 @@ enum status mapper_bad_value(struct mapper *mapper, uint32_t column, enum value_
     if (cell->kind == CELL_NODE) {
         return mapper_bad(mapper, column, "column %.*s holds %s where a %s belongs", TEXT_ARG(name),
                           json_type(cell->node) == JSON_ARRAY ? "a list" : "an object",
-                          value_type_name(type));
+                          mapper_place(type));
     }
     if (cell_text(&mapper->reader, cell, &text) == STATUS_OK) {
         mapper_show(text, shown);

@@ -138,6 +138,8 @@ enum status mapper_bad(struct mapper *mapper, uint32_t column, const char *forma
     PRINTF_LIKE(3, 4);
 /* "'abc' is no number in column quantity" */
 enum status mapper_bad_value(struct mapper *mapper, uint32_t column, enum value_type type);
+/* What belongs where an object or a list stands instead. */
+const char *mapper_place(enum value_type type);
 /* A printable beginning of some text; `out` is returned. */
 #define MAPPER_SHOWN_BYTES 48
 char *mapper_show(struct text text, char out[MAPPER_SHOWN_BYTES + 8]);

@@ -264,7 +264,7 @@ static enum status item_value(struct mapper *mapper, struct text name, struct js
     if (cell.kind == CELL_NODE)
         return mapper_bad(
             mapper, COLUMN_NONE, "%s holds %s where a %s belongs", mapper_show(name, shown[1]),
-            json_type(node) == JSON_ARRAY ? "a list" : "an object", value_type_name(type));
+            json_type(node) == JSON_ARRAY ? "a list" : "an object", mapper_place(type));
     enum status status = cell_value(&mapper->reader, &cell, type, notation, out);
     if (status != STATUS_INVALID) return status;
     status = cell_text(&mapper->reader, &cell, &text);
@@ -331,6 +331,11 @@ static enum status add_item(struct mapper *mapper, struct json_node node,
                             const struct field_source *field, const struct property_rule *rule) {
     struct value value;
     bool records = field != NULL || (rule != NULL && rule->field_count > 0);
+    bool plain = rule != NULL && rule->type == VALUE_LIST && rule->field_count == 0;
+    char shown[MAPPER_SHOWN_BYTES + 8];
+    if (json_type(node) == JSON_OBJECT && plain)
+        return mapper_bad(mapper, COLUMN_NONE, "%s holds a record where a plain value belongs",
+                          mapper_show(rule->name, shown));
     if (json_type(node) == JSON_OBJECT) return add_record(mapper, node, field, rule);
     if (records && json_type(node) != JSON_NULL) {
         return mapper_bad(mapper, COLUMN_NONE, "a list of records holds %s where a record belongs",

@@ -17,7 +17,7 @@ static struct trial trial;
 static const char playbook[] =
     "customer: { identifiers: { user_id: } }\n"
     "events: { Paid: { amount: money, ok: yes/no, at: time, n: number, note: text, items: { id: "
-    "text, price: money }, utm-source: text, Button Name: number } }\n"
+    "text, price: money }, tags: list, utm-source: text, Button Name: number } }\n"
     "traits: { from: last(\"Paid\".`utm-source` where `Button Name` > 1) }\n"
     "sources:\n"
     "  offer: { file: t.csv, lookup: sku, types: { price: money } }\n"
@@ -157,6 +157,7 @@ static void declared_shapes(void **state) {
         {"\"items\":[{\"id\":\"a\",\"price\":{\"v\":1}}]",
          "price holds an object where a money belongs\n"},
         {"\"items\":\"a\"", "'a' is no list in items\n"},
+        {"\"tags\":[\"a\",{\"b\":1}]", "tags holds a record where a plain value belongs\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char properties[256];

@@ -202,6 +202,47 @@ static enum status keep(struct engine *engine, const struct playbook *playbook,
     return status;
 }
 
+/* ---- rows that are stored under other keys ---- */
+
+static bool same_row_key(const struct source *a, const struct source *b) {
+    if (a->row_key_count != b->row_key_count) return false;
+    for (uint32_t i = 0; i < a->row_key_count; i++) {
+        if (!text_equal(a->row_keys[i].column, b->row_keys[i].column)) return false;
+    }
+    return true;
+}
+
+static void warn_of_row_keys(const struct playbook *before, const struct playbook *after) {
+    for (uint32_t i = 0; i < after->source_count; i++) {
+        const struct source *source = &after->sources[i];
+        uint32_t old = playbook_source_find(before, source->name);
+        if (source->is_lookup || old == UINT32_MAX || before->sources[old].is_lookup) continue;
+        if (same_row_key(&before->sources[old], source)) continue;
+        log_line(LOG_WARNING,
+                 "source %.*s has another row_key than before: rows that are stored keep their old "
+                 "keys, and those that come again count beside them; load the files into a new "
+                 "directory",
+                 TEXT_ARG(source->name));
+    }
+}
+
+/* The playbook that was in force so far; NULL: there is none, or it can't be read. */
+static struct playbook *load_before(struct engine *engine, const struct playbook *after) {
+    char path[PATH_BYTES_MAX], hash[17];
+    struct playbook *before = NULL;
+    struct error ignored = {0};
+    struct buffer bytes;
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)after->hash);
+    if (engine->playbook_hash[0] == '\0' || strcmp(hash, engine->playbook_hash) == 0) return NULL;
+    buffer_init(&bytes);
+    if (path_of(engine, path, "playbooks/%s.yaml", engine->playbook_hash) != STATUS_OK ||
+        file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, &bytes, &ignored) != STATUS_OK ||
+        load(engine, path, &bytes, NULL, &before, &ignored) != STATUS_OK)
+        before = NULL;
+    buffer_release(&bytes);
+    return before;
+}
+
 enum status playbook_put_in_force(struct engine *engine, const char *file,
                                   struct playbook_errors *errors, struct error *error) {
     struct buffer bytes;
@@ -209,7 +250,11 @@ enum status playbook_put_in_force(struct engine *engine, const char *file,
     buffer_init(&bytes);
     enum status status = file_read_all(file_system_os(), file, PLAYBOOK_BYTES_MAX, &bytes, error);
     if (status == STATUS_OK) status = load(engine, file, &bytes, errors, &playbook, error);
+    struct playbook *before =
+        status == STATUS_OK && !engine->read_only ? load_before(engine, playbook) : NULL;
     if (status == STATUS_OK && !engine->read_only) status = keep(engine, playbook, &bytes, error);
+    if (status == STATUS_OK && before != NULL) warn_of_row_keys(before, playbook);
+    playbook_destroy(before);
     if (status == STATUS_OK)
         status = adopt(engine, playbook, error);
     else

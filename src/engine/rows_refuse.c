@@ -115,8 +115,9 @@ enum status rows_refuse(struct row_load *load, uint64_t corrections, uint64_t ro
             error, STATUS_LIMIT,
             "source %.*s: %llu of %llu rows say something else than the row that is stored "
             "under their key, more than corrections_max lets through: none of them was "
-            "applied.%.*s If row_key: does not name one row, mend it; if they are corrections, "
-            "raise corrections_max: or say --accept-corrections",
+            "applied.%.*s If row_key: does not name one row, mend it and load the files into a new "
+            "directory; if they are corrections, raise corrections_max: or say "
+            "--accept-corrections",
             TEXT_ARG(load->source->name), (unsigned long long)corrections, (unsigned long long)rows,
             (int)text.length, text.length > 0 ? text.at : "");
     buffer_release(&text);

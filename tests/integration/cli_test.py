@@ -190,6 +190,16 @@ class Words(Case):
         self.assertIn(f"{len(first)} events before these rows were known only by a later correction",
                       " ".join(self.run_it("train", "--until", "2017-07-01").stdout.split()))
 
+    def test_another_row_key_is_warned_of(self):
+        """Rows keep the keys under which they were stored, so those that come again count beside them."""
+        self.load()
+        self.write("again.csv", ORDERS)
+        quiet = self.run_it("ingest", "--playbook", "playbook.yaml", "orders", "again.csv")
+        self.assertNotIn("row_key", quiet.stderr)
+        self.write("playbook.yaml", PLAYBOOK.replace("    row_key: order_id\n", "    row_key: [order_id, email]\n"))
+        warned = self.run_it("ingest", "--playbook", "playbook.yaml", "orders", "again.csv")
+        self.assertIn("source orders has another row_key than before", warned.stderr)
+
     def test_no_row_that_was_learnt_is_judged(self):
         """The delay of a source was counted twice: rows of the last days before the cut were taken for unseen."""
         self.write("playbook.yaml", PLAYBOOK.replace("    row_key: order_id\n", "    row_key: order_id\n    arrives: 20d\n"))

@@ -226,8 +226,12 @@ static enum status list_ways_on(struct buffer *out, const struct engine_ingest_r
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         if (reports[i].outcome != INGEST_FAILED && reports[i].outcome != INGEST_NOT_REACHED)
             continue;
-        status = buffer_format(out, "%s attune ingest --source %.*s", told++ > 0 ? "," : "",
-                               TEXT_ARG(reports[i].source));
+        /* Some of its files are in, and would count twice. */
+        bool in_part = reports[i].did.events > 0 && !reports[i].drops_repeats;
+        status = buffer_format(out,
+                               in_part ? "%s attune ingest %.*s FILE… (its files that are not in)"
+                                       : "%s attune ingest --source %.*s",
+                               told++ > 0 ? "," : "", TEXT_ARG(reports[i].source));
     }
     return status;
 }

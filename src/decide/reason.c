@@ -16,13 +16,22 @@ static enum status append(struct buffer *out, struct text text) {
     return buffer_append_text(out, text);
 }
 
+static bool shares_title(const struct playbook *playbook, const struct action *action) {
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        const struct action *other = &playbook->actions[i];
+        if (other != action && text_equal(other->title, action->title)) return true;
+    }
+    return false;
+}
+
 void treatment_words(const struct world *world, const struct treatment *treatment,
                      struct buffer *out) {
     struct text channel = symbol_text(world->symbols, SYMBOL_CHANNEL, treatment->channel);
     const struct action *action = treatment->action;
     bool has_title = treatment->title.length > 0 && !text_equal(treatment->title, action->name);
     /* Of an action that goes over rows the title may not say which row it is. */
-    bool key_too = has_title && action->for_each != UINT32_MAX;
+    bool key_too =
+        has_title && (action->for_each != UINT32_MAX || shares_title(world->playbook, action));
     enum status status = buffer_append_text(out, has_title ? treatment->title : treatment->key);
     if (status == STATUS_OK && key_too)
         status = buffer_format(out, " (%.*s)", TEXT_ARG(treatment->key));

@@ -341,15 +341,19 @@ enum status engine_last_known_ms(struct engine *engine, int64_t *time_ms, struct
     struct timeline_reader *reader;
     struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW}, .needs = TIMELINE_KNOWN};
     struct timeline timeline;
+    bool any = false;
     *time_ms = 0;
     enum status status = source->ops->reader_open(source, &reader, error);
     if (status != STATUS_OK) return status;
     status = source->ops->walk(reader, &request, 0, 1, error);
     while (status == STATUS_OK) {
         status = source->ops->next(reader, &timeline, error);
-        if (status == STATUS_OK)
-            *time_ms = newest_known(&timeline, *time_ms, engine_now_ms(engine));
+        if (status != STATUS_OK) break;
+        any = any || timeline.count > 0;
+        *time_ms = newest_known(&timeline, *time_ms, engine_now_ms(engine));
     }
     source->ops->reader_close(reader);
+    /* Undated events, and those of the future, say nothing of when it is. */
+    if (status == STATUS_END && any && *time_ms == 0) *time_ms = engine_now_ms(engine);
     return status == STATUS_END ? STATUS_OK : status;
 }

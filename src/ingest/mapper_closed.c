@@ -71,7 +71,8 @@ static void note_near(struct mapper *mapper, struct text name, struct text actio
     snprintf(mapper->near.action, sizeof mapper->near.action, "%s", mapper_show(action, shown));
 }
 
-/* "special/A": the action's name may be spelled otherwise, its row is a key of a lookup. */
+/* "special/A": the action's name may be spelled otherwise, its row is a key of a lookup and has no
+ * padding. */
 static enum status take_treatment(struct mapper *mapper, struct value *value) {
     if (value->type != VALUE_TEXT || value->text.length == 0) return STATUS_OK;
     const struct plan_words *actions = &mapper->plan->actions;
@@ -80,14 +81,18 @@ static enum status take_treatment(struct mapper *mapper, struct value *value) {
     size_t index;
     if (slash != NULL) {
         name.length = (uint32_t)(slash - name.at);
-        rest = (struct text){slash, value->text.length - name.length};
+        rest = canonical_trim(
+            (struct text){slash + 1, (uint32_t)(value->text.at + value->text.length - slash - 1)});
     }
     enum word_found found = word_find(name, actions->at, actions->count, &index);
     if (found == WORD_NEAR) note_near(mapper, name, actions->at[index]);
     if (found != WORD_KNOWN) return STATUS_OK;
-    if (text_equal(name, actions->at[index])) return STATUS_OK;
+    bool same = text_equal(name, actions->at[index]) &&
+                name.length + (slash != NULL) + rest.length == value->text.length;
+    if (same) return STATUS_OK;
     buffer_clear(&mapper->text);
     enum status status = buffer_append_text(&mapper->text, actions->at[index]);
+    if (status == STATUS_OK && slash != NULL) status = buffer_append(&mapper->text, "/", 1);
     if (status == STATUS_OK) status = buffer_append_text(&mapper->text, rest);
     if (status != STATUS_OK) return status;
     value->text = arena_text(&mapper->scratch, buffer_text(&mapper->text));

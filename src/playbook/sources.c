@@ -275,7 +275,11 @@ static void read_time(struct reader *reader, struct source_entry *entry) {
                                              .place = node_place(node)};
         return;
     }
-    if (!field_read(reader, entry, node, "time", &source->time, &declared)) return;
+    /* A constant is no time: quotes stand there for a column such as "When (UTC)". */
+    struct yaml_node column = *node;
+    column.quoted = node->quoted && node->type == YAML_SCALAR &&
+                    memchr(node->text.at, '{', node->text.length) != NULL;
+    if (!field_read(reader, entry, &column, "time", &source->time, &declared)) return;
     bool is_time =
         source->time.type == VALUE_TIME || (!declared && source->time.kind != FIELD_CONSTANT);
     if (!is_time) {

@@ -3,6 +3,7 @@
  *
  * All treatments of a row share one array of attributes, so that channels cost nothing. Everything
  * is copied: the tables may go. */
+#include "base/canonical.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "playbook/playbook.h"
@@ -153,10 +154,11 @@ static enum status make_key(struct building *building, const struct action *acti
     if (action->for_each != UINT32_MAX) {
         const struct lookup_rule *rule = &building->playbook->lookups[action->for_each];
         for (uint32_t i = 0; status == STATUS_OK && i < rule->key_count; i++) {
+            struct value part = key_part(building, action, row, rule->keys[i], NULL);
+            /* The form that every key has: events name the treatment without padding. */
+            if (part.type == VALUE_TEXT) part.text = canonical_trim(part.text);
             status = buffer_append(scratch, "/", 1);
-            if (status == STATUS_OK)
-                status =
-                    append_plain(scratch, key_part(building, action, row, rule->keys[i], NULL));
+            if (status == STATUS_OK) status = append_plain(scratch, part);
         }
     }
     if (status != STATUS_OK) return no_memory(building);

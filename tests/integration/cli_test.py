@@ -595,6 +595,34 @@ class Loading(Case):
             self.run_it("ingest", "--source", source, "--data", ".")
         self.assertEqual(self.events(), 60 + 20 + 1)
 
+    def test_files_that_are_in_are_not_loaded_again(self):
+        playbook = PLAYBOOK.replace("mail.csv", "mail*.csv", 1)
+        self.files()
+        self.write("mail_2.csv", "at,who\n")
+        self.write("playbook.yaml", playbook)
+        done = self.refuses(["ingest", "--playbook", "playbook.yaml", "--data", "."], "mail_2.csv")
+        self.assertIn("attune ingest mail FILE", " ".join(done.stderr.split()))
+
+    def test_undated_events_are_events(self):
+        self.write("plain.yaml", "attune: 1\ncustomer: { identifiers: { email: } }\nsources:\n  s: { file: s.csv, event: Seen, time: always, "
+                   "key: { email: email }, row_key: id }\ntraits: { n: count(\"Seen\") }\n")
+        self.write("s.csv", "id,email\n1,a@x.example\n")
+        os.mkdir(self.path("s_folder"))
+        self.run_it("ingest", "--playbook", "plain.yaml", "--data", ".")
+        self.assertEqual(json.loads(self.run_it("traits", "email:a@x.example", "--json").stdout)["traits"]["n"], 1)
+
+    def test_two_actions_of_one_title_are_told_apart(self):
+        self.write("plain.yaml", "attune: 1\ncurrency: USD\ncustomer: { identifiers: { email: } }\nsources:\n  s: { file: s.csv, event: Seen, "
+                   "time: at, key: { email: email }, row_key: id }\ngoals: { g: { event: Seen, within: 7d, value: 1 USD } }\n"
+                   "actions:\n  one: { title: Hello, goal: g, channels: [web], starting_propensity: 5% }\n"
+                   "  two: { title: Hello, goal: g, channels: [web], starting_propensity: 4% }\n"
+                   "  three: { title: Bye, goal: g, channels: [web], starting_propensity: 3% }\ndecide: { slots: 3 }\n")
+        self.write("s.csv", "id,email,at\n1,a@x.example,2024-01-01\n")
+        self.run_it("ingest", "--playbook", "plain.yaml", "--data", ".")
+        said = self.run_it("decide", "email:a@x.example", "--dry-run").stdout
+        for words in ("1. Hello (one) by web", "2. Hello (two) by web", "3. Bye by web"):
+            self.assertIn(words, said)
+
     def test_as_json(self):
         self.stop()
         answer = json.loads(self.run_it("ingest", "--data", ".", "--json", code=1).stdout)

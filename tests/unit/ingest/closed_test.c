@@ -117,16 +117,18 @@ static void names_of_events(void **state) {
 
 static void treatments(void **state) {
     (void)state;
-    assert_string_equal(trial_text(&trial, "sent",
-                                   "id,crm,at,tr,ch\n1,1," AT ",My Letter,Email\n2,1," AT
-                                   ",MY_LETTER/A 1,email\n"
-                                   "3,1," AT ",retired,fax machine\n"),
-                        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"email\" "
-                        "treatment=\"my_letter\"\n"
-                        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"email\" "
-                        "treatment=\"my_letter/A 1\"\n"
-                        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"fax machine\" "
-                        "treatment=\"retired\"\n");
+    assert_string_equal(
+        trial_text(&trial, "sent",
+                   "id,crm,at,tr,ch\n1,1," AT ",My Letter,Email\n2,1," AT ",MY_LETTER/A 1,email\n"
+                   "3,1," AT ",retired,fax machine\n4,1," AT ",my_letter/ A 1 ,email\n"),
+        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"email\" "
+        "treatment=\"my_letter\"\n"
+        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"email\" "
+        "treatment=\"my_letter/A 1\"\n"
+        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"fax machine\" "
+        "treatment=\"retired\"\n"
+        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"email\" "
+        "treatment=\"my_letter/A 1\"\n");
     assert_int_equal(trial.progress.near.events, 0);
     check("sent", "tr,ch", "my-leter,email",
           SAID("Treatment Delivered", "channel=\"email\" treatment=\"my-leter\""));

@@ -25,7 +25,7 @@ static const char playbook[] =
     "  lines: { file: t.ndjson, event: Paid, time: when, key: { user_id: u }, row_key: id }\n"
     "  table: { file: t.csv, event: Paid, time: when, key: { user_id: u }, row_key: id, types: { "
     "amount: money }, properties: { amount: amount, currency: cur } }\n"
-    "  group: { file: t.csv, event: Paid, time: when, key: { user_id: u }, row_key: id, "
+    "  group: { file: t.csv, event: Paid, time: \"when\", key: { user_id: u }, row_key: id, "
     "one_event_per: id, types: { amount: money }, properties: { amount: sum(amount), currency: cur "
     "} }\n";
 

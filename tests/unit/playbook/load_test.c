@@ -448,7 +448,7 @@ static struct lookup_table *shops(void) {
     assert_int_equal(lookup_create(&table, fields, 4, &key, 1, false), STATUS_OK);
     struct value tampa[] = {value_text(TEXT("s1")), value_text(TEXT("Tampa")), value_time(1000),
                             value_text(TEXT("Ann"))};
-    struct value naples[] = {value_text(TEXT("s2")), value_text(TEXT("Naples")), value_unknown(),
+    struct value naples[] = {value_text(TEXT("s2 \t")), value_text(TEXT("Naples")), value_unknown(),
                              value_unknown()};
     assert_int_equal(lookup_add(table, tampa), STATUS_OK);
     assert_int_equal(lookup_add(table, naples), STATUS_OK);

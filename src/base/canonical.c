@@ -85,13 +85,30 @@ struct text canonical_trim(struct text text) {
 
 /* ---- the form ---- */
 
-/* The form of most texts is the text itself. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Of eight bytes: the upper bit of each one that is no ASCII, or, where the rule makes letters
+ * small, a capital. The sums are taken without the upper bits, so that no byte carries. */
+static inline uint64_t not_plain(uint64_t eight, enum canonical_case letters) {
+    uint64_t marks = eight, low = eight & EACH(0x7f);
+    if (letters == CANONICAL_SMALL)
+        marks |= (low + EACH(0x80 - 'A')) & ~(low + EACH(0x80 - ('Z' + 1)));
+    return marks & EACH(0x80);
+}
+
+/* The form of most texts is the text itself. Eight bytes at a time; the last eight overlap. */
 static bool is_plain(struct text text, enum canonical_case letters) {
-    for (uint32_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (c >= 0x80 || (letters == CANONICAL_SMALL && c >= 'A' && c <= 'Z')) return false;
+    uint64_t eight = 0, marks = 0;
+    if (text.length < 8) {
+        for (uint32_t i = 0; i < text.length; i++) eight = eight << 8 | (unsigned char)text.at[i];
+        return not_plain(eight, letters) == 0;
     }
-    return true;
+    for (uint32_t i = 0; i + 8 < text.length; i += 8) {
+        memcpy(&eight, text.at + i, 8);
+        marks |= not_plain(eight, letters);
+    }
+    memcpy(&eight, text.at + text.length - 8, 8);
+    return (marks | not_plain(eight, letters)) == 0;
 }
 
 /* Code points, composed, of UTF-8. *count is negative where it is none. */
@@ -301,6 +318,35 @@ static const struct {
 };
 #define WORD_COUNT (sizeof words / sizeof *words)
 
+/* How long the words are that begin with a letter: bit n of it is set where one has n bytes. Most
+ * identifiers are told apart from all words by their first letter and their length. */
+#define LENGTH(n) (UINT32_C(1) << (n))
+static const uint32_t word_lengths['z' - 'a' + 1] = {
+    ['a' - 'a'] = LENGTH(5),
+    ['d' - 'a'] = LENGTH(6) | LENGTH(11),
+    ['e' - 'a'] = LENGTH(5),
+    ['f' - 'a'] = LENGTH(5),
+    ['g' - 'a'] = LENGTH(4),
+    ['i' - 'a'] = LENGTH(7) | LENGTH(8),
+    ['k' - 'a'] = LENGTH(3) | LENGTH(4) | LENGTH(5) | LENGTH(12),
+    ['l' - 'a'] = LENGTH(4),
+    ['m' - 'a'] = LENGTH(7),
+    ['n' - 'a'] = LENGTH(2) | LENGTH(3) | LENGTH(4) | LENGTH(5) | LENGTH(7) | LENGTH(8) |
+                  LENGTH(9) | LENGTH(12) | LENGTH(13) | LENGTH(14),
+    ['o' - 'a'] = LENGTH(8),
+    ['s' - 'a'] = LENGTH(11),
+    ['t' - 'a'] = LENGTH(3) | LENGTH(4),
+    ['u' - 'a'] = LENGTH(9),
+    ['v' - 'a'] = LENGTH(4),
+    ['y' - 'a'] = LENGTH(3),
+};
+
+/* Of a text that begins with a letter. */
+static bool may_be_word(struct text text) {
+    return text.length <= FILLER_BYTES_MAX &&
+           (word_lengths[(text.at[0] | 0x20) - 'a'] & LENGTH(text.length)) != 0;
+}
+
 static enum filler word_filler(struct text text) {
     char small[FILLER_BYTES_MAX];
     size_t low = 0, high = WORD_COUNT;
@@ -406,6 +452,8 @@ enum filler canonical_filler(struct text text) {
     text = without_quotes(text);
     if (text.length == 0) return FILLER_OF_PROGRAMS;
     char c = text.at[0];
+    bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+    if (letter) return may_be_word(text) ? word_filler(text) : FILLER_NONE;
     if (memchr("{$%*<[", c, 6) != NULL && is_unfilled(text)) return FILLER_OF_PROGRAMS;
     if (text.length > FILLER_BYTES_MAX) return FILLER_NONE;
     if (is_sheet_error(text)) return FILLER_OF_PROGRAMS;

@@ -53,6 +53,7 @@ static bool is_all_zeros(struct text value) { /* also 00000000-0000-0000-0000-00
 }
 
 bool value_is_listed(struct text value, const struct text *list, uint32_t count) {
+    if (count == 0) return false;
     if (is_one_of(value, list, count)) return true;
     bool plain = true;
     for (uint32_t i = 0; i < value.length; i++) plain = plain && (unsigned char)value.at[i] < 0x80;

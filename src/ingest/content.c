@@ -9,6 +9,49 @@ uint64_t content_seed(struct text column, bool is_property) {
     return hash_text(column, is_property);
 }
 
+/* ---- hashing ---- */
+
+static inline uint64_t fold(uint64_t a, uint64_t b) {
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static const uint64_t odd[2] = {UINT64_C(0xa0761d6478bd642f), UINT64_C(0xe7037ed1a0b428db)};
+
+static inline uint64_t hash_end(uint64_t first, uint64_t last, uint32_t length, uint64_t seed) {
+    uint64_t mixed = fold(first ^ odd[0], last ^ odd[1] ^ seed);
+    return fold(mixed ^ odd[1] ^ length, seed ^ odd[0]);
+}
+
+/* Two loads and one multiplication for 16 bytes, as wyhash does it, and in place: most cells are
+ * short, and the call of a hash that is made for long texts costs more than this one. The first
+ * factor is never 0, since no UTF-8 holds the bytes of odd[0]. The text is not empty. */
+static inline uint64_t hash_in_place(struct text text, uint64_t seed) {
+    const unsigned char *at = (const unsigned char *)text.at;
+    uint32_t left = text.length;
+    uint64_t first, last;
+    if (left < 4) {
+        first = (uint64_t)at[0] << 16 | (uint64_t)at[left / 2] << 8 | at[left - 1];
+        return hash_end(first, 0, left, seed);
+    }
+    if (left < 8) {
+        uint32_t ends[2];
+        memcpy(&ends[0], at, 4);
+        memcpy(&ends[1], at + left - 4, 4);
+        return hash_end(ends[0], ends[1], left, seed);
+    }
+    for (; left > 16; at += 16, left -= 16) {
+        memcpy(&first, at, 8);
+        memcpy(&last, at + 8, 8);
+        seed = fold(first ^ odd[0], last ^ odd[1] ^ seed);
+    }
+    const unsigned char *end = at + left;
+    memcpy(&first, text.length > 16 ? end - 16 : at, 8);
+    memcpy(&last, end - 8, 8);
+    return hash_end(first, last, text.length, seed);
+}
+
 /* ---- the key ---- */
 
 struct key_hash { /* the two hashes that a key is made of */
@@ -16,7 +59,8 @@ struct key_hash { /* the two hashes that a key is made of */
 };
 
 static struct key_hash key_add(struct key_hash hash, struct text text) {
-    return (struct key_hash){hash_text(text, hash.low), hash_text(text, ~hash.high)};
+    uint64_t high = text.length > 0 ? hash_in_place(text, ~hash.high) : hash_u64(hash.high);
+    return (struct key_hash){hash_text(text, hash.low), high};
 }
 
 static struct row_key key_of(struct key_hash hash) {
@@ -79,32 +123,8 @@ enum status content_event_key(struct mapper *mapper, struct row_key *key) {
 
 /* ---- the content ---- */
 
-static inline uint64_t fold(uint64_t a, uint64_t b) {
-    __extension__ typedef unsigned __int128 wide;
-    wide product = (wide)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* Of 1 to 16 bytes. Most cells are short: two loads and two multiplications (as wyhash does it)
- * cost less than the call of a hash that is made for long texts. */
-static inline uint64_t hash_short(struct text text, uint64_t seed) {
-    const uint64_t odd[2] = {UINT64_C(0xa0761d6478bd642f), UINT64_C(0xe7037ed1a0b428db)};
-    uint64_t first = 0, last = 0;
-    if (text.length >= 8) {
-        memcpy(&first, text.at, 8);
-        memcpy(&last, text.at + text.length - 8, 8);
-    } else if (text.length >= 4) {
-        uint32_t ends[2];
-        memcpy(&ends[0], text.at, 4);
-        memcpy(&ends[1], text.at + text.length - 4, 4);
-        first = ends[0];
-        last = ends[1];
-    } else {
-        const unsigned char *at = (const unsigned char *)text.at;
-        first = (uint64_t)at[0] << 16 | (uint64_t)at[text.length / 2] << 8 | at[text.length - 1];
-    }
-    uint64_t mixed = fold(first ^ odd[0], last ^ odd[1] ^ seed);
-    return fold(mixed ^ odd[1] ^ text.length, seed ^ odd[0]);
+static inline uint64_t hash_value(struct text text, uint64_t seed) {
+    return text.length > 0 ? hash_in_place(text, seed) : 0;
 }
 
 static enum status hash_node(struct mapper *mapper, struct json_node node, uint64_t seed,
@@ -115,9 +135,7 @@ static enum status hash_node(struct mapper *mapper, struct json_node node, uint6
         struct cell cell = cell_from_json(node);
         struct text text;
         status = cell_text(&mapper->reader, &cell, &text);
-        *hash = status != STATUS_OK || text.length == 0 ? 0
-                : text.length > 16                      ? hash_text(text, seed)
-                                                        : hash_short(text, seed);
+        *hash = status == STATUS_OK ? hash_value(text, seed) : 0;
         return status;
     }
     struct json_iterator iterator = json_begin(node);
@@ -129,22 +147,18 @@ static enum status hash_node(struct mapper *mapper, struct json_node node, uint6
     return status;
 }
 
-static enum status hash_cell(struct mapper *mapper, uint32_t column, uint64_t seed,
-                             uint64_t *hash) {
+static inline enum status hash_cell(struct mapper *mapper, uint32_t column, uint64_t seed,
+                                    uint64_t *hash) {
     const struct cell *cell = &mapper->cells[column];
     struct text text;
     *hash = 0;
     if (cell->kind == CELL_TEXT) {
-        if (cell->text.length > 16)
-            *hash = hash_text(cell->text, seed);
-        else if (cell->text.length > 0)
-            *hash = hash_short(cell->text, seed);
+        *hash = hash_value(cell->text, seed);
         return STATUS_OK;
     }
     if (cell->kind == CELL_NODE) return hash_node(mapper, cell->node, seed, hash);
     enum status status = cell_text(&mapper->reader, cell, &text);
-    if (status == STATUS_OK)
-        *hash = text.length > 16 ? hash_text(text, seed) : hash_short(text, seed);
+    if (status == STATUS_OK) *hash = hash_value(text, seed);
     return status;
 }
 
@@ -192,12 +206,15 @@ static enum status add_message(struct mapper *mapper, struct row_facts *facts) {
 static enum status read_content(struct mapper *mapper, struct row_facts *facts) {
     const struct plan_rows *rows = &mapper->plan->rows;
     enum status status = STATUS_OK;
+    uint64_t present = 0; /* under the present reading */
     for (uint32_t i = 0; status == STATUS_OK && i < rows->cell_count; i++) {
         const struct plan_cell *cell = &rows->cells[i];
         uint64_t hash;
         status = hash_cell(mapper, cell->column, cell->seed, &hash);
-        if (status == STATUS_OK && hash != 0) add(facts, cell->readings, hash);
+        if (cell->readings & 1) present += hash;
+        if (cell->readings > 1) add(facts, cell->readings & ~1u, hash);
     }
+    facts->content[0] += present;
     if (status == STATUS_OK && mapper->extra_count > 0) status = add_undeclared(mapper, facts);
     if (status == STATUS_OK && mapper->plan->is_segment) status = add_message(mapper, facts);
     for (uint32_t r = 0; r < rows->reading_count; r++) {

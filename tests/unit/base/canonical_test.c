@@ -204,6 +204,148 @@ static void fillers(void **state) {
     }
 }
 
+/* Each word of the table is found, also in capitals, and no longer with a letter behind it. */
+static void each_filler_word_is_found(void **state) {
+    (void)state;
+    static const char *const words[] = {"#bezug!",
+                                        "#blocked!",
+                                        "#busy!",
+                                        "#calc!",
+                                        "#connect!",
+                                        "#div/0!",
+                                        "#error!",
+                                        "#field!",
+                                        "#getting_data",
+                                        "#n/a",
+                                        "#n/a!",
+                                        "#n/b",
+                                        "#n/d",
+                                        "#name?",
+                                        "#null!",
+                                        "#num!",
+                                        "#nv",
+                                        "#ref!",
+                                        "#spill!",
+                                        "#unknown!",
+                                        "#value!",
+                                        "#wert!",
+                                        "#zahl!",
+                                        "(blank)",
+                                        "(empty)",
+                                        "(leer)",
+                                        "(nil)",
+                                        "(none)",
+                                        "(not provided)",
+                                        "(not set)",
+                                        "(null)",
+                                        "(unknown)",
+                                        "-infinity",
+                                        "<blank>",
+                                        "<empty>",
+                                        "<na>",
+                                        "<nil>",
+                                        "<none>",
+                                        "<null>",
+                                        "<unknown>",
+                                        "[]",
+                                        "[null]",
+                                        "[object object]",
+                                        "\\\\n",
+                                        "\\n",
+                                        "aucun",
+                                        "dbnull",
+                                        "desconocido",
+                                        "empty",
+                                        "false",
+                                        "geen",
+                                        "inconnu",
+                                        "infinity",
+                                        "k. a.",
+                                        "k.a",
+                                        "k.a.",
+                                        "keine",
+                                        "keine angabe",
+                                        "leer",
+                                        "missing",
+                                        "n. a.",
+                                        "n.a",
+                                        "n.a.",
+                                        "n.d",
+                                        "n.d.",
+                                        "n.v.",
+                                        "n/a",
+                                        "n/d",
+                                        "n/k",
+                                        "n/v",
+                                        "n\\a",
+                                        "na",
+                                        "na.",
+                                        "nan",
+                                        "nat",
+                                        "nessuno",
+                                        "nicht bekannt",
+                                        "nil",
+                                        "ninguno",
+                                        "no",
+                                        "no data",
+                                        "no value",
+                                        "none",
+                                        "not applicable",
+                                        "not available",
+                                        "not known",
+                                        "not provided",
+                                        "not set",
+                                        "null",
+                                        "onbekend",
+                                        "sconosciuto",
+                                        "tbd",
+                                        "true",
+                                        "unbekannt",
+                                        "undefined",
+                                        "vide",
+                                        "yes",
+                                        "{null}",
+                                        "{}"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        char text[40];
+        size_t length = strlen(words[i]);
+        for (size_t k = 0; k <= length; k++)
+            text[k] =
+                (char)(words[i][k] >= 'a' && words[i][k] <= 'z' ? words[i][k] - 0x20 : words[i][k]);
+        if (canonical_filler(text_from(words[i])) == FILLER_NONE ||
+            canonical_filler(text_from(text)) == FILLER_NONE)
+            fail_msg("\"%s\" is no filler", words[i]);
+        memcpy(text + length, "xq", 3);
+        if (canonical_filler(text_from(text)) != FILLER_NONE) fail_msg("\"%s\" is a filler", text);
+    }
+}
+
+/* Eight bytes are looked at at once: a capital, or a letter of no ASCII, counts at every place. */
+static void a_letter_counts_wherever_it_stands(void **state) {
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    for (uint32_t length = 1; length <= 40; length++) {
+        for (uint32_t at = 0; at < length; at++) {
+            char upper[41], lower[41];
+            struct text out;
+            memset(lower, 'z', length);
+            memcpy(upper, lower, length);
+            upper[at] = at % 2 ? 'A' : 'Z';
+            lower[at] = at % 2 ? 'a' : 'z';
+            struct text text = {upper, length}, small = {lower, length};
+            assert_int_equal(canonical_text(text, CANONICAL_SMALL, &arena, &out), STATUS_OK);
+            assert_true(text_equal(out, small));
+            assert_int_equal(canonical_text(text, CANONICAL_AS_WRITTEN, &arena, &out), STATUS_OK);
+            assert_true(text_equal(out, text));
+            upper[at] = (char)0xC3;
+            assert_int_equal(canonical_text(text, CANONICAL_AS_WRITTEN, &arena, &out),
+                             STATUS_INVALID);
+        }
+    }
+    arena_release(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blanks_at_the_ends_go),
@@ -211,6 +353,8 @@ int main(void) {
         cmocka_unit_test(no_utf8_has_no_form),
         cmocka_unit_test(memory_may_fail),
         cmocka_unit_test(fillers),
+        cmocka_unit_test(each_filler_word_is_found),
+        cmocka_unit_test(a_letter_counts_wherever_it_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

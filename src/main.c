@@ -20,5 +20,9 @@ int main(int argc, char **argv) {
     struct sigaction action = {.sa_handler = on_bus_error};
     sigemptyset(&action.sa_mask);
     (void)!sigaction(SIGBUS, &action, NULL);
+    /* A file that grows beyond `ulimit -f` is an error like a full disk, and no end without a word.
+     */
+    action.sa_handler = SIG_IGN;
+    (void)!sigaction(SIGXFSZ, &action, NULL);
     return cli_main(argc, argv);
 }

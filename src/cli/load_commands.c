@@ -219,9 +219,9 @@ static enum status list_ways_on(struct buffer *out, const struct engine_ingest_r
         return buffer_append_text(
             out,
             TEXT(
-                "Mend the file and say the same again: what is in already is dropped as repeats."));
+                "Mend that and say the same again: what is in already is dropped as repeats."));
     enum status status = buffer_append_text(
-        out, TEXT("Mend the file. Not all that was loaded has a row_key, so load only the rest:"));
+        out, TEXT("Mend that. Not all that was loaded has a row_key, so load only the rest:"));
     uint32_t told = 0;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         if (reports[i].outcome != INGEST_FAILED && reports[i].outcome != INGEST_NOT_REACHED)

@@ -159,6 +159,37 @@ static void tell_finding(void *context, const char *path, const char *finding) {
     json_write_object_end(findings->json);
 }
 
+/* What the store knows nothing of: the salt, the playbook in force, tables and models. */
+struct opening {
+    struct findings *findings;
+    const struct cli *cli;
+};
+
+/* The words of an error begin with its file. */
+static void tell_error(void *context, const char *why) {
+    const struct opening *opening = context;
+    const char *folder = opening->cli->directory, *end = why;
+    char path[1024];
+    bool has_file = strncmp(why, folder, strlen(folder)) == 0;
+    if (has_file) end += strlen(folder) + strcspn(why + strlen(folder), ": ");
+    has_file &= *end != '\0' && (size_t)(end - why) < sizeof path;
+    if (has_file) snprintf(path, sizeof path, "%.*s", (int)(end - why), why);
+    tell_finding(opening->findings, has_file ? path : folder,
+                 has_file ? end + strspn(end, ": ") : why);
+}
+
+static enum status check_opening(const struct cli *cli, struct findings *findings,
+                                 struct error *error) {
+    struct opening opening = {findings, cli};
+    struct engine *engine = NULL;
+    const struct engine_options options = {.directory = cli->directory, .read_only = true};
+    enum status status = engine_open(&engine, &options, error);
+    if (status != STATUS_OK) return status;
+    engine_tell_unreadable(engine, tell_error, &opening);
+    engine_close(engine);
+    return findings->count > 0 ? STATUS_CORRUPT : STATUS_OK;
+}
+
 int command_fsck(struct cli *cli) {
     struct error error = {0};
     struct cli_json json;
@@ -169,6 +200,14 @@ int command_fsck(struct cli *cli) {
     json_write_array_begin(writer);
     enum status status =
         store_check(file_system_os(), cli->directory, tell_finding, &findings, &error);
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+        bool whole = status == STATUS_OK; /* where all is missing, opening says it in more words */
+        status = check_opening(cli, &findings, &error);
+        bool damaged = status == STATUS_CORRUPT || (whole && status != STATUS_OK);
+        if (damaged && findings.count == 0)
+            tell_error(&(struct opening){&findings, cli}, error.text);
+        if (damaged) status = STATUS_CORRUPT;
+    }
     json_write_array_end(writer);
     json_member_yes_no(writer, "sound", status == STATUS_OK);
     bool checked = status == STATUS_OK || status == STATUS_CORRUPT;

@@ -36,6 +36,10 @@ struct engine_options {
 enum status engine_open(struct engine **out, const struct engine_options *options,
                         struct error *error) MUST_USE;
 void engine_close(struct engine *engine);
+/* Lookups and models of the playbook in force that are left out, since their files cannot be read:
+ * each one's file and remedy. */
+typedef void (*unreadable_fn)(void *context, const char *why);
+void engine_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context);
 
 const struct world *engine_world(const struct engine *engine);
 const struct playbook *engine_playbook(const struct engine *engine); /* NULL before the first */

@@ -59,6 +59,28 @@ enum status lookups_load(struct engine *engine, struct error *error) {
     return STATUS_OK;
 }
 
+static void tell_lookups(struct engine *engine, unreadable_fn tell, void *context) {
+    for (uint32_t i = 0; i < engine->playbook->lookup_count; i++) {
+        const struct lookup_rule *rule = &engine->playbook->lookups[i];
+        const struct named_lookup *lookup = lookup_named(engine, rule->name, false);
+        for (size_t v = 0; lookup != NULL && v < lookup->count; v++) {
+            struct lookup_table *table = NULL;
+            struct error why = {0};
+            if (lookup->versions[v].table != NULL) continue;
+            enum status status =
+                lookup_file_read(engine, lookup->versions[v].hash, rule, &table, &why);
+            if (status != STATUS_OK) tell(context, why.text);
+            lookup_destroy(table);
+        }
+    }
+}
+
+void engine_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context) {
+    if (engine->playbook == NULL) return;
+    tell_lookups(engine, tell, context);
+    models_tell_unreadable(engine, tell, context);
+}
+
 /* What is in force already but could not be read is written again. */
 static enum status mend_version(struct engine *engine, struct lookup_version *version,
                                 struct lookup_table *table, struct error *error) {

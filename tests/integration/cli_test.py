@@ -358,14 +358,22 @@ class Output(Case):
     def test_a_death_leaves_the_old_file(self):
         self.load()
         self.run_it("train", "--until", "2017-03-15")
-        self.write("out.csv", self.OLD)
         for words in self.COMMANDS:
-            done = subprocess.run([ATTUNE, *self.words(words), "--out", "out.csv"], cwd=self.folder, env={**os.environ, "ATTUNE_DIR": self.path("data")},
-                                  preexec_fn=self.limited, capture_output=True, timeout=120, check=False)
-            self.assertLess(done.returncode, 0)
-            self.is_untouched(words)
-            self.run_it(*self.words(words), "--out", "out.csv")  # what was left of the killed one is in nobody's way
+            self.run_it(*self.words(words), "--out", "out.csv")
+            with open(self.path("out.csv"), encoding="utf-8") as file:
+                whole = file.read()
             self.write("out.csv", self.OLD)
+            process = subprocess.Popen([ATTUNE, *self.words(words), "--out", "out.csv"], cwd=self.folder, env={**os.environ, "ATTUNE_DIR": self.path("data")},
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while process.poll() is None and not os.path.exists(self.path("out.csv.tmp")):
+                pass
+            process.kill()
+            process.wait()
+            with open(self.path("out.csv"), encoding="utf-8") as file:
+                self.assertIn(file.read(), (self.OLD, whole), words)
+            self.write("out.csv.tmp", "half of a li")
+            self.run_it(*self.words(words), "--out", "out.csv")  # what was left of the killed one is in nobody's way
+            self.assertFalse(os.path.exists(self.path("out.csv.tmp")))
 
     def test_what_is_no_file_is_written_in_place(self):
         self.load()
@@ -622,6 +630,19 @@ class Loading(Case):
         said = self.run_it("decide", "email:a@x.example", "--dry-run").stdout
         for words in ("1. Hello (one) by web", "2. Hello (two) by web", "3. Bye by web"):
             self.assertIn(words, said)
+
+    def test_a_disk_that_gets_full_is_told_with_its_figures(self):
+        self.write("orders.csv", HEADER + "".join(f"o{i},2017-01-01,p{i}@x.example,,1.00,1\n" for i in range(30_000)))
+        done = self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".", "--json", code=1,
+                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000)))
+        orders = {source["source"]: source for source in json.loads(done.stdout)["sources"]}["orders"]
+        self.assertIn("cannot write", done.stderr)
+        self.assertNotIn("Mend the file", done.stderr)
+        self.assertGreater(orders["events"], 0)
+        self.assertGreaterEqual(orders["rows"], orders["events"])  # it was 0
+        self.unharmed(orders["events"])
+        self.run_it("ingest", "--data", ".")
+        self.unharmed(30_000)
 
     def test_as_json(self):
         self.stop()

@@ -392,6 +392,7 @@ class Others(Case):
         self.copy()
         os.remove(self.at("MANIFEST"))
         self.all_refuse("no MANIFEST", "MANIFEST", "from a backup")
+        self.fsck_tells("no MANIFEST", "MANIFEST: is missing")
         self.assertEqual(sorted(os.listdir(self.at("runs"))), sorted(os.listdir(os.path.join(self.good, "runs"))))
 
     def test_a_manifest_of_a_newer_format(self):
@@ -421,6 +422,11 @@ class Others(Case):
             self.copy()
             flip(self.at("SALT"), at)
             self.all_refuse(f"SALT, byte {at}", "SALT", "from a backup")
+            self.fsck_tells(f"SALT, byte {at}", "SALT")
+        self.copy()
+        os.remove(self.at("SALT"))
+        self.all_refuse("no SALT", "SALT", "from a backup")
+        self.fsck_tells("no SALT", "SALT")
 
     def test_what_lies_beside(self):
         for pattern in ("playbooks/*", "lookups/*", "models/*"):
@@ -429,9 +435,11 @@ class Others(Case):
                 self.copy()
                 flip(self.at(name), at)
                 self.judge(f"{name}, byte {at}", os.path.basename(name), told=True)
+                self.fsck_tells(f"{name}, byte {at}", os.path.basename(name))
             self.copy()
             os.remove(self.at(name))
             self.judge(f"no {name}", os.path.basename(name), told=True)
+            self.fsck_tells(f"no {name}", os.path.basename(name))
 
 
 if __name__ == "__main__":

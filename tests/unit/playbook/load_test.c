@@ -230,6 +230,25 @@ static const struct property_rule *rule_of(const struct world *world, const char
     return NULL;
 }
 
+/* The copy in force has another file name: the holdout is drawn by the name. */
+static void test_a_name_is_not_the_files(void **state) {
+    (void)state;
+    static const char *const files[] = {"shop.yaml", "data/playbooks/519b05402d4f43c3.yaml"};
+    static struct playbook_errors errors;
+    for (size_t i = 0; i < 2; i++) {
+        struct symbols *symbols = new_symbols();
+        struct playbook *playbook;
+        assert_int_equal(playbook_load(&playbook, files[i],
+                                       TEXT("attune: 1\nholdout: { share: 5% }\n"), symbols,
+                                       &errors),
+                         STATUS_OK);
+        assert_text(playbook->name, "playbook");
+        assert_text(playbook->holdout_salt, "playbook");
+        playbook_destroy(playbook);
+        symbols_destroy(symbols);
+    }
+}
+
 static void test_identifiers(void **state) {
     const struct world *world = *state;
     const struct identifier_rule *rules = world->playbook->identifiers;
@@ -637,6 +656,7 @@ int main(void) {
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_a_name_is_not_the_files),
         cmocka_unit_test_setup_teardown(test_identifiers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_csv_source, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_json_sources, set_up, tear_down),

@@ -23,8 +23,6 @@ void group_merge_release(struct group_merge *merge) {
     for (size_t i = 0; i < merge->work_count; i++) memory_free(merge->works[i].lines);
     memory_free(merge->works);
     memory_free(merge->gone);
-    memory_free(merge->versions);
-    row_map_release(&merge->by_version);
     row_map_release(&merge->by_key);
     row_map_release(&merge->by_line);
     row_map_release(&merge->by_position);

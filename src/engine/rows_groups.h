@@ -53,10 +53,6 @@ struct group_merge {
     /* Keys of rows that took themselves away, or came in a later version that says the same. */
     struct key_change *gone;
     size_t gone_count, gone_capacity;
-    /* With row_version: of each row the highest that is stored or came in the load. */
-    struct row_map by_version; /* key → index of `versions` */
-    int64_t *versions;
-    size_t version_count, version_capacity;
     uint64_t corrections;
     uint32_t examples[2], example_count;
     struct error *error;

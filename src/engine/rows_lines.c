@@ -130,21 +130,6 @@ static void take_out(struct group_merge *merge, size_t owner, struct row_key key
     work->is_changed = work->corrects = true;
 }
 
-/* The highest version of the row that is stored, or came in this load. */
-static int64_t *version_of(struct group_merge *merge, const struct event_line *line,
-                           const struct line_place *place) {
-    uint32_t next = (uint32_t)merge->version_count;
-    uint32_t *index = row_map_add(&merge->by_version, line->key, next);
-    if (index == NULL) return NULL;
-    if (*index < next) return &merge->versions[*index];
-    if (memory_grow((void **)&merge->versions, &merge->version_capacity, merge->version_count + 1,
-                    sizeof *merge->versions) != STATUS_OK)
-        return NULL;
-    bool is_stored = place->found && !place->known.legacy;
-    merge->versions[merge->version_count] = is_stored ? place->known.version : ROW_VERSION_NONE;
-    return &merge->versions[merge->version_count++];
-}
-
 /* A later version of a stored row that says the same: what lies between them is older. */
 static enum status note_version(struct group_merge *merge, const struct event *event,
                                 const struct event_line *line, const struct line_place *place) {
@@ -211,14 +196,12 @@ static enum status take_piece_line(struct group_merge *merge, size_t work,
     bool has_version = source != NULL && source->rows.version_column.length > 0;
     enum status status = place_of(merge, line->key, &place);
     if (status != STATUS_OK) return status;
-    int64_t *version = has_version ? version_of(merge, line, &place) : NULL;
-    if (has_version && version == NULL) return STATUS_NO_MEMORY;
-    if (has_version && line->version < *version) {
+    has_version &= place.found && !place.known.legacy;
+    if (has_version && line->version < place.known.version) {
         merge->load->counts.older++;
         return STATUS_OK;
     }
-    bool is_later = has_version && line->version > *version;
-    if (is_later) *version = line->version;
+    bool is_later = has_version && line->version > place.known.version;
     if (!line->retracts) return put_line(merge, work, event, line, header, text, &place, is_later);
     bool is_gone = place.owner == SIZE_MAX && place.found && place.known.retracted;
     if (is_gone && line->version <= place.known.version) return STATUS_OK;

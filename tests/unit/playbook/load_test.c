@@ -234,13 +234,13 @@ static const struct property_rule *rule_of(const struct world *world, const char
 static void test_a_name_is_not_the_files(void **state) {
     (void)state;
     static const char *const files[] = {"shop.yaml", "data/playbooks/519b05402d4f43c3.yaml"};
-    static struct playbook_errors errors;
+    static struct playbook_errors mistakes;
     for (size_t i = 0; i < 2; i++) {
         struct symbols *symbols = new_symbols();
         struct playbook *playbook;
         assert_int_equal(playbook_load(&playbook, files[i],
                                        TEXT("attune: 1\nholdout: { share: 5% }\n"), symbols,
-                                       &errors),
+                                       &mistakes),
                          STATUS_OK);
         assert_text(playbook->name, "playbook");
         assert_text(playbook->holdout_salt, "playbook");

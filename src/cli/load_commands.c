@@ -218,8 +218,7 @@ static enum status list_ways_on(struct buffer *out, const struct engine_ingest_r
     if (again)
         return buffer_append_text(
             out,
-            TEXT(
-                "Mend that and say the same again: what is in already is dropped as repeats."));
+            TEXT("Mend that and say the same again: what is in already is dropped as repeats."));
     enum status status = buffer_append_text(
         out, TEXT("Mend that. Not all that was loaded has a row_key, so load only the rest:"));
     uint32_t told = 0;

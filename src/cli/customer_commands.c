@@ -43,9 +43,9 @@ static void print_link(void *context, const struct identity_link *link) {
     if (links->count++ == 0) printf("Links\n");
     if (identity_explain_link(engine_identity(engine), engine_symbols(engine), link, &words) ==
         STATUS_OK) {
-        cli_say(stdout, "  %.*s; by %.*s, weight %g, known %s\n", (int)words.length, words.at,
-                TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_SOURCE, link->source)),
-                (double)link->weight, cli_when(engine_playbook(engine), link->known_ms));
+        cli_wrap_format(4, "  %.*s; by %.*s, weight %g, known %s", (int)words.length, words.at,
+                        TEXT_ARG(symbol_text(engine_symbols(engine), SYMBOL_SOURCE, link->source)),
+                        (double)link->weight, cli_when(engine_playbook(engine), link->known_ms));
     }
     buffer_release(&words);
 }

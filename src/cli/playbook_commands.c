@@ -189,7 +189,7 @@ static void print_fine(const char *path, const struct playbook *playbook,
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i > 0 ? ", " : "",
                                cli_counted(parts[i].count, parts[i].name));
     }
-    printf("%s is fine: %s\n", path, text);
+    cli_wrap_format(2, "%s is fine: %s", path, text);
 }
 
 /* A file that is no text at all, such as a spreadsheet or a program, gets no line and column. */

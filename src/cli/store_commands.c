@@ -81,19 +81,22 @@ static int print_status_json(const struct cli *cli, struct engine *engine,
 
 int command_status(struct cli *cli) {
     struct error error = {0};
-    uint64_t rows;
+    uint64_t rows, earlier = 0;
     struct store_stats store;
     struct identity_stats identity;
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
     store_stats(engine_store(engine), &store);
     identity_stats(engine_identity(engine), &identity);
-    if (engine_quarantine_rows(engine, &rows, &error) != STATUS_OK) {
+    enum status status = engine_quarantine_rows(engine, &rows, &error);
+    if (status == STATUS_OK) status = store_earlier_versions(engine_store(engine), &earlier);
+    if (status != STATUS_OK) {
         engine_close(engine);
-        return cli_fail(&error);
+        return status == STATUS_NO_MEMORY ? cli_fail_text("out of memory") : cli_fail(&error);
     }
     const struct status_figure figures[] = {
-        {"events", store.event_count, false},
+        {"events", store.event_count - earlier, false},
+        {"earlier_versions", earlier, false},
         {"events_in_tail", store.tail_event_count, false},
         {"customers", identity.customer_count, false},
         {"personas", identity.persona_count, false},
@@ -238,8 +241,9 @@ int command_rebuild(struct cli *cli) {
     if (status == STATUS_OK && cli->json)
         print_runs_json(&stats);
     else if (status == STATUS_OK)
-        printf("Rebuilt: every run has the columns of the playbook in force (%s in %s)\n",
-               cli_counted(stats.event_count, "event"), cli_counted(stats.run_count, "run"));
+        cli_wrap_format(2, "Rebuilt: every run has the columns of the playbook in force (%s in %s)",
+                        cli_counted(stats.event_count, "event"),
+                        cli_counted(stats.run_count, "run"));
     return finish(engine, status, &error);
 }
 

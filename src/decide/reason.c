@@ -261,7 +261,7 @@ static enum status nothing_words(struct decider *decider, const struct decision 
                                  TEXT_ARG(furthest->policy->text));
         status = buffer_format(out, " is stopped by \"%.*s\"", TEXT_ARG(furthest->policy->text));
         if (status == STATUS_OK) status = standing_words(decider->world, furthest, " (", ")", out);
-        return status == STATUS_OK ? buffer_format(out, " until %.10s.", until) : status;
+        return status == STATUS_OK ? buffer_format(out, " until %.16s.", until) : status;
     }
     case STAGE_CONSENT:
         status = append(out, TEXT(" is stopped at \"consent\": "));

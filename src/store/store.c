@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include "base/memory.h"
 #include "store/store_room.h"
 
@@ -268,9 +269,6 @@ void store_stats(struct store *store, struct store_stats *out) {
     for (uint32_t i = 0; i < manifest->keys_count; i++) out->key_bytes += manifest->keys[i].bytes;
     out->key_bytes += manifest->superseded.bytes;
     out->key_file_count = manifest->keys_count;
-    out->superseded_count =
-        manifest->superseded.count + superseded_tail_count(tail_superseded(store->growing)) +
-        (store->frozen ? superseded_tail_count(tail_superseded(store->frozen)) : 0);
     add_files(manifest->links, manifest->links_count, &out->links_bytes, &frames);
     add_files(manifest->quarantine, manifest->quarantine_count, &out->quarantine_bytes,
               &out->quarantined_row_count);
@@ -290,6 +288,40 @@ void store_stats(struct store *store, struct store_stats *out) {
     if (log_segments(store->fs, store->directory, &firsts, &count, &out->log_bytes, NULL))
         out->log_bytes = 0;
     buffer_release(&firsts);
+}
+
+static size_t add_positions(const struct tail *tail, uint64_t *positions) {
+    uint32_t count = tail ? superseded_tail_count(tail_superseded(tail)) : 0;
+    for (uint32_t i = 0; positions && i < count; i++)
+        positions[i] = superseded_tail_at(tail_superseded(tail), i)->position;
+    return count;
+}
+
+static int by_position(const void *left, const void *right) {
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* One that was retracted and brought back, or retracted twice, has several rows. */
+enum status store_earlier_versions(struct store *store, uint64_t *count) {
+    *count = 0;
+    pthread_mutex_lock(&store->guard);
+    size_t folded = store->superseded ? (size_t)store->superseded->count : 0;
+    size_t growing = add_positions(store->growing, NULL);
+    size_t all = folded + growing + add_positions(store->frozen, NULL);
+    uint64_t *positions = all > 0 ? memory_alloc(all * sizeof *positions) : NULL;
+    if (positions) {
+        for (size_t i = 0; i < folded; i++) positions[i] = store->superseded->rows[i].position;
+        add_positions(store->growing, positions + folded);
+        add_positions(store->frozen, positions + folded + growing);
+    }
+    pthread_mutex_unlock(&store->guard);
+    if (all == 0) return STATUS_OK;
+    if (!positions) return STATUS_NO_MEMORY;
+    qsort(positions, all, sizeof *positions, by_position);
+    for (size_t i = 0; i < all; i++) *count += i == 0 || positions[i] != positions[i - 1];
+    memory_free(positions);
+    return STATUS_OK;
 }
 
 void store_close(struct store *store) {

@@ -147,10 +147,12 @@ enum status store_fold(struct store *store, bool merge, struct error *error) MUS
 struct store_stats {
     uint64_t event_count, tail_event_count, run_count, log_bytes, run_bytes, links_bytes,
         quarantine_bytes, quarantined_row_count, first_position, position;
-    uint64_t superseded_count; /* of the events: versions that were replaced or retracted */
     uint64_t key_file_count, key_bytes;
 };
 void store_stats(struct store *store, struct store_stats *out);
+/* How many of the stored events are earlier versions: replaced by a later one, or retracted. In the
+ * order of their number. */
+enum status store_earlier_versions(struct store *store, uint64_t *count) MUST_USE;
 
 /* Quarantined rows, oldest first; `row_id` is stable. `visit` returns false to stop. Texts are
  * borrowed for the call. */

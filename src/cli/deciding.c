@@ -81,14 +81,14 @@ void funnel_print(const struct funnel *funnel) {
                         "in the order of the playbook, were not considered",
                         cli_count(funnel->truncated), DECISION_TREATMENTS_MAX);
     if (funnel->limited > funnel->truncated)
-        cli_wrap_format(4,
-                        "  for %s customers a limit was reached; what it left unknown counts as no",
-                        cli_count(funnel->limited - funnel->truncated));
+        cli_wrap_format(4, "  for %s a limit was reached; what it left unknown counts as no",
+                        cli_counted(funnel->limited - funnel->truncated, "customer"));
     if (funnel->crossed == 0) return;
-    cli_wrap_format(4,
-                    "  %s were decided for both in and out of the holdout before they were known "
-                    "to be one: leave them out of any comparison",
-                    cli_count(funnel->crossed));
+    cli_wrap_format(
+        4,
+        "  decided for both in and out of the holdout, before they were known to be one: "
+        "%s; leave them out of any comparison",
+        cli_counted(funnel->crossed, "customer"));
 }
 
 /* A stage's name as a key: "contact_policies". */

@@ -199,9 +199,9 @@ static void write_split(struct page *page, const struct funnel *funnel) {
              cli_count(funnel->nothing - funnel_nothing_is_best(funnel)));
     if (funnel->crossed > 0)
         page_add(page,
-                 "<p>%s were decided for both in and out of the holdout before they were known to "
-                 "be one; they belong in no comparison of the two.</p>",
-                 cli_count(funnel->crossed));
+                 "<p>Decided for both in and out of the holdout, before they were known to be one: "
+                 "%s. They belong in no comparison of the two.</p>",
+                 cli_counted(funnel->crossed, "customer"));
 }
 
 static void write_offers(struct page *page, const struct report *report) {

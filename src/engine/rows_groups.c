@@ -351,14 +351,54 @@ static enum status replace(struct group_merge *merge, const struct group_work *w
                                : status;
 }
 
-static enum status merge_work(struct group_merge *merge, const struct group_work *work) {
+static int64_t newest_version(const struct group_merge *merge, uint32_t first) {
+    int64_t newest = ROW_VERSION_NONE;
+    for (uint32_t at = first; at != NO_ROW; at = merge->load->rows[at].next) {
+        if (held(merge, at)->version > newest) newest = held(merge, at)->version;
+    }
+    return newest;
+}
+
+/* The pieces of one load belong together, but for those of a lower version, and for what came
+ * before the event took itself away. True: nothing of what is stored belongs to the pieces. */
+static bool drop_older_pieces(struct group_merge *merge, struct group_work *work,
+                              bool has_version) {
+    struct row_load *load = merge->load;
+    int64_t newest = newest_version(merge, work->first);
+    uint32_t first = NO_ROW, kept = 0, next, *link = &first;
+    bool taken_away = false;
+    for (uint32_t at = work->first; at != NO_ROW; at = next) {
+        const struct event *piece = held(merge, at);
+        next = load->rows[at].next;
+        load->counts.older += has_version && piece->version < newest;
+        if (has_version && piece->version < newest) continue;
+        if (piece->retracts || (kept == 1 && held(merge, first)->retracts)) {
+            load->counts.older += kept;
+            kept = 0;
+            link = &first;
+        }
+        taken_away |= piece->retracts;
+        *link = at;
+        link = &load->rows[at].next;
+        kept++;
+    }
+    *link = NO_ROW;
+    work->first = first;
+    return taken_away || (has_version && work->found && newest != work->known.version);
+}
+
+static enum status merge_work(struct group_merge *merge, struct group_work *work) {
     struct row_load *load = merge->load;
     const struct source *source = rows_source(load->engine, held(merge, work->first)->source);
     struct event sum;
     bool not_compared = false;
+    if (source == NULL) return STATUS_OK;
+    bool apart = drop_older_pieces(merge, work, source->rows.version_column.length > 0);
     enum status status = add_up(merge, work->first, &sum);
-    if (status != STATUS_OK || source == NULL) return status;
-    if (work->found && !work->known.retracted && work->known.position >= load->begin) {
+    if (status != STATUS_OK) return status;
+    bool of_this_load =
+        work->found && !work->known.retracted && work->known.position >= load->begin;
+    if (of_this_load && !apart) {
         struct kept_rows rows; /* the pieces of one load belong together */
         status = gather_pieces(merge, work, true, &rows);
         return status == STATUS_OK ? put_rows(merge, work, source, &rows, ROW_JOINED, sum.version)

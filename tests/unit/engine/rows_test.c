@@ -539,6 +539,49 @@ static void test_two_versions_of_a_line_in_one_load(void **state) {
     }
 }
 
+/* Two exports of one order in one folder, and one export that takes it away. */
+static void test_versions_of_groups_in_one_load(void **state) {
+    static const char head[] = "id,at,email,amount,state,v\n";
+    static const struct {
+        const char *rules, *first, *second;
+        double sum;
+    } ways[] = {
+        {"    row_version: v\n    again: replace\n", "2017-03-04", "2017-03-05", 35},
+        {"    row_version: v\n    again: replace\n", "2017-03-05", "2017-03-04", 30},
+        {"    row_version: v\n    again: add\n", "2017-03-05", "2017-03-04", 30},
+        {"    row_version: v\n", "2017-03-04", "2017-03-05", 30}, /* the second waits */
+        {"    row_version: v\n", "2017-03-04", "2017-03-04", 65}, /* parts of one export */
+        {"    again: replace\n", "2017-03-04", "2017-03-05", 65},
+    };
+    for (size_t i = 0; i < 2 * sizeof ways / sizeof *ways; i++) {
+        struct shop *shop = *state;
+        char text[256], rules[256];
+        bool goes = i >= sizeof ways / sizeof *ways; /* the order takes itself away at last */
+        const char *first = ways[i % 6].first, *second = ways[i % 6].second;
+        snprintf(rules, sizeof rules, "    row_key: id\n    retract_when: { state: gone }\n%s",
+                 ways[i % 6].rules);
+        open_groups(shop, rules);
+        snprintf(text, sizeof text,
+                 "%sA,2017-03-02,a@x.example,10,,%s\nA,2017-03-02,a@x.example,20,,%s\n", head,
+                 first, first);
+        shop_file(shop, "orders1.csv", text);
+        snprintf(text, sizeof text,
+                 "%sA,2017-03-02,a@x.example,10,,%s\nA,2017-03-02,a@x.example,25,,%s\n", head,
+                 second, second);
+        shop_file(shop, "orders2.csv", text);
+        snprintf(text, sizeof text, "%sA,2017-03-02,a@x.example,10,gone,2017-03-06\n", head);
+        if (goes) shop_file(shop, "orders3.csv", text);
+        for (int round = 0; round < 2; round++) {
+            shop_load(shop, "orders");
+            if (spent(shop, "email:a@x.example") != (goes ? 0 : ways[i % 6].sum))
+                fail_msg("way %zu, round %d: %g", i, round, spent(shop, "email:a@x.example"));
+            fold_and_merge(shop);
+        }
+        shop_release(shop);
+        shop_init(shop);
+    }
+}
+
 static void test_a_group_with_other_rows_waits(void **state) {
     struct shop *shop = *state;
     struct replay_report report;
@@ -600,6 +643,7 @@ int main(void) {
         CASE(test_lines_come_in_whichever_load),
         CASE(test_versions_of_lines),
         CASE(test_two_versions_of_a_line_in_one_load),
+        CASE(test_versions_of_groups_in_one_load),
         CASE(test_a_group_with_other_rows_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,15 @@ static enum status check_encoding(struct cutter *cutter, struct error *error) {
                          at[0] == 'P' && at[1] == 'K' ? "a ZIP archive or a spreadsheet"
                                                       : "a Parquet file");
     }
+    if (length >= 4 && (memcmp(at, "BZh", 3) == 0 || memcmp(at, "\xFD\x37\x7A\x58", 4) == 0 ||
+                        memcmp(at, "\x28\xB5\x2F\xFD", 4) == 0)) {
+        return error_set(error, STATUS_INVALID,
+                         "%s:1:1: the file is packed by %s; unpack it, or pack it with gzip",
+                         cutter->name,
+                         at[0] == 'B'      ? "bzip2"
+                         : at[0] == '\x28' ? "zstd"
+                                           : "xz");
+    }
     return STATUS_OK;
 }
 

@@ -149,8 +149,8 @@ enum status cutter_value(struct cutter *cutter, struct cut *out, struct error *e
 
 /* ---- which of the three ---- */
 
-/* Does the first value, which the first line does not close, run over lines on purpose? An honest
- * line never ends with one of { [ : and a whole value that is right JSON proves it. */
+/* Do values run over lines, or several stand on one? An honest line never ends with one of { [ :
+ * and where the first line does not close its value, a whole value that is right JSON proves it. */
 static enum status runs_over_lines(struct cutter *cutter, struct text line, bool *runs) {
     char last = line.length > 0 ? line.at[line.length - 1] : ' ';
     *runs = last == '{' || last == '[' || last == ':';
@@ -163,6 +163,11 @@ static enum status runs_over_lines(struct cutter *cutter, struct text line, bool
     cutter->start = (size_t)(line.at - cutter->window.at);
     const char *end = find_end(cutter);
     cutter->start = before;
+    if (end != NULL && end < line.at + line.length) { /* {…}{…}: nothing parts the values */
+        while (end < line.at + line.length && (is_space(*end) || *end == ',')) end++;
+        *runs = end < line.at + line.length && *end == '{';
+        return STATUS_OK;
+    }
     if (end == NULL || end <= line.at + line.length || end - line.at > INGEST_ROW_BYTES_MAX)
         return STATUS_OK;
     enum status status = json_parser_create(&parser, INGEST_ROW_BYTES_MAX);

@@ -71,6 +71,10 @@ static enum status check_header(const struct cutter *cutter, const struct cut *c
     if (cut->flags & ROW_TOO_LONG)
         return error_set(error, STATUS_LIMIT, "%s:1: the header is longer than %u bytes",
                          cutter->name, INGEST_ROW_BYTES_MAX);
+    if (text_starts_with(line, TEXT("{\"")) || text_starts_with(line, TEXT("[{")))
+        return error_set(error, STATUS_INVALID,
+                         "%s:1: the file looks like JSON: write format: ndjson in its source",
+                         cutter->name);
     if (cut->flags & ROW_UNREADABLE)
         return error_set(
             error, STATUS_INVALID,

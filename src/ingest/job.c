@@ -24,7 +24,7 @@ void job_clear(struct job *job) {
     job->disagreeing_rows = job->quarantined_rows = job->no_keys = 0;
     job->undeclared_events = job->undeclared_left = 0;
     job->near.events = 0;
-    job->cut_rows = job->swallowing_rows = 0;
+    job->cut_rows = job->swallowing_rows = job->enclosed_line = 0;
     job->held_last = false;
     job->status = STATUS_OK;
     job->truncation[0] = 0;

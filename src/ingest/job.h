@@ -50,6 +50,7 @@ struct job {
     uint64_t held_line;   /* … and its line */
     /* Rows quarantined because a quoted field holds line ends that would each end a whole row. */
     uint64_t swallowing_rows, swallowing_line; /* line: of the first */
+    uint64_t enclosed_line; /* of the first field in quotes that are read as characters; 0: none */
 };
 
 void job_init(struct job *job);

@@ -231,12 +231,25 @@ static enum status too_many_fields(struct mapper *mapper) {
                       cr ? "; it holds a CR that no LF follows: convert the file's line ends" : "");
 }
 
+/* In a file with tabs quotes are characters unless something says otherwise. Excel puts only those
+ * fields into quotes that need it. */
+static void note_enclosed(const struct mapper *mapper, struct job *job) {
+    const struct plan *plan = mapper->plan;
+    if (plan->delimiter != '\t' || plan->source->quote != QUOTE_BY_DELIMITER) return;
+    for (uint32_t i = 0; i < plan->column_count && job->enclosed_line == 0; i++) {
+        struct text text = mapper->cells[i].text;
+        if (text.length > 1 && text.at[0] == '"' && text.at[text.length - 1] == '"')
+            job->enclosed_line = mapper->line;
+    }
+}
+
 static enum status read_csv(struct mapper *mapper, struct job *job, const struct row *row) {
     const struct plan *plan = mapper->plan;
     uint32_t count = csv_split(mapper->row, plan->delimiter, row->flags & ROW_QUOTED,
                                &mapper->scratch, mapper->cells, plan->column_count);
     if (count == plan->column_count) {
         enum status status = row->flags & ROW_QUOTED ? check_quoted(mapper, job) : STATUS_OK;
+        if (!(row->flags & ROW_QUOTED)) note_enclosed(mapper, job);
         if (status == STATUS_OK && row->flags & ROW_MAYBE_CUT) status = check_last(mapper, job);
         return status;
     }

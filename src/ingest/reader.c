@@ -49,6 +49,7 @@ struct ingest_reader {
     struct error final_error;
     struct ingest_progress progress;
     uint64_t swallowing_rows, swallowing_line; /* of the first */
+    uint64_t enclosed_line;
 };
 
 /* Every row of a batch may be a bad one, and those are kept with the file's header. */
@@ -316,6 +317,7 @@ static void count_warnings(struct ingest_reader *reader, const struct job *job) 
     if (job->swallowing_rows > 0 && reader->swallowing_rows == 0)
         reader->swallowing_line = job->swallowing_line;
     reader->swallowing_rows += job->swallowing_rows;
+    if (reader->enclosed_line == 0) reader->enclosed_line = job->enclosed_line;
 }
 
 static void count(struct ingest_reader *reader, const struct job *job) {
@@ -348,6 +350,11 @@ static void count_end(struct ingest_reader *reader) {
             reader->name, (unsigned long long)reader->swallowing_line,
             (unsigned long long)reader->swallowing_rows,
             reader->swallowing_rows == 1 ? " waits" : "s, this one the first, wait");
+    if (reader->enclosed_line > 0)
+        warn(reader,
+             "%s:%llu: a field stands in quotes, which are characters in a file with tabs; where "
+             "they enclose fields, write quote: '\"' in the source",
+             reader->name, (unsigned long long)reader->enclosed_line);
     uint64_t behind = input_bytes_behind(reader->cutter.input);
     if (behind > 0)
         warn(reader,

@@ -157,6 +157,12 @@ static void whole_file_errors(void **state) {
           "t.csv:1:1: the file is a ZIP archive or a spreadsheet; export it as CSV or JSON lines");
     check("plain", "PAR1....",
           "t.csv:1:1: the file is a Parquet file; export it as CSV or JSON lines");
+    check("plain", "BZh91AY",
+          "t.csv:1:1: the file is packed by bzip2; unpack it, or pack it with gzip");
+    check("plain", "\x28\xB5\x2F\xFD..",
+          "t.csv:1:1: the file is packed by zstd; unpack it, or pack it with gzip");
+    check("plain", "{\"who\":7,\"n\":\"x\"}\n",
+          "t.csv:1: the file looks like JSON: write format: ndjson in its source");
     static const char utf16[] = "\xFF\xFEw\0h\0o\0";
     assert_int_equal(trial_read(&trial, "plain", utf16, sizeof utf16 - 1), STATUS_INVALID);
     assert_string_equal(

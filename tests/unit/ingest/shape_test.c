@@ -180,6 +180,12 @@ static void quotes_of_tab_files(void **state) {
     const char *five = EVENT " a=\"\\\"Sale\"\n" EVENT " a=\"x\"\n" EVENT " a=\"Sale\\\"\"\n";
     check("short", "who\tat\ta\n7\t2020-01-02\t\"Sale\n7\t2020-01-02\tx\n7\t2020-01-02\tSale\"\n",
           five);
+    check_warning("");
+    check("short", "who\tat\ta\n7\t2020-01-02\tx\n7\t2020-01-02\t\"a \"\"b\"\"\"\n",
+          EVENT " a=\"x\"\n" EVENT " a=\"\\\"a \\\"\\\"b\\\"\\\"\\\"\"\n");
+    check_warning(
+        "t.csv:3: a field stands in quotes, which are characters in a file with tabs; where "
+        "they enclose fields, write quote: '\"' in the source");
     check("signs", "who\tat\ta\n7\t2020-01-02\t\"Sale\n7\t2020-01-02\tx\n7\t2020-01-02\tSale\"\n",
           five);
     check("signs", "who,at,a\n7,2020-01-02,\"Sale\n7,2020-01-02,x\n7,2020-01-02,Sale\"\n", five);
@@ -355,6 +361,12 @@ static void json_arrays(void **state) {
 static void json_over_lines(void **state) {
     (void)state;
     check("lines", MANY, EVENT " n=1\n");
+    check("lines", ONE(1) ONE(2), EVENT " n=1\n" EVENT " n=2\n");
+    check("lines", ONE(1) ", " ONE(2) "\n" ONE(3) "\n",
+          EVENT " n=1\n" EVENT " n=2\n" EVENT " n=3\n");
+    check("lines", ONE(1) " x\n" ONE(2) "\n",
+          EVENT " n=2\nBAD t.ndjson:1:0: not valid JSON: The JSON document has an improper "
+                "structure: missing or superfluous commas, braces, missing keys, etc.\n");
     check("lines", MANY "\n" MANY "\n", EVENT " n=1\n" EVENT " n=1\n");
     check("lines", "{\"who\":\"7\",\n\"at\":\"2020-01-02\"}\n" ONE(1) "\n",
           EVENT "\n" EVENT " n=1\n");

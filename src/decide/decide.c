@@ -192,6 +192,7 @@ static enum status decide_once(struct decider *decider, const struct timeline *t
     out->truncated = out->limited = false;
     enum status status = contact_history_read(&decider->history, timeline, out->t_ms, same_moment);
     profile_at(decider->profiler, timeline, out->t_ms);
+    profile_for_all(decider->profiler, treatments);
     facts_begin(decider, treatments);
     if (status == STATUS_OK) status = judge_all(decider, timeline, treatments, out);
     if (status == STATUS_OK) status = place(decider, out);

@@ -57,7 +57,7 @@ struct lookup_table {
 
 #define SLOT_BITS_MIN 6
 #define TEXT_ID_NONE  UINT32_MAX
-#define PLAIN_BYTES   64
+#define PLAIN_BYTES   VALUE_SET_KEY_BYTES
 
 /* ---- the text that a file would hold ---- */
 
@@ -480,4 +480,12 @@ bool value_set_contains(const struct value_set *set, struct value value) {
 
 uint32_t value_set_count(const struct value_set *set) {
     return interner_count(set->texts);
+}
+
+struct text value_set_key(struct value value, char out[VALUE_SET_KEY_BYTES]) {
+    return plain(value, out);
+}
+
+struct text value_set_text(const struct value_set *set, uint32_t i) {
+    return interner_text(set->texts, i);
 }

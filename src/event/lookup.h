@@ -53,5 +53,10 @@ void value_set_destroy(struct value_set *set);
 enum status value_set_add(struct value_set *set, struct value value) MUST_USE;
 bool value_set_contains(const struct value_set *set, struct value value);
 uint32_t value_set_count(const struct value_set *set);
+/* Two values are the same to a set where their keys are. The key lies in `out` or in the value; no
+ * value that is unknown, or a list, has one. The i-th key that was added, i < count. */
+#define VALUE_SET_KEY_BYTES 64
+struct text value_set_key(struct value value, char out[VALUE_SET_KEY_BYTES]);
+struct text value_set_text(const struct value_set *set, uint32_t i);
 
 #endif

@@ -147,22 +147,7 @@ void aggregate_offer_row(struct evaluation *evaluation, const struct aggregate *
 
 /* ---- sums and counts ---- */
 
-struct total {
-    uint64_t count;
-    double number;
-    int64_t integer;   /* minor units or milliseconds */
-    uint16_t currency; /* of the first */
-    bool spoilt;       /* two currencies, or more than fits */
-};
-
-struct accumulator {
-    struct total all; /* share: without `where` */
-    struct total part;
-    struct value best; /* min, max, first, last */
-    uint32_t row;      /* of the best */
-};
-
-static void total_add(struct total *total, struct value value) {
+void aggregate_total_add(struct total *total, struct value value) {
     if (total->count++ == 0) total->currency = value.type == VALUE_MONEY ? value.currency : 0;
     if (value.type == VALUE_NUMBER) {
         total->number += value.number;
@@ -186,15 +171,12 @@ static void keep_best(struct evaluation *evaluation, const struct aggregate *agg
     if (aggregate->kind == AGGREGATE_MIN ? order < 0 : order > 0) *best = value;
 }
 
-static void accumulate(struct evaluation *evaluation, const struct aggregate *aggregate,
-                       void *context, uint32_t row, struct value value) {
-    struct accumulator *accumulator = context;
-    if (aggregate->kind == AGGREGATE_SHARE) total_add(&accumulator->all, value);
-    if (!aggregate_where(evaluation, aggregate, row)) return;
+void aggregate_take(struct evaluation *evaluation, const struct aggregate *aggregate,
+                    struct accumulator *accumulator, uint32_t row, struct value value) {
     switch (aggregate->kind) {
     case AGGREGATE_SHARE:
     case AGGREGATE_SUM:
-    case AGGREGATE_AVG: total_add(&accumulator->part, value); return;
+    case AGGREGATE_AVG: aggregate_total_add(&accumulator->part, value); return;
     case AGGREGATE_MIN:
     case AGGREGATE_MAX: keep_best(evaluation, aggregate, accumulator, value); break;
     case AGGREGATE_FIRST:
@@ -204,6 +186,14 @@ static void accumulate(struct evaluation *evaluation, const struct aggregate *ag
     }
     accumulator->row = row;
     accumulator->part.count++;
+}
+
+static void accumulate(struct evaluation *evaluation, const struct aggregate *aggregate,
+                       void *context, uint32_t row, struct value value) {
+    struct accumulator *accumulator = context;
+    if (aggregate->kind == AGGREGATE_SHARE) aggregate_total_add(&accumulator->all, value);
+    if (aggregate_where(evaluation, aggregate, row))
+        aggregate_take(evaluation, aggregate, accumulator, row, value);
 }
 
 static struct value typed_total(const struct evaluation *evaluation, enum value_type type,
@@ -257,7 +247,7 @@ struct value aggregate_of_row(struct evaluation *evaluation, const struct aggreg
     return time_ms == TIME_ALWAYS ? value_unknown() : value_time(time_ms);
 }
 
-static struct value result_of(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_result(struct evaluation *evaluation, const struct aggregate *aggregate,
                               const struct accumulator *accumulator) {
     const struct total *part = &accumulator->part;
     if (part->spoilt || accumulator->all.spoilt) return evaluation_limit(evaluation);
@@ -275,15 +265,10 @@ static struct value result_of(struct evaluation *evaluation, const struct aggreg
 
 /* ---- which way to walk ---- */
 
-/* Newest first: the first row that counts is the answer. */
-static bool walks_back(enum aggregate_kind kind) {
-    return kind == AGGREGATE_EXISTS || kind == AGGREGATE_SINCE || kind == AGGREGATE_LAST;
-}
-
 static struct value walk(struct evaluation *evaluation, const struct aggregate *aggregate,
                          struct window window) {
     struct accumulator accumulator = {0};
-    if (walks_back(aggregate->kind)) {
+    if (aggregate_walks_back(aggregate->kind)) {
         for (uint32_t row = window.high; row-- > window.low && accumulator.part.count == 0;) {
             if (aggregate_takes_row(evaluation, aggregate, row))
                 aggregate_offer_row(evaluation, aggregate, row, accumulate, &accumulator);
@@ -295,14 +280,13 @@ static struct value walk(struct evaluation *evaluation, const struct aggregate *
             if (aggregate->kind == AGGREGATE_FIRST && accumulator.part.count) break;
         }
     }
-    return result_of(evaluation, aggregate, &accumulator);
+    return aggregate_result(evaluation, aggregate, &accumulator);
 }
 
-/* Rows that are missing could change the answer, unless the newest one alone decided it. */
-static struct value whole_or_unknown(struct evaluation *evaluation,
-                                     const struct aggregate *aggregate, struct value value) {
+struct value aggregate_of_cut(struct evaluation *evaluation, const struct aggregate *aggregate,
+                              struct value value) {
     bool decided =
-        walks_back(aggregate->kind) && value_is_known(value) &&
+        aggregate_walks_back(aggregate->kind) && value_is_known(value) &&
         !(value.type == VALUE_YES_NO && aggregate->kind == AGGREGATE_EXISTS && !value.yes);
     return decided ? value : evaluation_limit(evaluation);
 }
@@ -311,7 +295,7 @@ struct value aggregate_eval(struct evaluation *evaluation, const struct aggregat
     struct window window = aggregate_window(evaluation, aggregate);
     struct value value;
     if (aggregate_fast(evaluation, aggregate, window, &value))
-        return window.cut ? whole_or_unknown(evaluation, aggregate, value) : value;
+        return window.cut ? aggregate_of_cut(evaluation, aggregate, value) : value;
     switch (aggregate->kind) {
     case AGGREGATE_OVERDUE: value = aggregate_overdue(evaluation, aggregate, window); break;
     case AGGREGATE_DISTINCT: value = aggregate_distinct(evaluation, aggregate, window); break;
@@ -324,5 +308,5 @@ struct value aggregate_eval(struct evaluation *evaluation, const struct aggregat
         break;
     }
     }
-    return window.cut ? whole_or_unknown(evaluation, aggregate, value) : value;
+    return window.cut ? aggregate_of_cut(evaluation, aggregate, value) : value;
 }

@@ -39,6 +39,40 @@ static inline bool aggregate_takes_row(const struct evaluation *evaluation,
            timeline_known(timeline, row, evaluation->env->t_ms);
 }
 
+struct total {
+    uint64_t count;
+    double number;
+    int64_t integer;   /* minor units or milliseconds */
+    uint16_t currency; /* of the first */
+    bool spoilt;       /* two currencies, or more than fits */
+};
+
+/* What becomes of the rows that count, one after the other. */
+struct accumulator {
+    struct total all; /* share: without `where` */
+    struct total part;
+    struct value best; /* min, max, first, last */
+    uint32_t row;      /* of the best */
+};
+void aggregate_total_add(struct total *total, struct value value);
+/* The row (and value) counts. */
+void aggregate_take(struct evaluation *evaluation, const struct aggregate *aggregate,
+                    struct accumulator *accumulator, uint32_t row, struct value value);
+struct value aggregate_result(struct evaluation *evaluation, const struct aggregate *aggregate,
+                              const struct accumulator *accumulator);
+/* The answer where the oldest rows of the window are missing: only what the newest row alone
+ * decides is known. */
+struct value aggregate_of_cut(struct evaluation *evaluation, const struct aggregate *aggregate,
+                              struct value value);
+/* Newest first: the first row that counts is the answer. */
+static inline bool aggregate_walks_back(enum aggregate_kind kind) {
+    return kind == AGGREGATE_EXISTS || kind == AGGREGATE_SINCE || kind == AGGREGATE_LAST;
+}
+/* Is the first row that counts, in whichever direction, the answer? */
+static inline bool aggregate_ends_early(enum aggregate_kind kind) {
+    return aggregate_walks_back(kind) || kind == AGGREGATE_FIRST;
+}
+
 /* Does `where` hold on the row (and item) at hand? Unknown is no. */
 bool aggregate_where(struct evaluation *evaluation, const struct aggregate *aggregate,
                      uint32_t row);

@@ -29,14 +29,22 @@ struct emitter {
     uint32_t *item_field_count;
     struct growing code, constants, aggregates, lookups, relations, sets, uses, traits;
     uint32_t depth; /* values on the stack */
-    /* Parts that are emitted behind the main code, once it is done. */
-    struct growing parts;
+    /* Parts that are emitted behind the main code, once it is done; `keys` behind all of them. */
+    struct growing parts, keys;
+    bool in_relation;
 };
 
 struct part {
     const struct node *node;
     const struct selector *selector; /* NULL: a relation's condition */
     uint32_t index;                  /* of the aggregate or relation that runs it */
+};
+
+/* The key of an aggregate, and what else its `where` asks. */
+struct key_part {
+    const struct selector *selector;
+    uint32_t aggregate;
+    const struct node *key, *rest;
 };
 
 static enum status emit(struct emitter *emitter, const struct node *node);
@@ -488,6 +496,121 @@ static struct simple_where simple_where(const struct node *node) {
     return simple;
 }
 
+/* ---- keys ---- */
+
+static bool is_attribute(const struct node *node) {
+    return node->kind == NODE_NAME && node->reference == REFERENCE_ATTRIBUTE;
+}
+
+/* Can a value of this kind be found in an index? Money can't: two currencies have no ==. */
+static bool is_key(const struct node *node) {
+    if (node->kind != NODE_NAME || node->type == VALUE_LIST || node->type == VALUE_MONEY)
+        return false;
+    if (node->reference == REFERENCE_LOOKUP) return is_key(node->first);
+    return node->reference == REFERENCE_PROPERTY || node->reference == REFERENCE_ITEM;
+}
+
+/* The key, where the condition is `key == action.NAME`, `key in action.LIST` or
+ * `action.LIST contains key`; else NULL. */
+static const struct node *key_of(const struct node *node, uint32_t *attribute) {
+    const struct node *key = node->first, *other = key != NULL ? key->next : NULL;
+    bool equal = node->kind == NODE_COMPARE && node->op == OP_EQUAL;
+    bool contains = node->kind == NODE_TEXT_TEST && key->type == VALUE_LIST;
+    if (!equal && !contains && (node->kind != NODE_IN || node->op != OP_IN)) return NULL;
+    if (contains || (equal && is_attribute(key))) {
+        other = key;
+        key = key->next;
+    }
+    if (!is_attribute(other) || !is_key(key)) return NULL;
+    if (equal ? other->type == VALUE_LIST || other->type != key->type : other->type != VALUE_LIST)
+        return NULL;
+    *attribute = other->index;
+    return key;
+}
+
+/* Reads nothing of the treatment, reaches no limit and leaves nothing in the scratch, whatever the
+ * row: when and how often it is evaluated makes no difference. */
+static bool is_calm(const struct node *node) {
+    bool calm;
+    switch ((enum node_kind)node->kind) {
+    case NODE_LITERAL:
+    case NODE_NOW:
+    case NODE_LIST:
+    case NODE_NOT:
+    case NODE_AND:
+    case NODE_OR:
+    case NODE_IS: calm = true; break;
+    case NODE_COMPARE: calm = node->first->type != VALUE_MONEY; break;
+    case NODE_TEXT_TEST: calm = node->first->type == VALUE_TEXT; break;
+    case NODE_IN: calm = node->first->next->kind == NODE_LIST; break;
+    case NODE_NAME:
+        calm = node->reference == REFERENCE_PROPERTY || node->reference == REFERENCE_ITEM ||
+               node->reference == REFERENCE_LOOKUP || node->reference == REFERENCE_TIME ||
+               (node->reference == REFERENCE_TRAIT && !node->op);
+        break;
+    default: calm = false; break;
+    }
+    for (const struct node *child = node->first; calm && child != NULL; child = child->next)
+        calm = is_calm(child);
+    return calm;
+}
+
+/* All conjuncts but one, as an AND of their own; *rest NULL where there are none. */
+static enum status rest_of(struct emitter *emitter, const struct node *where,
+                           const struct node *but, const struct node **rest) {
+    struct node *root = arena_alloc(emitter->arena, sizeof *root), *last = NULL;
+    *rest = NULL;
+    if (root == NULL) return STATUS_NO_MEMORY;
+    *root = *where;
+    root->first = NULL;
+    for (const struct node *child = where->first; child != NULL; child = child->next) {
+        if (child == but) continue;
+        struct node *copy = arena_alloc(emitter->arena, sizeof *copy);
+        if (copy == NULL) return STATUS_NO_MEMORY;
+        *copy = *child;
+        copy->next = NULL;
+        *(last != NULL ? &last->next : &root->first) = copy;
+        last = copy;
+    }
+    *rest = root->first == last ? last : root;
+    return STATUS_OK;
+}
+
+static bool may_be_keyed(const struct emitter *emitter, const struct aggregate *aggregate) {
+    switch (aggregate->kind) {
+    case AGGREGATE_DISTINCT:
+    case AGGREGATE_LIST:
+    case AGGREGATE_OVERDUE: return false;
+    case AGGREGATE_COUNT:
+    case AGGREGATE_SHARE: return !emitter->in_relation && !aggregate->rows.visits;
+    default: return !emitter->in_relation;
+    }
+}
+
+/* Plans the key of an aggregate whose `where` has one, and is calm beside it. */
+static enum status plan_key(struct emitter *emitter, const struct selector *selector,
+                            struct aggregate *aggregate) {
+    const struct node *where = selector->where, *holder = NULL;
+    struct key_part part = {selector, emitter->aggregates.count, NULL, NULL};
+    uint32_t attribute = UINT32_MAX;
+    bool is_and = where->kind == NODE_AND;
+    if (!may_be_keyed(emitter, aggregate)) return STATUS_OK;
+    for (const struct node *child = is_and ? where->first : where; child != NULL;
+         child = is_and ? child->next : NULL) {
+        const struct node *key = part.key == NULL ? key_of(child, &attribute) : NULL;
+        if (key == NULL && !is_calm(child)) return STATUS_OK;
+        if (key == NULL) continue;
+        part.key = key;
+        holder = child;
+    }
+    if (part.key == NULL) return STATUS_OK;
+    enum status status = is_and ? rest_of(emitter, where, holder, &part.rest) : STATUS_OK;
+    aggregate->key_attribute = attribute;
+    aggregate->key_type = (enum value_type)part.key->type;
+    if (part.key->reference == REFERENCE_PROPERTY) aggregate->key_column = part.key->index;
+    return status == STATUS_OK ? push(&emitter->keys, sizeof part, &part) : status;
+}
+
 static enum status emit_aggregate(struct emitter *emitter, const struct node *node) {
     const struct selector *selector = node->selector;
     struct aggregate aggregate = {.kind = (enum aggregate_kind)node->op,
@@ -497,6 +620,11 @@ static enum status emit_aggregate(struct emitter *emitter, const struct node *no
                                   .column_type = selector->property_type,
                                   .value_type = selector->value_type,
                                   .where_code = UINT32_MAX,
+                                  .in_relation = emitter->in_relation,
+                                  .key_attribute = UINT32_MAX,
+                                  .key_column = UINT32_MAX,
+                                  .key_code = UINT32_MAX,
+                                  .rest_code = UINT32_MAX,
                                   .window = selector->window,
                                   .window_ms = selector->window_ms,
                                   .ending_ms = selector->ending_ms,
@@ -522,6 +650,7 @@ static enum status emit_aggregate(struct emitter *emitter, const struct node *no
         aggregate.where = simple_where(selector->where);
         struct part part = {selector->where, selector, emitter->aggregates.count};
         status = push(&emitter->parts, sizeof part, &part);
+        if (status == STATUS_OK) status = plan_key(emitter, selector, &aggregate);
     }
     aggregate.may_be_fast = aggregate.rows.type_count == 1 && !aggregate.iterates &&
                             aggregate.where.kind != SIMPLE_CODE;
@@ -574,29 +703,74 @@ static enum status emit(struct emitter *emitter, const struct node *node) {
 
 /* ---- the whole ---- */
 
+static struct aggregate *aggregate_at(struct emitter *emitter, uint32_t index) {
+    return (struct aggregate *)emitter->aggregates.items + index;
+}
+
+/* Code of a selector's row or item, that ends by itself. */
+static enum status emit_of_row(struct emitter *emitter, const struct selector *selector,
+                               uint32_t aggregate, const struct node *node, uint32_t *code) {
+    struct aggregate *its = aggregate_at(emitter, aggregate);
+    emitter->depth = 0;
+    emitter->in = selector;
+    emitter->item_fields = its->item_fields;
+    emitter->item_field_count = &its->item_field_count;
+    *code = emitter->code.count;
+    enum status status = emit(emitter, node);
+    return status == STATUS_OK ? op(emitter, CODE_END, 0, 0, 0) : status;
+}
+
+/* The keys' code doubles that of `where` at most: where that could be too much, there is no key. */
+static enum status emit_keys(struct emitter *emitter) {
+    bool fits = emitter->code.count + 2 * emitter->keys.count <= EXPR_CODE_MAX / 2;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < emitter->keys.count; i++) {
+        struct key_part part = ((struct key_part *)emitter->keys.items)[i];
+        uint32_t key = UINT32_MAX, rest = UINT32_MAX;
+        if (!fits) {
+            aggregate_at(emitter, part.aggregate)->key_attribute = UINT32_MAX;
+            continue;
+        }
+        status = emit_of_row(emitter, part.selector, part.aggregate, part.key, &key);
+        if (status == STATUS_OK && part.rest != NULL)
+            status = emit_of_row(emitter, part.selector, part.aggregate, part.rest, &rest);
+        aggregate_at(emitter, part.aggregate)->key_code = key;
+        aggregate_at(emitter, part.aggregate)->rest_code = rest;
+    }
+    return status;
+}
+
+static enum status emit_where(struct emitter *emitter, const struct part *part) {
+    struct expr_program *program = emitter->program;
+    bool used = program->uses_treatment;
+    uint32_t code = UINT32_MAX;
+    program->uses_treatment = false;
+    enum status status = emit_of_row(emitter, part->selector, part->index, part->node, &code);
+    aggregate_at(emitter, part->index)->where_code = code;
+    aggregate_at(emitter, part->index)->reads_treatment = program->uses_treatment;
+    program->uses_treatment |= used;
+    return status;
+}
+
 /* The main code, then each part; parts may add parts (an aggregate inside a relation). */
 static enum status emit_all(struct emitter *emitter, const struct node *root) {
     enum status status = emit(emitter, root);
     if (status == STATUS_OK) status = op(emitter, CODE_END, 0, 0, 0);
     for (uint32_t i = 0; status == STATUS_OK && i < emitter->parts.count; i++) {
         struct part part = ((struct part *)emitter->parts.items)[i];
-        emitter->depth = 0;
-        emitter->in = part.selector;
-        if (part.selector) {
-            struct aggregate *aggregate =
-                (struct aggregate *)emitter->aggregates.items + part.index;
-            emitter->item_fields = aggregate->item_fields;
-            emitter->item_field_count = &aggregate->item_field_count;
-            ((struct aggregate *)emitter->aggregates.items)[part.index].where_code =
-                emitter->code.count;
-        } else {
-            ((struct relation_use *)emitter->relations.items)[part.index].code =
-                emitter->code.count;
+        if (part.selector != NULL) {
+            status = emit_where(emitter, &part);
+            continue;
         }
+        emitter->depth = 0;
+        emitter->in = NULL;
+        emitter->in_relation = true;
+        ((struct relation_use *)emitter->relations.items)[part.index].code = emitter->code.count;
         status = emit(emitter, part.node);
         if (status == STATUS_OK) status = op(emitter, CODE_END, 0, 0, 0);
+        emitter->in_relation = false;
     }
-    return status;
+    return status == STATUS_OK ? emit_keys(emitter) : status;
 }
 
 static enum status keep_visit_types(struct emitter *emitter) {
@@ -630,6 +804,7 @@ static enum status finish(struct emitter *emitter) {
     program->uses = keep(emitter, &emitter->uses, sizeof(struct expr_use), &status);
     program->traits = keep(emitter, &emitter->traits, sizeof(uint32_t), &status);
     program->code_count = emitter->code.count;
+    program->aggregate_count = emitter->aggregates.count;
     program->use_count = emitter->uses.count;
     program->trait_count = emitter->traits.count;
     return status;

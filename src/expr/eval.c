@@ -5,6 +5,7 @@
 
 #include "event/packed.h"
 #include "event/dark.h"
+#include "expr/keyed.h"
 
 #define IS_NO(value)  ((value).type == VALUE_YES_NO && !(value).yes)
 #define IS_YES(value) ((value).type == VALUE_YES_NO && (value).yes)
@@ -212,6 +213,17 @@ static struct value related(struct evaluation *evaluation, const struct relation
     return unknown ? value_unknown() : value_yes_no(false);
 }
 
+/* ---- aggregates ---- */
+
+static struct value aggregate_value(struct evaluation *evaluation, uint32_t index) {
+    struct expr_env *env = evaluation->env;
+    const struct expr_answer *answer =
+        env->answers != NULL && !evaluation->in_related ? env->answers[index] : NULL;
+    if (answer == NULL) return aggregate_eval(evaluation, &evaluation->program->aggregates[index]);
+    env->limit_reached |= answer->limited;
+    return answer->value;
+}
+
 /* ---- the machine ---- */
 
 /* Everything that costs more than a handful of instructions, so that the loop below stays small. */
@@ -257,9 +269,7 @@ static struct value *slow_operation(struct evaluation *evaluation, struct operat
     case CODE_ATTRIBUTE_KNOWN:
         *++top = value_yes_no(value_is_known(attribute_length(evaluation, operation.index)));
         break;
-    case CODE_AGGREGATE:
-        *++top = aggregate_eval(evaluation, &program->aggregates[operation.index]);
-        break;
+    case CODE_AGGREGATE: *++top = aggregate_value(evaluation, operation.index); break;
     case CODE_RELATED:
         *++top = related(evaluation, &program->relations[operation.index],
                          (enum related_kind)operation.small);
@@ -341,7 +351,7 @@ struct value expr_eval(const struct expr_program *program, struct expr_env *env)
     assert(!program->is_row);
     struct evaluation evaluation = {.program = program, .env = env, .timeline = env->timeline};
     if (program->single_aggregate != UINT32_MAX)
-        return aggregate_eval(&evaluation, &program->aggregates[program->single_aggregate]);
+        return aggregate_value(&evaluation, program->single_aggregate);
     return evaluation_run(&evaluation, 0);
 }
 

@@ -143,6 +143,7 @@ struct expr_attribute {          /* one action.NAME */
 bool expr_is_span(const struct expr_program *program, const struct expr_attribute *attributes,
                   int64_t *from_ms, int64_t *until_ms);
 
+struct expr_answer;
 struct expr_env {
     const struct timeline *timeline;
     int64_t t_ms;
@@ -160,6 +161,9 @@ struct expr_env {
     /* Evaluates trait `index` on another timeline (used inside any RELATION (…)). */
     struct value (*related_trait)(void *context, uint32_t index, const struct timeline *timeline,
                                   int64_t t_ms);
+    /* By aggregate of the program that is evaluated: its answer, where that is known already
+     * (expr/keyed.h), or NULL. The array may be NULL. */
+    const struct expr_answer *const *answers;
     struct arena *scratch; /* lists that the program makes; cleared by the caller */
     bool limit_reached;    /* set where a named limit made something unknown */
 };

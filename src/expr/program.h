@@ -105,6 +105,14 @@ struct aggregate {
     enum window_kind window;
     int64_t window_ms, ending_ms;
     uint32_t visits;
+    bool in_relation;     /* it stands in the condition of a relation */
+    bool reads_treatment; /* `where` does */
+    /* `where` is: the rest holds, and the key of the row or item is equal to the attribute or
+     * stands in it (expr/keyed.h). UINT32_MAX: it is not so. */
+    uint32_t key_attribute;
+    uint32_t key_column; /* the key is a plain property of the row; UINT32_MAX: run key_code */
+    enum value_type key_type;
+    uint32_t key_code, rest_code; /* UINT32_MAX: there is no rest */
 };
 
 struct lookup_use {
@@ -130,7 +138,7 @@ struct expr_program {
     const struct lookup_use *lookups;
     const struct relation_use *relations;
     const struct constant_set *sets;
-    uint32_t code_count;
+    uint32_t code_count, aggregate_count;
     uint32_t single_aggregate; /* the whole program is this aggregate; UINT32_MAX */
     enum value_type type;
     bool is_row, uses_treatment, uses_relation, reads_timeline;

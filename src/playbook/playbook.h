@@ -12,6 +12,7 @@
 
 #include "base/time.h"
 #include "expr/expr.h"
+#include "expr/index.h"
 
 #define PLAYBOOK_BYTES_MAX      (1u << 20)
 #define PLAYBOOK_ERRORS_MAX     200
@@ -471,6 +472,11 @@ struct treatment_set {
     uint32_t count;
     struct value_set **sets;
     uint32_t set_count;
+    /* By attribute, of those that traits look rows up by (expr/keyed.h); NULL for the others: the
+     * index, and each treatment's holder in it. */
+    struct expr_index **indexes;
+    uint32_t **holders;
+    uint32_t attribute_count;
     /* By hash of the key: index + 1 of the first, or 0. */
     const uint32_t *slots;
     uint32_t slot_mask;

@@ -6,6 +6,7 @@
 #include "base/canonical.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "expr/keyed.h"
 #include "playbook/playbook.h"
 
 #define ARENA_BYTES_MAX ((size_t)2 << 30)
@@ -288,6 +289,67 @@ static enum status index_keys(struct building *building) {
     return STATUS_OK;
 }
 
+/* ---- indexes ---- */
+
+static void want_attributes(const struct expr_program *program, bool *wanted) {
+    uint32_t attribute;
+    for (uint32_t i = 0; i < expr_aggregate_count(program); i++) {
+        if (expr_answered(program, i, &attribute) == ANSWERED_BY_KEY) wanted[attribute] = true;
+    }
+}
+
+/* The treatments of a row share their attributes, and stand together. */
+static enum status fill_index(const struct treatment_set *set, uint32_t attribute,
+                              struct expr_index *index, uint32_t *holders) {
+    const struct treatment *before = NULL;
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct treatment *treatment = &set->treatments[i];
+        enum status status = STATUS_OK;
+        if (before != NULL && before->attributes == treatment->attributes)
+            holders[i] = holders[i - 1];
+        else
+            status = expr_index_add(index, &treatment->attributes[attribute], &holders[i]);
+        if (status != STATUS_OK) return status;
+        before = treatment;
+    }
+    return expr_index_finish(index);
+}
+
+/* An attribute that can't be indexed is looked at treatment by treatment. */
+static enum status index_attribute(struct building *building, uint32_t attribute) {
+    struct treatment_set *set = building->set;
+    struct expr_index *index;
+    uint32_t *holders = arena_alloc(&set->arena, ((size_t)set->count + 1) * sizeof *holders);
+    if (holders == NULL) return no_memory(building);
+    enum status status = expr_index_create(&index, building->playbook->attributes[attribute].type);
+    if (status == STATUS_OK) status = fill_index(set, attribute, index, holders);
+    if (status == STATUS_OK) {
+        set->indexes[attribute] = index;
+        set->holders[attribute] = holders;
+        return STATUS_OK;
+    }
+    expr_index_destroy(index);
+    return status == STATUS_INVALID ? STATUS_OK : no_memory(building);
+}
+
+static enum status index_attributes(struct building *building) {
+    const struct playbook *playbook = building->playbook;
+    struct treatment_set *set = building->set;
+    size_t count = (size_t)playbook->attribute_count + 1;
+    bool *wanted = arena_calloc(&set->arena, count, sizeof *wanted);
+    set->indexes = arena_calloc(&set->arena, count, sizeof(struct expr_index *));
+    set->holders = arena_calloc(&set->arena, count, sizeof(uint32_t *));
+    if (wanted == NULL || set->indexes == NULL || set->holders == NULL) return no_memory(building);
+    set->attribute_count = playbook->attribute_count;
+    for (uint32_t i = 0; i < playbook->trait_count; i++)
+        want_attributes(playbook->traits[i].program, wanted);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < playbook->attribute_count; i++) {
+        if (wanted[i]) status = index_attribute(building, i);
+    }
+    return status;
+}
+
 static enum status build(struct building *building) {
     const struct playbook *playbook = building->playbook;
     uint32_t count = 0;
@@ -299,6 +361,7 @@ static enum status build(struct building *building) {
     for (uint32_t i = 0; status == STATUS_OK && i < playbook->action_count; i++) {
         status = add_action(building, &playbook->actions[i]);
     }
+    if (status == STATUS_OK) status = index_attributes(building);
     return status == STATUS_OK ? index_keys(building) : status;
 }
 
@@ -327,6 +390,7 @@ enum status treatment_set_create(struct treatment_set **out, const struct playbo
 void treatment_set_destroy(struct treatment_set *set) {
     if (set == NULL) return;
     for (uint32_t i = 0; i < set->set_count; i++) value_set_destroy(set->sets[i]);
+    for (uint32_t i = 0; i < set->attribute_count; i++) expr_index_destroy(set->indexes[i]);
     arena_release(&set->arena);
     memory_free(set);
 }

@@ -2,6 +2,7 @@
 #include "profile/profile.h"
 
 #include "base/memory.h"
+#include "profile/by_treatment.h"
 #include "profile/consent.h"
 #include "profile/related.h"
 
@@ -23,6 +24,7 @@ struct profiler {
     bool *friend_wants;          /* by trait index: those that its trait reads */
     uint32_t *of_treatment;      /* traits of a treatment, in evaluation order */
     uint32_t of_treatment_count;
+    struct by_treatment *by_treatment;
     struct related_walk related;
     uint64_t columns[TIMELINE_COLUMNS_MAX / 64];
     uint32_t needs;
@@ -53,6 +55,7 @@ static struct value evaluate_of_friend(struct profiler *profiler, const struct t
     env.traits = profiler->friend_values;
     env.attributes = NULL;
     env.related = NULL;
+    env.answers = NULL;
     struct value value = expr_eval(trait->program, &env);
     profiler->env.limit_reached |= env.limit_reached;
     return value;
@@ -129,7 +132,8 @@ enum status profiler_create(struct profiler **out, const struct world *world) {
     profiler->of_treatment = memory_calloc(trait_count + 1, sizeof *profiler->of_treatment);
     profiler->limited = memory_calloc(trait_count + 1, sizeof *profiler->limited);
     if (profiler->values == NULL || profiler->limited == NULL || profiler->friend_values == NULL ||
-        profiler->friend_wants == NULL || profiler->of_treatment == NULL) {
+        profiler->friend_wants == NULL || profiler->of_treatment == NULL ||
+        by_treatment_create(&profiler->by_treatment, world->playbook) != STATUS_OK) {
         profiler_destroy(profiler);
         return STATUS_NO_MEMORY;
     }
@@ -154,6 +158,7 @@ enum status profiler_create(struct profiler **out, const struct world *world) {
 void profiler_destroy(struct profiler *profiler) {
     if (profiler == NULL) return;
     related_release(&profiler->related);
+    by_treatment_destroy(profiler->by_treatment);
     arena_release(&profiler->scratch);
     memory_free(profiler->values);
     memory_free(profiler->friend_values);
@@ -211,6 +216,7 @@ const struct value *profile_at(struct profiler *profiler, const struct timeline 
     profiler->env.attributes = NULL;
     profiler->related.customer = timeline;
     profiler->any_limited = profiler->eval_limited = false;
+    by_treatment_forget(profiler->by_treatment);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         const struct trait *trait = &playbook->traits[i];
         profiler->limited[i] = false;
@@ -222,6 +228,11 @@ const struct value *profile_at(struct profiler *profiler, const struct timeline 
     return profiler->values;
 }
 
+void profile_for_all(struct profiler *profiler, const struct treatment_set *treatments) {
+    profiler->env.attributes = NULL;
+    by_treatment_answer(profiler->by_treatment, &profiler->env, treatments);
+}
+
 const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment) {
     arena_rewind(&profiler->scratch, profiler->treatment_mark);
     profiler->env.attributes = treatment ? treatment->attributes : NULL;
@@ -229,10 +240,12 @@ const struct value *profile_with(struct profiler *profiler, const struct treatme
         uint32_t index = profiler->of_treatment[i];
         const struct trait *trait = &profiler->world->playbook->traits[index];
         profiler->limited[index] = false;
-        profiler->values[index] =
-            treatment ? evaluate(profiler, trait->program, &profiler->limited[index])
-                      : value_unknown();
+        profiler->values[index] = value_unknown();
+        if (treatment == NULL) continue;
+        profiler->env.answers = by_treatment_answers(profiler->by_treatment, i, treatment);
+        profiler->values[index] = evaluate(profiler, trait->program, &profiler->limited[index]);
     }
+    profiler->env.answers = NULL;
     return profiler->values;
 }
 

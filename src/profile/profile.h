@@ -57,6 +57,9 @@ struct timeline_request profiler_request(struct profiler *profiler, struct as_of
  * valid until the next profile_at. The timeline must stay valid as long as the values are used. */
 const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline,
                                int64_t t_ms);
+/* Behind profile_at, where profile_with will be asked for many treatments of this set, which stays:
+ * what can be computed for all of them at once is. The values are the same. */
+void profile_for_all(struct profiler *profiler, const struct treatment_set *treatments);
 /* Fills the traits of a treatment into the same array (overwriting those of the treatment before).
  * NULL: makes them unknown. */
 const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment);

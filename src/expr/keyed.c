@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "expr/keyed.h"
+
+#include "base/memory.h"
+#include "expr/aggregate.h"
+
+struct holder_total {
+    uint64_t epoch; /* of the pass; an older one: no row counts yet */
+    struct accumulator total;
+    struct expr_answer answer;
+};
+
+struct pass {
+    const struct expr_index *index;
+    struct expr_answers *answers;
+    struct total all; /* share: without `where` */
+    enum status status;
+};
+
+enum answered expr_answered(const struct expr_program *program, uint32_t index,
+                            uint32_t *attribute) {
+    const struct aggregate *aggregate = &program->aggregates[index];
+    *attribute = aggregate->key_attribute;
+    if (aggregate->key_attribute != UINT32_MAX) return ANSWERED_BY_KEY;
+    /* A list lies in the scratch of the evaluation. */
+    bool once = !aggregate->in_relation && !aggregate->reads_treatment &&
+                aggregate->kind != AGGREGATE_LIST;
+    return once ? ANSWERED_ONCE : ANSWERED_EACH;
+}
+
+uint32_t expr_aggregate_count(const struct expr_program *program) {
+    return program->aggregate_count;
+}
+
+void expr_answers_release(struct expr_answers *answers) {
+    memory_free(answers->totals);
+    memory_free(answers->touched);
+    *answers = (struct expr_answers){0};
+}
+
+const struct expr_answer *expr_answer_of(const struct expr_answers *answers, uint32_t holder) {
+    if (holder == HOLDER_NONE || holder >= answers->capacity) return &answers->none;
+    const struct holder_total *total = &answers->totals[holder];
+    return total->epoch == answers->epoch ? &total->answer : &answers->none;
+}
+
+/* ---- the pass ---- */
+
+static struct accumulator *total_of(struct pass *pass, uint32_t holder) {
+    struct expr_answers *answers = pass->answers;
+    struct holder_total *total = &answers->totals[holder];
+    if (total->epoch == answers->epoch) return &total->total;
+    total->epoch = answers->epoch;
+    total->total = (struct accumulator){0};
+    answers->touched[answers->touched_count++] = holder;
+    return &total->total;
+}
+
+static struct value key_of_row(struct evaluation *evaluation, const struct aggregate *aggregate,
+                               uint32_t row) {
+    if (aggregate->key_column != UINT32_MAX)
+        return column_value(evaluation_column(evaluation, aggregate->key_column),
+                            aggregate->key_type, row);
+    evaluation->row = row;
+    return evaluation_run(evaluation, aggregate->key_code);
+}
+
+static bool rest_holds(struct evaluation *evaluation, const struct aggregate *aggregate,
+                       uint32_t row) {
+    if (aggregate->rest_code == UINT32_MAX) return true;
+    evaluation->row = row;
+    struct value value = evaluation_run(evaluation, aggregate->rest_code);
+    return value.type == VALUE_YES_NO && value.yes;
+}
+
+static void offer(struct evaluation *evaluation, const struct aggregate *aggregate, void *context,
+                  uint32_t row, struct value value) {
+    struct pass *pass = context;
+    uint32_t spare, count;
+    if (aggregate->kind == AGGREGATE_SHARE) aggregate_total_add(&pass->all, value);
+    if (!rest_holds(evaluation, aggregate, row)) return;
+    struct value key = key_of_row(evaluation, aggregate, row);
+    const uint32_t *holders = expr_index_find(pass->index, &key, &spare, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct accumulator *total = total_of(pass, holders[i]);
+        bool is_done = aggregate_ends_early(aggregate->kind) && total->part.count > 0 &&
+                       total->row != row;
+        if (!is_done) aggregate_take(evaluation, aggregate, total, row, value);
+    }
+}
+
+static void walk(struct evaluation *evaluation, const struct aggregate *aggregate,
+                 struct window window, struct pass *pass) {
+    if (aggregate_walks_back(aggregate->kind)) {
+        for (uint32_t row = window.high; row-- > window.low;) {
+            if (aggregate_takes_row(evaluation, aggregate, row))
+                aggregate_offer_row(evaluation, aggregate, row, offer, pass);
+        }
+        return;
+    }
+    for (uint32_t row = window.low; row < window.high; row++) {
+        if (aggregate_takes_row(evaluation, aggregate, row))
+            aggregate_offer_row(evaluation, aggregate, row, offer, pass);
+    }
+}
+
+static struct expr_answer conclude(struct evaluation *evaluation, const struct aggregate *aggregate,
+                                   struct window window, const struct accumulator *total) {
+    struct expr_answer answer;
+    evaluation->env->limit_reached = false;
+    answer.value = aggregate_result(evaluation, aggregate, total);
+    if (window.cut) answer.value = aggregate_of_cut(evaluation, aggregate, answer.value);
+    answer.limited = evaluation->env->limit_reached;
+    return answer;
+}
+
+static void conclude_all(struct evaluation *evaluation, const struct aggregate *aggregate,
+                         struct window window, struct pass *pass) {
+    struct expr_answers *answers = pass->answers;
+    struct accumulator nothing = {.all = pass->all};
+    answers->none = conclude(evaluation, aggregate, window, &nothing);
+    for (size_t i = 0; i < answers->touched_count; i++) {
+        struct holder_total *total = &answers->totals[answers->touched[i]];
+        total->total.all = pass->all;
+        total->answer = conclude(evaluation, aggregate, window, &total->total);
+    }
+}
+
+static enum status make_room(struct expr_answers *answers, uint32_t holders) {
+    size_t had = answers->capacity;
+    enum status status = memory_grow((void **)&answers->totals, &answers->capacity, holders,
+                                     sizeof *answers->totals);
+    if (status == STATUS_OK)
+        status = memory_grow((void **)&answers->touched, &answers->touched_capacity, holders,
+                             sizeof *answers->touched);
+    for (size_t i = had; i < answers->capacity; i++) answers->totals[i].epoch = 0;
+    return status;
+}
+
+static void answer_once(struct evaluation *evaluation, const struct aggregate *aggregate,
+                        struct expr_answers *answers) {
+    struct arena *scratch = evaluation->env->scratch;
+    struct arena_mark mark = {0};
+    if (scratch != NULL) mark = arena_mark(scratch);
+    evaluation->env->limit_reached = false;
+    answers->none.value = aggregate_eval(evaluation, aggregate);
+    answers->none.limited = evaluation->env->limit_reached;
+    if (scratch != NULL) arena_rewind(scratch, mark);
+}
+
+enum status expr_answer_all(const struct expr_program *program, uint32_t aggregate_index,
+                            struct expr_env *env, const struct expr_index *index,
+                            struct expr_answers *answers) {
+    const struct aggregate *aggregate = &program->aggregates[aggregate_index];
+    struct evaluation evaluation = {.program = program, .env = env, .timeline = env->timeline};
+    answers->epoch++;
+    answers->touched_count = 0;
+    if (index == NULL) {
+        answer_once(&evaluation, aggregate, answers);
+        return STATUS_OK;
+    }
+    enum status status = make_room(answers, index->holder_count);
+    if (status != STATUS_OK) return status;
+    struct pass pass = {.index = index, .answers = answers};
+    struct window window = aggregate_window(&evaluation, aggregate);
+    walk(&evaluation, aggregate, window, &pass);
+    conclude_all(&evaluation, aggregate, window, &pass);
+    env->limit_reached = false;
+    return STATUS_OK;
+}

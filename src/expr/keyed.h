@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* expr/keyed.h -- an aggregate for all treatments in one pass over the timeline.
+ *
+ *   sum("Order Completed".products.price where product_id in action.products) in 365d
+ *
+ * asks every row the same for each treatment but for one thing: does its key, product_id, equal
+ * action.NAME, or stand in action.LIST? Such an aggregate is keyed. One pass adds each row to the
+ * holders (expr/index.h) that its key finds, in the order of the rows, so the answers are those of
+ * expr_eval to the bit. An aggregate that reads nothing of the treatment at all is answered once
+ * for all of them. Every other one is left to expr_eval.
+ *
+ * Whoever evaluates a program for a treatment hands the answers over in expr_env.answers. */
+#ifndef EXPR_KEYED_H
+#define EXPR_KEYED_H
+
+#include "expr/index.h"
+
+enum answered { ANSWERED_EACH, ANSWERED_ONCE, ANSWERED_BY_KEY };
+/* How aggregate `index` of the program is answered; *attribute: by which one of the treatment. */
+enum answered expr_answered(const struct expr_program *program, uint32_t index,
+                            uint32_t *attribute);
+uint32_t expr_aggregate_count(const struct expr_program *program);
+
+struct expr_answer {
+    struct value value;
+    bool limited; /* a named limit made it unknown */
+};
+
+/* The answers of one aggregate, by holder. Zero to begin with; its memory serves again. */
+struct holder_total;
+struct expr_answers {
+    struct expr_answer none; /* of a holder for which no row counts; ANSWERED_ONCE: of all */
+    struct holder_total *totals;
+    size_t capacity;
+    uint32_t *touched; /* holders for which a row counts */
+    size_t touched_count, touched_capacity;
+    uint64_t epoch;
+};
+void expr_answers_release(struct expr_answers *answers);
+/* One pass. `index` is that of the aggregate's attribute; NULL for ANSWERED_ONCE. Only
+ * STATUS_NO_MEMORY can go wrong: the answers are none then. */
+enum status expr_answer_all(const struct expr_program *program, uint32_t aggregate,
+                            struct expr_env *env, const struct expr_index *index,
+                            struct expr_answers *answers) MUST_USE;
+const struct expr_answer *expr_answer_of(const struct expr_answers *answers, uint32_t holder);
+
+#endif

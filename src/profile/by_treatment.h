@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* profile/by_treatment.h -- the traits of all treatments of a set, for one customer.
+ *
+ * Their aggregates are answered in one pass each where that can be (expr/keyed.h): the pass costs
+ * rows, and a treatment then costs a look at the answer of its holder. What can't be answered so is
+ * evaluated for each treatment, as ever. Used by the profiler alone, whose scratch and environment
+ * it borrows. */
+#ifndef PROFILE_BY_TREATMENT_H
+#define PROFILE_BY_TREATMENT_H
+
+#include "expr/keyed.h"
+#include "playbook/playbook.h"
+
+struct by_treatment;
+enum status by_treatment_create(struct by_treatment **out,
+                                const struct playbook *playbook) MUST_USE;
+void by_treatment_destroy(struct by_treatment *by_treatment);
+
+/* The answers of before no longer hold. */
+void by_treatment_forget(struct by_treatment *by_treatment);
+/* Answers what can be answered for all treatments of the set at once; traits of the customer are in
+ * env->traits. What there is no memory for is left to the evaluation of each treatment. */
+void by_treatment_answer(struct by_treatment *by_treatment, struct expr_env *env,
+                         const struct treatment_set *set);
+/* Of the k-th trait of a treatment, counted in the order of the traits: the answers of its
+ * program's aggregates, as expr_env.answers has them. NULL where the treatment is not of the
+ * set. */
+const struct expr_answer *const *by_treatment_answers(const struct by_treatment *by_treatment,
+                                                      uint32_t k,
+                                                      const struct treatment *treatment);
+
+#endif

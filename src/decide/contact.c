@@ -416,6 +416,15 @@ static void judge_quiet(const struct contact_history *history, const struct trea
                           : out->send_after_ms - messaging->expires_ms + 1;
 }
 
+/* Most treatments never went out to the customer: then there is nothing that a policy could count. */
+static bool has_none(const struct contact_history *history, const struct policy *policy,
+                     const struct treatment *treatment) {
+    bool at_most = policy->kind == POLICY_AT_MOST;
+    const struct contact_series *list = at_most ? &history->messages : &history->events;
+    if (history->cut || !walks_chain(policy) || (at_most && policy->max_count == 0)) return false;
+    return walk_begin(list, policy, treatment) == NOTHING;
+}
+
 /* The policy blocks: takes it where it is the first in playbook order. */
 static void take_block(struct contact_verdict *verdict, const struct policy *policy,
                        const struct contact_standing *standing) {
@@ -463,6 +472,7 @@ enum status contact_check(struct contact_history *history, const struct treatmen
     for (uint32_t i = 0; i < route->own_count; i++) {
         uint32_t index = history->own_policies[route->own_first + i];
         struct contact_standing standing;
+        if (has_none(history, &history->world->playbook->policies[index], treatment)) continue;
         enum status status = stand(history, index, treatment, now_ms, &standing);
         if (status != STATUS_OK) return status;
         if (standing.free_at_ms > now_ms)

@@ -54,7 +54,8 @@ static bool goes_before(const struct treatment_trace *a, const struct treatment_
 static bool is_ranked_already(const struct decision *decision, const struct treatment *treatment) {
     for (uint32_t i = 0; i < decision->ranked_count; i++) {
         const struct treatment *other = decision->trace[decision->ranked[i]].treatment;
-        if (text_equal(other->key, treatment->key)) return true;
+        if (other->key_hash == treatment->key_hash && text_equal(other->key, treatment->key))
+            return true;
     }
     return false;
 }
@@ -63,17 +64,34 @@ static bool is_withheld(const struct decision *decision, const struct treatment_
     return decision->holdout.in && !trace->treatment->action->service;
 }
 
-/* The best of those that are still to be placed; UINT32_MAX where there is none. */
-static uint32_t best_left(const struct decision *decision, const bool *placed, bool service_only) {
-    uint32_t best = UINT32_MAX;
+/* What is still to be placed: indices into the trace. */
+struct unplaced {
+    uint32_t at[DECISION_TREATMENTS_MAX];
+    uint32_t count;
+};
+
+static void gather(const struct decision *decision, struct unplaced *left) {
+    left->count = 0;
     for (uint32_t i = 0; i < decision->trace_count; i++) {
-        const struct treatment_trace *trace = &decision->trace[i];
-        if (trace->stopped_at != STAGE_OFFERED || placed[i]) continue;
+        if (decision->trace[i].stopped_at == STAGE_OFFERED) left->at[left->count++] = i;
+    }
+}
+
+/* The best of them, taken from them; UINT32_MAX where there is none. */
+static uint32_t take_best(const struct decision *decision, struct unplaced *left,
+                          bool service_only) {
+    uint32_t best = UINT32_MAX;
+    for (uint32_t i = 0; i < left->count; i++) {
+        const struct treatment_trace *trace = &decision->trace[left->at[i]];
+        if (best != UINT32_MAX && !goes_before(trace, &decision->trace[left->at[best]])) continue;
         if (service_only && !trace->treatment->action->service) continue;
         if (is_ranked_already(decision, trace->treatment)) continue;
-        if (best == UINT32_MAX || goes_before(trace, &decision->trace[best])) best = i;
+        best = i;
     }
-    return best;
+    if (best == UINT32_MAX) return best;
+    uint32_t taken = left->at[best];
+    left->at[best] = left->at[--left->count];
+    return taken;
 }
 
 /* The messages of the ranks above count for those below, so that one decision can't break a cap by
@@ -88,16 +106,15 @@ static enum status judge_contacts_again(struct decider *decider, struct treatmen
 }
 
 static enum status fill_slots(struct decider *decider, struct decision *decision, uint32_t slots,
-                              bool service_only, bool *placed) {
+                              bool service_only, struct unplaced *left) {
     enum status status = STATUS_OK;
     for (uint32_t filled = 0; filled < slots && status == STATUS_OK;) {
-        uint32_t best = best_left(decision, placed, service_only);
+        uint32_t best = take_best(decision, left, service_only);
         if (best == UINT32_MAX) break;
         struct treatment_trace *trace = &decision->trace[best];
         if (decision->ranked_count > 0)
             status = judge_contacts_again(decider, trace, decision->t_ms);
         if (status != STATUS_OK || trace->stopped_at != STAGE_OFFERED) continue;
-        placed[best] = true;
         decision->probability[decision->ranked_count] = 1;
         decision->ranked[decision->ranked_count++] = best;
         filled++;
@@ -111,18 +128,17 @@ static enum status fill_slots(struct decider *decider, struct decision *decision
 static enum status place(struct decider *decider, struct decision *decision) {
     const struct playbook *playbook = decider->world->playbook;
     uint32_t slots = playbook->slots_per_decision == 0 ? 1 : playbook->slots_per_decision;
-    bool placed[DECISION_TREATMENTS_MAX] = {false};
+    struct unplaced left;
     if (slots > DECISION_SLOTS_MAX) slots = DECISION_SLOTS_MAX;
-    enum status status = fill_slots(decider, decision, slots, false, placed);
+    gather(decision, &left);
+    enum status status = fill_slots(decider, decision, slots, false, &left);
     uint32_t withheld = 0;
     for (uint32_t i = 0; i < decision->ranked_count; i++)
         withheld += is_withheld(decision, &decision->trace[decision->ranked[i]]);
     if (status == STATUS_OK && withheld > 0)
-        status = fill_slots(decider, decision, withheld, true, placed);
-    for (uint32_t i = 0; i < decision->trace_count; i++) {
-        struct treatment_trace *trace = &decision->trace[i];
-        if (trace->stopped_at == STAGE_OFFERED && !placed[i]) trace->stopped_at = STAGE_PLACEMENT;
-    }
+        status = fill_slots(decider, decision, withheld, true, &left);
+    for (uint32_t i = 0; i < left.count; i++)
+        decision->trace[left.at[i]].stopped_at = STAGE_PLACEMENT;
     return status;
 }
 
@@ -139,7 +155,8 @@ bool decision_withholds_some(const struct decision *decision) {
 }
 
 void decision_id_text(uint64_t id, char out[DECISION_ID_BYTES]) {
-    snprintf(out, DECISION_ID_BYTES, "%016llx", (unsigned long long)id);
+    for (int i = DECISION_ID_BYTES - 2; i >= 0; i--, id >>= 4) out[i] = "0123456789abcdef"[id & 15];
+    out[DECISION_ID_BYTES - 1] = '\0';
 }
 
 static uint64_t id_of(const struct decider *decider, const struct decision *decision) {
@@ -158,28 +175,31 @@ static enum status judge_all(struct decider *decider, const struct timeline *tim
                              const struct treatment_set *treatments, struct decision *out) {
     const int64_t t_ms = out->t_ms;
     uint32_t left = treatments->count;
+    struct treatment_trace spare;
     for (uint32_t i = 0; i < treatments->count; i++, left--) {
-        struct treatment_trace trace = {.treatment = &treatments->treatments[i],
-                                        .propensity = NAN,
-                                        .value = NAN,
-                                        .weight = NAN,
-                                        .lever = NAN,
-                                        .cost = NAN,
-                                        .priority = NAN};
-        bool over = facts_is_over(decider, timeline, t_ms, &trace);
+        bool full = out->trace_count == DECISION_TREATMENTS_MAX;
+        struct treatment_trace *trace = full ? &spare : &out->trace[out->trace_count];
+        *trace = (struct treatment_trace){.treatment = &treatments->treatments[i],
+                                          .propensity = NAN,
+                                          .value = NAN,
+                                          .weight = NAN,
+                                          .lever = NAN,
+                                          .cost = NAN,
+                                          .priority = NAN};
+        bool over = facts_is_over(decider, timeline, t_ms, trace);
         /* Skip expired offers when the trace is nearly full, so that live offers still fit. */
         if (over && out->trace_count + left > DECISION_TREATMENTS_MAX) continue;
-        if (out->trace_count == DECISION_TREATMENTS_MAX) {
+        if (full) {
             out->truncated = true;
             break;
         }
         if (!over) {
-            profile_with(decider->profiler, trace.treatment);
-            enum status status = facts_judge(decider, timeline, t_ms, &trace);
+            profile_with(decider->profiler, trace->treatment);
+            enum status status = facts_judge(decider, timeline, t_ms, trace);
             if (status != STATUS_OK) return status;
         }
-        out->limited |= trace.limited;
-        out->trace[out->trace_count++] = trace;
+        out->limited |= trace->limited;
+        out->trace_count++;
     }
     return STATUS_OK;
 }

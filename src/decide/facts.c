@@ -19,6 +19,9 @@ struct condition {
 /* An action in one of its channels (contact_route). */
 struct route {
     uint64_t consent_epoch, chance_epoch;
+    /* The decision in which consent and the conditions are known to let it through. */
+    uint64_t passes_epoch;
+    bool of_customer; /* the conditions behind `available` read nothing of the treatment */
     struct verdict consent;
     double chance; /* where no model tells it */
     /* The factors of the priority; a goal's own value, where it has one, is that of its base. */
@@ -56,6 +59,13 @@ static struct route price_route(const struct playbook *playbook, const struct ac
     return route;
 }
 
+static bool is_of_customer(const struct facts *facts, uint32_t action) {
+    const struct condition *conditions = &facts->conditions[action * CONDITIONS];
+    bool of_treatment = false;
+    for (uint32_t k = 1; k < CONDITIONS; k++) of_treatment |= conditions[k].of_treatment;
+    return !of_treatment;
+}
+
 static void plan(struct facts *facts, const struct playbook *playbook) {
     struct route *route = facts->routes;
     for (uint32_t i = 0; i < playbook->action_count; i++) {
@@ -67,8 +77,10 @@ static void plan(struct facts *facts, const struct playbook *playbook) {
                 .of_treatment = program != NULL && expr_uses_treatment(program),
             };
         }
-        for (uint32_t k = 0; k < action->channel_count; k++)
-            *route++ = price_route(playbook, action, &action->channels[k]);
+        for (uint32_t k = 0; k < action->channel_count; k++) {
+            *route = price_route(playbook, action, &action->channels[k]);
+            (route++)->of_customer = is_of_customer(facts, i);
+        }
     }
 }
 
@@ -154,6 +166,18 @@ static bool condition_passes(struct decider *decider, const struct timeline *tim
     return passes(decider, timeline, t_ms, stage, &condition->verdict, &condition->epoch, trace);
 }
 
+/* Consent and the conditions behind `available`. */
+static bool route_passes(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
+                         struct route *route, struct treatment_trace *trace) {
+    bool pass = passes(decider, timeline, t_ms, STAGE_CONSENT, &route->consent,
+                       &route->consent_epoch, trace) &&
+                condition_passes(decider, timeline, t_ms, STAGE_ELIGIBLE, 1, trace) &&
+                condition_passes(decider, timeline, t_ms, STAGE_APPLICABLE, 2, trace) &&
+                condition_passes(decider, timeline, t_ms, STAGE_SUITABLE, 3, trace);
+    if (pass && route->of_customer) route->passes_epoch = decider->facts->epoch;
+    return pass;
+}
+
 static enum status contacts_pass(struct decider *decider, int64_t t_ms,
                                  struct treatment_trace *trace, bool *pass) {
     struct contact_verdict contact;
@@ -195,13 +219,10 @@ enum status facts_judge(struct decider *decider, const struct timeline *timeline
                         struct treatment_trace *trace) {
     const struct treatment *treatment = trace->treatment;
     struct route *route = &decider->facts->routes[contact_route(&decider->history, treatment)];
-    bool pass = (treatment->has_span ||
-                 condition_passes(decider, timeline, t_ms, STAGE_AVAILABLE, 0, trace)) &&
-                passes(decider, timeline, t_ms, STAGE_CONSENT, &route->consent,
-                       &route->consent_epoch, trace) &&
-                condition_passes(decider, timeline, t_ms, STAGE_ELIGIBLE, 1, trace) &&
-                condition_passes(decider, timeline, t_ms, STAGE_APPLICABLE, 2, trace) &&
-                condition_passes(decider, timeline, t_ms, STAGE_SUITABLE, 3, trace);
+    bool pass =
+        treatment->has_span || condition_passes(decider, timeline, t_ms, STAGE_AVAILABLE, 0, trace);
+    if (pass && route->passes_epoch != decider->facts->epoch)
+        pass = route_passes(decider, timeline, t_ms, route, trace);
     if (!pass) return STATUS_OK;
     enum status status = contacts_pass(decider, t_ms, trace, &pass);
     if (status != STATUS_OK || !pass) return status;

@@ -107,9 +107,8 @@ enum status decision_pack(const struct decider *decider, const struct decision *
                           struct packed_writer *writer, struct buffer *out) {
     struct packed_list list;
     struct value trace;
-    char playbook[20];
-    snprintf(playbook, sizeof playbook, "%016llx",
-             (unsigned long long)decider->world->playbook->hash);
+    char playbook[DECISION_ID_BYTES];
+    decision_id_text(decider->world->playbook->hash, playbook); /* 16 digits too */
     packed_list_init(&list);
     packed_begin(writer);
     enum status status = add_ranked(writer, &list, decision);

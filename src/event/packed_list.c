@@ -37,20 +37,27 @@ static enum status write_varint(struct buffer *out, uint64_t value) {
 static enum status write_record(struct buffer *out, const uint32_t *symbols,
                                 const struct value *values, uint32_t count) {
     uint32_t known = 0;
+    size_t most = 1 + VARINT_BYTES_MAX;
     for (uint32_t i = 0; i < count; i++) {
+        bool is_text = values[i].type == VALUE_TEXT;
         if (values[i].type == VALUE_LIST || symbols[i] > UINT16_MAX) return STATUS_INVALID;
+        if (is_text && values[i].text.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
+        most += VARINT_BYTES_MAX + PACKED_HEAD_MAX + (is_text ? values[i].text.length : 0);
         known += packed_value_is_known(values[i]);
     }
     if (known > PACKED_PROPERTIES_MAX) return STATUS_LIMIT;
-    uint8_t tag = TAG_RECORD;
-    enum status status = buffer_append(out, &tag, 1);
-    if (status == STATUS_OK) status = write_varint(out, known);
-    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+    enum status status = buffer_reserve(out, most);
+    if (status != STATUS_OK) return status;
+    uint8_t *at = (uint8_t *)out->at + out->length;
+    *at++ = TAG_RECORD;
+    at += varint_write(at, known);
+    for (uint32_t i = 0; i < count; i++) {
         if (!packed_value_is_known(values[i])) continue;
-        status = write_varint(out, symbols[i]);
-        if (status == STATUS_OK) status = packed_value_write(out, values[i]);
+        at += varint_write(at, symbols[i]);
+        at += packed_value_put(at, &values[i]);
     }
-    return status;
+    out->length = (size_t)((char *)at - out->at);
+    return STATUS_OK;
 }
 
 enum status packed_list_add_record(struct packed_list *list, const uint32_t *symbols,

@@ -5,9 +5,7 @@
 #include "expr/aggregate.h"
 
 struct holder_total {
-    uint64_t epoch; /* of the pass; an older one: no row counts yet */
     struct accumulator total;
-    struct expr_answer answer;
 };
 
 struct pass {
@@ -23,8 +21,8 @@ enum answered expr_answered(const struct expr_program *program, uint32_t index,
     *attribute = aggregate->key_attribute;
     if (aggregate->key_attribute != UINT32_MAX) return ANSWERED_BY_KEY;
     /* A list lies in the scratch of the evaluation. */
-    bool once = !aggregate->in_relation && !aggregate->reads_treatment &&
-                aggregate->kind != AGGREGATE_LIST;
+    bool once =
+        !aggregate->in_relation && !aggregate->reads_treatment && aggregate->kind != AGGREGATE_LIST;
     return once ? ANSWERED_ONCE : ANSWERED_EACH;
 }
 
@@ -33,27 +31,26 @@ uint32_t expr_aggregate_count(const struct expr_program *program) {
 }
 
 void expr_answers_release(struct expr_answers *answers) {
+    memory_free(answers->by_holder);
     memory_free(answers->totals);
     memory_free(answers->touched);
     *answers = (struct expr_answers){0};
 }
 
-const struct expr_answer *expr_answer_of(const struct expr_answers *answers, uint32_t holder) {
-    if (holder == HOLDER_NONE || holder >= answers->capacity) return &answers->none;
-    const struct holder_total *total = &answers->totals[holder];
-    return total->epoch == answers->epoch ? &total->answer : &answers->none;
+bool expr_is_aggregate(const struct expr_program *program) {
+    return program->single_aggregate != UINT32_MAX;
 }
 
 /* ---- the pass ---- */
 
 static struct accumulator *total_of(struct pass *pass, uint32_t holder) {
     struct expr_answers *answers = pass->answers;
-    struct holder_total *total = &answers->totals[holder];
-    if (total->epoch == answers->epoch) return &total->total;
-    total->epoch = answers->epoch;
-    total->total = (struct accumulator){0};
+    struct accumulator *total = &answers->totals[holder].total;
+    if (answers->by_holder[holder].epoch == answers->epoch) return total;
+    answers->by_holder[holder].epoch = answers->epoch;
+    *total = (struct accumulator){0};
     answers->touched[answers->touched_count++] = holder;
-    return &total->total;
+    return total;
 }
 
 static struct value key_of_row(struct evaluation *evaluation, const struct aggregate *aggregate,
@@ -83,8 +80,8 @@ static void offer(struct evaluation *evaluation, const struct aggregate *aggrega
     const uint32_t *holders = expr_index_find(pass->index, &key, &spare, &count);
     for (uint32_t i = 0; i < count; i++) {
         struct accumulator *total = total_of(pass, holders[i]);
-        bool is_done = aggregate_ends_early(aggregate->kind) && total->part.count > 0 &&
-                       total->row != row;
+        bool is_done =
+            aggregate_ends_early(aggregate->kind) && total->part.count > 0 && total->row != row;
         if (!is_done) aggregate_take(evaluation, aggregate, total, row, value);
     }
 }
@@ -120,20 +117,24 @@ static void conclude_all(struct evaluation *evaluation, const struct aggregate *
     struct accumulator nothing = {.all = pass->all};
     answers->none = conclude(evaluation, aggregate, window, &nothing);
     for (size_t i = 0; i < answers->touched_count; i++) {
-        struct holder_total *total = &answers->totals[answers->touched[i]];
-        total->total.all = pass->all;
-        total->answer = conclude(evaluation, aggregate, window, &total->total);
+        uint32_t holder = answers->touched[i];
+        struct accumulator *total = &answers->totals[holder].total;
+        total->all = pass->all;
+        answers->by_holder[holder].answer = conclude(evaluation, aggregate, window, total);
     }
 }
 
 static enum status make_room(struct expr_answers *answers, uint32_t holders) {
     size_t had = answers->capacity;
-    enum status status = memory_grow((void **)&answers->totals, &answers->capacity, holders,
+    enum status status = memory_grow((void **)&answers->totals, &answers->total_capacity, holders,
                                      sizeof *answers->totals);
     if (status == STATUS_OK)
         status = memory_grow((void **)&answers->touched, &answers->touched_capacity, holders,
                              sizeof *answers->touched);
-    for (size_t i = had; i < answers->capacity; i++) answers->totals[i].epoch = 0;
+    if (status == STATUS_OK)
+        status = memory_grow((void **)&answers->by_holder, &answers->capacity, holders,
+                             sizeof *answers->by_holder);
+    for (size_t i = had; i < answers->capacity; i++) answers->by_holder[i].epoch = 0;
     return status;
 }
 

@@ -28,10 +28,15 @@ struct expr_answer {
 
 /* The answers of one aggregate, by holder. Zero to begin with; its memory serves again. */
 struct holder_total;
+struct holder_answer {
+    uint64_t epoch; /* of the pass; an older one: no row counts for this holder */
+    struct expr_answer answer;
+};
 struct expr_answers {
     struct expr_answer none; /* of a holder for which no row counts; ANSWERED_ONCE: of all */
+    struct holder_answer *by_holder;
     struct holder_total *totals;
-    size_t capacity;
+    size_t capacity, total_capacity;
     uint32_t *touched; /* holders for which a row counts */
     size_t touched_count, touched_capacity;
     uint64_t epoch;
@@ -42,6 +47,13 @@ void expr_answers_release(struct expr_answers *answers);
 enum status expr_answer_all(const struct expr_program *program, uint32_t aggregate,
                             struct expr_env *env, const struct expr_index *index,
                             struct expr_answers *answers) MUST_USE;
-const struct expr_answer *expr_answer_of(const struct expr_answers *answers, uint32_t holder);
+static inline const struct expr_answer *expr_answer_of(const struct expr_answers *answers,
+                                                       uint32_t holder) {
+    if (holder >= answers->capacity) return &answers->none; /* HOLDER_NONE too */
+    const struct holder_answer *by_holder = &answers->by_holder[holder];
+    return by_holder->epoch == answers->epoch ? &by_holder->answer : &answers->none;
+}
+/* The whole program is its one aggregate. */
+bool expr_is_aggregate(const struct expr_program *program);
 
 #endif

@@ -9,6 +9,7 @@ struct asked { /* one aggregate of the trait of a treatment */
     enum answered how;
     uint32_t attribute;
     bool is_answered;
+    const uint32_t *holders; /* of the set's treatments; NULL: one answer for all */
     struct expr_answers answers;
 };
 
@@ -16,7 +17,8 @@ struct by_treatment {
     const struct treatment_set *set; /* NULL: nothing is answered */
     struct asked *asked;             /* trait by trait */
     uint32_t asked_count;
-    uint32_t *first;                   /* by k: the trait's in `asked`, and behind the last the end */
+    uint32_t *first; /* by k: the trait's in `asked`, and behind the last the end */
+    bool *is_whole;  /* by k: the trait is one aggregate and nothing else */
     const struct expr_answer **answer; /* as `asked`, of the treatment at hand */
 };
 
@@ -34,6 +36,7 @@ static void plan(struct by_treatment *by_treatment, const struct playbook *playb
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         const struct expr_program *program = playbook->traits[i].program;
         if (!playbook->traits[i].of_treatment) continue;
+        by_treatment->is_whole[k] = expr_is_aggregate(program);
         by_treatment->first[k++] = at;
         for (uint32_t a = 0; a < expr_aggregate_count(program); a++) {
             struct asked *asked = &by_treatment->asked[at++];
@@ -56,7 +59,10 @@ enum status by_treatment_create(struct by_treatment **out, const struct playbook
         memory_calloc((size_t)by_treatment->asked_count + 1, sizeof *by_treatment->answer);
     by_treatment->first =
         memory_calloc((size_t)playbook->trait_count + 1, sizeof *by_treatment->first);
-    if (by_treatment->asked == NULL || by_treatment->answer == NULL || by_treatment->first == NULL)
+    by_treatment->is_whole =
+        memory_calloc((size_t)playbook->trait_count + 1, sizeof *by_treatment->is_whole);
+    if (by_treatment->asked == NULL || by_treatment->answer == NULL ||
+        by_treatment->first == NULL || by_treatment->is_whole == NULL)
         return STATUS_NO_MEMORY;
     plan(by_treatment, playbook);
     return STATUS_OK;
@@ -69,6 +75,7 @@ void by_treatment_destroy(struct by_treatment *by_treatment) {
     memory_free(by_treatment->asked);
     memory_free(by_treatment->answer);
     memory_free(by_treatment->first);
+    memory_free(by_treatment->is_whole);
     memory_free(by_treatment);
 }
 
@@ -83,27 +90,36 @@ void by_treatment_answer(struct by_treatment *by_treatment, struct expr_env *env
         struct asked *asked = &by_treatment->asked[i];
         const struct expr_index *index =
             asked->how == ANSWERED_BY_KEY ? set->indexes[asked->attribute] : NULL;
+        asked->holders = index != NULL ? set->holders[asked->attribute] : NULL;
         bool can = asked->how == ANSWERED_ONCE || index != NULL;
         asked->is_answered = can && expr_answer_all(asked->program, asked->index, env, index,
                                                     &asked->answers) == STATUS_OK;
     }
 }
 
-const struct expr_answer *const *by_treatment_answers(const struct by_treatment *by_treatment,
-                                                      uint32_t k,
-                                                      const struct treatment *treatment) {
+bool by_treatment_has(const struct by_treatment *by_treatment, const struct treatment *treatment) {
     const struct treatment_set *set = by_treatment->set;
+    return set != NULL && treatment->index < set->count &&
+           &set->treatments[treatment->index] == treatment;
+}
+
+static const struct expr_answer *answer_of(const struct asked *asked,
+                                           const struct treatment *treatment) {
+    if (!asked->is_answered) return NULL;
+    return expr_answer_of(&asked->answers,
+                          asked->holders != NULL ? asked->holders[treatment->index] : HOLDER_NONE);
+}
+
+const struct expr_answer *by_treatment_whole(const struct by_treatment *by_treatment, uint32_t k,
+                                             const struct treatment *treatment) {
+    const struct asked *asked = &by_treatment->asked[by_treatment->first[k]];
+    return by_treatment->is_whole[k] ? answer_of(asked, treatment) : NULL;
+}
+
+const struct expr_answer *const *by_treatment_parts(const struct by_treatment *by_treatment,
+                                                    uint32_t k, const struct treatment *treatment) {
     uint32_t first = by_treatment->first[k];
-    if (set == NULL || treatment->index >= set->count ||
-        &set->treatments[treatment->index] != treatment)
-        return NULL;
-    for (uint32_t i = first; i < by_treatment->first[k + 1]; i++) {
-        const struct asked *asked = &by_treatment->asked[i];
-        uint32_t holder = asked->how == ANSWERED_BY_KEY
-                              ? set->holders[asked->attribute][treatment->index]
-                              : HOLDER_NONE;
-        by_treatment->answer[i] =
-            asked->is_answered ? expr_answer_of(&asked->answers, holder) : NULL;
-    }
+    for (uint32_t i = first; i < by_treatment->first[k + 1]; i++)
+        by_treatment->answer[i] = answer_of(&by_treatment->asked[i], treatment);
     return by_treatment->answer + first;
 }

@@ -22,11 +22,14 @@ void by_treatment_forget(struct by_treatment *by_treatment);
  * env->traits. What there is no memory for is left to the evaluation of each treatment. */
 void by_treatment_answer(struct by_treatment *by_treatment, struct expr_env *env,
                          const struct treatment_set *set);
-/* Of the k-th trait of a treatment, counted in the order of the traits: the answers of its
- * program's aggregates, as expr_env.answers has them. NULL where the treatment is not of the
- * set. */
-const struct expr_answer *const *by_treatment_answers(const struct by_treatment *by_treatment,
-                                                      uint32_t k,
-                                                      const struct treatment *treatment);
+/* Is the treatment of the set that was answered? */
+bool by_treatment_has(const struct by_treatment *by_treatment, const struct treatment *treatment);
+/* The k-th trait of a treatment, counted in the order of the traits, where the whole of it is
+ * answered; else NULL. The treatment is of the set. */
+const struct expr_answer *by_treatment_whole(const struct by_treatment *by_treatment, uint32_t k,
+                                             const struct treatment *treatment);
+/* The answers of its aggregates, as expr_env.answers has them. */
+const struct expr_answer *const *by_treatment_parts(const struct by_treatment *by_treatment,
+                                                    uint32_t k, const struct treatment *treatment);
 
 #endif

@@ -192,6 +192,14 @@ static bool reads_limited(const struct profiler *profiler, const struct expr_pro
     return false;
 }
 
+/* Is the value, or the unknown, owed to a limit? */
+static void note_limit(struct profiler *profiler, const struct expr_program *program,
+                       struct value value, bool reached, bool *limited) {
+    *limited = reached || (profiler->any_limited && !value_is_known(value) &&
+                           reads_limited(profiler, program));
+    profiler->any_limited |= *limited;
+}
+
 /* Evaluates against the present state. A list still needs its scratch afterwards, and so may a
  * text: the name of an event or channel that nobody declared. */
 static struct value evaluate(struct profiler *profiler, const struct expr_program *program,
@@ -201,9 +209,7 @@ static struct value evaluate(struct profiler *profiler, const struct expr_progra
     struct value value = expr_eval(program, &profiler->env);
     if (value.type != VALUE_LIST && value.type != VALUE_TEXT)
         arena_rewind(&profiler->scratch, mark);
-    *limited = profiler->env.limit_reached || (profiler->any_limited && !value_is_known(value) &&
-                                               reads_limited(profiler, program));
-    profiler->any_limited |= *limited;
+    note_limit(profiler, program, value, profiler->env.limit_reached, limited);
     return value;
 }
 
@@ -233,19 +239,34 @@ void profile_for_all(struct profiler *profiler, const struct treatment_set *trea
     by_treatment_answer(profiler->by_treatment, &profiler->env, treatments);
 }
 
+/* The k-th trait of a treatment, whose attributes are in place. */
+static void evaluate_of_treatment(struct profiler *profiler, uint32_t k,
+                                  const struct treatment *treatment, bool answered) {
+    uint32_t index = profiler->of_treatment[k];
+    const struct expr_program *program = profiler->world->playbook->traits[index].program;
+    const struct expr_answer *whole =
+        answered ? by_treatment_whole(profiler->by_treatment, k, treatment) : NULL;
+    if (whole != NULL) {
+        profiler->values[index] = whole->value;
+        note_limit(profiler, program, whole->value, whole->limited, &profiler->limited[index]);
+        return;
+    }
+    profiler->env.answers =
+        answered ? by_treatment_parts(profiler->by_treatment, k, treatment) : NULL;
+    profiler->values[index] = evaluate(profiler, program, &profiler->limited[index]);
+    profiler->env.answers = NULL;
+}
+
 const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment) {
     arena_rewind(&profiler->scratch, profiler->treatment_mark);
     profiler->env.attributes = treatment ? treatment->attributes : NULL;
-    for (uint32_t i = 0; i < profiler->of_treatment_count; i++) {
-        uint32_t index = profiler->of_treatment[i];
-        const struct trait *trait = &profiler->world->playbook->traits[index];
+    bool answered = treatment != NULL && by_treatment_has(profiler->by_treatment, treatment);
+    for (uint32_t k = 0; k < profiler->of_treatment_count; k++) {
+        uint32_t index = profiler->of_treatment[k];
         profiler->limited[index] = false;
         profiler->values[index] = value_unknown();
-        if (treatment == NULL) continue;
-        profiler->env.answers = by_treatment_answers(profiler->by_treatment, i, treatment);
-        profiler->values[index] = evaluate(profiler, trait->program, &profiler->limited[index]);
+        if (treatment != NULL) evaluate_of_treatment(profiler, k, treatment, answered);
     }
-    profiler->env.answers = NULL;
     return profiler->values;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* decide/contact.h -- may this customer be contacted now?
  *
- * A contact is one outbound message to one customer, whatever tells of it (DOMAIN, Contact). What
- * counts is read from the customer's own timeline, so there is no counter to drift, to expire
- * wrongly or to lose: delete an event and the answer changes with it.
+ * A contact is one outbound message to one customer, whatever tells of it (docs/playbook.md,
+ * Contacts and channels). What counts is read from the customer's own timeline, so there is no
+ * counter to drift, to expire wrongly or to lose: delete an event and the answer changes with it.
  *
  *   Decision Made      ──► pending ───────────── lapses after `expires`, where receipts come
  *     (id, treatment)         │  Delivered, Shown, Clicked, Accepted, Rejected: the first counts
@@ -17,9 +17,10 @@
  * for a holdout customer is a ghost: it counts as if it had been sent. What is met in an inbound
  * channel is an impression, which a policy counts only where it says so.
  *
- * Policies only ever free up as time goes by, so each has one moment at which it does. Reading
- * costs n log n of the treatment events and decisions of a timeline; judging walks back no further
- * than a policy's window. Where the timeline was cut, what is missing is taken for a contact. */
+ * If nothing else happens, a policy that blocks frees up at one moment and stays free, so one time
+ * tells all. Reading costs n log n, where n is the number of treatment events and decisions of a
+ * timeline; judging walks back no further than a policy's window. Where the timeline was cut, what
+ * is missing is taken for a contact, so that no limit opens a policy. */
 #ifndef DECIDE_CONTACT_H
 #define DECIDE_CONTACT_H
 
@@ -27,7 +28,7 @@
 
 #define CHANNELS_MAX 256
 
-/* The names of the properties of a Decision Made that tell which messages it made. */
+/* Symbols of the properties of Decision Made that list its messages. */
 struct message_symbols {
     uint32_t messages, send_after;
 };
@@ -35,15 +36,15 @@ enum status message_symbols_add(struct symbols *symbols, struct message_symbols 
 
 struct contact {
     int64_t time_ms;
-    int64_t until_ms;            /* a pending one lapses then; else TIME_NEVER */
+    int64_t until_ms;            /* when a pending contact lapses; TIME_NEVER for all others */
     uint64_t key_hash;           /* of the treatment's key, which outlives its row in a table */
     const struct action *action; /* NULL where the playbook no longer knows it */
     uint32_t older;              /* index of the next older one of this treatment, or UINT32_MAX */
     uint32_t channel;
     uint16_t type;   /* of an event that a policy waits after */
-    bool names_none; /* no treatment is named: an order, a complaint */
+    bool names_none; /* the event names no treatment: an order, a complaint */
     bool impression; /* in an inbound channel */
-    bool pending;    /* decided, and nothing tells yet what became of it */
+    bool pending;    /* it was decided, and no receipt has come yet */
 };
 struct contact_series { /* oldest first */
     struct contact *items;
@@ -57,26 +58,26 @@ struct contact_series { /* oldest first */
 struct contact_standing {
     int64_t free_at_ms;       /* the first moment at which it no longer blocks; TIME_NEVER: never */
     uint32_t counted;         /* contacts, or events, that count now */
-    uint32_t pending;         /* of them still pending … */
-    int64_t pending_since_ms; /* … the oldest of those since then */
-    bool cut; /* rows that are missing from the timeline may count: they are taken to */
+    uint32_t pending;         /* how many of these are still pending */
+    int64_t pending_since_ms; /* when the oldest of the pending ones was decided */
+    bool cut;                 /* the timeline was cut, and missing rows are taken for contacts */
 };
 
 struct standing_cache;
 struct contact_route;
-struct contact_history { /* one thread's */
+struct contact_history { /* belongs to one thread */
     const struct world *world;
     struct message_symbols symbols;
     struct messaging messaging[CHANNELS_MAX];
     struct contact_series messages; /* contacts and impressions */
     struct contact_series events;   /* what policies wait after */
     struct standing_cache *cache;
-    /* By action and its channels: what is the same for every treatment of an action in a channel.
-     * route_first[action] + channel. */
+    /* A route is an action in a channel: what is the same for all its treatments is kept once. Its
+     * index is route_first[action] + channel. */
     struct contact_route *routes;
     uint32_t *route_first;
-    uint32_t *own_policies; /* policies that count a single treatment, route by route */
-    bool *waited;           /* by event type: does a policy wait after it? */
+    uint32_t *own_policies; /* by route: policies that count each treatment by itself */
+    bool *waited;           /* by event type: does a policy wait after such an event? */
     int64_t *moments;       /* scratch of one judgement */
     size_t moment_capacity;
     uint64_t *left_out; /* hashes of the ids of decisions that were left out */
@@ -87,20 +88,21 @@ struct contact_history { /* one thread's */
 enum status contact_history_init(struct contact_history *history,
                                  const struct world *world) MUST_USE;
 void contact_history_release(struct contact_history *history);
-/* Gathers what had happened and was known by t. Decisions made at this very t are left out without
- * `same_moment`, and listed: one of them may be the decision that is asked for, made again. */
+/* Gathers the contacts that had happened and were known by t. Without `same_moment`, decisions made
+ * at this very t are left out and listed in `left_out`, since one of them may be the decision that
+ * is now made again. */
 enum status contact_history_read(struct contact_history *history, const struct timeline *timeline,
                                  int64_t t_ms, bool same_moment) MUST_USE;
-/* From now on a decision for this treatment counts as pending. */
+/* Adds a pending contact for this treatment, so that later ranks of the same decision see it. */
 enum status contact_history_add(struct contact_history *history, const struct treatment *treatment,
                                 int64_t now_ms) MUST_USE;
 
 struct contact_verdict {
     const struct policy *blocking;    /* NULL where nothing blocks. Borrowed from the playbook. */
     struct contact_standing standing; /* of `blocking` */
-    /* When none of the policies blocks any more, if nothing else happens. */
+    /* The first moment at which no policy blocks any more, if nothing else happens. */
     int64_t free_at_ms;
-    int64_t send_after_ms; /* outside of quiet times; now_ms where it may go out at once */
+    int64_t send_after_ms; /* the end of quiet times; now_ms where it may go out at once */
 };
 /* How many routes there are, and the treatment's: its action in its channel. */
 uint32_t contact_route_count(const struct contact_history *history);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/holds.h -- in doubt, hold: who is not written to while a row waits in quarantine that may
- * take back what he agreed to.
+/* engine/holds.h -- in doubt, hold.
  *
- * The rows say so themselves (ingest.h, struct ingest_hold), so a hold lasts as long as its row: it
- * is there again when the directory is opened, and gone when the row is replayed or dropped. The
- * rows are read once after each change of the quarantine; whose they are is looked up once after
- * each change of the log. While no row holds, a question costs one comparison.
+ * A row in quarantine may be a withdrawal that nobody could read. While it waits, its person is
+ * offered nothing that needs the consent or the opt-in which the row may take back.
  *
- * Any thread may ask; a lock makes the answers one after the other. */
+ * The reason of such a row says what it holds (ingest.h, struct ingest_hold), and nothing else is
+ * stored. So a hold lasts as long as its row: it is there again when the directory is opened, and
+ * it ends when the row is replayed or dropped. The rows are read once after each change of the
+ * quarantine. The customers whom they name are looked up once after each change of the log, since
+ * identities change. While no row holds anybody, a question costs one comparison.
+ *
+ * Any thread may ask. A lock lets one thread at a time read the rows. */
 #ifndef ENGINE_HOLDS_H
 #define ENGINE_HOLDS_H
 
@@ -16,34 +19,36 @@
 
 #include "engine/engine.h"
 
-struct held_word { /* one identifier of one row that holds */
+struct held_word { /* one identifier that a holding row names */
     struct text value;
-    uint32_t type; /* SYMBOL_NONE: a field of a row whose columns can't be told; of any type */
+    /* SYMBOL_NONE: the columns of the row can't be told apart, so this is one of its fields, and it
+     * may be an identifier of any type. */
+    uint32_t type;
     bool is_purpose;
-    struct text scope; /* empty: every one */
+    struct text scope; /* the purpose or channel; empty: every one */
 };
 struct held_customer {
     uint32_t customer;
     bool is_purpose;
-    struct text scope; /* the word's */
+    struct text scope; /* as in the held_word, from which it is borrowed */
 };
 struct holds {
     pthread_mutex_t lock;
     _Atomic bool stale;    /* the quarantine has changed since the rows were read */
-    _Atomic uint64_t rows; /* that hold; 0: nobody is held */
-    uint64_t position;     /* of the log, as of which `customers` is true */
+    _Atomic uint64_t rows; /* how many rows hold somebody; 0: nobody is held */
+    uint64_t position;     /* the log's position when `customers` was looked up */
     struct arena texts;
     struct held_word *words;
     size_t word_count, word_capacity;
-    struct held_customer *customers; /* by customer */
+    struct held_customer *customers; /* sorted by customer */
     size_t customer_count, customer_capacity;
 };
 void holds_init(struct holds *holds);
 void holds_release(struct holds *holds);
-/* Rows came, went or were changed. */
+/* Tell this whenever rows of the quarantine came, went or changed. */
 void holds_changed(struct holds *holds);
-/* Is the customer held, for this purpose or (the other is empty) on this channel? True also where
- * that can't be told for want of memory. */
+/* Is the customer held for this purpose, or on this channel? One of `purpose` and `channel` is
+ * empty. Where the rows can't be read the answer is yes: in doubt, hold. */
 bool engine_holds(struct engine *engine, struct customer_id customer, struct text purpose,
                   struct text channel);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/rows.h -- rows under a key: what a row is to the rows that are stored. Private to engine/.
+/* engine/rows.h -- rows under a key: is a row that comes in new, a repeat, or a change of a stored
+ * row? Private to engine/.
  *
  *   event with a key ──► rows_sort ──► new, or a repeat that may teach who is who: goes on
  *                            │
@@ -8,10 +9,11 @@
  *                                        ▼
  *                                 row_load_end ──► corrections, retractions, joined groups
  *
- * A row is compared by its content, under the reading that the stored row's content was made under
- * (ingest.h). What a load changes is held until its end: so a load that would correct too much
- * changes nothing, and of several versions of a row in one load only the last one counts. Used by
- * the applier alone. */
+ * A content is a hash of the cells that a mapping reads, and a reading says which cells those are
+ * (ingest.h). Two rows are compared by their contents under the reading that the stored row's
+ * content was made under. What a load changes is held until the load ends, for two reasons: a load
+ * that would correct too much changes nothing, and of several versions of a row in one load only
+ * the last one counts. Only the applier uses this. */
 #ifndef ENGINE_ROWS_H
 #define ENGINE_ROWS_H
 
@@ -28,10 +30,10 @@ enum row_verdict {
     ROW_CHANGED, /* a group whose rows are others than the stored ones */
     ROW_JOINED,  /* an event made again of its stored rows and further ones */
     ROW_REMAPS,  /* the same row, read by another mapping */
-    ROW_GONE,    /* replaced in the same frame */
+    ROW_GONE,    /* another event of the same frame replaced it */
 };
 
-/* Keys of what is at hand: of a frame, or of a load. */
+/* A hash map from row keys to numbers, for the rows of one frame or of one load. */
 struct row_slot {
     struct row_key key; /* none: free */
     uint32_t value;
@@ -42,15 +44,18 @@ struct row_map {
 };
 void row_map_release(struct row_map *map);
 void row_map_clear(struct row_map *map);
-/* The place of the key's value; NULL where it is not there. */
+/* Returns where the key's value stands, or NULL where the map has no such key. */
 uint32_t *row_map_find(const struct row_map *map, struct row_key key);
-/* The same, added with `value` where it is not there. NULL without memory. */
+/* Returns where the key's value stands, after adding the key with `value` where it was missing.
+ * NULL: out of memory. */
 uint32_t *row_map_add(struct row_map *map, struct row_key key, uint32_t value);
 
-/* Of rows that a load holds. Beyond it the load stops: the file is to be cut. */
+/* The limit on bytes of rows that one load holds. Beyond it the load stops, and the error says to
+ * load the file in parts. */
 #define ROWS_HELD_BYTES_MAX ((size_t)1 << 30)
 
-/* A row that a load holds. Its event stands in `held`, in the order of arrival. */
+/* A row that a load holds until its end. Its event stands in row_load.held under the same number;
+ * both are in order of arrival. */
 struct held_row {
     uint32_t next;    /* of the same key; UINT32_MAX: none */
     uint32_t raw_row; /* index in held.rows, as it would be quarantined; UINT32_MAX: none */
@@ -59,14 +64,14 @@ struct held_row {
 struct row_load {
     struct engine *engine;
     const struct source *source;
-    bool guarded;   /* corrections_max holds */
+    bool guarded;   /* the load stops where it would correct more than corrections_max */
     uint64_t begin; /* store_position when the load began */
     struct event_batch held;
     struct held_row *rows;
     size_t row_count, row_capacity;
-    /* A row that is stored whole need not be mapped. */
+    /* The parsing threads may skip a row that is stored with the same content. */
     _Atomic bool may_skip;
-    struct row_map changed;     /* keys of which the key files have no latest version */
+    struct row_map changed;     /* keys whose latest version is not in the key files */
     struct row_map first, last; /* key → index of its first and last held row */
     struct bad_rows bad;        /* what went to quarantine at the end */
     uint64_t settled;           /* corrections that were applied before the end */
@@ -75,35 +80,38 @@ struct row_load {
 };
 void row_load_init(struct row_load *load, struct engine *engine, const struct source *source);
 void row_load_release(struct row_load *load);
-/* From now on rows that are stored whole are not mapped. What the load changes is changed at its
- * end, so that this stays right. */
+/* From now on the parsing threads skip rows that are stored with the same content. This stays right
+ * during the load, since the load changes stored rows only at its end. */
 enum status row_load_skip_known(struct row_load *load, struct error *error) MUST_USE;
-/* For ingest_settings.is_known; the context is the load. Any thread. */
+/* Serves as ingest_settings.is_known; the context is the load. Any thread may call it. */
 bool row_load_is_known(void *context, struct row_key key, uint64_t content, uint16_t reading);
-/* Takes the event out of its batch's hands. */
+/* Copies the event into the load, which judges it again at its end; the caller then drops it from
+ * the batch. */
 enum status row_load_hold(struct row_load *load, const struct event_batch *batch,
                           const struct event *event) MUST_USE;
 bool row_load_holds(const struct row_load *load, struct row_key key);
-/* Applies what was held, or tells that it is too much: STATUS_LIMIT, and nothing of it is applied.
- * `rows`: of the whole load, for the share of corrections_max. Adds to load->counts. */
+/* Applies what was held and adds to load->counts. Where it would correct more than corrections_max,
+ * nothing is applied, and STATUS_LIMIT is returned. `rows` is the number of rows of the whole load,
+ * of which corrections_max may be a share. */
 enum status row_load_end(struct row_load *load, uint64_t rows, struct error *error) MUST_USE;
 
-/* Applies what is held so far, and goes on: for a pipe that stays open. Rows that are stored are
- * mapped from now on, since what is known of them may have changed. */
+/* Applies what is held so far, and the load goes on. A pipe that stays open needs this. From now on
+ * every row is mapped, since stored rows may have changed under the parsing threads. */
 enum status row_load_settle(struct row_load *load, uint64_t rows, struct error *error) MUST_USE;
-/* STATUS_LIMIT, with how many rows, the examples, and what to do. */
+/* Fills in the error of a load that would correct too much: how many rows, the examples, and what
+ * to do. Always returns STATUS_LIMIT. */
 enum status rows_refuse(struct row_load *load, uint64_t corrections, uint64_t rows,
                         const uint32_t *examples, uint32_t example_count,
                         struct error *error) MUST_USE;
-/* What a held row is to what is stored now. */
+/* Judges a held row against the row that is stored now. */
 enum status row_load_judge(struct row_load *load, uint32_t row, enum row_verdict *verdict,
                            struct stored_key *known, bool *found, struct error *error) MUST_USE;
 
 /* ---- one frame ---- */
 
-/* A row of the frame at hand, as it is known so far. */
+/* What is known of one key while a frame is built. */
 struct frame_row {
-    struct stored_key known; /* where it stands in the store */
+    struct stored_key known; /* what the store has under the key; valid where `found` */
     bool found;
     bool pending;   /* `known` has what an event of the frame says … */
     uint32_t event; /* … which stands in the batch here; UINT32_MAX: a change without an event */
@@ -116,41 +124,45 @@ struct row_frame {
     struct key_change *changes;
     size_t change_count, change_capacity;
     bool remaps; /* rows that are stored are read again by the mapping in force */
-    /* Changes that go with the next frame, whatever is in it; borrowed from who waits for it. */
+    /* Changes that go into the next frame, whatever else is in it. Borrowed from the caller. */
     const struct key_change *extra;
     size_t extra_count;
-    struct stored_row_request *requests; /* whose known_ms is needed */
+    struct stored_row_request *requests; /* stored events whose known_ms is needed */
     size_t request_count, request_capacity;
 };
 enum status row_frame_create(struct row_frame **out) MUST_USE;
 void row_frame_destroy(struct row_frame *frame);
 void row_frame_clear(struct row_frame *frame);
 
-/* Judges the events of a batch and takes out what needs no persona. `load` NULL: what changes a
- * stored row is done at once. Adds the changes of keys to engine->frame. */
+/* Judges the events of a batch and takes out those that need no persona. With a load, an event that
+ * would change a stored row is moved into the load; with `load` NULL it is applied at once. Adds
+ * the changes of keys to engine->frame. */
 enum status rows_sort(struct engine *engine, struct event_batch *batch, struct row_load *load,
                       struct apply_result *out, struct error *error) MUST_USE;
-/* Behind identity_resolve: takes out repeats, and events of nobody. */
+/* Called after identity_resolve, which repeats had to pass because they teach who is who. Takes out
+ * repeats and events without a persona. */
 enum status rows_settle(struct engine *engine, struct event_batch *batch, struct apply_result *out,
                         struct error *error) MUST_USE;
 
-/* The same of an event, which is never known before it happens. */
+/* When the new version that this event brings was known: as rows_known_of_change says, but never
+ * before the event happened. */
 int64_t rows_known_of_event(const struct engine *engine, const struct event *event,
                             int64_t before_ms);
 bool rows_line_differs(const struct engine *engine, const struct event_batch *batch,
                        const struct event *event, const struct event_line *line,
                        const struct stored_key *known);
 const struct source *rows_source(const struct engine *engine, uint16_t symbol);
-/* When a change of a stored row was known, which was known at `before_ms`. */
+/* When a change of a stored row was known. `before_ms` is when the stored row was known. */
 int64_t rows_known_of_change(const struct engine *engine, const struct event *event,
                              int64_t before_ms);
-/* What a row is to a stored one. */
+/* Judges a row against the stored row `known`. *not_compared: they could not be compared, and the
+ * key alone makes it a repeat. */
 enum row_verdict rows_judge(struct engine *engine, const struct event_batch *batch,
                             const struct event *event, const struct stored_key *known,
                             bool *not_compared);
 
-/* Behind rows_settle: links that only rows supported which the frame takes away are withdrawn;
- * `result` is replaced where there are such rows. */
+/* Called after rows_settle. Withdraws the links that only those rows supported which the frame
+ * takes away. Where there are such rows, `result` is replaced by that of the withdrawal. */
 enum status rows_withdraw_support(struct engine *engine, const struct event_batch *batch,
                                   struct identity_result *result, struct error *error) MUST_USE;
 
@@ -158,7 +170,7 @@ enum status rows_withdraw_support(struct engine *engine, const struct event_batc
 struct stored_row_request {
     struct persona_id persona;
     uint64_t position;
-    size_t event, change; /* the caller's: what asks */
+    size_t event, change; /* the caller's own: which event and which change ask */
     /* Filled in. */
     bool found;
     int64_t time_ms, known_ms;
@@ -167,7 +179,8 @@ struct stored_row_request {
     struct text packed; /* in the arena */
     uint32_t customer;
 };
-/* Reads events by position. Reorders the requests. `arena` NULL: without their properties. */
+/* Reads stored events by position. Reorders the requests. With `arena` NULL their properties are
+ * not read. */
 enum status stored_rows_read(struct engine *engine, struct stored_row_request *requests,
                              size_t count, struct arena *arena, struct error *error) MUST_USE;
 

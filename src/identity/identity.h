@@ -41,10 +41,11 @@
 #include "event/timeline_source.h"
 #include "playbook/playbook.h"
 
-/* Links an identifier; further ones are refused as they come ("shared by thousands"). */
+/* An identifier has at most so many links. Further ones are refused as they come ("shared by
+ * thousands"). */
 #define IDENTITY_LINKS_MAX  10000
 #define IDENTITY_SALT_BYTES 32
-/* The store's RECORD_IDENTITY, which stands in a room we don't know. */
+/* Equals the store's RECORD_IDENTITY, which this room may not include. */
 #define IDENTITY_RECORD_KIND 1
 
 struct identity;
@@ -84,9 +85,9 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
                                uint32_t rule_count, int64_t known_ms, uint64_t position,
                                struct identity_result *result, struct error *error) MUST_USE;
 
-/* May the value stand for a person under this rule? Not what is blocked, built in or by the rule,
- * unless the rule allows it. Pure; any thread. Who was erased is turned away by identity_resolve
- * alone. */
+/* May the value stand for a person under this rule? A blocked value, built in or of the rule, may
+ * not, unless the rule allows it. Erased identifiers are not looked at here: identity_resolve turns
+ * them away. Pure; any thread. */
 bool identity_is_usable(const struct identifier_rule *rule, struct text value);
 
 /* Fills event.persona of every event, ID_NONE where no identifier is usable (blocked values are
@@ -130,8 +131,8 @@ enum status identity_withdraw_support(struct identity *identity,
                                       const struct identity_support *support,
                                       struct identity_result *result, struct error *error) MUST_USE;
 
-/* Replays a record when the store is opened, in log order, and commits it. STATUS_CORRUPT for bytes
- * that cannot be. */
+/* Replays a record and commits it. The store calls this for each record, in log order, when it is
+ * opened. Returns STATUS_CORRUPT where the bytes can be no record. */
 enum status identity_apply(struct identity *identity, struct text record, uint64_t position,
                            struct error *error) MUST_USE;
 
@@ -248,23 +249,25 @@ void identity_erasure_destroy(struct identity_erasure *erasure);
 enum status identity_suppress(struct identity *identity, const struct identity_erasure *erasure,
                               uint64_t position, struct identity_result *result,
                               struct error *error) MUST_USE;
-/* Is anybody turned away; is this identifier? Applier only. A row that names a suppressed
- * identifier is turned away whole by identity_resolve (ID_NONE), whatever else it names; nothing
- * else of it is suppressed. */
+/* Is any identifier turned away at all? Applier only. identity_resolve turns a row that names a
+ * suppressed identifier away whole (ID_NONE), whatever else the row names. The other identifiers of
+ * that row are not suppressed by it. */
 bool identity_turns_away(const struct identity *identity);
 /* A quick look, for all types at once: false where the value is surely none that was erased. */
 bool identity_may_be_suppressed(const struct identity *identity, struct text value);
 bool identity_is_suppressed(const struct identity *identity, uint32_t type, struct text value);
-/* Lifts it again, when the person asks to be known (by a new consent). */
+/* Lets a suppressed identifier in again, for a person who asks to be known or who was erased by
+ * mistake. */
 enum status identity_welcome(struct identity *identity, uint32_t type, struct text value,
                              uint64_t position, struct identity_result *result,
                              struct error *error) MUST_USE;
 /* For store_erasure.rewrite; `kind` is enum record_kind, others than identity's are left alone. */
 bool identity_rewrite(void *context, int kind, struct text bytes, struct buffer *out);
-/* The same in memory. What hung together with them is judged anew, so that whoever asks of the past
- * hears what a reopened directory says; a reader who pins a position below the erasure's has holes
- * in their place, and the rest as it was judged. Readers at POSITION_NOW may see it half done.
- * NO_MEMORY: forgotten, but the past isn't judged anew. */
+/* Forgets the same identifiers and personas in memory. Their components are judged anew, so that a
+ * question about the past gets the answer that a reopened directory would give. A reader who has
+ * pinned an earlier position finds holes in their place and everything else as it was judged.
+ * Readers at POSITION_NOW may see the change half done. NO_MEMORY: they are forgotten, but the past
+ * is not judged anew. */
 enum status identity_erase(struct identity *identity,
                            const struct identity_erasure *erasure) MUST_USE;
 

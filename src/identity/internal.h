@@ -41,7 +41,7 @@ struct era {
     bool any_expires;
     struct guard guards[IDENTIFIER_TYPES_MAX];
 };
-/* The part that looks at events. */
+/* The part of a rule that is applied as events come in, and is not in the log. */
 struct intake_rule {
     struct text *blocked, *allowed;
     uint32_t blocked_count, allowed_count, events_per_day_max;
@@ -51,8 +51,8 @@ struct intake_rule {
 struct persona_row {
     _Atomic uint32_t next; /* + 1: the next older one of the same anchor */
     _Atomic uint64_t position;
-    /* The applier's: an event known in [from, until) with these identifiers adds nothing to its
-     * links. */
+    /* For the applier: an event that was known in [from, until) and has these identifiers adds no
+     * link, so it need not be looked at. */
     int64_t from_ms, until_ms;
 };
 
@@ -275,12 +275,12 @@ void counts_add_all(struct type_counts *counts, uint32_t side,
                     const uint32_t by_type[IDENTIFIER_TYPES_MAX]);
 enum link_verdict counts_verdict(const struct guard *guards, const struct type_counts *counts,
                                  uint8_t *blamed);
-/* Had the identifier been unseen for too long at this link's turn? `threshold_ms`: withdrawals
- * known by then count. */
+/* Had the identifier been unseen for longer than `expires` when this link was judged? Withdrawals
+ * that were known by threshold_ms count. */
 bool expired_at(const struct identity *identity, const struct guard *guards, uint32_t id,
                 const struct link *turn, int64_t threshold_ms);
-/* Does it hold a place under a limit at this link's turn? Not where its last sighting before is
- * longer ago than it holds. */
+/* Does the identifier count towards per_customer and unique when this link is judged? It does not
+ * where it was last seen longer ago than it holds. */
 bool alive_at(const struct identity *identity, const struct guard *guards, uint32_t id,
               const struct link *turn, int64_t threshold_ms);
 /* Two moments in the same step of whatever of the two types expires, under every era? */
@@ -341,7 +341,7 @@ void summary_note_link(struct identity *identity, uint32_t link_id); /* it stand
 void summaries_clear(struct identity *identity);
 
 /* waiting.c */
-/* Keeps that said->strong is called so, with its source and times. */
+/* Remembers that said->strong was called by a name that nobody bears yet, with source and times. */
 enum status waiting_add(struct identity *identity, struct key key, uint64_t hash,
                         const struct link *said) MUST_USE;
 /* The identifier is new: links it to whoever was said to be called so. */

@@ -3,9 +3,10 @@
  *
  *   format 2 | first identifier id | first persona id | entries: tag, fields …
  *
- * Integers are varints, signed ones zigzag. Ids of identifiers and personas are given by order, so
- * they aren't written; what was erased is written as a hole, which takes an id. Every read is
- * checked against its end: the bytes may be anything. Format 1 had the first ten tags. */
+ * Integers are varints, signed ones zigzag. Identifiers and personas are numbered in the order of
+ * their entries, so their ids are not written. An erased one is written as a hole, which takes an
+ * id too. The bytes may be anything, so every read is checked against the end. Format 1 had the
+ * first ten tags. */
 #ifndef IDENTITY_RECORD_H
 #define IDENTITY_RECORD_H
 
@@ -55,7 +56,7 @@ enum status record_next(struct record_reader *reader, struct record_entry *entry
 enum status record_begin(struct buffer *out, uint32_t first_identifier,
                          uint32_t first_persona) MUST_USE;
 enum status record_put(struct buffer *out, const struct record_entry *entry) MUST_USE;
-/* Into the call's own record, begun at the first entry. */
+/* Appends an entry to the record of the call under way; the first entry begins the record. */
 enum status record_add(struct identity *identity, const struct record_entry *entry) MUST_USE;
 
 #endif

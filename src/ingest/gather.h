@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ingest/gather.h -- rows of one event that stand scattered through a file, brought together.
  *
- * Rows are kept as bytes, by the hash of their group's key, until the file ends; then each group is
- * handed on as consecutive rows, groups in the order of their first rows. Beyond `bytes_max` the
- * half whose last rows are oldest is let go, and a row that comes for one of those later is flagged
- * ROW_GROUP_GONE: so a file sorted by its key is read at any size, and nothing is ever split
- * silently. Used by one thread at a time. */
+ * Rows are kept as bytes, by the hash of their group's key, until the file ends. Then each group is
+ * handed on as consecutive rows; groups come in the order of their first rows. Beyond `bytes_max`
+ * the half of the groups whose last rows are oldest is handed on early. A row that comes later for
+ * one of those is flagged ROW_GROUP_GONE. So a file that is sorted by its key is read at any size,
+ * and no event is ever split in silence. One thread at a time may use a gather. */
 #ifndef INGEST_GATHER_H
 #define INGEST_GATHER_H
 

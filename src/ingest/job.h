@@ -10,7 +10,8 @@
 #include "ingest/ingest.h"
 
 enum row_flag {
-    /* Begins an event; the rows behind it, until the next such, belong to the same. */
+    /* The row begins an event. The rows behind it belong to the same event, up to the next row with
+     * this flag. */
     ROW_FIRST = 1,
     ROW_QUOTED = 2,       /* holds a quote that may matter */
     ROW_UNTERMINATED = 4, /* the file's last, without a line end */
@@ -37,10 +38,10 @@ struct job {
     size_t row_count, row_capacity;
     struct event_batch batch;
     int64_t now_ms; /* when its rows had been read */
-    /* Rows of the file, not of the batch: a group counts all of its own. */
+    /* These count rows of the file: a group counts all of its rows. */
     uint64_t disagreeing_rows, quarantined_rows;
     struct near_treatment near;
-    uint64_t no_keys; /* events whose row key is a filler: they have none */
+    uint64_t no_keys; /* events that have no row key, since a filler stands in its place */
     uint64_t undeclared_events, undeclared_left; /* as in ingest_progress */
     enum status status;
     struct error error;

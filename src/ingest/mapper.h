@@ -18,7 +18,8 @@
  * file that is loaded for the first time costs hardly more. */
 #define MAPPER_UNKNOWN_MAX 64u
 #define MAPPER_LOOK_EVERY  32u
-/* Beyond it a line's messages wait in quarantine; a replay makes one frame of it. */
+/* The messages of one line may make so many bytes of events, since a replay must write them as one
+ * frame. Beyond it the line waits in quarantine. */
 #define MAPPER_BATCH_BYTES_MAX ((size_t)40 << 20)
 #define MAPPER_REASON_BYTES    480
 #define MAPPER_OBJECTS_MAX     256
@@ -56,9 +57,8 @@ struct mapper {
     struct buffer text;    /* templates, raw rows */
     struct buffer mended;  /* a JSON line without its half surrogates */
     struct buffer rescued; /* a batch without the messages that can't be read */
-    /* Messages of a batch that are no events, as a batch of their own …. */
-    struct buffer left;
-    char left_reason[MAPPER_REASON_BYTES]; /* … and why the first of them is none */
+    struct buffer left; /* messages of a batch that can't become events, as a batch of their own */
+    char left_reason[MAPPER_REASON_BYTES]; /* why the first of them can't */
     struct text line_text;                 /* of the present row */
     /* Events, properties; names live in the symbols. */
     struct {
@@ -159,8 +159,8 @@ enum status mapper_add_identifier(struct mapper *mapper, uint32_t type, bool low
  * may say time and customer on the first of an order's lines alone. */
 enum part { PART_TYPE = 1, PART_CHANNEL = 2, PART_TIME = 4, PART_WHO = 8 };
 #define PARTS_ALL 15u
-/* What the present row says of the batch's event. *missing: the parts that it leaves to the others
- * of its group. */
+/* Takes these parts from the present row into the event. *missing: the parts that the row leaves to
+ * the other rows of its group. */
 enum status mapper_take_first(struct mapper *mapper, size_t index, bool has_others,
                               uint32_t *missing) MUST_USE;
 /* Does the present row say which group it belongs to? */
@@ -193,12 +193,12 @@ enum status mapper_closed_end(struct mapper *mapper, uint32_t event_type) MUST_U
 enum status mapper_channel_word(struct mapper *mapper, uint32_t event_type,
                                 struct text *word) MUST_USE;
 enum status mapper_event_word(struct mapper *mapper, struct text word, uint32_t *type) MUST_USE;
-/* Makes the present reason one that holds the row's person; the second where the row's event may
- * take something back. */
+/* The first turns the present reason into one that holds the row's person (ingest.h, struct
+ * ingest_hold). The second does so only where the row's event may take something back. */
 void mapper_hold(struct mapper *mapper, bool is_purpose, struct text scope);
 void mapper_hold_in_doubt(struct mapper *mapper);
 
-/* mapper_field.c: what a field says of the present row; unknown where it says nothing. */
+/* mapper_field.c: the value of a field in the present row; unknown where the row has none. */
 enum status mapper_field_value(struct mapper *mapper, const struct plan_field *field,
                                struct value *out) MUST_USE;
 enum status mapper_field_text(struct mapper *mapper, const struct plan_field *field,

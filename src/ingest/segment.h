@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ingest/segment.h -- messages of the Segment spec: what their types mean as events.
  *
- * A source of `format: segment` is read so; a row is a message when its `type` is one of these, any
- * other is quarantined:
+ * A source of `format: segment` is read by these rules. A row is a message where its `type` is one
+ * of these; a row of any other type is quarantined:
  *   track     the event that `event` names        page    Page Viewed {name}
  *   identify  Customer Record, from `traits`      screen  Screen Viewed {name}
  *   group     Group Joined {group_id}             alias   Identity Aliased
@@ -22,16 +22,17 @@
 
 #include "ingest/mapper.h"
 
-/* Looks what message the present row is, and in which currency its money stands
+/* Finds out which message the present row is, and in which currency its money stands
  * (properties.currency). */
 enum status segment_begin(struct mapper *mapper) MUST_USE;
 /* Is the line, whose cells have been filled, a batch? */
 bool segment_is_batch(const struct mapper *mapper);
 
-/* The present line can't be read as JSON: parts its batch into messages that can and messages that
- * can't. OK: the line is made of the first, its cells are filled, and the others are in
- * mapper->left, `left_count` of them. INVALID, the reason as it was: it is no batch whose messages
- * can be told apart, or none of them is readable. */
+/* Called where the present line can't be read as JSON. Parts its batch into messages that are
+ * readable and messages that are not. OK: the line now holds the readable ones, its cells are
+ * filled, and the others are in mapper->left; there are `left_count` of them. INVALID, with the
+ * reason unchanged: the line is no batch whose messages can be told apart, or none of them is
+ * readable. */
 enum status segment_rescue(struct mapper *mapper, uint32_t *left_count) MUST_USE;
 
 /* Walks the messages of the present line in order. */

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/superseded.h -- which versions of rows a newer one has replaced, or a retraction has taken
- * away, and since when.
+/* store/superseded.h -- the versions of rows that count no more: which they are, and since when.
+ *
+ * A version is superseded when a correction replaces it or its row takes itself away.
  *
  *   a frame says:  the event at position p, of persona P, is superseded from known_ms on
- *   a reader as of (t, position) leaves p out where known_ms <= t and the frame's word stands
- *   below its position; a view as of before still sees it
+ *   a reader as of (t, position) leaves p out where known_ms <= t and where the frame itself
+ *   stands below the reader's position; a view as of before still sees p
  *
- * Few rows are ever corrected, so nothing of this lies in runs. What the tail's frames say is kept
- * beside the tail, in lists by persona that readers read without locks. What earlier frames said is
- * one sorted set, stored as keys/NUMBER.superseded (docs/file-formats.md); a fold that has
- * something to add writes it anew. Personas without corrections cost a reader one bit, and a
- * directory without corrections one comparison with NULL.
+ * Few rows are ever corrected, so runs hold nothing of this, and it is kept in two places:
+ *   struct superseded_tail  what frames of the tail say: a list for each persona, which readers
+ *                           walk without locks
+ *   struct superseded       what older frames said: one sorted set, stored as
+ *                           keys/NUMBER.superseded (docs/file-formats.md). A fold that has
+ *                           something to add writes the file anew.
+ * A persona without corrections costs a reader one bit. A directory without corrections costs a
+ * reader one comparison with NULL.
  *
- * Threads: a `superseded` never changes; any thread. Of a tail's: one writer, any readers. */
+ * Threads: a `struct superseded` never changes, so any thread may read it. A `struct
+ * superseded_tail` has one writer and any number of readers. */
 #ifndef STORE_SUPERSEDED_H
 #define STORE_SUPERSEDED_H
 
@@ -20,7 +25,7 @@
 #include "base/file.h"
 #include "event/ids.h"
 
-/* In the file, as they lie in memory. */
+/* One superseded version. The file holds these rows as they lie in memory. */
 struct superseded_row {
     uint32_t persona, zero;
     uint64_t position;
@@ -34,8 +39,8 @@ struct superseded {
     _Atomic uint32_t references;
     const struct superseded_row *rows; /* by (persona, position, by) */
     uint64_t count;
-    /* A bit a persona that has rows, and the personas counted before each word; start: where the
-     * rows of the n-th of them begin. */
+    /* bits: one bit for each persona, set where it has rows. rank: how many bits are set before
+     * each word. start: where the rows of the n-th persona with a set bit begin. */
     uint64_t *bits;
     uint32_t *rank, *start;
     uint32_t words, persona_count;
@@ -43,26 +48,27 @@ struct superseded {
     struct file_mapping mapping;
 };
 
-/* Reads the whole file and checks it. References: 1. */
+/* Reads the whole file and checks it. The caller owns one reference. */
 enum status superseded_open(struct superseded **out, struct file_system *fs, const char *path,
                             struct error *error) MUST_USE;
 void superseded_reference(struct superseded *set);
 void superseded_dereference(struct superseded *set); /* NULL is allowed */
 
-/* Sorts `rows` and writes them; synced. There must be at least one. */
+/* Sorts `rows`, writes them and syncs the file. There must be at least one row. */
 enum status superseded_write(struct file_system *fs, const char *path, struct superseded_row *rows,
                              uint64_t count, uint64_t *bytes, struct error *error) MUST_USE;
 
 static inline bool superseded_has(const struct superseded *set, uint32_t persona) {
     return persona / 64 < set->words && (set->bits[persona / 64] >> (persona % 64) & 1);
 }
-/* The persona's rows; count 0: it has none. */
+/* Returns the persona's rows and sets *count, which is 0 where it has none. */
 const struct superseded_row *superseded_of(const struct superseded *set, uint32_t persona,
                                            uint32_t *count);
 
 /* ---- beside a tail ---- */
 
-/* A persona's rows are a list, newest first: `zero` is the number of the row before it, and 1. */
+/* The rows of a persona are a list, newest first. The field `zero` links it: it holds 1 + the
+ * number of the next older row, or 0 at the end. */
 struct superseded_tail {
     _Atomic(struct tail_table *) table; /* persona ──► its newest row; NULL: no row yet */
     _Atomic(struct superseded_row **) chunks; /* of a fixed size, so that rows never move */
@@ -70,7 +76,7 @@ struct superseded_tail {
     uint32_t persona_count, chunk_count;
 };
 void superseded_tail_release(struct superseded_tail *tail);
-/* Makes room for so many more; nothing can fail then. */
+/* Makes room for `more` rows, so that adding them cannot fail. */
 enum status superseded_tail_reserve(struct superseded_tail *tail, size_t more) MUST_USE;
 void superseded_tail_add(struct superseded_tail *tail, uint32_t persona, uint64_t position,
                          int64_t known_ms, uint64_t by);
@@ -79,7 +85,7 @@ static inline uint32_t superseded_tail_count(const struct superseded_tail *tail)
     return atomic_load_explicit(&tail->count, memory_order_acquire);
 }
 const struct superseded_row *superseded_tail_at(const struct superseded_tail *tail, uint32_t i);
-/* The persona's newest row, and the one before it. NULL at the end. */
+/* Walk the persona's rows: the newest one, and the next older one. NULL: there is none. */
 const struct superseded_row *superseded_tail_newest(const struct superseded_tail *tail,
                                                     uint32_t persona);
 const struct superseded_row *superseded_tail_before(const struct superseded_tail *tail,

@@ -48,6 +48,30 @@ static utf8proc_ssize_t read_one(struct text text, utf8proc_int32_t *c) {
     return utf8proc_iterate((const utf8proc_uint8_t *)text.at, (utf8proc_ssize_t)text.length, c);
 }
 
+enum status canonical_small(struct text text, struct arena *arena, struct text *out) {
+    bool changed = false;
+    *out = text;
+    if (text.length == 0) return STATUS_OK;
+    /* Two bytes may become three. */
+    char *copy = arena_alloc(arena, 2 * (size_t)text.length);
+    if (copy == NULL) return STATUS_NO_MEMORY;
+    uint32_t length = 0;
+    for (utf8proc_ssize_t step; text.length > 0; text.at += step, text.length -= (uint32_t)step) {
+        utf8proc_int32_t c;
+        step = read_one(text, &c);
+        if (step <= 0) {
+            step = 1;
+            copy[length++] = text.at[0];
+            continue;
+        }
+        utf8proc_int32_t small = small_letter(c);
+        changed = changed || small != c;
+        length += (uint32_t)utf8proc_encode_char(small, (utf8proc_uint8_t *)copy + length);
+    }
+    if (changed) *out = (struct text){copy, length};
+    return STATUS_OK;
+}
+
 /* ---- trimming ---- */
 
 static struct text trim_front(struct text text) {

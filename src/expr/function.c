@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
+#include "base/canonical.h"
 #include "base/time.h"
 #include "event/packed.h"
 #include "expr/eval.h"
@@ -125,16 +126,14 @@ static struct value absolute(struct value value) {
 
 static struct value lower(struct evaluation *evaluation, struct text text) {
     uint32_t i = 0;
-    while (i < text.length && !(text.at[i] >= 'A' && text.at[i] <= 'Z')) i++;
+    while (i < text.length && (unsigned char)text.at[i] < 0x80 &&
+           !(text.at[i] >= 'A' && text.at[i] <= 'Z'))
+        i++;
     if (i == text.length) return value_text(text);
-    char *copy =
-        evaluation->env->scratch ? arena_alloc(evaluation->env->scratch, text.length) : NULL;
-    if (!copy) return evaluation_limit(evaluation);
-    for (i = 0; i < text.length; i++) {
-        char c = text.at[i];
-        copy[i] = c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
-    }
-    return value_text((struct text){copy, text.length});
+    struct arena *scratch = evaluation->env->scratch;
+    if (scratch == NULL || canonical_small(text, scratch, &text) != STATUS_OK)
+        return evaluation_limit(evaluation);
+    return value_text(text);
 }
 
 static double length_of(struct value value) {

@@ -54,9 +54,9 @@ static void print_who(struct answering *view) {
     char name[CUSTOMER_NAME_BYTES];
     struct links counted = {view->engine, 0};
     customer_name(view->engine, view->timeline.customer, name);
-    cli_say(stdout, "%s (C%u) as known at %s\n\nIdentifiers, personas and links as known now\n",
-            name, view->timeline.customer.value,
-            cli_when(engine_playbook(view->engine), view->t_ms));
+    cli_wrap_format(2, "%s (C%u) as known at %s", name, view->timeline.customer.value,
+                    cli_when(engine_playbook(view->engine), view->t_ms));
+    printf("\nIdentifiers, personas and links as known now\n");
     struct identity_visitor identifiers = {.identifier = print_identifier, .context = view->engine};
     struct identity_visitor personas = {.persona = print_persona, .context = view->engine};
     struct identity_visitor links = {.link = print_link, .context = &counted};

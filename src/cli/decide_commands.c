@@ -37,8 +37,8 @@ static void print_decision(struct engine *engine, const struct decision *decisio
     char name[CUSTOMER_NAME_BYTES], stages[400] = "";
     size_t at = 0;
     customer_name(engine, decision->customer, name);
-    cli_say(stdout, "%s (C%u) at %s\n", name, decision->customer.value,
-            cli_when(engine_playbook(engine), decision->t_ms));
+    cli_wrap_format(2, "%s (C%u) at %s", name, decision->customer.value,
+                    cli_when(engine_playbook(engine), decision->t_ms));
     cli_wrap(stdout, text_from(decision->reason), 0);
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
         print_rank(engine, &decision->trace[decision->ranked[rank]], rank);

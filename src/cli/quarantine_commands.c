@@ -184,11 +184,11 @@ static bool show_row(void *context, const struct stored_row *row) {
     if (wanted->json != NULL) {
         write_row(wanted->json, wanted, row);
     } else {
-        cli_say(stdout, "%ssource  %.*s\nplace   %.*s:%llu:%u\nreason  %.*s\n\n%.*s\n",
-                wanted->found > 0 ? "\n" : "",
+        cli_say(stdout, "%ssource  %.*s\nplace   %.*s:%llu:%u\n", wanted->found > 0 ? "\n" : "",
                 TEXT_ARG(symbol_text(wanted->symbols, SYMBOL_SOURCE, row->source)),
-                TEXT_ARG(row->file), (unsigned long long)row->line, row->column,
-                TEXT_ARG(row->reason), TEXT_ARG(row->raw));
+                TEXT_ARG(row->file), (unsigned long long)row->line, row->column);
+        cli_wrap_format(8, "reason  %.*s", TEXT_ARG(row->reason));
+        cli_say(stdout, "\n%.*s\n", TEXT_ARG(row->raw)); /* as it came */
     }
     wanted->found++;
     return wanted->id < 0;

@@ -21,7 +21,7 @@ static void print_status(struct engine *engine, const struct status_figure *figu
                                                   : cli_count(figures[i].value));
         width = length > width ? length : width;
     }
-    printf("playbook            %.*s\n", TEXT_ARG(playbook->name));
+    cli_wrap_format(20, "playbook            %.*s", TEXT_ARG(playbook->name));
     for (size_t i = 0; i < count; i++) {
         printf("%-18s  %*s\n", figures[i].name, width,
                figures[i].bytes ? cli_bytes(figures[i].value) : cli_count(figures[i].value));
@@ -29,12 +29,13 @@ static void print_status(struct engine *engine, const struct status_figure *figu
     for (uint32_t i = 0; i < playbook->model_count; i++) {
         struct model_entry entry;
         if (engine_model(engine, i, &entry) != NULL)
-            printf("model               %.*s@%u, learnt until %s from %s\n", TEXT_ARG(entry.name),
-                   entry.version, cli_when(playbook, entry.until_ms),
-                   cli_counted(model_facts(entry.model)->rows, "treatment"));
+            cli_wrap_format(20, "model               %.*s@%u, learnt until %s from %s",
+                            TEXT_ARG(entry.name), entry.version, cli_when(playbook, entry.until_ms),
+                            cli_counted(model_facts(entry.model)->rows, "treatment"));
         else if (engine_model_left_out(engine, i, &entry))
-            printf("model               %.*s@%u: left out, it no longer fits the playbook\n",
-                   TEXT_ARG(entry.name), entry.version);
+            cli_wrap_format(20,
+                            "model               %.*s@%u: left out, it no longer fits the playbook",
+                            TEXT_ARG(entry.name), entry.version);
         else
             printf("model               %.*s: not trained yet\n",
                    TEXT_ARG(playbook->models[i].name));

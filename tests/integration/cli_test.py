@@ -298,11 +298,15 @@ class Permissions(Case):
     def test_tables_fit_the_terminal(self):
         self.load()
         self.run_it("train", "--until", "2017-03-15")
+        email = "somebody.with.a.long.name.and.more@a-long-domain-name.example"
+        self.write("orders2.csv", HEADER + f"z1,2017-01-02T10:00:00Z,{email},,1.00,1\nz2,2017-01-02,{email},,{'x' * 70},1\n")
+        self.run_it("ingest", "orders", "orders2.csv")
         for columns in (80, 100):
             for words in (["scenarios", "--at", "2017-06-01"], ["report", "--at", "2017-06-01", "--out", "pages"], ["data"],
-                          ["check", "playbook.yaml"], ["customer", "email:p1@x.example"], ["rebuild"]):
+                          ["check", "playbook.yaml"], ["customer", f"email:{email}", "--at", "2017-06-01T10:00"], ["rebuild"], ["status"],
+                          ["decide", f"email:{email}", "--dry-run", "--at", "2017-06-01T10:00"], ["quarantine", "show", "orders2.csv:3"]):
                 told = self.on_terminal(columns, *words)
-                wide = [line for line in told.split("\n") if len(line) > columns and not line.startswith("playbook.yaml:")]  # for editors: one line each
+                wide = [line for line in told.split("\n") if len(line) > columns and not line.startswith(("playbook.yaml:", "z2,"))]  # for editors, and a row as it came
                 self.assertEqual(wide, [], f"{words} at {columns} columns")
                 self.assertNotRegex(told, r"(?m)^\s*al\b|interv$", f"{words} at {columns} columns: a heading is cut within a word")
 

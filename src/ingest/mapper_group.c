@@ -61,10 +61,13 @@ static struct row_key first_key(const struct group *group) {
     return (struct row_key){0};
 }
 
-/* Of two rows with one key the later one stands. */
+/* Of two rows with one key the one with the higher version stands; of equal ones the later one. */
 static bool is_replaced(const struct group *group, size_t row) {
-    for (size_t i = row + 1; i < group->to - group->from; i++) {
-        if (row_key_equal(group->rows[i].key, group->rows[row].key)) return true;
+    const struct row_facts *own = &group->rows[row];
+    for (size_t i = 0; i < group->to - group->from; i++) {
+        const struct row_facts *other = &group->rows[i];
+        bool stands = i < row ? other->version > own->version : other->version >= own->version;
+        if (i != row && stands && row_key_equal(other->key, own->key)) return true;
     }
     return false;
 }

@@ -490,6 +490,13 @@ static void test_versions_of_lines(void **state) {
     LINES("A,2,2017-03-02,a@x.example,99,,2017-03-08\n");
     assert_int_equal(DID(older), 1);
     assert_true(spent(shop, "email:a@x.example") == 36);
+    /* Two versions in one file, beside another row. */
+    LINES("A,1,2017-03-02,a@x.example,11,,2017-03-10\nA,2,2017-03-02,a@x.example,21,,2017-03-12\n"
+          "A,2,2017-03-02,a@x.example,99,,2017-03-11\n");
+    assert_true(spent(shop, "email:a@x.example") == 37);
+    LINES("A,1,2017-03-02,a@x.example,11,,2017-03-10\nA,2,2017-03-02,a@x.example,98,,2017-03-12\n"
+          "A,2,2017-03-02,a@x.example,20,,2017-03-13\n");
+    assert_true(spent(shop, "email:a@x.example") == 36);
     /* Of several versions in one load the highest stands, wherever it stands; so it does where the
      * row takes itself away. */
     shop_file(shop, "orders1.csv",

@@ -30,7 +30,7 @@
 
 /* Symbols of the properties of Decision Made that list its messages. */
 struct message_symbols {
-    uint32_t messages, send_after;
+    uint32_t messages, send_after, treatment_set;
 };
 enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) MUST_USE;
 

@@ -42,8 +42,10 @@ struct gathering {
 
 enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) {
     enum status status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("messages"), &out->messages);
+    if (status == STATUS_OK)
+        status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("send_after"), &out->send_after);
     return status == STATUS_OK
-               ? symbol_add(symbols, SYMBOL_PROPERTY, TEXT("send_after"), &out->send_after)
+               ? symbol_add(symbols, SYMBOL_PROPERTY, TEXT("treatment_set"), &out->treatment_set)
                : status;
 }
 

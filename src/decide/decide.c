@@ -241,6 +241,7 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
     enum status status = treatment_history_at(world->treatments, t_ms, &treatments, error);
     if (status != STATUS_OK) return status;
     out->customer = timeline->customer;
+    out->treatments_hash = treatments->hash;
     out->t_ms = t_ms;
     out->holdout = holdout_at(world->playbook, &decider->holdout_symbols, timeline, t_ms);
     status = decide_once(decider, timeline, treatments, false, out);

@@ -65,6 +65,7 @@ struct decision {
     struct customer_id customer;
     int64_t t_ms;
     uint32_t trace_count;
+    uint64_t treatments_hash; /* of the set of treatments (treatment_set.hash) */
     /* In playbook order; beyond the maximum those not available now are left out. */
     struct treatment_trace trace[DECISION_TREATMENTS_MAX];
     /* Of this decision, for the events that tell what became of it: the same for the same customer,
@@ -160,9 +161,20 @@ void treatment_words(const struct world *world, const struct treatment *treatmen
                      struct buffer *out);
 /* "20.00 USD": an amount of a trace, in the playbook's currency. */
 void amount_words(const struct playbook *playbook, double amount, char out[48]);
-/* Decision Made's properties: placement, treatments, probabilities, trace, model, playbook,
- * withheld, and under a playbook with a holdout the arm (`holdout`, `salt`). Packed. */
+/* Decision Made's properties: treatments, probabilities, messages, trace and its set of treatments,
+ * reason, model, playbook, withheld, and under a playbook with a holdout the arm (`holdout`,
+ * `salt`). Packed.
+ *
+ * The trace tells what stopped each treatment, in runs, a letter a stage: "57a40m3o" is 57 that were
+ * not available, 40 that found no place and 3 offered, in the order of the set whose hash is
+ * `treatment_set`. a available, c consent, e eligible, i applicable, s suitable, l contact policies
+ * (limits), p propensity, r arbitration, m placement, o offered. Chance and priority of what is
+ * offered stand with its messages; those of the others come of deciding again at the same time. */
 enum status decision_pack(const struct decider *decider, const struct decision *decision,
                           struct packed_writer *writer, struct buffer *out) MUST_USE;
+
+/* The stage that stopped the treatment of that index in the set, by the trace of a decision that
+ * was packed; false where it tells nothing of it. Traces of older programs are lists of records. */
+bool decision_trace_stage(struct text trace, uint32_t treatment, enum stage *stage);
 
 #endif

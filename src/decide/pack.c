@@ -1,46 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <math.h>
-#include <stdio.h>
 
 #include "decide/decider.h"
 
-/* An event has room for so many bytes of trace beside the rest. */
-#define TRACE_BYTES_MAX     (PACKED_BYTES_MAX / 2)
-#define TRACE_FIGURES_BYTES 48 /* a record without its key: the stage in words, two numbers */
+/* "57a40m3o": the stages that stopped the treatments, in runs, in the order of their set. */
+static const char stage_letters[STAGE_COUNT + 1] = "aceislprmo";
+#define RUN_BYTES_MAX 8 /* a number up to PLAYBOOK_TREATMENTS_MAX, and a letter */
 
-/* The earliest stage whose stops still have room: those of the stages before it are left out. */
-static enum stage first_told(const struct decision *decision) {
-    size_t bytes = 0;
-    for (enum stage stage = STAGE_OFFERED; stage > STAGE_AVAILABLE; stage--) {
-        for (uint32_t i = 0; i < decision->trace_count; i++) {
-            if (decision->trace[i].stopped_at == stage)
-                bytes += decision->trace[i].treatment->key.length + TRACE_FIGURES_BYTES;
-        }
-        if (bytes > TRACE_BYTES_MAX) return stage + 1;
-    }
-    return STAGE_CONSENT; /* offers of other times would fill every decision */
+struct run {
+    uint32_t count;
+    enum stage stage;
+};
+
+static enum status end_run(struct buffer *out, struct run *run, enum stage next) {
+    char digits[RUN_BYTES_MAX];
+    size_t at = sizeof digits;
+    if (run->count > 0 && run->stage == next) return STATUS_OK;
+    digits[--at] = stage_letters[run->stage];
+    for (uint32_t left = run->count; run->count > 1 && left > 0; left /= 10)
+        digits[--at] = (char)('0' + left % 10);
+    enum status status =
+        run->count > 0 ? buffer_append(out, digits + at, sizeof digits - at) : STATUS_OK;
+    *run = (struct run){0, next};
+    return status;
 }
 
-/* The trace as a list of records: what stopped each treatment, and its figures where it came so
- * far. */
-static enum status add_trace(struct packed_list *list, const struct decision *decision) {
-    static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_STATE, PROPERTY_PROPENSITY,
-                                       PROPERTY_PRIORITY};
-    enum stage first = first_told(decision);
-    packed_list_begin(list);
-    for (uint32_t i = 0; i < decision->trace_count; i++) {
+/* Treatments that the trace leaves out were not available. */
+static enum status add_trace(struct packed_writer *writer, const struct decision *decision) {
+    struct buffer text;
+    struct run run = {0, STAGE_AVAILABLE};
+    uint32_t next = 0; /* in the set */
+    enum status status = STATUS_OK;
+    buffer_init(&text);
+    for (uint32_t i = 0; i < decision->trace_count && status == STATUS_OK; i++) {
         const struct treatment_trace *trace = &decision->trace[i];
-        if (trace->stopped_at < first) continue;
-        const struct value values[] = {
-            value_text(trace->treatment->key),
-            value_text(text_from(stage_name(trace->stopped_at))),
-            isnan(trace->propensity) ? value_unknown() : value_number(trace->propensity),
-            isnan(trace->priority) ? value_unknown() : value_number(trace->priority),
-        };
-        enum status status = packed_list_add_record(list, symbols, values, 4);
-        if (status != STATUS_OK) return status;
+        uint32_t left_out = trace->treatment->index - next;
+        if (left_out > 0) status = end_run(&text, &run, STAGE_AVAILABLE);
+        run.count += left_out;
+        if (status == STATUS_OK) status = end_run(&text, &run, trace->stopped_at);
+        run.count++;
+        next = trace->treatment->index + 1;
     }
-    return STATUS_OK;
+    if (status == STATUS_OK) status = end_run(&text, &run, STAGE_COUNT);
+    if (status == STATUS_OK)
+        status = packed_add(writer, PROPERTY_TRACE, value_text(buffer_text(&text)));
+    buffer_release(&text);
+    return status;
+}
+
+bool decision_trace_stage(struct text trace, uint32_t treatment, enum stage *stage) {
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < trace.length; i++) {
+        uint32_t count = 0;
+        while (i < trace.length && trace.at[i] >= '0' && trace.at[i] <= '9' &&
+               count <= PLAYBOOK_TREATMENTS_MAX)
+            count = count * 10 + (uint32_t)(trace.at[i++] - '0');
+        const char *letter =
+            i < trace.length ? memchr(stage_letters, trace.at[i], STAGE_COUNT) : NULL;
+        if (letter == NULL || count > PLAYBOOK_TREATMENTS_MAX) return false;
+        end += count == 0 ? 1 : count;
+        if (treatment >= end) continue;
+        *stage = (enum stage)(letter - stage_letters);
+        return true;
+    }
+    return false;
 }
 
 static enum status add_ranked(struct packed_writer *writer, struct packed_list *list,
@@ -70,8 +92,8 @@ static enum status add_messages(const struct decider *decider, const struct deci
                                 struct packed_writer *writer, struct packed_list *list) {
     const struct world *world = decider->world;
     const struct message_symbols *added = &decider->history.symbols;
-    const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL, PROPERTY_WITHHELD,
-                                added->send_after};
+    const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL,    PROPERTY_WITHHELD,
+                                added->send_after,  PROPERTY_PROPENSITY, PROPERTY_PRIORITY};
     char id[DECISION_ID_BYTES];
     struct value value;
     decision_id_text(decision->id, id);
@@ -84,8 +106,10 @@ static enum status add_messages(const struct decider *decider, const struct deci
             value_text(symbol_text(world->symbols, SYMBOL_CHANNEL, trace->treatment->channel)),
             value_yes_no(decision_withholds(decision, i)),
             trace->send_after_ms == 0 ? value_unknown() : value_time(trace->send_after_ms),
+            value_number(trace->propensity),
+            value_number(trace->priority),
         };
-        status = packed_list_add_record(list, symbols, values, 4);
+        status = packed_list_add_record(list, symbols, values, 6);
     }
     if (status == STATUS_OK) status = packed_list_end(list, &value);
     return status == STATUS_OK ? packed_add(writer, added->messages, value) : status;
@@ -103,19 +127,25 @@ static enum status add_holdout(const struct decider *decider, const struct decis
                                : status;
 }
 
+/* Which set of treatments the trace counts through. */
+static enum status add_set(const struct decider *decider, const struct decision *decision,
+                           struct packed_writer *writer) {
+    char name[DECISION_ID_BYTES];
+    decision_id_text(decision->treatments_hash, name);
+    return packed_add(writer, decider->history.symbols.treatment_set, value_text(text_from(name)));
+}
+
 enum status decision_pack(const struct decider *decider, const struct decision *decision,
                           struct packed_writer *writer, struct buffer *out) {
     struct packed_list list;
-    struct value trace;
     char playbook[DECISION_ID_BYTES];
     decision_id_text(decider->world->playbook->hash, playbook); /* 16 digits too */
     packed_list_init(&list);
     packed_begin(writer);
     enum status status = add_ranked(writer, &list, decision);
     if (status == STATUS_OK) status = add_messages(decider, decision, writer, &list);
-    if (status == STATUS_OK) status = add_trace(&list, decision);
-    if (status == STATUS_OK) status = packed_list_end(&list, &trace);
-    if (status == STATUS_OK) status = packed_add(writer, PROPERTY_TRACE, trace);
+    if (status == STATUS_OK) status = add_trace(writer, decision);
+    if (status == STATUS_OK) status = add_set(decider, decision, writer);
     if (status == STATUS_OK)
         status = packed_add(writer, PROPERTY_REASON, value_text(text_from(decision->reason)));
     if (status == STATUS_OK && decider->model_names.length > 0) {

@@ -466,6 +466,7 @@ struct treatment {
 };
 struct treatment_set {
     struct arena arena;
+    uint64_t hash;   /* of every treatment's key and channel, in order: says which set it is */
     uint64_t serial; /* no two sets of a process have the same one, and none has 0 */
     /* By action, row, channel: those of one key stand together. */
     const struct treatment *treatments;

@@ -61,10 +61,9 @@ static bool add_messages(struct reader *reader, const struct yaml_node *nowhere)
     static const struct {
         const char *name;
         enum value_type type;
-    } fields[] = {{"treatment", VALUE_TEXT},
-                  {"channel", VALUE_TEXT},
-                  {"withheld", VALUE_YES_NO},
-                  {"send_after", VALUE_TIME}};
+    } fields[] = {{"treatment", VALUE_TEXT},    {"channel", VALUE_TEXT},
+                  {"withheld", VALUE_YES_NO},   {"send_after", VALUE_TIME},
+                  {"propensity", VALUE_NUMBER}, {"priority", VALUE_NUMBER}};
     struct property_entry *messages = names_add_property(
         reader, nowhere, EVENT_DECISION_MADE, TEXT("messages"), VALUE_LIST, STRENGTH_DECLARED);
     for (size_t i = 0; messages != NULL && i < sizeof fields / sizeof *fields; i++) {
@@ -72,7 +71,9 @@ static bool add_messages(struct reader *reader, const struct yaml_node *nowhere)
                              STRENGTH_DECLARED))
             return false;
     }
-    return messages != NULL;
+    return messages != NULL &&
+           names_add_property(reader, nowhere, EVENT_DECISION_MADE, TEXT("treatment_set"),
+                              VALUE_TEXT, STRENGTH_DECLARED) != NULL;
 }
 
 bool reserved_add(struct reader *reader) {

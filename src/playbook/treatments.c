@@ -245,6 +245,8 @@ static enum status add_row(struct building *building, const struct action *actio
         treatment.channel = action->channels[i].channel;
         treatment.channel_rule = &action->channels[i];
         building->treatments[treatment.index] = treatment;
+        building->set->hash = hash_u64(building->set->hash ^ treatment.key_hash);
+        building->set->hash = hash_u64(building->set->hash ^ treatment.channel);
     }
     return STATUS_OK;
 }

@@ -467,6 +467,26 @@ static bool compare(struct plain *plain, const struct timeline *timeline,
     return good;
 }
 
+/* What is packed of the trace tells the stage of every treatment of the set. */
+static bool packed_trace_tells(const struct decider *decider, const struct decision *decision) {
+    struct packed_writer writer;
+    struct buffer packed;
+    bool good = true;
+    packed_writer_init(&writer);
+    buffer_init(&packed);
+    must(decision_pack(decider, decision, &writer, &packed) == STATUS_OK, "no memory");
+    struct value trace = packed_find(buffer_text(&packed), PROPERTY_TRACE);
+    for (uint32_t i = 0; i < decision->trace_count && good; i++) {
+        enum stage stage;
+        good = decision_trace_stage(trace.text, decision->trace[i].treatment->index, &stage) &&
+               stage == decision->trace[i].stopped_at;
+    }
+    if (!good) printf("the trace %.*s tells something else\n", TEXT_ARG(trace.text));
+    packed_writer_release(&writer);
+    buffer_release(&packed);
+    return good;
+}
+
 struct trial {
     struct scene scene;
     struct profiler *profiler;
@@ -492,7 +512,8 @@ static bool decide_at(struct trial *trial, uint32_t customer, int64_t t_ms) {
     must(decide_customer(trial->decider, &timeline, t_ms, &trial->decision, NULL) == STATUS_OK,
          "no decision");
     bool good = compare(&trial->plain, &timeline, &trial->decision,
-                        scene_treatments_at(&trial->scene, t_ms));
+                        scene_treatments_at(&trial->scene, t_ms)) &&
+                packed_trace_tells(trial->decider, &trial->decision);
     source->ops->reader_close(reader);
     return good;
 }

@@ -12,6 +12,8 @@ struct model_score_facts {
     bool told;       /* of the customer at hand */
     double *effects; /* of the rule's traits, in their order */
     uint32_t *own;   /* those of them that are traits of a treatment */
+    /* Of each of those, the value that its effect is of: the next treatment mostly has the same. */
+    struct value *last;
     uint32_t own_count;
     double before; /* with all of them up to own[0] */
 };
@@ -30,7 +32,9 @@ static enum status plan_model(const struct playbook *playbook, const struct mode
                               struct model_score_facts *model) {
     model->effects = memory_calloc(rule->feature_count + 1u, sizeof *model->effects);
     model->own = memory_calloc(rule->feature_count + 1u, sizeof *model->own);
-    if (model->effects == NULL || model->own == NULL) return STATUS_NO_MEMORY;
+    model->last = memory_calloc(rule->feature_count + 1u, sizeof *model->last);
+    if (model->effects == NULL || model->own == NULL || model->last == NULL)
+        return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < rule->feature_count; i++) {
         if (playbook->traits[rule->features[i]].of_treatment) model->own[model->own_count++] = i;
     }
@@ -59,6 +63,7 @@ void scores_destroy(struct scores *scores) {
     for (uint32_t i = 0; scores->models != NULL && i < scores->playbook->model_count; i++) {
         memory_free(scores->models[i].effects);
         memory_free(scores->models[i].own);
+        memory_free(scores->models[i].last);
     }
     memory_free(scores->models);
     memory_free(scores->rows);
@@ -95,6 +100,30 @@ void scores_begin(struct scores *scores, const struct decider *decider,
     }
     if (!same) clear_rows(scores, treatments->count);
     scores->set_serial = treatments->serial;
+}
+
+/* Surely the same value; a text only where it is the same bytes in the same place. */
+static bool is_same(const struct value *a, const struct value *b) {
+    if (a->type != b->type) return false;
+    switch ((enum value_type)a->type) {
+    case VALUE_UNKNOWN: return true;
+    case VALUE_YES_NO: return a->yes == b->yes;
+    case VALUE_TEXT: return a->text.at == b->text.at && a->text.length == b->text.length;
+    case VALUE_LIST: return false;
+    default: return a->currency == b->currency && a->minor == b->minor; /* the bits of a number */
+    }
+}
+
+/* What the traits of the treatment add, where they differ from those of the one before. */
+static void tell_treatment(struct model_score_facts *facts, const struct model *model,
+                           const struct model_rule *rule, const struct value *traits, bool all) {
+    for (uint32_t i = 0; i < facts->own_count; i++) {
+        uint32_t feature = facts->own[i];
+        const struct value *value = &traits[rule->features[feature]];
+        if (!all && is_same(value, &facts->last[i])) continue;
+        facts->last[i] = *value;
+        facts->effects[feature] = model_effect(model, feature, *value);
+    }
 }
 
 /* What the customer's traits add. */
@@ -140,11 +169,9 @@ double scores_of(struct scores *scores, struct decider *decider,
     uint32_t count = model_feature_count(model);
     if (count < rule->feature_count || count - rule->feature_count > scores->width)
         return treatment_propensity(decider, treatment); /* not a model of this rule */
-    if (!facts->told) tell_customer(facts, model, rule, traits);
-    for (uint32_t i = 0; i < facts->own_count; i++) {
-        uint32_t feature = facts->own[i];
-        facts->effects[feature] = model_effect(model, feature, traits[rule->features[feature]]);
-    }
+    bool is_first = !facts->told;
+    if (is_first) tell_customer(facts, model, rule, traits);
+    tell_treatment(facts, model, rule, traits, is_first);
     uint32_t from = facts->own_count > 0 ? facts->own[0] : rule->feature_count;
     const double *row = row_of(scores, decider, model, rule, treatment, traits, spare);
     double log_odds = model_add(facts->before, facts->effects, from, rule->feature_count);

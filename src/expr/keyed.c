@@ -53,6 +53,18 @@ static struct accumulator *total_of(struct pass *pass, uint32_t holder) {
     return total;
 }
 
+/* A count needs nothing but its answer. */
+static void count_for(struct pass *pass, uint32_t holder) {
+    struct expr_answers *answers = pass->answers;
+    struct holder_answer *by_holder = &answers->by_holder[holder];
+    if (by_holder->epoch != answers->epoch) {
+        by_holder->epoch = answers->epoch;
+        by_holder->answer = (struct expr_answer){.value = value_number(0)};
+        answers->touched[answers->touched_count++] = holder;
+    }
+    by_holder->answer.value.number += 1;
+}
+
 static struct value key_of_row(struct evaluation *evaluation, const struct aggregate *aggregate,
                                uint32_t row) {
     if (aggregate->key_column != UINT32_MAX)
@@ -79,6 +91,10 @@ static void offer(struct evaluation *evaluation, const struct aggregate *aggrega
     struct value key = key_of_row(evaluation, aggregate, row);
     const uint32_t *holders = expr_index_find(pass->index, &key, &spare, &count);
     for (uint32_t i = 0; i < count; i++) {
+        if (aggregate->kind == AGGREGATE_COUNT) {
+            count_for(pass, holders[i]);
+            continue;
+        }
         struct accumulator *total = total_of(pass, holders[i]);
         bool is_done =
             aggregate_ends_early(aggregate->kind) && total->part.count > 0 && total->row != row;
@@ -101,14 +117,30 @@ static void walk(struct evaluation *evaluation, const struct aggregate *aggregat
     }
 }
 
-static struct expr_answer conclude(struct evaluation *evaluation, const struct aggregate *aggregate,
-                                   struct window window, const struct accumulator *total) {
-    struct expr_answer answer;
-    evaluation->env->limit_reached = false;
-    answer.value = aggregate_result(evaluation, aggregate, total);
-    if (window.cut) answer.value = aggregate_of_cut(evaluation, aggregate, answer.value);
+static struct expr_answer conclude_value(struct evaluation *evaluation,
+                                         const struct aggregate *aggregate, struct window window,
+                                         struct value value) {
+    struct expr_answer answer = {.value = value};
+    if (window.cut) answer.value = aggregate_of_cut(evaluation, aggregate, value);
     answer.limited = evaluation->env->limit_reached;
     return answer;
+}
+
+static struct expr_answer conclude(struct evaluation *evaluation, const struct aggregate *aggregate,
+                                   struct window window, const struct accumulator *total) {
+    evaluation->env->limit_reached = false;
+    return conclude_value(evaluation, aggregate, window,
+                          aggregate_result(evaluation, aggregate, total));
+}
+
+/* Counts are concluded already, but for rows that are missing. */
+static void conclude_counts(struct evaluation *evaluation, const struct aggregate *aggregate,
+                            struct window window, struct expr_answers *answers) {
+    for (size_t i = 0; window.cut && i < answers->touched_count; i++) {
+        struct expr_answer *answer = &answers->by_holder[answers->touched[i]].answer;
+        evaluation->env->limit_reached = false;
+        *answer = conclude_value(evaluation, aggregate, window, answer->value);
+    }
 }
 
 static void conclude_all(struct evaluation *evaluation, const struct aggregate *aggregate,
@@ -116,6 +148,10 @@ static void conclude_all(struct evaluation *evaluation, const struct aggregate *
     struct expr_answers *answers = pass->answers;
     struct accumulator nothing = {.all = pass->all};
     answers->none = conclude(evaluation, aggregate, window, &nothing);
+    if (aggregate->kind == AGGREGATE_COUNT) {
+        conclude_counts(evaluation, aggregate, window, answers);
+        return;
+    }
     for (size_t i = 0; i < answers->touched_count; i++) {
         uint32_t holder = answers->touched[i];
         struct accumulator *total = &answers->totals[holder].total;

@@ -416,7 +416,7 @@ static void judge_quiet(const struct contact_history *history, const struct trea
                           : out->send_after_ms - messaging->expires_ms + 1;
 }
 
-/* Most treatments never went out to the customer: then there is nothing that a policy could count. */
+/* Most treatments never went out to the customer: then a policy has nothing to count. */
 static bool has_none(const struct contact_history *history, const struct policy *policy,
                      const struct treatment *treatment) {
     bool at_most = policy->kind == POLICY_AT_MOST;

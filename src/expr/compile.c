@@ -498,63 +498,6 @@ static struct simple_where simple_where(const struct node *node) {
 
 /* ---- keys ---- */
 
-static bool is_attribute(const struct node *node) {
-    return node->kind == NODE_NAME && node->reference == REFERENCE_ATTRIBUTE;
-}
-
-/* Can a value of this kind be found in an index? Money can't: two currencies have no ==. */
-static bool is_key(const struct node *node) {
-    if (node->kind != NODE_NAME || node->type == VALUE_LIST || node->type == VALUE_MONEY)
-        return false;
-    if (node->reference == REFERENCE_LOOKUP) return is_key(node->first);
-    return node->reference == REFERENCE_PROPERTY || node->reference == REFERENCE_ITEM;
-}
-
-/* The key, where the condition is `key == action.NAME`, `key in action.LIST` or
- * `action.LIST contains key`; else NULL. */
-static const struct node *key_of(const struct node *node, uint32_t *attribute) {
-    const struct node *key = node->first, *other = key != NULL ? key->next : NULL;
-    bool equal = node->kind == NODE_COMPARE && node->op == OP_EQUAL;
-    bool contains = node->kind == NODE_TEXT_TEST && key->type == VALUE_LIST;
-    if (!equal && !contains && (node->kind != NODE_IN || node->op != OP_IN)) return NULL;
-    if (contains || (equal && is_attribute(key))) {
-        other = key;
-        key = key->next;
-    }
-    if (!is_attribute(other) || !is_key(key)) return NULL;
-    if (equal ? other->type == VALUE_LIST || other->type != key->type : other->type != VALUE_LIST)
-        return NULL;
-    *attribute = other->index;
-    return key;
-}
-
-/* Reads nothing of the treatment, reaches no limit and leaves nothing in the scratch, whatever the
- * row: when and how often it is evaluated makes no difference. */
-static bool is_calm(const struct node *node) {
-    bool calm;
-    switch ((enum node_kind)node->kind) {
-    case NODE_LITERAL:
-    case NODE_NOW:
-    case NODE_LIST:
-    case NODE_NOT:
-    case NODE_AND:
-    case NODE_OR:
-    case NODE_IS: calm = true; break;
-    case NODE_COMPARE: calm = node->first->type != VALUE_MONEY; break;
-    case NODE_TEXT_TEST: calm = node->first->type == VALUE_TEXT; break;
-    case NODE_IN: calm = node->first->next->kind == NODE_LIST; break;
-    case NODE_NAME:
-        calm = node->reference == REFERENCE_PROPERTY || node->reference == REFERENCE_ITEM ||
-               node->reference == REFERENCE_LOOKUP || node->reference == REFERENCE_TIME ||
-               (node->reference == REFERENCE_TRAIT && !node->op);
-        break;
-    default: calm = false; break;
-    }
-    for (const struct node *child = node->first; calm && child != NULL; child = child->next)
-        calm = is_calm(child);
-    return calm;
-}
-
 /* All conjuncts but one, as an AND of their own; *rest NULL where there are none. */
 static enum status rest_of(struct emitter *emitter, const struct node *where,
                            const struct node *but, const struct node **rest) {
@@ -597,8 +540,8 @@ static enum status plan_key(struct emitter *emitter, const struct selector *sele
     if (!may_be_keyed(emitter, aggregate)) return STATUS_OK;
     for (const struct node *child = is_and ? where->first : where; child != NULL;
          child = is_and ? child->next : NULL) {
-        const struct node *key = part.key == NULL ? key_of(child, &attribute) : NULL;
-        if (key == NULL && !is_calm(child)) return STATUS_OK;
+        const struct node *key = part.key == NULL ? compile_key_of(child, &attribute) : NULL;
+        if (key == NULL && !compile_is_calm(child)) return STATUS_OK;
         if (key == NULL) continue;
         part.key = key;
         holder = child;

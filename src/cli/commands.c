@@ -28,9 +28,10 @@ const struct command cli_commands[] = {
      "Without words, loads every source of the playbook whose files are in --data, lookups first. "
      "A row stands under its row_key for ever: what was loaded before is a repeat, and a row that "
      "says something else corrects it. A load that would correct too many rows (corrections_max) "
-     "changes none of them and says so. A row that can't become an event goes to quarantine "
-     "with its reason. A file that can't be read, "
-     "or lacks a column, ends the loading: what is in stays, and the answer says how to go on.\n\n"
+     "changes none of them and says so. After the mapping was mended, --remap reads stored rows "
+     "again by it. A row that can't become an event goes to quarantine with its reason. A file "
+     "that can't be read, or lacks a column, ends the loading: what is in stays, and the answer "
+     "says how to go on.\n\n"
      "  attune ingest --playbook playbook.yaml --data files/\n"
      "  attune ingest web events-2017-10.ndjson.gz\n"
      "  zcat events-2017-10.ndjson.gz | attune ingest web -\n",
@@ -87,12 +88,12 @@ const struct command cli_commands[] = {
      1, 1, command_evaluate},
     {"decide", "CUSTOMER | --all", "the next best action, with its reason",
      "at out list all dry-run json",
-     "Each decision is written as an event unless --dry-run; with --all once the output is whole: "
-     "where it fails before that, nothing is "
-     "recorded, and the same can be said again. With --all and --json, one object a line. --list "
-     "writes a second CSV for who serves a channel: "
-     "a line for each treatment that is offered, with the addresses that the playbook names in "
-     "decide: lists:, and no line for the holdout.\n\n"
+     "Each decision is written as an event unless --dry-run. With --all decisions are written "
+     "once the output is whole: where the output fails, nothing is recorded, and the same command "
+     "can be given again. The same decision made twice is recorded once. With --all and --json, "
+     "one object a line. --list writes a second CSV for a mail house or a call centre: a line for "
+     "each treatment that is offered, with the columns that the playbook names in decide: lists:, "
+     "and no line for the holdout.\n\n"
      "  attune decide household:1029 --at 2017-12-05\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv --list mail.csv\n"
@@ -130,16 +131,14 @@ const struct command cli_commands[] = {
      1, 1, command_backup},
     {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed",
      "yes lift json",
-     "Rewrites the affected files, drops the log, and keeps only salted hashes that keep the "
-     "person from coming back unasked. Also goes: what "
-     "others' relations say of the customer, and rows in quarantine that hold an identifier, be it "
-     "quoted or escaped; one shorter than 6 bytes "
-     "only where it stands in its own column, or where the columns can't be told. A bad row that "
-     "comes again is kept without its bytes. Backups "
-     "made before are not reached: the answer reminds you of them, and lists lookups, playbooks "
-     "and "
-     "models that still name the customer. --lift lets identifiers in again that were erased by "
-     "mistake; then load the files that hold them.\n\n"
+     "Rewrites the affected files, drops the log, and keeps only salted hashes, by which the "
+     "person is turned away when an identifier comes again unasked. Relations of others to the "
+     "customer go too, and so do rows in quarantine that hold an identifier, be it quoted or "
+     "escaped. (An identifier shorter than 6 bytes is looked for only in its own column, or where "
+     "the columns can't be told.) A bad row that comes again is kept without its bytes. Backups "
+     "made before are not reached: the answer reminds you of them, and lists the lookups, "
+     "playbooks and models that still name the customer. After a mistake, --lift lets identifiers "
+     "in again; then load the files that hold them.\n\n"
      "  attune erase email:a@b.example --yes\n"
      "  attune erase household:1029 --yes && attune erase --lift household:1029\n",
      1, CLI_WORDS_MAX, command_erase},

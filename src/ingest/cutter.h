@@ -5,11 +5,11 @@
  * such a CR is read as LF. JSON comes as one value a line, as one array of values, or as values
  * that run over several lines: the first bytes tell which (cutter_json.c).
  *
- * Where a row ends is decided here once, exactly: a quote opens only at the beginning of a field
- * (RFC 4180), a quote in the middle of an unquoted field is a character like any other. Where a
- * quote never closes, or text stands behind a closing one, the bad row is its first physical line
- * and reading goes on with the next line: one stray quote costs one row, never the file. Used by
- * one thread at a time. */
+ * Only the cutter decides where a row ends. A quote opens only at the beginning of a field (RFC
+ * 4180); a quote in the middle of an unquoted field is a character like any other. Where a quote
+ * never closes, or text stands behind a closing quote, only the first physical line is the bad row,
+ * and reading goes on with the next line. So one stray quote costs one row and never the file. One
+ * thread at a time may use a cutter. */
 #ifndef INGEST_CUTTER_H
 #define INGEST_CUTTER_H
 

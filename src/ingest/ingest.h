@@ -12,10 +12,10 @@
  * only what concerns the file as a whole: it can't be read, it isn't text, a mapped column isn't in
  * its header, a lookup that it joins hasn't been loaded.
  *
- * A file that ends without a line end. Where other lines of a CSV file have one, its last row may
- * be half a row: the last field could be the beginning of a longer one. Such a row is quarantined
- * and a warning tells of it, except where its last field closes its quotes or is not mapped.
- * Whoever knows that the row is whole replays it. A JSON value that parses is whole.
+ * A file that ends without a line end. Where the other lines of a CSV file have line ends and the
+ * last has none, its last field could be the beginning of a longer one. Such a row is quarantined,
+ * and a warning tells of it, except where its last field closes its quotes or is not mapped. A
+ * person who knows that the row is whole can replay it. A JSON value that parses is whole.
  *
  * Quarantined raw bytes. A CSV row means nothing without its header, so `raw` of a CSV row is
  *     header line "\n" row            (without a header line where the source has none)
@@ -62,16 +62,17 @@
 #define INGEST_WARNINGS_MAX    4       /* of one file */
 #define INGEST_WARNING_BYTES   400
 
-/* A reading: what a mapping reads of a row. A row's content is a hash of these cells as they stand
- * in the file; before joins, zones and notations, so that a change of those makes no other row. */
+/* A reading says which cells of a row a mapping reads. A row's content is a hash of these cells as
+ * they stand in the file, before joins, zones and notations are applied: a change of those must not
+ * make another row of it. */
 #define INGEST_READINGS_MAX 8 /* older readings under which a row's content is told, too */
 struct ingest_reading {
     uint16_t id; /* never 0 */
     /* Ascending. Of NDJSON with `properties: any` one is INGEST_READING_ANY. */
     const struct text *columns;
     uint32_t column_count;
-    /* Of what makes identifiers of the row, and of the rules that say who they may stand for: a row
-     * that is known under another one still teaches who is who. */
+    /* A hash of how the mapping makes identifiers, and of the rules that say which values may stand
+     * for a person. A row that is known under another hash still teaches who is who. */
     uint64_t identifiers;
 };
 #define INGEST_READING_ANY TEXT("*")
@@ -83,8 +84,8 @@ struct ingest_settings {
     const struct lookup_table *const *lookups;
     /* When the bytes were received: `known` of a source that arrives live. */
     int64_t now_ms;
-    /* The same, asked anew for each batch, from any of the threads: of a pipe that stays open the
-     * rows of an hour ago and of now were received an hour apart. NULL: now_ms holds throughout. */
+    /* Tells the time anew for each batch, since the rows of an open pipe may be received an hour
+     * apart. Any of the threads calls it. NULL: now_ms holds throughout. */
     int64_t (*now)(void *context);
     void *now_context;
     /* Parsing threads beside the caller; 0: all work is done inside ingest_next. */
@@ -107,11 +108,11 @@ struct ingest_settings {
                             const struct ingest_reading **readings, uint32_t *count,
                             struct error *error);
     void *readings_context;
-    /* Is the very row stored? Then it is not mapped. Called from any of the threads; "no" may be
-     * wrong. NULL: every row is mapped. */
+    /* Is a row stored under this key with this content? Then it is not mapped. Any of the threads
+     * calls it; "no" may be wrong. NULL: every row is mapped. */
     bool (*is_known)(void *context, struct row_key key, uint64_t content, uint16_t reading);
     void *is_known_context;
-    /* Of events of several rows keep the cells of the rows beside the event, as the property
+    /* Keep the rows of an event of several rows beside the event, as the property
      * INGEST_ROWS_PROPERTY (ingest/lines.h). */
     bool keeps_rows;
 };
@@ -124,14 +125,14 @@ struct ingest_reader;
 enum status ingest_open(struct ingest_reader **out, const struct ingest_settings *settings,
                         const struct source *source, const char *path,
                         struct error *error) MUST_USE;
-/* The same over bytes in memory (a request's body, a test), which are borrowed until ingest_close;
- * `name` stands for the file. */
+/* Opens bytes in memory (a request's body, a test) in the same way. They are borrowed until
+ * ingest_close; `name` stands for the file in messages. */
 enum status ingest_open_text(struct ingest_reader **out, const struct ingest_settings *settings,
                              const struct source *source, const char *name, struct text bytes,
                              struct error *error) MUST_USE;
-/* An empty file opens, yields nothing and has a warning. */
-/* Can the file be read, and has it what the source's mapping names? Of a lookup too. Reads no rows.
- * settings->checks_only is set. */
+/* Can the file be read, and has it all columns that the source's mapping names? Also for lookups.
+ * Reads no rows. settings->checks_only must be set. An empty file is fine: it opens, yields no row
+ * and has a warning. */
 enum status ingest_check(const struct ingest_settings *settings, const struct source *source,
                          const char *path, struct error *error) MUST_USE;
 /* The next batch, in file order: `batch` must be initialised; what it held is discarded, its memory
@@ -143,7 +144,8 @@ enum status ingest_next(struct ingest_reader *reader, struct event_batch *batch,
 /* Stops the threads wherever they are. NULL is allowed. */
 void ingest_close(struct ingest_reader *reader);
 
-/* Treatment events whose name is nearly an action's: they may be of the past, or a slip. */
+/* Treatment events whose name is nearly an action's. The action may be one of the past, or the name
+ * may be a slip, so the caller warns of them. */
 struct near_treatment {
     uint64_t events;
     char word[64], action[64]; /* the first of them */
@@ -168,8 +170,8 @@ struct ingest_progress {
     char truncation[256];
     /* Rows quarantined because the file ends in them, or may. */
     uint64_t cut_rows;
-    /* What does not stop the file and must be known all the same: that it is empty, that its last
-     * row was held back, bytes behind compressed data. Each is one sentence with the file. */
+    /* Findings that do not stop the file: it is empty, its last row was held back, bytes stand
+     * behind its compressed data. Each is one sentence that names the file. */
     uint32_t warning_count;
     char warnings[INGEST_WARNINGS_MAX][INGEST_WARNING_BYTES];
 };
@@ -187,9 +189,9 @@ enum status ingest_row_replay(const struct ingest_settings *settings, const stru
  * At least 1; of bytes that were cut, as many as are left. */
 uint64_t ingest_raw_rows(const struct source *source, struct text raw);
 
-/* A bad row that may take back a consent or an opt-in holds its person until somebody has read it
- * (replayed or dropped): its reason begins with "held for channel email: " or "held for every
- * purpose: ". */
+/* A bad row that may take back a consent or an opt-in holds its person until somebody replays or
+ * drops it. The reason of such a row begins with what is held: "held for channel email: " or "held
+ * for every purpose: ". */
 struct ingest_hold {
     bool is_purpose;   /* else a channel */
     struct text scope; /* borrowed from the reason; empty: every one */

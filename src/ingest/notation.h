@@ -2,12 +2,12 @@
 /* ingest/notation.h -- times and figures as files write them: 31.03.2017 14:05, 3/31/2017 2:05
  * PM, 1.234,56 and $1,234.56.
  *
- * The playbook declares the notation of a source or of a column; what is not declared is not
- * guessed: 03/04/2017 is no time and 1,234 no number until somebody says which they are. Everything
- * here rewrites a text into the one form that value_parse reads (2017-03-31 14:05, 1234.56), so
- * that ranges, days of a month, rounding and limits are judged in one place. Without a notation
- * these are read beside the plain forms, since they leave no doubt: a 12-hour clock, a currency's
- * sign or letters, a negative amount in brackets or with its minus behind. Pure; any thread. */
+ * The playbook declares the notation of a source or of a column. A notation is never guessed:
+ * 03/04/2017 is no time, and 1,234 is no number, until somebody declares which they are. The
+ * functions here rewrite a text into the one form that value_parse reads (2017-03-31 14:05,
+ * 1234.56), so that ranges, days of a month, rounding and limits are judged in one place. Some
+ * forms leave no doubt and are read without a declared notation: a 12-hour clock, a currency's sign
+ * or letters, a negative amount in brackets or with its minus behind. Pure; any thread. */
 #ifndef INGEST_NOTATION_H
 #define INGEST_NOTATION_H
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest/plan.h -- a source's mapping, resolved against one file: names are numbers, nothing is
- * searched for a row.
+/* ingest/plan.h -- a source's mapping, resolved against one file. Names have become numbers, so
+ * that nothing is searched by name for each row.
  *
- * A row, of a CSV file or a JSON line, is an array of cells, one a *column* of the plan: of CSV the
- * file's columns in order, of NDJSON the paths that the mapping asks for. Immutable once made; read
- * by all threads of a reader. Lives in its arena. */
+ * A row is an array of cells, one for each *column* of the plan. The columns of a CSV plan are
+ * those of the file, in order; the columns of an NDJSON plan are the paths that the mapping asks
+ * for. A plan is immutable once it is made, and all threads of a reader read it. It lives in its
+ * arena. */
 #ifndef INGEST_PLAN_H
 #define INGEST_PLAN_H
 
@@ -40,7 +41,7 @@ struct plan_field {
 
 struct plan_property {
     uint32_t symbol;
-    /* Of a state that is read by words: what it is in events that are no consent; else UNKNOWN. */
+    /* For a state that is read by words: its type in events that are no consent. Else UNKNOWN. */
     enum value_type state_type;
     struct plan_field field;
 };

@@ -100,11 +100,8 @@ static struct text trim_back(struct text text) {
     return text;
 }
 
-struct text canonical_trim(struct text text) {
-    if (text.length == 0) return text;
-    unsigned char first = (unsigned char)text.at[0], last = (unsigned char)text.at[text.length - 1];
-    bool plain = first > ' ' && first < 0x7f && last > ' ' && last < 0x7f;
-    return plain ? text : trim_back(trim_front(text));
+struct text canonical_trim_ends(struct text text) {
+    return trim_back(trim_front(text));
 }
 
 /* ---- the form ---- */
@@ -121,7 +118,7 @@ static inline uint64_t not_plain(uint64_t eight, enum canonical_case letters) {
 }
 
 /* The form of most texts is the text itself. Eight bytes at a time; the last eight overlap. */
-static bool is_plain(struct text text, enum canonical_case letters) {
+static inline bool is_plain(struct text text, enum canonical_case letters) {
     uint64_t eight = 0, marks = 0;
     if (text.length < 8) {
         for (uint32_t i = 0; i < text.length; i++) eight = eight << 8 | (unsigned char)text.at[i];
@@ -197,19 +194,23 @@ enum status canonical_append(struct text text, enum canonical_case letters, stru
     return status;
 }
 
-enum status canonical_text(struct text text, enum canonical_case letters, struct arena *arena,
-                           struct text *out) {
+static enum status form_in_arena(struct text text, enum canonical_case letters, struct arena *arena,
+                                 struct text *out) {
     struct buffer form;
-    *out = canonical_trim(text);
-    if (is_plain(*out, letters)) return STATUS_OK;
     buffer_init(&form);
-    enum status status = canonical_append(*out, letters, &form);
-    if (status == STATUS_OK && !text_equal(buffer_text(&form), *out)) {
+    enum status status = canonical_append(text, letters, &form);
+    if (status == STATUS_OK && !text_equal(buffer_text(&form), text)) {
         *out = arena_text(arena, buffer_text(&form));
         status = out->at ? STATUS_OK : STATUS_NO_MEMORY;
     }
     buffer_release(&form);
     return status;
+}
+
+enum status canonical_text(struct text text, enum canonical_case letters, struct arena *arena,
+                           struct text *out) {
+    *out = text = canonical_trim(text);
+    return is_plain(text, letters) ? STATUS_OK : form_in_arena(text, letters, arena, out);
 }
 
 bool canonical_equal(struct text a, struct text b, enum canonical_case letters) {

@@ -23,8 +23,14 @@
 
 enum canonical_case { CANONICAL_AS_WRITTEN, CANONICAL_SMALL };
 
-/* Without the blanks of step 1 at its ends. `text` is UTF-8; borrowed. */
-struct text canonical_trim(struct text text);
+/* Without the blanks of step 1 at its ends. `text` is UTF-8; borrowed. Most texts have none. */
+struct text canonical_trim_ends(struct text text);
+static inline struct text canonical_trim(struct text text) {
+    if (text.length == 0) return text;
+    unsigned char first = (unsigned char)text.at[0], last = (unsigned char)text.at[text.length - 1];
+    bool plain = first > ' ' && first < 0x7f && last > ' ' && last < 0x7f;
+    return plain ? text : canonical_trim_ends(text);
+}
 /* The canonical form behind what is in `out`. INVALID: no UTF-8. */
 enum status canonical_append(struct text text, enum canonical_case letters,
                              struct buffer *out) MUST_USE;

@@ -501,7 +501,7 @@ enum status rows_sort(struct engine *engine, struct event_batch *batch, struct r
             status = take_known(&sorting, &batch->events[i]);
             continue;
         }
-        batch->events[kept] = batch->events[i];
+        if (kept != i) batch->events[kept] = batch->events[i];
         status = take(&sorting, kept, &stays);
         kept += stays;
     }
@@ -566,7 +566,8 @@ enum status rows_settle(struct engine *engine, struct event_batch *batch, struct
         out->events += event->verdict == ROW_NEW || event->verdict == ROW_JUDGE_LATER;
         enum status status = note_lines(engine, batch, event, kept, error);
         if (status != STATUS_OK) return status;
-        batch->events[kept++] = *event;
+        if (kept != i) batch->events[kept] = *event;
+        kept++;
     }
     batch->event_count = kept;
     return STATUS_OK;

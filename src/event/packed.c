@@ -28,10 +28,29 @@ static size_t write_number(uint8_t *at, double number) {
     return 1 + sizeof number;
 }
 
+/* Most texts are short: two moves that overlap cost less than a call. */
+static inline void copy_text(uint8_t *to, struct text text) {
+    uint64_t first, last;
+    uint32_t ends[2];
+    if (text.length > 16 || text.length < 4) {
+        memcpy(to, text.at, text.length);
+    } else if (text.length >= 8) {
+        memcpy(&first, text.at, 8);
+        memcpy(&last, text.at + text.length - 8, 8);
+        memcpy(to, &first, 8);
+        memcpy(to + text.length - 8, &last, 8);
+    } else {
+        memcpy(&ends[0], text.at, 4);
+        memcpy(&ends[1], text.at + text.length - 4, 4);
+        memcpy(to, &ends[0], 4);
+        memcpy(to + text.length - 4, &ends[1], 4);
+    }
+}
+
 static size_t write_text(uint8_t *at, enum packed_tag tag, struct text text) {
     at[0] = (uint8_t)tag;
     size_t length = 1 + varint_write(at + 1, text.length);
-    if (text.length > 0) memcpy(at + length, text.at, text.length);
+    if (text.length > 0) copy_text(at + length, text);
     return length + text.length;
 }
 

@@ -21,6 +21,7 @@ static const int64_t integer_powers[] = {1, 10, 100, 1000, 10000};
 void zone_days_init(struct zone_days *days, const struct time_zone *zone) {
     days->zone = zone;
     for (int i = 0; i < ZONE_DAYS; i++) days->day[i] = INT32_MIN;
+    memset(days->date, 0, sizeof days->date);
 }
 
 /* A day whose offset is the same at five moments of it has no change in it. */
@@ -82,12 +83,24 @@ static bool fast_clock(const char *at, int64_t *of_day_ms) {
     return true;
 }
 
+/* The rows of a file stand near each other in time: the date is mostly that of the row before. */
+static inline bool same_date(struct zone_days *days, const char *at, int64_t *day) {
+    if (memcmp(days->date, at, sizeof days->date) == 0) {
+        *day = days->date_day;
+        return true;
+    }
+    if (!fast_date(at, day)) return false;
+    memcpy(days->date, at, sizeof days->date);
+    days->date_day = *day;
+    return true;
+}
+
 /* "2017-01-28", "2017-01-28 14:06:53" (or T), the same with Z, with .mmmZ. */
 static bool fast_time(struct zone_days *days, struct text text, int64_t *time_ms) {
     int64_t day, of_day_ms = 0;
     if (text.length != 10 && text.length != 19 && text.length != 20 && text.length != 24)
         return false;
-    if (!fast_date(text.at, &day)) return false;
+    if (!same_date(days, text.at, &day)) return false;
     if (text.length == 10) return local_to_utc(days, day, 0, time_ms);
     if ((text.at[10] != ' ' && text.at[10] != 'T') || !fast_clock(text.at + 11, &of_day_ms))
         return false;
@@ -155,7 +168,9 @@ static inline enum status plain_value(struct cell_reader *reader, struct text te
     case VALUE_NUMBER:
         if (!fast_decimal(text, &decimal)) break;
         /* Clinger (1990): both are exact, so one division rounds rightly. -0 keeps its sign. */
-        *out = value_number((double)decimal.digits / powers_of_ten[decimal.fraction]);
+        *out = value_number(decimal.fraction == 0
+                                ? (double)decimal.digits
+                                : (double)decimal.digits / powers_of_ten[decimal.fraction]);
         if (decimal.negative) out->number = -out->number;
         return STATUS_OK;
     case VALUE_MONEY:

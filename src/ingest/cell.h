@@ -36,6 +36,8 @@ struct zone_days {
     const struct time_zone *zone;
     int32_t day[ZONE_DAYS];      /* since 1970 */
     int32_t offset_s[ZONE_DAYS]; /* INT32_MIN: changes on that day; ask the zone */
+    char date[10];               /* the last one read, as written: YYYY-MM-DD; zeros: none */
+    int64_t date_day;            /* its day since 1970 */
 };
 void zone_days_init(struct zone_days *days, const struct time_zone *zone);
 

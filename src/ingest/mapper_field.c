@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "event/packed_cell.h"
 #include "ingest/mapper.h"
 #include "ingest/notation.h"
@@ -296,8 +298,7 @@ static enum status too_large(struct mapper *mapper) {
 }
 
 static inline bool is_known(const struct value *value) {
-    return value->type != VALUE_UNKNOWN &&
-           (value->type != VALUE_NUMBER || packed_value_is_known(*value));
+    return value->type != VALUE_UNKNOWN && (value->type != VALUE_NUMBER || isfinite(value->number));
 }
 
 /* The plan's properties stand by symbol: they are written where they belong, without the detour of
@@ -308,12 +309,10 @@ static enum status pack_straight(struct mapper *mapper) {
     size_t known = 0, most = VARINT_BYTES_MAX;
     for (uint32_t i = 0; i < plan->property_count; i++) {
         const struct value *value = &mapper->values[i];
-        if (!is_known(value)) continue;
-        known++;
-        most += VARINT_BYTES_MAX + PACKED_HEAD_MAX;
-        if (value->type != VALUE_TEXT && value->type != VALUE_LIST) continue;
-        if (value->text.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
-        most += value->text.length;
+        bool has_text = value->type == VALUE_TEXT || value->type == VALUE_LIST;
+        known += is_known(value);
+        most += VARINT_BYTES_MAX + PACKED_HEAD_MAX + (has_text ? value->text.length : 0);
+        if (has_text && value->text.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
     }
     enum status status = buffer_reserve(out, most);
     if (status) return status;

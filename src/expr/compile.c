@@ -756,7 +756,8 @@ static enum status finish(struct emitter *emitter) {
 static void emitter_release(struct emitter *emitter) {
     struct growing *all[] = {&emitter->code,    &emitter->constants, &emitter->aggregates,
                              &emitter->lookups, &emitter->relations, &emitter->sets,
-                             &emitter->uses,    &emitter->traits,    &emitter->parts};
+                             &emitter->uses,    &emitter->traits,    &emitter->parts,
+                             &emitter->keys};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) memory_free(all[i]->items);
 }
 

@@ -37,8 +37,8 @@ enum status canonical_append(struct text text, enum canonical_case letters,
 /* The same where it lies, or in the arena. INVALID, NO_MEMORY. */
 enum status canonical_text(struct text text, enum canonical_case letters, struct arena *arena,
                            struct text *out) MUST_USE;
-/* Step 3 alone: small letters, and nothing else is changed. What is no UTF-8 stays as it is. The same
- * where it lies, or in the arena. NO_MEMORY. */
+/* Step 3 alone: small letters, and nothing else is changed. What is no UTF-8 stays as it is. The
+ * same where it lies, or in the arena. NO_MEMORY. */
 enum status canonical_small(struct text text, struct arena *arena, struct text *out) MUST_USE;
 /* Are two texts one in canonical form? False where one is no UTF-8 or memory is short. */
 bool canonical_equal(struct text a, struct text b, enum canonical_case letters);

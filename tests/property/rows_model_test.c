@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loads of random files against a naive model, end to end: new rows, retries, corrections, older
  * exports, retractions, lines of orders that come in several files and move between orders, links
- * that merge customers, erasures, mended mappings and re-mappings, in any order, with folds, merges of
- * runs and reopenings between.
- * Compared: traits of every customer at many (t, position). Two currencies and two zones.
- * Usage: rows_model_test [SEED [TRIALS]]; a failure prints the seed that repeats it. */
+ * that merge customers, erasures, mended mappings and re-mappings, in any order, with folds,
+ * merges of runs and reopenings between. Compared: traits of every customer at many (t, position).
+ * Two currencies and two zones. Usage: rows_model_test [SEED [TRIALS]]; a failure prints the seed
+ * that repeats it. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -122,199 +122,76 @@ static void memory_may_fail(void **state) {
     assert_int_equal(status, STATUS_OK);
 }
 
+/* clang-format off */
+static const struct {
+    const char *text;
+    enum filler filler;
+} filler_cases[] = {
+    {"\\N", FILLER_OF_PROGRAMS}, {" null ", FILLER_OF_PROGRAMS}, {"(NULL)", FILLER_OF_PROGRAMS},
+    {"#REF!", FILLER_OF_PROGRAMS}, {"#N/A", FILLER_OF_PROGRAMS}, {"#VALUE!", FILLER_OF_PROGRAMS},
+    {"#NAME?", FILLER_OF_PROGRAMS}, {"#DIV/0!", FILLER_OF_PROGRAMS}, {"NaN", FILLER_OF_PROGRAMS},
+    {"<null>", FILLER_OF_PROGRAMS}, {"n.a.", FILLER_OF_PEOPLE}, {"n/d", FILLER_OF_PEOPLE},
+    {"N/A", FILLER_OF_PEOPLE}, {"?", FILLER_OF_PEOPLE}, {"???", FILLER_OF_PEOPLE},
+    {".", FILLER_OF_PEOPLE}, {"--", FILLER_OF_PEOPLE}, {"-", FILLER_OF_PEOPLE},
+    {"\xE2\x80\x93", FILLER_OF_PEOPLE}, {"false", FILLER_OF_PEOPLE}, {"TRUE", FILLER_OF_PEOPLE},
+    {"nil", FILLER_OF_PEOPLE}, {"(none)", FILLER_OF_PEOPLE}, {"keine Angabe", FILLER_OF_PEOPLE},
+    {"<NA>", FILLER_OF_PROGRAMS}, {"NaT", FILLER_OF_PROGRAMS}, {"<nil>", FILLER_OF_PROGRAMS},
+    {"{}", FILLER_OF_PROGRAMS}, {"\\\\N", FILLER_OF_PROGRAMS}, {"#NOMBRE?", FILLER_OF_PROGRAMS},
+    {"#\xC2\xA1VALOR!", FILLER_OF_PROGRAMS}, {"'NULL'", FILLER_OF_PROGRAMS},
+    {"\"\"", FILLER_OF_PROGRAMS}, {"'-'", FILLER_OF_PEOPLE},
+    {"{{ customer.identifiers.loyalty }}", FILLER_OF_PROGRAMS},
+    {"${user_id}", FILLER_OF_PROGRAMS}, {"%%EMAIL%%", FILLER_OF_PROGRAMS},
+    {"*|UNIQID|*", FILLER_OF_PROGRAMS}, {"(leer)", FILLER_OF_PEOPLE}, {"n/v", FILLER_OF_PEOPLE},
+    {"No", FILLER_OF_PEOPLE}, {"1.23457E+12", FILLER_LOST_DIGITS},
+    {"1,23457E+12", FILLER_LOST_DIGITS}, {"1E+12", FILLER_LOST_DIGITS},
+    {"1.2345678901234567e+19", FILLER_LOST_DIGITS}, {"-1.5E-7", FILLER_LOST_DIGITS},
+    {"4.9E12", FILLER_LOST_DIGITS}, {"1e5", FILLER_NONE}, {"1E12", FILLER_NONE},
+    {"7e12", FILLER_NONE}, {"12.5e+3", FILLER_NONE}, {"1234567890.1709287200", FILLER_NONE},
+    {"0", FILLER_NONE}, {"-1", FILLER_NONE}, {"nullus", FILLER_NONE}, {"#1!", FILLER_NONE},
+    {"#ann", FILLER_NONE}, {"{c1}", FILLER_NONE}, {"$1", FILLER_NONE}, {"'c1'", FILLER_NONE},
+    {"''null''", FILLER_NONE}, {"nob", FILLER_NONE}, {"Nana", FILLER_NONE}, {"", FILLER_NONE},
+    {"1.23457E+", FILLER_NONE}, {"1.E+12", FILLER_NONE}, {"ann@x.example", FILLER_NONE},
+    {"-7", FILLER_NONE},
+};
+
+static const char *const filler_words[] = {
+    "#bezug!", "#blocked!", "#busy!", "#calc!", "#connect!", "#div/0!", "#error!", "#field!",
+    "#getting_data", "#n/a", "#n/a!", "#n/b", "#n/d", "#name?", "#null!", "#num!", "#nv",
+    "#ref!", "#spill!", "#unknown!", "#value!", "#wert!", "#zahl!", "(blank)", "(empty)",
+    "(leer)", "(nil)", "(none)", "(not provided)", "(not set)", "(null)", "(unknown)",
+    "-infinity", "<blank>", "<empty>", "<na>", "<nil>", "<none>", "<null>", "<unknown>", "[]",
+    "[null]", "[object object]", "\\\\n", "\\n", "aucun", "dbnull", "desconocido", "empty",
+    "false", "geen", "inconnu", "infinity", "k. a.", "k.a", "k.a.", "keine", "keine angabe",
+    "leer", "missing", "n. a.", "n.a", "n.a.", "n.d", "n.d.", "n.v.", "n/a", "n/d", "n/k", "n/v",
+    "n\\a", "na", "na.", "nan", "nat", "nessuno", "nicht bekannt", "nil", "ninguno", "no",
+    "no data", "no value", "none", "not applicable", "not available", "not known",
+    "not provided", "not set", "null", "onbekend", "sconosciuto", "tbd", "true", "unbekannt",
+    "undefined", "vide", "yes", "{null}", "{}",
+};
+/* clang-format on */
+
 static void fillers(void **state) {
     (void)state;
-    static const struct {
-        const char *text;
-        enum filler filler;
-    } cases[] = {
-        {"\\N", FILLER_OF_PROGRAMS},
-        {" null ", FILLER_OF_PROGRAMS},
-        {"(NULL)", FILLER_OF_PROGRAMS},
-        {"#REF!", FILLER_OF_PROGRAMS},
-        {"#N/A", FILLER_OF_PROGRAMS},
-        {"#VALUE!", FILLER_OF_PROGRAMS},
-        {"#NAME?", FILLER_OF_PROGRAMS},
-        {"#DIV/0!", FILLER_OF_PROGRAMS},
-        {"NaN", FILLER_OF_PROGRAMS},
-        {"<null>", FILLER_OF_PROGRAMS},
-        {"n.a.", FILLER_OF_PEOPLE},
-        {"n/d", FILLER_OF_PEOPLE},
-        {"N/A", FILLER_OF_PEOPLE},
-        {"?", FILLER_OF_PEOPLE},
-        {"???", FILLER_OF_PEOPLE},
-        {".", FILLER_OF_PEOPLE},
-        {"--", FILLER_OF_PEOPLE},
-        {"-", FILLER_OF_PEOPLE},
-        {"\xE2\x80\x93", FILLER_OF_PEOPLE},
-        {"false", FILLER_OF_PEOPLE},
-        {"TRUE", FILLER_OF_PEOPLE},
-        {"nil", FILLER_OF_PEOPLE},
-        {"(none)", FILLER_OF_PEOPLE},
-        {"keine Angabe", FILLER_OF_PEOPLE},
-        {"<NA>", FILLER_OF_PROGRAMS}, /* pandas */
-        {"NaT", FILLER_OF_PROGRAMS},
-        {"<nil>", FILLER_OF_PROGRAMS}, /* Go */
-        {"{}", FILLER_OF_PROGRAMS},
-        {"\\\\N", FILLER_OF_PROGRAMS},
-        {"#NOMBRE?", FILLER_OF_PROGRAMS},
-        {"#\xC2\xA1VALOR!", FILLER_OF_PROGRAMS},
-        {"'NULL'", FILLER_OF_PROGRAMS},
-        {"\"\"", FILLER_OF_PROGRAMS},
-        {"'-'", FILLER_OF_PEOPLE},
-        {"{{ customer.identifiers.loyalty }}", FILLER_OF_PROGRAMS},
-        {"${user_id}", FILLER_OF_PROGRAMS},
-        {"%%EMAIL%%", FILLER_OF_PROGRAMS},
-        {"*|UNIQID|*", FILLER_OF_PROGRAMS},
-        {"(leer)", FILLER_OF_PEOPLE},
-        {"n/v", FILLER_OF_PEOPLE},
-        {"No", FILLER_OF_PEOPLE},
-        {"1.23457E+12", FILLER_LOST_DIGITS},
-        {"1,23457E+12", FILLER_LOST_DIGITS},
-        {"1E+12", FILLER_LOST_DIGITS},
-        {"1.2345678901234567e+19", FILLER_LOST_DIGITS},
-        {"-1.5E-7", FILLER_LOST_DIGITS},
-        {"4.9E12", FILLER_LOST_DIGITS},
-        {"1e5", FILLER_NONE},
-        {"1E12", FILLER_NONE},
-        {"7e12", FILLER_NONE},
-        {"12.5e+3", FILLER_NONE},
-        {"1234567890.1709287200", FILLER_NONE},
-        {"0", FILLER_NONE},
-        {"-1", FILLER_NONE},
-        {"nullus", FILLER_NONE},
-        {"#1!", FILLER_NONE},
-        {"#ann", FILLER_NONE},
-        {"{c1}", FILLER_NONE},
-        {"$1", FILLER_NONE},
-        {"'c1'", FILLER_NONE},
-        {"''null''", FILLER_NONE},
-        {"nob", FILLER_NONE},
-        {"Nana", FILLER_NONE},
-        {"", FILLER_NONE},
-        {"1.23457E+", FILLER_NONE},
-        {"1.E+12", FILLER_NONE},
-        {"ann@x.example", FILLER_NONE},
-        {"-7", FILLER_NONE},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        enum filler filler = canonical_filler(text_from(cases[i].text));
-        if (filler != cases[i].filler)
-            fail_msg("\"%s\" is %d, not %d", cases[i].text, filler, cases[i].filler);
+    for (size_t i = 0; i < sizeof filler_cases / sizeof *filler_cases; i++) {
+        enum filler filler = canonical_filler(text_from(filler_cases[i].text));
+        if (filler != filler_cases[i].filler)
+            fail_msg("\"%s\" is %d, not %d", filler_cases[i].text, filler, filler_cases[i].filler);
     }
 }
 
 /* Each word of the table is found, also in capitals, and no longer with a letter behind it. */
 static void each_filler_word_is_found(void **state) {
     (void)state;
-    static const char *const words[] = {"#bezug!",
-                                        "#blocked!",
-                                        "#busy!",
-                                        "#calc!",
-                                        "#connect!",
-                                        "#div/0!",
-                                        "#error!",
-                                        "#field!",
-                                        "#getting_data",
-                                        "#n/a",
-                                        "#n/a!",
-                                        "#n/b",
-                                        "#n/d",
-                                        "#name?",
-                                        "#null!",
-                                        "#num!",
-                                        "#nv",
-                                        "#ref!",
-                                        "#spill!",
-                                        "#unknown!",
-                                        "#value!",
-                                        "#wert!",
-                                        "#zahl!",
-                                        "(blank)",
-                                        "(empty)",
-                                        "(leer)",
-                                        "(nil)",
-                                        "(none)",
-                                        "(not provided)",
-                                        "(not set)",
-                                        "(null)",
-                                        "(unknown)",
-                                        "-infinity",
-                                        "<blank>",
-                                        "<empty>",
-                                        "<na>",
-                                        "<nil>",
-                                        "<none>",
-                                        "<null>",
-                                        "<unknown>",
-                                        "[]",
-                                        "[null]",
-                                        "[object object]",
-                                        "\\\\n",
-                                        "\\n",
-                                        "aucun",
-                                        "dbnull",
-                                        "desconocido",
-                                        "empty",
-                                        "false",
-                                        "geen",
-                                        "inconnu",
-                                        "infinity",
-                                        "k. a.",
-                                        "k.a",
-                                        "k.a.",
-                                        "keine",
-                                        "keine angabe",
-                                        "leer",
-                                        "missing",
-                                        "n. a.",
-                                        "n.a",
-                                        "n.a.",
-                                        "n.d",
-                                        "n.d.",
-                                        "n.v.",
-                                        "n/a",
-                                        "n/d",
-                                        "n/k",
-                                        "n/v",
-                                        "n\\a",
-                                        "na",
-                                        "na.",
-                                        "nan",
-                                        "nat",
-                                        "nessuno",
-                                        "nicht bekannt",
-                                        "nil",
-                                        "ninguno",
-                                        "no",
-                                        "no data",
-                                        "no value",
-                                        "none",
-                                        "not applicable",
-                                        "not available",
-                                        "not known",
-                                        "not provided",
-                                        "not set",
-                                        "null",
-                                        "onbekend",
-                                        "sconosciuto",
-                                        "tbd",
-                                        "true",
-                                        "unbekannt",
-                                        "undefined",
-                                        "vide",
-                                        "yes",
-                                        "{null}",
-                                        "{}"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    for (size_t i = 0; i < sizeof filler_words / sizeof *filler_words; i++) {
         char text[40];
-        size_t length = strlen(words[i]);
+        size_t length = strlen(filler_words[i]);
         for (size_t k = 0; k <= length; k++)
-            text[k] =
-                (char)(words[i][k] >= 'a' && words[i][k] <= 'z' ? words[i][k] - 0x20 : words[i][k]);
-        if (canonical_filler(text_from(words[i])) == FILLER_NONE ||
+            text[k] = (char)(filler_words[i][k] >= 'a' && filler_words[i][k] <= 'z'
+                                 ? filler_words[i][k] - 0x20
+                                 : filler_words[i][k]);
+        if (canonical_filler(text_from(filler_words[i])) == FILLER_NONE ||
             canonical_filler(text_from(text)) == FILLER_NONE)
-            fail_msg("\"%s\" is no filler", words[i]);
+            fail_msg("\"%s\" is no filler", filler_words[i]);
         memcpy(text + length, "xq", 3);
         if (canonical_filler(text_from(text)) != FILLER_NONE) fail_msg("\"%s\" is a filler", text);
     }

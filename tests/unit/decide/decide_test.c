@@ -1,134 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The funnel: which stage stops what, the order of what is left, the holdout, and why-not's date.
- */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+/* The funnel: which stage stops what, the order of what is left, and the holdout. */
+#include "trial.h"
 
-#include "base/memory.h"
 #include "decide/decider.h"
-#include "scene.h"
-
-#define HEAD                                                                                       \
-    "customer: { identifiers: { email: {} } }\n"                                                   \
-    "sources:\n"                                                                                   \
-    "  offer: { file: offer.csv, lookup: offer_id, columns: [offer_id, starts, ends], header: "    \
-    "no,\n"                                                                                        \
-    "           types: { starts: time, ends: time } }\n"                                           \
-    "events:\n"                                                                                    \
-    "  Order Completed: { revenue: money }\n"                                                      \
-    "  Clicked: { button: text }\n"                                                                \
-    "traits:\n"                                                                                    \
-    "  orders_90d: count(\"Order Completed\") in 90d\n"                                            \
-    "  recency: since(\"Order Completed\")\n"                                                      \
-    "  clicks: count(\"Clicked\") in 2d\n"                                                         \
-    "  asked: { is: count(\"Clicked\") in 30d, topic: health }\n"                                  \
-    "goals:\n"                                                                                     \
-    "  order: { event: Order Completed, within: 10d, value: 20 USD }\n"                            \
-    "  click: { event: Clicked, within: 10d }\n"                                                   \
-    "  rare: { event: Order Completed, within: 10d, value: revenue }\n"
-
-enum { ANN = 1 };
-
-struct trial {
-    struct scene scene;
-    struct profiler *profiler;
-    struct decider *decider;
-    struct timeline_reader *reader;
-    struct timeline timeline;
-    struct goal_base bases[64];
-    struct decision decision;
-};
-static struct trial trial;
-
-static void begin(const char *actions) {
-    char text[8192];
-    const char *consent =
-        strstr(actions, "consent: {") == NULL ? "consent: { purposes: [research] }\n" : "";
-    snprintf(text, sizeof text, HEAD "%s%s", consent, actions);
-    trial = (struct trial){.bases = {{.rate = 0.25, .value = NAN},
-                                     {.rate = 0.5, .value = NAN},
-                                     {.rate = 0.1, .value = 30}}};
-    scene_init(&trial.scene, text);
-    scene_lookup(&trial.scene, "offer", "1|2017-03-01T00:00:00Z|2017-03-02T00:00:00Z\n");
-    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
-    assert_int_equal(
-        decider_create(&trial.decider, &trial.scene.world, trial.profiler, NULL, trial.bases),
-        STATUS_OK);
-    scene_event(&trial.scene, ANN, "Clicked", DAY(0), "");
-}
-
-static int end(void **state) {
-    (void)state;
-    if (trial.reader != NULL) trial.reader->source->ops->reader_close(trial.reader);
-    decider_destroy(trial.decider);
-    profiler_destroy(trial.profiler);
-    scene_release(&trial.scene);
-    return 0;
-}
-
-static struct decision *decide_for(uint32_t customer, int64_t t_ms) {
-    struct timeline_source *source = trial.scene.world.source;
-    struct timeline_request request =
-        profiler_request(trial.profiler, (struct as_of){t_ms, POSITION_NOW}, false);
-    if (trial.reader != NULL) source->ops->reader_close(trial.reader);
-    assert_int_equal(source->ops->reader_open(source, &trial.reader, NULL), STATUS_OK);
-    assert_int_equal(source->ops->read(trial.reader, (struct customer_id){customer}, &request,
-                                       &trial.timeline, NULL),
-                     STATUS_OK);
-    assert_int_equal(decide_customer(trial.decider, &trial.timeline, t_ms, &trial.decision, NULL),
-                     STATUS_OK);
-    return &trial.decision;
-}
-
-static struct decision *decide(int64_t t_ms) {
-    return decide_for(ANN, t_ms);
-}
-
-static const struct treatment_trace *trace_of(const char *key, const char *channel) {
-    uint32_t symbol = symbol_find(trial.scene.symbols, SYMBOL_CHANNEL, text_from(channel));
-    for (uint32_t i = 0; i < trial.decision.trace_count; i++) {
-        const struct treatment_trace *trace = &trial.decision.trace[i];
-        if (text_equal(trace->treatment->key, text_from(key)) &&
-            trace->treatment->channel == symbol)
-            return trace;
-    }
-    fail_msg("no trace of %s by %s", key, channel);
-    return NULL;
-}
-
-#define assert_stage(key, channel, expected)                                                       \
-    assert_string_equal(stage_name(trace_of(key, channel)->stopped_at), expected)
-#define assert_ranked(rank, name)                                                                  \
-    assert_true(text_equal(trial.decision.trace[trial.decision.ranked[rank]].treatment->key,       \
-                           text_from(name)))
-#define assert_near(a, b) assert_true(fabs((a) - (b)) < 1e-9)
-
-static void add_words(void *context, const struct why_not *why) {
-    assert_int_equal(buffer_format(context, "%.*s\n", TEXT_ARG(why->words)), STATUS_OK);
-    bool is_date = strstr(((struct buffer *)context)->at, "; from ") != NULL;
-    if (is_date) assert_true(why->free_at_ms > 0);
-}
-
-static const char *why_not(const char *action) {
-    static struct buffer out;
-    buffer_release(&out);
-    buffer_init(&out);
-    struct error error = {0};
-    enum status status = decision_why_not(trial.decider, &trial.timeline, &trial.decision,
-                                          text_from(action), add_words, &out, &error);
-    if (status != STATUS_OK) {
-        buffer_clear(&out);
-        assert_int_equal(buffer_append(&out, error.text, strlen(error.text)), STATUS_OK);
-    }
-    assert_int_equal(buffer_append(&out, "", 1), STATUS_OK);
-    return out.at;
-}
-
-#define assert_why_not(action, words) assert_non_null(strstr(why_not(action), words))
 
 static void test_first_stage_that_says_no_stops(void **state) {
     (void)state;
@@ -395,57 +269,6 @@ static void test_the_first_record_of_the_holdout_counts(void **state) {
     check_holdout(alone, DAY(9), false, true, false);
 }
 
-/* What why-not says must be so: a second before the date the stage still stops it, at the date it
- * doesn't. */
-static void check_free_at(const char *key, const char *stage, int64_t t_ms) {
-    decide(t_ms);
-    assert_stage(key, "web", stage);
-    enum stage stopped_at = trace_of(key, "web")->stopped_at;
-    int64_t free_ms =
-        decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of(key, "web"));
-    assert_true(free_ms > t_ms);
-    decide(free_ms - 1000);
-    assert_int_equal(trace_of(key, "web")->stopped_at, stopped_at);
-    decide(free_ms);
-    assert_true(trace_of(key, "web")->stopped_at > stopped_at);
-}
-
-static void test_why_nots_date_is_right(void **state) {
-    (void)state;
-    begin("actions:\n"
-          "  letter: { goal: order, channels: [web] }\n"
-          "  miss_you: { goal: order, applicable: recency > 30d, channels: [web] }\n"
-          "  fewer: { goal: order, suitable: orders_90d < 2, channels: [web] }\n"
-          "  season: { for_each: offer, goal: order, available: action.starts <= now and now < "
-          "action.ends, channels: [web] }\n"
-          "  never: { goal: order, suitable: orders_90d > 7, channels: [web] }\n"
-          "policies:\n"
-          "  - { at_most: 1, in: 7d, action: letter }\n"
-          "  - { after: Rejected, of: same action, wait: 9d }\n"
-          "  - { quiet: \"21:00-08:00\", action: letter }\n");
-    scene_event(&trial.scene, ANN, "Order Completed", DAY(3.123), "revenue=3USD");
-    scene_event(&trial.scene, ANN, "Order Completed", DAY(9.7), "revenue=3USD");
-    scene_event(&trial.scene, ANN, "Treatment Shown", DAY(10.001), "treatment='letter'");
-    scene_event(&trial.scene, ANN, "Treatment Rejected", DAY(10.9), "treatment='letter'");
-    check_free_at("miss_you", "applicable", DAY(11));
-    check_free_at("fewer", "suitable", DAY(11));
-    check_free_at("season/1", "available", DAY(11));
-    /* It was refused; what a page shows is no contact, and quiet times only defer. */
-    check_free_at("letter", "contact policies", DAY(11));
-    decide(DAY(11));
-    assert_int_equal(decision_free_at(trial.decider, &trial.timeline, &trial.decision,
-                                      trace_of("letter", "web")),
-                     DAY(10.9) + 9 * TIME_DAY_MS);
-    assert_why_not("letter", "from 2017-01-20 21:36 (UTC) on");
-    assert_why_not("letter", ": 1 of 1)");
-    assert_int_equal(
-        decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("never", "web")),
-        0);
-    assert_why_not("never", "not within the next 400 days");
-    decide(DAY(11));
-    assert_stage("letter", "web", "contact policies"); /* asking has changed nothing */
-}
-
 /* ---- contacts of our own decisions ---- */
 
 /* The decision as an event, as the engine writes it. */
@@ -601,50 +424,6 @@ static void test_quiet_times_defer_the_sending_alone(void **state) {
     assert_int_equal(trace_of("letter", "email")->send_after_ms, 0);
 }
 
-static void test_why_not_tells_an_unknown_value_from_an_unknown_chance(void **state) {
-    (void)state;
-    begin("actions: { letter: { goal: rare, channels: [web] } }\n");
-    trial.bases[2] = (struct goal_base){.rate = 0.1, .value = NAN};
-    decide(DAY(1));
-    assert_stage("letter", "web", "propensity");
-    assert_why_not("letter", "the value of its goal is not known yet");
-    trial.bases[2] = (struct goal_base){.rate = NAN, .value = 30};
-    decide(DAY(1));
-    assert_stage("letter", "web", "propensity");
-    assert_why_not("letter", "starting_propensity");
-}
-
-/* Openings of hours: a shop's, a basket's, and both at once. */
-static void test_why_not_finds_openings_of_hours(void **state) {
-    (void)state;
-    begin(
-        "actions:\n"
-        "  basket: { goal: order, applicable: recency > 1h and recency < 5h, channels: [web] }\n"
-        "  open: { goal: order, available: hour(now) >= 9 and hour(now) < 17, channels: [web] }\n"
-        "  monday: { goal: order, suitable: weekday(now) == 1 and hour(now) == 6, channels: [web] "
-        "}\n"
-        "  missed: { goal: order, suitable: recency > 30d and hour(now) < 3, channels: [web] }\n");
-    int64_t now_ms = DAY(10) + 18 * TIME_HOUR_MS; /* a Wednesday */
-    scene_event(&trial.scene, ANN, "Order Completed", now_ms - 10 * TIME_MINUTE_MS, "revenue=3USD");
-    check_free_at("basket", "applicable", now_ms);
-    check_free_at("open", "available", now_ms);
-    check_free_at("monday", "suitable", now_ms);
-    check_free_at("missed", "suitable", now_ms);
-    decide(now_ms);
-    assert_in_range(
-        decision_free_at(trial.decider, &trial.timeline, &trial.decision, trace_of("open", "web")) -
-            (DAY(11) + 9 * TIME_HOUR_MS),
-        0, 1000);
-    assert_in_range(decision_free_at(trial.decider, &trial.timeline, &trial.decision,
-                                     trace_of("monday", "web")) -
-                        (DAY(15) + 6 * TIME_HOUR_MS),
-                    0, 1000);
-    assert_in_range(decision_free_at(trial.decider, &trial.timeline, &trial.decision,
-                                     trace_of("missed", "web")) -
-                        DAY(41),
-                    0, 1000);
-}
-
 /* ---- offers ---- */
 
 static const char offers[] = "actions:\n"
@@ -792,9 +571,6 @@ int main(void) {
         CASE(test_withheld_decisions_count_as_if_they_were_sent),
         CASE(test_what_is_withheld_takes_no_place_from_a_service_message),
         CASE(test_quiet_times_defer_the_sending_alone),
-        CASE(test_why_nots_date_is_right),
-        CASE(test_why_not_tells_an_unknown_value_from_an_unknown_chance),
-        CASE(test_why_not_finds_openings_of_hours),
         CASE(test_offers_of_other_times_take_no_place),
         CASE(test_more_offers_than_a_decision_holds_are_said_so),
         CASE(test_a_decision_packed_and_read_again),

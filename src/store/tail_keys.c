@@ -7,13 +7,20 @@
 
 #define SLOTS_MIN   1024u
 #define CHUNK_BYTES (sizeof(struct key_entry) << TAIL_KEYS_CHUNK_BITS)
-#define GROUP       128u /* chunks that are allocated together */
+/* Chunks that are allocated together: few at first; of a tail that grows so many that they fill huge
+ * pages, which cost far fewer page faults. */
+#define GROUP_FIRST 128u
+#define GROUP_LATER 512u
 
 static_assert(sizeof(struct key_entry) == 48, "no padding between the fields");
 
+static inline uint32_t group_from(uint32_t chunk) {
+    return chunk < GROUP_LATER ? GROUP_FIRST : GROUP_LATER;
+}
+
 void tail_keys_release(struct tail_keys *keys) {
-    for (uint32_t i = 0; i < keys->chunk_count; i += GROUP)
-        memory_free_huge(keys->chunks[i].entries, GROUP * CHUNK_BYTES);
+    for (uint32_t i = 0; i < keys->chunk_count; i += group_from(i))
+        memory_free_huge(keys->chunks[i].entries, group_from(i) * CHUNK_BYTES);
     memory_free(keys->chunks);
     memory_free_huge(keys->slot, (size_t)keys->slots * sizeof(*keys->slot));
     *keys = (struct tail_keys){0};
@@ -57,14 +64,15 @@ static enum status reserve_entries(struct tail_keys *keys, size_t more) {
     size_t chunks = keys->begun_count + begins;
     if (chunks >> (32 - TAIL_KEYS_CHUNK_BITS) != 0) return STATUS_LIMIT;
     while (keys->chunk_count < chunks) {
+        uint32_t count = group_from(keys->chunk_count);
         enum status status = memory_grow((void **)&keys->chunks, &keys->chunk_capacity,
-                                         keys->chunk_count + GROUP, sizeof(*keys->chunks));
+                                         keys->chunk_count + count, sizeof(*keys->chunks));
         struct key_entry *group =
-            status == STATUS_OK ? memory_alloc_huge(GROUP * CHUNK_BYTES) : NULL;
+            status == STATUS_OK ? memory_alloc_huge(count * CHUNK_BYTES) : NULL;
         if (!group) return STATUS_NO_MEMORY;
-        for (uint32_t i = 0; i < GROUP; i++)
+        for (uint32_t i = 0; i < count; i++)
             keys->chunks[keys->chunk_count + i].entries = group + (i << TAIL_KEYS_CHUNK_BITS);
-        keys->chunk_count += GROUP;
+        keys->chunk_count += count;
     }
     return STATUS_OK;
 }

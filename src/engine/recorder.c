@@ -25,13 +25,24 @@ static uint64_t in_force_hash(const struct engine *engine) {
     return hash;
 }
 
-/* One customer is decided for once at one moment by what is in force: the same run again is the
- * same run. */
+/* What is offered, by which channel, and whether it is withheld. */
+static uint64_t outcome_hash(const struct decision *decision) {
+    uint64_t hash = decision->ranked_count;
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
+        const struct treatment *treatment = decision->trace[decision->ranked[rank]].treatment;
+        hash = hash_u64(hash_text(treatment->key, hash) + treatment->channel);
+        hash = hash_u64(hash + decision_withholds(decision, rank));
+    }
+    return hash;
+}
+
+/* One decision for a customer is recorded once for one moment and what is in force: the same run
+ * again is the same run. Where it says something else, because a row that held the customer has
+ * left the quarantine, it is another decision: what it hands over must count. */
 static struct row_key key_of(uint64_t in_force, const struct decision *decision) {
-    uint64_t low =
-        hash_u64(hash_u64(in_force + decision->customer.value) ^ (uint64_t)decision->t_ms);
-    uint64_t high =
-        hash_u64(hash_u64(~in_force ^ decision->customer.value) + (uint64_t)decision->t_ms);
+    uint64_t what = hash_u64(in_force + outcome_hash(decision));
+    uint64_t low = hash_u64(hash_u64(what + decision->customer.value) ^ (uint64_t)decision->t_ms);
+    uint64_t high = hash_u64(hash_u64(~what ^ decision->customer.value) + (uint64_t)decision->t_ms);
     return (struct row_key){low | 1, (uint32_t)(high >> 32)};
 }
 

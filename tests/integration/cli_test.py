@@ -528,6 +528,32 @@ class Twice(Case):
         with open(self.path("a.csv"), encoding="utf-8") as one, open(self.path("b.csv"), encoding="utf-8") as two:
             self.assertEqual(one.read(), two.read())
 
+    def test_a_run_that_says_something_else_is_another_run(self):
+        """A row that held somebody is dropped from quarantine: what is offered then is recorded, and counts."""
+        self.write("playbook.yaml", """attune: 1
+currency: USD
+customer: { identifiers: { crm: } }
+sources:
+  seen: { file: "seen*.csv", event: Seen, time: at, key: { crm: crm }, row_key: id }
+  opt: { file: "opt*.csv", event: Opt In Changed, time: at, key: { crm: crm }, row_key: id, properties: { channel: ch, state: state } }
+goals: { order: { event: Seen, within: 7d, value: 10 USD } }
+actions: { letter: { goal: order, channels: [email], starting_propensity: 10% } }
+policies: [ { never_without: opt_in, channel: email }, { at_most: 1, in: 7d, channel: email } ]
+""")
+        self.write("seen.csv", "id,crm,at\n1,1,2024-01-01\n2,2,2024-01-01\n")
+        self.write("opt.csv", "id,crm,at,ch,state\n1,1,2024-01-02,email,yes\n2,2,2024-01-02,email,yes\n3,1,2024-01-03,email,perhaps\n")
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        at = ["--all", "--at", "2024-01-10", "--json", "--out", "out.ndjson"]
+        said = json.loads(self.run_it("decide", *at).stdout)
+        self.assertEqual((said["funnel"]["offered"], said["recorded"]), (1, 2))
+        self.run_it("quarantine", "drop", "opt.csv:4")
+        said = json.loads(self.run_it("decide", *at).stdout)
+        self.assertEqual((said["funnel"]["offered"], said["recorded"], said["recorded_before"]), (2, 1, 1))
+        said = json.loads(self.run_it("decide", *at).stdout)
+        self.assertEqual((said["funnel"]["offered"], said["recorded"], said["recorded_before"]), (2, 0, 2))
+        later = json.loads(self.run_it("decide", "--all", "--at", "2024-01-10 01:00", "--json", "--dry-run", "--out", "out.ndjson").stdout)
+        self.assertEqual(later["funnel"]["offered"], 0, "what was handed over is pending and counts")
+
     def test_ingest_counts_once(self):
         self.write("orders.csv", ORDERS + "bad,never,p@x.example,,1,1\no99,2017-01-01,p@x.example,,1,1")
         self.write("offers.csv", "offer_id,discount\n7,5\n7,6\n")

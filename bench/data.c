@@ -274,8 +274,9 @@ static struct tail *build_tail(const struct data *data, bool empty) {
                                     .properties_length = row.packed.length};
             BENCH_CHECK(buffer_append_text(&batch.bytes, row.packed));
         }
-        BENCH_CHECK(tail_reserve(tail, &batch));
-        tail_apply(tail, &batch, slice.first_position + first - 1, slice.first_position + i);
+        BENCH_CHECK(tail_reserve(tail, &(struct store_frame){.batch = &batch}));
+        tail_apply(tail, &(struct store_frame){.batch = &batch}, slice.first_position + first - 1,
+                   slice.first_position + i);
     }
     event_batch_release(&batch);
     packed_writer_release(&writer);

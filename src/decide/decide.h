@@ -5,7 +5,7 @@
  *   arbitration → placement
  *
  * priority = propensity × context weight × value × lever − cost, and *nothing* competes at 0
- * (DOMAIN, Decision). What stops a treatment is the first stage, in that order, that says no or
+ * (docs/playbook.md). What stops a treatment is the first stage, in that order, that says no or
  * unknown; the trace tells which, and in words why. A holdout customer is decided for like any
  * other and what is marketing among the ranked is withheld. Contact limits and waits are read from
  * the timeline, so there is no counter that could be wrong. The candidates are the treatments as
@@ -165,11 +165,12 @@ void amount_words(const struct playbook *playbook, double amount, char out[48]);
  * reason, model, playbook, withheld, and under a playbook with a holdout the arm (`holdout`,
  * `salt`). Packed.
  *
- * The trace tells what stopped each treatment, in runs, a letter a stage: "57a40m3o" is 57 that were
- * not available, 40 that found no place and 3 offered, in the order of the set whose hash is
- * `treatment_set`. a available, c consent, e eligible, i applicable, s suitable, l contact policies
- * (limits), p propensity, r arbitration, m placement, o offered. Chance and priority of what is
- * offered stand with its messages; those of the others come of deciding again at the same time. */
+ * The trace tells what stopped each treatment, in runs, a letter a stage: "57a40m3o" is 57 that
+ * were not available, 40 that found no place and 3 offered, in the order of the set whose hash is
+ * `treatment_set`. a available, c consent, e eligible, i applicable, s suitable, l contact
+ * policies (limits), p propensity, r arbitration, m placement, o offered. Chance and priority of
+ * what is offered stand with its messages; those of the others come of deciding again at the same
+ * time. */
 enum status decision_pack(const struct decider *decider, const struct decision *decision,
                           struct packed_writer *writer, struct buffer *out) MUST_USE;
 

@@ -42,7 +42,7 @@ static const struct expr_program *program_of(const struct action *action, uint32
     return programs[condition];
 }
 
-/* priority = propensity × context weight × value × lever − cost (DOMAIN, Decision); a goal without
+/* priority = propensity × context weight × value × lever − cost (docs/playbook.md); a goal without
  * a value is worth 1. */
 static struct route price_route(const struct playbook *playbook, const struct action *action,
                                 const struct channel_rule *channel) {

@@ -7,8 +7,8 @@
 
 #define SLOTS_MIN   1024u
 #define CHUNK_BYTES (sizeof(struct key_entry) << TAIL_KEYS_CHUNK_BITS)
-/* Chunks that are allocated together: few at first; of a tail that grows so many that they fill huge
- * pages, which cost far fewer page faults. */
+/* Chunks that are allocated together: few at first; of a tail that grows so many that they fill
+ * huge pages, which cost far fewer page faults. */
 #define GROUP_FIRST 128u
 #define GROUP_LATER 512u
 

@@ -39,8 +39,7 @@ static const struct {
     {"VES", 928}, {"VND", 704}, {"VUV", 548}, {"WST", 882}, {"XAF", 950}, {"XAG", 961},
     {"XAU", 959}, {"XBA", 955}, {"XBB", 956}, {"XBC", 957}, {"XBD", 958}, {"XCD", 951},
     {"XDR", 960}, {"XOF", 952}, {"XPD", 964}, {"XPF", 953}, {"XPT", 962}, {"XSU", 994},
-    {"XTS", 963}, {"XUA", 965}, {"XXX", 999}, {"YER", 886}, {"ZAR", 710}, {"ZMW", 967},
-    {"ZWL", 932},
+    {"XUA", 965}, {"YER", 886}, {"ZAR", 710}, {"ZMW", 967}, {"ZWL", 932},
 };
 #define CODE_COUNT (sizeof codes / sizeof *codes)
 
@@ -61,6 +60,16 @@ static enum status from_number(struct text text, uint16_t *currency) {
     return STATUS_INVALID;
 }
 
+static bool is_between(char c, char first, char last) {
+    return c >= first && c <= last;
+}
+
+/* "GBp" and "ZAc" are pence and cents: read as GBP and ZAR, amounts would be a hundredfold. */
+static bool is_part(struct text letters) {
+    return is_between(letters.at[0], 'A', 'Z') && is_between(letters.at[1], 'A', 'Z') &&
+           is_between(letters.at[2], 'a', 'z');
+}
+
 enum status currency_read(struct text text, uint16_t usual, uint16_t *currency) {
     char letters[4] = "", known[4];
     text = canonical_trim(text);
@@ -68,7 +77,7 @@ enum status currency_read(struct text text, uint16_t usual, uint16_t *currency) 
     if (text.at[0] >= '0' && text.at[0] <= '9') return from_number(text, currency);
     *currency = usual;
     if (notation_currency_sign(text, currency) == STATUS_OK) return STATUS_OK;
-    if (text.length != 3) return STATUS_INVALID;
+    if (text.length != 3 || is_part(text)) return STATUS_INVALID;
     for (int i = 0; i < 3; i++) {
         char c = text.at[i];
         letters[i] = (char)(c >= 'a' && c <= 'z' ? c - ('a' - 'A') : c);

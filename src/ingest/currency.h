@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest/currency.h -- which currency a cell names: three letters of ISO 4217 in any case ("EUR",
- * "eur"), its three digits (978), or a sign ("€"). A sign that several currencies share means the
- * usual one, if that is one of them. Pure; any thread. */
+/* ingest/currency.h -- which currency a cell names: three letters of ISO 4217 ("EUR",
+ * "eur", but not "GBp", which means pence), its three digits (978), or a sign ("€"). A sign that
+ * several currencies share means the usual one, if that is one of them. The codes for no currency
+ * and for tests (999, 963) name none. Pure; any thread. */
 #ifndef INGEST_CURRENCY_H
 #define INGEST_CURRENCY_H
 

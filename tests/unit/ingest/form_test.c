@@ -65,6 +65,13 @@ static void currencies(void **state) {
                         " currency=\"EUR\" amount=12.50 EUR\n");
     assert_string_equal(paid("{\"amount\":1250,\"currency\":\"\xC2\xA5\"}"),
                         "'\xC2\xA5' is no currency: write three letters such as EUR\n");
+    /* Pence, and what ISO 4217 keeps for no currency and for tests. */
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":\"GBp\"}"),
+                        "'GBp' is no currency: write three letters such as EUR\n");
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":\"XXX\"}"),
+                        "'XXX' is no currency: write three letters such as EUR\n");
+    assert_string_equal(paid("{\"amount\":12.5,\"currency\":963}"),
+                        "'963' is no currency: write three letters such as EUR\n");
     assert_string_equal(paid("{\"amount\":12.5,\"currency\":\"$\"}"),
                         " currency=\"USD\" amount=12.50 USD\n");
     assert_string_equal(paid("{\"amount\":12.5,\"currency\":null}"), " amount=12.50 USD\n");

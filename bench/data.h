@@ -6,7 +6,7 @@
 #ifndef BENCH_DATA_H
 #define BENCH_DATA_H
 
-#include "store/view.h"
+#include "store/view/view.h"
 
 #define DATA_RUNS 8
 

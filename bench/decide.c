@@ -22,7 +22,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "bench.h"
-#include "engine/answer.h"
+#include "engine/answer/answer.h"
 
 #define CUSTOMERS  100000u
 #define DECISIONS  20000u

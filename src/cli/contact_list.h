@@ -10,7 +10,7 @@
 #define CLI_CONTACT_LIST_H
 
 #include "cli/cli.h"
-#include "engine/answer.h"
+#include "engine/answer/answer.h"
 
 struct contact_list {
     struct engine *engine;

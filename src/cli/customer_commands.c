@@ -2,7 +2,7 @@
 /* customer: one customer, seen whole. */
 #include "cli/cli.h"
 #include "cli/traits.h"
-#include "engine/answer.h"
+#include "engine/answer/answer.h"
 
 #define EVENTS_SHOWN 40
 

@@ -4,7 +4,7 @@
 #define CLI_DECIDING_H
 
 #include "cli/cli.h"
-#include "engine/answer.h"
+#include "engine/answer/answer.h"
 
 /* How many customers each stage left with at least one treatment. */
 struct funnel {

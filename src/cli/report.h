@@ -6,7 +6,7 @@
 
 #include "cli/deciding.h"
 #include "cli/evaluation.h"
-#include "engine/month_report.h"
+#include "engine/answer/month_report.h"
 
 #define REPORT_SOURCES_MAX 256
 #define REPORT_EXAMPLES    3

@@ -4,7 +4,7 @@
 #ifndef CLI_TRAITS_H
 #define CLI_TRAITS_H
 
-#include "engine/answer.h"
+#include "engine/answer/answer.h"
 
 void traits_print(struct answering *view);
 

@@ -2,8 +2,8 @@
 #include "attune.h"
 
 #include "base/memory.h"
-#include "engine/answer.h"
-#include "engine/rows.h"
+#include "engine/answer/answer.h"
+#include "engine/rows/rows.h"
 
 /* The handle is the engine; only the type is another, so that nothing of the inside shows. */
 static struct engine *inside(struct attune *attune) {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "engine/rows.h"
+#include "engine/rows/rows.h"
 
 /* A merge or a split is itself something that happened to the customer. */
 static enum status note_changes(struct engine *engine, struct event_batch *batch,

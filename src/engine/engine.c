@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "engine/rows.h"
+#include "engine/rows/rows.h"
 
 #define THREADS_MAX        16
 #define READ_ONLY_ATTEMPTS 5

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "engine/rows.h"
+#include "engine/rows/rows.h"
 
 #define PROGRESS_EVERY_SECONDS 0.1
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "engine/rows.h"
+#include "engine/rows/rows.h"
 
 struct replay {
     struct engine *engine;

@@ -87,8 +87,8 @@ enum reserved_property {
     PROPERTY_RESERVED_COUNT
 };
 
-/* The property with the rows that an event is made of (ingest/lines.h). It has a space, which no
- * name in a playbook has; answers leave it out. */
+/* The property with the rows that an event is made of (ingest/file/lines.h). It has a space, which
+ * no name in a playbook has; answers leave it out. */
 #define SYMBOL_KEPT_ROWS TEXT("attune rows")
 
 /* What is new since the last call with these counts, as bytes for the log; and the way back.

@@ -113,7 +113,7 @@ struct ingest_settings {
     bool (*is_known)(void *context, struct row_key key, uint64_t content, uint16_t reading);
     void *is_known_context;
     /* Keep the rows of an event of several rows beside the event, as the property
-     * INGEST_ROWS_PROPERTY (ingest/lines.h). */
+     * INGEST_ROWS_PROPERTY (ingest/file/lines.h). */
     bool keeps_rows;
 };
 

@@ -4,14 +4,14 @@
 
 #include "base/canonical.h"
 #include "base/memory.h"
-#include "ingest/cell.h"
-#include "ingest/csv.h"
-#include "ingest/currency.h"
-#include "ingest/head.h"
+#include "ingest/cell/cell.h"
+#include "ingest/file/csv.h"
+#include "ingest/cell/currency.h"
+#include "ingest/file/head.h"
 #include "ingest/ingest.h"
-#include "ingest/mapper.h"
-#include "ingest/notation.h"
-#include "ingest/plan.h"
+#include "ingest/map/mapper.h"
+#include "ingest/cell/notation.h"
+#include "ingest/map/plan.h"
 
 #define LOOKUP_TEXT_BYTES_MAX 64000u
 static_assert(LOOKUP_TEXT_BYTES_MAX + LOOKUP_FIELDS_MAX * 20 < PACKED_BYTES_MAX,

@@ -12,7 +12,7 @@
 #ifndef PLAYBOOK_NAMES_H
 #define PLAYBOOK_NAMES_H
 
-#include "playbook/reader.h"
+#include "playbook/read/reader.h"
 
 #define EVENTS_MAX     2000
 #define PROPERTIES_MAX 10000

@@ -43,9 +43,9 @@ struct identifier_rule {
 
 /* ---- sources ---- */
 enum source_format { SOURCE_CSV, SOURCE_NDJSON };
-/* How a file writes times and figures (ingest/notation.h reads them). Plain: 2017-03-31 14:05:33
- * and 1234.56, which are read under any other notation too, except that a figure's mark is what
- * `decimal` says. */
+/* How a file writes times and figures (ingest/cell/notation.h reads them). Plain: 2017-03-31
+ * 14:05:33 and 1234.56, which are read under any other notation too, except that a figure's mark
+ * is what `decimal` says. */
 enum date_notation {
     DATES_PLAIN,
     DATES_DAY_FIRST,
@@ -448,7 +448,7 @@ uint32_t playbook_source_find(const struct playbook *playbook, struct text name)
 uint32_t playbook_lookup_find(const struct playbook *playbook, struct text name);
 
 /* Every treatment: actions × rows of their for_each lookup × channels, of one version of each
- * lookup; playbook/treatment_history.h has them through time. */
+ * lookup; playbook/treatment/treatment_history.h has them through time. */
 struct treatment {
     uint32_t index; /* in the set */
     const struct action *action;

@@ -11,7 +11,7 @@
 #define PROFILE_PROFILE_H
 
 #include "event/timeline_source.h"
-#include "playbook/treatment_history.h"
+#include "playbook/treatment/treatment_history.h"
 
 /* What the engine hands to every room that asks questions of timelines. Borrowed; outlives its
  * users. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include "base/memory.h"
-#include "store/key_file.h"
-#include "store/log.h"
-#include "store/run.h"
+#include "store/keys/key_file.h"
+#include "store/log/log.h"
+#include "store/run/run.h"
 #include "store/side_file.h"
-#include "store/superseded.h"
+#include "store/keys/superseded.h"
 
 struct checking {
     struct file_system *fs;

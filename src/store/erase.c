@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "store/edit.h"
-#include "store/run_file.h"
+#include "store/run/run_file.h"
 
 /* Bits of the personas to go, so many as the largest needs. */
 struct persona_bits {

@@ -11,11 +11,11 @@
 #define STORE_STORE_ROOM_H
 
 #include <pthread.h>
-#include "store/log.h"
+#include "store/log/log.h"
 #include "store/manifest.h"
 #include "store/store.h"
 #include "store/version.h"
-#include "store/view.h"
+#include "store/view/view.h"
 
 /* Keys that were asked to be fetched; of the older ones what a look-up touches next is fetched. */
 #define KEYS_AHEAD 8

@@ -11,7 +11,7 @@
 #ifndef STORE_STORED_FILE_H
 #define STORE_STORED_FILE_H
 
-#include "store/frame.h"
+#include "store/log/frame.h"
 
 #define STORED_HEADER_BYTES 24u
 #define STORED_FORMAT       1u

@@ -15,10 +15,10 @@
 
 #include <stdatomic.h>
 #include "event/timeline_source.h"
-#include "store/key_file.h"
-#include "store/run.h"
-#include "store/superseded.h"
-#include "store/tail.h"
+#include "store/keys/key_file.h"
+#include "store/run/run.h"
+#include "store/keys/superseded.h"
+#include "store/tail/tail.h"
 
 #define VERSION_RUNS_MAX    256
 #define VERSION_KEYS_MAX    64

@@ -4,7 +4,7 @@
 #ifndef TESTS_EXAMPLES_TRIAL_H
 #define TESTS_EXAMPLES_TRIAL_H
 
-#include "engine/answer.h"
+#include "engine/answer/answer.h"
 #include "simulator.h"
 
 #define LANDMARK INT64_C(1790000000000) /* as in the simulators */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 #include "base/memory.h"
-#include "store/log.h"
+#include "store/log/log.h"
 #include "store/stored_file.h"
 
 static enum status visit(void *context, const struct frame_view *view, struct error *error) {

@@ -6,8 +6,8 @@
 #include <string.h>
 #include "base/hash.h"
 #include "base/memory.h"
-#include "store/key_file_room.h"
-#include "store/superseded.h"
+#include "store/keys/key_file_room.h"
+#include "store/keys/superseded.h"
 
 static const uint8_t *held;
 static size_t held_length;

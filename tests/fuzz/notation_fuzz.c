@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz.h"
 
-#include "ingest/notation.h"
+#include "ingest/cell/notation.h"
 
 /* The first byte picks the notation. What is read as a time is one that can be written; what is
  * rewritten as a figure reads as a number, or is too large for one; and whatever comes, the advice

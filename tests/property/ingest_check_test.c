@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
-#include "ingest/plan.h"
+#include "ingest/map/plan.h"
 
 #define COLUMNS_MAX 200
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "ingest/notation.h"
+#include "ingest/cell/notation.h"
 
 static struct random random_source;
 

@@ -13,7 +13,7 @@
 
 #include "base/random.h"
 #include "event/memory_source.h"
-#include "store/view.h"
+#include "store/view/view.h"
 
 #define PERSONAS   150
 #define STRIDE_MAX 701

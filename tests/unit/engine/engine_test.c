@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "engine/answer.h"
-#include "store/run_file.h"
+#include "engine/answer/answer.h"
+#include "store/run/run_file.h"
 #include "shop.h"
 
 static const char orders[] = "order_id,at,email,cookie,amount,items,note\n"

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "engine/month_report.h"
+#include "engine/answer/month_report.h"
 #include "shop.h"
 
 #define PLAYBOOK(zone)                                                                             \

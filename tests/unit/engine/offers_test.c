@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "engine/answer.h"
+#include "engine/answer/answer.h"
 #include "shop.h"
 
 static int set_up(void **state) {

@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "ingest/cell.h"
-#include "ingest/notation.h"
-#include "playbook/sources.h"
+#include "ingest/cell/cell.h"
+#include "ingest/cell/notation.h"
+#include "playbook/source/sources.h"
 #include "trial.h"
 
 static struct cell_reader reader;

@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "base/yaml.h"
-#include "playbook/keys.h"
+#include "playbook/read/keys.h"
 
 static struct json_parser *parser;
 static struct json_node schema;

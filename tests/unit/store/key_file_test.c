@@ -9,8 +9,8 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "store/key_file.h"
-#include "store/superseded.h"
+#include "store/keys/key_file.h"
+#include "store/keys/superseded.h"
 #include "support/simulated_disk.h"
 
 #define KEYS_MAX 60000u

@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "store/run_file.h"
+#include "store/run/run_file.h"
 
 #define ROWS_MAX 200000
 

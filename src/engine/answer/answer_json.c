@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "engine/answer/answer.h"
+#include "event/dark.h"
+
+static void write_value(struct json_writer *writer, const struct symbols *symbols,
+                        struct value value);
+
+/* `array`: what nobody declared of the list; unknown: nothing. */
+static void write_list(struct json_writer *writer, const struct symbols *symbols, struct value list,
+                       struct value array) {
+    struct item_walk items;
+    struct text name;
+    struct value value;
+    bool is_record;
+    json_write_array_begin(writer);
+    item_walk_begin(&items, symbols, list, array);
+    while (item_walk_next(&items, &is_record, &value)) {
+        if (!is_record) {
+            write_value(writer, symbols, value);
+            continue;
+        }
+        json_write_object_begin(writer);
+        while (item_walk_field(&items, &name, &value)) {
+            json_write_key_text(writer, name);
+            write_value(writer, symbols, value);
+        }
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+}
+
+static void write_properties(struct json_writer *writer, const struct symbols *symbols,
+                             struct text packed) {
+    struct property_walk walk;
+    struct text name;
+    struct value value, array;
+    json_write_object_begin(writer);
+    property_walk_begin(&walk, symbols, packed);
+    while (property_walk_next(&walk, &name, &value, &array)) {
+        json_write_key_text(writer, name);
+        if (value_is_known(array))
+            write_list(writer, symbols, value, array);
+        else
+            write_value(writer, symbols, value);
+    }
+    json_write_object_end(writer);
+}
+
+static void write_value(struct json_writer *writer, const struct symbols *symbols,
+                        struct value value) {
+    struct buffer text;
+    switch (value.type) {
+    case VALUE_UNKNOWN: json_write_null(writer); return;
+    case VALUE_NUMBER: json_write_number(writer, value.number); return;
+    case VALUE_YES_NO: json_write_yes_no(writer, value.yes); return;
+    case VALUE_TEXT: json_write_text(writer, value.text); return;
+    case VALUE_TIME: json_write_time(writer, value.time_ms); return;
+    case VALUE_LIST: write_list(writer, symbols, value, value_unknown()); return;
+    default: break;
+    }
+    buffer_init(&text); /* money and durations keep their units as text */
+    if (value_print(value, &text) == STATUS_OK)
+        json_write_text(writer, buffer_text(&text));
+    else
+        json_write_null(writer);
+    buffer_release(&text);
+}
+
+static void write_time_or_null(struct json_writer *writer, const char *key, int64_t time_ms) {
+    if (time_ms != 0)
+        json_member_time(writer, key, time_ms);
+    else
+        json_member_null(writer, key);
+}
+
+/* The members that a decision and why-not tell of a treatment. What was not reached is not a
+ * number, and so null. */
+static void write_trace_members(struct json_writer *writer, const struct symbols *symbols,
+                                const struct treatment_trace *trace) {
+    json_member_text(writer, "treatment", trace->treatment->key);
+    json_member_text(writer, "channel",
+                     symbol_text(symbols, SYMBOL_CHANNEL, trace->treatment->channel));
+    json_member_string(writer, "stage", stage_name(trace->stopped_at));
+    json_member_yes_no(writer, "unknown", trace->unknown);
+    json_member_yes_no(writer, "limited", trace->limited);
+    json_member_number(writer, "propensity", trace->propensity);
+    json_member_number(writer, "value", trace->value);
+    json_member_number(writer, "cost", trace->cost);
+    json_member_number(writer, "priority", trace->priority);
+    write_time_or_null(writer, "send_after", trace->send_after_ms);
+}
+
+/* What a contact policy counts, where it is one that stopped the treatment. */
+static void write_standing(struct json_writer *writer, const struct treatment_trace *trace) {
+    const struct contact_standing *standing = &trace->standing;
+    json_member_count(writer, "counted", standing->counted);
+    json_member_count(writer, "pending", standing->pending);
+    write_time_or_null(writer, "pending_since",
+                       standing->pending > 0 ? standing->pending_since_ms : 0);
+}
+
+static void write_trace(struct json_writer *writer, const struct symbols *symbols,
+                        const struct treatment_trace *trace) {
+    json_write_object_begin(writer);
+    write_trace_members(writer, symbols, trace);
+    json_member_text_or_null(writer, "policy",
+                             trace->policy != NULL ? trace->policy->text : (struct text){0});
+    write_standing(writer, trace);
+    json_write_object_end(writer);
+}
+
+static void write_who(const struct answering *answering, struct customer_id customer,
+                      struct json_writer *writer) {
+    char name[CUSTOMER_NAME_BYTES], id[16];
+    customer_name(answering->engine, customer, name);
+    snprintf(id, sizeof id, "C%u", customer.value);
+    json_member_text(writer, "customer", text_from(id));
+    json_member_text(writer, "name", text_from(name));
+    json_member_time(writer, "at", answering->t_ms);
+}
+
+void answer_decision(const struct answering *answering, struct json_writer *writer) {
+    const struct decision *decision = answering->decision;
+    const struct symbols *symbols = engine_symbols(answering->engine);
+    json_write_object_begin(writer);
+    write_who(answering, decision->customer, writer);
+    char id[DECISION_ID_BYTES];
+    decision_id_text(decision->id, id);
+    json_member_string(writer, "decision", id);
+    json_member_yes_no(writer, "truncated", decision->truncated);
+    json_member_yes_no(writer, "limited", decision->limited);
+    json_member_yes_no(writer, "withheld", decision_withholds_some(decision));
+    const char *arm = decision->holdout.crossed ? "crossed" : decision->holdout.in ? "in" : "out";
+    json_member_text_or_null(
+        writer, "holdout",
+        engine_playbook(answering->engine)->holdout_share > 0 ? text_from(arm) : (struct text){0});
+    json_member_string(writer, "reason", decision->reason);
+    json_member_text(writer, "models",
+                     answering->model_names.length > 0 ? buffer_text(&answering->model_names)
+                                                       : TEXT(""));
+    json_member_yes_no(writer, "hindsight",
+                       engine_hindsight(answering->engine, answering->t_ms, NULL));
+    json_write_key(writer, "ranked");
+    json_write_array_begin(writer);
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
+        json_write_object_begin(writer);
+        write_trace_members(writer, symbols, &decision->trace[decision->ranked[rank]]);
+        json_member_yes_no(writer, "withheld", decision_withholds(decision, rank));
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+    json_write_key(writer, "trace");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < decision->trace_count; i++)
+        write_trace(writer, symbols, &decision->trace[i]);
+    json_write_array_end(writer);
+    json_write_object_end(writer);
+}
+
+/* ---- why not ---- */
+
+struct why_writer {
+    struct json_writer *writer;
+    const struct symbols *symbols;
+};
+
+static void write_why(void *context, const struct why_not *why) {
+    struct why_writer *to = context;
+    json_write_object_begin(to->writer);
+    write_trace_members(to->writer, to->symbols, why->trace);
+    json_member_text_or_null(to->writer, "condition", why->condition);
+    write_time_or_null(to->writer, "free_at", why->free_at_ms);
+    write_standing(to->writer, why->trace);
+    json_member_text(to->writer, "words", why->words);
+    json_write_object_end(to->writer);
+}
+
+enum status answer_why_not(const struct answering *answering, struct text action,
+                           struct json_writer *writer, struct error *error) {
+    struct why_writer to = {writer, engine_symbols(answering->engine)};
+    json_write_object_begin(writer);
+    write_who(answering, answering->decision->customer, writer);
+    json_member_text(writer, "action", action);
+    json_write_key(writer, "treatments");
+    json_write_array_begin(writer);
+    enum status status = decision_why_not(answering->decider, &answering->timeline,
+                                          answering->decision, action, write_why, &to, error);
+    json_write_array_end(writer);
+    json_write_object_end(writer);
+    return status;
+}
+
+/* ---- one customer ---- */
+
+static void write_event(const struct answering *answering, uint32_t row,
+                        struct json_writer *writer) {
+    const struct timeline *timeline = &answering->timeline;
+    const struct symbols *symbols = engine_symbols(answering->engine);
+    struct text packed;
+    if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) packed = (struct text){0};
+    json_write_object_begin(writer);
+    json_member_time(writer, "time", timeline->time_ms[row]);
+    json_member_text(writer, "event", event_own_name(symbols, timeline->type[row], packed));
+    json_member_text(writer, "channel", event_own_channel(symbols, timeline->channel[row], packed));
+    json_write_key(writer, "properties");
+    write_properties(writer, symbols, packed);
+    json_write_object_end(writer);
+}
+
+/* What stands in `identifier` as TYPE:VALUE. */
+static void write_identifier(struct json_writer *writer, struct engine *engine, uint32_t type,
+                             struct text value) {
+    struct buffer text;
+    buffer_init(&text);
+    struct text name = symbol_text(engine_symbols(engine), SYMBOL_IDENTIFIER, type);
+    if (buffer_format(&text, "%.*s:%.*s", TEXT_ARG(name), TEXT_ARG(value)) == STATUS_OK)
+        json_write_text(writer, buffer_text(&text));
+    else
+        json_write_null(writer);
+    buffer_release(&text);
+}
+
+static void write_identifier_id(struct json_writer *writer, struct engine *engine,
+                                struct identifier_id identifier) {
+    uint32_t type;
+    struct text value = identity_identifier(engine_identity(engine), identifier, &type);
+    write_identifier(writer, engine, type, value);
+}
+
+struct identity_writer {
+    struct json_writer *writer;
+    struct engine *engine;
+};
+
+static void write_own(void *context, struct identifier_id identifier, uint32_t type,
+                      struct text value) {
+    struct identity_writer *to = context;
+    (void)identifier;
+    write_identifier(to->writer, to->engine, type, value);
+}
+
+static void write_persona(void *context, struct persona_id persona, struct identifier_id anchor,
+                          const struct identifier_id *identifiers, uint32_t count) {
+    struct identity_writer *to = context;
+    char name[16];
+    snprintf(name, sizeof name, "P%u", persona.value);
+    json_write_object_begin(to->writer);
+    json_member_string(to->writer, "persona", name);
+    json_write_key(to->writer, "anchor");
+    write_identifier_id(to->writer, to->engine, anchor);
+    json_write_key(to->writer, "identifiers");
+    json_write_array_begin(to->writer);
+    for (uint32_t i = 0; i < count; i++)
+        write_identifier_id(to->writer, to->engine, identifiers[i]);
+    json_write_array_end(to->writer);
+    json_write_object_end(to->writer);
+}
+
+static void write_link(void *context, const struct identity_link *link) {
+    struct identity_writer *to = context;
+    json_write_object_begin(to->writer);
+    json_write_key(to->writer, "from");
+    write_identifier_id(to->writer, to->engine, link->weak);
+    json_write_key(to->writer, "to");
+    write_identifier_id(to->writer, to->engine, link->strong);
+    json_member_yes_no(to->writer, "joined", link->verdict == LINK_ACCEPTED);
+    json_member_string(to->writer, "verdict", link_verdict_text(link->verdict));
+    json_member_text(to->writer, "source",
+                     symbol_text(engine_symbols(to->engine), SYMBOL_SOURCE, link->source));
+    json_member_number(to->writer, "weight", (double)link->weight);
+    json_member_time(to->writer, "time", link->time_ms);
+    json_member_time(to->writer, "known", link->known_ms);
+    json_write_object_end(to->writer);
+}
+
+/* Three visits, since the visitor tells all of one kind after the other and each is an array of its
+ * own. */
+static void write_identity(const struct answering *answering, struct json_writer *writer) {
+    struct identity_writer to = {writer, answering->engine};
+    const struct {
+        const char *key;
+        struct identity_visitor visitor;
+    } parts[] = {
+        {"identifiers", {.identifier = write_own, .context = &to}},
+        {"personas", {.persona = write_persona, .context = &to}},
+        {"links", {.link = write_link, .context = &to}},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        json_write_key(writer, parts[i].key);
+        json_write_array_begin(writer);
+        enum status status = identity_describe(engine_identity(answering->engine),
+                                               answering->timeline.customer, &parts[i].visitor);
+        json_write_array_end(writer);
+        if (status != STATUS_OK && writer->status == STATUS_OK) writer->status = status;
+    }
+}
+
+static bool is_yes(struct value value) {
+    return value.type == VALUE_YES_NO && value.yes;
+}
+
+static void write_traits(const struct answering *answering, struct json_writer *writer) {
+    const struct playbook *playbook = engine_playbook(answering->engine);
+    const struct value *values =
+        profile_at(answering->profiler, &answering->timeline, answering->t_ms);
+    json_write_key(writer, "traits");
+    json_write_object_begin(writer);
+    for (uint32_t i = 0; i < playbook->trait_count; i++) {
+        if (playbook->traits[i].of_treatment) continue;
+        json_write_key_text(writer, playbook->traits[i].name);
+        write_value(writer, engine_symbols(answering->engine), values[i]);
+    }
+    json_write_object_end(writer);
+    json_write_key(writer, "limited");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < playbook->trait_count; i++) {
+        if (!playbook->traits[i].of_treatment && profile_trait_limited(answering->profiler, i))
+            json_write_text(writer, playbook->traits[i].name);
+    }
+    json_write_array_end(writer);
+    json_write_key(writer, "segments");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < playbook->trait_count; i++) {
+        if (playbook->traits[i].is_segment && !playbook->traits[i].of_treatment &&
+            is_yes(values[i]))
+            json_write_text(writer, playbook->traits[i].name);
+    }
+    json_write_array_end(writer);
+    json_write_key(writer, "scenarios");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < playbook->scenario_count; i++) {
+        if (is_yes(profile_eval(answering->profiler, playbook->scenarios[i].when)))
+            json_write_text(writer, playbook->scenarios[i].name);
+    }
+    json_write_array_end(writer);
+}
+
+void answer_traits(const struct answering *answering, struct json_writer *writer) {
+    json_write_object_begin(writer);
+    write_who(answering, answering->timeline.customer, writer);
+    write_traits(answering, writer);
+    json_write_object_end(writer);
+}
+
+void answer_customer(const struct answering *answering, struct json_writer *writer) {
+    json_write_object_begin(writer);
+    write_who(answering, answering->timeline.customer, writer);
+    write_identity(answering, writer);
+    write_traits(answering, writer);
+    json_write_key(writer, "timeline");
+    json_write_array_begin(writer);
+    for (uint32_t row = 0; row < answering->timeline.count; row++)
+        write_event(answering, row, writer);
+    json_write_array_end(writer);
+    json_write_object_end(writer);
+}

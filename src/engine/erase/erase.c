@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A customer is forgotten; and who was forgotten does not come back in a bad row, or in a friend's
+ * word.
+ *
+ * Identifiers of the source's mapping are compared by type and value. A value of
+ * VALUE_BYTES_TELLING or more is looked for in every field as well, between characters that no
+ * value has; a shorter one ("1") means nothing outside its own column, and is only looked for in
+ * whole fields of a row whose columns can't be told. What can't be taken apart is searched as it
+ * came. Events of others are withhold.c's. */
+#include <stdlib.h>
+
+#include "base/canonical.h"
+#include "base/memory.h"
+#include "engine/erase/erased_values.h"
+#include "engine/erase/old_names.h"
+#include "engine/private.h"
+#include "engine/erase/unescape.h"
+
+#define SUMMARY_BYTES_MAX ((size_t)64 << 20)
+static const struct text withheld_reason = {"withheld: it belongs to a customer who was erased",
+                                            49};
+
+/* Whose is a row? */
+struct hunt {
+    struct engine *engine;
+    struct identity_erasure *erasure; /* NULL: anybody's who is turned away */
+    struct erased_values values;      /* of the erasure */
+    const struct lookup_table **tables;
+    struct ingest_settings settings;
+    bool found;
+    enum status status; /* the first failure: not all rows have been judged */
+};
+
+static enum status hunt_begin(struct hunt *hunt, struct engine *engine,
+                              struct identity_erasure *erasure) {
+    *hunt = (struct hunt){.engine = engine, .erasure = erasure};
+    if (erasure != NULL) {
+        enum status status = erased_values_init(&hunt->values, erasure);
+        if (status != STATUS_OK) return status;
+    }
+    if (engine->playbook == NULL) return STATUS_OK;
+    hunt->tables = lookup_tables_now(engine);
+    if (hunt->tables == NULL) return STATUS_NO_MEMORY;
+    hunt->settings = engine_ingest_settings(engine, hunt->tables);
+    return STATUS_OK;
+}
+
+static void hunt_end(struct hunt *hunt) {
+    memory_free(hunt->tables);
+    if (hunt->erasure != NULL) erased_values_release(&hunt->values);
+}
+
+/* ---- one customer's, by the values ---- */
+
+static bool word_is_theirs(struct hunt *hunt, const struct ingest_word *word) {
+    struct erased_values *values = &hunt->values;
+    bool found =
+        word->kind == WORD_IDENTIFIER
+            ? erased_values_have(values, word->type, word->text)
+            : (word->kind == WORD_STRAY && erased_values_have(values, SYMBOL_NONE, word->text)) ||
+                  erased_values_tell(values, word->text) || erased_values_in(values, word->text);
+    if (values->status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = values->status;
+    return found;
+}
+
+/* ---- anybody's who is turned away, by the hashes ---- */
+
+/* Of this type; SYMBOL_NONE: of any. The mark of a value is looked for once, for all types. */
+static bool form_is_turned_away(const struct engine *engine, uint32_t type, struct text form) {
+    if (!identity_may_be_suppressed(engine->identity, form)) return false;
+    if (type != SYMBOL_NONE) return identity_is_suppressed(engine->identity, type, form);
+    uint32_t types = symbol_count(engine->symbols, SYMBOL_IDENTIFIER);
+    for (type = 0; type < types; type++) {
+        if (identity_is_suppressed(engine->identity, type, form)) return true;
+    }
+    return false;
+}
+
+/* Printable ASCII without capitals and blanks is its own canonical form. */
+static bool is_canonical(struct text value) {
+    for (uint32_t i = 0; i < value.length; i++) {
+        char c = value.at[i];
+        if (c <= ' ' || c > '~' || (c >= 'A' && c <= 'Z')) return false;
+    }
+    return true;
+}
+
+/* As it is spelled, and in both canonical forms: which of them counts is the type's rule, and a
+ * short check too many does no harm. */
+bool is_turned_away(const struct engine *engine, uint32_t type, struct text value) {
+    if (value.length == 0 || value.length > IDENTIFIER_BYTES_MAX) return false;
+    bool found = form_is_turned_away(engine, type, value);
+    if (found || is_canonical(value)) return found;
+    struct buffer form;
+    buffer_init(&form);
+    for (int letters = CANONICAL_AS_WRITTEN; !found && letters <= CANONICAL_SMALL; letters++) {
+        buffer_clear(&form);
+        if (canonical_append(value, (enum canonical_case)letters, &form) != STATUS_OK) break;
+        if (text_equal(buffer_text(&form), value)) continue;
+        found = form_is_turned_away(engine, type, buffer_text(&form));
+    }
+    buffer_release(&form);
+    return found;
+}
+
+static bool is_turned_away_as_any(const struct engine *engine, struct text value) {
+    return is_turned_away(engine, SYMBOL_NONE, value);
+}
+
+static bool holds_anybody(const struct engine *engine, struct text text) {
+    for (uint32_t from = 0, to; from < text.length; from = to + 1) {
+        for (to = from; to < text.length && !is_separator(text.at[to]);) to++;
+        if (to - from >= VALUE_BYTES_TELLING &&
+            is_turned_away_as_any(engine, (struct text){text.at + from, to - from}))
+            return true;
+    }
+    return false;
+}
+
+static bool word_is_anybodys(const struct hunt *hunt, const struct ingest_word *word) {
+    if (word->kind == WORD_IDENTIFIER) return is_turned_away(hunt->engine, word->type, word->text);
+    bool whole = word->kind == WORD_STRAY || word->text.length >= VALUE_BYTES_TELLING;
+    return (whole && is_turned_away_as_any(hunt->engine, word->text)) ||
+           holds_anybody(hunt->engine, word->text);
+}
+
+/* ---- rows ---- */
+
+static bool look_at_word(void *context, const struct ingest_word *word) {
+    struct hunt *hunt = context;
+    hunt->found = hunt->erasure != NULL ? word_is_theirs(hunt, word) : word_is_anybodys(hunt, word);
+    return !hunt->found;
+}
+
+static bool look_at_bytes(struct hunt *hunt, struct text raw) {
+    if (hunt->erasure == NULL) return holds_anybody(hunt->engine, raw);
+    return word_is_theirs(hunt, &(struct ingest_word){.kind = WORD_FIELD, .text = raw});
+}
+
+/* The bytes as a reader of JSON or CSV would have them; a row of a lookup, or of a source that is
+ * no more, is not taken apart otherwise. */
+static bool look_at_unescaped(struct hunt *hunt, struct text raw) {
+    struct buffer text;
+    if (memchr(raw.at, '\\', raw.length) == NULL && !text_contains(raw, TEXT("\"\""))) return false;
+    buffer_init(&text);
+    enum status status = text_unescape(raw, &text);
+    if (status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = status;
+    bool found = status == STATUS_OK && look_at_bytes(hunt, buffer_text(&text));
+    buffer_release(&text);
+    return found;
+}
+
+static bool row_is_hunted(struct hunt *hunt, uint16_t source, struct text raw) {
+    const struct playbook *playbook = hunt->engine->playbook;
+    uint32_t index = playbook == NULL
+                         ? UINT32_MAX
+                         : playbook_source_find(
+                               playbook, symbol_text(hunt->engine->symbols, SYMBOL_SOURCE, source));
+    const struct ingest_words words = {look_at_word, hunt};
+    struct error ignored = {0};
+    bool unreadable = true;
+    hunt->found = false;
+    if (raw.length == 0) return false;
+    if (index != UINT32_MAX && !playbook->sources[index].is_lookup) {
+        enum status status = ingest_row_words(&hunt->settings, &playbook->sources[index], raw,
+                                              &words, &unreadable, &ignored);
+        if (status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = status;
+    }
+    return hunt->found ||
+           (unreadable && (look_at_bytes(hunt, raw) || look_at_unescaped(hunt, raw)));
+}
+
+static bool row_is_theirs(void *context, const struct stored_row *row) {
+    return row_is_hunted(context, row->source, row->raw);
+}
+
+enum status rows_withhold(struct engine *engine, struct event_batch *batch, struct error *error) {
+    struct hunt hunt;
+    if (batch->row_count == 0 || !identity_turns_away(engine->identity)) return STATUS_OK;
+    enum status status = hunt_begin(&hunt, engine, NULL);
+    for (size_t i = 0; status == STATUS_OK && i < batch->row_count; i++) {
+        struct quarantined_row *row = &batch->rows[i];
+        if (!row_is_hunted(&hunt, row->source, event_batch_text(batch, row->raw, row->raw_length)))
+            continue;
+        row->reason = (uint32_t)batch->bytes.length;
+        row->reason_length = withheld_reason.length;
+        row->raw_length = 0;
+        status = buffer_append_text(&batch->bytes, withheld_reason);
+    }
+    if (status == STATUS_OK) status = hunt.status;
+    hunt_end(&hunt);
+    return status == STATUS_OK
+               ? STATUS_OK
+               : error_set(error, status,
+                           "no memory to tell which bad rows belong to customers who were erased");
+}
+
+/* ---- relations: "friend of email:ann@a.example", on somebody else's timeline ---- */
+
+static bool relation_split(const struct engine *engine, struct text packed, uint32_t *type,
+                           struct text *value) {
+    struct value to = packed_find(packed, PROPERTY_TO);
+    const char *colon = to.type == VALUE_TEXT && to.text.length > 0
+                            ? memchr(to.text.at, ':', to.text.length)
+                            : NULL;
+    *value = to.type == VALUE_TEXT ? to.text : (struct text){0};
+    *type = SYMBOL_NONE;
+    if (colon == NULL) return value->length > 0;
+    *type = symbol_find(engine->symbols, SYMBOL_IDENTIFIER,
+                        (struct text){to.text.at, (uint32_t)(colon - to.text.at)});
+    value->at = colon + 1;
+    value->length = (uint32_t)(to.text.at + to.text.length - value->at);
+    return *type != SYMBOL_NONE;
+}
+
+/* "C12" */
+static bool customer_number(struct text text, uint32_t *number) {
+    char digits[16];
+    if (text.length < 2 || text.length >= sizeof digits || (text.at[0] | 0x20) != 'c') return false;
+    memcpy(digits, text.at + 1, text.length - 1);
+    digits[text.length - 1] = '\0';
+    char *end;
+    unsigned long read = strtoul(digits, &end, 10);
+    *number = (uint32_t)read;
+    return *end == '\0' && read <= UINT32_MAX;
+}
+
+static int compare_identifiers(const void *left, const void *right) {
+    const struct identifier_id *a = left, *b = right;
+    return (a->value > b->value) - (a->value < b->value);
+}
+
+static bool is_theirs(const struct identity_erasure *erasure, uint32_t number) {
+    struct identifier_id id = {number};
+    return erasure->identifier_count > 0 &&
+           bsearch(&id, erasure->identifiers, erasure->identifier_count, sizeof id,
+                   compare_identifiers) != NULL;
+}
+
+static bool relation_names_them(void *context, struct text packed) {
+    struct hunt *hunt = context;
+    struct text value;
+    uint32_t type, number;
+    if (!relation_split(hunt->engine, packed, &type, &value)) return false;
+    if (type == SYMBOL_NONE && customer_number(value, &number))
+        return is_theirs(hunt->erasure, number);
+    bool found = type == SYMBOL_NONE ? erased_values_tell(&hunt->values, value)
+                                     : erased_values_have(&hunt->values, type, value);
+    if (hunt->values.status != STATUS_OK && hunt->status == STATUS_OK)
+        hunt->status = hunt->values.status;
+    return found;
+}
+
+bool relation_names_erased(const struct engine *engine, struct text packed) {
+    struct text value;
+    uint32_t type;
+    if (!identity_turns_away(engine->identity) || !relation_split(engine, packed, &type, &value))
+        return false;
+    if (type == SYMBOL_NONE && value.length < VALUE_BYTES_TELLING) return false;
+    return is_turned_away(engine, type, value);
+}
+
+/* ---- erasing ---- */
+
+static bool rewrite_record(void *context, enum record_kind kind, struct text bytes,
+                           struct buffer *out) {
+    return identity_rewrite(((struct hunt *)context)->erasure, (int)kind, bytes, out);
+}
+
+static enum status append_identity(struct engine *engine, const struct identity_result *result,
+                                   struct error *error) {
+    struct store_record record = {RECORD_IDENTITY, result->record};
+    struct store_frame frame = {.records = &record,
+                                .record_count = result->record.length > 0 ? 1 : 0};
+    uint64_t position;
+    enum status status = store_append(engine->store, &frame, true, &position, error);
+    if (status == STATUS_OK)
+        identity_commit(engine->identity);
+    else
+        identity_undo(engine->identity);
+    return status;
+}
+
+static enum status suppress(struct engine *engine, const struct identity_erasure *erasure,
+                            struct error *error) {
+    struct identity_result result;
+    enum status status =
+        identity_suppress(engine->identity, erasure, store_position(engine->store), &result, error);
+    if (status != STATUS_OK) return status;
+    return append_identity(engine, &result, error);
+}
+
+static enum status erase_from_store(struct engine *engine, struct identity_erasure *erasure,
+                                    const struct old_names *names, struct store_erased *erased,
+                                    struct error *error) {
+    struct hunt hunt;
+    enum status status = hunt_begin(&hunt, engine, erasure);
+    if (status != STATUS_OK)
+        return error_set(error, status, "no memory to erase C%u", erasure->customer.value);
+    struct store_erasure store = {
+        .personas = erasure->personas,
+        .persona_count = erasure->persona_count,
+        .naming_type = EVENT_RELATED,
+        .names_them = relation_names_them,
+        .row_is_theirs = row_is_theirs,
+        .rewrite = rewrite_record,
+        .context = &hunt,
+        .forgotten = names->count > 0 ? &names->forgotten : NULL,
+    };
+    known_rows_forget(engine);
+    status = store_erase(engine->store, &store, erased, error);
+    hunt_end(&hunt);
+    if (status != STATUS_OK) return status;
+    enum status missed = erasure->status != STATUS_OK ? erasure->status : hunt.status;
+    if (missed == STATUS_OK) return STATUS_OK;
+    return error_set(error, missed,
+                     "some %s of C%u could not be rewritten (%s): nothing of it is proved erased; "
+                     "erase it again",
+                     erasure->status != STATUS_OK ? "links" : "quarantined rows",
+                     erasure->customer.value, status_name(missed));
+}
+
+void erased_summary_release(struct erased_summary *out) {
+    memory_free(out->leftovers);
+    arena_release(&out->arena);
+    out->leftovers = NULL;
+    out->leftover_count = 0;
+}
+
+enum status engine_erase(struct engine *engine, struct customer_id customer,
+                         struct erased_summary *out, struct error *error) {
+    struct identity_erasure *erasure = NULL;
+    struct store_erased erased = {0};
+    *out = (struct erased_summary){0};
+    arena_init(&out->arena, SUMMARY_BYTES_MAX);
+    enum status status = identity_erasure_create(&erasure, engine->identity, customer, error);
+    struct old_names *names = status == STATUS_OK ? memory_alloc(sizeof *names) : NULL;
+    if (status == STATUS_OK && names == NULL)
+        status = error_set(error, STATUS_NO_MEMORY, "no memory to erase C%u", customer.value);
+    if (status == STATUS_OK) status = old_names_find(engine, erasure->customer, names, error);
+    if (status == STATUS_OK) status = suppress(engine, erasure, error);
+    if (status == STATUS_OK) status = erase_from_store(engine, erasure, names, &erased, error);
+    if (status == STATUS_OK) {
+        out->events = erased.event_count;
+        out->rows = erased.row_count;
+        out->records = erased.record_count;
+        out->identifiers = erasure->identifier_count;
+        out->files = erased.files_rewritten;
+        out->names = names->count;
+        enum status told = leftovers_find(engine, erasure, out);
+        status = identity_erase(engine->identity, erasure);
+        if (status != STATUS_OK)
+            status = error_set(error, status,
+                               "C%u is erased, but there was no memory to judge his past anew: "
+                               "open the directory again",
+                               customer.value);
+        else if (told != STATUS_OK)
+            status = error_set(error, told,
+                               "C%u is erased, but there was no memory to look for the customer in "
+                               "lookups, playbooks and models",
+                               customer.value);
+    }
+    memory_free(names);
+    identity_erasure_destroy(erasure);
+    return status;
+}
+
+/* ---- a mistake taken back ---- */
+
+static enum status welcome(struct engine *engine, uint32_t type, struct text value,
+                           struct error *error) {
+    struct identity_result result;
+    enum status status = identity_welcome(engine->identity, type, value,
+                                          store_position(engine->store), &result, error);
+    return status == STATUS_OK ? append_identity(engine, &result, error) : status;
+}
+
+/* As it is spelled, and in both canonical forms, as it is turned away. */
+static enum status welcome_forms(struct engine *engine, uint32_t type, struct text value,
+                                 bool *lifted, struct error *error) {
+    struct buffer form;
+    buffer_init(&form);
+    enum status status = STATUS_OK;
+    *lifted = false;
+    for (int round = 0; status == STATUS_OK && round < 3; round++) {
+        struct text spelled = value;
+        if (round > 0) {
+            buffer_clear(&form);
+            status =
+                canonical_append(value, round == 1 ? CANONICAL_AS_WRITTEN : CANONICAL_SMALL, &form);
+            if (status == STATUS_INVALID) status = STATUS_OK;
+            spelled = buffer_text(&form);
+        }
+        if (status != STATUS_OK || !identity_is_suppressed(engine->identity, type, spelled))
+            continue;
+        status = welcome(engine, type, spelled, error);
+        *lifted = status == STATUS_OK;
+    }
+    buffer_release(&form);
+    return status;
+}
+
+enum status engine_lift(struct engine *engine, struct text identifier, struct error *error) {
+    const char *colon =
+        identifier.length > 0 ? memchr(identifier.at, ':', identifier.length) : NULL;
+    if (colon == NULL)
+        return error_set(error, STATUS_INVALID,
+                         "say an identifier as TYPE:VALUE, for example email:%.*s",
+                         TEXT_ARG(identifier));
+    struct text type = {identifier.at, (uint32_t)(colon - identifier.at)};
+    struct text value = {colon + 1, identifier.length - type.length - 1};
+    uint32_t symbol = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, type);
+    bool lifted = false;
+    enum status status =
+        symbol == SYMBOL_NONE ? STATUS_OK : welcome_forms(engine, symbol, value, &lifted, error);
+    if (status != STATUS_OK || lifted) return status;
+    return error_set(error, STATUS_NOT_FOUND,
+                     "%.*s is not turned away: nobody erased it, or it was let in again",
+                     TEXT_ARG(identifier));
+}

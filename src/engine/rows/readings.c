@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which columns the mapping of a source reads, and read before: control records, so that a row that
+ * was stored under another mapping can be compared cell by cell. */
+#include "base/memory.h"
+#include "engine/rows/rows.h"
+
+static bool same_reading(const struct ingest_reading *a, const struct ingest_reading *b) {
+    if (a->identifiers != b->identifiers || a->column_count != b->column_count) return false;
+    for (uint32_t i = 0; i < a->column_count; i++) {
+        if (!text_equal(a->columns[i], b->columns[i])) return false;
+    }
+    return true;
+}
+
+static struct source_readings *readings_of(struct engine *engine, struct text source, bool add) {
+    for (size_t i = 0; i < engine->reading_source_count; i++) {
+        if (text_equal(text_from(engine->readings[i].source), source)) return &engine->readings[i];
+    }
+    if (!add || source.length > SYMBOL_BYTES_MAX) return NULL;
+    if (memory_grow((void **)&engine->readings, &engine->reading_source_capacity,
+                    engine->reading_source_count + 1, sizeof *engine->readings) != STATUS_OK)
+        return NULL;
+    struct source_readings *made = &engine->readings[engine->reading_source_count++];
+    *made = (struct source_readings){0};
+    memcpy(made->source, source.at, source.length);
+    arena_init(&made->arena, READINGS_BYTES_MAX);
+    return made;
+}
+
+void readings_release(struct engine *engine) {
+    for (size_t i = 0; i < engine->reading_source_count; i++) {
+        arena_release(&engine->readings[i].arena);
+        memory_free(engine->readings[i].items);
+    }
+    memory_free(engine->readings);
+}
+
+enum status reading_add(struct engine *engine, struct text source,
+                        const struct ingest_reading *reading) {
+    struct source_readings *readings = readings_of(engine, source, true);
+    if (readings == NULL) return STATUS_NO_MEMORY;
+    enum status status = memory_grow((void **)&readings->items, &readings->capacity,
+                                     readings->count + 1, sizeof *readings->items);
+    if (status != STATUS_OK) return status;
+    struct ingest_reading copy = *reading;
+    struct text *columns =
+        arena_calloc(&readings->arena, reading->column_count + 1, sizeof *columns);
+    for (uint32_t i = 0; columns != NULL && i < reading->column_count; i++) {
+        columns[i] = arena_text(&readings->arena, reading->columns[i]);
+        if (columns[i].at == NULL) return STATUS_NO_MEMORY;
+    }
+    if (columns == NULL) return STATUS_NO_MEMORY;
+    copy.columns = columns;
+    readings->items[readings->count++] = copy;
+    return STATUS_OK;
+}
+
+static enum status make_reading(struct engine *engine, const struct source *source,
+                                const struct ingest_reading *current, uint16_t id,
+                                struct error *error) {
+    struct ingest_reading made = *current;
+    struct buffer record;
+    if (id == 0)
+        return error_set(error, STATUS_LIMIT,
+                         "source %.*s has been mapped in %d ways, more than can be told apart",
+                         TEXT_ARG(source->name), UINT16_MAX);
+    made.id = id;
+    buffer_init(&record);
+    enum status status = control_reading(&record, source->name, &made);
+    if (status == STATUS_OK && record.length > CONTROL_BYTES_MAX)
+        status = error_set(error, STATUS_LIMIT, "source %.*s maps too many columns to be noted",
+                           TEXT_ARG(source->name));
+    if (status == STATUS_OK) status = control_append(engine, NULL, buffer_text(&record), error);
+    if (status == STATUS_OK) status = reading_add(engine, source->name, &made);
+    buffer_release(&record);
+    return status;
+}
+
+/* The present one first, then the others, newest first: `order` is made anew. */
+static void put_in_order(struct source_readings *readings, size_t current) {
+    struct ingest_reading *out = readings->order;
+    readings->order_count = 0;
+    out[readings->order_count++] = readings->items[current];
+    for (size_t i = readings->count; i-- > 0 && readings->order_count <= INGEST_READINGS_MAX;) {
+        if (i != current) out[readings->order_count++] = readings->items[i];
+    }
+}
+
+enum status readings_find(void *context, const struct source *source,
+                          const struct ingest_reading *current, const struct ingest_reading **out,
+                          uint32_t *count, struct error *error) {
+    struct engine *engine = context;
+    struct source_readings *readings = readings_of(engine, source->name, true);
+    if (readings == NULL) return STATUS_NO_MEMORY;
+    size_t at = 0;
+    while (at < readings->count && !same_reading(&readings->items[at], current)) at++;
+    if (at == readings->count) {
+        enum status status =
+            make_reading(engine, source, current, (uint16_t)(readings->count + 1), error);
+        if (status != STATUS_OK) return status;
+        readings = readings_of(engine, source->name, true);
+    }
+    put_in_order(readings, at);
+    *out = readings->order;
+    *count = readings->order_count;
+    return STATUS_OK;
+}
+
+uint32_t reading_index(const struct engine *engine, struct text source, uint16_t current,
+                       uint16_t wanted) {
+    struct source_readings *readings = readings_of((struct engine *)engine, source, false);
+    uint32_t index = 0;
+    for (size_t i = readings != NULL ? readings->count : 0; i-- > 0;) {
+        if (readings->items[i].id == current) continue;
+        if (readings->items[i].id == wanted) return index;
+        index++;
+    }
+    return UINT32_MAX;
+}

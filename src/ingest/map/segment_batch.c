@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "ingest/map/segment.h"
+
+bool segment_is_batch(const struct mapper *mapper) {
+    const struct cell *cells = mapper->cells + mapper->plan->segment;
+    const struct cell *batch = &cells[SEGMENT_BATCH];
+    if (!cell_is_empty(&cells[SEGMENT_TYPE]) || mapper->plan->group_column != COLUMN_NONE)
+        return false;
+    return batch->kind == CELL_NODE && json_type(batch->node) == JSON_ARRAY;
+}
+
+/* ---- the text of values, as written; only of text that has been parsed ---- */
+
+static const char *skip_space(const char *at, const char *end) {
+    while (at < end && (*at == ' ' || *at == ',' || *at == ':' || (*at >= '\t' && *at <= '\r')))
+        at++;
+    return at;
+}
+
+static const char *skip_string(const char *at, const char *end) {
+    for (at++; at < end && *at != '"'; at++) at += *at == '\\';
+    return at < end ? at + 1 : end;
+}
+
+static const char *skip_value(const char *at, const char *end) {
+    int depth = 0;
+    while (at < end) {
+        char c = *at;
+        if (c == '"') {
+            at = skip_string(at, end);
+        } else if (c == '{' || c == '[') {
+            depth++;
+            at++;
+        } else if (c == '}' || c == ']') {
+            if (depth == 0) return at;
+            depth--;
+            at++;
+        } else if (depth == 0 && (c == ',' || c == ' ' || (c >= '\t' && c <= '\r'))) {
+            return at;
+        } else {
+            at++;
+            continue;
+        }
+        if (depth == 0) return at;
+    }
+    return at;
+}
+
+static struct text value_at(const char **at, const char *end) {
+    const char *first = skip_space(*at, end);
+    *at = skip_value(first, end);
+    return (struct text){first, (uint32_t)(*at - first)};
+}
+
+/* The value of a member of the line, as written; empty where there is none. */
+static struct text member(const struct mapper *mapper, struct text name) {
+    const char *at = mapper->line_text.at, *end = at + mapper->line_text.length;
+    struct json_iterator iterator = json_begin(mapper->root);
+    at = skip_space(at, end) + 1;
+    while (json_next(&iterator)) {
+        at = skip_string(skip_space(at, end), end);
+        struct text value = value_at(&at, end);
+        if (text_equal(iterator.key, name))
+            return value; /* of a member given twice the first counts */
+    }
+    return (struct text){0};
+}
+
+/* ---- a batch that is no right JSON ---- */
+
+/* The items of the line's member "batch"; false where brackets and quotes don't agree so far. */
+static bool find_batch(struct text line, struct text *array) {
+    const char *at = skip_space(line.at, line.at + line.length), *end = line.at + line.length;
+    if (at == end || *at != '{') return false;
+    for (at++; (at = skip_space(at, end)) < end && *at == '"';) {
+        const char *key = at;
+        at = skip_string(at, end);
+        bool is_batch = text_equal((struct text){key, (uint32_t)(at - key)}, TEXT("\"batch\""));
+        struct text value = value_at(&at, end);
+        if (!is_batch || value.length < 2 || value.at[0] != '[') continue;
+        *array = (struct text){value.at + 1, value.length - 2};
+        return value.at[value.length - 1] == ']';
+    }
+    return false;
+}
+
+/* Can the message be read, as part of a batch? Sets the reason where it can't. */
+static enum status check_message(struct mapper *mapper, struct text message) {
+    struct error error = {0};
+    struct json_node root;
+    buffer_clear(&mapper->text);
+    if (memchr(message.at, 0, message.length))
+        return mapper_bad(mapper, COLUMN_NONE, "it holds a NUL byte");
+    if (!text_is_utf8(message)) return mapper_bad(mapper, COLUMN_NONE, "it is not UTF-8");
+    enum status status = buffer_append_text(&mapper->text, TEXT("{\"batch\":["));
+    if (status == STATUS_OK) status = buffer_append_text(&mapper->text, message);
+    if (status == STATUS_OK) status = buffer_append_text(&mapper->text, TEXT("]}"));
+    if (status == STATUS_OK) status = buffer_reserve(&mapper->text, JSON_PADDING);
+    if (status) return status;
+    status = mapper_parse_json(mapper, buffer_text(&mapper->text), &root, &error);
+    return status == STATUS_OK || status == STATUS_NO_MEMORY
+               ? status
+               : mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
+}
+
+/* Good messages go behind mapper->rescued, bad ones to mapper->left. */
+static enum status part_messages(struct mapper *mapper, struct text array,
+                                 struct segment_batch *walk, uint32_t *good) {
+    const char *at = array.at, *end = array.at + array.length;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && skip_space(at, end) < end) {
+        walk->text = value_at(&at, end);
+        walk->number++;
+        if (walk->text.length == 0) return STATUS_INVALID; /* a bracket that closes nothing */
+        status = check_message(mapper, walk->text);
+        if (status == STATUS_INVALID) {
+            status = segment_batch_leave(walk, mapper);
+            continue;
+        }
+        if (status == STATUS_OK && (*good)++ > 0)
+            status = buffer_append_text(&mapper->rescued, TEXT(","));
+        if (status == STATUS_OK) status = buffer_append_text(&mapper->rescued, walk->text);
+    }
+    return status;
+}
+
+enum status segment_rescue(struct mapper *mapper, uint32_t *left_count) {
+    struct text line = mapper->line_text, array;
+    const struct mapper_reason reason = mapper->reason;
+    struct segment_batch walk = {0};
+    uint32_t good = 0;
+    if (mapper->plan->group_column != COLUMN_NONE || !find_batch(line, &array))
+        return STATUS_INVALID;
+    buffer_clear(&mapper->rescued);
+    const char *behind = array.at + array.length;
+    enum status status = buffer_append(&mapper->rescued, line.at, (size_t)(array.at - line.at));
+    if (status == STATUS_OK) status = part_messages(mapper, array, &walk, &good);
+    if (status == STATUS_OK)
+        status = buffer_append(&mapper->rescued, behind, (size_t)(line.at + line.length - behind));
+    if (status == STATUS_OK) status = buffer_reserve(&mapper->rescued, JSON_PADDING);
+    if (status == STATUS_OK && good > 0) {
+        mapper->row = mapper->line_text = buffer_text(&mapper->rescued);
+        status = mapper_read_json(mapper);
+    }
+    *left_count = walk.left_count;
+    if (status == STATUS_OK && good > 0 && segment_is_batch(mapper)) return STATUS_OK;
+    mapper->reason = reason;
+    return status == STATUS_NO_MEMORY ? status : STATUS_INVALID;
+}
+
+/* ---- messages ---- */
+
+void segment_batch_begin(struct segment_batch *walk, const struct mapper *mapper) {
+    const struct cell *batch = &mapper->cells[mapper->plan->segment + SEGMENT_BATCH];
+    struct text array = member(mapper, TEXT("batch"));
+    *walk = (struct segment_batch){
+        .messages = json_begin(batch->node), .at = array.at + 1, .end = array.at + array.length};
+}
+
+bool segment_batch_next(struct segment_batch *walk) {
+    if (!json_next(&walk->messages)) return false;
+    walk->node = walk->messages.node;
+    walk->text = value_at(&walk->at, walk->end);
+    walk->number++;
+    return true;
+}
+
+/* One row has one reason, so it holds its people for all that any of its messages may take back. */
+static void hold_more(struct mapper *mapper, const struct ingest_hold *hold) {
+    char first[MAPPER_REASON_BYTES];
+    struct ingest_hold held, both = *hold;
+    snprintf(first, sizeof first, "%s", mapper->left_reason);
+    const char *why = first;
+    if (ingest_hold_read(text_from(first), &held)) {
+        if (held.is_purpose == hold->is_purpose && text_equal(held.scope, hold->scope)) return;
+        why = held.why.at;
+        both.is_purpose = held.is_purpose && hold->is_purpose;
+        both.scope = (struct text){0};
+    }
+    ingest_hold_write(mapper->left_reason, sizeof mapper->left_reason, both.is_purpose, both.scope,
+                      why);
+}
+
+enum status segment_batch_leave(struct segment_batch *walk, struct mapper *mapper) {
+    struct ingest_hold hold;
+    mapper_hold_in_doubt(mapper);
+    bool holds = ingest_hold_read(text_from(mapper->reason.text), &hold);
+    struct text why = holds ? hold.why : text_from(mapper->reason.text);
+    if (walk->left_count > 0 && holds) hold_more(mapper, &hold);
+    if (walk->left_count++ == 0) {
+        char first[MAPPER_REASON_BYTES];
+        snprintf(first, sizeof first, "message %u of the batch: %.*s", walk->number,
+                 (int)(why.length < 360 ? why.length : 360), why.at);
+        snprintf(mapper->left_reason, sizeof mapper->left_reason, "%s", first);
+        if (holds) {
+            ingest_hold_write(mapper->left_reason, sizeof mapper->left_reason, hold.is_purpose,
+                              hold.scope, first);
+        }
+        buffer_clear(&mapper->left);
+    }
+    enum status status =
+        buffer_append_text(&mapper->left, walk->left_count == 1 ? TEXT("{\"batch\":[") : TEXT(","));
+    return status == STATUS_OK ? buffer_append_text(&mapper->left, walk->text) : status;
+}
+
+enum status segment_batch_end(struct segment_batch *walk, struct mapper *mapper) {
+    static const struct text of_all[] = {{"sentAt", 6}, {"receivedAt", 10}, {"context", 7}};
+    enum status status = buffer_append_text(&mapper->left, TEXT("]"));
+    for (size_t i = 0; status == STATUS_OK && i < sizeof of_all / sizeof *of_all; i++) {
+        struct text value = member(mapper, of_all[i]);
+        if (value.length == 0) continue;
+        status = buffer_format(&mapper->left, ",\"%s\":", of_all[i].at);
+        if (status == STATUS_OK) status = buffer_append_text(&mapper->left, value);
+    }
+    if (status == STATUS_OK) status = buffer_append_text(&mapper->left, TEXT("}"));
+    const char *more = walk->left_count > 2 ? "s" : "";
+    if (walk->left_count > 1) {
+        snprintf(mapper->reason.text, sizeof mapper->reason.text, "%.420s (and %u more message%s)",
+                 mapper->left_reason, walk->left_count - 1, more);
+    } else {
+        snprintf(mapper->reason.text, sizeof mapper->reason.text, "%s", mapper->left_reason);
+    }
+    mapper->reason.column = 0;
+    return status;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* playbook/read/keys.h -- every key that a playbook may have, one set for each kind of map.
+ *
+ * The parser knows no key that isn't here, and docs/playbook.schema.json has exactly these: a test
+ * compares the two. */
+#ifndef PLAYBOOK_READ_KEYS_H
+#define PLAYBOOK_READ_KEYS_H
+
+#include <stdint.h>
+
+#define KEYS_MAX 32
+
+struct key_set {
+    const char *name; /* of its definition in the schema */
+    const char *what; /* in an error: "a source" */
+    const char *const *keys;
+    uint32_t count;
+};
+
+enum top_key {
+    TOP_ATTUNE,
+    TOP_NAME,
+    TOP_CURRENCY,
+    TOP_ZONE,
+    TOP_CUSTOMER,
+    TOP_CONSENT,
+    TOP_RELATIONS,
+    TOP_VISITS,
+    TOP_EVENTS,
+    TOP_SOURCES,
+    TOP_TRAITS,
+    TOP_SCENARIOS,
+    TOP_LANDMARKS,
+    TOP_GOALS,
+    TOP_MODELS,
+    TOP_LEVERS,
+    TOP_ACTIONS,
+    TOP_POLICIES,
+    TOP_HOLDOUT,
+    TOP_DECIDE,
+    TOP_CHANNELS,
+    TOP_COUNT
+};
+enum customer_key { CUSTOMER_IDENTIFIERS, CUSTOMER_ZONES, CUSTOMER_COUNT };
+enum identifier_key {
+    IDENTIFIER_PER_CUSTOMER,
+    IDENTIFIER_UNIQUE,
+    IDENTIFIER_EXPIRES,
+    IDENTIFIER_LOWER_CASE,
+    IDENTIFIER_BLOCKED,
+    IDENTIFIER_ALLOW,
+    IDENTIFIER_EVENTS_PER_DAY,
+    IDENTIFIER_COUNT
+};
+enum consent_key { CONSENT_PURPOSES, CONSENT_REQUIRED, CONSENT_COUNT };
+enum relation_key { RELATION_CONSENT, RELATION_COUNT };
+enum visits_key { VISITS_GAP, VISITS_EVENTS, VISITS_CHANNELS, VISITS_COUNT };
+enum source_key {
+    SOURCE_FILE,
+    SOURCE_FORMAT,
+    SOURCE_EVENT,
+    SOURCE_CHANNEL,
+    SOURCE_TIME,
+    SOURCE_ARRIVES,
+    SOURCE_KEY,
+    SOURCE_ROW_KEY,
+    SOURCE_ROW_VERSION,
+    SOURCE_RETRACT_WHEN,
+    SOURCE_CORRECTIONS_MAX,
+    SOURCE_AGAIN,
+    SOURCE_NOTE,
+    SOURCE_ONE_EVENT_PER,
+    SOURCE_TYPES,
+    SOURCE_PROPERTIES,
+    SOURCE_PROPERTIES_AT,
+    SOURCE_LOOKUP,
+    SOURCE_MANY,
+    SOURCE_DELIMITER,
+    SOURCE_QUOTE,
+    SOURCE_SKIP_LINES,
+    SOURCE_HEADER,
+    SOURCE_COLUMNS,
+    SOURCE_ZONE,
+    SOURCE_DATES,
+    SOURCE_DECIMAL,
+    SOURCE_COUNT
+};
+enum trait_key { TRAIT_IS, TRAIT_SAYS, TRAIT_TOPIC, TRAIT_COUNT };
+enum scenario_key { SCENARIO_WHEN, SCENARIO_GOALS, SCENARIO_COUNT };
+enum landmarks_key {
+    LANDMARKS_EVERY,
+    LANDMARKS_ACTIVE_WITHIN,
+    LANDMARKS_VISITS_ONLY,
+    LANDMARKS_COUNT
+};
+enum goal_key {
+    GOAL_EVENT,
+    GOAL_WHERE,
+    GOAL_WITHIN,
+    GOAL_UNTIL,
+    GOAL_VALUE,
+    GOAL_UNDONE_BY,
+    GOAL_COUNT
+};
+enum model_key { MODEL_GOAL, MODEL_LEARN_FROM, MODEL_FEATURES, MODEL_ATTRIBUTES, MODEL_COUNT };
+enum levers_key { LEVERS_GROUPS, LEVERS_ISSUES, LEVERS_COUNT };
+enum action_key {
+    ACTION_TITLE,
+    ACTION_GROUP,
+    ACTION_ISSUE,
+    ACTION_FOR_EACH,
+    ACTION_ATTRIBUTES,
+    ACTION_AVAILABLE,
+    ACTION_ELIGIBLE,
+    ACTION_APPLICABLE,
+    ACTION_SUITABLE,
+    ACTION_GOAL,
+    ACTION_MODEL,
+    ACTION_COST,
+    ACTION_WEIGHT,
+    ACTION_LEVER,
+    ACTION_STARTING_PROPENSITY,
+    ACTION_PURPOSE,
+    ACTION_TOPIC,
+    ACTION_CHANNELS,
+    ACTION_REASON,
+    ACTION_SERVICE,
+    ACTION_COUNTS,
+    ACTION_LIMITED,
+    ACTION_PROGRAMME,
+    ACTION_COUNT
+};
+enum channel_key { CHANNEL_PLACEMENT, CHANNEL_SCRIPT, CHANNEL_COST, CHANNEL_COUNT };
+enum policy_key {
+    POLICY_KEY_AT_MOST,
+    POLICY_KEY_IN,
+    POLICY_KEY_AFTER,
+    POLICY_KEY_TIMES,
+    POLICY_KEY_WAIT,
+    POLICY_KEY_NEVER_WITHOUT,
+    POLICY_KEY_QUIET,
+    POLICY_KEY_CHANNEL,
+    POLICY_KEY_GROUP,
+    POLICY_KEY_ACTION,
+    POLICY_KEY_OF,
+    POLICY_KEY_PER,
+    POLICY_KEY_IMPRESSIONS,
+    POLICY_KEY_COUNT
+};
+enum holdout_key { HOLDOUT_SHARE, HOLDOUT_SALT, HOLDOUT_COUNT };
+enum decide_key { DECIDE_SLOTS, DECIDE_LISTS, DECIDE_COUNT };
+enum messaging_key {
+    MESSAGING_DIRECTION,
+    MESSAGING_RECEIPTS,
+    MESSAGING_EXPIRES,
+    MESSAGING_ADDRESS,
+    MESSAGING_COUNT
+};
+
+extern const struct key_set top_keys, customer_keys, identifier_keys, consent_keys, relation_keys,
+    visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,
+    levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys;
+
+/* All of them, for the test that compares them with the schema. */
+extern const struct key_set *const playbook_key_sets[];
+extern const uint32_t playbook_key_set_count;
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "playbook/treatment/actions.h"
+
+#define WEIGHT_MAX      1000
+#define LEVER_MAX       1000
+#define TOPICS_READ_MAX PLAYBOOK_TRAITS_MAX
+
+/* ---- first pass: names and attributes ---- */
+
+void actions_begin(struct reader *reader, const struct yaml_node *node) {
+    struct playbook *playbook = reader->playbook;
+    if (node == NULL || !reader_is_map(reader, node, "actions")) return;
+    if (node->count > PLAYBOOK_ACTIONS_MAX) {
+        reader_error(reader, node_place(node),
+                     "more than %d actions: a playbook may have so many and no more; for_each "
+                     "makes many of one",
+                     PLAYBOOK_ACTIONS_MAX);
+        return;
+    }
+    struct action *actions = reader_alloc(reader, node->count, sizeof *actions);
+    if (actions == NULL) return;
+    playbook->actions = actions;
+    playbook->action_count = node->count;
+    for (uint32_t i = 0; i < node->count && reader->status == STATUS_OK; i++) {
+        const struct yaml_node *value = node->items[i], *for_each = yaml_get(value, "for_each");
+        const struct yaml_node *attributes = yaml_get(value, "attributes");
+        actions[i] = (struct action){.name = node->keys[i]->text,
+                                     .place = node_place(node->keys[i]),
+                                     .for_each = UINT32_MAX,
+                                     .goal = UINT32_MAX,
+                                     .model = UINT32_MAX,
+                                     .weight = 1,
+                                     .cost = value_number(0),
+                                     .starting_propensity = NAN};
+        if (for_each && node_is_empty(for_each)) for_each = NULL;
+        if (attributes && node_is_empty(attributes)) attributes = NULL;
+        attributes_read(reader, for_each, attributes, &actions[i]);
+    }
+}
+
+/* ---- conditions and topics ---- */
+
+static void inherit_topic(struct reader *reader, const struct yaml_node *node,
+                          const struct trait *trait, struct action *action) {
+    if (trait->topic.length == 0 || text_equal(trait->topic, action->topic)) return;
+    if (action->topic.length == 0) {
+        action->topic = trait->topic;
+        return;
+    }
+    reader_error(reader, node_place(node),
+                 "trait %.*s is about %.*s and this action about %.*s: an action may have one "
+                 "sensitive topic",
+                 TEXT_ARG(trait->name), TEXT_ARG(trait->topic), TEXT_ARG(action->topic));
+}
+
+static void inherit_topics(struct reader *reader, const struct yaml_node *node,
+                           const struct expr_program *program, struct action *action) {
+    uint32_t read[TOPICS_READ_MAX], count = expr_traits(program, read, TOPICS_READ_MAX);
+    for (uint32_t i = 0; i < count && i < TOPICS_READ_MAX; i++)
+        inherit_topic(reader, node, &reader->playbook->traits[read[i]], action);
+}
+
+static void read_condition(struct reader *reader, const struct yaml_node *node, const char *what,
+                           struct action *action, struct expr_program **out, struct text *source) {
+    if (node == NULL || !expression_read(reader, node, what, WANTED_YES_NO, NOT_A_ROW, out)) return;
+    *source = node->text;
+    inherit_topics(reader, node, *out, action);
+}
+
+static void read_conditions(struct reader *reader, const struct yaml_node *const *values,
+                            struct action *action) {
+    struct names *names = reader->names;
+    names->action = action;
+    read_condition(reader, values[ACTION_AVAILABLE], "available", action, &action->available,
+                   &action->available_source);
+    read_condition(reader, values[ACTION_ELIGIBLE], "eligible", action, &action->eligible,
+                   &action->eligible_source);
+    read_condition(reader, values[ACTION_APPLICABLE], "applicable", action, &action->applicable,
+                   &action->applicable_source);
+    read_condition(reader, values[ACTION_SUITABLE], "suitable", action, &action->suitable,
+                   &action->suitable_source);
+    names->action = NULL;
+}
+
+/* ---- templates ---- */
+
+static bool title_name(struct reader *reader, const struct yaml_node *node, uint32_t offset,
+                       struct text name, void *context) {
+    struct names *names = reader->names;
+    struct action *telling = context; /* its reason may tell traits */
+    bool traits_too = telling != NULL;
+    const struct trait_entry *entry = traits_too ? names_trait(names, name) : NULL;
+    if (entry != NULL) {
+        if (entry->state == TRAIT_DONE)
+            inherit_topic(reader, node, &reader->playbook->traits[entry->index], telling);
+        return true;
+    }
+    names->place = scalar_place(reader, node, offset);
+    if (names_attribute(names, name) != UINT32_MAX) return true;
+    uint32_t count = 0, most = names->attribute_count + names->trait_count;
+    struct text *known = reader_alloc(reader, most, sizeof *known);
+    for (uint32_t i = 0; known != NULL && i < names->attribute_count; i++)
+        known[count++] = names->attributes[i].rule.name;
+    for (uint32_t i = 0; known != NULL && traits_too && i < names->trait_count; i++)
+        known[count++] = names->traits[i].name;
+    if (known != NULL) {
+        reader_unknown(reader, names->place,
+                       traits_too ? "attribute or trait" : "attribute of this action", name, known,
+                       count);
+    }
+    return false;
+}
+
+static void read_template(struct reader *reader, const struct yaml_node *node, const char *what,
+                          bool traits_too, struct action *action, struct text *out) {
+    if (node == NULL || !reader_text(reader, node, what, out)) return;
+    reader->names->action = action;
+    (void)template_check(reader, node, what, title_name, traits_too ? action : NULL);
+    reader->names->action = NULL;
+}
+
+/* ---- channels ---- */
+
+static void read_channel_rule(struct reader *reader, const struct yaml_node *key,
+                              const struct yaml_node *value, struct channel_rule *rule) {
+    const struct yaml_node *values[KEYS_MAX];
+    *rule = (struct channel_rule){.channel = SYMBOL_NONE};
+    if (!reader_channel(reader, key, &rule->channel)) return;
+    if (value == NULL || !reader_keys(reader, value, &channel_keys, values)) return;
+    if (values[CHANNEL_PLACEMENT])
+        (void)reader_text(reader, values[CHANNEL_PLACEMENT], "placement", &rule->placement);
+    if (values[CHANNEL_SCRIPT])
+        (void)reader_text(reader, values[CHANNEL_SCRIPT], "script", &rule->script);
+    struct value cost;
+    if (values[CHANNEL_COST] == NULL || !reader_money(reader, values[CHANNEL_COST], "cost", &cost))
+        return;
+    rule->has_cost = true;
+    rule->cost = cost.number;
+    if (cost.type != VALUE_MONEY) return;
+    rule->cost = (double)cost.minor;
+    for (uint32_t i = 0; i < currency_minor_digits(cost.currency); i++) rule->cost /= 10;
+}
+
+/* A map of channels with what they need, or only their names in a list. */
+static void read_channels(struct reader *reader, const struct yaml_node *key,
+                          const struct yaml_node *node, struct action *action) {
+    if (node == NULL || (node->type != YAML_SCALAR && node->count == 0)) {
+        reader_error(reader, node_place(node ? node : key),
+                     "action %.*s has no channels: write channels: { email: {} }, or where else it "
+                     "is offered",
+                     TEXT_ARG(action->name));
+        return;
+    }
+    if (node->type == YAML_SCALAR && !reader_is_map(reader, node, "channels")) return;
+    struct channel_rule *rules = reader_alloc(reader, node->count, sizeof *rules);
+    if (rules == NULL) return;
+    action->channels = rules;
+    for (uint32_t i = 0; i < node->count; i++) {
+        bool is_list = node->type == YAML_LIST;
+        const struct yaml_node *name = is_list ? node->items[i] : node->keys[i];
+        read_channel_rule(reader, name, is_list ? NULL : node->items[i], &rules[i]);
+        for (uint32_t k = 0; k < i; k++) {
+            if (rules[k].channel != rules[i].channel || rules[i].channel == SYMBOL_NONE) continue;
+            reader_error(reader, node_place(name), "channel %.*s stands here twice: leave one out",
+                         TEXT_ARG(name->text));
+        }
+    }
+    action->channel_count = node->count;
+}
+
+/* ---- the rest of an action ---- */
+
+static bool is_met_by_any_treatment(const struct goal *goal) {
+    bool own = goal->event_type == EVENT_TREATMENT_DELIVERED ||
+               goal->event_type == EVENT_TREATMENT_SHOWN || goal->event_type == EVENT_DECISION_MADE;
+    return own && goal->where == NULL;
+}
+
+static void read_goal_and_model(struct reader *reader, const struct yaml_node *key,
+                                const struct yaml_node *const *values, struct action *action) {
+    const struct playbook *playbook = reader->playbook;
+    if (values[ACTION_GOAL] == NULL) {
+        reader_error(
+            reader, node_place(key),
+            "action %.*s has no goal: write goal: and the name of what it is to bring about",
+            TEXT_ARG(action->name));
+    } else if (!goal_read(reader, values[ACTION_GOAL], &action->goal)) {
+        return;
+    } else if (is_met_by_any_treatment(&playbook->goals[action->goal])) {
+        reader_error(reader, node_place(values[ACTION_GOAL]),
+                     "goal %.*s is the treatment's own event, so that every treatment would reach "
+                     "it: let the goal of an action be what follows it",
+                     TEXT_ARG(playbook->goals[action->goal].name));
+    }
+    if (values[ACTION_MODEL]) {
+        struct text *known = reader_alloc(reader, playbook->model_count, sizeof *known);
+        for (uint32_t i = 0; known != NULL && i < playbook->model_count; i++)
+            known[i] = playbook->models[i].name;
+        if (known != NULL) {
+            (void)reader_name_of(reader, values[ACTION_MODEL], "model", known,
+                                 playbook->model_count, &action->model);
+        }
+        return;
+    }
+    for (uint32_t i = 0; action->goal != UINT32_MAX && i < playbook->model_count; i++) {
+        if (playbook->models[i].goal != action->goal) continue;
+        action->model = i;
+        return;
+    }
+}
+
+static void read_amounts(struct reader *reader, const struct yaml_node *const *values,
+                         struct action *action) {
+    if (values[ACTION_COST]) (void)reader_money(reader, values[ACTION_COST], "cost", &action->cost);
+    if (values[ACTION_WEIGHT]) {
+        (void)reader_number(reader, values[ACTION_WEIGHT], "weight", 0, WEIGHT_MAX,
+                            &action->weight);
+    }
+    if (values[ACTION_LEVER]) {
+        (void)reader_percent(reader, values[ACTION_LEVER], "lever", -100, LEVER_MAX,
+                             &action->lever_percent);
+    }
+    double percent;
+    if (values[ACTION_STARTING_PROPENSITY] &&
+        reader_percent(reader, values[ACTION_STARTING_PROPENSITY], "starting_propensity", 0, 100,
+                       &percent)) {
+        action->starting_propensity = percent / 100;
+    }
+}
+
+static void read_trust(struct reader *reader, const struct yaml_node *const *values,
+                       struct action *action) {
+    const struct yaml_node *purpose = values[ACTION_PURPOSE];
+    struct text name;
+    if (values[ACTION_SERVICE])
+        (void)reader_yes_no(reader, values[ACTION_SERVICE], "service", &action->service);
+    action->counts = action->limited = !action->service;
+    if (values[ACTION_COUNTS])
+        (void)reader_yes_no(reader, values[ACTION_COUNTS], "counts", &action->counts);
+    if (values[ACTION_LIMITED])
+        (void)reader_yes_no(reader, values[ACTION_LIMITED], "limited", &action->limited);
+    if (values[ACTION_PROGRAMME])
+        (void)reader_name(reader, values[ACTION_PROGRAMME], "a programme's name",
+                          &action->programme);
+    if (values[ACTION_TOPIC]) (void)topic_read(reader, values[ACTION_TOPIC], &action->topic);
+    if (purpose && reader_text(reader, purpose, "purpose", &name)) {
+        (void)purpose_read(reader, purpose, name, &action->purpose);
+    } else if (reader->playbook->consent_required && !action->service) {
+        action->purpose = TEXT("personalise");
+    }
+}
+
+static void read_action(struct reader *reader, const struct yaml_node *key,
+                        const struct yaml_node *value, struct action *action) {
+    const struct yaml_node *values[KEYS_MAX];
+    if (!reader_name(reader, key, "an action's name", &action->name) ||
+        !reader_keys(reader, value, &action_keys, values))
+        return;
+    if (values[ACTION_GROUP])
+        (void)reader_name(reader, values[ACTION_GROUP], "a group's name", &action->group);
+    if (values[ACTION_ISSUE])
+        (void)reader_name(reader, values[ACTION_ISSUE], "an issue's name", &action->issue);
+    action->title = action->name;
+    read_template(reader, values[ACTION_TITLE], "title", false, action, &action->title);
+    read_trust(reader, values, action);
+    read_conditions(reader, values, action);
+    read_template(reader, values[ACTION_REASON], "reason", true, action, &action->reason);
+    action->sensitive = action->topic.length > 0;
+    read_goal_and_model(reader, key, values, action);
+    read_amounts(reader, values, action);
+    read_channels(reader, key, values[ACTION_CHANNELS], action);
+}
+
+/* ---- levers: percent by group and by issue, added to the action's own ---- */
+
+static void add_lever(struct reader *reader, const struct yaml_node *key,
+                      const struct yaml_node *value, bool by_group) {
+    struct playbook *playbook = reader->playbook;
+    double percent;
+    uint32_t found = 0, count = 0;
+    struct text *known = reader_alloc(reader, playbook->action_count, sizeof *known);
+    if (known == NULL || !reader_percent(reader, value, "a lever", -100, LEVER_MAX, &percent))
+        return;
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        struct action *action = (struct action *)&playbook->actions[i];
+        struct text name = by_group ? action->group : action->issue;
+        if (name.length > 0) known[count++] = name;
+        if (!text_equal(name, key->text)) continue;
+        action->lever_percent += percent;
+        found++;
+    }
+    if (found == 0) {
+        reader_unknown(reader, node_place(key), by_group ? "group of actions" : "issue of actions",
+                       key->text, known, count);
+    }
+}
+
+static void read_levers(struct reader *reader, const struct yaml_node *node) {
+    const struct yaml_node *values[KEYS_MAX];
+    if (node == NULL || !reader_keys(reader, node, &levers_keys, values)) return;
+    for (uint32_t i = 0; i < LEVERS_COUNT; i++) {
+        const struct yaml_node *map = values[i];
+        if (map == NULL || !reader_is_map(reader, map, levers_keys.keys[i])) continue;
+        for (uint32_t k = 0; k < map->count; k++)
+            add_lever(reader, map->keys[k], map->items[k], i == LEVERS_GROUPS);
+    }
+}
+
+void actions_read(struct reader *reader, const struct yaml_node *node,
+                  const struct yaml_node *levers) {
+    struct playbook *playbook = reader->playbook;
+    for (uint32_t i = 0; i < playbook->action_count && reader->status == STATUS_OK; i++) {
+        read_action(reader, node->keys[i], node->items[i], (struct action *)&playbook->actions[i]);
+    }
+    read_levers(reader, levers);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/log/log.h -- what arrived, in order: the only truth. A door: local files behind it now,
+ * Kafka later.
+ *
+ *   log/00000000000000000000.log   segments, named by their first position; a segment ends where
+ *                                  the next one begins
+ *   log/00000000000004000800.log   frames (frame.h), one after the other
+ *
+ * Recovery reads the frames from `first_position` on. A bad frame in the last segment with nothing
+ * behind it, or behind it only what was not yet known to be durable when it was written, is a torn
+ * tail: never acknowledged as durable, so cut. A bad frame that a later frame knew to be durable is
+ * damage: STATUS_CORRUPT with file and byte, and nothing is changed. Frames that are read back
+ * after a crash, but that no later frame knew to be durable, may stand in the page cache alone (a
+ * failed sync marks its pages clean): they are copied to a new segment and synced before anything
+ * follows them. No segment is ever changed but at its end. Thread: one writer; log_drop and
+ * log_visit may run beside it. */
+#ifndef STORE_LOG_LOG_H
+#define STORE_LOG_LOG_H
+
+#include "store/log/frame.h"
+
+struct log;
+typedef enum status log_visit_fn(void *context, const struct frame_view *view, struct error *error);
+
+struct log_options {
+    struct file_system *fs;
+    const char *directory;   /* the data directory; segments are in its folder `log` */
+    uint64_t first_position; /* frames below it are not needed any more */
+    bool read_only;
+    log_visit_fn *on_frame; /* every frame from first_position on, in order */
+    void *context;
+};
+enum status log_open(struct log **out, const struct log_options *options,
+                     struct error *error) MUST_USE;
+void log_close(struct log *log);
+
+/* Seals and writes one frame as frame_encode left it; durable on return where `sync`. After a
+ * failed write nothing of it stays; after a failed sync, or a failed write that could not be
+ * undone, every later call is STATUS_IO. *position: where it stands. */
+enum status log_append(struct log *log, struct buffer *frame, bool sync, uint64_t *position,
+                       struct error *error) MUST_USE;
+enum status log_sync(struct log *log, struct error *error) MUST_USE;
+uint64_t log_end(const struct log *log); /* the next frame's position */
+bool log_has_failed(const struct log *log);
+
+/* Syncs; what follows goes to a new segment, so that log_drop(log_end()) can take all that stands
+ * now. */
+enum status log_rotate(struct log *log, struct error *error) MUST_USE;
+/* Removes the segments that lie below `position` as a whole. Any thread. */
+enum status log_drop(struct log *log, uint64_t position, struct error *error) MUST_USE;
+
+/* Frames at from ≤ position < to, which must have been written. Any thread; segments in the range
+ * must not be dropped meanwhile. */
+enum status log_visit(struct file_system *fs, const char *directory, uint64_t from, uint64_t to,
+                      log_visit_fn *visit, void *context, struct error *error) MUST_USE;
+/* One segment's bytes, as recovery reads the last one. *end: where the next frame would stand;
+ * *good: bytes up to there; *durable: the highest position that a frame knew to be durable. */
+enum status log_visit_bytes(const uint8_t *bytes, size_t length, const char *path, uint64_t first,
+                            uint64_t from, log_visit_fn *visit, void *context, uint64_t *end,
+                            size_t *good, uint64_t *durable, struct error *error) MUST_USE;
+/* First positions of the segments, ascending, appended to `firsts` as uint64_t; and their bytes
+ * together. */
+enum status log_segments(struct file_system *fs, const char *directory, struct buffer *firsts,
+                         size_t *count, uint64_t *bytes, struct error *error) MUST_USE;
+
+#endif

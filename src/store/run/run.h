@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/run/run.h -- a run: immutable timelines on disk, columns apart, read in place from a
+ * mapping.
+ *
+ *   rows sorted by (customer at fold time, persona, time, position)
+ *   entry = one persona's slice of rows; entries sorted by (customer at fold time, persona); a
+ *   persona has one entry a run
+ *   part  = about 64 K rows, cut between customers: each part has its own sections, so that writing
+ *         needs the memory of one part
+ *           and the first touch of a section checks the checksum of one part's worth of bytes
+ *
+ * docs/file-formats.md has the bytes. A run is written once, synced, and never changed. Everything
+ * read from it is checked before use (structure at open, the checksum of each section at its first
+ * touch): a flipped bit is STATUS_CORRUPT, never a wrong answer. All properties of a row stand
+ * packed in the blocks, also those that have a typed column: columns are a second copy for speed,
+ * so a playbook may ask for others tomorrow and packed bytes come back exactly.
+ *
+ * Reading: any number of threads. Writing: one thread a file. */
+#ifndef STORE_RUN_RUN_H
+#define STORE_RUN_RUN_H
+
+#include "base/file.h"
+#include "event/symbol.h"
+#include "event/timeline.h"
+
+#define RUN_ROWS_MAX  4000000000u
+#define RUN_PART_ROWS 65536u
+/* Packed properties before compression; one event that is larger has its own block. */
+#define RUN_BLOCK_BYTES 4096u
+
+struct run;
+
+struct run_row {
+    int64_t time_ms, known_ms;
+    uint64_t position, key;
+    uint32_t persona;
+    uint16_t type, source;
+    uint8_t channel;
+    struct text packed; /* borrowed */
+};
+
+/* What is to be written, in any order; fastest where positions ascend. */
+struct run_rows {
+    size_t count;
+    void (*get)(const void *context, size_t i, struct run_row *row); /* called several times an i */
+    const void *context;
+    /* Row i will be asked for soon, and sooner still when `near`: bring it into the cache. NULL:
+     * not worth it. */
+    void (*prefetch)(const void *context, size_t i, bool near);
+};
+
+struct run_info {
+    uint64_t row_count;
+    uint32_t entry_count, part_count, column_count;
+    uint32_t customer_min, customer_max; /* at fold time */
+    /* Of its rows, both inclusive; ranges of several runs may interleave. */
+    uint64_t position_min, position_max;
+    int64_t time_min, time_max;
+    uint64_t file_bytes;
+};
+
+/* Where and with which columns a run is written. */
+struct run_target {
+    struct file_system *fs;
+    const char *path; /* must not exist; removed again where writing fails */
+    const struct column_set *columns;
+    /* Names that are declared are found in the dark text of events (event/dark.h). NULL: the rows
+     * are written as they are. */
+    struct symbols *symbols;
+};
+
+/* Sorts and writes. customer[persona] for every persona below persona_count (NULL: customer =
+ * persona). On STATUS_OK the file is synced (its directory is not). No rows: STATUS_END and no
+ * file. */
+enum status run_write(const struct run_target *target, const struct run_rows *rows,
+                      const uint32_t *customer, uint32_t persona_count, struct run_info *info,
+                      struct error *error) MUST_USE;
+
+/* Several runs into one (or one rewritten), re-sorted by these customers. Rows of personas in the
+ * bit set `dropped` are left out; only customers in [customer_from, customer_to) are taken (0,
+ * ID_NONE: all), so that a caller can cut the result into several files. Memory: one part and a few
+ * bytes an entry. No rows left: STATUS_END and no file. */
+struct run_merge {
+    struct run *const *runs;
+    uint32_t run_count;
+    const uint32_t *customer; /* by persona; NULL: customer = persona */
+    uint32_t persona_count;
+    const uint64_t *dropped; /* persona_count bits, or NULL */
+    /* Rows of anybody to be left out too; NULL: none. */
+    bool (*drops)(void *context, const struct run_row *row);
+    void *drops_context;
+    uint32_t customer_from, customer_to;
+};
+enum status run_merge(const struct run_target *target, const struct run_merge *merge,
+                      struct run_info *info, struct error *error) MUST_USE;
+
+/* Maps the file and checks header, footer, tables. STATUS_CORRUPT, STATUS_VERSION (a newer format),
+ * STATUS_IO … */
+enum status run_open(struct run **out, struct file_system *fs, const char *path,
+                     struct error *error) MUST_USE;
+void run_close(struct run *run); /* NULL is allowed */
+/* Events of undeclared names show the type of a name that has been declared since. Before the first
+ * reader; the symbols must outlive the run. */
+void run_use_symbols(struct run *run, struct symbols *symbols);
+const struct run_info *run_info(const struct run *run);
+
+/* The entry of a persona, or ID_NONE. */
+uint32_t run_find(const struct run *run, uint32_t persona);
+/* Rows of a persona, 0 where it has none. */
+uint32_t run_row_count(const struct run *run, uint32_t persona);
+
+/* Has anything that was read of it since it was opened been damaged? Any thread. */
+bool run_is_damaged(const struct run *run);
+/* After STATUS_CORRUPT from reading these runs: which file and section, and what to do. Always
+ * STATUS_CORRUPT. */
+enum status run_damage(struct run *const *runs, uint32_t run_count, struct error *error) MUST_USE;
+
+/* Every byte: checksums, order, offsets, packed properties, columns against them. Each finding
+ * through `report`; STATUS_CORRUPT where there is any. */
+enum status run_check(struct file_system *fs, const char *path, struct symbols *symbols,
+                      void (*report)(void *context, const char *path, const char *finding),
+                      void *context, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/tail/tail.h -- the events since the last fold, in RAM, per persona, readable while it
+ * grows.
+ *
+ *   table: persona ──► newest row ──previous──► older row ──previous──► … (positions descend)
+ *   chunks (2 MB):  [row|packed][row|packed]…[0]      rows in order of position; they never move or
+ *                   change
+ *
+ * A row is 48 bytes and its packed properties follow it. One writer (the applier); readers take no
+ * locks: a reader pins a position once and passes it to every call; what was added later is
+ * skipped. Rows stand in order of arrival, so a late event is where it arrived: who needs (time,
+ * position) order sorts what he gathered. Adding is in two steps so that nothing can fail once the
+ * log has the events: tail_reserve, then tail_apply. */
+#ifndef STORE_TAIL_TAIL_H
+#define STORE_TAIL_TAIL_H
+
+#include <stdatomic.h>
+#include "store/store.h"
+#include "store/keys/superseded.h"
+#include "store/tail/tail_keys.h"
+
+/* One event. Immutable once visible. */
+struct tail_row {
+    int64_t time_ms;
+    int64_t known_ms;
+    uint64_t key; /* the lower half */
+    uint32_t persona;
+    uint32_t position_delta; /* position - tail_first_position */
+    uint32_t previous;       /* the same persona's row before this one; TAIL_NONE */
+    uint16_t type;
+    uint16_t source;
+    uint16_t packed_length;
+    uint8_t channel;
+    uint8_t used; /* 1; 0 marks the end of a chunk */
+};
+#define TAIL_NONE UINT32_MAX
+
+struct tail;
+/* Holds positions from first_position on. References: 1, the caller's. */
+enum status tail_create(struct tail **out, uint64_t first_position) MUST_USE;
+void tail_reference(struct tail *tail);   /* any thread */
+void tail_dereference(struct tail *tail); /* any thread; frees with the last */
+
+/* Writer. Makes room for what the frame adds; the tail looks the same to readers whether or not
+ * tail_apply follows. */
+enum status tail_reserve(struct tail *tail, const struct store_frame *frame) MUST_USE;
+/* Adds the frame's events at frame_position + 1, + 2, … and its changes of keys; then publishes
+ * `end` as the readable position. Reserve must have succeeded. */
+void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t frame_position,
+                uint64_t end);
+size_t tail_bytes(const struct tail *tail);
+/* Writer: events, or keys where frames without events have changed more of them. A fold begins by
+ * it. */
+uint32_t tail_load(const struct tail *tail);
+/* Writer; of a frozen tail, any thread. */
+const struct tail_keys *tail_keys_of(const struct tail *tail);
+/* Any thread: what the tail's frames replace and retract. */
+const struct superseded_tail *tail_superseded(const struct tail *tail);
+
+/* Readers, any thread. */
+uint64_t tail_first_position(const struct tail *tail);
+/* Everything below it is applied and visible: what a reader pins. */
+uint64_t tail_position(const struct tail *tail);
+uint32_t tail_count(const struct tail *tail); /* rows visible now (not as of a pin) */
+
+/* A persona's rows, newest position first, those at or after `position` skipped. NULL at the end.
+ */
+const struct tail_row *tail_newest(const struct tail *tail, struct persona_id persona,
+                                   uint64_t position);
+const struct tail_row *tail_before(const struct tail *tail, const struct tail_row *row);
+static inline struct text tail_packed(const struct tail_row *row) {
+    return (struct text){(const char *)(row + 1), row->packed_length};
+}
+static inline uint64_t tail_row_position(const struct tail *tail, const struct tail_row *row) {
+    return tail_first_position(tail) + row->position_delta;
+}
+
+/* All rows below `position`, in order of position. for (tail_walk(&c, tail, position); (row =
+ * tail_next(&c));) … */
+struct tail_cursor {
+    const struct tail *tail;
+    uint64_t position;
+    uint32_t left, chunk, offset;
+};
+void tail_walk(struct tail_cursor *cursor, const struct tail *tail, uint64_t position);
+const struct tail_row *tail_next(struct tail_cursor *cursor);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/view/view.h"
+
+#include "base/memory.h"
+#include "store/view/view_reader.h"
+
+#define PERSONAS_AT_FIRST 64
+
+static enum status failed(const struct view_reader *reader, struct error *error,
+                          enum status status) {
+    if (status == STATUS_CORRUPT)
+        return run_damage(reader->runs, reader->version->run_count, error);
+    return error_set(error, status, "reading a timeline: %s", status_name(status));
+}
+
+static void reader_close(struct timeline_reader *interface) {
+    struct view_reader *reader = (struct view_reader *)interface;
+    if (reader == NULL) return;
+    uint32_t run_count = reader->version->run_count;
+    for (uint32_t r = 0; reader->run_column != NULL && r < run_count; r++)
+        memory_free(reader->run_column[r]);
+    run_walk_release(&reader->walk);
+    view_hot_end(reader);
+    arena_release(&reader->scratch);
+    arena_release(&reader->made);
+    dark_scratch_release(&reader->dark);
+    run_block_cache_release(&reader->cache);
+    void *arrays[] = {reader->runs,      reader->part_hint, reader->run_column, reader->walk_rows,
+                      reader->walk_keys, reader->pieces,    reader->segments,   reader->tail_rows,
+                      reader->order,     reader->personas,  reader->gone,       reader->corrected};
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) memory_free(arrays[i]);
+    versions_unpin(reader->source->versions, reader->version);
+    memory_free(reader);
+}
+
+static enum status reader_open(struct timeline_source *interface, struct timeline_reader **out,
+                               struct error *error) {
+    struct view_source *source = (struct view_source *)interface;
+    struct view_reader *reader = memory_calloc(1, sizeof *reader);
+    *out = NULL;
+    if (reader == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to read timelines");
+    enum status status = versions_pin(source->versions, &reader->version, error);
+    if (status != STATUS_OK) {
+        memory_free(reader);
+        return status;
+    }
+    reader->interface.source = interface;
+    reader->source = source;
+    reader->position = version_position(reader->version);
+    arena_init(&reader->scratch, SIZE_MAX / 2);
+    arena_init(&reader->made, SIZE_MAX / 2);
+    dark_scratch_init(&reader->dark);
+    run_block_cache_init(&reader->cache);
+    uint32_t runs = reader->version->run_count;
+    reader->runs = memory_calloc(runs + 1, sizeof *reader->runs);
+    reader->part_hint = memory_calloc(runs + 1, sizeof *reader->part_hint);
+    reader->run_column = memory_calloc(runs + 1, sizeof *reader->run_column);
+    if (reader->runs == NULL || reader->part_hint == NULL || reader->run_column == NULL) {
+        reader_close(&reader->interface);
+        return error_set(error, STATUS_NO_MEMORY, "no memory to read timelines");
+    }
+    for (uint32_t r = 0; r < runs; r++) reader->runs[r] = reader->version->runs[r]->run;
+    view_gone_open(reader);
+    *out = &reader->interface;
+    return STATUS_OK;
+}
+
+static uint64_t reader_position(const struct timeline_reader *interface) {
+    return ((const struct view_reader *)interface)->position;
+}
+
+static void take_request(struct view_reader *reader, const struct timeline_request *from,
+                         struct view_request *to) {
+    to->as_of = from->as_of;
+    if (to->as_of.position > reader->position) to->as_of.position = reader->position;
+    to->filters = from->as_of.t_ms != INT64_MAX || to->as_of.position < reader->position;
+    to->needs = from->needs;
+    to->column_count = 0;
+    for (uint32_t c = 0; from->columns != NULL && c < reader->version->columns.count; c++) {
+        if (from->columns[c / 64] >> (c % 64) & 1) to->columns[to->column_count++] = (uint16_t)c;
+    }
+}
+
+/* Columns that were asked for the last time must not be seen this time. */
+static void forget_columns(struct view_reader *reader, const struct view_request *request) {
+    for (uint32_t k = 0; k < request->column_count; k++) {
+        reader->columns[request->columns[k]] = (struct timeline_column){0};
+    }
+}
+
+/* The customer's personas as of then; *survivor is who they belong to. */
+static enum status find_personas(struct view_reader *reader, struct customer_id customer,
+                                 struct as_of as_of, uint32_t *count, uint32_t *survivor) {
+    const struct customer_directory *directory = reader->version->directory;
+    uint32_t room = PERSONAS_AT_FIRST;
+    for (;;) {
+        enum status status = memory_grow((void **)&reader->personas, &reader->persona_capacity,
+                                         room, sizeof *reader->personas);
+        if (status != STATUS_OK) return status;
+        if (directory == NULL) {
+            reader->personas[0].value = *survivor = customer.value;
+            *count = 1;
+            return STATUS_OK;
+        }
+        *count = directory->ops->personas_of(directory, customer, as_of, reader->personas, room);
+        if (*count <= room) break;
+        room = *count;
+    }
+    if (*count == 0) return STATUS_NOT_FOUND;
+    *survivor = directory->ops->customer_of(directory, reader->personas[0], as_of).value;
+    return STATUS_OK;
+}
+
+static enum status gather_persona(struct view_reader *reader, uint32_t persona) {
+    enum status status = STATUS_OK;
+    for (uint32_t r = 0; status == STATUS_OK && r < reader->version->run_count; r++) {
+        uint32_t entry = run_find(reader->runs[r], persona);
+        if (entry != ID_NONE) status = view_add_entry(reader, &reader->read_request, r, entry);
+    }
+    return status == STATUS_OK ? view_add_tail(reader, &reader->read_request, persona) : status;
+}
+
+static enum status reader_read(struct timeline_reader *interface, struct customer_id customer,
+                               const struct timeline_request *request, struct timeline *out,
+                               struct error *error) {
+    struct view_reader *reader = (struct view_reader *)interface;
+    uint32_t count, survivor;
+    forget_columns(reader, &reader->read_request);
+    if (reader->walk_request.column_count > 0) forget_columns(reader, &reader->walk_request);
+    take_request(reader, request, &reader->read_request);
+    reader->read_left_columns = reader->read_request.column_count > 0;
+    view_begin(reader);
+    enum status status =
+        find_personas(reader, customer, reader->read_request.as_of, &count, &survivor);
+    if (reader->may_be_gone) {
+        for (uint32_t p = 0; status == STATUS_OK && p < count; p++)
+            status = view_gone_add(reader, &reader->read_request, reader->personas[p].value);
+        view_gone_sort(reader);
+    }
+    for (uint32_t p = 0; status == STATUS_OK && p < count; p++) {
+        status = gather_persona(reader, reader->personas[p].value);
+    }
+    if (status == STATUS_OK) status = view_finish(reader, &reader->read_request, survivor, out);
+    if (status == STATUS_OK) return STATUS_OK;
+    if (status == STATUS_END || status == STATUS_NOT_FOUND) {
+        return error_set(error, STATUS_NOT_FOUND, "no customer C%u", customer.value);
+    }
+    return failed(reader, error, status);
+}
+
+static uint32_t customer_now(const uint32_t *customer, uint32_t persona_count, uint32_t persona) {
+    return customer != NULL && persona < persona_count ? customer[persona] : persona;
+}
+
+/* The tail's rows in order of position; the keys hold their personas meanwhile. */
+static enum status collect_tail_rows(struct view_reader *reader) {
+    size_t row_capacity = 0, key_capacity = 0, n = 0;
+    for (uint32_t t = 0; t < reader->version->tail_count; t++) {
+        struct tail_cursor cursor;
+        const struct tail_row *row;
+        tail_walk(&cursor, reader->version->tails[t], reader->walk_request.as_of.position);
+        while ((row = tail_next(&cursor)) != NULL) {
+            if (n == row_capacity) {
+                key_capacity = n;
+                enum status status = memory_grow((void **)&reader->walk_rows, &row_capacity, n + 1,
+                                                 sizeof *reader->walk_rows);
+                if (status == STATUS_OK)
+                    status =
+                        memory_grow((void **)&reader->walk_keys, &key_capacity, row_capacity, 8);
+                if (status != STATUS_OK) return status;
+            }
+            reader->walk_rows[n] = (struct view_tail_row){row, reader->version->tails[t]};
+            reader->walk_keys[n++] = row->persona;
+        }
+    }
+    reader->walk_row_count = n;
+    return STATUS_OK;
+}
+
+/* The tail's rows by customer: their numbers sorted. Customers lie anywhere in memory, so they are
+ * looked up in a loop of their own, short enough that many lookups are under way at once. */
+static enum status find_tail_rows(struct view_reader *reader, const uint32_t *customer,
+                                  uint32_t persona_count) {
+    enum status status = collect_tail_rows(reader);
+    uint64_t *keys = reader->walk_keys;
+    size_t count = 0;
+    if (status != STATUS_OK) return status;
+    for (size_t i = 0; i < reader->walk_row_count; i++) {
+        uint32_t now = customer_now(customer, persona_count, (uint32_t)keys[i]);
+        if (!run_walk_shares(reader->walk_part, reader->walk_parts, now)) continue;
+        reader->walk_rows[count] = reader->walk_rows[i];
+        keys[count] = (uint64_t)now << 32 | count;
+        count++;
+    }
+    reader->walk_row_count = count;
+    uint64_t *scratch = memory_alloc((count + 1) * 8);
+    if (scratch == NULL) return STATUS_NO_MEMORY;
+    run_sort_u64(keys, scratch, count, 32);
+    memory_free(scratch);
+    return STATUS_OK;
+}
+
+static void end_walk(struct view_reader *reader) {
+    run_walk_release(&reader->walk);
+    view_hot_end(reader);
+    memory_free(reader->walk_rows);
+    memory_free(reader->walk_keys);
+    reader->walk_rows = NULL;
+    reader->walk_keys = NULL;
+    reader->walk_row_count = reader->walk_row_next = 0;
+}
+
+static enum status begin_walk(struct view_reader *reader) {
+    const struct customer_directory *directory = reader->version->directory;
+    struct as_of as_of = reader->walk_request.as_of;
+    uint32_t *customer = NULL, persona_count = 0;
+    if (directory != NULL) {
+        persona_count = directory->ops->persona_count(directory, as_of.position);
+        customer = memory_alloc(((size_t)persona_count + 1) * sizeof *customer);
+        if (customer == NULL) return STATUS_NO_MEMORY;
+        directory->ops->snapshot(directory, as_of, customer, persona_count);
+    }
+    struct run_walk_range range = {0, ID_NONE, reader->walk_part, reader->walk_parts};
+    enum status status = run_walk_init(&reader->walk, reader->runs, reader->version->run_count,
+                                       customer, persona_count, range);
+    if (status == STATUS_OK) status = find_tail_rows(reader, customer, persona_count);
+    if (status == STATUS_OK) status = view_gone_walk(reader, customer, persona_count);
+    memory_free(customer);
+    return status == STATUS_OK ? view_hot_begin(reader) : status;
+}
+
+static enum status reader_walk(struct timeline_reader *interface,
+                               const struct timeline_request *request, uint32_t part,
+                               uint32_t parts, struct error *error) {
+    struct view_reader *reader = (struct view_reader *)interface;
+    if (parts == 0 || part >= parts)
+        return error_set(error, STATUS_INVALID, "part %u of %u", part, parts);
+    forget_columns(reader, &reader->walk_request);
+    end_walk(reader);
+    reader->walk_part = part;
+    reader->walk_parts = parts;
+    take_request(reader, request, &reader->walk_request);
+    enum status status = begin_walk(reader);
+    return status == STATUS_OK ? STATUS_OK : failed(reader, error, status);
+}
+
+static enum status next_customer(struct view_reader *reader, struct timeline *out) {
+    uint32_t customer = run_walk_peek(&reader->walk);
+    const uint64_t *keys = reader->walk_keys;
+    size_t tail_first = reader->walk_row_next, tail_end = tail_first;
+    if (tail_end < reader->walk_row_count && keys[tail_end] >> 32 < customer)
+        customer = (uint32_t)(keys[tail_end] >> 32);
+    if (customer == ID_NONE) return STATUS_NOT_FOUND;
+    while (tail_end < reader->walk_row_count && keys[tail_end] >> 32 == customer) tail_end++;
+    reader->walk_row_next = tail_end;
+    enum status status = run_walk_take(&reader->walk, customer);
+    if (status == STATUS_OK) status = view_add_walk(reader, tail_first, tail_end);
+    return status == STATUS_OK ? view_finish(reader, &reader->walk_request, customer, out) : status;
+}
+
+/* After a read, after customers of whom nothing is left by the request, at the end. */
+static __attribute__((noinline)) enum status next_slowly(struct view_reader *reader,
+                                                         enum status status, struct timeline *out,
+                                                         struct error *error) {
+    if (reader->read_left_columns) {
+        forget_columns(reader, &reader->read_request);
+        reader->read_left_columns = false;
+    }
+    while (status == STATUS_END)
+        status = reader->hot != NULL ? view_hot_next(reader, out) : next_customer(reader, out);
+    if (status == STATUS_OK) return STATUS_OK;
+    return status == STATUS_NOT_FOUND ? STATUS_END : failed(reader, error, status);
+}
+
+static enum status source_check(struct timeline_source *interface, struct error *error) {
+    struct view_source *source = (struct view_source *)interface;
+    struct version *version;
+    enum status status = versions_pin(source->versions, &version, error);
+    if (status != STATUS_OK) return status;
+    for (uint32_t r = 0; status == STATUS_OK && r < version->run_count; r++) {
+        if (run_is_damaged(version->runs[r]->run))
+            status = run_damage(&version->runs[r]->run, 1, error);
+    }
+    versions_unpin(source->versions, version);
+    return status;
+}
+
+static enum status reader_next(struct timeline_reader *interface, struct timeline *out,
+                               struct error *error) {
+    struct view_reader *reader = (struct view_reader *)interface;
+    enum status status = STATUS_END;
+    if (reader->hot != NULL && !reader->read_left_columns) status = view_hot_next(reader, out);
+    return status == STATUS_OK ? STATUS_OK : next_slowly(reader, status, out, error);
+}
+
+static const struct timeline_source_ops view_ops = {
+    .reader_open = reader_open,
+    .reader_close = reader_close,
+    .position = reader_position,
+    .read = reader_read,
+    .walk = reader_walk,
+    .next = reader_next,
+    .check = source_check,
+};
+
+void view_source_init(struct view_source *source, struct versions *versions,
+                      struct symbols *symbols) {
+    *source = (struct view_source){.interface.ops = &view_ops,
+                                   .versions = versions,
+                                   .symbols = symbols,
+                                   .stray_rows = VIEW_STRAY_ROWS};
+}

@@ -9,11 +9,6 @@
 
 /* ---- scenarios ---- */
 
-static void show_customers(void *context, uint64_t customers) {
-    (void)context;
-    cli_progress("%s customers", cli_count(customers));
-}
-
 static void print_scenarios(const struct playbook *playbook, const struct scenario_result *results,
                             size_t count) {
     struct cli_table table;
@@ -114,7 +109,6 @@ int command_scenarios(struct cli *cli) {
         return EXIT_FAILED;
     }
     options.threads = engine_threads(engine);
-    options.progress = cli->quiet ? NULL : show_customers;
     enum status status = scenario_measure(engine_world(engine), &options, &results, &count, &error);
     cli_progress_end();
     if (status == STATUS_OK && cli->json)

@@ -100,20 +100,18 @@ struct goal_base {
     uint64_t treated_rows; /* past treatments meant for this goal that have matured */
     double treated_rate;   /* how often it followed them; where treated_rows > 0 */
 };
-/* Measured over all customers as known at now_ms; the same whatever the number of threads. `out`
- * has room for goal_bases_count: first the goals by index, then those of each action's treatments,
- * of which only treated_rows and treated_rate are told: what one action's treatments led to says
- * nothing about another's. */
+/* The bases of a playbook are an array of goal_bases_count: first the goals by index, then those of
+ * each action's treatments, of which only treated_rows and treated_rate are told: what one action's
+ * treatments led to says nothing about another's. The engine has them measured
+ * (measure/base_rates.h) and hands them to a decider. */
 uint32_t goal_bases_count(const struct playbook *playbook);
 /* Of the treatments of action a in all channels: goal_count + a * this; those in its channel k
  * follow at + 1 + k. */
 uint32_t goal_bases_of_action(const struct playbook *playbook);
-enum status goal_bases_measure(const struct world *world, int64_t now_ms, uint32_t threads,
-                               struct goal_base *out, struct error *error) MUST_USE;
 
 struct decider; /* one thread's */
 /* models by model index of the playbook; NULL entries: the base rate of the action's own treatments
- * is the propensity. `bases` as goal_bases_measure makes them. Both borrowed. */
+ * is the propensity. `bases` as base_rates_measure makes them. Both borrowed. */
 enum status decider_create(struct decider **out, const struct world *world,
                            struct profiler *profiler, const struct model *const *models,
                            const struct goal_base *bases) MUST_USE;
@@ -159,6 +157,8 @@ bool treatment_needs_opt_in(const struct playbook *playbook, const struct treatm
  * for an action that goes over rows. */
 void treatment_words(const struct world *world, const struct treatment *treatment,
                      struct buffer *out);
+/* An amount in major units of the playbook's currency; NAN for unknown and for other currencies. */
+double amount_of(const struct playbook *playbook, struct value value);
 /* "20.00 USD": an amount of a trace, in the playbook's currency. */
 void amount_words(const struct playbook *playbook, double amount, char out[48]);
 /* Decision Made's properties: treatments, probabilities, messages, trace and its set of treatments,

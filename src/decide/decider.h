@@ -70,8 +70,6 @@ const struct model *model_of_action(const struct decider *decider, const struct 
 /* The customer's chance of the action's goal; the profiler stands as above. NAN where nothing tells
  * it. */
 double treatment_propensity(struct decider *decider, const struct treatment *treatment);
-/* An amount in major units of the playbook's currency; NAN for unknown and for other currencies. */
-double amount_of(const struct playbook *playbook, struct value value);
 /* Writes decision->reason. The profiler stands at t; it is left at the first rank's treatment. */
 void reason_write(struct decider *decider, const struct timeline *timeline,
                   struct decision *decision);

@@ -15,7 +15,7 @@
 #include "decide/trainer.h"
 #include "identity/identity.h"
 #include "learn/learn.h"
-#include "profile/scenario.h"
+#include "measure/scenario_index.h"
 #include "store/store.h"
 
 struct engine;
@@ -196,7 +196,7 @@ const struct model *const *engine_models(const struct engine *engine);
 /* Has a model in force learnt from what came after t? A decision at t by it knows what nobody knew
  * then. `entry` (may be NULL): the first. */
 bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_entry *entry);
-/* goal_bases_measure as known at t, of all that has been applied; borrowed until the next call.
+/* base_rates_measure as known at t, of all that has been applied; borrowed until the next call.
  * Kept until t or what is in the log changes, the engine's own decisions at t and later apart. */
 enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out,
                               struct error *error) MUST_USE;

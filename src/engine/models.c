@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "engine/private.h"
+#include "measure/base_rates.h"
 
 #define MODEL_BYTES_MAX ((size_t)1 << 30)
 
@@ -279,7 +280,9 @@ enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct 
         struct goal_base *bases =
             memory_calloc(goal_bases_count(engine->playbook) + 1u, sizeof *bases);
         if (bases == NULL) return STATUS_NO_MEMORY;
-        status = goal_bases_measure(&engine->world, t_ms, engine->threads, bases, error);
+        struct base_rates_options options = {
+            .at_ms = t_ms, .position = POSITION_NOW, .threads = engine->threads};
+        status = base_rates_measure(&engine->world, &options, bases, error);
         if (status != STATUS_OK) {
             memory_free(bases);
             return status;

@@ -4,13 +4,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define PROGRESS_EVERY 256
+#define COUNT_EVERY 256 /* customers, so that threads seldom write to the same line */
 
 struct shared {
     const struct walk_plan *plan;
     struct as_of as_of;
-    pthread_mutex_t progress;
-    _Atomic uint64_t done;
     _Atomic bool stop;
 };
 
@@ -22,14 +20,6 @@ struct part {
     struct error error;
 };
 
-static void tell_progress(struct shared *shared, uint64_t more) {
-    uint64_t done = atomic_fetch_add(&shared->done, more) + more;
-    if (shared->plan->progress == NULL) return;
-    pthread_mutex_lock(&shared->progress);
-    shared->plan->progress(shared->plan->context, done);
-    pthread_mutex_unlock(&shared->progress);
-}
-
 static enum status visit_all(struct part *part, struct walker *walker) {
     const struct walk_plan *plan = part->shared->plan;
     const struct timeline_source_ops *ops = plan->world->source->ops;
@@ -37,18 +27,19 @@ static enum status visit_all(struct part *part, struct walker *walker) {
         profiler_request(walker->profiler, part->shared->as_of, plan->all_times);
     past_use(&walker->past, &request);
     enum status status = ops->walk(part->reader, &request, part->index, part->count, &part->error);
-    uint64_t since_told = 0;
+    uint64_t uncounted = 0;
     struct timeline timeline;
     while (status == STATUS_OK && !atomic_load(&part->shared->stop)) {
-        status = ops->next(part->reader, &timeline, &part->error);
+        status = work_check(plan->work, &part->error);
+        if (status == STATUS_OK) status = ops->next(part->reader, &timeline, &part->error);
         if (status != STATUS_OK) break;
         past_begin(&walker->past, &timeline);
         status = plan->visit(plan->parts[part->index], walker, &timeline, &part->error);
-        if (++since_told < PROGRESS_EVERY) continue;
-        tell_progress(part->shared, since_told);
-        since_told = 0;
+        if (++uncounted < COUNT_EVERY) continue;
+        work_add(plan->work, uncounted);
+        uncounted = 0;
     }
-    tell_progress(part->shared, since_told);
+    work_add(plan->work, uncounted);
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -84,8 +75,7 @@ enum status walk_customers(const struct walk_plan *plan, struct error *error) {
     const struct timeline_source_ops *ops = plan->world->source->ops;
     uint32_t count = plan->threads == 0 ? 1 : plan->threads;
     if (count > WALK_THREADS_MAX) count = WALK_THREADS_MAX;
-    struct shared shared = {
-        .plan = plan, .as_of = plan->as_of, .progress = PTHREAD_MUTEX_INITIALIZER};
+    struct shared shared = {.plan = plan, .as_of = plan->as_of};
     struct part parts[WALK_THREADS_MAX] = {0};
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {

@@ -7,6 +7,7 @@
 #ifndef PROFILE_WALK_H
 #define PROFILE_WALK_H
 
+#include "base/work.h"
 #include "profile/past.h"
 
 #define WALK_THREADS_MAX 16
@@ -29,9 +30,8 @@ struct walk_plan {
     enum status (*visit)(void *part_state, struct walker *walker, const struct timeline *timeline,
                          struct error *error);
     void *const *parts; /* `threads` of them */
-    /* From any of the threads, one at a time; may be NULL. */
-    void (*progress)(void *context, uint64_t customers_done);
-    void *context;
+    /* Counts customers; each thread asks it before each of them. May be NULL. */
+    struct work *work;
 };
 
 enum status walk_customers(const struct walk_plan *plan, struct error *error) MUST_USE;

@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "decide/decide.h"
 #include "decide/trainer.h"
+#include "measure/base_rates.h"
 #include "scene.h"
 
 #define PEOPLE     120u
@@ -371,7 +372,11 @@ static void test_a_goal_reads_the_traits_of_its_row(void **state) {
     release(&rows);
     struct goal_base bases[3];
     assert_int_equal(goal_bases_count(scene.playbook), 3);
-    assert_int_equal(goal_bases_measure(&scene.world, UNTIL_MS, 1, bases, NULL), STATUS_OK);
+    assert_int_equal(
+        base_rates_measure(&scene.world,
+                           &(struct base_rates_options){UNTIL_MS, POSITION_NOW, 1, NULL}, bases,
+                           NULL),
+        STATUS_OK);
     assert_int_equal(bases[0].treated_rows, 4);
     assert_true(bases[0].treated_rate == 0.5);
     scene_release(&scene);
@@ -715,7 +720,11 @@ static void test_corrections(void **state) {
     }
     release(&rows);
     struct goal_base bases[3];
-    assert_int_equal(goal_bases_measure(&scene.world, UNTIL_MS, 2, bases, NULL), STATUS_OK);
+    assert_int_equal(
+        base_rates_measure(&scene.world,
+                           &(struct base_rates_options){UNTIL_MS, POSITION_NOW, 2, NULL}, bases,
+                           NULL),
+        STATUS_OK);
     assert_int_equal(bases[1].treated_rows, 4);
     assert_true(bases[1].treated_rate == 0.75);
     scene_release(&scene);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decide/told_once.h -- does an event tell of a message that an earlier one told of?
+/* measure/told_once.h -- does an event tell of a message that an earlier one told of?
  *
  * Delivered and Shown may both tell of one message, and a receipt may come twice. A message is
  * known by its (decision id, treatment); where an event names no decision, by its (treatment,
  * channel, local day). Ask in the order of the timeline. One customer at a time, one thread's. */
-#ifndef DECIDE_TOLD_ONCE_H
-#define DECIDE_TOLD_ONCE_H
+#ifndef MEASURE_TOLD_ONCE_H
+#define MEASURE_TOLD_ONCE_H
 
 #include "profile/profile.h"
 

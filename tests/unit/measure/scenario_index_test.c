@@ -11,7 +11,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "profile/scenario.h"
+#include "measure/scenario_index.h"
 #include "scene.h"
 
 #define PEOPLE        300u

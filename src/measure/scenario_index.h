@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* profile/scenario.h -- how much likelier a goal is in a scenario than among comparable others.
+/* measure/scenario_index.h -- how much likelier a goal is in a scenario than among comparable
+ * others.
  *
  * At landmark dates (every landmarks.every, counted back from the last date whose horizons have all
  * matured), each customer who was active within landmarks.active_within (an event of its own doing,
@@ -17,8 +18,8 @@
  * smaller group (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015,
  * VI). Where a group has fewer than 5 goals at dates at which there is another to compare with, or
  * 2 customers, it is reported as unknown. The index is no cause. */
-#ifndef PROFILE_SCENARIO_H
-#define PROFILE_SCENARIO_H
+#ifndef MEASURE_SCENARIO_INDEX_H
+#define MEASURE_SCENARIO_INDEX_H
 
 #include "profile/outcome.h"
 
@@ -40,8 +41,7 @@ struct scenario_options {
     /* First landmark not before; 0: the earliest event + active_within. */
     int64_t from_ms;
     uint32_t threads;
-    void (*progress)(void *context, uint64_t customers_done);
-    void *context;
+    struct work *work; /* may be NULL; counts customers */
 };
 
 /* One result for each scenario × goal, in playbook order; *results from memory_alloc. */

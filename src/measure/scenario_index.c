@@ -3,7 +3,7 @@
  * customer's vector of counts a landmark (rows and goals, inside and outside), so one walk that
  * adds up the outer products of these vectors is enough: the weights, which depend on the final
  * rates, are applied to the sum. Memory is flat, whatever the number of customers. */
-#include "profile/scenario.h"
+#include "measure/scenario_index.h"
 
 #include <math.h>
 
@@ -361,8 +361,7 @@ static enum status measure(const struct world *world, const struct scenario_opti
         .threads = threads,
         .visit = visit_customer,
         .parts = parts,
-        .progress = options->progress,
-        .context = options->context,
+        .work = options->work,
     };
     return walk_customers(&plan, error);
 }

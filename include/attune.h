@@ -27,7 +27,8 @@ enum attune_status {
     ATTUNE_IO,           /* the disk or the operating system refused; full, read-only, failing */
     ATTUNE_CORRUPT,      /* a file of the directory is damaged */
     ATTUNE_NEWER_FORMAT, /* written by a newer attune */
-    ATTUNE_LOCKED        /* another process has the directory */
+    ATTUNE_LOCKED,       /* another process has the directory */
+    ATTUNE_BUSY          /* the queue is full and nothing was taken: the same again, later */
 };
 
 struct attune;

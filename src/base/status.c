@@ -22,6 +22,7 @@ const char *status_name(enum status status) {
         [STATUS_VERSION] = "written by a newer version",
         [STATUS_LOCKED] = "locked",
         [STATUS_CANCELLED] = "cancelled",
+        [STATUS_BUSY] = "busy",
     };
     if ((unsigned)status >= STATUS_COUNT) return "unknown status";
     return names[status];

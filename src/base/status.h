@@ -26,6 +26,7 @@ enum status {
     STATUS_VERSION, /* written by a newer program than this one */
     STATUS_LOCKED,  /* another process holds the data directory */
     STATUS_CANCELLED,
+    STATUS_BUSY, /* a queue is full; nothing was taken: the same again, later */
     STATUS_COUNT
 };
 

@@ -19,6 +19,7 @@ static enum attune_status outside(enum status status, const struct error *from,
         [STATUS_DISK_FULL] = ATTUNE_IO,        [STATUS_READ_ONLY] = ATTUNE_IO,
         [STATUS_CORRUPT] = ATTUNE_CORRUPT,     [STATUS_VERSION] = ATTUNE_NEWER_FORMAT,
         [STATUS_LOCKED] = ATTUNE_LOCKED,       [STATUS_CANCELLED] = ATTUNE_IO,
+        [STATUS_BUSY] = ATTUNE_BUSY,
     };
     _Static_assert(ATTUNE_ERROR_BYTES >= ERROR_TEXT_MAX, "an error's text must fit");
     if (to != NULL) {

@@ -94,6 +94,11 @@ struct apply_result {
     uint64_t held;        /* would have been corrected, in a load that stopped (corrections_max) */
     uint64_t not_compared; /* repeats by their key alone: what they held before is not known */
 };
+/* Bad rows of files: how many of them are kept, as how many entries of the quarantine, since the
+ * rows of one event wait together, and how many lie there already. */
+struct bad_rows {
+    uint64_t rows, entries, known_rows;
+};
 void apply_result_add(struct apply_result *sum, const struct apply_result *more);
 struct engine_ingest_report {
     struct text source; /* borrowed from the playbook */

@@ -4,6 +4,7 @@
 #define ENGINE_PRIVATE_H
 
 #include "base/json.h"
+#include "engine/applier.h"
 #include "engine/engine.h"
 #include "engine/holds.h"
 #include "ingest/ingest.h"
@@ -153,10 +154,6 @@ enum status engine_append_more_changes(struct engine *engine, const struct ident
 /* engine_apply, with the quarantined rows that the batch was made of: they leave the quarantine in
  * the same frame. */
 struct row_load;
-struct rows_back {
-    const uint64_t *row_ids;
-    size_t count;
-};
 enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
                               const struct rows_back *back, struct row_load *load, bool sync,
                               struct apply_result *out, struct error *error) MUST_USE;
@@ -176,11 +173,6 @@ bool batch_needs_parts(const struct event_batch *batch);
 
 /* Leaves in the batch only the bad rows that do not lie in quarantine already, and counts both.
  * Behind rows_withhold, which changes rows. */
-struct bad_rows {
-    uint64_t rows;       /* of the file, that are kept … */
-    uint64_t entries;    /* … as so many: the rows of one event wait together */
-    uint64_t known_rows; /* of the file, that lie there already */
-};
 enum status known_rows_drop(struct engine *engine, struct event_batch *batch,
                             struct bad_rows *counts, struct error *error) MUST_USE;
 /* Rows have left the quarantine, or may have. */

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/applier.h -- the one way in which anything changes: a queue, one applier, one syncer.
+ *
+ *   producers ──► queue ──► applier ───────► log, written ──► syncer ────────► completions
+ *   any thread    bounded   one thread:      seen by          one thread:      seen by
+ *                           joins, judges,   deciders         one fdatasync    everybody
+ *                           one frame                         for all of it
+ *
+ * Whoever changes anything (files, requests, decisions, outcomes, erasure, playbooks, lookups,
+ * models) queues a `struct change`. The applier takes what waits in order of arrival. It joins
+ * small batches into one frame of the log, so that many small requests cost one resolve and one
+ * write; a batch of APPLIER_ALONE_EVENTS or more is a frame of its own and is never copied. Then it
+ * goes on, while the syncer makes durable what was written and completes it. Nothing waits for
+ * company: what was written while the last sync ran is the next group.
+ *
+ * Each producer gets its own status and counts, as if its batch had been applied alone:
+ *   - What is too large is refused before it joins others. Where a joined frame can't be written
+ *     for a reason that one of its batches may be to blame for, each batch is applied alone.
+ *   - Of several batches with one row key in one group, the later ones are repeats where they say
+ *     the same; where they say something else they go to the next frame, so that both versions of
+ *     the row are stored.
+ *   - Before the write a batch can be undone and leaves nothing behind. After it nothing is undone.
+ *   - Where a sync fails, every batch of the group gets STATUS_IO: nobody knows whether the disk
+ *     has it. The engine then takes no changes (STATUS_READ_ONLY) until it is opened again. Readers
+ *     go on, and see what was durable before. Rows under keys may simply be sent again.
+ *
+ * Durable and written: a reader of store_source sees what is durable. A reader of
+ * store_source_written sees what is written, too: deciders use it, so that a decision counts the
+ * contact of a moment ago, and so does the applier itself.
+ *
+ * Limits: at most `changes_max` changes and `bytes_max` bytes are accepted and not yet completed.
+ * Beyond them a change is refused with STATUS_BUSY, which says "the same again, later"; nothing
+ * waits longer than it said it would.
+ *
+ * Ownership: a change and its batch belong to the applier from the moment at which it is accepted
+ * until its completion begins; then they belong to the producer again.
+ *
+ * Threads: any number of threads submit. Completions are called by the syncer's thread, one at a
+ * time and in order of arrival; they must be short and must not wait for a change. A `run` may
+ * submit changes and wait for them: within the applier's thread they are done at once. */
+#ifndef ENGINE_APPLIER_H
+#define ENGINE_APPLIER_H
+
+#include "engine/engine.h"
+
+/* Accepted and not yet completed. */
+#define APPLIER_CHANGES_MAX 4096u
+#define APPLIER_BYTES_MAX   ((size_t)256 << 20)
+/* A batch with so many events is never joined with others. */
+#define APPLIER_ALONE_EVENTS 1000u
+/* A joined frame has at most so many events and, of their bytes, so many. */
+#define APPLIER_JOINED_EVENTS_MAX 8192u
+#define APPLIER_JOINED_BYTES_MAX  ((size_t)4 << 20)
+/* How long a load in progress waits for room in the queue, before it gives up with STATUS_BUSY. */
+#define APPLIER_PATIENCE_MS 60000u
+
+struct applier;
+struct row_load;
+
+/* Rows that leave the quarantine in the frame of the batch that was made of them. */
+struct rows_back {
+    const uint64_t *row_ids;
+    size_t count;
+};
+
+struct change {
+    /* ---- what is asked for; the producer fills this in and zeroes the rest ---- */
+
+    /* Events and bad rows. After the completion what it holds is undefined. NULL: `run` is called.
+     */
+    struct event_batch *batch;
+    /* What would change a stored row is held by this load (engine/rows/rows.h) and applied when the
+     * load ends. NULL: it is applied at once. */
+    struct row_load *load;
+    /* Bad rows that lie in quarantine already are left out, and `bad` counts the rows. */
+    bool knows_bad_rows;
+    /* The events have their personas, and are not resolved: the engine's own, such as decisions. */
+    bool has_personas;
+    /* Stored rows are read again by the mapping in force (engine_ingest_options.remaps). */
+    bool remaps;
+    struct rows_back back; /* such a batch is never joined */
+    /* Called by the applier alone, when all that was queued before it is durable; what it changes
+     * it makes durable itself. `context` is passed. */
+    enum status (*run)(struct engine *engine, void *context, struct error *error);
+    void *context;
+    /* Called once, by the syncer; a status other than OK says why. NULL: nobody asks. */
+    void (*completed)(struct change *change);
+
+    /* ---- what became of it; valid in and after `completed` ---- */
+
+    enum status status;
+    struct error error;
+    struct apply_result did;
+    struct bad_rows bad;
+
+    /* ---- the applier's own ---- */
+
+    struct change *next;
+    size_t bytes;
+};
+
+struct applier_options {
+    struct engine *engine;
+    uint32_t changes_max; /* 0: APPLIER_CHANGES_MAX */
+    size_t bytes_max;     /* 0: APPLIER_BYTES_MAX */
+};
+/* Starts no thread: both threads start with the first change. */
+enum status applier_create(struct applier **out, const struct applier_options *options) MUST_USE;
+/* Completes all that was accepted, then ends both threads. Nobody may submit meanwhile. */
+void applier_destroy(struct applier *applier);
+
+/* Queues a change and returns. Waits at most `patience_ms` for room in the queue.
+ *   STATUS_BUSY       the queue is full; nothing was taken: submit the same again, later
+ *   STATUS_LIMIT      the batch is larger than the whole queue; it would never fit
+ *   STATUS_READ_ONLY  the directory is open for reading, or a sync failed before
+ * Where it is refused `completed` is not called. */
+enum status applier_submit(struct applier *applier, struct change *change, uint32_t patience_ms,
+                           struct error *error) MUST_USE;
+/* Submits, waits until it is durable, and returns its status. It sets `completed` and `context`
+ * itself; `context` only of a batch. In the applier's thread it is done at once. */
+enum status applier_apply(struct applier *applier, struct change *change, uint32_t patience_ms,
+                          struct error *error) MUST_USE;
+/* Calls `run` in the applier's thread and waits for its end. In the applier's thread, and while the
+ * engine is being opened, it is called at once. */
+enum status applier_call(struct applier *applier,
+                         enum status (*run)(struct engine *engine, void *context,
+                                            struct error *error),
+                         void *context, struct error *error) MUST_USE;
+/* Has a sync failed? From then on nothing is changed any more. Any thread. */
+bool applier_has_failed(const struct applier *applier);
+
+/* What it did so far; for tests and benches. Any thread. */
+struct applier_stats {
+    uint64_t changes, frames, joined, syncs; /* joined: changes that shared a frame */
+    uint64_t waiting, waiting_bytes;         /* accepted and not yet completed */
+};
+void applier_stats(struct applier *applier, struct applier_stats *out);
+
+#endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "playbook/names.h"
 
+#include "base/word.h"
+
 /* ---- events ---- */
 
 struct event_entry *names_event(const struct names *names, uint32_t type) {
@@ -19,6 +21,25 @@ static bool event_name_is_good(struct text name) {
            text_trim(name).length == name.length;
 }
 
+static bool is_of_consent(size_t event) {
+    return event == EVENT_CONSENT_CHANGED || event == EVENT_OPT_IN_CHANGED;
+}
+
+/* An event whose meaning is built in is that event in any spelling. A slip in the name of one that
+ * may take back a consent is an error: an event of that name would have no effect. */
+static bool spell_built_in(struct reader *reader, const struct yaml_node *node, struct text *name) {
+    struct text known[EVENT_RESERVED_COUNT];
+    size_t index;
+    for (uint32_t i = 0; i < EVENT_RESERVED_COUNT; i++)
+        known[i] = symbol_text(reader->symbols, SYMBOL_EVENT, i);
+    enum word_found found = word_find(*name, known, EVENT_RESERVED_COUNT, &index);
+    if (found == WORD_KNOWN) *name = known[index];
+    if (found != WORD_NEAR || !is_of_consent(index)) return true;
+    reader_error(reader, node_place(node), "no event is called \"%.*s\": did you mean \"%.*s\"?",
+                 TEXT_ARG(*name), TEXT_ARG(known[index]));
+    return false;
+}
+
 bool names_add_event(struct reader *reader, const struct yaml_node *node, struct text name,
                      uint32_t *type) {
     struct names *names = reader->names;
@@ -30,6 +51,7 @@ bool names_add_event(struct reader *reader, const struct yaml_node *node, struct
                      TEXT_ARG(given));
         return false;
     }
+    if (!spell_built_in(reader, node, &name)) return false;
     if (!reader_symbol(reader, node, SYMBOL_EVENT, name, type)) return false;
     if (names_event(names, *type) != NULL) return true;
     if (names->event_count >= EVENTS_MAX) {

@@ -102,12 +102,66 @@ static void warn_of_policies(const struct playbook *playbook, struct playbook_er
     }
 }
 
+static bool maps(const struct source *source, uint32_t symbol) {
+    for (uint32_t i = 0; i < source->property_count; i++) {
+        if (source->properties[i].symbol == symbol) return true;
+    }
+    return false;
+}
+
+/* Built-in events, in the spelling of the playbook, know what these properties say; no other event
+ * does. */
+static void warn_of_consent(const struct playbook *playbook, const struct source *source,
+                            struct playbook_errors *warnings) {
+    const char *meant = maps(source, PROPERTY_PURPOSE)   ? "Consent Changed"
+                        : maps(source, PROPERTY_CHANNEL) ? "Opt In Changed"
+                                                         : NULL;
+    if (meant == NULL || !maps(source, PROPERTY_STATE) || source->event_type == SYMBOL_NONE ||
+        source->event_type < EVENT_RESERVED_COUNT)
+        return;
+    struct text name = symbol_text(playbook->schema.symbols, SYMBOL_EVENT, source->event_type);
+    warn(warnings, source->place,
+         "source %.*s says a state of its %s, and the event %.*s has no effect on what a customer "
+         "agreed to; write event: %s",
+         TEXT_ARG(source->name), maps(source, PROPERTY_PURPOSE) ? "purpose" : "channel",
+         TEXT_ARG(name), meant);
+}
+
+static bool is_used_channel(const struct playbook *playbook, uint32_t channel) {
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        for (uint32_t k = 0; k < playbook->actions[i].channel_count; k++) {
+            if (playbook->actions[i].channels[k].channel == channel) return true;
+        }
+    }
+    for (uint32_t i = 0; i < playbook->messaging_count; i++) {
+        if (playbook->messaging[i].channel == channel) return true;
+    }
+    return playbook->action_count == 0;
+}
+
+/* A limit on a channel counts the messages of that channel. */
+static void warn_of_messages(const struct playbook *playbook, const struct source *source,
+                             struct playbook_errors *warnings) {
+    if (source->event_type < EVENT_TREATMENT_SHOWN ||
+        source->event_type > EVENT_TREATMENT_REJECTED || !source->says_channel ||
+        source->channel_from.kind != FIELD_CONSTANT || is_used_channel(playbook, source->channel))
+        return;
+    struct text name = symbol_text(playbook->schema.symbols, SYMBOL_CHANNEL, source->channel);
+    warn(warnings, source->channel_from.place,
+         "no action goes out in the channel %.*s, so no policy counts the messages of source %.*s; "
+         "where a column says the channel, write channel: \"{%.*s}\"",
+         TEXT_ARG(name), TEXT_ARG(source->name), TEXT_ARG(name));
+}
+
 void playbook_warnings(const struct playbook *playbook, struct playbook_errors *warnings) {
     warnings->count = warnings->dropped = 0;
     for (uint32_t i = 0; i < playbook->source_count; i++) {
         const struct source *source = &playbook->sources[i];
         char key[400];
-        if (source->is_lookup || source->row_key_count > 0) continue;
+        if (source->is_lookup) continue;
+        warn_of_consent(playbook, source, warnings);
+        warn_of_messages(playbook, source, warnings);
+        if (source->row_key_count > 0) continue;
         row_key_of(source, key, sizeof key);
         warn(warnings, source->place,
              "source %.*s has no row_key, so a file that is loaded twice counts twice; write "

@@ -89,11 +89,13 @@ struct mapper {
     struct near_treatment near;     /* of this job */
     uint64_t strange[MAPPER_NAMES]; /* hashes of events' names that are no built-in event's */
     uint32_t present_type;          /* of the row's event, once it is known; SYMBOL_NONE before */
-    uint32_t said;            /* by a consent: what it is about, its state (mapper_closed.c) */
-    uint32_t message_channel; /* of a treatment's event, by its property; or SYMBOL_NONE */
-    bool row_is_read;         /* the cells are those of the present row */
-    bool says_currency;       /* the present row names the currency of its money */
-    uint16_t group_currency;  /* of an event of several rows: what one of them says; 0: none does */
+    uint32_t said; /* by a consent, a relation, a message: which parts (mapper_closed.c) */
+    uint32_t message_channel; /* of a treatment's event, where its source does not say it;
+                               * or SYMBOL_NONE */
+    const struct action *message_action; /* of a treatment's event; NULL: none of the playbook */
+    bool row_is_read;                    /* the cells are those of the present row */
+    bool says_currency;                  /* the present row names the currency of its money */
+    uint16_t group_currency; /* of an event of several rows: what one of them says; 0: none does */
     struct mapper_reason
         doubt;              /* of a good message: why its consent can't be read; empty: it can */
     uint64_t no_keys;       /* events of this job whose row key is a filler */
@@ -188,7 +190,7 @@ bool mapper_is_state(uint32_t event_type, uint32_t symbol);
 enum status mapper_closed_begin(struct mapper *mapper, uint32_t event_type) MUST_USE;
 enum status mapper_closed_value(struct mapper *mapper, uint32_t event_type, uint32_t symbol,
                                 struct value *value) MUST_USE;
-enum status mapper_closed_end(struct mapper *mapper, uint32_t event_type) MUST_USE;
+enum status mapper_closed_end(struct mapper *mapper, const struct event *event) MUST_USE;
 /* The same for the channel of an event, and for an event's name that is not declared. */
 enum status mapper_channel_word(struct mapper *mapper, uint32_t event_type,
                                 struct text *word) MUST_USE;

@@ -11,8 +11,11 @@
 
 #include <stdio.h>
 
-#define SAID_ABOUT 1 /* the purpose or the channel */
-#define SAID_STATE 2
+#define SAID_ABOUT    1 /* the purpose, the channel, or the kind of a relation */
+#define SAID_STATE    2
+#define SAID_TARGET   4 /* of a relation: whom it leads to */
+#define SAID_CHANNEL  8 /* of a treatment's event */
+#define SAID_DECISION 16
 
 static bool is_consent(uint32_t event_type) {
     return event_type == EVENT_CONSENT_CHANGED || event_type == EVENT_OPT_IN_CHANGED;
@@ -87,6 +90,7 @@ static enum status take_treatment(struct mapper *mapper, struct value *value) {
     enum word_found found = word_find(name, actions->at, actions->count, &index);
     if (found == WORD_NEAR) note_near(mapper, name, actions->at[index]);
     if (found != WORD_KNOWN) return STATUS_OK;
+    mapper->message_action = &mapper->plan->playbook->actions[index];
     bool same = text_equal(name, actions->at[index]) &&
                 name.length + (slash != NULL) + rest.length == value->text.length;
     if (same) return STATUS_OK;
@@ -111,6 +115,21 @@ static enum status take_state(struct mapper *mapper, struct value *value) {
     return STATUS_OK;
 }
 
+/* What programs write where there is nothing: "NULL", "\\N", "#N/A". */
+static bool says_nothing(struct text text) {
+    return text.length == 0 || canonical_filler(text) == FILLER_OF_PROGRAMS;
+}
+
+/* Whether the row of a relation says whom it leads to: "email:" and "NULL" name nobody. */
+static void note_target(struct mapper *mapper, const struct value *value, const char *colon) {
+    struct text name = value->text;
+    if (value->type != VALUE_TEXT) return;
+    if (colon != NULL)
+        name =
+            (struct text){colon + 1, (uint32_t)(value->text.at + value->text.length - colon - 1)};
+    if (!says_nothing(canonical_trim(name))) mapper->said |= SAID_TARGET;
+}
+
 /* "email:B@X.example" in its canonical form. "C12", and names without a type, stay. */
 static enum status take_target(struct mapper *mapper, struct value *value) {
     const struct playbook *playbook = mapper->plan->playbook;
@@ -119,6 +138,7 @@ static enum status take_target(struct mapper *mapper, struct value *value) {
                             : NULL;
     struct text names[64], form;
     size_t count = 0, index;
+    note_target(mapper, value, colon);
     if (colon == NULL) return STATUS_OK;
     struct text type = {value->text.at, (uint32_t)(colon - value->text.at)};
     struct text rest = {colon + 1, value->text.length - type.length - 1};
@@ -165,14 +185,35 @@ static enum status take_about(struct mapper *mapper, uint32_t event_type, struct
 
 /* A tool that tells of all its messages through one source says the channel in each of them. */
 static enum status take_message_channel(struct mapper *mapper, struct value *value) {
+    if (value->type == VALUE_TEXT && says_nothing(canonical_trim(value->text))) {
+        *value = value_unknown();
+        return STATUS_OK;
+    }
     enum status status =
         take_word(mapper, &mapper->plan->channels, "channel of this playbook", "", true, value);
     uint32_t id = SYMBOL_NONE;
     if (status != STATUS_OK || value->type != VALUE_TEXT || mapper->plan->source->says_channel)
         return status;
+    mapper->said |= SAID_CHANNEL;
     status = mapper_symbol(mapper, SYMBOL_CHANNEL, value->text, &id);
     if (status == STATUS_OK && id != CHANNEL_UNDECLARED) mapper->message_channel = id;
     return status;
+}
+
+static enum status take_of_treatment(struct mapper *mapper, uint32_t symbol, struct value *value) {
+    if (symbol == PROPERTY_CHANNEL) return take_message_channel(mapper, value);
+    if (symbol == PROPERTY_DECISION && value_is_known(*value)) mapper->said |= SAID_DECISION;
+    return symbol == PROPERTY_TREATMENT || symbol == PROPERTY_ACTION ? take_treatment(mapper, value)
+                                                                     : STATUS_OK;
+}
+
+static enum status take_of_relation(struct mapper *mapper, uint32_t symbol, struct value *value) {
+    if (symbol == PROPERTY_TO) return take_target(mapper, value);
+    if (symbol != PROPERTY_KIND) return STATUS_OK;
+    if (value->type == VALUE_TEXT && !says_nothing(canonical_trim(value->text)))
+        mapper->said |= SAID_ABOUT;
+    return take_word(mapper, &mapper->plan->relations, "relation of this playbook", "", true,
+                     value);
 }
 
 enum status mapper_closed_value(struct mapper *mapper, uint32_t event_type, uint32_t symbol,
@@ -190,14 +231,8 @@ enum status mapper_closed_value(struct mapper *mapper, uint32_t event_type, uint
         take_spelling(&mapper->plan->programmes, value);
         return STATUS_OK;
     }
-    if (event_type == EVENT_RELATED && symbol == PROPERTY_TO) return take_target(mapper, value);
-    if (event_type == EVENT_RELATED && symbol == PROPERTY_KIND)
-        return take_word(mapper, &mapper->plan->relations, "relation of this playbook", "", true,
-                         value);
-    if (!is_treatment(event_type)) return STATUS_OK;
-    if (symbol == PROPERTY_CHANNEL) return take_message_channel(mapper, value);
-    return symbol == PROPERTY_TREATMENT || symbol == PROPERTY_ACTION ? take_treatment(mapper, value)
-                                                                     : STATUS_OK;
+    if (event_type == EVENT_RELATED) return take_of_relation(mapper, symbol, value);
+    return is_treatment(event_type) ? take_of_treatment(mapper, symbol, value) : STATUS_OK;
 }
 
 /* The state of an event that is no consent: a yes or no of a table, after all. */
@@ -223,6 +258,7 @@ enum status mapper_closed_begin(struct mapper *mapper, uint32_t event_type) {
     enum status status = STATUS_OK;
     mapper->said = 0;
     mapper->message_channel = SYMBOL_NONE;
+    mapper->message_action = NULL;
     bool any = is_consent(event_type) || event_type == EVENT_RELATED || is_treatment(event_type) ||
                plan->currency_field != NULL || plan->has_open_state;
     for (uint32_t i = 0; any && status == STATUS_OK && i < plan->property_count; i++) {
@@ -236,7 +272,39 @@ enum status mapper_closed_begin(struct mapper *mapper, uint32_t event_type) {
     return status;
 }
 
-enum status mapper_closed_end(struct mapper *mapper, uint32_t event_type) {
+/* A message that says neither its channel nor its decision went out in the only channel of its
+ * action. Of several, nobody can tell, and a limit on one of them would not count it. */
+static enum status end_of_treatment(struct mapper *mapper, const struct event *event) {
+    const struct source *source = mapper->plan->source;
+    const struct action *action = mapper->message_action;
+    char shown[MAPPER_SHOWN_BYTES + 8];
+    bool said = (source->says_channel && source->channel_from.kind == FIELD_CONSTANT) ||
+                (mapper->said & (SAID_CHANNEL | SAID_DECISION)) ||
+                event->channel != source->channel;
+    if (said || action == NULL) return STATUS_OK;
+    if (action->channel_count == 1) {
+        mapper->message_channel = action->channels[0].channel;
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < action->channel_count; i++) {
+        if (action->channels[i].channel == event->channel) return STATUS_OK;
+    }
+    return mapper_bad(mapper, COLUMN_NONE,
+                      "the row says no channel, and %s has several: map channel: in the source",
+                      mapper_show(action->name, shown));
+}
+
+static enum status end_of_relation(struct mapper *mapper) {
+    if ((mapper->said & (SAID_ABOUT | SAID_TARGET)) == (SAID_ABOUT | SAID_TARGET)) return STATUS_OK;
+    return mapper_bad(mapper, COLUMN_NONE, "the row says no %s",
+                      mapper->said & SAID_ABOUT ? "person that the relation leads to (to)"
+                                                : "kind of relation");
+}
+
+enum status mapper_closed_end(struct mapper *mapper, const struct event *event) {
+    uint32_t event_type = event->type;
+    if (is_treatment(event_type)) return end_of_treatment(mapper, event);
+    if (event_type == EVENT_RELATED) return end_of_relation(mapper);
     if (!is_consent(event_type) || mapper->said == (SAID_ABOUT | SAID_STATE)) return STATUS_OK;
     return mapper_bad(mapper, COLUMN_NONE, "the row says no %s",
                       mapper->said & SAID_ABOUT             ? "state, yes or no"
@@ -250,6 +318,10 @@ enum status mapper_channel_word(struct mapper *mapper, uint32_t event_type, stru
     const struct plan_words *channels = &mapper->plan->channels;
     if (word->length == 0) return STATUS_OK;
     if (is_treatment(event_type)) {
+        if (says_nothing(*word)) {
+            *word = (struct text){0};
+            return STATUS_OK;
+        }
         enum status status =
             take_word(mapper, channels, "channel of this playbook", "", true, &value);
         *word = value.text;

@@ -415,7 +415,7 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, bool keeps_r
     }
     if (status == STATUS_LIMIT || bytes->length - start > PACKED_BYTES_MAX)
         return too_large(mapper);
-    if (status == STATUS_OK) status = mapper_closed_end(mapper, event_type);
+    if (status == STATUS_OK) status = mapper_closed_end(mapper, event);
     if (status) return status;
     if (mapper->message_channel != SYMBOL_NONE) event->channel = (uint8_t)mapper->message_channel;
     event->properties = (uint32_t)start;

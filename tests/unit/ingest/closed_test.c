@@ -23,6 +23,8 @@ static const char playbook[] =
     "crm }, row_key: id, properties: { treatment: tr, channel: ch } }\n"
     "  sms: { file: t.csv, event: Treatment Delivered, channel: sms, time: at, key: { crm: crm }, "
     "row_key: id, properties: { treatment: tr, channel: ch } }\n"
+    "  mute: { file: t.csv, event: Treatment Delivered, time: at, key: { crm: crm }, row_key: id, "
+    "properties: { treatment: tr, decision: decision } }\n"
     "  r: { file: t.csv, event: Related, time: at, key: { crm: crm }, row_key: id, properties: { "
     "kind: kind, to: to, state: state } }\n"
     "  any: { file: t.csv, event: \"{what}\", time: at, key: { crm: crm }, row_key: id, "
@@ -31,7 +33,9 @@ static const char playbook[] =
     "  web: { file: t.ndjson, format: segment, key: { crm: userId } }\n"
     "events: { Bought: { n: number } }\n"
     "goals: { order: { event: Bought, within: 7d, value: 10 USD } }\n"
-    "actions: { my_letter: { goal: order, channels: [email], starting_propensity: 10% } }\n";
+    "actions: { my_letter: { goal: order, channels: [email], starting_propensity: 10% }, "
+    "call_or_write: "
+    "{ goal: order, channels: [email, sms], starting_propensity: 10% } }\n";
 
 static int begin(void **state) {
     (void)state;
@@ -234,12 +238,46 @@ static void reasons_that_hold(void **state) {
     assert_false(ingest_hold_read(TEXT("held for channel"), &hold));
 }
 
+/* A contact limit on a channel counts a message only where the channel is known. */
+static void messages_without_a_channel(void **state) {
+    (void)state;
+#define BY(channel, told)                                                                          \
+    "Treatment Delivered 2024-01-02T00:00:00Z by " channel " {crm:1} " told "\n"
+    trial.with_channels = true;
+    check("mute", "tr,decision", "my_letter,", BY("email", "treatment=\"my_letter\""));
+    check("sent", "tr,ch", "my_letter,NULL", BY("email", "treatment=\"my_letter\""));
+    check("sent", "tr,ch", "my_letter,", BY("email", "treatment=\"my_letter\""));
+    check("mute", "tr,decision", "call_or_write,",
+          BAD("the row says no channel, and call_or_write has several: map channel: in the "
+              "source"));
+    check("sent", "tr,ch", "call_or_write,#N/A",
+          BAD("the row says no channel, and call_or_write has several: map channel: in the "
+              "source"));
+    check("mute", "tr,decision", "retired,", BY("other", "treatment=\"retired\""));
+    trial.with_channels = false;
+}
+
+static void relations_that_lead_nowhere(void **state) {
+    (void)state;
+    static const char *const nobody[] = {"", "NULL", "email:", "email: NULL", "crm: \\N "};
+    char row[64];
+    for (size_t i = 0; i < sizeof nobody / sizeof *nobody; i++) {
+        snprintf(row, sizeof row, "friend,%s,yes", nobody[i]);
+        check("r", "kind,to,state", row,
+              BAD("the row says no person that the relation leads to (to)"));
+    }
+    check("r", "kind,to,state", ",email:a@x.org,yes", BAD("the row says no kind of relation"));
+    check("r", "kind,to,state", "NULL,email:a@x.org,yes", BAD("the row says no kind of relation"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states),
         cmocka_unit_test(in_doubt_hold),
         cmocka_unit_test(names_of_events),
         cmocka_unit_test(treatments),
+        cmocka_unit_test(messages_without_a_channel),
+        cmocka_unit_test(relations_that_lead_nowhere),
         cmocka_unit_test(channels_of_messages),
         cmocka_unit_test(relations),
         cmocka_unit_test(preferences),

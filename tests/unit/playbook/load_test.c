@@ -646,6 +646,48 @@ static void test_policies_that_do_less_than_they_say(void **state) {
     symbols_destroy(symbols);
 }
 
+/* Words that would have no effect, although they read as if they had. */
+static void test_sources_that_nobody_hears(void **state) {
+    (void)state;
+    static struct playbook_errors warnings;
+    static const char text[] =
+        "attune: 1\n"
+        "customer: { identifiers: { card: } }\n"
+        "sources:\n"
+        "  one: { file: a.csv, event: Consent Given, time: at, key: { card: card }, row_key: id, "
+        "properties: { purpose: p, state: s } }\n"
+        "  two: { file: b.csv, event: Unsubscribed, time: at, key: { card: card }, row_key: id, "
+        "properties: { channel: c, state: s } }\n"
+        "  three: { file: c.csv, event: consent_changed, time: at, key: { card: card }, row_key: "
+        "id, properties: { purpose: p, state: s } }\n"
+        "  four: { file: d.csv, event: Treatment Delivered, channel: ch, time: at, key: { card: "
+        "card }, row_key: id, properties: { treatment: t } }\n"
+        "  five: { file: e.csv, event: treatment delivered, channel: sms, time: at, key: { card: "
+        "card }, row_key: id, properties: { treatment: t } }\n"
+        "events: { E: { n: number } }\n"
+        "goals: { g: { event: E, within: 3d } }\n"
+        "actions: { a: { goal: g, channels: [sms, email] } }\n";
+    struct symbols *symbols = new_symbols();
+    struct playbook *playbook = load(text_from(text), symbols);
+    playbook_warnings(playbook, &warnings);
+    assert_int_equal(warnings.count, 3);
+    assert_non_null(strstr(warnings.item[0].text, "write event: Consent Changed"));
+    assert_int_equal(warnings.item[0].place.line, 4);
+    assert_non_null(strstr(warnings.item[1].text, "write event: Opt In Changed"));
+    assert_non_null(strstr(warnings.item[2].text, "write channel: \"{ch}\""));
+    assert_int_equal(warnings.item[2].place.line, 7);
+    assert_int_equal(playbook->sources[2].event_type, EVENT_CONSENT_CHANGED);
+    assert_int_equal(playbook->sources[4].event_type, EVENT_TREATMENT_SHOWN + 1);
+    playbook_destroy(playbook);
+    static const char slip[] = "attune: 1\ncustomer: { identifiers: { card: } }\nsources:\n"
+                               "  one: { file: a.csv, event: Consent Change, time: at, key: { "
+                               "card: card }, row_key: id }\n";
+    assert_int_equal(playbook_load(&playbook, "p.yaml", text_from(slip), symbols, &errors),
+                     STATUS_INVALID);
+    assert_non_null(strstr(errors.item[0].text, "did you mean \"Consent Changed\"?"));
+    symbols_destroy(symbols);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_examples_load),
@@ -653,6 +695,7 @@ int main(void) {
         cmocka_unit_test(test_reference_loads),
         cmocka_unit_test(test_a_model_that_no_action_uses),
         cmocka_unit_test(test_policies_that_do_less_than_they_say),
+        cmocka_unit_test(test_sources_that_nobody_hears),
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_failing_allocations),

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "unit.h"
+#include "support/unit.h"
 
 static void check_form(const char *from, enum canonical_case letters, const char *expected) {
     struct buffer out;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "support/unit.h"
 
 #include <math.h>
 #include <stdio.h>

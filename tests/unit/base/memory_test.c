@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "support/unit.h"
 
 static void fail_at_fails_that_one_and_all_later(void **state) {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/word.h"
 
-#include "unit.h"
+#include "support/unit.h"
 
 static void words_of_a_list(void **state) {
     (void)state;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/base/unit.h -- cmocka, and the loop that fails every allocation in turn. */
-#ifndef TESTS_UNIT_BASE_UNIT_H
-#define TESTS_UNIT_BASE_UNIT_H
+/* support/unit.h -- cmocka, comparisons of texts, and the loop that fails every allocation in turn.
+ */
+#ifndef SUPPORT_UNIT_H
+#define SUPPORT_UNIT_H
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "base/memory.h"

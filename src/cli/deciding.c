@@ -31,32 +31,6 @@ void warn_of_later_lookup(const struct cli *cli, const struct engine *engine, in
 
 /* ---- the funnel ---- */
 
-void funnel_add(struct funnel *funnel, const struct decision *decision) {
-    enum stage furthest = STAGE_AVAILABLE;
-    bool unknown = false;
-    for (uint32_t i = 0; i < decision->trace_count; i++) {
-        const struct treatment_trace *trace = &decision->trace[i];
-        if (trace->stopped_at > furthest) furthest = trace->stopped_at;
-        unknown |= trace->stopped_at == STAGE_CONSENT && trace->unknown;
-    }
-    funnel->consent_unknown += furthest == STAGE_CONSENT && unknown;
-    funnel->truncated += decision->truncated;
-    funnel->limited += decision->limited;
-    funnel->customers++;
-    for (uint32_t stage = 0; stage < furthest; stage++) funnel->left[stage]++;
-    if (decision->ranked_count == 0)
-        funnel->nothing++;
-    else if (decision_withholds(decision, 0))
-        funnel->withheld++;
-    else
-        funnel->offered++;
-    funnel->crossed += decision->holdout.crossed;
-}
-
-uint64_t funnel_nothing_is_best(const struct funnel *funnel) {
-    return funnel->left[STAGE_PROPENSITY] - funnel->left[STAGE_ARBITRATION];
-}
-
 void funnel_print(const struct funnel *funnel) {
     printf("  %-18s %9s\n", "customers", cli_count(funnel->customers));
     for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) {
@@ -89,33 +63,6 @@ void funnel_print(const struct funnel *funnel) {
         "  decided for both in and out of the holdout, before they were known to be one: "
         "%s; leave them out of any comparison",
         cli_counted(funnel->crossed, "customer"));
-}
-
-/* A stage's name as a key: "contact_policies". */
-static void write_stage(struct json_writer *writer, enum stage stage, uint64_t count) {
-    char key[32];
-    snprintf(key, sizeof key, "%s", stage_name(stage));
-    for (char *at = key; *at != '\0'; at++) *at = *at == ' ' ? '_' : *at;
-    json_member_count(writer, key, count);
-}
-
-void funnel_write_json(const struct funnel *funnel, struct json_writer *writer) {
-    json_write_object_begin(writer);
-    json_member_count(writer, "customers", funnel->customers);
-    json_member_count(writer, "offered", funnel->offered);
-    json_member_count(writer, "withheld", funnel->withheld);
-    json_member_count(writer, "nothing", funnel->nothing);
-    json_member_count(writer, "nothing_is_best", funnel_nothing_is_best(funnel));
-    json_member_count(writer, "consent_unknown", funnel->consent_unknown);
-    json_member_count(writer, "truncated", funnel->truncated);
-    json_member_count(writer, "limited", funnel->limited);
-    json_member_count(writer, "crossed", funnel->crossed);
-    json_write_key(writer, "left");
-    json_write_object_begin(writer);
-    for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++)
-        write_stage(writer, (enum stage)stage, funnel->left[stage]);
-    json_write_object_end(writer);
-    json_write_object_end(writer);
 }
 
 /* ---- decisions.csv ---- */

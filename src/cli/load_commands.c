@@ -414,7 +414,7 @@ int command_data(struct cli *cli) {
     struct data_report report;
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
-    enum status status = engine_data_report(engine, &report, &error);
+    enum status status = engine_data_report(engine, NULL, &report, &error);
     if (status == STATUS_OK && cli->json)
         (void)print_data_json(&report);
     else if (status == STATUS_OK)

@@ -3,9 +3,33 @@
 #include <math.h>
 
 #include "base/memory.h"
-#include "cli/evaluation.h"
+#include "cli/cli.h"
+#include "cli/out.h"
+#include "engine/answer/report_json.h"
 
 #define STRONGEST 10
+
+/* The model's index by name, or the only one where name is NULL; prints what is wrong and gives
+ * UINT32_MAX. */
+static uint32_t find_model(const struct playbook *playbook, const char *name) {
+    if (name == NULL && playbook->model_count == 1) return 0;
+    for (uint32_t i = 0; name != NULL && i < playbook->model_count; i++) {
+        if (text_equal(playbook->models[i].name, text_from(name))) return i;
+    }
+    struct text names[64];
+    size_t count = playbook->model_count < 64 ? playbook->model_count : 64;
+    for (size_t i = 0; i < count; i++) names[i] = playbook->models[i].name;
+    struct error error = {0};
+    if (count == 0)
+        cli_fail_text("the playbook has no models");
+    else if (name == NULL)
+        cli_fail_text("say which model; the playbook has %zu, the first is %.*s", count,
+                      TEXT_ARG(names[0]));
+    else if (text_unknown(text_from(name), "the playbook has no model", names, count, &error) !=
+             STATUS_OK)
+        cli_fail(&error);
+    return UINT32_MAX;
+}
 
 /* ---- scenarios ---- */
 
@@ -67,34 +91,6 @@ static int print_scenarios_json(const struct playbook *playbook, int64_t now_ms,
     json_write_key(writer, "scenarios");
     scenarios_write_json(playbook, results, count, writer);
     return cli_json_end(&json, stdout);
-}
-
-void scenarios_write_json(const struct playbook *playbook, const struct scenario_result *results,
-                          size_t count, struct json_writer *writer) {
-    json_write_array_begin(writer);
-    for (size_t i = 0; i < count; i++) {
-        const struct scenario_result *result = &results[i];
-        json_write_object_begin(writer);
-        json_member_text(writer, "scenario", playbook->scenarios[result->scenario].name);
-        json_member_text(writer, "goal", playbook->goals[result->goal].name);
-        json_member_count(writer, "customers_inside", result->customers_inside);
-        json_member_count(writer, "customers_outside", result->customers_outside);
-        json_member_count(writer, "rows_inside", result->rows_inside);
-        json_member_count(writer, "rows_outside", result->rows_outside);
-        json_member_count(writer, "yes_inside", result->yes_inside);
-        json_member_count(writer, "yes_outside", result->yes_outside);
-        json_member_count(writer, "rows_limited", result->rows_limited);
-        json_member_count(writer, "landmarks", result->landmark_count);
-        json_member_number(writer, "rate_inside", result->rate_inside);
-        json_member_number(writer, "rate_inside_low", result->inside_low);
-        json_member_number(writer, "rate_inside_high", result->inside_high);
-        json_member_number(writer, "rate_outside", result->rate_outside);
-        json_member_number(writer, "index", result->index);
-        json_member_number(writer, "index_low", result->low);
-        json_member_number(writer, "index_high", result->high);
-        json_write_object_end(writer);
-    }
-    json_write_array_end(writer);
 }
 
 int command_scenarios(struct cli *cli) {
@@ -304,6 +300,23 @@ static void print_evaluation(struct engine *engine, uint32_t rule,
     print_interval("AUC difference", &evaluation->auc_difference, "4");
 }
 
+static enum status write_rows(const struct evaluation *evaluation, const char *path,
+                              struct error *error) {
+    struct cli_out out;
+    enum status status = cli_out_open(&out, path, error);
+    if (status != STATUS_OK) return status;
+    FILE *file = out.file;
+    fputs("treatment,customer,time,reached,prediction\n", file);
+    for (size_t i = 0; i < evaluation->count; i++) {
+        char time[32];
+        time_format(evaluation->ids[i].t_ms + 1, time);
+        cli_csv(file, evaluation->ids[i].treatment->key);
+        fprintf(file, ",C%u,%s,%d,%.6f\n", evaluation->ids[i].customer.value, time,
+                evaluation->yes[i], evaluation->propensity[i]);
+    }
+    return cli_out_finish(&out, STATUS_OK, error);
+}
+
 int command_evaluate(struct cli *cli) {
     struct error error = {0};
     struct evaluation evaluation = {0};
@@ -317,10 +330,13 @@ int command_evaluate(struct cli *cli) {
                                 : cli_at(cli, engine, &until_ms);
     enum status status = STATUS_OK;
     if (ok)
-        status =
-            evaluation_make(engine, rule, from_ms, until_ms, cli->against, &evaluation, &error);
+        status = engine_evaluate(
+            engine,
+            &(struct evaluate_options){
+                .rule = rule, .from_ms = from_ms, .until_ms = until_ms, .against = cli->against},
+            &evaluation, &error);
     if (ok && status == STATUS_OK && cli->out != NULL)
-        status = evaluation_write_csv(engine, &evaluation, cli->out, &error);
+        status = write_rows(&evaluation, cli->out, &error);
     if (ok && status == STATUS_OK && cli->json) {
         struct cli_json json;
         struct model_entry entry;

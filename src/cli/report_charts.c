@@ -239,14 +239,15 @@ static void draw_axes(struct page *page, double step, double top, const char *ho
 
 void report_charts_calibration(struct page *page, const struct report_model *model) {
     double most = 0.1;
-    for (uint32_t i = 0; i < model->bin_count; i++)
-        most = fmax(most, fmax(model->bins[i].high, model->bins[i].predicted));
+    for (uint32_t i = 0; i < model->evaluation.bin_count; i++)
+        most =
+            fmax(most, fmax(model->evaluation.bins[i].high, model->evaluation.bins[i].predicted));
     double step = nice_step(fmin(most, 1), 5), top = fmin(ceil(most / step - 1e-9) * step, 1);
     svg_begin(page, 400, PLOT_SIDE + 64, "predicted chance against what happened, by tenths");
     draw_axes(page, step, top, "predicted chance", "what happened");
     svg_line(page, "ref", plot_x(0), plot_y(0), plot_x(1), plot_y(1));
-    for (uint32_t i = 0; i < model->bin_count; i++) {
-        const struct calibration_bin *bin = &model->bins[i];
+    for (uint32_t i = 0; i < model->evaluation.bin_count; i++) {
+        const struct calibration_bin *bin = &model->evaluation.bins[i];
         double x = plot_x(bin->predicted / top), y = plot_y(bin->rate / top);
         svg_line(page, "range", x, plot_y(bin->low / top), x, plot_y(fmin(bin->high / top, 1)));
         svg_line(page, "dot", x - 6, y, x + 6, y);

@@ -206,8 +206,9 @@ static void write_split(struct page *page, const struct funnel *funnel) {
 
 static void write_offers(struct page *page, const struct report *report) {
     const struct symbols *symbols = engine_symbols(report->engine);
+    const struct offers *offers = &report->offers;
     char currency[4];
-    if (report->offer_count == 0) return;
+    if (offers->count == 0) return;
     currency_to_text(engine_playbook(report->engine)->currency, currency);
     page_add(page,
              "<h2>What is offered</h2><p>Each action in each channel: to how many customers, with "
@@ -216,8 +217,8 @@ static void write_offers(struct page *page, const struct report *report) {
              "class=\"w\">channel</th><th>offered</th><th>held out</th><th>mean chance</th>"
              "<th>cost, %s</th></tr>",
              currency);
-    for (size_t i = 0; i < report->offer_count && i < REPORT_OFFERS; i++) {
-        const struct report_offer *offer = &report->offers[i];
+    for (size_t i = 0; i < offers->count && i < REPORT_OFFERS; i++) {
+        const struct offer_use *offer = &offers->items[i];
         page_add(page, "<tr>");
         page_tag(page, "td", "", offer->action->name);
         page_tag(page, "td", "w", symbol_text(symbols, SYMBOL_CHANNEL, offer->channel));
@@ -228,9 +229,9 @@ static void write_offers(struct page *page, const struct report *report) {
                  offer->cost);
     }
     page_add(page, "</table>");
-    if (report->offer_count > REPORT_OFFERS)
+    if (offers->count > REPORT_OFFERS)
         page_add(page, "<p>%s further rows are in report.json.</p>",
-                 cli_count(report->offer_count - REPORT_OFFERS));
+                 cli_count(offers->count - REPORT_OFFERS));
     page_add(page, "</div>");
 }
 

@@ -2,6 +2,7 @@
 /* The report on the screen and as report.json. */
 #include <math.h>
 
+#include "cli/deciding.h"
 #include "cli/report.h"
 
 static void print_sources(const struct report *report) {
@@ -119,10 +120,6 @@ static void series_heading(const struct report *report, const struct month_serie
     for (char *at = out; *at != '\0'; at++) *at = *at == '|' ? ' ' : *at;
 }
 
-static double major(const struct month_series *series, uint32_t month) {
-    return (double)series->minor[month] / pow(10, currency_minor_digits(series->currency));
-}
-
 static void print_months(const struct report *report) {
     const struct month_report *months = &report->months;
     uint32_t drawn = months->series_count < REPORT_SERIES ? months->series_count : REPORT_SERIES;
@@ -143,8 +140,8 @@ static void print_months(const struct report *report) {
         cli_table_cell(&table, "%s", cli_count(months->months[m].events));
         cli_table_cell(&table, "%s", cli_count(months->months[m].customers));
         for (uint32_t i = 0; i < drawn; i++)
-            cli_table_cell(&table, "%s%s", major(&months->series[i], m) <= -.5 ? "-" : "",
-                           cli_count((uint64_t)(fabs(major(&months->series[i], m)) + .5)));
+            cli_table_cell(&table, "%s%s", month_sum(&months->series[i], m) <= -.5 ? "-" : "",
+                           cli_count((uint64_t)(fabs(month_sum(&months->series[i], m)) + .5)));
     }
     cli_table_print(&table);
     if (months->earlier_events > 0)
@@ -155,16 +152,17 @@ static void print_months(const struct report *report) {
 
 static void print_offers(const struct report *report) {
     const struct symbols *symbols = engine_symbols(report->engine);
+    const struct offers *offers = &report->offers;
     struct cli_table table;
     char headings[128], currency[4];
-    if (report->offer_count == 0) return;
+    if (offers->count == 0) return;
     currency_to_text(engine_playbook(report->engine)->currency, currency);
     snprintf(headings, sizeof headings,
              "  action|channel|>offered|>held out|>mean chance|>cost, %s", currency);
     printf("\nWhat is offered\n");
     cli_table_init(&table, headings);
-    for (size_t i = 0; i < report->offer_count && i < REPORT_OFFERS; i++) {
-        const struct report_offer *offer = &report->offers[i];
+    for (size_t i = 0; i < offers->count && i < REPORT_OFFERS; i++) {
+        const struct offer_use *offer = &offers->items[i];
         cli_table_cell(&table, "  %.*s", TEXT_ARG(offer->action->name));
         cli_table_cell(&table, "%.*s",
                        TEXT_ARG(symbol_text(symbols, SYMBOL_CHANNEL, offer->channel)));
@@ -177,12 +175,11 @@ static void print_offers(const struct report *report) {
         cli_table_cell(&table, "%.2f", offer->cost);
     }
     cli_table_print(&table);
-    if (report->offer_count > REPORT_OFFERS)
-        printf("  %s further rows are in report.json\n",
-               cli_count(report->offer_count - REPORT_OFFERS));
+    if (offers->count > REPORT_OFFERS)
+        printf("  %s further rows are in report.json\n", cli_count(offers->count - REPORT_OFFERS));
 }
 
-void report_print(const struct report *report) {
+void report_print(const struct report *report, const char *folder) {
     const struct playbook *playbook = engine_playbook(report->engine);
     printf("%.*s\n", TEXT_ARG(playbook->name));
     print_sources(report);
@@ -206,157 +203,10 @@ void report_print(const struct report *report) {
         cli_wrap_format(4, "    %s", report->examples[i].reason);
     }
     putchar('\n');
-    cli_wrap_format(2, "Files in %s: report.html (open it in a browser), report.json",
-                    report->folder);
+    cli_wrap_format(2, "Files in %s: report.html (open it in a browser), report.json", folder);
 }
 
 /* ---- report.json ---- */
-
-static void write_data(const struct report *report, struct json_writer *writer) {
-    const struct data_report *data = &report->data;
-    json_write_key(writer, "sources");
-    json_write_array_begin(writer);
-    for (size_t i = 0; i < report->source_count; i++) {
-        const struct report_source *source = &report->sources[i];
-        json_write_object_begin(writer);
-        json_write_key(writer, "source");
-        json_write_text(writer, source->name);
-        json_write_key(writer, source->is_lookup ? "rows" : "events");
-        json_write_integer(writer, (int64_t)(source->is_lookup ? source->rows : source->events));
-        json_write_key(writer, "bytes");
-        json_write_integer(writer, (int64_t)source->bytes);
-        json_write_key(writer, "note");
-        json_write_text(writer, source->note.length > 0 ? source->note : TEXT(""));
-        json_write_key(writer, "undated");
-        json_write_yes_no(writer, source->undated);
-        json_write_object_end(writer);
-    }
-    json_write_array_end(writer);
-    const struct {
-        const char *name;
-        uint64_t value;
-    } counts[] = {{"events", data->event_count},      {"customers", data->customer_count},
-                  {"clean_bytes", data->clean_bytes}, {"dirty_rows", data->dirty_rows},
-                  {"dirty_bytes", data->dirty_bytes}, {"dark_fields", data->dark_fields},
-                  {"dark_bytes", data->dark_bytes},   {"disk_bytes", data->disk_bytes}};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        json_write_key(writer, counts[i].name);
-        json_write_integer(writer, (int64_t)counts[i].value);
-    }
-}
-
-static void write_months(const struct report *report, struct json_writer *writer) {
-    const struct symbols *symbols = engine_symbols(report->engine);
-    const struct month_report *months = &report->months;
-    json_write_key(writer, "months");
-    json_write_array_begin(writer);
-    for (uint32_t m = 0; m < months->month_count; m++) {
-        json_write_object_begin(writer);
-        json_member_time(writer, "from", months->months[m].from_ms);
-        json_member_count(writer, "events", months->months[m].events);
-        json_member_count(writer, "customers", months->months[m].customers);
-        json_write_key(writer, "sums");
-        json_write_array_begin(writer);
-        for (uint32_t i = 0; i < months->series_count; i++) {
-            const struct month_series *series = &months->series[i];
-            char currency[4];
-            if (series->values[m] == 0) continue;
-            currency_to_text(series->currency, currency);
-            json_write_object_begin(writer);
-            json_member_text(writer, "event",
-                             symbol_text(symbols, SYMBOL_EVENT, series->event_type));
-            json_member_text(writer, "property",
-                             symbol_text(symbols, SYMBOL_PROPERTY, series->property));
-            json_member_string(writer, "currency", currency);
-            json_member_count(writer, "values", series->values[m]);
-            json_write_key(writer, "sum");
-            json_write_number(writer, major(series, m));
-            json_write_object_end(writer);
-        }
-        json_write_array_end(writer);
-        json_write_object_end(writer);
-    }
-    json_write_array_end(writer);
-    json_member_count(writer, "earlier_events", months->earlier_events);
-}
-
-static void write_offers(const struct report *report, struct json_writer *writer) {
-    const struct symbols *symbols = engine_symbols(report->engine);
-    json_write_key(writer, "offers");
-    json_write_array_begin(writer);
-    for (size_t i = 0; i < report->offer_count; i++) {
-        const struct report_offer *offer = &report->offers[i];
-        json_write_object_begin(writer);
-        json_member_text(writer, "action", offer->action->name);
-        json_member_text(writer, "channel", symbol_text(symbols, SYMBOL_CHANNEL, offer->channel));
-        json_member_count(writer, "offered", offer->offered);
-        json_member_count(writer, "withheld", offer->withheld);
-        json_write_key(writer, "mean_propensity");
-        if (offer->offered > 0)
-            json_write_number(writer, offer->propensity_sum / (double)offer->offered);
-        else
-            json_write_null(writer);
-        json_write_key(writer, "cost");
-        json_write_number(writer, offer->cost);
-        json_write_object_end(writer);
-    }
-    json_write_array_end(writer);
-}
-
-static void write_models(const struct report *report, struct json_writer *writer) {
-    json_write_key(writer, "models");
-    json_write_array_begin(writer);
-    for (size_t i = 0; i < report->model_count; i++) {
-        const struct report_model *model = &report->models[i];
-        json_write_object_begin(writer);
-        json_member_text(writer, "name", model->entry.name);
-        json_member_count(writer, "version", model->entry.version);
-        json_member_time(writer, "learnt_until", model->entry.until_ms);
-        json_write_key(writer, "judged");
-        json_write_yes_no(writer, model->is_judged);
-        if (model->is_judged) evaluation_write_json(&model->evaluation, writer);
-        json_write_object_end(writer);
-    }
-    json_write_array_end(writer);
-}
-
-static void write_decisions(const struct report *report, struct json_writer *writer) {
-    json_write_key(writer, "hindsight");
-    json_write_yes_no(writer, report->hindsight);
-    json_write_key(writer, "funnel");
-    funnel_write_json(&report->funnel, writer);
-    write_offers(report, writer);
-    json_write_key(writer, "examples");
-    json_write_array_begin(writer);
-    for (uint32_t i = 0; i < report->example_count; i++) {
-        const struct report_example *example = &report->examples[i];
-        json_write_object_begin(writer);
-        json_write_key(writer, "customer");
-        json_write_string(writer, example->name);
-        json_write_key(writer, "treatment");
-        json_write_string(writer, example->treatment);
-        json_write_key(writer, "propensity");
-        json_write_number(writer, example->propensity);
-        json_write_key(writer, "priority");
-        json_write_number(writer, example->priority);
-        json_write_key(writer, "reason");
-        json_write_string(writer, example->reason);
-        json_write_object_end(writer);
-    }
-    json_write_array_end(writer);
-}
-
-static void write_document(const struct report *report, struct json_writer *writer) {
-    const struct playbook *playbook = engine_playbook(report->engine);
-    json_member_text(writer, "name", playbook->name);
-    json_member_time(writer, "at", report->at_ms);
-    write_data(report, writer);
-    write_months(report, writer);
-    json_write_key(writer, "scenarios");
-    scenarios_write_json(playbook, report->scenarios, report->scenario_count, writer);
-    write_models(report, writer);
-    write_decisions(report, writer);
-}
 
 enum status report_write_json(const struct report *report, const char *path, struct error *error) {
     struct buffer out;
@@ -364,7 +214,7 @@ enum status report_write_json(const struct report *report, const char *path, str
     buffer_init(&out);
     json_writer_init(&writer, &out, true);
     json_write_object_begin(&writer);
-    write_document(report, &writer);
+    report_write_members(report, &writer);
     json_write_object_end(&writer);
     enum status status = writer.status;
     if (status == STATUS_OK) status = buffer_append(&out, "\n", 1);
@@ -376,6 +226,6 @@ enum status report_write_json(const struct report *report, const char *path, str
 
 int report_print_json(const struct report *report) {
     struct cli_json json;
-    write_document(report, cli_json_begin(&json, true));
+    report_write_members(report, cli_json_begin(&json, true));
     return cli_json_end(&json, stdout);
 }

@@ -448,7 +448,9 @@ enum status trainer_collect(const struct world *world, const struct model_rule *
         .threads = threads,
         .visit = visit_customer,
         .parts = states,
+        .work = options->work,
     };
+    work_step(options->work, "collecting treatments", 0);
     status = collect(&plan, parts, out, ids, error);
     if (status == STATUS_OK && counts != NULL) {
         status = count_all(parts, threads, counts);

@@ -14,6 +14,7 @@
 #ifndef DECIDE_TRAINER_H
 #define DECIDE_TRAINER_H
 
+#include "base/work.h"
 #include "learn/learn.h"
 #include "profile/outcome.h"
 
@@ -27,6 +28,7 @@ struct trainer_options {
     uint32_t threads;
     /* The rows have the features of this model; NULL: those that the rows call for. */
     const struct model *model;
+    struct work *work; /* may be NULL; counts customers */
 };
 struct trainer_row_id {
     struct customer_id customer;

@@ -15,6 +15,7 @@
 #include "decide/trainer.h"
 #include "identity/identity.h"
 #include "learn/learn.h"
+#include "measure/data_use.h"
 #include "measure/scenario_index.h"
 #include "store/store.h"
 
@@ -274,33 +275,8 @@ enum status engine_erase(struct engine *engine, struct customer_id customer,
 enum status engine_backup(struct engine *engine, const char *target, struct error *error) MUST_USE;
 
 /* ---- what is here (attune data) ---- */
-struct field_usage {
-    uint64_t order;                   /* by source and event, … */
-    uint32_t place;                   /* … and within an event: itself, then its fields */
-    struct text source, event, field; /* empty field: the event itself */
-    uint64_t count;                   /* events that have it */
-    uint64_t bytes;                   /* packed, before compression */
-    enum value_type type;
-    struct text used_by; /* "trait spend_365d, model redeem", or empty: dark */
-};
-struct lookup_usage {
-    struct text name;
-    uint64_t rows, bytes; /* of the version in force, in memory */
-    uint32_t versions;
-    struct text used_by; /* "source contacts, action mail_campaign", or empty: dark */
-};
-struct data_report {
-    struct arena arena;
-    const struct lookup_usage *lookups;
-    size_t lookup_count;
-    const struct field_usage *fields;
-    size_t field_count;
-    uint64_t event_count, clean_bytes, dirty_rows, dirty_bytes, dark_fields, dark_bytes, disk_bytes;
-    uint64_t dirty_entries; /* the rows of one event wait together */
-    uint64_t customer_count, persona_count;
-};
-enum status engine_data_report(struct engine *engine, struct data_report *out,
+/* Release it with data_report_release. */
+enum status engine_data_report(struct engine *engine, struct work *work, struct data_report *out,
                                struct error *error) MUST_USE;
-void data_report_release(struct data_report *report);
 
 #endif

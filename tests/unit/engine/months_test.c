@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "engine/answer/month_report.h"
+#include "measure/months.h"
 #include "shop.h"
 
 #define PLAYBOOK(zone)                                                                             \
@@ -53,7 +53,7 @@ static void report_with(struct shop *shop, const char *playbook, struct month_re
     struct error error = {0};
     shop_open(shop, playbook);
     shop_load(shop, NULL);
-    enum status status = engine_month_report(shop->engine, DAY(45), report, &error);
+    enum status status = months_measure(engine_world(shop->engine), DAY(45), NULL, report, &error);
     if (status != STATUS_OK) fail_msg("%s", error.text);
 }
 

@@ -213,7 +213,7 @@ static void test_hostile_names_fill_nothing(void **state) {
     assert_true(shop_trait(shop, "user:u1", "all", DAY(90)) == NAMES / 10);
     struct data_report report;
     struct error error = {0};
-    assert_int_equal(engine_data_report(shop->engine, &report, &error), STATUS_OK);
+    assert_int_equal(engine_data_report(shop->engine, NULL, &report, &error), STATUS_OK);
     assert_true(report.field_count > 0 && report.field_count < 2000);
     uint64_t events = 0;
     for (size_t i = 0; i < report.field_count; i++)

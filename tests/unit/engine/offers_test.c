@@ -57,7 +57,7 @@ static void test_a_later_playbook_finds_its_columns(void **state) {
         shop_load(shop, NULL); /* laid out otherwise, it still is the same table */
     }
     struct data_report report;
-    assert_int_equal(engine_data_report(shop->engine, &report, NULL), STATUS_OK);
+    assert_int_equal(engine_data_report(shop->engine, NULL, &report, NULL), STATUS_OK);
     assert_int_equal(report.lookup_count, 1);
     assert_int_equal(report.lookups[0].versions, 1);
     data_report_release(&report);

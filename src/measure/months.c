@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/answer/month_report.h"
+#include "measure/months.h"
 
+#include <math.h>
 #include <stdlib.h>
-
-#include "engine/private.h"
+#include <string.h>
 
 struct gathering {
     struct month_report *report;
@@ -85,9 +85,8 @@ static void add_customer(struct gathering *gathering, const struct timeline *tim
     }
 }
 
-static enum status walk(struct gathering *gathering, struct engine *engine, int64_t at_ms,
-                        struct error *error) {
-    struct timeline_source *source = store_source(engine->store);
+static enum status walk(struct gathering *gathering, struct timeline_source *source, int64_t at_ms,
+                        struct work *work, struct error *error) {
     struct timeline_request request = {.as_of = {at_ms, POSITION_NOW}, .columns = gathering->money};
     struct timeline_reader *reader;
     struct timeline timeline;
@@ -95,10 +94,14 @@ static enum status walk(struct gathering *gathering, struct engine *engine, int6
     if (status != STATUS_OK) return status;
     status = source->ops->walk(reader, &request, 0, 1, error);
     while (status == STATUS_OK &&
-           (status = source->ops->next(reader, &timeline, error)) == STATUS_OK)
+           (status = source->ops->next(reader, &timeline, error)) == STATUS_OK) {
         add_customer(gathering, &timeline);
+        work_add(work, 1);
+        status = work_check(work, error);
+    }
     source->ops->reader_close(reader);
     if (status == STATUS_END) status = STATUS_OK;
+    if (status == STATUS_CANCELLED) return status;
     enum status damage = timeline_source_check(source, error);
     return damage != STATUS_OK ? damage : status;
 }
@@ -133,15 +136,20 @@ static void trim(struct month_report *report) {
     }
 }
 
-enum status engine_month_report(struct engine *engine, int64_t at_ms, struct month_report *out,
-                                struct error *error) {
-    struct gathering gathering = {.report = out, .columns = &engine->playbook->columns};
+double month_sum(const struct month_series *series, uint32_t month) {
+    return (double)series->minor[month] / pow(10, currency_minor_digits(series->currency));
+}
+
+enum status months_measure(const struct world *world, int64_t at_ms, struct work *work,
+                           struct month_report *out, struct error *error) {
+    struct gathering gathering = {.report = out, .columns = &world->playbook->columns};
     *out = (struct month_report){0};
-    lay_out(&gathering, engine->playbook->zone, at_ms);
+    lay_out(&gathering, world->playbook->zone, at_ms);
     for (uint32_t c = 0; c < gathering.columns->count; c++)
         if (gathering.columns->columns[c].type == VALUE_MONEY)
             gathering.money[c / 64] |= UINT64_C(1) << (c % 64);
-    enum status status = walk(&gathering, engine, at_ms, error);
+    work_step(work, "counting months", 0);
+    enum status status = walk(&gathering, world->source, at_ms, work, error);
     if (status != STATUS_OK) return status;
     qsort(out->series, out->series_count, sizeof *out->series, compare_series);
     trim(out);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/dark_names.h -- the names that nobody declared, counted in bounded memory.
+/* measure/dark_names.h -- the names that nobody declared, counted in bounded memory.
  *
  * A stranger can send any number of names. Up to DARK_NAMES_COUNTED are counted exactly. Beyond
  * that the rarer half is dropped, and their values are counted together (Misra and Gries, 1982): a
  * name that is frequent stays, and its count is then what is known for sure, or more in truth.
- * Private to engine/; one thread. */
-#ifndef ENGINE_DARK_NAMES_H
-#define ENGINE_DARK_NAMES_H
+ * Private to measure/; one thread. */
+#ifndef MEASURE_DARK_NAMES_H
+#define MEASURE_DARK_NAMES_H
 
 #include "base/arena.h"
 #include "event/dark.h"

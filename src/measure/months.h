@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/answer/month_report.h -- what customers did and spent, month by month.
+/* measure/months.h -- what customers did and spent, month by month.
  *
  * Months are those of the playbook's zone. One walk over all timelines counts, as known at one
  * time, the events of customers' own doing (decisions, merges and the like are the engine's, and
  * sources without a date belong to no month) and sums each money property that the playbook uses.
  * Sums of two currencies are never added: each is a series of its own. */
-#ifndef ENGINE_ANSWER_MONTH_REPORT_H
-#define ENGINE_ANSWER_MONTH_REPORT_H
+#ifndef MEASURE_MONTHS_H
+#define MEASURE_MONTHS_H
 
-#include "engine/engine.h"
+#include "base/work.h"
+#include "profile/profile.h"
 
 #define MONTHS_MAX       24 /* the newest are kept; older ones are counted in `earlier_events` */
 #define MONTH_SERIES_MAX 32 /* sums a month; a further one is left out and told by `left_out` */
@@ -33,8 +34,12 @@ struct month_report {
     uint32_t left_out;       /* values of further series */
 };
 
-/* As known at at_ms, of events up to at_ms. Months before the first event are left out. */
-enum status engine_month_report(struct engine *engine, int64_t at_ms, struct month_report *out,
-                                struct error *error) MUST_USE;
+/* In major units. */
+double month_sum(const struct month_series *series, uint32_t month);
+
+/* As known at at_ms, of events up to at_ms. Months before the first event are left out. `work` may
+ * be NULL. */
+enum status months_measure(const struct world *world, int64_t at_ms, struct work *work,
+                           struct month_report *out, struct error *error) MUST_USE;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/dark_names.h"
+#include "measure/dark_names.h"
 
 #include <stdlib.h>
 

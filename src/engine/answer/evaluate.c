@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/answer/report.h"
+
+struct naming {
+    void (*name)(void *context, struct text value);
+    void *context;
+};
+
+static void name_identifier(void *context, struct identifier_id identifier, uint32_t type,
+                            struct text value) {
+    (void)identifier;
+    (void)type;
+    struct naming *naming = context;
+    naming->name(naming->context, value);
+}
+
+static enum status visit_names(void *context, struct customer_id customer,
+                               void (*name)(void *name_context, struct text value),
+                               void *name_context) {
+    struct naming naming = {name, name_context};
+    struct identity_visitor visitor = {.identifier = name_identifier, .context = &naming};
+    return identity_describe(engine_identity(context), customer, &visitor);
+}
+
+enum status engine_evaluate(struct engine *engine, const struct evaluate_options *options,
+                            struct evaluation *out, struct error *error) {
+    *out = (struct evaluation){0};
+    struct model_entry entry = {0};
+    struct predictions *against = NULL;
+    const struct model *model = engine_model(engine, options->rule, &entry);
+    if (model == NULL) {
+        struct text name = engine_playbook(engine)->models[options->rule].name;
+        return error_set(
+            error, STATUS_NOT_FOUND,
+            "model %.*s is not trained yet, or no longer fits the playbook; attune train %.*s",
+            TEXT_ARG(name), TEXT_ARG(name));
+    }
+    enum status status = STATUS_OK;
+    if (options->against != NULL)
+        status = predictions_read(&against, file_system_os(), options->against, error);
+    struct evaluation_options of = {.rule = options->rule,
+                                    .model = model,
+                                    .learnt_until_ms = entry.until_ms,
+                                    .from_ms = options->from_ms,
+                                    .until_ms = options->until_ms,
+                                    .threads = engine_threads(engine),
+                                    .against = against,
+                                    .namer = {visit_names, engine},
+                                    .work = options->work};
+    if (status == STATUS_OK) status = evaluation_make(engine_world(engine), &of, out, error);
+    predictions_destroy(against);
+    return status;
+}

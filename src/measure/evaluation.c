@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/evaluation.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#define SEED 20171001u /* of the bootstrap: the same rows give the same interval */
+
+/* ---- scoring what was not seen ---- */
+
+static enum status reserve(struct evaluation *out, size_t count) {
+    out->propensity = memory_calloc(count + 1, sizeof *out->propensity);
+    out->yes = memory_calloc(count + 1, sizeof *out->yes);
+    return out->propensity != NULL && out->yes != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+static enum status groups_of(const struct evaluation *evaluation, uint32_t **out) {
+    *out = memory_calloc(evaluation->count + 1, sizeof **out);
+    if (*out == NULL) return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < evaluation->count; i++) (*out)[i] = evaluation->ids[i].customer.value;
+    return STATUS_OK;
+}
+
+/* A row's horizon_ms has the delay of its sources in it, as they are declared now. Where the model
+ * was trained with a shorter one, it may have learnt from the row so much sooner. */
+static int64_t known_sooner_ms(const struct playbook *playbook, uint32_t rule,
+                               const struct model *model) {
+    int64_t now_ms = playbook->goals[playbook->models[rule].goal].arrives_ms,
+            then_ms = model_facts(model)->label_delay_ms;
+    return then_ms >= 0 && then_ms < now_ms ? now_ms - then_ms : 0;
+}
+
+static enum status keep_unseen(const struct world *world, const struct evaluation_options *options,
+                               const struct training_set *set, struct evaluation *out,
+                               struct error *error) {
+    size_t rows = training_set_count(set);
+    int64_t sooner_ms = known_sooner_ms(world->playbook, options->rule, options->model);
+    enum status status = reserve(out, rows);
+    work_step(options->work, "scoring treatments", rows);
+    for (size_t i = 0; i < rows && status == STATUS_OK; i++) {
+        struct value values[LEARN_FEATURES_MAX];
+        struct training_row row;
+        training_set_row(set, i, values, &row);
+        work_add(options->work, 1);
+        status = work_check(options->work, error);
+        if (trainer_had_learnt(&row, options->learnt_until_ms, sooner_ms)) {
+            out->learnt_count++;
+            continue;
+        }
+        out->ids[out->count] = out->ids[i];
+        out->propensity[out->count] = model_score(options->model, row.values);
+        out->yes[out->count++] = row.yes;
+    }
+    return status;
+}
+
+static enum status score(const struct world *world, const struct evaluation_options *options,
+                         struct evaluation *out, struct error *error) {
+    struct trainer_options rows = {.from_ms = options->from_ms,
+                                   .until_ms = options->until_ms,
+                                   .matured_by_ms = options->until_ms,
+                                   .threads = options->threads,
+                                   .model = options->model,
+                                   .work = options->work};
+    struct training_set *set = NULL;
+    enum status status = trainer_collect(world, &world->playbook->models[options->rule], &rows,
+                                         &set, &out->ids, &out->counts, error);
+    if (status == STATUS_OK) status = keep_unseen(world, options, set, out, error);
+    training_set_destroy(set);
+    return status;
+}
+
+/* ---- against another's predictions ---- */
+
+/* A row is looked for under each of its customer's identifiers. */
+struct wanted_row {
+    const struct predictions *predictions;
+    struct text treatment;
+    double chance;
+    bool found;
+};
+
+static void try_name(void *context, struct text value) {
+    struct wanted_row *row = context;
+    row->found |= predictions_find(row->predictions, row->treatment, value, &row->chance);
+}
+
+/* The rows that both have, side by side. */
+struct shared_rows {
+    double *ours, *theirs;
+    bool *yes;
+    uint32_t *group;
+    size_t count;
+};
+
+static void release_shared(struct shared_rows *rows) {
+    memory_free(rows->ours);
+    memory_free(rows->theirs);
+    memory_free(rows->yes);
+    memory_free(rows->group);
+}
+
+static enum status find_shared(const struct evaluation_options *options,
+                               const struct evaluation *evaluation, struct shared_rows *rows) {
+    size_t room = evaluation->count + 1;
+    *rows = (struct shared_rows){
+        memory_calloc(room, sizeof *rows->ours), memory_calloc(room, sizeof *rows->theirs),
+        memory_calloc(room, sizeof *rows->yes), memory_calloc(room, sizeof *rows->group), 0};
+    bool whole = rows->ours != NULL && rows->theirs != NULL && rows->yes != NULL;
+    enum status status = whole && rows->group != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    for (size_t i = 0; i < evaluation->count && status == STATUS_OK; i++) {
+        struct wanted_row row = {options->against, evaluation->ids[i].treatment->key, 0, false};
+        status = options->namer.visit(options->namer.context, evaluation->ids[i].customer, try_name,
+                                      &row);
+        if (!row.found) continue;
+        rows->ours[rows->count] = evaluation->propensity[i];
+        rows->theirs[rows->count] = row.chance;
+        rows->yes[rows->count] = evaluation->yes[i];
+        rows->group[rows->count++] = evaluation->ids[i].customer.value;
+    }
+    return status;
+}
+
+static enum status compare(const struct evaluation_options *options, struct evaluation *out,
+                           struct error *error) {
+    struct shared_rows rows;
+    enum status status = find_shared(options, out, &rows);
+    out->compared_count = rows.count;
+    out->compared = status == STATUS_OK && rows.count > 0;
+    snprintf(out->against_name, sizeof out->against_name, "%s", predictions_name(options->against));
+    if (out->compared)
+        status = metrics_of(rows.theirs, rows.yes, rows.group, rows.count, SEED, &out->against);
+    if (status == STATUS_OK && out->compared)
+        status = metrics_of(rows.ours, rows.yes, rows.group, rows.count, SEED, &out->ours_there);
+    if (status == STATUS_OK && out->compared)
+        status = metrics_auc_difference(rows.ours, rows.theirs, rows.yes, rows.group, rows.count,
+                                        SEED, &out->auc_difference);
+    release_shared(&rows);
+    if (status == STATUS_OK && !out->compared) {
+        return error_set(error, STATUS_INVALID,
+                         "%s has none of the %zu rows; its treatments must be written as in the "
+                         "playbook, such as %.*s",
+                         out->against_name, out->count, TEXT_ARG(out->ids[0].treatment->key));
+    }
+    return status;
+}
+
+/* ---- calibration ---- */
+
+static int compare_chances(const void *left, const void *right) {
+    const double *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Wilson's interval for a share (1927). */
+static void wilson(struct calibration_bin *bin, double yes) {
+    double n = (double)bin->count, z = 1.959964, p = yes / n;
+    double centre = (p + z * z / (2 * n)) / (1 + z * z / n);
+    double half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
+    bin->rate = p;
+    bin->low = centre - half;
+    bin->high = centre + half;
+}
+
+static enum status make_bins(struct evaluation *out) {
+    double(*rows)[2] = memory_calloc(out->count + 1, sizeof *rows);
+    if (rows == NULL) return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < out->count; i++) {
+        rows[i][0] = out->propensity[i];
+        rows[i][1] = out->yes[i];
+    }
+    qsort(rows, out->count, sizeof *rows, compare_chances);
+    for (size_t b = 0; b < EVALUATION_BINS; b++) {
+        size_t from = out->count * b / EVALUATION_BINS, to = out->count * (b + 1) / EVALUATION_BINS;
+        if (from == to) continue;
+        struct calibration_bin *bin = &out->bins[out->bin_count++];
+        double predicted = 0, yes = 0;
+        for (size_t i = from; i < to; i++) {
+            predicted += rows[i][0];
+            yes += rows[i][1];
+        }
+        bin->count = to - from;
+        bin->predicted = predicted / (double)bin->count;
+        wilson(bin, yes);
+    }
+    memory_free(rows);
+    return STATUS_OK;
+}
+
+/* ---- the whole ---- */
+
+static enum status nothing_to_judge(const struct world *world,
+                                    const struct evaluation_options *options,
+                                    const struct evaluation *evaluation, struct error *error) {
+    struct buffer why;
+    if (evaluation->learnt_count > 0)
+        return error_set(error, STATUS_INVALID,
+                         "all %zu treatments of that time are those that the model has learnt "
+                         "from; say a later --until, or train with an earlier one",
+                         evaluation->learnt_count);
+    buffer_init(&why);
+    enum status status = trainer_left_out_words(world, &world->playbook->models[options->rule],
+                                                &evaluation->counts, &why);
+    if (status == STATUS_OK) {
+        status = error_set(error, STATUS_INVALID,
+                           "no treatment delivered in that time has a matured goal; widen --from "
+                           "and --until. Of %llu in that time:%.*s%s",
+                           (unsigned long long)evaluation->counts.events,
+                           TEXT_ARG(buffer_text(&why)), why.length == 0 ? " none" : "");
+    }
+    buffer_release(&why);
+    return status;
+}
+
+enum status evaluation_make(const struct world *world, const struct evaluation_options *options,
+                            struct evaluation *out, struct error *error) {
+    *out = (struct evaluation){0};
+    uint32_t *group = NULL;
+    enum status status = score(world, options, out, error);
+    if (status == STATUS_OK && out->count == 0)
+        status = nothing_to_judge(world, options, out, error);
+    work_step(options->work, "intervals", 0);
+    if (status == STATUS_OK) status = groups_of(out, &group);
+    if (status == STATUS_OK)
+        status = metrics_of(out->propensity, out->yes, group, out->count, SEED, &out->metrics);
+    if (status == STATUS_OK) status = make_bins(out);
+    if (status == STATUS_OK && options->against != NULL) status = compare(options, out, error);
+    memory_free(group);
+    return status;
+}
+
+void evaluation_release(struct evaluation *evaluation) {
+    memory_free(evaluation->ids);
+    memory_free(evaluation->propensity);
+    memory_free(evaluation->yes);
+    *evaluation = (struct evaluation){0};
+}

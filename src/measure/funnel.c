@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/funnel.h"
+
+void funnel_add(struct funnel *funnel, const struct decision *decision) {
+    enum stage furthest = STAGE_AVAILABLE;
+    bool unknown = false;
+    for (uint32_t i = 0; i < decision->trace_count; i++) {
+        const struct treatment_trace *trace = &decision->trace[i];
+        if (trace->stopped_at > furthest) furthest = trace->stopped_at;
+        unknown |= trace->stopped_at == STAGE_CONSENT && trace->unknown;
+    }
+    funnel->consent_unknown += furthest == STAGE_CONSENT && unknown;
+    funnel->truncated += decision->truncated;
+    funnel->limited += decision->limited;
+    funnel->customers++;
+    for (uint32_t stage = 0; stage < furthest; stage++) funnel->left[stage]++;
+    if (decision->ranked_count == 0)
+        funnel->nothing++;
+    else if (decision_withholds(decision, 0))
+        funnel->withheld++;
+    else
+        funnel->offered++;
+    funnel->crossed += decision->holdout.crossed;
+}
+
+uint64_t funnel_nothing_is_best(const struct funnel *funnel) {
+    return funnel->left[STAGE_PROPENSITY] - funnel->left[STAGE_ARBITRATION];
+}

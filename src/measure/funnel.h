@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* measure/funnel.h -- how many customers each stage of the decision left with a treatment.
+ *
+ * Fed with one decision after the other, each of another customer; the sums are additive. */
+#ifndef MEASURE_FUNNEL_H
+#define MEASURE_FUNNEL_H
+
+#include "decide/decide.h"
+
+struct funnel { /* {0} to begin with */
+    /* left[s]: customers with a treatment that passed stage s. */
+    uint64_t customers, left[STAGE_COUNT];
+    uint64_t offered, withheld, nothing; /* nothing: no treatment is left, whatever stopped it */
+    /* Of those with nothing: whether the customer agrees is not known. */
+    uint64_t consent_unknown;
+    uint64_t truncated; /* more treatments were available than a decision considers */
+    uint64_t limited;   /* a named limit left something unknown */
+    uint64_t crossed;   /* of either arm of the holdout, since two customers became one */
+};
+void funnel_add(struct funnel *funnel, const struct decision *decision);
+/* Of those with nothing: for whom a treatment was left until arbitration, and nothing was worth
+ * more. */
+uint64_t funnel_nothing_is_best(const struct funnel *funnel);
+
+#endif

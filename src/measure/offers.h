@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* measure/offers.h -- how often each action is offered in each of its channels, over many
+ * decisions.
+ *
+ * Every (action, channel) of the playbook has its line, also the one that is never offered: that is
+ * what its owner must see. Borrows from the playbook. */
+#ifndef MEASURE_OFFERS_H
+#define MEASURE_OFFERS_H
+
+#include "decide/decide.h"
+
+struct offer_use {
+    const struct action *action;
+    uint32_t channel;            /* SYMBOL_CHANNEL */
+    uint64_t offered, withheld;  /* customers who get it; who would, but are in the holdout */
+    double propensity_sum, cost; /* of those who get it; cost in major units */
+};
+struct offers {
+    const struct playbook *playbook;
+    struct offer_use *items; /* by action and channel; after offers_sort most often offered first */
+    size_t count;
+    uint32_t *first; /* by action: its first in `items`, until offers_sort */
+};
+/* Release also after a failure. */
+enum status offers_init(struct offers *offers, const struct playbook *playbook) MUST_USE;
+void offers_release(struct offers *offers);
+void offers_add(struct offers *offers, const struct decision *decision);
+/* Nothing is added afterwards. */
+void offers_sort(struct offers *offers);
+
+#endif

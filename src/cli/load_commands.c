@@ -235,11 +235,13 @@ static enum status list_ways_on(struct buffer *out, const struct engine_ingest_r
     return status;
 }
 
-/* Where it stopped in the middle: what is in, what is not, and how to go on. */
+/* Where a file could not be read: what is in, what is not, and how to go on. */
 static void say_how_to_go_on(const struct engine_ingest_report *reports, size_t count) {
     struct buffer words;
     buffer_init(&words);
     enum status status = list_sources(&words, "Loaded:", reports, count, INGEST_LOADED);
+    if (status == STATUS_OK)
+        status = list_sources(&words, "Not whole:", reports, count, INGEST_FAILED);
     if (status == STATUS_OK)
         status = list_sources(&words, "Not loaded:", reports, count, INGEST_NOT_REACHED);
     if (status == STATUS_OK) status = list_ways_on(&words, reports, count);

@@ -67,13 +67,13 @@ bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text 
 enum ingest_outcome {
     INGEST_LOADED,
     INGEST_NO_FILE,     /* its pattern matches nothing, and it was not asked for by name */
-    INGEST_FAILED,      /* the error is about it; what was acknowledged before stays */
-    INGEST_NOT_REACHED, /* comes behind the one that failed; nothing of it was loaded */
+    INGEST_FAILED,      /* a file of it could not be read; what was acknowledged stays */
+    INGEST_NOT_REACHED, /* comes behind a lookup, or a write, that failed: nothing was loaded */
     INGEST_OUTCOME_COUNT
 };
 /* "loaded", "no_file", "failed", "not_reached". */
 const char *ingest_outcome_name(enum ingest_outcome outcome);
-#define INGEST_NOTES_MAX 8
+#define INGEST_NOTES_MAX 32
 struct ingest_notes {
     uint32_t count; /* beyond INGEST_NOTES_MAX they are only counted */
     char text[INGEST_NOTES_MAX][400];

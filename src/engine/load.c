@@ -15,8 +15,8 @@ struct loading {
     const struct source *source;
     struct engine_ingest_report *report;
     struct event_batch batch;
-    struct error
-        first_cut; /* of a file that ends in the middle: the others are loaded all the same */
+    struct error first_failed; /* of a file that can't be read, or ends in the middle: the others
+                                * are loaded all the same */
     struct row_load rows;
     bool has_files; /* the source has several */
     double told_at;
@@ -112,14 +112,24 @@ static void take_warnings(struct loading *loading, const struct ingest_progress 
  * files from being loaded, since nothing of theirs depends on it. */
 static void note_cut(struct loading *loading, const struct ingest_progress *progress) {
     loading->report->outcome = INGEST_FAILED;
-    if (loading->first_cut.status != STATUS_OK) {
+    if (loading->first_failed.status != STATUS_OK) {
         warn(loading, "%s", progress->truncation);
         return;
     }
-    (void)error_set(&loading->first_cut, STATUS_INVALID,
+    (void)error_set(&loading->first_failed, STATUS_INVALID,
                     "%s; the rows before that were loaded%s. Load the whole file",
                     progress->truncation,
                     progress->cut_rows > 0 ? ", and what it ends in waits in quarantine" : "");
+}
+
+/* Nor does a file that can't be read at all. */
+static enum status note_unread(struct loading *loading, const struct error *why) {
+    loading->report->outcome = INGEST_FAILED;
+    if (loading->first_failed.status == STATUS_OK)
+        loading->first_failed = *why;
+    else
+        warn(loading, "%s", why->text);
+    return STATUS_OK;
 }
 
 static enum status load_batch(struct loading *loading, struct bad_rows *bad, struct error *error) {
@@ -175,8 +185,12 @@ static enum status load_events(struct loading *loading, const char *path, struct
         engine_load_settings(engine, tables, loading->source, &loading->rows);
     settings.keeps_rows |= loading->has_files;
     settings.thread_count = engine->threads > 1 ? engine->threads : 0;
-    enum status status = ingest_open(&reader, &settings, loading->source, path, error);
-    if (status == STATUS_OK) status = load_batches(loading, reader, path, error);
+    struct error why = {0};
+    enum status status = ingest_open(&reader, &settings, loading->source, path, &why);
+    if (status == STATUS_OK)
+        status = load_batches(loading, reader, path, error);
+    else if (status != STATUS_NO_MEMORY && why.status != STATUS_OK)
+        status = note_unread(loading, &why);
     ingest_close(reader);
     memory_free(tables);
     return status;
@@ -345,9 +359,9 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
         }
     }
     event_batch_release(&loading.batch);
-    if (status == STATUS_OK && loading.first_cut.status != STATUS_OK)
-        return error_set(error, loading.first_cut.status, "%s", loading.first_cut.text);
     engine->frame->remaps = false;
+    if (status == STATUS_OK && loading.first_failed.status != STATUS_OK)
+        return error_set(error, loading.first_failed.status, "%s", loading.first_failed.text);
     uint64_t files = 0;
     for (size_t i = 0; i < *count; i++) files += (*reports)[i].files;
     if (status != STATUS_OK || files > 0) return status;

@@ -613,26 +613,39 @@ class Loading(Case):
     def test_stopping_says_what_is_in(self):
         done = self.stop()
         said = " ".join(done.stderr.split())
-        self.assertIn("Loaded: offer. Not loaded: web, mail.", said)
-        self.assertIn("say the same again", said)
+        self.assertIn("Loaded: offer, web, mail. Not whole: orders.", said)
+        self.assertIn("load only the rest: attune ingest --source orders", said)
         rows = {line.split()[0]: line for line in done.stdout.splitlines()}
         self.assertIn("failed", rows["orders"])
-        self.assertIn("not reached", rows["web"])
+        self.assertEqual(self.events(), 20 + 1)
         self.write("orders.csv", ORDERS)
+        self.run_it("ingest", "--source", "orders", "--data", ".")
+        self.assertEqual(self.events(), 60 + 20 + 1)
+
+    def test_a_lookup_that_fails_ends_the_loading(self):
+        self.files()
+        self.write("playbook.yaml", PLAYBOOK)
+        self.write("offers.csv", "offer,discount\n7,5\n")
+        done = self.refuses(["ingest", "--playbook", "playbook.yaml", "--data", "."], "offers.csv", "offer_id")
+        said = " ".join(done.stderr.split())
+        self.assertIn("Not whole: offer. Not loaded: orders, web, mail.", said)
+        self.assertIn("say the same again", said)
+        self.files()
         self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
         self.assertEqual(self.events(), 60 + 20 + 1)
 
-    def test_stopping_behind_a_source_that_would_double(self):
-        mail_first = PLAYBOOK.replace("  orders:\n    file", "  MAIL\n  orders:\n    file", 1)
-        begin, end = mail_first.index("  mail:\n"), mail_first.index("events: {")
-        mail_first = (mail_first[:begin] + mail_first[end:]).replace("  MAIL\n", mail_first[begin:end])
-        said = " ".join(self.stop(mail_first).stderr.split())
-        self.assertIn("Loaded: offer, mail. Not loaded: web.", said)
-        self.assertIn("attune ingest --source orders, attune ingest --source web", said)
-        self.write("orders.csv", ORDERS)
-        for source in ("orders", "web"):  # as it says
-            self.run_it("ingest", "--source", source, "--data", ".")
-        self.assertEqual(self.events(), 60 + 20 + 1)
+    def test_files_that_cannot_be_read_are_all_named(self):
+        self.write("plain.yaml", "attune: 1\ncustomer: { identifiers: { email: } }\nsources:\n  s: { file: 's*.csv', event: Seen, time: at, "
+                   "key: { email: email }, row_key: id }\n")
+        self.write("s1.csv", "id,email,at\n1,a@x.example,2024-01-01\n")
+        self.write("s2.csv", "<html>\n")
+        self.write("s4.csv", "id,mail,at\n2,b@x.example,2024-01-01\n")
+        self.write("s5.csv", "id,email,at\n3,c@x.example,2024-01-01\n")
+        os.symlink("nowhere", self.path("s3.csv"))
+        done = self.run_it("ingest", "--playbook", "plain.yaml", "--data", ".", code=1)
+        for name in ("s2.csv", "s3.csv", "s4.csv"):
+            self.assertIn(name, done.stderr)
+        self.assertEqual(self.events(), 2)
 
     def test_files_that_are_in_are_not_loaded_again(self):
         playbook = PLAYBOOK.replace("mail.csv", "mail*.csv", 1)
@@ -679,7 +692,7 @@ class Loading(Case):
         self.stop()
         answer = json.loads(self.run_it("ingest", "--data", ".", "--json", code=1).stdout)
         self.assertEqual([(source["source"], source["outcome"]) for source in answer["sources"]],
-                         [("offer", "loaded"), ("orders", "failed"), ("web", "not_reached"), ("mail", "not_reached")])
+                         [("offer", "loaded"), ("orders", "failed"), ("web", "loaded"), ("mail", "loaded")])
         self.assertIn("order_id", answer["error"])
 
     def test_a_folder_that_is_none_has_no_nameless_row(self):

@@ -87,7 +87,7 @@ static enum status ingest_bytes(struct engine *engine, const struct source *sour
     const struct lookup_table **tables = lookup_tables_now(engine);
     if (tables == NULL) return STATUS_NO_MEMORY;
     struct ingest_settings settings = engine_load_settings(engine, tables, source, NULL);
-    settings.trusts_end = true;
+    settings.trusts_end = settings.takes_parts = true;
     row_load_init(&rows, engine, source);
     rows.guarded = true;
     enum status status =

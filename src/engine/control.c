@@ -81,6 +81,14 @@ static enum status apply_reading(struct engine *engine, struct json_node root) {
     return reading_add(engine, source, &reading);
 }
 
+static enum status apply_row_key(struct engine *engine, struct json_node root) {
+    uint64_t hash;
+    struct text source = text_member(root, "source");
+    if (source.length == 0 || !hash_from_text(text_member(root, "names_rows"), &hash))
+        return STATUS_CORRUPT;
+    return readings_set_key(engine, source, hash);
+}
+
 enum status control_apply(struct engine *engine, struct text bytes, struct error *error) {
     if (engine->json == NULL) {
         enum status status = json_parser_create(&engine->json, CONTROL_BYTES_MAX);
@@ -94,6 +102,7 @@ enum status control_apply(struct engine *engine, struct text bytes, struct error
     if (text_equal(kind, TEXT("lookup"))) return apply_lookup(engine, root);
     if (text_equal(kind, TEXT("model"))) return apply_model(engine, root);
     if (text_equal(kind, TEXT("reading"))) return apply_reading(engine, root);
+    if (text_equal(kind, TEXT("row_key"))) return apply_row_key(engine, root);
     return error_set(error, STATUS_VERSION,
                      "the log holds a control record \"%.*s\" that this program does not know; a "
                      "newer attune wrote it",
@@ -177,5 +186,14 @@ enum status control_reading(struct buffer *out, struct text source,
     for (uint32_t i = 0; i < reading->column_count; i++)
         json_write_text(&writer, reading->columns[i]);
     json_write_array_end(&writer);
+    return end(&writer);
+}
+
+enum status control_row_key(struct buffer *out, struct text source, uint64_t key_of_rows) {
+    struct json_writer writer;
+    begin(&writer, out, "row_key");
+    json_write_key(&writer, "source");
+    json_write_text(&writer, source);
+    write_hash(&writer, "names_rows", key_of_rows);
     return end(&writer);
 }

@@ -64,7 +64,8 @@ struct ingest_settings engine_load_settings(struct engine *engine,
     settings.readings_context = engine;
     if (load != NULL && load->may_skip) settings.is_known = row_load_is_known;
     settings.is_known_context = (void *)load;
-    settings.keeps_rows = source->has_line_keys || source->rows.again == AGAIN_ADD;
+    settings.keeps_rows = source->key_names != KEY_NAMES_EVENT || source->rows.again == AGAIN_ADD;
+    settings.key_names = readings_key_names(engine, source);
     return settings;
 }
 
@@ -166,11 +167,14 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
     loading->report->rows += progress.rows;
     loading->report->bytes += progress.bytes;
     loading->report->no_keys += progress.no_keys;
+    loading->report->did.older += progress.older_rows;
     loading->report->disagreeing += progress.disagreeing_rows;
     loading->report->undeclared_events += progress.undeclared_events;
     loading->report->undeclared_left += progress.undeclared_left;
     take_warnings(loading, &progress);
     if (status == STATUS_END && progress.truncated) note_cut(loading, &progress);
+    if (status == STATUS_END && progress.keys_name_rows)
+        return readings_note_key(loading->engine, loading->source, error);
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -184,6 +188,7 @@ static enum status load_events(struct loading *loading, const char *path, struct
     struct ingest_settings settings =
         engine_load_settings(engine, tables, loading->source, &loading->rows);
     settings.keeps_rows |= loading->has_files;
+    settings.takes_parts = true;
     settings.thread_count = engine->threads > 1 ? engine->threads : 0;
     struct error why = {0};
     enum status status = ingest_open(&reader, &settings, loading->source, path, &why);
@@ -264,6 +269,20 @@ static enum status load_files(struct loading *loading, struct error *error) {
     return loading->report->outcome == INGEST_NO_FILE ? STATUS_OK : status;
 }
 
+/* A version may be that of the order, and then the older export is left out, or that of each of its
+ * rows, and then it is not: only the playbook's author knows. */
+static void tell_versions(struct loading *loading) {
+    const struct source *source = loading->source;
+    if (loading->rows.older_pieces == 0) return;
+    warn(loading,
+         "source %.*s: of %llu event%s rows were left out, since another file of this load has the "
+         "same %.*s in a higher row_version. Where row_version tells the version of each row and "
+         "not of the whole event, give each row a key: row_key: [%.*s, LINE]",
+         TEXT_ARG(source->name), (unsigned long long)loading->rows.older_pieces,
+         loading->rows.older_pieces == 1 ? "" : "s", TEXT_ARG(source->one_event_per),
+         TEXT_ARG(source->one_event_per));
+}
+
 /* Also of a load that failed: what came before the bad file stays, with its corrections. */
 static enum status load_source(struct loading *loading, struct error *error) {
     struct row_load *rows = &loading->rows;
@@ -274,6 +293,7 @@ static enum status load_source(struct loading *loading, struct error *error) {
     if (status == STATUS_OK) status = load_files(loading, error);
     enum status ended =
         row_load_end(rows, loading->report->rows, status == STATUS_OK ? error : &later);
+    tell_versions(loading);
     apply_result_add(&loading->report->did, &rows->counts);
     loading->report->quarantined += rows->bad.rows;
     loading->report->quarantine_entries += rows->bad.entries;

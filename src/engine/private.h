@@ -40,6 +40,9 @@ struct source_readings {
     size_t count, capacity;
     struct ingest_reading order[1 + INGEST_READINGS_MAX]; /* as a plan gets them */
     uint32_t order_count;
+    /* Hash of the row_key (row_key_hash) whose values, as files have shown, name each row of an
+     * event; 0: none has shown it. */
+    uint64_t key_of_rows;
 };
 
 struct row_frame; /* rows.h: the rows of the frame at hand */
@@ -88,6 +91,7 @@ enum status control_lookup(struct buffer *out, struct text name, uint64_t hash,
 enum status control_model(struct buffer *out, const struct named_model *model) MUST_USE;
 enum status control_reading(struct buffer *out, struct text source,
                             const struct ingest_reading *reading) MUST_USE;
+enum status control_row_key(struct buffer *out, struct text source, uint64_t key_of_rows) MUST_USE;
 
 /* ---- readings ---- */
 enum status reading_add(struct engine *engine, struct text source,
@@ -99,6 +103,13 @@ enum status readings_find(void *context, const struct source *source,
 /* Where among the older readings of `current` another one stands; UINT32_MAX: nowhere. */
 uint32_t reading_index(const struct engine *engine, struct text source, uint16_t current,
                        uint16_t wanted);
+/* What the row_key of the source names, as the files so far have shown it. */
+enum key_names readings_key_names(const struct engine *engine, const struct source *source);
+/* A file has shown that it names each row. Written to the log where that is news. */
+enum status readings_note_key(struct engine *engine, const struct source *source,
+                              struct error *error) MUST_USE;
+enum status readings_set_key(struct engine *engine, struct text source,
+                             uint64_t key_of_rows) MUST_USE;
 void readings_release(struct engine *engine);
 
 /* ---- what is in force ---- */

@@ -64,6 +64,7 @@ static bool replay_row(void *context, const struct stored_row *row) {
     const struct event_batch before = replay->batch;
     struct ingest_settings settings =
         engine_load_settings(replay->engine, replay->tables, &playbook->sources[index], NULL);
+    settings.takes_parts = true;
     enum status status = ingest_row_replay(&settings, &playbook->sources[index], file, row->line,
                                            row->raw, &replay->batch, replay->error);
     replay->status = take_back(replay, &before, row, status);

@@ -75,6 +75,7 @@ struct event {
     uint8_t content_count;
     bool retracts;   /* the row takes itself away; nothing but its key, version and lines is told */
     bool is_known;   /* the very row is stored; nothing but its key and content is told */
+    bool is_part;    /* other rows of the event must say its time, channel or person */
     uint8_t verdict; /* enum row_verdict of the engine; 0: not judged */
     /* The quarantined row that it was read again from (stored_row.row_id); 0: none. */
     uint64_t origin;

@@ -115,6 +115,14 @@ struct ingest_settings {
     /* Keep the rows of an event of several rows beside the event, as the property
      * INGEST_ROWS_PROPERTY (ingest/file/lines.h). */
     bool keeps_rows;
+    /* What the row key of a source with one_event_per names, where the playbook leaves it open and
+     * earlier files, or the caller, told it. */
+    enum key_names key_names;
+    /* Of an event of several rows those that say neither time, channel nor person are told as a
+     * part of the event (event.is_part): an export may say them in the first row of an order alone,
+     * and the cut between two files may lie behind it. Needs keeps_rows. Otherwise such rows go to
+     * quarantine. */
+    bool takes_parts;
 };
 
 struct ingest_reader;
@@ -163,7 +171,10 @@ struct ingest_progress {
     uint64_t undeclared_events, undeclared_left;
     uint64_t disagreeing_rows; /* rows that contradict the first row of their group */
     struct near_treatment near;
-    uint64_t no_keys; /* events without a row key, since a filler stands in its place */
+    uint64_t no_keys;    /* events without a row key, since a filler stands in its place */
+    uint64_t older_rows; /* of an event: another row of the file has the same key and stands */
+    /* The rows of most events of the file have keys of their own. */
+    bool keys_name_rows;
     /* The file ended in the middle: broken .gz, open quote, short last line. */
     bool truncated;
     /* What was seen, one sentence with file and line; empty otherwise. */

@@ -108,6 +108,9 @@ enum again {
     AGAIN_ADD,     /* its rows are further rows of the event */
     AGAIN_KEEP,    /* what is stored stands; the group is left */
 };
+/* What the row_key of a source with one_event_per names. Where the playbook leaves it open, the
+ * rows tell it (ingest/map/mapper_group.c). */
+enum key_names { KEY_NAMES_OPEN, KEY_NAMES_EVENT, KEY_NAMES_ROW };
 struct retraction { /* the row takes itself away where the column holds one of the values */
     struct text column;
     const struct text *values;
@@ -163,8 +166,9 @@ struct source {
     /* What names a row for ever, one column or several; 0: nothing does. */
     const struct field_source *row_keys;
     uint32_t row_key_count;
-    /* Every row of the event has a key of its own, beside one_event_per: [order_id, line]. */
-    bool has_line_keys;
+    /* `lines:`; where that says nothing: the event where row_key is one_event_per itself, the row
+     * where it is a message's id. */
+    enum key_names key_names;
     struct row_rules rows; /* what happens to a row whose key is known */
     /* format: segment: lines are calls of the Segment spec (`type`: track, identify, page …) */
     bool segment;

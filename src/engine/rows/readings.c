@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which columns the mapping of a source reads, and read before: control records, so that a row that
  * was stored under another mapping can be compared cell by cell. */
+#include "base/hash.h"
 #include "base/memory.h"
 #include "engine/rows/rows.h"
 
@@ -116,4 +117,40 @@ uint32_t reading_index(const struct engine *engine, struct text source, uint16_t
         index++;
     }
     return UINT32_MAX;
+}
+
+/* ---- what a row key names ---- */
+
+static uint64_t row_key_hash(const struct source *source) {
+    uint64_t hash = hash_text(source->one_event_per, source->row_key_count);
+    for (uint32_t i = 0; i < source->row_key_count; i++)
+        hash = hash_text(source->row_keys[i].text, hash_text(source->row_keys[i].column, hash));
+    return hash | 1;
+}
+
+enum key_names readings_key_names(const struct engine *engine, const struct source *source) {
+    const struct source_readings *readings =
+        readings_of((struct engine *)engine, source->name, false);
+    bool shown = readings != NULL && readings->key_of_rows == row_key_hash(source);
+    return shown ? KEY_NAMES_ROW : KEY_NAMES_OPEN;
+}
+
+enum status readings_set_key(struct engine *engine, struct text source, uint64_t key_of_rows) {
+    struct source_readings *readings = readings_of(engine, source, true);
+    if (readings == NULL) return STATUS_NO_MEMORY;
+    readings->key_of_rows = key_of_rows;
+    return STATUS_OK;
+}
+
+enum status readings_note_key(struct engine *engine, const struct source *source,
+                              struct error *error) {
+    struct buffer record;
+    if (source->key_names != KEY_NAMES_OPEN || readings_key_names(engine, source) == KEY_NAMES_ROW)
+        return STATUS_OK;
+    buffer_init(&record);
+    enum status status = control_row_key(&record, source->name, row_key_hash(source));
+    if (status == STATUS_OK) status = control_append(engine, NULL, buffer_text(&record), error);
+    if (status == STATUS_OK) status = readings_set_key(engine, source->name, row_key_hash(source));
+    buffer_release(&record);
+    return status;
 }

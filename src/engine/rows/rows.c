@@ -362,6 +362,13 @@ static bool came_before(const struct row_load *load, const struct event *event,
            row->known.position > event->origin >> STORE_ROW_ID_BITS;
 }
 
+/* Rows of an event whose key names the event, of which other rows came in this load. */
+static bool is_piece_of_load(const struct sorting *sorting, const struct event *event,
+                             const struct frame_row *row) {
+    return sorting->load != NULL && event->raw_rows > 0 && event->line_count == 0 &&
+           event->origin == 0 && (row->pending || row->known.position >= sorting->load->begin);
+}
+
 /* A re-mapping reads again what is stored, and brings nothing back. What people have said of
  * consent and contact stays as it was understood then. */
 static enum row_verdict remap_verdict(const struct event_batch *batch, const struct event *event,
@@ -400,11 +407,19 @@ static enum status take(struct sorting *sorting, size_t index, bool *stays) {
     if (known && sorting->remaps) verdict = remap_verdict(sorting->batch, event, row, verdict);
     bool changes = verdict == ROW_REMAPS || verdict == ROW_CORRECTS || verdict == ROW_RETRACTS ||
                    verdict == ROW_CHANGED;
+    if (event->is_part && verdict == ROW_REPEATED) { /* it names nobody that could be learnt */
+        *stays = false;
+        count_verdict(sorting->out, verdict, not_compared);
+        return STATUS_OK;
+    }
+    changes |= event->is_part;
     if (sorting->load != NULL && (changes || row_load_holds(sorting->load, event->key))) {
         *stays = false;
         return hold(sorting, event);
     }
     if (verdict != ROW_NEW) count_verdict(sorting->out, verdict, not_compared);
+    if (verdict == ROW_OLDER && is_piece_of_load(sorting, event, row))
+        sorting->load->older_pieces++;
     *stays = verdict == ROW_NEW || verdict == ROW_REPEATED || verdict == ROW_CORRECTS ||
              verdict == ROW_REMAPS;
     event->verdict = (uint8_t)verdict;

@@ -76,6 +76,7 @@ struct row_load {
     struct bad_rows bad;        /* what went to quarantine at the end */
     uint64_t settled;           /* corrections that were applied before the end */
     uint64_t waiting;           /* pieces from quarantine that still wait there */
+    uint64_t older_pieces;      /* of events that came in several row versions in this load */
     struct apply_result counts; /* of what was held */
 };
 void row_load_init(struct row_load *load, struct engine *engine, const struct source *source);

@@ -89,7 +89,7 @@ static struct source as_kept(const struct source *source) {
 }
 
 enum status group_map(struct group_merge *merge, const struct source *source,
-                      const struct kept_rows *rows) {
+                      const struct kept_rows *rows, bool has_lines) {
     struct engine *engine = merge->load->engine;
     struct source kept = as_kept(source);
     struct buffer text;
@@ -97,6 +97,8 @@ enum status group_map(struct group_merge *merge, const struct source *source,
     if (tables == NULL) return STATUS_NO_MEMORY;
     struct ingest_settings settings = engine_load_settings(engine, tables, source, NULL);
     settings.keeps_rows = true;
+    settings.key_names = has_lines ? KEY_NAMES_ROW : KEY_NAMES_EVENT;
+    kept.key_names = KEY_NAMES_OPEN; /* the settings say it */
     buffer_init(&text);
     event_batch_clear(&merge->made);
     enum status status = buffer_append_text(&text, rows->header);
@@ -283,6 +285,19 @@ static enum status gather_pieces(struct group_merge *merge, const struct group_w
     return status;
 }
 
+enum status group_quarantine_unmapped(struct group_merge *merge, const struct group_work *work,
+                                      const struct source *source) {
+    const struct quarantined_row *bad = merge->made.row_count > 0 ? &merge->made.rows[0] : NULL;
+    struct text why = bad != NULL ? event_batch_text(&merge->made, bad->reason, bad->reason_length)
+                                  : TEXT("they can't be mapped");
+    bool stands = work->found && work->known.position != 0 && !work->known.retracted;
+    if (!stands && work->first != NO_ROW && merge->load->rows[work->first].next == NO_ROW)
+        return group_quarantine(merge, work->first, "%.*s", TEXT_ARG(why));
+    return group_quarantine(merge, work->first, "together with the %s rows of this %.*s: %.*s",
+                            stands ? "stored" : "other", TEXT_ARG(source->one_event_per),
+                            TEXT_ARG(why));
+}
+
 static enum status put_rows(struct group_merge *merge, const struct group_work *work,
                             const struct source *source, struct kept_rows *rows,
                             enum row_verdict verdict, int64_t version) {
@@ -292,16 +307,9 @@ static enum status put_rows(struct group_merge *merge, const struct group_work *
             "the rows of this %.*s are too many to be put together with those "
             "that are stored: load all of them in one file, with again: replace",
             TEXT_ARG(source->one_event_per));
-    enum status status = group_map(merge, source, rows);
-    if (status == STATUS_INVALID || (status == STATUS_OK && merge->made.event_count != 1)) {
-        const struct quarantined_row *bad = merge->made.row_count > 0 ? &merge->made.rows[0] : NULL;
-        struct text why = bad != NULL
-                              ? event_batch_text(&merge->made, bad->reason, bad->reason_length)
-                              : TEXT("they can't be mapped");
-        return group_quarantine(merge, work->first,
-                                "together with the stored rows of this %.*s: %.*s",
-                                TEXT_ARG(source->one_event_per), TEXT_ARG(why));
-    }
+    enum status status = group_map(merge, source, rows, false);
+    if (status == STATUS_INVALID || (status == STATUS_OK && merge->made.event_count != 1))
+        return group_quarantine_unmapped(merge, work, source);
     return status == STATUS_OK ? group_put(merge, work, verdict, version) : status;
 }
 
@@ -344,7 +352,8 @@ static enum status put_piece(struct group_merge *merge, const struct group_work 
 
 static enum status replace(struct group_merge *merge, const struct group_work *work,
                            const struct source *source, const struct event *sum) {
-    if (merge->load->rows[work->first].next == NO_ROW) return put_piece(merge, work, ROW_CORRECTS);
+    if (merge->load->rows[work->first].next == NO_ROW && !work->has_part)
+        return put_piece(merge, work, ROW_CORRECTS);
     struct kept_rows rows;
     enum status status = gather_pieces(merge, work, false, &rows);
     return status == STATUS_OK ? put_rows(merge, work, source, &rows, ROW_CORRECTS, sum->version)
@@ -371,6 +380,7 @@ static bool drop_older_pieces(struct group_merge *merge, struct group_work *work
         const struct event *piece = held(merge, at);
         next = load->rows[at].next;
         load->counts.older += has_version && piece->version < newest;
+        load->older_pieces += has_version && piece->version < newest;
         if (has_version && piece->version < newest) continue;
         if (piece->retracts || (kept == 1 && held(merge, first)->retracts)) {
             load->counts.older += kept;
@@ -410,7 +420,8 @@ static enum status merge_work(struct group_merge *merge, struct group_work *work
     if (sum.retracts && !work->found) verdict = ROW_RETRACTS;
     load->counts.not_compared += not_compared;
     bool remaps = load->engine->frame->remaps && verdict == ROW_REPEATED && !sum.retracts;
-    if (remaps && load->rows[work->first].next == NO_ROW) return put_piece(merge, work, ROW_REMAPS);
+    bool is_whole = load->rows[work->first].next == NO_ROW && !work->has_part;
+    if (remaps && is_whole) return put_piece(merge, work, ROW_REMAPS);
     if (remaps) {
         struct kept_rows rows;
         status = gather_pieces(merge, work, false, &rows);
@@ -441,11 +452,15 @@ static enum status add_works(struct group_merge *merge) {
         if (source == NULL || source->one_event_per.length == 0) continue;
         uint32_t *at = row_map_add(&merge->by_key, event->key, (uint32_t)merge->work_count);
         if (at == NULL) return STATUS_NO_MEMORY;
-        if (*at < merge->work_count) continue;
+        if (*at < merge->work_count) {
+            merge->works[*at].has_part |= event->is_part;
+            continue;
+        }
         struct group_work *work = group_work_add(merge);
         if (work == NULL) return STATUS_NO_MEMORY;
         work->key = event->key;
         work->first = i;
+        work->has_part = event->is_part;
         work->has_lines = event->line_count > 0;
         enum status status = store_key_find(load->engine->store, event->key, &work->known,
                                             &work->found, merge->error);

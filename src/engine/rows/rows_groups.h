@@ -34,6 +34,7 @@ struct group_work {
     struct text packed;
     /* Rows of their own keys. */
     bool has_lines, is_changed, corrects, remaps, is_broken;
+    bool has_part; /* a held piece can't be an event by itself */
     struct group_line *lines;
     size_t line_count, line_capacity;
 };
@@ -67,9 +68,13 @@ enum status group_merge_run(struct group_merge *merge) MUST_USE;
 /* ---- between rows_groups.c and rows_lines.c ---- */
 enum status group_kept_rows(struct group_merge *merge, struct text packed,
                             struct kept_rows *out) MUST_USE;
-/* Maps rows again: merge->made has one event, or a quarantined row that says why not. */
+/* Maps rows again, with keys of their own or without: merge->made has one event, or a quarantined
+ * row that says why not. */
 enum status group_map(struct group_merge *merge, const struct source *source,
-                      const struct kept_rows *rows) MUST_USE;
+                      const struct kept_rows *rows, bool has_lines) MUST_USE;
+/* The held pieces go to quarantine for the reason that group_map gave. */
+enum status group_quarantine_unmapped(struct group_merge *merge, const struct group_work *work,
+                                      const struct source *source) MUST_USE;
 /* The one event of merge->made takes the place of the stored one. */
 enum status group_put(struct group_merge *merge, const struct group_work *work,
                       enum row_verdict verdict, int64_t version) MUST_USE;

@@ -44,7 +44,7 @@ static enum status read_lines(struct group_merge *merge, size_t at) {
     if (!work->has_packed || source == NULL) return STATUS_OK;
     enum status status = group_kept_rows(merge, work->packed, &rows);
     if (status != STATUS_OK || rows.missing) return status;
-    status = group_map(merge, source, &rows);
+    status = group_map(merge, source, &rows, true);
     if (status == STATUS_INVALID) return STATUS_OK;
     if (status != STATUS_OK) return status;
     if (merge->made.event_count != 1 || merge->made.events[0].line_count != rows.count)
@@ -314,17 +314,10 @@ static enum status put_work(struct group_merge *merge, const struct group_work *
     if (status != STATUS_OK) return status;
     bool stands = work->found && !work->known.retracted;
     if (rows.count == 0) return stands ? retract_event(merge, work) : STATUS_OK;
-    status = group_map(merge, source, &rows);
+    status = group_map(merge, source, &rows, true);
     if (status != STATUS_OK && status != STATUS_INVALID) return status;
-    if (status == STATUS_INVALID || merge->made.event_count != 1) {
-        const struct quarantined_row *bad = merge->made.row_count > 0 ? &merge->made.rows[0] : NULL;
-        struct text why = bad != NULL
-                              ? event_batch_text(&merge->made, bad->reason, bad->reason_length)
-                              : TEXT("they can't be mapped");
-        return group_quarantine(merge, work->first,
-                                "together with the stored rows of this %.*s: %.*s",
-                                TEXT_ARG(source->one_event_per), TEXT_ARG(why));
-    }
+    if (status == STATUS_INVALID || merge->made.event_count != 1)
+        return group_quarantine_unmapped(merge, work, source);
     enum row_verdict verdict = work->corrects ? ROW_CORRECTS
                                : work->remaps ? ROW_REMAPS
                                               : ROW_JOINED;

@@ -197,7 +197,9 @@ static enum status apply_merged(struct group_merge *merge) {
     struct row_frame *frame = load->engine->frame;
     struct bad_rows bad = {0};
     struct apply_result did = {0};
-    enum status status = known_rows_drop(load->engine, &merge->out, &bad, merge->error);
+    enum status status = rows_withhold(load->engine, &merge->out, merge->error);
+    if (status == STATUS_OK)
+        status = known_rows_drop(load->engine, &merge->out, &bad, merge->error);
     if (status != STATUS_OK) return status;
     load->bad.rows += bad.rows;
     load->bad.entries += bad.entries;

@@ -302,17 +302,17 @@ static enum status read_retraction(struct mapper *mapper, struct row_facts *fact
 
 enum status content_read(struct mapper *mapper, bool may_lack_key, struct row_facts *out) {
     const struct plan *plan = mapper->plan;
-    bool is_row;
     out->key = (struct row_key){0};
+    out->is_made = false;
     out->content[0] = 0; /* of so many readings, not of as many as there can be */
     for (uint32_t r = 1; r < plan->rows.reading_count; r++) out->content[r] = 0;
     out->version = ROW_VERSION_NONE;
     out->retracts = false;
     if (plan->row_key_count == 0) return STATUS_OK;
-    enum status status = read_key(mapper, may_lack_key, &out->key, &is_row);
+    enum status status = read_key(mapper, may_lack_key, &out->key, &out->is_made);
     bool has_content = may_lack_key || !row_key_is_none(out->key);
     if (status != STATUS_OK || !has_content) return status;
-    if (!is_row && !plan->rows.first_stands) status = read_content(mapper, out);
+    if (!out->is_made && !plan->rows.first_stands) status = read_content(mapper, out);
     if (status == STATUS_OK) status = read_version(mapper, out);
     return status == STATUS_OK ? read_retraction(mapper, out) : status;
 }

@@ -23,6 +23,7 @@ struct row_facts {
     uint64_t content[1 + INGEST_READINGS_MAX];
     int64_t version;
     bool retracts;
+    bool is_made; /* the row has no key, and this one is a hash of the row */
 };
 
 /* The seed of the hash of a column's cells. */

@@ -24,6 +24,8 @@ struct group {
     struct text key; /* at NULL: a row that has no group */
     uint64_t last_line;
     uint32_t first, last; /* rows */
+    uint64_t row_keys;    /* a hash of its first row's key */
+    bool differ;          /* another row has another key */
     bool leaves;
 };
 
@@ -51,6 +53,9 @@ struct gather {
     uint32_t last_group; /* of the last row that had one */
     size_t next;         /* group to hand on */
     bool leaving, ended;
+    bool asks_keys; /* nobody says what row_key names */
+    uint32_t cell_count;
+    size_t differing, sharing; /* groups of several rows, with several row keys or with one */
 };
 
 static void held_init(struct held *held) {
@@ -65,6 +70,30 @@ static void held_release(struct held *held) {
     memory_free(held->slots);
 }
 
+/* Calls `visit` for each column of the row keys. */
+static void visit_key_columns(const struct plan *plan,
+                              void (*visit)(void *context, uint32_t column), void *context) {
+    for (uint32_t i = 0; i < plan->row_key_count; i++) {
+        const struct plan_field *field = &plan->row_keys[i];
+        if (field->kind == FIELD_COLUMN) visit(context, field->column);
+        for (uint32_t j = 0; field->kind == FIELD_TEMPLATE && j < field->part_count; j++) {
+            if (field->parts[j].column != COLUMN_NONE) visit(context, field->parts[j].column);
+        }
+    }
+}
+
+static void raise(void *context, uint32_t column) {
+    uint32_t *count = context;
+    if (column >= *count) *count = column + 1;
+}
+
+/* The cells of a row that must be split off: up to its group and, where asked for, its key. */
+static uint32_t cells_needed(const struct plan *plan, bool with_keys) {
+    uint32_t count = plan->group_column + 1;
+    if (with_keys) visit_key_columns(plan, raise, &count);
+    return count;
+}
+
 enum status gather_create(struct gather **out, struct cutter *cutter, const struct plan *plan,
                           uint64_t bytes_max) {
     struct gather *gather = memory_calloc(1, sizeof *gather);
@@ -76,7 +105,9 @@ enum status gather_create(struct gather **out, struct cutter *cutter, const stru
     held_init(&gather->held);
     arena_init(&gather->scratch, 16u << 20);
     gather->reader.scratch = &gather->scratch;
-    gather->cells = memory_calloc(plan->group_column + 1, sizeof *gather->cells);
+    gather->asks_keys = plan->row_key_count > 0 && plan->rows.key_names == KEY_NAMES_OPEN;
+    gather->cell_count = cells_needed(plan, gather->asks_keys);
+    gather->cells = memory_calloc(gather->cell_count, sizeof *gather->cells);
     bool json = plan->source->format == SOURCE_NDJSON;
     if (gather->cells == NULL ||
         (json && json_parser_create(&gather->json, INGEST_ROW_BYTES_MAX))) {
@@ -99,19 +130,57 @@ void gather_destroy(struct gather *gather) {
 
 /* ---- the key of a row ---- */
 
-static enum status json_key(struct gather *gather, struct text row, struct cell *cell) {
-    struct json_node root, node;
+static struct cell json_cell(const struct plan *plan, struct json_node root, uint32_t column) {
+    struct json_node node;
+    struct text path = plan->columns[column];
+    bool found = false;
+    if (json_get_path(root, plan->source->properties_path, &node))
+        found = json_get_path(node, path, &node);
+    if (!found) found = json_get_path(root, path, &node);
+    return found ? cell_from_json(node) : (struct cell){.kind = CELL_TEXT};
+}
+
+/* The hash of a row's key cells so far. */
+struct cells_hash {
+    struct gather *gather;
+    const struct json_node *root; /* NULL: CSV */
+    uint64_t hash;
+    enum status status;
+};
+
+static void hash_key_cell(void *context, uint32_t column) {
+    struct cells_hash *key = context;
+    struct gather *gather = key->gather;
+    struct text text = {0};
+    if (key->status != STATUS_OK) return;
+    if (key->root != NULL) gather->cells[column] = json_cell(gather->plan, *key->root, column);
+    key->status = cell_text(&gather->reader, &gather->cells[column], &text);
+    if (key->status == STATUS_OK)
+        key->status = canonical_text(text, CANONICAL_AS_WRITTEN, &gather->scratch, &text);
+    if (key->status == STATUS_OK) key->hash = hash_text(text, key->hash);
+}
+
+/* 0: the row's key can't be told here. */
+static enum status row_keys_hash(struct gather *gather, const struct json_node *root,
+                                 uint64_t *out) {
+    struct cells_hash key = {.gather = gather, .root = root, .hash = 1};
+    *out = 0;
+    if (!gather->asks_keys) return STATUS_OK;
+    visit_key_columns(gather->plan, hash_key_cell, &key);
+    if (key.status == STATUS_OK) *out = key.hash | 1;
+    return key.status == STATUS_INVALID ? STATUS_OK : key.status;
+}
+
+static enum status json_key(struct gather *gather, struct text row, struct cell *cell,
+                            uint64_t *row_keys) {
+    struct json_node root;
     enum status status = json_parse(gather->json, row, &root, NULL);
     *cell = (struct cell){.kind = CELL_TEXT};
     if (status == STATUS_NO_MEMORY) return status;
     if (status || json_type(root) != JSON_OBJECT) return STATUS_OK;
-    struct text path = gather->plan->columns[gather->plan->group_column];
-    bool found = false;
-    if (json_get_path(root, gather->plan->source->properties_path, &node))
-        found = json_get_path(node, path, &node);
-    if (!found) found = json_get_path(root, path, &node);
-    if (found) *cell = cell_from_json(node);
-    return STATUS_OK;
+    status = row_keys_hash(gather, &root, row_keys);
+    *cell = json_cell(gather->plan, root, gather->plan->group_column);
+    return status;
 }
 
 /* One filler in many rows is no event of many rows. */
@@ -124,25 +193,29 @@ static enum status canonical_key(struct gather *gather, struct text *key) {
 }
 
 /* Empty where there is none: such a row stands alone, and the mapper says why it can't. */
-static enum status row_key(struct gather *gather, const struct cut *cut, struct text *key) {
+static enum status row_key(struct gather *gather, const struct cut *cut, struct text *key,
+                           uint64_t *row_keys) {
     const struct plan *plan = gather->plan;
     struct text row = {cut->at, (uint32_t)cut->length};
     *key = (struct text){0};
+    *row_keys = 0;
     if (cut->flags & ROW_UNREADABLE) return STATUS_OK;
     arena_clear(&gather->scratch);
     struct cell *cell = &gather->cells[plan->group_column];
     if (plan->source->format == SOURCE_NDJSON) {
-        enum status status = json_key(gather, row, cell);
+        enum status status = json_key(gather, row, cell, row_keys);
         if (status == STATUS_OK) status = cell_text(&gather->reader, cell, key);
         if (status == STATUS_OK) status = canonical_key(gather, key);
         return status == STATUS_INVALID ? STATUS_OK : status;
     }
     uint32_t count = csv_split(row, plan->delimiter, cut->flags & ROW_QUOTED, &gather->scratch,
-                               gather->cells, plan->group_column + 1);
+                               gather->cells, gather->cell_count);
     if (count == CSV_NO_MEMORY) return STATUS_NO_MEMORY;
     if (count <= plan->group_column) return STATUS_OK;
     *key = cell->text;
-    enum status status = canonical_key(gather, key);
+    enum status status =
+        count >= gather->cell_count ? row_keys_hash(gather, NULL, row_keys) : STATUS_OK;
+    if (status == STATUS_OK) status = canonical_key(gather, key);
     return status == STATUS_INVALID ? STATUS_OK : status;
 }
 
@@ -255,6 +328,22 @@ static int compare_lines(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
+static void note_row_keys(struct group *group, uint64_t row_keys) {
+    if (group->row_keys == 0) group->row_keys = row_keys;
+    group->differ |= group->row_keys != row_keys;
+}
+
+/* What the groups that are handed on tell of the row keys. */
+static void count_row_keys(struct gather *gather) {
+    const struct held *held = &gather->held;
+    for (size_t i = 0; gather->asks_keys && i < held->group_count; i++) {
+        const struct group *group = &held->groups[i];
+        if (!group->leaves || group->first == group->last || group->row_keys == 0) continue;
+        gather->differing += group->differ;
+        gather->sharing += !group->differ;
+    }
+}
+
 /* Marks the half of the groups whose last rows are oldest. */
 static enum status let_half_go(struct gather *gather) {
     struct held *held = &gather->held;
@@ -270,6 +359,7 @@ static enum status let_half_go(struct gather *gather) {
         group->leaves = group->last_line <= middle;
         if (group->leaves && group->key.at) status = remember_gone(gather, group->hash);
     }
+    count_row_keys(gather);
     gather->leaving = true;
     gather->next = 0;
     return status;
@@ -284,6 +374,8 @@ static enum status compact(struct gather *gather) {
         uint32_t index;
         if (old->groups[i].leaves) continue;
         status = add_group(&held, old->groups[i].key, old->groups[i].hash, &index);
+        if (status == STATUS_OK) held.groups[index].row_keys = old->groups[i].row_keys;
+        if (status == STATUS_OK) held.groups[index].differ = old->groups[i].differ;
         for (uint32_t row = old->groups[i].first; status == STATUS_OK && row != NO_ROW;
              row = old->rows[row].next) {
             status = add_row(&held, index, &old->rows[row]);
@@ -313,10 +405,11 @@ static void doubt_group_before(struct gather *gather, const struct cut *cut, str
 
 static enum status keep_row(struct gather *gather, const struct cut *cut) {
     struct text key;
+    uint64_t row_keys;
     uint32_t index;
     struct kept_row row = {cut->at, (uint32_t)cut->length, cut->flags, cut->line, NO_ROW};
     if (cut->length > INGEST_ROW_BYTES_MAX) row.length = INGEST_ROW_BYTES_MAX;
-    enum status status = row_key(gather, cut, &key);
+    enum status status = row_key(gather, cut, &key, &row_keys);
     if (status) return status;
     doubt_group_before(gather, cut, key);
     uint64_t hash = hash_text(key, 0);
@@ -327,6 +420,7 @@ static enum status keep_row(struct gather *gather, const struct cut *cut) {
     }
     status = find_group(&gather->held, key, hash, &index);
     if (status == STATUS_OK) status = add_row(&gather->held, index, &row);
+    if (status == STATUS_OK && row_keys != 0) note_row_keys(&gather->held.groups[index], row_keys);
     if (key.length > 0) gather->last_group = index;
     return status;
 }
@@ -337,6 +431,7 @@ static void end_reading(struct gather *gather) {
     gather->ended = gather->leaving = true;
     gather->next = 0;
     for (size_t i = 0; i < held->group_count; i++) held->groups[i].leaves = true;
+    count_row_keys(gather);
     if (!gather->cutter->truncation[0] || gather->last_group == NO_ROW) return;
     held->rows[held->groups[gather->last_group].first].flags |= ROW_FILE_ENDS;
 }
@@ -393,5 +488,6 @@ enum status gather_job(struct gather *gather, struct job *job, uint32_t events_m
             error_set(error, status, "no memory to gather the rows of %s", gather->cutter->name);
     }
     memcpy(job->truncation, gather->cutter->truncation, sizeof job->truncation);
+    job->keys_name_rows = gather->differing > gather->sharing;
     return status;
 }

@@ -5,7 +5,11 @@
  * handed on as consecutive rows; groups come in the order of their first rows. Beyond `bytes_max`
  * the half of the groups whose last rows are oldest is handed on early. A row that comes later for
  * one of those is flagged ROW_GROUP_GONE. So a file that is sorted by its key is read at any size,
- * and no event is ever split in silence. One thread at a time may use a gather. */
+ * and no event is ever split in silence. One thread at a time may use a gather.
+ *
+ * Where the playbook leaves open whether row_key names a row or the whole event, the gather looks
+ * at all of the file: of the groups of several rows, how many have rows with different keys, and
+ * how many share one key? job.keys_name_rows is set where the first are more. */
 #ifndef INGEST_FILE_GATHER_H
 #define INGEST_FILE_GATHER_H
 

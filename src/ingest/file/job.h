@@ -41,7 +41,9 @@ struct job {
     /* These count rows of the file: a group counts all of its rows. */
     uint64_t disagreeing_rows, quarantined_rows;
     struct near_treatment near;
-    uint64_t no_keys; /* events that have no row key, since a filler stands in its place */
+    uint64_t no_keys;    /* events that have no row key, since a filler stands in its place */
+    uint64_t older_rows; /* as in ingest_progress */
+    bool keys_name_rows; /* as in ingest_progress; by the gather */
     uint64_t undeclared_events, undeclared_left; /* as in ingest_progress */
     enum status status;
     struct error error;

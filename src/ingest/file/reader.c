@@ -334,6 +334,8 @@ static void count(struct ingest_reader *reader, const struct job *job) {
     }
     progress->disagreeing_rows += job->disagreeing_rows;
     progress->no_keys += job->no_keys;
+    progress->older_rows += job->older_rows;
+    progress->keys_name_rows |= job->keys_name_rows;
     count_warnings(reader, job);
     if (!job->truncation[0]) return;
     progress->truncated = true;

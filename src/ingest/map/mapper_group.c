@@ -3,6 +3,7 @@
  *
  * Where the rows may have keys of their own, or be stored already, they are read twice: first for
  * what each says of itself as a row, then to be mapped. */
+#include "base/hash.h"
 #include "ingest/file/lines.h"
 #include "ingest/map/mapper.h"
 
@@ -22,7 +23,7 @@ struct group {
 /* `facts` NULL: they are known. */
 static enum status read_row(struct mapper *mapper, const struct group *group, size_t i,
                             struct row_facts *facts) {
-    bool may_lack = mapper->plan->source->has_line_keys;
+    bool may_lack = mapper->plan->rows.asks_keys;
     enum status status = mapper_read_row(mapper, group->job, &group->job->rows[i], group->plain);
     if (status == STATUS_OK) status = mapper_check_group(mapper);
     return status == STATUS_OK && facts != NULL ? content_read(mapper, may_lack, facts) : status;
@@ -44,16 +45,6 @@ static enum status read_facts(struct mapper *mapper, struct group *group) {
     return status;
 }
 
-/* A key that only some rows have, or all share, is the event's and no row's. */
-static bool have_own_keys(const struct group *group) {
-    size_t count = group->to - group->from, same = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (row_key_is_none(group->rows[i].key)) return false;
-        same += row_key_equal(group->rows[i].key, group->rows[0].key);
-    }
-    return count == 1 || same < count;
-}
-
 static struct row_key first_key(const struct group *group) {
     for (size_t i = 0; i < group->to - group->from; i++) {
         if (!row_key_is_none(group->rows[i].key)) return group->rows[i].key;
@@ -61,23 +52,111 @@ static struct row_key first_key(const struct group *group) {
     return (struct row_key){0};
 }
 
-/* Of two rows with one key the one with the higher version stands; of equal ones the later one. */
-static bool is_replaced(const struct group *group, size_t row) {
+struct key_counts {
+    size_t rows, none, same; /* none: rows without a key; same: rows with the first key */
+};
+
+static struct key_counts count_keys(const struct group *group) {
+    struct key_counts counts = {.rows = group->to - group->from};
+    struct row_key first = first_key(group);
+    for (size_t i = 0; i < counts.rows; i++) {
+        bool none = row_key_is_none(group->rows[i].key);
+        counts.none += none;
+        counts.same += !none && row_key_equal(group->rows[i].key, first);
+    }
+    return counts;
+}
+
+/* Nobody says what row_key names, and all rows of the group share one key: they are versions of one
+ * row, or the rows of an event that the key names. Only the first must not be added up. */
+static enum status tell_shared(struct mapper *mapper, const struct group *group) {
+    const struct source *source = mapper->plan->source;
+    mapper->line = group->job->rows[group->from].line;
+    return mapper_bad(
+        mapper, COLUMN_NONE,
+        "%zu rows of this %.*s share one row_key: write lines: yes in source %.*s where row_key "
+        "names each row (the last of them counts), or lines: no where it names the whole %.*s "
+        "(they "
+        "are added up), and replay the quarantine",
+        group->to - group->from, TEXT_ARG(source->one_event_per), TEXT_ARG(source->name),
+        TEXT_ARG(source->one_event_per));
+}
+
+/* The source says lines: no. */
+static enum status tell_different(struct mapper *mapper, const struct group *group) {
+    const struct source *source = mapper->plan->source;
+    mapper->line = group->job->rows[group->from].line;
+    return mapper_bad(mapper, COLUMN_NONE,
+                      "the rows of this %.*s have different row keys: in source %.*s write lines: "
+                      "yes where row_key names each row, or in one_event_per a column that is "
+                      "different for each event",
+                      TEXT_ARG(source->one_event_per), TEXT_ARG(source->name));
+}
+
+/* Does each row of the group have a key of its own? Where nobody says so, a key that only some rows
+ * have is the event's. */
+static enum status judge_keys(struct mapper *mapper, struct group *group) {
+    enum key_names names = mapper->plan->rows.key_names;
+    struct key_counts counts = count_keys(group);
+    group->has_lines = false;
+    if (names == KEY_NAMES_OPEN && group->job->keys_name_rows) names = KEY_NAMES_ROW;
+    if (names == KEY_NAMES_EVENT && counts.same + counts.none < counts.rows)
+        return tell_different(mapper, group);
+    if (names == KEY_NAMES_EVENT || (names == KEY_NAMES_OPEN && counts.none > 0)) return STATUS_OK;
+    group->has_lines = counts.none == 0;
+    if (names == KEY_NAMES_ROW || counts.rows == 1 || counts.same < counts.rows) return STATUS_OK;
+    group->has_lines = false;
+    return mapper->plan->source->rows.again != AGAIN_ASK ? STATUS_OK : tell_shared(mapper, group);
+}
+
+/* Where row_key names each row, one that has none could be any row of the event. */
+static enum status tell_missing(struct mapper *mapper, const struct group *group) {
+    const struct plan *plan = mapper->plan;
+    for (size_t i = 0; i < group->to - group->from; i++) {
+        if (row_key_is_none(group->rows[i].key))
+            mapper->line = group->job->rows[group->from + i].line;
+        if (row_key_is_none(group->rows[i].key)) break;
+    }
+    const struct plan_field *last = &plan->row_keys[plan->row_key_count - 1];
+    return mapper_bad(mapper, last->column, "the row key %.*s is empty", TEXT_ARG(last->name));
+}
+
+/* Of two rows with one key the one with the higher version stands; of equal ones the later one, but
+ * the first message. */
+static bool is_replaced(const struct mapper *mapper, const struct group *group, size_t row) {
     const struct row_facts *own = &group->rows[row];
     for (size_t i = 0; i < group->to - group->from; i++) {
         const struct row_facts *other = &group->rows[i];
-        bool stands = i < row ? other->version > own->version : other->version >= own->version;
+        bool wins = (i > row) != mapper->plan->rows.first_stands;
+        bool stands = wins ? other->version >= own->version : other->version > own->version;
         if (i != row && stands && row_key_equal(other->key, own->key)) return true;
     }
     return false;
 }
 
+/* Rows without a key that are equal are rows all the same: an order may have two equal lines. Each
+ * gets a key of its own, the same one whenever they come again. From the last row on, so that the
+ * keys before it are still those of their bytes. */
+static void number_equal_rows(struct group *group) {
+    for (size_t i = group->to - group->from; i-- > 1;) {
+        struct row_facts *own = &group->rows[i];
+        uint64_t before = 0;
+        for (size_t j = 0; own->is_made && j < i; j++)
+            before += row_key_equal(group->rows[j].key, own->key);
+        if (before > 0) own->key.low = hash_u64(own->key.low + before) | 1;
+    }
+}
+
 static enum status find_keys(struct mapper *mapper, struct group *group) {
     enum status status = read_facts(mapper, group);
     if (status != STATUS_OK) return status;
-    group->has_lines = mapper->plan->source->has_line_keys && have_own_keys(group);
-    group->facts.key = first_key(group);
+    number_equal_rows(group);
+    status = judge_keys(mapper, group);
+    if (status != STATUS_OK) return status;
     if (group->has_lines) return content_event_key(mapper, &group->facts.key);
+    bool names_rows = mapper->plan->rows.key_names == KEY_NAMES_ROW || group->job->keys_name_rows;
+    if (names_rows && mapper->no_keys == 0) return tell_missing(mapper, group);
+    if (!names_rows) group->facts.key = first_key(group);
     /* Where no row has one, and it is no filler, the first row says what is missing. */
     if (!row_key_is_none(group->facts.key) || mapper->no_keys > 0) return STATUS_OK;
     return mapper_bad(mapper, mapper->plan->row_keys[0].column, "the row key %.*s is empty",
@@ -216,7 +295,8 @@ static enum status take_facts(struct mapper *mapper, struct group *group,
 }
 
 static enum status take_cells(struct mapper *mapper, struct group *group) {
-    bool differs = false, has_others = group->to - group->from > 1;
+    bool differs = false,
+         has_others = group->to - group->from > 1 || mapper->plan->rows.takes_parts;
     enum status status = group->begun
                              ? mapper_take_further(mapper, group->event, &group->missing, &differs)
                              : mapper_take_first(mapper, group->event, has_others, &group->missing);
@@ -231,7 +311,10 @@ static enum status take_row(struct mapper *mapper, struct group *group, size_t i
     const struct row_facts *row = group->rows != NULL ? &group->rows[i - group->from] : NULL;
     struct row_facts facts;
     enum status status = STATUS_OK;
-    if (row != NULL && group->has_lines && is_replaced(group, i - group->from)) return STATUS_OK;
+    if (row != NULL && group->has_lines && is_replaced(mapper, group, i - group->from)) {
+        group->job->older_rows++;
+        return STATUS_OK;
+    }
     if (row != NULL && row->retracts) return take_facts(mapper, group, row);
     status = read_row(mapper, group, i, row == NULL ? &facts : NULL);
     if (row == NULL) row = &facts;
@@ -239,13 +322,25 @@ static enum status take_row(struct mapper *mapper, struct group *group, size_t i
     return status == STATUS_OK && !row->retracts ? take_cells(mapper, group) : status;
 }
 
+/* Rows in another file may say what these leave empty. What people say of consent and contact never
+ * waits for that: its bad rows hold their person. */
+static bool may_be_part(const struct mapper *mapper, const struct group *group) {
+    uint16_t type = mapper->batch->events[group->event].type;
+    return group->missing != 0 && (group->missing & PART_TYPE) == 0 &&
+           mapper->plan->rows.takes_parts && group->keeps && group->begun &&
+           !row_key_is_none(group->facts.key) && type != EVENT_CONSENT_CHANGED &&
+           type != EVENT_OPT_IN_CHANGED;
+}
+
 static enum status end_event(struct mapper *mapper, struct group *group) {
     enum status status = STATUS_OK;
-    if (group->missing != 0) { /* no row of the group has it */
+    bool is_part = may_be_part(mapper, group);
+    if (group->missing != 0 && !is_part) { /* no row of the group has it */
         mapper->line = group->job->rows[group->from].line;
         status = mapper_take_parts(mapper, group->event, group->missing);
     }
     struct event *event = &mapper->batch->events[group->event];
+    event->is_part = is_part;
     group->facts.retracts = !group->begun;
     if (status == STATUS_OK) status = content_put_event(mapper, &group->facts, event);
     if (status != STATUS_OK || !group->begun) return status;
@@ -257,7 +352,7 @@ static enum status begin_group(struct mapper *mapper, struct group *group, bool 
     *done = false;
     if (mapper->plan->row_key_count == 0) return STATUS_OK;
     bool looks = looks_first(mapper);
-    if (!looks && !mapper->plan->source->has_line_keys) return STATUS_OK;
+    if (!looks && !mapper->plan->rows.asks_keys) return STATUS_OK;
     enum status status = find_keys(mapper, group);
     bool has_key = !row_key_is_none(group->facts.key);
     *done = status == STATUS_OK && has_key && looks && is_known(mapper, group);

@@ -116,7 +116,10 @@ struct plan_rows {
     uint32_t version_column; /* COLUMN_NONE */
     const struct plan_retraction *retractions;
     uint32_t retraction_count;
-    bool keeps_rows;
+    enum key_names key_names; /* of the source, else of the settings */
+    bool keeps_rows, takes_parts;
+    /* row_key is more than one_event_per: the rows of a group must be asked for their keys. */
+    bool asks_keys;
     uint32_t rows_symbol;
     /* What is kept of a row: these columns, and their names as a CSV header. NDJSON: the line. */
     const uint32_t *kept_columns;

@@ -247,6 +247,7 @@ static enum status build_kept(struct plan_builder *builder) {
     uint32_t count;
     if (!builder->settings->keeps_rows || plan->group_column == COLUMN_NONE) return STATUS_OK;
     rows->keeps_rows = true;
+    rows->takes_parts = builder->settings->takes_parts;
     enum status status =
         symbol_add(plan->symbols, SYMBOL_PROPERTY, INGEST_ROWS_PROPERTY, &rows->rows_symbol);
     if (status != STATUS_OK || plan->source->format == SOURCE_NDJSON) return status;
@@ -284,6 +285,11 @@ enum status plan_rows_end(struct plan_builder *builder) {
     const struct ingest_settings *settings = builder->settings;
     struct plan_rows *rows = &plan->rows;
     if (plan->source->row_key_count == 0) return STATUS_OK;
+    rows->key_names =
+        plan->source->key_names != KEY_NAMES_OPEN ? plan->source->key_names : settings->key_names;
+    rows->asks_keys = plan->group_column != COLUMN_NONE &&
+                      (plan->row_key_count > 1 || plan->row_keys[0].kind != FIELD_COLUMN ||
+                       plan->row_keys[0].column != plan->group_column);
     enum status status = build_readings(builder);
     if (status == STATUS_OK) status = build_rules_of_rows(builder);
     if (status == STATUS_OK) status = build_kept(builder);

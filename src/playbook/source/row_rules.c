@@ -8,7 +8,7 @@
 
 static void refuse_without_key(struct reader *reader, const struct source_entry *entry) {
     static const enum source_key need_key[] = {SOURCE_ROW_VERSION, SOURCE_RETRACT_WHEN,
-                                               SOURCE_CORRECTIONS_MAX, SOURCE_AGAIN};
+                                               SOURCE_CORRECTIONS_MAX, SOURCE_AGAIN, SOURCE_LINES};
     for (size_t i = 0; i < sizeof need_key / sizeof *need_key; i++) {
         const struct yaml_node *node = entry->values[need_key[i]];
         if (node == NULL) continue;
@@ -117,12 +117,36 @@ static void read_again(struct reader *reader, struct source_entry *entry) {
     }
 }
 
-/* row_key: order_id beside one_event_per: order_id names the event and no row of it. */
-static bool names_lines(const struct source *source) {
-    if (source->one_event_per.length == 0 || source->row_key_count == 0) return false;
+/* row_key: order_id beside one_event_per: order_id names the event and no row of it. [order_id,
+ * line] is likely to name a row, and [shop, order_id] is not: that is left open. */
+static enum key_names names_without_a_word(const struct source *source) {
     const struct field_source *first = &source->row_keys[0];
-    return source->row_key_count > 1 || first->kind != FIELD_COLUMN ||
-           !text_equal(first->column, source->one_event_per);
+    bool is_column = source->row_key_count == 1 && first->kind == FIELD_COLUMN;
+    if (is_column && text_equal(first->column, source->one_event_per)) return KEY_NAMES_EVENT;
+    bool is_message = source->format == SOURCE_NDJSON && is_column &&
+                      text_equal(first->column, TEXT("messageId"));
+    return is_message ? KEY_NAMES_ROW : KEY_NAMES_OPEN;
+}
+
+static void read_lines(struct reader *reader, struct source_entry *entry) {
+    struct source *source = entry->source;
+    const struct yaml_node *node = entry->values[SOURCE_LINES];
+    bool says = false;
+    if (source->one_event_per.length > 0) source->key_names = names_without_a_word(source);
+    if (node == NULL || !reader_yes_no(reader, node, "lines", &says)) return;
+    if (source->one_event_per.length == 0) {
+        reader_error(reader, node_place(node),
+                     "lines: is for events of several rows (one_event_per): leave it out");
+        return;
+    }
+    if (says && source->key_names == KEY_NAMES_EVENT) {
+        reader_error(reader, node_place(node),
+                     "lines: yes says that row_key names each row, and %.*s names the whole event: "
+                     "write row_key: [%.*s, LINE] with the column that tells its rows apart",
+                     TEXT_ARG(source->one_event_per), TEXT_ARG(source->one_event_per));
+        return;
+    }
+    source->key_names = says ? KEY_NAMES_ROW : KEY_NAMES_EVENT;
 }
 
 void row_rules_read(struct reader *reader, struct source_entry *entry) {
@@ -131,7 +155,7 @@ void row_rules_read(struct reader *reader, struct source_entry *entry) {
         refuse_without_key(reader, entry);
         return;
     }
-    source->has_line_keys = names_lines(source);
+    read_lines(reader, entry);
     read_version(reader, entry);
     read_retractions(reader, entry);
     read_corrections_max(reader, entry->values[SOURCE_CORRECTIONS_MAX], &source->rows);

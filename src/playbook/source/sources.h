@@ -62,7 +62,8 @@ void types_check(struct reader *reader, struct source_entry *entry);
 void types_check_used(struct reader *reader, const struct source_entry *entry);
 void lookup_begin(struct reader *reader, struct source_entry *entry);
 
-/* `row_version:`, `retract_when:`, `corrections_max:`, `again:`; after row_key was read. */
+/* `row_version:`, `retract_when:`, `corrections_max:`, `again:`, `lines:`; after row_key was
+ * read. */
 void row_rules_read(struct reader *reader, struct source_entry *entry);
 
 void properties_declare(struct reader *reader, struct source_entry *entry);

@@ -110,6 +110,7 @@ void shop_load(struct shop *shop, const char *source) {
         shop->totals.quarantined += reports[i].quarantined;
         shop->totals.quarantined_before += reports[i].quarantined_before;
         shop->totals.lookup_rows += reports[i].lookup_rows;
+        if (reports[i].notes.count > 0) shop->totals.notes = reports[i].notes;
     }
     memory_free(reports);
 }

@@ -17,7 +17,8 @@ static const char playbook[] =
     "  sales: { file: t.csv, event: Sold, time: at, row_key: id, key: { loyalty: card, email: "
     "mail } }\n"
     "  lines: { file: t.csv, event: Sold, time: at, row_key: [id, coupon], key: { loyalty: card }, "
-    "one_event_per: id, properties: { quantity: sum(quantity) }, types: { quantity: number } }\n"
+    "one_event_per: id, lines: no, properties: { quantity: sum(quantity) }, types: { quantity: "
+    "number } }\n"
     "  web: { file: t.ndjson, format: segment }\n"
     "  app: { file: t.ndjson, event: Seen, time: at, row_key: id, key: { loyalty: card }, "
     "properties: { name: text } }\n";

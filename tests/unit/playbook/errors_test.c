@@ -101,6 +101,8 @@ static const struct broken sources[] = {
     {"retraction without a value", HEAD CSV ", row_key: k, retract_when: { state: } }\n", 6, 91, "column state has no value"},
     {"corrections", HEAD CSV ", row_key: k, corrections_max: many }\n", 6, 92, "corrections_max (a number of rows, or a share such as 30%)"},
     {"again alone", HEAD CSV ", row_key: k, again: add }\n", 6, 82, "again: is for events of several rows"},
+    {"lines alone", HEAD CSV ", row_key: k, lines: yes }\n", 6, 82, "lines: is for events of several rows"},
+    {"lines of one key", HEAD CSV ", row_key: k, one_event_per: k, lines: yes }\n", 6, 100, "write row_key: [k, LINE]"},
     {"again", HEAD CSV ", row_key: k, one_event_per: k, again: ad }\n", 6, 100, "did you mean \"add\"?"},
     {"identifier without columns", HEAD "sources: { s: { event: E, time: t, key: { email: [] } } }\n", 5, 43, "identifier email has no column"},
     {"unused type", HEAD CSV ", types: { aa: money }, properties: { m: a } }\n", 6, 72, "types names the column \"aa\""},

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+/* Key files: all keys and no others are found, of several files the newest says what counts, and no
+ * damaged byte becomes an answer. */
+#include "support/simulated_disk.h"
+#include "support/unit.h"
+
 #include "base/hash.h"
-#include "base/memory.h"
 #include "base/random.h"
 #include "store/keys/key_file.h"
-#include "store/keys/superseded.h"
-#include "support/simulated_disk.h"
 
 #define KEYS_MAX 60000u
 
@@ -204,69 +199,11 @@ static void no_flipped_bit_becomes_an_answer(void **state) {
     simulated_disk_destroy(disk);
 }
 
-static void superseded_rows_by_persona(void **state) {
-    (void)state;
-    struct simulated_disk *disk = simulated_disk_create(1, 0);
-    struct file_system *fs = simulated_disk_interface(disk);
-    struct superseded_row rows[600];
-    struct superseded *set = NULL;
-    uint64_t bytes;
-    random_init(&rng, 9);
-    for (uint32_t i = 0; i < 600; i++)
-        rows[i] = (struct superseded_row){.persona = (uint32_t)random_below(&rng, 300) * 3,
-                                          .position = 5 + i,
-                                          .known_ms = (int64_t)i,
-                                          .by = 1000 + i};
-    assert_int_equal(superseded_write(fs, "gone", rows, 600, &bytes, NULL), STATUS_OK);
-    assert_int_equal(bytes, size_of(fs, "gone"));
-    assert_int_equal(superseded_open(&set, fs, "gone", NULL), STATUS_OK);
-    uint32_t sum = 0;
-    for (uint32_t persona = 0; persona < 2000; persona++) {
-        uint32_t count;
-        const struct superseded_row *found = superseded_of(set, persona, &count);
-        assert_true(superseded_has(set, persona) == (count > 0));
-        for (uint32_t i = 0; i < count; i++) assert_int_equal(found[i].persona, persona);
-        sum += count;
-    }
-    assert_int_equal(sum, 600);
-    superseded_dereference(set);
-    for (uint64_t byte = 0; byte < bytes; byte++) {
-        assert_true(simulated_disk_flip(disk, "gone", byte, 2));
-        assert_int_not_equal(superseded_open(&set, fs, "gone", NULL), STATUS_OK);
-        assert_true(simulated_disk_flip(disk, "gone", byte, 2));
-    }
-    simulated_disk_destroy(disk);
-}
-
-/* Rows, and the lists by persona that readers follow while more are added. */
-static void superseded_rows_beside_a_tail(void **state) {
-    (void)state;
-    struct superseded_tail tail;
-    memset(&tail, 0, sizeof tail); /* clang 14 refuses {0} for an atomic pointer that comes first */
-    assert_null(superseded_tail_newest(&tail, 3));
-    for (uint32_t i = 0; i < 20000; i++) {
-        assert_int_equal(superseded_tail_reserve(&tail, 1), STATUS_OK);
-        superseded_tail_add(&tail, i % 5000, i, i, i + 1);
-    }
-    assert_int_equal(superseded_tail_count(&tail), 20000);
-    for (uint32_t persona = 0; persona < 5000; persona++) {
-        const struct superseded_row *row = superseded_tail_newest(&tail, persona);
-        for (uint32_t n = 4; n-- > 0; row = superseded_tail_before(&tail, row)) {
-            assert_non_null(row);
-            assert_int_equal(row->position, n * 5000 + persona);
-        }
-        assert_null(row);
-    }
-    superseded_tail_release(&tail);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_keys_are_found_and_no_others),
         cmocka_unit_test(the_newest_of_several_files_is_kept),
         cmocka_unit_test(no_flipped_bit_becomes_an_answer),
-        cmocka_unit_test(superseded_rows_by_persona),
-        cmocka_unit_test(superseded_rows_beside_a_tail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

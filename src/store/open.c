@@ -282,6 +282,9 @@ static enum status start(struct store *store, struct error *error) {
     struct version *blank = version_alloc();
     if (!blank)
         return error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", store->directory);
+    store->view.bound = log_durable(store->log);
+    atomic_init(&store->written_bound, UINT64_MAX);
+    store->written_view.bound = &store->written_bound;
     pthread_mutex_lock(&store->guard);
     store_publish(store, blank);
     pthread_mutex_unlock(&store->guard);
@@ -340,6 +343,7 @@ static enum status create(struct store **out, const struct store_options *option
     store->customers = options->directory_of_customers;
     if (options->columns) store->columns = *options->columns;
     view_source_init(&store->view, &store->versions, store->symbols);
+    view_source_init(&store->written_view, &store->versions, store->symbols);
     if (strlen(options->directory) >= sizeof(store->directory))
         return error_set(error, STATUS_LIMIT, "the path of the data directory is too long");
     memcpy(store->directory, options->directory, strlen(options->directory) + 1);

@@ -154,6 +154,12 @@ static enum status encode(struct store *store, const struct store_frame *frame,
     return frame_encode(&store->frame, buffer_text(&store->symbol_bytes), frame, error);
 }
 
+/* After a failed sync nobody sees what may never be durable. */
+static void note_failure(struct store *store) {
+    if (store->log && log_has_failed(store->log))
+        atomic_store(&store->written_bound, atomic_load(log_durable(store->log)));
+}
+
 enum status store_write(struct store *store, const struct store_frame *frame, bool sync,
                         uint64_t *position, struct error *error) {
     struct symbol_counts logged;
@@ -165,7 +171,10 @@ enum status store_write(struct store *store, const struct store_frame *frame, bo
     if (status == STATUS_OK) status = reserve(store, frame, error);
     uint64_t at = 0;
     if (status == STATUS_OK) status = log_append(store->log, &store->frame, sync, &at, error);
-    if (status) return status;
+    if (status) {
+        note_failure(store);
+        return status;
+    }
     store->logged = logged;
     if (frame->batch && frame->batch->row_count) {
         pthread_mutex_lock(&store->guard);
@@ -186,7 +195,18 @@ enum status store_append(struct store *store, const struct store_frame *frame, b
 }
 
 enum status store_sync(struct store *store, struct error *error) {
-    return store->read_only ? STATUS_OK : log_sync(store->log, error);
+    if (store->read_only) return STATUS_OK;
+    enum status status = log_sync(store->log, error);
+    if (status) note_failure(store);
+    return status;
+}
+
+uint64_t store_durable_position(const struct store *store) {
+    return atomic_load(log_durable(store->log));
+}
+
+bool store_has_failed(const struct store *store) {
+    return log_has_failed(store->log);
 }
 
 uint64_t store_position(const struct store *store) {
@@ -200,6 +220,10 @@ uint64_t store_position(const struct store *store) {
 
 struct timeline_source *store_source(struct store *store) {
     return &store->view.interface;
+}
+
+struct timeline_source *store_source_written(struct store *store) {
+    return &store->written_view.interface;
 }
 
 enum status store_set_columns(struct store *store, const struct column_set *columns,

@@ -18,10 +18,14 @@
  *
  * Positions: a frame takes 1 + event_count positions: its first is the frame's own (its records
  * stand there), then one an event. store_position() is the next free one: everything below it is
- * applied and visible.
+ * written.
  *
- * Threads: one applier calls store_append and the other changing calls. Any number of threads open
- * readers through store_source(). The store runs one folding thread of its own. */
+ * Written and durable: a frame that is written is seen by readers of store_source_written(). Those
+ * of store_source() see it once it is durable.
+ *
+ * Threads: one applier calls store_append and the other changing calls. Beside it, one other thread
+ * may call store_sync. Any number of threads open readers. The store runs one folding thread of its
+ * own. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -93,9 +97,10 @@ enum status store_open(struct store **out, const struct store_options *options,
                        struct error *error) MUST_USE;
 void store_close(struct store *store); /* waits for a fold under way; does not fold */
 
-/* Writes one frame and, unless `sync` is false, makes it durable; then its events are visible. On
- * failure nothing of it is visible, and after a failed sync the store takes no more appends
- * (STATUS_IO) until it is opened again. *position gets the frame's first position. */
+/* Writes one frame and, unless `sync` is false, makes it durable, together with all that was written
+ * before it. On failure nothing of the frame is visible, and after a failed sync the store takes no
+ * more appends (STATUS_IO) until it is opened again, and shows nothing that is not known to be
+ * durable. *position gets the frame's first position. */
 enum status store_append(struct store *store, const struct store_frame *frame, bool sync,
                          uint64_t *position, struct error *error) MUST_USE;
 /* store_append, synced, and in the same frame store_drop_rows: rows that came back as these events
@@ -103,8 +108,14 @@ enum status store_append(struct store *store, const struct store_frame *frame, b
 enum status store_append_dropping(struct store *store, const struct store_frame *frame,
                                   const uint64_t *row_ids, size_t count, uint64_t *position,
                                   struct error *error) MUST_USE;
+/* Makes durable what was written before the call. The applier, or one other thread. */
 enum status store_sync(struct store *store, struct error *error) MUST_USE;
+/* Any thread. The next free position; everything below it is written and seen by readers of
+ * store_source_written. */
 uint64_t store_position(const struct store *store);
+/* Any thread. Everything below it is durable. */
+uint64_t store_durable_position(const struct store *store);
+bool store_has_failed(const struct store *store); /* any thread: a sync failed */
 
 /* What the store knows of the row under a key: its latest version. */
 struct stored_key {
@@ -135,7 +146,8 @@ enum status store_visit_changed_keys(struct store *store,
                                      enum status (*visit)(void *context, struct row_key key),
                                      void *context, struct error *error) MUST_USE;
 
-struct timeline_source *store_source(struct store *store);
+struct timeline_source *store_source(struct store *store);         /* what is durable */
+struct timeline_source *store_source_written(struct store *store); /* what is written, too */
 enum status store_set_columns(struct store *store, const struct column_set *columns,
                               struct error *error) MUST_USE;
 

@@ -29,7 +29,9 @@ struct store {
     const struct customer_directory *customers;
     struct file *lock;
     struct versions versions;
-    struct view_source view;
+    struct view_source view;         /* what is durable */
+    struct view_source written_view; /* what is written */
+    _Atomic uint64_t written_bound;  /* UINT64_MAX, or after a failed sync what was durable */
 
     /* The applier's. */
     struct log *log;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Readers beside appends, folds and merges: what a reader pins never changes while it is open, a
- * batch is there as a whole or not at all, and every reader sees a prefix of the log. Each batch
+/* Readers beside appends, syncs, folds and merges: what a reader pins never changes while it is
+ * open, a batch is there as a whole or not at all, and every reader sees a prefix of the log: of
+ * what is written, or of what is durable. One thread appends, another one syncs. Each batch
  * corrects one row of the batch before, and a row is seen superseded if, and only if, its
  * correction is. Meant for ThreadSanitizer, which must stay silent. Usage: store_readers_test
  * [BATCHES [READERS]]. */
@@ -17,7 +18,8 @@
 
 struct shared {
     struct store *store;
-    _Atomic uint64_t batches; /* acknowledged */
+    _Atomic uint64_t batches; /* written */
+    _Atomic uint64_t durable; /* of these, known to be durable */
     _Atomic bool stop;
     _Atomic uint64_t failures, reads, known;
 };
@@ -52,7 +54,7 @@ static enum status append_batch(struct store *store, uint64_t number) {
     uint64_t position;
     struct error error;
     const struct store_frame frame = {.batch = &batch};
-    enum status status = store_append(store, &frame, number % 4 == 0, &position, &error);
+    enum status status = store_append(store, &frame, number % 16 == 0, &position, &error);
     if (status) printf("append: %s\n", error.text);
     event_batch_release(&batch);
     return status;
@@ -117,11 +119,12 @@ static uint64_t walk_once(struct shared *shared, struct timeline_reader *reader,
     return total;
 }
 
-static void read_once(struct shared *shared) {
-    struct timeline_source *source = store_source(shared->store);
+static void read_once(struct shared *shared, bool written) {
+    struct timeline_source *source =
+        written ? store_source_written(shared->store) : store_source(shared->store);
     struct timeline_reader *reader;
     struct error error;
-    uint64_t least = atomic_load(&shared->batches) * BATCH_EVENTS;
+    uint64_t least = atomic_load(written ? &shared->batches : &shared->durable) * BATCH_EVENTS;
     if (source->ops->reader_open(source, &reader, &error)) {
         wrong(shared, "open failed", 0, 0);
         return;
@@ -136,6 +139,8 @@ static void read_once(struct shared *shared) {
     /* Every frame takes one position and one an event. */
     uint64_t expected = source->ops->position(reader) / (BATCH_EVENTS + 1) * BATCH_EVENTS;
     if (total != expected) wrong(shared, "the pin and what is visible disagree", total, expected);
+    if (!written && source->ops->position(reader) > store_durable_position(shared->store))
+        wrong(shared, "what is not durable is visible", source->ops->position(reader), 0);
     walk_fast(shared, reader, total);
     source->ops->reader_close(reader);
     look_up(shared, least / BATCH_EVENTS);
@@ -144,7 +149,19 @@ static void read_once(struct shared *shared) {
 
 static void *read_on(void *context) {
     struct shared *shared = context;
-    while (!atomic_load(&shared->stop)) read_once(shared);
+    for (bool written = false; !atomic_load(&shared->stop); written = !written)
+        read_once(shared, written);
+    return NULL;
+}
+
+static void *sync_on(void *context) {
+    struct shared *shared = context;
+    struct error error;
+    while (!atomic_load(&shared->stop)) {
+        uint64_t batches = atomic_load(&shared->batches);
+        if (store_sync(shared->store, &error)) wrong(shared, "sync failed", batches, 0);
+        atomic_store(&shared->durable, batches);
+    }
     return NULL;
 }
 
@@ -188,10 +205,14 @@ int main(int argc, char **argv) {
     if (readers > 16) readers = 16;
     for (uint32_t i = 0; i < readers; i++)
         if (pthread_create(&threads[i], NULL, read_on, &shared)) abort();
+    pthread_t syncer;
+    if (pthread_create(&syncer, NULL, sync_on, &shared)) abort();
     write_all(&shared, batches);
     atomic_store(&shared.stop, true);
     for (uint32_t i = 0; i < readers; i++) pthread_join(threads[i], NULL);
-    read_once(&shared);
+    pthread_join(syncer, NULL);
+    read_once(&shared, true);
+    read_once(&shared, false);
     store_close(shared.store);
     symbols_destroy(symbols);
     simulated_disk_destroy(disk);

@@ -437,7 +437,7 @@ static bool compare_reader(struct timeline_reader *reader, uint64_t pinned) {
 }
 
 static bool compare(struct store *store) {
-    struct timeline_source *source = store_source(store);
+    struct timeline_source *source = store_source_written(store);
     struct timeline_reader *reader;
     struct error error;
     if (source->ops->reader_open(source, &reader, &error)) return false;
@@ -489,7 +489,7 @@ static bool did(enum status status, const char *what) {
 }
 
 static bool step(uint64_t number) {
-    struct timeline_source *source = store_source(world.store);
+    struct timeline_source *source = store_source_written(world.store);
     switch (below(16)) {
     case 0: return did(store_fold(world.store, false, NULL), "fold");
     case 1: return did(store_fold(world.store, !below(2), NULL), "merge");

@@ -617,7 +617,7 @@ static bool same_keys(const struct trial *trial, struct store *store,
 
 static bool read_events(const struct trial *trial, const struct trial_model *model,
                         struct store *store, struct trial_serials *found, char why[512]) {
-    struct timeline_source *source = store_source(store);
+    struct timeline_source *source = store_source_written(store);
     struct timeline_reader *reader = NULL;
     struct error error;
     const struct timeline_request request = {{INT64_MAX, POSITION_NOW},

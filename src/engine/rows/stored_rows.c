@@ -57,7 +57,7 @@ static enum status read_customer(struct timeline_reader *reader, struct stored_r
 
 enum status stored_rows_read(struct engine *engine, struct stored_row_request *requests,
                              size_t count, struct arena *arena, struct error *error) {
-    struct timeline_source *source = store_source(engine->store);
+    struct timeline_source *source = store_source_written(engine->store);
     struct timeline_reader *reader;
     if (count == 0) return STATUS_OK;
     const struct customer_directory *directory = identity_directory(engine->identity);

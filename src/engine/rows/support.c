@@ -90,7 +90,7 @@ static enum status add_item(struct identity_unsupported **items, size_t *count, 
 
 enum status rows_withdraw_support(struct engine *engine, const struct event_batch *batch,
                                   struct identity_result *result, struct error *error) {
-    struct timeline_source *source = store_source(engine->store);
+    struct timeline_source *source = store_source_written(engine->store);
     struct supporting supporting = {.engine = engine, .batch = batch};
     const struct identity_support support = {first_known, &supporting};
     struct identity_unsupported *items = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/log/log.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include "base/memory.h"
@@ -8,10 +9,15 @@
 
 struct log {
     struct file_system *fs;
-    struct file *file;              /* the segment that grows; NULL until something is appended */
-    uint64_t end, durable, length;  /* length: of the segment, in bytes */
+    struct file *file; /* the segment that grows; NULL until something is appended. See syncing */
+    uint64_t length;   /* of the segment, in bytes; the writer's */
+    _Atomic uint64_t end, durable;
     _Atomic uint64_t growing_first; /* first position of the segment that grows, or will */
-    bool failed, read_only;
+    _Atomic bool failed;
+    bool read_only;
+    /* Held while `file` is synced or becomes another one, so that the writer appends while a sync
+     * runs, and the file of a running sync stays open. */
+    pthread_mutex_t syncing;
     char path[FILE_PATH_MAX];
     char directory[FILE_PATH_MAX];
 };
@@ -35,9 +41,14 @@ static enum status create_segment(struct log *log, uint64_t first, struct text f
         status = file_replace(log->fs, log->path, bytes.at, bytes.length, error);
     log->length = bytes.length;
     buffer_release(&bytes);
-    if (status == STATUS_OK) status = file_open(log->fs, log->path, FILE_APPEND, &log->file, error);
-    if (status == STATUS_OK) atomic_store(&log->growing_first, first);
-    return status;
+    struct file *file = NULL;
+    if (status == STATUS_OK) status = file_open(log->fs, log->path, FILE_APPEND, &file, error);
+    if (status) return status;
+    pthread_mutex_lock(&log->syncing);
+    log->file = file;
+    pthread_mutex_unlock(&log->syncing);
+    atomic_store(&log->growing_first, first);
+    return STATUS_OK;
 }
 
 static enum status refuse_failed(const struct log *log, struct error *error) {
@@ -76,9 +87,10 @@ static enum status recover_last(struct log *log, uint64_t first, const struct lo
     if (status) return status;
     uint64_t durable;
     size_t good;
-    status =
-        log_visit_bytes(mapping.at, mapping.length, log->path, first, options->first_position,
-                        options->on_frame, options->context, &log->end, &good, &durable, error);
+    uint64_t end;
+    status = log_visit_bytes(mapping.at, mapping.length, log->path, first, options->first_position,
+                             options->on_frame, options->context, &end, &good, &durable, error);
+    log->end = end;
     if (status == STATUS_OK && !log->read_only)
         status = secure_unproven(log, mapping.at, good, durable, error);
     file_unmap(log->fs, &mapping);
@@ -113,6 +125,7 @@ enum status log_open(struct log **out, const struct log_options *options, struct
     log->fs = options->fs;
     log->read_only = options->read_only;
     log->end = options->first_position;
+    pthread_mutex_init(&log->syncing, NULL);
     enum status status = STATUS_OK;
     if (strlen(options->directory) >= sizeof(log->directory))
         status = error_set(error, STATUS_LIMIT, "the path of the data directory is too long");
@@ -121,11 +134,12 @@ enum status log_open(struct log **out, const struct log_options *options, struct
     if (status == STATUS_OK) status = recover(log, options, error);
     if (status) {
         file_close(log->file);
+        pthread_mutex_destroy(&log->syncing);
         memory_free(log);
         return status;
     }
-    log->durable = log->end;
-    if (!log->file) atomic_store(&log->growing_first, log->end);
+    log->durable = log_end(log);
+    if (!log->file) atomic_store(&log->growing_first, log_end(log));
     *out = log;
     return STATUS_OK;
 }
@@ -141,6 +155,7 @@ void log_close(struct log *log) {
         (void)!file_write(log->file, mark, sizeof(mark), &ignored);
     }
     file_close(log->file);
+    pthread_mutex_destroy(&log->syncing);
     memory_free(log);
 }
 
@@ -153,47 +168,64 @@ enum status log_append(struct log *log, struct buffer *frame, bool sync, uint64_
     enum status status =
         log->file ? STATUS_OK : create_segment(log, log->end, (struct text){0}, error);
     if (status) return status;
-    frame_seal(frame->at, log->end, log->durable);
+    uint64_t at = log_end(log);
+    frame_seal(frame->at, at, atomic_load(&log->durable));
     struct frame_view written;
     memcpy(&written.span, frame->at + 12, sizeof(written.span));
     status = file_write(log->file, frame->at, frame->length, error);
     if (status) {
         struct error ignored;
-        log->failed = file_truncate(log->file, log->length, &ignored) != STATUS_OK;
+        if (file_truncate(log->file, log->length, &ignored) != STATUS_OK)
+            atomic_store(&log->failed, true);
         return status;
     }
-    *position = log->end;
+    *position = at;
     log->length += frame->length;
-    log->end += written.span;
+    atomic_store_explicit(&log->end, at + written.span, memory_order_release);
     return sync ? log_sync(log, error) : STATUS_OK;
 }
 
-enum status log_sync(struct log *log, struct error *error) {
+/* Under `syncing`. */
+static enum status sync_file(struct log *log, struct error *error) {
+    uint64_t end = log_end(log);
     if (log->failed) return refuse_failed(log, error);
-    if (!log->file || log->durable == log->end) return STATUS_OK;
+    if (!log->file || log->durable == end) return STATUS_OK;
     enum status status = file_sync(log->file, error);
     if (status) {
-        log->failed = true;
+        atomic_store(&log->failed, true);
         return status == STATUS_DISK_FULL ? status : STATUS_IO;
     }
-    log->durable = log->end;
+    atomic_store_explicit(&log->durable, end, memory_order_release);
     return STATUS_OK;
 }
 
+enum status log_sync(struct log *log, struct error *error) {
+    pthread_mutex_lock(&log->syncing);
+    enum status status = sync_file(log, error);
+    pthread_mutex_unlock(&log->syncing);
+    return status;
+}
+
 uint64_t log_end(const struct log *log) {
-    return log->end;
+    return atomic_load_explicit(&log->end, memory_order_acquire);
+}
+
+const _Atomic uint64_t *log_durable(const struct log *log) {
+    return &log->durable;
 }
 
 bool log_has_failed(const struct log *log) {
-    return log->failed;
+    return atomic_load(&log->failed);
 }
 
 enum status log_rotate(struct log *log, struct error *error) {
     enum status status = log_sync(log, error);
     if (status) return status;
+    pthread_mutex_lock(&log->syncing);
     file_close(log->file);
     log->file = NULL;
-    atomic_store(&log->growing_first, log->end);
+    pthread_mutex_unlock(&log->syncing);
+    atomic_store(&log->growing_first, log_end(log));
     return STATUS_OK;
 }
 

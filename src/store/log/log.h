@@ -12,8 +12,9 @@
  * damage: STATUS_CORRUPT with file and byte, and nothing is changed. Frames that are read back
  * after a crash, but that no later frame knew to be durable, may stand in the page cache alone (a
  * failed sync marks its pages clean): they are copied to a new segment and synced before anything
- * follows them. No segment is ever changed but at its end. Thread: one writer; log_drop and
- * log_visit may run beside it. */
+ * follows them. No segment is ever changed but at its end. Threads: one writer; log_sync,
+ * log_drop and log_visit may run beside it in other threads. The writer appends while a sync runs;
+ * that sync makes durable what was written before it began. */
 #ifndef STORE_LOG_LOG_H
 #define STORE_LOG_LOG_H
 
@@ -39,9 +40,13 @@ void log_close(struct log *log);
  * undone, every later call is STATUS_IO. *position: where it stands. */
 enum status log_append(struct log *log, struct buffer *frame, bool sync, uint64_t *position,
                        struct error *error) MUST_USE;
+/* Any thread. */
 enum status log_sync(struct log *log, struct error *error) MUST_USE;
-uint64_t log_end(const struct log *log); /* the next frame's position */
-bool log_has_failed(const struct log *log);
+/* The next frame's position. Any thread. */
+uint64_t log_end(const struct log *log);
+/* Every frame below this position is on the disk. Any thread may load it until log_close. */
+const _Atomic uint64_t *log_durable(const struct log *log);
+bool log_has_failed(const struct log *log); /* any thread */
 
 /* Syncs; what follows goes to a new segment, so that log_drop(log_end()) can take all that stands
  * now. */

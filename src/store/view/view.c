@@ -47,6 +47,9 @@ static enum status reader_open(struct timeline_source *interface, struct timelin
     reader->interface.source = interface;
     reader->source = source;
     reader->position = version_position(reader->version);
+    /* Read behind the pin: what the version's runs hold was durable before they were made. */
+    uint64_t bound = source->bound ? atomic_load(source->bound) : UINT64_MAX;
+    if (reader->position > bound) reader->position = bound;
     arena_init(&reader->scratch, SIZE_MAX / 2);
     arena_init(&reader->made, SIZE_MAX / 2);
     dark_scratch_init(&reader->dark);

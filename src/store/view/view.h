@@ -29,6 +29,8 @@ struct view_source {
     struct versions *versions; /* borrowed */
     struct symbols *symbols;   /* borrowed; names that events keep as dark text */
     size_t stray_rows;         /* a walk gathers so many moved rows at once; VIEW_STRAY_ROWS */
+    /* Borrowed: a reader that opens pins no position beyond it. NULL: no bound. */
+    const _Atomic uint64_t *bound;
 };
 void view_source_init(struct view_source *source, struct versions *versions,
                       struct symbols *symbols);

@@ -93,15 +93,40 @@ static void change_end(struct identity *identity) {
     pthread_mutex_unlock(&identity->lock);
 }
 
-void identity_commit(struct identity *identity) {
+/* Publishing goes on in one thread while the applier commits in another: neither takes back what
+ * the other has shown. */
+static void raise_position(_Atomic uint64_t *shown, uint64_t to) {
+    uint64_t before = LOAD(*shown);
+    while (before < to && !atomic_compare_exchange_weak(shown, &before, to)) continue;
+}
+
+static void raise_count(_Atomic uint32_t *shown, uint32_t to) {
+    uint32_t before = LOAD(*shown);
+    while (before < to && !atomic_compare_exchange_weak(shown, &before, to)) continue;
+}
+
+static void commit(struct identity *identity, bool is_durable) {
     if (!identity->open) return;
     if (identity->welcome != NONE) key_table_wipe(&identity->suppressed, identity->welcome);
-    STORE(identity->visible_personas, key_table_count(&identity->personas));
     /* Where nothing was new no frame need have been written: the position is still to be taken. */
     bool is_changed = identity->replaying || identity->record.length > 0;
-    uint64_t visible = identity->position + 1;
-    if (is_changed && visible > LOAD(identity->visible)) STORE(identity->visible, visible);
+    if (is_durable) raise_count(&identity->visible_personas, key_table_count(&identity->personas));
+    if (is_durable && is_changed) raise_position(&identity->visible, identity->position + 1);
     change_end(identity);
+}
+
+void identity_commit(struct identity *identity) {
+    commit(identity, true);
+}
+
+void identity_commit_written(struct identity *identity) {
+    commit(identity, false);
+}
+
+void identity_publish(struct identity *identity, uint64_t position) {
+    raise_count(&identity->visible_personas,
+                identity->directory.ops->persona_count(&identity->directory, position));
+    raise_position(&identity->visible, position);
 }
 
 static void put_back(struct identity *identity) {

@@ -102,6 +102,12 @@ enum status identity_resolve(struct identity *identity, struct event_batch *batc
                              struct error *error) MUST_USE;
 void identity_commit(struct identity *identity);
 void identity_undo(struct identity *identity);
+/* identity_commit of a frame that is written and not yet durable: whoever pins its position sees
+ * it, and whoever asks at POSITION_NOW does not, until it is published. */
+void identity_commit_written(struct identity *identity);
+/* Everything below `position` is durable: it is shown at POSITION_NOW and by inspection. Any
+ * thread, also beside the applier. */
+void identity_publish(struct identity *identity, uint64_t position);
 
 /* Corrections. A row that is corrected or retracted no longer supports what it said of identity.
  * Between identity_resolve and the commit of the same frame, for all such rows of the frame whose

@@ -32,12 +32,18 @@ static enum status id_list_add(struct id_list *list, uint32_t id) {
     return status;
 }
 
+/* What is written and not yet durable is left out. */
+static struct view view_shown(const struct identity *identity) {
+    return view_of((struct as_of){INT64_MAX, LOAD(identity->visible)});
+}
+
 static enum status list_members(const struct identity *identity, uint32_t customer,
                                 struct id_list *members) {
-    uint32_t root = forest_root(&identity->forest, customer, &view_now);
+    const struct view view = view_shown(identity);
+    uint32_t root = forest_root(&identity->forest, customer, &view);
     enum status status = STATUS_OK;
     for (uint32_t id = root; !status && id != NONE;
-         id = forest_next(&identity->forest, root, id, &view_now))
+         id = forest_next(&identity->forest, root, id, &view))
         status = id_list_add(members, id);
     if (!status) sort_ids(members->ids, members->count);
     return status;
@@ -45,11 +51,13 @@ static enum status list_members(const struct identity *identity, uint32_t custom
 
 static enum status list_personas(const struct identity *identity, const struct id_list *members,
                                  struct id_list *personas) {
+    uint64_t shown = LOAD(identity->visible);
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < members->count; i++) {
         for (uint32_t at = LOAD(node_at(identity, members->ids[i])->personas); !status && at;) {
-            status = id_list_add(personas, at - 1);
-            at = LOAD(persona_at(identity, at - 1)->next);
+            const struct persona_row *row = persona_at(identity, at - 1);
+            if (LOAD(row->position) < shown) status = id_list_add(personas, at - 1);
+            at = LOAD(row->next);
         }
     }
     if (!status) sort_ids(personas->ids, personas->count);
@@ -81,6 +89,7 @@ static enum status list_links(const struct identity *identity, const struct id_l
             uint32_t link_id = at - 1;
             struct link *link = link_at(identity, link_id);
             at = LOAD(*link_next(link, id));
+            if (link->position >= LOAD(identity->visible)) continue;
             if (!link->flags && link->strong != id && holds(members, link->strong)) continue;
             status = id_list_add(links, link_id);
         }

@@ -97,10 +97,10 @@ enum status store_open(struct store **out, const struct store_options *options,
                        struct error *error) MUST_USE;
 void store_close(struct store *store); /* waits for a fold under way; does not fold */
 
-/* Writes one frame and, unless `sync` is false, makes it durable, together with all that was written
- * before it. On failure nothing of the frame is visible, and after a failed sync the store takes no
- * more appends (STATUS_IO) until it is opened again, and shows nothing that is not known to be
- * durable. *position gets the frame's first position. */
+/* Writes one frame and, unless `sync` is false, makes it durable, together with all frames before
+ * it. On failure nothing of the frame is visible, and after a failed sync the store takes no more
+ * appends (STATUS_IO) until it is opened again, and shows only what is known to be durable.
+ * *position gets the frame's first position. */
 enum status store_append(struct store *store, const struct store_frame *frame, bool sync,
                          uint64_t *position, struct error *error) MUST_USE;
 /* store_append, synced, and in the same frame store_drop_rows: rows that came back as these events

@@ -128,8 +128,9 @@ enum status file_replace(struct file_system *fs, const char *path, const void *b
         return error_set(error, STATUS_LIMIT, "a path may have at most %d bytes: use a shorter one",
                          FILE_PATH_MAX - 1);
     /* What a killed process left under this name would make the create fail. */
-    status = file_remove(fs, temporary, error);
-    if (status && status != STATUS_NOT_FOUND) return status;
+    struct error why = {0};
+    status = file_remove(fs, temporary, &why);
+    if (status && status != STATUS_NOT_FOUND) return error_set(error, status, "%s", why.text);
     status = write_synced(fs, temporary, bytes, length, error);
     if (status == STATUS_OK) status = file_rename(fs, temporary, path, error);
     if (status) {

@@ -82,6 +82,8 @@ static const struct option options[] = {
     {"dry-run", NULL, "change nothing", offsetof(struct cli, dry_run), false},
     {"yes", NULL, "do not ask", offsetof(struct cli, yes), false},
     {"lift", NULL, "let erased identifiers in again", offsetof(struct cli, lift), false},
+    {"leftovers", NULL, "list what names anybody who was erased, and change nothing",
+     offsetof(struct cli, leftovers), false},
     {"merge", NULL, "also merge the runs into one", offsetof(struct cli, merge), false},
 };
 #define OPTION_COUNT (sizeof options / sizeof *options)

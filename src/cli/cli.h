@@ -34,7 +34,7 @@ struct cli {
     const char *list;         /* --list FILE */
     const char *against;      /* --against FILE */
     const char *source;       /* --source NAME */
-    bool json, all, quiet, dry_run, yes, merge, lift, help, accept_corrections, remap;
+    bool json, all, quiet, dry_run, yes, merge, lift, leftovers, help, accept_corrections, remap;
     const char *words[CLI_WORDS_MAX];
     size_t word_count;
 };

@@ -130,7 +130,7 @@ const struct command cli_commands[] = {
      "  attune backup backup-2017-12-05\n",
      1, 1, command_backup},
     {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed",
-     "yes lift json",
+     "yes lift leftovers json",
      "Rewrites the affected files, drops the log, and keeps only salted hashes, by which the "
      "person is turned away when an identifier comes again unasked. Relations of others to the "
      "customer go too, and so do rows in quarantine that hold an identifier, be it quoted or "
@@ -138,9 +138,11 @@ const struct command cli_commands[] = {
      "the columns can't be told.) A bad row that comes again is kept without its bytes. Backups "
      "made before are not reached: the answer reminds you of them, and lists the lookups, "
      "playbooks and models that still name the customer. After a mistake, --lift lets identifiers "
-     "in again; then load the files that hold them.\n\n"
+     "in again; then load the files that hold them. --leftovers lists the lookups and playbooks "
+     "that name anybody who was erased: a file that was loaded since may have brought somebody "
+     "back.\n\n"
      "  attune erase email:a@b.example --yes\n"
      "  attune erase household:1029 --yes && attune erase --lift household:1029\n",
-     1, CLI_WORDS_MAX, command_erase},
+     0, CLI_WORDS_MAX, command_erase},
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof *cli_commands;

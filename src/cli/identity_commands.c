@@ -2,6 +2,7 @@
 /* unmerge, erase: what changes who a customer is, or that there is one. */
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "cli/cli.h"
 
 static void member_customer(struct json_writer *writer, const char *key,
@@ -81,25 +82,24 @@ static bool confirmed(const struct cli *cli, struct customer_id customer) {
     return fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0;
 }
 
-/* What was found to name the customer, and what to do about it. */
-static void print_leftover(const struct leftover *left) {
+/* What was found to name `whom`, and what to do about it. */
+static void print_leftover(const struct leftover *left, const char *whom) {
     struct text name = left->name;
     switch (left->kind) {
     case LEFTOVER_LOOKUP:
         cli_wrap_format(2,
-                        "Not reached: lookup %.*s names the customer in %s: take them out of its "
-                        "file and load it again.",
-                        TEXT_ARG(name), cli_counted(left->rows, "row"));
+                        "Not reached: lookup %.*s names %s in %s: take them out of its file and "
+                        "load it again.",
+                        TEXT_ARG(name), whom, cli_counted(left->rows, "row"));
         break;
     case LEFTOVER_OLD_LOOKUP:
         cli_wrap_format(2,
-                        "Not reached: an earlier version of lookup %.*s names the customer in %s; "
-                        "views of the past still read it.",
-                        TEXT_ARG(name), cli_counted(left->rows, "row"));
+                        "Not reached: an earlier version of lookup %.*s names %s in %s; views of "
+                        "the past still read it.",
+                        TEXT_ARG(name), whom, cli_counted(left->rows, "row"));
         break;
     case LEFTOVER_PLAYBOOK:
-        cli_wrap_format(2, "Not reached: %.*s, a playbook that names the customer.",
-                        TEXT_ARG(name));
+        cli_wrap_format(2, "Not reached: %.*s, a playbook that names %s.", TEXT_ARG(name), whom);
         break;
     case LEFTOVER_MODEL:
         cli_wrap_format(2,
@@ -111,18 +111,9 @@ static void print_leftover(const struct leftover *left) {
     }
 }
 
-static void write_erased(const struct erased_summary *erased, struct customer_id customer) {
+static void write_leftovers(struct json_writer *writer, const struct erased_summary *erased) {
     static const char *const kinds[LEFTOVER_KIND_COUNT] = {"lookup", "earlier lookup", "playbook",
                                                            "model"};
-    struct cli_json json;
-    struct json_writer *writer = cli_json_begin(&json, true);
-    member_customer(writer, "customer", customer);
-    json_member_count(writer, "events", erased->events);
-    json_member_count(writer, "identifiers", erased->identifiers);
-    json_member_count(writer, "quarantined_rows", erased->rows);
-    json_member_count(writer, "records", erased->records);
-    json_member_count(writer, "names", erased->names);
-    json_member_count(writer, "files_rewritten", erased->files);
     json_write_key(writer, "not_reached");
     json_write_array_begin(writer);
     for (size_t i = 0; i < erased->leftover_count; i++) {
@@ -137,6 +128,19 @@ static void write_erased(const struct erased_summary *erased, struct customer_id
         json_write_object_end(writer);
     }
     json_write_array_end(writer);
+}
+
+static void write_erased(const struct erased_summary *erased, struct customer_id customer) {
+    struct cli_json json;
+    struct json_writer *writer = cli_json_begin(&json, true);
+    member_customer(writer, "customer", customer);
+    json_member_count(writer, "events", erased->events);
+    json_member_count(writer, "identifiers", erased->identifiers);
+    json_member_count(writer, "quarantined_rows", erased->rows);
+    json_member_count(writer, "records", erased->records);
+    json_member_count(writer, "names", erased->names);
+    json_member_count(writer, "files_rewritten", erased->files);
+    write_leftovers(writer, erased);
     json_write_key(writer, "not_searched");
     json_write_array_begin(writer);
     json_write_string(writer, "backups");
@@ -157,7 +161,8 @@ static int print_erased(const struct cli *cli, struct customer_id customer,
         cli_counted(erased->events, "event"), cli_counted(erased->identifiers, "identifier"),
         cli_counted(erased->rows, "quarantined row"), cli_counted(erased->records, "record"),
         cli_counted(erased->names, "name"), cli_counted(erased->files, "file"));
-    for (size_t i = 0; i < erased->leftover_count; i++) print_leftover(&erased->leftovers[i]);
+    for (size_t i = 0; i < erased->leftover_count; i++)
+        print_leftover(&erased->leftovers[i], "the customer");
     cli_wrap_format(2, "Backups made before this moment still hold the customer: erase there too, "
                        "or delete them.");
     cli_wrap_format(2,
@@ -170,39 +175,100 @@ static int print_erased(const struct cli *cli, struct customer_id customer,
     return EXIT_OK;
 }
 
-static int lift(struct cli *cli, struct engine *engine) {
-    struct error error = {0};
-    for (size_t i = 0; i < cli->word_count; i++) {
-        if (engine_lift(engine, text_from(cli->words[i]), &error) != STATUS_OK)
-            return cli_fail(&error);
-    }
-    if (!cli->json) {
+static void print_lifted(const struct cli *cli, size_t lifted, char *const *reasons) {
+    if (lifted > 0)
         cli_wrap_format(2,
                         "%s let in again: rows that name %s are taken from now on. What was "
                         "erased comes back with the files that held it: attune ingest.",
-                        cli_counted(cli->word_count, "identifier"),
-                        cli->word_count == 1 ? "it" : "them");
-        return EXIT_OK;
+                        cli_counted(lifted, "identifier"), lifted == 1 ? "it" : "them");
+    for (size_t i = 0; i < cli->word_count; i++) {
+        if (reasons[i] != NULL) (void)cli_fail_text("%s", reasons[i]);
     }
+}
+
+static int write_lifted(const struct cli *cli, char *const *reasons) {
     struct cli_json json;
     struct json_writer *writer = cli_json_begin(&json, true);
     json_write_key(writer, "lifted");
     json_write_array_begin(writer);
-    for (size_t i = 0; i < cli->word_count; i++) json_write_string(writer, cli->words[i]);
+    for (size_t i = 0; i < cli->word_count; i++) {
+        if (reasons[i] == NULL) json_write_string(writer, cli->words[i]);
+    }
+    json_write_array_end(writer);
+    json_write_key(writer, "not_lifted");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < cli->word_count; i++) {
+        if (reasons[i] == NULL) continue;
+        json_write_object_begin(writer);
+        json_member_string(writer, "identifier", cli->words[i]);
+        json_member_string(writer, "reason", reasons[i]);
+        json_write_object_end(writer);
+    }
     json_write_array_end(writer);
     return cli_json_end(&json, stdout);
+}
+
+/* One that can't be let in keeps none of the others out. */
+static int lift(const struct cli *cli, struct engine *engine) {
+    char **reasons = memory_calloc(cli->word_count, sizeof *reasons); /* why not; NULL: lifted */
+    size_t lifted = 0;
+    if (reasons == NULL) return cli_fail_text("no memory");
+    for (size_t i = 0; i < cli->word_count; i++) {
+        struct error error = {0};
+        enum status status = engine_lift(engine, text_from(cli->words[i]), &error);
+        const char *why = error.text[0] != '\0' ? error.text : status_name(status);
+        lifted += status == STATUS_OK;
+        if (status == STATUS_OK) continue;
+        reasons[i] = memory_alloc(strlen(why) + 1);
+        if (reasons[i] == NULL) return cli_fail_text("no memory");
+        memcpy(reasons[i], why, strlen(why) + 1);
+    }
+    int code = lifted == cli->word_count ? EXIT_OK : EXIT_FAILED;
+    if (!cli->json) print_lifted(cli, lifted, reasons);
+    if (cli->json && write_lifted(cli, reasons) != EXIT_OK) code = EXIT_FAILED;
+    for (size_t i = 0; i < cli->word_count; i++) memory_free(reasons[i]);
+    memory_free(reasons);
+    return code;
+}
+
+static int list_leftovers(const struct cli *cli, struct engine *engine) {
+    struct error error = {0};
+    struct erased_summary found;
+    int code = EXIT_OK;
+    enum status status = engine_leftovers(engine, &found, &error);
+    if (status != STATUS_OK) {
+        code = cli_fail(&error);
+    } else if (cli->json) {
+        struct cli_json json;
+        struct json_writer *writer = cli_json_begin(&json, true);
+        write_leftovers(writer, &found);
+        code = cli_json_end(&json, stdout);
+    } else {
+        for (size_t i = 0; i < found.leftover_count; i++)
+            print_leftover(&found.leftovers[i], "somebody who was erased");
+        if (found.leftover_count == 0)
+            cli_wrap_format(2, "No lookup and no playbook names anybody who was erased.");
+    }
+    erased_summary_release(&found);
+    return code;
 }
 
 int command_erase(struct cli *cli) {
     struct error error = {0};
     struct customer_id customer;
     struct erased_summary erased;
+    if (cli->leftovers && (cli->lift || cli->word_count > 0))
+        return cli_fail_text("--leftovers takes no customer: it lists what names anybody who was "
+                             "erased");
+    if (!cli->leftovers && cli->word_count == 0)
+        return cli_fail_text("name the customer to erase, such as email:a@b.example, or say "
+                             "--leftovers");
     if (!cli->lift && cli->word_count > 1)
         return cli_fail_text("erase takes one customer; several identifiers only with --lift");
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
-    if (cli->lift) {
-        int code = lift(cli, engine);
+    if (cli->lift || cli->leftovers) {
+        int code = cli->lift ? lift(cli, engine) : list_leftovers(cli, engine);
         engine_close(engine);
         return code;
     }

@@ -266,6 +266,10 @@ void erased_summary_release(struct erased_summary *out);
  * loaded again. STATUS_NOT_FOUND where it is not turned away. */
 enum status engine_lift(struct engine *engine, struct text identifier,
                         struct error *error) MUST_USE;
+/* What names anybody who was erased, now: files that were loaded since an erasure may have brought
+ * somebody back. Only `leftovers` of `out` is filled in; release it also after a failure. */
+enum status engine_leftovers(struct engine *engine, struct erased_summary *out,
+                             struct error *error) MUST_USE;
 /* Release `out` also after a failure. */
 enum status engine_erase(struct engine *engine, struct customer_id customer,
                          struct erased_summary *out, struct error *error) MUST_USE;

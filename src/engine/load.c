@@ -201,6 +201,20 @@ static enum status load_events(struct loading *loading, const char *path, struct
     return status;
 }
 
+/* A table may bring somebody back who was erased. It is loaded all the same: without some of its
+ * rows it would be a wrong table. */
+static enum status tell_erased(struct loading *loading, const struct lookup_table *table) {
+    uint64_t rows;
+    enum status status = leftovers_of_table(loading->engine, table, &rows);
+    if (status == STATUS_OK && rows > 0)
+        warn(loading,
+             "lookup %.*s: %llu row%s somebody who was erased: take %s out of the file and load it "
+             "again; attune erase --leftovers lists what names anybody who was erased",
+             TEXT_ARG(loading->source->name), (unsigned long long)rows,
+             rows == 1 ? " names" : "s name", rows == 1 ? "it" : "them");
+    return status;
+}
+
 static enum status load_lookup(struct loading *loading, const char *path, struct error *error) {
     struct engine *engine = loading->engine;
     const struct lookup_rule *rule = &engine->playbook->lookups[loading->source->lookup];
@@ -226,6 +240,10 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     loading->report->quarantined += bad.rows;
     loading->report->quarantine_entries += bad.entries;
     loading->report->quarantined_before += bad.known_rows;
+    if ((status = tell_erased(loading, table)) != STATUS_OK) {
+        lookup_destroy(table);
+        return status;
+    }
     status = lookup_put_in_force(engine, rule->name, table, &loading->batch, error);
     if (status != STATUS_OK) known_rows_forget(engine);
     return status == STATUS_OK ? world_refresh(engine, error) : status;

@@ -195,6 +195,8 @@ enum status rows_withhold(struct engine *engine, struct event_batch *batch,
                           struct error *error) MUST_USE;
 /* Is the value turned away, in whatever spelling? As of this type; SYMBOL_NONE: as of any. */
 bool is_turned_away(const struct engine *engine, uint32_t type, struct text value);
+/* Does the text, or a word of it that isn't only digits, stand for somebody who was erased? */
+bool text_names_erased(const struct engine *engine, struct text text);
 /* Leaves out the properties that name somebody who was erased, of events of others; adds their
  * count. */
 enum status properties_withhold(struct engine *engine, struct event_batch *batch, uint64_t *count,
@@ -202,6 +204,10 @@ enum status properties_withhold(struct engine *engine, struct event_batch *batch
 /* leftovers.c: what the erasure can't reach. NO_MEMORY where not all could be told. */
 enum status leftovers_find(struct engine *engine, const struct identity_erasure *erasure,
                            struct erased_summary *out) MUST_USE;
+/* Rows of a lookup that name anybody who was erased before: a table that is loaded later may bring
+ * them back. */
+enum status leftovers_of_table(struct engine *engine, const struct lookup_table *table,
+                               uint64_t *rows) MUST_USE;
 /* Does a Related event name somebody who was erased? */
 bool relation_names_erased(const struct engine *engine, struct text packed);
 

@@ -47,7 +47,7 @@ SAMPLES = {
     "rebuild": ["rebuild"],
     "backup": ["backup copy"],
     "unmerge": ["unmerge cookie:k1 email:a@b.example", "unmerge cookie:k1"],
-    "erase": ["erase household:1029 --yes", "erase --lift household:1029"],
+    "erase": ["erase household:1029 --yes", "erase --leftovers", "erase --lift household:1029 household:1029"],
 }
 
 

@@ -188,6 +188,25 @@ class Erasing(unittest.TestCase):
             self.assertEqual(left, [], f"{name}: {word}")
         self.run_attune("fsck")
 
+    def test_a_lookup_that_is_loaded_later_is_told(self):
+        self.load_all()
+        email, card = WORDS["an identifier"], WORDS["a second identifier"]
+        self.assertEqual(json.loads(self.run_attune("erase", "--leftovers", "--json"))["not_reached"], [])
+        self.run_attune("erase", "email:" + email, "--yes")
+        write(self.folder.name, "members.csv", "card,mail,tier", "b1,c1@b.example,plain")
+        told = json.loads(self.run_attune("ingest", "members", "--data", self.folder.name, "--json"))
+        self.assertEqual(told["sources"][0]["warnings"], [])
+        # Her card alone, then only her address in a column that no mapping knows.
+        for row in (f"{card},,gold", f"c9,write to {email.upper()},gold"):
+            write(self.folder.name, "members.csv", "card,mail,tier", "b1,c1@b.example,plain", row)
+            told = json.loads(self.run_attune("ingest", "members", "--data", self.folder.name, "--json"))
+            self.assertIn("1 row names somebody who was erased", told["sources"][0]["warnings"][0])
+            left = json.loads(self.run_attune("erase", "--leftovers", "--json"))["not_reached"]
+            self.assertIn({"what": "lookup", "name": "members", "rows": 1}, left)
+        self.assertIn("names somebody who was erased in 1 row", " ".join(self.run_attune("erase", "--leftovers").split()))
+        self.run_attune("erase", "--leftovers", "card:b1", fails=True)
+        self.run_attune("erase", fails=True)
+
     def test_a_mistake_is_lifted(self):
         self.load_all()
         before = self.traits()
@@ -195,7 +214,11 @@ class Erasing(unittest.TestCase):
         self.run_attune("ingest", "--data", self.folder.name)
         self.run_attune("traits", "email:" + WORDS["an identifier"], fails=True)
         identifiers = ["email:" + WORDS["an identifier"], "card:" + WORDS["a second identifier"], "cookie:" + WORDS["a cookie"]]
-        self.run_attune("erase", "--lift", *identifiers)
+        # One that nobody erased keeps none of the others out.
+        lifted = json.loads(self.run_attune("erase", "--lift", "card:b1", *identifiers, "--json", fails=True))
+        self.assertEqual(lifted["lifted"], identifiers, lifted)
+        self.assertEqual([one["identifier"] for one in lifted["not_lifted"]], ["card:b1"])
+        self.assertIn("not turned away", lifted["not_lifted"][0]["reason"])
         self.run_attune("erase", "--lift", identifiers[0], fails=True)
         self.run_attune("ingest", "--data", self.folder.name)
         after = self.traits()

@@ -4,7 +4,10 @@
  * Whoever lists a person in a table or in a playbook takes the person out there and loads it again;
  * a program that did it by itself would change answers for everybody else. A value of
  * VALUE_BYTES_TELLING or more is looked for as a word of every text; a shorter one means nothing
- * outside columns that hold identifiers, and is only compared with whole cells of these. */
+ * outside columns that hold identifiers, and is only compared with whole cells of these.
+ *
+ * Of earlier erasures only salted hashes are left. A table that is loaded later is searched by
+ * them, word by word. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -12,9 +15,11 @@
 #include "engine/private.h"
 
 #define KEPT_FILE_BYTES_MAX ((size_t)1 << 30)
+#define LEFTOVERS_BYTES_MAX ((size_t)16 << 20)
 
 struct search {
     struct engine *engine;
+    bool for_anybody; /* who was erased before; else for those of `values` */
     struct erased_values values;
     struct erased_summary *out;
     size_t capacity;
@@ -48,11 +53,19 @@ static bool holds_identifiers(const struct playbook *playbook, struct text field
     return false;
 }
 
-static bool cell_names_them(struct search *search, struct value cell, bool identifying) {
+static bool text_names_them(struct search *search, struct text text, bool identifying) {
     struct erased_values *values = &search->values;
+    if (search->for_anybody)
+        return text_names_erased(search->engine, text) ||
+               (identifying && is_turned_away(search->engine, SYMBOL_NONE, text));
+    return (identifying ? erased_values_have(values, SYMBOL_NONE, text)
+                        : erased_values_tell(values, text)) ||
+           erased_values_in(values, text);
+}
+
+static bool cell_names_them(struct search *search, struct value cell, bool identifying) {
     struct text text = cell.text;
     struct buffer printed;
-    bool named = false;
     if (cell.type != VALUE_NUMBER && cell.type != VALUE_TEXT) return false;
     buffer_init(&printed);
     if (cell.type == VALUE_NUMBER) {
@@ -60,9 +73,7 @@ static bool cell_names_them(struct search *search, struct value cell, bool ident
         if (status != STATUS_OK) search->status = status;
         text = buffer_text(&printed);
     }
-    named = identifying ? erased_values_have(values, SYMBOL_NONE, text)
-                        : erased_values_tell(values, text);
-    named = named || erased_values_in(values, text);
+    bool named = text_names_them(search, text, identifying);
     buffer_release(&printed);
     return named;
 }
@@ -91,7 +102,10 @@ static bool file_names_them(struct search *search, const char *path) {
     enum status status =
         file_read_all(search->engine->fs, path, KEPT_FILE_BYTES_MAX, &bytes, &ignored);
     bool named = status != STATUS_NOT_FOUND;
-    if (status == STATUS_OK) named = erased_values_in(&search->values, buffer_text(&bytes));
+    if (status == STATUS_OK && search->for_anybody)
+        named = text_names_erased(search->engine, buffer_text(&bytes));
+    else if (status == STATUS_OK)
+        named = erased_values_in(&search->values, buffer_text(&bytes));
     buffer_release(&bytes);
     return named;
 }
@@ -169,16 +183,43 @@ static void look_at_model(struct search *search, const char *name, const char *p
     buffer_release(&bytes);
 }
 
+static void search_all(struct search *search) {
+    for (size_t i = 0; search->status == STATUS_OK && i < search->engine->lookup_count; i++)
+        search_lookup(search, &search->engine->lookups[i]);
+    if (search->status == STATUS_OK) each_file(search, "playbooks", look_at_playbook);
+}
+
 enum status leftovers_find(struct engine *engine, const struct identity_erasure *erasure,
                            struct erased_summary *out) {
     struct search search = {.engine = engine, .out = out};
     search.status = erased_values_init(&search.values, erasure);
     if (search.status != STATUS_OK) return search.status;
-    for (size_t i = 0; search.status == STATUS_OK && i < engine->lookup_count; i++)
-        search_lookup(&search, &engine->lookups[i]);
-    if (search.status == STATUS_OK) each_file(&search, "playbooks", look_at_playbook);
+    search_all(&search);
     if (search.status == STATUS_OK) each_file(&search, "models", look_at_model);
     if (search.status == STATUS_OK) search.status = search.values.status;
     erased_values_release(&search.values);
     return search.status;
+}
+
+enum status leftovers_of_table(struct engine *engine, const struct lookup_table *table,
+                               uint64_t *rows) {
+    struct search search = {.engine = engine, .for_anybody = true};
+    *rows = 0;
+    if (!identity_turns_away(engine->identity)) return STATUS_OK;
+    *rows = rows_of(&search, table);
+    return search.status;
+}
+
+enum status engine_leftovers(struct engine *engine, struct erased_summary *out,
+                             struct error *error) {
+    struct search search = {.engine = engine, .for_anybody = true, .out = out};
+    *out = (struct erased_summary){0};
+    arena_init(&out->arena, LEFTOVERS_BYTES_MAX);
+    if (!identity_turns_away(engine->identity)) return STATUS_OK;
+    search_all(&search);
+    return search.status == STATUS_OK
+               ? STATUS_OK
+               : error_set(error, search.status,
+                           "not all lookups and playbooks could be searched (%s)",
+                           status_name(search.status));
 }

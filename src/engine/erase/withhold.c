@@ -14,7 +14,7 @@ static bool is_digits(struct text word) {
     return true;
 }
 
-static bool text_names_erased(const struct engine *engine, struct text text) {
+bool text_names_erased(const struct engine *engine, struct text text) {
     if (text.length < VALUE_BYTES_TELLING || is_digits(text)) return false;
     if (is_turned_away(engine, SYMBOL_NONE, text)) return true;
     for (uint32_t from = 0, to; from < text.length; from = to + 1) {

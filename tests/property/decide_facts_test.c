@@ -14,7 +14,7 @@
 #include "base/random.h"
 #include "decide/decider.h"
 #include "decide/trainer.h"
-#include "scene.h"
+#include "support/scene.h"
 
 #define CUSTOMERS   3
 #define MOMENTS     3

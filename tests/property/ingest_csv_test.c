@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "trial.h"
+#include "support/ingest_trial.h"
 
 #define COLUMNS        4
 #define CELL_BYTES_MAX 3000

@@ -12,7 +12,7 @@
 
 #include "base/random.h"
 #include "decide/contact.h"
-#include "scene.h"
+#include "support/scene.h"
 
 static const char playbook[] =
     "zone: America/New_York\n"

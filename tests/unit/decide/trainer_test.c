@@ -15,7 +15,7 @@
 #include "decide/decide.h"
 #include "decide/trainer.h"
 #include "measure/base_rates.h"
-#include "scene.h"
+#include "support/scene.h"
 
 #define PEOPLE     120u
 #define EVENTS     3000

@@ -13,7 +13,7 @@
 
 #include "base/memory.h"
 #include "decide/decide.h"
-#include "scene.h"
+#include "support/scene.h"
 
 #define HEAD                                                                                       \
     "customer: { identifiers: { email: {} } }\n"                                                   \

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a compiled program tells about itself, every limit, and compiling without memory. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "base/time.h"

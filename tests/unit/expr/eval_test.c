@@ -2,10 +2,7 @@
 /* What the examples of docs/language.md do not show: limits while it runs, truncated timelines, odd
  * environments, overdue, and the lookups and sets that the language reads. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/time.h"
 #include "event/packed.h"

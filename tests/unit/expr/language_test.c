@@ -7,11 +7,7 @@
  *   ```attune-row E    expression about the one event E of the customer
  *   ```traits          name: expression
  * The tables of events are read with the language's own lexer. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/time.h"
 #include "expr/lexer.h"

@@ -90,33 +90,30 @@ static void values_that_stand_for_nobody(void **state) {
 }
 
 static void rules_add_their_own(void **state) {
-    (void)state;
     const struct text extra[] = {TEXT("store@acme.com"), TEXT("9999")};
     assert_true(value_is_blocked(TEXT("Store@ACME.com"), extra, 2));
     assert_true(value_is_blocked(TEXT("9999"), extra, 2));
     assert_false(value_is_blocked(TEXT("9998"), extra, 2));
-    struct world world;
-    world_init(&world);
-    world.rules[EMAIL].blocked = extra;
-    world.rules[EMAIL].blocked_count = 2;
-    world_set_rules(&world);
-    event_batch_clear(&world.batch);
-    world_add(&world, 1, "email:store@acme.com");
-    world_add(&world, 1, "email:store@acme.com cookie:k1");
-    world_add(&world, 1, "crm:null email:n/a");
-    world_commit(&world);
-    assert_int_equal(world.result.unusable_count, 2);
-    assert_int_equal(world.batch.events[0].persona.value, ID_NONE);
-    assert_int_equal(world.batch.events[1].persona.value, 0);
-    assert_int_equal(world.batch.events[2].persona.value, ID_NONE);
-    assert_int_equal(world.result.new_identifiers, 1);
-    world_release(&world);
+    struct world *world = *state;
+    world->rules[EMAIL].blocked = extra;
+    world->rules[EMAIL].blocked_count = 2;
+    world_set_rules(world);
+    event_batch_clear(&world->batch);
+    world_add(world, 1, "email:store@acme.com");
+    world_add(world, 1, "email:store@acme.com cookie:k1");
+    world_add(world, 1, "crm:null email:n/a");
+    world_commit(world);
+    assert_int_equal(world->result.unusable_count, 2);
+    assert_int_equal(world->batch.events[0].persona.value, ID_NONE);
+    assert_int_equal(world->batch.events[1].persona.value, 0);
+    assert_int_equal(world->batch.events[2].persona.value, ID_NONE);
+    assert_int_equal(world->result.new_identifiers, 1);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_that_stand_for_nobody),
-        cmocka_unit_test(rules_add_their_own),
+        world_test(rules_add_their_own),
     };
     return cmocka_run_group_tests_name("identity blocked", tests, NULL, NULL);
 }

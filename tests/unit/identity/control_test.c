@@ -17,63 +17,54 @@ static enum status withdraw(struct world *world, const char *a, const char *b, b
 }
 
 static void unmerged_is_as_never_linked(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    world_event(&world, 1, "crm:100 email:ann@x.org");
-    world_event(&world, 2, "crm:100 cookie:k1");
-    world_event(&world, 3, "email:bob@x.org cookie:k1");
-    assert_same(&world, "crm:100", "email:bob@x.org");
-    uint64_t position = world.position;
-    assert_int_equal(withdraw(&world, "crm:100", "cookie:k1", false, 10), STATUS_OK);
-    assert_same(&world, "crm:100", "email:ann@x.org");
-    assert_same(&world, "cookie:k1", "email:bob@x.org");
-    assert_apart(&world, "crm:100", "cookie:k1");
-    assert_changes(&world, "C2<C0 ");
+    struct world *world = *state;
+    world_event(world, 1, "crm:100 email:ann@x.org");
+    world_event(world, 2, "crm:100 cookie:k1");
+    world_event(world, 3, "email:bob@x.org cookie:k1");
+    assert_same(world, "crm:100", "email:bob@x.org");
+    uint64_t position = world->position;
+    assert_int_equal(withdraw(world, "crm:100", "cookie:k1", false, 10), STATUS_OK);
+    assert_same(world, "crm:100", "email:ann@x.org");
+    assert_same(world, "cookie:k1", "email:bob@x.org");
+    assert_apart(world, "crm:100", "cookie:k1");
+    assert_changes(world, "C2<C0 ");
     /* As of then, and as of before it was known, they are as they were. */
     struct as_of stood = {INT64_MAX, position}, known = {10 * DAY - 1, POSITION_NOW};
-    assert_int_equal(world_customer_at(&world, "cookie:k1", stood).value, 0);
-    assert_int_equal(world_customer_at(&world, "cookie:k1", known).value, 0);
+    assert_int_equal(world_customer_at(world, "cookie:k1", stood).value, 0);
+    assert_int_equal(world_customer_at(world, "cookie:k1", known).value, 0);
     /* Seen together again, it stays un-merged, until it is restored. */
-    world_event(&world, 20, "crm:100 cookie:k1");
-    world_event(&world, 20, "crm:100 cookie:k1 email:ann@x.org");
-    assert_apart(&world, "crm:100", "cookie:k1");
-    assert_int_equal(withdraw(&world, "cookie:k1", "crm:100", true, 30), STATUS_OK);
-    assert_same(&world, "crm:100", "cookie:k1");
-    assert_changes(&world, "C2>C0 ");
-    world_release(&world);
+    world_event(world, 20, "crm:100 cookie:k1");
+    world_event(world, 20, "crm:100 cookie:k1 email:ann@x.org");
+    assert_apart(world, "crm:100", "cookie:k1");
+    assert_int_equal(withdraw(world, "cookie:k1", "crm:100", true, 30), STATUS_OK);
+    assert_same(world, "crm:100", "cookie:k1");
+    assert_changes(world, "C2>C0 ");
 }
 
 static void an_identifier_can_be_taken_out(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    world_event(&world, 1, "crm:100 cookie:k1");
-    world_event(&world, 2, "email:ann@x.org cookie:k1");
-    assert_int_equal(withdraw(&world, "cookie:k1", NULL, false, 3), STATUS_OK);
-    assert_apart(&world, "crm:100", "cookie:k1");
-    assert_apart(&world, "email:ann@x.org", "cookie:k1");
-    assert_apart(&world, "email:ann@x.org", "crm:100");
-    assert_int_equal(withdraw(&world, "crm:100", "email:ann@x.org", false, 4), STATUS_NOT_FOUND);
-    assert_int_equal(withdraw(&world, "crm:100", "crm:100", false, 4), STATUS_NOT_FOUND);
-    world_release(&world);
+    struct world *world = *state;
+    world_event(world, 1, "crm:100 cookie:k1");
+    world_event(world, 2, "email:ann@x.org cookie:k1");
+    assert_int_equal(withdraw(world, "cookie:k1", NULL, false, 3), STATUS_OK);
+    assert_apart(world, "crm:100", "cookie:k1");
+    assert_apart(world, "email:ann@x.org", "cookie:k1");
+    assert_apart(world, "email:ann@x.org", "crm:100");
+    assert_int_equal(withdraw(world, "crm:100", "email:ann@x.org", false, 4), STATUS_NOT_FOUND);
+    assert_int_equal(withdraw(world, "crm:100", "crm:100", false, 4), STATUS_NOT_FOUND);
 }
 
 static void room_left_by_an_unmerge_is_used(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    world_event(&world, 1, "loyalty:1000 email:a@x");
-    world_event(&world, 2, "loyalty:1000 email:b@x");
-    world_event(&world, 3, "loyalty:1000 email:c@x");
-    assert_apart(&world, "loyalty:1000", "email:c@x");
-    assert_int_equal(withdraw(&world, "loyalty:1000", "email:a@x", false, 9), STATUS_OK);
-    assert_same(&world, "loyalty:1000", "email:c@x");
-    for (size_t i = 0; i < world.result.change_count; i++)
-        assert_int_equal(world.result.changes[i].known_ms, 9 * DAY); /* not day 3 */
+    struct world *world = *state;
+    world_event(world, 1, "loyalty:1000 email:a@x");
+    world_event(world, 2, "loyalty:1000 email:b@x");
+    world_event(world, 3, "loyalty:1000 email:c@x");
+    assert_apart(world, "loyalty:1000", "email:c@x");
+    assert_int_equal(withdraw(world, "loyalty:1000", "email:a@x", false, 9), STATUS_OK);
+    assert_same(world, "loyalty:1000", "email:c@x");
+    for (size_t i = 0; i < world->result.change_count; i++)
+        assert_int_equal(world->result.changes[i].known_ms, 9 * DAY); /* not day 3 */
     struct as_of known = {9 * DAY - 1, POSITION_NOW};
-    assert_int_not_equal(world_customer_at(&world, "email:c@x", known).value, 0);
-    world_release(&world);
+    assert_int_not_equal(world_customer_at(world, "email:c@x", known).value, 0);
 }
 
 /* ---- rules that change ---- */
@@ -88,50 +79,44 @@ static void change_rules(struct world *world, int64_t day) {
 }
 
 static void other_rules_hold_from_their_moment_on(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    world_event(&world, 1, "loyalty:1000 email:a@x");
-    world_event(&world, 2, "loyalty:1000 email:b@x");
-    world_event(&world, 3, "loyalty:1000 email:c@x");
-    assert_apart(&world, "loyalty:1000", "email:c@x");
-    world.rules[EMAIL].per_customer = 3;
-    change_rules(&world, 9);
-    assert_same(&world, "loyalty:1000", "email:c@x");
-    assert_changes(&world, "C3>C0 ");
-    assert_int_equal(world.result.changes[0].known_ms, 9 * DAY);
+    struct world *world = *state;
+    world_event(world, 1, "loyalty:1000 email:a@x");
+    world_event(world, 2, "loyalty:1000 email:b@x");
+    world_event(world, 3, "loyalty:1000 email:c@x");
+    assert_apart(world, "loyalty:1000", "email:c@x");
+    world->rules[EMAIL].per_customer = 3;
+    change_rules(world, 9);
+    assert_same(world, "loyalty:1000", "email:c@x");
+    assert_changes(world, "C3>C0 ");
+    assert_int_equal(world->result.changes[0].known_ms, 9 * DAY);
     struct as_of before = {9 * DAY - 1, POSITION_NOW}, after = {9 * DAY, POSITION_NOW};
-    assert_int_not_equal(world_customer_at(&world, "email:c@x", before).value, 0);
-    assert_int_equal(world_customer_at(&world, "email:c@x", after).value, 0);
+    assert_int_not_equal(world_customer_at(world, "email:c@x", before).value, 0);
+    assert_int_equal(world_customer_at(world, "email:c@x", after).value, 0);
     /* A row that comes late is judged by the rules of the time that is asked of. */
-    world_event(&world, 4, "loyalty:2000 email:d@x");
-    world_event(&world, 4, "loyalty:2000 email:e@x");
-    world_event(&world, 4, "loyalty:2000 email:f@x");
-    struct customer_id customer = world_customer(&world, "loyalty:2000");
-    assert_int_equal(world_customer(&world, "email:f@x").value, customer.value);
+    world_event(world, 4, "loyalty:2000 email:d@x");
+    world_event(world, 4, "loyalty:2000 email:e@x");
+    world_event(world, 4, "loyalty:2000 email:f@x");
+    struct customer_id customer = world_customer(world, "loyalty:2000");
+    assert_int_equal(world_customer(world, "email:f@x").value, customer.value);
     uint32_t joined = 0;
     static const char *const mails[] = {"email:d@x", "email:e@x", "email:f@x"};
     for (int i = 0; i < 3; i++)
-        joined += world_customer_at(&world, mails[i], before).value == customer.value;
+        joined += world_customer_at(world, mails[i], before).value == customer.value;
     assert_int_equal(joined, 2);
-    world_release(&world);
 }
 
 /* Nothing of the type was linked before: its rule can't change the past, and a late row must not
  * glue what the rule keeps apart. */
 static void the_rule_of_a_new_type_holds_for_all_times(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    world_event(&world, 1, "loyalty:1000 email:a@x");
-    world.rules[COOKIE].per_customer = 1;
-    change_rules(&world, 9);
-    world_event(&world, 2, "cookie:k1 email:b@x");
-    world_event(&world, 3, "cookie:k2 email:b@x");
+    struct world *world = *state;
+    world_event(world, 1, "loyalty:1000 email:a@x");
+    world->rules[COOKIE].per_customer = 1;
+    change_rules(world, 9);
+    world_event(world, 2, "cookie:k1 email:b@x");
+    world_event(world, 3, "cookie:k2 email:b@x");
     struct as_of before = {5 * DAY, POSITION_NOW};
-    assert_int_not_equal(world_customer_at(&world, "cookie:k1", before).value,
-                         world_customer_at(&world, "cookie:k2", before).value);
-    world_release(&world);
+    assert_int_not_equal(world_customer_at(world, "cookie:k1", before).value,
+                         world_customer_at(world, "cookie:k2", before).value);
 }
 
 /* ---- rows that are corrected ---- */
@@ -160,49 +145,43 @@ static void correct(struct world *world, int64_t day, struct persona_id persona,
 }
 
 static void a_corrected_row_takes_its_link_along(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    world_event(&world, 1, "email:bob@x loyalty:2000");
-    struct persona_id wrong = world_event(&world, 2, "email:ann@x loyalty:2000");
-    assert_same(&world, "email:ann@x", "email:bob@x");
-    uint64_t position = world.position;
-    correct(&world, 9, wrong, ID_NONE, 0, "email:ann@x loyalty:1000");
-    assert_apart(&world, "email:ann@x", "email:bob@x");
-    assert_same(&world, "email:ann@x", "loyalty:1000");
-    assert_int_equal(world.result.change_count, 1);
-    assert_true(world.result.changes[0].is_split);
-    assert_int_equal(world.result.changes[0].known_ms, 9 * DAY);
+    struct world *world = *state;
+    world_event(world, 1, "email:bob@x loyalty:2000");
+    struct persona_id wrong = world_event(world, 2, "email:ann@x loyalty:2000");
+    assert_same(world, "email:ann@x", "email:bob@x");
+    uint64_t position = world->position;
+    correct(world, 9, wrong, ID_NONE, 0, "email:ann@x loyalty:1000");
+    assert_apart(world, "email:ann@x", "email:bob@x");
+    assert_same(world, "email:ann@x", "loyalty:1000");
+    assert_int_equal(world->result.change_count, 1);
+    assert_true(world->result.changes[0].is_split);
+    assert_int_equal(world->result.changes[0].known_ms, 9 * DAY);
     struct as_of known = {9 * DAY - 1, POSITION_NOW}, stood = {INT64_MAX, position};
-    assert_int_equal(world_customer_at(&world, "email:ann@x", known).value,
-                     world_customer_at(&world, "email:bob@x", known).value);
-    assert_int_equal(world_customer_at(&world, "email:ann@x", stood).value,
-                     world_customer_at(&world, "email:bob@x", stood).value);
+    assert_int_equal(world_customer_at(world, "email:ann@x", known).value,
+                     world_customer_at(world, "email:bob@x", known).value);
+    assert_int_equal(world_customer_at(world, "email:ann@x", stood).value,
+                     world_customer_at(world, "email:bob@x", stood).value);
     /* It is no un-merge: the next row that says so makes the link again. */
-    world_event(&world, 11, "email:ann@x loyalty:2000");
-    assert_same(&world, "email:ann@x", "email:bob@x");
+    world_event(world, 11, "email:ann@x loyalty:2000");
+    assert_same(world, "email:ann@x", "email:bob@x");
     struct as_of between = {10 * DAY, POSITION_NOW};
-    assert_int_not_equal(world_customer_at(&world, "email:ann@x", between).value,
-                         world_customer_at(&world, "email:bob@x", between).value);
-    world_release(&world);
+    assert_int_not_equal(world_customer_at(world, "email:ann@x", between).value,
+                         world_customer_at(world, "email:bob@x", between).value);
 }
 
 static void a_link_stands_while_a_row_supports_it(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    world_event(&world, 1, "email:bob@x loyalty:2000");
-    struct persona_id persona = world_event(&world, 2, "email:ann@x loyalty:2000");
-    world_event(&world, 5, "email:ann@x loyalty:2000");
-    correct(&world, 9, persona, persona.value, 5, "email:ann@x loyalty:1000");
-    assert_same(&world, "email:ann@x", "email:bob@x");
+    struct world *world = *state;
+    world_event(world, 1, "email:bob@x loyalty:2000");
+    struct persona_id persona = world_event(world, 2, "email:ann@x loyalty:2000");
+    world_event(world, 5, "email:ann@x loyalty:2000");
+    correct(world, 9, persona, persona.value, 5, "email:ann@x loyalty:1000");
+    assert_same(world, "email:ann@x", "email:bob@x");
     /* Another persona that holds both supports it, too. */
-    struct persona_id more = world_event(&world, 10, "email:ann@x loyalty:2000 cookie:k1");
-    correct(&world, 12, persona, more.value, 10, "email:ann@x loyalty:1000");
-    assert_same(&world, "email:ann@x", "email:bob@x");
-    correct(&world, 13, more, ID_NONE, 0, "email:ann@x loyalty:1000");
-    assert_apart(&world, "email:ann@x", "email:bob@x");
-    world_release(&world);
+    struct persona_id more = world_event(world, 10, "email:ann@x loyalty:2000 cookie:k1");
+    correct(world, 12, persona, more.value, 10, "email:ann@x loyalty:1000");
+    assert_same(world, "email:ann@x", "email:bob@x");
+    correct(world, 13, more, ID_NONE, 0, "email:ann@x loyalty:1000");
+    assert_apart(world, "email:ann@x", "email:bob@x");
 }
 
 /* ---- describing ---- */
@@ -238,17 +217,15 @@ static void see_link(void *context, const struct identity_link *link) {
 }
 
 static void everything_about_a_customer(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    world_event(&world, 1, "cookie:k1 crm:100");
-    world_event(&world, 2, "crm:200 cookie:k1");
-    world_event(&world, 3, "crm:100 email:a@x");
-    world_event(&world, 4, "cookie:k1");
-    struct seen seen = {.world = &world};
+    struct world *world = *state;
+    world_event(world, 1, "cookie:k1 crm:100");
+    world_event(world, 2, "crm:200 cookie:k1");
+    world_event(world, 3, "crm:100 email:a@x");
+    world_event(world, 4, "cookie:k1");
+    struct seen seen = {.world = world};
     struct identity_visitor visitor = {see_identifier, see_persona, see_link, &seen};
     assert_int_equal(
-        identity_describe(world.identity, world_customer(&world, "email:a@x"), &visitor),
+        identity_describe(world->identity, world_customer(world, "email:a@x"), &visitor),
         STATUS_OK);
     const char expected[] = "I0 cookie:k1\nI1 crm:100\nI3 email:a@x\n"
                             "P0 of I1, 2\nP2 of I1, 2\nP3 of I0, 1\n"
@@ -259,51 +236,47 @@ static void everything_about_a_customer(void **state) {
     assert_int_equal(seen.text.length, sizeof(expected) - 1);
     assert_memory_equal(seen.text.at, expected, sizeof(expected) - 1);
     buffer_release(&seen.text);
-    assert_int_equal(identity_describe(world.identity, (struct customer_id){99}, &visitor),
+    assert_int_equal(identity_describe(world->identity, (struct customer_id){99}, &visitor),
                      STATUS_NOT_FOUND);
-    world_release(&world);
 }
 
 static void customers_are_found_by_what_people_type(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    world_event(&world, 1, "loyalty:1029 cookie:k:with:colons");
+    struct world *world = *state;
+    world_event(world, 1, "loyalty:1029 cookie:k:with:colons");
     struct customer_id customer;
     struct error error;
     struct as_of now = {INT64_MAX, POSITION_NOW};
     static const char *const good[] = {"C0", "c1", "C1", "loyalty:1029", "cookie:k:with:colons"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        assert_int_equal(identity_parse_customer(world.identity, world.symbols, text_from(good[i]),
-                                                 now, &customer, &error),
+        assert_int_equal(identity_parse_customer(world->identity, world->symbols,
+                                                 text_from(good[i]), now, &customer, &error),
                          STATUS_OK);
         assert_int_equal(customer.value, 0);
     }
     static const char *const absent[] = {"C2",           "C99999999999", "C4294967295",
                                          "loyalty:1030", "tel:12",       "loyalty:"};
     for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
-        assert_int_equal(identity_parse_customer(world.identity, world.symbols,
+        assert_int_equal(identity_parse_customer(world->identity, world->symbols,
                                                  text_from(absent[i]), now, &customer, &error),
                          STATUS_NOT_FOUND);
     static const char *const bad[] = {"", "C", "C-1", "1029", "Cx"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(identity_parse_customer(world.identity, world.symbols, text_from(bad[i]),
+        assert_int_equal(identity_parse_customer(world->identity, world->symbols, text_from(bad[i]),
                                                  now, &customer, &error),
                          STATUS_INVALID);
-    world_release(&world);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unmerged_is_as_never_linked),
-        cmocka_unit_test(an_identifier_can_be_taken_out),
-        cmocka_unit_test(room_left_by_an_unmerge_is_used),
-        cmocka_unit_test(other_rules_hold_from_their_moment_on),
-        cmocka_unit_test(the_rule_of_a_new_type_holds_for_all_times),
-        cmocka_unit_test(a_corrected_row_takes_its_link_along),
-        cmocka_unit_test(a_link_stands_while_a_row_supports_it),
-        cmocka_unit_test(everything_about_a_customer),
-        cmocka_unit_test(customers_are_found_by_what_people_type),
+        world_test(unmerged_is_as_never_linked),
+        world_test(an_identifier_can_be_taken_out),
+        world_test(room_left_by_an_unmerge_is_used),
+        world_test(other_rules_hold_from_their_moment_on),
+        world_test(the_rule_of_a_new_type_holds_for_all_times),
+        world_test(a_corrected_row_takes_its_link_along),
+        world_test(a_link_stands_while_a_row_supports_it),
+        world_test(everything_about_a_customer),
+        world_test(customers_are_found_by_what_people_type),
     };
     return cmocka_run_group_tests_name("identity control", tests, NULL, NULL);
 }

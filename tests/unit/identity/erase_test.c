@@ -236,43 +236,38 @@ static void the_past_without_them_is_what_a_reopened_one_knows(void **state) {
 }
 
 static void whoever_asks_to_be_known_is_welcome(void **state) {
-    (void)state;
-    struct world world;
+    struct world *world = *state;
     struct log log = {.count = 0};
-    world_init(&world);
-    event(&log, &world, 3, "email:ann@secret.org crm:secret-100");
-    event(&log, &world, 4, "crm:secret-100");
-    erase_ann(&log, &world);
-    assert_int_equal(identity_welcome(world.identity, EMAIL, TEXT("ann@secret.org"), world.position,
-                                      &world.result, NULL),
+    event(&log, world, 3, "email:ann@secret.org crm:secret-100");
+    event(&log, world, 4, "crm:secret-100");
+    erase_ann(&log, world);
+    assert_int_equal(identity_welcome(world->identity, EMAIL, TEXT("ann@secret.org"),
+                                      world->position, &world->result, NULL),
                      STATUS_OK);
-    identity_undo(world.identity);
-    event(&log, &world, 5, "email:ann@secret.org");
-    assert_int_equal(world.result.unusable_count, 1);
-    assert_int_equal(identity_welcome(world.identity, EMAIL, TEXT("ann@secret.org"), world.position,
-                                      &world.result, NULL),
+    identity_undo(world->identity);
+    event(&log, world, 5, "email:ann@secret.org");
+    assert_int_equal(world->result.unusable_count, 1);
+    assert_int_equal(identity_welcome(world->identity, EMAIL, TEXT("ann@secret.org"),
+                                      world->position, &world->result, NULL),
                      STATUS_OK);
-    identity_commit(world.identity);
-    event(&log, &world, 6, "email:ann@secret.org");
-    assert_int_equal(world.result.unusable_count, 0);
-    assert_int_equal(world.result.new_personas, 1);
-    assert_int_equal(
-        identity_welcome(world.identity, EMAIL, TEXT("eve@x"), world.position, &world.result, NULL),
-        STATUS_NOT_FOUND);
+    identity_commit(world->identity);
+    event(&log, world, 6, "email:ann@secret.org");
+    assert_int_equal(world->result.unusable_count, 0);
+    assert_int_equal(world->result.new_personas, 1);
+    assert_int_equal(identity_welcome(world->identity, EMAIL, TEXT("eve@x"), world->position,
+                                      &world->result, NULL),
+                     STATUS_NOT_FOUND);
     for (uint32_t i = 0; i < log.count; i++) buffer_release(&log.bytes[i]);
-    world_release(&world);
 }
 
 static void rewriting_leaves_others_alone(void **state) {
-    (void)state;
-    struct world world;
+    struct world *world = *state;
     struct log log = {.count = 0};
-    world_init(&world);
-    event(&log, &world, 1, "email:bob@x.org cookie:k1");
-    event(&log, &world, 2, "email:cat@x.org cookie:k2");
+    event(&log, world, 1, "email:bob@x.org cookie:k1");
+    event(&log, world, 2, "email:cat@x.org cookie:k2");
     struct identity_erasure *erasure;
-    struct customer_id cat = world_customer(&world, "email:cat@x.org");
-    assert_int_equal(identity_erasure_create(&erasure, world.identity, cat, NULL), STATUS_OK);
+    struct customer_id cat = world_customer(world, "email:cat@x.org");
+    assert_int_equal(identity_erasure_create(&erasure, world->identity, cat, NULL), STATUS_OK);
     struct buffer out;
     buffer_init(&out);
     assert_false(identity_rewrite(erasure, 1, buffer_text(&log.bytes[0]), &out));
@@ -285,18 +280,17 @@ static void rewriting_leaves_others_alone(void **state) {
     buffer_release(&out);
     identity_erasure_destroy(erasure);
     assert_int_equal(
-        identity_erasure_create(&erasure, world.identity, (struct customer_id){77}, NULL),
+        identity_erasure_create(&erasure, world->identity, (struct customer_id){77}, NULL),
         STATUS_NOT_FOUND);
     for (uint32_t i = 0; i < log.count; i++) buffer_release(&log.bytes[i]);
-    world_release(&world);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_erased_customer_is_gone_from_bytes_and_memory),
         cmocka_unit_test(the_past_without_them_is_what_a_reopened_one_knows),
-        cmocka_unit_test(whoever_asks_to_be_known_is_welcome),
-        cmocka_unit_test(rewriting_leaves_others_alone),
+        world_test(whoever_asks_to_be_known_is_welcome),
+        world_test(rewriting_leaves_others_alone),
     };
     return cmocka_run_group_tests_name("identity erase", tests, NULL, NULL);
 }

@@ -83,55 +83,49 @@ static void erase(struct world *world, const char *identifier, size_t identifier
 
 /* A cashier's card: 10,000 links, and a million personas. */
 static void a_card_with_a_million_cookies(void **state) {
-    (void)state;
-    struct world world;
+    struct world *world = *state;
     struct seen seen;
-    world_init(&world);
-    add_cookies(&world, 1000000, 1000000);
-    describe(&world, "loyalty:card0", &seen);
+    add_cookies(world, 1000000, 1000000);
+    describe(world, "loyalty:card0", &seen);
     assert_int_equal(seen.identifiers, 51);
     assert_int_equal(seen.personas, 1000000);
     assert_int_equal(seen.links, IDENTITY_LINKS_MAX);
-    erase(&world, "loyalty:card0", 51, 1000000);
-    assert_int_equal(world_customer(&world, "loyalty:card0").value, ID_NONE);
-    world_release(&world);
+    erase(world, "loyalty:card0", 51, 1000000);
+    assert_int_equal(world_customer(world, "loyalty:card0").value, ID_NONE);
 }
 
 static void a_customer_of_many_identifiers(void **state) {
-    (void)state;
-    struct world world;
+    struct world *world = *state;
     struct seen seen;
     enum { CARDS = 30, COOKIES = 9000 };
     char text[64];
-    world_init(&world);
-    no_limits(&world);
+    no_limits(world);
     for (uint32_t i = 0; i < CARDS; i++) {
         snprintf(text, sizeof text, "crm:100 loyalty:card%u", i);
-        world_event(&world, 1, text);
+        world_event(world, 1, text);
     }
-    add_cookies(&world, CARDS * COOKIES, COOKIES);
-    describe(&world, "crm:100", &seen);
+    add_cookies(world, CARDS * COOKIES, COOKIES);
+    describe(world, "crm:100", &seen);
     assert_int_equal(seen.identifiers, 1 + CARDS + CARDS * COOKIES);
     /* A row that comes late, in the midst of it all. */
-    world_event(&world, 5, "loyalty:card3 email:late@x");
-    assert_same(&world, "crm:100", "email:late@x");
-    struct identifier_id card = world_identifier(&world, "loyalty:card3");
-    assert_int_equal(identity_withdraw(world.identity, card, (struct identifier_id){ID_NONE}, false,
-                                       100 * DAY, world.position, &world.result, NULL),
+    world_event(world, 5, "loyalty:card3 email:late@x");
+    assert_same(world, "crm:100", "email:late@x");
+    struct identifier_id card = world_identifier(world, "loyalty:card3");
+    assert_int_equal(identity_withdraw(world->identity, card, (struct identifier_id){ID_NONE},
+                                       false, 100 * DAY, world->position, &world->result, NULL),
                      STATUS_OK);
-    assert_int_equal(world.result.change_count, COOKIES + 2); /* the card, its cookies, the mail */
-    identity_commit(world.identity);
-    world.position++;
-    assert_apart(&world, "crm:100", "cookie:k27001");
+    assert_int_equal(world->result.change_count, COOKIES + 2); /* the card, its cookies, the mail */
+    identity_commit(world->identity);
+    world->position++;
+    assert_apart(world, "crm:100", "cookie:k27001");
     size_t left = 1 + (CARDS - 1) * (1 + COOKIES);
-    erase(&world, "crm:100", left, (CARDS - 1) * COOKIES + CARDS);
-    world_release(&world);
+    erase(world, "crm:100", left, (CARDS - 1) * COOKIES + CARDS);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_card_with_a_million_cookies),
-        cmocka_unit_test(a_customer_of_many_identifiers),
+        world_test(a_card_with_a_million_cookies),
+        world_test(a_customer_of_many_identifiers),
     };
     return cmocka_run_group_tests_name("identity large", tests, NULL, NULL);
 }

@@ -33,21 +33,18 @@ static void replay_old(struct world *world, struct world *old) {
 }
 
 static void any_spelling_finds(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    for (uint32_t i = 0; i < TYPE_COUNT; i++) world.rules[i].lower_case = i == EMAIL;
-    world_set_rules(&world);
-    event_batch_clear(&world.batch);
-    world_add(&world, 1, "email:j\xC3\xBCrgen@x.example loyalty:Ab1");
-    world_commit(&world);
-    uint32_t customer = found(&world, EMAIL, "j\xC3\xBCrgen@x.example").value;
+    struct world *world = *state;
+    for (uint32_t i = 0; i < TYPE_COUNT; i++) world->rules[i].lower_case = i == EMAIL;
+    world_set_rules(world);
+    event_batch_clear(&world->batch);
+    world_add(world, 1, "email:j\xC3\xBCrgen@x.example loyalty:Ab1");
+    world_commit(world);
+    uint32_t customer = found(world, EMAIL, "j\xC3\xBCrgen@x.example").value;
     assert_int_not_equal(customer, ID_NONE);
-    assert_int_equal(found(&world, EMAIL, " J\xC3\x9CRGEN@X.example\xC2\xA0").value, customer);
-    assert_int_equal(found(&world, EMAIL, "JU\xCC\x88rgen@x.example").value, customer);
-    assert_int_equal(found(&world, LOYALTY, "\tAb1").value, customer);
-    assert_int_equal(found(&world, LOYALTY, "ab1").value, ID_NONE);
-    world_release(&world);
+    assert_int_equal(found(world, EMAIL, " J\xC3\x9CRGEN@X.example\xC2\xA0").value, customer);
+    assert_int_equal(found(world, EMAIL, "JU\xCC\x88rgen@x.example").value, customer);
+    assert_int_equal(found(world, LOYALTY, "\tAb1").value, customer);
+    assert_int_equal(found(world, LOYALTY, "ab1").value, ID_NONE);
 }
 
 static void old_identifiers_are_found_and_go_on(void **state) {
@@ -89,33 +86,30 @@ static void an_erasure_wipes_the_alias(void **state) {
 }
 
 static void a_rule_may_allow_what_looks_like_nobody(void **state) {
-    (void)state;
     static const struct text allowed[] = {{"0", sizeof("0") - 1}, {"Test", sizeof("Test") - 1}};
-    struct world world;
-    world_init(&world);
-    world.rules[CRM].allowed = allowed;
-    world.rules[CRM].allowed_count = 2;
-    world_set_rules(&world);
-    event_batch_clear(&world.batch);
-    world_add(&world, 1, "crm:0");
-    world_add(&world, 1, "crm:test");
-    world_add(&world, 1, "crm:00");
-    world_add(&world, 1, "loyalty:0");
-    world_add(&world, 1, "loyalty:#REF!");
-    world_commit(&world);
-    assert_int_equal(world.result.unusable_count, 3);
-    assert_int_not_equal(found(&world, CRM, "0").value, ID_NONE);
-    assert_true(identity_is_usable(&world.rules[CRM], TEXT("0")));
-    assert_false(identity_is_usable(&world.rules[LOYALTY], TEXT("0")));
-    world_release(&world);
+    struct world *world = *state;
+    world->rules[CRM].allowed = allowed;
+    world->rules[CRM].allowed_count = 2;
+    world_set_rules(world);
+    event_batch_clear(&world->batch);
+    world_add(world, 1, "crm:0");
+    world_add(world, 1, "crm:test");
+    world_add(world, 1, "crm:00");
+    world_add(world, 1, "loyalty:0");
+    world_add(world, 1, "loyalty:#REF!");
+    world_commit(world);
+    assert_int_equal(world->result.unusable_count, 3);
+    assert_int_not_equal(found(world, CRM, "0").value, ID_NONE);
+    assert_true(identity_is_usable(&world->rules[CRM], TEXT("0")));
+    assert_false(identity_is_usable(&world->rules[LOYALTY], TEXT("0")));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_spelling_finds),
+        world_test(any_spelling_finds),
         cmocka_unit_test(old_identifiers_are_found_and_go_on),
         cmocka_unit_test(an_erasure_wipes_the_alias),
-        cmocka_unit_test(a_rule_may_allow_what_looks_like_nobody),
+        world_test(a_rule_may_allow_what_looks_like_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

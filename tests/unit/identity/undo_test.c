@@ -40,26 +40,23 @@ static void assert_unchanged(struct world *world, const struct buffer *before) {
 }
 
 static void an_undone_batch_leaves_no_trace(void **state) {
-    (void)state;
-    struct world world;
+    struct world *world = *state;
     struct buffer before;
-    world_init(&world);
     buffer_init(&before);
-    fill(&world, 1);
-    world_commit(&world);
+    fill(world, 1);
+    world_commit(world);
     for (uint32_t salt = 2; salt < 8; salt++) {
-        describe(&world, &before);
-        fill(&world, salt);
-        world_resolve(&world);
-        assert_true(world.result.record.length > 0);
-        identity_undo(world.identity);
-        assert_unchanged(&world, &before);
-        assert_int_equal(world_identifier(&world, "email:e2-1").value == ID_NONE, salt == 2);
-        fill(&world, salt);
-        world_commit(&world);
+        describe(world, &before);
+        fill(world, salt);
+        world_resolve(world);
+        assert_true(world->result.record.length > 0);
+        identity_undo(world->identity);
+        assert_unchanged(world, &before);
+        assert_int_equal(world_identifier(world, "email:e2-1").value == ID_NONE, salt == 2);
+        fill(world, salt);
+        world_commit(world);
     }
     buffer_release(&before);
-    world_release(&world);
 }
 
 static enum status withdraw(struct world *world) {
@@ -79,7 +76,7 @@ static enum status resolve(struct world *world) {
 
 /* The 1st, 2nd … allocation fails until the call goes through; after every failure all is as
  * before. */
-static void fail_every_allocation(struct world *world, enum status (*call)(struct world *)) {
+static void undo_every_failure(struct world *world, enum status (*call)(struct world *)) {
     struct buffer before;
     buffer_init(&before);
     describe(world, &before);
@@ -101,21 +98,18 @@ static void fail_every_allocation(struct world *world, enum status (*call)(struc
 }
 
 static void any_failed_allocation_leaves_no_trace(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    fill(&world, 1);
-    fail_every_allocation(&world, resolve);
-    fill(&world, 2);
-    fail_every_allocation(&world, resolve);
-    fail_every_allocation(&world, withdraw);
-    world.rules[EMAIL].per_customer = 4;
-    world.rules[COOKIE].expires_ms = 9 * DAY;
-    world.rules[COOKIE].events_per_day_max = 3;
-    fail_every_allocation(&world, set_rules);
-    fill(&world, 3);
-    fail_every_allocation(&world, resolve);
-    world_release(&world);
+    struct world *world = *state;
+    fill(world, 1);
+    undo_every_failure(world, resolve);
+    fill(world, 2);
+    undo_every_failure(world, resolve);
+    undo_every_failure(world, withdraw);
+    world->rules[EMAIL].per_customer = 4;
+    world->rules[COOKIE].expires_ms = 9 * DAY;
+    world->rules[COOKIE].events_per_day_max = 3;
+    undo_every_failure(world, set_rules);
+    fill(world, 3);
+    undo_every_failure(world, resolve);
 }
 
 static void creating_without_memory_fails(void **state) {
@@ -136,38 +130,33 @@ static void creating_without_memory_fails(void **state) {
 }
 
 static void the_limit_of_identifiers_is_told(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    identity_destroy(world.identity);
+    struct world *world = *state;
+    identity_destroy(world->identity);
     struct identity_options options = {.identifiers_max = 2};
     struct error error;
-    assert_int_equal(identity_create(&world.identity, &options), STATUS_OK);
-    world_event(&world, 1, "crm:100 email:a@x");
-    event_batch_clear(&world.batch);
-    world_add(&world, 1, "crm:100 email:b@x");
+    assert_int_equal(identity_create(&world->identity, &options), STATUS_OK);
+    world_event(world, 1, "crm:100 email:a@x");
+    event_batch_clear(&world->batch);
+    world_add(world, 1, "crm:100 email:b@x");
     assert_int_equal(
-        identity_resolve(world.identity, &world.batch, world.position, &world.result, &error),
+        identity_resolve(world->identity, &world->batch, world->position, &world->result, &error),
         STATUS_LIMIT);
     assert_non_null(strstr(error.text, "identifiers_max"));
-    world_event(&world, 1, "crm:100");
-    world_release(&world);
+    world_event(world, 1, "crm:100");
 }
 
 static void records_that_do_not_fit_are_refused(void **state) {
-    (void)state;
-    struct world world;
-    world_init(&world);
-    event_batch_clear(&world.batch);
-    world_add(&world, 1, "crm:100 email:a@x");
-    world_resolve(&world);
+    struct world *world = *state;
+    event_batch_clear(&world->batch);
+    world_add(world, 1, "crm:100 email:a@x");
+    world_resolve(world);
     struct buffer record;
     buffer_init(&record);
-    assert_int_equal(buffer_append_text(&record, world.result.record), STATUS_OK);
-    identity_commit(world.identity);
+    assert_int_equal(buffer_append_text(&record, world->result.record), STATUS_OK);
+    identity_commit(world->identity);
     struct error error;
     /* Twice, cut anywhere, or with any byte turned: an error or a valid record, never a crash. */
-    assert_int_equal(identity_apply(world.identity, buffer_text(&record), 9, &error),
+    assert_int_equal(identity_apply(world->identity, buffer_text(&record), 9, &error),
                      STATUS_CORRUPT);
     for (uint32_t length = 0; length < record.length; length++) {
         struct identity_options options = {.salt = {1}};
@@ -181,19 +170,18 @@ static void records_that_do_not_fit_are_refused(void **state) {
         identity_destroy(identity);
     }
     record.at[0] = 99;
-    assert_int_equal(identity_apply(world.identity, buffer_text(&record), 9, &error),
+    assert_int_equal(identity_apply(world->identity, buffer_text(&record), 9, &error),
                      STATUS_VERSION);
     buffer_release(&record);
-    world_release(&world);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_undone_batch_leaves_no_trace),
-        cmocka_unit_test(any_failed_allocation_leaves_no_trace),
+        world_test(an_undone_batch_leaves_no_trace),
+        world_test(any_failed_allocation_leaves_no_trace),
         cmocka_unit_test(creating_without_memory_fails),
-        cmocka_unit_test(the_limit_of_identifiers_is_told),
-        cmocka_unit_test(records_that_do_not_fit_are_refused),
+        world_test(the_limit_of_identifiers_is_told),
+        world_test(records_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests_name("identity undo", tests, NULL, NULL);
 }

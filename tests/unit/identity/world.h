@@ -3,11 +3,7 @@
 #ifndef TESTS_UNIT_IDENTITY_WORLD_H
 #define TESTS_UNIT_IDENTITY_WORLD_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "base/time.h"
@@ -72,6 +68,19 @@ static inline void world_release(struct world *world) {
     symbols_destroy(world->symbols);
     event_batch_release(&world->batch);
     buffer_release(&world->changes);
+}
+
+/* A test whose *state is a world of its own. */
+#define world_test(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
+static inline int world_set_up(void **state) {
+    static struct world world;
+    world_init(&world);
+    *state = &world;
+    return 0;
+}
+static inline int world_tear_down(void **state) {
+    world_release(*state);
+    return 0;
 }
 
 /* "email:a@x cookie:k1", known at day `day`, into the batch; "?cookie:k1": it is only said to be

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every way in which a row can be bad, with the file, line, column and words that its owner gets to
  * read. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "support/unit.h"
 #include <zlib.h>
 
-#include "trial.h"
+#include "support/ingest_trial.h"
 
 static const char playbook[] = "customer: { identifiers: { loyalty: { per_customer: 3 } } }\n"
                                "sources:\n"
@@ -36,26 +31,13 @@ static const char playbook[] = "customer: { identifiers: { loyalty: { per_custom
                                "    key: { loyalty: who }\n"
                                "    properties: { n: number, tags: list }\n";
 
-static struct trial trial;
-
 static int begin(void **state) {
-    (void)state;
-    trial_init(&trial, playbook);
-    return 0;
-}
-static int end(void **state) {
-    (void)state;
-    trial_release(&trial);
-    return 0;
+    return trial_begin(state, playbook);
 }
 
 #define HEAD       "who,at,id,n,price,ok\n"
 #define GOOD       "7,2020-01-02,i,1,2.50,yes\n"
 #define GOOD_EVENT "Noted 2020-01-02T00:00:00Z {loyalty:7} n=1 price=2.50 USD ok=yes\n"
-
-static void check(const char *source, const char *bytes, const char *expected) {
-    assert_string_equal(trial_text(&trial, source, bytes), expected);
-}
 
 /* The bad row stands between two good ones, which must both be there. */
 static void check_row(const char *row, const char *reason) {
@@ -65,11 +47,11 @@ static void check_row(const char *row, const char *reason) {
     assert_int_equal(buffer_format(&file, HEAD GOOD "%s\n" GOOD, row), STATUS_OK);
     assert_int_equal(buffer_format(&expected, GOOD_EVENT GOOD_EVENT "BAD t.csv:3:%s\n", reason),
                      STATUS_OK);
-    assert_int_equal(trial_read(&trial, "plain", file.at, file.length), STATUS_END);
-    assert_string_equal(trial.out.at,
+    assert_int_equal(trial_read(&ingest_trial, "plain", file.at, file.length), STATUS_END);
+    assert_string_equal(ingest_trial.out.at,
                         (buffer_append(&expected, "", 1) == STATUS_OK) ? expected.at : "");
-    assert_int_equal(trial.progress.quarantined, 1);
-    assert_int_equal(trial.progress.rows, 3);
+    assert_int_equal(ingest_trial.progress.quarantined, 1);
+    assert_int_equal(ingest_trial.progress.rows, 3);
     buffer_release(&file);
     buffer_release(&expected);
 }
@@ -111,8 +93,8 @@ static void shapes(void **state) {
 static void nul_byte(void **state) {
     (void)state;
     static const char file[] = HEAD GOOD "7,2020-01-02,i,\0,2.50,yes\n" GOOD;
-    assert_int_equal(trial_read(&trial, "plain", file, sizeof file - 1), STATUS_END);
-    assert_string_equal(trial.out.at,
+    assert_int_equal(trial_read(&ingest_trial, "plain", file, sizeof file - 1), STATUS_END);
+    assert_string_equal(ingest_trial.out.at,
                         GOOD_EVENT GOOD_EVENT "BAD t.csv:3:0: the row holds a NUL byte\n");
 }
 
@@ -120,12 +102,13 @@ static void open_quote(void **state) {
     (void)state;
     /* The quote closes at the next one, and what stands behind that shows the first to be astray:
      * one row is lost, not two. */
-    check("plain", HEAD GOOD "7,2020-01-02,\"i,1,2.50,yes\n" GOOD "7,2020-01-02,\"i\",1,2.50,yes\n",
-          GOOD_EVENT GOOD_EVENT GOOD_EVENT "BAD t.csv:3:0: text stands behind a closing quote\n");
-    check("plain", HEAD GOOD "7,2020-01-02,\"i,1,2.50,yes\n" GOOD GOOD,
-          GOOD_EVENT GOOD_EVENT GOOD_EVENT
-          "BAD t.csv:3:0: a quote opens in this row and never closes\n");
-    assert_false(trial.progress.truncated);
+    trial_expect(
+        "plain", HEAD GOOD "7,2020-01-02,\"i,1,2.50,yes\n" GOOD "7,2020-01-02,\"i\",1,2.50,yes\n",
+        GOOD_EVENT GOOD_EVENT GOOD_EVENT "BAD t.csv:3:0: text stands behind a closing quote\n");
+    trial_expect("plain", HEAD GOOD "7,2020-01-02,\"i,1,2.50,yes\n" GOOD GOOD,
+                 GOOD_EVENT GOOD_EVENT GOOD_EVENT
+                 "BAD t.csv:3:0: a quote opens in this row and never closes\n");
+    assert_false(ingest_trial.progress.truncated);
 }
 
 static void open_quote_in_a_large_file(void **state) {
@@ -135,11 +118,11 @@ static void open_quote_in_a_large_file(void **state) {
     assert_int_equal(buffer_format(&file, HEAD GOOD "7,2020-01-02,\"i,1,2.50,yes\n"), STATUS_OK);
     for (int i = 0; i < 200000; i++)
         assert_int_equal(buffer_append(&file, GOOD, sizeof GOOD - 1), STATUS_OK);
-    assert_int_equal(trial_read(&trial, "plain", file.at, file.length), STATUS_END);
-    assert_int_equal(trial.progress.events, 200001);
-    assert_int_equal(trial.progress.quarantined, 1);
+    assert_int_equal(trial_read(&ingest_trial, "plain", file.at, file.length), STATUS_END);
+    assert_int_equal(ingest_trial.progress.events, 200001);
+    assert_int_equal(ingest_trial.progress.quarantined, 1);
     assert_non_null(
-        strstr(trial.out.at, "BAD t.csv:3:0: a quote opens in this row and never closes\n"));
+        strstr(ingest_trial.out.at, "BAD t.csv:3:0: a quote opens in this row and never closes\n"));
     buffer_release(&file);
 }
 
@@ -154,8 +137,8 @@ static void row_too_long(void **state) {
         memset(file.at + file.length, 'x', length);
         file.length += length;
         assert_int_equal(buffer_format(&file, "\n" GOOD), STATUS_OK);
-        assert_int_equal(trial_read(&trial, "plain", file.at, file.length), STATUS_END);
-        assert_string_equal(trial.out.at, GOOD_EVENT
+        assert_int_equal(trial_read(&ingest_trial, "plain", file.at, file.length), STATUS_END);
+        assert_string_equal(ingest_trial.out.at, GOOD_EVENT
                             "BAD t.csv:3:0: the row is longer than 1048576 bytes (kept: the first "
                             "1048576 bytes; it can't be replayed)\n" GOOD_EVENT);
         buffer_release(&file);
@@ -170,26 +153,28 @@ static void identifier_too_long(void **state) {
     buffer_init(&file);
     assert_int_equal(buffer_format(&file, HEAD "%.*s,2020-01-02,i,1,2.50,yes\n", 513, name),
                      STATUS_OK);
-    assert_int_equal(trial_read(&trial, "plain", file.at, file.length), STATUS_END);
-    assert_string_equal(trial.out.at,
+    assert_int_equal(trial_read(&ingest_trial, "plain", file.at, file.length), STATUS_END);
+    assert_string_equal(ingest_trial.out.at,
                         "BAD t.csv:2:1: an identifier of 513 bytes, the limit is 512\n");
     buffer_release(&file);
 }
 
 static void ends_in_the_middle(void **state) {
     (void)state;
-    check("plain", HEAD GOOD "7,2020-01-0",
-          GOOD_EVENT "BAD t.csv:3:3: the file ends in the middle of this row\n");
-    assert_true(trial.progress.truncated);
-    assert_string_equal(trial.progress.truncation, "t.csv:3: the file ends in the middle of a row");
-    check("plain", HEAD GOOD "7,2020-01-02,\"i",
-          GOOD_EVENT "BAD t.csv:3:0: the file ends inside quotes\n");
-    assert_true(trial.progress.truncated);
-    check("lines", "{\"who\":\"7\",\"at\":\"2020-01-02\"}\n{\"who\":\"7\",",
-          "Noted 2020-01-02T00:00:00Z {loyalty:7}\n"
-          "BAD t.ndjson:2:0: not valid JSON: The JSON document has an improper structure: missing "
-          "or superfluous commas, braces, missing keys, etc.\n");
-    assert_true(trial.progress.truncated);
+    trial_expect("plain", HEAD GOOD "7,2020-01-0",
+                 GOOD_EVENT "BAD t.csv:3:3: the file ends in the middle of this row\n");
+    assert_true(ingest_trial.progress.truncated);
+    assert_string_equal(ingest_trial.progress.truncation,
+                        "t.csv:3: the file ends in the middle of a row");
+    trial_expect("plain", HEAD GOOD "7,2020-01-02,\"i",
+                 GOOD_EVENT "BAD t.csv:3:0: the file ends inside quotes\n");
+    assert_true(ingest_trial.progress.truncated);
+    trial_expect(
+        "lines", "{\"who\":\"7\",\"at\":\"2020-01-02\"}\n{\"who\":\"7\",",
+        "Noted 2020-01-02T00:00:00Z {loyalty:7}\n"
+        "BAD t.ndjson:2:0: not valid JSON: The JSON document has an improper structure: missing "
+        "or superfluous commas, braces, missing keys, etc.\n");
+    assert_true(ingest_trial.progress.truncated);
 }
 
 /* A .gz that was cut off: every row before the cut is there, and the cut is told. */
@@ -202,10 +187,10 @@ static void gzip_cut_off(void **state) {
     for (int i = 0; i < 50000; i++)
         gzprintf(out, "%d,2020-01-02,%d,%d,2.50,yes\n", i % 977, i * 7919 % 50000, i);
     gzclose(out);
-    assert_int_equal(trial_read_file(&trial, "plain", path), STATUS_END);
-    assert_int_equal(trial.progress.events, 50000);
-    assert_false(trial.progress.truncated);
-    assert_int_equal(trial.progress.bytes, trial.progress.bytes_total);
+    assert_int_equal(trial_read_file(&ingest_trial, "plain", path), STATUS_END);
+    assert_int_equal(ingest_trial.progress.events, 50000);
+    assert_false(ingest_trial.progress.truncated);
+    assert_int_equal(ingest_trial.progress.bytes, ingest_trial.progress.bytes_total);
     static char bytes[1 << 20];
     FILE *from = fopen(path, "rb"), *to = fopen(cut, "wb");
     size_t length = fread(bytes, 1, sizeof bytes, from);
@@ -213,11 +198,13 @@ static void gzip_cut_off(void **state) {
     fwrite(bytes, 1, length / 2, to);
     fclose(from);
     fclose(to);
-    assert_int_equal(trial_read_file(&trial, "plain", cut), STATUS_END);
-    assert_true(trial.progress.truncated);
-    assert_non_null(strstr(trial.progress.truncation, "ends in the middle of its compressed data"));
-    assert_in_range(trial.progress.events, 15000, 35000);
-    assert_int_equal(trial.progress.rows, trial.progress.events + trial.progress.quarantined);
+    assert_int_equal(trial_read_file(&ingest_trial, "plain", cut), STATUS_END);
+    assert_true(ingest_trial.progress.truncated);
+    assert_non_null(
+        strstr(ingest_trial.progress.truncation, "ends in the middle of its compressed data"));
+    assert_in_range(ingest_trial.progress.events, 15000, 35000);
+    assert_int_equal(ingest_trial.progress.rows,
+                     ingest_trial.progress.events + ingest_trial.progress.quarantined);
     remove(path);
     remove(cut);
 }
@@ -229,17 +216,18 @@ static void groups(void **state) {
     snprintf(file, sizeof file,
              "%s7,2020-01-02,o1,1\n8,2020-01-02,o2,x\n7,2020-01-02,o1,2\n8,2020-01-02,o2,3\n",
              head);
-    check("orders", file,
-          "Order Completed 2020-01-02T00:00:00Z {loyalty:7} total=3 items=[{n=1} {n=2}]\n"
-          "BAD t.csv:3:4: 'x' is no number in column n\n");
-    assert_int_equal(trial.progress.quarantined, 2);
+    trial_expect("orders", file,
+                 "Order Completed 2020-01-02T00:00:00Z {loyalty:7} total=3 items=[{n=1} {n=2}]\n"
+                 "BAD t.csv:3:4: 'x' is no number in column n\n");
+    assert_int_equal(ingest_trial.progress.quarantined, 2);
     snprintf(file, sizeof file, "%s7,2020-01-02,,1\n", head);
-    check("orders", file,
-          "BAD t.csv:2:3: column order is empty, which says what event the row belongs to\n");
+    trial_expect(
+        "orders", file,
+        "BAD t.csv:2:3: column order is empty, which says what event the row belongs to\n");
     snprintf(file, sizeof file, "%s7,2020-01-02,o1,1\n7,2020-01-02,o1\n8,2020-01-03,o2,5\n", head);
-    check("orders", file,
-          "Order Completed 2020-01-03T00:00:00Z {loyalty:8} total=5 items=[{n=5}]\n"
-          "BAD t.csv:3:4: the row has 3 fields, the file has 4 columns: n is missing\n");
+    trial_expect("orders", file,
+                 "Order Completed 2020-01-03T00:00:00Z {loyalty:8} total=5 items=[{n=5}]\n"
+                 "BAD t.csv:3:4: the row has 3 fields, the file has 4 columns: n is missing\n");
 }
 
 static void too_many_rows_in_a_group(void **state) {
@@ -249,8 +237,8 @@ static void too_many_rows_in_a_group(void **state) {
     assert_int_equal(buffer_format(&file, "who,at,order,n\n"), STATUS_OK);
     for (int i = 0; i < 4097; i++)
         assert_int_equal(buffer_format(&file, "7,2020-01-02,o1,1\n"), STATUS_OK);
-    assert_int_equal(trial_read(&trial, "orders", file.at, file.length), STATUS_END);
-    assert_string_equal(trial.out.at, "BAD t.csv:2:3: more than 4096 rows of one event\n");
+    assert_int_equal(trial_read(&ingest_trial, "orders", file.at, file.length), STATUS_END);
+    assert_string_equal(ingest_trial.out.at, "BAD t.csv:2:3: more than 4096 rows of one event\n");
     buffer_release(&file);
 }
 
@@ -283,7 +271,7 @@ static void json_lines(void **state) {
         snprintf(file, sizeof file, "%s%s\n%s", good, cases[i].line, good);
         snprintf(expected, sizeof expected, "%s%sBAD t.ndjson:2:0: %s\n", event, event,
                  cases[i].reason);
-        check("lines", file, expected);
+        trial_expect("lines", file, expected);
     }
 }
 
@@ -294,8 +282,8 @@ static void json_too_deep(void **state) {
     memset(close, ']', 70);
     open[70] = close[70] = 0;
     snprintf(line, sizeof line, "{\"x\":%s%s}\n", open, close);
-    check("lines", line,
-          "BAD t.ndjson:1:0: the JSON document is nested too deeply, the limit is 64\n");
+    trial_expect("lines", line,
+                 "BAD t.ndjson:1:0: the JSON document is nested too deeply, the limit is 64\n");
 }
 
 static bool is_no_word(void *context, uint32_t rule_index, struct text value) {
@@ -310,14 +298,15 @@ static void nobody_usable(void **state) {
     (void)state;
     struct ingest_reader *reader;
     struct event_batch batch;
-    trial.settings.usable = is_no_word;
-    check("plain", HEAD "7,2020-01-02,i,1,2.50,yes\nnull,2020-01-02,j,1,2.50,yes\n",
-          GOOD_EVENT "BAD t.csv:3:1: nobody: 'null' of loyalty can't stand for a person\n");
-    check("lines", "{\"who\":\"0000\",\"at\":\"2020-01-02\"}\n",
-          "BAD t.ndjson:1:0: nobody: '0000' of loyalty can't stand for a person\n");
+    ingest_trial.settings.usable = is_no_word;
+    trial_expect("plain", HEAD "7,2020-01-02,i,1,2.50,yes\nnull,2020-01-02,j,1,2.50,yes\n",
+                 GOOD_EVENT "BAD t.csv:3:1: nobody: 'null' of loyalty can't stand for a person\n");
+    trial_expect("lines", "{\"who\":\"0000\",\"at\":\"2020-01-02\"}\n",
+                 "BAD t.ndjson:1:0: nobody: '0000' of loyalty can't stand for a person\n");
     event_batch_init(&batch);
-    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "plain"),
-                                      "t.csv", TEXT(HEAD "null,2020-01-02,j,1,2.50,yes\n"), NULL),
+    assert_int_equal(ingest_open_text(&reader, &ingest_trial.settings,
+                                      trial_source(&ingest_trial, "plain"), "t.csv",
+                                      TEXT(HEAD "null,2020-01-02,j,1,2.50,yes\n"), NULL),
                      STATUS_OK);
     assert_int_equal(ingest_next(reader, &batch, NULL), STATUS_OK);
     assert_int_equal(batch.row_count, 1);
@@ -325,9 +314,10 @@ static void nobody_usable(void **state) {
                            TEXT(HEAD "null,2020-01-02,j,1,2.50,yes")));
     ingest_close(reader);
     event_batch_release(&batch);
-    trial.settings.usable = NULL;
-    assert_string_equal(trial_replay(&trial, "plain", 2, TEXT(HEAD "null,2020-01-02,j,1,2.50,yes")),
-                        "Noted 2020-01-02T00:00:00Z {loyalty:null} n=1 price=2.50 USD ok=yes\n");
+    ingest_trial.settings.usable = NULL;
+    assert_string_equal(
+        trial_replay(&ingest_trial, "plain", 2, TEXT(HEAD "null,2020-01-02,j,1,2.50,yes")),
+        "Noted 2020-01-02T00:00:00Z {loyalty:null} n=1 price=2.50 USD ok=yes\n");
 }
 
 /* Each bad row is kept with it: a batch holds as many as fit in memory, however short they are. */
@@ -344,10 +334,11 @@ static void a_long_header(void **state) {
     for (int i = 0; i < NAME_BYTES; i++) status |= buffer_append_text(&file, TEXT("x"));
     for (int i = 0; i < ROWS; i++) status |= buffer_append_text(&file, TEXT("\nnever"));
     assert_int_equal(status, STATUS_OK);
-    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "plain"),
-                                      "t.csv", buffer_text(&file), &trial.error),
+    assert_int_equal(ingest_open_text(&reader, &ingest_trial.settings,
+                                      trial_source(&ingest_trial, "plain"), "t.csv",
+                                      buffer_text(&file), &ingest_trial.error),
                      STATUS_OK);
-    while ((status = ingest_next(reader, &batch, &trial.error)) == STATUS_OK) {
+    while ((status = ingest_next(reader, &batch, &ingest_trial.error)) == STATUS_OK) {
         rows += batch.row_count;
         assert_in_range(batch.bytes.length, 1, 40u << 20);
     }
@@ -376,5 +367,5 @@ int main(void) {
         cmocka_unit_test(nobody_usable),
         cmocka_unit_test(a_long_header),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin, trial_end);
 }

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Words of closed lists: read where they are known, else in quarantine, and in doubt held. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "support/unit.h"
 #include <stdio.h>
 
-#include "trial.h"
-
-static struct trial trial;
+#include "support/ingest_trial.h"
 
 static const char playbook[] =
     "customer: { identifiers: { crm: , email: } }\n"
@@ -38,14 +32,7 @@ static const char playbook[] =
     "{ goal: order, channels: [email, sms], starting_propensity: 10% } }\n";
 
 static int begin(void **state) {
-    (void)state;
-    trial_init(&trial, playbook);
-    return 0;
-}
-
-static int end(void **state) {
-    (void)state;
-    trial_release(&trial);
+    trial_begin(state, playbook);
     return 0;
 }
 
@@ -56,7 +43,7 @@ static int end(void **state) {
 static void check(const char *source, const char *columns, const char *row, const char *expected) {
     char file[512];
     snprintf(file, sizeof file, "id,crm,at,%s\n1,1," AT ",%s\n", columns, row);
-    assert_string_equal(trial_text(&trial, source, file), expected);
+    assert_string_equal(trial_text(&ingest_trial, source, file), expected);
 }
 
 static void states(void **state) {
@@ -97,12 +84,13 @@ static void in_doubt_hold(void **state) {
           BAD("held for every channel: 'newsletter' is no channel of this playbook: declare it "
               "under channels:, or mend the word"));
     assert_string_equal(
-        trial_text(&trial, "o", "id,crm,at,ch,state\n1,1,yesterday,email,no\n2,1,soon,email,yes\n"),
+        trial_text(&ingest_trial, "o",
+                   "id,crm,at,ch,state\n1,1,yesterday,email,no\n2,1,soon,email,yes\n"),
         "BAD t.csv:2:3: held for channel email: 'yesterday' is no time in column at: a time is "
         "2017-03-31 14:05:33, or what dates: declares\n"
         "BAD t.csv:3:3: 'soon' is no time in column at: a time is 2017-03-31 14:05:33, or what "
         "dates: declares\n");
-    assert_string_equal(trial_text(&trial, "o", "id,crm,at,ch,state\n1,1," AT ",email\n"),
+    assert_string_equal(trial_text(&ingest_trial, "o", "id,crm,at,ch,state\n1,1," AT ",email\n"),
                         "BAD t.csv:2:5: held for every channel: the row has 4 fields, the file has "
                         "5 columns: state is missing\n");
 }
@@ -122,7 +110,7 @@ static void names_of_events(void **state) {
 static void treatments(void **state) {
     (void)state;
     assert_string_equal(
-        trial_text(&trial, "sent",
+        trial_text(&ingest_trial, "sent",
                    "id,crm,at,tr,ch\n1,1," AT ",My Letter,Email\n2,1," AT ",MY_LETTER/A 1,email\n"
                    "3,1," AT ",retired,fax machine\n4,1," AT ",my_letter/ A 1 ,email\n"),
         "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"email\" "
@@ -133,11 +121,11 @@ static void treatments(void **state) {
         "treatment=\"retired\"\n"
         "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"email\" "
         "treatment=\"my_letter/A 1\"\n");
-    assert_int_equal(trial.progress.near.events, 0);
+    assert_int_equal(ingest_trial.progress.near.events, 0);
     check("sent", "tr,ch", "my-leter,email",
           SAID("Treatment Delivered", "channel=\"email\" treatment=\"my-leter\""));
-    assert_int_equal(trial.progress.near.events, 1);
-    assert_string_equal(trial.progress.near.action, "my_letter");
+    assert_int_equal(ingest_trial.progress.near.events, 1);
+    assert_string_equal(ingest_trial.progress.near.action, "my_letter");
     check("sent", "tr,ch", "letter,e-mail",
           BAD("'e-mail' is no channel of this playbook: did you mean email?"));
 }
@@ -152,7 +140,7 @@ static void channels_of_messages(void **state) {
                  {"Treatment Delivered", "\"fax machine\"", "web"},
                  {"Treatment Delivered", "null", "web"},
                  {"Bought", "\"email\"", "web"}};
-    trial.with_channels = true;
+    ingest_trial.with_channels = true;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char line[512], by[32];
         snprintf(line, sizeof line,
@@ -160,12 +148,13 @@ static void channels_of_messages(void **state) {
                  "\"timestamp\":\"2024-01-02\",\"properties\":{\"channel\":%s}}\n",
                  cases[i].event, cases[i].channel);
         snprintf(by, sizeof by, " by %s {", cases[i].by);
-        assert_non_null(strstr(trial_text(&trial, "web", line), by));
+        assert_non_null(strstr(trial_text(&ingest_trial, "web", line), by));
     }
     /* Where the source says the channel, that counts. */
-    assert_non_null(strstr(
-        trial_text(&trial, "sms", "id,crm,at,tr,ch\n1,1," AT ",my_letter,email\n"), " by sms {"));
-    trial.with_channels = false;
+    assert_non_null(
+        strstr(trial_text(&ingest_trial, "sms", "id,crm,at,tr,ch\n1,1," AT ",my_letter,email\n"),
+               " by sms {"));
+    ingest_trial.with_channels = false;
 }
 
 static void relations(void **state) {
@@ -184,7 +173,7 @@ static const char *message(const char *preferences) {
         "{\"type\":\"track\",\"event\":\"X\",\"userId\":\"1\",\"messageId\":\"m\","
         "\"timestamp\":\"2024-01-02\",\"context\":{\"consent\":{\"categoryPreferences\":%s}}}\n",
         preferences);
-    return trial_text(&trial, "web", line);
+    return trial_text(&ingest_trial, "web", line);
 }
 
 #define CONSENT(told)                                                                              \
@@ -212,7 +201,7 @@ static void preferences(void **state) {
                         "X 2024-01-02T00:00:00Z {crm:1}\nBAD t.ndjson:1:0: held for every purpose: "
                         "categoryPreferences is no object of purposes\n");
     assert_string_equal(
-        trial_text(&trial, "web",
+        trial_text(&ingest_trial, "web",
                    "{\"batch\":[{\"type\":\"track\",\"event\":\"X\",\"userId\":\"1\",\"messageId\":"
                    "\"a\",\"timestamp\":\"soon\"},{\"type\":\"track\",\"event\":\"Opt In Changed\","
                    "\"userId\":\"1\",\"messageId\":\"b\",\"timestamp\":\"2024-01-02\","
@@ -243,7 +232,7 @@ static void messages_without_a_channel(void **state) {
     (void)state;
 #define BY(channel, told)                                                                          \
     "Treatment Delivered 2024-01-02T00:00:00Z by " channel " {crm:1} " told "\n"
-    trial.with_channels = true;
+    ingest_trial.with_channels = true;
     check("mute", "tr,decision", "my_letter,", BY("email", "treatment=\"my_letter\""));
     check("sent", "tr,ch", "my_letter,NULL", BY("email", "treatment=\"my_letter\""));
     check("sent", "tr,ch", "my_letter,", BY("email", "treatment=\"my_letter\""));
@@ -254,7 +243,7 @@ static void messages_without_a_channel(void **state) {
           BAD("the row says no channel, and call_or_write has several: map channel: in the "
               "source"));
     check("mute", "tr,decision", "retired,", BY("other", "treatment=\"retired\""));
-    trial.with_channels = false;
+    ingest_trial.with_channels = false;
 }
 
 static void relations_that_lead_nowhere(void **state) {
@@ -283,5 +272,5 @@ int main(void) {
         cmocka_unit_test(preferences),
         cmocka_unit_test(reasons_that_hold),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin, trial_end);
 }

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "trial.h"
+#include "support/ingest_trial.h"
 
 static const char playbook[] =
     "customer: { identifiers: { loyalty: { per_customer: 3 } } }\n"
@@ -49,7 +49,6 @@ static const char mended[] = "customer: { identifiers: { loyalty: { per_customer
                              "  other: { file: t.csv, event: Noted, time: moment, key: { loyalty: "
                              "who }, properties: { a: a } }\n";
 
-static struct trial trial;
 static const char lookup_path[] = "ingest_file_test_p.csv";
 
 static void write_file(const char *path, const char *bytes) {
@@ -60,16 +59,15 @@ static void write_file(const char *path, const char *bytes) {
 }
 
 static int begin(void **state) {
-    (void)state;
-    trial_init(&trial, playbook);
+    trial_begin(state, playbook);
     write_file(lookup_path, "id,price,name\n1,2.50,milk\n2,,bread\n");
-    assert_string_equal(trial_lookup(&trial, "product", lookup_path), "2 rows\n");
+    assert_string_equal(trial_lookup(&ingest_trial, "product", lookup_path), "2 rows\n");
     return 0;
 }
 static int end(void **state) {
     (void)state;
     remove(lookup_path);
-    trial_release(&trial);
+    trial_release(&ingest_trial);
     return 0;
 }
 
@@ -124,14 +122,14 @@ static void patterns(void **state) {
 
 static void no_such_file(void **state) {
     (void)state;
-    assert_int_equal(trial_read_file(&trial, "plain", "no/such/file.csv"), STATUS_NOT_FOUND);
-    assert_non_null(strstr(trial.error.text, "no/such/file.csv"));
-    assert_int_equal(trial_read_file(&trial, "plain", "/tmp"), STATUS_IO);
+    assert_int_equal(trial_read_file(&ingest_trial, "plain", "no/such/file.csv"), STATUS_NOT_FOUND);
+    assert_non_null(strstr(ingest_trial.error.text, "no/such/file.csv"));
+    assert_int_equal(trial_read_file(&ingest_trial, "plain", "/tmp"), STATUS_IO);
 }
 
 /* The first bad row of what a file gives. */
 static struct text first_bad_row(struct ingest_reader *reader, struct event_batch *batch) {
-    while (ingest_next(reader, batch, &trial.error) == STATUS_OK) {
+    while (ingest_next(reader, batch, &ingest_trial.error) == STATUS_OK) {
         if (batch->row_count > 0)
             return event_batch_text(batch, batch->rows[0].raw, batch->rows[0].raw_length);
     }
@@ -146,13 +144,14 @@ static void check_replay(const char *source, const char *file, uint64_t line, co
     struct trial other;
     event_batch_init(&batch);
     trial_init(&other, mended);
-    assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, source),
-                                      "t.csv", text_from(file), &trial.error),
+    assert_int_equal(ingest_open_text(&reader, &ingest_trial.settings,
+                                      trial_source(&ingest_trial, source), "t.csv", text_from(file),
+                                      &ingest_trial.error),
                      STATUS_OK);
     struct text kept = first_bad_row(reader, &batch);
     assert_int_equal(kept.length, strlen(raw));
     assert_memory_equal(kept.at, raw, kept.length);
-    assert_string_equal(trial_replay(&trial, source, line, kept), again);
+    assert_string_equal(trial_replay(&ingest_trial, source, line, kept), again);
     assert_string_equal(trial_replay(&other, mended_source, line, kept), after);
     ingest_close(reader);
     event_batch_release(&batch);
@@ -205,24 +204,26 @@ static void stopped_early(void **state) {
     assert_int_equal(buffer_format(&file, "who,at,a,n,id\n"), STATUS_OK);
     for (int i = 0; i < 100000; i++)
         assert_int_equal(buffer_format(&file, "7,2020-01-02,x,%d,%d\n", i, i % 3), STATUS_OK);
-    trial.settings.thread_count = 2;
+    ingest_trial.settings.thread_count = 2;
     for (int taken = 0; taken < 3; taken++) {
         struct ingest_reader *reader;
         struct event_batch batch;
         event_batch_init(&batch);
-        assert_int_equal(ingest_open_text(&reader, &trial.settings, trial_source(&trial, "plain"),
-                                          "t.csv", buffer_text(&file), &trial.error),
+        assert_int_equal(ingest_open_text(&reader, &ingest_trial.settings,
+                                          trial_source(&ingest_trial, "plain"), "t.csv",
+                                          buffer_text(&file), &ingest_trial.error),
                          STATUS_OK);
         for (int i = 0; i < taken; i++)
-            assert_int_equal(ingest_next(reader, &batch, &trial.error), STATUS_OK);
+            assert_int_equal(ingest_next(reader, &batch, &ingest_trial.error), STATUS_OK);
         ingest_close(reader);
         event_batch_release(&batch);
     }
-    trial.settings.batch_events = 7;
-    assert_int_equal(trial_read(&trial, "plain", file.at, 20000), STATUS_END);
-    assert_int_equal(trial.progress.rows, trial.progress.events + trial.progress.quarantined);
-    trial.settings.batch_events = 0;
-    trial.settings.thread_count = 0;
+    ingest_trial.settings.batch_events = 7;
+    assert_int_equal(trial_read(&ingest_trial, "plain", file.at, 20000), STATUS_END);
+    assert_int_equal(ingest_trial.progress.rows,
+                     ingest_trial.progress.events + ingest_trial.progress.quarantined);
+    ingest_trial.settings.batch_events = 0;
+    ingest_trial.settings.thread_count = 0;
     ingest_close(NULL);
     buffer_release(&file);
 }
@@ -230,7 +231,7 @@ static void stopped_early(void **state) {
 /* Fails allocation 1, 2, 3 … until the reading succeeds, with as many events as without failures.
  */
 static void check_allocations(const char *source, const char *bytes) {
-    assert_int_equal(trial_read(&trial, source, bytes, strlen(bytes)), STATUS_END);
+    assert_int_equal(trial_read(&ingest_trial, source, bytes, strlen(bytes)), STATUS_END);
     for (uint64_t nth = 1; nth < 400; nth++) {
         struct ingest_reader *reader = NULL;
         struct event_batch batch;
@@ -238,21 +239,21 @@ static void check_allocations(const char *source, const char *bytes) {
         event_batch_init(&batch);
         memory_fail_at(nth);
         enum status status =
-            ingest_open_text(&reader, &trial.settings, trial_source(&trial, source), "t",
-                             text_from(bytes), &trial.error);
+            ingest_open_text(&reader, &ingest_trial.settings, trial_source(&ingest_trial, source),
+                             "t", text_from(bytes), &ingest_trial.error);
         while (status == STATUS_OK &&
-               (status = ingest_next(reader, &batch, &trial.error)) == STATUS_OK)
+               (status = ingest_next(reader, &batch, &ingest_trial.error)) == STATUS_OK)
             events += batch.event_count;
         memory_fail_at(0);
         ingest_close(reader);
         event_batch_release(&batch);
         if (status == STATUS_END) {
-            assert_int_equal(events, trial.progress.events);
+            assert_int_equal(events, ingest_trial.progress.events);
             assert_true(nth > 5);
             return;
         }
         assert_int_equal(status, STATUS_NO_MEMORY);
-        assert_non_null(strstr(trial.error.text, "no memory"));
+        assert_non_null(strstr(ingest_trial.error.text, "no memory"));
     }
     fail_msg("it never succeeds");
 }
@@ -272,15 +273,15 @@ static void allocations(void **state) {
 
 static void lookup_allocations(void **state) {
     (void)state;
-    const struct source *source = trial_source(&trial, "product");
+    const struct source *source = trial_source(&ingest_trial, "product");
     for (uint64_t nth = 1; nth < 400; nth++) {
         struct lookup_table *table = NULL;
         struct event_batch batch;
         event_batch_init(&batch);
         memory_fail_at(nth);
-        enum status status =
-            ingest_lookup(&trial.settings, source, &trial.playbook->lookups[source->lookup],
-                          lookup_path, &table, &batch, &trial.error);
+        enum status status = ingest_lookup(&ingest_trial.settings, source,
+                                           &ingest_trial.playbook->lookups[source->lookup],
+                                           lookup_path, &table, &batch, &ingest_trial.error);
         memory_fail_at(0);
         event_batch_release(&batch);
         if (status == STATUS_OK)

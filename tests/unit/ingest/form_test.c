@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values in other shapes than declared: currencies in words, objects, lists in lists, members given
  * twice, and clocks that disagree. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "support/unit.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "trial.h"
-
-static struct trial trial;
+#include "support/ingest_trial.h"
 
 static const char playbook[] =
     "customer: { identifiers: { user_id: } }\n"
@@ -30,14 +24,7 @@ static const char playbook[] =
     "} }\n";
 
 static int begin(void **state) {
-    (void)state;
-    trial_init(&trial, playbook);
-    return 0;
-}
-
-static int end(void **state) {
-    (void)state;
-    trial_release(&trial);
+    trial_begin(state, playbook);
     return 0;
 }
 
@@ -49,7 +36,8 @@ static const char *paid(const char *properties) {
              "{\"type\":\"track\",\"event\":\"Paid\",\"userId\":\"u1\",\"messageId\":\"1\","
              "\"timestamp\":\"2024-03-01T10:00:00Z\",\"properties\":%s}\n",
              properties);
-    const char *text = trial_text(&trial, "web", line), *behind = strstr(text, "{user_id:u1}");
+    const char *text = trial_text(&ingest_trial, "web", line),
+               *behind = strstr(text, "{user_id:u1}");
     if (behind != NULL) return behind + strlen("{user_id:u1}");
     behind = strstr(text, "t.ndjson:1:0: ");
     return behind != NULL ? behind + strlen("t.ndjson:1:0: ") : text;
@@ -91,7 +79,7 @@ static void currencies(void **state) {
 
 static void currencies_of_rows(void **state) {
     (void)state;
-    assert_string_equal(trial_text(&trial, "table",
+    assert_string_equal(trial_text(&ingest_trial, "table",
                                    "id,when,u,amount,cur\n"
                                    "1,2024-01-01,u1,12.5,EUR\n"
                                    "2,2024-01-01,u1,12.5,\n"
@@ -101,7 +89,7 @@ static void currencies_of_rows(void **state) {
                         "Paid 2024-01-01T00:00:00Z {user_id:u1} amount=12.50 USD\n"
                         "Paid 2024-01-01T00:00:00Z {user_id:u1} currency=\"JPY\" amount=12 JPY\n"
                         "BAD t.csv:4:5: 'Euro' is no currency: write three letters such as EUR\n");
-    assert_string_equal(trial_text(&trial, "group",
+    assert_string_equal(trial_text(&ingest_trial, "group",
                                    "id,when,u,amount,cur\n"
                                    "1,2024-01-01,u1,12.5,EUR\n"
                                    "1,2024-01-01,u1,1.5,USD\n"
@@ -120,7 +108,7 @@ static void currencies_of_rows(void **state) {
                         "BAD t.csv:3:4: the rows of the event hold two currencies, which can't be "
                         "taken together\n");
     assert_string_equal(
-        trial_text(&trial, "lines",
+        trial_text(&ingest_trial, "lines",
                    "{\"id\":1,\"when\":\"2024-01-01\",\"u\":\"u1\",\"properties\":{\"amount\":12.5,"
                    "\"currency\":\"GBP\"}}\n"),
         "Paid 2024-01-01T00:00:00Z {user_id:u1} currency=\"GBP\" amount=12.50 GBP\n");
@@ -134,12 +122,12 @@ static void currencies_of_lookups(void **state) {
     const char rows[] = "sku,price,currency\na,12.5,\xE2\x82\xAC\nb,12,jpy\nc,1.5,\nd,1,Euro\n";
     assert_int_equal(write(file, rows, sizeof rows - 1), sizeof rows - 1);
     close(file);
-    const char *told = trial_lookup(&trial, "offer", path);
+    const char *told = trial_lookup(&ingest_trial, "offer", path);
     assert_true(strncmp(told, "3 rows", 6) == 0);
     assert_non_null(strstr(told, "'Euro' is no currency: write three letters such as EUR"));
     struct value sku = value_text(TEXT("b"));
     uint32_t row, count;
-    const struct lookup_table *table = trial.lookups[0];
+    const struct lookup_table *table = ingest_trial.lookups[0];
     assert_true(lookup_find(table, &sku, &row, &count));
     struct value price = lookup_cell(table, row, lookup_field_find(table, TEXT("price")));
     assert_true(price.type == VALUE_MONEY && price.minor == 12);
@@ -204,7 +192,7 @@ static void check_times(const char *members, const char *expected) {
     snprintf(line, sizeof line,
              "{\"type\":\"track\",\"event\":\"Seen\",\"userId\":\"u1\",\"messageId\":\"1\",%s}\n",
              members);
-    assert_string_equal(trial_text(&trial, "web", line), expected);
+    assert_string_equal(trial_text(&ingest_trial, "web", line), expected);
 }
 
 static void nothing_happens_after_it_was_received(void **state) {
@@ -231,5 +219,5 @@ int main(void) {
         cmocka_unit_test(a_member_given_twice),
         cmocka_unit_test(nothing_happens_after_it_was_received),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin, trial_end);
 }

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "trial.h"
+#include "support/ingest_trial.h"
 
 static const char playbook[] =
     "customer: { identifiers: { loyalty: { per_customer: 3 } } }\n"
@@ -19,7 +19,6 @@ static const char playbook[] =
     "properties: { a: a } }\n"
     "  calls: { file: t.ndjson, format: segment, arrives: live, key: { loyalty: userId } }\n";
 
-static struct trial trial;
 static int64_t now_ms;
 
 /* Each batch is one second later. */
@@ -29,16 +28,9 @@ static int64_t next_second(void *context) {
 }
 
 static int begin(void **state) {
-    (void)state;
-    trial_init(&trial, playbook);
+    trial_begin(state, playbook);
     return 0;
 }
-static int end(void **state) {
-    (void)state;
-    trial_release(&trial);
-    return 0;
-}
-
 struct pipe_reader {
     int ends[2];
     struct ingest_reader *reader;
@@ -57,23 +49,23 @@ static void open_pipe(struct pipe_reader *reader, const char *source, const char
     write_bytes(reader, first);
     snprintf(path, sizeof path, "/dev/fd/%d", reader->ends[0]);
     now_ms = TRIAL_NOW_MS;
-    trial.settings.now = next_second;
-    assert_int_equal(ingest_open(&reader->reader, &trial.settings, trial_source(&trial, source),
-                                 path, &trial.error),
+    ingest_trial.settings.now = next_second;
+    assert_int_equal(ingest_open(&reader->reader, &ingest_trial.settings,
+                                 trial_source(&ingest_trial, source), path, &ingest_trial.error),
                      STATUS_OK);
 }
 
 static void check_next(struct pipe_reader *reader, const char *expected) {
-    assert_int_equal(ingest_next(reader->reader, &reader->batch, &trial.error), STATUS_OK);
-    buffer_clear(&trial.out);
-    trial_print(&trial, &reader->batch);
-    assert_int_equal(buffer_append(&trial.out, "", 1), STATUS_OK);
-    assert_string_equal(trial.out.at, expected);
+    assert_int_equal(ingest_next(reader->reader, &reader->batch, &ingest_trial.error), STATUS_OK);
+    buffer_clear(&ingest_trial.out);
+    trial_print(&ingest_trial, &reader->batch);
+    assert_int_equal(buffer_append(&ingest_trial.out, "", 1), STATUS_OK);
+    assert_string_equal(ingest_trial.out.at, expected);
 }
 
 static void close_pipe(struct pipe_reader *reader) {
     close(reader->ends[1]);
-    assert_int_equal(ingest_next(reader->reader, &reader->batch, &trial.error), STATUS_END);
+    assert_int_equal(ingest_next(reader->reader, &reader->batch, &ingest_trial.error), STATUS_END);
     ingest_close(reader->reader);
     event_batch_release(&reader->batch);
     close(reader->ends[0]);
@@ -81,7 +73,7 @@ static void close_pipe(struct pipe_reader *reader) {
 
 static void rows_of_a_pipe(uint32_t threads) {
     struct pipe_reader pipe;
-    trial.settings.thread_count = threads;
+    ingest_trial.settings.thread_count = threads;
     open_pipe(&pipe, "rows", "who,at,a\n7,2020-01-02,x\n7,2020-01-02,\"y\nz\"\n7,2020-");
     check_next(&pipe, "Noted 2020-01-02T00:00:00Z known 2023-11-14T22:13:21Z {loyalty:7} a=\"x\"\n"
                       "Noted 2020-01-02T00:00:00Z known 2023-11-14T22:13:21Z {loyalty:7} "
@@ -94,7 +86,7 @@ static void rows_of_a_pipe(uint32_t threads) {
     check_next(&pipe, "Noted 2020-01-04T00:00:00Z known 2023-11-14T22:13:23Z {loyalty:7} a=\"half "
                       "and half\"\n");
     close_pipe(&pipe);
-    trial.settings.thread_count = 0;
+    ingest_trial.settings.thread_count = 0;
 }
 
 static void rows_come_as_they_are_written(void **state) {
@@ -148,9 +140,9 @@ static void header_in_pieces(void **state) {
         fclose(file);
         _exit(0);
     }
-    trial.settings.now = NULL;
-    assert_int_equal(trial_read_file(&trial, "rows", path), STATUS_INVALID);
-    assert_string_equal(trial.error.text,
+    ingest_trial.settings.now = NULL;
+    assert_int_equal(trial_read_file(&ingest_trial, "rows", path), STATUS_INVALID);
+    assert_string_equal(ingest_trial.error.text,
                         "ingest_live_test.fifo:1: there is no column at, mapped as "
                         "time. Columns: who;at;a, b, c, d");
     remove(path);
@@ -163,5 +155,5 @@ int main(void) {
         cmocka_unit_test(items_come_as_they_are_written),
         cmocka_unit_test(header_in_pieces),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin, trial_end);
 }

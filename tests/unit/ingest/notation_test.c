@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Times and figures as files write them: the lines of docs/ingest.md, and what a source's mapping
  * makes of them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "ingest/cell/cell.h"
 #include "ingest/cell/notation.h"
 #include "playbook/source/sources.h"
-#include "trial.h"
+#include "support/ingest_trial.h"
 
 static struct cell_reader reader;
 
@@ -134,23 +129,14 @@ static const char playbook[] =
     "    row_key: id\n"
     "    row_version: rev\n";
 
-static struct trial trial;
-
 static int begin(void **state) {
-    (void)state;
-    trial_init(&trial, playbook);
-    return 0;
-}
-static int end(void **state) {
-    (void)state;
-    trial_release(&trial);
-    return 0;
+    return trial_begin(state, playbook);
 }
 
 static void source_and_columns_say_how(void **state) {
     (void)state;
     assert_string_equal(
-        trial_text(&trial, "orders",
+        trial_text(&ingest_trial, "orders",
                    "who;at;paid;born;sent;weight;amount\n"
                    "7;1.7.2017 2:05 PM;1.234,50;02/01/1980;1490969133;1,000.5;1.000,5\n"
                    "7;2017-01-31;€ 3;;;;\n"),
@@ -163,7 +149,7 @@ static void source_and_columns_say_how(void **state) {
 static void reason_says_what_to_declare(void **state) {
     (void)state;
     assert_string_equal(
-        trial_text(&trial, "orders",
+        trial_text(&ingest_trial, "orders",
                    "who,at,paid,born,sent,weight,amount\n"
                    "7,03/31/2017,,,,,\n"
                    "7,31.03.2017,,31.03.1980,,,\n"
@@ -177,7 +163,7 @@ static void reason_says_what_to_declare(void **state) {
 static void a_version_that_counts(void **state) {
     (void)state;
     assert_string_equal(
-        trial_text(&trial, "versions", "id,who,rev\n1,7,1\n2,7,soon\n"),
+        trial_text(&ingest_trial, "versions", "id,who,rev\n1,7,1\n2,7,soon\n"),
         "BAD t.csv:2:3: '1' is no time in column rev, the row_version: where it counts, declare "
         "types: { rev: number }\n"
         "BAD t.csv:3:3: 'soon' is no time in column rev: a time is 2017-03-31 14:05:33, or what "
@@ -186,7 +172,7 @@ static void a_version_that_counts(void **state) {
 
 static void json_lines_too(void **state) {
     (void)state;
-    assert_string_equal(trial_text(&trial, "lines",
+    assert_string_equal(trial_text(&ingest_trial, "lines",
                                    "{\"who\":\"7\",\"at\":1490969133250,\"properties\":{\"paid\":"
                                    "\"1.234,5\",\"born\":\"31.3.1980\","
                                    "\"items\":[{\"price\":\"2,50\",\"best\":\"1490969133250\"},{"
@@ -200,11 +186,11 @@ static void json_lines_too(void **state) {
 static void currencies_are_not_summed(void **state) {
     (void)state;
     static const char file[] = "basket,who,paid\n1,7,$2\n1,7,3 EUR\n2,7,(1.50)\n2,7,2 USD\n";
-    assert_string_equal(trial_text(&trial, "sums", file),
+    assert_string_equal(trial_text(&ingest_trial, "sums", file),
                         "Order Completed always {loyalty:7} revenue=0.50 USD\n"
                         "BAD t.csv:3:3: the rows of the event hold two currencies, which can't be "
                         "taken together\n");
-    assert_string_equal(trial_text(&trial, "tops", file),
+    assert_string_equal(trial_text(&ingest_trial, "tops", file),
                         "Order Completed always {loyalty:7} top=2.00 USD\n"
                         "BAD t.csv:3:3: the rows of the event hold two currencies, which can't be "
                         "taken together\n");
@@ -219,11 +205,11 @@ static void lookups_too(void **state) {
     assert_non_null(file);
     fputs("sku;price;since;weight\na;1.234,50;3/31/2017;1,000.5\nb;2;31/3/2017;1\n", file);
     fclose(file);
-    const char *text = trial_lookup(&trial, "prices", path);
+    const char *text = trial_lookup(&ingest_trial, "prices", path);
     assert_non_null(strstr(text, "1 rows"));
     assert_non_null(
         strstr(text, "'31/3/2017' is no time in column since: declare dates: day first instead"));
-    const struct lookup_table *table = trial.lookups[0];
+    const struct lookup_table *table = ingest_trial.lookups[0];
     struct value key = value_text(TEXT("a"));
     uint32_t row, count;
     assert_true(lookup_find(table, &key, &row, &count));
@@ -245,5 +231,5 @@ int main(void) {
         cmocka_unit_test(currencies_are_not_summed),
         cmocka_unit_test(lookups_too),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin, trial_end);
 }

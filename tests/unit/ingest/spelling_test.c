@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keys of every kind, however they are spelled. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/canonical.h"
-#include "trial.h"
-
-static struct trial trial;
+#include "support/ingest_trial.h"
 
 static const char playbook[] =
     "customer: { identifiers: { user_id: , loyalty: , email: , anonymous_id: } }\n"
@@ -30,21 +24,14 @@ static bool may_be_somebody(void *context, uint32_t rule, struct text value) {
 }
 
 static int begin(void **state) {
-    (void)state;
-    trial_init(&trial, playbook);
-    trial.with_keys = true;
-    trial.settings.usable = may_be_somebody;
-    return 0;
-}
-
-static int end(void **state) {
-    (void)state;
-    trial_release(&trial);
+    trial_begin(state, playbook);
+    ingest_trial.with_keys = true;
+    ingest_trial.settings.usable = may_be_somebody;
     return 0;
 }
 
 static void check(const char *source, const char *rows, const char *expected) {
-    assert_string_equal(trial_text(&trial, source, rows), expected);
+    assert_string_equal(trial_text(&ingest_trial, source, rows), expected);
 }
 
 static void identifiers_have_one_form(void **state) {
@@ -88,10 +75,10 @@ static void a_filler_is_no_row_key(void **state) {
           "Sold 2024-01-01T00:00:00Z key no {loyalty:A1}\n"
           "Sold 2024-01-02T00:00:00Z key no {loyalty:A1}\n"
           "Sold 2024-01-03T00:00:00Z key no {loyalty:A1}\n");
-    assert_int_equal(trial.progress.no_keys, 3);
+    assert_int_equal(ingest_trial.progress.no_keys, 3);
     check("sales", "id,at,card,mail\n0,2024-01-01,A1,\n",
           "Sold 2024-01-01T00:00:00Z key yes {loyalty:A1}\n");
-    assert_int_equal(trial.progress.no_keys, 0);
+    assert_int_equal(ingest_trial.progress.no_keys, 0);
 }
 
 static void padded_keys_are_one(void **state) {
@@ -120,5 +107,5 @@ int main(void) {
         cmocka_unit_test(padded_keys_are_one),
         cmocka_unit_test(shortened_numbers_say_so),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin, trial_end);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/learn/simulate.h -- rows drawn from a logistic truth that the tests know, and the loop
- * that fails every allocation.
+/* tests/unit/learn/simulate.h -- rows drawn from a logistic truth that the tests know.
  *
  * Five features: `amount` (number, 0 most often), `age` (duration, missing for a fifth), `city`
  * (text), `noise` (number), `same` (constant). log-odds = -1.5 + .8 * min(amount, 5) / 2 - 1 where
@@ -8,15 +7,10 @@
 #ifndef TESTS_UNIT_LEARN_SIMULATE_H
 #define TESTS_UNIT_LEARN_SIMULATE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include <math.h>
 
-#include "base/memory.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "learn/learn.h"
@@ -88,22 +82,6 @@ static inline struct model *simulate_model(size_t count, uint64_t seed) {
                      STATUS_OK);
     training_set_destroy(set);
     return model;
-}
-
-/* Runs `scenario` with its 1st, 2nd … allocation failing until it succeeds; every failure must be
- * STATUS_NO_MEMORY. */
-static inline void fail_every_allocation(enum status (*scenario)(void), uint64_t failures_min) {
-    for (uint64_t nth = 1;; nth++) {
-        memory_fail_at(nth);
-        enum status status = scenario();
-        memory_fail_at(0);
-        if (status == STATUS_OK) {
-            assert_true(nth > failures_min);
-            return;
-        }
-        assert_int_equal(status, STATUS_NO_MEMORY);
-        assert_true(nth < 100000);
-    }
 }
 
 #endif

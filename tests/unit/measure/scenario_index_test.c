@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "measure/scenario_index.h"
-#include "scene.h"
+#include "support/scene.h"
 
 #define PEOPLE        300u
 #define EVENTS        6000

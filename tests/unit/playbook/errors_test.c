@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One broken playbook a row: what is wrong with it, where, and what the message must say. */
-#include "unit.h"
+#include "playbook_trial.h"
 
 /* Lines 1-4 of most rows, so that a row shows only what is wrong. */
 #define HEAD                                                                                       \

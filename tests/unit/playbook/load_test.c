@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a playbook becomes: structs, types, order, treatments; and what is left when memory runs
  * out. */
-#include "unit.h"
+#include "playbook_trial.h"
 
 static const char *const examples[] = {
     "examples/grocer/playbook.yaml", "examples/auto/playbook.yaml",

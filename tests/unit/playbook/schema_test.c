@@ -2,7 +2,7 @@
 /* docs/playbook.schema.json against the parser: the same keys, and every example and the starter
  * are valid by it. The validator knows the part of JSON Schema 2020-12 that the file uses, and
  * fails on a keyword that it doesn't know. */
-#include "unit.h"
+#include "playbook_trial.h"
 
 #include <regex.h>
 

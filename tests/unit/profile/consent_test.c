@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whose word counts where customers merge, and which address an opt-in is for. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
-#include "scene.h"
+#include "support/scene.h"
 
 static const char playbook[] =
     "customer: { identifiers: { crm: {}, email: {}, cookie: {} } }\n"
@@ -19,39 +14,12 @@ static const char playbook[] =
 
 enum { CRM = 1, ANN = 2, BOB = 3, RECORD = 4 };
 
-struct trial {
-    struct scene scene;
-    struct profiler *profiler;
-    struct timeline_reader *reader;
-    struct timeline timeline;
-};
-
 static int set_up(void **state) {
-    static struct trial trial;
-    scene_init(&trial.scene, playbook);
-    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
-    trial.reader = NULL;
-    *state = &trial;
-    return 0;
+    return scene_trial_set_up(state, playbook);
 }
 
-static int tear_down(void **state) {
-    struct trial *trial = *state;
-    if (trial->reader != NULL) trial->reader->source->ops->reader_close(trial->reader);
-    profiler_destroy(trial->profiler);
-    scene_release(&trial->scene);
-    return 0;
-}
-
-static void read_at(struct trial *trial, uint32_t customer, int64_t t_ms) {
-    struct timeline_source *source = trial->scene.world.source;
-    struct timeline_request request =
-        profiler_request(trial->profiler, (struct as_of){t_ms, POSITION_NOW}, false);
-    if (trial->reader != NULL) source->ops->reader_close(trial->reader);
-    assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
-    assert_int_equal(source->ops->read(trial->reader, (struct customer_id){customer}, &request,
-                                       &trial->timeline, NULL),
-                     STATUS_OK);
+static void read_at(struct scene_trial *trial, uint32_t customer, int64_t t_ms) {
+    scene_trial_read(trial, customer, t_ms, false);
 }
 
 static const char *word(struct value value) {
@@ -59,12 +27,12 @@ static const char *word(struct value value) {
     return value.yes ? "yes" : "no";
 }
 
-static const char *consent(struct trial *trial, uint32_t customer, int64_t t_ms) {
+static const char *consent(struct scene_trial *trial, uint32_t customer, int64_t t_ms) {
     read_at(trial, customer, t_ms);
     return word(profile_consent(trial->profiler, &trial->timeline, t_ms, TEXT("personalise")));
 }
 
-static const char *opt_in_of(struct trial *trial, int64_t t_ms, const char *channel,
+static const char *opt_in_of(struct scene_trial *trial, int64_t t_ms, const char *channel,
                              const char *programme, const char *address) {
     uint32_t symbol = symbol_find(trial->scene.symbols, SYMBOL_CHANNEL, text_from(channel));
     read_at(trial, CRM, t_ms);
@@ -75,14 +43,14 @@ static const char *opt_in_of(struct trial *trial, int64_t t_ms, const char *chan
 #define assert_opt_in(t_ms, address, expected)                                                     \
     assert_string_equal(opt_in_of(trial, t_ms, "email", "", address), expected)
 
-static void consents(struct trial *trial, uint32_t persona, int64_t t_ms, const char *state) {
+static void consents(struct scene_trial *trial, uint32_t persona, int64_t t_ms, const char *state) {
     char properties[64];
     snprintf(properties, sizeof properties, "purpose='personalise' state=%s", state);
     scene_event(&trial->scene, persona, "Consent Changed", t_ms, properties);
 }
 
 static void test_of_merged_customers_the_more_restrictive_state_holds(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     consents(trial, ANN, DAY(1), "no");
     consents(trial, CRM, DAY(2), "yes");
     scene_event(&trial->scene, BOB, "Order Completed", DAY(1), "");
@@ -97,7 +65,7 @@ static void test_of_merged_customers_the_more_restrictive_state_holds(void **sta
 }
 
 static void test_the_personas_of_one_customer_speak_for_each_other(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_link(&trial->scene, ANN, CRM, DAY(0));
     consents(trial, ANN, DAY(1), "no");
     consents(trial, CRM, DAY(2), "yes");
@@ -105,7 +73,7 @@ static void test_the_personas_of_one_customer_speak_for_each_other(void **state)
 }
 
 static void test_a_yes_on_a_device_lifts_no_other_no(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_link(&trial->scene, ANN, CRM, DAY(0));
     scene_link(&trial->scene, BOB, CRM, DAY(0));
     const char *yes = "purpose='personalise' state=yes source='site'",
@@ -122,7 +90,7 @@ static void test_a_yes_on_a_device_lifts_no_other_no(void **state) {
 }
 
 static void test_a_merge_carries_no_yes_to_another_address(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     struct scene *scene = &trial->scene;
     scene_identify(scene, CRM, "crm:1 email:a@x.example");
     scene_identify(scene, BOB, "cookie:k email:b@x.example");
@@ -144,7 +112,7 @@ static void test_a_merge_carries_no_yes_to_another_address(void **state) {
 }
 
 static void test_a_yes_without_an_address_waits_for_one_and_a_no_holds_for_all(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     struct scene *scene = &trial->scene;
     scene_identify(scene, CRM, "crm:1");
     scene_identify(scene, BOB, "cookie:k email:b@x.example");
@@ -168,7 +136,7 @@ static void test_a_yes_without_an_address_waits_for_one_and_a_no_holds_for_all(v
 }
 
 static void test_a_programme_has_opt_ins_of_its_own(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     struct scene *scene = &trial->scene;
     scene_identify(scene, CRM, "email:a@x.example");
     scene_event(scene, CRM, "Opt In Changed", DAY(1), "channel='email' state=yes programme='news'");
@@ -187,7 +155,7 @@ static void test_a_programme_has_opt_ins_of_its_own(void **state) {
 
 /* Letters have no addresses here: judged by customer, as consent is. */
 static void test_a_channel_without_addresses(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     struct scene *scene = &trial->scene;
     scene_identify(scene, CRM, "crm:1");
     scene_event(scene, CRM, "Opt In Changed", DAY(1), "channel='mail' state=yes");
@@ -199,7 +167,7 @@ static void test_a_channel_without_addresses(void **state) {
 
 /* No limit opens a policy: of what is missing some may be a no. */
 static void test_a_cut_timeline_holds(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     consents(trial, CRM, DAY(1), "yes");
     read_at(trial, CRM, DAY(2));
     trial->timeline.truncated = true;
@@ -216,7 +184,7 @@ static void test_a_cut_timeline_holds(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, scene_trial_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_of_merged_customers_the_more_restrictive_state_holds),
         CASE(test_the_personas_of_one_customer_speak_for_each_other),

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Did the goal follow? Windows are half-open, an open horizon is no answer, and a return takes an
  * order back. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "profile/outcome.h"
-#include "scene.h"
+#include "support/scene.h"
 
 static const char playbook[] =
     "customer: { identifiers: { email: {} } }\n"
@@ -37,52 +32,25 @@ static const char playbook[] =
 
 enum { ANN = 1 };
 
-struct trial {
-    struct scene scene;
-    struct profiler *profiler;
-    struct timeline_reader *reader;
-    struct timeline timeline;
-};
-
 static int set_up(void **state) {
-    static struct trial trial;
-    scene_init(&trial.scene, playbook);
-    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
-    trial.reader = NULL;
-    *state = &trial;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct trial *trial = *state;
-    if (trial->reader != NULL) trial->reader->source->ops->reader_close(trial->reader);
-    profiler_destroy(trial->profiler);
-    scene_release(&trial->scene);
-    return 0;
+    return scene_trial_set_up(state, playbook);
 }
 
 /* The goal of a moment, over all of Ann's rows whenever they became known. */
-static struct outcome_detail ask_of(struct trial *trial, const char *goal, const char *treatment,
-                                    int64_t t_ms, int64_t now_ms) {
-    struct timeline_source *source = trial->scene.world.source;
-    struct timeline_request request =
-        profiler_request(trial->profiler, (struct as_of){INT64_MAX, POSITION_NOW}, true);
-    if (trial->reader != NULL) source->ops->reader_close(trial->reader);
-    assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
-    assert_int_equal(source->ops->read(trial->reader, (struct customer_id){ANN}, &request,
-                                       &trial->timeline, NULL),
-                     STATUS_OK);
+static struct outcome_detail ask_of(struct scene_trial *trial, const char *goal,
+                                    const char *treatment, int64_t t_ms, int64_t now_ms) {
+    scene_trial_read(trial, ANN, INT64_MAX, true);
     return outcome_of(trial->profiler, &trial->timeline, scene_goal(&trial->scene, goal),
                       treatment != NULL ? scene_treatment(&trial->scene, treatment) : NULL, t_ms,
                       now_ms);
 }
 
-static enum outcome ask(struct trial *trial, const char *goal, int64_t t_ms, int64_t now_ms) {
+static enum outcome ask(struct scene_trial *trial, const char *goal, int64_t t_ms, int64_t now_ms) {
     return ask_of(trial, goal, NULL, t_ms, now_ms).outcome;
 }
 
 static void test_window_is_open_at_its_start_and_closed_at_its_end(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event(&trial->scene, ANN, "Clicked", DAY(10), "");
     assert_int_equal(ask(trial, "click", DAY(10), DAY(100)), OUTCOME_NO); /* at t itself */
     assert_int_equal(ask(trial, "click", DAY(10) - 1, DAY(100)), OUTCOME_YES);
@@ -91,7 +59,7 @@ static void test_window_is_open_at_its_start_and_closed_at_its_end(void **state)
 }
 
 static void test_no_is_known_only_after_horizon_and_arrival(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event(&trial->scene, ANN, "Clicked", DAY(-50), "");
     assert_int_equal(ask(trial, "order", DAY(0), DAY(12) - 1), OUTCOME_OPEN);
     assert_int_equal(ask(trial, "order", DAY(0), DAY(12)),
@@ -104,7 +72,7 @@ static void test_no_is_known_only_after_horizon_and_arrival(void **state) {
 
 /* A label is of the latest version that is known; a row that became another one is no goal. */
 static void test_the_latest_version_counts(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event(&trial->scene, ANN, "Clicked", DAY(-50), "");
     scene_event_known(&trial->scene, ANN, "Order Completed", DAY(3), DAY(3), "revenue=10USD");
     scene_correct(&trial->scene, 1, ANN, "Order Completed", DAY(4), DAY(6), "revenue=4USD");
@@ -120,14 +88,14 @@ static void test_the_latest_version_counts(void **state) {
 }
 
 static void test_what_is_not_known_yet_does_not_count(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event_known(&trial->scene, ANN, "Order Completed", DAY(3), DAY(20), "revenue=9USD");
     assert_int_equal(ask(trial, "order", DAY(0), DAY(20) - 1), OUTCOME_NO);
     assert_int_equal(ask(trial, "order", DAY(0), DAY(20)), OUTCOME_YES);
 }
 
 static void test_until_is_the_treatments_own(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_lookup(&trial->scene, "offer", "16|2017-01-06T00:00:00Z\n17|\n");
     scene_event(&trial->scene, ANN, "Order Completed", DAY(5), "coupon='16'");
     struct outcome_detail detail = ask_of(trial, "redeem", "special/16", DAY(1), DAY(7));
@@ -143,7 +111,7 @@ static void test_until_is_the_treatments_own(void **state) {
 }
 
 static void test_a_return_undoes_the_order_it_names(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "order_id='a' revenue=10USD");
     scene_event(&trial->scene, ANN, "Order Completed", DAY(2), "order_id='b' revenue=7USD");
     scene_event(&trial->scene, ANN, "Order Refunded", DAY(3), "order_id='a'");
@@ -158,7 +126,7 @@ static void test_a_return_undoes_the_order_it_names(void **state) {
 }
 
 static void test_a_return_that_names_no_order_undoes_what_came_before(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "order_id='a' revenue=10USD");
     scene_event(&trial->scene, ANN, "Order Refunded", DAY(2), "");
     scene_event(&trial->scene, ANN, "Order Completed", DAY(3), "revenue=5USD");
@@ -171,7 +139,7 @@ static void test_a_return_that_names_no_order_undoes_what_came_before(void **sta
 }
 
 static void test_a_return_counts_within_the_horizon_and_once_known(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "order_id='a' revenue=10USD");
     assert_int_equal(ask(trial, "kept", DAY(0), DAY(5)), OUTCOME_OPEN); /* it may still come back */
     scene_event_known(&trial->scene, ANN, "Order Refunded", DAY(4), DAY(30), "order_id='a'");
@@ -188,7 +156,7 @@ static void test_a_return_counts_within_the_horizon_and_once_known(void **state)
 /* A reseller: whether an order was returned is looked up, and not searched for through all returns.
  */
 static void test_many_orders_and_many_returns(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     enum { ORDERS = 30000 };
     char properties[64];
     for (uint32_t i = 0; i < ORDERS; i++) {
@@ -207,7 +175,7 @@ static void test_many_orders_and_many_returns(void **state) {
 }
 
 static void test_value_is_the_sum_over_goal_events(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event(&trial->scene, ANN, "Order Completed", DAY(1), "revenue=10USD");
     scene_event(&trial->scene, ANN, "Order Completed", DAY(2), "revenue=120USD");
     scene_event(&trial->scene, ANN, "Order Completed", DAY(3),
@@ -227,7 +195,7 @@ static void test_value_is_the_sum_over_goal_events(void **state) {
 /* What takes a goal back may arrive later than what reaches it: before that a yes is none yet, or a
  * row learnt today would be another tomorrow. */
 static void test_a_return_is_waited_for_as_long_as_its_source_takes(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event(&trial->scene, ANN, "Order Completed", DAY(3), "");
     scene_event_known(&trial->scene, ANN, "Order Cancelled", DAY(9), DAY(14), "");
     assert_int_equal(ask(trial, "firm", DAY(0), DAY(12)),
@@ -238,7 +206,7 @@ static void test_a_return_is_waited_for_as_long_as_its_source_takes(void **state
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, scene_trial_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_window_is_open_at_its_start_and_closed_at_its_end),
         CASE(test_no_is_known_only_after_horizon_and_arrival),

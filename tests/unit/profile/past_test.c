@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who a customer was: a cookie linked on Friday was nobody's on Monday. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "profile/past.h"
-#include "scene.h"
+#include "support/scene.h"
 
 static const char playbook[] = "customer: { identifiers: { email: {}, cookie: {} } }\n"
                                "events: { Clicked: { button: text } }\n"

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Equal offers get equal answers, however many there are, and a limit that made a value unknown is
  * told apart from what nobody knows. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
-#include "scene.h"
+#include "support/scene.h"
 
 static const char playbook[] =
     "customer: { identifiers: { email: {} } }\n"
@@ -29,44 +24,17 @@ static const char playbook[] =
 #define OFFERS 900
 #define CLICKS 1400
 
-struct trial {
-    struct scene scene;
-    struct profiler *profiler;
-    struct timeline_reader *reader;
-    struct timeline timeline;
-};
-
 static int set_up(void **state) {
-    static struct trial trial;
-    scene_init(&trial.scene, playbook);
-    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
-    trial.reader = NULL;
-    *state = &trial;
-    return 0;
+    return scene_trial_set_up(state, playbook);
 }
 
-static int tear_down(void **state) {
-    struct trial *trial = *state;
-    if (trial->reader != NULL) trial->reader->source->ops->reader_close(trial->reader);
-    profiler_destroy(trial->profiler);
-    scene_release(&trial->scene);
-    return 0;
-}
-
-static const struct value *read_at(struct trial *trial, int64_t t_ms) {
-    struct timeline_source *source = trial->scene.world.source;
-    struct timeline_request request =
-        profiler_request(trial->profiler, (struct as_of){t_ms, POSITION_NOW}, false);
-    if (trial->reader != NULL) source->ops->reader_close(trial->reader);
-    assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
-    assert_int_equal(
-        source->ops->read(trial->reader, (struct customer_id){1}, &request, &trial->timeline, NULL),
-        STATUS_OK);
+static const struct value *read_at(struct scene_trial *trial, int64_t t_ms) {
+    scene_trial_read(trial, 1, t_ms, false);
     return profile_at(trial->profiler, &trial->timeline, t_ms);
 }
 
 static void test_equal_offers_get_equal_answers(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     static char rows[OFFERS * 16];
     char properties[64];
     for (int i = 0, at = 0; i < OFFERS; i++)
@@ -92,7 +60,7 @@ static void test_equal_offers_get_equal_answers(void **state) {
 }
 
 static void test_a_limit_is_told_and_spreads_with_the_unknown(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     uint32_t spent = scene_trait(&trial->scene, "spent"), big = scene_trait(&trial->scene, "big"),
              never = scene_trait(&trial->scene, "never");
     scene_event(&trial->scene, 1, "Clicked", DAY(0), "");
@@ -115,7 +83,7 @@ static void test_a_limit_is_told_and_spreads_with_the_unknown(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, scene_trial_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_equal_offers_get_equal_answers),
         CASE(test_a_limit_is_told_and_spreads_with_the_unknown),

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Consent is three-valued and the newest word counts; a friend is looked at only where both sides
  * agreed. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "profile/consent.h"
-#include "scene.h"
+#include "support/scene.h"
 
 static const char playbook[] = "customer: { identifiers: { email: {}, phone: {} } }\n"
                                "relations: { friend: { consent: social }, colleague: {} }\n"
@@ -27,44 +22,17 @@ static const char playbook[] = "customer: { identifiers: { email: {}, phone: {} 
 
 enum { ANN = 1, BEN = 2, CAT = 3 };
 
-struct trial {
-    struct scene scene;
-    struct profiler *profiler;
-    struct timeline_reader *reader;
-    struct timeline timeline;
-};
-
 static int set_up(void **state) {
-    static struct trial trial;
-    scene_init(&trial.scene, playbook);
-    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
-    trial.reader = NULL;
-    *state = &trial;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct trial *trial = *state;
-    if (trial->reader != NULL) trial->reader->source->ops->reader_close(trial->reader);
-    profiler_destroy(trial->profiler);
-    scene_release(&trial->scene);
-    return 0;
+    return scene_trial_set_up(state, playbook);
 }
 
 /* Ann's timeline: as of t alone, or of all times, judged row by row. */
-static void read_ann(struct trial *trial, int64_t t_ms, bool all_times) {
-    struct timeline_source *source = trial->scene.world.source;
-    struct as_of as_of = {all_times ? INT64_MAX : t_ms, POSITION_NOW};
-    struct timeline_request request = profiler_request(trial->profiler, as_of, all_times);
-    if (trial->reader != NULL) source->ops->reader_close(trial->reader);
-    assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
-    assert_int_equal(source->ops->read(trial->reader, (struct customer_id){ANN}, &request,
-                                       &trial->timeline, NULL),
-                     STATUS_OK);
+static void read_ann(struct scene_trial *trial, int64_t t_ms, bool all_times) {
+    scene_trial_read(trial, ANN, t_ms, all_times);
 }
 
 /* A trait of Ann as of t; the same whether later rows are there to be judged or not. */
-static struct value trait_at(struct trial *trial, const char *name, int64_t t_ms) {
+static struct value trait_at(struct scene_trial *trial, const char *name, int64_t t_ms) {
     read_ann(trial, t_ms, false);
     struct value live =
         profile_at(trial->profiler, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
@@ -85,12 +53,12 @@ static const char *word(struct value value) {
 #define assert_count(trial, name, t_ms, expected)                                                  \
     assert_int_equal((int)trait_at(trial, name, t_ms).number, expected)
 
-static const char *consent(struct trial *trial, int64_t t_ms, const char *purpose) {
+static const char *consent(struct scene_trial *trial, int64_t t_ms, const char *purpose) {
     read_ann(trial, t_ms, true);
     return word(profile_consent(trial->profiler, &trial->timeline, t_ms, text_from(purpose)));
 }
 
-static const char *opt_in(struct trial *trial, int64_t t_ms, const char *channel) {
+static const char *opt_in(struct scene_trial *trial, int64_t t_ms, const char *channel) {
     read_ann(trial, t_ms, true);
     uint32_t symbol;
     assert_int_equal(symbol_add(trial->scene.symbols, SYMBOL_CHANNEL, text_from(channel), &symbol),
@@ -100,7 +68,7 @@ static const char *opt_in(struct trial *trial, int64_t t_ms, const char *channel
 }
 
 static void test_newest_word_counts_for_its_purpose(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     struct scene *scene = &trial->scene;
     scene_event(scene, ANN, "Consent Changed", DAY(1), "purpose='share' state='granted'");
     scene_event(scene, ANN, "Consent Changed", DAY(3), "purpose='share' state=no");
@@ -121,7 +89,7 @@ static void test_newest_word_counts_for_its_purpose(void **state) {
 }
 
 static void test_opt_in_is_of_its_channel_and_no_consent(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event(&trial->scene, ANN, "Opt In Changed", DAY(1), "channel='email' state=yes");
     scene_event(&trial->scene, ANN, "Opt In Changed", DAY(2), "channel='sms' state='out'");
     scene_event(&trial->scene, ANN, "Consent Changed", DAY(2), "purpose='phone' state=yes");
@@ -132,7 +100,7 @@ static void test_opt_in_is_of_its_channel_and_no_consent(void **state) {
 }
 
 static void test_what_became_known_later_was_not_said_yet(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_event(&trial->scene, ANN, "Consent Changed", DAY(1), "purpose='share' state=yes");
     scene_event_known(&trial->scene, ANN, "Consent Changed", DAY(2), DAY(9),
                       "purpose='share' state=no");
@@ -146,14 +114,14 @@ static void agree(struct scene *scene, uint32_t persona, int64_t t_ms, const cha
     scene_event(scene, persona, "Consent Changed", t_ms, properties);
 }
 
-static void befriend(struct trial *trial) {
+static void befriend(struct scene_trial *trial) {
     scene_name(&trial->scene, "email:ben@b.example", BEN);
     scene_event(&trial->scene, ANN, "Related", DAY(0), "kind='friend' to='email:ben@b.example'");
     scene_event(&trial->scene, BEN, "Order Completed", DAY(1), "revenue=3USD");
 }
 
 static void test_both_sides_must_have_agreed(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     befriend(trial);
     assert_trait(trial, "friend_buys", DAY(2), "no");
     agree(&trial->scene, ANN, DAY(3), "yes");
@@ -171,7 +139,7 @@ static void test_both_sides_must_have_agreed(void **state) {
 }
 
 static void test_a_relation_ends_and_begins_again(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     befriend(trial);
     agree(&trial->scene, ANN, DAY(0), "yes");
     agree(&trial->scene, BEN, DAY(0), "yes");
@@ -191,7 +159,7 @@ static void test_a_relation_ends_and_begins_again(void **state) {
 }
 
 static void test_a_friend_known_by_two_identifiers_counts_once(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     befriend(trial);
     scene_name(&trial->scene, "phone:555", CAT);
     scene_event(&trial->scene, ANN, "Related", DAY(0), "kind='friend' to='phone:555'");
@@ -208,7 +176,7 @@ static void test_a_friend_known_by_two_identifiers_counts_once(void **state) {
 }
 
 static void test_nobody_is_his_own_friend(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     scene_name(&trial->scene, "email:ann@a.example", ANN);
     agree(&trial->scene, ANN, DAY(0), "yes");
     scene_event(&trial->scene, ANN, "Related", DAY(0), "kind='friend' to='email:ann@a.example'");
@@ -217,7 +185,7 @@ static void test_nobody_is_his_own_friend(void **state) {
 }
 
 static void test_beyond_two_hundred_friends_it_is_unknown(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     char name[64], properties[128];
     agree(&trial->scene, ANN, DAY(0), "yes");
     for (uint32_t i = 0; i <= EXPR_RELATED_MAX_DEFAULT; i++) {
@@ -238,7 +206,7 @@ static void test_beyond_two_hundred_friends_it_is_unknown(void **state) {
 /* Twenty thousand relations, of which the newest word about each counts: every second one has
  * ended, and nobody but the last is known here. */
 static void test_many_relations(void **state) {
-    struct trial *trial = *state;
+    struct scene_trial *trial = *state;
     char properties[128];
     agree(&trial->scene, ANN, DAY(0), "yes");
     agree(&trial->scene, BEN, DAY(0), "yes");
@@ -260,8 +228,6 @@ static void test_many_relations(void **state) {
 /* 70 traits in one, and a ladder of traits that each read two others: every one is worked out once,
  * and of this friend. */
 static void test_a_friends_trait_may_read_many_others(void **state) {
-    (void)state;
-    static struct trial trial;
     struct buffer text;
     buffer_init(&text);
     enum status status =
@@ -281,27 +247,26 @@ static void test_a_friends_trait_may_read_many_others(void **state) {
                           "  with_one: count friend (all)\n  growing: count friend (l59 > l58)\n");
     status = status ? status : buffer_append(&text, "", 1);
     assert_int_equal(status, STATUS_OK);
-    scene_init(&trial.scene, text.at);
+    scene_trial_set_up(state, text.at);
     buffer_release(&text);
-    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
-    void *trial_state = &trial;
+    struct scene_trial *trial = *state;
     for (uint32_t friend = BEN; friend <= CAT; friend ++) {
-        scene_name(&trial.scene, friend == BEN ? "email:ben" : "email:cat", friend);
-        scene_event(&trial.scene, ANN, "Related", DAY(0),
+        scene_name(&trial->scene, friend == BEN ? "email:ben" : "email:cat", friend);
+        scene_event(&trial->scene, ANN, "Related", DAY(0),
                     friend == BEN ? "kind='friend' to='email:ben'"
                                   : "kind='friend' to='email:cat'");
-        agree(&trial.scene, friend, DAY(0), "yes");
-        scene_event(&trial.scene, friend, "Order Completed", DAY(1), "");
+        agree(&trial->scene, friend, DAY(0), "yes");
+        scene_event(&trial->scene, friend, "Order Completed", DAY(1), "");
     }
-    agree(&trial.scene, ANN, DAY(0), "yes");
-    scene_event(&trial.scene, CAT, "Order Completed", DAY(1), "");
-    assert_true(trait_at(&trial, "with_one", DAY(2)).number == 1);
-    assert_true(trait_at(&trial, "growing", DAY(2)).number == 2);
-    tear_down(&trial_state);
+    agree(&trial->scene, ANN, DAY(0), "yes");
+    scene_event(&trial->scene, CAT, "Order Completed", DAY(1), "");
+    assert_true(trait_at(trial, "with_one", DAY(2)).number == 1);
+    assert_true(trait_at(trial, "growing", DAY(2)).number == 2);
+    scene_trial_tear_down(state);
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, scene_trial_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_newest_word_counts_for_its_purpose),
         CASE(test_opt_in_is_of_its_channel_and_no_consent),

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "trial.h"
+#include "support/ingest_trial.h"
 
 #include "event/dark.h"
+#include "support/unit.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#include "base/memory.h"
 
 static void must(enum status status, const char *what) {
     if (status == STATUS_OK) return;
@@ -208,4 +205,21 @@ const char *trial_lookup(struct trial *trial, const char *source, const char *pa
     event_batch_release(&batch);
     terminate(trial);
     return status == STATUS_OK ? trial->out.at : trial->error.text;
+}
+
+struct trial ingest_trial;
+
+int trial_begin(void **state, const char *playbook) {
+    trial_init(&ingest_trial, playbook);
+    *state = &ingest_trial;
+    return 0;
+}
+
+int trial_end(void **state) {
+    trial_release(*state);
+    return 0;
+}
+
+void trial_expect(const char *source, const char *bytes, const char *expected) {
+    assert_string_equal(trial_text(&ingest_trial, source, bytes), expected);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/ingest/trial.h -- a playbook as text, a file as text, and what comes out as text: one
+/* support/ingest_trial.h -- a playbook as text, a file as text, and what comes out as text: one
  * line an event, one a bad row.
  *
  *   Order Completed 2017-01-28T14:06:53Z known 2017-01-29T14:06:53Z {loyalty:7} revenue=3.86 USD
  *   products=[{product="a" quantity=1}]
  *   BAD t.csv:3:2: 'x' is no number in column quantity */
-#ifndef TESTS_UNIT_INGEST_TRIAL_H
-#define TESTS_UNIT_INGEST_TRIAL_H
+#ifndef SUPPORT_INGEST_TRIAL_H
+#define SUPPORT_INGEST_TRIAL_H
 
 #include "ingest/ingest.h"
 
@@ -24,6 +24,13 @@ struct trial {
     bool with_keys;     /* print row keys too */
     bool with_channels; /* and the channel of each event */
 };
+
+/* The trial of the test under way: cmocka's set-up and tear-down. *state: the trial. */
+extern struct trial ingest_trial;
+int trial_begin(void **state, const char *playbook);
+int trial_end(void **state);
+/* The bytes must be read as this text. */
+void trial_expect(const char *source, const char *bytes, const char *expected);
 
 /* `playbook`: YAML behind "attune: 1". Fails the test where it does not load. */
 void trial_init(struct trial *trial, const char *playbook);

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/playbook/unit.h -- cmocka, and loading a playbook from text or from the source tree.
- */
-#ifndef TESTS_UNIT_PLAYBOOK_UNIT_H
-#define TESTS_UNIT_PLAYBOOK_UNIT_H
+/* tests/unit/playbook/playbook_trial.h -- loads a playbook from text or from the source tree. */
+#ifndef TESTS_UNIT_PLAYBOOK_PLAYBOOK_TRIAL_H
+#define TESTS_UNIT_PLAYBOOK_PLAYBOOK_TRIAL_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "playbook/playbook.h"
 
 static struct playbook_errors errors;
@@ -48,12 +41,5 @@ static inline void read_source_file(const char *path, struct buffer *out) {
     if (status != STATUS_OK) print_message("%s\n", error.text);
     assert_int_equal(status, STATUS_OK);
 }
-
-#define assert_text(actual, literal)                                                               \
-    do {                                                                                           \
-        struct text assert_text_value = (actual);                                                  \
-        assert_int_equal(assert_text_value.length, sizeof(literal) - 1);                           \
-        assert_memory_equal(assert_text_value.at, literal, sizeof(literal) - 1);                   \
-    } while (0)
 
 #endif

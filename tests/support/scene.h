@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/profile/scene.h -- a small world to ask questions of: a playbook as text, events and
+/* support/scene.h -- a small world to ask questions of: a playbook as text, events and
  * links as calls.
  *
  *   scene_init(&scene, "goals: …");
@@ -8,8 +8,8 @@
  *
  * Personas are small numbers chosen by the test, and a persona is its own customer until it is
  * linked. Every call that fails ends the test. */
-#ifndef TESTS_UNIT_PROFILE_SCENE_H
-#define TESTS_UNIT_PROFILE_SCENE_H
+#ifndef SUPPORT_SCENE_H
+#define SUPPORT_SCENE_H
 
 #include "event/memory_source.h"
 #include "profile/profile.h"
@@ -106,5 +106,18 @@ const struct treatment_set *scene_treatments_at(const struct scene *scene, int64
 const struct goal *scene_goal(const struct scene *scene, const char *name);
 uint32_t scene_trait(const struct scene *scene, const char *name);
 const struct treatment *scene_treatment(const struct scene *scene, const char *key);
+
+/* A scene for each test of a program, and the timeline that the test read last. */
+struct scene_trial {
+    struct scene scene;
+    struct profiler *profiler;
+    struct timeline_reader *reader; /* NULL: nothing was read yet */
+    struct timeline timeline;
+};
+/* cmocka's set-up, with the playbook of scene_init; and its tear-down. *state: the trial. */
+int scene_trial_set_up(void **state, const char *playbook);
+int scene_trial_tear_down(void **state);
+/* Reads the customer's timeline as of t_ms; `all_times`: all rows, to be judged one by one. */
+void scene_trial_read(struct scene_trial *trial, uint32_t customer, int64_t t_ms, bool all_times);
 
 #endif

@@ -83,7 +83,8 @@ void key_writer_destroy(struct key_writer *writer);
  * position is kept. */
 struct key_list {
     size_t count;
-    const struct key_entry *(*at)(const void *context, size_t i);
+    void (*get)(const void *context, size_t i, struct key_entry *out);
+    void (*prefetch)(const void *context, size_t i); /* what `get` will read; NULL: nothing */
     const void *context;
 };
 /* Sorts a list and adds it to a writer's file. Where a file is made of several lists, every key of

@@ -235,8 +235,7 @@ enum status key_writer_finish(struct key_writer *writer, uint64_t *count, uint64
 /* ---- a list of any order ---- */
 
 static int compare_entries(const void *a, const void *b) {
-    const struct key_entry *x = *(const struct key_entry *const *)a,
-                           *y = *(const struct key_entry *const *)b;
+    const struct key_entry *x = a, *y = b;
     if (x->low != y->low) return x->low < y->low ? -1 : 1;
     if (x->high != y->high) return x->high < y->high ? -1 : 1;
     return (x->position < y->position) - (x->position > y->position); /* the newest first */
@@ -247,23 +246,20 @@ static enum status write_group(struct key_writer *writer, const struct key_list 
                                const uint64_t *order, size_t first, size_t end,
                                struct error *error) {
     const uint64_t mask = (UINT64_C(1) << INDEX_BITS) - 1;
-    const struct key_entry *few[8], **group = few, *before = NULL;
+    struct key_entry few[8], *group = few;
     size_t count = end - first;
-    if (count == 1)
-        return key_writer_add(writer, list->at(list->context, (size_t)(order[first] & mask)),
-                              error);
     if (count > sizeof few / sizeof *few) {
         group = memory_alloc(count * sizeof(*group));
         if (group == NULL) return no_memory(writer->path, error);
     }
     for (size_t i = 0; i < count; i++)
-        group[i] = list->at(list->context, (size_t)(order[first + i] & mask));
+        list->get(list->context, (size_t)(order[first + i] & mask), &group[i]);
     if (count > 1) qsort(group, count, sizeof(*group), compare_entries);
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        bool again = before && before->low == group[i]->low && before->high == group[i]->high;
-        if (!again) status = key_writer_add(writer, group[i], error);
-        before = group[i];
+        bool again =
+            i > 0 && group[i - 1].low == group[i].low && group[i - 1].high == group[i].high;
+        if (!again) status = key_writer_add(writer, &group[i], error);
     }
     if (group != few) memory_free(group);
     return status;
@@ -277,11 +273,8 @@ static enum status write_sorted(struct key_writer *writer, const struct key_list
         for (end = first + 1;
              end < list->count && order[end] >> SORT_FROM_BIT == order[first] >> SORT_FROM_BIT;)
             end++;
-        if (end + AHEAD < list->count) {
-            const char *soon = (const char *)list->at(list->context, order[end + AHEAD] & mask);
-            __builtin_prefetch(soon);
-            __builtin_prefetch(soon + sizeof(struct key_entry) - 1);
-        }
+        if (list->prefetch != NULL && end + AHEAD < list->count)
+            list->prefetch(list->context, (size_t)(order[end + AHEAD] & mask));
         status = write_group(writer, list, order, first, end, error);
     }
     return status;
@@ -296,8 +289,11 @@ enum status key_writer_add_list(struct key_writer *writer, const struct key_list
         memory_grow((void **)&writer->scratch, &writer->scratch_capacity, list->count,
                     sizeof *writer->scratch))
         return no_memory(writer->path, error);
-    for (size_t i = 0; i < list->count; i++)
-        writer->order[i] = (list->at(list->context, i)->low >> INDEX_BITS << INDEX_BITS) | i;
+    for (size_t i = 0; i < list->count; i++) {
+        struct key_entry entry;
+        list->get(list->context, i, &entry);
+        writer->order[i] = (entry.low >> INDEX_BITS << INDEX_BITS) | i;
+    }
     run_sort_u64(writer->order, writer->scratch, list->count, SORT_FROM_BIT);
     return write_sorted(writer, list, writer->order, error);
 }

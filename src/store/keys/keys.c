@@ -56,9 +56,9 @@ enum status store_key_find(struct store *store, struct row_key key, struct store
     if (status) return status;
     const struct version *version = store->seen;
     for (uint32_t i = version->tail_count; i-- > 0;) {
-        const struct key_entry *entry = tail_keys_find(tail_keys_of(version->tails[i]), key);
-        if (!entry) continue;
-        tell(entry, out);
+        struct key_entry entry;
+        if (!tail_keys_find(tail_keys_of(version->tails[i]), key, &entry)) continue;
+        tell(&entry, out);
         *found = true;
         return STATUS_OK;
     }
@@ -92,7 +92,7 @@ static int compare_positions(const void *a, const void *b) {
 
 /* What a walk over the keys of a tail needs. */
 struct changed_walk {
-    const struct key_entry **chunks;
+    const struct tail_key **chunks;
     uint64_t *by; /* positions of the events that supersede, ascending */
     uint32_t count;
     enum status (*visit)(void *context, struct row_key key);
@@ -105,15 +105,16 @@ static enum status visit_share(const struct changed_walk *walk, const struct tai
     uint32_t left = keys->shares[share].count;
     uint32_t chunks = tail_keys_chunks(keys, share, walk->chunks);
     for (uint32_t c = 0; c < chunks; c++) {
-        uint32_t in_chunk = left < 1u << TAIL_KEYS_CHUNK_BITS ? left : 1u << TAIL_KEYS_CHUNK_BITS;
+        uint32_t in_chunk = left < TAIL_KEYS_CHUNK ? left : TAIL_KEYS_CHUNK;
         for (uint32_t i = 0; status == STATUS_OK && i < in_chunk; i++) {
-            const struct key_entry *entry = &walk->chunks[c][i];
+            struct key_entry entry;
+            tail_keys_tell(keys, &walk->chunks[c][i], &entry);
             bool changed =
-                (entry->flags & KEY_RETRACTED) != 0 ||
-                (walk->count > 0 && bsearch(&entry->position, walk->by, walk->count,
+                (entry.flags & KEY_RETRACTED) != 0 ||
+                (walk->count > 0 && bsearch(&entry.position, walk->by, walk->count,
                                             sizeof *walk->by, compare_positions) != NULL);
             if (changed)
-                status = walk->visit(walk->context, (struct row_key){entry->low, entry->high});
+                status = walk->visit(walk->context, (struct row_key){entry.low, entry.high});
         }
         left -= in_chunk;
     }
@@ -129,7 +130,7 @@ static enum status visit_tail(const struct tail *tail,
         .count = superseded_tail_count(superseded), .visit = visit, .context = context};
     walk.by = memory_alloc((walk.count + 1) * sizeof *walk.by);
     walk.chunks =
-        memory_alloc(((keys->count >> TAIL_KEYS_CHUNK_BITS) + 2) * sizeof(struct key_entry *));
+        memory_alloc(((keys->count >> TAIL_KEYS_CHUNK_BITS) + 2) * sizeof(struct tail_key *));
     enum status status = walk.by != NULL && walk.chunks != NULL ? STATUS_OK : STATUS_NO_MEMORY;
     for (uint32_t i = 0; status == STATUS_OK && i < walk.count; i++)
         walk.by[i] = superseded_tail_at(superseded, i)->by;

@@ -45,31 +45,46 @@ static enum status fold_superseded(struct edit *edit, const struct superseded_ta
     return status;
 }
 
-static const struct key_entry *share_entry(const void *context, size_t i) {
-    const struct key_entry *const *chunks = context;
-    return chunks[i >> TAIL_KEYS_CHUNK_BITS] + (i & ((1u << TAIL_KEYS_CHUNK_BITS) - 1));
+struct share_list {
+    const struct tail_keys *keys;
+    const struct tail_key **chunks;
+    size_t capacity;
+};
+
+static inline const struct tail_key *share_key(const struct share_list *share, size_t i) {
+    return share->chunks[i >> TAIL_KEYS_CHUNK_BITS] + (i & (TAIL_KEYS_CHUNK - 1));
+}
+
+static void share_entry(const void *context, size_t i, struct key_entry *out) {
+    const struct share_list *share = context;
+    tail_keys_tell(share->keys, share_key(share, i), out);
+}
+
+static void share_prefetch(const void *context, size_t i) {
+    __builtin_prefetch(share_key(context, i));
 }
 
 /* Share by share: the keys of one lie below those of the next. */
 static enum status write_shares(struct key_writer *writer, const struct tail_keys *keys,
                                 struct error *error) {
-    const struct key_entry **chunks = NULL;
-    size_t capacity = 0;
+    struct share_list entries = {.keys = keys};
     enum status status = STATUS_OK;
     for (uint32_t share = 0; status == STATUS_OK && share < TAIL_KEYS_SHARES; share++) {
-        struct key_list list = {.count = keys->shares[share].count, .at = share_entry};
+        const struct key_list list = {.count = keys->shares[share].count,
+                                      .get = share_entry,
+                                      .prefetch = share_prefetch,
+                                      .context = &entries};
         if (list.count == 0) continue;
-        status = memory_grow((void **)&chunks, &capacity, (list.count >> TAIL_KEYS_CHUNK_BITS) + 1,
-                             sizeof(*chunks));
+        status = memory_grow((void **)&entries.chunks, &entries.capacity,
+                             (list.count >> TAIL_KEYS_CHUNK_BITS) + 1, sizeof(*entries.chunks));
         if (status) {
             status = error_set(error, status, "no memory to fold keys");
             break;
         }
-        (void)tail_keys_chunks(keys, share, chunks);
-        list.context = chunks;
+        (void)tail_keys_chunks(keys, share, entries.chunks);
         status = key_writer_add_list(writer, &list, error);
     }
-    memory_free(chunks);
+    memory_free((void *)entries.chunks);
     return status;
 }
 
@@ -165,12 +180,19 @@ struct from_runs {
     uint32_t level;
 };
 
-static const struct key_entry *run_entry(const void *context, size_t i) {
-    return (const struct key_entry *)context + i;
+static void run_entry(const void *context, size_t i, struct key_entry *out) {
+    *out = ((const struct key_entry *)context)[i];
+}
+
+static void run_prefetch(const void *context, size_t i) {
+    const char *at = (const char *)((const struct key_entry *)context + i);
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + sizeof(struct key_entry) - 1);
 }
 
 static enum status flush_entries(struct from_runs *from, struct error *error) {
-    const struct key_list list = {.count = from->count, .at = run_entry, .context = from->entries};
+    const struct key_list list = {
+        .count = from->count, .get = run_entry, .prefetch = run_prefetch, .context = from->entries};
     if (from->count == 0) return STATUS_OK;
     enum status status = write_list(from->edit, from->written++, from->level, &list, error);
     from->count = 0;

@@ -42,6 +42,7 @@ enum status tail_create(struct tail **out, uint64_t first_position) {
         return STATUS_NO_MEMORY;
     }
     tail->first_position = first_position;
+    tail_keys_init(&tail->keys, first_position);
     atomic_init(&tail->references, 1);
     atomic_init(&tail->position, first_position);
     atomic_init(&tail->table, table);
@@ -177,21 +178,6 @@ static void add_row(struct tail *tail, const struct tail_table *table,
                           memory_order_release);
 }
 
-static void add_key(struct tail *tail, const struct event *event, uint64_t position) {
-    const struct key_entry entry = {
-        .low = event->key.low,
-        .high = event->key.high,
-        .content = event->content,
-        .version = event->version,
-        .position = position,
-        .persona = event->persona.value,
-        .reading = event->reading,
-        .source = event->source,
-        .flags = event->key_is_short ? KEY_LEGACY : 0,
-    };
-    tail_keys_put(&tail->keys, &entry);
-}
-
 static void change_key(struct tail *tail, const struct key_change *change, uint64_t position) {
     if (change->retracts && change->position != 0)
         superseded_tail_add(&tail->superseded, change->persona.value, change->position,
@@ -225,7 +211,8 @@ void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t fra
         const struct event *event = &batch->events[i];
         if (i + PREFETCH_AHEAD < count) prefetch(tail, table, event + PREFETCH_AHEAD);
         add_row(tail, table, batch, event, frame_position + 1 + i);
-        if (!row_key_is_none(event->key)) add_key(tail, event, frame_position + 1 + i);
+        if (!row_key_is_none(event->key))
+            tail_keys_put_event(&tail->keys, event, frame_position + 1 + i);
         if (event->replaces != 0)
             superseded_tail_add(&tail->superseded, event->replaces_persona.value, event->replaces,
                                 event->known_ms, frame_position + 1 + i);

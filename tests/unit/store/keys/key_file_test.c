@@ -13,8 +13,8 @@
 static struct random rng;
 static struct key_entry entries[KEYS_MAX];
 
-static const struct key_entry *entry_at(const void *context, size_t i) {
-    return (const struct key_entry *)context + i;
+static void get_entry(const void *context, size_t i, struct key_entry *out) {
+    *out = ((const struct key_entry *)context)[i];
 }
 
 /* Every eighth lower half stands for two keys. */
@@ -44,7 +44,7 @@ static bool same_entry(const struct key_entry *a, const struct key_entry *b) {
 
 static void write_file(struct file_system *fs, const char *path, const struct key_entry *list,
                        uint32_t count) {
-    const struct key_list keys = {.count = count, .at = entry_at, .context = list};
+    const struct key_list keys = {.count = count, .get = get_entry, .context = list};
     uint64_t written, bytes;
     assert_int_equal(key_file_write(fs, path, &keys, &written, &bytes, NULL), STATUS_OK);
     assert_int_equal(written, count);

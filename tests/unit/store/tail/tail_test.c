@@ -144,6 +144,12 @@ static void every_row_is_there_as_of_every_position(void **state) {
     appended_release(&appended);
 }
 
+static struct key_entry entry_of(const struct tail *tail, struct row_key key) {
+    struct key_entry entry;
+    assert_true(tail_keys_find(tail_keys_of(tail), key, &entry));
+    return entry;
+}
+
 /* Every key leads to the position of its event. */
 static void keys_lead_to_their_events(void **state) {
     (void)state;
@@ -156,10 +162,9 @@ static void keys_lead_to_their_events(void **state) {
     for (size_t i = 0; i < appended.batch.event_count; i++) {
         const struct event *event = &appended.batch.events[i];
         if (row_key_is_none(event->key)) continue;
-        const struct key_entry *entry = tail_keys_find(tail_keys_of(tail), event->key);
-        assert_non_null(entry);
-        assert_true(entry->position == appended.position[i] && entry->content == event->content &&
-                    entry->version == event->version && entry->flags == 0);
+        struct key_entry entry = entry_of(tail, event->key);
+        assert_true(entry.position == appended.position[i] && entry.content == event->content &&
+                    entry.version == event->version && entry.flags == 0);
         keyed++;
     }
     assert_int_equal(tail_keys_of(tail)->count, keyed);
@@ -198,11 +203,10 @@ static void frames_supersede_older_versions(void **state) {
     assert_true(row->position == 40 && row->known_ms == 500 && row->by == FIRST + 1);
     assert_null(superseded_tail_before(superseded, row));
     assert_null(superseded_tail_newest(superseded, 8));
-    const struct tail_keys *keys = tail_keys_of(tail);
-    assert_int_equal(tail_keys_find(keys, changes[0].key)->flags, KEY_RETRACTED);
-    assert_int_equal(tail_keys_find(keys, changes[1].key)->flags, KEY_RETRACTED);
-    assert_int_equal(tail_keys_find(keys, changes[2].key)->flags, 0);
-    assert_int_equal(tail_keys_find(keys, changes[2].key)->position, 42);
+    assert_int_equal(entry_of(tail, changes[0].key).flags, KEY_RETRACTED);
+    assert_int_equal(entry_of(tail, changes[1].key).flags, KEY_RETRACTED);
+    assert_int_equal(entry_of(tail, changes[2].key).flags, 0);
+    assert_int_equal(entry_of(tail, changes[2].key).position, 42);
     assert_int_equal(tail_load(tail), 4); /* four keys, one event: keys alone begin a fold, too */
     event_batch_release(&batch);
     tail_dereference(tail);

@@ -137,7 +137,7 @@ static enum status tell_all(const struct cli *cli, const struct answering *answe
         json_member_string(writer, "out", cli->out);
         json_member_time(writer, "at", answering->t_ms);
         json_write_key(writer, "funnel");
-        funnel_write_json(&all->funnel, writer);
+        funnel_write_json(&all->funnel, answering->t_ms, writer);
         json_member_count(writer, "recorded",
                           all->recorder ? decision_recorder_recorded(all->recorder) : 0);
         json_member_count(writer, "recorded_before",

@@ -43,21 +43,21 @@ static void print_scenarios(const struct playbook *playbook, const struct scenar
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->scenarios[result->scenario].name));
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->goals[result->goal].name));
         cli_table_cell(&table, "%s", cli_count(result->customers_inside));
-        cli_table_cell(&table, "%s", cli_percent(result->rate_inside, 2));
-        if (isnan(result->inside_low))
+        cli_table_cell(&table, "%s", cli_percent(result->rate_inside.value, 2));
+        if (isnan(result->rate_inside.low))
             cli_table_cell(&table, "unknown");
         else
-            cli_table_cell(&table, "%.1f to %.1f %%", 100 * result->inside_low,
-                           100 * result->inside_high);
-        cli_table_cell(&table, "%s", cli_percent(result->rate_outside, 2));
-        if (isnan(result->index))
+            cli_table_cell(&table, "%.1f to %.1f %%", 100 * result->rate_inside.low,
+                           100 * result->rate_inside.high);
+        cli_table_cell(&table, "%s", cli_percent(result->rate_outside.value, 2));
+        if (isnan(result->index.value))
             cli_table_cell(&table, "unknown");
         else
-            cli_table_cell(&table, "%.2f", result->index);
-        if (isnan(result->index))
+            cli_table_cell(&table, "%.2f", result->index.value);
+        if (isnan(result->index.value))
             cli_table_cell(&table, "too few goals to say");
         else
-            cli_table_cell(&table, "%.2f to %.2f", result->low, result->high);
+            cli_table_cell(&table, "%.2f to %.2f", result->index.low, result->index.high);
     }
     cli_table_print(&table);
     if (count == 0) return;
@@ -135,7 +135,7 @@ static void print_interval(const char *name, const struct interval *interval, co
 static void print_metrics(const struct model_metrics *metrics) {
     printf("  %-20s %s of %s, of which %s reached the goal (%s)\n", "treatments",
            cli_count(metrics->rows), cli_counted(metrics->groups, "customer"),
-           cli_count(metrics->yes), cli_percent(metrics->base_rate, 1));
+           cli_count(metrics->yes), cli_percent(metrics->base_rate.value, 1));
     print_interval("AUC", &metrics->auc, "3");
     print_interval("log loss", &metrics->log_loss, "3");
     print_interval("calibration error", &metrics->calibration_error, "3");
@@ -194,7 +194,7 @@ static void write_trained(struct json_writer *writer, const struct playbook *pla
     json_write_object_begin(writer);
     json_member_string(writer, "from", model_figures_text(model_facts(entry->model)->basis));
     json_member_string(writer, "basis", model_basis_text(model_facts(entry->model)->basis));
-    metrics_write_json(model_rolling_metrics(entry->model), writer);
+    metrics_write_json(model_rolling_metrics(entry->model), entry->until_ms, writer);
     json_write_object_end(writer);
     json_write_key(writer, "strongest");
     json_write_array_begin(writer);

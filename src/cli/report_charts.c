@@ -149,9 +149,9 @@ static struct log_scale index_scale(const struct report *report) {
     double low = 0.9, high = 1.1;
     for (size_t i = 0; i < report->scenario_count; i++) {
         const struct scenario_result *result = &report->scenarios[i];
-        if (isnan(result->index)) continue;
-        low = fmin(low, fmax(result->low, 1e-3));
-        high = fmax(high, fmin(result->high, 1e3));
+        if (isnan(result->index.value)) continue;
+        low = fmin(low, fmax(result->index.low, 1e-3));
+        high = fmax(high, fmin(result->index.high, 1e3));
     }
     for (int power = -3; power <= 3; power++) {
         for (size_t m = 0; m < 3 && scale.count < LOG_TICKS_MAX; m++) {
@@ -164,24 +164,29 @@ static struct log_scale index_scale(const struct report *report) {
     return scale;
 }
 
+static void draw_bar(struct page *page, const char *class, double from, double to) {
+    page_add(page, "<i class=\"%s\" style=\"left:%.2f%%;width:%.2f%%\"></i>", class, from,
+             to - from);
+}
+
 static void draw_strip(struct page *page, const struct log_scale *scale,
                        const struct scenario_result *result) {
     page_add(page, "<span class=\"b strip\">");
     for (size_t i = 0; i < scale->count; i++)
         page_add(page, "<i class=\"g%s\" style=\"left:%.2f%%\"></i>",
                  fabs(scale->ticks[i] - 1) < 1e-9 ? " one" : "", at_log(scale, scale->ticks[i]));
-    if (isnan(result->index)) {
+    if (isnan(result->index.value)) {
         page_add(page, "<span class=\"few\">too few goals to say</span></span><span "
                        "class=\"f\">unknown</span></div>");
         return;
     }
-    double low = at_log(scale, result->low), high = at_log(scale, result->high);
+    draw_bar(page, "r", at_log(scale, result->index.low), at_log(scale, result->index.high));
+    draw_bar(page, "h", at_log(scale, result->index.low50), at_log(scale, result->index.high50));
     page_add(page,
-             "<i class=\"r\" style=\"left:%.2f%%;width:%.2f%%\"></i><i class=\"d\" "
-             "style=\"left:%.2f%%\"></i></span><span class=\"f\"><b>%.2f</b> (%.2f to "
-             "%.2f)</span></div>",
-             low, high - low, at_log(scale, result->index), result->index, result->low,
-             result->high);
+             "<i class=\"d\" style=\"left:%.2f%%\"></i></span><span class=\"f\"><b>%.2f</b> (%.2f "
+             "to %.2f)</span></div>",
+             at_log(scale, result->index.value), result->index.value, result->index.low,
+             result->index.high);
 }
 
 static void draw_ticks(struct page *page, const struct log_scale *scale) {
@@ -204,8 +209,8 @@ void report_charts_scenarios(struct page *page, const struct report *report) {
         page_add(page, " \xe2\x86\x92 ");
         page_escape(page, playbook->goals[result->goal].name);
         page_add(page, "<span>%s customers: %s inside, %s of others</span></span>",
-                 cli_count(result->customers_inside), cli_percent(result->rate_inside, 1),
-                 cli_percent(result->rate_outside, 1));
+                 cli_count(result->customers_inside), cli_percent(result->rate_inside.value, 1),
+                 cli_percent(result->rate_outside.value, 1));
         draw_strip(page, &scale, result);
     }
     draw_ticks(page, &scale);
@@ -240,17 +245,20 @@ static void draw_axes(struct page *page, double step, double top, const char *ho
 void report_charts_calibration(struct page *page, const struct report_model *model) {
     double most = 0.1;
     for (uint32_t i = 0; i < model->evaluation.bin_count; i++)
-        most =
-            fmax(most, fmax(model->evaluation.bins[i].high, model->evaluation.bins[i].predicted));
+        most = fmax(most,
+                    fmax(model->evaluation.bins[i].rate.high, model->evaluation.bins[i].predicted));
     double step = nice_step(fmin(most, 1), 5), top = fmin(ceil(most / step - 1e-9) * step, 1);
     svg_begin(page, 400, PLOT_SIDE + 64, "predicted chance against what happened, by tenths");
     draw_axes(page, step, top, "predicted chance", "what happened");
     svg_line(page, "ref", plot_x(0), plot_y(0), plot_x(1), plot_y(1));
     for (uint32_t i = 0; i < model->evaluation.bin_count; i++) {
         const struct calibration_bin *bin = &model->evaluation.bins[i];
-        double x = plot_x(bin->predicted / top), y = plot_y(bin->rate / top);
-        svg_line(page, "range", x, plot_y(bin->low / top), x, plot_y(fmin(bin->high / top, 1)));
-        svg_line(page, "dot", x - 6, y, x + 6, y);
+        double x = plot_x(bin->predicted / top), y = plot_y(bin->rate.value / top);
+        svg_line(page, "range", x, plot_y(bin->rate.low / top), x,
+                 plot_y(fmin(bin->rate.high / top, 1)));
+        svg_line(page, "half", x, plot_y(bin->rate.low50 / top), x,
+                 plot_y(fmin(bin->rate.high50 / top, 1)));
+        svg_line(page, "dot", x - 7, y, x + 7, y);
     }
     svg_end(page);
 }

@@ -97,6 +97,9 @@ static void write_months(struct page *page, const struct report *report) {
     if (months->earlier_events > 0)
         page_add(page, " %s from before are not drawn.",
                  cli_counted(months->earlier_events, "event"));
+    if (months->left_out > 0)
+        page_add(page, " %s of further kinds are in no sum: %d kinds are kept.",
+                 cli_counted(months->left_out, "amount"), MONTH_SERIES_MAX);
     page_add(page, "</p><div class=\"two\">");
     report_charts_months(page, report, customers, "Customers with at least one event");
     report_charts_months(page, report, events, "Events");
@@ -110,8 +113,9 @@ static void write_scenarios(struct page *page, const struct report *report) {
     page_add(page, "<h2>Scenarios</h2><p>How much likelier customers in a scenario reach a goal "
                    "than comparable others: active at the same dates, judged by what was known "
                    "then, and standardised by date, so that each date has the weight that it has "
-                   "inside. Bars are 95&nbsp;%% intervals "
-                   "by customer. An index compares; <b>it proves no cause</b>.</p><div "
+                   "inside. The thin bar is the 95&nbsp;%% "
+                   "interval by customer, the thick one the 50&nbsp;%% interval, where the index "
+                   "probably lies. An index compares; <b>it proves no cause</b>.</p><div "
                    "class=\"card\">");
     report_charts_scenarios(page, report);
     page_add(page, "</div>");
@@ -175,7 +179,7 @@ static void write_model(struct page *page, const struct report *report,
              "judged on %s treatments delivered from %s on, %.1f&nbsp;%% of which reached "
              "the goal.</p>",
              cli_count(model->evaluation.metrics.rows), cli_when(playbook, report->from_ms),
-             100 * model->evaluation.metrics.base_rate);
+             100 * model->evaluation.metrics.base_rate.value);
     write_metrics(page, &model->evaluation);
     page_add(page,
              "<div class=\"two\"><div class=\"card\"><h3>Does 30&nbsp;%% mean 30&nbsp;%%?</h3>");

@@ -49,16 +49,16 @@ static void print_scenarios(const struct report *report) {
         cli_table_cell(&table, "  %.*s", TEXT_ARG(playbook->scenarios[result->scenario].name));
         cli_table_cell(&table, "%.*s", TEXT_ARG(playbook->goals[result->goal].name));
         cli_table_cell(&table, "%s", cli_count(result->customers_inside));
-        cli_table_cell(&table, "%s", cli_percent(result->rate_inside, 1));
-        cli_table_cell(&table, "%s", cli_percent(result->rate_outside, 1));
-        if (isnan(result->index))
+        cli_table_cell(&table, "%s", cli_percent(result->rate_inside.value, 1));
+        cli_table_cell(&table, "%s", cli_percent(result->rate_outside.value, 1));
+        if (isnan(result->index.value))
             cli_table_cell(&table, "unknown");
         else
-            cli_table_cell(&table, "%.2f", result->index);
-        if (isnan(result->index))
+            cli_table_cell(&table, "%.2f", result->index.value);
+        if (isnan(result->index.value))
             cli_table_cell(&table, "too few goals to say");
         else
-            cli_table_cell(&table, "%.2f to %.2f", result->low, result->high);
+            cli_table_cell(&table, "%.2f to %.2f", result->index.low, result->index.high);
     }
     cli_table_print(&table);
 }
@@ -77,7 +77,7 @@ static void print_metrics(const struct evaluation *evaluation) {
     cli_wrap_format(2,
                     "  The gain: its best tenth reaches the goal so many times as often as the "
                     "average of %.1f %%.",
-                    100 * metrics->base_rate);
+                    100 * metrics->base_rate.value);
     if (!evaluation->compared) return;
     cli_wrap_format(4,
                     "  Against %s: AUC %.3f, log loss %.3f, gain %.2f; difference in AUC %+.4f "
@@ -146,6 +146,9 @@ static void print_months(const struct report *report) {
     cli_table_print(&table);
     if (months->earlier_events > 0)
         printf("  %s from before\n", cli_counted(months->earlier_events, "event"));
+    if (months->left_out > 0)
+        printf("  %s of further kinds are in no sum: %d kinds are kept\n",
+               cli_counted(months->left_out, "amount"), MONTH_SERIES_MAX);
 }
 
 /* ---- offers ---- */

@@ -19,7 +19,7 @@
 #define LEARN_TEXT_GROUPS_MIN 20
 #define LEARN_NAME_BYTES_MAX  4096
 #define LEARN_ROWS_MAX        100000000u
-#define MODEL_FORMAT_VERSION  3
+#define MODEL_FORMAT_VERSION  4
 
 enum feature_kind { FEATURE_NUMBER, FEATURE_TEXT };
 struct feature {
@@ -123,18 +123,21 @@ uint32_t model_reasons(const struct model *model, const struct value *values,
 /* Over the training rows: mean absolute log-odds of each feature, strongest first. */
 uint32_t model_importance(const struct model *model, struct model_reason *out, uint32_t max);
 
-/* How good it is on rows that it never saw; every figure with its 95 % interval by bootstrap over
- * groups (Poisson weights, seeded; 2,000 draws, fewer but at least 200 beyond 100,000 rows). Ties
- * count half in the AUC. Calibration error: 10 bins of equal count, mean |propensity - rate|.
- * Top-tenth gain: rate in the tenth with the highest propensity over the rate of all. Undefined
- * figures (AUC of one class) are NaN. No rows, or a propensity outside [0, 1], is invalid. */
+/* How good it is on rows that it never saw; every figure with its 95 % and its 50 % interval by
+ * bootstrap over groups (Poisson weights, seeded; 2,000 draws, fewer but at least 200 beyond
+ * 100,000 rows). In a model of format 3 or older the 50 % bounds and those of the base rate are
+ * NaN. Base rate: the share of rows that reached the goal. Ties count half in the AUC. Calibration
+ * error: 10 bins of equal count, mean |propensity - rate|. Chance alone makes it positive, and each
+ * draw adds to it, so its interval lies high: it is an upper bound rather than a middle. Top-tenth
+ * gain: rate in the tenth with the highest propensity over the rate of all. Undefined figures (AUC
+ * of one class) are NaN. No rows, or a propensity outside [0, 1], is invalid. */
 struct interval {
-    double value, low, high;
+    double value, low, high; /* 95 % */
+    double low50, high50;    /* 50 % */
 };
 struct model_metrics {
     uint64_t rows, yes, groups;
-    struct interval auc, log_loss, calibration_error, top_tenth_gain;
-    double base_rate;
+    struct interval auc, log_loss, calibration_error, top_tenth_gain, base_rate;
 };
 enum status metrics_of(const double *propensity, const bool *yes, const uint32_t *group,
                        size_t count, uint64_t seed, struct model_metrics *out) MUST_USE;

@@ -154,30 +154,31 @@ static double top_tenth_gain_of(const struct ranking *ranking, const uint8_t *we
     return 10 * top_yes / sums.yes;
 }
 
-enum figure { FIGURE_AUC, FIGURE_LOSS, FIGURE_CALIBRATION, FIGURE_GAIN, FIGURE_COUNT };
+enum metric { METRIC_AUC, METRIC_LOSS, METRIC_CALIBRATION, METRIC_GAIN, METRIC_RATE, METRIC_COUNT };
 
-struct evaluation {
+struct resampling {
     struct ranking ranking;
     uint32_t *dense;
     uint32_t group_count, draws;
-    struct group_sums *sums;       /* by group */
-    uint8_t *weights;              /* by group */
-    double *figures[FIGURE_COUNT]; /* by draw */
+    struct group_sums *sums;     /* by group */
+    uint8_t *weights;            /* by group */
+    double *drawn[METRIC_COUNT]; /* by draw */
 };
 
-static void evaluate(const struct evaluation *evaluation, double out[FIGURE_COUNT]) {
+static void measure(const struct resampling *resampling, double out[METRIC_COUNT]) {
     struct group_sums all = {0};
-    for (uint32_t g = 0; g < evaluation->group_count; g++) {
-        double weight = evaluation->weights[g];
-        all.rows += weight * evaluation->sums[g].rows;
-        all.yes += weight * evaluation->sums[g].yes;
-        all.loss += weight * evaluation->sums[g].loss;
+    for (uint32_t g = 0; g < resampling->group_count; g++) {
+        double weight = resampling->weights[g];
+        all.rows += weight * resampling->sums[g].rows;
+        all.yes += weight * resampling->sums[g].yes;
+        all.loss += weight * resampling->sums[g].loss;
     }
-    out[FIGURE_AUC] = auc_of(&evaluation->ranking, evaluation->weights);
-    out[FIGURE_LOSS] = all.loss / all.rows;
-    out[FIGURE_CALIBRATION] =
-        calibration_error_of(&evaluation->ranking, evaluation->weights, all.rows);
-    out[FIGURE_GAIN] = top_tenth_gain_of(&evaluation->ranking, evaluation->weights, all);
+    out[METRIC_AUC] = auc_of(&resampling->ranking, resampling->weights);
+    out[METRIC_LOSS] = all.loss / all.rows;
+    out[METRIC_CALIBRATION] =
+        calibration_error_of(&resampling->ranking, resampling->weights, all.rows);
+    out[METRIC_GAIN] = top_tenth_gain_of(&resampling->ranking, resampling->weights, all);
+    out[METRIC_RATE] = all.yes / all.rows;
 }
 
 static int compare_doubles(const void *left, const void *right) {
@@ -185,35 +186,40 @@ static int compare_doubles(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-/* The middle 95 % of the draws in which the figure is defined. */
+static struct interval unknown_around(double value) {
+    return (struct interval){value, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
+}
+
+/* The middle 95 % and 50 % of the draws in which the figure is defined. */
 static struct interval interval_of(double value, double *draws, uint32_t count) {
     uint32_t defined = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (!isnan(draws[i])) draws[defined++] = draws[i];
     }
-    if (isnan(value) || defined == 0) return (struct interval){value, (double)NAN, (double)NAN};
+    if (isnan(value) || defined == 0) return unknown_around(value);
     qsort(draws, defined, sizeof *draws, compare_doubles);
-    uint32_t tail = (uint32_t)(.025 * defined);
-    return (struct interval){value, draws[tail], draws[defined - 1 - tail]};
+    uint32_t tail = (uint32_t)(.025 * defined), quarter = (uint32_t)(.25 * defined);
+    return (struct interval){value, draws[tail], draws[defined - 1 - tail], draws[quarter],
+                             draws[defined - 1 - quarter]};
 }
 
-static enum status evaluation_init(struct evaluation *evaluation, const double *propensity,
+static enum status resampling_init(struct resampling *resampling, const double *propensity,
                                    const bool *yes, const uint32_t *group, size_t count) {
-    enum status status = make_dense(group, count, &evaluation->dense, &evaluation->group_count);
+    enum status status = make_dense(group, count, &resampling->dense, &resampling->group_count);
     if (status == STATUS_OK)
-        status = ranking_init(&evaluation->ranking, propensity, yes, evaluation->dense, count);
+        status = ranking_init(&resampling->ranking, propensity, yes, resampling->dense, count);
     if (status != STATUS_OK) return status;
-    evaluation->draws = draw_count(count);
-    evaluation->sums = memory_calloc(evaluation->group_count, sizeof *evaluation->sums);
-    evaluation->weights = memory_alloc(evaluation->group_count);
-    double *figures = memory_alloc(FIGURE_COUNT * evaluation->draws * sizeof *figures);
-    evaluation->figures[0] = figures;
-    if (evaluation->sums == NULL || evaluation->weights == NULL || figures == NULL)
+    resampling->draws = draw_count(count);
+    resampling->sums = memory_calloc(resampling->group_count, sizeof *resampling->sums);
+    resampling->weights = memory_alloc(resampling->group_count);
+    double *drawn = memory_alloc(METRIC_COUNT * resampling->draws * sizeof *drawn);
+    resampling->drawn[0] = drawn;
+    if (resampling->sums == NULL || resampling->weights == NULL || drawn == NULL)
         return STATUS_NO_MEMORY;
-    for (int k = 1; k < FIGURE_COUNT; k++)
-        evaluation->figures[k] = figures + (size_t)k * evaluation->draws;
+    for (int k = 1; k < METRIC_COUNT; k++)
+        resampling->drawn[k] = drawn + (size_t)k * resampling->draws;
     for (size_t i = 0; i < count; i++) {
-        struct group_sums *sums = &evaluation->sums[evaluation->dense[i]];
+        struct group_sums *sums = &resampling->sums[resampling->dense[i]];
         double chance = yes[i] ? propensity[i] : 1 - propensity[i];
         sums->rows += 1;
         sums->yes += yes[i];
@@ -222,29 +228,29 @@ static enum status evaluation_init(struct evaluation *evaluation, const double *
     return STATUS_OK;
 }
 
-static void evaluation_release(struct evaluation *evaluation) {
-    memory_free(evaluation->ranking.rows);
-    memory_free(evaluation->dense);
-    memory_free(evaluation->sums);
-    memory_free(evaluation->weights);
-    memory_free(evaluation->figures[0]);
+static void resampling_release(struct resampling *resampling) {
+    memory_free(resampling->ranking.rows);
+    memory_free(resampling->dense);
+    memory_free(resampling->sums);
+    memory_free(resampling->weights);
+    memory_free(resampling->drawn[0]);
 }
 
-static void run_draws(struct evaluation *evaluation, uint64_t seed, struct model_metrics *out) {
-    double value[FIGURE_COUNT], drawn[FIGURE_COUNT];
-    memset(evaluation->weights, 1, evaluation->group_count);
-    evaluate(evaluation, value);
+static void run_draws(struct resampling *resampling, uint64_t seed, struct model_metrics *out) {
+    double value[METRIC_COUNT], drawn[METRIC_COUNT];
+    memset(resampling->weights, 1, resampling->group_count);
+    measure(resampling, value);
     struct random random;
     random_init(&random, seed);
-    for (uint32_t i = 0; i < evaluation->draws; i++) {
-        draw_weights(&random, evaluation->weights, evaluation->group_count);
-        evaluate(evaluation, drawn);
-        for (int k = 0; k < FIGURE_COUNT; k++) evaluation->figures[k][i] = drawn[k];
+    for (uint32_t i = 0; i < resampling->draws; i++) {
+        draw_weights(&random, resampling->weights, resampling->group_count);
+        measure(resampling, drawn);
+        for (int k = 0; k < METRIC_COUNT; k++) resampling->drawn[k][i] = drawn[k];
     }
-    struct interval *to[FIGURE_COUNT] = {&out->auc, &out->log_loss, &out->calibration_error,
-                                         &out->top_tenth_gain};
-    for (int k = 0; k < FIGURE_COUNT; k++)
-        *to[k] = interval_of(value[k], evaluation->figures[k], evaluation->draws);
+    struct interval *to[METRIC_COUNT] = {&out->auc, &out->log_loss, &out->calibration_error,
+                                         &out->top_tenth_gain, &out->base_rate};
+    for (int k = 0; k < METRIC_COUNT; k++)
+        *to[k] = interval_of(value[k], resampling->drawn[k], resampling->draws);
 }
 
 enum status metrics_of(const double *propensity, const bool *yes, const uint32_t *group,
@@ -255,14 +261,13 @@ enum status metrics_of(const double *propensity, const bool *yes, const uint32_t
         if (!(propensity[i] >= 0 && propensity[i] <= 1)) return STATUS_INVALID;
         out->yes += yes[i];
     }
-    struct evaluation evaluation = {0};
-    enum status status = evaluation_init(&evaluation, propensity, yes, group, count);
+    struct resampling resampling = {0};
+    enum status status = resampling_init(&resampling, propensity, yes, group, count);
     if (status == STATUS_OK) {
-        out->groups = evaluation.group_count;
-        out->base_rate = (double)out->yes / (double)count;
-        run_draws(&evaluation, seed, out);
+        out->groups = resampling.group_count;
+        run_draws(&resampling, seed, out);
     }
-    evaluation_release(&evaluation);
+    resampling_release(&resampling);
     return status;
 }
 
@@ -301,7 +306,7 @@ static struct interval pair_interval(struct pair *pair, uint64_t seed) {
 enum status metrics_auc_difference(const double *a, const double *b, const bool *yes,
                                    const uint32_t *group, size_t count, uint64_t seed,
                                    struct interval *out) {
-    *out = (struct interval){(double)NAN, (double)NAN, (double)NAN};
+    *out = unknown_around((double)NAN);
     if (count == 0 || count > LEARN_ROWS_MAX) return STATUS_INVALID;
     for (size_t i = 0; i < count; i++) {
         if (!isfinite(a[i]) || !isfinite(b[i])) return STATUS_INVALID;

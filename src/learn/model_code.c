@@ -68,10 +68,19 @@ static void write_facts(struct writer *writer, const struct model *model) {
     write_interval(writer, metrics->log_loss);
     write_interval(writer, metrics->calibration_error);
     write_interval(writer, metrics->top_tenth_gain);
-    write_double(writer, metrics->base_rate);
+    write_double(writer, metrics->base_rate.value);
     write_double(writer, model->base);
     write_u64(writer, (uint64_t)facts->label_delay_ms, 8);
     write_u64(writer, facts->text_groups_min, 4);
+    const struct interval *of_half[] = {&metrics->auc, &metrics->log_loss,
+                                        &metrics->calibration_error, &metrics->top_tenth_gain,
+                                        &metrics->base_rate};
+    for (size_t i = 0; i < sizeof of_half / sizeof *of_half; i++) {
+        write_double(writer, of_half[i]->low50);
+        write_double(writer, of_half[i]->high50);
+    }
+    write_double(writer, metrics->base_rate.low);
+    write_double(writer, metrics->base_rate.high);
 }
 
 static void write_feature(struct writer *writer, const struct model_feature *feature) {
@@ -185,7 +194,22 @@ static struct interval read_interval(struct reader *reader) {
     return interval;
 }
 
-/* Format 2 has the delay of the labels behind the rest. */
+/* Unknown where the format is older. */
+static void read_later_bounds(struct reader *reader, struct model_metrics *metrics,
+                              uint32_t version) {
+    bool there = version >= 4;
+    struct interval *of_half[] = {&metrics->auc, &metrics->log_loss, &metrics->calibration_error,
+                                  &metrics->top_tenth_gain, &metrics->base_rate};
+    for (size_t i = 0; i < sizeof of_half / sizeof *of_half; i++) {
+        of_half[i]->low50 = there ? read_any_double(reader) : (double)NAN;
+        of_half[i]->high50 = there ? read_any_double(reader) : (double)NAN;
+    }
+    metrics->base_rate.low = there ? read_any_double(reader) : (double)NAN;
+    metrics->base_rate.high = there ? read_any_double(reader) : (double)NAN;
+}
+
+/* Format 2 has the delay of the labels behind the rest, 3 how common a text was, 4 the 50 % bounds
+ * and the base rate's. */
 static void read_facts(struct reader *reader, struct model *model, uint32_t version) {
     struct model_facts *facts = &model->facts;
     struct model_metrics *metrics = &model->metrics;
@@ -205,10 +229,11 @@ static void read_facts(struct reader *reader, struct model *model, uint32_t vers
     metrics->log_loss = read_interval(reader);
     metrics->calibration_error = read_interval(reader);
     metrics->top_tenth_gain = read_interval(reader);
-    metrics->base_rate = read_finite(reader);
+    metrics->base_rate.value = read_finite(reader);
     model->base = read_finite(reader);
     if (version >= 2) facts->label_delay_ms = (int64_t)read_u64(reader, 8);
     if (version >= 3) facts->text_groups_min = (uint32_t)read_u64(reader, 4);
+    read_later_bounds(reader, metrics, version);
 }
 
 static void *reserve(struct reader *reader, struct arena *arena, size_t count, size_t bytes) {

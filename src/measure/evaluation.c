@@ -156,16 +156,6 @@ static int compare_chances(const void *left, const void *right) {
     return *a < *b ? -1 : *a > *b;
 }
 
-/* Wilson's interval for a share (1927). */
-static void wilson(struct calibration_bin *bin, double yes) {
-    double n = (double)bin->count, z = 1.959964, p = yes / n;
-    double centre = (p + z * z / (2 * n)) / (1 + z * z / n);
-    double half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
-    bin->rate = p;
-    bin->low = centre - half;
-    bin->high = centre + half;
-}
-
 static enum status make_bins(struct evaluation *out) {
     double(*rows)[2] = memory_calloc(out->count + 1, sizeof *rows);
     if (rows == NULL) return STATUS_NO_MEMORY;
@@ -178,14 +168,20 @@ static enum status make_bins(struct evaluation *out) {
         size_t from = out->count * b / EVALUATION_BINS, to = out->count * (b + 1) / EVALUATION_BINS;
         if (from == to) continue;
         struct calibration_bin *bin = &out->bins[out->bin_count++];
-        double predicted = 0, yes = 0;
+        double predicted = 0;
+        uint64_t yes = 0;
         for (size_t i = from; i < to; i++) {
             predicted += rows[i][0];
-            yes += rows[i][1];
+            yes += rows[i][1] > 0;
         }
-        bin->count = to - from;
-        bin->predicted = predicted / (double)bin->count;
-        wilson(bin, yes);
+        bin->predicted = predicted / (double)(to - from);
+        bin->rate = (struct figure){
+            .name = "rate",
+            .question = "what share of the treatments with such a propensity reached the goal",
+            .of = COUNTED_ROWS,
+            .unit = FIGURE_SHARE,
+            .as_of_ms = out->as_of_ms};
+        figure_share(&bin->rate, yes, to - from);
     }
     memory_free(rows);
     return STATUS_OK;
@@ -218,7 +214,7 @@ static enum status nothing_to_judge(const struct world *world,
 
 enum status evaluation_make(const struct world *world, const struct evaluation_options *options,
                             struct evaluation *out, struct error *error) {
-    *out = (struct evaluation){0};
+    *out = (struct evaluation){.as_of_ms = options->until_ms};
     uint32_t *group = NULL;
     enum status status = score(world, options, out, error);
     if (status == STATUS_OK && out->count == 0)
@@ -238,4 +234,47 @@ void evaluation_release(struct evaluation *evaluation) {
     memory_free(evaluation->propensity);
     memory_free(evaluation->yes);
     *evaluation = (struct evaluation){0};
+}
+
+/* ---- figures ---- */
+
+void metrics_figures(const struct model_metrics *metrics, int64_t as_of_ms,
+                     struct figure out[METRICS_FIGURES]) {
+    static const struct {
+        const char *name, *question;
+        enum figure_unit unit;
+    } words[METRICS_FIGURES] = {
+        {"auc", "how often does one that reaches the goal score above one that does not",
+         FIGURE_CHANCE},
+        {"log_loss", "how much information do the chances leave unsaid, a treatment", FIGURE_NATS},
+        {"calibration_error",
+         "how far are predicted and observed shares apart, on average over tenths", FIGURE_SHARE},
+        {"top_tenth_gain",
+         "how many times as often as the average does the best tenth reach the goal", FIGURE_TIMES},
+        {"base_rate", "what share of the treatments reached the goal", FIGURE_SHARE},
+    };
+    const struct interval *intervals[METRICS_FIGURES] = {
+        &metrics->auc, &metrics->log_loss, &metrics->calibration_error, &metrics->top_tenth_gain,
+        &metrics->base_rate};
+    for (int i = 0; i < METRICS_FIGURES; i++) {
+        out[i] = (struct figure){.name = words[i].name,
+                                 .question = words[i].question,
+                                 .unit = words[i].unit,
+                                 .n = metrics->rows,
+                                 .of = COUNTED_ROWS,
+                                 .as_of_ms = as_of_ms};
+        figure_take(&out[i], intervals[i]);
+    }
+}
+
+struct figure evaluation_auc_difference(const struct evaluation *evaluation) {
+    struct figure figure = {.name = "auc_difference",
+                            .question = "by how much is the AUC above that of the other's "
+                                        "predictions, on the rows that both have",
+                            .unit = FIGURE_CHANCE,
+                            .n = evaluation->compared_count,
+                            .of = COUNTED_ROWS,
+                            .as_of_ms = evaluation->as_of_ms};
+    figure_take(&figure, &evaluation->auc_difference);
+    return figure;
 }

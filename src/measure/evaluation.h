@@ -14,15 +14,15 @@
 
 #include "base/work.h"
 #include "decide/trainer.h"
+#include "measure/figure.h"
 #include "measure/predictions.h"
 
 #define EVALUATION_BINS 10
 
 /* Rows with neighbouring propensities: what was predicted of them, and what happened. */
 struct calibration_bin {
-    double predicted;       /* mean propensity */
-    double rate, low, high; /* share that reached the goal, Wilson's 95 % interval */
-    uint64_t count;         /* rows */
+    double predicted;   /* mean propensity */
+    struct figure rate; /* share of its rows that reached the goal */
 };
 
 struct evaluation {
@@ -33,6 +33,7 @@ struct evaluation {
     size_t count;
     /* Further treatments of that time, left out since the model has learnt from them. */
     size_t learnt_count;
+    int64_t as_of_ms;             /* until_ms of the options */
     struct trainer_counts counts; /* where all events of that time went */
     /* By tenths of the propensity, lowest first; fewer where there are fewer rows than tenths. */
     struct calibration_bin bins[EVALUATION_BINS];
@@ -67,5 +68,12 @@ struct evaluation_options {
 enum status evaluation_make(const struct world *world, const struct evaluation_options *options,
                             struct evaluation *out, struct error *error) MUST_USE;
 void evaluation_release(struct evaluation *evaluation);
+
+/* What learn measured, as figures: AUC, log loss, calibration error, top-tenth gain, base rate. */
+#define METRICS_FIGURES 5
+void metrics_figures(const struct model_metrics *metrics, int64_t as_of_ms,
+                     struct figure out[METRICS_FIGURES]);
+/* Where evaluation->compared. */
+struct figure evaluation_auc_difference(const struct evaluation *evaluation);
 
 #endif

@@ -26,3 +26,23 @@ void funnel_add(struct funnel *funnel, const struct decision *decision) {
 uint64_t funnel_nothing_is_best(const struct funnel *funnel) {
     return funnel->left[STAGE_PROPENSITY] - funnel->left[STAGE_ARBITRATION];
 }
+
+void funnel_figures(const struct funnel *funnel, int64_t as_of_ms,
+                    struct figure out[FUNNEL_FIGURES]) {
+    static const char *const words[FUNNEL_FIGURES][2] = {
+        {"offered", "how many customers are offered something"},
+        {"withheld", "how many customers would be offered something, but are in the holdout"},
+        {"nothing", "for how many customers is no treatment left"},
+    };
+    const uint64_t counts[FUNNEL_FIGURES] = {funnel->offered, funnel->withheld, funnel->nothing};
+    for (int i = 0; i < FUNNEL_FIGURES; i++) {
+        out[i] = (struct figure){.name = words[i][0],
+                                 .question = words[i][1],
+                                 .value = (double)counts[i],
+                                 .n = funnel->customers,
+                                 .of = COUNTED_CUSTOMERS,
+                                 .unit = FIGURE_COUNT,
+                                 .as_of_ms = as_of_ms};
+        figure_exact(&out[i]);
+    }
+}

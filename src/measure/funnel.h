@@ -6,6 +6,7 @@
 #define MEASURE_FUNNEL_H
 
 #include "decide/decide.h"
+#include "measure/figure.h"
 
 struct funnel { /* {0} to begin with */
     /* left[s]: customers with a treatment that passed stage s. */
@@ -21,5 +22,10 @@ void funnel_add(struct funnel *funnel, const struct decision *decision);
 /* Of those with nothing: for whom a treatment was left until arbitration, and nothing was worth
  * more. */
 uint64_t funnel_nothing_is_best(const struct funnel *funnel);
+
+/* How many customers are offered something, would be but are in the holdout, and get nothing. */
+#define FUNNEL_FIGURES 3
+void funnel_figures(const struct funnel *funnel, int64_t as_of_ms,
+                    struct figure out[FUNNEL_FIGURES]);
 
 #endif

@@ -140,10 +140,45 @@ double month_sum(const struct month_series *series, uint32_t month) {
     return (double)series->minor[month] / pow(10, currency_minor_digits(series->currency));
 }
 
+static struct figure of_month(const struct month_report *report, const char *name,
+                              const char *question, double value) {
+    struct figure figure = {.name = name,
+                            .question = question,
+                            .value = value,
+                            .unit = FIGURE_COUNT,
+                            .as_of_ms = report->at_ms};
+    figure_exact(&figure);
+    return figure;
+}
+
+void month_figures(const struct month_report *report, uint32_t month,
+                   struct figure out[MONTH_FIGURES]) {
+    const struct month *of = &report->months[month];
+    out[0] = of_month(report, "events", "how many events of customers' own doing fell in the month",
+                      (double)of->events);
+    out[0].of = COUNTED_EVENTS;
+    out[0].n = of->events;
+    out[1] = of_month(report, "customers", "how many customers had at least one of them",
+                      (double)of->customers);
+    out[1].of = COUNTED_CUSTOMERS;
+    out[1].n = of->customers;
+}
+
+struct figure month_sum_figure(const struct month_report *report, const struct month_series *series,
+                               uint32_t month) {
+    struct figure figure = of_month(report, "sum", "what do the amounts of the month add up to",
+                                    month_sum(series, month));
+    figure.of = COUNTED_EVENTS;
+    figure.n = series->values[month];
+    figure.unit = FIGURE_MONEY;
+    figure.currency = series->currency;
+    return figure;
+}
+
 enum status months_measure(const struct world *world, int64_t at_ms, struct work *work,
                            struct month_report *out, struct error *error) {
     struct gathering gathering = {.report = out, .columns = &world->playbook->columns};
-    *out = (struct month_report){0};
+    *out = (struct month_report){.at_ms = at_ms};
     lay_out(&gathering, world->playbook->zone, at_ms);
     for (uint32_t c = 0; c < gathering.columns->count; c++)
         if (gathering.columns->columns[c].type == VALUE_MONEY)

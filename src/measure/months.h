@@ -9,6 +9,7 @@
 #define MEASURE_MONTHS_H
 
 #include "base/work.h"
+#include "measure/figure.h"
 #include "profile/profile.h"
 
 #define MONTHS_MAX       24 /* the newest are kept; older ones are counted in `earlier_events` */
@@ -31,11 +32,18 @@ struct month_report {
     struct month_series series[MONTH_SERIES_MAX]; /* the largest number of values first */
     uint32_t series_count;
     uint64_t earlier_events; /* before the first month */
-    uint32_t left_out;       /* values of further series */
+    uint64_t left_out;       /* values of further series */
+    int64_t at_ms;           /* as known then */
 };
 
 /* In major units. */
 double month_sum(const struct month_series *series, uint32_t month);
+/* Events and customers of a month; and the sum of a series in it, in its own currency. */
+#define MONTH_FIGURES 2
+void month_figures(const struct month_report *report, uint32_t month,
+                   struct figure out[MONTH_FIGURES]);
+struct figure month_sum_figure(const struct month_report *report, const struct month_series *series,
+                               uint32_t month);
 
 /* As known at at_ms, of events up to at_ms. Months before the first event are left out. `work` may
  * be NULL. */

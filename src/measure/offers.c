@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/offers.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -59,4 +60,32 @@ static int compare_uses(const void *left, const void *right) {
 
 void offers_sort(struct offers *offers) {
     if (offers->count > 0) qsort(offers->items, offers->count, sizeof *offers->items, compare_uses);
+}
+
+void offer_figures(const struct offers *offers, const struct offer_use *use, int64_t as_of_ms,
+                   struct figure out[OFFER_FIGURES]) {
+    static const struct {
+        const char *name, *question;
+        enum figure_unit unit;
+    } words[OFFER_FIGURES] = {
+        {"offered", "how many messages of this action are offered in this channel", FIGURE_COUNT},
+        {"withheld", "how many would be, to customers who are in the holdout", FIGURE_COUNT},
+        {"mean_propensity", "what is the mean chance that one that is offered reaches its goal",
+         FIGURE_CHANCE},
+        {"cost", "what do those that are offered cost together", FIGURE_MONEY},
+    };
+    double mean = use->offered > 0 ? use->propensity_sum / (double)use->offered : (double)NAN;
+    const double values[OFFER_FIGURES] = {(double)use->offered, (double)use->withheld, mean,
+                                          use->cost};
+    for (int i = 0; i < OFFER_FIGURES; i++) {
+        out[i] = (struct figure){.name = words[i].name,
+                                 .question = words[i].question,
+                                 .value = values[i],
+                                 .n = i == 1 ? use->withheld : use->offered,
+                                 .of = COUNTED_MESSAGES,
+                                 .unit = words[i].unit,
+                                 .as_of_ms = as_of_ms};
+        if (words[i].unit == FIGURE_MONEY) out[i].currency = offers->playbook->currency;
+        figure_exact(&out[i]);
+    }
 }

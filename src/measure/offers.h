@@ -8,12 +8,13 @@
 #define MEASURE_OFFERS_H
 
 #include "decide/decide.h"
+#include "measure/figure.h"
 
 struct offer_use {
     const struct action *action;
     uint32_t channel;            /* SYMBOL_CHANNEL */
-    uint64_t offered, withheld;  /* customers who get it; who would, but are in the holdout */
-    double propensity_sum, cost; /* of those who get it; cost in major units */
+    uint64_t offered, withheld;  /* to customers; to those who are in the holdout */
+    double propensity_sum, cost; /* of what is offered; cost in major units */
 };
 struct offers {
     const struct playbook *playbook;
@@ -27,5 +28,11 @@ void offers_release(struct offers *offers);
 void offers_add(struct offers *offers, const struct decision *decision);
 /* Nothing is added afterwards. */
 void offers_sort(struct offers *offers);
+
+/* Messages that are offered and withheld, the mean propensity of those that are offered, and what
+ * they cost in the playbook's currency. */
+#define OFFER_FIGURES 4
+void offer_figures(const struct offers *offers, const struct offer_use *use, int64_t as_of_ms,
+                   struct figure out[OFFER_FIGURES]);
 
 #endif

@@ -204,6 +204,33 @@ struct figures {
     bool usable[LANDMARKS_MAX]; /* others to compare with exist */
 };
 
+/* What the figures are called, and how many rows each rests on. */
+static void describe(int64_t now_ms, struct scenario_result *result) {
+    static const struct {
+        const char *name, *question;
+        enum figure_unit unit;
+    } words[] = {
+        {"rate_inside", "what share of the rows inside the scenario reaches the goal",
+         FIGURE_SHARE},
+        {"rate_outside",
+         "what share of comparable rows outside, standardised by date, reaches the goal",
+         FIGURE_SHARE},
+        {"index", "how many times as often is the goal reached inside as among comparable others",
+         FIGURE_TIMES},
+    };
+    struct figure *figures[] = {&result->rate_inside, &result->rate_outside, &result->index};
+    uint64_t n[] = {result->rows_inside, result->rows_outside,
+                    result->rows_inside + result->rows_outside};
+    for (int i = 0; i < 3; i++) {
+        figures[i]->name = words[i].name;
+        figures[i]->question = words[i].question;
+        figures[i]->unit = words[i].unit;
+        figures[i]->of = COUNTED_ROWS;
+        figures[i]->n = n[i];
+        figures[i]->as_of_ms = now_ms;
+    }
+}
+
 static void standardise(const struct pair_sums *pair, uint32_t landmarks, struct figures *figures,
                         struct scenario_result *result) {
     *figures = (struct figures){0};
@@ -220,13 +247,13 @@ static void standardise(const struct pair_sums *pair, uint32_t landmarks, struct
         figures->yes_inside += count[YES_INSIDE];
         if (count[ROWS_INSIDE] > 0) figures->yes_outside += count[YES_OUTSIDE];
     }
-    result->rate_inside =
+    result->rate_inside.value =
         figures->rows_inside > 0 ? figures->yes_inside / figures->rows_inside : NAN;
-    result->rate_outside = figures->rows_inside > 0 ? 0 : NAN;
+    result->rate_outside.value = figures->rows_inside > 0 ? 0 : NAN;
     for (uint32_t k = 0; k < landmarks && figures->rows_inside > 0; k++) {
         figures->weight[k] =
             figures->usable[k] ? pair->count[k * CELLS + ROWS_INSIDE] / figures->rows_inside : 0;
-        result->rate_outside += figures->weight[k] * figures->rate_outside[k];
+        result->rate_outside.value += figures->weight[k] * figures->rate_outside[k];
     }
 }
 
@@ -238,9 +265,10 @@ static void influences(const struct pair_sums *pair, uint32_t landmarks,
         double *w = weights + k * CELLS;
         w[ROWS_INSIDE] = w[YES_INSIDE] = w[ROWS_OUTSIDE] = w[YES_OUTSIDE] = 0;
         if (!figures->usable[k]) continue;
-        double outside = pair->count[k * CELLS + ROWS_OUTSIDE] * result->rate_outside;
-        w[ROWS_INSIDE] = -figures->rate_outside[k] / result->rate_outside / figures->rows_inside;
-        w[YES_INSIDE] = 1 / (result->rate_inside * figures->rows_inside);
+        double outside = pair->count[k * CELLS + ROWS_OUTSIDE] * result->rate_outside.value;
+        w[ROWS_INSIDE] =
+            -figures->rate_outside[k] / result->rate_outside.value / figures->rows_inside;
+        w[YES_INSIDE] = 1 / (result->rate_inside.value * figures->rows_inside);
         w[ROWS_OUTSIDE] = figures->weight[k] * figures->rate_outside[k] / outside;
         w[YES_OUTSIDE] = -figures->weight[k] / outside;
     }
@@ -258,62 +286,64 @@ static double clustered_variance(const struct pair_sums *pair, uint32_t width,
     return variance;
 }
 
-/* Half the width of a 95 % interval from a variance summed over so many customers: few of them are
- * too alike to each other and to what was fitted to them. Student's t with one degree less than
- * there are, as a series in the normal's quantile (Abramowitz and Stegun 26.7.5) beyond the first
- * ones. NAN for fewer than two. */
-static double half_width(double variance, uint64_t customers) {
-    static const double first[] = {NAN, 12.706205, 4.302653, 3.182446, 2.776445};
-    const double z = 1.959964, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, z9 = z7 * z * z;
-    if (customers < 2) return NAN;
-    double freedom = (double)customers - 1, square = freedom * freedom;
-    double t = z + (z3 + z) / (4 * freedom) + (5 * z5 + 16 * z3 + 3 * z) / (96 * square) +
-               (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * square * freedom) +
-               (79 * z9 + 776 * z7 + 1482 * z5 - 1920 * z3 - 945 * z) / (92160 * square * square);
-    return (customers <= 5 ? first[customers - 1] : t) *
-           sqrt(variance * (double)customers / freedom);
-}
-
-/* The rate inside alone: each row's push is (yes - rate) / rows; on the logit scale, so that the
- * interval stays within 0 and 1. */
-static void conclude_rate(const struct pair_sums *pair, uint32_t landmarks,
-                          const struct figures *figures, struct scenario_result *result) {
-    double weights[LANDMARKS_MAX * CELLS] = {0}, rate = result->rate_inside;
-    result->inside_low = result->inside_high = NAN;
-    if (!(rate > 0 && rate < 1)) return;
+/* The rate inside alone: each row's push is (yes - rate) / rows. */
+static void conclude_inside(const struct pair_sums *pair, uint32_t landmarks,
+                            const struct figures *figures, struct scenario_result *result) {
+    double weights[LANDMARKS_MAX * CELLS] = {0}, rate = result->rate_inside.value;
     for (uint32_t k = 0; k < landmarks; k++) {
         if (!figures->usable[k]) continue;
         weights[k * CELLS + ROWS_INSIDE] = -rate / figures->rows_inside;
         weights[k * CELLS + YES_INSIDE] = 1 / figures->rows_inside;
     }
-    double half =
-        half_width(clustered_variance(pair, landmarks * CELLS, weights), pair->customers_inside) /
-        (rate * (1 - rate));
-    double logit = log(rate / (1 - rate));
-    result->inside_low = 1 / (1 + exp(half - logit));
-    result->inside_high = 1 / (1 + exp(-half - logit));
+    figure_clustered_share(&result->rate_inside,
+                           clustered_variance(pair, landmarks * CELLS, weights),
+                           pair->customers_inside);
 }
 
-static void conclude(const struct pair_sums *pair, uint32_t landmarks,
+/* The standardised rate of the others: also whoever is inside pushes it, by weighing a date. */
+static void conclude_outside(const struct pair_sums *pair, uint32_t landmarks,
+                             const struct figures *figures, struct scenario_result *result) {
+    double weights[LANDMARKS_MAX * CELLS] = {0}, rate = result->rate_outside.value;
+    for (uint32_t k = 0; k < landmarks; k++) {
+        double *w = weights + k * CELLS;
+        if (!figures->usable[k]) continue;
+        w[ROWS_INSIDE] = (figures->rate_outside[k] - rate) / figures->rows_inside;
+        double rows = pair->count[k * CELLS + ROWS_OUTSIDE];
+        w[ROWS_OUTSIDE] = -figures->weight[k] * figures->rate_outside[k] / rows;
+        w[YES_OUTSIDE] = figures->weight[k] / rows;
+    }
+    figure_clustered_share(&result->rate_outside,
+                           clustered_variance(pair, landmarks * CELLS, weights),
+                           pair->customers_outside);
+}
+
+static void conclude_index(const struct pair_sums *pair, uint32_t landmarks,
+                           const struct figures *figures, struct scenario_result *result) {
+    double weights[LANDMARKS_MAX * CELLS], inside = result->rate_inside.value,
+                                           outside = result->rate_outside.value;
+    uint64_t fewer = pair->customers_inside < pair->customers_outside ? pair->customers_inside
+                                                                      : pair->customers_outside;
+    result->index.value = (double)NAN;
+    figure_unknown(&result->index);
+    if (figures->yes_inside < GOALS_MIN || figures->yes_outside < GOALS_MIN || fewer < 2) return;
+    if (!(inside > 0 && outside > 0)) return;
+    influences(pair, landmarks, figures, result, weights);
+    result->index.value = inside / outside;
+    figure_clustered_ratio(&result->index, clustered_variance(pair, landmarks * CELLS, weights),
+                           fewer);
+}
+
+static void conclude(const struct pair_sums *pair, uint32_t landmarks, int64_t now_ms,
                      struct scenario_result *result) {
     struct figures figures;
     standardise(pair, landmarks, &figures, result);
     result->customers_inside = pair->customers_inside;
     result->customers_outside = pair->customers_outside;
     result->rows_limited = pair->rows_limited;
-    conclude_rate(pair, landmarks, &figures, result);
-    result->index = result->low = result->high = NAN;
-    if (figures.yes_inside < GOALS_MIN || figures.yes_outside < GOALS_MIN) return;
-    if (!(result->rate_inside > 0 && result->rate_outside > 0)) return;
-    uint64_t fewer = pair->customers_inside < pair->customers_outside ? pair->customers_inside
-                                                                      : pair->customers_outside;
-    double weights[LANDMARKS_MAX * CELLS];
-    if (fewer < 2) return;
-    influences(pair, landmarks, &figures, result, weights);
-    double half = half_width(clustered_variance(pair, landmarks * CELLS, weights), fewer);
-    result->index = result->rate_inside / result->rate_outside;
-    result->low = result->index * exp(-half);
-    result->high = result->index * exp(half);
+    conclude_inside(pair, landmarks, &figures, result);
+    conclude_outside(pair, landmarks, &figures, result);
+    conclude_index(pair, landmarks, &figures, result);
+    describe(now_ms, result);
 }
 
 /* ---- the whole ---- */
@@ -376,7 +406,7 @@ static void write_results(const struct playbook *playbook, const struct part_sum
             results[pair].landmark_count = sums->landmark_count;
             results[pair].last_landmark_ms = sums->landmarks[0];
             results[pair].first_landmark_ms = sums->landmarks[sums->landmark_count - 1];
-            conclude(&sums->pairs[pair], sums->landmark_count, &results[pair]);
+            conclude(&sums->pairs[pair], sums->landmark_count, sums->now_ms, &results[pair]);
         }
     }
 }

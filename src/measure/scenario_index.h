@@ -12,26 +12,26 @@
  *   index = (yes inside / rows inside) / (yes among others / rows of others)
  *
  * where "others" are the rows of the same landmark dates not in the scenario, weighted so that each
- * landmark has the weight that it has inside (direct standardisation). The 95 % interval is by
+ * landmark has the weight that it has inside (direct standardisation). The intervals are by
  * customer (rows of a customer are one cluster): delta method on log index with cluster-robust
- * variance, times G/(G-1), and Student's t with G-1 degrees, where G are the customers of the
- * smaller group (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015,
- * VI). Where a group has fewer than 5 goals at dates at which there is another to compare with, or
- * 2 customers, it is reported as unknown. The index is no cause. */
+ * variance (measure/figure.h: figure_clustered_ratio), where the clusters are the customers of the
+ * smaller group. Where a group has fewer than 5 goals at dates at which there is another to compare
+ * with, or 2 customers, the index is unknown. The index is no cause. */
 #ifndef MEASURE_SCENARIO_INDEX_H
 #define MEASURE_SCENARIO_INDEX_H
 
+#include "measure/figure.h"
 #include "profile/outcome.h"
 
 struct scenario_result {
     uint32_t scenario, goal;                      /* indices in the playbook */
     uint64_t customers_inside, customers_outside; /* with at least one row */
     uint64_t rows_inside, rows_outside, yes_inside, yes_outside;
-    uint64_t rows_limited;            /* left out: a named limit made the condition unknown */
-    double rate_inside, rate_outside; /* standardised */
-    /* 95 % interval of rate_inside, by its customers alike, on the logit scale. */
-    double inside_low, inside_high;
-    double index, low, high; /* NAN where unknown */
+    uint64_t rows_limited; /* left out: a named limit made the condition unknown */
+    /* Shares of the rows that reach the goal; the others' is standardised. Their intervals are by
+     * customer too, on the logit scale. */
+    struct figure rate_inside, rate_outside;
+    struct figure index; /* value and bounds NAN where unknown */
     uint32_t landmark_count;
     int64_t first_landmark_ms, last_landmark_ms;
 };

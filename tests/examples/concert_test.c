@@ -43,9 +43,9 @@ static void rate_covers_the_truth(void **state) {
             scenario_measure(engine_world(trial.engine), &options, &results, &count, &error);
         if (status != STATUS_OK) fail_msg("seed %u: %s", seed, error.text);
         assert_int_equal(count, 1);
-        covered += results[0].inside_low <= TRUTH && TRUTH <= results[0].inside_high;
-        widest = fmax(widest, fmax(results[0].rate_inside - results[0].inside_low,
-                                   results[0].inside_high - results[0].rate_inside));
+        covered += results[0].rate_inside.low <= TRUTH && TRUTH <= results[0].rate_inside.high;
+        widest = fmax(widest, fmax(results[0].rate_inside.value - results[0].rate_inside.low,
+                                   results[0].rate_inside.high - results[0].rate_inside.value));
         memory_free(results);
         if (seed <= DECIDED_SEEDS) trial_decide(&trial, check_decision, &wrong);
         trial_close(&trial);

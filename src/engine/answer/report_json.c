@@ -4,6 +4,35 @@
 #include <math.h>
 #include <stdio.h>
 
+/* ---- a figure ---- */
+
+void figure_write_members(const struct figure *figure, struct json_writer *writer) {
+    char unit[FIGURE_UNIT_BYTES];
+    figure_unit_text(figure, unit);
+    json_member_string(writer, "name", figure->name);
+    json_member_number(writer, "value", figure->value);
+    json_member_number(writer, "low", figure->low);
+    json_member_number(writer, "high", figure->high);
+    json_member_number(writer, "low_50", figure->low50);
+    json_member_number(writer, "high_50", figure->high50);
+    json_member_count(writer, "n", figure->n);
+    json_member_string(writer, "of", counted_text(figure->of));
+    json_member_string(writer, "unit", unit);
+    json_member_string(writer, "question", figure->question);
+    json_member_time(writer, "as_of", figure->as_of_ms);
+}
+
+void figures_write_member(const struct figure *figures, size_t count, struct json_writer *writer) {
+    json_write_key(writer, "measured");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < count; i++) {
+        json_write_object_begin(writer);
+        figure_write_members(&figures[i], writer);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+}
+
 /* ---- models ---- */
 
 static void write_interval(struct json_writer *writer, const char *name,
@@ -20,18 +49,38 @@ static void write_interval(struct json_writer *writer, const char *name,
     }
 }
 
-void metrics_write_json(const struct model_metrics *metrics, struct json_writer *writer) {
+static void write_metrics(const struct model_metrics *metrics, struct json_writer *writer) {
     json_write_key(writer, "rows");
     json_write_integer(writer, (int64_t)metrics->rows);
     json_member_count(writer, "customers", metrics->groups);
     json_write_key(writer, "reached");
     json_write_integer(writer, (int64_t)metrics->yes);
     json_write_key(writer, "base_rate");
-    json_write_number(writer, metrics->base_rate);
+    json_write_number(writer, metrics->base_rate.value);
     write_interval(writer, "auc", &metrics->auc);
     write_interval(writer, "log_loss", &metrics->log_loss);
     write_interval(writer, "calibration_error", &metrics->calibration_error);
     write_interval(writer, "top_tenth_gain", &metrics->top_tenth_gain);
+}
+
+void metrics_write_json(const struct model_metrics *metrics, int64_t as_of_ms,
+                        struct json_writer *writer) {
+    struct figure figures[METRICS_FIGURES];
+    write_metrics(metrics, writer);
+    metrics_figures(metrics, as_of_ms, figures);
+    figures_write_member(figures, METRICS_FIGURES, writer);
+}
+
+static void write_calibration(const struct evaluation *evaluation, struct json_writer *writer) {
+    json_write_key(writer, "calibration");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < evaluation->bin_count; i++) {
+        json_write_object_begin(writer);
+        json_member_number(writer, "predicted", evaluation->bins[i].predicted);
+        figure_write_members(&evaluation->bins[i].rate, writer);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
 }
 
 void counts_write_json(const struct trainer_counts *counts, struct json_writer *writer) {
@@ -64,7 +113,12 @@ void counts_write_json(const struct trainer_counts *counts, struct json_writer *
 }
 
 void evaluation_write_json(const struct evaluation *evaluation, struct json_writer *writer) {
-    metrics_write_json(&evaluation->metrics, writer);
+    struct figure figures[METRICS_FIGURES + 1];
+    write_metrics(&evaluation->metrics, writer);
+    metrics_figures(&evaluation->metrics, evaluation->as_of_ms, figures);
+    if (evaluation->compared) figures[METRICS_FIGURES] = evaluation_auc_difference(evaluation);
+    figures_write_member(figures, METRICS_FIGURES + evaluation->compared, writer);
+    write_calibration(evaluation, writer);
     json_member_count(writer, "rows_left_out", evaluation->learnt_count);
     json_write_key(writer, "counts");
     counts_write_json(&evaluation->counts, writer);
@@ -76,7 +130,7 @@ void evaluation_write_json(const struct evaluation *evaluation, struct json_writ
     json_write_object_begin(writer);
     json_write_key(writer, "name");
     json_write_string(writer, evaluation->against_name);
-    metrics_write_json(&evaluation->against, writer);
+    metrics_write_json(&evaluation->against, evaluation->as_of_ms, writer);
     json_write_object_end(writer);
 }
 
@@ -98,13 +152,15 @@ void scenarios_write_json(const struct playbook *playbook, const struct scenario
         json_member_count(writer, "yes_outside", result->yes_outside);
         json_member_count(writer, "rows_limited", result->rows_limited);
         json_member_count(writer, "landmarks", result->landmark_count);
-        json_member_number(writer, "rate_inside", result->rate_inside);
-        json_member_number(writer, "rate_inside_low", result->inside_low);
-        json_member_number(writer, "rate_inside_high", result->inside_high);
-        json_member_number(writer, "rate_outside", result->rate_outside);
-        json_member_number(writer, "index", result->index);
-        json_member_number(writer, "index_low", result->low);
-        json_member_number(writer, "index_high", result->high);
+        json_member_number(writer, "rate_inside", result->rate_inside.value);
+        json_member_number(writer, "rate_inside_low", result->rate_inside.low);
+        json_member_number(writer, "rate_inside_high", result->rate_inside.high);
+        json_member_number(writer, "rate_outside", result->rate_outside.value);
+        json_member_number(writer, "index", result->index.value);
+        json_member_number(writer, "index_low", result->index.low);
+        json_member_number(writer, "index_high", result->index.high);
+        const struct figure figures[] = {result->rate_inside, result->rate_outside, result->index};
+        figures_write_member(figures, 3, writer);
         json_write_object_end(writer);
     }
     json_write_array_end(writer);
@@ -118,7 +174,9 @@ static void write_stage(struct json_writer *writer, enum stage stage, uint64_t c
     json_member_count(writer, key, count);
 }
 
-void funnel_write_json(const struct funnel *funnel, struct json_writer *writer) {
+void funnel_write_json(const struct funnel *funnel, int64_t as_of_ms, struct json_writer *writer) {
+    struct figure figures[FUNNEL_FIGURES];
+    funnel_figures(funnel, as_of_ms, figures);
     json_write_object_begin(writer);
     json_member_count(writer, "customers", funnel->customers);
     json_member_count(writer, "offered", funnel->offered);
@@ -134,6 +192,7 @@ void funnel_write_json(const struct funnel *funnel, struct json_writer *writer) 
     for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++)
         write_stage(writer, (enum stage)stage, funnel->left[stage]);
     json_write_object_end(writer);
+    figures_write_member(figures, FUNNEL_FIGURES, writer);
     json_write_object_end(writer);
 }
 
@@ -182,6 +241,9 @@ static void write_months(const struct report *report, struct json_writer *writer
         json_member_time(writer, "from", months->months[m].from_ms);
         json_member_count(writer, "events", months->months[m].events);
         json_member_count(writer, "customers", months->months[m].customers);
+        struct figure figures[MONTH_FIGURES];
+        month_figures(months, m, figures);
+        figures_write_member(figures, MONTH_FIGURES, writer);
         json_write_key(writer, "sums");
         json_write_array_begin(writer);
         for (uint32_t i = 0; i < months->series_count; i++) {
@@ -198,6 +260,8 @@ static void write_months(const struct report *report, struct json_writer *writer
             json_member_count(writer, "values", series->values[m]);
             json_write_key(writer, "sum");
             json_write_number(writer, month_sum(series, m));
+            struct figure figure = month_sum_figure(months, series, m);
+            figures_write_member(&figure, 1, writer);
             json_write_object_end(writer);
         }
         json_write_array_end(writer);
@@ -205,6 +269,7 @@ static void write_months(const struct report *report, struct json_writer *writer
     }
     json_write_array_end(writer);
     json_member_count(writer, "earlier_events", months->earlier_events);
+    json_member_count(writer, "sums_left_out", months->left_out);
 }
 
 static void write_offers(const struct report *report, struct json_writer *writer) {
@@ -225,6 +290,9 @@ static void write_offers(const struct report *report, struct json_writer *writer
             json_write_null(writer);
         json_write_key(writer, "cost");
         json_write_number(writer, offer->cost);
+        struct figure figures[OFFER_FIGURES];
+        offer_figures(&report->offers, offer, report->at_ms, figures);
+        figures_write_member(figures, OFFER_FIGURES, writer);
         json_write_object_end(writer);
     }
     json_write_array_end(writer);
@@ -251,7 +319,7 @@ static void write_decisions(const struct report *report, struct json_writer *wri
     json_write_key(writer, "hindsight");
     json_write_yes_no(writer, report->hindsight);
     json_write_key(writer, "funnel");
-    funnel_write_json(&report->funnel, writer);
+    funnel_write_json(&report->funnel, report->at_ms, writer);
     write_offers(report, writer);
     json_write_key(writer, "examples");
     json_write_array_begin(writer);

@@ -7,13 +7,20 @@
 
 #include "engine/answer/report.h"
 
+/* Members: name, value, low, high, low_50, high_50, n, of, unit, question, as_of. */
+void figure_write_members(const struct figure *figure, struct json_writer *writer);
+/* A member "measured": a list of such objects, for whoever shows any answer without knowing its
+ * other keys. */
+void figures_write_member(const struct figure *figures, size_t count, struct json_writer *writer);
+
 /* A value: an object, or an array of objects. */
 void counts_write_json(const struct trainer_counts *counts, struct json_writer *writer);
-void funnel_write_json(const struct funnel *funnel, struct json_writer *writer);
+void funnel_write_json(const struct funnel *funnel, int64_t as_of_ms, struct json_writer *writer);
 void scenarios_write_json(const struct playbook *playbook, const struct scenario_result *results,
                           size_t count, struct json_writer *writer);
 /* Members of an object that stands open. */
-void metrics_write_json(const struct model_metrics *metrics, struct json_writer *writer);
+void metrics_write_json(const struct model_metrics *metrics, int64_t as_of_ms,
+                        struct json_writer *writer);
 void evaluation_write_json(const struct evaluation *evaluation, struct json_writer *writer);
 void report_write_members(const struct report *report, struct json_writer *writer);
 

@@ -172,6 +172,33 @@ static void a_newer_format_is_told_from_damage(void **state) {
     buffer_release(&bytes);
 }
 
+/* Format 3 had neither 50 % bounds nor those of the base rate, which stand behind its facts. */
+static void a_model_of_format_3_is_read(void **state) {
+    (void)state;
+    enum { FACTS_BYTES = 24 + 208, LATER_BYTES = 12 * 8 };
+    struct buffer bytes = encoded(300);
+    struct model *now, *old;
+    assert_int_equal(model_decode(&now, buffer_text(&bytes), NULL), STATUS_OK);
+    const struct interval *auc = &model_rolling_metrics(now)->auc;
+    assert_true(auc->low <= auc->low50 && auc->low50 <= auc->high50 && auc->high50 <= auc->high);
+    memmove(bytes.at + FACTS_BYTES, bytes.at + FACTS_BYTES + LATER_BYTES,
+            bytes.length - FACTS_BYTES - LATER_BYTES);
+    bytes.length -= LATER_BYTES;
+    bytes.at[8] = 3;
+    for (int i = 0; i < 8; i++) bytes.at[16 + i] = (char)(uint8_t)((bytes.length - 24) >> (8 * i));
+    seal(bytes.at, bytes.length);
+    assert_int_equal(model_decode(&old, buffer_text(&bytes), NULL), STATUS_OK);
+    const struct model_metrics *metrics = model_rolling_metrics(old);
+    assert_true(metrics->auc.value == auc->value && metrics->auc.high == auc->high);
+    assert_true(isnan(metrics->auc.low50) && isnan(metrics->base_rate.high));
+    assert_true(metrics->base_rate.value == model_rolling_metrics(now)->base_rate.value);
+    struct value nothing[LEARN_FEATURES_MAX] = {0};
+    assert_true(model_score(old, nothing) == model_score(now, nothing));
+    model_destroy(old);
+    model_destroy(now);
+    buffer_release(&bytes);
+}
+
 static struct model *shared;
 
 static enum status code_once(void) {
@@ -204,6 +231,7 @@ int main(void) {
         cmocka_unit_test(content_is_checked),
         cmocka_unit_test(bytes_behind_the_end_are_refused),
         cmocka_unit_test(a_newer_format_is_told_from_damage),
+        cmocka_unit_test(a_model_of_format_3_is_read),
         cmocka_unit_test(no_memory_is_a_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

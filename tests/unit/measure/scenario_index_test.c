@@ -172,22 +172,30 @@ static double logit(double share) {
     return log(share / (1 - share));
 }
 
-/* Student's t by its integral: the density is added up until the two tails hold 5 %. Times the root
- * of G/(G-1). */
-static double naive_t(uint32_t customers) {
+/* Student's t by its integral: the density is added up until the middle holds `share`. Times the
+ * root of G/(G-1). */
+static double naive_t_of(uint32_t customers, double share) {
     double freedom = customers - 1.0, step = 1e-3, held = 0, density = 0, x = 0;
     double scale =
         exp(lgamma((freedom + 1) / 2) - lgamma(freedom / 2)) / sqrt(freedom * 3.14159265358979324);
-    for (; held < 0.475; x += step) {
+    for (; held < share / 2; x += step) {
         density = scale * pow(1 + (x + step / 2) * (x + step / 2) / freedom, -(freedom + 1) / 2);
         held += step * density;
     }
-    return (x - (held - 0.475) / density) * sqrt(customers / freedom);
+    return (x - (held - share / 2) / density) * sqrt(customers / freedom);
 }
 
-/* Half-widths of the two intervals: sums over customers of squared pushes. */
-static void naive_halves(const struct naive *naive, double *of_index, double *of_rate) {
-    double index = 0, rate = 0, step = 1e-4;
+static double naive_t(uint32_t customers) {
+    return naive_t_of(customers, 0.95);
+}
+
+/* Standard errors: roots of the sums over customers of squared pushes; and G of each. */
+struct naive_errors {
+    double index, inside, outside; /* on the log and on the logit scale */
+    uint32_t of_index, of_inside, of_outside;
+};
+static struct naive_errors naive_errors(const struct naive *naive) {
+    double index = 0, rate = 0, others = 0, step = 1e-4;
     for (uint32_t c = 0; c < PEOPLE; c++) {
         struct naive_index more = naive_index(naive, c, 1 + step),
                            less = naive_index(naive, c, 1 - step);
@@ -195,6 +203,8 @@ static void naive_halves(const struct naive *naive, double *of_index, double *of
         double rate_push = (logit(more.inside) - logit(less.inside)) / (2 * step);
         index += push * push;
         rate += rate_push * rate_push;
+        double others_push = (logit(more.outside) - logit(less.outside)) / (2 * step);
+        others += others_push * others_push;
     }
     uint32_t inside = 0, outside = 0;
     for (uint32_t c = 0; c < PEOPLE; c++) {
@@ -204,8 +214,9 @@ static void naive_halves(const struct naive *naive, double *of_index, double *of
         inside += in;
         outside += out;
     }
-    *of_index = naive_t(inside < outside ? inside : outside) * sqrt(index);
-    *of_rate = naive_t(inside) * sqrt(rate);
+    return (struct naive_errors){sqrt(index),  sqrt(rate),
+                                 sqrt(others), inside < outside ? inside : outside,
+                                 inside,       outside};
 }
 
 /* ---- the tests ---- */
@@ -225,8 +236,16 @@ static struct scenario_result measure(struct scene *scene, uint32_t threads) {
 
 #define assert_close(a, b, relative) assert_true(fabs((a) - (b)) <= (relative)*fabs(b))
 
+static void check_bounds(const struct figure *figure, int level, double (*scale)(double),
+                         double middle, double half) {
+    double low = level == 0 ? figure->low : figure->low50,
+           high = level == 0 ? figure->high : figure->high50;
+    assert_true(fabs(scale(low) - (middle - half)) < 2e-4);
+    assert_true(fabs(scale(high) - (middle + half)) < 2e-4);
+}
+
 static void check_against(const struct naive *naive, const struct scenario_result *result) {
-    double rows[4] = {0}, half, rate_half;
+    double rows[4] = {0};
     uint64_t inside = 0, outside = 0;
     for (uint32_t c = 0; c < PEOPLE; c++) {
         double own[4] = {0};
@@ -247,14 +266,21 @@ static void check_against(const struct naive *naive, const struct scenario_resul
     assert_int_equal(result->customers_inside, inside);
     assert_int_equal(result->customers_outside, outside);
     struct naive_index naive_result = naive_index(naive, 0, 1);
-    assert_close(result->rate_inside, naive_result.inside, 1e-9);
-    assert_close(result->rate_outside, naive_result.outside, 1e-9);
-    assert_close(result->index, naive_result.index, 1e-9);
-    naive_halves(naive, &half, &rate_half);
-    assert_close(result->low, naive_result.index * exp(-half), 1e-5);
-    assert_close(result->high, naive_result.index * exp(half), 1e-5);
-    assert_close(logit(result->inside_low), logit(naive_result.inside) - rate_half, 1e-5);
-    assert_close(logit(result->inside_high), logit(naive_result.inside) + rate_half, 1e-5);
+    assert_close(result->rate_inside.value, naive_result.inside, 1e-9);
+    assert_close(result->rate_outside.value, naive_result.outside, 1e-9);
+    assert_close(result->index.value, naive_result.index, 1e-9);
+    struct naive_errors errors = naive_errors(naive);
+    for (int level = 0; level < 2; level++) {
+        double share = level == 0 ? 0.95 : 0.5;
+        check_bounds(&result->index, level, log, log(naive_result.index),
+                     naive_t_of(errors.of_index, share) * errors.index);
+        check_bounds(&result->rate_inside, level, logit, logit(naive_result.inside),
+                     naive_t_of(errors.of_inside, share) * errors.inside);
+        check_bounds(&result->rate_outside, level, logit, logit(naive_result.outside),
+                     naive_t_of(errors.of_outside, share) * errors.outside);
+    }
+    assert_int_equal(result->index.n, result->rows_inside + result->rows_outside);
+    assert_int_equal(result->index.as_of_ms, NOW_MS);
 }
 
 static void test_figures_equal_the_naive_ones(void **state) {
@@ -315,10 +341,10 @@ static void test_each_landmark_weighs_what_it_weighs_inside(void **state) {
     add_people(scene, 2000, 1010, 10, 10, last_ms);
     struct scenario_result result = measure(scene, 2);
     assert_int_equal(result.rows_inside, 110);
-    assert_close(result.rate_inside, 51.0 / 110, 1e-9);
-    assert_close(result.rate_outside, (100 * 0.5 + 10 * 0.1) / 110, 1e-9);
-    assert_close(result.index, 1.0, 1e-9);
-    assert_true(result.low < 1 && result.high > 1);
+    assert_close(result.rate_inside.value, 51.0 / 110, 1e-9);
+    assert_close(result.rate_outside.value, (100 * 0.5 + 10 * 0.1) / 110, 1e-9);
+    assert_close(result.index.value, 1.0, 1e-9);
+    assert_true(result.index.low < 1 && result.index.high > 1);
 }
 
 static void test_fewer_than_five_goals_are_unknown(void **state) {
@@ -329,10 +355,10 @@ static void test_fewer_than_five_goals_are_unknown(void **state) {
     struct scenario_result result = measure(scene, 1);
     assert_int_equal(result.yes_inside, 4);
     assert_int_equal(result.yes_outside, 10);
-    assert_true(isnan(result.index) && isnan(result.low) && isnan(result.high));
-    assert_close(result.rate_inside, 0.1, 1e-9);
+    assert_true(isnan(result.index.value) && isnan(result.index.low) && isnan(result.index.high));
+    assert_close(result.rate_inside.value, 0.1, 1e-9);
     add_people(scene, 3000, 1, 1, 1, last_ms);
-    assert_close(measure(scene, 1).index, 5 / 41.0 / 0.1, 1e-9);
+    assert_close(measure(scene, 1).index.value, 5 / 41.0 / 0.1, 1e-9);
 }
 
 /* Goals at dates at which there is nobody to compare with tell nothing: they don't make up for
@@ -346,9 +372,9 @@ static void test_only_goals_that_are_compared_are_enough(void **state) {
     struct scenario_result result = measure(scene, 1);
     assert_int_equal(result.yes_inside, 5);
     assert_int_equal(result.yes_outside, 104);
-    assert_true(isnan(result.index));
+    assert_true(isnan(result.index.value));
     add_people(scene, 5000, 1, 0, 1, last_ms);
-    assert_close(measure(scene, 1).index, 5 / 50.0 / (5 / 41.0), 1e-9);
+    assert_close(measure(scene, 1).index.value, 5 / 50.0 / (5 / 41.0), 1e-9);
 }
 
 static void test_goals_without_others_are_not_enough(void **state) {
@@ -359,8 +385,8 @@ static void test_goals_without_others_are_not_enough(void **state) {
     add_people(scene, 2000, 140, 40, 10, last_ms);
     struct scenario_result result = measure(scene, 1);
     assert_int_equal(result.yes_inside, 14);
-    assert_true(isnan(result.index));
-    assert_close(result.rate_inside, 0.1, 1e-9);
+    assert_true(isnan(result.index.value));
+    assert_close(result.rate_inside.value, 0.1, 1e-9);
 }
 
 /* Customers with a row each: the interval is Katz's for two rates, as wide as so few of them
@@ -377,9 +403,9 @@ static void test_few_customers_make_a_wide_interval(void **state) {
         struct scenario_result result = measure(scene, 1);
         double variance = 0.5 / (inside / 2.0) + 0.5 / ((all - inside) / 2.0);
         assert_int_equal(result.customers_inside, inside);
-        assert_close(result.index, 1.0, 1e-9);
-        assert_close(log(result.high), naive_t(inside) * sqrt(variance), 1e-4);
-        assert_close(log(result.low), -naive_t(inside) * sqrt(variance), 1e-4);
+        assert_close(result.index.value, 1.0, 1e-9);
+        assert_close(log(result.index.high), naive_t(inside) * sqrt(variance), 1e-4);
+        assert_close(log(result.index.low), -naive_t(inside) * sqrt(variance), 1e-4);
     }
 }
 
@@ -395,7 +421,8 @@ static void test_one_customer_is_no_group(void **state) {
     struct scenario_result result = measure(scene, 1);
     assert_true(result.yes_inside >= 5);
     assert_int_equal(result.customers_inside, 1);
-    assert_true(isnan(result.index) && isnan(result.low) && isnan(result.inside_low));
+    assert_true(isnan(result.index.value) && isnan(result.index.low) &&
+                isnan(result.rate_inside.low));
 }
 
 /* Who orders is told afterwards, dated before: seen from now these clicks tell the future exactly,
@@ -414,7 +441,7 @@ static void test_what_was_learnt_later_puts_nobody_inside(void **state) {
     struct scenario_result result = measure(scene, 1);
     assert_int_equal(result.rows_inside, 0);
     assert_int_equal(result.yes_outside, 20);
-    assert_true(isnan(result.index));
+    assert_true(isnan(result.index.value));
 }
 
 static void test_data_too_short_is_said_so(void **state) {

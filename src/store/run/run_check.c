@@ -92,7 +92,7 @@ static bool check_entry(struct checking *checking, uint32_t part, uint32_t entry
         if (run_row_get(&checking->cache, run, part, n, run->entry_persona[entry], &row) !=
                 STATUS_OK ||
             packed_check(row.packed) != STATUS_OK ||
-            run_columns_add(checking->columns, n, row.packed) != STATUS_OK) {
+            run_columns_add(checking->columns, n, row.type, row.packed) != STATUS_OK) {
             found(checking, "part %u, row %u: its properties are damaged", part, n);
             return false;
         }

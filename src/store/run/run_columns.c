@@ -23,6 +23,7 @@ struct run_columns {
     uint32_t count;
     struct column_cells *columns;
     uint16_t *first; /* by property */
+    uint16_t whole;  /* the whole column, or NO_COLUMN */
     uint64_t *seen;
     /* A slot: the other half of its text's hash, so that other texts are not looked at. */
     uint32_t *seen_hash;
@@ -39,6 +40,7 @@ enum status run_columns_create(struct run_columns **out, const struct column_set
     buffer_init(&columns->heap);
     dark_scratch_init(&columns->scratch);
     columns->names = *names;
+    columns->whole = NO_COLUMN;
     columns->count = set == NULL ? 0 : set->count;
     columns->columns = memory_calloc(columns->count + 1, sizeof *columns->columns);
     columns->first = memory_alloc(PROPERTIES * sizeof *columns->first);
@@ -53,6 +55,7 @@ enum status run_columns_create(struct run_columns **out, const struct column_set
         struct column_cells *cells = &columns->columns[c];
         cells->column = set->columns[c];
         cells->next = NO_COLUMN;
+        if (cells->column.property == RUN_WHOLE_PROPERTY) columns->whole = (uint16_t)c;
         if (cells->column.property >= PROPERTIES) continue;
         cells->next = columns->first[cells->column.property];
         columns->first[cells->column.property] = (uint16_t)c;
@@ -165,12 +168,32 @@ static enum status add_dark(struct run_columns *columns, uint32_t row, struct te
     return status;
 }
 
-enum status run_columns_add(struct run_columns *columns, uint32_t row, struct text packed) {
+void run_columns_with_whole(struct column_set *set) {
+    if (set->count == TIMELINE_COLUMNS_MAX) return;
+    set->columns[set->count++] = (struct column){RUN_WHOLE_PROPERTY, VALUE_LIST};
+}
+
+bool run_keeps_whole(uint16_t type) {
+    return type == EVENT_CONSENT_CHANGED || type == EVENT_OPT_IN_CHANGED ||
+           type == EVENT_DECISION_MADE ||
+           (type >= EVENT_TREATMENT_SHOWN && type <= EVENT_TREATMENT_REJECTED);
+}
+
+static enum status add_whole(struct run_columns *columns, uint32_t row, uint16_t type,
+                             struct text packed) {
+    if (columns->whole == NO_COLUMN || !run_keeps_whole(type)) return STATUS_OK;
+    const struct value whole = {.type = VALUE_LIST, .text = packed};
+    return add_cell(columns, &columns->columns[columns->whole], row, whole);
+}
+
+enum status run_columns_add(struct run_columns *columns, uint32_t row, uint16_t type,
+                            struct text packed) {
     struct packed_reader reader;
     struct value value;
     uint32_t property;
     if (columns->count == 0) return STATUS_OK;
-    enum status status = packed_reader_init(&reader, packed);
+    enum status status = add_whole(columns, row, type, packed);
+    if (status == STATUS_OK) status = packed_reader_init(&reader, packed);
     while (status == STATUS_OK) {
         status = packed_next(&reader, &property, &value);
         if (status != STATUS_OK) break;

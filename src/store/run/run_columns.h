@@ -11,12 +11,15 @@ struct dark_names {
     uint32_t properties;
 };
 struct run_columns;
+/* `set` with the whole column (run_file.h) behind it, where there is room for it. */
+void run_columns_with_whole(struct column_set *set);
 enum status run_columns_create(struct run_columns **out, const struct column_set *set,
                                const struct dark_names *names) MUST_USE;
 void run_columns_destroy(struct run_columns *columns);
 void run_columns_clear(struct run_columns *columns);
 /* Properties without a column are passed over. STATUS_CORRUPT where `packed` is. */
-enum status run_columns_add(struct run_columns *columns, uint32_t row, struct text packed) MUST_USE;
+enum status run_columns_add(struct run_columns *columns, uint32_t row, uint16_t type,
+                            struct text packed) MUST_USE;
 const struct buffer *run_columns_heap(const struct run_columns *columns);
 /* Appends the section of column c for `row_count` rows; tells its encoding and cell width. */
 enum status run_columns_encode(const struct run_columns *columns, uint32_t c, uint32_t row_count,

@@ -71,6 +71,12 @@ struct run_block {
 };
 /* A sparse column: u64 bits a 64 rows | u32 rank a 64 rows, padded to 8 | a cell for each bit set.
  */
+/* The whole column: all packed properties of a row, as they stand in its block, for the events that
+ * every decision reads (consent, opt-ins, decisions and what became of their treatments). Reading
+ * them decompresses nothing. It is the last column, of this property and type VALUE_LIST. A run of
+ * an older program, and one with as many other columns as there may be, has none. */
+#define RUN_WHOLE_PROPERTY SYMBOL_NONE
+bool run_keeps_whole(uint16_t type);
 
 struct run_footer {
     uint64_t row_count;
@@ -113,6 +119,7 @@ struct run {
     const uint32_t *entry_customer, *entry_persona, *entry_row, *index_rank, *index_entry;
     const uint64_t *index_bits;
     uint32_t sections_a_part;
+    uint32_t whole_column; /* ID_NONE: there is none */
     /* Enum run_checked, by section; behind the last one 1 where any of them is damaged. */
     _Atomic uint8_t *checked;
     struct symbols *symbols; /* borrowed; NULL: names that were declared since are not looked for */
@@ -180,10 +187,11 @@ struct run_block_cache {
 };
 void run_block_cache_init(struct run_block_cache *cache);
 void run_block_cache_release(struct run_block_cache *cache);
-/* Borrowed until the next call. OK, CORRUPT, NO_MEMORY. */
+/* Borrowed until the next call. OK, CORRUPT, NO_MEMORY. Reads the whole column where the row is in
+ * it. */
 enum status run_packed(struct run_block_cache *cache, const struct run *run, uint32_t part,
                        uint32_t row, struct text *packed) MUST_USE;
-/* A whole row, `row` counted over the part. */
+/* A row, `row` counted over the part; its properties are those of its block. */
 enum status run_row_get(struct run_block_cache *cache, const struct run *run, uint32_t part,
                         uint32_t row, uint32_t persona, struct run_row *out) MUST_USE;
 

@@ -86,6 +86,7 @@ static enum status read_footer(struct run *run, const uint8_t *at, uint64_t leng
         .time_max = footer->time_max,
         .file_bytes = run->mapping.length,
     };
+    run->whole_column = ID_NONE;
     run->event_names = footer->event_names;
     run->property_names = footer->property_names;
     run->persona_base = footer->persona_base;
@@ -97,6 +98,8 @@ static enum status read_footer(struct run *run, const uint8_t *at, uint64_t leng
     for (uint32_t c = 0; c < footer->column_count; c++) {
         uint32_t type = (uint32_t)run->columns[c].type;
         if (type == VALUE_UNKNOWN || type >= VALUE_TYPE_COUNT) return STATUS_CORRUPT;
+        if (run->columns[c].property == RUN_WHOLE_PROPERTY && type == VALUE_LIST)
+            run->whole_column = c;
     }
     return STATUS_OK;
 }

@@ -187,8 +187,8 @@ static enum status load_block(struct run_block_cache *cache, const struct run *r
     return STATUS_OK;
 }
 
-enum status run_packed(struct run_block_cache *cache, const struct run *run, uint32_t part,
-                       uint32_t row, struct text *packed) {
+static enum status packed_of_block(struct run_block_cache *cache, const struct run *run,
+                                   uint32_t part, uint32_t row, struct text *packed) {
     *packed = (struct text){0};
     if (cache->run != run || cache->part != part || row - cache->row_first >= cache->row_count) {
         enum status status = load_block(cache, run, part, row);
@@ -205,6 +205,36 @@ enum status run_packed(struct run_block_cache *cache, const struct run *run, uin
         return block_damaged(run, part);
     *packed = (struct text){cache->bytes.at + cache->at_offset, lengths[wanted]};
     return STATUS_OK;
+}
+
+/* From the whole column. False: the row is not in it, or the column is damaged; its block tells
+ * then. */
+static bool whole_of(const struct run *run, uint32_t part, uint32_t row, struct text *packed) {
+    if (run->whole_column == ID_NONE) return false;
+    uint32_t kind = RUN_PART_SECTIONS + run->whole_column;
+    const struct run_section *section = run_section_of(run, part, kind);
+    if (section->encoding == RUN_ABSENT) return false;
+    const uint8_t *at = run_bytes(run, part, kind), *heap = run_bytes(run, part, RUN_HEAP);
+    if (at == NULL || heap == NULL) return false;
+    uint64_t cell = row;
+    if (section->encoding == RUN_SPARSE) {
+        uint64_t words = ((uint64_t)run->parts[part].row_count + 63) / 64,
+                 bits = ((const uint64_t *)at)[row / 64], bit = UINT64_C(1) << (row % 64);
+        if ((bits & bit) == 0) return false;
+        const uint32_t *rank = (const uint32_t *)(at + words * 8);
+        cell = rank[row / 64] + (uint64_t)__builtin_popcountll(bits & (bit - 1));
+        at += words * 8 + ((words * 4 + 7) & ~UINT64_C(7));
+    }
+    uint64_t text = ((const uint64_t *)at)[cell];
+    if (text == CELL_NO_TEXT) return false;
+    *packed = (struct text){(const char *)heap + (text >> 16), (uint32_t)(text & 0xffff)};
+    return true;
+}
+
+enum status run_packed(struct run_block_cache *cache, const struct run *run, uint32_t part,
+                       uint32_t row, struct text *packed) {
+    return whole_of(run, part, row, packed) ? STATUS_OK
+                                            : packed_of_block(cache, run, part, row, packed);
 }
 
 enum status run_row_get(struct run_block_cache *cache, const struct run *run, uint32_t part,
@@ -224,5 +254,5 @@ enum status run_row_get(struct run_block_cache *cache, const struct run *run, ui
     out->position = (uint64_t)run_narrow(&section[RUN_POSITION], at[RUN_POSITION], row);
     out->source = (uint16_t)run_narrow(&section[RUN_SOURCE], at[RUN_SOURCE], row);
     out->key = (uint64_t)run_narrow(&section[RUN_KEY], at[RUN_KEY], row);
-    return run_packed(cache, run, part, row, &out->packed);
+    return packed_of_block(cache, run, part, row, &out->packed);
 }

@@ -26,6 +26,7 @@ struct run_writer {
     uint64_t offset; /* bytes written */
     struct part_rows rows;
     struct run_part part; /* under way */
+    struct column_set set; /* the target's, and the whole column */
     struct run_columns *columns;
     struct run_blocks blocks;
     struct entry_list entries;
@@ -59,7 +60,9 @@ enum status run_writer_create(struct run_writer **out, const struct run_target *
     writer->footer.time_min = INT64_MAX;
     writer->footer.time_max = INT64_MIN;
     writer->footer.customer_min = ID_NONE;
-    writer->footer.column_count = target->columns == NULL ? 0 : target->columns->count;
+    if (target->columns != NULL) writer->set = *target->columns;
+    run_columns_with_whole(&writer->set);
+    writer->footer.column_count = writer->set.count;
     buffer_init(&writer->out);
     buffer_init(&writer->parts);
     buffer_init(&writer->sections);
@@ -69,7 +72,7 @@ enum status run_writer_create(struct run_writer **out, const struct run_target *
         writer->footer.property_names = symbol_count(target->symbols, SYMBOL_PROPERTY);
     }
     const struct dark_names names = {target->symbols, writer->footer.property_names};
-    enum status status = run_columns_create(&writer->columns, target->columns, &names);
+    enum status status = run_columns_create(&writer->columns, &writer->set, &names);
     struct run_header header = {.magic = RUN_MAGIC, .format = RUN_FORMAT};
     if (status == STATUS_OK) status = buffer_append(&writer->out, &header, sizeof header);
     if (status != STATUS_OK) {
@@ -317,7 +320,7 @@ enum status run_writer_add(struct run_writer *writer, uint32_t customer, const s
         status = add_entry(writer, customer, row->persona);
     uint32_t n = writer->part.row_count;
     if (status == STATUS_OK) status = reserve_row(&writer->rows, (size_t)n + 1);
-    if (status == STATUS_OK) status = run_columns_add(writer->columns, n, row->packed);
+    if (status == STATUS_OK) status = run_columns_add(writer->columns, n, row->type, row->packed);
     if (status == STATUS_OK) status = run_blocks_add(&writer->blocks, n, row->packed);
     if (status != STATUS_OK) {
         return error_set(error, status, "%s: event %llu: %s", writer->target.path,
@@ -403,7 +406,7 @@ static enum status put_footer(struct run_writer *writer) {
     if (status == STATUS_OK)
         status = buffer_append(&writer->out, writer->tables, sizeof writer->tables);
     for (uint32_t c = 0; status == STATUS_OK && c < writer->footer.column_count; c++) {
-        const struct column *column = &writer->target.columns->columns[c];
+        const struct column *column = &writer->set.columns[c];
         uint32_t words[2] = {column->property, (uint32_t)column->type};
         status = buffer_append(&writer->out, words, sizeof words);
     }

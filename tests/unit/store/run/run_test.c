@@ -393,6 +393,51 @@ static void check_finds_each_flip(void **state) {
     buffer_release(&bytes);
 }
 
+/* What every decision reads is found without decompressing anything, and is what the block says.
+ * Where there is no room for the whole column, the block tells all. */
+static void decisions_read_no_block(void **state) {
+    (void)state;
+    static struct column_set full = {.count = TIMELINE_COLUMNS_MAX};
+    uint32_t whole = 0, alone = 0;
+    for (uint32_t c = 0; c < TIMELINE_COLUMNS_MAX; c++)
+        full.columns[c] = (struct column){1000 + c, VALUE_NUMBER};
+    make_rows(&all, 20000, 500);
+    struct run *run = write_run(&all, "j.run", NULL, 0);
+    struct run_target target = {file_system_os(), path_of("k.run"), &full, NULL};
+    struct run_info info;
+    struct run *without;
+    assert_int_equal(run_write(&target, &all.interface, NULL, 0, &info, NULL), STATUS_OK);
+    assert_int_equal(run_open(&without, file_system_os(), path_of("k.run"), NULL), STATUS_OK);
+    assert_int_equal(info.column_count, TIMELINE_COLUMNS_MAX);
+    for (uint32_t r = 0; r < all.count; r++) {
+        struct run_block_cache cache, other;
+        struct run_row row;
+        struct text packed;
+        run_block_cache_init(&cache);
+        run_block_cache_init(&other);
+        assert_int_equal(run_packed(&cache, run, 0, r, &packed), STATUS_OK);
+        bool is_whole = cache.run == NULL;
+        assert_int_equal(run_row_get(&other, run, 0, r, 0, &row), STATUS_OK);
+        assert_non_null(other.run);
+        assert_true(text_equal(packed, row.packed));
+        assert_int_equal(is_whole, run_keeps_whole(row.type));
+        whole += is_whole;
+        alone += row.type == EVENT_TREATMENT_DELIVERED;
+        assert_int_equal(run_packed(&cache, without, 0, r, &packed), STATUS_OK);
+        assert_ptr_equal(cache.run, without);
+        assert_true(text_equal(packed, row.packed));
+        run_block_cache_release(&cache);
+        run_block_cache_release(&other);
+    }
+    assert_true(alone > 0 && whole > alone);
+    finds_nothing(path_of("j.run"));
+    finds_nothing(path_of("k.run"));
+    run_close(run);
+    run_close(without);
+    unlink(path_of("j.run"));
+    unlink(path_of("k.run"));
+}
+
 /* Each allocation in turn fails: a status, no leak (under a sanitizer), no file left. */
 static void no_memory_is_a_status(void **state) {
     (void)state;
@@ -425,6 +470,7 @@ int main(void) {
         cmocka_unit_test(flipped_bytes_are_refused),
         cmocka_unit_test(damage_is_told),
         cmocka_unit_test(check_finds_each_flip),
+        cmocka_unit_test(decisions_read_no_block),
         cmocka_unit_test(no_memory_is_a_status),
     };
     if (mkdtemp(directory) == NULL) return 1;

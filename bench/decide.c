@@ -286,8 +286,8 @@ static void write_peer_row(FILE *file, struct answering *answering) {
         if (!playbook->traits[i].of_treatment) write_feature(file, name, values[i]);
     }
     fputc('\n', file);
-    for (uint32_t a = 0; a < answering->decision->trace_count; a++) {
-        const struct treatment *treatment = answering->decision->trace[a].treatment;
+    for (uint32_t a = 0; a < answering->decision->trace.count; a++) {
+        const struct treatment *treatment = decision_treatment(answering->decision, a);
         values = profile_with(answering->profiler, treatment);
         fprintf(file, "%s|a", a == 0 ? "0:0.5:0.01 " : "");
         for (uint32_t i = 0; i < playbook->attribute_count; i++) {
@@ -355,7 +355,7 @@ static struct counted decide_some(struct answering *answering, const struct shap
         BENCH_CHECK(decision_pack(answering->decider, answering->decision, &writer, &packed));
         counted.offered += answering->decision->ranked_count > 0;
         counted.bytes += packed.length;
-        counted.treatments += answering->decision->trace_count;
+        counted.treatments += answering->decision->trace.count;
     }
     counted.rate = decisions / (clock_cpu_seconds() - begin);
     packed_writer_release(&writer);

@@ -132,7 +132,7 @@ enum status contact_list_add(struct contact_list *list, const struct answering *
     const struct decision *decision = answering->decision;
     enum status status = STATUS_OK;
     for (uint32_t rank = 0; rank < decision->ranked_count && status == STATUS_OK; rank++) {
-        const struct treatment_trace *trace = &decision->trace[decision->ranked[rank]];
+        const struct treatment_trace ranked = decision_ranked(decision, rank), *trace = &ranked;
         const struct treatment *treatment = trace->treatment;
         const struct contact_list_rule *rule =
             rule_of(engine_playbook(list->engine), treatment->channel);

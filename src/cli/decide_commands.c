@@ -32,24 +32,29 @@ static void print_rank(struct engine *engine, const struct treatment_trace *trac
     buffer_release(&line);
 }
 
-static void print_decision(struct engine *engine, const struct decision *decision) {
-    uint32_t stopped[STAGE_COUNT] = {0};
-    char name[CUSTOMER_NAME_BYTES], stages[400] = "";
+static void print_decision(const struct answering *answering) {
+    struct engine *engine = answering->engine;
+    const struct decision *decision = answering->decision;
+    uint32_t stopped[STAGE_COUNT] = {0}, shown = decision_shown_count(decision);
+    char name[CUSTOMER_NAME_BYTES], stages[400] = "", reason[DECISION_REASON_BYTES_MAX];
+    answering_reason(answering, reason);
     size_t at = 0;
     customer_name(engine, decision->customer, name);
     cli_wrap_format(2, "%s (C%u) at %s", name, decision->customer.value,
                     cli_when(engine_playbook(engine), decision->t_ms));
-    cli_wrap(stdout, text_from(decision->reason), 0);
-    for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
-        print_rank(engine, &decision->trace[decision->ranked[rank]], rank);
-    for (uint32_t i = 0; i < decision->trace_count; i++) stopped[decision->trace[i].stopped_at]++;
+    cli_wrap(stdout, text_from(reason), 0);
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
+        const struct treatment_trace trace = decision_ranked(decision, rank);
+        print_rank(engine, &trace, rank);
+    }
+    for (uint32_t i = 0; i < shown; i++) stopped[decision_shown(decision, i).stopped_at]++;
     for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) {
         if (stopped[stage] > 0)
             at += (size_t)snprintf(stages + at, sizeof stages - at, ", %u stopped at \"%s\"",
                                    stopped[stage], stage_name((enum stage)stage));
     }
-    cli_wrap_format(2, "Of %s%s, %u offered", cli_counted(decision->trace_count, "treatment"),
-                    stages, stopped[STAGE_OFFERED]);
+    cli_wrap_format(2, "Of %s%s, %u offered", cli_counted(shown, "treatment"), stages,
+                    stopped[STAGE_OFFERED]);
     if (decision->truncated)
         cli_wrap_format(2,
                         "More than %d treatments are available: those beyond, in the order of the "
@@ -78,7 +83,7 @@ static enum status decide_one(struct cli *cli, struct answering *answering, stru
     if (cli->json)
         return cli_json_answer(answering, answer_decision) == EXIT_OK ? STATUS_OK
                                                                       : STATUS_NO_MEMORY;
-    print_decision(answering->engine, answering->decision);
+    print_decision(answering);
     return STATUS_OK;
 }
 
@@ -89,7 +94,7 @@ static void write_decision(const struct cli *cli, const struct answering *answer
     struct buffer out;
     struct json_writer writer;
     if (!cli->json) {
-        decision_csv_line(file, answering->engine, answering->decision);
+        decision_csv_line(file, answering);
         return;
     }
     buffer_init(&out);

@@ -82,7 +82,7 @@ static void number_cell(FILE *file, double number) {
 
 static void ranked_line(FILE *file, struct engine *engine, const struct decision *decision,
                         uint32_t rank) {
-    const struct treatment_trace *trace = &decision->trace[decision->ranked[rank]];
+    const struct treatment_trace ranked = decision_ranked(decision, rank), *trace = &ranked;
     fprintf(file, "%u,", rank + 1);
     cli_csv(file, trace->treatment->key);
     fputc(',', file);
@@ -95,8 +95,11 @@ static void ranked_line(FILE *file, struct engine *engine, const struct decision
     number_cell(file, decision->probability[rank]);
 }
 
-void decision_csv_line(FILE *file, struct engine *engine, const struct decision *decision) {
-    char time[32], name[CUSTOMER_NAME_BYTES];
+void decision_csv_line(FILE *file, const struct answering *answering) {
+    struct engine *engine = answering->engine;
+    const struct decision *decision = answering->decision;
+    char time[32], name[CUSTOMER_NAME_BYTES], reason[DECISION_REASON_BYTES_MAX];
+    answering_reason(answering, reason);
     customer_name(engine, decision->customer, name);
     time_format(decision->t_ms, time);
     uint32_t lines = decision->ranked_count > 0 ? decision->ranked_count : 1;
@@ -109,7 +112,7 @@ void decision_csv_line(FILE *file, struct engine *engine, const struct decision 
         else
             fputs(",,,,,,,,", file);
         fprintf(file, "%s,", decision_withholds(decision, rank) ? "yes" : "no");
-        cli_csv(file, text_from(rank == 0 ? decision->reason : ""));
+        cli_csv(file, text_from(rank == 0 ? reason : ""));
         fputc('\n', file);
     }
 }

@@ -18,6 +18,6 @@ void warn_of_later_lookup(const struct cli *cli, const struct engine *engine, in
 /* decisions.csv: the heading, and a line a decision. The customer is named by his strongest
  * identifier. */
 void decision_csv_heading(FILE *file);
-void decision_csv_line(FILE *file, struct engine *engine, const struct decision *decision);
+void decision_csv_line(FILE *file, const struct answering *answering);
 
 #endif

@@ -26,6 +26,7 @@ struct contact_route {
     uint64_t epoch; /* of the standing cache; 0: not judged */
     struct contact_verdict shared;
     uint32_t own_first, own_count; /* in own_policies */
+    bool own_needs_all;            /* one of them has something to count for any treatment */
 };
 
 /* Does the policy limit contacts or make them wait? */
@@ -35,6 +36,15 @@ static bool limits(const struct policy *policy) {
 
 static bool counts_one_treatment(const struct policy *policy) {
     return limits(policy) && policy->scope == SCOPE_SAME_TREATMENT;
+}
+
+/* Where a policy counts only one treatment, its own contacts are chained. An event that names no
+ * treatment is in no such chain. */
+static bool walks_chain(const struct policy *policy) {
+    bool names =
+        policy->kind == POLICY_AT_MOST || (policy->after_event >= EVENT_TREATMENT_SHOWN &&
+                                           policy->after_event <= EVENT_TREATMENT_REJECTED);
+    return policy->scope == SCOPE_SAME_TREATMENT && names;
 }
 
 /* The policies that count one treatment, and speak of the action in this channel. */
@@ -48,6 +58,11 @@ static uint32_t add_own_policies(struct contact_history *history, const struct a
             history->own_policies[at++] = i;
     }
     return at;
+}
+
+/* Has a policy that counts one treatment by itself something to say of one that never went out? */
+static bool counts_for_any(const struct policy *policy) {
+    return !walks_chain(policy) || (policy->kind == POLICY_AT_MOST && policy->max_count == 0);
 }
 
 static enum status make_routes(struct contact_history *history) {
@@ -74,6 +89,9 @@ static enum status make_routes(struct contact_history *history) {
             route->own_first = own;
             own = add_own_policies(history, action, &action->channels[k], own);
             route->own_count = own - route->own_first;
+            for (uint32_t p = route->own_first; p < own; p++)
+                route->own_needs_all |=
+                    counts_for_any(&playbook->policies[history->own_policies[p]]);
         }
     }
     return STATUS_OK;
@@ -148,9 +166,25 @@ static uint32_t *newest_of(const struct contact_series *list, uint64_t key_hash)
     return &list->newest[at];
 }
 
-enum status contact_series_order(struct contact_series *list) {
+static bool is_in_order(const struct contact_series *list) {
+    for (size_t i = 1; i < list->count; i++) {
+        if (by_time(&list->items[i - 1], &list->items[i]) > 0) return false;
+    }
+    return true;
+}
+
+static void chain(struct contact_history *history, struct contact_series *list, size_t i) {
+    struct contact *contact = &list->items[i];
+    uint32_t *newest = newest_of(list, contact->key_hash),
+             bit = (uint32_t)contact->key_hash % CONTACT_BITS;
+    contact->older = *newest;
+    *newest = (uint32_t)i;
+    history->gone_out[bit / 64] |= UINT64_C(1) << (bit % 64);
+}
+
+enum status contact_series_order(struct contact_history *history, struct contact_series *list) {
     uint32_t bits = 4;
-    if (list->count > 0) qsort(list->items, list->count, sizeof *list->items, by_time);
+    if (!is_in_order(list)) qsort(list->items, list->count, sizeof *list->items, by_time);
     while (((size_t)1 << bits) < 2 * list->count + 2) bits++;
     if (list->newest == NULL || bits > list->newest_bits) {
         memory_free(list->newest);
@@ -159,20 +193,24 @@ enum status contact_series_order(struct contact_series *list) {
         list->newest_bits = bits;
     }
     memset(list->newest, 0xff, sizeof *list->newest << list->newest_bits);
-    for (size_t i = 0; i < list->count; i++) {
-        uint32_t *newest = newest_of(list, list->items[i].key_hash);
-        list->items[i].older = *newest;
-        *newest = (uint32_t)i;
-    }
+    for (size_t i = 0; i < list->count; i++) chain(history, list, i);
     return STATUS_OK;
 }
 
-static enum status push(struct contact_series *list, struct contact contact) {
+/* A contact that is new is mostly the newest: only where it isn't, or the table is full, the series
+ * is put in order again. */
+static enum status push(struct contact_history *history, struct contact_series *list,
+                        struct contact contact) {
     enum status status =
         memory_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof contact);
     if (status != STATUS_OK) return status;
-    list->items[list->count++] = contact;
-    return contact_series_order(list);
+    size_t at = list->count++;
+    list->items[at] = contact;
+    bool is_last = at == 0 || by_time(&list->items[at - 1], &list->items[at]) <= 0;
+    bool has_room = list->newest != NULL && 2 * list->count + 2 <= (size_t)1 << list->newest_bits;
+    if (!is_last || !has_room) return contact_series_order(history, list);
+    chain(history, list, at);
+    return STATUS_OK;
 }
 
 enum status contact_history_add(struct contact_history *history, const struct treatment *treatment,
@@ -189,8 +227,8 @@ enum status contact_history_add(struct contact_history *history, const struct tr
         .pending = messaging->receipts,
     };
     contact_cache_clear(history);
-    enum status status = push(&history->messages, contact);
-    return status == STATUS_OK ? push(&history->events, contact) : status;
+    enum status status = push(history, &history->messages, contact);
+    return status == STATUS_OK ? push(history, &history->events, contact) : status;
 }
 
 /* ---- what a policy is about ---- */
@@ -243,15 +281,6 @@ static bool counts(const struct contact_history *history, const struct policy *p
     if (policy->action.length == 0 && contact->action != NULL && !contact->action->counts)
         return false;
     return in_scope(policy, contact, treatment);
-}
-
-/* Where a policy counts only one treatment, its own contacts are chained. An event that names no
- * treatment is in no such chain. */
-static bool walks_chain(const struct policy *policy) {
-    bool names =
-        policy->kind == POLICY_AT_MOST || (policy->after_event >= EVENT_TREATMENT_SHOWN &&
-                                           policy->after_event <= EVENT_TREATMENT_REJECTED);
-    return policy->scope == SCOPE_SAME_TREATMENT && names;
 }
 
 /* From the newest to older ones. */
@@ -421,7 +450,7 @@ static bool has_none(const struct contact_history *history, const struct policy 
                      const struct treatment *treatment) {
     bool at_most = policy->kind == POLICY_AT_MOST;
     const struct contact_series *list = at_most ? &history->messages : &history->events;
-    if (history->cut || !walks_chain(policy) || (at_most && policy->max_count == 0)) return false;
+    if (history->cut || counts_for_any(policy)) return false;
     return walk_begin(list, policy, treatment) == NOTHING;
 }
 
@@ -457,23 +486,36 @@ static enum status judge_shared(struct contact_history *history, const struct tr
     return STATUS_OK;
 }
 
-enum status contact_check(struct contact_history *history, const struct treatment *treatment,
-                          int64_t now_ms, struct contact_verdict *out) {
+enum status contact_shared(struct contact_history *history, const struct treatment *treatment,
+                           int64_t now_ms, const struct contact_verdict **out) {
     struct contact_route *route = &history->routes[contact_route(history, treatment)];
     struct standing_cache *cache = history->cache;
     if (cache->now_ms != now_ms) contact_cache_clear(history);
     cache->now_ms = now_ms;
-    if (route->epoch != cache->epoch) {
-        enum status status = judge_shared(history, treatment, now_ms, &route->shared);
-        if (status != STATUS_OK) return status;
-        route->epoch = cache->epoch;
-    }
-    *out = route->shared;
+    *out = &route->shared;
+    if (route->epoch == cache->epoch) return STATUS_OK;
+    enum status status = judge_shared(history, treatment, now_ms, &route->shared);
+    if (status == STATUS_OK) route->epoch = cache->epoch;
+    return status;
+}
+
+bool contact_route_counts_none(const struct contact_history *history, uint32_t route) {
+    const struct contact_route *judged = &history->routes[route];
+    return judged->own_count == 0 || (!history->cut && !judged->own_needs_all);
+}
+
+enum status contact_check(struct contact_history *history, const struct treatment *treatment,
+                          int64_t now_ms, struct contact_verdict *out) {
+    const struct contact_route *route = &history->routes[contact_route(history, treatment)];
+    const struct contact_verdict *shared;
+    enum status status = contact_shared(history, treatment, now_ms, &shared);
+    if (status != STATUS_OK) return status;
+    *out = *shared;
     for (uint32_t i = 0; i < route->own_count; i++) {
         uint32_t index = history->own_policies[route->own_first + i];
         struct contact_standing standing;
         if (has_none(history, &history->world->playbook->policies[index], treatment)) continue;
-        enum status status = stand(history, index, treatment, now_ms, &standing);
+        status = stand(history, index, treatment, now_ms, &standing);
         if (status != STATUS_OK) return status;
         if (standing.free_at_ms > now_ms)
             take_block(out, &history->world->playbook->policies[index], &standing);

@@ -28,9 +28,10 @@
 
 #define CHANNELS_MAX 256
 
-/* Symbols of the properties of Decision Made that list its messages. */
+/* Symbols of properties of Decision Made that are not reserved: its messages and their send_after,
+ * its set of treatments, and what spoke for its first rank. */
 struct message_symbols {
-    uint32_t messages, send_after, treatment_set;
+    uint32_t messages, send_after, treatment_set, because, trait;
 };
 enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) MUST_USE;
 
@@ -46,6 +47,9 @@ struct contact {
     bool impression; /* in an inbound channel */
     bool pending;    /* it was decided, and no receipt has come yet */
 };
+/* A bit a hash of a treatment's key; a treatment whose bit is clear is in no series. */
+#define CONTACT_BITS 1024u
+
 struct contact_series { /* oldest first */
     struct contact *items;
     size_t count, capacity;
@@ -77,8 +81,9 @@ struct contact_history { /* belongs to one thread */
     struct contact_route *routes;
     uint32_t *route_first;
     uint32_t *own_policies; /* by route: policies that count each treatment by itself */
-    bool *waited;           /* by event type: does a policy wait after such an event? */
-    int64_t *moments;       /* scratch of one judgement */
+    uint64_t gone_out[CONTACT_BITS / 64]; /* of the treatments in both series */
+    bool *waited;     /* by event type: does a policy wait after such an event? */
+    int64_t *moments; /* scratch of one judgement */
     size_t moment_capacity;
     uint64_t *left_out; /* hashes of the ids of decisions that were left out */
     size_t left_out_count, left_out_capacity;
@@ -111,6 +116,22 @@ uint32_t contact_route(const struct contact_history *history, const struct treat
  * that blocks is the one reported: explanations stay stable. */
 enum status contact_check(struct contact_history *history, const struct treatment *treatment,
                           int64_t now_ms, struct contact_verdict *out) MUST_USE;
+/* What is the same for all treatments of its route: all but the policies that count one treatment
+ * by itself. Borrowed until the history changes or is asked about another time. */
+enum status contact_shared(struct contact_history *history, const struct treatment *treatment,
+                           int64_t now_ms, const struct contact_verdict **out) MUST_USE;
+/* Have the policies that count this treatment by itself nothing to count? Then contact_shared is
+ * its verdict. False may also be said where they have nothing. */
+static inline bool contact_has_gone_out(const struct contact_history *history, uint64_t key_hash) {
+    uint32_t bit = (uint32_t)key_hash % CONTACT_BITS;
+    return history->gone_out[bit / 64] >> (bit % 64) & 1;
+}
+bool contact_route_counts_none(const struct contact_history *history, uint32_t route);
+static inline bool contact_never(const struct contact_history *history, uint32_t route,
+                                 const struct treatment *treatment) {
+    return !contact_has_gone_out(history, treatment->key_hash) &&
+           contact_route_counts_none(history, route);
+}
 
 /* decide/quiet.c: the first moment from now_ms on at which no quiet time that speaks of the
  * treatment holds, TIME_NEVER where there is none within a week. *policy: the first that holds at

@@ -44,9 +44,12 @@ enum status message_symbols_add(struct symbols *symbols, struct message_symbols 
     enum status status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("messages"), &out->messages);
     if (status == STATUS_OK)
         status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("send_after"), &out->send_after);
-    return status == STATUS_OK
-               ? symbol_add(symbols, SYMBOL_PROPERTY, TEXT("treatment_set"), &out->treatment_set)
-               : status;
+    if (status == STATUS_OK)
+        status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("treatment_set"), &out->treatment_set);
+    if (status == STATUS_OK)
+        status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("because"), &out->because);
+    return status == STATUS_OK ? symbol_add(symbols, SYMBOL_PROPERTY, TEXT("trait"), &out->trait)
+                               : status;
 }
 
 /* ---- the table ---- */
@@ -383,8 +386,9 @@ static enum status conclude(struct gathering *gathering) {
         if (status == STATUS_OK && waited && message->receipt_ms == TIME_NEVER)
             status = add_contact(&history->events, contact);
     }
-    if (status == STATUS_OK) status = contact_series_order(&history->messages);
-    return status == STATUS_OK ? contact_series_order(&history->events) : status;
+    memset(history->gone_out, 0, sizeof history->gone_out);
+    if (status == STATUS_OK) status = contact_series_order(history, &history->messages);
+    return status == STATUS_OK ? contact_series_order(history, &history->events) : status;
 }
 
 static bool has_limits(const struct playbook *playbook) {

@@ -5,8 +5,9 @@
 
 #include "decide/contact.h"
 
-/* Sorts by time and chains the contacts of each treatment. */
-enum status contact_series_order(struct contact_series *list) MUST_USE;
+/* Sorts by time, chains the contacts of each treatment and sets their bits. */
+enum status contact_series_order(struct contact_history *history,
+                                 struct contact_series *list) MUST_USE;
 /* Forgets the judgements of another history or another moment. */
 void contact_cache_clear(struct contact_history *history);
 

@@ -3,12 +3,22 @@
 
 #include <math.h>
 
-#include <stdio.h>
-
 #include "base/hash.h"
 #include "base/memory.h"
 #include "decide/decider.h"
 #include "decide/facts.h"
+
+static enum status make_room(struct decider *decider) {
+    const struct playbook *playbook = decider->world->playbook;
+    uint32_t routes = contact_route_count(&decider->history);
+    /* An action asks for two purposes at most, a policy for one, a route for one opt-in. */
+    decider->permits_max = 2 * playbook->action_count + playbook->policy_count + routes;
+    decider->permits = memory_calloc((size_t)decider->permits_max + 1, sizeof *decider->permits);
+    decider->wanted = memory_calloc((size_t)playbook->trait_count + 1, sizeof *decider->wanted);
+    if (decider->permits == NULL || decider->wanted == NULL) return STATUS_NO_MEMORY;
+    wanted_traits(playbook, decider->wanted);
+    return STATUS_OK;
+}
 
 enum status decider_create(struct decider **out, const struct world *world,
                            struct profiler *profiler, const struct model *const *models,
@@ -20,8 +30,10 @@ enum status decider_create(struct decider **out, const struct world *world,
     decider->models = models;
     decider->bases = bases;
     decider->action_bases = goal_bases_of_action(world->playbook);
+    arena_init(&decider->arena, DECISION_BYTES_MAX);
     enum status status = holdout_symbols_add(world->symbols, &decider->holdout_symbols);
     if (status == STATUS_OK) status = contact_history_init(&decider->history, world);
+    if (status == STATUS_OK) status = make_room(decider);
     if (status == STATUS_OK) status = facts_create(&decider->facts, decider);
     if (status == STATUS_OK)
         *out = decider;
@@ -34,6 +46,9 @@ void decider_destroy(struct decider *decider) {
     if (decider == NULL) return;
     facts_destroy(decider->facts);
     contact_history_release(&decider->history);
+    arena_release(&decider->arena);
+    memory_free(decider->permits);
+    memory_free(decider->wanted);
     memory_free(decider);
 }
 
@@ -45,64 +60,165 @@ void decider_name_models(struct decider *decider, struct text names) {
     decider->model_names = names;
 }
 
-/* Higher priority first; ties by playbook order, so that a decision is always the same. */
-static bool goes_before(const struct treatment_trace *a, const struct treatment_trace *b) {
-    if (a->priority != b->priority) return a->priority > b->priority;
-    return a->treatment->index < b->treatment->index;
+/* ---- the trace ---- */
+
+const struct treatment *decision_treatment(const struct decision *decision, uint32_t place) {
+    return &decision->treatments->treatments[decision->trace.index[place]];
 }
+
+void trace_stop(struct treatment_trace *trace, enum stage stage, const struct verdict *verdict) {
+    trace->stopped_at = stage;
+    trace->unknown = verdict->unknown;
+    trace->held = verdict->held;
+    trace->limited = verdict->limited;
+    trace->policy = verdict->policy;
+    trace->purpose = verdict->purpose;
+    trace->standing = verdict->standing;
+    trace->free_at_ms = verdict->free_at_ms;
+}
+
+static struct treatment_trace trace_begin(const struct treatment *treatment) {
+    return (struct treatment_trace){.treatment = treatment,
+                                    .propensity = NAN,
+                                    .value = NAN,
+                                    .weight = NAN,
+                                    .lever = NAN,
+                                    .cost = NAN,
+                                    .priority = NAN};
+}
+
+struct treatment_trace decision_trace_of(const struct decision *decision, uint32_t place) {
+    const struct decision_trace *trace = &decision->trace;
+    const struct decider *decider = decision->decider;
+    struct treatment_trace out = trace_begin(decision_treatment(decision, place));
+    uint32_t route = contact_route(&decider->history, out.treatment);
+    enum stage stage = (enum stage)trace->stage[place];
+    out.stopped_at = stage;
+    out.propensity = trace->propensity[place];
+    out.priority = trace->priority[place];
+    bool priced = stage > STAGE_CONTACT_POLICY || !isnan(out.priority);
+    if (priced) {
+        struct price price = facts_price(decider->facts, route);
+        out.value = price.value;
+        out.weight = price.weight;
+        out.lever = price.lever;
+        out.cost = price.cost;
+        out.unknown = isnan(out.priority);
+        out.send_after_ms = facts_send_after(decider->facts, route);
+    }
+    if (trace->verdict[place] != NULL) trace_stop(&out, stage, trace->verdict[place]);
+    return out;
+}
+
+struct treatment_trace decision_ranked(const struct decision *decision, uint32_t rank) {
+    return decision_trace_of(decision, decision->ranked[rank]);
+}
+
+static bool shows_all(const struct decision *decision) {
+    return decision->treatments->count <= DECISION_TREATMENTS_MAX;
+}
+
+uint32_t decision_shown_count(const struct decision *decision) {
+    return shows_all(decision) ? decision->treatments->count : decision->trace.count;
+}
+
+/* The place of a treatment of the set in the trace; UINT32_MAX: it is over. */
+static uint32_t place_of(const struct decision_trace *trace, uint32_t index) {
+    uint32_t low = 0, high = trace->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (trace->index[middle] < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < trace->count && trace->index[low] == index ? low : UINT32_MAX;
+}
+
+struct treatment_trace decision_trace_at(const struct decision *decision, uint32_t index) {
+    uint32_t place = place_of(&decision->trace, index);
+    if (place != UINT32_MAX) return decision_trace_of(decision, place);
+    struct treatment_trace over = trace_begin(&decision->treatments->treatments[index]);
+    over.stopped_at = STAGE_AVAILABLE;
+    return over;
+}
+
+struct treatment_trace decision_shown(const struct decision *decision, uint32_t i) {
+    return shows_all(decision) ? decision_trace_at(decision, i) : decision_trace_of(decision, i);
+}
+
+/* ---- placement ---- */
 
 static bool is_ranked_already(const struct decision *decision, const struct treatment *treatment) {
     for (uint32_t i = 0; i < decision->ranked_count; i++) {
-        const struct treatment *other = decision->trace[decision->ranked[i]].treatment;
+        const struct treatment *other = decision_treatment(decision, decision->ranked[i]);
         if (other->key_hash == treatment->key_hash && text_equal(other->key, treatment->key))
             return true;
     }
     return false;
 }
 
-static bool is_withheld(const struct decision *decision, const struct treatment_trace *trace) {
-    return decision->holdout.in && !trace->treatment->action->service;
+static bool is_withheld(const struct decision *decision, uint32_t place) {
+    return decision->holdout.in && !decision_treatment(decision, place)->action->service;
 }
 
-/* What is still to be placed: indices into the trace. */
+/* What is still to be placed: places of the trace, ascending. */
 struct unplaced {
-    uint32_t at[DECISION_TREATMENTS_MAX];
+    uint32_t *at;
     uint32_t count;
 };
 
-static void gather(const struct decision *decision, struct unplaced *left) {
+static enum status gather(struct decider *decider, const struct decision *decision,
+                          struct unplaced *left) {
+    const struct decision_trace *trace = &decision->trace;
     left->count = 0;
-    for (uint32_t i = 0; i < decision->trace_count; i++) {
-        if (decision->trace[i].stopped_at == STAGE_OFFERED) left->at[left->count++] = i;
+    left->at = arena_alloc(&decider->arena, (size_t)trace->count * sizeof *left->at);
+    if (left->at == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < trace->count; i++) {
+        left->at[left->count] = i;
+        left->count += trace->stage[i] == STAGE_OFFERED;
     }
+    return STATUS_OK;
 }
 
-/* The best of them, taken from them; UINT32_MAX where there is none. */
+/* The best of them, taken from them; UINT32_MAX where there is none. Higher priority first; ties by
+ * playbook order, so that a decision is always the same. */
 static uint32_t take_best(const struct decision *decision, struct unplaced *left,
                           bool service_only) {
+    const double *priority = decision->trace.priority;
     uint32_t best = UINT32_MAX;
+    double highest = -INFINITY;
     for (uint32_t i = 0; i < left->count; i++) {
-        const struct treatment_trace *trace = &decision->trace[left->at[i]];
-        if (best != UINT32_MAX && !goes_before(trace, &decision->trace[left->at[best]])) continue;
-        if (service_only && !trace->treatment->action->service) continue;
-        if (is_ranked_already(decision, trace->treatment)) continue;
+        double its = priority[left->at[i]];
+        if (its <= highest) continue; /* they ascend, so the first of equals stays */
+        const struct treatment *treatment = decision_treatment(decision, left->at[i]);
+        if (service_only && !treatment->action->service) continue;
+        if (is_ranked_already(decision, treatment)) continue;
         best = i;
+        highest = its;
     }
     if (best == UINT32_MAX) return best;
     uint32_t taken = left->at[best];
-    left->at[best] = left->at[--left->count];
+    left->count--;
+    memmove(left->at + best, left->at + best + 1, (left->count - best) * sizeof *left->at);
     return taken;
 }
 
 /* The messages of the ranks above count for those below, so that one decision can't break a cap by
  * itself. */
-static enum status judge_contacts_again(struct decider *decider, struct treatment_trace *trace,
-                                        int64_t t_ms) {
+static enum status judge_contacts_again(struct decider *decider, struct decision *decision,
+                                        uint32_t place) {
     struct verdict verdict;
+    const struct treatment *treatment = decision_treatment(decision, place);
     enum status status =
-        stage_judge(decider, NULL, t_ms, trace->treatment, STAGE_CONTACT_POLICY, &verdict);
-    if (status == STATUS_OK && !verdict.passes) trace_stop(trace, STAGE_CONTACT_POLICY, &verdict);
-    return status;
+        stage_judge(decider, NULL, decision->t_ms, treatment, STAGE_CONTACT_POLICY, &verdict);
+    if (status != STATUS_OK || verdict.passes) return status;
+    struct verdict *kept = arena_alloc(&decider->arena, sizeof *kept);
+    if (kept == NULL) return STATUS_NO_MEMORY;
+    *kept = verdict;
+    decision->trace.stage[place] = STAGE_CONTACT_POLICY;
+    decision->trace.verdict[place] = kept;
+    return STATUS_OK;
 }
 
 static enum status fill_slots(struct decider *decider, struct decision *decision, uint32_t slots,
@@ -111,14 +227,13 @@ static enum status fill_slots(struct decider *decider, struct decision *decision
     for (uint32_t filled = 0; filled < slots && status == STATUS_OK;) {
         uint32_t best = take_best(decision, left, service_only);
         if (best == UINT32_MAX) break;
-        struct treatment_trace *trace = &decision->trace[best];
-        if (decision->ranked_count > 0)
-            status = judge_contacts_again(decider, trace, decision->t_ms);
-        if (status != STATUS_OK || trace->stopped_at != STAGE_OFFERED) continue;
+        if (decision->ranked_count > 0) status = judge_contacts_again(decider, decision, best);
+        if (status != STATUS_OK || decision->trace.stage[best] != STAGE_OFFERED) continue;
         decision->probability[decision->ranked_count] = 1;
         decision->ranked[decision->ranked_count++] = best;
         filled++;
-        status = contact_history_add(&decider->history, trace->treatment, decision->t_ms);
+        status = contact_history_add(&decider->history, decision_treatment(decision, best),
+                                     decision->t_ms);
     }
     return status;
 }
@@ -130,21 +245,20 @@ static enum status place(struct decider *decider, struct decision *decision) {
     uint32_t slots = playbook->slots_per_decision == 0 ? 1 : playbook->slots_per_decision;
     struct unplaced left;
     if (slots > DECISION_SLOTS_MAX) slots = DECISION_SLOTS_MAX;
-    gather(decision, &left);
-    enum status status = fill_slots(decider, decision, slots, false, &left);
+    enum status status = gather(decider, decision, &left);
+    if (status == STATUS_OK) status = fill_slots(decider, decision, slots, false, &left);
     uint32_t withheld = 0;
     for (uint32_t i = 0; i < decision->ranked_count; i++)
-        withheld += is_withheld(decision, &decision->trace[decision->ranked[i]]);
+        withheld += is_withheld(decision, decision->ranked[i]);
     if (status == STATUS_OK && withheld > 0)
         status = fill_slots(decider, decision, withheld, true, &left);
-    for (uint32_t i = 0; i < left.count; i++)
-        decision->trace[left.at[i]].stopped_at = STAGE_PLACEMENT;
+    for (uint32_t i = 0; status == STATUS_OK && i < left.count; i++)
+        decision->trace.stage[left.at[i]] = STAGE_PLACEMENT;
     return status;
 }
 
 bool decision_withholds(const struct decision *decision, uint32_t rank) {
-    return rank < decision->ranked_count &&
-           is_withheld(decision, &decision->trace[decision->ranked[rank]]);
+    return rank < decision->ranked_count && is_withheld(decision, decision->ranked[rank]);
 }
 
 bool decision_withholds_some(const struct decision *decision) {
@@ -165,60 +279,27 @@ static uint64_t id_of(const struct decider *decider, const struct decision *deci
                               decision->holdout.in};
     uint64_t id = hash_bytes(parts, sizeof parts, decider->directory);
     for (uint32_t i = 0; i < decision->ranked_count; i++) {
-        const struct treatment *treatment = decision->trace[decision->ranked[i]].treatment;
+        const struct treatment *treatment = decision_treatment(decision, decision->ranked[i]);
         id = hash_u64(hash_text(treatment->key, id) ^ treatment->channel);
     }
     return id == 0 ? 1 : id;
 }
 
-static enum status judge_all(struct decider *decider, const struct timeline *timeline,
-                             const struct treatment_set *treatments, struct decision *out) {
-    const int64_t t_ms = out->t_ms;
-    uint32_t left = treatments->count;
-    struct treatment_trace spare;
-    for (uint32_t i = 0; i < treatments->count; i++, left--) {
-        bool full = out->trace_count == DECISION_TREATMENTS_MAX;
-        struct treatment_trace *trace = full ? &spare : &out->trace[out->trace_count];
-        *trace = (struct treatment_trace){.treatment = &treatments->treatments[i],
-                                          .propensity = NAN,
-                                          .value = NAN,
-                                          .weight = NAN,
-                                          .lever = NAN,
-                                          .cost = NAN,
-                                          .priority = NAN};
-        bool over = facts_is_over(decider, timeline, t_ms, trace);
-        /* Skip expired offers when the trace is nearly full, so that live offers still fit. */
-        if (over && out->trace_count + left > DECISION_TREATMENTS_MAX) continue;
-        if (full) {
-            out->truncated = true;
-            break;
-        }
-        if (!over) {
-            profile_with(decider->profiler, trace->treatment);
-            enum status status = facts_judge(decider, timeline, t_ms, trace);
-            if (status != STATUS_OK) return status;
-        }
-        out->limited |= trace->limited;
-        out->trace_count++;
-    }
-    return STATUS_OK;
-}
-
 static enum status decide_once(struct decider *decider, const struct timeline *timeline,
-                               const struct treatment_set *treatments, bool same_moment,
-                               struct decision *out) {
+                               bool same_moment, struct decision *out) {
     decider->permit_count = 0;
-    out->trace_count = out->ranked_count = 0;
+    out->ranked_count = 0;
     out->truncated = out->limited = false;
+    arena_clear(&decider->arena);
     enum status status = contact_history_read(&decider->history, timeline, out->t_ms, same_moment);
-    profile_at(decider->profiler, timeline, out->t_ms);
-    profile_for_all(decider->profiler, treatments);
-    facts_begin(decider, treatments);
-    if (status == STATUS_OK) status = judge_all(decider, timeline, treatments, out);
+    profile_at_for(decider->profiler, timeline, out->t_ms, decider->wanted);
+    profile_for_all(decider->profiler, out->treatments);
+    if (status == STATUS_OK) status = facts_judge(decider, timeline, out);
     if (status == STATUS_OK) status = place(decider, out);
+    if (status != STATUS_OK) return status;
     out->limited |= out->truncated || timeline->truncated || profile_limited(decider->profiler);
     out->id = id_of(decider, out);
-    return status;
+    return STATUS_OK;
 }
 
 /* Was this very decision made before? */
@@ -237,18 +318,16 @@ static bool was_left_out(const struct contact_history *history, const struct dec
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                             struct decision *out, struct error *error) {
     const struct world *world = decider->world;
-    const struct treatment_set *treatments;
-    enum status status = treatment_history_at(world->treatments, t_ms, &treatments, error);
+    enum status status = treatment_history_at(world->treatments, t_ms, &out->treatments, error);
     if (status != STATUS_OK) return status;
     out->customer = timeline->customer;
-    out->treatments_hash = treatments->hash;
+    out->decider = decider;
     out->t_ms = t_ms;
     out->holdout = holdout_at(world->playbook, &decider->holdout_symbols, timeline, t_ms);
-    status = decide_once(decider, timeline, treatments, false, out);
+    status = decide_once(decider, timeline, false, out);
     if (status == STATUS_OK && decider->history.left_out_count > 0 &&
         !was_left_out(&decider->history, out))
-        status = decide_once(decider, timeline, treatments, true, out);
-    if (status != STATUS_OK) return error_set(error, status, "no memory to decide for a customer");
-    reason_write(decider, timeline, out);
-    return STATUS_OK;
+        status = decide_once(decider, timeline, true, out);
+    return status == STATUS_OK ? STATUS_OK
+                               : error_set(error, status, "no memory to decide for a customer");
 }

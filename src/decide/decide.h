@@ -34,6 +34,7 @@ enum stage {
 };
 const char *stage_name(enum stage stage); /* "available", "contact policies", â€¦ "offered" */
 
+/* So many treatments that are not over are judged for one decision. */
 #define DECISION_TREATMENTS_MAX   1024
 #define DECISION_REASON_BYTES_MAX 600
 #define DECISION_SLOTS_MAX        16
@@ -41,6 +42,7 @@ const char *stage_name(enum stage stage); /* "available", "contact policies", â€
 #define DECISION_RANKS_MAX (2 * DECISION_SLOTS_MAX)
 #define DECISION_ID_BYTES  17
 
+/* All that is known of one treatment, as decision_trace_of makes it. */
 struct treatment_trace {
     const struct treatment *treatment;
     enum stage stopped_at; /* STAGE_OFFERED where nothing stopped it */
@@ -61,17 +63,28 @@ struct treatment_trace {
     bool limited;
 };
 
+/* The treatments that were judged, in playbook order: at most DECISION_TREATMENTS_MAX of those that
+ * are not over at t. An offer that has ended is not looked at, however many of them there are. */
+struct verdict;
+struct decision_trace {
+    uint32_t count;
+    const uint32_t *index;          /* of each, in the set of treatments: ascending */
+    uint8_t *stage;                 /* enum stage */
+    double *propensity, *priority;  /* NAN where not reached */
+    const struct verdict **verdict; /* what the stage said; NULL where its name says all */
+};
+
+/* The trace is the decider's, and lives until it decides again. */
 struct decision {
     struct customer_id customer;
     int64_t t_ms;
-    uint32_t trace_count;
-    uint64_t treatments_hash; /* of the set of treatments (treatment_set.hash) */
-    /* In playbook order; beyond the maximum those not available now are left out. */
-    struct treatment_trace trace[DECISION_TREATMENTS_MAX];
+    const struct decider *decider;
+    const struct treatment_set *treatments; /* as known at t */
+    struct decision_trace trace;
     /* Of this decision, for the events that tell what became of it: the same for the same customer,
      * time, playbook and ranks in the same data directory. Never 0. */
     uint64_t id;
-    uint32_t ranked_count; /* offered, best first: indices into trace */
+    uint32_t ranked_count; /* offered, best first: places in the trace */
     uint32_t ranked[DECISION_RANKS_MAX];
     /* Selection probability of each rank: 1 where nothing was left to chance. */
     double probability[DECISION_RANKS_MAX];
@@ -79,9 +92,18 @@ struct decision {
     /* More treatments than DECISION_TREATMENTS_MAX were available; the limit is reported. */
     bool truncated;
     bool limited; /* a named limit was reached by any trait or stage of it */
-    /* One sentence for a person, of the first rank or of why nothing is offered. */
-    char reason[DECISION_REASON_BYTES_MAX];
 };
+
+/* The treatment at a place of the trace, and all that is known of it. place < trace.count. */
+const struct treatment *decision_treatment(const struct decision *decision, uint32_t place);
+struct treatment_trace decision_trace_of(const struct decision *decision, uint32_t place);
+struct treatment_trace decision_ranked(const struct decision *decision, uint32_t rank);
+/* The same of any treatment of the set, by its index: one that is over was not available. */
+struct treatment_trace decision_trace_at(const struct decision *decision, uint32_t index);
+/* What answers show: the trace, and as long as all treatments together are no more than
+ * DECISION_TREATMENTS_MAX also those that are over; in playbook order. */
+uint32_t decision_shown_count(const struct decision *decision);
+struct treatment_trace decision_shown(const struct decision *decision, uint32_t i);
 
 /* Is this rank marketing for a customer in the holdout: logged, and not to be acted on? A service
  * message beside it is acted on. */
@@ -110,6 +132,11 @@ uint32_t goal_bases_count(const struct playbook *playbook);
 uint32_t goal_bases_of_action(const struct playbook *playbook);
 
 struct decider; /* one thread's */
+/* One sentence for a person, of the first rank or of why nothing is offered; ends in "..." where it
+ * is longer than DECISION_REASON_BYTES_MAX - 1. It is worked out when somebody reads it: the
+ * timeline is that of the decision, and the profiler is left standing at its t. */
+void decision_reason(struct decider *decider, const struct timeline *timeline,
+                     const struct decision *decision, char out[DECISION_REASON_BYTES_MAX]);
 /* models by model index of the playbook; NULL entries: the base rate of the action's own treatments
  * is the propensity. `bases` as base_rates_measure makes them. Both borrowed. */
 enum status decider_create(struct decider **out, const struct world *world,
@@ -162,8 +189,9 @@ double amount_of(const struct playbook *playbook, struct value value);
 /* "20.00 USD": an amount of a trace, in the playbook's currency. */
 void amount_words(const struct playbook *playbook, double amount, char out[48]);
 /* Decision Made's properties: treatments, probabilities, messages, trace and its set of treatments,
- * reason, model, playbook, withheld, and under a playbook with a holdout the arm (`holdout`,
- * `salt`). Packed.
+ * what spoke most for the first rank (`because`), model, playbook, withheld, and under a playbook
+ * with a holdout the arm (`holdout`, `salt`). Packed. The profiler stands as decide_customer left
+ * it, or decision_reason.
  *
  * The trace tells what stopped each treatment, in runs, a letter a stage: "57a40m3o" is 57 that
  * were not available, 40 that found no place and 3 offered, in the order of the set whose hash is
@@ -171,7 +199,7 @@ void amount_words(const struct playbook *playbook, double amount, char out[48]);
  * policies (limits), p propensity, r arbitration, m placement, o offered. Chance and priority of
  * what is offered stand with its messages; those of the others come of deciding again at the same
  * time. */
-enum status decision_pack(const struct decider *decider, const struct decision *decision,
+enum status decision_pack(struct decider *decider, const struct decision *decision,
                           struct packed_writer *writer, struct buffer *out) MUST_USE;
 
 /* The stage that stopped the treatment of that index in the set, by the trace of a decision that

@@ -14,7 +14,9 @@ struct permit {
     struct text programme; /* of an opt-in */
     struct value is;
 };
-#define PERMITS_MAX 64
+
+/* What a decision takes from the arena: a few bytes a treatment, and what stopped each. */
+#define DECISION_BYTES_MAX ((size_t)4 << 20)
 
 struct facts;
 struct decider {
@@ -28,8 +30,10 @@ struct decider {
     uint64_t directory; /* seeds the ids of decisions */
     struct contact_history history;
     struct facts *facts;
-    struct permit permits[PERMITS_MAX]; /* of the decision at hand */
-    uint32_t permit_count;
+    bool *wanted;           /* by trait index: those that a decision reads (decide/wanted.c) */
+    struct arena arena;     /* of the latest decision: its trace */
+    struct permit *permits; /* of the decision at hand */
+    uint32_t permit_count, permits_max;
     struct value features[LEARN_FEATURES_MAX];
     char own_text[LEARN_TEXT_BYTES_MAX]; /* of the feature that names the action */
 };
@@ -70,7 +74,18 @@ const struct model *model_of_action(const struct decider *decider, const struct 
 /* The customer's chance of the action's goal; the profiler stands as above. NAN where nothing tells
  * it. */
 double treatment_propensity(struct decider *decider, const struct treatment *treatment);
-/* Writes decision->reason. The profiler stands at t; it is left at the first rank's treatment. */
-void reason_write(struct decider *decider, const struct timeline *timeline,
-                  struct decision *decision);
+/* The verdict of the contact policies as that of their stage. */
+void verdict_of_contact(const struct contact_verdict *contact, int64_t t_ms, struct verdict *out);
+/* The features that speak most for a treatment, by the model that scored it, strongest first: those
+ * of its rule with log-odds above the mean. The profiler stands at the decision's t; the values of
+ * all features are left in decider->features. Returns how many were written. */
+#define REASONS_MAX 2
+uint32_t reasons_of(struct decider *decider, const struct treatment *treatment,
+                    struct model_reason out[REASONS_MAX]);
+/* What a feature of a rule is called. */
+struct text feature_name(const struct playbook *playbook, const struct model_rule *rule,
+                         uint32_t feature);
+/* wanted.c: which traits a decision reads, by trait index: conditions of actions, features of models,
+ * and the traits that these read. */
+void wanted_traits(const struct playbook *playbook, bool *out);
 #endif

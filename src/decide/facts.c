@@ -4,29 +4,37 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "decide/live.h"
 #include "decide/score.h"
 
 #define CONDITIONS 4 /* available, eligible, applicable, suitable */
+
+static const enum stage stage_of[CONDITIONS] = {STAGE_AVAILABLE, STAGE_ELIGIBLE, STAGE_APPLICABLE,
+                                                STAGE_SUITABLE};
 
 /* A condition of an action: of the customer alone, or of the treatment too. */
 struct condition {
     const struct expr_program *program; /* NULL: yes */
     bool of_treatment;
-    uint64_t epoch; /* of `verdict`; where it is of the customer alone */
+    bool is_constant; /* reads no timeline */
+    uint64_t epoch;   /* of `verdict`; where it is of the customer alone */
     struct verdict verdict;
 };
 
 /* An action in one of its channels (contact_route). */
 struct route {
-    uint64_t consent_epoch, chance_epoch;
-    /* The decision in which consent and the conditions are known to let it through. */
-    uint64_t passes_epoch;
-    bool of_customer; /* the conditions behind `available` read nothing of the treatment */
-    struct verdict consent;
+    struct condition *conditions; /* its action's */
+    bool reads_treatment;         /* one of the conditions behind `available` does */
+    uint64_t epoch;               /* the decision that the rest is of */
+    /* What stops all of its treatments; STAGE_OFFERED: nothing so far. */
+    enum stage stage;
+    const struct verdict *verdict;
+    struct verdict consent, contact;
+    int64_t send_after_ms;
+    struct route_score score;
     double chance; /* where no model tells it */
-    /* The factors of the priority; a goal's own value, where it has one, is that of its base. */
-    double value, weight, lever, cost;
-    bool value_of_base;
+    struct price price;
+    bool value_of_base; /* the goal's own value, where it has one, is that of its base */
 };
 
 struct facts {
@@ -34,7 +42,23 @@ struct facts {
     struct condition *conditions; /* action * CONDITIONS + … */
     struct route *routes;
     struct scores *scores;
+    struct live live;
 };
+
+/* One decision under way. */
+struct judging {
+    struct decider *decider;
+    struct facts *facts;
+    const struct timeline *timeline;
+    struct decision *decision;
+    struct decision_trace trace;
+    const struct treatment *treatments;
+    uint32_t *index; /* the trace's */
+};
+
+static const struct verdict unknown_verdict = {.unknown = true};
+
+/* ---- the plan ---- */
 
 static const struct expr_program *program_of(const struct action *action, uint32_t condition) {
     const struct expr_program *const programs[CONDITIONS] = {action->available, action->eligible,
@@ -44,42 +68,39 @@ static const struct expr_program *program_of(const struct action *action, uint32
 
 /* priority = propensity × context weight × value × lever − cost (docs/playbook.md); a goal without
  * a value is worth 1. */
-static struct route price_route(const struct playbook *playbook, const struct action *action,
-                                const struct channel_rule *channel) {
+static void price_route(const struct playbook *playbook, const struct action *action,
+                        const struct channel_rule *channel, struct route *route) {
     const struct goal *goal = &playbook->goals[action->goal];
-    struct route route = {
+    route->price = (struct price){
         .value =
             value_is_known(goal->value_constant) ? amount_of(playbook, goal->value_constant) : 1,
         .weight = action->weight,
         .lever = 1 + action->lever_percent / 100,
         .cost = value_is_known(action->cost) ? amount_of(playbook, action->cost) : 0,
-        .value_of_base = goal->value != NULL,
     };
-    if (channel->has_cost) route.cost = channel->cost;
-    return route;
-}
-
-static bool is_of_customer(const struct facts *facts, uint32_t action) {
-    const struct condition *conditions = &facts->conditions[action * CONDITIONS];
-    bool of_treatment = false;
-    for (uint32_t k = 1; k < CONDITIONS; k++) of_treatment |= conditions[k].of_treatment;
-    return !of_treatment;
+    route->value_of_base = goal->value != NULL;
+    if (channel->has_cost) route->price.cost = channel->cost;
 }
 
 static void plan(struct facts *facts, const struct playbook *playbook) {
     struct route *route = facts->routes;
     for (uint32_t i = 0; i < playbook->action_count; i++) {
         const struct action *action = &playbook->actions[i];
+        struct condition *conditions = &facts->conditions[(size_t)i * CONDITIONS];
+        bool reads = false;
         for (uint32_t k = 0; k < CONDITIONS; k++) {
             const struct expr_program *program = program_of(action, k);
-            facts->conditions[i * CONDITIONS + k] = (struct condition){
+            conditions[k] = (struct condition){
                 .program = program,
                 .of_treatment = program != NULL && expr_uses_treatment(program),
+                .is_constant = program != NULL && expr_is_constant(program),
             };
+            reads |= k > 0 && conditions[k].of_treatment;
         }
-        for (uint32_t k = 0; k < action->channel_count; k++) {
-            *route = price_route(playbook, action, &action->channels[k]);
-            (route++)->of_customer = is_of_customer(facts, i);
+        for (uint32_t k = 0; k < action->channel_count; k++, route++) {
+            price_route(playbook, action, &action->channels[k], route);
+            route->conditions = conditions;
+            route->reads_treatment = reads;
         }
     }
 }
@@ -101,135 +122,298 @@ enum status facts_create(struct facts **out, const struct decider *decider) {
 void facts_destroy(struct facts *facts) {
     if (facts == NULL) return;
     scores_destroy(facts->scores);
+    live_release(&facts->live);
     memory_free(facts->conditions);
     memory_free(facts->routes);
     memory_free(facts);
 }
 
-void facts_begin(struct decider *decider, const struct treatment_set *treatments) {
-    decider->facts->epoch++;
-    scores_begin(decider->facts->scores, decider, treatments);
+struct price facts_price(const struct facts *facts, uint32_t route) {
+    return facts->routes[route].price;
 }
 
-/* ---- the stages ---- */
+int64_t facts_send_after(const struct facts *facts, uint32_t route) {
+    return facts->routes[route].send_after_ms;
+}
 
-static bool is_over_by_condition(struct decider *decider, const struct timeline *timeline,
-                                 int64_t t_ms, struct treatment_trace *trace) {
-    const struct expr_program *available = trace->treatment->action->available;
-    if (available == NULL || !expr_is_constant(available)) return false;
-    struct value is =
-        profile_eval_for(decider->profiler, available, timeline, trace->treatment, t_ms);
-    trace->unknown = !value_is_known(is);
+/* ---- a route ---- */
+
+/* The stages before the contact policies can't fail. */
+static const struct verdict *verdict_of(struct judging *judging, const struct treatment *treatment,
+                                        enum stage stage, struct verdict *kept) {
+    enum status status = stage_judge(judging->decider, judging->timeline, judging->decision->t_ms,
+                                     treatment, stage, kept);
+    if (status != STATUS_OK) *kept = unknown_verdict;
+    return kept;
+}
+
+static const struct verdict *condition_verdict(struct judging *judging,
+                                               const struct treatment *treatment, uint32_t which,
+                                               struct condition *condition) {
+    uint64_t epoch = judging->facts->epoch;
+    if (condition->epoch != epoch)
+        (void)verdict_of(judging, treatment, stage_of[which], &condition->verdict);
+    condition->epoch = condition->of_treatment ? 0 : epoch;
+    return &condition->verdict;
+}
+
+static bool route_passes(struct judging *judging, struct route *route,
+                         const struct treatment *treatment, enum stage stage, uint32_t which) {
+    if (stage == STAGE_CONSENT) {
+        route->verdict = verdict_of(judging, treatment, stage, &route->consent);
+    } else {
+        struct condition *condition = &route->conditions[which];
+        if (condition->program == NULL || condition->of_treatment) return true;
+        route->verdict = condition_verdict(judging, treatment, which, condition);
+    }
+    route->stage = stage;
+    return route->verdict->passes;
+}
+
+/* The policies that count more than one treatment. */
+static enum status meet_policies(struct judging *judging, struct route *route,
+                                 const struct treatment *treatment) {
+    const struct contact_verdict *shared;
+    int64_t t_ms = judging->decision->t_ms;
+    enum status status = contact_shared(&judging->decider->history, treatment, t_ms, &shared);
+    if (status != STATUS_OK) return status;
+    verdict_of_contact(shared, t_ms, &route->contact);
+    route->send_after_ms = route->contact.send_after_ms;
+    return STATUS_OK;
+}
+
+/* What holds for every treatment of the route. Where a condition behind `available` reads the
+ * treatment, the stages are not asked here. */
+static enum status prepare(struct judging *judging, struct route *route,
+                           const struct treatment *treatment) {
+    struct facts *facts = judging->facts;
+    route->epoch = facts->epoch;
+    route->send_after_ms = 0;
+    route->price.value = route->value_of_base
+                             ? judging->decider->bases[treatment->action->goal].value
+                             : route->price.value;
+    scores_route(facts->scores, judging->decider, treatment->action, &route->score);
+    if (route->score.model == NULL)
+        route->chance = treatment_propensity(judging->decider, treatment);
+    if (route->reads_treatment) return STATUS_OK;
+    bool constant = route->conditions[0].is_constant;
+    bool passes = (constant || route_passes(judging, route, treatment, STAGE_AVAILABLE, 0)) &&
+                  route_passes(judging, route, treatment, STAGE_CONSENT, 0) &&
+                  route_passes(judging, route, treatment, STAGE_ELIGIBLE, 1) &&
+                  route_passes(judging, route, treatment, STAGE_APPLICABLE, 2) &&
+                  route_passes(judging, route, treatment, STAGE_SUITABLE, 3);
+    if (!passes) return STATUS_OK;
+    route->stage = STAGE_OFFERED;
+    return meet_policies(judging, route, treatment);
+}
+
+/* ---- a treatment ---- */
+
+static void stop(struct judging *judging, uint32_t place, enum stage stage,
+                 const struct verdict *verdict) {
+    judging->trace.stage[place] = (uint8_t)stage;
+    judging->trace.verdict[place] = verdict;
+    judging->trace.propensity[place] = judging->trace.priority[place] = NAN;
+    judging->decision->limited |= verdict != NULL && verdict->limited;
+}
+
+/* The same, of a verdict that is this treatment's own. */
+static enum status stop_alone(struct judging *judging, uint32_t place, enum stage stage,
+                              const struct verdict *verdict) {
+    struct verdict *kept = arena_alloc(&judging->decider->arena, sizeof *kept);
+    if (kept == NULL) return STATUS_NO_MEMORY;
+    *kept = *verdict;
+    stop(judging, place, stage, kept);
+    return STATUS_OK;
+}
+
+static void price(struct judging *judging, const struct route *route, uint32_t place,
+                  double propensity) {
+    const struct price *factors = &route->price;
+    double priority =
+        propensity * factors->weight * factors->value * factors->lever - factors->cost;
+    judging->trace.verdict[place] = NULL;
+    judging->trace.propensity[place] = propensity;
+    judging->trace.priority[place] = priority;
+    judging->trace.stage[place] = (uint8_t)(isnan(propensity) || isnan(priority) ? STAGE_PROPENSITY
+                                            : priority <= 0                      ? STAGE_ARBITRATION
+                                                                                 : STAGE_OFFERED);
+}
+
+static double chance_of(struct judging *judging, const struct route *route,
+                        const struct treatment *treatment) {
+    if (route->score.model == NULL) return route->chance;
+    return route->score.plain
+               ? scores_plain(judging->facts->scores, judging->decider, &route->score, treatment)
+               : scores_of(judging->facts->scores, judging->decider, treatment);
+}
+
+/* Contact policies, and the price of what they let through. Where the treatment never went out to
+ * the customer, those that count it alone have nothing to count. */
+static enum status judge_contacts(struct judging *judging, const struct route *route,
+                                  uint32_t place, const struct treatment *treatment) {
+    struct contact_history *history = &judging->decider->history;
+    if (contact_never(history, judging->facts->live.route[place], treatment)) {
+        if (!route->contact.passes) {
+            stop(judging, place, STAGE_CONTACT_POLICY, &route->contact);
+            return STATUS_OK;
+        }
+    } else {
+        struct contact_verdict contact;
+        struct verdict verdict;
+        int64_t t_ms = judging->decision->t_ms;
+        enum status status = contact_check(history, treatment, t_ms, &contact);
+        if (status != STATUS_OK) return status;
+        verdict_of_contact(&contact, t_ms, &verdict);
+        if (!verdict.passes) return stop_alone(judging, place, STAGE_CONTACT_POLICY, &verdict);
+    }
+    price(judging, route, place, chance_of(judging, route, treatment));
+    return STATUS_OK;
+}
+
+/* A constant `available` was asked before, and said yes. */
+static bool asks_each(const struct route *route, const struct treatment *treatment) {
+    const struct condition *available = &route->conditions[0];
+    if (route->reads_treatment) return true;
+    return available->of_treatment && !available->is_constant && !treatment->has_span;
+}
+
+/* Stage by stage, with the treatment's own traits. */
+static enum status judge_alone(struct judging *judging, struct route *route, uint32_t place,
+                               const struct treatment *treatment) {
+    static const struct {
+        enum stage stage;
+        uint32_t condition;
+    } stages[] = {{STAGE_AVAILABLE, 0},
+                  {STAGE_CONSENT, 0},
+                  {STAGE_ELIGIBLE, 1},
+                  {STAGE_APPLICABLE, 2},
+                  {STAGE_SUITABLE, 3}};
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        const struct verdict *verdict;
+        struct condition *condition = &route->conditions[stages[i].condition];
+        bool consent = stages[i].stage == STAGE_CONSENT;
+        if (!consent && condition->program == NULL) continue;
+        if (i == 0 && condition->is_constant) continue;
+        verdict = consent ? verdict_of(judging, treatment, STAGE_CONSENT, &route->consent)
+                          : condition_verdict(judging, treatment, stages[i].condition, condition);
+        if (!verdict->passes) return stop_alone(judging, place, stages[i].stage, verdict);
+    }
+    enum status status = meet_policies(judging, route, treatment);
+    return status == STATUS_OK ? judge_contacts(judging, route, place, treatment) : status;
+}
+
+static enum status judge_one(struct judging *judging, uint32_t place, uint32_t route_index,
+                             const struct treatment *treatment, bool evaluates) {
+    struct route *route = &judging->facts->routes[route_index];
+    if (route->epoch != judging->facts->epoch) {
+        enum status status = prepare(judging, route, treatment);
+        if (status != STATUS_OK) return status;
+    }
+    bool alone = asks_each(route, treatment);
+    if (evaluates || alone || !route->score.plain)
+        profile_with(judging->decider->profiler, treatment);
+    if (alone) return judge_alone(judging, route, place, treatment);
+    if (route->stage != STAGE_OFFERED) {
+        stop(judging, place, route->stage, route->verdict);
+        return STATUS_OK;
+    }
+    return judge_contacts(judging, route, place, treatment);
+}
+
+/* ---- all treatments ---- */
+
+static enum status make_trace(struct judging *judging, uint32_t count, bool asks) {
+    struct arena *arena = &judging->decider->arena;
+    struct decision_trace *trace = &judging->trace;
+    trace->stage = arena_alloc(arena, count);
+    trace->propensity = arena_alloc(arena, count * sizeof *trace->propensity);
+    trace->priority = arena_alloc(arena, count * sizeof *trace->priority);
+    trace->verdict = arena_alloc(arena, count * sizeof *trace->verdict);
+    if (asks) judging->index = arena_alloc(arena, count * sizeof *judging->index);
+    bool good = trace->stage != NULL && trace->propensity != NULL && trace->priority != NULL &&
+                trace->verdict != NULL && (!asks || judging->index != NULL);
+    return good ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+/* Does a constant `available`, which reads nothing but the treatment, say no or unknown? */
+static bool is_over(struct judging *judging, const struct route *route,
+                    const struct treatment *treatment, const struct verdict **verdict) {
+    static const struct verdict no = {0};
+    const struct condition *available = &route->conditions[0];
+    if (treatment->has_span || !available->is_constant) return false;
+    struct value is = profile_eval_for(judging->decider->profiler, available->program,
+                                       judging->timeline, treatment, judging->decision->t_ms);
+    *verdict = value_is_known(is) ? &no : &unknown_verdict;
     return !(is.type == VALUE_YES_NO && is.yes);
 }
 
-bool facts_is_over(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                   struct treatment_trace *trace) {
-    const struct treatment *treatment = trace->treatment;
-    trace->stopped_at = STAGE_AVAILABLE;
-    if (treatment->has_span) return t_ms < treatment->from_ms || t_ms >= treatment->until_ms;
-    return is_over_by_condition(decider, timeline, t_ms, trace);
-}
-
-void trace_stop(struct treatment_trace *trace, enum stage stage, const struct verdict *verdict) {
-    trace->stopped_at = stage;
-    trace->unknown = verdict->unknown;
-    trace->held = verdict->held;
-    trace->limited = verdict->limited;
-    trace->policy = verdict->policy;
-    trace->purpose = verdict->purpose;
-    trace->standing = verdict->standing;
-    trace->free_at_ms = verdict->free_at_ms;
-}
-
-/* One stage before the contact policies; false where it stops the treatment. The stages up to there
- * can't fail. */
-static bool passes(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                   enum stage stage, struct verdict *kept, uint64_t *epoch,
-                   struct treatment_trace *trace) {
-    if (*epoch != decider->facts->epoch) {
-        enum status status = stage_judge(decider, timeline, t_ms, trace->treatment, stage, kept);
-        *epoch = decider->facts->epoch;
-        if (status != STATUS_OK) *kept = (struct verdict){.unknown = true};
+/* Some treatments must be asked whether they are over. Those that are have a place in the trace as
+ * long as there is room for all others. */
+static enum status judge_asking(struct judging *judging, bool evaluates) {
+    const struct live *live = &judging->facts->live;
+    uint32_t place = 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < live->count && status == STATUS_OK; i++) {
+        const struct treatment *treatment = &judging->treatments[live->index[i]];
+        const struct verdict *verdict;
+        bool over = is_over(judging, &judging->facts->routes[live->route[i]], treatment, &verdict);
+        if (over && place + (live->count - i) > DECISION_TREATMENTS_MAX) continue;
+        if (place == DECISION_TREATMENTS_MAX) {
+            judging->decision->truncated = true;
+            break;
+        }
+        judging->index[place] = live->index[i];
+        if (over)
+            stop(judging, place, STAGE_AVAILABLE, verdict);
+        else
+            status = judge_one(judging, place, live->route[i], treatment, evaluates);
+        place++;
     }
-    if (!kept->passes) trace_stop(trace, stage, kept);
-    return kept->passes;
+    judging->trace.count = place;
+    judging->trace.index = judging->index;
+    return status;
 }
 
-static bool condition_passes(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                             enum stage stage, uint32_t which, struct treatment_trace *trace) {
-    const struct action *action = trace->treatment->action;
-    size_t index = (size_t)(action - decider->world->playbook->actions);
-    struct condition *condition = &decider->facts->conditions[index * CONDITIONS + which];
-    if (condition->program == NULL) return true;
-    if (condition->of_treatment) condition->epoch = 0;
-    return passes(decider, timeline, t_ms, stage, &condition->verdict, &condition->epoch, trace);
+static enum status judge_all(struct judging *judging, uint32_t count, bool evaluates) {
+    const struct live *live = &judging->facts->live;
+    enum status status = STATUS_OK;
+    judging->decision->truncated |= live->count > count;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
+        status =
+            judge_one(judging, i, live->route[i], &judging->treatments[live->index[i]], evaluates);
+    judging->trace.count = count;
+    judging->trace.index = live->index;
+    return status;
 }
 
-/* Consent and the conditions behind `available`. */
-static bool route_passes(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                         struct route *route, struct treatment_trace *trace) {
-    bool pass = passes(decider, timeline, t_ms, STAGE_CONSENT, &route->consent,
-                       &route->consent_epoch, trace) &&
-                condition_passes(decider, timeline, t_ms, STAGE_ELIGIBLE, 1, trace) &&
-                condition_passes(decider, timeline, t_ms, STAGE_APPLICABLE, 2, trace) &&
-                condition_passes(decider, timeline, t_ms, STAGE_SUITABLE, 3, trace);
-    if (pass && route->of_customer) route->passes_epoch = decider->facts->epoch;
-    return pass;
-}
-
-static enum status contacts_pass(struct decider *decider, int64_t t_ms,
-                                 struct treatment_trace *trace, bool *pass) {
-    struct contact_verdict contact;
-    enum status status = contact_check(&decider->history, trace->treatment, t_ms, &contact);
-    *pass = contact.blocking == NULL;
-    if (status != STATUS_OK) return status;
-    if (*pass) {
-        trace->send_after_ms = contact.send_after_ms > t_ms ? contact.send_after_ms : 0;
-        return STATUS_OK;
-    }
-    trace->stopped_at = STAGE_CONTACT_POLICY;
-    trace->policy = contact.blocking;
-    trace->standing = contact.standing;
-    trace->free_at_ms = contact.free_at_ms;
-    trace->limited = contact.standing.cut;
-    return STATUS_OK;
-}
-
-static void price(struct decider *decider, struct route *route, struct treatment_trace *trace) {
-    const struct treatment *treatment = trace->treatment;
-    const struct action *action = treatment->action;
+enum status facts_judge(struct decider *decider, const struct timeline *timeline,
+                        struct decision *decision) {
     struct facts *facts = decider->facts;
-    if (model_of_action(decider, action) != NULL) {
-        trace->propensity = scores_of(facts->scores, decider, treatment);
-    } else {
-        if (route->chance_epoch != facts->epoch)
-            route->chance = treatment_propensity(decider, treatment);
-        route->chance_epoch = facts->epoch;
-        trace->propensity = route->chance;
-    }
-    trace->value = route->value_of_base ? decider->bases[action->goal].value : route->value;
-    trace->weight = route->weight;
-    trace->lever = route->lever;
-    trace->cost = route->cost;
-    trace->priority = trace->propensity * trace->weight * trace->value * trace->lever - trace->cost;
+    struct judging judging = {.decider = decider,
+                              .facts = facts,
+                              .timeline = timeline,
+                              .decision = decision,
+                              .treatments = decision->treatments->treatments};
+    enum status status =
+        live_at(&facts->live, &decider->history, decision->treatments, decision->t_ms);
+    if (status != STATUS_OK) return status;
+    uint32_t count =
+        facts->live.count < DECISION_TREATMENTS_MAX ? facts->live.count : DECISION_TREATMENTS_MAX;
+    /* Where a limit was reached, every trait of a treatment is evaluated, so that all that it
+     * leaves unknown is told. */
+    bool evaluates = profile_reached_limit(decider->profiler);
+    facts->epoch++;
+    scores_begin(facts->scores, decider, decision->treatments, evaluates);
+    status = make_trace(&judging, count, facts->live.asks);
+    if (status == STATUS_OK)
+        status = facts->live.asks ? judge_asking(&judging, evaluates)
+                                  : judge_all(&judging, count, evaluates);
+    decision->trace = judging.trace;
+    return status;
 }
 
-enum status facts_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                        struct treatment_trace *trace) {
-    const struct treatment *treatment = trace->treatment;
-    struct route *route = &decider->facts->routes[contact_route(&decider->history, treatment)];
-    bool pass =
-        treatment->has_span || condition_passes(decider, timeline, t_ms, STAGE_AVAILABLE, 0, trace);
-    if (pass && route->passes_epoch != decider->facts->epoch)
-        pass = route_passes(decider, timeline, t_ms, route, trace);
-    if (!pass) return STATUS_OK;
-    enum status status = contacts_pass(decider, t_ms, trace, &pass);
-    if (status != STATUS_OK || !pass) return status;
-    price(decider, route, trace);
-    trace->unknown = isnan(trace->priority);
-    trace->stopped_at = isnan(trace->propensity) || isnan(trace->priority) ? STAGE_PROPENSITY
-                        : trace->priority <= 0                             ? STAGE_ARBITRATION
-                                                                           : STAGE_OFFERED;
-    return STATUS_OK;
+uint32_t facts_reasons(struct decider *decider, const struct treatment *treatment,
+                       struct model_reason out[REASONS_MAX]) {
+    return scores_reasons(decider->facts->scores, decider, treatment, out);
 }

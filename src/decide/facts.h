@@ -3,15 +3,17 @@
  *
  *   of the customer     consent by purpose and opt-in by channel, conditions that read nothing of
  *                       the treatment, what its features add to each model's score
- *   of an action in     prices, the chance where no model tells it (contact policies:
- *   a channel           decide/contact.h)
- *   of a treatment      when it is available, what its attributes add to the score: made once for a
- *                       set of treatments
+ *   of a route          an action in a channel: prices, the stage that stops all of its treatments,
+ *                       the policies that speak of all of them, the chance where no model tells it
+ *   of a treatment      is it over (decide/live.h), did it go out to the customer before, what its
+ *                       attributes and its own traits add to the score
  *
- * Each of them is worked out when the first treatment asks for it, so a fact that nothing asks for
- * costs nothing. The answer for a treatment is the same, to the bit, as that of profile_with,
- * stage_judge stage by stage and treatment_propensity; a property test compares the two. One
- * thread's, as its decider is. */
+ * A treatment of a plain route costs a look at its route, a bit that tells whether it ever went out
+ * to the customer, and the end of its score: no walk, no allocation, no text search. What is not
+ * plain (a condition that reads the treatment, a trait that can't be answered for all treatments at
+ * once, a limit that was reached) is judged stage by stage for that treatment. The answer is the
+ * same, to the bit, as that of profile_with, stage_judge stage by stage and treatment_propensity; a
+ * property test compares the two. One thread's, as its decider is. */
 #ifndef DECIDE_FACTS_H
 #define DECIDE_FACTS_H
 
@@ -22,16 +24,24 @@ struct facts;
 enum status facts_create(struct facts **out, const struct decider *decider) MUST_USE;
 void facts_destroy(struct facts *facts);
 
-/* A decision begins: the facts of the one before no longer hold. The profiler stands at t
- * (profile_at). Memory that can't be had only makes the decision slower. */
-void facts_begin(struct decider *decider, const struct treatment_set *treatments);
+/* Judges every treatment that is not over at decision->t_ms up to arbitration, and makes
+ * decision->trace in the decider's arena. The profiler stands at t, and has been asked for all
+ * treatments of the set (profile_for_all); the history is read. decision->limited, ->truncated are
+ * or-ed to. STATUS_NO_MEMORY. */
+enum status facts_judge(struct decider *decider, const struct timeline *timeline,
+                        struct decision *decision) MUST_USE;
 
-/* Is the treatment stopped already because `available` reads nothing but the treatment, and says no
- * or is unknown? Fills the trace's stage then. No trait of a treatment is needed for it. */
-bool facts_is_over(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                   struct treatment_trace *trace);
-/* Every stage up to arbitration of trace->treatment, which is not over. */
-enum status facts_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
-                        struct treatment_trace *trace) MUST_USE;
+/* What is the same for all treatments of a route. */
+struct price {
+    double value, weight, lever, cost;
+};
+struct price facts_price(const struct facts *facts, uint32_t route);
+/* When quiet times end for a treatment of the route, whose contact policies were passed in the
+ * latest decision; else 0. */
+int64_t facts_send_after(const struct facts *facts, uint32_t route);
+/* The features that speak most for a treatment which a model scored in the latest decision, as
+ * reasons_of; the profiler stands at it (profile_with). */
+uint32_t facts_reasons(struct decider *decider, const struct treatment *treatment,
+                       struct model_reason out[REASONS_MAX]);
 
 #endif

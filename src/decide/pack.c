@@ -28,17 +28,18 @@ static enum status end_run(struct buffer *out, struct run *run, enum stage next)
 static enum status add_trace(struct packed_writer *writer, const struct decision *decision) {
     struct buffer text;
     struct run run = {0, STAGE_AVAILABLE};
+    const struct decision_trace *trace = &decision->trace;
     uint32_t next = 0; /* in the set */
     enum status status = STATUS_OK;
     buffer_init(&text);
-    for (uint32_t i = 0; i < decision->trace_count && status == STATUS_OK; i++) {
-        const struct treatment_trace *trace = &decision->trace[i];
-        uint32_t left_out = trace->treatment->index - next;
-        if (left_out > 0) status = end_run(&text, &run, STAGE_AVAILABLE);
-        run.count += left_out;
-        if (status == STATUS_OK) status = end_run(&text, &run, trace->stopped_at);
+    for (uint32_t i = 0; i <= trace->count && status == STATUS_OK; i++) {
+        uint32_t index = i < trace->count ? trace->index[i] : decision->treatments->count;
+        if (index > next) status = end_run(&text, &run, STAGE_AVAILABLE);
+        run.count += index - next;
+        if (i == trace->count) break;
+        if (status == STATUS_OK) status = end_run(&text, &run, (enum stage)trace->stage[i]);
         run.count++;
-        next = trace->treatment->index + 1;
+        next = index + 1;
     }
     if (status == STATUS_OK) status = end_run(&text, &run, STAGE_COUNT);
     if (status == STATUS_OK)
@@ -71,8 +72,8 @@ static enum status add_ranked(struct packed_writer *writer, struct packed_list *
     struct value value;
     packed_list_begin(list);
     for (uint32_t i = 0; i < decision->ranked_count && status == STATUS_OK; i++) {
-        status =
-            packed_list_add(list, value_text(decision->trace[decision->ranked[i]].treatment->key));
+        status = packed_list_add(
+            list, value_text(decision_treatment(decision, decision->ranked[i])->key));
     }
     if (status == STATUS_OK) status = packed_list_end(list, &value);
     if (status == STATUS_OK) status = packed_add(writer, PROPERTY_TREATMENT, value);
@@ -100,7 +101,7 @@ static enum status add_messages(const struct decider *decider, const struct deci
     enum status status = packed_add(writer, PROPERTY_DECISION, value_text(text_from(id)));
     packed_list_begin(list);
     for (uint32_t i = 0; i < decision->ranked_count && status == STATUS_OK; i++) {
-        const struct treatment_trace *trace = &decision->trace[decision->ranked[i]];
+        const struct treatment_trace ranked = decision_ranked(decision, i), *trace = &ranked;
         const struct value values[] = {
             value_text(trace->treatment->key),
             value_text(symbol_text(world->symbols, SYMBOL_CHANNEL, trace->treatment->channel)),
@@ -131,11 +132,35 @@ static enum status add_holdout(const struct decider *decider, const struct decis
 static enum status add_set(const struct decider *decider, const struct decision *decision,
                            struct packed_writer *writer) {
     char name[DECISION_ID_BYTES];
-    decision_id_text(decision->treatments_hash, name);
+    decision_id_text(decision->treatments->hash, name);
     return packed_add(writer, decider->history.symbols.treatment_set, value_text(text_from(name)));
 }
 
-enum status decision_pack(const struct decider *decider, const struct decision *decision,
+/* What spoke most for the first rank: from these the sentence is made when somebody reads it. */
+static enum status add_because(struct decider *decider, const struct decision *decision,
+                               struct packed_writer *writer, struct packed_list *list) {
+    const struct playbook *playbook = decider->world->playbook;
+    const struct message_symbols *added = &decider->history.symbols;
+    const uint32_t symbols[] = {added->trait, PROPERTY_VALUE};
+    struct model_reason reasons[REASONS_MAX];
+    struct value value;
+    if (decision->ranked_count == 0) return STATUS_OK;
+    const struct treatment *first = decision_treatment(decision, decision->ranked[0]);
+    uint32_t count = reasons_of(decider, first, reasons);
+    if (count == 0) return STATUS_OK;
+    const struct model_rule *rule = &playbook->models[first->action->model];
+    enum status status = STATUS_OK;
+    packed_list_begin(list);
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        const struct value values[] = {value_text(feature_name(playbook, rule, reasons[i].feature)),
+                                       decider->features[reasons[i].feature]};
+        status = packed_list_add_record(list, symbols, values, 2);
+    }
+    if (status == STATUS_OK) status = packed_list_end(list, &value);
+    return status == STATUS_OK ? packed_add(writer, added->because, value) : status;
+}
+
+enum status decision_pack(struct decider *decider, const struct decision *decision,
                           struct packed_writer *writer, struct buffer *out) {
     struct packed_list list;
     char playbook[DECISION_ID_BYTES];
@@ -146,8 +171,7 @@ enum status decision_pack(const struct decider *decider, const struct decision *
     if (status == STATUS_OK) status = add_messages(decider, decision, writer, &list);
     if (status == STATUS_OK) status = add_trace(writer, decision);
     if (status == STATUS_OK) status = add_set(decider, decision, writer);
-    if (status == STATUS_OK)
-        status = packed_add(writer, PROPERTY_REASON, value_text(text_from(decision->reason)));
+    if (status == STATUS_OK) status = add_because(decider, decision, writer, &list);
     if (status == STATUS_OK && decider->model_names.length > 0) {
         status = packed_add(writer, PROPERTY_MODEL, value_text(decider->model_names));
     }

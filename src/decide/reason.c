@@ -2,10 +2,9 @@
 #include <ctype.h>
 #include <math.h>
 
-#include "decide/decider.h"
+#include "decide/facts.h"
 #include "decide/trainer.h"
 
-#define REASONS_MAX 2
 /* A multiple of an average that is made of fewer goals is not told, nor by how much a multiple is
  * larger than the largest. */
 #define AVERAGE_GOALS_MIN 5
@@ -43,12 +42,10 @@ void treatment_words(const struct world *world, const struct treatment *treatmen
 static enum status feature_words(const struct decider *decider, const struct model_rule *rule,
                                  uint32_t feature, struct buffer *out) {
     const struct playbook *playbook = decider->world->playbook;
-    struct text name;
+    struct text name = feature_name(playbook, rule, feature);
     if (feature < rule->feature_count) {
         const struct trait *trait = &playbook->traits[rule->features[feature]];
-        name = trait->description.length > 0 ? trait->description : trait->name;
-    } else {
-        name = playbook->attributes[rule->attributes[feature - rule->feature_count]].name;
+        if (trait->description.length > 0) name = trait->description;
     }
     if (name.length > 0 && name.at[name.length - 1] == '.') name.length--;
     struct value value = decider->features[feature];
@@ -65,24 +62,34 @@ static enum status feature_words(const struct decider *decider, const struct mod
     return value_print(value, out);
 }
 
-/* What speaks most for this customer, by the model that scored him. */
-static enum status model_words(struct decider *decider, const struct treatment *treatment,
-                               struct buffer *out) {
+struct text feature_name(const struct playbook *playbook, const struct model_rule *rule,
+                         uint32_t feature) {
+    return feature < rule->feature_count
+               ? playbook->traits[rule->features[feature]].name
+               : playbook->attributes[rule->attributes[feature - rule->feature_count]].name;
+}
+
+uint32_t reasons_of(struct decider *decider, const struct treatment *treatment,
+                    struct model_reason out[REASONS_MAX]) {
     const struct action *action = treatment->action;
     const struct model *model = model_of_action(decider, action);
-    if (model == NULL) return STATUS_OK;
+    if (model == NULL) return 0;
     const struct model_rule *rule = &decider->world->playbook->models[action->model];
     trainer_features(decider->world, rule, model, profile_with(decider->profiler, treatment),
                      treatment, decider->own_text, decider->features);
-    struct model_reason reasons[16];
-    uint32_t count = model_reasons(model, decider->features, reasons, 16), told = 0;
+    return facts_reasons(decider, treatment, out);
+}
+
+/* What speaks most for this customer, by the model that scored him. */
+static enum status model_words(struct decider *decider, const struct treatment *treatment,
+                               struct buffer *out) {
+    struct model_reason reasons[REASONS_MAX];
+    uint32_t count = reasons_of(decider, treatment, reasons);
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < count && i < 16 && told < REASONS_MAX && status == STATUS_OK; i++) {
-        /* What was sent and where is no reason for it. */
-        if (reasons[i].log_odds <= 0 || reasons[i].feature >= trainer_rule_width(rule)) continue;
-        status = append(out, told == 0 ? TEXT(", mostly because ") : TEXT(" and "));
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        const struct model_rule *rule = &decider->world->playbook->models[treatment->action->model];
+        status = append(out, i == 0 ? TEXT(", mostly because ") : TEXT(" and "));
         if (status == STATUS_OK) status = feature_words(decider, rule, reasons[i].feature, out);
-        told++;
     }
     return status;
 }
@@ -189,7 +196,7 @@ static enum status value_words(const struct decider *decider, const struct treat
 static enum status offer_words(struct decider *decider, const struct decision *decision,
                                struct buffer *out) {
     const struct playbook *playbook = decider->world->playbook;
-    const struct treatment_trace *trace = &decision->trace[decision->ranked[0]];
+    const struct treatment_trace first = decision_ranked(decision, 0), *trace = &first;
     const struct action *action = trace->treatment->action;
     const struct goal *goal = &playbook->goals[action->goal];
     const struct model *model = model_of_action(decider, action);
@@ -228,20 +235,27 @@ enum status consent_words(const struct world *world, const struct treatment_trac
         TEXT_ARG(purpose));
 }
 
+static struct treatment_trace furthest_of(const struct decision *decision) {
+    struct treatment_trace furthest = decision_shown(decision, 0);
+    for (uint32_t i = 1; i < decision_shown_count(decision); i++) {
+        struct treatment_trace trace = decision_shown(decision, i);
+        if (trace.stopped_at > furthest.stopped_at ||
+            (trace.stopped_at == furthest.stopped_at && trace.priority > furthest.priority))
+            furthest = trace;
+    }
+    return furthest;
+}
+
 /* Of the treatments that were stopped, the one that came furthest tells why there is nothing to
  * offer. */
 static enum status nothing_words(struct decider *decider, const struct decision *decision,
                                  struct buffer *out) {
-    const struct treatment_trace *furthest = NULL;
-    for (uint32_t i = 0; i < decision->trace_count; i++) {
-        const struct treatment_trace *trace = &decision->trace[i];
-        if (furthest == NULL || trace->stopped_at > furthest->stopped_at ||
-            (trace->stopped_at == furthest->stopped_at && trace->priority > furthest->priority)) {
-            furthest = trace;
-        }
-    }
-    if (furthest == NULL)
-        return append(out, TEXT("Nothing to offer: the playbook has no treatment."));
+    if (decision_shown_count(decision) == 0)
+        return append(out, decision->treatments->count == 0
+                               ? TEXT("Nothing to offer: the playbook has no treatment.")
+                               : TEXT("Nothing to offer: every treatment is over, or not yet "
+                                      "available."));
+    const struct treatment_trace shown = furthest_of(decision), *furthest = &shown;
     enum status status = append(out, TEXT("Offer nothing: "));
     if (status != STATUS_OK) return status;
     treatment_words(decider->world, furthest->treatment, out);
@@ -285,14 +299,14 @@ static void keep_sentence(const struct buffer *sentence, char *reason) {
     memcpy(reason + length, cut ? "..." : "", cut ? 4 : 1);
 }
 
-void reason_write(struct decider *decider, const struct timeline *timeline,
-                  struct decision *decision) {
-    (void)timeline;
+void decision_reason(struct decider *decider, const struct timeline *timeline,
+                     const struct decision *decision, char out[DECISION_REASON_BYTES_MAX]) {
     struct buffer sentence;
     buffer_init(&sentence);
+    profile_at(decider->profiler, timeline, decision->t_ms);
     enum status status = decision->ranked_count > 0 ? offer_words(decider, decision, &sentence)
                                                     : nothing_words(decider, decision, &sentence);
-    decision->reason[0] = '\0';
-    if (status == STATUS_OK && sentence.length > 0) keep_sentence(&sentence, decision->reason);
+    out[0] = '\0';
+    if (status == STATUS_OK && sentence.length > 0) keep_sentence(&sentence, out);
     buffer_release(&sentence);
 }

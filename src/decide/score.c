@@ -7,21 +7,32 @@
 /* Effects of treatments are kept up to so many; for more of them they are worked out each time. */
 #define ROWS_MAX ((size_t)4 << 20)
 
+/* A trait of a treatment among the features of a model. */
+struct own_feature {
+    uint32_t feature; /* of the rule */
+    /* The value that the feature's effect is of: the next treatment mostly has the same. */
+    struct value last;
+    struct profile_answers answers; /* where the score is plain */
+    double none;                    /* the effect of answers' `none` */
+    double last_effect;             /* of `last`, where the score is plain */
+};
+
 struct model_score_facts {
     uint64_t serial; /* of the model */
     bool told;       /* of the customer at hand */
+    bool plain;      /* where told: as route_score.plain */
+    uint32_t count;  /* the model's features; 0: it is not a model of this rule */
     double *effects; /* of the rule's traits, in their order */
-    uint32_t *own;   /* those of them that are traits of a treatment */
-    /* Of each of those, the value that its effect is of: the next treatment mostly has the same. */
-    struct value *last;
-    uint32_t own_count;
-    double before; /* with all of them up to own[0] */
+    struct own_feature *own;
+    uint32_t own_count, from; /* from: the first own feature, or behind the rule's */
+    double before;            /* with all effects up to `from` */
 };
 
 struct scores {
     const struct playbook *playbook;
     struct model_score_facts *models;
     uint64_t set_serial;
+    bool evaluates; /* no score of this decision is plain */
     /* Of each treatment: what its attributes, and the feature that names its action, add. */
     double *rows;
     uint8_t *made;
@@ -32,12 +43,12 @@ static enum status plan_model(const struct playbook *playbook, const struct mode
                               struct model_score_facts *model) {
     model->effects = memory_calloc(rule->feature_count + 1u, sizeof *model->effects);
     model->own = memory_calloc(rule->feature_count + 1u, sizeof *model->own);
-    model->last = memory_calloc(rule->feature_count + 1u, sizeof *model->last);
-    if (model->effects == NULL || model->own == NULL || model->last == NULL)
-        return STATUS_NO_MEMORY;
+    if (model->effects == NULL || model->own == NULL) return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < rule->feature_count; i++) {
-        if (playbook->traits[rule->features[i]].of_treatment) model->own[model->own_count++] = i;
+        if (playbook->traits[rule->features[i]].of_treatment)
+            model->own[model->own_count++].feature = i;
     }
+    model->from = model->own_count > 0 ? model->own[0].feature : rule->feature_count;
     return STATUS_OK;
 }
 
@@ -63,7 +74,6 @@ void scores_destroy(struct scores *scores) {
     for (uint32_t i = 0; scores->models != NULL && i < scores->playbook->model_count; i++) {
         memory_free(scores->models[i].effects);
         memory_free(scores->models[i].own);
-        memory_free(scores->models[i].last);
     }
     memory_free(scores->models);
     memory_free(scores->rows);
@@ -89,7 +99,7 @@ static void clear_rows(struct scores *scores, size_t count) {
 }
 
 void scores_begin(struct scores *scores, const struct decider *decider,
-                  const struct treatment_set *treatments) {
+                  const struct treatment_set *treatments, bool evaluates) {
     bool same = scores->set_serial == treatments->serial;
     for (uint32_t i = 0; i < scores->playbook->model_count; i++) {
         const struct model *model = decider->models != NULL ? decider->models[i] : NULL;
@@ -100,6 +110,7 @@ void scores_begin(struct scores *scores, const struct decider *decider,
     }
     if (!same) clear_rows(scores, treatments->count);
     scores->set_serial = treatments->serial;
+    scores->evaluates = evaluates;
 }
 
 /* Surely the same value; a text only where it is the same bytes in the same place. */
@@ -116,13 +127,13 @@ static bool is_same(const struct value *a, const struct value *b) {
 
 /* What the traits of the treatment add, where they differ from those of the one before. */
 static void tell_treatment(struct model_score_facts *facts, const struct model *model,
-                           const struct model_rule *rule, const struct value *traits, bool all) {
+                           const struct model_rule *rule, const struct value *traits) {
     for (uint32_t i = 0; i < facts->own_count; i++) {
-        uint32_t feature = facts->own[i];
-        const struct value *value = &traits[rule->features[feature]];
-        if (!all && is_same(value, &facts->last[i])) continue;
-        facts->last[i] = *value;
-        facts->effects[feature] = model_effect(model, feature, *value);
+        struct own_feature *own = &facts->own[i];
+        const struct value *value = &traits[rule->features[own->feature]];
+        if (is_same(value, &own->last)) continue;
+        own->last = *value;
+        facts->effects[own->feature] = model_effect(model, own->feature, *value);
     }
 }
 
@@ -131,14 +142,48 @@ static void tell_customer(struct model_score_facts *facts, const struct model *m
                           const struct model_rule *rule, const struct value *traits) {
     uint32_t own = 0;
     for (uint32_t i = 0; i < rule->feature_count; i++) {
-        if (own < facts->own_count && facts->own[own] == i)
+        if (own < facts->own_count && facts->own[own].feature == i)
             own++;
         else
             facts->effects[i] = model_effect(model, i, traits[rule->features[i]]);
     }
-    uint32_t end = facts->own_count > 0 ? facts->own[0] : rule->feature_count;
-    facts->before = model_add(model_base(model), facts->effects, 0, end);
-    facts->told = true;
+    facts->before = model_add(model_base(model), facts->effects, 0, facts->from);
+    facts->count = model_feature_count(model);
+}
+
+/* Finds the answers for all treatments; false where a trait of a treatment has none. */
+static bool tell_answers(struct model_score_facts *facts, struct decider *decider,
+                         const struct model *model, const struct model_rule *rule) {
+    for (uint32_t i = 0; i < facts->own_count; i++) {
+        struct own_feature *own = &facts->own[i];
+        if (!profile_answers(decider->profiler, rule->features[own->feature], &own->answers))
+            return false;
+        own->none = model_effect(model, own->feature, own->answers.answers->none.value);
+        own->last = own->answers.answers->none.value;
+        own->last_effect = own->none;
+    }
+    return true;
+}
+
+void scores_route(struct scores *scores, struct decider *decider, const struct action *action,
+                  struct route_score *out) {
+    *out = (struct route_score){.model = model_of_action(decider, action), .plain = true};
+    if (out->model == NULL) return;
+    const struct model_rule *rule = &scores->playbook->models[action->model];
+    struct model_score_facts *facts = &scores->models[action->model];
+    out->facts = facts;
+    if (!facts->told) {
+        tell_customer(facts, out->model, rule, profile_values(decider->profiler));
+        bool fits = facts->count >= rule->feature_count &&
+                    facts->count - rule->feature_count <= scores->width;
+        if (!fits) facts->count = 0;
+        facts->plain = fits && !scores->evaluates && tell_answers(facts, decider, out->model, rule);
+        /* Makes the first treatment tell its own traits. */
+        for (uint32_t i = 0; i < facts->own_count && !facts->plain; i++)
+            facts->own[i].last = (struct value){.type = VALUE_LIST};
+        facts->told = true;
+    }
+    out->plain = facts->plain;
 }
 
 /* What the treatment itself adds, behind the rule's traits. */
@@ -158,6 +203,39 @@ static const double *row_of(struct scores *scores, struct decider *decider,
     return row;
 }
 
+/* The answer of the treatment's holder; most holders have none. */
+static double effect_of_answer(struct own_feature *own, const struct model *model,
+                               uint32_t treatment) {
+    uint32_t holder = own->answers.holders != NULL ? own->answers.holders[treatment] : HOLDER_NONE;
+    const struct expr_answer *answer = expr_answer_of(own->answers.answers, holder);
+    if (answer == &own->answers.answers->none) return own->none;
+    if (is_same(&answer->value, &own->last)) return own->last_effect;
+    own->last = answer->value;
+    own->last_effect = model_effect(model, own->feature, answer->value);
+    return own->last_effect;
+}
+
+/* Effects of the rule's features behind the customer's first ones, and those of the treatment. */
+static double propensity_of_row(const struct model_score_facts *facts, const double *row,
+                                uint32_t rule_count) {
+    double log_odds = model_add(facts->before, facts->effects, facts->from, rule_count);
+    return model_propensity(model_add(log_odds, row, 0, facts->count - rule_count));
+}
+
+double scores_plain(struct scores *scores, struct decider *decider, const struct route_score *route,
+                    const struct treatment *treatment) {
+    const struct model_rule *rule = &scores->playbook->models[treatment->action->model];
+    struct model_score_facts *facts = route->facts;
+    double spare[LEARN_FEATURES_MAX];
+    for (uint32_t i = 0; i < facts->own_count; i++) {
+        struct own_feature *own = &facts->own[i];
+        facts->effects[own->feature] = effect_of_answer(own, route->model, treatment->index);
+    }
+    const double *row = row_of(scores, decider, route->model, rule, treatment,
+                               profile_values(decider->profiler), spare);
+    return propensity_of_row(facts, row, rule->feature_count);
+}
+
 double scores_of(struct scores *scores, struct decider *decider,
                  const struct treatment *treatment) {
     uint32_t index = treatment->action->model;
@@ -166,15 +244,42 @@ double scores_of(struct scores *scores, struct decider *decider,
     struct model_score_facts *facts = &scores->models[index];
     const struct value *traits = profile_values(decider->profiler);
     double spare[LEARN_FEATURES_MAX];
-    uint32_t count = model_feature_count(model);
-    if (count < rule->feature_count || count - rule->feature_count > scores->width)
-        return treatment_propensity(decider, treatment); /* not a model of this rule */
-    bool is_first = !facts->told;
-    if (is_first) tell_customer(facts, model, rule, traits);
-    tell_treatment(facts, model, rule, traits, is_first);
-    uint32_t from = facts->own_count > 0 ? facts->own[0] : rule->feature_count;
+    if (facts->count == 0) return treatment_propensity(decider, treatment);
+    tell_treatment(facts, model, rule, traits);
     const double *row = row_of(scores, decider, model, rule, treatment, traits, spare);
-    double log_odds = model_add(facts->before, facts->effects, from, rule->feature_count);
-    log_odds = model_add(log_odds, row, 0, count - rule->feature_count);
-    return model_propensity(log_odds);
+    return propensity_of_row(facts, row, rule->feature_count);
+}
+
+/* Keeps the strongest; the earlier feature first among equals. */
+static uint32_t keep_reason(struct model_reason *out, uint32_t count, struct model_reason reason) {
+    uint32_t at = count < REASONS_MAX ? count : REASONS_MAX - 1;
+    if (count == REASONS_MAX && out[at].log_odds >= reason.log_odds) return count;
+    for (; at > 0 && out[at - 1].log_odds < reason.log_odds; at--) out[at] = out[at - 1];
+    out[at] = reason;
+    return count < REASONS_MAX ? count + 1 : count;
+}
+
+uint32_t scores_reasons(struct scores *scores, struct decider *decider,
+                        const struct treatment *treatment, struct model_reason out[REASONS_MAX]) {
+    uint32_t index = treatment->action->model, count = 0;
+    const struct model *model = decider->models[index];
+    const struct model_rule *rule = &scores->playbook->models[index];
+    struct model_score_facts *facts = &scores->models[index];
+    const struct value *traits = profile_values(decider->profiler);
+    double spare[LEARN_FEATURES_MAX];
+    if (!facts->told || facts->count == 0) return 0;
+    for (uint32_t i = 0; i < facts->own_count; i++) {
+        uint32_t f = facts->own[i].feature;
+        facts->effects[f] = model_effect(model, f, traits[rule->features[f]]);
+        facts->own[i].last =
+            (struct value){.type = VALUE_LIST}; /* it is of no value that was told */
+    }
+    const double *row = row_of(scores, decider, model, rule, treatment, traits, spare);
+    /* What was sent and where is no reason for it. */
+    for (uint32_t f = 0; f < trainer_rule_width(rule); f++) {
+        double log_odds =
+            f < rule->feature_count ? facts->effects[f] : row[f - rule->feature_count];
+        if (log_odds > 0) count = keep_reason(out, count, (struct model_reason){f, log_odds});
+    }
+    return count;
 }

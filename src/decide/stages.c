@@ -45,7 +45,8 @@ static struct value permit_of(struct decider *decider, const struct timeline *ti
                    ? profile_consent(decider->profiler, timeline, t_ms, asked.purpose)
                    : profile_opt_in(decider->profiler, timeline, t_ms, asked.channel,
                                     asked.programme, (struct text){0});
-    if (decider->permit_count < PERMITS_MAX) decider->permits[decider->permit_count++] = asked;
+    if (decider->permit_count < decider->permits_max)
+        decider->permits[decider->permit_count++] = asked;
     return asked.is;
 }
 
@@ -119,18 +120,22 @@ bool treatment_needs_opt_in(const struct playbook *playbook, const struct treatm
     return false;
 }
 
+void verdict_of_contact(const struct contact_verdict *contact, int64_t t_ms, struct verdict *out) {
+    *out = (struct verdict){
+        .passes = contact->blocking == NULL,
+        .policy = contact->blocking,
+        .standing = contact->standing,
+        .free_at_ms = contact->blocking == NULL ? 0 : contact->free_at_ms,
+        .send_after_ms = contact->send_after_ms > t_ms ? contact->send_after_ms : 0,
+        .limited = contact->blocking != NULL && contact->standing.cut,
+    };
+}
+
 static enum status by_contact(struct decider *decider, const struct treatment *treatment,
                               int64_t t_ms, struct verdict *out) {
     struct contact_verdict contact;
     enum status status = contact_check(&decider->history, treatment, t_ms, &contact);
-    *out = (struct verdict){
-        .passes = contact.blocking == NULL,
-        .policy = contact.blocking,
-        .standing = contact.standing,
-        .free_at_ms = contact.blocking == NULL ? 0 : contact.free_at_ms,
-        .send_after_ms = contact.send_after_ms > t_ms ? contact.send_after_ms : 0,
-        .limited = contact.blocking != NULL && contact.standing.cut,
-    };
+    if (status == STATUS_OK) verdict_of_contact(&contact, t_ms, out);
     return status;
 }
 

@@ -210,29 +210,6 @@ static bool is_called(const struct treatment *treatment, struct text action) {
     return text_equal(treatment->key, action) || text_equal(treatment->action->name, action);
 }
 
-/* Where there are more treatments than a trace holds, those left out were not available. */
-static enum status explain_untraced(struct asking *asking, struct error *error) {
-    const struct treatment_set *treatments;
-    enum status status = treatment_history_at(asking->decider->world->treatments,
-                                              asking->decision->t_ms, &treatments, error);
-    if (status != STATUS_OK) return status;
-    const struct decision *decision = asking->decision;
-    uint32_t traced = 0; /* both are in playbook order */
-    for (uint32_t i = 0; i < treatments->count; i++) {
-        struct treatment_trace trace = {.treatment = &treatments->treatments[i],
-                                        .stopped_at = STAGE_AVAILABLE};
-        if (traced < decision->trace_count &&
-            decision->trace[traced].treatment == trace.treatment) {
-            traced++;
-            continue;
-        }
-        if (!is_called(trace.treatment, asking->action)) continue;
-        status = explain_one(asking, &trace);
-        if (status != STATUS_OK) return status;
-    }
-    return STATUS_OK;
-}
-
 static enum status not_found(const struct decider *decider, struct text action,
                              struct error *error) {
     const struct playbook *playbook = decider->world->playbook;
@@ -256,12 +233,12 @@ enum status decision_why_not(struct decider *decider, const struct timeline *tim
                              void (*visit)(void *context, const struct why_not *why), void *context,
                              struct error *error) {
     struct asking asking = {decider, timeline, decision, action, visit, context, false};
-    for (uint32_t i = 0; i < decision->trace_count; i++) {
-        if (!is_called(decision->trace[i].treatment, action)) continue;
-        enum status status = explain_one(&asking, &decision->trace[i]);
+    const struct treatment_set *treatments = decision->treatments;
+    for (uint32_t i = 0; i < treatments->count; i++) {
+        if (!is_called(&treatments->treatments[i], action)) continue;
+        struct treatment_trace trace = decision_trace_at(decision, i);
+        enum status status = explain_one(&asking, &trace);
         if (status != STATUS_OK) return status;
     }
-    enum status status = explain_untraced(&asking, error);
-    if (status != STATUS_OK) return status;
     return asking.found ? STATUS_OK : not_found(decider, action, error);
 }

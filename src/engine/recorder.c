@@ -29,7 +29,7 @@ static uint64_t in_force_hash(const struct engine *engine) {
 static uint64_t outcome_hash(const struct decision *decision) {
     uint64_t hash = decision->ranked_count;
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
-        const struct treatment *treatment = decision->trace[decision->ranked[rank]].treatment;
+        const struct treatment *treatment = decision_treatment(decision, decision->ranked[rank]);
         hash = hash_u64(hash_text(treatment->key, hash) + treatment->channel);
         hash = hash_u64(hash + decision_withholds(decision, rank));
     }
@@ -62,7 +62,7 @@ static enum status add_decision(struct engine *engine, struct decider *decider,
     struct event *event = event_batch_add(batch);
     if (event == NULL) return STATUS_NO_MEMORY;
     if (decision->ranked_count > 0)
-        channel = decision->trace[decision->ranked[0]].treatment->channel;
+        channel = decision_treatment(decision, decision->ranked[0])->channel;
     event->time_ms = event->known_ms = decision->t_ms;
     event->persona = persona;
     event->type = EVENT_DECISION_MADE;

@@ -140,6 +140,7 @@ static void conclude_counts(struct evaluation *evaluation, const struct aggregat
         struct expr_answer *answer = &answers->by_holder[answers->touched[i]].answer;
         evaluation->env->limit_reached = false;
         *answer = conclude_value(evaluation, aggregate, window, answer->value);
+        answers->any_limited |= answer->limited;
     }
 }
 
@@ -148,6 +149,7 @@ static void conclude_all(struct evaluation *evaluation, const struct aggregate *
     struct expr_answers *answers = pass->answers;
     struct accumulator nothing = {.all = pass->all};
     answers->none = conclude(evaluation, aggregate, window, &nothing);
+    answers->any_limited |= answers->none.limited;
     if (aggregate->kind == AGGREGATE_COUNT) {
         conclude_counts(evaluation, aggregate, window, answers);
         return;
@@ -157,6 +159,7 @@ static void conclude_all(struct evaluation *evaluation, const struct aggregate *
         struct accumulator *total = &answers->totals[holder].total;
         total->all = pass->all;
         answers->by_holder[holder].answer = conclude(evaluation, aggregate, window, total);
+        answers->any_limited |= answers->by_holder[holder].answer.limited;
     }
 }
 
@@ -181,7 +184,7 @@ static void answer_once(struct evaluation *evaluation, const struct aggregate *a
     if (scratch != NULL) mark = arena_mark(scratch);
     evaluation->env->limit_reached = false;
     answers->none.value = aggregate_eval(evaluation, aggregate);
-    answers->none.limited = evaluation->env->limit_reached;
+    answers->none.limited = answers->any_limited = evaluation->env->limit_reached;
     if (scratch != NULL) arena_rewind(scratch, mark);
 }
 
@@ -192,6 +195,7 @@ enum status expr_answer_all(const struct expr_program *program, uint32_t aggrega
     struct evaluation evaluation = {.program = program, .env = env, .timeline = env->timeline};
     answers->epoch++;
     answers->touched_count = 0;
+    answers->any_limited = false;
     if (index == NULL) {
         answer_once(&evaluation, aggregate, answers);
         return STATUS_OK;

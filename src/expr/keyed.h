@@ -38,6 +38,7 @@ struct expr_answers {
     struct holder_total *totals;
     size_t capacity, total_capacity;
     uint32_t *touched; /* holders for which a row counts */
+    bool any_limited;  /* a named limit made any of them unknown */
     size_t touched_count, touched_capacity;
     uint64_t epoch;
 };

@@ -4,10 +4,10 @@
 void funnel_add(struct funnel *funnel, const struct decision *decision) {
     enum stage furthest = STAGE_AVAILABLE;
     bool unknown = false;
-    for (uint32_t i = 0; i < decision->trace_count; i++) {
-        const struct treatment_trace *trace = &decision->trace[i];
-        if (trace->stopped_at > furthest) furthest = trace->stopped_at;
-        unknown |= trace->stopped_at == STAGE_CONSENT && trace->unknown;
+    for (uint32_t i = 0; i < decision->trace.count; i++) {
+        enum stage stage = (enum stage)decision->trace.stage[i];
+        if (stage > furthest) furthest = stage;
+        unknown |= stage == STAGE_CONSENT && decision_trace_of(decision, i).unknown;
     }
     funnel->consent_unknown += furthest == STAGE_CONSENT && unknown;
     funnel->truncated += decision->truncated;

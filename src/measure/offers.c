@@ -33,7 +33,7 @@ void offers_release(struct offers *offers) {
 
 void offers_add(struct offers *offers, const struct decision *decision) {
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
-        const struct treatment_trace *trace = &decision->trace[decision->ranked[rank]];
+        const struct treatment_trace ranked = decision_ranked(decision, rank), *trace = &ranked;
         const struct treatment *treatment = trace->treatment;
         ptrdiff_t action = treatment->action - offers->playbook->actions;
         for (uint32_t c = 0; c < offers->playbook->actions[action].channel_count; c++) {

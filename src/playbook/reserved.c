@@ -76,6 +76,14 @@ static bool add_messages(struct reader *reader, const struct yaml_node *nowhere)
                               VALUE_TEXT, STRENGTH_DECLARED) != NULL;
 }
 
+/* What spoke most for the first rank of a decision: traits and their values, of any type. */
+static bool add_because(struct reader *reader, const struct yaml_node *nowhere) {
+    struct property_entry *because = names_add_property(
+        reader, nowhere, EVENT_DECISION_MADE, TEXT("because"), VALUE_LIST, STRENGTH_DECLARED);
+    return because != NULL &&
+           names_add_field(reader, nowhere, because, TEXT("trait"), VALUE_TEXT, STRENGTH_DECLARED);
+}
+
 bool reserved_add(struct reader *reader) {
     static const struct yaml_node nowhere; /* line 0: no place in the file */
     uint32_t event;
@@ -96,7 +104,7 @@ bool reserved_add(struct reader *reader) {
                                VALUE_TEXT, STRENGTH_DECLARED) == NULL)
             return false;
     }
-    if (!add_messages(reader, &nowhere)) return false;
+    if (!add_messages(reader, &nowhere) || !add_because(reader, &nowhere)) return false;
     static const char *const of_opt_ins[] = {"address", "programme"};
     for (size_t i = 0; i < 2; i++) {
         if (names_add_property(reader, &nowhere, EVENT_OPT_IN_CHANGED, text_from(of_opt_ins[i]),

@@ -6,6 +6,7 @@
 struct asked { /* one aggregate of the trait of a treatment */
     const struct expr_program *program;
     uint32_t index; /* in the program */
+    uint32_t trait;
     enum answered how;
     uint32_t attribute;
     bool is_answered;
@@ -17,6 +18,7 @@ struct by_treatment {
     const struct treatment_set *set; /* NULL: nothing is answered */
     struct asked *asked;             /* trait by trait */
     uint32_t asked_count;
+    bool limited;
     uint32_t *first; /* by k: the trait's in `asked`, and behind the last the end */
     bool *is_whole;  /* by k: the trait is one aggregate and nothing else */
     const struct expr_answer **answer; /* as `asked`, of the treatment at hand */
@@ -42,6 +44,7 @@ static void plan(struct by_treatment *by_treatment, const struct playbook *playb
             struct asked *asked = &by_treatment->asked[at++];
             asked->program = program;
             asked->index = a;
+            asked->trait = i;
             asked->how = expr_answered(program, a, &asked->attribute);
         }
     }
@@ -84,16 +87,19 @@ void by_treatment_forget(struct by_treatment *by_treatment) {
 }
 
 void by_treatment_answer(struct by_treatment *by_treatment, struct expr_env *env,
-                         const struct treatment_set *set) {
+                         const struct treatment_set *set, const bool *wanted) {
     by_treatment->set = set;
+    by_treatment->limited = false;
     for (uint32_t i = 0; i < by_treatment->asked_count; i++) {
         struct asked *asked = &by_treatment->asked[i];
         const struct expr_index *index =
             asked->how == ANSWERED_BY_KEY ? set->indexes[asked->attribute] : NULL;
         asked->holders = index != NULL ? set->holders[asked->attribute] : NULL;
-        bool can = asked->how == ANSWERED_ONCE || index != NULL;
+        bool can = (asked->how == ANSWERED_ONCE || index != NULL) &&
+                   (wanted == NULL || wanted[asked->trait]);
         asked->is_answered = can && expr_answer_all(asked->program, asked->index, env, index,
                                                     &asked->answers) == STATUS_OK;
+        by_treatment->limited |= asked->is_answered && asked->answers.any_limited;
     }
 }
 
@@ -114,6 +120,18 @@ const struct expr_answer *by_treatment_whole(const struct by_treatment *by_treat
                                              const struct treatment *treatment) {
     const struct asked *asked = &by_treatment->asked[by_treatment->first[k]];
     return by_treatment->is_whole[k] ? answer_of(asked, treatment) : NULL;
+}
+
+const struct expr_answers *by_treatment_answers(const struct by_treatment *by_treatment, uint32_t k,
+                                                const uint32_t **holders) {
+    const struct asked *asked = &by_treatment->asked[by_treatment->first[k]];
+    if (by_treatment->set == NULL || !by_treatment->is_whole[k] || !asked->is_answered) return NULL;
+    *holders = asked->holders;
+    return &asked->answers;
+}
+
+bool by_treatment_limited(const struct by_treatment *by_treatment) {
+    return by_treatment->set != NULL && by_treatment->limited;
 }
 
 const struct expr_answer *const *by_treatment_parts(const struct by_treatment *by_treatment,

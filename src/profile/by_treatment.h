@@ -19,15 +19,22 @@ void by_treatment_destroy(struct by_treatment *by_treatment);
 /* The answers of before no longer hold. */
 void by_treatment_forget(struct by_treatment *by_treatment);
 /* Answers what can be answered for all treatments of the set at once; traits of the customer are in
- * env->traits. What there is no memory for is left to the evaluation of each treatment. */
+ * env->traits. `wanted`, by trait index, tells the traits that are asked for; NULL: all. What there
+ * is no memory for is left to the evaluation of each treatment. */
 void by_treatment_answer(struct by_treatment *by_treatment, struct expr_env *env,
-                         const struct treatment_set *set);
+                         const struct treatment_set *set, const bool *wanted);
 /* Is the treatment of the set that was answered? */
 bool by_treatment_has(const struct by_treatment *by_treatment, const struct treatment *treatment);
 /* The k-th trait of a treatment, counted in the order of the traits, where the whole of it is
  * answered; else NULL. The treatment is of the set. */
 const struct expr_answer *by_treatment_whole(const struct by_treatment *by_treatment, uint32_t k,
                                              const struct treatment *treatment);
+/* The same for all treatments of the set: NULL where the whole trait is not answered. The holder of
+ * treatment i is (*holders)[i]; NULL: none has one. */
+const struct expr_answers *by_treatment_answers(const struct by_treatment *by_treatment, uint32_t k,
+                                                const uint32_t **holders);
+/* Did a named limit make any of the answers unknown? */
+bool by_treatment_limited(const struct by_treatment *by_treatment);
 /* The answers of its aggregates, as expr_env.answers has them. */
 const struct expr_answer *const *by_treatment_parts(const struct by_treatment *by_treatment,
                                                     uint32_t k, const struct treatment *treatment);

@@ -22,6 +22,7 @@ struct profiler {
     bool any_limited;            /* profile_limited */
     struct value *friend_values; /* the same, for the related customer under evaluation */
     bool *friend_wants;          /* by trait index: those that its trait reads */
+    const bool *wanted;          /* by trait index; NULL: all */
     uint32_t *of_treatment;      /* traits of a treatment, in evaluation order */
     uint32_t of_treatment_count;
     struct by_treatment *by_treatment;
@@ -213,8 +214,17 @@ static struct value evaluate(struct profiler *profiler, const struct expr_progra
     return value;
 }
 
+static bool is_wanted(const struct profiler *profiler, uint32_t trait) {
+    return profiler->wanted == NULL || profiler->wanted[trait];
+}
+
 const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline,
                                int64_t t_ms) {
+    return profile_at_for(profiler, timeline, t_ms, NULL);
+}
+
+const struct value *profile_at_for(struct profiler *profiler, const struct timeline *timeline,
+                                   int64_t t_ms, const bool *wanted) {
     const struct playbook *playbook = profiler->world->playbook;
     arena_clear(&profiler->scratch);
     profiler->env.timeline = timeline;
@@ -222,11 +232,12 @@ const struct value *profile_at(struct profiler *profiler, const struct timeline 
     profiler->env.attributes = NULL;
     profiler->related.customer = timeline;
     profiler->any_limited = profiler->eval_limited = false;
+    profiler->wanted = wanted;
     by_treatment_forget(profiler->by_treatment);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         const struct trait *trait = &playbook->traits[i];
         profiler->limited[i] = false;
-        profiler->values[i] = trait->of_treatment
+        profiler->values[i] = trait->of_treatment || !is_wanted(profiler, i)
                                   ? value_unknown()
                                   : evaluate(profiler, trait->program, &profiler->limited[i]);
     }
@@ -236,7 +247,20 @@ const struct value *profile_at(struct profiler *profiler, const struct timeline 
 
 void profile_for_all(struct profiler *profiler, const struct treatment_set *treatments) {
     profiler->env.attributes = NULL;
-    by_treatment_answer(profiler->by_treatment, &profiler->env, treatments);
+    by_treatment_answer(profiler->by_treatment, &profiler->env, treatments, profiler->wanted);
+}
+
+bool profile_answers(const struct profiler *profiler, uint32_t trait, struct profile_answers *out) {
+    for (uint32_t k = 0; k < profiler->of_treatment_count; k++) {
+        if (profiler->of_treatment[k] != trait) continue;
+        out->answers = by_treatment_answers(profiler->by_treatment, k, &out->holders);
+        return out->answers != NULL;
+    }
+    return false;
+}
+
+bool profile_reached_limit(const struct profiler *profiler) {
+    return profiler->any_limited || by_treatment_limited(profiler->by_treatment);
 }
 
 /* The k-th trait of a treatment, whose attributes are in place. */
@@ -265,7 +289,8 @@ const struct value *profile_with(struct profiler *profiler, const struct treatme
         uint32_t index = profiler->of_treatment[k];
         profiler->limited[index] = false;
         profiler->values[index] = value_unknown();
-        if (treatment != NULL) evaluate_of_treatment(profiler, k, treatment, answered);
+        if (treatment != NULL && is_wanted(profiler, index))
+            evaluate_of_treatment(profiler, k, treatment, answered);
     }
     return profiler->values;
 }

@@ -11,6 +11,7 @@
 #define PROFILE_PROFILE_H
 
 #include "event/timeline_source.h"
+#include "expr/keyed.h"
 #include "playbook/treatment/treatment_history.h"
 
 /* What the engine hands to every room that asks questions of timelines. Borrowed; outlives its
@@ -57,9 +58,21 @@ struct timeline_request profiler_request(struct profiler *profiler, struct as_of
  * valid until the next profile_at. The timeline must stay valid as long as the values are used. */
 const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline,
                                int64_t t_ms);
+/* The same, but only traits that are wanted (by trait index) and those of a treatment among them
+ * are evaluated, from here to the next profile_at; all others are unknown. Whoever wants a trait
+ * wants those that it reads. `wanted` stays as long. */
+const struct value *profile_at_for(struct profiler *profiler, const struct timeline *timeline,
+                                   int64_t t_ms, const bool *wanted);
 /* Behind profile_at, where profile_with will be asked for many treatments of this set, which stays:
  * what can be computed for all of them at once is. The values are the same. */
 void profile_for_all(struct profiler *profiler, const struct treatment_set *treatments);
+/* Behind profile_for_all: the answers of a trait of a treatment for all of them. False where it has
+ * to be evaluated for each treatment (profile_with). */
+struct profile_answers {
+    const struct expr_answers *answers;
+    const uint32_t *holders; /* by index of the treatment in its set; NULL: none has one */
+};
+bool profile_answers(const struct profiler *profiler, uint32_t trait, struct profile_answers *out);
 /* Fills the traits of a treatment into the same array (overwriting those of the treatment before).
  * NULL: makes them unknown. */
 const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment);
@@ -86,6 +99,8 @@ bool profile_trait_limited(const struct profiler *profiler, uint32_t trait);
 bool profile_eval_limited(const struct profiler *profiler);
 /* Has any limit been reached since the last profile_at? */
 bool profile_limited(const struct profiler *profiler);
+/* The same, or has one been reached by any answer of profile_for_all? */
+bool profile_reached_limit(const struct profiler *profiler);
 
 /* The property by which an order and its return name each other: order_id; SYMBOL_NONE where no
  * event has it. */

@@ -20,10 +20,9 @@
 static void check_decision(void *context, const char *name, const struct decision *decision) {
     uint32_t *wrong = context;
     bool should = strncmp(name, "fan:in", 6) == 0, does = false;
-    for (uint32_t i = 0; i < decision->trace_count; i++) {
-        const struct treatment_trace *trace = &decision->trace[i];
-        if (!text_equal(trace->treatment->key, TEXT("through_friend"))) continue;
-        does = trace->stopped_at == STAGE_OFFERED;
+    for (uint32_t i = 0; i < decision->trace.count; i++) {
+        if (!text_equal(decision_treatment(decision, i)->key, TEXT("through_friend"))) continue;
+        does = decision->trace.stage[i] == STAGE_OFFERED;
     }
     *wrong += does != should;
 }

@@ -17,7 +17,7 @@ static void check_decision(void *context, const char *name, const struct decisio
     struct tally *tally = context;
     bool should = strncmp(name, "loyalty:yes", 11) == 0;
     for (uint32_t i = 0; i < decision->ranked_count; i++) {
-        struct text key = decision->trace[decision->ranked[i]].treatment->key;
+        struct text key = decision_treatment(decision, decision->ranked[i])->key;
         tally->elsewhere +=
             !text_equal(key, TEXT("beach_shoes/s1")) && !text_equal(key, TEXT("beach_shoes/s2"));
     }

@@ -446,29 +446,34 @@ static bool compare(struct plain *plain, const struct timeline *timeline,
          "no memory");
     plain->decider->permit_count = 0;
     plain->limited = timeline->truncated;
-    profile_at(plain->profiler, timeline, t_ms);
-    bool good = decision->trace_count == treatments->count;
-    for (uint32_t i = 0; i < decision->trace_count && good; i++) {
+    profile_at_for(plain->profiler, timeline, t_ms, plain->decider->wanted);
+    plain->limited |= profile_limited(plain->profiler);
+    bool good = decision_shown_count(decision) == treatments->count;
+    for (uint32_t i = 0; i < treatments->count && good; i++) {
         struct treatment_trace wanted =
             plain_judge(plain, timeline, t_ms, &treatments->treatments[i]);
-        good = same_trace(&decision->trace[i], &wanted);
+        const struct treatment_trace shown = decision_shown(decision, i);
+        good = same_trace(&shown, &wanted);
         compared++;
         offered += wanted.stopped_at == STAGE_OFFERED;
         if (!good)
             printf("%.*s: %s, the plain way %s; %.17g against %.17g\n",
-                   TEXT_ARG(wanted.treatment->key), stage_name(decision->trace[i].stopped_at),
-                   stage_name(wanted.stopped_at), decision->trace[i].propensity, wanted.propensity);
+                   TEXT_ARG(wanted.treatment->key), stage_name(shown.stopped_at),
+                   stage_name(wanted.stopped_at), shown.propensity, wanted.propensity);
     }
-    plain->limited |= profile_limited(plain->profiler);
-    if (good && decision->limited != plain->limited) {
-        printf("a limit: %d, the plain way %d\n", decision->limited, plain->limited);
+    /* What stopped a treatment and the customer's traits must tell of a limit. Traits of a treatment
+     * may, where the decision reads them. */
+    bool may_be_limited = plain->limited || profile_limited(plain->profiler);
+    if (good && (decision->limited ? !may_be_limited : plain->limited)) {
+        printf("a limit: %d, the plain way %d, %d\n", decision->limited, plain->limited,
+               may_be_limited);
         return false;
     }
     return good;
 }
 
 /* What is packed of the trace tells the stage of every treatment of the set. */
-static bool packed_trace_tells(const struct decider *decider, const struct decision *decision) {
+static bool packed_trace_tells(struct decider *decider, const struct decision *decision) {
     struct packed_writer writer;
     struct buffer packed;
     bool good = true;
@@ -476,10 +481,10 @@ static bool packed_trace_tells(const struct decider *decider, const struct decis
     buffer_init(&packed);
     must(decision_pack(decider, decision, &writer, &packed) == STATUS_OK, "no memory");
     struct value trace = packed_find(buffer_text(&packed), PROPERTY_TRACE);
-    for (uint32_t i = 0; i < decision->trace_count && good; i++) {
+    for (uint32_t i = 0; i < decision_shown_count(decision) && good; i++) {
         enum stage stage;
-        good = decision_trace_stage(trace.text, decision->trace[i].treatment->index, &stage) &&
-               stage == decision->trace[i].stopped_at;
+        good = decision_trace_stage(trace.text, i, &stage) &&
+               stage == decision_shown(decision, i).stopped_at;
     }
     if (!good) printf("the trace %.*s tells something else\n", TEXT_ARG(trace.text));
     packed_writer_release(&writer);

@@ -122,6 +122,10 @@ enum status answering_decide(struct answering *answering, const char *customer,
     return status == STATUS_OK ? decide(answering, error) : status;
 }
 
+void answering_reason(const struct answering *answering, char out[DECISION_REASON_BYTES_MAX]) {
+    decision_reason(answering->decider, &answering->timeline, answering->decision, out);
+}
+
 enum status answering_walk(struct answering *answering, struct error *error) {
     struct timeline_request request = request_of(answering);
     return answering->reader->source->ops->walk(answering->reader, &request, 0, 1, error);

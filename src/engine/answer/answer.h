@@ -29,6 +29,8 @@ enum status answering_read(struct answering *answering, const char *customer, ui
 /* The same, and decides. */
 enum status answering_decide(struct answering *answering, const char *customer,
                              struct error *error) MUST_USE;
+/* The latest decision's reason in a sentence (decision_reason). */
+void answering_reason(const struct answering *answering, char out[DECISION_REASON_BYTES_MAX]);
 /* Everybody: walk, then next until STATUS_END; each next_read reads one customer, and each next
  * decides too. */
 enum status answering_walk(struct answering *answering, struct error *error) MUST_USE;

@@ -136,7 +136,9 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
     json_member_text_or_null(
         writer, "holdout",
         engine_playbook(answering->engine)->holdout_share > 0 ? text_from(arm) : (struct text){0});
-    json_member_string(writer, "reason", decision->reason);
+    char reason[DECISION_REASON_BYTES_MAX];
+    answering_reason(answering, reason);
+    json_member_string(writer, "reason", reason);
     json_member_text(writer, "models",
                      answering->model_names.length > 0 ? buffer_text(&answering->model_names)
                                                        : TEXT(""));
@@ -146,15 +148,18 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
     json_write_array_begin(writer);
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
         json_write_object_begin(writer);
-        write_trace_members(writer, symbols, &decision->trace[decision->ranked[rank]]);
+        const struct treatment_trace trace = decision_ranked(decision, rank);
+        write_trace_members(writer, symbols, &trace);
         json_member_yes_no(writer, "withheld", decision_withholds(decision, rank));
         json_write_object_end(writer);
     }
     json_write_array_end(writer);
     json_write_key(writer, "trace");
     json_write_array_begin(writer);
-    for (uint32_t i = 0; i < decision->trace_count; i++)
-        write_trace(writer, symbols, &decision->trace[i]);
+    for (uint32_t i = 0; i < decision_shown_count(decision); i++) {
+        const struct treatment_trace trace = decision_shown(decision, i);
+        write_trace(writer, symbols, &trace);
+    }
     json_write_array_end(writer);
     json_write_object_end(writer);
 }

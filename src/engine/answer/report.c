@@ -85,9 +85,10 @@ static enum status gather_models(struct report *report, const struct report_opti
 
 /* ---- decisions ---- */
 
-static void consider_example(struct report *report, const struct decision *decision) {
+static void consider_example(struct report *report, const struct answering *answering) {
+    const struct decision *decision = answering->decision;
     if (decision->ranked_count == 0 || decision_withholds(decision, 0)) return;
-    const struct treatment_trace *trace = &decision->trace[decision->ranked[0]];
+    const struct treatment_trace first = decision_ranked(decision, 0), *trace = &first;
     uint32_t at = report->example_count;
     for (uint32_t i = 0; i < report->example_count; i++) {
         if (text_equal(text_from(report->examples[i].treatment), trace->treatment->key)) at = i;
@@ -107,7 +108,7 @@ static void consider_example(struct report *report, const struct decision *decis
     snprintf(example->treatment, sizeof example->treatment, "%.*s",
              TEXT_ARG(trace->treatment->key));
     customer_name(report->engine, decision->customer, example->name);
-    snprintf(example->reason, sizeof example->reason, "%s", decision->reason);
+    answering_reason(answering, example->reason);
 }
 
 static int compare_examples(const void *left, const void *right) {
@@ -123,7 +124,7 @@ static enum status decide_all(struct report *report, struct work *work, struct e
     while (status == STATUS_OK && (status = answering_next(&answering, error)) == STATUS_OK) {
         funnel_add(&report->funnel, answering.decision);
         offers_add(&report->offers, answering.decision);
-        consider_example(report, answering.decision);
+        consider_example(report, &answering);
         work_add(work, 1);
         status = work_check(work, error);
     }

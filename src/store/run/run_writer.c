@@ -25,7 +25,7 @@ struct run_writer {
     struct file *file;
     uint64_t offset; /* bytes written */
     struct part_rows rows;
-    struct run_part part; /* under way */
+    struct run_part part;  /* under way */
     struct column_set set; /* the target's, and the whole column */
     struct run_columns *columns;
     struct run_blocks blocks;

@@ -46,7 +46,7 @@ static void test_an_untried_action_starts_as_the_playbook_says(void **state) {
     assert_true(fabs(told - 0.1) < 0.01);
     assert_near(trace_of("unsaid", "web")->propensity, told);
     assert_near(trace_of("fresh", "web")->propensity, 0.4);
-    assert_non_null(strstr(trial.decision.reason, "as the playbook says"));
+    assert_non_null(strstr(reason_of(), "as the playbook says"));
     training_set_destroy(set);
     model_destroy(model);
 }

@@ -87,17 +87,23 @@ static inline struct decision *decide_for(uint32_t customer, int64_t t_ms) {
     return &trial.decision;
 }
 
+static inline const char *reason_of(void) {
+    static char reason[DECISION_REASON_BYTES_MAX];
+    decision_reason(trial.decider, &trial.timeline, &trial.decision, reason);
+    return reason;
+}
+
 static inline struct decision *decide(int64_t t_ms) {
     return decide_for(ANN, t_ms);
 }
 
 static inline const struct treatment_trace *trace_of(const char *key, const char *channel) {
     uint32_t symbol = symbol_find(trial.scene.symbols, SYMBOL_CHANNEL, text_from(channel));
-    for (uint32_t i = 0; i < trial.decision.trace_count; i++) {
-        const struct treatment_trace *trace = &trial.decision.trace[i];
-        if (text_equal(trace->treatment->key, text_from(key)) &&
-            trace->treatment->channel == symbol)
-            return trace;
+    static struct treatment_trace shown;
+    for (uint32_t i = 0; i < decision_shown_count(&trial.decision); i++) {
+        shown = decision_shown(&trial.decision, i);
+        if (text_equal(shown.treatment->key, text_from(key)) && shown.treatment->channel == symbol)
+            return &shown;
     }
     fail_msg("no trace of %s by %s", key, channel);
     return NULL;
@@ -106,8 +112,7 @@ static inline const struct treatment_trace *trace_of(const char *key, const char
 #define assert_stage(key, channel, expected)                                                       \
     assert_string_equal(stage_name(trace_of(key, channel)->stopped_at), expected)
 #define assert_ranked(rank, name)                                                                  \
-    assert_true(text_equal(trial.decision.trace[trial.decision.ranked[rank]].treatment->key,       \
-                           text_from(name)))
+    assert_true(text_equal(decision_ranked(&trial.decision, rank).treatment->key, text_from(name)))
 #define assert_near(a, b) assert_true(fabs((a) - (b)) < 1e-9)
 
 static inline void add_words(void *context, const struct why_not *why) {

@@ -72,8 +72,8 @@ static void copy_decision(struct shop *shop, int64_t t_ms, char *out, size_t siz
     assert_int_equal(answering_open(&answering, shop->engine, t_ms, &error), STATUS_OK);
     assert_int_equal(answering_decide(&answering, "email:ann@a.example", &error), STATUS_OK);
     out[0] = '\0';
-    for (uint32_t i = 0; i < answering.decision->trace_count && length < size; i++) {
-        const struct treatment_trace *trace = &answering.decision->trace[i];
+    for (uint32_t i = 0; i < decision_shown_count(answering.decision) && length < size; i++) {
+        const struct treatment_trace shown = decision_shown(answering.decision, i), *trace = &shown;
         length += (size_t)snprintf(out + length, size - length, "%.*s %.3f %s; ",
                                    TEXT_ARG(trace->treatment->title), trace->propensity,
                                    stage_name(trace->stopped_at));

@@ -85,7 +85,7 @@ uint32_t reasons_of(struct decider *decider, const struct treatment *treatment,
 /* What a feature of a rule is called. */
 struct text feature_name(const struct playbook *playbook, const struct model_rule *rule,
                          uint32_t feature);
-/* wanted.c: which traits a decision reads, by trait index: conditions of actions, features of models,
- * and the traits that these read. */
+/* wanted.c: which traits a decision reads, by trait index: conditions of actions, features of
+ * models, and the traits that these read. */
 void wanted_traits(const struct playbook *playbook, bool *out);
 #endif

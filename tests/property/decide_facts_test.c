@@ -461,8 +461,8 @@ static bool compare(struct plain *plain, const struct timeline *timeline,
                    TEXT_ARG(wanted.treatment->key), stage_name(shown.stopped_at),
                    stage_name(wanted.stopped_at), shown.propensity, wanted.propensity);
     }
-    /* What stopped a treatment and the customer's traits must tell of a limit. Traits of a treatment
-     * may, where the decision reads them. */
+    /* What stopped a treatment and the customer's traits must tell of a limit. Traits of a
+     * treatment may, where the decision reads them. */
     bool may_be_limited = plain->limited || profile_limited(plain->profiler);
     if (good && (decision->limited ? !may_be_limited : plain->limited)) {
         printf("a limit: %d, the plain way %d, %d\n", decision->limited, plain->limited,

@@ -170,7 +170,7 @@ static void check_columns(uint32_t row_count, uint32_t one_in) {
             assert_int_equal(packed_add(&writer, 10 + p, values[p][row]), STATUS_OK);
         }
         assert_int_equal(packed_end(&writer, &packed), STATUS_OK);
-        assert_int_equal(run_columns_add(columns, row, buffer_text(&packed)), STATUS_OK);
+        assert_int_equal(run_columns_add(columns, row, 0, buffer_text(&packed)), STATUS_OK);
     }
     for (uint32_t c = 0; c < set.count; c++) {
         struct run_section section = {0};
@@ -204,7 +204,7 @@ static void damaged_properties_are_told(void **state) {
     const struct dark_names names = {NULL, 0};
     struct run_columns *columns;
     assert_int_equal(run_columns_create(&columns, &set, &names), STATUS_OK);
-    assert_int_equal(run_columns_add(columns, 0, TEXT("\xff\xff\xff\xff")), STATUS_CORRUPT);
+    assert_int_equal(run_columns_add(columns, 0, 0, TEXT("\xff\xff\xff\xff")), STATUS_CORRUPT);
     run_columns_destroy(columns);
 }
 

@@ -3,7 +3,7 @@
  * header, events what was joined to them or what their line says of all. Such a batch is applied in
  * parts, in order, each as one frame. */
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 /* The rest: the events' fixed fields, records and symbols. */
 #define PART_BYTES_MAX (STORE_FRAME_BYTES_MAX / 2)

@@ -2,7 +2,7 @@
 /* The store copies itself and the folders beside it; the secret is the engine's. */
 #include <stdio.h>
 
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 #define COPIED_BYTES_MAX ((size_t)4 << 10)
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 /* INGEST_FIELDS_MAX columns, or as many paths, and INGEST_READING_ANY. */
 #define PLAN_COLUMNS_MAX (INGEST_FIELDS_MAX + 1)

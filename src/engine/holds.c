@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "base/word.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 #define HOLD_TEXT_BYTES_MAX ((size_t)256 << 20)
 

@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/log_line.h"
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 struct named_lookup *lookup_named(struct engine *engine, struct text name, bool add) {
     for (size_t i = 0; i < engine->lookup_count; i++) {

@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "base/log_line.h"
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 #define LOOKUP_MAGIC          "ATLK"
 #define LOOKUP_FILE_VERSION   1u

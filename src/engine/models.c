@@ -5,7 +5,7 @@
 #include "base/log_line.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 #include "measure/base_rates.h"
 
 #define MODEL_BYTES_MAX ((size_t)1 << 30)

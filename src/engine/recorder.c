@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 #define RECORD_BATCH 2000
 

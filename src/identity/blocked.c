@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/canonical.h"
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 #define WORD(literal)                                                                              \
     { literal, sizeof(literal) - 1 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 /* What readers ask. Nothing here locks or allocates: a walk is repeated where an undo came between.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 /* The rules by the time of their change. A new array of eras replaces the old one, which is kept
  * until the call is committed or undone. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 /* Everything about a customer, for people. Under the lock, which the applier holds while a batch is
  * open. */

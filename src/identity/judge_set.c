@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 /* Judging a set of identifiers anew.
  *

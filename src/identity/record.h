@@ -10,7 +10,7 @@
 #ifndef IDENTITY_RECORD_H
 #define IDENTITY_RECORD_H
 
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 enum record_tag {
     ENTRY_IDENTIFIER = 1,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 /* What a large component holds: walking 100,000 identifiers for each link that one more of them
  * brings would make loading them quadratic. Only the applier's present state is summed up; whatever

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "playbook/sections.h"
+#include "playbook/playbook_internal.h"
 
 /* ---- events: what is known of them ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goals, scenarios and models. */
 #include "base/hash.h"
-#include "playbook/sections.h"
+#include "playbook/playbook_internal.h"
 
 #define GOALS_MAX             500
 #define SCENARIOS_MAX         500

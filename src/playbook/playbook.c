@@ -3,7 +3,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "playbook/sections.h"
+#include "playbook/playbook_internal.h"
 
 #define ARENA_BYTES_MAX ((size_t)256 << 20)
 

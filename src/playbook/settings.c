@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "playbook/sections.h"
+#include "playbook/playbook_internal.h"
 
 #include <stdio.h>
 

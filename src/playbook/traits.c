@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Traits may stand in any order; each is compiled when it is first named, so they end up in an
  * order in which each reads only earlier ones. */
-#include "playbook/sections.h"
+#include "playbook/playbook_internal.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include "base/memory.h"
 #include "store/side_file.h"
-#include "store/store_room.h"
+#include "store/store_internal.h"
 
 /* What the store keeps, and what the rooms above keep beside it; the latter are copied where they
  * exist. */

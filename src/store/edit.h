@@ -12,7 +12,7 @@
 #define STORE_EDIT_H
 
 #include "store/side_file.h"
-#include "store/store_room.h"
+#include "store/store_internal.h"
 
 struct edit {
     struct store *store;

@@ -3,7 +3,7 @@
 #include "base/log_line.h"
 #include "base/memory.h"
 #include "store/edit.h"
-#include "store/store_room.h"
+#include "store/store_internal.h"
 
 #define PREFETCH_BYTES    256u /* of a row: its head and, of most, all properties */
 #define SIDE_FILES_FOLDED 16u  /* so many links or quarantine files become one with the next fold */

@@ -4,7 +4,7 @@
 #include <unistd.h>
 #include "base/memory.h"
 #include "store/side_file.h"
-#include "store/store_room.h"
+#include "store/store_internal.h"
 
 /* A writer beside us may fold, and remove what we were about to read. */
 #define READ_ONLY_ATTEMPTS 5

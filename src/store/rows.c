@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "base/memory.h"
 #include "store/side_file.h"
-#include "store/store_room.h"
+#include "store/store_internal.h"
 
 static int compare_ids(const void *a, const void *b) {
     uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include "base/memory.h"
-#include "store/store_room.h"
+#include "store/store_internal.h"
 
 #define SPACE_CHECK_BYTES (1u << 20) /* free space is looked at once in so many bytes written */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include "store/side_file.h"
-#include "store/store_room.h"
+#include "store/store_internal.h"
 
 static bool is_named(const struct manifest *manifest, const char *folder, const char *suffix,
                      uint64_t number) {

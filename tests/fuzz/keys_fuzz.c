@@ -6,7 +6,7 @@
 #include <string.h>
 #include "base/hash.h"
 #include "base/memory.h"
-#include "store/keys/key_file_room.h"
+#include "store/keys/key_file_internal.h"
 #include "store/keys/superseded.h"
 
 static const uint8_t *held;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "identity/internal.h" /* link_order: what canonical means */
+#include "identity/identity_internal.h" /* link_order: what canonical means */
 
 static const uint32_t limits[WORLD_TYPES] = {0, 2, 2, 3};
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 /* A bare value is looked for under every identifier type of the playbook. */
 static enum status find_bare(struct engine *engine, struct text name, struct as_of as_of,

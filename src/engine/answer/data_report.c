@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attune data: what the fields hold, and what only the engine knows beside it. */
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 static bool add_row_bytes(void *context, const struct stored_row *row) {
     ((struct data_report *)context)->dirty_bytes += row->raw.length;

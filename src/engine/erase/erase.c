@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "engine/erase/erased_values.h"
 #include "engine/erase/old_names.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 #include "engine/erase/unescape.h"
 
 #define SUMMARY_BYTES_MAX ((size_t)64 << 20)

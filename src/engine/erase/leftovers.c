@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 #include "engine/erase/erased_values.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 #define KEPT_FILE_BYTES_MAX ((size_t)1 << 30)
 #define LEFTOVERS_BYTES_MAX ((size_t)16 << 20)

@@ -8,7 +8,7 @@
 #ifndef ENGINE_ERASE_OLD_NAMES_H
 #define ENGINE_ERASE_OLD_NAMES_H
 
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 struct old_names {
     uint64_t events[1024], properties[1024], channels[4]; /* bits by symbol: these go */

@@ -5,7 +5,7 @@
 #include <sodium.h>
 
 #include "base/hash.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 #define SALT_FORMAT       1u
 #define SALT_MAGIC        "ATTUNES\n"

@@ -4,7 +4,7 @@
  * A text is looked at whole and word by word. A word of digits alone tells nothing here, since an
  * article or an order may have the same number. */
 #include "engine/erase/erased_values.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 #include "event/dark.h"
 
 static bool is_digits(struct text word) {

@@ -4,7 +4,7 @@
  * A bad row that comes again lies in quarantine already. A set of what lies there is read when the
  * first bad row comes, is kept up to date as rows are added, and is forgotten where rows leave. */
 #include "base/hash.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 uint64_t engine_row_count(const struct engine *engine, const struct stored_row *row) {
     const struct playbook *playbook = engine->playbook;

@@ -17,7 +17,7 @@
 #ifndef ENGINE_ROWS_ROWS_H
 #define ENGINE_ROWS_ROWS_H
 
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 enum row_verdict {
     ROW_JUDGE_LATER, /* not judged yet */

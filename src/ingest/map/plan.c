@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/word.h"
 #include "ingest/map/mapper.h"
-#include "ingest/map/plan_build.h"
+#include "ingest/map/plan_internal.h"
 
 #define LISTED_COLUMNS_BYTES 360 /* of the names told in an error */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ingest/map/plan_build.h"
+#include "ingest/map/plan_internal.h"
 
 static const char *const segment_paths[SEGMENT_COLUMN_COUNT] = {
     [SEGMENT_TYPE] = "type",

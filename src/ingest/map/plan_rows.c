@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "ingest/cell/content.h"
 #include "ingest/file/lines.h"
-#include "ingest/map/plan_build.h"
+#include "ingest/map/plan_internal.h"
 
 static enum status no_memory(struct plan_builder *builder) {
     return error_set(builder->error, STATUS_NO_MEMORY, "no memory for the mapping of source %.*s",

@@ -4,7 +4,7 @@
 #ifndef PLAYBOOK_SOURCE_SOURCES_H
 #define PLAYBOOK_SOURCE_SOURCES_H
 
-#include "playbook/sections.h"
+#include "playbook/playbook_internal.h"
 
 #define COLUMNS_MAX    1024
 #define SKIP_LINES_MAX 1000

@@ -3,7 +3,7 @@
 #ifndef PLAYBOOK_TREATMENT_ACTIONS_H
 #define PLAYBOOK_TREATMENT_ACTIONS_H
 
-#include "playbook/sections.h"
+#include "playbook/playbook_internal.h"
 
 void attributes_read(struct reader *reader, const struct yaml_node *for_each,
                      const struct yaml_node *node, struct action *action);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which way a channel goes, and whether it tells what became of a message. */
-#include "playbook/sections.h"
+#include "playbook/playbook_internal.h"
 
 #define EXPIRES_MS (3 * TIME_DAY_MS)
 

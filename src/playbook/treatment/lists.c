@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* decide: lists: -- what leaves the house for a channel that others serve (a mail house, a call
  * centre): the columns of each channel's list, the address first. */
-#include "playbook/sections.h"
+#include "playbook/playbook_internal.h"
 
 #define LIST_COLUMNS_MAX 32
 

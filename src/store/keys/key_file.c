@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "store/keys/key_file_room.h"
+#include "store/keys/key_file_internal.h"
 
 struct key_file {
     struct file_system *fs;

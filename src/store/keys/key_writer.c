@@ -3,7 +3,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "store/keys/key_file_room.h"
+#include "store/keys/key_file_internal.h"
 #include "store/run/run_writer.h"
 
 #define FILTER_BITS_A_KEY 10u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looking up keys: growing tail, frozen tail, key files from the newest to the oldest. */
-#include "store/store_room.h"
+#include "store/store_internal.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #include "store/view/view.h"
 
 #include "base/memory.h"
-#include "store/view/view_reader.h"
+#include "store/view/view_internal.h"
 
 #define PERSONAS_AT_FIRST 64
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
-#include "store/view/view_reader.h"
+#include "store/view/view_internal.h"
 
 #define NOT_THERE UINT16_MAX
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
-#include "store/view/view_reader.h"
+#include "store/view/view_internal.h"
 
 /* All rows of the tail become one piece, in order of (time, position). */
 static enum status finish_tail(struct view_reader *reader) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
-#include "store/view/view_reader.h"
+#include "store/view/view_internal.h"
 
 void view_begin(struct view_reader *reader) {
     reader->piece_count = reader->segment_count = reader->tail_row_count = 0;

@@ -19,7 +19,7 @@
 #ifndef STORE_VIEW_VIEW_HOT_H
 #define STORE_VIEW_VIEW_HOT_H
 
-#include "store/view/view_reader.h"
+#include "store/view/view_internal.h"
 
 #define VIEW_BLOCK_BITS 8
 #define VIEW_BLOCK      (1u << VIEW_BLOCK_BITS) /* no more than a share's block */

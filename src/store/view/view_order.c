@@ -3,7 +3,7 @@
  * heap, which takes from a piece as long as it stays ahead of all others. Runs follow each other in
  * time, so most pieces overlap nothing. */
 #include "base/memory.h"
-#include "store/view/view_reader.h"
+#include "store/view/view_internal.h"
 
 uint64_t view_row_position(const struct view_reader *reader, const struct view_piece *piece,
                            uint32_t row) {

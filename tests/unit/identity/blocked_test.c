@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "world.h"
 
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 static const char *const blocked[] = {
     "",

@@ -2,7 +2,7 @@
 /* Identifiers in other spellings, and directories of older programs. */
 #include "world.h"
 
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 #define OLD "email:j\xC3\x9Crgen@x.example"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every rule of tools/tidy turns red once, and each exception holds. Prints TAP."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,12 @@ CASES = [
     ("decide and store", "src/decide/a.c", SPDX + '#include "store/x.h"\n', [(2, "decide may not include store")]),
     ("engine and all", "src/engine/a.c", SPDX + '#include "store/x.h"\n#include "identity/y.h"\n#include "decide/z.h"\n', []),
     ("engine and cli", "src/engine/a.c", SPDX + '#include "cli/x.h"\n', [(2, "engine may not include cli")]),
+    ("siblings of row 6", "src/measure/a.c", SPDX + '#include "decide/x.h"\n#include "insight/y.h"\n', [(3, "measure may not include insight")]),
+    ("another folder's inside", "src/store/log/a.c", SPDX + '#include "store/view/view_internal.h"\n', [(2, "only sources in that folder")]),
+    ("another room's inside", "src/engine/a.c", SPDX + '#include "store/store_internal.h"\n', [(2, "only sources in that folder")]),
+    ("its own inside", "src/store/log/a.c", SPDX + '#include "store/store_internal.h"\n#include "store/log/log_internal.h"\n', []),
+    ("a test of the inside", "tests/unit/store/a.c", SPDX + '#include "store/store_internal.h"\n', []),
+    ("a name that says nothing", "src/store/private.h", SPDX, [(1, "says what it holds")]),
     ("unknown room", "src/cellar/a.c", SPDX, [(1, "not in the table")]),
     ("a long function", "src/base/a.c", SPDX + LONG, [(2, "f has 71 lines")]),
     ("a function that fits", "src/base/a.c", SPDX + FITS, []),
@@ -61,6 +68,40 @@ def run(path, text):
     return result.returncode, [line for line in result.stdout.split("\n") if line.startswith(path)], result.stderr
 
 
+ROOMS = "| 0 | `src/base` | x | – |\n| 1 | `src/event` | x | 0 |\n"
+FOLDERS = "| `src/base` | `text/` words · `file/` bytes |\n"
+
+# name, docs/architecture.md, folders of src, sources, a part of each finding
+TREES = [
+    ("a tree as it is told", ROOMS + FOLDERS, ["base/text", "base/file", "event"], {}, []),
+    ("a room that is not told", ROOMS, ["base", "event", "learn"], {}, ["add src/learn to the table of rooms"]),
+    ("a room that is not there", ROOMS, ["base"], {}, ["architecture.md:2: there is no room src/event"]),
+    ("a room in another row", ROOMS.replace("| 1 ", "| 2 "), ["base", "event"], {}, ["src/event is in row 1"]),
+    ("a folder that is not told", ROOMS, ["base/text", "event"], {}, ["add src/base/text"]),
+    ("a folder that is not there", ROOMS + FOLDERS, ["base/text", "event"], {}, ["architecture.md:3: there is no folder src/base/file"]),
+    ("functions that are long", ROOMS, ["base", "event"], {"base/a.c": SPDX + "int f(void) {\n" + "    g();\n" * 11 + "}\n"}, ["half of the functions have 13 lines"]),
+]
+
+
+def run_tree(architecture, folders, sources):
+    with tempfile.TemporaryDirectory() as root:
+        for folder in ["docs", "tools"] + [f"src/{folder}" for folder in folders]:
+            os.makedirs(f"{root}/{folder}")
+        for path, text in {"docs/architecture.md": architecture, **{f"src/{name}": text for name, text in sources.items()}}.items():
+            with open(f"{root}/{path}", "w", encoding="utf-8") as file:
+                file.write(text)
+        shutil.copy(TIDY, f"{root}/tools/tidy")
+        result = subprocess.run([sys.executable, f"{root}/tools/tidy"], capture_output=True, text=True, check=False)
+    return result.returncode, result.stdout.split("\n")[:-2], result.stderr
+
+
+def tell(number, name, good, why):
+    print(f"{'ok' if good else 'not ok'} {number} - {name}")
+    if not good:
+        print(f"# {why}")
+    return not good
+
+
 def main():
     failed = 0
     for number, (name, path, text, expected) in enumerate(CASES, 1):
@@ -68,11 +109,13 @@ def main():
         good = code == (1 if expected else 0) and len(findings) == len(expected)
         for finding, (line, part) in zip(findings, expected):
             good = good and finding.startswith(f"{path}:{line}: ") and part in finding
-        print(f"{'ok' if good else 'not ok'} {number} - {name}")
-        if not good:
-            failed += 1
-            print(f"# exit code {code}, {findings}, expected {expected} {errors}")
-    print(f"1..{len(CASES)}")
+        failed += tell(number, name, good, f"exit code {code}, {findings}, expected {expected} {errors}")
+    for number, (name, architecture, folders, sources, expected) in enumerate(TREES, len(CASES) + 1):
+        code, findings, errors = run_tree(architecture, folders, sources)
+        good = code == (1 if expected else 0) and len(findings) == len(expected)
+        good = good and all(part in finding for finding, part in zip(findings, expected))
+        failed += tell(number, name, good, f"exit code {code}, {findings}, expected {expected} {errors}")
+    print(f"1..{len(CASES) + len(TREES)}")
     return 1 if failed else 0
 
 

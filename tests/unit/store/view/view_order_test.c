@@ -5,7 +5,7 @@
 #include "support/unit.h"
 
 #include <stdlib.h>
-#include "store/view/view_reader.h"
+#include "store/view/view_internal.h"
 
 #define ROWS_MAX   (TIMELINE_EVENTS_MAX + 2000u)
 #define PIECES_MAX 60u

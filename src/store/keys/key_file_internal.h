@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/keys/key_file_room.h -- the bytes of a key file, for those who write and read them. */
-#ifndef STORE_KEYS_KEY_FILE_ROOM_H
-#define STORE_KEYS_KEY_FILE_ROOM_H
+/* store/keys/key_file_internal.h -- the bytes of a key file, for those who write and read them. */
+#ifndef STORE_KEYS_KEY_FILE_INTERNAL_H
+#define STORE_KEYS_KEY_FILE_INTERNAL_H
 
 #include "store/keys/key_file.h"
 #include "store/run/run_file.h"

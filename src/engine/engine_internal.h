@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/private.h -- what the files of the engine share. Private to engine/. */
-#ifndef ENGINE_PRIVATE_H
-#define ENGINE_PRIVATE_H
+/* engine/engine_internal.h -- what the files of the engine share. Private to engine/. */
+#ifndef ENGINE_ENGINE_INTERNAL_H
+#define ENGINE_ENGINE_INTERNAL_H
 
 #include "base/json.h"
 #include "engine/applier.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/store_room.h -- the inside of a store, for the sources of this room only.
+/* store/store_internal.h -- the inside of a store, for the sources of this room only.
  *
  *   applier ── log, growing tail            worker (one at a time) ── manifest, run list, files
  *        └────────────── guard: the little that both touch ──────────────┘
@@ -7,8 +7,8 @@
  * The worker is whoever holds the role (store_role_take): the folding thread, or a caller of fold,
  * erase, backup. Only the worker changes `manifest` and `runs`; it does so under `guard`, so that
  * others may read them under it. */
-#ifndef STORE_STORE_ROOM_H
-#define STORE_STORE_ROOM_H
+#ifndef STORE_STORE_INTERNAL_H
+#define STORE_STORE_INTERNAL_H
 
 #include <pthread.h>
 #include "store/log/log.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* playbook/sections.h -- the parts of a playbook, each read into the playbook in the order in which
- * they need each other. A node is NULL where the part is absent. */
-#ifndef PLAYBOOK_SECTIONS_H
-#define PLAYBOOK_SECTIONS_H
+/* playbook/playbook_internal.h -- the readers of a playbook's parts. playbook.c calls them in the
+ * order in which the parts need each other. A node is NULL where the part is absent. */
+#ifndef PLAYBOOK_PLAYBOOK_INTERNAL_H
+#define PLAYBOOK_PLAYBOOK_INTERNAL_H
 
 #include "playbook/names.h"
 

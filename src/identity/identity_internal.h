@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* identity/internal.h -- what the sources of this room share.
+/* identity/identity_internal.h -- what the sources of this room share.
  *
  *   resolve.c    events to identifiers, personas and pending links
  *   judge.c      which links count: in order, late, dirty
@@ -11,8 +11,8 @@
  *   suppress.c   who is turned away                  erase.c      forgetting
  *   waiting.c    names that get known later          summary.c    what large components hold
  *   spelling.c   identifiers in other spellings      blocked.c    values that are nobody */
-#ifndef IDENTITY_INTERNAL_H
-#define IDENTITY_INTERNAL_H
+#ifndef IDENTITY_IDENTITY_INTERNAL_H
+#define IDENTITY_IDENTITY_INTERNAL_H
 
 #include <pthread.h>
 

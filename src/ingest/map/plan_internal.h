@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest/map/plan_build.h -- what plan.c and plan_paths.c share while a plan is made. */
-#ifndef INGEST_MAP_PLAN_BUILD_H
-#define INGEST_MAP_PLAN_BUILD_H
+/* ingest/map/plan_internal.h -- what plan.c and plan_paths.c share while a plan is made. */
+#ifndef INGEST_MAP_PLAN_INTERNAL_H
+#define INGEST_MAP_PLAN_INTERNAL_H
 
 #include "ingest/map/plan.h"
 

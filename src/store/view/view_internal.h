@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/view/view_reader.h -- what a reader of the view holds, and the steps from a customer's
+/* store/view/view_internal.h -- what a reader of the view holds, and the steps from a customer's
  * slices to a timeline.
  *
  *   view_begin ── view_add_entry … view_add_tail … ──► pieces ── view_finish ──► segments
@@ -9,8 +9,8 @@
  *   piece    rows in order of (time, position) that lie side by side in one part of a run, or all
  *            the tail's rows
  *   segment  rows of one piece that stay side by side in the timeline */
-#ifndef STORE_VIEW_VIEW_READER_H
-#define STORE_VIEW_VIEW_READER_H
+#ifndef STORE_VIEW_VIEW_INTERNAL_H
+#define STORE_VIEW_VIEW_INTERNAL_H
 
 #include "base/arena.h"
 #include "event/dark.h"

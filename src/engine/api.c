@@ -84,7 +84,7 @@ static enum status ingest_bytes(struct engine *engine, const struct source *sour
     struct row_load rows;
     struct bad_rows bad = {0};
     struct ingest_progress progress = {0};
-    const struct lookup_table **tables = lookup_tables_now(engine);
+    const struct lookup_table **tables = in_force_tables(engine->own);
     if (tables == NULL) return STATUS_NO_MEMORY;
     struct ingest_settings settings = engine_load_settings(engine, tables, source, NULL);
     settings.trusts_end = settings.takes_parts = true;
@@ -127,7 +127,7 @@ enum attune_status attune_ingest(struct attune *attune, const char *source, cons
     struct error inner = {0};
     const struct source *from = NULL;
     *out = (struct attune_ingested){0};
-    enum status status = source_named(engine->playbook, source, &from, &inner);
+    enum status status = source_named(engine_playbook(engine), source, &from, &inner);
     if (status == STATUS_OK && length > UINT32_MAX)
         status = error_set(&inner, STATUS_LIMIT, "at most 4 GB at once");
     if (status == STATUS_OK)
@@ -146,7 +146,7 @@ static enum attune_status answer(struct attune *attune, const char *customer, in
     *json = NULL;
     buffer_init(&out);
     json_writer_init(&writer, &out, false);
-    enum status status = inside(attune)->playbook == NULL
+    enum status status = engine_playbook(inside(attune)) == NULL
                              ? error_set(&inner, STATUS_INVALID, "no playbook is in force")
                              : STATUS_OK;
     if (status != STATUS_OK) return outside(status, &inner, error);

@@ -40,37 +40,47 @@ static enum status note_changes(struct engine *engine, struct event_batch *batch
     return status;
 }
 
+/* `control`: a control record for the same frame, or empty. */
 static enum status append(struct engine *engine, struct event_batch *batch,
-                          const struct identity_result *result, const struct rows_back *back,
-                          const struct row_frame *changes, bool sync, struct error *error) {
-    struct store_record record = {RECORD_IDENTITY, result->record};
+                          const struct identity_result *result, struct text control,
+                          const struct rows_back *back, const struct row_frame *changes, bool sync,
+                          struct error *error) {
+    struct store_record records[2];
+    size_t record_count = 0;
+    if (result->record.length > 0)
+        records[record_count++] = (struct store_record){RECORD_IDENTITY, result->record};
+    if (control.length > 0)
+        records[record_count++] = (struct store_record){RECORD_CONTROL, control};
     struct store_frame frame = {.batch = batch,
-                                .records = &record,
-                                .record_count = result->record.length > 0 ? 1 : 0,
+                                .records = records,
+                                .record_count = record_count,
                                 .changes = changes->changes,
                                 .change_count = changes->change_count};
     uint64_t position;
+    enum status status = STATUS_OK;
+    if (back->count > 0) {
+        status = store_append_dropping(engine->store, &frame, back->row_ids, back->count, &position,
+                                       error);
+    } else if (batch->event_count > 0 || batch->row_count > 0 || frame.record_count > 0 ||
+               frame.change_count > 0) {
+        status = store_append(engine->store, &frame, sync, &position, error);
+    }
+    /* Behind the write, so that nobody reads the rows of before and takes them for those of now. */
     if (back->count > 0 || batch->row_count > 0) holds_changed(&engine->holds);
-    if (back->count > 0)
-        return store_append_dropping(engine->store, &frame, back->row_ids, back->count, &position,
-                                     error);
-    if (batch->event_count == 0 && batch->row_count == 0 && frame.record_count == 0 &&
-        frame.change_count == 0)
-        return STATUS_OK;
-    return store_append(engine->store, &frame, sync, &position, error);
+    return status;
 }
 
 enum status engine_append_change(struct engine *engine, struct event_batch *batch,
-                                 const struct identity_result *result, bool sync,
-                                 struct error *error) {
+                                 const struct identity_result *result, struct text control,
+                                 bool sync, struct error *error) {
     static const struct rows_back none;
     static const struct row_frame no_changes;
     size_t count =
         result->change_count < BATCH_EVENTS_MAX ? result->change_count : BATCH_EVENTS_MAX;
     enum status status =
         count > 0 ? note_changes(engine, batch, result->changes, count) : STATUS_OK;
-    return status == STATUS_OK ? append(engine, batch, result, &none, &no_changes, sync, error)
-                               : status;
+    if (status != STATUS_OK) return status;
+    return append(engine, batch, result, control, &none, &no_changes, sync, error);
 }
 
 enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result,
@@ -88,7 +98,8 @@ enum status engine_append_more_changes(struct engine *engine, const struct ident
         status = note_changes(engine, &batch, result->changes + at,
                               left < BATCH_EVENTS_MAX ? left : BATCH_EVENTS_MAX);
         if (status == STATUS_OK)
-            status = append(engine, &batch, &nothing_more, &none, &no_changes, true, error);
+            status = append(engine, &batch, &nothing_more, (struct text){0}, &none, &no_changes,
+                            true, error);
     }
     event_batch_release(&batch);
     return status;
@@ -135,7 +146,8 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
     struct rows_back leaving;
     if (status == STATUS_OK) status = without_held(back, load, &ids, &leaving);
     if (status == STATUS_OK)
-        status = append(engine, batch, &result, &leaving, engine->frame, sync, error);
+        status =
+            append(engine, batch, &result, (struct text){0}, &leaving, engine->frame, sync, error);
     memory_free(ids);
     if (status == STATUS_OK)
         identity_commit(engine->identity);

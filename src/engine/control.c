@@ -47,7 +47,7 @@ static enum status apply_lookup(struct engine *engine, struct json_node root) {
         return STATUS_CORRUPT;
     struct named_lookup *lookup = lookup_named(engine, name, true);
     if (lookup == NULL) return STATUS_NO_MEMORY;
-    return lookup_add_version(lookup, integer_member(root, "known_ms"), hash, NULL);
+    return lookup_add_version(lookup, integer_member(root, "known_ms"), hash);
 }
 
 static enum status apply_model(struct engine *engine, struct json_node root) {

@@ -30,117 +30,6 @@ enum status folder_make(struct engine *engine, const char *name, struct error *e
     return status == STATUS_OK ? directory_sync(engine->fs, engine->directory, error) : status;
 }
 
-/* ---- the world that the rooms below are shown ---- */
-
-static const struct lookup_table *lookup_at(void *context, uint32_t index, int64_t t_ms) {
-    const struct engine *engine = context;
-    if (engine->lookup_of_rule == NULL || engine->lookup_of_rule[index] == UINT32_MAX) return NULL;
-    const struct named_lookup *lookup = &engine->lookups[engine->lookup_of_rule[index]];
-    for (size_t v = lookup->count; v-- > 0;) {
-        if (lookup->versions[v].known_ms <= t_ms) return lookup->versions[v].table;
-    }
-    return NULL;
-}
-
-static bool customer_of_identifier(void *context, struct text identifier, struct as_of as_of,
-                                   struct customer_id *out) {
-    const struct engine *engine = context;
-    return identity_parse_customer(engine->identity, engine->symbols, identifier, as_of, out,
-                                   NULL) == STATUS_OK;
-}
-
-static struct customer_id customer_of_persona(void *context, struct persona_id persona,
-                                              struct as_of as_of) {
-    const struct customer_directory *directory =
-        identity_directory(((const struct engine *)context)->identity);
-    return directory->ops->customer_of(directory, persona, as_of);
-}
-
-static uint32_t identifiers_of_persona(void *context, struct persona_id persona,
-                                       struct identifier_id *out, uint32_t max) {
-    return identity_persona_identifiers(((const struct engine *)context)->identity, persona, out,
-                                        max);
-}
-
-static struct text identifier_text(void *context, struct identifier_id identifier, uint32_t *type) {
-    return identity_identifier(((const struct engine *)context)->identity, identifier, type);
-}
-
-static enum status index_lookups(struct engine *engine) {
-    const struct playbook *playbook = engine->playbook;
-    memory_free(engine->lookup_of_rule);
-    engine->lookup_of_rule =
-        memory_calloc(playbook->lookup_count + 1, sizeof *engine->lookup_of_rule);
-    if (engine->lookup_of_rule == NULL) return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < playbook->lookup_count; i++) {
-        const struct named_lookup *lookup = lookup_named(engine, playbook->lookups[i].name, false);
-        engine->lookup_of_rule[i] =
-            lookup != NULL ? (uint32_t)(lookup - engine->lookups) : UINT32_MAX;
-    }
-    return STATUS_OK;
-}
-
-/* From when on a lookup that treatments are made of has another version. */
-static enum status lookup_changes(const struct engine *engine, int64_t **out, size_t *count) {
-    size_t capacity = 0;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < engine->playbook->lookup_count && status == STATUS_OK; i++) {
-        if (engine->lookup_of_rule[i] == UINT32_MAX || !treatments_read_lookup(engine->playbook, i))
-            continue;
-        const struct named_lookup *lookup = &engine->lookups[engine->lookup_of_rule[i]];
-        status = memory_grow((void **)out, &capacity, *count + lookup->count, sizeof **out);
-        for (size_t v = 0; v < lookup->count && status == STATUS_OK; v++)
-            (*out)[(*count)++] = lookup->versions[v].known_ms;
-    }
-    return status;
-}
-
-/* The newest set is made at once, so that what is wrong with it is told when its table or the
- * playbook comes. */
-static enum status make_treatments(struct engine *engine, struct error *error) {
-    struct lookup_versions lookups = {lookup_at, engine};
-    const struct treatment_set *newest;
-    int64_t *changes = NULL;
-    size_t count = 0;
-    treatment_history_destroy(engine->treatments);
-    engine->treatments = NULL;
-    enum status status = lookup_changes(engine, &changes, &count);
-    if (status == STATUS_OK)
-        status = treatment_history_create(&engine->treatments, engine->playbook, lookups, changes,
-                                          count);
-    if (status == STATUS_OK)
-        status = treatment_history_at(engine->treatments, TIME_NEVER, &newest, error);
-    memory_free(changes);
-    return status;
-}
-
-static bool is_held(void *context, struct customer_id customer, struct text purpose,
-                    struct text channel) {
-    return engine_holds(context, customer, purpose, channel);
-}
-
-enum status world_refresh(struct engine *engine, struct error *error) {
-    holds_changed(&engine->holds); /* another playbook may read other identifiers in a row */
-    enum status status = index_lookups(engine);
-    if (status == STATUS_OK) status = make_treatments(engine, error);
-    engine->world = (struct world){
-        .playbook = engine->playbook,
-        .symbols = engine->symbols,
-        .source = store_source(engine->store),
-        .context = engine,
-        .lookup = lookup_at,
-        .customer_of_identifier = customer_of_identifier,
-        .customer_of_persona = customer_of_persona,
-        .identifiers_of_persona = identifiers_of_persona,
-        .identifier_text = identifier_text,
-        .held = is_held,
-        .treatments = engine->treatments,
-    };
-    memory_free(engine->bases);
-    engine->bases = NULL;
-    return status;
-}
-
 /* ---- opening ---- */
 
 static enum status on_record(void *context, enum record_kind kind, struct text bytes,
@@ -202,6 +91,15 @@ static uint32_t threads_of(const struct engine_options *options) {
     return have < 1 ? 1 : have > THREADS_MAX ? THREADS_MAX : (uint32_t)have;
 }
 
+/* So that there is a snapshot before the first playbook, too. */
+static enum status put_nothing_in_force(struct engine *engine, struct error *error) {
+    static const struct in_force_change nothing;
+    struct in_force *next;
+    enum status status = in_force_next(engine, &nothing, &next, error);
+    if (status == STATUS_OK) in_force_swap(engine, next);
+    return status;
+}
+
 static enum status open_once(struct engine **out, const struct engine_options *options,
                              struct error *error) {
     struct engine *engine = memory_calloc(1, sizeof *engine);
@@ -211,16 +109,14 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     engine->fixed_now_ms = options->now_ms;
     engine->threads = threads_of(options);
     holds_init(&engine->holds);
+    pthread_mutex_init(&engine->now.lock, NULL);
     enum status status = row_frame_create(&engine->frame);
-    if (status != STATUS_OK) {
-        memory_free(engine);
-        return status;
-    }
-    if (strlen(options->directory) + 64 > PATH_BYTES_MAX)
+    if (status == STATUS_OK && strlen(options->directory) + 64 > PATH_BYTES_MAX)
         status = error_set(error, STATUS_LIMIT, "the directory's name is too long");
-    else
+    else if (status == STATUS_OK)
         memcpy(engine->directory, options->directory, strlen(options->directory) + 1);
     if (status == STATUS_OK) status = open_rooms(engine, options, error);
+    if (status == STATUS_OK) status = put_nothing_in_force(engine, error);
     if (status == STATUS_OK) {
         status = options->playbook_file != NULL
                      ? playbook_put_in_force(engine, options->playbook_file,
@@ -249,26 +145,19 @@ enum status engine_open(struct engine **out, const struct engine_options *option
     return status;
 }
 
-static void release_lookups(struct engine *engine) {
-    for (size_t i = 0; i < engine->lookup_count; i++) {
-        for (size_t v = 0; v < engine->lookups[i].count; v++)
-            lookup_destroy(engine->lookups[i].versions[v].table);
-        memory_free(engine->lookups[i].versions);
-    }
+static void release_facts(struct engine *engine) {
+    for (size_t i = 0; i < engine->lookup_count; i++) memory_free(engine->lookups[i].versions);
     memory_free(engine->lookups);
-    memory_free(engine->lookup_of_rule);
+    memory_free(engine->models);
 }
 
 void engine_close(struct engine *engine) {
     if (engine == NULL) return;
-    treatment_history_destroy(engine->treatments);
-    playbook_destroy(engine->playbook);
+    in_force_drop(engine->own);
+    in_force_drop(atomic_load(&engine->now.in_force));
     if (engine->store != NULL) store_close(engine->store);
     identity_destroy(engine->identity);
-    release_lookups(engine);
-    for (size_t i = 0; i < engine->model_count; i++) model_destroy(engine->models[i].model);
-    memory_free(engine->models);
-    memory_free((void *)engine->model_of_rule);
+    release_facts(engine);
     memory_free(engine->bases);
     json_parser_destroy(engine->json);
     holds_release(&engine->holds);
@@ -276,16 +165,17 @@ void engine_close(struct engine *engine) {
     readings_release(engine);
     row_frame_destroy(engine->frame);
     symbols_destroy(engine->symbols);
+    pthread_mutex_destroy(&engine->now.lock);
     memory_free(engine);
 }
 
 /* ---- what is handed out ---- */
 
 const struct world *engine_world(const struct engine *engine) {
-    return &engine->world;
+    return &engine->own->world;
 }
 const struct playbook *engine_playbook(const struct engine *engine) {
-    return engine->playbook;
+    return engine->own->world.playbook;
 }
 struct store *engine_store(struct engine *engine) {
     return engine->store;
@@ -306,17 +196,7 @@ int64_t engine_now_ms(const struct engine *engine) {
 
 bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text *name,
                          int64_t *known_ms) {
-    *known_ms = t_ms;
-    for (uint32_t i = 0; i < engine->playbook->lookup_count; i++) {
-        if (engine->lookup_of_rule[i] == UINT32_MAX) continue;
-        const struct named_lookup *lookup = &engine->lookups[engine->lookup_of_rule[i]];
-        const struct lookup_version *newest =
-            lookup->count > 0 ? &lookup->versions[lookup->count - 1] : NULL;
-        if (newest == NULL || newest->known_ms <= *known_ms) continue;
-        *known_ms = newest->known_ms;
-        *name = text_from(lookup->name);
-    }
-    return *known_ms > t_ms;
+    return in_force_later_lookup(engine->own, t_ms, name, known_ms);
 }
 
 /* What the program itself wrote tells nothing of when the data end. */

@@ -13,6 +13,7 @@
 
 #include "decide/decide.h"
 #include "decide/trainer.h"
+#include "engine/in_force.h"
 #include "identity/identity.h"
 #include "learn/learn.h"
 #include "measure/data_use.h"
@@ -180,12 +181,6 @@ enum status engine_quarantine_replay(struct engine *engine, const char *source,
                                      struct replay_report *out, struct error *error) MUST_USE;
 
 /* ---- models ---- */
-struct model_entry {
-    struct text name;
-    uint32_t version;
-    int64_t trained_ms, until_ms;
-    const struct model *model;
-};
 /* Trains the rule on what had matured by until_ms, writes models/NAME@VERSION.model and puts it in
  * force. `counts` (may be NULL): what it was made of, and what was left out. Where there is nothing
  * to learn from, the error says why. */

@@ -7,29 +7,36 @@
 #include "engine/applier.h"
 #include "engine/engine.h"
 #include "engine/holds.h"
+#include "engine/in_force.h"
 #include "ingest/ingest.h"
 
 #define PATH_BYTES_MAX     4096
 #define CONTROL_BYTES_MAX  (1u << 20)  /* a control record */
 #define READINGS_BYTES_MAX (64u << 20) /* of one source's readings, in memory */
 
-struct lookup_version {
+/* What the log says of lookups and models: the facts that snapshots are made from (in_force.h). The
+ * applier's. */
+struct lookup_fact {
     int64_t known_ms; /* TIME_ALWAYS for the first, undated one */
     uint64_t hash;
-    struct lookup_table *table; /* loaded where the playbook in force has this lookup */
 };
 struct named_lookup {
     char name[SYMBOL_BYTES_MAX + 1];
-    struct lookup_version *versions; /* oldest first */
+    struct lookup_fact *versions; /* oldest first */
     size_t count, capacity;
 };
-struct named_model {
+struct named_model { /* the newest version of a name */
     char name[SYMBOL_BYTES_MAX + 1];
     uint32_t version;
     int64_t trained_ms, until_ms;
     /* Hash of what its features meant when it was trained; 0: not said. */
     uint64_t features;
-    struct model *model;
+};
+
+/* The snapshot in force, and the lock under which it is held or swapped. */
+struct in_force_now {
+    pthread_mutex_t lock;
+    _Atomic(struct in_force *) in_force;
 };
 
 /* The readings of a source (ingest.h): id 1, 2, 3 … in order of first sight. */
@@ -57,21 +64,20 @@ struct engine {
     struct symbols *symbols;
     struct identity *identity;
     struct store *store;
-    struct playbook *playbook;
+    struct in_force_now now;
+    /* The same, held by the thread that changes things and by those who take turns with it (the
+     * command line): engine_world, engine_playbook and the like answer from it. */
+    struct in_force *own;
     char playbook_hash[17];       /* in force, by the log; empty: none */
     struct named_lookup *lookups; /* by name, in order of first sight */
     size_t lookup_count, lookup_capacity;
-    /* Playbook lookup index → index in lookups, UINT32_MAX: never loaded. */
-    uint32_t *lookup_of_rule;
-    struct named_model *models; /* the newest of each name */
+    struct named_model *models; /* by name, in order of first sight */
     size_t model_count, model_capacity;
-    const struct model **model_of_rule; /* by model index of the playbook */
-    struct treatment_history *treatments;
     struct goal_base *bases; /* goal_bases_count, as of bases_at_ms; NULL until asked for */
     int64_t bases_at_ms;
-    uint64_t bases_position; /* the log's, up to which they were measured */
-    struct world world;
-    struct json_parser *json; /* for control records */
+    uint64_t bases_position;   /* the log's, up to which they were measured */
+    uint64_t bases_generation; /* of the snapshot under which they were */
+    struct json_parser *json;  /* for control records */
     struct holds holds;
     struct ingest_repeats known_rows; /* what lies in quarantine; see known_rows_drop */
     bool has_known_rows;
@@ -116,8 +122,6 @@ void readings_release(struct engine *engine);
 enum status playbook_put_in_force(struct engine *engine, const char *file,
                                   struct playbook_errors *errors, struct error *error) MUST_USE;
 enum status playbook_load_in_force(struct engine *engine, struct error *error) MUST_USE;
-/* After a change of playbook or lookups: indices, treatments, world. */
-enum status world_refresh(struct engine *engine, struct error *error) MUST_USE;
 
 /* The directory's own secret; made where `create` and the directory is new, once, whoever else
  * makes it. *unchecked is set where it lies in the form without a checksum, which salt_write
@@ -131,15 +135,12 @@ enum status salt_write(struct engine *engine, const uint8_t salt[IDENTITY_SALT_B
  * be loaded or trained again. */
 bool may_do_without(enum status status);
 struct named_lookup *lookup_named(struct engine *engine, struct text name, bool add);
-enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, uint64_t hash,
-                               struct lookup_table *table) MUST_USE;
-enum status lookups_load(struct engine *engine, struct error *error) MUST_USE;
+enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms,
+                               uint64_t hash) MUST_USE;
+void lookups_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context);
 /* STATUS_NOT_FOUND, with the nearest name. */
 enum status source_unknown(const struct playbook *playbook, const char *name,
                            struct error *error) MUST_USE;
-/* The newest table of each lookup, by the playbook's index; from memory_alloc, NULL without memory.
- */
-const struct lookup_table **lookup_tables_now(struct engine *engine) MUST_USE;
 /* Takes ownership of the table: stores it by content and puts it in force, unless it is what is in
  * force already. The bad rows of its file are stored in either case. */
 enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
@@ -150,14 +151,22 @@ enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct 
                              struct lookup_table **out, struct error *error) MUST_USE;
 
 struct named_model *model_named(struct engine *engine, struct text name, bool add);
-enum status models_load(struct engine *engine, struct error *error) MUST_USE;
+/* Of what the log says. A file that can't be read leaves the version without a model, with a line
+ * in the program's log, where one can do without. */
+enum status model_version_read(struct model_version **out, struct engine *engine,
+                               const struct named_model *named, struct error *error) MUST_USE;
+/* Does it fit the playbook's goal and features, as they are and as they mean? Else a line in the
+ * program's log says so. */
+bool model_fits(const struct playbook *playbook, const struct model_rule *rule,
+                const struct model_version *version);
 void models_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context);
 
-/* Appends an identity change: its record, the batch, and a Customer Merged or Customer Split event
- * a change, as many as a frame takes. The caller commits. */
+/* Appends an identity change in one frame: its record, a control record (`control`; empty: none),
+ * the batch, and a Customer Merged or Customer Split event a change, as many as a frame takes. The
+ * caller commits. */
 enum status engine_append_change(struct engine *engine, struct event_batch *batch,
-                                 const struct identity_result *result, bool sync,
-                                 struct error *error) MUST_USE;
+                                 const struct identity_result *result, struct text control,
+                                 bool sync, struct error *error) MUST_USE;
 /* The changes from `from` on, which had no room in the frame with the record, after the commit. */
 enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result,
                                        size_t from, struct error *error) MUST_USE;
@@ -211,8 +220,8 @@ enum status leftovers_of_table(struct engine *engine, const struct lookup_table 
 /* Does a Related event name somebody who was erased? */
 bool relation_names_erased(const struct engine *engine, struct text packed);
 
-/* What every way in asks of ingest; the tables are borrowed. */
-struct ingest_settings engine_ingest_settings(struct engine *engine,
+/* What every way in asks of ingest; snapshot and tables are borrowed. */
+struct ingest_settings engine_ingest_settings(const struct in_force *in_force,
                                               const struct lookup_table *const *tables);
 
 /* The same for events that are to be applied: with the readings of the sources, of which a new one

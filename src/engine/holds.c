@@ -10,7 +10,7 @@
 #define HOLD_TEXT_BYTES_MAX ((size_t)256 << 20)
 
 void holds_init(struct holds *holds) {
-    *holds = (struct holds){.stale = true};
+    *holds = (struct holds){.changes = 1};
     pthread_mutex_init(&holds->lock, NULL);
     arena_init(&holds->texts, HOLD_TEXT_BYTES_MAX);
 }
@@ -23,13 +23,13 @@ void holds_release(struct holds *holds) {
 }
 
 void holds_changed(struct holds *holds) {
-    atomic_store(&holds->stale, true);
+    atomic_fetch_add(&holds->changes, 1);
 }
 
 /* ---- the rows ---- */
 
 struct reading {
-    struct engine *engine;
+    const struct in_force *in_force;
     struct holds *holds;
     struct ingest_settings settings;
     struct ingest_hold hold; /* of the row at hand; its scope lies in the arena */
@@ -57,8 +57,8 @@ static bool take_word(void *context, const struct ingest_word *word) {
 
 static bool take_row(void *context, const struct stored_row *row) {
     struct reading *reading = context;
-    const struct playbook *playbook = reading->engine->playbook;
-    struct text source = symbol_text(reading->engine->symbols, SYMBOL_SOURCE, row->source);
+    const struct playbook *playbook = reading->in_force->world.playbook;
+    struct text source = symbol_text(reading->in_force->world.symbols, SYMBOL_SOURCE, row->source);
     uint32_t index = playbook_source_find(playbook, source);
     bool unreadable;
     if (row->raw.length == 0 || index == UINT32_MAX || playbook->sources[index].is_lookup ||
@@ -77,17 +77,18 @@ static bool take_row(void *context, const struct stored_row *row) {
     return reading->status == STATUS_OK;
 }
 
-static enum status read_rows(struct engine *engine, struct holds *holds, struct error *error) {
-    struct reading reading = {.engine = engine, .holds = holds};
+static enum status read_rows(const struct in_force *in_force, struct holds *holds,
+                             struct error *error) {
+    struct reading reading = {.in_force = in_force, .holds = holds};
     arena_clear(&holds->texts);
     holds->word_count = holds->customer_count = 0;
     atomic_store(&holds->rows, 0);
     holds->position = UINT64_MAX;
-    if (engine->playbook == NULL) return STATUS_OK;
-    const struct lookup_table **tables = lookup_tables_now(engine);
+    if (in_force->world.playbook == NULL) return STATUS_OK;
+    const struct lookup_table **tables = in_force_tables(in_force);
     if (tables == NULL) return STATUS_NO_MEMORY;
-    reading.settings = engine_ingest_settings(engine, tables);
-    enum status status = store_visit_rows(engine->store, take_row, &reading, error);
+    reading.settings = engine_ingest_settings(in_force, tables);
+    enum status status = store_visit_rows(in_force->engine->store, take_row, &reading, error);
     memory_free(tables);
     return status == STATUS_OK ? reading.status : status;
 }
@@ -136,10 +137,14 @@ static enum status find_customers(struct engine *engine, struct holds *holds) {
 static enum status refresh(struct engine *engine, struct error *error) {
     struct holds *holds = &engine->holds;
     enum status status = STATUS_OK;
-    if (atomic_load(&holds->stale)) {
-        status = read_rows(engine, holds, error);
+    /* Asked first: a change while the rows are read has them read again. */
+    uint64_t changes = atomic_load(&holds->changes);
+    if (changes != atomic_load(&holds->read)) {
+        struct in_force *in_force = in_force_hold(engine);
+        status = read_rows(in_force, holds, error);
+        in_force_drop(in_force);
         if (status != STATUS_OK) return status;
-        atomic_store(&holds->stale, false);
+        atomic_store(&holds->read, changes);
     }
     uint64_t position = store_position(engine->store);
     if (atomic_load(&holds->rows) == 0 || holds->position == position) return STATUS_OK;
@@ -170,7 +175,8 @@ static bool is_held(const struct holds *holds, uint32_t customer, bool is_purpos
 bool engine_holds(struct engine *engine, struct customer_id customer, struct text purpose,
                   struct text channel) {
     struct holds *holds = &engine->holds;
-    if (!atomic_load(&holds->stale) && atomic_load(&holds->rows) == 0) return false;
+    if (atomic_load(&holds->changes) == atomic_load(&holds->read) && atomic_load(&holds->rows) == 0)
+        return false;
     pthread_mutex_lock(&holds->lock);
     bool held = refresh(engine, NULL) != STATUS_OK;
     bool is_purpose = purpose.length > 0;

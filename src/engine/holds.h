@@ -34,9 +34,10 @@ struct held_customer {
 };
 struct holds {
     pthread_mutex_t lock;
-    _Atomic bool stale;    /* the quarantine has changed since the rows were read */
-    _Atomic uint64_t rows; /* how many rows hold somebody; 0: nobody is held */
-    uint64_t position;     /* the log's position when `customers` was looked up */
+    _Atomic uint64_t changes; /* counts the changes of the quarantine and of the playbook */
+    _Atomic uint64_t read;    /* `changes` as it was when the rows were read last */
+    _Atomic uint64_t rows;    /* how many rows hold somebody; 0: nobody is held */
+    uint64_t position;        /* the log's position when `customers` was looked up */
     struct arena texts;
     struct held_word *words;
     size_t word_count, word_capacity;
@@ -45,7 +46,8 @@ struct holds {
 };
 void holds_init(struct holds *holds);
 void holds_release(struct holds *holds);
-/* Tell this whenever rows of the quarantine came, went or changed. */
+/* Tell this once rows of the quarantine have come, gone or changed: whoever asks afterwards gets an
+ * answer that knows of it. Any thread. */
 void holds_changed(struct holds *holds);
 /* Is the customer held for this purpose, or on this channel? One of `purpose` and `channel` is
  * empty. Where the rows can't be read the answer is yes: in doubt, hold. */

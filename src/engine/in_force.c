@@ -1,319 +1,494 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is in force: playbook and lookups. Each lies in the directory by its content; which one
- * counts is a record in the log. */
+#include "engine/in_force.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/hash.h"
-#include "base/log_line.h"
 #include "base/memory.h"
 #include "engine/engine_internal.h"
 
-struct named_lookup *lookup_named(struct engine *engine, struct text name, bool add) {
-    for (size_t i = 0; i < engine->lookup_count; i++) {
-        if (text_equal(text_from(engine->lookups[i].name), name)) return &engine->lookups[i];
-    }
-    if (!add || name.length > SYMBOL_BYTES_MAX) return NULL;
-    if (memory_grow((void **)&engine->lookups, &engine->lookup_capacity, engine->lookup_count + 1,
-                    sizeof *engine->lookups) != STATUS_OK) {
-        return NULL;
-    }
-    struct named_lookup *lookup = &engine->lookups[engine->lookup_count++];
-    *lookup = (struct named_lookup){0};
-    memcpy(lookup->name, name.at, name.length);
-    return lookup;
-}
+/* ---- playbooks and models that are held ---- */
 
-enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms, uint64_t hash,
-                               struct lookup_table *table) {
-    enum status status = memory_grow((void **)&lookup->versions, &lookup->capacity,
-                                     lookup->count + 1, sizeof *lookup->versions);
-    if (status != STATUS_OK) return status;
-    lookup->versions[lookup->count++] = (struct lookup_version){known_ms, hash, table};
+enum status held_playbook_create(struct held_playbook **out, struct playbook *playbook) {
+    struct held_playbook *held = memory_calloc(1, sizeof *held);
+    *out = held;
+    if (held == NULL) {
+        playbook_destroy(playbook);
+        return STATUS_NO_MEMORY;
+    }
+    shared_init(&held->shared);
+    held->playbook = playbook;
+    snprintf(held->hash, sizeof held->hash, "%016llx", (unsigned long long)playbook->hash);
     return STATUS_OK;
 }
 
-bool may_do_without(enum status status) {
-    return status == STATUS_CORRUPT || status == STATUS_NOT_FOUND || status == STATUS_INVALID;
+void held_playbook_drop(struct held_playbook *playbook) {
+    if (playbook == NULL || !shared_drop(&playbook->shared)) return;
+    playbook_destroy(playbook->playbook);
+    memory_free(playbook);
 }
 
-enum status lookups_load(struct engine *engine, struct error *error) {
-    for (uint32_t i = 0; i < engine->playbook->lookup_count; i++) {
-        const struct lookup_rule *rule = &engine->playbook->lookups[i];
-        struct named_lookup *lookup = lookup_named(engine, rule->name, false);
-        for (size_t v = 0; lookup != NULL && v < lookup->count; v++) {
-            struct lookup_version *version = &lookup->versions[v];
-            if (version->table != NULL) continue;
-            struct error why = {0};
-            enum status status =
-                lookup_file_read(engine, version->hash, rule, &version->table, &why);
-            if (may_do_without(status)) {
-                log_line(LOG_WARNING, "lookup %.*s is left out: %s", TEXT_ARG(rule->name),
-                         why.text);
-            } else if (status != STATUS_OK) {
-                if (error != NULL) *error = why;
-                return status;
-            }
-        }
+void model_version_drop(struct model_version *version) {
+    if (version == NULL || !shared_drop(&version->shared)) return;
+    model_destroy(version->model);
+    memory_free(version);
+}
+
+/* ---- lookups and treatments ---- */
+
+struct lookup_history {
+    struct lookup_version **versions; /* oldest first */
+    size_t count;
+};
+struct lookup_set {
+    struct shared shared;
+    struct held_playbook *playbook;
+    struct lookup_history *lookups; /* by the playbook's index */
+    struct treatment_history *treatments;
+};
+
+static void lookup_set_drop(struct lookup_set *set) {
+    if (set == NULL || !shared_drop(&set->shared)) return;
+    treatment_history_destroy(set->treatments);
+    for (uint32_t i = 0; set->lookups != NULL && i < set->playbook->playbook->lookup_count; i++) {
+        for (size_t v = 0; v < set->lookups[i].count; v++)
+            lookup_version_drop(set->lookups[i].versions[v]);
+        memory_free(set->lookups[i].versions);
     }
-    return STATUS_OK;
+    memory_free(set->lookups);
+    held_playbook_drop(set->playbook);
+    memory_free(set);
 }
 
-static void tell_lookups(struct engine *engine, unreadable_fn tell, void *context) {
-    for (uint32_t i = 0; i < engine->playbook->lookup_count; i++) {
-        const struct lookup_rule *rule = &engine->playbook->lookups[i];
-        const struct named_lookup *lookup = lookup_named(engine, rule->name, false);
-        for (size_t v = 0; lookup != NULL && v < lookup->count; v++) {
-            struct lookup_table *table = NULL;
-            struct error why = {0};
-            if (lookup->versions[v].table != NULL) continue;
-            enum status status =
-                lookup_file_read(engine, lookup->versions[v].hash, rule, &table, &why);
-            if (status != STATUS_OK) tell(context, why.text);
-            lookup_destroy(table);
-        }
+static const struct lookup_table *table_at(void *context, uint32_t index, int64_t t_ms) {
+    const struct lookup_set *set = context;
+    const struct lookup_history *lookup = &set->lookups[index];
+    for (size_t v = lookup->count; v-- > 0;) {
+        if (lookup->versions[v]->known_ms <= t_ms) return lookup_version_table(lookup->versions[v]);
     }
+    return NULL;
 }
 
-void engine_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context) {
-    if (engine->playbook == NULL) return;
-    tell_lookups(engine, tell, context);
-    models_tell_unreadable(engine, tell, context);
-}
-
-/* What is in force already but could not be read is written again. */
-static enum status mend_version(struct engine *engine, struct lookup_version *version,
-                                struct lookup_table *table, struct error *error) {
-    enum status status =
-        version->table == NULL ? lookup_file_write(engine, table, error) : STATUS_OK;
-    if (status == STATUS_OK && version->table == NULL)
-        version->table = table;
-    else
-        lookup_destroy(table);
-    return status;
-}
-
-/* The newest version as it was recorded, or as the playbook in force lays its columns out. */
-static bool is_in_force(const struct named_lookup *lookup, uint64_t hash) {
-    const struct lookup_version *newest =
-        lookup != NULL && lookup->count > 0 ? &lookup->versions[lookup->count - 1] : NULL;
-    return newest != NULL &&
-           (newest->hash == hash || (newest->table != NULL && lookup_hash(newest->table) == hash));
-}
-
-enum status lookup_put_in_force(struct engine *engine, struct text name, struct lookup_table *table,
-                                struct event_batch *rows, struct error *error) {
-    struct named_lookup *lookup = lookup_named(engine, name, true);
-    uint64_t hash = lookup_hash(table);
-    struct buffer record;
-    if (is_in_force(lookup, hash)) {
-        enum status kept =
-            rows->row_count > 0 ? engine_apply(engine, rows, true, NULL, error) : STATUS_OK;
-        if (kept != STATUS_OK) {
-            lookup_destroy(table);
-            return kept;
-        }
-        return mend_version(engine, &lookup->versions[lookup->count - 1], table, error);
+/* Do two playbooks lay the table out alike: the same columns in the same order, the same keys? */
+static bool same_layout(const struct lookup_rule *a, const struct lookup_rule *b) {
+    if (a->key_count != b->key_count || a->many != b->many || a->field_count != b->field_count)
+        return false;
+    for (uint32_t k = 0; k < a->key_count; k++) {
+        if (!text_equal(a->keys[k], b->keys[k])) return false;
     }
-    buffer_init(&record);
-    enum status status = lookup == NULL ? STATUS_NO_MEMORY : STATUS_OK;
-    bool first = status == STATUS_OK && lookup->count == 0;
-    int64_t known_ms = first ? TIME_ALWAYS : engine_now_ms(engine);
-    if (status == STATUS_OK) status = lookup_file_write(engine, table, error);
-    if (status == STATUS_OK) status = control_lookup(&record, name, hash, known_ms);
-    /* Before the table: behind it nobody would ask for them again. */
-    bool apart = batch_needs_parts(rows);
-    if (status == STATUS_OK && apart) status = engine_apply(engine, rows, true, NULL, error);
-    if (status == STATUS_OK)
-        status = control_append(engine, apart ? NULL : rows, buffer_text(&record), error);
-    if (status == STATUS_OK) status = lookup_add_version(lookup, known_ms, hash, table);
-    if (status != STATUS_OK) lookup_destroy(table);
-    buffer_release(&record);
-    return status;
-}
-
-/* ---- the playbook ---- */
-
-static enum status set_rules(struct engine *engine, struct error *error) {
-    const struct playbook *playbook = engine->playbook;
-    struct identity_result result;
-    enum status status =
-        identity_set_rules(engine->identity, playbook->identifiers, playbook->identifier_count,
-                           engine_now_ms(engine), store_position(engine->store), &result, error);
-    if (status != STATUS_OK) return status;
-    bool is_written = result.record.length > 0 && !engine->read_only;
-    if (is_written) {
-        struct event_batch batch;
-        event_batch_init(&batch);
-        status = engine_append_change(engine, &batch, &result, true, error);
-        event_batch_release(&batch);
-    }
-    if (status == STATUS_OK)
-        identity_commit(engine->identity);
-    else
-        identity_undo(engine->identity);
-    return status == STATUS_OK && is_written
-               ? engine_append_more_changes(engine, &result, BATCH_EVENTS_MAX, error)
-               : status;
-}
-
-static enum status adopt(struct engine *engine, struct playbook *playbook, struct error *error) {
-    playbook_destroy(engine->playbook);
-    engine->playbook = playbook;
-    memory_free(engine->bases);
-    engine->bases = NULL;
-    enum status status = store_set_columns(engine->store, &playbook->columns, error);
-    if (status == STATUS_OK) status = set_rules(engine, error);
-    if (status == STATUS_OK) status = lookups_load(engine, error);
-    if (status == STATUS_OK) status = models_load(engine, error);
-    return status == STATUS_OK ? world_refresh(engine, error) : status;
-}
-
-static enum status tell_first_error(const struct playbook_errors *errors, const char *file,
-                                    struct error *error) {
-    if (errors->count == 0)
-        return error_set(error, STATUS_INVALID, "%s: the playbook is not valid", file);
-    return error_set(error, STATUS_INVALID, "%s:%u:%u: %s%s", file, errors->item[0].place.line,
-                     errors->item[0].place.column, errors->item[0].text,
-                     errors->count > 1 ? " (and more: attune check lists them all)" : "");
-}
-
-static enum status load(struct engine *engine, const char *file, const struct buffer *bytes,
-                        struct playbook_errors *errors, struct playbook **out,
-                        struct error *error) {
-    struct playbook_errors *own = errors != NULL ? errors : memory_calloc(1, sizeof *own);
-    if (own == NULL) return STATUS_NO_MEMORY;
-    own->count = own->dropped = 0;
-    enum status status = playbook_load(out, file, buffer_text(bytes), engine->symbols, own);
-    if (status == STATUS_INVALID) status = tell_first_error(own, file, error);
-    if (own != errors) memory_free(own);
-    return status;
-}
-
-/* Is it written down, and whole? */
-static bool is_kept(struct engine *engine, const char *hash, const struct buffer *bytes) {
-    char path[PATH_BYTES_MAX];
-    struct buffer kept;
-    struct error ignored;
-    buffer_init(&kept);
-    bool same = path_of(engine, path, "playbooks/%s.yaml", hash) == STATUS_OK &&
-                file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, &kept, &ignored) == STATUS_OK &&
-                text_equal(buffer_text(&kept), buffer_text(bytes));
-    buffer_release(&kept);
-    return same;
-}
-
-static enum status keep(struct engine *engine, const struct playbook *playbook,
-                        const struct buffer *bytes, struct error *error) {
-    char path[PATH_BYTES_MAX], hash[17];
-    struct buffer record;
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)playbook->hash);
-    bool in_force = strcmp(hash, engine->playbook_hash) == 0;
-    if (in_force && is_kept(engine, hash, bytes)) return STATUS_OK;
-    buffer_init(&record);
-    enum status status = folder_make(engine, "playbooks", error);
-    if (status == STATUS_OK) status = path_of(engine, path, "playbooks/%s.yaml", hash);
-    if (status == STATUS_OK)
-        status = file_replace(engine->fs, path, bytes->at, bytes->length, error);
-    if (status == STATUS_OK && !in_force)
-        status = control_playbook(&record, hash, engine_now_ms(engine));
-    if (status == STATUS_OK && !in_force)
-        status = control_append(engine, NULL, buffer_text(&record), error);
-    if (status == STATUS_OK) memcpy(engine->playbook_hash, hash, sizeof hash);
-    buffer_release(&record);
-    return status;
-}
-
-/* ---- rows that are stored under other keys ---- */
-
-static bool same_row_key(const struct source *a, const struct source *b) {
-    if (a->row_key_count != b->row_key_count) return false;
-    for (uint32_t i = 0; i < a->row_key_count; i++) {
-        if (!text_equal(a->row_keys[i].column, b->row_keys[i].column)) return false;
+    for (uint32_t f = 0; f < a->field_count; f++) {
+        if (a->fields[f].type != b->fields[f].type ||
+            !text_equal(a->fields[f].name, b->fields[f].name))
+            return false;
     }
     return true;
 }
 
-static void warn_of_row_keys(const struct playbook *before, const struct playbook *after) {
-    for (uint32_t i = 0; i < after->source_count; i++) {
-        const struct source *source = &after->sources[i];
-        uint32_t old = playbook_source_find(before, source->name);
-        if (source->is_lookup || old == UINT32_MAX || before->sources[old].is_lookup) continue;
-        if (same_row_key(&before->sources[old], source)) continue;
-        log_line(LOG_WARNING,
-                 "source %.*s has another row_key than before: rows that are stored keep their old "
-                 "keys, and those that come again count beside them; load the files into a new "
-                 "directory",
-                 TEXT_ARG(source->name));
+/* A version of the present snapshot that will do as it is; NULL: there is none. */
+static struct lookup_version *present_version(const struct lookup_set *present,
+                                              const struct lookup_rule *rule,
+                                              const struct lookup_fact *fact) {
+    const struct playbook *playbook = present != NULL ? present->playbook->playbook : NULL;
+    for (uint32_t i = 0; playbook != NULL && i < playbook->lookup_count; i++) {
+        if (!text_equal(playbook->lookups[i].name, rule->name)) continue;
+        for (size_t v = 0; v < present->lookups[i].count; v++) {
+            struct lookup_version *version = present->lookups[i].versions[v];
+            const struct lookup_rule *own = &version->playbook->playbook->lookups[version->lookup];
+            if (version->known_ms == fact->known_ms && version->hash == fact->hash &&
+                same_layout(own, rule))
+                return version;
+        }
     }
+    return NULL;
 }
 
-/* The playbook that was in force so far; NULL: there is none, or it can't be read. */
-static struct playbook *load_before(struct engine *engine, const struct playbook *after) {
-    char path[PATH_BYTES_MAX], hash[17];
-    struct playbook *before = NULL;
-    struct error ignored = {0};
-    struct buffer bytes;
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)after->hash);
-    if (engine->playbook_hash[0] == '\0' || strcmp(hash, engine->playbook_hash) == 0) return NULL;
-    buffer_init(&bytes);
-    if (path_of(engine, path, "playbooks/%s.yaml", engine->playbook_hash) != STATUS_OK ||
-        file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, &bytes, &ignored) != STATUS_OK ||
-        load(engine, path, &bytes, NULL, &before, &ignored) != STATUS_OK)
-        before = NULL;
-    buffer_release(&bytes);
-    return before;
+/* How the next set differs from the present one. */
+struct lookup_making {
+    struct engine *engine;
+    const struct lookup_set *present;
+    const struct in_force_change *change;
+    struct lookup_set *set;
+    bool took_table; /* of the change */
+};
+
+static enum status add_version(struct lookup_making *making, uint32_t index,
+                               const struct lookup_fact *fact, struct lookup_table *table,
+                               struct error *error) {
+    struct lookup_history *lookup = &making->set->lookups[index];
+    struct held_playbook *playbook = making->set->playbook;
+    struct lookup_version *version =
+        table == NULL ? present_version(making->present, &playbook->playbook->lookups[index], fact)
+                      : NULL;
+    if (version != NULL) {
+        shared_hold(&version->shared);
+    } else {
+        enum status status = lookup_version_create(&version, making->engine, playbook, index,
+                                                   fact->known_ms, fact->hash, table, error);
+        if (status != STATUS_OK) return status;
+        making->took_table |= table != NULL;
+    }
+    lookup->versions[lookup->count++] = version;
+    return STATUS_OK;
 }
 
-enum status playbook_put_in_force(struct engine *engine, const char *file,
-                                  struct playbook_errors *errors, struct error *error) {
-    struct buffer bytes;
-    struct playbook *playbook = NULL;
-    buffer_init(&bytes);
-    enum status status = file_read_all(file_system_os(), file, PLAYBOOK_BYTES_MAX, &bytes, error);
-    if (status == STATUS_OK) status = load(engine, file, &bytes, errors, &playbook, error);
-    struct playbook *before =
-        status == STATUS_OK && !engine->read_only ? load_before(engine, playbook) : NULL;
-    if (status == STATUS_OK && !engine->read_only) status = keep(engine, playbook, &bytes, error);
-    if (status == STATUS_OK && before != NULL) warn_of_row_keys(before, playbook);
-    playbook_destroy(before);
-    if (status == STATUS_OK)
-        status = adopt(engine, playbook, error);
-    else
-        playbook_destroy(playbook);
-    buffer_release(&bytes);
+static enum status add_lookup(struct lookup_making *making, uint32_t index, struct error *error) {
+    const struct lookup_rule *rule = &making->set->playbook->playbook->lookups[index];
+    const struct named_lookup *named = lookup_named(making->engine, rule->name, false);
+    size_t count = named != NULL ? named->count : 0;
+    const struct in_force_change *change = making->change;
+    bool changes = change->table != NULL && text_equal(change->lookup, rule->name);
+    bool replaces = changes && count > 0 && named->versions[count - 1].hash == change->hash;
+    struct lookup_history *lookup = &making->set->lookups[index];
+    lookup->versions = memory_calloc(count + 2, sizeof *lookup->versions);
+    if (lookup->versions == NULL) return STATUS_NO_MEMORY;
+    enum status status = STATUS_OK;
+    for (size_t v = 0; v < count && status == STATUS_OK; v++) {
+        struct lookup_table *table = replaces && v + 1 == count ? change->table : NULL;
+        status = add_version(making, index, &named->versions[v], table, error);
+    }
+    struct lookup_fact brought = {change->known_ms, change->hash};
+    if (status == STATUS_OK && changes && !replaces)
+        status = add_version(making, index, &brought, change->table, error);
     return status;
 }
 
-/* Its name is the hash of its bytes: one that has changed would answer other questions than were
- * asked. */
-static enum status read_in_force(struct engine *engine, const char *path, struct buffer *bytes,
-                                 struct error *error) {
-    char hash[17];
-    enum status status = file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, bytes, error);
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
-    snprintf(hash, sizeof hash, "%016llx",
-             (unsigned long long)hash_bytes(bytes->at, bytes->length, 0));
-    if (status == STATUS_OK && strcmp(hash, engine->playbook_hash) == 0) return STATUS_OK;
-    return error_set(error, STATUS_CORRUPT,
-                     "%s: the playbook in force is %s: restore it from a backup, or give the same "
-                     "file again: --playbook FILE",
-                     path, status == STATUS_OK ? "damaged" : "missing");
+/* From when on a lookup that treatments are made of has another version. */
+static enum status lookup_changes(const struct lookup_set *set, int64_t **out, size_t *count) {
+    const struct playbook *playbook = set->playbook->playbook;
+    size_t capacity = 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < playbook->lookup_count && status == STATUS_OK; i++) {
+        const struct lookup_history *lookup = &set->lookups[i];
+        if (!treatments_read_lookup(playbook, i)) continue;
+        status = memory_grow((void **)out, &capacity, *count + lookup->count + 1, sizeof **out);
+        for (size_t v = 0; v < lookup->count && status == STATUS_OK; v++)
+            (*out)[(*count)++] = lookup->versions[v]->known_ms;
+    }
+    return status;
 }
 
-enum status playbook_load_in_force(struct engine *engine, struct error *error) {
-    char path[PATH_BYTES_MAX];
-    struct buffer bytes;
-    struct playbook *playbook = NULL;
-    if (engine->playbook_hash[0] == '\0') return STATUS_OK;
-    buffer_init(&bytes);
-    enum status status = path_of(engine, path, "playbooks/%s.yaml", engine->playbook_hash);
-    if (status == STATUS_OK) status = read_in_force(engine, path, &bytes, error);
-    if (status == STATUS_OK) status = load(engine, path, &bytes, NULL, &playbook, error);
+/* The newest treatments are made at once, so that what is wrong with them is told when their table
+ * or the playbook comes. */
+static enum status make_treatments(struct lookup_set *set, struct error *error) {
+    struct lookup_versions lookups = {table_at, set};
+    const struct treatment_set *newest;
+    int64_t *changes = NULL;
+    size_t count = 0;
+    enum status status = lookup_changes(set, &changes, &count);
     if (status == STATUS_OK)
-        status = adopt(engine, playbook, error);
-    else
-        playbook_destroy(playbook);
-    buffer_release(&bytes);
+        status = treatment_history_create(&set->treatments, set->playbook->playbook, lookups,
+                                          changes, count);
+    if (status == STATUS_OK)
+        status = treatment_history_at(set->treatments, TIME_NEVER, &newest, error);
+    memory_free(changes);
     return status;
+}
+
+static enum status lookup_set_create(struct lookup_making *making, struct held_playbook *playbook,
+                                     struct error *error) {
+    struct lookup_set *set = making->set = memory_calloc(1, sizeof *set);
+    if (set == NULL) return STATUS_NO_MEMORY;
+    shared_init(&set->shared);
+    set->playbook = playbook;
+    shared_hold(&playbook->shared);
+    uint32_t count = playbook->playbook->lookup_count;
+    set->lookups = memory_calloc(count + 1, sizeof *set->lookups);
+    enum status status = set->lookups != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
+        status = add_lookup(making, i, error);
+    if (status == STATUS_OK) status = make_treatments(set, error);
+    if (status == STATUS_OK) return STATUS_OK;
+    lookup_set_drop(set);
+    making->set = NULL;
+    return status;
+}
+
+/* ---- the world that the rooms below are shown ---- */
+
+static const struct lookup_table *world_lookup(void *context, uint32_t index, int64_t t_ms) {
+    return in_force_lookup(context, index, t_ms);
+}
+
+static struct engine *engine_of(void *context) {
+    return ((const struct in_force *)context)->engine;
+}
+
+static bool customer_of_identifier(void *context, struct text identifier, struct as_of as_of,
+                                   struct customer_id *out) {
+    const struct engine *engine = engine_of(context);
+    return identity_parse_customer(engine->identity, engine->symbols, identifier, as_of, out,
+                                   NULL) == STATUS_OK;
+}
+
+static struct customer_id customer_of_persona(void *context, struct persona_id persona,
+                                              struct as_of as_of) {
+    const struct customer_directory *directory = identity_directory(engine_of(context)->identity);
+    return directory->ops->customer_of(directory, persona, as_of);
+}
+
+static uint32_t identifiers_of_persona(void *context, struct persona_id persona,
+                                       struct identifier_id *out, uint32_t max) {
+    return identity_persona_identifiers(engine_of(context)->identity, persona, out, max);
+}
+
+static struct text identifier_text(void *context, struct identifier_id identifier, uint32_t *type) {
+    return identity_identifier(engine_of(context)->identity, identifier, type);
+}
+
+static bool is_held(void *context, struct customer_id customer, struct text purpose,
+                    struct text channel) {
+    return engine_holds(engine_of(context), customer, purpose, channel);
+}
+
+static void fill_world(struct in_force *in_force) {
+    struct engine *engine = in_force->engine;
+    in_force->world = (struct world){
+        .symbols = engine->symbols, .source = store_source(engine->store), .context = in_force};
+    in_force->playbook_hash = "";
+    in_force->decider_world = in_force->world;
+    in_force->decider_world.source = store_source_written(engine->store);
+    if (in_force->playbook == NULL) return;
+    in_force->playbook_hash = in_force->playbook->hash;
+    in_force->world = (struct world){
+        .playbook = in_force->playbook->playbook,
+        .symbols = engine->symbols,
+        .source = in_force->source,
+        .context = in_force,
+        .lookup = world_lookup,
+        .customer_of_identifier = customer_of_identifier,
+        .customer_of_persona = customer_of_persona,
+        .identifiers_of_persona = identifiers_of_persona,
+        .identifier_text = identifier_text,
+        .held = is_held,
+        .treatments = in_force->lookups->treatments,
+    };
+    in_force->decider_world = in_force->world;
+    in_force->decider_world.source = in_force->written;
+}
+
+/* ---- snapshots ---- */
+
+static void destroy(struct in_force *in_force) {
+    uint32_t models = in_force->playbook != NULL ? in_force->playbook->playbook->model_count : 0;
+    for (uint32_t i = 0; in_force->model_versions != NULL && i < models; i++)
+        model_version_drop(in_force->model_versions[i]);
+    memory_free((void *)in_force->model_versions);
+    memory_free((void *)(uintptr_t)in_force->models);
+    memory_free((void *)(uintptr_t)in_force->model_entries);
+    lookup_set_drop(in_force->lookups);
+    store_source_destroy(in_force->source);
+    store_source_destroy(in_force->written);
+    held_playbook_drop(in_force->playbook);
+    memory_free(in_force);
+}
+
+struct in_force *in_force_hold(struct engine *engine) {
+    pthread_mutex_lock(&engine->now.lock);
+    struct in_force *in_force = atomic_load(&engine->now.in_force);
+    shared_hold(&in_force->shared);
+    pthread_mutex_unlock(&engine->now.lock);
+    return in_force;
+}
+
+struct in_force *in_force_share(struct in_force *in_force) {
+    shared_hold(&in_force->shared);
+    return in_force;
+}
+
+void in_force_drop(struct in_force *in_force) {
+    if (in_force != NULL && shared_drop(&in_force->shared)) destroy(in_force);
+}
+
+bool in_force_is_current(const struct in_force *in_force) {
+    return atomic_load_explicit(&in_force->engine->now.in_force, memory_order_acquire) == in_force;
+}
+
+void in_force_swap(struct engine *engine, struct in_force *next) {
+    pthread_mutex_lock(&engine->now.lock);
+    struct in_force *before = atomic_load(&engine->now.in_force);
+    next->generation = before != NULL ? before->generation + 1 : 1;
+    atomic_store_explicit(&engine->now.in_force, next, memory_order_release);
+    pthread_mutex_unlock(&engine->now.lock);
+    in_force_drop(before);
+    before = engine->own;
+    engine->own = in_force_share(next);
+    in_force_drop(before);
+    holds_changed(&engine->holds); /* another playbook may read other identifiers in a row */
+}
+
+/* ---- what is in one ---- */
+
+const struct lookup_table *in_force_lookup(const struct in_force *in_force, uint32_t lookup,
+                                           int64_t t_ms) {
+    return table_at(in_force->lookups, lookup, t_ms);
+}
+
+uint32_t in_force_lookup_versions(const struct in_force *in_force, uint32_t lookup) {
+    return (uint32_t)in_force->lookups->lookups[lookup].count;
+}
+
+bool in_force_later_lookup(const struct in_force *in_force, int64_t t_ms, struct text *name,
+                           int64_t *known_ms) {
+    *known_ms = t_ms;
+    for (uint32_t i = 0; i < in_force->world.playbook->lookup_count; i++) {
+        const struct lookup_history *lookup = &in_force->lookups->lookups[i];
+        if (lookup->count == 0 || lookup->versions[lookup->count - 1]->known_ms <= *known_ms)
+            continue;
+        *known_ms = lookup->versions[lookup->count - 1]->known_ms;
+        *name = in_force->world.playbook->lookups[i].name;
+    }
+    return *known_ms > t_ms;
+}
+
+bool in_force_hindsight(const struct in_force *in_force, int64_t t_ms, struct model_entry *entry) {
+    for (uint32_t i = 0; i < in_force->world.playbook->model_count; i++) {
+        const struct model_entry *found = &in_force->model_entries[i];
+        if (found->model == NULL || found->until_ms <= t_ms) continue;
+        if (entry != NULL) *entry = *found;
+        return true;
+    }
+    return false;
+}
+
+const struct lookup_table **in_force_tables(const struct in_force *in_force) {
+    uint32_t count = in_force->world.playbook->lookup_count;
+    const struct lookup_table **tables = memory_calloc(count + 1, sizeof *tables);
+    for (uint32_t i = 0; tables != NULL && i < count; i++)
+        tables[i] = in_force_lookup(in_force, i, TIME_NEVER);
+    return tables;
+}
+
+const struct lookup_table *in_force_version_table(const struct in_force *in_force,
+                                                  struct text lookup, size_t v) {
+    const struct playbook *playbook = in_force->world.playbook;
+    for (uint32_t i = 0; playbook != NULL && i < playbook->lookup_count; i++) {
+        const struct lookup_history *history = &in_force->lookups->lookups[i];
+        if (text_equal(playbook->lookups[i].name, lookup) && v < history->count)
+            return lookup_version_table(history->versions[v]);
+    }
+    return NULL;
+}
+
+/* ---- the next one ---- */
+
+/* The version of a model that the next snapshot has: the change's, the present one, or read. */
+static enum status find_model(struct engine *engine, const struct in_force_change *change,
+                              struct text name, struct model_version **out, struct error *error) {
+    const struct in_force *present = engine->own;
+    const struct named_model *named = model_named(engine, name, false);
+    if (change->model != NULL && text_equal(text_from(change->model->name), name)) {
+        *out = change->model;
+        shared_hold(&change->model->shared);
+        return STATUS_OK;
+    }
+    if (named == NULL || named->version == 0) return STATUS_OK;
+    uint32_t count =
+        present != NULL && present->playbook != NULL ? present->playbook->playbook->model_count : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct model_version *version = present->model_versions[i];
+        if (version == NULL || version->version != named->version ||
+            !text_equal(text_from(version->name), name))
+            continue;
+        if (version->model == NULL && change->playbook != NULL) continue; /* try its file again */
+        *out = version;
+        shared_hold(&version->shared);
+        return STATUS_OK;
+    }
+    return model_version_read(out, engine, named, error);
+}
+
+static enum status find_models(struct in_force *in_force, const struct in_force_change *change,
+                               struct error *error) {
+    const struct playbook *playbook = in_force->playbook->playbook;
+    const struct model **models = memory_calloc(playbook->model_count + 1, sizeof *models);
+    struct model_entry *entries = memory_calloc(playbook->model_count + 1, sizeof *entries);
+    in_force->models = models;
+    in_force->model_entries = entries;
+    in_force->model_versions =
+        memory_calloc(playbook->model_count + 1, sizeof *in_force->model_versions);
+    if (models == NULL || entries == NULL || in_force->model_versions == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < playbook->model_count; i++) {
+        struct model_version **version = &in_force->model_versions[i];
+        enum status status =
+            find_model(in_force->engine, change, playbook->models[i].name, version, error);
+        if (status != STATUS_OK) return status;
+        if (*version == NULL) continue;
+        if (model_fits(playbook, &playbook->models[i], *version)) models[i] = (*version)->model;
+        entries[i] = (struct model_entry){text_from((*version)->name), (*version)->version,
+                                          (*version)->trained_ms, (*version)->until_ms, models[i]};
+    }
+    return STATUS_OK;
+}
+
+/* Of the tables all count, also those that the playbook does not read, in order of first sight: it
+ * is how decisions were recorded ever since. */
+static uint64_t hash_of(const struct in_force *in_force, const struct in_force_change *change) {
+    const struct engine *engine = in_force->engine;
+    uint64_t hash = hash_text(text_from(in_force->playbook->hash), 1);
+    for (uint32_t i = 0; i < in_force->playbook->playbook->model_count; i++) {
+        const struct model_entry *entry = &in_force->model_entries[i];
+        if (entry->model != NULL) hash = hash_text(entry->name, hash_u64(hash + entry->version));
+    }
+    for (size_t i = 0; i < engine->lookup_count; i++) {
+        const struct named_lookup *lookup = &engine->lookups[i];
+        if (change->table != NULL && text_equal(text_from(lookup->name), change->lookup))
+            hash = hash_u64(hash ^ change->hash);
+        else if (lookup->count > 0)
+            hash = hash_u64(hash ^ lookup->versions[lookup->count - 1].hash);
+    }
+    return hash;
+}
+
+static enum status fill(struct in_force *in_force, struct lookup_making *making,
+                        struct error *error) {
+    struct engine *engine = in_force->engine;
+    struct in_force *present = engine->own;
+    const struct in_force_change *change = making->change;
+    struct held_playbook *playbook = in_force->playbook;
+    bool same_lookups = present != NULL && playbook == present->playbook && change->table == NULL;
+    if (playbook == NULL) return STATUS_OK;
+    const struct column_set *columns = &playbook->playbook->columns;
+    in_force->source = store_source_create(engine->store, columns, false);
+    in_force->written = store_source_create(engine->store, columns, true);
+    bool has_sources = in_force->source != NULL && in_force->written != NULL;
+    enum status status = has_sources ? STATUS_OK : STATUS_NO_MEMORY;
+    if (status == STATUS_OK) status = find_models(in_force, change, error);
+    if (status == STATUS_OK && same_lookups) {
+        in_force->lookups = present->lookups;
+        shared_hold(&present->lookups->shared);
+    } else if (status == STATUS_OK) {
+        status = lookup_set_create(making, playbook, error);
+        in_force->lookups = making->set;
+    }
+    if (status == STATUS_OK) in_force->hash = hash_of(in_force, change);
+    return status;
+}
+
+enum status in_force_next(struct engine *engine, const struct in_force_change *change,
+                          struct in_force **out, struct error *error) {
+    struct in_force *in_force = memory_calloc(1, sizeof *in_force);
+    struct in_force *present = engine->own;
+    *out = NULL;
+    if (in_force == NULL) {
+        lookup_destroy(change->table);
+        return STATUS_NO_MEMORY;
+    }
+    shared_init(&in_force->shared);
+    in_force->engine = engine;
+    in_force->playbook = change->playbook != NULL ? change->playbook
+                         : present != NULL        ? present->playbook
+                                                  : NULL;
+    if (in_force->playbook != NULL) shared_hold(&in_force->playbook->shared);
+    struct lookup_making making = {
+        .engine = engine, .present = present != NULL ? present->lookups : NULL, .change = change};
+    enum status status = fill(in_force, &making, error);
+    if (!making.took_table) lookup_destroy(change->table);
+    if (status != STATUS_OK) {
+        in_force_drop(in_force);
+        return status;
+    }
+    fill_world(in_force);
+    *out = in_force;
+    return STATUS_OK;
 }

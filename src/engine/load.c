@@ -22,15 +22,6 @@ struct loading {
     double told_at;
 };
 
-const struct lookup_table **lookup_tables_now(struct engine *engine) {
-    uint32_t count = engine->playbook->lookup_count;
-    const struct lookup_table **tables = memory_calloc(count + 1, sizeof *tables);
-    for (uint32_t i = 0; tables != NULL && i < count; i++) {
-        tables[i] = engine->world.lookup(engine, i, TIME_NEVER);
-    }
-    return tables;
-}
-
 static bool is_usable(void *context, uint32_t rule_index, struct text value) {
     const struct playbook *playbook = context;
     return identity_is_usable(&playbook->identifiers[rule_index], value);
@@ -41,17 +32,19 @@ static int64_t now_of_engine(void *context) {
     return engine_now_ms(engine);
 }
 
-struct ingest_settings engine_ingest_settings(struct engine *engine,
+struct ingest_settings engine_ingest_settings(const struct in_force *in_force,
                                               const struct lookup_table *const *tables) {
+    struct engine *engine = in_force->engine;
+    const struct playbook *playbook = in_force->world.playbook;
     return (struct ingest_settings){
-        .playbook = engine->playbook,
+        .playbook = playbook,
         .symbols = engine->symbols,
         .lookups = tables,
         .now_ms = engine_now_ms(engine),
         .now = now_of_engine,
         .now_context = engine,
         .usable = is_usable,
-        .usable_context = engine->playbook,
+        .usable_context = (void *)(uintptr_t)playbook,
     };
 }
 
@@ -59,7 +52,7 @@ struct ingest_settings engine_load_settings(struct engine *engine,
                                             const struct lookup_table *const *tables,
                                             const struct source *source,
                                             const struct row_load *load) {
-    struct ingest_settings settings = engine_ingest_settings(engine, tables);
+    struct ingest_settings settings = engine_ingest_settings(engine->own, tables);
     settings.readings = readings_find;
     settings.readings_context = engine;
     if (load != NULL && load->may_skip) settings.is_known = row_load_is_known;
@@ -181,7 +174,7 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
 static enum status load_events(struct loading *loading, const char *path, struct error *error) {
     struct engine *engine = loading->engine;
     struct ingest_reader *reader = NULL;
-    const struct lookup_table **tables = lookup_tables_now(engine);
+    const struct lookup_table **tables = in_force_tables(engine->own);
     if (tables == NULL) return STATUS_NO_MEMORY;
     /* A live pipe changes what is stored while it is read. */
     if (loading->source->known_on_arrival && strcmp(path, "-") == 0) loading->rows.may_skip = false;
@@ -217,9 +210,9 @@ static enum status tell_erased(struct loading *loading, const struct lookup_tabl
 
 static enum status load_lookup(struct loading *loading, const char *path, struct error *error) {
     struct engine *engine = loading->engine;
-    const struct lookup_rule *rule = &engine->playbook->lookups[loading->source->lookup];
+    const struct lookup_rule *rule = &engine_playbook(engine)->lookups[loading->source->lookup];
     struct lookup_table *table = NULL;
-    struct ingest_settings settings = {.playbook = engine->playbook,
+    struct ingest_settings settings = {.playbook = engine_playbook(engine),
                                        .now_ms = engine_now_ms(engine)};
     struct error why = {0};
     event_batch_clear(&loading->batch);
@@ -246,7 +239,7 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     }
     status = lookup_put_in_force(engine, rule->name, table, &loading->batch, error);
     if (status != STATUS_OK) known_rows_forget(engine);
-    return status == STATUS_OK ? world_refresh(engine, error) : status;
+    return status;
 }
 
 static enum status load_paths(struct loading *loading, const char *const *paths, size_t count,
@@ -349,7 +342,7 @@ enum status source_unknown(const struct playbook *playbook, const char *name, st
 
 static enum status check_options(const struct engine *engine,
                                  const struct engine_ingest_options *options, struct error *error) {
-    const struct playbook *playbook = engine->playbook;
+    const struct playbook *playbook = engine_playbook(engine);
     if (playbook == NULL) {
         return error_set(
             error, STATUS_INVALID,
@@ -374,14 +367,14 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
     *count = 0;
     enum status status = check_options(engine, options, error);
     if (status != STATUS_OK) return status;
-    *reports = memory_calloc(engine->playbook->source_count + 1, sizeof **reports);
+    *reports = memory_calloc(engine_playbook(engine)->source_count + 1, sizeof **reports);
     if (*reports == NULL) return STATUS_NO_MEMORY;
     struct loading loading = {.engine = engine, .options = options};
     engine->frame->remaps = options->remaps;
     event_batch_init(&loading.batch);
     for (int lookups = 1; lookups >= 0; lookups--) {
-        for (uint32_t i = 0; i < engine->playbook->source_count; i++) {
-            loading.source = &engine->playbook->sources[i];
+        for (uint32_t i = 0; i < engine_playbook(engine)->source_count; i++) {
+            loading.source = &engine_playbook(engine)->sources[i];
             if (!is_wanted(options, loading.source, lookups != 0)) continue;
             begin_report(&loading, &(*reports)[(*count)++]);
             if (status != STATUS_OK) {

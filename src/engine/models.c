@@ -25,25 +25,55 @@ struct named_model *model_named(struct engine *engine, struct text name, bool ad
     return model;
 }
 
-static enum status path_of_model(const struct engine *engine, const struct named_model *model,
+static enum status path_of_model(const struct engine *engine, const char *name, uint32_t version,
                                  char path[PATH_BYTES_MAX]) {
-    return path_of(engine, path, "models/%s@%u.model", model->name, model->version);
+    return path_of(engine, path, "models/%s@%u.model", name, version);
 }
 
-static enum status load_model(struct engine *engine, struct named_model *model,
-                              struct error *error) {
+static enum status read_model(struct engine *engine, const struct named_model *named,
+                              struct model **out, struct error *error) {
     char path[PATH_BYTES_MAX];
     struct buffer bytes;
     buffer_init(&bytes);
-    enum status status = path_of_model(engine, model, path);
+    enum status status = path_of_model(engine, named->name, named->version, path);
     if (status == STATUS_OK)
         status = file_read_all(engine->fs, path, MODEL_BYTES_MAX, &bytes, error);
-    if (status == STATUS_OK) status = model_decode(&model->model, buffer_text(&bytes), error);
+    if (status == STATUS_OK) status = model_decode(out, buffer_text(&bytes), error);
     if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
         status = error_set(error, status, "%s is %s; train it again: attune train %s", path,
-                           status == STATUS_CORRUPT ? "damaged" : "missing", model->name);
+                           status == STATUS_CORRUPT ? "damaged" : "missing", named->name);
     }
     buffer_release(&bytes);
+    return status;
+}
+
+static struct model_version *version_of(const struct named_model *named) {
+    struct model_version *version = memory_calloc(1, sizeof *version);
+    if (version == NULL) return NULL;
+    shared_init(&version->shared);
+    memcpy(version->name, named->name, sizeof version->name);
+    version->version = named->version;
+    version->trained_ms = named->trained_ms;
+    version->until_ms = named->until_ms;
+    version->features = named->features;
+    return version;
+}
+
+enum status model_version_read(struct model_version **out, struct engine *engine,
+                               const struct named_model *named, struct error *error) {
+    struct error why = {0};
+    *out = version_of(named);
+    if (*out == NULL) return STATUS_NO_MEMORY;
+    enum status status = read_model(engine, named, &(*out)->model, &why);
+    if (status == STATUS_OK) return status;
+    if (may_do_without(status)) {
+        log_line(LOG_WARNING, "model %s is left out, its goal's base rate is taken: %s",
+                 named->name, why.text);
+        return STATUS_OK;
+    }
+    model_version_drop(*out);
+    *out = NULL;
+    if (error != NULL) *error = why;
     return status;
 }
 
@@ -81,89 +111,92 @@ static uint64_t meaning_of(const struct playbook *playbook, const struct model_r
 
 /* A model whose goal or features are no longer the playbook's, or mean something else, would score
  * nonsense: it is left out until it is trained again. */
-static bool fits(const struct playbook *playbook, const struct model_rule *rule,
-                 const struct named_model *named) {
-    uint32_t own = model_feature_count(named->model), width = trainer_rule_width(rule);
-    if (own < width || own > width + TRAINER_OWN_FEATURES_MAX) return false;
-    return named->features == 0 || named->features == meaning_of(playbook, rule);
-}
-
-enum status models_load(struct engine *engine, struct error *error) {
-    const struct playbook *playbook = engine->playbook;
-    memory_free((void *)engine->model_of_rule);
-    engine->model_of_rule = memory_calloc(playbook->model_count + 1, sizeof *engine->model_of_rule);
-    if (engine->model_of_rule == NULL) return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < playbook->model_count; i++) {
-        struct named_model *model = model_named(engine, playbook->models[i].name, false);
-        if (model == NULL || model->version == 0) continue;
-        if (model->model == NULL) {
-            struct error why = {0};
-            enum status status = load_model(engine, model, &why);
-            if (may_do_without(status)) {
-                log_line(LOG_WARNING, "model %s is left out, its goal's base rate is taken: %s",
-                         model->name, why.text);
-                continue;
-            }
-            if (status != STATUS_OK) {
-                if (error != NULL) *error = why;
-                return status;
-            }
-        }
-        if (fits(playbook, &playbook->models[i], model)) {
-            engine->model_of_rule[i] = model->model;
-        } else {
-            log_line(LOG_WARNING,
-                     "model %s was trained for another goal or other traits than the playbook's: "
-                     "it is left out, and its goal's base rate "
-                     "taken, until it is trained again: attune train %s",
-                     model->name, model->name);
-        }
-    }
-    return STATUS_OK;
+bool model_fits(const struct playbook *playbook, const struct model_rule *rule,
+                const struct model_version *version) {
+    if (version->model == NULL) return false; /* told when it was read */
+    uint32_t own = model_feature_count(version->model), width = trainer_rule_width(rule);
+    if (own >= width && own <= width + TRAINER_OWN_FEATURES_MAX &&
+        (version->features == 0 || version->features == meaning_of(playbook, rule)))
+        return true;
+    log_line(LOG_WARNING,
+             "model %s was trained for another goal or other traits than the playbook's: it is "
+             "left out, and its goal's base rate taken, until it is trained again: attune train %s",
+             version->name, version->name);
+    return false;
 }
 
 void models_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context) {
-    for (uint32_t i = 0; i < engine->playbook->model_count; i++) {
-        struct named_model *model = model_named(engine, engine->playbook->models[i].name, false);
+    const struct in_force *in_force = engine->own;
+    for (uint32_t i = 0; i < in_force->world.playbook->model_count; i++) {
+        const struct model_version *version = in_force->model_versions[i];
+        const struct named_model *named =
+            version != NULL ? model_named(engine, text_from(version->name), false) : NULL;
+        struct model *model = NULL;
         struct error why = {0};
-        if (model == NULL || model->version == 0 || model->model != NULL) continue;
-        if (load_model(engine, model, &why) != STATUS_OK) tell(context, why.text);
+        if (named == NULL || version->model != NULL) continue;
+        if (read_model(engine, named, &model, &why) != STATUS_OK) tell(context, why.text);
+        model_destroy(model);
     }
 }
 
 static enum status write_model(struct engine *engine, const struct named_model *named,
                                const struct model *model, struct error *error) {
     char path[PATH_BYTES_MAX];
-    struct buffer bytes, record;
+    struct buffer bytes;
     buffer_init(&bytes);
-    buffer_init(&record);
     enum status status = folder_make(engine, "models", error);
-    if (status == STATUS_OK) status = path_of_model(engine, named, path);
+    if (status == STATUS_OK) status = path_of_model(engine, named->name, named->version, path);
     if (status == STATUS_OK) status = model_encode(model, &bytes);
     if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes.at, bytes.length, error);
-    if (status == STATUS_OK) status = control_model(&record, named);
-    if (status == STATUS_OK) status = control_append(engine, NULL, buffer_text(&record), error);
     buffer_release(&bytes);
-    buffer_release(&record);
     return status;
 }
 
+/* The next snapshot is whole and the file is written before the log names the model. */
+static enum status swap_to(struct engine *engine, struct named_model *named,
+                           const struct named_model *next, struct model_version *version,
+                           struct error *error) {
+    struct in_force_change change = {.model = version};
+    struct in_force *in_force;
+    struct buffer record;
+    buffer_init(&record);
+    enum status status = in_force_next(engine, &change, &in_force, error);
+    if (status == STATUS_OK) status = write_model(engine, next, version->model, error);
+    if (status == STATUS_OK) status = control_model(&record, next);
+    if (status == STATUS_OK) status = control_append(engine, NULL, buffer_text(&record), error);
+    buffer_release(&record);
+    if (status != STATUS_OK) {
+        in_force_drop(in_force);
+        return status;
+    }
+    *named = *next;
+    in_force_swap(engine, in_force);
+    return STATUS_OK;
+}
+
+/* Takes the model, also on failure. */
 static enum status put_in_force(struct engine *engine, uint32_t rule, int64_t until_ms,
                                 struct model *model, struct error *error) {
-    struct named_model *named = model_named(engine, engine->playbook->models[rule].name, true);
-    if (named == NULL) return STATUS_NO_MEMORY;
-    struct named_model next = *named;
-    next.version++;
-    next.trained_ms = engine_now_ms(engine);
-    next.until_ms = until_ms;
-    next.features = meaning_of(engine->playbook, &engine->playbook->models[rule]);
-    enum status status = write_model(engine, &next, model, error);
-    if (status != STATUS_OK) return status;
-    model_destroy(named->model);
-    next.model = model;
-    *named = next;
-    engine->model_of_rule[rule] = model;
-    return STATUS_OK;
+    const struct playbook *playbook = engine_playbook(engine);
+    struct named_model *named = model_named(engine, playbook->models[rule].name, true);
+    struct model_version *version = NULL;
+    struct named_model next;
+    if (named != NULL) {
+        next = *named;
+        next.version++;
+        next.trained_ms = engine_now_ms(engine);
+        next.until_ms = until_ms;
+        next.features = meaning_of(playbook, &playbook->models[rule]);
+        version = version_of(&next);
+    }
+    if (version == NULL) {
+        model_destroy(model);
+        return STATUS_NO_MEMORY;
+    }
+    version->model = model;
+    enum status status = swap_to(engine, named, &next, version, error);
+    model_version_drop(version);
+    return status;
 }
 
 static enum status nothing_to_learn(struct engine *engine, const struct model_rule *rule,
@@ -174,7 +207,7 @@ static enum status nothing_to_learn(struct engine *engine, const struct model_ru
     char until[32];
     time_format(until_ms, until);
     buffer_init(&why);
-    enum status status = trainer_left_out_words(&engine->world, rule, counts, &why);
+    enum status status = trainer_left_out_words(engine_world(engine), rule, counts, &why);
     if (status == STATUS_OK && counts->events == 0)
         status = error_set(error, STATUS_INVALID,
                            "model %.*s has nothing to learn from: there is no %.*s before %s; load "
@@ -198,8 +231,8 @@ static bool says_nothing(const struct trainer_counts *counts) {
 enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
                          struct model_entry *out, struct trainer_counts *counts,
                          struct error *error) {
-    const struct model_rule *model_rule = &engine->playbook->models[rule];
-    const struct goal *goal = &engine->playbook->goals[model_rule->goal];
+    const struct model_rule *model_rule = &engine_playbook(engine)->models[rule];
+    const struct goal *goal = &engine_playbook(engine)->goals[model_rule->goal];
     struct trainer_options options = {.from_ms = TIME_ALWAYS,
                                       .until_ms = until_ms,
                                       .matured_by_ms = until_ms,
@@ -209,7 +242,7 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
     struct training_set *set = NULL;
     struct model *model = NULL;
     enum status status =
-        trainer_collect(&engine->world, model_rule, &options, &set, NULL, &counted, error);
+        trainer_collect(engine_world(engine), model_rule, &options, &set, NULL, &counted, error);
     if (status == STATUS_OK && training_set_count(set) == 0) {
         status = nothing_to_learn(engine, model_rule, until_ms, &counted, error);
     } else if (status == STATUS_OK && says_nothing(&counted)) {
@@ -223,66 +256,46 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
     if (counts != NULL) *counts = counted;
     if (status == STATUS_OK) status = model_train(&model, set, &learn, error);
     if (status == STATUS_OK) status = put_in_force(engine, rule, until_ms, model, error);
-    if (status == STATUS_OK)
-        (void)engine_model(engine, rule, out);
-    else
-        model_destroy(model);
+    if (status == STATUS_OK) (void)engine_model(engine, rule, out);
     training_set_destroy(set);
     return status;
 }
 
 const struct model *engine_model(const struct engine *engine, uint32_t rule,
                                  struct model_entry *entry) {
-    const struct model *model = engine->model_of_rule[rule];
-    for (size_t i = 0; entry != NULL && i < engine->model_count; i++) {
-        const struct named_model *named = &engine->models[i];
-        if (named->model != model || model == NULL) continue;
-        *entry = (struct model_entry){text_from(named->name), named->version, named->trained_ms,
-                                      named->until_ms, model};
-    }
-    return model;
+    const struct model_entry *found = &engine->own->model_entries[rule];
+    if (entry != NULL && found->model != NULL) *entry = *found;
+    return found->model;
 }
 
 bool engine_model_left_out(const struct engine *engine, uint32_t rule, struct model_entry *entry) {
-    if (engine->model_of_rule[rule] != NULL) return false;
-    for (size_t i = 0; i < engine->model_count; i++) {
-        const struct named_model *named = &engine->models[i];
-        if (named->version == 0 ||
-            !text_equal(text_from(named->name), engine->playbook->models[rule].name))
-            continue;
-        *entry = (struct model_entry){text_from(named->name), named->version, named->trained_ms,
-                                      named->until_ms, NULL};
-        return true;
-    }
-    return false;
+    const struct model_entry *found = &engine->own->model_entries[rule];
+    if (found->model != NULL || found->version == 0) return false;
+    *entry = *found;
+    return true;
 }
 
 bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_entry *entry) {
-    for (uint32_t i = 0; i < engine->playbook->model_count; i++) {
-        struct model_entry found = {0};
-        if (engine_model(engine, i, &found) == NULL || found.until_ms <= t_ms) continue;
-        if (entry != NULL) *entry = found;
-        return true;
-    }
-    return false;
+    return in_force_hindsight(engine->own, t_ms, entry);
 }
 
 const struct model *const *engine_models(const struct engine *engine) {
-    return engine->model_of_rule;
+    return engine->own->models;
 }
 
 enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out,
                               struct error *error) {
     enum status status = STATUS_OK;
     uint64_t position = store_position(engine->store);
+    const struct in_force *in_force = engine->own;
     if (engine->bases == NULL || engine->bases_at_ms != t_ms ||
-        engine->bases_position != position) {
+        engine->bases_position != position || engine->bases_generation != in_force->generation) {
         struct goal_base *bases =
-            memory_calloc(goal_bases_count(engine->playbook) + 1u, sizeof *bases);
+            memory_calloc(goal_bases_count(in_force->world.playbook) + 1u, sizeof *bases);
         if (bases == NULL) return STATUS_NO_MEMORY;
         struct base_rates_options options = {
             .at_ms = t_ms, .position = POSITION_NOW, .threads = engine->threads};
-        status = base_rates_measure(&engine->world, &options, bases, error);
+        status = base_rates_measure(&in_force->world, &options, bases, error);
         if (status != STATUS_OK) {
             memory_free(bases);
             return status;
@@ -291,6 +304,7 @@ enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct 
         engine->bases = bases;
         engine->bases_at_ms = t_ms;
         engine->bases_position = position;
+        engine->bases_generation = in_force->generation;
     }
     *out = engine->bases;
     return status;

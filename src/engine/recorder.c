@@ -10,21 +10,6 @@
 
 #define RECORD_BATCH 2000
 
-/* What decisions are made from, apart from the events: the playbook, its models, its tables. */
-static uint64_t in_force_hash(const struct engine *engine) {
-    uint64_t hash = hash_text(text_from(engine->playbook_hash), 1);
-    for (uint32_t i = 0; i < engine->playbook->model_count; i++) {
-        struct model_entry entry;
-        if (engine_model(engine, i, &entry) == NULL) continue;
-        hash = hash_text(entry.name, hash_u64(hash + entry.version));
-    }
-    for (size_t i = 0; i < engine->lookup_count; i++) {
-        const struct named_lookup *lookup = &engine->lookups[i];
-        if (lookup->count > 0) hash = hash_u64(hash ^ lookup->versions[lookup->count - 1].hash);
-    }
-    return hash;
-}
-
 /* What is offered, by which channel, and whether it is withheld. */
 static uint64_t outcome_hash(const struct decision *decision) {
     uint64_t hash = decision->ranked_count;
@@ -88,7 +73,7 @@ enum status decision_recorder_create(struct decision_recorder **out, struct engi
     if (recorder == NULL) return STATUS_NO_MEMORY;
     recorder->engine = engine;
     recorder->earliest_ms = INT64_MAX;
-    recorder->in_force = in_force_hash(engine);
+    recorder->in_force = engine->own->hash;
     packed_writer_init(&recorder->writer);
     event_batch_init(&recorder->batch);
     enum status status =

@@ -48,7 +48,7 @@ static enum status take_back(struct replay *replay, const struct event_batch *be
 
 static bool replay_row(void *context, const struct stored_row *row) {
     struct replay *replay = context;
-    const struct playbook *playbook = replay->engine->playbook;
+    const struct playbook *playbook = engine_playbook(replay->engine);
     struct text name = symbol_text(replay->engine->symbols, SYMBOL_SOURCE, row->source);
     uint32_t index = playbook_source_find(playbook, name);
     if (replay->source != NULL && !text_equal(name, text_from(replay->source))) return true;
@@ -121,10 +121,11 @@ static enum status end_replay(struct replay *replay) {
 enum status engine_quarantine_replay(struct engine *engine, const char *source,
                                      struct replay_report *out, struct error *error) {
     struct replay replay = {.engine = engine, .source = source, .error = error};
-    if (source != NULL && playbook_source_find(engine->playbook, text_from(source)) == UINT32_MAX) {
-        return source_unknown(engine->playbook, source, error);
+    const struct playbook *playbook = engine_playbook(engine);
+    if (source != NULL && playbook_source_find(playbook, text_from(source)) == UINT32_MAX) {
+        return source_unknown(playbook, source, error);
     }
-    const struct lookup_table **tables = lookup_tables_now(engine);
+    const struct lookup_table **tables = in_force_tables(engine->own);
     if (tables == NULL) return STATUS_NO_MEMORY;
     replay.tables = tables;
     row_load_init(&replay.rows, engine, NULL);

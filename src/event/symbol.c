@@ -232,6 +232,12 @@ struct text symbol_text(const struct symbols *symbols, enum symbol_kind kind, ui
                                                   : name_at(&symbols->kind[kind], id);
 }
 
+#define FORGOTTEN_BYTES 48
+static struct text forgotten_name(uint32_t id, char out[FORGOTTEN_BYTES]) {
+    int length = snprintf(out, FORGOTTEN_BYTES, "(erased name %u)", id);
+    return (struct text){out, (uint32_t)length};
+}
+
 /* name := kind:u8 id:varint length:varint bytes */
 enum status symbols_encode_since(const struct symbols *symbols, struct symbol_counts *since,
                                  struct buffer *out) {
@@ -283,14 +289,36 @@ enum status symbols_apply(struct symbols *symbols, struct text bytes) {
     return STATUS_OK;
 }
 
+/* Names that were forgotten are told apart by their ids. */
+enum status symbols_copy(const struct symbols *from, struct symbols **out) {
+    struct symbols *copy;
+    enum status status = symbols_create(&copy);
+    *out = NULL;
+    if (status != STATUS_OK) return status;
+    for (uint32_t k = 0; k < SYMBOL_KIND_COUNT; k++) {
+        const struct symbol_names *names = &from->kind[k];
+        uint32_t count = symbol_count(from, (enum symbol_kind)k);
+        for (uint32_t id = symbol_count(copy, (enum symbol_kind)k);
+             status == STATUS_OK && id < count; id++) {
+            char instead[FORGOTTEN_BYTES];
+            uint32_t given;
+            struct text name =
+                is_forgotten(names, id) ? forgotten_name(id, instead) : name_at(names, id);
+            status = symbol_add(copy, (enum symbol_kind)k, name, &given);
+        }
+    }
+    if (status == STATUS_OK)
+        *out = copy;
+    else
+        symbols_destroy(copy);
+    return status;
+}
+
 static enum status rewrite_one(uint8_t kind, uint64_t id, struct text name, bool forget,
                                struct buffer *out) {
-    char instead[48];
+    char instead[FORGOTTEN_BYTES];
     uint8_t head[1 + 2 * VARINT_BYTES_MAX] = {kind};
-    if (forget) {
-        int length = snprintf(instead, sizeof instead, "(erased name %u)", (unsigned)id);
-        name = (struct text){instead, (uint32_t)length};
-    }
+    if (forget) name = forgotten_name((uint32_t)id, instead);
     size_t length = 1 + varint_write(head + 1, id);
     length += varint_write(head + length, name.length);
     enum status status = buffer_append(out, head, length);

@@ -101,6 +101,10 @@ enum status symbols_encode_since(const struct symbols *symbols, struct symbol_co
                                  struct buffer *out) MUST_USE;
 enum status symbols_apply(struct symbols *symbols, struct text bytes) MUST_USE;
 
+/* A table of its own with the same names under the same ids: what is added to the copy is declared
+ * nowhere else. Any thread; symbols_destroy it. */
+enum status symbols_copy(const struct symbols *from, struct symbols **out) MUST_USE;
+
 /* Forgetting names that no event has any more, after an erasure. Their ids stay, under a name that
  * says so, so that no other id moves. */
 struct symbols_forgotten {

@@ -226,6 +226,19 @@ struct timeline_source *store_source_written(struct store *store) {
     return &store->written_view.interface;
 }
 
+struct timeline_source *store_source_create(struct store *store, const struct column_set *columns,
+                                            bool written) {
+    struct view_source *source = memory_alloc(sizeof *source);
+    if (source == NULL) return NULL;
+    *source = written ? store->written_view : store->view;
+    source->columns = columns;
+    return &source->interface;
+}
+
+void store_source_destroy(struct timeline_source *source) {
+    memory_free(source);
+}
+
 enum status store_set_columns(struct store *store, const struct column_set *columns,
                               struct error *error) {
     struct version *blank = version_alloc();

@@ -146,8 +146,16 @@ enum status store_visit_changed_keys(struct store *store,
                                      enum status (*visit)(void *context, struct row_key key),
                                      void *context, struct error *error) MUST_USE;
 
+/* Timelines with the columns of store_set_columns as they are when a reader opens. */
 struct timeline_source *store_source(struct store *store);         /* what is durable */
 struct timeline_source *store_source_written(struct store *store); /* what is written, too */
+/* Either with these columns, whatever the columns of new runs are by now: where a run does not keep
+ * one of them, it is read in the packed properties. `columns` is borrowed, and both must outlive the
+ * source's readers. Any thread. NULL without memory. */
+struct timeline_source *store_source_create(struct store *store, const struct column_set *columns,
+                                            bool written) MUST_USE;
+void store_source_destroy(struct timeline_source *source); /* NULL is allowed */
+/* What runs keep apart from the next fold on. Applier only. */
 enum status store_set_columns(struct store *store, const struct column_set *columns,
                               struct error *error) MUST_USE;
 

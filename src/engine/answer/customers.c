@@ -6,14 +6,16 @@
 #include "engine/engine_internal.h"
 
 /* A bare value is looked for under every identifier type of the playbook. */
-static enum status find_bare(struct engine *engine, struct text name, struct as_of as_of,
+static enum status find_bare(const struct in_force *in_force, struct text name, struct as_of as_of,
                              struct customer_id *out, struct error *error) {
+    const struct engine *engine = in_force->engine;
+    const struct playbook *playbook = in_force->world.playbook;
     uint32_t found = 0;
     struct customer_id first = {ID_NONE};
-    for (uint32_t i = 0; engine->playbook != NULL && i < engine->playbook->identifier_count; i++) {
+    for (uint32_t i = 0; playbook != NULL && i < playbook->identifier_count; i++) {
         struct customer_id customer;
-        if (identity_find_customer(engine->identity, engine->playbook->identifiers[i].symbol, name,
-                                   as_of, &customer) != STATUS_OK)
+        if (identity_find_customer(engine->identity, playbook->identifiers[i].symbol, name, as_of,
+                                   &customer) != STATUS_OK)
             continue;
         if (found == 0 || customer.value != first.value) found++;
         first = customer;
@@ -32,23 +34,27 @@ static enum status find_bare(struct engine *engine, struct text name, struct as_
 }
 
 /* Is "TYPE" of "TYPE:VALUE" one that there is? */
-static enum status check_type(const struct engine *engine, struct text name, struct error *error) {
+static enum status check_type(const struct in_force *in_force, struct text name,
+                              struct error *error) {
+    const struct playbook *playbook = in_force->world.playbook;
     const char *colon = memchr(name.at, ':', name.length);
     struct text type = {name.at, colon != NULL ? (uint32_t)(colon - name.at) : 0};
     struct text known[64];
     size_t count = 0;
-    if (colon == NULL || engine->playbook == NULL ||
-        symbol_find(engine->symbols, SYMBOL_IDENTIFIER, type) != SYMBOL_NONE)
+    if (colon == NULL || playbook == NULL ||
+        symbol_find(in_force->world.symbols, SYMBOL_IDENTIFIER, type) != SYMBOL_NONE)
         return STATUS_OK;
-    for (uint32_t i = 0; i < engine->playbook->identifier_count && count < 64; i++)
-        known[count++] = engine->playbook->identifiers[i].name;
+    for (uint32_t i = 0; i < playbook->identifier_count && count < 64; i++)
+        known[count++] = playbook->identifiers[i].name;
     return text_unknown(type, "there is no identifier type", known, count, error);
 }
 
-enum status engine_find_customer(struct engine *engine, struct text name, struct as_of as_of,
-                                 struct customer_id *out, struct error *error) {
+enum status in_force_find_customer(const struct in_force *in_force, struct text name,
+                                   struct as_of as_of, struct customer_id *out,
+                                   struct error *error) {
+    const struct engine *engine = in_force->engine;
     struct error first = {0};
-    if (check_type(engine, name, error) != STATUS_OK) return STATUS_NOT_FOUND;
+    if (check_type(in_force, name, error) != STATUS_OK) return STATUS_NOT_FOUND;
     enum status status =
         identity_parse_customer(engine->identity, engine->symbols, name, as_of, out, &first);
     if (status == STATUS_OK) return status;
@@ -56,7 +62,15 @@ enum status engine_find_customer(struct engine *engine, struct text name, struct
         if (error != NULL) *error = first;
         return status;
     }
-    return find_bare(engine, name, as_of, out, error);
+    return find_bare(in_force, name, as_of, out, error);
+}
+
+enum status engine_find_customer(struct engine *engine, struct text name, struct as_of as_of,
+                                 struct customer_id *out, struct error *error) {
+    struct in_force *in_force = in_force_hold(engine);
+    enum status status = in_force_find_customer(in_force, name, as_of, out, error);
+    in_force_drop(in_force);
+    return status;
 }
 
 static enum status find_identifier(struct engine *engine, struct text name,
@@ -67,7 +81,7 @@ static enum status find_identifier(struct engine *engine, struct text name,
         return error_set(error, STATUS_INVALID,
                          "say an identifier as TYPE:VALUE, for example cookie:%.*s",
                          TEXT_ARG(name));
-    if (check_type(engine, name, error) != STATUS_OK) return STATUS_NOT_FOUND;
+    if (check_type(engine->own, name, error) != STATUS_OK) return STATUS_NOT_FOUND;
     struct text type = {name.at, (uint32_t)(colon - name.at)};
     struct text value = {colon + 1, name.length - type.length - 1};
     uint32_t symbol = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, type);
@@ -93,7 +107,7 @@ enum status engine_unmerge(struct engine *engine, struct text identifier_a,
     if (status != STATUS_OK) return status;
     struct event_batch batch;
     event_batch_init(&batch);
-    status = engine_append_change(engine, &batch, &result, true, error);
+    status = engine_append_change(engine, &batch, &result, (struct text){0}, true, error);
     if (status == STATUS_OK)
         identity_commit(engine->identity);
     else

@@ -11,13 +11,11 @@ enum status engine_data_report(struct engine *engine, struct work *work, struct 
                                struct error *error) {
     struct store_stats stats;
     struct identity_stats identity;
-    struct world world = engine->world;
-    world.source = store_source(engine->store); /* before the first playbook there is no world */
-    world.symbols = engine->symbols;
-    enum status status = data_use_measure(&world, work, out, error);
+    const struct in_force *in_force = engine->own;
+    enum status status = data_use_measure(&in_force->world, work, out, error);
     for (uint32_t i = 0; i < out->lookup_count; i++) {
-        if (engine->world.lookup(engine->world.context, i, TIME_NEVER) != NULL)
-            out->lookups[i].versions = (uint32_t)engine->lookups[engine->lookup_of_rule[i]].count;
+        if (in_force_lookup(in_force, i, TIME_NEVER) != NULL)
+            out->lookups[i].versions = in_force_lookup_versions(in_force, i);
     }
     if (status == STATUS_OK) status = store_visit_rows(engine->store, add_row_bytes, out, error);
     store_stats(engine->store, &stats);

@@ -38,10 +38,10 @@ static enum status hunt_begin(struct hunt *hunt, struct engine *engine,
         enum status status = erased_values_init(&hunt->values, erasure);
         if (status != STATUS_OK) return status;
     }
-    if (engine->playbook == NULL) return STATUS_OK;
-    hunt->tables = lookup_tables_now(engine);
+    if (engine_playbook(engine) == NULL) return STATUS_OK;
+    hunt->tables = in_force_tables(engine->own);
     if (hunt->tables == NULL) return STATUS_NO_MEMORY;
-    hunt->settings = engine_ingest_settings(engine, hunt->tables);
+    hunt->settings = engine_ingest_settings(engine->own, hunt->tables);
     return STATUS_OK;
 }
 
@@ -151,7 +151,7 @@ static bool look_at_unescaped(struct hunt *hunt, struct text raw) {
 }
 
 static bool row_is_hunted(struct hunt *hunt, uint16_t source, struct text raw) {
-    const struct playbook *playbook = hunt->engine->playbook;
+    const struct playbook *playbook = engine_playbook(hunt->engine);
     uint32_t index = playbook == NULL
                          ? UINT32_MAX
                          : playbook_source_find(

@@ -83,7 +83,8 @@ static uint64_t rows_of(struct search *search, const struct lookup_table *table)
     bool identifying[LOOKUP_FIELDS_MAX];
     uint64_t rows = 0;
     for (uint32_t f = 0; f < fields && f < LOOKUP_FIELDS_MAX; f++)
-        identifying[f] = holds_identifiers(search->engine->playbook, lookup_field(table, f).name);
+        identifying[f] =
+            holds_identifiers(engine_playbook(search->engine), lookup_field(table, f).name);
     for (uint32_t row = 0; row < lookup_row_count(table); row++) {
         bool named = false;
         for (uint32_t f = 0; !named && f < fields && f < LOOKUP_FIELDS_MAX; f++)
@@ -112,14 +113,15 @@ static bool file_names_them(struct search *search, const char *path) {
 
 static void search_lookup(struct search *search, const struct named_lookup *lookup) {
     for (size_t v = 0; v < lookup->count; v++) {
-        const struct lookup_version *version = &lookup->versions[v];
+        const struct lookup_table *table =
+            in_force_version_table(search->engine->own, text_from(lookup->name), v);
         bool newest = v + 1 == lookup->count;
         char path[PATH_BYTES_MAX];
         uint64_t rows = 0;
-        if (version->table != NULL && search->engine->playbook != NULL) {
-            rows = rows_of(search, version->table);
+        if (table != NULL) {
+            rows = rows_of(search, table);
         } else if (path_of(search->engine, path, "lookups/%016llx",
-                           (unsigned long long)version->hash) == STATUS_OK) {
+                           (unsigned long long)lookup->versions[v].hash) == STATUS_OK) {
             rows = file_names_them(search, path);
         }
         if (rows > 0)

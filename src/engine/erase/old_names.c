@@ -47,7 +47,7 @@ static bool property_is_declared(const struct playbook *playbook, uint32_t symbo
 }
 
 static bool is_declared(const struct engine *engine, enum symbol_kind kind, uint32_t id) {
-    const struct playbook *playbook = engine->playbook;
+    const struct playbook *playbook = engine_playbook(engine);
     uint32_t type;
     if (kind == SYMBOL_CHANNEL) return channel_is_declared(playbook, id);
     if (kind == SYMBOL_PROPERTY) return property_is_declared(playbook, id);
@@ -140,7 +140,7 @@ enum status old_names_find(struct engine *engine, struct customer_id customer,
                                            TIMELINE_PACKED | TIMELINE_CHANNEL | TIMELINE_KNOWN};
     struct looking looking = {.engine = engine, .names = out, .marking = true};
     *out = (struct old_names){.forgotten = {forgets, out}};
-    if (engine->playbook == NULL) return STATUS_OK;
+    if (engine_playbook(engine) == NULL) return STATUS_OK;
     enum status status = source->ops->reader_open(source, &reader, error);
     if (status != STATUS_OK) return status;
     status = source->ops->read(reader, customer, &request, &timeline, error);

@@ -7,7 +7,7 @@
 #include "engine/engine_internal.h"
 
 uint64_t engine_row_count(const struct engine *engine, const struct stored_row *row) {
-    const struct playbook *playbook = engine->playbook;
+    const struct playbook *playbook = engine_playbook(engine);
     struct text name = symbol_text(engine->symbols, SYMBOL_SOURCE, row->source);
     uint32_t index = playbook ? playbook_source_find(playbook, name) : UINT32_MAX;
     return index == UINT32_MAX ? 1 : ingest_raw_rows(&playbook->sources[index], row->raw);
@@ -28,8 +28,9 @@ enum status engine_quarantine_rows(struct engine *engine, uint64_t *rows, struct
     struct counting counting = {.engine = engine};
     struct store_stats stats;
     bool groups = false;
-    for (uint32_t i = 0; engine->playbook != NULL && i < engine->playbook->source_count; i++)
-        groups |= engine->playbook->sources[i].one_event_per.length > 0;
+    const struct playbook *playbook = engine_playbook(engine);
+    for (uint32_t i = 0; playbook != NULL && i < playbook->source_count; i++)
+        groups |= playbook->sources[i].one_event_per.length > 0;
     store_stats(engine->store, &stats);
     *rows = stats.quarantined_row_count;
     if (!groups || *rows == 0) return STATUS_OK;

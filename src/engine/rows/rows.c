@@ -27,8 +27,9 @@ void row_frame_clear(struct row_frame *frame) {
 }
 
 const struct source *rows_source(const struct engine *engine, uint16_t symbol) {
-    for (uint32_t i = 0; engine->playbook != NULL && i < engine->playbook->source_count; i++) {
-        if (engine->playbook->sources[i].symbol == symbol) return &engine->playbook->sources[i];
+    const struct playbook *playbook = engine_playbook(engine);
+    for (uint32_t i = 0; playbook != NULL && i < playbook->source_count; i++) {
+        if (playbook->sources[i].symbol == symbol) return &playbook->sources[i];
     }
     return NULL;
 }

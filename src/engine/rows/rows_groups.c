@@ -93,7 +93,7 @@ enum status group_map(struct group_merge *merge, const struct source *source,
     struct engine *engine = merge->load->engine;
     struct source kept = as_kept(source);
     struct buffer text;
-    const struct lookup_table **tables = lookup_tables_now(engine);
+    const struct lookup_table **tables = in_force_tables(engine->own);
     if (tables == NULL) return STATUS_NO_MEMORY;
     struct ingest_settings settings = engine_load_settings(engine, tables, source, NULL);
     settings.keeps_rows = true;

@@ -46,6 +46,7 @@ static enum status reader_open(struct timeline_source *interface, struct timelin
     }
     reader->interface.source = interface;
     reader->source = source;
+    reader->set = source->columns != NULL ? source->columns : &reader->version->columns;
     reader->position = version_position(reader->version);
     /* Read behind the pin: what the version's runs hold was durable before they were made. */
     uint64_t bound = source->bound ? atomic_load(source->bound) : UINT64_MAX;
@@ -79,7 +80,7 @@ static void take_request(struct view_reader *reader, const struct timeline_reque
     to->filters = from->as_of.t_ms != INT64_MAX || to->as_of.position < reader->position;
     to->needs = from->needs;
     to->column_count = 0;
-    for (uint32_t c = 0; from->columns != NULL && c < reader->version->columns.count; c++) {
+    for (uint32_t c = 0; from->columns != NULL && c < reader->set->count; c++) {
         if (from->columns[c / 64] >> (c % 64) & 1) to->columns[to->column_count++] = (uint16_t)c;
     }
 }

@@ -31,6 +31,9 @@ struct view_source {
     size_t stray_rows;         /* a walk gathers so many moved rows at once; VIEW_STRAY_ROWS */
     /* Borrowed: a reader that opens pins no position beyond it. NULL: no bound. */
     const _Atomic uint64_t *bound;
+    /* The timelines' columns; borrowed. NULL: those of the version that a reader pins. Whoever
+     * reads under a playbook that may be replaced meanwhile says its own. */
+    const struct column_set *columns;
 };
 void view_source_init(struct view_source *source, struct versions *versions,
                       struct symbols *symbols);

@@ -21,7 +21,7 @@ static bool is_text(enum value_type type) {
 /* Which column of the run is column c of the set; found out once a run. */
 static enum status run_column(struct view_reader *reader, uint32_t r, uint32_t c,
                               uint16_t *column) {
-    const struct column_set *set = &reader->version->columns;
+    const struct column_set *set = reader->set;
     if (reader->run_column[r] == NULL) {
         uint16_t *map = memory_alloc((set->count + 1) * sizeof *map);
         if (map == NULL) return STATUS_NO_MEMORY;
@@ -51,7 +51,7 @@ static enum status find_stored(struct view_reader *reader, const struct view_pie
     out->section = run_section_of(run, piece->part, RUN_PART_SECTIONS + column);
     out->at = run_bytes(run, piece->part, RUN_PART_SECTIONS + column);
     if (out->at == NULL) return STATUS_CORRUPT;
-    if (!is_text(reader->version->columns.columns[c].type)) return STATUS_OK;
+    if (!is_text(reader->set->columns[c].type)) return STATUS_OK;
     out->heap = run_bytes(run, piece->part, RUN_HEAP);
     return out->heap == NULL ? STATUS_CORRUPT : STATUS_OK;
 }
@@ -123,7 +123,7 @@ static enum status fill_single(struct view_reader *reader, uint32_t c,
     const struct view_segment *segment = &reader->segments[0];
     const struct view_piece *piece = &reader->pieces[segment->piece];
     struct timeline_column *column = &reader->columns[c];
-    enum value_type type = reader->version->columns.columns[c].type;
+    enum value_type type = reader->set->columns[c].type;
     *column = (struct timeline_column){NULL, stored->heap};
     if (stored->section->encoding == RUN_ABSENT) return STATUS_OK;
     if (stored->section->encoding == RUN_DENSE) {
@@ -158,7 +158,7 @@ static inline struct value find_value(struct view_reader *reader, struct text pa
 static enum status decode_rows(struct view_reader *reader, const struct view_segment *segment,
                                const uint16_t *columns, uint32_t column_count) {
     const struct view_piece *piece = &reader->pieces[segment->piece];
-    const struct column_set *set = &reader->version->columns;
+    const struct column_set *set = reader->set;
     for (uint32_t i = 0; i < segment->count; i++) {
         struct text packed;
         enum status status = view_packed(reader, piece, segment->first + i, &packed);
@@ -200,7 +200,7 @@ static enum status fill_segment(struct view_reader *reader, const struct view_re
 }
 
 static enum status unknown_column(struct view_reader *reader, uint32_t c, uint32_t row_count) {
-    enum value_type type = reader->version->columns.columns[c].type;
+    enum value_type type = reader->set->columns[c].type;
     void *cells = arena_alloc(&reader->scratch, row_count * cell_bytes(type));
     if (cells == NULL) return STATUS_NO_MEMORY;
     fill_unknown(cells, type, row_count);
@@ -243,7 +243,7 @@ enum status view_fill_columns(struct view_reader *reader, const struct view_requ
 }
 
 enum status view_column_is_wide(struct view_reader *reader, uint32_t c, bool *wide) {
-    *wide = cell_bytes(reader->version->columns.columns[c].type) == 8;
+    *wide = cell_bytes(reader->set->columns[c].type) == 8;
     for (uint32_t r = 0; *wide && r < reader->version->run_count; r++) {
         uint16_t column;
         enum status status = run_column(reader, r, c, &column);
@@ -264,7 +264,7 @@ enum status view_widen_column(struct view_reader *reader, const struct view_piec
     }
     struct view_segment whole = {.count = piece->count};
     if (stored.section->encoding != RUN_DENSE) {
-        fill_unknown(cells, reader->version->columns.columns[c].type, piece->count);
+        fill_unknown(cells, reader->set->columns[c].type, piece->count);
     }
     copy_stored(reader, piece, &whole, &stored, cells, true);
     return STATUS_OK;
@@ -272,7 +272,7 @@ enum status view_widen_column(struct view_reader *reader, const struct view_piec
 
 enum status view_tail_cell(struct view_reader *reader, const struct tail_row *row, uint32_t c,
                            uint64_t *cell) {
-    struct column column = reader->version->columns.columns[c];
+    struct column column = reader->set->columns[c];
     bool made;
     struct value value = find_value(reader, tail_packed(row), column, &made);
     enum status status = made ? keep_text(&reader->made, &value) : STATUS_OK;

@@ -63,6 +63,7 @@ struct view_reader {
     struct timeline_reader interface;
     struct view_source *source;
     struct version *version;
+    const struct column_set *set; /* what the timelines' columns are */
     uint64_t position;
     struct run **runs;
     uint32_t *part_hint; /* a run: the part of the entry before */
@@ -162,7 +163,7 @@ static inline void view_show(struct view_reader *reader, uint32_t customer,
     out->persona = NULL;
     out->source = NULL;
     out->columns = reader->columns;
-    out->column_count = reader->version->columns.count;
+    out->column_count = reader->set->count;
     out->truncated = false;
     out->ops = ops;
     out->reader = reader;

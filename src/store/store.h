@@ -150,8 +150,8 @@ enum status store_visit_changed_keys(struct store *store,
 struct timeline_source *store_source(struct store *store);         /* what is durable */
 struct timeline_source *store_source_written(struct store *store); /* what is written, too */
 /* Either with these columns, whatever the columns of new runs are by now: where a run does not keep
- * one of them, it is read in the packed properties. `columns` is borrowed, and both must outlive the
- * source's readers. Any thread. NULL without memory. */
+ * one of them, it is read in the packed properties. `columns` is borrowed, and both must outlive
+ * the source's readers. Any thread. NULL without memory. */
 struct timeline_source *store_source_create(struct store *store, const struct column_set *columns,
                                             bool written) MUST_USE;
 void store_source_destroy(struct timeline_source *source); /* NULL is allowed */

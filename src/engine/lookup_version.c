@@ -3,7 +3,7 @@
 
 #include "base/log_line.h"
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 /* A table that can't be read is one that the snapshot does without, where it may. */
 static enum status read_table(struct engine *engine, struct lookup_version *version,

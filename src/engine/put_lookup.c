@@ -2,7 +2,7 @@
 /* Lookups put in force: what the log says of them, and a new version's way into the next snapshot.
  */
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 struct named_lookup *lookup_named(struct engine *engine, struct text name, bool add) {
     for (size_t i = 0; i < engine->lookup_count; i++) {

@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "base/log_line.h"
 #include "base/memory.h"
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 void engine_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context) {
     if (engine_playbook(engine) == NULL) return;

@@ -77,6 +77,7 @@ static void note_words(const struct engine_ingest_report *report, bool is_lookup
         {report->disagreeing, "row",
          "naming another customer, channel or event than the first row of its event"},
         {report->quarantined_before, "row", "in quarantine already"},
+        {report->came_whole, "row", "out of quarantine: half of one that came whole now"},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         if (counts[i].count > 0 && at < size)
@@ -143,6 +144,7 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_member_count(writer, "quarantined", report->quarantined);
     json_member_count(writer, "quarantine_entries", report->quarantine_entries);
     json_member_count(writer, "quarantined_before", report->quarantined_before);
+    json_member_count(writer, "came_whole", report->came_whole);
     json_member_count(writer, "lookup_rows", report->lookup_rows);
     json_member_count(writer, "corrected", report->did.corrected);
     json_member_count(writer, "retracted", report->did.retracted);

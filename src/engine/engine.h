@@ -114,6 +114,8 @@ struct engine_ingest_report {
      * together. */
     uint64_t quarantined, quarantine_entries;
     uint64_t quarantined_before; /* rows that lay in quarantine already */
+    /* Rows that left the quarantine: they were the halves of rows that have come whole. */
+    uint64_t came_whole;
     /* Events of a name that nobody declared; names and values beyond the limits of an event's dark
      * text (event/dark.h), left out. */
     uint64_t undeclared_events, undeclared_left;

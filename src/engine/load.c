@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "engine/rows/half_rows.h"
 #include "engine/rows/rows.h"
 
 #define PROGRESS_EVERY_SECONDS 0.1
@@ -18,6 +19,7 @@ struct loading {
     struct error first_failed; /* of a file that can't be read, or ends in the middle: the others
                                 * are loaded all the same */
     struct row_load rows;
+    struct half_rows halves;
     bool has_files; /* the source has several */
     double told_at;
 };
@@ -129,6 +131,7 @@ static enum status note_unread(struct loading *loading, const struct error *why)
 static enum status load_batch(struct loading *loading, struct bad_rows *bad, struct error *error) {
     struct apply_result applied;
     enum status status = rows_withhold(loading->engine, &loading->batch, error);
+    half_rows_see(&loading->halves, &loading->batch);
     if (status == STATUS_OK) status = known_rows_drop(loading->engine, &loading->batch, bad, error);
     if (status == STATUS_OK)
         status =
@@ -256,6 +259,7 @@ static enum status load_paths(struct loading *loading, const char *const *paths,
         loading->report->files++;
         enum status status = loading->source->is_lookup ? load_lookup(loading, paths[i], error)
                                                         : load_events(loading, paths[i], error);
+        if (status == STATUS_OK) status = half_rows_look(&loading->halves, paths[i], error);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
@@ -301,6 +305,8 @@ static enum status load_source(struct loading *loading, struct error *error) {
     row_load_init(rows, loading->engine, loading->source);
     rows->guarded = !loading->options->accept_corrections;
     enum status status = row_load_skip_known(rows, error);
+    enum status looked = half_rows_init(&loading->halves, loading->engine, loading->source, error);
+    if (status == STATUS_OK) status = looked;
     if (status == STATUS_OK) status = load_files(loading, error);
     enum status ended =
         row_load_end(rows, loading->report->rows, status == STATUS_OK ? error : &later);
@@ -310,7 +316,11 @@ static enum status load_source(struct loading *loading, struct error *error) {
     loading->report->quarantine_entries += rows->bad.entries;
     loading->report->quarantined_before += rows->bad.known_rows;
     row_load_release(rows);
-    return status == STATUS_OK ? ended : status;
+    if (status == STATUS_OK) status = ended;
+    if (status == STATUS_OK)
+        status = half_rows_end(&loading->halves, &loading->report->came_whole, error);
+    half_rows_release(&loading->halves);
+    return status;
 }
 
 const char *ingest_outcome_name(enum ingest_outcome outcome) {

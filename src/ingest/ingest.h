@@ -200,6 +200,14 @@ enum status ingest_row_replay(const struct ingest_settings *settings, const stru
  * At least 1; of bytes that were cut, as many as are left. */
 uint64_t ingest_raw_rows(const struct source *source, struct text raw);
 
+/* The reason of a row that was quarantined because its file ended in it, or behind it without a
+ * line end, begins with this; where the row holds its person, behind what it holds. */
+#define INGEST_CUT_REASON "the file ends "
+/* `raw` was quarantined from this line of a file that ended there. Has the file grown, so that the
+ * row on that line begins with a row of `raw` and is whole? */
+enum status ingest_has_grown(const struct source *source, const char *path, uint64_t line,
+                             struct text raw, bool *grown, struct error *error) MUST_USE;
+
 /* A bad row that may take back a consent or an opt-in holds its person until somebody replays or
  * drops it. The reason of such a row begins with what is held: "held for channel email: " or "held
  * for every purpose: ". */

@@ -109,6 +109,7 @@ void shop_load(struct shop *shop, const char *source) {
         apply_result_add(&shop->totals.did, &reports[i].did);
         shop->totals.quarantined += reports[i].quarantined;
         shop->totals.quarantined_before += reports[i].quarantined_before;
+        shop->totals.came_whole += reports[i].came_whole;
         shop->totals.lookup_rows += reports[i].lookup_rows;
         if (reports[i].notes.count > 0) shop->totals.notes = reports[i].notes;
     }

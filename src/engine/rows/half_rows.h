@@ -8,7 +8,7 @@
 #ifndef ENGINE_ROWS_HALF_ROWS_H
 #define ENGINE_ROWS_HALF_ROWS_H
 
-#include "engine/private.h"
+#include "engine/engine_internal.h"
 
 /* Of one load more halves wait on. Each costs a reading of its file up to its line. */
 #define HALF_ROWS_MAX 64u

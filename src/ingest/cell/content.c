@@ -280,8 +280,16 @@ static enum status read_version(struct mapper *mapper, struct row_facts *facts) 
     return STATUS_OK;
 }
 
+/* "*" stands for any value, as of a column deleted_at. Words that stand for none are no value, and
+ * no more is 0 of a flag. */
+static bool is_a_value(struct text text) {
+    text = text_trim(text);
+    return text.length > 0 && !text_equal(text, TEXT("0")) && canonical_filler(text) == FILLER_NONE;
+}
+
 static bool holds_one(struct text text, const struct retraction *rule) {
     for (uint32_t i = 0; i < rule->value_count; i++) {
+        if (text_equal(rule->values[i], TEXT("*")) && is_a_value(text)) return true;
         if (canonical_equal(text, rule->values[i], CANONICAL_SMALL)) return true;
     }
     return false;

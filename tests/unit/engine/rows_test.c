@@ -191,6 +191,35 @@ static void test_a_row_takes_itself_away(void **state) {
     assert_true(shop_trait(shop, "email:a@x.example", "spent", DAY(90)) == 30);
 }
 
+static void test_any_value_takes_a_row_away(void **state) {
+    static const struct {
+        const char *deleted;
+        double sum;
+    } ways[] = {{"2017-03-05 10:00", 20},
+                {"", 30},
+                {" ", 30},
+                {"NULL", 30},
+                {"\\N", 30},
+                {"0", 30},
+                {"false", 30},
+                {"1", 20}};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct shop *shop = *state;
+        char text[256];
+        open_with(shop, SOURCE "    retract_when: { deleted_at: \"*\" }\n");
+        load(shop, "id,at,email,amount,deleted_at\n1,2017-03-01,a@x.example,10.00,\n"
+                   "2,2017-03-01,a@x.example,20.00,\n");
+        snprintf(text, sizeof text,
+                 "id,at,email,amount,deleted_at\n1,2017-03-01,a@x.example,10.00,%s\n",
+                 ways[i].deleted);
+        load(shop, text);
+        if (shop_trait(shop, "email:a@x.example", "spent", DAY(90)) != ways[i].sum)
+            fail_msg("deleted_at '%s'", ways[i].deleted);
+        shop_release(shop);
+        shop_init(shop);
+    }
+}
+
 /* The link between an address and a cookie goes with the only row that said it. */
 static void test_a_corrected_row_takes_its_link_away(void **state) {
     struct shop *shop = *state;
@@ -633,136 +662,6 @@ static void test_a_group_with_other_rows_waits(void **state) {
     }
 }
 
-/* A line that comes in two versions, or twice, is one line; also where no other row of its order is
- * in the file. */
-static void test_a_sole_line_comes_twice(void **state) {
-    static const struct {
-        const char *rules, *file;
-        double sum;
-        int quarantined;
-    } ways[] = {
-        /* Another order of the file shows that the key names rows. */
-        {"    row_key: [id, line]\n",
-         "A,1,2017-03-01,a@x.example,10,\nA,1,2017-03-01,a@x.example,12,\n"
-         "B,1,2017-03-01,b@x.example,1,\nB,2,2017-03-01,b@x.example,2,\n"
-         "C,1,2017-03-01,b@x.example,1,\nC,2,2017-03-01,b@x.example,2,\n",
-         12, 0},
-        /* Nothing shows it. */
-        {"    row_key: [id, line]\n",
-         "A,1,2017-03-01,a@x.example,10,\nA,1,2017-03-01,a@x.example,10,\n", 0, 2},
-        {"    row_key: [id, line]\n    lines: yes\n",
-         "A,1,2017-03-01,a@x.example,10,\nA,1,2017-03-01,a@x.example,10,\n", 10, 0},
-        {"    row_key: [id, line]\n    lines: yes\n    row_version: v\n",
-         "A,1,2017-03-01,a@x.example,12,2017-03-05\nA,1,2017-03-01,a@x.example,10,2017-03-04\n", 12,
-         0},
-        {"    row_key: [id, line]\n    lines: no\n",
-         "A,1,2017-03-01,a@x.example,10,\nA,1,2017-03-01,a@x.example,10,\n", 20, 0},
-        {"    row_key: [id, line]\n    again: replace\n",
-         "A,1,2017-03-01,a@x.example,10,\nA,1,2017-03-01,a@x.example,10,\n", 20, 0},
-        /* A receipt's number is that of its shop; two shops gave the same one. */
-        {"    row_key: [line, id]\n    lines: no\n",
-         "A,1,2017-03-01,a@x.example,10,\nA,2,2017-03-01,a@x.example,10,\n", 0, 2},
-        {"    row_key: [line, id]\n",
-         "A,1,2017-03-01,a@x.example,10,\nA,1,2017-03-01,a@x.example,10,\n"
-         "B,1,2017-03-01,b@x.example,10,\nB,2,2017-03-01,b@x.example,10,\n",
-         0, 2},
-        /* A row without a key could be any row of its order. */
-        {"    row_key: [id, line]\n    lines: yes\n",
-         "A,1,2017-03-01,a@x.example,10,\nA,,2017-03-01,a@x.example,12,\n", 0, 2},
-    };
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        struct shop *shop = *state;
-        char text[1024];
-        open_groups(shop, ways[i].rules);
-        snprintf(text, sizeof text, "id,line,at,email,amount,v\n%s", ways[i].file);
-        for (int round = 0; round < 3; round++) {
-            load(shop, text);
-            if (spent(shop, "email:a@x.example") != ways[i].sum)
-                fail_msg("way %zu, round %d: %g", i, round, spent(shop, "email:a@x.example"));
-            assert_int_equal(shop->totals.quarantined, round == 0 ? ways[i].quarantined : 0);
-            fold_and_merge(shop);
-        }
-        shop_release(shop);
-        shop_init(shop);
-    }
-}
-
-/* What a file has shown of the key holds for later files, also after a restart; what waited until
- * then comes in. */
-static void test_what_a_key_names_is_remembered(void **state) {
-    struct shop *shop = *state;
-    struct replay_report report;
-    struct error error = {0};
-    open_groups(shop, "    row_key: [id, line]\n");
-    load(shop, "id,line,at,email,amount\n"
-               "A,1,2017-03-01,a@x.example,10\nA,1,2017-03-01,a@x.example,12\n");
-    assert_int_equal(shop->totals.quarantined, 2);
-    load(shop, "id,line,at,email,amount\n"
-               "B,1,2017-03-01,b@x.example,1\nB,2,2017-03-01,b@x.example,2\n");
-    shop_open(shop, NULL);
-    load(shop, "id,line,at,email,amount\n"
-               "C,1,2017-03-01,c@x.example,10\nC,1,2017-03-01,c@x.example,12\n");
-    assert_true(spent(shop, "email:c@x.example") == 12);
-    assert_int_equal(DID(older), 1);
-    assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK);
-    assert_int_equal(report.still_quarantined, 0);
-    assert_true(spent(shop, "email:a@x.example") == 12);
-    /* Another row_key tells nothing of this one. */
-    open_groups(shop, "    row_key: [line, id]\n");
-    load(shop, "id,line,at,email,amount\n"
-               "D,1,2017-03-01,d@x.example,10\nD,1,2017-03-01,d@x.example,12\n");
-    assert_int_equal(shop->totals.quarantined, 2);
-}
-
-/* Exports of shops say an order's time and customer in its first line alone, and the cut between
- * two files may lie behind it. */
-static void test_an_order_cut_behind_its_first_line(void **state) {
-    static const char *const rules[] = {"    row_key: id\n", "    row_key: [id, line]\n",
-                                        "    row_key: id\n    again: add\n"};
-    static const char *const halves[] = {
-        "id,line,at,email,amount\nA,1,2017-03-01,a@x.example,10\n",
-        "id,line,at,email,amount\nA,2,,,30\nB,1,2017-03-02,a@x.example,5\n"};
-    for (size_t i = 0; i < 6; i++) {
-        struct shop *shop = *state;
-        open_groups(shop, rules[i % 3]);
-        shop_file(shop, "orders1.csv", halves[i / 3]);
-        shop_file(shop, "orders2.csv", halves[1 - i / 3]);
-        for (int round = 0; round < 3; round++) {
-            shop_load(shop, "orders");
-            if (spent(shop, "email:a@x.example") != 45)
-                fail_msg("way %zu, round %d: %g", i, round, spent(shop, "email:a@x.example"));
-            assert_true(shop_trait(shop, "email:a@x.example", "orders", DAY(90)) == 2);
-            assert_int_equal(shop->totals.quarantined + shop->totals.quarantined_before, 0);
-            assert_int_equal(DID(corrected), 0);
-            fold_and_merge(shop);
-        }
-        shop_release(shop);
-        shop_init(shop);
-    }
-}
-
-/* The second half comes in a load of its own. */
-static void test_half_an_order_waits_for_the_other(void **state) {
-    struct shop *shop = *state;
-    struct replay_report report;
-    struct error error = {0};
-    static const char first[] = "id,line,at,email,amount\nA,1,2017-03-01,a@x.example,10\n";
-    static const char second[] = "id,line,at,email,amount\nA,2,,,30\n";
-    open_groups(shop, "    row_key: [id, line]\n");
-    load(shop, second);
-    assert_int_equal(shop->totals.quarantined, 1);
-    load(shop, first);
-    assert_true(spent(shop, "email:a@x.example") == 10);
-    assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &report, &error), STATUS_OK);
-    assert_int_equal(report.still_quarantined, 0);
-    assert_true(spent(shop, "email:a@x.example") == 40);
-    load(shop, second);
-    assert_int_equal(DID(repeats), 1);
-    load(shop, "id,line,at,email,amount\nA,3,,,2\n");
-    assert_int_equal(DID(joined), 1);
-    assert_true(spent(shop, "email:a@x.example") == 42);
-}
-
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -772,6 +671,7 @@ int main(void) {
         CASE(test_a_correction_under_a_grown_mapping),
         CASE(test_an_older_export_never_corrects_back),
         CASE(test_a_row_takes_itself_away),
+        CASE(test_any_value_takes_a_row_away),
         CASE(test_a_corrected_row_takes_its_link_away),
         CASE(test_a_wrong_key_stops_the_load),
         CASE(test_a_folder_with_two_versions_changes_nothing_more),
@@ -785,10 +685,6 @@ int main(void) {
         CASE(test_two_versions_of_a_line_in_one_load),
         CASE(test_versions_of_groups_in_one_load),
         CASE(test_a_group_with_other_rows_waits),
-        CASE(test_a_sole_line_comes_twice),
-        CASE(test_what_a_key_names_is_remembered),
-        CASE(test_an_order_cut_behind_its_first_line),
-        CASE(test_half_an_order_waits_for_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,9 @@
 #include "base/hash.h"
 
 #include <pthread.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -47,14 +50,40 @@ uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t length) {
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(uint32_t crc, const uint8_t *at,
-                                                                  size_t length) {
+/* The instruction gives its result after three cycles and can begin each cycle, so three streams
+ * run beside each other. What comes before a stream counts as if as many zero bytes followed it:
+ * x^(8 n - 33) mod P, multiplied without carries, moves a checksum over n bytes (the instruction
+ * itself multiplies by x^32, and a product of two reflected numbers lacks one bit). */
+#define CRC_STREAM 512u
+#define CRC_OVER_1 UINT64_C(0xdd7e3b0c)
+#define CRC_OVER_2 UINT64_C(0x170076fa)
+#define CRC_TARGET __attribute__((target("sse4.2,pclmul")))
+
+static inline uint64_t crc_eight(const uint8_t *at) {
+    uint64_t eight;
+    memcpy(&eight, at, 8);
+    return eight;
+}
+
+CRC_TARGET static inline uint64_t crc_over(uint64_t crc, uint64_t factor) {
+    __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)crc),
+                                           _mm_cvtsi64_si128((int64_t)factor), 0);
+    return (uint64_t)_mm_cvtsi128_si64(product);
+}
+
+CRC_TARGET static uint32_t crc32c_hardware(uint32_t crc, const uint8_t *at, size_t length) {
     uint64_t wide = ~crc;
-    for (; length >= 8; at += 8, length -= 8) {
-        uint64_t eight;
-        memcpy(&eight, at, 8);
-        wide = __builtin_ia32_crc32di(wide, eight);
+    for (; length >= 3 * CRC_STREAM; at += 3 * CRC_STREAM, length -= 3 * CRC_STREAM) {
+        uint64_t second = 0, third = 0;
+        for (size_t i = 0; i < CRC_STREAM; i += 8) {
+            wide = __builtin_ia32_crc32di(wide, crc_eight(at + i));
+            second = __builtin_ia32_crc32di(second, crc_eight(at + CRC_STREAM + i));
+            third = __builtin_ia32_crc32di(third, crc_eight(at + 2 * CRC_STREAM + i));
+        }
+        uint64_t before = crc_over(wide, CRC_OVER_2) ^ crc_over(second, CRC_OVER_1);
+        wide = third ^ __builtin_ia32_crc32di(0, before);
     }
+    for (; length >= 8; at += 8, length -= 8) wide = __builtin_ia32_crc32di(wide, crc_eight(at));
     uint32_t narrow = (uint32_t)wide;
     for (; length; at++, length--) narrow = __builtin_ia32_crc32qi(narrow, *at);
     return ~narrow;
@@ -63,7 +92,8 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(uint32_t crc, 
 
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t length) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2")) return crc32c_hardware(crc, bytes, length);
+    if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"))
+        return crc32c_hardware(crc, bytes, length);
 #endif
     return crc32c_portable(crc, bytes, length);
 }

@@ -25,15 +25,17 @@ void event_batch_clear(struct event_batch *batch) {
     buffer_clear(&batch->bytes);
 }
 
+static const struct event blank = {.version = ROW_VERSION_NONE};
+
 struct event *event_batch_add(struct event_batch *batch) {
     if (memory_grow((void **)&batch->events, &batch->event_capacity, batch->event_count + 1,
                     sizeof *batch->events) != STATUS_OK) {
         return NULL;
     }
     struct event *event = &batch->events[batch->event_count++];
-    *event = (struct event){.identifier = (uint32_t)batch->identifier_count,
-                            .line = (uint32_t)batch->line_count,
-                            .version = ROW_VERSION_NONE};
+    *event = blank; /* a copy of constants takes fewer steps than clearing so many bytes */
+    event->identifier = (uint32_t)batch->identifier_count;
+    event->line = (uint32_t)batch->line_count;
     return event;
 }
 

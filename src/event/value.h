@@ -55,6 +55,34 @@ static inline struct value value_yes_no(bool yes) {
 static inline struct value value_money(int64_t minor, uint16_t currency) {
     return (struct value){.type = VALUE_MONEY, .currency = currency, .minor = minor};
 }
+/* The same in place, for the way that every cell of a file takes: a struct that is filled and then
+ * copied makes the copy wait for the stores before it. */
+static inline void value_put_unknown(struct value *value) {
+    value->type = VALUE_UNKNOWN;
+    value->currency = 0;
+    value->minor = 0;
+}
+static inline void value_put_number(struct value *value, double number) {
+    value->type = VALUE_NUMBER;
+    value->currency = 0;
+    value->number = number;
+}
+static inline void value_put_text(struct value *value, struct text text) {
+    value->type = VALUE_TEXT;
+    value->currency = 0;
+    value->text.at = text.at;
+    value->text.length = text.length;
+}
+static inline void value_put_time(struct value *value, int64_t time_ms) {
+    value->type = VALUE_TIME;
+    value->currency = 0;
+    value->time_ms = time_ms;
+}
+static inline void value_put_money(struct value *value, int64_t minor, uint16_t currency) {
+    value->type = VALUE_MONEY;
+    value->currency = currency;
+    value->minor = minor;
+}
 static inline bool value_is_known(struct value value) {
     return value.type != VALUE_UNKNOWN;
 }

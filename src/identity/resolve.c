@@ -87,6 +87,15 @@ static void fetch_probes(struct identity *identity) {
     }
 }
 
+/* A batch is larger than the caches: the values of its first events have left them. */
+static void fetch_texts(const struct event_batch *batch, const struct event *events,
+                        uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (events[i].identifier_count == 0) continue;
+        __builtin_prefetch(batch->bytes.at + batch->identifiers[events[i].identifier].offset);
+    }
+}
+
 static void fetch_sets(struct identity *identity, uint32_t set_count) {
     struct set *sets = identity->resolve->sets;
     for (uint32_t i = 0; i < set_count; i++) {
@@ -318,6 +327,7 @@ static enum status resolve_block(struct identity *identity, struct event_batch *
     struct resolve_scratch *scratch = identity->resolve;
     struct event *events = batch->events + first;
     scratch->probe_count = 0;
+    fetch_texts(batch, events, count);
     for (uint32_t i = 0; i < count; i++) collect(identity, batch, &events[i], &scratch->sets[i]);
     fetch_probes(identity);
     enum status status = STATUS_OK;

@@ -157,6 +157,14 @@ static enum status scientific_money(struct cell_reader *reader, struct text text
     return status == STATUS_OK ? number_money(reader, number, out) : status;
 }
 
+/* Clinger (1990): both are exact, so one division rounds rightly. -0 keeps its sign. */
+static inline double decimal_number(const struct decimal *decimal) {
+    double number = decimal->fraction == 0
+                        ? (double)decimal->digits
+                        : (double)decimal->digits / powers_of_ten[decimal->fraction];
+    return decimal->negative ? -number : number;
+}
+
 /* As it is written without any notation. */
 static inline enum status plain_value(struct cell_reader *reader, struct text text,
                                       enum value_type type, struct value *out) {
@@ -164,23 +172,19 @@ static inline enum status plain_value(struct cell_reader *reader, struct text te
     switch (type) {
     case VALUE_TEXT:
     /* Its row was checked for UTF-8. */
-    case VALUE_UNKNOWN: *out = value_text(text); return STATUS_OK;
+    case VALUE_UNKNOWN: value_put_text(out, text); return STATUS_OK;
     case VALUE_NUMBER:
         if (!fast_decimal(text, &decimal)) break;
-        /* Clinger (1990): both are exact, so one division rounds rightly. -0 keeps its sign. */
-        *out = value_number(decimal.fraction == 0
-                                ? (double)decimal.digits
-                                : (double)decimal.digits / powers_of_ten[decimal.fraction]);
-        if (decimal.negative) out->number = -out->number;
+        value_put_number(out, decimal_number(&decimal));
         return STATUS_OK;
     case VALUE_MONEY:
         if (!fast_decimal(text, &decimal) || decimal.fraction > reader->minor_digits) break;
         if (decimal.digits > FAST_MINOR_MAX) break; /* let money_parse judge its own limit */
         decimal.digits *= integer_powers[reader->minor_digits - decimal.fraction];
-        *out = value_money(decimal.negative ? -decimal.digits : decimal.digits, reader->currency);
+        value_put_money(out, decimal.negative ? -decimal.digits : decimal.digits, reader->currency);
         return STATUS_OK;
     case VALUE_TIME:
-        *out = value_time(0);
+        value_put_time(out, 0);
         if (fast_time(&reader->days, text, &out->time_ms)) return STATUS_OK;
         break;
     default: break;
@@ -252,7 +256,7 @@ static enum status number_money(struct cell_reader *reader, double number, struc
     if (!(fabs(minor) < NUMBER_MINOR_MAX)) return STATUS_INVALID;
     double nearest = nearbyint(minor);
     if (fabs(minor - nearest) < 0.49) {
-        *out = value_money((int64_t)nearest, reader->currency);
+        value_put_money(out, (int64_t)nearest, reader->currency);
         return STATUS_OK;
     }
     char digits[40];
@@ -279,7 +283,7 @@ static enum status number_value(struct cell_reader *reader, const struct cell *c
     enum status status;
     switch (type) {
     case VALUE_UNKNOWN:
-    case VALUE_NUMBER: *out = value_number(number); return STATUS_OK;
+    case VALUE_NUMBER: value_put_number(out, number); return STATUS_OK;
     case VALUE_MONEY: return number_money(reader, number, out);
     default: break;
     }
@@ -290,7 +294,7 @@ static enum status number_value(struct cell_reader *reader, const struct cell *c
 
 enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum value_type type,
                        struct notation notation, struct value *out) {
-    *out = value_unknown();
+    value_put_unknown(out);
     switch ((enum cell_kind)cell->kind) {
     case CELL_TEXT:
         return cell->text.length == 0 ? STATUS_OK

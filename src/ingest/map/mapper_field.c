@@ -16,7 +16,7 @@ static inline enum status cell_of(struct mapper *mapper, uint32_t column, enum v
         return STATUS_OK;
     }
     if (type == VALUE_NUMBER && mapper->cells[column].kind == CELL_INTEGER) {
-        *out = value_number((double)mapper->cells[column].integer);
+        value_put_number(out, (double)mapper->cells[column].integer);
         return STATUS_OK;
     }
     enum status status = cell_value(&mapper->reader, &mapper->cells[column], type,
@@ -96,7 +96,7 @@ enum status mapper_field_value(struct mapper *mapper, const struct plan_field *f
                                struct value *out) {
     struct text text;
     enum status status;
-    *out = value_unknown();
+    value_put_unknown(out);
     switch (field->kind) {
     case FIELD_COLUMN:
     case FIELD_AGGREGATE: return cell_of(mapper, field->column, field->type, out);

@@ -27,7 +27,7 @@ struct event_bytes { /* one event of the section, FRAME_EVENT_BYTES without the 
 };
 static_assert(sizeof(struct event_bytes) >= FRAME_EVENT_BYTES, "the fields fill 36 bytes");
 
-static void put(uint8_t *at, const void *value, size_t bytes) {
+static inline void put(uint8_t *at, const void *value, size_t bytes) {
     memcpy(at, value, bytes);
 }
 static uint16_t get_u16(const void *at) {
@@ -161,22 +161,27 @@ static uint8_t *put_key(uint8_t *at, const struct event *event) {
     return at + KEY_BYTES;
 }
 
+/* The fixed fields of an event, FRAME_EVENT_BYTES. Each is written where it stays: a struct that is
+ * filled and then copied makes the copy wait for all stores before it. */
+static void put_event(uint8_t *at, const struct event *event) {
+    const uint16_t packed_length = (uint16_t)event->properties_length;
+    put(at, &event->time_ms, 8);
+    put(at + offsetof(struct event_bytes, known_ms), &event->known_ms, 8);
+    put(at + offsetof(struct event_bytes, key), &event->key.low, 8);
+    put(at + offsetof(struct event_bytes, persona), &event->persona.value, 4);
+    put(at + offsetof(struct event_bytes, type), &event->type, 2);
+    put(at + offsetof(struct event_bytes, source), &event->source, 2);
+    put(at + offsetof(struct event_bytes, packed_length), &packed_length, 2);
+    at[offsetof(struct event_bytes, channel)] = event->channel;
+    at[offsetof(struct event_bytes, unused)] = 0;
+}
+
 /* Three sections in one pass: a batch is larger than the first caches. */
 static void put_events(uint8_t *at, uint8_t *packed, uint8_t *keys,
                        const struct event_batch *batch) {
     for (size_t i = 0; i < batch->event_count; i++, at += FRAME_EVENT_BYTES) {
         const struct event *event = &batch->events[i];
-        const struct event_bytes bytes = {
-            .time_ms = event->time_ms,
-            .known_ms = event->known_ms,
-            .key = event->key.low,
-            .persona = event->persona.value,
-            .type = event->type,
-            .source = event->source,
-            .packed_length = (uint16_t)event->properties_length,
-            .channel = event->channel,
-        };
-        memcpy(at, &bytes, FRAME_EVENT_BYTES);
+        put_event(at, event);
         if (!row_key_is_none(event->key)) keys = put_key(keys, event);
         if (event->properties_length == 0) continue;
         memcpy(packed, batch->bytes.at + event->properties, event->properties_length);

@@ -227,7 +227,7 @@ static void build_run(const struct data *data, uint32_t number, const char *path
     buffer_init(&packed);
     struct slice_rows rows = {&slice, &writer, &packed};
     struct run_rows source = {.count = slice.count, .get = get_row, .context = &rows};
-    struct run_target target = {file_system_os(), working, &columns, NULL};
+    struct run_target target = {file_system_os(), working, &columns, NULL, NULL};
     double begin = clock_cpu_seconds();
     if (run_write(&target, &source, NULL, 0, &info, &error) != STATUS_OK)
         bench_fail("%s", error.text);
@@ -307,7 +307,7 @@ static void build_one(const struct data *data, struct stored_run **runs, const c
     for (uint32_t r = 0; r <= DATA_RUNS; r++) inputs[r] = runs[r]->run;
     snprintf(working, sizeof working, "%s.%ld", path, (long)getpid());
     struct run_merge merge = {.runs = inputs, .run_count = DATA_RUNS + 1, .customer_to = ID_NONE};
-    struct run_target target = {file_system_os(), working, &columns, NULL};
+    struct run_target target = {file_system_os(), working, &columns, NULL, NULL};
     double begin = clock_cpu_seconds();
     if (run_merge(&target, &merge, &info, &error) != STATUS_OK) bench_fail("%s", error.text);
     double seconds = clock_cpu_seconds() - begin;

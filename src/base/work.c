@@ -3,5 +3,5 @@
 
 enum status work_check(struct work *work, struct error *error) {
     if (!work_is_cancelled(work)) return STATUS_OK;
-    return error_set(error, STATUS_CANCELLED, "cancelled; nothing was changed");
+    return error_set(error, STATUS_CANCELLED, "cancelled; nothing of it was kept");
 }

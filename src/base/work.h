@@ -22,9 +22,10 @@
 
 struct work { /* {0} to begin with */
     _Atomic bool cancelled;
-    _Atomic(const char *) step; /* what is being done: "reading customers"; static; may be NULL */
+    _Atomic(const char *) step; /* what is counted: "customers read"; static; may be NULL */
     _Atomic uint64_t done;      /* in the step's units */
     _Atomic uint64_t total;     /* 0: nobody knows */
+    uint32_t threads;           /* at most so many; 0: as many as the caller likes. Set before. */
 };
 
 /* A new step begins; `name` is static and lives for ever. */
@@ -45,6 +46,12 @@ static inline void work_cancel(struct work *work) {
 
 static inline bool work_is_cancelled(struct work *work) {
     return work != NULL && atomic_load_explicit(&work->cancelled, memory_order_relaxed);
+}
+
+/* How many of `threads` may be used. */
+static inline uint32_t work_threads(const struct work *work, uint32_t threads) {
+    bool fewer = work != NULL && work->threads != 0 && work->threads < threads;
+    return fewer ? work->threads : threads;
 }
 
 /* STATUS_CANCELLED, with a sentence, once somebody has cancelled it. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "cli/job.h"
 
 /* ---- failing ---- */
 
@@ -13,7 +14,7 @@ int cli_fail(const struct error *error) {
     cli_progress_end();
     cli_say(stderr, "attune: %s\n",
             error->text[0] != '\0' ? error->text : status_name(error->status));
-    return EXIT_FAILED;
+    return error->status == STATUS_CANCELLED ? cli_cancelled_code() : EXIT_FAILED;
 }
 
 int cli_fail_text(const char *format, ...) {

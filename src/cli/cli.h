@@ -3,11 +3,11 @@
  *
  * A command is a function of its options and words. Exit status: 0 done, 1 it failed (one line on
  * stderr says what, where and what to do), 2 it was called wrongly, 74 a stored file could not be
- * read while it was mapped (main.c). Results go to stdout: for people as text no wider than
- * cli_width(), times as clocks in the playbook's zone show them; with --json as one object, or a
- * line an object where it is a stream (docs/commands.md has the keys: times in UTC, names in
- * snake_case with their unit, null for what is unknown). Progress goes to stderr and only to a
- * terminal; nothing is coloured. */
+ * read while it was mapped (main.c), 130 or 143 somebody cancelled it (job.h). Results go to
+ * stdout: for people as text no wider than cli_width(), times as clocks in the playbook's zone show
+ * them; with --json as one object, or a line an object where it is a stream (docs/commands.md has
+ * the keys: times in UTC, names in snake_case with their unit, null for what is unknown). Progress
+ * goes to stderr and only to a terminal; nothing is coloured. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
@@ -55,8 +55,10 @@ extern const size_t cli_command_count;
 
 int cli_main(int argc, char **argv);
 
-/* Prints "attune: TEXT" and gives EXIT_FAILED. */
+/* Prints "attune: TEXT" and gives EXIT_FAILED; the code of a cancelled command (cli/job.h) where
+ * that is why. */
 int cli_fail(const struct error *error);
+/* Gives EXIT_FAILED. */
 int cli_fail_text(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* Opens the directory of --dir: the playbook of --playbook is put in force, or tried, where

@@ -4,6 +4,7 @@
 
 #include "cli/contact_list.h"
 #include "cli/deciding.h"
+#include "cli/job.h"
 #include "cli/out.h"
 
 /* ---- one customer ---- */
@@ -113,10 +114,20 @@ struct everybody {
     struct cli_out list_out;
 };
 
+struct deciding {
+    struct cli *cli;
+    struct answering *answering;
+    struct everybody *all;
+};
+
 /* Streams: one timeline, one decision and one batch of events in memory, whatever the number of
  * customers. */
-static enum status decide_each(struct cli *cli, struct answering *answering, struct everybody *all,
-                               struct error *error) {
+static enum status decide_each(void *context, struct work *work, struct error *error) {
+    struct deciding *deciding = context;
+    struct cli *cli = deciding->cli;
+    struct answering *answering = deciding->answering;
+    struct everybody *all = deciding->all;
+    work_step(work, "customers decided", 0);
     enum status status = answering_walk(answering, error);
     while (status == STATUS_OK && (status = answering_next(answering, error)) == STATUS_OK) {
         write_decision(cli, answering, all->out.file);
@@ -128,8 +139,8 @@ static enum status decide_each(struct cli *cli, struct answering *answering, str
         if (status == STATUS_OK && all->recorder != NULL)
             status = decision_recorder_add(all->recorder, answering->decider, answering->decision,
                                            error);
-        if (!cli->quiet && all->funnel.customers % 1000 == 0)
-            cli_progress("%s customers decided", cli_count(all->funnel.customers));
+        work_add(work, 1);
+        if (status == STATUS_OK) status = work_check(work, error);
     }
     return status == STATUS_END ? STATUS_OK : status;
 }
@@ -196,7 +207,8 @@ static enum status open_all(struct cli *cli, struct answering *answering, struct
 static enum status decide_all(struct cli *cli, struct answering *answering, struct error *error) {
     struct everybody all = {0};
     enum status status = open_all(cli, answering, &all, error);
-    if (status == STATUS_OK) status = decide_each(cli, answering, &all, error);
+    struct deciding deciding = {cli, answering, &all};
+    if (status == STATUS_OK) status = cli_job(cli, "deciding", decide_each, &deciding, error);
     if (status == STATUS_OK) status = cli_out_whole(&all.out, error);
     if (status == STATUS_OK && cli->list != NULL) status = cli_out_whole(&all.list_out, error);
     if (status == STATUS_OK && all.recorder != NULL)

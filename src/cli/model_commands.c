@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/memory.h"
-#include "cli/cli.h"
+#include "cli/job.h"
 #include "cli/out.h"
 #include "engine/answer/report_json.h"
 
@@ -93,27 +93,40 @@ static int print_scenarios_json(const struct playbook *playbook, int64_t now_ms,
     return cli_json_end(&json, stdout);
 }
 
+struct measuring {
+    struct engine *engine;
+    int64_t now_ms;
+    struct scenario_result *results;
+    size_t count;
+};
+
+static enum status measure_scenarios(void *context, struct work *work, struct error *error) {
+    struct measuring *measuring = context;
+    struct scenario_options options = {
+        .now_ms = measuring->now_ms, .threads = engine_threads(measuring->engine), .work = work};
+    return scenario_measure(engine_world(measuring->engine), &options, &measuring->results,
+                            &measuring->count, error);
+}
+
 int command_scenarios(struct cli *cli) {
     struct error error = {0};
-    struct scenario_result *results = NULL;
-    size_t count = 0;
-    struct scenario_options options = {0};
+    struct measuring measuring = {0};
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
-    if (!cli_at(cli, engine, &options.now_ms)) {
+    if (!cli_at(cli, engine, &measuring.now_ms)) {
         engine_close(engine);
         return EXIT_FAILED;
     }
-    options.threads = engine_threads(engine);
-    enum status status = scenario_measure(engine_world(engine), &options, &results, &count, &error);
-    cli_progress_end();
+    measuring.engine = engine;
+    enum status status = cli_job(cli, "scenarios", measure_scenarios, &measuring, &error);
+    const struct playbook *playbook = engine_playbook(engine);
     if (status == STATUS_OK && cli->json)
-        (void)print_scenarios_json(engine_playbook(engine), options.now_ms, results, count);
-    else if (status == STATUS_OK && count == 0)
+        (void)print_scenarios_json(playbook, measuring.now_ms, measuring.results, measuring.count);
+    else if (status == STATUS_OK && measuring.count == 0)
         printf("The playbook has no scenarios.\n");
     else if (status == STATUS_OK)
-        print_scenarios(engine_playbook(engine), results, count);
-    memory_free(results);
+        print_scenarios(playbook, measuring.results, measuring.count);
+    memory_free(measuring.results);
     engine_close(engine);
     return status == STATUS_OK ? EXIT_OK : cli_fail(&error);
 }
@@ -210,29 +223,47 @@ static void write_trained(struct json_writer *writer, const struct playbook *pla
     json_write_object_end(writer);
 }
 
-/* `writer`: NULL for the screen. */
-static int train_one(struct engine *engine, uint32_t rule, int64_t until_ms,
-                     struct json_writer *writer) {
-    struct error error = {0};
-    struct model_entry entry = {0};
+struct training_job {
+    struct engine *engine;
+    uint32_t rule;
+    int64_t until_ms;
+    struct model_entry entry;
     struct trainer_counts counts;
+};
+
+static enum status train_model(void *context, struct work *work, struct error *error) {
+    struct training_job *training = context;
+    return engine_train(training->engine, training->rule, training->until_ms, work,
+                        &training->entry, &training->counts, error);
+}
+
+static void print_trained(struct engine *engine, const struct training_job *training) {
     const struct playbook *playbook = engine_playbook(engine);
-    cli_progress("training %.*s", TEXT_ARG(playbook->models[rule].name));
-    enum status status = engine_train(engine, rule, until_ms, &entry, &counts, &error);
-    cli_progress_end();
-    if (status != STATUS_OK) return cli_fail(&error);
-    if (writer != NULL) {
-        write_trained(writer, playbook, &entry, &counts);
-        return EXIT_OK;
-    }
-    enum model_basis basis = model_facts(entry.model)->basis;
-    printf("Trained %.*s@%u on %s that had matured by %s\n", TEXT_ARG(entry.name), entry.version,
-           cli_counted(counts.rows, "treatment"), cli_when(playbook, until_ms));
-    print_left_out(engine, rule, &counts);
+    const struct model_entry *entry = &training->entry;
+    enum model_basis basis = model_facts(entry->model)->basis;
+    printf("Trained %.*s@%u on %s that had matured by %s\n", TEXT_ARG(entry->name), entry->version,
+           cli_counted(training->counts.rows, "treatment"), cli_when(playbook, training->until_ms));
+    print_left_out(engine, training->rule, &training->counts);
     if (basis != MODEL_ROLLING) cli_wrap_format(2, "This model: %s.", model_basis_text(basis));
     printf("On %s (95 %% intervals by customer)\n", model_figures_text(basis));
-    print_metrics(model_rolling_metrics(entry.model));
-    print_strongest(playbook, entry.model);
+    print_metrics(model_rolling_metrics(entry->model));
+    print_strongest(playbook, entry->model);
+}
+
+/* `writer`: NULL for the screen. */
+static int train_one(const struct cli *cli, struct engine *engine, uint32_t rule, int64_t until_ms,
+                     struct json_writer *writer) {
+    struct error error = {0};
+    char name[96];
+    struct training_job training = {.engine = engine, .rule = rule, .until_ms = until_ms};
+    const struct playbook *playbook = engine_playbook(engine);
+    snprintf(name, sizeof name, "training %.*s", TEXT_ARG(playbook->models[rule].name));
+    enum status status = cli_job(cli, name, train_model, &training, &error);
+    if (status != STATUS_OK) return cli_fail(&error);
+    if (writer != NULL)
+        write_trained(writer, playbook, &training.entry, &training.counts);
+    else
+        print_trained(engine, &training);
     return EXIT_OK;
 }
 
@@ -241,11 +272,11 @@ static int train(const struct cli *cli, struct engine *engine, int64_t until_ms,
     const struct playbook *playbook = engine_playbook(engine);
     if (cli->word_count > 0) {
         uint32_t rule = find_model(playbook, cli->words[0]);
-        return rule != UINT32_MAX ? train_one(engine, rule, until_ms, writer) : EXIT_FAILED;
+        return rule != UINT32_MAX ? train_one(cli, engine, rule, until_ms, writer) : EXIT_FAILED;
     }
     int code = playbook->model_count > 0 ? EXIT_OK : cli_fail_text("the playbook has no models");
     for (uint32_t i = 0; i < playbook->model_count && code == EXIT_OK; i++)
-        code = train_one(engine, i, until_ms, writer);
+        code = train_one(cli, engine, i, until_ms, writer);
     return code;
 }
 
@@ -317,10 +348,22 @@ static enum status write_rows(const struct evaluation *evaluation, const char *p
     return cli_out_finish(&out, STATUS_OK, error);
 }
 
+struct evaluating {
+    struct engine *engine;
+    struct evaluate_options options;
+    struct evaluation *out;
+};
+
+static enum status evaluate_model(void *context, struct work *work, struct error *error) {
+    struct evaluating *evaluating = context;
+    evaluating->options.work = work;
+    return engine_evaluate(evaluating->engine, &evaluating->options, evaluating->out, error);
+}
+
 int command_evaluate(struct cli *cli) {
     struct error error = {0};
     struct evaluation evaluation = {0};
-    int64_t from_ms, until_ms;
+    int64_t from_ms = 0, until_ms = 0;
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
     uint32_t rule = find_model(engine_playbook(engine), cli->words[0]);
@@ -329,12 +372,11 @@ int command_evaluate(struct cli *cli) {
         ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms)
                                 : cli_at(cli, engine, &until_ms);
     enum status status = STATUS_OK;
-    if (ok)
-        status = engine_evaluate(
-            engine,
-            &(struct evaluate_options){
-                .rule = rule, .from_ms = from_ms, .until_ms = until_ms, .against = cli->against},
-            &evaluation, &error);
+    struct evaluating evaluating = {
+        engine,
+        {.rule = rule, .from_ms = from_ms, .until_ms = until_ms, .against = cli->against},
+        &evaluation};
+    if (ok) status = cli_job(cli, "evaluating", evaluate_model, &evaluating, &error);
     if (ok && status == STATUS_OK && cli->out != NULL)
         status = write_rows(&evaluation, cli->out, &error);
     if (ok && status == STATUS_OK && cli->json) {

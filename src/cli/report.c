@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "cli/deciding.h"
+#include "cli/job.h"
 
 static enum status write_files(const struct report *report, const char *folder,
                                struct error *error) {
@@ -12,6 +13,18 @@ static enum status write_files(const struct report *report, const char *folder,
     if (status == STATUS_OK) status = report_write_json(report, path, error);
     snprintf(path, sizeof path, "%s/report.html", folder);
     return status == STATUS_OK ? report_write_html(report, path, error) : status;
+}
+
+struct reporting {
+    struct engine *engine;
+    struct report_options options;
+    struct report *out;
+};
+
+static enum status gather(void *context, struct work *work, struct error *error) {
+    struct reporting *reporting = context;
+    reporting->options.work = work;
+    return engine_report(reporting->engine, &reporting->options, reporting->out, error);
 }
 
 int command_report(struct cli *cli) {
@@ -31,7 +44,8 @@ int command_report(struct cli *cli) {
         cli_time(engine, "from", cli->from, options.at_ms - 90 * TIME_DAY_MS, &options.from_ms);
     enum status status = STATUS_OK;
     if (ok) warn_of_hindsight(engine, options.at_ms);
-    if (ok) status = engine_report(engine, &options, report, &error);
+    struct reporting reporting = {engine, options, report};
+    if (ok) status = cli_job(cli, "report", gather, &reporting, &error);
     if (ok && status == STATUS_OK) status = write_files(report, folder, &error);
     if (ok && status == STATUS_OK && cli->json)
         (void)report_print_json(report);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* status, fold, fsck, rebuild, backup: the data directory itself. */
-#include "cli/cli.h"
+#include "cli/job.h"
 
 static int finish(struct engine *engine, enum status status, const struct error *error) {
     engine_close(engine);
@@ -130,12 +130,26 @@ static int print_runs_json(const struct store_stats *stats) {
     return cli_json_end(&json, stdout);
 }
 
+struct folding {
+    struct store *store;
+    bool merge;
+};
+
+static enum status fold(void *context, struct work *work, struct error *error) {
+    struct folding *folding = context;
+    store_watch(folding->store, work);
+    enum status status = store_fold(folding->store, folding->merge, error);
+    store_watch(folding->store, NULL);
+    return status;
+}
+
 int command_fold(struct cli *cli) {
     struct error error = {0};
     struct store_stats stats;
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
-    enum status status = store_fold(engine_store(engine), cli->merge, &error);
+    struct folding folding = {engine_store(engine), cli->merge};
+    enum status status = cli_job(cli, "fold", fold, &folding, &error);
     store_stats(engine_store(engine), &stats);
     if (status == STATUS_OK && cli->json)
         print_runs_json(&stats);
@@ -232,12 +246,19 @@ int command_fsck(struct cli *cli) {
     return code;
 }
 
+static enum status rebuild(void *context, struct work *work, struct error *error) {
+    store_watch(context, work);
+    enum status status = store_rebuild(context, error);
+    store_watch(context, NULL);
+    return status;
+}
+
 int command_rebuild(struct cli *cli) {
     struct error error = {0};
     struct store_stats stats;
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
-    enum status status = store_rebuild(engine_store(engine), &error);
+    enum status status = cli_job(cli, "rebuild", rebuild, engine_store(engine), &error);
     store_stats(engine_store(engine), &stats);
     if (status == STATUS_OK && cli->json)
         print_runs_json(&stats);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* traits: of one customer, or of all as a table. */
-#include "cli/cli.h"
+#include "cli/job.h"
 #include "cli/out.h"
 #include "cli/traits.h"
 #include "profile/walk.h"
@@ -109,7 +109,8 @@ static enum status export_customer(void *state, struct walker *walker,
     return cli_out_check(&export->out, error);
 }
 
-static enum status export_csv(struct trait_export *export, struct error *error) {
+static enum status export_csv(void *context, struct work *work, struct error *error) {
+    struct trait_export *export = context;
     const struct playbook *playbook = engine_playbook(export->engine);
     fputs("customer", export->file);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
@@ -123,12 +124,16 @@ static enum status export_csv(struct trait_export *export, struct error *error) 
                              .as_of = {export->t_ms, POSITION_NOW},
                              .threads = 1,
                              .visit = export_customer,
-                             .parts = parts};
+                             .parts = parts,
+                             .work = work};
+    work_step(work, "customers written", 0);
     return walk_customers(&plan, error);
 }
 
-static enum status export_lines(struct trait_export *export, struct error *error) {
+static enum status export_lines(void *context, struct work *work, struct error *error) {
+    struct trait_export *export = context;
     struct answering view = {0};
+    work_step(work, "customers written", 0);
     enum status status = answering_open(&view, export->engine, export->t_ms, error);
     if (status == STATUS_OK) status = answering_walk(&view, error);
     while (status == STATUS_OK && (status = answering_next_read(&view, error)) == STATUS_OK) {
@@ -140,6 +145,8 @@ static enum status export_lines(struct trait_export *export, struct error *error
         status = writer.status;
         if (status == STATUS_OK) fprintf(export->file, "%.*s\n", (int)line.length, line.at);
         if (status == STATUS_OK) status = cli_out_check(&export->out, error);
+        if (status == STATUS_OK) status = work_check(work, error);
+        work_add(work, 1);
         export->customers++;
         export->limited += profile_limited(view.profiler);
         buffer_release(&line);
@@ -168,7 +175,8 @@ static int traits_of_all(struct cli *cli, struct engine *engine, int64_t t_ms) {
     struct trait_export export = {.engine = engine, .t_ms = t_ms};
     enum status status = cli_out_open(&export.out, cli->out, &error);
     export.file = export.out.file;
-    if (status == STATUS_OK) status = (cli->json ? export_lines : export_csv)(&export, &error);
+    if (status == STATUS_OK)
+        status = cli_job(cli, "traits", cli->json ? export_lines : export_csv, &export, &error);
     status = cli_out_finish(&export.out, status, &error);
     if (status != STATUS_OK) return cli_fail(&error);
     if (export.limited > 0)

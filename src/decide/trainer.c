@@ -450,7 +450,7 @@ enum status trainer_collect(const struct world *world, const struct model_rule *
         .parts = states,
         .work = options->work,
     };
-    work_step(options->work, "collecting treatments", 0);
+    work_step(options->work, "customers searched for treatments", 0);
     status = collect(&plan, parts, out, ids, error);
     if (status == STATUS_OK && counts != NULL) {
         status = count_all(parts, threads, counts);

@@ -185,8 +185,9 @@ enum status engine_quarantine_replay(struct engine *engine, const char *source,
 /* ---- models ---- */
 /* Trains the rule on what had matured by until_ms, writes models/NAME@VERSION.model and puts it in
  * force. `counts` (may be NULL): what it was made of, and what was left out. Where there is nothing
- * to learn from, the error says why. */
-enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
+ * to learn from, the error says why. `work` (may be NULL): once it is cancelled nothing is put in
+ * force and nothing is written. */
+enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms, struct work *work,
                          struct model_entry *out, struct trainer_counts *counts,
                          struct error *error) MUST_USE;
 /* The model in force by rule index; NULL where there is none. `entry` may be NULL. */

@@ -228,7 +228,7 @@ static bool says_nothing(const struct trainer_counts *counts) {
     return counts->rows > 0 && counts->coinciding == counts->rows;
 }
 
-enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
+enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms, struct work *work,
                          struct model_entry *out, struct trainer_counts *counts,
                          struct error *error) {
     const struct model_rule *model_rule = &engine_playbook(engine)->models[rule];
@@ -236,8 +236,9 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
     struct trainer_options options = {.from_ms = TIME_ALWAYS,
                                       .until_ms = until_ms,
                                       .matured_by_ms = until_ms,
-                                      .threads = engine->threads};
-    struct learn_options learn = {.seed = 1, .label_delay_ms = goal->arrives_ms};
+                                      .threads = engine->threads,
+                                      .work = work};
+    struct learn_options learn = {.seed = 1, .label_delay_ms = goal->arrives_ms, .work = work};
     struct trainer_counts counted = {0};
     struct training_set *set = NULL;
     struct model *model = NULL;
@@ -255,6 +256,7 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
     }
     if (counts != NULL) *counts = counted;
     if (status == STATUS_OK) status = model_train(&model, set, &learn, error);
+    if (status == STATUS_OK) status = work_check(work, error); /* the last chance */
     if (status == STATUS_OK) status = put_in_force(engine, rule, until_ms, model, error);
     if (status == STATUS_OK) (void)engine_model(engine, rule, out);
     training_set_destroy(set);

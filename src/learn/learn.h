@@ -9,6 +9,7 @@
 #define LEARN_LEARN_H
 
 #include "base/file.h"
+#include "base/work.h"
 #include "event/value.h"
 
 #define LEARN_FEATURES_MAX   1024
@@ -59,13 +60,15 @@ struct learn_options {
     uint32_t split_count; /* rolling splits for the settings and the report; default 4 */
     /* Kept in the facts: how long after its horizon a label was taken to be known. */
     int64_t label_delay_ms;
+    struct work *work; /* may be NULL; counts passes over the rows */
 };
 
 struct model;
 /* Chooses its settings on rolling splits inside the set (train on rows whose horizon ended before
  * d, validate on those at or after d), fits on all rows, calibrates on predictions for groups that
  * the fit had not seen. An empty set is STATUS_INVALID; with too few of one class, or too few rows
- * for splits, it makes a simpler model and model_facts says so. */
+ * for splits, it makes a simpler model and model_facts says so. STATUS_CANCELLED, and no model,
+ * where options->work was cancelled. */
 enum status model_train(struct model **out, const struct training_set *set,
                         const struct learn_options *options, struct error *error) MUST_USE;
 void model_destroy(struct model *model);

@@ -169,18 +169,22 @@ static void shuffle(uint32_t *order, size_t count, struct random *random) {
     }
 }
 
-static void run_passes(struct fit *fit, uint32_t *order, size_t row_count, uint32_t passes,
-                       uint64_t seed) {
+static enum status run_passes(struct fit *fit, struct workspace *workspace, size_t row_count,
+                              uint32_t passes, uint64_t seed) {
     uint32_t features = fit->additive->feature_count,
              count = 1 + features + fit->additive->first_cell[features];
     struct random random;
     random_init(&random, seed);
+    uint32_t *order = workspace->order;
     for (uint32_t pass = 0; pass < passes; pass++) {
+        if (work_is_cancelled(workspace->work)) return STATUS_CANCELLED;
+        work_add(workspace->work, 1);
         shuffle(order, row_count, &random);
         for (size_t i = 0; i < row_count; i++) learn_row(fit, order[i]);
         if (pass < passes / 2) continue;
         for (uint32_t j = 0; j < count; j++) fit->intercept[j].sum += fit->intercept[j].w;
     }
+    return STATUS_OK;
 }
 
 enum status additive_fit(struct additive *additive, const struct table *table, const uint32_t *rows,
@@ -205,7 +209,8 @@ enum status additive_fit(struct additive *additive, const struct table *table, c
     start_weights(&fit, rows, row_count, ridge);
     memcpy(workspace->order, rows, row_count * sizeof *rows);
     uint32_t passes = logistic_passes(row_count), averaged = passes - passes / 2;
-    run_passes(&fit, workspace->order, row_count, passes, seed);
+    status = run_passes(&fit, workspace, row_count, passes, seed);
+    if (status != STATUS_OK) return status;
     additive->intercept = fit.intercept->sum / averaged;
     for (uint32_t f = 0; f < features; f++) {
         for (uint32_t c = additive->first_cell[f]; c < additive->first_cell[f + 1]; c++) {

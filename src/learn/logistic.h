@@ -40,6 +40,7 @@ struct workspace {
     uint32_t *order;        /* of rows */
     struct weight *weights; /* intercept, slopes by feature, bins by cell */
     double *slope_x;        /* by cell */
+    struct work *work;      /* counts passes, and may end a fit; NULL: nobody watches */
 };
 
 /* The bins of all features, and each cell's effect on z. */

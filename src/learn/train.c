@@ -16,6 +16,7 @@ struct training {
     bool *yes;
     uint32_t *group;
     uint64_t seed;
+    struct work *work;
 };
 
 static bool can_learn(const struct training_set *set, struct model_facts *facts) {
@@ -133,6 +134,7 @@ static enum status train_fit(struct model *model, struct training *training, uin
     enum status status = table_init(&training->table, training->set);
     if (status == STATUS_OK)
         status = fitter_init(&training->fitter, &training->table, training->seed);
+    training->fitter.workspace.work = training->work;
     if (status == STATUS_OK)
         status = rolling_run(&training->rolling, &training->fitter, split_count);
     if (status != STATUS_OK) return status;
@@ -182,7 +184,8 @@ enum status model_train(struct model **out, const struct training_set *set,
                          "there is no row to learn from: no past treatment's goal has matured in "
                          "the time given");
     }
-    struct training training = {.set = set, .seed = options->seed};
+    struct training training = {.set = set, .seed = options->seed, .work = options->work};
+    work_step(options->work, "passes over the rows", 0);
     struct model *model = model_create();
     enum status status = model ? allocate(&training, set->count) : STATUS_NO_MEMORY;
     if (status == STATUS_OK) {
@@ -197,6 +200,7 @@ enum status model_train(struct model **out, const struct training_set *set,
         return STATUS_OK;
     }
     model_destroy(model);
+    if (status == STATUS_CANCELLED) return work_check(options->work, error);
     return error_set(error, status, "training a model on %zu rows of %u features: %s", set->count,
                      set->feature_count, status_name(status));
 }

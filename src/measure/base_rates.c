@@ -209,7 +209,7 @@ enum status base_rates_measure(const struct world *world, const struct base_rate
                              .visit = visit_customer,
                              .parts = states,
                              .work = options->work};
-    work_step(options->work, "base rates", 0);
+    work_step(options->work, "customers read for base rates", 0);
     enum status status = begin_parts(world, options, parts, threads);
     if (status == STATUS_OK) status = walk_customers(&plan, error);
     for (uint32_t i = 1; i < threads && status == STATUS_OK; i++)

@@ -385,7 +385,7 @@ enum status data_use_measure(const struct world *world, struct work *work, struc
     *out = (struct data_report){0};
     arena_init(&out->arena, REPORT_BYTES_MAX);
     dark_names_init(&counting.dark);
-    work_step(work, "counting fields", 0);
+    work_step(work, "customers counted by field", 0);
     enum status status = count_all(world->source, work, &counting, error);
     if (status == STATUS_OK) status = write_report(world, &counting, out);
     if (status == STATUS_OK) status = write_lookups(world, out);

@@ -40,7 +40,7 @@ static enum status keep_unseen(const struct world *world, const struct evaluatio
     size_t rows = training_set_count(set);
     int64_t sooner_ms = known_sooner_ms(world->playbook, options->rule, options->model);
     enum status status = reserve(out, rows);
-    work_step(options->work, "scoring treatments", rows);
+    work_step(options->work, "treatments scored", rows);
     for (size_t i = 0; i < rows && status == STATUS_OK; i++) {
         struct value values[LEARN_FEATURES_MAX];
         struct training_row row;

@@ -183,7 +183,7 @@ enum status months_measure(const struct world *world, int64_t at_ms, struct work
     for (uint32_t c = 0; c < gathering.columns->count; c++)
         if (gathering.columns->columns[c].type == VALUE_MONEY)
             gathering.money[c / 64] |= UINT64_C(1) << (c % 64);
-    work_step(work, "counting months", 0);
+    work_step(work, "customers counted by month", 0);
     enum status status = walk(&gathering, world->source, at_ms, work, error);
     if (status != STATUS_OK) return status;
     qsort(out->series, out->series_count, sizeof *out->series, compare_series);

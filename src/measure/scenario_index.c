@@ -393,6 +393,7 @@ static enum status measure(const struct world *world, const struct scenario_opti
         .parts = parts,
         .work = options->work,
     };
+    work_step(options->work, "customers judged by scenario", 0);
     return walk_customers(&plan, error);
 }
 

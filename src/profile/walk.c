@@ -73,7 +73,7 @@ static void run_parts(struct part *parts, uint32_t count) {
 
 enum status walk_customers(const struct walk_plan *plan, struct error *error) {
     const struct timeline_source_ops *ops = plan->world->source->ops;
-    uint32_t count = plan->threads == 0 ? 1 : plan->threads;
+    uint32_t count = work_threads(plan->work, plan->threads == 0 ? 1 : plan->threads);
     if (count > WALK_THREADS_MAX) count = WALK_THREADS_MAX;
     struct shared shared = {.plan = plan, .as_of = plan->as_of};
     struct part parts[WALK_THREADS_MAX] = {0};

@@ -25,7 +25,7 @@ struct walk_plan {
     /* Moments before t are asked about too: rows are judged by TIMELINE_KNOWN (training, scenarios)
      */
     bool all_times;
-    uint32_t threads; /* 0 counts as 1 */
+    uint32_t threads; /* 0 counts as 1; `work` may allow fewer, whose parts are then not visited */
     /* `part_state` is parts[part]. A failure ends the walk with that status. */
     enum status (*visit)(void *part_state, struct walker *walker, const struct timeline *timeline,
                          struct error *error);

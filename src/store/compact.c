@@ -26,7 +26,8 @@ static enum status merge_piece(struct edit *edit, struct run_merge *merge, uint3
     char path[FILE_PATH_MAX];
     enum status status = edit_create(edit, "runs", number, "run", path, error);
     if (status) return status;
-    const struct run_target target = {edit->store->fs, path, &edit->columns, edit->store->symbols};
+    const struct run_target target = {edit->store->fs, path, &edit->columns, edit->store->symbols,
+                                      edit->store->work};
     struct run_info info;
     status = run_merge(&target, merge, &info, error);
     if (status == STATUS_END) return STATUS_OK;

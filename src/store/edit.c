@@ -58,7 +58,9 @@ static enum status remember(struct buffer *paths, const char *path, struct error
 
 enum status edit_create(struct edit *edit, const char *folder, uint64_t number, const char *suffix,
                         char path[FILE_PATH_MAX], struct error *error) {
-    enum status status = stored_path(path, edit->store->directory, folder, number, suffix, error);
+    enum status status = work_check(edit->store->work, error);
+    if (status == STATUS_OK)
+        status = stored_path(path, edit->store->directory, folder, number, suffix, error);
     return status ? status : remember(&edit->created, path, error);
 }
 
@@ -276,7 +278,8 @@ static void find_left_behind(const struct edit *edit, struct left_behind *out) {
 
 enum status edit_commit(struct edit *edit, bool folded, struct error *error) {
     struct store *store = edit->store;
-    enum status status = sync_folders(store, error);
+    enum status status = work_check(store->work, error); /* the last chance */
+    if (status == STATUS_OK) status = sync_folders(store, error);
     if (status) return status;
     struct version *blank = version_alloc();
     if (!blank)

@@ -124,7 +124,8 @@ static enum status rewrite_run(struct edit *edit, uint32_t index, struct run_mer
     merge->runs = &run;
     merge->run_count = 1;
     struct run_info info;
-    const struct run_target target = {edit->store->fs, path, &edit->columns, edit->store->symbols};
+    const struct run_target target = {edit->store->fs, path, &edit->columns, edit->store->symbols,
+                                      edit->store->work};
     status = run_merge(&target, merge, &info, error);
     if (status && status != STATUS_END) return status;
     bool any = status == STATUS_OK;

@@ -82,7 +82,7 @@ static enum status write_run(struct edit *edit, struct run_rows *rows,
     tail_walk(&cursor, frozen->tail, end);
     while ((row = tail_next(&cursor)) && filled < rows->count) frozen->row[filled++] = row;
     rows->count = filled;
-    const struct run_target target = {store->fs, path, &edit->columns, edit->store->symbols};
+    const struct run_target target = {store->fs, path, &edit->columns, store->symbols, store->work};
     struct run_info info;
     status = run_write(&target, rows, customer, persona_count, &info, error);
     memory_free(customer);

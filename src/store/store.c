@@ -259,13 +259,22 @@ static enum status with_role(struct store *store,
     enum status status = store_need_write(store, error);
     if (status) return status;
     store_role_take(store);
-    status = work(store, flag, error);
+    store->work = store->watched;
+    status = work_check(store->work, error);
+    if (status == STATUS_OK) status = work(store, flag, error);
+    store->work = NULL;
     store_role_give(store);
     return status;
 }
 
+void store_watch(struct store *store, struct work *work) {
+    store->watched = work;
+}
+
 static enum status fold_now(struct store *store, bool merge, struct error *error) {
+    work_step(store->work, "events folded", 0);
     enum status status = store_fold_all(store, error);
+    if (merge) work_step(store->work, "events merged", 0);
     if (status == STATUS_OK && merge) status = store_compact_all(store, false, error);
     return status ? status : store_keys_compact(store, merge, error);
 }

@@ -30,6 +30,7 @@
 #define STORE_STORE_H
 
 #include "base/file.h"
+#include "base/work.h"
 #include "event/event.h"
 #include "event/symbol.h"
 #include "event/timeline_source.h"
@@ -162,6 +163,11 @@ enum status store_set_columns(struct store *store, const struct column_set *colu
 /* Folds the tail into a run now and waits; with `merge` then merges runs down to one a customer
  * range. */
 enum status store_fold(struct store *store, bool merge, struct error *error) MUST_USE;
+/* From now on store_fold and store_rebuild count events in `work` and end with STATUS_CANCELLED
+ * once it is cancelled: the manifest and all that it names are as they were, and new files are
+ * gone; of a fold with a merge the fold may stand. What the store folds by itself is not affected.
+ * NULL: nobody watches. Applier only. */
+void store_watch(struct store *store, struct work *work);
 
 /* What lies here: for `attune data`, reports and tests. */
 struct store_stats {

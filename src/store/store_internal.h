@@ -24,6 +24,9 @@ struct store {
     struct file_system *fs;
     char directory[FILE_PATH_MAX];
     bool read_only, fold_by_hand;
+    /* Of store_watch; `work` is the same while a caller's fold or rebuild has the role, else NULL.
+     */
+    struct work *watched, *work;
     uint32_t fold_events;
     struct symbols *symbols;
     const struct customer_directory *customers;

@@ -324,7 +324,7 @@ static void end_fold(struct world *world) {
     while ((rows.row[count] = tail_next(&cursor)) != NULL) count++;
     snapshot(&world->directory.interface, (struct as_of){INT64_MAX, POSITION_NOW}, customer, IDS);
     struct column_set set = some_columns();
-    struct run_target target = {file_system_os(), next_path(world), &set, NULL};
+    struct run_target target = {file_system_os(), next_path(world), &set, NULL, NULL};
     struct run_rows source = {.count = count, .get = get_tail_row, .context = &rows};
     struct run_info info;
     enum status status = run_write(&target, &source, customer, IDS, &info, NULL);
@@ -346,7 +346,7 @@ static void merge_runs(struct world *world) {
     for (uint32_t r = 0; r < count; r++) runs[r] = world->runs[first + r]->run;
     snapshot(&world->directory.interface, (struct as_of){INT64_MAX, POSITION_NOW}, customer, IDS);
     struct column_set set = some_columns();
-    struct run_target target = {file_system_os(), next_path(world), &set, NULL};
+    struct run_target target = {file_system_os(), next_path(world), &set, NULL, NULL};
     struct run_merge merge = {.runs = runs,
                               .run_count = count,
                               .customer = customer,

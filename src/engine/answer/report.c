@@ -120,7 +120,7 @@ static enum status decide_all(struct report *report, struct work *work, struct e
     struct answering answering = {0};
     enum status status = answering_open(&answering, report->engine, report->at_ms, error);
     if (status == STATUS_OK) status = answering_walk(&answering, error);
-    work_step(work, "deciding", report->data.customer_count);
+    work_step(work, "customers decided", report->data.customer_count);
     while (status == STATUS_OK && (status = answering_next(&answering, error)) == STATUS_OK) {
         funnel_add(&report->funnel, answering.decision);
         offers_add(&report->offers, answering.decision);

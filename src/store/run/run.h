@@ -20,6 +20,7 @@
 #define STORE_RUN_RUN_H
 
 #include "base/file.h"
+#include "base/work.h"
 #include "event/symbol.h"
 #include "event/timeline.h"
 
@@ -67,6 +68,7 @@ struct run_target {
     /* Names that are declared are found in the dark text of events (event/dark.h). NULL: the rows
      * are written as they are. */
     struct symbols *symbols;
+    struct work *work; /* counts events, and may end it; may be NULL */
 };
 
 /* Sorts and writes. customer[persona] for every persona below persona_count (NULL: customer =

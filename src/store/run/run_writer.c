@@ -248,6 +248,9 @@ static enum status put_columns(struct run_writer *writer, struct run_section *se
 
 static enum status finish_part(struct run_writer *writer, struct error *error) {
     if (writer->part.row_count == 0) return STATUS_OK;
+    work_add(writer->target.work, writer->part.row_count);
+    enum status cancelled = work_check(writer->target.work, error);
+    if (cancelled != STATUS_OK) return cancelled;
     size_t count = RUN_PART_SECTIONS + writer->footer.column_count,
            length = count * sizeof(struct run_section);
     if (buffer_reserve(&writer->sections, length) != STATUS_OK) return out_of_memory(writer, error);

@@ -95,10 +95,11 @@ static void test_a_model_in_force_comes_back(void **state) {
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
     assert_null(engine_model(shop->engine, 0, NULL));
-    assert_int_equal(engine_train(shop->engine, 0, DAY(-30), &entry, NULL, &error), STATUS_INVALID);
+    assert_int_equal(engine_train(shop->engine, 0, DAY(-30), NULL, &entry, NULL, &error),
+                     STATUS_INVALID);
     assert_non_null(strstr(error.text, "nothing to learn from"));
-    assert_int_equal(engine_train(shop->engine, 0, DAY(60), &entry, NULL, &error), STATUS_OK);
-    assert_int_equal(engine_train(shop->engine, 0, DAY(60), &entry, NULL, &error), STATUS_OK);
+    assert_int_equal(engine_train(shop->engine, 0, DAY(60), NULL, &entry, NULL, &error), STATUS_OK);
+    assert_int_equal(engine_train(shop->engine, 0, DAY(60), NULL, &entry, NULL, &error), STATUS_OK);
     assert_int_equal(entry.version, 2);
     assert_int_equal(model_facts(entry.model)->rows, 2);
     assert_int_equal(model_facts(entry.model)->yes, 1);
@@ -131,7 +132,7 @@ static void test_a_model_is_of_its_goal_and_features(void **state) {
               "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n");
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
-    assert_int_equal(engine_train(shop->engine, 0, DAY(60), &entry, NULL, NULL), STATUS_OK);
+    assert_int_equal(engine_train(shop->engine, 0, DAY(60), NULL, &entry, NULL, NULL), STATUS_OK);
     assert_true(model_fits(shop, "cost: 0.10 USD", "cost: 0.20 USD"));
     assert_true(model_fits(shop, "within: 5d, value: revenue", "within: 5d"));
     assert_false(model_fits(shop, "within: 5d", "within: 60d"));
@@ -414,7 +415,7 @@ static void test_a_model_of_the_future_is_told(void **state) {
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
     assert_false(engine_hindsight(shop->engine, DAY(1), NULL));
-    assert_int_equal(engine_train(shop->engine, 0, DAY(60), &entry, NULL, &error), STATUS_OK);
+    assert_int_equal(engine_train(shop->engine, 0, DAY(60), NULL, &entry, NULL, &error), STATUS_OK);
     assert_true(engine_hindsight(shop->engine, DAY(60) - 1, &entry));
     assert_int_equal(entry.until_ms, DAY(60));
     assert_false(engine_hindsight(shop->engine, DAY(60), NULL));

@@ -113,7 +113,7 @@ static uint32_t *make_customers(uint32_t personas, uint32_t customers) {
 
 static struct run *write_run(const struct rows *rows, const char *name, const uint32_t *customer,
                              uint32_t personas) {
-    struct run_target target = {file_system_os(), path_of(name), &columns, NULL};
+    struct run_target target = {file_system_os(), path_of(name), &columns, NULL, NULL};
     struct run_info info;
     struct error error = {0};
     struct run *run = NULL;
@@ -200,7 +200,7 @@ static void merged_is_written_together(void **state) {
                               .customer = now,
                               .persona_count = personas,
                               .customer_to = ID_NONE};
-    struct run_target target = {file_system_os(), path_of("d.run"), &columns, NULL};
+    struct run_target target = {file_system_os(), path_of("d.run"), &columns, NULL, NULL};
     struct run_info info;
     assert_int_equal(run_merge(&target, &merge, &info, NULL), STATUS_OK);
     struct run *merged, *together = write_run(&all, "e.run", now, personas);
@@ -403,7 +403,7 @@ static void decisions_read_no_block(void **state) {
         full.columns[c] = (struct column){1000 + c, VALUE_NUMBER};
     make_rows(&all, 20000, 500);
     struct run *run = write_run(&all, "j.run", NULL, 0);
-    struct run_target target = {file_system_os(), path_of("k.run"), &full, NULL};
+    struct run_target target = {file_system_os(), path_of("k.run"), &full, NULL, NULL};
     struct run_info info;
     struct run *without;
     assert_int_equal(run_write(&target, &all.interface, NULL, 0, &info, NULL), STATUS_OK);
@@ -442,7 +442,7 @@ static void decisions_read_no_block(void **state) {
 static void no_memory_is_a_status(void **state) {
     (void)state;
     make_rows(&all, 300, 30);
-    struct run_target target = {file_system_os(), path_of("i.run"), &columns, NULL};
+    struct run_target target = {file_system_os(), path_of("i.run"), &columns, NULL, NULL};
     enum status status = STATUS_NO_MEMORY;
     for (uint64_t n = 1; status == STATUS_NO_MEMORY; n++) {
         struct run_info info;

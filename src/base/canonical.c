@@ -5,8 +5,8 @@
 
 #include "base/memory.h"
 
-#define FORM_PASSES_MAX 4     /* a letter made small may compose anew with the mark behind it */
-#define IOTA_BELOW      0x345 /* a mark whose small form is a letter of its own: left as it is */
+#define FORM_PASSES_MAX 4     /* a small letter may compose anew with the mark behind it */
+#define IOTA_BELOW      0x345 /* this mark stays: its small form is a letter of its own */
 #define SMALL_DOTLESS_I 0x131
 #define DOT_ABOVE       0x307
 #define DECOMPOSED_MAX  4 /* code points of one byte of UTF-8, taken apart */
@@ -33,8 +33,8 @@ static bool is_invisible(utf8proc_int32_t c) {
     return c == 0xAD || c == 0x200B || c == 0x2060 || c == 0xFEFF;
 }
 
-/* Unicode's simple case folding: one letter for one. utf8proc gives the full one, which makes "ss"
- * of "ß"; there the simple small letter stands. */
+/* Folds case by Unicode's simple rule, which gives one letter for one. utf8proc has only the full
+ * rule, which makes "ss" of "ß"; for such a letter this takes the small letter instead. */
 static utf8proc_int32_t small_letter(utf8proc_int32_t c) {
     utf8proc_int32_t folded[4];
     int boundary = 0;
@@ -108,8 +108,9 @@ struct text canonical_trim_ends(struct text text) {
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Of eight bytes: the upper bit of each one that is no ASCII, or, where the rule makes letters
- * small, a capital. The sums are taken without the upper bits, so that no byte carries. */
+/* Returns a word in which the upper bit of a byte is set where that byte is not ASCII or, if the
+ * rule makes letters small, is a capital. The sums leave the upper bits out, so that no byte
+ * carries into the next. */
 static inline uint64_t not_plain(uint64_t eight, enum canonical_case letters) {
     uint64_t marks = eight, low = eight & EACH(0x7f);
     if (letters == CANONICAL_SMALL)
@@ -117,7 +118,8 @@ static inline uint64_t not_plain(uint64_t eight, enum canonical_case letters) {
     return marks & EACH(0x80);
 }
 
-/* The form of most texts is the text itself. Eight bytes at a time; the last eight overlap. */
+/* Is the text its own form? Most texts are. It looks at eight bytes at a time; the last eight
+ * overlap. */
 static inline bool is_plain(struct text text, enum canonical_case letters) {
     uint64_t eight = 0, marks = 0;
     if (text.length < 8) {
@@ -132,7 +134,7 @@ static inline bool is_plain(struct text text, enum canonical_case letters) {
     return (marks | not_plain(eight, letters)) == 0;
 }
 
-/* Code points, composed, of UTF-8. *count is negative where it is none. */
+/* Reads UTF-8 into composed code points. *count is negative where the text is not UTF-8. */
 static void read_composed(struct text text, utf8proc_int32_t *points, utf8proc_ssize_t room,
                           utf8proc_ssize_t *count) {
     *count = utf8proc_decompose((const utf8proc_uint8_t *)text.at, (utf8proc_ssize_t)text.length,
@@ -145,13 +147,14 @@ static void read_composed(struct text text, utf8proc_int32_t *points, utf8proc_s
 static enum status write_points(const utf8proc_int32_t *points, utf8proc_ssize_t count,
                                 enum canonical_case letters, struct buffer *out) {
     enum status status = STATUS_OK;
-    utf8proc_int32_t letter = 0; /* that the marks stand on */
+    utf8proc_int32_t letter = 0; /* the letter that the marks stand on */
     for (utf8proc_ssize_t i = 0; status == STATUS_OK && i < count; i++) {
         utf8proc_uint8_t bytes[4];
         utf8proc_int32_t c = points[i];
         if (is_invisible(c)) continue;
         if (letters == CANONICAL_SMALL) {
-            if (c == DOT_ABOVE && letter == 'i') continue; /* "İ" is "i", also taken apart */
+            /* "İ" becomes "i", also when it comes in two code points */
+            if (c == DOT_ABOVE && letter == 'i') continue;
             c = small_letter(c);
         }
         if (utf8proc_get_property(c)->combining_class == 0) letter = c;
@@ -160,7 +163,7 @@ static enum status write_points(const utf8proc_int32_t *points, utf8proc_ssize_t
     return status;
 }
 
-/* One pass over `text`, which does not lie in `out`. */
+/* Does one pass over `text`, which must not lie in `out`. */
 static enum status form_once(struct text text, enum canonical_case letters, struct buffer *out) {
     utf8proc_int32_t few[POINTS_FEW], *points = few;
     utf8proc_ssize_t room = (utf8proc_ssize_t)text.length * DECOMPOSED_MAX, count;
@@ -343,8 +346,8 @@ static const struct {
 };
 #define WORD_COUNT (sizeof words / sizeof *words)
 
-/* How long the words are that begin with a letter: bit n of it is set where one has n bytes. Most
- * identifiers are told apart from all words by their first letter and their length. */
+/* For each first letter, which lengths the words have: bit n is set where a word has n bytes. First
+ * letter and length tell most identifiers apart from all words. */
 #define LENGTH(n) (UINT32_C(1) << (n))
 static const uint32_t word_lengths['z' - 'a' + 1] = {
     ['a' - 'a'] = LENGTH(5),
@@ -366,7 +369,7 @@ static const uint32_t word_lengths['z' - 'a' + 1] = {
     ['y' - 'a'] = LENGTH(3),
 };
 
-/* Of a text that begins with a letter. */
+/* May a text that begins with a letter be one of the words? */
 static bool may_be_word(struct text text) {
     return text.length <= FILLER_BYTES_MAX &&
            (word_lengths[(text.at[0] | 0x20) - 'a'] & LENGTH(text.length)) != 0;
@@ -389,7 +392,7 @@ static enum filler word_filler(struct text text) {
     return FILLER_NONE;
 }
 
-/* ?, -, --, ., … of one mark or of several. A minus alone is no number. */
+/* Is the text made of marks alone, such as "?", "-", "--" or "."? A single minus is no number. */
 static bool is_marks(struct text text) {
     static const struct text wide[] = {
         {"\xE2\x80\x93", 3}, {"\xE2\x80\x94", 3}, {"\xE2\x80\xA6", 3}};
@@ -415,8 +418,8 @@ static uint32_t digits_from(struct text text, uint32_t at) {
     return count;
 }
 
-/* One digit, perhaps a fraction, E and an exponent: 1.23457E+12, 1,23457E+12, 1E+12. Without a
- * fraction the exponent must have its sign: 1E12 may be a code. */
+/* Is it one digit, perhaps a fraction, E and an exponent: 1.23457E+12, 1,23457E+12, 1E+12? Without
+ * a fraction the exponent must have a sign, since 1E12 may be a code. */
 static bool has_lost_digits(struct text text) {
     uint32_t at = text.length > 0 && (text.at[0] == '-' || text.at[0] == '+');
     if (digits_from(text, at) != 1 || ++at >= text.length) return false;
@@ -440,7 +443,7 @@ static bool is_between(struct text text, struct text begin, struct text end) {
            text_equal(last, end);
 }
 
-/* A field of a mailing or a template that nobody filled in: {{user.id}}, ${id}, *|EMAIL|*. */
+/* Is it a field of a mailing or a template that nobody filled in: {{user.id}}, ${id}, *|EMAIL|*? */
 static bool is_unfilled(struct text text) {
     static const struct {
         struct text begin, end;
@@ -452,7 +455,7 @@ static bool is_unfilled(struct text text) {
     return false;
 }
 
-/* The errors of a spreadsheet in any language: #NOMBRE?, #VALEUR!. */
+/* Is it an error of a spreadsheet, in any language: #NOMBRE?, #VALEUR!? */
 static bool is_sheet_error(struct text text) {
     char end = text.at[text.length - 1];
     if (text.at[0] != '#' || text.length < 4 || (end != '!' && end != '?')) return false;
@@ -464,7 +467,7 @@ static bool is_sheet_error(struct text text) {
     return true;
 }
 
-/* 'NULL' and "" as a program writes them that quotes twice. */
+/* Takes the quotes off 'NULL' and "", which a program writes that quotes twice. */
 static struct text without_quotes(struct text text) {
     char c = text.at[0];
     if ((c != '\'' && c != '"') || text.length < 2 || text.at[text.length - 1] != c) return text;

@@ -23,7 +23,8 @@
 
 enum canonical_case { CANONICAL_AS_WRITTEN, CANONICAL_SMALL };
 
-/* Without the blanks of step 1 at its ends. `text` is UTF-8; borrowed. Most texts have none. */
+/* Returns the text without the blanks of step 1 at its ends. `text` must be UTF-8; the result
+ * borrows from it. Most texts have no such blanks. */
 struct text canonical_trim_ends(struct text text);
 static inline struct text canonical_trim(struct text text) {
     if (text.length == 0) return text;
@@ -31,30 +32,31 @@ static inline struct text canonical_trim(struct text text) {
     bool plain = first > ' ' && first < 0x7f && last > ' ' && last < 0x7f;
     return plain ? text : canonical_trim_ends(text);
 }
-/* The canonical form behind what is in `out`. INVALID: no UTF-8. */
+/* Appends the canonical form to `out`. STATUS_INVALID where the text is not UTF-8. */
 enum status canonical_append(struct text text, enum canonical_case letters,
                              struct buffer *out) MUST_USE;
-/* The same where it lies, or in the arena. INVALID, NO_MEMORY. */
+/* Returns the canonical form: the text itself where it is its own form, else a text in the arena.
+ * STATUS_INVALID or STATUS_NO_MEMORY. */
 enum status canonical_text(struct text text, enum canonical_case letters, struct arena *arena,
                            struct text *out) MUST_USE;
-/* Step 3 alone: small letters, and nothing else is changed. What is no UTF-8 stays as it is. The
- * same where it lies, or in the arena. NO_MEMORY. */
+/* Does step 3 alone: it makes letters small and changes nothing else. A text that is not UTF-8
+ * stays as it is. The result is the text itself or lies in the arena. STATUS_NO_MEMORY. */
 enum status canonical_small(struct text text, struct arena *arena, struct text *out) MUST_USE;
-/* Are two texts one in canonical form? False where one is no UTF-8 or memory is short. */
+/* Do two texts have the same canonical form? False where one is not UTF-8 or memory is short. */
 bool canonical_equal(struct text a, struct text b, enum canonical_case letters);
 
 /* Words that databases, spreadsheets and people write where nothing is known. */
 enum filler {
     FILLER_NONE,
-    /* It can't be meant: \N, NULL, (null), #REF!, NaN, undefined, [object Object]. */
+    /* A program wrote it and nobody means it: \N, NULL, (null), #REF!, NaN, undefined, [object
+     * Object]. */
     FILLER_OF_PROGRAMS,
-    /* It means nothing as the name of a person, yet may be a word of a list: n/a, none, ?, false.
-     */
+    /* A person wrote it where nothing is known: n/a, none, ?, false. It may be a word of a list. */
     FILLER_OF_PEOPLE,
-    /* 1.23457E+12, which a spreadsheet made of a long number: the digits are gone. */
+    /* A spreadsheet made it of a long number, as 1.23457E+12; the digits are lost. */
     FILLER_LOST_DIGITS,
 };
-/* `text` as it came; blanks and capitals don't matter. */
+/* Judges `text` as it came: blanks and capitals do not matter. */
 enum filler canonical_filler(struct text text);
 
 #endif

@@ -127,7 +127,7 @@ enum status file_replace(struct file_system *fs, const char *path, const void *b
     if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary))
         return error_set(error, STATUS_LIMIT, "a path may have at most %d bytes: use a shorter one",
                          FILE_PATH_MAX - 1);
-    /* What a killed process left under this name would make the create fail. */
+    /* Remove what a killed process left under this name; otherwise the create would fail. */
     struct error why = {0};
     status = file_remove(fs, temporary, &why);
     if (status && status != STATUS_NOT_FOUND) return error_set(error, status, "%s", why.text);

@@ -14,7 +14,7 @@
 #include "base/text.h"
 
 struct file_system;
-struct file { /* what every room's handle begins with */
+struct file { /* every implementation's handle begins with it */
     struct file_system *fs;
 };
 
@@ -34,7 +34,7 @@ struct file_system_ops {
     enum status (*open)(struct file_system *, const char *path, enum file_mode, struct file **,
                         struct error *);
     void (*close)(struct file *);
-    /* All or an error; appends. */
+    /* Appends all bytes, or fails. */
     enum status (*write)(struct file *, const void *bytes, size_t length, struct error *);
     enum status (*read_at)(struct file *, uint64_t offset, void *bytes, size_t length, size_t *got,
                            struct error *);
@@ -46,11 +46,11 @@ struct file_system_ops {
     void (*unmap)(struct file_system *, struct file_mapping *);
     enum status (*rename)(struct file_system *, const char *from, const char *to, struct error *);
     enum status (*remove)(struct file_system *, const char *path, struct error *);
-    /* exists: OK. */
+    /* STATUS_OK where it exists already. */
     enum status (*make_directory)(struct file_system *, const char *path, struct error *);
     enum status (*sync_directory)(struct file_system *, const char *path, struct error *);
-    /* Names (no path) of the entries of a directory, sorted, each 0-terminated, appended to
-     * `names`. */
+    /* Appends the names of a directory's entries to `names`: without path, sorted, each
+     * 0-terminated. */
     enum status (*list)(struct file_system *, const char *path, struct buffer *names, size_t *count,
                         struct error *);
     /* Exclusive advisory lock held until file_close; STATUS_LOCKED where another holds it. */
@@ -66,10 +66,10 @@ struct file_system {
     void *self;
 };
 
-/* The real one. Static. */
+/* The file system of the operating system. Static. */
 struct file_system *file_system_os(void);
 
-/* Thin calls through the ops (so call sites read file_write(file, …)). */
+/* These functions call the ops, so that call sites read file_write(file, …). */
 enum status file_open(struct file_system *fs, const char *path, enum file_mode mode,
                       struct file **out, struct error *error) MUST_USE;
 void file_close(struct file *file);

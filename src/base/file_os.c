@@ -13,15 +13,15 @@
 #include <unistd.h>
 #include "base/memory.h"
 
-/* Customers' data: nobody but its owner reads it unless he says so afterwards. */
+/* The files hold customers' data: only their owner may read them, unless the owner allows more. */
 #define FILE_PERMISSIONS      0600
 #define DIRECTORY_PERMISSIONS 0700
 
 struct os_file {
     struct file file;
     int descriptor;
-    /* A sync failed: the kernel may have dropped the pages and would call the next sync a success.
-     */
+    /* A sync has failed. The kernel may have dropped the pages, and would call the next sync a
+     * success. */
     bool failed;
     char path[];
 };
@@ -220,7 +220,8 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(*left, *right);
 }
 
-/* Names were gathered in directory order in `all`; the sorted ones go to `names`. */
+/* Sorts the names in `all`, which came in the order of the directory, and appends them to `names`.
+ */
 static enum status append_sorted(const struct buffer *all, size_t count, struct buffer *names) {
     const char **sorted = memory_alloc(count * sizeof(*sorted));
     if (!sorted) return STATUS_NO_MEMORY;

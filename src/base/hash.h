@@ -10,7 +10,7 @@ uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed); /* XXH3 64
 static inline uint64_t hash_text(struct text text, uint64_t seed) {
     return hash_bytes(text.at, text.length, seed);
 }
-/* The finaliser of splitmix64: every step can be undone, so distinct values keep distinct hashes.
+/* The finaliser of splitmix64. Every step can be undone, so different values have different hashes.
  */
 static inline uint64_t hash_u64(uint64_t value) {
     value = (value ^ (value >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
@@ -20,7 +20,7 @@ static inline uint64_t hash_u64(uint64_t value) {
 /* CRC32C (Castagnoli), SSE4.2 where the processor has it. Start with crc = 0; chains:
  * crc32c(crc32c(0,a),b). */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t length);
-/* The same without the instruction. */
+/* The same without the processor's instruction. */
 uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t length);
 
 /* Interner: every distinct byte string gets the next id, 0, 1, 2 …; ids and the returned text stay
@@ -33,7 +33,7 @@ enum status interner_create(struct interner **out, uint32_t count_max) MUST_USE;
 void interner_destroy(struct interner *interner);
 enum status interner_add(struct interner *interner, struct text text, uint32_t *id,
                          bool *is_new) MUST_USE;
-/* As above with the hash given: hash must be hash_text(text, 0). */
+/* interner_add where the caller has the hash already: it must be hash_text(text, 0). */
 enum status interner_add_hashed(struct interner *interner, struct text text, uint64_t hash,
                                 uint32_t *id, bool *is_new) MUST_USE;
 bool interner_find(const struct interner *interner, struct text text, uint32_t *id);

@@ -19,12 +19,12 @@ struct input {
     int descriptor;
     enum input_kind kind;
     bool file_ended;
-    bool is_stream; /* a pipe, a terminal, a socket: bytes come as they are written */
-    bool in_member; /* of a .gz: between its header and its checksum */
+    bool is_stream; /* a pipe, a terminal or a socket: bytes come when they are written */
+    bool in_member; /* true inside a member of a .gz, between its header and its checksum */
     bool has_stream;
     uint64_t read_bytes, total_bytes, bytes_behind;
     z_stream stream;
-    size_t start, end; /* what of `bytes` is read and not yet used */
+    size_t start, end; /* the part of `bytes` that was read and is not yet used */
     char *path;
     uint8_t *bytes;
 };
@@ -100,7 +100,7 @@ static enum status read_some(struct input *input, void *bytes, size_t length, si
     return STATUS_OK;
 }
 
-/* Until `count` bytes wait in the buffer, or the file ends. */
+/* Reads until `count` bytes wait in the buffer, or the file ends. */
 static enum status fill(struct input *input, size_t count, struct error *error) {
     if (input->end - input->start >= count) return STATUS_OK;
     memmove(input->bytes, input->bytes + input->start, input->end - input->start);
@@ -163,7 +163,8 @@ static enum status leave_rest(struct input *input, struct error *error) {
     return STATUS_OK;
 }
 
-/* Behind a member: another one, padding of zeros (tapes, some archivers), or the end. */
+/* Looks behind a member: there is another member, padding of zeros (tapes and some archivers write
+ * it), or the end. */
 static enum status next_member(struct input *input, struct error *error) {
     for (;;) {
         enum status status = fill(input, 2, error);

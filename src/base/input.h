@@ -10,19 +10,20 @@
 #include "base/text.h"
 
 struct input;
-/* path "-" is standard input. Compression is recognised by its magic bytes, not by the name. */
+/* Path "-" is standard input. The magic bytes tell compression, not the name. */
 enum status input_open(struct input **out, const char *path, struct error *error) MUST_USE;
 void input_close(struct input *input);
-/* Up to `length` bytes; *got = 0 only at the end. */
+/* Reads up to `length` bytes. *got is 0 only at the end. */
 enum status input_read(struct input *input, void *bytes, size_t length, size_t *got,
                        struct error *error) MUST_USE;
-/* Would reading wait for bytes that have not been written yet? Waits itself for up to `wait_ms`. Of
- * a file on disk, and for NULL, never. */
+/* Would reading wait for bytes that nobody has written yet? The call itself waits up to `wait_ms`
+ * for them. A file on disk never waits, and neither does NULL. */
 bool input_waits(const struct input *input, int wait_ms);
 /* How many bytes stood behind the end of the compressed data; they were left out. 0 before the end,
  * and for NULL. */
 uint64_t input_bytes_behind(const struct input *input);
-/* For progress: compressed bytes consumed so far, and in all (0 where unknown). */
+/* For progress: the compressed bytes consumed so far, and *total, which is 0 where it is unknown.
+ */
 uint64_t input_consumed_bytes(const struct input *input);
 uint64_t input_total_bytes(const struct input *input);
 

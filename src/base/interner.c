@@ -4,17 +4,16 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-/*   slots (open addressing, linear probing)       segments (never move, double)      chunks (never
- * move)
- *  +-----------+---------+                       +----------------------+
- * +--------------------------+ | hash bits | id + 1  | --- id ------------>  | address of the
- * record| ------->  | length (varint) | bytes  |
- *  +-----------+---------+                       +----------------------+
- * +--------------------------+
+/* An interner has three parts:
  *
- * A miss and an insert touch one random cache line, the slot; a hit touches three. The 32 bits kept
- * beside the id are the top of the hash and also choose the slot, so growing reads no text, and, as
- * the table is in the order of those bits, it is one sequential pass over both tables. */
+ *   slots (open addressing)       segments (never move, double)     chunks (never move)
+ *   +-----------+---------+       +-----------------------+         +-----------------+-------+
+ *   | hash bits | id + 1  | ----> | address of the record | ------> | length (varint) | bytes |
+ *   +-----------+---------+       +-----------------------+         +-----------------+-------+
+ *
+ * A miss and an insert touch one random cache line, that of the slot; a hit touches three. The 32
+ * bits beside the id are the top of the hash and also choose the slot. So growing reads no text:
+ * the table is in the order of those bits, and growing is one sequential pass over both tables. */
 struct slot {
     uint32_t hash_bits;
     uint32_t id_plus_one; /* 0: free */
@@ -22,7 +21,7 @@ struct slot {
 
 struct chunk {
     struct chunk *older;
-    size_t size; /* with this header */
+    size_t size; /* of the block, with this header */
     size_t used;
 };
 
@@ -117,7 +116,7 @@ void interner_prefetch(const struct interner *interner, uint64_t hash) {
     __builtin_prefetch(&interner->slots[slot_home(interner, hash_bits_of(hash))]);
 }
 
-/* The slot that holds the text, or the free one where it belongs. */
+/* Finds the slot that holds the text, or the free one where it belongs. */
 static struct slot *slot_find(const struct interner *interner, struct text text,
                               uint32_t hash_bits) {
     size_t mask = ((size_t)1 << interner->slot_bits) - 1;
@@ -175,7 +174,7 @@ static enum status ensure_segment(struct interner *interner, uint32_t id) {
     return interner->segments[segment] ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-/* Everything that may fail comes first, so that a failed add leaves no trace. */
+/* Does everything that may fail, so that a failed add changes nothing. */
 static enum status make_room(struct interner *interner, struct text text, uint32_t count) {
     if (count >= interner->count_max) return STATUS_LIMIT;
     enum status status = ensure_segment(interner, count);

@@ -68,8 +68,8 @@ static void skip_between(struct json_cursor *cursor) {
     while (cursor->at < cursor->end && is_between(*cursor->at)) cursor->at++;
 }
 
-/* Over one word of the tape: a bracket, a text or a literal; a number has two. The text has been
- * parsed, so what stands there is one of them. */
+/* Skips one word of the tape: a bracket, a text or a literal; a number has two words. The text has
+ * been parsed, so one of these stands there. */
 static void skip_token(struct json_cursor *cursor) {
     char c = *cursor->at++;
     cursor->index++;
@@ -85,8 +85,8 @@ static void skip_token(struct json_cursor *cursor) {
     }
 }
 
-/* simdjson reads integers of 64 bits and doubles; an integer of more digits is an error to it. With
- * ".0" behind it it is a double, and json_number_text reads the original. */
+/* simdjson refuses an integer that does not fit in 64 bits. This makes a copy in which ".0" follows
+ * each such integer, so that simdjson reads a double; json_number_text then reads the original. */
 static enum status copy_widened(struct json_parser *parser, struct text bytes, size_t *length) {
     struct json_cursor cursor = {
         .at = bytes.at, .start = bytes.at, .end = bytes.at + bytes.length, .index = 1};

@@ -14,18 +14,22 @@
 
 enum json_type { JSON_NULL, JSON_YES_NO, JSON_NUMBER, JSON_TEXT, JSON_ARRAY, JSON_OBJECT };
 struct json_parser;
-/* simdjson's tape: one word a value, its type in the top byte (simdjson, doc/tape.md). Only the
- * functions below look at it.
+/* simdjson's tape has one word a value, with its type in the top byte (simdjson, doc/tape.md). Only
+ * the functions below look at it.
  *
- *   '{' '['  low 32 bits: index behind the matching end     '"'      offset of: uint32 length,
- * bytes, 0 'l' 'u' 'd'  the number is the next word                't' 'f' 'n' Members are a '"'
- * word and then the value. Word 0 is the root's; the document begins at word 1. */
+ *   '{' '['      the low 32 bits are the index behind the matching end
+ *   '"'          the low bits are the offset of: uint32 length, bytes, 0
+ *   'l' 'u' 'd'  the number is the next word
+ *   't' 'f' 'n'  true, false, null
+ *
+ * A member is a '"' word and then its value. Word 0 is the root; the document begins at word 1. */
 struct json_document {
     const uint64_t *tape;
     const uint8_t *strings;
     struct json_cursor *cursor;
 };
-/* Where a value of the tape stands in the text: only going on from the last one is cheap. */
+/* Where a value of the tape stands in the text. Going on from the last one is cheap, going back is
+ * not. */
 struct json_cursor {
     const char *at, *start, *end;
     size_t index; /* of the value at `at` */
@@ -37,8 +41,8 @@ struct json_node { /* opaque; pass by value */
 
 enum status json_parser_create(struct json_parser **out, size_t document_bytes_max) MUST_USE;
 void json_parser_destroy(struct json_parser *parser);
-/* `bytes` need not be padded (the shim copies into its own padded buffer). Error text: what is
- * wrong, and the byte offset where the library tells it. */
+/* Parses `bytes`, which need not be padded: the shim copies them into its own padded buffer. The
+ * error says what is wrong, and at which byte where the library tells it. */
 enum status json_parse(struct json_parser *parser, struct text bytes, struct json_node *root,
                        struct error *error) MUST_USE;
 /* The same without the copy: JSON_PADDING bytes behind the document must be readable; what they
@@ -71,17 +75,19 @@ static inline bool json_yes(struct json_node node) {
     return json_tag(node) == 't';
 }
 double json_number(struct json_node node);
-/* A number as it was written, digit by digit: an identifier of twenty digits must not become a
- * double. Borrowed from the parsed bytes, which for json_parse_padded must still be there. Asking
- * for numbers in the order of the document reads it once in all; for an earlier one from its start.
- * Empty where the node is no number. Not for two threads at once. */
+/* Returns a number as it was written, digit by digit: an identifier of twenty digits must not
+ * become a double. The text is borrowed from the parsed bytes, which for json_parse_padded must
+ * still be there. Numbers that are asked for in the order of the document cost one pass over it in
+ * all; an earlier one starts again from the beginning. Empty where the node is no number. One
+ * thread at a time. */
 struct text json_number_text(struct json_node node);
-/* Any value as it was written, arrays and objects whole. Borrowed and read as json_number_text. */
+/* Returns any value as it was written, arrays and objects whole. Borrowed and read as
+ * json_number_text. */
 struct text json_raw_text(struct json_node node);
 
 /* True where the number was written as an integer that fits. */
 static inline bool json_integer(struct json_node node, int64_t *value) {
-    if (json_tag(node) != 'l') return false; /* 'u' is only used above INT64_MAX */
+    if (json_tag(node) != 'l') return false; /* simdjson uses 'u' only above INT64_MAX */
     *value = (int64_t)node.document->tape[node.index + 1];
     return true;
 }
@@ -137,8 +143,8 @@ static inline bool json_next(struct json_iterator *iterator) {
     return true;
 }
 
-/* Writing: commas and escapes are the writer's business. After a failure every later call is a
- * no-op and json_writer_status tells it, so that call sites need no checks. */
+/* Writing. The writer puts commas and escapes. After a failure every later call does nothing and
+ * json_writer_status returns the failure, so call sites need no checks. */
 struct json_writer {
     struct buffer *out;
     enum status status;
@@ -156,18 +162,18 @@ void json_write_key(struct json_writer *writer, const char *key);
 void json_write_key_text(struct json_writer *writer, struct text key);
 void json_write_text(struct json_writer *writer, struct text text);
 void json_write_string(struct json_writer *writer, const char *string);
-/* Shortest that reads back; not finite: null. */
+/* Writes the shortest form that reads back as the same number, and null where it is not finite. */
 void json_write_number(struct json_writer *writer, double number);
 void json_write_integer(struct json_writer *writer, int64_t number);
 void json_write_yes_no(struct json_writer *writer, bool yes);
 void json_write_null(struct json_writer *writer);
 void json_write_time(struct json_writer *writer, int64_t time_ms); /* ISO 8601 text */
-/* A member of an object at once: the key and its value. */
+/* Write a member of an object: the key and its value. */
 void json_member_text(struct json_writer *writer, const char *key, struct text text);
-/* empty: null. */
+/* An empty text becomes null. */
 void json_member_text_or_null(struct json_writer *writer, const char *key, struct text text);
 void json_member_string(struct json_writer *writer, const char *key, const char *string);
-/* Not finite: null. */
+/* A number that is not finite becomes null. */
 void json_member_number(struct json_writer *writer, const char *key, double number);
 void json_member_integer(struct json_writer *writer, const char *key, int64_t number);
 void json_member_count(struct json_writer *writer, const char *key, uint64_t count);

@@ -27,7 +27,7 @@ enum json_shim_result {
 struct json_shim;
 struct json_shim *json_shim_create(size_t depth_max); /* NULL: no memory */
 void json_shim_destroy(struct json_shim *shim);
-/* The most bytes that json_shim_parse takes; grows the parser's own memory. */
+/* Sets how many bytes json_shim_parse may be given, and grows the parser's own memory for them. */
 enum json_shim_result json_shim_reserve(struct json_shim *shim, size_t document_bytes);
 /* *tape, *strings: borrowed until the next parse. JSON_SHIM_PADDING bytes behind the document must
  * be readable. *message: what is wrong, static. */

@@ -19,8 +19,8 @@ static void new_line(struct json_writer *writer) {
     for (uint32_t i = 0; i < writer->depth; i++) put(writer, TEXT("  "));
 }
 
-/* What stands before a key or an item: nothing behind a key, else a comma where needed and the
- * line's indent. */
+/* Writes what stands before a key or an item: nothing behind a key, else a comma where one is
+ * needed, and the indent of the line. */
 static void separate(struct json_writer *writer) {
     if (writer->after_key) {
         writer->after_key = false;
@@ -72,7 +72,8 @@ static void put_escape(struct json_writer *writer, unsigned char c) {
     }
 }
 
-/* Bytes that are no UTF-8 become U+FFFD, each: whatever came in, what goes out is valid JSON. */
+/* Writes each byte that is not UTF-8 as U+FFFD, so that the output is valid JSON whatever came in.
+ */
 static void put_quoted(struct json_writer *writer, struct text text) {
     put(writer, TEXT("\""));
     uint32_t start = 0, i = 0;

@@ -14,7 +14,7 @@ void log_line_level(enum log_level max) {
     atomic_store_explicit(&level_max, (int)max, memory_order_relaxed);
 }
 
-/* One write a line: lines of several threads never mix. */
+/* One call to write a line, so that lines of several threads never mix. */
 void log_line(enum log_level level, const char *format, ...) {
     static const char *const names[] = {"error", "warning", "info", "debug"};
     if ((int)level > atomic_load_explicit(&level_max, memory_order_relaxed)) return;
@@ -37,5 +37,5 @@ void log_line(enum log_level level, const char *format, ...) {
     length += kept;
     line[length++] = '\n';
     ssize_t ignored = write(STDERR_FILENO, line, length);
-    (void)ignored; /* there is nowhere left to complain */
+    (void)ignored; /* a failed message can be told nowhere */
 }

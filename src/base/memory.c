@@ -27,9 +27,8 @@ static bool allowed(void) {
     return from == 0 || number < from;
 }
 
-/* What is large is mostly read and written all over: with huge pages that costs far fewer page
- * faults and translations. Whole huge pages inside the block only; it is advice, so a refusal is no
- * error. */
+/* Asks for huge pages inside the block. A large block is mostly read and written all over, and huge
+ * pages cost far fewer page faults and translations. It is advice, so a refusal is no error. */
 static void *advised(void *at, size_t bytes) {
     if (bytes < LARGE_BYTES || at == NULL) return at;
     uintptr_t begin = ((uintptr_t)at + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
@@ -69,8 +68,8 @@ static void *map_zeroed(size_t bytes) {
     return at == MAP_FAILED ? NULL : at;
 }
 
-/* The kernel only gives huge pages to aligned ranges: map one huge page too much and cut both ends
- * off. */
+/* Maps one huge page too much and cuts both ends off, since the kernel gives huge pages only to
+ * aligned ranges. */
 static void *map_aligned(size_t bytes) {
     char *at = map_zeroed(bytes + HUGE_PAGE_BYTES);
     if (!at) return NULL;

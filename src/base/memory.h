@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include "base/status.h"
 
-/* Not zeroed; bytes 0 gives a valid pointer. */
+/* The memory is not zeroed. With 0 bytes the pointer is valid, too. */
 void *memory_alloc(size_t bytes) MUST_USE;
 void *memory_calloc(size_t count, size_t bytes) MUST_USE; /* zeroed; overflow gives NULL */
 /* On NULL the old block is still valid. */

@@ -28,7 +28,8 @@ const char *status_name(enum status status) {
     return names[status];
 }
 
-/* A sentence cut in the middle of a UTF-8 character would make the line that quotes it invalid. */
+/* Drops the rest of a character that was cut: it would make the line that quotes the sentence
+ * invalid UTF-8. */
 static void drop_partial_character(char *text, size_t length) {
     size_t back = 0;
     while (back < 3 && back < length && ((unsigned char)text[length - 1 - back] & 0xC0) == 0x80)

@@ -59,8 +59,8 @@ struct text text_trim_space(struct text text) {
     return text;
 }
 
-/* Length of the character that starts here, 0 where it is none: Unicode 15, table 3-7 (no
- * surrogates, no overlong forms). */
+/* Returns the length of the UTF-8 character that starts here, 0 where none does: Unicode 15, table
+ * 3-7 (no surrogates, no overlong forms). */
 static uint32_t utf8_character(const unsigned char *s, uint32_t left) {
     unsigned char lead = s[0], low = 0x80, high = 0xBF;
     uint32_t length;
@@ -107,7 +107,7 @@ uint32_t text_utf8_length(struct text text) {
     return text.length ? utf8_character((const unsigned char *)text.at, text.length) : 0;
 }
 
-/* `?` takes a whole UTF-8 character: the bytes that continue one go with it. */
+/* Skips a whole UTF-8 character, for `?`: the bytes that continue the character go with it. */
 static uint32_t skip_character(struct text text, uint32_t i) {
     i++;
     while (i < text.length && ((unsigned char)text.at[i] & 0xC0) == 0x80) i++;
@@ -143,7 +143,7 @@ enum status text_to_int64(struct text text, int64_t *value) {
     bool negative = text.length && text.at[0] == '-';
     if (text.length && (text.at[0] == '-' || text.at[0] == '+')) i++;
     if (i == text.length) return STATUS_INVALID;
-    int64_t sum = 0; /* kept negative: INT64_MIN has no positive twin */
+    int64_t sum = 0; /* summed below zero, since INT64_MIN has no positive counterpart */
     for (; i < text.length; i++) {
         char c = text.at[i];
         if (c < '0' || c > '9') return STATUS_INVALID;
@@ -159,7 +159,7 @@ struct decimal {
     uint64_t digits;  /* without the point; exact where !long_form */
     int32_t exponent; /* value = digits * 10^exponent */
     bool negative;
-    bool long_form; /* more digits than the fast path can hold */
+    bool long_form; /* more digits than the fast way can hold */
 };
 
 static bool is_digit(char c) {
@@ -242,8 +242,8 @@ static void strip_common_ends(struct text *a, struct text *b) {
         a->length--, b->length--;
 }
 
-/* Only cells with |i - j| <= limit can matter; a row keeps that band, cell (i, j) at column j - i +
- * limit:
+/* Only cells with |i - j| <= limit can matter. A row keeps that band, with cell (i, j) at column j
+ * - i + limit:
  *
  *        two above (i-2, j-2)  column k       transposition
  *   row i-1:   (i-1, j-1)      column k       replacement

@@ -52,20 +52,20 @@ bool text_starts_with(struct text text, struct text prefix);
 bool text_ends_with(struct text text, struct text suffix);
 bool text_contains(struct text text, struct text part);
 struct text text_trim_space(struct text text);
-/* Without ASCII white space at its ends; most texts have none. */
+/* Returns the text without ASCII white space at its ends. Most texts have none. */
 static inline struct text text_trim(struct text text) {
     if (text.length == 0) return text;
     unsigned char first = (unsigned char)text.at[0], last = (unsigned char)text.at[text.length - 1];
     return first > ' ' && last > ' ' ? text : text_trim_space(text);
 }
 bool text_is_utf8(struct text text);
-/* Bytes of the UTF-8 character that the text begins with; 0 where it is empty or begins with none.
- */
+/* Returns the length of the UTF-8 character that the text begins with, 0 where there is none. */
 uint32_t text_utf8_length(struct text text);
-/* Glob with * and ? over the whole text. */
+/* Does the whole text match the pattern, in which * and ? are wild? */
 bool text_matches_glob(struct text text, struct text pattern);
 
-/* Whole text must be the number; otherwise STATUS_INVALID. Decimal point is '.', no locale. */
+/* The whole text must be the number, otherwise STATUS_INVALID. The decimal point is '.'; no locale.
+ */
 enum status text_to_int64(struct text text, int64_t *value) MUST_USE;
 enum status text_to_double(struct text text, double *value) MUST_USE; /* finite only */
 
@@ -73,12 +73,12 @@ enum status text_to_double(struct text text, double *value) MUST_USE; /* finite 
 /* Optimal string alignment distance of bytes, capped: returns limit + 1 as soon as it must exceed
  * it. limit <= TEXT_DISTANCE_LIMIT_MAX. */
 uint32_t text_distance(struct text a, struct text b, uint32_t limit);
-/* The candidate nearest to `name` (distance <= 2, or <= 1 for names under five), or {0}. For "did
- * you mean". */
+/* Returns the candidate nearest to `name` (distance at most 2, or 1 for names under five), or {0}.
+ * For "did you mean". */
 struct text text_nearest(struct text name, const struct text *candidates, size_t count);
-/* STATUS_NOT_FOUND for a name that is none of `known`. `what` begins the sentence: "the playbook
- * has no source" becomes "the playbook has no source ordres; did you mean orders?", or what there
- * is instead. */
+/* Returns STATUS_NOT_FOUND for a name that is not in `known`. The sentence begins with `what`: "the
+ * playbook has no source" becomes "the playbook has no source ordres; did you mean orders?", or
+ * lists what there is. */
 enum status text_unknown(struct text name, const char *what, const struct text *known, size_t count,
                          struct error *error) MUST_USE;
 
@@ -95,7 +95,7 @@ static inline void buffer_clear(struct buffer *buffer) {
     buffer->length = 0;
 }
 enum status buffer_grow(struct buffer *buffer, size_t more_bytes) MUST_USE;
-/* Room for so many bytes more. */
+/* Makes room for so many bytes more. */
 static inline enum status buffer_reserve(struct buffer *buffer, size_t more_bytes) {
     return more_bytes <= buffer->capacity - buffer->length ? STATUS_OK
                                                            : buffer_grow(buffer, more_bytes);

@@ -33,7 +33,7 @@ int64_t time_from_civil(const struct civil *civil) {
 
 void time_to_civil(int64_t time_ms, struct civil *civil) {
     int64_t days = divide_down(time_ms, TIME_DAY_MS), rest = time_ms % TIME_DAY_MS;
-    if (rest < 0) rest += TIME_DAY_MS; /* and not time - days, which may be out of range */
+    if (rest < 0) rest += TIME_DAY_MS; /* time - days may be out of range */
     days += 719468;
     int64_t era = divide_down(days, 146097), day_of_era = days - era * 146097;
     int64_t year_of_era =
@@ -49,8 +49,8 @@ void time_to_civil(int64_t time_ms, struct civil *civil) {
     civil->millisecond = (int32_t)(rest % 1000);
 }
 
-/* A day to either side is beyond any offset and (but for a handful of historic decrees) beyond one
- * change. */
+/* Look a day to either side: that is beyond any offset and, but for a handful of historic decrees,
+ * has one change at most. */
 int64_t time_from_local(const struct civil *civil, const struct time_zone *zone) {
     int64_t local_ms = time_from_civil(civil);
     if (!zone) return local_ms;
@@ -120,8 +120,8 @@ static bool take_clock(struct scan *scan, struct civil *civil) {
     return civil->hour < 24 && civil->minute < 60 && civil->second < 60;
 }
 
-/* "UTC", "GMT" and "UT" in any case; other letters of zones mean different things in different
- * places. */
+/* Takes "UTC", "GMT" and "UT" in any case. Other letters of zones mean different things in
+ * different places. */
 static bool take_utc(struct scan *scan) {
     static const struct text names[] = {{"UTC", 3}, {"GMT", 3}, {"UT", 2}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -133,8 +133,8 @@ static bool take_utc(struct scan *scan) {
     return false;
 }
 
-/* A zone's name behind the offset, which says all: "+02:00[Europe/Berlin]" of Java, "+0200 CEST" of
- * Go. */
+/* Skips a zone's name behind the offset: "+02:00[Europe/Berlin]" of Java, "+0200 CEST" of Go. The
+ * offset alone tells the time. */
 static void skip_zone_name(struct scan *scan) {
     const char *at = scan->at, *end = scan->end;
     if (at == end) return;
@@ -169,7 +169,7 @@ static bool take_offset(struct scan *scan, int32_t *offset_s) {
     return true;
 }
 
-/* Seconds or milliseconds, told by the digits before the point. */
+/* Reads seconds or milliseconds; the number of digits before the point tells which. */
 static enum status parse_epoch(struct text text, uint32_t whole, int64_t *time_ms) {
     int64_t value;
     int32_t fraction = 0;
@@ -181,7 +181,7 @@ static enum status parse_epoch(struct text text, uint32_t whole, int64_t *time_m
     return STATUS_OK;
 }
 
-/* What an offset leads out of the years that are read lies at their end. */
+/* A time that its offset moves beyond the years that are read lies at their end. */
 static int64_t within_years(int64_t time_ms) {
     if (time_ms < TIME_EARLIEST) return TIME_EARLIEST;
     return time_ms > TIME_LATEST ? TIME_LATEST : time_ms;
@@ -253,7 +253,7 @@ static const struct duration_unit units[] = {
     {{"s", 1}, TIME_SECOND_MS}, {{"ms", 2}, 1},           {{"w", 1}, 7 * TIME_DAY_MS},
 };
 #define UNIT_COUNT         (sizeof(units) / sizeof(units[0]))
-#define UNIT_WRITTEN_COUNT (UNIT_COUNT - 1) /* weeks are read and never written: 30d, not 4w2d */
+#define UNIT_WRITTEN_COUNT (UNIT_COUNT - 1) /* weeks are read but never written: 30d, not 4w2d */
 
 static int64_t unit_ms(struct text name) {
     for (size_t i = 0; i < UNIT_COUNT; i++) {

@@ -12,14 +12,14 @@
 #define TIME_MINUTE_MS (60 * TIME_SECOND_MS)
 #define TIME_HOUR_MS   (60 * TIME_MINUTE_MS)
 #define TIME_DAY_MS    (24 * TIME_HOUR_MS)
-/* "time: always": before everything. Sorts first, is known at every t, and prints as "always". */
+/* The time of "time: always". It is before everything, known at every t, and prints as "always". */
 #define TIME_ALWAYS (INT64_MIN / 4)
 #define TIME_NEVER  (INT64_MAX / 4)
-/* The years that are read: 0001-01-01 to 9999-12-31T23:59:59.999. Databases write "no end" and "no
+/* The times that are read: 0001-01-01 to 9999-12-31T23:59:59.999. Databases write "no end" and "no
  * start" with the outermost of them. */
 #define TIME_EARLIEST INT64_C(-62135596800000)
 #define TIME_LATEST   INT64_C(253402300799999)
-/* An event happens in 1678 to 2261: what lies beyond is no moment of a customer. */
+/* An event must happen in 1678 to 2261; a time beyond is no moment of a customer. */
 #define TIME_EVENT_EARLIEST INT64_C(-9214560000000)
 #define TIME_EVENT_LATEST   INT64_C(9214646399999)
 
@@ -30,8 +30,8 @@ struct time_zone; /* immutable once loaded; any thread */
 enum status time_zone_create(struct time_zone **out, struct text name, const char *directory,
                              struct error *error) MUST_USE;
 void time_zone_destroy(struct time_zone *zone);
-/* Offset east of UTC in seconds at a UTC time. zone NULL is UTC. Uses the POSIX footer rule after
- * the last transition. */
+/* Returns the offset east of UTC in seconds at a UTC time. A NULL zone is UTC. After the last
+ * transition the file's POSIX footer tells the rule. */
 int32_t time_zone_offset_s(const struct time_zone *zone, int64_t time_ms);
 
 struct civil {
@@ -40,7 +40,8 @@ struct civil {
 };
 int64_t time_from_civil(const struct civil *civil); /* as if UTC; proleptic Gregorian */
 void time_to_civil(int64_t time_ms, struct civil *civil);
-/* Local wall time in the zone. In a gap: the offset before it; in an overlap: the earlier. */
+/* Converts local wall time of the zone. In a gap the offset before it holds; of two equal local
+ * times the earlier one is meant. */
 int64_t time_from_local(const struct civil *civil, const struct time_zone *zone);
 
 /* "2017-01-28", "2017-01-28 14:06:53", "2017-01-28T14:06:53.123Z", "+02:00"/"+0200" offsets, also
@@ -51,15 +52,16 @@ enum status time_parse(struct text text, const struct time_zone *zone, int64_t *
 /* "2017-01-28T14:06:53Z" (".123" only where not zero), UTC; "always" for TIME_ALWAYS. Returns the
  * length, < 32. */
 size_t time_format(int64_t time_ms, char out[32]);
-/* For people, as clocks in `zone` showed it: "2017-01-28 14:06:53", no milliseconds, ":53" only
- * where not zero; "always" as above. */
+/* Writes a time for people, as clocks in `zone` showed it: "2017-01-28 14:06:53", without
+ * milliseconds, ":53" only where it is not zero; "always" as above. */
 size_t time_format_local(int64_t time_ms, const struct time_zone *zone, char out[32]);
 /* "30d", "4h", "30m", "90s", "250ms", "6w"; also sums: "1d12h". Months and years are no durations.
  * > 0, <= 100 years. */
 enum status duration_parse(struct text text, int64_t *duration_ms) MUST_USE;
-/* The shortest exact form: "30d", "1d12h". */
+/* Writes the shortest exact form: "30d", "1d12h". */
 size_t duration_format(int64_t duration_ms, char out[32]);
-/* For people: the two largest units, cut and not rounded: "274d 5h", "3h", "12s 40ms". */
+/* Writes a duration for people: the two largest units, cut and not rounded: "274d 5h", "3h", "12s
+ * 40ms". */
 size_t duration_format_short(int64_t duration_ms, char out[32]);
 
 int64_t clock_now_ms(void);

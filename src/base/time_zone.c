@@ -7,7 +7,7 @@
 
 #define ZONE_FILE_BYTES_MAX ((size_t)1 << 20)
 #define ZONE_NAME_MAX       128
-#define FOOTER_YEAR_LAST    2100 /* up to which the footer's changes stand in the table */
+#define FOOTER_YEAR_LAST    2100 /* the table has the footer's changes up to this year */
 #define FOOTER_YEAR_FIRST   1800
 
 /* One change of the POSIX footer: "M3.2.0/2" (month, week, day), "J60" or "59". */
@@ -67,7 +67,7 @@ static bool take_abbreviation(struct scan *scan) {
     return scan->at > first;
 }
 
-/* [+-]hh[:mm[:ss]] in seconds. */
+/* Reads [+-]hh[:mm[:ss]] as seconds. */
 static bool take_clock(struct scan *scan, int32_t *seconds) {
     int32_t sign = take(scan, '-') ? -1 : 1, hours, minutes = 0, rest = 0;
     if (sign == 1) take(scan, '+');
@@ -116,13 +116,13 @@ static bool is_leap(int32_t year) {
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
-/* Midnight of a date, in seconds as if UTC. */
+/* Returns the midnight of a date, in seconds as if it were UTC. */
 static int64_t midnight_s(int32_t year, int32_t month, int32_t day) {
     struct civil civil = {.year = year, .month = month, .day = day};
     return time_from_civil(&civil) / TIME_SECOND_MS;
 }
 
-/* The local moment of a rule in a year, in seconds as if UTC. */
+/* Returns the local moment of a rule in a year, in seconds as if it were UTC. */
 static int64_t rule_local_s(const struct rule *rule, int32_t year) {
     static const int8_t month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     const int64_t day_s = TIME_DAY_MS / TIME_SECOND_MS;
@@ -210,15 +210,16 @@ static bool read_changes(struct time_zone *zone, const uint8_t *block,
     return zone->first_offset_s >= -93600 && zone->first_offset_s <= 93600;
 }
 
-/* tzdata ends most tables in the year of the last decree and leaves the rest to the footer, whose
- * calendar would cost a question of today ten times as much. Rules near New Year stay with the
- * footer: a year of them is not its own. */
+/* Puts the changes that the footer's rule makes into the table. tzdata ends most tables in the year
+ * of the last decree and leaves the rest to the footer, whose calendar would make a question about
+ * today cost ten times as much. Rules near New Year stay with the footer, since a change may fall
+ * into another year. */
 static void expand_footer(struct time_zone *zone, uint32_t room) {
     const struct footer *footer = &zone->footer;
     if (!footer->has_summer || zone->count == 0) return;
     struct civil civil;
     int64_t last_s = zone->at_s[zone->count - 1];
-    /* No law is that old or that new, and there would be no end of years to go through. */
+    /* No law is that old or that new, and the loop over the years would not end. */
     if (last_s < midnight_s(FOOTER_YEAR_FIRST, 1, 1) || last_s > midnight_s(FOOTER_YEAR_LAST, 1, 1))
         return;
     time_to_civil(last_s * TIME_SECOND_MS, &civil);

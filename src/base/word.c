@@ -4,12 +4,12 @@
 #include "base/canonical.h"
 
 #define SLIPS_MAX   2
-#define SHORT_BYTES 5 /* in a shorter word one slip only is a slip */
+#define SHORT_BYTES 5 /* in a shorter word only one slip counts as a slip */
 
 struct folded {
     char bytes[2 * WORD_BYTES_MAX];
-    struct text text;     /* parted by one '_' each */
-    struct text squeezed; /* not parted at all */
+    struct text text;     /* parts joined by one '_' */
+    struct text squeezed; /* parts joined by nothing */
     char squeezed_bytes[2 * WORD_BYTES_MAX];
 };
 
@@ -24,7 +24,7 @@ static void put(struct folded *out, char c) {
     if (!gap) out->squeezed_bytes[out->squeezed.length++] = c;
 }
 
-/* Most words are ASCII and need no memory. */
+/* Folds a word of ASCII, as most are; it needs no memory. */
 static bool fold_ascii(struct text word, struct folded *out) {
     for (uint32_t i = 0; i < word.length; i++) {
         char c = word.at[i];
@@ -34,7 +34,7 @@ static bool fold_ascii(struct text word, struct folded *out) {
     return true;
 }
 
-/* False: it is too long, or no text. */
+/* Returns false where the word is too long or not UTF-8. */
 static bool fold(struct text word, struct folded *out) {
     struct buffer form;
     word = canonical_trim(word);

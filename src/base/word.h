@@ -14,10 +14,10 @@
 
 enum word_found {
     WORD_KNOWN,
-    WORD_NEAR, /* the same but for what parts it, or for a slip of two letters */
+    WORD_NEAR, /* it differs by what parts it, or by a slip of two letters at most */
     WORD_STRANGE,
 };
-/* *index: of the word that it is, or that is near. The first of equals. */
+/* *index: the word that it is, or that is near; the first one of equals. */
 enum word_found word_find(struct text word, const struct text *known, size_t count, size_t *index);
 
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/work.h -- a long piece of work, as those see it who do it: how far it is, and whether it
- * shall end.
+/* base/work.h -- a long piece of work, as the code that does it sees it: it tells its progress and
+ * learns whether it should end.
  *
  * Rooms below the engine know no jobs, terminals or signals. A function that walks over everybody,
  * fits a model or writes a large file takes a `struct work *`, adds to it what it has done, and
- * asks now and then whether somebody has cancelled it. It then ends with STATUS_CANCELLED and gives
- * back what it holds; what it was making is left as it was before, like after any other failure.
+ * asks now and then whether somebody has cancelled it. It then ends with STATUS_CANCELLED and
+ * releases what it holds; what it was making stays as it was before, as after any other failure.
  * engine/jobs.h makes the work, reads it and cancels it.
  *
- * The step and the counts are for people: they are read while they are written, so a reader may see
+ * The step and the counts are for people. They are read while they are written, so a reader may see
  * the count of one step under the name of the next. Every function takes NULL for work that nobody
- * watches. Any thread; nothing waits, nothing fails. */
+ * watches. Any thread; no call waits or fails. */
 #ifndef BASE_WORK_H
 #define BASE_WORK_H
 

@@ -77,7 +77,7 @@ static enum status push(struct reader *reader, struct yaml_node *node) {
     return STATUS_OK;
 }
 
-/* Moves every `step`-th of the nodes that wait from `first` on into the arena. */
+/* Moves every `step`-th of the waiting nodes, from `first` on, into the arena. */
 static struct yaml_node **collect(struct reader *reader, size_t first, size_t step,
                                   uint32_t count) {
     struct yaml_node **nodes = arena_calloc(reader->arena, count, sizeof(struct yaml_node *));
@@ -127,8 +127,8 @@ static int compare_keys(const void *a, const void *b) {
                               : (x->column > y->column) - (x->column < y->column);
 }
 
-/* Sorted, equal keys stand side by side; the waiting list of keys is free to be reordered by then.
- */
+/* Sorts the waiting list of keys, which nothing needs in its order any more, so that equal keys
+ * stand side by side. */
 static enum status check_unique(struct reader *reader, struct yaml_node **keys, uint32_t count) {
     if (count < 2) return STATUS_OK;
     qsort(keys, count, sizeof(*keys), compare_keys);

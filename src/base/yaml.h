@@ -25,7 +25,7 @@ struct yaml_node {
 /* On error the text is "FILE:LINE:COLUMN: what". `file` is the name used in messages. */
 enum status yaml_parse(struct arena *arena, const char *file, struct text bytes,
                        struct yaml_node **root, struct error *error) MUST_USE;
-/* NULL where absent or no map. */
+/* Returns NULL where the key is absent or the node is no map. */
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 
 #endif

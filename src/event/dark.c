@@ -27,7 +27,8 @@ static bool is_named(enum dark_kind kind) {
 
 static bool fits(const struct dark_writer *writer, enum dark_kind kind, struct text name,
                  struct value value) {
-    if (!is_named(kind)) return true; /* the event's own words: two of SYMBOL_BYTES_MAX */
+    /* the event's own words are at most two of SYMBOL_BYTES_MAX */
+    if (!is_named(kind)) return true;
     size_t bytes = writer->list.bytes.length + name.length + 2 * PACKED_HEAD_MAX;
     if (value.type == VALUE_TEXT) bytes += value.text.length;
     if (value.type == VALUE_LIST || name.length > SYMBOL_BYTES_MAX) return false;
@@ -151,8 +152,8 @@ void dark_scratch_release(struct dark_scratch *scratch) {
     packed_list_release(&scratch->list);
 }
 
-/* The texts and figures of JSON and CSV as what a playbook calls them: "12.50" as a number, 12.5 as
- * money. What reads as nothing of the kind is unknown. */
+/* Reads a value of JSON or CSV as the type that a playbook declares: "12.50" as a number, 12.5 as
+ * money. A value that can't be read so is unknown. */
 static struct value as_type(struct value value, enum value_type type, uint16_t currency,
                             struct dark_scratch *scratch, bool *made) {
     struct value out;

@@ -49,11 +49,13 @@ struct dark_writer {
 void dark_writer_init(struct dark_writer *writer);
 void dark_writer_release(struct dark_writer *writer);
 void dark_begin(struct dark_writer *writer);
-/* Unknown values are left out uncounted. A name that is empty or longer than SYMBOL_BYTES_MAX, or a
- * value beyond the limits, is left out and counted. OK or NO_MEMORY. */
+/* Adds a name and its value. An unknown value is left out and not counted. A name that is empty or
+ * longer than SYMBOL_BYTES_MAX, or a value beyond the limits, is left out and counted. STATUS_OK or
+ * STATUS_NO_MEMORY. */
 enum status dark_add(struct dark_writer *writer, enum dark_kind kind, struct text name,
                      struct value value) MUST_USE;
-/* The value of PROPERTY_UNDECLARED, borrowed from the writer; unknown where nothing was added. */
+/* Returns the value for PROPERTY_UNDECLARED, borrowed from the writer; unknown where nothing was
+ * added. */
 enum status dark_end(struct dark_writer *writer, struct value *out) MUST_USE;
 
 /* An array's bytes. A record is begun, then gets its fields. */
@@ -67,15 +69,15 @@ void dark_array_release(struct dark_array *array);
 void dark_array_begin(struct dark_array *array);
 enum status dark_array_add(struct dark_array *array, struct value value) MUST_USE;
 enum status dark_array_record(struct dark_array *array) MUST_USE;
-/* Takes the record under way one more field? */
+/* May the record under way get one more field? */
 bool dark_array_has_room(const struct dark_array *array);
 enum status dark_array_field(struct dark_array *array, struct text name,
                              struct value value) MUST_USE;
-/* The whole, as the text value of DARK_ARRAY: appended to `out`. */
+/* Appends the array to `out`, as the text value of DARK_ARRAY. */
 enum status dark_array_end(const struct dark_array *array, struct buffer *out) MUST_USE;
 
 /* ---- reading ---- */
-/* May the event hold dark text? "No" is sure. */
+/* May the event hold dark text? "No" is certain, "yes" may be wrong. */
 static inline bool packed_may_be_dark(struct text packed) {
     return packed.length > 4 && packed.at[packed.length - 1] == '\xff' &&
            packed.at[packed.length - 2] == '\xfe';
@@ -84,11 +86,11 @@ static inline bool packed_may_be_dark(struct text packed) {
 struct dark_reader {
     struct list_reader list;
 };
-/* False: the event holds no dark text. */
+/* Returns false where the event holds no dark text. */
 bool dark_reader_init(struct dark_reader *reader, struct text packed);
 /* The same over the value of PROPERTY_UNDECLARED. */
 bool dark_reader_list(struct dark_reader *reader, struct value list);
-/* False at the end, or where a byte is wrong. */
+/* Reads the next pair. Returns false at the end, or where a byte is wrong. */
 bool dark_next(struct dark_reader *reader, enum dark_kind *kind, struct text *name,
                struct value *value);
 
@@ -99,25 +101,25 @@ struct dark_array_reader {
     bool is_record;
 };
 bool dark_array_reader_init(struct dark_array_reader *reader, struct value array);
-/* The next item: a scalar's value, or unknown and reader->is_record. */
+/* Reads the next item: a scalar into `value`, or a record, and then reader->is_record is set. */
 bool dark_array_next(struct dark_array_reader *reader, struct value *value);
 bool dark_array_next_field(struct dark_array_reader *reader, struct text *name,
                            struct value *value);
 
-/* The own name of an event whose type is EVENT_UNDECLARED, the own word of a channel; empty: it has
- * none. */
+/* Return the event's own name where its type is EVENT_UNDECLARED, and its channel's own word. Empty
+ * where there is none. */
 struct text dark_event_name(struct text packed);
 struct text dark_channel_word(struct text packed);
-/* The symbol of the event's own name, where a playbook has declared it since; else
+/* Return the symbol of the event's own name where a playbook has declared the name since, else
  * EVENT_UNDECLARED. The same for a channel. */
 uint16_t dark_event_type(struct symbols *symbols, struct text packed);
 uint8_t dark_channel(struct symbols *symbols, struct text packed);
 
-/* The name of an event and of its channel, declared or not: what people are shown. */
+/* Return the names of an event and of its channel, declared or not, as people are shown them. */
 struct text event_own_name(const struct symbols *symbols, uint16_t type, struct text packed);
 struct text event_own_channel(const struct symbols *symbols, uint8_t channel, struct text packed);
 
-/* Memory for values that do not stand in the event as they are asked for. */
+/* Memory for values that the event does not hold in the form in which they are asked for. */
 struct dark_scratch {
     struct buffer text;
     struct packed_list list;
@@ -125,30 +127,30 @@ struct dark_scratch {
 void dark_scratch_init(struct dark_scratch *scratch);
 void dark_scratch_release(struct dark_scratch *scratch);
 
-/* What the event has under a declared property: packed_find, and where there may be dark text, what
- * stands there under the property's name, read as the column's type. Symbols of properties from
- * `names` on are as if nobody had declared them (UINT32_MAX: none are). *made: the value's text
- * lies in `scratch` until the next call. */
+/* Returns what the event has under a declared property: packed_find, and where there may be dark
+ * text, the value under the property's name, read as the column's type. Symbols from `names` on
+ * count as not declared (UINT32_MAX: all count). *made tells that the value's text lies in
+ * `scratch` until the next call. */
 struct value dark_find(struct text packed, struct symbols *symbols, uint32_t names,
                        struct column column, struct dark_scratch *scratch, bool *made);
-/* The same without a type, by name: as it came, declared or not. */
+/* The same by name and without a type: the value as it came, declared or not. */
 struct value dark_find_named(struct text packed, struct symbols *symbols, struct text name);
 
-/* One pair of the dark text, as a column's type: the step that dark_find takes. */
+/* Reads one pair of the dark text as a column's type. dark_find takes this step for each pair. */
 struct dark_reading {
     struct symbols *symbols;
     uint32_t names;
     uint16_t currency; /* dark_currency of the list */
     struct dark_scratch *scratch;
 };
-/* `declared`: what the event has under the symbol of the pair's name. */
+/* `declared` is what the event has under the symbol of the pair's name. */
 struct value dark_read(const struct dark_reading *reading, enum dark_kind kind, struct value value,
                        struct value declared, enum value_type type, bool *made);
-/* dark_array.c: an array, and the declared fields of its records, as one list. */
+/* dark_array.c. Joins an array and the declared fields of its records to one list. */
 struct value dark_array_list(const struct dark_reading *reading, struct value array,
                              struct value declared, bool *made);
-/* dark_walk.c: everything that an event has, for people: its declared properties, then the others.
- * A list comes in two halves, what is declared of it and what is not; either may be unknown. */
+/* dark_walk.c. Walks all that an event has, for people: its declared properties, then the others. A
+ * list comes in two halves, the declared one and the undeclared one; either may be unknown. */
 struct property_walk {
     struct packed_reader declared;
     struct dark_reader dark;
@@ -158,7 +160,7 @@ struct property_walk {
 };
 void property_walk_begin(struct property_walk *walk, const struct symbols *symbols,
                          struct text packed);
-/* False at the end. `array`: the undeclared half of a list, else unknown. */
+/* Returns false at the end. `array` is the undeclared half of a list, else unknown. */
 bool property_walk_next(struct property_walk *walk, struct text *name, struct value *value,
                         struct value *array);
 struct item_walk {
@@ -171,11 +173,12 @@ struct item_walk {
 void item_walk_begin(struct item_walk *walk, const struct symbols *symbols, struct value list,
                      struct value array);
 uint32_t item_walk_left(const struct item_walk *walk);
-/* False at the end. An item that is a record has its fields, read next; a scalar is `value`. */
+/* Returns false at the end. For a record the caller reads its fields next; a scalar is in `value`.
+ */
 bool item_walk_next(struct item_walk *walk, bool *is_record, struct value *value);
 bool item_walk_field(struct item_walk *walk, struct text *name, struct value *value);
 
-/* Of the event's figures; "AAA" where it says none. */
+/* Returns the currency of the event's figures; "AAA" where it names none. */
 uint16_t dark_currency(struct value list);
 
 #endif

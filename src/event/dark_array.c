@@ -121,7 +121,7 @@ struct list_making {
     uint32_t symbols[PACKED_PROPERTIES_MAX];
     struct value values[PACKED_PROPERTIES_MAX];
     uint32_t count;
-    bool tells; /* more than the declared list does */
+    bool tells; /* the array holds something that the declared list does not */
 };
 
 static void take_declared(struct list_making *making, const struct list_reader *item) {
@@ -151,7 +151,7 @@ static void take_dark(struct list_making *making, struct dark_array_reader *arra
     }
 }
 
-/* One item of the list: what the declared list and the array have in this place. */
+/* Adds one item: the fields that the declared list and the array have in this place. */
 static enum status add_item(struct list_making *making, const struct list_reader *item,
                             struct value declared, struct dark_array_reader *array,
                             struct value value) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event/dark.h"
 
-/* The undeclared half of a declared list. */
+/* Returns the undeclared half of a declared list. */
 static struct value array_of(const struct property_walk *walk, struct text name) {
     struct dark_reader reader;
     enum dark_kind kind;
@@ -36,7 +36,7 @@ static bool next_declared(struct property_walk *walk, struct text *name, struct 
     return true;
 }
 
-/* Was it told already, with the declared half? */
+/* Has the walk given this array already, together with its declared half? */
 static bool is_half(const struct property_walk *walk, struct text name) {
     struct packed_reader reader;
     uint32_t symbol;

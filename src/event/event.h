@@ -18,17 +18,17 @@
 
 struct event_identifier {
     uint32_t type; /* SYMBOL_IDENTIFIER */
-    /* Into batch->bytes; normalised by the source's rules (trimmed, e-mail lower-cased) */
+    /* into batch->bytes; in canonical form by the source's rules */
     uint32_t offset;
     uint32_t length;
-    /* The event's person is only said to be called so (an alias): it counts where an identifier
-     * of this type and value is known, or as soon as one gets known, and makes none itself. */
+    /* An alias: the source only says that the person is called so. It counts where an identifier of
+     * this type and value is known, or once one gets known; it creates none. */
     bool if_known;
 };
 
-/* 96 bits that name a row: a hash of (source, row key or message id). The row stands under it for
- * ever, whoever bears it and whenever it happened. `low` is never 0 where there is a key; {0, 0}:
- * the row has none. Directories of before have only `low`. */
+/* 96 bits that name a row: a hash of the source and its row key or message id. The row keeps its
+ * key for ever, whichever person it is about and whenever it happened. `low` is never 0 where there
+ * is a key; {0, 0} means that the row has none. Directories of older programs have only `low`. */
 struct row_key {
     uint64_t low;
     uint32_t high; /* of an independent hash */
@@ -46,16 +46,18 @@ struct event {
     int64_t time_ms;
     int64_t known_ms;
     struct row_key key;
-    /* Only `low` of the key is known, since a directory of before has it so; the store's own. */
+    /* True where a directory of an older program gave the event, so that only `low` of its key is
+     * known. Only the store sets it. */
     bool key_is_short;
     uint8_t channel;  /* SYMBOL_CHANNEL */
-    uint16_t reading; /* under which `content` was made; 0: none */
+    uint16_t reading; /* the reading under which `content` was made; 0: none */
     uint16_t type;    /* SYMBOL_EVENT */
     uint16_t source;  /* SYMBOL_SOURCE */
     struct persona_id persona;
-    /* Hash of the cells that the mapping reads; 0: never compared, the first version stands. */
+    /* Hash of the cells that the mapping reads. 0: contents are not compared, and the first version
+     * stands. */
     uint64_t content;
-    /* row_version of the source, in an order that its values keep; ROW_VERSION_NONE: none. */
+    /* The source's row_version as a number that keeps the order; ROW_VERSION_NONE: none. */
     int64_t version;
     /* Position and persona of the version of this row that this event replaces; position 0: none.
      * From `known_ms` on the older one is superseded. It may stand in the same frame, before this
@@ -69,21 +71,21 @@ struct event {
 
     /* ---- from ingest to the engine; not stored ---- */
 
-    /* `content` under the source's older readings, newest first: uint64_t each, at this offset of
-     * batch->bytes, unaligned. 0: it can't be told from this file. */
+    /* Offset into batch->bytes of `content` under the source's older readings, newest first: a
+     * uint64_t each, unaligned. 0: this file can't tell it. */
     uint32_t contents;
     uint8_t content_count;
-    bool retracts;   /* the row takes itself away; nothing but its key, version and lines is told */
-    bool is_known;   /* the very row is stored; nothing but its key and content is told */
+    bool retracts;   /* the row retracts itself; only its key, version and lines are set */
+    bool is_known;   /* this very row is stored already; only its key and content are set */
     bool is_part;    /* other rows of the event must say its time, channel or person */
     uint8_t verdict; /* enum row_verdict of the engine; 0: not judged */
     /* The quarantined row that it was read again from (stored_row.row_id); 0: none. */
     uint64_t origin;
     uint64_t row_line; /* the row's, or the first row's, line in its file */
-    /* Of an event of several rows: its rows as they came, in batch->bytes. */
+    /* Where the event has several rows: the rows as they came, in batch->bytes. */
     uint32_t raw, raw_length, raw_rows;
     uint32_t line;       /* index of the first in batch->lines */
-    uint32_t line_count; /* rows that the event is made of, where each has a key of its own */
+    uint32_t line_count; /* how many rows the event has, where each has a key of its own */
 };
 
 /* A row of an event of several rows (one_event_per) whose rows have keys of their own. */
@@ -106,8 +108,8 @@ struct quarantined_row {
     uint32_t reason, reason_length;
     /* The bytes as they came (a header line is kept with the source's mapping) */
     uint32_t raw, raw_length;
-    /* How many rows of the file it is made of: those of one event wait together. Only between the
-     * reader and the store; the store does not keep it. */
+    /* How many rows of the file it holds: rows of one event wait together. Only the reader and the
+     * engine use it; the store does not keep it. */
     uint32_t rows;
 };
 
@@ -120,7 +122,7 @@ struct event_batch {
     size_t row_count, row_capacity;
     struct event_line *lines;
     size_t line_count, line_capacity;
-    /* Of events that have their rows (raw): the file, and its header as it came. */
+    /* For events with `raw`: the file's name, and its header as it came. */
     uint32_t file, file_length, header, header_length;
     struct buffer bytes;
 };
@@ -128,8 +130,8 @@ struct event_batch {
 void event_batch_init(struct event_batch *batch);
 void event_batch_release(struct event_batch *batch);
 void event_batch_clear(struct event_batch *batch);
-/* An event at the end, zeroed but for `version`, which is none; the pointer is valid
- * until the next add. NULL without memory. */
+/* Adds an event at the end, zeroed but for `version`, which is none. The pointer is valid until the
+ * next add. NULL without memory. */
 struct event *event_batch_add(struct event_batch *batch) MUST_USE;
 /* Adds an identifier to the batch's last event. */
 enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type,
@@ -137,8 +139,8 @@ enum status event_batch_add_identifier(struct event_batch *batch, uint32_t type,
 enum status event_batch_add_row(struct event_batch *batch, uint16_t source, struct text file,
                                 uint64_t line, uint32_t column, struct text reason,
                                 struct text raw) MUST_USE;
-/* A zeroed line of the batch's last event; pointer valid until the next add. NULL without memory.
- * */
+/* Adds a zeroed line to the batch's last event. The pointer is valid until the next add. NULL
+ * without memory. */
 struct event_line *event_batch_add_line(struct event_batch *batch) MUST_USE;
 static inline struct text event_batch_text(const struct event_batch *batch, uint32_t offset,
                                            uint32_t length) {

@@ -19,7 +19,7 @@ struct customer_id {
     uint32_t value;
 };
 
-/* A view of the world: what happened by t and was known by t, among what stands in the log below
+/* What a view shows: what happened by t and was known by t, of all that stands in the log below
  * `position`. */
 struct as_of {
     int64_t t_ms;

@@ -87,8 +87,8 @@ static struct text plain_money(struct value value, char out[PLAIN_BYTES]) {
     return (struct text){out, (uint32_t)length};
 }
 
-/* Text stays where it is; everything else is written into `out`. Empty for unknown and for lists.
- */
+/* Returns the value as a file would write it. A text stays where it is; anything else is written
+ * into `out`. Empty for unknown and for lists. */
 static struct text plain(struct value value, char out[PLAIN_BYTES]) {
     switch ((enum value_type)value.type) {
     case VALUE_TEXT: return value.text;
@@ -174,7 +174,7 @@ void lookup_destroy(struct lookup_table *table) {
 struct key_form {
     struct text text;
     char digits[PLAIN_BYTES];
-    struct buffer buffer; /* of a text beyond ASCII */
+    struct buffer buffer; /* holds the form of a text beyond ASCII */
 };
 
 static bool is_ascii(struct text text) {
@@ -184,8 +184,8 @@ static bool is_ascii(struct text text) {
     return true;
 }
 
-/* Padding, and how a letter is composed, say nothing; and where the table holds numbers, "7.0" is
- * 7. Without memory for the form the text counts as it came. */
+/* Brings a key into the form in which keys are compared: without padding, composed, and as a number
+ * where the table holds numbers, so that "7.0" is 7. Without memory the text counts as it came. */
 static void form_begin(struct key_form *form, struct value key, enum value_type type) {
     struct value number = value_number(0);
     buffer_init(&form->buffer);
@@ -283,7 +283,7 @@ static enum status reserve_row(struct lookup_table *table) {
 static enum status write_cell(struct lookup_table *table, struct field_store *store,
                               struct value value) {
     if (store->field.type != VALUE_TEXT) {
-        /* A list has no place in reference data: its cell is left unknown. */
+        /* Reference data hold no lists: such a cell is unknown. */
         if (store->field.type == VALUE_LIST) value = value_unknown();
         cell_set(store->cells, store->field.type, table->row_count, value, NULL);
         return STATUS_OK;
@@ -341,8 +341,8 @@ static enum status place_cells(struct field_store *store, const uint32_t *place,
     return STATUS_OK;
 }
 
-/* Groups in order of first sight, rows of a group in their own order. row_group becomes the rows'
- * new places. */
+/* Puts the rows of each group side by side. Groups stand in the order in which they came first,
+ * rows of a group in their own order. row_group becomes the rows' new places. */
 static enum status put_groups_together(struct lookup_table *table) {
     uint32_t next = 0;
     for (uint32_t g = 0; g < table->group_count; g++) {

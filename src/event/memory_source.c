@@ -12,7 +12,8 @@ struct stored_event {
     struct event event;
     uint64_t position;
     struct text packed;
-    /* Events that replace it, a list: the newest of them + 1, and of each the one before it + 1. */
+    /* The events that replace this one form a list: `newest` is the newest of them + 1, and
+     * `before` of each is the one before it + 1. */
     size_t newest, before;
 };
 
@@ -42,7 +43,7 @@ struct memory_reader {
     struct timeline_reader interface;
     size_t count; /* pinned */
     struct arena scratch;
-    struct gathered read, walk; /* apart, so that reading a relation does not end a walk */
+    struct gathered read, walk; /* kept apart, so that reading a relation does not end a walk */
     struct timeline_column columns[TIMELINE_COLUMNS_MAX];
     const struct stored_event **shown; /* rows of the last timeline */
 };
@@ -104,13 +105,13 @@ static uint32_t customer_of(const struct memory_source *source, struct persona_i
     return source->directory->ops->customer_of(source->directory, persona, as_of).value;
 }
 
-/* Nothing that came after the reader was opened: neither rows nor links. */
+/* Limits `as_of` to what was there when the reader was opened, rows and links alike. */
 static struct as_of pinned(const struct memory_reader *reader, struct as_of as_of) {
     if (as_of.position > reader->count) as_of.position = reader->count;
     return as_of;
 }
 
-/* Since when a newer version below the position has replaced it. */
+/* Returns since when a newer version below the position has replaced it. */
 static int64_t superseded_ms(const struct memory_source *source, const struct stored_event *stored,
                              uint64_t position) {
     int64_t since_ms = INT64_MAX;
@@ -139,7 +140,7 @@ static int compare_rows(const void *a, const void *b) {
            (x->stored->position < y->stored->position);
 }
 
-/* All rows of `customer` (ID_NONE: of everybody in this part), sorted. */
+/* Gathers all rows of `customer` (ID_NONE: of everybody in this share), sorted. */
 static enum status gather(struct memory_reader *reader, const struct timeline_request *request,
                           uint32_t customer, uint32_t part, uint32_t parts, struct gathered *out) {
     const struct memory_source *source = source_of(reader);
@@ -260,7 +261,8 @@ static enum status no_memory(struct error *error) {
     return error_set(error, STATUS_NO_MEMORY, "no memory for a timeline");
 }
 
-/* A merged-away id is found under its survivor: the customer of any of its personas. */
+/* Returns the customer that a merged-away id belongs to now: the customer of any of its personas.
+ */
 static uint32_t survivor(const struct memory_source *source, uint32_t customer,
                          struct as_of as_of) {
     struct persona_id persona;

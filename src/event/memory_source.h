@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* event/memory_source.h -- a timeline_source over plain arrays: the naive model for property tests,
- * and what simulators and unit tests of the rooms above use. Sorts on reading; no limits on speed.
- * Not thread-safe. */
+/* event/memory_source.h -- a timeline_source over plain arrays. It is the naive model of property
+ * tests, and unit tests and simulators of other rooms use it. It sorts whenever it reads, and
+ * promises no speed. Not thread-safe. */
 #ifndef EVENT_MEMORY_SOURCE_H
 #define EVENT_MEMORY_SOURCE_H
 
@@ -9,11 +9,11 @@
 #include "event/timeline_source.h"
 
 struct memory_source;
-/* The column set is borrowed. `directory` may be NULL: then customer = persona, always. */
+/* The column set is borrowed. With a NULL `directory` every persona is its own customer, always. */
 enum status memory_source_create(struct memory_source **out, const struct column_set *columns,
                                  const struct customer_directory *directory) MUST_USE;
 void memory_source_destroy(struct memory_source *source);
-/* Positions are given in order of adding, from 0. Events must have their persona. */
+/* Adds events, which must have their persona. They get positions in the order of adding, from 0. */
 enum status memory_source_add(struct memory_source *source,
                               const struct event_batch *batch) MUST_USE;
 struct timeline_source *memory_source_interface(struct memory_source *source);

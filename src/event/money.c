@@ -50,7 +50,7 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/* What stands behind the last minor digit: 0 nothing, 1 below a half, 2 a half, 3 above. */
+/* Reads the digits behind the last minor digit: 0 nothing, 1 below a half, 2 a half, 3 above. */
 static enum status read_rest(const char *at, const char *end, int *rest) {
     *rest = 0;
     for (const char *p = at; p < end; p++) {

@@ -28,7 +28,7 @@ static size_t write_number(uint8_t *at, double number) {
     return 1 + sizeof number;
 }
 
-/* Most texts are short: two moves that overlap cost less than a call. */
+/* Copies a text. Most are short, and two moves that overlap cost less than a call. */
 static inline void copy_text(uint8_t *to, struct text text) {
     uint64_t first, last;
     uint32_t ends[2];
@@ -176,8 +176,8 @@ enum status packed_add(struct packed_writer *writer, uint32_t symbol, struct val
     enum status status = packed_value_write(&writer->scratch, value);
     if (status != STATUS_OK) return status;
     uint32_t length = (uint32_t)(writer->scratch.length - offset);
-    /* Kept sorted while adding: most sources give their properties in order, and a symbol given
-     * again replaces. */
+    /* Keep the list sorted while adding: most sources give their properties in order. A symbol that
+     * is given again replaces the value of before. */
     uint32_t i = writer->count;
     while (i > 0 && writer->item[i - 1].symbol > symbol) i--;
     if (i > 0 && writer->item[i - 1].symbol == symbol) {

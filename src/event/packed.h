@@ -22,8 +22,8 @@
 #define PACKED_PROPERTIES_MAX 256
 #define PACKED_LIST_ITEMS_MAX 4096
 
-/* Writing. Begin, add in any order of symbols (the end sorts; a symbol given twice: the last wins),
- * end. */
+/* Writing: begin, add in any order of symbols, end. The end sorts. Where a symbol is given twice,
+ * the last value stands. */
 struct packed_writer {
     struct buffer *out;
     size_t start;
@@ -36,9 +36,9 @@ struct packed_writer {
 void packed_writer_init(struct packed_writer *writer);
 void packed_writer_release(struct packed_writer *writer);
 void packed_begin(struct packed_writer *writer);
-/* unknown: left out. */
+/* An unknown value is left out. */
 enum status packed_add(struct packed_writer *writer, uint32_t symbol, struct value value) MUST_USE;
-/* Appends the finished bytes to `out`. STATUS_LIMIT over PACKED_BYTES_MAX. */
+/* Appends the finished bytes to `out`. STATUS_LIMIT above PACKED_BYTES_MAX. */
 enum status packed_end(struct packed_writer *writer, struct buffer *out) MUST_USE;
 
 /* Lists: build the list's bytes, then packed_add them as a VALUE_LIST value. */
@@ -53,7 +53,7 @@ void packed_list_begin(struct packed_list *list);
 enum status packed_list_add(struct packed_list *list, struct value value) MUST_USE;
 enum status packed_list_add_record(struct packed_list *list, const uint32_t *symbols,
                                    const struct value *values, uint32_t count) MUST_USE;
-/* A VALUE_LIST whose text is borrowed from the list until the next begin. */
+/* Gives a VALUE_LIST whose text is borrowed from the list until the next begin. */
 enum status packed_list_end(struct packed_list *list, struct value *out) MUST_USE;
 
 /* Reading. */
@@ -62,15 +62,15 @@ struct packed_reader {
     uint32_t left;
 };
 enum status packed_reader_init(struct packed_reader *reader, struct text packed) MUST_USE;
-/* STATUS_OK with the next property, STATUS_END, or STATUS_CORRUPT. */
+/* Reads the next property: STATUS_OK, STATUS_END, or STATUS_CORRUPT. */
 enum status packed_next(struct packed_reader *reader, uint32_t *symbol,
                         struct value *value) MUST_USE;
-/* Unknown where absent or corrupt. */
+/* Returns unknown where the property is absent or the bytes are corrupt. */
 struct value packed_find(struct text packed, uint32_t symbol);
 enum status packed_check(struct text packed) MUST_USE; /* walks all of it, lists too */
 
-/* Items of a VALUE_LIST. A scalar item comes in `value`; of a record item the fields are read by
- * list_field. */
+/* Reads the items of a VALUE_LIST. A scalar comes in `value`; list_field reads the fields of a
+ * record. */
 struct list_reader {
     const uint8_t *at, *end;
     uint32_t left;
@@ -78,11 +78,12 @@ struct list_reader {
     uint32_t field_count;
 };
 enum status list_reader_init(struct list_reader *reader, struct value list) MUST_USE;
-/* OK, END, CORRUPT. */
+/* STATUS_OK, STATUS_END or STATUS_CORRUPT. */
 enum status list_next(struct list_reader *reader, struct value *value) MUST_USE;
-/* Unknown where absent. */
+/* Returns unknown where the record has no such field. */
 struct value list_field(const struct list_reader *reader, uint32_t symbol);
-/* The fields of the current record one after the other; *at is NULL to begin. OK, END, CORRUPT. */
+/* Reads the fields of the current record one after the other; *at is NULL to begin. STATUS_OK,
+ * STATUS_END or STATUS_CORRUPT. */
 enum status list_next_field(const struct list_reader *reader, const uint8_t **at, uint32_t *symbol,
                             struct value *value) MUST_USE;
 uint32_t list_count(struct value list);

@@ -22,13 +22,14 @@ enum packed_tag {
 
 #define PACKED_HEAD_MAX 16 /* tag and payload without the bytes of a text */
 
-/* Writes tag and payload of a known value, its text no longer than PACKED_BYTES_MAX; the room is
- * the caller's. Bytes written. */
+/* Writes tag and payload of a known value, whose text has at most PACKED_BYTES_MAX bytes. The
+ * caller has made room. Returns the number of bytes. */
 size_t packed_value_put(uint8_t *at, const struct value *value);
-/* Appends tag and payload. Unknown (and a number that is not finite) is STATUS_INVALID: callers
- * leave it out. */
+/* Appends tag and payload. STATUS_INVALID for unknown and for a number that is not finite: callers
+ * leave these out. */
 enum status packed_value_write(struct buffer *out, struct value value) MUST_USE;
-/* Reads one; lists only where `lists` allows them. Moves *at. OK or CORRUPT. */
+/* Reads one value and moves *at behind it. A list is allowed only where `lists` says so. STATUS_OK
+ * or STATUS_CORRUPT. */
 enum status packed_value_read(const uint8_t **at, const uint8_t *end, bool lists,
                               struct value *value) MUST_USE;
 bool packed_value_is_known(struct value value);

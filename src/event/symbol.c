@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A kind's names lie in chunks that never move; a hash table of id + 1 finds them. Growing
- * publishes a new table and keeps the old one until the end, so that a reader in the middle of a
- * probe never loses the ground under its feet: all old tables together are smaller than the new
- * one. */
+/* The names of a kind lie in chunks that never move, and a hash table of id + 1 finds them. To
+ * grow, the writer publishes a new table and keeps the old one until the end, so that a reader in
+ * the middle of a probe can finish it. All old tables together are smaller than the new one. */
 #include "event/symbol.h"
 
 #include <pthread.h>

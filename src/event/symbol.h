@@ -22,8 +22,8 @@ enum symbol_kind {
 #define SYMBOL_NONE      UINT32_MAX
 #define SYMBOL_BYTES_MAX 255
 
-/* What an event has instead of the symbol of a name that nobody declared. No name ever gets these
- * ids; symbol_text tells "undeclared" for them, for a channel "other". */
+/* An event has these instead of the symbol of a name that nobody declared. No name ever gets these
+ * ids; symbol_text says "undeclared" for them, and "other" for a channel. */
 #define EVENT_UNDECLARED    65535u
 #define PROPERTY_UNDECLARED 65535u
 #define CHANNEL_UNDECLARED  255u
@@ -31,7 +31,8 @@ enum symbol_kind {
 struct symbols;
 enum status symbols_create(struct symbols **out) MUST_USE;
 void symbols_destroy(struct symbols *symbols);
-/* STATUS_LIMIT where the kind is full, STATUS_INVALID for empty, too long or not UTF-8. */
+/* Adds a name, or finds the id that it has. STATUS_LIMIT where the kind is full; STATUS_INVALID
+ * where the name is empty, too long or not UTF-8. */
 enum status symbol_add(struct symbols *symbols, enum symbol_kind kind, struct text name,
                        uint32_t *id) MUST_USE;
 /* SYMBOL_NONE. */
@@ -87,12 +88,12 @@ enum reserved_property {
     PROPERTY_RESERVED_COUNT
 };
 
-/* The property with the rows that an event is made of (ingest/file/lines.h). It has a space, which
- * no name in a playbook has; answers leave it out. */
+/* This property holds the rows that an event is made of (ingest/file/lines.h). Its name has a
+ * space, which no name in a playbook has. Answers leave it out. */
 #define SYMBOL_KEPT_ROWS TEXT("attune rows")
 
-/* What is new since the last call with these counts, as bytes for the log; and the way back.
- * Applying bytes that are already known is harmless; a different name for a known id is
+/* Encodes what is new since the last call with these counts, for the log; symbols_apply reads it
+ * back. Applying bytes that are known already changes nothing; another name for a known id is
  * STATUS_CORRUPT. */
 struct symbol_counts {
     uint32_t count[SYMBOL_KIND_COUNT];
@@ -105,17 +106,17 @@ enum status symbols_apply(struct symbols *symbols, struct text bytes) MUST_USE;
  * nowhere else. Any thread; symbols_destroy it. */
 enum status symbols_copy(const struct symbols *from, struct symbols **out) MUST_USE;
 
-/* Forgetting names that no event has any more, after an erasure. Their ids stay, under a name that
- * says so, so that no other id moves. */
+/* Names that no event has any more after an erasure are forgotten. Their ids stay, under a name
+ * that says so, so that no other id moves. */
 struct symbols_forgotten {
     bool (*forgets)(const void *context, enum symbol_kind kind, uint32_t id);
     const void *context;
 };
-/* The bytes that symbols_encode_since wrote, without these names. CORRUPT, NO_MEMORY. */
+/* Copies bytes of symbols_encode_since without these names. STATUS_CORRUPT, STATUS_NO_MEMORY. */
 enum status symbols_rewrite(struct text bytes, const struct symbols_forgotten *forgotten,
                             struct buffer *out) MUST_USE;
-/* The same in memory: symbol_find finds the name no more, and symbol_add may give it another id.
- * One thread at a time; readers may go on. */
+/* Does the same in memory: symbol_find finds the name no more, and symbol_add may give it another
+ * id. One thread at a time; readers may go on. */
 void symbols_forget(struct symbols *symbols, const struct symbols_forgotten *forgotten);
 
 #endif

@@ -27,7 +27,8 @@
 #define MONEY_CELL_SHIFT     15
 #define TIMELINE_COLUMNS_MAX 256
 
-/* What the playbook uses, and so what runs keep apart. Order is the column's index everywhere. */
+/* The columns that the playbook uses, which runs therefore keep apart. A column's index here is its
+ * index everywhere. */
 struct column {
     uint32_t property; /* SYMBOL_PROPERTY */
     enum value_type type;
@@ -44,8 +45,9 @@ struct timeline_column {
 
 struct timeline;
 struct timeline_ops {
-    /* All properties of row i, packed; borrowed until the reader's next call or the next `packed`
-     * (copy to keep). A failure need not be carried on: timeline_source_check tells of it. */
+    /* Gives all properties of a row, packed; borrowed until the reader's next call or the next
+     * `packed` (copy them to keep them). A caller need not pass a failure on: timeline_source_check
+     * tells of it. */
     enum status (*packed)(const struct timeline *timeline, uint32_t row, struct text *packed);
 };
 
@@ -71,7 +73,7 @@ struct timeline {
     void *reader;
 };
 
-/* First row with time > t (rows before it happened by t). Binary search. */
+/* Returns the first row with time > t: all rows before it happened by t. Binary search. */
 uint32_t timeline_upper_bound(const struct timeline *timeline, int64_t t_ms);
 /* Was this version of the row the one that counted at t: known by then, and not superseded? */
 static inline bool timeline_known(const struct timeline *timeline, uint32_t row, int64_t t_ms) {
@@ -92,11 +94,11 @@ static inline bool column_text(const struct timeline_column *column, uint32_t ro
     text->length = (uint32_t)(cell & 0xffff);
     return true;
 }
-/* Any type, as a value; the currency of money is in the cell. */
+/* Returns the cell of any type as a value; the currency of money is in the cell. */
 struct value column_value(const struct timeline_column *column, enum value_type type, uint32_t row);
-/* The cell of a value, for who builds columns; cell_bytes says how many bytes a cell has (1 or 8).
- * Text and lists must lie behind `heap` (NULL: the cell holds the address itself); a value of
- * another type, unknown included, sets unknown. */
+/* Writes the cell of a value, for code that builds columns; cell_bytes says how many bytes a cell
+ * has (1 or 8). Text and lists must lie behind `heap` (NULL: the cell holds the address itself). A
+ * value of another type, or an unknown one, sets unknown. */
 size_t cell_bytes(enum value_type type);
 void cell_set(void *cells, enum value_type type, size_t row, struct value value,
               const uint8_t *heap);

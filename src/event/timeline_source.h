@@ -10,7 +10,8 @@
 
 #include "event/timeline.h"
 
-/* Rows a timeline; beyond it the newest are kept and .truncated is set. */
+/* A timeline has at most so many rows: of a longer one the newest are kept and .truncated is set.
+ */
 #define TIMELINE_EVENTS_MAX 1000000
 
 enum timeline_need {
@@ -45,17 +46,16 @@ struct timeline_source_ops {
     enum status (*read)(struct timeline_reader *reader, struct customer_id customer,
                         const struct timeline_request *request, struct timeline *out,
                         struct error *error);
-    /* All customers with at least one row, ascending by their id at fold time where possible; each
-     * exactly once. part/parts (0/1 = all) splits the customers into disjoint shares for threads.
-     */
+    /* Walks all customers with at least one row, each exactly once, ascending by their id at fold
+     * time where possible. part/parts (0/1: all) splits the customers into disjoint shares for
+     * threads. */
     enum status (*walk)(struct timeline_reader *reader, const struct timeline_request *request,
                         uint32_t part, uint32_t parts, struct error *error);
-    /* OK or END. */
+    /* STATUS_OK or STATUS_END. */
     enum status (*next)(struct timeline_reader *reader, struct timeline *out, struct error *error);
-    /* STATUS_CORRUPT where anything that any reader asked for since the source was opened is
-     * damaged. Properties are read long after `next`, by those who have no way to fail: whoever
-     * gives an answer asks this before he hands it out. Any thread. NULL: nothing here can be
-     * damaged. */
+    /* Returns STATUS_CORRUPT where anything is damaged that any reader has asked for since the
+     * source was opened. Properties are read long after `next`, by code that has no way to fail; so
+     * whoever gives an answer calls this first. Any thread. NULL: nothing here can be damaged. */
     enum status (*check)(struct timeline_source *source, struct error *error);
 };
 struct timeline_source {
@@ -69,17 +69,17 @@ struct timeline_reader {
     struct timeline_source *source;
 };
 
-/* Who is who: given by identity to the store, so that neither knows the other. Lock-free for
- * readers. */
+/* Tells who is who. Identity gives it to the store, so that neither room knows the other. Readers
+ * take no locks. */
 struct customer_directory;
 struct customer_directory_ops {
     uint32_t (*persona_count)(const struct customer_directory *directory, uint64_t position);
     struct customer_id (*customer_of)(const struct customer_directory *directory,
                                       struct persona_id persona, struct as_of as_of);
-    /* The customer's personas as of then, at most `max` written; returns how many there are. */
+    /* Writes the customer's personas as of then, at most `max`; returns how many there are. */
     uint32_t (*personas_of)(const struct customer_directory *directory, struct customer_id customer,
                             struct as_of as_of, struct persona_id *out, uint32_t max);
-    /* customer_of for personas 0..count-1 at once. */
+    /* Writes customer_of of the personas 0 to count - 1. */
     void (*snapshot)(const struct customer_directory *directory, struct as_of as_of,
                      uint32_t *customer, uint32_t count);
 };

@@ -88,25 +88,26 @@ static inline bool value_is_known(struct value value) {
 }
 
 const char *value_type_name(enum value_type type); /* "number", "text", "yes/no" … */
-/* Same type and same content; two unknowns are equal here (this is identity of data, not the
- * language's ==). */
+/* Do both have the same type and content? Two unknowns are equal here, unlike in the language's ==.
+ */
 bool value_equal(struct value a, struct value b);
-/* Order within one type: -1, 0, 1. Currencies must match (asserted by the caller's check). */
+/* Returns the order within one type: -1, 0, 1. The caller must have checked that currencies match.
+ */
 int value_compare(struct value a, struct value b);
 
-/* Three upper-case letters to 0..17575; STATUS_INVALID otherwise. */
+/* Converts three upper-case letters to 0..17575; STATUS_INVALID for anything else. */
 enum status currency_from_text(struct text text, uint16_t *currency) MUST_USE;
 void currency_to_text(uint16_t currency, char out[4]);
 uint32_t currency_minor_digits(uint16_t currency); /* ISO 4217: 0 (JPY…), 2, 3 (KWD…) */
-/* "12.34", "-12.3", "1234" (major units); more digits than the currency has are rounded half to
- * even. */
+/* Reads "12.34", "-12.3", "1234" in major units. More digits than the currency has are rounded half
+ * to even. */
 enum status money_parse(struct text text, uint16_t currency, int64_t *minor) MUST_USE;
 
-/* What a person reads: 12.34 USD, 2017-01-28T…, 30d, yes, "text", [3 items], unknown. */
+/* Writes the value for people: 12.34 USD, 2017-01-28T…, 30d, yes, "text", [3 items], unknown. */
 enum status value_print(struct value value, struct buffer *out) MUST_USE;
-/* Text from a file to a value of `type`. Empty text is unknown. yes/no takes
- * yes no, true false, y n, t f, 1 0, on off (any case) and some words of other languages
- * (docs/ingest.md). `currency` for money; `zone` for times without offset. */
+/* Reads text of a file as a value of `type`. Empty text is unknown. yes/no takes yes no, true
+ * false, y n, t f, 1 0, on off in any case, and some words of other languages (docs/ingest.md).
+ * `currency` is for money, `zone` for times without an offset. */
 struct time_zone;
 enum status value_parse(struct text text, enum value_type type, uint16_t currency,
                         const struct time_zone *zone, struct value *out) MUST_USE;

@@ -8,7 +8,7 @@
 #include "event/packed.h"
 #include "event/value.h"
 
-/* The fewest digits that read back as the same double. */
+/* Writes the fewest digits that read back as the same double. */
 static enum status print_number(double number, struct buffer *out) {
     char digits[40];
     for (int precision = 15; precision <= 17; precision++) {
@@ -75,8 +75,8 @@ enum status value_print(struct value value, struct buffer *out) {
     return buffer_append_text(out, TEXT("unknown"));
 }
 
-/* PostgreSQL writes t and f, Oracle Y and N, forms on and off, pandas 1.0 and 0.0; Excel writes
- * TRUE in the language of the office. */
+/* Reads the words for yes and no. PostgreSQL writes t and f, Oracle Y and N, forms on and off,
+ * pandas 1.0 and 0.0; Excel writes TRUE in the language of the office. */
 static enum status parse_yes_no(struct text text, struct value *out) {
     static const char *const words[2][20] = {
         {"no", "false", "n", "f", "0", "0.0", "off", "nein", "nee", "non", "não", "nao", "falsch",

@@ -10,12 +10,14 @@ static int64_t before(int64_t t_ms, int64_t by_ms) {
     return __builtin_sub_overflow(t_ms, by_ms, &result) ? INT64_MIN : result;
 }
 
-/* Most questions are asked of the newest end, of short timelines: look there before searching. */
+/* Counts the rows by t. Most questions look at the newest end of a short timeline, so look there
+ * before searching. */
 static inline uint32_t rows_by(const struct timeline *timeline, int64_t t_ms) {
     uint32_t count = timeline->count;
     if (count == 0 || timeline->time_ms[count - 1] <= t_ms) return count;
-    /* Without branches: where a window starts can't be guessed, and a wrong guess costs more than
-     * all these steps. The last row happened after t, so the search ends on the first that did. */
+    /* Search without branches: the processor can't guess where a window starts, and a wrong guess
+     * costs more than all these steps. The last row happened after t, so the search ends on the
+     * first such row. */
     const int64_t *at = timeline->time_ms;
     while (count > 1) {
         uint32_t half = count / 2;
@@ -25,7 +27,7 @@ static inline uint32_t rows_by(const struct timeline *timeline, int64_t t_ms) {
     return (uint32_t)(at - timeline->time_ms);
 }
 
-/* The first row of the n-th last visit; `high` where there is no visit. */
+/* Returns the first row of the n-th last visit; `high` where there is no visit. */
 static uint32_t visits_start(const struct evaluation *evaluation, uint32_t visits, uint32_t high) {
     const struct timeline *timeline = evaluation->timeline;
     uint32_t start = high, seen = 0;
@@ -40,7 +42,7 @@ static uint32_t visits_start(const struct evaluation *evaluation, uint32_t visit
         next_ms = time_ms;
         start = row;
     }
-    /* Rows at the very moment at which the visit starts belong to it, in whatever order they
+    /* Rows of the very moment at which the visit starts belong to it, in whichever order they
      * arrived. */
     while (start < high && start > 0 && timeline->time_ms[start - 1] == timeline->time_ms[start])
         start--;
@@ -54,7 +56,7 @@ struct window aggregate_window(const struct evaluation *evaluation,
     struct window window = {0, rows_by(timeline, end_ms), timeline->truncated};
     if (aggregate->window == WINDOW_DURATION) {
         int64_t start_ms = before(end_ms, aggregate->window_ms);
-        /* A row of unknown date stands before everything, and belongs to no span of time. */
+        /* A row without a date stands before everything, and belongs to no window. */
         if (start_ms < TIME_ALWAYS) start_ms = TIME_ALWAYS;
         window.low = rows_by(timeline, start_ms);
         window.cut = timeline->truncated && window.low == 0;
@@ -207,7 +209,7 @@ static struct value typed_total(const struct evaluation *evaluation, enum value_
     }
 }
 
-/* Half to even, exact also where the sum has more than 53 bits. */
+/* Divides and rounds half to even, exactly also where the sum has more than 53 bits. */
 static int64_t divided(int64_t sum, uint64_t count) {
     int64_t by = (int64_t)count, quotient = sum / by, rest = sum % by;
     uint64_t twice = 2 * (uint64_t)(rest < 0 ? -rest : rest);

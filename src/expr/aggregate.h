@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/aggregate.h -- between the aggregate_*.c files: which rows a window holds, and what is made
- * of them. */
+/* expr/aggregate.h -- what the aggregate_*.c files share: which rows a window holds, and what an
+ * aggregate makes of them. */
 #ifndef EXPR_AGGREGATE_H
 #define EXPR_AGGREGATE_H
 
@@ -47,7 +47,7 @@ struct total {
     bool spoilt;       /* two currencies, or more than fits */
 };
 
-/* What becomes of the rows that count, one after the other. */
+/* What an aggregate has gathered from the rows that count so far. */
 struct accumulator {
     struct total all; /* share: without `where` */
     struct total part;
@@ -55,20 +55,20 @@ struct accumulator {
     uint32_t row;      /* of the best */
 };
 void aggregate_total_add(struct total *total, struct value value);
-/* The row (and value) counts. */
+/* Takes a row, and its value, that counts. */
 void aggregate_take(struct evaluation *evaluation, const struct aggregate *aggregate,
                     struct accumulator *accumulator, uint32_t row, struct value value);
 struct value aggregate_result(struct evaluation *evaluation, const struct aggregate *aggregate,
                               const struct accumulator *accumulator);
-/* The answer where the oldest rows of the window are missing: only what the newest row alone
- * decides is known. */
+/* Returns the answer where the oldest rows of the window are missing: it is known only where the
+ * newest row alone decides it. */
 struct value aggregate_of_cut(struct evaluation *evaluation, const struct aggregate *aggregate,
                               struct value value);
-/* Newest first: the first row that counts is the answer. */
+/* Does it walk from the newest row on, and answer by the first row that counts? */
 static inline bool aggregate_walks_back(enum aggregate_kind kind) {
     return kind == AGGREGATE_EXISTS || kind == AGGREGATE_SINCE || kind == AGGREGATE_LAST;
 }
-/* Is the first row that counts, in whichever direction, the answer? */
+/* Does the first row that counts give the answer, in whichever direction it walks? */
 static inline bool aggregate_ends_early(enum aggregate_kind kind) {
     return aggregate_walks_back(kind) || kind == AGGREGATE_FIRST;
 }
@@ -77,21 +77,21 @@ static inline bool aggregate_ends_early(enum aggregate_kind kind) {
 bool aggregate_where(struct evaluation *evaluation, const struct aggregate *aggregate,
                      uint32_t row);
 
-/* Called with each row, or with each item of its list, that belongs to the aggregate; `value` is
- * what is aggregated, unknown where that is the event or item itself. `where` was not asked yet. */
+/* Gets each row, or each item of its list, that belongs to the aggregate. `value` is what is
+ * aggregated, unknown where that is the event or the item itself. `where` was not asked yet. */
 typedef void aggregate_offer(struct evaluation *evaluation, const struct aggregate *aggregate,
                              void *context, uint32_t row, struct value value);
 void aggregate_offer_row(struct evaluation *evaluation, const struct aggregate *aggregate,
                          uint32_t row, aggregate_offer *offer, void *context);
 
-/* The same for a condition that needs no bytecode. */
+/* Judges a condition that needs no bytecode. */
 bool aggregate_simple_holds(struct evaluation *evaluation, const struct simple_where *where,
                             uint32_t row);
-/* What exists, since and last make of the row (and value) that they found. */
+/* Returns what exists, since and last make of the row, and its value, that they found. */
 struct value aggregate_of_row(struct evaluation *evaluation, const struct aggregate *aggregate,
                               uint32_t row, struct value value);
 
-/* The answer without walking row by row, where there is such a way. */
+/* Gives the answer without walking row by row; false where there is no such way. */
 bool aggregate_fast(struct evaluation *evaluation, const struct aggregate *aggregate,
                     struct window window, struct value *out);
 struct value aggregate_visits(struct evaluation *evaluation, const struct aggregate *aggregate,

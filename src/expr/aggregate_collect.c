@@ -13,7 +13,7 @@ static void walk_all(struct evaluation *evaluation, const struct aggregate *aggr
 
 /* ---- distinct ---- */
 
-#define NEAR_COUNT 16 /* so many are compared one by one, without a table */
+#define NEAR_COUNT 16 /* up to so many values are compared one by one, without a table */
 
 struct seen {
     uint64_t hash;
@@ -48,7 +48,7 @@ static bool table_add(struct seen *table, uint32_t bits, const struct seen *seen
     return true;
 }
 
-/* The next larger table. The old one stays in the scratch until the answer is there. */
+/* Makes the next larger table. The old one stays in the scratch until the answer is there. */
 static bool grow(struct evaluation *evaluation, struct distinct *distinct) {
     uint32_t bits = distinct->table ? distinct->table_bits + 2 : 6;
     if (distinct->count >= EXPR_DISTINCT_MAX || !evaluation->env->scratch) return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commonest questions as tight loops over flat columns: one event type, a plain column or none,
- * no `where` or a simple one. Everything else takes the general way of aggregate.c, and gives the
- * same. A loop without branches on the type beats one that jumps over other events, since which
- * type comes next is what a processor can't guess. */
+ * no `where` or a simple one. aggregate.c answers every other question, and would give the same
+ * answers to these. The loops have no branches on the type: the processor can't guess which type
+ * comes next, so a loop that skips other events is slower. */
 #include "expr/aggregate.h"
 
 static struct value count_type(const struct timeline *timeline, struct window window,
@@ -12,8 +12,9 @@ static struct value count_type(const struct timeline *timeline, struct window wi
     return value_number(count);
 }
 
-/* Money cells are minor << 15 | currency: the sum is over minor, and the currencies agree where
- * their or is their and. 65,536 amounts of 48 bits fit a sum of 64. */
+/* Money cells are minor << 15 | currency. The sum is over the minor units; the currencies agree
+ * where the OR of the cells' currencies equals their AND. 64 bits hold a sum of 65,536 amounts of
+ * 48 bits. */
 #define MONEY_ROWS_MAX 65536u
 
 static bool sum_money(struct evaluation *evaluation, const int64_t *cells, struct window window,
@@ -50,7 +51,7 @@ static struct value sum_number(const struct timeline *timeline, const double *ce
     return isfinite(sum) ? value_number(sum) : value_unknown();
 }
 
-/* The newest row of the type before `high`; UINT32_MAX where there is none. */
+/* Returns the newest row of the type before `high`; UINT32_MAX where there is none. */
 static uint32_t newest(const uint16_t *types, uint32_t low, uint32_t high, uint16_t type) {
     while (high-- > low) {
         if (types[high] == type) return high;
@@ -69,7 +70,8 @@ static struct value count_where(struct evaluation *evaluation, const struct aggr
     return value_number(count);
 }
 
-/* exists, since, last: the newest row for which it holds, and whose column is known. */
+/* For exists, since and last: finds the newest row for which `where` holds and whose column is
+ * known. */
 static struct value find_newest(struct evaluation *evaluation, const struct aggregate *aggregate,
                                 struct window window) {
     const struct timeline *timeline = evaluation->timeline;

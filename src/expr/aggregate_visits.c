@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What splits a timeline by gaps: visits, and the rhythm of an event. */
+/* The aggregates that split a timeline by gaps: visits, and the rhythm of an event. */
 #include <math.h>
 
 #include "base/time.h"
@@ -9,7 +9,7 @@
 
 struct visit_counts {
     uint64_t visits, holding;
-    bool holds; /* the present one, already counted */
+    bool holds; /* the present visit is counted already */
 };
 
 static void offer_visit(struct evaluation *evaluation, const struct aggregate *aggregate,
@@ -21,8 +21,8 @@ static void offer_visit(struct evaluation *evaluation, const struct aggregate *a
     counts->holding++;
 }
 
-/* count(visits where …): visits of the window with at least one event for which it holds; share:
- * their part of all. */
+/* count(visits where …) counts the visits of the window with at least one event for which the
+ * condition holds; share tells their part of all visits. */
 struct value aggregate_visits(struct evaluation *evaluation, const struct aggregate *aggregate,
                               struct window window) {
     const struct timeline *timeline = evaluation->timeline;
@@ -45,10 +45,9 @@ struct value aggregate_visits(struct evaluation *evaluation, const struct aggreg
 
 /* ---- overdue ---- */
 
-/* Two scans of one ticket are one occasion: events within the hour of the one before are taken
- * together. */
+/* Events within an hour of the one before are one occasion, such as two scans of one ticket. */
 #define OCCASION_GAP_MS TIME_HOUR_MS
-/* A gap of no length has no logarithm. */
+/* A shorter gap counts as this long, since a gap of length 0 has no logarithm. */
 #define GAP_MS_MIN 1000.0
 #define GAPS_MIN   2
 

@@ -54,7 +54,7 @@ static void advise_text(const struct node *given, enum value_type wanted, char o
         snprintf(out, ADVICE_MAX, "write an amount such as 20 USD without quotes");
 }
 
-/* Empty where there is nothing better to say. */
+/* Writes nothing where there is no advice to give. */
 static void advise(const struct checker *checker, const struct node *given, enum value_type wanted,
                    char out[ADVICE_MAX]) {
     out[0] = 0;
@@ -76,7 +76,7 @@ static void advise(const struct checker *checker, const struct node *given, enum
         snprintf(out, ADVICE_MAX, "compare it, as in %.*s > 0", TEXT_ARG(source));
 }
 
-/* Two types that do not go together; the error points at `right`. */
+/* Reports two types that do not go together; the error points at `right`. */
 static enum status mismatch(const struct checker *checker, const struct node *left,
                             const struct node *right, const char *otherwise) {
     char advice[ADVICE_MAX];
@@ -213,7 +213,7 @@ static enum status check_text_test(struct checker *checker, struct node *node) {
                                : status;
 }
 
-/* The type of an arithmetic operation, unknown where there is none. */
+/* Returns the type of an arithmetic operation, unknown where it has none. */
 static enum value_type arithmetic_type(int op, enum value_type a, enum value_type b) {
     bool a_scales = a == VALUE_MONEY || a == VALUE_DURATION,
          b_scales = b == VALUE_MONEY || b == VALUE_DURATION;
@@ -288,7 +288,7 @@ static const struct signature {
     [FUNCTION_MONTH] = {1, 1, VALUE_TIME, VALUE_NUMBER},
 };
 
-/* All from `child` on have one type. */
+/* All nodes from `child` on must have one type. */
 static enum status want_same(const struct checker *checker, const struct node *child,
                              const char *otherwise) {
     for (const struct node *other = child->next; other; other = other->next) {
@@ -360,7 +360,8 @@ static const char *suggested_property(enum aggregate_kind kind) {
     return kind == AGGREGATE_SUM || kind == AGGREGATE_AVG ? "revenue" : "city";
 }
 
-/* What an aggregate gives of a value of `type`; unknown where it has no meaning. */
+/* Returns the type that an aggregate gives for values of `type`; unknown where it has no meaning.
+ */
 static enum value_type aggregate_type(enum aggregate_kind kind, enum value_type type) {
     bool adds = type == VALUE_NUMBER || type == VALUE_MONEY || type == VALUE_DURATION;
     switch (kind) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/check.h -- gives every name its meaning and every node its type; what passes can't fail when
- * it runs. */
+/* expr/check.h -- gives every name its meaning and every node its type. A tree that passes can't
+ * fail when it runs. */
 #ifndef EXPR_CHECK_H
 #define EXPR_CHECK_H
 
@@ -12,9 +12,9 @@ struct checker {
     const struct expr_schema *schema;
     struct text source;
     struct expr_error *error;
-    /* What suggestions and joins are chosen from; released with the checker. */
+    /* Names that suggestions and joins are chosen from; released with the checker. */
     struct arena names;
-    /* Where bare names are looked for first: inside `where`, or the row of a row program. */
+    /* Bare names are looked for here first: inside `where`, or the row of a row program. */
     const struct selector *row;
     bool in_related;
 };
@@ -26,12 +26,12 @@ enum status expr_check(struct arena *arena, const struct expr_schema *schema, st
 
 /* ---- between check.c and resolve.c ---- */
 enum status check_node(struct checker *checker, struct node *node) MUST_USE;
-/* A name's reference, index and type. */
+/* Finds a name's reference, index and type. */
 enum status resolve_name(struct checker *checker, struct node *node) MUST_USE;
-/* Events, property, list field and column of an aggregate. */
+/* Finds the events, property, list field and column of an aggregate. */
 enum status resolve_selector(struct checker *checker, struct node *node) MUST_USE;
 enum status resolve_relation(struct checker *checker, struct node *node) MUST_USE;
-/* At most 60 bytes. */
+/* Returns the node's source text, at most 60 bytes. */
 struct text source_of(const struct checker *checker, const struct node *node);
 const char *type_with_article(enum value_type type);
 

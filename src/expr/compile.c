@@ -29,7 +29,8 @@ struct emitter {
     uint32_t *item_field_count;
     struct growing code, constants, aggregates, lookups, relations, sets, uses, traits;
     uint32_t depth; /* values on the stack */
-    /* Parts that are emitted behind the main code, once it is done; `keys` behind all of them. */
+    /* Parts that are emitted behind the main code once it is done; `keys` come behind all of them.
+     */
     struct growing parts, keys;
     bool in_relation;
 };
@@ -58,7 +59,7 @@ static enum status push(struct growing *array, size_t item_bytes, const void *it
     return STATUS_OK;
 }
 
-/* A copy in the arena; NULL and *status set without memory. */
+/* Copies the array into the arena; NULL, and *status set, without memory. */
 static const void *keep(struct emitter *emitter, const struct growing *array, size_t item_bytes,
                         enum status *status) {
     if (*status != STATUS_OK) return NULL;
@@ -76,7 +77,7 @@ static enum status too_long(struct emitter *emitter, uint32_t at) {
                      EXPR_CODE_MAX);
 }
 
-/* `grows`: how many values more are on the stack afterwards. */
+/* Emits an operation. `grows`: how many more values are on the stack afterwards. */
 static enum status op(struct emitter *emitter, enum code code, int small, uint32_t index,
                       int grows) {
     if (emitter->code.count >= EXPR_CODE_MAX) return too_long(emitter, 0);
@@ -90,7 +91,7 @@ static struct operation *operation_at(struct emitter *emitter, uint32_t at) {
     return (struct operation *)emitter->code.items + at;
 }
 
-/* A jump whose target is set by land(). */
+/* Emits a jump whose target land() sets later. */
 static enum status jump(struct emitter *emitter, enum code code, int grows, uint32_t *at) {
     *at = emitter->code.count;
     return op(emitter, code, 0, 0, grows);
@@ -165,7 +166,7 @@ static enum status emit_property(struct emitter *emitter, const struct node *nod
     return status == STATUS_OK ? op(emitter, CODE_PROPERTY, node->type, node->index, 1) : status;
 }
 
-/* The index of a field among those that the aggregate reads of each item. */
+/* Returns the index of a field among those that the aggregate reads of each item. */
 static enum status item_field(struct emitter *emitter, uint32_t *fields, uint32_t *count,
                               uint32_t symbol, uint32_t place, uint32_t *index) {
     for (*index = 0; *index < *count; ++*index) {
@@ -236,7 +237,7 @@ static enum status emit_constant_set(struct emitter *emitter, const struct node 
     return status == STATUS_OK ? push(&emitter->sets, sizeof set, &set) : status;
 }
 
-/* x in [a, action.b]: one candidate after the other. */
+/* Emits `x in [a, action.b]`, one candidate after the other. */
 static enum status emit_candidates(struct emitter *emitter, const struct node *list) {
     enum status status = op(emitter, CODE_IN_BEGIN, 0, 0, 1);
     for (const struct node *child = list->first; status == STATUS_OK && child;
@@ -247,7 +248,7 @@ static enum status emit_candidates(struct emitter *emitter, const struct node *l
     return status == STATUS_OK ? op(emitter, CODE_IN_END, 0, 0, -1) : status;
 }
 
-/* A list of literals as a value: packed, in the arena. */
+/* Makes a value of a list of literals: packed, in the arena. */
 static enum status emit_list(struct emitter *emitter, const struct node *node) {
     struct packed_list list;
     struct value value = value_unknown();
@@ -289,7 +290,7 @@ static enum status emit_member(struct emitter *emitter, const struct node *item,
 
 /* ---- operators and functions ---- */
 
-/* Computing it costs less than a jump over it that the processor guesses wrong. */
+/* Does computing the node cost less than a jump over it that the processor guesses wrong? */
 static bool is_cheap(const struct node *node) {
     if (node->kind == NODE_NAME)
         return node->reference == REFERENCE_TRAIT || node->reference == REFERENCE_ATTRIBUTE;
@@ -325,7 +326,7 @@ static bool is_number_literal(const struct node *node) {
     return node->kind == NODE_LITERAL && node->literal.type == VALUE_NUMBER;
 }
 
-/* trait >= 4 is the commonest condition of all: one operation. */
+/* Emits `trait >= 4`, the commonest condition of all, as one operation. */
 static enum status emit_trait_number(struct emitter *emitter, const struct node *node) {
     enum status status = use_trait(emitter, node->first->index);
     emitter->program->reads_timeline = true;
@@ -346,7 +347,7 @@ static enum status emit_compare(struct emitter *emitter, const struct node *node
     return status == STATUS_OK ? op(emitter, code, node->op, 0, -1) : status;
 }
 
-/* if(c, a, b): an unknown condition stays on the stack as the result. */
+/* Emits if(c, a, b). An unknown condition stays on the stack as the result. */
 static enum status emit_if(struct emitter *emitter, const struct node *node) {
     const struct node *condition = node->first, *yes = condition->next, *no = yes->next;
     uint32_t unknown, otherwise, end;
@@ -498,7 +499,7 @@ static struct simple_where simple_where(const struct node *node) {
 
 /* ---- keys ---- */
 
-/* All conjuncts but one, as an AND of their own; *rest NULL where there are none. */
+/* Makes an AND of all conjuncts but one; *rest is NULL where there are none. */
 static enum status rest_of(struct emitter *emitter, const struct node *where,
                            const struct node *but, const struct node **rest) {
     struct node *root = arena_alloc(emitter->arena, sizeof *root), *last = NULL;
@@ -530,7 +531,7 @@ static bool may_be_keyed(const struct emitter *emitter, const struct aggregate *
     }
 }
 
-/* Plans the key of an aggregate whose `where` has one, and is calm beside it. */
+/* Plans the key of an aggregate whose `where` has one, where the rest of `where` is calm. */
 static enum status plan_key(struct emitter *emitter, const struct selector *selector,
                             struct aggregate *aggregate) {
     const struct node *where = selector->where, *holder = NULL;
@@ -650,7 +651,7 @@ static struct aggregate *aggregate_at(struct emitter *emitter, uint32_t index) {
     return (struct aggregate *)emitter->aggregates.items + index;
 }
 
-/* Code of a selector's row or item, that ends by itself. */
+/* Emits code for a selector's row or item, ended by CODE_END. */
 static enum status emit_of_row(struct emitter *emitter, const struct selector *selector,
                                uint32_t aggregate, const struct node *node, uint32_t *code) {
     struct aggregate *its = aggregate_at(emitter, aggregate);
@@ -663,7 +664,8 @@ static enum status emit_of_row(struct emitter *emitter, const struct selector *s
     return status == STATUS_OK ? op(emitter, CODE_END, 0, 0, 0) : status;
 }
 
-/* The keys' code doubles that of `where` at most: where that could be too much, there is no key. */
+/* Emits the code of the keys. It at most doubles that of `where`; where that could be too much, the
+ * aggregate gets no key. */
 static enum status emit_keys(struct emitter *emitter) {
     bool fits = emitter->code.count + 2 * emitter->keys.count <= EXPR_CODE_MAX / 2;
     enum status status = STATUS_OK;
@@ -695,7 +697,8 @@ static enum status emit_where(struct emitter *emitter, const struct part *part) 
     return status;
 }
 
-/* The main code, then each part; parts may add parts (an aggregate inside a relation). */
+/* Emits the main code, then each part. Parts may add parts, such as an aggregate inside a relation.
+ */
 static enum status emit_all(struct emitter *emitter, const struct node *root) {
     enum status status = emit(emitter, root);
     if (status == STATUS_OK) status = op(emitter, CODE_END, 0, 0, 0);

@@ -10,11 +10,11 @@ enum status expr_emit(struct arena *arena, const struct expr_schema *schema, str
                       struct expr_error *error) MUST_USE;
 
 /* ---- compile_key.c ---- */
-/* The key, where the condition is `key == action.NAME`, `key in action.LIST` or
- * `action.LIST contains key`; else NULL. */
+/* Returns the key where the condition is `key == action.NAME`, `key in action.LIST` or `action.LIST
+ * contains key`; else NULL. */
 const struct node *compile_key_of(const struct node *node, uint32_t *attribute);
-/* Reads nothing of the treatment, reaches no limit and leaves nothing in the scratch, whatever the
- * row: when and how often it is evaluated makes no difference. */
+/* Is the node calm? A calm node reads nothing of the treatment, reaches no limit and leaves nothing
+ * in the scratch, whatever the row. So it does not matter when and how often it is evaluated. */
 bool compile_is_calm(const struct node *node);
 
 #endif

@@ -10,16 +10,16 @@
 #define IS_NO(value)  ((value).type == VALUE_YES_NO && !(value).yes)
 #define IS_YES(value) ((value).type == VALUE_YES_NO && (value).yes)
 
-/* Whoever gave the value may have given another type than was declared: then it is unknown. */
+/* Makes a value unknown that has another type than was declared: whoever gave it may have erred. */
 static inline struct value of_type(struct value value, uint8_t type) {
     return value.type == type ? value : value_unknown();
 }
 
 static const struct value unknown_value = {.type = VALUE_UNKNOWN};
 
-/* The trait's value; a related customer's is written to *theirs. Values of the stack and what is
- * put there go by pointer in this file: copies of parts just written would wait for the processor's
- * store buffer. */
+/* Returns the trait's value; that of a related customer is written to *theirs. In this file values
+ * go by pointer: a copy of parts that were just written would wait for the processor's store
+ * buffer. */
 static inline const struct value *trait_value(struct evaluation *evaluation, uint32_t index,
                                               struct value *theirs) {
     struct expr_env *env = evaluation->env;
@@ -29,8 +29,8 @@ static inline const struct value *trait_value(struct evaluation *evaluation, uin
     return theirs;
 }
 
-/* no 0, unknown 1, yes 2: and is the least, or the greatest. Without branches, since how a
- * condition comes out can't be guessed. */
+/* Returns no as 0, unknown as 1, yes as 2, so that `and` is the least and `or` the greatest. It has
+ * no branches, since the processor can't guess how a condition comes out. */
 static inline unsigned three(const struct value *value) {
     return value->type == VALUE_UNKNOWN ? 1u : 2u * value->yes;
 }
@@ -57,7 +57,7 @@ static struct value compared(struct evaluation *evaluation, enum operator op, st
     return unknown ? value_unknown() : value_yes_no(function_compares(op, order));
 }
 
-/* For each operator the orders for which it holds: less 1, equal 2, greater 4. */
+/* For each operator, the orders for which it holds: less 1, equal 2, greater 4. */
 static const uint8_t holding_orders[] = {
     [OP_EQUAL] = 2,      [OP_NOT_EQUAL] = 5, [OP_LESS] = 1,
     [OP_LESS_EQUAL] = 3, [OP_GREATER] = 4,   [OP_GREATER_EQUAL] = 6};
@@ -92,8 +92,8 @@ static struct value least(struct evaluation *evaluation, struct value a, struct 
 
 /* ---- rows, lookups, attributes ---- */
 
-/* The row's own name of an event or channel that nobody declared. The packed bytes live until the
- * next row's are read, so the word is copied. */
+/* Returns the row's own word for an event or channel that nobody declared. The packed bytes live
+ * until the next row's are read, so the word is copied. */
 static struct value own_word(const struct evaluation *evaluation, bool of_event) {
     const struct timeline *timeline = evaluation->timeline;
     struct arena *scratch = evaluation->env->scratch;
@@ -177,7 +177,7 @@ static struct value in_constants(const struct constant_set *set, struct value it
     return value_yes_no(false);
 }
 
-/* One candidate of `x in [a, b]`. */
+/* Judges one candidate of `x in [a, b]`. */
 static struct value candidate(struct value item, struct value so_far,
                               struct value candidate_value) {
     bool known = value_is_known(item) && value_is_known(candidate_value);
@@ -226,7 +226,8 @@ static struct value aggregate_value(struct evaluation *evaluation, uint32_t inde
 
 /* ---- the machine ---- */
 
-/* Everything that costs more than a handful of instructions, so that the loop below stays small. */
+/* Does the operations that cost more than a handful of instructions, so that the loop below stays
+ * small. */
 static struct value *slow_operation(struct evaluation *evaluation, struct operation operation,
                                     struct value *top) {
     const struct expr_program *program = evaluation->program;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/eval.h -- between eval.c, aggregate.c and function.c: one evaluation in progress. */
+/* expr/eval.h -- one evaluation under way, as eval.c, aggregate.c and function.c share it. */
 #ifndef EXPR_EVAL_H
 #define EXPR_EVAL_H
 
@@ -18,7 +18,7 @@ struct evaluation {
 struct value evaluation_run(struct evaluation *evaluation, uint32_t start);
 struct value aggregate_eval(struct evaluation *evaluation, const struct aggregate *aggregate);
 
-/* A named limit, or mixed currencies, made something unknown. */
+/* Returns unknown and notes that a named limit, or mixed currencies, caused it. */
 static inline struct value evaluation_limit(struct evaluation *evaluation) {
     evaluation->env->limit_reached = true;
     return value_unknown();
@@ -36,17 +36,17 @@ struct value function_call(struct evaluation *evaluation, enum function function
                            struct value value);
 struct value function_arithmetic(struct evaluation *evaluation, enum operator op, struct value a,
                                  struct value b);
-/* -1, 0, 1; *unknown where the two can't be compared (different currencies). Both known, of one
- * type. */
+/* Compares two known values of one type: -1, 0, 1. *unknown where they have no order (different
+ * currencies). */
 int function_compare(struct evaluation *evaluation, struct value a, struct value b, bool *unknown);
 bool function_compares(enum operator op, int order);
 struct value function_text_test(enum operator op, struct value a, struct value b);
 struct value function_in_list(struct value item, struct value list);
-/* As `in` sees it: the number 12 is the text "12" of an undeclared list. */
+/* Are the values the same to `in`? The number 12 is the text "12" of an undeclared list. */
 bool function_same(struct value a, struct value b);
 
-/* -log10 of the chance of a gap at least as long as the present one (docs/language.md, overdue).
- * gaps >= 2. */
+/* Returns -log10 of the chance of a gap at least as long as the present one (docs/language.md,
+ * overdue). gaps >= 2. */
 double overdue_surprise(uint32_t gaps, double mean_log, double sum_squares, double present_gap_ms);
 
 #endif

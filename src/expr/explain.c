@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An expression as an English phrase, read off the tree. Writing stops at the first failure, which
- * the writer remembers. */
+/* Writes an expression as an English phrase, from its tree. Writing stops at the first failure,
+ * which the writer remembers. */
 #include "base/time.h"
 #include "expr/program.h"
 
@@ -19,7 +19,7 @@ static void say(struct words *words, const char *text) {
     say_text(words, text_from(text));
 }
 
-/* An unusual name stands in backquotes, as an expression has it. */
+/* Writes an unusual name in backquotes, as an expression has it. */
 static void say_named(struct words *words, struct text name) {
     bool plain = name.length > 0;
     for (uint32_t i = 0; i < name.length; i++) {
@@ -37,7 +37,7 @@ static void say_number(struct words *words, uint64_t number) {
         words->status = buffer_format(words->out, "%llu", (unsigned long long)number);
 }
 
-/* 30 days, 4 hours, 1d12h. */
+/* Writes 30 days, 4 hours, 1d12h. */
 static void say_duration(struct words *words, int64_t duration_ms) {
     static const struct {
         int64_t ms;
@@ -78,7 +78,7 @@ static void say_events(struct words *words, const struct selector *selector) {
     }
 }
 
-/* "the revenue of Order Completed", "the quantity of products of Order Completed". */
+/* Writes "the revenue of Order Completed", "the quantity of products of Order Completed". */
 static void say_property(struct words *words, const struct selector *selector) {
     if (selector->field.length) {
         say_named(words, selector->field);
@@ -110,8 +110,8 @@ static void say_where(struct words *words, const struct selector *selector, cons
     say_node(words, selector->where);
 }
 
-/* Of events: "how many times X happened"; of what is in a property: "how many products of X there
- * were". */
+/* Writes "how many times X happened" for events, and "how many products of X there were" for items
+ * of a property. */
 static void say_count(struct words *words, const struct node *node) {
     const struct selector *selector = node->selector;
     bool exists = node->op == AGGREGATE_EXISTS;
@@ -196,7 +196,7 @@ static const char *operator_words(enum operator op, bool of_times) {
     return words[op];
 }
 
-/* Brackets where the words alone would be read another way. */
+/* Adds brackets where the words alone would be read another way. */
 static void say_operand(struct words *words, const struct node *node) {
     bool is_exists = node->kind == NODE_AGGREGATE && node->op == AGGREGATE_EXISTS &&
                      !node->selector->property.length;

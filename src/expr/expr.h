@@ -74,11 +74,11 @@ struct expr_schema {
                           const struct text *available, uint32_t available_count,
                           uint32_t *lookup_index, struct text *key, struct expr_name *out);
     enum status (*relation)(void *context, struct text kind, uint32_t *index);
-    /* All names of a kind of thing, for suggestions and for joins: 'e'vents, 'p'roperties of an
+    /* Writes all names of a kind, for suggestions and for joins: 'e'vents, 'p'roperties of an
      * event, 'f'ields of the lists of an event, 't'raits, 'a'ttributes, 'r'elations, 'l'ookups.
-     * event_type SYMBOL_NONE: of any event. Returns how many were written. */
+     * event_type SYMBOL_NONE: of any event. Returns how many it wrote. */
     size_t (*names)(void *context, char kind, uint32_t event_type, struct text *out, size_t max);
-    /* Does an event of this type belong to visits?. */
+    /* Does an event of this type belong to visits? */
     bool (*is_visit)(void *context, uint32_t event_type);
 };
 
@@ -100,33 +100,33 @@ struct expr_use {
 
 enum status expr_compile(struct arena *arena, const struct expr_schema *schema, struct text source,
                          struct expr_program **out, struct expr_error *error) MUST_USE;
-/* An expression about one event: a goal's `where` and `value`. Bare names are properties of
- * `event_type` (SYMBOL_NONE: of any event), else fields of a lookup joined by one of them, else
- * traits; no aggregates. Evaluated by expr_eval_row, never by expr_eval. */
+/* Compiles an expression about one event, such as a goal's `where` and `value`. Bare names are
+ * properties of `event_type` (SYMBOL_NONE: of any event), else fields of a lookup that one of them
+ * joins, else traits; aggregates are not allowed. expr_eval_row evaluates it, never expr_eval. */
 enum status expr_compile_row(struct arena *arena, const struct expr_schema *schema,
                              uint32_t event_type, struct text source, struct expr_program **out,
                              struct expr_error *error) MUST_USE;
 enum value_type expr_type(const struct expr_program *program);
-/* Reads action.… or a trait of a treatment. */
+/* Does it read action.… or a trait of a treatment? */
 bool expr_uses_treatment(const struct expr_program *program);
 bool expr_uses_relation(const struct expr_program *program);
-/* Reads no timeline: only action.…, now, literals. */
+/* Does it read no timeline, but only action.…, now and literals? */
 bool expr_is_constant(const struct expr_program *program);
-/* How far back it looks; INT64_MAX: all. */
+/* Returns how far back it looks; INT64_MAX: over all time. */
 int64_t expr_window_ms(const struct expr_program *program);
-/* How many there are. */
+/* Return how many there are, and write at most `max`. */
 uint32_t expr_uses(const struct expr_program *program, struct expr_use *out, uint32_t max);
-/* Direct trait references. */
+/* Returns how many traits it names itself, and writes at most `max`. */
 uint32_t expr_traits(const struct expr_program *program, uint32_t *out, uint32_t max);
-/* Joins a field of it. */
+/* Does it join a field of the lookup? */
 bool expr_uses_lookup(const struct expr_program *program, uint32_t lookup);
-/* Asks for hour(…): it may turn within a day. */
+/* Does it ask for hour(…), so that its value may change within a day? */
 bool expr_uses_hour(const struct expr_program *program);
-/* Columns (bits over schema->columns) and other needs of the timeline request that an evaluation
- * wants: or-ed to what is there. */
+/* Adds the columns (bits over schema->columns) and the other needs of the timeline request that an
+ * evaluation wants. */
 void expr_needs(const struct expr_program *program, uint64_t *columns, uint32_t *needs);
-/* In words: "how many times Order Completed happened in the last 30 days, counting only those whose
- * revenue is over 20.00 USD". */
+/* Writes it in words: "how many times Order Completed happened in the last 30 days, counting only
+ * those whose revenue is over 20.00 USD". */
 enum status expr_explain(const struct expr_program *program, const struct expr_schema *schema,
                          struct buffer *out) MUST_USE;
 
@@ -147,7 +147,7 @@ struct expr_answer;
 struct expr_env {
     const struct timeline *timeline;
     int64_t t_ms;
-    /* By trait index: those that the program reads must be there already. */
+    /* By trait index. Those that the program reads must be set. */
     const struct value *traits;
     /* By attribute index; NULL: no treatment, all unknown. */
     const struct expr_attribute *attributes;
@@ -158,21 +158,21 @@ struct expr_env {
      * starts at 0. Any other status makes what is asked of the related unknown. */
     enum status (*related)(void *context, uint32_t relation, int64_t t_ms, uint64_t *cursor,
                            struct timeline *out);
-    /* Evaluates trait `index` on another timeline (used inside any RELATION (…)). */
+    /* Evaluates trait `index` on another timeline, inside any RELATION (…). */
     struct value (*related_trait)(void *context, uint32_t index, const struct timeline *timeline,
                                   int64_t t_ms);
-    /* By aggregate of the program that is evaluated: its answer, where that is known already
-     * (expr/keyed.h), or NULL. The array may be NULL. */
+    /* By aggregate of the program: its answer where it is known already (expr/keyed.h), or NULL.
+     * The array may be NULL. */
     const struct expr_answer *const *answers;
     struct arena *scratch; /* lists that the program makes; cleared by the caller */
     bool limit_reached;    /* set where a named limit made something unknown */
 };
 
-/* The value at t; its text and lists are borrowed from timeline, lookups, attributes or scratch.
- * Never fails. */
+/* Returns the value at t. Its text and lists are borrowed from timeline, lookups, attributes or
+ * scratch. Never fails. */
 struct value expr_eval(const struct expr_program *program, struct expr_env *env);
-/* The value on one row of env->timeline, whatever its time: the caller chose the row. Traits and
- * lookups are those of env, at env->t_ms. */
+/* Returns the value on one row of env->timeline, whatever the row's time: the caller chose it.
+ * Traits and lookups are those of env, at env->t_ms. */
 struct value expr_eval_row(const struct expr_program *program, struct expr_env *env, uint32_t row);
 
 #endif

@@ -60,12 +60,12 @@ struct value function_text_test(enum operator op, struct value a, struct value b
 
 /* ---- arithmetic ---- */
 
-/* The whole numbers of a and b: minor units or milliseconds. What does not fit is unknown. */
+/* Computes with whole numbers: minor units or milliseconds. False where the result does not fit. */
 static bool whole(enum operator op, int64_t a, int64_t b, int64_t *out) {
     return op == OP_ADD ? !__builtin_add_overflow(a, b, out) : !__builtin_sub_overflow(a, b, out);
 }
 
-/* Half to even, as everywhere with money. */
+/* Scales and rounds half to even, as all money is rounded. False where the result does not fit. */
 static bool scaled(enum operator op, int64_t a, double by, int64_t *out) {
     double result = rint(op == OP_MULTIPLY ? (double)a * by : (double)a / by);
     if (!(fabs(result) < 9e18)) return false;
@@ -144,7 +144,7 @@ static double length_of(struct value value) {
     return characters;
 }
 
-/* By the clock and the calendar of the zone. 1 January 1970 was a Thursday; Monday is 1. */
+/* Returns hour, weekday or month in the zone. 1 January 1970 was a Thursday; Monday is 1. */
 static struct value of_time(enum function function, const struct time_zone *zone, int64_t time_ms) {
     if (time_ms <= TIME_ALWAYS || time_ms >= TIME_NEVER) return value_unknown();
     if (zone != NULL) time_ms += time_zone_offset_s(zone, time_ms) * TIME_SECOND_MS;

@@ -29,7 +29,7 @@ void expr_index_destroy(struct expr_index *index) {
     memory_free(index);
 }
 
-/* The bytes that equal values have in common. */
+/* Returns bytes that are the same exactly where values are equal. */
 static struct text key_of(const struct expr_index *index, const struct value *value,
                           char out[VALUE_SET_KEY_BYTES]) {
     if (index->type == VALUE_LIST) return value_set_key(*value, out);
@@ -79,7 +79,7 @@ enum status expr_index_add(struct expr_index *index, const struct expr_attribute
     return status;
 }
 
-/* Sorted by key, in the order in which they came. */
+/* Sorts the pairs by key; those of one key stay in the order in which they came. */
 enum status expr_index_finish(struct expr_index *index) {
     if (index->type != VALUE_LIST) return STATUS_OK;
     uint32_t keys = interner_count(index->keys);

@@ -3,7 +3,7 @@
 
 #include "event/packed_cell.h"
 
-/* Nearly all symbols, lengths and counts are below 128. */
+/* Reads a symbol, length or count; nearly all are below 128. */
 static inline bool read_small(const uint8_t **at, const uint8_t *end, uint64_t *value) {
     if (*at < end && **at < 0x80) {
         *value = *(*at)++;
@@ -18,7 +18,7 @@ static inline bool step(const uint8_t **at, const uint8_t *end, uint64_t bytes) 
     return true;
 }
 
-/* Steps over one scalar value; no list or record may stand in an item. */
+/* Skips one scalar value. An item holds no list or record. */
 static inline bool skip_value(const uint8_t **at, const uint8_t *end) {
     uint64_t number;
     if (*at >= end) return false;
@@ -51,7 +51,7 @@ bool items_init(struct items *items, struct value list, const uint32_t *symbols,
     return true;
 }
 
-/* One field of a record: kept where it is wanted. */
+/* Reads one field of a record, and keeps it where it is wanted. */
 static inline bool next_field(struct items *items) {
     uint64_t symbol;
     if (!read_small(&items->at, items->end, &symbol)) return false;

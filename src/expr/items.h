@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/items.h -- the items of a packed list in one pass, of which only some fields are wanted.
+/* expr/items.h -- reads the items of a packed list in one pass, where only some fields are wanted.
  *
- * Asking list_field for each field reads every record once a field; here fields that nobody asked
- * for are stepped over, unread. */
+ * list_field reads the record again for each field. Here one pass steps over the fields that nobody
+ * asked for. */
 #ifndef EXPR_ITEMS_H
 #define EXPR_ITEMS_H
 
@@ -15,15 +15,15 @@ struct items {
     uint32_t left;
     const uint32_t *symbols; /* the wanted fields, borrowed */
     uint32_t symbol_count;
-    /* Of the present item, in the order of `symbols`; unknown where absent. */
+    /* The fields of the present item, in the order of `symbols`; unknown where absent. */
     struct value field[ITEM_FIELDS_MAX];
     struct value scalar; /* the item, where it is no record */
 };
 
-/* False where the list's head is corrupt. symbol_count <= ITEM_FIELDS_MAX. */
+/* Returns false where the list's head is corrupt. symbol_count <= ITEM_FIELDS_MAX. */
 bool items_init(struct items *items, struct value list, const uint32_t *symbols,
                 uint32_t symbol_count);
-/* The next item; false at the end, and where what follows is corrupt. */
+/* Reads the next item. Returns false at the end, and where the bytes are corrupt. */
 bool items_next(struct items *items);
 
 #endif

@@ -53,7 +53,7 @@ static struct accumulator *total_of(struct pass *pass, uint32_t holder) {
     return total;
 }
 
-/* A count needs nothing but its answer. */
+/* Counts a row for a holder: a count needs only its answer. */
 static void count_for(struct pass *pass, uint32_t holder) {
     struct expr_answers *answers = pass->answers;
     struct holder_answer *by_holder = &answers->by_holder[holder];
@@ -133,7 +133,7 @@ static struct expr_answer conclude(struct evaluation *evaluation, const struct a
                           aggregate_result(evaluation, aggregate, total));
 }
 
-/* Counts are concluded already, but for rows that are missing. */
+/* Sets the answers of counts to unknown where rows are missing; all else about them is done. */
 static void conclude_counts(struct evaluation *evaluation, const struct aggregate *aggregate,
                             struct window window, struct expr_answers *answers) {
     for (size_t i = 0; window.cut && i < answers->touched_count; i++) {

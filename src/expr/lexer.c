@@ -34,7 +34,7 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* 0 behind the end: no character of the language is 0. */
+/* Returns the character, and 0 behind the end, since no character of the language is 0. */
 static char look(const struct lexer *lexer, uint32_t at) {
     return at < lexer->source.length ? lexer->source.at[at] : 0;
 }
@@ -47,7 +47,7 @@ static enum status fail(const struct lexer *lexer, uint32_t at, const char *sent
     return expr_fail(lexer->error, lexer->source, at, STATUS_INVALID, "%s", sentence);
 }
 
-/* "text", 'text', `name`; a backslash takes the next character as it is. */
+/* Reads "text", 'text' or `name`. A backslash takes the next character as it is. */
 static enum status read_quoted(struct lexer *lexer, struct token *token, char quote) {
     uint32_t at = lexer->at + 1, escapes = 0;
     for (; look(lexer, at) != quote; at++) {
@@ -72,7 +72,8 @@ static enum status read_quoted(struct lexer *lexer, struct token *token, char qu
     return STATUS_OK;
 }
 
-/* Three capitals at `at`, and nothing of a name behind them; 1 AND … is a slip, no money. */
+/* Do three capitals stand at `at`, with nothing of a name behind them? `1 AND …` is a slip, not
+ * money. */
 static bool is_currency(const struct lexer *lexer, uint32_t at) {
     struct text rest =
         slice(lexer, at < lexer->source.length ? at : lexer->source.length, lexer->source.length);
@@ -112,7 +113,7 @@ static enum status read_duration(struct lexer *lexer, struct token *token, uint3
     return STATUS_OK;
 }
 
-/* 12, 12.5, 1e6; 30d; 20 USD. */
+/* Reads 12, 12.5, 1e6, 30d or 20 USD. */
 static enum status read_number(struct lexer *lexer, struct token *token) {
     uint32_t at = lexer->at;
     while (is_digit(look(lexer, at))) at++;
@@ -152,7 +153,7 @@ static const struct {
     {"/", TOKEN_DIVIDE},
 };
 
-/* What people write who know another language, and what it is here. */
+/* What people write who know another language, and what they should write here. */
 static const struct {
     char text[3];
     const char *advice;

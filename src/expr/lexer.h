@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/lexer.h -- the text of an expression as tokens, one at a time. Copying a lexer is a look
- * ahead.
+/* expr/lexer.h -- reads the text of an expression as tokens, one at a time. A copy of a lexer can
+ * look ahead.
  *
- * Keywords are names: the parser knows where they mean something, so that a property may be called
- * "in" between backquotes. */
+ * Keywords are names. The parser knows where they mean something, so that a property may be called
+ * "in" in backquotes. */
 #ifndef EXPR_LEXER_H
 #define EXPR_LEXER_H
 
@@ -48,7 +48,7 @@ struct lexer {
     struct expr_error *error;
 };
 
-/* The next token; INVALID with the error set, or NO_MEMORY. */
+/* Reads the next token. STATUS_INVALID with the error set, or STATUS_NO_MEMORY. */
 enum status lexer_next(struct lexer *lexer, struct token *token) MUST_USE;
 
 /* Sets the sentence and the column of a byte offset (columns count characters). `error` may be

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How surprising a gap is. Gaps between a customer's events are taken as log-normal, with an
- * unknown mean (flat prior) and a variance whose prior is that of no rhythm at all: events at
- * random moments (a Poisson process) have exponential gaps, whose logarithm has variance pi²/6,
- * counted as PRIOR_GAPS observations. The next gap's logarithm then follows Student's t with nu =
+/* How surprising a gap is. The gaps between a customer's events are taken as log-normal. Their mean
+ * is unknown (flat prior). The prior of their variance is that of no rhythm at all: events at
+ * random moments (a Poisson process) have exponential gaps, whose logarithm has variance pi²/6; it
+ * counts as PRIOR_GAPS observations. The next gap's logarithm then follows Student's t with nu =
  * PRIOR_GAPS + n - 1, centre mean and scale² = (PRIOR_GAPS pi²/6 + sum of squares) / nu * (1 + 1/n)
- * (Gelman et al., Bayesian Data Analysis, 3rd edition, section 3.3). A clockwork customer earns a
- * narrow t with every gap, an erratic one keeps a wide one. */
+ * (Gelman et al., Bayesian Data Analysis, 3rd edition, section 3.3). The t gets narrower with every
+ * gap of a regular customer, and stays wide for an irregular one. */
 #include <math.h>
 
 #include "expr/eval.h"
 
-/* Enough to be careful after three visits, little enough to believe a rhythm of ten. */
+/* With this weight the answer is careful after three visits, and trusts a rhythm of ten. */
 #define PRIOR_GAPS   0.5
 #define SURPRISE_MAX 300.0
 

@@ -49,7 +49,7 @@ static bool at_word(const struct parser *parser, const char *word) {
     return is_word(&parser->token, word);
 }
 
-/* The token behind the next one. An error in it will be found when it is read. */
+/* Returns the token behind the next one. An error in it is reported when it is read. */
 static struct token peek(const struct parser *parser) {
     struct lexer ahead = parser->lexer;
     struct token token;
@@ -89,7 +89,7 @@ static enum status node_make(struct parser *parser, enum node_kind kind, uint32_
     return STATUS_OK;
 }
 
-/* Appends a child; **tail is where the next one goes. */
+/* Appends a child. **tail is where the next one goes. */
 static enum status node_add(struct parser *parser, struct node *node, struct node ***tail,
                             struct node *child) {
     if (node->depth <= child->depth) node->depth = (uint16_t)(child->depth + 1);
@@ -100,7 +100,7 @@ static enum status node_add(struct parser *parser, struct node *node, struct nod
     return STATUS_OK;
 }
 
-/* A node with up to two children. */
+/* Makes a node with up to two children. */
 static enum status node_join(struct parser *parser, enum node_kind kind, int op, uint32_t place,
                              struct node *left, struct node *right, struct node **out) {
     struct node *node;
@@ -115,7 +115,7 @@ static enum status node_join(struct parser *parser, enum node_kind kind, int op,
     return status;
 }
 
-/* What people write who know another language, and what it is here. */
+/* What people write who know another language, and what they should write here. */
 static const struct {
     const char *stranger, *advice;
 } strangers[] = {
@@ -255,7 +255,7 @@ static enum status parse_ending(struct parser *parser, struct selector *selector
     return advance(parser);
 }
 
-/* `in 90d`, `in last 2 visits`, `in 90d ending 90d ago`; an `in` before anything else is
+/* Parses `in 90d`, `in last 2 visits`, `in 90d ending 90d ago`. An `in` before anything else is
  * membership. */
 static enum status parse_window(struct parser *parser, struct selector *selector) {
     if (!at_word(parser, "in")) return STATUS_OK;
@@ -307,7 +307,7 @@ static enum status parse_aggregate(struct parser *parser, enum aggregate_kind ki
 
 /* ---- what stands alone ---- */
 
-/* Children up to the closing token, which is read. */
+/* Parses children up to the closing token, and reads that token. */
 static enum status parse_children(struct parser *parser, struct node *node, enum token_kind close,
                                   const char *wanted) {
     struct node **tail = &node->first;
@@ -338,7 +338,7 @@ static enum status unknown_function(struct parser *parser, struct text name, uin
     return FAIL(parser, start, "there is no function %.*s", TEXT_ARG(name));
 }
 
-/* name( … ) with the parser behind '('. */
+/* Parses name( … ), from behind '('. */
 static enum status parse_call(struct parser *parser, struct text name, uint32_t start,
                               struct node **out) {
     for (int i = 0; i < AGGREGATE_KIND_COUNT; i++) {
@@ -355,7 +355,7 @@ static enum status parse_call(struct parser *parser, struct text name, uint32_t 
     return unknown_function(parser, name, start);
 }
 
-/* any friend ( … ), count friend ( … ), with the parser at the relation's name. */
+/* Parses any friend ( … ) and count friend ( … ), from the relation's name on. */
 static enum status parse_related(struct parser *parser, enum related_kind kind, uint32_t start,
                                  struct node **out) {
     enum status status = node_make(parser, NODE_RELATED, start, out);
@@ -389,7 +389,7 @@ static enum status parse_time_literal(struct parser *parser, uint32_t start, str
     return parse_literal(parser, value, start, out);
 }
 
-/* A name, or name.field, with the parser behind the first name. */
+/* Parses a name, or name.field, from behind the first name. */
 static enum status parse_name(struct parser *parser, struct token token, struct node **out) {
     if (advice_for(&token)) return FAIL(parser, token.start, "%s", advice_for(&token));
     enum status status = node_make(parser, NODE_NAME, token.start, out);
@@ -549,7 +549,7 @@ static enum status parse_is(struct parser *parser, uint32_t place, struct node *
     return status == STATUS_OK ? node_join(parser, NODE_IS, op, place, left, NULL, out) : status;
 }
 
-/* The comparing operator at the token, or -1; *words says how many tokens it has. */
+/* Returns the comparing operator at the token, or -1; *words says how many tokens it has. */
 static int comparison_at(const struct parser *parser, int *words) {
     *words = 1;
     switch (parser->token.kind) {
@@ -616,7 +616,7 @@ static enum status parse_not(struct parser *parser, struct node **out) {
     return status;
 }
 
-/* a and b and c is one node: long lists of conditions stay flat. */
+/* Parses a and b and c as one node, so that long lists of conditions stay flat. */
 static enum status parse_chain(struct parser *parser, const char *word, enum node_kind kind,
                                enum status (*operand)(struct parser *, struct node **),
                                struct node **out) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* expr/program.h -- a compiled expression: operations on a small stack of values, and the
- * aggregates they call.
+ * aggregates that they call.
  *
- * Types were settled by the checker, so an operation needs no types but must take unknown
- * everywhere. Code of `where` and of relations stands in the same array, behind the main code, each
- * part ended by CODE_END; who runs it knows where it starts. */
+ * The checker has settled the types, so an operation needs no types, but must take unknown
+ * everywhere. The code of `where` and of relations stands in the same array behind the main code.
+ * CODE_END ends each part; the code that runs a part knows where it starts. */
 #ifndef EXPR_PROGRAM_H
 #define EXPR_PROGRAM_H
 
@@ -39,7 +39,7 @@ enum code {
     CODE_ARITHMETIC, /* small: enum operator; index: result type */
     CODE_MINUS,
     CODE_CALL,  /* small: enum function, of one value */
-    CODE_LEAST, /* of two; small: 1 for greatest */
+    CODE_LEAST, /* the least of two; small: 1 for the greatest */
     CODE_IS_KNOWN,
     CODE_TEXT_TEST,        /* small: enum operator */
     CODE_IN,               /* item, list on the stack */
@@ -107,8 +107,9 @@ struct aggregate {
     uint32_t visits;
     bool in_relation;     /* it stands in the condition of a relation */
     bool reads_treatment; /* `where` does */
-    /* `where` is: the rest holds, and the key of the row or item is equal to the attribute or
-     * stands in it (expr/keyed.h). UINT32_MAX: it is not so. */
+    /* Where `where` means that the rest holds and that the key of the row or item equals the
+     * attribute or stands in it (expr/keyed.h): that attribute. UINT32_MAX: it means something
+     * else. */
     uint32_t key_attribute;
     uint32_t key_column; /* the key is a plain property of the row; UINT32_MAX: run key_code */
     enum value_type key_type;
@@ -145,7 +146,7 @@ struct expr_program {
     uint16_t currency;
     int64_t visit_gap_ms, window_ms;
     const struct time_zone *zone; /* NULL: UTC */
-    /* By event type, for those known when it was compiled; later ones are asked for. */
+    /* By event type, for the types known when it was compiled; later ones are asked for. */
     const uint8_t *visit_types;
     uint32_t visit_type_count;
     bool (*is_visit)(void *context, uint32_t event_type);

@@ -7,7 +7,7 @@
 
 #define NAMES_MAX 2048
 
-/* The event types that a selector means; any event is SYMBOL_NONE. */
+/* Returns how many event types a selector means; any event is SYMBOL_NONE. */
 static uint32_t event_count(const struct selector *row) {
     return row->kind == SELECT_EVENTS ? row->event_count : 1;
 }
@@ -17,7 +17,7 @@ static uint32_t event_at(const struct selector *row, uint32_t i) {
 
 /* ---- suggestions ---- */
 
-/* Names of a kind, for every event of the row where there is one; NULL without memory. */
+/* Collects names of a kind, for each event of the row where there is one; NULL without memory. */
 static struct text *collect_names(struct checker *checker, char kind, const struct selector *row,
                                   size_t *count) {
     struct text *names = arena_alloc(&checker->names, NAMES_MAX * sizeof(*names));
@@ -45,7 +45,7 @@ static struct text nearest(struct checker *checker, const char *kinds, const str
     return (struct text){0};
 }
 
-/* "…: did you mean X?", or the sentence with what else helps. */
+/* Fails with "…: did you mean X?", or with the sentence and what else helps. */
 static enum status not_found(struct checker *checker, uint32_t at, const char *what,
                              struct text name, const char *kinds, const struct selector *row,
                              const char *otherwise) {
@@ -59,7 +59,7 @@ static enum status not_found(struct checker *checker, uint32_t at, const char *w
 
 /* ---- properties ---- */
 
-/* OK, NOT_FOUND, or INVALID where two of the events give it different types. */
+/* STATUS_OK; STATUS_NOT_FOUND; STATUS_INVALID where two of the events give it different types. */
 static enum status find_property(const struct checker *checker, const struct selector *row,
                                  struct text name, uint32_t at, struct expr_name *out) {
     bool found = false;
@@ -113,7 +113,8 @@ static enum status add_column(const struct checker *checker, const struct expr_n
 
 /* ---- names ---- */
 
-/* A field of the list's items, or a property of the row: STATUS_NOT_FOUND where it is neither. */
+/* Resolves a field of the list's items, or a property of the row. STATUS_NOT_FOUND where it is
+ * neither. */
 static enum status resolve_in_row(struct checker *checker, struct node *node, struct text name) {
     struct expr_name found;
     enum status status = find_list_field(checker, checker->row, name, &found);
@@ -130,7 +131,7 @@ static enum status resolve_in_row(struct checker *checker, struct node *node, st
     return add_column(checker, &found, node->start, &node->index);
 }
 
-/* What every event has, unless one of its properties has the name. */
+/* Resolves what every event has, unless one of its properties has the name. */
 static enum status resolve_built_in(struct node *node, struct text name) {
     static const struct {
         const char *name;
@@ -149,7 +150,7 @@ static enum status resolve_built_in(struct node *node, struct text name) {
     return STATUS_NOT_FOUND;
 }
 
-/* Names by which a lookup could be joined: fields of the items first, then properties. */
+/* Collects names by which a lookup could be joined: fields of the items first, then properties. */
 static struct text *collect_keys(struct checker *checker, uint32_t *count) {
     size_t fields, properties;
     struct text *first = collect_names(checker, 'f', checker->row, &fields);
@@ -168,7 +169,7 @@ static struct text *collect_keys(struct checker *checker, uint32_t *count) {
     return all;
 }
 
-/* A field of reference data joined by one field or property of the row. */
+/* Resolves a field of reference data that one field or property of the row joins. */
 static enum status resolve_lookup(struct checker *checker, struct node *node, struct text lookup,
                                   struct text field) {
     if (!checker->schema->lookup) return STATUS_NOT_FOUND;

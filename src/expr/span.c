@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Conditions that are yes in one span of time, told from the tree. */
+/* Finds, from the tree, conditions that are yes in one span of time. */
 #include "expr/program.h"
 
 struct span {
@@ -24,7 +24,7 @@ static void end_at(struct span *span, int64_t until_ms) {
     if (until_ms < span->until_ms) span->until_ms = until_ms;
 }
 
-/* What the operator says with its two sides exchanged. */
+/* Returns the operator for exchanged sides. */
 static enum operator exchanged(enum operator op) {
     switch (op) {
     case OP_LESS: return OP_GREATER;
@@ -60,7 +60,7 @@ static bool compare_narrows(const struct node *node, const struct expr_attribute
     }
 }
 
-/* An AND may hold further ANDs; EXPR_DEPTH_MAX bounds the recursion. */
+/* An AND may hold further ANDs; EXPR_DEPTH_MAX limits the recursion. */
 static bool narrows(const struct node *node, const struct expr_attribute *attributes,
                     struct span *span) {
     if (node->kind == NODE_COMPARE) return compare_narrows(node, attributes, span);

@@ -52,6 +52,10 @@ void decider_destroy(struct decider *decider) {
     memory_free(decider);
 }
 
+void decider_use_bases(struct decider *decider, const struct goal_base *bases) {
+    decider->bases = bases;
+}
+
 void decider_name_directory(struct decider *decider, uint64_t directory) {
     decider->directory = directory;
 }

@@ -143,6 +143,8 @@ enum status decider_create(struct decider **out, const struct world *world,
                            struct profiler *profiler, const struct model *const *models,
                            const struct goal_base *bases) MUST_USE;
 void decider_destroy(struct decider *decider);
+/* Other bases from the next decision on; borrowed. */
+void decider_use_bases(struct decider *decider, const struct goal_base *bases);
 /* The id as it stands on the timeline and in answers: 16 hexadecimal digits. */
 void decision_id_text(uint64_t id, char out[DECISION_ID_BYTES]);
 /* Which data directory it is, so that no other one gives the same ids; 0 until told. */

@@ -111,6 +111,7 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     holds_init(&engine->holds);
     pthread_mutex_init(&engine->now.lock, NULL);
     enum status status = row_frame_create(&engine->frame);
+    if (status == STATUS_OK) status = rates_create(&engine->rates, engine);
     if (status == STATUS_OK && strlen(options->directory) + 64 > PATH_BYTES_MAX)
         status = error_set(error, STATUS_LIMIT, "the directory's name is too long");
     else if (status == STATUS_OK)
@@ -153,12 +154,12 @@ static void release_facts(struct engine *engine) {
 
 void engine_close(struct engine *engine) {
     if (engine == NULL) return;
+    rates_destroy(engine->rates);
     in_force_drop(engine->own);
     in_force_drop(atomic_load(&engine->now.in_force));
     if (engine->store != NULL) store_close(engine->store);
     identity_destroy(engine->identity);
     release_facts(engine);
-    memory_free(engine->bases);
     json_parser_destroy(engine->json);
     holds_release(&engine->holds);
     ingest_repeats_release(&engine->known_rows);

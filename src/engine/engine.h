@@ -43,6 +43,14 @@ void engine_close(struct engine *engine);
 typedef void (*unreadable_fn)(void *context, const char *why);
 void engine_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context);
 
+/* Puts a playbook file in force, beside readers: those who began before keep the one of before
+ * until they renew (answer.h). A file that does not load changes nothing: the old one stays in force, no
+ * name of the new one is declared. `errors` (may be NULL) gets all that is wrong with it. */
+enum status engine_put_playbook(struct engine *engine, const char *file,
+                                struct playbook_errors *errors, struct error *error) MUST_USE;
+
+/* Of what is in force for the thread that changes things. Borrowed until something else is put in
+ * force; other threads hold a snapshot (in_force.h) instead. */
 const struct world *engine_world(const struct engine *engine);
 const struct playbook *engine_playbook(const struct engine *engine); /* NULL before the first */
 struct store *engine_store(struct engine *engine);
@@ -200,10 +208,6 @@ const struct model *const *engine_models(const struct engine *engine);
 /* Has a model in force learnt from what came after t? A decision at t by it knows what nobody knew
  * then. `entry` (may be NULL): the first. */
 bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_entry *entry);
-/* base_rates_measure as known at t, of all that has been applied; borrowed until the next call.
- * Kept until t or what is in the log changes, the engine's own decisions at t and later apart. */
-enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out,
-                              struct error *error) MUST_USE;
 
 /* ---- decisions ---- */
 /* Writes decisions as Decision Made events of the customers' personas. What is added is kept aside,

@@ -73,11 +73,8 @@ struct engine {
     size_t lookup_count, lookup_capacity;
     struct named_model *models; /* by name, in order of first sight */
     size_t model_count, model_capacity;
-    struct goal_base *bases; /* goal_bases_count, as of bases_at_ms; NULL until asked for */
-    int64_t bases_at_ms;
-    uint64_t bases_position;   /* the log's, up to which they were measured */
-    uint64_t bases_generation; /* of the snapshot under which they were */
-    struct json_parser *json;  /* for control records */
+    struct rates *rates;
+    struct json_parser *json; /* for control records */
     struct holds holds;
     struct ingest_repeats known_rows; /* what lies in quarantine; see known_rows_drop */
     bool has_known_rows;

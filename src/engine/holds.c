@@ -186,6 +186,8 @@ bool engine_holds(struct engine *engine, struct customer_id customer, struct tex
 }
 
 enum status engine_hold_count(struct engine *engine, uint64_t *rows, struct error *error) {
+    *rows = atomic_load(&engine->holds.rows);
+    if (atomic_load(&engine->holds.read) == atomic_load(&engine->holds.changes)) return STATUS_OK;
     pthread_mutex_lock(&engine->holds.lock);
     enum status status = refresh(engine, error);
     *rows = atomic_load(&engine->holds.rows);

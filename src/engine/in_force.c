@@ -34,6 +34,24 @@ void model_version_drop(struct model_version *version) {
     memory_free(version);
 }
 
+struct model_set { /* each by the playbook's model rule */
+    struct shared shared;
+    uint32_t count;
+    const struct model **models;
+    struct model_entry *entries;
+    struct model_version **versions;
+};
+
+static void model_set_drop(struct model_set *set) {
+    if (set == NULL || !shared_drop(&set->shared)) return;
+    for (uint32_t i = 0; set->versions != NULL && i < set->count; i++)
+        model_version_drop(set->versions[i]);
+    memory_free((void *)set->models);
+    memory_free(set->entries);
+    memory_free((void *)set->versions);
+    memory_free(set);
+}
+
 /* ---- lookups and treatments ---- */
 
 struct lookup_history {
@@ -249,6 +267,8 @@ static void fill_world(struct in_force *in_force) {
     in_force->decider_world.source = store_source_written(engine->store);
     if (in_force->playbook == NULL) return;
     in_force->playbook_hash = in_force->playbook->hash;
+    in_force->models = in_force->model_set->models;
+    in_force->model_entries = in_force->model_set->entries;
     in_force->world = (struct world){
         .playbook = in_force->playbook->playbook,
         .symbols = engine->symbols,
@@ -269,12 +289,8 @@ static void fill_world(struct in_force *in_force) {
 /* ---- snapshots ---- */
 
 static void destroy(struct in_force *in_force) {
-    uint32_t models = in_force->playbook != NULL ? in_force->playbook->playbook->model_count : 0;
-    for (uint32_t i = 0; in_force->model_versions != NULL && i < models; i++)
-        model_version_drop(in_force->model_versions[i]);
-    memory_free((void *)in_force->model_versions);
-    memory_free((void *)(uintptr_t)in_force->models);
-    memory_free((void *)(uintptr_t)in_force->model_entries);
+    rates_list_drop(in_force->rates);
+    model_set_drop(in_force->model_set);
     lookup_set_drop(in_force->lookups);
     store_source_destroy(in_force->source);
     store_source_destroy(in_force->written);
@@ -307,6 +323,11 @@ void in_force_swap(struct engine *engine, struct in_force *next) {
     pthread_mutex_lock(&engine->now.lock);
     struct in_force *before = atomic_load(&engine->now.in_force);
     next->generation = before != NULL ? before->generation + 1 : 1;
+    if (before != NULL && before->playbook == next->playbook && before->rates != NULL) {
+        rates_list_drop(next->rates);
+        next->rates = before->rates;
+        shared_hold(&before->rates->shared);
+    }
     atomic_store_explicit(&engine->now.in_force, next, memory_order_release);
     pthread_mutex_unlock(&engine->now.lock);
     in_force_drop(before);
@@ -382,10 +403,9 @@ static enum status find_model(struct engine *engine, const struct in_force_chang
         return STATUS_OK;
     }
     if (named == NULL || named->version == 0) return STATUS_OK;
-    uint32_t count =
-        present != NULL && present->playbook != NULL ? present->playbook->playbook->model_count : 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct model_version *version = present->model_versions[i];
+    const struct model_set *models = present != NULL ? present->model_set : NULL;
+    for (uint32_t i = 0; models != NULL && i < models->count; i++) {
+        struct model_version *version = models->versions[i];
         if (version == NULL || version->version != named->version ||
             !text_equal(text_from(version->name), name))
             continue;
@@ -400,23 +420,27 @@ static enum status find_model(struct engine *engine, const struct in_force_chang
 static enum status find_models(struct in_force *in_force, const struct in_force_change *change,
                                struct error *error) {
     const struct playbook *playbook = in_force->playbook->playbook;
-    const struct model **models = memory_calloc(playbook->model_count + 1, sizeof *models);
-    struct model_entry *entries = memory_calloc(playbook->model_count + 1, sizeof *entries);
-    in_force->models = models;
-    in_force->model_entries = entries;
-    in_force->model_versions =
-        memory_calloc(playbook->model_count + 1, sizeof *in_force->model_versions);
-    if (models == NULL || entries == NULL || in_force->model_versions == NULL)
+    uint32_t count = playbook->model_count;
+    struct model_set *set = in_force->model_set = memory_calloc(1, sizeof *set);
+    if (set == NULL) return STATUS_NO_MEMORY;
+    shared_init(&set->shared);
+    set->count = count;
+    set->models = memory_calloc(count + 1, sizeof *set->models);
+    set->entries = memory_calloc(count + 1, sizeof *set->entries);
+    set->versions = memory_calloc(count + 1, sizeof *set->versions);
+    if (set->models == NULL || set->entries == NULL || set->versions == NULL)
         return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < playbook->model_count; i++) {
-        struct model_version **version = &in_force->model_versions[i];
+    for (uint32_t i = 0; i < count; i++) {
+        struct model_version **version = &set->versions[i];
         enum status status =
             find_model(in_force->engine, change, playbook->models[i].name, version, error);
         if (status != STATUS_OK) return status;
         if (*version == NULL) continue;
-        if (model_fits(playbook, &playbook->models[i], *version)) models[i] = (*version)->model;
-        entries[i] = (struct model_entry){text_from((*version)->name), (*version)->version,
-                                          (*version)->trained_ms, (*version)->until_ms, models[i]};
+        if (model_fits(playbook, &playbook->models[i], *version))
+            set->models[i] = (*version)->model;
+        set->entries[i] =
+            (struct model_entry){text_from((*version)->name), (*version)->version,
+                                 (*version)->trained_ms, (*version)->until_ms, set->models[i]};
     }
     return STATUS_OK;
 }
@@ -427,7 +451,7 @@ static uint64_t hash_of(const struct in_force *in_force, const struct in_force_c
     const struct engine *engine = in_force->engine;
     uint64_t hash = hash_text(text_from(in_force->playbook->hash), 1);
     for (uint32_t i = 0; i < in_force->playbook->playbook->model_count; i++) {
-        const struct model_entry *entry = &in_force->model_entries[i];
+        const struct model_entry *entry = &in_force->model_set->entries[i];
         if (entry->model != NULL) hash = hash_text(entry->name, hash_u64(hash + entry->version));
     }
     for (size_t i = 0; i < engine->lookup_count; i++) {
@@ -440,6 +464,13 @@ static uint64_t hash_of(const struct in_force *in_force, const struct in_force_c
     return hash;
 }
 
+static enum status make_sources(struct in_force *in_force) {
+    const struct column_set *columns = &in_force->playbook->playbook->columns;
+    in_force->source = store_source_create(in_force->engine->store, columns, false);
+    in_force->written = store_source_create(in_force->engine->store, columns, true);
+    return in_force->source != NULL && in_force->written != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 static enum status fill(struct in_force *in_force, struct lookup_making *making,
                         struct error *error) {
     struct engine *engine = in_force->engine;
@@ -448,11 +479,7 @@ static enum status fill(struct in_force *in_force, struct lookup_making *making,
     struct held_playbook *playbook = in_force->playbook;
     bool same_lookups = present != NULL && playbook == present->playbook && change->table == NULL;
     if (playbook == NULL) return STATUS_OK;
-    const struct column_set *columns = &playbook->playbook->columns;
-    in_force->source = store_source_create(engine->store, columns, false);
-    in_force->written = store_source_create(engine->store, columns, true);
-    bool has_sources = in_force->source != NULL && in_force->written != NULL;
-    enum status status = has_sources ? STATUS_OK : STATUS_NO_MEMORY;
+    enum status status = make_sources(in_force);
     if (status == STATUS_OK) status = find_models(in_force, change, error);
     if (status == STATUS_OK && same_lookups) {
         in_force->lookups = present->lookups;
@@ -491,4 +518,42 @@ enum status in_force_next(struct engine *engine, const struct in_force_change *c
     fill_world(in_force);
     *out = in_force;
     return STATUS_OK;
+}
+
+const struct model_version *in_force_model_version(const struct in_force *in_force, uint32_t rule) {
+    return in_force->model_set->versions[rule];
+}
+
+/* The same in all but its rates; NULL without memory. Under the lock. */
+static struct in_force *copy_with(struct in_force *from, struct rates_list *list) {
+    struct in_force *copy = memory_calloc(1, sizeof *copy);
+    if (copy == NULL) return NULL;
+    shared_init(&copy->shared);
+    copy->generation = from->generation + 1;
+    copy->engine = from->engine;
+    copy->hash = from->hash;
+    copy->playbook = from->playbook;
+    copy->lookups = from->lookups;
+    copy->model_set = from->model_set;
+    copy->rates = list;
+    shared_hold(&copy->playbook->shared);
+    shared_hold(&copy->lookups->shared);
+    shared_hold(&copy->model_set->shared);
+    shared_hold(&list->shared);
+    if (make_sources(copy) != STATUS_OK) {
+        in_force_drop(copy);
+        return NULL;
+    }
+    fill_world(copy);
+    return copy;
+}
+
+void in_force_add_rates(struct engine *engine, const struct held_playbook *playbook,
+                        struct rates_list *list) {
+    pthread_mutex_lock(&engine->now.lock);
+    struct in_force *before = atomic_load(&engine->now.in_force), *next = NULL;
+    if (before->playbook == playbook) next = copy_with(before, list);
+    if (next != NULL) atomic_store_explicit(&engine->now.in_force, next, memory_order_release);
+    pthread_mutex_unlock(&engine->now.lock);
+    if (next != NULL) in_force_drop(before);
 }

@@ -31,6 +31,7 @@
 #include "base/shared.h"
 #include "decide/decide.h"
 #include "engine/lookup_version.h"
+#include "engine/rates.h"
 #include "learn/learn.h"
 
 struct engine;
@@ -57,8 +58,9 @@ struct model_version {
 };
 void model_version_drop(struct model_version *version); /* NULL is allowed */
 
-/* The lookups of a playbook and the treatments that are made of them. */
+/* The lookups of a playbook and the treatments that are made of them; its models. */
 struct lookup_set;
+struct model_set;
 
 /* ---- a snapshot ---- */
 
@@ -90,7 +92,8 @@ struct in_force {
     struct held_playbook *playbook;
     struct timeline_source *source, *written;
     struct lookup_set *lookups;
-    struct model_version **model_versions;
+    struct model_set *model_set;
+    struct rates_list *rates; /* NULL: none was measured yet. For rates_for */
 };
 
 /* The one in force now, held for the caller. Never NULL once the engine is open. Any thread. */
@@ -142,7 +145,15 @@ struct in_force_change {
 /* Makes the next snapshot; nothing is in force yet, nothing is written. */
 enum status in_force_next(struct engine *engine, const struct in_force_change *change,
                           struct in_force **out, struct error *error) MUST_USE;
-/* Swaps: from now on in_force_hold gives `next`, which is taken. */
+/* Swaps: from now on in_force_hold gives `next`, which is taken. Of the same playbook it takes over
+ * the base rates. */
 void in_force_swap(struct engine *engine, struct in_force *next);
+/* The snapshot in force, with these base rates: the only swap that is not the applier's. Where
+ * another playbook is in force by now, or without memory, nothing happens: rates can be measured
+ * again. The list is borrowed. For rates.c, which does so under its lock. */
+void in_force_add_rates(struct engine *engine, const struct held_playbook *playbook,
+                        struct rates_list *list);
+/* The version of the model of a rule; NULL: none was trained. */
+const struct model_version *in_force_model_version(const struct in_force *in_force, uint32_t rule);
 
 #endif

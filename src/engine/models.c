@@ -6,7 +6,6 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "engine/engine_internal.h"
-#include "measure/base_rates.h"
 
 #define MODEL_BYTES_MAX ((size_t)1 << 30)
 
@@ -128,7 +127,7 @@ bool model_fits(const struct playbook *playbook, const struct model_rule *rule,
 void models_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context) {
     const struct in_force *in_force = engine->own;
     for (uint32_t i = 0; i < in_force->world.playbook->model_count; i++) {
-        const struct model_version *version = in_force->model_versions[i];
+        const struct model_version *version = in_force_model_version(in_force, i);
         const struct named_model *named =
             version != NULL ? model_named(engine, text_from(version->name), false) : NULL;
         struct model *model = NULL;
@@ -283,31 +282,4 @@ bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_en
 
 const struct model *const *engine_models(const struct engine *engine) {
     return engine->own->models;
-}
-
-enum status engine_goal_bases(struct engine *engine, int64_t t_ms, const struct goal_base **out,
-                              struct error *error) {
-    enum status status = STATUS_OK;
-    uint64_t position = store_position(engine->store);
-    const struct in_force *in_force = engine->own;
-    if (engine->bases == NULL || engine->bases_at_ms != t_ms ||
-        engine->bases_position != position || engine->bases_generation != in_force->generation) {
-        struct goal_base *bases =
-            memory_calloc(goal_bases_count(in_force->world.playbook) + 1u, sizeof *bases);
-        if (bases == NULL) return STATUS_NO_MEMORY;
-        struct base_rates_options options = {
-            .at_ms = t_ms, .position = POSITION_NOW, .threads = engine->threads};
-        status = base_rates_measure(&in_force->world, &options, bases, error);
-        if (status != STATUS_OK) {
-            memory_free(bases);
-            return status;
-        }
-        memory_free(engine->bases);
-        engine->bases = bases;
-        engine->bases_at_ms = t_ms;
-        engine->bases_position = position;
-        engine->bases_generation = in_force->generation;
-    }
-    *out = engine->bases;
-    return status;
 }

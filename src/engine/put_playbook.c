@@ -170,6 +170,7 @@ static enum status put(struct putting *putting, struct error *error) {
         (void)back; /* without memory, new runs keep columns that nobody asks for */
         return status;
     }
+    rates_prepare(putting->next);
     in_force_swap(engine, putting->next);
     putting->next = NULL;
     return status;
@@ -238,6 +239,15 @@ enum status playbook_put_in_force(struct engine *engine, const char *file,
     if (status == STATUS_OK) status = put(&putting, error);
     putting_release(&putting);
     return status;
+}
+
+enum status engine_put_playbook(struct engine *engine, const char *file,
+                                struct playbook_errors *errors, struct error *error) {
+    if (engine->read_only)
+        return error_set(error, STATUS_READ_ONLY,
+                         "%s is open for reading; open it for writing to put a playbook in force",
+                         engine->directory);
+    return playbook_put_in_force(engine, file, errors, error);
 }
 
 /* Its name is the hash of its bytes: one that has changed would answer other questions than were

@@ -166,10 +166,10 @@ static enum status record_batch(struct decision_recorder *recorder, struct error
     struct store_frame frame = {.batch = &recorder->batch};
     uint64_t position;
     if (recorder->batch.event_count == 0) return STATUS_OK;
-    bool bases_stand = engine->bases_position == store_position(engine->store) &&
-                       recorder->earliest_ms >= engine->bases_at_ms;
     enum status status = store_append(engine->store, &frame, true, &position, error);
-    if (status == STATUS_OK && bases_stand) engine->bases_position = store_position(engine->store);
+    if (status == STATUS_OK)
+        rates_note_decisions(engine, position, store_position(engine->store),
+                             recorder->earliest_ms);
     if (status == STATUS_OK) recorder->recorded += recorder->batch.event_count;
     event_batch_clear(&recorder->batch);
     return status;

@@ -6,20 +6,64 @@
 
 #include "base/memory.h"
 
+static enum status pin(struct answering *answering, struct error *error) {
+    struct timeline_source *source = answering->world->source;
+    return source->ops->reader_open(source, &answering->reader, error);
+}
+
+static void unpin(struct answering *answering) {
+    if (answering->reader != NULL) answering->reader->source->ops->reader_close(answering->reader);
+    answering->reader = NULL;
+}
+
+static enum status hold(struct answering *answering, struct error *error) {
+    answering->in_force = in_force_hold(answering->engine);
+    answering->world = answering->kind == ANSWERING_DECIDING ? &answering->in_force->decider_world
+                                                             : &answering->in_force->world;
+    if (answering->world->playbook == NULL)
+        return error_set(error, STATUS_INVALID, "no playbook is in force");
+    return profiler_create(&answering->profiler, answering->world);
+}
+
+/* All that belongs to the snapshot. */
+static void let_go(struct answering *answering) {
+    decider_destroy(answering->decider);
+    profiler_destroy(answering->profiler);
+    rates_version_drop(answering->rates);
+    in_force_drop(answering->in_force);
+    answering->decider = NULL;
+    answering->profiler = NULL;
+    answering->rates = NULL;
+    answering->in_force = NULL;
+}
+
+enum status answering_open_as(struct answering *answering, struct engine *engine,
+                              enum answering_kind kind, int64_t t_ms, struct error *error) {
+    *answering = (struct answering){.engine = engine, .kind = kind, .t_ms = t_ms};
+    buffer_init(&answering->model_names);
+    enum status status = hold(answering, error);
+    return status == STATUS_OK ? pin(answering, error) : status;
+}
+
 enum status answering_open(struct answering *answering, struct engine *engine, int64_t t_ms,
                            struct error *error) {
-    struct timeline_source *source = engine_world(engine)->source;
-    *answering = (struct answering){.engine = engine, .t_ms = t_ms};
-    buffer_init(&answering->model_names);
-    enum status status = profiler_create(&answering->profiler, engine_world(engine));
-    return status == STATUS_OK ? source->ops->reader_open(source, &answering->reader, error)
-                               : status;
+    return answering_open_as(answering, engine, ANSWERING_ONCE, t_ms, error);
+}
+
+enum status answering_renew(struct answering *answering, int64_t t_ms, struct error *error) {
+    enum status status = STATUS_OK;
+    answering->t_ms = t_ms;
+    unpin(answering);
+    if (!in_force_is_current(answering->in_force)) {
+        let_go(answering);
+        status = hold(answering, error);
+    }
+    return status == STATUS_OK ? pin(answering, error) : status;
 }
 
 void answering_close(struct answering *answering) {
-    if (answering->reader != NULL) answering->reader->source->ops->reader_close(answering->reader);
-    decider_destroy(answering->decider);
-    profiler_destroy(answering->profiler);
+    unpin(answering);
+    let_go(answering);
     memory_free(answering->decision);
     buffer_release(&answering->model_names);
     *answering = (struct answering){0};
@@ -37,7 +81,7 @@ static enum status read_customer(struct answering *answering, const char *custom
     struct timeline_request request = request_of(answering);
     request.needs |= needs;
     enum status status =
-        engine_find_customer(answering->engine, text_from(customer), request.as_of, &id, error);
+        in_force_find_customer(answering->in_force, text_from(customer), request.as_of, &id, error);
     if (status != STATUS_OK) return status;
     status = answering->reader->source->ops->read(answering->reader, id, &request,
                                                   &answering->timeline, error);
@@ -70,43 +114,68 @@ enum status answering_read(struct answering *answering, const char *customer, ui
 /* A model that has learnt from what came after t is marked wherever its decisions go. */
 static enum status name_models(struct answering *answering) {
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < engine_playbook(answering->engine)->model_count && status == STATUS_OK;
-         i++) {
-        struct model_entry entry;
+    buffer_clear(&answering->model_names);
+    for (uint32_t i = 0; i < answering->world->playbook->model_count && status == STATUS_OK; i++) {
+        const struct model_entry *entry = &answering->in_force->model_entries[i];
         char until[32];
-        if (engine_model(answering->engine, i, &entry) == NULL) continue;
-        time_format(entry.until_ms, until);
+        if (entry->model == NULL) continue;
+        time_format(entry->until_ms, until);
         status = buffer_format(&answering->model_names, "%s%.*s@%u",
-                               answering->model_names.length > 0 ? ", " : "", TEXT_ARG(entry.name),
-                               entry.version);
-        if (status == STATUS_OK && entry.until_ms > answering->t_ms) {
+                               answering->model_names.length > 0 ? ", " : "", TEXT_ARG(entry->name),
+                               entry->version);
+        if (status == STATUS_OK && entry->until_ms > answering->t_ms) {
             status = buffer_format(&answering->model_names, " (hindsight: learnt until %s)", until);
         }
     }
+    answering->names_hindsight = in_force_hindsight(answering->in_force, answering->t_ms, NULL);
     decider_name_models(answering->decider, buffer_text(&answering->model_names));
     return status;
+}
+
+/* Are they those of t, and has the log not grown so far beyond them that others are due? */
+static bool rates_stand(const struct answering *answering) {
+    const struct rates_version *rates = answering->rates;
+    return rates != NULL && rates->at_ms <= answering->t_ms &&
+           answering->t_ms < answering->rates_until_ms &&
+           !rates_are_due(rates, answering->reader->source->ops->position(answering->reader));
+}
+
+static enum status need_rates(struct answering *answering, struct error *error) {
+    enum rates_wanted wanted = answering->kind == ANSWERING_ONCE ? RATES_FRESH : RATES_LATEST;
+    if (rates_stand(answering)) return STATUS_OK;
+    rates_version_drop(answering->rates);
+    answering->rates = NULL;
+    return rates_for(answering->in_force, answering->t_ms, wanted, &answering->rates,
+                     &answering->rates_until_ms, error);
+}
+
+static enum status make_decider(struct answering *answering) {
+    if (answering->decision == NULL)
+        answering->decision = memory_calloc(1, sizeof *answering->decision);
+    if (answering->decision == NULL) return STATUS_NO_MEMORY;
+    enum status status = decider_create(&answering->decider, answering->world, answering->profiler,
+                                        answering->in_force->models, answering->rates->bases);
+    if (status != STATUS_OK) return status;
+    decider_name_directory(answering->decider, engine_directory_id(answering->engine));
+    answering->names_at_ms = answering->t_ms;
+    return name_models(answering);
 }
 
 /* Rows in quarantine may hold a customer. Where they can't be read nobody knows whom, and a
  * decision that held everybody would look like an answer: so it is an error. */
 static enum status need_decider(struct answering *answering, struct error *error) {
-    const struct goal_base *bases;
     uint64_t holding_rows;
-    if (answering->decider != NULL) return STATUS_OK;
-    /* Who is held stands in the quarantine: where it can't be read, no decision is safe. */
-    enum status held = engine_hold_count(answering->engine, &holding_rows, error);
-    if (held != STATUS_OK) return held;
-    answering->decision = memory_calloc(1, sizeof *answering->decision);
-    if (answering->decision == NULL) return STATUS_NO_MEMORY;
-    enum status status = engine_hold_count(answering->engine, &holding_rows, error);
-    if (status == STATUS_OK)
-        status = engine_goal_bases(answering->engine, answering->t_ms, &bases, error);
+    enum status status = need_rates(answering, error);
+    if (status == STATUS_OK) status = engine_hold_count(answering->engine, &holding_rows, error);
+    if (status == STATUS_OK && answering->decider == NULL) status = make_decider(answering);
     if (status != STATUS_OK) return status;
-    status = decider_create(&answering->decider, engine_world(answering->engine),
-                            answering->profiler, engine_models(answering->engine), bases);
-    if (status == STATUS_OK)
-        decider_name_directory(answering->decider, engine_directory_id(answering->engine));
-    return status == STATUS_OK ? name_models(answering) : status;
+    decider_use_bases(answering->decider, answering->rates->bases);
+    if (answering->names_at_ms == answering->t_ms) return STATUS_OK;
+    answering->names_at_ms = answering->t_ms;
+    return in_force_hindsight(answering->in_force, answering->t_ms, NULL) ||
+                   answering->names_hindsight
+               ? name_models(answering)
+               : STATUS_OK;
 }
 
 static enum status decide(struct answering *answering, struct error *error) {
@@ -177,10 +246,9 @@ static void take_strongest(const struct playbook *playbook, struct strongest *st
 }
 
 /* Without the identity's lock: names are asked for a million customers beside a load. */
-void customer_name(struct engine *engine, struct customer_id customer,
-                   char out[CUSTOMER_NAME_BYTES]) {
+static struct strongest strongest_of(struct engine *engine, struct customer_id customer) {
     const struct identity *identity = engine_identity(engine);
-    const struct playbook *playbook = engine_playbook(engine);
+    struct in_force *in_force = in_force_hold(engine);
     struct identifier_id ids[NAMED_IDENTIFIERS_MAX];
     struct as_of now = {INT64_MAX, POSITION_NOW};
     struct strongest strongest = {UINT32_MAX, UINT32_MAX};
@@ -189,9 +257,18 @@ void customer_name(struct engine *engine, struct customer_id customer,
     if (count > NAMED_IDENTIFIERS_MAX) count = NAMED_IDENTIFIERS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         if (identity_identifier(identity, ids[i], &type).length == 0) continue; /* erased */
-        take_strongest(playbook, &strongest, type, ids[i].value);
+        take_strongest(in_force->world.playbook, &strongest, type, ids[i].value);
     }
+    in_force_drop(in_force);
+    return strongest;
+}
+
+void customer_name(struct engine *engine, struct customer_id customer,
+                   char out[CUSTOMER_NAME_BYTES]) {
+    const struct identity *identity = engine_identity(engine);
+    struct strongest strongest = strongest_of(engine, customer);
     struct text value = {0};
+    uint32_t type;
     if (strongest.id != UINT32_MAX)
         value = identity_identifier(identity, (struct identifier_id){strongest.id}, &type);
     if (value.length == 0) {
@@ -210,7 +287,7 @@ static int newest_first(const void *a, const void *b) {
 struct text answering_address(const struct answering *answering, const struct treatment *treatment,
                               uint32_t type) {
     struct engine *engine = answering->engine;
-    const struct playbook *playbook = engine_playbook(engine);
+    const struct playbook *playbook = answering->world->playbook;
     struct messaging messaging =
         playbook_messaging(playbook, engine_symbols(engine), treatment->channel);
     bool asks = treatment_needs_opt_in(playbook, treatment) && messaging.address != UINT32_MAX &&

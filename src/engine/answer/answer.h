@@ -1,25 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/answer/answer.h -- one customer, read and decided for as of one time, and the answers as
- * JSON; what the command line and the C API share. One thread's. */
+/* engine/answer/answer.h -- one thread's way to read, walk and decide, and the answers as JSON;
+ * what the command line and the C API share.
+ *
+ *   answering_open ─► read, decide, walk, record ─► answering_renew ─► … ─► answering_close
+ *                     └── one request: one snapshot, one position ──┘
+ *
+ * It holds the snapshot that is in force (in_force.h) and pins a position of the log, so that all
+ * parts of an answer agree, whatever is loaded, folded, trained or put in force meanwhile. A
+ * process that stays calls answering_renew at the beginning of each request: it pins what is there
+ * now, and makes its profiler and decider anew only where something else is in force.
+ *
+ * Threads: each has its own; any number of them beside the applier. */
 #ifndef ENGINE_ANSWER_ANSWER_H
 #define ENGINE_ANSWER_ANSWER_H
 
 #include "base/json.h"
 #include "engine/engine.h"
 
+enum answering_kind {
+    /* A command: rows that are durable; base rates of all that is there (RATES_FRESH). */
+    ANSWERING_ONCE,
+    /* A process that stays, reading: rows that are durable; base rates as they are (RATES_LATEST).
+     */
+    ANSWERING_LIVE,
+    /* The same, deciding: rows are seen once they are written, so that the contact of a moment ago
+     * counts. */
+    ANSWERING_DECIDING
+};
+
 struct answering {
     struct engine *engine;
+    enum answering_kind kind;
+    struct in_force *in_force; /* held */
+    const struct world *world; /* of the snapshot */
     struct timeline_reader *reader;
+    struct rates_version *rates; /* held; NULL until the first decision */
+    int64_t rates_until_ms;      /* they are those of decisions from rates->at_ms up to then */
     struct profiler *profiler;
     struct decider *decider;   /* NULL until the first decision */
     struct decision *decision; /* the latest; one, since it is large */
     struct buffer model_names; /* "redeem@3", and what is wrong with it for this t */
+    int64_t names_at_ms;       /* the t for which they were written */
+    bool names_hindsight;      /* one of them was said to know what came after it */
     struct timeline timeline;  /* of the latest customer; valid until the next call */
     int64_t t_ms;
 };
-/* Pins the present position. */
+/* A command's, at one t. */
 enum status answering_open(struct answering *answering, struct engine *engine, int64_t t_ms,
                            struct error *error) MUST_USE;
+enum status answering_open_as(struct answering *answering, struct engine *engine,
+                              enum answering_kind kind, int64_t t_ms, struct error *error) MUST_USE;
+/* The next request: what is in force now, the position that the log has reached, another t. On
+ * failure it can only be closed. */
+enum status answering_renew(struct answering *answering, int64_t t_ms,
+                            struct error *error) MUST_USE;
+/* Also of one that is zeroed or was closed. */
 void answering_close(struct answering *answering);
 
 /* The customer's timeline as known at t; `needs`: enum timeline_need beside what the playbook asks

@@ -133,9 +133,9 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
     json_member_yes_no(writer, "limited", decision->limited);
     json_member_yes_no(writer, "withheld", decision_withholds_some(decision));
     const char *arm = decision->holdout.crossed ? "crossed" : decision->holdout.in ? "in" : "out";
-    json_member_text_or_null(
-        writer, "holdout",
-        engine_playbook(answering->engine)->holdout_share > 0 ? text_from(arm) : (struct text){0});
+    json_member_text_or_null(writer, "holdout",
+                             answering->world->playbook->holdout_share > 0 ? text_from(arm)
+                                                                           : (struct text){0});
     char reason[DECISION_REASON_BYTES_MAX];
     answering_reason(answering, reason);
     json_member_string(writer, "reason", reason);
@@ -143,7 +143,7 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
                      answering->model_names.length > 0 ? buffer_text(&answering->model_names)
                                                        : TEXT(""));
     json_member_yes_no(writer, "hindsight",
-                       engine_hindsight(answering->engine, answering->t_ms, NULL));
+                       in_force_hindsight(answering->in_force, answering->t_ms, NULL));
     json_write_key(writer, "ranked");
     json_write_array_begin(writer);
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
@@ -307,7 +307,7 @@ static bool is_yes(struct value value) {
 }
 
 static void write_traits(const struct answering *answering, struct json_writer *writer) {
-    const struct playbook *playbook = engine_playbook(answering->engine);
+    const struct playbook *playbook = answering->world->playbook;
     const struct value *values =
         profile_at(answering->profiler, &answering->timeline, answering->t_ms);
     json_write_key(writer, "traits");

@@ -613,30 +613,6 @@ static void test_a_decision_is_an_event(void **state) {
     assert_int_equal(shop_count(shop, "Decision Made"), 2);
 }
 
-/* More of the same time makes other rates, in the same process too. */
-static void test_rates_follow_what_is_loaded(void **state) {
-    struct shop *shop = *state;
-    struct error error = {0};
-    enum status status;
-    const struct goal_base *bases, *again;
-    shop_file(shop, "orders.csv", orders);
-    shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
-    shop_open(shop, "playbook.yaml");
-    shop_load(shop, NULL);
-    assert_int_equal(engine_goal_bases(shop->engine, DAY(50), &bases, &error), STATUS_OK);
-    assert_int_equal(bases[0].treated_rows, 0);
-    decide_and_record(shop, &error, &status); /* a decision changes none */
-    assert_int_equal(status, STATUS_OK);
-    assert_int_equal(engine_goal_bases(shop->engine, DAY(50), &again, &error), STATUS_OK);
-    assert_ptr_equal(again, bases);
-    shop_file(shop, "mail.csv",
-              "at,email,treatment\n2017-01-01T09:00:00Z,ann@a.example,letter/7\n");
-    shop_load(shop, "mail");
-    assert_int_equal(engine_goal_bases(shop->engine, DAY(50), &bases, &error), STATUS_OK);
-    assert_int_equal(bases[0].treated_rows, 1);
-    assert_true(bases[0].treated_rate == 1);
-}
-
 static struct holdout record_for(struct shop *shop, const char *customer, int64_t t_ms) {
     struct answering answering;
     struct error error = {0};
@@ -739,7 +715,6 @@ int main(void) {
         CASE(test_a_playbook_that_does_not_fit_changes_nothing),
         CASE(test_a_decision_is_an_event),
         CASE(test_a_merge_moves_nobody_out_of_the_holdout),
-        CASE(test_rates_follow_what_is_loaded),
         CASE(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

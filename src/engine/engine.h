@@ -44,8 +44,9 @@ typedef void (*unreadable_fn)(void *context, const char *why);
 void engine_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context);
 
 /* Puts a playbook file in force, beside readers: those who began before keep the one of before
- * until they renew (answer.h). A file that does not load changes nothing: the old one stays in force, no
- * name of the new one is declared. `errors` (may be NULL) gets all that is wrong with it. */
+ * until they renew (answer.h). A file that does not load changes nothing: the old one stays in
+ * force, and no name of the new one is declared. `errors` (may be NULL) gets all that is wrong with
+ * it. */
 enum status engine_put_playbook(struct engine *engine, const char *file,
                                 struct playbook_errors *errors, struct error *error) MUST_USE;
 

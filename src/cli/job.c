@@ -13,19 +13,24 @@ static void on_signal(int signal_number) {
     caught = signal_number;
 }
 
+static struct sigaction before_int, before_term;
+static uint32_t held; /* how often; main thread alone */
+
 /* One shot each: the same signal a second time ends the process. */
-static void catch_signals(struct sigaction before[2]) {
+void cli_signals_hold(void) {
     struct sigaction action = {.sa_handler = on_signal,
                                .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
+    if (held++ > 0) return;
     sigemptyset(&action.sa_mask);
     caught = 0;
-    (void)!sigaction(SIGINT, &action, &before[0]);
-    (void)!sigaction(SIGTERM, &action, &before[1]);
+    (void)!sigaction(SIGINT, &action, &before_int);
+    (void)!sigaction(SIGTERM, &action, &before_term);
 }
 
-static void leave_signals(const struct sigaction before[2]) {
-    (void)!sigaction(SIGINT, &before[0], NULL);
-    (void)!sigaction(SIGTERM, &before[1], NULL);
+void cli_signals_release(void) {
+    if (--held > 0) return;
+    (void)!sigaction(SIGINT, &before_int, NULL);
+    (void)!sigaction(SIGTERM, &before_term, NULL);
 }
 
 int cli_cancelled_code(void) {
@@ -49,12 +54,12 @@ static void show(const struct job_progress *progress) {
 enum status cli_job(const struct cli *cli, const char *name,
                     enum status (*run)(void *context, struct work *work, struct error *error),
                     void *context, struct error *error) {
-    struct sigaction before[2];
     struct engine_job *job;
     struct job_progress progress;
     struct job_options options = {.name = name, .run = run, .context = context};
-    catch_signals(before);
+    cli_signals_hold();
     enum status status = job_start(&job, &options, error);
+    if (status == STATUS_OK && caught != 0) job_cancel(job); /* while nothing ran yet */
     while (status == STATUS_OK && !job_wait(job, SHOW_EVERY_MS)) {
         if (caught != 0) job_cancel(job);
         job_progress(job, &progress);
@@ -62,6 +67,6 @@ enum status cli_job(const struct cli *cli, const char *name,
     }
     if (status == STATUS_OK) status = job_finish(job, error);
     cli_progress_end();
-    leave_signals(before);
+    cli_signals_release();
     return status;
 }

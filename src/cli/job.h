@@ -18,6 +18,10 @@
 enum status cli_job(const struct cli *cli, const char *name,
                     enum status (*run)(void *context, struct work *work, struct error *error),
                     void *context, struct error *error) MUST_USE;
+/* Between the two a first signal only waits for the next cli_job, which then ends at once; they
+ * nest. For what must not be left half done around a job, such as a temporary file. */
+void cli_signals_hold(void);
+void cli_signals_release(void);
 /* 130 after Ctrl-C, 143 after SIGTERM. */
 int cli_cancelled_code(void);
 

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/job.h"
+
 static enum status cannot_write(const struct cli_out *out, struct error *error) {
     return error_set_errno(error, errno,
                            "cannot write %s; is its folder there, and yours to write?", out->name);
@@ -39,21 +41,28 @@ static int open_beside(struct cli_out *out, const struct stat *before) {
     return descriptor;
 }
 
+static enum status refuse(struct cli_out *out, struct error *error) {
+    enum status status = cannot_write(out, error);
+    cli_out_close(out);
+    return status;
+}
+
 enum status cli_out_open(struct cli_out *out, const char *path, struct error *error) {
     struct stat before;
     *out = (struct cli_out){.file = stdout, .name = "the output"};
     if (path == NULL) return STATUS_OK;
-    *out = (struct cli_out){.name = path};
-    if (!find_place(out, path, &before)) return cannot_write(out, error);
+    *out = (struct cli_out){.name = path, .holds_signals = true};
+    cli_signals_hold();
+    if (!find_place(out, path, &before)) return refuse(out, error);
     bool in_place = before.st_mode != 0 && !S_ISREG(before.st_mode);
-    if (S_ISREG(before.st_mode) && access(out->path, W_OK) != 0) return cannot_write(out, error);
+    if (S_ISREG(before.st_mode) && access(out->path, W_OK) != 0) return refuse(out, error);
     int descriptor = in_place ? open(out->path, O_WRONLY | O_CLOEXEC) : open_beside(out, &before);
     if (descriptor >= 0) out->file = fdopen(descriptor, "w");
     if (out->file != NULL) return STATUS_OK;
-    enum status status = cannot_write(out, error);
+    int why = errno;
     if (descriptor >= 0) close(descriptor);
-    cli_out_close(out);
-    return status;
+    errno = why;
+    return refuse(out, error);
 }
 
 static enum status not_whole(const struct cli_out *out, struct error *error) {
@@ -90,6 +99,7 @@ enum status cli_out_place(struct cli_out *out, struct error *error) {
 void cli_out_close(struct cli_out *out) {
     if (out->file != NULL && out->file != stdout) (void)fclose(out->file);
     if (out->temporary[0] != '\0') (void)!unlink(out->temporary);
+    if (out->holds_signals) cli_signals_release();
     *out = (struct cli_out){0};
 }
 

@@ -3,8 +3,9 @@
  *
  * It is written beside its place as NAME.tmp, its owner's alone whatever the umask, and takes the
  * place by a rename once it is whole and on the disk; a file that was there before hands on its
- * permissions. A link is followed. What is no file (a terminal, a pipe, /dev/null) is written to as
- * it is, and so is stdout, for which the path is NULL. */
+ * permissions. While it is open a first Ctrl-C waits for the job that writes it (cli/job.h), so
+ * that no temporary stays. A link is followed. What is no file (a terminal, a pipe, /dev/null) is
+ * written to as it is, and so is stdout, for which the path is NULL. */
 #ifndef CLI_OUT_H
 #define CLI_OUT_H
 
@@ -17,6 +18,7 @@ struct cli_out {
     const char *name; /* as the user wrote it, or "the output" */
     char path[FILE_PATH_MAX],
         temporary[FILE_PATH_MAX]; /* temporary: "" where it is written in place */
+    bool holds_signals;
 };
 
 enum status cli_out_open(struct cli_out *out, const char *path, struct error *error) MUST_USE;

@@ -34,6 +34,13 @@ enum status file_map(struct file_system *fs, const char *path, struct file_mappi
                      struct error *error) {
     return fs->ops->map(fs, path, mapping, error);
 }
+enum status file_map_private(struct file_system *fs, const char *path, struct file_mapping *mapping,
+                             struct error *error) {
+    return fs->ops->map_private(fs, path, mapping, error);
+}
+enum status file_detach(struct file_system *fs, struct file_mapping *mapping) {
+    return mapping->at ? fs->ops->detach(fs, mapping) : STATUS_OK;
+}
 void file_unmap(struct file_system *fs, struct file_mapping *mapping) {
     fs->ops->unmap(fs, mapping);
 }

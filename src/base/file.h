@@ -24,7 +24,7 @@ enum file_mode {
     FILE_APPEND,     /* create or open; writes go to the end */
 };
 
-struct file_mapping { /* read-only bytes of a whole file; OS: mmap */
+struct file_mapping { /* bytes of a whole file; OS: mmap. Read-only unless file_map_private made it */
     const uint8_t *at;
     size_t length;
     void *owner;
@@ -43,6 +43,9 @@ struct file_system_ops {
     enum status (*sync)(struct file *, struct error *); /* fdatasync */
     enum status (*map)(struct file_system *, const char *path, struct file_mapping *,
                        struct error *);
+    enum status (*map_private)(struct file_system *, const char *path, struct file_mapping *,
+                               struct error *);
+    enum status (*detach)(struct file_system *, struct file_mapping *);
     void (*unmap)(struct file_system *, struct file_mapping *);
     enum status (*rename)(struct file_system *, const char *from, const char *to, struct error *);
     enum status (*remove)(struct file_system *, const char *path, struct error *);
@@ -84,6 +87,13 @@ enum status file_lock(struct file *file, struct error *error) MUST_USE;
 
 enum status file_map(struct file_system *fs, const char *path, struct file_mapping *mapping,
                      struct error *error) MUST_USE;
+/* The same, and the bytes may be written: the file never changes by that, and nobody else sees it.
+ */
+enum status file_map_private(struct file_system *fs, const char *path, struct file_mapping *mapping,
+                             struct error *error) MUST_USE;
+/* Copies the bytes of a private mapping and lets the file go; the addresses stay, and any thread may
+ * read meanwhile, but none may write. STATUS_NO_MEMORY: it is as it was. */
+enum status file_detach(struct file_system *fs, struct file_mapping *mapping) MUST_USE;
 /* A zeroed mapping is allowed. */
 void file_unmap(struct file_system *fs, struct file_mapping *mapping);
 enum status file_rename(struct file_system *fs, const char *from, const char *to,

@@ -147,9 +147,8 @@ static enum status os_sync(struct file *handle, struct error *error) {
     return status == STATUS_DISK_FULL ? STATUS_DISK_FULL : STATUS_IO;
 }
 
-static enum status os_map(struct file_system *fs, const char *path, struct file_mapping *mapping,
-                          struct error *error) {
-    (void)fs;
+static enum status map_file(const char *path, int protection, int flags,
+                            struct file_mapping *mapping, struct error *error) {
     *mapping = (struct file_mapping){0};
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return os_error(error, errno, path, "open");
@@ -157,13 +156,40 @@ static enum status os_map(struct file_system *fs, const char *path, struct file_
     void *at = NULL;
     int why = fstat(descriptor, &about) ? errno : 0;
     if (why == 0 && about.st_size > 0) {
-        at = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_SHARED, descriptor, 0);
+        at = mmap(NULL, (size_t)about.st_size, protection, flags, descriptor, 0);
         if (at == MAP_FAILED) why = errno;
     }
     close(descriptor);
     if (why) return os_error(error, why, path, "map");
     *mapping = (struct file_mapping){.at = at, .length = (size_t)about.st_size};
     return STATUS_OK;
+}
+
+static enum status os_map(struct file_system *fs, const char *path, struct file_mapping *mapping,
+                          struct error *error) {
+    (void)fs;
+    return map_file(path, PROT_READ, MAP_SHARED, mapping, error);
+}
+
+static enum status os_map_private(struct file_system *fs, const char *path,
+                                  struct file_mapping *mapping, struct error *error) {
+    (void)fs;
+    return map_file(path, PROT_READ | PROT_WRITE, MAP_PRIVATE, mapping, error);
+}
+
+/* The copy takes the place of the mapping in one step, so that a reader finds the one or the other.
+ */
+static enum status os_detach(struct file_system *fs, struct file_mapping *mapping) {
+    (void)fs;
+    void *copy = memory_alloc_huge(mapping->length);
+    if (!copy) return STATUS_NO_MEMORY;
+    memcpy(copy, mapping->at, mapping->length);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t length = (mapping->length + page - 1) / page * page;
+    void *at = (void *)(uintptr_t)mapping->at;
+    if (mremap(copy, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at) return STATUS_OK;
+    memory_free_huge(copy, mapping->length);
+    return STATUS_NO_MEMORY;
 }
 
 static void os_unmap(struct file_system *fs, struct file_mapping *mapping) {
@@ -288,6 +314,8 @@ struct file_system *file_system_os(void) {
         .truncate = os_truncate,
         .sync = os_sync,
         .map = os_map,
+        .map_private = os_map_private,
+        .detach = os_detach,
         .unmap = os_unmap,
         .rename = os_rename,
         .remove = os_remove,

@@ -61,10 +61,10 @@ static void change_settle(struct identity *identity) {
     size_t kept = 0;
     identity->stamp++;
     for (size_t i = 0; i < identity->change_count; i++) {
-        struct node *node = node_at(identity, identity->changes[i].customer.value);
-        if (node->stamp == identity->stamp || !change_is_real(identity, &identity->changes[i]))
+        struct node_mark *mark = mark_at(identity, identity->changes[i].customer.value);
+        if (mark->stamp == identity->stamp || !change_is_real(identity, &identity->changes[i]))
             continue;
-        node->stamp = identity->stamp;
+        mark->stamp = identity->stamp;
         identity->changes[kept++] = identity->changes[i];
     }
     identity->change_count = kept;
@@ -208,11 +208,13 @@ static enum status node_reserve(struct identity *identity, uint32_t count) {
     }
     enum status status = column_reserve(&identity->forest.heads, count, sizeof(_Atomic uint32_t));
     if (!status) status = column_reserve(&identity->singles, count, sizeof(_Atomic uint32_t));
+    if (!status) status = column_reserve(&identity->node_marks, count, sizeof(struct node_mark));
     return status ? status : column_reserve(&identity->forest.nodes, count, sizeof(struct node));
 }
 
 static enum status row_reserve(struct identity *identity, uint64_t count) {
     enum status status = column_reserve(&identity->anchors, count, sizeof(_Atomic uint32_t));
+    if (!status) status = column_reserve(&identity->windows, count, sizeof(struct known_window));
     return status ? status
                   : column_reserve(&identity->persona_rows, count, sizeof(struct persona_row));
 }
@@ -260,8 +262,6 @@ enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t
     STORE(*anchor_at(identity, next), anchor);
     STORE(row->next, LOAD(node->personas));
     STORE(row->position, identity->position);
-    row->from_ms = INT64_MAX;
-    row->until_ms = INT64_MIN;
     bool is_new = true;
     if (count == 1) /* found by its node */
         status = key_table_add_unlisted(&identity->personas, persona_key(ids, count), persona);

@@ -3,10 +3,15 @@
  * hold an address while it grows.
  *
  * Items are zeroed. One writer reserves; an index is published to readers by whoever stores it with
- * release order. */
+ * release order.
+ *
+ * A column can be written to an image, item after item, and later begin as the items of an image:
+ * its first segments then lie in the image (base/image.h), which must outlive it, and the last, which
+ * may be part full, is a copy. */
 #ifndef IDENTITY_COLUMN_H
 #define IDENTITY_COLUMN_H
 
+#include "base/image.h"
 #include "base/memory.h"
 
 #define COLUMN_FIRST_BITS 10
@@ -15,6 +20,7 @@
 struct column_store {
     void *segments[COLUMN_SEGMENTS]; /* segment s starts at 1024 * (2^s - 1) and holds 1024 * 2^s */
     uint64_t capacity;
+    uint32_t mapped; /* so many segments lie in an image */
 };
 
 static inline size_t column_segment_items(uint32_t segment) {
@@ -40,11 +46,19 @@ static inline enum status column_reserve(struct column_store *column, uint64_t c
 }
 static inline void column_release(struct column_store *column, size_t item_bytes) {
     for (uint32_t s = 0; s < COLUMN_SEGMENTS; s++) {
-        if (column->segments[s])
+        if (column->segments[s] && s >= column->mapped)
             memory_free_huge(column->segments[s], column_segment_items(s) * item_bytes);
         column->segments[s] = NULL;
     }
     column->capacity = 0;
+    column->mapped = 0;
 }
+
+/* The section `tag` with the first `count` items. */
+enum status column_write(const struct column_store *column, uint64_t count, size_t item_bytes,
+                         struct image_writer *writer, uint32_t tag, struct error *error) MUST_USE;
+/* Fills an empty column. `items` lie in an image. On failure the column is empty. */
+enum status column_begin(struct column_store *column, void *items, uint64_t count,
+                         size_t item_bytes) MUST_USE;
 
 #endif

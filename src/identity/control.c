@@ -50,14 +50,12 @@ static void intake_rule_release(struct intake_rule *rule) {
     *rule = (struct intake_rule){.rule = NONE};
 }
 
-void identity_destroy(struct identity *identity) {
-    if (!identity) return;
-    identity_undo(identity);
+/* What a checkpoint holds. */
+void identity_arrays_release(struct identity *identity) {
     key_table_release(&identity->identifiers);
     key_table_release(&identity->personas);
     key_table_release(&identity->suppressed);
     key_table_release(&identity->waiting_keys);
-    spelling_release(&identity->spelling);
     column_release(&identity->forest.heads, sizeof(_Atomic uint32_t));
     column_release(&identity->singles, sizeof(_Atomic uint32_t));
     column_release(&identity->anchors, sizeof(_Atomic uint32_t));
@@ -65,20 +63,33 @@ void identity_destroy(struct identity *identity) {
     column_release(&identity->forest.edges, sizeof(struct edge));
     column_release(&identity->persona_rows, sizeof(struct persona_row));
     column_release(&identity->links, sizeof(struct link));
-    column_release(&identity->days, sizeof(struct day_count));
-    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) intake_rule_release(&identity->intake[i]);
-    judge_scratch_destroy(identity->judge);
-    resolve_scratch_destroy(identity->resolve);
-    memory_free(identity->counts);
+    column_release(&identity->node_marks, sizeof(struct node_mark));
+    column_release(&identity->windows, sizeof(struct known_window));
     memory_free(identity->eras);
     memory_free(identity->marks.slots);
-    summaries_clear(identity);
-    memory_free(identity->summaries);
     memory_free(identity->waiting);
     memory_free(identity->waiting_heads);
     memory_free(identity->withdrawals);
     memory_free(identity->withdrawal_slots);
     memory_free(identity->gone_ms);
+    memory_free(identity->spelling.old_ids);
+}
+
+void identity_destroy(struct identity *identity) {
+    if (!identity) return;
+    identity_undo(identity);
+    identity_arrays_release(identity);
+    identity->spelling.old_ids = NULL;
+    spelling_release(&identity->spelling);
+    if (identity->image) image_close(identity->image);
+    memory_free(identity->image);
+    column_release(&identity->days, sizeof(struct day_count));
+    for (uint32_t i = 0; i < IDENTIFIER_TYPES_MAX; i++) intake_rule_release(&identity->intake[i]);
+    judge_scratch_destroy(identity->judge);
+    resolve_scratch_destroy(identity->resolve);
+    memory_free(identity->counts);
+    summaries_clear(identity);
+    memory_free(identity->summaries);
     memory_free(identity->undo);
     memory_free(identity->pending);
     memory_free(identity->pending_order);
@@ -277,6 +288,14 @@ static enum status withdrawals_reserve(struct identity *identity) {
     identity->withdrawal_slots = slots;
     identity->withdrawal_slot_count = slot_count;
     withdrawals_index(identity, 0);
+    return STATUS_OK;
+}
+
+enum status withdrawals_add(struct identity *identity, const struct withdrawal *withdrawal) {
+    enum status status = withdrawals_reserve(identity);
+    if (status) return status;
+    identity->withdrawals[identity->withdrawal_count++] = *withdrawal;
+    withdrawals_index(identity, identity->withdrawal_count - 1);
     return STATUS_OK;
 }
 

@@ -206,9 +206,9 @@ static void drop_links(struct identity *identity, const struct identity_erasure 
     /* The seeds are the erased identifiers and whoever has a link with one. */
     identity->stamp++;
     for (size_t i = 0; i < identity->seed_count; i++) {
-        struct node *node = node_at(identity, identity->seeds[i]);
-        if (node->stamp == identity->stamp) continue;
-        node->stamp = identity->stamp;
+        struct node_mark *mark = mark_at(identity, identity->seeds[i]);
+        if (mark->stamp == identity->stamp) continue;
+        mark->stamp = identity->stamp;
         drop_marked_links(identity, identity->seeds[i]);
     }
 }

@@ -40,8 +40,6 @@ struct node { /* an identifier; links below are ids + 1, so that zeroed memory i
     _Atomic uint32_t links;    /* + 1: newest link, by (known_ms, order) */
     _Atomic uint32_t degree;
     _Atomic uint32_t flags;    /* enum node_flag */
-    uint32_t stamp, index;     /* the applier's: member of the set that is judged now, and where */
-    uint32_t dirty;            /* the applier's: batch in which this root waits to be judged anew */
     uint32_t type;             /* the applier's */
     _Atomic uint64_t position; /* of the record that brought it */
 };

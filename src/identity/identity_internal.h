@@ -10,7 +10,8 @@
  *   directory.c  what readers ask                    inspect.c    all about a customer
  *   suppress.c   who is turned away                  erase.c      forgetting
  *   waiting.c    names that get known later          summary.c    what large components hold
- *   spelling.c   identifiers in other spellings      blocked.c    values that are nobody */
+ *   spelling.c   identifiers in other spellings      blocked.c    values that are nobody
+ *   checkpoint.c an image of all, and back           checkpoint_check.c   can it be an identity? */
 #ifndef IDENTITY_IDENTITY_INTERNAL_H
 #define IDENTITY_IDENTITY_INTERNAL_H
 
@@ -51,8 +52,17 @@ struct intake_rule {
 struct persona_row {
     _Atomic uint32_t next; /* + 1: the next older one of the same anchor */
     _Atomic uint64_t position;
-    /* For the applier: an event that was known in [from, until) and has these identifiers adds no
-     * link, so it need not be looked at. */
+};
+
+/* What the applier notes of an identifier while a call is under way. It lies apart from the nodes:
+ * nothing of it outlives the call, so a checkpoint has none of it. */
+struct node_mark {
+    uint32_t stamp, index; /* member of the set that is judged now, and where */
+    uint32_t dirty;        /* batch in which this root waits to be judged anew */
+};
+/* For the applier, of a persona: an event that was known in [from, until) and has these identifiers
+ * adds no link, so it need not be looked at. Zeros: none is. */
+struct known_window {
     int64_t from_ms, until_ms;
 };
 
@@ -140,6 +150,7 @@ struct identity {
     struct forest forest;
     struct column_store singles; /* + 1: the persona of an identifier alone */
     struct column_store anchors, persona_rows, links, days;
+    struct column_store node_marks, windows;
     uint32_t link_count;
     struct withdrawal *withdrawals;
     size_t withdrawal_count, withdrawal_capacity;
@@ -149,6 +160,7 @@ struct identity {
     size_t gone_count, gone_capacity;
     _Atomic uint64_t visible; /* POSITION_NOW is this */
     _Atomic uint32_t visible_personas;
+    struct image *image; /* that the tables and columns began with; NULL */
 
     /* The call under way, from begin to commit or undo. */
     bool open, replaying;
@@ -212,6 +224,12 @@ static inline _Atomic uint32_t *anchor_at(const struct identity *identity, uint3
 }
 static inline struct persona_row *persona_at(const struct identity *identity, uint32_t id) {
     return column_at(&identity->persona_rows, id, sizeof(struct persona_row));
+}
+static inline struct node_mark *mark_at(const struct identity *identity, uint32_t id) {
+    return column_at(&identity->node_marks, id, sizeof(struct node_mark));
+}
+static inline struct known_window *window_at(const struct identity *identity, uint32_t persona) {
+    return column_at(&identity->windows, persona, sizeof(struct known_window));
 }
 static inline struct link *link_at(const struct identity *identity, uint32_t id) {
     return column_at(&identity->links, id, sizeof(struct link));
@@ -305,6 +323,10 @@ void sort_links(const struct identity *identity, uint32_t *indexes, size_t count
 void sort_ids(uint32_t *ids, size_t count); /* ascending */
 
 /* control.c */
+void identity_arrays_release(struct identity *identity);
+/* Adds it to the list alone. */
+enum status withdrawals_add(struct identity *identity,
+                            const struct withdrawal *withdrawal) MUST_USE;
 enum status control_add(struct identity *identity, const struct withdrawal *withdrawal) MUST_USE;
 /* Finds the withdrawals from `first` on by their pairs, too; 0: all, after they were changed. */
 void withdrawals_index(struct identity *identity, size_t first);

@@ -255,6 +255,8 @@ void identity_stats(struct identity *identity, struct identity_stats *out) {
                  column_bytes(&identity->forest.edges, sizeof(struct edge)) +
                  column_bytes(&identity->persona_rows, sizeof(struct persona_row)) +
                  column_bytes(&identity->links, sizeof(struct link)) +
-                 column_bytes(&identity->days, sizeof(struct day_count));
+                 column_bytes(&identity->days, sizeof(struct day_count)) +
+                 column_bytes(&identity->node_marks, sizeof(struct node_mark)) +
+                 column_bytes(&identity->windows, sizeof(struct known_window));
     pthread_mutex_unlock(&identity->lock);
 }

@@ -425,8 +425,9 @@ static struct decision decide(struct identity *identity, const struct link *link
     struct decision decision = {.way = WAY_DIRTY};
     uint32_t a = decision.root_a = forest_root(&identity->forest, link->strong, &view_now);
     uint32_t b = decision.root_b = forest_root(&identity->forest, link->weak, &view_now);
-    if (node_at(identity, a)->dirty == identity->batch ||
-        node_at(identity, b)->dirty == identity->batch)
+    bool any_dirty = identity->seed_count > 0; /* each has a seed */
+    if (any_dirty && (mark_at(identity, a)->dirty == identity->batch ||
+                      mark_at(identity, b)->dirty == identity->batch))
         return decision;
     struct survey in_a = survey(identity, a, &view_now), in_b = in_a;
     if (a != b) in_b = survey(identity, b, &view_now);
@@ -464,8 +465,8 @@ static enum status admit_judged(struct identity *identity, const struct link *gi
     summary_note_link(identity, id);
     if (decision.joins) return join(identity, decision.root_a, decision.root_b, given);
     if (decision.way == WAY_DECIDED) return STATUS_OK;
-    node_at(identity, decision.root_a)->dirty = identity->batch;
-    node_at(identity, decision.root_b)->dirty = identity->batch;
+    mark_at(identity, decision.root_a)->dirty = identity->batch;
+    mark_at(identity, decision.root_b)->dirty = identity->batch;
     return seed_add(identity, given->strong);
 }
 

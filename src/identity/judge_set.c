@@ -126,7 +126,7 @@ static const struct link *link_of(const struct identity *identity, uint32_t id) 
 /* ---- the set ---- */
 
 static bool is_member(const struct identity *identity, uint32_t id) {
-    return node_at(identity, id)->stamp == identity->stamp;
+    return mark_at(identity, id)->stamp == identity->stamp;
 }
 
 static enum status member_add(struct identity *identity, uint32_t id) {
@@ -134,9 +134,9 @@ static enum status member_add(struct identity *identity, uint32_t id) {
     if (is_member(identity, id)) return STATUS_OK;
     enum status status = GROW(set->members, set->members_capacity, set->member_count + 1);
     if (status) return status;
-    struct node *node = node_at(identity, id);
-    node->stamp = identity->stamp;
-    node->index = (uint32_t)set->member_count;
+    struct node_mark *mark = mark_at(identity, id);
+    mark->stamp = identity->stamp;
+    mark->index = (uint32_t)set->member_count;
     set->members[set->member_count++] = id;
     return STATUS_OK;
 }
@@ -345,7 +345,7 @@ static bool is_expired(const struct identity *identity, uint32_t id, const struc
                        int64_t threshold_ms) {
     const struct guard *guards = era_at(identity, threshold_ms)->guards;
     if (is_member(identity, id)) {
-        const struct member *member = &identity->judge->state[node_at(identity, id)->index];
+        const struct member *member = &identity->judge->state[mark_at(identity, id)->index];
         return member->is_expired && link->known_ms > TIME_ALWAYS;
     }
     return expired_at(identity, guards, id, link, threshold_ms);
@@ -428,8 +428,8 @@ static void unite(struct judge_scratch *set, uint32_t a, uint32_t b, const struc
 static enum status judge_inside(struct identity *identity, struct link *link, int64_t threshold_ms,
                                 struct judged *judged) {
     struct judge_scratch *set = identity->judge;
-    uint32_t a = top_of(set->state, node_at(identity, link->strong)->index);
-    uint32_t b = top_of(set->state, node_at(identity, link->weak)->index);
+    uint32_t a = top_of(set->state, mark_at(identity, link->strong)->index);
+    uint32_t b = top_of(set->state, mark_at(identity, link->weak)->index);
     judged->verdict = LINK_ACCEPTED;
     if (a == b) return STATUS_OK;
     enum link_verdict verdict = limit_inside(identity, a, b, link, threshold_ms, &judged->blamed);
@@ -458,7 +458,7 @@ static enum link_verdict judge_leaving(struct identity *identity, struct link *l
     uint32_t inside = strong_inside ? link->strong : link->weak, outside = link_other(link, inside);
     struct view before = view_before(link, threshold_ms);
     counts_clear(identity->counts);
-    count_members(identity, top_of(set->state, node_at(identity, inside)->index), 0, link,
+    count_members(identity, top_of(set->state, mark_at(identity, inside)->index), 0, link,
                   threshold_ms);
     const struct guard *guards = era_at(identity, threshold_ms)->guards;
     uint32_t root = forest_root(&identity->forest, outside, &before);
@@ -482,7 +482,7 @@ static enum status judge_link(struct identity *identity, size_t index, int64_t t
     bool is_inside = true;
     for (uint32_t i = 0; i < 2; i++) {
         if (is_member(identity, ends[i]))
-            sight(&set->state[node_at(identity, ends[i])->index],
+            sight(&set->state[mark_at(identity, ends[i])->index],
                   &guards[identifier_type(identity, ends[i])], link->known_ms);
         else
             is_inside = false;
@@ -654,7 +654,7 @@ enum status judge_seeds(struct identity *identity) {
     enum status status = STATUS_OK;
     uint32_t first_stamp = identity->stamp + 1;
     for (size_t i = 0; !status && i < identity->seed_count; i++) {
-        uint32_t stamp = node_at(identity, identity->seeds[i])->stamp;
+        uint32_t stamp = mark_at(identity, identity->seeds[i])->stamp;
         if (stamp >= first_stamp && stamp <= identity->stamp) continue;
         status = judge_set(identity, identity->seeds[i]);
     }

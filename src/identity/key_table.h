@@ -6,7 +6,10 @@
  * misses (slot, text) overlap with those of its neighbours. And a key can be wiped, whose id then
  * stays as a hole. Slots are 64-bit atomics. A slot array that was outgrown is kept until the table
  * is released, since readers may still be in it; all of these together are as large as the newest.
- * Text lies in chunks that never move and are never reused. */
+ *
+ * Slots and ids refer to text by a number and not by an address, so that a table can be written to
+ * an image (base/image.h) as it is, and begin as what an image holds. The bytes of all keys are one
+ * long row, cut into segments that double; they never move and are never reused. */
 #ifndef IDENTITY_KEY_TABLE_H
 #define IDENTITY_KEY_TABLE_H
 
@@ -19,12 +22,20 @@ struct key {
     struct text text;
 };
 struct key_slots;
-struct key_chunk;
+
+#define KEY_TEXT_FIRST_BITS 12
+#define KEY_TEXT_SEGMENTS   28
+/* Segment s starts at byte 4096 * (2^s - 1) and holds 4096 * 2^s bytes. No key lies in two. */
+struct key_texts {
+    uint8_t *segments[KEY_TEXT_SEGMENTS];
+    uint64_t used; /* the first byte that is free */
+    uint32_t mapped; /* so many segments lie in an image */
+};
 struct key_table {
     _Atomic(struct key_slots *) slots;
-    struct column_store
-        places; /* _Atomic(const uint8_t *) by id: prefix, varint length, bytes; NULL: a hole */
-    struct key_chunk *chunk;
+    /* _Atomic uint64_t by id, + 1: where its prefix, varint length and bytes begin; 0: a hole. */
+    struct column_store places;
+    struct key_texts texts;
     _Atomic uint32_t count;
     uint64_t bytes; /* held, about */
 };
@@ -35,7 +46,17 @@ static inline uint64_t key_hash(struct key key) {
     return hash_text(key.text, hash_u64(key.prefix));
 }
 enum status key_table_init(struct key_table *table) MUST_USE;
-void key_table_release(struct key_table *table);
+void key_table_release(struct key_table *table); /* a zeroed one is allowed */
+
+/* The table as the sections tag, tag + 1 and tag + 2 of an image. */
+#define KEY_TABLE_SECTIONS 3
+enum status key_table_write(const struct key_table *table, struct image_writer *writer,
+                            uint32_t tag, struct error *error) MUST_USE;
+/* In place of key_table_init: the table as it was written. It uses the image's bytes, so the image
+ * must outlive it. Every slot and place is checked. STATUS_CORRUPT where they make no table; on
+ * failure the table is zeroed. */
+enum status key_table_begin(struct key_table *table, const struct image *image,
+                            uint32_t tag) MUST_USE;
 
 /* Writer. A failed add leaves no trace. */
 enum status key_table_add(struct key_table *table, struct key key, uint64_t hash, uint32_t *id,

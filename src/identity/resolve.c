@@ -106,7 +106,7 @@ static void fetch_sets(struct identity *identity, uint32_t set_count) {
     for (uint32_t i = 0; i < set_count; i++) {
         if (sets[i].id_count < 2) continue;
         uint32_t probable = key_table_prefetch_text(&identity->personas, sets[i].hash);
-        if (probable != UINT32_MAX) __builtin_prefetch(persona_at(identity, probable));
+        if (probable != UINT32_MAX) __builtin_prefetch(window_at(identity, probable));
     }
 }
 
@@ -250,16 +250,16 @@ static enum status link_star(struct identity *identity, const struct set *set, u
 
 static enum status link_persona(struct identity *identity, const struct set *set, uint32_t persona,
                                 const struct event *event) {
-    struct persona_row *row = persona_at(identity, persona);
+    struct known_window *window = window_at(identity, persona);
     int64_t known_ms = sane_time(event->known_ms);
-    if (known_ms >= row->from_ms && known_ms < row->until_ms) return STATUS_OK;
+    if (known_ms >= window->from_ms && known_ms < window->until_ms) return STATUS_OK;
     bool over_rate = false;
     enum status status = undo_reserve(identity, 2);
     if (!status)
         status = link_star(identity, set, LOAD(*anchor_at(identity, persona)), event, &over_rate);
     if (status || over_rate) return status;
-    keep_set_wide(identity, &row->from_ms, known_ms);
-    keep_set_wide(identity, &row->until_ms, window_end(identity, set, known_ms));
+    keep_set_wide(identity, &window->from_ms, known_ms);
+    keep_set_wide(identity, &window->until_ms, window_end(identity, set, known_ms));
     return STATUS_OK;
 }
 

@@ -132,9 +132,9 @@ static enum status support_of(struct identity *identity, const struct pairs *pai
             if (!status) status = undo_reserve(identity, 2);
             if (status) return status;
             /* Its next row teaches again. */
-            struct persona_row *row = persona_at(identity, persona);
-            keep_set_wide(identity, &row->from_ms, INT64_MAX);
-            keep_set_wide(identity, &row->until_ms, INT64_MIN);
+            struct known_window *window = window_at(identity, persona);
+            keep_set_wide(identity, &window->from_ms, 0);
+            keep_set_wide(identity, &window->until_ms, 0);
             is_asked = true;
         }
         if (first_ms < pair->first_ms) pair->first_ms = first_ms;
@@ -161,8 +161,8 @@ static enum status ask_all(struct identity *identity, const struct pairs *pairs,
     identity->stamp++;
     for (size_t i = 0; !status && i < 2 * pairs->count; i++) {
         uint32_t end = i % 2 ? pairs->items[i / 2].b : pairs->items[i / 2].a;
-        if (node_at(identity, end)->stamp == identity->stamp) continue;
-        node_at(identity, end)->stamp = identity->stamp;
+        if (mark_at(identity, end)->stamp == identity->stamp) continue;
+        mark_at(identity, end)->stamp = identity->stamp;
         status = support_at(identity, pairs, end, support);
     }
     return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is who, against a naive model: under random arrival, batches, undone batches, failing
- * allocations, un-merges, erasures and other rules, as of random (t, position), live and replayed.
- * Arguments: seed, rounds. */
+ * allocations, un-merges, erasures and other rules, as of random (t, position), live, replayed, and
+ * opened from a checkpoint with the rest replayed. Arguments: seed, rounds. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,8 @@
 #include "identity_world.h"
 
 #include "base/memory.h"
+#include "identity/checkpoint.h"
+#include "support/simulated_disk.h"
 
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
@@ -341,12 +343,85 @@ static struct as_of random_as_of(struct life *life, uint64_t first_position) {
     return as_of;
 }
 
+static void replay(struct life *life, struct identity *identity, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; i++) {
+        struct text record = {life->records[i].bytes, life->records[i].length};
+        CHECK(identity_apply(identity, record, life->records[i].position, NULL) == STATUS_OK);
+    }
+}
+
+/* ---- checkpoints ---- */
+
+static struct file_system *disk;
+
+static void write_image(const struct identity *identity, const char *path) {
+    struct image_writer writer;
+    uint64_t bytes;
+    CHECK(image_writer_open(&writer, disk, path, CHECKPOINT_FORMAT, 7, NULL) == STATUS_OK);
+    CHECK(checkpoint_write(identity, &writer, NULL) == STATUS_OK);
+    CHECK(image_finish(&writer, &bytes, NULL) == STATUS_OK);
+    image_writer_close(&writer);
+}
+
+/* Where memory fails, the next attempt finds the identity and the image as they were. */
+static struct identity *open_image(const char *path, bool failing) {
+    struct identity *identity = create();
+    struct image image;
+    CHECK(image_open(&image, disk, path, NULL) == STATUS_OK && image.position == 7);
+    enum status status = failing ? STATUS_NO_MEMORY : checkpoint_open(identity, &image, NULL);
+    for (uint64_t n = 1; failing && status; n++) {
+        memory_fail_at(n);
+        status = checkpoint_open(identity, &image, NULL);
+        memory_fail_at(0);
+        CHECK(status == STATUS_OK || (status == STATUS_NO_MEMORY && image.mapping.at));
+    }
+    CHECK(status == STATUS_OK && !image.mapping.at);
+    return identity;
+}
+
+static void check_same(const char *left, const char *right) {
+    struct file_mapping a, b;
+    CHECK(file_map(disk, left, &a, NULL) == STATUS_OK);
+    CHECK(file_map(disk, right, &b, NULL) == STATUS_OK);
+    CHECK(a.length == b.length && memcmp(a.at, b.at, a.length) == 0);
+    file_unmap(disk, &a);
+    file_unmap(disk, &b);
+}
+
+/* Stops at two records, each time with a checkpoint and a new start: in the end every byte is as if
+ * all had been replayed. */
+static void check_checkpoints(struct life *life, const struct identity *replayed) {
+    struct random *random = &life->world->random;
+    uint32_t count = life->record_count;
+    uint32_t first = (uint32_t)random_below(random, count + 1),
+             second = first + (uint32_t)random_below(random, count + 1 - first);
+    struct identity *identity = create();
+    replay(life, identity, 0, first);
+    write_image(identity, "first");
+    identity_destroy(identity);
+    identity = open_image("first", seed % 32 == 0);
+    replay(life, identity, first, second);
+    write_image(identity, "second");
+    CHECK(checkpoint_detach(identity) == STATUS_OK);
+    identity_destroy(identity);
+    identity = open_image("second", false);
+    replay(life, identity, second, count);
+    for (uint32_t i = 0; i < 8; i++) compare(life->world, identity, random_as_of(life, 0));
+    write_image(identity, "resumed");
+    write_image(replayed, "replayed");
+    check_same("resumed", "replayed");
+    identity_destroy(identity);
+    /* The living one has more: links that were erased, slots that were taken back. */
+    write_image(life->identity, "living");
+    identity = open_image("living", false);
+    for (uint32_t i = 0; i < 8; i++)
+        compare(life->world, identity, random_as_of(life, life->first_position));
+    identity_destroy(identity);
+}
+
 static void check_replay(struct life *life) {
     struct identity *again = create();
-    for (uint32_t i = 0; i < life->record_count; i++) {
-        struct text record = {life->records[i].bytes, life->records[i].length};
-        CHECK(identity_apply(again, record, life->records[i].position, NULL) == STATUS_OK);
-    }
+    replay(life, again, 0, life->record_count);
     struct identity_stats live, replayed;
     identity_stats(life->identity, &live);
     identity_stats(again, &replayed);
@@ -355,6 +430,7 @@ static void check_replay(struct life *life) {
     CHECK(live.link_count == replayed.link_count && live.refused_count == replayed.refused_count);
     CHECK(live.customer_count == replayed.customer_count);
     for (uint32_t i = 0; i < 8; i++) compare(life->world, again, random_as_of(life, 0));
+    check_checkpoints(life, again);
     identity_destroy(again);
 }
 
@@ -435,6 +511,8 @@ static void nothing_expires(struct world *world) {
 int main(int argument_count, char **arguments) {
     uint64_t first = argument_count > 1 ? strtoull(arguments[1], NULL, 10) : 1;
     uint64_t rounds = argument_count > 2 ? strtoull(arguments[2], NULL, 10) : 600;
+    struct simulated_disk *simulated = simulated_disk_create(first, UINT64_C(64) << 20);
+    disk = simulated_disk_interface(simulated);
     for (seed = first; seed < first + rounds; seed++) {
         struct world world;
         world_make(&world, seed);
@@ -447,6 +525,7 @@ int main(int argument_count, char **arguments) {
         live(&world, WITH_CORRECTIONS);
         live(&world, withdrawals | WITH_CORRECTIONS | WITH_RULES);
     }
+    simulated_disk_destroy(simulated);
     printf("identity equals its model: %" PRIu64 " worlds from seed %" PRIu64 "\n", rounds, first);
     return 0;
 }

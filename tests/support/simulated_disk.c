@@ -342,6 +342,12 @@ static enum status disk_map(struct file_system *fs, const char *path, struct fil
     return status ? fail(status, path, error) : STATUS_OK;
 }
 
+static enum status disk_detach(struct file_system *fs, struct file_mapping *mapping) {
+    (void)fs;
+    (void)mapping; /* a copy from the first */
+    return STATUS_OK;
+}
+
 static void disk_unmap(struct file_system *fs, struct file_mapping *mapping) {
     (void)fs;
     free(mapping->owner);
@@ -496,6 +502,8 @@ struct simulated_disk *simulated_disk_create(uint64_t seed, uint64_t capacity_by
         .truncate = disk_truncate,
         .sync = disk_sync,
         .map = disk_map,
+        .map_private = disk_map, /* a copy either way */
+        .detach = disk_detach,
         .unmap = disk_unmap,
         .rename = disk_rename,
         .remove = disk_remove,

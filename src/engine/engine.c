@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "engine/checkpoint.h"
 #include "engine/rows/rows.h"
 
 #define THREADS_MAX        16
@@ -68,6 +69,7 @@ static enum status open_rooms(struct engine *engine, const struct engine_options
     if (status == STATUS_OK) status = symbols_create(&engine->symbols);
     if (status == STATUS_OK) status = identity_create(&engine->identity, &identity);
     if (status != STATUS_OK) return status;
+    const struct store_checkpoint_ops checkpoint = engine_checkpoint_ops(engine->identity);
     struct store_options store = {
         .fs = options->fs,
         .directory = engine->directory,
@@ -79,6 +81,7 @@ static enum status open_rooms(struct engine *engine, const struct engine_options
         .fold_by_hand = options->fold_by_hand,
         .on_record = on_record,
         .context = engine,
+        .checkpoint = &checkpoint,
     };
     status = store_open(&engine->store, &store, error);
     return status == STATUS_OK && unchecked && !options->read_only

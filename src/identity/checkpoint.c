@@ -331,6 +331,21 @@ enum status checkpoint_open(struct identity *identity, struct image *image, stru
                                                 : status_name(status));
 }
 
+enum status checkpoint_begin(struct identity **out, const struct identity *like,
+                             struct image *image, struct error *error) {
+    struct identity *identity = NULL;
+    enum status status = identity_create(&identity, &like->options);
+    if (status)
+        return error_set(error, status, "identity: %s", status_name(status));
+    if (image) status = checkpoint_open(identity, image, error);
+    if (status) {
+        identity_destroy(identity);
+        return status;
+    }
+    *out = identity;
+    return STATUS_OK;
+}
+
 enum status checkpoint_detach(struct identity *identity) {
     return identity->image ? image_detach(identity->image) : STATUS_OK;
 }

@@ -37,6 +37,11 @@
 enum status checkpoint_write(const struct identity *identity, struct image_writer *writer,
                              struct error *error) MUST_USE;
 
+/* An identity of its own with the options of `like`, to make a checkpoint with: as the image says
+ * (checkpoint_open), or, with NULL, before the first record. Any thread. */
+enum status checkpoint_begin(struct identity **out, const struct identity *like,
+                             struct image *image, struct error *error) MUST_USE;
+
 /* Makes an identity that has applied nothing yet (identity_create, no rules set) what the image
  * holds, and takes the image over: *image is zeroed, and closed with the identity. Every index,
  * offset and length is checked, so that no bytes whatever lead outside of the arrays.

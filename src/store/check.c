@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include "base/memory.h"
+#include "store/checkpoint.h"
 #include "store/keys/key_file.h"
 #include "store/log/log.h"
 #include "store/run/run.h"
@@ -135,6 +136,28 @@ static void check_superseded(struct checking *checking, const struct manifest_fi
     if (status) found(checking, path, error.text);
 }
 
+/* What the other room's sections say is checked by whoever opens it. */
+static void check_checkpoint(struct checking *checking, const struct manifest_checkpoint *named) {
+    char path[FILE_PATH_MAX], text[256];
+    struct error error = {0};
+    struct image image;
+    if (named->number == 0) return;
+    enum status status =
+        stored_path(path, checking->directory, "links", named->number, "checkpoint", &error);
+    if (status == STATUS_OK) status = image_open(&image, checking->fs, path, &error);
+    if (status == STATUS_OK) {
+        check_bytes(checking, path, image.mapping.length, named->bytes);
+        status = store_checkpoint_visit(store_checkpoint_frames(&image), NULL, NULL, &error);
+        image_close(&image);
+    }
+    if (status == STATUS_OK) return;
+    const char *what = status == STATUS_NOT_FOUND ? "is missing"
+                       : status == STATUS_VERSION ? "has another format"
+                                                  : "is damaged or cut";
+    snprintf(text, sizeof(text), "%s; nothing is lost: attune rebuild makes it anew", what);
+    found(checking, path, text);
+}
+
 static void check_log(struct checking *checking, uint64_t from) {
     char path[FILE_PATH_MAX];
     struct error error = {0};
@@ -190,6 +213,7 @@ enum status store_check(struct file_system *fs, const char *directory,
         for (uint32_t i = 0; i < manifest->keys_count; i++)
             check_keys(&checking, &manifest->keys[i]);
         check_superseded(&checking, &manifest->superseded);
+        check_checkpoint(&checking, &manifest->checkpoint);
         check_log(&checking, manifest->position);
     }
     event_batch_release(&checking.batch);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "base/log_line.h"
 #include "base/memory.h"
+#include "store/checkpoint.h"
 #include "store/edit.h"
 #include "store/run/run_file.h"
 
@@ -197,6 +199,21 @@ static enum status erase_side(struct edit *edit, enum stored_kind kind,
     return status;
 }
 
+/* It was made of records as they were before. */
+static enum status drop_checkpoint(struct edit *edit, struct error *error) {
+    uint64_t number = edit->next.checkpoint.number;
+    edit->next.checkpoint = (struct manifest_checkpoint){0};
+    return number ? edit_obsolete(edit, "links", number, "checkpoint", error) : STATUS_OK;
+}
+
+/* What was asked for is done: a checkpoint that can't be made is made by the next fold. */
+static void renew_checkpoint(struct store *store) {
+    struct error why = {0};
+    if (store_checkpoint_anew(store, &why))
+        log_line(LOG_WARNING, "no checkpoint was made, so the next opening takes longer: %s",
+                 why.text);
+}
+
 static enum status erase(struct store *store, const struct store_erasure *erasure,
                          struct store_erased *out, struct error *error) {
     enum status status = store_fold_all(store, error);
@@ -206,13 +223,16 @@ static enum status erase(struct store *store, const struct store_erasure *erasur
         status = erase_runs(edit, erasure, out, error);
     if (status == STATUS_OK) status = erase_side(edit, STORED_LINKS, erasure, out, error);
     if (status == STATUS_OK) status = erase_side(edit, STORED_QUARANTINE, erasure, out, error);
+    if (status == STATUS_OK) status = drop_checkpoint(edit, error);
     if (status == STATUS_OK) status = edit_commit(edit, false, error);
     edit_end(edit);
     /* The old files and the log must really be gone before anybody is told so. */
     if (status == STATUS_OK) status = log_drop(store->log, store->manifest.position, error);
     if (status == STATUS_OK && erasure->forgotten)
         symbols_forget(store->symbols, erasure->forgotten);
-    return status ? status : store_sweep(store, error);
+    if (status == STATUS_OK) status = store_sweep(store, error);
+    if (status == STATUS_OK) renew_checkpoint(store);
+    return status;
 }
 
 enum status store_erase(struct store *store, const struct store_erasure *erasure,

@@ -2,8 +2,8 @@
 #include <assert.h>
 #include "base/log_line.h"
 #include "base/memory.h"
+#include "store/checkpoint.h"
 #include "store/edit.h"
-#include "store/store_internal.h"
 
 #define PREFETCH_BYTES    256u /* of a row: its head and, of most, all properties */
 #define SIDE_FILES_FOLDED 16u  /* so many links or quarantine files become one with the next fold */
@@ -200,11 +200,30 @@ enum status store_fold_all(struct store *store, struct error *error) {
     return status ? status : store_fold_frozen(store, error);
 }
 
+/* One fold, and what follows from it. */
+static enum status fold_once(struct store *store, struct error *error) {
+    struct error merge_error = {0};
+    enum status status = store_fold_frozen(store, error);
+    if (status) {
+        log_line(LOG_WARNING, "a fold failed and will be tried again: %s", error->text);
+        return status;
+    }
+    if (store_compact_tiers(store, &merge_error))
+        log_line(LOG_WARNING, "a merge of runs failed and will be tried again: %s",
+                 merge_error.text);
+    if (store_keys_compact(store, false, &merge_error))
+        log_line(LOG_WARNING, "a merge of key files failed and will be tried again: %s",
+                 merge_error.text);
+    store_checkpoint_if_due(store);
+    return STATUS_OK;
+}
+
 void *store_fold_thread(void *context) {
     struct store *store = context;
     pthread_mutex_lock(&store->guard);
     while (!store->stopping) {
-        bool wanted = store->frozen && (store->fold_status == STATUS_OK || store->retry);
+        bool wanted = store->checkpoint_lost ||
+                      (store->frozen && (store->fold_status == STATUS_OK || store->retry));
         if (store->busy || !wanted) {
             pthread_cond_wait(&store->changed, &store->guard);
             continue;
@@ -212,15 +231,8 @@ void *store_fold_thread(void *context) {
         store->busy = true;
         store->retry = false;
         pthread_mutex_unlock(&store->guard);
-        struct error error = {0}, merge_error = {0};
-        enum status status = store_fold_frozen(store, &error);
-        if (status) log_line(LOG_WARNING, "a fold failed and will be tried again: %s", error.text);
-        if (status == STATUS_OK && store_compact_tiers(store, &merge_error))
-            log_line(LOG_WARNING, "a merge of runs failed and will be tried again: %s",
-                     merge_error.text);
-        if (status == STATUS_OK && store_keys_compact(store, false, &merge_error))
-            log_line(LOG_WARNING, "a merge of key files failed and will be tried again: %s",
-                     merge_error.text);
+        struct error error = {0};
+        enum status status = fold_once(store, &error);
         pthread_mutex_lock(&store->guard);
         store->fold_status = status;
         store->fold_error = error;

@@ -39,6 +39,11 @@ enum status manifest_encode(const struct manifest *manifest, struct buffer *out)
     }
     if (status == STATUS_OK && manifest->superseded.number)
         status = encode_files(out, "superseded", &manifest->superseded, 1);
+    const struct manifest_checkpoint *checkpoint = &manifest->checkpoint;
+    if (status == STATUS_OK && checkpoint->number)
+        status = buffer_format(
+            out, "checkpoint %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", checkpoint->number,
+            checkpoint->position, checkpoint->bytes, checkpoint->links_bytes);
     if (status == STATUS_OK)
         status = buffer_format(out, "checksum %08" PRIx32 "\n",
                                crc32c(0, out->at + start, out->length - start));
@@ -96,6 +101,10 @@ static bool take_body(struct text *left, struct manifest *manifest) {
     }
     if (take_line(left, "superseded", n, 3))
         manifest->superseded = (struct manifest_file){n[0], n[1], n[2]};
+    if (take_line(left, "checkpoint", n, 4)) {
+        if (n[0] == 0 || n[1] > manifest->position) return false;
+        manifest->checkpoint = (struct manifest_checkpoint){n[0], n[1], n[2], n[3]};
+    }
     return left->length == 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store/manifest.h -- what counts in the data directory, and up to which log position.
  *
- *   attune manifest 2
+ *   attune manifest 3
  *   position 4000801            everything below it is in the files named here; the log has the
  *                               rest
  *   next 18                     the next file's number; numbers are never used twice
@@ -10,11 +10,15 @@
  *   quarantine 17 3 4567            number, rows, bytes
  *   keys 17 0 4000000 131234567     number, level, keys, bytes: oldest first
  *   superseded 18 1234 39512        number, versions, bytes
+ *   checkpoint 19 4000801 7654321 345678     number, position, bytes, bytes of the links files that
+ *                               it was made of
  *   checksum 1a2b3c4d           CRC32C of all before this line
  *
  * Text, so that a person can read it; replaced by rename, so that it is the old one or the new one.
  * Format 1 has neither keys nor superseded versions; it is read, and the next opening for writing
- * writes it as format 2, with the keys of its runs.
+ * writes it as of now, with the keys of its runs. Format 2 has no checkpoint: it is read, and the
+ * next fold writes format 3. An older program must not write to a directory with a checkpoint: its
+ * erasures would leave the checkpoint as it is.
  *
  * A file that it does not name does not count and goes at the next opening. Pure but for
  * manifest_load and manifest_store. */
@@ -23,7 +27,8 @@
 
 #include "base/file.h"
 
-#define MANIFEST_FORMAT    2
+#define MANIFEST_FORMAT    3
+#define MANIFEST_WITH_KEYS 2 /* the first format that names key files */
 #define MANIFEST_BYTES_MAX ((size_t)1 << 20)
 #define MANIFEST_RUNS_MAX  200 /* < VERSION_RUNS_MAX */
 #define MANIFEST_FILES_MAX 64
@@ -43,6 +48,11 @@ struct manifest_keys {
     uint32_t level; /* how many merges it has been through; never higher than that of older ones */
     uint64_t count, bytes;
 };
+struct manifest_checkpoint {
+    uint64_t number;   /* 0: there is none */
+    uint64_t position; /* it stands for the records below it */
+    uint64_t bytes, links_bytes;
+};
 struct manifest {
     uint32_t format; /* as it was read; it is always written as MANIFEST_FORMAT */
     uint64_t position, next_number;
@@ -51,6 +61,7 @@ struct manifest {
     struct manifest_file links[MANIFEST_FILES_MAX], quarantine[MANIFEST_FILES_MAX];
     struct manifest_keys keys[MANIFEST_KEYS_MAX]; /* oldest first */
     struct manifest_file superseded;              /* number 0: there is none */
+    struct manifest_checkpoint checkpoint;
     uint32_t run_count, links_count, quarantine_count, keys_count;
 };
 

@@ -2,9 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "base/log_line.h"
 #include "base/memory.h"
+#include "store/checkpoint.h"
 #include "store/side_file.h"
-#include "store/store_internal.h"
 
 /* A writer beside us may fold, and remove what we were about to read. */
 #define READ_ONLY_ATTEMPTS 5
@@ -19,6 +20,7 @@ struct opening {
     struct key_change *changes;
     size_t change_capacity;
     bool has_symbols;
+    uint64_t covered; /* a checkpoint stands for the links below it */
 };
 
 static enum status join(char out[FILE_PATH_MAX], const struct store *store, const char *name,
@@ -231,6 +233,13 @@ static enum status take_changes(struct opening *opening, const struct frame_view
     return status == STATUS_END ? STATUS_OK : status;
 }
 
+/* Of a links file. */
+static enum status on_links_frame(void *context, const struct frame_view *view,
+                                  struct error *error) {
+    struct opening *opening = context;
+    return view->position < opening->covered ? STATUS_OK : on_links(opening, view, error);
+}
+
 static enum status on_frame(void *context, const struct frame_view *view, struct error *error) {
     struct opening *opening = context;
     struct tail *tail = opening->store->growing;
@@ -251,18 +260,95 @@ static enum status on_frame(void *context, const struct frame_view *view, struct
     return STATUS_OK;
 }
 
-static enum status replay(struct opening *opening, struct error *error) {
+/* ---- the checkpoint ---- */
+
+/* Did a writer replace the file that we looked for? Then the whole directory is read anew. */
+static bool manifest_has_changed(struct store *store) {
+    struct manifest *now = memory_alloc(sizeof(*now));
+    struct error ignored;
+    bool changed = now && manifest_load(now, store->fs, store->directory, &ignored) == STATUS_OK &&
+                   now->checkpoint.number != store->manifest.checkpoint.number;
+    memory_free(now);
+    return changed;
+}
+
+/* It can be made anew, so whatever is wrong with it is no reason not to open. */
+static enum status do_without(struct opening *opening, enum status status, const struct error *why,
+                              struct error *error) {
+    struct store *store = opening->store;
+    bool is_needless = status == STATUS_NOT_FOUND || status == STATUS_CORRUPT ||
+                       status == STATUS_VERSION || status == STATUS_IO;
+    if (!is_needless || (store->read_only && manifest_has_changed(store))) {
+        if (error) *error = *why;
+        return status;
+    }
+    store->checkpoint_lost = true;
+    log_line(LOG_WARNING,
+             "the checkpoint can't be used, so all records are read, which takes longer; %s: %s",
+             store->read_only ? "the next program that writes makes it anew" : "it is made anew",
+             why->text);
+    return STATUS_OK;
+}
+
+/* The frames are copied: the other room takes the image over before they are handed out. */
+static enum status take_checkpoint(struct opening *opening, struct buffer *frames,
+                                   struct error *error) {
+    struct store *store = opening->store;
+    struct image image;
+    struct error why = {0};
+    enum status status = store_checkpoint_image(store, &image, &why);
+    if (status) return do_without(opening, status, &why, error);
+    uint64_t covered = image.position;
+    status = buffer_append_text(frames, store_checkpoint_frames(&image));
+    if (status)
+        (void)error_set(&why, status, "%s: no memory to open it", store->directory);
+    else
+        status = store->checkpoint.load(store->checkpoint.context, &image, &why);
+    if (status == STATUS_OK) {
+        opening->covered = covered;
+        return STATUS_OK;
+    }
+    image_close(&image);
+    return do_without(opening, status, &why, error);
+}
+
+static enum status load_checkpoint(struct opening *opening, struct error *error) {
+    struct store *store = opening->store;
+    if (store->checkpoint.begin == NULL || store->manifest.checkpoint.number == 0) return STATUS_OK;
+    struct buffer frames;
+    buffer_init(&frames);
+    enum status status = take_checkpoint(opening, &frames, error);
+    if (status == STATUS_OK && opening->covered)
+        status = store_checkpoint_visit(buffer_text(&frames), on_links, opening, error);
+    buffer_release(&frames);
+    return status;
+}
+
+/* ---- the records ---- */
+
+static enum status replay_links(struct opening *opening, struct error *error) {
     struct store *store = opening->store;
     const struct manifest *manifest = &store->manifest;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < manifest->links_count; i++) {
+    uint32_t first = 0;
+    enum status status = load_checkpoint(opening, error);
+    if (status == STATUS_OK && opening->covered)
+        status = store_links_below(store->fs, store->directory, manifest, opening->covered, &first,
+                                   error);
+    for (uint32_t i = first; status == STATUS_OK && i < manifest->links_count; i++) {
         char path[FILE_PATH_MAX];
         status =
             stored_path(path, store->directory, "links", manifest->links[i].number, "links", error);
         if (status == STATUS_OK)
             status = stored_visit(store->fs, path, STORED_LINKS, manifest->links[i].number,
-                                  on_links, opening, error);
+                                  on_links_frame, opening, error);
     }
+    return status;
+}
+
+static enum status replay(struct opening *opening, struct error *error) {
+    struct store *store = opening->store;
+    const struct manifest *manifest = &store->manifest;
+    enum status status = replay_links(opening, error);
     if (status == STATUS_OK && tail_create(&store->growing, manifest->position))
         status = error_set(error, STATUS_NO_MEMORY, "%s: no memory to open it", store->directory);
     if (status) return status;
@@ -319,7 +405,7 @@ static enum status open_steps(struct opening *opening, struct error *error) {
     if (status == STATUS_OK) status = open_keys(store, error);
     if (status == STATUS_OK) status = replay(opening, error);
     if (status == STATUS_OK) status = start(store, error);
-    if (status == STATUS_OK && !store->read_only && store->manifest.format < MANIFEST_FORMAT)
+    if (status == STATUS_OK && !store->read_only && store->manifest.format < MANIFEST_WITH_KEYS)
         status = upgrade(store, error);
     return status ? status : start_thread(store, error);
 }
@@ -341,6 +427,9 @@ static enum status create(struct store **out, const struct store_options *option
     if (store->fold_events > STORE_TAIL_EVENTS_MAX) store->fold_events = STORE_TAIL_EVENTS_MAX;
     store->symbols = options->symbols;
     store->customers = options->directory_of_customers;
+    if (options->checkpoint) store->checkpoint = *options->checkpoint;
+    store->checkpoint_bytes =
+        options->checkpoint_bytes ? options->checkpoint_bytes : CHECKPOINT_BYTES_DEFAULT;
     if (options->columns) store->columns = *options->columns;
     view_source_init(&store->view, &store->versions, store->symbols);
     view_source_init(&store->written_view, &store->versions, store->symbols);

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include "base/memory.h"
-#include "store/store_internal.h"
+#include "store/checkpoint.h"
 
 #define SPACE_CHECK_BYTES (1u << 20) /* free space is looked at once in so many bytes written */
 
@@ -276,14 +276,17 @@ static enum status fold_now(struct store *store, bool merge, struct error *error
     enum status status = store_fold_all(store, error);
     if (merge) work_step(store->work, "events merged", 0);
     if (status == STATUS_OK && merge) status = store_compact_all(store, false, error);
-    return status ? status : store_keys_compact(store, merge, error);
+    if (status == STATUS_OK) status = store_keys_compact(store, merge, error);
+    if (status == STATUS_OK) store_checkpoint_if_due(store);
+    return status;
 }
 
 static enum status rebuild_now(struct store *store, bool rewrite, struct error *error) {
     enum status status = store_fold_all(store, error);
     if (status == STATUS_OK) status = store_keys_from_runs(store, true, error);
     if (status == STATUS_OK) status = store_compact_all(store, rewrite, error);
-    return status ? status : store_keys_compact(store, true, error);
+    if (status == STATUS_OK) status = store_keys_compact(store, true, error);
+    return status ? status : store_checkpoint_anew(store, error);
 }
 
 enum status store_fold(struct store *store, bool merge, struct error *error) {
@@ -315,6 +318,8 @@ void store_stats(struct store *store, struct store_stats *out) {
     for (uint32_t i = 0; i < manifest->keys_count; i++) out->key_bytes += manifest->keys[i].bytes;
     out->key_bytes += manifest->superseded.bytes;
     out->key_file_count = manifest->keys_count;
+    out->checkpoint_bytes = manifest->checkpoint.bytes;
+    out->checkpoint_position = manifest->checkpoint.position;
     add_files(manifest->links, manifest->links_count, &out->links_bytes, &frames);
     add_files(manifest->quarantine, manifest->quarantine_count, &out->quarantine_bytes,
               &out->quarantined_row_count);

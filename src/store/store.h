@@ -9,7 +9,8 @@
  * What a frame carries besides events are *records*: bytes that the store keeps, in order, and
  * hands back when it is opened (identity's links, control records such as which playbook is in
  * force; new symbols are added by the store itself). Records are never understood here; they move
- * from the log to links/N.links at a fold.
+ * from the log to links/N.links at a fold. What a room derives from them can be kept as a
+ * checkpoint, which is mapped at the next opening instead of replaying them.
  *
  * A row stands under its key for ever (event.h, struct row_key). The store keeps an index of all
  * keys: those of the tail in memory, the others in key files (key_file.h). An event with `replaces`
@@ -29,7 +30,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
-#include "base/file.h"
+#include "base/image.h"
 #include "base/work.h"
 #include "event/event.h"
 #include "event/symbol.h"
@@ -74,6 +75,27 @@ struct store_frame {
     size_t change_count;
 };
 
+/* What another room derives from the records of one kind, kept beside them so that an opening need
+ * not replay them all (store/checkpoint.h). */
+struct store_checkpoint_ops {
+    enum record_kind kind;
+    uint32_t format; /* of the image's contents */
+    /* While the store is opened, before any record is handed out: takes the image over, and no
+     * record of the kind below image->position follows. Where it refuses (STATUS_CORRUPT,
+     * STATUS_VERSION), image and state are as before, and all records follow. */
+    enum status (*load)(void *context, struct image *image, struct error *error);
+    /* Making one: a state of its own, which begins as the image (taken over on success) or, with
+     * NULL, before the first record; then the records from there on, in order; then the sections of
+     * the new image, with tags from STORE_CHECKPOINT_TAGS on. In one thread, any; never two at one
+     * time. */
+    enum status (*begin)(void *context, struct image *image, void **state, struct error *error);
+    enum status (*add)(void *state, struct text bytes, uint64_t position, struct error *error);
+    enum status (*write)(void *state, struct image_writer *writer, struct error *error);
+    void (*end)(void *state);
+    void *context;
+};
+#define STORE_CHECKPOINT_TAGS 16 /* lower ones are the store's */
+
 struct store_options {
     struct file_system *fs; /* NULL: the operating system's */
     const char *directory;
@@ -91,6 +113,10 @@ struct store_options {
     enum status (*on_record)(void *context, enum record_kind kind, struct text bytes,
                              uint64_t position, struct error *error);
     void *context;
+    /* Copied. NULL: no checkpoint is made, and one that is there is not used. */
+    const struct store_checkpoint_ops *checkpoint;
+    /* One is made at a fold once the records since the last have so many bytes; 0: the default. */
+    uint64_t checkpoint_bytes;
 };
 
 struct store;
@@ -174,6 +200,7 @@ struct store_stats {
     uint64_t event_count, tail_event_count, run_count, log_bytes, run_bytes, links_bytes,
         quarantine_bytes, quarantined_row_count, first_position, position;
     uint64_t key_file_count, key_bytes;
+    uint64_t checkpoint_bytes, checkpoint_position; /* 0: there is none */
 };
 void store_stats(struct store *store, struct store_stats *out);
 /* How many of the stored events are earlier versions: replaced by a later one, or retracted. In the
@@ -225,8 +252,8 @@ enum status store_erase(struct store *store, const struct store_erasure *erasure
 enum status store_check(struct file_system *fs, const char *directory,
                         void (*report)(void *context, const char *path, const char *finding),
                         void *context, struct error *error) MUST_USE;
-/* Recomputes what is derived: rewrites all runs from themselves and the log with the columns in
- * force and fresh customers. Columns and the heap of their texts are made anew, also damaged ones;
+/* Recomputes what is derived: makes the checkpoint anew from all records, and rewrites all runs from
+ * themselves and the log with the columns in force and fresh customers. Columns and the heap of their texts are made anew, also damaged ones;
  * STATUS_CORRUPT, and the runs as they were, where other sections are. */
 enum status store_rebuild(struct store *store, struct error *error) MUST_USE;
 /* A consistent copy of the directory at the present position, synced; `target` must not exist. */

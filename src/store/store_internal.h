@@ -40,6 +40,8 @@ struct store {
     struct log *log;
     struct symbol_counts logged; /* symbols that the log has */
     struct buffer symbol_bytes, frame;
+    struct store_checkpoint_ops checkpoint; /* begin NULL: none is made */
+    uint64_t checkpoint_bytes;
     struct version *seen;       /* pinned from a look-up of a key to the next append; NULL: none */
     uint64_t ahead[KEYS_AHEAD]; /* lower halves, a ring; 0 is harmless */
     uint32_t ahead_count;
@@ -51,6 +53,7 @@ struct store {
     pthread_cond_t changed;
     bool busy; /* somebody has the role */
     bool stopping, retry, has_thread;
+    bool checkpoint_lost; /* the one that the manifest names can't be used: make it anew */
     pthread_t thread;
     struct tail *growing, *frozen; /* frozen: waits for its fold; NULL: nothing does */
     uint64_t frozen_end;

@@ -10,6 +10,7 @@ static bool is_named(const struct manifest *manifest, const char *folder, const 
             if (manifest->runs[i].number == number) return true;
         return false;
     }
+    if (strcmp(suffix, "checkpoint") == 0) return manifest->checkpoint.number == number;
     if (strcmp(suffix, "superseded") == 0) return manifest->superseded.number == number;
     if (strcmp(suffix, "keys") == 0) {
         for (uint32_t i = 0; i < manifest->keys_count; i++)
@@ -62,6 +63,7 @@ enum status store_sweep(struct store *store, struct error *error) {
     store->manifest_unsure = false;
     status = sweep_folder(store, "runs", "run", error);
     if (status == STATUS_OK) status = sweep_folder(store, "links", "links", error);
+    if (status == STATUS_OK) status = sweep_folder(store, "links", "checkpoint", error);
     if (status == STATUS_OK) status = sweep_folder(store, "quarantine", "rows", error);
     if (status == STATUS_OK) status = sweep_folder(store, "keys", "keys", error);
     if (status == STATUS_OK) status = sweep_folder(store, "keys", "superseded", error);

@@ -241,10 +241,11 @@ class Case(unittest.TestCase):
         expected = sum(words[0] in OPENING for words in self.commands)
         self.assertEqual(self.judge(case, name, *says, only=OPENING), expected, f"{case}: somebody answers")
 
-    def fsck_tells(self, case, name):
+    def fsck_tells(self, case, name, *says):
         done = self.ask(["fsck"], self.bad)
         self.assertEqual(done.returncode, 1, f"{case}: {done.stdout}{done.stderr}")
-        self.assertIn(name, done.stdout + done.stderr, case)
+        for words in (name, *says):
+            self.assertIn(words, done.stdout + done.stderr, case)
 
 
 class Runs(Case):
@@ -397,25 +398,59 @@ class Others(Case):
 
     def test_a_manifest_of_a_newer_format(self):
         self.copy()
-        body = read(self.at("MANIFEST")).replace(b"attune manifest 2", b"attune manifest 3").rsplit(b"checksum", 1)[0]
+        body = read(self.at("MANIFEST")).replace(b"attune manifest 3", b"attune manifest 4").rsplit(b"checksum", 1)[0]
         write(self.at("MANIFEST"), body + b"checksum %08x\n" % crc32c(body))
         self.all_refuse("newer MANIFEST", "MANIFEST", "newer program")
 
     def test_links_and_quarantine(self):
-        for pattern in ("links/*.links", "quarantine/*.rows"):
+        """A checkpoint stands for the links below it, so they are asked for only where it can't be used."""
+        for pattern, with_checkpoint in (("links/*.links", False), ("links/*.links", True), ("quarantine/*.rows", True)):
             name = self.files(pattern)[0]
             for at in [2] + [frame + 45 for frame in frame_places(os.path.join(self.good, name))]:
                 self.copy()
                 if at >= os.path.getsize(self.at(name)):
                     continue
+                if not with_checkpoint:
+                    os.remove(self.at(self.files("links/*.checkpoint")[0]))
                 flip(self.at(name), at)
                 refused = self.judge(f"{name}, byte {at}", os.path.basename(name))
-                self.assertGreater(refused, 0)
+                if "links" not in name or not with_checkpoint:
+                    self.assertGreater(refused, 0)
                 self.fsck_tells(f"{name}, byte {at}", os.path.basename(name))
             self.copy()
             os.remove(self.at(name))
             self.assertGreater(self.judge(f"no {name}", os.path.basename(name)), 0)
             self.fsck_tells(f"no {name}", os.path.basename(name))
+
+    def test_a_checkpoint(self):
+        """It is derived: all answers stay, with a line that says so, and the next writer makes it anew."""
+        name = self.files("links/*.checkpoint")[0]
+        length = os.path.getsize(os.path.join(self.good, name))
+        for at in (0, 9, 12, 20, 4096, length // 3, length // 2, length - 100, length - 60, length - 1, None):
+            self.copy()
+            case = f"{name}, byte {at}"
+            if at is None:
+                os.remove(self.at(name))
+            else:
+                flip(self.at(name), at)
+            self.assertEqual(self.judge(case, name, only=OPENING), 0, case)
+            read_only = self.ask(self.commands[0], self.bad)
+            self.assertEqual(read_only.stderr.count("the checkpoint can't be used"), 1, read_only.stderr)
+            self.assertIn(os.path.basename(name), read_only.stderr)
+            self.fsck_tells(case, name, "attune rebuild")
+            write(os.path.join(self.folder, "more.csv"), orders(300, 1).encode())
+            done = self.call(self.bad, "ingest", "orders", "more.csv")
+            self.assertEqual((done.returncode, done.stderr.count("the checkpoint can't be used")), (0, 1), done.stderr)
+            found = [os.path.basename(path) for path in glob.glob(self.at("links/*.checkpoint"))]
+            self.assertEqual(len(found), 1, found)
+            self.assertNotEqual(found[0], os.path.basename(name))
+            for words in (("fsck",), self.commands[0]):
+                done = self.call(self.bad, *words)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), f"{case}: {words}")
+        self.copy()
+        flip(self.at(name), length // 2)
+        self.assertEqual(self.call(self.bad, "rebuild").returncode, 0)
+        self.assertEqual(self.call(self.bad, "fsck").returncode, 0)
 
     def test_a_damaged_salt(self):
         for at in (0, 9, 13, 20):

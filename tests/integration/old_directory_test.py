@@ -94,7 +94,7 @@ class OldDirectory(unittest.TestCase):
         self.assertEqual(self.load("orders.csv", moved), (0, 60))
         self.assertEqual(self.load("orders.csv", "order_id,at,email,cookie,amount\nnew,2017-09-01,c1@a.example,,1.00\n"), (1, 0))
         with open(os.path.join(self.db, "MANIFEST"), "rb") as file:
-            self.assertTrue(file.read().startswith(b"attune manifest 2\n"))
+            self.assertTrue(file.read().startswith(b"attune manifest 3\n"))
         self.run_attune("fsck", "--dir", "db")
 
     def test_it_is_rebuilt_and_still_the_same(self):

@@ -83,6 +83,11 @@ static int64_t retracted_ms(uint64_t operation) {
     return INT64_C(1500000000000) + (int64_t)(operation % 40) * DAY_MS;
 }
 
+/* Most are those that a checkpoint stands for. */
+static enum record_kind kind_of_record(uint64_t operation) {
+    return operation % 3 == 0 ? RECORD_CONTROL : RECORD_IDENTITY;
+}
+
 static struct event event_of(const struct trial *trial, uint64_t serial) {
     uint64_t draw = mix(trial, serial, 7);
     int64_t time_ms = INT64_C(1500000000000) + (int64_t)(draw % (30 * (uint64_t)DAY_MS));
@@ -234,6 +239,13 @@ static uint64_t operation_in(struct text bytes) {
     return operation;
 }
 
+static void note_operation(struct trial_store *open, struct text bytes) {
+    uint64_t operation = operation_in(bytes);
+    if (operation != UINT64_MAX &&
+        (open->last_operation == UINT64_MAX || operation > open->last_operation))
+        open->last_operation = operation;
+}
+
 static enum status on_record(void *context, enum record_kind kind, struct text bytes,
                              uint64_t position, struct error *error) {
     struct trial_store *open = context;
@@ -242,11 +254,60 @@ static enum status on_record(void *context, enum record_kind kind, struct text b
         buffer_append(&open->records, &bytes.length, 4) ||
         buffer_append(&open->records, bytes.at, bytes.length))
         return error_set(error, STATUS_NO_MEMORY, "no memory for a record");
-    uint64_t operation = operation_in(bytes);
-    if (operation != UINT64_MAX &&
-        (open->last_operation == UINT64_MAX || operation > open->last_operation))
-        open->last_operation = operation;
+    note_operation(open, bytes);
     return STATUS_OK;
+}
+
+/* ---- the checkpoint: the records of one kind, as they came ---- */
+
+#define TRIAL_SECTION STORE_CHECKPOINT_TAGS
+#define TRIAL_FORMAT  5u
+
+static enum status checkpoint_load(void *context, struct image *image, struct error *error) {
+    struct trial_store *open = context;
+    uint64_t length;
+    const char *at = image_items(image, TRIAL_SECTION, 1, &length);
+    if (!at) return error_set(error, STATUS_CORRUPT, "no section");
+    size_t start = open->records.length;
+    if (buffer_append(&open->records, at, (size_t)length))
+        return error_set(error, STATUS_NO_MEMORY, "no memory for a checkpoint");
+    for (size_t done = 0; done + 13 <= length;) {
+        struct text bytes = {open->records.at + start + done + 13, 0};
+        memcpy(&bytes.length, open->records.at + start + done + 9, 4);
+        note_operation(open, bytes);
+        done += 13 + bytes.length;
+    }
+    open->checkpoints++;
+    image_close(image);
+    return STATUS_OK;
+}
+
+static enum status checkpoint_begin(void *context, struct image *image, void **state,
+                                    struct error *error) {
+    (void)context;
+    struct trial_store *open = calloc(1, sizeof(*open));
+    if (!open) abort();
+    buffer_init(&open->records);
+    enum status status = image ? checkpoint_load(open, image, error) : STATUS_OK;
+    *state = open;
+    return status;
+}
+
+static enum status checkpoint_add(void *state, struct text bytes, uint64_t position,
+                                  struct error *error) {
+    return on_record(state, RECORD_IDENTITY, bytes, position, error);
+}
+
+static enum status checkpoint_write(void *state, struct image_writer *writer,
+                                    struct error *error) {
+    const struct trial_store *open = state;
+    return image_put(writer, TRIAL_SECTION, open->records.at, open->records.length, 1, error);
+}
+
+static void checkpoint_end(void *state) {
+    struct trial_store *open = state;
+    buffer_release(&open->records);
+    free(open);
 }
 
 enum status trial_open(struct trial_store *out, struct file_system *fs, const char *directory,
@@ -257,9 +318,15 @@ enum status trial_open(struct trial_store *out, struct file_system *fs, const ch
     buffer_init(&out->records);
     enum status status = symbols_create(&out->symbols);
     if (status) return error_set(error, status, "no memory for symbols");
+    const struct store_checkpoint_ops checkpoint = {
+        RECORD_IDENTITY,  TRIAL_FORMAT,     checkpoint_load, checkpoint_begin,
+        checkpoint_add,   checkpoint_write, checkpoint_end,  out,
+    };
     const struct store_options options = {
         .fs = fs,
         .directory = directory,
+        .checkpoint = &checkpoint,
+        .checkpoint_bytes = 1,
         .create = true,
         .symbols = out->symbols,
         .columns = &columns,
@@ -391,7 +458,7 @@ static enum status append(const struct trial *trial, struct trial_store *open, u
                             &id);
     int length = snprintf(text, sizeof(text), "operation %" PRIu64 " persona %" PRIu32, operation,
                           persona_of_operation(trial, operation));
-    const struct store_record record = {RECORD_IDENTITY, {text, (uint32_t)length}};
+    const struct store_record record = {kind_of_record(operation), {text, (uint32_t)length}};
     const struct store_frame frame = {.batch = &batch,
                                       .records = &record,
                                       .record_count = 1,
@@ -640,29 +707,65 @@ static bool read_events(const struct trial *trial, const struct trial_model *mod
     return false;
 }
 
+struct came { /* a record that was handed out */
+    uint64_t position;
+    enum record_kind kind;
+    struct text bytes;
+};
+
+static int by_record_position(const void *left, const void *right) {
+    const struct came *a = left, *b = right;
+    return (a->position > b->position) - (a->position < b->position);
+}
+
+/* Records of each kind come in order; a checkpoint's come before or after those of other kinds. */
+static bool sort_records(const struct trial_store *open, struct came *came, size_t *count) {
+    uint64_t last[2] = {0, 0};
+    *count = 0;
+    for (size_t at = 0; at + 13 <= open->records.length; (*count)++) {
+        struct came *record = &came[*count];
+        *record = (struct came){.bytes.at = open->records.at + at + 13};
+        memcpy(&record->position, open->records.at + at, 8);
+        record->kind = (enum record_kind)(uint8_t)open->records.at[at + 8];
+        memcpy(&record->bytes.length, open->records.at + at + 9, 4);
+        at += 13 + record->bytes.length;
+        uint64_t *before = &last[record->kind == RECORD_CONTROL];
+        if (*count > 0 && record->position < *before) return false;
+        *before = record->position;
+    }
+    if (*count) qsort(came, *count, sizeof(*came), by_record_position);
+    return true;
+}
+
+static bool same_record(const struct came *came, const struct trial_item *item, char why[512]) {
+    char expected[96];
+    uint64_t operation = item->serial >> SERIAL_BITS;
+    int n = item->rewritten
+                ? snprintf(expected, sizeof(expected), "operation %" PRIu64 " erased", operation)
+                : snprintf(expected, sizeof(expected), "operation %" PRIu64 " persona %" PRIu32,
+                           operation, item->persona);
+    if (came->kind == kind_of_record(operation) &&
+        text_equal(came->bytes, (struct text){expected, (uint32_t)n}))
+        return true;
+    snprintf(why, 512, "a record is '%.*s', not '%s'", TEXT_ARG(came->bytes), expected);
+    return false;
+}
+
 static bool same_records(const struct trial_store *open, const struct trial_model *model,
                          char why[512]) {
-    size_t at = 0, i = 0;
-    for (; at + 13 <= open->records.length; i++) {
-        uint32_t length;
-        memcpy(&length, open->records.at + at + 9, 4);
-        struct text bytes = {open->records.at + at + 13, length};
-        at += 13 + length;
-        if (i == model->records.count) break;
-        const struct trial_item *item = &model->records.items[i];
-        char expected[96];
-        int n = item->rewritten
-                    ? snprintf(expected, sizeof(expected), "operation %" PRIu64 " erased",
-                               item->serial >> SERIAL_BITS)
-                    : snprintf(expected, sizeof(expected), "operation %" PRIu64 " persona %" PRIu32,
-                               item->serial >> SERIAL_BITS, item->persona);
-        if (text_equal(bytes, (struct text){expected, (uint32_t)n})) continue;
-        snprintf(why, 512, "record %zu is '%.*s', not '%s'", i, TEXT_ARG(bytes), expected);
-        return false;
+    struct came *came = calloc(open->records.length / 13 + 1, sizeof(*came));
+    size_t count;
+    if (!came) abort();
+    bool same = sort_records(open, came, &count);
+    if (!same) snprintf(why, 512, "records came out of order");
+    if (same && count != model->records.count) {
+        snprintf(why, 512, "there are %zu records, not %zu", count, model->records.count);
+        same = false;
     }
-    if (i == model->records.count && at == open->records.length) return true;
-    snprintf(why, 512, "there are %zu records or more, not %zu", i, model->records.count);
-    return false;
+    for (size_t i = 0; same && i < count; i++)
+        same = same_record(&came[i], &model->records.items[i], why);
+    free(came);
+    return same;
 }
 
 static bool collect_row(void *context, const struct stored_row *row) {

@@ -48,6 +48,7 @@ struct trial_store {
     struct symbols *symbols;
     struct buffer records;   /* as they came: position u64, kind u8, length u32, bytes */
     uint64_t last_operation; /* highest operation of a record or an event, UINT64_MAX: none */
+    uint32_t checkpoints;    /* opened */
 };
 enum status trial_open(struct trial_store *out, struct file_system *fs, const char *directory,
                        uint32_t fold_events, bool by_hand, struct error *error);

@@ -11,6 +11,7 @@
 
 #include "base/canonical.h"
 #include "base/memory.h"
+#include "identity/checkpoint.h"
 #include "engine/erase/erased_values.h"
 #include "engine/erase/old_names.h"
 #include "engine/engine_internal.h"
@@ -349,6 +350,8 @@ enum status engine_erase(struct engine *engine, struct customer_id customer,
         out->names = names->count;
         enum status told = leftovers_find(engine, erasure, out);
         status = identity_erase(engine->identity, erasure);
+        /* A checkpoint that was removed lives on as long as it is mapped. */
+        if (status == STATUS_OK) status = checkpoint_detach(engine->identity);
         if (status != STATUS_OK)
             status = error_set(error, status,
                                "C%u is erased, but there was no memory to judge his past anew: "

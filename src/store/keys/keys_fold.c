@@ -265,7 +265,7 @@ enum status store_keys_from_runs(struct store *store, bool verify, struct error 
     struct from_runs from = {0};
     uint32_t damaged = 0;
     uint64_t rows = 0;
-    bool of_before = store->manifest.format < MANIFEST_FORMAT;
+    bool of_before = store->manifest.format < MANIFEST_WITH_KEYS;
     enum status status = edit_begin(&from.edit, store, error);
     if (status == STATUS_OK && verify) status = leave_damaged(from.edit, &damaged, error);
     if (status == STATUS_OK && (of_before || damaged)) {

@@ -120,7 +120,7 @@ static void a_newer_format_is_refused_with_what_to_do(void **state) {
     struct error error = {0};
     open_store(&open, disk, "data");
     trial_close(&open);
-    static const char newer[] = "attune manifest 3\nwhatever\n";
+    static const char newer[] = "attune manifest 4\nwhatever\n";
     assert_int_equal(file_replace(fs, "data/MANIFEST", newer, sizeof(newer) - 1, &error),
                      STATUS_OK);
     assert_int_equal(trial_open(&open, fs, "data", 0, true, &error), STATUS_VERSION);

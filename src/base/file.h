@@ -24,7 +24,8 @@ enum file_mode {
     FILE_APPEND,     /* create or open; writes go to the end */
 };
 
-struct file_mapping { /* bytes of a whole file; OS: mmap. Read-only unless file_map_private made it */
+struct
+    file_mapping { /* bytes of a whole file; OS: mmap. Read-only unless file_map_private made it */
     const uint8_t *at;
     size_t length;
     void *owner;
@@ -91,8 +92,8 @@ enum status file_map(struct file_system *fs, const char *path, struct file_mappi
  */
 enum status file_map_private(struct file_system *fs, const char *path, struct file_mapping *mapping,
                              struct error *error) MUST_USE;
-/* Copies the bytes of a private mapping and lets the file go; the addresses stay, and any thread may
- * read meanwhile, but none may write. STATUS_NO_MEMORY: it is as it was. */
+/* Copies the bytes of a private mapping and lets the file go. The addresses stay. Any thread may
+ * read meanwhile, none may write. STATUS_NO_MEMORY: it is as it was. */
 enum status file_detach(struct file_system *fs, struct file_mapping *mapping) MUST_USE;
 /* A zeroed mapping is allowed. */
 void file_unmap(struct file_system *fs, struct file_mapping *mapping);

@@ -29,7 +29,8 @@ enum status image_writer_open(struct image_writer *writer, struct file_system *f
                               uint32_t contents, uint64_t position, struct error *error) {
     *writer = (struct image_writer){.fs = fs};
     writer->block = memory_alloc(IMAGE_BLOCK_BYTES);
-    if (!writer->block) return error_set(error, STATUS_NO_MEMORY, "%s: no memory to write it", path);
+    if (!writer->block)
+        return error_set(error, STATUS_NO_MEMORY, "%s: no memory to write it", path);
     /* What an earlier attempt left under this name never counted. */
     enum status status = file_remove(fs, path, error);
     if (status && status != STATUS_NOT_FOUND) return status;
@@ -128,8 +129,8 @@ static uint64_t section_checksum(const uint8_t *bytes, uint64_t length) {
     uint64_t checksum = 0;
     for (uint64_t at = 0; at < length; at += IMAGE_BLOCK_BYTES) {
         uint64_t left = length - at;
-        checksum = hash_bytes(bytes + at, left < IMAGE_BLOCK_BYTES ? (size_t)left : IMAGE_BLOCK_BYTES,
-                              checksum);
+        checksum = hash_bytes(
+            bytes + at, left < IMAGE_BLOCK_BYTES ? (size_t)left : IMAGE_BLOCK_BYTES, checksum);
     }
     return checksum;
 }

@@ -36,9 +36,9 @@ struct image_section {
 struct image_writer {
     struct file_system *fs;
     struct file *file;
-    uint8_t *block;    /* IMAGE_BLOCK_BYTES */
-    size_t used;       /* of the block */
-    uint64_t offset;   /* of the block in the file */
+    uint8_t *block;  /* IMAGE_BLOCK_BYTES */
+    size_t used;     /* of the block */
+    uint64_t offset; /* of the block in the file */
     uint64_t header_checksum;
     struct image_section sections[IMAGE_SECTIONS_MAX];
     uint32_t section_count;
@@ -57,7 +57,8 @@ enum status image_add(struct image_writer *writer, const void *bytes, size_t len
 enum status image_put(struct image_writer *writer, uint32_t tag, const void *items, size_t count,
                       size_t item_bytes, struct error *error) MUST_USE;
 /* Writes footer and trailer and syncs; *bytes: of the file. */
-enum status image_finish(struct image_writer *writer, uint64_t *bytes, struct error *error) MUST_USE;
+enum status image_finish(struct image_writer *writer, uint64_t *bytes,
+                         struct error *error) MUST_USE;
 void image_writer_close(struct image_writer *writer); /* always; a zeroed writer is allowed */
 
 struct image {
@@ -68,8 +69,8 @@ struct image {
     struct image_section sections[IMAGE_SECTIONS_MAX];
     uint32_t section_count;
 };
-/* Maps it and checks every byte. STATUS_NOT_FOUND, STATUS_CORRUPT; STATUS_VERSION where the file has
- * another format than this program writes. */
+/* Maps it and checks every byte. STATUS_NOT_FOUND, STATUS_CORRUPT; STATUS_VERSION where the file
+ * has another format than this program writes. */
 enum status image_open(struct image *image, struct file_system *fs, const char *path,
                        struct error *error) MUST_USE;
 void image_close(struct image *image); /* a zeroed one is allowed */

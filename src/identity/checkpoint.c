@@ -19,7 +19,7 @@ static enum status write_head(const struct identity *identity, struct image_writ
     return image_put(writer, SECTION_HEAD, &head, 1, sizeof(head), error);
 }
 
-/* Structures with gaps are written field by field, so that no byte of the file is left to chance. */
+/* Structures with gaps are written field by field: no byte of the file is left to chance. */
 static enum status write_eras(const struct identity *identity, struct image_writer *writer,
                               struct error *error) {
     enum status status = image_begin(writer, SECTION_ERAS, sizeof(struct checkpoint_era), error);
@@ -108,9 +108,9 @@ enum status checkpoint_write(const struct identity *identity, struct image_write
                            sizeof(*identity->gone_ms), error);
     if (!status) status = write_waiting(identity, writer, error);
     if (!status)
-        status = image_put(writer, SECTION_OLD_SPELLINGS, identity->spelling.old_ids,
-                           identity->spelling.old_count, sizeof(*identity->spelling.old_ids),
-                           error);
+        status =
+            image_put(writer, SECTION_OLD_SPELLINGS, identity->spelling.old_ids,
+                      identity->spelling.old_count, sizeof(*identity->spelling.old_ids), error);
     if (!status)
         status = image_put(writer, SECTION_MARKS, identity->marks.slots, identity->marks.capacity,
                            sizeof(*identity->marks.slots), error);
@@ -193,9 +193,8 @@ static enum status open_waiting(struct identity *shell, const struct checkpoint_
 
 static enum status open_marks(struct identity *shell, const struct checkpoint_parts *parts) {
     size_t ignored;
-    enum status status =
-        copy_array(parts->marks, parts->mark_count, sizeof(uint64_t),
-                   (void **)&shell->marks.slots, &ignored, &shell->marks.capacity);
+    enum status status = copy_array(parts->marks, parts->mark_count, sizeof(uint64_t),
+                                    (void **)&shell->marks.slots, &ignored, &shell->marks.capacity);
     for (uint64_t i = 0; !status && i < parts->mark_count; i++)
         shell->marks.count += parts->marks[i] != 0;
     shell->marks.any_without = parts->head->marks_missing;
@@ -224,8 +223,7 @@ static enum status open_columns(struct identity *shell, const struct checkpoint_
         status = column_begin(columns[i].column, columns[i].items, columns[i].count,
                               columns[i].item_bytes);
     if (!status) status = column_reserve(&shell->node_marks, ids, sizeof(struct node_mark));
-    return status ? status
-                  : column_reserve(&shell->windows, personas, sizeof(struct known_window));
+    return status ? status : column_reserve(&shell->windows, personas, sizeof(struct known_window));
 }
 
 static enum status open_tables(struct identity *shell, const struct image *image) {
@@ -245,9 +243,9 @@ static enum status open_parts(struct identity *shell, const struct checkpoint_pa
                             (void **)&shell->gone_ms, &shell->gone_count, &shell->gone_capacity);
     if (!status) status = open_waiting(shell, parts);
     if (!status)
-        status = copy_array(parts->old_ids, parts->old_id_count, sizeof(uint32_t),
-                            (void **)&shell->spelling.old_ids, spelled,
-                            &shell->spelling.old_capacity);
+        status =
+            copy_array(parts->old_ids, parts->old_id_count, sizeof(uint32_t),
+                       (void **)&shell->spelling.old_ids, spelled, &shell->spelling.old_capacity);
     if (!status) status = open_marks(shell, parts);
     shell->link_count = (uint32_t)parts->link_count;
     shell->forest.edge_count = (uint32_t)parts->edge_count;
@@ -335,8 +333,7 @@ enum status checkpoint_begin(struct identity **out, const struct identity *like,
                              struct image *image, struct error *error) {
     struct identity *identity = NULL;
     enum status status = identity_create(&identity, &like->options);
-    if (status)
-        return error_set(error, status, "identity: %s", status_name(status));
+    if (status) return error_set(error, status, "identity: %s", status_name(status));
     if (image) status = checkpoint_open(identity, image, error);
     if (status) {
         identity_destroy(identity);

@@ -3,7 +3,8 @@
 
 enum status checkpoint_parts_find(struct checkpoint_parts *parts, const struct image *image) {
     uint64_t heads, singles, nodes, anchors, rows, head;
-#define FIND(items, tag, count) ((parts->items) = image_items(image, tag, sizeof(*parts->items), count))
+#define FIND(items, tag, count)                                                                    \
+    ((parts->items) = image_items(image, tag, sizeof(*parts->items), count))
     *parts = (struct checkpoint_parts){.head = NULL};
     if (!FIND(head, SECTION_HEAD, &head) || head != 1) return STATUS_VERSION;
     if (!FIND(eras, SECTION_ERAS, &parts->era_count)) return STATUS_VERSION;
@@ -74,8 +75,8 @@ static bool nodes_are_sound(const struct checkpoint_parts *parts) {
 static bool edges_are_sound(const struct checkpoint_parts *parts) {
     for (uint32_t i = 0; i < parts->edge_count; i++) {
         const struct edge *edge = &parts->edges[i];
-        uint32_t child = LOAD(edge->child), parent = LOAD(edge->parent),
-                 older = LOAD(edge->older), sibling = LOAD(edge->sibling);
+        uint32_t child = LOAD(edge->child), parent = LOAD(edge->parent), older = LOAD(edge->older),
+                 sibling = LOAD(edge->sibling);
         if (child >= parts->id_count || (parent != NONE && parent >= child)) return false;
         if (older > i || sibling > i) return false;
         if (older && LOAD(parts->edges[older - 1].child) != child) return false;
@@ -84,17 +85,31 @@ static bool edges_are_sound(const struct checkpoint_parts *parts) {
     return true;
 }
 
+/* The anchor is one of the persona's identifiers; one that was erased has neither. */
+static bool persona_is_sound(const struct checkpoint_parts *parts, uint32_t anchor,
+                             struct text key) {
+    uint32_t ids[EVENT_IDENTIFIERS_MAX], count = key.length / (uint32_t)sizeof(*ids);
+    bool has_anchor = false;
+    if (!key.at) return anchor == NONE;
+    if (key.length % sizeof(*ids) || key.length > sizeof(ids)) return false;
+    memcpy(ids, key.at, key.length);
+    for (uint32_t i = 0; i < count; i++) {
+        if (ids[i] >= parts->id_count || (i > 0 && ids[i] <= ids[i - 1])) return false;
+        has_anchor |= ids[i] == anchor;
+    }
+    return has_anchor;
+}
+
 static bool personas_are_sound(const struct checkpoint_parts *parts,
                                const struct identity *tables) {
     for (uint32_t i = 0; i < parts->persona_count; i++) {
-        if (!is_id_or_none(parts, LOAD(parts->anchors[i]))) return false;
         if (LOAD(parts->persona_rows[i].next) > i) return false;
-        struct key key = key_table_key(&tables->personas, i);
-        uint32_t ids[EVENT_IDENTIFIERS_MAX];
-        if (key.text.length % sizeof(*ids) || key.text.length > sizeof(ids)) return false;
-        if (key.text.length) memcpy(ids, key.text.at, key.text.length);
-        for (uint32_t k = 0; k < key.text.length / sizeof(*ids); k++)
-            if (ids[k] >= parts->id_count) return false;
+        struct text key = key_table_key(&tables->personas, i).text;
+        if (!persona_is_sound(parts, LOAD(parts->anchors[i]), key)) return false;
+    }
+    for (uint32_t i = 0; i < parts->id_count; i++) {
+        uint32_t single = LOAD(parts->singles[i]);
+        if (single && LOAD(parts->anchors[single - 1]) != i) return false;
     }
     return true;
 }
@@ -156,8 +171,8 @@ enum status checkpoint_parts_check(const struct checkpoint_parts *parts,
                                    const struct identity *tables) {
     bool sound = key_table_count(&tables->identifiers) == parts->id_count &&
                  key_table_count(&tables->personas) == parts->persona_count &&
-                 parts->head->visible_personas <= parts->persona_count &&
-                 eras_are_sound(parts) && nodes_are_sound(parts) && edges_are_sound(parts) &&
+                 parts->head->visible_personas <= parts->persona_count && eras_are_sound(parts) &&
+                 nodes_are_sound(parts) && edges_are_sound(parts) &&
                  personas_are_sound(parts, tables) && links_are_sound(parts) &&
                  lists_are_sound(parts, tables) && marks_are_sound(parts);
     return sound ? STATUS_OK : STATUS_CORRUPT;

@@ -2,8 +2,8 @@
 /* identity/checkpoint_check.h -- the sections of a checkpoint, and whether they can be an identity.
  *
  * Every index must stay inside of its array, and every list must come to an end: whoever walks them
- * later checks nothing. Lists end because each step goes to an item that is older: edges and personas
- * by their number, links by link_compare, parents by the lower id. */
+ * later checks nothing. Lists end because each step goes to an item that is older: edges and
+ * personas by their number, links by link_compare, parents by the lower id. */
 #ifndef IDENTITY_CHECKPOINT_CHECK_H
 #define IDENTITY_CHECKPOINT_CHECK_H
 
@@ -74,7 +74,8 @@ struct checkpoint_parts {
         gone_count, waiting_count, waiting_head_count, old_id_count, mark_count;
 };
 /* STATUS_VERSION where a section is missing or has items of another size. */
-enum status checkpoint_parts_find(struct checkpoint_parts *parts, const struct image *image) MUST_USE;
+enum status checkpoint_parts_find(struct checkpoint_parts *parts,
+                                  const struct image *image) MUST_USE;
 /* `tables`: an identity whose key tables were begun from the same image. STATUS_CORRUPT. */
 enum status checkpoint_parts_check(const struct checkpoint_parts *parts,
                                    const struct identity *tables) MUST_USE;

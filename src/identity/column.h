@@ -6,8 +6,8 @@
  * release order.
  *
  * A column can be written to an image, item after item, and later begin as the items of an image:
- * its first segments then lie in the image (base/image.h), which must outlive it, and the last, which
- * may be part full, is a copy. */
+ * its first segments then lie in the image (base/image.h), which must outlive it, and the last,
+ * which may be part full, is a copy. */
 #ifndef IDENTITY_COLUMN_H
 #define IDENTITY_COLUMN_H
 

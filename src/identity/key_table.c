@@ -406,8 +406,7 @@ static enum status begin_texts(struct key_texts *texts, uint8_t *text, uint64_t 
 enum status key_table_begin(struct key_table *table, const struct image *image, uint32_t tag) {
     uint64_t slot_count, place_count, used;
     *table = (struct key_table){.bytes = 0};
-    struct slot *slot =
-        image_items(image, tag + SECTION_SLOTS, sizeof(struct slot), &slot_count);
+    struct slot *slot = image_items(image, tag + SECTION_SLOTS, sizeof(struct slot), &slot_count);
     uint64_t *places = image_items(image, tag + SECTION_PLACES, sizeof(place_cell), &place_count);
     uint8_t *text = image_items(image, tag + SECTION_TEXT, 1, &used);
     if (!slot || !places || !text) return STATUS_CORRUPT;

@@ -28,7 +28,7 @@ struct key_slots;
 /* Segment s starts at byte 4096 * (2^s - 1) and holds 4096 * 2^s bytes. No key lies in two. */
 struct key_texts {
     uint8_t *segments[KEY_TEXT_SEGMENTS];
-    uint64_t used; /* the first byte that is free */
+    uint64_t used;   /* the first byte that is free */
     uint32_t mapped; /* so many segments lie in an image */
 };
 struct key_table {

@@ -130,8 +130,7 @@ static enum status take_frame(void *context, const struct frame_view *view, stru
     parts.records = buffer_text(&making->section);
     size_t start = making->frames.length;
     status = frame_encode_parts(&making->frames, &parts, error);
-    if (status == STATUS_OK)
-        frame_seal(making->frames.at + start, view->position, view->position);
+    if (status == STATUS_OK) frame_seal(making->frames.at + start, view->position, view->position);
     return status;
 }
 
@@ -189,7 +188,8 @@ static enum status write_image(struct making *making, struct error *error) {
     uint64_t number = edit_number(making->edit), bytes = 0;
     enum status status = edit_create(making->edit, "links", number, "checkpoint", path, error);
     if (status) return status;
-    status = image_writer_open(&writer, making->store->fs, path, ops->format, next->position, error);
+    status =
+        image_writer_open(&writer, making->store->fs, path, ops->format, next->position, error);
     if (status == STATUS_OK)
         status = image_put(&writer, CHECKPOINT_FRAMES, making->frames.at, making->frames.length, 1,
                            error);

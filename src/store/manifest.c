@@ -41,9 +41,9 @@ enum status manifest_encode(const struct manifest *manifest, struct buffer *out)
         status = encode_files(out, "superseded", &manifest->superseded, 1);
     const struct manifest_checkpoint *checkpoint = &manifest->checkpoint;
     if (status == STATUS_OK && checkpoint->number)
-        status = buffer_format(
-            out, "checkpoint %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", checkpoint->number,
-            checkpoint->position, checkpoint->bytes, checkpoint->links_bytes);
+        status = buffer_format(out, "checkpoint %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+                               checkpoint->number, checkpoint->position, checkpoint->bytes,
+                               checkpoint->links_bytes);
     if (status == STATUS_OK)
         status = buffer_format(out, "checksum %08" PRIx32 "\n",
                                crc32c(0, out->at + start, out->length - start));

@@ -252,9 +252,10 @@ enum status store_erase(struct store *store, const struct store_erasure *erasure
 enum status store_check(struct file_system *fs, const char *directory,
                         void (*report)(void *context, const char *path, const char *finding),
                         void *context, struct error *error) MUST_USE;
-/* Recomputes what is derived: makes the checkpoint anew from all records, and rewrites all runs from
- * themselves and the log with the columns in force and fresh customers. Columns and the heap of their texts are made anew, also damaged ones;
- * STATUS_CORRUPT, and the runs as they were, where other sections are. */
+/* Recomputes what is derived: makes the checkpoint anew from all records, and rewrites all runs
+ * from themselves and the log with the columns in force and fresh customers. Columns and the heap
+ * of their texts are made anew, also damaged ones; STATUS_CORRUPT, and the runs as they were, where
+ * other sections are. */
 enum status store_rebuild(struct store *store, struct error *error) MUST_USE;
 /* A consistent copy of the directory at the present position, synced; `target` must not exist. */
 enum status store_backup(struct store *store, const char *target, struct error *error) MUST_USE;

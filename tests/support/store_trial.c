@@ -239,75 +239,23 @@ static uint64_t operation_in(struct text bytes) {
     return operation;
 }
 
-static void note_operation(struct trial_store *open, struct text bytes) {
+void trial_note_operation(struct trial_store *open, struct text bytes) {
     uint64_t operation = operation_in(bytes);
     if (operation != UINT64_MAX &&
         (open->last_operation == UINT64_MAX || operation > open->last_operation))
         open->last_operation = operation;
 }
 
-static enum status on_record(void *context, enum record_kind kind, struct text bytes,
-                             uint64_t position, struct error *error) {
+enum status trial_on_record(void *context, enum record_kind kind, struct text bytes,
+                            uint64_t position, struct error *error) {
     struct trial_store *open = context;
     uint8_t narrow = (uint8_t)kind;
     if (buffer_append(&open->records, &position, 8) || buffer_append(&open->records, &narrow, 1) ||
         buffer_append(&open->records, &bytes.length, 4) ||
         buffer_append(&open->records, bytes.at, bytes.length))
         return error_set(error, STATUS_NO_MEMORY, "no memory for a record");
-    note_operation(open, bytes);
+    trial_note_operation(open, bytes);
     return STATUS_OK;
-}
-
-/* ---- the checkpoint: the records of one kind, as they came ---- */
-
-#define TRIAL_SECTION STORE_CHECKPOINT_TAGS
-#define TRIAL_FORMAT  5u
-
-static enum status checkpoint_load(void *context, struct image *image, struct error *error) {
-    struct trial_store *open = context;
-    uint64_t length;
-    const char *at = image_items(image, TRIAL_SECTION, 1, &length);
-    if (!at) return error_set(error, STATUS_CORRUPT, "no section");
-    size_t start = open->records.length;
-    if (buffer_append(&open->records, at, (size_t)length))
-        return error_set(error, STATUS_NO_MEMORY, "no memory for a checkpoint");
-    for (size_t done = 0; done + 13 <= length;) {
-        struct text bytes = {open->records.at + start + done + 13, 0};
-        memcpy(&bytes.length, open->records.at + start + done + 9, 4);
-        note_operation(open, bytes);
-        done += 13 + bytes.length;
-    }
-    open->checkpoints++;
-    image_close(image);
-    return STATUS_OK;
-}
-
-static enum status checkpoint_begin(void *context, struct image *image, void **state,
-                                    struct error *error) {
-    (void)context;
-    struct trial_store *open = calloc(1, sizeof(*open));
-    if (!open) abort();
-    buffer_init(&open->records);
-    enum status status = image ? checkpoint_load(open, image, error) : STATUS_OK;
-    *state = open;
-    return status;
-}
-
-static enum status checkpoint_add(void *state, struct text bytes, uint64_t position,
-                                  struct error *error) {
-    return on_record(state, RECORD_IDENTITY, bytes, position, error);
-}
-
-static enum status checkpoint_write(void *state, struct image_writer *writer,
-                                    struct error *error) {
-    const struct trial_store *open = state;
-    return image_put(writer, TRIAL_SECTION, open->records.at, open->records.length, 1, error);
-}
-
-static void checkpoint_end(void *state) {
-    struct trial_store *open = state;
-    buffer_release(&open->records);
-    free(open);
 }
 
 enum status trial_open(struct trial_store *out, struct file_system *fs, const char *directory,
@@ -318,10 +266,7 @@ enum status trial_open(struct trial_store *out, struct file_system *fs, const ch
     buffer_init(&out->records);
     enum status status = symbols_create(&out->symbols);
     if (status) return error_set(error, status, "no memory for symbols");
-    const struct store_checkpoint_ops checkpoint = {
-        RECORD_IDENTITY,  TRIAL_FORMAT,     checkpoint_load, checkpoint_begin,
-        checkpoint_add,   checkpoint_write, checkpoint_end,  out,
-    };
+    const struct store_checkpoint_ops checkpoint = trial_checkpoint_ops(out);
     const struct store_options options = {
         .fs = fs,
         .directory = directory,
@@ -332,7 +277,7 @@ enum status trial_open(struct trial_store *out, struct file_system *fs, const ch
         .columns = &columns,
         .fold_events = fold_events,
         .fold_by_hand = by_hand,
-        .on_record = on_record,
+        .on_record = trial_on_record,
         .context = out,
     };
     status = store_open(&out->store, &options, error);

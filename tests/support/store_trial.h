@@ -53,6 +53,12 @@ struct trial_store {
 enum status trial_open(struct trial_store *out, struct file_system *fs, const char *directory,
                        uint32_t fold_events, bool by_hand, struct error *error);
 void trial_close(struct trial_store *open);
+/* store_trial_checkpoint.c: of what a trial's store derives from its records, and what it shares
+ * with store_trial.c. */
+struct store_checkpoint_ops trial_checkpoint_ops(struct trial_store *open);
+enum status trial_on_record(void *open, enum record_kind kind, struct text bytes, uint64_t position,
+                            struct error *error);
+void trial_note_operation(struct trial_store *open, struct text bytes);
 /* Performs operation i. */
 enum status trial_do(const struct trial *trial, struct trial_store *open, uint64_t operation,
                      struct error *error);

@@ -37,6 +37,10 @@ static void make_manifest(uint32_t runs, uint32_t files, uint32_t keys) {
             (struct manifest_keys){random_below(&rng, 9999), (uint32_t)random_u64(&rng),
                                    random_u64(&rng) >> 8, random_u64(&rng) >> 8};
     if (keys % 2) written.superseded = some_file();
+    if (runs % 2)
+        written.checkpoint = (struct manifest_checkpoint){
+            1 + random_below(&rng, 9999), random_below(&rng, written.position + 1),
+            random_u64(&rng) >> 8, random_u64(&rng) >> 8};
 }
 
 static void what_is_stored_is_loaded(void **state) {
@@ -150,8 +154,8 @@ static void formats_are_told_apart(void **state) {
     struct error error;
     assert_int_equal(decode_lines("attune manifest 1\nposition 9\nnext 4\n", &error), STATUS_OK);
     assert_int_equal(loaded.format, 1);
-    assert_int_equal(decode_lines("attune manifest 3\nwhatever comes\n", &error), STATUS_VERSION);
-    assert_non_null(strstr(error.text, "format 3"));
+    assert_int_equal(decode_lines("attune manifest 4\nwhatever comes\n", &error), STATUS_VERSION);
+    assert_non_null(strstr(error.text, "format 4"));
     assert_non_null(strstr(error.text, "newer program"));
 }
 

@@ -8,7 +8,7 @@
 #define IDENTITY_CHECKPOINT_CHECK_H
 
 #include "identity/checkpoint.h"
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 enum checkpoint_section {
     SECTION_HEAD = CHECKPOINT_TAGS,

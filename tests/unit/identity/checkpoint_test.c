@@ -6,7 +6,7 @@
 
 #include "base/random.h"
 #include "identity/checkpoint.h"
-#include "identity/internal.h"
+#include "identity/identity_internal.h"
 
 static struct simulated_disk *disk;
 static struct file_system *fs;

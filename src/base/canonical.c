@@ -482,10 +482,12 @@ enum filler canonical_filler(struct text text) {
     char c = text.at[0];
     bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
     if (letter) return may_be_word(text) ? word_filler(text) : FILLER_NONE;
+    bool number = c >= '0' && c <= '9';
+    /* Most numbers and codes: a figure in scientific notation has one digit before the rest. */
+    if (number && text.length > 1 && text.at[1] >= '0' && text.at[1] <= '9') return FILLER_NONE;
     if (memchr("{$%*<[", c, 6) != NULL && is_unfilled(text)) return FILLER_OF_PROGRAMS;
     if (text.length > FILLER_BYTES_MAX) return FILLER_NONE;
     if (is_sheet_error(text)) return FILLER_OF_PROGRAMS;
-    bool number = c >= '0' && c <= '9';
     if (number || c == '+' || c == '-') {
         if (has_lost_digits(text)) return FILLER_LOST_DIGITS;
         if (number) return FILLER_NONE;

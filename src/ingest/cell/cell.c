@@ -8,9 +8,8 @@
 #include "base/canonical.h"
 #include "ingest/cell/notation.h"
 
-#define WHOLE_MAX       1e15 /* smaller whole numbers are written without an exponent */
-#define FAST_DIGITS_MAX 15   /* a decimal of so many digits is an exact integer in a double */
-#define FAST_MINOR_MAX  INT64_C(10000000000) /* times 10^4 it is still below money's limit */
+#define WHOLE_MAX      1e15 /* smaller whole numbers are written without an exponent */
+#define FAST_MINOR_MAX INT64_C(10000000000) /* times 10^4 it is still below money's limit */
 /* Money's limit, 2^47 - 1: as a double exact to far below a unit. */
 #define NUMBER_MINOR_MAX 140737488355327.0
 
@@ -115,16 +114,10 @@ static bool fast_time(struct zone_days *days, struct text text, int64_t *time_ms
     return true;
 }
 
-struct decimal {
-    int64_t digits;
-    uint32_t fraction; /* digits behind the point */
-    bool negative;
-};
-
 /* [-]digits[.digits] of at most 15 digits; anything else is left to the full parser. */
-static bool fast_decimal(struct text text, struct decimal *decimal) {
+static bool fast_decimal(struct text text, struct cell_decimal *decimal) {
     uint32_t i = 0, point = UINT32_MAX;
-    if (text.length == 0 || text.length > FAST_DIGITS_MAX) return false;
+    if (text.length == 0 || text.length > CELL_DIGITS_MAX) return false;
     int64_t digits = 0;
     decimal->negative = text.at[0] == '-';
     i += decimal->negative;
@@ -158,7 +151,7 @@ static enum status scientific_money(struct cell_reader *reader, struct text text
 }
 
 /* Clinger (1990): both are exact, so one division rounds rightly. -0 keeps its sign. */
-static inline double decimal_number(const struct decimal *decimal) {
+double cell_decimal_number(const struct cell_decimal *decimal) {
     double number = decimal->fraction == 0
                         ? (double)decimal->digits
                         : (double)decimal->digits / powers_of_ten[decimal->fraction];
@@ -168,14 +161,14 @@ static inline double decimal_number(const struct decimal *decimal) {
 /* As it is written without any notation. */
 static inline enum status plain_value(struct cell_reader *reader, struct text text,
                                       enum value_type type, struct value *out) {
-    struct decimal decimal;
+    struct cell_decimal decimal;
     switch (type) {
     case VALUE_TEXT:
     /* Its row was checked for UTF-8. */
     case VALUE_UNKNOWN: value_put_text(out, text); return STATUS_OK;
     case VALUE_NUMBER:
         if (!fast_decimal(text, &decimal)) break;
-        value_put_number(out, decimal_number(&decimal));
+        value_put_number(out, cell_decimal_number(&decimal));
         return STATUS_OK;
     case VALUE_MONEY:
         if (!fast_decimal(text, &decimal) || decimal.fraction > reader->minor_digits) break;
@@ -269,7 +262,9 @@ static enum status number_money(struct cell_reader *reader, double number, struc
 static enum status plain_digits(struct cell_reader *reader, const struct cell *cell,
                                 struct text *out) {
     char digits[40];
-    double number = cell->kind == CELL_NUMBER ? json_number(cell->node) : 0.5;
+    double number = cell->kind == CELL_NUMBER    ? json_number(cell->node)
+                    : cell->kind == CELL_DECIMAL ? cell->number
+                                                 : 0.5;
     if (floor(number) < number || fabs(number) >= WHOLE_MAX) return cell_text(reader, cell, out);
     size_t length = number_text(number, digits);
     *out = arena_text(reader->scratch, (struct text){digits, (uint32_t)length});
@@ -278,7 +273,9 @@ static enum status plain_digits(struct cell_reader *reader, const struct cell *c
 
 static enum status number_value(struct cell_reader *reader, const struct cell *cell,
                                 enum value_type type, struct notation notation, struct value *out) {
-    double number = cell->kind == CELL_INTEGER ? (double)cell->integer : json_number(cell->node);
+    double number = cell->kind == CELL_INTEGER   ? (double)cell->integer
+                    : cell->kind == CELL_DECIMAL ? cell->number
+                                                 : json_number(cell->node);
     struct text text;
     enum status status;
     switch (type) {
@@ -300,6 +297,7 @@ enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum
         return cell->text.length == 0 ? STATUS_OK
                                       : text_value(reader, cell->text, type, notation, out);
     case CELL_INTEGER:
+    case CELL_DECIMAL:
     case CELL_NUMBER: return number_value(reader, cell, type, notation, out);
     case CELL_YES_NO:
         if (type != VALUE_YES_NO && type != VALUE_UNKNOWN && type != VALUE_TEXT)
@@ -316,10 +314,13 @@ enum status cell_text(struct cell_reader *reader, const struct cell *cell, struc
     char digits[40];
     size_t length = 0;
     switch ((enum cell_kind)cell->kind) {
-    case CELL_TEXT: *out = cell->text; return STATUS_OK;
+    case CELL_TEXT:
+    case CELL_DECIMAL: *out = cell->text; return STATUS_OK;
     case CELL_YES_NO: *out = cell->yes ? TEXT("true") : TEXT("false"); return STATUS_OK;
     case CELL_NODE: return STATUS_INVALID;
     case CELL_INTEGER:
+        *out = cell->text;
+        if (cell->text.length > 0) return STATUS_OK;
         length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)cell->integer);
         break;
     case CELL_NUMBER: *out = json_number_text(cell->node); return STATUS_OK;

@@ -13,18 +13,30 @@
 #include "event/value.h"
 #include "playbook/playbook.h"
 
-/* node: array or object. */
-enum cell_kind { CELL_TEXT, CELL_INTEGER, CELL_NUMBER, CELL_YES_NO, CELL_NODE };
+/* NUMBER: of JSON, as its node. DECIMAL: of JSON, as text and number. NODE: array or object. */
+enum cell_kind { CELL_TEXT, CELL_INTEGER, CELL_NUMBER, CELL_DECIMAL, CELL_YES_NO, CELL_NODE };
 
 struct cell {
-    struct text text; /* CELL_TEXT; empty: nothing there */
+    /* CELL_TEXT: empty where nothing is there. CELL_DECIMAL: as it was written. CELL_INTEGER: the
+     * same, or empty where only the number is known. */
+    struct text text;
     uint8_t kind;
     bool yes;
     union {
         int64_t integer;
+        double number;         /* CELL_DECIMAL */
         struct json_node node; /* CELL_NODE; CELL_NUMBER: of the number */
     };
 };
+
+#define CELL_DIGITS_MAX 15 /* a decimal of so many digits is an exact integer in a double */
+struct cell_decimal {
+    int64_t digits;
+    uint32_t fraction; /* digits behind the point */
+    bool negative;
+};
+/* The nearest double of at most CELL_DIGITS_MAX digits. */
+double cell_decimal_number(const struct cell_decimal *decimal);
 
 static inline bool cell_is_empty(const struct cell *cell) {
     return cell->kind == CELL_TEXT && cell->text.length == 0;

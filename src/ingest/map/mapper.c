@@ -36,6 +36,7 @@ enum status mapper_create(struct mapper **out, const struct plan *plan) {
     packed_list_init(&mapper->items);
     dark_writer_init(&mapper->dark);
     dark_array_init(&mapper->array);
+    line_forms_init(&mapper->forms);
     packed_list_init(&mapper->kept);
     buffer_init(&mapper->kept_row);
     buffer_init(&mapper->facts);
@@ -72,6 +73,7 @@ void mapper_destroy(struct mapper *mapper) {
     buffer_release(&mapper->rescued);
     arena_release(&mapper->scratch);
     json_parser_destroy(mapper->json);
+    line_forms_release(&mapper->forms);
     memory_free(mapper->cells);
     memory_free(mapper->filled);
     memory_free(mapper->entered);

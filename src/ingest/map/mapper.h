@@ -11,6 +11,7 @@
 #include "ingest/cell/cell.h"
 #include "ingest/cell/content.h"
 #include "ingest/file/job.h"
+#include "ingest/map/line_form.h"
 #include "ingest/map/plan.h"
 
 #define MAPPER_SCRATCH_MAX (64u << 20)
@@ -54,9 +55,10 @@ struct mapper {
     uint32_t unknown_streak; /* rows, or groups, since the last one that was stored whole */
     struct packed_writer writer;
     struct json_parser *json;
-    struct buffer text;    /* templates, raw rows */
-    struct buffer mended;  /* a JSON line without its half surrogates */
-    struct buffer rescued; /* a batch without the messages that can't be read */
+    struct line_forms forms; /* NDJSON: of the lines before */
+    struct buffer text;      /* templates, raw rows */
+    struct buffer mended;    /* a JSON line without its half surrogates */
+    struct buffer rescued;   /* a batch without the messages that can't be read */
     struct buffer left; /* messages of a batch that can't become events, as a batch of their own */
     char left_reason[MAPPER_REASON_BYTES]; /* why the first of them can't */
     struct text line_text;                 /* of the present row */

@@ -19,6 +19,10 @@ static inline enum status cell_of(struct mapper *mapper, uint32_t column, enum v
         value_put_number(out, (double)mapper->cells[column].integer);
         return STATUS_OK;
     }
+    if (type == VALUE_NUMBER && mapper->cells[column].kind == CELL_DECIMAL) {
+        value_put_number(out, mapper->cells[column].number);
+        return STATUS_OK;
+    }
     enum status status = cell_value(&mapper->reader, &mapper->cells[column], type,
                                     plan_notation(mapper->plan, column), out);
     return status == STATUS_INVALID ? mapper_bad_value(mapper, column, type) : status;

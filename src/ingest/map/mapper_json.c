@@ -216,13 +216,18 @@ enum status mapper_read_json(struct mapper *mapper) {
     const struct plan *plan = mapper->plan;
     struct json_node root;
     struct error error = {0};
+    if (line_forms_read(&mapper->forms, mapper->row, mapper->cells, plan->column_count)) {
+        mapper->extra_count = mapper->extra_declared_count = mapper->object_count = 0;
+        return plan->is_segment ? segment_begin(mapper) : STATUS_OK;
+    }
     enum status status = mapper_parse_json(mapper, mapper->row, &root, &error);
     if (status == STATUS_NO_MEMORY) return status;
     if (status) return mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
     if (json_type(root) != JSON_OBJECT)
         return mapper_bad(mapper, COLUMN_NONE, "the line is no JSON object");
     mapper->root = root;
-    status = fill_anew(mapper, root);
+    status = line_forms_learn(&mapper->forms, plan, mapper->row);
+    if (status == STATUS_OK) status = fill_anew(mapper, root);
     if (status || !plan->is_segment || segment_is_batch(mapper)) return status;
     return segment_begin(mapper);
 }

@@ -52,6 +52,11 @@ static enum status input_create(struct input **out, const char *path) {
     return STATUS_OK;
 }
 
+bool input_is_stream(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
 static enum status open_descriptor(struct input *input, const char *path, struct error *error) {
     bool is_standard = strcmp(path, "-") == 0;
     input->descriptor = is_standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);

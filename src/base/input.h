@@ -13,6 +13,8 @@ struct input;
 /* Path "-" is standard input. The magic bytes tell compression, not the name. */
 enum status input_open(struct input **out, const char *path, struct error *error) MUST_USE;
 void input_close(struct input *input);
+/* Is it a named pipe, a socket or a device? Opening one may wait for ever. */
+bool input_is_stream(const char *path);
 /* Reads up to `length` bytes. *got is 0 only at the end. */
 enum status input_read(struct input *input, void *bytes, size_t length, size_t *got,
                        struct error *error) MUST_USE;

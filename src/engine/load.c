@@ -276,6 +276,13 @@ static enum status load_files(struct loading *loading, struct error *error) {
     if (files.folders > 0)
         warn(loading, "%zu folder%s that %.*s matches: only files are read", files.folders,
              files.folders == 1 ? "" : "s", TEXT_ARG(loading->source->file));
+    if (files.streams > 0)
+        warn(
+            loading,
+            "%zu pipe%s or device%s that %.*s matches: only files are read by a pattern; a pipe is "
+            "named by itself",
+            files.streams, files.streams == 1 ? "" : "s", files.streams == 1 ? "" : "s",
+            TEXT_ARG(loading->source->file));
     if (status == STATUS_OK)
         status = load_paths(loading, files.paths, files.count, error);
     else if (status == STATUS_NOT_FOUND && options->source == NULL)

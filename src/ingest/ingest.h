@@ -257,13 +257,13 @@ enum status ingest_lookup(const struct ingest_settings *settings, const struct s
 
 /* The files that a source's pattern names in a folder: `*` and `?` in the last part of the path,
  * sorted by name; "-" and absolute paths as they are. Where NAME and NAME.gz both match, only NAME.
- * A folder that `*` or `?` matches is no file: it is counted and left out. No match:
- * STATUS_NOT_FOUND, and the error tells pattern and folder. */
+ * A folder, a pipe or a device that `*` or `?` matches is no file: it is counted and left out. No
+ * match: STATUS_NOT_FOUND, and the error tells pattern and folder. */
 struct ingest_files {
     struct buffer bytes;
     const char **paths; /* sorted */
     size_t count, capacity;
-    size_t folders; /* left out */
+    size_t folders, streams; /* left out */
 };
 enum status ingest_files_find(struct ingest_files *files, struct file_system *fs,
                               struct text pattern, const char *folder,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/input.h"
 #include "base/memory.h"
 #include "ingest/ingest.h"
 
@@ -49,18 +50,26 @@ static bool has_plain_twin(struct text name, const struct buffer *names) {
     return false;
 }
 
-static enum status is_folder(struct file_system *fs, struct text folder, struct text name,
-                             bool *out) {
+/* What a pattern matches and is no file. Reading a pipe would wait for its writer. */
+enum no_file { IS_FILE, IS_FOLDER, IS_STREAM };
+
+static enum status kind_of(struct file_system *fs, struct text folder, struct text name,
+                           enum no_file *out) {
     struct buffer path, names;
     struct error ignored;
     size_t count = 0;
     buffer_init(&path);
     buffer_init(&names);
+    *out = IS_FILE;
     enum status status = buffer_append_text(&path, folder.length > 0 ? folder : TEXT("."));
     if (status == STATUS_OK) status = buffer_append(&path, "/", 1);
     if (status == STATUS_OK) status = buffer_append_text(&path, name);
     if (status == STATUS_OK) status = buffer_append(&path, "", 1);
-    *out = status == STATUS_OK && fs->ops->list(fs, path.at, &names, &count, &ignored) == STATUS_OK;
+    if (status == STATUS_OK && fs == file_system_os() && input_is_stream(path.at))
+        *out = IS_STREAM;
+    else if (status == STATUS_OK &&
+             fs->ops->list(fs, path.at, &names, &count, &ignored) == STATUS_OK)
+        *out = IS_FOLDER;
     buffer_release(&names);
     buffer_release(&path);
     return status;
@@ -79,11 +88,12 @@ static enum status match_names(struct ingest_files *files, struct file_system *f
     for (size_t at = 0; status == STATUS_OK && at < names.length; at += strlen(names.at + at) + 1) {
         struct text name = text_from(names.at + at);
         bool hidden = name.length > 0 && name.at[0] == '.' && pattern.at[0] != '.';
-        bool folder_matches = false;
+        enum no_file kind = IS_FILE;
         if (hidden || !text_matches_glob(name, pattern) || has_plain_twin(name, &names)) continue;
-        if (has_glob(pattern)) status = is_folder(fs, folder, name, &folder_matches);
-        files->folders += folder_matches;
-        if (status == STATUS_OK && !folder_matches) status = add_path(files, folder, name);
+        if (has_glob(pattern)) status = kind_of(fs, folder, name, &kind);
+        files->folders += kind == IS_FOLDER;
+        files->streams += kind == IS_STREAM;
+        if (status == STATUS_OK && kind == IS_FILE) status = add_path(files, folder, name);
         if (status) error_set(error, status, "no memory to list files");
     }
     buffer_release(&path);
@@ -120,7 +130,7 @@ enum status ingest_files_find(struct ingest_files *files, struct file_system *fs
                               struct text pattern, const char *folder, struct error *error) {
     if (fs == NULL) fs = file_system_os();
     buffer_clear(&files->bytes);
-    files->count = files->folders = 0;
+    files->count = files->folders = files->streams = 0;
     if (pattern.length == 0)
         return error_set(error, STATUS_INVALID, "no file pattern: the source names no file");
     enum status status;

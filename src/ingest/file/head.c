@@ -65,16 +65,31 @@ static bool has_lone_cr(struct text line, bool quotes) {
     return false;
 }
 
+/* {"…, { and [{…, [ and what is written over lines. */
+static bool is_json(struct text line) {
+    line = canonical_trim(line);
+    if (line.length == 0 || (line.at[0] != '{' && line.at[0] != '[')) return false;
+    char first = line.at[0];
+    line = canonical_trim((struct text){line.at + 1, line.length - 1});
+    if (line.length == 0) return true;
+    return first == '{' ? line.at[0] == '"' || line.at[0] == '}'
+                        : line.at[0] == '{' || line.at[0] == ']';
+}
+
+static enum status refuse_json(const struct cutter *cutter, struct error *error) {
+    return error_set(error, STATUS_INVALID,
+                     "%s:1: the file looks like JSON: write format: ndjson in its source, or a "
+                     "narrower file: pattern where the source has other files",
+                     cutter->name);
+}
+
 static enum status check_header(const struct cutter *cutter, const struct cut *cut,
                                 struct error *error) {
     struct text line = {cut->at, (uint32_t)cut->length};
     if (cut->flags & ROW_TOO_LONG)
         return error_set(error, STATUS_LIMIT, "%s:1: the header is longer than %u bytes",
                          cutter->name, INGEST_ROW_BYTES_MAX);
-    if (text_starts_with(line, TEXT("{\"")) || text_starts_with(line, TEXT("[{")))
-        return error_set(error, STATUS_INVALID,
-                         "%s:1: the file looks like JSON: write format: ndjson in its source",
-                         cutter->name);
+    if (is_json(line)) return refuse_json(cutter, error);
     if (cut->flags & ROW_UNREADABLE)
         return error_set(
             error, STATUS_INVALID,
@@ -225,6 +240,8 @@ static enum status read_csv_head(struct head *head, struct cutter *cutter,
         head->empty = true;
         return STATUS_OK;
     }
+    /* A kept row may begin so. */
+    if (!cutter->trusts_end && is_json(line)) return refuse_json(cutter, error);
     if (source->column_count == 0) return number_columns(head, cutter, arena, error);
     head->columns = source->columns;
     head->column_count = source->column_count;

@@ -150,8 +150,13 @@ static void whole_file_errors(void **state) {
                  "t.csv:1:1: the file is packed by bzip2; unpack it, or pack it with gzip");
     trial_expect("plain", "\x28\xB5\x2F\xFD..",
                  "t.csv:1:1: the file is packed by zstd; unpack it, or pack it with gzip");
-    trial_expect("plain", "{\"who\":7,\"n\":\"x\"}\n",
-                 "t.csv:1: the file looks like JSON: write format: ndjson in its source");
+    static const char *const json[] = {"{\"who\":7,\"n\":\"x\"}\n", "{ \"who\":7 }\n",
+                                       "{\n\"who\":7}\n",           "[{\"who\":7}]\n",
+                                       "[ {\"who\":7}]\n",          "[\n{\"who\":7}]\n"};
+    for (size_t i = 0; i < sizeof json / sizeof *json; i++)
+        trial_expect("plain", json[i],
+                     "t.csv:1: the file looks like JSON: write format: ndjson in its source, or a "
+                     "narrower file: pattern where the source has other files");
     static const char utf16[] = "\xFF\xFEw\0h\0o\0";
     assert_int_equal(trial_read(&ingest_trial, "plain", utf16, sizeof utf16 - 1), STATUS_INVALID);
     assert_string_equal(

@@ -84,11 +84,15 @@ static void patterns(void **state) {
     char sub[256];
     snprintf(sub, sizeof sub, "%s/aa.csv", folder);
     assert_int_equal(mkdir(sub, 0700), 0);
+    char pipe[256];
+    snprintf(pipe, sizeof pipe, "%s/ab.csv", folder);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
     struct ingest_files files = {0};
     struct error error;
     assert_int_equal(ingest_files_find(&files, NULL, TEXT("*.csv*"), folder, &error), STATUS_OK);
     assert_int_equal(files.count, 3); /* a.csv.gz is a.csv once more */
     assert_int_equal(files.folders, 1);
+    assert_int_equal(files.streams, 1);
     for (size_t i = 0; i < 3; i++) {
         static const char *const expected[] = {"a.csv", "b.csv", "c.csv.gz"};
         snprintf(path, sizeof path, "%s/%s", folder, expected[i]);
@@ -112,6 +116,7 @@ static void patterns(void **state) {
     assert_int_equal(files.count, 1);
     assert_int_equal(files.folders, 0);
     ingest_files_release(&files);
+    remove(pipe);
     rmdir(sub);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);

@@ -3,7 +3,7 @@
 
 /* The column cell of money is minor * 32768 + currency: 48 signed bits are left for the minor
  * units. */
-#define MINOR_MAX ((INT64_C(1) << 47) - 1)
+#define MINOR_MAX MONEY_MINOR_MAX
 
 enum status currency_from_text(struct text text, uint16_t *currency) {
     if (text.length != 3) return STATUS_INVALID;

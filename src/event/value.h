@@ -102,6 +102,8 @@ uint32_t currency_minor_digits(uint16_t currency); /* ISO 4217: 0 (JPY…), 2, 3
 /* Reads "12.34", "-12.3", "1234" in major units. More digits than the currency has are rounded half
  * to even. */
 enum status money_parse(struct text text, uint16_t currency, int64_t *minor) MUST_USE;
+/* The largest amount: 47 bits hold its minor units. */
+#define MONEY_MINOR_MAX ((INT64_C(1) << 47) - 1)
 
 /* Writes the value for people: 12.34 USD, 2017-01-28T…, 30d, yes, "text", [3 items], unknown. */
 enum status value_print(struct value value, struct buffer *out) MUST_USE;

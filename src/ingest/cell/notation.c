@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/cell/notation.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -490,6 +491,26 @@ static bool reads(struct text text, enum value_type type, enum decimal_notation 
     return value_parse(rewritten, type, amount.currency, NULL, &value) == STATUS_OK;
 }
 
+/* An amount that only its size keeps from being one. */
+static bool is_too_large(struct text text, enum decimal_notation decimal) {
+    struct amount amount = {.any_currency = true};
+    struct notation_text plain;
+    struct value value;
+    if (take_amount(text, decimal, true, &amount, &plain)) return false;
+    struct text rewritten = {plain.at, plain.length};
+    return value_parse(rewritten, VALUE_NUMBER, 0, NULL, &value) == STATUS_OK &&
+           fabs(value.number) > (double)MONEY_MINOR_MAX / 1000;
+}
+
+/* 5% may stand for 5 or for 0.05. */
+static bool is_percentage(struct text text, enum value_type type) {
+    bool signs_it;
+    if (text.length < 2 || text.at[text.length - 1] != '%') return false;
+    text = canonical_trim((struct text){text.at, text.length - 1});
+    return reads(text, type, DECIMAL_POINT, &signs_it) ||
+           reads(text, type, DECIMAL_COMMA, &signs_it);
+}
+
 static const char *figure_advice(struct text text, enum value_type type, struct notation declared,
                                  char out[NOTATION_ADVICE_BYTES]) {
     bool signs_it;
@@ -504,6 +525,12 @@ static const char *figure_advice(struct text text, enum value_type type, struct 
         return say(out, ": declare decimal: point or decimal: comma, whichever its file means");
     if (by_point || by_comma)
         return say(out, ": declare decimal: %s%s", by_point ? "point" : "comma", now);
+    if (is_percentage(text, type))
+        return say(out, ": it is a percentage: write 5 or 0.05 for 5%%, whichever is meant, or "
+                        "declare the column as text");
+    if (type == VALUE_MONEY && is_too_large(text, (enum decimal_notation)declared.decimal))
+        return say(out, ": it is too large, an amount goes up to 1407374883553.27, or to as many "
+                        "digits of a currency without cents");
     out[0] = 0;
     return out;
 }

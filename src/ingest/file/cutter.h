@@ -38,6 +38,9 @@ struct cutter {
     struct value_scan { /* JSON that is not cut by lines */
         bool on, in_array;
         bool in_string, escaped, in_word;
+        bool closed;      /* the byte before closed a string */
+        bool broken;      /* a quote is missing, or one too many */
+        bool cannot_part; /* … and no next item was found near it */
         uint32_t depth;
         size_t scanned; /* bytes behind `start` that the state above has seen */
     } value;

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON that is not one value a line: one array of values, as most tools export it, or values that
  * run over several lines. Each item of the array, or each value, is a row. Brackets and strings are
- * followed here; whether a row is right JSON is found out by who parses it. Memory: one row. */
+ * followed here; whether a row is right JSON is found out by who parses it. Memory: one row.
+ *
+ * Where a quote is missing, strings and what stands between them change places from there on, and
+ * the item would take all that follow. It shows at once: a letter stands behind a closing quote, or
+ * a line end in a string. The item then ends before the next one that begins with the same member
+ * as it does, if that stands within PART_BYTES_MAX. */
 #include <stdio.h>
 
 #include "ingest/file/cutter.h"
 #include "ingest/ingest.h"
+
+#define PART_BYTES_MAX ((size_t)64 << 10)
 
 static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -19,7 +26,13 @@ static bool step(struct value_scan *scan, char c, bool *outside) {
         scan->escaped = !escaped && c == '\\';
         /* A text runs over no line end: the line end shows that a quote is missing. */
         if ((c == '"' && !escaped) || c == '\n') scan->in_string = false;
+        scan->closed = !scan->in_string;
+        scan->broken |= c == '\n';
         return !scan->in_string && scan->depth == 0;
+    }
+    if (scan->closed) {
+        scan->broken |= !is_space(c) && c != ',' && c != ':' && c != '}' && c != ']';
+        scan->closed = false;
     }
     if (c == '"' && !scan->in_word) {
         scan->in_string = true;
@@ -43,12 +56,17 @@ static bool step(struct value_scan *scan, char c, bool *outside) {
     return closes; /* a bracket that closes nothing is a row of its own: a bad one */
 }
 
-/* Goes on to the value's end in the window: NULL where it isn't there. */
+/* Goes on to the value's end in the window: NULL where it isn't there, or where a quote is found to
+ * be missing. */
 static const char *find_end(struct cutter *cutter) {
     const char *end = cutter_window_end(cutter), *at = cutter->window.at + cutter->start;
     for (at += cutter->value.scanned; at < end; at++) {
         bool outside;
         if (step(&cutter->value, *at, &outside)) return outside ? at : at + 1;
+        if (cutter->value.broken && !cutter->value.cannot_part) {
+            at++;
+            break;
+        }
     }
     cutter->value.scanned = (size_t)(at - cutter->window.at) - cutter->start;
     return NULL;
@@ -57,6 +75,7 @@ static const char *find_end(struct cutter *cutter) {
 static void begin_value(struct cutter *cutter) {
     struct value_scan *scan = &cutter->value;
     scan->in_string = scan->escaped = scan->in_word = false;
+    scan->closed = scan->broken = scan->cannot_part = false;
     scan->depth = 0;
     scan->scanned = 0;
 }
@@ -105,13 +124,57 @@ static enum status skip_value(struct cutter *cutter, uint64_t line, struct error
     }
 }
 
+/* The quoted name of an object's first member; empty where the text is no object. */
+static struct text first_member(const char *at, const char *end) {
+    if (at == end || *at != '{') return (struct text){0};
+    for (at++; at < end && is_space(*at);) at++;
+    if (at == end || *at != '"') return (struct text){0};
+    const char *close = memchr(at + 1, '"', (size_t)(end - at - 1));
+    return close != NULL ? (struct text){at, (uint32_t)(close + 1 - at)} : (struct text){0};
+}
+
+/* Where the item ends whose quotes are broken: behind the bracket before the next item. NULL: there
+ * is no next item near it. */
+static const char *find_next_item(const struct cutter *cutter) {
+    const char *start = cutter->window.at + cutter->start, *end = cutter_window_end(cutter);
+    struct text name = first_member(start, end);
+    if ((size_t)(end - start) > PART_BYTES_MAX) end = start + PART_BYTES_MAX;
+    const char *at = start + 1;
+    while (name.length > 0 && at < end && (at = memchr(at, '}', (size_t)(end - at))) != NULL) {
+        const char *close = ++at;
+        while (at < end && (is_space(*at) || *at == ',')) at++;
+        if (text_equal(first_member(at, end), name)) return close;
+        at = close;
+    }
+    return NULL;
+}
+
+/* One pass towards the value's end; *end NULL: it must be looked for behind more bytes. */
+static enum status seek_end(struct cutter *cutter, const char **end, struct error *error) {
+    *end = find_end(cutter);
+    if (*end != NULL || !cutter->value.broken || cutter->value.cannot_part) return STATUS_OK;
+    while (!cutter->ended && cutter->window.length - cutter->start < PART_BYTES_MAX &&
+           !input_waits(cutter->input, 0)) {
+        size_t before = cutter->window.length - cutter->start;
+        enum status status = cutter_refill(cutter, error);
+        if (status) return status;
+        if (cutter->window.length - cutter->start == before) break;
+    }
+    *end = find_next_item(cutter);
+    cutter->value.cannot_part = *end == NULL;
+    if (*end == NULL) *end = find_end(cutter);
+    return STATUS_OK;
+}
+
 static enum status find_value(struct cutter *cutter, struct cut *out, struct error *error) {
     const char *end;
     begin_value(cutter);
-    while ((end = find_end(cutter)) == NULL && !cutter->ended &&
-           cutter->value.scanned <= INGEST_ROW_BYTES_MAX) {
+    for (;;) {
+        enum status status = seek_end(cutter, &end, error);
+        if (status) return status;
+        if (end != NULL || cutter->ended || cutter->value.scanned > INGEST_ROW_BYTES_MAX) break;
         if (cutter_pauses(cutter)) return STATUS_END;
-        enum status status = cutter_refill(cutter, error);
+        status = cutter_refill(cutter, error);
         if (status) return status;
     }
     const char *start = cutter->window.at + cutter->start;

@@ -70,18 +70,38 @@ static struct text member(const struct mapper *mapper, struct text name) {
 
 /* ---- a batch that is no right JSON ---- */
 
-/* The items of the line's member "batch"; false where brackets and quotes don't agree so far. */
-static bool find_batch(struct text line, struct text *array) {
+/* So many beginnings of messages are tried in one line. */
+#define RESCUE_TRIES_MAX 64u
+/* What stands behind the messages (sentAt, context) is looked for in so many bytes. */
+#define PARTS_BEHIND_MAX ((size_t)64 << 10)
+
+/* What stands behind the bracket that opens the line's member "batch", up to the line's end. */
+static bool find_batch(struct text line, struct text *behind) {
     const char *at = skip_space(line.at, line.at + line.length), *end = line.at + line.length;
     if (at == end || *at != '{') return false;
     for (at++; (at = skip_space(at, end)) < end && *at == '"';) {
         const char *key = at;
         at = skip_string(at, end);
         bool is_batch = text_equal((struct text){key, (uint32_t)(at - key)}, TEXT("\"batch\""));
-        struct text value = value_at(&at, end);
-        if (!is_batch || value.length < 2 || value.at[0] != '[') continue;
-        *array = (struct text){value.at + 1, value.length - 2};
-        return value.at[value.length - 1] == ']';
+        const char *first = skip_space(at, end);
+        if (is_batch && first < end && *first == '[') {
+            *behind = (struct text){first + 1, (uint32_t)(end - first - 1)};
+            return true;
+        }
+        (void)value_at(&at, end);
+    }
+    return false;
+}
+
+/* A quote is missing, or one too many: strings and what stands between them have changed places, so
+ * that something stands behind a closing quote that never does; or the text ends in a string. */
+static bool has_broken_quotes(struct text message) {
+    const char *at = message.at, *end = message.at + message.length;
+    while (at < end) {
+        if (*at++ != '"') continue;
+        at = skip_string(at - 1, end);
+        if (at == end) return end[-1] != '"';
+        if (memchr(" \t\r\n,:}]", *at, 8) == NULL) return true;
     }
     return false;
 }
@@ -105,17 +125,90 @@ static enum status check_message(struct mapper *mapper, struct text message) {
                : mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
 }
 
-/* Good messages go behind mapper->rescued, bad ones to mapper->left. */
-static enum status part_messages(struct mapper *mapper, struct text array,
-                                 struct segment_batch *walk, uint32_t *good) {
-    const char *at = array.at, *end = array.at + array.length;
+/* Does a message begin here that is right JSON, says its type, and has another one or the end of
+ * the batch behind it? A record inside a message says no type, as a rule. */
+static enum status is_message(struct mapper *mapper, const char *at, const char *end, bool *is) {
+    struct json_node root, batch, type;
+    struct error error;
+    struct text message = value_at(&at, end);
+    const struct mapper_reason reason = mapper->reason;
+    *is = false;
+    at = skip_space(at, end);
+    if (at == end || (*at != '{' && *at != ']')) return STATUS_OK;
+    enum status status = check_message(mapper, message);
+    if (status == STATUS_OK)
+        status = mapper_parse_json(mapper, buffer_text(&mapper->text), &root, &error);
+    if (status == STATUS_OK && json_get(root, TEXT("batch"), &batch)) {
+        struct json_iterator items = json_begin(batch);
+        *is = json_next(&items) && json_type(items.node) == JSON_OBJECT &&
+              json_get(items.node, TEXT("type"), &type);
+    }
+    mapper->reason = reason;
+    return status == STATUS_NO_MEMORY ? status : STATUS_OK;
+}
+
+/* The bad message that begins at `from`: where does the next one begin, or the batch end? NULL: it
+ * can't be told. */
+static enum status find_next(struct mapper *mapper, struct text bad, const char *end,
+                             uint32_t *tries, const char **next) {
+    const char *at = bad.at + 1;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && skip_space(at, end) < end) {
+    *next = NULL;
+    if (!has_broken_quotes(bad)) {
+        *next = bad.at + bad.length;
+        return STATUS_OK;
+    }
+    while (*tries < RESCUE_TRIES_MAX && (at = memchr(at, '}', (size_t)(end - at))) != NULL) {
+        const char *first = skip_space(++at, end);
+        bool is = false;
+        if (first == at || first == end || *first != '{') continue;
+        ++*tries;
+        status = is_message(mapper, first, end, &is);
+        if (status != STATUS_OK || !is) continue;
+        *next = at;
+        return STATUS_OK;
+    }
+    /* It is the last one: what stands behind the batch makes a right line. */
+    for (at = end; *next == NULL && at > bad.at && (size_t)(end - at) < PARTS_BEHIND_MAX;) {
+        if (*--at != ']') continue;
+        struct error error;
+        struct json_node root;
+        buffer_clear(&mapper->text);
+        status = buffer_append_text(&mapper->text, TEXT("{\"batch\":["));
+        if (status == STATUS_OK) status = buffer_append(&mapper->text, at, (size_t)(end - at));
+        if (status == STATUS_OK) status = buffer_reserve(&mapper->text, JSON_PADDING);
+        if (status != STATUS_OK || ++*tries > 2 * RESCUE_TRIES_MAX) return status;
+        if (mapper_parse_json(mapper, buffer_text(&mapper->text), &root, &error) == STATUS_OK)
+            *next = at;
+    }
+    return STATUS_OK;
+}
+
+/* Good messages go behind mapper->rescued, bad ones to mapper->left. *tail: from the bracket that
+ * closes the batch on. */
+static enum status part_messages(struct mapper *mapper, struct text behind,
+                                 struct segment_batch *walk, uint32_t *good, struct text *tail) {
+    const char *at = behind.at, *end = behind.at + behind.length;
+    uint32_t tries = 0;
+    enum status status = STATUS_OK;
+    for (; status == STATUS_OK; at = skip_space(at, end)) {
+        at = skip_space(at, end);
+        if (at == end) return STATUS_INVALID; /* the batch never ends */
+        if (*at == ']') {
+            *tail = (struct text){at, (uint32_t)(end - at)};
+            return STATUS_OK;
+        }
         walk->text = value_at(&at, end);
         walk->number++;
         if (walk->text.length == 0) return STATUS_INVALID; /* a bracket that closes nothing */
         status = check_message(mapper, walk->text);
         if (status == STATUS_INVALID) {
+            const char *next;
+            status = find_next(mapper, walk->text, end, &tries, &next);
+            if (status == STATUS_OK && next == NULL) return STATUS_INVALID;
+            if (status != STATUS_OK) return status;
+            walk->text.length = (uint32_t)(next - walk->text.at);
+            at = next;
             status = segment_batch_leave(walk, mapper);
             continue;
         }
@@ -127,18 +220,16 @@ static enum status part_messages(struct mapper *mapper, struct text array,
 }
 
 enum status segment_rescue(struct mapper *mapper, uint32_t *left_count) {
-    struct text line = mapper->line_text, array;
+    struct text line = mapper->line_text, behind, tail = {0};
     const struct mapper_reason reason = mapper->reason;
     struct segment_batch walk = {0};
     uint32_t good = 0;
-    if (mapper->plan->group_column != COLUMN_NONE || !find_batch(line, &array))
+    if (mapper->plan->group_column != COLUMN_NONE || !find_batch(line, &behind))
         return STATUS_INVALID;
     buffer_clear(&mapper->rescued);
-    const char *behind = array.at + array.length;
-    enum status status = buffer_append(&mapper->rescued, line.at, (size_t)(array.at - line.at));
-    if (status == STATUS_OK) status = part_messages(mapper, array, &walk, &good);
-    if (status == STATUS_OK)
-        status = buffer_append(&mapper->rescued, behind, (size_t)(line.at + line.length - behind));
+    enum status status = buffer_append(&mapper->rescued, line.at, (size_t)(behind.at - line.at));
+    if (status == STATUS_OK) status = part_messages(mapper, behind, &walk, &good, &tail);
+    if (status == STATUS_OK) status = buffer_append_text(&mapper->rescued, tail);
     if (status == STATUS_OK) status = buffer_reserve(&mapper->rescued, JSON_PADDING);
     if (status == STATUS_OK && good > 0) {
         mapper->row = mapper->line_text = buffer_text(&mapper->rescued);

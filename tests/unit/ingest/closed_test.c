@@ -95,6 +95,17 @@ static void in_doubt_hold(void **state) {
                         "5 columns: state is missing\n");
 }
 
+/* Channels that the playbook does not name. "mail" is e-mail to many, so it waits. */
+static void usual_channels(void **state) {
+    (void)state;
+    check("o", "ch,state", "Call-Center,no",
+          SAID("Opt In Changed", "state=no channel=\"call_center\""));
+    check("o", "ch,state", "Kiosk,yes", SAID("Opt In Changed", "state=yes channel=\"kiosk\""));
+    check(
+        "o", "ch,state", "mail,no",
+        BAD("held for every channel: 'mail' is no channel of this playbook: did you mean email?"));
+}
+
 static void names_of_events(void **state) {
     (void)state;
     check("any", "what,purpose,state", "consent changed,social,revoked",
@@ -263,6 +274,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states),
         cmocka_unit_test(in_doubt_hold),
+        cmocka_unit_test(usual_channels),
         cmocka_unit_test(names_of_events),
         cmocka_unit_test(treatments),
         cmocka_unit_test(messages_without_a_channel),

@@ -466,10 +466,61 @@ static void one_bad_message_harms_no_other(void **state) {
     /* None is good, or they can't be told apart: the line waits as a whole. */
     trial_expect("web", "{\"batch\":[{\"a\":01}]}\n",
                  "BAD t.ndjson:1:0: not valid JSON: Problem while parsing a number\n");
-    trial_expect("web", "{\"batch\":[" SAID("a", "") ",{\"a\":\"x}]}\n",
+    trial_expect("web", "{\"batch\":[{\"a\":\"x}]}\n",
                  "BAD t.ndjson:1:0: not valid JSON: A string is opened, but never closed.\n");
     trial_expect("web", "{\"type\":5,\"batch\":[" SAID("a", "") ",{\"a\":01}]}\n",
                  "BAD t.ndjson:1:0: not valid JSON: Problem while parsing a number\n");
+}
+
+/* From a missing quote on, strings and what stands between them change places. */
+static void a_missing_quote_harms_no_other(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "{\"type\":\"track\",\"event\":\"Clicked,\"userId\":\"b\",\"timestamp\":\"2020-01-02\"}",
+        "{\"type\":\"track\",\"event\":Clicked\",\"userId\":\"b\"}",
+        "{\"type\":\"track\",\"event\":\"Clicked\",\"userId\":\"b}",
+        "{\"type\":\"track,\"properties\":{\"products\":[{\"a\":\"x\"},{\"a\":\"y\"}]}}",
+    };
+    static const char *const behind[] = {"]}", "],\"sentAt\":null}",
+                                         "],\"context\":{\"x\":[1,{\"y\":\"]\"}]}}"};
+    char line[2048];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t place = 0; place < 3; place++) {
+            snprintf(line, sizeof line, "{\"batch\":[%s, %s ,%s%s\n",
+                     place == 0 ? bad[i] : SAID("a", ""), place == 1 ? bad[i] : SAID("a", ""),
+                     place == 2 ? bad[i] : SAID("a", ""), behind[(i + place) % 3]);
+            const char *read = trial_text(&ingest_trial, "web", line);
+            static const char good[] = CLICK("a", "") CLICK("a", "") "BAD t.ndjson:1:0: message ";
+            if (strncmp(read, good, sizeof good - 1) != 0 || strchr(read, '\n') == NULL)
+                fail_msg("bad message %zu at %zu: %s", i, place, read);
+            assert_int_equal(ingest_trial.progress.quarantined, 1);
+        }
+    }
+}
+
+/* The same of an array of rows. */
+static void a_missing_quote_harms_no_other_item(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "{\"who\":\"7,\"at\":\"2020-01-02\",\"n\":5}",
+        "{\"who\":7,\"at\":\"2020-01-02,\"n\":5}",
+        "{\"who\":7,\"at\":2020-01-02\",\"n\":5}",
+        "{\"who\":7,\"at\":\"2020-01-02\",\"n\":\"5}",
+    };
+    static const char *const between[] = {",", ",\n", " , \n  "};
+    char text[1024];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t k = 0; k < 3; k++) {
+            snprintf(text, sizeof text, "[%s%s%s%s%s]\n", ONE(1), between[k], bad[i], between[k],
+                     ONE(2));
+            const char *read = trial_text(&ingest_trial, "lines", text);
+            static const char good[] = EVENT " n=1\n" EVENT " n=2\nBAD t.ndjson:";
+            if (strncmp(read, good, sizeof good - 1) != 0)
+                fail_msg("bad item %zu, way %zu: %s", i, k, read);
+            assert_int_equal(ingest_trial.progress.rows, 3);
+            assert_false(ingest_trial.progress.truncated);
+        }
+    }
 }
 
 static void batch_over_lines(void **state) {
@@ -568,6 +619,8 @@ int main(void) {
         cmocka_unit_test(json_arrays_that_are_cut),
         cmocka_unit_test(json_array_of_many),
         cmocka_unit_test(one_bad_message_harms_no_other),
+        cmocka_unit_test(a_missing_quote_harms_no_other),
+        cmocka_unit_test(a_missing_quote_harms_no_other_item),
         cmocka_unit_test(batch_over_lines),
         cmocka_unit_test(half_surrogates),
         cmocka_unit_test(gzip_cut_in_its_header),

@@ -38,7 +38,8 @@ int cli_cancelled_code(void) {
 }
 
 static void show(const struct job_progress *progress) {
-    const char *step = progress->step != NULL ? progress->step : "";
+    const char *step = progress->step;
+    if (step == NULL) return; /* it has not begun, or tells its progress itself */
     if (progress->cancelled)
         cli_progress("%s  ending …", progress->name);
     else if (progress->done == 0)

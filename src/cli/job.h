@@ -5,7 +5,8 @@
  * The work runs on a thread of its own; the calling thread shows how far it is, ten times a second,
  * on standard error, where that is a terminal and --quiet is not given. The first SIGINT or SIGTERM
  * cancels the job; the second one kills the process, which a data directory survives like a power
- * cut. While the job runs nothing else may print. */
+ * cut. While the job runs nothing else may print, but a job that names no step may show a progress
+ * of its own. */
 #ifndef CLI_JOB_H
 #define CLI_JOB_H
 

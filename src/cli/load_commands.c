@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "cli/cli.h"
+#include "cli/job.h"
 
 /* ---- ingest ---- */
 
@@ -260,12 +260,23 @@ static const char *data_folder(const struct cli *cli, char folder[4096]) {
     return folder;
 }
 
+struct loading_job {
+    struct engine *engine;
+    struct engine_ingest_options options;
+    struct engine_ingest_report *reports;
+    size_t count;
+};
+
+static enum status load(void *context, struct work *work, struct error *error) {
+    struct loading_job *job = context;
+    job->options.work = work;
+    return engine_ingest(job->engine, &job->options, &job->reports, &job->count, error);
+}
+
 int command_ingest(struct cli *cli) {
     char folder[4096];
     struct error error = {0};
     struct watch watch = {clock_monotonic_seconds()};
-    struct engine_ingest_report *reports = NULL;
-    size_t count = 0;
     struct engine *engine = cli_open(cli, cli->playbook != NULL, false);
     if (engine == NULL) return EXIT_FAILED;
     struct engine_ingest_options options = {
@@ -278,8 +289,10 @@ int command_ingest(struct cli *cli) {
         .accept_corrections = cli->accept_corrections,
         .remaps = cli->remap,
     };
-    enum status status = engine_ingest(engine, &options, &reports, &count, &error);
-    cli_progress_end();
+    struct loading_job job = {engine, options, NULL, 0};
+    enum status status = cli_job(cli, "ingest", load, &job, &error);
+    struct engine_ingest_report *reports = job.reports;
+    size_t count = job.count;
     uint64_t holding_rows = 0;
     if (engine_hold_count(engine, &holding_rows, NULL) != STATUS_OK) holding_rows = 0;
     if (cli->json)

@@ -154,6 +154,9 @@ struct engine_ingest_options {
      * and opt-ins apart. What was known when stays. */
     bool remaps;
     bool accept_corrections; /* however many they are: corrections_max does not hold */
+    /* May be NULL. Once it is cancelled no further batch is read: what was loaded stays, with its
+     * corrections, and the same load again takes the rest. */
+    struct work *work;
 };
 /* *reports from memory_alloc, one a source that was asked for, in the order of loading. A bad row
  * is quarantined and counted; a bad file is an error: what was acknowledged before it stays, and

@@ -142,13 +142,20 @@ static enum status load_batch(struct loading *loading, struct bad_rows *bad, str
     return STATUS_OK;
 }
 
+static enum status may_go_on(const struct loading *loading, struct error *error) {
+    if (!work_is_cancelled(loading->options->work)) return STATUS_OK;
+    return error_set(error, STATUS_CANCELLED,
+                     "cancelled; what was loaded stays, and the same command again loads the rest");
+}
+
 static enum status load_batches(struct loading *loading, struct ingest_reader *reader,
                                 const char *path, struct error *error) {
     const struct engine_ingest_report before = *loading->report;
     struct ingest_progress progress;
     struct bad_rows bad = {0};
     enum status status;
-    while ((status = ingest_next(reader, &loading->batch, error)) == STATUS_OK) {
+    while ((status = may_go_on(loading, error)) == STATUS_OK &&
+           (status = ingest_next(reader, &loading->batch, error)) == STATUS_OK) {
         if ((status = load_batch(loading, &bad, error)) != STATUS_OK) break;
         loading->report->quarantined = before.quarantined + bad.rows;
         loading->report->quarantine_entries = before.quarantine_entries + bad.entries;

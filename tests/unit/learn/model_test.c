@@ -3,6 +3,8 @@
  * learn from. */
 #include "simulate.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "learn/model.h"
@@ -449,6 +451,31 @@ static void no_memory_is_a_status(void **state) {
     fail_every_allocation(train_once, 60);
 }
 
+/* Cancelled by another thread once some passes are done, long before the last of them. */
+static void *cancel_after_passes(void *context) {
+    struct work *work = context;
+    while (atomic_load(&work->done) < 3) sched_yield();
+    work_cancel(work);
+    return NULL;
+}
+
+static void a_cancelled_fit_gives_no_model(void **state) {
+    (void)state;
+    struct training_set *set;
+    assert_int_equal(simulate_set(&set, 20000, 1), STATUS_OK);
+    struct work work = {0};
+    struct error error = {0};
+    struct model *model = NULL;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, cancel_after_passes, &work), 0);
+    struct learn_options options = {.seed = 1, .split_count = 4, .work = &work};
+    assert_int_equal(model_train(&model, set, &options, &error), STATUS_CANCELLED);
+    pthread_join(thread, NULL);
+    assert_null(model);
+    assert_non_null(strstr(error.text, "cancelled"));
+    training_set_destroy(set);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_truth_is_recovered),
@@ -469,6 +496,7 @@ int main(void) {
         cmocka_unit_test(limits_are_statuses),
         cmocka_unit_test(any_number_of_splits_is_taken),
         cmocka_unit_test(no_memory_is_a_status),
+        cmocka_unit_test(a_cancelled_fit_gives_no_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

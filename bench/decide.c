@@ -330,14 +330,14 @@ static double ask_peer(struct answering *answering, const struct shape *shape) {
 
 /* ---- decisions ---- */
 
-struct counted {
+struct tally {
     uint64_t offered, bytes, treatments;
     double rate;
 };
 
-static struct counted decide_some(struct answering *answering, const struct shape *shape,
+static struct tally decide_some(struct answering *answering, const struct shape *shape,
                                   uint32_t decisions, uint64_t seed, int64_t step_ms) {
-    struct counted counted = {0};
+    struct tally counted = {0};
     struct random random;
     struct error error = {0};
     struct packed_writer writer;
@@ -372,7 +372,7 @@ static double run(const struct shape *shape, int64_t step_ms, bool with_peer) {
     stop(answering_open(&answering, engine, t_ms, &error), &error);
     (void)decide_some(&answering, shape, WARM, 1, 0);
     uint32_t decisions = shape->events > 100 ? DECISIONS / 10 : DECISIONS;
-    struct counted counted = decide_some(&answering, shape, decisions, 2, step_ms);
+    struct tally counted = decide_some(&answering, shape, decisions, 2, step_ms);
     double peer = with_peer ? ask_peer(&answering, shape) : 0;
     char note[160];
     snprintf(note, sizeof note, "%.0f treatments and %.0f B a packed decision, %.0f %% offered",

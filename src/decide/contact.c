@@ -143,6 +143,8 @@ void contact_history_release(struct contact_history *history) {
     memory_free(history->own_policies);
     memory_free(history->waited);
     memory_free(history->moments);
+    memory_free(history->gathered);
+    memory_free(history->slots);
     memory_free(history->left_out);
     *history = (struct contact_history){0};
 }

@@ -69,6 +69,8 @@ struct contact_standing {
 
 struct standing_cache;
 struct contact_route;
+struct contact_message;
+struct contact_slot;
 struct contact_history { /* belongs to one thread */
     const struct world *world;
     struct message_symbols symbols;
@@ -85,6 +87,10 @@ struct contact_history { /* belongs to one thread */
     bool *waited;     /* by event type: does a policy wait after such an event? */
     int64_t *moments; /* scratch of one judgement */
     size_t moment_capacity;
+    struct contact_message *gathered; /* scratch of one reading (contact_history.c) */
+    struct contact_slot *slots;
+    size_t gathered_capacity;
+    uint32_t slot_bits;
     uint64_t *left_out; /* hashes of the ids of decisions that were left out */
     size_t left_out_count, left_out_capacity;
     bool cut; /* rows at and before cut_ms are missing */

@@ -9,11 +9,12 @@
 #include "decide/contact_internal.h"
 #include "decide/named_treatment.h"
 
-#define NOTHING UINT32_MAX
+#define NOTHING        UINT32_MAX
+#define SLOT_BITS_KEPT 8
 /* What a hash of the table was made of. */
 enum { BY_DECISION = 1, BY_DAY, BY_OPEN, BY_DECISION_ALONE };
 
-struct message {
+struct contact_message {
     int64_t decided_ms, receipt_ms; /* TIME_NEVER: none */
     uint64_t key_hash;
     const struct action *action;
@@ -22,7 +23,7 @@ struct message {
     bool ghost, failed;
 };
 
-struct slot {
+struct contact_slot {
     uint64_t key; /* 0: free */
     uint32_t first, last;
 };
@@ -32,9 +33,9 @@ struct gathering {
     struct contact_history *history;
     const struct timeline *timeline;
     int64_t t_ms;
-    struct message *messages;
-    size_t message_count, message_capacity;
-    struct slot *slots;
+    struct contact_message *messages;
+    size_t message_count;
+    struct contact_slot *slots;
     size_t slot_count;
     uint32_t slot_bits;
     bool same_moment; /* decisions made at t count */
@@ -59,20 +60,20 @@ static uint64_t key_of(uint32_t kind, uint64_t a, uint64_t b, uint64_t c) {
     return key == 0 ? 1 : key;
 }
 
-static struct slot *place_of(const struct gathering *gathering, uint64_t key) {
+static struct contact_slot *place_of(const struct gathering *gathering, uint64_t key) {
     size_t mask = ((size_t)1 << gathering->slot_bits) - 1, at = (size_t)key & mask;
     while (gathering->slots[at].key != 0 && gathering->slots[at].key != key) at = (at + 1) & mask;
     return &gathering->slots[at];
 }
 
 static enum status grow_slots(struct gathering *gathering) {
-    struct slot *old = gathering->slots;
+    struct contact_slot *old = gathering->slots;
     size_t old_size = old != NULL ? (size_t)1 << gathering->slot_bits : 0;
     uint32_t bits = old != NULL ? gathering->slot_bits + 1 : 5;
-    struct slot *slots = memory_calloc((size_t)1 << bits, sizeof *slots);
+    struct contact_slot *slots = memory_calloc((size_t)1 << bits, sizeof *slots);
     if (slots == NULL) return STATUS_NO_MEMORY;
-    gathering->slots = slots;
-    gathering->slot_bits = bits;
+    gathering->slots = gathering->history->slots = slots;
+    gathering->slot_bits = gathering->history->slot_bits = bits;
     for (size_t i = 0; i < old_size; i++) {
         if (old[i].key != 0) *place_of(gathering, old[i].key) = old[i];
     }
@@ -81,9 +82,9 @@ static enum status grow_slots(struct gathering *gathering) {
 }
 
 /* NULL where the key is not there. */
-static struct slot *find_slot(const struct gathering *gathering, uint64_t key) {
+static struct contact_slot *find_slot(const struct gathering *gathering, uint64_t key) {
     if (gathering->slots == NULL) return NULL;
-    struct slot *slot = place_of(gathering, key);
+    struct contact_slot *slot = place_of(gathering, key);
     return slot->key != 0 ? slot : NULL;
 }
 
@@ -92,16 +93,18 @@ static enum status put_slot(struct gathering *gathering, uint64_t key, uint32_t 
     bool full = gathering->slots == NULL ||
                 gathering->slot_count >= ((size_t)1 << gathering->slot_bits) / 2;
     if (full && grow_slots(gathering) != STATUS_OK) return STATUS_NO_MEMORY;
-    struct slot *slot = place_of(gathering, key);
+    struct contact_slot *slot = place_of(gathering, key);
     gathering->slot_count += slot->key == 0;
-    *slot = (struct slot){key, message, message};
+    *slot = (struct contact_slot){key, message, message};
     return STATUS_OK;
 }
 
-static enum status add_message(struct gathering *gathering, struct message message,
+static enum status add_message(struct gathering *gathering, struct contact_message message,
                                uint32_t *index) {
-    enum status status = memory_grow((void **)&gathering->messages, &gathering->message_capacity,
+    struct contact_history *history = gathering->history;
+    enum status status = memory_grow((void **)&history->gathered, &history->gathered_capacity,
                                      gathering->message_count + 1, sizeof message);
+    gathering->messages = history->gathered;
     if (status != STATUS_OK) return status;
     *index = (uint32_t)gathering->message_count;
     gathering->messages[gathering->message_count++] = message;
@@ -120,9 +123,9 @@ static const struct action *action_of(const struct playbook *playbook, struct te
 }
 
 static enum status append_open(struct gathering *gathering, uint32_t index) {
-    struct message *message = &gathering->messages[index];
+    struct contact_message *message = &gathering->messages[index];
     uint64_t key = key_of(BY_OPEN, message->key_hash, message->channel, 0);
-    struct slot *slot = find_slot(gathering, key);
+    struct contact_slot *slot = find_slot(gathering, key);
     if (slot == NULL || slot->first == NOTHING) return put_slot(gathering, key, index);
     gathering->messages[slot->last].next_open = index;
     slot->last = index;
@@ -137,7 +140,7 @@ static enum status add_decided(struct gathering *gathering, uint32_t row, struct
     if (channel >= CHANNELS_MAX || gathering->history->messaging[channel].inbound) return STATUS_OK;
     /* The same decision, written down again. */
     if (decision.length > 0 && find_slot(gathering, key) != NULL) return STATUS_OK;
-    struct message message = {
+    struct contact_message message = {
         .decided_ms = gathering->timeline->time_ms[row],
         .receipt_ms = TIME_NEVER,
         .key_hash = key_hash,
@@ -224,11 +227,11 @@ struct receipt {
 
 /* The oldest decision for this treatment and channel of which nothing is known yet. */
 static uint32_t take_open(struct gathering *gathering, const struct receipt *receipt) {
-    struct slot *slot =
+    struct contact_slot *slot =
         find_slot(gathering, key_of(BY_OPEN, receipt->key_hash, receipt->channel, 0));
     while (slot != NULL && slot->first != NOTHING) {
         uint32_t index = slot->first;
-        const struct message *message = &gathering->messages[index];
+        const struct contact_message *message = &gathering->messages[index];
         slot->first = message->next_open;
         if (message->receipt_ms == TIME_NEVER && !message->failed) return index;
     }
@@ -244,13 +247,13 @@ static enum status message_of(struct gathering *gathering, const struct receipt 
                    : receipt->treatment.length == 0
                        ? key_of(BY_DECISION_ALONE, decision_hash, 0, 0)
                        : key_of(BY_DECISION, decision_hash, receipt->key_hash, 0);
-    const struct slot *slot = find_slot(gathering, key);
+    const struct contact_slot *slot = find_slot(gathering, key);
     *index = slot != NULL                    ? slot->first
              : receipt->decision.length == 0 ? take_open(gathering, receipt)
                                              : NOTHING;
     if (slot != NULL) return STATUS_OK;
     if (*index == NOTHING) {
-        struct message message = {
+        struct contact_message message = {
             .decided_ms = TIME_NEVER,
             .receipt_ms = TIME_NEVER,
             .key_hash = receipt->key_hash,
@@ -275,7 +278,7 @@ static enum status add_impression(struct gathering *gathering, const struct rece
         return STATUS_OK;
     return add_message(
         gathering,
-        (struct message){
+        (struct contact_message){
             .decided_ms = TIME_NEVER,
             .receipt_ms = receipt->time_ms,
             .key_hash = receipt->key_hash,
@@ -291,7 +294,7 @@ static enum status add_receipt(struct gathering *gathering, const struct receipt
     if (is_lone_impression(gathering, receipt)) return add_impression(gathering, receipt);
     enum status status = message_of(gathering, receipt, &index);
     if (status != STATUS_OK) return status;
-    struct message *message = &gathering->messages[index];
+    struct contact_message *message = &gathering->messages[index];
     message->failed = receipt->type == EVENT_TREATMENT_FAILED;
     if (message->failed)
         message->receipt_ms = TIME_NEVER;
@@ -353,7 +356,7 @@ static enum status add_row(struct gathering *gathering, uint32_t row) {
 /* ---- what is left ---- */
 
 /* A message as a contact as of t; false where it is none. */
-static bool contact_of(const struct gathering *gathering, const struct message *message,
+static bool contact_of(const struct gathering *gathering, const struct contact_message *message,
                        struct contact *out) {
     const struct messaging *messaging = &gathering->history->messaging[message->channel];
     bool told = message->receipt_ms != TIME_NEVER;
@@ -379,7 +382,7 @@ static enum status conclude(struct gathering *gathering) {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < gathering->message_count && status == STATUS_OK; i++) {
         struct contact contact;
-        const struct message *message = &gathering->messages[i];
+        const struct contact_message *message = &gathering->messages[i];
         if (!contact_of(gathering, message, &contact)) continue;
         status = add_contact(&history->messages, contact);
         /* The receipt that is expected. Those that came are on the timeline. */
@@ -389,6 +392,21 @@ static enum status conclude(struct gathering *gathering) {
     memset(history->gone_out, 0, sizeof history->gone_out);
     if (status == STATUS_OK) status = contact_series_order(history, &history->messages);
     return status == STATUS_OK ? contact_series_order(history, &history->events) : status;
+}
+
+/* The memory of the readings before serves again, but for a table that one long timeline needed. */
+static void begin(struct gathering *gathering) {
+    struct contact_history *history = gathering->history;
+    if (history->slot_bits > SLOT_BITS_KEPT) {
+        memory_free(history->slots);
+        history->slots = NULL;
+    }
+    if (history->slots == NULL) history->slot_bits = 0;
+    gathering->messages = history->gathered;
+    gathering->slots = history->slots;
+    gathering->slot_bits = history->slot_bits;
+    if (gathering->slots != NULL)
+        memset(gathering->slots, 0, sizeof *gathering->slots << gathering->slot_bits);
 }
 
 static bool has_limits(const struct playbook *playbook) {
@@ -405,6 +423,7 @@ enum status contact_history_read(struct contact_history *history, const struct t
     const struct playbook *playbook = history->world->playbook;
     struct gathering gathering = {
         .history = history, .timeline = timeline, .t_ms = t_ms, .same_moment = same_moment};
+    begin(&gathering);
     history->left_out_count = 0;
     history->messages.count = history->events.count = 0;
     history->cut = timeline->truncated;
@@ -416,7 +435,5 @@ enum status contact_history_read(struct contact_history *history, const struct t
         if (timeline_known(timeline, row, t_ms)) status = add_row(&gathering, row);
     }
     if (status == STATUS_OK) status = conclude(&gathering);
-    memory_free(gathering.messages);
-    memory_free(gathering.slots);
     return status;
 }

@@ -49,8 +49,8 @@ static uint32_t visits_start(const struct evaluation *evaluation, uint32_t visit
     return start;
 }
 
-struct window aggregate_window(const struct evaluation *evaluation,
-                               const struct aggregate *aggregate) {
+static struct window search_window(const struct evaluation *evaluation,
+                                   const struct aggregate *aggregate) {
     const struct timeline *timeline = evaluation->timeline;
     int64_t end_ms = before(evaluation->env->t_ms, aggregate->ending_ms);
     struct window window = {0, rows_by(timeline, end_ms), timeline->truncated};
@@ -64,6 +64,28 @@ struct window aggregate_window(const struct evaluation *evaluation,
         window.low = visits_start(evaluation, aggregate->visits, window.high);
         window.cut = timeline->truncated && window.low == 0;
     }
+    return window;
+}
+
+struct window aggregate_window(const struct evaluation *evaluation,
+                               const struct aggregate *aggregate) {
+    struct expr_spans *known = evaluation->env->spans;
+    bool keeps = known != NULL && aggregate->window == WINDOW_DURATION &&
+                 evaluation->timeline == evaluation->env->timeline;
+    if (!keeps) return search_window(evaluation, aggregate);
+    for (uint32_t i = 0; i < known->count; i++) {
+        if (known->spans[i].window_ms == aggregate->window_ms &&
+            known->spans[i].ending_ms == aggregate->ending_ms)
+            return (struct window){known->spans[i].low, known->spans[i].high, known->spans[i].cut};
+    }
+    struct window window = search_window(evaluation, aggregate);
+    if (known->count == EXPR_SPANS_MAX) return window;
+    uint32_t at = known->count++;
+    known->spans[at].window_ms = aggregate->window_ms;
+    known->spans[at].ending_ms = aggregate->ending_ms;
+    known->spans[at].low = window.low;
+    known->spans[at].high = window.high;
+    known->spans[at].cut = window.cut;
     return window;
 }
 
@@ -209,8 +231,7 @@ static struct value typed_total(const struct evaluation *evaluation, enum value_
     }
 }
 
-/* Divides and rounds half to even, exactly also where the sum has more than 53 bits. */
-static int64_t divided(int64_t sum, uint64_t count) {
+int64_t aggregate_divided(int64_t sum, uint64_t count) {
     int64_t by = (int64_t)count, quotient = sum / by, rest = sum % by;
     uint64_t twice = 2 * (uint64_t)(rest < 0 ? -rest : rest);
     bool up = twice > count || (twice == count && (quotient & 1));
@@ -220,7 +241,7 @@ static int64_t divided(int64_t sum, uint64_t count) {
 static struct value average(const struct evaluation *evaluation, enum value_type type,
                             struct total total) {
     if (total.count == 0) return value_unknown();
-    total.integer = divided(total.integer, total.count);
+    total.integer = aggregate_divided(total.integer, total.count);
     total.number /= (double)total.count;
     return typed_total(evaluation, type, &total);
 }

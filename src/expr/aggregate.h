@@ -58,6 +58,8 @@ void aggregate_total_add(struct total *total, struct value value);
 /* Takes a row, and its value, that counts. */
 void aggregate_take(struct evaluation *evaluation, const struct aggregate *aggregate,
                     struct accumulator *accumulator, uint32_t row, struct value value);
+/* Divides and rounds half to even, exactly also where the sum has more than 53 bits. */
+int64_t aggregate_divided(int64_t sum, uint64_t count);
 struct value aggregate_result(struct evaluation *evaluation, const struct aggregate *aggregate,
                               const struct accumulator *accumulator);
 /* Returns the answer where the oldest rows of the window are missing: it is known only where the

@@ -18,7 +18,7 @@ static struct value count_type(const struct timeline *timeline, struct window wi
 #define MONEY_ROWS_MAX 65536u
 
 static bool sum_money(struct evaluation *evaluation, const int64_t *cells, struct window window,
-                      uint16_t type, struct value *out) {
+                      uint16_t type, bool averages, struct value *out) {
     const uint16_t *types = evaluation->timeline->type;
     const int64_t currency_bits = (1 << MONEY_CELL_SHIFT) - 1;
     int64_t sum = 0, any = 0, all = -1, count = 0;
@@ -32,23 +32,73 @@ static bool sum_money(struct evaluation *evaluation, const int64_t *cells, struc
         count -= taken;
     }
     if (count == 0) {
-        *out = value_money(0, evaluation->program->currency);
+        *out = averages ? value_unknown() : value_money(0, evaluation->program->currency);
     } else if ((any & currency_bits) != (all & currency_bits)) {
         *out = evaluation_limit(evaluation);
     } else {
-        *out = value_money(sum, (uint16_t)(any & currency_bits));
+        *out = value_money(averages ? aggregate_divided(sum, (uint64_t)count) : sum,
+                           (uint16_t)(any & currency_bits));
     }
     return true;
 }
 
 static struct value sum_number(const struct timeline *timeline, const double *cells,
-                               struct window window, uint16_t type) {
+                               struct window window, uint16_t type, bool averages) {
     double sum = 0;
+    uint32_t count = 0;
     for (uint32_t row = window.low; row < window.high; row++) {
         bool taken = (timeline->type[row] == type) & !isnan(cells[row]);
         sum += taken ? cells[row] : 0.0;
+        count += taken;
     }
+    if (averages && count == 0) return value_unknown();
+    if (averages) sum /= (double)count;
     return isfinite(sum) ? value_number(sum) : value_unknown();
+}
+
+/* The least or greatest number; of money, the cells compare like their amounts where all have one
+ * currency. */
+static struct value best_number(const struct timeline *timeline, const double *cells,
+                                struct window window, uint16_t type, bool greatest) {
+    double best = NAN;
+    for (uint32_t row = window.low; row < window.high; row++) {
+        double cell = cells[row];
+        if (timeline->type[row] != type || isnan(cell)) continue;
+        if (isnan(best) || (greatest ? cell > best : cell < best)) best = cell;
+    }
+    return isnan(best) ? value_unknown() : value_number(best);
+}
+
+static struct value best_money(struct evaluation *evaluation, const int64_t *cells,
+                               struct window window, uint16_t type, bool greatest) {
+    const uint16_t *types = evaluation->timeline->type;
+    const int64_t currency_bits = (1 << MONEY_CELL_SHIFT) - 1;
+    int64_t best = CELL_UNKNOWN, differs = 0;
+    for (uint32_t row = window.low; row < window.high; row++) {
+        int64_t cell = cells[row];
+        if (types[row] != type || cell == CELL_UNKNOWN) continue;
+        if (best == CELL_UNKNOWN) best = cell;
+        differs |= (cell ^ best) & currency_bits;
+        if (greatest ? cell > best : cell < best) best = cell;
+    }
+    if (best == CELL_UNKNOWN) return value_unknown();
+    return differs != 0 ? evaluation_limit(evaluation)
+                        : value_money(best >> MONEY_CELL_SHIFT, (uint16_t)(best & currency_bits));
+}
+
+static bool best_of(struct evaluation *evaluation, const struct aggregate *aggregate,
+                    struct window window, struct value *out) {
+    const void *cells = evaluation_column(evaluation, aggregate->column)->cells;
+    bool greatest = aggregate->kind == AGGREGATE_MAX;
+    uint16_t type = aggregate->rows.types[0];
+    if (!aggregate->has_column || cells == NULL) return false;
+    if (aggregate->value_type == VALUE_MONEY)
+        *out = best_money(evaluation, cells, window, type, greatest);
+    else if (aggregate->value_type == VALUE_NUMBER)
+        *out = best_number(evaluation->timeline, cells, window, type, greatest);
+    else
+        return false;
+    return true;
 }
 
 /* Returns the newest row of the type before `high`; UINT32_MAX where there is none. */
@@ -104,15 +154,19 @@ bool aggregate_fast(struct evaluation *evaluation, const struct aggregate *aggre
         *out = filtered ? count_where(evaluation, aggregate, window)
                         : count_type(timeline, window, type);
         return true;
-    case AGGREGATE_SUM: {
+    case AGGREGATE_SUM:
+    case AGGREGATE_AVG: {
         const void *cells = evaluation_column(evaluation, aggregate->column)->cells;
+        bool averages = aggregate->kind == AGGREGATE_AVG;
         if (filtered || !cells) return false;
         if (aggregate->value_type == VALUE_MONEY)
-            return sum_money(evaluation, cells, window, type, out);
+            return sum_money(evaluation, cells, window, type, averages, out);
         if (aggregate->value_type != VALUE_NUMBER) return false;
-        *out = sum_number(timeline, cells, window, type);
+        *out = sum_number(timeline, cells, window, type, averages);
         return true;
     }
+    case AGGREGATE_MIN:
+    case AGGREGATE_MAX: return !filtered && best_of(evaluation, aggregate, window, out);
     case AGGREGATE_EXISTS:
     case AGGREGATE_SINCE:
     case AGGREGATE_LAST: *out = find_newest(evaluation, aggregate, window); return true;

@@ -143,6 +143,18 @@ struct expr_attribute {          /* one action.NAME */
 bool expr_is_span(const struct expr_program *program, const struct expr_attribute *attributes,
                   int64_t *from_ms, int64_t *until_ms);
 
+/* The rows of the spans of time that were asked for on env->timeline at env->t_ms: traits mostly ask
+ * for the same few. Whoever changes either of the two sets count to 0. */
+#define EXPR_SPANS_MAX 8
+struct expr_spans {
+    uint32_t count;
+    struct {
+        int64_t window_ms, ending_ms;
+        uint32_t low, high;
+        bool cut;
+    } spans[EXPR_SPANS_MAX];
+};
+
 struct expr_answer;
 struct expr_env {
     const struct timeline *timeline;
@@ -164,6 +176,7 @@ struct expr_env {
     /* By aggregate of the program: its answer where it is known already (expr/keyed.h), or NULL.
      * The array may be NULL. */
     const struct expr_answer *const *answers;
+    struct expr_spans *spans; /* NULL: each span is searched for anew */
     struct arena *scratch; /* lists that the program makes; cleared by the caller */
     bool limit_reached;    /* set where a named limit made something unknown */
 };

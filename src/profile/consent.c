@@ -22,15 +22,47 @@ struct word {
     struct text address; /* of an opt-in, in words.bytes; empty: names none */
 };
 
+#define WORDS_AT_FIRST 4
+
 struct words { /* newest first */
     struct word *items;
     size_t count, capacity;
     struct buffer bytes;
+    uint32_t address, programme; /* the symbols of these properties, or SYMBOL_NONE */
+    struct word first[WORDS_AT_FIRST]; /* most customers said little: no memory is asked for */
 };
 
+static void words_init(struct words *words, struct symbols *symbols) {
+    words->items = words->first;
+    words->count = 0;
+    words->capacity = WORDS_AT_FIRST;
+    buffer_init(&words->bytes);
+    words->address = symbol_find(symbols, SYMBOL_PROPERTY, TEXT("address"));
+    words->programme = symbol_find(symbols, SYMBOL_PROPERTY, TEXT("programme"));
+}
+
 static void words_release(struct words *words) {
-    memory_free(words->items);
+    if (words->items != words->first) memory_free(words->items);
     buffer_release(&words->bytes);
+}
+
+/* A new word at the end; NULL without memory. */
+static struct word *words_add(struct words *words) {
+    if (words->count == words->capacity) {
+        bool at_first = words->items == words->first;
+        struct word *items = at_first ? NULL : words->items;
+        size_t capacity = at_first ? 0 : words->capacity;
+        if (memory_grow((void **)&items, &capacity, words->count + 1, sizeof *items) != STATUS_OK)
+            return NULL;
+        if (at_first) memcpy(items, words->first, sizeof words->first);
+        words->items = items;
+        words->capacity = capacity;
+    }
+    return &words->items[words->count++];
+}
+
+static struct value find_symbol(struct text packed, uint32_t symbol) {
+    return symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
 }
 
 /* An older program stored the word as it came: "Personalise ". Another letter in front is another
@@ -73,8 +105,7 @@ static bool is_of_device(const struct permission *permission, struct text packed
 static enum status add_word(const struct permission *permission, uint32_t row, struct text packed,
                             struct words *words) {
     const struct timeline *timeline = permission->timeline;
-    uint32_t symbol = symbol_find(permission->world->symbols, SYMBOL_PROPERTY, TEXT("address"));
-    struct value address = symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
+    struct value address = find_symbol(packed, words->address);
     struct word word = {
         .time_ms = timeline->time_ms[row],
         .persona = timeline->persona != NULL ? timeline->persona[row] : ID_NONE,
@@ -82,22 +113,19 @@ static enum status add_word(const struct permission *permission, uint32_t row, s
     };
     word.of_device =
         timeline->type[row] == EVENT_CONSENT_CHANGED && is_of_device(permission, packed);
-    symbol = symbol_find(permission->world->symbols, SYMBOL_PROPERTY, TEXT("programme"));
-    struct value programme = symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
+    struct value programme = find_symbol(packed, words->programme);
     word.general = programme.type != VALUE_TEXT || programme.text.length == 0;
     if (address.type == VALUE_TEXT) word.address.length = address.text.length;
-    enum status status =
-        memory_grow((void **)&words->items, &words->capacity, words->count + 1, sizeof word);
-    if (status == STATUS_OK && word.address.length > 0)
-        status = buffer_append_text(&words->bytes, address.text);
-    if (status == STATUS_OK) words->items[words->count++] = word;
-    return status;
+    enum status status = STATUS_OK;
+    if (word.address.length > 0) status = buffer_append_text(&words->bytes, address.text);
+    struct word *kept = status == STATUS_OK ? words_add(words) : NULL;
+    if (kept == NULL) return STATUS_NO_MEMORY;
+    *kept = word;
+    return STATUS_OK;
 }
 
-static bool is_about(const struct permission *permission, struct text packed,
-                     struct text programme) {
-    uint32_t symbol = symbol_find(permission->world->symbols, SYMBOL_PROPERTY, TEXT("programme"));
-    struct value named = symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
+static bool is_about(const struct words *words, struct text packed, struct text programme) {
+    struct value named = find_symbol(packed, words->programme);
     return named.type != VALUE_TEXT || named.text.length == 0 || is_word(named.text, programme);
 }
 
@@ -105,8 +133,7 @@ static bool is_about(const struct permission *permission, struct text packed,
 static enum status words_read(const struct permission *permission, uint16_t type, uint32_t property,
                               struct text name, struct text programme, struct words *words) {
     const struct timeline *timeline = permission->timeline;
-    *words = (struct words){0};
-    buffer_init(&words->bytes);
+    words_init(words, permission->world->symbols);
     for (uint32_t row = timeline_upper_bound(timeline, permission->t_ms); row-- > 0;) {
         if (timeline->type[row] != type || !timeline_known(timeline, row, permission->t_ms))
             continue;
@@ -115,7 +142,7 @@ static enum status words_read(const struct permission *permission, uint16_t type
         if (status != STATUS_OK) return status;
         struct value about = packed_find(packed, property);
         if (about.type != VALUE_TEXT || !is_word(about.text, name)) continue;
-        if (!is_about(permission, packed, programme)) continue;
+        if (!is_about(words, packed, programme)) continue;
         status = add_word(permission, row, packed, words);
         if (status != STATUS_OK) return status;
     }
@@ -172,8 +199,9 @@ static struct value state_of_customer(const struct permission *permission,
     if (words->count == 0) return value_unknown();
     bool one =
         permission->timeline->persona == NULL || permission->world->customer_of_persona == NULL;
-    uint32_t *personas = one ? NULL : memory_alloc(words->count * sizeof *personas);
+    one |= words->count == 1 && !words->items[0].of_device;
     if (one) return words->items[0].state;
+    uint32_t *personas = memory_alloc(words->count * sizeof *personas);
     if (personas == NULL) return value_unknown();
     for (size_t i = 0; i < words->count; i++) personas[i] = words->items[i].persona;
     size_t count = unique(personas, words->count), steps = 0;

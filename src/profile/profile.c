@@ -16,6 +16,7 @@ struct profiler {
     struct arena_mark treatment_mark;
     struct arena_mark friend_mark; /* behind what was there when a relation's walk began */
     struct expr_env env;
+    struct expr_spans spans;
     struct value *values;        /* by trait index */
     bool *limited;               /* by trait index: a limit made its value unknown */
     bool eval_limited;           /* profile_eval_limited */
@@ -57,6 +58,7 @@ static struct value evaluate_of_friend(struct profiler *profiler, const struct t
     env.attributes = NULL;
     env.related = NULL;
     env.answers = NULL;
+    env.spans = NULL;
     struct value value = expr_eval(trait->program, &env);
     profiler->env.limit_reached |= env.limit_reached;
     return value;
@@ -230,6 +232,8 @@ const struct value *profile_at_for(struct profiler *profiler, const struct timel
     profiler->env.timeline = timeline;
     profiler->env.t_ms = t_ms;
     profiler->env.attributes = NULL;
+    profiler->env.spans = &profiler->spans;
+    profiler->spans.count = 0;
     profiler->related.customer = timeline;
     profiler->any_limited = profiler->eval_limited = false;
     profiler->wanted = wanted;
@@ -321,6 +325,7 @@ struct value profile_eval_row(struct profiler *profiler, const struct expr_progr
     struct expr_env env = profiler->env;
     env.timeline = timeline;
     env.t_ms = t_ms;
+    env.spans = NULL;
     env.attributes = treatment ? treatment->attributes : NULL;
     return expr_eval_row(program, &env, row);
 }
@@ -331,6 +336,7 @@ struct value profile_eval_for(struct profiler *profiler, const struct expr_progr
     struct expr_env env = profiler->env;
     env.timeline = timeline;
     env.t_ms = t_ms;
+    env.spans = NULL;
     env.attributes = treatment ? treatment->attributes : NULL;
     return expr_eval(program, &env);
 }

@@ -119,7 +119,9 @@ static enum status gather_persona(struct view_reader *reader, uint32_t persona) 
     enum status status = STATUS_OK;
     for (uint32_t r = 0; status == STATUS_OK && r < reader->version->run_count; r++) {
         uint32_t entry = run_find(reader->runs[r], persona);
-        if (entry != ID_NONE) status = view_add_entry(reader, &reader->read_request, r, entry);
+        if (entry == ID_NONE) continue;
+        view_prefetch(reader, &reader->read_request, r, entry);
+        status = view_add_entry(reader, &reader->read_request, r, entry);
     }
     return status == STATUS_OK ? view_add_tail(reader, &reader->read_request, persona) : status;
 }
@@ -144,7 +146,9 @@ static enum status reader_read(struct timeline_reader *interface, struct custome
     for (uint32_t p = 0; status == STATUS_OK && p < count; p++) {
         status = gather_persona(reader, reader->personas[p].value);
     }
+    if (status == STATUS_OK) view_prefetch_cells(reader, &reader->read_request);
     if (status == STATUS_OK) status = view_finish(reader, &reader->read_request, survivor, out);
+    if (status == STATUS_OK) view_prefetch_whole(reader, &reader->read_request);
     if (status == STATUS_OK) return STATUS_OK;
     if (status == STATUS_END || status == STATUS_NOT_FOUND) {
         return error_set(error, STATUS_NOT_FOUND, "no customer C%u", customer.value);

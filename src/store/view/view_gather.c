@@ -63,8 +63,8 @@ static uint32_t count_until(const int64_t *time_ms, uint32_t count, int64_t t_ms
     return timeline_upper_bound(&times, t_ms);
 }
 
-static inline uint32_t part_of(struct view_reader *reader, const struct run *run, uint32_t r,
-                               uint32_t entry) {
+uint32_t view_part_of(struct view_reader *reader, uint32_t r, uint32_t entry) {
+    const struct run *run = reader->runs[r];
     uint32_t part = reader->part_hint[r];
     if (entry - run->parts[part].entry_first >= run->parts[part].entry_count) {
         part = run_part_of(run, entry);
@@ -76,7 +76,7 @@ static inline uint32_t part_of(struct view_reader *reader, const struct run *run
 enum status view_add_entry(struct view_reader *reader, const struct view_request *request,
                            uint32_t r, uint32_t entry) {
     const struct run *run = reader->runs[r];
-    uint32_t p = part_of(reader, run, r, entry);
+    uint32_t p = view_part_of(reader, r, entry);
     const struct run_part *part = &run->parts[p];
     const int64_t *times = (const int64_t *)run_bytes(run, p, RUN_TIME);
     const uint16_t *types = run_types(run, p);

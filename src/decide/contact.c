@@ -7,6 +7,7 @@
 
 #define NOTHING         UINT32_MAX
 #define EVENT_TYPES_MAX 65536
+#define SERIES_ROOM     16 /* contacts that a decision may add before the table grows */
 
 /* What a policy says does not depend on the treatment, or on its action alone, unless it counts
  * `of: same treatment`: then it is worked out once a policy and action. */
@@ -187,7 +188,7 @@ static void chain(struct contact_history *history, struct contact_series *list, 
 enum status contact_series_order(struct contact_history *history, struct contact_series *list) {
     uint32_t bits = 4;
     if (!is_in_order(list)) qsort(list->items, list->count, sizeof *list->items, by_time);
-    while (((size_t)1 << bits) < 2 * list->count + 2) bits++;
+    while (((size_t)1 << bits) < 2 * (list->count + SERIES_ROOM)) bits++;
     if (list->newest == NULL || bits > list->newest_bits) {
         memory_free(list->newest);
         list->newest = memory_alloc(sizeof *list->newest << bits);
@@ -209,7 +210,7 @@ static enum status push(struct contact_history *history, struct contact_series *
     size_t at = list->count++;
     list->items[at] = contact;
     bool is_last = at == 0 || by_time(&list->items[at - 1], &list->items[at]) <= 0;
-    bool has_room = list->newest != NULL && 2 * list->count + 2 <= (size_t)1 << list->newest_bits;
+    bool has_room = list->newest != NULL && 2 * list->count <= (size_t)1 << list->newest_bits;
     if (!is_last || !has_room) return contact_series_order(history, list);
     chain(history, list, at);
     return STATUS_OK;

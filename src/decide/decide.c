@@ -31,6 +31,8 @@ enum status decider_create(struct decider **out, const struct world *world,
     decider->bases = bases;
     decider->action_bases = goal_bases_of_action(world->playbook);
     arena_init(&decider->arena, DECISION_BYTES_MAX);
+    packed_list_init(&decider->list);
+    buffer_init(&decider->trace_text);
     enum status status = holdout_symbols_add(world->symbols, &decider->holdout_symbols);
     if (status == STATUS_OK) status = contact_history_init(&decider->history, world);
     if (status == STATUS_OK) status = make_room(decider);
@@ -47,6 +49,8 @@ void decider_destroy(struct decider *decider) {
     facts_destroy(decider->facts);
     contact_history_release(&decider->history);
     arena_release(&decider->arena);
+    packed_list_release(&decider->list);
+    buffer_release(&decider->trace_text);
     memory_free(decider->permits);
     memory_free(decider->wanted);
     memory_free(decider);
@@ -170,12 +174,13 @@ static bool is_withheld(const struct decision *decision, uint32_t place) {
 struct unplaced {
     uint32_t *at;
     uint32_t count;
+    uint32_t told; /* so many ranks count as contacts for those below */
 };
 
 static enum status gather(struct decider *decider, const struct decision *decision,
                           struct unplaced *left) {
     const struct decision_trace *trace = &decision->trace;
-    left->count = 0;
+    left->count = left->told = 0;
     left->at = arena_alloc(&decider->arena, (size_t)trace->count * sizeof *left->at);
     if (left->at == NULL) return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < trace->count; i++) {
@@ -211,11 +216,16 @@ static uint32_t take_best(const struct decision *decision, struct unplaced *left
 /* The messages of the ranks above count for those below, so that one decision can't break a cap by
  * itself. */
 static enum status judge_contacts_again(struct decider *decider, struct decision *decision,
-                                        uint32_t place) {
+                                        uint32_t place, struct unplaced *left) {
     struct verdict verdict;
     const struct treatment *treatment = decision_treatment(decision, place);
-    enum status status =
-        stage_judge(decider, NULL, decision->t_ms, treatment, STAGE_CONTACT_POLICY, &verdict);
+    enum status status = STATUS_OK;
+    for (; left->told < decision->ranked_count && status == STATUS_OK; left->told++)
+        status = contact_history_add(&decider->history,
+                                     decision_treatment(decision, decision->ranked[left->told]),
+                                     decision->t_ms);
+    if (status != STATUS_OK) return status;
+    status = stage_judge(decider, NULL, decision->t_ms, treatment, STAGE_CONTACT_POLICY, &verdict);
     if (status != STATUS_OK || verdict.passes) return status;
     struct verdict *kept = arena_alloc(&decider->arena, sizeof *kept);
     if (kept == NULL) return STATUS_NO_MEMORY;
@@ -231,13 +241,12 @@ static enum status fill_slots(struct decider *decider, struct decision *decision
     for (uint32_t filled = 0; filled < slots && status == STATUS_OK;) {
         uint32_t best = take_best(decision, left, service_only);
         if (best == UINT32_MAX) break;
-        if (decision->ranked_count > 0) status = judge_contacts_again(decider, decision, best);
+        if (decision->ranked_count > 0)
+            status = judge_contacts_again(decider, decision, best, left);
         if (status != STATUS_OK || decision->trace.stage[best] != STAGE_OFFERED) continue;
         decision->probability[decision->ranked_count] = 1;
         decision->ranked[decision->ranked_count++] = best;
         filled++;
-        status = contact_history_add(&decider->history, decision_treatment(decision, best),
-                                     decision->t_ms);
     }
     return status;
 }

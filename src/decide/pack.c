@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include "decide/decider.h"
+#include "decide/facts.h"
 
 /* "57a40m3o": the stages that stopped the treatments, in runs, in the order of their set. */
 static const char stage_letters[STAGE_COUNT + 1] = "aceislprmo";
@@ -25,27 +25,26 @@ static enum status end_run(struct buffer *out, struct run *run, enum stage next)
 }
 
 /* Treatments that the trace leaves out were not available. */
-static enum status add_trace(struct packed_writer *writer, const struct decision *decision) {
-    struct buffer text;
+static enum status add_trace(struct decider *decider, struct packed_writer *writer,
+                             const struct decision *decision) {
+    struct buffer *text = &decider->trace_text;
     struct run run = {0, STAGE_AVAILABLE};
     const struct decision_trace *trace = &decision->trace;
     uint32_t next = 0; /* in the set */
     enum status status = STATUS_OK;
-    buffer_init(&text);
+    buffer_clear(text);
     for (uint32_t i = 0; i <= trace->count && status == STATUS_OK; i++) {
         uint32_t index = i < trace->count ? trace->index[i] : decision->treatments->count;
-        if (index > next) status = end_run(&text, &run, STAGE_AVAILABLE);
+        if (index > next) status = end_run(text, &run, STAGE_AVAILABLE);
         run.count += index - next;
         if (i == trace->count) break;
-        if (status == STATUS_OK) status = end_run(&text, &run, (enum stage)trace->stage[i]);
+        if (status == STATUS_OK) status = end_run(text, &run, (enum stage)trace->stage[i]);
         run.count++;
         next = index + 1;
     }
-    if (status == STATUS_OK) status = end_run(&text, &run, STAGE_COUNT);
-    if (status == STATUS_OK)
-        status = packed_add(writer, PROPERTY_TRACE, value_text(buffer_text(&text)));
-    buffer_release(&text);
-    return status;
+    if (status == STATUS_OK) status = end_run(text, &run, STAGE_COUNT);
+    return status == STATUS_OK ? packed_add(writer, PROPERTY_TRACE, value_text(buffer_text(text)))
+                               : status;
 }
 
 bool decision_trace_stage(struct text trace, uint32_t treatment, enum stage *stage) {
@@ -101,14 +100,17 @@ static enum status add_messages(const struct decider *decider, const struct deci
     enum status status = packed_add(writer, PROPERTY_DECISION, value_text(text_from(id)));
     packed_list_begin(list);
     for (uint32_t i = 0; i < decision->ranked_count && status == STATUS_OK; i++) {
-        const struct treatment_trace ranked = decision_ranked(decision, i), *trace = &ranked;
+        uint32_t place = decision->ranked[i];
+        const struct treatment *treatment = decision_treatment(decision, place);
+        int64_t send_after_ms =
+            facts_send_after(decider->facts, contact_route(&decider->history, treatment));
         const struct value values[] = {
-            value_text(trace->treatment->key),
-            value_text(symbol_text(world->symbols, SYMBOL_CHANNEL, trace->treatment->channel)),
+            value_text(treatment->key),
+            value_text(symbol_text(world->symbols, SYMBOL_CHANNEL, treatment->channel)),
             value_yes_no(decision_withholds(decision, i)),
-            trace->send_after_ms == 0 ? value_unknown() : value_time(trace->send_after_ms),
-            value_number(trace->propensity),
-            value_number(trace->priority),
+            send_after_ms == 0 ? value_unknown() : value_time(send_after_ms),
+            value_number(decision->trace.propensity[place]),
+            value_number(decision->trace.priority[place]),
         };
         status = packed_list_add_record(list, symbols, values, 6);
     }
@@ -162,16 +164,15 @@ static enum status add_because(struct decider *decider, const struct decision *d
 
 enum status decision_pack(struct decider *decider, const struct decision *decision,
                           struct packed_writer *writer, struct buffer *out) {
-    struct packed_list list;
+    struct packed_list *list = &decider->list;
     char playbook[DECISION_ID_BYTES];
     decision_id_text(decider->world->playbook->hash, playbook); /* 16 digits too */
-    packed_list_init(&list);
     packed_begin(writer);
-    enum status status = add_ranked(writer, &list, decision);
-    if (status == STATUS_OK) status = add_messages(decider, decision, writer, &list);
-    if (status == STATUS_OK) status = add_trace(writer, decision);
+    enum status status = add_ranked(writer, list, decision);
+    if (status == STATUS_OK) status = add_messages(decider, decision, writer, list);
+    if (status == STATUS_OK) status = add_trace(decider, writer, decision);
     if (status == STATUS_OK) status = add_set(decider, decision, writer);
-    if (status == STATUS_OK) status = add_because(decider, decision, writer, &list);
+    if (status == STATUS_OK) status = add_because(decider, decision, writer, list);
     if (status == STATUS_OK && decider->model_names.length > 0) {
         status = packed_add(writer, PROPERTY_MODEL, value_text(decider->model_names));
     }
@@ -182,6 +183,5 @@ enum status decision_pack(struct decider *decider, const struct decision *decisi
             packed_add(writer, PROPERTY_WITHHELD, value_yes_no(decision_withholds_some(decision)));
     if (status == STATUS_OK) status = add_holdout(decider, decision, writer);
     if (status == STATUS_OK) status = packed_end(writer, out);
-    packed_list_release(&list);
     return status;
 }

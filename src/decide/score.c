@@ -37,6 +37,7 @@ struct scores {
     double *rows;
     uint8_t *made;
     size_t width, row_count, row_capacity;
+    double *spare; /* of a treatment whose row is not kept */
 };
 
 static enum status plan_model(const struct playbook *playbook, const struct model_rule *rule,
@@ -66,7 +67,8 @@ enum status scores_create(struct scores **out, const struct playbook *playbook) 
         if (width > scores->width) scores->width = width;
         status = plan_model(playbook, rule, &scores->models[i]);
     }
-    return status;
+    scores->spare = memory_calloc(scores->width + 1, sizeof *scores->spare);
+    return scores->spare == NULL ? STATUS_NO_MEMORY : status;
 }
 
 void scores_destroy(struct scores *scores) {
@@ -78,6 +80,7 @@ void scores_destroy(struct scores *scores) {
     memory_free(scores->models);
     memory_free(scores->rows);
     memory_free(scores->made);
+    memory_free(scores->spare);
     memory_free(scores);
 }
 
@@ -189,10 +192,9 @@ void scores_route(struct scores *scores, struct decider *decider, const struct a
 /* What the treatment itself adds, behind the rule's traits. */
 static const double *row_of(struct scores *scores, struct decider *decider,
                             const struct model *model, const struct model_rule *rule,
-                            const struct treatment *treatment, const struct value *traits,
-                            double *spare) {
+                            const struct treatment *treatment, const struct value *traits) {
     bool kept = treatment->index < scores->row_count;
-    double *row = kept ? scores->rows + treatment->index * scores->width : spare;
+    double *row = kept ? scores->rows + treatment->index * scores->width : scores->spare;
     if (kept && scores->made[treatment->index]) return row;
     uint32_t count = model_feature_count(model);
     trainer_features(decider->world, rule, model, traits, treatment, decider->own_text,
@@ -226,13 +228,12 @@ double scores_plain(struct scores *scores, struct decider *decider, const struct
                     const struct treatment *treatment) {
     const struct model_rule *rule = &scores->playbook->models[treatment->action->model];
     struct model_score_facts *facts = route->facts;
-    double spare[LEARN_FEATURES_MAX];
     for (uint32_t i = 0; i < facts->own_count; i++) {
         struct own_feature *own = &facts->own[i];
         facts->effects[own->feature] = effect_of_answer(own, route->model, treatment->index);
     }
     const double *row = row_of(scores, decider, route->model, rule, treatment,
-                               profile_values(decider->profiler), spare);
+                               profile_values(decider->profiler));
     return propensity_of_row(facts, row, rule->feature_count);
 }
 
@@ -243,10 +244,9 @@ double scores_of(struct scores *scores, struct decider *decider,
     const struct model_rule *rule = &scores->playbook->models[index];
     struct model_score_facts *facts = &scores->models[index];
     const struct value *traits = profile_values(decider->profiler);
-    double spare[LEARN_FEATURES_MAX];
     if (facts->count == 0) return treatment_propensity(decider, treatment);
     tell_treatment(facts, model, rule, traits);
-    const double *row = row_of(scores, decider, model, rule, treatment, traits, spare);
+    const double *row = row_of(scores, decider, model, rule, treatment, traits);
     return propensity_of_row(facts, row, rule->feature_count);
 }
 
@@ -266,7 +266,6 @@ uint32_t scores_reasons(struct scores *scores, struct decider *decider,
     const struct model_rule *rule = &scores->playbook->models[index];
     struct model_score_facts *facts = &scores->models[index];
     const struct value *traits = profile_values(decider->profiler);
-    double spare[LEARN_FEATURES_MAX];
     if (!facts->told || facts->count == 0) return 0;
     for (uint32_t i = 0; i < facts->own_count; i++) {
         uint32_t f = facts->own[i].feature;
@@ -274,7 +273,7 @@ uint32_t scores_reasons(struct scores *scores, struct decider *decider,
         facts->own[i].last =
             (struct value){.type = VALUE_LIST}; /* it is of no value that was told */
     }
-    const double *row = row_of(scores, decider, model, rule, treatment, traits, spare);
+    const double *row = row_of(scores, decider, model, rule, treatment, traits);
     /* What was sent and where is no reason for it. */
     for (uint32_t f = 0; f < trainer_rule_width(rule); f++) {
         double log_odds =

@@ -336,7 +336,7 @@ struct tally {
 };
 
 static struct tally decide_some(struct answering *answering, const struct shape *shape,
-                                  uint32_t decisions, uint64_t seed, int64_t step_ms) {
+                                uint32_t decisions, uint64_t seed, int64_t step_ms) {
     struct tally counted = {0};
     struct random random;
     struct error error = {0};

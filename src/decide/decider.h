@@ -34,7 +34,7 @@ struct decider {
     struct arena arena;     /* of the latest decision: its trace */
     struct permit *permits; /* of the decision at hand */
     uint32_t permit_count, permits_max;
-    struct packed_list list;   /* scratch of decision_pack */
+    struct packed_list list; /* scratch of decision_pack */
     struct buffer trace_text;
     struct value features[LEARN_FEATURES_MAX];
     char own_text[LEARN_TEXT_BYTES_MAX]; /* of the feature that names the action */

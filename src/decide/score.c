@@ -232,8 +232,8 @@ double scores_plain(struct scores *scores, struct decider *decider, const struct
         struct own_feature *own = &facts->own[i];
         facts->effects[own->feature] = effect_of_answer(own, route->model, treatment->index);
     }
-    const double *row = row_of(scores, decider, route->model, rule, treatment,
-                               profile_values(decider->profiler));
+    const double *row =
+        row_of(scores, decider, route->model, rule, treatment, profile_values(decider->profiler));
     return propensity_of_row(facts, row, rule->feature_count);
 }
 

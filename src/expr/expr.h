@@ -177,8 +177,8 @@ struct expr_env {
      * The array may be NULL. */
     const struct expr_answer *const *answers;
     struct expr_spans *spans; /* NULL: each span is searched for anew */
-    struct arena *scratch; /* lists that the program makes; cleared by the caller */
-    bool limit_reached;    /* set where a named limit made something unknown */
+    struct arena *scratch;    /* lists that the program makes; cleared by the caller */
+    bool limit_reached;       /* set where a named limit made something unknown */
 };
 
 /* Returns the value at t. Its text and lists are borrowed from timeline, lookups, attributes or

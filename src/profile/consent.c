@@ -28,7 +28,7 @@ struct words { /* newest first */
     struct word *items;
     size_t count, capacity;
     struct buffer bytes;
-    uint32_t address, programme; /* the symbols of these properties, or SYMBOL_NONE */
+    uint32_t address, programme;       /* the symbols of these properties, or SYMBOL_NONE */
     struct word first[WORDS_AT_FIRST]; /* most customers said little: no memory is asked for */
 };
 

@@ -29,8 +29,7 @@ static inline void ask_for(const uint8_t *at, size_t bytes) {
 static void ask_for_plain(const struct run *run, uint32_t part, uint32_t kind, uint32_t row,
                           uint32_t count, uint32_t width) {
     const uint8_t *at = sound_bytes(run, part, kind);
-    if (at != NULL && width > 0)
-        ask_for(at + (size_t)row * width, (size_t)count * width - 1);
+    if (at != NULL && width > 0) ask_for(at + (size_t)row * width, (size_t)count * width - 1);
 }
 
 /* Where the cells of a sparse column begin. */
@@ -43,8 +42,7 @@ static void ask_for_column(const struct run *run, uint32_t part, uint32_t column
                            uint32_t count) {
     uint32_t kind = RUN_PART_SECTIONS + column;
     const struct run_section *section = run_section_of(run, part, kind);
-    if (section->encoding == RUN_DENSE)
-        ask_for_plain(run, part, kind, row, count, section->width);
+    if (section->encoding == RUN_DENSE) ask_for_plain(run, part, kind, row, count, section->width);
     const uint8_t *at = sound_bytes(run, part, kind);
     if (section->encoding != RUN_SPARSE || at == NULL) return;
     size_t words = ((size_t)run->parts[part].row_count + 63) / 64;

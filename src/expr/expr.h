@@ -143,8 +143,8 @@ struct expr_attribute {          /* one action.NAME */
 bool expr_is_span(const struct expr_program *program, const struct expr_attribute *attributes,
                   int64_t *from_ms, int64_t *until_ms);
 
-/* The rows of the spans of time that were asked for on env->timeline at env->t_ms: traits mostly ask
- * for the same few. Whoever changes either of the two sets count to 0. */
+/* The rows of the spans of time that were asked for on env->timeline at env->t_ms: traits mostly
+ * ask for the same few. Whoever changes either of the two sets count to 0. */
 #define EXPR_SPANS_MAX 8
 struct expr_spans {
     uint32_t count;

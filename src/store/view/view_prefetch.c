@@ -7,7 +7,7 @@
  *   where the rows stand ──► the bits and ranks of sparse columns ──► their cells ──► whole rows
  *
  * What is not known to be sound yet is left out: its first touch checks it. */
-#include "store/view/view_reader.h"
+#include "store/view/view_internal.h"
 
 #define LINE_BYTES 64u
 /* Of one column: longer slices are read in order, which the processor foresees. */

@@ -127,9 +127,8 @@ enum status view_gone_walk(struct view_reader *reader, const uint32_t *customer,
                            uint32_t persona_count) MUST_USE;
 void view_gone_mark_slow(struct view_reader *reader);
 
-/* view_prefetch.c: asks the memory for what a read of one customer will touch: where the rows of its
- * entry stand; once its pieces are known, the cells of sparse columns; once those came, whole rows.
- */
+/* view_prefetch.c: asks the memory for what a read of one customer will touch.
+ * First where the rows of its entry stand, then the cells of sparse columns, then whole rows. */
 void view_prefetch(struct view_reader *reader, const struct view_request *request, uint32_t run,
                    uint32_t entry);
 void view_prefetch_cells(struct view_reader *reader, const struct view_request *request);

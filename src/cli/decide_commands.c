@@ -197,7 +197,7 @@ static enum status open_all(struct cli *cli, struct answering *answering, struct
     if (status == STATUS_OK && cli->list != NULL)
         status = cli_out_open(&all->list_out, cli->list, error);
     if (status == STATUS_OK && !cli->dry_run)
-        status = decision_recorder_create(&all->recorder, answering->engine);
+        status = decision_recorder_create(&all->recorder, answering->in_force);
     if (status == STATUS_OK && !cli->json) decision_csv_heading(all->out.file);
     if (status == STATUS_OK && cli->list != NULL)
         contact_list_heading(&all->list, all->list_out.file);

@@ -2,7 +2,7 @@
 #include "attune.h"
 
 #include "base/memory.h"
-#include "engine/answer/answer.h"
+#include "engine/answer/pool.h"
 #include "engine/rows/rows.h"
 
 /* The handle is the engine; only the type is another, so that nothing of the inside shows. */
@@ -135,32 +135,33 @@ enum attune_status attune_ingest(struct attune *attune, const char *source, cons
     return outside(status, &inner, error);
 }
 
-/* Runs `make` over an answering of that customer and hands out its JSON. */
+/* Decides or reads for one customer, and hands out the answer. */
+static enum status write_answer(struct answering *answering, const char *customer, bool decides,
+                                bool record, struct buffer *out, struct error *error) {
+    struct json_writer writer;
+    json_writer_init(&writer, out, false);
+    enum status status =
+        decides ? answering_decide(answering, customer, error)
+                : answering_read(answering, customer, TIMELINE_PACKED | TIMELINE_CHANNEL, error);
+    if (status == STATUS_OK && record) status = answering_record(answering, NULL, error);
+    if (status == STATUS_OK) (decides ? answer_decision : answer_customer)(answering, &writer);
+    if (status == STATUS_OK) status = writer.status;
+    return status == STATUS_OK ? buffer_append(out, "", 1) : status;
+}
+
 static enum attune_status answer(struct attune *attune, const char *customer, int64_t time_ms,
                                  bool decides, bool record, char **json,
                                  struct attune_error *error) {
     struct error inner = {0};
-    struct answering answering;
+    struct answering *answering;
     struct buffer out;
-    struct json_writer writer;
     *json = NULL;
     buffer_init(&out);
-    json_writer_init(&writer, &out, false);
-    enum status status = engine_playbook(inside(attune)) == NULL
-                             ? error_set(&inner, STATUS_INVALID, "no playbook is in force")
-                             : STATUS_OK;
-    if (status != STATUS_OK) return outside(status, &inner, error);
-    status = answering_open(&answering, inside(attune), time_ms, &inner);
-    if (status == STATUS_OK) {
-        status = decides ? answering_decide(&answering, customer, &inner)
-                         : answering_read(&answering, customer, TIMELINE_PACKED | TIMELINE_CHANNEL,
-                                          &inner);
-    }
-    if (status == STATUS_OK && record) status = answering_record(&answering, NULL, &inner);
-    if (status == STATUS_OK) (decides ? answer_decision : answer_customer)(&answering, &writer);
-    if (status == STATUS_OK) status = writer.status;
-    if (status == STATUS_OK) status = buffer_append(&out, "", 1);
-    answering_close(&answering);
+    enum status status = answering_take(
+        inside(attune), decides ? ANSWERING_DECIDING : ANSWERING_LIVE, time_ms, &answering, &inner);
+    if (status == STATUS_OK)
+        status = write_answer(answering, customer, decides, record, &out, &inner);
+    answering_give(answering);
     if (status == STATUS_OK)
         *json = out.at;
     else

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "engine/answer/pool.h"
 #include "engine/checkpoint.h"
 #include "engine/rows/rows.h"
 
@@ -115,6 +116,7 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     pthread_mutex_init(&engine->now.lock, NULL);
     enum status status = row_frame_create(&engine->frame);
     if (status == STATUS_OK) status = rates_create(&engine->rates, engine);
+    if (status == STATUS_OK) status = answering_pool_create(&engine->pool);
     if (status == STATUS_OK && strlen(options->directory) + 64 > PATH_BYTES_MAX)
         status = error_set(error, STATUS_LIMIT, "the directory's name is too long");
     else if (status == STATUS_OK)
@@ -158,6 +160,7 @@ static void release_facts(struct engine *engine) {
 void engine_close(struct engine *engine) {
     if (engine == NULL) return;
     rates_destroy(engine->rates);
+    answering_pool_destroy(engine->pool);
     in_force_drop(engine->own);
     in_force_drop(atomic_load(&engine->now.in_force));
     if (engine->store != NULL) store_close(engine->store);

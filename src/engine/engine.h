@@ -219,8 +219,9 @@ bool engine_hindsight(const struct engine *engine, int64_t t_ms, struct model_en
  * down, in frames of some thousands, in the order in which it was added, and what it counts as
  * recorded is durable. Where it fails the first frames may stand: _recorded tells. */
 struct decision_recorder;
+/* Of decisions made under this snapshot; it need not be held afterwards. */
 enum status decision_recorder_create(struct decision_recorder **out,
-                                     struct engine *engine) MUST_USE;
+                                     const struct in_force *in_force) MUST_USE;
 void decision_recorder_destroy(struct decision_recorder *recorder); /* does not flush */
 enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
                                   const struct decision *decision, struct error *error) MUST_USE;

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "engine/answer/pool.h"
 #include "engine/engine_internal.h"
 
 /* ---- playbooks and models that are held ---- */
@@ -335,6 +336,7 @@ void in_force_swap(struct engine *engine, struct in_force *next) {
     engine->own = in_force_share(next);
     in_force_drop(before);
     holds_changed(&engine->holds); /* another playbook may read other identifiers in a row */
+    answering_pool_clear(engine->pool);
 }
 
 /* ---- what is in one ---- */

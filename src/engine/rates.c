@@ -223,6 +223,10 @@ static bool has_grown(const struct rates *rates, const struct rates_version *ver
     return rates_are_due(version, store_durable_position(rates->engine->store));
 }
 
+static bool has_doubled(const struct rates *rates, const struct rates_version *version) {
+    return store_durable_position(rates->engine->store) / 2 > version->position;
+}
+
 /* Under the lock: what is listed and will do; NULL: nothing. */
 static struct rates_version *find(struct rates *rates, struct in_force *in_force, int64_t t_ms,
                                   enum rates_wanted wanted) {
@@ -232,6 +236,7 @@ static struct rates_version *find(struct rates *rates, struct in_force *in_force
     if (version != NULL && wanted == RATES_FRESH &&
         (version->at_ms != hour_of(t_ms) || !is_fresh(rates, version)))
         version = NULL;
+    if (version != NULL && wanted == RATES_LATEST && has_doubled(rates, version)) version = NULL;
     if (version != NULL) shared_hold(&version->shared);
     if (version != NULL && (version->at_ms < hour_of(t_ms) || has_grown(rates, version)) &&
         from == now)

@@ -13,7 +13,8 @@
  * Two ways to ask:
  *   RATES_LATEST  for a process that stays: takes the newest version there is, and has the next one
  *                 made in the background when an hour is over or the log has grown by an eighth.
- *                 Only where there is none at all, at the first decision, does it wait.
+ *                 Only at the first decision does it wait, since there is none at all, and where
+ *                 the log has doubled since: the first load of a year's events is no trickle.
  *   RATES_FRESH   for a command: the version of t's hour of all that is in the log now, the
  *                 engine's own decisions of that hour and later apart. Waits for it.
  *

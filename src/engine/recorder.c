@@ -68,12 +68,14 @@ struct decision_recorder {
     int64_t earliest_ms; /* of all decisions that were added */
 };
 
-enum status decision_recorder_create(struct decision_recorder **out, struct engine *engine) {
+enum status decision_recorder_create(struct decision_recorder **out,
+                                     const struct in_force *in_force) {
+    struct engine *engine = in_force->engine;
     struct decision_recorder *recorder = memory_calloc(1, sizeof *recorder);
     if (recorder == NULL) return STATUS_NO_MEMORY;
     recorder->engine = engine;
     recorder->earliest_ms = INT64_MAX;
-    recorder->in_force = engine->own->hash;
+    recorder->in_force = in_force->hash;
     packed_writer_init(&recorder->writer);
     event_batch_init(&recorder->batch);
     enum status status =

@@ -53,12 +53,17 @@ enum status answering_open(struct answering *answering, struct engine *engine, i
 enum status answering_renew(struct answering *answering, int64_t t_ms, struct error *error) {
     enum status status = STATUS_OK;
     answering->t_ms = t_ms;
+    answering->has_asked = false;
     unpin(answering);
     if (!in_force_is_current(answering->in_force)) {
         let_go(answering);
         status = hold(answering, error);
     }
     return status == STATUS_OK ? pin(answering, error) : status;
+}
+
+void answering_rest(struct answering *answering) {
+    unpin(answering);
 }
 
 void answering_close(struct answering *answering) {
@@ -132,11 +137,14 @@ static enum status name_models(struct answering *answering) {
     return status;
 }
 
-/* Are they those of t, and has the log not grown so far beyond them that others are due? */
+/* Are they those of t, and has the log not grown so far beyond them that others are due? A request
+ * keeps those that it was given. */
 static bool rates_stand(const struct answering *answering) {
     const struct rates_version *rates = answering->rates;
-    return rates != NULL && rates->at_ms <= answering->t_ms &&
-           answering->t_ms < answering->rates_until_ms &&
+    if (rates == NULL || answering->t_ms < rates->at_ms ||
+        answering->t_ms >= answering->rates_until_ms)
+        return false;
+    return answering->has_asked ||
            !rates_are_due(rates, answering->reader->source->ops->position(answering->reader));
 }
 
@@ -145,6 +153,7 @@ static enum status need_rates(struct answering *answering, struct error *error) 
     if (rates_stand(answering)) return STATUS_OK;
     rates_version_drop(answering->rates);
     answering->rates = NULL;
+    answering->has_asked = true;
     return rates_for(answering->in_force, answering->t_ms, wanted, &answering->rates,
                      &answering->rates_until_ms, error);
 }
@@ -217,7 +226,7 @@ enum status answering_next(struct answering *answering, struct error *error) {
 
 enum status answering_record(struct answering *answering, bool *known, struct error *error) {
     struct decision_recorder *recorder = NULL;
-    enum status status = decision_recorder_create(&recorder, answering->engine);
+    enum status status = decision_recorder_create(&recorder, answering->in_force);
     if (status == STATUS_OK)
         status = decision_recorder_add(recorder, answering->decider, answering->decision, error);
     if (status == STATUS_OK) status = decision_recorder_flush(recorder, error);

@@ -25,7 +25,8 @@ enum answering_kind {
     ANSWERING_LIVE,
     /* The same, deciding: rows are seen once they are written, so that the contact of a moment ago
      * counts. */
-    ANSWERING_DECIDING
+    ANSWERING_DECIDING,
+    ANSWERING_KIND_COUNT
 };
 
 struct answering {
@@ -36,6 +37,7 @@ struct answering {
     struct timeline_reader *reader;
     struct rates_version *rates; /* held; NULL until the first decision */
     int64_t rates_until_ms;      /* they are those of decisions from rates->at_ms up to then */
+    bool has_asked;              /* for the rates of this request */
     struct profiler *profiler;
     struct decider *decider;   /* NULL until the first decision */
     struct decision *decision; /* the latest; one, since it is large */
@@ -54,6 +56,9 @@ enum status answering_open_as(struct answering *answering, struct engine *engine
  * failure it can only be closed. */
 enum status answering_renew(struct answering *answering, int64_t t_ms,
                             struct error *error) MUST_USE;
+/* Between two requests: the position is let go, so that old files are not kept for it. Only
+ * answering_renew and answering_close may follow. */
+void answering_rest(struct answering *answering);
 /* Also of one that is zeroed or was closed. */
 void answering_close(struct answering *answering);
 

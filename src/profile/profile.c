@@ -158,6 +158,10 @@ enum status profiler_create(struct profiler **out, const struct world *world) {
     return STATUS_OK;
 }
 
+void profiler_rest(struct profiler *profiler) {
+    related_rest(&profiler->related);
+}
+
 void profiler_destroy(struct profiler *profiler) {
     if (profiler == NULL) return;
     related_release(&profiler->related);

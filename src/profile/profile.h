@@ -47,6 +47,9 @@ struct world {
 struct profiler;
 enum status profiler_create(struct profiler **out, const struct world *world) MUST_USE;
 void profiler_destroy(struct profiler *profiler);
+/* Lets go of the position that it pinned to look at related customers; the next question pins it
+ * anew. No value of before may be used any more. */
+void profiler_rest(struct profiler *profiler);
 
 /* The request that fills what the playbook's expressions need: columns and needs are the union over
  * traits, scenarios, goals and actions; as_of is the caller's. `all_times`: evaluation at several t

@@ -25,6 +25,10 @@ void related_release(struct related_walk *walk) {
     *walk = (struct related_walk){.world = walk->world};
 }
 
+void related_rest(struct related_walk *walk) {
+    close_reader(walk);
+}
+
 static bool consents(const struct related_walk *walk, const struct timeline *timeline,
                      int64_t t_ms) {
     struct text purpose = walk->world->playbook->relation_purpose;

@@ -39,6 +39,8 @@ struct related_walk {
 
 void related_init(struct related_walk *walk, const struct world *world);
 void related_release(struct related_walk *walk);
+/* Closes its reader; it is opened again when it is needed. */
+void related_rest(struct related_walk *walk);
 /* The next related customer's timeline as of t, or STATUS_END; *cursor starts at 0
  * (expr_env.related). Any other status: who else is related can't be told. */
 enum status related_next(struct related_walk *walk, uint32_t relation, int64_t t_ms,

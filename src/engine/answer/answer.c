@@ -64,6 +64,7 @@ enum status answering_renew(struct answering *answering, int64_t t_ms, struct er
 
 void answering_rest(struct answering *answering) {
     unpin(answering);
+    if (answering->profiler != NULL) profiler_rest(answering->profiler);
 }
 
 void answering_close(struct answering *answering) {

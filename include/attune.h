@@ -41,6 +41,12 @@ enum attune_status attune_open(struct attune **out, const char *directory,
                                const char *playbook_file, struct attune_error *error);
 void attune_close(struct attune *attune);
 
+/* Puts another playbook in force while the handle is in use. Calls that began before are answered
+ * by the one of before; so are all where the file has errors (ATTUNE_INVALID, with the first one):
+ * then nothing has changed. */
+enum attune_status attune_put_playbook(struct attune *attune, const char *playbook_file,
+                                       struct attune_error *error);
+
 /* Bytes in the format of a source of the playbook (CSV with its header, or NDJSON lines). On
  * ATTUNE_OK every good row is durable and visible, and every bad one is in quarantine with its
  * reason. */

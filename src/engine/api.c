@@ -46,6 +46,13 @@ void attune_close(struct attune *attune) {
     engine_close(inside(attune));
 }
 
+enum attune_status attune_put_playbook(struct attune *attune, const char *playbook_file,
+                                       struct attune_error *error) {
+    struct error inner = {0};
+    enum status status = engine_put_playbook(inside(attune), playbook_file, NULL, &inner);
+    return outside(status, &inner, error);
+}
+
 static enum status apply_bytes(struct engine *engine, struct ingest_reader *reader,
                                struct row_load *rows, struct bad_rows *bad, struct error *error) {
     struct event_batch batch;
@@ -77,16 +84,17 @@ static void count_bytes(const struct apply_result *did, const struct bad_rows *b
                                     .held = did->held};
 }
 
-static enum status ingest_bytes(struct engine *engine, const struct source *source,
+static enum status ingest_bytes(const struct in_force *in_force, const struct source *source,
                                 struct text bytes, struct attune_ingested *out,
                                 struct error *error) {
     struct ingest_reader *reader = NULL;
     struct row_load rows;
     struct bad_rows bad = {0};
     struct ingest_progress progress = {0};
-    const struct lookup_table **tables = in_force_tables(engine->own);
+    struct engine *engine = in_force->engine;
+    const struct lookup_table **tables = in_force_tables(in_force);
     if (tables == NULL) return STATUS_NO_MEMORY;
-    struct ingest_settings settings = engine_load_settings(engine, tables, source, NULL);
+    struct ingest_settings settings = engine_load_settings(in_force, tables, source, NULL);
     settings.trusts_end = settings.takes_parts = true;
     row_load_init(&rows, engine, source);
     rows.guarded = true;
@@ -124,14 +132,16 @@ enum attune_status attune_ingest(struct attune *attune, const char *source, cons
                                  size_t length, struct attune_ingested *out,
                                  struct attune_error *error) {
     struct engine *engine = inside(attune);
+    struct in_force *in_force = in_force_hold(engine);
     struct error inner = {0};
     const struct source *from = NULL;
     *out = (struct attune_ingested){0};
-    enum status status = source_named(engine_playbook(engine), source, &from, &inner);
+    enum status status = source_named(in_force->world.playbook, source, &from, &inner);
     if (status == STATUS_OK && length > UINT32_MAX)
         status = error_set(&inner, STATUS_LIMIT, "at most 4 GB at once");
     if (status == STATUS_OK)
-        status = ingest_bytes(engine, from, (struct text){bytes, (uint32_t)length}, out, &inner);
+        status = ingest_bytes(in_force, from, (struct text){bytes, (uint32_t)length}, out, &inner);
+    in_force_drop(in_force);
     return outside(status, &inner, error);
 }
 

@@ -226,7 +226,7 @@ struct ingest_settings engine_ingest_settings(const struct in_force *in_force,
  * is written to the log. `load` (may be NULL): what is stored whole is not mapped, where it says
  * so. */
 struct row_load;
-struct ingest_settings engine_load_settings(struct engine *engine,
+struct ingest_settings engine_load_settings(const struct in_force *in_force,
                                             const struct lookup_table *const *tables,
                                             const struct source *source,
                                             const struct row_load *load);

@@ -50,13 +50,13 @@ struct ingest_settings engine_ingest_settings(const struct in_force *in_force,
     };
 }
 
-struct ingest_settings engine_load_settings(struct engine *engine,
+struct ingest_settings engine_load_settings(const struct in_force *in_force,
                                             const struct lookup_table *const *tables,
                                             const struct source *source,
                                             const struct row_load *load) {
-    struct ingest_settings settings = engine_ingest_settings(engine->own, tables);
+    struct ingest_settings settings = engine_ingest_settings(in_force, tables);
     settings.readings = readings_find;
-    settings.readings_context = engine;
+    settings.readings_context = in_force->engine;
     if (load != NULL && load->may_skip) settings.is_known = row_load_is_known;
     settings.is_known_context = (void *)load;
     settings.keeps_rows = source->key_names != KEY_NAMES_EVENT || source->rows.again == AGAIN_ADD;
@@ -189,7 +189,7 @@ static enum status load_events(struct loading *loading, const char *path, struct
     /* A live pipe changes what is stored while it is read. */
     if (loading->source->known_on_arrival && strcmp(path, "-") == 0) loading->rows.may_skip = false;
     struct ingest_settings settings =
-        engine_load_settings(engine, tables, loading->source, &loading->rows);
+        engine_load_settings(engine->own, tables, loading->source, &loading->rows);
     settings.keeps_rows |= loading->has_files;
     settings.takes_parts = true;
     settings.thread_count = engine->threads > 1 ? engine->threads : 0;

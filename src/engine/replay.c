@@ -63,7 +63,7 @@ static bool replay_row(void *context, const struct stored_row *row) {
     snprintf(file, sizeof file, "%.*s", TEXT_ARG(row->file));
     const struct event_batch before = replay->batch;
     struct ingest_settings settings =
-        engine_load_settings(replay->engine, replay->tables, &playbook->sources[index], NULL);
+        engine_load_settings(replay->engine->own, replay->tables, &playbook->sources[index], NULL);
     settings.takes_parts = true;
     enum status status = ingest_row_replay(&settings, &playbook->sources[index], file, row->line,
                                            row->raw, &replay->batch, replay->error);

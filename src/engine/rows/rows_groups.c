@@ -95,7 +95,7 @@ enum status group_map(struct group_merge *merge, const struct source *source,
     struct buffer text;
     const struct lookup_table **tables = in_force_tables(engine->own);
     if (tables == NULL) return STATUS_NO_MEMORY;
-    struct ingest_settings settings = engine_load_settings(engine, tables, source, NULL);
+    struct ingest_settings settings = engine_load_settings(engine->own, tables, source, NULL);
     settings.keeps_rows = true;
     settings.key_names = has_lines ? KEY_NAMES_ROW : KEY_NAMES_EVENT;
     kept.key_names = KEY_NAMES_OPEN; /* the settings say it */

@@ -60,7 +60,7 @@ struct ingest_settings engine_load_settings(const struct in_force *in_force,
     if (load != NULL && load->may_skip) settings.is_known = row_load_is_known;
     settings.is_known_context = (void *)load;
     settings.keeps_rows = source->key_names != KEY_NAMES_EVENT || source->rows.again == AGAIN_ADD;
-    settings.key_names = readings_key_names(engine, source);
+    settings.key_names = readings_key_names(in_force->engine, source);
     return settings;
 }
 

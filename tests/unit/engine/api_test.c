@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "attune.h"
 #include "shop.h"
 
@@ -150,6 +153,68 @@ static void test_without_a_playbook(void **state) {
     assert_says("playbook");
 }
 
+/* ---- many threads ---- */
+
+struct asking {
+    struct attune *attune;
+    _Atomic bool stop;
+    _Atomic uint64_t answers, failures;
+};
+
+static void *ask(void *context) {
+    struct asking *asking = context;
+    for (int64_t n = 0; !atomic_load(&asking->stop); n++) {
+        char *json = NULL;
+        bool read = n % 3 == 0;
+        enum attune_status status =
+            read
+                ? attune_customer(asking->attune, "email:ann@a.example", DAY(50), &json, NULL)
+                : attune_decide(asking->attune, "email:ann@a.example", DAY(50) + n, 0, &json, NULL);
+        bool good =
+            status == ATTUNE_OK && strstr(json, read ? "\"orders\":" : "\"reason\"") != NULL;
+        atomic_fetch_add(good ? &asking->answers : &asking->failures, 1);
+        attune_free(json);
+    }
+    return NULL;
+}
+
+/* Loads, playbooks that take turns, and one that does not load, beside threads that ask. */
+static void test_threads_ask_beside_loads_and_playbooks(void **state) {
+    struct trial *trial = *state;
+    struct asking asking = {.attune = trial->attune};
+    struct attune_ingested ingested;
+    pthread_t threads[3];
+    char other[8192];
+    snprintf(other, sizeof other, "%s  - { at_most: 3, in: 9d, channel: email }\n", shop_playbook);
+    shop_file(&trial->shop, "other.yaml", other);
+    shop_file(&trial->shop, "bad.yaml", "attune: 1\nnonsense: yes\n");
+    assert_int_equal(ingest(trial, "orders", &ingested), ATTUNE_OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask, &asking), 0);
+    for (int round = 0; round < 20; round++) {
+        char rows[256];
+        snprintf(rows, sizeof rows,
+                 "order_id,at,email,cookie,amount,items,note\n"
+                 "r%d,2017-01-05T10:00:00Z,ann@a.example,,%d.00,1,again\n",
+                 round / 2, round + 1);
+        assert_int_equal(
+            attune_ingest(trial->attune, "orders", rows, strlen(rows), &ingested, &trial->error),
+            ATTUNE_OK);
+        const char *name = round % 2 == 0 ? "other.yaml" : "playbook.yaml";
+        assert_int_equal(
+            attune_put_playbook(trial->attune, shop_path(&trial->shop, name), &trial->error),
+            ATTUNE_OK);
+        assert_int_equal(
+            attune_put_playbook(trial->attune, shop_path(&trial->shop, "bad.yaml"), &trial->error),
+            ATTUNE_INVALID);
+        assert_says("nonsense");
+    }
+    atomic_store(&asking.stop, true);
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(asking.failures, 0);
+    assert_true(asking.answers > 0);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -157,6 +222,7 @@ int main(void) {
         CASE(test_ingest_query_decide),
         CASE(test_errors_name_what_and_where),
         CASE(test_without_a_playbook),
+        CASE(test_threads_ask_beside_loads_and_playbooks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

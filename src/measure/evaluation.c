@@ -151,29 +151,60 @@ static enum status compare(const struct evaluation_options *options, struct eval
 
 /* ---- calibration ---- */
 
-static int compare_chances(const void *left, const void *right) {
-    const double *a = left, *b = right;
-    return *a < *b ? -1 : *a > *b;
+struct judged_row {
+    double propensity;
+    uint32_t customer;
+    bool yes;
+};
+
+static int compare_propensities(const void *left, const void *right) {
+    const struct judged_row *a = left, *b = right;
+    if (a->propensity != b->propensity) return a->propensity < b->propensity ? -1 : 1;
+    return a->customer < b->customer ? -1 : a->customer > b->customer;
+}
+
+static int compare_customers(const void *left, const void *right) {
+    const struct judged_row *a = left, *b = right;
+    return a->customer < b->customer ? -1 : a->customer > b->customer;
+}
+
+/* Customers are what is independent: each one's push on the share is the sum of its rows'. Where
+ * all or none reached the goal the pushes say nothing, and as many rows as there are customers give
+ * the interval. */
+static void judge_bin(struct judged_row *rows, size_t count, struct figure *rate) {
+    uint64_t yes = 0, customers = 0;
+    double variance = 0, push = 0;
+    for (size_t i = 0; i < count; i++) yes += rows[i].yes;
+    double share = (double)yes / (double)count;
+    qsort(rows, count, sizeof *rows, compare_customers);
+    for (size_t i = 0; i < count; i++) {
+        push += ((double)rows[i].yes - share) / (double)count;
+        if (i + 1 < count && rows[i + 1].customer == rows[i].customer) continue;
+        variance += push * push;
+        push = 0;
+        customers++;
+    }
+    if (yes == 0 || yes == count) {
+        figure_share(rate, yes == 0 ? 0 : customers, customers);
+    } else {
+        rate->value = share;
+        figure_clustered_share(rate, variance, customers);
+    }
+    rate->n = count;
 }
 
 static enum status make_bins(struct evaluation *out) {
-    double(*rows)[2] = memory_calloc(out->count + 1, sizeof *rows);
+    struct judged_row *rows = memory_calloc(out->count + 1, sizeof *rows);
     if (rows == NULL) return STATUS_NO_MEMORY;
-    for (size_t i = 0; i < out->count; i++) {
-        rows[i][0] = out->propensity[i];
-        rows[i][1] = out->yes[i];
-    }
-    qsort(rows, out->count, sizeof *rows, compare_chances);
+    for (size_t i = 0; i < out->count; i++)
+        rows[i] = (struct judged_row){out->propensity[i], out->ids[i].customer.value, out->yes[i]};
+    qsort(rows, out->count, sizeof *rows, compare_propensities);
     for (size_t b = 0; b < EVALUATION_BINS; b++) {
         size_t from = out->count * b / EVALUATION_BINS, to = out->count * (b + 1) / EVALUATION_BINS;
         if (from == to) continue;
         struct calibration_bin *bin = &out->bins[out->bin_count++];
         double predicted = 0;
-        uint64_t yes = 0;
-        for (size_t i = from; i < to; i++) {
-            predicted += rows[i][0];
-            yes += rows[i][1] > 0;
-        }
+        for (size_t i = from; i < to; i++) predicted += rows[i].propensity;
         bin->predicted = predicted / (double)(to - from);
         bin->rate = (struct figure){
             .name = "rate",
@@ -181,7 +212,7 @@ static enum status make_bins(struct evaluation *out) {
             .of = COUNTED_ROWS,
             .unit = FIGURE_SHARE,
             .as_of_ms = out->as_of_ms};
-        figure_share(&bin->rate, yes, to - from);
+        judge_bin(rows + from, to - from, &bin->rate);
     }
     memory_free(rows);
     return STATUS_OK;
@@ -219,11 +250,13 @@ enum status evaluation_make(const struct world *world, const struct evaluation_o
     enum status status = score(world, options, out, error);
     if (status == STATUS_OK && out->count == 0)
         status = nothing_to_judge(world, options, out, error);
+    if (status == STATUS_OK) status = work_check(options->work, error);
     work_step(options->work, "intervals", 0);
     if (status == STATUS_OK) status = groups_of(out, &group);
     if (status == STATUS_OK)
         status = metrics_of(out->propensity, out->yes, group, out->count, SEED, &out->metrics);
     if (status == STATUS_OK) status = make_bins(out);
+    if (status == STATUS_OK) status = work_check(options->work, error);
     if (status == STATUS_OK && options->against != NULL) status = compare(options, out, error);
     memory_free(group);
     return status;

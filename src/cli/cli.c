@@ -164,7 +164,8 @@ static int read_words(struct cli *cli, int argc, char **argv) {
     return EXIT_OK;
 }
 
-/* Paragraphs are broken into lines; what begins with blanks is an example and stays as it is. */
+/* Prints paragraphs, broken into lines. A line that begins with blanks is an example and stays as
+ * it is. */
 static void print_paragraphs(const char *text) {
     while (*text != '\0') {
         size_t length = strcspn(text, "\n");

@@ -55,17 +55,17 @@ extern const size_t cli_command_count;
 
 int cli_main(int argc, char **argv);
 
-/* Prints "attune: TEXT" and gives EXIT_FAILED; the code of a cancelled command (cli/job.h) where
- * that is why. */
+/* Prints "attune: TEXT" and returns EXIT_FAILED, or the code of a cancelled command (cli/job.h)
+ * where that is the cause. */
 int cli_fail(const struct error *error);
-/* Gives EXIT_FAILED. */
+/* Returns EXIT_FAILED. */
 int cli_fail_text(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* Opens the directory of --dir: the playbook of --playbook is put in force, or tried, where
  * read_only. On failure prints and gives NULL. All errors of a playbook are printed. */
 struct engine *cli_open(const struct cli *cli, bool create, bool read_only);
-/* One line an error: FILE:LINE:COLUMN: what, and what to write instead; `kind` stands before it
- * ("", "warning: "). */
+/* Prints one line for each error: FILE:LINE:COLUMN: what, and what to write instead. `kind` stands
+ * before it ("", "warning: "). */
 void cli_playbook_errors(FILE *file, const char *path, const char *kind,
                          const struct playbook_errors *errors);
 /* --at / --until / …: `text` in the playbook's zone; NULL: `fallback_ms`. False after printing what
@@ -110,13 +110,14 @@ const char *cli_bytes(uint64_t bytes);                         /* "12.3 MB" */
 const char *cli_percent(double share, int digits);
 /* "2017-10-01", with the time of day where it isn't midnight in the playbook's zone. */
 const char *cli_when(const struct playbook *playbook, int64_t time_ms);
-/* Columns to print in: the terminal's, from 40 to 100; 100 where it is none. */
+/* Returns how many columns to print in: the terminal's, from 40 to 100; 100 where there is no
+ * terminal. */
 uint32_t cli_width(void);
 /* Replaces control characters by blanks, so that data can't steer the terminal: also those of two
  * bytes (U+0080 to U+009F); line ends and tabs only where `keep_lines` is false. */
 void cli_tame(char *at, size_t length, bool keep_lines);
-/* printf for what holds data: control characters but line ends and tabs become blanks. Tables and
- * what is wrapped do the same. */
+/* Prints text that holds data: control characters but line ends and tabs become blanks. Tables and
+ * wrapped text do the same. */
 void cli_say(FILE *file, const char *format, ...) PRINTF_LIKE(2, 3);
 void cli_say_list(FILE *file, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
@@ -133,10 +134,10 @@ enum status cli_list(struct buffer *out, struct engine *engine, struct value lis
 /* One line, overwritten; only on a terminal. */
 void cli_progress(const char *format, ...) PRINTF_LIKE(1, 2);
 void cli_progress_end(void);
-/* Is this a source of the playbook, or one of which something lies here? Prints what is wrong where
- * not; NULL is fine. */
+/* Is this a source of the playbook, or one of which something is stored? Prints what is wrong where
+ * it is not. NULL is allowed. */
 bool cli_knows_source(struct engine *engine, const char *name);
-/* One CSV field, quoted where it must be. */
+/* Prints one CSV field, quoted where it must be. */
 void cli_csv(FILE *file, struct text text);
 
 int command_init(struct cli *cli);

@@ -41,8 +41,8 @@ void contact_list_heading(const struct contact_list *list, FILE *file) {
     fputc('\n', file);
 }
 
-/* A spreadsheet takes a cell that begins with = + - @ or a tab for a formula; "+49 30 1234" and
- * "-3.50" are none. */
+/* Writes a cell safely: a spreadsheet takes a cell that begins with = + - @ or a tab for a formula.
+ * "+49 30 1234" and "-3.50" are none. */
 static void safe_cell(FILE *file, struct text text) {
     bool signs = text.length > 0 && (text.at[0] == '+' || text.at[0] == '-');
     bool is_number = signs && text.length > 1 && strspn(text.at + 1, "0123456789") > 0;
@@ -79,7 +79,7 @@ static const struct contact_list_rule *rule_of(const struct playbook *playbook, 
     return NULL;
 }
 
-/* The id that a receipt names, and where quiet times defer the sending, until when. */
+/* Writes the id that a receipt names and, where quiet times defer the sending, until when. */
 static void write_when(const struct decision *decision, const struct treatment_trace *trace,
                        FILE *file) {
     char id[DECISION_ID_BYTES], after[32] = "";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* customer: one customer, seen whole. */
+/* The command `customer`: all about one customer. */
 #include "cli/cli.h"
 #include "cli/traits.h"
 #include "engine/answer/answer.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decide, why-not: what to do for whom, and what stopped the rest. */
+/* The commands `decide` and `why-not`: what to do for a customer, and what stopped the rest. */
 #include <math.h>
 
 #include "cli/contact_list.h"
@@ -66,7 +66,7 @@ static void print_decision(const struct answering *answering) {
                            "traits); what it left unknown counts as no");
 }
 
-/* The same run twice is the same run. */
+/* Tells how many decisions were recorded before: the same run again records nothing. */
 static void tell_known(uint64_t known) {
     if (known > 0)
         fprintf(stderr,
@@ -120,8 +120,8 @@ struct deciding {
     struct everybody *all;
 };
 
-/* Streams: one timeline, one decision and one batch of events in memory, whatever the number of
- * customers. */
+/* Decides for one customer after the other: one timeline, one decision and one batch of events are
+ * in memory, whatever the number of customers. */
 static enum status decide_each(void *context, struct work *work, struct error *error) {
     struct deciding *deciding = context;
     struct cli *cli = deciding->cli;

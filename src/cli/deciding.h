@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/deciding.h -- decisions counted and printed; shared by `decide` and `report`. */
+/* cli/deciding.h -- counts and prints decisions, for `decide` and `report`. */
 #ifndef CLI_DECIDING_H
 #define CLI_DECIDING_H
 
@@ -15,8 +15,8 @@ void warn_of_hindsight(const struct engine *engine, int64_t t_ms);
  * decisions don't see it. */
 void warn_of_later_lookup(const struct cli *cli, const struct engine *engine, int64_t t_ms);
 
-/* decisions.csv: the heading, and a line a decision. The customer is named by his strongest
- * identifier. */
+/* Writes the heading of decisions.csv, and a line for each decision. The strongest identifier names
+ * the customer. */
 void decision_csv_heading(FILE *file);
 void decision_csv_line(FILE *file, const struct answering *answering);
 

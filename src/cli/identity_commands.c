@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* unmerge, erase: what changes who a customer is, or that there is one. */
+/* The commands `unmerge` and `erase`. */
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -208,7 +208,7 @@ static int write_lifted(const struct cli *cli, char *const *reasons) {
     return cli_json_end(&json, stdout);
 }
 
-/* One that can't be let in keeps none of the others out. */
+/* Lifts erasures. An identifier that can't be let in does not keep the others out. */
 static int lift(const struct cli *cli, struct engine *engine) {
     char **reasons = memory_calloc(cli->word_count, sizeof *reasons); /* why not; NULL: lifted */
     size_t lifted = 0;

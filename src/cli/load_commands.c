@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest, data: what comes in, what lies here. */
+/* The commands `ingest` and `data`. */
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -173,7 +173,7 @@ static void write_report(struct json_writer *writer, const struct engine_ingest_
     json_write_object_end(writer);
 }
 
-/* A withdrawal that can't be read must not wait unseen. */
+/* Tells how many rows hold people: a withdrawal that can't be read must not wait unseen. */
 static void say_holds(uint64_t rows) {
     if (rows == 0) return;
     cli_say(stderr,
@@ -209,8 +209,8 @@ static enum status list_sources(struct buffer *out, const char *heading,
     return told > 0 && status == STATUS_OK ? buffer_append(out, ". ", 2) : status;
 }
 
-/* What was loaded already is dropped where a row key says so; else the rest is to be named, lest it
- * counts twice. */
+/* Lists ways to go on. Rows that were loaded already are recognised where the source has a row key;
+ * other sources are to be named, so that nothing counts twice. */
 static enum status list_ways_on(struct buffer *out, const struct engine_ingest_report *reports,
                                 size_t count) {
     bool again = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scenarios, train, evaluate: what behaviour goes with which goal, and how well it foretells it. */
+/* The commands `scenarios`, `train` and `evaluate`. */
 #include <math.h>
 
 #include "base/memory.h"
@@ -178,7 +178,7 @@ static void print_strongest(const struct playbook *playbook, const struct model 
     cli_table_print(&table);
 }
 
-/* What is no row, and why; nothing where every event is one. */
+/* Prints which events are no rows, and why; nothing where every event is one. */
 static void print_left_out(struct engine *engine, uint32_t rule,
                            const struct trainer_counts *counts) {
     const struct model_rule *model = &engine_playbook(engine)->models[rule];

@@ -90,7 +90,7 @@ enum status cli_out_place(struct cli_out *out, struct error *error) {
         return error_set_errno(error, errno,
                                "%s lies whole in %s, but cannot take its place: move it there",
                                out->name, temporary);
-    /* A rename that a power cut takes back leaves the old file, whole: no reason to fail. */
+    /* A rename that a power cut undoes leaves the old file, whole: no reason to fail. */
     if (file_parent(out->path, parent, &ignored) == STATUS_OK)
         (void)!directory_sync(file_system_os(), parent, &ignored);
     return STATUS_OK;

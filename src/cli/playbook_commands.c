@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* init, check, explain: a playbook without, or before, any data. */
+/* The commands `init`, `check` and `explain`: a playbook without data. */
 #include <stdarg.h>
 
 #include "base/memory.h"

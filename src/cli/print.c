@@ -61,7 +61,8 @@ static uint32_t columns_of(const char *at, const char *end) {
     return columns;
 }
 
-/* "9.20 USD" stays on one line: the blank within is this until it is printed. */
+/* This stands for the blank in "9.20 USD" until it is printed, so that the amount stays on one
+ * line. */
 #define JOINED_BLANK '\x1f'
 
 /* Blanks that the text begins with stay; a word that is longer than the line is not cut. */
@@ -207,7 +208,7 @@ const char *cli_when(const struct playbook *playbook, int64_t time_ms) {
 
 /* ---- values ---- */
 
-/* Whole numbers whole, others with four digits that count. */
+/* Writes whole numbers in full, others with four significant digits. */
 static enum status number_words(struct buffer *out, double number) {
     if (number == floor(number) && fabs(number) < 1e15) return buffer_format(out, "%.0f", number);
     return buffer_format(out, fabs(number) >= 1000 && fabs(number) < 1e15 ? "%.1f" : "%.4g",

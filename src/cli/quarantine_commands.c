@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* quarantine: what could not come in, why, and its way back. */
+/* The command `quarantine`: rows that could not be loaded, why, and how to load them. */
 #include <stdlib.h>
 
 #include "base/memory.h"

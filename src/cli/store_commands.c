@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status, fold, fsck, rebuild, backup: the data directory itself. */
+/* The commands `status`, `fold`, `fsck`, `rebuild` and `backup`. */
 #include "cli/job.h"
 
 static int finish(struct engine *engine, enum status status, const struct error *error) {
@@ -177,7 +177,7 @@ static void tell_finding(void *context, const char *path, const char *finding) {
     json_write_object_end(findings->json);
 }
 
-/* What the store knows nothing of: the salt, the playbook in force, tables and models. */
+/* What the store does not know: the salt, the playbook in force, tables and models. */
 struct opening {
     struct findings *findings;
     const struct cli *cli;

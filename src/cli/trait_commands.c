@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* traits: of one customer, or of all as a table. */
+/* The command `traits`: for one customer, or for all as a table. */
 #include "cli/job.h"
 #include "cli/out.h"
 #include "cli/traits.h"

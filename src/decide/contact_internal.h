@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decide/contact_internal.h -- between contact.c and contact_history.c. */
+/* decide/contact_internal.h -- what contact.c and contact_history.c share. */
 #ifndef DECIDE_CONTACT_INTERNAL_H
 #define DECIDE_CONTACT_INTERNAL_H
 

@@ -170,7 +170,7 @@ static bool is_withheld(const struct decision *decision, uint32_t place) {
     return decision->holdout.in && !decision_treatment(decision, place)->action->service;
 }
 
-/* What is still to be placed: places of the trace, ascending. */
+/* The treatments that are not yet placed, as places of the trace, ascending. */
 struct unplaced {
     uint32_t *at;
     uint32_t count;
@@ -190,8 +190,8 @@ static enum status gather(struct decider *decider, const struct decision *decisi
     return STATUS_OK;
 }
 
-/* The best of them, taken from them; UINT32_MAX where there is none. Higher priority first; ties by
- * playbook order, so that a decision is always the same. */
+/* Takes the best of them; UINT32_MAX where there is none. Higher priority comes first; of equal
+ * ones the first in the playbook, so that a decision is always the same. */
 static uint32_t take_best(const struct decision *decision, struct unplaced *left,
                           bool service_only) {
     const double *priority = decision->trace.priority;
@@ -213,8 +213,8 @@ static uint32_t take_best(const struct decision *decision, struct unplaced *left
     return taken;
 }
 
-/* The messages of the ranks above count for those below, so that one decision can't break a cap by
- * itself. */
+/* Judges contacts again for the ranks below: the messages of the ranks above count, so that one
+ * decision can't break a limit by itself. */
 static enum status judge_contacts_again(struct decider *decider, struct decision *decision,
                                         uint32_t place, struct unplaced *left) {
     struct verdict verdict;
@@ -326,8 +326,8 @@ static bool was_left_out(const struct contact_history *history, const struct dec
     return false;
 }
 
-/* The same run again gives the same decision, as if it had not been made yet. What was decided at
- * the same moment and is another decision counts as any other. */
+/* Decides. The same run again gives the same decision, as if the first had not been made. A
+ * different decision that was made at the same moment counts like any other. */
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                             struct decision *out, struct error *error) {
     const struct world *world = decider->world;

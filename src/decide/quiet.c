@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Local days and times of day. */
+/* Computes local days and times of day. */
 #include "decide/contact.h"
 
 #define QUIET_STEPS_MAX 10000
@@ -17,8 +17,8 @@ int64_t local_day(const struct time_zone *zone, int64_t t_ms) {
     return floor_day(local_ms(zone, t_ms));
 }
 
-/* Days are as long as the clocks make them, and where midnight is skipped the day begins later:
- * the first moment of another day is searched for. */
+/* Searches for the first moment of another day: a day is as long as the clocks make it, and begins
+ * later where midnight is skipped. */
 int64_t local_day_end(const struct time_zone *zone, int64_t t_ms) {
     int64_t day = local_day(zone, t_ms), low_ms = t_ms, high_ms = t_ms + 2 * TIME_DAY_MS;
     while (high_ms - low_ms > 1) {

@@ -5,8 +5,8 @@
 #include "decide/facts.h"
 #include "decide/trainer.h"
 
-/* A multiple of an average that is made of fewer goals is not told, nor by how much a multiple is
- * larger than the largest. */
+/* A multiple is only told where its average is made of so many goals; and none is told above the
+ * largest. */
 #define AVERAGE_GOALS_MIN 5
 #define MULTIPLE_MAX      10.0
 #define FEW_TREATMENTS    20 /* fewer are called few */
@@ -80,7 +80,7 @@ uint32_t reasons_of(struct decider *decider, const struct treatment *treatment,
     return facts_reasons(decider, treatment, out);
 }
 
-/* What speaks most for this customer, by the model that scored him. */
+/* Writes what speaks most for this customer, by the model that made the score. */
 static enum status model_words(struct decider *decider, const struct treatment *treatment,
                                struct buffer *out) {
     struct model_reason reasons[REASONS_MAX];
@@ -287,7 +287,7 @@ static enum status nothing_words(struct decider *decider, const struct decision 
     }
 }
 
-/* A sentence that had to be cut ends in dots, never in half a character. */
+/* Keeps the sentence. One that had to be cut ends in dots, never in half a character. */
 static void keep_sentence(const struct buffer *sentence, char *reason) {
     size_t length = sentence->length;
     bool cut = length > DECISION_REASON_BYTES_MAX - 1;

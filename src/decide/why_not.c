@@ -45,8 +45,8 @@ static int64_t step_at(int64_t ahead_ms, bool by_hour) {
     return by_hour || ahead_ms < 8 * TIME_DAY_MS ? TIME_HOUR_MS : TIME_DAY_MS;
 }
 
-/* As time goes by windows empty and dates pass: the first step at which the stage lets it through,
- * then the second within it. */
+/* Searches ahead, since windows empty and dates pass: for the first step at which the stage lets it
+ * through, then for the second within it. */
 static int64_t search_free(struct decider *decider, const struct timeline *timeline,
                            const struct treatment *treatment, enum stage stage, int64_t from_ms) {
     bool by_hour = asks_for_hour(decider->world->playbook, program_of(treatment->action, stage));
@@ -96,7 +96,7 @@ static struct text condition_of(const struct treatment_trace *trace) {
     }
 }
 
-/* Nobody waits for a millisecond. */
+/* Writes from when on it is free, to the minute: nobody waits for a millisecond. */
 static enum status from_when_words(const struct decider *decider, int64_t free_at_ms,
                                    struct buffer *out) {
     const struct playbook *playbook = decider->world->playbook;

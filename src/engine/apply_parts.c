@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A megabyte of input can become more than a frame of the log takes: bad rows carry their file's
- * header, events what was joined to them or what their line says of all. Such a batch is applied in
- * parts, in order, each as one frame. */
+/* Applies a batch in parts, in order, each as one frame. A megabyte of input can become more than a
+ * frame of the log may hold: bad rows carry their file's header, and events carry what was joined
+ * to them or what their line says of all. */
 #include "base/memory.h"
 #include "engine/engine_internal.h"
 

@@ -25,7 +25,7 @@ static enum status copy_salt(struct engine *engine, const char *target, struct e
     return status == STATUS_OK ? copy_file(engine, from, to, error) : status;
 }
 
-/* Half a copy tells of customers as well as a whole one. */
+/* Tells where half a copy is left: it has customers' data like a whole one. */
 static void tell_of_half(struct engine *engine, const char *target, struct error *error) {
     struct buffer names;
     size_t count = 0;

@@ -38,7 +38,7 @@ static void check_source(struct checking *checking, const struct source *source)
              "a lookup takes one file, and more match; make its `file:` pattern narrower");
     for (size_t i = 0; status == STATUS_OK && i < files.count; i++)
         check_file(checking, source, files.paths[i]);
-    /* No file today is no fault: tomorrow there may be one. */
+    /* A missing file is no fault: it may come tomorrow. */
     if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_NO_MEMORY)
         tell(checking, source, checking->folder, error.text);
     ingest_files_release(&files);

@@ -206,7 +206,7 @@ bool engine_later_lookup(const struct engine *engine, int64_t t_ms, struct text 
     return in_force_later_lookup(engine->own, t_ms, name, known_ms);
 }
 
-/* What the program itself wrote tells nothing of when the data end. */
+/* Did the program itself write the event? Such events do not tell when the data end. */
 static bool is_ours(uint16_t type) {
     return type == EVENT_DECISION_MADE || type == EVENT_CUSTOMER_MERGED ||
            type == EVENT_CUSTOMER_SPLIT || type == EVENT_ERASED;
@@ -240,7 +240,7 @@ enum status engine_last_known_ms(struct engine *engine, int64_t *time_ms, struct
         *time_ms = newest_known(&timeline, *time_ms, engine_now_ms(engine));
     }
     source->ops->reader_close(reader);
-    /* Undated events, and those of the future, say nothing of when it is. */
+    /* Undated events, and those of the future, do not tell what time it is. */
     if (status == STATUS_END && any && *time_ms == 0) *time_ms = engine_now_ms(engine);
     return status == STATUS_END ? STATUS_OK : status;
 }

@@ -129,8 +129,8 @@ enum status salt_read(struct engine *engine, bool create, uint8_t salt[IDENTITY_
 enum status salt_write(struct engine *engine, const uint8_t salt[IDENTITY_SALT_BYTES],
                        struct error *error) MUST_USE;
 
-/* Is this a reason to go on without a lookup or a model, with a warning? Only an open directory can
- * be loaded or trained again. */
+/* May the program go on without a lookup or a model, with a warning? A directory must be open so
+ * that they can be loaded or trained again. */
 bool may_do_without(enum status status);
 struct named_lookup *lookup_named(struct engine *engine, struct text name, bool add);
 enum status lookup_add_version(struct named_lookup *lookup, int64_t known_ms,
@@ -218,7 +218,7 @@ enum status leftovers_of_table(struct engine *engine, const struct lookup_table 
 /* Does a Related event name somebody who was erased? */
 bool relation_names_erased(const struct engine *engine, struct text packed);
 
-/* What every way in asks of ingest; snapshot and tables are borrowed. */
+/* Returns the settings with which every caller opens ingest; snapshot and tables are borrowed. */
 struct ingest_settings engine_ingest_settings(const struct in_force *in_force,
                                               const struct lookup_table *const *tables);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/holds.h -- in doubt, hold.
+/* engine/holds.h -- holds: who is offered nothing while a row in quarantine may be a withdrawal.
  *
- * A row in quarantine may be a withdrawal that nobody could read. While it waits, its person is
- * offered nothing that needs the consent or the opt-in which the row may take back.
+ * Such a row may be a withdrawal that nobody could read. While it waits, its person is offered
+ * nothing that needs the consent or the opt-in which the row may take back.
  *
  * The reason of such a row says what it holds (ingest.h, struct ingest_hold), and nothing else is
  * stored. So a hold lasts as long as its row: it is there again when the directory is opened, and
  * it ends when the row is replayed or dropped. The rows are read once after each change of the
- * quarantine. The customers whom they name are looked up once after each change of the log, since
+ * quarantine. The customers that they name are looked up once after each change of the log, since
  * identities change. While no row holds anybody, a question costs one comparison.
  *
  * Any thread may ask. A lock lets one thread at a time read the rows. */

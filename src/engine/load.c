@@ -118,7 +118,7 @@ static void note_cut(struct loading *loading, const struct ingest_progress *prog
                     progress->cut_rows > 0 ? ", and what it ends in waits in quarantine" : "");
 }
 
-/* Nor does a file that can't be read at all. */
+/* Notes a file that can't be read at all. It does not keep the other files out, either. */
 static enum status note_unread(struct loading *loading, const struct error *why) {
     loading->report->outcome = INGEST_FAILED;
     if (loading->first_failed.status == STATUS_OK)

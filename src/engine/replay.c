@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows in quarantine, read again under the playbook in force. */
+/* Reads rows in quarantine again, under the playbook in force. */
 #include <stdio.h>
 
 #include "base/memory.h"

@@ -5,8 +5,8 @@
 #define WORD(literal)                                                                              \
     { literal, sizeof(literal) - 1 }
 
-/* Values that stand for nobody, beside the fillers of programs and of people (base/canonical.h).
- * One of them taken for a person glues thousands of strangers together. */
+/* Values that stand for nobody, beside the fillers of programs and of people (base/canonical.h). If
+ * one of them were taken for a person, it would merge thousands of strangers. */
 static const struct text words[] = {
     WORD("unknown"), WORD("anonymous"), WORD("test"), WORD("-1"),
     WORD("guest"),   WORD("anon"),      WORD("gast"), WORD("dummy"),
@@ -26,8 +26,7 @@ static const struct text mailboxes[] = {
 };
 #define WORD_BYTES_MAX 16
 #define SAME_CHARACTER_MIN                                                                         \
-    6 /* "1111" is a fine household number; "111111" is a finger on a key   \
-                              */
+    6 /* "1111" may be a household's number; "111111" is somebody holding a key down */
 
 static bool is_one_of(struct text value, const struct text *list, size_t count) {
     for (size_t i = 0; i < count; i++) {

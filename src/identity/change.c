@@ -3,9 +3,9 @@
 
 #include "identity/record.h"
 
-/* Everything shared that a call changes, it changes through cells whose old values are kept, so
- * that undoing is putting them back in reverse; what it appends is cut off. Whatever may fail comes
- * before the first change of a step. */
+/* A call changes everything shared through cells, whose old values are kept. So an undo puts the
+ * old values back in reverse order, and cuts off what the call appended. In each step, everything
+ * that may fail comes before the first change. */
 
 void change_begin(struct identity *identity, uint64_t position) {
     assert(!identity->open);
@@ -56,7 +56,7 @@ static bool change_is_real(struct identity *identity, struct identity_change *ch
     return true;
 }
 
-/* What was noted on the way, compared with what stood before the call: each customer once. */
+/* Compares what was noted on the way with what stood before the call, each customer once. */
 static void change_settle(struct identity *identity) {
     size_t kept = 0;
     identity->stamp++;
@@ -93,8 +93,8 @@ static void change_end(struct identity *identity) {
     pthread_mutex_unlock(&identity->lock);
 }
 
-/* Publishing goes on in one thread while the applier commits in another: neither takes back what
- * the other has shown. */
+/* Raises the position that readers are shown. One thread publishes while the applier commits in
+ * another, and neither takes back what the other has shown. */
 static void raise_position(_Atomic uint64_t *shown, uint64_t to) {
     uint64_t before = LOAD(*shown);
     while (before < to && !atomic_compare_exchange_weak(shown, &before, to)) continue;

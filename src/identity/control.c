@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/record.h"
 
-/* What people decide: the rules, and un-merges. */
+/* Applies what people decide: the rules, and un-merges. */
 
 /* ---- rules ---- */
 
@@ -199,8 +199,8 @@ static bool any_linked(const bool linked[IDENTIFIER_TYPES_MAX]) {
     return false;
 }
 
-/* The first rules hold for all times; other ones from the moment on in which they change, so that
- * who was one customer as of an earlier t does not change with them. */
+/* Sets the guards. The first rules hold for all times; changed rules hold from the moment of the
+ * change, so that who was one customer as of an earlier t stays the same. */
 static enum status guards_set(struct identity *identity, const struct identifier_rule *rules,
                               uint32_t rule_count, int64_t known_ms) {
     for (uint32_t i = 0; i < rule_count; i++) {

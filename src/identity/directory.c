@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/identity_internal.h"
 
-/* What readers ask. Nothing here locks or allocates: a walk is repeated where an undo came between.
- */
+/* Answers readers' questions. Nothing here locks or allocates: a walk is repeated where an undo
+ * came between. */
 
 static const struct identity *self(const struct customer_directory *directory) {
     return (const struct identity *)(const void *)directory;
@@ -211,8 +211,8 @@ static enum status find_spelled(const struct identity *identity, struct key key,
     return status;
 }
 
-/* As it is spelled, since older programs stored what is no canonical form; then the canonical one.
- */
+/* Looks the identifier up as it is spelled, since older programs stored other spellings, then in
+ * its canonical form. */
 enum status identity_find(const struct identity *identity, uint32_t type, struct text value,
                           struct as_of as_of, struct identifier_id *identifier) {
     if (type >= IDENTIFIER_TYPES_MAX) return STATUS_NOT_FOUND;

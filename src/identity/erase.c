@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/record.h"
 
-/* Forgetting a customer: texts, the personas anchored at them, and every link that touches them.
- * Ids stay, as holes: a persona of somebody else that once held a shared cookie keeps the number,
- * which says nothing any more. */
+/* Forgets a customer: its texts, the personas anchored at them, and every link that touches them.
+ * Ids stay as holes: somebody else's persona that once held a shared cookie keeps the number, which
+ * no longer means anything. */
 
 static const struct view view_now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
 
@@ -88,7 +88,7 @@ void identity_erasure_destroy(struct identity_erasure *erasure) {
 
 /* ---- the bytes ---- */
 
-/* Is it they that are called so, or somebody else by their name? */
+/* Is the erased customer called so, or is somebody else called by the customer's name? */
 static bool waits_for(const struct identity_erasure *erasure, const struct record_entry *entry) {
     const struct identity *identity = erasure->identity;
     uint32_t id;
@@ -103,7 +103,7 @@ static bool waits_for(const struct identity_erasure *erasure, const struct recor
     return false;
 }
 
-/* What takes the entry's place; false: nothing does. */
+/* Writes what takes the entry's place; false where nothing does. */
 static bool replace_entry(const struct identity_erasure *erasure, struct record_entry *entry,
                           uint32_t *identifier, uint32_t *persona, bool *changed) {
     bool is_theirs = false;
@@ -167,8 +167,8 @@ bool identity_rewrite(void *context, int kind, struct text bytes, struct buffer 
 
 /* ---- memory ---- */
 
-/* The links of the erased identifiers are marked first; then every list that held some is walked
- * once. Removing them one by one would walk a kiosk's list for each. */
+/* Marks the links of the erased identifiers; then each list that held some is walked once. Removing
+ * them one by one would walk a kiosk's list for each link. */
 static void mark_links(struct identity *identity, uint32_t id) {
     for (uint32_t at = LOAD(node_at(identity, id)->links); at;) {
         struct link *link = link_at(identity, at - 1);
@@ -233,7 +233,7 @@ static void erase_identifier(struct identity *identity, uint32_t id) {
     if (spelled) spelling_erase(&identity->spelling, id);
 }
 
-/* Withdrawals go too: they hold only ids and a time, but the record has them no more. */
+/* Erases withdrawals, too: they hold only ids and a time, but the record no longer has them. */
 static void erase_withdrawals(struct identity *identity, const struct identity_erasure *erasure) {
     size_t kept = 0;
     for (size_t i = 0; i < identity->withdrawal_count; i++) {

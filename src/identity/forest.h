@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* identity/forest.h -- the versioned forest: every identifier's customer, as of any (t, position).
+/* identity/forest.h -- the versioned forest: it holds every identifier's customer, as of any (t,
+ * position).
  *
- * Union-find without path compression; the root is the lowest id of its component. A node's edges
- * to its parent are versions, newest first, each saying from which position (and, after an
- * un-merge, from which t) on it is the one that holds:
+ * It is a union-find without path compression; the root is the lowest id of its component. A node's
+ * edges to its parent are versions, newest first. Each says from which position, and after an
+ * un-merge from which t, it holds:
  *
  *   node 7 ──► edge {parent 2, known Mar 1, from position 90}
  *                 └──older──► edge {parent 3, known Mar 4, from position 40}
  *
  * As of (t, p) the edge is the first version with from_position <= p and from_ms <= t, and it is
- * followed iff known_ms <= t. Links are judged in order of what was known, so a component's tree as
- * of t is a prefix of its tree now: one walk answers for every t. Versions are never changed, so
- * readers need no lock. Each edge also hangs in its parent's list of children: from the root down
- * that lists a component, again as of any (t, p).
+ * followed iff known_ms <= t. Links are judged in the order in which they were known, so a
+ * component's tree as of t is the beginning of its tree now: one walk answers for every t. Versions
+ * never change, so readers need no lock. Each edge also stands in its parent's list of children:
+ * from the root down, these lists give a component, again as of any (t, p).
  *
- * Only identity_undo takes anything back; it moves `undo_epoch`, and a reader who sees it moved
+ * Only identity_undo takes anything back. It moves `undo_epoch`, and a reader that sees it moved
  * starts again. */
 #ifndef IDENTITY_FOREST_H
 #define IDENTITY_FOREST_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/identity_internal.h"
 
-/* Everything about a customer, for people. Under the lock, which the applier holds while a batch is
- * open. */
+/* Describes everything about a customer, for people. It holds the lock, which the applier holds
+ * while a batch is open. */
 
 static const struct view view_now = {INT64_MAX, UINT64_MAX, INT64_MAX, UINT64_MAX};
 

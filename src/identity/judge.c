@@ -2,11 +2,13 @@
 #include "identity/record.h"
 
 /* A new link is one of three:
- *   in order   later than every link of both components: judged by what they hold now, an edge is
- * added late       as of its turn it would have been refused, or joined what was joined already:
- * noted, nothing else changes dirty      late and effective: the components wait, and are judged
- * anew as a set when the batch is through (judge_set.c)
- */
+ *
+ *   in order   It is later than every link of both components. It is judged by what they hold
+ *              now, and an edge is added.
+ *   late       As of its turn it would have been refused, or would have joined what was joined
+ *              already. It is noted; nothing else changes.
+ *   dirty      It is late and changes something. The components wait, and are judged anew as a
+ *              set at the end of the batch (judge_set.c). */
 
 uint64_t content_hash(const struct identity *identity, uint32_t id) {
     return key_hash(key_table_key(&identity->identifiers, id));
@@ -75,8 +77,8 @@ static bool blames_before(const struct guard *guards, uint8_t type, uint32_t ver
     return a->priority != b->priority ? a->priority < b->priority : type < other;
 }
 
-/* A unique type is blamed first, then by priority, so that the reason told doesn't depend on the
- * order of counting. */
+/* Returns the verdict of the counts. A unique type is blamed first, then types by priority, so that
+ * the reason does not depend on the order of counting. */
 enum link_verdict counts_verdict(const struct guard *guards, const struct type_counts *counts,
                                  uint8_t *blamed) {
     enum link_verdict verdict = LINK_ACCEPTED;
@@ -124,7 +126,8 @@ bool expired_at(const struct identity *identity, const struct guard *guards, uin
     return has_later && guard_is_too_long(guard, later_ms - first_ms);
 }
 
-/* The sighting that counts is the first in the last step: the same whatever order they came in. */
+/* The sighting that counts is the first in the last step, which is the same in any order of
+ * arrival. */
 bool alive_at(const struct identity *identity, const struct guard *guards, uint32_t id,
               const struct link *turn, int64_t threshold_ms) {
     const struct guard *guard = &guards[identifier_type(identity, id)];
@@ -352,7 +355,8 @@ struct decision {
     uint32_t root_a, root_b;
 };
 
-/* The verdict if all identifiers held a place: where that is no refusal, the living are none. */
+/* Returns the verdict as if all identifiers counted. Where that is no refusal, those that are alive
+ * are refused neither. */
 static enum link_verdict verdict_of_all(struct identity *identity, const struct guard *guards,
                                         uint32_t a, uint32_t b, const struct view *view,
                                         struct decision *decision) {
@@ -436,7 +440,8 @@ static struct decision decide(struct identity *identity, const struct link *link
     decision.summaries[1] = summary_find(identity, b);
     bool is_large = decision.summaries[0] || decision.summaries[1];
     if (!is_after(link, &in_a) || !is_after(link, &in_b)) {
-        /* A large one is judged anew once for the whole batch, not walked for each link. */
+        /* A large component is judged anew once for the whole batch, instead of being walked for
+         * each link. */
         if (!is_large) decide_late(identity, link, &decision);
     } else if (a == b) {
         decision.way = WAY_DECIDED; /* accepted */

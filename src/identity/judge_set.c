@@ -3,16 +3,17 @@
 
 #include "identity/identity_internal.h"
 
-/* Judging a set of identifiers anew.
+/* Judges a set of identifiers anew.
  *
- * The set is closed under accepted links, so every link that leaves it stands refused. All links
- * that touch it are considered in canonical order; for one that leaves it, the other side is asked
- * for its state at that turn. As long as it is refused again the outside is as it was; if it would
- * be accepted now, the set takes in the other side and starts again. So a late link costs what
- * hangs together with it, also beside a kiosk's cookie that is refused by thousands.
+ * The set is closed under accepted links, so every link that leaves it is a refused one. All links
+ * that touch the set are considered in canonical order. For a link that leaves it, the other side
+ * is asked for its state at that turn. While the link is refused again, the outside stays as it
+ * was. If it would be accepted now, the set takes in the other side and starts again. So a late
+ * link costs as much as what hangs together with it, also beside a kiosk's cookie that is refused
+ * by thousands.
  *
- * Un-merges, corrections and new rules make time matter twice: as of a t before such a decision its
- * link still counts, under the rules of then. The set is judged once for every interval between
+ * Un-merges, corrections and new rules make a second time matter: as of a t before such a decision
+ * its link still counts, under the rules of then. The set is judged once for every interval between
  * decisions, and the edges of each interval are versions with their own from_ms. */
 
 struct member {
@@ -356,7 +357,8 @@ static enum link_verdict limit_verdict(const struct identity *identity, const st
     return counts_verdict(limits_of(identity, link, threshold_ms), identity->counts, blamed);
 }
 
-/* If all identifiers held a place and that were no refusal, the living are none. */
+/* Judges as if all identifiers counted; where that is no refusal, those that are alive are refused
+ * neither. */
 static enum link_verdict limit_inside(const struct identity *identity, uint32_t a, uint32_t b,
                                       const struct link *link, int64_t threshold_ms,
                                       uint8_t *blamed) {
@@ -388,8 +390,8 @@ static enum link_verdict finish_verdict(const struct identity *identity, struct 
     return LINK_ACCEPTED;
 }
 
-/* The small one is walked, so each member is walked some log n times. A tally costs a kilobyte:
- * only large components have one. */
+/* Joins the smaller component into the larger one, so each member is walked some log n times. A
+ * tally costs a kilobyte, so only large components have one. */
 static enum status tally_join(const struct identity *identity, uint32_t big, uint32_t small) {
     struct judge_scratch *set = identity->judge;
     struct member *state = set->state;

@@ -155,7 +155,7 @@ static bool names_erased(struct identity *identity, struct set *set) {
     return false;
 }
 
-/* False where it was there: a row may give one value in two columns. */
+/* Returns false where it was there already: a row may give one value in two columns. */
 static bool set_insert(struct set *set, uint32_t id) {
     uint32_t at = set->id_count;
     while (at > 0 && set->ids[at - 1] > id) at--;
@@ -190,7 +190,8 @@ static bool is_stronger(const struct identity *identity, const struct probe *a,
     return a->type != b->type ? a->type < b->type : text_compare(a->value, b->value) < 0;
 }
 
-/* By priority, then by content, never by id: the order of arrival must not choose. */
+/* Returns the strongest identifier: by priority, then by content, never by id, since the order of
+ * arrival must not matter. */
 static uint32_t strongest(const struct identity *identity, const struct set *set) {
     const struct probe *probes = identity->resolve->probes + set->first, *best = NULL;
     for (uint32_t i = 0; i < set->count; i++) {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/identity_internal.h"
 
-/* What a large component holds: walking 100,000 identifiers for each link that one more of them
- * brings would make loading them quadratic. Only the applier's present state is summed up; whatever
- * changes it otherwise than by a link in order drops all summaries, and the next link sums up
- * again. */
+/* Sums up what a large component holds. Walking 100,000 identifiers for each new link would make
+ * loading them quadratic. Only the applier's present state is summed up. Whatever changes it, other
+ * than a link in order, drops all summaries; the next link sums up again. */
 
 #define SUMMARY_SLOTS 512 /* a power of two */
 
@@ -46,7 +45,7 @@ static void add_component(const struct identity *identity, struct summary *summa
     }
 }
 
-/* Without memory there is none: it only saves time. */
+/* Returns NULL without memory: a summary only saves time. */
 struct summary *summary_add(struct identity *identity, uint32_t root) {
     if (2 * (identity->summary_count + 1) > SUMMARY_SLOTS) summaries_clear(identity);
     if (!identity->summaries)

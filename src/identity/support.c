@@ -131,7 +131,7 @@ static enum status support_of(struct identity *identity, const struct pairs *pai
                 support->first_known(support->context, (struct persona_id){persona}, &first_ms);
             if (!status) status = undo_reserve(identity, 2);
             if (status) return status;
-            /* Its next row teaches again. */
+            /* The persona's next row makes its links again. */
             struct known_window *window = window_at(identity, persona);
             keep_set_wide(identity, &window->from_ms, 0);
             keep_set_wide(identity, &window->until_ms, 0);

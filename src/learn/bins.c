@@ -5,7 +5,7 @@
 
 struct cut {
     size_t total;  /* known rows */
-    double target; /* rows a bin, heavy values aside */
+    double target; /* rows in a bin, without heavy values */
 };
 
 static bool is_heavy(const struct cut *cut, uint32_t count) {
@@ -27,9 +27,9 @@ static struct cut plan_cut(const uint32_t *counts, uint32_t distinct) {
     return cut;
 }
 
-/* Heavy values are heavier than the target, so that one closes its bin by itself and only the bin
- * before it has to be cut off. At most BINS_TARGET - 1 of them and BINS_TARGET bins of the target:
- * BIN_EDGES_MAX stands for whoever changes BINS_TARGET. */
+/* Cuts the edges. A heavy value has more rows than the target, so that it closes its bin by itself,
+ * and only the bin before it has to be cut off. There are at most BINS_TARGET - 1 of them, and
+ * BINS_TARGET bins of the target: BIN_EDGES_MAX must follow where BINS_TARGET changes. */
 static uint32_t cut_numbers(double *edges, const struct table_column *column,
                             const uint32_t *counts) {
     struct cut cut = plan_cut(counts, column->distinct);

@@ -26,7 +26,7 @@
 
 struct bins {
     enum feature_kind kind;
-    uint32_t known;       /* cells of values; then other (text), then missing */
+    uint32_t known;       /* cells of values; behind them other (text), then missing */
     double *edges;        /* known - 1 of them, ascending */
     struct text *texts;   /* known of them, ascending; borrowed from the table */
     uint32_t *text_ranks; /* of those texts */
@@ -48,7 +48,8 @@ enum status bins_fit(struct bins *bins, struct arena *arena, const struct table_
 /* Writes the cell of each row listed to codes[row * stride]. */
 void bins_encode(const struct bins *bins, const struct table_column *column, const uint32_t *rows,
                  size_t row_count, struct bins_scratch *scratch, uint8_t *codes, size_t stride);
-/* -1 .. 1 along the bins of a number; 0 for missing, for text and where there is one bin. */
+/* Returns -1 .. 1 along the bins of a number; 0 for missing, for text and where there is one bin.
+ */
 double bins_slope(const struct bins *bins, uint32_t cell);
 
 #endif

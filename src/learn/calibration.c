@@ -21,7 +21,7 @@ struct sample {
     double target_yes, target_no;
 };
 
-/* Sum of weight * (log(1 + exp(l)) - target * l), in the form that can't overflow. */
+/* Returns the sum of weight * (log(1 + exp(l)) - target * l), in a form that can't overflow. */
 static double loss_at(const struct sample *sample, struct calibration at) {
     double loss = 0;
     for (size_t i = 0; i < sample->count; i++) {
@@ -55,7 +55,7 @@ static struct newton derivatives_at(const struct sample *sample, struct calibrat
     return sum;
 }
 
-/* Takes the Newton step, halved until the loss falls; false where it doesn't any more. */
+/* Takes the Newton step, halved until the loss falls. False where it falls no more. */
 static bool newton_step(const struct sample *sample, struct calibration *at, double *loss) {
     struct newton d = derivatives_at(sample, *at);
     double determinant = d.h_slope * d.h_base - d.h_both * d.h_both;

@@ -12,12 +12,12 @@
 struct calibration {
     double slope, base;
 };
-/* scores by position in `rows`. A slope that isn't positive, or isn't finite, says that the scores
- * rank nothing: then {1, 0}. */
+/* Fits; scores are by position in `rows`. Where the slope is not positive, or not finite, the
+ * scores rank nothing: then the result is {1, 0}. */
 struct calibration calibration_fit(const double *scores, const uint32_t *rows, size_t count,
                                    const struct row_facts *facts);
 
-/* In (0, 1) for any z: the log-odds are held within +-30. */
+/* Returns a propensity in (0, 1) for any z: the log-odds are held within +-30. */
 double propensity_of(double log_odds);
 
 #endif

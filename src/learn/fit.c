@@ -24,12 +24,13 @@ void fitter_release(struct fitter *fitter) {
     memory_free(fitter->part);
 }
 
-/* Knuth's multiplicative hash (6.4): the same customer is always in the same fold. */
+/* Returns a customer's fold, always the same one: Knuth's multiplicative hash (6.4). */
 static uint32_t fold_of(uint32_t key) {
     return (uint32_t)(key * UINT32_C(2654435761)) / (UINT32_MAX / FIT_FOLDS + 1);
 }
 
-/* Groups in one fold alone give nothing to calibrate on: then the rows are dealt out one by one. */
+/* Do the groups fall into several folds? Where they do not, nothing is left to calibrate on, and
+ * the rows are dealt out one by one. */
 static bool groups_spread(const struct fitter *fitter, const uint32_t *rows, size_t row_count) {
     for (size_t i = 1; i < row_count; i++) {
         if (fold_of(fitter->table->rows[rows[i]].group) !=

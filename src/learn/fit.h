@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* learn/fit.h -- one calibrated fit on part of a table: folds by group, Platt on what the folds
- * didn't see, then all rows. */
+/* learn/fit.h -- one calibrated fit on part of a table: first folds by group, then Platt's
+ * calibration on what each fold left out, then a fit on all rows. */
 #ifndef LEARN_FIT_H
 #define LEARN_FIT_H
 
@@ -8,8 +8,9 @@
 #include "learn/logistic.h"
 
 #define FIT_FOLDS          5
-#define FIT_FOLDS_ROWS_MAX 50000 /* beyond these, one fold is enough for two parameters */
-#define FIT_CLASS_MIN      10    /* rows of either outcome; below, only the base rate is learnt */
+#define FIT_FOLDS_ROWS_MAX 50000 /* with more rows, one fold is enough for two parameters */
+/* rows of either outcome; with fewer, only the base rate is learnt */
+#define FIT_CLASS_MIN 10
 
 struct fitter {
     const struct table *table;
@@ -19,7 +20,7 @@ struct fitter {
     struct additive fold_additive;
     struct calibration calibration;
     uint32_t *scored; /* rows that a fold left out, fold by fold: all, or those of one fold … */
-    double *scores;   /* … and what its fit said of them */
+    double *scores;   /* … and the scores that its fit gave them */
     size_t scored_count;
     uint32_t *part; /* the rows of a fold's fit */
 };
@@ -29,7 +30,7 @@ enum status fitter_init(struct fitter *fitter, const struct table *table,
 void fitter_release(struct fitter *fitter);
 enum status fitter_fit(struct fitter *fitter, const uint32_t *rows, size_t row_count,
                        struct ridge ridge) MUST_USE;
-/* Propensities of other rows by the last fit; out by position. */
+/* Predicts other rows by the last fit; out is by position. */
 void fitter_predict(struct fitter *fitter, const uint32_t *rows, size_t row_count, double *out);
 
 #endif

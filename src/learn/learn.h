@@ -15,8 +15,8 @@
 #define LEARN_FEATURES_MAX   1024
 #define LEARN_TEXT_BYTES_MAX 256 /* of a text value that gets a bin of its own */
 /* A text gets a bin only where so many groups (customers) have it in the rows; the others are
- * "other". What one person alone says predicts nobody else, and would outlive that person's erasure
- * in the model. Texts that name what the rows are of (is_split) are the playbook's own. */
+ * "other". A text of one person predicts nobody else, and would outlive that person's erasure in
+ * the model. Texts that name what the rows are about (is_split) are the playbook's own. */
 #define LEARN_TEXT_GROUPS_MIN 20
 #define LEARN_NAME_BYTES_MAX  4096
 #define LEARN_ROWS_MAX        100000000u
@@ -27,8 +27,8 @@ struct feature {
     struct text name;
     /* Numbers: number, money (major units), duration and time (days), yes/no (1/0). */
     enum feature_kind kind;
-    /* Texts that name what the rows are of, such as the action: fitted with a light ridge, since
-     * rows of several kinds are told apart first of all. */
+    /* A text that names what the rows are about, such as the action. It is fitted with a light
+     * ridge, since rows of several kinds must be told apart first. */
     bool is_split;
 };
 
@@ -50,30 +50,29 @@ struct training_row {
 };
 enum status training_set_add(struct training_set *set, const struct training_row *row) MUST_USE;
 size_t training_set_count(const struct training_set *set);
-/* Row `row` as it is kept: numbers in the units of a feature, texts borrowed from the set. `values`
- * has room for every feature and becomes out->values. */
+/* Returns a row as the set holds it: numbers in the units of a feature, texts borrowed from the
+ * set. `values` has room for every feature and becomes out->values. */
 void training_set_row(const struct training_set *set, size_t row, struct value *values,
                       struct training_row *out);
 
 struct learn_options {
     uint64_t seed;
     uint32_t split_count; /* rolling splits for the settings and the report; default 4 */
-    /* Kept in the facts: how long after its horizon a label was taken to be known. */
+    /* How long after its horizon a label was taken to be known; kept in the facts. */
     int64_t label_delay_ms;
     struct work *work; /* may be NULL; counts passes over the rows */
 };
 
 struct model;
-/* Chooses its settings on rolling splits inside the set (train on rows whose horizon ended before
- * d, validate on those at or after d), fits on all rows, calibrates on predictions for groups that
- * the fit had not seen. An empty set is STATUS_INVALID; with too few of one class, or too few rows
- * for splits, it makes a simpler model and model_facts says so. STATUS_CANCELLED, and no model,
- * where options->work was cancelled. */
+/* Trains a model. It chooses its settings on rolling splits inside the set (train on rows whose
+ * horizon ended before d, validate on those at or after d), fits on all rows, and calibrates on
+ * predictions for groups that the fit had not seen. An empty set is STATUS_INVALID. With too few
+ * rows of one class, or too few for splits, it makes a simpler model, and model_facts says so. */
 enum status model_train(struct model **out, const struct training_set *set,
                         const struct learn_options *options, struct error *error) MUST_USE;
 void model_destroy(struct model *model);
 
-/* How much the rows allowed, from least to most. model_basis_text says it in one sentence. */
+/* What the rows were enough for, from least to most. model_basis_text says it in a sentence. */
 enum model_basis {
     MODEL_BASE_RATE,   /* too few of one class: every score is the base rate */
     MODEL_OUT_OF_FOLD, /* too few rows over time: default settings, figures from folds by group */
@@ -82,7 +81,7 @@ enum model_basis {
     MODEL_BASIS_COUNT
 };
 const char *model_basis_text(enum model_basis basis);
-/* What the figures of such a model were measured on, in a word or two: "rolling splits". */
+/* Names what the figures of such a model were measured on: "rolling splits". */
 const char *model_figures_text(enum model_basis basis);
 struct model_facts {
     enum model_basis basis;
@@ -100,12 +99,13 @@ const struct model_facts *model_facts(const struct model *model);
 uint32_t model_feature_count(const struct model *model);
 struct feature model_feature(const struct model *model, uint32_t feature);
 
-/* Calibrated propensity in (0, 1). `values` by the model's features. Any thread; no allocation. */
+/* Returns the calibrated propensity, in (0, 1). `values` is by the model's features. Any thread; no
+ * allocation. */
 double model_score(const struct model *model, const struct value *values);
-/* The same in parts, for rows that share most of their values: the log-odds that a value adds, the
- * log-odds with the effects of features `first` and on (in effects[first] …, before `end`) added
- * one after the other, and the propensity. From model_base over every feature in order it is
- * model_score to the bit. */
+/* The same in parts, for rows that share most of their values: the log-odds that one value adds;
+ * the log-odds with the effects of features from `first` to before `end` added one after the other
+ * (in effects[first] …); and the propensity. From model_base over all features in order the result
+ * equals model_score bit for bit. */
 double model_base(const struct model *model);
 double model_effect(const struct model *model, uint32_t feature, struct value value);
 static inline double model_add(double log_odds, const double *effects, uint32_t first,
@@ -116,14 +116,15 @@ static inline double model_add(double log_odds, const double *effects, uint32_t 
 double model_propensity(double log_odds);
 /* No two models of a process have the same one, and none has 0. */
 uint64_t model_serial(const struct model *model);
-/* The features that moved this row's score most, strongest first: log-odds against the mean. */
+/* Gives the features that moved this row's score most, strongest first: log-odds against the mean.
+ */
 struct model_reason {
     uint32_t feature;
     double log_odds;
 };
 uint32_t model_reasons(const struct model *model, const struct value *values,
                        struct model_reason *out, uint32_t max);
-/* Over the training rows: mean absolute log-odds of each feature, strongest first. */
+/* Gives the mean absolute log-odds of each feature over the training rows, strongest first. */
 uint32_t model_importance(const struct model *model, struct model_reason *out, uint32_t max);
 
 /* How good it is on rows that it never saw; every figure with its 95 % and its 50 % interval by
@@ -144,16 +145,17 @@ struct model_metrics {
 };
 enum status metrics_of(const double *propensity, const bool *yes, const uint32_t *group,
                        size_t count, uint64_t seed, struct model_metrics *out) MUST_USE;
-/* Paired: AUC of a minus AUC of b on the same rows, with its interval by group. Finite scores. */
+/* Compares in pairs: AUC of a minus AUC of b on the same rows, with its interval by group. The
+ * scores must be finite. */
 enum status metrics_auc_difference(const double *a, const double *b, const bool *yes,
                                    const uint32_t *group, size_t count, uint64_t seed,
                                    struct interval *out) MUST_USE;
-/* Of the training set's own rows, each predicted by the latest split that had not seen it
- * (MODEL_OUT_OF_FOLD: by the fold that had not; MODEL_BASE_RATE: by the base rate). */
+/* Returns the figures over the training set's own rows. The latest split that had not seen a row
+ * predicted it (MODEL_OUT_OF_FOLD: the fold that had not; MODEL_BASE_RATE: the base rate). */
 const struct model_metrics *model_rolling_metrics(const struct model *model);
 
-/* models/NAME@VERSION.model: immutable, checksummed. Appends to `out`. Decoding believes nothing:
- * bytes that are wrong anywhere are STATUS_CORRUPT, those of a newer program STATUS_VERSION. */
+/* Encodes models/NAME@VERSION.model, which is immutable and checksummed; appends to `out`. Decoding
+ * trusts nothing: a wrong byte is STATUS_CORRUPT, a newer program's file STATUS_VERSION. */
 enum status model_encode(const struct model *model, struct buffer *out) MUST_USE;
 enum status model_decode(struct model **out, struct text bytes, struct error *error) MUST_USE;
 

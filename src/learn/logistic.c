@@ -94,8 +94,8 @@ struct fit {
     struct weight *intercept, *slopes, *bins;
 };
 
-/* Leaves in `pull` the weight of the rows in which each weight is active, and gives that of the
- * rows and of those that say yes. */
+/* Sets `pull` of each weight to the weight of the rows in which it is active, and returns the
+ * weight of all rows and of those that say yes. */
 static void add_up(struct fit *fit, const uint32_t *rows, size_t row_count, double *all,
                    double *yes) {
     const uint32_t *first_cell = fit->additive->first_cell;
@@ -131,7 +131,7 @@ static void start_weights(struct fit *fit, const uint32_t *rows, size_t row_coun
     }
 }
 
-/* The header's step, with numerator and denominator multiplied by sqrt(G): one root and one
+/* Takes the header's step, with numerator and denominator multiplied by sqrt(G): one root and one
  * division. */
 static inline void step(struct weight *weight, double gradient, double row_weight) {
     weight->squares += gradient * gradient;

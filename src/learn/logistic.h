@@ -33,7 +33,7 @@ struct weight {
     double w, squares, pull, sum; /* pull: ridge / V */
 };
 
-/* What a fit writes on; sized once for the table. */
+/* The memory that a fit writes on; sized once for the table. */
 struct workspace {
     struct bins_scratch scratch;
     uint8_t *codes;         /* cells, by row and then feature */
@@ -59,7 +59,7 @@ void workspace_release(struct workspace *workspace);
 
 void additive_init(struct additive *additive);
 void additive_release(struct additive *additive);
-/* Cuts bins and fits on the rows listed, at least one, of positive weight together. Reuses
+/* Cuts bins and fits on the rows listed: at least one, whose weights sum to more than 0. Reuses
  * `additive`. */
 enum status additive_fit(struct additive *additive, const struct table *table, const uint32_t *rows,
                          size_t row_count, struct ridge ridge, uint64_t seed,

@@ -8,11 +8,11 @@
 
 #define DRAWS_MAX  2000
 #define DRAWS_MIN  200
-#define DRAW_STEPS 200000000 /* rows times draws that one call aims at, between these */
+#define DRAW_STEPS 200000000 /* one call aims at so many rows times draws, between these */
 #define BIN_COUNT  10
 #define LOSS_FLOOR 1e-15
 
-/* The rows in order of score, sorted once; every draw is then one pass with a weight by group. */
+/* The rows in order of score, sorted once. Each draw is then one pass with a weight by group. */
 struct ranked_row {
     double score;
     uint32_t group; /* dense */
@@ -55,8 +55,8 @@ static enum status ranking_init(struct ranking *ranking, const double *score, co
     return STATUS_OK;
 }
 
-/* Groups to 0 .. count - 1 in the order of their numbers, so that the same customers get the same
- * weights in any order of rows. */
+/* Numbers the groups 0 .. count - 1 in the order of their ids, so that the same customers get the
+ * same weights in any order of rows. */
 static enum status make_dense(const uint32_t *group, size_t count, uint32_t **dense,
                               uint32_t *group_count) {
     uint32_t *sorted = memory_alloc((count + 1) * sizeof *sorted);
@@ -80,7 +80,8 @@ static enum status make_dense(const uint32_t *group, size_t count, uint32_t **de
     return STATUS_OK;
 }
 
-/* Poisson of mean 1 by inversion, two to a random number; beyond 12 (chance 6e-11) it is 12. */
+/* Draws weights: Poisson of mean 1 by inversion, two from a random number. A draw beyond 12 (chance
+ * 6e-11) counts as 12. */
 static void draw_weights(struct random *random, uint8_t *weights, uint32_t count) {
     static const double cumulative[] = {.36787944117144233, .73575888234288467, .91969860292860584,
                                         .98101184312384626, .99634015317265634, .99940581518241836,
@@ -103,8 +104,8 @@ static uint32_t draw_count(size_t rows) {
     return draws > DRAWS_MAX ? DRAWS_MAX : draws < DRAWS_MIN ? DRAWS_MIN : (uint32_t)draws;
 }
 
-/* Mann and Whitney: the chance that a yes scores above a no, ties half. NaN where one class has no
- * weight. */
+/* Returns the AUC by Mann and Whitney: the chance that a yes scores above a no; ties count half.
+ * NaN where one class has no weight. */
 static double auc_of(const struct ranking *ranking, const uint8_t *weights) {
     double no_below = 0, yes_tied = 0, no_tied = 0, pairs = 0, yes_all = 0;
     for (size_t i = 0; i < ranking->count; i++) {
@@ -119,7 +120,7 @@ static double auc_of(const struct ranking *ranking, const uint8_t *weights) {
     return pairs / (yes_all * no_below);
 }
 
-/* Tied rows stay in one bin: their order says nothing. */
+/* Returns the calibration error. Tied rows stay in one bin, since their order means nothing. */
 static double calibration_error_of(const struct ranking *ranking, const uint8_t *weights,
                                    double all) {
     double seen = 0, yes = 0, expected = 0, error = 0;
@@ -138,7 +139,7 @@ static double calibration_error_of(const struct ranking *ranking, const uint8_t 
     return (error + fabs(expected - yes)) / all;
 }
 
-/* Where the tenth cuts a tie, its rows count in part. */
+/* Returns the top-tenth gain. Where the tenth cuts a tie, the tied rows count in part. */
 static double top_tenth_gain_of(const struct ranking *ranking, const uint8_t *weights,
                                 struct group_sums sums) {
     double left = sums.rows / 10, top_yes = 0, tied = 0, yes_tied = 0;
@@ -190,7 +191,7 @@ static struct interval unknown_around(double value) {
     return (struct interval){value, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
 }
 
-/* The middle 95 % and 50 % of the draws in which the figure is defined. */
+/* Returns the middle 95 % and 50 % of the draws in which the figure is defined. */
 static struct interval interval_of(double value, double *draws, uint32_t count) {
     uint32_t defined = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* learn/model.h -- what a model is inside: each feature's bins with the log-odds that a value in it
- * adds.
+/* learn/model.h -- the inside of a model: each feature's bins, with the log-odds that a value in a
+ * bin adds.
  *
- * Calibrated and centred: the log-odds of a row are base + sum of one effect a feature, and an
- * effect is 0 on average over the training rows, so it is the reason as well. A value that no
- * training row had adds 0. Everything lives in the arena. */
+ * It is calibrated and centred: the log-odds of a row are the base plus one effect of each feature.
+ * The effects of a feature are 0 on average over the training rows, so an effect is also the
+ * reason. A value that no training row had adds 0. Everything lives in the arena. */
 #ifndef LEARN_MODEL_H
 #define LEARN_MODEL_H
 

@@ -194,7 +194,7 @@ static struct interval read_interval(struct reader *reader) {
     return interval;
 }
 
-/* Unknown where the format is older. */
+/* Reads bounds that older formats lack; they are unknown there. */
 static void read_later_bounds(struct reader *reader, struct model_metrics *metrics,
                               uint32_t version) {
     bool there = version >= 4;
@@ -208,8 +208,8 @@ static void read_later_bounds(struct reader *reader, struct model_metrics *metri
     metrics->base_rate.high = there ? read_any_double(reader) : (double)NAN;
 }
 
-/* Format 2 has the delay of the labels behind the rest, 3 how common a text was, 4 the 50 % bounds
- * and the base rate's. */
+/* Reads the facts. Format 2 added the delay of the labels, 3 how common a text was, 4 the 50 %
+ * bounds and those of the base rate. */
 static void read_facts(struct reader *reader, struct model *model, uint32_t version) {
     struct model_facts *facts = &model->facts;
     struct model_metrics *metrics = &model->metrics;

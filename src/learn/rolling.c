@@ -16,7 +16,7 @@ struct splits {
     size_t train_count, validate_count;
     double *propensity;  /* by position in `validate` */
     uint32_t *kept_rows; /* each validated row once, as in struct rolling; borrowed */
-    double *kept;        /* of the setting at hand */
+    double *kept;        /* the predictions of the present setting */
     size_t kept_count;
 };
 
@@ -45,8 +45,8 @@ static bool has_both(const struct table *table, const uint32_t *rows, size_t cou
     return count >= ROLLING_ROWS_MIN && yes >= FIT_CLASS_MIN && no >= FIT_CLASS_MIN;
 }
 
-/* The moment, among the rows' own times, before which nearest to `wanted` labels were known. Both
- * lists ascend. */
+/* Returns the moment, among the rows' own times, before which closest to `wanted` labels were
+ * known. Both lists ascend. */
 static int64_t moment_for(const int64_t *times, const int64_t *horizons, size_t count,
                           double wanted) {
     int64_t best = times[0];
@@ -98,7 +98,8 @@ static double mean_loss(const struct splits *splits, const struct table *table) 
     return loss / weight;
 }
 
-/* Adds the rows up to the next split, after which a later model predicts. */
+/* Keeps the predictions of the rows up to the next split; a later model predicts the rows after it.
+ */
 static void keep_predictions(struct splits *splits, const struct table *table, uint32_t s) {
     for (size_t i = 0; i < splits->validate_count; i++) {
         uint32_t row = splits->validate[i];
@@ -123,7 +124,7 @@ static enum status measure(struct splits *splits, struct fitter *fitter, struct 
     return STATUS_OK;
 }
 
-/* What part of the log loss the setting saves; 0 where it isn't clearly better. */
+/* Returns which part of the log loss the setting saves; 0 where it is not clearly better. */
 static double clear_gain(const double *losses, const double *than, uint32_t count) {
     double sum = 0, base = 0;
     uint32_t wins = 0;
@@ -135,8 +136,8 @@ static double clear_gain(const double *losses, const double *than, uint32_t coun
     return sum > ROLLING_MARGIN * base && 4 * wins >= 3 * count ? sum / base : 0;
 }
 
-/* The rows are the same for every setting; their predictions change hands where a setting is taken.
- */
+/* Searches for settings. The rows are the same for each; where a setting is better, its predictions
+ * are kept by exchanging pointers. */
 static enum status search(struct rolling *rolling, struct splits *splits, struct fitter *fitter) {
     double losses[FACTOR_COUNT][ROLLING_SPLITS_MAX], best_gain = 0;
     uint32_t factors = rolling->searched ? FACTOR_COUNT : 1;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* learn/rolling.h -- settings and figures from the past's own future.
+/* learn/rolling.h -- chooses settings and measures figures on later rows of the past.
  *
  * A split at d trains on the rows whose label was known before d and validates on those at or after
  * d, as a model trained at d would have met them. Moments are chosen so that about 20, 35, 50 and
- * 65 % (with four splits) of the rows are known. Settings: the researched ridge, a quarter and four
- * times as much. Another one is taken only where it lowers the mean log loss over the splits by
- * more than ROLLING_MARGIN of it and is better on three splits in four, so that settings don't
- * change with the weather. */
+ * 65 % (with four splits) of the rows are known. The settings are the ridge that experiments found
+ * best, a quarter of it and four times as much. Another setting is taken only where it lowers the
+ * mean log loss over the splits by more than ROLLING_MARGIN of it and is better on three splits in
+ * four, so that chance does not change settings. */
 #ifndef LEARN_ROLLING_H
 #define LEARN_ROLLING_H
 

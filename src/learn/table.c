@@ -51,7 +51,7 @@ static int compare_texts(const void *left, const void *right) {
                         ((const struct text_entry *)right)->text);
 }
 
-/* The groups that have a text, as far as they must be counted. */
+/* The groups that have a text, as long as they must be counted. */
 struct text_groups {
     uint32_t rows, count;
     uint32_t *groups; /* LEARN_TEXT_GROUPS_MIN at most; NULL: it stands in too few rows */
@@ -82,7 +82,7 @@ static enum status count_groups(struct text_groups *seen, struct arena *arena,
     return STATUS_OK;
 }
 
-/* The texts that enough groups have, ascending, and their ranks by id. */
+/* Sorts the texts that enough groups have, ascending, and sets their ranks by id. */
 static void sort_texts(struct table_column *column, const struct interner *dictionary,
                        const struct text_groups *seen, struct text_entry *entries,
                        uint32_t *rank_of_id) {

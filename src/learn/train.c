@@ -12,7 +12,9 @@ struct training {
     struct rolling rolling;
     uint32_t *rows; /* all */
     double *
-        propensity; /* predicted unseen, with its labels and groups: what the figures are made of */
+        /* predictions for rows that the fit had not seen, with labels and groups; the figures come
+         * from them */
+        propensity;
     bool *yes;
     uint32_t *group;
     uint64_t seed;
@@ -80,8 +82,8 @@ static enum status copy_feature(struct model *model, uint32_t f, const struct tr
     return STATUS_OK;
 }
 
-/* Moves each feature's mean over the training rows into the base. A cell that no row fell into says
- * nothing: it gets the mean, that is 0. The workspace still holds the cells of all rows. */
+/* Moves each feature's mean over the training rows into the base. A cell without rows gets the
+ * mean, which is 0. The workspace still holds the cells of all rows. */
 static void centre_feature(struct model *model, uint32_t f, const struct training *training) {
     struct model_feature *feature = &model->features[f];
     const uint8_t *codes = training->fitter.workspace.codes + f;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* learn/training_set.h -- the rows as they came: one column a feature, numbers as doubles, text as
- * ids. */
+/* learn/training_set.h -- the rows as they came: one column for each feature, numbers as doubles,
+ * texts as ids. */
 #ifndef LEARN_TRAINING_SET_H
 #define LEARN_TRAINING_SET_H
 
@@ -11,7 +11,7 @@
 #define TEXT_ID_MISSING UINT32_MAX
 #define TEXT_ID_OTHER   (UINT32_MAX - 1)
 #define TEXT_IDS_MAX                                                                               \
-    1000000u /* distinct values of one feature that are told apart; the rest is "other" */
+    1000000u /* so many distinct values of one feature are told apart; the rest is "other" */
 
 struct row_facts {
     int64_t time_ms, horizon_ms;
@@ -35,7 +35,7 @@ struct training_set {
     uint32_t feature_count;
 };
 
-/* What a value is as a number: money in major units, durations and times in days, yes 1 and no 0.
+/* Returns a value as a number: money in major units, durations and times in days, yes 1 and no 0.
  * NaN for anything else. */
 double value_as_number(struct value value);
 

@@ -12,8 +12,8 @@
 
 #define LANDMARKS 6 /* monthly, back from the last one that has matured */
 
-/* Amounts are added up as whole numbers of this part of a unit, so that the sum does not depend on
- * the order, and so not on the number of threads. */
+/* Amounts are added up as whole numbers of this part of a unit. So the sum depends neither on the
+ * order nor on the number of threads. */
 #define AMOUNT_PARTS 4294967296.0
 #define AMOUNT_MAX   1e18 /* a larger one is no value */
 __extension__ typedef __int128 amount_sum;
@@ -22,7 +22,7 @@ struct goal_sums {
     uint64_t rows, yes, valued;
     amount_sum value; /* in parts */
 };
-/* As the bases are laid out, with two of each goal. */
+/* Laid out like the bases, with two sums for each goal. */
 enum moments { AFTER_LANDMARKS, AFTER_TREATMENTS, MOMENTS };
 
 struct base_part {
@@ -151,7 +151,8 @@ static double value_of(const struct goal_sums *sums) {
     return sums->valued > 0 ? (double)sums->value / AMOUNT_PARTS / (double)sums->valued : NAN;
 }
 
-/* What a goal is worth is learnt from those that followed a treatment, where there are any. */
+/* Concludes the bases. A goal's value is learnt from goals that followed a treatment, where there
+ * are any. */
 static void conclude(const struct playbook *playbook, const struct goal_sums *sums,
                      struct goal_base *out) {
     uint32_t goals = playbook->goal_count, count = goal_bases_count(playbook);
@@ -172,7 +173,7 @@ static void conclude(const struct playbook *playbook, const struct goal_sums *su
     }
 }
 
-/* Traits of a past moment want to know what was known then. */
+/* Does any expression read traits? Traits of a past moment need what was known then. */
 static bool any_reads_traits(const struct playbook *playbook) {
     bool any = false;
     for (uint32_t g = 0; g < playbook->goal_count; g++)

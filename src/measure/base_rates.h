@@ -23,8 +23,8 @@ struct base_rates_options {
     uint32_t threads;  /* 0 counts as 1 */
     struct work *work; /* may be NULL; counts customers */
 };
-/* One walk over everybody. `out` has room for goal_bases_count and is written only where all went
- * well. */
+/* Measures in one walk over everybody. `out` has room for goal_bases_count and is written only on
+ * STATUS_OK. */
 enum status base_rates_measure(const struct world *world, const struct base_rates_options *options,
                                struct goal_base *out, struct error *error) MUST_USE;
 

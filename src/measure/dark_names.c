@@ -52,7 +52,7 @@ static enum status put(struct dark_name *slots, struct arena *arena, const struc
     return slot->own_event.at != NULL && slot->field.at != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-/* The rarer half goes, and what the most frequent of these was seen is taken from the others. */
+/* Drops the rarer half, and subtracts the count of the most frequent of these from all others. */
 static enum status drop_half(struct dark_names *names) {
     struct dark_name *slots = memory_calloc(SLOTS, sizeof *slots);
     struct arena arena;

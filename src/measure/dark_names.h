@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* measure/dark_names.h -- the names that nobody declared, counted in bounded memory.
+/* measure/dark_names.h -- counts the names that nobody declared, in bounded memory.
  *
  * A stranger can send any number of names. Up to DARK_NAMES_COUNTED are counted exactly. Beyond
- * that the rarer half is dropped, and their values are counted together (Misra and Gries, 1982): a
- * name that is frequent stays, and its count is then what is known for sure, or more in truth.
- * Private to measure/; one thread. */
+ * that the rarer half is dropped, and its values are counted together (Misra and Gries, 1982). A
+ * frequent name stays, and its count is then a lower bound. Only measure/ uses this; one thread. */
 #ifndef MEASURE_DARK_NAMES_H
 #define MEASURE_DARK_NAMES_H
 
@@ -29,8 +28,8 @@ struct dark_names {
 void dark_names_init(struct dark_names *names);
 void dark_names_release(struct dark_names *names);
 enum status dark_names_add(struct dark_names *names, const struct dark_name *name) MUST_USE;
-/* Moves the most frequent, at most DARK_NAMES_LISTED, to the front of `names`; how many. No more is
- * added afterwards. */
+/* Moves the most frequent names, at most DARK_NAMES_LISTED, to the front of `names`; returns how
+ * many. Nothing may be added afterwards. */
 size_t dark_names_list(struct dark_names *names);
 
 #endif

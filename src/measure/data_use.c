@@ -65,8 +65,8 @@ static enum status count_field(struct counting *counting, uint32_t source, uint3
     return STATUS_OK;
 }
 
-/* The event's own name, where nobody declared it, and its dark properties; what somebody has
- * declared since is a property like the others. */
+/* Counts the event's own name, where nobody declared it, and its dark properties. A property that
+ * has been declared since counts like any other. */
 static enum status count_dark(struct counting *counting, uint32_t source, uint32_t event,
                               struct text packed) {
     struct dark_reader reader;
@@ -142,7 +142,7 @@ static enum status count_all(struct timeline_source *source, struct work *work,
     source->ops->reader_close(reader);
     if (status == STATUS_END) return STATUS_OK;
     if (status == STATUS_CANCELLED) return status;
-    /* Names the file, where that is why. */
+    /* The check names the file, where a damaged one is the cause. */
     enum status damage = timeline_source_check(source, error);
     return damage != STATUS_OK ? damage : status;
 }
@@ -246,7 +246,7 @@ static enum status write_field(const struct world *world, const struct field_cou
     return status;
 }
 
-/* What nobody declared, and so nothing uses. */
+/* Writes what nobody declared, and so nothing uses. */
 static enum status write_dark(const struct world *world, const struct dark_name *from,
                               struct data_report *out, struct field_usage *to) {
     *to = (struct field_usage){
@@ -266,8 +266,8 @@ static enum status write_dark(const struct world *world, const struct dark_name 
     return to->event.at != NULL && to->field.at != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-/* The events of undeclared names are told one name a line, and those that have none of their own in
- * one line together. */
+/* Takes the events of undeclared names, one line for each name; those without a name of their own
+ * share one line. */
 static void take_told(struct field_usage *fields, size_t count, const struct field_usage *named) {
     for (size_t i = 0; named->field.length == 0 && i < count; i++) {
         if (fields[i].order != named->order || fields[i].place != 0) continue;

@@ -25,8 +25,9 @@ static enum status groups_of(const struct evaluation *evaluation, uint32_t **out
     return STATUS_OK;
 }
 
-/* A row's horizon_ms has the delay of its sources in it, as they are declared now. Where the model
- * was trained with a shorter one, it may have learnt from the row so much sooner. */
+/* Returns by how much sooner a label counted as known. A row's horizon_ms has the delay of its
+ * sources, as they are declared now. A model that was trained with a shorter one may have learnt
+ * from the row so much sooner. */
 static int64_t known_sooner_ms(const struct playbook *playbook, uint32_t rule,
                                const struct model *model) {
     int64_t now_ms = playbook->goals[playbook->models[rule].goal].arrives_ms,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* measure/evaluation.h -- how good a model is: judged on treatments that it never saw, alone and
- * against somebody else's predictions.
+/* measure/evaluation.h -- how good a model is: it is judged on treatments that it never saw, alone
+ * and against somebody else's predictions.
  *
  * A row is a treatment that was delivered in [from, until) and whose goal had matured by `until`.
  * Rows that the model may have learnt from, also in an earlier version that a correction has
@@ -8,7 +8,7 @@
  * its delivery (decide/trainer.h), as a live decision would have been. Figures and their intervals
  * are those of learn/learn.h: a bootstrap over customers, since the rows of a customer are alike.
  *
- * The world is the engine's; nothing is written. One thread's, which starts those of the walk. */
+ * It writes nothing. One thread calls it, which starts those of the walk. */
 #ifndef MEASURE_EVALUATION_H
 #define MEASURE_EVALUATION_H
 
@@ -46,7 +46,8 @@ struct evaluation {
     struct interval auc_difference;
 };
 
-/* The values of a customer's identifiers, by which another's predictions name it. */
+/* Gives the values of a customer's identifiers, by which somebody else's predictions name the
+ * customer. */
 struct customer_namer {
     enum status (*visit)(void *context, struct customer_id customer,
                          void (*name)(void *name_context, struct text value), void *name_context);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Of the normal distribution: half of what an interval leaves out lies on each side. */
+/* Quantiles of the normal distribution: half of what an interval leaves out lies on each side. */
 static const double normal[LEVEL_COUNT] = {1.959963984540054, 0.674489750196082};
 
 /* The series in 1/freedom is good to four digits from six degrees on; below, the exact values. */
@@ -57,7 +57,8 @@ void figure_share(struct figure *figure, uint64_t yes, uint64_t n) {
     }
 }
 
-/* Few clusters are too alike to each other and to what was fitted to them: G/(G-1). */
+/* G/(G-1) corrects for few clusters, which are too similar to each other and to what was fitted to
+ * them. */
 static double half_width(enum figure_level level, double variance, uint64_t clusters) {
     double freedom = (double)clusters - 1;
     return student_t(level, clusters - 1) * sqrt(variance * (double)clusters / freedom);

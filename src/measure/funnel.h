@@ -9,18 +9,18 @@
 #include "measure/figure.h"
 
 struct funnel { /* {0} to begin with */
-    /* left[s]: customers with a treatment that passed stage s. */
+    /* left[s] counts customers with a treatment that passed stage s. */
     uint64_t customers, left[STAGE_COUNT];
     uint64_t offered, withheld, nothing; /* nothing: no treatment is left, whatever stopped it */
-    /* Of those with nothing: whether the customer agrees is not known. */
+    /* Customers with nothing of whom it is not known whether they agree. */
     uint64_t consent_unknown;
     uint64_t truncated; /* more treatments were available than a decision considers */
     uint64_t limited;   /* a named limit left something unknown */
     uint64_t crossed;   /* of either arm of the holdout, since two customers became one */
 };
 void funnel_add(struct funnel *funnel, const struct decision *decision);
-/* Of those with nothing: for whom a treatment was left until arbitration, and nothing was worth
- * more. */
+/* Returns how many customers with nothing had a treatment left until arbitration, but none was
+ * worth more than nothing. */
 uint64_t funnel_nothing_is_best(const struct funnel *funnel);
 
 /* How many customers are offered something, would be but are in the holdout, and get nothing. */

@@ -66,7 +66,7 @@ static void add_money(struct gathering *gathering, const struct timeline *timeli
     }
 }
 
-/* Rows stand in order of time, so the month only moves forward. */
+/* Adds a customer. Rows stand in order of time, so the month only moves forward. */
 static void add_customer(struct gathering *gathering, const struct timeline *timeline) {
     struct month_report *report = gathering->report;
     uint32_t month = 0, last_counted = UINT32_MAX;

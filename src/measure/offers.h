@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* measure/offers.h -- how often each action is offered in each of its channels, over many
+/* measure/offers.h -- counts how often each action is offered in each of its channels, over many
  * decisions.
  *
- * Every (action, channel) of the playbook has its line, also the one that is never offered: that is
- * what its owner must see. Borrows from the playbook. */
+ * Every (action, channel) of the playbook has a line, also one that is never offered: its owner
+ * must see that. Borrows from the playbook. */
 #ifndef MEASURE_OFFERS_H
 #define MEASURE_OFFERS_H
 

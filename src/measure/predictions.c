@@ -26,7 +26,7 @@ static uint64_t key_of(struct text treatment, struct text customer) {
     return hash_text(customer, hash_text(treatment, 1));
 }
 
-/* Cuts the first line off what is left, without its end. */
+/* Takes the first line from what is left, without its end. */
 static bool next_line(struct text *left, struct text *line) {
     if (left->length == 0) return false;
     const char *end = memchr(left->at, '\n', left->length);
@@ -39,7 +39,7 @@ static bool next_line(struct text *left, struct text *line) {
     return true;
 }
 
-/* Cells of a plain comma-separated line; quotes around a cell are taken off. */
+/* Splits a plain comma-separated line into cells, and takes off the quotes around a cell. */
 static size_t split(struct text line, struct text *cells, size_t max) {
     size_t count = 0;
     const char *comma;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The interval needs, for each customer, how its rows push the index. That push is linear in the
- * customer's vector of counts a landmark (rows and goals, inside and outside), so one walk that
- * adds up the outer products of these vectors is enough: the weights, which depend on the final
- * rates, are applied to the sum. Memory is flat, whatever the number of customers. */
+/* Measures scenario indices. The interval needs, for each customer, how its rows push the index.
+ * That push is linear in the customer's vector of counts by landmark (rows and goals, inside and
+ * outside). So one walk that adds up the outer products of these vectors is enough; the weights,
+ * which depend on the final rates, are applied to the sum. Memory does not grow with the number of
+ * customers. */
 #include "measure/scenario_index.h"
 
 #include <math.h>
@@ -53,7 +54,7 @@ static void judge_pairs(struct part_sums *sums, struct profiler *profiler,
         const struct scenario *scenario = &playbook->scenarios[s];
         struct value in = profile_eval(profiler, scenario->when);
         bool inside = in.type == VALUE_YES_NO && in.yes;
-        /* Where a limit was reached nobody knows on which side the row belongs. */
+        /* Where a limit was reached, it is unknown on which side the row belongs. */
         bool limited = !value_is_known(in) && profile_eval_limited(profiler);
         for (uint32_t g = 0; g < scenario->goal_count; g++, pair++) {
             const struct goal *goal = &playbook->goals[scenario->goals[g]];
@@ -257,7 +258,8 @@ static void standardise(const struct pair_sums *pair, uint32_t landmarks, struct
     }
 }
 
-/* How much one more of each count moves log(index): the influence weights (delta method). */
+/* Computes how much one more of each count moves log(index): the influence weights (delta method).
+ */
 static void influences(const struct pair_sums *pair, uint32_t landmarks,
                        const struct figures *figures, const struct scenario_result *result,
                        double *weights) {
@@ -300,7 +302,8 @@ static void conclude_inside(const struct pair_sums *pair, uint32_t landmarks,
                            pair->customers_inside);
 }
 
-/* The standardised rate of the others: also whoever is inside pushes it, by weighing a date. */
+/* Concludes the standardised rate of the others. Customers inside push it, too, since they weigh a
+ * date. */
 static void conclude_outside(const struct pair_sums *pair, uint32_t landmarks,
                              const struct figures *figures, struct scenario_result *result) {
     double weights[LANDMARKS_MAX * CELLS] = {0}, rate = result->rate_outside.value;

@@ -13,8 +13,8 @@ static void read_fields(struct reader *reader, const struct yaml_node *map,
     }
 }
 
-/* `revenue: money`, `tags: list`, or `products: { product_id: text, price: money }`, a list of
- * records. */
+/* Reads `revenue: money`, `tags: list`, or `products: { product_id: text, price: money }`, which is
+ * a list of records. */
 static void read_property(struct reader *reader, uint32_t event, const struct yaml_node *key,
                           const struct yaml_node *value) {
     enum value_type type = VALUE_LIST;
@@ -63,8 +63,8 @@ static bool is_given_by(const struct source *source, uint32_t channel, uint32_t 
     return !source->is_lookup && source->channel == channel && source->event_type == event;
 }
 
-/* An event belongs to the visits of a channel where a source of the channel gives it by name, or
- * where the source's events have many names and no other source gives this one. */
+/* Does an event belong to the visits of a channel? It does where a source of the channel gives it
+ * by name, or where the source's events have many names and no other source gives this one. */
 static bool is_of_channel(const struct playbook *playbook, uint32_t channel, uint32_t event) {
     bool by_name = false, by_any = false, elsewhere = false;
     for (uint32_t i = 0; i < playbook->source_count; i++) {

@@ -26,7 +26,7 @@ static enum status compile(struct reader *reader, struct text source, uint32_t e
     return expr_compile_row(reader->arena, schema, event_type, source, out, error);
 }
 
-/* Columns of an expression count characters, from 1. */
+/* Returns the byte offset of a column, which counts characters from 1. */
 static uint32_t offset_of(struct text source, uint32_t column) {
     uint32_t offset = 0;
     while (column > 1 && offset < source.length) {

@@ -8,7 +8,7 @@
 #define MODELS_MAX            500
 #define GOALS_OF_SCENARIO_MAX 32
 
-/* Room for a section's items, or NULL where there are none or too many. */
+/* Makes room for a section's items. NULL where there are none or too many. */
 static void *items_of(struct reader *reader, const struct yaml_node *node, const char *what,
                       uint32_t max, size_t bytes) {
     if (node == NULL || !reader_is_map(reader, node, what)) return NULL;
@@ -202,7 +202,8 @@ void scenarios_read(struct reader *reader, const struct yaml_node *node) {
 
 /* ---- models ---- */
 
-/* A time is no feature (use since); what bears a sensitive topic may not be learnt from. */
+/* May a model learn from the trait? A time is no feature (since(…) is one), and nothing may be
+ * learnt from a trait with a sensitive topic. */
 static bool is_feature(const struct trait *trait) {
     return trait->type != VALUE_TIME && trait->topic.length == 0;
 }
@@ -289,7 +290,7 @@ read_indices(struct reader *reader, const struct yaml_node *node, const char *wh
     return indices;
 }
 
-/* Every treatment would reach a goal that is the treatment's own event. */
+/* Refuses a goal that is the treatment's own event: every treatment would reach it. */
 static void check_goal_of_model(struct reader *reader, const struct yaml_node *node,
                                 const struct yaml_node *const *values,
                                 const struct model_rule *model) {

@@ -25,8 +25,8 @@ static bool is_of_consent(size_t event) {
     return event == EVENT_CONSENT_CHANGED || event == EVENT_OPT_IN_CHANGED;
 }
 
-/* An event whose meaning is built in is that event in any spelling. A slip in the name of one that
- * may take back a consent is an error: an event of that name would have no effect. */
+/* Gives an event whose meaning is built in its one spelling. A slip in the name of an event that
+ * may take back a consent is an error, since an event of that other name would have no effect. */
 static bool spell_built_in(struct reader *reader, const struct yaml_node *node, struct text *name) {
     struct text known[EVENT_RESERVED_COUNT];
     size_t index;
@@ -72,7 +72,7 @@ static void unknown_event(struct reader *reader, const struct yaml_node *node) {
     struct names *names = reader->names;
     struct text *known = reader_alloc(reader, names->event_count, sizeof *known);
     if (known == NULL) return;
-    /* Reserved ones last: a list in an error shows the playbook's own first. */
+    /* List reserved events last, so that an error shows the playbook's own first. */
     uint32_t count = 0;
     for (uint32_t pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < names->event_count; i++) {
@@ -313,8 +313,8 @@ static bool is_slip_of_an_attribute(const struct names *names, struct text name)
     return false;
 }
 
-/* The for_each lookup that must have a column of this name: the action's own, else the only open
- * one. */
+/* Returns the for_each lookup that must have a column of this name: the action's own, or else the
+ * only open one. */
 static uint32_t lookup_to_guess(const struct names *names) {
     if (names->action != NULL) return names->action->for_each;
     uint32_t only = UINT32_MAX;

@@ -89,28 +89,29 @@ bool names_add_event(struct reader *reader, const struct yaml_node *node, struct
 struct event_entry *names_event(const struct names *names, uint32_t type); /* NULL */
 bool names_read_event(struct reader *reader, const struct yaml_node *node,
                       uint32_t *type); /* must be known */
-/* Adds or strengthens; a declared type that differs from a declared one is an error at `node` that
- * names the other place. event_type SYMBOL_NONE: of any event, where a source's events have many
- * names. Returns NULL on error. */
+/* Adds a property, or strengthens the type of one. A declared type that differs from another
+ * declared one is an error at `node` that names the other place. event_type SYMBOL_NONE: of any
+ * event, where a source's events have many names. Returns NULL on error. */
 struct property_entry *names_add_property(struct reader *reader, const struct yaml_node *node,
                                           uint32_t event_type, struct text name,
                                           enum value_type type, enum strength strength);
 bool names_add_field(struct reader *reader, const struct yaml_node *node,
                      struct property_entry *property, struct text name, enum value_type type,
                      enum strength strength);
-/* Of this very event, else of any event; NULL. */
+/* Returns the property of this event, else that of any event, else NULL. */
 struct property_entry *names_property(const struct names *names, uint32_t event_type,
                                       uint32_t symbol);
 struct field_entry *names_field(const struct property_entry *property, uint32_t symbol);
 
-/* The reserved events and their properties; then, where a source speaks it, the Segment spec's. */
+/* Adds the reserved events and their properties, and those of the Segment spec where a source uses
+ * it. */
 bool reserved_add(struct reader *reader);
 bool spec_add(struct reader *reader);
 
 /* ---- lookups and attributes ---- */
 uint32_t names_lookup(const struct names *names, struct text name); /* UINT32_MAX */
-/* The field's index, adding it as text where the lookup is open and the name is no slip of a known
- * one; UINT32_MAX. */
+/* Returns the field's index. Where the lookup is open and the name is no slip of a known one, the
+ * field is added as text. UINT32_MAX where there is none. */
 uint32_t names_lookup_field(struct names *names, uint32_t lookup, struct text field);
 bool names_add_attribute(struct reader *reader, struct place place, struct text name,
                          enum value_type type, uint32_t *index);
@@ -121,17 +122,17 @@ names_attribute(struct names *names,
 /* ---- expressions: the one place where they are compiled ---- */
 void schema_init(struct names *names, struct expr_schema *schema);
 enum wanted { WANTED_ANY, WANTED_YES_NO, WANTED_TIME, WANTED_AMOUNT };
-/* `event_type`: for expressions about one event (expr_compile_row); UINT32_MAX - 1, NOT_A_ROW,
- * otherwise. */
+/* Compiles an expression. `event_type` is for an expression about one event (expr_compile_row), and
+ * NOT_A_ROW for any other. */
 #define NOT_A_ROW (UINT32_MAX - 1)
 bool expression_read(struct reader *reader, const struct yaml_node *node, const char *what,
                      enum wanted wanted, uint32_t event_type, struct expr_program **out);
-/* A trait's, compiled now if it isn't yet. */
+/* Returns the trait's entry, and compiles its expression where that is not yet done. */
 struct trait_entry *names_trait(const struct names *names, struct text name);
 void trait_compile(struct reader *reader, struct trait_entry *entry);
 
 /* ---- templates: "Campaign {campaign_id}" ---- */
-/* Calls `each` for every {name}; an error where a brace is left open or empty. */
+/* Calls `each` for every {name}. A brace that is left open, or empty, is an error. */
 typedef bool template_name(struct reader *reader, const struct yaml_node *node, uint32_t offset,
                            struct text name, void *context);
 bool template_check(struct reader *reader, const struct yaml_node *node, const char *what,

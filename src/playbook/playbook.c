@@ -23,7 +23,7 @@ static bool find_lines(struct reader *reader) {
     return true;
 }
 
-/* "FILE:LINE:COLUMN: what" back to a place and what. */
+/* Takes "FILE:LINE:COLUMN: what" apart into a place and the sentence. */
 static void report_yaml(struct reader *reader, const struct error *error) {
     struct place place = {1, 1};
     const char *what = error->text;

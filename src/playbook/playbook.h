@@ -36,16 +36,17 @@ struct identifier_rule {
     bool lower_case;            /* e-mail: letters are made small (base/canonical.h) */
     const struct text *blocked; /* extra blocked values, beside the built-in ones */
     uint32_t blocked_count;
-    const struct text *allowed; /* values that are somebody, although they look like nobody: "0" */
+    /* values that name somebody although they look as if they named nobody: "0" */
+    const struct text *allowed;
     uint32_t allowed_count;
     uint32_t events_per_day_max; /* rate guard (a cashier's own card); 0: none */
 };
 
 /* ---- sources ---- */
 enum source_format { SOURCE_CSV, SOURCE_NDJSON };
-/* How a file writes times and figures (ingest/cell/notation.h reads them). Plain: 2017-03-31
- * 14:05:33 and 1234.56, which are read under any other notation too, except that a figure's mark
- * is what `decimal` says. */
+/* How a file writes times and figures; ingest/cell/notation.h reads them. The plain forms,
+ * 2017-03-31 14:05:33 and 1234.56, are read under any other notation, too, except that `decimal`
+ * alone says which mark a figure has. */
 enum date_notation {
     DATES_PLAIN,
     DATES_DAY_FIRST,
@@ -98,20 +99,20 @@ struct identifier_map {
     uint32_t rule; /* index in playbook->identifiers */
     struct field_source from;
 };
-/* What a quote at the beginning of a CSV field means. By default it encloses the field; in a file
- * whose delimiter is tab it is a character like any other, unless the first line is quoted. */
+/* What a quote at the beginning of a CSV field means. By default it encloses the field. In a file
+ * with tabs it is an ordinary character, unless the first line has quotes. */
 enum source_quote { QUOTE_BY_DELIMITER, QUOTE_NONE, QUOTE_DOUBLE };
 /* What happens to a row whose key is known already (docs/ingest.md, "Rows under a key"). */
 enum again {
     AGAIN_ASK,     /* the group goes to quarantine, which says what to write */
-    AGAIN_REPLACE, /* it is what the event is now */
-    AGAIN_ADD,     /* its rows are further rows of the event */
-    AGAIN_KEEP,    /* what is stored stands; the group is left */
+    AGAIN_REPLACE, /* the group replaces the event */
+    AGAIN_ADD,     /* the group's rows are added to the event */
+    AGAIN_KEEP,    /* the stored event stays, and the group is left out */
 };
-/* What the row_key of a source with one_event_per names. Where the playbook leaves it open, the
- * rows tell it (ingest/map/mapper_group.c). */
+/* What the row_key of a source with one_event_per names: an event or a row of it. Where the
+ * playbook leaves it open, the rows decide (ingest/map/mapper_group.c). */
 enum key_names { KEY_NAMES_OPEN, KEY_NAMES_EVENT, KEY_NAMES_ROW };
-struct retraction { /* the row takes itself away where the column holds one of the values */
+struct retraction { /* the row retracts itself where the column holds one of the values */
     struct text column;
     const struct text *values;
     uint32_t value_count;
@@ -134,10 +135,11 @@ struct source {
     struct text name;
     uint32_t symbol; /* SYMBOL_SOURCE */
     enum source_format format;
-    /* What readers of a report must know of it, such as "a sample"; may be empty. */
+    /* Something that readers of a report must know about the source, such as "a sample"; may be
+     * empty. */
     struct text note;
-    /* Glob relative to the playbook's folder or the data path given; empty: only by name on the
-     * command line. */
+    /* A glob, relative to the playbook's folder or to the data path given. Empty: the files are
+     * named on the command line only. */
     struct text file;
     char delimiter; /* 0: sniffed among , ; tab | */
     enum source_quote quote;
@@ -151,7 +153,7 @@ struct source {
     uint32_t event_type;       /* where constant; else SYMBOL_NONE */
     uint32_t channel;          /* SYMBOL_CHANNEL */
     bool says_channel;         /* else the property `channel` of a treatment's event does */
-    /* Where a column says it (kind FIELD_COLUMN); else constant. */
+    /* The column that names the channel (kind FIELD_COLUMN); otherwise it is constant. */
     struct field_source channel_from;
     struct text one_event_per; /* column whose equal values make one event; empty: each row */
     bool time_always;
@@ -163,21 +165,23 @@ struct source {
     uint32_t column_notation_count;
     int64_t arrives_ms;    /* declared delay: known = time + this */
     bool known_on_arrival; /* arrives: live → known = when we received it */
-    /* What names a row for ever, one column or several; 0: nothing does. */
+    /* The columns that name a row for ever; 0: nothing names it. */
     const struct field_source *row_keys;
     uint32_t row_key_count;
-    /* `lines:`; where that says nothing: the event where row_key is one_event_per itself, the row
+    /* `lines:`. Where it is absent: the event, where row_key is one_event_per itself; the row,
      * where it is a message's id. */
     enum key_names key_names;
     struct row_rules rows; /* what happens to a row whose key is known */
-    /* format: segment: lines are calls of the Segment spec (`type`: track, identify, page …) */
+    /* format: segment. The lines are calls of the Segment spec (`type`: track, identify, page …).
+     */
     bool segment;
     bool properties_open; /* NDJSON `properties: any`: undeclared ones are kept too */
-    /* NDJSON: object whose members are properties, e.g. "properties"; empty: top level. */
+    /* NDJSON: the object whose members are the properties, such as "properties"; empty: the top
+     * level. */
     struct text properties_path;
     const struct property_map *properties;
     uint32_t property_count;
-    /* One a column: of one rule there may be several. */
+    /* One entry for each column; one rule may have several. */
     const struct identifier_map *identifiers;
     uint32_t identifier_count;
     struct place place;
@@ -187,9 +191,10 @@ struct lookup_rule {
     const struct text *keys;
     uint32_t key_count;
     bool many;
-    /* The key's, the declared, and those that the playbook reads, as text. Expressions know them by
-     * their index here, so a table begins with exactly these, in this order, and a file without one
-     * of them is refused; with fields_open its other columns may follow, as text. */
+    /* The fields of the key, the declared ones, and those that the playbook reads, as text.
+     * Expressions know a field by its index here, so a table begins with exactly these, in this
+     * order, and a file without one of them is refused. With fields_open its other columns may
+     * follow, as text. */
     const struct lookup_field *fields;
     uint32_t field_count;
     bool fields_open;
@@ -211,16 +216,17 @@ struct trait {
 struct goal {
     struct text name;
     uint32_t event_type;
-    struct expr_program *where; /* NULL: every such event; of one event: expr_eval_row */
+    struct expr_program *where; /* NULL: every such event; evaluated by expr_eval_row */
     int64_t within_ms;          /* horizon; 0 where `until` */
     struct expr_program *until; /* time from action.…; NULL where `within` */
-    /* Of one goal event, money or number, by expr_eval_row; NULL: value_constant. */
+    /* The value of one goal event, as money or a number, by expr_eval_row; NULL: value_constant. */
     struct expr_program *value;
     struct value value_constant; /* number 1 where the playbook says no value */
     uint32_t undone_by;          /* event type, or SYMBOL_NONE */
-    /* The longest declared delay of the sources of this event, and of what undoes it. */
+    /* The longest declared delay of the sources of this event, and of the event that undoes it. */
     int64_t arrives_ms;
-    /* Hash of what makes it a yes, as written: event, where, within, until, undone_by. */
+    /* Hash of what decides that it was reached, as written: event, where, within, until, undone_by.
+     */
     uint64_t meaning;
     struct place place;
 };
@@ -239,8 +245,10 @@ struct landmark_rule {        /* when scenarios are measured */
 struct model_rule {
     struct text name;
     uint32_t goal;
-    uint32_t event_type; /* past treatments to learn from; default Treatment Delivered */
-    /* Traits; default: all number, money, duration, yes/no, text traits. */
+    /* the event of the past treatments to learn from; default Treatment Delivered */
+    uint32_t event_type;
+    /* The features are traits; default: all traits of type number, money, duration, yes/no and
+     * text. */
     const uint32_t *features;
     uint32_t feature_count;
     const uint32_t *attributes;
@@ -265,7 +273,7 @@ struct action {
     struct text title; /* template for people: "Campaign {campaign_id}" */
     struct text group, issue;
     uint32_t for_each; /* lookup index, or UINT32_MAX */
-    /* Beside the row's own columns. */
+    /* Attributes beside the row's own columns. */
     struct {
         uint32_t attribute;
         uint32_t lookup;
@@ -280,7 +288,7 @@ struct action {
     struct value cost;    /* money or number; 0 where absent */
     double weight;        /* context weight C, 1 */
     double lever_percent; /* issue + group + action, 0 */
-    /* 0..1, used until a model or a past treatment tells more; NAN: none said. */
+    /* 0..1; used until a model or past treatments tell more. NAN: the playbook gives none. */
     double starting_propensity;
     /* Consent needed; default "personalise" where consent is required, else empty. */
     struct text purpose;
@@ -292,7 +300,8 @@ struct action {
     uint32_t channel_count;
     struct text reason; /* optional template for the sentence */
     bool service;       /* service message: exempt from holdout */
-    /* Does it use up the caps on contacts, and is it held by them? No for a service message. */
+    /* Does it count against the limits on contacts, and do they hold it back? No for a service
+     * message. */
     bool counts, limited;
     struct place place;
 };
@@ -326,7 +335,8 @@ struct policy {
     struct place place;
 };
 
-/* decide: lists: -- what a channel that others serve is handed for each treatment. */
+/* decide: lists: -- the columns that are handed over for each treatment of a channel that others
+ * serve. */
 struct contact_column {
     struct text name;    /* of the CSV */
     uint32_t identifier; /* index in identifiers, or UINT32_MAX: … */
@@ -353,27 +363,28 @@ struct property_rule {
     struct place place;
 };
 
-/* How a channel carries messages. What a customer meets in an inbound channel (a page, a call that
- * he makes) is an impression and no contact. */
+/* How a channel carries messages. What a customer meets in an inbound channel (a page, or a call
+ * that the customer makes) is an impression, not a contact. */
 struct messaging {
     uint32_t channel; /* SYMBOL_CHANNEL */
     bool inbound;
-    /* Which identifiers are its addresses: index in playbook->identifiers, or UINT32_MAX. */
+    /* Which identifiers are its addresses: an index in playbook->identifiers, or UINT32_MAX. */
     uint32_t address;
-    bool receipts; /* events tell what became of a message; else handing it over is the contact */
-    int64_t expires_ms; /* a decision without a receipt is given up after so long */
+    /* events tell what became of a message; otherwise handing it over is the contact */
+    bool receipts;
+    int64_t expires_ms; /* a decision that got no receipt for so long is given up */
 };
 
 struct names;
 struct playbook {
     struct arena arena;
-    struct names *names;           /* what schema.context points at; the room's own */
+    struct names *names;           /* schema.context points at it; only this room uses it */
     struct text file, name, bytes; /* the file as read; its hash names it */
     uint64_t hash;
     uint16_t currency;
     struct time_zone *zone; /* of sources, customers and expressions; NULL: UTC */
     struct text zone_name;
-    /* Where a customer's own zone is not known: the zones that it may be in. None: `zone`. */
+    /* The zones that a customer may be in whose own zone is not known. None: `zone`. */
     struct time_zone **customer_zones;
     uint32_t customer_zone_count;
     int64_t visit_gap_ms;
@@ -399,22 +410,22 @@ struct playbook {
     uint32_t attribute_count;
     const struct policy *policies;
     uint32_t policy_count;
-    const struct messaging *messaging; /* of the channels that the playbook says something of */
+    const struct messaging *messaging; /* for the channels that the playbook describes */
     uint32_t messaging_count;
     const struct text *relations;
     uint32_t relation_count;      /* kinds: friend, household … */
     struct text relation_purpose; /* consent both sides need: "social" */
-    /* What is known of every event. */
+    /* The properties known of every event. */
     const struct property_rule *properties;
     uint32_t property_rule_count;
     struct landmark_rule landmarks;
     struct column_set columns;
-    /* For later expressions (--where, tests) against this playbook. */
+    /* For expressions that are compiled later against this playbook (--where, tests). */
     struct expr_schema schema;
     uint32_t slots_per_decision;           /* treatments ranked in an answer, default 1 */
     const struct contact_list_rule *lists; /* at most one a channel */
     uint32_t list_count;
-    /* Of consent: the usual five, `consent: purposes`, and topics. */
+    /* Purposes of consent: the usual five, `consent: purposes`, and topics. */
     const struct text *purposes;
     uint32_t purpose_count;
     /* Actions need consent to "personalise" where they name no purpose. */
@@ -429,19 +440,19 @@ struct playbook_errors {
     uint32_t count, dropped; /* dropped: beyond the maximum */
 };
 
-/* Reads and checks. On STATUS_INVALID every error is in `errors`, in file order. */
+/* Reads and checks a playbook. On STATUS_INVALID all errors are in `errors`, in file order. */
 enum status playbook_load(struct playbook **out, const char *file, struct text bytes,
                           struct symbols *symbols, struct playbook_errors *errors) MUST_USE;
 void playbook_destroy(struct playbook *playbook);
-/* What loads but is likely to be regretted, sources before models: a source whose files count twice
- * where they are loaded twice, a model that no action uses. Each text says what to write. */
+/* Warns of what loads but is probably not meant, sources before models: a source whose files count
+ * twice where they are loaded twice, a model that no action uses. Each text says what to write. */
 void playbook_warnings(const struct playbook *playbook, struct playbook_errors *warnings);
 
-/* The commented playbook that `attune init` writes; it loads. */
+/* Returns the commented playbook that `attune init` writes. It loads. */
 struct text playbook_starter(void);
 
-/* What the playbook says of a channel, else what its name stands for; an unknown name goes out and
- * sends no receipts. */
+/* Returns what the playbook says about a channel, else what its name stands for. A channel of an
+ * unknown name goes out and sends no receipts. */
 struct messaging playbook_messaging(const struct playbook *playbook, const struct symbols *symbols,
                                     uint32_t channel);
 
@@ -451,8 +462,8 @@ uint32_t playbook_action_find(const struct playbook *playbook, struct text name)
 uint32_t playbook_source_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_lookup_find(const struct playbook *playbook, struct text name);
 
-/* Every treatment: actions × rows of their for_each lookup × channels, of one version of each
- * lookup; playbook/treatment/treatment_history.h has them through time. */
+/* A treatment set has every treatment: actions × rows of their for_each lookup × channels, for one
+ * version of each lookup. playbook/treatment/treatment_history.h has the sets through time. */
 struct treatment {
     uint32_t index; /* in the set */
     const struct action *action;
@@ -463,22 +474,22 @@ struct treatment {
     uint32_t channel; /* SYMBOL_CHANNEL */
     const struct channel_rule *channel_rule;
     const struct expr_attribute *attributes; /* by attribute index */
-    /* Where `available` only compares now with times: it is yes while from <= now < until, and no
-     * at any other time. Else has_span is false, and the condition itself must be asked. */
+    /* True where `available` only compares now with times: then it is yes while from <= now <
+     * until, and at no other time. Otherwise the condition itself must be evaluated. */
     bool has_span;
     int64_t from_ms, until_ms;
 };
 struct treatment_set {
     struct arena arena;
-    uint64_t hash;   /* of every treatment's key and channel, in order: says which set it is */
+    uint64_t hash;   /* hash of every treatment's key and channel, in order; it names the set */
     uint64_t serial; /* no two sets of a process have the same one, and none has 0 */
-    /* By action, row, channel: those of one key stand together. */
+    /* In the order of action, row, channel; treatments of one key stand together. */
     const struct treatment *treatments;
     uint32_t count;
     struct value_set **sets;
     uint32_t set_count;
-    /* By attribute, of those that traits look rows up by (expr/keyed.h); NULL for the others: the
-     * index, and each treatment's holder in it. */
+    /* By attribute: its index where traits look rows up by it (expr/keyed.h), and each treatment's
+     * holder in it. NULL for the other attributes. */
     struct expr_index **indexes;
     uint32_t **holders;
     uint32_t attribute_count;
@@ -486,13 +497,13 @@ struct treatment_set {
     const uint32_t *slots;
     uint32_t slot_mask;
 };
-/* `lookups` by lookup index; NULL where not loaded: actions that go over it or join it have no
- * treatments. Nothing is borrowed from them. */
+/* Makes the set. `lookups` is by lookup index, NULL where one is not loaded: actions that go over
+ * it or join it then have no treatments. The set borrows nothing from the lookups. */
 enum status treatment_set_create(struct treatment_set **out, const struct playbook *playbook,
                                  const struct lookup_table *const *lookups,
                                  struct error *error) MUST_USE;
 void treatment_set_destroy(struct treatment_set *set);
-/* First treatment with this key (channel SYMBOL_NONE: any), or NULL. */
+/* Returns the first treatment with this key (channel SYMBOL_NONE: in any channel), or NULL. */
 const struct treatment *treatment_find(const struct treatment_set *set, struct text key,
                                        uint32_t channel);
 

@@ -13,8 +13,8 @@ void customer_read(struct reader *reader, const struct yaml_node *node);
 void consent_read(struct reader *reader, const struct yaml_node *node);
 void relations_read(struct reader *reader, const struct yaml_node *node);
 
-/* Sources in three passes: what they are called and which events they give; what their columns are
- * declared to hold; all the rest. */
+/* Sources are read in three passes: their names and the events that they give; the declared types
+ * of their columns; everything else. */
 struct source_reading;
 bool sources_begin(struct reader *reader, const struct yaml_node *node,
                    struct source_reading **out);
@@ -28,18 +28,20 @@ void goals_read(struct reader *reader, const struct yaml_node *node);
 void scenarios_read(struct reader *reader, const struct yaml_node *node);
 void models_read(struct reader *reader, const struct yaml_node *node);
 
-/* Actions in two passes: their attributes, which expressions anywhere may name; then the rest. */
+/* Actions are read in two passes: their attributes, which any expression may name; then the rest.
+ */
 void actions_begin(struct reader *reader, const struct yaml_node *node);
 void actions_read(struct reader *reader, const struct yaml_node *node,
                   const struct yaml_node *levers);
-/* decide: lists:, which name channels of actions, identifiers and traits. */
+/* Reads decide: lists:, which name channels of actions, identifiers and traits. */
 void lists_read(struct reader *reader, const struct yaml_node *decide);
 void channels_read(struct reader *reader, const struct yaml_node *node);
 void policies_read(struct reader *reader, const struct yaml_node *node);
 
 bool goal_read(struct reader *reader, const struct yaml_node *node,
                uint32_t *goal); /* the index of a goal by name */
-/* A consent purpose that the playbook knows; a sensitive topic, which is a purpose of its own. */
+/* Reads a consent purpose that the playbook knows, or a sensitive topic, which is a purpose of its
+ * own. */
 bool purpose_read(struct reader *reader, const struct yaml_node *node, struct text name,
                   struct text *out);
 bool topic_read(struct reader *reader, const struct yaml_node *node, struct text *out);

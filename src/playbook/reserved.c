@@ -56,7 +56,7 @@ static bool add_one(struct reader *reader, const struct yaml_node *nowhere, uint
     return names_add_property(reader, nowhere, event, name, type, strength) != NULL;
 }
 
-/* The messages of a decision, for which contact limits are kept. */
+/* Adds the messages of a decision, for which contact limits are kept. */
 static bool add_messages(struct reader *reader, const struct yaml_node *nowhere) {
     static const struct {
         const char *name;
@@ -76,7 +76,8 @@ static bool add_messages(struct reader *reader, const struct yaml_node *nowhere)
                               VALUE_TEXT, STRENGTH_DECLARED) != NULL;
 }
 
-/* What spoke most for the first rank of a decision: traits and their values, of any type. */
+/* Adds the traits that spoke most for the first rank of a decision, and their values, of any type.
+ */
 static bool add_because(struct reader *reader, const struct yaml_node *nowhere) {
     struct property_entry *because = names_add_property(
         reader, nowhere, EVENT_DECISION_MADE, TEXT("because"), VALUE_LIST, STRENGTH_DECLARED);
@@ -98,7 +99,8 @@ bool reserved_add(struct reader *reader) {
             return false;
     }
     static const char *const by_name[] = {"holdout",
-                                          "salt"}; /* younger than the ids of directories */
+                                          /* added later than the ids that directories have */
+                                          "salt"};
     for (size_t i = 0; i < 2; i++) {
         if (names_add_property(reader, &nowhere, EVENT_DECISION_MADE, text_from(by_name[i]),
                                VALUE_TEXT, STRENGTH_DECLARED) == NULL)
@@ -118,7 +120,7 @@ bool reserved_add(struct reader *reader) {
                 return false;
         }
     }
-    /* What an answer is, number or text, is the survey's business. */
+    /* An answer may be a number or text, as the survey has it. */
     return add_one(reader, &nowhere, EVENT_SURVEY_ANSWERED, PROPERTY_ANSWER, VALUE_NUMBER,
                    STRENGTH_GUESSED);
 }
@@ -174,7 +176,8 @@ static enum value_type spec_type(char letter) {
     return letter == 'n' ? VALUE_NUMBER : letter == 'm' ? VALUE_MONEY : VALUE_TEXT;
 }
 
-/* The next "name:type" of a list; false at its end, with *at on what is no such pair (* or +). */
+/* Reads the next "name:type" of a list. False at its end; *at is then on what is no such pair (* or
+ * +). */
 static bool next_pair(const char **at, struct text *name, enum value_type *type) {
     while (**at == ' ') (*at)++;
     const char *colon = strchr(*at, ':');

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names of a playbook as the language asks for them (expr_schema). */
+/* Gives the expression language the names of a playbook (expr_schema). */
 #include "playbook/names.h"
 
 static enum status find_event(void *context, struct text name, uint32_t *event_type) {
@@ -41,8 +41,7 @@ static enum status find_trait(void *context, struct text name, struct expr_name 
         if (names->reader == NULL) return STATUS_NOT_FOUND;
         trait_compile(names->reader, entry);
         if (entry->state != TRAIT_DONE) {
-            names->reader->quiet =
-                true; /* its own error is reported; one more at its reader says nothing new */
+            names->reader->quiet = true; /* its own error is reported already */
             return STATUS_NOT_FOUND;
         }
     }
@@ -75,8 +74,8 @@ static bool has_field(const struct lookup_entry *lookup, struct text field) {
 }
 
 struct join {                          /* lookups that a row with these fields reaches */
-    uint32_t declared, declared_count; /* the field is one of theirs */
-    uint32_t open, open_count;         /* or might be */
+    uint32_t declared, declared_count; /* the field is one of these lookups' fields */
+    uint32_t open, open_count;         /* or might be one, where they are open */
 };
 
 static struct join joins_of(const struct names *names, struct text lookup_name, struct text field,

@@ -87,7 +87,8 @@ void settings_read(struct reader *reader, const struct yaml_node *const *top) {
     struct playbook *playbook = reader->playbook;
     if (currency_from_text(TEXT("USD"), &playbook->currency) != STATUS_OK) return;
     playbook->zone_name = TEXT("UTC");
-    /* Not the file's: the copy in force has another one, and the holdout is drawn by it. */
+    /* Do not take the file's name: the copy in force has another one, and the name draws the
+     * holdout. */
     playbook->name = TEXT("playbook");
     read_version(reader, top[TOP_ATTUNE]);
     if (top[TOP_NAME]) (void)reader_text(reader, top[TOP_NAME], "name", &playbook->name);
@@ -122,7 +123,7 @@ static void apply_usual(struct identifier_rule *rule) {
     }
 }
 
-/* A list of an identifier's values; how many there are. */
+/* Reads a list of an identifier's values; returns how many there are. */
 static uint32_t read_values(struct reader *reader, const struct yaml_node *node, const char *key,
                             const char *what, const struct text **out) {
     uint32_t count = 0;

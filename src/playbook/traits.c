@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Traits may stand in any order; each is compiled when it is first named, so they end up in an
- * order in which each reads only earlier ones. */
+/* Traits may stand in any order. Each is compiled when it is first named, so the array ends up in
+ * an order in which each trait reads only earlier ones. */
 #include "playbook/playbook_internal.h"
 
 #include <stdio.h>
 
 #define READ_MAX PLAYBOOK_TRAITS_MAX /* a topic must not be missed behind many other traits */
 
-/* Words of the language: a trait of this name could never be read. */
+/* Words of the language: no expression could read a trait of this name. */
 static const char *const words[] = {
     "and",  "or",    "not", "in",  "where",  "is",     "known", "unknown",  "yes",  "no",
     "true", "false", "now", "any", "visits", "starts", "ends",  "contains", "null", "action"};
@@ -119,7 +119,7 @@ static void check_word(struct reader *reader, const struct yaml_node *key) {
     }
 }
 
-/* `name: expression`, or a map that says more about it. */
+/* Reads `name: expression`, or a map with more keys. */
 static void read_entry(struct reader *reader, const struct yaml_node *key,
                        const struct yaml_node *value, struct trait_entry *entry) {
     const struct yaml_node *values[KEYS_MAX];

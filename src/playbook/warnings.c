@@ -33,8 +33,8 @@ static void add_column(struct columns *columns, const struct field_source *from)
     columns->names[columns->count++] = from->column;
 }
 
-/* "order_id", or "[email, at]": what tells a row of this source from others, as far as the playbook
- * shows. */
+/* Writes the columns that tell a row of this source from others, as far as the playbook shows:
+ * "order_id", or "[email, at]". */
 static void row_key_of(const struct source *source, char *key, size_t size) {
     struct columns columns = {.count = 0};
     if (source->one_event_per.length > 0) {
@@ -56,7 +56,7 @@ static void row_key_of(const struct source *source, char *key, size_t size) {
     if (columns.count > 1 && at < size) snprintf(key + at, size - at, "]");
 }
 
-/* It would have nothing to learn from. */
+/* Warns of models that would have nothing to learn from. */
 static void warn_of_idle_models(const struct playbook *playbook, struct playbook_errors *warnings) {
     for (uint32_t i = 0; i < playbook->model_count; i++) {
         const struct model_rule *model = &playbook->models[i];
@@ -109,8 +109,8 @@ static bool maps(const struct source *source, uint32_t symbol) {
     return false;
 }
 
-/* Built-in events, in the spelling of the playbook, know what these properties say; no other event
- * does. */
+/* Warns of consent that has no effect: only built-in events, in their spelling, give these
+ * properties a meaning. */
 static void warn_of_consent(const struct playbook *playbook, const struct source *source,
                             struct playbook_errors *warnings) {
     const char *meant = maps(source, PROPERTY_PURPOSE)   ? "Consent Changed"
@@ -139,7 +139,7 @@ static bool is_used_channel(const struct playbook *playbook, uint32_t channel) {
     return playbook->action_count == 0;
 }
 
-/* A limit on a channel counts the messages of that channel. */
+/* Warns of limits on channels without messages: a limit counts the messages of its channel. */
 static void warn_of_messages(const struct playbook *playbook, const struct source *source,
                              struct playbook_errors *warnings) {
     if (source->event_type < EVENT_TREATMENT_SHOWN ||

@@ -9,8 +9,8 @@
 #include "event/consent_state.h"
 #include "event/event.h"
 
-/* Comparisons of words and personas; beyond them every persona is taken for its own customer, which
- * is the more restrictive. */
+/* So many comparisons of words and personas are made. Beyond them every persona counts as its own
+ * customer, which is the more restrictive way. */
 #define STEPS_MAX 1000000
 
 struct word {
@@ -65,8 +65,8 @@ static struct value find_symbol(struct text packed, uint32_t symbol) {
     return symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
 }
 
-/* An older program stored the word as it came: "Personalise ". Another letter in front is another
- * word, which needs no closer look. */
+/* Is it this word? An older program stored words as they came: "Personalise ". Where the first
+ * letter differs, it is another word. */
 static bool is_word(struct text stored, struct text name) {
     size_t index;
     if (text_equal(stored, name)) return true;
@@ -85,7 +85,7 @@ static bool is_no(struct value value) {
     return value.type == VALUE_YES_NO && !value.yes;
 }
 
-/* A no beats what can't be read, and that a yes. */
+/* Returns the more restrictive value: a no before what can't be read, and that before a yes. */
 static struct value more_restrictive(struct value a, struct value b) {
     if (is_no(a) || is_no(b)) return value_yes_no(false);
     return is_yes(a) ? b : a;
@@ -129,7 +129,7 @@ static bool is_about(const struct words *words, struct text packed, struct text 
     return named.type != VALUE_TEXT || named.text.length == 0 || is_word(named.text, programme);
 }
 
-/* All words of events of `type` whose `property` is `name`. */
+/* Reads all words of events of `type` whose `property` is `name`. */
 static enum status words_read(const struct permission *permission, uint16_t type, uint32_t property,
                               struct text name, struct text programme, struct words *words) {
     const struct timeline *timeline = permission->timeline;
@@ -164,7 +164,7 @@ static uint32_t customer_then(const struct permission *permission, uint32_t pers
         .value;
 }
 
-/* The newest word that spoke for the persona's customer. */
+/* Returns the newest word that spoke for the persona's customer. */
 static struct value state_of_persona(const struct permission *permission, const struct words *words,
                                      uint32_t persona, size_t *steps) {
     for (size_t i = 0; i < words->count; i++) {
@@ -184,7 +184,7 @@ static int by_number(const void *a, const void *b) {
     return (*x > *y) - (*x < *y);
 }
 
-/* Each once, ascending. */
+/* Sorts the items and keeps each once. */
 static size_t unique(uint32_t *items, size_t count) {
     size_t kept = 0;
     if (count > 0) qsort(items, count, sizeof *items, by_number);
@@ -212,8 +212,8 @@ static struct value state_of_customer(const struct permission *permission,
     return state;
 }
 
-/* Of a timeline that was cut the oldest words are missing. The newest word of the only persona
- * stands all the same; else somebody's no may be among them. */
+/* A timeline that was cut lacks its oldest words. Where there is only one persona, its newest word
+ * still stands; else somebody's no may be among the missing words. */
 static struct value hold_where_cut(const struct permission *permission, struct value state,
                                    bool needs_all) {
     const struct timeline *timeline = permission->timeline;
@@ -264,7 +264,7 @@ static bool holds(const struct numbers *numbers, uint32_t number) {
            bsearch(&number, numbers->items, numbers->count, sizeof number, by_number) != NULL;
 }
 
-/* The customer's personas as of t. */
+/* Finds the customer's personas as of t. */
 static enum status personas_of(const struct permission *permission, struct numbers *personas) {
     const struct timeline *timeline = permission->timeline;
     uint32_t end = timeline_upper_bound(timeline, permission->t_ms), before = ID_NONE;
@@ -345,7 +345,8 @@ static bool speaks_of(const struct permission *permission, const struct word *wo
     return !has_address && (!is_yes(word->state) || together);
 }
 
-/* The newest word counts, except that a yes in general leaves the no to a programme standing. */
+/* Returns the state of an address: the newest word counts, but a general yes leaves the no to a
+ * programme standing. */
 static struct value state_of_address(const struct permission *permission, const struct words *words,
                                      const struct identifier_rule *rule,
                                      const struct address *address) {
@@ -369,7 +370,8 @@ static bool same_address(const struct identifier_rule *rule, const struct addres
                            rule->lower_case ? CANONICAL_SMALL : CANONICAL_AS_WRITTEN);
 }
 
-/* Any yes is a yes: the message goes to that address. */
+/* Returns the state over all addresses. Any yes is a yes, since the message goes to that address.
+ */
 static enum status opt_in_by_address(const struct permission *permission, const struct words *words,
                                      const struct identifier_rule *rule, struct text address,
                                      bool *known, struct value *out) {

@@ -31,7 +31,7 @@
 #include "event/symbol.h"
 #include "profile/profile.h"
 
-/* Addresses of one channel that a customer is judged for; those beyond are not permitted. */
+/* A customer is judged for so many addresses of one channel; the others are not permitted. */
 #define PERMISSION_ADDRESSES_MAX 64
 
 struct permission {
@@ -42,7 +42,8 @@ struct permission {
 };
 
 struct value consent_at(const struct permission *permission, struct text purpose);
-/* For one address of the channel, or with an empty one: is there any that may be used? */
+/* Returns the opt-in of one address of the channel. With an empty address: is there any that may be
+ * used? */
 struct value opt_in_at(const struct permission *permission, uint32_t channel, struct text programme,
                        struct text address);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* profile/landmark.h -- the dates at which customers are compared.
+/* profile/landmark.h -- who counts at the dates at which customers are compared.
  *
- * Who has long been gone does not come again, and would only thin the rates out: a customer counts
- * at a landmark where it was active within the playbook's `active_within` before it. */
+ * Customers who left long ago do not come back, and would only lower the rates. So a customer
+ * counts at a landmark where it was active within the playbook's `active_within` before it. */
 #ifndef PROFILE_LANDMARK_H
 #define PROFILE_LANDMARK_H
 

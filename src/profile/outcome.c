@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "event/dark.h"
 
-/* The returns of a window, so that each order is looked up once, however many there are of both. */
+/* The returns of a window. They are sorted, so that an order is looked up once, however many there
+ * are. */
 struct returned {
     uint64_t order; /* hash of the order that it names */
     uint32_t row;
@@ -45,7 +46,7 @@ static bool is_goal_row(const struct goal_rows *rows, uint32_t row) {
     return is.type == VALUE_YES_NO && is.yes;
 }
 
-/* Equal values have one hash. */
+/* Returns a hash that equal values share. */
 static uint64_t hash_of(struct value value) {
     switch (value.type) {
     case VALUE_TEXT:
@@ -62,7 +63,7 @@ static uint64_t hash_of(struct value value) {
     }
 }
 
-/* 0: it names none. */
+/* Returns the hash of the order that the row names; 0 where it names none. */
 static uint64_t order_of(const struct goal_rows *rows, uint32_t row) {
     struct text packed;
     if (rows->timeline->ops->packed(rows->timeline, row, &packed) != STATUS_OK) return 0;
@@ -107,7 +108,8 @@ static void read_returns(const struct goal_rows *rows, uint32_t begin, uint32_t 
         qsort(returns->items, returns->count, sizeof *returns->items, compare_returns);
 }
 
-/* Is there a return of this order behind the row? Reads the rows where they could not be kept. */
+/* Is there a return of this order behind the row? It reads the rows where they could not be kept.
+ */
 static bool is_named_later(const struct goal_rows *rows, const struct returns *returns,
                            uint64_t order, uint32_t row) {
     for (uint32_t later = row + 1; returns->no_memory && later < returns->any_end; later++) {
@@ -125,7 +127,8 @@ static bool is_named_later(const struct goal_rows *rows, const struct returns *r
     return low < returns->count && returns->items[low].order == order;
 }
 
-/* A return undoes the order that it names; one that names none undoes whatever came before it. */
+/* Is the row undone? A return undoes the order that it names; one that names none undoes whatever
+ * came before it. */
 static bool is_undone(const struct goal_rows *rows, const struct returns *returns, uint32_t row) {
     if (returns->any_end <= row + 1) return false;
     if (returns->unnamed_end > row + 1) return true;
@@ -133,7 +136,7 @@ static bool is_undone(const struct goal_rows *rows, const struct returns *return
     return order == 0 || is_named_later(rows, returns, order, row);
 }
 
-/* Adds one goal event's value; a goal with a constant value is worth it once. */
+/* Adds one goal event's value. A goal with a constant value has it once. */
 static void add_value(const struct goal_rows *rows, uint32_t row, struct outcome_detail *detail) {
     if (rows->goal->value == NULL) {
         detail->value = rows->goal->value_constant;

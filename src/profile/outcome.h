@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* profile/outcome.h -- did the goal follow? One definition for scenarios, training rows, reports
- * and lift.
+/* profile/outcome.h -- tells whether the goal followed a moment. Scenarios, training rows, reports
+ * and lift all use this one definition.
  *
  * The goal of a moment t is *yes* where an event of the goal, matching its `where` and not undone
- * within the horizon, has its time in (t, t + within] (or (t, until]); *no* once the horizon and
- * the arrival delay of its source have passed (both <= now) without one; until then *open*, and the
- * row is no training row. Only events known by now_ms count. */
+ * within the horizon, has its time in (t, t + within] (or (t, until]). It is *no* once the horizon
+ * and the arrival delay of its source have passed (both <= now) without such an event. Until then
+ * it is *open*, and the row is no training row. Only events known by now_ms count. */
 #ifndef PROFILE_OUTCOME_H
 #define PROFILE_OUTCOME_H
 
@@ -16,12 +16,12 @@ enum outcome { OUTCOME_OPEN, OUTCOME_NO, OUTCOME_YES };
 struct outcome_detail {
     enum outcome outcome;
     int64_t horizon_ms; /* the end of the horizon */
-    /* When the outcome is known: horizon and delay of the sources; TIME_NEVER where there is no
-     * end. */
+    /* When the outcome is known: after the horizon and the delay of the sources; TIME_NEVER where
+     * there is no end. */
     int64_t matured_ms;
     int64_t first_ms; /* time of the first goal event; YES only */
-    /* Sum over goal events of the goal's value (money or number); unknown where the goal has none.
-     */
+    /* The sum of the goal's value over goal events (money or number); unknown where the goal has
+     * none. */
     struct value value;
 };
 

@@ -37,7 +37,7 @@ static struct customer_id customer_then(const struct past *past, uint32_t person
                                             as_of);
 }
 
-/* False where there is no room. */
+/* Adds the customer once. False where there is no room. */
 static bool add_once(struct customer_id *list, uint32_t *count, struct customer_id customer) {
     uint32_t at = *count;
     while (at > 0 && list[at - 1].value > customer.value) at--;

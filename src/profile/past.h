@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* profile/past.h -- who this customer was, as known at t.
+/* profile/past.h -- tells who this customer was, as known at t.
  *
  * A timeline of today joins what today's links join. A cookie that was linked to its owner on
- * Friday was nobody's on Monday, so a training row or a landmark of Monday must see two customers,
- * not one. Where a timeline has one persona this costs nothing and the timeline itself is the
- * answer (rows are judged by their own known time); else the customers of then are read as of then.
- * Timelines need TIMELINE_PERSONA, which profiler_request asks for with `all_times`. One thread's.
- */
+ * Friday was nobody's on Monday, so a training row or a landmark of Monday must see two customers.
+ * Where a timeline has one persona, the timeline itself is the answer at no cost (rows are judged
+ * by their own known time). Otherwise the customers of then are read as of then. Timelines need
+ * TIMELINE_PERSONA, which `all_times` asks for. One thread at a time. */
 #ifndef PROFILE_PAST_H
 #define PROFILE_PAST_H
 
 #include "profile/profile.h"
 
-/* Distinct customers of then in one of now; beyond it the first ones are taken, and past.cut says
- * so. */
+/* One customer of now may have been so many then. Beyond it the first ones are taken, and past.cut
+ * says so. */
 #define PAST_CUSTOMERS_MAX 64
 
 struct past {
@@ -31,19 +30,19 @@ void past_release(struct past *past);
 /* `request`: the one that `today` was read with. */
 void past_use(struct past *past, const struct timeline_request *request);
 
-/* Every question until the next call is about this timeline, if it asks about the same struct: its
- * personas are looked through once, and not for each of its rows. */
+/* Begins with a timeline: all questions until the next call that pass the same struct are about it.
+ * Its personas are looked through once, and not for each row. */
 void past_begin(struct past *past, const struct timeline *today);
 
 /* The customers that today's personas belonged to as of t, each once, ascending. One entry, today's
  * own, where there is one persona. */
 uint32_t past_customers(struct past *past, const struct timeline *today, int64_t t_ms,
                         struct customer_id out[PAST_CUSTOMERS_MAX]);
-/* The customer of then who bears this row's persona. */
+/* Returns the customer that this row's persona belonged to then. */
 struct customer_id past_customer_of_row(const struct past *past, const struct timeline *today,
                                         uint32_t row, int64_t t_ms);
-/* The timeline of one of them as of t: `today` itself where it has one persona. Borrowed until the
- * next call. */
+/* Gives the timeline of one of them as of t: `today` itself where it has one persona. Borrowed
+ * until the next call. */
 enum status past_timeline(struct past *past, const struct timeline *today,
                           struct customer_id customer, int64_t t_ms, const struct timeline **out,
                           struct error *error) MUST_USE;

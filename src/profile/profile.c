@@ -11,10 +11,10 @@
 struct profiler {
     const struct world *world;
     struct arena scratch;
-    /* Behind the traits of the customer: the traits of each treatment start here, so that equal
-     * treatments find equal room. */
+    /* Where the memory of the customer's traits ends. The traits of each treatment start here, so
+     * that equal treatments find equal room. */
     struct arena_mark treatment_mark;
-    struct arena_mark friend_mark; /* behind what was there when a relation's walk began */
+    struct arena_mark friend_mark; /* where the memory ended when a relation's walk began */
     struct expr_env env;
     struct expr_spans spans;
     struct value *values;        /* by trait index */
@@ -40,7 +40,7 @@ static const struct lookup_table *lookup_for(void *context, uint32_t lookup, int
 static enum status related_for(void *context, uint32_t relation, int64_t t_ms, uint64_t *cursor,
                                struct timeline *out) {
     struct profiler *profiler = context;
-    /* What was computed on the friend before is no longer needed. */
+    /* What was computed for the friend before is no longer needed. */
     if (*cursor == 0)
         profiler->friend_mark = arena_mark(&profiler->scratch);
     else
@@ -64,8 +64,8 @@ static struct value evaluate_of_friend(struct profiler *profiler, const struct t
     return value;
 }
 
-/* A trait on a friend's timeline, with the traits that it reads before it, each once: traits read
- * only earlier ones. No second step along a relation, no treatment. */
+/* Evaluates a trait on a friend's timeline, and before it the traits that it reads, each once: a
+ * trait reads only earlier ones. There is no second step along a relation, and no treatment. */
 static struct value trait_of_friend(void *context, uint32_t index, const struct timeline *timeline,
                                     int64_t t_ms) {
     struct profiler *profiler = context;
@@ -90,7 +90,8 @@ static void need(struct profiler *profiler, const struct expr_program *program) 
     if (program != NULL) expr_needs(program, profiler->columns, &profiler->needs);
 }
 
-/* Who said what decides where two customers became one. */
+/* Does any expression ask for a permission? Where two customers became one, it matters who said
+ * what. */
 static bool asks_permission(const struct playbook *playbook) {
     bool asks = playbook->relation_count > 0;
     for (uint32_t i = 0; i < playbook->action_count; i++)
@@ -189,7 +190,7 @@ struct timeline_request profiler_request(struct profiler *profiler, struct as_of
 
 /* ---- values ---- */
 
-/* A limit spreads with the unknown: what reads a limited trait and is unknown is limited too. */
+/* Does it read a limited trait? An unknown value that reads a limited trait is limited, too. */
 static bool reads_limited(const struct profiler *profiler, const struct expr_program *program) {
     uint32_t reads[PLAYBOOK_TRAITS_MAX];
     uint32_t count = expr_traits(program, reads, PLAYBOOK_TRAITS_MAX);
@@ -199,7 +200,7 @@ static bool reads_limited(const struct profiler *profiler, const struct expr_pro
     return false;
 }
 
-/* Is the value, or the unknown, owed to a limit? */
+/* Notes whether a limit caused the value, or made it unknown. */
 static void note_limit(struct profiler *profiler, const struct expr_program *program,
                        struct value value, bool reached, bool *limited) {
     *limited = reached || (profiler->any_limited && !value_is_known(value) &&
@@ -208,7 +209,7 @@ static void note_limit(struct profiler *profiler, const struct expr_program *pro
 }
 
 /* Evaluates against the present state. A list still needs its scratch afterwards, and so may a
- * text: the name of an event or channel that nobody declared. */
+ * text, such as the name of an event or channel that nobody declared. */
 static struct value evaluate(struct profiler *profiler, const struct expr_program *program,
                              bool *limited) {
     struct arena_mark mark = arena_mark(&profiler->scratch);
@@ -271,7 +272,7 @@ bool profile_reached_limit(const struct profiler *profiler) {
     return profiler->any_limited || by_treatment_limited(profiler->by_treatment);
 }
 
-/* The k-th trait of a treatment, whose attributes are in place. */
+/* Evaluates the k-th trait of a treatment, whose attributes are set. */
 static void evaluate_of_treatment(struct profiler *profiler, uint32_t k,
                                   const struct treatment *treatment, bool answered) {
     uint32_t index = profiler->of_treatment[k];

@@ -21,24 +21,25 @@ struct world {
     struct symbols *symbols;
     struct timeline_source *source;
     void *context;
-    /* The lookup's table as known at t, or NULL. Any thread. */
+    /* Returns the lookup's table as known at t, or NULL. Any thread. */
     const struct lookup_table *(*lookup)(void *context, uint32_t lookup, int64_t t_ms);
-    /* The customer who bears identifier "type:value" as of then; false where nobody does. Any
+    /* Finds the customer with identifier "type:value" as of then; false where nobody has it. Any
      * thread. */
     bool (*customer_of_identifier)(void *context, struct text identifier, struct as_of as_of,
                                    struct customer_id *out);
-    /* Who bore the persona, as known then. NULL: every persona was always its own customer. Any
-     * thread. */
+    /* Returns the customer that the persona belonged to, as known then. NULL: every persona was
+     * always its own customer. Any thread. */
     struct customer_id (*customer_of_persona)(void *context, struct persona_id persona,
                                               struct as_of as_of);
-    /* What the persona is made of, at most `max` written; and an identifier's type
-     * (SYMBOL_IDENTIFIER) and value, empty where it was erased. NULL: addresses are not known. Any
-     * thread. */
+    /* Write the identifiers of a persona, at most `max`; and return an identifier's type
+     * (SYMBOL_IDENTIFIER) and value, which is empty where it was erased. NULL: addresses are not
+     * known. Any thread. */
     uint32_t (*identifiers_of_persona)(void *context, struct persona_id persona,
                                        struct identifier_id *out, uint32_t max);
     struct text (*identifier_text)(void *context, struct identifier_id identifier, uint32_t *type);
-    /* Does something wait to be read that may take back the customer's consent to `purpose`, or
-     * (the other is empty) his opt-in to `channel`? NULL: nobody is held. Any thread. */
+    /* Is the customer held? That is so while a row waits in quarantine that may take back a consent
+     * to `purpose`, or (the other is empty) an opt-in to `channel`. NULL: nobody is held. Any
+     * thread. */
     bool (*held)(void *context, struct customer_id customer, struct text purpose,
                  struct text channel);
     struct treatment_history *treatments; /* as known at any time */
@@ -51,23 +52,24 @@ void profiler_destroy(struct profiler *profiler);
  * anew. No value of before may be used any more. */
 void profiler_rest(struct profiler *profiler);
 
-/* The request that fills what the playbook's expressions need: columns and needs are the union over
- * traits, scenarios, goals and actions; as_of is the caller's. `all_times`: evaluation at several t
- * per timeline (training, scenarios), so KNOWN is asked for. */
+/* Returns the request that fills what the playbook's expressions need: columns and needs are the
+ * union over traits, scenarios, goals and actions; as_of is the caller's. `all_times`: a timeline
+ * is evaluated at several t (training, scenarios), so KNOWN is asked for. */
 struct timeline_request profiler_request(struct profiler *profiler, struct as_of as_of,
                                          bool all_times);
 
-/* All traits that are not of a treatment, as of t. The array (by trait index) is the profiler's,
- * valid until the next profile_at. The timeline must stay valid as long as the values are used. */
+/* Evaluates all traits that are not of a treatment, as of t. The array (by trait index) is owned
+ * here and valid until the next profile_at. The timeline must stay valid as long as the values are
+ * used. */
 const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline,
                                int64_t t_ms);
-/* The same, but only traits that are wanted (by trait index) and those of a treatment among them
- * are evaluated, from here to the next profile_at; all others are unknown. Whoever wants a trait
- * wants those that it reads. `wanted` stays as long. */
+/* The same for wanted traits only. From here to the next profile_at only these (by trait index),
+ * and wanted traits of a treatment, are evaluated; the others are unknown. A caller that wants a
+ * trait must also want those that it reads. `wanted` must stay valid as long. */
 const struct value *profile_at_for(struct profiler *profiler, const struct timeline *timeline,
                                    int64_t t_ms, const bool *wanted);
-/* Behind profile_at, where profile_with will be asked for many treatments of this set, which stays:
- * what can be computed for all of them at once is. The values are the same. */
+/* Prepares for many treatments of this set: what can be computed for all of them at once is. Call
+ * it after profile_at; the set must stay valid. The values are the same. */
 void profile_for_all(struct profiler *profiler, const struct treatment_set *treatments);
 /* Behind profile_for_all: the answers of a trait of a treatment for all of them. False where it has
  * to be evaluated for each treatment (profile_with). */
@@ -81,21 +83,23 @@ bool profile_answers(const struct profiler *profiler, uint32_t trait, struct pro
 const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment);
 /* The values as the last profile_at and profile_with left them. */
 const struct value *profile_values(const struct profiler *profiler);
-/* Any expression of the playbook against the state of the last profile_at / profile_with. */
+/* Evaluates any expression of the playbook against the state of the last profile_at / profile_with.
+ */
 struct value profile_eval(struct profiler *profiler, const struct expr_program *program);
-/* An expression of a goal on one row of a timeline, with this treatment's attributes (or NULL),
- * without touching the traits. */
+/* Evaluates an expression of a goal on one row of a timeline, with this treatment's attributes (or
+ * NULL), without changing the traits. */
 struct value profile_eval_row(struct profiler *profiler, const struct expr_program *program,
                               uint32_t row, const struct timeline *timeline,
                               const struct treatment *treatment, int64_t t_ms);
-/* A constant expression of a treatment (`until`, `available`) at t, without touching the traits. */
+/* Evaluates a constant expression of a treatment (`until`, `available`) at t, without changing the
+ * traits. */
 struct value profile_eval_for(struct profiler *profiler, const struct expr_program *program,
                               const struct timeline *timeline, const struct treatment *treatment,
                               int64_t t_ms);
 
-/* Named limits make a value unknown: two currencies in one sum, a list that is too long, a timeline
- * of which only the newest rows are kept. An answer must tell it apart from what is merely unknown.
- * Of the values of the last profile_at / profile_with: */
+/* A named limit makes a value unknown: two currencies in one sum, a list that is too long, a
+ * timeline of which only the newest rows are kept. An answer must tell this apart from a value that
+ * nobody knows. This one is about the last profile_at / profile_with. */
 bool profile_trait_limited(const struct profiler *profiler, uint32_t trait);
 /* Did a limit make the value of `program` unknown, or that of a trait that it reads, when
  * profile_eval evaluated it last? */
@@ -110,11 +114,11 @@ bool profile_reached_limit(const struct profiler *profiler);
 uint32_t profiler_order_id(const struct profiler *profiler);
 struct symbols *profiler_symbols(const struct profiler *profiler);
 
-/* Consent and opt-in as of t, as profile/consent.h says: three-valued as a value of yes/no (unknown
- * where never said). */
+/* Returns consent or opt-in as of t by profile/consent.h: yes, no, or unknown where nothing was
+ * said. */
 struct value profile_consent(const struct profiler *profiler, const struct timeline *timeline,
                              int64_t t_ms, struct text purpose);
-/* `programme` may be empty; `address` too: then whether there is any that may be used. */
+/* `programme` may be empty. With an empty `address`: is there any that may be used? */
 struct value profile_opt_in(const struct profiler *profiler, const struct timeline *timeline,
                             int64_t t_ms, uint32_t channel, struct text programme,
                             struct text address);

@@ -41,8 +41,8 @@ static bool consents(const struct related_walk *walk, const struct timeline *tim
     return state.type == VALUE_YES_NO && state.yes;
 }
 
-/* A reader opened earlier may be pinned below what this evaluation is as of; then it is opened
- * anew. */
+/* Opens a reader. One that was opened earlier may be pinned below the position of this evaluation;
+ * then it is opened again. */
 static enum status reader_for(struct related_walk *walk) {
     struct timeline_source *source = walk->world->source;
     uint64_t wanted = walk->request.as_of.position;
@@ -116,7 +116,7 @@ static enum status collect(struct related_walk *walk, struct text kind, int64_t 
     return STATUS_OK;
 }
 
-/* Of the words about one target the newest counts, and it may end the relation. */
+/* Begins a walk. Of the words about one target the newest counts, and it may end the relation. */
 static enum status begin(struct related_walk *walk, struct text kind, int64_t t_ms) {
     enum status status = collect(walk, kind, t_ms);
     if (status != STATUS_OK || walk->relation_count == 0) return status;
@@ -163,7 +163,7 @@ static enum status need_room(struct related_walk *walk) {
 }
 _Static_assert(ID_NONE == UINT32_MAX, "the table of customers seen is cleared with 0xff");
 
-/* STATUS_EXISTS where the customer was there before. */
+/* Notes a customer. STATUS_EXISTS where it was noted before. */
 static enum status see(struct related_walk *walk, struct customer_id customer) {
     enum status status = need_room(walk);
     if (status != STATUS_OK) return status;
@@ -212,6 +212,6 @@ enum status related_next(struct related_walk *walk, uint32_t relation, int64_t t
         if (status == STATUS_OK || status == STATUS_NO_MEMORY) return status;
     }
     *cursor = UINT64_MAX;
-    /* Of a timeline that was cut the oldest relations are missing. */
+    /* A timeline that was cut lacks its oldest relations. */
     return walk->customer->truncated ? STATUS_LIMIT : STATUS_END;
 }

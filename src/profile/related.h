@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* profile/related.h -- the one step along a relation: whose timelines `any friend (…)` may look at.
+/* profile/related.h -- the one step along a relation: it gives the timelines that `any friend (…)`
+ * may look at.
  *
  * A relation is a *Related {kind, to}* event on the customer's own timeline; `to` is an identifier,
  * "type:value". The newest event about (kind, to) counts, and `state: no` ends it. A related
- * customer is handed out only where both sides had consented to the relation's purpose as of t.
+ * customer is given only where both sides had consented to the relation's purpose as of t.
  *
- * The relations of one kind are collected once a walk and sorted, so a walk over n of them costs
- * n log n. Used by the profiler alone. */
+ * A walk collects and sorts the relations of one kind once, so a walk over n of them costs n log n.
+ * Only profile.c uses it. */
 #ifndef PROFILE_RELATED_H
 #define PROFILE_RELATED_H
 
@@ -41,8 +42,8 @@ void related_init(struct related_walk *walk, const struct world *world);
 void related_release(struct related_walk *walk);
 /* Closes its reader; it is opened again when it is needed. */
 void related_rest(struct related_walk *walk);
-/* The next related customer's timeline as of t, or STATUS_END; *cursor starts at 0
- * (expr_env.related). Any other status: who else is related can't be told. */
+/* Gives the next related customer's timeline as of t, or STATUS_END; *cursor starts at 0
+ * (expr_env.related). Any other status: it can't be told who else is related. */
 enum status related_next(struct related_walk *walk, uint32_t relation, int64_t t_ms,
                          uint64_t *cursor, struct timeline *out) MUST_USE;
 

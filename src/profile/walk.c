@@ -67,7 +67,7 @@ static void run_parts(struct part *parts, uint32_t count) {
         if (started[i])
             pthread_join(threads[i], NULL);
         else
-            run_part(&parts[i]); /* no thread to be had: the share is walked here */
+            run_part(&parts[i]); /* no thread can be started: walk the share here */
     }
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* profile/walk.h -- every customer once, on several threads, each with its own reader and profiler.
+/* profile/walk.h -- visits every customer once, on several threads, each with its own reader and
+ * profiler.
  *
- * The parts are disjoint shares of the customers and every part sees the same pinned position, so
- * what is collected does not depend on the number of threads as long as `visit` only adds to its
+ * The parts are disjoint shares of the customers, and every part sees the same pinned position. So
+ * what is collected does not depend on the number of threads, as long as `visit` only adds to its
  * own part's state. */
 #ifndef PROFILE_WALK_H
 #define PROFILE_WALK_H

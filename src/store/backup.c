@@ -4,8 +4,7 @@
 #include "store/side_file.h"
 #include "store/store_internal.h"
 
-/* What the store keeps, and what the rooms above keep beside it; the latter are copied where they
- * exist. */
+/* The folders of the store, and those of the rooms above, which are copied where they exist. */
 static const char *const own_folders[] = {"log", "runs", "links", "quarantine", "keys"};
 static const char *const other_folders[] = {"lookups", "playbooks", "models"};
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -30,8 +29,8 @@ static enum status copy_file(struct file_system *fs, const char *from, const cha
     return status;
 }
 
-/* Immutable files are linked where the file system can; they are never changed, so both names stay
- * good. */
+/* Links a file where the file system can, else copies it. Immutable files never change, so both
+ * names stay good. */
 static enum status link_or_copy(struct file_system *fs, const char *from, const char *to,
                                 struct error *error) {
     enum status status = file_link(fs, from, to, error);
@@ -109,8 +108,9 @@ static enum status take_others(struct store *store, const char *target, struct e
     return STATUS_OK;
 }
 
-/* Nothing is folded or dropped meanwhile (role), nothing appended (the applier is here). The
- * manifest comes last: without it the target is no data directory. */
+/* Copies the directory. Meanwhile nothing is folded or dropped (the caller has the role), and
+ * nothing is appended (the applier is here). The manifest comes last: without it the target is no
+ * data directory. */
 static enum status backup(struct store *store, const char *target, struct error *error) {
     enum status status = store->read_only ? STATUS_OK : log_sync(store->log, error);
     if (status == STATUS_OK) status = store_sweep(store, error);

@@ -17,8 +17,8 @@ static void select_run(struct selection *selection, const struct manifest *manif
     selection->row_count += manifest->runs[index].row_count;
 }
 
-/* Merges what is selected, those customers in [from, to), into a new run at the end of the next
- * manifest. */
+/* Merges the selected runs, as far as their customers are in [from, to), into a new run at the end
+ * of the next manifest. */
 static enum status merge_piece(struct edit *edit, struct run_merge *merge, uint32_t level,
                                uint64_t *group, struct error *error) {
     uint64_t number = edit_number(edit);
@@ -79,7 +79,7 @@ static enum status merge_and_commit(struct store *store, const struct selection 
     return status;
 }
 
-/* The runs of `level`, where they come from enough merges or folds. */
+/* Selects the runs of `level` where they come from enough merges or folds. */
 static bool select_tier(const struct manifest *manifest, uint32_t level,
                         struct selection *selection) {
     *selection = (struct selection){0};

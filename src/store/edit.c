@@ -258,7 +258,7 @@ static bool lists_keys(const struct edit *edit, const struct stored_keys *keys) 
     return false;
 }
 
-/* What the store had before and the edit does not list. */
+/* The files that the store had before and that the edit does not list. */
 struct left_behind {
     struct stored_run *runs[MANIFEST_RUNS_MAX];
     struct stored_keys *keys[MANIFEST_KEYS_MAX];
@@ -286,7 +286,7 @@ enum status edit_commit(struct edit *edit, bool folded, struct error *error) {
         return error_set(error, STATUS_NO_MEMORY, "%s: no memory for a new version",
                          store->directory);
     status = manifest_store(&edit->next, store->fs, store->directory, error);
-    buffer_clear(&edit->created); /* from here on they may count */
+    buffer_clear(&edit->created); /* from here on the manifest on the disk may name them */
     store->manifest_unsure = status != STATUS_OK;
     if (status) {
         memory_free(blank);
@@ -295,7 +295,7 @@ enum status edit_commit(struct edit *edit, bool folded, struct error *error) {
     struct left_behind left;
     find_left_behind(edit, &left);
     take_over(edit, folded, blank);
-    /* Their references are the store's now. */
+    /* The store owns their references now. */
     edit->opened_count = edit->opened_keys_count = 0;
     edit->opened_superseded = NULL;
     for (uint32_t i = 0; i < left.run_count; i++) stored_run_dereference(left.runs[i]);

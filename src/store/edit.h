@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/edit.h -- a change of what counts: new files first, then the manifest that names them, then
- * the version that readers see, then the old files go.
+/* store/edit.h -- changes which files count: first new files are written, then the manifest that
+ * names them, then readers get the version, then the old files are removed.
  *
- *   edit_begin ─► new files (edit_add_run, edit_side …) ─► edit_commit: sync folders │ MANIFEST
- *                                                          │ publish │ remove obsolete
+ *   edit_begin ─► new files (edit_insert_run, edit_side …) ─► edit_commit:
+ *                      sync folders │ write MANIFEST │ publish the version │ remove obsolete files
  *
- * An edit that ends before its manifest was tried removes what it made. Once the manifest was tried
- * and failed, nobody knows which one is on the disk: the new files stay until the next opening
- * knows. Role held throughout. */
+ * An edit that ends before its manifest was tried removes what it made. Once writing the manifest
+ * has failed, nobody knows which one is on the disk: the new files stay until the next opening
+ * knows. The caller holds the role throughout. */
 #ifndef STORE_EDIT_H
 #define STORE_EDIT_H
 
@@ -46,8 +46,8 @@ enum status edit_remove_run(struct edit *edit, uint32_t index, struct error *err
 enum status edit_insert_keys(struct edit *edit, uint32_t index, const struct manifest_keys *keys,
                              const char *path, struct error *error) MUST_USE;
 enum status edit_remove_keys(struct edit *edit, uint32_t index, struct error *error) MUST_USE;
-/* Writes these rows, which it sorts, in place of the superseded versions of now; none: there is no
- * file then. */
+/* Writes these rows, which it sorts, in place of the present superseded versions. Without rows
+ * there is no file. */
 enum status edit_supersede(struct edit *edit, struct superseded_row *rows, uint64_t count,
                            struct error *error) MUST_USE;
 /* Writes the frames of the links or quarantine files [from, from + count) of the next manifest, and

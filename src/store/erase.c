@@ -7,7 +7,7 @@
 #include "store/edit.h"
 #include "store/run/run_file.h"
 
-/* Bits of the personas to go, so many as the largest needs. */
+/* A bit for each persona to erase, as many as the largest needs. */
 struct persona_bits {
     uint64_t *bits;
     uint32_t count;
@@ -37,7 +37,7 @@ static bool run_has_persona(const struct run *run, const struct store_erasure *e
     return false;
 }
 
-/* Rows of others that name them are remembered: their keys go, too. */
+/* Positions of other people's rows that name them: the keys of these rows go, too. */
 struct naming_rows {
     const struct store_erasure *erasure;
     uint64_t *positions;
@@ -87,7 +87,8 @@ static enum status part_names_them(const struct run *run, uint32_t part,
     return status;
 }
 
-/* Is there anything in it to be erased? Only what names them takes reading, of the types first. */
+/* Has the run anything to erase? Only rows that may name the person must be read, of their types
+ * first. */
 static enum status run_has_any(struct run *run, const struct store_erasure *erasure, bool *found,
                                struct error *error) {
     struct run_block_cache cache;
@@ -178,8 +179,7 @@ static enum status erase_runs(struct edit *edit, const struct store_erasure *era
     return status;
 }
 
-/* One file after the other, each into a new one; a file in which nothing changed stays as it was.
- */
+/* Writes each file into a new one. A file in which nothing changes stays as it was. */
 static enum status erase_side(struct edit *edit, enum stored_kind kind,
                               const struct store_erasure *erasure, struct store_erased *erased,
                               struct error *error) {

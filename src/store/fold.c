@@ -5,7 +5,7 @@
 #include "store/checkpoint.h"
 #include "store/edit.h"
 
-#define PREFETCH_BYTES    256u /* of a row: its head and, of most, all properties */
+#define PREFETCH_BYTES    256u /* bytes of a row: its head and, for most rows, all properties */
 #define SIDE_FILES_FOLDED 16u  /* so many links or quarantine files become one with the next fold */
 
 /* The tail's rows as run_write wants them. */
@@ -30,8 +30,8 @@ static void get_row(const void *context, size_t i, struct run_row *out) {
     };
 }
 
-/* Rows of one customer lie far apart in the tail: first their places are fetched, then their first
- * lines. */
+/* Fetches a row: first its place, then its first cache lines. Rows of one customer lie far apart in
+ * the tail. */
 static void prefetch_row(const void *context, size_t i, bool near) {
     const struct frozen_rows *rows = context;
     if (!near) {
@@ -117,8 +117,8 @@ static bool row_was_dropped(void *context, const struct stored_row *row) {
     return store_row_is_dropped(dropped->ids, dropped->count, row->row_id);
 }
 
-/* With dropped rows every quarantine file is written anew; otherwise old ones are left alone until
- * they are many. */
+/* Folds the side files. With dropped rows every quarantine file is written anew; otherwise old
+ * files stay until they are many. */
 static enum status fold_side(struct edit *edit, uint64_t from, uint64_t to, bool has_rows,
                              const struct dropped_ids *dropped, struct error *error) {
     struct side_filter filter = {.row = row_was_dropped, .context = (void *)(uintptr_t)dropped};
@@ -147,8 +147,8 @@ static enum status copy_dropped(struct store *store, struct dropped_ids *out, st
     return status;
 }
 
-/* The dropped rows are gone from the files. What was dropped meanwhile stays in the list, and so do
- * rows that are still in the log. */
+/* Forgets the dropped rows that are gone from the files. Rows dropped meanwhile stay in the list,
+ * and so do rows that are still in the log. */
 static void forget_dropped(struct store *store, const struct dropped_ids *dropped, uint64_t end) {
     pthread_mutex_lock(&store->guard);
     size_t kept = 0;

@@ -51,7 +51,7 @@ enum status manifest_encode(const struct manifest *manifest, struct buffer *out)
     return status;
 }
 
-/* Reads "word number number … \n" off the front. */
+/* Reads "word number number … \n" from the front. */
 static bool take_line(struct text *left, const char *word, uint64_t *numbers, size_t count) {
     size_t at = strlen(word);
     if (left->length < at || memcmp(left->at, word, at) != 0) return false;

@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/manifest.h -- what counts in the data directory, and up to which log position.
+/* store/manifest.h -- names the files that count in the data directory, and the log position up to
+ * which they hold everything.
  *
  *   attune manifest 3
- *   position 4000801            everything below it is in the files named here; the log has the
- *                               rest
- *   next 18                     the next file's number; numbers are never used twice
- *   run 17 0 17 4000000 91234567      number, level, group, rows, bytes
- *   links 17 12 345678                number, frames, bytes
- *   quarantine 17 3 4567            number, rows, bytes
- *   keys 17 0 4000000 131234567     number, level, keys, bytes: oldest first
- *   superseded 18 1234 39512        number, versions, bytes
- *   checkpoint 19 4000801 7654321 345678     number, position, bytes, bytes of the links files that
- *                               it was made of
- *   checksum 1a2b3c4d           CRC32C of all before this line
+ *   position 4000801                    everything below it is in the files named here
+ *   next 18                             the next file's number; numbers are never used twice
+ *   run 17 0 17 4000000 91234567        number, level, group, rows, bytes
+ *   links 17 12 345678                  number, frames, bytes
+ *   quarantine 17 3 4567                number, rows, bytes
+ *   keys 17 0 4000000 131234567         number, level, keys, bytes; oldest first
+ *   superseded 18 1234 39512            number, versions, bytes
+ *   checkpoint 19 4000801 7654321 345678
+ *                                       number, position, bytes, bytes of the links files behind it
+ *   checksum 1a2b3c4d                   CRC32C of all before this line
  *
- * Text, so that a person can read it; replaced by rename, so that it is the old one or the new one.
+ * The log has what is not below `position`. The manifest is text, so that a person can read it. It
+ * is replaced by rename, so that a crash leaves the old one or the new one.
+ *
  * Format 1 has neither keys nor superseded versions; it is read, and the next opening for writing
- * writes it as of now, with the keys of its runs. Format 2 has no checkpoint: it is read, and the
- * next fold writes format 3. An older program must not write to a directory with a checkpoint: its
- * erasures would leave the checkpoint as it is.
+ * writes the present format, with the keys of its runs. Format 2 has no checkpoint; it is read, and
+ * the next fold writes format 3. An older program must not write to a directory with a checkpoint:
+ * its erasures would leave the checkpoint as it is.
  *
- * A file that it does not name does not count and goes at the next opening. Pure but for
- * manifest_load and manifest_store. */
+ * A file that the manifest does not name does not count, and the next opening removes it. Pure but
+ * for manifest_load and manifest_store. */
 #ifndef STORE_MANIFEST_H
 #define STORE_MANIFEST_H
 

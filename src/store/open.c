@@ -37,7 +37,8 @@ static enum status make_directory(struct store *store, struct error *error) {
     return status ? status : directory_sync(store->fs, parent, error);
 }
 
-/* LOCK holds the process id of the writer, so that who is refused can be told whom to stop. */
+/* LOCK holds the process id of the writer, so that somebody who is refused can be told which
+ * process to stop. */
 static enum status take_lock(struct store *store, struct error *error) {
     char path[FILE_PATH_MAX], text[32] = "";
     enum status status = join(path, store, "LOCK", error);
@@ -76,8 +77,8 @@ static enum status make_folders(struct store *store, struct error *error) {
     return directory_sync(store->fs, store->directory, error);
 }
 
-/* Without a manifest nothing may be here but what a creation that was cut short left: empty
- * folders, or not even those. */
+/* Refuses a directory without a manifest that holds anything but what a creation leaves that was
+ * cut short: empty folders, or not even those. */
 static enum status refuse_leftovers(struct store *store, struct error *error) {
     for (size_t i = 0; i < FOLDER_COUNT; i++) {
         char path[FILE_PATH_MAX];
@@ -105,8 +106,8 @@ static enum status no_manifest(const struct store *store, struct error *error) {
         store->directory);
 }
 
-/* Before the lock, whose file would else be left in somebody's folder. Whatever else is wrong is
- * told under the lock. */
+/* Refuses a wrong directory before the lock is taken: the lock's file would be left in somebody's
+ * folder. Other faults are reported under the lock. */
 static enum status refuse_wrong_place(struct store *store, struct error *error) {
     char path[FILE_PATH_MAX];
     struct file *file = NULL;
@@ -386,8 +387,8 @@ static enum status start_thread(struct store *store, struct error *error) {
     return STATUS_OK;
 }
 
-/* A directory of before has its keys in the runs alone: key files are made of them, and older
- * programs refuse it from then on. */
+/* Upgrades a directory of an older program, which has its keys in the runs alone: key files are
+ * made of them. Older programs refuse the directory from then on. */
 static enum status upgrade(struct store *store, struct error *error) {
     enum status status = store_keys_from_runs(store, false, error);
     return status ? status : store_keys_compact(store, false, error);

@@ -103,7 +103,7 @@ enum status store_append_dropping(struct store *store, const struct store_frame 
         return error_set(error, STATUS_LIMIT, "at most %u rows can be dropped at once",
                          STORE_FRAME_BYTES_MAX / 16);
     assert(frame->record_count <= RECORDS_BESIDE_MAX);
-    /* First the room to remember them, so that what the log has can't be forgotten here. */
+    /* Make room to remember them first, so that nothing can be forgotten here that the log has. */
     pthread_mutex_lock(&store->guard);
     enum status status = memory_grow((void **)&store->dropped, &store->dropped_capacity,
                                      store->dropped_count + count, sizeof(*store->dropped));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/side_file.h -- what a frame carries besides events, taken out of the log into links and
- * quarantine files, and rewritten from one such file to the next.
+/* store/side_file.h -- links and quarantine files. They hold what frames carry besides events:
+ * taken out of the log at a fold, and rewritten from one such file to the next.
  *
- * A row that was dropped leaves an empty one in its place, so that row ids stay what they are; a
- * frame without live rows, or without records and symbols, is left out; a file without frames is
- * not made. One thread. */
+ * A dropped row leaves an empty one in its place, so that row ids stay what they are. A frame
+ * without live rows, or without records and symbols, is left out. A file without frames is not
+ * made. One thread. */
 #ifndef STORE_SIDE_FILE_H
 #define STORE_SIDE_FILE_H
 

@@ -68,7 +68,7 @@ static enum status check_space(struct store *store, size_t bytes, struct error *
     return STATUS_OK;
 }
 
-/* Waits until a tail that is full can be frozen, or tells why the fold before it does not end. */
+/* Waits until a full tail can be frozen, or reports why the fold before it does not end. */
 static enum status wait_for_fold(struct store *store, struct error *error) {
     if (store->fold_by_hand)
         return error_set(error, STATUS_LIMIT, "the tail holds %u events: fold it",
@@ -125,7 +125,7 @@ static enum status reserve(struct store *store, const struct store_frame *frame,
     return status ? error_set(error, status, "no memory for %zu events", count) : STATUS_OK;
 }
 
-/* A frame that says so could not be read back. */
+/* Checks what events replace: a frame with a wrong position could not be read back. */
 static enum status check_replaces(const struct store *store, const struct store_frame *frame,
                                   struct error *error) {
     uint64_t first = log_end(store->log) + 1;
@@ -154,7 +154,7 @@ static enum status encode(struct store *store, const struct store_frame *frame,
     return frame_encode(&store->frame, buffer_text(&store->symbol_bytes), frame, error);
 }
 
-/* After a failed sync nobody sees what may never be durable. */
+/* After a failed sync readers no longer see frames that may never be durable. */
 static void note_failure(struct store *store) {
     if (store->log && log_has_failed(store->log))
         atomic_store(&store->written_bound, atomic_load(log_durable(store->log)));
@@ -252,7 +252,7 @@ enum status store_set_columns(struct store *store, const struct column_set *colu
     return STATUS_OK;
 }
 
-/* With the role, in the applier's thread. */
+/* Calls a function with the role held, in the applier's thread. */
 static enum status with_role(struct store *store,
                              enum status (*work)(struct store *, bool, struct error *), bool flag,
                              struct error *error) {
@@ -353,7 +353,7 @@ static int by_position(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-/* One that was retracted and brought back, or retracted twice, has several rows. */
+/* A row that was retracted and brought back, or retracted twice, has several rows here. */
 enum status store_earlier_versions(struct store *store, uint64_t *count) {
     *count = 0;
     pthread_mutex_lock(&store->guard);

@@ -17,7 +17,8 @@
 #include "store/version.h"
 #include "store/view/view.h"
 
-/* Keys that were asked to be fetched; of the older ones what a look-up touches next is fetched. */
+/* So many keys are remembered that a caller wanted fetched. For the older ones the next thing that
+ * a look-up touches is fetched. */
 #define KEYS_AHEAD 8
 
 struct store {
@@ -108,10 +109,10 @@ enum status store_keys_fold(struct edit *edit, const struct tail *tail,
                             struct error *error) MUST_USE;
 /* Merges key files of one level once they are enough; `all`: all files. */
 enum status store_keys_compact(struct store *store, bool all, struct error *error) MUST_USE;
-/* Makes the keys anew from the runs where the directory is of before, or, with `verify`, where a
- * key file is damaged. */
+/* Makes the keys anew from the runs: where an older program made the directory or, with `verify`,
+ * where a key file is damaged. */
 enum status store_keys_from_runs(struct store *store, bool verify, struct error *error) MUST_USE;
-/* What an erasure takes: rows of these personas, and these rows. */
+/* The rows that an erasure takes: those of these personas, and those at these positions. */
 struct erased_rows {
     const uint64_t *persona_bits;
     uint32_t persona_count;

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/stored_file.h -- what log segments, links files and quarantine files have in common: a
+/* store/stored_file.h -- the form that log segments, links files and quarantine files share: a
  * header, then frames.
  *
- *   0 "ATTUNE" │ 6 kind u8 │ 7 '\n' │ 8 format u32 │ 12 CRC32C u32 of the other 20 bytes │ 16
- *   number u64 │ 24 frames …
+ *    0  "ATTUNE"
+ *    6  kind u8
+ *    7  '\n'
+ *    8  format u32
+ *   12  CRC32C u32 of the other 20 bytes
+ *   16  number u64
+ *   24  frames …
  *
  * `number` is a segment's first position, or the number in the file's name. Links and quarantine
- * files are immutable and end with a mark, so that a cut one is noticed; a log segment ends where
+ * files are immutable and end with a mark, so that a cut one is noticed. A log segment ends where
  * the next one begins (log.h). Any thread. */
 #ifndef STORE_STORED_FILE_H
 #define STORE_STORED_FILE_H
@@ -38,15 +43,15 @@ struct stored_writer {
 enum status stored_writer_open(struct stored_writer *writer, struct file_system *fs,
                                const char *path, enum stored_kind kind, uint64_t number,
                                struct error *error) MUST_USE;
-/* The parts' position and span are kept. */
+/* Adds a frame of these parts, with their position and span. */
 enum status stored_writer_add(struct stored_writer *writer, const struct frame_view *parts,
                               struct error *error) MUST_USE;
-/* Mark and sync. */
+/* Writes the mark and syncs. */
 enum status stored_writer_finish(struct stored_writer *writer, struct error *error) MUST_USE;
 void stored_writer_close(struct stored_writer *writer); /* always; a zeroed writer is allowed */
 
-/* Frames of a whole immutable file, in order; every checksum and the end are verified. `visit` may
- * end it with a status. */
+/* Visits the frames of a whole immutable file, in order. It checks every checksum and the end.
+ * `visit` may end it with a status. */
 enum status stored_visit(struct file_system *fs, const char *path, enum stored_kind kind,
                          uint64_t number,
                          enum status (*visit)(void *context, const struct frame_view *view,

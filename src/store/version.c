@@ -7,9 +7,9 @@
 #define POINTER_BITS 48
 #define POINTER_MASK ((UINT64_C(1) << POINTER_BITS) - 1)
 #define ONE_READER   (UINT64_C(1) << POINTER_BITS)
-/* What a version counts while it is the current one. Readers that leave early take from it, so it
- * must stay far from zero until versions_publish replaces it by the number of readers that are
- * still inside. */
+/* What a version counts while it is the current one. Readers that leave early subtract from it, so
+ * it must stay far from zero until versions_publish replaces it by the number of readers still
+ * inside. */
 #define CURRENT_BIAS (INT64_C(1) << 40)
 
 enum status stored_run_create(struct stored_run **out, struct run *run, uint64_t number) {

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/version.h -- what a reader pins: a list of runs and one or two tails, reference counted,
- * never changed.
+/* store/version.h -- a version is what a reader pins: a list of runs and one or two tails. It is
+ * reference counted and never changes.
  *
  *   versions.current ──► version 7 { runs 3 4 5; tails: A (being folded), B }
- *                        version 6 { runs 3 4;   tails: A }      kept by a reader that opened
- *                                                before
+ *                        version 6 { runs 3 4;   tails: A }   a reader that opened before keeps it
  *
  * Pinning takes no lock: the pointer and the count of readers that entered through it share one
- * 64-bit word. On publishing, the count moves into the version (differential reference counts);
- * whoever brings it to zero frees it, a reader included. A version's last run or tail reference
- * closes the run (its file may have been removed already; the mapping keeps the bytes). */
+ * 64-bit word. On publishing, the count moves into the version (differential reference counts).
+ * Whoever brings it to zero frees it, a reader included. The last version that refers to a run or
+ * tail closes it. The run's file may have been removed by then; the mapping keeps the bytes. */
 #ifndef STORE_VERSION_H
 #define STORE_VERSION_H
 
@@ -66,8 +65,7 @@ struct version *version_create(struct stored_run *const *runs, uint32_t run_coun
                                const struct column_set *columns,
                                const struct customer_directory *directory) MUST_USE;
 
-/* The same in two steps, so that what publishes can do the part that may fail before its point of
- * no return. */
+/* The same in two steps, so that the step that may fail can come before the point of no return. */
 struct version *version_alloc(void) MUST_USE; /* memory_free gives back one that was not filled */
 void version_fill(struct version *version, struct stored_run *const *runs, uint32_t run_count,
                   struct tail *const *tails, uint32_t tail_count, const struct column_set *columns,
@@ -86,7 +84,7 @@ void versions_release(struct versions *versions); /* no readers may be left */
 enum status versions_pin(struct versions *versions, struct version **out,
                          struct error *error) MUST_USE;
 void versions_unpin(struct versions *versions, struct version *version);
-/* Is this pinned one still what a pin would give? */
+/* Would a pin still give this version? */
 bool versions_is_current(const struct versions *versions, const struct version *version);
 
 /* The position a reader of this version pins: all rows below it are in the version's runs and

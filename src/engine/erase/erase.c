@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A customer is forgotten; and who was forgotten does not come back in a bad row, or in a friend's
- * word.
+/* Erases a customer, and keeps bad rows and friends' words from bringing an erased customer back.
  *
  * Identifiers of the source's mapping are compared by type and value. A value of
- * VALUE_BYTES_TELLING or more is looked for in every field as well, between characters that no
- * value has; a shorter one ("1") means nothing outside its own column, and is only looked for in
- * whole fields of a row whose columns can't be told. What can't be taken apart is searched as it
- * came. Events of others are withhold.c's. */
+ * VALUE_BYTES_TELLING or more is also looked for in every field, between characters that no value
+ * has. A shorter one ("1") means nothing outside its own column, and is only looked for in whole
+ * fields of a row whose columns can't be told. What can't be taken apart is searched as it came.
+ * withhold.c treats events of others. */
 #include <stdlib.h>
 
 #include "base/canonical.h"
@@ -21,7 +20,7 @@
 static const struct text withheld_reason = {"withheld: it belongs to a customer who was erased",
                                             49};
 
-/* Whose is a row? */
+/* A search for the person that a row is about. */
 struct hunt {
     struct engine *engine;
     struct identity_erasure *erasure; /* NULL: anybody's who is turned away */
@@ -86,8 +85,8 @@ static bool is_canonical(struct text value) {
     return true;
 }
 
-/* As it is spelled, and in both canonical forms: which of them counts is the type's rule, and a
- * short check too many does no harm. */
+/* Checks the value as it is spelled and in both canonical forms. The type's rule decides which form
+ * counts; one check too many does no harm. */
 bool is_turned_away(const struct engine *engine, uint32_t type, struct text value) {
     if (value.length == 0 || value.length > IDENTIFIER_BYTES_MAX) return false;
     bool found = form_is_turned_away(engine, type, value);

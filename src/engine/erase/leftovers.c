@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an erasure does not reach, and says so: lookups, copies of playbooks, old models.
+/* Finds what an erasure does not reach: lookups, copies of playbooks, old models.
  *
- * Whoever lists a person in a table or in a playbook takes the person out there and loads it again;
- * a program that did it by itself would change answers for everybody else. A value of
- * VALUE_BYTES_TELLING or more is looked for as a word of every text; a shorter one means nothing
+ * A person who is listed in a table or a playbook must be taken out there, and the file loaded
+ * again; if the program did that by itself, it would change answers for everybody else. A value of
+ * VALUE_BYTES_TELLING or more is looked for as a word of every text. A shorter one means nothing
  * outside columns that hold identifiers, and is only compared with whole cells of these.
  *
  * Of earlier erasures only salted hashes are left. A table that is loaded later is searched by

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The directory's own secret keys the hashes of what was erased. Made once; with another one nobody
- * who was erased would be known again, so a damaged one is told, and a missing one is not quietly
- * replaced. docs/file-formats.md has the bytes. */
+/* The directory's own secret, which keys the hashes of what was erased. It is made once: with
+ * another secret nobody who was erased would be recognised. So a damaged one is reported, and a
+ * missing one is not replaced silently. docs/file-formats.md has the bytes. */
 #include <sodium.h>
 
 #include "base/hash.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events of others that mention somebody who was erased: what mentions them is left out.
+/* Leaves out what other people's events say about somebody who was erased.
  *
- * A text is looked at whole and word by word. A word of digits alone tells nothing here, since an
- * article or an order may have the same number. */
+ * A text is looked at as a whole and word by word. A word of digits alone means nothing here, since
+ * an article or an order may have the same number. */
 #include "engine/erase/erased_values.h"
 #include "engine/engine_internal.h"
 #include "event/dark.h"

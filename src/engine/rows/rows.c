@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which rows of a frame are new, repeated, corrected, retracted, older or left. */
+/* Judges which rows of a frame are new, repeated, corrected, retracted, older or left. */
 #include "engine/rows/rows.h"
 
 #include "base/memory.h"

@@ -23,7 +23,8 @@ void zone_days_init(struct zone_days *days, const struct time_zone *zone) {
     memset(days->date, 0, sizeof days->date);
 }
 
-/* A day whose offset is the same at five moments of it has no change in it. */
+/* Returns the offset of a day. A day with the same offset at five of its moments has no change in
+ * it. */
 static int32_t offset_of_day(const struct time_zone *zone, int64_t midnight_ms) {
     int64_t first = 0;
     for (int i = 0; i <= 4; i++) {
@@ -82,7 +83,7 @@ static bool fast_clock(const char *at, int64_t *of_day_ms) {
     return true;
 }
 
-/* The rows of a file stand near each other in time: the date is mostly that of the row before. */
+/* Is the date that of the row before? Mostly it is, since the rows of a file are close in time. */
 static inline bool same_date(struct zone_days *days, const char *at, int64_t *day) {
     if (memcmp(days->date, at, sizeof days->date) == 0) {
         *day = days->date_day;
@@ -139,7 +140,8 @@ static bool fast_decimal(struct text text, struct cell_decimal *decimal) {
 
 static enum status number_money(struct cell_reader *reader, double number, struct value *out);
 
-/* Statistics programs write a sum of nothing as 4.440892e-16. */
+/* Reads money in scientific notation: statistics programs write a sum of nothing as 4.440892e-16.
+ */
 static enum status scientific_money(struct cell_reader *reader, struct text text,
                                     struct value *out) {
     double number;
@@ -158,13 +160,13 @@ double cell_decimal_number(const struct cell_decimal *decimal) {
     return decimal->negative ? -number : number;
 }
 
-/* As it is written without any notation. */
+/* Reads a value in its plain form. */
 static inline enum status plain_value(struct cell_reader *reader, struct text text,
                                       enum value_type type, struct value *out) {
     struct cell_decimal decimal;
     switch (type) {
     case VALUE_TEXT:
-    /* Its row was checked for UTF-8. */
+    /* The row was checked for UTF-8. */
     case VALUE_UNKNOWN: value_put_text(out, text); return STATUS_OK;
     case VALUE_NUMBER:
         if (!fast_decimal(text, &decimal)) break;
@@ -172,7 +174,7 @@ static inline enum status plain_value(struct cell_reader *reader, struct text te
         return STATUS_OK;
     case VALUE_MONEY:
         if (!fast_decimal(text, &decimal) || decimal.fraction > reader->minor_digits) break;
-        if (decimal.digits > FAST_MINOR_MAX) break; /* let money_parse judge its own limit */
+        if (decimal.digits > FAST_MINOR_MAX) break; /* money_parse judges its own limit */
         decimal.digits *= integer_powers[reader->minor_digits - decimal.fraction];
         value_put_money(out, decimal.negative ? -decimal.digits : decimal.digits, reader->currency);
         return STATUS_OK;
@@ -199,8 +201,8 @@ static enum status money_value(struct cell_reader *reader, struct text text,
     return status;
 }
 
-/* What the plain forms don't read, or must not: apart, so that the way of nearly all values stays
- * short. */
+/* Reads what the plain forms do not read, or must not. It is a function of its own, so that the
+ * code for nearly all values stays short. */
 __attribute__((noinline)) static enum status noted_value(struct cell_reader *reader,
                                                          struct text text, enum value_type type,
                                                          struct notation notation,
@@ -242,8 +244,9 @@ static size_t number_text(double number, char out[40]) {
     return strlen(out);
 }
 
-/* JSON says 12.34 and hands out the nearest double. Where the nearest minor unit is not in doubt it
- * is the one that was written; near a half (12.345) the decimal digits decide. */
+/* Reads money from a number of JSON, whose 12.34 becomes the nearest double. Where the nearest
+ * minor unit is not in doubt, it is the one that was written; near a half (12.345) the decimal
+ * digits decide. */
 static enum status number_money(struct cell_reader *reader, double number, struct value *out) {
     double minor = number * (double)integer_powers[reader->minor_digits];
     if (!(fabs(minor) < NUMBER_MINOR_MAX)) return STATUS_INVALID;

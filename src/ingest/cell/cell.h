@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest/cell/cell.h -- one field of a row as it stands in the file, and what value it makes.
+/* ingest/cell/cell.h -- one field of a row as it stands in the file, and the value that it makes.
  *
- * The fast paths here (plain decimals, ISO times, a zone's offset a day) give exactly what
- * value_parse gives; whatever they don't recognise goes there. Not thread-safe: a zone_days belongs
- * to one mapper. */
+ * The fast ways (plain decimals, ISO times, a zone's offset for each day) give exactly what
+ * value_parse gives, and leave everything else to it. Not thread-safe: a zone_days belongs to one
+ * mapper. */
 #ifndef INGEST_CELL_CELL_H
 #define INGEST_CELL_CELL_H
 
@@ -60,8 +60,8 @@ struct cell_reader {
     struct arena *scratch; /* for texts that have to be made */
 };
 
-/* Empty gives unknown. VALUE_UNKNOWN as the type means: as it comes (text, or by JSON's own type).
- * STATUS_INVALID: it is none. */
+/* Makes a value of the type. An empty cell gives unknown. With the type VALUE_UNKNOWN the value
+ * stays as it comes: text, or JSON's own type. STATUS_INVALID where it is none. */
 enum status cell_value(struct cell_reader *reader, const struct cell *cell, enum value_type type,
                        struct notation notation, struct value *out) MUST_USE;
 /* As text: numbers digit by digit as they were written, true and false. STATUS_INVALID for arrays

@@ -66,8 +66,8 @@ static struct row_key key_of(struct key_hash hash) {
     return (struct row_key){hash.low != 0 ? hash.low : 1, (uint32_t)(hash.high >> 32)};
 }
 
-/* Words of people may be a part of a key of several columns ("none" of a coupon), and say nothing
- * alone. */
+/* Is the text no key? A filler of people may be part of a key of several columns ("none" of a
+ * coupon), but is no key by itself. */
 static bool is_no_key(const struct plan *plan, struct text text) {
     enum filler filler = canonical_filler(text);
     return filler == FILLER_OF_PEOPLE ? plan->row_key_count == 1 : filler != FILLER_NONE;
@@ -183,8 +183,8 @@ static enum status add_undeclared(struct mapper *mapper, struct row_facts *facts
     return STATUS_OK;
 }
 
-/* What the Segment rules read beside the mapping. When a message was sent and received is no part
- * of it: a retry says another time. */
+/* Adds what the Segment rules read beside the mapping. The times at which a message was sent and
+ * received are left out, since a retry has other times. */
 static enum status add_message(struct mapper *mapper, struct row_facts *facts) {
     static const enum segment_column told[] = {
         SEGMENT_TYPE,         SEGMENT_EVENT,    SEGMENT_TIMESTAMP,   SEGMENT_ORIGINAL_TIMESTAMP,
@@ -202,8 +202,9 @@ static enum status add_message(struct mapper *mapper, struct row_facts *facts) {
     return STATUS_OK;
 }
 
-/* The first cells as long as they are texts of the present reading alone: of a CSV file with one
- * reading that is all of them. Apart, so that it keeps to the registers. Returns how many. */
+/* Adds the first cells, as long as they are texts of the present reading alone; in a CSV file with
+ * one reading these are all. It is a function of its own, so that it works in registers. Returns
+ * how many. */
 __attribute__((noinline)) static uint32_t add_texts(const struct cell *cells,
                                                     const struct plan_rows *rows, uint64_t *sum) {
     const struct plan_cell *at = rows->cells, *end = at + rows->cell_count;
@@ -247,7 +248,7 @@ static int64_t version_of_number(double number) {
     return bits < 0 ? INT64_MIN - bits : bits;
 }
 
-/* Without a word a version is a time. Many systems count instead. */
+/* Reports a bad version. Without a type a version is a time, but many systems count instead. */
 static enum status bad_version(struct mapper *mapper, uint32_t column, enum value_type type) {
     struct value value;
     struct text name = mapper->plan->columns[column], text;
@@ -280,8 +281,8 @@ static enum status read_version(struct mapper *mapper, struct row_facts *facts) 
     return STATUS_OK;
 }
 
-/* "*" stands for any value, as of a column deleted_at. Words that stand for none are no value, and
- * no more is 0 of a flag. */
+/* Does the cell hold a value? "*" stands for any, as for a column deleted_at. Fillers are no value,
+ * and neither is a 0 of a flag. */
 static bool is_a_value(struct text text) {
     text = text_trim(text);
     return text.length > 0 && !text_equal(text, TEXT("0")) && canonical_filler(text) == FILLER_NONE;

@@ -11,7 +11,7 @@ static void scan_from(struct cutter *cutter, const char *at) {
     cutter->scan = scan_start(at, cutter_window_end(cutter), '\n', cutter->quotes ? '"' : '\n');
 }
 
-/* Damage in a .gz ends the file; what could be read before it is kept. */
+/* Ends the file at damage in a .gz; what could be read before it is kept. */
 static enum status end_early(struct cutter *cutter, const struct error *cause) {
     cutter->ended = true;
     snprintf(cutter->truncation, sizeof cutter->truncation, "%.*s",
@@ -113,7 +113,7 @@ static enum status check_encoding(struct cutter *cutter, struct error *error) {
     return STATUS_OK;
 }
 
-/* Of a pipe, until a line is there to be looked at. */
+/* Waits, for a pipe, until a line has come. */
 static enum status wait_for_line(struct cutter *cutter, struct error *error) {
     enum status status = STATUS_OK;
     while (status == STATUS_OK && !cutter->ended &&
@@ -195,7 +195,7 @@ static void take(struct cutter *cutter, const char *start, const char *end, uint
     if (end < cutter_window_end(cutter)) cutter->has_line_ends = true;
     while (length > 0 && start[length - 1] == '\r') { /* some programs write CR CR LF */
         length--;
-        flags &= ~(uint32_t)ROW_MAYBE_CUT; /* of CR LF the half is there */
+        flags &= ~(uint32_t)ROW_MAYBE_CUT; /* half of CR LF is there */
     }
     *out = (struct cut){start, length, cutter->line, flags};
     cutter->line += lines;
@@ -203,7 +203,7 @@ static void take(struct cutter *cutter, const char *start, const char *end, uint
     cutter->start = (size_t)(end - cutter->window.at);
 }
 
-/* The bad row is its first physical line; all behind it gets another chance. */
+/* Takes the first physical line as the bad row; what stands behind it is read again. */
 static enum status take_line(struct cutter *cutter, const char *start, uint32_t flags,
                              struct cut *out) {
     const char *end = cutter_window_end(cutter),
@@ -217,7 +217,8 @@ static enum status take_line(struct cutter *cutter, const char *start, uint32_t 
     return STATUS_OK;
 }
 
-/* The window holds no end of the row, and there is nothing more to read or no more room. */
+/* Takes what is left where the window holds no end of the row, and there is nothing more to read or
+ * no more room. */
 static enum status take_rest(struct cutter *cutter, const char *start, const struct search *search,
                              struct cut *out) {
     const char *end = cutter_window_end(cutter);

@@ -394,8 +394,8 @@ static enum status compact(struct gather *gather) {
 
 /* ---- reading and handing on ---- */
 
-/* The last row may be half a row. Where its key is all that there is of it, the key may be half of
- * itself, too: the row could belong to the group before it, which is not whole then. */
+/* The last row may be half a row. Where it has nothing but its key, the key may be cut, too: then
+ * the row could belong to the group before it, which is not whole. */
 static void doubt_group_before(struct gather *gather, const struct cut *cut, struct text key) {
     struct held *held = &gather->held;
     bool key_is_last = key.length == 0 || key.at + key.length == cut->at + cut->length;

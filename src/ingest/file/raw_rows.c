@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many rows of its file a quarantined entry is made of. */
+/* Counts the rows of its file that a quarantined entry holds, and looks whether the file has grown.
+ */
 #include "ingest/file/head.h"
 #include "ingest/ingest.h"
 

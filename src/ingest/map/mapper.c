@@ -200,8 +200,8 @@ static enum status check_readable(struct mapper *mapper, const struct row *row) 
     return STATUS_OK;
 }
 
-/* The last line has no end, where other lines have one: the last field may be half of itself. One
- * that closes its quotes, or that nothing reads, does no harm. */
+/* Judges the last line where it has no end and other lines have one: its last field may be cut. A
+ * field that closes its quotes, or that nothing reads, does no harm. */
 static enum status check_last(struct mapper *mapper, struct job *job) {
     const struct plan *plan = mapper->plan;
     const struct cell *last = &mapper->cells[plan->column_count - 1];
@@ -214,7 +214,8 @@ static enum status check_last(struct mapper *mapper, struct job *job) {
                       "file; or, where the row is whole: attune quarantine replay)");
 }
 
-/* Two stray quotes swallow the rows between them. A source that declares its quotes is believed. */
+/* Judges a quoted field that holds whole rows: two stray quotes would swallow the rows between
+ * them. A source that declares its quotes is trusted. */
 static enum status check_quoted(struct mapper *mapper, struct job *job) {
     const struct plan *plan = mapper->plan;
     if (plan->source->quote != QUOTE_BY_DELIMITER ||
@@ -303,7 +304,7 @@ enum status mapper_finish(struct mapper *mapper, size_t index, bool keeps_rows) 
                                                              : status;
 }
 
-/* An event that is no more than its key: a row that takes itself away, or is stored already. */
+/* Adds an event with nothing but its key: its row retracts itself, or is stored already. */
 static enum status add_bare(struct mapper *mapper, const struct row_facts *facts, bool is_known) {
     enum status status;
     struct event *event = mapper_add_event_of(mapper, facts, &status);
@@ -358,7 +359,7 @@ static enum status map_message(struct mapper *mapper, const struct segment_batch
     mapper->present_type = SYMBOL_NONE;
     mapper->doubt.text[0] = 0;
     mapper_dark_begin(mapper);
-    /* Each message takes what its line says of all. */
+    /* Each message also takes what its line says for all messages. */
     if (mapper->batch->bytes.length >= MAPPER_BATCH_BYTES_MAX) {
         return mapper_bad(mapper, COLUMN_NONE,
                           "more than %zu MB were read at once: replay the quarantine",
@@ -411,7 +412,7 @@ static enum status append_raw(struct mapper *mapper, struct text text) {
     return buffer_append(&mapper->text, text.at, text.length < room ? text.length : room);
 }
 
-/* Header and rows, as they came. */
+/* Writes header and rows, as they came. */
 static enum status build_raw(struct mapper *mapper, const struct job *job, size_t from, size_t to) {
     struct text header = mapper->plan->header;
     enum status status = STATUS_OK;

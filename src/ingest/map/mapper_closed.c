@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Words of closed lists: purposes, channels, states, relations, treatments. A known one is stored
- * as the playbook writes it; of any other the row waits in quarantine, and where it may take
+/* Words of closed lists: purposes, channels, states, relations, treatments. A known word is stored
+ * as the playbook writes it. A row with any other word waits in quarantine; where it may take
  * something back, its person is held until somebody has read it. */
 #include "base/canonical.h"
 #include "base/hash.h"
@@ -25,7 +25,7 @@ static bool is_treatment(uint32_t event_type) {
     return event_type >= EVENT_TREATMENT_SHOWN && event_type <= EVENT_TREATMENT_REJECTED;
 }
 
-/* What the event's kind of consent is about. */
+/* Returns the property that names what the event's consent is about. */
 static uint32_t about_of(uint32_t event_type) {
     return event_type == EVENT_CONSENT_CHANGED ? PROPERTY_PURPOSE : PROPERTY_CHANNEL;
 }
@@ -59,7 +59,7 @@ static enum status take_word(struct mapper *mapper, const struct plan_words *wor
                         found == WORD_NEAR ? words->at[index] : value->text, remedy);
 }
 
-/* A list of which others may exist that the playbook does not use: "news2" is no slip of "news1". */
+/* Takes the spelling of a list that may have further entries: "news2" is no slip of "news1". */
 static void take_spelling(const struct plan_words *words, struct value *value) {
     size_t index;
     if (value->type == VALUE_TEXT &&
@@ -115,7 +115,7 @@ static enum status take_state(struct mapper *mapper, struct value *value) {
     return STATUS_OK;
 }
 
-/* What programs write where there is nothing: "NULL", "\\N", "#N/A". */
+/* Is it what programs write where there is nothing: "NULL", "\\N", "#N/A"? */
 static bool says_nothing(struct text text) {
     return text.length == 0 || canonical_filler(text) == FILLER_OF_PROGRAMS;
 }
@@ -183,7 +183,8 @@ static enum status take_about(struct mapper *mapper, uint32_t event_type, struct
                            ": declare it under channels:, or mend the word", false, value);
 }
 
-/* A tool that tells of all its messages through one source says the channel in each of them. */
+/* Takes the channel of a message. A tool that reports all its messages through one source names the
+ * channel in each of them. */
 static enum status take_message_channel(struct mapper *mapper, struct value *value) {
     if (value->type == VALUE_TEXT && says_nothing(canonical_trim(value->text))) {
         *value = value_unknown();
@@ -235,7 +236,7 @@ enum status mapper_closed_value(struct mapper *mapper, uint32_t event_type, uint
     return is_treatment(event_type) ? take_of_treatment(mapper, symbol, value) : STATUS_OK;
 }
 
-/* The state of an event that is no consent: a yes or no of a table, after all. */
+/* Reads the state of an event that is no consent as a yes or no of a table. */
 static enum status table_state(struct mapper *mapper, const struct plan_property *property,
                                struct value *value) {
     char shown[MAPPER_SHOWN_BYTES + 8];
@@ -272,8 +273,9 @@ enum status mapper_closed_begin(struct mapper *mapper, uint32_t event_type) {
     return status;
 }
 
-/* A message that says neither its channel nor its decision went out in the only channel of its
- * action. Of several, nobody can tell, and a limit on one of them would not count it. */
+/* Ends a treatment's event. A message without channel and decision went out in the only channel of
+ * its action. Where the action has several, nobody can tell which, and a limit on one would not
+ * count it. */
 static enum status end_of_treatment(struct mapper *mapper, const struct event *event) {
     const struct source *source = mapper->plan->source;
     const struct action *action = mapper->message_action;
@@ -332,8 +334,8 @@ enum status mapper_channel_word(struct mapper *mapper, uint32_t event_type, stru
     return STATUS_OK;
 }
 
-/* Events whose meaning is built in, in another spelling. A slip in one of them that may take back a
- * consent must not become an event that nobody knows. */
+/* Reads an event name that is a built-in one in another spelling. A slip in a name that may take
+ * back a consent must not become an event that nobody knows. */
 enum status mapper_event_word(struct mapper *mapper, struct text word, uint32_t *type) {
     struct text names[EVENT_RESERVED_COUNT];
     size_t index;

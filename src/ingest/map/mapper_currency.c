@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which currency the money of a row stands in. */
+/* Finds the currency of a row's money. */
 #include "base/canonical.h"
 #include "ingest/cell/currency.h"
 #include "ingest/map/mapper.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a row says under names that nobody declared: it stays in the event as dark text. */
+/* Keeps what a row says under undeclared names: it stays in the event as dark text. */
 #include "event/packed_cell.h"
 #include "ingest/map/mapper.h"
 

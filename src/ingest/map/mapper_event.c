@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a row says of its event as a whole: type, channel, time and person. */
+/* Reads what a row says about its event as a whole: type, channel, time and person. */
 #include <stdio.h>
 
 #include "base/canonical.h"
@@ -59,7 +59,7 @@ static enum status no_time(struct mapper *mapper) {
     return mapper_bad(mapper, COLUMN_NONE, "no time");
 }
 
-/* Known: when we could have known it. Never before it happened. */
+/* Sets when the event could have been known, which is never before it happened. */
 static void set_known(const struct mapper *mapper, struct event *event) {
     const struct source *source = mapper->plan->source;
     event->known_ms = event->time_ms;
@@ -70,8 +70,8 @@ static void set_known(const struct mapper *mapper, struct event *event) {
         event->known_ms = mapper->now_ms;
 }
 
-/* An open end (9999-12-31) may be a property; as the moment of an event it would be newer than all
- * that comes. */
+/* Refuses a time out of range. An open end (9999-12-31) may be a property; as the moment of an
+ * event it would be newer than everything to come. */
 static enum status check_event_time(struct mapper *mapper, int64_t time_ms) {
     char shown[32];
     if (time_ms == TIME_ALWAYS || (time_ms >= TIME_EVENT_EARLIEST && time_ms <= TIME_EVENT_LATEST))
@@ -180,7 +180,7 @@ static enum status nobody_usable(struct mapper *mapper, const struct event *even
                            : "");
 }
 
-/* What an event is only said to be called (the previousId of an alias) names nobody alone. */
+/* Does the event name somebody? An alias alone (the previousId) names nobody. */
 static bool names_somebody(const struct mapper *mapper, const struct event *event) {
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         if (!mapper->batch->identifiers[event->identifier + i].if_known) return true;
@@ -293,7 +293,7 @@ static enum status absent_parts(struct mapper *mapper, uint32_t *absent) {
     return status;
 }
 
-/* The own word of what nobody declared; its row may be gone by the time the event is packed. */
+/* Keeps the own word of an undeclared name: its row may be gone by the time the event is packed. */
 static enum status keep_word(struct mapper *mapper, struct text word, struct text *kept) {
     if (word.length > SYMBOL_BYTES_MAX) {
         mapper->undeclared_left++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a row says of whom it is about, also where it can't become an event. */
+/* Reads what a row says about its person, also where it can't become an event. */
 #include "base/memory.h"
 #include "ingest/file/csv.h"
 #include "ingest/map/mapper.h"

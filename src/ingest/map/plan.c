@@ -310,9 +310,9 @@ static void add_channel(struct channel_names *names, uint32_t channel) {
     if (name.length > 0 && names->count < CHANNEL_UNDECLARED) names->at[names->count++] = name;
 }
 
-/* What the playbook says of channels, wherever it does; then those that most businesses have, so
- * that an opt-out of one that is not in use is no riddle. "mail" is none of them: many write it for
- * e-mail, so in doubt it waits. */
+/* Gathers the channels that the playbook names anywhere, then those that most businesses have, so
+ * that an opt-out of an unused channel is understood. "mail" is not among them: many write it for
+ * e-mail, so such a row waits, in doubt. */
 static enum status build_channels(struct plan *plan) {
     static const struct text usual[] = {
         {"email", 5}, {"sms", 3},   {"push", 4},     {"phone", 5},  {"call_center", 11},
@@ -363,7 +363,7 @@ static enum status build_words(struct plan *plan) {
     return build_channels(plan);
 }
 
-/* The state of a consent is read by its words, and not as a yes or no of a table. */
+/* Has the state of a consent read by its words, and not as a yes or no of a table. */
 static void open_states(struct plan *plan) {
     uint32_t type = plan->source->event_type;
     for (uint32_t i = 0; i < plan->property_count; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which cells make a row's content, under the present reading and under those of before. */
+/* Decides which cells make a row's content, under the present reading and under older ones. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -91,7 +91,8 @@ static uint64_t identifiers_hash(const struct plan *plan) {
     return hash;
 }
 
-/* Who a row is by a lookup may change with the lookup, and with no cell of the row. */
+/* Does a lookup decide who a row is about? That may change with the lookup while no cell of the row
+ * does. */
 static bool joins_identifiers(const struct source *source) {
     for (uint32_t i = 0; i < source->identifier_count; i++) {
         if (source->identifiers[i].from.kind == FIELD_LOOKUP) return true;

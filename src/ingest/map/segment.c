@@ -96,7 +96,7 @@ enum status segment_time(struct mapper *mapper, struct event *event) {
         return mapper_bad(mapper, COLUMN_NONE,
                           "no time: neither timestamp nor originalTimestamp nor receivedAt");
     }
-    /* Nothing happens after it was received: where the clocks say so, one of them is wrong. */
+    /* Nothing happens after it was received. Where the clocks say so, one of them is wrong. */
     if (value_is_known(received) && event->time_ms > received.time_ms)
         event->time_ms = received.time_ms;
     event->known_ms = event->time_ms;
@@ -145,7 +145,7 @@ static bool may_be_previous(const struct mapper *mapper, uint32_t rule, struct t
     return false;
 }
 
-/* previousId doesn't say what it is: it counts as whatever is known by that name. */
+/* Adds previousId, which has no type: it counts as whatever is known by that name. */
 static enum status add_previous(struct mapper *mapper) {
     const struct playbook *playbook = mapper->plan->playbook;
     struct event_batch *batch = mapper->batch;
@@ -267,8 +267,8 @@ static enum status add_consent(struct mapper *mapper, size_t index, struct text 
     return status;
 }
 
-/* What can't be read is not lost with the message, which is good: it waits in quarantine, and holds
- * the person until somebody has read it. The first of a message tells. */
+/* Puts the part of a good message that can't be read into quarantine, where it holds the person
+ * until somebody has read it. Only the first one of a message counts. */
 static enum status doubt_consent(struct mapper *mapper, uint64_t person, struct text category,
                                  struct text scope) {
     bool same;

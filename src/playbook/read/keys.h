@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* playbook/read/keys.h -- every key that a playbook may have, one set for each kind of map.
+/* playbook/read/keys.h -- every key that a playbook may have: one set of keys for each kind of map.
  *
- * The parser knows no key that isn't here, and docs/playbook.schema.json has exactly these: a test
- * compares the two. */
+ * The parser knows no other key, and docs/playbook.schema.json has exactly these: a test compares
+ * the two. */
 #ifndef PLAYBOOK_READ_KEYS_H
 #define PLAYBOOK_READ_KEYS_H
 

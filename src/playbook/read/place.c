@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tree holds what a scalar says; an editor needs where it stands. Both are walked side by side,
- * byte by byte: where they differ, it is a doubled quote, an escape, or a line break that YAML
- * folded away. What is left over has no place of its own. */
+/* Finds where a byte of a scalar stands in the file. The tree holds the scalar's text, and an
+ * editor needs the place. The walk goes over both side by side, byte by byte. Where they differ,
+ * the file has a doubled quote, an escape, or a line break that YAML has folded. Other differences
+ * have no place of their own. */
 #include "playbook/read/reader.h"
 
 struct walk {
@@ -44,8 +45,8 @@ static void begin(struct walk *walk, bool quoted) {
     walk->at++;
 }
 
-/* Blanks that end a line are folded into one space with the line's break and the next line's
- * indentation. */
+/* Skips blanks at the end of a line, the line break and the next line's indentation, which YAML
+ * folds into one space. */
 static bool skip_fold(struct walk *walk, char wanted) {
     size_t end = walk->at;
     bool broken = false;
@@ -55,7 +56,7 @@ static bool skip_fold(struct walk *walk, char wanted) {
     return true;
 }
 
-/* Moves over what stands for one byte of the scalar's text. */
+/* Moves over the bytes of the file that stand for one byte of the scalar's text. */
 static bool step(struct walk *walk, char wanted) {
     char c = byte_at(walk, walk->at), next = byte_at(walk, walk->at + 1);
     if (walk->style == SINGLE && c == '\'' && next == '\'') {

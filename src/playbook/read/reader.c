@@ -12,8 +12,8 @@ static bool is_before(struct place a, struct place b) {
     return a.line != b.line ? a.line < b.line : a.column < b.column;
 }
 
-/* Insertion keeps the list in file order whatever the order in which things are checked; when it is
- * full, what stands latest in the file gives way. */
+/* Inserts an error in file order, in whatever order things are checked. When the list is full, the
+ * error that stands latest in the file is dropped. */
 static void insert(struct playbook_errors *errors, struct place place, const char *text) {
     uint32_t at = errors->count;
     while (at > 0 && is_before(place, errors->item[at - 1].place)) at--;

@@ -37,18 +37,19 @@ static inline struct place node_place(const struct yaml_node *node) {
 }
 void reader_error(struct reader *reader, struct place place, const char *format, ...)
     PRINTF_LIKE(3, 4);
-/* "no goal is called "callbak": did you mean "callback"?", or what there is instead. */
+/* Reports "no goal is called "callbak": did you mean "callback"?", or lists what there is. */
 void reader_unknown(struct reader *reader, struct place place, const char *kind, struct text name,
                     const struct text *known, uint32_t count);
-/* Sets reader->status; false, so that a caller can say: return reader_no_memory(reader). */
+/* Sets reader->status and returns false, so that a caller can say: return reader_no_memory(reader).
+ */
 bool reader_no_memory(struct reader *reader);
-/* At most SHOWN_BYTES_MAX bytes of a text, cut between characters. */
+/* Returns at most SHOWN_BYTES_MAX bytes of a text, cut between characters. */
 struct text shown(struct text text);
 
 /* ---- memory ---- */
 void *reader_alloc(struct reader *reader, size_t count,
                    size_t bytes); /* zeroed; NULL: reader->status is set */
-/* Room for one more item in an array that grows by doubling inside the arena; NULL without memory.
+/* Makes room for one more item in an array that doubles inside the arena; NULL without memory.
  * *items may move. */
 void *reader_push(struct reader *reader, void **items, uint32_t *count, uint32_t *capacity,
                   size_t bytes);
@@ -59,7 +60,7 @@ struct text reader_format(struct reader *reader, const char *format, ...) PRINTF
 bool node_is_empty(const struct yaml_node *node); /* `key:` with nothing behind it */
 bool reader_is_map(struct reader *reader, const struct yaml_node *node, const char *what);
 bool reader_is_list(struct reader *reader, const struct yaml_node *node, const char *what);
-/* The values of a map by the index of their key in `set`; absent ones and empty ones are NULL.
+/* Sets the values of a map by the index of their key in `set`; absent and empty ones are NULL.
  * Unknown keys are errors. */
 bool reader_keys(struct reader *reader, const struct yaml_node *node, const struct key_set *set,
                  const struct yaml_node **values);
@@ -84,30 +85,30 @@ bool reader_duration(struct reader *reader, const struct yaml_node *node, const 
                      int64_t *out);
 bool reader_percent(struct reader *reader, const struct yaml_node *node, const char *what,
                     double min, double max, double *out); /* "5%" is 5 */
-/* "0.35 USD", in the playbook's currency, is money; "0.35" is a number. */
+/* Reads "0.35 USD", in the playbook's currency, as money, and "0.35" as a number. */
 bool reader_money(struct reader *reader, const struct yaml_node *node, const char *what,
                   struct value *out);
 bool reader_zone(struct reader *reader, const struct yaml_node *node, struct time_zone **out);
 bool reader_type(struct reader *reader, const struct yaml_node *node, const char *what,
                  enum value_type *out);
-/* The names that everybody knows: a column may hold them where no playbook does. */
+/* Adds the usual names of channels: a column may hold them without being declared. */
 bool reader_usual_channels(struct reader *reader, const struct yaml_node *node);
 bool reader_channel(struct reader *reader, const struct yaml_node *node, uint32_t *symbol);
 bool reader_symbol(struct reader *reader, const struct yaml_node *node, enum symbol_kind kind,
                    struct text name, uint32_t *symbol);
 
 bool name_is_good(struct text name);
-/* The name of a property, of a record's field or of a column, as JSON and spreadsheets have it:
- * utm-source, $browser, Button Name, address.city. Expressions write it in backquotes. No
- * backquotes, backslashes, control characters or blanks at its ends. */
+/* Is it a good name for a property, a record's field or a column, as JSON and spreadsheets have
+ * them: utm-source, $browser, Button Name, address.city? Expressions write it in backquotes. It has
+ * no backquotes, backslashes or control characters, and no blanks at its ends. */
 bool property_name_is_good(struct text name);
-/* "0.35 USD" without a reader: true where the text has this form, whatever the currency. */
+/* Reads "0.35 USD" without a reader. True where the text has this form, whatever the currency. */
 bool money_from_text(struct text text, struct value *out);
-/* A type's name, or VALUE_UNKNOWN. */
+/* Returns the type of this name, or VALUE_UNKNOWN. */
 enum value_type type_from_text(struct text text);
 
-/* Where byte `offset` of a scalar's text stands in the file: exact unless an escape hides it, then
- * the scalar's start. */
+/* Returns where byte `offset` of a scalar's text stands in the file. It is exact unless an escape
+ * hides it; then it is the scalar's start. */
 struct place scalar_place(const struct reader *reader, const struct yaml_node *node,
                           uint32_t offset);
 

@@ -203,7 +203,7 @@ bool reader_money(struct reader *reader, const struct yaml_node *node, const cha
     return true;
 }
 
-/* Zones are shared: sources of one zone point at one table. */
+/* Reads a zone. Sources of the same zone share one table. */
 bool reader_zone(struct reader *reader, const struct yaml_node *node, struct time_zone **out) {
     struct names *names = reader->names;
     struct error error;
@@ -293,7 +293,7 @@ bool reader_usual_channels(struct reader *reader, const struct yaml_node *node) 
     return good;
 }
 
-/* Any name is a channel, except one that is nearly the name of a usual one. */
+/* Reads a channel. Any name is one, unless it is nearly the name of a usual one. */
 bool reader_channel(struct reader *reader, const struct yaml_node *node, uint32_t *symbol) {
     struct text name, known[CHANNEL_NAME_COUNT];
     if (!reader_name(reader, node, "a channel's name", &name)) return false;

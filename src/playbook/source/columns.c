@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of columns: what no file can have is told here, before a file is asked for. Where the
- * columns are listed, that is any other name. Where they stand in a header, it is what was meant as
+/* Checks names of columns, and reports what no file can have before any file is read. Where the
+ * columns are listed, that is any other name. Where a header has them, it is a text that means
  * something else: an expression, or a column of a lookup. */
 #include "playbook/source/sources.h"
 
@@ -15,7 +15,7 @@ static bool is_figure(struct text text) {
     return digits;
 }
 
-/* "price", "products.price" or "100": what an operator may stand between. */
+/* Is it "price", "products.price" or "100", which may stand beside an operator? */
 static bool is_operand(struct text text) {
     if (is_figure(text)) return true;
     for (uint32_t i = 0; i < text.length; i++) {
@@ -32,8 +32,8 @@ static struct text part(struct text text, uint32_t from, uint32_t to) {
     return text_trim((struct text){text.at + from, to - from});
 }
 
-/* Operands with operators between them. A hyphen or a slash without blanks is a part of a name
- * ("order-id", "price/unit"), unless a figure stands behind it ("amount/100"). */
+/* Does it have operands with operators between them? A hyphen or a slash without blanks is part of
+ * a name ("order-id", "price/unit"), unless a figure stands behind it ("amount/100"). */
 static bool has_operators(struct text text, const char *operators) {
     uint32_t from = 0, found = 0;
     for (uint32_t i = 1; i < text.length; i++) {
@@ -48,7 +48,7 @@ static bool has_operators(struct text text, const char *operators) {
     return found > 0 && is_operand(part(text, from, text.length));
 }
 
-/* An expression of traits: it compares, has a window, or speaks of an event. */
+/* Is it an expression of traits? Such a one compares, has a window, or speaks of an event. */
 static bool is_of_traits(struct text text) {
     return memchr(text.at, '"', text.length) != NULL || text_contains(text, TEXT(" where ")) ||
            text_contains(text, TEXT("=="));
@@ -59,7 +59,7 @@ bool column_is_expression(struct text text, bool in_call) {
     return has_operators(text, in_call ? "*+/-," : "*");
 }
 
-/* Without a header and without a list, columns are c1, c2, … */
+/* Is it one of c1, c2, …, the columns of a file without a header and without a list? */
 static bool is_numbered(struct text text) {
     if (text.length < 2 || text.at[0] != 'c' || text.at[1] == '0') return false;
     uint32_t number = 0;

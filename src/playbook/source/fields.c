@@ -52,7 +52,7 @@ static bool template_column(struct reader *reader, const struct yaml_node *node,
     return column_check_braces(reader, columns->entry, scalar_place(reader, node, offset), name);
 }
 
-/* "{column}" and nothing else is the column itself, whatever its name. */
+/* Reads a template. "{column}" and nothing else is the column itself, whatever its name. */
 static bool template_read(struct reader *reader, struct source_entry *entry,
                           const struct yaml_node *node, const char *what, struct field_source *out,
                           bool *declared) {
@@ -124,7 +124,7 @@ static bool aggregate_read(struct reader *reader, struct source_entry *entry,
     return true;
 }
 
-/* STATUS_NOT_FOUND: it is no call. */
+/* Reads a call. STATUS_NOT_FOUND where the text is none. */
 static enum status call_read(struct reader *reader, struct source_entry *entry,
                              const struct yaml_node *node, struct field_source *out,
                              bool *declared) {
@@ -153,7 +153,7 @@ static enum status call_read(struct reader *reader, struct source_entry *entry,
 
 /* ---- lookup.field ---- */
 
-/* A row is joined to a lookup, and a lookup to no further one. */
+/* Checks that a row is joined to a lookup, and the lookup to no further one. */
 static bool check_one_hop(struct reader *reader, const struct lookup_entry *lookup,
                           struct place place, struct text field) {
     const struct source *file = &reader->playbook->sources[lookup->rule.source];
@@ -168,7 +168,7 @@ static bool check_one_hop(struct reader *reader, const struct lookup_entry *look
     return false;
 }
 
-/* STATUS_NOT_FOUND: its first part is no lookup. */
+/* Reads a join. STATUS_NOT_FOUND where the first part is no lookup. */
 static enum status join_read(struct reader *reader, struct source_entry *entry,
                              const struct yaml_node *node, struct field_source *out) {
     struct names *names = reader->names;
@@ -249,8 +249,8 @@ struct list_column {
     const struct yaml_node *name, *column; /* of the field; in the file */
 };
 
-/* A column, or `field: column` where the field has a name of its own; in a list as a map of one
- * pair. */
+/* Reads a column, or `field: column` where the field has a name of its own, which in a list is a
+ * map of one pair. */
 static bool list_column_at(struct reader *reader, const struct yaml_node *node, uint32_t i,
                            struct list_column *out) {
     const struct yaml_node *item = node->items[i];
@@ -266,7 +266,7 @@ static bool list_column_at(struct reader *reader, const struct yaml_node *node, 
     return false;
 }
 
-/* Where the lines are JSON, `name: type` says what the member of that name holds. */
+/* Where the lines are JSON, `name: type` says which type the member of that name has. */
 static enum value_type list_column_type(const struct source_entry *entry,
                                         struct list_column *column) {
     enum value_type type = VALUE_UNKNOWN;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sources with `lookup:`: reference data, found by key. */
+/* Reads sources with `lookup:`. They are reference data, found by key. */
 #include "playbook/source/sources.h"
 
 static bool add_column(struct reader *reader, const struct yaml_node *node,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a source writes its times and figures: `dates:` and `decimal:`, and the same behind the type
- * of a column, `types: { born: time month first, price: money decimal comma }`. */
+/* Reads how a source writes its times and figures: `dates:` and `decimal:`, and the same behind the
+ * type of a column, `types: { born: time month first, price: money decimal comma }`. */
 #include "playbook/source/sources.h"
 
 static const struct text date_names[] = {
@@ -62,7 +62,8 @@ enum value_type column_type_from_text(struct text text, struct notation *notatio
     return dates != 0 || decimal != 0 ? type : VALUE_UNKNOWN;
 }
 
-/* "time dayfirst" has a type that is known: what is behind it is told, not the types. */
+/* Reports a wrong type. "time dayfirst" has a known type, so the error tells of what stands behind
+ * it and does not list the types. */
 static void type_error(struct reader *reader, const struct yaml_node *node) {
     struct text given = shown(node->text), head = given;
     bool is_text = node->type == YAML_SCALAR && given.length > 0;
@@ -105,7 +106,7 @@ static void read_types(struct reader *reader, struct source_entry *entry,
     }
 }
 
-/* Drops `types:` where its shape is wrong, so that nobody else need look. */
+/* Drops `types:` where its shape is wrong, so that no other code need check it. */
 void types_check(struct reader *reader, struct source_entry *entry) {
     const struct yaml_node *types = entry->values[SOURCE_TYPES];
     if (types == NULL) return;

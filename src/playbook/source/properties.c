@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The properties that a source maps. First what is declared is noted, over all sources; then what
- * is not takes the type that anybody declared for it, and is text where nobody did. */
+/* Reads the properties that a source maps. The first pass notes what is declared, over all sources.
+ * A property without a declaration then takes the type that any source declared for it, and is text
+ * where none did. */
 #include "playbook/source/sources.h"
 
 #define SOURCE_PROPERTIES_MAX PACKED_PROPERTIES_MAX
@@ -9,7 +10,7 @@ static uint32_t event_of(const struct source_entry *entry) {
     return entry->source->event_type;
 }
 
-/* NDJSON: the member itself, inside the object that holds the properties. */
+/* NDJSON: the path of the member itself, inside the object that holds the properties. */
 static struct text own_path(struct reader *reader, const struct source_entry *entry,
                             struct text name) {
     struct text at = entry->source->properties_path;
@@ -17,7 +18,7 @@ static struct text own_path(struct reader *reader, const struct source_entry *en
     return at.length == 0 ? name : reader_format(reader, "%.*s.%.*s", TEXT_ARG(at), TEXT_ARG(name));
 }
 
-/* NDJSON `name: type`. */
+/* Reads `name: type` of NDJSON. */
 static bool type_read(struct reader *reader, struct source_entry *entry,
                       const struct yaml_node *key, const struct yaml_node *value,
                       struct field_source *out) {
@@ -57,7 +58,7 @@ static bool property_read(struct reader *reader, struct source_entry *entry,
     return *declared || field_read(reader, entry, value, "a property", &property->from, declared);
 }
 
-/* Fields of a list that are declared, or all with what is known by now (`rest`). */
+/* Adds the declared fields of a list, or (`rest`) all of them with what is known by now. */
 static void add_fields(struct reader *reader, const struct yaml_node *node,
                        struct property_map *property, struct property_entry *entry, bool rest) {
     enum value_type *types = (enum value_type *)property->from.column_types;
@@ -120,7 +121,7 @@ void properties_declare(struct reader *reader, struct source_entry *entry) {
     }
 }
 
-/* A sum keeps to what can be summed; everything else takes the type that the property has. */
+/* Gives a field the type that the property has. A sum keeps only a type that can be summed. */
 static void take_known_type(struct reader *reader, const struct source_entry *entry, uint32_t at,
                             const struct property_entry *known) {
     struct field_source *from = &entry->properties[at].from;
@@ -139,7 +140,7 @@ static void take_known_type(struct reader *reader, const struct source_entry *en
     from->type = type;
 }
 
-/* 'abc' can't be the number that the property is. */
+/* Checks a constant against the property's type: 'abc' is no number. */
 static void check_constant(struct reader *reader, const struct source_entry *entry, uint32_t at) {
     const struct property_map *property = &entry->properties[at];
     const struct field_source *from = &property->from;

@@ -52,7 +52,7 @@ static bool read_values(struct reader *reader, const struct yaml_node *node,
     return true;
 }
 
-/* `{ status: [deleted, cancelled] }`: each column must hold one of its values. */
+/* Reads `{ status: [deleted, cancelled] }`: each column must hold one of its values. */
 static void read_retractions(struct reader *reader, struct source_entry *entry) {
     struct row_rules *rules = &entry->source->rows;
     const struct yaml_node *node = entry->values[SOURCE_RETRACT_WHEN];
@@ -82,7 +82,7 @@ static void read_retractions(struct reader *reader, struct source_entry *entry) 
     rules->retractions = all;
 }
 
-/* "500", or "30%" of a load's rows. */
+/* Reads "500", or "30%" of a load's rows. */
 static void read_corrections_max(struct reader *reader, const struct yaml_node *node,
                                  struct row_rules *rules) {
     if (node == NULL) return;
@@ -117,8 +117,9 @@ static void read_again(struct reader *reader, struct source_entry *entry) {
     }
 }
 
-/* row_key: order_id beside one_event_per: order_id names the event and no row of it. [order_id,
- * line] is likely to name a row, and [shop, order_id] is not: that is left open. */
+/* Tells what row_key names where `lines:` is absent. Beside one_event_per: order_id, row_key:
+ * order_id names the event and no row of it. [order_id, line] probably names a row, and [shop,
+ * order_id] does not: that is left open. */
 static enum key_names names_without_a_word(const struct source *source) {
     const struct field_source *first = &source->row_keys[0];
     bool is_column = source->row_key_count == 1 && first->kind == FIELD_COLUMN;

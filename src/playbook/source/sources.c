@@ -275,7 +275,7 @@ static void read_time(struct reader *reader, struct source_entry *entry) {
                                              .place = node_place(node)};
         return;
     }
-    /* A constant is no time: quotes stand there for a column such as "When (UTC)". */
+    /* A constant is no time. Here quotes stand for a column such as "When (UTC)". */
     struct yaml_node column = *node;
     column.quoted = node->quoted && node->type == YAML_SCALAR &&
                     memchr(node->text.at, '{', node->text.length) != NULL;
@@ -324,8 +324,7 @@ static bool rule_read(struct reader *reader, const struct yaml_node *key, uint32
     return false;
 }
 
-/* The Segment spec's own: userId and anonymousId, as far as the playbook has identifiers for them.
- */
+/* Adds the Segment spec's userId and anonymousId, where the playbook has identifiers for them. */
 static void usual_key(struct reader *reader, struct source_entry *entry) {
     static const struct {
         struct text rule, path;
@@ -353,7 +352,7 @@ static void usual_key(struct reader *reader, struct source_entry *entry) {
                  TEXT_ARG(source->name), hint);
 }
 
-/* One column, or a list of them: how many there are. */
+/* Counts the columns: one, or those of a list. */
 static uint32_t column_count(const struct yaml_node *node) {
     return node->type == YAML_LIST ? node->count : 1;
 }
@@ -362,7 +361,7 @@ static const struct yaml_node *column_at(const struct yaml_node *node, uint32_t 
     return node->type == YAML_LIST ? node->items[i] : node;
 }
 
-/* `email: address`, or `email: [address, second_address]`. */
+/* Reads `email: address`, or `email: [address, second_address]`. */
 static void read_identifier(struct reader *reader, struct source_entry *entry,
                             const struct yaml_node *key, const struct yaml_node *columns,
                             struct identifier_map *maps) {
@@ -410,7 +409,7 @@ static void read_key(struct reader *reader, struct source_entry *entry) {
         read_identifier(reader, entry, node->keys[i], node->items[i], maps);
 }
 
-/* One column or template, or a list whose values together make a row this row. */
+/* Reads one column or template, or a list whose values together name a row. */
 static void read_row_key(struct reader *reader, struct source_entry *entry) {
     struct source *source = entry->source;
     const struct yaml_node *node = entry->values[SOURCE_ROW_KEY];

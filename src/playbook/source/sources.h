@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* playbook/source/sources.h -- one source while it is read; between sources.c (the source),
- * lookups.c and fields.c (its columns). */
+/* playbook/source/sources.h -- one source while it is read. sources.c (the source), lookups.c and
+ * fields.c (its columns) share it. */
 #ifndef PLAYBOOK_SOURCE_SOURCES_H
 #define PLAYBOOK_SOURCE_SOURCES_H
 
@@ -26,18 +26,18 @@ struct source_reading {
     uint32_t count;
 };
 
-/* A column, "template {column}", 'constant', sum(column) or lookup.field. *declared: somebody said
- * what type it has. */
+/* Reads a column, "template {column}", 'constant', sum(column) or lookup.field. *declared: its type
+ * is declared somewhere. */
 bool field_read(struct reader *reader, struct source_entry *entry, const struct yaml_node *node,
                 const char *what, struct field_source *out, bool *declared);
-/* A property's mapping: a field, or a list of fields that makes a list of records. */
+/* Reads a property's mapping: a field, or a list of fields, which makes a list of records. */
 bool field_list_read(struct reader *reader, struct source_entry *entry,
                      const struct yaml_node *node, struct text path, struct field_source *out);
-/* Only a column's name (one_event_per). */
+/* Reads a column's name and nothing else (one_event_per). */
 bool column_read(struct reader *reader, const struct source_entry *entry,
                  const struct yaml_node *node, const char *what, struct text *out);
-/* columns.c: can there be such a column? Where not, the error is told. In braces any name goes but
- * one of a lookup; without, none that is an expression. */
+/* columns.c. Can there be such a column? Where not, it reports the error. In braces any name is
+ * allowed but that of a lookup's column; without braces, none that is an expression. */
 bool column_check(struct reader *reader, const struct source_entry *entry, struct place place,
                   struct text column);
 bool column_check_plain(struct reader *reader, const struct source_entry *entry, struct place place,
@@ -45,25 +45,24 @@ bool column_check_plain(struct reader *reader, const struct source_entry *entry,
 bool column_check_braces(struct reader *reader, const struct source_entry *entry,
                          struct place place, struct text column);
 bool column_is_expression(struct text text, bool in_call);
-/* `event:` and `channel:` are read before all lookups are known: their braces are checked once more
- * when they are. */
+/* Checks the braces of `event:` and `channel:` again once all lookups are known. */
 void braces_check(struct reader *reader, struct source_entry *entry, enum source_key key);
-/* A lookup is joined by columns of the file, never by what another lookup says. */
+/* Checks that columns of the file join each lookup, and no field of another lookup. */
 void joins_check(struct reader *reader, const struct source_entry *entry);
-/* The type that `types:` gives a column, or VALUE_UNKNOWN. */
+/* Returns the type that `types:` gives a column, or VALUE_UNKNOWN. */
 enum value_type column_type(const struct source_entry *entry, struct text column);
 
-/* What a word of `types:` says, "money" or "time day first": VALUE_UNKNOWN where it is none.
- * *notation is replaced as far as it says one. */
+/* Reads a word of `types:`, such as "money" or "time day first"; VALUE_UNKNOWN where it is none.
+ * Sets of *notation what the word says. */
 enum value_type column_type_from_text(struct text text, struct notation *notation);
-/* `dates:` and `decimal:` of the source. */
+/* Reads `dates:` and `decimal:` of the source. */
 void notation_read(struct reader *reader, struct source_entry *entry);
 void types_check(struct reader *reader, struct source_entry *entry);
 void types_check_used(struct reader *reader, const struct source_entry *entry);
 void lookup_begin(struct reader *reader, struct source_entry *entry);
 
-/* `row_version:`, `retract_when:`, `corrections_max:`, `again:`, `lines:`; after row_key was
- * read. */
+/* Reads `row_version:`, `retract_when:`, `corrections_max:`, `again:` and `lines:`, after row_key.
+ */
 void row_rules_read(struct reader *reader, struct source_entry *entry);
 
 void properties_declare(struct reader *reader, struct source_entry *entry);

@@ -87,7 +87,7 @@ static void read_conditions(struct reader *reader, const struct yaml_node *const
 static bool title_name(struct reader *reader, const struct yaml_node *node, uint32_t offset,
                        struct text name, void *context) {
     struct names *names = reader->names;
-    struct action *telling = context; /* its reason may tell traits */
+    struct action *telling = context; /* its reason may name traits */
     bool traits_too = telling != NULL;
     const struct trait_entry *entry = traits_too ? names_trait(names, name) : NULL;
     if (entry != NULL) {
@@ -141,7 +141,7 @@ static void read_channel_rule(struct reader *reader, const struct yaml_node *key
     for (uint32_t i = 0; i < currency_minor_digits(cost.currency); i++) rule->cost /= 10;
 }
 
-/* A map of channels with what they need, or only their names in a list. */
+/* Reads a map of channels with what they need, or a list of their names. */
 static void read_channels(struct reader *reader, const struct yaml_node *key,
                           const struct yaml_node *node, struct action *action) {
     if (node == NULL || (node->type != YAML_SCALAR && node->count == 0)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* playbook/treatment/actions.h -- between actions.c and attributes.c. */
+/* playbook/treatment/actions.h -- what actions.c and attributes.c share. */
 #ifndef PLAYBOOK_TREATMENT_ACTIONS_H
 #define PLAYBOOK_TREATMENT_ACTIONS_H
 

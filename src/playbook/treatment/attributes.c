@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What action.NAME means: columns of the for_each lookup's row, and what `attributes:` adds --
- * constants, and fields of other lookups joined by columns of that row. */
+/* Reads what action.NAME means: columns of the for_each lookup's row, and what `attributes:` adds:
+ * constants, and fields of other lookups that columns of that row join. */
 #include "playbook/treatment/actions.h"
 
 /* ---- constants ---- */
@@ -70,7 +70,7 @@ static bool can_join(const struct names *names, const struct action *action,
     return true;
 }
 
-/* STATUS_NOT_FOUND: the text names no lookup and is a constant. */
+/* Reads a join. STATUS_NOT_FOUND where the text names no lookup; then it is a constant. */
 static enum status join_read(struct reader *reader, const struct yaml_node *node,
                              const struct action *action, uint32_t *lookup, struct text *field,
                              enum value_type *type) {

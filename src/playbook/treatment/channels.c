@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which way a channel goes, and whether it tells what became of a message. */
+/* Reads which way a channel goes, and whether it tells what became of a message. */
 #include "playbook/playbook_internal.h"
 
 #define EXPIRES_MS (3 * TIME_DAY_MS)
 
-/* Where a name says nothing, a channel goes out and tells nothing: then every message counts. */
+/* The channels whose names are known. A channel of another name goes out and sends no receipts:
+ * then every message counts. */
 static const struct {
     const char *name;
     bool inbound, receipts;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decide: lists: -- what leaves the house for a channel that others serve (a mail house, a call
- * centre): the columns of each channel's list, the address first. */
+/* Reads decide: lists:, the columns of the list that is handed to whoever serves a channel (a mail
+ * house, a call centre). The address comes first. */
 #include "playbook/playbook_internal.h"
 
 #define LIST_COLUMNS_MAX 32
@@ -11,7 +11,7 @@ static const struct yaml_node *member(const struct yaml_node *map, const char *n
     return NULL;
 }
 
-/* What a column may hold, for "did you mean". */
+/* Reports a column's unknown content, with "did you mean". */
 static void unknown_content(struct reader *reader, const struct yaml_node *node) {
     const struct playbook *playbook = reader->playbook;
     uint32_t count = playbook->identifier_count + playbook->trait_count;

@@ -17,7 +17,8 @@ static bool channel_is_used(const struct playbook *playbook, uint32_t channel) {
     return false;
 }
 
-/* Only channels of actions: a policy about another would never hold, and nobody would notice. */
+/* Reads a channel, which an action must have: a policy about another one would never hold, and
+ * nobody would notice. */
 static void read_channel(struct reader *reader, const struct yaml_node *node,
                          struct policy *policy) {
     const struct playbook *playbook = reader->playbook;
@@ -134,7 +135,7 @@ static void read_at_most(struct reader *reader, const struct yaml_node *const *v
     refuse(reader, values, POLICY_KEY_WAIT, "at_most");
 }
 
-/* What an outcome is called when its "Treatment " is left out. */
+/* Returns the name of an outcome without its "Treatment ". */
 static struct text brief_name(const struct reader *reader, uint32_t event) {
     struct text full = symbol_text(reader->symbols, SYMBOL_EVENT, event);
     uint32_t prefix = (uint32_t)strlen("Treatment ");

@@ -81,7 +81,7 @@ void treatment_history_destroy(struct treatment_history *history) {
     memory_free(history);
 }
 
-/* The last era that has begun by t. */
+/* Returns the last era that has begun by t. */
 static size_t era_at(const struct treatment_history *history, int64_t t_ms) {
     size_t low = 0, high = history->count;
     while (high - low > 1) {
@@ -137,8 +137,8 @@ static enum status find_in(struct treatment_history *history, size_t era, struct
     return STATUS_OK;
 }
 
-/* Only rows of a table come and go; an action by itself is there in every era or, where it has gone
- * from the playbook, in none. */
+/* May the treatment change from era to era? Only rows of a table come and go: an action by itself
+ * is in every era or, where the playbook has it no more, in none. */
 static bool may_change(const struct treatment_history *history, struct text key) {
     const char *slash = key.length > 0 ? memchr(key.at, '/', key.length) : NULL;
     if (slash != NULL) key.length = (uint32_t)(slash - key.at);

@@ -15,8 +15,8 @@
 
 #include "playbook/playbook.h"
 
-/* The table of a lookup (by its index) as known at t, or NULL. Any thread; valid as long as the
- * history. */
+/* Returns the table of a lookup (by its index) as known at t, or NULL. Any thread; valid as long as
+ * the history. */
 struct lookup_versions {
     const struct lookup_table *(*at)(void *context, uint32_t lookup, int64_t t_ms);
     void *context;
@@ -25,23 +25,24 @@ struct lookup_versions {
 bool treatments_read_lookup(const struct playbook *playbook, uint32_t lookup);
 
 struct treatment_history;
-/* changes_ms: from when on such a lookup has another version, in any order. The playbook is
- * borrowed, the times are not. */
+/* changes_ms: the moments from which such a lookup has another version, in any order. The playbook
+ * is borrowed, the times are copied. */
 enum status treatment_history_create(struct treatment_history **out,
                                      const struct playbook *playbook,
                                      struct lookup_versions lookups, const int64_t *changes_ms,
                                      size_t change_count) MUST_USE;
 void treatment_history_destroy(struct treatment_history *history);
 
-/* Every treatment as known at t. */
+/* Gives every treatment as known at t. */
 enum status treatment_history_at(struct treatment_history *history, int64_t t_ms,
                                  const struct treatment_set **out, struct error *error) MUST_USE;
 
-/* The treatment that an event just after t names, as it was described when it went out; *out is
- * NULL where nothing known by by_ms (t or later) tells. That is the description known at t; where
- * there was none, the last before it (the row had gone, its letter was still on its way), else the
- * first after it (the letter was faster than its table): what was delivered was there, whenever its
- * row was loaded. A channel in which it doesn't exist counts as any. */
+/* Finds the treatment that an event just after t names, as it was described when it went out. *out
+ * is NULL where nothing known by by_ms (t or later) describes it. The description known at t
+ * counts. Where there is none, the last one before t counts (the row had gone, but its letter was
+ * still on its way), else the first one after t (the letter was faster than its table): what was
+ * delivered existed, whenever its row was loaded. A channel in which it does not exist counts as
+ * any channel. */
 enum status treatment_history_delivered(struct treatment_history *history, struct text key,
                                         uint32_t channel, int64_t t_ms, int64_t by_ms,
                                         const struct treatment **out, struct error *error) MUST_USE;

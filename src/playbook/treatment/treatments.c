@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Treatments: actions × rows of their for_each lookup × channels.
+/* Makes the treatments: actions × rows of their for_each lookup × channels.
  *
  * All treatments of a row share one array of attributes, so that channels cost nothing. Everything
- * is copied: the tables may go. */
+ * is copied, so the tables may be freed. */
 #include "base/canonical.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -29,7 +29,8 @@ static enum status no_memory(struct building *building) {
 
 /* ---- values ---- */
 
-/* As part of a key or a title: text bare, everything else as a person reads it. */
+/* Appends a value as part of a key or a title: a text without quotes, any other value as people
+ * read it. */
 static enum status append_plain(struct buffer *out, struct value value) {
     return value.type == VALUE_TEXT ? buffer_append_text(out, value.text) : value_print(value, out);
 }
@@ -156,7 +157,7 @@ static enum status make_key(struct building *building, const struct action *acti
         const struct lookup_rule *rule = &building->playbook->lookups[action->for_each];
         for (uint32_t i = 0; status == STATUS_OK && i < rule->key_count; i++) {
             struct value part = key_part(building, action, row, rule->keys[i], NULL);
-            /* The form that every key has: events name the treatment without padding. */
+            /* Trim the text: events name the treatment without padding. */
             if (part.type == VALUE_TEXT) part.text = canonical_trim(part.text);
             status = buffer_append(scratch, "/", 1);
             if (status == STATUS_OK) status = append_plain(scratch, part);
@@ -200,7 +201,7 @@ static enum status make_title(struct building *building, struct text title,
 
 /* ---- all treatments ---- */
 
-/* 0 where a lookup that the action needs isn't loaded. */
+/* Returns 0 where a lookup that the action needs is not loaded. */
 static uint32_t row_count(const struct building *building, const struct action *action) {
     for (uint32_t i = 0; i < action->attribute_count; i++) {
         uint32_t lookup = action->attributes[i].lookup;
@@ -300,7 +301,8 @@ static void want_attributes(const struct expr_program *program, bool *wanted) {
     }
 }
 
-/* The treatments of a row share their attributes, and stand together. */
+/* Adds each row's attribute once: the treatments of a row share their attributes, and stand
+ * together. */
 static enum status fill_index(const struct treatment_set *set, uint32_t attribute,
                               struct expr_index *index, uint32_t *holders) {
     const struct treatment *before = NULL;
@@ -317,7 +319,7 @@ static enum status fill_index(const struct treatment_set *set, uint32_t attribut
     return expr_index_finish(index);
 }
 
-/* An attribute that can't be indexed is looked at treatment by treatment. */
+/* Indexes an attribute. One that can't be indexed is evaluated for each treatment. */
 static enum status index_attribute(struct building *building, uint32_t attribute) {
     struct treatment_set *set = building->set;
     struct expr_index *index;

@@ -55,7 +55,7 @@ static uint64_t padded(uint64_t length) {
     return (length + 7) & ~UINT64_C(7);
 }
 
-/* The length that a section must have; 0 also for what no section may be. */
+/* Returns the length that a section must have; 0 also for a section that may not exist. */
 static uint64_t length_of(const struct key_file *file, uint64_t index,
                           const struct run_section *section) {
     uint64_t parts = (uint64_t)file->footer->part_count * KEY_PART_SECTIONS;
@@ -226,7 +226,7 @@ static inline bool filter_has(const struct key_file *file, const uint8_t *filter
     return all & 1;
 }
 
-/* The place of a key among all of the file; UINT64_MAX: it is not here. */
+/* Returns the place of a key among all keys of the file; UINT64_MAX where it is not there. */
 static enum status place_of(const struct key_file *file, struct row_key key, uint64_t *place) {
     *place = UINT64_MAX;
     const uint8_t *filter = table_of(file, KEY_FILTER);
@@ -305,7 +305,7 @@ void key_file_prefetch_bucket(const struct key_file *file, uint64_t low) {
                        key_share(low, file->footer->bucket_count) * 4);
 }
 
-/* Nothing is believed that was not checked: a wrong place is no place. */
+/* Prefetches only: a place that was not checked may be wrong, and is then skipped. */
 void key_file_prefetch_key(const struct key_file *file, uint64_t low) {
     if (!filter_has(file, table_place(file, KEY_FILTER), low)) return;
     const uint32_t *bucket = (const uint32_t *)(const void *)table_place(file, KEY_BUCKETS);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/keys/key_file_internal.h -- the bytes of a key file, for those who write and read them. */
+/* store/keys/key_file_internal.h -- the bytes of a key file, for the code that writes and reads
+ * them. */
 #ifndef STORE_KEYS_KEY_FILE_INTERNAL_H
 #define STORE_KEYS_KEY_FILE_INTERNAL_H
 
@@ -38,12 +39,12 @@ struct key_trailer {
 
 #define KEY_FILTER_WORDS 8 /* a block: a cache line */
 
-/* value * count / 2^64: ranges of `value` are as equal as can be, and in order. */
+/* Returns value * count / 2^64. So ranges of `value` are as equal as can be, and in order. */
 static inline uint64_t key_share(uint64_t value, uint64_t count) {
     __extension__ unsigned __int128 product = (unsigned __int128)value * count;
     return (uint64_t)(product >> 64);
 }
-/* One bit in each word of the block. */
+/* Returns the bits of a key in its block: one in each word. */
 static inline uint64_t key_filter_bits(uint64_t low) {
     return low * UINT64_C(0x9E3779B97F4A7C15);
 }

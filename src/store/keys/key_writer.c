@@ -128,7 +128,8 @@ static uint32_t width_of(uint64_t range) {
                                  : 8;
 }
 
-/* Values are compared as signed ones: versions are, and the others are small. */
+/* Writes a narrow column. Values are compared as signed numbers: versions are signed, and the
+ * others are small. */
 static enum status put_narrow(struct key_writer *writer, const uint64_t *values) {
     int64_t low = (int64_t)values[0], high = low;
     for (uint32_t i = 1; i < writer->count; i++) {
@@ -329,8 +330,8 @@ static enum status advance(struct merging *merging, uint32_t f, struct error *er
     return key_file_damage(file, error);
 }
 
-/* Takes all entries of the lowest key; the newest one is written. A legacy entry is the same key as
- * any of its lower half that is newer: it has the upper half 0, so it comes first. */
+/* Takes all entries of the lowest key and writes the newest one. A legacy entry is the same key as
+ * any newer one with its lower half. Its upper half is 0, so it comes first. */
 static enum status merge_key(struct merging *merging, struct key_writer *writer, bool *any,
                              struct error *error) {
     const struct key_merge *merge = merging->merge;
@@ -357,7 +358,8 @@ static enum status merge_key(struct merging *merging, struct key_writer *writer,
         }
     }
     if (status != STATUS_OK || is_known_better) return status;
-    /* After a damage keys are made anew as legacy ones, which may be newer than what is left. */
+    /* After damage, keys are made anew as legacy ones, which may be newer than the keys that are
+     * left. */
     if (newest.flags & KEY_LEGACY)
         merging->legacy = newest;
     else if (newest.low == merging->legacy.low && newest.position < merging->legacy.position)

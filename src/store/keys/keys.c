@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking up keys: growing tail, frozen tail, key files from the newest to the oldest. */
+/* Looks keys up: in the growing tail, in the frozen tail, then in key files from the newest to the
+ * oldest. */
 #include "store/store_internal.h"
 
 #include <stdlib.h>
@@ -11,7 +12,8 @@ void store_forget_seen(struct store *store) {
     store->seen = NULL;
 }
 
-/* The version of now, pinned from one look-up to the next so that a row costs no atomics. */
+/* Pins the present version from one look-up to the next, so that a row costs no atomic operation.
+ */
 static enum status see(struct store *store, struct error *error) {
     if (store->seen && versions_is_current(&store->versions, store->seen)) return STATUS_OK;
     store_forget_seen(store);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Key files and superseded versions: written at a fold, merged, made anew from runs, and erased. */
+/* Key files and superseded versions. A fold writes them; they are merged, made anew from runs, and
+ * erased. */
 #include <stdlib.h>
 
 #include "base/log_line.h"
@@ -9,7 +10,7 @@
 
 #define TIER_FILES      4u         /* so many files of a level become one of the next */
 #define FROM_RUNS_KEYS  (1u << 22) /* keys from runs are sorted so many at a time at least */
-#define FROM_RUNS_FILES 32u        /* and in no more files than that */
+#define FROM_RUNS_FILES 32u        /* but into no more files than these */
 
 static enum status no_memory(const struct store *store, struct error *error) {
     return error_set(error, STATUS_NO_MEMORY, "%s: no memory for keys", store->directory);
@@ -17,7 +18,7 @@ static enum status no_memory(const struct store *store, struct error *error) {
 
 /* ---- at a fold ---- */
 
-/* A list into a new file at `index` of the next manifest. */
+/* Writes a list into a new file at `index` of the next manifest. */
 static enum status write_list(struct edit *edit, uint32_t index, uint32_t level,
                               const struct key_list *list, struct error *error) {
     char path[FILE_PATH_MAX];
@@ -111,7 +112,7 @@ enum status store_keys_fold(struct edit *edit, const struct tail *tail, struct e
 
 /* ---- merging ---- */
 
-/* Files [first, first + count) of the next manifest become one. */
+/* Merges files [first, first + count) of the next manifest into one. */
 static enum status merge_files(struct edit *edit, uint32_t first, uint32_t count, uint32_t level,
                                const struct key_merge *with, struct error *error) {
     struct key_file *files[MANIFEST_KEYS_MAX];
@@ -132,7 +133,7 @@ static enum status merge_files(struct edit *edit, uint32_t first, uint32_t count
     return edit_insert_keys(edit, first, &keys, path, error);
 }
 
-/* The files of `level`, side by side, if they are enough. */
+/* Finds the files of `level`, which stand side by side, where they are enough. */
 static bool find_tier(const struct manifest *manifest, uint32_t level, uint32_t *first,
                       uint32_t *count) {
     uint64_t sum = 0;

@@ -176,7 +176,7 @@ static void put_event(uint8_t *at, const struct event *event) {
     at[offsetof(struct event_bytes, unused)] = 0;
 }
 
-/* Three sections in one pass: a batch is larger than the first caches. */
+/* Writes three sections in one pass, since a batch is larger than the first caches. */
 static void put_events(uint8_t *at, uint8_t *packed, uint8_t *keys,
                        const struct event_batch *batch) {
     for (size_t i = 0; i < batch->event_count; i++, at += FRAME_EVENT_BYTES) {
@@ -219,7 +219,8 @@ static enum status check_batch(const struct event_batch *batch, struct batch_byt
     return STATUS_OK;
 }
 
-/* There is room for all of it. The keys stand behind `row_bytes` of rows, which come later. */
+/* Appends the events; the caller has made room for everything. The keys stand behind `row_bytes` of
+ * rows, which come later. */
 static void append_events(struct buffer *out, const struct event_batch *batch, size_t packed_bytes,
                           size_t row_bytes) {
     size_t fixed = batch->event_count * FRAME_EVENT_BYTES;
@@ -228,7 +229,7 @@ static void append_events(struct buffer *out, const struct event_batch *batch, s
     out->length += fixed + packed_bytes;
 }
 
-/* append_events has written the keys themselves. */
+/* Appends the keys' versions; append_events has written the keys. */
 static void append_versions(struct buffer *out, const struct event_batch *batch,
                             const struct batch_bytes *bytes) {
     if (!bytes->has_versions) {
@@ -364,7 +365,7 @@ enum status frame_encode(struct buffer *out, struct text symbols, const struct s
     return STATUS_OK;
 }
 
-/* Cuts `length` bytes off the front of what is left. */
+/* Takes `length` bytes from the front of what is left. */
 static bool take(struct text *left, uint64_t length, struct text *out) {
     if (length > left->length) return false;
     *out = (struct text){left->at, (uint32_t)length};
@@ -463,7 +464,7 @@ enum status frame_next_change(struct text *section, struct key_change *change) {
     return row_key_is_none(change->key) ? STATUS_CORRUPT : STATUS_OK;
 }
 
-/* What the events replace. */
+/* Reads what the events replace. */
 static enum status read_replaces(const struct frame_view *view, struct event *events) {
     struct text left = view->changes, bytes;
     while (left.length > 0) {

@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/log/frame.h -- the unit of writing: what arrived together, checksummed together, there as a
- * whole or not at all.
+/* store/log/frame.h -- a frame is the unit of writing: what arrived together, with one checksum. It
+ * is there as a whole or not at all.
  *
- *   0 magic u32 │ 4 CRC32C u32 of all that follows │ 8 payload bytes u32 │ 12 span u32 │ 16
- *   position u64 │ 24 durable u64
- *   32 format u16 │ 34 flags u16 │ 36 CRC32C u32 of bytes 8–35 │ 40 payload:
- *     lengths: symbols, record count, records, event count, packed, row count, rows: 7 × u32;
- *     format 2 has two more: keys, changes
- *     symbols │ records { kind u8, length u32, bytes }* │ events, 36 bytes each │ their packed
- *     properties, end to end
- *     │ rows { source u16, column u32, line u64, file, reason, raw lengths 3 × u32, bytes }*
- *     │ keys, of the events that have one, 14 bytes each, then, where any has one, their versions
- *     │ changes, 57 bytes each: what is replaced, retracted, or was read anew
+ *    0  magic u32                      24  durable u64
+ *    4  CRC32C u32 of all behind it    32  format u16
+ *    8  payload bytes u32              34  flags u16
+ *   12  span u32                       36  CRC32C u32 of bytes 8–35
+ *   16  position u64                   40  payload:
+ *
+ *   lengths   of symbols, record count, records, event count, packed, row count, rows: 7 × u32;
+ *             format 2 has two more: keys, changes
+ *   symbols
+ *   records   { kind u8, length u32, bytes }*
+ *   events    36 bytes each
+ *   packed    the events' properties, end to end
+ *   rows      { source u16, column u32, line u64, file, reason, raw lengths 3 × u32, bytes }*
+ *   keys      14 bytes for each event that has one; behind them their versions, where any has one
+ *   changes   57 bytes each: what is replaced, retracted, or was read anew
  *
  * A frame without keys and changes is written as format 1, which older programs read, too. Events
- * of a frame of format 1 may have a key: of those only the lower 64 bits are known.
+ * of a frame of format 1 may have a key, of which only the lower 64 bits are known.
  *
- * Little-endian. A frame stands at `position` and takes `span` = 1 + event count positions.
- * `durable` is the position below which the log was known to be on disk when this frame was
- * written: it tells a torn tail from damage (log.h). Links and quarantine files are made of the
- * same frames with only records and symbols, or only rows, left in them. The reader trusts nothing;
- * a view borrows from the bytes that it reads. Pure; any thread. */
+ * Numbers are little-endian. A frame stands at `position` and takes `span` = 1 + event count
+ * positions. `durable` is the position below which the log was known to be on disk when the frame
+ * was written. It tells a torn tail from damage (log.h). Links and quarantine files are made of the
+ * same frames, with only records and symbols, or only rows, left in them. Reading trusts nothing; a
+ * view borrows from the bytes that it reads. Pure; any thread. */
 #ifndef STORE_LOG_FRAME_H
 #define STORE_LOG_FRAME_H
 
@@ -62,7 +67,7 @@ enum status frame_encode_parts(struct buffer *out, const struct frame_view *part
 /* Appends one record, one row, in the form of the sections. */
 enum status frame_put_record(struct buffer *section, uint8_t kind, struct text bytes) MUST_USE;
 enum status frame_put_row(struct buffer *section, const struct stored_row *row) MUST_USE;
-/* Of what frame_encode has written: does it replace, retract or change the key of anything? */
+/* Does the frame that frame_encode has written replace, retract or change the key of anything? */
 bool frame_has_changes(const void *frame);
 /* Fills in position, durable and checksums of the frame at `frame`. */
 void frame_seal(void *frame, uint64_t position, uint64_t durable);

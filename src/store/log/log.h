@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/log/log.h -- what arrived, in order: the only truth. A door: local files behind it now,
- * Kafka later.
+/* store/log/log.h -- the log: what arrived, in order. Until a fold it is the only truth. Its
+ * functions would serve for Kafka as well as for local files.
  *
- *   log/00000000000000000000.log   segments, named by their first position; a segment ends where
- *                                  the next one begins
- *   log/00000000000004000800.log   frames (frame.h), one after the other
+ *   log/00000000000000000000.log   a segment, named by its first position: frames (frame.h), one
+ *   log/00000000000004000800.log   after the other, up to where the next segment begins
  *
- * Recovery reads the frames from `first_position` on. A bad frame in the last segment with nothing
- * behind it, or behind it only what was not yet known to be durable when it was written, is a torn
- * tail: never acknowledged as durable, so cut. A bad frame that a later frame knew to be durable is
- * damage: STATUS_CORRUPT with file and byte, and nothing is changed. Frames that are read back
- * after a crash, but that no later frame knew to be durable, may stand in the page cache alone (a
- * failed sync marks its pages clean): they are copied to a new segment and synced before anything
- * follows them. No segment is ever changed but at its end. Threads: one writer; log_sync,
- * log_drop and log_visit may run beside it in other threads. The writer appends while a sync runs;
- * that sync makes durable what was written before it began. */
+ * Recovery reads the frames from `first_position` on. In the last segment a bad frame is a torn
+ * tail where nothing stands behind it, or only frames that were written before the bad one was
+ * known to be durable. It was never acknowledged, so it is cut. A bad frame that a later frame knew
+ * to be durable is damage: STATUS_CORRUPT with file and byte, and nothing is changed. After a
+ * crash, frames that no later frame knew to be durable may stand in the page cache alone (a failed
+ * sync marks its pages clean): they are copied to a new segment and synced before anything follows
+ * them. A segment changes only at its end.
+ *
+ * Threads: one writer; log_sync, log_drop and log_visit may run beside it in other threads. The
+ * writer appends while a sync runs; that sync makes durable what was written before it began. */
 #ifndef STORE_LOG_LOG_H
 #define STORE_LOG_LOG_H
 
@@ -54,17 +54,18 @@ enum status log_rotate(struct log *log, struct error *error) MUST_USE;
 /* Removes the segments that lie below `position` as a whole. Any thread. */
 enum status log_drop(struct log *log, uint64_t position, struct error *error) MUST_USE;
 
-/* Frames at from ≤ position < to, which must have been written. Any thread; segments in the range
- * must not be dropped meanwhile. */
+/* Visits the frames at from ≤ position < to, which must have been written. Any thread; segments in
+ * the range must not be dropped meanwhile. */
 enum status log_visit(struct file_system *fs, const char *directory, uint64_t from, uint64_t to,
                       log_visit_fn *visit, void *context, struct error *error) MUST_USE;
-/* One segment's bytes, as recovery reads the last one. *end: where the next frame would stand;
- * *good: bytes up to there; *durable: the highest position that a frame knew to be durable. */
+/* Visits one segment's bytes, as recovery reads the last segment. *end: where the next frame would
+ * stand; *good: the bytes up to there; *durable: the highest position that a frame knew to be
+ * durable. */
 enum status log_visit_bytes(const uint8_t *bytes, size_t length, const char *path, uint64_t first,
                             uint64_t from, log_visit_fn *visit, void *context, uint64_t *end,
                             size_t *good, uint64_t *durable, struct error *error) MUST_USE;
-/* First positions of the segments, ascending, appended to `firsts` as uint64_t; and their bytes
- * together. */
+/* Appends the first positions of the segments to `firsts`, ascending, as uint64_t; *bytes: their
+ * bytes together. */
 enum status log_segments(struct file_system *fs, const char *directory, struct buffer *firsts,
                          size_t *count, uint64_t *bytes, struct error *error) MUST_USE;
 

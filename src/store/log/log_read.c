@@ -4,14 +4,14 @@
 #include <stdio.h>
 #include "store/stored_file.h"
 
-/* What a frame must be to stand at `expected` in a log. */
+/* May the frame stand at `expected` in a log? */
 static bool fits(const struct frame_view *view, uint64_t expected) {
     if (view->position != expected) return false;
     return view->flags & FRAME_MARK ? view->span == 0 : view->span == 1 + view->event_count;
 }
 
 /* Is there, behind a bad frame at `expected`, a sound one that knew it to be durable? Only then was
- * it whole once. */
+ * the bad one ever whole on the disk. */
 static bool was_durable(const uint8_t *bytes, size_t length, uint64_t expected) {
     const uint32_t magic = FRAME_MAGIC;
     for (size_t at = 0; at + FRAME_HEADER_BYTES <= length;) {

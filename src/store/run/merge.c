@@ -11,8 +11,9 @@ struct merging {
     const struct run_merge *merge;
     struct run_walk walk;
     struct run_writer *writer;
-    struct run_block_cache *caches; /* two a run: in order, and for what has moved */
-    uint32_t *last_entry;           /* a run */
+    /* two for each run: one for entries in order, one for entries that have moved */
+    struct run_block_cache *caches;
+    uint32_t *last_entry; /* a run */
     struct run_sort_row *order;
     struct row_ref *refs;
     size_t order_capacity, ref_capacity;
@@ -28,7 +29,8 @@ static bool is_dropped(const struct merging *merging, uint32_t persona) {
            (merge->dropped[persona / 64] >> (persona % 64) & 1);
 }
 
-/* Drops, then sorts by persona; slices of one persona stay in order of run. */
+/* Drops slices and sorts the others by persona; slices of one persona stay in the order of the
+ * runs. */
 static size_t arrange(const struct merging *merging, struct run_slice *slices, size_t count) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
@@ -43,8 +45,8 @@ static size_t arrange(const struct merging *merging, struct run_slice *slices, s
     return kept;
 }
 
-/* Entries that come in order decompress each block once; the others must not throw that block away.
- */
+/* Returns the cache for a slice. Entries in order decompress each block once; those that moved must
+ * not evict that block. */
 static struct run_block_cache *cache_for(struct merging *merging, struct run_slice slice) {
     bool forward =
         merging->last_entry[slice.run] == ID_NONE || slice.entry >= merging->last_entry[slice.run];

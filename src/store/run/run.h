@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/run/run.h -- a run: immutable timelines on disk, columns apart, read in place from a
- * mapping.
+/* store/run/run.h -- a run: immutable timelines on disk, in columns, read in place from a mapping.
  *
- *   rows sorted by (customer at fold time, persona, time, position)
- *   entry = one persona's slice of rows; entries sorted by (customer at fold time, persona); a
- *   persona has one entry a run
- *   part  = about 64 K rows, cut between customers: each part has its own sections, so that writing
- *         needs the memory of one part
- *           and the first touch of a section checks the checksum of one part's worth of bytes
+ *   rows    are sorted by (customer at fold time, persona, time, position)
+ *   entry   one persona's slice of rows. Entries are sorted by (customer at fold time, persona); a
+ *           persona has one entry in a run
+ *   part    about 64 K rows, cut between customers. Each part has its own sections, so that writing
+ *           needs the memory of one part, and the first touch of a section verifies the checksum of
+ *           one part's bytes
  *
  * docs/file-formats.md has the bytes. A run is written once, synced, and never changed. Everything
- * read from it is checked before use (structure at open, the checksum of each section at its first
- * touch): a flipped bit is STATUS_CORRUPT, never a wrong answer. All properties of a row stand
- * packed in the blocks, also those that have a typed column: columns are a second copy for speed,
- * so a playbook may ask for others tomorrow and packed bytes come back exactly.
+ * read from it is checked before use (the structure at open, each section's checksum at its first
+ * touch): a flipped bit is STATUS_CORRUPT, never a wrong answer. The blocks hold all properties of
+ * a row, packed, also those that have a typed column: columns are a second copy for speed. So a
+ * later playbook may ask for other columns, and the packed bytes come back exactly.
  *
- * Reading: any number of threads. Writing: one thread a file. */
+ * Any number of threads may read; one thread writes a file. */
 #ifndef STORE_RUN_RUN_H
 #define STORE_RUN_RUN_H
 
@@ -40,7 +39,7 @@ struct run_row {
     struct text packed; /* borrowed */
 };
 
-/* What is to be written, in any order; fastest where positions ascend. */
+/* The rows to write, in any order; it is fastest where positions ascend. */
 struct run_rows {
     size_t count;
     void (*get)(const void *context, size_t i, struct run_row *row); /* called several times an i */
@@ -54,7 +53,7 @@ struct run_info {
     uint64_t row_count;
     uint32_t entry_count, part_count, column_count;
     uint32_t customer_min, customer_max; /* at fold time */
-    /* Of its rows, both inclusive; ranges of several runs may interleave. */
+    /* The range of its rows, both ends inclusive; ranges of several runs may overlap. */
     uint64_t position_min, position_max;
     int64_t time_min, time_max;
     uint64_t file_bytes;
@@ -71,24 +70,23 @@ struct run_target {
     struct work *work; /* counts events, and may end it; may be NULL */
 };
 
-/* Sorts and writes. customer[persona] for every persona below persona_count (NULL: customer =
- * persona). On STATUS_OK the file is synced (its directory is not). No rows: STATUS_END and no
- * file. */
+/* Sorts and writes rows. customer[persona] is given for every persona below persona_count (NULL:
+ * customer */
 enum status run_write(const struct run_target *target, const struct run_rows *rows,
                       const uint32_t *customer, uint32_t persona_count, struct run_info *info,
                       struct error *error) MUST_USE;
 
-/* Several runs into one (or one rewritten), re-sorted by these customers. Rows of personas in the
- * bit set `dropped` are left out; only customers in [customer_from, customer_to) are taken (0,
- * ID_NONE: all), so that a caller can cut the result into several files. Memory: one part and a few
- * bytes an entry. No rows left: STATUS_END and no file. */
+/* Merges several runs into one (or rewrites one), sorted by these customers. Rows of personas in
+ * the bit set `dropped` are left out. Only customers in [customer_from, customer_to) are taken (0,
+ * ID_NONE: all), so that a caller can cut the result into several files. It needs the memory of one
+ * part and a few bytes for each entry. Without rows: STATUS_END and no file. */
 struct run_merge {
     struct run *const *runs;
     uint32_t run_count;
     const uint32_t *customer; /* by persona; NULL: customer = persona */
     uint32_t persona_count;
     const uint64_t *dropped; /* persona_count bits, or NULL */
-    /* Rows of anybody to be left out too; NULL: none. */
+    /* Further rows to leave out, whoever they belong to; NULL: none. */
     bool (*drops)(void *context, const struct run_row *row);
     void *drops_context;
     uint32_t customer_from, customer_to;
@@ -117,8 +115,8 @@ bool run_is_damaged(const struct run *run);
  * STATUS_CORRUPT. */
 enum status run_damage(struct run *const *runs, uint32_t run_count, struct error *error) MUST_USE;
 
-/* Every byte: checksums, order, offsets, packed properties, columns against them. Each finding
- * through `report`; STATUS_CORRUPT where there is any. */
+/* Checks every byte: checksums, order, offsets, packed properties, and columns against them. Each
+ * finding goes to `report`; STATUS_CORRUPT where there is any. */
 enum status run_check(struct file_system *fs, const char *path, struct symbols *symbols,
                       void (*report)(void *context, const char *path, const char *finding),
                       void *context, struct error *error) MUST_USE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A block of 4 KB, not of 64: reading one event's properties must not cost decompressing a thousand
- * others. */
+/* Blocks have 4 KB and not 64, so that reading one event's properties does not decompress those of
+ * a thousand others. */
 #include "store/run/run_blocks.h"
 
 #include <lz4.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store/run/run_blocks.h -- writes packed properties into small compressed blocks, row after row.
- * */
+ */
 #ifndef STORE_RUN_RUN_BLOCKS_H
 #define STORE_RUN_RUN_BLOCKS_H
 

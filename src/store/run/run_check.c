@@ -30,7 +30,7 @@ static void found(struct checking *checking, const char *format, ...) {
     if (checking->report != NULL) checking->report(checking->context, checking->path, text);
 }
 
-/* Sections stand one behind the other; what lies between them is zero. */
+/* Checks a gap: sections stand one behind the other, and the bytes between them are zero. */
 static void check_gap(struct checking *checking, uint64_t offset, uint64_t length) {
     const uint8_t *at = checking->run->mapping.at;
     if (offset < checking->covered || offset - checking->covered >= RUN_ALIGNMENT) {
@@ -81,7 +81,7 @@ static bool same_facts(const struct part_facts *facts, const struct run_part *pa
            facts->position_max == part->position_max && facts->packed_bytes == part->packed_bytes;
 }
 
-/* One entry's rows. False: a row could not be read, and that was reported. */
+/* Checks one entry's rows. False where a row could not be read; that is reported. */
 static bool check_entry(struct checking *checking, uint32_t part, uint32_t entry,
                         struct part_facts *facts) {
     const struct run *run = checking->run;
@@ -135,7 +135,7 @@ static void check_part(struct checking *checking, uint32_t part) {
     struct part_facts facts = {INT64_MAX, INT64_MIN, INT64_MIN, INT64_MIN, 0, 0};
     uint64_t findings = checking->findings;
     check_sections(checking, part);
-    /* What lies on damaged sections would only be repeated. */
+    /* Stop here: what the damaged sections cause would only repeat the finding. */
     if (checking->findings != findings) return;
     run_columns_clear(checking->columns);
     uint32_t first = run->parts[part].entry_first;

@@ -5,7 +5,8 @@
 
 #include "store/run/run_file.h"
 
-/* By which names dark text is read: properties below `properties` of these symbols; NULL: none. */
+/* The names by which dark text is read: properties below `properties` of these symbols; NULL: none.
+ */
 struct dark_names {
     struct symbols *symbols;
     uint32_t properties;

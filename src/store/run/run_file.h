@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/run/run_file.h -- the bytes of a run, for those who write, read, merge and check them.
- * docs/file-formats.md tells them.
+/* store/run/run_file.h -- the bytes of a run, for the code that writes, reads, merges and checks
+ * runs; docs/file-formats.md describes them.
  *
  *   header 64 B | part 0: its sections | part 1 … | tables | footer | trailer 64 B
  *
- *   every section begins at a multiple of 64; gaps are zero; numbers are little-endian and lie as
- *   in memory
- *   a part's sections: RUN_PART_SECTIONS fixed ones, then one a column
- *   a narrow section holds, for n rows, value - base in `width` bytes (0, 1, 2, 4 or 8); width 0:
- *   all are base */
+ * Every section begins at a multiple of 64, and gaps are zero. Numbers are little-endian, as they
+ * lie in memory. A part has RUN_PART_SECTIONS fixed sections, then one for each column. A narrow
+ * section holds, for n rows, value - base in `width` bytes (0, 1, 2, 4 or 8); with width 0 all
+ * values are base. */
 #ifndef STORE_RUN_RUN_FILE_H
 #define STORE_RUN_RUN_FILE_H
 
@@ -61,8 +60,8 @@ struct run_part {
     uint64_t position_max, packed_bytes;
 };
 struct run_block {
-    /* Into RUN_BLOCKS; compressed length = next offset - offset; the same as raw_length: stored
-     * plain. */
+    /* Offset into RUN_BLOCKS. The next block's offset minus this one is the stored length; where it
+     * equals raw_length, the block is not compressed. */
     uint64_t offset;
     uint32_t row;        /* first row, counted over the part */
     uint32_t raw_length; /* rows * u16 length, then the rows' packed properties */
@@ -97,12 +96,12 @@ struct run_trailer {
     uint64_t magic;
 };
 
-/* What is known of a section. */
+/* What is known about a section. */
 enum run_checked {
     RUN_UNREAD,
     RUN_SOUND,   /* its checksum and structure are right */
     RUN_DAMAGED, /* they are wrong: it is not read again */
-    /* Of RUN_BLOCKS: a block in it was wrong; the others are judged by their own checksums. */
+    /* For RUN_BLOCKS: one of its blocks was wrong; the others are judged by their own checksums. */
     RUN_BLOCK_DAMAGED,
 };
 
@@ -176,7 +175,7 @@ uint32_t run_part_of(const struct run *run, uint32_t entry);
 /* The column of the run with this property and type, or ID_NONE. */
 uint32_t run_column_find(const struct run *run, struct column column);
 
-/* Packed properties: a reader's one decompressed block. */
+/* A reader's decompressed block of packed properties. */
 struct run_block_cache {
     const struct run *run;
     uint32_t part, block;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happens at the first touch of a section, and the reading of packed blocks. */
+/* Verifies a section at its first touch, and reads packed blocks. */
 #include <lz4.h>
 
 #include "base/hash.h"
@@ -14,8 +14,8 @@ static bool is_text(enum value_type type) {
     return type == VALUE_TEXT || type == VALUE_LIST;
 }
 
-/* Ranks and bits must agree with the number of cells, text cells with the heap: reading them is
- * then without checks. */
+/* Is the column sound? Ranks and bits must agree with the number of cells, and text cells with the
+ * heap; reading them needs no checks then. */
 static bool column_is_sound(const struct run *run, uint32_t part, uint32_t c, const uint8_t *at) {
     const struct run_section *section = run_section_of(run, part, RUN_PART_SECTIONS + c);
     uint32_t rows = run->parts[part].row_count;
@@ -75,8 +75,8 @@ const char *run_section_name(uint32_t kind) {
     return kind < RUN_PART_SECTIONS ? names[kind] : "column";
 }
 
-/* Columns and the heap of their texts are a second copy of the properties: they can be made anew,
- * the rest can't. */
+/* Reports damage. Columns and the heap of their texts are a second copy of the properties and can
+ * be made anew; the rest can't. */
 static enum status tell_damage(const struct run *run, uint64_t index, struct error *error) {
     uint32_t part = (uint32_t)(index / run->sections_a_part),
              kind = (uint32_t)(index % run->sections_a_part);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sorting by (customer, persona, time, position) without comparing all of it for all rows: the
- * distinct personas are sorted, one counting pass scatters the rows to their persona, and within a
- * persona rows are nearly in order of time. */
+/* Sorts by (customer, persona, time, position) without comparing whole rows. It sorts the distinct
+ * personas; one counting pass scatters the rows to their persona; and within a persona rows are
+ * nearly in order of time. */
 #include "base/memory.h"
 #include "store/run/run_writer.h"
 
@@ -39,7 +39,7 @@ void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from
     if (from != keys && count > 0) memcpy(keys, from, count * sizeof *keys);
 }
 
-/* What sorting needs of a row, so that rows are read in their own order once, and once more when
+/* What sorting needs of a row. Rows are read once in their own order for it, and once more when
  * they are written. */
 struct row_place {
     int64_t time_ms;
@@ -82,7 +82,8 @@ static void merge_halves(struct run_sort_row *rows, size_t half, size_t count,
     memcpy(rows + out, scratch + a, (half - a) * sizeof *rows);
 }
 
-/* Bottom up; a slice that is in order already costs one comparison a pair of blocks. */
+/* Merges bottom up. A slice that is in order already costs one comparison for each pair of blocks.
+ */
 enum status run_sort_rows(struct run_sort_row *rows, size_t count) {
     size_t block = 32;
     for (size_t i = 0; i < count; i += block)
@@ -136,7 +137,7 @@ static uint32_t customer_of(const uint32_t *customer, uint32_t persona_count, ui
     return customer != NULL && persona < persona_count ? customer[persona] : persona;
 }
 
-/* distinct := (customer, persona) ascending; start[persona] := where its rows go. */
+/* Sets `distinct` to (customer, persona), ascending, and start[persona] to where its rows go. */
 static enum status place_personas(struct sorting *sorting, const uint32_t *customer,
                                   uint32_t persona_count) {
     uint64_t *scratch = memory_alloc(sorting->distinct_count * sizeof *scratch);

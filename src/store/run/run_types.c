@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The types of a part's rows, where names have been declared since the run was written.
+/* Types of a part's rows, where names have been declared since the run was written.
  *
  * A run keeps an event of an undeclared name under EVENT_UNDECLARED, and its footer tells how many
- * event names were declared when it was written. As long as no name has come since, its types are
- * what they were, and are read in place. Otherwise the first reader of a part looks into the dark
- * text of such rows; where one bears a name that is declared now, the part gets types of its own in
- * memory. What was found stays until a further name is declared, and longer for those who hold it
- * already. Any thread. */
+ * event names were declared when it was written. As long as no name has been added, the types are
+ * read in place. Otherwise the first reader of a part looks into the dark text of such rows. Where
+ * one has a name that is declared now, the part gets types of its own in memory. They stay until a
+ * further name is declared, and longer for readers that hold them. Any thread. */
 #include "base/memory.h"
 #include "event/dark.h"
 #include "store/run/run_file.h"

@@ -68,7 +68,8 @@ static enum status find_moved(struct run_walk *walk, const uint32_t *customer,
             uint32_t now = customer[persona];
             bool ours = now >= range.from && now < range.to &&
                         run_walk_shares(range.part, range.parts, now);
-            /* Of somebody else's share: marked, so that the cursor passes it over, but not kept. */
+            /* It belongs to another share: mark it, so that the cursor skips it, but do not keep
+             * it. */
             status = note_moved(walk, r, e, now, &key_capacity, &slice_capacity);
             if (status != STATUS_OK) return status;
             if (!ours) walk->moved_count--;

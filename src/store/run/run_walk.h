@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/run/run_walk.h -- forward over the entries of many runs, customer by customer. Behind
- * walks of the view and merges of runs.
+/* store/run/run_walk.h -- walks forward over the entries of many runs, customer by customer. Walks
+ * of the view and merges of runs use it.
  *
- *   run 0:  C1 C1 C3 . C7 …      one cursor a run, ascending by customer at fold time; '.' has
- *           moved since
- *   run 1:  C1 C2 C3 . . C9 …
- *   moved:  C1 C7 C7 …           entries whose persona belongs to another customer now: collected
- *           once, sorted
+ *   run 0:  C1 C1 C3 . C7 …   a cursor for each run, ascending by customer at fold time
+ *   run 1:  C1 C2 C3 . . C9 … '.' is an entry that has moved since
+ *   moved:  C1 C7 C7 …        entries whose persona belongs to another customer now, collected once
+ *                             and sorted
  *
- * An entry that has not moved stands where its customer of now stands, so the lowest head is the
- * next customer, and all his slices are at the heads. */
+ * An entry that has not moved stands under its present customer, so the lowest head is the next
+ * customer, and all its slices are at the heads. */
 #ifndef STORE_RUN_RUN_WALK_H
 #define STORE_RUN_RUN_WALK_H
 
@@ -44,9 +43,9 @@ struct run_walk {
     size_t slice_count, slice_capacity;
 };
 
-/* customer: by persona, below persona_count (NULL, or beyond it: as at fold time); borrowed only by
- * this call. `runs` is borrowed. Customers outside [from, to) and outside the share are passed
- * over. */
+/* `customer` is by persona, below persona_count (NULL, or beyond it: as at fold time), and is used
+ * only during this call. `runs` is borrowed. Customers outside [from, to) and outside the share are
+ * skipped. */
 struct run_walk_range {
     uint32_t from, to; /* 0, ID_NONE: all */
     uint32_t part, parts;
@@ -60,8 +59,8 @@ static inline bool run_walk_shares(uint32_t part, uint32_t parts, uint32_t custo
     return parts <= 1 || (customer >> RUN_WALK_BLOCK_BITS) % parts == part;
 }
 
-/* The first customer id of the next block that is in the share, and the first entry at or after it.
- */
+/* Finds the first customer id of the next block in the share; returns the first entry at or after
+ * it. */
 uint32_t run_walk_skip(const struct run_walk *walk, uint32_t run, uint32_t at);
 
 /* Puts a run's cursor on its next entry that has not moved and is in the share. */
@@ -89,7 +88,7 @@ static inline enum status run_walk_push(struct run_walk *walk, struct run_slice 
     return STATUS_OK;
 }
 
-/* The next customer, or ID_NONE. */
+/* Returns the next customer, or ID_NONE. */
 static inline uint32_t run_walk_peek(const struct run_walk *walk) {
     uint32_t lowest = walk->moved_next < walk->moved_count
                           ? (uint32_t)(walk->moved[walk->moved_next] >> 32)
@@ -115,7 +114,7 @@ static inline uint32_t run_walk_peek(const struct run_walk *walk) {
 #endif
 }
 
-/* A bit for each of the first 64 runs that has this customer next. */
+/* Returns a bit for each of the first 64 runs that has this customer next. */
 static inline uint64_t run_walk_runs(const struct run_walk *walk, uint32_t customer) {
     uint64_t bits = 0;
 #ifdef __SSE2__
@@ -131,7 +130,7 @@ static inline uint64_t run_walk_runs(const struct run_walk *walk, uint32_t custo
     return bits;
 }
 
-/* Collects this customer's slices (none, if he is not next) and moves on. */
+/* Collects this customer's slices and moves on; none, where it is not the next customer. */
 enum status run_walk_take(struct run_walk *walk, uint32_t customer) MUST_USE;
 
 #endif

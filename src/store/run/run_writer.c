@@ -341,7 +341,8 @@ enum status run_writer_add(struct run_writer *writer, uint32_t customer, const s
     return STATUS_OK;
 }
 
-/* bits, rank and the entries in order of persona: persona ──► entry in two touches of memory. */
+/* Writes bits, ranks and the entries in order of persona: they lead from a persona to its entry in
+ * two touches of memory. */
 static enum status put_index(struct run_writer *writer) {
     const struct entry_list *entries = &writer->entries;
     struct run_footer *footer = &writer->footer;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/run/run_writer.h -- writes a run from rows that come in the run's order. Behind run_write
- * and run_merge. */
+/* store/run/run_writer.h -- writes a run from rows that come in the run's order. run_write and
+ * run_merge use it. */
 #ifndef STORE_RUN_RUN_WRITER_H
 #define STORE_RUN_RUN_WRITER_H
 
@@ -9,10 +9,11 @@
 struct run_writer;
 enum status run_writer_create(struct run_writer **out, const struct run_target *target,
                               struct error *error) MUST_USE;
-/* Rows by (customer, persona, time, position); a persona under one customer only. */
+/* Adds a row. Rows come by (customer, persona, time, position), and a persona under one customer
+ * only. */
 enum status run_writer_add(struct run_writer *writer, uint32_t customer, const struct run_row *row,
                            struct error *error) MUST_USE;
-/* Tables, footer, sync. STATUS_END where no row was added: no file then. */
+/* Writes tables and footer, and syncs. STATUS_END, and no file, where no row was added. */
 enum status run_writer_finish(struct run_writer *writer, struct run_info *info,
                               struct error *error) MUST_USE;
 /* Removes the file unless finish succeeded. */
@@ -27,7 +28,7 @@ struct run_sort_row {
     uint64_t position;
     uint32_t index;
 };
-/* By (time, position); nearly free where they are in order already. */
+/* Sorts by (time, position). It costs almost nothing where they are in order already. */
 enum status run_sort_rows(struct run_sort_row *rows, size_t count) MUST_USE;
 
 #endif

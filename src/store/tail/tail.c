@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "store/tail/tail_table.h"
 
-/* A huge page: folding reads rows in an order of its own. */
+/* A chunk is a huge page, since folding reads rows in another order than they lie. */
 #define CHUNK_BYTES    ((uint32_t)2 << 20)
 #define UNIT_BYTES     8u /* a row reference counts these from the start of the first chunk */
 #define CHUNK_UNITS    (CHUNK_BYTES / UNIT_BYTES)
@@ -276,7 +276,7 @@ const struct tail_row *tail_next(struct tail_cursor *cursor) {
     if (cursor->left == 0) return NULL;
     const uint8_t *chunk = cursor->tail->chunks[cursor->chunk];
     const struct tail_row *row = (const struct tail_row *)(const void *)(chunk + cursor->offset);
-    /* One more row is visible, so the next place holds either it or, the chunk being full, the zero
+    /* One more row is visible. So the next place holds it or, where the chunk is full, the zero
      * that ends the chunk. */
     if (CHUNK_BYTES - cursor->offset < sizeof(*row) || !row->used) {
         cursor->chunk++;

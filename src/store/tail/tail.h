@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/tail/tail.h -- the events since the last fold, in RAM, per persona, readable while it
- * grows.
+/* store/tail/tail.h -- the tail: the events since the last fold, in memory and by persona. Readers
+ * may use it while it grows.
  *
- *   table: persona ──► newest row ──previous──► older row ──previous──► … (positions descend)
- *   chunks (2 MB):  [row|packed][row|packed]…[0]      rows in order of position; they never move or
- *                   change
+ *   table:          persona ──► newest row ──previous──► older row ──previous──► …
+ *   chunks (2 MB):  [row|packed][row|packed]…[0]   in order of position
  *
- * A row is 48 bytes and its packed properties follow it. One writer (the applier); readers take no
- * locks: a reader pins a position once and passes it to every call; what was added later is
- * skipped. Rows stand in order of arrival, so a late event is where it arrived: who needs (time,
- * position) order sorts what he gathered. Adding is in two steps so that nothing can fail once the
- * log has the events: tail_reserve, then tail_apply. */
+ * A row is 48 bytes, and its packed properties follow it; neither ever moves or changes. There is
+ * one writer, the applier. Readers take no locks: a reader pins a position once and passes it to
+ * every call, which skips what was added later. Rows stand in order of arrival, also late events: a
+ * reader that needs the order of (time, position) sorts the rows it has gathered. Adding takes two
+ * steps, tail_reserve and then tail_apply, so that nothing can fail once the log has the events. */
 #ifndef STORE_TAIL_TAIL_H
 #define STORE_TAIL_TAIL_H
 
@@ -49,8 +48,8 @@ enum status tail_reserve(struct tail *tail, const struct store_frame *frame) MUS
 void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t frame_position,
                 uint64_t end);
 size_t tail_bytes(const struct tail *tail);
-/* Writer: events, or keys where frames without events have changed more of them. A fold begins by
- * it. */
+/* Writer. Returns the number of events or, where it is larger, of keys. A fold begins when it is
+ * large enough. */
 uint32_t tail_load(const struct tail *tail);
 /* Writer; of a frozen tail, any thread. */
 const struct tail_keys *tail_keys_of(const struct tail *tail);

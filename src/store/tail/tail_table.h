@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/tail/tail_table.h -- persona ──► its newest row, for a tail's rows and for what they
- * supersede.
+/* store/tail/tail_table.h -- finds a persona's newest row, for a tail's rows and for the versions
+ * that they supersede.
  *
- * slot := (persona + 1) << 32 | reference of its newest row; 0 = empty; at least half of the slots
- * are empty. A table is replaced by a larger one, and the smaller stays readable until the
- * tail goes: who reads it pinned a position from before the replacement, and finds all of that. One
- * writer, readers without locks. */
+ * A slot is (persona + 1) << 32 | reference of the newest row; 0 is an empty one. At least half of
+ * the slots are empty. A larger table replaces a table that is too small. The smaller one stays
+ * until the tail goes: a reader that still uses it has pinned a position from before, and finds all
+ * below that position. One writer; readers take no locks. */
 #ifndef STORE_TAIL_TAIL_TABLE_H
 #define STORE_TAIL_TAIL_TABLE_H
 

@@ -85,14 +85,14 @@ static void take_request(struct view_reader *reader, const struct timeline_reque
     }
 }
 
-/* Columns that were asked for the last time must not be seen this time. */
+/* Forgets the columns of the last request, which this request must not see. */
 static void forget_columns(struct view_reader *reader, const struct view_request *request) {
     for (uint32_t k = 0; k < request->column_count; k++) {
         reader->columns[request->columns[k]] = (struct timeline_column){0};
     }
 }
 
-/* The customer's personas as of then; *survivor is who they belong to. */
+/* Finds the customer's personas as of then. *survivor is the customer that they belong to. */
 static enum status find_personas(struct view_reader *reader, struct customer_id customer,
                                  struct as_of as_of, uint32_t *count, uint32_t *survivor) {
     const struct customer_directory *directory = reader->version->directory;
@@ -160,7 +160,7 @@ static uint32_t customer_now(const uint32_t *customer, uint32_t persona_count, u
     return customer != NULL && persona < persona_count ? customer[persona] : persona;
 }
 
-/* The tail's rows in order of position; the keys hold their personas meanwhile. */
+/* Collects the tail's rows in order of position; the keys hold their personas meanwhile. */
 static enum status collect_tail_rows(struct view_reader *reader) {
     size_t row_capacity = 0, key_capacity = 0, n = 0;
     for (uint32_t t = 0; t < reader->version->tail_count; t++) {
@@ -185,8 +185,8 @@ static enum status collect_tail_rows(struct view_reader *reader) {
     return STATUS_OK;
 }
 
-/* The tail's rows by customer: their numbers sorted. Customers lie anywhere in memory, so they are
- * looked up in a loop of their own, short enough that many lookups are under way at once. */
+/* Sorts the numbers of the tail's rows by customer. Customers lie anywhere in memory, so a loop of
+ * its own looks them up, short enough that many look-ups are under way at once. */
 static enum status find_tail_rows(struct view_reader *reader, const uint32_t *customer,
                                   uint32_t persona_count) {
     enum status status = collect_tail_rows(reader);
@@ -266,7 +266,7 @@ static enum status next_customer(struct view_reader *reader, struct timeline *ou
     return status == STATUS_OK ? view_finish(reader, &reader->walk_request, customer, out) : status;
 }
 
-/* After a read, after customers of whom nothing is left by the request, at the end. */
+/* Continues after a read, after customers without rows for the request, and at the end. */
 static __attribute__((noinline)) enum status next_slowly(struct view_reader *reader,
                                                          enum status status, struct timeline *out,
                                                          struct error *error) {

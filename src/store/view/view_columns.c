@@ -18,7 +18,7 @@ static bool is_text(enum value_type type) {
     return type == VALUE_TEXT || type == VALUE_LIST;
 }
 
-/* Which column of the run is column c of the set; found out once a run. */
+/* Finds which column of the run is column c of the set, once for each run. */
 static enum status run_column(struct view_reader *reader, uint32_t r, uint32_t c,
                               uint16_t *column) {
     const struct column_set *set = reader->set;
@@ -78,7 +78,7 @@ static inline void put_cell(void *cells, uint32_t at, const uint8_t *from, uint6
     ((uint64_t *)cells)[at] = cell;
 }
 
-/* Rows [row, row + count) of a part to cells[at …], which are unknown so far. */
+/* Copies rows [row, row + count) of a part to cells[at …], which are unknown so far. */
 static void copy_sparse(const struct stored_column *stored, uint32_t part_rows, uint32_t row,
                         uint32_t count, void *cells, uint32_t at, uint64_t add) {
     uint64_t words = ((uint64_t)part_rows + 63) / 64,
@@ -117,7 +117,8 @@ static void copy_stored(const struct view_reader *reader, const struct view_piec
     }
 }
 
-/* One customer, one slice: dense cells in place, sparse ones spread out. */
+/* Fills the columns of a customer with one slice: dense cells are used in place, sparse ones spread
+ * out. */
 static enum status fill_single(struct view_reader *reader, uint32_t c,
                                const struct stored_column *stored) {
     const struct view_segment *segment = &reader->segments[0];
@@ -138,7 +139,7 @@ static enum status fill_single(struct view_reader *reader, uint32_t c,
     return STATUS_OK;
 }
 
-/* The text of a decompressed block does not outlive the next one. */
+/* Copies a text of a decompressed block, which ends with the next block. */
 static enum status keep_text(struct arena *arena, struct value *value) {
     if (value->type != VALUE_TEXT && value->type != VALUE_LIST) return STATUS_OK;
     value->text = arena_text(arena, value->text);
@@ -153,8 +154,8 @@ static inline struct value find_value(struct view_reader *reader, struct text pa
     return dark_find(packed, reader->source->symbols, UINT32_MAX, column, &reader->dark, made);
 }
 
-/* From the packed properties: rows of the tail, and of runs that were written for another playbook.
- */
+/* Reads cells from the packed properties: for rows of the tail, and of runs that were written for
+ * another playbook. */
 static enum status decode_rows(struct view_reader *reader, const struct view_segment *segment,
                                const uint16_t *columns, uint32_t column_count) {
     const struct view_piece *piece = &reader->pieces[segment->piece];

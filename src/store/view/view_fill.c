@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "store/view/view_internal.h"
 
-/* All rows of the tail become one piece, in order of (time, position). */
+/* Makes one piece of all rows of the tail, in order of (time, position). */
 static enum status finish_tail(struct view_reader *reader) {
     size_t count = reader->tail_row_count;
     if (count == 0) return STATUS_OK;
@@ -38,9 +38,9 @@ static enum status finish_tail(struct view_reader *reader) {
     return STATUS_OK;
 }
 
-/* Small slices are the rule: a few rows are copied as one fixed block, which may read and write
- * beyond them (both sides have that much room: sections are followed by others, scratch has slack).
- */
+/* Copies a slice. Most are small: a few rows are copied as one fixed block, which may read and
+ * write beyond them. Both sides have that much room: other sections follow, and the scratch has
+ * slack. */
 static inline void copy_hot(int64_t *time_ms, uint16_t *type, const int64_t *from_time,
                             const uint16_t *from_type, uint32_t count) {
     if (count <= 4) {
@@ -73,7 +73,7 @@ static enum status fill_hot(struct view_reader *reader, uint32_t count, struct t
     return STATUS_OK;
 }
 
-/* A word that nobody had declared when the event came, and somebody has since. */
+/* Gives channels their present names, where a word was declared after the event came. */
 static enum status name_channels(struct view_reader *reader, uint8_t *channel) {
     struct symbols *symbols = reader->source->symbols;
     enum status status = STATUS_OK;
@@ -126,7 +126,7 @@ static int64_t tail_value(const struct view_tail_row *from, enum run_section_kin
     return from->row->source;
 }
 
-/* One narrow section over all segments, widened. */
+/* Widens one narrow section over all segments. */
 static enum status widen(struct view_reader *reader, enum run_section_kind kind, int64_t *out) {
     for (size_t s = 0; s < reader->segment_count; s++) {
         const struct view_segment *segment = &reader->segments[s];
@@ -206,7 +206,7 @@ static enum status fill_needs(struct view_reader *reader, uint32_t needs, uint32
     return status;
 }
 
-/* The segment that holds a row of the timeline: the last that begins at or before it. */
+/* Finds the segment that holds a row of the timeline: the last one that begins at or before it. */
 static enum status packed_of(const struct timeline *timeline, uint32_t row, struct text *packed) {
     struct view_reader *reader = timeline->reader;
     size_t low = 0, high = reader->segment_count;

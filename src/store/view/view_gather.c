@@ -18,8 +18,8 @@ static enum status push_piece(struct view_reader *reader, const struct view_piec
     return STATUS_OK;
 }
 
-/* Rows that were not known by t, came after the position or are superseded stand anywhere between
- * the others. */
+/* Is the row left out? Rows that were not known by t, came after the position or are superseded
+ * stand anywhere between the others. */
 static inline bool is_left_out(const struct view_reader *reader, const struct view_request *request,
                                uint64_t position) {
     return reader->gone_count > 0 && !view_judges(request) &&

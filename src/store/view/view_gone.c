@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is superseded among the rows of the customer under way: looked up by persona, then by
- * position, which names a row. */
+/* Finds which of a customer's rows are superseded: by persona, then by position, which names a row.
+ */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -14,7 +14,8 @@ void view_gone_open(struct view_reader *reader) {
             reader->may_be_gone = true;
 }
 
-/* A request that judges per row sees also what is superseded later. */
+/* Does the row count for the request? One that judges each row also sees what is superseded later.
+ */
 static bool counts(const struct view_request *request, const struct superseded_row *row) {
     return row->by < request->as_of.position &&
            (view_judges(request) || row->known_ms <= request->as_of.t_ms);
@@ -52,7 +53,7 @@ static int compare_gone(const void *a, const void *b) {
     return (x->known_ms > y->known_ms) - (x->known_ms < y->known_ms);
 }
 
-/* Of a row that was superseded twice (retracted, then replaced) the earlier time is right. */
+/* Sorts. Where a row was superseded twice (retracted, then replaced), the earlier time counts. */
 void view_gone_sort(struct view_reader *reader) {
     size_t kept = 0;
     if (reader->gone_count < 2) return;
@@ -90,7 +91,7 @@ static int compare_personas(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The customer has slices of these personas, several of one. */
+/* Gathers the personas of the customer's slices; one persona may have several. */
 enum status view_gone_of_walk(struct view_reader *reader, size_t first, size_t end) {
     const struct run_walk *walk = &reader->walk;
     size_t count = 0;

@@ -122,7 +122,8 @@ static void count_tail(struct view_reader *reader) {
     hot->tail_end = i;
 }
 
-/* The next block, narrower where its customers have very many rows. False: there is none. */
+/* Counts the next block, which is narrower where its customers have very many rows. False: there is
+ * none. */
 static bool count_block(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     uint32_t lowest = run_walk_peek(&reader->walk);
@@ -145,7 +146,8 @@ static bool count_block(struct view_reader *reader) {
     return true;
 }
 
-/* Who is there, and where his rows begin; *total: rows with all the room behind them. */
+/* Lays out which customers are there and where their rows begin; *total: rows with all the room
+ * behind them. */
 static void lay_out(struct view_hot *hot, size_t *total) {
     uint64_t slices = 0;
     uint32_t at = VIEW_COPY_ROWS, found = 0;

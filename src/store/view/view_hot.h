@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/view/view_hot.h -- a walk by blocks of customers, for times, types and columns of eight
+/* store/view/view_hot.h -- walks by blocks of customers, for times, types and columns of eight
  * bytes.
  *
  *   run 0:  [C256 C259 C260 … C511] C513 …       a block is up to 256 customer ids;
  *   run 1:  [C257 C259 …           ] C520 …      of each run it takes a window
  *
- *   gather  what doesn't lie with its customer, moved slices and the tail's rows: read where they
- *           lie side by side, written side by side in order of customer (view_hot_stray.c)
- *   count   rows a customer, run by run, moved slices and the tail's rows last
- *   lay out where each customer's rows begin
- *   place   slices to their customers, run by run: inner loops without calls, hardly a branch
- *   sort    the few customers whose slices overlap in time
- *   hand out one by one
+ *   gather    read the rows of moved slices and of the tail where they lie, and write them side by
+ *             side in order of customer (view_hot_stray.c)
+ *   count     count each customer's rows, run by run, moved slices and the tail's rows last
+ *   lay out   decide where each customer's rows begin
+ *   place     copy slices to their customers, run by run; the inner loops have no calls and few
+ *             branches
+ *   sort      sort the few customers whose slices overlap in time
+ *   show      show one customer after the other
  *
- * A block where nearly all customers have one slice is not copied: they are shown in place. Who has
- * two rows of the same time from two slices (their positions decide), rows that the request leaves
- * out, or too many rows, is slow: the long way. */
+ * A block in which nearly all customers have one slice is not copied: they are shown in place.
+ *
+ * Some customers are *slow* and are read by the general way of view.c: those with two rows of the
+ * same time in two slices (their positions decide), those of whom the request leaves rows out, and
+ * those with too many rows. */
 #ifndef STORE_VIEW_VIEW_HOT_H
 #define STORE_VIEW_VIEW_HOT_H
 
@@ -24,8 +27,8 @@
 #define VIEW_BLOCK_BITS 8
 #define VIEW_BLOCK      (1u << VIEW_BLOCK_BITS) /* no more than a share's block */
 #define VIEW_BLOCK_ROWS TIMELINE_EVENTS_MAX
-/* Slices up to so long are copied as so many rows; every customer has as much room before and
- * behind him. */
+/* A slice of up to so many rows is copied as exactly so many. Every customer has as much room
+ * before and behind its rows. */
 #define VIEW_COPY_ROWS 8
 
 struct view_hot_run {
@@ -66,7 +69,8 @@ struct view_hot {
     int64_t *moved_time_ms;
     uint16_t *moved_type;
     struct view_hot_tail_row *tail; /* in order of customer, as walk_keys */
-    bool leaving;                   /* too many were slow: the rest of the walk goes the long way */
+    /* too many were slow: the general way does the rest of the walk */
+    bool leaving;
 
     uint32_t base, width; /* the block's customer ids */
     uint64_t rows;
@@ -101,7 +105,7 @@ static inline uint32_t view_hot_is_moved(const uint64_t *moved, uint32_t entry) 
     return moved != NULL && (moved[entry / 64] >> (entry % 64) & 1);
 }
 
-/* The first moved entry of [entry, end), else `end`. */
+/* Returns the first moved entry of [entry, end), else `end`. */
 static inline uint32_t view_hot_next_moved(const uint64_t *moved, uint32_t entry, uint32_t end) {
     if (moved == NULL || entry >= end) return end;
     uint32_t word = entry / 64;
@@ -118,7 +122,8 @@ enum status view_hot_rewind(struct view_reader *reader) MUST_USE;
 enum status view_hot_find_strays(struct view_reader *reader) MUST_USE;
 /* Gathers the rows of moved slices from `first` on: the block's, and on to stray_rows. */
 enum status view_hot_gather(struct view_reader *reader, size_t first) MUST_USE;
-/* view_hot_place.c: everything that was counted goes to where it was laid out, in order. */
+/* view_hot_place.c. Copies everything that was counted to the places that were laid out, in order.
+ */
 enum status view_hot_place(struct view_reader *reader) MUST_USE;
 
 #endif

@@ -2,8 +2,8 @@
 #include "base/memory.h"
 #include "store/view/view_hot.h"
 
-/* Slices are merged one after the other, which is quadratic in the worst case: the long way is not.
- */
+/* A customer with more rows is read by the general way: slices are merged here one after the other,
+ * which takes quadratic time in the worst case. */
 #define SORTED_ROWS_MAX 2048
 
 #define INLINE static inline __attribute__((always_inline))
@@ -18,8 +18,8 @@ INLINE void copy_times(int64_t *to, const int64_t *from, uint32_t count) {
     } while (__builtin_expect(i < count, 0));
 }
 
-/* Where rows go, in registers: what is written might as well be the pointers, for all the compiler
- * knows. */
+/* Local copies of the pointers to where rows go. The compiler must assume that the stores may alias
+ * the pointers, and would reload them after each store. */
 struct target {
     int64_t *time_ms;
     uint16_t *type;
@@ -47,7 +47,7 @@ INLINE uint32_t place_slice(struct target to, uint32_t k, const int64_t *time_ms
     return at;
 }
 
-/* Entries [first, end) of one part. */
+/* Places entries [first, end) of one part. */
 INLINE void place_entries(struct view_hot *hot, const struct view_hot_run *from, uint32_t first,
                           uint32_t end, bool in_place, bool columns) {
     const struct target to = target_of(hot);
@@ -77,7 +77,7 @@ INLINE void place_entries(struct view_hot *hot, const struct view_hot_run *from,
     }
 }
 
-/* One column of the same entries, which lies spread out in `wide`. */
+/* Places one column of the same entries, which lies spread out in `wide`. */
 static void place_cells(const struct view_hot *hot, const struct view_hot_run *from, uint32_t first,
                         uint32_t end, const uint64_t *wide, uint64_t *cells) {
     const uint32_t *row = from->entry_row;
@@ -110,8 +110,8 @@ static enum status place_columns(struct view_reader *reader, uint32_t r, uint32_
     return STATUS_OK;
 }
 
-/* What the request leaves of a part: 0 nothing may be missing, 1 what ends after *limit_ms may, 2
- * any row may. */
+/* Tells what the request may leave out of a part: 0 nothing, 1 rows that end after *limit_ms, 2 any
+ * row. */
 static int filtered(const struct view_request *request, const struct run_part *part,
                     int64_t *limit_ms) {
     int64_t t_ms = request->as_of.t_ms, lag_ms = part->lag_max > 0 ? part->lag_max : 0, longest;
@@ -132,7 +132,7 @@ static void mark_filtered(struct view_reader *reader, const struct view_hot_run 
     for (uint32_t e = first; e < end; e++) {
         bool late =
             rows == 2 || from->time_ms[from->entry_row[e + 1] - 1 - from->row_first] > limit_ms;
-        /* Also of who has moved away: rarely, and no harm. */
+        /* This also marks customers whose entry has moved away, which is rare and does no harm. */
         hot->slow[from->customer[e] - hot->base] |= (uint8_t)late;
     }
 }
@@ -212,7 +212,7 @@ static enum status place_tail(struct view_reader *reader) {
     return STATUS_OK;
 }
 
-/* Rows [0, middle) and [middle, end), each ascending, become one; without a branch that the times
+/* Merges rows [0, middle) and [middle, end), each ascending, without a branch that the times
  * decide. False: a time stands on both sides. */
 static bool merge_rows(struct view_hot *hot, int64_t *time_ms, uint32_t middle, uint32_t end) {
     uint32_t *order = hot->sorted, *orders = hot->sorted_before, first = middle, k = 0, tie = 0;
@@ -227,7 +227,7 @@ static bool merge_rows(struct view_hot *hot, int64_t *time_ms, uint32_t middle, 
         i += 1 - second;
         j += second;
     }
-    /* What is left of the second stays where it is. */
+    /* The rest of the second part stays where it is. */
     memcpy(times + k, time_ms + i, (middle - i) * sizeof *times);
     memcpy(orders + k, order + i, (middle - i) * sizeof *orders);
     k += middle - i;

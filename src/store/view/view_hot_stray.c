@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "store/view/view_hot.h"
 
-/* What lies anywhere is fetched into the cache so many slices before it is needed. */
+/* Rows that lie anywhere are fetched into the cache so many slices before they are needed. */
 #define AHEAD       16
 #define GATHER_ROWS 4
 
@@ -30,7 +30,7 @@ static enum status find_tail_rows(struct view_reader *reader) {
     int64_t t_ms = reader->walk_request.as_of.t_ms;
     if (count == 0) return STATUS_OK;
     hot->tail = memory_alloc(count * sizeof *hot->tail);
-    /* Who was at place i before the sort has place rank[i]. */
+    /* The slice at place i before the sort has place rank[i] after it. */
     uint32_t *rank = memory_alloc(count * sizeof *rank);
     for (size_t i = 0; rank != NULL && i < count; i++)
         rank[(uint32_t)reader->walk_keys[i]] = (uint32_t)i;
@@ -57,8 +57,8 @@ enum status view_hot_find_strays(struct view_reader *reader) {
                                                                              : find_slices(reader);
 }
 
-/* Slices from `first` on get their places, in order of customer. Returns how many then have had
- * theirs. */
+/* Gives slices from `first` on their places, in order of customer. Returns how many have one then.
+ */
 static size_t lay_out_slices(struct view_reader *reader, size_t first, size_t *rows) {
     const struct run_walk *walk = &reader->walk;
     struct view_hot *hot = reader->hot;

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/view/view_internal.h -- what a reader of the view holds, and the steps from a customer's
+/* store/view/view_internal.h -- the state of a reader of the view, and the steps from a customer's
  * slices to a timeline.
  *
- *   view_begin ── view_add_entry … view_add_tail … ──► pieces ── view_finish ──► segments
- *                                                                                      │
- *                                                                        timeline ◄────┘
+ *   view_begin, view_add_entry …, view_add_tail … ─► pieces ─ view_finish ─► segments ─► timeline
  *
  *   piece    rows in order of (time, position) that lie side by side in one part of a run, or all
  *            the tail's rows
@@ -22,7 +20,7 @@
 #define VIEW_TAIL         UINT32_MAX
 #define VIEW_COLUMN_WORDS (TIMELINE_COLUMNS_MAX / 64)
 
-/* A request, taken apart once. */
+/* A request in the form that the steps need. */
 struct view_request {
     struct as_of as_of; /* position at most the pinned one */
     bool filters;       /* t or position leave rows out */
@@ -50,7 +48,7 @@ struct view_tail_row {
     const struct tail *tail;
 };
 
-/* A row of the customer under way that is superseded. */
+/* A superseded row of the customer under way. */
 struct view_gone {
     uint64_t position;
     int64_t known_ms;
@@ -72,16 +70,16 @@ struct view_reader {
 
     struct view_request read_request, walk_request;
     struct run_walk walk;
-    /* A read inside a walk: its columns are to be forgotten before the next customer. */
+    /* True after a read inside a walk: the next customer must not see its columns. */
     bool read_left_columns;
     struct view_tail_row *walk_rows; /* the tail's, in order of position */
     uint64_t *walk_keys;             /* customer << 32 | index into walk_rows, ascending */
     size_t walk_row_count, walk_row_next;
     uint32_t walk_part, walk_parts;
-    struct view_hot *hot; /* NULL: one customer after the other, the long way */
+    struct view_hot *hot; /* NULL: the general way reads one customer after the other */
 
-    /* Superseded rows: is there any as of the pinned position? Of a walk: the customers that have
-     * any, ascending, in the upper halves. */
+    /* Is any row superseded as of the pinned position? For a walk also the customers that have any,
+     * ascending, in the upper halves. */
     bool may_be_gone;
     uint64_t *corrected;
     size_t corrected_count, corrected_next;
@@ -103,26 +101,27 @@ struct view_reader {
     struct timeline_column columns[TIMELINE_COLUMNS_MAX];
 };
 
-/* Rows are judged one by one above, by known_ms and superseded_ms: none is left out for being
+/* Does the caller judge each row by known_ms and superseded_ms? Then no row is left out for being
  * superseded. */
 static inline bool view_judges(const struct view_request *request) {
     return (request->needs & TIMELINE_KNOWN) != 0;
 }
 
-/* view_gone.c. Where reader->may_be_gone is false, nothing of it need be called. */
+/* view_gone.c. These need not be called where reader->may_be_gone is false. */
 void view_gone_open(struct view_reader *reader);
-/* The superseded rows of a persona that count for the request: then sort. */
+/* Adds the superseded rows of a persona that count for the request; view_gone_sort comes after the
+ * last. */
 enum status view_gone_add(struct view_reader *reader, const struct view_request *request,
                           uint32_t persona) MUST_USE;
 void view_gone_sort(struct view_reader *reader);
-/* The same for the slices taken last in a walk, and the tail's rows [first, end) of walk_keys. */
+/* Does both for the slices taken last in a walk, and the tail's rows [first, end) of walk_keys. */
 enum status view_gone_of_walk(struct view_reader *reader, size_t first, size_t end) MUST_USE;
-/* Since when the row at this position is superseded; INT64_MAX: it is not. */
+/* Returns since when the row at this position is superseded; INT64_MAX where it is not. */
 int64_t view_gone_ms(const struct view_reader *reader, uint64_t position);
 enum status view_gone_fill(struct view_reader *reader, uint32_t count,
                            struct timeline *out) MUST_USE;
-/* At the beginning of a walk: finds who has corrections. Then: sends those of a block the long
- * way. */
+/* view_gone_walk finds the customers with corrections at the beginning of a walk;
+ * view_gone_mark_slow marks those of a block as slow. */
 enum status view_gone_walk(struct view_reader *reader, const uint32_t *customer,
                            uint32_t persona_count) MUST_USE;
 void view_gone_mark_slow(struct view_reader *reader);
@@ -142,23 +141,24 @@ enum status view_add_entry(struct view_reader *reader, const struct view_request
                            uint32_t run, uint32_t entry) MUST_USE;
 enum status view_add_tail(struct view_reader *reader, const struct view_request *request,
                           uint32_t persona) MUST_USE;
-/* Of a walk: the slices taken last and the tail's rows [first, end) of walk_keys. */
+/* Adds the slices that a walk took last, and the tail's rows [first, end) of walk_keys. */
 enum status view_add_walk(struct view_reader *reader, size_t first, size_t end) MUST_USE;
-/* view_order.c: pieces to segments; the oldest rows beyond TIMELINE_EVENTS_MAX are cut. */
+/* view_order.c. Makes segments of pieces, and cuts the oldest rows beyond TIMELINE_EVENTS_MAX. */
 enum status view_order(struct view_reader *reader, uint32_t *row_count, bool *truncated) MUST_USE;
 uint64_t view_row_position(const struct view_reader *reader, const struct view_piece *piece,
                            uint32_t row);
-/* view_hot.c. STATUS_END of next: the rest of the walk has to go the long way, or nothing is left
- * of this customer; STATUS_NOT_FOUND: there is no other. */
+/* view_hot.c. view_hot_next returns STATUS_END where the general way has to do the rest of the
+ * walk, or where nothing is left of this customer; STATUS_NOT_FOUND where there is no further
+ * customer. */
 enum status view_hot_begin(struct view_reader *reader) MUST_USE;
 void view_hot_end(struct view_reader *reader);
 enum status view_hot_next(struct view_reader *reader, struct timeline *out) MUST_USE;
-/* view_fill.c: STATUS_END where no row is left. */
+/* view_fill.c. STATUS_END where no row is left. */
 enum status view_finish(struct view_reader *reader, const struct view_request *request,
                         uint32_t customer, struct timeline *out) MUST_USE;
 extern const struct timeline_ops view_without_packed;
-/* An empty timeline. Field by field: a compound literal would be zeroed first, which costs as much
- * as all the rest. */
+/* Makes an empty timeline. It sets field by field: a compound literal would be zeroed first, which
+ * costs as much as all the rest. */
 static inline void view_show(struct view_reader *reader, uint32_t customer,
                              const struct timeline_ops *ops, struct timeline *out) {
     out->customer.value = customer;
@@ -182,15 +182,15 @@ enum status view_fill_columns(struct view_reader *reader, const struct view_requ
                               uint32_t row_count) MUST_USE;
 enum status view_packed(struct view_reader *reader, const struct view_piece *piece, uint32_t row,
                         struct text *packed) MUST_USE;
-/* Is column c a cell of eight bytes that every run keeps? */
+/* Has column c cells of eight bytes, which every run keeps? */
 enum status view_column_is_wide(struct view_reader *reader, uint32_t c, bool *wide) MUST_USE;
-/* Rows [row, row + count) of a part's column c as cells of eight bytes, texts by address. */
+/* Widens rows [row, row + count) of a part's column c to cells of eight bytes, texts by address. */
 enum status view_widen_column(struct view_reader *reader, const struct view_piece *piece,
                               uint32_t c, uint64_t *cells) MUST_USE;
-/* Column c of a row of the tail; a text that has to be made lies in reader->made. */
+/* Reads column c of a row of the tail. A text that has to be made lies in reader->made. */
 enum status view_tail_cell(struct view_reader *reader, const struct tail_row *row, uint32_t c,
                            uint64_t *cell) MUST_USE;
-/* The type of a row of the tail, as the names are declared now. */
+/* Returns the type of a row of the tail, as the names are declared now. */
 static inline uint16_t view_tail_type(const struct view_reader *reader,
                                       const struct tail_row *row) {
     struct symbols *symbols = reader->source->symbols;

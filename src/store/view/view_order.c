@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pieces are put in order of their first time; those that overlap in time are merged by a small
- * heap, which takes from a piece as long as it stays ahead of all others. Runs follow each other in
+/* Puts pieces in order of their first time. A small heap merges those that overlap in time; it
+ * takes rows from a piece as long as they come before all other pieces. Runs follow each other in
  * time, so most pieces overlap nothing. */
 #include "base/memory.h"
 #include "store/view/view_internal.h"
@@ -57,7 +57,7 @@ static struct head head_at(const struct view_reader *reader, uint32_t piece, uin
     return (struct head){from->time_ms[at], view_row_position(reader, from, at), piece, at};
 }
 
-/* Rows of the root that come before every other head. */
+/* Counts the rows of the root that come before every other head. */
 static uint32_t rows_ahead(const struct view_reader *reader, const struct head *heap,
                            size_t count) {
     const struct view_piece *piece = &reader->pieces[heap[0].piece];
@@ -96,7 +96,7 @@ static enum status merge_cluster(struct view_reader *reader, const uint32_t *pie
     return STATUS_OK;
 }
 
-/* Indices of the pieces by first time. */
+/* Sorts the indices of the pieces by first time. */
 static enum status by_first_time(struct view_reader *reader, uint32_t *sorted) {
     size_t count = reader->piece_count;
     if (count <= 32) {

@@ -28,12 +28,17 @@ static size_t write_number(uint8_t *at, double number) {
     return 1 + sizeof number;
 }
 
-/* Copies a text. Most are short, and two moves that overlap cost less than a call. */
+#define COPY_BYTES_MAX 128u /* beyond it a call costs less */
+
+/* Copies a text. Most are short, and moves that overlap cost less than a call. */
 static inline void copy_text(uint8_t *to, struct text text) {
     uint64_t first, last;
     uint32_t ends[2];
-    if (text.length > 16 || text.length < 4) {
+    if (text.length > COPY_BYTES_MAX || text.length < 4) {
         memcpy(to, text.at, text.length);
+    } else if (text.length > 16) {
+        for (uint32_t i = 0; i + 16 < text.length; i += 16) memcpy(to + i, text.at + i, 16);
+        memcpy(to + text.length - 16, text.at + text.length - 16, 16);
     } else if (text.length >= 8) {
         memcpy(&first, text.at, 8);
         memcpy(&last, text.at + text.length - 8, 8);

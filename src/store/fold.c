@@ -8,15 +8,31 @@
 #define PREFETCH_BYTES    256u /* bytes of a row: its head and, for most rows, all properties */
 #define SIDE_FILES_FOLDED 16u  /* so many links or quarantine files become one with the next fold */
 
-/* The tail's rows as run_write wants them. */
+/* The tail's rows as run_write wants them. Their places are noted while it asks for each of them in
+ * order: the heads of all rows are far more than the caches hold, so they are read once for both. */
 struct frozen_rows {
     const struct tail *tail;
     const struct tail_row **row;
+    struct frozen_walk *walk;
 };
+struct frozen_walk {
+    struct tail_cursor cursor;
+    size_t noted;
+};
+
+static inline const struct tail_row *row_at(const struct frozen_rows *rows, size_t i) {
+    struct frozen_walk *walk = rows->walk;
+    if (i < walk->noted) return rows->row[i];
+    assert(i == walk->noted);
+    const struct tail_row *row = tail_next(&walk->cursor);
+    assert(row != NULL); /* a frozen tail has all rows that it counts */
+    rows->row[walk->noted++] = row;
+    return row;
+}
 
 static void get_row(const void *context, size_t i, struct run_row *out) {
     const struct frozen_rows *rows = context;
-    const struct tail_row *row = rows->row[i];
+    const struct tail_row *row = row_at(rows, i);
     *out = (struct run_row){
         .time_ms = row->time_ms,
         .known_ms = row->known_ms,
@@ -67,8 +83,8 @@ enum status store_fold_begin(struct store *store, struct error *error) {
     return STATUS_OK;
 }
 
-static enum status write_run(struct edit *edit, struct run_rows *rows,
-                             const struct frozen_rows *frozen, uint64_t end, struct error *error) {
+static enum status write_run(struct edit *edit, const struct run_rows *rows, uint64_t end,
+                             struct error *error) {
     struct store *store = edit->store;
     uint64_t number = edit_number(edit);
     char path[FILE_PATH_MAX];
@@ -76,12 +92,6 @@ static enum status write_run(struct edit *edit, struct run_rows *rows,
     enum status status = edit_create(edit, "runs", number, "run", path, error);
     if (status == STATUS_OK) status = store_customers(store, end, &customer, &persona_count, error);
     if (status) return status;
-    struct tail_cursor cursor;
-    const struct tail_row *row;
-    size_t filled = 0;
-    tail_walk(&cursor, frozen->tail, end);
-    while ((row = tail_next(&cursor)) && filled < rows->count) frozen->row[filled++] = row;
-    rows->count = filled;
     const struct run_target target = {store->fs, path, &edit->columns, store->symbols, store->work};
     struct run_info info;
     status = run_write(&target, rows, customer, persona_count, &info, error);
@@ -94,15 +104,17 @@ static enum status write_run(struct edit *edit, struct run_rows *rows,
 
 static enum status fold_events(struct edit *edit, const struct tail *tail, uint64_t end,
                                struct error *error) {
-    struct frozen_rows frozen = {.tail = tail};
-    struct run_rows rows = {
+    struct frozen_walk walk = {0};
+    struct frozen_rows frozen = {.tail = tail, .walk = &walk};
+    const struct run_rows rows = {
         .count = tail_count(tail), .get = get_row, .context = &frozen, .prefetch = prefetch_row};
     if (rows.count == 0) return STATUS_OK;
     const size_t bytes = rows.count * sizeof(*frozen.row);
     frozen.row = memory_alloc_huge(bytes);
     if (!frozen.row)
         return error_set(error, STATUS_NO_MEMORY, "%s: no memory to fold", edit->store->directory);
-    enum status status = write_run(edit, &rows, &frozen, end, error);
+    tail_walk(&walk.cursor, tail, end);
+    enum status status = write_run(edit, &rows, end, error);
     memory_free_huge(frozen.row, bytes);
     return status;
 }

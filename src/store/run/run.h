@@ -42,7 +42,8 @@ struct run_row {
 /* The rows to write, in any order; it is fastest where positions ascend. */
 struct run_rows {
     size_t count;
-    void (*get)(const void *context, size_t i, struct run_row *row); /* called several times an i */
+    /* Called several times an i; before all else once for each i, in order. */
+    void (*get)(const void *context, size_t i, struct run_row *row);
     const void *context;
     /* Row i will be asked for soon, and sooner still when `near`: bring it into the cache. NULL:
      * not worth it. */

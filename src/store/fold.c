@@ -9,7 +9,7 @@
 #define SIDE_FILES_FOLDED 16u  /* so many links or quarantine files become one with the next fold */
 
 /* The tail's rows as run_write wants them. Their places are noted while it asks for each of them in
- * order: the heads of all rows are far more than the caches hold, so they are read once for both. */
+ * order: the heads of all rows are more than the caches hold, so they are read once for both. */
 struct frozen_rows {
     const struct tail *tail;
     const struct tail_row **row;

@@ -127,11 +127,13 @@ static enum status decide_each(void *context, struct work *work, struct error *e
     struct cli *cli = deciding->cli;
     struct answering *answering = deciding->answering;
     struct everybody *all = deciding->all;
-    work_step(work, "customers decided", 0);
+    answering->work = work;
     enum status status = answering_walk(answering, error);
     while (status == STATUS_OK && (status = answering_next(answering, error)) == STATUS_OK) {
         write_decision(cli, answering, all->out.file);
         funnel_add(&all->funnel, answering->decision);
+        if (all->funnel.customers == 1)
+            work_step(work, "customers decided", 0); /* rates are there */
         status = cli_out_check(&all->out, error);
         if (status == STATUS_OK && cli->list != NULL)
             status = contact_list_add(&all->list, answering, all->list_out.file);
@@ -142,6 +144,7 @@ static enum status decide_each(void *context, struct work *work, struct error *e
         work_add(work, 1);
         if (status == STATUS_OK) status = work_check(work, error);
     }
+    answering->work = NULL;
     return status == STATUS_END ? STATUS_OK : status;
 }
 

@@ -174,6 +174,7 @@ static enum status swap_to(struct engine *engine, struct named_model *named,
 }
 
 /* Takes the model, also on failure. */
+/* Takes the model, also where it fails. */
 static enum status put_in_force(struct engine *engine, uint32_t rule, int64_t until_ms,
                                 struct model *model, struct error *error) {
     const struct playbook *playbook = engine_playbook(engine);
@@ -256,7 +257,10 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
     if (counts != NULL) *counts = counted;
     if (status == STATUS_OK) status = model_train(&model, set, &learn, error);
     if (status == STATUS_OK) status = work_check(work, error); /* the last chance */
-    if (status == STATUS_OK) status = put_in_force(engine, rule, until_ms, model, error);
+    if (status == STATUS_OK)
+        status = put_in_force(engine, rule, until_ms, model, error);
+    else
+        model_destroy(model);
     if (status == STATUS_OK) (void)engine_model(engine, rule, out);
     training_set_destroy(set);
     return status;

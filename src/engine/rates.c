@@ -108,7 +108,7 @@ static uint64_t id_of(const struct in_force *in_force, const struct rates_versio
 }
 
 static enum status measure(struct rates *rates, const struct in_force *in_force, int64_t at_ms,
-                           struct rates_version **out, struct error *error) {
+                           struct work *work, struct rates_version **out, struct error *error) {
     const struct playbook *playbook = in_force->world.playbook;
     uint32_t count = goal_bases_count(playbook);
     struct rates_version *version =
@@ -122,7 +122,7 @@ static enum status measure(struct rates *rates, const struct in_force *in_force,
     struct base_rates_options options = {.at_ms = at_ms,
                                          .position = version->position,
                                          .threads = rates->engine->threads,
-                                         .work = &rates->work};
+                                         .work = work};
     enum status status = base_rates_measure(&in_force->world, &options, version->bases, error);
     if (status != STATUS_OK) {
         rates_version_drop(version);
@@ -136,11 +136,11 @@ static enum status measure(struct rates *rates, const struct in_force *in_force,
 /* Under the lock, which is given back for as long as the walk takes. What was measured is listed,
  * unless another playbook has come meanwhile. */
 static enum status make(struct rates *rates, struct in_force *in_force, int64_t at_ms,
-                        struct rates_version **out, struct error *error) {
+                        struct work *work, struct rates_version **out, struct error *error) {
     rates->busy = true;
     pthread_mutex_unlock(&rates->lock);
     double begin = clock_monotonic_seconds();
-    enum status status = measure(rates, in_force, at_ms, out, error);
+    enum status status = measure(rates, in_force, at_ms, work, out, error);
     double end = clock_monotonic_seconds();
     pthread_mutex_lock(&rates->lock);
     rates->busy = false;
@@ -169,9 +169,9 @@ static void make_in_background(struct rates *rates) {
     struct rates_version *version = NULL;
     struct error error = {0};
     rates->is_asked = false;
-    enum status status = in_force->world.playbook != NULL
-                             ? make(rates, in_force, rates->asked_ms, &version, &error)
-                             : STATUS_OK;
+    enum status status = in_force->world.playbook != NULL ? make(rates, in_force, rates->asked_ms,
+                                                                 &rates->work, &version, &error)
+                                                          : STATUS_OK;
     if (status != STATUS_OK && status != STATUS_CANCELLED)
         log_line(LOG_WARNING, "base rates can't be measured, the ones of before are taken: %s",
                  error.text[0] != '\0' ? error.text : status_name(status));
@@ -246,14 +246,17 @@ static struct rates_version *find(struct rates *rates, struct in_force *in_force
 }
 
 enum status rates_for(struct in_force *in_force, int64_t t_ms, enum rates_wanted wanted,
-                      struct rates_version **out, int64_t *next_ms, struct error *error) {
+                      struct work *work, struct rates_version **out, int64_t *next_ms,
+                      struct error *error) {
     struct rates *rates = in_force->engine->rates;
     enum status status = STATUS_OK;
     *next_ms = hour_of(t_ms) + RATES_EVERY_MS;
     pthread_mutex_lock(&rates->lock);
     while ((*out = find(rates, in_force, t_ms, wanted)) == NULL && rates->busy)
         pthread_cond_wait(&rates->changed, &rates->lock);
-    if (*out == NULL) status = make(rates, in_force, hour_of(t_ms), out, error);
+    if (*out == NULL)
+        status =
+            make(rates, in_force, hour_of(t_ms), work != NULL ? work : &rates->work, out, error);
     pthread_mutex_unlock(&rates->lock);
     return status;
 }
@@ -276,7 +279,7 @@ void rates_prepare(struct in_force *next) {
     struct error ignored = {0};
     int64_t at_ms;
     if (last_hour(now->rates, &at_ms) &&
-        measure(rates, next, at_ms, &version, &ignored) == STATUS_OK)
+        measure(rates, next, at_ms, &rates->work, &version, &ignored) == STATUS_OK)
         next->rates = list_with(NULL, version, 0);
     rates_version_drop(version);
     in_force_drop(now);

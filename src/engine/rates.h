@@ -63,9 +63,11 @@ void rates_destroy(struct rates *rates); /* ends the background; NULL is allowed
 
 enum rates_wanted { RATES_LATEST, RATES_FRESH };
 /* The version for decisions at t under this snapshot; held for the caller. *next_ms: the time from
- * which on another one is to be asked for. */
+ * which on another one is to be asked for. Where it has to be measured, `work` counts the
+ * customers, and ends it once it is cancelled; NULL: only rates_destroy ends it. */
 enum status rates_for(struct in_force *in_force, int64_t t_ms, enum rates_wanted wanted,
-                      struct rates_version **out, int64_t *next_ms, struct error *error) MUST_USE;
+                      struct work *work, struct rates_version **out, int64_t *next_ms,
+                      struct error *error) MUST_USE;
 /* Measures the rates of a snapshot that is about to be put in force with another playbook, for the
  * hour for which they were measured last, so that nobody who decides has to wait for them. Nothing
  * where none were measured yet; where they can't be, they are measured when they are asked for. */

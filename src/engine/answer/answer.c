@@ -155,8 +155,8 @@ static enum status need_rates(struct answering *answering, struct error *error) 
     rates_version_drop(answering->rates);
     answering->rates = NULL;
     answering->has_asked = true;
-    return rates_for(answering->in_force, answering->t_ms, wanted, &answering->rates,
-                     &answering->rates_until_ms, error);
+    return rates_for(answering->in_force, answering->t_ms, wanted, answering->work,
+                     &answering->rates, &answering->rates_until_ms, error);
 }
 
 static enum status make_decider(struct answering *answering) {

@@ -46,6 +46,9 @@ struct answering {
     bool names_hindsight;      /* one of them was said to know what came after it */
     struct timeline timeline;  /* of the latest customer; valid until the next call */
     int64_t t_ms;
+    /* Counts and may end the walk that measures base rates; NULL after answering_open: nobody
+     * watches. */
+    struct work *work;
 };
 /* A command's, at one t. */
 enum status answering_open(struct answering *answering, struct engine *engine, int64_t t_ms,

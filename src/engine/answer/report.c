@@ -119,10 +119,12 @@ static int compare_examples(const void *left, const void *right) {
 static enum status decide_all(struct report *report, struct work *work, struct error *error) {
     struct answering answering = {0};
     enum status status = answering_open(&answering, report->engine, report->at_ms, error);
+    answering.work = work;
     if (status == STATUS_OK) status = answering_walk(&answering, error);
-    work_step(work, "customers decided", report->data.customer_count);
     while (status == STATUS_OK && (status = answering_next(&answering, error)) == STATUS_OK) {
         funnel_add(&report->funnel, answering.decision);
+        if (report->funnel.customers == 1) /* rates are there */
+            work_step(work, "customers decided", report->data.customer_count);
         offers_add(&report->offers, answering.decision);
         consider_example(report, &answering);
         work_add(work, 1);

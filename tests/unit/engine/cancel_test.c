@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/answer/answer.h"
 #include "engine/jobs.h"
 #include "shop.h"
 
@@ -148,11 +149,28 @@ static void a_training_is_cancelled_at_any_moment(void **state) {
     print_message("%u of 20 were cancelled\n", cancelled);
 }
 
+/* The first decision waits for base rates, and can be told not to. */
+static void a_decision_need_not_wait_for_base_rates(void **state) {
+    struct shop *shop = *state;
+    struct answering answering;
+    struct error error = {0};
+    struct work work = {0};
+    shop_load(shop, NULL);
+    assert_int_equal(answering_open(&answering, shop->engine, DAY(40), &error), STATUS_OK);
+    answering.work = &work;
+    work_cancel(&work);
+    assert_int_equal(answering_decide(&answering, "email:p7@a.example", &error), STATUS_CANCELLED);
+    answering.work = NULL;
+    assert_int_equal(answering_decide(&answering, "email:p7@a.example", &error), STATUS_OK);
+    answering_close(&answering);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_cancelled_load_goes_on_where_it_was, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cancelled_training_leaves_no_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_training_is_cancelled_at_any_moment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_decision_need_not_wait_for_base_rates, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

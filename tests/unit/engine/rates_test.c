@@ -46,7 +46,8 @@ static struct rates_version *rates_at(struct shop *shop, int64_t t_ms, enum rate
     struct rates_version *version = NULL;
     struct error error = {0};
     int64_t next_ms;
-    assert_int_equal(rates_for(in_force, t_ms, wanted, &version, &next_ms, &error), STATUS_OK);
+    assert_int_equal(rates_for(in_force, t_ms, wanted, NULL, &version, &next_ms, &error),
+                     STATUS_OK);
     assert_true(version->at_ms <= t_ms && t_ms < next_ms);
     in_force_drop(in_force);
     return version;

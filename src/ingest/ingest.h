@@ -196,6 +196,10 @@ enum status ingest_row_replay(const struct ingest_settings *settings, const stru
                               const char *file, uint64_t line, struct text raw,
                               struct event_batch *batch, struct error *error) MUST_USE;
 
+/* The source as it reads the rows that were kept beside an event (INGEST_ROWS_PROPERTY): as CSV of
+ * one form, or as JSON lines. Borrows from the source. */
+struct source ingest_source_as_kept(const struct source *source);
+
 /* How many rows of its file a quarantined row's raw bytes hold: those of one event wait together.
  * At least 1; of bytes that were cut, as many as are left. */
 uint64_t ingest_raw_rows(const struct source *source, struct text raw);

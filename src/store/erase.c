@@ -48,6 +48,7 @@ struct naming_rows {
 static bool drops(void *context, const struct run_row *row) {
     struct naming_rows *naming = context;
     const struct store_erasure *erasure = naming->erasure;
+    if (erasure->names_them == NULL) return false;
     if (row->type != erasure->naming_type || !erasure->names_them(erasure->context, row->packed))
         return false;
     if (memory_grow((void **)&naming->positions, &naming->capacity, naming->count + 1,
@@ -56,6 +57,11 @@ static bool drops(void *context, const struct run_row *row) {
     else
         naming->positions[naming->count++] = row->position;
     return true;
+}
+
+static bool edits(void *context, const struct run_row *row, struct buffer *out) {
+    const struct store_erasure *erasure = ((struct naming_rows *)context)->erasure;
+    return erasure->clean(erasure->context, row->source, row->packed, out);
 }
 
 static int compare_positions(const void *a, const void *b) {
@@ -74,32 +80,41 @@ static enum status erase_keys(struct edit *edit, const struct persona_bits *bits
 
 static enum status part_names_them(const struct run *run, uint32_t part,
                                    struct run_block_cache *cache,
-                                   const struct store_erasure *erasure, bool *found) {
+                                   const struct store_erasure *erasure, struct buffer *scratch,
+                                   bool *found) {
     const uint16_t *types = (const uint16_t *)run_bytes(run, part, RUN_TYPE);
     enum status status = types == NULL ? STATUS_CORRUPT : STATUS_OK;
     for (uint32_t row = 0; status == STATUS_OK && !*found && row < run->parts[part].row_count;
          row++) {
-        struct text packed;
-        if (types[row] != erasure->naming_type) continue;
-        status = run_packed(cache, run, part, row, &packed);
-        if (status == STATUS_OK) *found = erasure->names_them(erasure->context, packed);
+        struct run_row whole;
+        bool may_name = erasure->names_them != NULL && types[row] == erasure->naming_type;
+        if (!may_name && erasure->clean == NULL) continue;
+        status = run_row_get(cache, run, part, row, ID_NONE, &whole);
+        if (status == STATUS_OK && may_name)
+            *found = erasure->names_them(erasure->context, whole.packed);
+        buffer_clear(scratch);
+        if (status == STATUS_OK && !*found && erasure->clean != NULL)
+            *found = erasure->clean(erasure->context, whole.source, whole.packed, scratch);
     }
     return status;
 }
 
 /* Has the run anything to erase? Only rows that may name the person must be read, of their types
- * first. */
+ * first; with `clean` every row must be. */
 static enum status run_has_any(struct run *run, const struct store_erasure *erasure, bool *found,
                                struct error *error) {
     struct run_block_cache cache;
+    struct buffer scratch;
+    bool reads = erasure->names_them != NULL || erasure->clean != NULL;
     enum status status = STATUS_OK;
+    buffer_init(&scratch);
     *found = run_has_persona(run, erasure);
     run_block_cache_init(&cache);
-    for (uint32_t part = 0;
-         erasure->names_them && status == STATUS_OK && !*found && part < run->info.part_count;
+    for (uint32_t part = 0; reads && status == STATUS_OK && !*found && part < run->info.part_count;
          part++)
-        status = part_names_them(run, part, &cache, erasure, found);
+        status = part_names_them(run, part, &cache, erasure, &scratch, found);
     run_block_cache_release(&cache);
+    buffer_release(&scratch);
     if (status == STATUS_CORRUPT) return run_damage(&run, 1, error);
     return status ? error_set(error, status, "no memory to erase") : STATUS_OK;
 }
@@ -166,6 +181,7 @@ static enum status erase_runs(struct edit *edit, const struct store_erasure *era
     merge.dropped = bits.bits;
     merge.persona_count = bits.count;
     merge.drops = erasure->names_them ? drops : NULL;
+    merge.edits = erasure->clean ? edits : NULL;
     merge.drops_context = &naming;
     for (uint32_t i = edit->next.run_count; status == STATUS_OK && i-- > 0;) {
         bool any;
@@ -219,7 +235,7 @@ static enum status erase(struct store *store, const struct store_erasure *erasur
     enum status status = store_fold_all(store, error);
     struct edit *edit = NULL;
     if (status == STATUS_OK) status = edit_begin(&edit, store, error);
-    if (status == STATUS_OK && (erasure->persona_count || erasure->names_them))
+    if (status == STATUS_OK && (erasure->persona_count || erasure->names_them || erasure->clean))
         status = erase_runs(edit, erasure, out, error);
     if (status == STATUS_OK) status = erase_side(edit, STORED_LINKS, erasure, out, error);
     if (status == STATUS_OK) status = erase_side(edit, STORED_QUARANTINE, erasure, out, error);

@@ -225,14 +225,17 @@ enum status store_drop_rows(struct store *store, const uint64_t *row_ids, size_t
                             struct error *error) MUST_USE;
 
 /* Erasure: removes every event of these personas from tail, log and runs, every event of anybody
- * that `names_them`, every quarantined row for which `row_is_theirs` says so, and replaces each
- * record for which `rewrite` returns true by what it wrote. Folds first, drops the log, so that no
- * byte is left. */
+ * that `names_them`, what `clean` leaves out of others' events, every quarantined row for which
+ * `row_is_theirs` says so, and replaces each record for which `rewrite` returns true by what it
+ * wrote. Folds first, drops the log, so that no byte is left. */
 struct store_erasure {
     const struct persona_id *personas;
     size_t persona_count;
     uint16_t naming_type; /* the only events that names_them is asked about; SYMBOL_EVENT */
     bool (*names_them)(void *context, struct text packed); /* NULL: nothing does */
+    /* Appends the properties of somebody else's event without what is theirs, and returns true;
+     * false where nothing in them is. Asked about every event that stays; NULL: no event is. */
+    bool (*clean)(void *context, uint16_t source, struct text packed, struct buffer *out);
     bool (*row_is_theirs)(void *context, const struct stored_row *row);
     /* Appends the new bytes to `out` and returns true to replace; an empty result drops the record.
      */

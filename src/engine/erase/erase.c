@@ -15,6 +15,7 @@
 #include "engine/erase/old_names.h"
 #include "engine/engine_internal.h"
 #include "engine/erase/unescape.h"
+#include "ingest/file/lines.h"
 
 #define SUMMARY_BYTES_MAX ((size_t)64 << 20)
 static const struct text withheld_reason = {"withheld: it belongs to a customer who was erased",
@@ -27,6 +28,8 @@ struct hunt {
     struct erased_values values;      /* of the erasure */
     const struct lookup_table **tables;
     struct ingest_settings settings;
+    uint32_t kept_symbol; /* of rows that are kept beside events; SYMBOL_NONE: none ever were */
+    struct packed_writer *writer;
     bool found;
     enum status status; /* the first failure: not all rows have been judged */
 };
@@ -34,6 +37,7 @@ struct hunt {
 static enum status hunt_begin(struct hunt *hunt, struct engine *engine,
                               struct identity_erasure *erasure) {
     *hunt = (struct hunt){.engine = engine, .erasure = erasure};
+    hunt->kept_symbol = symbol_find(engine->symbols, SYMBOL_PROPERTY, INGEST_ROWS_PROPERTY);
     if (erasure != NULL) {
         enum status status = erased_values_init(&hunt->values, erasure);
         if (status != STATUS_OK) return status;
@@ -47,6 +51,8 @@ static enum status hunt_begin(struct hunt *hunt, struct engine *engine,
 
 static void hunt_end(struct hunt *hunt) {
     memory_free(hunt->tables);
+    if (hunt->writer != NULL) packed_writer_release(hunt->writer);
+    memory_free(hunt->writer);
     if (hunt->erasure != NULL) erased_values_release(&hunt->values);
 }
 
@@ -260,6 +266,84 @@ bool relation_names_erased(const struct engine *engine, struct text packed) {
     return is_turned_away(engine, type, value);
 }
 
+/* ---- rows that are kept beside the events of others ---- */
+
+/* Does a word of the rows look like one of their identifiers, whatever column it stands in? */
+static bool may_be_theirs(struct hunt *hunt, struct text rows) {
+    for (uint32_t from = 0, to; from < rows.length; from = to + 1) {
+        for (to = from; to < rows.length && !is_separator(rows.at[to]);) to++;
+        struct text word = {rows.at + from, to - from};
+        if (erased_values_have(&hunt->values, SYMBOL_NONE, word)) return true;
+    }
+    return false;
+}
+
+/* The rows of an order may name several people, and the order is the first one's. */
+static bool kept_rows_are_theirs(struct hunt *hunt, uint16_t source, struct text rows) {
+    const struct playbook *playbook = engine_playbook(hunt->engine);
+    struct text name = symbol_text(hunt->engine->symbols, SYMBOL_SOURCE, source);
+    uint32_t index = playbook == NULL ? UINT32_MAX : playbook_source_find(playbook, name);
+    const struct ingest_words words = {look_at_word, hunt};
+    struct error ignored = {0};
+    bool unreadable = true;
+    if (look_at_bytes(hunt, rows) || look_at_unescaped(hunt, rows)) return true;
+    if (!may_be_theirs(hunt, rows)) return false;
+    if (index == UINT32_MAX) return true; /* in doubt */
+    struct source kept = ingest_source_as_kept(&playbook->sources[index]);
+    hunt->found = false;
+    enum status status =
+        ingest_row_words(&hunt->settings, &kept, rows, &words, &unreadable, &ignored);
+    if (status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = status;
+    return hunt->found || unreadable;
+}
+
+static enum status join_rows(struct value list, struct buffer *out) {
+    struct list_reader reader;
+    struct value item;
+    enum status status = list_reader_init(&reader, list);
+    while (status == STATUS_OK && (status = list_next(&reader, &item)) == STATUS_OK) {
+        if (item.type != VALUE_TEXT) continue;
+        if (out->length > 0) status = buffer_append_text(out, TEXT("\n"));
+        if (status == STATUS_OK) status = buffer_append_text(out, item.text);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status without_kept_rows(struct hunt *hunt, struct text packed, struct buffer *out) {
+    struct packed_reader reader;
+    struct value value;
+    uint32_t symbol;
+    if (hunt->writer == NULL) {
+        hunt->writer = memory_alloc(sizeof *hunt->writer);
+        if (hunt->writer == NULL) return STATUS_NO_MEMORY;
+        packed_writer_init(hunt->writer);
+    }
+    packed_begin(hunt->writer);
+    enum status status = packed_reader_init(&reader, packed);
+    while (status == STATUS_OK && (status = packed_next(&reader, &symbol, &value)) == STATUS_OK) {
+        if (symbol != hunt->kept_symbol) status = packed_add(hunt->writer, symbol, value);
+    }
+    return status == STATUS_END ? packed_end(hunt->writer, out) : status;
+}
+
+/* The event stays as it is, without its rows: no row can be added to it any more, and one that
+ * comes says so. */
+static bool clean_event(void *context, uint16_t source, struct text packed, struct buffer *out) {
+    struct hunt *hunt = context;
+    struct value list =
+        packed.length > 0 ? packed_find(packed, hunt->kept_symbol) : value_unknown();
+    struct buffer rows;
+    if (list.type != VALUE_LIST) return false;
+    buffer_init(&rows);
+    enum status status = join_rows(list, &rows);
+    bool theirs = status == STATUS_OK && kept_rows_are_theirs(hunt, source, buffer_text(&rows));
+    if (theirs) status = without_kept_rows(hunt, packed, out);
+    buffer_release(&rows);
+    if (status == STATUS_OK) return theirs;
+    if (hunt->status == STATUS_OK) hunt->status = status;
+    return false;
+}
+
 /* ---- erasing ---- */
 
 static bool rewrite_record(void *context, enum record_kind kind, struct text bytes,
@@ -302,6 +386,7 @@ static enum status erase_from_store(struct engine *engine, struct identity_erasu
         .persona_count = erasure->persona_count,
         .naming_type = EVENT_RELATED,
         .names_them = relation_names_them,
+        .clean = hunt.kept_symbol != SYMBOL_NONE ? clean_event : NULL,
         .row_is_theirs = row_is_theirs,
         .rewrite = rewrite_record,
         .context = &hunt,
@@ -316,8 +401,8 @@ static enum status erase_from_store(struct engine *engine, struct identity_erasu
     return error_set(error, missed,
                      "some %s of C%u could not be rewritten (%s): nothing of it is proved erased; "
                      "erase it again",
-                     erasure->status != STATUS_OK ? "links" : "quarantined rows",
-                     erasure->customer.value, status_name(missed));
+                     erasure->status != STATUS_OK ? "links" : "rows", erasure->customer.value,
+                     status_name(missed));
 }
 
 void erased_summary_release(struct erased_summary *out) {

@@ -6,6 +6,7 @@
 #include "engine/erase/erased_values.h"
 #include "engine/engine_internal.h"
 #include "event/dark.h"
+#include "ingest/file/lines.h"
 
 static bool is_digits(struct text word) {
     for (uint32_t i = 0; i < word.length; i++) {
@@ -105,26 +106,46 @@ static enum status dark_leave_out(const struct engine *engine, struct value list
 
 /* ---- events ---- */
 
-static bool value_names_erased(const struct engine *engine, uint32_t symbol, struct value value) {
+/* The rows that an event was made of hold identifiers of other people, too, and these may be of
+ * digits alone. */
+static bool kept_rows_name_erased(const struct engine *engine, struct value list) {
+    struct list_reader reader;
+    struct value item;
+    if (list_reader_init(&reader, list) != STATUS_OK) return false;
+    while (list_next(&reader, &item) == STATUS_OK) {
+        struct text text = item.type == VALUE_TEXT ? item.text : (struct text){0};
+        for (uint32_t from = 0, to; from < text.length; from = to + 1) {
+            for (to = from; to < text.length && !is_separator(text.at[to]);) to++;
+            if (to - from >= VALUE_BYTES_TELLING &&
+                is_turned_away(engine, SYMBOL_NONE, (struct text){text.at + from, to - from}))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool value_names_erased(const struct engine *engine, uint32_t kept, uint32_t symbol,
+                               struct value value) {
     if (symbol == PROPERTY_UNDECLARED) return dark_names_erased(engine, value);
+    if (symbol == kept && kept_rows_name_erased(engine, value)) return true;
     if (value.type == VALUE_TEXT) return text_names_erased(engine, value.text);
     return value.type == VALUE_LIST && list_names_erased(engine, value);
 }
 
-static bool any_names_erased(const struct engine *engine, struct text packed) {
+static bool any_names_erased(const struct engine *engine, uint32_t kept, struct text packed) {
     struct packed_reader reader;
     struct value value;
     uint32_t symbol;
     if (packed_reader_init(&reader, packed) != STATUS_OK) return false;
     while (packed_next(&reader, &symbol, &value) == STATUS_OK) {
-        if (value_names_erased(engine, symbol, value)) return true;
+        if (value_names_erased(engine, kept, symbol, value)) return true;
     }
     return false;
 }
 
 /* The event's properties again, behind the batch's bytes, without those that name somebody erased.
  */
-static enum status leave_out(const struct engine *engine, struct event_batch *batch,
+static enum status leave_out(const struct engine *engine, uint32_t kept, struct event_batch *batch,
                              struct event *event, struct packed_writer *writer, uint64_t *count) {
     struct packed_reader reader;
     struct buffer copy;
@@ -137,7 +158,7 @@ static enum status leave_out(const struct engine *engine, struct event_batch *ba
     packed_begin(writer);
     if (status == STATUS_OK) status = packed_reader_init(&reader, buffer_text(&copy));
     while (status == STATUS_OK && packed_next(&reader, &symbol, &value) == STATUS_OK) {
-        if (!value_names_erased(engine, symbol, value))
+        if (!value_names_erased(engine, kept, symbol, value))
             status = packed_add(writer, symbol, value);
         else if (symbol == PROPERTY_UNDECLARED)
             status = dark_leave_out(engine, value, writer, count);
@@ -158,12 +179,13 @@ enum status properties_withhold(struct engine *engine, struct event_batch *batch
     struct packed_writer writer;
     enum status status = STATUS_OK;
     if (!identity_turns_away(engine->identity)) return STATUS_OK;
+    uint32_t kept = symbol_find(engine->symbols, SYMBOL_PROPERTY, INGEST_ROWS_PROPERTY);
     packed_writer_init(&writer);
     for (size_t i = 0; status == STATUS_OK && i < batch->event_count; i++) {
         struct event *event = &batch->events[i];
         struct text packed = event_batch_text(batch, event->properties, event->properties_length);
-        if (packed.length > 0 && any_names_erased(engine, packed))
-            status = leave_out(engine, batch, event, &writer, count);
+        if (packed.length > 0 && any_names_erased(engine, kept, packed))
+            status = leave_out(engine, kept, batch, event, &writer, count);
     }
     packed_writer_release(&writer);
     return status == STATUS_OK

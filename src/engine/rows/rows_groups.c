@@ -78,20 +78,10 @@ enum status group_kept_rows(struct group_merge *merge, struct text packed, struc
     return STATUS_OK;
 }
 
-static struct source as_kept(const struct source *source) {
-    struct source kept = *source;
-    kept.delimiter = ',';
-    kept.has_header = true;
-    kept.quote = QUOTE_DOUBLE;
-    kept.columns = NULL;
-    kept.column_count = 0;
-    return kept;
-}
-
 enum status group_map(struct group_merge *merge, const struct source *source,
                       const struct kept_rows *rows, bool has_lines) {
     struct engine *engine = merge->load->engine;
-    struct source kept = as_kept(source);
+    struct source kept = ingest_source_as_kept(source);
     struct buffer text;
     const struct lookup_table **tables = in_force_tables(engine->own);
     if (tables == NULL) return STATUS_NO_MEMORY;

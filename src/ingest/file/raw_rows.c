@@ -4,6 +4,16 @@
 #include "ingest/file/head.h"
 #include "ingest/ingest.h"
 
+struct source ingest_source_as_kept(const struct source *source) {
+    struct source kept = *source;
+    kept.delimiter = ',';
+    kept.has_header = true;
+    kept.quote = QUOTE_DOUBLE;
+    kept.columns = NULL;
+    kept.column_count = 0;
+    return kept;
+}
+
 uint64_t ingest_raw_rows(const struct source *source, struct text raw) {
     struct cutter cutter;
     struct head head;

@@ -17,6 +17,7 @@ struct merging {
     struct run_sort_row *order;
     struct row_ref *refs;
     size_t order_capacity, ref_capacity;
+    struct buffer edited; /* the properties of the present row */
 };
 
 static uint32_t persona_of(const struct merging *merging, struct run_slice slice) {
@@ -71,6 +72,10 @@ static enum status write_row(struct merging *merging, uint32_t customer, struct 
     if (status != STATUS_OK) return failed(merging, status, error);
     if (merging->merge->drops != NULL && merging->merge->drops(merging->merge->drops_context, &out))
         return STATUS_OK;
+    buffer_clear(&merging->edited);
+    if (merging->merge->edits != NULL &&
+        merging->merge->edits(merging->merge->drops_context, &out, &merging->edited))
+        out.packed = buffer_text(&merging->edited);
     return run_writer_add(merging->writer, customer, &out, error);
 }
 
@@ -150,6 +155,7 @@ static enum status merge_customer(struct merging *merging, uint32_t customer, st
 }
 
 static enum status merging_init(struct merging *merging, const struct run_merge *merge) {
+    buffer_init(&merging->edited);
     merging->caches = memory_calloc(2 * (size_t)merge->run_count + 1, sizeof *merging->caches);
     merging->last_entry = memory_calloc(merge->run_count + 1, sizeof *merging->last_entry);
     if (merging->caches == NULL || merging->last_entry == NULL) return STATUS_NO_MEMORY;
@@ -172,6 +178,7 @@ static void merging_release(struct merging *merging) {
     memory_free(merging->last_entry);
     memory_free(merging->order);
     memory_free(merging->refs);
+    buffer_release(&merging->edited);
     run_writer_destroy(merging->writer);
 }
 

@@ -89,7 +89,10 @@ struct run_merge {
     const uint64_t *dropped; /* persona_count bits, or NULL */
     /* Further rows to leave out, whoever they belong to; NULL: none. */
     bool (*drops)(void *context, const struct run_row *row);
-    void *drops_context;
+    /* Appends what the row's properties are to be and returns true; false: they stay. NULL: all
+     * stay. */
+    bool (*edits)(void *context, const struct run_row *row, struct buffer *out);
+    void *drops_context; /* of both */
     uint32_t customer_from, customer_to;
 };
 enum status run_merge(const struct run_target *target, const struct run_merge *merge,

@@ -26,6 +26,27 @@ static bool lies_anywhere(const struct shop *shop, const char *bytes) {
     return simulated_disk_contains(shop->disk, bytes, strlen(bytes));
 }
 
+/* Events whose properties hold these bytes. */
+static uint64_t packed_with(struct shop *shop, const char *bytes) {
+    struct timeline_source *source = store_source(engine_store(shop->engine));
+    struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW},
+                                       .needs = TIMELINE_PACKED};
+    struct timeline_reader *reader;
+    struct timeline timeline;
+    uint64_t count = 0;
+    assert_int_equal(source->ops->reader_open(source, &reader, NULL), STATUS_OK);
+    assert_int_equal(source->ops->walk(reader, &request, 0, 1, NULL), STATUS_OK);
+    while (source->ops->next(reader, &timeline, NULL) == STATUS_OK) {
+        for (uint32_t i = 0; i < timeline.count; i++) {
+            struct text packed;
+            assert_int_equal(timeline.ops->packed(&timeline, i, &packed), STATUS_OK);
+            count += text_contains(packed, text_from(bytes));
+        }
+    }
+    source->ops->reader_close(reader);
+    return count;
+}
+
 /* Members have short numbers, and web lines escape what they like. */
 static const char people_playbook[] =
     "attune: 1\nname: People\ncurrency: USD\nzone: UTC\n"
@@ -377,9 +398,104 @@ static void test_relations_to_the_erased_go(void **state) {
     }
 }
 
+/* An order whose lines name two people is the first one's; the cells of its rows lie beside it, so
+ * that it can be made again. */
+static void test_rows_beside_an_event_of_others(void **state) {
+    static const char *const members[] = {"1", "77", "1234567"};
+    for (size_t i = 0; i < 3; i++) {
+        struct shop *shop = *state;
+        struct erased_summary erased;
+        struct error error = {0};
+        char text[512];
+        bool is_short = i < 2;
+        shop_file(
+            shop, "lines.yaml",
+            "attune: 1\nname: Lines\ncurrency: USD\nzone: UTC\n"
+            "customer: { identifiers: { email: {}, member: {} } }\n"
+            "traits: { spent: sum(\"Order Completed\".revenue) }\n"
+            "sources: { orders: { file: \"orders*.csv\", event: Order Completed, time: at, "
+            "one_event_per: id, row_key: [id, line], lines: yes, key: { member: member, "
+            "email: email }, types: { amount: money }, properties: { revenue: sum(amount) } } "
+            "}\n");
+        shop_open(shop, "lines.yaml");
+        snprintf(text, sizeof text,
+                 "id,line,at,member,email,amount\n"
+                 "A,1,2017-01-02,2,ben@b.example,10\nA,2,2017-01-02,%s,%s,31.5\n"
+                 "B,1,2017-01-02,%s,ann@a.example,5\nC,1,2017-01-02,2,ben@b.example,%s\n",
+                 members[i], is_short ? "" : "ann@a.example", members[i], members[i]);
+        shop_file(shop, "orders.csv", text);
+        shop_load(shop, NULL);
+        double before = shop_trait(shop, "email:ben@b.example", "spent", DAY(90));
+        struct customer_id ann = shop_customer(shop, "email:ann@a.example", INT64_MAX);
+        assert_int_equal(engine_erase(shop->engine, ann, &erased, &error), STATUS_OK);
+        erased_summary_release(&erased);
+        /* Ben's order stays, and nothing of it tells of her. */
+        assert_true(shop_trait(shop, "email:ben@b.example", "spent", DAY(90)) == before);
+        assert_int_equal(packed_with(shop, "31.5"), 0);
+        assert_int_equal(packed_with(shop, "ann@"), 0);
+        /* His other order's rows hold her number as an amount; a long one is hers in doubt. */
+        assert_int_equal(packed_with(shop, "C"), is_short);
+        /* No row can be added to it any more, and that is told. */
+        shop_file(shop, "orders.csv",
+                  "id,line,at,member,email,amount\nA,3,2017-01-02,2,ben@b.example,7\n");
+        shop_load(shop, NULL);
+        assert_int_equal(shop->totals.quarantined, 1);
+        /* Nor are they kept when such an order is loaded later. */
+        snprintf(text, sizeof text,
+                 "id,line,at,member,email,amount\n"
+                 "D,1,2017-01-02,2,ben@b.example,10\nD,2,2017-01-02,%s,%s,31.5\n",
+                 members[i], is_short ? "ann@a.example" : "");
+        shop_file(shop, "orders.csv", text);
+        shop_load(shop, NULL);
+        assert_int_equal(shop->totals.did.events, 1);
+        assert_int_equal(packed_with(shop, "31.5"), 0);
+        shop_release(shop);
+        shop_init(shop);
+    }
+}
+
+/* What a correction replaced stays for views of the past: it goes with its person, too. */
+static void test_versions_that_were_corrected(void **state) {
+    static const char *const later[] = {"1,ann@a.example,12.00,1,new-mark", /* the value */
+                                        "2,ben@b.example,10.00,1,moved-stays" /* the person */};
+    for (size_t i = 0; i < 4; i++) {
+        struct shop *shop = *state;
+        struct erased_summary erased;
+        char text[256];
+        open_people(shop);
+        shop_file(shop, "orders1.csv",
+                  "order_id,at,member,email,amount,items,note\n"
+                  "o9,2017-01-02T10:00:00Z,1,ann@a.example,10.00,1,old-mark\n");
+        shop_load(shop, NULL);
+        if (i >= 2)
+            assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+        snprintf(text, sizeof text,
+                 "order_id,at,member,email,amount,items,note\no9,2017-01-02T10:00:00Z,%s\n",
+                 later[i % 2]);
+        shop_file(shop, "orders1.csv", text);
+        shop_load(shop, NULL);
+        assert_int_equal(shop->totals.did.corrected, 1);
+        erase_ann(shop, &erased);
+        assert_false(lies_anywhere(shop, "old-mark"));
+        assert_false(lies_anywhere(shop, "new-mark"));
+        assert_int_equal(packed_with(shop, "moved-stays"), i % 2);
+        assert_int_equal(erased.events, i % 2 ? 3 : 4);
+        /* The row may come back as somebody else's. */
+        shop_file(shop, "orders1.csv",
+                  "order_id,at,member,email,amount,items,note\n"
+                  "o9,2017-01-02T10:00:00Z,2,ben@b.example,11.00,1,back\n");
+        shop_load(shop, NULL);
+        assert_int_equal(packed_with(shop, "back"), 1);
+        shop_release(shop);
+        shop_init(shop);
+    }
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        CASE(test_rows_beside_an_event_of_others),
+        CASE(test_versions_that_were_corrected),
         CASE(test_erasure_finds_whole_values_in_quarantine),
         CASE(test_erasure_finds_escaped_values_in_lookups),
         CASE(test_bad_rows_of_the_erased_are_withheld),

@@ -4,11 +4,7 @@
  * a row later, or changed a lookup later; versions of rows that were corrected by then are not
  * seen; and the same whether the source leaves such rows out or hands them over for the evaluator
  * to judge. EXPR_SEED and EXPR_ROUNDS choose. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/random.h"
 #include "base/time.h"

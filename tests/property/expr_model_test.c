@@ -3,11 +3,7 @@
  * own events: it knows nothing of parser, columns, bytecode or fast ways. EXPR_SEED and EXPR_ROUNDS
  * choose; the seed is printed on a failure. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/time.h"
 #include "event/packed.h"

@@ -2,13 +2,7 @@
 /* Contact policies against a naive model of contacts, on random timelines with decisions, receipts,
  * failures, retries, corrections, ghosts, late news and times around the changes of the clock: the
  * same verdict, and one that turns exactly at free_at. CONTACT_SEED chooses. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/random.h"
 #include "decide/contact.h"

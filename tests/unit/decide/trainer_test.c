@@ -2,13 +2,7 @@
 /* Training rows against a naive computation over plain arrays, with late events, late links and an
  * offer table that changes; and no view of the future: what became known after the rows were
  * matured changes nothing. TRAINER_SEED chooses. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "base/random.h"

@@ -4,12 +4,7 @@
 #ifndef TESTS_UNIT_DECIDE_TRIAL_H
 #define TESTS_UNIT_DECIDE_TRIAL_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "decide/decide.h"

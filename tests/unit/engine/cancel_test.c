@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the engine writes, cancelled: a model that is trained, a load. Nothing of the model is
  * there; of the load there is what was loaded, and the same load again takes the rest. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 #include <string.h>
 
 #include "base/memory.h"
@@ -35,11 +30,6 @@ static int set_up(void **state) {
     shop_file(&shop, "mail.csv", mail);
     shop_file(&shop, "offers.csv", "offer_id,discount\n7,5\n");
     shop_open(&shop, "playbook.yaml");
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
     return 0;
 }
 
@@ -167,10 +157,14 @@ static void a_decision_need_not_wait_for_base_rates(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_cancelled_load_goes_on_where_it_was, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_cancelled_training_leaves_no_model, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_training_is_cancelled_at_any_moment, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_decision_need_not_wait_for_base_rates, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_cancelled_load_goes_on_where_it_was, set_up,
+                                        shop_tear_down),
+        cmocka_unit_test_setup_teardown(a_cancelled_training_leaves_no_model, set_up,
+                                        shop_tear_down),
+        cmocka_unit_test_setup_teardown(a_training_is_cancelled_at_any_moment, set_up,
+                                        shop_tear_down),
+        cmocka_unit_test_setup_teardown(a_decision_need_not_wait_for_base_rates, set_up,
+                                        shop_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One data directory: what was put in force comes back, repeats are dropped, rows come back from
  * quarantine, a customer is forgotten. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "engine/answer/answer.h"
@@ -18,18 +13,6 @@ static const char orders[] = "order_id,at,email,cookie,amount,items,note\n"
                              "o2,2017-01-03T10:00:00Z,,k-77,20.00,2,nobody yet\n"
                              "o3,2017-01-05T10:00:00Z,ben@b.example,,5.00,1,\n"
                              "o4,2017-02-01T10:00:00Z,ann@a.example,,1.00,1,\n";
-
-static int set_up(void **state) {
-    static struct shop shop;
-    shop_init(&shop);
-    *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
-    return 0;
-}
 
 static double discount_at(struct shop *shop, int64_t t_ms) {
     const struct world *world = engine_world(shop->engine);
@@ -694,7 +677,7 @@ static void test_every_allocation_may_fail(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, shop_set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_what_is_in_force_comes_back),
         CASE(test_a_model_in_force_comes_back),

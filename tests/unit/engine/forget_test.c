@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who was erased: gone from quarantine and from friends' words too, and known again by salted
  * hashes alone. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "shop.h"
-
-static int set_up(void **state) {
-    static struct shop shop;
-    shop_init(&shop);
-    *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
-    return 0;
-}
 
 static bool lies_anywhere(const struct shop *shop, const char *bytes) {
     return simulated_disk_contains(shop->disk, bytes, strlen(bytes));
@@ -492,7 +475,7 @@ static void test_versions_that_were_corrected(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, shop_set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_rows_beside_an_event_of_others),
         CASE(test_versions_that_were_corrected),

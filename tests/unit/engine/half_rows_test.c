@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows that wait in quarantine because their file ended in them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "shop.h"
-
-static int set_up(void **state) {
-    static struct shop shop;
-    shop_init(&shop);
-    *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
-    return 0;
-}
 
 #define HEAD                                                                                       \
     "attune: 1\nname: Rows\ncurrency: USD\nzone: UTC\n"                                            \
@@ -153,7 +136,7 @@ static void test_half_a_line_of_json_leaves(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, shop_set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_a_half_row_leaves_when_it_came_whole),
         CASE(test_half_an_order_leaves_when_it_came_whole),

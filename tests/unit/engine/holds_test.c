@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is held while a row waits in quarantine that may take something back. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "engine/holds.h"
 #include "shop.h"
@@ -36,11 +32,6 @@ static int set_up(void **state) {
     shop_open(&shop, "held.yaml");
     shop_load(&shop, NULL);
     *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
     return 0;
 }
 
@@ -115,10 +106,11 @@ static void whoever_it_is_now(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(held_until_the_row_is_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_row_that_is_given_up_holds_nobody, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_replay_lifts_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(whoever_it_is_now, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(held_until_the_row_is_read, set_up, shop_tear_down),
+        cmocka_unit_test_setup_teardown(a_row_that_is_given_up_holds_nobody, set_up,
+                                        shop_tear_down),
+        cmocka_unit_test_setup_teardown(a_replay_lifts_it, set_up, shop_tear_down),
+        cmocka_unit_test_setup_teardown(whoever_it_is_now, set_up, shop_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is in force is a snapshot: readers keep theirs, and what can't be put in force changes
  * nothing. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "engine/answer/answer.h"
@@ -24,11 +19,6 @@ static int set_up(void **state) {
     shop_open(&shop, "playbook.yaml");
     shop_load(&shop, NULL);
     *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
     return 0;
 }
 
@@ -172,7 +162,7 @@ static void test_no_memory_leaves_one_of_them(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_a_reader_keeps_its_snapshot),
         CASE(test_a_table_comes_with_the_next_snapshot),

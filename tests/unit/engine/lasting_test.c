@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What was acknowledged stays, and no amount of it locks the directory: lost power, many versions,
  * large rows. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/log_line.h"
 #include "base/memory.h"
 #include "shop.h"
-
-static int set_up(void **state) {
-    static struct shop shop;
-    shop_init(&shop);
-    *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
-    return 0;
-}
 
 static void lose_power(struct shop *shop) {
     simulated_disk_cut_at(shop->disk, 1);
@@ -424,7 +407,7 @@ static void test_what_is_left_of_a_line_waits_on(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, shop_set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_what_is_in_force_outlives_a_power_cut),
         CASE(test_a_lookup_may_change_for_ever),

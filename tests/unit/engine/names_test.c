@@ -1,30 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names that nobody declared: they fill no table, they stay with their events, and a playbook that
  * declares them later finds them there. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "event/dark.h"
 #include "shop.h"
 
 #define NAMES 70000
-
-static int set_up(void **state) {
-    static struct shop shop;
-    shop_init(&shop);
-    *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
-    return 0;
-}
 
 static const char head[] = "attune: 1\nname: Web\ncurrency: USD\nzone: UTC\n"
                            "customer: { identifiers: { user: {} } }\n"
@@ -338,7 +321,7 @@ static void test_names_of_older_directories_go(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, shop_set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_a_later_declaration_finds_old_events), CASE(test_walks_see_it_too),
         CASE(test_unusual_names_are_declared),           CASE(test_hostile_names_fill_nothing),

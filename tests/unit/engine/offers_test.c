@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lookups and the treatments made of them, as known at a time: a table that is loaded later changes
  * nothing before it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "engine/answer/answer.h"
 #include "shop.h"
-
-static int set_up(void **state) {
-    static struct shop shop;
-    shop_init(&shop);
-    *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
-    return 0;
-}
 
 /* The shop's playbook with these traits; an order's offer is named as the order itself. */
 static void put_traits(struct shop *shop, const char *name, const char *traits) {
@@ -192,7 +175,7 @@ static void test_what_was_delivered_was_there(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, shop_set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_a_later_playbook_finds_its_columns),
         CASE(test_a_changed_table_leaves_the_past),

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base rates as dated versions: what a command measures anew, and what a process that stays does
  * not wait for. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include <sched.h>
 
@@ -26,11 +21,6 @@ static int set_up(void **state) {
     shop_open(&shop, "playbook.yaml");
     shop_load(&shop, NULL);
     *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
     return 0;
 }
 
@@ -147,7 +137,7 @@ static void test_another_playbook_brings_its_rates(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_a_command_takes_all_that_is_loaded), CASE(test_an_hour_has_one_version),
         CASE(test_nobody_waits_for_the_next_hour),     CASE(test_the_past_has_its_own),

@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a row key names, where rows make up events; and events whose rows come apart. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "shop.h"
-
-static int set_up(void **state) {
-    static struct shop shop;
-    shop_init(&shop);
-    *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
-    return 0;
-}
 
 #define GROUPS                                                                                     \
     "attune: 1\nname: Rows\ncurrency: USD\nzone: UTC\n"                                            \
@@ -220,7 +203,7 @@ static void test_rows_of_json_in_one_event(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, shop_set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_a_sole_line_comes_twice),
         CASE(test_what_a_key_names_is_remembered),

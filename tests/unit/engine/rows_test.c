@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows under a key: what is loaded again, corrected, retracted, and too much of it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "shop.h"
-
-static int set_up(void **state) {
-    static struct shop shop;
-    shop_init(&shop);
-    *state = &shop;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    shop_release(*state);
-    return 0;
-}
 
 #define HEAD                                                                                       \
     "attune: 1\nname: Rows\ncurrency: USD\nzone: UTC\n"                                            \
@@ -663,7 +646,7 @@ static void test_a_group_with_other_rows_waits(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, shop_set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_a_corrected_row_replaces_the_stored_one),
         CASE(test_what_is_not_read_is_no_correction),

@@ -172,3 +172,15 @@ uint64_t shop_events(struct shop *shop) {
     store_stats(engine_store(shop->engine), &stats);
     return stats.event_count;
 }
+
+int shop_set_up(void **state) {
+    static struct shop shop;
+    shop_init(&shop);
+    *state = &shop;
+    return 0;
+}
+
+int shop_tear_down(void **state) {
+    shop_release(*state);
+    return 0;
+}

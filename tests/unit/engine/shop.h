@@ -25,6 +25,9 @@ extern const char shop_playbook[]; /* orders (CSV), web (NDJSON), offer (a looku
 
 void shop_init(struct shop *shop);
 void shop_release(struct shop *shop);
+/* cmocka's set-up and tear-down. *state: a shop of its own for each test. */
+int shop_set_up(void **state);
+int shop_tear_down(void **state);
 /* Writes a file into the folder. */
 void shop_file(struct shop *shop, const char *name, const char *text);
 const char *shop_path(const struct shop *shop, const char *name); /* valid until the next call */

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Everything that walks over all customers ends at any of them where it is cancelled, gives back
  * what it holds, and finds the same afterwards as if nothing had been. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 #include <math.h>
 #include <string.h>
 

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How good a model is, on a small world: which rows are judged, calibration by tenths, and
  * another's predictions with all that can be wrong in their file. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "support/unit.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

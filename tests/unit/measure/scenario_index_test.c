@@ -2,12 +2,7 @@
 /* The index against a naive computation: rows counted customer by customer from plain arrays, and
  * the interval from how the index moves when one customer weighs a little more (the infinitesimal
  * jackknife), which knows nothing of the formula. SCENARIO_SEED chooses. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/memory.h"
 #include "base/random.h"

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A fold, a merge or a rebuild that is cancelled at any call to the disk leaves everything that was
  * there, whole, and no file of its own. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "support/unit.h"
 
 #include "base/work.h"
 #include "support/simulated_disk.h"

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
+#include "support/unit.h"
 #include "store/manifest.h"
 #include "support/simulated_disk.h"
 #include "support/store_trial.h"

@@ -5,7 +5,7 @@
 #include "cli/contact_list.h"
 #include "cli/deciding.h"
 #include "cli/job.h"
-#include "cli/out.h"
+#include "cli/out_file.h"
 
 /* ---- one customer ---- */
 

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "cli/job.h"
-#include "cli/out.h"
+#include "cli/out_file.h"
 #include "engine/answer/report_json.h"
 
 #define STRONGEST 10

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command `traits`: for one customer, or for all as a table. */
 #include "cli/job.h"
-#include "cli/out.h"
+#include "cli/out_file.h"
 #include "cli/traits.h"
 #include "profile/walk.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "decide/decider.h"
+#include "decide/decide_internal.h"
 #include "decide/facts.h"
 
 static enum status make_room(struct decider *decider) {

@@ -17,7 +17,7 @@
 #ifndef DECIDE_FACTS_H
 #define DECIDE_FACTS_H
 
-#include "decide/decider.h"
+#include "decide/decide_internal.h"
 
 struct facts;
 /* The decider's history is there already. */

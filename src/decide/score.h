@@ -8,7 +8,7 @@
 #ifndef DECIDE_SCORE_H
 #define DECIDE_SCORE_H
 
-#include "decide/decider.h"
+#include "decide/decide_internal.h"
 
 struct scores;
 enum status scores_create(struct scores **out, const struct playbook *playbook) MUST_USE;

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "decide/decider.h"
+#include "decide/decide_internal.h"
 #include "decide/trainer.h"
 
 #define PRIOR_TREATMENTS 10

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "decide/decider.h"
+#include "decide/decide_internal.h"
 
 static void want(const struct expr_program *program, bool *out) {
     uint32_t reads[PLAYBOOK_TRAITS_MAX];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
-#include "decide/decider.h"
+#include "decide/decide_internal.h"
 
 static const struct expr_program *program_of(const struct action *action, enum stage stage) {
     switch (stage) {

@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "decide/decider.h"
+#include "decide/decide_internal.h"
 #include "decide/trainer.h"
 #include "support/scene.h"
 

@@ -2,7 +2,7 @@
 /* The funnel: which stage stops what, the order of what is left, and the holdout. */
 #include "trial.h"
 
-#include "decide/decider.h"
+#include "decide/decide_internal.h"
 
 static void test_first_stage_that_says_no_stops(void **state) {
     (void)state;

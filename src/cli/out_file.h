@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/out.h -- writes the file that --out names: it is there whole, or as it was before.
+/* cli/out_file.h -- writes the file that --out names: it is there whole, or as it was before.
  *
  * The file is written beside its place as NAME.tmp, readable by its owner alone. Once it is whole
  * and on the disk, a rename puts it in its place; a file that was there before passes on its
  * permissions. While it is open, a first Ctrl-C waits for the job that writes it (cli/job.h), so
  * that no temporary stays. A link is followed. What is no regular file (a terminal, a pipe,
  * /dev/null) is written directly, and so is stdout, for which the path is NULL. */
-#ifndef CLI_OUT_H
-#define CLI_OUT_H
+#ifndef CLI_OUT_FILE_H
+#define CLI_OUT_FILE_H
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/out.h"
+#include "cli/out_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decide/decider.h -- what the files of this room share about one deciding thread. Private to
- * decide/. */
-#ifndef DECIDE_DECIDER_H
-#define DECIDE_DECIDER_H
+/* decide/decide_internal.h -- what the sources of this room share about one deciding thread. */
+#ifndef DECIDE_DECIDE_INTERNAL_H
+#define DECIDE_DECIDE_INTERNAL_H
 
 #include "decide/contact.h"
 #include "decide/decide.h"

@@ -9,7 +9,7 @@
 
 /* ---- one customer ---- */
 
-/* A weight or lever of 1 says nothing and is left out. */
+/* Prints a rank. A weight or lever of 1 is left out. */
 static void print_rank(struct engine *engine, const struct treatment_trace *trace, uint32_t rank) {
     const struct playbook *playbook = engine_playbook(engine);
     char weight[48] = "", lever[48] = "", value[48], cost[48], priority[48];

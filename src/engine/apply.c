@@ -65,7 +65,8 @@ static enum status append(struct engine *engine, struct event_batch *batch,
                frame.change_count > 0) {
         status = store_append(engine->store, &frame, sync, &position, error);
     }
-    /* Behind the write, so that nobody reads the rows of before and takes them for those of now. */
+    /* After the write, so that nobody reads the earlier rows and takes them for the present ones.
+     */
     if (back->count > 0 || batch->row_count > 0) holds_changed(&engine->holds);
     return status;
 }

@@ -152,8 +152,8 @@ struct stored_key {
     struct persona_id persona;
     uint16_t reading, source;
     bool retracted;
-    /* From a directory of before: content, reading and version are unknown, and of the key only the
-     * lower 64 bits were compared. */
+    /* From an older directory: content, reading and version are unknown, and only the lower 64 bits
+     * of the key were compared. */
     bool legacy;
 };
 /* Applier only. Exact over tails and key files; a key {0, 0} is never found. STATUS_CORRUPT where a

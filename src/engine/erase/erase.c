@@ -438,7 +438,7 @@ enum status engine_erase(struct engine *engine, struct customer_id customer,
         if (status == STATUS_OK) status = checkpoint_detach(engine->identity);
         if (status != STATUS_OK)
             status = error_set(error, status,
-                               "C%u is erased, but there was no memory to judge his past anew: "
+                               "C%u is erased, but there was no memory to judge the past anew: "
                                "open the directory again",
                                customer.value);
         else if (told != STATUS_OK)

@@ -263,7 +263,7 @@ static enum status build_properties(struct plan_builder *builder) {
     return STATUS_OK;
 }
 
-/* A currency's amount says nothing; only a plain field names one. */
+/* Finds the property that names the currency: only a plain field does. */
 static void find_currency(struct plan *plan) {
     plan->currency_symbol = symbol_find(plan->symbols, SYMBOL_PROPERTY, TEXT("currency"));
     for (uint32_t i = 0; i < plan->property_count; i++) {

@@ -121,7 +121,7 @@ static const struct identifier_rule *rule_named(const struct playbook *playbook,
     return NULL;
 }
 
-/* {id, type}: a type that the playbook doesn't know says nothing here. */
+/* Adds {id, type}. A type that the playbook does not know is ignored. */
 static enum status external_id(struct mapper *mapper, struct json_node item) {
     struct json_node id, type;
     if (!json_get(item, TEXT("id"), &id) || !json_get(item, TEXT("type"), &type)) return STATUS_OK;

@@ -19,7 +19,7 @@
 
 enum key_flag {
     KEY_RETRACTED = 1,
-    /* Of a directory of before: `high`, `content`, `reading` and `version` are not known. */
+    /* From an older directory: `high`, `content`, `reading` and `version` are not known. */
     KEY_LEGACY = 2,
 };
 

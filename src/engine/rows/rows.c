@@ -6,6 +6,7 @@
 
 /* Events whose keys are looked up in a table far larger than the caches. */
 #define PREFETCH_AHEAD 12u
+#define EVENTS_AHEAD   20u /* the events themselves */
 
 enum status row_frame_create(struct row_frame **out) {
     *out = memory_calloc(1, sizeof **out);
@@ -510,6 +511,7 @@ enum status rows_sort(struct engine *engine, struct event_batch *batch, struct r
     for (size_t i = 0; status == STATUS_OK && i < engine->frame->extra_count; i++)
         status = add_change(engine->frame, engine->frame->extra[i]);
     for (size_t i = 0; status == STATUS_OK && i < batch->event_count; i++) {
+        if (i + EVENTS_AHEAD < batch->event_count) event_prefetch(&batch->events[i + EVENTS_AHEAD]);
         if (i + PREFETCH_AHEAD < batch->event_count)
             store_key_prefetch(engine->store, batch->events[i + PREFETCH_AHEAD].key);
         bool stays = false;

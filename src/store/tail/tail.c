@@ -12,6 +12,7 @@
 #define CHUNK_UNITS    (CHUNK_BYTES / UNIT_BYTES)
 #define CHUNKS_MAX     (UINT32_MAX / CHUNK_UNITS) /* 32 GB */
 #define PREFETCH_AHEAD 8u
+#define EVENTS_AHEAD   14u
 
 static_assert(sizeof(struct tail_row) == 48, "a row is 48 bytes");
 
@@ -209,6 +210,7 @@ void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t fra
     const struct tail_table *table = atomic_load_explicit(&tail->table, memory_order_relaxed);
     for (size_t i = 0; i < count; i++) {
         const struct event *event = &batch->events[i];
+        if (i + EVENTS_AHEAD < count) event_prefetch(event + EVENTS_AHEAD);
         if (i + PREFETCH_AHEAD < count) prefetch(tail, table, event + PREFETCH_AHEAD);
         add_row(tail, table, batch, event, frame_position + 1 + i);
         if (!row_key_is_none(event->key))

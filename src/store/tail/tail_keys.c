@@ -5,7 +5,10 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-#define SLOTS_MIN   1024u
+#define SLOTS_MIN 1024u
+/* Below it slots are made four times as many and not twice: so few are cheap, and each growth puts
+ * all keys anew. */
+#define SLOTS_FEW   (1u << 18)
 #define CHUNK_BYTES (sizeof(struct tail_key) << TAIL_KEYS_CHUNK_BITS)
 /* Chunks that are allocated together: few at first; of a tail that grows so many that they fill
  * huge pages, which cost far fewer page faults. */
@@ -80,7 +83,7 @@ static void put_all(struct tail_keys *keys) {
 
 static enum status reserve_slots(struct tail_keys *keys, size_t more) {
     uint64_t slots = keys->slots ? keys->slots : SLOTS_MIN;
-    while (keys->count + more > slots / 2) slots *= 2;
+    while (keys->count + more > slots / 2) slots *= slots < SLOTS_FEW ? 4 : 2;
     if (slots == keys->slots) return STATUS_OK;
     if (slots > UINT32_MAX / 4) return STATUS_LIMIT;
     uint32_t *before = keys->slot, *larger = memory_alloc_huge((size_t)slots * sizeof(*larger));

@@ -512,8 +512,11 @@ enum status rows_sort(struct engine *engine, struct event_batch *batch, struct r
         status = add_change(engine->frame, engine->frame->extra[i]);
     for (size_t i = 0; status == STATUS_OK && i < batch->event_count; i++) {
         if (i + EVENTS_AHEAD < batch->event_count) event_prefetch(&batch->events[i + EVENTS_AHEAD]);
-        if (i + PREFETCH_AHEAD < batch->event_count)
-            store_key_prefetch(engine->store, batch->events[i + PREFETCH_AHEAD].key);
+        if (i + PREFETCH_AHEAD < batch->event_count) {
+            const struct row_key key = batch->events[i + PREFETCH_AHEAD].key;
+            store_key_prefetch(engine->store, key);
+            row_map_prefetch(&engine->frame->map, key);
+        }
         bool stays = false;
         if (batch->events[i].is_known && batch->events[i].verdict == ROW_JUDGE_LATER) {
             status = take_known(&sorting, &batch->events[i]);

@@ -44,6 +44,10 @@ struct row_map {
 };
 void row_map_release(struct row_map *map);
 void row_map_clear(struct row_map *map);
+/* Brings into the cache where the key stands or would stand. */
+static inline void row_map_prefetch(const struct row_map *map, struct row_key key) {
+    if (map->capacity > 0) __builtin_prefetch(&map->slots[key.low & (map->capacity - 1)], 1);
+}
 /* Returns where the key's value stands, or NULL where the map has no such key. */
 uint32_t *row_map_find(const struct row_map *map, struct row_key key);
 /* Returns where the key's value stands, after adding the key with `value` where it was missing.

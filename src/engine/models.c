@@ -173,41 +173,50 @@ static enum status swap_to(struct engine *engine, struct named_model *named,
     return STATUS_OK;
 }
 
-/* Takes the model, also on failure. */
-/* Takes the model, also where it fails. */
-static enum status put_in_force(struct engine *engine, uint32_t rule, int64_t until_ms,
-                                struct model *model, struct error *error) {
-    const struct playbook *playbook = engine_playbook(engine);
-    struct named_model *named = model_named(engine, playbook->models[rule].name, true);
+/* A model that is trained, and the snapshot that it was trained under. */
+struct new_model {
+    const struct in_force *in_force;
+    uint32_t rule;
+    int64_t until_ms;
+    struct model *model; /* taken, also on failure */
+};
+
+/* The applier's. Another playbook may have come while the model was trained: what its features
+ * meant is that of its own, so it is left out where they mean something else by now. */
+static enum status put_in_force(struct engine *engine, void *context, struct error *error) {
+    struct new_model *made = context;
+    const struct playbook *playbook = made->in_force->world.playbook;
+    const struct model_rule *rule = &playbook->models[made->rule];
+    struct named_model *named = model_named(engine, rule->name, true);
     struct model_version *version = NULL;
     struct named_model next;
     if (named != NULL) {
         next = *named;
         next.version++;
         next.trained_ms = engine_now_ms(engine);
-        next.until_ms = until_ms;
-        next.features = meaning_of(playbook, &playbook->models[rule]);
+        next.until_ms = made->until_ms;
+        next.features = meaning_of(playbook, rule);
         version = version_of(&next);
     }
     if (version == NULL) {
-        model_destroy(model);
+        model_destroy(made->model);
         return STATUS_NO_MEMORY;
     }
-    version->model = model;
+    version->model = made->model;
     enum status status = swap_to(engine, named, &next, version, error);
     model_version_drop(version);
     return status;
 }
 
-static enum status nothing_to_learn(struct engine *engine, const struct model_rule *rule,
+static enum status nothing_to_learn(const struct world *world, const struct model_rule *rule,
                                     int64_t until_ms, const struct trainer_counts *counts,
                                     struct error *error) {
-    struct text event = symbol_text(engine->symbols, SYMBOL_EVENT, rule->event_type);
+    struct text event = symbol_text(world->symbols, SYMBOL_EVENT, rule->event_type);
     struct buffer why;
     char until[32];
     time_format(until_ms, until);
     buffer_init(&why);
-    enum status status = trainer_left_out_words(engine_world(engine), rule, counts, &why);
+    enum status status = trainer_left_out_words(world, rule, counts, &why);
     if (status == STATUS_OK && counts->events == 0)
         status = error_set(error, STATUS_INVALID,
                            "model %.*s has nothing to learn from: there is no %.*s before %s; load "
@@ -228,41 +237,60 @@ static bool says_nothing(const struct trainer_counts *counts) {
     return counts->rows > 0 && counts->coinciding == counts->rows;
 }
 
-enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms, struct work *work,
-                         struct model_entry *out, struct trainer_counts *counts,
+static enum status train(const struct in_force *in_force, uint32_t rule, int64_t until_ms,
+                         struct work *work, struct trainer_counts *counted, struct model **model,
                          struct error *error) {
-    const struct model_rule *model_rule = &engine_playbook(engine)->models[rule];
-    const struct goal *goal = &engine_playbook(engine)->goals[model_rule->goal];
+    const struct world *world = &in_force->world;
+    const struct model_rule *model_rule = &world->playbook->models[rule];
+    const struct goal *goal = &world->playbook->goals[model_rule->goal];
     struct trainer_options options = {.from_ms = TIME_ALWAYS,
                                       .until_ms = until_ms,
                                       .matured_by_ms = until_ms,
-                                      .threads = engine->threads,
+                                      .threads = in_force->engine->threads,
                                       .work = work};
     struct learn_options learn = {.seed = 1, .label_delay_ms = goal->arrives_ms, .work = work};
-    struct trainer_counts counted = {0};
     struct training_set *set = NULL;
-    struct model *model = NULL;
-    enum status status =
-        trainer_collect(engine_world(engine), model_rule, &options, &set, NULL, &counted, error);
+    enum status status = trainer_collect(world, model_rule, &options, &set, NULL, counted, error);
     if (status == STATUS_OK && training_set_count(set) == 0) {
-        status = nothing_to_learn(engine, model_rule, until_ms, &counted, error);
-    } else if (status == STATUS_OK && says_nothing(&counted)) {
+        status = nothing_to_learn(world, model_rule, until_ms, counted, error);
+    } else if (status == STATUS_OK && says_nothing(counted)) {
         status = error_set(error, STATUS_INVALID,
                            "model %.*s has nothing to learn from: in all %llu rows the goal %.*s "
                            "happens at the very time of the treatment, so both are one event; let "
                            "the goal be what follows a treatment",
-                           TEXT_ARG(model_rule->name), (unsigned long long)counted.rows,
+                           TEXT_ARG(model_rule->name), (unsigned long long)counted->rows,
                            TEXT_ARG(goal->name));
     }
-    if (counts != NULL) *counts = counted;
-    if (status == STATUS_OK) status = model_train(&model, set, &learn, error);
-    if (status == STATUS_OK) status = work_check(work, error); /* the last chance */
-    if (status == STATUS_OK)
-        status = put_in_force(engine, rule, until_ms, model, error);
-    else
-        model_destroy(model);
-    if (status == STATUS_OK) (void)engine_model(engine, rule, out);
+    if (status == STATUS_OK) status = model_train(model, set, &learn, error);
+    if (status == STATUS_OK && (status = work_check(work, error)) != STATUS_OK)
+        model_destroy(*model); /* the last chance */
     training_set_destroy(set);
+    return status;
+}
+
+/* As it is in force now. */
+static void tell_model(struct engine *engine, struct text name, struct model_entry *out) {
+    struct in_force *now = in_force_hold(engine);
+    const struct playbook *playbook = now->world.playbook;
+    *out = (struct model_entry){0};
+    for (uint32_t i = 0; i < playbook->model_count; i++) {
+        if (text_equal(playbook->models[i].name, name)) *out = now->model_entries[i];
+    }
+    in_force_drop(now);
+}
+
+/* Training holds what was in force when it began, so it may go on beside other playbooks. */
+enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms, struct work *work,
+                         struct model_entry *out, struct trainer_counts *counts,
+                         struct error *error) {
+    struct in_force *in_force = in_force_hold(engine);
+    struct new_model made = {.in_force = in_force, .rule = rule, .until_ms = until_ms};
+    struct trainer_counts counted = {0};
+    enum status status = train(in_force, rule, until_ms, work, &counted, &made.model, error);
+    if (counts != NULL) *counts = counted;
+    if (status == STATUS_OK) status = put_in_force(engine, &made, error);
+    if (status == STATUS_OK) tell_model(engine, in_force->world.playbook->models[rule].name, out);
+    in_force_drop(in_force);
     return status;
 }
 

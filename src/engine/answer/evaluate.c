@@ -22,14 +22,13 @@ static enum status visit_names(void *context, struct customer_id customer,
     return identity_describe(engine_identity(context), customer, &visitor);
 }
 
-enum status engine_evaluate(struct engine *engine, const struct evaluate_options *options,
+static enum status evaluate(const struct in_force *in_force, const struct evaluate_options *options,
                             struct evaluation *out, struct error *error) {
-    *out = (struct evaluation){0};
-    struct model_entry entry = {0};
+    struct engine *engine = in_force->engine;
+    const struct model_entry *entry = &in_force->model_entries[options->rule];
     struct predictions *against = NULL;
-    const struct model *model = engine_model(engine, options->rule, &entry);
-    if (model == NULL) {
-        struct text name = engine_playbook(engine)->models[options->rule].name;
+    if (entry->model == NULL) {
+        struct text name = in_force->world.playbook->models[options->rule].name;
         return error_set(
             error, STATUS_NOT_FOUND,
             "model %.*s is not trained yet, or no longer fits the playbook; attune train %.*s",
@@ -39,15 +38,25 @@ enum status engine_evaluate(struct engine *engine, const struct evaluate_options
     if (options->against != NULL)
         status = predictions_read(&against, file_system_os(), options->against, error);
     struct evaluation_options of = {.rule = options->rule,
-                                    .model = model,
-                                    .learnt_until_ms = entry.until_ms,
+                                    .model = entry->model,
+                                    .learnt_until_ms = entry->until_ms,
                                     .from_ms = options->from_ms,
                                     .until_ms = options->until_ms,
                                     .threads = engine_threads(engine),
                                     .against = against,
                                     .namer = {visit_names, engine},
                                     .work = options->work};
-    if (status == STATUS_OK) status = evaluation_make(engine_world(engine), &of, out, error);
+    if (status == STATUS_OK) status = evaluation_make(&in_force->world, &of, out, error);
     predictions_destroy(against);
+    return status;
+}
+
+/* It holds what was in force when it began. */
+enum status engine_evaluate(struct engine *engine, const struct evaluate_options *options,
+                            struct evaluation *out, struct error *error) {
+    struct in_force *in_force = in_force_hold(engine);
+    *out = (struct evaluation){0};
+    enum status status = evaluate(in_force, options, out, error);
+    in_force_drop(in_force);
     return status;
 }

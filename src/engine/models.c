@@ -289,7 +289,8 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
     enum status status = train(in_force, rule, until_ms, work, &counted, &made.model, error);
     if (counts != NULL) *counts = counted;
     if (status == STATUS_OK) status = put_in_force(engine, &made, error);
-    if (status == STATUS_OK) tell_model(engine, in_force->world.playbook->models[rule].name, out);
+    if (status == STATUS_OK && out != NULL)
+        tell_model(engine, in_force->world.playbook->models[rule].name, out);
     in_force_drop(in_force);
     return status;
 }

@@ -196,11 +196,11 @@ enum status engine_quarantine_replay(struct engine *engine, const char *source,
 
 /* ---- models ---- */
 /* Trains the rule on what had matured by until_ms, writes models/NAME@VERSION.model and puts it in
- * force. `out` and `counts` may be NULL. `counts`: what it was made of, and what was left out. Where
- * there is nothing to learn from, the error says why. `work` (may be NULL): once it is cancelled
- * nothing is put in force and nothing is written. The rule is one of what is in force when it
- * begins; where another playbook has come when it ends, *out tells whether that one takes the
- * model. */
+ * force. `out` and `counts` may be NULL. `counts`: what it was made of, and what was left out.
+ * Where there is nothing to learn from, the error says why. `work` (may be NULL): once it is
+ * cancelled nothing is put in force and nothing is written. The rule is one of what is in force
+ * when it begins; where another playbook has come when it ends, *out tells whether that one takes
+ * the model. */
 enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms, struct work *work,
                          struct model_entry *out, struct trainer_counts *counts,
                          struct error *error) MUST_USE;

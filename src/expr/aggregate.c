@@ -28,16 +28,16 @@ static inline uint32_t rows_by(const struct timeline *timeline, int64_t t_ms) {
 }
 
 /* Returns the first row of the n-th last visit; `high` where there is no visit. */
-static uint32_t visits_start(const struct evaluation *evaluation, uint32_t visits, uint32_t high) {
-    const struct timeline *timeline = evaluation->timeline;
+static uint32_t visits_start(const struct eval *eval, uint32_t visits, uint32_t high) {
+    const struct timeline *timeline = eval->timeline;
     uint32_t start = high, seen = 0;
     int64_t next_ms = 0;
     for (uint32_t row = high; row-- > 0;) {
         int64_t time_ms = timeline->time_ms[row];
         if (time_ms == TIME_ALWAYS) break;
-        if (!aggregate_is_visit(evaluation->program, timeline->type[row])) continue;
-        if (!timeline_known(timeline, row, evaluation->env->t_ms)) continue;
-        bool is_new = seen == 0 || next_ms - time_ms > evaluation->program->visit_gap_ms;
+        if (!aggregate_is_visit(eval->program, timeline->type[row])) continue;
+        if (!timeline_known(timeline, row, eval->env->t_ms)) continue;
+        bool is_new = seen == 0 || next_ms - time_ms > eval->program->visit_gap_ms;
         if (is_new && seen++ == visits) break;
         next_ms = time_ms;
         start = row;
@@ -49,10 +49,9 @@ static uint32_t visits_start(const struct evaluation *evaluation, uint32_t visit
     return start;
 }
 
-static struct window search_window(const struct evaluation *evaluation,
-                                   const struct aggregate *aggregate) {
-    const struct timeline *timeline = evaluation->timeline;
-    int64_t end_ms = before(evaluation->env->t_ms, aggregate->ending_ms);
+static struct window search_window(const struct eval *eval, const struct aggregate *aggregate) {
+    const struct timeline *timeline = eval->timeline;
+    int64_t end_ms = before(eval->env->t_ms, aggregate->ending_ms);
     struct window window = {0, rows_by(timeline, end_ms), timeline->truncated};
     if (aggregate->window == WINDOW_DURATION) {
         int64_t start_ms = before(end_ms, aggregate->window_ms);
@@ -61,24 +60,23 @@ static struct window search_window(const struct evaluation *evaluation,
         window.low = rows_by(timeline, start_ms);
         window.cut = timeline->truncated && window.low == 0;
     } else if (aggregate->window == WINDOW_VISITS) {
-        window.low = visits_start(evaluation, aggregate->visits, window.high);
+        window.low = visits_start(eval, aggregate->visits, window.high);
         window.cut = timeline->truncated && window.low == 0;
     }
     return window;
 }
 
-struct window aggregate_window(const struct evaluation *evaluation,
-                               const struct aggregate *aggregate) {
-    struct expr_spans *known = evaluation->env->spans;
+struct window aggregate_window(const struct eval *eval, const struct aggregate *aggregate) {
+    struct expr_spans *known = eval->env->spans;
     bool keeps = known != NULL && aggregate->window == WINDOW_DURATION &&
-                 evaluation->timeline == evaluation->env->timeline;
-    if (!keeps) return search_window(evaluation, aggregate);
+                 eval->timeline == eval->env->timeline;
+    if (!keeps) return search_window(eval, aggregate);
     for (uint32_t i = 0; i < known->count; i++) {
         if (known->spans[i].window_ms == aggregate->window_ms &&
             known->spans[i].ending_ms == aggregate->ending_ms)
             return (struct window){known->spans[i].low, known->spans[i].high, known->spans[i].cut};
     }
-    struct window window = search_window(evaluation, aggregate);
+    struct window window = search_window(eval, aggregate);
     if (known->count == EXPR_SPANS_MAX) return window;
     uint32_t at = known->count++;
     known->spans[at].window_ms = aggregate->window_ms;
@@ -91,9 +89,8 @@ struct window aggregate_window(const struct evaluation *evaluation,
 
 /* ---- rows and items ---- */
 
-bool aggregate_simple_holds(struct evaluation *evaluation, const struct simple_where *where,
-                            uint32_t row) {
-    const struct timeline_column *column = evaluation_column(evaluation, where->column);
+bool aggregate_simple_holds(struct eval *eval, const struct simple_where *where, uint32_t row) {
+    const struct timeline_column *column = eval_column(eval, where->column);
     if (column->cells == NULL) return false;
     switch (where->kind) {
     case SIMPLE_TEXT: {
@@ -117,7 +114,7 @@ bool aggregate_simple_holds(struct evaluation *evaluation, const struct simple_w
         int64_t cell = ((const int64_t *)column->cells)[row], minor = cell >> MONEY_CELL_SHIFT;
         if (cell == CELL_UNKNOWN) return false;
         if ((cell & ((1 << MONEY_CELL_SHIFT) - 1)) != where->currency) {
-            evaluation->env->limit_reached = true; /* two currencies have no order */
+            eval->env->limit_reached = true; /* two currencies have no order */
             return false;
         }
         return function_compares((enum operator)where->op,
@@ -130,42 +127,40 @@ bool aggregate_simple_holds(struct evaluation *evaluation, const struct simple_w
     return true;
 }
 
-bool aggregate_where(struct evaluation *evaluation, const struct aggregate *aggregate,
-                     uint32_t row) {
+bool aggregate_where(struct eval *eval, const struct aggregate *aggregate, uint32_t row) {
     if (aggregate->where.kind == SIMPLE_NONE) return true;
     if (aggregate->where.kind != SIMPLE_CODE)
-        return aggregate_simple_holds(evaluation, &aggregate->where, row);
-    evaluation->row = row;
-    struct value value = evaluation_run(evaluation, aggregate->where_code);
+        return aggregate_simple_holds(eval, &aggregate->where, row);
+    eval->row = row;
+    struct value value = eval_run(eval, aggregate->where_code);
     return value.type == VALUE_YES_NO && value.yes;
 }
 
-static void offer_items(struct evaluation *evaluation, const struct aggregate *aggregate,
-                        uint32_t row, struct value list, aggregate_offer *offer, void *context) {
+static void offer_items(struct eval *eval, const struct aggregate *aggregate, uint32_t row,
+                        struct value list, aggregate_offer *offer, void *context) {
     struct items items;
     if (!items_init(&items, list, aggregate->item_fields, aggregate->item_field_count)) return;
-    evaluation->items = &items;
+    eval->items = &items;
     while (items_next(&items)) {
         const struct value *item =
             aggregate->has_field ? &items.field[aggregate->field] : &items.scalar;
         if (aggregate->has_field && item->type != aggregate->value_type) continue;
-        offer(evaluation, aggregate, context, row, *item);
+        offer(eval, aggregate, context, row, *item);
     }
-    evaluation->items = NULL;
+    eval->items = NULL;
 }
 
-void aggregate_offer_row(struct evaluation *evaluation, const struct aggregate *aggregate,
-                         uint32_t row, aggregate_offer *offer, void *context) {
+void aggregate_offer_row(struct eval *eval, const struct aggregate *aggregate, uint32_t row,
+                         aggregate_offer *offer, void *context) {
     struct value value = value_unknown();
     if (aggregate->has_column) {
-        value = column_value(evaluation_column(evaluation, aggregate->column),
-                             aggregate->column_type, row);
+        value = column_value(eval_column(eval, aggregate->column), aggregate->column_type, row);
         if (!value_is_known(value)) return;
     }
     if (aggregate->iterates) {
-        offer_items(evaluation, aggregate, row, value, offer, context);
+        offer_items(eval, aggregate, row, value, offer, context);
     } else {
-        offer(evaluation, aggregate, context, row, value);
+        offer(eval, aggregate, context, row, value);
     }
 }
 
@@ -182,7 +177,7 @@ void aggregate_total_add(struct total *total, struct value value) {
     }
 }
 
-static void keep_best(struct evaluation *evaluation, const struct aggregate *aggregate,
+static void keep_best(struct eval *eval, const struct aggregate *aggregate,
                       struct accumulator *accumulator, struct value value) {
     struct value *best = &accumulator->best;
     if (!value_is_known(*best)) {
@@ -190,19 +185,19 @@ static void keep_best(struct evaluation *evaluation, const struct aggregate *agg
         return;
     }
     bool unknown;
-    int order = function_compare(evaluation, value, *best, &unknown);
+    int order = function_compare(eval, value, *best, &unknown);
     if (unknown) accumulator->part.spoilt = true;
     if (aggregate->kind == AGGREGATE_MIN ? order < 0 : order > 0) *best = value;
 }
 
-void aggregate_take(struct evaluation *evaluation, const struct aggregate *aggregate,
+void aggregate_take(struct eval *eval, const struct aggregate *aggregate,
                     struct accumulator *accumulator, uint32_t row, struct value value) {
     switch (aggregate->kind) {
     case AGGREGATE_SHARE:
     case AGGREGATE_SUM:
     case AGGREGATE_AVG: aggregate_total_add(&accumulator->part, value); return;
     case AGGREGATE_MIN:
-    case AGGREGATE_MAX: keep_best(evaluation, aggregate, accumulator, value); break;
+    case AGGREGATE_MAX: keep_best(eval, aggregate, accumulator, value); break;
     case AGGREGATE_FIRST:
         if (accumulator->part.count == 0) accumulator->best = value;
         break;
@@ -212,20 +207,20 @@ void aggregate_take(struct evaluation *evaluation, const struct aggregate *aggre
     accumulator->part.count++;
 }
 
-static void accumulate(struct evaluation *evaluation, const struct aggregate *aggregate,
-                       void *context, uint32_t row, struct value value) {
+static void accumulate(struct eval *eval, const struct aggregate *aggregate, void *context,
+                       uint32_t row, struct value value) {
     struct accumulator *accumulator = context;
     if (aggregate->kind == AGGREGATE_SHARE) aggregate_total_add(&accumulator->all, value);
-    if (aggregate_where(evaluation, aggregate, row))
-        aggregate_take(evaluation, aggregate, accumulator, row, value);
+    if (aggregate_where(eval, aggregate, row))
+        aggregate_take(eval, aggregate, accumulator, row, value);
 }
 
-static struct value typed_total(const struct evaluation *evaluation, enum value_type type,
+static struct value typed_total(const struct eval *eval, enum value_type type,
                                 const struct total *total) {
     switch (type) {
     case VALUE_MONEY:
         return value_money(total->integer,
-                           total->count ? total->currency : evaluation->program->currency);
+                           total->count ? total->currency : eval->program->currency);
     case VALUE_DURATION: return value_duration(total->integer);
     default: return isfinite(total->number) ? value_number(total->number) : value_unknown();
     }
@@ -238,12 +233,11 @@ int64_t aggregate_divided(int64_t sum, uint64_t count) {
     return up ? quotient + (sum < 0 ? -1 : 1) : quotient;
 }
 
-static struct value average(const struct evaluation *evaluation, enum value_type type,
-                            struct total total) {
+static struct value average(const struct eval *eval, enum value_type type, struct total total) {
     if (total.count == 0) return value_unknown();
     total.integer = aggregate_divided(total.integer, total.count);
     total.number /= (double)total.count;
-    return typed_total(evaluation, type, &total);
+    return typed_total(eval, type, &total);
 }
 
 static struct value share(enum value_type type, const struct total *part, const struct total *all) {
@@ -255,81 +249,80 @@ static struct value share(enum value_type type, const struct total *part, const 
     return isfinite(result) ? value_number(result) : value_unknown();
 }
 
-static struct value since(struct evaluation *evaluation, uint32_t row) {
-    int64_t time_ms = evaluation->timeline->time_ms[row];
+static struct value since(struct eval *eval, uint32_t row) {
+    int64_t time_ms = eval->timeline->time_ms[row];
     return time_ms == TIME_ALWAYS ? value_unknown()
-                                  : value_duration(before(evaluation->env->t_ms, time_ms));
+                                  : value_duration(before(eval->env->t_ms, time_ms));
 }
 
-struct value aggregate_of_row(struct evaluation *evaluation, const struct aggregate *aggregate,
-                              uint32_t row, struct value value) {
+struct value aggregate_of_row(struct eval *eval, const struct aggregate *aggregate, uint32_t row,
+                              struct value value) {
     if (aggregate->kind == AGGREGATE_EXISTS) return value_yes_no(true);
-    if (aggregate->kind == AGGREGATE_SINCE) return since(evaluation, row);
+    if (aggregate->kind == AGGREGATE_SINCE) return since(eval, row);
     if (aggregate->has_column) return value;
-    int64_t time_ms = evaluation->timeline->time_ms[row];
+    int64_t time_ms = eval->timeline->time_ms[row];
     return time_ms == TIME_ALWAYS ? value_unknown() : value_time(time_ms);
 }
 
-struct value aggregate_result(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_result(struct eval *eval, const struct aggregate *aggregate,
                               const struct accumulator *accumulator) {
     const struct total *part = &accumulator->part;
-    if (part->spoilt || accumulator->all.spoilt) return evaluation_limit(evaluation);
+    if (part->spoilt || accumulator->all.spoilt) return eval_limit(eval);
     switch (aggregate->kind) {
     case AGGREGATE_COUNT: return value_number((double)part->count);
-    case AGGREGATE_SUM: return typed_total(evaluation, aggregate->value_type, part);
-    case AGGREGATE_AVG: return average(evaluation, aggregate->value_type, *part);
+    case AGGREGATE_SUM: return typed_total(eval, aggregate->value_type, part);
+    case AGGREGATE_AVG: return average(eval, aggregate->value_type, *part);
     case AGGREGATE_SHARE: return share(aggregate->value_type, part, &accumulator->all);
     default: break;
     }
     if (part->count > 0)
-        return aggregate_of_row(evaluation, aggregate, accumulator->row, accumulator->best);
+        return aggregate_of_row(eval, aggregate, accumulator->row, accumulator->best);
     return aggregate->kind == AGGREGATE_EXISTS ? value_yes_no(false) : value_unknown();
 }
 
 /* ---- which way to walk ---- */
 
-static struct value walk(struct evaluation *evaluation, const struct aggregate *aggregate,
+static struct value walk(struct eval *eval, const struct aggregate *aggregate,
                          struct window window) {
     struct accumulator accumulator = {0};
     if (aggregate_walks_back(aggregate->kind)) {
         for (uint32_t row = window.high; row-- > window.low && accumulator.part.count == 0;) {
-            if (aggregate_takes_row(evaluation, aggregate, row))
-                aggregate_offer_row(evaluation, aggregate, row, accumulate, &accumulator);
+            if (aggregate_takes_row(eval, aggregate, row))
+                aggregate_offer_row(eval, aggregate, row, accumulate, &accumulator);
         }
     } else {
         for (uint32_t row = window.low; row < window.high; row++) {
-            if (aggregate_takes_row(evaluation, aggregate, row))
-                aggregate_offer_row(evaluation, aggregate, row, accumulate, &accumulator);
+            if (aggregate_takes_row(eval, aggregate, row))
+                aggregate_offer_row(eval, aggregate, row, accumulate, &accumulator);
             if (aggregate->kind == AGGREGATE_FIRST && accumulator.part.count) break;
         }
     }
-    return aggregate_result(evaluation, aggregate, &accumulator);
+    return aggregate_result(eval, aggregate, &accumulator);
 }
 
-struct value aggregate_of_cut(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_of_cut(struct eval *eval, const struct aggregate *aggregate,
                               struct value value) {
     bool decided =
         aggregate_walks_back(aggregate->kind) && value_is_known(value) &&
         !(value.type == VALUE_YES_NO && aggregate->kind == AGGREGATE_EXISTS && !value.yes);
-    return decided ? value : evaluation_limit(evaluation);
+    return decided ? value : eval_limit(eval);
 }
 
-struct value aggregate_eval(struct evaluation *evaluation, const struct aggregate *aggregate) {
-    struct window window = aggregate_window(evaluation, aggregate);
+struct value aggregate_eval(struct eval *eval, const struct aggregate *aggregate) {
+    struct window window = aggregate_window(eval, aggregate);
     struct value value;
-    if (aggregate_fast(evaluation, aggregate, window, &value))
-        return window.cut ? aggregate_of_cut(evaluation, aggregate, value) : value;
+    if (aggregate_fast(eval, aggregate, window, &value))
+        return window.cut ? aggregate_of_cut(eval, aggregate, value) : value;
     switch (aggregate->kind) {
-    case AGGREGATE_OVERDUE: value = aggregate_overdue(evaluation, aggregate, window); break;
-    case AGGREGATE_DISTINCT: value = aggregate_distinct(evaluation, aggregate, window); break;
-    case AGGREGATE_LIST: value = aggregate_list(evaluation, aggregate, window); break;
+    case AGGREGATE_OVERDUE: value = aggregate_overdue(eval, aggregate, window); break;
+    case AGGREGATE_DISTINCT: value = aggregate_distinct(eval, aggregate, window); break;
+    case AGGREGATE_LIST: value = aggregate_list(eval, aggregate, window); break;
     default: {
         bool groups = aggregate->rows.visits &&
                       (aggregate->kind == AGGREGATE_COUNT || aggregate->kind == AGGREGATE_SHARE);
-        value = groups ? aggregate_visits(evaluation, aggregate, window)
-                       : walk(evaluation, aggregate, window);
+        value = groups ? aggregate_visits(eval, aggregate, window) : walk(eval, aggregate, window);
         break;
     }
     }
-    return window.cut ? aggregate_of_cut(evaluation, aggregate, value) : value;
+    return window.cut ? aggregate_of_cut(eval, aggregate, value) : value;
 }

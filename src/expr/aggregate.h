@@ -13,8 +13,7 @@ struct window {
     bool cut; /* the timeline was truncated inside the window: its oldest rows are missing */
 };
 
-struct window aggregate_window(const struct evaluation *evaluation,
-                               const struct aggregate *aggregate);
+struct window aggregate_window(const struct eval *eval, const struct aggregate *aggregate);
 
 static inline bool aggregate_is_visit(const struct expr_program *program, uint16_t type) {
     if (type < program->visit_type_count) return program->visit_types[type];
@@ -32,11 +31,11 @@ static inline bool aggregate_takes_type(const struct expr_program *program,
     return false;
 }
 
-static inline bool aggregate_takes_row(const struct evaluation *evaluation,
-                                       const struct aggregate *aggregate, uint32_t row) {
-    const struct timeline *timeline = evaluation->timeline;
-    return aggregate_takes_type(evaluation->program, &aggregate->rows, timeline->type[row]) &&
-           timeline_known(timeline, row, evaluation->env->t_ms);
+static inline bool aggregate_takes_row(const struct eval *eval, const struct aggregate *aggregate,
+                                       uint32_t row) {
+    const struct timeline *timeline = eval->timeline;
+    return aggregate_takes_type(eval->program, &aggregate->rows, timeline->type[row]) &&
+           timeline_known(timeline, row, eval->env->t_ms);
 }
 
 struct total {
@@ -56,15 +55,15 @@ struct accumulator {
 };
 void aggregate_total_add(struct total *total, struct value value);
 /* Takes a row, and its value, that counts. */
-void aggregate_take(struct evaluation *evaluation, const struct aggregate *aggregate,
+void aggregate_take(struct eval *eval, const struct aggregate *aggregate,
                     struct accumulator *accumulator, uint32_t row, struct value value);
 /* Divides and rounds half to even, exactly also where the sum has more than 53 bits. */
 int64_t aggregate_divided(int64_t sum, uint64_t count);
-struct value aggregate_result(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_result(struct eval *eval, const struct aggregate *aggregate,
                               const struct accumulator *accumulator);
 /* Returns the answer where the oldest rows of the window are missing: it is known only where the
  * newest row alone decides it. */
-struct value aggregate_of_cut(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_of_cut(struct eval *eval, const struct aggregate *aggregate,
                               struct value value);
 /* Does it walk from the newest row on, and answer by the first row that counts? */
 static inline bool aggregate_walks_back(enum aggregate_kind kind) {
@@ -76,33 +75,31 @@ static inline bool aggregate_ends_early(enum aggregate_kind kind) {
 }
 
 /* Does `where` hold on the row (and item) at hand? Unknown is no. */
-bool aggregate_where(struct evaluation *evaluation, const struct aggregate *aggregate,
-                     uint32_t row);
+bool aggregate_where(struct eval *eval, const struct aggregate *aggregate, uint32_t row);
 
 /* Gets each row, or each item of its list, that belongs to the aggregate. `value` is what is
  * aggregated, unknown where that is the event or the item itself. `where` was not asked yet. */
-typedef void aggregate_offer(struct evaluation *evaluation, const struct aggregate *aggregate,
-                             void *context, uint32_t row, struct value value);
-void aggregate_offer_row(struct evaluation *evaluation, const struct aggregate *aggregate,
-                         uint32_t row, aggregate_offer *offer, void *context);
+typedef void aggregate_offer(struct eval *eval, const struct aggregate *aggregate, void *context,
+                             uint32_t row, struct value value);
+void aggregate_offer_row(struct eval *eval, const struct aggregate *aggregate, uint32_t row,
+                         aggregate_offer *offer, void *context);
 
 /* Judges a condition that needs no bytecode. */
-bool aggregate_simple_holds(struct evaluation *evaluation, const struct simple_where *where,
-                            uint32_t row);
+bool aggregate_simple_holds(struct eval *eval, const struct simple_where *where, uint32_t row);
 /* Returns what exists, since and last make of the row, and its value, that they found. */
-struct value aggregate_of_row(struct evaluation *evaluation, const struct aggregate *aggregate,
-                              uint32_t row, struct value value);
+struct value aggregate_of_row(struct eval *eval, const struct aggregate *aggregate, uint32_t row,
+                              struct value value);
 
 /* Gives the answer without walking row by row; false where there is no such way. */
-bool aggregate_fast(struct evaluation *evaluation, const struct aggregate *aggregate,
-                    struct window window, struct value *out);
-struct value aggregate_visits(struct evaluation *evaluation, const struct aggregate *aggregate,
+bool aggregate_fast(struct eval *eval, const struct aggregate *aggregate, struct window window,
+                    struct value *out);
+struct value aggregate_visits(struct eval *eval, const struct aggregate *aggregate,
                               struct window window);
-struct value aggregate_overdue(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_overdue(struct eval *eval, const struct aggregate *aggregate,
                                struct window window);
-struct value aggregate_distinct(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_distinct(struct eval *eval, const struct aggregate *aggregate,
                                 struct window window);
-struct value aggregate_list(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_list(struct eval *eval, const struct aggregate *aggregate,
                             struct window window);
 
 #endif

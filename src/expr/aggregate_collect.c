@@ -3,11 +3,11 @@
 #include "base/hash.h"
 #include "expr/aggregate.h"
 
-static void walk_all(struct evaluation *evaluation, const struct aggregate *aggregate,
-                     struct window window, aggregate_offer *offer, void *context) {
+static void walk_all(struct eval *eval, const struct aggregate *aggregate, struct window window,
+                     aggregate_offer *offer, void *context) {
     for (uint32_t row = window.low; row < window.high; row++) {
-        if (aggregate_takes_row(evaluation, aggregate, row))
-            aggregate_offer_row(evaluation, aggregate, row, offer, context);
+        if (aggregate_takes_row(eval, aggregate, row))
+            aggregate_offer_row(eval, aggregate, row, offer, context);
     }
 }
 
@@ -49,10 +49,10 @@ static bool table_add(struct seen *table, uint32_t bits, const struct seen *seen
 }
 
 /* Makes the next larger table. The old one stays in the scratch until the answer is there. */
-static bool grow(struct evaluation *evaluation, struct distinct *distinct) {
+static bool grow(struct eval *eval, struct distinct *distinct) {
     uint32_t bits = distinct->table ? distinct->table_bits + 2 : 6;
-    if (distinct->count >= EXPR_DISTINCT_MAX || !evaluation->env->scratch) return false;
-    struct seen *table = arena_calloc(evaluation->env->scratch, (size_t)1 << bits, sizeof(*table));
+    if (distinct->count >= EXPR_DISTINCT_MAX || !eval->env->scratch) return false;
+    struct seen *table = arena_calloc(eval->env->scratch, (size_t)1 << bits, sizeof(*table));
     if (!table) return false;
     const struct seen *from = distinct->table ? distinct->table : distinct->near;
     uint32_t from_count = distinct->table ? 1u << distinct->table_bits : NEAR_COUNT;
@@ -64,11 +64,10 @@ static bool grow(struct evaluation *evaluation, struct distinct *distinct) {
     return true;
 }
 
-static void offer_distinct(struct evaluation *evaluation, const struct aggregate *aggregate,
-                           void *context, uint32_t row, struct value value) {
+static void offer_distinct(struct eval *eval, const struct aggregate *aggregate, void *context,
+                           uint32_t row, struct value value) {
     struct distinct *distinct = context;
-    if (!value_is_known(value) || distinct->full || !aggregate_where(evaluation, aggregate, row))
-        return;
+    if (!value_is_known(value) || distinct->full || !aggregate_where(eval, aggregate, row)) return;
     struct seen seen = {hash_value(value), value};
     if (!distinct->table) {
         for (uint32_t i = 0; i < distinct->count; i++) {
@@ -81,16 +80,16 @@ static void offer_distinct(struct evaluation *evaluation, const struct aggregate
         }
     }
     bool is_full = !distinct->table || distinct->count >= (1u << distinct->table_bits) / 2;
-    if (is_full && !grow(evaluation, distinct)) {
+    if (is_full && !grow(eval, distinct)) {
         distinct->full = true;
         return;
     }
     distinct->count += table_add(distinct->table, distinct->table_bits, &seen);
 }
 
-struct value aggregate_distinct(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_distinct(struct eval *eval, const struct aggregate *aggregate,
                                 struct window window) {
-    struct arena *scratch = evaluation->env->scratch;
+    struct arena *scratch = eval->env->scratch;
     struct arena_mark mark = {0};
     struct distinct distinct;
     if (scratch != NULL) mark = arena_mark(scratch);
@@ -98,9 +97,9 @@ struct value aggregate_distinct(struct evaluation *evaluation, const struct aggr
     distinct.table = NULL;
     distinct.table_bits = 0;
     distinct.full = false;
-    walk_all(evaluation, aggregate, window, offer_distinct, &distinct);
+    walk_all(eval, aggregate, window, offer_distinct, &distinct);
     if (scratch != NULL) arena_rewind(scratch, mark); /* the answer is a number */
-    return distinct.full ? evaluation_limit(evaluation) : value_number(distinct.count);
+    return distinct.full ? eval_limit(eval) : value_number(distinct.count);
 }
 
 /* ---- list ---- */
@@ -110,28 +109,27 @@ struct collected {
     enum status status;
 };
 
-static void offer_list(struct evaluation *evaluation, const struct aggregate *aggregate,
-                       void *context, uint32_t row, struct value value) {
+static void offer_list(struct eval *eval, const struct aggregate *aggregate, void *context,
+                       uint32_t row, struct value value) {
     struct collected *collected = context;
     if (collected->status != STATUS_OK || !value_is_known(value) ||
-        !aggregate_where(evaluation, aggregate, row))
+        !aggregate_where(eval, aggregate, row))
         return;
     collected->status = packed_list_add(&collected->list, value);
 }
 
-struct value aggregate_list(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_list(struct eval *eval, const struct aggregate *aggregate,
                             struct window window) {
-    struct collected collected = {.status =
-                                      evaluation->env->scratch ? STATUS_OK : STATUS_NO_MEMORY};
+    struct collected collected = {.status = eval->env->scratch ? STATUS_OK : STATUS_NO_MEMORY};
     struct value list = value_unknown();
     packed_list_init(&collected.list);
     packed_list_begin(&collected.list);
-    walk_all(evaluation, aggregate, window, offer_list, &collected);
+    walk_all(eval, aggregate, window, offer_list, &collected);
     if (collected.status == STATUS_OK) collected.status = packed_list_end(&collected.list, &list);
     if (collected.status == STATUS_OK) {
-        list.text = arena_text(evaluation->env->scratch, list.text);
+        list.text = arena_text(eval->env->scratch, list.text);
         if (!list.text.at) collected.status = STATUS_NO_MEMORY;
     }
     packed_list_release(&collected.list);
-    return collected.status == STATUS_OK ? list : evaluation_limit(evaluation);
+    return collected.status == STATUS_OK ? list : eval_limit(eval);
 }

@@ -17,9 +17,9 @@ static struct value count_type(const struct timeline *timeline, struct window wi
  * 48 bits. */
 #define MONEY_ROWS_MAX 65536u
 
-static bool sum_money(struct evaluation *evaluation, const int64_t *cells, struct window window,
-                      uint16_t type, bool averages, struct value *out) {
-    const uint16_t *types = evaluation->timeline->type;
+static bool sum_money(struct eval *eval, const int64_t *cells, struct window window, uint16_t type,
+                      bool averages, struct value *out) {
+    const uint16_t *types = eval->timeline->type;
     const int64_t currency_bits = (1 << MONEY_CELL_SHIFT) - 1;
     int64_t sum = 0, any = 0, all = -1, count = 0;
     if (window.high - window.low > MONEY_ROWS_MAX) return false;
@@ -32,9 +32,9 @@ static bool sum_money(struct evaluation *evaluation, const int64_t *cells, struc
         count -= taken;
     }
     if (count == 0) {
-        *out = averages ? value_unknown() : value_money(0, evaluation->program->currency);
+        *out = averages ? value_unknown() : value_money(0, eval->program->currency);
     } else if ((any & currency_bits) != (all & currency_bits)) {
-        *out = evaluation_limit(evaluation);
+        *out = eval_limit(eval);
     } else {
         *out = value_money(averages ? aggregate_divided(sum, (uint64_t)count) : sum,
                            (uint16_t)(any & currency_bits));
@@ -69,9 +69,9 @@ static struct value best_number(const struct timeline *timeline, const double *c
     return isnan(best) ? value_unknown() : value_number(best);
 }
 
-static struct value best_money(struct evaluation *evaluation, const int64_t *cells,
-                               struct window window, uint16_t type, bool greatest) {
-    const uint16_t *types = evaluation->timeline->type;
+static struct value best_money(struct eval *eval, const int64_t *cells, struct window window,
+                               uint16_t type, bool greatest) {
+    const uint16_t *types = eval->timeline->type;
     const int64_t currency_bits = (1 << MONEY_CELL_SHIFT) - 1;
     int64_t best = CELL_UNKNOWN, differs = 0;
     for (uint32_t row = window.low; row < window.high; row++) {
@@ -82,20 +82,20 @@ static struct value best_money(struct evaluation *evaluation, const int64_t *cel
         if (greatest ? cell > best : cell < best) best = cell;
     }
     if (best == CELL_UNKNOWN) return value_unknown();
-    return differs != 0 ? evaluation_limit(evaluation)
+    return differs != 0 ? eval_limit(eval)
                         : value_money(best >> MONEY_CELL_SHIFT, (uint16_t)(best & currency_bits));
 }
 
-static bool best_of(struct evaluation *evaluation, const struct aggregate *aggregate,
-                    struct window window, struct value *out) {
-    const void *cells = evaluation_column(evaluation, aggregate->column)->cells;
+static bool best_of(struct eval *eval, const struct aggregate *aggregate, struct window window,
+                    struct value *out) {
+    const void *cells = eval_column(eval, aggregate->column)->cells;
     bool greatest = aggregate->kind == AGGREGATE_MAX;
     uint16_t type = aggregate->rows.types[0];
     if (!aggregate->has_column || cells == NULL) return false;
     if (aggregate->value_type == VALUE_MONEY)
-        *out = best_money(evaluation, cells, window, type, greatest);
+        *out = best_money(eval, cells, window, type, greatest);
     else if (aggregate->value_type == VALUE_NUMBER)
-        *out = best_number(evaluation->timeline, cells, window, type, greatest);
+        *out = best_number(eval->timeline, cells, window, type, greatest);
     else
         return false;
     return true;
@@ -109,67 +109,65 @@ static uint32_t newest(const uint16_t *types, uint32_t low, uint32_t high, uint1
     return UINT32_MAX;
 }
 
-static struct value count_where(struct evaluation *evaluation, const struct aggregate *aggregate,
+static struct value count_where(struct eval *eval, const struct aggregate *aggregate,
                                 struct window window) {
-    const uint16_t *types = evaluation->timeline->type;
+    const uint16_t *types = eval->timeline->type;
     uint32_t count = 0;
     uint16_t type = aggregate->rows.types[0];
     for (uint32_t row = window.low; row < window.high; row++) {
-        if (types[row] == type) count += aggregate_simple_holds(evaluation, &aggregate->where, row);
+        if (types[row] == type) count += aggregate_simple_holds(eval, &aggregate->where, row);
     }
     return value_number(count);
 }
 
 /* For exists, since and last: finds the newest row for which `where` holds and whose column is
  * known. */
-static struct value find_newest(struct evaluation *evaluation, const struct aggregate *aggregate,
+static struct value find_newest(struct eval *eval, const struct aggregate *aggregate,
                                 struct window window) {
-    const struct timeline *timeline = evaluation->timeline;
+    const struct timeline *timeline = eval->timeline;
     uint32_t row = window.high;
     while ((row = newest(timeline->type, window.low, row, aggregate->rows.types[0])) !=
            UINT32_MAX) {
         struct value value = value_unknown();
         if (aggregate->has_column) {
-            value = column_value(evaluation_column(evaluation, aggregate->column),
-                                 aggregate->column_type, row);
+            value = column_value(eval_column(eval, aggregate->column), aggregate->column_type, row);
             if (!value_is_known(value)) continue;
         }
         if (aggregate->where.kind != SIMPLE_NONE &&
-            !aggregate_simple_holds(evaluation, &aggregate->where, row))
+            !aggregate_simple_holds(eval, &aggregate->where, row))
             continue;
-        return aggregate_of_row(evaluation, aggregate, row, value);
+        return aggregate_of_row(eval, aggregate, row, value);
     }
     return aggregate->kind == AGGREGATE_EXISTS ? value_yes_no(false) : value_unknown();
 }
 
-bool aggregate_fast(struct evaluation *evaluation, const struct aggregate *aggregate,
-                    struct window window, struct value *out) {
-    const struct timeline *timeline = evaluation->timeline;
+bool aggregate_fast(struct eval *eval, const struct aggregate *aggregate, struct window window,
+                    struct value *out) {
+    const struct timeline *timeline = eval->timeline;
     if (!aggregate->may_be_fast || timeline->known_ms) return false;
     bool filtered = aggregate->where.kind != SIMPLE_NONE;
     uint16_t type = aggregate->rows.types[0];
     switch (aggregate->kind) {
     case AGGREGATE_COUNT:
         if (aggregate->has_column) return false;
-        *out = filtered ? count_where(evaluation, aggregate, window)
-                        : count_type(timeline, window, type);
+        *out = filtered ? count_where(eval, aggregate, window) : count_type(timeline, window, type);
         return true;
     case AGGREGATE_SUM:
     case AGGREGATE_AVG: {
-        const void *cells = evaluation_column(evaluation, aggregate->column)->cells;
+        const void *cells = eval_column(eval, aggregate->column)->cells;
         bool averages = aggregate->kind == AGGREGATE_AVG;
         if (filtered || !cells) return false;
         if (aggregate->value_type == VALUE_MONEY)
-            return sum_money(evaluation, cells, window, type, averages, out);
+            return sum_money(eval, cells, window, type, averages, out);
         if (aggregate->value_type != VALUE_NUMBER) return false;
         *out = sum_number(timeline, cells, window, type, averages);
         return true;
     }
     case AGGREGATE_MIN:
-    case AGGREGATE_MAX: return !filtered && best_of(evaluation, aggregate, window, out);
+    case AGGREGATE_MAX: return !filtered && best_of(eval, aggregate, window, out);
     case AGGREGATE_EXISTS:
     case AGGREGATE_SINCE:
-    case AGGREGATE_LAST: *out = find_newest(evaluation, aggregate, window); return true;
+    case AGGREGATE_LAST: *out = find_newest(eval, aggregate, window); return true;
     default: return false;
     }
 }

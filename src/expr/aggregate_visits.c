@@ -12,31 +12,31 @@ struct visit_counts {
     bool holds; /* the present visit is counted already */
 };
 
-static void offer_visit(struct evaluation *evaluation, const struct aggregate *aggregate,
-                        void *context, uint32_t row, struct value value) {
+static void offer_visit(struct eval *eval, const struct aggregate *aggregate, void *context,
+                        uint32_t row, struct value value) {
     struct visit_counts *counts = context;
     (void)value;
-    if (counts->holds || !aggregate_where(evaluation, aggregate, row)) return;
+    if (counts->holds || !aggregate_where(eval, aggregate, row)) return;
     counts->holds = true;
     counts->holding++;
 }
 
 /* count(visits where …) counts the visits of the window with at least one event for which the
  * condition holds; share tells their part of all visits. */
-struct value aggregate_visits(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_visits(struct eval *eval, const struct aggregate *aggregate,
                               struct window window) {
-    const struct timeline *timeline = evaluation->timeline;
+    const struct timeline *timeline = eval->timeline;
     struct visit_counts counts = {0};
     int64_t last_ms = 0;
     for (uint32_t row = window.low; row < window.high; row++) {
         int64_t time_ms = timeline->time_ms[row];
-        if (time_ms == TIME_ALWAYS || !aggregate_takes_row(evaluation, aggregate, row)) continue;
-        if (counts.visits == 0 || time_ms - last_ms > evaluation->program->visit_gap_ms) {
+        if (time_ms == TIME_ALWAYS || !aggregate_takes_row(eval, aggregate, row)) continue;
+        if (counts.visits == 0 || time_ms - last_ms > eval->program->visit_gap_ms) {
             counts.visits++;
             counts.holds = false;
         }
         last_ms = time_ms;
-        aggregate_offer_row(evaluation, aggregate, row, offer_visit, &counts);
+        aggregate_offer_row(eval, aggregate, row, offer_visit, &counts);
     }
     if (aggregate->kind == AGGREGATE_COUNT) return value_number((double)counts.holding);
     return counts.visits ? value_number((double)counts.holding / (double)counts.visits)
@@ -58,12 +58,12 @@ struct rhythm {
     double mean, sum_squares; /* of the logarithms of the gaps (Welford) */
 };
 
-static void offer_occasion(struct evaluation *evaluation, const struct aggregate *aggregate,
-                           void *context, uint32_t row, struct value value) {
+static void offer_occasion(struct eval *eval, const struct aggregate *aggregate, void *context,
+                           uint32_t row, struct value value) {
     struct rhythm *rhythm = context;
-    int64_t time_ms = evaluation->timeline->time_ms[row];
+    int64_t time_ms = eval->timeline->time_ms[row];
     (void)value;
-    if (time_ms == TIME_ALWAYS || !aggregate_where(evaluation, aggregate, row)) return;
+    if (time_ms == TIME_ALWAYS || !aggregate_where(eval, aggregate, row)) return;
     bool is_new =
         rhythm->occasions == 0 || time_ms - rhythm->last_event_ms > rhythm->occasion_gap_ms;
     rhythm->last_event_ms = time_ms;
@@ -77,17 +77,15 @@ static void offer_occasion(struct evaluation *evaluation, const struct aggregate
     rhythm->last_occasion_ms = time_ms;
 }
 
-struct value aggregate_overdue(struct evaluation *evaluation, const struct aggregate *aggregate,
+struct value aggregate_overdue(struct eval *eval, const struct aggregate *aggregate,
                                struct window window) {
-    struct rhythm rhythm = {.occasion_gap_ms = aggregate->rows.visits
-                                                   ? evaluation->program->visit_gap_ms
-                                                   : OCCASION_GAP_MS};
+    struct rhythm rhythm = {.occasion_gap_ms = aggregate->rows.visits ? eval->program->visit_gap_ms
+                                                                      : OCCASION_GAP_MS};
     for (uint32_t row = window.low; row < window.high; row++) {
-        if (aggregate_takes_row(evaluation, aggregate, row))
-            aggregate_offer_row(evaluation, aggregate, row, offer_occasion, &rhythm);
+        if (aggregate_takes_row(eval, aggregate, row))
+            aggregate_offer_row(eval, aggregate, row, offer_occasion, &rhythm);
     }
     if (rhythm.gaps < GAPS_MIN) return value_unknown();
-    double present =
-        fmax((double)evaluation->env->t_ms - (double)rhythm.last_occasion_ms, GAP_MS_MIN);
+    double present = fmax((double)eval->env->t_ms - (double)rhythm.last_occasion_ms, GAP_MS_MIN);
     return value_number(overdue_surprise(rhythm.gaps, rhythm.mean, rhythm.sum_squares, present));
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expr/eval.h -- one evaluation under way, as eval.c, aggregate.c and function.c share it. */
+/* expr/eval.h -- a program that is being computed, as eval.c, aggregate.c and function.c share it.
+ */
 #ifndef EXPR_EVAL_H
 #define EXPR_EVAL_H
 
 #include "expr/program.h"
 
-struct evaluation {
+struct eval {
     const struct expr_program *program;
     struct expr_env *env;
     const struct timeline *timeline; /* the customer's, or a related one's */
@@ -15,30 +16,28 @@ struct evaluation {
 };
 
 /* Runs the code at `start` up to its CODE_END. */
-struct value evaluation_run(struct evaluation *evaluation, uint32_t start);
-struct value aggregate_eval(struct evaluation *evaluation, const struct aggregate *aggregate);
+struct value eval_run(struct eval *eval, uint32_t start);
+struct value aggregate_eval(struct eval *eval, const struct aggregate *aggregate);
 
 /* Returns unknown and notes that a named limit, or mixed currencies, caused it. */
-static inline struct value evaluation_limit(struct evaluation *evaluation) {
-    evaluation->env->limit_reached = true;
+static inline struct value eval_limit(struct eval *eval) {
+    eval->env->limit_reached = true;
     return value_unknown();
 }
 
-static inline const struct timeline_column *evaluation_column(const struct evaluation *evaluation,
-                                                              uint32_t column) {
+static inline const struct timeline_column *eval_column(const struct eval *eval, uint32_t column) {
     static const struct timeline_column none = {0};
-    const struct timeline *timeline = evaluation->timeline;
+    const struct timeline *timeline = eval->timeline;
     return timeline->columns && column < timeline->column_count ? &timeline->columns[column]
                                                                 : &none;
 }
 
-struct value function_call(struct evaluation *evaluation, enum function function,
-                           struct value value);
-struct value function_arithmetic(struct evaluation *evaluation, enum operator op, struct value a,
+struct value function_call(struct eval *eval, enum function function, struct value value);
+struct value function_arithmetic(struct eval *eval, enum operator op, struct value a,
                                  struct value b);
 /* Compares two known values of one type: -1, 0, 1. *unknown where they have no order (different
  * currencies). */
-int function_compare(struct evaluation *evaluation, struct value a, struct value b, bool *unknown);
+int function_compare(struct eval *eval, struct value a, struct value b, bool *unknown);
 bool function_compares(enum operator op, int order);
 struct value function_text_test(enum operator op, struct value a, struct value b);
 struct value function_in_list(struct value item, struct value list);

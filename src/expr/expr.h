@@ -16,7 +16,7 @@
  * Typed: every mistake is found when it is compiled, with its column. Total: what is missing is
  * unknown, and unknown spreads by three-valued logic; nothing fails while it runs except by a named
  * limit, which gives unknown and sets a flag. Bounded: no loops, at most one step along a relation.
- * Point in time: an evaluation at t uses rows that happened by t and were known by t, and nothing
+ * Point in time: a value at t uses rows that happened by t and were known by t, and nothing
  * else; windows are half-open, (t − window, t].
  *
  * A program borrows schema->symbols and schema->context: they must outlive it. It is immutable and
@@ -122,8 +122,8 @@ uint32_t expr_traits(const struct expr_program *program, uint32_t *out, uint32_t
 bool expr_uses_lookup(const struct expr_program *program, uint32_t lookup);
 /* Does it ask for hour(…), so that its value may change within a day? */
 bool expr_uses_hour(const struct expr_program *program);
-/* Adds the columns (bits over schema->columns) and the other needs of the timeline request that an
- * evaluation wants. */
+/* Adds the columns (bits over schema->columns) and the other needs of the timeline request that
+ * expr_eval wants. */
 void expr_needs(const struct expr_program *program, uint64_t *columns, uint32_t *needs);
 /* Writes it in words: "how many times Order Completed happened in the last 30 days, counting only
  * those whose revenue is over 20.00 USD". */

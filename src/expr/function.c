@@ -12,9 +12,9 @@ static struct value number_or_unknown(double number) {
 
 /* ---- comparing ---- */
 
-int function_compare(struct evaluation *evaluation, struct value a, struct value b, bool *unknown) {
+int function_compare(struct eval *eval, struct value a, struct value b, bool *unknown) {
     *unknown = a.type == VALUE_MONEY && a.currency != b.currency;
-    if (*unknown) evaluation->env->limit_reached = true;
+    if (*unknown) eval->env->limit_reached = true;
     return value_compare(a, b);
 }
 
@@ -73,9 +73,9 @@ static bool scaled(enum operator op, int64_t a, double by, int64_t *out) {
     return true;
 }
 
-static struct value same_types(struct evaluation *evaluation, enum operator op, struct value a,
+static struct value same_types(struct eval *eval, enum operator op, struct value a,
                                struct value b) {
-    if (a.type == VALUE_MONEY && a.currency != b.currency) return evaluation_limit(evaluation);
+    if (a.type == VALUE_MONEY && a.currency != b.currency) return eval_limit(eval);
     if (op == OP_DIVIDE)
         return b.minor == 0 ? value_unknown() : value_number((double)a.minor / (double)b.minor);
     struct value result = a;
@@ -97,12 +97,12 @@ static bool is_open_end(struct value value) {
            (value.time_ms <= TIME_ALWAYS || value.time_ms >= TIME_NEVER);
 }
 
-struct value function_arithmetic(struct evaluation *evaluation, enum operator op, struct value a,
+struct value function_arithmetic(struct eval *eval, enum operator op, struct value a,
                                  struct value b) {
     if (a.type == VALUE_UNKNOWN || b.type == VALUE_UNKNOWN) return value_unknown();
     if (a.type == VALUE_NUMBER && b.type == VALUE_NUMBER) return numbers(op, a.number, b.number);
     if (is_open_end(a) || is_open_end(b)) return value_unknown();
-    if (a.type == b.type) return same_types(evaluation, op, a, b);
+    if (a.type == b.type) return same_types(eval, op, a, b);
     struct value result = b.type == VALUE_TIME || a.type == VALUE_NUMBER ? b : a;
     bool good;
     if (a.type == VALUE_NUMBER) {
@@ -124,15 +124,15 @@ static struct value absolute(struct value value) {
     return value;
 }
 
-static struct value lower(struct evaluation *evaluation, struct text text) {
+static struct value lower(struct eval *eval, struct text text) {
     uint32_t i = 0;
     while (i < text.length && (unsigned char)text.at[i] < 0x80 &&
            !(text.at[i] >= 'A' && text.at[i] <= 'Z'))
         i++;
     if (i == text.length) return value_text(text);
-    struct arena *scratch = evaluation->env->scratch;
+    struct arena *scratch = eval->env->scratch;
     if (scratch == NULL || canonical_small(text, scratch, &text) != STATUS_OK)
-        return evaluation_limit(evaluation);
+        return eval_limit(eval);
     return value_text(text);
 }
 
@@ -157,8 +157,7 @@ static struct value of_time(enum function function, const struct time_zone *zone
     return value_number(civil.month);
 }
 
-struct value function_call(struct evaluation *evaluation, enum function function,
-                           struct value value) {
+struct value function_call(struct eval *eval, enum function function, struct value value) {
     if (!value_is_known(value)) return value;
     switch (function) {
     case FUNCTION_ABS: return absolute(value);
@@ -167,12 +166,12 @@ struct value function_call(struct evaluation *evaluation, enum function function
     case FUNCTION_LOG: return number_or_unknown(log(value.number));
     case FUNCTION_LOG1P: return number_or_unknown(log1p(value.number));
     case FUNCTION_SQRT: return number_or_unknown(sqrt(value.number));
-    case FUNCTION_LOWER: return lower(evaluation, value.text);
+    case FUNCTION_LOWER: return lower(eval, value.text);
     case FUNCTION_LENGTH: return value_number(length_of(value));
     case FUNCTION_DAYS: return value_number((double)value.duration_ms / (double)TIME_DAY_MS);
     case FUNCTION_HOUR:
     case FUNCTION_WEEKDAY:
-    case FUNCTION_MONTH: return of_time(function, evaluation->program->zone, value.time_ms);
+    case FUNCTION_MONTH: return of_time(function, eval->program->zone, value.time_ms);
     default: return value_unknown();
     }
 }

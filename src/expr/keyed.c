@@ -20,7 +20,7 @@ enum answered expr_answered(const struct expr_program *program, uint32_t index,
     const struct aggregate *aggregate = &program->aggregates[index];
     *attribute = aggregate->key_attribute;
     if (aggregate->key_attribute != UINT32_MAX) return ANSWERED_BY_KEY;
-    /* A list lies in the scratch of the evaluation. */
+    /* A list lies in the scratch of the call. */
     bool once =
         !aggregate->in_relation && !aggregate->reads_treatment && aggregate->kind != AGGREGATE_LIST;
     return once ? ANSWERED_ONCE : ANSWERED_EACH;
@@ -65,30 +65,27 @@ static void count_for(struct pass *pass, uint32_t holder) {
     by_holder->answer.value.number += 1;
 }
 
-static struct value key_of_row(struct evaluation *evaluation, const struct aggregate *aggregate,
-                               uint32_t row) {
+static struct value key_of_row(struct eval *eval, const struct aggregate *aggregate, uint32_t row) {
     if (aggregate->key_column != UINT32_MAX)
-        return column_value(evaluation_column(evaluation, aggregate->key_column),
-                            aggregate->key_type, row);
-    evaluation->row = row;
-    return evaluation_run(evaluation, aggregate->key_code);
+        return column_value(eval_column(eval, aggregate->key_column), aggregate->key_type, row);
+    eval->row = row;
+    return eval_run(eval, aggregate->key_code);
 }
 
-static bool rest_holds(struct evaluation *evaluation, const struct aggregate *aggregate,
-                       uint32_t row) {
+static bool rest_holds(struct eval *eval, const struct aggregate *aggregate, uint32_t row) {
     if (aggregate->rest_code == UINT32_MAX) return true;
-    evaluation->row = row;
-    struct value value = evaluation_run(evaluation, aggregate->rest_code);
+    eval->row = row;
+    struct value value = eval_run(eval, aggregate->rest_code);
     return value.type == VALUE_YES_NO && value.yes;
 }
 
-static void offer(struct evaluation *evaluation, const struct aggregate *aggregate, void *context,
-                  uint32_t row, struct value value) {
+static void offer(struct eval *eval, const struct aggregate *aggregate, void *context, uint32_t row,
+                  struct value value) {
     struct pass *pass = context;
     uint32_t spare, count;
     if (aggregate->kind == AGGREGATE_SHARE) aggregate_total_add(&pass->all, value);
-    if (!rest_holds(evaluation, aggregate, row)) return;
-    struct value key = key_of_row(evaluation, aggregate, row);
+    if (!rest_holds(eval, aggregate, row)) return;
+    struct value key = key_of_row(eval, aggregate, row);
     const uint32_t *holders = expr_index_find(pass->index, &key, &spare, &count);
     for (uint32_t i = 0; i < count; i++) {
         if (aggregate->kind == AGGREGATE_COUNT) {
@@ -98,67 +95,65 @@ static void offer(struct evaluation *evaluation, const struct aggregate *aggrega
         struct accumulator *total = total_of(pass, holders[i]);
         bool is_done =
             aggregate_ends_early(aggregate->kind) && total->part.count > 0 && total->row != row;
-        if (!is_done) aggregate_take(evaluation, aggregate, total, row, value);
+        if (!is_done) aggregate_take(eval, aggregate, total, row, value);
     }
 }
 
-static void walk(struct evaluation *evaluation, const struct aggregate *aggregate,
-                 struct window window, struct pass *pass) {
+static void walk(struct eval *eval, const struct aggregate *aggregate, struct window window,
+                 struct pass *pass) {
     if (aggregate_walks_back(aggregate->kind)) {
         for (uint32_t row = window.high; row-- > window.low;) {
-            if (aggregate_takes_row(evaluation, aggregate, row))
-                aggregate_offer_row(evaluation, aggregate, row, offer, pass);
+            if (aggregate_takes_row(eval, aggregate, row))
+                aggregate_offer_row(eval, aggregate, row, offer, pass);
         }
         return;
     }
     for (uint32_t row = window.low; row < window.high; row++) {
-        if (aggregate_takes_row(evaluation, aggregate, row))
-            aggregate_offer_row(evaluation, aggregate, row, offer, pass);
+        if (aggregate_takes_row(eval, aggregate, row))
+            aggregate_offer_row(eval, aggregate, row, offer, pass);
     }
 }
 
-static struct expr_answer conclude_value(struct evaluation *evaluation,
-                                         const struct aggregate *aggregate, struct window window,
-                                         struct value value) {
+static struct expr_answer conclude_value(struct eval *eval, const struct aggregate *aggregate,
+                                         struct window window, struct value value) {
     struct expr_answer answer = {.value = value};
-    if (window.cut) answer.value = aggregate_of_cut(evaluation, aggregate, value);
-    answer.limited = evaluation->env->limit_reached;
+    if (window.cut) answer.value = aggregate_of_cut(eval, aggregate, value);
+    answer.limited = eval->env->limit_reached;
     return answer;
 }
 
-static struct expr_answer conclude(struct evaluation *evaluation, const struct aggregate *aggregate,
+static struct expr_answer conclude(struct eval *eval, const struct aggregate *aggregate,
                                    struct window window, const struct accumulator *total) {
-    evaluation->env->limit_reached = false;
-    return conclude_value(evaluation, aggregate, window,
-                          aggregate_result(evaluation, aggregate, total));
+    eval->env->limit_reached = false;
+    return conclude_value(eval, aggregate, window, aggregate_result(eval, aggregate, total));
 }
 
 /* Sets the answers of counts to unknown where rows are missing; all else about them is done. */
-static void conclude_counts(struct evaluation *evaluation, const struct aggregate *aggregate,
+static void conclude_counts(struct eval *eval, const struct aggregate *aggregate,
                             struct window window, struct expr_answers *answers) {
     for (size_t i = 0; window.cut && i < answers->touched_count; i++) {
         struct expr_answer *answer = &answers->by_holder[answers->touched[i]].answer;
-        evaluation->env->limit_reached = false;
-        *answer = conclude_value(evaluation, aggregate, window, answer->value);
+        eval->env->limit_reached = false;
+        *answer = conclude_value(eval, aggregate, window, answer->value);
         answers->any_limited |= answer->limited;
     }
 }
 
-static void conclude_all(struct evaluation *evaluation, const struct aggregate *aggregate,
-                         struct window window, struct pass *pass) {
+static void conclude_all(struct eval *eval, const struct aggregate *aggregate, struct window window,
+                         struct pass *pass) {
     struct expr_answers *answers = pass->answers;
     struct accumulator nothing = {.all = pass->all};
-    answers->none = conclude(evaluation, aggregate, window, &nothing);
+    answers->none = conclude(eval, aggregate, window, &nothing);
     answers->any_limited |= answers->none.limited;
     if (aggregate->kind == AGGREGATE_COUNT) {
-        conclude_counts(evaluation, aggregate, window, answers);
+        conclude_counts(eval, aggregate, window, answers);
         return;
     }
     for (size_t i = 0; i < answers->touched_count; i++) {
         uint32_t holder = answers->touched[i];
         struct accumulator *total = &answers->totals[holder].total;
         total->all = pass->all;
-        answers->by_holder[holder].answer = conclude(evaluation, aggregate, window, total);
+        answers->by_holder[holder].answer = conclude(eval, aggregate, window, total);
         answers->any_limited |= answers->by_holder[holder].answer.limited;
     }
 }
@@ -177,14 +172,14 @@ static enum status make_room(struct expr_answers *answers, uint32_t holders) {
     return status;
 }
 
-static void answer_once(struct evaluation *evaluation, const struct aggregate *aggregate,
+static void answer_once(struct eval *eval, const struct aggregate *aggregate,
                         struct expr_answers *answers) {
-    struct arena *scratch = evaluation->env->scratch;
+    struct arena *scratch = eval->env->scratch;
     struct arena_mark mark = {0};
     if (scratch != NULL) mark = arena_mark(scratch);
-    evaluation->env->limit_reached = false;
-    answers->none.value = aggregate_eval(evaluation, aggregate);
-    answers->none.limited = answers->any_limited = evaluation->env->limit_reached;
+    eval->env->limit_reached = false;
+    answers->none.value = aggregate_eval(eval, aggregate);
+    answers->none.limited = answers->any_limited = eval->env->limit_reached;
     if (scratch != NULL) arena_rewind(scratch, mark);
 }
 
@@ -192,20 +187,20 @@ enum status expr_answer_all(const struct expr_program *program, uint32_t aggrega
                             struct expr_env *env, const struct expr_index *index,
                             struct expr_answers *answers) {
     const struct aggregate *aggregate = &program->aggregates[aggregate_index];
-    struct evaluation evaluation = {.program = program, .env = env, .timeline = env->timeline};
+    struct eval eval = {.program = program, .env = env, .timeline = env->timeline};
     answers->epoch++;
     answers->touched_count = 0;
     answers->any_limited = false;
     if (index == NULL) {
-        answer_once(&evaluation, aggregate, answers);
+        answer_once(&eval, aggregate, answers);
         return STATUS_OK;
     }
     enum status status = make_room(answers, index->holder_count);
     if (status != STATUS_OK) return status;
     struct pass pass = {.index = index, .answers = answers};
-    struct window window = aggregate_window(&evaluation, aggregate);
-    walk(&evaluation, aggregate, window, &pass);
-    conclude_all(&evaluation, aggregate, window, &pass);
+    struct window window = aggregate_window(&eval, aggregate);
+    walk(&eval, aggregate, window, &pass);
+    conclude_all(&eval, aggregate, window, &pass);
     env->limit_reached = false;
     return STATUS_OK;
 }

@@ -397,7 +397,7 @@ struct playbook {
     const struct lookup_rule *lookups;
     uint32_t lookup_count;
     const struct trait *traits;
-    uint32_t trait_count; /* in evaluation order */
+    uint32_t trait_count; /* in the order of computing */
     const struct scenario *scenarios;
     uint32_t scenario_count;
     const struct goal *goals;

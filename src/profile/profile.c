@@ -21,10 +21,10 @@ struct profiler {
     bool *limited;               /* by trait index: a limit made its value unknown */
     bool eval_limited;           /* profile_eval_limited */
     bool any_limited;            /* profile_limited */
-    struct value *friend_values; /* the same, for the related customer under evaluation */
+    struct value *friend_values; /* the same, for the related customer at hand */
     bool *friend_wants;          /* by trait index: those that its trait reads */
     const bool *wanted;          /* by trait index; NULL: all */
-    uint32_t *of_treatment;      /* traits of a treatment, in evaluation order */
+    uint32_t *of_treatment;      /* traits of a treatment, in the order of computing */
     uint32_t of_treatment_count;
     struct by_treatment *by_treatment;
     struct related_walk related;

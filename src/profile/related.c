@@ -41,7 +41,7 @@ static bool consents(const struct related_walk *walk, const struct timeline *tim
     return state.type == VALUE_YES_NO && state.yes;
 }
 
-/* Opens a reader. One that was opened earlier may be pinned below the position of this evaluation;
+/* Opens a reader. One that was opened earlier may be pinned below the position of this request;
  * then it is opened again. */
 static enum status reader_for(struct related_walk *walk) {
     struct timeline_source *source = walk->world->source;

@@ -303,6 +303,14 @@ struct waiting {
     bool orders[ORDERS];
 };
 
+/* Does such a line wait, at that place or behind it? */
+static bool waits(const struct waiting *waiting, int id, int from) {
+    for (int i = from; i < waiting->count; i++) {
+        if (waiting->lines[i].id == id) return true;
+    }
+    return false;
+}
+
 static void take_file_lines(struct model *model, const struct line *lines, int count,
                             struct waiting *waiting) {
     for (int order = 0; order < ORDERS; order++) {
@@ -310,7 +318,8 @@ static void take_file_lines(struct model *model, const struct line *lines, int c
         at_once = at_once && !waiting->orders[order];
         for (int i = 0; i < count; i++) {
             if (lines[i].order == order)
-                at_once = at_once && !model->line_known[lines[i].id] && !lines[i].gone;
+                at_once = at_once && !model->line_known[lines[i].id] && !lines[i].gone &&
+                          !waits(waiting, lines[i].id, 0);
         }
         for (int i = 0; i < count; i++) {
             if (lines[i].order != order) continue;
@@ -325,9 +334,10 @@ static void take_file_lines(struct model *model, const struct line *lines, int c
 }
 
 static void make_lines(struct model *model, struct files *files) {
-    bool used[LINES] = {false}, changed[ORDERS] = {false};
+    bool changed[ORDERS] = {false};
     struct waiting waiting = {.count = 0};
     for (int f = 0; f < 2; f++) {
+        bool used[LINES] = {false}; /* a line may come in each file */
         struct line lines[LINES];
         int count = 0;
         say(files->lines[f], "order,line,at,email,amount,cur,state\n");
@@ -352,7 +362,10 @@ static void make_lines(struct model *model, struct files *files) {
         }
         take_file_lines(model, lines, count, &waiting);
     }
-    for (int i = 0; i < waiting.count; i++) apply_line(model, &waiting.lines[i], changed);
+    for (int i = 0; i < waiting.count; i++) {
+        if (!waits(&waiting, waiting.lines[i].id, i + 1))
+            apply_line(model, &waiting.lines[i], changed);
+    }
     for (int i = 0; i < ORDERS; i++) {
         if (changed[i]) remake_order(model, i);
     }

@@ -415,7 +415,8 @@ static enum status take(struct sorting *sorting, size_t index, bool *stays) {
         return STATUS_OK;
     }
     changes |= event->is_part;
-    if (sorting->load != NULL && (changes || row_load_holds(sorting->load, event->key))) {
+    if (sorting->load != NULL &&
+        (changes || row_load_holds_any(sorting->load, sorting->batch, event))) {
         *stays = false;
         return hold(sorting, event);
     }
@@ -450,7 +451,7 @@ static enum status take(struct sorting *sorting, size_t index, bool *stays) {
 /* A row that the parsing threads found stored whole. It matters only where the load holds another
  * version of it, which then isn't the last one. */
 static enum status take_known(struct sorting *sorting, const struct event *event) {
-    if (sorting->load != NULL && row_load_holds(sorting->load, event->key))
+    if (sorting->load != NULL && row_load_holds_any(sorting->load, sorting->batch, event))
         return hold(sorting, event);
     sorting->out->repeats++;
     if (event->version == ROW_VERSION_NONE) return STATUS_OK;

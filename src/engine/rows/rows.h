@@ -77,6 +77,7 @@ struct row_load {
     _Atomic bool may_skip;
     struct row_map changed;     /* keys whose latest version is not in the key files */
     struct row_map first, last; /* key → index of its first and last held row */
+    struct row_map lines;       /* keys of rows of held events that have keys of their own */
     struct bad_rows bad;        /* what went to quarantine at the end */
     uint64_t settled;           /* corrections that were applied before the end */
     uint64_t waiting;           /* pieces from quarantine that still wait there */
@@ -95,6 +96,10 @@ bool row_load_is_known(void *context, struct row_key key, uint64_t content, uint
 enum status row_load_hold(struct row_load *load, const struct event_batch *batch,
                           const struct event *event) MUST_USE;
 bool row_load_holds(const struct row_load *load, struct row_key key);
+/* Does the load hold the event's key, or that of one of its rows? Then the event must be held too,
+ * whatever it says: it may be the last that the load says of a row. */
+bool row_load_holds_any(const struct row_load *load, const struct event_batch *batch,
+                        const struct event *event);
 /* Applies what was held and adds to load->counts. Where it would correct more than corrections_max,
  * nothing is applied, and STATUS_LIMIT is returned. `rows` is the number of rows of the whole load,
  * of which corrections_max may be a share. */

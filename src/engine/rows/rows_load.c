@@ -18,6 +18,7 @@ void row_load_release(struct row_load *load) {
     row_map_release(&load->changed);
     row_map_release(&load->first);
     row_map_release(&load->last);
+    row_map_release(&load->lines);
     memory_free(load->rows);
 }
 
@@ -40,6 +41,16 @@ bool row_load_is_known(void *context, struct row_key key, uint64_t content, uint
 
 bool row_load_holds(const struct row_load *load, struct row_key key) {
     return row_map_find(&load->first, key) != NULL;
+}
+
+bool row_load_holds_any(const struct row_load *load, const struct event_batch *batch,
+                        const struct event *event) {
+    if (load->row_count == 0) return false;
+    if (row_load_holds(load, event->key)) return true;
+    for (uint32_t i = 0; i < event->line_count; i++) {
+        if (row_map_find(&load->lines, batch->lines[event->line + i].key) != NULL) return true;
+    }
+    return false;
 }
 
 /* The rows of a group as they would be quarantined, with the file's header. */
@@ -77,6 +88,10 @@ enum status row_load_hold(struct row_load *load, const struct event_batch *batch
     if (status == STATUS_OK) status = batch_copy_event(&load->held, batch, event);
     if (status != STATUS_OK) return status;
     load->rows[load->row_count++] = row;
+    for (uint32_t i = 0; i < event->line_count; i++) {
+        if (row_map_add(&load->lines, batch->lines[event->line + i].key, 0) == NULL)
+            return STATUS_NO_MEMORY;
+    }
     uint32_t *last = row_map_add(&load->last, event->key, index);
     if (last == NULL || row_map_add(&load->first, event->key, index) == NULL)
         return STATUS_NO_MEMORY;
@@ -264,5 +279,6 @@ enum status row_load_settle(struct row_load *load, uint64_t rows, struct error *
     event_batch_clear(&load->held);
     row_map_clear(&load->first);
     row_map_clear(&load->last);
+    row_map_clear(&load->lines);
     return status;
 }

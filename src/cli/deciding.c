@@ -69,7 +69,7 @@ void funnel_print(const struct funnel *funnel) {
 
 void decision_csv_heading(FILE *file) {
     fputs("customer,name,time,rank,treatment,channel,propensity,value,cost,priority,probability,"
-          "withheld,reason\n",
+          "withheld,reason,decision\n",
           file);
 }
 
@@ -99,6 +99,8 @@ void decision_csv_line(FILE *file, const struct answering *answering) {
     struct engine *engine = answering->engine;
     const struct decision *decision = answering->decision;
     char time[32], name[CUSTOMER_NAME_BYTES], reason[DECISION_REASON_BYTES_MAX];
+    char id[DECISION_ID_BYTES];
+    decision_id_text(decision->id, id);
     answering_reason(answering, reason);
     customer_name(engine, decision->customer, name);
     time_format(decision->t_ms, time);
@@ -113,6 +115,6 @@ void decision_csv_line(FILE *file, const struct answering *answering) {
             fputs(",,,,,,,,", file);
         fprintf(file, "%s,", decision_withholds(decision, rank) ? "yes" : "no");
         cli_csv(file, text_from(rank == 0 ? reason : ""));
-        fputc('\n', file);
+        fprintf(file, ",%s\n", id);
     }
 }

@@ -343,7 +343,7 @@ static void print_lookups(const struct data_report *report) {
     cli_table_print(&table);
 }
 
-static void print_data(const struct data_report *report) {
+static void print_data(const struct data_report *report, uint64_t earlier) {
     struct cli_table table;
     cli_table_init(&table, "source|event and field|type|>count|>bytes|used by");
     for (size_t i = 0; i < report->field_count; i++) {
@@ -362,6 +362,9 @@ static void print_data(const struct data_report *report) {
     if (report->lookup_count > 0) print_lookups(report);
     printf("\nclean  %s of %s, %s\n", cli_counted(report->event_count, "event"),
            cli_counted(report->customer_count, "customer"), cli_bytes(report->clean_bytes));
+    if (earlier > 0)
+        printf("past   %s of rows that were corrected since: views of before still see them\n",
+               cli_counted(earlier, "version"));
     printf("dirty  %s in quarantine", cli_counted(report->dirty_rows, "row"));
     if (report->dirty_rows > report->dirty_entries)
         printf(" (as %s: those of one event wait together)",
@@ -408,10 +411,11 @@ static void write_fields(struct json_writer *writer, const struct data_report *r
     json_write_array_end(writer);
 }
 
-static int print_data_json(const struct data_report *report) {
+static int print_data_json(const struct data_report *report, uint64_t earlier) {
     struct cli_json json;
     struct json_writer *writer = cli_json_begin(&json, true);
     json_member_count(writer, "events", report->event_count);
+    json_member_count(writer, "earlier_versions", earlier);
     json_member_count(writer, "customers", report->customer_count);
     json_member_count(writer, "personas", report->persona_count);
     json_member_count(writer, "clean_bytes", report->clean_bytes);
@@ -429,13 +433,15 @@ static int print_data_json(const struct data_report *report) {
 int command_data(struct cli *cli) {
     struct error error = {0};
     struct data_report report;
+    uint64_t earlier = 0;
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
     enum status status = engine_data_report(engine, NULL, &report, &error);
+    if (status == STATUS_OK) status = store_earlier_versions(engine_store(engine), &earlier);
     if (status == STATUS_OK && cli->json)
-        (void)print_data_json(&report);
+        (void)print_data_json(&report, earlier);
     else if (status == STATUS_OK)
-        print_data(&report);
+        print_data(&report, earlier);
     data_report_release(&report);
     engine_close(engine);
     return status == STATUS_OK ? EXIT_OK : cli_fail(&error);

@@ -825,7 +825,9 @@ sources:
                 if fold:
                     self.run_it("fold")
                 status = self.json_of("status")
-                self.assertEqual((status["events"], status["earlier_versions"], self.json_of("data")["events"]), (events, earlier, events), text)
+                data = self.json_of("data")
+                self.assertEqual((status["events"], status["earlier_versions"]), (events, earlier), text)
+                self.assertEqual((data["events"], data["earlier_versions"]), (events, earlier), text)
             shutil.rmtree(self.path("data"))
 
 

@@ -256,7 +256,7 @@ static struct engine *open_shop(const struct shape *shape) {
         int64_t until_ms;
         stop(engine_ingest(engine, &ingest, &reports, &count, &error), &error);
         memory_free(reports);
-        stop(store_fold(engine_store(engine), true, &error), &error);
+        stop(engine_fold(engine, true, NULL, &error), &error);
         BENCH_CHECK(time_parse(TEXT("2024-10-01"), NULL, &until_ms));
         stop(engine_train(engine, 0, until_ms, NULL, NULL, NULL, &error), &error);
         close_file(create("done"));

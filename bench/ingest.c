@@ -201,7 +201,7 @@ static double run_once(enum part part, const char *source, const char *path, uin
     open_engine(&engine, top);
     if (part == PART_RELOAD) {
         (void)load(engine, source, path);
-        if (store_fold(engine_store(engine), false, NULL)) bench_fail("the tail can't be folded");
+        if (engine_fold(engine, false, NULL, NULL)) bench_fail("the tail can't be folded");
     }
     double begin = clock_cpu_seconds();
     uint64_t events = part == PART_PARSE ? parse(engine, source, path) : load(engine, source, path);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attune.h -- the public C API: open, ingest, decide, query, close.
  *
- * One handle is one data directory, opened for writing; a second writer gets ATTUNE_LOCKED. A
- * handle may be used by one thread at a time. Answers are JSON, UTF-8, 0-terminated, and the
- * caller's to free with attune_free. Times are UTC milliseconds. Every function returns an enum
- * attune_status; on failure `error`, where it isn't NULL, holds one sentence: what, where, what to
- * do. */
+ * One handle is one data directory, opened for writing; a second writer gets ATTUNE_LOCKED. Answers
+ * are JSON, UTF-8, 0-terminated, and the caller's to free with attune_free. Times are UTC
+ * milliseconds. Every function returns an enum attune_status; on failure `error`, where it isn't
+ * NULL, holds one sentence: what, where, what to do.
+ *
+ * Threads: any number of threads may use one handle at the same time; attune_close comes when all
+ * others have returned. What several threads send at the same time becomes durable together: one
+ * sync of the disk serves all of them, so many threads that send small pieces are quick. Of one
+ * thread's calls a later one sees what an earlier one has changed. */
 #ifndef ATTUNE_H
 #define ATTUNE_H
 
@@ -49,7 +53,13 @@ enum attune_status attune_put_playbook(struct attune *attune, const char *playbo
 
 /* Bytes in the format of a source of the playbook (CSV with its header, or NDJSON lines). On
  * ATTUNE_OK every good row is durable and visible, and every bad one is in quarantine with its
- * reason. */
+ * reason.
+ *   ATTUNE_BUSY  more waits to be written than the queue takes; send the same again in a moment.
+ *                Nothing was taken, unless the bytes are more than one batch (about 1 MB) and the
+ *                disk stands still for a minute: then `out` counts what was kept.
+ *   ATTUNE_IO    the disk refused. After a refused sync nobody knows whether the rows were kept;
+ *                the handle then takes no changes and still answers questions. Close it, open the
+ *                directory again and send the rows once more: rows under a key count once. */
 struct attune_ingested {
     uint64_t events, repeats, quarantined;
     uint64_t turned_away; /* events of people who were erased: not kept */

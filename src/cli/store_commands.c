@@ -131,16 +131,13 @@ static int print_runs_json(const struct store_stats *stats) {
 }
 
 struct folding {
-    struct store *store;
+    struct engine *engine;
     bool merge;
 };
 
 static enum status fold(void *context, struct work *work, struct error *error) {
-    struct folding *folding = context;
-    store_watch(folding->store, work);
-    enum status status = store_fold(folding->store, folding->merge, error);
-    store_watch(folding->store, NULL);
-    return status;
+    const struct folding *folding = context;
+    return engine_fold(folding->engine, folding->merge, work, error);
 }
 
 int command_fold(struct cli *cli) {
@@ -148,7 +145,7 @@ int command_fold(struct cli *cli) {
     struct store_stats stats;
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
-    struct folding folding = {engine_store(engine), cli->merge};
+    struct folding folding = {engine, cli->merge};
     enum status status = cli_job(cli, "fold", fold, &folding, &error);
     store_stats(engine_store(engine), &stats);
     if (status == STATUS_OK && cli->json)
@@ -247,10 +244,7 @@ int command_fsck(struct cli *cli) {
 }
 
 static enum status rebuild(void *context, struct work *work, struct error *error) {
-    store_watch(context, work);
-    enum status status = store_rebuild(context, error);
-    store_watch(context, NULL);
-    return status;
+    return engine_rebuild(context, work, error);
 }
 
 int command_rebuild(struct cli *cli) {
@@ -258,7 +252,7 @@ int command_rebuild(struct cli *cli) {
     struct store_stats stats;
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
-    enum status status = cli_job(cli, "rebuild", rebuild, engine_store(engine), &error);
+    enum status status = cli_job(cli, "rebuild", rebuild, engine, &error);
     store_stats(engine_store(engine), &stats);
     if (status == STATUS_OK && cli->json)
         print_runs_json(&stats);

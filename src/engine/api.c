@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "engine/answer/pool.h"
+#include "engine/in_flight.h"
 #include "engine/rows/rows.h"
 
 /* The handle is the engine; only the type is another, so that nothing of the inside shows. */
@@ -53,21 +54,19 @@ enum attune_status attune_put_playbook(struct attune *attune, const char *playbo
     return outside(status, &inner, error);
 }
 
-static enum status apply_bytes(struct engine *engine, struct ingest_reader *reader,
-                               struct row_load *rows, struct bad_rows *bad, struct error *error) {
-    struct event_batch batch;
+/* What fits into one batch is refused as a whole where the queue is full; of more, what was begun
+ * waits for room. */
+static enum status apply_bytes(struct ingest_reader *reader, struct in_flight *in_flight,
+                               struct error *error) {
     enum status status = STATUS_OK;
-    event_batch_init(&batch);
-    while (status == STATUS_OK && (status = ingest_next(reader, &batch, error)) == STATUS_OK) {
-        struct apply_result applied = {0};
-        status = rows_withhold(engine, &batch, error);
-        if (status == STATUS_OK) status = known_rows_drop(engine, &batch, bad, error);
-        if (status == STATUS_OK) status = engine_apply_held(engine, &batch, rows, &applied, error);
-        applied.quarantined = 0; /* `bad` has the rows; a group is one entry */
-        apply_result_add(&rows->counts, &applied);
-    }
-    event_batch_release(&batch);
-    return status == STATUS_END ? STATUS_OK : status;
+    in_flight->patience_ms = 0;
+    while (status == STATUS_OK &&
+           (status = ingest_next(reader, in_flight_next(in_flight), error)) == STATUS_OK)
+        status = in_flight_send(in_flight, error);
+    bool is_whole = status == STATUS_END;
+    struct error later = {0};
+    enum status sent = in_flight_drain(in_flight, is_whole ? error : &later);
+    return is_whole ? sent : status;
 }
 
 static void count_bytes(const struct apply_result *did, const struct bad_rows *bad,
@@ -89,29 +88,34 @@ static enum status ingest_bytes(const struct in_force *in_force, const struct so
                                 struct error *error) {
     struct ingest_reader *reader = NULL;
     struct row_load rows;
-    struct bad_rows bad = {0};
+    struct in_flight in_flight;
     struct ingest_progress progress = {0};
     struct engine *engine = in_force->engine;
     const struct lookup_table **tables = in_force_tables(in_force);
     if (tables == NULL) return STATUS_NO_MEMORY;
-    struct ingest_settings settings = engine_load_settings(in_force, tables, source, NULL);
-    settings.trusts_end = settings.takes_parts = true;
     row_load_init(&rows, engine, source);
     rows.guarded = true;
+    in_flight_init(&in_flight, engine);
+    in_flight.like = (struct change){.load = &rows, .knows_bad_rows = true};
+    struct ingest_settings settings = engine_load_settings(in_force, tables, source, &rows);
+    settings.trusts_end = settings.takes_parts = true;
     enum status status =
         ingest_open_text(&reader, &settings, source, INGEST_BYTES_NAME, bytes, error);
     if (status == STATUS_OK) {
         struct error later = {0};
-        status = apply_bytes(engine, reader, &rows, &bad, error);
+        status = apply_bytes(reader, &in_flight, error);
         ingest_progress(reader, &progress);
         enum status ended =
             row_load_end(&rows, progress.rows, status == STATUS_OK ? error : &later);
         if (status == STATUS_OK) status = ended;
     }
-    bad.rows += rows.bad.rows;
-    bad.known_rows += rows.bad.known_rows;
-    count_bytes(&rows.counts, &bad, out);
+    in_flight.did.quarantined = 0; /* `bad` has the rows; a group is one entry */
+    apply_result_add(&rows.counts, &in_flight.did);
+    rows.bad.rows += in_flight.bad.rows;
+    rows.bad.known_rows += in_flight.bad.known_rows;
+    count_bytes(&rows.counts, &rows.bad, out);
     ingest_close(reader);
+    in_flight_release(&in_flight);
     row_load_release(&rows);
     memory_free(tables);
     return status;

@@ -97,6 +97,7 @@ struct change {
 
     struct change *next;
     size_t bytes;
+    void *waiting; /* applier_apply's */
 };
 
 struct applier_options {
@@ -106,6 +107,9 @@ struct applier_options {
 };
 /* Starts no thread: both threads start with the first change. */
 enum status applier_create(struct applier **out, const struct applier_options *options) MUST_USE;
+/* From now on changes are queued. Before, while a directory is being opened, and always where it is
+ * open for reading only, calls are made at once in the caller's thread, which is the only one. */
+void applier_open(struct applier *applier);
 /* Completes all that was accepted, then ends both threads. Nobody may submit meanwhile. */
 void applier_destroy(struct applier *applier);
 
@@ -116,12 +120,11 @@ void applier_destroy(struct applier *applier);
  * Where it is refused `completed` is not called. */
 enum status applier_submit(struct applier *applier, struct change *change, uint32_t patience_ms,
                            struct error *error) MUST_USE;
-/* Submits, waits until it is durable, and returns its status. It sets `completed` and `context`
- * itself; `context` only of a batch. In the applier's thread it is done at once. */
+/* Submits, waits until it is durable, and returns its status; it sets `completed` itself. In the
+ * applier's thread the change is made at once. */
 enum status applier_apply(struct applier *applier, struct change *change, uint32_t patience_ms,
                           struct error *error) MUST_USE;
-/* Calls `run` in the applier's thread and waits for its end. In the applier's thread, and while the
- * engine is being opened, it is called at once. */
+/* Calls `run` in the applier's thread and waits for its end; in that thread it is called at once. */
 enum status applier_call(struct applier *applier,
                          enum status (*run)(struct engine *engine, void *context,
                                             struct error *error),

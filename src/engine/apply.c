@@ -85,7 +85,7 @@ enum status engine_append_change(struct engine *engine, struct event_batch *batc
 }
 
 enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result,
-                                       size_t from, struct error *error) {
+                                       size_t from, bool sync, struct error *error) {
     static const struct identity_result nothing_more;
     static const struct rows_back none;
     static const struct row_frame no_changes;
@@ -100,7 +100,7 @@ enum status engine_append_more_changes(struct engine *engine, const struct ident
                               left < BATCH_EVENTS_MAX ? left : BATCH_EVENTS_MAX);
         if (status == STATUS_OK)
             status = append(engine, &batch, &nothing_more, (struct text){0}, &none, &no_changes,
-                            true, error);
+                            sync, error);
     }
     event_batch_release(&batch);
     return status;
@@ -124,41 +124,132 @@ static enum status without_held(const struct rows_back *back, const struct row_l
     return STATUS_OK;
 }
 
-enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
-                              const struct rows_back *back, struct row_load *load, bool sync,
-                              struct apply_result *out, struct error *error) {
-    struct identity_result result;
-    struct apply_result did = {.quarantined = batch->row_count};
-    enum status status = rows_sort(engine, batch, load, &did, error);
-    if (status == STATUS_OK)
-        status = identity_resolve(engine->identity, batch, store_position(engine->store), &result,
-                                  error);
-    if (status != STATUS_OK) return status;
-    status = rows_settle(engine, batch, &did, error);
-    size_t blocked = result.blocked_count;
-    if (status == STATUS_OK) status = rows_withdraw_support(engine, batch, &result, error);
-    if (status == STATUS_OK) status = properties_withhold(engine, batch, &did.withheld, error);
-    size_t room = BATCH_EVENTS_MAX - batch->event_count,
-           noted = result.change_count < room ? result.change_count : room;
-    did.nobodys = blocked;
-    if (status == STATUS_OK && noted > 0)
-        status = note_changes(engine, batch, result.changes, noted);
+/* Events that have their personas stand last, and identity does not look at them. */
+static enum status resolve(struct engine *engine, struct event_batch *batch,
+                           const struct frame_member *members, struct identity_result *result,
+                           struct error *error) {
+    size_t count = batch->event_count;
+    while (batch->event_count > 0 &&
+           members[batch->events[batch->event_count - 1].member].has_personas)
+        batch->event_count--;
+    size_t resolved = batch->event_count;
+    enum status status =
+        identity_resolve(engine->identity, batch, store_position(engine->store), result, error);
+    batch->event_count = count;
+    if (status != STATUS_OK || result->blocked_count == 0) return status;
+    for (size_t i = 0; i < resolved; i++)
+        members[batch->events[i].member].did->nobodys += batch->events[i].nobodys;
+    return STATUS_OK;
+}
+
+/* From the personas on to the frame. */
+static enum status write_frame(struct engine *engine, struct event_batch *batch,
+                               const struct frame_member *members, const struct rows_back *back,
+                               bool sync, struct identity_result *result, size_t *noted,
+                               struct error *error) {
     uint64_t *ids = NULL;
     struct rows_back leaving;
-    if (status == STATUS_OK) status = without_held(back, load, &ids, &leaving);
+    enum status status = rows_settle(engine, batch, members, error);
+    if (status == STATUS_OK) status = rows_withdraw_support(engine, batch, result, error);
+    if (status == STATUS_OK) status = properties_withhold(engine, batch, members, error);
+    size_t room = BATCH_EVENTS_MAX - batch->event_count;
+    *noted = result->change_count < room ? result->change_count : room;
+    if (status == STATUS_OK && *noted > 0)
+        status = note_changes(engine, batch, result->changes, *noted);
+    if (status == STATUS_OK) status = without_held(back, members[0].load, &ids, &leaving);
     if (status == STATUS_OK)
         status =
-            append(engine, batch, &result, (struct text){0}, &leaving, engine->frame, sync, error);
+            append(engine, batch, result, (struct text){0}, &leaving, engine->frame, sync, error);
     memory_free(ids);
-    if (status == STATUS_OK)
-        identity_commit(engine->identity);
-    else
-        identity_undo(engine->identity);
+    return status;
+}
+
+/* Rates that were measured as known by then stand beside decisions of the engine's own. */
+static void note_decisions(struct engine *engine, const struct event_batch *batch, uint64_t from) {
+    int64_t earliest_ms = INT64_MAX;
+    if (batch->event_count == 0 || batch->row_count > 0) return;
+    for (size_t i = 0; i < batch->event_count; i++) {
+        const struct event *event = &batch->events[i];
+        if (event->type != EVENT_DECISION_MADE || event->identifier_count > 0) return;
+        if (event->time_ms < earliest_ms) earliest_ms = event->time_ms;
+    }
+    rates_note_decisions(engine, from, store_position(engine->store), earliest_ms);
+}
+
+enum status apply_frame(struct engine *engine, struct event_batch *batch,
+                        const struct frame_member *members, const struct rows_back *back, bool sync,
+                        bool *written, struct error *error) {
+    struct identity_result result;
+    uint64_t from = store_position(engine->store);
+    size_t noted = 0;
+    sync = sync || back->count > 0; /* store_append_dropping syncs */
+    enum status status = rows_sort(engine, batch, members, error);
+    if (status == STATUS_OK) status = resolve(engine, batch, members, &result, error);
+    if (status == STATUS_OK) {
+        status = write_frame(engine, batch, members, back, sync, &result, &noted, error);
+        if (status != STATUS_OK)
+            identity_undo(engine->identity);
+        else if (sync)
+            identity_commit(engine->identity);
+        else
+            identity_commit_written(engine->identity);
+    }
     if (status != STATUS_OK || back->count > 0) known_rows_forget(engine);
-    if (status == STATUS_OK) status = engine_append_more_changes(engine, &result, noted, error);
+    *written = status == STATUS_OK;
+    if (*written) note_decisions(engine, batch, from);
+    if (status == STATUS_OK)
+        status = engine_append_more_changes(engine, &result, noted, sync, error);
     if (status == STATUS_NO_MEMORY)
         (void)error_set(error, status,
                         "out of memory while applying a batch; nothing of it was kept");
+    return status;
+}
+
+enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
+                              const struct rows_back *back, struct row_load *load, bool sync,
+                              struct apply_result *out, struct error *error) {
+    struct apply_result did = {.quarantined = batch->row_count};
+    const struct frame_member member = {
+        load, &did, false, batch->file, batch->file_length, batch->header, batch->header_length};
+    bool written;
+    enum status status = apply_frame(engine, batch, &member, back, sync, &written, error);
     if (out != NULL) *out = did;
     return status;
+}
+
+enum status engine_apply(struct engine *engine, struct event_batch *batch, struct apply_result *out,
+                         struct error *error) {
+    struct change change = {.batch = batch};
+    enum status status = applier_apply(engine->applier, &change, APPLIER_PATIENCE_MS, error);
+    if (out != NULL) *out = change.did;
+    return status;
+}
+
+struct folding {
+    bool merge;
+    struct work *work;
+};
+
+static enum status fold(struct engine *engine, void *context, struct error *error) {
+    const struct folding *folding = context;
+    store_watch(engine->store, folding->work);
+    enum status status = store_fold(engine->store, folding->merge, error);
+    store_watch(engine->store, NULL);
+    return status;
+}
+
+enum status engine_fold(struct engine *engine, bool merge, struct work *work, struct error *error) {
+    struct folding folding = {merge, work};
+    return applier_call(engine->applier, fold, &folding, error);
+}
+
+static enum status rebuild(struct engine *engine, void *context, struct error *error) {
+    store_watch(engine->store, context);
+    enum status status = store_rebuild(engine->store, error);
+    store_watch(engine->store, NULL);
+    return status;
+}
+
+enum status engine_rebuild(struct engine *engine, struct work *work, struct error *error) {
+    return applier_call(engine->applier, rebuild, work, error);
 }

@@ -53,6 +53,7 @@ enum status batch_copy_event(struct event_batch *part, const struct event_batch 
     copy.properties = (uint32_t)part->bytes.length;
     copy.line = (uint32_t)part->line_count;
     copy.line_count = 0;
+    copy.member = 0;
     *event = copy;
     enum status status = buffer_append_text(
         &part->bytes, event_batch_text(whole, from->properties, from->properties_length));
@@ -142,8 +143,9 @@ static enum status apply_parts(struct engine *engine, const struct event_batch *
     return status;
 }
 
-static enum status apply(struct engine *engine, struct event_batch *batch, struct row_load *load,
-                         bool sync, struct apply_result *out, struct error *error) {
+enum status engine_apply_parts(struct engine *engine, struct event_batch *batch,
+                               struct row_load *load, bool sync, struct apply_result *out,
+                               struct error *error) {
     static const struct rows_back none;
     struct apply_result did = {0};
     enum status status = batch_needs_parts(batch)
@@ -153,13 +155,7 @@ static enum status apply(struct engine *engine, struct event_batch *batch, struc
     return status;
 }
 
-enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync,
-                         struct apply_result *out, struct error *error) {
-    return apply(engine, batch, NULL, sync, out, error);
-}
-
-enum status engine_apply_held(struct engine *engine, struct event_batch *batch,
-                              struct row_load *load, struct apply_result *out,
-                              struct error *error) {
-    return apply(engine, batch, load, true, out, error);
+enum status engine_apply_now(struct engine *engine, struct event_batch *batch,
+                             struct row_load *load, struct apply_result *out, struct error *error) {
+    return engine_apply_parts(engine, batch, load, true, out, error);
 }

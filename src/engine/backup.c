@@ -38,9 +38,15 @@ static void tell_of_half(struct engine *engine, const char *target, struct error
              "; delete %s, which holds a part of the copy", target);
 }
 
-enum status engine_backup(struct engine *engine, const char *target, struct error *error) {
+/* The applier's: nothing is appended meanwhile. */
+static enum status back_up(struct engine *engine, void *context, struct error *error) {
+    const char *target = context;
     enum status status = store_backup(engine->store, target, error);
     if (status == STATUS_OK) status = copy_salt(engine, target, error);
     if (status != STATUS_OK && status != STATUS_EXISTS) tell_of_half(engine, target, error);
     return status;
+}
+
+enum status engine_backup(struct engine *engine, const char *target, struct error *error) {
+    return applier_call(engine->applier, back_up, (void *)(uintptr_t)target, error);
 }

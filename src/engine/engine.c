@@ -114,7 +114,12 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     engine->threads = threads_of(options);
     holds_init(&engine->holds);
     pthread_mutex_init(&engine->now.lock, NULL);
+    pthread_mutex_init(&engine->readings_lock, NULL);
+    engine->applier_reads.engine = engine;
+    const struct applier_options applier = {
+        .engine = engine, .changes_max = options->queue_changes, .bytes_max = options->queue_bytes};
     enum status status = row_frame_create(&engine->frame);
+    if (status == STATUS_OK) status = applier_create(&engine->applier, &applier);
     if (status == STATUS_OK) status = rates_create(&engine->rates, engine);
     if (status == STATUS_OK) status = answering_pool_create(&engine->pool);
     if (status == STATUS_OK && strlen(options->directory) + 64 > PATH_BYTES_MAX)
@@ -129,6 +134,7 @@ static enum status open_once(struct engine **out, const struct engine_options *o
                                              options->playbook_errors, error)
                      : playbook_load_in_force(engine, error);
     }
+    if (status == STATUS_OK && !engine->read_only) applier_open(engine->applier);
     if (status != STATUS_OK) {
         if (status == STATUS_NO_MEMORY)
             (void)error_set(error, status, "out of memory while opening %s", options->directory);
@@ -159,6 +165,7 @@ static void release_facts(struct engine *engine) {
 
 void engine_close(struct engine *engine) {
     if (engine == NULL) return;
+    applier_destroy(engine->applier);
     rates_destroy(engine->rates);
     answering_pool_destroy(engine->pool);
     in_force_drop(engine->own);
@@ -173,6 +180,7 @@ void engine_close(struct engine *engine) {
     row_frame_destroy(engine->frame);
     symbols_destroy(engine->symbols);
     pthread_mutex_destroy(&engine->now.lock);
+    pthread_mutex_destroy(&engine->readings_lock);
     memory_free(engine);
 }
 
@@ -186,6 +194,9 @@ const struct playbook *engine_playbook(const struct engine *engine) {
 }
 struct store *engine_store(struct engine *engine) {
     return engine->store;
+}
+struct applier *engine_applier(struct engine *engine) {
+    return engine->applier;
 }
 struct identity *engine_identity(struct engine *engine) {
     return engine->identity;

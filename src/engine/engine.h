@@ -5,8 +5,10 @@
  *
  * The engine owns the clock, randomness and threads; the rooms below read none of them. It keeps
  * what is in force as control records in the log (which playbook, which lookups, which models), so
- * that opening the directory brings back exactly what was. Calls that change anything come from one
- * thread; engine_world() may be used by any number of threads, each with its own reader and
+ * that opening the directory brings back exactly what was.
+ *
+ * Threads: whatever changes anything goes through the applier (engine/applier.h) and may be called
+ * by any thread. engine_world() may be used by any number of threads, each with its own reader and
  * profiler. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -21,6 +23,7 @@
 #include "store/store.h"
 
 struct engine;
+struct applier;
 
 struct engine_options {
     const char *directory;
@@ -32,6 +35,9 @@ struct engine_options {
     const char *playbook_file;
     int64_t now_ms;   /* 0: the clock */
     uint32_t threads; /* parsing and walking; 0: as many as the machine has, at most 16 */
+    /* What may wait to be written: changes, and bytes of them. 0: applier.h's defaults. */
+    uint32_t queue_changes;
+    size_t queue_bytes;
     struct playbook_errors *playbook_errors; /* filled where the playbook has any; may be NULL */
 };
 
@@ -165,9 +171,12 @@ struct engine_ingest_options {
 enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options,
                           struct engine_ingest_report **reports, size_t *count,
                           struct error *error) MUST_USE;
-/* One batch through identity, repeats and the log. Leaves in the batch only what is new. */
-enum status engine_apply(struct engine *engine, struct event_batch *batch, bool sync,
-                         struct apply_result *out, struct error *error) MUST_USE;
+/* One batch through identity, repeats and the log; durable on return. What the batch holds then is
+ * undefined. Any thread. */
+enum status engine_apply(struct engine *engine, struct event_batch *batch, struct apply_result *out,
+                         struct error *error) MUST_USE;
+/* By which everything is changed (engine/applier.h). */
+struct applier *engine_applier(struct engine *engine);
 /* Each file of the playbook's sources in a folder: `message` says why it can't be loaded, or is
  * NULL. Nothing is stored, and no lookup need be loaded. NO_MEMORY or OK. */
 struct file_findings {
@@ -283,6 +292,11 @@ enum status engine_leftovers(struct engine *engine, struct erased_summary *out,
 enum status engine_erase(struct engine *engine, struct customer_id customer,
                          struct erased_summary *out, struct error *error) MUST_USE;
 
+/* store_fold and store_rebuild, watched by `work` (may be NULL). What others change waits for the
+ * end. */
+enum status engine_fold(struct engine *engine, bool merge, struct work *work,
+                        struct error *error) MUST_USE;
+enum status engine_rebuild(struct engine *engine, struct work *work, struct error *error) MUST_USE;
 /* A consistent copy of the whole directory: the store's files, then playbooks, lookups, models and
  * the salt. */
 enum status engine_backup(struct engine *engine, const char *target, struct error *error) MUST_USE;

@@ -3,6 +3,8 @@
 #ifndef ENGINE_ENGINE_INTERNAL_H
 #define ENGINE_ENGINE_INTERNAL_H
 
+#include <pthread.h>
+
 #include "base/json.h"
 #include "engine/applier.h"
 #include "engine/engine.h"
@@ -45,11 +47,17 @@ struct source_readings {
     struct arena arena;
     struct ingest_reading *items; /* by id - 1 */
     size_t count, capacity;
-    struct ingest_reading order[1 + INGEST_READINGS_MAX]; /* as a plan gets them */
-    uint32_t order_count;
     /* Hash of the row_key (row_key_hash) whose values, as files have shown, name each row of an
      * event; 0: none has shown it. */
     uint64_t key_of_rows;
+};
+
+/* The readings of one source in the order in which a plan gets them; whoever opens a file has one
+ * of his own, which must stay as it is until the file is closed. */
+struct reading_list {
+    struct engine *engine;
+    struct ingest_reading items[1 + INGEST_READINGS_MAX];
+    uint32_t count;
 };
 
 struct row_frame; /* rows.h: the rows of the frame at hand */
@@ -81,7 +89,10 @@ struct engine {
     bool has_known_rows;
     struct source_readings *readings;
     size_t reading_source_count, reading_source_capacity;
+    pthread_mutex_t readings_lock; /* the applier's while it adds; all others' while they read */
+    struct reading_list applier_reads; /* for rows that the applier maps itself */
     struct row_frame *frame;
+    struct applier *applier;
 };
 
 /* ---- control records: what is in force. One JSON object each, so that they can be read with any
@@ -100,16 +111,17 @@ enum status control_row_key(struct buffer *out, struct text source, uint64_t key
 /* ---- readings ---- */
 enum status reading_add(struct engine *engine, struct text source,
                         const struct ingest_reading *reading) MUST_USE;
-/* For ingest_settings.readings; the context is the engine. A new one is written to the log. */
+/* For ingest_settings.readings; the context is a struct reading_list. A new one is written to the
+ * log. Any thread. */
 enum status readings_find(void *context, const struct source *source,
                           const struct ingest_reading *current, const struct ingest_reading **out,
                           uint32_t *count, struct error *error) MUST_USE;
 /* Where among the older readings of `current` another one stands; UINT32_MAX: nowhere. */
 uint32_t reading_index(const struct engine *engine, struct text source, uint16_t current,
                        uint16_t wanted);
-/* What the row_key of the source names, as the files so far have shown it. */
-enum key_names readings_key_names(const struct engine *engine, const struct source *source);
-/* A file has shown that it names each row. Written to the log where that is news. */
+/* What the row_key of the source names, as the files so far have shown it. Any thread. */
+enum key_names readings_key_names(struct engine *engine, const struct source *source);
+/* A file has shown that it names each row. Written to the log where that is news. Any thread. */
 enum status readings_note_key(struct engine *engine, const struct source *source,
                               struct error *error) MUST_USE;
 enum status readings_set_key(struct engine *engine, struct text source,
@@ -167,26 +179,36 @@ enum status engine_append_change(struct engine *engine, struct event_batch *batc
                                  bool sync, struct error *error) MUST_USE;
 /* The changes from `from` on, which had no room in the frame with the record, after the commit. */
 enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result,
-                                       size_t from, struct error *error) MUST_USE;
+                                       size_t from, bool sync, struct error *error) MUST_USE;
 
-/* engine_apply, with the quarantined rows that the batch was made of: they leave the quarantine in
- * the same frame. */
+/* ---- applying; the applier's thread only. All others ask the applier (applier.h). ---- */
+
 struct row_load;
+struct frame_member; /* rows.h */
+/* One frame of events and bad rows: rows judged, personas found, written, and durable where `sync`.
+ * Where *written is false nothing of it is kept, rows that a load holds apart. Rows come back to one member alone. */
+enum status apply_frame(struct engine *engine, struct event_batch *batch,
+                        const struct frame_member *members, const struct rows_back *back, bool sync,
+                        bool *written, struct error *error) MUST_USE;
+/* apply_frame of one member. *out (may be NULL): what became of it. */
 enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
                               const struct rows_back *back, struct row_load *load, bool sync,
                               struct apply_result *out, struct error *error) MUST_USE;
-/* engine_apply; what would change a stored row is held by the load (rows.h), and applied by
- * row_load_end. */
-enum status engine_apply_held(struct engine *engine, struct event_batch *batch,
-                              struct row_load *load, struct apply_result *out,
-                              struct error *error) MUST_USE;
+/* The same of a batch of any size, in parts where one frame does not take it. */
+enum status engine_apply_parts(struct engine *engine, struct event_batch *batch,
+                               struct row_load *load, bool sync, struct apply_result *out,
+                               struct error *error) MUST_USE;
+/* engine_apply_parts, durable on return. */
+enum status engine_apply_now(struct engine *engine, struct event_batch *batch,
+                             struct row_load *load, struct apply_result *out,
+                             struct error *error) MUST_USE;
 /* Appends a copy of an event of another batch, and of a row. */
 enum status batch_copy_event(struct event_batch *to, const struct event_batch *from,
                              const struct event *event) MUST_USE;
 enum status batch_copy_row(struct event_batch *to, const struct event_batch *from,
                            const struct quarantined_row *row) MUST_USE;
 
-/* More than one frame takes? Then engine_apply applies it in parts, each as one frame. */
+/* More than one frame takes? */
 bool batch_needs_parts(const struct event_batch *batch);
 
 /* Leaves in the batch only the bad rows that do not lie in quarantine already, and counts both.
@@ -206,8 +228,8 @@ bool is_turned_away(const struct engine *engine, uint32_t type, struct text valu
 bool text_names_erased(const struct engine *engine, struct text text);
 /* Leaves out the properties that name somebody who was erased, of events of others; adds their
  * count. */
-enum status properties_withhold(struct engine *engine, struct event_batch *batch, uint64_t *count,
-                                struct error *error) MUST_USE;
+enum status properties_withhold(struct engine *engine, struct event_batch *batch,
+                                const struct frame_member *members, struct error *error) MUST_USE;
 /* leftovers.c: what the erasure can't reach. NO_MEMORY where not all could be told. */
 enum status leftovers_find(struct engine *engine, const struct identity_erasure *erasure,
                            struct erased_summary *out) MUST_USE;
@@ -223,13 +245,12 @@ struct ingest_settings engine_ingest_settings(const struct in_force *in_force,
                                               const struct lookup_table *const *tables);
 
 /* The same for events that are to be applied: with the readings of the sources, of which a new one
- * is written to the log. `load` (may be NULL): what is stored whole is not mapped, where it says
- * so. */
+ * is written to the log. With a load, what is stored whole is not mapped where the load says so;
+ * NULL: in the applier's thread. */
 struct row_load;
 struct ingest_settings engine_load_settings(const struct in_force *in_force,
                                             const struct lookup_table *const *tables,
-                                            const struct source *source,
-                                            const struct row_load *load);
+                                            const struct source *source, struct row_load *load);
 
 /* "DIRECTORY/format…"; STATUS_LIMIT where it is too long. */
 enum status path_of(const struct engine *engine, char out[PATH_BYTES_MAX], const char *format, ...)

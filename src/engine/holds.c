@@ -97,7 +97,7 @@ static enum status read_rows(const struct in_force *in_force, struct holds *hold
 
 static enum status add_customer(struct engine *engine, struct holds *holds, uint32_t type,
                                 const struct held_word *word) {
-    struct as_of now = {INT64_MAX, POSITION_NOW};
+    struct as_of now = {INT64_MAX, holds->position};
     struct customer_id customer;
     if (identity_find_customer(engine->identity, type, word->value, now, &customer) != STATUS_OK)
         return STATUS_OK;
@@ -148,8 +148,9 @@ static enum status refresh(struct engine *engine, struct error *error) {
     }
     uint64_t position = store_position(engine->store);
     if (atomic_load(&holds->rows) == 0 || holds->position == position) return STATUS_OK;
+    holds->position = position;
     status = find_customers(engine, holds);
-    if (status == STATUS_OK) holds->position = position;
+    if (status != STATUS_OK) holds->position = UINT64_MAX;
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "engine/in_flight.h"
 #include "engine/rows/half_rows.h"
 #include "engine/rows/rows.h"
 
@@ -15,12 +16,14 @@ struct loading {
     const struct engine_ingest_options *options;
     const struct source *source;
     struct engine_ingest_report *report;
-    struct event_batch batch;
+    struct event_batch batch; /* bad rows of a lookup */
+    struct in_flight in_flight;
     struct error first_failed; /* of a file that can't be read, or ends in the middle: the others
                                 * are loaded all the same */
     struct row_load rows;
     struct half_rows halves;
-    bool has_files; /* the source has several */
+    bool has_files;      /* the source has several */
+    uint64_t older_rows; /* left out by the reader itself */
     double told_at;
 };
 
@@ -52,13 +55,12 @@ struct ingest_settings engine_ingest_settings(const struct in_force *in_force,
 
 struct ingest_settings engine_load_settings(const struct in_force *in_force,
                                             const struct lookup_table *const *tables,
-                                            const struct source *source,
-                                            const struct row_load *load) {
+                                            const struct source *source, struct row_load *load) {
     struct ingest_settings settings = engine_ingest_settings(in_force, tables);
     settings.readings = readings_find;
-    settings.readings_context = in_force->engine;
+    settings.readings_context = load != NULL ? &load->readings : &in_force->engine->applier_reads;
     if (load != NULL && load->may_skip) settings.is_known = row_load_is_known;
-    settings.is_known_context = (void *)load;
+    settings.is_known_context = load;
     settings.keeps_rows = source->key_names != KEY_NAMES_EVENT || source->rows.again == AGAIN_ADD;
     settings.key_names = readings_key_names(in_force->engine, source);
     return settings;
@@ -128,18 +130,24 @@ static enum status note_unread(struct loading *loading, const struct error *why)
     return STATUS_OK;
 }
 
-static enum status load_batch(struct loading *loading, struct bad_rows *bad, struct error *error) {
-    struct apply_result applied;
-    enum status status = rows_withhold(loading->engine, &loading->batch, error);
-    half_rows_see(&loading->halves, &loading->batch);
-    if (status == STATUS_OK) status = known_rows_drop(loading->engine, &loading->batch, bad, error);
-    if (status == STATUS_OK)
-        status =
-            engine_apply_held(loading->engine, &loading->batch, &loading->rows, &applied, error);
+/* What is durable by now, of all files of the source. */
+static void count_done(struct loading *loading) {
+    const struct in_flight *in_flight = &loading->in_flight;
+    struct engine_ingest_report *report = loading->report;
+    report->did = in_flight->did;
+    report->did.quarantined = 0; /* `bad` has the rows; a group is one entry */
+    report->did.older += loading->older_rows;
+    report->quarantined = in_flight->bad.rows;
+    report->quarantine_entries = in_flight->bad.entries;
+    report->quarantined_before = in_flight->bad.known_rows;
+}
+
+/* What an open pipe has said so far counts before it says more. */
+static enum status settle(struct loading *loading, const struct ingest_progress *progress,
+                          struct error *error) {
+    enum status status = in_flight_drain(&loading->in_flight, error);
     if (status != STATUS_OK) return status;
-    applied.quarantined = 0; /* `bad` has the rows; a group is one entry */
-    apply_result_add(&loading->report->did, &applied);
-    return STATUS_OK;
+    return row_load_settle(&loading->rows, loading->report->rows + progress->rows, error);
 }
 
 static enum status may_go_on(const struct loading *loading, struct error *error) {
@@ -150,27 +158,32 @@ static enum status may_go_on(const struct loading *loading, struct error *error)
 
 static enum status load_batches(struct loading *loading, struct ingest_reader *reader,
                                 const char *path, struct error *error) {
-    const struct engine_ingest_report before = *loading->report;
+    struct in_flight *in_flight = &loading->in_flight;
     struct ingest_progress progress;
-    struct bad_rows bad = {0};
+    struct event_batch *batch = in_flight_next(in_flight);
     enum status status;
     while ((status = may_go_on(loading, error)) == STATUS_OK &&
-           (status = ingest_next(reader, &loading->batch, error)) == STATUS_OK) {
-        if ((status = load_batch(loading, &bad, error)) != STATUS_OK) break;
-        loading->report->quarantined = before.quarantined + bad.rows;
-        loading->report->quarantine_entries = before.quarantine_entries + bad.entries;
-        loading->report->quarantined_before = before.quarantined_before + bad.known_rows;
+           (status = ingest_next(reader, batch, error)) == STATUS_OK) {
+        half_rows_see(&loading->halves, batch);
+        if ((status = in_flight_send(in_flight, error)) != STATUS_OK) break;
+        count_done(loading);
         ingest_progress(reader, &progress);
         tell(loading, path, &progress);
         if (loading->source->known_on_arrival && progress.bytes_total == 0)
-            status = row_load_settle(&loading->rows, loading->report->rows + progress.rows, error);
+            status = settle(loading, &progress, error);
         if (status != STATUS_OK) break;
+        batch = in_flight_next(in_flight);
     }
+    struct error later = {0};
+    enum status sent =
+        in_flight_drain(in_flight, status == STATUS_OK || status == STATUS_END ? error : &later);
+    if (status == STATUS_OK || status == STATUS_END) status = sent != STATUS_OK ? sent : status;
     ingest_progress(reader, &progress);
     loading->report->rows += progress.rows;
     loading->report->bytes += progress.bytes;
     loading->report->no_keys += progress.no_keys;
-    loading->report->did.older += progress.older_rows;
+    loading->older_rows += progress.older_rows;
+    count_done(loading);
     loading->report->disagreeing += progress.disagreeing_rows;
     loading->report->undeclared_events += progress.undeclared_events;
     loading->report->undeclared_left += progress.undeclared_left;
@@ -218,6 +231,34 @@ static enum status tell_erased(struct loading *loading, const struct lookup_tabl
     return status;
 }
 
+struct new_table {
+    struct loading *loading;
+    const struct lookup_rule *rule;
+    struct lookup_table *table;
+};
+
+/* The applier's; takes the table. */
+static enum status put_table(struct engine *engine, void *context, struct error *error) {
+    const struct new_table *made = context;
+    struct loading *loading = made->loading;
+    struct bad_rows bad = {0};
+    enum status status = rows_withhold(engine, &loading->batch, error);
+    if (status == STATUS_OK) status = known_rows_drop(engine, &loading->batch, &bad, error);
+    if (status == STATUS_OK) {
+        loading->report->quarantined += bad.rows;
+        loading->report->quarantine_entries += bad.entries;
+        loading->report->quarantined_before += bad.known_rows;
+        status = tell_erased(loading, made->table);
+    }
+    if (status != STATUS_OK) {
+        lookup_destroy(made->table);
+        return status;
+    }
+    status = lookup_put_in_force(engine, made->rule->name, made->table, &loading->batch, error);
+    if (status != STATUS_OK) known_rows_forget(engine);
+    return status;
+}
+
 static enum status load_lookup(struct loading *loading, const char *path, struct error *error) {
     struct engine *engine = loading->engine;
     const struct lookup_rule *rule = &engine_playbook(engine)->lookups[loading->source->lookup];
@@ -233,23 +274,8 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     if (status != STATUS_OK) return error_set(error, status, "%s", why.text);
     loading->report->lookup_rows += lookup_row_count(table);
     loading->report->rows += lookup_row_count(table) + loading->batch.row_count;
-    struct bad_rows bad = {0};
-    status = rows_withhold(engine, &loading->batch, error);
-    if (status == STATUS_OK) status = known_rows_drop(engine, &loading->batch, &bad, error);
-    if (status != STATUS_OK) {
-        lookup_destroy(table);
-        return status;
-    }
-    loading->report->quarantined += bad.rows;
-    loading->report->quarantine_entries += bad.entries;
-    loading->report->quarantined_before += bad.known_rows;
-    if ((status = tell_erased(loading, table)) != STATUS_OK) {
-        lookup_destroy(table);
-        return status;
-    }
-    status = lookup_put_in_force(engine, rule->name, table, &loading->batch, error);
-    if (status != STATUS_OK) known_rows_forget(engine);
-    return status;
+    struct new_table made = {loading, rule, table};
+    return applier_call(engine->applier, put_table, &made, error);
 }
 
 static enum status load_paths(struct loading *loading, const char *const *paths, size_t count,
@@ -317,13 +343,19 @@ static enum status load_source(struct loading *loading, struct error *error) {
     struct row_load *rows = &loading->rows;
     struct error later = {0};
     row_load_init(rows, loading->engine, loading->source);
+    rows->remaps = loading->options->remaps;
     rows->guarded = !loading->options->accept_corrections;
+    loading->older_rows = 0;
+    in_flight_init(&loading->in_flight, loading->engine);
+    loading->in_flight.like =
+        (struct change){.load = rows, .knows_bad_rows = true, .remaps = rows->remaps};
     enum status status = row_load_skip_known(rows, error);
     enum status looked = half_rows_init(&loading->halves, loading->engine, loading->source, error);
     if (status == STATUS_OK) status = looked;
     if (status == STATUS_OK) status = load_files(loading, error);
     enum status ended =
         row_load_end(rows, loading->report->rows, status == STATUS_OK ? error : &later);
+    in_flight_release(&loading->in_flight);
     tell_versions(loading);
     apply_result_add(&loading->report->did, &rows->counts);
     loading->report->quarantined += rows->bad.rows;
@@ -394,7 +426,6 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
     *reports = memory_calloc(engine_playbook(engine)->source_count + 1, sizeof **reports);
     if (*reports == NULL) return STATUS_NO_MEMORY;
     struct loading loading = {.engine = engine, .options = options};
-    engine->frame->remaps = options->remaps;
     event_batch_init(&loading.batch);
     for (int lookups = 1; lookups >= 0; lookups--) {
         for (uint32_t i = 0; i < engine_playbook(engine)->source_count; i++) {
@@ -414,7 +445,6 @@ enum status engine_ingest(struct engine *engine, const struct engine_ingest_opti
         }
     }
     event_batch_release(&loading.batch);
-    engine->frame->remaps = false;
     if (status == STATUS_OK && loading.first_failed.status != STATUS_OK)
         return error_set(error, loading.first_failed.status, "%s", loading.first_failed.text);
     uint64_t files = 0;

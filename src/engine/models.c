@@ -178,13 +178,15 @@ struct new_model {
     const struct in_force *in_force;
     uint32_t rule;
     int64_t until_ms;
-    struct model *model; /* taken, also on failure */
+    struct model *model; /* taken, also on failure; NULL then */
 };
 
 /* The applier's. Another playbook may have come while the model was trained: what its features
  * meant is that of its own, so it is left out where they mean something else by now. */
 static enum status put_in_force(struct engine *engine, void *context, struct error *error) {
     struct new_model *made = context;
+    struct model *model = made->model;
+    made->model = NULL;
     const struct playbook *playbook = made->in_force->world.playbook;
     const struct model_rule *rule = &playbook->models[made->rule];
     struct named_model *named = model_named(engine, rule->name, true);
@@ -199,10 +201,10 @@ static enum status put_in_force(struct engine *engine, void *context, struct err
         version = version_of(&next);
     }
     if (version == NULL) {
-        model_destroy(made->model);
+        model_destroy(model);
         return STATUS_NO_MEMORY;
     }
-    version->model = made->model;
+    version->model = model;
     enum status status = swap_to(engine, named, &next, version, error);
     model_version_drop(version);
     return status;
@@ -288,7 +290,10 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
     struct trainer_counts counted = {0};
     enum status status = train(in_force, rule, until_ms, work, &counted, &made.model, error);
     if (counts != NULL) *counts = counted;
-    if (status == STATUS_OK) status = put_in_force(engine, &made, error);
+    if (status == STATUS_OK) {
+        status = applier_call(engine->applier, put_in_force, &made, error);
+        model_destroy(made.model); /* where the applier takes nothing */
+    }
     if (status == STATUS_OK && out != NULL)
         tell_model(engine, in_force->world.playbook->models[rule].name, out);
     in_force_drop(in_force);

@@ -72,7 +72,7 @@ static enum status keep_newest(struct engine *engine, struct named_lookup *looku
     const struct lookup_fact *newest = &lookup->versions[lookup->count - 1];
     struct in_force *next;
     enum status status =
-        rows->row_count > 0 ? engine_apply(engine, rows, true, NULL, error) : STATUS_OK;
+        rows->row_count > 0 ? engine_apply_now(engine, rows, NULL, NULL, error) : STATUS_OK;
     bool is_whole = newest_table(engine, lookup) != NULL;
     if (status == STATUS_OK && !is_whole) status = lookup_file_write(engine, table, error);
     if (status != STATUS_OK || is_whole) {
@@ -96,7 +96,7 @@ static enum status write_version(struct engine *engine, const struct in_force_ch
     enum status status = control_lookup(&record, change->lookup, change->hash, change->known_ms);
     /* Before the table: behind it nobody would ask for them again. */
     bool apart = batch_needs_parts(rows);
-    if (status == STATUS_OK && apart) status = engine_apply(engine, rows, true, NULL, error);
+    if (status == STATUS_OK && apart) status = engine_apply_now(engine, rows, NULL, NULL, error);
     if (status == STATUS_OK)
         status = control_append(engine, apart ? NULL : rows, buffer_text(&record), error);
     buffer_release(&record);

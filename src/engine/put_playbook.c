@@ -148,8 +148,9 @@ static enum status put_rules(struct putting *putting, struct error *error) {
     identity_commit(engine->identity);
     if (!engine->read_only)
         memcpy(engine->playbook_hash, putting->playbook->hash, sizeof engine->playbook_hash);
-    return engine->read_only ? STATUS_OK
-                             : engine_append_more_changes(engine, &result, BATCH_EVENTS_MAX, error);
+    return engine->read_only
+               ? STATUS_OK
+               : engine_append_more_changes(engine, &result, BATCH_EVENTS_MAX, true, error);
 }
 
 /* The snapshot is whole: from here on only memory and the disk can fail. New runs keep the columns
@@ -241,13 +242,24 @@ enum status playbook_put_in_force(struct engine *engine, const char *file,
     return status;
 }
 
+struct put_call {
+    const char *file;
+    struct playbook_errors *errors;
+};
+
+static enum status call_put(struct engine *engine, void *context, struct error *error) {
+    const struct put_call *wanted = context;
+    return playbook_put_in_force(engine, wanted->file, wanted->errors, error);
+}
+
 enum status engine_put_playbook(struct engine *engine, const char *file,
                                 struct playbook_errors *errors, struct error *error) {
     if (engine->read_only)
         return error_set(error, STATUS_READ_ONLY,
                          "%s is open for reading; open it for writing to put a playbook in force",
                          engine->directory);
-    return playbook_put_in_force(engine, file, errors, error);
+    struct put_call wanted = {file, errors};
+    return applier_call(engine->applier, call_put, &wanted, error);
 }
 
 /* Its name is the hash of its bytes: one that has changed would answer other questions than were

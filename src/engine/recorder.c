@@ -9,6 +9,7 @@
 #include "engine/engine_internal.h"
 
 #define RECORD_BATCH 2000
+#define RECORD_BYTES (STORE_FRAME_BYTES_MAX / 4)
 
 /* What is offered, by which channel, and whether it is withheld. */
 static uint64_t outcome_hash(const struct decision *decision) {
@@ -34,11 +35,12 @@ static struct row_key key_of(uint64_t in_force, const struct decision *decision)
 static enum status add_decision(struct engine *engine, struct decider *decider,
                                 const struct decision *decision, struct packed_writer *writer,
                                 struct event_batch *batch, uint32_t source) {
-    struct as_of as_of = {decision->t_ms, POSITION_NOW};
+    /* Also a customer who is written and not yet durable has a persona. */
+    struct as_of as_of = {decision->t_ms, store_position(engine->store)};
     struct persona_id persona = identity_persona_any(engine->identity, decision->customer, as_of);
     if (persona.value == ID_NONE)
         persona = identity_persona_any(engine->identity, decision->customer,
-                                       (struct as_of){INT64_MAX, POSITION_NOW});
+                                       (struct as_of){INT64_MAX, as_of.position});
     if (persona.value == ID_NONE) return STATUS_OK;
     uint32_t channel, properties = (uint32_t)batch->bytes.length;
     enum status status = symbol_add(engine->symbols, SYMBOL_CHANNEL, TEXT("system"), &channel);
@@ -65,7 +67,6 @@ struct decision_recorder {
     struct file *aside; /* NULL: all that was added is in the batch */
     uint64_t aside_bytes, recorded, known, in_force;
     uint32_t source;
-    int64_t earliest_ms; /* of all decisions that were added */
 };
 
 enum status decision_recorder_create(struct decision_recorder **out,
@@ -74,7 +75,6 @@ enum status decision_recorder_create(struct decision_recorder **out,
     struct decision_recorder *recorder = memory_calloc(1, sizeof *recorder);
     if (recorder == NULL) return STATUS_NO_MEMORY;
     recorder->engine = engine;
-    recorder->earliest_ms = INT64_MAX;
     recorder->in_force = in_force->hash;
     packed_writer_init(&recorder->writer);
     event_batch_init(&recorder->batch);
@@ -163,16 +163,16 @@ static enum status take_batch(struct decision_recorder *recorder, uint64_t *offs
 
 /* ---- written down ---- */
 
+/* A decision that was recorded before is a repeat of its key. */
 static enum status record_batch(struct decision_recorder *recorder, struct error *error) {
     struct engine *engine = recorder->engine;
-    struct store_frame frame = {.batch = &recorder->batch};
-    uint64_t position;
+    struct change change = {.batch = &recorder->batch, .has_personas = true};
     if (recorder->batch.event_count == 0) return STATUS_OK;
-    enum status status = store_append(engine->store, &frame, true, &position, error);
-    if (status == STATUS_OK)
-        rates_note_decisions(engine, position, store_position(engine->store),
-                             recorder->earliest_ms);
-    if (status == STATUS_OK) recorder->recorded += recorder->batch.event_count;
+    enum status status = applier_apply(engine->applier, &change, APPLIER_PATIENCE_MS, error);
+    if (status == STATUS_OK) {
+        recorder->recorded += change.did.events;
+        recorder->known += change.did.repeats;
+    }
     event_batch_clear(&recorder->batch);
     return status;
 }
@@ -194,19 +194,18 @@ enum status decision_recorder_flush(struct decision_recorder *recorder, struct e
 enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
                                   const struct decision *decision, struct error *error) {
     struct row_key key = key_of(recorder->in_force, decision);
-    struct stored_key stored;
-    bool known;
-    enum status status = store_key_find(recorder->engine->store, key, &stored, &known, error);
-    if (status != STATUS_OK) return status;
+    /* Those that are folded are found at once, so that a run that comes again keeps nothing aside;
+     * the applier finds the others. */
+    bool known = store_key_is_known(recorder->engine->store, key, 0, 0);
     recorder->known += known;
     if (known) return STATUS_OK;
-    if (decision->t_ms < recorder->earliest_ms) recorder->earliest_ms = decision->t_ms;
     size_t count = recorder->batch.event_count;
-    status = add_decision(recorder->engine, decider, decision, &recorder->writer, &recorder->batch,
-                          recorder->source);
+    enum status status = add_decision(recorder->engine, decider, decision, &recorder->writer,
+                                      &recorder->batch, recorder->source);
     if (status == STATUS_OK && recorder->batch.event_count > count)
         recorder->batch.events[count].key = key;
-    if (status == STATUS_OK && recorder->batch.event_count >= RECORD_BATCH)
+    if (status == STATUS_OK && (recorder->batch.event_count >= RECORD_BATCH ||
+                                recorder->batch.bytes.length >= RECORD_BYTES))
         status = put_aside(recorder, error);
     return status;
 }

@@ -14,6 +14,7 @@ struct replay {
     uint64_t dropped_rows; /* of the files, as what is in `dropped` */
     struct row_load rows;
     const struct lookup_table *const *tables;
+    bool more; /* rows are left for another frame */
     enum status status;
     struct error *error;
 };
@@ -73,17 +74,18 @@ static bool replay_row(void *context, const struct stored_row *row) {
 
 /* The events and the end of their rows are one frame: a source without row keys could not tell a
  * second replay from the first. The rows of what is held leave when it has been applied. */
-static enum status replay_some(struct replay *replay, bool *more) {
-    struct engine *engine = replay->engine;
+static enum status replay_some(struct engine *engine, void *context, struct error *error) {
+    struct replay *replay = context;
+    replay->error = error;
     struct replay_report before = replay->report;
     event_batch_clear(&replay->batch);
     buffer_clear(&replay->dropped);
     replay->dropped_rows = 0;
-    enum status status = store_visit_rows(engine->store, replay_row, replay, replay->error);
+    enum status status = store_visit_rows(engine->store, replay_row, replay, error);
     if (status == STATUS_OK) status = replay->status;
     if (status != STATUS_OK) return status;
-    *more = replay->dropped.length > 0 && is_full(replay);
-    if (*more) {
+    replay->more = replay->dropped.length > 0 && is_full(replay);
+    if (replay->more) {
         replay->report.rows = before.rows + replay->dropped_rows;
         replay->report.still_quarantined = before.still_quarantined;
     }
@@ -91,19 +93,20 @@ static enum status replay_some(struct replay *replay, bool *more) {
     struct apply_result applied;
     struct rows_back back = {(const uint64_t *)(const void *)replay->dropped.at,
                              replay->dropped.length / sizeof(uint64_t)};
-    status = rows_withhold(engine, &replay->batch, replay->error);
+    status = rows_withhold(engine, &replay->batch, error);
     if (status == STATUS_OK)
-        status = engine_apply_back(engine, &replay->batch, &back, &replay->rows, true, &applied,
-                                   replay->error);
+        status =
+            engine_apply_back(engine, &replay->batch, &back, &replay->rows, true, &applied, error);
     if (status == STATUS_OK) apply_result_add(&replay->report.did, &applied);
     return status;
 }
 
 /* What changes stored rows, and then the end of the rows that said it. */
-static enum status end_replay(struct replay *replay) {
+static enum status end_replay(struct engine *engine, void *context, struct error *error) {
+    struct replay *replay = context;
     const struct event_batch *held = &replay->rows.held;
     buffer_clear(&replay->dropped);
-    enum status status = row_load_end(&replay->rows, 0, replay->error);
+    enum status status = row_load_end(&replay->rows, 0, error);
     for (size_t i = 0; status == STATUS_OK && i < held->event_count; i++) {
         const struct event *event = &held->events[i];
         if (event->origin != 0) /* else it waits on */
@@ -112,15 +115,14 @@ static enum status end_replay(struct replay *replay) {
     apply_result_add(&replay->report.did, &replay->rows.counts);
     replay->report.still_quarantined += replay->rows.waiting;
     if (status != STATUS_OK || replay->dropped.length == 0) return status;
-    known_rows_forget(replay->engine);
-    return store_drop_rows(replay->engine->store,
-                           (const uint64_t *)(const void *)replay->dropped.at,
-                           replay->dropped.length / sizeof(uint64_t), replay->error);
+    known_rows_forget(engine);
+    return store_drop_rows(engine->store, (const uint64_t *)(const void *)replay->dropped.at,
+                           replay->dropped.length / sizeof(uint64_t), error);
 }
 
 enum status engine_quarantine_replay(struct engine *engine, const char *source,
                                      struct replay_report *out, struct error *error) {
-    struct replay replay = {.engine = engine, .source = source, .error = error};
+    struct replay replay = {.engine = engine, .source = source};
     const struct playbook *playbook = engine_playbook(engine);
     if (source != NULL && playbook_source_find(playbook, text_from(source)) == UINT32_MAX) {
         return source_unknown(playbook, source, error);
@@ -132,8 +134,9 @@ enum status engine_quarantine_replay(struct engine *engine, const char *source,
     event_batch_init(&replay.batch);
     buffer_init(&replay.dropped);
     enum status status = STATUS_OK;
-    for (bool more = true; more && status == STATUS_OK;) status = replay_some(&replay, &more);
-    if (status == STATUS_OK) status = end_replay(&replay);
+    for (replay.more = true; replay.more && status == STATUS_OK;)
+        status = applier_call(engine->applier, replay_some, &replay, error);
+    if (status == STATUS_OK) status = applier_call(engine->applier, end_replay, &replay, error);
     replay.report.events = replay.report.did.events;
     *out = replay.report;
     row_load_release(&replay.rows);
@@ -143,9 +146,15 @@ enum status engine_quarantine_replay(struct engine *engine, const char *source,
     return status;
 }
 
-enum status engine_quarantine_drop(struct engine *engine, const uint64_t *row_ids, size_t count,
-                                   struct error *error) {
-    enum status status = store_drop_rows(engine->store, row_ids, count, error);
+static enum status drop_rows(struct engine *engine, void *context, struct error *error) {
+    const struct rows_back *rows = context;
+    enum status status = store_drop_rows(engine->store, rows->row_ids, rows->count, error);
     known_rows_forget(engine);
     return status;
+}
+
+enum status engine_quarantine_drop(struct engine *engine, const uint64_t *row_ids, size_t count,
+                                   struct error *error) {
+    struct rows_back rows = {row_ids, count};
+    return applier_call(engine->applier, drop_rows, &rows, error);
 }

@@ -101,3 +101,66 @@ enum status event_batch_add_row(struct event_batch *batch, uint16_t source, stru
     batch->row_count++;
     return STATUS_OK;
 }
+
+/* Room for all of `from`, so that nothing fails once copying has begun. */
+static enum status reserve_join(struct event_batch *to, const struct event_batch *from) {
+    if (to->bytes.length + from->bytes.length > UINT32_MAX) return STATUS_LIMIT;
+    enum status status = buffer_reserve(&to->bytes, from->bytes.length);
+    if (status == STATUS_OK)
+        status = memory_grow((void **)&to->events, &to->event_capacity,
+                             to->event_count + from->event_count, sizeof *to->events);
+    if (status == STATUS_OK)
+        status =
+            memory_grow((void **)&to->identifiers, &to->identifier_capacity,
+                        to->identifier_count + from->identifier_count, sizeof *to->identifiers);
+    if (status == STATUS_OK)
+        status = memory_grow((void **)&to->rows, &to->row_capacity, to->row_count + from->row_count,
+                             sizeof *to->rows);
+    if (status == STATUS_OK)
+        status = memory_grow((void **)&to->lines, &to->line_capacity,
+                             to->line_count + from->line_count, sizeof *to->lines);
+    return status;
+}
+
+/* Their bytes begin at `base`. */
+static void join_rows(struct event_batch *to, const struct event_batch *from, uint32_t base) {
+    for (size_t i = 0; i < from->row_count; i++) {
+        struct quarantined_row *row = &to->rows[to->row_count++];
+        *row = from->rows[i];
+        row->file += base;
+        row->reason += base;
+        row->raw += base;
+    }
+    for (size_t i = 0; i < from->line_count; i++) {
+        struct event_line *line = &to->lines[to->line_count++];
+        *line = from->lines[i];
+        line->contents += base;
+    }
+}
+
+enum status event_batch_join(struct event_batch *to, const struct event_batch *from,
+                             uint32_t member) {
+    enum status status = reserve_join(to, from);
+    if (status != STATUS_OK) return status;
+    uint32_t base = (uint32_t)to->bytes.length, identifiers = (uint32_t)to->identifier_count,
+             lines = (uint32_t)to->line_count;
+    if (from->bytes.length > 0) memcpy(to->bytes.at + base, from->bytes.at, from->bytes.length);
+    to->bytes.length += from->bytes.length;
+    for (size_t i = 0; i < from->event_count; i++) {
+        struct event *event = &to->events[to->event_count++];
+        *event = from->events[i];
+        event->member = member;
+        event->identifier += identifiers;
+        event->properties += base;
+        event->contents += base;
+        event->raw += base;
+        event->line += lines;
+    }
+    for (size_t i = 0; i < from->identifier_count; i++) {
+        struct event_identifier *identifier = &to->identifiers[to->identifier_count++];
+        *identifier = from->identifiers[i];
+        identifier->offset += base;
+    }
+    join_rows(to, from, base);
+    return STATUS_OK;
+}

@@ -84,6 +84,8 @@ struct event {
     uint64_t row_line; /* the row's, or the first row's, line in its file */
     /* Where the event has several rows: the rows as they came, in batch->bytes. */
     uint32_t raw, raw_length, raw_rows;
+    uint32_t member;     /* of the batches that a frame was joined from, the one that it came in */
+    uint8_t nobodys;     /* identifiers that identity left out, since they stand for nobody */
     uint32_t line;       /* index of the first in batch->lines */
     uint32_t line_count; /* how many rows the event has, where each has a key of its own */
 };
@@ -149,6 +151,11 @@ enum status event_batch_add_row(struct event_batch *batch, uint16_t source, stru
 /* Adds a zeroed line to the batch's last event. The pointer is valid until the next add. NULL
  * without memory. */
 struct event_line *event_batch_add_line(struct event_batch *batch) MUST_USE;
+/* Adds a copy of all that `from` has; its events get `member`. What `to` says of the file is not
+ * changed. On failure `to` is as it was. STATUS_LIMIT where `to` would have more bytes than offsets
+ * reach. */
+enum status event_batch_join(struct event_batch *to, const struct event_batch *from,
+                             uint32_t member) MUST_USE;
 static inline struct text event_batch_text(const struct event_batch *batch, uint32_t offset,
                                            uint32_t length) {
     return (struct text){batch->bytes.at + offset, length};

@@ -329,7 +329,11 @@ static enum status resolve_block(struct identity *identity, struct event_batch *
     struct event *events = batch->events + first;
     scratch->probe_count = 0;
     fetch_texts(batch, events, count);
-    for (uint32_t i = 0; i < count; i++) collect(identity, batch, &events[i], &scratch->sets[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t blocked = identity->blocked_count;
+        collect(identity, batch, &events[i], &scratch->sets[i]);
+        events[i].nobodys = (uint8_t)(identity->blocked_count - blocked);
+    }
     fetch_probes(identity);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; !status && i < count; i++)

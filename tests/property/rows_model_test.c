@@ -557,7 +557,7 @@ static bool run(uint64_t seed, struct model *model, struct files *files) {
         bool erases = below(model, 12) == 0;
         if (erases) erase_one(model, &shop);
         if (below(model, 4) == 0 &&
-            store_fold(engine_store(shop.engine), below(model, 2), NULL) != STATUS_OK)
+            engine_fold(shop.engine, below(model, 2), NULL, NULL) != STATUS_OK)
             abort();
         if (below(model, 6) == 0) shop_open(&shop, NULL);
         /* All of it once more: nothing is new, unless what replaced a row is erased. */

@@ -93,14 +93,20 @@ static enum status find_identifier(struct engine *engine, struct text name,
     return status;
 }
 
-enum status engine_unmerge(struct engine *engine, struct text identifier_a,
-                           struct text identifier_b, struct engine_unmerged *out,
-                           struct error *error) {
+struct unmerge {
+    struct text identifier_a, identifier_b;
+    struct engine_unmerged *out;
+};
+
+/* The applier's. */
+static enum status unmerge(struct engine *engine, void *context, struct error *error) {
+    const struct unmerge *wanted = context;
+    struct engine_unmerged *out = wanted->out;
     struct identifier_id a, b = {ID_NONE};
     struct identity_result result;
-    enum status status = find_identifier(engine, identifier_a, &a, error);
-    if (status == STATUS_OK && identifier_b.length > 0)
-        status = find_identifier(engine, identifier_b, &b, error);
+    enum status status = find_identifier(engine, wanted->identifier_a, &a, error);
+    if (status == STATUS_OK && wanted->identifier_b.length > 0)
+        status = find_identifier(engine, wanted->identifier_b, &b, error);
     if (status != STATUS_OK) return status;
     status = identity_withdraw(engine->identity, a, b, false, engine_now_ms(engine),
                                store_position(engine->store), &result, error);
@@ -117,4 +123,11 @@ enum status engine_unmerge(struct engine *engine, struct text identifier_a,
     if (b.value != ID_NONE) out->other = identity_customer_of(engine->identity, b, now);
     event_batch_release(&batch);
     return status;
+}
+
+enum status engine_unmerge(struct engine *engine, struct text identifier_a,
+                           struct text identifier_b, struct engine_unmerged *out,
+                           struct error *error) {
+    struct unmerge wanted = {identifier_a, identifier_b, out};
+    return applier_call(engine->applier, unmerge, &wanted, error);
 }

@@ -412,12 +412,10 @@ void erased_summary_release(struct erased_summary *out) {
     out->leftover_count = 0;
 }
 
-enum status engine_erase(struct engine *engine, struct customer_id customer,
-                         struct erased_summary *out, struct error *error) {
+static enum status erase_now(struct engine *engine, struct customer_id customer,
+                             struct erased_summary *out, struct error *error) {
     struct identity_erasure *erasure = NULL;
     struct store_erased erased = {0};
-    *out = (struct erased_summary){0};
-    arena_init(&out->arena, SUMMARY_BYTES_MAX);
     enum status status = identity_erasure_create(&erasure, engine->identity, customer, error);
     struct old_names *names = status == STATUS_OK ? memory_alloc(sizeof *names) : NULL;
     if (status == STATUS_OK && names == NULL)
@@ -450,6 +448,24 @@ enum status engine_erase(struct engine *engine, struct customer_id customer,
     memory_free(names);
     identity_erasure_destroy(erasure);
     return status;
+}
+
+struct erase_call {
+    struct customer_id customer;
+    struct erased_summary *out;
+};
+
+static enum status call_erase(struct engine *engine, void *context, struct error *error) {
+    const struct erase_call *wanted = context;
+    return erase_now(engine, wanted->customer, wanted->out, error);
+}
+
+enum status engine_erase(struct engine *engine, struct customer_id customer,
+                         struct erased_summary *out, struct error *error) {
+    struct erase_call wanted = {customer, out};
+    *out = (struct erased_summary){0};
+    arena_init(&out->arena, SUMMARY_BYTES_MAX);
+    return applier_call(engine->applier, call_erase, &wanted, error);
 }
 
 /* ---- a mistake taken back ---- */
@@ -487,6 +503,17 @@ static enum status welcome_forms(struct engine *engine, uint32_t type, struct te
     return status;
 }
 
+struct lift {
+    uint32_t type;
+    struct text value;
+    bool lifted;
+};
+
+static enum status lift(struct engine *engine, void *context, struct error *error) {
+    struct lift *wanted = context;
+    return welcome_forms(engine, wanted->type, wanted->value, &wanted->lifted, error);
+}
+
 enum status engine_lift(struct engine *engine, struct text identifier, struct error *error) {
     const char *colon =
         identifier.length > 0 ? memchr(identifier.at, ':', identifier.length) : NULL;
@@ -497,9 +524,10 @@ enum status engine_lift(struct engine *engine, struct text identifier, struct er
     struct text type = {identifier.at, (uint32_t)(colon - identifier.at)};
     struct text value = {colon + 1, identifier.length - type.length - 1};
     uint32_t symbol = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, type);
-    bool lifted = false;
+    struct lift wanted = {symbol, value, false};
     enum status status =
-        symbol == SYMBOL_NONE ? STATUS_OK : welcome_forms(engine, symbol, value, &lifted, error);
+        symbol == SYMBOL_NONE ? STATUS_OK : applier_call(engine->applier, lift, &wanted, error);
+    bool lifted = wanted.lifted;
     if (status != STATUS_OK || lifted) return status;
     return error_set(error, STATUS_NOT_FOUND,
                      "%.*s is not turned away: nobody erased it, or it was let in again",

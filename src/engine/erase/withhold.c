@@ -4,7 +4,7 @@
  * A text is looked at as a whole and word by word. A word of digits alone means nothing here, since
  * an article or an order may have the same number. */
 #include "engine/erase/erased_values.h"
-#include "engine/engine_internal.h"
+#include "engine/rows/rows.h"
 #include "event/dark.h"
 #include "ingest/file/lines.h"
 
@@ -174,8 +174,8 @@ static enum status leave_out(const struct engine *engine, uint32_t kept, struct 
     return status;
 }
 
-enum status properties_withhold(struct engine *engine, struct event_batch *batch, uint64_t *count,
-                                struct error *error) {
+enum status properties_withhold(struct engine *engine, struct event_batch *batch,
+                                const struct frame_member *members, struct error *error) {
     struct packed_writer writer;
     enum status status = STATUS_OK;
     if (!identity_turns_away(engine->identity)) return STATUS_OK;
@@ -185,7 +185,8 @@ enum status properties_withhold(struct engine *engine, struct event_batch *batch
         struct event *event = &batch->events[i];
         struct text packed = event_batch_text(batch, event->properties, event->properties_length);
         if (packed.length > 0 && any_names_erased(engine, kept, packed))
-            status = leave_out(engine, kept, batch, event, &writer, count);
+            status = leave_out(engine, kept, batch, event, &writer,
+                               &members[event->member].did->withheld);
     }
     packed_writer_release(&writer);
     return status == STATUS_OK

@@ -36,8 +36,8 @@ void readings_release(struct engine *engine) {
     memory_free(engine->readings);
 }
 
-enum status reading_add(struct engine *engine, struct text source,
-                        const struct ingest_reading *reading) {
+static enum status add(struct engine *engine, struct text source,
+                       const struct ingest_reading *reading) {
     struct source_readings *readings = readings_of(engine, source, true);
     if (readings == NULL) return STATUS_NO_MEMORY;
     enum status status = memory_grow((void **)&readings->items, &readings->capacity,
@@ -54,6 +54,14 @@ enum status reading_add(struct engine *engine, struct text source,
     copy.columns = columns;
     readings->items[readings->count++] = copy;
     return STATUS_OK;
+}
+
+enum status reading_add(struct engine *engine, struct text source,
+                        const struct ingest_reading *reading) {
+    pthread_mutex_lock(&engine->readings_lock);
+    enum status status = add(engine, source, reading);
+    pthread_mutex_unlock(&engine->readings_lock);
+    return status;
 }
 
 static enum status make_reading(struct engine *engine, const struct source *source,
@@ -77,34 +85,59 @@ static enum status make_reading(struct engine *engine, const struct source *sour
     return status;
 }
 
-/* The present one first, then the others, newest first: `order` is made anew. */
-static void put_in_order(struct source_readings *readings, size_t current) {
-    struct ingest_reading *out = readings->order;
-    readings->order_count = 0;
-    out[readings->order_count++] = readings->items[current];
-    for (size_t i = readings->count; i-- > 0 && readings->order_count <= INGEST_READINGS_MAX;) {
-        if (i != current) out[readings->order_count++] = readings->items[i];
+/* The present one first, then the others, newest first. */
+static void put_in_order(struct reading_list *out, const struct source_readings *readings,
+                         size_t current) {
+    out->count = 0;
+    out->items[out->count++] = readings->items[current];
+    for (size_t i = readings->count; i-- > 0 && out->count <= INGEST_READINGS_MAX;) {
+        if (i != current) out->items[out->count++] = readings->items[i];
     }
+}
+
+/* False where the present one is not there yet. */
+static bool find_readings(struct reading_list *out, const struct source *source,
+                          const struct ingest_reading *current) {
+    struct engine *engine = out->engine;
+    pthread_mutex_lock(&engine->readings_lock);
+    const struct source_readings *readings = readings_of(engine, source->name, false);
+    size_t at = 0, count = readings != NULL ? readings->count : 0;
+    while (at < count && !same_reading(&readings->items[at], current)) at++;
+    if (at < count) put_in_order(out, readings, at);
+    pthread_mutex_unlock(&engine->readings_lock);
+    return at < count;
+}
+
+struct new_reading {
+    struct reading_list *list;
+    const struct source *source;
+    const struct ingest_reading *current;
+};
+
+/* The applier's: two producers may have found it missing. */
+static enum status add_reading(struct engine *engine, void *context, struct error *error) {
+    const struct new_reading *wanted = context;
+    if (find_readings(wanted->list, wanted->source, wanted->current)) return STATUS_OK;
+    const struct source_readings *readings = readings_of(engine, wanted->source->name, false);
+    size_t count = readings != NULL ? readings->count : 0;
+    enum status status =
+        make_reading(engine, wanted->source, wanted->current, (uint16_t)(count + 1), error);
+    if (status != STATUS_OK) return status;
+    return find_readings(wanted->list, wanted->source, wanted->current) ? STATUS_OK
+                                                                        : STATUS_NO_MEMORY;
 }
 
 enum status readings_find(void *context, const struct source *source,
                           const struct ingest_reading *current, const struct ingest_reading **out,
                           uint32_t *count, struct error *error) {
-    struct engine *engine = context;
-    struct source_readings *readings = readings_of(engine, source->name, true);
-    if (readings == NULL) return STATUS_NO_MEMORY;
-    size_t at = 0;
-    while (at < readings->count && !same_reading(&readings->items[at], current)) at++;
-    if (at == readings->count) {
-        enum status status =
-            make_reading(engine, source, current, (uint16_t)(readings->count + 1), error);
-        if (status != STATUS_OK) return status;
-        readings = readings_of(engine, source->name, true);
-    }
-    put_in_order(readings, at);
-    *out = readings->order;
-    *count = readings->order_count;
-    return STATUS_OK;
+    struct reading_list *list = context;
+    struct new_reading wanted = {list, source, current};
+    enum status status = STATUS_OK;
+    if (!find_readings(list, source, current))
+        status = applier_call(list->engine->applier, add_reading, &wanted, error);
+    *out = list->items;
+    *count = list->count;
+    return status;
 }
 
 uint32_t reading_index(const struct engine *engine, struct text source, uint16_t current,
@@ -128,29 +161,37 @@ static uint64_t row_key_hash(const struct source *source) {
     return hash | 1;
 }
 
-enum key_names readings_key_names(const struct engine *engine, const struct source *source) {
-    const struct source_readings *readings =
-        readings_of((struct engine *)engine, source->name, false);
+enum key_names readings_key_names(struct engine *engine, const struct source *source) {
+    pthread_mutex_lock(&engine->readings_lock);
+    const struct source_readings *readings = readings_of(engine, source->name, false);
     bool shown = readings != NULL && readings->key_of_rows == row_key_hash(source);
+    pthread_mutex_unlock(&engine->readings_lock);
     return shown ? KEY_NAMES_ROW : KEY_NAMES_OPEN;
 }
 
 enum status readings_set_key(struct engine *engine, struct text source, uint64_t key_of_rows) {
+    pthread_mutex_lock(&engine->readings_lock);
     struct source_readings *readings = readings_of(engine, source, true);
-    if (readings == NULL) return STATUS_NO_MEMORY;
-    readings->key_of_rows = key_of_rows;
-    return STATUS_OK;
+    if (readings != NULL) readings->key_of_rows = key_of_rows;
+    pthread_mutex_unlock(&engine->readings_lock);
+    return readings != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-enum status readings_note_key(struct engine *engine, const struct source *source,
-                              struct error *error) {
+static enum status note_key(struct engine *engine, void *context, struct error *error) {
+    const struct source *source = context;
     struct buffer record;
-    if (source->key_names != KEY_NAMES_OPEN || readings_key_names(engine, source) == KEY_NAMES_ROW)
-        return STATUS_OK;
+    if (readings_key_names(engine, source) == KEY_NAMES_ROW) return STATUS_OK;
     buffer_init(&record);
     enum status status = control_row_key(&record, source->name, row_key_hash(source));
     if (status == STATUS_OK) status = control_append(engine, NULL, buffer_text(&record), error);
     if (status == STATUS_OK) status = readings_set_key(engine, source->name, row_key_hash(source));
     buffer_release(&record);
     return status;
+}
+
+enum status readings_note_key(struct engine *engine, const struct source *source,
+                              struct error *error) {
+    if (source->key_names != KEY_NAMES_OPEN || readings_key_names(engine, source) == KEY_NAMES_ROW)
+        return STATUS_OK;
+    return applier_call(engine->applier, note_key, (void *)(uintptr_t)source, error);
 }

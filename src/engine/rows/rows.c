@@ -503,9 +503,22 @@ static enum status date_changes(struct engine *engine, struct event_batch *batch
     return status;
 }
 
-enum status rows_sort(struct engine *engine, struct event_batch *batch, struct row_load *load,
-                      struct apply_result *out, struct error *error) {
-    struct sorting sorting = {engine, batch, load, engine->frame->remaps, out, error};
+/* From here on the events are this member's. */
+static void take_member(struct sorting *sorting, const struct frame_member *member) {
+    struct event_batch *batch = sorting->batch;
+    sorting->load = member->load;
+    sorting->out = member->did;
+    batch->file = member->file;
+    batch->file_length = member->file_length;
+    batch->header = member->header;
+    batch->header_length = member->header_length;
+}
+
+enum status rows_sort(struct engine *engine, struct event_batch *batch,
+                      const struct frame_member *members, struct error *error) {
+    struct sorting sorting = {
+        .engine = engine, .batch = batch, .remaps = engine->frame->remaps, .error = error};
+    uint32_t member = UINT32_MAX;
     enum status status = STATUS_OK;
     size_t kept = 0;
     row_frame_clear(engine->frame);
@@ -519,6 +532,10 @@ enum status rows_sort(struct engine *engine, struct event_batch *batch, struct r
             row_map_prefetch(&engine->frame->map, key);
         }
         bool stays = false;
+        if (batch->events[i].member != member) {
+            member = batch->events[i].member;
+            take_member(&sorting, &members[member]);
+        }
         if (batch->events[i].is_known && batch->events[i].verdict == ROW_JUDGE_LATER) {
             status = take_known(&sorting, &batch->events[i]);
             continue;
@@ -569,11 +586,12 @@ static enum status note_lines(struct engine *engine, const struct event_batch *b
 
 /* Ingest has quarantined the rows without a usable identifier, so nobody is only who was erased:
  * neither the event nor its raw row may be kept. */
-enum status rows_settle(struct engine *engine, struct event_batch *batch, struct apply_result *out,
-                        struct error *error) {
+enum status rows_settle(struct engine *engine, struct event_batch *batch,
+                        const struct frame_member *members, struct error *error) {
     size_t kept = 0;
     for (size_t i = 0; i < batch->event_count; i++) {
         const struct event *event = &batch->events[i];
+        struct apply_result *out = members[event->member].did;
         bool same = event->verdict == ROW_REMAPS && event->is_known &&
                     event->persona.value == event->replaces_persona.value;
         out->remapped -= same;

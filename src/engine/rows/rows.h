@@ -13,7 +13,11 @@
  * (ingest.h). Two rows are compared by their contents under the reading that the stored row's
  * content was made under. What a load changes is held until the load ends, for two reasons: a load
  * that would correct too much changes nothing, and of several versions of a row in one load only
- * the last one counts. Only the applier uses this. */
+ * the last one counts.
+ *
+ * Threads: a load belongs to its producer, but for what it holds: that is the applier's until all
+ * batches that were sent with the load are done. Functions that say so may be called by the
+ * producer; all others are the applier's. */
 #ifndef ENGINE_ROWS_ROWS_H
 #define ENGINE_ROWS_ROWS_H
 
@@ -69,7 +73,9 @@ struct row_load {
     struct engine *engine;
     const struct source *source;
     bool guarded;   /* the load stops where it would correct more than corrections_max */
+    bool remaps;    /* stored rows are read again by the mapping in force */
     uint64_t begin; /* store_position when the load began */
+    struct reading_list readings; /* of the file that is open */
     struct event_batch held;
     struct held_row *rows;
     size_t row_count, row_capacity;
@@ -84,10 +90,12 @@ struct row_load {
     uint64_t older_pieces;      /* of events that came in several row versions in this load */
     struct apply_result counts; /* of what was held */
 };
+/* The producer's, like row_load_release, _skip_known, _end and _settle. */
 void row_load_init(struct row_load *load, struct engine *engine, const struct source *source);
 void row_load_release(struct row_load *load);
 /* From now on the parsing threads skip rows that are stored with the same content. This stays right
- * during the load, since the load changes stored rows only at its end. */
+ * during the load, since the load changes stored rows only at its end; what others change meanwhile
+ * counts as changed after the load's rows were read. */
 enum status row_load_skip_known(struct row_load *load, struct error *error) MUST_USE;
 /* Serves as ingest_settings.is_known; the context is the load. Any thread may call it. */
 bool row_load_is_known(void *context, struct row_key key, uint64_t content, uint16_t reading);
@@ -100,6 +108,9 @@ bool row_load_holds(const struct row_load *load, struct row_key key);
  * whatever it says: it may be the last that the load says of a row. */
 bool row_load_holds_any(const struct row_load *load, const struct event_batch *batch,
                         const struct event *event);
+/* Forgets the rows that were held behind the first `count`: their batch could not be applied, and
+ * is judged again. */
+enum status row_load_rewind(struct row_load *load, size_t count) MUST_USE;
 /* Applies what was held and adds to load->counts. Where it would correct more than corrections_max,
  * nothing is applied, and STATUS_LIMIT is returned. `rows` is the number of rows of the whole load,
  * of which corrections_max may be a share. */
@@ -118,6 +129,15 @@ enum status row_load_judge(struct row_load *load, uint32_t row, enum row_verdict
                            struct stored_key *known, bool *found, struct error *error) MUST_USE;
 
 /* ---- one frame ---- */
+
+/* Whose events a frame has: event.member is an index into these. */
+struct frame_member {
+    struct row_load *load;    /* NULL: what changes stored rows is applied at once */
+    struct apply_result *did; /* what became of its events is added here */
+    bool has_personas;        /* its events stand behind those of members without */
+    /* The file that its rows came from, and its header, in the frame's batch. */
+    uint32_t file, file_length, header, header_length;
+};
 
 /* What is known of one key while a frame is built. */
 struct frame_row {
@@ -144,15 +164,15 @@ enum status row_frame_create(struct row_frame **out) MUST_USE;
 void row_frame_destroy(struct row_frame *frame);
 void row_frame_clear(struct row_frame *frame);
 
-/* Judges the events of a batch and takes out those that need no persona. With a load, an event that
- * would change a stored row is moved into the load; with `load` NULL it is applied at once. Adds
- * the changes of keys to engine->frame. */
-enum status rows_sort(struct engine *engine, struct event_batch *batch, struct row_load *load,
-                      struct apply_result *out, struct error *error) MUST_USE;
+/* Judges the events of a batch and takes out those that need no persona. An event that would change
+ * a stored row is moved into its member's load, if it has one; else it is applied at once. Adds the
+ * changes of keys to engine->frame. */
+enum status rows_sort(struct engine *engine, struct event_batch *batch,
+                      const struct frame_member *members, struct error *error) MUST_USE;
 /* Called after identity_resolve, which repeats had to pass because they teach who is who. Takes out
  * repeats and events without a persona. */
-enum status rows_settle(struct engine *engine, struct event_batch *batch, struct apply_result *out,
-                        struct error *error) MUST_USE;
+enum status rows_settle(struct engine *engine, struct event_batch *batch,
+                        const struct frame_member *members, struct error *error) MUST_USE;
 
 /* When the new version that this event brings was known: as rows_known_of_change says, but never
  * before the event happened. */

@@ -10,6 +10,7 @@
 void row_load_init(struct row_load *load, struct engine *engine, const struct source *source) {
     *load = (struct row_load){
         .engine = engine, .source = source, .begin = store_position(engine->store)};
+    load->readings.engine = engine;
     event_batch_init(&load->held);
 }
 
@@ -27,10 +28,15 @@ static enum status note_changed(void *context, struct row_key key) {
     return row_map_add(&load->changed, key, 0) != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-enum status row_load_skip_known(struct row_load *load, struct error *error) {
-    if (load->engine->frame->remaps) return STATUS_OK;
+static enum status read_changed(struct engine *engine, void *context, struct error *error) {
+    struct row_load *load = context;
     load->may_skip = true;
-    return store_visit_changed_keys(load->engine->store, note_changed, load, error);
+    return store_visit_changed_keys(engine->store, note_changed, load, error);
+}
+
+enum status row_load_skip_known(struct row_load *load, struct error *error) {
+    if (load->remaps) return STATUS_OK;
+    return applier_call(load->engine->applier, read_changed, load, error);
 }
 
 bool row_load_is_known(void *context, struct row_key key, uint64_t content, uint16_t reading) {
@@ -76,6 +82,15 @@ static enum status keep_raw(struct row_load *load, const struct event_batch *bat
     return status;
 }
 
+/* Finds row `index` by its key, behind those of the same key. */
+static enum status index_row(struct row_load *load, struct row_key key, uint32_t index) {
+    uint32_t *last = row_map_add(&load->last, key, index);
+    if (last == NULL || row_map_add(&load->first, key, index) == NULL) return STATUS_NO_MEMORY;
+    if (*last != index) load->rows[*last].next = index;
+    *last = index;
+    return STATUS_OK;
+}
+
 enum status row_load_hold(struct row_load *load, const struct event_batch *batch,
                           const struct event *event) {
     uint32_t index = (uint32_t)load->row_count;
@@ -92,12 +107,30 @@ enum status row_load_hold(struct row_load *load, const struct event_batch *batch
         if (row_map_add(&load->lines, batch->lines[event->line + i].key, 0) == NULL)
             return STATUS_NO_MEMORY;
     }
-    uint32_t *last = row_map_add(&load->last, event->key, index);
-    if (last == NULL || row_map_add(&load->first, event->key, index) == NULL)
-        return STATUS_NO_MEMORY;
-    if (*last != index) load->rows[*last].next = index;
-    *last = index;
+    return index_row(load, event->key, index);
+}
+
+static enum status index_lines(struct row_load *load, const struct event *event) {
+    for (uint32_t i = 0; i < event->line_count; i++) {
+        if (row_map_add(&load->lines, load->held.lines[event->line + i].key, 0) == NULL)
+            return STATUS_NO_MEMORY;
+    }
     return STATUS_OK;
+}
+
+enum status row_load_rewind(struct row_load *load, size_t count) {
+    enum status status = STATUS_OK;
+    if (load->row_count == count && load->held.event_count == count) return STATUS_OK;
+    load->row_count = load->held.event_count = count;
+    row_map_clear(&load->first);
+    row_map_clear(&load->last);
+    row_map_clear(&load->lines);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        load->rows[i].next = NO_ROW;
+        status = index_row(load, load->held.events[i].key, i);
+        if (status == STATUS_OK) status = index_lines(load, &load->held.events[i]);
+    }
+    return status;
 }
 
 /* ---- the end of a load ---- */
@@ -179,7 +212,7 @@ static enum status flush(struct ending *ending) {
     struct row_load *load = ending->load;
     struct apply_result did = {0};
     if (ending->batch.event_count + ending->batch.row_count == 0) return STATUS_OK;
-    enum status status = engine_apply(load->engine, &ending->batch, true, &did, ending->error);
+    enum status status = engine_apply_now(load->engine, &ending->batch, NULL, &did, ending->error);
     apply_result_add(&load->counts, &did);
     event_batch_clear(&ending->batch);
     return status;
@@ -221,7 +254,7 @@ static enum status apply_merged(struct group_merge *merge) {
     load->bad.known_rows += bad.known_rows;
     frame->extra = merge->gone;
     frame->extra_count = merge->gone_count;
-    status = engine_apply(load->engine, &merge->out, true, &did, merge->error);
+    status = engine_apply_now(load->engine, &merge->out, NULL, &did, merge->error);
     frame->extra = NULL;
     frame->extra_count = 0;
     did.quarantined = 0; /* load->bad has the rows */
@@ -263,11 +296,27 @@ static enum status end_rows(struct row_load *load, uint64_t rows, struct error *
     return status;
 }
 
-enum status row_load_end(struct row_load *load, uint64_t rows, struct error *error) {
+struct load_end {
+    struct row_load *load;
+    uint64_t rows;
+};
+
+static enum status end_load(struct engine *engine, void *context, struct error *error) {
+    const struct load_end *end = context;
+    struct row_load *load = end->load;
     uint32_t groups = 0;
     for (uint32_t i = 0; i < load->row_count; i++) groups += is_group(load, i);
-    enum status status = groups < load->row_count ? end_rows(load, rows, error) : STATUS_OK;
-    return status == STATUS_OK && groups > 0 ? end_groups(load, rows, error) : status;
+    engine->frame->remaps = load->remaps;
+    enum status status = groups < load->row_count ? end_rows(load, end->rows, error) : STATUS_OK;
+    if (status == STATUS_OK && groups > 0) status = end_groups(load, end->rows, error);
+    engine->frame->remaps = false;
+    return status;
+}
+
+enum status row_load_end(struct row_load *load, uint64_t rows, struct error *error) {
+    if (load->row_count == 0) return STATUS_OK;
+    struct load_end end = {load, rows};
+    return applier_call(load->engine->applier, end_load, &end, error);
 }
 
 enum status row_load_settle(struct row_load *load, uint64_t rows, struct error *error) {

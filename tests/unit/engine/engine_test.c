@@ -58,8 +58,7 @@ static void test_what_is_in_force_comes_back(void **state) {
         assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(90)) == 11);
         assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(20)) == 10);
         assert_int_equal(treatment_count(shop), 2);
-        if (round == 0)
-            assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+        if (round == 0) assert_int_equal(engine_fold(shop->engine, false, NULL, NULL), STATUS_OK);
         shop->now_ms = DAY(30);
         shop_open(shop, NULL);
         shop_load(shop, "offer"); /* the same content is no new version */
@@ -137,7 +136,7 @@ static void test_repeats_are_dropped_wherever_the_first_lies(void **state) {
     shop_load(shop, NULL); /* in the tail */
     assert_int_equal(shop->totals.did.events, 0);
     assert_int_equal(shop->totals.did.repeats, 8);
-    assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+    assert_int_equal(engine_fold(shop->engine, false, NULL, NULL), STATUS_OK);
     shop_load(shop, NULL); /* in a run */
     assert_int_equal(shop->totals.did.events, 0);
     shop_open(shop, NULL);
@@ -160,7 +159,7 @@ static void test_a_row_stands_under_its_key_for_ever(void **state) {
     shop_load(shop, NULL); /* in the tail */
     assert_int_equal(shop->totals.did.events, 0);
     assert_int_equal(shop->totals.did.corrected, 1);
-    assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+    assert_int_equal(engine_fold(shop->engine, false, NULL, NULL), STATUS_OK);
     shop_load(shop, NULL); /* folded */
     assert_int_equal(shop->totals.did.events, 0);
     assert_int_equal(shop->totals.did.repeats, 1);
@@ -185,7 +184,7 @@ static void test_where_repeats_cannot_be_told_nothing_is_stored(void **state) {
     shop_file(shop, "orders.csv", orders);
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
-    assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+    assert_int_equal(engine_fold(shop->engine, false, NULL, NULL), STATUS_OK);
     engine_close(shop->engine);
     shop->engine = NULL;
     damage_keys(shop);
@@ -199,7 +198,7 @@ static void test_where_repeats_cannot_be_told_nothing_is_stored(void **state) {
     assert_true(store_position(engine_store(shop->engine)) == position);
     assert_int_equal(shop_events(shop), 4);
     /* A rebuild makes the keys anew from the runs: the rows are known again. */
-    assert_int_equal(store_rebuild(engine_store(shop->engine), NULL), STATUS_OK);
+    assert_int_equal(engine_rebuild(shop->engine, NULL, NULL), STATUS_OK);
     shop_load(shop, NULL);
     assert_int_equal(shop->totals.did.events, 0);
     assert_int_equal(shop->totals.did.repeats, 4);
@@ -418,7 +417,7 @@ static void test_an_erased_customer_leaves_no_byte(void **state) {
     shop_file(shop, "orders1.csv", orders);
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
-    assert_int_equal(store_fold(engine_store(shop->engine), false, NULL), STATUS_OK);
+    assert_int_equal(engine_fold(shop->engine, false, NULL, NULL), STATUS_OK);
     shop_file(shop, "orders2.csv",
               "order_id,at,email,cookie,amount,items,note\n"
               "o5,2017-02-02T10:00:00Z,ann@a.example,k-77,2.00,1,Treatment of ann\n"
@@ -448,7 +447,7 @@ static void test_an_erased_customer_leaves_no_byte(void **state) {
         shop_file(shop, "orders2.csv", orders);
         if (round == 1) shop_load(shop, NULL); /* they do not come back unasked */
     }
-    assert_int_equal(store_fold(engine_store(shop->engine), true, NULL), STATUS_OK);
+    assert_int_equal(engine_fold(shop->engine, true, NULL, NULL), STATUS_OK);
     for (size_t i = 0; i < 6; i++) assert_false(lies_anywhere(shop, theirs[i]));
 }
 

@@ -198,8 +198,7 @@ static void test_bad_rows_of_the_erased_are_withheld(void **state) {
         assert_int_equal(engine_quarantine_replay(shop->engine, NULL, &replayed, &error),
                          STATUS_OK);
         assert_int_equal(replayed.events, 0);
-        if (round == 1)
-            assert_int_equal(store_fold(engine_store(shop->engine), true, NULL), STATUS_OK);
+        if (round == 1) assert_int_equal(engine_fold(shop->engine, true, NULL, NULL), STATUS_OK);
         shop_open(shop, NULL);
     }
 }
@@ -364,7 +363,7 @@ static void test_relations_to_the_erased_go(void **state) {
         open_people(shop);
         shop_file(shop, "friends.csv", friends);
         shop_load(shop, NULL);
-        if (folded) assert_int_equal(store_fold(engine_store(shop->engine), true, NULL), STATUS_OK);
+        if (folded) assert_int_equal(engine_fold(shop->engine, true, NULL, NULL), STATUS_OK);
         erase_ann(shop, &erased);
         assert_int_equal(erased.events, 5); /* her orders, and three relations to her */
         assert_int_equal(shop_count(shop, "Related"), 2);

@@ -169,10 +169,10 @@ static void test_a_full_batch_may_merge_customers(void **state) {
     event_batch_init(&batch);
     for (int i = 0; i < MERGED; i++) add_event(shop, &batch, i, -1);
     for (int i = 0; i < MERGED; i++) add_event(shop, &batch, -1, i);
-    assert_int_equal(engine_apply(shop->engine, &batch, true, &applied, &error), STATUS_OK);
+    assert_int_equal(engine_apply(shop->engine, &batch, &applied, &error), STATUS_OK);
     event_batch_clear(&batch);
     for (int i = 0; i < BATCH_EVENTS_MAX; i++) add_event(shop, &batch, i % MERGED, i % MERGED);
-    assert_int_equal(engine_apply(shop->engine, &batch, true, &applied, &error), STATUS_OK);
+    assert_int_equal(engine_apply(shop->engine, &batch, &applied, &error), STATUS_OK);
     assert_int_equal(applied.events, BATCH_EVENTS_MAX);
     event_batch_release(&batch);
     for (int round = 0; round < 2; round++) {
@@ -237,7 +237,7 @@ static enum status open_shop(struct shop *shop, struct error *error) {
 }
 
 static enum status fold_all(struct shop *shop, struct error *error) {
-    return store_fold(engine_store(shop->engine), true, error);
+    return engine_fold(shop->engine, true, NULL, error);
 }
 
 static enum status copy_all(struct shop *shop, struct error *error) {
@@ -254,7 +254,7 @@ static enum status erase_ann(struct shop *shop, struct error *error) {
 }
 
 static enum status rebuild(struct shop *shop, struct error *error) {
-    return store_rebuild(engine_store(shop->engine), error);
+    return engine_rebuild(shop->engine, NULL, error);
 }
 
 enum { OPENED, LOADED, FOLDED, COPIED, ERASED, REBUILT, STEPS };

@@ -72,7 +72,7 @@ static void check_seeing(struct shop *shop) {
 
 static void fold(struct shop *shop) {
     struct error error = {0};
-    assert_int_equal(store_fold(engine_store(shop->engine), false, &error), STATUS_OK);
+    assert_int_equal(engine_fold(shop->engine, false, NULL, &error), STATUS_OK);
 }
 
 /* In the tail; in a run that was written before anybody declared the names; in one after. */
@@ -104,7 +104,7 @@ static void test_a_later_declaration_finds_old_events(void **state) {
         shop_open(shop, NULL);
         check_seeing(shop);
         fold(shop);
-        assert_int_equal(store_rebuild(engine_store(shop->engine), &error), STATUS_OK);
+        assert_int_equal(engine_rebuild(shop->engine, NULL, &error), STATUS_OK);
         check_seeing(shop);
         assert_true(shop_trait(shop, "user:u1", "bounces", DAY(90)) == 4);
         shop_open(shop, NULL);

@@ -46,7 +46,7 @@ static void refuse(struct shop *shop, const char *text, struct error *error) {
 }
 
 static void fold_and_merge(struct shop *shop) {
-    assert_int_equal(store_fold(engine_store(shop->engine), true, NULL), STATUS_OK);
+    assert_int_equal(engine_fold(shop->engine, true, NULL, NULL), STATUS_OK);
 }
 
 #define DID(field) shop->totals.did.field

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The queue, and the two threads behind it. What one frame does to the engine is apply.c's; which
+ * changes become one frame is group.c's. */
+#include "engine/applier.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "engine/group.h"
+#include "engine/engine_internal.h"
+
+/* In order of arrival. */
+struct change_list {
+    struct change *first, *last;
+};
+
+struct applier {
+    struct engine *engine;
+    uint32_t changes_max;
+    size_t bytes_max;
+    struct group *group; /* the applier thread's */
+    _Atomic bool failed; /* a sync failed: nothing is changed any more */
+
+    pthread_mutex_t lock; /* for all below */
+    pthread_cond_t queued, written, room;
+    struct change_list queue, unsynced;
+    uint32_t count; /* accepted and not yet completed */
+    size_t bytes;
+    bool is_open;      /* changes are queued; before that calls are made at once */
+    bool has_threads;  /* both were started */
+    bool is_stopping;  /* nothing more comes */
+    bool has_stopped;  /* the applier's thread has ended */
+    bool is_idle;      /* the applier's thread waits for a change … */
+    bool syncer_waits; /* … and the syncer's for something written */
+    uint32_t room_waiters;
+    pthread_t applying, syncing;
+    struct applier_stats stats;
+};
+
+/* ---- lists ---- */
+
+static void list_add(struct change_list *list, struct change *change) {
+    change->next = NULL;
+    if (list->last != NULL)
+        list->last->next = change;
+    else
+        list->first = change;
+    list->last = change;
+}
+
+static struct change *list_take(struct change_list *list) {
+    struct change *change = list->first;
+    list->first = change->next;
+    if (list->first == NULL) list->last = NULL;
+    return change;
+}
+
+/* ---- the applier's thread ---- */
+
+static enum status refuse_failed(const struct applier *applier, struct error *error) {
+    return error_set(error, STATUS_READ_ONLY,
+                     "%s: nothing is taken since the disk refused a sync: check the disk, then "
+                     "open the directory again",
+                     applier->engine->directory);
+}
+
+/* A call is alone: all before it is durable when it begins, and it sees what everybody sees. */
+static void run_call(struct applier *applier, struct change *change) {
+    struct engine *engine = applier->engine;
+    change->status = store_sync(engine->store, &change->error);
+    if (change->status != STATUS_OK) return;
+    identity_publish(engine->identity, store_durable_position(engine->store));
+    change->status = change->run(engine, change->context, &change->error);
+}
+
+static void apply_group(struct applier *applier, struct change *const *changes, size_t count) {
+    if (atomic_load(&applier->failed)) {
+        for (size_t i = 0; i < count; i++)
+            changes[i]->status = refuse_failed(applier, &changes[i]->error);
+    } else if (changes[0]->run != NULL) {
+        run_call(applier, changes[0]);
+    } else {
+        group_apply(applier->group, changes, count);
+    }
+}
+
+/* Under the lock: what becomes one group, in order of arrival. */
+static size_t take_group(struct applier *applier, struct change **changes) {
+    struct group_size size = {0};
+    size_t count = 0;
+    while (applier->queue.first != NULL && group_takes(&size, applier->queue.first))
+        changes[count++] = list_take(&applier->queue);
+    return count;
+}
+
+static void *apply_on(void *context) {
+    struct applier *applier = context;
+    struct change *changes[GROUP_CHANGES_MAX];
+    pthread_mutex_lock(&applier->lock);
+    for (;;) {
+        while (applier->queue.first == NULL && !applier->is_stopping) {
+            applier->is_idle = true;
+            pthread_cond_wait(&applier->queued, &applier->lock);
+            applier->is_idle = false;
+        }
+        if (applier->queue.first == NULL) break;
+        size_t count = take_group(applier, changes);
+        pthread_mutex_unlock(&applier->lock);
+        apply_group(applier, changes, count);
+        pthread_mutex_lock(&applier->lock);
+        for (size_t i = 0; i < count; i++) list_add(&applier->unsynced, changes[i]);
+        if (applier->syncer_waits) pthread_cond_signal(&applier->written);
+    }
+    applier->has_stopped = true;
+    pthread_cond_signal(&applier->written);
+    pthread_mutex_unlock(&applier->lock);
+    return NULL;
+}
+
+/* ---- the syncer's thread ---- */
+
+/* Everything written before is durable on return, and shown; or nothing is changed any more. */
+static enum status make_durable(struct applier *applier, struct error *error) {
+    struct engine *engine = applier->engine;
+    enum status status = store_sync(engine->store, error);
+    if (status == STATUS_OK)
+        identity_publish(engine->identity, store_durable_position(engine->store));
+    else
+        atomic_store(&applier->failed, true);
+    return status;
+}
+
+static void fail_change(const struct applier *applier, struct change *change,
+                        const struct error *why) {
+    if (change->status != STATUS_OK) return; /* it was refused before anything was written */
+    change->status = error_set(&change->error, STATUS_IO,
+                               "%s: the disk refused the sync, so nobody knows whether this was "
+                               "kept; open the directory again and send it once more: %.400s",
+                               applier->engine->directory, why->text);
+}
+
+/* Room is made first, so that a completion may submit the next change. */
+static void complete(struct applier *applier, struct change *first) {
+    uint32_t count = 0;
+    size_t bytes = 0;
+    for (const struct change *change = first; change != NULL; change = change->next) {
+        bytes += change->bytes;
+        count++;
+    }
+    pthread_mutex_lock(&applier->lock);
+    applier->count -= count;
+    applier->bytes -= bytes;
+    applier->stats.changes += count;
+    applier->stats.syncs++;
+    if (applier->room_waiters > 0) pthread_cond_broadcast(&applier->room);
+    pthread_mutex_unlock(&applier->lock);
+    for (struct change *change = first, *next; change != NULL; change = next) {
+        next = change->next;
+        if (change->completed != NULL) change->completed(change);
+    }
+}
+
+static void *sync_on(void *context) {
+    struct applier *applier = context;
+    pthread_mutex_lock(&applier->lock);
+    for (;;) {
+        while (applier->unsynced.first == NULL && !applier->has_stopped) {
+            applier->syncer_waits = true;
+            pthread_cond_wait(&applier->written, &applier->lock);
+            applier->syncer_waits = false;
+        }
+        struct change *first = applier->unsynced.first;
+        if (first == NULL) break;
+        applier->unsynced = (struct change_list){0};
+        pthread_mutex_unlock(&applier->lock);
+        struct error why = {0};
+        if (make_durable(applier, &why) != STATUS_OK) {
+            for (struct change *change = first; change != NULL; change = change->next)
+                fail_change(applier, change, &why);
+        }
+        complete(applier, first);
+        pthread_mutex_lock(&applier->lock);
+    }
+    pthread_mutex_unlock(&applier->lock);
+    return NULL;
+}
+
+/* ---- life ---- */
+
+/* Deadlines are of a clock that nobody sets. */
+static void init_condition(pthread_cond_t *condition) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+enum status applier_create(struct applier **out, const struct applier_options *options) {
+    struct applier *applier = memory_calloc(1, sizeof *applier);
+    *out = NULL;
+    if (applier == NULL) return STATUS_NO_MEMORY;
+    enum status status = group_create(&applier->group, options->engine);
+    if (status != STATUS_OK) {
+        memory_free(applier);
+        return status;
+    }
+    applier->engine = options->engine;
+    applier->changes_max = options->changes_max > 0 ? options->changes_max : APPLIER_CHANGES_MAX;
+    applier->bytes_max = options->bytes_max > 0 ? options->bytes_max : APPLIER_BYTES_MAX;
+    pthread_mutex_init(&applier->lock, NULL);
+    init_condition(&applier->queued);
+    init_condition(&applier->written);
+    init_condition(&applier->room);
+    *out = applier;
+    return STATUS_OK;
+}
+
+void applier_open(struct applier *applier) {
+    applier->is_open = true;
+}
+
+void applier_destroy(struct applier *applier) {
+    if (applier == NULL) return;
+    pthread_mutex_lock(&applier->lock);
+    applier->is_stopping = true;
+    bool has_threads = applier->has_threads;
+    pthread_cond_signal(&applier->queued);
+    pthread_mutex_unlock(&applier->lock);
+    if (has_threads) {
+        pthread_join(applier->applying, NULL);
+        pthread_join(applier->syncing, NULL);
+    }
+    pthread_cond_destroy(&applier->queued);
+    pthread_cond_destroy(&applier->written);
+    pthread_cond_destroy(&applier->room);
+    pthread_mutex_destroy(&applier->lock);
+    group_destroy(applier->group);
+    memory_free(applier);
+}
+
+/* Under the lock. */
+static enum status start_threads(struct applier *applier, struct error *error) {
+    if (applier->has_threads) return STATUS_OK;
+    int why = pthread_create(&applier->applying, NULL, apply_on, applier);
+    if (why == 0 && (why = pthread_create(&applier->syncing, NULL, sync_on, applier)) != 0) {
+        applier->is_stopping = true;
+        pthread_cond_signal(&applier->queued);
+        pthread_mutex_unlock(&applier->lock);
+        pthread_join(applier->applying, NULL);
+        pthread_mutex_lock(&applier->lock);
+        applier->is_stopping = applier->has_stopped = false;
+    }
+    if (why != 0)
+        return error_set_errno(error, why, "%s: cannot start the threads that change it",
+                               applier->engine->directory);
+    applier->has_threads = true;
+    return STATUS_OK;
+}
+
+/* ---- producers ---- */
+
+static size_t bytes_of(const struct change *change) {
+    const struct event_batch *batch = change->batch;
+    if (batch == NULL) return 0;
+    return batch->bytes.length + batch->event_count * sizeof *batch->events +
+           batch->identifier_count * sizeof *batch->identifiers +
+           batch->row_count * sizeof *batch->rows + batch->line_count * sizeof *batch->lines +
+           change->back.count * sizeof *change->back.row_ids;
+}
+
+static struct timespec deadline_after(uint32_t patience_ms) {
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += patience_ms / 1000;
+    at.tv_nsec += (long)(patience_ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_nsec -= 1000000000;
+        at.tv_sec++;
+    }
+    return at;
+}
+
+static bool has_room(const struct applier *applier, size_t bytes) {
+    return applier->count < applier->changes_max && applier->bytes + bytes <= applier->bytes_max;
+}
+
+/* Under the lock. */
+static enum status wait_for_room(struct applier *applier, size_t bytes, uint32_t patience_ms,
+                                 struct error *error) {
+    int waited = patience_ms > 0 ? 0 : ETIMEDOUT;
+    struct timespec deadline = {0};
+    if (!has_room(applier, bytes) && waited == 0) deadline = deadline_after(patience_ms);
+    applier->room_waiters++;
+    while (!has_room(applier, bytes) && waited == 0 && !atomic_load(&applier->failed))
+        waited = pthread_cond_timedwait(&applier->room, &applier->lock, &deadline);
+    applier->room_waiters--;
+    if (has_room(applier, bytes)) return STATUS_OK;
+    return error_set(error, STATUS_BUSY,
+                     "%s: %u changes of %zu MB wait to be written, and the queue takes %u of "
+                     "%zu MB: try it again in a moment",
+                     applier->engine->directory, applier->count, applier->bytes >> 20,
+                     applier->changes_max, applier->bytes_max >> 20);
+}
+
+/* Under the lock. */
+static enum status may_submit(struct applier *applier, const struct change *change,
+                              uint32_t patience_ms, struct error *error) {
+    if (change->bytes > applier->bytes_max)
+        return error_set(error, STATUS_LIMIT,
+                         "a batch of %zu MB is larger than the queue of changes (%zu MB): send it "
+                         "in parts",
+                         change->bytes >> 20, applier->bytes_max >> 20);
+    enum status status = wait_for_room(applier, change->bytes, patience_ms, error);
+    if (atomic_load(&applier->failed)) return refuse_failed(applier, error);
+    return status == STATUS_OK ? start_threads(applier, error) : status;
+}
+
+enum status applier_submit(struct applier *applier, struct change *change, uint32_t patience_ms,
+                           struct error *error) {
+    if (!applier->is_open)
+        return error_set(error, STATUS_READ_ONLY,
+                         "%s: was opened for reading only: open it for writing",
+                         applier->engine->directory);
+    change->bytes = bytes_of(change);
+    change->status = STATUS_OK;
+    change->error = (struct error){0};
+    change->did = (struct apply_result){0};
+    change->bad = (struct bad_rows){0};
+    pthread_mutex_lock(&applier->lock);
+    enum status status = may_submit(applier, change, patience_ms, error);
+    if (status == STATUS_OK) {
+        list_add(&applier->queue, change);
+        applier->count++;
+        applier->bytes += change->bytes;
+        if (applier->is_idle) pthread_cond_signal(&applier->queued);
+    }
+    pthread_mutex_unlock(&applier->lock);
+    return status;
+}
+
+/* Is this the applier's thread, or is there none yet? */
+static bool is_applier(struct applier *applier) {
+    if (!applier->is_open) return true;
+    pthread_mutex_lock(&applier->lock);
+    bool is_it = applier->has_threads && pthread_equal(pthread_self(), applier->applying);
+    pthread_mutex_unlock(&applier->lock);
+    return is_it;
+}
+
+struct waiting {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_done;
+};
+
+static void wake(struct change *change) {
+    struct waiting *waiting = change->waiting;
+    pthread_mutex_lock(&waiting->lock);
+    waiting->is_done = true;
+    pthread_cond_signal(&waiting->changed);
+    pthread_mutex_unlock(&waiting->lock);
+}
+
+static enum status give_status(const struct change *change, struct error *error) {
+    if (change->status != STATUS_OK && error != NULL) {
+        *error = change->error;
+        error->status = change->status;
+    }
+    return change->status;
+}
+
+static enum status apply_here(struct applier *applier, struct change *change, struct error *error) {
+    if (change->run != NULL) return change->run(applier->engine, change->context, error);
+    group_apply_alone(applier->group, change, true);
+    return give_status(change, error);
+}
+
+enum status applier_apply(struct applier *applier, struct change *change, uint32_t patience_ms,
+                          struct error *error) {
+    if (is_applier(applier)) return apply_here(applier, change, error);
+    struct waiting waiting = {.is_done = false};
+    pthread_mutex_init(&waiting.lock, NULL);
+    pthread_cond_init(&waiting.changed, NULL);
+    change->completed = wake;
+    change->waiting = &waiting;
+    enum status status = applier_submit(applier, change, patience_ms, error);
+    if (status == STATUS_OK) {
+        pthread_mutex_lock(&waiting.lock);
+        while (!waiting.is_done) pthread_cond_wait(&waiting.changed, &waiting.lock);
+        pthread_mutex_unlock(&waiting.lock);
+        status = give_status(change, error);
+    }
+    pthread_cond_destroy(&waiting.changed);
+    pthread_mutex_destroy(&waiting.lock);
+    return status;
+}
+
+enum status applier_call(struct applier *applier,
+                         enum status (*run)(struct engine *engine, void *context,
+                                            struct error *error),
+                         void *context, struct error *error) {
+    struct change change = {.run = run, .context = context};
+    return applier_apply(applier, &change, APPLIER_PATIENCE_MS, error);
+}
+
+bool applier_has_failed(const struct applier *applier) {
+    return atomic_load(&applier->failed);
+}
+
+void applier_stats(struct applier *applier, struct applier_stats *out) {
+    pthread_mutex_lock(&applier->lock);
+    *out = applier->stats;
+    out->waiting = applier->count;
+    out->waiting_bytes = applier->bytes;
+    pthread_mutex_unlock(&applier->lock);
+    group_stats(applier->group, out);
+}

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The queue, and the two threads behind it. What one frame does to the engine is apply.c's; which
- * changes become one frame is group.c's. */
+ * changes become one frame is group.c's.
+ *
+ * Applying and syncing are roles, each of one thread at a time. The two threads take them as work
+ * comes. A producer that waits for its change, and finds both roles free and nothing queued, takes
+ * them itself, one after the other: a change that comes alone costs no waking of threads. While it
+ * syncs, the applier's thread goes on with what has come meanwhile. */
 #include "engine/applier.h"
 
 #include <errno.h>
@@ -21,7 +26,7 @@ struct applier {
     struct engine *engine;
     uint32_t changes_max;
     size_t bytes_max;
-    struct group *group; /* the applier thread's */
+    struct group *group; /* of who applies */
     _Atomic bool failed; /* a sync failed: nothing is changed any more */
 
     pthread_mutex_t lock; /* for all below */
@@ -33,8 +38,11 @@ struct applier {
     bool has_threads;  /* both were started */
     bool is_stopping;  /* nothing more comes */
     bool has_stopped;  /* the applier's thread has ended */
+    bool is_applying;  /* somebody has the role: `who` … */
+    bool is_syncing;   /* … and somebody this one */
     bool is_idle;      /* the applier's thread waits for a change … */
     bool syncer_waits; /* … and the syncer's for something written */
+    pthread_t who;
     uint32_t room_waiters;
     pthread_t applying, syncing;
     struct applier_stats stats;
@@ -96,21 +104,29 @@ static size_t take_group(struct applier *applier, struct change **changes) {
     return count;
 }
 
+/* Under the lock. */
+static void begin_applying(struct applier *applier) {
+    applier->is_applying = true;
+    applier->who = pthread_self();
+}
+
 static void *apply_on(void *context) {
     struct applier *applier = context;
     struct change *changes[GROUP_CHANGES_MAX];
     pthread_mutex_lock(&applier->lock);
     for (;;) {
-        while (applier->queue.first == NULL && !applier->is_stopping) {
+        while (applier->is_applying || (applier->queue.first == NULL && !applier->is_stopping)) {
             applier->is_idle = true;
             pthread_cond_wait(&applier->queued, &applier->lock);
             applier->is_idle = false;
         }
         if (applier->queue.first == NULL) break;
         size_t count = take_group(applier, changes);
+        begin_applying(applier);
         pthread_mutex_unlock(&applier->lock);
         apply_group(applier, changes, count);
         pthread_mutex_lock(&applier->lock);
+        applier->is_applying = false;
         for (size_t i = 0; i < count; i++) list_add(&applier->unsynced, changes[i]);
         if (applier->syncer_waits) pthread_cond_signal(&applier->written);
     }
@@ -142,7 +158,15 @@ static void fail_change(const struct applier *applier, struct change *change,
                                applier->engine->directory, why->text);
 }
 
-/* Room is made first, so that a completion may submit the next change. */
+/* Makes durable all that is written. */
+static void sync_changes(struct applier *applier, struct change *first) {
+    struct error why = {0};
+    if (make_durable(applier, &why) == STATUS_OK) return;
+    for (struct change *change = first; change != NULL; change = change->next)
+        fail_change(applier, change, &why);
+}
+
+/* Room is made first, so that a completion may submit the next change. Ends the role of syncing. */
 static void complete(struct applier *applier, struct change *first) {
     uint32_t count = 0;
     size_t bytes = 0;
@@ -153,8 +177,11 @@ static void complete(struct applier *applier, struct change *first) {
     pthread_mutex_lock(&applier->lock);
     applier->count -= count;
     applier->bytes -= bytes;
+    applier->is_syncing = false;
     applier->stats.changes += count;
     applier->stats.syncs++;
+    if (applier->syncer_waits && applier->unsynced.first != NULL)
+        pthread_cond_signal(&applier->written);
     if (applier->room_waiters > 0) pthread_cond_broadcast(&applier->room);
     pthread_mutex_unlock(&applier->lock);
     for (struct change *change = first, *next; change != NULL; change = next) {
@@ -167,7 +194,7 @@ static void *sync_on(void *context) {
     struct applier *applier = context;
     pthread_mutex_lock(&applier->lock);
     for (;;) {
-        while (applier->unsynced.first == NULL && !applier->has_stopped) {
+        while (applier->is_syncing || (applier->unsynced.first == NULL && !applier->has_stopped)) {
             applier->syncer_waits = true;
             pthread_cond_wait(&applier->written, &applier->lock);
             applier->syncer_waits = false;
@@ -175,12 +202,9 @@ static void *sync_on(void *context) {
         struct change *first = applier->unsynced.first;
         if (first == NULL) break;
         applier->unsynced = (struct change_list){0};
+        applier->is_syncing = true;
         pthread_mutex_unlock(&applier->lock);
-        struct error why = {0};
-        if (make_durable(applier, &why) != STATUS_OK) {
-            for (struct change *change = first; change != NULL; change = change->next)
-                fail_change(applier, change, &why);
-        }
+        sync_changes(applier, first);
         complete(applier, first);
         pthread_mutex_lock(&applier->lock);
     }
@@ -319,17 +343,21 @@ static enum status may_submit(struct applier *applier, const struct change *chan
     return status == STATUS_OK ? start_threads(applier, error) : status;
 }
 
+static void begin_change(struct change *change) {
+    change->bytes = bytes_of(change);
+    change->status = STATUS_OK;
+    change->error = (struct error){0};
+    change->did = (struct apply_result){0};
+    change->bad = (struct bad_rows){0};
+}
+
 enum status applier_submit(struct applier *applier, struct change *change, uint32_t patience_ms,
                            struct error *error) {
     if (!applier->is_open)
         return error_set(error, STATUS_READ_ONLY,
                          "%s: was opened for reading only: open it for writing",
                          applier->engine->directory);
-    change->bytes = bytes_of(change);
-    change->status = STATUS_OK;
-    change->error = (struct error){0};
-    change->did = (struct apply_result){0};
-    change->bad = (struct bad_rows){0};
+    begin_change(change);
     pthread_mutex_lock(&applier->lock);
     enum status status = may_submit(applier, change, patience_ms, error);
     if (status == STATUS_OK) {
@@ -346,7 +374,7 @@ enum status applier_submit(struct applier *applier, struct change *change, uint3
 static bool is_applier(struct applier *applier) {
     if (!applier->is_open) return true;
     pthread_mutex_lock(&applier->lock);
-    bool is_it = applier->has_threads && pthread_equal(pthread_self(), applier->applying);
+    bool is_it = applier->is_applying && pthread_equal(pthread_self(), applier->who);
     pthread_mutex_unlock(&applier->lock);
     return is_it;
 }
@@ -379,9 +407,38 @@ static enum status apply_here(struct applier *applier, struct change *change, st
     return give_status(change, error);
 }
 
+/* Takes both roles where they are free and nothing waits: then the change is applied, synced and
+ * completed on return. */
+static bool apply_alone(struct applier *applier, struct change *change) {
+    begin_change(change);
+    pthread_mutex_lock(&applier->lock);
+    bool is_free = !applier->is_applying && !applier->is_syncing && applier->queue.first == NULL &&
+                   applier->unsynced.first == NULL && !atomic_load(&applier->failed) &&
+                   has_room(applier, change->bytes);
+    if (is_free) {
+        begin_applying(applier);
+        applier->count++;
+        applier->bytes += change->bytes;
+    }
+    pthread_mutex_unlock(&applier->lock);
+    if (!is_free) return false;
+    apply_group(applier, &change, 1);
+    pthread_mutex_lock(&applier->lock);
+    applier->is_applying = false;
+    applier->is_syncing = true;
+    if (applier->is_idle && applier->queue.first != NULL) pthread_cond_signal(&applier->queued);
+    pthread_mutex_unlock(&applier->lock);
+    change->next = NULL;
+    change->completed = NULL;
+    sync_changes(applier, change);
+    complete(applier, change);
+    return true;
+}
+
 enum status applier_apply(struct applier *applier, struct change *change, uint32_t patience_ms,
                           struct error *error) {
     if (is_applier(applier)) return apply_here(applier, change, error);
+    if (apply_alone(applier, change)) return give_status(change, error);
     struct waiting waiting = {.is_done = false};
     pthread_mutex_init(&waiting.lock, NULL);
     pthread_cond_init(&waiting.changed, NULL);

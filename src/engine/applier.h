@@ -35,9 +35,11 @@
  * Ownership: a change and its batch belong to the applier from the moment at which it is accepted
  * until its completion begins; then they belong to the producer again.
  *
- * Threads: any number of threads submit. Completions are called by the syncer's thread, one at a
- * time and in order of arrival; they must be short and must not wait for a change. A `run` may
- * submit changes and wait for them: within the applier's thread they are done at once. */
+ * Threads: any number of threads submit. Applying and syncing are roles of one thread at a time;
+ * a producer that waits for a change which comes alone takes them itself, so that no thread need be
+ * woken. Completions are called by the syncer's thread, one at a time and in order of arrival; they
+ * must be short and must not wait for a change. A `run` may apply changes and call calls: these are
+ * done at once. */
 #ifndef ENGINE_APPLIER_H
 #define ENGINE_APPLIER_H
 
@@ -120,11 +122,11 @@ void applier_destroy(struct applier *applier);
  * Where it is refused `completed` is not called. */
 enum status applier_submit(struct applier *applier, struct change *change, uint32_t patience_ms,
                            struct error *error) MUST_USE;
-/* Submits, waits until it is durable, and returns its status; it sets `completed` itself. In the
- * applier's thread the change is made at once. */
+/* Submits, waits until it is durable, and returns its status; it sets `completed` itself. Inside a
+ * `run` the change is made at once. */
 enum status applier_apply(struct applier *applier, struct change *change, uint32_t patience_ms,
                           struct error *error) MUST_USE;
-/* Calls `run` in the applier's thread and waits for its end; in that thread it is called at once. */
+/* Calls `run` as the applier and waits for its end; inside a `run` it is called at once. */
 enum status applier_call(struct applier *applier,
                          enum status (*run)(struct engine *engine, void *context,
                                             struct error *error),

@@ -186,7 +186,8 @@ enum status engine_append_more_changes(struct engine *engine, const struct ident
 struct row_load;
 struct frame_member; /* rows.h */
 /* One frame of events and bad rows: rows judged, personas found, written, and durable where `sync`.
- * Where *written is false nothing of it is kept, rows that a load holds apart. Rows come back to one member alone. */
+ * Where *written is false nothing of it is kept, rows that a load holds apart. Rows come back to
+ * one member alone. */
 enum status apply_frame(struct engine *engine, struct event_batch *batch,
                         const struct frame_member *members, const struct rows_back *back, bool sync,
                         bool *written, struct error *error) MUST_USE;

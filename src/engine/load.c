@@ -168,7 +168,7 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
         if ((status = in_flight_send(in_flight, error)) != STATUS_OK) break;
         count_done(loading);
         ingest_progress(reader, &progress);
-        tell(loading, path, &progress);
+        if (in_flight->ended > 0) tell(loading, path, &progress);
         if (loading->source->known_on_arrival && progress.bytes_total == 0)
             status = settle(loading, &progress, error);
         if (status != STATUS_OK) break;

@@ -91,10 +91,10 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
 bool identity_is_usable(const struct identifier_rule *rule, struct text value);
 
 /* Fills event.persona of every event: ID_NONE where no identifier is usable (blocked values are
- * dropped, and event.nobodys counts them) or one belongs to somebody who was erased. `position` is the one that the frame
- * will take: store_position() now. Ends with identity_commit or identity_undo, also where nothing
- * was new; on failure it has undone itself, event.persona apart. Types without a rule rank behind
- * all rules and have a limit of 50.
+ * dropped, and event.nobodys counts them) or one belongs to somebody who was erased. `position` is
+ * the one that the frame will take: store_position() now. Ends with identity_commit or
+ * identity_undo, also where nothing was new; on failure it has undone itself, event.persona apart.
+ * Types without a rule rank behind all rules and have a limit of 50.
  *   STATUS_LIMIT      more identifiers than identifiers_max
  *   STATUS_NO_MEMORY */
 enum status identity_resolve(struct identity *identity, struct event_batch *batch,

@@ -22,8 +22,9 @@ struct column_cells {
 struct run_columns {
     uint32_t count;
     struct column_cells *columns;
-    uint16_t *first; /* by property */
-    uint16_t whole;  /* the whole column, or NO_COLUMN */
+    uint16_t *first;   /* by property */
+    uint16_t whole;    /* the whole column, or NO_COLUMN */
+    bool any_property; /* false: no column is of a property, so nobody needs to look into events */
     uint64_t *seen;
     /* A slot: the other half of its text's hash, so that other texts are not looked at. */
     uint32_t *seen_hash;
@@ -57,6 +58,7 @@ enum status run_columns_create(struct run_columns **out, const struct column_set
         cells->next = NO_COLUMN;
         if (cells->column.property == RUN_WHOLE_PROPERTY) columns->whole = (uint16_t)c;
         if (cells->column.property >= PROPERTIES) continue;
+        columns->any_property = true;
         cells->next = columns->first[cells->column.property];
         columns->first[cells->column.property] = (uint16_t)c;
     }
@@ -193,6 +195,7 @@ enum status run_columns_add(struct run_columns *columns, uint32_t row, uint16_t 
     uint32_t property;
     if (columns->count == 0) return STATUS_OK;
     enum status status = add_whole(columns, row, type, packed);
+    if (!columns->any_property) return status;
     if (status == STATUS_OK) status = packed_reader_init(&reader, packed);
     while (status == STATUS_OK) {
         status = packed_next(&reader, &property, &value);

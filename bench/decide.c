@@ -281,7 +281,7 @@ static void write_feature(FILE *file, const char *name, struct value value) {
 static void write_peer_row(FILE *file, struct answering *answering) {
     const struct playbook *playbook = engine_playbook(answering->engine);
     const struct value *values =
-        profile_at(answering->profiler, &answering->timeline, answering->t_ms);
+        profile_at(answering->profile, &answering->timeline, answering->t_ms);
     fputs("shared |c", file);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         char name[16];
@@ -291,7 +291,7 @@ static void write_peer_row(FILE *file, struct answering *answering) {
     fputc('\n', file);
     for (uint32_t a = 0; a < answering->decision->trace.count; a++) {
         const struct treatment *treatment = decision_treatment(answering->decision, a);
-        values = profile_with(answering->profiler, treatment);
+        values = profile_with(answering->profile, treatment);
         fprintf(file, "%s|a", a == 0 ? "0:0.5:0.01 " : "");
         for (uint32_t i = 0; i < playbook->attribute_count; i++) {
             char name[16];

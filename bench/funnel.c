@@ -117,7 +117,7 @@ int main(int argc, char **argv) {
     uint64_t events = argc > 1 ? strtoull(argv[1], NULL, 10) : 50000000;
     uint32_t customers = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 3100000;
     struct data *data = data_open(events, customers);
-    if (argc > 3) { /* for a profiler */
+    if (argc > 3) { /* for a profile */
         struct funnel *funnel = argv[3][0] == 'o' ? &one : &many;
         fprintf(stderr, "%.1f M events/s/core\n",
                 measure(data_source(data, funnel == &one), funnel) / 1e6);

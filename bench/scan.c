@@ -160,7 +160,7 @@ int main(int argc, char **argv) {
                                                    .columns = expression.columns};
     expr_needs(expression.program, expression.columns, &expression.request.needs);
     loop.request = expression.request;
-    if (argc > 3) { /* for a profiler */
+    if (argc > 3) { /* for a profile */
         fprintf(stderr, "%.1f M/s\n",
                 measure(data_source(data, true), argv[3][0] == 'e' ? &expression : &loop) / 1e6);
         return 0;

@@ -93,7 +93,7 @@ static enum status write_line(struct contact_list *list, const struct answering 
                               const struct contact_list_rule *rule, FILE *file) {
     const struct treatment *treatment = trace->treatment;
     const struct value *traits =
-        profile_at(answering->profiler, &answering->timeline, answering->decision->t_ms);
+        profile_at(answering->profile, &answering->timeline, answering->decision->t_ms);
     char name[CUSTOMER_NAME_BYTES];
     struct buffer cell;
     buffer_init(&cell);

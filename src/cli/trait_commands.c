@@ -25,7 +25,7 @@ static void print_trait(struct answering *view, const struct trait *trait, struc
 
 void traits_print(struct answering *view) {
     const struct playbook *playbook = engine_playbook(view->engine);
-    const struct value *values = profile_at(view->profiler, &view->timeline, view->t_ms);
+    const struct value *values = profile_at(view->profile, &view->timeline, view->t_ms);
     int width = 0;
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         if (is_shown(&playbook->traits[i]) && (int)playbook->traits[i].name.length > width)
@@ -35,7 +35,7 @@ void traits_print(struct answering *view) {
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         if (is_shown(&playbook->traits[i]))
             print_trait(view, &playbook->traits[i], values[i],
-                        profile_trait_limited(view->profiler, i), width);
+                        profile_trait_limited(view->profile, i), width);
     }
     printf("Segments\n");
     uint32_t told = 0;
@@ -48,7 +48,7 @@ void traits_print(struct answering *view) {
         told++;
     }
     for (uint32_t i = 0; i < playbook->scenario_count; i++) {
-        struct value in = profile_eval(view->profiler, playbook->scenarios[i].when);
+        struct value in = profile_eval(view->profile, playbook->scenarios[i].when);
         if (in.type != VALUE_YES_NO || !in.yes) continue;
         printf("  %.*s (scenario)\n", TEXT_ARG(playbook->scenarios[i].name));
         told++;
@@ -96,7 +96,7 @@ static enum status export_customer(void *state, struct walker *walker,
                                    const struct timeline *timeline, struct error *error) {
     struct trait_export *export = state;
     const struct playbook *playbook = engine_playbook(export->engine);
-    const struct value *values = profile_at(walker->profiler, timeline, export->t_ms);
+    const struct value *values = profile_at(walker->profile, timeline, export->t_ms);
     fprintf(export->file, "C%u", timeline->customer.value);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         if (playbook->traits[i].of_treatment) continue;
@@ -104,7 +104,7 @@ static enum status export_customer(void *state, struct walker *walker,
         export_value(export->file, values[i]);
     }
     export->customers++;
-    export->limited += profile_limited(walker->profiler);
+    export->limited += profile_limited(walker->profile);
     fputc('\n', export->file);
     return cli_out_check(&export->out, error);
 }
@@ -148,7 +148,7 @@ static enum status export_lines(void *context, struct work *work, struct error *
         if (status == STATUS_OK) status = work_check(work, error);
         work_add(work, 1);
         export->customers++;
-        export->limited += profile_limited(view.profiler);
+        export->limited += profile_limited(view.profile);
         buffer_release(&line);
     }
     answering_close(&view);

@@ -20,13 +20,12 @@ static enum status make_room(struct decider *decider) {
     return STATUS_OK;
 }
 
-enum status decider_create(struct decider **out, const struct world *world,
-                           struct profiler *profiler, const struct model *const *models,
-                           const struct goal_base *bases) {
+enum status decider_create(struct decider **out, const struct world *world, struct profile *profile,
+                           const struct model *const *models, const struct goal_base *bases) {
     struct decider *decider = memory_calloc(1, sizeof *decider);
     if (decider == NULL) return STATUS_NO_MEMORY;
     decider->world = world;
-    decider->profiler = profiler;
+    decider->profile = profile;
     decider->models = models;
     decider->bases = bases;
     decider->action_bases = goal_bases_of_action(world->playbook);
@@ -305,12 +304,12 @@ static enum status decide_once(struct decider *decider, const struct timeline *t
     out->truncated = out->limited = false;
     arena_clear(&decider->arena);
     enum status status = contact_history_read(&decider->history, timeline, out->t_ms, same_moment);
-    profile_at_for(decider->profiler, timeline, out->t_ms, decider->wanted);
-    profile_for_all(decider->profiler, out->treatments);
+    profile_at_for(decider->profile, timeline, out->t_ms, decider->wanted);
+    profile_for_all(decider->profile, out->treatments);
     if (status == STATUS_OK) status = facts_judge(decider, timeline, out);
     if (status == STATUS_OK) status = place(decider, out);
     if (status != STATUS_OK) return status;
-    out->limited |= out->truncated || timeline->truncated || profile_limited(decider->profiler);
+    out->limited |= out->truncated || timeline->truncated || profile_limited(decider->profile);
     out->id = id_of(decider, out);
     return STATUS_OK;
 }

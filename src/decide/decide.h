@@ -10,7 +10,7 @@
  * other and what is marketing among the ranked is withheld. Contact limits and waits are read from
  * the timeline, so there is no counter that could be wrong. The candidates are the treatments as
  * known at t: a table of offers that is loaded later changes no earlier decision. Pure given the
- * profiler's timeline: same (timeline, playbook, lookups, models, t) gives the same decision. */
+ * profile's timeline: same (timeline, playbook, lookups, models, t) gives the same decision. */
 #ifndef DECIDE_DECIDE_H
 #define DECIDE_DECIDE_H
 
@@ -134,13 +134,13 @@ uint32_t goal_bases_of_action(const struct playbook *playbook);
 struct decider; /* one thread's */
 /* One sentence for a person, of the first rank or of why nothing is offered; ends in "..." where it
  * is longer than DECISION_REASON_BYTES_MAX - 1. It is worked out when somebody reads it: the
- * timeline is that of the decision, and the profiler is left standing at its t. */
+ * timeline is that of the decision, and the profile is left standing at its t. */
 void decision_reason(struct decider *decider, const struct timeline *timeline,
                      const struct decision *decision, char out[DECISION_REASON_BYTES_MAX]);
 /* models by model index of the playbook; NULL entries: the base rate of the action's own treatments
  * is the propensity. `bases` as base_rates_measure makes them. Both borrowed. */
-enum status decider_create(struct decider **out, const struct world *world,
-                           struct profiler *profiler, const struct model *const *models,
+enum status decider_create(struct decider **out, const struct world *world, struct profile *profile,
+                           const struct model *const *models,
                            const struct goal_base *bases) MUST_USE;
 void decider_destroy(struct decider *decider);
 /* Other bases from the next decision on; borrowed. */
@@ -153,7 +153,7 @@ void decider_name_directory(struct decider *decider, uint64_t directory);
  * empty until told. */
 void decider_name_models(struct decider *decider, struct text names);
 
-/* `timeline`: as of t, by profiler_request. The trace's treatments live as long as the world's
+/* `timeline`: as of t, by profile_request. The trace's treatments live as long as the world's
  * history of them. */
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                             struct decision *out, struct error *error) MUST_USE;
@@ -192,7 +192,7 @@ double amount_of(const struct playbook *playbook, struct value value);
 void amount_words(const struct playbook *playbook, double amount, char out[48]);
 /* Decision Made's properties: treatments, probabilities, messages, trace and its set of treatments,
  * what spoke most for the first rank (`because`), model, playbook, withheld, and under a playbook
- * with a holdout the arm (`holdout`, `salt`). Packed. The profiler stands as decide_customer left
+ * with a holdout the arm (`holdout`, `salt`). Packed. The profile stands as decide_customer left
  * it, or decision_reason.
  *
  * The trace tells what stopped each treatment, in runs, a letter a stage: "57a40m3o" is 57 that

@@ -20,7 +20,7 @@ struct permit {
 struct facts;
 struct decider {
     const struct world *world;
-    struct profiler *profiler;
+    struct profile *profile;
     const struct model *const *models;
     const struct goal_base *bases;
     uint32_t action_bases; /* goal_bases_of_action */
@@ -62,7 +62,7 @@ enum status consent_words(const struct world *world, const struct treatment_trac
                           struct buffer *out) MUST_USE;
 /* The verdict stops the treatment at this stage. */
 void trace_stop(struct treatment_trace *trace, enum stage stage, const struct verdict *verdict);
-/* Stages available … contact policies. The profiler must stand at t with this treatment
+/* Stages available … contact policies. The profile must stand at t with this treatment
  * (profile_at, profile_with), and the history must be read. */
 enum status stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                         const struct treatment *treatment, enum stage stage,
@@ -72,13 +72,13 @@ const struct goal_base *action_base(const struct decider *decider, const struct 
 /* The model that tells the action's chance, or NULL: none is in force, or it never saw the action,
  * whose chance to start with is known. */
 const struct model *model_of_action(const struct decider *decider, const struct action *action);
-/* The customer's chance of the action's goal; the profiler stands as above. NAN where nothing tells
+/* The customer's chance of the action's goal; the profile stands as above. NAN where nothing tells
  * it. */
 double treatment_propensity(struct decider *decider, const struct treatment *treatment);
 /* The verdict of the contact policies as that of their stage. */
 void verdict_of_contact(const struct contact_verdict *contact, int64_t t_ms, struct verdict *out);
 /* The features that speak most for a treatment, by the model that scored it, strongest first: those
- * of its rule with log-odds above the mean. The profiler stands at the decision's t; the values of
+ * of its rule with log-odds above the mean. The profile stands at the decision's t; the values of
  * all features are left in decider->features. Returns how many were written. */
 #define REASONS_MAX 2
 uint32_t reasons_of(struct decider *decider, const struct treatment *treatment,

@@ -312,7 +312,7 @@ static enum status judge_one(struct judging *judging, uint32_t place, uint32_t r
     }
     bool alone = asks_each(route, treatment);
     if (evaluates || alone || !route->score.plain)
-        profile_with(judging->decider->profiler, treatment);
+        profile_with(judging->decider->profile, treatment);
     if (alone) return judge_alone(judging, route, place, treatment);
     if (route->stage != STAGE_OFFERED) {
         stop(judging, place, route->stage, route->verdict);
@@ -342,7 +342,7 @@ static bool is_over(struct judging *judging, const struct route *route,
     static const struct verdict no = {0};
     const struct condition *available = &route->conditions[0];
     if (treatment->has_span || !available->is_constant) return false;
-    struct value is = profile_eval_for(judging->decider->profiler, available->program,
+    struct value is = profile_eval_for(judging->decider->profile, available->program,
                                        judging->timeline, treatment, judging->decision->t_ms);
     *verdict = value_is_known(is) ? &no : &unknown_verdict;
     return !(is.type == VALUE_YES_NO && is.yes);
@@ -402,7 +402,7 @@ enum status facts_judge(struct decider *decider, const struct timeline *timeline
         facts->live.count < DECISION_TREATMENTS_MAX ? facts->live.count : DECISION_TREATMENTS_MAX;
     /* Where a limit was reached, every trait of a treatment is evaluated, so that all that it
      * leaves unknown is told. */
-    bool evaluates = profile_reached_limit(decider->profiler);
+    bool evaluates = profile_reached_limit(decider->profile);
     facts->epoch++;
     scores_begin(facts->scores, decider, decision->treatments, evaluates);
     status = make_trace(&judging, count, facts->live.asks);

@@ -25,7 +25,7 @@ enum status facts_create(struct facts **out, const struct decider *decider) MUST
 void facts_destroy(struct facts *facts);
 
 /* Judges every treatment that is not over at decision->t_ms up to arbitration, and makes
- * decision->trace in the decider's arena. The profiler stands at t, and has been asked for all
+ * decision->trace in the decider's arena. The profile stands at t, and has been asked for all
  * treatments of the set (profile_for_all); the history is read. decision->limited, ->truncated are
  * or-ed to. STATUS_NO_MEMORY. */
 enum status facts_judge(struct decider *decider, const struct timeline *timeline,
@@ -40,7 +40,7 @@ struct price facts_price(const struct facts *facts, uint32_t route);
  * latest decision; else 0. */
 int64_t facts_send_after(const struct facts *facts, uint32_t route);
 /* The features that speak most for a treatment which a model scored in the latest decision, as
- * reasons_of; the profiler stands at it (profile_with). */
+ * reasons_of; the profile stands at it (profile_with). */
 uint32_t facts_reasons(struct decider *decider, const struct treatment *treatment,
                        struct model_reason out[REASONS_MAX]);
 

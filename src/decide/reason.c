@@ -75,7 +75,7 @@ uint32_t reasons_of(struct decider *decider, const struct treatment *treatment,
     const struct model *model = model_of_action(decider, action);
     if (model == NULL) return 0;
     const struct model_rule *rule = &decider->world->playbook->models[action->model];
-    trainer_features(decider->world, rule, model, profile_with(decider->profiler, treatment),
+    trainer_features(decider->world, rule, model, profile_with(decider->profile, treatment),
                      treatment, decider->own_text, decider->features);
     return facts_reasons(decider, treatment, out);
 }
@@ -107,7 +107,7 @@ static struct value named_value(struct decider *decider, const struct treatment 
                                 struct text name) {
     const struct playbook *playbook = decider->world->playbook;
     uint32_t trait = playbook_trait_find(playbook, name);
-    if (trait != UINT32_MAX) return profile_with(decider->profiler, treatment)[trait];
+    if (trait != UINT32_MAX) return profile_with(decider->profile, treatment)[trait];
     for (uint32_t i = 0; i < playbook->attribute_count; i++) {
         if (text_equal(playbook->attributes[i].name, name)) return treatment->attributes[i].value;
     }
@@ -303,7 +303,7 @@ void decision_reason(struct decider *decider, const struct timeline *timeline,
                      const struct decision *decision, char out[DECISION_REASON_BYTES_MAX]) {
     struct buffer sentence;
     buffer_init(&sentence);
-    profile_at(decider->profiler, timeline, decision->t_ms);
+    profile_at(decider->profile, timeline, decision->t_ms);
     enum status status = decision->ranked_count > 0 ? offer_words(decider, decision, &sentence)
                                                     : nothing_words(decider, decision, &sentence);
     out[0] = '\0';

@@ -159,7 +159,7 @@ static bool tell_answers(struct model_score_facts *facts, struct decider *decide
                          const struct model *model, const struct model_rule *rule) {
     for (uint32_t i = 0; i < facts->own_count; i++) {
         struct own_feature *own = &facts->own[i];
-        if (!profile_answers(decider->profiler, rule->features[own->feature], &own->answers))
+        if (!profile_answers(decider->profile, rule->features[own->feature], &own->answers))
             return false;
         own->none = model_effect(model, own->feature, own->answers.answers->none.value);
         own->last = own->answers.answers->none.value;
@@ -176,7 +176,7 @@ void scores_route(struct scores *scores, struct decider *decider, const struct a
     struct model_score_facts *facts = &scores->models[action->model];
     out->facts = facts;
     if (!facts->told) {
-        tell_customer(facts, out->model, rule, profile_values(decider->profiler));
+        tell_customer(facts, out->model, rule, profile_values(decider->profile));
         bool fits = facts->count >= rule->feature_count &&
                     facts->count - rule->feature_count <= scores->width;
         if (!fits) facts->count = 0;
@@ -233,7 +233,7 @@ double scores_plain(struct scores *scores, struct decider *decider, const struct
         facts->effects[own->feature] = effect_of_answer(own, route->model, treatment->index);
     }
     const double *row =
-        row_of(scores, decider, route->model, rule, treatment, profile_values(decider->profiler));
+        row_of(scores, decider, route->model, rule, treatment, profile_values(decider->profile));
     return propensity_of_row(facts, row, rule->feature_count);
 }
 
@@ -243,7 +243,7 @@ double scores_of(struct scores *scores, struct decider *decider,
     const struct model *model = decider->models[index];
     const struct model_rule *rule = &scores->playbook->models[index];
     struct model_score_facts *facts = &scores->models[index];
-    const struct value *traits = profile_values(decider->profiler);
+    const struct value *traits = profile_values(decider->profile);
     if (facts->count == 0) return treatment_propensity(decider, treatment);
     tell_treatment(facts, model, rule, traits);
     const double *row = row_of(scores, decider, model, rule, treatment, traits);
@@ -265,7 +265,7 @@ uint32_t scores_reasons(struct scores *scores, struct decider *decider,
     const struct model *model = decider->models[index];
     const struct model_rule *rule = &scores->playbook->models[index];
     struct model_score_facts *facts = &scores->models[index];
-    const struct value *traits = profile_values(decider->profiler);
+    const struct value *traits = profile_values(decider->profile);
     if (!facts->told || facts->count == 0) return 0;
     for (uint32_t i = 0; i < facts->own_count; i++) {
         uint32_t f = facts->own[i].feature;

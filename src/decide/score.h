@@ -13,7 +13,7 @@
 struct scores;
 enum status scores_create(struct scores **out, const struct playbook *playbook) MUST_USE;
 void scores_destroy(struct scores *scores);
-/* A decision begins, over these treatments; the profiler stands at t, and has been asked for all of
+/* A decision begins, over these treatments; the profile stands at t, and has been asked for all of
  * them. `evaluates`: no score is plain. */
 void scores_begin(struct scores *scores, const struct decider *decider,
                   const struct treatment_set *treatments, bool evaluates);
@@ -32,10 +32,10 @@ void scores_route(struct scores *scores, struct decider *decider, const struct a
 /* The chance of a treatment of the set; its score is plain, and has a model. */
 double scores_plain(struct scores *scores, struct decider *decider, const struct route_score *route,
                     const struct treatment *treatment);
-/* The same for any score with a model; the profiler stands at this treatment (profile_with). */
+/* The same for any score with a model; the profile stands at this treatment (profile_with). */
 double scores_of(struct scores *scores, struct decider *decider, const struct treatment *treatment);
 /* The features of the rule that speak most for a treatment that was scored in this decision. The
- * profiler stands at it (profile_with). */
+ * profile stands at it (profile_with). */
 uint32_t scores_reasons(struct scores *scores, struct decider *decider,
                         const struct treatment *treatment, struct model_reason out[REASONS_MAX]);
 

@@ -24,11 +24,10 @@ static struct verdict by_value(struct value is) {
                             .unknown = !value_is_known(is)};
 }
 
-static struct verdict by_condition(struct profiler *profiler,
-                                   const struct expr_program *condition) {
+static struct verdict by_condition(struct profile *profile, const struct expr_program *condition) {
     if (condition == NULL) return pass();
-    struct verdict verdict = by_value(profile_eval(profiler, condition));
-    verdict.limited = profile_eval_limited(profiler);
+    struct verdict verdict = by_value(profile_eval(profile, condition));
+    verdict.limited = profile_eval_limited(profile);
     return verdict;
 }
 
@@ -42,8 +41,8 @@ static struct value permit_of(struct decider *decider, const struct timeline *ti
             return permit->is;
     }
     asked.is = asked.purpose.length > 0
-                   ? profile_consent(decider->profiler, timeline, t_ms, asked.purpose)
-                   : profile_opt_in(decider->profiler, timeline, t_ms, asked.channel,
+                   ? profile_consent(decider->profile, timeline, t_ms, asked.purpose)
+                   : profile_opt_in(decider->profile, timeline, t_ms, asked.channel,
                                     asked.programme, (struct text){0});
     if (decider->permit_count < decider->permits_max)
         decider->permits[decider->permit_count++] = asked;
@@ -144,11 +143,11 @@ enum status stage_judge(struct decider *decider, const struct timeline *timeline
     const struct action *action = treatment->action;
     *out = pass();
     switch (stage) {
-    case STAGE_AVAILABLE: *out = by_condition(decider->profiler, action->available); break;
+    case STAGE_AVAILABLE: *out = by_condition(decider->profile, action->available); break;
     case STAGE_CONSENT: *out = by_consent(decider, timeline, t_ms, treatment); break;
-    case STAGE_ELIGIBLE: *out = by_condition(decider->profiler, action->eligible); break;
-    case STAGE_APPLICABLE: *out = by_condition(decider->profiler, action->applicable); break;
-    case STAGE_SUITABLE: *out = by_condition(decider->profiler, action->suitable); break;
+    case STAGE_ELIGIBLE: *out = by_condition(decider->profile, action->eligible); break;
+    case STAGE_APPLICABLE: *out = by_condition(decider->profile, action->applicable); break;
+    case STAGE_SUITABLE: *out = by_condition(decider->profile, action->suitable); break;
     case STAGE_CONTACT_POLICY: return by_contact(decider, treatment, t_ms, out);
     default: break;
     }
@@ -205,7 +204,7 @@ double treatment_propensity(struct decider *decider, const struct treatment *tre
     const struct playbook *playbook = decider->world->playbook;
     const struct model *model = model_of_action(decider, action);
     if (model == NULL) return rate_without_model(decider, treatment);
-    const struct value *traits = profile_with(decider->profiler, treatment);
+    const struct value *traits = profile_with(decider->profile, treatment);
     trainer_features(decider->world, &playbook->models[action->model], model, traits, treatment,
                      decider->own_text, decider->features);
     return model_score(model, decider->features);

@@ -214,8 +214,8 @@ static bool is_itself_a_goal(const struct walker *walker, const struct timeline 
                              uint32_t row, const struct goal *goal, const struct judged *judged) {
     if (today->type[row] != goal->event_type) return false;
     if (goal->where == NULL) return true;
-    struct value is = profile_eval_row(walker->profiler, goal->where, row, today, judged->treatment,
-                                       judged->t_ms);
+    struct value is =
+        profile_eval_row(walker->profile, goal->where, row, today, judged->treatment, judged->t_ms);
     return is.type == VALUE_YES_NO && is.yes;
 }
 
@@ -260,15 +260,14 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker,
     const struct timeline *then;
     status = timeline_then(walker, today, row, judged.t_ms, &then, error);
     if (status != STATUS_OK) return status;
-    profile_at(walker->profiler, then,
-               judged.t_ms); /* before the outcome: a goal may read traits */
-    judged.traits = profile_with(walker->profiler, judged.treatment);
+    profile_at(walker->profile, then, judged.t_ms); /* before the outcome: a goal may read traits */
+    judged.traits = profile_with(walker->profile, judged.treatment);
     const struct goal *goal = &part->world->playbook->goals[part->rule->goal];
     if (is_itself_a_goal(walker, today, row, goal, &judged)) {
         counts->itself++;
         return STATUS_OK;
     }
-    judged.detail = outcome_of(walker->profiler, today, goal, judged.treatment, judged.t_ms,
+    judged.detail = outcome_of(walker->profile, today, goal, judged.treatment, judged.t_ms,
                                options->matured_by_ms);
     if (judged.detail.matured_ms > options->matured_by_ms) {
         *(judged.detail.matured_ms >= TIME_NEVER ? &counts->endless : &counts->open) += 1;

@@ -3,7 +3,7 @@
  * an action that uses the model, whose goal has matured.
  *
  * A row's features are the traits and action attributes as of the millisecond before the treatment
- * was delivered, through the same profiler that a live decision uses, so that nothing after it, and
+ * was delivered, through the same profile that a live decision uses, so that nothing after it, and
  * nothing not yet known at it, can be seen. The treatment is the one that went out, as described
  * then (decide/named_treatment.h), for its attributes and for its goal.
  *

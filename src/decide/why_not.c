@@ -17,11 +17,11 @@ static bool passes_at(struct decider *decider, const struct timeline *timeline,
                       const struct treatment *treatment, enum stage stage, int64_t t_ms) {
     const struct expr_program *program = program_of(treatment->action, stage);
     if (program != NULL && expr_is_constant(program)) { /* reads no trait, so none is computed */
-        struct value is = profile_eval_for(decider->profiler, program, timeline, treatment, t_ms);
+        struct value is = profile_eval_for(decider->profile, program, timeline, treatment, t_ms);
         return is.type == VALUE_YES_NO && is.yes;
     }
-    profile_at(decider->profiler, timeline, t_ms);
-    profile_with(decider->profiler, treatment);
+    profile_at(decider->profile, timeline, t_ms);
+    profile_with(decider->profile, treatment);
     struct verdict verdict;
     return stage_judge(decider, timeline, t_ms, treatment, stage, &verdict) == STATUS_OK &&
            verdict.passes;

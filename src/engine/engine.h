@@ -9,7 +9,7 @@
  *
  * Threads: whatever changes anything goes through the applier (engine/applier.h) and may be called
  * by any thread. engine_world() may be used by any number of threads, each with its own reader and
- * profiler. */
+ * profile. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 

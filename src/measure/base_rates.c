@@ -52,14 +52,14 @@ static bool reads_traits(const struct goal *goal) {
            (goal->value != NULL && expr_traits(goal->value, NULL, 0) > 0);
 }
 
-static struct outcome_detail outcome_at(const struct base_part *part, struct profiler *profiler,
+static struct outcome_detail outcome_at(const struct base_part *part, struct profile *profile,
                                         const struct timeline *timeline, const struct goal *goal,
                                         const struct treatment *treatment, int64_t t_ms) {
     if (reads_traits(goal)) {
-        profile_at(profiler, timeline, t_ms);
-        profile_with(profiler, treatment);
+        profile_at(profile, timeline, t_ms);
+        profile_with(profile, treatment);
     }
-    return outcome_of(profiler, timeline, goal, treatment, t_ms, part->now_ms);
+    return outcome_of(profile, timeline, goal, treatment, t_ms, part->now_ms);
 }
 
 static void add_outcome(const struct playbook *playbook, const struct outcome_detail *detail,
@@ -73,14 +73,14 @@ static void add_outcome(const struct playbook *playbook, const struct outcome_de
     sums->valued += 1;
 }
 
-static void add_treatment(struct base_part *part, struct profiler *profiler,
+static void add_treatment(struct base_part *part, struct profile *profile,
                           const struct timeline *timeline, uint32_t row,
                           const struct treatment *treatment) {
     const struct playbook *playbook = part->world->playbook;
     const struct action *action = treatment->action;
     const struct goal *goal = &playbook->goals[action->goal];
     struct outcome_detail detail =
-        outcome_at(part, profiler, timeline, goal, treatment, timeline->time_ms[row] - 1);
+        outcome_at(part, profile, timeline, goal, treatment, timeline->time_ms[row] - 1);
     if (detail.matured_ms > part->now_ms) return;
     struct goal_sums *own = sums_of_action(part, action);
     add_outcome(playbook, &detail, &part->sums[action->goal * MOMENTS + AFTER_TREATMENTS]);
@@ -91,7 +91,7 @@ static void add_treatment(struct base_part *part, struct profiler *profiler,
     }
 }
 
-static enum status add_past_treatments(struct base_part *part, struct profiler *profiler,
+static enum status add_past_treatments(struct base_part *part, struct profile *profile,
                                        const struct timeline *timeline, struct error *error) {
     told_once_clear(&part->told);
     for (uint32_t row = 0; row < timeline->count; row++) {
@@ -106,19 +106,19 @@ static enum status add_past_treatments(struct base_part *part, struct profiler *
         if (status == STATUS_OK && treatment != NULL)
             status = told_once_add(&part->told, part->world, timeline, row, treatment->key, &again);
         if (status != STATUS_OK) return status;
-        if (treatment != NULL && !again) add_treatment(part, profiler, timeline, row, treatment);
+        if (treatment != NULL && !again) add_treatment(part, profile, timeline, row, treatment);
     }
     return STATUS_OK;
 }
 
-static void add_landmarks(struct base_part *part, struct profiler *profiler,
+static void add_landmarks(struct base_part *part, struct profile *profile,
                           const struct timeline *timeline, uint32_t goal_index) {
     const struct playbook *playbook = part->world->playbook;
     const struct goal *goal = &playbook->goals[goal_index];
     int64_t t_ms = part->now_ms - goal->within_ms - goal->arrives_ms;
     for (uint32_t i = 0; i < LANDMARKS; i++, t_ms -= playbook->landmarks.every_ms) {
         if (!landmark_was_active(part->world, timeline, t_ms)) continue;
-        struct outcome_detail detail = outcome_at(part, profiler, timeline, goal, NULL, t_ms);
+        struct outcome_detail detail = outcome_at(part, profile, timeline, goal, NULL, t_ms);
         if (detail.matured_ms > part->now_ms) continue;
         add_outcome(playbook, &detail, &part->sums[goal_index * MOMENTS + AFTER_LANDMARKS]);
     }
@@ -129,9 +129,9 @@ static enum status visit_customer(void *state, struct walker *walker,
     struct base_part *part = state;
     for (uint32_t g = 0; g < part->world->playbook->goal_count; g++) {
         if (!is_of_treatment(&part->world->playbook->goals[g]))
-            add_landmarks(part, walker->profiler, timeline, g);
+            add_landmarks(part, walker->profile, timeline, g);
     }
-    return add_past_treatments(part, walker->profiler, timeline, error);
+    return add_past_treatments(part, walker->profile, timeline, error);
 }
 
 static void add_sums(struct goal_sums *into, const struct goal_sums *from, uint32_t count) {

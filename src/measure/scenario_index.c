@@ -43,25 +43,25 @@ static uint32_t pair_count(const struct playbook *playbook) {
 /* ---- one customer ---- */
 
 /* One customer of then: in the scenario as known then, and the goal as known now. */
-static void judge_pairs(struct part_sums *sums, struct profiler *profiler,
+static void judge_pairs(struct part_sums *sums, struct profile *profile,
                         const struct timeline *then, const struct timeline *today,
                         uint32_t landmark) {
     const struct playbook *playbook = sums->world->playbook;
     int64_t t_ms = sums->landmarks[landmark];
-    profile_at(profiler, then, t_ms);
+    profile_at(profile, then, t_ms);
     uint32_t pair = 0;
     for (uint32_t s = 0; s < playbook->scenario_count; s++) {
         const struct scenario *scenario = &playbook->scenarios[s];
-        struct value in = profile_eval(profiler, scenario->when);
+        struct value in = profile_eval(profile, scenario->when);
         bool inside = in.type == VALUE_YES_NO && in.yes;
         /* Where a limit was reached, it is unknown on which side the row belongs. */
-        bool limited = !value_is_known(in) && profile_eval_limited(profiler);
+        bool limited = !value_is_known(in) && profile_eval_limited(profile);
         for (uint32_t g = 0; g < scenario->goal_count; g++, pair++) {
             const struct goal *goal = &playbook->goals[scenario->goals[g]];
             sums->pairs[pair].rows_limited += limited;
             if (limited) continue;
             bool yes =
-                outcome_of(profiler, today, goal, NULL, t_ms, sums->now_ms).outcome == OUTCOME_YES;
+                outcome_of(profile, today, goal, NULL, t_ms, sums->now_ms).outcome == OUTCOME_YES;
             enum cell rows = inside ? ROWS_INSIDE : ROWS_OUTSIDE;
             double *count = sums->customer + (pair * sums->landmark_count + landmark) * CELLS;
             count[rows] += 1;
@@ -85,7 +85,7 @@ static enum status judge_landmark(struct part_sums *sums, struct walker *walker,
         if (status == STATUS_NOT_FOUND) continue;
         if (status != STATUS_OK) return status;
         if (!landmark_was_active(sums->world, then, t_ms)) continue;
-        judge_pairs(sums, walker->profiler, then, today, landmark);
+        judge_pairs(sums, walker->profile, then, today, landmark);
         *any = true;
     }
     return STATUS_OK;

@@ -21,7 +21,7 @@ struct returns {
 };
 
 struct goal_rows {
-    struct profiler *profiler;
+    struct profile *profile;
     const struct timeline *timeline;
     const struct goal *goal;
     const struct treatment *treatment;
@@ -29,11 +29,11 @@ struct goal_rows {
     uint32_t order_id; /* SYMBOL_PROPERTY of order_id, or SYMBOL_NONE */
 };
 
-static int64_t horizon_of(struct profiler *profiler, const struct timeline *timeline,
+static int64_t horizon_of(struct profile *profile, const struct timeline *timeline,
                           const struct goal *goal, const struct treatment *treatment,
                           int64_t t_ms) {
     if (goal->until == NULL) return t_ms + goal->within_ms;
-    struct value until = profile_eval_for(profiler, goal->until, timeline, treatment, t_ms);
+    struct value until = profile_eval_for(profile, goal->until, timeline, treatment, t_ms);
     return until.type == VALUE_TIME ? until.time_ms : TIME_NEVER;
 }
 
@@ -41,7 +41,7 @@ static bool is_goal_row(const struct goal_rows *rows, uint32_t row) {
     if (rows->timeline->type[row] != rows->goal->event_type) return false;
     if (!timeline_known(rows->timeline, row, rows->now_ms)) return false;
     if (rows->goal->where == NULL) return true;
-    struct value is = profile_eval_row(rows->profiler, rows->goal->where, row, rows->timeline,
+    struct value is = profile_eval_row(rows->profile, rows->goal->where, row, rows->timeline,
                                        rows->treatment, rows->t_ms);
     return is.type == VALUE_YES_NO && is.yes;
 }
@@ -70,7 +70,7 @@ static uint64_t order_of(const struct goal_rows *rows, uint32_t row) {
     struct value order =
         rows->order_id == SYMBOL_NONE ? value_unknown() : packed_find(packed, rows->order_id);
     if (!value_is_known(order) && packed_may_be_dark(packed))
-        order = dark_find_named(packed, profiler_symbols(rows->profiler), TEXT("order_id"));
+        order = dark_find_named(packed, profile_symbols(rows->profile), TEXT("order_id"));
     if (!value_is_known(order)) return 0;
     uint64_t hash = hash_of(order);
     return hash != 0 ? hash : 1;
@@ -142,7 +142,7 @@ static void add_value(const struct goal_rows *rows, uint32_t row, struct outcome
         detail->value = rows->goal->value_constant;
         return;
     }
-    struct value value = profile_eval_row(rows->profiler, rows->goal->value, row, rows->timeline,
+    struct value value = profile_eval_row(rows->profile, rows->goal->value, row, rows->timeline,
                                           rows->treatment, rows->t_ms);
     if (!value_is_known(value)) return;
     if (!value_is_known(detail->value))
@@ -169,18 +169,18 @@ static void find_goal(const struct goal_rows *rows, struct outcome_detail *detai
     memory_free(returns.items);
 }
 
-struct outcome_detail outcome_of(struct profiler *profiler, const struct timeline *timeline,
+struct outcome_detail outcome_of(struct profile *profile, const struct timeline *timeline,
                                  const struct goal *goal, const struct treatment *treatment,
                                  int64_t t_ms, int64_t now_ms) {
     struct goal_rows rows = {
-        .profiler = profiler,
+        .profile = profile,
         .timeline = timeline,
         .goal = goal,
         .treatment = treatment,
         .t_ms = t_ms,
-        .horizon_ms = horizon_of(profiler, timeline, goal, treatment, t_ms),
+        .horizon_ms = horizon_of(profile, timeline, goal, treatment, t_ms),
         .now_ms = now_ms,
-        .order_id = goal->undone_by == SYMBOL_NONE ? SYMBOL_NONE : profiler_order_id(profiler),
+        .order_id = goal->undone_by == SYMBOL_NONE ? SYMBOL_NONE : profile_order_id(profile),
     };
     int64_t matured_ms =
         rows.horizon_ms < TIME_NEVER ? rows.horizon_ms + goal->arrives_ms : TIME_NEVER;

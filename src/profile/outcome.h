@@ -28,7 +28,7 @@ struct outcome_detail {
 /* The timeline must hold rows up to now_ms (request as of now). `treatment` NULL where the goal
  * uses no action.… Traits that the goal reads are those of the last profile_at / profile_with: the
  * caller's, as of t. */
-struct outcome_detail outcome_of(struct profiler *profiler, const struct timeline *timeline,
+struct outcome_detail outcome_of(struct profile *profile, const struct timeline *timeline,
                                  const struct goal *goal, const struct treatment *treatment,
                                  int64_t t_ms, int64_t now_ms);
 

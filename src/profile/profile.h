@@ -5,7 +5,7 @@
  *   traits of a treatment
  *
  * The same calls serve a live decision (t = now) and a training row (t = the moment of a past
- * decision), so the two can't differ. A profiler is one thread's: it owns the scratch. It reads no
+ * decision), so the two can't differ. A profile is one thread's: it owns the scratch. It reads no
  * clock. */
 #ifndef PROFILE_PROFILE_H
 #define PROFILE_PROFILE_H
@@ -45,81 +45,81 @@ struct world {
     struct treatment_history *treatments; /* as known at any time */
 };
 
-struct profiler;
-enum status profiler_create(struct profiler **out, const struct world *world) MUST_USE;
-void profiler_destroy(struct profiler *profiler);
+struct profile;
+enum status profile_create(struct profile **out, const struct world *world) MUST_USE;
+void profile_destroy(struct profile *profile);
 /* Lets go of the position that it pinned to look at related customers; the next question pins it
  * anew. No value of before may be used any more. */
-void profiler_rest(struct profiler *profiler);
+void profile_rest(struct profile *profile);
 
 /* Returns the request that fills what the playbook's expressions need: columns and needs are the
  * union over traits, scenarios, goals and actions; as_of is the caller's. `all_times`: a timeline
  * is evaluated at several t (training, scenarios), so KNOWN is asked for. */
-struct timeline_request profiler_request(struct profiler *profiler, struct as_of as_of,
-                                         bool all_times);
+struct timeline_request profile_request(struct profile *profile, struct as_of as_of,
+                                        bool all_times);
 
 /* Evaluates all traits that are not of a treatment, as of t. The array (by trait index) is owned
  * here and valid until the next profile_at. The timeline must stay valid as long as the values are
  * used. */
-const struct value *profile_at(struct profiler *profiler, const struct timeline *timeline,
+const struct value *profile_at(struct profile *profile, const struct timeline *timeline,
                                int64_t t_ms);
 /* The same for wanted traits only. From here to the next profile_at only these (by trait index),
  * and wanted traits of a treatment, are evaluated; the others are unknown. A caller that wants a
  * trait must also want those that it reads. `wanted` must stay valid as long. */
-const struct value *profile_at_for(struct profiler *profiler, const struct timeline *timeline,
+const struct value *profile_at_for(struct profile *profile, const struct timeline *timeline,
                                    int64_t t_ms, const bool *wanted);
 /* Prepares for many treatments of this set: what can be computed for all of them at once is. Call
  * it after profile_at; the set must stay valid. The values are the same. */
-void profile_for_all(struct profiler *profiler, const struct treatment_set *treatments);
+void profile_for_all(struct profile *profile, const struct treatment_set *treatments);
 /* Behind profile_for_all: the answers of a trait of a treatment for all of them. False where it has
  * to be evaluated for each treatment (profile_with). */
 struct profile_answers {
     const struct expr_answers *answers;
     const uint32_t *holders; /* by index of the treatment in its set; NULL: none has one */
 };
-bool profile_answers(const struct profiler *profiler, uint32_t trait, struct profile_answers *out);
+bool profile_answers(const struct profile *profile, uint32_t trait, struct profile_answers *out);
 /* Fills the traits of a treatment into the same array (overwriting those of the treatment before).
  * NULL: makes them unknown. */
-const struct value *profile_with(struct profiler *profiler, const struct treatment *treatment);
+const struct value *profile_with(struct profile *profile, const struct treatment *treatment);
 /* The values as the last profile_at and profile_with left them. */
-const struct value *profile_values(const struct profiler *profiler);
+const struct value *profile_values(const struct profile *profile);
 /* Evaluates any expression of the playbook against the state of the last profile_at / profile_with.
  */
-struct value profile_eval(struct profiler *profiler, const struct expr_program *program);
+struct value profile_eval(struct profile *profile, const struct expr_program *program);
 /* Evaluates an expression of a goal on one row of a timeline, with this treatment's attributes (or
  * NULL), without changing the traits. */
-struct value profile_eval_row(struct profiler *profiler, const struct expr_program *program,
+struct value profile_eval_row(struct profile *profile, const struct expr_program *program,
                               uint32_t row, const struct timeline *timeline,
                               const struct treatment *treatment, int64_t t_ms);
 /* Evaluates a constant expression of a treatment (`until`, `available`) at t, without changing the
  * traits. */
-struct value profile_eval_for(struct profiler *profiler, const struct expr_program *program,
+struct value profile_eval_for(struct profile *profile, const struct expr_program *program,
                               const struct timeline *timeline, const struct treatment *treatment,
                               int64_t t_ms);
 
 /* A named limit makes a value unknown: two currencies in one sum, a list that is too long, a
  * timeline of which only the newest rows are kept. An answer must tell this apart from a value that
  * nobody knows. This one is about the last profile_at / profile_with. */
-bool profile_trait_limited(const struct profiler *profiler, uint32_t trait);
+bool profile_trait_limited(const struct profile *profile, uint32_t trait);
 /* Did a limit make the value of `program` unknown, or that of a trait that it reads, when
  * profile_eval evaluated it last? */
-bool profile_eval_limited(const struct profiler *profiler);
+bool profile_eval_limited(const struct profile *profile);
 /* Has any limit been reached since the last profile_at? */
-bool profile_limited(const struct profiler *profiler);
+bool profile_limited(const struct profile *profile);
 /* The same, or has one been reached by any answer of profile_for_all? */
-bool profile_reached_limit(const struct profiler *profiler);
+bool profile_reached_limit(const struct profile *profile);
 
 /* The property by which an order and its return name each other: order_id; SYMBOL_NONE where no
  * event has it. */
-uint32_t profiler_order_id(const struct profiler *profiler);
-struct symbols *profiler_symbols(const struct profiler *profiler);
+uint32_t profile_order_id(const struct profile *profile);
+struct symbols *profile_symbols(const struct profile *profile);
 
 /* Returns consent or opt-in as of t by profile/consent.h: yes, no, or unknown where nothing was
  * said. */
-struct value profile_consent(const struct profiler *profiler, const struct timeline *timeline,
+struct value profile_consent(const struct profile *profile, const struct timeline *timeline,
                              int64_t t_ms, struct text purpose);
 /* `programme` may be empty. With an empty `address`: is there any that may be used? */
-struct value profile_opt_in(const struct profiler *profiler, const struct timeline *timeline,
+struct value profile_opt_in(const struct profile *profile, const struct timeline *timeline,
                             int64_t t_ms, uint32_t channel, struct text programme,
                             struct text address);
 

@@ -24,7 +24,7 @@ static enum status visit_all(struct part *part, struct walker *walker) {
     const struct walk_plan *plan = part->shared->plan;
     const struct timeline_source_ops *ops = plan->world->source->ops;
     struct timeline_request request =
-        profiler_request(walker->profiler, part->shared->as_of, plan->all_times);
+        profile_request(walker->profile, part->shared->as_of, plan->all_times);
     past_use(&walker->past, &request);
     enum status status = ops->walk(part->reader, &request, part->index, part->count, &part->error);
     uint64_t uncounted = 0;
@@ -46,12 +46,12 @@ static enum status visit_all(struct part *part, struct walker *walker) {
 static void *run_part(void *argument) {
     struct part *part = argument;
     const struct world *world = part->shared->plan->world;
-    struct walker walker = {.profiler = NULL};
+    struct walker walker = {.profile = NULL};
     past_init(&walker.past, world);
-    part->status = profiler_create(&walker.profiler, world);
+    part->status = profile_create(&walker.profile, world);
     if (part->status == STATUS_OK) part->status = visit_all(part, &walker);
     past_release(&walker.past);
-    profiler_destroy(walker.profiler);
+    profile_destroy(walker.profile);
     if (part->status != STATUS_OK) atomic_store(&part->shared->stop, true);
     return NULL;
 }

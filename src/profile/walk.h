@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profile/walk.h -- visits every customer once, on several threads, each with its own reader and
- * profiler.
+ * profile.
  *
  * The parts are disjoint shares of the customers, and every part sees the same pinned position. So
  * what is collected does not depend on the number of threads, as long as `visit` only adds to its
@@ -14,7 +14,7 @@
 #define WALK_THREADS_MAX 16
 
 struct walker { /* what a visit may use */
-    struct profiler *profiler;
+    struct profile *profile;
     struct past past; /* who the customer was at earlier times */
 };
 

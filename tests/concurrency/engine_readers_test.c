@@ -116,7 +116,7 @@ static void check_orders(struct trial *trial, const struct answering *answering,
     uint32_t rows = 0, orders = playbook_trait_find(playbook, TEXT("orders")),
              pieced = playbook_trait_find(playbook, TEXT("pieced"));
     for (uint32_t row = 0; row < timeline->count; row++) rows += timeline->type[row] == type;
-    const struct value *values = profile_at(answering->profiler, timeline, answering->t_ms);
+    const struct value *values = profile_at(answering->profile, timeline, answering->t_ms);
     if (values[orders].number != rows || values[pieced].number != rows)
         wrong(trial, "a trait counts other rows", of);
 }

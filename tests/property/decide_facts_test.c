@@ -358,7 +358,7 @@ static struct model *random_model(const struct playbook *playbook) {
 /* ---- the plain way ---- */
 
 struct plain {
-    struct profiler *profiler;
+    struct profile *profile;
     struct decider *decider;
     bool limited;
 };
@@ -391,11 +391,11 @@ static struct treatment_trace plain_judge(struct plain *plain, const struct time
                                     .priority = NAN};
     const struct expr_program *when = treatment->action->available;
     if (when != NULL && expr_is_constant(when)) {
-        struct value is = profile_eval_for(plain->profiler, when, timeline, treatment, t_ms);
+        struct value is = profile_eval_for(plain->profile, when, timeline, treatment, t_ms);
         trace.unknown = !value_is_known(is);
         if (!(is.type == VALUE_YES_NO && is.yes)) return trace;
     }
-    profile_with(plain->profiler, treatment);
+    profile_with(plain->profile, treatment);
     for (enum stage stage = STAGE_AVAILABLE; stage <= STAGE_CONTACT_POLICY; stage++) {
         struct verdict verdict;
         must(stage_judge(plain->decider, timeline, t_ms, treatment, stage, &verdict) == STATUS_OK,
@@ -446,8 +446,8 @@ static bool compare(struct plain *plain, const struct timeline *timeline,
          "no memory");
     plain->decider->permit_count = 0;
     plain->limited = timeline->truncated;
-    profile_at_for(plain->profiler, timeline, t_ms, plain->decider->wanted);
-    plain->limited |= profile_limited(plain->profiler);
+    profile_at_for(plain->profile, timeline, t_ms, plain->decider->wanted);
+    plain->limited |= profile_limited(plain->profile);
     bool good = decision_shown_count(decision) == treatments->count;
     for (uint32_t i = 0; i < treatments->count && good; i++) {
         struct treatment_trace wanted =
@@ -463,7 +463,7 @@ static bool compare(struct plain *plain, const struct timeline *timeline,
     }
     /* What stopped a treatment and the customer's traits must tell of a limit. Traits of a
      * treatment may, where the decision reads them. */
-    bool may_be_limited = plain->limited || profile_limited(plain->profiler);
+    bool may_be_limited = plain->limited || profile_limited(plain->profile);
     if (good && (decision->limited ? !may_be_limited : plain->limited)) {
         printf("a limit: %d, the plain way %d, %d\n", decision->limited, plain->limited,
                may_be_limited);
@@ -494,7 +494,7 @@ static bool packed_trace_tells(struct decider *decider, const struct decision *d
 
 struct trial {
     struct scene scene;
-    struct profiler *profiler;
+    struct profile *profile;
     struct decider *decider;
     struct plain plain;
     struct decision decision;
@@ -507,8 +507,8 @@ static bool decide_at(struct trial *trial, uint32_t customer, int64_t t_ms) {
     struct timeline_reader *reader;
     struct timeline timeline;
     struct as_of as_of = {t_ms, POSITION_NOW};
-    (void)profiler_request(trial->plain.profiler, as_of, trial->with_known);
-    struct timeline_request request = profiler_request(trial->profiler, as_of, trial->with_known);
+    (void)profile_request(trial->plain.profile, as_of, trial->with_known);
+    struct timeline_request request = profile_request(trial->profile, as_of, trial->with_known);
     must(source->ops->reader_open(source, &reader, NULL) == STATUS_OK, "no reader");
     must(source->ops->read(reader, (struct customer_id){customer}, &request, &timeline, NULL) ==
              STATUS_OK,
@@ -524,9 +524,9 @@ static bool decide_at(struct trial *trial, uint32_t customer, int64_t t_ms) {
 }
 
 static void create_decider(struct trial *trial, const struct model *const *models,
-                           struct profiler **profiler, struct decider **decider) {
-    must(profiler_create(profiler, &trial->scene.world) == STATUS_OK &&
-             decider_create(decider, &trial->scene.world, *profiler, models, trial->bases) ==
+                           struct profile **profile, struct decider **decider) {
+    must(profile_create(profile, &trial->scene.world) == STATUS_OK &&
+             decider_create(decider, &trial->scene.world, *profile, models, trial->bases) ==
                  STATUS_OK,
          "no memory");
 }
@@ -553,16 +553,16 @@ static bool run(uint64_t seed) {
                                             .treated_rate = below(9) / 9.0};
     struct model *model = below(4) ? random_model(trial.scene.playbook) : NULL;
     const struct model *models[] = {model};
-    create_decider(&trial, models, &trial.profiler, &trial.decider);
-    create_decider(&trial, models, &trial.plain.profiler, &trial.plain.decider);
+    create_decider(&trial, models, &trial.profile, &trial.decider);
+    create_decider(&trial, models, &trial.plain.profile, &trial.plain.decider);
     for (uint32_t i = 0; i < CUSTOMERS * MOMENTS && good; i++)
         good = decide_at(&trial, 1 + i % CUSTOMERS,
                          DAY(1 + below(LAST_DAY + 20)) + below(TIME_DAY_MS));
     if (!good) printf("seed %" PRIu64 ":\n%s", seed, text.at);
     decider_destroy(trial.decider);
-    profiler_destroy(trial.profiler);
+    profile_destroy(trial.profile);
     decider_destroy(trial.plain.decider);
-    profiler_destroy(trial.plain.profiler);
+    profile_destroy(trial.plain.profile);
     model_destroy(model);
     scene_release(&trial.scene);
     buffer_release(&text);

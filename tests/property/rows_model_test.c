@@ -409,7 +409,7 @@ static const char playbook[] =
 
 static struct traits ask(struct shop *shop, int person, struct as_of as_of) {
     const struct world *world = engine_world(shop->engine);
-    struct profiler *profiler = NULL;
+    struct profile *profile = NULL;
     struct timeline_reader *reader;
     struct timeline timeline;
     struct traits out = {0};
@@ -418,11 +418,11 @@ static struct traits ask(struct shop *shop, int person, struct as_of as_of) {
     snprintf(name, sizeof name, "email:p%d@x.example", person);
     if (engine_find_customer(shop->engine, text_from(name), as_of, &customer, NULL) != STATUS_OK)
         return out;
-    if (profiler_create(&profiler, world) != STATUS_OK) abort();
-    struct timeline_request request = profiler_request(profiler, as_of, false);
+    if (profile_create(&profile, world) != STATUS_OK) abort();
+    struct timeline_request request = profile_request(profile, as_of, false);
     if (world->source->ops->reader_open(world->source, &reader, NULL) != STATUS_OK) abort();
     if (world->source->ops->read(reader, customer, &request, &timeline, NULL) == STATUS_OK) {
-        const struct value *values = profile_at(profiler, &timeline, as_of.t_ms);
+        const struct value *values = profile_at(profile, &timeline, as_of.t_ms);
         double figures[3];
         static const char *const names[] = {"n", "usd", "eur"};
         for (int i = 0; i < 3; i++) {
@@ -432,7 +432,7 @@ static struct traits ask(struct shop *shop, int person, struct as_of as_of) {
         out = (struct traits){(int)figures[0], {(int)figures[1], (int)figures[2]}};
     }
     world->source->ops->reader_close(reader);
-    profiler_destroy(profiler);
+    profile_destroy(profile);
     return out;
 }
 

@@ -391,7 +391,7 @@ const struct treatment *scene_treatment(const struct scene *scene, const char *k
 int scene_trial_set_up(void **state, const char *playbook) {
     static struct scene_trial trial;
     scene_init(&trial.scene, playbook);
-    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
+    assert_int_equal(profile_create(&trial.profile, &trial.scene.world), STATUS_OK);
     trial.reader = NULL;
     *state = &trial;
     return 0;
@@ -400,7 +400,7 @@ int scene_trial_set_up(void **state, const char *playbook) {
 int scene_trial_tear_down(void **state) {
     struct scene_trial *trial = *state;
     if (trial->reader != NULL) trial->reader->source->ops->reader_close(trial->reader);
-    profiler_destroy(trial->profiler);
+    profile_destroy(trial->profile);
     scene_release(&trial->scene);
     return 0;
 }
@@ -408,7 +408,7 @@ int scene_trial_tear_down(void **state) {
 void scene_trial_read(struct scene_trial *trial, uint32_t customer, int64_t t_ms, bool all_times) {
     struct timeline_source *source = trial->scene.world.source;
     const struct as_of as_of = {all_times ? INT64_MAX : t_ms, POSITION_NOW};
-    struct timeline_request request = profiler_request(trial->profiler, as_of, all_times);
+    struct timeline_request request = profile_request(trial->profile, as_of, all_times);
     if (trial->reader != NULL) source->ops->reader_close(trial->reader);
     assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
     assert_int_equal(source->ops->read(trial->reader, (struct customer_id){customer}, &request,

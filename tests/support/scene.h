@@ -110,7 +110,7 @@ const struct treatment *scene_treatment(const struct scene *scene, const char *k
 /* A scene for each test of a program, and the timeline that the test read last. */
 struct scene_trial {
     struct scene scene;
-    struct profiler *profiler;
+    struct profile *profile;
     struct timeline_reader *reader; /* NULL: nothing was read yet */
     struct timeline timeline;
 };

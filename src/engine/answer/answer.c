@@ -22,17 +22,17 @@ static enum status hold(struct answering *answering, struct error *error) {
                                                              : &answering->in_force->world;
     if (answering->world->playbook == NULL)
         return error_set(error, STATUS_INVALID, "no playbook is in force");
-    return profiler_create(&answering->profiler, answering->world);
+    return profile_create(&answering->profile, answering->world);
 }
 
 /* All that belongs to the snapshot. */
 static void let_go(struct answering *answering) {
     decider_destroy(answering->decider);
-    profiler_destroy(answering->profiler);
+    profile_destroy(answering->profile);
     rates_version_drop(answering->rates);
     in_force_drop(answering->in_force);
     answering->decider = NULL;
-    answering->profiler = NULL;
+    answering->profile = NULL;
     answering->rates = NULL;
     answering->in_force = NULL;
 }
@@ -64,7 +64,7 @@ enum status answering_renew(struct answering *answering, int64_t t_ms, struct er
 
 void answering_rest(struct answering *answering) {
     unpin(answering);
-    if (answering->profiler != NULL) profiler_rest(answering->profiler);
+    if (answering->profile != NULL) profile_rest(answering->profile);
 }
 
 void answering_close(struct answering *answering) {
@@ -78,7 +78,7 @@ void answering_close(struct answering *answering) {
 static struct timeline_request request_of(struct answering *answering) {
     struct as_of as_of = {answering->t_ms,
                           answering->reader->source->ops->position(answering->reader)};
-    return profiler_request(answering->profiler, as_of, false);
+    return profile_request(answering->profile, as_of, false);
 }
 
 static enum status read_customer(struct answering *answering, const char *customer, uint32_t needs,
@@ -101,7 +101,7 @@ static enum status check_all_read(struct answering *answering, uint32_t needs,
                                   struct error *error) {
     const struct timeline *timeline = &answering->timeline;
     enum status status = STATUS_OK;
-    (void)profile_at(answering->profiler, timeline, answering->t_ms);
+    (void)profile_at(answering->profile, timeline, answering->t_ms);
     for (uint32_t row = 0;
          status == STATUS_OK && (needs & TIMELINE_PACKED) != 0 && row < timeline->count; row++) {
         struct text packed;
@@ -163,7 +163,7 @@ static enum status make_decider(struct answering *answering) {
     if (answering->decision == NULL)
         answering->decision = memory_calloc(1, sizeof *answering->decision);
     if (answering->decision == NULL) return STATUS_NO_MEMORY;
-    enum status status = decider_create(&answering->decider, answering->world, answering->profiler,
+    enum status status = decider_create(&answering->decider, answering->world, answering->profile,
                                         answering->in_force->models, answering->rates->bases);
     if (status != STATUS_OK) return status;
     decider_name_directory(answering->decider, engine_directory_id(answering->engine));
@@ -313,9 +313,8 @@ struct text answering_address(const struct answering *answering, const struct tr
         struct text value = identity_identifier(engine_identity(engine), ids[i], &its_type);
         if (value.length == 0 || its_type != type) continue;
         if (!asks) return value;
-        struct value may =
-            profile_opt_in(answering->profiler, &answering->timeline, answering->t_ms,
-                           treatment->channel, treatment->action->programme, value);
+        struct value may = profile_opt_in(answering->profile, &answering->timeline, answering->t_ms,
+                                          treatment->channel, treatment->action->programme, value);
         if (may.type == VALUE_YES_NO && may.yes) return value;
     }
     return (struct text){0};

@@ -8,7 +8,7 @@
  * It holds the snapshot that is in force (in_force.h) and pins a position of the log, so that all
  * parts of an answer agree, whatever is loaded, folded, trained or put in force meanwhile. A
  * process that stays calls answering_renew at the beginning of each request: it pins what is there
- * now, and makes its profiler and decider anew only where something else is in force.
+ * now, and makes its profile and decider anew only where something else is in force.
  *
  * Threads: each has its own; any number of them beside the applier. */
 #ifndef ENGINE_ANSWER_ANSWER_H
@@ -38,7 +38,7 @@ struct answering {
     struct rates_version *rates; /* held; NULL until the first decision */
     int64_t rates_until_ms;      /* they are those of decisions from rates->at_ms up to then */
     bool has_asked;              /* for the rates of this request */
-    struct profiler *profiler;
+    struct profile *profile;
     struct decider *decider;   /* NULL until the first decision */
     struct decision *decision; /* the latest; one, since it is large */
     struct buffer model_names; /* "redeem@3", and what is wrong with it for this t */

@@ -309,7 +309,7 @@ static bool is_yes(struct value value) {
 static void write_traits(const struct answering *answering, struct json_writer *writer) {
     const struct playbook *playbook = answering->world->playbook;
     const struct value *values =
-        profile_at(answering->profiler, &answering->timeline, answering->t_ms);
+        profile_at(answering->profile, &answering->timeline, answering->t_ms);
     json_write_key(writer, "traits");
     json_write_object_begin(writer);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
@@ -321,7 +321,7 @@ static void write_traits(const struct answering *answering, struct json_writer *
     json_write_key(writer, "limited");
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
-        if (!playbook->traits[i].of_treatment && profile_trait_limited(answering->profiler, i))
+        if (!playbook->traits[i].of_treatment && profile_trait_limited(answering->profile, i))
             json_write_text(writer, playbook->traits[i].name);
     }
     json_write_array_end(writer);
@@ -336,7 +336,7 @@ static void write_traits(const struct answering *answering, struct json_writer *
     json_write_key(writer, "scenarios");
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < playbook->scenario_count; i++) {
-        if (is_yes(profile_eval(answering->profiler, playbook->scenarios[i].when)))
+        if (is_yes(profile_eval(answering->profile, playbook->scenarios[i].when)))
             json_write_text(writer, playbook->scenarios[i].name);
     }
     json_write_array_end(writer);

@@ -41,7 +41,7 @@ static double trait_of(const struct answering *answering, const char *name) {
     uint32_t trait = playbook_trait_find(answering->world->playbook, text_from(name));
     if (trait == UINT32_MAX) return -1;
     struct value value =
-        profile_at(answering->profiler, &answering->timeline, answering->t_ms)[trait];
+        profile_at(answering->profile, &answering->timeline, answering->t_ms)[trait];
     return value.type == VALUE_MONEY ? (double)value.minor / 100 : value.number;
 }
 

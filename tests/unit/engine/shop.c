@@ -126,22 +126,22 @@ struct customer_id shop_customer(struct shop *shop, const char *name, int64_t t_
 
 double shop_trait(struct shop *shop, const char *customer, const char *trait, int64_t t_ms) {
     const struct world *world = engine_world(shop->engine);
-    struct profiler *profiler = NULL;
+    struct profile *profile = NULL;
     struct timeline_reader *reader;
     struct timeline timeline;
     uint32_t index = playbook_trait_find(world->playbook, text_from(trait));
-    must(index != UINT32_MAX && profiler_create(&profiler, world) == STATUS_OK, "no such trait");
+    must(index != UINT32_MAX && profile_create(&profile, world) == STATUS_OK, "no such trait");
     struct timeline_request request =
-        profiler_request(profiler, (struct as_of){t_ms, POSITION_NOW}, false);
+        profile_request(profile, (struct as_of){t_ms, POSITION_NOW}, false);
     must(world->source->ops->reader_open(world->source, &reader, NULL) == STATUS_OK, "no reader");
     double found = -1;
     if (world->source->ops->read(reader, shop_customer(shop, customer, t_ms), &request, &timeline,
                                  NULL) == STATUS_OK) {
-        struct value value = profile_at(profiler, &timeline, t_ms)[index];
+        struct value value = profile_at(profile, &timeline, t_ms)[index];
         found = value.type == VALUE_MONEY ? (double)value.minor / 100 : value.number;
     }
     world->source->ops->reader_close(reader);
-    profiler_destroy(profiler);
+    profile_destroy(profile);
     return found;
 }
 

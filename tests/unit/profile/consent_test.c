@@ -29,15 +29,15 @@ static const char *word(struct value value) {
 
 static const char *consent(struct scene_trial *trial, uint32_t customer, int64_t t_ms) {
     read_at(trial, customer, t_ms);
-    return word(profile_consent(trial->profiler, &trial->timeline, t_ms, TEXT("personalise")));
+    return word(profile_consent(trial->profile, &trial->timeline, t_ms, TEXT("personalise")));
 }
 
 static const char *opt_in_of(struct scene_trial *trial, int64_t t_ms, const char *channel,
                              const char *programme, const char *address) {
     uint32_t symbol = symbol_find(trial->scene.symbols, SYMBOL_CHANNEL, text_from(channel));
     read_at(trial, CRM, t_ms);
-    return word(profile_opt_in(trial->profiler, &trial->timeline, t_ms, symbol,
-                               text_from(programme), text_from(address)));
+    return word(profile_opt_in(trial->profile, &trial->timeline, t_ms, symbol, text_from(programme),
+                               text_from(address)));
 }
 
 #define assert_opt_in(t_ms, address, expected)                                                     \
@@ -172,14 +172,14 @@ static void test_a_cut_timeline_holds(void **state) {
     read_at(trial, CRM, DAY(2));
     trial->timeline.truncated = true;
     assert_string_equal(
-        word(profile_consent(trial->profiler, &trial->timeline, DAY(2), TEXT("personalise"))),
+        word(profile_consent(trial->profile, &trial->timeline, DAY(2), TEXT("personalise"))),
         "yes"); /* his newest word, and nobody else has spoken */
     scene_event(&trial->scene, BOB, "Order Completed", DAY(2), "");
     scene_link(&trial->scene, BOB, CRM, DAY(2));
     read_at(trial, CRM, DAY(3));
     trial->timeline.truncated = true;
     assert_string_equal(
-        word(profile_consent(trial->profiler, &trial->timeline, DAY(3), TEXT("personalise"))),
+        word(profile_consent(trial->profile, &trial->timeline, DAY(3), TEXT("personalise"))),
         "unknown");
 }
 

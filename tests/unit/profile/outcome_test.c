@@ -40,7 +40,7 @@ static int set_up(void **state) {
 static struct outcome_detail ask_of(struct scene_trial *trial, const char *goal,
                                     const char *treatment, int64_t t_ms, int64_t now_ms) {
     scene_trial_read(trial, ANN, INT64_MAX, true);
-    return outcome_of(trial->profiler, &trial->timeline, scene_goal(&trial->scene, goal),
+    return outcome_of(trial->profile, &trial->timeline, scene_goal(&trial->scene, goal),
                       treatment != NULL ? scene_treatment(&trial->scene, treatment) : NULL, t_ms,
                       now_ms);
 }

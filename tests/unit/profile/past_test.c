@@ -13,7 +13,7 @@ enum { ANN = 1, COOKIE = 2, TABLET = 3 };
 
 struct trial {
     struct scene scene;
-    struct profiler *profiler;
+    struct profile *profile;
     struct timeline_reader *reader;
     struct timeline today;
     struct past past;
@@ -22,7 +22,7 @@ struct trial {
 static int set_up(void **state) {
     static struct trial trial;
     scene_init(&trial.scene, playbook);
-    assert_int_equal(profiler_create(&trial.profiler, &trial.scene.world), STATUS_OK);
+    assert_int_equal(profile_create(&trial.profile, &trial.scene.world), STATUS_OK);
     past_init(&trial.past, &trial.scene.world);
     trial.reader = NULL;
     *state = &trial;
@@ -33,7 +33,7 @@ static int tear_down(void **state) {
     struct trial *trial = *state;
     if (trial->reader != NULL) trial->reader->source->ops->reader_close(trial->reader);
     past_release(&trial->past);
-    profiler_destroy(trial->profiler);
+    profile_destroy(trial->profile);
     scene_release(&trial->scene);
     return 0;
 }
@@ -41,7 +41,7 @@ static int tear_down(void **state) {
 static void read_today(struct trial *trial) {
     struct timeline_source *source = trial->scene.world.source;
     struct timeline_request request =
-        profiler_request(trial->profiler, (struct as_of){INT64_MAX, POSITION_NOW}, true);
+        profile_request(trial->profile, (struct as_of){INT64_MAX, POSITION_NOW}, true);
     assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);
     past_use(&trial->past, &request);
     assert_int_equal(
@@ -54,7 +54,7 @@ static double clicks_of(struct trial *trial, uint32_t customer, int64_t t_ms) {
     assert_int_equal(past_timeline(&trial->past, &trial->today, (struct customer_id){customer},
                                    t_ms, &then, NULL),
                      STATUS_OK);
-    return profile_at(trial->profiler, then, t_ms)[scene_trait(&trial->scene, "clicks")].number;
+    return profile_at(trial->profile, then, t_ms)[scene_trait(&trial->scene, "clicks")].number;
 }
 
 static void test_before_the_link_they_were_two(void **state) {

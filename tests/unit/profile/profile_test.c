@@ -30,7 +30,7 @@ static int set_up(void **state) {
 
 static const struct value *read_at(struct scene_trial *trial, int64_t t_ms) {
     scene_trial_read(trial, 1, t_ms, false);
-    return profile_at(trial->profiler, &trial->timeline, t_ms);
+    return profile_at(trial->profile, &trial->timeline, t_ms);
 }
 
 static void test_equal_offers_get_equal_answers(void **state) {
@@ -50,13 +50,13 @@ static void test_equal_offers_get_equal_answers(void **state) {
     uint32_t seen = scene_trait(&trial->scene, "seen"),
              different = scene_trait(&trial->scene, "different");
     for (uint32_t i = 0; i < treatments->count; i++) {
-        const struct value *values = profile_with(trial->profiler, &treatments->treatments[i]);
+        const struct value *values = profile_with(trial->profile, &treatments->treatments[i]);
         assert_int_equal(values[seen].type, VALUE_NUMBER);
         assert_true(values[seen].number == CLICKS);
         assert_int_equal(values[different].type, VALUE_NUMBER);
         assert_true(values[different].number == CLICKS);
     }
-    assert_false(profile_limited(trial->profiler));
+    assert_false(profile_limited(trial->profile));
 }
 
 static void test_a_limit_is_told_and_spreads_with_the_unknown(void **state) {
@@ -66,20 +66,20 @@ static void test_a_limit_is_told_and_spreads_with_the_unknown(void **state) {
     scene_event(&trial->scene, 1, "Clicked", DAY(0), "");
     const struct value *values = read_at(trial, DAY(1));
     assert_false(value_is_known(values[never]));
-    assert_false(profile_trait_limited(trial->profiler, never)); /* nobody knows: no limit */
-    assert_false(profile_limited(trial->profiler));
+    assert_false(profile_trait_limited(trial->profile, never)); /* nobody knows: no limit */
+    assert_false(profile_limited(trial->profile));
     scene_event(&trial->scene, 1, "Order Completed", DAY(1), "revenue=3USD");
     scene_event(&trial->scene, 1, "Order Completed", DAY(2), "revenue=3EUR");
     values = read_at(trial, DAY(3));
     assert_false(value_is_known(values[spent]));
-    assert_true(profile_trait_limited(trial->profiler, spent));
+    assert_true(profile_trait_limited(trial->profile, spent));
     assert_false(value_is_known(values[big]));
-    assert_true(profile_trait_limited(trial->profiler, big));
-    assert_false(profile_trait_limited(trial->profiler, never));
-    assert_true(profile_limited(trial->profiler));
+    assert_true(profile_trait_limited(trial->profile, big));
+    assert_false(profile_trait_limited(trial->profile, never));
+    assert_true(profile_limited(trial->profile));
     values = read_at(trial, DAY(12.5)); /* both have left the window */
     assert_true(value_is_known(values[spent]));
-    assert_false(profile_limited(trial->profiler));
+    assert_false(profile_limited(trial->profile));
 }
 
 int main(void) {

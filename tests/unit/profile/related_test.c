@@ -35,10 +35,10 @@ static void read_ann(struct scene_trial *trial, int64_t t_ms, bool all_times) {
 static struct value trait_at(struct scene_trial *trial, const char *name, int64_t t_ms) {
     read_ann(trial, t_ms, false);
     struct value live =
-        profile_at(trial->profiler, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
+        profile_at(trial->profile, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
     read_ann(trial, t_ms, true);
     struct value replayed =
-        profile_at(trial->profiler, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
+        profile_at(trial->profile, &trial->timeline, t_ms)[scene_trait(&trial->scene, name)];
     assert_true(value_equal(live, replayed));
     return live;
 }
@@ -55,7 +55,7 @@ static const char *word(struct value value) {
 
 static const char *consent(struct scene_trial *trial, int64_t t_ms, const char *purpose) {
     read_ann(trial, t_ms, true);
-    return word(profile_consent(trial->profiler, &trial->timeline, t_ms, text_from(purpose)));
+    return word(profile_consent(trial->profile, &trial->timeline, t_ms, text_from(purpose)));
 }
 
 static const char *opt_in(struct scene_trial *trial, int64_t t_ms, const char *channel) {
@@ -63,7 +63,7 @@ static const char *opt_in(struct scene_trial *trial, int64_t t_ms, const char *c
     uint32_t symbol;
     assert_int_equal(symbol_add(trial->scene.symbols, SYMBOL_CHANNEL, text_from(channel), &symbol),
                      STATUS_OK);
-    return word(profile_opt_in(trial->profiler, &trial->timeline, t_ms, symbol, (struct text){0},
+    return word(profile_opt_in(trial->profile, &trial->timeline, t_ms, symbol, (struct text){0},
                                (struct text){0}));
 }
 

@@ -22,7 +22,7 @@ static void print_rank(struct engine *engine, const struct treatment_trace *trac
     amount_words(playbook, trace->priority, priority);
     buffer_init(&line);
     enum status status = buffer_format(&line, "  %u. ", rank + 1);
-    if (status == STATUS_OK) treatment_words(engine_world(engine), trace->treatment, &line);
+    if (status == STATUS_OK) treatment_words(engine_customer_data(engine), trace->treatment, &line);
     if (status == STATUS_OK)
         status = buffer_format(&line, ": propensity %.3f × value %s%s%s − cost %s = priority %s",
                                trace->propensity, value, weight, lever, cost, priority);

@@ -104,7 +104,7 @@ static enum status measure_scenarios(void *context, struct work *work, struct er
     struct measuring *measuring = context;
     struct scenario_options options = {
         .now_ms = measuring->now_ms, .threads = engine_threads(measuring->engine), .work = work};
-    return scenario_measure(engine_world(measuring->engine), &options, &measuring->results,
+    return scenario_measure(engine_customer_data(measuring->engine), &options, &measuring->results,
                             &measuring->count, error);
 }
 
@@ -184,7 +184,7 @@ static void print_left_out(struct engine *engine, uint32_t rule,
     const struct model_rule *model = &engine_playbook(engine)->models[rule];
     struct buffer words;
     buffer_init(&words);
-    if (trainer_left_out_words(engine_world(engine), model, counts, &words) == STATUS_OK &&
+    if (trainer_left_out_words(engine_customer_data(engine), model, counts, &words) == STATUS_OK &&
         words.length > 0)
         cli_wrap_format(
             2, "Of %s %.*s in that time, %s rows.%.*s", cli_count(counts->events),

@@ -120,7 +120,7 @@ static enum status export_csv(void *context, struct work *work, struct error *er
     }
     fputc('\n', export->file);
     void *parts[] = {export};
-    struct walk_plan plan = {.world = engine_world(export->engine),
+    struct walk_plan plan = {.data = engine_customer_data(export->engine),
                              .as_of = {export->t_ms, POSITION_NOW},
                              .threads = 1,
                              .visit = export_customer,

@@ -51,7 +51,7 @@ static bool walks_chain(const struct policy *policy) {
 /* The policies that count one treatment, and speak of the action in this channel. */
 static uint32_t add_own_policies(struct contact_history *history, const struct action *action,
                                  const struct channel_rule *channel, uint32_t at) {
-    const struct playbook *playbook = history->world->playbook;
+    const struct playbook *playbook = history->data->playbook;
     struct treatment any = {.action = action, .channel = channel->channel};
     for (uint32_t i = 0; i < playbook->policy_count; i++) {
         const struct policy *policy = &playbook->policies[i];
@@ -67,7 +67,7 @@ static bool counts_for_any(const struct policy *policy) {
 }
 
 static enum status make_routes(struct contact_history *history) {
-    const struct playbook *playbook = history->world->playbook;
+    const struct playbook *playbook = history->data->playbook;
     uint32_t count = 0, own = 0;
     history->route_first =
         memory_calloc((size_t)playbook->action_count + 1, sizeof *history->route_first);
@@ -99,21 +99,22 @@ static enum status make_routes(struct contact_history *history) {
 }
 
 uint32_t contact_route_count(const struct contact_history *history) {
-    return history->route_first[history->world->playbook->action_count];
+    return history->route_first[history->data->playbook->action_count];
 }
 
 uint32_t contact_route(const struct contact_history *history, const struct treatment *treatment) {
     const struct action *action = treatment->action;
-    return history->route_first[action - history->world->playbook->actions] +
+    return history->route_first[action - history->data->playbook->actions] +
            (uint32_t)(treatment->channel_rule - action->channels);
 }
 
-enum status contact_history_init(struct contact_history *history, const struct world *world) {
-    const struct playbook *playbook = world->playbook;
+enum status contact_history_init(struct contact_history *history,
+                                 const struct customer_data *data) {
+    const struct playbook *playbook = data->playbook;
     uint32_t width = playbook->action_count > 0 ? playbook->action_count : 1;
-    *history = (struct contact_history){.world = world};
+    *history = (struct contact_history){.data = data};
     for (uint32_t i = 0; i < CHANNELS_MAX; i++)
-        history->messaging[i] = playbook_messaging(playbook, world->symbols, i);
+        history->messaging[i] = playbook_messaging(playbook, data->symbols, i);
     history->cache =
         memory_calloc(1, sizeof *history->cache + (size_t)width * (playbook->policy_count + 1) *
                                                       sizeof *history->cache->items);
@@ -127,7 +128,7 @@ enum status contact_history_init(struct contact_history *history, const struct w
     history->cache->epoch = 1;
     history->cache->width = width;
     enum status status = make_routes(history);
-    return status == STATUS_OK ? message_symbols_add(world->symbols, &history->symbols) : status;
+    return status == STATUS_OK ? message_symbols_add(data->symbols, &history->symbols) : status;
 }
 
 static void list_release(struct contact_series *list) {
@@ -344,7 +345,7 @@ static enum status stand_at_most(struct contact_history *history, const struct p
                                  const struct treatment *treatment, int64_t now_ms,
                                  struct contact_standing *out) {
     const struct contact_series *list = &history->messages;
-    const struct time_zone *zone = history->world->playbook->zone;
+    const struct time_zone *zone = history->data->playbook->zone;
     int64_t day = policy->per_day ? local_day(zone, now_ms) : 0,
             day_end_ms = policy->per_day ? local_day_end(zone, now_ms) : 0;
     *out = (struct contact_standing){.free_at_ms = policy->max_count == 0 ? TIME_NEVER : 0};
@@ -409,7 +410,7 @@ static enum status stand_after(struct contact_history *history, const struct pol
 static enum status stand(struct contact_history *history, uint32_t index,
                          const struct treatment *treatment, int64_t now_ms,
                          struct contact_standing *out) {
-    const struct playbook *playbook = history->world->playbook;
+    const struct playbook *playbook = history->data->playbook;
     const struct policy *policy = &playbook->policies[index];
     struct standing_cache *cache = history->cache;
     bool by_action = policy->scope == SCOPE_SAME_ACTION || policy->scope == SCOPE_SAME_GROUP;
@@ -438,7 +439,7 @@ static void judge_quiet(const struct contact_history *history, const struct trea
     *policy = NULL;
     out->send_after_ms = now_ms;
     if (messaging->inbound) return;
-    out->send_after_ms = quiet_send_after(history->world->playbook, treatment, now_ms, policy);
+    out->send_after_ms = quiet_send_after(history->data->playbook, treatment, now_ms, policy);
     if (out->send_after_ms < saturated_add(now_ms, messaging->expires_ms)) {
         *policy = NULL;
         return;
@@ -470,7 +471,7 @@ static void take_block(struct contact_verdict *verdict, const struct policy *pol
 /* Quiet times and the policies that count more than one treatment. */
 static enum status judge_shared(struct contact_history *history, const struct treatment *treatment,
                                 int64_t now_ms, struct contact_verdict *out) {
-    const struct playbook *playbook = history->world->playbook;
+    const struct playbook *playbook = history->data->playbook;
     const struct policy *quiet;
     *out = (struct contact_verdict){.free_at_ms = now_ms};
     judge_quiet(history, treatment, now_ms, &quiet, out);
@@ -517,11 +518,11 @@ enum status contact_check(struct contact_history *history, const struct treatmen
     for (uint32_t i = 0; i < route->own_count; i++) {
         uint32_t index = history->own_policies[route->own_first + i];
         struct contact_standing standing;
-        if (has_none(history, &history->world->playbook->policies[index], treatment)) continue;
+        if (has_none(history, &history->data->playbook->policies[index], treatment)) continue;
         status = stand(history, index, treatment, now_ms, &standing);
         if (status != STATUS_OK) return status;
         if (standing.free_at_ms > now_ms)
-            take_block(out, &history->world->playbook->policies[index], &standing);
+            take_block(out, &history->data->playbook->policies[index], &standing);
     }
     return STATUS_OK;
 }

@@ -72,7 +72,7 @@ struct contact_route;
 struct contact_message;
 struct contact_slot;
 struct contact_history { /* belongs to one thread */
-    const struct world *world;
+    const struct customer_data *data;
     struct message_symbols symbols;
     struct messaging messaging[CHANNELS_MAX];
     struct contact_series messages; /* contacts and impressions */
@@ -97,7 +97,7 @@ struct contact_history { /* belongs to one thread */
     int64_t cut_ms;
 };
 enum status contact_history_init(struct contact_history *history,
-                                 const struct world *world) MUST_USE;
+                                 const struct customer_data *data) MUST_USE;
 void contact_history_release(struct contact_history *history);
 /* Gathers the contacts that had happened and were known by t. Without `same_moment`, decisions made
  * at this very t are left out and listed in `left_out`, since one of them may be the decision that

@@ -144,7 +144,7 @@ static enum status add_decided(struct gathering *gathering, uint32_t row, struct
         .decided_ms = gathering->timeline->time_ms[row],
         .receipt_ms = TIME_NEVER,
         .key_hash = key_hash,
-        .action = action_of(gathering->history->world->playbook, treatment),
+        .action = action_of(gathering->history->data->playbook, treatment),
         .channel = channel,
         .next_open = NOTHING,
         .ghost = ghost,
@@ -159,7 +159,7 @@ static enum status add_decided(struct gathering *gathering, uint32_t row, struct
 
 /* Decisions of older programs name their treatments and the first one's channel alone. */
 static enum status add_old_decision(struct gathering *gathering, uint32_t row, struct text packed) {
-    const struct playbook *playbook = gathering->history->world->playbook;
+    const struct playbook *playbook = gathering->history->data->playbook;
     struct value list = packed_find(packed, PROPERTY_TREATMENT),
                  withheld = packed_find(packed, PROPERTY_WITHHELD), treatment;
     struct list_reader reader;
@@ -189,7 +189,7 @@ static enum status leave_out(struct contact_history *history, struct value id) {
 
 static enum status add_decision(struct gathering *gathering, uint32_t row) {
     const struct contact_history *history = gathering->history;
-    struct symbols *symbols = history->world->symbols;
+    struct symbols *symbols = history->data->symbols;
     struct text packed;
     if (gathering->timeline->ops->packed(gathering->timeline, row, &packed) != STATUS_OK)
         return STATUS_OK;
@@ -241,7 +241,7 @@ static uint32_t take_open(struct gathering *gathering, const struct receipt *rec
 static enum status message_of(struct gathering *gathering, const struct receipt *receipt,
                               uint32_t *index) {
     uint64_t decision_hash = hash_text(receipt->decision, 0);
-    int64_t day = local_day(gathering->history->world->playbook->zone, receipt->time_ms);
+    int64_t day = local_day(gathering->history->data->playbook->zone, receipt->time_ms);
     uint64_t key = receipt->decision.length == 0
                        ? key_of(BY_DAY, receipt->key_hash, receipt->channel, (uint64_t)day)
                    : receipt->treatment.length == 0
@@ -257,7 +257,7 @@ static enum status message_of(struct gathering *gathering, const struct receipt 
             .decided_ms = TIME_NEVER,
             .receipt_ms = TIME_NEVER,
             .key_hash = receipt->key_hash,
-            .action = action_of(gathering->history->world->playbook, receipt->treatment),
+            .action = action_of(gathering->history->data->playbook, receipt->treatment),
             .channel = receipt->channel,
             .next_open = NOTHING,
         };
@@ -282,7 +282,7 @@ static enum status add_impression(struct gathering *gathering, const struct rece
             .decided_ms = TIME_NEVER,
             .receipt_ms = receipt->time_ms,
             .key_hash = receipt->key_hash,
-            .action = action_of(gathering->history->world->playbook, receipt->treatment),
+            .action = action_of(gathering->history->data->playbook, receipt->treatment),
             .channel = receipt->channel,
             .next_open = NOTHING,
         },
@@ -318,7 +318,7 @@ static enum status add_contact(struct contact_series *list, struct contact conta
 
 static enum status add_row(struct gathering *gathering, uint32_t row) {
     const struct timeline *timeline = gathering->timeline;
-    const struct playbook *playbook = gathering->history->world->playbook;
+    const struct playbook *playbook = gathering->history->data->playbook;
     uint16_t type = timeline->type[row];
     if (type == EVENT_DECISION_MADE) {
         enum status status = add_decision(gathering, row);
@@ -420,7 +420,7 @@ static bool has_limits(const struct playbook *playbook) {
 
 enum status contact_history_read(struct contact_history *history, const struct timeline *timeline,
                                  int64_t t_ms, bool same_moment) {
-    const struct playbook *playbook = history->world->playbook;
+    const struct playbook *playbook = history->data->playbook;
     struct gathering gathering = {
         .history = history, .timeline = timeline, .t_ms = t_ms, .same_moment = same_moment};
     begin(&gathering);

@@ -9,7 +9,7 @@
 #include "decide/facts.h"
 
 static enum status make_room(struct decider *decider) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     uint32_t routes = contact_route_count(&decider->history);
     /* An action asks for two purposes at most, a policy for one, a route for one opt-in. */
     decider->permits_max = 2 * playbook->action_count + playbook->policy_count + routes;
@@ -20,20 +20,21 @@ static enum status make_room(struct decider *decider) {
     return STATUS_OK;
 }
 
-enum status decider_create(struct decider **out, const struct world *world, struct profile *profile,
-                           const struct model *const *models, const struct goal_base *bases) {
+enum status decider_create(struct decider **out, const struct customer_data *data,
+                           struct profile *profile, const struct model *const *models,
+                           const struct goal_base *bases) {
     struct decider *decider = memory_calloc(1, sizeof *decider);
     if (decider == NULL) return STATUS_NO_MEMORY;
-    decider->world = world;
+    decider->data = data;
     decider->profile = profile;
     decider->models = models;
     decider->bases = bases;
-    decider->action_bases = goal_bases_of_action(world->playbook);
+    decider->action_bases = goal_bases_of_action(data->playbook);
     arena_init(&decider->arena, DECISION_BYTES_MAX);
     packed_list_init(&decider->list);
     buffer_init(&decider->trace_text);
-    enum status status = holdout_symbols_add(world->symbols, &decider->holdout_symbols);
-    if (status == STATUS_OK) status = contact_history_init(&decider->history, world);
+    enum status status = holdout_symbols_add(data->symbols, &decider->holdout_symbols);
+    if (status == STATUS_OK) status = contact_history_init(&decider->history, data);
     if (status == STATUS_OK) status = make_room(decider);
     if (status == STATUS_OK) status = facts_create(&decider->facts, decider);
     if (status == STATUS_OK)
@@ -253,7 +254,7 @@ static enum status fill_slots(struct decider *decider, struct decision *decision
 /* Fills the slots, best first; a treatment that is already ranked in another channel is not ranked
  * twice. What is withheld takes no slot from a service message: those have as many of their own. */
 static enum status place(struct decider *decider, struct decision *decision) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     uint32_t slots = playbook->slots_per_decision == 0 ? 1 : playbook->slots_per_decision;
     struct unplaced left;
     if (slots > DECISION_SLOTS_MAX) slots = DECISION_SLOTS_MAX;
@@ -286,7 +287,7 @@ void decision_id_text(uint64_t id, char out[DECISION_ID_BYTES]) {
 }
 
 static uint64_t id_of(const struct decider *decider, const struct decision *decision) {
-    const uint64_t parts[] = {decider->world->playbook->hash, decision->customer.value,
+    const uint64_t parts[] = {decider->data->playbook->hash, decision->customer.value,
                               (uint64_t)decision->t_ms, decision->ranked_count,
                               decision->holdout.in};
     uint64_t id = hash_bytes(parts, sizeof parts, decider->directory);
@@ -329,13 +330,13 @@ static bool was_left_out(const struct contact_history *history, const struct dec
  * different decision that was made at the same moment counts like any other. */
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                             struct decision *out, struct error *error) {
-    const struct world *world = decider->world;
-    enum status status = treatment_history_at(world->treatments, t_ms, &out->treatments, error);
+    const struct customer_data *data = decider->data;
+    enum status status = treatment_history_at(data->treatments, t_ms, &out->treatments, error);
     if (status != STATUS_OK) return status;
     out->customer = timeline->customer;
     out->decider = decider;
     out->t_ms = t_ms;
-    out->holdout = holdout_at(world->playbook, &decider->holdout_symbols, timeline, t_ms);
+    out->holdout = holdout_at(data->playbook, &decider->holdout_symbols, timeline, t_ms);
     status = decide_once(decider, timeline, false, out);
     if (status == STATUS_OK && decider->history.left_out_count > 0 &&
         !was_left_out(&decider->history, out))

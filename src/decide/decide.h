@@ -139,8 +139,8 @@ void decision_reason(struct decider *decider, const struct timeline *timeline,
                      const struct decision *decision, char out[DECISION_REASON_BYTES_MAX]);
 /* models by model index of the playbook; NULL entries: the base rate of the action's own treatments
  * is the propensity. `bases` as base_rates_measure makes them. Both borrowed. */
-enum status decider_create(struct decider **out, const struct world *world, struct profile *profile,
-                           const struct model *const *models,
+enum status decider_create(struct decider **out, const struct customer_data *data,
+                           struct profile *profile, const struct model *const *models,
                            const struct goal_base *bases) MUST_USE;
 void decider_destroy(struct decider *decider);
 /* Other bases from the next decision on; borrowed. */
@@ -153,7 +153,7 @@ void decider_name_directory(struct decider *decider, uint64_t directory);
  * empty until told. */
 void decider_name_models(struct decider *decider, struct text names);
 
-/* `timeline`: as of t, by profile_request. The trace's treatments live as long as the world's
+/* `timeline`: as of t, by profile_request. The trace's treatments live as long as the data's
  * history of them. */
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                             struct decision *out, struct error *error) MUST_USE;
@@ -184,7 +184,7 @@ int64_t decision_free_at(struct decider *decider, const struct timeline *timelin
 bool treatment_needs_opt_in(const struct playbook *playbook, const struct treatment *treatment);
 /* Appends what people call a treatment: "Campaign 18 (mail_campaign/18) by mail". The key is there
  * for an action that goes over rows. */
-void treatment_words(const struct world *world, const struct treatment *treatment,
+void treatment_words(const struct customer_data *data, const struct treatment *treatment,
                      struct buffer *out);
 /* An amount in major units of the playbook's currency; NAN for unknown and for other currencies. */
 double amount_of(const struct playbook *playbook, struct value value);

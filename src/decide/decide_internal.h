@@ -19,7 +19,7 @@ struct permit {
 
 struct facts;
 struct decider {
-    const struct world *world;
+    const struct customer_data *data;
     struct profile *profile;
     const struct model *const *models;
     const struct goal_base *bases;
@@ -55,10 +55,10 @@ struct verdict {
 };
 /* Why a contact policy holds, in numbers, between `open` and `close`: "2 of 2, 1 of them pending
  * since 2026-03-07 09:00". Nothing for what is no policy that counts. */
-enum status standing_words(const struct world *world, const struct treatment_trace *trace,
+enum status standing_words(const struct customer_data *data, const struct treatment_trace *trace,
                            const char *open, const char *close, struct buffer *out) MUST_USE;
 /* "no consent to personalise is known", of what was stopped at STAGE_CONSENT. */
-enum status consent_words(const struct world *world, const struct treatment_trace *trace,
+enum status consent_words(const struct customer_data *data, const struct treatment_trace *trace,
                           struct buffer *out) MUST_USE;
 /* The verdict stops the treatment at this stage. */
 void trace_stop(struct treatment_trace *trace, enum stage stage, const struct verdict *verdict);

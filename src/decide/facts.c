@@ -106,7 +106,7 @@ static void plan(struct facts *facts, const struct playbook *playbook) {
 }
 
 enum status facts_create(struct facts **out, const struct decider *decider) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     struct facts *facts = memory_calloc(1, sizeof *facts);
     *out = facts;
     if (facts == NULL) return STATUS_NO_MEMORY;

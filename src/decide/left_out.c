@@ -122,8 +122,8 @@ static enum status suggest(const struct playbook *playbook, const char *name, st
     return near.length > 0 ? buffer_format(out, ": did you mean %.*s?", TEXT_ARG(near)) : STATUS_OK;
 }
 
-static enum status unmatched_words(const struct world *world, const struct trainer_counts *counts,
-                                   struct buffer *out) {
+static enum status unmatched_words(const struct customer_data *data,
+                                   const struct trainer_counts *counts, struct buffer *out) {
     enum status status = buffer_format(out, " %llu name no treatment of the playbook (",
                                        (unsigned long long)counts->unmatched);
     uint32_t told = 0;
@@ -132,7 +132,7 @@ static enum status unmatched_words(const struct world *world, const struct train
         status =
             buffer_format(out, "%s%llu %s", told > 0 ? "; " : "",
                           (unsigned long long)counts->names[told].count, counts->names[told].name);
-        if (status == STATUS_OK) status = suggest(world->playbook, counts->names[told].name, out);
+        if (status == STATUS_OK) status = suggest(data->playbook, counts->names[told].name, out);
     }
     if (status == STATUS_OK && counts->distinct_names > told)
         status = buffer_format(out, "; and %u further names", counts->distinct_names - told);
@@ -146,7 +146,7 @@ static bool is_used(const struct playbook *playbook, uint32_t rule) {
     return false;
 }
 
-enum status trainer_left_out_words(const struct world *world, const struct model_rule *rule,
+enum status trainer_left_out_words(const struct customer_data *data, const struct model_rule *rule,
                                    const struct trainer_counts *counts, struct buffer *out) {
     const struct {
         uint64_t count;
@@ -158,12 +158,12 @@ enum status trainer_left_out_words(const struct world *world, const struct model
         {counts->endless, " %llu have a goal whose end (until:) is unknown, so it never matures."},
         {counts->itself, " %llu are themselves what the goal asks for."},
     };
-    const struct playbook *playbook = world->playbook;
+    const struct playbook *playbook = data->playbook;
     enum status status = STATUS_OK;
     if (!is_used(playbook, (uint32_t)(rule - playbook->models)))
         status = buffer_format(out, " No action uses it: write model: %.*s in the action.",
                                TEXT_ARG(rule->name));
-    if (status == STATUS_OK && counts->unmatched > 0) status = unmatched_words(world, counts, out);
+    if (status == STATUS_OK && counts->unmatched > 0) status = unmatched_words(data, counts, out);
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons && status == STATUS_OK; i++) {
         if (reasons[i].count > 0)
             status = buffer_format(out, reasons[i].words, (unsigned long long)reasons[i].count);

@@ -8,12 +8,12 @@ struct text named_treatment_key(const struct timeline *timeline, uint32_t row) {
     return key.type == VALUE_TEXT ? key.text : (struct text){0};
 }
 
-enum status named_treatment(const struct world *world, const struct timeline *timeline,
+enum status named_treatment(const struct customer_data *data, const struct timeline *timeline,
                             uint32_t row, int64_t by_ms, const struct treatment **out,
                             struct error *error) {
     struct text key = named_treatment_key(timeline, row);
     *out = NULL;
     if (key.length == 0) return STATUS_OK;
-    return treatment_history_delivered(world->treatments, key, timeline->channel[row],
+    return treatment_history_delivered(data->treatments, key, timeline->channel[row],
                                        timeline->time_ms[row] - 1, by_ms, out, error);
 }

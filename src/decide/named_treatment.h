@@ -12,7 +12,7 @@ struct text named_treatment_key(const struct timeline *timeline, uint32_t row);
 /* The treatment as described in the millisecond before the event; where nothing known then tells,
  * as treatment_history_delivered says, by what was known by by_ms. NULL where the event names none
  * of the playbook's. */
-enum status named_treatment(const struct world *world, const struct timeline *timeline,
+enum status named_treatment(const struct customer_data *data, const struct timeline *timeline,
                             uint32_t row, int64_t by_ms, const struct treatment **out,
                             struct error *error) MUST_USE;
 

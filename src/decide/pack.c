@@ -90,7 +90,7 @@ static enum status add_ranked(struct packed_writer *writer, struct packed_list *
  * until something tells what became of it. */
 static enum status add_messages(const struct decider *decider, const struct decision *decision,
                                 struct packed_writer *writer, struct packed_list *list) {
-    const struct world *world = decider->world;
+    const struct customer_data *data = decider->data;
     const struct message_symbols *added = &decider->history.symbols;
     const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL,    PROPERTY_WITHHELD,
                                 added->send_after,  PROPERTY_PROPENSITY, PROPERTY_PRIORITY};
@@ -106,7 +106,7 @@ static enum status add_messages(const struct decider *decider, const struct deci
             facts_send_after(decider->facts, contact_route(&decider->history, treatment));
         const struct value values[] = {
             value_text(treatment->key),
-            value_text(symbol_text(world->symbols, SYMBOL_CHANNEL, treatment->channel)),
+            value_text(symbol_text(data->symbols, SYMBOL_CHANNEL, treatment->channel)),
             value_yes_no(decision_withholds(decision, i)),
             send_after_ms == 0 ? value_unknown() : value_time(send_after_ms),
             value_number(decision->trace.propensity[place]),
@@ -121,7 +121,7 @@ static enum status add_messages(const struct decider *decider, const struct deci
 /* A crossed customer records what it was first, too. */
 static enum status add_holdout(const struct decider *decider, const struct decision *decision,
                                struct packed_writer *writer) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     if (!(playbook->holdout_share > 0)) return STATUS_OK;
     struct value arm = value_text(decision->holdout.in ? TEXT("in") : TEXT("out"));
     enum status status = packed_add(writer, decider->holdout_symbols.holdout, arm);
@@ -141,7 +141,7 @@ static enum status add_set(const struct decider *decider, const struct decision 
 /* What spoke most for the first rank: from these the sentence is made when somebody reads it. */
 static enum status add_because(struct decider *decider, const struct decision *decision,
                                struct packed_writer *writer, struct packed_list *list) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     const struct message_symbols *added = &decider->history.symbols;
     const uint32_t symbols[] = {added->trait, PROPERTY_VALUE};
     struct model_reason reasons[REASONS_MAX];
@@ -166,7 +166,7 @@ enum status decision_pack(struct decider *decider, const struct decision *decisi
                           struct packed_writer *writer, struct buffer *out) {
     struct packed_list *list = &decider->list;
     char playbook[DECISION_ID_BYTES];
-    decision_id_text(decider->world->playbook->hash, playbook); /* 16 digits too */
+    decision_id_text(decider->data->playbook->hash, playbook); /* 16 digits too */
     packed_begin(writer);
     enum status status = add_ranked(writer, list, decision);
     if (status == STATUS_OK) status = add_messages(decider, decision, writer, list);

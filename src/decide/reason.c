@@ -23,14 +23,14 @@ static bool shares_title(const struct playbook *playbook, const struct action *a
     return false;
 }
 
-void treatment_words(const struct world *world, const struct treatment *treatment,
+void treatment_words(const struct customer_data *data, const struct treatment *treatment,
                      struct buffer *out) {
-    struct text channel = symbol_text(world->symbols, SYMBOL_CHANNEL, treatment->channel);
+    struct text channel = symbol_text(data->symbols, SYMBOL_CHANNEL, treatment->channel);
     const struct action *action = treatment->action;
     bool has_title = treatment->title.length > 0 && !text_equal(treatment->title, action->name);
     /* Of an action that goes over rows the title may not say which row it is. */
     bool key_too =
-        has_title && (action->for_each != UINT32_MAX || shares_title(world->playbook, action));
+        has_title && (action->for_each != UINT32_MAX || shares_title(data->playbook, action));
     enum status status = buffer_append_text(out, has_title ? treatment->title : treatment->key);
     if (status == STATUS_OK && key_too)
         status = buffer_format(out, " (%.*s)", TEXT_ARG(treatment->key));
@@ -41,7 +41,7 @@ void treatment_words(const struct world *world, const struct treatment *treatmen
 /* "orders in 90 days is 12": the trait's own words where the playbook has them. */
 static enum status feature_words(const struct decider *decider, const struct model_rule *rule,
                                  uint32_t feature, struct buffer *out) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     struct text name = feature_name(playbook, rule, feature);
     if (feature < rule->feature_count) {
         const struct trait *trait = &playbook->traits[rule->features[feature]];
@@ -74,8 +74,8 @@ uint32_t reasons_of(struct decider *decider, const struct treatment *treatment,
     const struct action *action = treatment->action;
     const struct model *model = model_of_action(decider, action);
     if (model == NULL) return 0;
-    const struct model_rule *rule = &decider->world->playbook->models[action->model];
-    trainer_features(decider->world, rule, model, profile_with(decider->profile, treatment),
+    const struct model_rule *rule = &decider->data->playbook->models[action->model];
+    trainer_features(decider->data, rule, model, profile_with(decider->profile, treatment),
                      treatment, decider->own_text, decider->features);
     return facts_reasons(decider, treatment, out);
 }
@@ -87,7 +87,7 @@ static enum status model_words(struct decider *decider, const struct treatment *
     uint32_t count = reasons_of(decider, treatment, reasons);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        const struct model_rule *rule = &decider->world->playbook->models[treatment->action->model];
+        const struct model_rule *rule = &decider->data->playbook->models[treatment->action->model];
         status = append(out, i == 0 ? TEXT(", mostly because ") : TEXT(" and "));
         if (status == STATUS_OK) status = feature_words(decider, rule, reasons[i].feature, out);
     }
@@ -105,7 +105,7 @@ static enum status plain_value(struct value value, struct buffer *out) {
 /* What {name} stands for in an action's own reason: a trait, or an attribute of the treatment. */
 static struct value named_value(struct decider *decider, const struct treatment *treatment,
                                 struct text name) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     uint32_t trait = playbook_trait_find(playbook, name);
     if (trait != UINT32_MAX) return profile_with(decider->profile, treatment)[trait];
     for (uint32_t i = 0; i < playbook->attribute_count; i++) {
@@ -179,7 +179,7 @@ static enum status rate_basis_words(const struct decider *decider, const struct 
  * causes, since some would have reached the goal without it. A goal without a value has none. */
 static enum status value_words(const struct decider *decider, const struct treatment_trace *trace,
                                struct buffer *out) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     const struct goal *goal = &playbook->goals[trace->treatment->action->goal];
     char currency[4];
     currency_to_text(playbook->currency, currency);
@@ -195,7 +195,7 @@ static enum status value_words(const struct decider *decider, const struct treat
 
 static enum status offer_words(struct decider *decider, const struct decision *decision,
                                struct buffer *out) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     const struct treatment_trace first = decision_ranked(decision, 0), *trace = &first;
     const struct action *action = trace->treatment->action;
     const struct goal *goal = &playbook->goals[action->goal];
@@ -203,7 +203,7 @@ static enum status offer_words(struct decider *decider, const struct decision *d
     enum status status =
         buffer_format(out, "%s ", decision_withholds(decision, 0) ? "Would offer" : "Offer");
     if (status != STATUS_OK) return status;
-    treatment_words(decider->world, trace->treatment, out);
+    treatment_words(decider->data, trace->treatment, out);
     status = buffer_format(out, ": the chance to reach \"%.*s\" is %.0f %%", TEXT_ARG(goal->name),
                            100 * trace->propensity);
     if (status == STATUS_OK)
@@ -217,13 +217,13 @@ static enum status offer_words(struct decider *decider, const struct decision *d
     return status == STATUS_OK ? customer_words(decider, trace->treatment, out) : status;
 }
 
-enum status consent_words(const struct world *world, const struct treatment_trace *trace,
+enum status consent_words(const struct customer_data *data, const struct treatment_trace *trace,
                           struct buffer *out) {
     if (trace->held)
         return buffer_format(out, "held, since a row in quarantine may take back what was agreed");
     bool opt_in = trace->policy != NULL && trace->policy->needs_opt_in;
     struct text purpose = trace->policy != NULL ? trace->policy->purpose : trace->purpose;
-    struct text channel = symbol_text(world->symbols, SYMBOL_CHANNEL, trace->treatment->channel);
+    struct text channel = symbol_text(data->symbols, SYMBOL_CHANNEL, trace->treatment->channel);
     if (opt_in) {
         return buffer_format(out,
                              trace->unknown ? "no opt-in to %.*s is known"
@@ -258,7 +258,7 @@ static enum status nothing_words(struct decider *decider, const struct decision 
     const struct treatment_trace shown = furthest_of(decision), *furthest = &shown;
     enum status status = append(out, TEXT("Offer nothing: "));
     if (status != STATUS_OK) return status;
-    treatment_words(decider->world, furthest->treatment, out);
+    treatment_words(decider->data, furthest->treatment, out);
     switch (furthest->stopped_at) {
     case STAGE_AVAILABLE: return append(out, TEXT(" is not available now, nor is any other."));
     case STAGE_ARBITRATION:
@@ -269,17 +269,17 @@ static enum status nothing_words(struct decider *decider, const struct decision 
             furthest->priority + furthest->cost, furthest->cost);
     case STAGE_CONTACT_POLICY: {
         char until[32];
-        time_format_local(furthest->free_at_ms, decider->world->playbook->zone, until);
+        time_format_local(furthest->free_at_ms, decider->data->playbook->zone, until);
         if (furthest->free_at_ms >= TIME_NEVER)
             return buffer_format(out, " is forbidden by the policy \"%.*s\".",
                                  TEXT_ARG(furthest->policy->text));
         status = buffer_format(out, " is stopped by \"%.*s\"", TEXT_ARG(furthest->policy->text));
-        if (status == STATUS_OK) status = standing_words(decider->world, furthest, " (", ")", out);
+        if (status == STATUS_OK) status = standing_words(decider->data, furthest, " (", ")", out);
         return status == STATUS_OK ? buffer_format(out, " until %.16s.", until) : status;
     }
     case STAGE_CONSENT:
         status = append(out, TEXT(" is stopped at \"consent\": "));
-        if (status == STATUS_OK) status = consent_words(decider->world, furthest, out);
+        if (status == STATUS_OK) status = consent_words(decider->data, furthest, out);
         return status == STATUS_OK ? append(out, TEXT(".")) : status;
     default:
         return buffer_format(out, " is stopped at \"%s\"%s.", stage_name(furthest->stopped_at),

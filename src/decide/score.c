@@ -197,7 +197,7 @@ static const double *row_of(struct scores *scores, struct decider *decider,
     double *row = kept ? scores->rows + treatment->index * scores->width : scores->spare;
     if (kept && scores->made[treatment->index]) return row;
     uint32_t count = model_feature_count(model);
-    trainer_features(decider->world, rule, model, traits, treatment, decider->own_text,
+    trainer_features(decider->data, rule, model, traits, treatment, decider->own_text,
                      decider->features);
     for (uint32_t i = rule->feature_count; i < count; i++)
         row[i - rule->feature_count] = model_effect(model, i, decider->features[i]);

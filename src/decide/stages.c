@@ -64,8 +64,8 @@ static struct value opt_in_for(struct decider *decider, const struct timeline *t
 
 static bool is_held(const struct decider *decider, const struct timeline *timeline,
                     struct text purpose, struct text channel) {
-    const struct world *world = decider->world;
-    return world->held != NULL && world->held(world->context, timeline->customer, purpose, channel);
+    const struct customer_data *data = decider->data;
+    return data->held != NULL && data->held(data->context, timeline->customer, purpose, channel);
 }
 
 /* A yes counts only while nothing waits that may take it back. */
@@ -81,10 +81,10 @@ static struct verdict by_purpose(struct decider *decider, const struct timeline 
  * `never_without` policies. */
 static struct verdict by_consent(struct decider *decider, const struct timeline *timeline,
                                  int64_t t_ms, const struct treatment *treatment) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     const struct action *action = treatment->action;
     const struct text purposes[] = {action->purpose, action->topic};
-    struct text channel = symbol_text(decider->world->symbols, SYMBOL_CHANNEL, treatment->channel);
+    struct text channel = symbol_text(decider->data->symbols, SYMBOL_CHANNEL, treatment->channel);
     if (is_held(decider, timeline, (struct text){0}, channel))
         return (struct verdict){.held = true};
     for (size_t i = 0; i < 2; i++) {
@@ -166,7 +166,7 @@ static double rate_after(const struct goal_base *base, double expected) {
 }
 
 const struct goal_base *action_base(const struct decider *decider, const struct action *action) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     uint32_t index = (uint32_t)(action - playbook->actions);
     return &decider->bases[playbook->goal_count + index * decider->action_bases];
 }
@@ -188,7 +188,7 @@ static double rate_without_model(const struct decider *decider, const struct tre
 /* A model that learnt from other actions' treatments alone tells less of this one than the playbook
  * does, where it says a chance to start with. */
 static bool is_untried(const struct decider *decider, const struct action *action) {
-    const struct model_rule *rule = &decider->world->playbook->models[action->model];
+    const struct model_rule *rule = &decider->data->playbook->models[action->model];
     return !isnan(action->starting_propensity) && action_base(decider, action)->treated_rows == 0 &&
            (rule->event_type == EVENT_TREATMENT_DELIVERED ||
             rule->event_type == EVENT_TREATMENT_SHOWN);
@@ -201,11 +201,11 @@ const struct model *model_of_action(const struct decider *decider, const struct 
 
 double treatment_propensity(struct decider *decider, const struct treatment *treatment) {
     const struct action *action = treatment->action;
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     const struct model *model = model_of_action(decider, action);
     if (model == NULL) return rate_without_model(decider, treatment);
     const struct value *traits = profile_with(decider->profile, treatment);
-    trainer_features(decider->world, &playbook->models[action->model], model, traits, treatment,
+    trainer_features(decider->data, &playbook->models[action->model], model, traits, treatment,
                      decider->own_text, decider->features);
     return model_score(model, decider->features);
 }
@@ -222,7 +222,7 @@ void amount_words(const struct playbook *playbook, double amount, char out[48]) 
     snprintf(out, 48, "%.*f %s", (int)currency_minor_digits(playbook->currency), amount, currency);
 }
 
-enum status standing_words(const struct world *world, const struct treatment_trace *trace,
+enum status standing_words(const struct customer_data *data, const struct treatment_trace *trace,
                            const char *open, const char *close, struct buffer *out) {
     const struct contact_standing *standing = &trace->standing;
     const struct policy *policy = trace->policy;
@@ -232,7 +232,7 @@ enum status standing_words(const struct world *world, const struct treatment_tra
     enum status status =
         buffer_format(out, "%s%u of %u", open, standing->counted, policy->max_count);
     if (status == STATUS_OK && standing->pending > 0) {
-        time_format_local(standing->pending_since_ms, world->playbook->zone, since);
+        time_format_local(standing->pending_since_ms, data->playbook->zone, since);
         status = standing->counted == 1 ? buffer_format(out, ", pending since %s", since)
                                         : buffer_format(out, ", %u of them pending since %s",
                                                         standing->pending, since);

@@ -25,7 +25,7 @@ struct replaced {     /* an earlier version of an event */
 };
 
 struct trainer_part {
-    const struct world *world;
+    const struct customer_data *data;
     const struct model_rule *rule;
     const struct trainer_options *options;
     struct arena arena;
@@ -59,13 +59,13 @@ static void fill_rule_features(const struct model_rule *rule, const struct value
 }
 
 /* Unknown where the names are too long to be told apart. */
-static struct value own_value(const struct world *world, enum own_feature own,
+static struct value own_value(const struct customer_data *data, enum own_feature own,
                               const struct treatment *treatment, uint32_t channel,
                               char bytes[LEARN_TEXT_BYTES_MAX]) {
     struct text action = treatment->action->name;
     if (own != OWN_ACTION_BY_CHANNEL) return value_text(action);
     int length = snprintf(bytes, LEARN_TEXT_BYTES_MAX, "%.*s by %.*s", TEXT_ARG(action),
-                          TEXT_ARG(symbol_text(world->symbols, SYMBOL_CHANNEL, channel)));
+                          TEXT_ARG(symbol_text(data->symbols, SYMBOL_CHANNEL, channel)));
     if (length < 0 || length >= LEARN_TEXT_BYTES_MAX) return value_unknown();
     return value_text((struct text){bytes, (uint32_t)length});
 }
@@ -92,15 +92,14 @@ static enum own_feature own_of_rows(const struct playbook *playbook,
     return own;
 }
 
-void trainer_features(const struct world *world, const struct model_rule *rule,
+void trainer_features(const struct customer_data *data, const struct model_rule *rule,
                       const struct model *model, const struct value *traits,
                       const struct treatment *treatment, char own_text[LEARN_TEXT_BYTES_MAX],
                       struct value *out) {
     uint32_t width = trainer_rule_width(rule);
     enum own_feature own = own_of_model(model, width);
     fill_rule_features(rule, traits, treatment, out);
-    if (own != OWN_NONE)
-        out[width] = own_value(world, own, treatment, treatment->channel, own_text);
+    if (own != OWN_NONE) out[width] = own_value(data, own, treatment, treatment->channel, own_text);
 }
 
 /* ---- the rows ---- */
@@ -222,10 +221,10 @@ static bool is_itself_a_goal(const struct walker *walker, const struct timeline 
 /* Which treatment of the rule's own is it? *out NULL, and counted why, where it is none. */
 static enum status find_treatment(struct trainer_part *part, const struct timeline *today,
                                   uint32_t row, const struct treatment **out, struct error *error) {
-    const struct playbook *playbook = part->world->playbook;
+    const struct playbook *playbook = part->data->playbook;
     struct trainer_counts *counts = &part->left_out.counts;
     enum status status =
-        named_treatment(part->world, today, row, part->options->matured_by_ms, out, error);
+        named_treatment(part->data, today, row, part->options->matured_by_ms, out, error);
     if (status != STATUS_OK) return status;
     if (*out == NULL) return left_out_add_name(&part->left_out, named_treatment_key(today, row));
     if ((*out)->action->model == (uint32_t)(part->rule - playbook->models)) return STATUS_OK;
@@ -262,7 +261,7 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker,
     if (status != STATUS_OK) return status;
     profile_at(walker->profile, then, judged.t_ms); /* before the outcome: a goal may read traits */
     judged.traits = profile_with(walker->profile, judged.treatment);
-    const struct goal *goal = &part->world->playbook->goals[part->rule->goal];
+    const struct goal *goal = &part->data->playbook->goals[part->rule->goal];
     if (is_itself_a_goal(walker, today, row, goal, &judged)) {
         counts->itself++;
         return STATUS_OK;
@@ -326,14 +325,14 @@ static struct feature feature_of(struct text name, enum value_type type) {
                             .kind = type == VALUE_TEXT ? FEATURE_TEXT : FEATURE_NUMBER};
 }
 
-static void fill_features(const struct world *world, const struct model_rule *rule,
+static void fill_features(const struct customer_data *data, const struct model_rule *rule,
                           enum own_feature own, struct feature *features) {
     for (uint32_t i = 0; i < rule->feature_count; i++) {
-        const struct trait *trait = &world->playbook->traits[rule->features[i]];
+        const struct trait *trait = &data->playbook->traits[rule->features[i]];
         features[i] = feature_of(trait->name, trait->type);
     }
     for (uint32_t i = 0; i < rule->attribute_count; i++) {
-        const struct attribute_rule *attribute = &world->playbook->attributes[rule->attributes[i]];
+        const struct attribute_rule *attribute = &data->playbook->attributes[rule->attributes[i]];
         features[rule->feature_count + i] = feature_of(attribute->name, attribute->type);
     }
     if (own != OWN_NONE) features[trainer_rule_width(rule)] = own_features[own];
@@ -371,7 +370,7 @@ static enum status add_rows(const struct trainer_part *part, struct training_set
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         if (own != OWN_NONE)
             rows[i].values[width] =
-                own_value(part->world, own, rows[i].id.treatment, rows[i].channel, bytes);
+                own_value(part->data, own, rows[i].id.treatment, rows[i].channel, bytes);
         status = training_set_add(set, &rows[i].row);
     }
     return status;
@@ -383,11 +382,11 @@ static enum status make_set(const struct trainer_part *part, struct collected_ro
     struct feature features[LEARN_FEATURES_MAX];
     const struct model *model = part->options->model;
     uint32_t width = trainer_rule_width(part->rule);
-    enum own_feature own = model != NULL ? own_of_model(model, width)
-                                         : own_of_rows(part->world->playbook, rows, count);
+    enum own_feature own =
+        model != NULL ? own_of_model(model, width) : own_of_rows(part->data->playbook, rows, count);
     enum status status = check_width(part->rule, own != OWN_NONE, error);
     if (status != STATUS_OK) return status;
-    fill_features(part->world, part->rule, own, features);
+    fill_features(part->data, part->rule, own, features);
     status = training_set_create(out, features, width + (own != OWN_NONE));
     if (status != STATUS_OK) return status;
     status = add_rows(part, *out, rows, count, own);
@@ -424,7 +423,7 @@ static enum status count_all(struct trainer_part *parts, uint32_t threads,
     return status == STATUS_OK ? left_out_conclude(&parts[0].left_out, counts) : status;
 }
 
-enum status trainer_collect(const struct world *world, const struct model_rule *rule,
+enum status trainer_collect(const struct customer_data *data, const struct model_rule *rule,
                             const struct trainer_options *options, struct training_set **out,
                             struct trainer_row_id **ids, struct trainer_counts *counts,
                             struct error *error) {
@@ -436,12 +435,12 @@ enum status trainer_collect(const struct world *world, const struct model_rule *
     uint32_t threads = options->threads == 0 ? 1 : options->threads;
     if (threads > WALK_THREADS_MAX) threads = WALK_THREADS_MAX;
     for (uint32_t i = 0; i < threads; i++) {
-        parts[i] = (struct trainer_part){.world = world, .rule = rule, .options = options};
+        parts[i] = (struct trainer_part){.data = data, .rule = rule, .options = options};
         arena_init(&parts[i].arena, ROWS_BYTES_MAX);
         states[i] = &parts[i];
     }
     struct walk_plan plan = {
-        .world = world,
+        .data = data,
         .as_of = {options->matured_by_ms, POSITION_NOW},
         .all_times = true,
         .threads = threads,

@@ -65,7 +65,7 @@ struct trainer_counts {
  * (time, customer, treatment). `counts` may be NULL. A row's horizon_ms is the first `until_ms` and
  * `matured_by_ms` that has it: its label was known by then, and its treatment, perhaps in a version
  * that a correction has replaced since. */
-enum status trainer_collect(const struct world *world, const struct model_rule *rule,
+enum status trainer_collect(const struct customer_data *data, const struct model_rule *rule,
                             const struct trainer_options *options, struct training_set **out,
                             struct trainer_row_id **ids, struct trainer_counts *counts,
                             struct error *error) MUST_USE;
@@ -78,7 +78,7 @@ static inline bool trainer_had_learnt(const struct training_row *row, int64_t un
 }
 /* The feature vector of a live moment, after profile_at and profile_with: the rule's features in
  * their order, and what the model has behind them. `out` may borrow from `own_text`. */
-void trainer_features(const struct world *world, const struct model_rule *rule,
+void trainer_features(const struct customer_data *data, const struct model_rule *rule,
                       const struct model *model, const struct value *traits,
                       const struct treatment *treatment, char own_text[LEARN_TEXT_BYTES_MAX],
                       struct value *out);
@@ -88,7 +88,7 @@ uint32_t trainer_rule_width(const struct model_rule *rule);
 
 /* What was left out and why, in sentences that begin with a space; nothing where all was learnt
  * from. */
-enum status trainer_left_out_words(const struct world *world, const struct model_rule *rule,
+enum status trainer_left_out_words(const struct customer_data *data, const struct model_rule *rule,
                                    const struct trainer_counts *counts,
                                    struct buffer *out) MUST_USE;
 

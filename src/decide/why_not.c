@@ -49,7 +49,7 @@ static int64_t step_at(int64_t ahead_ms, bool by_hour) {
  * through, then for the second within it. */
 static int64_t search_free(struct decider *decider, const struct timeline *timeline,
                            const struct treatment *treatment, enum stage stage, int64_t from_ms) {
-    bool by_hour = asks_for_hour(decider->world->playbook, program_of(treatment->action, stage));
+    bool by_hour = asks_for_hour(decider->data->playbook, program_of(treatment->action, stage));
     int64_t no_ms = from_ms, last_ms = from_ms + WHY_NOT_HORIZON_MS;
     for (int64_t t_ms = from_ms + step_at(0, by_hour); t_ms <= last_ms;
          t_ms += step_at(t_ms - from_ms, by_hour)) {
@@ -99,7 +99,7 @@ static struct text condition_of(const struct treatment_trace *trace) {
 /* Writes from when on it is free, to the minute: nobody waits for a millisecond. */
 static enum status from_when_words(const struct decider *decider, int64_t free_at_ms,
                                    struct buffer *out) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     char from[32];
     if (free_at_ms == 0)
         return buffer_format(out, "; as things stand, not within the next 400 days.");
@@ -112,14 +112,14 @@ static enum status from_when_words(const struct decider *decider, int64_t free_a
 static enum status when_words(const struct decider *decider, const struct treatment_trace *trace,
                               int64_t free_at_ms, struct buffer *out) {
     char value[48], cost[48], priority[48];
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     amount_words(playbook, trace->value * trace->weight * trace->lever, value);
     amount_words(playbook, trace->cost, cost);
     amount_words(playbook, trace->priority, priority);
     switch (trace->stopped_at) {
     case STAGE_CONSENT: {
         enum status status = buffer_format(out, "; ");
-        if (status == STATUS_OK) status = consent_words(decider->world, trace, out);
+        if (status == STATUS_OK) status = consent_words(decider->data, trace, out);
         if (status != STATUS_OK) return status;
         return buffer_format(out, trace->held
                                       ? "; read it (attune quarantine list), then replay or "
@@ -147,7 +147,7 @@ static enum status when_words(const struct decider *decider, const struct treatm
 
 static enum status offered_words(const struct decider *decider, const struct decision *decision,
                                  const struct treatment_trace *trace, struct buffer *out) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     char after[32];
     bool withheld = decision->holdout.in && !trace->treatment->action->service;
     enum status status = buffer_format(out, ": nothing stopped it, it is offered%s",
@@ -163,7 +163,7 @@ static enum status offered_words(const struct decider *decider, const struct dec
 static enum status why_words(const struct decider *decider, const struct decision *decision,
                              const struct why_not *why, struct buffer *out) {
     const struct treatment_trace *trace = why->trace;
-    treatment_words(decider->world, trace->treatment, out);
+    treatment_words(decider->data, trace->treatment, out);
     if (trace->stopped_at == STAGE_OFFERED) {
         return offered_words(decider, decision, trace, out);
     }
@@ -171,7 +171,7 @@ static enum status why_words(const struct decider *decider, const struct decisio
     if (status == STATUS_OK && why->condition.length > 0) {
         status = buffer_format(out, " (%.*s", TEXT_ARG(why->condition));
         if (status == STATUS_OK && trace->stopped_at == STAGE_CONTACT_POLICY)
-            status = standing_words(decider->world, trace, ": ", "", out);
+            status = standing_words(decider->data, trace, ": ", "", out);
         if (status == STATUS_OK && trace->unknown)
             status = buffer_append_text(out, trace->limited
                                                  ? TEXT(": unknown, since a limit was reached")
@@ -212,7 +212,7 @@ static bool is_called(const struct treatment *treatment, struct text action) {
 
 static enum status not_found(const struct decider *decider, struct text action,
                              struct error *error) {
-    const struct playbook *playbook = decider->world->playbook;
+    const struct playbook *playbook = decider->data->playbook;
     const char *slash = memchr(action.at, '/', action.length);
     struct text name = {action.at, slash != NULL ? (uint32_t)(slash - action.at) : action.length};
     struct text names[256];

@@ -140,7 +140,7 @@ enum attune_status attune_ingest(struct attune *attune, const char *source, cons
     struct error inner = {0};
     const struct source *from = NULL;
     *out = (struct attune_ingested){0};
-    enum status status = source_named(in_force->world.playbook, source, &from, &inner);
+    enum status status = source_named(in_force->data.playbook, source, &from, &inner);
     if (status == STATUS_OK && length > UINT32_MAX)
         status = error_set(&inner, STATUS_LIMIT, "at most 4 GB at once");
     if (status == STATUS_OK)

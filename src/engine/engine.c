@@ -186,11 +186,11 @@ void engine_close(struct engine *engine) {
 
 /* ---- what is handed out ---- */
 
-const struct world *engine_world(const struct engine *engine) {
-    return &engine->own->world;
+const struct customer_data *engine_customer_data(const struct engine *engine) {
+    return &engine->own->data;
 }
 const struct playbook *engine_playbook(const struct engine *engine) {
-    return engine->own->world.playbook;
+    return engine->own->data.playbook;
 }
 struct store *engine_store(struct engine *engine) {
     return engine->store;

@@ -8,7 +8,7 @@
  * that opening the directory brings back exactly what was.
  *
  * Threads: whatever changes anything goes through the applier (engine/applier.h) and may be called
- * by any thread. engine_world() may be used by any number of threads, each with its own reader and
+ * by any thread. engine_customer_data() may be used by any number of threads, each with its own reader and
  * profile. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -58,7 +58,7 @@ enum status engine_put_playbook(struct engine *engine, const char *file,
 
 /* Of what is in force for the thread that changes things. Borrowed until something else is put in
  * force; other threads hold a snapshot (in_force.h) instead. */
-const struct world *engine_world(const struct engine *engine);
+const struct customer_data *engine_customer_data(const struct engine *engine);
 const struct playbook *engine_playbook(const struct engine *engine); /* NULL before the first */
 struct store *engine_store(struct engine *engine);
 struct identity *engine_identity(struct engine *engine);

@@ -74,7 +74,7 @@ struct engine {
     struct store *store;
     struct in_force_now now;
     /* The same, held by the thread that changes things and by those who take turns with it (the
-     * command line): engine_world, engine_playbook and the like answer from it. */
+     * command line): engine_customer_data, engine_playbook and the like answer from it. */
     struct in_force *own;
     char playbook_hash[17];       /* in force, by the log; empty: none */
     struct named_lookup *lookups; /* by name, in order of first sight */

@@ -57,8 +57,8 @@ static bool take_word(void *context, const struct ingest_word *word) {
 
 static bool take_row(void *context, const struct stored_row *row) {
     struct reading *reading = context;
-    const struct playbook *playbook = reading->in_force->world.playbook;
-    struct text source = symbol_text(reading->in_force->world.symbols, SYMBOL_SOURCE, row->source);
+    const struct playbook *playbook = reading->in_force->data.playbook;
+    struct text source = symbol_text(reading->in_force->data.symbols, SYMBOL_SOURCE, row->source);
     uint32_t index = playbook_source_find(playbook, source);
     bool unreadable;
     if (row->raw.length == 0 || index == UINT32_MAX || playbook->sources[index].is_lookup ||
@@ -84,7 +84,7 @@ static enum status read_rows(const struct in_force *in_force, struct holds *hold
     holds->word_count = holds->customer_count = 0;
     atomic_store(&holds->rows, 0);
     holds->position = UINT64_MAX;
-    if (in_force->world.playbook == NULL) return STATUS_OK;
+    if (in_force->data.playbook == NULL) return STATUS_OK;
     const struct lookup_table **tables = in_force_tables(in_force);
     if (tables == NULL) return STATUS_NO_MEMORY;
     reading.settings = engine_ingest_settings(in_force, tables);

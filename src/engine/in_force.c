@@ -222,9 +222,10 @@ static enum status lookup_set_create(struct lookup_making *making, struct held_p
     return status;
 }
 
-/* ---- the world that the rooms below are shown ---- */
+/* ---- the customer data that the rooms below are shown ---- */
 
-static const struct lookup_table *world_lookup(void *context, uint32_t index, int64_t t_ms) {
+static const struct lookup_table *customer_data_lookup(void *context, uint32_t index,
+                                                       int64_t t_ms) {
     return in_force_lookup(context, index, t_ms);
 }
 
@@ -259,23 +260,23 @@ static bool is_held(void *context, struct customer_id customer, struct text purp
     return engine_holds(engine_of(context), customer, purpose, channel);
 }
 
-static void fill_world(struct in_force *in_force) {
+static void fill_customer_data(struct in_force *in_force) {
     struct engine *engine = in_force->engine;
-    in_force->world = (struct world){
+    in_force->data = (struct customer_data){
         .symbols = engine->symbols, .source = store_source(engine->store), .context = in_force};
     in_force->playbook_hash = "";
-    in_force->decider_world = in_force->world;
-    in_force->decider_world.source = store_source_written(engine->store);
+    in_force->decider_data = in_force->data;
+    in_force->decider_data.source = store_source_written(engine->store);
     if (in_force->playbook == NULL) return;
     in_force->playbook_hash = in_force->playbook->hash;
     in_force->models = in_force->model_set->models;
     in_force->model_entries = in_force->model_set->entries;
-    in_force->world = (struct world){
+    in_force->data = (struct customer_data){
         .playbook = in_force->playbook->playbook,
         .symbols = engine->symbols,
         .source = in_force->source,
         .context = in_force,
-        .lookup = world_lookup,
+        .lookup = customer_data_lookup,
         .customer_of_identifier = customer_of_identifier,
         .customer_of_persona = customer_of_persona,
         .identifiers_of_persona = identifiers_of_persona,
@@ -283,8 +284,8 @@ static void fill_world(struct in_force *in_force) {
         .held = is_held,
         .treatments = in_force->lookups->treatments,
     };
-    in_force->decider_world = in_force->world;
-    in_force->decider_world.source = in_force->written;
+    in_force->decider_data = in_force->data;
+    in_force->decider_data.source = in_force->written;
 }
 
 /* ---- snapshots ---- */
@@ -353,18 +354,18 @@ uint32_t in_force_lookup_versions(const struct in_force *in_force, uint32_t look
 bool in_force_later_lookup(const struct in_force *in_force, int64_t t_ms, struct text *name,
                            int64_t *known_ms) {
     *known_ms = t_ms;
-    for (uint32_t i = 0; i < in_force->world.playbook->lookup_count; i++) {
+    for (uint32_t i = 0; i < in_force->data.playbook->lookup_count; i++) {
         const struct lookup_history *lookup = &in_force->lookups->lookups[i];
         if (lookup->count == 0 || lookup->versions[lookup->count - 1]->known_ms <= *known_ms)
             continue;
         *known_ms = lookup->versions[lookup->count - 1]->known_ms;
-        *name = in_force->world.playbook->lookups[i].name;
+        *name = in_force->data.playbook->lookups[i].name;
     }
     return *known_ms > t_ms;
 }
 
 bool in_force_hindsight(const struct in_force *in_force, int64_t t_ms, struct model_entry *entry) {
-    for (uint32_t i = 0; i < in_force->world.playbook->model_count; i++) {
+    for (uint32_t i = 0; i < in_force->data.playbook->model_count; i++) {
         const struct model_entry *found = &in_force->model_entries[i];
         if (found->model == NULL || found->until_ms <= t_ms) continue;
         if (entry != NULL) *entry = *found;
@@ -374,7 +375,7 @@ bool in_force_hindsight(const struct in_force *in_force, int64_t t_ms, struct mo
 }
 
 const struct lookup_table **in_force_tables(const struct in_force *in_force) {
-    uint32_t count = in_force->world.playbook->lookup_count;
+    uint32_t count = in_force->data.playbook->lookup_count;
     const struct lookup_table **tables = memory_calloc(count + 1, sizeof *tables);
     for (uint32_t i = 0; tables != NULL && i < count; i++)
         tables[i] = in_force_lookup(in_force, i, TIME_NEVER);
@@ -383,7 +384,7 @@ const struct lookup_table **in_force_tables(const struct in_force *in_force) {
 
 const struct lookup_table *in_force_version_table(const struct in_force *in_force,
                                                   struct text lookup, size_t v) {
-    const struct playbook *playbook = in_force->world.playbook;
+    const struct playbook *playbook = in_force->data.playbook;
     for (uint32_t i = 0; playbook != NULL && i < playbook->lookup_count; i++) {
         const struct lookup_history *history = &in_force->lookups->lookups[i];
         if (text_equal(playbook->lookups[i].name, lookup) && v < history->count)
@@ -517,7 +518,7 @@ enum status in_force_next(struct engine *engine, const struct in_force_change *c
         in_force_drop(in_force);
         return status;
     }
-    fill_world(in_force);
+    fill_customer_data(in_force);
     *out = in_force;
     return STATUS_OK;
 }
@@ -546,7 +547,7 @@ static struct in_force *copy_with(struct in_force *from, struct rates_list *list
         in_force_drop(copy);
         return NULL;
     }
-    fill_world(copy);
+    fill_customer_data(copy);
     return copy;
 }
 

@@ -77,10 +77,10 @@ struct in_force {
     uint64_t generation;
     struct engine *engine;
     /* What rooms below are asked with; `context` is this snapshot. Before the first playbook,
-     * world.playbook is NULL and nothing but symbols and source may be used. */
-    struct world world;
+     * data.playbook is NULL and nothing but symbols and source may be used. */
+    struct customer_data data;
     /* The same for who decides: rows are seen once they are written, synced or not. */
-    struct world decider_world;
+    struct customer_data decider_data;
     const char *playbook_hash; /* "" before the first */
     /* Of playbook, models and newest tables: two snapshots with the same hash decide alike. */
     uint64_t hash;
@@ -104,7 +104,7 @@ void in_force_drop(struct in_force *in_force); /* NULL is allowed */
 /* Would in_force_hold give this one? Costs one load. */
 bool in_force_is_current(const struct in_force *in_force);
 
-/* The table of a lookup of the playbook as known at t, or NULL; as world.lookup. */
+/* The table of a lookup of the playbook as known at t, or NULL; as data.lookup. */
 const struct lookup_table *in_force_lookup(const struct in_force *in_force, uint32_t lookup,
                                            int64_t t_ms);
 uint32_t in_force_lookup_versions(const struct in_force *in_force, uint32_t lookup);

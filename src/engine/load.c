@@ -40,7 +40,7 @@ static int64_t now_of_engine(void *context) {
 struct ingest_settings engine_ingest_settings(const struct in_force *in_force,
                                               const struct lookup_table *const *tables) {
     struct engine *engine = in_force->engine;
-    const struct playbook *playbook = in_force->world.playbook;
+    const struct playbook *playbook = in_force->data.playbook;
     return (struct ingest_settings){
         .playbook = playbook,
         .symbols = engine->symbols,

@@ -126,7 +126,7 @@ bool model_fits(const struct playbook *playbook, const struct model_rule *rule,
 
 void models_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context) {
     const struct in_force *in_force = engine->own;
-    for (uint32_t i = 0; i < in_force->world.playbook->model_count; i++) {
+    for (uint32_t i = 0; i < in_force->data.playbook->model_count; i++) {
         const struct model_version *version = in_force_model_version(in_force, i);
         const struct named_model *named =
             version != NULL ? model_named(engine, text_from(version->name), false) : NULL;
@@ -187,7 +187,7 @@ static enum status put_in_force(struct engine *engine, void *context, struct err
     struct new_model *made = context;
     struct model *model = made->model;
     made->model = NULL;
-    const struct playbook *playbook = made->in_force->world.playbook;
+    const struct playbook *playbook = made->in_force->data.playbook;
     const struct model_rule *rule = &playbook->models[made->rule];
     struct named_model *named = model_named(engine, rule->name, true);
     struct model_version *version = NULL;
@@ -210,15 +210,15 @@ static enum status put_in_force(struct engine *engine, void *context, struct err
     return status;
 }
 
-static enum status nothing_to_learn(const struct world *world, const struct model_rule *rule,
+static enum status nothing_to_learn(const struct customer_data *data, const struct model_rule *rule,
                                     int64_t until_ms, const struct trainer_counts *counts,
                                     struct error *error) {
-    struct text event = symbol_text(world->symbols, SYMBOL_EVENT, rule->event_type);
+    struct text event = symbol_text(data->symbols, SYMBOL_EVENT, rule->event_type);
     struct buffer why;
     char until[32];
     time_format(until_ms, until);
     buffer_init(&why);
-    enum status status = trainer_left_out_words(world, rule, counts, &why);
+    enum status status = trainer_left_out_words(data, rule, counts, &why);
     if (status == STATUS_OK && counts->events == 0)
         status = error_set(error, STATUS_INVALID,
                            "model %.*s has nothing to learn from: there is no %.*s before %s; load "
@@ -242,9 +242,9 @@ static bool says_nothing(const struct trainer_counts *counts) {
 static enum status train(const struct in_force *in_force, uint32_t rule, int64_t until_ms,
                          struct work *work, struct trainer_counts *counted, struct model **model,
                          struct error *error) {
-    const struct world *world = &in_force->world;
-    const struct model_rule *model_rule = &world->playbook->models[rule];
-    const struct goal *goal = &world->playbook->goals[model_rule->goal];
+    const struct customer_data *data = &in_force->data;
+    const struct model_rule *model_rule = &data->playbook->models[rule];
+    const struct goal *goal = &data->playbook->goals[model_rule->goal];
     struct trainer_options options = {.from_ms = TIME_ALWAYS,
                                       .until_ms = until_ms,
                                       .matured_by_ms = until_ms,
@@ -252,9 +252,9 @@ static enum status train(const struct in_force *in_force, uint32_t rule, int64_t
                                       .work = work};
     struct learn_options learn = {.seed = 1, .label_delay_ms = goal->arrives_ms, .work = work};
     struct training_set *set = NULL;
-    enum status status = trainer_collect(world, model_rule, &options, &set, NULL, counted, error);
+    enum status status = trainer_collect(data, model_rule, &options, &set, NULL, counted, error);
     if (status == STATUS_OK && training_set_count(set) == 0) {
-        status = nothing_to_learn(world, model_rule, until_ms, counted, error);
+        status = nothing_to_learn(data, model_rule, until_ms, counted, error);
     } else if (status == STATUS_OK && says_nothing(counted)) {
         status = error_set(error, STATUS_INVALID,
                            "model %.*s has nothing to learn from: in all %llu rows the goal %.*s "
@@ -273,7 +273,7 @@ static enum status train(const struct in_force *in_force, uint32_t rule, int64_t
 /* As it is in force now. */
 static void tell_model(struct engine *engine, struct text name, struct model_entry *out) {
     struct in_force *now = in_force_hold(engine);
-    const struct playbook *playbook = now->world.playbook;
+    const struct playbook *playbook = now->data.playbook;
     *out = (struct model_entry){0};
     for (uint32_t i = 0; i < playbook->model_count; i++) {
         if (text_equal(playbook->models[i].name, name)) *out = now->model_entries[i];
@@ -295,7 +295,7 @@ enum status engine_train(struct engine *engine, uint32_t rule, int64_t until_ms,
         model_destroy(made.model); /* where the applier takes nothing */
     }
     if (status == STATUS_OK && out != NULL)
-        tell_model(engine, in_force->world.playbook->models[rule].name, out);
+        tell_model(engine, in_force->data.playbook->models[rule].name, out);
     in_force_drop(in_force);
     return status;
 }

@@ -109,7 +109,7 @@ static uint64_t id_of(const struct in_force *in_force, const struct rates_versio
 
 static enum status measure(struct rates *rates, const struct in_force *in_force, int64_t at_ms,
                            struct work *work, struct rates_version **out, struct error *error) {
-    const struct playbook *playbook = in_force->world.playbook;
+    const struct playbook *playbook = in_force->data.playbook;
     uint32_t count = goal_bases_count(playbook);
     struct rates_version *version =
         memory_calloc(1, sizeof *version + (count + 1) * sizeof *version->bases);
@@ -123,7 +123,7 @@ static enum status measure(struct rates *rates, const struct in_force *in_force,
                                          .position = version->position,
                                          .threads = rates->engine->threads,
                                          .work = work};
-    enum status status = base_rates_measure(&in_force->world, &options, version->bases, error);
+    enum status status = base_rates_measure(&in_force->data, &options, version->bases, error);
     if (status != STATUS_OK) {
         rates_version_drop(version);
         return status;
@@ -169,9 +169,9 @@ static void make_in_background(struct rates *rates) {
     struct rates_version *version = NULL;
     struct error error = {0};
     rates->is_asked = false;
-    enum status status = in_force->world.playbook != NULL ? make(rates, in_force, rates->asked_ms,
-                                                                 &rates->work, &version, &error)
-                                                          : STATUS_OK;
+    enum status status = in_force->data.playbook != NULL ? make(rates, in_force, rates->asked_ms,
+                                                                &rates->work, &version, &error)
+                                                         : STATUS_OK;
     if (status != STATUS_OK && status != STATUS_CANCELLED)
         log_line(LOG_WARNING, "base rates can't be measured, the ones of before are taken: %s",
                  error.text[0] != '\0' ? error.text : status_name(status));

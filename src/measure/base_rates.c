@@ -26,7 +26,7 @@ struct goal_sums {
 enum moments { AFTER_LANDMARKS, AFTER_TREATMENTS, MOMENTS };
 
 struct base_part {
-    const struct world *world;
+    const struct customer_data *data;
     int64_t now_ms;
     uint32_t action_width;
     struct told_once told;
@@ -34,7 +34,7 @@ struct base_part {
 };
 
 static struct goal_sums *sums_of_action(const struct base_part *part, const struct action *action) {
-    const struct playbook *playbook = part->world->playbook;
+    const struct playbook *playbook = part->data->playbook;
     uint32_t index = (uint32_t)(action - playbook->actions);
     return &part->sums[playbook->goal_count * MOMENTS + index * part->action_width];
 }
@@ -76,7 +76,7 @@ static void add_outcome(const struct playbook *playbook, const struct outcome_de
 static void add_treatment(struct base_part *part, struct profile *profile,
                           const struct timeline *timeline, uint32_t row,
                           const struct treatment *treatment) {
-    const struct playbook *playbook = part->world->playbook;
+    const struct playbook *playbook = part->data->playbook;
     const struct action *action = treatment->action;
     const struct goal *goal = &playbook->goals[action->goal];
     struct outcome_detail detail =
@@ -102,9 +102,9 @@ static enum status add_past_treatments(struct base_part *part, struct profile *p
             continue;
         if (!timeline_known(timeline, row, part->now_ms)) continue;
         enum status status =
-            named_treatment(part->world, timeline, row, part->now_ms, &treatment, error);
+            named_treatment(part->data, timeline, row, part->now_ms, &treatment, error);
         if (status == STATUS_OK && treatment != NULL)
-            status = told_once_add(&part->told, part->world, timeline, row, treatment->key, &again);
+            status = told_once_add(&part->told, part->data, timeline, row, treatment->key, &again);
         if (status != STATUS_OK) return status;
         if (treatment != NULL && !again) add_treatment(part, profile, timeline, row, treatment);
     }
@@ -113,11 +113,11 @@ static enum status add_past_treatments(struct base_part *part, struct profile *p
 
 static void add_landmarks(struct base_part *part, struct profile *profile,
                           const struct timeline *timeline, uint32_t goal_index) {
-    const struct playbook *playbook = part->world->playbook;
+    const struct playbook *playbook = part->data->playbook;
     const struct goal *goal = &playbook->goals[goal_index];
     int64_t t_ms = part->now_ms - goal->within_ms - goal->arrives_ms;
     for (uint32_t i = 0; i < LANDMARKS; i++, t_ms -= playbook->landmarks.every_ms) {
-        if (!landmark_was_active(part->world, timeline, t_ms)) continue;
+        if (!landmark_was_active(part->data, timeline, t_ms)) continue;
         struct outcome_detail detail = outcome_at(part, profile, timeline, goal, NULL, t_ms);
         if (detail.matured_ms > part->now_ms) continue;
         add_outcome(playbook, &detail, &part->sums[goal_index * MOMENTS + AFTER_LANDMARKS]);
@@ -127,8 +127,8 @@ static void add_landmarks(struct base_part *part, struct profile *profile,
 static enum status visit_customer(void *state, struct walker *walker,
                                   const struct timeline *timeline, struct error *error) {
     struct base_part *part = state;
-    for (uint32_t g = 0; g < part->world->playbook->goal_count; g++) {
-        if (!is_of_treatment(&part->world->playbook->goals[g]))
+    for (uint32_t g = 0; g < part->data->playbook->goal_count; g++) {
+        if (!is_of_treatment(&part->data->playbook->goals[g]))
             add_landmarks(part, walker->profile, timeline, g);
     }
     return add_past_treatments(part, walker->profile, timeline, error);
@@ -181,41 +181,43 @@ static bool any_reads_traits(const struct playbook *playbook) {
     return any;
 }
 
-static enum status begin_parts(const struct world *world, const struct base_rates_options *options,
-                               struct base_part *parts, uint32_t threads) {
-    uint32_t count = sums_count(world->playbook);
+static enum status begin_parts(const struct customer_data *data,
+                               const struct base_rates_options *options, struct base_part *parts,
+                               uint32_t threads) {
+    uint32_t count = sums_count(data->playbook);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < threads; i++) {
-        parts[i] = (struct base_part){.world = world,
+        parts[i] = (struct base_part){.data = data,
                                       .now_ms = options->at_ms,
-                                      .action_width = goal_bases_of_action(world->playbook)};
+                                      .action_width = goal_bases_of_action(data->playbook)};
         parts[i].sums = memory_calloc((size_t)count + 1, sizeof *parts[i].sums);
         if (parts[i].sums == NULL) status = STATUS_NO_MEMORY;
     }
     return status;
 }
 
-enum status base_rates_measure(const struct world *world, const struct base_rates_options *options,
-                               struct goal_base *out, struct error *error) {
+enum status base_rates_measure(const struct customer_data *data,
+                               const struct base_rates_options *options, struct goal_base *out,
+                               struct error *error) {
     struct base_part parts[WALK_THREADS_MAX] = {0};
     void *states[WALK_THREADS_MAX];
     uint32_t threads = options->threads == 0 ? 1 : options->threads,
-             count = sums_count(world->playbook);
+             count = sums_count(data->playbook);
     if (threads > WALK_THREADS_MAX) threads = WALK_THREADS_MAX;
     for (uint32_t i = 0; i < threads; i++) states[i] = &parts[i];
-    struct walk_plan plan = {.world = world,
+    struct walk_plan plan = {.data = data,
                              .as_of = {options->at_ms, options->position},
                              .threads = threads,
-                             .all_times = any_reads_traits(world->playbook),
+                             .all_times = any_reads_traits(data->playbook),
                              .visit = visit_customer,
                              .parts = states,
                              .work = options->work};
     work_step(options->work, "customers read for base rates", 0);
-    enum status status = begin_parts(world, options, parts, threads);
+    enum status status = begin_parts(data, options, parts, threads);
     if (status == STATUS_OK) status = walk_customers(&plan, error);
     for (uint32_t i = 1; i < threads && status == STATUS_OK; i++)
         add_sums(parts[0].sums, parts[i].sums, count);
-    if (status == STATUS_OK) conclude(world->playbook, parts[0].sums, out);
+    if (status == STATUS_OK) conclude(data->playbook, parts[0].sums, out);
     for (uint32_t i = 0; i < threads; i++) {
         told_once_release(&parts[i].told);
         memory_free(parts[i].sums);

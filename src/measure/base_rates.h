@@ -8,7 +8,7 @@
  * what had matured by `at_ms` counts, and each message counts once (measure/told_once.h).
  *
  * decide/decide.h has the struct and says how the bases are laid out: decide is handed them as data
- * and never asks for them. Pure: the same (world, position, at_ms) gives the same bases to the bit,
+ * and never asks for them. Pure: the same (data, position, at_ms) gives the same bases to the bit,
  * whatever the number of threads, since amounts are added up as whole numbers. Any thread; readers
  * of the store are opened inside. */
 #ifndef MEASURE_BASE_RATES_H
@@ -25,7 +25,8 @@ struct base_rates_options {
 };
 /* Measures in one walk over everybody. `out` has room for goal_bases_count and is written only on
  * STATUS_OK. */
-enum status base_rates_measure(const struct world *world, const struct base_rates_options *options,
-                               struct goal_base *out, struct error *error) MUST_USE;
+enum status base_rates_measure(const struct customer_data *data,
+                               const struct base_rates_options *options, struct goal_base *out,
+                               struct error *error) MUST_USE;
 
 #endif

@@ -217,20 +217,19 @@ static int compare_usages(const void *left, const void *right) {
     return order != 0 ? order : text_compare(a->field, b->field);
 }
 
-static enum status write_field(const struct world *world, const struct field_count *from,
+static enum status write_field(const struct customer_data *data, const struct field_count *from,
                                struct data_report *out, struct field_usage *to) {
     struct buffer uses;
     buffer_init(&uses);
-    enum status status =
-        world->playbook != NULL ? uses_of(world->playbook, from, &uses) : STATUS_OK;
+    enum status status = data->playbook != NULL ? uses_of(data->playbook, from, &uses) : STATUS_OK;
     *to = (struct field_usage){
         .order = (uint64_t)from->source << 32 | from->event,
         .place = from->property + 1, /* the event itself first: SYMBOL_NONE + 1 = 0 */
-        .source = symbol_text(world->symbols, SYMBOL_SOURCE, from->source),
-        .event = symbol_text(world->symbols, SYMBOL_EVENT, from->event),
+        .source = symbol_text(data->symbols, SYMBOL_SOURCE, from->source),
+        .event = symbol_text(data->symbols, SYMBOL_EVENT, from->event),
         .field = from->property == SYMBOL_NONE
                      ? (struct text){0}
-                     : symbol_text(world->symbols, SYMBOL_PROPERTY, from->property),
+                     : symbol_text(data->symbols, SYMBOL_PROPERTY, from->property),
         .count = from->count,
         .bytes = from->bytes,
         .type = (enum value_type)from->type,
@@ -247,15 +246,15 @@ static enum status write_field(const struct world *world, const struct field_cou
 }
 
 /* Writes what nobody declared, and so nothing uses. */
-static enum status write_dark(const struct world *world, const struct dark_name *from,
+static enum status write_dark(const struct customer_data *data, const struct dark_name *from,
                               struct data_report *out, struct field_usage *to) {
     *to = (struct field_usage){
         .order = (uint64_t)from->source << 32 | from->event,
         .place = from->field.length == 0 ? 0 : PROPERTY_UNDECLARED + 1,
-        .source = symbol_text(world->symbols, SYMBOL_SOURCE, from->source),
+        .source = symbol_text(data->symbols, SYMBOL_SOURCE, from->source),
         .event = from->event == EVENT_UNDECLARED
                      ? arena_text(&out->arena, from->own_event)
-                     : symbol_text(world->symbols, SYMBOL_EVENT, from->event),
+                     : symbol_text(data->symbols, SYMBOL_EVENT, from->event),
         .field = arena_text(&out->arena, from->field),
         .count = from->count,
         .bytes = from->bytes,
@@ -285,7 +284,7 @@ static size_t without_empty(struct field_usage *fields, size_t count) {
     return kept;
 }
 
-static enum status write_report(const struct world *world, struct counting *counting,
+static enum status write_report(const struct customer_data *data, struct counting *counting,
                                 struct data_report *out) {
     size_t kept = 0, dark = dark_names_list(&counting->dark);
     for (size_t i = 0; i < counting->capacity; i++) {
@@ -295,9 +294,9 @@ static enum status write_report(const struct world *world, struct counting *coun
     if (fields == NULL) return STATUS_NO_MEMORY;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < kept && status == STATUS_OK; i++)
-        status = write_field(world, &counting->fields[i], out, &fields[i]);
+        status = write_field(data, &counting->fields[i], out, &fields[i]);
     for (size_t i = 0; i < dark && status == STATUS_OK; i++) {
-        status = write_dark(world, &counting->dark.names[i], out, &fields[kept + i]);
+        status = write_dark(data, &counting->dark.names[i], out, &fields[kept + i]);
         if (counting->dark.names[i].event == EVENT_UNDECLARED)
             take_told(fields, kept, &fields[kept + i]);
     }
@@ -348,13 +347,13 @@ static enum status lookup_uses_of(const struct playbook *playbook, uint32_t look
     return status;
 }
 
-static enum status write_lookup(const struct world *world, uint32_t index, struct data_report *out,
-                                struct lookup_usage *to) {
-    const struct lookup_rule *rule = &world->playbook->lookups[index];
-    const struct lookup_table *table = world->lookup(world->context, index, TIME_NEVER);
+static enum status write_lookup(const struct customer_data *data, uint32_t index,
+                                struct data_report *out, struct lookup_usage *to) {
+    const struct lookup_rule *rule = &data->playbook->lookups[index];
+    const struct lookup_table *table = data->lookup(data->context, index, TIME_NEVER);
     struct buffer uses;
     buffer_init(&uses);
-    enum status status = lookup_uses_of(world->playbook, index, &uses);
+    enum status status = lookup_uses_of(data->playbook, index, &uses);
     *to = (struct lookup_usage){.name = rule->name,
                                 .used_by = arena_text(&out->arena, buffer_text(&uses))};
     if (status == STATUS_OK && to->used_by.at == NULL) status = STATUS_NO_MEMORY;
@@ -366,29 +365,29 @@ static enum status write_lookup(const struct world *world, uint32_t index, struc
     return status;
 }
 
-static enum status write_lookups(const struct world *world, struct data_report *out) {
-    if (world->playbook == NULL) return STATUS_OK;
+static enum status write_lookups(const struct customer_data *data, struct data_report *out) {
+    if (data->playbook == NULL) return STATUS_OK;
     struct lookup_usage *lookups =
-        arena_calloc(&out->arena, world->playbook->lookup_count + 1, sizeof *lookups);
+        arena_calloc(&out->arena, data->playbook->lookup_count + 1, sizeof *lookups);
     if (lookups == NULL) return STATUS_NO_MEMORY;
     out->lookups = lookups;
-    out->lookup_count = world->playbook->lookup_count;
+    out->lookup_count = data->playbook->lookup_count;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < out->lookup_count && status == STATUS_OK; i++)
-        status = write_lookup(world, i, out, &lookups[i]);
+        status = write_lookup(data, i, out, &lookups[i]);
     return status;
 }
 
-enum status data_use_measure(const struct world *world, struct work *work, struct data_report *out,
-                             struct error *error) {
-    struct counting counting = {.symbols = world->symbols};
+enum status data_use_measure(const struct customer_data *data, struct work *work,
+                             struct data_report *out, struct error *error) {
+    struct counting counting = {.symbols = data->symbols};
     *out = (struct data_report){0};
     arena_init(&out->arena, REPORT_BYTES_MAX);
     dark_names_init(&counting.dark);
     work_step(work, "customers counted by field", 0);
-    enum status status = count_all(world->source, work, &counting, error);
-    if (status == STATUS_OK) status = write_report(world, &counting, out);
-    if (status == STATUS_OK) status = write_lookups(world, out);
+    enum status status = count_all(data->source, work, &counting, error);
+    if (status == STATUS_OK) status = write_report(data, &counting, out);
+    if (status == STATUS_OK) status = write_lookups(data, out);
     out->event_count = counting.events;
     out->clean_bytes = counting.bytes;
     out->customer_count = counting.customers;

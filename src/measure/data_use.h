@@ -37,10 +37,10 @@ struct data_report {
     uint64_t dirty_rows, dirty_bytes, disk_bytes, persona_count;
     uint64_t dirty_entries; /* the rows of one event wait together */
 };
-/* Also before the first playbook: then world->playbook is NULL, and everything is dark. `work` may
+/* Also before the first playbook: then data->playbook is NULL, and everything is dark. `work` may
  * be NULL. Release `out` also after a failure. */
-enum status data_use_measure(const struct world *world, struct work *work, struct data_report *out,
-                             struct error *error) MUST_USE;
+enum status data_use_measure(const struct customer_data *data, struct work *work,
+                             struct data_report *out, struct error *error) MUST_USE;
 void data_report_release(struct data_report *report);
 
 #endif

@@ -35,11 +35,12 @@ static int64_t known_sooner_ms(const struct playbook *playbook, uint32_t rule,
     return then_ms >= 0 && then_ms < now_ms ? now_ms - then_ms : 0;
 }
 
-static enum status keep_unseen(const struct world *world, const struct evaluation_options *options,
+static enum status keep_unseen(const struct customer_data *data,
+                               const struct evaluation_options *options,
                                const struct training_set *set, struct evaluation *out,
                                struct error *error) {
     size_t rows = training_set_count(set);
-    int64_t sooner_ms = known_sooner_ms(world->playbook, options->rule, options->model);
+    int64_t sooner_ms = known_sooner_ms(data->playbook, options->rule, options->model);
     enum status status = reserve(out, rows);
     work_step(options->work, "treatments scored", rows);
     for (size_t i = 0; i < rows && status == STATUS_OK; i++) {
@@ -59,7 +60,7 @@ static enum status keep_unseen(const struct world *world, const struct evaluatio
     return status;
 }
 
-static enum status score(const struct world *world, const struct evaluation_options *options,
+static enum status score(const struct customer_data *data, const struct evaluation_options *options,
                          struct evaluation *out, struct error *error) {
     struct trainer_options rows = {.from_ms = options->from_ms,
                                    .until_ms = options->until_ms,
@@ -68,9 +69,9 @@ static enum status score(const struct world *world, const struct evaluation_opti
                                    .model = options->model,
                                    .work = options->work};
     struct training_set *set = NULL;
-    enum status status = trainer_collect(world, &world->playbook->models[options->rule], &rows,
-                                         &set, &out->ids, &out->counts, error);
-    if (status == STATUS_OK) status = keep_unseen(world, options, set, out, error);
+    enum status status = trainer_collect(data, &data->playbook->models[options->rule], &rows, &set,
+                                         &out->ids, &out->counts, error);
+    if (status == STATUS_OK) status = keep_unseen(data, options, set, out, error);
     training_set_destroy(set);
     return status;
 }
@@ -221,7 +222,7 @@ static enum status make_bins(struct evaluation *out) {
 
 /* ---- the whole ---- */
 
-static enum status nothing_to_judge(const struct world *world,
+static enum status nothing_to_judge(const struct customer_data *data,
                                     const struct evaluation_options *options,
                                     const struct evaluation *evaluation, struct error *error) {
     struct buffer why;
@@ -231,7 +232,7 @@ static enum status nothing_to_judge(const struct world *world,
                          "from; say a later --until, or train with an earlier one",
                          evaluation->learnt_count);
     buffer_init(&why);
-    enum status status = trainer_left_out_words(world, &world->playbook->models[options->rule],
+    enum status status = trainer_left_out_words(data, &data->playbook->models[options->rule],
                                                 &evaluation->counts, &why);
     if (status == STATUS_OK) {
         status = error_set(error, STATUS_INVALID,
@@ -244,13 +245,14 @@ static enum status nothing_to_judge(const struct world *world,
     return status;
 }
 
-enum status evaluation_make(const struct world *world, const struct evaluation_options *options,
-                            struct evaluation *out, struct error *error) {
+enum status evaluation_make(const struct customer_data *data,
+                            const struct evaluation_options *options, struct evaluation *out,
+                            struct error *error) {
     *out = (struct evaluation){.as_of_ms = options->until_ms};
     uint32_t *group = NULL;
-    enum status status = score(world, options, out, error);
+    enum status status = score(data, options, out, error);
     if (status == STATUS_OK && out->count == 0)
-        status = nothing_to_judge(world, options, out, error);
+        status = nothing_to_judge(data, options, out, error);
     if (status == STATUS_OK) status = work_check(options->work, error);
     work_step(options->work, "intervals", 0);
     if (status == STATUS_OK) status = groups_of(out, &group);

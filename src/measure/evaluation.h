@@ -66,8 +66,9 @@ struct evaluation_options {
 };
 /* STATUS_INVALID, and a sentence that says why, where no row is left to judge by. Release `out`
  * also after a failure. */
-enum status evaluation_make(const struct world *world, const struct evaluation_options *options,
-                            struct evaluation *out, struct error *error) MUST_USE;
+enum status evaluation_make(const struct customer_data *data,
+                            const struct evaluation_options *options, struct evaluation *out,
+                            struct error *error) MUST_USE;
 void evaluation_release(struct evaluation *evaluation);
 
 /* What learn measured, as figures: AUC, log loss, calibration error, top-tenth gain, base rate. */

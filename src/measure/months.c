@@ -175,16 +175,16 @@ struct figure month_sum_figure(const struct month_report *report, const struct m
     return figure;
 }
 
-enum status months_measure(const struct world *world, int64_t at_ms, struct work *work,
+enum status months_measure(const struct customer_data *data, int64_t at_ms, struct work *work,
                            struct month_report *out, struct error *error) {
-    struct gathering gathering = {.report = out, .columns = &world->playbook->columns};
+    struct gathering gathering = {.report = out, .columns = &data->playbook->columns};
     *out = (struct month_report){.at_ms = at_ms};
-    lay_out(&gathering, world->playbook->zone, at_ms);
+    lay_out(&gathering, data->playbook->zone, at_ms);
     for (uint32_t c = 0; c < gathering.columns->count; c++)
         if (gathering.columns->columns[c].type == VALUE_MONEY)
             gathering.money[c / 64] |= UINT64_C(1) << (c % 64);
     work_step(work, "customers counted by month", 0);
-    enum status status = walk(&gathering, world->source, at_ms, work, error);
+    enum status status = walk(&gathering, data->source, at_ms, work, error);
     if (status != STATUS_OK) return status;
     qsort(out->series, out->series_count, sizeof *out->series, compare_series);
     trim(out);

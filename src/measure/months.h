@@ -47,7 +47,7 @@ struct figure month_sum_figure(const struct month_report *report, const struct m
 
 /* As known at at_ms, of events up to at_ms. Months before the first event are left out. `work` may
  * be NULL. */
-enum status months_measure(const struct world *world, int64_t at_ms, struct work *work,
+enum status months_measure(const struct customer_data *data, int64_t at_ms, struct work *work,
                            struct month_report *out, struct error *error) MUST_USE;
 
 #endif

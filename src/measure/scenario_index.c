@@ -25,7 +25,7 @@ struct pair_sums { /* one scenario × goal */
 };
 
 struct part_sums {
-    const struct world *world;
+    const struct customer_data *data;
     const int64_t *landmarks;
     uint32_t landmark_count;
     int64_t now_ms;
@@ -46,7 +46,7 @@ static uint32_t pair_count(const struct playbook *playbook) {
 static void judge_pairs(struct part_sums *sums, struct profile *profile,
                         const struct timeline *then, const struct timeline *today,
                         uint32_t landmark) {
-    const struct playbook *playbook = sums->world->playbook;
+    const struct playbook *playbook = sums->data->playbook;
     int64_t t_ms = sums->landmarks[landmark];
     profile_at(profile, then, t_ms);
     uint32_t pair = 0;
@@ -74,17 +74,17 @@ static enum status judge_landmark(struct part_sums *sums, struct walker *walker,
                                   const struct timeline *today, uint32_t landmark, bool *any,
                                   struct error *error) {
     int64_t t_ms = sums->landmarks[landmark];
-    if (!landmark_was_active(sums->world, today, t_ms)) return STATUS_OK;
+    if (!landmark_was_active(sums->data, today, t_ms)) return STATUS_OK;
     struct customer_id customers[PAST_CUSTOMERS_MAX];
     uint32_t count = past_customers(&walker->past, today, t_ms, customers);
-    uint32_t pairs = walker->past.cut ? pair_count(sums->world->playbook) : 0;
+    uint32_t pairs = walker->past.cut ? pair_count(sums->data->playbook) : 0;
     for (uint32_t p = 0; p < pairs; p++) sums->pairs[p].rows_limited++;
     for (uint32_t i = 0; i < count; i++) {
         const struct timeline *then;
         enum status status = past_timeline(&walker->past, today, customers[i], t_ms, &then, error);
         if (status == STATUS_NOT_FOUND) continue;
         if (status != STATUS_OK) return status;
-        if (!landmark_was_active(sums->world, then, t_ms)) continue;
+        if (!landmark_was_active(sums->data, then, t_ms)) continue;
         judge_pairs(sums, walker->profile, then, today, landmark);
         *any = true;
     }
@@ -114,7 +114,7 @@ static void add_products(struct pair_sums *pair, uint32_t width, const double *c
 static enum status visit_customer(void *state, struct walker *walker,
                                   const struct timeline *timeline, struct error *error) {
     struct part_sums *sums = state;
-    uint32_t pairs = pair_count(sums->world->playbook), width = sums->landmark_count * CELLS;
+    uint32_t pairs = pair_count(sums->data->playbook), width = sums->landmark_count * CELLS;
     memset(sums->customer, 0, (size_t)pairs * width * sizeof *sums->customer);
     bool any = false;
     for (uint32_t k = 0; k < sums->landmark_count; k++) {
@@ -139,15 +139,15 @@ static enum status visit_earliest(void *state, struct walker *walker,
     return STATUS_OK;
 }
 
-static enum status earliest_event(const struct world *world, int64_t now_ms, int64_t *earliest_ms,
-                                  struct error *error) {
+static enum status earliest_event(const struct customer_data *data, int64_t now_ms,
+                                  int64_t *earliest_ms, struct error *error) {
     int64_t earliest[WALK_THREADS_MAX];
     void *parts[WALK_THREADS_MAX];
     for (uint32_t i = 0; i < WALK_THREADS_MAX; i++) {
         earliest[i] = now_ms;
         parts[i] = &earliest[i];
     }
-    struct walk_plan plan = {.world = world,
+    struct walk_plan plan = {.data = data,
                              .as_of = {now_ms, POSITION_NOW},
                              .threads = 1,
                              .visit = visit_earliest,
@@ -170,17 +170,17 @@ static int64_t maturing_ms(const struct playbook *playbook) {
     return longest_ms;
 }
 
-static enum status choose_landmarks(const struct world *world,
+static enum status choose_landmarks(const struct customer_data *data,
                                     const struct scenario_options *options, int64_t *landmarks,
                                     uint32_t *count, struct error *error) {
-    const struct landmark_rule *rule = &world->playbook->landmarks;
+    const struct landmark_rule *rule = &data->playbook->landmarks;
     int64_t from_ms = options->from_ms;
     if (from_ms == 0) {
-        enum status status = earliest_event(world, options->now_ms, &from_ms, error);
+        enum status status = earliest_event(data, options->now_ms, &from_ms, error);
         if (status != STATUS_OK) return status;
         from_ms += rule->active_within_ms;
     }
-    int64_t last_ms = options->now_ms - maturing_ms(world->playbook);
+    int64_t last_ms = options->now_ms - maturing_ms(data->playbook);
     *count = 0;
     for (int64_t t_ms = last_ms; t_ms >= from_ms && *count < LANDMARKS_MAX;
          t_ms -= rule->every_ms) {
@@ -383,12 +383,12 @@ static void add_sums(struct part_sums *into, const struct part_sums *from, uint3
     }
 }
 
-static enum status measure(const struct world *world, const struct scenario_options *options,
+static enum status measure(const struct customer_data *data, const struct scenario_options *options,
                            struct part_sums *sums, uint32_t threads, struct error *error) {
     void *parts[WALK_THREADS_MAX];
     for (uint32_t i = 0; i < threads; i++) parts[i] = &sums[i];
     struct walk_plan plan = {
-        .world = world,
+        .data = data,
         .as_of = {options->now_ms, POSITION_NOW},
         .all_times = true,
         .threads = threads,
@@ -415,9 +415,10 @@ static void write_results(const struct playbook *playbook, const struct part_sum
     }
 }
 
-enum status scenario_measure(const struct world *world, const struct scenario_options *options,
+enum status scenario_measure(const struct customer_data *data,
+                             const struct scenario_options *options,
                              struct scenario_result **results, size_t *count, struct error *error) {
-    uint32_t pairs = pair_count(world->playbook);
+    uint32_t pairs = pair_count(data->playbook);
     uint32_t threads = options->threads == 0 ? 1 : options->threads;
     if (threads > WALK_THREADS_MAX) threads = WALK_THREADS_MAX;
     int64_t landmarks[LANDMARKS_MAX];
@@ -425,17 +426,17 @@ enum status scenario_measure(const struct world *world, const struct scenario_op
     *results = NULL;
     *count = 0;
     if (pairs == 0) return STATUS_OK;
-    enum status status = choose_landmarks(world, options, landmarks, &landmark_count, error);
+    enum status status = choose_landmarks(data, options, landmarks, &landmark_count, error);
     if (status != STATUS_OK) return status;
     struct part_sums sums[WALK_THREADS_MAX] = {0};
     for (uint32_t i = 0; i < threads && status == STATUS_OK; i++) {
-        sums[i] = (struct part_sums){.world = world,
+        sums[i] = (struct part_sums){.data = data,
                                      .landmarks = landmarks,
                                      .landmark_count = landmark_count,
                                      .now_ms = options->now_ms};
         status = init_sums(&sums[i], pairs);
     }
-    if (status == STATUS_OK) status = measure(world, options, sums, threads, error);
+    if (status == STATUS_OK) status = measure(data, options, sums, threads, error);
     for (uint32_t i = 1; i < threads && status == STATUS_OK; i++)
         add_sums(&sums[0], &sums[i], pairs);
     if (status == STATUS_OK) {
@@ -443,7 +444,7 @@ enum status scenario_measure(const struct world *world, const struct scenario_op
         if (*results == NULL) status = STATUS_NO_MEMORY;
     }
     if (status == STATUS_OK) {
-        write_results(world->playbook, &sums[0], *results);
+        write_results(data->playbook, &sums[0], *results);
         *count = pairs;
     }
     for (uint32_t i = 0; i < threads; i++) release_sums(&sums[i], pairs);

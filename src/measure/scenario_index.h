@@ -45,7 +45,8 @@ struct scenario_options {
 };
 
 /* One result for each scenario × goal, in playbook order; *results from memory_alloc. */
-enum status scenario_measure(const struct world *world, const struct scenario_options *options,
+enum status scenario_measure(const struct customer_data *data,
+                             const struct scenario_options *options,
                              struct scenario_result **results, size_t *count,
                              struct error *error) MUST_USE;
 

@@ -48,13 +48,14 @@ static enum status add_hash(struct told_once *told, uint64_t hash, bool *again) 
     return STATUS_OK;
 }
 
-static uint64_t day_of(const struct world *world, const struct timeline *timeline, uint32_t row) {
+static uint64_t day_of(const struct customer_data *data, const struct timeline *timeline,
+                       uint32_t row) {
     char local[40];
-    time_format_local(timeline->time_ms[row], world->playbook->zone, local);
+    time_format_local(timeline->time_ms[row], data->playbook->zone, local);
     return hash_bytes(local, 10, 1u + timeline->channel[row]);
 }
 
-enum status told_once_add(struct told_once *told, const struct world *world,
+enum status told_once_add(struct told_once *told, const struct customer_data *data,
                           const struct timeline *timeline, uint32_t row, struct text treatment,
                           bool *again) {
     struct text packed;
@@ -63,7 +64,7 @@ enum status told_once_add(struct told_once *told, const struct world *world,
     if (timeline->ops->packed(timeline, row, &packed) == STATUS_OK)
         decision = packed_find(packed, PROPERTY_DECISION);
     bool same_day = false;
-    enum status status = add_hash(told, day_of(world, timeline, row) ^ key, &same_day);
+    enum status status = add_hash(told, day_of(data, timeline, row) ^ key, &same_day);
     *again = same_day;
     if (status == STATUS_OK && decision.type == VALUE_TEXT && decision.text.length > 0)
         status = add_hash(told, hash_text(decision.text, key), again);

@@ -17,7 +17,7 @@ void told_once_release(struct told_once *told);
 /* For the next customer. */
 void told_once_clear(struct told_once *told);
 /* The event is of this treatment; *again: an earlier one told of the same message. */
-enum status told_once_add(struct told_once *told, const struct world *world,
+enum status told_once_add(struct told_once *told, const struct customer_data *data,
                           const struct timeline *timeline, uint32_t row, struct text treatment,
                           bool *again) MUST_USE;
 

@@ -95,7 +95,7 @@ static struct value more_restrictive(struct value a, struct value b) {
 
 /* Choices of a cookie banner come with the calls of the Segment spec. */
 static bool is_of_device(const struct permission *permission, struct text packed) {
-    const struct playbook *playbook = permission->world->playbook;
+    const struct playbook *playbook = permission->data->playbook;
     struct value name = packed_find(packed, PROPERTY_SOURCE);
     if (name.type != VALUE_TEXT) return false;
     uint32_t source = playbook_source_find(playbook, name.text);
@@ -133,7 +133,7 @@ static bool is_about(const struct words *words, struct text packed, struct text 
 static enum status words_read(const struct permission *permission, uint16_t type, uint32_t property,
                               struct text name, struct text programme, struct words *words) {
     const struct timeline *timeline = permission->timeline;
-    words_init(words, permission->world->symbols);
+    words_init(words, permission->data->symbols);
     for (uint32_t row = timeline_upper_bound(timeline, permission->t_ms); row-- > 0;) {
         if (timeline->type[row] != type || !timeline_known(timeline, row, permission->t_ms))
             continue;
@@ -157,9 +157,9 @@ static enum status words_read(const struct permission *permission, uint16_t type
 /* ---- whose word it was ---- */
 
 static uint32_t customer_then(const struct permission *permission, uint32_t persona, int64_t t_ms) {
-    const struct world *world = permission->world;
-    return world
-        ->customer_of_persona(world->context, (struct persona_id){persona},
+    const struct customer_data *data = permission->data;
+    return data
+        ->customer_of_persona(data->context, (struct persona_id){persona},
                               (struct as_of){t_ms, permission->position})
         .value;
 }
@@ -198,7 +198,7 @@ static struct value state_of_customer(const struct permission *permission,
                                       const struct words *words) {
     if (words->count == 0) return value_unknown();
     bool one =
-        permission->timeline->persona == NULL || permission->world->customer_of_persona == NULL;
+        permission->timeline->persona == NULL || permission->data->customer_of_persona == NULL;
     one |= words->count == 1 && !words->items[0].of_device;
     if (one) return words->items[0].state;
     uint32_t *personas = memory_alloc(words->count * sizeof *personas);
@@ -292,14 +292,14 @@ static struct address *address_of(struct addresses *addresses, uint32_t identifi
 
 static enum status add_addresses_of(const struct permission *permission, uint32_t persona,
                                     uint32_t type, struct addresses *addresses) {
-    const struct world *world = permission->world;
+    const struct customer_data *data = permission->data;
     struct identifier_id ids[EVENT_IDENTIFIERS_MAX];
-    uint32_t count = world->identifiers_of_persona(world->context, (struct persona_id){persona},
-                                                   ids, EVENT_IDENTIFIERS_MAX);
+    uint32_t count = data->identifiers_of_persona(data->context, (struct persona_id){persona}, ids,
+                                                  EVENT_IDENTIFIERS_MAX);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t its_type;
-        struct text value = world->identifier_text(world->context, ids[i], &its_type);
+        struct text value = data->identifier_text(data->context, ids[i], &its_type);
         if (value.length == 0 || its_type != type) continue;
         struct address *address = address_of(addresses, ids[i].value, value);
         for (uint32_t k = 0; address != NULL && k < count && status == STATUS_OK; k++)
@@ -327,17 +327,17 @@ static enum status addresses_read(const struct permission *permission, uint32_t 
 
 static bool speaks_of(const struct permission *permission, const struct word *word,
                       const struct identifier_rule *rule, const struct address *address) {
-    const struct world *world = permission->world;
+    const struct customer_data *data = permission->data;
     if (word->address.length > 0)
         return canonical_equal(word->address, address->value,
                                rule->lower_case ? CANONICAL_SMALL : CANONICAL_AS_WRITTEN);
     struct identifier_id ids[EVENT_IDENTIFIERS_MAX];
-    uint32_t count = world->identifiers_of_persona(
-        world->context, (struct persona_id){word->persona}, ids, EVENT_IDENTIFIERS_MAX);
+    uint32_t count = data->identifiers_of_persona(data->context, (struct persona_id){word->persona},
+                                                  ids, EVENT_IDENTIFIERS_MAX);
     bool has_address = false, together = false;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t type;
-        (void)world->identifier_text(world->context, ids[i], &type);
+        (void)data->identifier_text(data->context, ids[i], &type);
         if (ids[i].value == address->identifier) return true;
         has_address |= type == rule->symbol;
         together |= holds(&address->together, ids[i].value);
@@ -392,19 +392,19 @@ static enum status opt_in_by_address(const struct permission *permission, const 
 
 struct value opt_in_at(const struct permission *permission, uint32_t channel, struct text programme,
                        struct text address) {
-    const struct world *world = permission->world;
-    struct messaging messaging = playbook_messaging(world->playbook, world->symbols, channel);
+    const struct customer_data *data = permission->data;
+    struct messaging messaging = playbook_messaging(data->playbook, data->symbols, channel);
     struct words words;
     struct value state = value_unknown();
     enum status status =
         words_read(permission, EVENT_OPT_IN_CHANGED, PROPERTY_CHANNEL,
-                   symbol_text(world->symbols, SYMBOL_CHANNEL, channel), programme, &words);
-    bool by_address = messaging.address != UINT32_MAX && world->identifiers_of_persona != NULL &&
+                   symbol_text(data->symbols, SYMBOL_CHANNEL, channel), programme, &words);
+    bool by_address = messaging.address != UINT32_MAX && data->identifiers_of_persona != NULL &&
                       permission->timeline->persona != NULL && words.count > 0;
     bool known = false;
     if (status == STATUS_OK && by_address)
         status =
-            opt_in_by_address(permission, &words, &world->playbook->identifiers[messaging.address],
+            opt_in_by_address(permission, &words, &data->playbook->identifiers[messaging.address],
                               address, &known, &state);
     if (status == STATUS_OK && !known) state = state_of_customer(permission, &words);
     if (status != STATUS_OK) state = value_unknown();

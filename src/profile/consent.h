@@ -35,7 +35,7 @@
 #define PERMISSION_ADDRESSES_MAX 64
 
 struct permission {
-    const struct world *world;
+    const struct customer_data *data;
     const struct timeline *timeline;
     int64_t t_ms;
     uint64_t position; /* as of which personas belong to customers */

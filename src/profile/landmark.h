@@ -10,6 +10,7 @@
 
 /* Was there a visit (`visits_only`), or else any event of the customer's own and not one that
  * Attune writes (a decision, a delivery), in (t − active_within, t], known by t? */
-bool landmark_was_active(const struct world *world, const struct timeline *timeline, int64_t t_ms);
+bool landmark_was_active(const struct customer_data *data, const struct timeline *timeline,
+                         int64_t t_ms);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile/past.h"
 
-void past_init(struct past *past, const struct world *world) {
-    *past = (struct past){.world = world};
+void past_init(struct past *past, const struct customer_data *data) {
+    *past = (struct past){.data = data};
 }
 
 void past_release(struct past *past) {
-    if (past->reader != NULL) past->world->source->ops->reader_close(past->reader);
+    if (past->reader != NULL) past->data->source->ops->reader_close(past->reader);
     past->reader = NULL;
 }
 
@@ -15,7 +15,7 @@ void past_use(struct past *past, const struct timeline_request *request) {
 }
 
 static bool look_through(const struct past *past, const struct timeline *today) {
-    if (today->persona == NULL || past->world->customer_of_persona == NULL) return true;
+    if (today->persona == NULL || past->data->customer_of_persona == NULL) return true;
     for (uint32_t row = 1; row < today->count; row++) {
         if (today->persona[row] != today->persona[0]) return false;
     }
@@ -33,8 +33,8 @@ static bool has_one_persona(const struct past *past, const struct timeline *toda
 
 static struct customer_id customer_then(const struct past *past, uint32_t persona, int64_t t_ms) {
     struct as_of as_of = {t_ms, past->request.as_of.position};
-    return past->world->customer_of_persona(past->world->context, (struct persona_id){persona},
-                                            as_of);
+    return past->data->customer_of_persona(past->data->context, (struct persona_id){persona},
+                                           as_of);
 }
 
 /* Adds the customer once. False where there is no room. */
@@ -75,7 +75,7 @@ enum status past_timeline(struct past *past, const struct timeline *today,
                           struct error *error) {
     *out = today;
     if (has_one_persona(past, today)) return STATUS_OK;
-    struct timeline_source *source = past->world->source;
+    struct timeline_source *source = past->data->source;
     enum status status = STATUS_OK;
     if (past->reader == NULL) status = source->ops->reader_open(source, &past->reader, error);
     if (status != STATUS_OK) return status;

@@ -16,7 +16,7 @@
 #define PAST_CUSTOMERS_MAX 64
 
 struct past {
-    const struct world *world;
+    const struct customer_data *data;
     struct timeline_reader *reader; /* opened when first needed */
     struct timeline_request request;
     bool cut; /* the last past_customers left some out */
@@ -25,7 +25,7 @@ struct past {
     bool today_has_one;           /* persona */
 };
 
-void past_init(struct past *past, const struct world *world);
+void past_init(struct past *past, const struct customer_data *data);
 void past_release(struct past *past);
 /* `request`: the one that `today` was read with. */
 void past_use(struct past *past, const struct timeline_request *request);

@@ -9,7 +9,7 @@
 #define SCRATCH_BYTES_MAX (16u << 20)
 
 struct profile {
-    const struct world *world;
+    const struct customer_data *data;
     struct arena scratch;
     /* Where the memory of the customer's traits ends. The traits of each treatment start here, so
      * that equal treatments find equal room. */
@@ -33,8 +33,8 @@ struct profile {
 };
 
 static const struct lookup_table *lookup_for(void *context, uint32_t lookup, int64_t t_ms) {
-    const struct world *world = ((struct profile *)context)->world;
-    return world->lookup ? world->lookup(world->context, lookup, t_ms) : NULL;
+    const struct customer_data *data = ((struct profile *)context)->data;
+    return data->lookup ? data->lookup(data->context, lookup, t_ms) : NULL;
 }
 
 static enum status related_for(void *context, uint32_t relation, int64_t t_ms, uint64_t *cursor,
@@ -69,7 +69,7 @@ static struct value evaluate_of_friend(struct profile *profile, const struct tra
 static struct value trait_of_friend(void *context, uint32_t index, const struct timeline *timeline,
                                     int64_t t_ms) {
     struct profile *profile = context;
-    const struct trait *traits = profile->world->playbook->traits;
+    const struct trait *traits = profile->data->playbook->traits;
     bool *wanted = profile->friend_wants;
     memset(wanted, 0, (index + 1) * sizeof *wanted);
     wanted[index] = true;
@@ -102,7 +102,7 @@ static bool asks_permission(const struct playbook *playbook) {
 }
 
 static void collect_needs(struct profile *profile) {
-    const struct playbook *playbook = profile->world->playbook;
+    const struct playbook *playbook = profile->data->playbook;
     for (uint32_t i = 0; i < playbook->trait_count; i++) need(profile, playbook->traits[i].program);
     for (uint32_t i = 0; i < playbook->scenario_count; i++)
         need(profile, playbook->scenarios[i].when);
@@ -122,13 +122,13 @@ static void collect_needs(struct profile *profile) {
     if (asks_permission(playbook)) profile->needs |= TIMELINE_PERSONA;
 }
 
-enum status profile_create(struct profile **out, const struct world *world) {
-    uint32_t trait_count = world->playbook->trait_count;
+enum status profile_create(struct profile **out, const struct customer_data *data) {
+    uint32_t trait_count = data->playbook->trait_count;
     struct profile *profile = memory_calloc(1, sizeof *profile);
     if (profile == NULL) return STATUS_NO_MEMORY;
-    profile->world = world;
+    profile->data = data;
     arena_init(&profile->scratch, SCRATCH_BYTES_MAX);
-    related_init(&profile->related, world);
+    related_init(&profile->related, data);
     profile->values = memory_calloc(trait_count + 1, sizeof *profile->values);
     profile->friend_values = memory_calloc(trait_count + 1, sizeof *profile->friend_values);
     profile->friend_wants = memory_calloc(trait_count + 1, sizeof *profile->friend_wants);
@@ -136,12 +136,12 @@ enum status profile_create(struct profile **out, const struct world *world) {
     profile->limited = memory_calloc(trait_count + 1, sizeof *profile->limited);
     if (profile->values == NULL || profile->limited == NULL || profile->friend_values == NULL ||
         profile->friend_wants == NULL || profile->of_treatment == NULL ||
-        by_treatment_create(&profile->by_treatment, world->playbook) != STATUS_OK) {
+        by_treatment_create(&profile->by_treatment, data->playbook) != STATUS_OK) {
         profile_destroy(profile);
         return STATUS_NO_MEMORY;
     }
     for (uint32_t i = 0; i < trait_count; i++) {
-        if (world->playbook->traits[i].of_treatment) {
+        if (data->playbook->traits[i].of_treatment) {
             profile->of_treatment[profile->of_treatment_count++] = i;
         }
     }
@@ -230,7 +230,7 @@ const struct value *profile_at(struct profile *profile, const struct timeline *t
 
 const struct value *profile_at_for(struct profile *profile, const struct timeline *timeline,
                                    int64_t t_ms, const bool *wanted) {
-    const struct playbook *playbook = profile->world->playbook;
+    const struct playbook *playbook = profile->data->playbook;
     arena_clear(&profile->scratch);
     profile->env.timeline = timeline;
     profile->env.t_ms = t_ms;
@@ -274,7 +274,7 @@ bool profile_reached_limit(const struct profile *profile) {
 static void evaluate_of_treatment(struct profile *profile, uint32_t k,
                                   const struct treatment *treatment, bool answered) {
     uint32_t index = profile->of_treatment[k];
-    const struct expr_program *program = profile->world->playbook->traits[index].program;
+    const struct expr_program *program = profile->data->playbook->traits[index].program;
     const struct expr_answer *whole =
         answered ? by_treatment_whole(profile->by_treatment, k, treatment) : NULL;
     if (whole != NULL) {
@@ -345,16 +345,16 @@ struct value profile_eval_for(struct profile *profile, const struct expr_program
 }
 
 uint32_t profile_order_id(const struct profile *profile) {
-    return symbol_find(profile->world->symbols, SYMBOL_PROPERTY, TEXT("order_id"));
+    return symbol_find(profile->data->symbols, SYMBOL_PROPERTY, TEXT("order_id"));
 }
 
 struct symbols *profile_symbols(const struct profile *profile) {
-    return profile->world->symbols;
+    return profile->data->symbols;
 }
 
 static struct permission permission_of(const struct profile *profile,
                                        const struct timeline *timeline, int64_t t_ms) {
-    return (struct permission){.world = profile->world,
+    return (struct permission){.data = profile->data,
                                .timeline = timeline,
                                .t_ms = t_ms,
                                .position = profile->related.request.as_of.position};

@@ -16,7 +16,7 @@
 
 /* What the engine hands to every room that asks questions of timelines. Borrowed; outlives its
  * users. */
-struct world {
+struct customer_data {
     const struct playbook *playbook;
     struct symbols *symbols;
     struct timeline_source *source;
@@ -46,7 +46,7 @@ struct world {
 };
 
 struct profile;
-enum status profile_create(struct profile **out, const struct world *world) MUST_USE;
+enum status profile_create(struct profile **out, const struct customer_data *data) MUST_USE;
 void profile_destroy(struct profile *profile);
 /* Lets go of the position that it pinned to look at related customers; the next question pins it
  * anew. No value of before may be used any more. */

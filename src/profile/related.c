@@ -7,13 +7,13 @@
 #include "base/memory.h"
 #include "profile/consent.h"
 
-void related_init(struct related_walk *walk, const struct world *world) {
-    *walk = (struct related_walk){.world = world};
+void related_init(struct related_walk *walk, const struct customer_data *data) {
+    *walk = (struct related_walk){.data = data};
     buffer_init(&walk->names);
 }
 
 static void close_reader(struct related_walk *walk) {
-    if (walk->reader != NULL) walk->world->source->ops->reader_close(walk->reader);
+    if (walk->reader != NULL) walk->data->source->ops->reader_close(walk->reader);
     walk->reader = NULL;
 }
 
@@ -22,7 +22,7 @@ void related_release(struct related_walk *walk) {
     buffer_release(&walk->names);
     memory_free(walk->relations);
     memory_free(walk->seen);
-    *walk = (struct related_walk){.world = walk->world};
+    *walk = (struct related_walk){.data = walk->data};
 }
 
 void related_rest(struct related_walk *walk) {
@@ -31,9 +31,9 @@ void related_rest(struct related_walk *walk) {
 
 static bool consents(const struct related_walk *walk, const struct timeline *timeline,
                      int64_t t_ms) {
-    struct text purpose = walk->world->playbook->relation_purpose;
+    struct text purpose = walk->data->playbook->relation_purpose;
     if (purpose.length == 0) return true;
-    struct permission permission = {.world = walk->world,
+    struct permission permission = {.data = walk->data,
                                     .timeline = timeline,
                                     .t_ms = t_ms,
                                     .position = walk->request.as_of.position};
@@ -44,7 +44,7 @@ static bool consents(const struct related_walk *walk, const struct timeline *tim
 /* Opens a reader. One that was opened earlier may be pinned below the position of this request;
  * then it is opened again. */
 static enum status reader_for(struct related_walk *walk) {
-    struct timeline_source *source = walk->world->source;
+    struct timeline_source *source = walk->data->source;
     uint64_t wanted = walk->request.as_of.position;
     if (walk->reader != NULL &&
         (wanted == POSITION_NOW || source->ops->position(walk->reader) < wanted)) {
@@ -178,11 +178,11 @@ static enum status see(struct related_walk *walk, struct customer_id customer) {
 
 static enum status read_related(struct related_walk *walk, struct text to, int64_t t_ms,
                                 struct timeline *out) {
-    const struct world *world = walk->world;
+    const struct customer_data *data = walk->data;
     struct as_of as_of = {t_ms, walk->request.as_of.position};
     struct customer_id customer;
-    if (world->customer_of_identifier == NULL ||
-        !world->customer_of_identifier(world->context, to, as_of, &customer)) {
+    if (data->customer_of_identifier == NULL ||
+        !data->customer_of_identifier(data->context, to, as_of, &customer)) {
         return STATUS_NOT_FOUND;
     }
     if (customer.value == walk->customer->customer.value) return STATUS_NOT_FOUND;
@@ -192,7 +192,7 @@ static enum status read_related(struct related_walk *walk, struct text to, int64
     struct timeline_request request = walk->request;
     request.as_of = as_of;
     request.columns = walk->columns;
-    status = world->source->ops->read(walk->reader, customer, &request, out, NULL);
+    status = data->source->ops->read(walk->reader, customer, &request, out, NULL);
     if (status != STATUS_OK) return status;
     return consents(walk, out, t_ms) ? STATUS_OK : STATUS_NOT_FOUND;
 }
@@ -203,7 +203,7 @@ enum status related_next(struct related_walk *walk, uint32_t relation, int64_t t
         walk->relation_count = 0;
         forget_seen(walk);
         if (!consents(walk, walk->customer, t_ms)) return STATUS_END;
-        enum status status = begin(walk, walk->world->playbook->relations[relation], t_ms);
+        enum status status = begin(walk, walk->data->playbook->relations[relation], t_ms);
         if (status != STATUS_OK) return status;
     }
     while (*cursor < walk->relation_count) {

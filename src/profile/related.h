@@ -23,7 +23,7 @@ struct relation {
 };
 
 struct related_walk {
-    const struct world *world;
+    const struct customer_data *data;
     struct timeline_reader *reader; /* opened at the first relation met; pinned like its user's */
     struct timeline_request request;
     uint64_t columns[TIMELINE_COLUMNS_MAX / 64];
@@ -38,7 +38,7 @@ struct related_walk {
     uint32_t seen_count, seen_bits;
 };
 
-void related_init(struct related_walk *walk, const struct world *world);
+void related_init(struct related_walk *walk, const struct customer_data *data);
 void related_release(struct related_walk *walk);
 /* Closes its reader; it is opened again when it is needed. */
 void related_rest(struct related_walk *walk);

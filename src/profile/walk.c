@@ -22,7 +22,7 @@ struct part {
 
 static enum status visit_all(struct part *part, struct walker *walker) {
     const struct walk_plan *plan = part->shared->plan;
-    const struct timeline_source_ops *ops = plan->world->source->ops;
+    const struct timeline_source_ops *ops = plan->data->source->ops;
     struct timeline_request request =
         profile_request(walker->profile, part->shared->as_of, plan->all_times);
     past_use(&walker->past, &request);
@@ -45,10 +45,10 @@ static enum status visit_all(struct part *part, struct walker *walker) {
 
 static void *run_part(void *argument) {
     struct part *part = argument;
-    const struct world *world = part->shared->plan->world;
+    const struct customer_data *data = part->shared->plan->data;
     struct walker walker = {.profile = NULL};
-    past_init(&walker.past, world);
-    part->status = profile_create(&walker.profile, world);
+    past_init(&walker.past, data);
+    part->status = profile_create(&walker.profile, data);
     if (part->status == STATUS_OK) part->status = visit_all(part, &walker);
     past_release(&walker.past);
     profile_destroy(walker.profile);
@@ -72,7 +72,7 @@ static void run_parts(struct part *parts, uint32_t count) {
 }
 
 enum status walk_customers(const struct walk_plan *plan, struct error *error) {
-    const struct timeline_source_ops *ops = plan->world->source->ops;
+    const struct timeline_source_ops *ops = plan->data->source->ops;
     uint32_t count = work_threads(plan->work, plan->threads == 0 ? 1 : plan->threads);
     if (count > WALK_THREADS_MAX) count = WALK_THREADS_MAX;
     struct shared shared = {.plan = plan, .as_of = plan->as_of};
@@ -80,7 +80,7 @@ enum status walk_customers(const struct walk_plan *plan, struct error *error) {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         parts[i] = (struct part){.shared = &shared, .index = i, .count = count};
-        status = ops->reader_open(plan->world->source, &parts[i].reader, error);
+        status = ops->reader_open(plan->data->source, &parts[i].reader, error);
         if (status != STATUS_OK) break;
         uint64_t position = ops->position(parts[i].reader);
         if (shared.as_of.position > position) shared.as_of.position = position;
@@ -92,5 +92,5 @@ enum status walk_customers(const struct walk_plan *plan, struct error *error) {
         status = parts[i].status;
         if (error != NULL) *error = parts[i].error;
     }
-    return status == STATUS_OK ? timeline_source_check(plan->world->source, error) : status;
+    return status == STATUS_OK ? timeline_source_check(plan->data->source, error) : status;
 }

@@ -19,7 +19,7 @@ struct walker { /* what a visit may use */
 };
 
 struct walk_plan {
-    const struct world *world;
+    const struct customer_data *data;
     /* Rows, and who is who, as known at its t; position POSITION_NOW: pinned at the start, the same
      * for all parts. */
     struct as_of as_of;

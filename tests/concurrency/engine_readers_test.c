@@ -112,7 +112,7 @@ static struct made made_of(const struct decision *decision) {
 static void check_orders(struct trial *trial, const struct answering *answering, uint32_t type,
                          const char *of) {
     const struct timeline *timeline = &answering->timeline;
-    const struct playbook *playbook = answering->world->playbook;
+    const struct playbook *playbook = answering->data->playbook;
     uint32_t rows = 0, orders = playbook_trait_find(playbook, TEXT("orders")),
              pieced = playbook_trait_find(playbook, TEXT("pieced"));
     for (uint32_t row = 0; row < timeline->count; row++) rows += timeline->type[row] == type;
@@ -122,7 +122,7 @@ static void check_orders(struct trial *trial, const struct answering *answering,
 }
 
 static void check_actions(struct trial *trial, const struct answering *answering) {
-    const struct playbook *playbook = answering->world->playbook;
+    const struct playbook *playbook = answering->data->playbook;
     const struct decision *decision = answering->decision;
     for (uint32_t i = 0; i < decision->ranked_count; i++) {
         const struct action *action = decision_ranked(decision, i).treatment->action;

@@ -27,8 +27,8 @@ static void indices_cover_the_truth(void **state) {
         struct scenario_options options = {.now_ms = NOW, .threads = 1};
         size_t count = 0;
         trial_open(&trial, "auto", seed);
-        enum status status =
-            scenario_measure(engine_world(trial.engine), &options, &results, &count, &error);
+        enum status status = scenario_measure(engine_customer_data(trial.engine), &options,
+                                              &results, &count, &error);
         if (status != STATUS_OK) fail_msg("seed %u: %s", seed, error.text);
         assert_int_equal(count, 2);
         for (size_t i = 0; i < 2; i++) {

@@ -38,8 +38,8 @@ static void rate_covers_the_truth(void **state) {
         struct scenario_options options = {.now_ms = NOW, .threads = 1};
         size_t count = 0;
         trial_open(&trial, "concert", seed);
-        enum status status =
-            scenario_measure(engine_world(trial.engine), &options, &results, &count, &error);
+        enum status status = scenario_measure(engine_customer_data(trial.engine), &options,
+                                              &results, &count, &error);
         if (status != STATUS_OK) fail_msg("seed %u: %s", seed, error.text);
         assert_int_equal(count, 1);
         covered += results[0].rate_inside.low <= TRUTH && TRUTH <= results[0].rate_inside.high;

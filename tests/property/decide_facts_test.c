@@ -364,7 +364,7 @@ struct plain {
 };
 
 static void plain_price(struct plain *plain, struct treatment_trace *trace) {
-    const struct playbook *playbook = plain->decider->world->playbook;
+    const struct playbook *playbook = plain->decider->data->playbook;
     const struct action *action = trace->treatment->action;
     const struct goal *goal = &playbook->goals[action->goal];
     trace->propensity = treatment_propensity(plain->decider, trace->treatment);
@@ -503,7 +503,7 @@ struct trial {
 };
 
 static bool decide_at(struct trial *trial, uint32_t customer, int64_t t_ms) {
-    struct timeline_source *source = trial->scene.world.source;
+    struct timeline_source *source = trial->scene.data.source;
     struct timeline_reader *reader;
     struct timeline timeline;
     struct as_of as_of = {t_ms, POSITION_NOW};
@@ -525,8 +525,8 @@ static bool decide_at(struct trial *trial, uint32_t customer, int64_t t_ms) {
 
 static void create_decider(struct trial *trial, const struct model *const *models,
                            struct profile **profile, struct decider **decider) {
-    must(profile_create(profile, &trial->scene.world) == STATUS_OK &&
-             decider_create(decider, &trial->scene.world, *profile, models, trial->bases) ==
+    must(profile_create(profile, &trial->scene.data) == STATUS_OK &&
+             decider_create(decider, &trial->scene.data, *profile, models, trial->bases) ==
                  STATUS_OK,
          "no memory");
 }

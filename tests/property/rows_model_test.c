@@ -408,7 +408,7 @@ static const char playbook[] =
     "    types: { amount: number }\n    properties: { revenue: sum(amount), currency: cur }\n";
 
 static struct traits ask(struct shop *shop, int person, struct as_of as_of) {
-    const struct world *world = engine_world(shop->engine);
+    const struct customer_data *data = engine_customer_data(shop->engine);
     struct profile *profile = NULL;
     struct timeline_reader *reader;
     struct timeline timeline;
@@ -418,20 +418,20 @@ static struct traits ask(struct shop *shop, int person, struct as_of as_of) {
     snprintf(name, sizeof name, "email:p%d@x.example", person);
     if (engine_find_customer(shop->engine, text_from(name), as_of, &customer, NULL) != STATUS_OK)
         return out;
-    if (profile_create(&profile, world) != STATUS_OK) abort();
+    if (profile_create(&profile, data) != STATUS_OK) abort();
     struct timeline_request request = profile_request(profile, as_of, false);
-    if (world->source->ops->reader_open(world->source, &reader, NULL) != STATUS_OK) abort();
-    if (world->source->ops->read(reader, customer, &request, &timeline, NULL) == STATUS_OK) {
+    if (data->source->ops->reader_open(data->source, &reader, NULL) != STATUS_OK) abort();
+    if (data->source->ops->read(reader, customer, &request, &timeline, NULL) == STATUS_OK) {
         const struct value *values = profile_at(profile, &timeline, as_of.t_ms);
         double figures[3];
         static const char *const names[] = {"n", "usd", "eur"};
         for (int i = 0; i < 3; i++) {
-            struct value value = values[playbook_trait_find(world->playbook, text_from(names[i]))];
+            struct value value = values[playbook_trait_find(data->playbook, text_from(names[i]))];
             figures[i] = value.type == VALUE_NUMBER ? value.number : 0;
         }
         out = (struct traits){(int)figures[0], {(int)figures[1], (int)figures[2]}};
     }
-    world->source->ops->reader_close(reader);
+    data->source->ops->reader_close(reader);
     profile_destroy(profile);
     return out;
 }

@@ -140,7 +140,7 @@ void scene_init(struct scene *scene, const char *playbook) {
          "no source");
     packed_writer_init(&scene->writer);
     event_batch_init(&scene->batch);
-    scene->world = (struct world){
+    scene->data = (struct customer_data){
         .playbook = scene->playbook,
         .symbols = scene->symbols,
         .source = memory_source_interface(scene->source),
@@ -155,7 +155,7 @@ void scene_init(struct scene *scene, const char *playbook) {
 }
 
 void scene_release(struct scene *scene) {
-    treatment_history_destroy(scene->world.treatments);
+    treatment_history_destroy(scene->data.treatments);
     for (uint32_t i = 0; i < scene->version_count; i++) lookup_destroy(scene->versions[i].table);
     event_batch_release(&scene->batch);
     packed_writer_release(&scene->writer);
@@ -320,8 +320,8 @@ void scene_name(struct scene *scene, const char *name, uint32_t persona) {
 void scene_treatments(struct scene *scene) {
     int64_t changes[SCENE_VERSIONS_MAX];
     for (uint32_t i = 0; i < scene->version_count; i++) changes[i] = scene->versions[i].known_ms;
-    treatment_history_destroy(scene->world.treatments);
-    must(treatment_history_create(&scene->world.treatments, scene->playbook,
+    treatment_history_destroy(scene->data.treatments);
+    must(treatment_history_create(&scene->data.treatments, scene->playbook,
                                   (struct lookup_versions){lookup_at, scene}, changes,
                                   scene->version_count) == STATUS_OK,
          "no memory");
@@ -376,7 +376,7 @@ uint32_t scene_trait(const struct scene *scene, const char *name) {
 
 const struct treatment_set *scene_treatments_at(const struct scene *scene, int64_t t_ms) {
     const struct treatment_set *set;
-    must(treatment_history_at(scene->world.treatments, t_ms, &set, NULL) == STATUS_OK,
+    must(treatment_history_at(scene->data.treatments, t_ms, &set, NULL) == STATUS_OK,
          "no treatments");
     return set;
 }
@@ -391,7 +391,7 @@ const struct treatment *scene_treatment(const struct scene *scene, const char *k
 int scene_trial_set_up(void **state, const char *playbook) {
     static struct scene_trial trial;
     scene_init(&trial.scene, playbook);
-    assert_int_equal(profile_create(&trial.profile, &trial.scene.world), STATUS_OK);
+    assert_int_equal(profile_create(&trial.profile, &trial.scene.data), STATUS_OK);
     trial.reader = NULL;
     *state = &trial;
     return 0;
@@ -406,7 +406,7 @@ int scene_trial_tear_down(void **state) {
 }
 
 void scene_trial_read(struct scene_trial *trial, uint32_t customer, int64_t t_ms, bool all_times) {
-    struct timeline_source *source = trial->scene.world.source;
+    struct timeline_source *source = trial->scene.data.source;
     const struct as_of as_of = {all_times ? INT64_MAX : t_ms, POSITION_NOW};
     struct timeline_request request = profile_request(trial->profile, as_of, all_times);
     if (trial->reader != NULL) source->ops->reader_close(trial->reader);

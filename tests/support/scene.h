@@ -64,7 +64,7 @@ struct scene {
     uint32_t identifier_count;
     struct scene_bearer bearers[SCENE_IDENTIFIERS_MAX];
     uint32_t bearer_count;
-    struct world world;
+    struct customer_data data;
 };
 
 /* `playbook`: YAML behind "attune: 1", name, currency USD and, where it says none, zone UTC. */

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 
 static enum status pin(struct answering *answering, struct error *error) {
-    struct timeline_source *source = answering->world->source;
+    struct timeline_source *source = answering->data->source;
     return source->ops->reader_open(source, &answering->reader, error);
 }
 
@@ -18,11 +18,11 @@ static void unpin(struct answering *answering) {
 
 static enum status hold(struct answering *answering, struct error *error) {
     answering->in_force = in_force_hold(answering->engine);
-    answering->world = answering->kind == ANSWERING_DECIDING ? &answering->in_force->decider_world
-                                                             : &answering->in_force->world;
-    if (answering->world->playbook == NULL)
+    answering->data = answering->kind == ANSWERING_DECIDING ? &answering->in_force->decider_data
+                                                            : &answering->in_force->data;
+    if (answering->data->playbook == NULL)
         return error_set(error, STATUS_INVALID, "no playbook is in force");
-    return profile_create(&answering->profile, answering->world);
+    return profile_create(&answering->profile, answering->data);
 }
 
 /* All that belongs to the snapshot. */
@@ -121,7 +121,7 @@ enum status answering_read(struct answering *answering, const char *customer, ui
 static enum status name_models(struct answering *answering) {
     enum status status = STATUS_OK;
     buffer_clear(&answering->model_names);
-    for (uint32_t i = 0; i < answering->world->playbook->model_count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < answering->data->playbook->model_count && status == STATUS_OK; i++) {
         const struct model_entry *entry = &answering->in_force->model_entries[i];
         char until[32];
         if (entry->model == NULL) continue;
@@ -163,7 +163,7 @@ static enum status make_decider(struct answering *answering) {
     if (answering->decision == NULL)
         answering->decision = memory_calloc(1, sizeof *answering->decision);
     if (answering->decision == NULL) return STATUS_NO_MEMORY;
-    enum status status = decider_create(&answering->decider, answering->world, answering->profile,
+    enum status status = decider_create(&answering->decider, answering->data, answering->profile,
                                         answering->in_force->models, answering->rates->bases);
     if (status != STATUS_OK) return status;
     decider_name_directory(answering->decider, engine_directory_id(answering->engine));
@@ -267,7 +267,7 @@ static struct strongest strongest_of(struct engine *engine, struct customer_id c
     if (count > NAMED_IDENTIFIERS_MAX) count = NAMED_IDENTIFIERS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         if (identity_identifier(identity, ids[i], &type).length == 0) continue; /* erased */
-        take_strongest(in_force->world.playbook, &strongest, type, ids[i].value);
+        take_strongest(in_force->data.playbook, &strongest, type, ids[i].value);
     }
     in_force_drop(in_force);
     return strongest;
@@ -297,7 +297,7 @@ static int newest_first(const void *a, const void *b) {
 struct text answering_address(const struct answering *answering, const struct treatment *treatment,
                               uint32_t type) {
     struct engine *engine = answering->engine;
-    const struct playbook *playbook = answering->world->playbook;
+    const struct playbook *playbook = answering->data->playbook;
     struct messaging messaging =
         playbook_messaging(playbook, engine_symbols(engine), treatment->channel);
     bool asks = treatment_needs_opt_in(playbook, treatment) && messaging.address != UINT32_MAX &&

@@ -32,8 +32,8 @@ enum answering_kind {
 struct answering {
     struct engine *engine;
     enum answering_kind kind;
-    struct in_force *in_force; /* held */
-    const struct world *world; /* of the snapshot */
+    struct in_force *in_force;        /* held */
+    const struct customer_data *data; /* of the snapshot */
     struct timeline_reader *reader;
     struct rates_version *rates; /* held; NULL until the first decision */
     int64_t rates_until_ms;      /* they are those of decisions from rates->at_ms up to then */

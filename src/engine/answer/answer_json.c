@@ -134,8 +134,8 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
     json_member_yes_no(writer, "withheld", decision_withholds_some(decision));
     const char *arm = decision->holdout.crossed ? "crossed" : decision->holdout.in ? "in" : "out";
     json_member_text_or_null(writer, "holdout",
-                             answering->world->playbook->holdout_share > 0 ? text_from(arm)
-                                                                           : (struct text){0});
+                             answering->data->playbook->holdout_share > 0 ? text_from(arm)
+                                                                          : (struct text){0});
     char reason[DECISION_REASON_BYTES_MAX];
     answering_reason(answering, reason);
     json_member_string(writer, "reason", reason);
@@ -307,7 +307,7 @@ static bool is_yes(struct value value) {
 }
 
 static void write_traits(const struct answering *answering, struct json_writer *writer) {
-    const struct playbook *playbook = answering->world->playbook;
+    const struct playbook *playbook = answering->data->playbook;
     const struct value *values =
         profile_at(answering->profile, &answering->timeline, answering->t_ms);
     json_write_key(writer, "traits");

@@ -9,7 +9,7 @@
 static enum status find_bare(const struct in_force *in_force, struct text name, struct as_of as_of,
                              struct customer_id *out, struct error *error) {
     const struct engine *engine = in_force->engine;
-    const struct playbook *playbook = in_force->world.playbook;
+    const struct playbook *playbook = in_force->data.playbook;
     uint32_t found = 0;
     struct customer_id first = {ID_NONE};
     for (uint32_t i = 0; playbook != NULL && i < playbook->identifier_count; i++) {
@@ -36,13 +36,13 @@ static enum status find_bare(const struct in_force *in_force, struct text name, 
 /* Is "TYPE" of "TYPE:VALUE" one that there is? */
 static enum status check_type(const struct in_force *in_force, struct text name,
                               struct error *error) {
-    const struct playbook *playbook = in_force->world.playbook;
+    const struct playbook *playbook = in_force->data.playbook;
     const char *colon = memchr(name.at, ':', name.length);
     struct text type = {name.at, colon != NULL ? (uint32_t)(colon - name.at) : 0};
     struct text known[64];
     size_t count = 0;
     if (colon == NULL || playbook == NULL ||
-        symbol_find(in_force->world.symbols, SYMBOL_IDENTIFIER, type) != SYMBOL_NONE)
+        symbol_find(in_force->data.symbols, SYMBOL_IDENTIFIER, type) != SYMBOL_NONE)
         return STATUS_OK;
     for (uint32_t i = 0; i < playbook->identifier_count && count < 64; i++)
         known[count++] = playbook->identifiers[i].name;

@@ -12,7 +12,7 @@ enum status engine_data_report(struct engine *engine, struct work *work, struct 
     struct store_stats stats;
     struct identity_stats identity;
     const struct in_force *in_force = engine->own;
-    enum status status = data_use_measure(&in_force->world, work, out, error);
+    enum status status = data_use_measure(&in_force->data, work, out, error);
     for (uint32_t i = 0; i < out->lookup_count; i++) {
         if (in_force_lookup(in_force, i, TIME_NEVER) != NULL)
             out->lookups[i].versions = in_force_lookup_versions(in_force, i);

@@ -28,7 +28,7 @@ static enum status evaluate(const struct in_force *in_force, const struct evalua
     const struct model_entry *entry = &in_force->model_entries[options->rule];
     struct predictions *against = NULL;
     if (entry->model == NULL) {
-        struct text name = in_force->world.playbook->models[options->rule].name;
+        struct text name = in_force->data.playbook->models[options->rule].name;
         return error_set(
             error, STATUS_NOT_FOUND,
             "model %.*s is not trained yet, or no longer fits the playbook; attune train %.*s",
@@ -46,7 +46,7 @@ static enum status evaluate(const struct in_force *in_force, const struct evalua
                                     .against = against,
                                     .namer = {visit_names, engine},
                                     .work = options->work};
-    if (status == STATUS_OK) status = evaluation_make(&in_force->world, &of, out, error);
+    if (status == STATUS_OK) status = evaluation_make(&in_force->data, &of, out, error);
     predictions_destroy(against);
     return status;
 }

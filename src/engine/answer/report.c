@@ -19,8 +19,8 @@ static struct report_source *source_named(struct report *report, struct text nam
 }
 
 static void gather_lookups(struct report *report) {
-    const struct world *world = engine_world(report->engine);
-    const struct playbook *playbook = world->playbook;
+    const struct customer_data *data = engine_customer_data(report->engine);
+    const struct playbook *playbook = data->playbook;
     for (uint32_t i = 0; i < playbook->source_count; i++) {
         const struct source *source = &playbook->sources[i];
         struct report_source *entry = source_named(report, source->name);
@@ -29,8 +29,7 @@ static void gather_lookups(struct report *report) {
         entry->is_lookup = source->is_lookup;
         entry->undated = source->time_always || source->is_lookup;
         if (!source->is_lookup) continue;
-        const struct lookup_table *table =
-            world->lookup(world->context, source->lookup, TIME_NEVER);
+        const struct lookup_table *table = data->lookup(data->context, source->lookup, TIME_NEVER);
         if (table == NULL) continue;
         entry->rows = lookup_row_count(table);
         entry->bytes = lookup_bytes(table);
@@ -147,7 +146,7 @@ static enum status gather_decisions(struct report *report, struct work *work, st
 
 enum status engine_report(struct engine *engine, const struct report_options *options,
                           struct report *out, struct error *error) {
-    const struct world *world = engine_world(engine);
+    const struct customer_data *data = engine_customer_data(engine);
     struct scenario_options scenarios = {
         .now_ms = options->until_ms, .threads = engine_threads(engine), .work = options->work};
     *out = (struct report){.engine = engine,
@@ -156,9 +155,9 @@ enum status engine_report(struct engine *engine, const struct report_options *op
                            .until_ms = options->until_ms};
     enum status status = gather_data(out, options->work, error);
     if (status == STATUS_OK)
-        status = scenario_measure(world, &scenarios, &out->scenarios, &out->scenario_count, error);
+        status = scenario_measure(data, &scenarios, &out->scenarios, &out->scenario_count, error);
     if (status == STATUS_OK)
-        status = months_measure(world, options->at_ms, options->work, &out->months, error);
+        status = months_measure(data, options->at_ms, options->work, &out->months, error);
     if (status == STATUS_OK) status = gather_models(out, options, error);
     return status == STATUS_OK ? gather_decisions(out, options->work, error) : status;
 }

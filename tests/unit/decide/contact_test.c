@@ -399,7 +399,7 @@ static void make(struct trial *trial, struct random *random) {
     }
     scene_init(&trial->scene, text);
     scene_lookup(&trial->scene, "offer", "1|\n2|\n");
-    assert_int_equal(contact_history_init(&trial->history, &trial->scene.world), STATUS_OK);
+    assert_int_equal(contact_history_init(&trial->history, &trial->scene.data), STATUS_OK);
     for (int i = 0; i < EVENTS; i++) {
         trial->told[i] = random_told(trial, i, random);
         correct_another(trial, i, random);
@@ -413,7 +413,7 @@ static void end(struct trial *trial) {
 }
 
 static void read_history(struct trial *trial, int64_t t_ms) {
-    struct timeline_source *source = trial->scene.world.source;
+    struct timeline_source *source = trial->scene.data.source;
     struct timeline_reader *reader;
     struct timeline timeline = {0};
     struct timeline_request request = {.as_of = {t_ms, POSITION_NOW},
@@ -523,7 +523,7 @@ static void begin(struct trial *trial, const char *policies) {
     snprintf(text, sizeof text, "%s%s", playbook, policies);
     scene_init(&trial->scene, text);
     scene_lookup(&trial->scene, "offer", "1|\n");
-    assert_int_equal(contact_history_init(&trial->history, &trial->scene.world), STATUS_OK);
+    assert_int_equal(contact_history_init(&trial->history, &trial->scene.data), STATUS_OK);
 }
 
 /* Only what is open in every zone that the customer may be in; and where nothing is, nothing goes
@@ -539,7 +539,7 @@ static void test_quiet_in_every_zone_that_it_may_be_in(void **state) {
              zones, rest);
     scene_init(&trial.scene, text);
     scene_lookup(&trial.scene, "offer", "1|\n");
-    assert_int_equal(contact_history_init(&trial.history, &trial.scene.world), STATUS_OK);
+    assert_int_equal(contact_history_init(&trial.history, &trial.scene.data), STATUS_OK);
     const struct treatment *treatment = scene_treatment(&trial.scene, "letter/1");
     int64_t morning_ms = INT64_C(1499083200000); /* 2017-07-03 08:00 in New York, 05:00 there */
     read_history(&trial, morning_ms);
@@ -601,7 +601,7 @@ static void test_a_cut_timeline_holds(void **state) {
     static struct trial trial;
     begin(&trial, "  - { at_most: 2, in: 10d }\n  - { after: Complained, wait: 4d }\n");
     scene_event(&trial.scene, 1, "web:Complained", DAY(0), "");
-    struct timeline_source *source = trial.scene.world.source;
+    struct timeline_source *source = trial.scene.data.source;
     struct timeline_reader *reader;
     struct timeline timeline;
     struct timeline_request request = {.as_of = {DAY(2), POSITION_NOW},

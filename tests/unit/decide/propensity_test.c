@@ -38,7 +38,7 @@ static void test_an_untried_action_starts_as_the_playbook_says(void **state) {
     const struct model *models[] = {model};
     decider_destroy(trial.decider);
     assert_int_equal(
-        decider_create(&trial.decider, &trial.scene.world, trial.profile, models, trial.bases),
+        decider_create(&trial.decider, &trial.scene.data, trial.profile, models, trial.bases),
         STATUS_OK);
     trial.bases[3] = (struct goal_base){.treated_rows = 100, .treated_rate = 0.1};
     decide(DAY(1));

@@ -147,8 +147,8 @@ static struct rows collect(struct scene *scene, int64_t from_ms, int64_t until_m
         .from_ms = from_ms, .until_ms = until_ms, .matured_by_ms = UNTIL_MS, .threads = threads};
     struct rows rows = {0};
     struct error error = {0};
-    assert_int_equal(trainer_collect(&scene->world, &scene->playbook->models[0], &options,
-                                     &rows.set, &rows.ids, NULL, &error),
+    assert_int_equal(trainer_collect(&scene->data, &scene->playbook->models[0], &options, &rows.set,
+                                     &rows.ids, NULL, &error),
                      STATUS_OK);
     return rows;
 }
@@ -366,11 +366,10 @@ static void test_a_goal_reads_the_traits_of_its_row(void **state) {
     release(&rows);
     struct goal_base bases[3];
     assert_int_equal(goal_bases_count(scene.playbook), 3);
-    assert_int_equal(
-        base_rates_measure(&scene.world,
-                           &(struct base_rates_options){UNTIL_MS, POSITION_NOW, 1, NULL}, bases,
-                           NULL),
-        STATUS_OK);
+    assert_int_equal(base_rates_measure(
+                         &scene.data, &(struct base_rates_options){UNTIL_MS, POSITION_NOW, 1, NULL},
+                         bases, NULL),
+                     STATUS_OK);
     assert_int_equal(bases[0].treated_rows, 4);
     assert_true(bases[0].treated_rate == 0.5);
     scene_release(&scene);
@@ -414,8 +413,8 @@ static struct rows collect_by(struct scene *scene, int64_t until_ms) {
     struct trainer_options options = {
         .from_ms = TIME_ALWAYS, .until_ms = until_ms, .matured_by_ms = until_ms, .threads = 2};
     struct rows rows = {0};
-    assert_int_equal(trainer_collect(&scene->world, &scene->playbook->models[0], &options,
-                                     &rows.set, &rows.ids, NULL, NULL),
+    assert_int_equal(trainer_collect(&scene->data, &scene->playbook->models[0], &options, &rows.set,
+                                     &rows.ids, NULL, NULL),
                      STATUS_OK);
     qsort(rows.ids, training_set_count(rows.set), sizeof *rows.ids, compare_ids);
     return rows;
@@ -555,11 +554,11 @@ static void learn(struct scene *scene, const char *survey_model, uint32_t rule, 
                                       .threads = threads};
     struct learn_options learning = {.seed = 1};
     const struct model_rule *model = &scene->playbook->models[rule];
-    assert_int_equal(trainer_collect(&scene->world, model, &options, &out->rows.set, &out->rows.ids,
+    assert_int_equal(trainer_collect(&scene->data, model, &options, &out->rows.set, &out->rows.ids,
                                      &out->counts, NULL),
                      STATUS_OK);
     buffer_init(&out->left_out);
-    assert_int_equal(trainer_left_out_words(&scene->world, model, &out->counts, &out->left_out),
+    assert_int_equal(trainer_left_out_words(&scene->data, model, &out->counts, &out->left_out),
                      STATUS_OK);
     assert_int_equal(buffer_append(&out->left_out, "", 1), STATUS_OK);
     if (training_set_count(out->rows.set) > 0)
@@ -582,7 +581,7 @@ static double chance_of(struct scene *scene, const struct learnt *learnt, const 
     assert_int_equal(symbol_add(scene->symbols, SYMBOL_CHANNEL, text_from(channel), &symbol),
                      STATUS_OK);
     treatment.channel = symbol;
-    trainer_features(&scene->world, &scene->playbook->models[0], learnt->model, traits, &treatment,
+    trainer_features(&scene->data, &scene->playbook->models[0], learnt->model, traits, &treatment,
                      own_text, features);
     return model_score(learnt->model, features);
 }
@@ -653,7 +652,7 @@ static void test_a_treatment_is_not_its_own_outcome(void **state) {
         .from_ms = TIME_ALWAYS, .until_ms = UNTIL_MS, .matured_by_ms = UNTIL_MS, .threads = 1};
     struct rows rows = {0};
     struct trainer_counts counts;
-    assert_int_equal(trainer_collect(&scene.world, &scene.playbook->models[0], &options, &rows.set,
+    assert_int_equal(trainer_collect(&scene.data, &scene.playbook->models[0], &options, &rows.set,
                                      &rows.ids, &counts, NULL),
                      STATUS_OK);
     assert_int_equal(counts.events, 3);
@@ -697,7 +696,7 @@ static void test_corrections(void **state) {
         .from_ms = TIME_ALWAYS, .until_ms = UNTIL_MS, .matured_by_ms = UNTIL_MS, .threads = 1};
     struct rows rows = {0};
     struct trainer_counts counts;
-    assert_int_equal(trainer_collect(&scene.world, &scene.playbook->models[0], &options, &rows.set,
+    assert_int_equal(trainer_collect(&scene.data, &scene.playbook->models[0], &options, &rows.set,
                                      &rows.ids, &counts, NULL),
                      STATUS_OK);
     assert_int_equal(training_set_count(rows.set), 4);
@@ -714,11 +713,10 @@ static void test_corrections(void **state) {
     }
     release(&rows);
     struct goal_base bases[3];
-    assert_int_equal(
-        base_rates_measure(&scene.world,
-                           &(struct base_rates_options){UNTIL_MS, POSITION_NOW, 2, NULL}, bases,
-                           NULL),
-        STATUS_OK);
+    assert_int_equal(base_rates_measure(
+                         &scene.data, &(struct base_rates_options){UNTIL_MS, POSITION_NOW, 2, NULL},
+                         bases, NULL),
+                     STATUS_OK);
     assert_int_equal(bases[1].treated_rows, 4);
     assert_true(bases[1].treated_rate == 0.75);
     scene_release(&scene);

@@ -52,9 +52,9 @@ static inline void begin(const char *actions) {
                                      {.rate = 0.1, .value = 30}}};
     scene_init(&trial.scene, text);
     scene_lookup(&trial.scene, "offer", "1|2017-03-01T00:00:00Z|2017-03-02T00:00:00Z\n");
-    assert_int_equal(profile_create(&trial.profile, &trial.scene.world), STATUS_OK);
+    assert_int_equal(profile_create(&trial.profile, &trial.scene.data), STATUS_OK);
     assert_int_equal(
-        decider_create(&trial.decider, &trial.scene.world, trial.profile, NULL, trial.bases),
+        decider_create(&trial.decider, &trial.scene.data, trial.profile, NULL, trial.bases),
         STATUS_OK);
     scene_event(&trial.scene, ANN, "Clicked", DAY(0), "");
 }
@@ -69,7 +69,7 @@ static inline int end(void **state) {
 }
 
 static inline struct decision *decide_for(uint32_t customer, int64_t t_ms) {
-    struct timeline_source *source = trial.scene.world.source;
+    struct timeline_source *source = trial.scene.data.source;
     struct timeline_request request =
         profile_request(trial.profile, (struct as_of){t_ms, POSITION_NOW}, false);
     if (trial.reader != NULL) source->ops->reader_close(trial.reader);

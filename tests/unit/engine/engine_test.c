@@ -15,9 +15,9 @@ static const char orders[] = "order_id,at,email,cookie,amount,items,note\n"
                              "o4,2017-02-01T10:00:00Z,ann@a.example,,1.00,1,\n";
 
 static double discount_at(struct shop *shop, int64_t t_ms) {
-    const struct world *world = engine_world(shop->engine);
+    const struct customer_data *data = engine_customer_data(shop->engine);
     const struct lookup_table *table =
-        world->lookup(world->context, playbook_lookup_find(world->playbook, TEXT("offer")), t_ms);
+        data->lookup(data->context, playbook_lookup_find(data->playbook, TEXT("offer")), t_ms);
     struct value key = value_text(TEXT("7"));
     uint32_t row, count;
     if (table == NULL || !lookup_find(table, &key, &row, &count)) return -1;
@@ -26,9 +26,9 @@ static double discount_at(struct shop *shop, int64_t t_ms) {
 
 static uint32_t treatment_count(const struct shop *shop) {
     const struct treatment_set *set;
-    assert_int_equal(
-        treatment_history_at(engine_world(shop->engine)->treatments, TIME_NEVER, &set, NULL),
-        STATUS_OK);
+    assert_int_equal(treatment_history_at(engine_customer_data(shop->engine)->treatments,
+                                          TIME_NEVER, &set, NULL),
+                     STATUS_OK);
     return set->count;
 }
 

@@ -38,7 +38,7 @@ static enum status put(struct shop *shop, const char *name, struct playbook_erro
 }
 
 static double trait_of(const struct answering *answering, const char *name) {
-    uint32_t trait = playbook_trait_find(answering->world->playbook, text_from(name));
+    uint32_t trait = playbook_trait_find(answering->data->playbook, text_from(name));
     if (trait == UINT32_MAX) return -1;
     struct value value =
         profile_at(answering->profile, &answering->timeline, answering->t_ms)[trait];

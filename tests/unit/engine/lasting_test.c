@@ -16,9 +16,9 @@ static void lose_power(struct shop *shop) {
 }
 
 static double discount_now(const struct shop *shop) {
-    const struct world *world = engine_world(shop->engine);
-    const struct lookup_table *table = world->lookup(
-        world->context, playbook_lookup_find(world->playbook, TEXT("offer")), TIME_NEVER);
+    const struct customer_data *data = engine_customer_data(shop->engine);
+    const struct lookup_table *table = data->lookup(
+        data->context, playbook_lookup_find(data->playbook, TEXT("offer")), TIME_NEVER);
     struct value key = value_text(TEXT("7"));
     uint32_t row, count;
     if (table == NULL || !lookup_find(table, &key, &row, &count)) return -1;

@@ -49,7 +49,8 @@ static void report_with(struct shop *shop, const char *playbook, struct month_re
     struct error error = {0};
     shop_open(shop, playbook);
     shop_load(shop, NULL);
-    enum status status = months_measure(engine_world(shop->engine), DAY(45), NULL, report, &error);
+    enum status status =
+        months_measure(engine_customer_data(shop->engine), DAY(45), NULL, report, &error);
     if (status != STATUS_OK) fail_msg("%s", error.text);
 }
 

@@ -66,7 +66,7 @@ static void copy_decision(struct shop *shop, int64_t t_ms, char *out, size_t siz
 
 /* The rows that matured by then: "KEY discount yes/no; ". */
 static void copy_rows(struct shop *shop, int64_t until_ms, char *out, size_t size) {
-    const struct world *world = engine_world(shop->engine);
+    const struct customer_data *data = engine_customer_data(shop->engine);
     struct trainer_options options = {
         .from_ms = TIME_ALWAYS, .until_ms = until_ms, .matured_by_ms = until_ms, .threads = 2};
     struct training_set *set;
@@ -74,7 +74,7 @@ static void copy_rows(struct shop *shop, int64_t until_ms, char *out, size_t siz
     struct error error = {0};
     size_t length = 0;
     assert_int_equal(
-        trainer_collect(world, &world->playbook->models[0], &options, &set, &ids, NULL, &error),
+        trainer_collect(data, &data->playbook->models[0], &options, &set, &ids, NULL, &error),
         STATUS_OK);
     out[0] = '\0';
     for (size_t i = 0; i < training_set_count(set) && length < size; i++) {
@@ -83,7 +83,7 @@ static void copy_rows(struct shop *shop, int64_t until_ms, char *out, size_t siz
         training_set_row(set, i, values, &row);
         length += (size_t)snprintf(
             out + length, size - length, "%.*s %g %s; ", TEXT_ARG(ids[i].treatment->key),
-            values[world->playbook->models[0].feature_count].number, row.yes ? "yes" : "no");
+            values[data->playbook->models[0].feature_count].number, row.yes ? "yes" : "no");
     }
     training_set_destroy(set);
     memory_free(ids);

@@ -125,22 +125,22 @@ struct customer_id shop_customer(struct shop *shop, const char *name, int64_t t_
 }
 
 double shop_trait(struct shop *shop, const char *customer, const char *trait, int64_t t_ms) {
-    const struct world *world = engine_world(shop->engine);
+    const struct customer_data *data = engine_customer_data(shop->engine);
     struct profile *profile = NULL;
     struct timeline_reader *reader;
     struct timeline timeline;
-    uint32_t index = playbook_trait_find(world->playbook, text_from(trait));
-    must(index != UINT32_MAX && profile_create(&profile, world) == STATUS_OK, "no such trait");
+    uint32_t index = playbook_trait_find(data->playbook, text_from(trait));
+    must(index != UINT32_MAX && profile_create(&profile, data) == STATUS_OK, "no such trait");
     struct timeline_request request =
         profile_request(profile, (struct as_of){t_ms, POSITION_NOW}, false);
-    must(world->source->ops->reader_open(world->source, &reader, NULL) == STATUS_OK, "no reader");
+    must(data->source->ops->reader_open(data->source, &reader, NULL) == STATUS_OK, "no reader");
     double found = -1;
-    if (world->source->ops->read(reader, shop_customer(shop, customer, t_ms), &request, &timeline,
-                                 NULL) == STATUS_OK) {
+    if (data->source->ops->read(reader, shop_customer(shop, customer, t_ms), &request, &timeline,
+                                NULL) == STATUS_OK) {
         struct value value = profile_at(profile, &timeline, t_ms)[index];
         found = value.type == VALUE_MONEY ? (double)value.minor / 100 : value.number;
     }
-    world->source->ops->reader_close(reader);
+    data->source->ops->reader_close(reader);
     profile_destroy(profile);
     return found;
 }

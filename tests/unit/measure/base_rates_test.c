@@ -22,7 +22,7 @@ static void test_a_message_is_one_past_treatment(void **state) {
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         scene_event(&trial.scene, ANN, told[i].event, DAY(told[i].day), told[i].properties);
     assert_int_equal(
-        base_rates_measure(&trial.scene.world,
+        base_rates_measure(&trial.scene.data,
                            &(struct base_rates_options){DAY(40), POSITION_NOW, 1, NULL},
                            trial.bases, NULL),
         STATUS_OK);
@@ -50,7 +50,7 @@ static void test_past_treatments_tell_of_their_action_and_channel(void **state) 
     assert_int_equal(width, 3);
     for (uint32_t threads = 1; threads <= 3; threads++) {
         assert_int_equal(
-            base_rates_measure(&trial.scene.world,
+            base_rates_measure(&trial.scene.data,
                                &(struct base_rates_options){DAY(40), POSITION_NOW, threads, NULL},
                                trial.bases, NULL),
             STATUS_OK);
@@ -83,7 +83,7 @@ static void test_a_base_rate_is_of_active_customers(void **state) {
     scene_event(&trial.scene, ANN, "Order Completed", DAY(31), "revenue=20USD");
     scene_event(&trial.scene, 2, "Treatment Delivered", DAY(25), "treatment='letter'");
     assert_int_equal(
-        base_rates_measure(&trial.scene.world,
+        base_rates_measure(&trial.scene.data,
                            &(struct base_rates_options){DAY(40), POSITION_NOW, 1, NULL}, bases,
                            &error),
         STATUS_OK);

@@ -60,13 +60,13 @@ static struct scene scene;
 static struct model *model;
 
 static void put_between(void) {
-    canceller = (struct canceller){.inner = scene.world.source};
+    canceller = (struct canceller){.inner = scene.data.source};
     canceller.ops = *canceller.inner->ops;
     canceller.ops.reader_open = open_inner;
     canceller.ops.next = next_counted;
     canceller.ops.check = check_inner;
     canceller.source.ops = &canceller.ops;
-    scene.world.source = &canceller.source;
+    scene.data.source = &canceller.source;
 }
 
 static int set_up(void **state) {
@@ -88,7 +88,7 @@ static int set_up(void **state) {
         .from_ms = TIME_ALWAYS, .until_ms = DAY(200), .matured_by_ms = DAY(200)};
     struct training_set *set;
     assert_int_equal(
-        trainer_collect(&scene.world, &scene.playbook->models[0], &options, &set, NULL, NULL, NULL),
+        trainer_collect(&scene.data, &scene.playbook->models[0], &options, &set, NULL, NULL, NULL),
         STATUS_OK);
     assert_int_equal(model_train(&model, set, &(struct learn_options){.seed = 1}, NULL), STATUS_OK);
     training_set_destroy(set);
@@ -99,7 +99,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     (void)state;
     model_destroy(model);
-    scene.world.source = canceller.inner;
+    scene.data.source = canceller.inner;
     scene_release(&scene);
     return 0;
 }
@@ -110,7 +110,7 @@ static enum status find_base_rates(uint32_t threads, double *found, struct error
     struct base_rates_options options = {
         .at_ms = NOW_MS, .position = POSITION_NOW, .threads = threads, .work = &canceller.work};
     struct goal_base bases[8] = {{.rate = -1}};
-    enum status status = base_rates_measure(&scene.world, &options, bases, error);
+    enum status status = base_rates_measure(&scene.data, &options, bases, error);
     *found = bases[0].rate; /* as it was where it was cancelled */
     return status;
 }
@@ -120,7 +120,7 @@ static enum status find_scenarios(uint32_t threads, double *found, struct error 
         .now_ms = NOW_MS, .threads = threads, .work = &canceller.work};
     struct scenario_result *results;
     size_t count;
-    enum status status = scenario_measure(&scene.world, &options, &results, &count, error);
+    enum status status = scenario_measure(&scene.data, &options, &results, &count, error);
     *found = status == STATUS_OK ? results[0].index.value : -1;
     memory_free(results);
     return status;
@@ -129,7 +129,7 @@ static enum status find_scenarios(uint32_t threads, double *found, struct error 
 static enum status find_months(uint32_t threads, double *found, struct error *error) {
     (void)threads;
     struct month_report report;
-    enum status status = months_measure(&scene.world, NOW_MS, &canceller.work, &report, error);
+    enum status status = months_measure(&scene.data, NOW_MS, &canceller.work, &report, error);
     *found = status == STATUS_OK ? month_sum(&report.series[0], 3) : -1;
     return status;
 }
@@ -137,7 +137,7 @@ static enum status find_months(uint32_t threads, double *found, struct error *er
 static enum status find_fields(uint32_t threads, double *found, struct error *error) {
     (void)threads;
     struct data_report report;
-    enum status status = data_use_measure(&scene.world, &canceller.work, &report, error);
+    enum status status = data_use_measure(&scene.data, &canceller.work, &report, error);
     *found = status == STATUS_OK ? (double)report.event_count : -1;
     data_report_release(&report);
     return status;
@@ -151,7 +151,7 @@ static enum status find_auc(uint32_t threads, double *found, struct error *error
                                          .threads = threads,
                                          .work = &canceller.work};
     struct evaluation evaluation;
-    enum status status = evaluation_make(&scene.world, &options, &evaluation, error);
+    enum status status = evaluation_make(&scene.data, &options, &evaluation, error);
     *found = status == STATUS_OK ? evaluation.metrics.auc.value : -1;
     evaluation_release(&evaluation);
     return status;
@@ -210,7 +210,7 @@ static void its_share_of_threads_holds(void **state) {
     uint32_t seen[4] = {0};
     void *parts[] = {&seen[0], &seen[1], &seen[2], &seen[3]};
     struct work work = {.threads = 2};
-    struct walk_plan plan = {.world = &scene.world,
+    struct walk_plan plan = {.data = &scene.data,
                              .as_of = {NOW_MS, POSITION_NOW},
                              .threads = 4,
                              .visit = note_thread,

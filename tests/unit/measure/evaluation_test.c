@@ -44,7 +44,7 @@ static int set_up(void **state) {
         }
     }
     assert_int_equal(
-        trainer_collect(&scene.world, &scene.playbook->models[0], &options, &set, NULL, NULL, NULL),
+        trainer_collect(&scene.data, &scene.playbook->models[0], &options, &set, NULL, NULL, NULL),
         STATUS_OK);
     assert_int_equal(model_train(&model, set, &(struct learn_options){.seed = 1}, NULL), STATUS_OK);
     training_set_destroy(set);
@@ -79,7 +79,7 @@ static enum status evaluate(int64_t from_ms, int64_t until_ms, const struct pred
                                          .threads = 2,
                                          .against = against,
                                          .namer = {.visit = visit_number}};
-    return evaluation_make(&scene.world, &options, out, error);
+    return evaluation_make(&scene.data, &options, out, error);
 }
 
 static void only_unseen_rows_are_judged(void **state) {

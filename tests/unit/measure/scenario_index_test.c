@@ -221,8 +221,7 @@ static struct scenario_result measure(struct scene *scene, uint32_t threads) {
     struct scenario_result *results;
     size_t count;
     struct error error = {0};
-    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error),
-                     STATUS_OK);
+    assert_int_equal(scenario_measure(&scene->data, &options, &results, &count, &error), STATUS_OK);
     assert_int_equal(count, 1);
     struct scenario_result result = results[0];
     memory_free(results);
@@ -446,7 +445,7 @@ static void test_data_too_short_is_said_so(void **state) {
     size_t count;
     struct error error = {0};
     scene_event(scene, 1, "Clicked", NOW_MS - ACTIVE_MS, "");
-    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error),
+    assert_int_equal(scenario_measure(&scene->data, &options, &results, &count, &error),
                      STATUS_INVALID);
     assert_non_null(strstr(error.text, "too short"));
     assert_non_null(strstr(error.text, "landmarks"));
@@ -458,7 +457,7 @@ static void test_without_any_event(void **state) {
     struct scenario_result *results;
     size_t count;
     struct error error = {0};
-    assert_int_equal(scenario_measure(&scene->world, &options, &results, &count, &error),
+    assert_int_equal(scenario_measure(&scene->data, &options, &results, &count, &error),
                      STATUS_INVALID);
     assert_non_null(strstr(error.text, "too short"));
 }

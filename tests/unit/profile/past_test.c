@@ -22,8 +22,8 @@ struct trial {
 static int set_up(void **state) {
     static struct trial trial;
     scene_init(&trial.scene, playbook);
-    assert_int_equal(profile_create(&trial.profile, &trial.scene.world), STATUS_OK);
-    past_init(&trial.past, &trial.scene.world);
+    assert_int_equal(profile_create(&trial.profile, &trial.scene.data), STATUS_OK);
+    past_init(&trial.past, &trial.scene.data);
     trial.reader = NULL;
     *state = &trial;
     return 0;
@@ -39,7 +39,7 @@ static int tear_down(void **state) {
 }
 
 static void read_today(struct trial *trial) {
-    struct timeline_source *source = trial->scene.world.source;
+    struct timeline_source *source = trial->scene.data.source;
     struct timeline_request request =
         profile_request(trial->profile, (struct as_of){INT64_MAX, POSITION_NOW}, true);
     assert_int_equal(source->ops->reader_open(source, &trial->reader, NULL), STATUS_OK);

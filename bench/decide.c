@@ -278,10 +278,9 @@ static void write_feature(FILE *file, const char *name, struct value value) {
 }
 
 /* The customer and every treatment, as Vowpal Wabbit reads them. */
-static void write_peer_row(FILE *file, struct answering *answering) {
-    const struct playbook *playbook = engine_playbook(answering->engine);
-    const struct value *values =
-        profile_at(answering->profile, &answering->timeline, answering->t_ms);
+static void write_peer_row(FILE *file, struct engine_view *view) {
+    const struct playbook *playbook = engine_playbook(view->engine);
+    const struct value *values = profile_at(view->profile, &view->timeline, view->t_ms);
     fputs("shared |c", file);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         char name[16];
@@ -289,9 +288,9 @@ static void write_peer_row(FILE *file, struct answering *answering) {
         if (!playbook->traits[i].of_treatment) write_feature(file, name, values[i]);
     }
     fputc('\n', file);
-    for (uint32_t a = 0; a < answering->decision->trace.count; a++) {
-        const struct treatment *treatment = decision_treatment(answering->decision, a);
-        values = profile_with(answering->profile, treatment);
+    for (uint32_t a = 0; a < view->decision->trace.count; a++) {
+        const struct treatment *treatment = decision_treatment(view->decision, a);
+        values = profile_with(view->profile, treatment);
         fprintf(file, "%s|a", a == 0 ? "0:0.5:0.01 " : "");
         for (uint32_t i = 0; i < playbook->attribute_count; i++) {
             char name[16];
@@ -310,7 +309,7 @@ static void write_peer_row(FILE *file, struct answering *answering) {
 }
 
 /* Decisions a CPU second of the peer; 0 where it is absent. */
-static double ask_peer(struct answering *answering, const struct shape *shape) {
+static double ask_peer(struct engine_view *view, const struct shape *shape) {
     const char *names[] = {"rate"};
     char command[1400];
     double rate = 0;
@@ -323,8 +322,8 @@ static double ask_peer(struct answering *answering, const struct shape *shape) {
     for (uint32_t i = 0; i < PEER_ROWS; i++) {
         char name[32];
         snprintf(name, sizeof name, "card:k%u", (unsigned)random_below(&random, shape->customers));
-        stop(answering_decide(answering, name, &error), &error);
-        write_peer_row(file, answering);
+        stop(engine_view_decide(view, name, &error), &error);
+        write_peer_row(file, view);
     }
     close_file(file);
     snprintf(command, sizeof command, "%s %s/decide_vw.py %s/peer.vw", python, peers, folder);
@@ -341,7 +340,7 @@ struct tally {
 /* step_ms: each decision is a request of its own, so much later than the one before; SAME_REQUEST:
  * all are of one request. */
 #define SAME_REQUEST (-1)
-static struct tally decide_some(struct answering *answering, const struct shape *shape,
+static struct tally decide_some(struct engine_view *view, const struct shape *shape,
                                 uint32_t decisions, uint64_t seed, int64_t step_ms) {
     struct tally counted = {0};
     struct random random;
@@ -355,14 +354,13 @@ static struct tally decide_some(struct answering *answering, const struct shape 
     for (uint32_t i = 0; i < decisions; i++) {
         char name[32];
         snprintf(name, sizeof name, "card:k%u", (unsigned)random_below(&random, shape->customers));
-        if (step_ms >= 0)
-            stop(answering_renew(answering, answering->t_ms + step_ms, &error), &error);
-        stop(answering_decide(answering, name, &error), &error);
+        if (step_ms >= 0) stop(engine_view_renew(view, view->t_ms + step_ms, &error), &error);
+        stop(engine_view_decide(view, name, &error), &error);
         buffer_clear(&packed);
-        BENCH_CHECK(decision_pack(answering->decider, answering->decision, &writer, &packed));
-        counted.offered += answering->decision->ranked_count > 0;
+        BENCH_CHECK(decision_pack(view->decider, view->decision, &writer, &packed));
+        counted.offered += view->decision->ranked_count > 0;
         counted.bytes += packed.length;
-        counted.treatments += answering->decision->trace.count;
+        counted.treatments += view->decision->trace.count;
     }
     counted.rate = decisions / (clock_cpu_seconds() - begin);
     packed_writer_release(&writer);
@@ -372,15 +370,15 @@ static struct tally decide_some(struct answering *answering, const struct shape 
 
 static double run(const struct shape *shape, bool with_peer) {
     struct engine *engine = open_shop(shape);
-    struct answering answering;
+    struct engine_view view;
     struct error error = {0};
     int64_t t_ms;
     BENCH_CHECK(time_parse(text_from(now_text), NULL, &t_ms));
-    stop(answering_open(&answering, engine, t_ms, &error), &error);
-    (void)decide_some(&answering, shape, WARM, 1, SAME_REQUEST);
+    stop(engine_view_open(&view, engine, t_ms, &error), &error);
+    (void)decide_some(&view, shape, WARM, 1, SAME_REQUEST);
     uint32_t decisions = shape->events > 100 ? DECISIONS / 10 : DECISIONS;
-    struct tally counted = decide_some(&answering, shape, decisions, 2, SAME_REQUEST);
-    double peer = with_peer ? ask_peer(&answering, shape) : 0;
+    struct tally counted = decide_some(&view, shape, decisions, 2, SAME_REQUEST);
+    double peer = with_peer ? ask_peer(&view, shape) : 0;
     char note[160];
     snprintf(note, sizeof note, "%.0f treatments and %.0f B a packed decision, %.0f %% offered",
              (double)counted.treatments / decisions, (double)counted.bytes / decisions,
@@ -388,7 +386,7 @@ static double run(const struct shape *shape, bool with_peer) {
     bench_print(&(struct measurement){"decide", shape->name, "decisions/s/core", counted.rate,
                                       with_peer ? "vw --cb_explore_adf, binary cache" : NULL, peer,
                                       peer > 0 ? counted.rate / peer : 0, note});
-    answering_close(&answering);
+    engine_view_close(&view);
     engine_close(engine);
     return counted.rate;
 }
@@ -397,23 +395,23 @@ static double run(const struct shape *shape, bool with_peer) {
  * pins what the log has reached. The clock passes a full hour, so base rates are made beside it. */
 static void run_moving(const struct shape *shape) {
     struct engine *engine = open_shop(shape);
-    struct answering answering;
+    struct engine_view view;
     struct error error = {0};
     int64_t t_ms;
     double fixed[TURNS], moving[TURNS];
     BENCH_CHECK(time_parse(text_from(now_text), NULL, &t_ms));
     t_ms -= (int64_t)DECISIONS * STEP_MS / 2; /* now_text is a full hour */
-    stop(answering_open_as(&answering, engine, ANSWERING_DECIDING, t_ms, &error), &error);
-    (void)decide_some(&answering, shape, WARM, 1, 0);
+    stop(engine_view_open_as(&view, engine, ENGINE_VIEW_DECIDING, t_ms, &error), &error);
+    (void)decide_some(&view, shape, WARM, 1, 0);
     for (int turn = 0; turn < TURNS; turn++) {
-        fixed[turn] = decide_some(&answering, shape, DECISIONS / TURNS, 2, 0).rate;
-        moving[turn] = decide_some(&answering, shape, DECISIONS / TURNS, 2, STEP_MS).rate;
+        fixed[turn] = decide_some(&view, shape, DECISIONS / TURNS, 2, 0).rate;
+        moving[turn] = decide_some(&view, shape, DECISIONS / TURNS, 2, STEP_MS).rate;
     }
     double rate = bench_median(moving, TURNS), still = bench_median(fixed, TURNS);
     bench_print(&(struct measurement){"decide", shape->name, "decisions/s/core", rate,
                                       "the same at a fixed time", still, rate / still,
                                       "each a request of its own; in turns, a full hour passes"});
-    answering_close(&answering);
+    engine_view_close(&view);
     engine_close(engine);
 }
 

@@ -98,9 +98,9 @@ struct cli_json {
 struct json_writer *cli_json_begin(struct cli_json *json, bool pretty);
 /* Writes it and a newline, and releases; the exit code. */
 int cli_json_end(struct cli_json *json, FILE *file);
-struct answering;
-int cli_json_answer(const struct answering *answering,
-                    void (*answer)(const struct answering *, struct json_writer *));
+struct engine_view;
+int cli_json_answer(const struct engine_view *view,
+                    void (*answer)(const struct engine_view *, struct json_writer *));
 
 /* ---- words; those that return a text use one of a few static buffers, for printing only ---- */
 const char *cli_count(uint64_t count);                         /* 1234567 → "1,234,567" */

@@ -60,15 +60,15 @@ static void safe_cell(FILE *file, struct text text) {
 }
 
 /* The column's value as text; empty where it is unknown. */
-static enum status fill(const struct contact_list *list, const struct answering *answering,
+static enum status fill(const struct contact_list *list, const struct engine_view *view,
                         const struct treatment *treatment, const struct value *traits,
                         const struct contact_column *column, struct buffer *out) {
     const struct playbook *playbook = engine_playbook(list->engine);
     buffer_clear(out);
     if (column->identifier != UINT32_MAX)
         return buffer_append_text(
-            out, answering_address(answering, treatment,
-                                   playbook->identifiers[column->identifier].symbol));
+            out,
+            engine_view_address(view, treatment, playbook->identifiers[column->identifier].symbol));
     struct value value = traits[column->trait];
     return value_is_known(value) ? value_print(value, out) : STATUS_OK;
 }
@@ -88,22 +88,21 @@ static void write_when(const struct decision *decision, const struct treatment_t
     fprintf(file, ",%s,%s", id, after);
 }
 
-static enum status write_line(struct contact_list *list, const struct answering *answering,
+static enum status write_line(struct contact_list *list, const struct engine_view *view,
                               const struct treatment_trace *trace,
                               const struct contact_list_rule *rule, FILE *file) {
     const struct treatment *treatment = trace->treatment;
-    const struct value *traits =
-        profile_at(answering->profile, &answering->timeline, answering->decision->t_ms);
+    const struct value *traits = profile_at(view->profile, &view->timeline, view->decision->t_ms);
     char name[CUSTOMER_NAME_BYTES];
     struct buffer cell;
     buffer_init(&cell);
-    enum status status = fill(list, answering, treatment, traits, &rule->columns[0], &cell);
+    enum status status = fill(list, view, treatment, traits, &rule->columns[0], &cell);
     if (status != STATUS_OK || cell.length == 0) {
         list->no_address += status == STATUS_OK;
         buffer_release(&cell);
         return status;
     }
-    customer_name(list->engine, answering->decision->customer, name);
+    customer_name(list->engine, view->decision->customer, name);
     safe_cell(file, text_from(name));
     fputc(',', file);
     safe_cell(file, treatment->key);
@@ -111,12 +110,12 @@ static enum status write_line(struct contact_list *list, const struct answering 
     safe_cell(file, symbol_text(engine_symbols(list->engine), SYMBOL_CHANNEL, treatment->channel));
     fputc(',', file);
     safe_cell(file, treatment->title);
-    write_when(answering->decision, trace, file);
+    write_when(view->decision, trace, file);
     for (uint32_t i = 0; i < list->column_count && status == STATUS_OK; i++) {
         fputc(',', file);
         for (uint32_t c = 0; c < rule->column_count; c++) {
             if (!text_equal(rule->columns[c].name, list->columns[i])) continue;
-            status = fill(list, answering, treatment, traits, &rule->columns[c], &cell);
+            status = fill(list, view, treatment, traits, &rule->columns[c], &cell);
             safe_cell(file, buffer_text(&cell));
             break;
         }
@@ -127,9 +126,9 @@ static enum status write_line(struct contact_list *list, const struct answering 
     return status;
 }
 
-enum status contact_list_add(struct contact_list *list, const struct answering *answering,
+enum status contact_list_add(struct contact_list *list, const struct engine_view *view,
                              FILE *file) {
-    const struct decision *decision = answering->decision;
+    const struct decision *decision = view->decision;
     enum status status = STATUS_OK;
     for (uint32_t rank = 0; rank < decision->ranked_count && status == STATUS_OK; rank++) {
         const struct treatment_trace ranked = decision_ranked(decision, rank), *trace = &ranked;
@@ -141,7 +140,7 @@ enum status contact_list_add(struct contact_list *list, const struct answering *
         else if (decision_withholds(decision, rank))
             list->withheld++;
         else
-            status = write_line(list, answering, trace, rule, file);
+            status = write_line(list, view, trace, rule, file);
     }
     return status;
 }

@@ -28,7 +28,7 @@ enum status contact_list_init(struct contact_list *list, struct engine *engine,
 void contact_list_release(struct contact_list *list);
 void contact_list_heading(const struct contact_list *list, FILE *file);
 /* The lines of the latest decision. */
-enum status contact_list_add(struct contact_list *list, const struct answering *answering,
+enum status contact_list_add(struct contact_list *list, const struct engine_view *view,
                              FILE *file) MUST_USE;
 /* "Wrote FILE: 526 lines. Left out: 25 withheld …" */
 void contact_list_print(const struct contact_list *list, const char *path);

@@ -50,7 +50,7 @@ static void print_link(void *context, const struct identity_link *link) {
     buffer_release(&words);
 }
 
-static void print_who(struct answering *view) {
+static void print_who(struct engine_view *view) {
     char name[CUSTOMER_NAME_BYTES];
     struct links counted = {view->engine, 0};
     customer_name(view->engine, view->timeline.customer, name);
@@ -74,7 +74,7 @@ static void print_who(struct answering *view) {
 
 /* ---- the timeline ---- */
 
-static enum status event_words(const struct answering *view, uint32_t row, struct buffer *out) {
+static enum status event_words(const struct engine_view *view, uint32_t row, struct buffer *out) {
     const struct timeline *timeline = &view->timeline;
     const struct symbols *symbols = engine_symbols(view->engine);
     struct property_walk walk;
@@ -98,7 +98,7 @@ static enum status event_words(const struct answering *view, uint32_t row, struc
     return status;
 }
 
-static void print_timeline(const struct answering *view) {
+static void print_timeline(const struct engine_view *view) {
     uint32_t count = view->timeline.count;
     uint32_t first = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0;
     char shown[48] = "";
@@ -115,16 +115,16 @@ static void print_timeline(const struct answering *view) {
 
 int command_customer(struct cli *cli) {
     struct error error = {0};
-    struct answering view = {0};
+    struct engine_view view = {0};
     int64_t t_ms;
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
     int code = EXIT_FAILED;
     if (cli_at(cli, engine, &t_ms)) {
-        enum status status = answering_open(&view, engine, t_ms, &error);
+        enum status status = engine_view_open(&view, engine, t_ms, &error);
         if (status == STATUS_OK)
             status =
-                answering_read(&view, cli->words[0], TIMELINE_PACKED | TIMELINE_CHANNEL, &error);
+                engine_view_read(&view, cli->words[0], TIMELINE_PACKED | TIMELINE_CHANNEL, &error);
         code = status == STATUS_OK ? EXIT_OK : cli_fail(&error);
         if (status == STATUS_OK && cli->json) {
             code = cli_json_answer(&view, answer_customer);
@@ -133,7 +133,7 @@ int command_customer(struct cli *cli) {
             traits_print(&view);
             print_timeline(&view);
         }
-        answering_close(&view);
+        engine_view_close(&view);
     }
     engine_close(engine);
     return code;

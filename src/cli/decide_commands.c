@@ -33,12 +33,12 @@ static void print_rank(struct engine *engine, const struct treatment_trace *trac
     buffer_release(&line);
 }
 
-static void print_decision(const struct answering *answering) {
-    struct engine *engine = answering->engine;
-    const struct decision *decision = answering->decision;
+static void print_decision(const struct engine_view *view) {
+    struct engine *engine = view->engine;
+    const struct decision *decision = view->decision;
     uint32_t stopped[STAGE_COUNT] = {0}, shown = decision_shown_count(decision);
     char name[CUSTOMER_NAME_BYTES], stages[400] = "", reason[DECISION_REASON_BYTES_MAX];
-    answering_reason(answering, reason);
+    engine_view_reason(view, reason);
     size_t at = 0;
     customer_name(engine, decision->customer, name);
     cli_wrap_format(2, "%s (C%u) at %s", name, decision->customer.value,
@@ -75,32 +75,31 @@ static void tell_known(uint64_t known) {
                 cli_counted(known, "decision"));
 }
 
-static enum status decide_one(struct cli *cli, struct answering *answering, struct error *error) {
-    enum status status = answering_decide(answering, cli->words[0], error);
+static enum status decide_one(struct cli *cli, struct engine_view *view, struct error *error) {
+    enum status status = engine_view_decide(view, cli->words[0], error);
     bool known = false;
-    if (status == STATUS_OK && !cli->dry_run) status = answering_record(answering, &known, error);
+    if (status == STATUS_OK && !cli->dry_run) status = engine_view_record(view, &known, error);
     if (status != STATUS_OK) return status;
     tell_known(known);
     if (cli->json)
-        return cli_json_answer(answering, answer_decision) == EXIT_OK ? STATUS_OK
-                                                                      : STATUS_NO_MEMORY;
-    print_decision(answering);
+        return cli_json_answer(view, answer_decision) == EXIT_OK ? STATUS_OK : STATUS_NO_MEMORY;
+    print_decision(view);
     return STATUS_OK;
 }
 
 /* ---- everybody ---- */
 
 /* One line a decision: CSV, or with --json an object. */
-static void write_decision(const struct cli *cli, const struct answering *answering, FILE *file) {
+static void write_decision(const struct cli *cli, const struct engine_view *view, FILE *file) {
     struct buffer out;
     struct json_writer writer;
     if (!cli->json) {
-        decision_csv_line(file, answering);
+        decision_csv_line(file, view);
         return;
     }
     buffer_init(&out);
     json_writer_init(&writer, &out, false);
-    answer_decision(answering, &writer);
+    answer_decision(view, &writer);
     if (writer.status == STATUS_OK) fprintf(file, "%.*s\n", (int)out.length, out.at);
     buffer_release(&out);
 }
@@ -116,7 +115,7 @@ struct everybody {
 
 struct deciding {
     struct cli *cli;
-    struct answering *answering;
+    struct engine_view *view;
     struct everybody *all;
 };
 
@@ -125,38 +124,37 @@ struct deciding {
 static enum status decide_each(void *context, struct work *work, struct error *error) {
     struct deciding *deciding = context;
     struct cli *cli = deciding->cli;
-    struct answering *answering = deciding->answering;
+    struct engine_view *view = deciding->view;
     struct everybody *all = deciding->all;
-    answering->work = work;
-    enum status status = answering_walk(answering, error);
-    while (status == STATUS_OK && (status = answering_next(answering, error)) == STATUS_OK) {
-        write_decision(cli, answering, all->out.file);
-        funnel_add(&all->funnel, answering->decision);
+    view->work = work;
+    enum status status = engine_view_walk(view, error);
+    while (status == STATUS_OK && (status = engine_view_next(view, error)) == STATUS_OK) {
+        write_decision(cli, view, all->out.file);
+        funnel_add(&all->funnel, view->decision);
         if (all->funnel.customers == 1)
             work_step(work, "customers decided", 0); /* rates are there */
         status = cli_out_check(&all->out, error);
         if (status == STATUS_OK && cli->list != NULL)
-            status = contact_list_add(&all->list, answering, all->list_out.file);
+            status = contact_list_add(&all->list, view, all->list_out.file);
         if (status == STATUS_OK && cli->list != NULL) status = cli_out_check(&all->list_out, error);
         if (status == STATUS_OK && all->recorder != NULL)
-            status = decision_recorder_add(all->recorder, answering->decider, answering->decision,
-                                           error);
+            status = decision_recorder_add(all->recorder, view->decider, view->decision, error);
         work_add(work, 1);
         if (status == STATUS_OK) status = work_check(work, error);
     }
-    answering->work = NULL;
+    view->work = NULL;
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status tell_all(const struct cli *cli, const struct answering *answering,
+static enum status tell_all(const struct cli *cli, const struct engine_view *view,
                             const struct everybody *all) {
     if (cli->json) {
         struct cli_json json;
         struct json_writer *writer = cli_json_begin(&json, true);
         json_member_string(writer, "out", cli->out);
-        json_member_time(writer, "at", answering->t_ms);
+        json_member_time(writer, "at", view->t_ms);
         json_write_key(writer, "funnel");
-        funnel_write_json(&all->funnel, answering->t_ms, writer);
+        funnel_write_json(&all->funnel, view->t_ms, writer);
         json_member_count(writer, "recorded",
                           all->recorder ? decision_recorder_recorded(all->recorder) : 0);
         json_member_count(writer, "recorded_before",
@@ -192,25 +190,25 @@ static enum status record_all(struct decision_recorder *recorder, struct cli_out
                      why.text[0] != '\0' ? why.text : status_name(status));
 }
 
-static enum status open_all(struct cli *cli, struct answering *answering, struct everybody *all,
+static enum status open_all(struct cli *cli, struct engine_view *view, struct everybody *all,
                             struct error *error) {
     enum status status = STATUS_OK;
-    if (cli->list != NULL) status = contact_list_init(&all->list, answering->engine, error);
+    if (cli->list != NULL) status = contact_list_init(&all->list, view->engine, error);
     if (status == STATUS_OK) status = cli_out_open(&all->out, cli->out, error);
     if (status == STATUS_OK && cli->list != NULL)
         status = cli_out_open(&all->list_out, cli->list, error);
     if (status == STATUS_OK && !cli->dry_run)
-        status = decision_recorder_create(&all->recorder, answering->in_force);
+        status = decision_recorder_create(&all->recorder, view->in_force);
     if (status == STATUS_OK && !cli->json) decision_csv_heading(all->out.file);
     if (status == STATUS_OK && cli->list != NULL)
         contact_list_heading(&all->list, all->list_out.file);
     return status;
 }
 
-static enum status decide_all(struct cli *cli, struct answering *answering, struct error *error) {
+static enum status decide_all(struct cli *cli, struct engine_view *view, struct error *error) {
     struct everybody all = {0};
-    enum status status = open_all(cli, answering, &all, error);
-    struct deciding deciding = {cli, answering, &all};
+    enum status status = open_all(cli, view, &all, error);
+    struct deciding deciding = {cli, view, &all};
     if (status == STATUS_OK) status = cli_job(cli, "deciding", decide_each, &deciding, error);
     if (status == STATUS_OK) status = cli_out_whole(&all.out, error);
     if (status == STATUS_OK && cli->list != NULL) status = cli_out_whole(&all.list_out, error);
@@ -221,7 +219,7 @@ static enum status decide_all(struct cli *cli, struct answering *answering, stru
     cli_progress_end();
     if (status == STATUS_OK && all.recorder != NULL)
         tell_known(decision_recorder_known(all.recorder));
-    if (status == STATUS_OK && cli->out != NULL) status = tell_all(cli, answering, &all);
+    if (status == STATUS_OK && cli->out != NULL) status = tell_all(cli, view, &all);
     decision_recorder_destroy(all.recorder);
     contact_list_release(&all.list);
     return status;
@@ -229,7 +227,7 @@ static enum status decide_all(struct cli *cli, struct answering *answering, stru
 
 int command_decide(struct cli *cli) {
     struct error error = {0};
-    struct answering answering = {0};
+    struct engine_view view = {0};
     int64_t t_ms;
     if (cli->all == (cli->word_count > 0)) {
         fprintf(stderr, "attune: say either a CUSTOMER or --all; see attune decide --help\n");
@@ -245,11 +243,10 @@ int command_decide(struct cli *cli) {
     enum status status = STATUS_OK;
     if (ok) warn_of_hindsight(engine, t_ms);
     if (ok) warn_of_later_lookup(cli, engine, t_ms);
-    if (ok) status = answering_open(&answering, engine, t_ms, &error);
+    if (ok) status = engine_view_open(&view, engine, t_ms, &error);
     if (ok && status == STATUS_OK)
-        status =
-            cli->all ? decide_all(cli, &answering, &error) : decide_one(cli, &answering, &error);
-    answering_close(&answering);
+        status = cli->all ? decide_all(cli, &view, &error) : decide_one(cli, &view, &error);
+    engine_view_close(&view);
     engine_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);
     return ok ? EXIT_OK : EXIT_FAILED;
@@ -262,17 +259,17 @@ static void print_why(void *context, const struct why_not *why) {
     cli_wrap(stdout, why->words, 2);
 }
 
-static enum status why_not(struct cli *cli, struct answering *answering, struct error *error) {
+static enum status why_not(struct cli *cli, struct engine_view *view, struct error *error) {
     struct text action = text_from(cli->words[1]);
     struct cli_json json;
-    enum status status = answering_decide(answering, cli->words[0], error);
+    enum status status = engine_view_decide(view, cli->words[0], error);
     if (status != STATUS_OK) return status;
     if (!cli->json)
-        return decision_why_not(answering->decider, &answering->timeline, answering->decision,
-                                action, print_why, NULL, error);
+        return decision_why_not(view->decider, &view->timeline, view->decision, action, print_why,
+                                NULL, error);
     buffer_init(&json.out);
     json_writer_init(&json.writer, &json.out, true);
-    status = answer_why_not(answering, action, &json.writer, error);
+    status = answer_why_not(view, action, &json.writer, error);
     if (status == STATUS_OK) status = json.writer.status;
     if (status == STATUS_OK) printf("%.*s\n", (int)json.out.length, json.out.at);
     buffer_release(&json.out);
@@ -281,7 +278,7 @@ static enum status why_not(struct cli *cli, struct answering *answering, struct 
 
 int command_why_not(struct cli *cli) {
     struct error error = {0};
-    struct answering answering = {0};
+    struct engine_view view = {0};
     int64_t t_ms;
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
@@ -289,9 +286,9 @@ int command_why_not(struct cli *cli) {
     enum status status = STATUS_OK;
     if (ok) warn_of_hindsight(engine, t_ms);
     if (ok) warn_of_later_lookup(cli, engine, t_ms);
-    if (ok) status = answering_open(&answering, engine, t_ms, &error);
-    if (ok && status == STATUS_OK) status = why_not(cli, &answering, &error);
-    answering_close(&answering);
+    if (ok) status = engine_view_open(&view, engine, t_ms, &error);
+    if (ok && status == STATUS_OK) status = why_not(cli, &view, &error);
+    engine_view_close(&view);
     engine_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);
     return ok ? EXIT_OK : EXIT_FAILED;

@@ -95,13 +95,13 @@ static void ranked_line(FILE *file, struct engine *engine, const struct decision
     number_cell(file, decision->probability[rank]);
 }
 
-void decision_csv_line(FILE *file, const struct answering *answering) {
-    struct engine *engine = answering->engine;
-    const struct decision *decision = answering->decision;
+void decision_csv_line(FILE *file, const struct engine_view *view) {
+    struct engine *engine = view->engine;
+    const struct decision *decision = view->decision;
     char time[32], name[CUSTOMER_NAME_BYTES], reason[DECISION_REASON_BYTES_MAX];
     char id[DECISION_ID_BYTES];
     decision_id_text(decision->id, id);
-    answering_reason(answering, reason);
+    engine_view_reason(view, reason);
     customer_name(engine, decision->customer, name);
     time_format(decision->t_ms, time);
     uint32_t lines = decision->ranked_count > 0 ? decision->ranked_count : 1;

@@ -18,6 +18,6 @@ void warn_of_later_lookup(const struct cli *cli, const struct engine *engine, in
 /* Writes the heading of decisions.csv, and a line for each decision. The strongest identifier names
  * the customer. */
 void decision_csv_heading(FILE *file);
-void decision_csv_line(FILE *file, const struct answering *answering);
+void decision_csv_line(FILE *file, const struct engine_view *view);
 
 #endif

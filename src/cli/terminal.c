@@ -131,12 +131,12 @@ int cli_json_end(struct cli_json *json, FILE *file) {
     return end_document(json, file);
 }
 
-int cli_json_answer(const struct answering *answering,
-                    void (*answer)(const struct answering *, struct json_writer *)) {
+int cli_json_answer(const struct engine_view *view,
+                    void (*answer)(const struct engine_view *, struct json_writer *)) {
     struct cli_json json;
     buffer_init(&json.out);
     json_writer_init(&json.writer, &json.out, true);
-    answer(answering, &json.writer);
+    answer(view, &json.writer);
     return end_document(&json, stdout);
 }
 

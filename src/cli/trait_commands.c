@@ -11,7 +11,7 @@ static bool is_shown(const struct trait *trait) {
     return !trait->of_treatment && !trait->is_segment;
 }
 
-static void print_trait(struct answering *view, const struct trait *trait, struct value value,
+static void print_trait(struct engine_view *view, const struct trait *trait, struct value value,
                         bool limited, int width) {
     struct buffer line;
     buffer_init(&line);
@@ -23,7 +23,7 @@ static void print_trait(struct answering *view, const struct trait *trait, struc
     buffer_release(&line);
 }
 
-void traits_print(struct answering *view) {
+void traits_print(struct engine_view *view) {
     const struct playbook *playbook = engine_playbook(view->engine);
     const struct value *values = profile_at(view->profile, &view->timeline, view->t_ms);
     int width = 0;
@@ -58,15 +58,15 @@ void traits_print(struct answering *view) {
 
 static int traits_of_one(struct cli *cli, struct engine *engine, int64_t t_ms) {
     struct error error = {0};
-    struct answering view = {0};
-    enum status status = answering_open(&view, engine, t_ms, &error);
-    if (status == STATUS_OK) status = answering_read(&view, cli->words[0], 0, &error);
+    struct engine_view view = {0};
+    enum status status = engine_view_open(&view, engine, t_ms, &error);
+    if (status == STATUS_OK) status = engine_view_read(&view, cli->words[0], 0, &error);
     int code = status == STATUS_OK ? EXIT_OK : cli_fail(&error);
     if (status == STATUS_OK && cli->json)
         code = cli_json_answer(&view, answer_traits);
     else if (status == STATUS_OK)
         traits_print(&view);
-    answering_close(&view);
+    engine_view_close(&view);
     return code;
 }
 
@@ -132,11 +132,11 @@ static enum status export_csv(void *context, struct work *work, struct error *er
 
 static enum status export_lines(void *context, struct work *work, struct error *error) {
     struct trait_export *export = context;
-    struct answering view = {0};
+    struct engine_view view = {0};
     work_step(work, "customers written", 0);
-    enum status status = answering_open(&view, export->engine, export->t_ms, error);
-    if (status == STATUS_OK) status = answering_walk(&view, error);
-    while (status == STATUS_OK && (status = answering_next_read(&view, error)) == STATUS_OK) {
+    enum status status = engine_view_open(&view, export->engine, export->t_ms, error);
+    if (status == STATUS_OK) status = engine_view_walk(&view, error);
+    while (status == STATUS_OK && (status = engine_view_next_read(&view, error)) == STATUS_OK) {
         struct buffer line;
         struct json_writer writer;
         buffer_init(&line);
@@ -151,7 +151,7 @@ static enum status export_lines(void *context, struct work *work, struct error *
         export->limited += profile_limited(view.profile);
         buffer_release(&line);
     }
-    answering_close(&view);
+    engine_view_close(&view);
     return status == STATUS_END ? STATUS_OK : status;
 }
 

@@ -6,6 +6,6 @@
 
 #include "engine/answer/answer.h"
 
-void traits_print(struct answering *view);
+void traits_print(struct engine_view *view);
 
 #endif

@@ -150,15 +150,15 @@ enum attune_status attune_ingest(struct attune *attune, const char *source, cons
 }
 
 /* Decides or reads for one customer, and hands out the answer. */
-static enum status write_answer(struct answering *answering, const char *customer, bool decides,
+static enum status write_answer(struct engine_view *view, const char *customer, bool decides,
                                 bool record, struct buffer *out, struct error *error) {
     struct json_writer writer;
     json_writer_init(&writer, out, false);
     enum status status =
-        decides ? answering_decide(answering, customer, error)
-                : answering_read(answering, customer, TIMELINE_PACKED | TIMELINE_CHANNEL, error);
-    if (status == STATUS_OK && record) status = answering_record(answering, NULL, error);
-    if (status == STATUS_OK) (decides ? answer_decision : answer_customer)(answering, &writer);
+        decides ? engine_view_decide(view, customer, error)
+                : engine_view_read(view, customer, TIMELINE_PACKED | TIMELINE_CHANNEL, error);
+    if (status == STATUS_OK && record) status = engine_view_record(view, NULL, error);
+    if (status == STATUS_OK) (decides ? answer_decision : answer_customer)(view, &writer);
     if (status == STATUS_OK) status = writer.status;
     return status == STATUS_OK ? buffer_append(out, "", 1) : status;
 }
@@ -167,15 +167,14 @@ static enum attune_status answer(struct attune *attune, const char *customer, in
                                  bool decides, bool record, char **json,
                                  struct attune_error *error) {
     struct error inner = {0};
-    struct answering *answering;
+    struct engine_view *view;
     struct buffer out;
     *json = NULL;
     buffer_init(&out);
-    enum status status = answering_take(
-        inside(attune), decides ? ANSWERING_DECIDING : ANSWERING_LIVE, time_ms, &answering, &inner);
-    if (status == STATUS_OK)
-        status = write_answer(answering, customer, decides, record, &out, &inner);
-    answering_give(answering);
+    enum status status = engine_view_take(
+        inside(attune), decides ? ENGINE_VIEW_DECIDING : ENGINE_VIEW_LIVE, time_ms, &view, &inner);
+    if (status == STATUS_OK) status = write_answer(view, customer, decides, record, &out, &inner);
+    engine_view_give(view);
     if (status == STATUS_OK)
         *json = out.at;
     else

@@ -121,7 +121,7 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     enum status status = row_frame_create(&engine->frame);
     if (status == STATUS_OK) status = applier_create(&engine->applier, &applier);
     if (status == STATUS_OK) status = rates_create(&engine->rates, engine);
-    if (status == STATUS_OK) status = answering_pool_create(&engine->pool);
+    if (status == STATUS_OK) status = engine_view_pool_create(&engine->pool);
     if (status == STATUS_OK && strlen(options->directory) + 64 > PATH_BYTES_MAX)
         status = error_set(error, STATUS_LIMIT, "the directory's name is too long");
     else if (status == STATUS_OK)
@@ -167,7 +167,7 @@ void engine_close(struct engine *engine) {
     if (engine == NULL) return;
     applier_destroy(engine->applier);
     rates_destroy(engine->rates);
-    answering_pool_destroy(engine->pool);
+    engine_view_pool_destroy(engine->pool);
     in_force_drop(engine->own);
     in_force_drop(atomic_load(&engine->now.in_force));
     if (engine->store != NULL) store_close(engine->store);

@@ -82,7 +82,7 @@ struct engine {
     struct named_model *models; /* by name, in order of first sight */
     size_t model_count, model_capacity;
     struct rates *rates;
-    struct answering_pool *pool;
+    struct engine_view_pool *pool;
     struct json_parser *json; /* for control records */
     struct holds holds;
     struct ingest_repeats known_rows; /* what lies in quarantine; see known_rows_drop */

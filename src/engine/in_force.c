@@ -337,7 +337,7 @@ void in_force_swap(struct engine *engine, struct in_force *next) {
     engine->own = in_force_share(next);
     in_force_drop(before);
     holds_changed(&engine->holds); /* another playbook may read other identifiers in a row */
-    answering_pool_clear(engine->pool);
+    engine_view_pool_clear(engine->pool);
 }
 
 /* ---- what is in one ---- */

@@ -109,21 +109,21 @@ static struct made made_of(const struct decision *decision) {
 
 /* As many rows as the traits say, whichever playbook this reader has. Each order has items, in a
  * column that stands elsewhere in the other playbook. */
-static void check_orders(struct trial *trial, const struct answering *answering, uint32_t type,
+static void check_orders(struct trial *trial, const struct engine_view *view, uint32_t type,
                          const char *of) {
-    const struct timeline *timeline = &answering->timeline;
-    const struct playbook *playbook = answering->data->playbook;
+    const struct timeline *timeline = &view->timeline;
+    const struct playbook *playbook = view->data->playbook;
     uint32_t rows = 0, orders = playbook_trait_find(playbook, TEXT("orders")),
              pieced = playbook_trait_find(playbook, TEXT("pieced"));
     for (uint32_t row = 0; row < timeline->count; row++) rows += timeline->type[row] == type;
-    const struct value *values = profile_at(answering->profile, timeline, answering->t_ms);
+    const struct value *values = profile_at(view->profile, timeline, view->t_ms);
     if (values[orders].number != rows || values[pieced].number != rows)
         wrong(trial, "a trait counts other rows", of);
 }
 
-static void check_actions(struct trial *trial, const struct answering *answering) {
-    const struct playbook *playbook = answering->data->playbook;
-    const struct decision *decision = answering->decision;
+static void check_actions(struct trial *trial, const struct engine_view *view) {
+    const struct playbook *playbook = view->data->playbook;
+    const struct decision *decision = view->decision;
     for (uint32_t i = 0; i < decision->ranked_count; i++) {
         const struct action *action = decision_ranked(decision, i).treatment->action;
         if (action < playbook->actions || action >= playbook->actions + playbook->action_count)
@@ -131,23 +131,23 @@ static void check_actions(struct trial *trial, const struct answering *answering
     }
 }
 
-static bool decide(struct trial *trial, struct answering *answering, const char *name) {
+static bool decide(struct trial *trial, struct engine_view *view, const char *name) {
     struct error error = {0};
-    enum status status = answering_decide(answering, name, &error);
+    enum status status = engine_view_decide(view, name, &error);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) wrong(trial, name, error.text);
     return status == STATUS_OK;
 }
 
-static void decide_twice(struct trial *trial, struct answering *answering, uint32_t person,
+static void decide_twice(struct trial *trial, struct engine_view *view, uint32_t person,
                          uint32_t type) {
     char name[64];
     snprintf(name, sizeof name, "email:p%u@a.example", person);
-    if (!decide(trial, answering, name)) return; /* erased */
-    struct made first = made_of(answering->decision);
-    check_orders(trial, answering, type, name);
-    check_actions(trial, answering);
-    if (!decide(trial, answering, name)) return;
-    struct made second = made_of(answering->decision);
+    if (!decide(trial, view, name)) return; /* erased */
+    struct made first = made_of(view->decision);
+    check_orders(trial, view, type, name);
+    check_actions(trial, view);
+    if (!decide(trial, view, name)) return;
+    struct made second = made_of(view->decision);
     if (first.id != second.id || first.ranked != second.ranked || first.shown != second.shown ||
         (first.ranked > 0 && first.first != second.first))
         wrong(trial, "the same was decided twice and is not alike", name);
@@ -160,24 +160,24 @@ static void *decider(void *context) {
     struct engine *engine = trial->shop.engine;
     uint32_t type = symbol_find(engine_symbols(engine), SYMBOL_EVENT, TEXT("Order Completed"));
     for (uint32_t n = 0; !atomic_load(&trial->stop); n++) {
-        struct answering *answering;
+        struct engine_view *view;
         struct error error = {0};
         int64_t t_ms = DAY(60) + n * 977;
-        if (answering_take(engine, ANSWERING_DECIDING, t_ms, &answering, &error) != STATUS_OK) {
+        if (engine_view_take(engine, ENGINE_VIEW_DECIDING, t_ms, &view, &error) != STATUS_OK) {
             wrong(trial, "no reader", error.text);
             break;
         }
-        for (uint32_t k = 0; k < 5; k++) decide_twice(trial, answering, (n * 7 + k) % PEOPLE, type);
-        answering_give(answering);
+        for (uint32_t k = 0; k < 5; k++) decide_twice(trial, view, (n * 7 + k) % PEOPLE, type);
+        engine_view_give(view);
     }
     return NULL;
 }
 
-static void walk(struct trial *trial, struct answering *answering, uint32_t type) {
+static void walk(struct trial *trial, struct engine_view *view, uint32_t type) {
     struct error error = {0};
-    enum status status = answering_walk(answering, &error);
-    while (status == STATUS_OK && (status = answering_next_read(answering, &error)) == STATUS_OK) {
-        check_orders(trial, answering, type, "a walk");
+    enum status status = engine_view_walk(view, &error);
+    while (status == STATUS_OK && (status = engine_view_next_read(view, &error)) == STATUS_OK) {
+        check_orders(trial, view, type, "a walk");
         atomic_fetch_add(&trial->walked, 1);
     }
     if (status != STATUS_END) wrong(trial, "a walk fails", error.text);
@@ -185,18 +185,18 @@ static void walk(struct trial *trial, struct answering *answering, uint32_t type
 
 static void *walker(void *context) {
     struct trial *trial = context;
-    struct answering answering;
+    struct engine_view view;
     struct error error = {0};
     uint32_t type =
         symbol_find(engine_symbols(trial->shop.engine), SYMBOL_EVENT, TEXT("Order Completed"));
     enum status status =
-        answering_open_as(&answering, trial->shop.engine, ANSWERING_LIVE, DAY(60), &error);
+        engine_view_open_as(&view, trial->shop.engine, ENGINE_VIEW_LIVE, DAY(60), &error);
     while (status == STATUS_OK && !atomic_load(&trial->stop)) {
-        walk(trial, &answering, type);
-        status = answering_renew(&answering, DAY(60), &error);
+        walk(trial, &view, type);
+        status = engine_view_renew(&view, DAY(60), &error);
     }
     if (status != STATUS_OK) wrong(trial, "no reader", error.text);
-    answering_close(&answering);
+    engine_view_close(&view);
     return NULL;
 }
 

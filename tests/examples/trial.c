@@ -66,15 +66,15 @@ uint32_t trial_seeds(void) {
 void trial_decide(struct trial *trial,
                   void (*visit)(void *context, const char *name, const struct decision *decision),
                   void *context) {
-    struct answering answering;
+    struct engine_view view;
     struct error error = {0};
-    check(answering_open(&answering, trial->engine, LANDMARK, &error), &error, "answering");
-    enum status status = answering_walk(&answering, &error);
-    while (status == STATUS_OK && (status = answering_next(&answering, &error)) == STATUS_OK) {
+    check(engine_view_open(&view, trial->engine, LANDMARK, &error), &error, "answering");
+    enum status status = engine_view_walk(&view, &error);
+    while (status == STATUS_OK && (status = engine_view_next(&view, &error)) == STATUS_OK) {
         char name[CUSTOMER_NAME_BYTES];
-        customer_name(trial->engine, answering.decision->customer, name);
-        visit(context, name, answering.decision);
+        customer_name(trial->engine, view.decision->customer, name);
+        visit(context, name, view.decision);
     }
     if (status != STATUS_END) check(status, &error, "deciding");
-    answering_close(&answering);
+    engine_view_close(&view);
 }

@@ -6,230 +6,224 @@
 
 #include "base/memory.h"
 
-static enum status pin(struct answering *answering, struct error *error) {
-    struct timeline_source *source = answering->data->source;
-    return source->ops->reader_open(source, &answering->reader, error);
+static enum status pin(struct engine_view *view, struct error *error) {
+    struct timeline_source *source = view->data->source;
+    return source->ops->reader_open(source, &view->reader, error);
 }
 
-static void unpin(struct answering *answering) {
-    if (answering->reader != NULL) answering->reader->source->ops->reader_close(answering->reader);
-    answering->reader = NULL;
+static void unpin(struct engine_view *view) {
+    if (view->reader != NULL) view->reader->source->ops->reader_close(view->reader);
+    view->reader = NULL;
 }
 
-static enum status hold(struct answering *answering, struct error *error) {
-    answering->in_force = in_force_hold(answering->engine);
-    answering->data = answering->kind == ANSWERING_DECIDING ? &answering->in_force->decider_data
-                                                            : &answering->in_force->data;
-    if (answering->data->playbook == NULL)
+static enum status hold(struct engine_view *view, struct error *error) {
+    view->in_force = in_force_hold(view->engine);
+    view->data =
+        view->kind == ENGINE_VIEW_DECIDING ? &view->in_force->decider_data : &view->in_force->data;
+    if (view->data->playbook == NULL)
         return error_set(error, STATUS_INVALID, "no playbook is in force");
-    return profile_create(&answering->profile, answering->data);
+    return profile_create(&view->profile, view->data);
 }
 
 /* All that belongs to the snapshot. */
-static void let_go(struct answering *answering) {
-    decider_destroy(answering->decider);
-    profile_destroy(answering->profile);
-    rates_version_drop(answering->rates);
-    in_force_drop(answering->in_force);
-    answering->decider = NULL;
-    answering->profile = NULL;
-    answering->rates = NULL;
-    answering->in_force = NULL;
+static void let_go(struct engine_view *view) {
+    decider_destroy(view->decider);
+    profile_destroy(view->profile);
+    rates_version_drop(view->rates);
+    in_force_drop(view->in_force);
+    view->decider = NULL;
+    view->profile = NULL;
+    view->rates = NULL;
+    view->in_force = NULL;
 }
 
-enum status answering_open_as(struct answering *answering, struct engine *engine,
-                              enum answering_kind kind, int64_t t_ms, struct error *error) {
-    *answering = (struct answering){.engine = engine, .kind = kind, .t_ms = t_ms};
-    buffer_init(&answering->model_names);
-    enum status status = hold(answering, error);
-    return status == STATUS_OK ? pin(answering, error) : status;
+enum status engine_view_open_as(struct engine_view *view, struct engine *engine,
+                                enum engine_view_kind kind, int64_t t_ms, struct error *error) {
+    *view = (struct engine_view){.engine = engine, .kind = kind, .t_ms = t_ms};
+    buffer_init(&view->model_names);
+    enum status status = hold(view, error);
+    return status == STATUS_OK ? pin(view, error) : status;
 }
 
-enum status answering_open(struct answering *answering, struct engine *engine, int64_t t_ms,
-                           struct error *error) {
-    return answering_open_as(answering, engine, ANSWERING_ONCE, t_ms, error);
+enum status engine_view_open(struct engine_view *view, struct engine *engine, int64_t t_ms,
+                             struct error *error) {
+    return engine_view_open_as(view, engine, ENGINE_VIEW_ONCE, t_ms, error);
 }
 
-enum status answering_renew(struct answering *answering, int64_t t_ms, struct error *error) {
+enum status engine_view_renew(struct engine_view *view, int64_t t_ms, struct error *error) {
     enum status status = STATUS_OK;
-    answering->t_ms = t_ms;
-    answering->has_asked = false;
-    unpin(answering);
-    if (!in_force_is_current(answering->in_force)) {
-        let_go(answering);
-        status = hold(answering, error);
+    view->t_ms = t_ms;
+    view->has_asked = false;
+    unpin(view);
+    if (!in_force_is_current(view->in_force)) {
+        let_go(view);
+        status = hold(view, error);
     }
-    return status == STATUS_OK ? pin(answering, error) : status;
+    return status == STATUS_OK ? pin(view, error) : status;
 }
 
-void answering_rest(struct answering *answering) {
-    unpin(answering);
-    if (answering->profile != NULL) profile_rest(answering->profile);
+void engine_view_rest(struct engine_view *view) {
+    unpin(view);
+    if (view->profile != NULL) profile_rest(view->profile);
 }
 
-void answering_close(struct answering *answering) {
-    unpin(answering);
-    let_go(answering);
-    memory_free(answering->decision);
-    buffer_release(&answering->model_names);
-    *answering = (struct answering){0};
+void engine_view_close(struct engine_view *view) {
+    unpin(view);
+    let_go(view);
+    memory_free(view->decision);
+    buffer_release(&view->model_names);
+    *view = (struct engine_view){0};
 }
 
-static struct timeline_request request_of(struct answering *answering) {
-    struct as_of as_of = {answering->t_ms,
-                          answering->reader->source->ops->position(answering->reader)};
-    return profile_request(answering->profile, as_of, false);
+static struct timeline_request request_of(struct engine_view *view) {
+    struct as_of as_of = {view->t_ms, view->reader->source->ops->position(view->reader)};
+    return profile_request(view->profile, as_of, false);
 }
 
-static enum status read_customer(struct answering *answering, const char *customer, uint32_t needs,
+static enum status read_customer(struct engine_view *view, const char *customer, uint32_t needs,
                                  struct error *error) {
     struct customer_id id;
-    struct timeline_request request = request_of(answering);
+    struct timeline_request request = request_of(view);
     request.needs |= needs;
     enum status status =
-        in_force_find_customer(answering->in_force, text_from(customer), request.as_of, &id, error);
+        in_force_find_customer(view->in_force, text_from(customer), request.as_of, &id, error);
     if (status != STATUS_OK) return status;
-    status = answering->reader->source->ops->read(answering->reader, id, &request,
-                                                  &answering->timeline, error);
+    status = view->reader->source->ops->read(view->reader, id, &request, &view->timeline, error);
     if (status == STATUS_NOT_FOUND)
         return error_set(error, status, "%s has no events by then", customer);
     return status;
 }
 
 /* What an answer will be made of is asked for once before: it is whole, or there is none. */
-static enum status check_all_read(struct answering *answering, uint32_t needs,
-                                  struct error *error) {
-    const struct timeline *timeline = &answering->timeline;
+static enum status check_all_read(struct engine_view *view, uint32_t needs, struct error *error) {
+    const struct timeline *timeline = &view->timeline;
     enum status status = STATUS_OK;
-    (void)profile_at(answering->profile, timeline, answering->t_ms);
+    (void)profile_at(view->profile, timeline, view->t_ms);
     for (uint32_t row = 0;
          status == STATUS_OK && (needs & TIMELINE_PACKED) != 0 && row < timeline->count; row++) {
         struct text packed;
         status = timeline->ops->packed(timeline, row, &packed);
     }
     if (status == STATUS_NO_MEMORY) return error_set(error, status, "no memory to read a timeline");
-    return timeline_source_check(answering->reader->source, error);
+    return timeline_source_check(view->reader->source, error);
 }
 
-enum status answering_read(struct answering *answering, const char *customer, uint32_t needs,
-                           struct error *error) {
-    enum status status = read_customer(answering, customer, needs, error);
-    return status == STATUS_OK ? check_all_read(answering, needs, error) : status;
+enum status engine_view_read(struct engine_view *view, const char *customer, uint32_t needs,
+                             struct error *error) {
+    enum status status = read_customer(view, customer, needs, error);
+    return status == STATUS_OK ? check_all_read(view, needs, error) : status;
 }
 
 /* A model that has learnt from what came after t is marked wherever its decisions go. */
-static enum status name_models(struct answering *answering) {
+static enum status name_models(struct engine_view *view) {
     enum status status = STATUS_OK;
-    buffer_clear(&answering->model_names);
-    for (uint32_t i = 0; i < answering->data->playbook->model_count && status == STATUS_OK; i++) {
-        const struct model_entry *entry = &answering->in_force->model_entries[i];
+    buffer_clear(&view->model_names);
+    for (uint32_t i = 0; i < view->data->playbook->model_count && status == STATUS_OK; i++) {
+        const struct model_entry *entry = &view->in_force->model_entries[i];
         char until[32];
         if (entry->model == NULL) continue;
         time_format(entry->until_ms, until);
-        status = buffer_format(&answering->model_names, "%s%.*s@%u",
-                               answering->model_names.length > 0 ? ", " : "", TEXT_ARG(entry->name),
-                               entry->version);
-        if (status == STATUS_OK && entry->until_ms > answering->t_ms) {
-            status = buffer_format(&answering->model_names, " (hindsight: learnt until %s)", until);
+        status =
+            buffer_format(&view->model_names, "%s%.*s@%u", view->model_names.length > 0 ? ", " : "",
+                          TEXT_ARG(entry->name), entry->version);
+        if (status == STATUS_OK && entry->until_ms > view->t_ms) {
+            status = buffer_format(&view->model_names, " (hindsight: learnt until %s)", until);
         }
     }
-    answering->names_hindsight = in_force_hindsight(answering->in_force, answering->t_ms, NULL);
-    decider_name_models(answering->decider, buffer_text(&answering->model_names));
+    view->names_hindsight = in_force_hindsight(view->in_force, view->t_ms, NULL);
+    decider_name_models(view->decider, buffer_text(&view->model_names));
     return status;
 }
 
 /* Are they those of t, and has the log not grown so far beyond them that others are due? A request
  * keeps those that it was given. */
-static bool rates_stand(const struct answering *answering) {
-    const struct rates_version *rates = answering->rates;
-    if (rates == NULL || answering->t_ms < rates->at_ms ||
-        answering->t_ms >= answering->rates_until_ms)
+static bool rates_stand(const struct engine_view *view) {
+    const struct rates_version *rates = view->rates;
+    if (rates == NULL || view->t_ms < rates->at_ms || view->t_ms >= view->rates_until_ms)
         return false;
-    return answering->has_asked ||
-           !rates_are_due(rates, answering->reader->source->ops->position(answering->reader));
+    return view->has_asked ||
+           !rates_are_due(rates, view->reader->source->ops->position(view->reader));
 }
 
-static enum status need_rates(struct answering *answering, struct error *error) {
-    enum rates_wanted wanted = answering->kind == ANSWERING_ONCE ? RATES_FRESH : RATES_LATEST;
-    if (rates_stand(answering)) return STATUS_OK;
-    rates_version_drop(answering->rates);
-    answering->rates = NULL;
-    answering->has_asked = true;
-    return rates_for(answering->in_force, answering->t_ms, wanted, answering->work,
-                     &answering->rates, &answering->rates_until_ms, error);
+static enum status need_rates(struct engine_view *view, struct error *error) {
+    enum rates_wanted wanted = view->kind == ENGINE_VIEW_ONCE ? RATES_FRESH : RATES_LATEST;
+    if (rates_stand(view)) return STATUS_OK;
+    rates_version_drop(view->rates);
+    view->rates = NULL;
+    view->has_asked = true;
+    return rates_for(view->in_force, view->t_ms, wanted, view->work, &view->rates,
+                     &view->rates_until_ms, error);
 }
 
-static enum status make_decider(struct answering *answering) {
-    if (answering->decision == NULL)
-        answering->decision = memory_calloc(1, sizeof *answering->decision);
-    if (answering->decision == NULL) return STATUS_NO_MEMORY;
-    enum status status = decider_create(&answering->decider, answering->data, answering->profile,
-                                        answering->in_force->models, answering->rates->bases);
+static enum status make_decider(struct engine_view *view) {
+    if (view->decision == NULL) view->decision = memory_calloc(1, sizeof *view->decision);
+    if (view->decision == NULL) return STATUS_NO_MEMORY;
+    enum status status = decider_create(&view->decider, view->data, view->profile,
+                                        view->in_force->models, view->rates->bases);
     if (status != STATUS_OK) return status;
-    decider_name_directory(answering->decider, engine_directory_id(answering->engine));
-    answering->names_at_ms = answering->t_ms;
-    return name_models(answering);
+    decider_name_directory(view->decider, engine_directory_id(view->engine));
+    view->names_at_ms = view->t_ms;
+    return name_models(view);
 }
 
 /* Rows in quarantine may hold a customer. Where they can't be read nobody knows whom, and a
  * decision that held everybody would look like an answer: so it is an error. */
-static enum status need_decider(struct answering *answering, struct error *error) {
+static enum status need_decider(struct engine_view *view, struct error *error) {
     uint64_t holding_rows;
-    enum status status = need_rates(answering, error);
-    if (status == STATUS_OK) status = engine_hold_count(answering->engine, &holding_rows, error);
-    if (status == STATUS_OK && answering->decider == NULL) status = make_decider(answering);
+    enum status status = need_rates(view, error);
+    if (status == STATUS_OK) status = engine_hold_count(view->engine, &holding_rows, error);
+    if (status == STATUS_OK && view->decider == NULL) status = make_decider(view);
     if (status != STATUS_OK) return status;
-    decider_use_bases(answering->decider, answering->rates->bases);
-    if (answering->names_at_ms == answering->t_ms) return STATUS_OK;
-    answering->names_at_ms = answering->t_ms;
-    return in_force_hindsight(answering->in_force, answering->t_ms, NULL) ||
-                   answering->names_hindsight
-               ? name_models(answering)
+    decider_use_bases(view->decider, view->rates->bases);
+    if (view->names_at_ms == view->t_ms) return STATUS_OK;
+    view->names_at_ms = view->t_ms;
+    return in_force_hindsight(view->in_force, view->t_ms, NULL) || view->names_hindsight
+               ? name_models(view)
                : STATUS_OK;
 }
 
-static enum status decide(struct answering *answering, struct error *error) {
-    enum status status = decide_customer(answering->decider, &answering->timeline, answering->t_ms,
-                                         answering->decision, error);
-    return status == STATUS_OK ? timeline_source_check(answering->reader->source, error) : status;
+static enum status decide(struct engine_view *view, struct error *error) {
+    enum status status =
+        decide_customer(view->decider, &view->timeline, view->t_ms, view->decision, error);
+    return status == STATUS_OK ? timeline_source_check(view->reader->source, error) : status;
 }
 
-enum status answering_decide(struct answering *answering, const char *customer,
-                             struct error *error) {
-    enum status status = need_decider(answering, error);
-    if (status == STATUS_OK) status = read_customer(answering, customer, 0, error);
-    return status == STATUS_OK ? decide(answering, error) : status;
+enum status engine_view_decide(struct engine_view *view, const char *customer,
+                               struct error *error) {
+    enum status status = need_decider(view, error);
+    if (status == STATUS_OK) status = read_customer(view, customer, 0, error);
+    return status == STATUS_OK ? decide(view, error) : status;
 }
 
-void answering_reason(const struct answering *answering, char out[DECISION_REASON_BYTES_MAX]) {
-    decision_reason(answering->decider, &answering->timeline, answering->decision, out);
+void engine_view_reason(const struct engine_view *view, char out[DECISION_REASON_BYTES_MAX]) {
+    decision_reason(view->decider, &view->timeline, view->decision, out);
 }
 
-enum status answering_walk(struct answering *answering, struct error *error) {
-    struct timeline_request request = request_of(answering);
-    return answering->reader->source->ops->walk(answering->reader, &request, 0, 1, error);
+enum status engine_view_walk(struct engine_view *view, struct error *error) {
+    struct timeline_request request = request_of(view);
+    return view->reader->source->ops->walk(view->reader, &request, 0, 1, error);
 }
 
-static enum status next_customer(struct answering *answering, struct error *error) {
-    return answering->reader->source->ops->next(answering->reader, &answering->timeline, error);
+static enum status next_customer(struct engine_view *view, struct error *error) {
+    return view->reader->source->ops->next(view->reader, &view->timeline, error);
 }
 
-enum status answering_next_read(struct answering *answering, struct error *error) {
-    enum status status = next_customer(answering, error);
-    return status == STATUS_OK ? check_all_read(answering, 0, error) : status;
+enum status engine_view_next_read(struct engine_view *view, struct error *error) {
+    enum status status = next_customer(view, error);
+    return status == STATUS_OK ? check_all_read(view, 0, error) : status;
 }
 
-enum status answering_next(struct answering *answering, struct error *error) {
-    enum status status = need_decider(answering, error);
-    if (status == STATUS_OK) status = next_customer(answering, error);
-    return status == STATUS_OK ? decide(answering, error) : status;
+enum status engine_view_next(struct engine_view *view, struct error *error) {
+    enum status status = need_decider(view, error);
+    if (status == STATUS_OK) status = next_customer(view, error);
+    return status == STATUS_OK ? decide(view, error) : status;
 }
 
-enum status answering_record(struct answering *answering, bool *known, struct error *error) {
+enum status engine_view_record(struct engine_view *view, bool *known, struct error *error) {
     struct decision_recorder *recorder = NULL;
-    enum status status = decision_recorder_create(&recorder, answering->in_force);
+    enum status status = decision_recorder_create(&recorder, view->in_force);
     if (status == STATUS_OK)
-        status = decision_recorder_add(recorder, answering->decider, answering->decision, error);
+        status = decision_recorder_add(recorder, view->decider, view->decision, error);
     if (status == STATUS_OK) status = decision_recorder_flush(recorder, error);
     if (status == STATUS_OK && known != NULL) *known = decision_recorder_known(recorder) > 0;
     decision_recorder_destroy(recorder);
@@ -294,17 +288,17 @@ static int newest_first(const void *a, const void *b) {
     return (x->value < y->value) - (x->value > y->value);
 }
 
-struct text answering_address(const struct answering *answering, const struct treatment *treatment,
-                              uint32_t type) {
-    struct engine *engine = answering->engine;
-    const struct playbook *playbook = answering->data->playbook;
+struct text engine_view_address(const struct engine_view *view, const struct treatment *treatment,
+                                uint32_t type) {
+    struct engine *engine = view->engine;
+    const struct playbook *playbook = view->data->playbook;
     struct messaging messaging =
         playbook_messaging(playbook, engine_symbols(engine), treatment->channel);
     bool asks = treatment_needs_opt_in(playbook, treatment) && messaging.address != UINT32_MAX &&
                 playbook->identifiers[messaging.address].symbol == type;
     struct identifier_id ids[NAMED_IDENTIFIERS_MAX];
-    struct as_of as_of = {answering->t_ms, POSITION_NOW};
-    uint32_t count = identity_identifiers_of(engine_identity(engine), answering->decision->customer,
+    struct as_of as_of = {view->t_ms, POSITION_NOW};
+    uint32_t count = identity_identifiers_of(engine_identity(engine), view->decision->customer,
                                              as_of, ids, NAMED_IDENTIFIERS_MAX);
     if (count > NAMED_IDENTIFIERS_MAX) count = NAMED_IDENTIFIERS_MAX;
     qsort(ids, count, sizeof *ids, newest_first);
@@ -313,7 +307,7 @@ struct text answering_address(const struct answering *answering, const struct tr
         struct text value = identity_identifier(engine_identity(engine), ids[i], &its_type);
         if (value.length == 0 || its_type != type) continue;
         if (!asks) return value;
-        struct value may = profile_opt_in(answering->profile, &answering->timeline, answering->t_ms,
+        struct value may = profile_opt_in(view->profile, &view->timeline, view->t_ms,
                                           treatment->channel, treatment->action->programme, value);
         if (may.type == VALUE_YES_NO && may.yes) return value;
     }

@@ -2,12 +2,12 @@
 /* engine/answer/answer.h -- one thread's way to read, walk and decide, and the answers as JSON;
  * what the command line and the C API share.
  *
- *   answering_open ─► read, decide, walk, record ─► answering_renew ─► … ─► answering_close
+ *   engine_view_open ─► read, decide, walk, record ─► engine_view_renew ─► … ─► engine_view_close
  *                     └── one request: one snapshot, one position ──┘
  *
  * It holds the snapshot that is in force (in_force.h) and pins a position of the log, so that all
  * parts of an answer agree, whatever is loaded, folded, trained or put in force meanwhile. A
- * process that stays calls answering_renew at the beginning of each request: it pins what is there
+ * process that stays calls engine_view_renew at the beginning of each request: it pins what is there
  * now, and makes its profile and decider anew only where something else is in force.
  *
  * Threads: each has its own; any number of them beside the applier. */
@@ -17,21 +17,21 @@
 #include "base/json.h"
 #include "engine/engine.h"
 
-enum answering_kind {
+enum engine_view_kind {
     /* A command: rows that are durable; base rates of all that is there (RATES_FRESH). */
-    ANSWERING_ONCE,
+    ENGINE_VIEW_ONCE,
     /* A process that stays, reading: rows that are durable; base rates as they are (RATES_LATEST).
      */
-    ANSWERING_LIVE,
+    ENGINE_VIEW_LIVE,
     /* The same, deciding: rows are seen once they are written, so that the contact of a moment ago
      * counts. */
-    ANSWERING_DECIDING,
-    ANSWERING_KIND_COUNT
+    ENGINE_VIEW_DECIDING,
+    ENGINE_VIEW_KIND_COUNT
 };
 
-struct answering {
+struct engine_view {
     struct engine *engine;
-    enum answering_kind kind;
+    enum engine_view_kind kind;
     struct in_force *in_force;        /* held */
     const struct customer_data *data; /* of the snapshot */
     struct timeline_reader *reader;
@@ -46,57 +46,56 @@ struct answering {
     bool names_hindsight;      /* one of them was said to know what came after it */
     struct timeline timeline;  /* of the latest customer; valid until the next call */
     int64_t t_ms;
-    /* Counts and may end the walk that measures base rates; NULL after answering_open: nobody
+    /* Counts and may end the walk that measures base rates; NULL after engine_view_open: nobody
      * watches. */
     struct work *work;
 };
 /* A command's, at one t. */
-enum status answering_open(struct answering *answering, struct engine *engine, int64_t t_ms,
-                           struct error *error) MUST_USE;
-enum status answering_open_as(struct answering *answering, struct engine *engine,
-                              enum answering_kind kind, int64_t t_ms, struct error *error) MUST_USE;
+enum status engine_view_open(struct engine_view *view, struct engine *engine, int64_t t_ms,
+                             struct error *error) MUST_USE;
+enum status engine_view_open_as(struct engine_view *view, struct engine *engine,
+                                enum engine_view_kind kind, int64_t t_ms,
+                                struct error *error) MUST_USE;
 /* The next request: what is in force now, the position that the log has reached, another t. On
  * failure it can only be closed. */
-enum status answering_renew(struct answering *answering, int64_t t_ms,
-                            struct error *error) MUST_USE;
+enum status engine_view_renew(struct engine_view *view, int64_t t_ms, struct error *error) MUST_USE;
 /* Between two requests: the position is let go, so that old files are not kept for it. Only
- * answering_renew and answering_close may follow. */
-void answering_rest(struct answering *answering);
+ * engine_view_renew and engine_view_close may follow. */
+void engine_view_rest(struct engine_view *view);
 /* Also of one that is zeroed or was closed. */
-void answering_close(struct answering *answering);
+void engine_view_close(struct engine_view *view);
 
 /* The customer's timeline as known at t; `needs`: enum timeline_need beside what the playbook asks
  * for. */
-enum status answering_read(struct answering *answering, const char *customer, uint32_t needs,
-                           struct error *error) MUST_USE;
-/* The same, and decides. */
-enum status answering_decide(struct answering *answering, const char *customer,
+enum status engine_view_read(struct engine_view *view, const char *customer, uint32_t needs,
                              struct error *error) MUST_USE;
+/* The same, and decides. */
+enum status engine_view_decide(struct engine_view *view, const char *customer,
+                               struct error *error) MUST_USE;
 /* The latest decision's reason in a sentence (decision_reason). */
-void answering_reason(const struct answering *answering, char out[DECISION_REASON_BYTES_MAX]);
+void engine_view_reason(const struct engine_view *view, char out[DECISION_REASON_BYTES_MAX]);
 /* Everybody: walk, then next until STATUS_END; each next_read reads one customer, and each next
  * decides too. */
-enum status answering_walk(struct answering *answering, struct error *error) MUST_USE;
-enum status answering_next_read(struct answering *answering, struct error *error) MUST_USE;
-enum status answering_next(struct answering *answering, struct error *error) MUST_USE;
+enum status engine_view_walk(struct engine_view *view, struct error *error) MUST_USE;
+enum status engine_view_next_read(struct engine_view *view, struct error *error) MUST_USE;
+enum status engine_view_next(struct engine_view *view, struct error *error) MUST_USE;
 /* Writes the latest decision as an event, synced. *known (may be NULL): it was recorded before. */
-enum status answering_record(struct answering *answering, bool *known,
-                             struct error *error) MUST_USE;
+enum status engine_view_record(struct engine_view *view, bool *known, struct error *error) MUST_USE;
 
 /* JSON, one object each, keys as docs/commands.md has them: of the latest decision; why it does not
  * offer an action (name or NAME/KEY; STATUS_NOT_FOUND where there is none such); of the latest
  * customer as known at t: traits alone, or with identity and timeline. */
-void answer_decision(const struct answering *answering, struct json_writer *writer);
-enum status answer_why_not(const struct answering *answering, struct text action,
+void answer_decision(const struct engine_view *view, struct json_writer *writer);
+enum status answer_why_not(const struct engine_view *view, struct text action,
                            struct json_writer *writer, struct error *error) MUST_USE;
-void answer_traits(const struct answering *answering, struct json_writer *writer);
-void answer_customer(const struct answering *answering, struct json_writer *writer);
+void answer_traits(const struct engine_view *view, struct json_writer *writer);
+void answer_customer(const struct engine_view *view, struct json_writer *writer);
 
 /* The newest identifier of that type to which the treatment may be sent: where it needs an opt-in
  * and these are the channel's addresses, one that has it. Empty where there is none. Of the latest
  * decision. */
-struct text answering_address(const struct answering *answering, const struct treatment *treatment,
-                              uint32_t type);
+struct text engine_view_address(const struct engine_view *view, const struct treatment *treatment,
+                                uint32_t type);
 /* "household:1029" by the strongest identifier, "C12" where there is none. */
 #define CUSTOMER_NAME_BYTES 160
 void customer_name(struct engine *engine, struct customer_id customer,

@@ -111,21 +111,21 @@ static void write_trace(struct json_writer *writer, const struct symbols *symbol
     json_write_object_end(writer);
 }
 
-static void write_who(const struct answering *answering, struct customer_id customer,
+static void write_who(const struct engine_view *view, struct customer_id customer,
                       struct json_writer *writer) {
     char name[CUSTOMER_NAME_BYTES], id[16];
-    customer_name(answering->engine, customer, name);
+    customer_name(view->engine, customer, name);
     snprintf(id, sizeof id, "C%u", customer.value);
     json_member_text(writer, "customer", text_from(id));
     json_member_text(writer, "name", text_from(name));
-    json_member_time(writer, "at", answering->t_ms);
+    json_member_time(writer, "at", view->t_ms);
 }
 
-void answer_decision(const struct answering *answering, struct json_writer *writer) {
-    const struct decision *decision = answering->decision;
-    const struct symbols *symbols = engine_symbols(answering->engine);
+void answer_decision(const struct engine_view *view, struct json_writer *writer) {
+    const struct decision *decision = view->decision;
+    const struct symbols *symbols = engine_symbols(view->engine);
     json_write_object_begin(writer);
-    write_who(answering, decision->customer, writer);
+    write_who(view, decision->customer, writer);
     char id[DECISION_ID_BYTES];
     decision_id_text(decision->id, id);
     json_member_string(writer, "decision", id);
@@ -134,16 +134,14 @@ void answer_decision(const struct answering *answering, struct json_writer *writ
     json_member_yes_no(writer, "withheld", decision_withholds_some(decision));
     const char *arm = decision->holdout.crossed ? "crossed" : decision->holdout.in ? "in" : "out";
     json_member_text_or_null(writer, "holdout",
-                             answering->data->playbook->holdout_share > 0 ? text_from(arm)
-                                                                          : (struct text){0});
+                             view->data->playbook->holdout_share > 0 ? text_from(arm)
+                                                                     : (struct text){0});
     char reason[DECISION_REASON_BYTES_MAX];
-    answering_reason(answering, reason);
+    engine_view_reason(view, reason);
     json_member_string(writer, "reason", reason);
     json_member_text(writer, "models",
-                     answering->model_names.length > 0 ? buffer_text(&answering->model_names)
-                                                       : TEXT(""));
-    json_member_yes_no(writer, "hindsight",
-                       in_force_hindsight(answering->in_force, answering->t_ms, NULL));
+                     view->model_names.length > 0 ? buffer_text(&view->model_names) : TEXT(""));
+    json_member_yes_no(writer, "hindsight", in_force_hindsight(view->in_force, view->t_ms, NULL));
     json_write_key(writer, "ranked");
     json_write_array_begin(writer);
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
@@ -182,16 +180,16 @@ static void write_why(void *context, const struct why_not *why) {
     json_write_object_end(to->writer);
 }
 
-enum status answer_why_not(const struct answering *answering, struct text action,
+enum status answer_why_not(const struct engine_view *view, struct text action,
                            struct json_writer *writer, struct error *error) {
-    struct why_writer to = {writer, engine_symbols(answering->engine)};
+    struct why_writer to = {writer, engine_symbols(view->engine)};
     json_write_object_begin(writer);
-    write_who(answering, answering->decision->customer, writer);
+    write_who(view, view->decision->customer, writer);
     json_member_text(writer, "action", action);
     json_write_key(writer, "treatments");
     json_write_array_begin(writer);
-    enum status status = decision_why_not(answering->decider, &answering->timeline,
-                                          answering->decision, action, write_why, &to, error);
+    enum status status = decision_why_not(view->decider, &view->timeline, view->decision, action,
+                                          write_why, &to, error);
     json_write_array_end(writer);
     json_write_object_end(writer);
     return status;
@@ -199,10 +197,9 @@ enum status answer_why_not(const struct answering *answering, struct text action
 
 /* ---- one customer ---- */
 
-static void write_event(const struct answering *answering, uint32_t row,
-                        struct json_writer *writer) {
-    const struct timeline *timeline = &answering->timeline;
-    const struct symbols *symbols = engine_symbols(answering->engine);
+static void write_event(const struct engine_view *view, uint32_t row, struct json_writer *writer) {
+    const struct timeline *timeline = &view->timeline;
+    const struct symbols *symbols = engine_symbols(view->engine);
     struct text packed;
     if (timeline->ops->packed(timeline, row, &packed) != STATUS_OK) packed = (struct text){0};
     json_write_object_begin(writer);
@@ -282,8 +279,8 @@ static void write_link(void *context, const struct identity_link *link) {
 
 /* Three visits, since the visitor tells all of one kind after the other and each is an array of its
  * own. */
-static void write_identity(const struct answering *answering, struct json_writer *writer) {
-    struct identity_writer to = {writer, answering->engine};
+static void write_identity(const struct engine_view *view, struct json_writer *writer) {
+    struct identity_writer to = {writer, view->engine};
     const struct {
         const char *key;
         struct identity_visitor visitor;
@@ -295,8 +292,8 @@ static void write_identity(const struct answering *answering, struct json_writer
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         json_write_key(writer, parts[i].key);
         json_write_array_begin(writer);
-        enum status status = identity_describe(engine_identity(answering->engine),
-                                               answering->timeline.customer, &parts[i].visitor);
+        enum status status = identity_describe(engine_identity(view->engine),
+                                               view->timeline.customer, &parts[i].visitor);
         json_write_array_end(writer);
         if (status != STATUS_OK && writer->status == STATUS_OK) writer->status = status;
     }
@@ -306,22 +303,21 @@ static bool is_yes(struct value value) {
     return value.type == VALUE_YES_NO && value.yes;
 }
 
-static void write_traits(const struct answering *answering, struct json_writer *writer) {
-    const struct playbook *playbook = answering->data->playbook;
-    const struct value *values =
-        profile_at(answering->profile, &answering->timeline, answering->t_ms);
+static void write_traits(const struct engine_view *view, struct json_writer *writer) {
+    const struct playbook *playbook = view->data->playbook;
+    const struct value *values = profile_at(view->profile, &view->timeline, view->t_ms);
     json_write_key(writer, "traits");
     json_write_object_begin(writer);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         if (playbook->traits[i].of_treatment) continue;
         json_write_key_text(writer, playbook->traits[i].name);
-        write_value(writer, engine_symbols(answering->engine), values[i]);
+        write_value(writer, engine_symbols(view->engine), values[i]);
     }
     json_write_object_end(writer);
     json_write_key(writer, "limited");
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
-        if (!playbook->traits[i].of_treatment && profile_trait_limited(answering->profile, i))
+        if (!playbook->traits[i].of_treatment && profile_trait_limited(view->profile, i))
             json_write_text(writer, playbook->traits[i].name);
     }
     json_write_array_end(writer);
@@ -336,28 +332,27 @@ static void write_traits(const struct answering *answering, struct json_writer *
     json_write_key(writer, "scenarios");
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < playbook->scenario_count; i++) {
-        if (is_yes(profile_eval(answering->profile, playbook->scenarios[i].when)))
+        if (is_yes(profile_eval(view->profile, playbook->scenarios[i].when)))
             json_write_text(writer, playbook->scenarios[i].name);
     }
     json_write_array_end(writer);
 }
 
-void answer_traits(const struct answering *answering, struct json_writer *writer) {
+void answer_traits(const struct engine_view *view, struct json_writer *writer) {
     json_write_object_begin(writer);
-    write_who(answering, answering->timeline.customer, writer);
-    write_traits(answering, writer);
+    write_who(view, view->timeline.customer, writer);
+    write_traits(view, writer);
     json_write_object_end(writer);
 }
 
-void answer_customer(const struct answering *answering, struct json_writer *writer) {
+void answer_customer(const struct engine_view *view, struct json_writer *writer) {
     json_write_object_begin(writer);
-    write_who(answering, answering->timeline.customer, writer);
-    write_identity(answering, writer);
-    write_traits(answering, writer);
+    write_who(view, view->timeline.customer, writer);
+    write_identity(view, writer);
+    write_traits(view, writer);
     json_write_key(writer, "timeline");
     json_write_array_begin(writer);
-    for (uint32_t row = 0; row < answering->timeline.count; row++)
-        write_event(answering, row, writer);
+    for (uint32_t row = 0; row < view->timeline.count; row++) write_event(view, row, writer);
     json_write_array_end(writer);
     json_write_object_end(writer);
 }

@@ -4,31 +4,31 @@
 #include "base/memory.h"
 #include "engine/engine_internal.h"
 
-struct answering_pool {
+struct engine_view_pool {
     pthread_mutex_t lock;
-    struct answering *idle[ANSWERING_KIND_COUNT][ANSWERING_IDLE_MAX];
-    uint32_t count[ANSWERING_KIND_COUNT];
+    struct engine_view *idle[ENGINE_VIEW_KIND_COUNT][ENGINE_VIEW_IDLE_MAX];
+    uint32_t count[ENGINE_VIEW_KIND_COUNT];
 };
 
-enum status answering_pool_create(struct answering_pool **out) {
+enum status engine_view_pool_create(struct engine_view_pool **out) {
     *out = memory_calloc(1, sizeof **out);
     if (*out == NULL) return STATUS_NO_MEMORY;
     pthread_mutex_init(&(*out)->lock, NULL);
     return STATUS_OK;
 }
 
-static void destroy(struct answering *answering) {
-    answering_close(answering);
-    memory_free(answering);
+static void destroy(struct engine_view *view) {
+    engine_view_close(view);
+    memory_free(view);
 }
 
 /* Closing one may take a while, so it is done without the lock. */
-void answering_pool_clear(struct answering_pool *pool) {
-    struct answering *idle;
+void engine_view_pool_clear(struct engine_view_pool *pool) {
+    struct engine_view *idle;
     do {
         idle = NULL;
         pthread_mutex_lock(&pool->lock);
-        for (int kind = 0; idle == NULL && kind < ANSWERING_KIND_COUNT; kind++) {
+        for (int kind = 0; idle == NULL && kind < ENGINE_VIEW_KIND_COUNT; kind++) {
             if (pool->count[kind] > 0) idle = pool->idle[kind][--pool->count[kind]];
         }
         pthread_mutex_unlock(&pool->lock);
@@ -36,51 +36,51 @@ void answering_pool_clear(struct answering_pool *pool) {
     } while (idle != NULL);
 }
 
-void answering_pool_destroy(struct answering_pool *pool) {
+void engine_view_pool_destroy(struct engine_view_pool *pool) {
     if (pool == NULL) return;
-    answering_pool_clear(pool);
+    engine_view_pool_clear(pool);
     pthread_mutex_destroy(&pool->lock);
     memory_free(pool);
 }
 
-static struct answering *take_idle(struct answering_pool *pool, enum answering_kind kind) {
-    struct answering *idle = NULL;
+static struct engine_view *take_idle(struct engine_view_pool *pool, enum engine_view_kind kind) {
+    struct engine_view *idle = NULL;
     pthread_mutex_lock(&pool->lock);
     if (pool->count[kind] > 0) idle = pool->idle[kind][--pool->count[kind]];
     pthread_mutex_unlock(&pool->lock);
     return idle;
 }
 
-enum status answering_take(struct engine *engine, enum answering_kind kind, int64_t t_ms,
-                           struct answering **out, struct error *error) {
-    struct answering *answering = take_idle(engine->pool, kind);
+enum status engine_view_take(struct engine *engine, enum engine_view_kind kind, int64_t t_ms,
+                             struct engine_view **out, struct error *error) {
+    struct engine_view *view = take_idle(engine->pool, kind);
     enum status status = STATUS_OK;
     *out = NULL;
-    if (answering != NULL) {
-        status = answering_renew(answering, t_ms, error);
+    if (view != NULL) {
+        status = engine_view_renew(view, t_ms, error);
     } else {
-        answering = memory_alloc(sizeof *answering);
-        if (answering == NULL) return STATUS_NO_MEMORY;
-        status = answering_open_as(answering, engine, kind, t_ms, error);
+        view = memory_alloc(sizeof *view);
+        if (view == NULL) return STATUS_NO_MEMORY;
+        status = engine_view_open_as(view, engine, kind, t_ms, error);
     }
     if (status == STATUS_OK)
-        *out = answering;
+        *out = view;
     else
-        destroy(answering);
+        destroy(view);
     return status;
 }
 
-void answering_give(struct answering *answering) {
-    if (answering == NULL) return;
-    struct answering_pool *pool = answering->engine->pool;
-    enum answering_kind kind = answering->kind;
+void engine_view_give(struct engine_view *view) {
+    if (view == NULL) return;
+    struct engine_view_pool *pool = view->engine->pool;
+    enum engine_view_kind kind = view->kind;
     bool kept = false;
-    answering_rest(answering);
+    engine_view_rest(view);
     pthread_mutex_lock(&pool->lock);
-    if (pool->count[kind] < ANSWERING_IDLE_MAX && in_force_is_current(answering->in_force)) {
-        pool->idle[kind][pool->count[kind]++] = answering;
+    if (pool->count[kind] < ENGINE_VIEW_IDLE_MAX && in_force_is_current(view->in_force)) {
+        pool->idle[kind][pool->count[kind]++] = view;
         kept = true;
     }
     pthread_mutex_unlock(&pool->lock);
-    if (!kept) destroy(answering);
+    if (!kept) destroy(view);
 }

@@ -9,17 +9,18 @@
 
 #include "engine/answer/answer.h"
 
-#define ANSWERING_IDLE_MAX 64 /* of each kind; beyond them one that is given back is closed */
+#define ENGINE_VIEW_IDLE_MAX 64 /* of each kind; beyond them one that is given back is closed */
 
-struct answering_pool;
-enum status answering_pool_create(struct answering_pool **out) MUST_USE;
-void answering_pool_destroy(struct answering_pool *pool); /* all were given back; NULL is allowed */
+struct engine_view_pool;
+enum status engine_view_pool_create(struct engine_view_pool **out) MUST_USE;
+void engine_view_pool_destroy(
+    struct engine_view_pool *pool); /* all were given back; NULL is allowed */
 /* Closes those that are idle, so that what they hold is let go. */
-void answering_pool_clear(struct answering_pool *pool);
+void engine_view_pool_clear(struct engine_view_pool *pool);
 
 /* One of the kind, ready for a request at t. Nothing is taken on failure. */
-enum status answering_take(struct engine *engine, enum answering_kind kind, int64_t t_ms,
-                           struct answering **out, struct error *error) MUST_USE;
-void answering_give(struct answering *answering); /* NULL is allowed */
+enum status engine_view_take(struct engine *engine, enum engine_view_kind kind, int64_t t_ms,
+                             struct engine_view **out, struct error *error) MUST_USE;
+void engine_view_give(struct engine_view *view); /* NULL is allowed */
 
 #endif

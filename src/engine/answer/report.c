@@ -84,8 +84,8 @@ static enum status gather_models(struct report *report, const struct report_opti
 
 /* ---- decisions ---- */
 
-static void consider_example(struct report *report, const struct answering *answering) {
-    const struct decision *decision = answering->decision;
+static void consider_example(struct report *report, const struct engine_view *view) {
+    const struct decision *decision = view->decision;
     if (decision->ranked_count == 0 || decision_withholds(decision, 0)) return;
     const struct treatment_trace first = decision_ranked(decision, 0), *trace = &first;
     uint32_t at = report->example_count;
@@ -107,7 +107,7 @@ static void consider_example(struct report *report, const struct answering *answ
     snprintf(example->treatment, sizeof example->treatment, "%.*s",
              TEXT_ARG(trace->treatment->key));
     customer_name(report->engine, decision->customer, example->name);
-    answering_reason(answering, example->reason);
+    engine_view_reason(view, example->reason);
 }
 
 static int compare_examples(const void *left, const void *right) {
@@ -116,20 +116,20 @@ static int compare_examples(const void *left, const void *right) {
 }
 
 static enum status decide_all(struct report *report, struct work *work, struct error *error) {
-    struct answering answering = {0};
-    enum status status = answering_open(&answering, report->engine, report->at_ms, error);
-    answering.work = work;
-    if (status == STATUS_OK) status = answering_walk(&answering, error);
-    while (status == STATUS_OK && (status = answering_next(&answering, error)) == STATUS_OK) {
-        funnel_add(&report->funnel, answering.decision);
+    struct engine_view view = {0};
+    enum status status = engine_view_open(&view, report->engine, report->at_ms, error);
+    view.work = work;
+    if (status == STATUS_OK) status = engine_view_walk(&view, error);
+    while (status == STATUS_OK && (status = engine_view_next(&view, error)) == STATUS_OK) {
+        funnel_add(&report->funnel, view.decision);
         if (report->funnel.customers == 1) /* rates are there */
             work_step(work, "customers decided", report->data.customer_count);
-        offers_add(&report->offers, answering.decision);
-        consider_example(report, &answering);
+        offers_add(&report->offers, view.decision);
+        consider_example(report, &view);
         work_add(work, 1);
         status = work_check(work, error);
     }
-    answering_close(&answering);
+    engine_view_close(&view);
     return status == STATUS_END ? STATUS_OK : status;
 }
 

@@ -142,17 +142,17 @@ static void a_training_is_cancelled_at_any_moment(void **state) {
 /* The first decision waits for base rates, and can be told not to. */
 static void a_decision_need_not_wait_for_base_rates(void **state) {
     struct shop *shop = *state;
-    struct answering answering;
+    struct engine_view view;
     struct error error = {0};
     struct work work = {0};
     shop_load(shop, NULL);
-    assert_int_equal(answering_open(&answering, shop->engine, DAY(40), &error), STATUS_OK);
-    answering.work = &work;
+    assert_int_equal(engine_view_open(&view, shop->engine, DAY(40), &error), STATUS_OK);
+    view.work = &work;
     work_cancel(&work);
-    assert_int_equal(answering_decide(&answering, "email:p7@a.example", &error), STATUS_CANCELLED);
-    answering.work = NULL;
-    assert_int_equal(answering_decide(&answering, "email:p7@a.example", &error), STATUS_OK);
-    answering_close(&answering);
+    assert_int_equal(engine_view_decide(&view, "email:p7@a.example", &error), STATUS_CANCELLED);
+    view.work = NULL;
+    assert_int_equal(engine_view_decide(&view, "email:p7@a.example", &error), STATUS_OK);
+    engine_view_close(&view);
 }
 
 int main(void) {

@@ -564,11 +564,11 @@ static void test_a_playbook_that_does_not_fit_changes_nothing(void **state) {
 }
 
 static void decide_and_record(struct shop *shop, struct error *error, enum status *status) {
-    struct answering answering;
-    *status = answering_open(&answering, shop->engine, DAY(50), error);
-    if (*status == STATUS_OK) *status = answering_decide(&answering, "email:ann@a.example", error);
-    if (*status == STATUS_OK) *status = answering_record(&answering, NULL, error);
-    answering_close(&answering);
+    struct engine_view view;
+    *status = engine_view_open(&view, shop->engine, DAY(50), error);
+    if (*status == STATUS_OK) *status = engine_view_decide(&view, "email:ann@a.example", error);
+    if (*status == STATUS_OK) *status = engine_view_record(&view, NULL, error);
+    engine_view_close(&view);
 }
 
 static void test_a_decision_is_an_event(void **state) {
@@ -596,13 +596,13 @@ static void test_a_decision_is_an_event(void **state) {
 }
 
 static struct holdout record_for(struct shop *shop, const char *customer, int64_t t_ms) {
-    struct answering answering;
+    struct engine_view view;
     struct error error = {0};
-    assert_int_equal(answering_open(&answering, shop->engine, t_ms, &error), STATUS_OK);
-    assert_int_equal(answering_decide(&answering, customer, &error), STATUS_OK);
-    struct holdout holdout = answering.decision->holdout;
-    assert_int_equal(answering_record(&answering, NULL, &error), STATUS_OK);
-    answering_close(&answering);
+    assert_int_equal(engine_view_open(&view, shop->engine, t_ms, &error), STATUS_OK);
+    assert_int_equal(engine_view_decide(&view, customer, &error), STATUS_OK);
+    struct holdout holdout = view.decision->holdout;
+    assert_int_equal(engine_view_record(&view, NULL, &error), STATUS_OK);
+    engine_view_close(&view);
     return holdout;
 }
 

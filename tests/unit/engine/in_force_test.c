@@ -37,17 +37,16 @@ static enum status put(struct shop *shop, const char *name, struct playbook_erro
     return engine_put_playbook(shop->engine, shop_path(shop, name), errors, &error);
 }
 
-static double trait_of(const struct answering *answering, const char *name) {
-    uint32_t trait = playbook_trait_find(answering->data->playbook, text_from(name));
+static double trait_of(const struct engine_view *view, const char *name) {
+    uint32_t trait = playbook_trait_find(view->data->playbook, text_from(name));
     if (trait == UINT32_MAX) return -1;
-    struct value value =
-        profile_at(answering->profile, &answering->timeline, answering->t_ms)[trait];
+    struct value value = profile_at(view->profile, &view->timeline, view->t_ms)[trait];
     return value.type == VALUE_MONEY ? (double)value.minor / 100 : value.number;
 }
 
-static void read_ann(struct answering *answering) {
+static void read_ann(struct engine_view *view) {
     struct error error = {0};
-    assert_int_equal(answering_read(answering, "email:ann@a.example", 0, &error), STATUS_OK);
+    assert_int_equal(engine_view_read(view, "email:ann@a.example", 0, &error), STATUS_OK);
 }
 
 /* A playbook whose columns stand in another order replaces one under a reader: the reader's
@@ -55,8 +54,8 @@ static void read_ann(struct answering *answering) {
 static void test_a_reader_keeps_its_snapshot(void **state) {
     struct shop *shop = *state;
     struct error error = {0};
-    struct answering before, after;
-    assert_int_equal(answering_open_as(&before, shop->engine, ANSWERING_LIVE, DAY(50), &error),
+    struct engine_view before, after;
+    assert_int_equal(engine_view_open_as(&before, shop->engine, ENGINE_VIEW_LIVE, DAY(50), &error),
                      STATUS_OK);
     read_ann(&before);
     assert_true(trait_of(&before, "spent") == 10);
@@ -65,7 +64,7 @@ static void test_a_reader_keeps_its_snapshot(void **state) {
               "note == \"first\")\n  paid: sum(\"Order Completed\".revenue)\n");
     assert_int_equal(put(shop, "other.yaml", NULL), STATUS_OK);
     assert_false(in_force_is_current(before.in_force));
-    assert_int_equal(answering_open_as(&after, shop->engine, ANSWERING_LIVE, DAY(50), &error),
+    assert_int_equal(engine_view_open_as(&after, shop->engine, ENGINE_VIEW_LIVE, DAY(50), &error),
                      STATUS_OK);
     read_ann(&before);
     read_ann(&after);
@@ -74,15 +73,15 @@ static void test_a_reader_keeps_its_snapshot(void **state) {
     assert_true(trait_of(&after, "spent") == -1);
     /* The same from runs, which keep only the columns of the second. */
     assert_int_equal(store_fold(engine_store(shop->engine), true, &error), STATUS_OK);
-    assert_int_equal(answering_renew(&after, DAY(50), &error), STATUS_OK);
+    assert_int_equal(engine_view_renew(&after, DAY(50), &error), STATUS_OK);
     read_ann(&before);
     read_ann(&after);
     assert_true(trait_of(&before, "spent") == 10 && trait_of(&after, "paid") == 10);
-    assert_int_equal(answering_renew(&before, DAY(50), &error), STATUS_OK);
+    assert_int_equal(engine_view_renew(&before, DAY(50), &error), STATUS_OK);
     read_ann(&before);
     assert_true(trait_of(&before, "spent") == -1 && trait_of(&before, "pieces") == 2);
-    answering_close(&before);
-    answering_close(&after);
+    engine_view_close(&before);
+    engine_view_close(&after);
 }
 
 /* A snapshot lists the tables that were there when it was made. */

@@ -49,19 +49,19 @@ static void test_a_later_playbook_finds_its_columns(void **state) {
 /* ---- treatments ---- */
 
 static void copy_decision(struct shop *shop, int64_t t_ms, char *out, size_t size) {
-    struct answering answering;
+    struct engine_view view;
     struct error error = {0};
     size_t length = 0;
-    assert_int_equal(answering_open(&answering, shop->engine, t_ms, &error), STATUS_OK);
-    assert_int_equal(answering_decide(&answering, "email:ann@a.example", &error), STATUS_OK);
+    assert_int_equal(engine_view_open(&view, shop->engine, t_ms, &error), STATUS_OK);
+    assert_int_equal(engine_view_decide(&view, "email:ann@a.example", &error), STATUS_OK);
     out[0] = '\0';
-    for (uint32_t i = 0; i < decision_shown_count(answering.decision) && length < size; i++) {
-        const struct treatment_trace shown = decision_shown(answering.decision, i), *trace = &shown;
+    for (uint32_t i = 0; i < decision_shown_count(view.decision) && length < size; i++) {
+        const struct treatment_trace shown = decision_shown(view.decision, i), *trace = &shown;
         length += (size_t)snprintf(out + length, size - length, "%.*s %.3f %s; ",
                                    TEXT_ARG(trace->treatment->title), trace->propensity,
                                    stage_name(trace->stopped_at));
     }
-    answering_close(&answering);
+    engine_view_close(&view);
 }
 
 /* The rows that matured by then: "KEY discount yes/no; ". */

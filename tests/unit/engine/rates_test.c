@@ -51,12 +51,12 @@ static uint64_t id_at(struct shop *shop, int64_t t_ms, enum rates_wanted wanted)
 }
 
 static void decide_and_record(struct shop *shop, int64_t t_ms) {
-    struct answering answering;
+    struct engine_view view;
     struct error error = {0};
-    assert_int_equal(answering_open(&answering, shop->engine, t_ms, &error), STATUS_OK);
-    assert_int_equal(answering_decide(&answering, "email:ann@a.example", &error), STATUS_OK);
-    assert_int_equal(answering_record(&answering, NULL, &error), STATUS_OK);
-    answering_close(&answering);
+    assert_int_equal(engine_view_open(&view, shop->engine, t_ms, &error), STATUS_OK);
+    assert_int_equal(engine_view_decide(&view, "email:ann@a.example", &error), STATUS_OK);
+    assert_int_equal(engine_view_record(&view, NULL, &error), STATUS_OK);
+    engine_view_close(&view);
 }
 
 /* More of the same time makes other rates, in the same process too; a decision makes none. */

@@ -22,7 +22,7 @@ static const struct text withheld_reason = {"withheld: it belongs to a customer 
                                             49};
 
 /* A search for the person that a row is about. */
-struct hunt {
+struct row_search {
     struct engine *engine;
     struct identity_erasure *erasure; /* NULL: anybody's who is turned away */
     struct erased_values values;      /* of the erasure */
@@ -34,38 +34,38 @@ struct hunt {
     enum status status; /* the first failure: not all rows have been judged */
 };
 
-static enum status hunt_begin(struct hunt *hunt, struct engine *engine,
-                              struct identity_erasure *erasure) {
-    *hunt = (struct hunt){.engine = engine, .erasure = erasure};
-    hunt->kept_symbol = symbol_find(engine->symbols, SYMBOL_PROPERTY, INGEST_ROWS_PROPERTY);
+static enum status row_search_begin(struct row_search *search, struct engine *engine,
+                                    struct identity_erasure *erasure) {
+    *search = (struct row_search){.engine = engine, .erasure = erasure};
+    search->kept_symbol = symbol_find(engine->symbols, SYMBOL_PROPERTY, INGEST_ROWS_PROPERTY);
     if (erasure != NULL) {
-        enum status status = erased_values_init(&hunt->values, erasure);
+        enum status status = erased_values_init(&search->values, erasure);
         if (status != STATUS_OK) return status;
     }
     if (engine_playbook(engine) == NULL) return STATUS_OK;
-    hunt->tables = in_force_tables(engine->own);
-    if (hunt->tables == NULL) return STATUS_NO_MEMORY;
-    hunt->settings = engine_ingest_settings(engine->own, hunt->tables);
+    search->tables = in_force_tables(engine->own);
+    if (search->tables == NULL) return STATUS_NO_MEMORY;
+    search->settings = engine_ingest_settings(engine->own, search->tables);
     return STATUS_OK;
 }
 
-static void hunt_end(struct hunt *hunt) {
-    memory_free(hunt->tables);
-    if (hunt->writer != NULL) packed_writer_release(hunt->writer);
-    memory_free(hunt->writer);
-    if (hunt->erasure != NULL) erased_values_release(&hunt->values);
+static void row_search_end(struct row_search *search) {
+    memory_free(search->tables);
+    if (search->writer != NULL) packed_writer_release(search->writer);
+    memory_free(search->writer);
+    if (search->erasure != NULL) erased_values_release(&search->values);
 }
 
 /* ---- one customer's, by the values ---- */
 
-static bool word_is_theirs(struct hunt *hunt, const struct ingest_word *word) {
-    struct erased_values *values = &hunt->values;
+static bool word_is_theirs(struct row_search *search, const struct ingest_word *word) {
+    struct erased_values *values = &search->values;
     bool found =
         word->kind == WORD_IDENTIFIER
             ? erased_values_have(values, word->type, word->text)
             : (word->kind == WORD_STRAY && erased_values_have(values, SYMBOL_NONE, word->text)) ||
                   erased_values_tell(values, word->text) || erased_values_in(values, word->text);
-    if (values->status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = values->status;
+    if (values->status != STATUS_OK && search->status == STATUS_OK) search->status = values->status;
     return found;
 }
 
@@ -123,57 +123,59 @@ static bool holds_anybody(const struct engine *engine, struct text text) {
     return false;
 }
 
-static bool word_is_anybodys(const struct hunt *hunt, const struct ingest_word *word) {
-    if (word->kind == WORD_IDENTIFIER) return is_turned_away(hunt->engine, word->type, word->text);
+static bool word_is_anybodys(const struct row_search *search, const struct ingest_word *word) {
+    if (word->kind == WORD_IDENTIFIER)
+        return is_turned_away(search->engine, word->type, word->text);
     bool whole = word->kind == WORD_STRAY || word->text.length >= VALUE_BYTES_TELLING;
-    return (whole && is_turned_away_as_any(hunt->engine, word->text)) ||
-           holds_anybody(hunt->engine, word->text);
+    return (whole && is_turned_away_as_any(search->engine, word->text)) ||
+           holds_anybody(search->engine, word->text);
 }
 
 /* ---- rows ---- */
 
 static bool look_at_word(void *context, const struct ingest_word *word) {
-    struct hunt *hunt = context;
-    hunt->found = hunt->erasure != NULL ? word_is_theirs(hunt, word) : word_is_anybodys(hunt, word);
-    return !hunt->found;
+    struct row_search *search = context;
+    search->found =
+        search->erasure != NULL ? word_is_theirs(search, word) : word_is_anybodys(search, word);
+    return !search->found;
 }
 
-static bool look_at_bytes(struct hunt *hunt, struct text raw) {
-    if (hunt->erasure == NULL) return holds_anybody(hunt->engine, raw);
-    return word_is_theirs(hunt, &(struct ingest_word){.kind = WORD_FIELD, .text = raw});
+static bool look_at_bytes(struct row_search *search, struct text raw) {
+    if (search->erasure == NULL) return holds_anybody(search->engine, raw);
+    return word_is_theirs(search, &(struct ingest_word){.kind = WORD_FIELD, .text = raw});
 }
 
 /* The bytes as a reader of JSON or CSV would have them; a row of a lookup, or of a source that is
  * no more, is not taken apart otherwise. */
-static bool look_at_unescaped(struct hunt *hunt, struct text raw) {
+static bool look_at_unescaped(struct row_search *search, struct text raw) {
     struct buffer text;
     if (memchr(raw.at, '\\', raw.length) == NULL && !text_contains(raw, TEXT("\"\""))) return false;
     buffer_init(&text);
     enum status status = text_unescape(raw, &text);
-    if (status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = status;
-    bool found = status == STATUS_OK && look_at_bytes(hunt, buffer_text(&text));
+    if (status != STATUS_OK && search->status == STATUS_OK) search->status = status;
+    bool found = status == STATUS_OK && look_at_bytes(search, buffer_text(&text));
     buffer_release(&text);
     return found;
 }
 
-static bool row_is_hunted(struct hunt *hunt, uint16_t source, struct text raw) {
-    const struct playbook *playbook = engine_playbook(hunt->engine);
+static bool row_is_hunted(struct row_search *search, uint16_t source, struct text raw) {
+    const struct playbook *playbook = engine_playbook(search->engine);
     uint32_t index = playbook == NULL
                          ? UINT32_MAX
-                         : playbook_source_find(
-                               playbook, symbol_text(hunt->engine->symbols, SYMBOL_SOURCE, source));
-    const struct ingest_words words = {look_at_word, hunt};
+                         : playbook_source_find(playbook, symbol_text(search->engine->symbols,
+                                                                      SYMBOL_SOURCE, source));
+    const struct ingest_words words = {look_at_word, search};
     struct error ignored = {0};
     bool unreadable = true;
-    hunt->found = false;
+    search->found = false;
     if (raw.length == 0) return false;
     if (index != UINT32_MAX && !playbook->sources[index].is_lookup) {
-        enum status status = ingest_row_words(&hunt->settings, &playbook->sources[index], raw,
+        enum status status = ingest_row_words(&search->settings, &playbook->sources[index], raw,
                                               &words, &unreadable, &ignored);
-        if (status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = status;
+        if (status != STATUS_OK && search->status == STATUS_OK) search->status = status;
     }
-    return hunt->found ||
-           (unreadable && (look_at_bytes(hunt, raw) || look_at_unescaped(hunt, raw)));
+    return search->found ||
+           (unreadable && (look_at_bytes(search, raw) || look_at_unescaped(search, raw)));
 }
 
 static bool row_is_theirs(void *context, const struct stored_row *row) {
@@ -181,20 +183,21 @@ static bool row_is_theirs(void *context, const struct stored_row *row) {
 }
 
 enum status rows_withhold(struct engine *engine, struct event_batch *batch, struct error *error) {
-    struct hunt hunt;
+    struct row_search search;
     if (batch->row_count == 0 || !identity_turns_away(engine->identity)) return STATUS_OK;
-    enum status status = hunt_begin(&hunt, engine, NULL);
+    enum status status = row_search_begin(&search, engine, NULL);
     for (size_t i = 0; status == STATUS_OK && i < batch->row_count; i++) {
         struct quarantined_row *row = &batch->rows[i];
-        if (!row_is_hunted(&hunt, row->source, event_batch_text(batch, row->raw, row->raw_length)))
+        if (!row_is_hunted(&search, row->source,
+                           event_batch_text(batch, row->raw, row->raw_length)))
             continue;
         row->reason = (uint32_t)batch->bytes.length;
         row->reason_length = withheld_reason.length;
         row->raw_length = 0;
         status = buffer_append_text(&batch->bytes, withheld_reason);
     }
-    if (status == STATUS_OK) status = hunt.status;
-    hunt_end(&hunt);
+    if (status == STATUS_OK) status = search.status;
+    row_search_end(&search);
     return status == STATUS_OK
                ? STATUS_OK
                : error_set(error, status,
@@ -244,16 +247,16 @@ static bool is_theirs(const struct identity_erasure *erasure, uint32_t number) {
 }
 
 static bool relation_names_them(void *context, struct text packed) {
-    struct hunt *hunt = context;
+    struct row_search *search = context;
     struct text value;
     uint32_t type, number;
-    if (!relation_split(hunt->engine, packed, &type, &value)) return false;
+    if (!relation_split(search->engine, packed, &type, &value)) return false;
     if (type == SYMBOL_NONE && customer_number(value, &number))
-        return is_theirs(hunt->erasure, number);
-    bool found = type == SYMBOL_NONE ? erased_values_tell(&hunt->values, value)
-                                     : erased_values_have(&hunt->values, type, value);
-    if (hunt->values.status != STATUS_OK && hunt->status == STATUS_OK)
-        hunt->status = hunt->values.status;
+        return is_theirs(search->erasure, number);
+    bool found = type == SYMBOL_NONE ? erased_values_tell(&search->values, value)
+                                     : erased_values_have(&search->values, type, value);
+    if (search->values.status != STATUS_OK && search->status == STATUS_OK)
+        search->status = search->values.status;
     return found;
 }
 
@@ -269,32 +272,32 @@ bool relation_names_erased(const struct engine *engine, struct text packed) {
 /* ---- rows that are kept beside the events of others ---- */
 
 /* Does a word of the rows look like one of their identifiers, whatever column it stands in? */
-static bool may_be_theirs(struct hunt *hunt, struct text rows) {
+static bool may_be_theirs(struct row_search *search, struct text rows) {
     for (uint32_t from = 0, to; from < rows.length; from = to + 1) {
         for (to = from; to < rows.length && !is_separator(rows.at[to]);) to++;
         struct text word = {rows.at + from, to - from};
-        if (erased_values_have(&hunt->values, SYMBOL_NONE, word)) return true;
+        if (erased_values_have(&search->values, SYMBOL_NONE, word)) return true;
     }
     return false;
 }
 
 /* The rows of an order may name several people, and the order is the first one's. */
-static bool kept_rows_are_theirs(struct hunt *hunt, uint16_t source, struct text rows) {
-    const struct playbook *playbook = engine_playbook(hunt->engine);
-    struct text name = symbol_text(hunt->engine->symbols, SYMBOL_SOURCE, source);
+static bool kept_rows_are_theirs(struct row_search *search, uint16_t source, struct text rows) {
+    const struct playbook *playbook = engine_playbook(search->engine);
+    struct text name = symbol_text(search->engine->symbols, SYMBOL_SOURCE, source);
     uint32_t index = playbook == NULL ? UINT32_MAX : playbook_source_find(playbook, name);
-    const struct ingest_words words = {look_at_word, hunt};
+    const struct ingest_words words = {look_at_word, search};
     struct error ignored = {0};
     bool unreadable = true;
-    if (look_at_bytes(hunt, rows) || look_at_unescaped(hunt, rows)) return true;
-    if (!may_be_theirs(hunt, rows)) return false;
+    if (look_at_bytes(search, rows) || look_at_unescaped(search, rows)) return true;
+    if (!may_be_theirs(search, rows)) return false;
     if (index == UINT32_MAX) return true; /* in doubt */
     struct source kept = ingest_source_as_kept(&playbook->sources[index]);
-    hunt->found = false;
+    search->found = false;
     enum status status =
-        ingest_row_words(&hunt->settings, &kept, rows, &words, &unreadable, &ignored);
-    if (status != STATUS_OK && hunt->status == STATUS_OK) hunt->status = status;
-    return hunt->found || unreadable;
+        ingest_row_words(&search->settings, &kept, rows, &words, &unreadable, &ignored);
+    if (status != STATUS_OK && search->status == STATUS_OK) search->status = status;
+    return search->found || unreadable;
 }
 
 static enum status join_rows(struct value list, struct buffer *out) {
@@ -309,38 +312,39 @@ static enum status join_rows(struct value list, struct buffer *out) {
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status without_kept_rows(struct hunt *hunt, struct text packed, struct buffer *out) {
+static enum status without_kept_rows(struct row_search *search, struct text packed,
+                                     struct buffer *out) {
     struct packed_reader reader;
     struct value value;
     uint32_t symbol;
-    if (hunt->writer == NULL) {
-        hunt->writer = memory_alloc(sizeof *hunt->writer);
-        if (hunt->writer == NULL) return STATUS_NO_MEMORY;
-        packed_writer_init(hunt->writer);
+    if (search->writer == NULL) {
+        search->writer = memory_alloc(sizeof *search->writer);
+        if (search->writer == NULL) return STATUS_NO_MEMORY;
+        packed_writer_init(search->writer);
     }
-    packed_begin(hunt->writer);
+    packed_begin(search->writer);
     enum status status = packed_reader_init(&reader, packed);
     while (status == STATUS_OK && (status = packed_next(&reader, &symbol, &value)) == STATUS_OK) {
-        if (symbol != hunt->kept_symbol) status = packed_add(hunt->writer, symbol, value);
+        if (symbol != search->kept_symbol) status = packed_add(search->writer, symbol, value);
     }
-    return status == STATUS_END ? packed_end(hunt->writer, out) : status;
+    return status == STATUS_END ? packed_end(search->writer, out) : status;
 }
 
 /* The event stays as it is, without its rows: no row can be added to it any more, and one that
  * comes says so. */
 static bool clean_event(void *context, uint16_t source, struct text packed, struct buffer *out) {
-    struct hunt *hunt = context;
+    struct row_search *search = context;
     struct value list =
-        packed.length > 0 ? packed_find(packed, hunt->kept_symbol) : value_unknown();
+        packed.length > 0 ? packed_find(packed, search->kept_symbol) : value_unknown();
     struct buffer rows;
     if (list.type != VALUE_LIST) return false;
     buffer_init(&rows);
     enum status status = join_rows(list, &rows);
-    bool theirs = status == STATUS_OK && kept_rows_are_theirs(hunt, source, buffer_text(&rows));
-    if (theirs) status = without_kept_rows(hunt, packed, out);
+    bool theirs = status == STATUS_OK && kept_rows_are_theirs(search, source, buffer_text(&rows));
+    if (theirs) status = without_kept_rows(search, packed, out);
     buffer_release(&rows);
     if (status == STATUS_OK) return theirs;
-    if (hunt->status == STATUS_OK) hunt->status = status;
+    if (search->status == STATUS_OK) search->status = status;
     return false;
 }
 
@@ -348,7 +352,7 @@ static bool clean_event(void *context, uint16_t source, struct text packed, stru
 
 static bool rewrite_record(void *context, enum record_kind kind, struct text bytes,
                            struct buffer *out) {
-    return identity_rewrite(((struct hunt *)context)->erasure, (int)kind, bytes, out);
+    return identity_rewrite(((struct row_search *)context)->erasure, (int)kind, bytes, out);
 }
 
 static enum status append_identity(struct engine *engine, const struct identity_result *result,
@@ -377,8 +381,8 @@ static enum status suppress(struct engine *engine, const struct identity_erasure
 static enum status erase_from_store(struct engine *engine, struct identity_erasure *erasure,
                                     const struct old_names *names, struct store_erased *erased,
                                     struct error *error) {
-    struct hunt hunt;
-    enum status status = hunt_begin(&hunt, engine, erasure);
+    struct row_search search;
+    enum status status = row_search_begin(&search, engine, erasure);
     if (status != STATUS_OK)
         return error_set(error, status, "no memory to erase C%u", erasure->customer.value);
     struct store_erasure store = {
@@ -386,17 +390,17 @@ static enum status erase_from_store(struct engine *engine, struct identity_erasu
         .persona_count = erasure->persona_count,
         .naming_type = EVENT_RELATED,
         .names_them = relation_names_them,
-        .clean = hunt.kept_symbol != SYMBOL_NONE ? clean_event : NULL,
+        .clean = search.kept_symbol != SYMBOL_NONE ? clean_event : NULL,
         .row_is_theirs = row_is_theirs,
         .rewrite = rewrite_record,
-        .context = &hunt,
+        .context = &search,
         .forgotten = names->count > 0 ? &names->forgotten : NULL,
     };
     known_rows_forget(engine);
     status = store_erase(engine->store, &store, erased, error);
-    hunt_end(&hunt);
+    row_search_end(&search);
     if (status != STATUS_OK) return status;
-    enum status missed = erasure->status != STATUS_OK ? erasure->status : hunt.status;
+    enum status missed = erasure->status != STATUS_OK ? erasure->status : search.status;
     if (missed == STATUS_OK) return STATUS_OK;
     return error_set(error, missed,
                      "some %s of C%u could not be rewritten (%s): nothing of it is proved erased; "

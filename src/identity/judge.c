@@ -346,7 +346,7 @@ static enum link_verdict expiry_verdict(const struct identity *identity, const s
     return LINK_EXPIRED;
 }
 
-struct decision {
+struct link_judgement {
     enum way way;
     const struct summary *summaries[2]; /* of root_a, root_b */
     enum link_verdict verdict;
@@ -359,53 +359,53 @@ struct decision {
  * are refused neither. */
 static enum link_verdict verdict_of_all(struct identity *identity, const struct guard *guards,
                                         uint32_t a, uint32_t b, const struct view *view,
-                                        struct decision *decision) {
+                                        struct link_judgement *judgement) {
     uint32_t roots[2] = {a, b};
     counts_clear(identity->counts);
     for (uint32_t side = 0; side < 2; side++) {
-        if (decision->summaries[side]) {
-            counts_add_all(identity->counts, side, decision->summaries[side]->counts);
+        if (judgement->summaries[side]) {
+            counts_add_all(identity->counts, side, judgement->summaries[side]->counts);
             continue;
         }
         for (uint32_t id = roots[side]; id != NONE;
              id = forest_next(&identity->forest, roots[side], id, view))
             counts_add(identity->counts, side, identifier_type(identity, id));
     }
-    return counts_verdict(guards, identity->counts, &decision->blamed);
+    return counts_verdict(guards, identity->counts, &judgement->blamed);
 }
 
 /* The verdict under every era that sees the link: all eras from the one on in which it was known.
  * Where they don't agree whether it joins, its components wait and are judged by intervals. The
  * reason told is that of the newest. */
 static void decide_by_eras(struct identity *identity, const struct link *link, uint32_t a,
-                           uint32_t b, const struct view *view, struct decision *decision) {
+                           uint32_t b, const struct view *view, struct link_judgement *judgement) {
     uint32_t first = (uint32_t)(era_at(identity, link->known_ms) - identity->eras);
     for (uint32_t i = first; i < identity->era_count; i++) {
         const struct guard *guards = identity->eras[i].guards;
         enum link_verdict verdict = LINK_LIMIT;
-        if (decision->summaries[0] || decision->summaries[1])
-            verdict = verdict_of_all(identity, guards, a, b, view, decision);
+        if (judgement->summaries[0] || judgement->summaries[1])
+            verdict = verdict_of_all(identity, guards, a, b, view, judgement);
         if (verdict != LINK_ACCEPTED) {
             counts_clear(identity->counts);
             count_component(identity, guards, a, view, link, 0);
             count_component(identity, guards, b, view, link, 1);
-            verdict = counts_verdict(guards, identity->counts, &decision->blamed);
+            verdict = counts_verdict(guards, identity->counts, &judgement->blamed);
         }
         if (verdict == LINK_ACCEPTED)
-            verdict = expiry_verdict(identity, guards, link, &decision->blamed);
-        if (i > first && (verdict == LINK_ACCEPTED) != (decision->verdict == LINK_ACCEPTED)) {
-            decision->way = WAY_DIRTY;
+            verdict = expiry_verdict(identity, guards, link, &judgement->blamed);
+        if (i > first && (verdict == LINK_ACCEPTED) != (judgement->verdict == LINK_ACCEPTED)) {
+            judgement->way = WAY_DIRTY;
             return;
         }
-        decision->verdict = verdict;
+        judgement->verdict = verdict;
     }
-    decision->way = WAY_DECIDED;
-    decision->joins = decision->verdict == LINK_ACCEPTED;
+    judgement->way = WAY_DECIDED;
+    judgement->joins = judgement->verdict == LINK_ACCEPTED;
 }
 
 /* A link that comes after others of its components: does it change anything? */
 static void decide_late(struct identity *identity, const struct link *link,
-                        struct decision *decision) {
+                        struct link_judgement *judgement) {
     bool expires = ever_expires(identity, link->strong) || ever_expires(identity, link->weak);
     if (expires) return; /* a sighting counts for what comes later, too */
     if (anything_expires(identity) && has_repeat(identity, link)) return;
@@ -413,65 +413,65 @@ static void decide_late(struct identity *identity, const struct link *link,
     uint32_t a = forest_root(&identity->forest, link->strong, &then);
     uint32_t b = forest_root(&identity->forest, link->weak, &then);
     if (a == b) {
-        decision->way = WAY_DECIDED;
+        judgement->way = WAY_DECIDED;
         return;
     }
-    decide_by_eras(identity, link, a, b, &then, decision);
-    if (decision->joins) decision->way = WAY_DIRTY;
-    decision->joins = false;
+    decide_by_eras(identity, link, a, b, &then, judgement);
+    if (judgement->joins) judgement->way = WAY_DIRTY;
+    judgement->joins = false;
 }
 
 static bool is_after(const struct link *link, const struct survey *found) {
     return !found->newest || link_compare(link, found->newest) > 0;
 }
 
-static struct decision decide(struct identity *identity, const struct link *link) {
-    struct decision decision = {.way = WAY_DIRTY};
-    uint32_t a = decision.root_a = forest_root(&identity->forest, link->strong, &view_now);
-    uint32_t b = decision.root_b = forest_root(&identity->forest, link->weak, &view_now);
+static struct link_judgement decide(struct identity *identity, const struct link *link) {
+    struct link_judgement judgement = {.way = WAY_DIRTY};
+    uint32_t a = judgement.root_a = forest_root(&identity->forest, link->strong, &view_now);
+    uint32_t b = judgement.root_b = forest_root(&identity->forest, link->weak, &view_now);
     bool any_dirty = identity->seed_count > 0; /* each has a seed */
     if (any_dirty && (mark_at(identity, a)->dirty == identity->batch ||
                       mark_at(identity, b)->dirty == identity->batch))
-        return decision;
+        return judgement;
     struct survey in_a = survey(identity, a, &view_now), in_b = in_a;
     if (a != b) in_b = survey(identity, b, &view_now);
-    if ((in_a.flags | in_b.flags) & NODE_CONTROLLED) return decision;
-    decision.summaries[0] = summary_find(identity, a);
-    decision.summaries[1] = summary_find(identity, b);
-    bool is_large = decision.summaries[0] || decision.summaries[1];
+    if ((in_a.flags | in_b.flags) & NODE_CONTROLLED) return judgement;
+    judgement.summaries[0] = summary_find(identity, a);
+    judgement.summaries[1] = summary_find(identity, b);
+    bool is_large = judgement.summaries[0] || judgement.summaries[1];
     if (!is_after(link, &in_a) || !is_after(link, &in_b)) {
         /* A large component is judged anew once for the whole batch, instead of being walked for
          * each link. */
-        if (!is_large) decide_late(identity, link, &decision);
+        if (!is_large) decide_late(identity, link, &judgement);
     } else if (a == b) {
-        decision.way = WAY_DECIDED; /* accepted */
+        judgement.way = WAY_DECIDED; /* accepted */
     } else {
-        decide_by_eras(identity, link, a, b, &view_now, &decision);
+        decide_by_eras(identity, link, a, b, &view_now, &judgement);
     }
-    return decision;
+    return judgement;
 }
 
-static uint32_t decided_state(const struct decision *decision) {
-    if (decision->way == WAY_DIRTY) return LINK_STATE_JOINED;
-    uint32_t state = decision->verdict | (uint32_t)decision->blamed << 8;
-    return decision->verdict == LINK_ACCEPTED ? state | LINK_STATE_JOINED : state;
+static uint32_t decided_state(const struct link_judgement *judgement) {
+    if (judgement->way == WAY_DIRTY) return LINK_STATE_JOINED;
+    uint32_t state = judgement->verdict | (uint32_t)judgement->blamed << 8;
+    return judgement->verdict == LINK_ACCEPTED ? state | LINK_STATE_JOINED : state;
 }
 
 static enum status admit_judged(struct identity *identity, const struct link *given) {
-    struct decision decision = decide(identity, given);
+    struct link_judgement judgement = decide(identity, given);
     uint32_t id;
     enum status status = link_new(identity, given, &id);
     if (status) return status;
-    uint32_t state = decided_state(&decision);
+    uint32_t state = decided_state(&judgement);
     if (pair_is_controlled(identity, given)) state |= LINK_STATE_CONTROLLED;
     STORE(link_at(identity, id)->state, state);
     list_insert(identity, given->strong, id);
     list_insert(identity, given->weak, id);
     summary_note_link(identity, id);
-    if (decision.joins) return join(identity, decision.root_a, decision.root_b, given);
-    if (decision.way == WAY_DECIDED) return STATUS_OK;
-    mark_at(identity, decision.root_a)->dirty = identity->batch;
-    mark_at(identity, decision.root_b)->dirty = identity->batch;
+    if (judgement.joins) return join(identity, judgement.root_a, judgement.root_b, given);
+    if (judgement.way == WAY_DECIDED) return STATUS_OK;
+    mark_at(identity, judgement.root_a)->dirty = identity->batch;
+    mark_at(identity, judgement.root_b)->dirty = identity->batch;
     return seed_add(identity, given->strong);
 }
 

@@ -28,13 +28,13 @@ struct member {
     int64_t bucket,
         seen_ms; /* the last step in which it was sighted, and its first sighting there */
     bool was_seen, is_expired; /* a limit counts it while its last sighting is not too long ago */
-    uint64_t print;            /* at the top: of the component and how it came about */
+    uint64_t fingerprint;      /* at the top: of the component and how it came about */
 };
-struct wish {        /* the edge of a member in an interval */
+struct wanted_edge { /* the edge of a member in an interval */
     uint32_t parent; /* id; NONE */
     int64_t known_ms;
     uint64_t order;
-    uint64_t print; /* of its component */
+    uint64_t fingerprint; /* of its component */
 };
 struct judged {
     uint8_t verdict, blamed;
@@ -51,8 +51,8 @@ struct judge_scratch {
     size_t state_capacity;
     struct judged *judged;
     size_t judged_capacity;
-    struct wish *wishes; /* interval by interval */
-    size_t wishes_capacity;
+    struct wanted_edge *wanted_edges; /* interval by interval */
+    size_t wanted_capacity;
     int64_t *thresholds;
     size_t threshold_count, thresholds_capacity;
     struct tally *tallies;
@@ -71,7 +71,7 @@ void judge_scratch_destroy(struct judge_scratch *scratch) {
     memory_free(scratch->outside);
     memory_free(scratch->state);
     memory_free(scratch->judged);
-    memory_free(scratch->wishes);
+    memory_free(scratch->wanted_edges);
     memory_free(scratch->thresholds);
     memory_free(scratch->tallies);
     memory_free(scratch);
@@ -508,17 +508,18 @@ static enum status judge_interval(struct identity *identity, size_t interval) {
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < set->link_count; i++)
         status = judge_link(identity, i, set->thresholds[interval]);
-    struct wish *wishes = set->wishes + interval * set->member_count;
+    struct wanted_edge *wanted_edges = set->wanted_edges + interval * set->member_count;
     for (size_t i = 0; i < set->member_count; i++) {
         const struct member *member = &set->state[i];
         uint32_t parent = member->edge_parent == NONE ? NONE : set->members[member->edge_parent];
-        wishes[i] = (struct wish){parent, member->edge_known_ms, member->edge_order, 0};
+        wanted_edges[i] =
+            (struct wanted_edge){parent, member->edge_known_ms, member->edge_order, 0};
         uint64_t edge = hash_u64((uint64_t)parent << 32 | set->members[i]) + member->edge_order;
-        set->state[top_of(set->state, (uint32_t)i)].print +=
+        set->state[top_of(set->state, (uint32_t)i)].fingerprint +=
             hash_u64(edge ^ hash_u64((uint64_t)member->edge_known_ms));
     }
     for (uint32_t i = 0; i < set->member_count; i++)
-        wishes[i].print = set->state[top_of(set->state, i)].print;
+        wanted_edges[i].fingerprint = set->state[top_of(set->state, i)].fingerprint;
     return status;
 }
 
@@ -528,18 +529,20 @@ static enum status publish_edges(struct identity *identity, size_t interval) {
     struct judge_scratch *set = identity->judge;
     struct view view = {set->thresholds[interval], UINT64_MAX, INT64_MAX, UINT64_MAX};
     for (size_t i = 0; i < set->member_count; i++) {
-        const struct wish *wish = &set->wishes[interval * set->member_count + i];
+        const struct wanted_edge *wanted = &set->wanted_edges[interval * set->member_count + i];
         uint32_t id = set->members[i], now = forest_edge_of(&identity->forest, id, &view);
-        struct wish held = {.parent = NONE};
+        struct wanted_edge held = {.parent = NONE};
         if (now != NONE) {
             const struct edge *edge = forest_edge(&identity->forest, now);
-            held = (struct wish){LOAD(edge->parent), LOAD(edge->known_ms), LOAD(edge->order), 0};
+            held = (struct wanted_edge){LOAD(edge->parent), LOAD(edge->known_ms), LOAD(edge->order),
+                                        0};
         }
-        if (held.parent == wish->parent &&
-            (held.parent == NONE || (held.known_ms == wish->known_ms && held.order == wish->order)))
+        if (held.parent == wanted->parent &&
+            (held.parent == NONE ||
+             (held.known_ms == wanted->known_ms && held.order == wanted->order)))
             continue;
-        enum status status =
-            edge_add(identity, id, wish->parent, wish->known_ms, wish->order, view.version_ms);
+        enum status status = edge_add(identity, id, wanted->parent, wanted->known_ms, wanted->order,
+                                      view.version_ms);
         if (status) return status;
     }
     return STATUS_OK;
@@ -549,7 +552,8 @@ static enum status publish_edges(struct identity *identity, size_t interval) {
  * next is judged by intervals, too. */
 static bool differs_by_interval(const struct judge_scratch *set, size_t member) {
     for (size_t i = 1; i < set->threshold_count; i++) {
-        if (set->wishes[i * set->member_count + member].print != set->wishes[member].print)
+        if (set->wanted_edges[i * set->member_count + member].fingerprint !=
+            set->wanted_edges[member].fingerprint)
             return true;
     }
     return false;
@@ -576,11 +580,12 @@ static enum status publish_verdicts(struct identity *identity) {
 }
 
 /* Since when is the member's edge in the newest interval the one in force? INT64_MIN: always. */
-static int64_t wished_from(const struct judge_scratch *set, size_t member) {
+static int64_t wanted_from(const struct judge_scratch *set, size_t member) {
     size_t interval = set->threshold_count - 1;
-    const struct wish *newest = &set->wishes[interval * set->member_count + member];
+    const struct wanted_edge *newest = &set->wanted_edges[interval * set->member_count + member];
     for (; interval > 0; interval--) {
-        const struct wish *before = &set->wishes[(interval - 1) * set->member_count + member];
+        const struct wanted_edge *before =
+            &set->wanted_edges[(interval - 1) * set->member_count + member];
         if (before->parent != newest->parent || before->known_ms != newest->known_ms ||
             before->order != newest->order)
             break;
@@ -595,10 +600,11 @@ static enum status publish_changes(struct identity *identity) {
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < set->member_count; i++) {
         if (set->members[i] >= identity->first_identifier) continue;
-        const struct wish *wish = &set->wishes[(set->threshold_count - 1) * set->member_count + i];
-        bool of_the_call = wish->parent == NONE || identity->old_eras; /* not of a link */
-        int64_t known_ms = of_the_call ? identity->known_ms : wish->known_ms;
-        int64_t from_ms = wished_from(set, i);
+        const struct wanted_edge *wanted =
+            &set->wanted_edges[(set->threshold_count - 1) * set->member_count + i];
+        bool of_the_call = wanted->parent == NONE || identity->old_eras; /* not of a link */
+        int64_t known_ms = of_the_call ? identity->known_ms : wanted->known_ms;
+        int64_t from_ms = wanted_from(set, i);
         status = change_note(identity, set->members[i], known_ms > from_ms ? known_ms : from_ms);
     }
     return status;
@@ -620,7 +626,8 @@ static enum status set_reserve(struct judge_scratch *set) {
     size_t members = set->member_count;
     enum status status = GROW(set->state, set->state_capacity, members);
     if (!status) status = GROW(set->judged, set->judged_capacity, set->link_count);
-    if (!status) status = GROW(set->wishes, set->wishes_capacity, members * set->threshold_count);
+    if (!status)
+        status = GROW(set->wanted_edges, set->wanted_capacity, members * set->threshold_count);
     if (!status && set->link_count) memset(set->judged, 0, set->link_count * sizeof(*set->judged));
     return status;
 }

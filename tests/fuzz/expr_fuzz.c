@@ -8,7 +8,7 @@
 
 #define ROWS 12
 
-static void fill(struct world *world, struct world_event *events) {
+static void fill(struct expr_world *world, struct world_event *events) {
     static const char *const names[] = {"Order Completed", "Clicked", "Page Viewed",
                                         "Customer Record"};
     static const char *const fields_of[] = {"product_id", "quantity"};
@@ -34,7 +34,8 @@ static void check_value(const struct expr_program *program, struct value value) 
     fuzz_check(value.type != VALUE_NUMBER || isfinite(value.number));
 }
 
-static void check_program(struct world *world, const struct expr_program *program, bool is_row) {
+static void check_program(struct expr_world *world, const struct expr_program *program,
+                          bool is_row) {
     struct world_event events[ROWS];
     struct timeline timeline;
     struct expr_env env;
@@ -57,7 +58,7 @@ static void check_program(struct world *world, const struct expr_program *progra
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     if (length == 0 || length > EXPR_TEXT_MAX + 8) return 0;
-    static struct world world;
+    static struct expr_world world;
     if (!world.symbols) {
         world_init(&world);
         world_trait(&world, "orders_90d", "count(\"Order Completed\") in 90d");

@@ -49,7 +49,7 @@ static const char *const sources[] = {
 #define SOURCES (sizeof sources / sizeof sources[0])
 
 struct play {
-    struct world world;
+    struct expr_world world;
     struct random random;
     struct expr_program *programs[SOURCES];
     struct lookup_table *changed;
@@ -116,7 +116,7 @@ static void add_event(struct play *play, struct event_batch *batch, int64_t time
                       int64_t known_ms) {
     static const char *const types[] = {"Order Completed", "Clicked", "Page Viewed"};
     static const char *const stores[] = {"7", "12", "13"};
-    struct world *world = &play->world;
+    struct expr_world *world = &play->world;
     uint64_t type = below(play, 3);
     struct packed_writer *writer = arena_alloc(&world->arena, sizeof(*writer));
     struct event *event = event_batch_add(batch);

@@ -27,7 +27,7 @@ struct happening {
 extern const char *const event_names[3];
 
 struct model {
-    struct world world;
+    struct expr_world world;
     struct random random;
     struct happening events[EVENTS_MAX];
     uint32_t count;

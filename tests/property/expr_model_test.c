@@ -396,7 +396,7 @@ static void random_timeline(struct model *model) {
 static void to_timeline(struct model *model, struct timeline *out) {
     static const char *const names[] = {"product_id", "quantity", "sales_value"};
     struct world_event *events = arena_calloc(&model->world.arena, EVENTS_MAX, sizeof(*events));
-    struct world *world = &model->world;
+    struct expr_world *world = &model->world;
     for (uint32_t i = 0; i < model->count; i++) {
         const struct happening *from = &model->events[i];
         events[i] = (struct world_event){.time_ms = from->time_ms,

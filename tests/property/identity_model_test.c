@@ -26,7 +26,7 @@ static void fail(int line, const char *condition) {
 
 #define RECORDS_MAX 512
 struct life {
-    struct world *world;
+    struct identity_world *world;
     struct identity *identity;
     struct event_batch batch;
     uint64_t position;
@@ -101,7 +101,7 @@ static void set_rules(struct life *life, const struct identifier_rule *rules, in
 
 /* Another limit, and sometimes another time to hold, of one type. */
 static void change_rules(struct life *life) {
-    struct world *world = life->world;
+    struct identity_world *world = life->world;
     struct random *random = &world->random;
     if (world->ruling_count == WORLD_RULINGS_MAX) return;
     struct world_ruling ruling = {.known_ms = (int64_t)random_below(random, WORLD_TIME_MAX),
@@ -163,7 +163,7 @@ static struct identifier_id find(const struct identity *identity, uint32_t index
 }
 
 static void withdraw(struct life *life) {
-    struct world *world = life->world;
+    struct identity_world *world = life->world;
     struct random *random = &world->random;
     if (world->withdrawal_count == WORLD_WITHDRAWALS_MAX) return;
     const struct world_event *event = &world->events[random_below(random, world->event_count)];
@@ -191,7 +191,7 @@ static void withdraw(struct life *life) {
 }
 
 static enum status first_known(void *context, struct persona_id persona, int64_t *known_ms) {
-    const struct world *world = context;
+    const struct identity_world *world = context;
     *known_ms = INT64_MAX;
     for (uint32_t i = 0; i < world->event_count; i++) {
         const struct world_event *event = &world->events[i];
@@ -204,7 +204,7 @@ static enum status first_known(void *context, struct persona_id persona, int64_t
 
 /* A row that names others now, or takes itself away; what is known of it comes later and later. */
 static void correct(struct life *life) {
-    struct world *world = life->world;
+    struct identity_world *world = life->world;
     struct random *random = &world->random;
     uint32_t corrected = (uint32_t)random_below(random, world->event_count),
              made = world->event_count;
@@ -259,7 +259,7 @@ static void rewrite_records(struct life *life, struct identity_erasure *erasure)
 }
 
 static void erase(struct life *life) {
-    struct world *world = life->world;
+    struct identity_world *world = life->world;
     uint32_t index = (uint32_t)random_below(&world->random, WORLD_IDENTIFIERS);
     struct identifier_id id = find(life->identity, index), ids[WORLD_IDENTIFIERS];
     if (id.value == ID_NONE) return;
@@ -308,7 +308,7 @@ static void compare_personas(const struct identity *identity, struct as_of as_of
     }
 }
 
-static void compare(const struct world *world, const struct identity *identity,
+static void compare(const struct identity_world *world, const struct identity *identity,
                     struct as_of as_of) {
     uint32_t group[WORLD_IDENTIFIERS], customer[WORLD_IDENTIFIERS];
     struct identifier_id ids[WORLD_IDENTIFIERS];
@@ -442,7 +442,7 @@ static void shuffle(struct random *random, uint32_t *order, uint32_t count) {
     }
 }
 
-static const struct world *sorted_world;
+static const struct identity_world *sorted_world;
 static int by_known(const void *a, const void *b) {
     int64_t left = sorted_world->events[*(const uint32_t *)a].known_ms;
     int64_t right = sorted_world->events[*(const uint32_t *)b].known_ms;
@@ -459,7 +459,7 @@ static void something(struct life *life, unsigned with) {
     while (with & WITH_CORRECTIONS && random_below(random, 2) == 0) correct(life);
 }
 
-static void arrive(struct world *world, uint32_t *order) {
+static void arrive(struct identity_world *world, uint32_t *order) {
     struct random *random = &world->random;
     for (uint32_t i = 0; i < world->event_count; i++) {
         order[i] = i;
@@ -472,7 +472,7 @@ static void arrive(struct world *world, uint32_t *order) {
         shuffle(random, order, world->event_count);
 }
 
-static void live(struct world *world, unsigned with) {
+static void live(struct identity_world *world, unsigned with) {
     struct life life = {.world = world, .identity = create()};
     struct random *random = &world->random;
     uint32_t order[WORLD_EVENTS_MAX], event_count = world->event_count;
@@ -502,7 +502,7 @@ static void live(struct world *world, unsigned with) {
 }
 
 /* Links are made anew at the first row that stands, while sightings of what expires are not. */
-static void nothing_expires(struct world *world) {
+static void nothing_expires(struct identity_world *world) {
     for (uint32_t i = 0; i < WORLD_TYPES; i++) world->rules[i].expires_ms = 0;
 }
 
@@ -514,7 +514,7 @@ int main(int argument_count, char **arguments) {
     struct simulated_disk *simulated = simulated_disk_create(first, UINT64_C(64) << 20);
     disk = simulated_disk_interface(simulated);
     for (seed = first; seed < first + rounds; seed++) {
-        struct world world;
+        struct identity_world world;
         world_make(&world, seed);
         unsigned withdrawals = seed % 2 == 0 ? WITH_WITHDRAWALS : 0;
         live(&world, 0);

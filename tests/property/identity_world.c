@@ -8,8 +8,8 @@
 
 static const uint32_t limits[WORLD_TYPES] = {0, 2, 2, 3};
 
-void world_make(struct world *world, uint64_t seed) {
-    *world = (struct world){.event_count = 0};
+void world_make(struct identity_world *world, uint64_t seed) {
+    *world = (struct identity_world){.event_count = 0};
     random_init(&world->random, seed);
     struct random *random = &world->random;
     for (uint32_t i = 0; i < WORLD_TYPES; i++) {
@@ -50,11 +50,12 @@ static uint64_t content(uint32_t identifier) {
     return key_hash(key);
 }
 
-static bool is_name(const struct world *world, const struct world_event *event, uint32_t index) {
+static bool is_name(const struct identity_world *world, const struct world_event *event,
+                    uint32_t index) {
     return world->with_names && index >= event->first_name;
 }
 
-enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count,
+enum status world_batch(const struct identity_world *world, const uint32_t *order, uint32_t count,
                         struct event_batch *batch) {
     event_batch_clear(batch);
     for (uint32_t i = 0; i < count; i++) {
@@ -93,14 +94,14 @@ static int by_order(const void *left, const void *right) {
 }
 
 /* A row that names somebody who was erased is turned away whole, from then on. */
-static bool is_turned_away(const struct world *world, const struct world_event *event) {
+static bool is_turned_away(const struct identity_world *world, const struct world_event *event) {
     for (uint32_t k = 0; k < event->count; k++) {
         if (world->erased_at[event->identifiers[k]] < event->position) return true;
     }
     return false;
 }
 
-static uint32_t anchor_of(const struct world *world, const struct world_event *event) {
+static uint32_t anchor_of(const struct identity_world *world, const struct world_event *event) {
     uint32_t best = WORLD_IDENTIFIERS;
     if (is_turned_away(world, event)) return best;
     for (uint32_t k = 0; k < event->count; k++) {
@@ -114,8 +115,8 @@ static uint32_t anchor_of(const struct world *world, const struct world_event *e
 
 /* Is the name of the event known? One that waits is forgotten when an identifier with the same text
  * is erased. */
-static bool is_known(const struct world *world, const struct world_event *event, uint32_t name,
-                     uint64_t position) {
+static bool is_known(const struct identity_world *world, const struct world_event *event,
+                     uint32_t name, uint64_t position) {
     if (!world_is_there(world, name, position)) return false;
     for (uint32_t id = name % WORLD_VALUES; id < WORLD_IDENTIFIERS; id += WORLD_VALUES) {
         uint64_t erased_at = world->erased_at[id];
@@ -125,7 +126,8 @@ static bool is_known(const struct world *world, const struct world_event *event,
     return true;
 }
 
-static bool is_withdrawn(const struct world *world, uint32_t a, uint32_t b, struct as_of as_of) {
+static bool is_withdrawn(const struct identity_world *world, uint32_t a, uint32_t b,
+                         struct as_of as_of) {
     int64_t last_ms = INT64_MIN;
     bool withdrawn = false;
     for (uint32_t i = 0; i < world->withdrawal_count; i++) {
@@ -139,7 +141,7 @@ static bool is_withdrawn(const struct world *world, uint32_t a, uint32_t b, stru
     return withdrawn;
 }
 
-static uint32_t list_links(const struct world *world, struct as_of as_of,
+static uint32_t list_links(const struct identity_world *world, struct as_of as_of,
                            struct model_link *links) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < world->event_count; i++) {
@@ -196,7 +198,7 @@ static bool is_alive(int64_t expires_ms, const struct sightings *seen, int64_t n
     return !is_too_long(expires_ms, now_ms - last);
 }
 
-void world_linked(const struct world *world, bool linked[WORLD_TYPES]) {
+void world_linked(const struct identity_world *world, bool linked[WORLD_TYPES]) {
     memset(linked, 0, WORLD_TYPES * sizeof(*linked));
     for (uint32_t i = 0; i < world->event_count; i++) {
         const struct world_event *event = &world->events[i];
@@ -212,7 +214,7 @@ void world_linked(const struct world *world, bool linked[WORLD_TYPES]) {
     }
 }
 
-void world_rules(const struct world *world, struct as_of as_of,
+void world_rules(const struct identity_world *world, struct as_of as_of,
                  struct identifier_rule rules[WORLD_TYPES]) {
     struct identifier_rule eras[WORLD_RULINGS_MAX + 1][WORLD_TYPES];
     int64_t from_ms[WORLD_RULINGS_MAX + 1] = {INT64_MIN};
@@ -254,7 +256,8 @@ static bool breaks_a_limit(const struct identifier_rule *rules, const struct sig
 }
 
 /* Of the links of one pair in one step of both ends only the first is judged. */
-static bool is_repeat(const struct world *world, const struct model_link *links, uint32_t index) {
+static bool is_repeat(const struct identity_world *world, const struct model_link *links,
+                      uint32_t index) {
     const struct model_link *link = &links[index];
     for (uint32_t i = 0; i < index; i++) {
         bool is_pair = (links[i].a == link->a && links[i].b == link->b) ||
@@ -269,7 +272,7 @@ static bool is_repeat(const struct world *world, const struct model_link *links,
     return false;
 }
 
-void world_partition(const struct world *world, struct as_of as_of,
+void world_partition(const struct identity_world *world, struct as_of as_of,
                      uint32_t group[WORLD_IDENTIFIERS]) {
     static struct model_link links[WORLD_EVENTS_MAX * 2];
     static struct sightings seen[WORLD_IDENTIFIERS];
@@ -294,7 +297,7 @@ void world_partition(const struct world *world, struct as_of as_of,
     }
 }
 
-bool world_is_there(const struct world *world, uint32_t identifier, uint64_t position) {
+bool world_is_there(const struct identity_world *world, uint32_t identifier, uint64_t position) {
     if (world->erased_at[identifier] != UINT64_MAX) return false;
     for (uint32_t i = 0; i < world->event_count; i++) {
         const struct world_event *event = &world->events[i];

@@ -42,7 +42,7 @@ struct world_ruling { /* other rules, from known_ms on */
     int64_t known_ms;
     uint64_t position;
 };
-struct world {
+struct identity_world {
     bool with_names; /* else names are identifiers like any other */
     struct random random;
     struct identifier_rule rules[WORLD_TYPES];
@@ -55,19 +55,19 @@ struct world {
     uint64_t erased_at[WORLD_IDENTIFIERS]; /* position; UINT64_MAX: never */
 };
 
-void world_make(struct world *world, uint64_t seed);
+void world_make(struct identity_world *world, uint64_t seed);
 struct text world_value(uint32_t identifier, char out[16]);
-enum status world_batch(const struct world *world, const uint32_t *order, uint32_t count,
+enum status world_batch(const struct identity_world *world, const uint32_t *order, uint32_t count,
                         struct event_batch *batch) MUST_USE;
 /* The rules in force as of then. */
-void world_rules(const struct world *world, struct as_of as_of,
+void world_rules(const struct identity_world *world, struct as_of as_of,
                  struct identifier_rule rules[WORLD_TYPES]);
 /* Is anything of each type linked now? */
-void world_linked(const struct world *world, bool linked[WORLD_TYPES]);
+void world_linked(const struct identity_world *world, bool linked[WORLD_TYPES]);
 /* group[i] = group[j] iff i and j are one customer as of then. */
-void world_partition(const struct world *world, struct as_of as_of,
+void world_partition(const struct identity_world *world, struct as_of as_of,
                      uint32_t group[WORLD_IDENTIFIERS]);
 /* Has an event with this identifier arrived below the position, and has nobody erased it? */
-bool world_is_there(const struct world *world, uint32_t identifier, uint64_t position);
+bool world_is_there(const struct identity_world *world, uint32_t identifier, uint64_t position);
 
 #endif

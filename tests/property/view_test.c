@@ -122,7 +122,7 @@ static const struct customer_directory_ops directory_ops = {persona_count, custo
 struct held {
     struct timeline_reader *view, *model;
 };
-struct world {
+struct view_world {
     struct naive_directory directory;
     struct column_set columns;
     struct memory_source *model;
@@ -148,7 +148,7 @@ static const struct column all_columns[] = {
 };
 #define COLUMNS (sizeof all_columns / sizeof all_columns[0])
 
-static void publish(struct world *world) {
+static void publish(struct view_world *world) {
     struct version *version =
         version_create(world->runs, world->run_count, world->tails, world->tail_count,
                        &world->columns, &world->directory.interface);
@@ -157,7 +157,7 @@ static void publish(struct world *world) {
     versions_publish(&world->versions, version);
 }
 
-static void world_init(struct world *world) {
+static void world_init(struct view_world *world) {
     memset(world, 0, sizeof *world);
     world->directory.interface.ops = &directory_ops;
     world->columns.count = COLUMNS;
@@ -200,7 +200,7 @@ static void pack(struct event_batch *batch, struct event *event) {
     packed_writer_release(&writer);
 }
 
-static void append(struct world *world) {
+static void append(struct view_world *world) {
     struct event_batch batch;
     event_batch_init(&batch);
     uint32_t count = 1 + (uint32_t)random_below(&rng, 60);
@@ -235,7 +235,7 @@ static void append(struct world *world) {
     event_batch_release(&batch);
 }
 
-static void link_two(struct world *world) {
+static void link_two(struct view_world *world) {
     struct naive_directory *directory = &world->directory;
     if (directory->count == LINKS_MAX) return;
     directory->links[directory->count++] = (struct link){
@@ -261,7 +261,7 @@ static void get_tail_row(const void *context, size_t i, struct run_row *out) {
                             .packed = tail_packed(row)};
 }
 
-static const char *next_path(struct world *world) {
+static const char *next_path(struct view_world *world) {
     static char path[64];
     snprintf(path, sizeof path, "%s/%llu.run", directory_path,
              (unsigned long long)++world->run_number);
@@ -277,7 +277,7 @@ static struct column_set some_columns(void) {
     return set;
 }
 
-static struct stored_run *open_stored(struct world *world, const char *path) {
+static struct stored_run *open_stored(struct view_world *world, const char *path) {
     struct run *run;
     struct stored_run *stored;
     assert_int_equal(run_open(&run, file_system_os(), path, NULL), STATUS_OK);
@@ -287,14 +287,14 @@ static struct stored_run *open_stored(struct world *world, const char *path) {
     return stored;
 }
 
-static void begin_fold(struct world *world) {
+static void begin_fold(struct view_world *world) {
     if (world->tail_count == 2) return;
     assert_int_equal(tail_create(&world->tails[1], world->position), STATUS_OK);
     world->tail_count = 2;
     publish(world);
 }
 
-static void fold_superseded(struct world *world) {
+static void fold_superseded(struct view_world *world) {
     static struct superseded_row rows[EVENTS_MAX];
     const struct superseded_tail *tail = tail_superseded(world->tails[0]);
     uint64_t count = 0, bytes;
@@ -313,7 +313,7 @@ static void fold_superseded(struct world *world) {
     unlink(path);
 }
 
-static void end_fold(struct world *world) {
+static void end_fold(struct view_world *world) {
     static struct tail_rows rows;
     struct tail_cursor cursor;
     size_t count = 0;
@@ -337,7 +337,7 @@ static void end_fold(struct world *world) {
     publish(world);
 }
 
-static void merge_runs(struct world *world) {
+static void merge_runs(struct view_world *world) {
     if (world->run_count < 2) return;
     static uint32_t customer[IDS];
     uint32_t count = 1 + (uint32_t)random_below(&rng, world->run_count);
@@ -362,7 +362,7 @@ static void merge_runs(struct world *world) {
     publish(world);
 }
 
-static void same_columns(const struct world *world, const uint64_t *wanted,
+static void same_columns(const struct view_world *world, const uint64_t *wanted,
                          const struct timeline *a, const struct timeline *b) {
     for (uint32_t c = 0; c < COLUMNS; c++) {
         bool asked = wanted[0] >> c & 1;
@@ -376,7 +376,7 @@ static void same_columns(const struct world *world, const uint64_t *wanted,
     }
 }
 
-static void same(const struct world *world, const struct timeline_request *request,
+static void same(const struct view_world *world, const struct timeline_request *request,
                  const struct timeline *a, const struct timeline *b) {
     assert_int_equal(a->customer.value, b->customer.value);
     assert_int_equal(a->count, b->count);
@@ -406,7 +406,7 @@ static void same(const struct world *world, const struct timeline_request *reque
     }
 }
 
-static struct timeline_request random_request(const struct world *world, uint64_t *wanted) {
+static struct timeline_request random_request(const struct view_world *world, uint64_t *wanted) {
     struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW}, .columns = wanted};
     if (random_below(&rng, 2))
         request.as_of.t_ms = (int64_t)random_below(&rng, world->position / 4 + 30);
@@ -416,7 +416,7 @@ static struct timeline_request random_request(const struct world *world, uint64_
     return request;
 }
 
-static void compare_read(const struct world *world, const struct held *held,
+static void compare_read(const struct view_world *world, const struct held *held,
                          const struct timeline_request *request, uint32_t customer) {
     struct timeline a, b;
     const struct timeline_source_ops *x = held->view->source->ops, *y = held->model->source->ops;
@@ -428,7 +428,7 @@ static void compare_read(const struct world *world, const struct held *held,
 
 /* All shares of the walk together are all customers, each once; ascending; each timeline is what
  * reading him gives. */
-static void compare_walk(const struct world *world, const struct held *held) {
+static void compare_walk(const struct view_world *world, const struct held *held) {
     uint64_t wanted, inner_wanted;
     struct timeline_request request = random_request(world, &wanted),
                             inner = random_request(world, &inner_wanted);
@@ -458,7 +458,7 @@ static void compare_walk(const struct world *world, const struct held *held) {
     assert_int_equal(found, expected);
 }
 
-static void compare(const struct world *world, const struct held *held) {
+static void compare(const struct view_world *world, const struct held *held) {
     assert_int_equal(held->view->source->ops->position(held->view),
                      held->model->source->ops->position(held->model));
     for (int i = 0; i < 3; i++) compare_walk(world, held);
@@ -476,7 +476,7 @@ static void close_held(struct held *held) {
     *held = (struct held){0};
 }
 
-static void open_held(struct world *world, struct held *held) {
+static void open_held(struct view_world *world, struct held *held) {
     struct timeline_source *model = memory_source_interface(world->model);
     close_held(held);
     assert_int_equal(
@@ -485,7 +485,7 @@ static void open_held(struct world *world, struct held *held) {
     assert_int_equal(model->ops->reader_open(model, &held->model, NULL), STATUS_OK);
 }
 
-static void step(struct world *world) {
+static void step(struct view_world *world) {
     switch (random_below(&rng, 8)) {
     case 0:
     case 1:
@@ -504,7 +504,7 @@ static void step(struct world *world) {
 
 static void view_is_the_model(void **state) {
     (void)state;
-    static struct world world;
+    static struct view_world world;
     for (uint64_t round = 0; round < rounds; round++) {
         random_init(&rng, seed + round);
         lay_out((enum layout)((seed + round) % LAYOUT_COUNT), &rng);

@@ -7,7 +7,7 @@
 #include "event/timeline_source.h"
 #include "world.h"
 
-static struct world world;
+static struct expr_world world;
 
 static int setup(void **state) {
     (void)state;

@@ -11,7 +11,7 @@
 #define DAY    TIME_DAY_MS
 #define NOW_MS (1000 * DAY)
 
-static struct world world;
+static struct expr_world world;
 
 static int setup(void **state) {
     (void)state;

@@ -17,7 +17,7 @@
 #define ARROW      "→"
 
 struct reading {
-    struct world world;
+    struct expr_world world;
     struct world_event events[2][EVENTS_MAX]; /* the customer, the friend */
     uint32_t count[2];
     int table; /* of the rows being read */
@@ -150,7 +150,7 @@ static struct value evaluate(struct reading *reading, const struct expr_program 
 
 static void check_example(struct reading *reading, struct text line, struct text row_event) {
     struct text source = text_trim(cut(&line, ARROW)), wanted = text_trim(line);
-    struct world *world = &reading->world;
+    struct expr_world *world = &reading->world;
     struct expr_program *program = NULL;
     struct expr_error error = {0};
     const char *copy = arena_text(&world->arena, source).at;

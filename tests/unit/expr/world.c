@@ -52,26 +52,26 @@ static const struct {
 
 /* ---- the schema ---- */
 
-uint32_t world_event_type(struct world *world, const char *name) {
+uint32_t world_event_type(struct expr_world *world, const char *name) {
     uint32_t id = 0;
     MUST(symbol_add(world->symbols, SYMBOL_EVENT, text_from(name), &id));
     return id;
 }
-uint32_t world_property(struct world *world, const char *name) {
+uint32_t world_property(struct expr_world *world, const char *name) {
     uint32_t id = 0;
     MUST(symbol_add(world->symbols, SYMBOL_PROPERTY, text_from(name), &id));
     return id;
 }
 
 static enum status find_event(void *context, struct text name, uint32_t *type) {
-    struct world *world = context;
+    struct expr_world *world = context;
     *type = symbol_find(world->symbols, SYMBOL_EVENT, name);
     return *type == SYMBOL_NONE ? STATUS_NOT_FOUND : STATUS_OK;
 }
 
 static enum status find_property(void *context, uint32_t event_type, struct text name,
                                  struct expr_name *out) {
-    struct world *world = context;
+    struct expr_world *world = context;
     for (size_t i = 0; i < PROPERTY_COUNT; i++) {
         if (!text_equal(name, text_from(properties[i].property))) continue;
         if (event_type != SYMBOL_NONE && event_type != world_event_type(world, properties[i].event))
@@ -85,7 +85,7 @@ static enum status find_property(void *context, uint32_t event_type, struct text
 
 static enum status find_list_field(void *context, uint32_t event_type, uint32_t property,
                                    struct text name, struct expr_name *out) {
-    struct world *world = context;
+    struct expr_world *world = context;
     (void)event_type;
     if (property != world_property(world, "products")) return STATUS_NOT_FOUND;
     for (size_t i = 0; i < 3; i++) {
@@ -98,7 +98,7 @@ static enum status find_list_field(void *context, uint32_t event_type, uint32_t 
 
 static enum status find_trait(void *context, struct text name, struct expr_name *out,
                               bool *of_treatment) {
-    struct world *world = context;
+    struct expr_world *world = context;
     for (uint32_t i = 0; i < world->trait_count; i++) {
         if (!text_equal(name, text_from(world->trait[i].name))) continue;
         *out = (struct expr_name){world->trait[i].type, i};
@@ -147,7 +147,7 @@ static enum status find_relation(void *context, struct text kind, uint32_t *inde
 }
 
 static size_t names(void *context, char kind, uint32_t event_type, struct text *out, size_t max) {
-    struct world *world = context;
+    struct expr_world *world = context;
     size_t count = 0;
     for (size_t i = 0; kind == 'e' && i < PROPERTY_COUNT && count < max; i++)
         out[count++] = text_from(properties[i].event);
@@ -171,7 +171,7 @@ static size_t names(void *context, char kind, uint32_t event_type, struct text *
 }
 
 static bool is_visit(void *context, uint32_t event_type) {
-    struct world *world = context;
+    struct expr_world *world = context;
     return event_type == world_event_type(world, "Page Viewed") ||
            event_type == world_event_type(world, "Clicked");
 }
@@ -179,7 +179,7 @@ static bool is_visit(void *context, uint32_t event_type) {
 /* ---- the environment ---- */
 
 static const struct lookup_table *lookup(void *context, uint32_t index, int64_t t_ms) {
-    struct world *world = context;
+    struct expr_world *world = context;
     world->lookup_calls++;
     if (t_ms < world->lookup_known_ms) return NULL;
     return index == 0 ? world->product : world->campaign;
@@ -187,7 +187,7 @@ static const struct lookup_table *lookup(void *context, uint32_t index, int64_t 
 
 static enum status related(void *context, uint32_t relation, int64_t t_ms, uint64_t *cursor,
                            struct timeline *out) {
-    struct world *world = context;
+    struct expr_world *world = context;
     (void)relation;
     (void)t_ms;
     if (*cursor >= world->friend_count) return STATUS_END;
@@ -202,7 +202,7 @@ static struct value related_trait(void *context, uint32_t index, const struct ti
     return env.traits[index];
 }
 
-void world_env(struct world *world, const struct timeline *timeline, int64_t t_ms,
+void world_env(struct expr_world *world, const struct timeline *timeline, int64_t t_ms,
                struct expr_env *env) {
     struct value *traits = arena_calloc(&world->arena, WORLD_TRAITS_MAX, sizeof(*traits));
     *env = (struct expr_env){.timeline = timeline,
@@ -224,7 +224,7 @@ static struct value time_of(const char *text) {
     return value;
 }
 
-static void fill_lookups(struct world *world) {
+static void fill_lookups(struct expr_world *world) {
     static const char *const rows[][3] = {{"A1", "GROCERY", "2.50"},
                                           {"A2", "DELI", "4.00"},
                                           {"A3", "GROCERY", "1.25"},
@@ -250,8 +250,8 @@ static void fill_lookups(struct world *world) {
     MUST(lookup_finish(world->campaign));
 }
 
-void world_init(struct world *world) {
-    *world = (struct world){.lookup_known_ms = INT64_MIN};
+void world_init(struct expr_world *world) {
+    *world = (struct expr_world){.lookup_known_ms = INT64_MIN};
     arena_init(&world->arena, (size_t)1 << 30);
     MUST(symbols_create(&world->symbols));
     for (size_t i = 0; i < PROPERTY_COUNT; i++) (void)world_event_type(world, properties[i].event);
@@ -285,7 +285,7 @@ void world_init(struct world *world) {
     world->attributes[5].value = time_of("2017-10-31");
 }
 
-void world_release(struct world *world) {
+void world_release(struct expr_world *world) {
     value_set_destroy(world->action_products);
     lookup_destroy(world->product);
     lookup_destroy(world->campaign);
@@ -295,14 +295,14 @@ void world_release(struct world *world) {
 
 /* ---- timelines ---- */
 
-void world_set(struct world *world, struct world_event *event, const char *property,
+void world_set(struct expr_world *world, struct world_event *event, const char *property,
                struct value value) {
     if (event->count == WORLD_PROPERTIES_MAX) abort();
     event->property[event->count].symbol = world_property(world, property);
     event->property[event->count++].value = value;
 }
 
-struct value world_list(struct world *world, const char *const *field_names,
+struct value world_list(struct expr_world *world, const char *const *field_names,
                         const struct value *values, uint32_t field_count, uint32_t items) {
     struct packed_list list;
     struct value result;
@@ -324,7 +324,7 @@ struct value world_list(struct world *world, const char *const *field_names,
     return result;
 }
 
-void world_timeline(struct world *world, struct world_event *events, uint32_t count,
+void world_timeline(struct expr_world *world, struct world_event *events, uint32_t count,
                     bool with_known, struct timeline *out) {
     size_t rows = count + 1;
     int64_t *time_ms = arena_alloc(&world->arena, rows * 8),
@@ -369,7 +369,7 @@ void world_timeline(struct world *world, struct world_event *events, uint32_t co
 
 /* ---- compiling and evaluating ---- */
 
-struct expr_program *world_compile(struct world *world, const char *source,
+struct expr_program *world_compile(struct expr_world *world, const char *source,
                                    struct expr_error *error) {
     struct expr_program *program = NULL;
     enum status status =
@@ -377,7 +377,7 @@ struct expr_program *world_compile(struct world *world, const char *source,
     return status == STATUS_OK ? program : NULL;
 }
 
-void world_trait(struct world *world, const char *name, const char *source) {
+void world_trait(struct expr_world *world, const char *name, const char *source) {
     struct expr_error error = {0};
     struct expr_program *program = world_compile(world, source, &error);
     if (!program || world->trait_count == WORLD_TRAITS_MAX) {
@@ -391,8 +391,8 @@ void world_trait(struct world *world, const char *name, const char *source) {
     world->trait[i].of_treatment = expr_uses_treatment(program);
 }
 
-struct value world_eval(struct world *world, const char *source, const struct timeline *timeline,
-                        int64_t t_ms) {
+struct value world_eval(struct expr_world *world, const char *source,
+                        const struct timeline *timeline, int64_t t_ms) {
     struct expr_error error = {0};
     struct expr_program *program = world_compile(world, source, &error);
     if (!program) {
@@ -404,7 +404,7 @@ struct value world_eval(struct world *world, const char *source, const struct ti
     return expr_eval(program, &env);
 }
 
-const char *world_print(struct world *world, struct value value) {
+const char *world_print(struct expr_world *world, struct value value) {
     struct buffer buffer;
     buffer_init(&buffer);
     MUST(value_print(value, &buffer));

@@ -31,7 +31,7 @@ struct world_event {
     } property[WORLD_PROPERTIES_MAX];
 };
 
-struct world {
+struct expr_world {
     struct arena arena;
     struct symbols *symbols;
     struct column_set columns;
@@ -52,32 +52,32 @@ struct world {
     int64_t lookup_known_ms; /* lookups are unknown before it */
 };
 
-void world_init(struct world *world);
-void world_release(struct world *world);
-uint32_t world_event_type(struct world *world, const char *name);
-uint32_t world_property(struct world *world, const char *name);
+void world_init(struct expr_world *world);
+void world_release(struct expr_world *world);
+uint32_t world_event_type(struct expr_world *world, const char *name);
+uint32_t world_property(struct expr_world *world, const char *name);
 /* Declares a trait; its program is compiled. Fails the test on an error. */
-void world_trait(struct world *world, const char *name, const char *source);
+void world_trait(struct expr_world *world, const char *name, const char *source);
 
-void world_set(struct world *world, struct world_event *event, const char *property,
+void world_set(struct expr_world *world, struct world_event *event, const char *property,
                struct value value);
 /* A list of records: symbols and values row by row; or of scalars where names is NULL. */
-struct value world_list(struct world *world, const char *const *names, const struct value *values,
-                        uint32_t fields, uint32_t items);
+struct value world_list(struct expr_world *world, const char *const *names,
+                        const struct value *values, uint32_t fields, uint32_t items);
 /* Sorts by time (stable) and fills columns of the set in force. Everything lives in the world's
  * arena. */
-void world_timeline(struct world *world, struct world_event *events, uint32_t count,
+void world_timeline(struct expr_world *world, struct world_event *events, uint32_t count,
                     bool with_known, struct timeline *out);
 
 /* Compiles; on failure *error says why and NULL is returned. */
-struct expr_program *world_compile(struct world *world, const char *source,
+struct expr_program *world_compile(struct expr_world *world, const char *source,
                                    struct expr_error *error);
 /* The environment at t, with the traits evaluated in order of declaration. */
-void world_env(struct world *world, const struct timeline *timeline, int64_t t_ms,
+void world_env(struct expr_world *world, const struct timeline *timeline, int64_t t_ms,
                struct expr_env *env);
-struct value world_eval(struct world *world, const char *source, const struct timeline *timeline,
-                        int64_t t_ms);
+struct value world_eval(struct expr_world *world, const char *source,
+                        const struct timeline *timeline, int64_t t_ms);
 /* As a person reads it; in the arena. */
-const char *world_print(struct world *world, struct value value);
+const char *world_print(struct expr_world *world, struct value value);
 
 #endif

@@ -94,7 +94,7 @@ static void rules_add_their_own(void **state) {
     assert_true(value_is_blocked(TEXT("Store@ACME.com"), extra, 2));
     assert_true(value_is_blocked(TEXT("9999"), extra, 2));
     assert_false(value_is_blocked(TEXT("9998"), extra, 2));
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world->rules[EMAIL].blocked = extra;
     world->rules[EMAIL].blocked_count = 2;
     world_set_rules(world);

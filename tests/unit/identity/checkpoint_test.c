@@ -34,7 +34,7 @@ static void write_image(const struct identity *identity, uint32_t contents) {
 }
 
 /* Merges, a refused link, an un-merge, other rules and an erasure. */
-static void fill(struct world *world) {
+static void fill(struct identity_world *world) {
     for (int64_t day = 1; day <= 40; day++) {
         char text[96];
         snprintf(text, sizeof text, "crm:%d cookie:k%d", (int)(day % 9), (int)(day % 13));
@@ -110,7 +110,7 @@ static struct identity *create(void) {
 
 static void hostile_bytes_are_refused_or_harmless(void **state) {
     (void)state;
-    struct world world;
+    struct identity_world world;
     struct random random;
     uint32_t refused = 0, taken = 0;
     world_init(&world);
@@ -153,7 +153,7 @@ static void hostile_bytes_are_refused_or_harmless(void **state) {
 
 static void another_programs_image_is_no_damage(void **state) {
     (void)state;
-    struct world world;
+    struct identity_world world;
     struct image image;
     struct identity *identity = create();
     world_init(&world);

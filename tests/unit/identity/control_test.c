@@ -2,8 +2,8 @@
 /* Un-merging, and what a person is shown about a customer. */
 #include "world.h"
 
-static enum status withdraw(struct world *world, const char *a, const char *b, bool restore,
-                            int64_t day) {
+static enum status withdraw(struct identity_world *world, const char *a, const char *b,
+                            bool restore, int64_t day) {
     struct identifier_id id_b = {ID_NONE};
     if (b) id_b = world_identifier(world, b);
     enum status status =
@@ -17,7 +17,7 @@ static enum status withdraw(struct world *world, const char *a, const char *b, b
 }
 
 static void unmerged_is_as_never_linked(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "crm:100 email:ann@x.org");
     world_event(world, 2, "crm:100 cookie:k1");
     world_event(world, 3, "email:bob@x.org cookie:k1");
@@ -42,7 +42,7 @@ static void unmerged_is_as_never_linked(void **state) {
 }
 
 static void an_identifier_can_be_taken_out(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "crm:100 cookie:k1");
     world_event(world, 2, "email:ann@x.org cookie:k1");
     assert_int_equal(withdraw(world, "cookie:k1", NULL, false, 3), STATUS_OK);
@@ -54,7 +54,7 @@ static void an_identifier_can_be_taken_out(void **state) {
 }
 
 static void room_left_by_an_unmerge_is_used(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "loyalty:1000 email:a@x");
     world_event(world, 2, "loyalty:1000 email:b@x");
     world_event(world, 3, "loyalty:1000 email:c@x");
@@ -69,7 +69,7 @@ static void room_left_by_an_unmerge_is_used(void **state) {
 
 /* ---- rules that change ---- */
 
-static void change_rules(struct world *world, int64_t day) {
+static void change_rules(struct identity_world *world, int64_t day) {
     assert_int_equal(identity_set_rules(world->identity, world->rules, TYPE_COUNT, day * DAY,
                                         world->position, &world->result, NULL),
                      STATUS_OK);
@@ -79,7 +79,7 @@ static void change_rules(struct world *world, int64_t day) {
 }
 
 static void other_rules_hold_from_their_moment_on(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "loyalty:1000 email:a@x");
     world_event(world, 2, "loyalty:1000 email:b@x");
     world_event(world, 3, "loyalty:1000 email:c@x");
@@ -108,7 +108,7 @@ static void other_rules_hold_from_their_moment_on(void **state) {
 /* Nothing of the type was linked before: its rule can't change the past, and a late row must not
  * glue what the rule keeps apart. */
 static void the_rule_of_a_new_type_holds_for_all_times(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "loyalty:1000 email:a@x");
     world->rules[COOKIE].per_customer = 1;
     change_rules(world, 9);
@@ -128,7 +128,7 @@ static enum status no_row_stands(void *context, struct persona_id persona, int64
 }
 
 /* The row of `persona` says other identifiers now, known at `day`. */
-static void correct(struct world *world, int64_t day, struct persona_id persona,
+static void correct(struct identity_world *world, int64_t day, struct persona_id persona,
                     uint32_t standing_persona, uint32_t standing_day, const char *identifiers) {
     uint32_t standing[2] = {standing_persona, standing_day};
     struct identity_unsupported item = {persona, day * DAY};
@@ -145,7 +145,7 @@ static void correct(struct world *world, int64_t day, struct persona_id persona,
 }
 
 static void a_corrected_row_takes_its_link_along(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "email:bob@x loyalty:2000");
     struct persona_id wrong = world_event(world, 2, "email:ann@x loyalty:2000");
     assert_same(world, "email:ann@x", "email:bob@x");
@@ -170,7 +170,7 @@ static void a_corrected_row_takes_its_link_along(void **state) {
 }
 
 static void a_link_stands_while_a_row_supports_it(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "email:bob@x loyalty:2000");
     struct persona_id persona = world_event(world, 2, "email:ann@x loyalty:2000");
     world_event(world, 5, "email:ann@x loyalty:2000");
@@ -187,7 +187,7 @@ static void a_link_stands_while_a_row_supports_it(void **state) {
 /* ---- describing ---- */
 
 struct seen {
-    struct world *world;
+    struct identity_world *world;
     struct buffer text;
 };
 
@@ -217,7 +217,7 @@ static void see_link(void *context, const struct identity_link *link) {
 }
 
 static void everything_about_a_customer(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "cookie:k1 crm:100");
     world_event(world, 2, "crm:200 cookie:k1");
     world_event(world, 3, "crm:100 email:a@x");
@@ -241,7 +241,7 @@ static void everything_about_a_customer(void **state) {
 }
 
 static void customers_are_found_by_what_people_type(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "loyalty:1029 cookie:k:with:colons");
     struct customer_id customer;
     struct error error;

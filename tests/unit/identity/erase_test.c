@@ -11,7 +11,7 @@ struct log {
     uint32_t count;
 };
 
-static void keep(struct log *log, struct world *world, uint64_t position) {
+static void keep(struct log *log, struct identity_world *world, uint64_t position) {
     if (world->result.record.length == 0) return;
     assert_true(log->count < RECORDS_MAX);
     buffer_init(&log->bytes[log->count]);
@@ -19,7 +19,8 @@ static void keep(struct log *log, struct world *world, uint64_t position) {
     log->position[log->count++] = position;
 }
 
-static void event(struct log *log, struct world *world, int64_t day, const char *identifiers) {
+static void event(struct log *log, struct identity_world *world, int64_t day,
+                  const char *identifiers) {
     uint64_t position = world->position;
     event_batch_clear(&world->batch);
     world_add(world, day, identifiers);
@@ -52,7 +53,7 @@ static void rewrite_log(struct log *log, struct identity_erasure *erasure) {
 }
 
 /* Erases ann, who shares a kiosk's cookie with bob by a refused link. */
-static void erase_ann(struct log *log, struct world *world) {
+static void erase_ann(struct log *log, struct identity_world *world) {
     struct identity_erasure *erasure;
     struct customer_id ann = world_customer(world, "email:ann@secret.org");
     assert_int_equal(identity_erasure_create(&erasure, world->identity, ann, NULL), STATUS_OK);
@@ -68,7 +69,7 @@ static void erase_ann(struct log *log, struct world *world) {
     identity_erasure_destroy(erasure);
 }
 
-static void check_forgotten(struct world *world) {
+static void check_forgotten(struct identity_world *world) {
     assert_int_equal(world_customer(world, "email:ann@secret.org").value, ID_NONE);
     assert_int_equal(world_customer(world, "crm:secret-100").value, ID_NONE);
     assert_int_not_equal(world_customer(world, "email:bob@x.org").value, ID_NONE);
@@ -97,7 +98,7 @@ static void check_forgotten(struct world *world) {
 
 static void an_erased_customer_is_gone_from_bytes_and_memory(void **state) {
     (void)state;
-    struct world world, again;
+    struct identity_world world, again;
     struct log log = {.count = 0};
     world_init(&world);
     keep(&log, &world, 0);
@@ -125,7 +126,7 @@ static void an_erased_customer_is_gone_from_bytes_and_memory(void **state) {
     world_release(&again);
 }
 
-static void reopen(struct world *again, const struct log *log, uint64_t position) {
+static void reopen(struct identity_world *again, const struct log *log, uint64_t position) {
     struct identity_options options = {.salt = {7, 7, 7}};
     world_init(again);
     identity_destroy(again->identity);
@@ -139,7 +140,8 @@ static void reopen(struct world *again, const struct log *log, uint64_t position
 
 #define DAYS         14
 #define PERSONAS_MAX 64
-static void assert_same_past(const struct world *a, const struct world *b, uint32_t identifiers) {
+static void assert_same_past(const struct identity_world *a, const struct identity_world *b,
+                             uint32_t identifiers) {
     const struct customer_directory *x = identity_directory(a->identity),
                                     *y = identity_directory(b->identity);
     uint32_t personas = x->ops->persona_count(x, POSITION_NOW);
@@ -161,7 +163,8 @@ static void assert_same_past(const struct world *a, const struct world *b, uint3
     }
 }
 
-static void random_event(struct log *log, struct world *world, struct random *random, int64_t day) {
+static void random_event(struct log *log, struct identity_world *world, struct random *random,
+                         int64_t day) {
     static const char *const types[] = {"crm", "loyalty", "email", "cookie"};
     char text[128] = "";
     uint32_t count = 1 + (uint32_t)random_below(random, 3);
@@ -173,7 +176,7 @@ static void random_event(struct log *log, struct world *world, struct random *ra
     event(log, world, day, text);
 }
 
-static void random_withdrawal(struct log *log, struct world *world, struct random *random,
+static void random_withdrawal(struct log *log, struct identity_world *world, struct random *random,
                               uint32_t identifiers, int64_t day) {
     struct identifier_id a = {(uint32_t)random_below(random, identifiers)},
                          b = {(uint32_t)random_below(random, identifiers)};
@@ -185,13 +188,13 @@ static void random_withdrawal(struct log *log, struct world *world, struct rando
     identity_commit(world->identity);
 }
 
-static uint32_t identifier_count(struct world *world) {
+static uint32_t identifier_count(struct identity_world *world) {
     struct identity_stats stats;
     identity_stats(world->identity, &stats);
     return (uint32_t)stats.identifier_count;
 }
 
-static void erase_one(struct log *log, struct world *world, struct customer_id customer) {
+static void erase_one(struct log *log, struct identity_world *world, struct customer_id customer) {
     struct identity_erasure *erasure;
     if (identity_erasure_create(&erasure, world->identity, customer, NULL) != STATUS_OK) return;
     assert_int_equal(
@@ -209,7 +212,7 @@ static void erase_one(struct log *log, struct world *world, struct customer_id c
 static void the_past_without_them_is_what_a_reopened_one_knows(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 3000; seed++) {
-        struct world world, again;
+        struct identity_world world, again;
         struct log log = {.count = 0};
         struct random random;
         random_init(&random, seed);
@@ -236,7 +239,7 @@ static void the_past_without_them_is_what_a_reopened_one_knows(void **state) {
 }
 
 static void whoever_asks_to_be_known_is_welcome(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     struct log log = {.count = 0};
     event(&log, world, 3, "email:ann@secret.org crm:secret-100");
     event(&log, world, 4, "crm:secret-100");
@@ -261,7 +264,7 @@ static void whoever_asks_to_be_known_is_welcome(void **state) {
 }
 
 static void rewriting_leaves_others_alone(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     struct log log = {.count = 0};
     event(&log, world, 1, "email:bob@x.org cookie:k1");
     event(&log, world, 2, "email:cat@x.org cookie:k2");

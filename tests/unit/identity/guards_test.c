@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 static void seen_together_is_one_customer(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "cookie:k1");
     world_event(world, 2, "email:ann@x.org");
     assert_apart(world, "cookie:k1", "email:ann@x.org");
@@ -19,7 +19,7 @@ static void seen_together_is_one_customer(void **state) {
 }
 
 static void the_same_set_is_the_same_persona(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     struct persona_id first = world_event(world, 1, "cookie:k1 email:ann@x.org");
     struct persona_id turned = world_event(world, 2, "email:ann@x.org cookie:k1 email:ann@x.org");
     assert_int_equal(first.value, turned.value);
@@ -45,7 +45,7 @@ static void the_same_set_is_the_same_persona(void **state) {
 }
 
 static void unique_values_never_merge_through_a_cookie(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "crm:100 cookie:family");
     struct persona_id second = world_event(world, 2, "crm:200 cookie:family");
     assert_int_equal(world->result.refused_links, 1);
@@ -63,7 +63,7 @@ static void unique_values_never_merge_through_a_cookie(void **state) {
 }
 
 static void a_limit_refuses_what_is_beyond(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "crm:1000 email:a@x");
     world_event(world, 2, "crm:1000 email:b@x");
     world_event(world, 3, "crm:1000 email:c@x");
@@ -77,7 +77,7 @@ static void a_limit_refuses_what_is_beyond(void **state) {
 }
 
 static void a_kiosk_gathers_nobody(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     char text[64];
     for (uint32_t i = 0; i < 400; i++) {
         snprintf(text, sizeof(text), "loyalty:L%05u cookie:kiosk", i);
@@ -91,7 +91,7 @@ static void a_kiosk_gathers_nobody(void **state) {
 }
 
 static void what_arrives_late_is_judged_in_its_place(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 5, "crm:200 cookie:k1");
     uint64_t position = world->position;
     assert_same(world, "crm:200", "cookie:k1");
@@ -106,7 +106,7 @@ static void what_arrives_late_is_judged_in_its_place(void **state) {
 }
 
 static void an_expired_identifier_links_no_more(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world->rules[COOKIE].expires_ms = 80 * DAY;
     world_set_rules(world);
     world_event(world, 0, "crm:100 cookie:k1");
@@ -124,7 +124,7 @@ static void an_expired_identifier_links_no_more(void **state) {
 
 /* A cookie that nobody has seen for longer than it holds has no place in a limit any more. */
 static void a_limit_counts_what_is_alive(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     char text[64];
     world->rules[COOKIE].expires_ms = 80 * DAY;
     world->rules[COOKIE].per_customer = 2;
@@ -146,7 +146,7 @@ static void a_limit_counts_what_is_alive(void **state) {
 }
 
 static void a_cashiers_own_card_is_held_back(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     char text[64];
     world->rules[LOYALTY].events_per_day_max = 2;
     world->rules[LOYALTY].per_customer = 0;
@@ -164,7 +164,7 @@ static void a_cashiers_own_card_is_held_back(void **state) {
 }
 
 static void given_twice_in_a_row_it_counts_once(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world->rules[LOYALTY].events_per_day_max = 2;
     world_set_rules(world);
     world_event(world, 9, "loyalty:7 loyalty:7 email:a@x");
@@ -175,7 +175,7 @@ static void given_twice_in_a_row_it_counts_once(void **state) {
 }
 
 static void shared_by_thousands(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     char text[64];
     for (uint32_t i = 0; i < IDENTITY_LINKS_MAX + 100;) {
         event_batch_clear(&world->batch);
@@ -193,7 +193,7 @@ static void shared_by_thousands(void **state) {
 }
 
 static void new_rules_judge_anew(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "crm:1000 email:a@x");
     world_event(world, 2, "crm:1000 email:b@x");
     world_event(world, 3, "crm:1000 email:c@x");
@@ -212,7 +212,7 @@ static void new_rules_judge_anew(void **state) {
 }
 
 static void two_of_one_type_choose_by_content(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     struct persona_id persona = world_event(world, 1, "email:a@x email:b@x");
     assert_same(world, "email:a@x", "email:b@x");
     assert_int_equal(persona.value, 0);
@@ -221,7 +221,7 @@ static void two_of_one_type_choose_by_content(void **state) {
 /* A batch with nothing new takes no position: the next one may stand at the same, and is hidden
  * until its commit. */
 static void nothing_new_takes_no_position(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world_event(world, 1, "crm:100 email:a@x");
     event_batch_clear(&world->batch);
     world_add(world, 2, "crm:100 email:a@x");

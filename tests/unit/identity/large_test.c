@@ -7,7 +7,7 @@
 
 #define BATCH 50000
 
-static void no_limits(struct world *world) {
+static void no_limits(struct identity_world *world) {
     for (uint32_t i = 0; i < TYPE_COUNT; i++) {
         world->rules[i].unique = false;
         world->rules[i].per_customer = 0;
@@ -16,7 +16,7 @@ static void no_limits(struct world *world) {
 }
 
 /* Cookies, each seen once with its card; `spread` many a card. */
-static void add_cookies(struct world *world, uint32_t count, uint32_t spread) {
+static void add_cookies(struct identity_world *world, uint32_t count, uint32_t spread) {
     char text[64];
     for (uint32_t done = 0; done < count; done += BATCH) {
         event_batch_clear(&world->batch);
@@ -54,7 +54,7 @@ static void see_link(void *context, const struct identity_link *link) {
     ((struct seen *)context)->links++;
 }
 
-static void describe(struct world *world, const char *identifier, struct seen *seen) {
+static void describe(struct identity_world *world, const char *identifier, struct seen *seen) {
     struct identity_visitor visitor = {see_identifier, see_persona, see_link, seen};
     *seen = (struct seen){.in_order = true};
     assert_int_equal(
@@ -62,7 +62,7 @@ static void describe(struct world *world, const char *identifier, struct seen *s
     assert_true(seen->in_order);
 }
 
-static void erase(struct world *world, const char *identifier, size_t identifiers,
+static void erase(struct identity_world *world, const char *identifier, size_t identifiers,
                   size_t personas) {
     struct identity_erasure *erasure;
     assert_int_equal(
@@ -83,7 +83,7 @@ static void erase(struct world *world, const char *identifier, size_t identifier
 
 /* A cashier's card: 10,000 links, and a million personas. */
 static void a_card_with_a_million_cookies(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     struct seen seen;
     add_cookies(world, 1000000, 1000000);
     describe(world, "loyalty:card0", &seen);
@@ -95,7 +95,7 @@ static void a_card_with_a_million_cookies(void **state) {
 }
 
 static void a_customer_of_many_identifiers(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     struct seen seen;
     enum { CARDS = 30, COOKIES = 9000 };
     char text[64];

@@ -23,7 +23,7 @@
     } while (0)
 
 struct shared {
-    struct world world;
+    struct identity_world world;
     _Atomic uint64_t position; /* committed: below it nothing changes any more */
     _Atomic bool done;
 };
@@ -80,7 +80,7 @@ static void *read_on(void *context) {
     return NULL;
 }
 
-static void add_some(struct world *world, struct random *random) {
+static void add_some(struct identity_world *world, struct random *random) {
     char text[96];
     event_batch_clear(&world->batch);
     for (uint32_t i = 0; i < 12; i++) {
@@ -92,7 +92,7 @@ static void add_some(struct world *world, struct random *random) {
 }
 
 static void withdraw_some(struct shared *shared, struct random *random) {
-    struct world *world = &shared->world;
+    struct identity_world *world = &shared->world;
     char value[32];
     struct identifier_id id;
     snprintf(value, sizeof(value), "c%u", (uint32_t)random_below(random, PEOPLE * 3));

@@ -6,7 +6,8 @@
 
 #define OLD "email:j\xC3\x9Crgen@x.example"
 
-static struct customer_id found(const struct world *world, uint32_t type, const char *value) {
+static struct customer_id found(const struct identity_world *world, uint32_t type,
+                                const char *value) {
     struct customer_id customer = {ID_NONE};
     struct as_of now = {INT64_MAX, POSITION_NOW};
     if (identity_find_customer(world->identity, type, text_from(value), now, &customer))
@@ -15,7 +16,7 @@ static struct customer_id found(const struct world *world, uint32_t type, const 
 }
 
 /* The record of an identity that stored the value as an older program would. */
-static void replay_old(struct world *world, struct world *old) {
+static void replay_old(struct identity_world *world, struct identity_world *old) {
     world_init(old);
     for (uint32_t i = 0; i < TYPE_COUNT; i++) old->rules[i].lower_case = i == EMAIL;
     world_set_rules(old);
@@ -33,7 +34,7 @@ static void replay_old(struct world *world, struct world *old) {
 }
 
 static void any_spelling_finds(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     for (uint32_t i = 0; i < TYPE_COUNT; i++) world->rules[i].lower_case = i == EMAIL;
     world_set_rules(world);
     event_batch_clear(&world->batch);
@@ -49,7 +50,7 @@ static void any_spelling_finds(void **state) {
 
 static void old_identifiers_are_found_and_go_on(void **state) {
     (void)state;
-    struct world world, old;
+    struct identity_world world, old;
     replay_old(&world, &old);
     uint32_t customer = found(&world, CRM, "1").value;
     assert_int_equal(found(&world, EMAIL, &OLD[6]).value, customer);
@@ -64,7 +65,7 @@ static void old_identifiers_are_found_and_go_on(void **state) {
 
 static void an_erasure_wipes_the_alias(void **state) {
     (void)state;
-    struct world world, old;
+    struct identity_world world, old;
     struct identity_erasure *erasure;
     replay_old(&world, &old);
     struct customer_id customer = found(&world, CRM, "1");
@@ -87,7 +88,7 @@ static void an_erasure_wipes_the_alias(void **state) {
 
 static void a_rule_may_allow_what_looks_like_nobody(void **state) {
     static const struct text allowed[] = {{"0", sizeof("0") - 1}, {"Test", sizeof("Test") - 1}};
-    struct world *world = *state;
+    struct identity_world *world = *state;
     world->rules[CRM].allowed = allowed;
     world->rules[CRM].allowed_count = 2;
     world_set_rules(world);

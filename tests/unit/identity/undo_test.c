@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-static void fill(struct world *world, uint32_t salt) {
+static void fill(struct identity_world *world, uint32_t salt) {
     char text[96];
     event_batch_clear(&world->batch);
     for (uint32_t i = 0; i < 60; i++) {
@@ -13,7 +13,7 @@ static void fill(struct world *world, uint32_t salt) {
     }
 }
 
-static void describe(struct world *world, struct buffer *out) {
+static void describe(struct identity_world *world, struct buffer *out) {
     struct identity_stats stats;
     identity_stats(world->identity, &stats);
     buffer_clear(out);
@@ -31,7 +31,7 @@ static void describe(struct world *world, struct buffer *out) {
     }
 }
 
-static void assert_unchanged(struct world *world, const struct buffer *before) {
+static void assert_unchanged(struct identity_world *world, const struct buffer *before) {
     struct buffer after;
     buffer_init(&after);
     describe(world, &after);
@@ -40,7 +40,7 @@ static void assert_unchanged(struct world *world, const struct buffer *before) {
 }
 
 static void an_undone_batch_leaves_no_trace(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     struct buffer before;
     buffer_init(&before);
     fill(world, 1);
@@ -59,24 +59,25 @@ static void an_undone_batch_leaves_no_trace(void **state) {
     buffer_release(&before);
 }
 
-static enum status withdraw(struct world *world) {
+static enum status withdraw(struct identity_world *world) {
     return identity_withdraw(world->identity, world_identifier(world, "crm:p1"),
                              (struct identifier_id){ID_NONE}, false, 20 * DAY, world->position,
                              &world->result, NULL);
 }
 
-static enum status set_rules(struct world *world) {
+static enum status set_rules(struct identity_world *world) {
     return identity_set_rules(world->identity, world->rules, TYPE_COUNT, 0, world->position,
                               &world->result, NULL);
 }
 
-static enum status resolve(struct world *world) {
+static enum status resolve(struct identity_world *world) {
     return identity_resolve(world->identity, &world->batch, world->position, &world->result, NULL);
 }
 
 /* The 1st, 2nd … allocation fails until the call goes through; after every failure all is as
  * before. */
-static void undo_every_failure(struct world *world, enum status (*call)(struct world *)) {
+static void undo_every_failure(struct identity_world *world,
+                               enum status (*call)(struct identity_world *)) {
     struct buffer before;
     buffer_init(&before);
     describe(world, &before);
@@ -98,7 +99,7 @@ static void undo_every_failure(struct world *world, enum status (*call)(struct w
 }
 
 static void any_failed_allocation_leaves_no_trace(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     fill(world, 1);
     undo_every_failure(world, resolve);
     fill(world, 2);
@@ -130,7 +131,7 @@ static void creating_without_memory_fails(void **state) {
 }
 
 static void the_limit_of_identifiers_is_told(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     identity_destroy(world->identity);
     struct identity_options options = {.identifiers_max = 2};
     struct error error;
@@ -146,7 +147,7 @@ static void the_limit_of_identifiers_is_told(void **state) {
 }
 
 static void records_that_do_not_fit_are_refused(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     event_batch_clear(&world->batch);
     world_add(world, 1, "crm:100 email:a@x");
     world_resolve(world);

@@ -9,7 +9,7 @@ static struct {
 } records[RECORDS_MAX];
 static uint32_t record_count;
 
-static void event(struct world *world, int64_t day, const char *identifiers) {
+static void event(struct identity_world *world, int64_t day, const char *identifiers) {
     event_batch_clear(&world->batch);
     world_add(world, day, identifiers);
     world_resolve(world);
@@ -24,7 +24,7 @@ static void event(struct world *world, int64_t day, const char *identifiers) {
 }
 
 static int set_up(void **state) {
-    static struct world world;
+    static struct identity_world world;
     world_init(&world);
     for (uint32_t i = 0; i < RECORDS_MAX; i++) buffer_init(&records[i].bytes);
     record_count = 0;
@@ -39,7 +39,7 @@ static int tear_down(void **state) {
 }
 
 /* What the log holds says the same. */
-static void replay(struct world *world) {
+static void replay(struct identity_world *world) {
     struct identity_options options = {.salt = {7, 7, 7}};
     identity_destroy(world->identity);
     assert_int_equal(identity_create(&world->identity, &options), STATUS_OK);
@@ -53,7 +53,7 @@ static void replay(struct world *world) {
 }
 
 static void a_known_name_is_the_same_person(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     event(world, 1, "cookie:anon-7");
     event(world, 2, "crm:u7 ?crm:anon-7 ?cookie:anon-7");
     assert_same(world, "crm:u7", "cookie:anon-7");
@@ -66,7 +66,7 @@ static void a_known_name_is_the_same_person(void **state) {
 }
 
 static void the_name_may_get_known_later(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     event(world, 2, "crm:u7 ?crm:anon-7 ?cookie:anon-7");
     struct identity_stats stats;
     identity_stats(world->identity, &stats);
@@ -87,7 +87,7 @@ static void the_name_may_get_known_later(void **state) {
 /* Two values of a unique type stay apart whatever a message says; where the playbook lets a
  * customer have several, they join. */
 static void a_name_breaks_no_guard(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     event(world, 1, "crm:u1");
     event(world, 2, "crm:u2 ?crm:u1 ?cookie:u1");
     event(world, 2, "crm:u2 ?crm:u2 ?cookie:u2"); /* its own name */
@@ -99,7 +99,7 @@ static void a_name_breaks_no_guard(void **state) {
 }
 
 static void a_chain_joins_as_far_as_guards_let_it(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     event(world, 3, "loyalty:3000 ?loyalty:2000 ?cookie:2000");
     event(world, 2, "loyalty:2000 ?loyalty:anon-1 ?cookie:anon-1");
     event(world, 1, "cookie:anon-1");
@@ -108,7 +108,7 @@ static void a_chain_joins_as_far_as_guards_let_it(void **state) {
 }
 
 static void an_undone_name_leaves_no_trace(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     event(world, 1, "crm:u1");
     for (int i = 0; i < 2; i++) {
         event_batch_clear(&world->batch);
@@ -128,7 +128,7 @@ static bool log_contains(const char *text) {
 }
 
 static void an_erasure_takes_the_names_along(void **state) {
-    struct world *world = *state;
+    struct identity_world *world = *state;
     struct identity_erasure *erasure;
     event(world, 1, "crm:u1 ?crm:secret-1 ?cookie:secret-1"); /* never known */
     event(world, 1, "crm:u2 ?crm:stays-1 ?cookie:stays-1");

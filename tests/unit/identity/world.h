@@ -12,7 +12,7 @@
 enum { CRM, LOYALTY, EMAIL, COOKIE, TYPE_COUNT };
 #define DAY TIME_DAY_MS
 
-struct world {
+struct identity_world {
     struct identity *identity;
     struct symbols *symbols;
     struct event_batch batch;
@@ -32,7 +32,7 @@ static inline uint32_t type_of(struct text text) {
     return 0;
 }
 
-static inline void world_set_rules(struct world *world) {
+static inline void world_set_rules(struct identity_world *world) {
     assert_int_equal(identity_set_rules(world->identity, world->rules, TYPE_COUNT, 0,
                                         world->position, &world->result, NULL),
                      STATUS_OK);
@@ -40,8 +40,8 @@ static inline void world_set_rules(struct world *world) {
     world->position++;
 }
 
-static inline void world_init(struct world *world) {
-    *world = (struct world){.identity = NULL};
+static inline void world_init(struct identity_world *world) {
+    *world = (struct identity_world){.identity = NULL};
     struct identity_options options = {.salt = {7, 7, 7}};
     assert_int_equal(identity_create(&world->identity, &options), STATUS_OK);
     assert_int_equal(symbols_create(&world->symbols), STATUS_OK);
@@ -63,7 +63,7 @@ static inline void world_init(struct world *world) {
     world_set_rules(world);
 }
 
-static inline void world_release(struct world *world) {
+static inline void world_release(struct identity_world *world) {
     identity_destroy(world->identity);
     symbols_destroy(world->symbols);
     event_batch_release(&world->batch);
@@ -73,7 +73,7 @@ static inline void world_release(struct world *world) {
 /* A test whose *state is a world of its own. */
 #define world_test(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 static inline int world_set_up(void **state) {
-    static struct world world;
+    static struct identity_world world;
     world_init(&world);
     *state = &world;
     return 0;
@@ -85,7 +85,7 @@ static inline int world_tear_down(void **state) {
 
 /* "email:a@x cookie:k1", known at day `day`, into the batch; "?cookie:k1": it is only said to be
  * called so. */
-static inline void world_add(struct world *world, int64_t day, const char *identifiers) {
+static inline void world_add(struct identity_world *world, int64_t day, const char *identifiers) {
     struct event *event = event_batch_add(&world->batch);
     event->time_ms = event->known_ms = day * DAY;
     while (*identifiers) {
@@ -102,7 +102,7 @@ static inline void world_add(struct world *world, int64_t day, const char *ident
     }
 }
 
-static inline void world_note_changes(struct world *world) {
+static inline void world_note_changes(struct identity_world *world) {
     buffer_clear(&world->changes);
     for (size_t i = 0; i < world->result.change_count; i++) {
         const struct identity_change *change = &world->result.changes[i];
@@ -112,21 +112,21 @@ static inline void world_note_changes(struct world *world) {
     }
 }
 
-static inline void world_resolve(struct world *world) {
+static inline void world_resolve(struct identity_world *world) {
     assert_int_equal(
         identity_resolve(world->identity, &world->batch, world->position, &world->result, NULL),
         STATUS_OK);
     world_note_changes(world);
 }
 
-static inline void world_commit(struct world *world) {
+static inline void world_commit(struct identity_world *world) {
     world_resolve(world);
     identity_commit(world->identity);
     world->position += 1 + world->batch.event_count;
 }
 
 /* One event, its own batch. Returns its persona. */
-static inline struct persona_id world_event(struct world *world, int64_t day,
+static inline struct persona_id world_event(struct identity_world *world, int64_t day,
                                             const char *identifiers) {
     event_batch_clear(&world->batch);
     world_add(world, day, identifiers);
@@ -134,8 +134,8 @@ static inline struct persona_id world_event(struct world *world, int64_t day,
     return world->batch.events[0].persona;
 }
 
-static inline struct customer_id world_customer_at(struct world *world, const char *identifier,
-                                                   struct as_of as_of) {
+static inline struct customer_id world_customer_at(struct identity_world *world,
+                                                   const char *identifier, struct as_of as_of) {
     struct customer_id customer = {ID_NONE};
     struct error error;
     if (identity_parse_customer(world->identity, world->symbols, text_from(identifier), as_of,
@@ -144,11 +144,13 @@ static inline struct customer_id world_customer_at(struct world *world, const ch
     return customer;
 }
 
-static inline struct customer_id world_customer(struct world *world, const char *identifier) {
+static inline struct customer_id world_customer(struct identity_world *world,
+                                                const char *identifier) {
     return world_customer_at(world, identifier, (struct as_of){INT64_MAX, POSITION_NOW});
 }
 
-static inline struct identifier_id world_identifier(struct world *world, const char *text) {
+static inline struct identifier_id world_identifier(struct identity_world *world,
+                                                    const char *text) {
     const char *colon = strchr(text, ':');
     struct identifier_id id = {ID_NONE};
     struct as_of now = {INT64_MAX, POSITION_NOW};

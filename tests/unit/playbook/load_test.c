@@ -199,13 +199,13 @@ static const char shop[] =
     "  - { at_most: 1, in: 1d, of: same treatment }\n"
     "  - { at_most: 1, in: 1d, of: any action, channel: web }\n";
 
-struct world {
+struct playbook_world {
     struct symbols *symbols;
     struct playbook *playbook;
 };
 
 static int set_up(void **state) {
-    static struct world world;
+    static struct playbook_world world;
     world.symbols = new_symbols();
     world.playbook = load(TEXT(shop), world.symbols);
     *state = &world;
@@ -213,13 +213,13 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
-    struct world *world = *state;
+    struct playbook_world *world = *state;
     playbook_destroy(world->playbook);
     symbols_destroy(world->symbols);
     return 0;
 }
 
-static const struct property_rule *rule_of(const struct world *world, const char *event,
+static const struct property_rule *rule_of(const struct playbook_world *world, const char *event,
                                            const char *property) {
     uint32_t type =
         event == NULL ? SYMBOL_NONE : symbol_find(world->symbols, SYMBOL_EVENT, text_from(event));
@@ -250,7 +250,7 @@ static void test_a_name_is_not_the_files(void **state) {
 }
 
 static void test_identifiers(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     const struct identifier_rule *rules = world->playbook->identifiers;
     assert_int_equal(world->playbook->identifier_count, 3);
     assert_true(rules[0].unique && rules[0].per_customer == 1 && rules[0].priority == 0);
@@ -263,7 +263,7 @@ static void test_identifiers(void **state) {
 }
 
 static void test_csv_source(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     const struct source *source =
         &world->playbook->sources[playbook_source_find(world->playbook, TEXT("orders"))];
     assert_true(source->format == SOURCE_CSV && source->delimiter == '\t' && source->has_header &&
@@ -296,7 +296,7 @@ static void test_csv_source(void **state) {
 }
 
 static void test_json_sources(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     const struct source *web =
         &world->playbook->sources[playbook_source_find(world->playbook, TEXT("web"))];
     const struct source *app =
@@ -323,7 +323,7 @@ static void test_json_sources(void **state) {
 }
 
 static void test_lookups(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     const struct lookup_rule *lookups = world->playbook->lookups;
     assert_int_equal(world->playbook->lookup_count, 3);
     assert_false(lookups[0].fields_open);
@@ -339,7 +339,7 @@ static void test_lookups(void **state) {
 }
 
 static void test_property_types(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     assert_int_equal(rule_of(world, "Order Completed", "revenue")->type, VALUE_MONEY);
     assert_int_equal(rule_of(world, "Order Completed", "lines")->type, VALUE_NUMBER);
     assert_int_equal(rule_of(world, "Order Completed", "tax")->type,
@@ -360,7 +360,7 @@ static void test_property_types(void **state) {
 }
 
 static void test_traits_in_order(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     const struct playbook *playbook = world->playbook;
     assert_int_equal(playbook->trait_count, 7);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
@@ -375,7 +375,7 @@ static void test_traits_in_order(void **state) {
 }
 
 static void test_goal_and_model(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     const struct goal *goal =
         &world->playbook->goals[playbook_goal_find(world->playbook, TEXT("order"))];
     assert_int_equal(goal->within_ms, 30 * TIME_DAY_MS);
@@ -391,7 +391,7 @@ static void test_goal_and_model(void **state) {
 }
 
 static void test_actions_and_policies(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     const struct action *come = &world->playbook->actions[0], *thank = &world->playbook->actions[1];
     assert_true(come->model == 0 && come->goal == 0 && thank->model == 0);
     assert_true(come->lever_percent > 24.99 && come->lever_percent < 25.01); /* 20 + 10 - 5 */
@@ -423,7 +423,7 @@ static void test_actions_and_policies(void **state) {
 
 /* A later expression compiles against the playbook, and adds no columns to its lookups. */
 static void test_later_expressions(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     struct expr_program *program;
     struct expr_error error;
     struct arena arena;
@@ -439,7 +439,7 @@ static void test_later_expressions(void **state) {
 
 /* The playbook's zone, Berlin, is the zone of its expressions. */
 static void test_zone_of_expressions(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     struct expr_program *program;
     struct expr_error error;
     struct arena arena;
@@ -490,8 +490,9 @@ static struct lookup_table *stock(void) {
     return table;
 }
 
-static const struct expr_attribute *
-attribute_of(const struct world *world, const struct treatment *treatment, const char *name) {
+static const struct expr_attribute *attribute_of(const struct playbook_world *world,
+                                                 const struct treatment *treatment,
+                                                 const char *name) {
     for (uint32_t i = 0; i < world->playbook->attribute_count; i++) {
         if (text_equal(world->playbook->attributes[i].name, text_from(name)))
             return &treatment->attributes[i];
@@ -500,7 +501,7 @@ attribute_of(const struct world *world, const struct treatment *treatment, const
 }
 
 static void test_treatments(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     struct lookup_table *shop_table = shops(), *stock_table = stock();
     const struct lookup_table *lookups[] = {NULL, shop_table, stock_table};
     struct treatment_set *set;
@@ -531,7 +532,7 @@ static void test_treatments(void **state) {
 }
 
 static void test_treatments_without_lookups(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     const struct lookup_table *lookups[3] = {NULL};
     struct treatment_set *set;
     struct error error;
@@ -564,7 +565,7 @@ static void test_failing_allocations(void **state) {
 }
 
 static void test_failing_allocations_of_treatments(void **state) {
-    const struct world *world = *state;
+    const struct playbook_world *world = *state;
     struct lookup_table *shop_table = shops(), *stock_table = stock();
     const struct lookup_table *lookups[] = {NULL, shop_table, stock_table};
     enum status status = STATUS_NO_MEMORY;

@@ -8,8 +8,8 @@
  * that opening the directory brings back exactly what was.
  *
  * Threads: whatever changes anything goes through the applier (engine/applier.h) and may be called
- * by any thread. engine_customer_data() may be used by any number of threads, each with its own reader and
- * profile. */
+ * by any thread. engine_customer_data() may be used by any number of threads, each with its own
+ * reader and profile. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 

@@ -5,8 +5,8 @@
  *   traits of a treatment
  *
  * The same calls serve a live decision (t = now) and a training row (t = the moment of a past
- * decision), so the two can't differ. A profile is one thread's: it owns the scratch. It reads no
- * clock. */
+ * decision), so the two can't differ. A `struct profile` is one thread's: it owns the scratch. It
+ * reads no clock. */
 #ifndef PROFILE_PROFILE_H
 #define PROFILE_PROFILE_H
 

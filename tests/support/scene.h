@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* support/scene.h -- a small world to ask questions of: a playbook as text, events and
+/* support/scene.h -- customer data to ask questions of: a playbook as text, events and
  * links as calls.
  *
  *   scene_init(&scene, "goals: …");

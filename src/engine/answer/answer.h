@@ -2,13 +2,13 @@
 /* engine/answer/answer.h -- one thread's way to read, walk and decide, and the answers as JSON;
  * what the command line and the C API share.
  *
- *   engine_view_open ─► read, decide, walk, record ─► engine_view_renew ─► … ─► engine_view_close
- *                     └── one request: one snapshot, one position ──┘
+ *   engine_view_open ─► read, decide, walk, record ─► engine_view_renew … engine_view_close
+ *                       └── one request: one snapshot, one position ──┘
  *
  * It holds the snapshot that is in force (in_force.h) and pins a position of the log, so that all
  * parts of an answer agree, whatever is loaded, folded, trained or put in force meanwhile. A
- * process that stays calls engine_view_renew at the beginning of each request: it pins what is there
- * now, and makes its profile and decider anew only where something else is in force.
+ * process that stays calls engine_view_renew at the beginning of each request: it pins what is
+ * there now, and makes its profile and decider anew only where something else is in force.
  *
  * Threads: each has its own; any number of them beside the applier. */
 #ifndef ENGINE_ANSWER_ANSWER_H

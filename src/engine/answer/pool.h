@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/answer/pool.h -- answerings for many threads that each ask one question now and then.
+/* engine/answer/pool.h -- views for many threads that each ask one question now and then.
  *
- * To make a profile and a decider costs more than a decision. A thread takes an answering for one
+ * To make a profile and a decider costs more than a decision. A thread takes a view for one
  * request and gives it back; the next request, of whatever thread, renews it. An idle one pins no
  * position, and none is kept of a snapshot that is no longer in force. Any thread. */
 #ifndef ENGINE_ANSWER_POOL_H

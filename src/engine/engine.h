@@ -49,7 +49,7 @@ void engine_close(struct engine *engine);
 typedef void (*unreadable_fn)(void *context, const char *why);
 void engine_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context);
 
-/* Puts a playbook file in force, beside readers: those who began before keep the one of before
+/* Puts a playbook file in force, beside readers: those who began before keep the earlier one
  * until they renew (answer.h). A file that does not load changes nothing: the old one stays in
  * force, and no name of the new one is declared. `errors` (may be NULL) gets all that is wrong with
  * it. */

@@ -173,7 +173,7 @@ static void make_in_background(struct rates *rates) {
                                                                 &rates->work, &version, &error)
                                                          : STATUS_OK;
     if (status != STATUS_OK && status != STATUS_CANCELLED)
-        log_line(LOG_WARNING, "base rates can't be measured, the ones of before are taken: %s",
+        log_line(LOG_WARNING, "base rates can't be measured, the earlier ones are taken: %s",
                  error.text[0] != '\0' ? error.text : status_name(status));
     rates_version_drop(version);
     in_force_drop(in_force);

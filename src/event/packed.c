@@ -182,7 +182,7 @@ enum status packed_add(struct packed_writer *writer, uint32_t symbol, struct val
     if (status != STATUS_OK) return status;
     uint32_t length = (uint32_t)(writer->scratch.length - offset);
     /* Keep the list sorted while adding: most sources give their properties in order. A symbol that
-     * is given again replaces the value of before. */
+     * is given again replaces the earlier value. */
     uint32_t i = writer->count;
     while (i > 0 && writer->item[i - 1].symbol > symbol) i--;
     if (i > 0 && writer->item[i - 1].symbol == symbol) {

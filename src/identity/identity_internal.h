@@ -186,7 +186,7 @@ struct identity {
     struct buffer record;
     size_t unusable_count, blocked_count;
     int64_t known_ms;   /* the newest known_ms among what is new */
-    int64_t decided_ms; /* of a person's decision, which nobody knew of before; INT64_MIN: none */
+    int64_t decided_ms; /* of a person's decision, which nobody knew earlier; INT64_MIN: none */
     struct summary **summaries; /* by root, open addressing; NULL until the first */
     size_t summary_count;
     struct judge_scratch *judge;

@@ -16,7 +16,7 @@ enum status by_treatment_create(struct by_treatment **out,
                                 const struct playbook *playbook) MUST_USE;
 void by_treatment_destroy(struct by_treatment *by_treatment);
 
-/* Forgets the answers of before. */
+/* Forgets the answers that it has kept. */
 void by_treatment_forget(struct by_treatment *by_treatment);
 /* Answers what can be answered for all treatments of the set at once; traits of the customer are in
  * env->traits. `wanted`, by trait index, tells which traits are asked for; NULL: all. Where memory

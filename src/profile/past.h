@@ -4,15 +4,15 @@
  * A timeline of today joins what today's links join. A cookie that was linked to its owner on
  * Friday was nobody's on Monday, so a training row or a landmark of Monday must see two customers.
  * Where a timeline has one persona, the timeline itself is the answer at no cost (rows are judged
- * by their own known time). Otherwise the customers of then are read as of then. Timelines need
+ * by their own known time). Otherwise those earlier customers are read as they were. Timelines need
  * TIMELINE_PERSONA, which `all_times` asks for. One thread at a time. */
 #ifndef PROFILE_PAST_H
 #define PROFILE_PAST_H
 
 #include "profile/profile.h"
 
-/* One customer of now may have been so many then. Beyond it the first ones are taken, and past.cut
- * says so. */
+/* One customer of today may have been as many as that earlier. Beyond it the first ones are taken,
+ * and past.cut says so. */
 #define PAST_CUSTOMERS_MAX 64
 
 struct past {

@@ -49,7 +49,7 @@ struct profile;
 enum status profile_create(struct profile **out, const struct customer_data *data) MUST_USE;
 void profile_destroy(struct profile *profile);
 /* Lets go of the position that it pinned to look at related customers; the next question pins it
- * anew. No value of before may be used any more. */
+ * anew. No value that was given earlier may be used any more. */
 void profile_rest(struct profile *profile);
 
 /* Returns the request that fills what the playbook's expressions need: columns and needs are the

@@ -15,7 +15,7 @@
  * A row stands under its key for ever (event.h, struct row_key). The store keeps an index of all
  * keys: those of the tail in memory, the others in key files (key_file.h). An event with `replaces`
  * and a change that retracts supersede an older version: readers leave it out from the moment at
- * which the newer one was known, and still see it in a view as of before.
+ * which the newer one was known, and still see it in a view of an earlier moment.
  *
  * Positions: a frame takes 1 + event_count positions: its first is the frame's own (its records
  * stand there), then one an event. store_position() is the next free one: everything below it is

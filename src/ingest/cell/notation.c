@@ -428,7 +428,7 @@ static uint32_t since_digits(struct text text) {
     return digits_at(&scan);
 }
 
-/* By the digits that today's figures have before their point. Twelve may be milliseconds of before
+/* By the digits that today's figures have before their point. Twelve may be milliseconds before
  * 2001, or seconds of a far year: 253402300799 is the end of 9999. */
 static const char *since_advice(struct text text, enum date_notation declared,
                                 char out[NOTATION_ADVICE_BYTES]) {

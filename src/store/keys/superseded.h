@@ -6,7 +6,7 @@
  *
  *   a frame says:  the event at position p, of persona P, is superseded from known_ms on
  *   a reader as of (t, position) leaves p out where known_ms <= t and where the frame itself
- *   stands below the reader's position; a view as of before still sees p
+ *   stands below the reader's position; a view of an earlier moment still sees p
  *
  * Few rows are ever corrected, so runs hold nothing of this, and it is kept in two places:
  *   struct superseded_tail  what frames of the tail say: a list for each persona, which readers

@@ -120,12 +120,17 @@ static enum status put_newest(struct engine *engine, struct named_lookup *lookup
         return status;
     }
     status = in_force_next(engine, &change, &next, error);
-    if (status == STATUS_OK) status = write_version(engine, &change, rows, error);
-    if (status == STATUS_OK) status = lookup_add_version(lookup, change.known_ms, change.hash);
+    /* Room for the fact, so that nothing can fail once the log has it. */
     if (status == STATUS_OK)
-        in_force_swap(engine, next);
-    else
+        status = memory_grow((void **)&lookup->versions, &lookup->capacity, lookup->count + 1,
+                             sizeof *lookup->versions);
+    if (status == STATUS_OK) status = write_version(engine, &change, rows, error);
+    if (status != STATUS_OK) {
         in_force_drop(next);
+        return status;
+    }
+    status = lookup_add_version(lookup, change.known_ms, change.hash);
+    in_force_swap(engine, next);
     return status;
 }
 

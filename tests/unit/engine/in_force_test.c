@@ -160,6 +160,60 @@ static void test_no_memory_leaves_one_of_them(void **state) {
     assert_true(shop_trait(shop, "email:ann@a.example", "spent", DAY(50)) == 10);
 }
 
+static void file_of_offers(struct shop *shop, uint32_t rows) {
+    struct buffer text;
+    buffer_init(&text);
+    assert_int_equal(buffer_format(&text, "offer_id,discount\n"), STATUS_OK);
+    for (uint32_t i = 0; i < rows; i++)
+        assert_int_equal(buffer_format(&text, "%u,5\n", i), STATUS_OK);
+    assert_int_equal(buffer_append(&text, "", 1), STATUS_OK);
+    shop_file(shop, "offers.csv", text.at);
+    buffer_release(&text);
+}
+
+static uint32_t newest_rows(struct shop *shop) {
+    struct in_force *in_force = in_force_hold(shop->engine);
+    uint32_t rows = lookup_row_count(in_force_lookup(in_force, 0, TIME_NEVER));
+    in_force_drop(in_force);
+    return rows;
+}
+
+/* A table of which more treatments would be made than there may be is not put in force: the one of
+ * before stays, and the directory can be opened again. */
+static void test_a_table_of_too_many_treatments_is_refused(void **state) {
+    struct shop *shop = *state;
+    struct engine_ingest_options options = {.data_directory = shop->folder, .source = "offer"};
+    struct engine_ingest_report *reports = NULL;
+    struct error error = {0};
+    size_t count;
+    file_of_offers(shop, PLAYBOOK_TREATMENTS_MAX + 1);
+    assert_int_equal(engine_ingest(shop->engine, &options, &reports, &count, &error), STATUS_LIMIT);
+    memory_free(reports);
+    assert_non_null(strstr(error.text, "PLAYBOOK_TREATMENTS_MAX"));
+    assert_int_equal(newest_rows(shop), 1);
+    shop_open(shop, NULL);
+    assert_int_equal(newest_rows(shop), 1);
+}
+
+/* The same of a playbook that sends each of many offers by two channels. */
+static void test_a_playbook_of_too_many_treatments_is_refused(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    file_of_offers(shop, PLAYBOOK_TREATMENTS_MAX / 2 + 1);
+    shop_load(shop, "offer");
+    struct in_force *before = in_force_hold(shop->engine);
+    file_with(shop, "two.yaml", "channels: [email]", "channels: [email, web]");
+    assert_int_equal(engine_put_playbook(shop->engine, shop_path(shop, "two.yaml"), NULL, &error),
+                     STATUS_LIMIT);
+    assert_true(in_force_is_current(before));
+    uint64_t hash = before->hash;
+    in_force_drop(before);
+    shop_open(shop, NULL);
+    before = in_force_hold(shop->engine);
+    assert_true(before->hash == hash);
+    in_force_drop(before);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, shop_tear_down)
     const struct CMUnitTest tests[] = {
@@ -167,6 +221,8 @@ int main(void) {
         CASE(test_a_table_comes_with_the_next_snapshot),
         CASE(test_a_bad_playbook_leaves_the_old_one),
         CASE(test_no_memory_leaves_one_of_them),
+        CASE(test_a_table_of_too_many_treatments_is_refused),
+        CASE(test_a_playbook_of_too_many_treatments_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

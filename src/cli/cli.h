@@ -34,6 +34,8 @@ struct cli {
     const char *list;         /* --list FILE */
     const char *against;      /* --against FILE */
     const char *source;       /* --source NAME */
+    const char *threads;      /* --threads N; read by cli_share */
+    const char *nice;         /* --nice N */
     bool json, all, quiet, dry_run, yes, merge, lift, leftovers, help, accept_corrections, remap;
     const char *words[CLI_WORDS_MAX];
     size_t word_count;
@@ -64,6 +66,8 @@ int cli_fail_text(const char *format, ...) PRINTF_LIKE(1, 2);
 /* Opens the directory of --dir: the playbook of --playbook is put in force, or tried, where
  * read_only. On failure prints and gives NULL. All errors of a playbook are printed. */
 struct engine *cli_open(const struct cli *cli, bool create, bool read_only);
+/* --threads (0: none was given) and --nice; false after printing what is wrong. */
+bool cli_share(const struct cli *cli, uint32_t *threads, int *niceness);
 /* Prints one line for each error: FILE:LINE:COLUMN: what, and what to write instead. `kind` stands
  * before it ("", "warning: "). */
 void cli_playbook_errors(FILE *file, const char *path, const char *kind,

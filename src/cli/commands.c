@@ -24,7 +24,7 @@ const struct command cli_commands[] = {
      "  attune explain \"count('Order Completed') in 30d\"\n",
      1, 1, command_explain},
     {"ingest", "[SOURCE FILE…]", "load files: events, customer records, lookups",
-     "data source remap accept-corrections json",
+     "data source remap accept-corrections json threads nice",
      "Without words, loads every source of the playbook whose files are in --data, lookups first. "
      "A row stands under its row_key for ever: what was loaded before is a repeat, and a row that "
      "says something else corrects it. A load that would correct too many rows (corrections_max) "
@@ -60,19 +60,19 @@ const struct command cli_commands[] = {
      "  attune unmerge cookie:k1 email:a@b.example\n",
      1, 2, command_unmerge},
     {"traits", "[CUSTOMER]", "traits of one customer, or of all as CSV, as of a time",
-     "at out json",
+     "at out json threads nice",
      "With --json and no CUSTOMER, one object a line.\n\n"
      "  attune traits --at 2017-10-01 --out traits.csv\n"
      "  attune traits household:1029 --at 2017-10-01\n",
      0, 1, command_traits},
-    {"scenarios", "", "how much likelier each scenario makes its goals", "at json",
+    {"scenarios", "", "how much likelier each scenario makes its goals", "at json threads nice",
      "For each scenario and goal: how many customers, the goal's rate inside and among comparable "
      "others, standardised by date (each date has the weight that it has inside), and the index "
      "with its 95 % interval by customer. An index is no cause.\n\n"
      "  attune scenarios --at 2018-01-01\n",
      0, 0, command_scenarios},
     {"train", "[MODEL]", "learn a model from past treatments whose goals have matured",
-     "until json",
+     "until json threads nice",
      "Learns from the treatments of the actions that use the model. Every row sees only what was "
      "known at the moment of its treatment. Settings are chosen on rolling splits in time where "
      "there are rows enough; the answer says what the figures were measured on, and what is no row "
@@ -80,14 +80,14 @@ const struct command cli_commands[] = {
      "  attune train redeem --until 2017-10-01\n",
      0, 1, command_train},
     {"evaluate", "MODEL", "how good a model is on treatments that it never saw",
-     "from until out against json",
+     "from until out against json threads nice",
      "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, "
      "with intervals by customer. --against takes "
      "a CSV with columns treatment, customer and prediction, and compares the two row by row.\n\n"
      "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n",
      1, 1, command_evaluate},
     {"decide", "CUSTOMER | --all", "the next best action, with its reason",
-     "at out list all dry-run json",
+     "at out list all dry-run json threads nice",
      "Each decision is written as an event unless --dry-run. With --all decisions are written "
      "once the output is whole: where the output fails, nothing is recorded, and the same command "
      "can be given again. The same decision made twice is recorded once. With --all and --json, "
@@ -105,20 +105,20 @@ const struct command cli_commands[] = {
      "  attune why-not household:1029 mail_campaign/18 --at 2017-12-05\n",
      2, 2, command_why_not},
     {"report", "", "the whole as a report: report.html with pictures, report.json",
-     "at from until out against json",
+     "at from until out against json threads nice",
      "Both files and the screen tell the same figures; --out names the folder (default: here), "
      "--json prints what report.json holds.\n\n"
      "  attune report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report\n",
      0, 0, command_report},
     {"status", "", "events, customers, runs, bytes and what is in force", "json",
      "  attune status --json\n", 0, 0, command_status},
-    {"fold", "", "move the newest events from the log into a run now", "merge json",
+    {"fold", "", "move the newest events from the log into a run now", "merge json nice",
      "  attune fold --merge\n", 0, 0, command_fold},
     {"fsck", "", "verify every checksum, order and offset of the data directory", "json",
      "Reads every byte; changes nothing. Exit status 1 where anything is wrong.\n\n"
      "  attune fsck --dir data\n",
      0, 0, command_fsck},
-    {"rebuild", "", "recompute what is derived: runs with the columns now in use", "json",
+    {"rebuild", "", "recompute what is derived: runs with the columns now in use", "json nice",
      "Columns and the heap of their texts are made anew from each event's properties, also where "
      "they are damaged. Other damage can't be mended "
      "from the directory itself: the log is dropped once a run has its events. Restore the "

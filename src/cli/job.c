@@ -58,6 +58,7 @@ enum status cli_job(const struct cli *cli, const char *name,
     struct engine_job *job;
     struct job_progress progress;
     struct job_options options = {.name = name, .run = run, .context = context};
+    if (!cli_share(cli, &options.threads, &options.niceness)) return STATUS_INVALID;
     cli_signals_hold();
     enum status status = job_start(&job, &options, error);
     if (status == STATUS_OK && caught != 0) job_cancel(job); /* while nothing ran yet */

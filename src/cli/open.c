@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "engine/jobs.h"
+#include "profile/walk.h"
 
 void cli_playbook_errors(FILE *file, const char *path, const char *kind,
                          const struct playbook_errors *errors) {
@@ -11,9 +13,32 @@ void cli_playbook_errors(FILE *file, const char *path, const char *kind,
     if (errors->dropped > 0) fprintf(file, "… and %u more\n", errors->dropped);
 }
 
+static bool read_number(const char *option, const char *text, int64_t least, int64_t most,
+                        int64_t *out) {
+    if (text == NULL ||
+        (text_to_int64(text_from(text), out) == STATUS_OK && *out >= least && *out <= most))
+        return true;
+    cli_fail_text("--%s %s: write a number from %lld to %lld", option, text, (long long)least,
+                  (long long)most);
+    return false;
+}
+
+bool cli_share(const struct cli *cli, uint32_t *threads, int *niceness) {
+    int64_t number = 0, nice = 0;
+    if (!read_number("threads", cli->threads, 1, WALK_THREADS_MAX, &number) ||
+        !read_number("nice", cli->nice, 0, JOB_NICENESS_MAX, &nice))
+        return false;
+    *threads = (uint32_t)number;
+    *niceness = (int)nice;
+    return true;
+}
+
 struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
     struct error error = {0};
     struct engine *engine = NULL;
+    uint32_t threads;
+    int niceness;
+    if (!cli_share(cli, &threads, &niceness)) return NULL;
     struct playbook_errors *errors = memory_calloc(1, sizeof *errors);
     struct engine_options options = {
         .directory = cli->directory,
@@ -21,6 +46,7 @@ struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
         .read_only = read_only,
         .playbook_file = cli->playbook,
         .playbook_errors = errors,
+        .threads = threads,
     };
     if (errors == NULL) {
         cli_fail_text("out of memory");

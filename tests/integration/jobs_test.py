@@ -62,18 +62,28 @@ class Jobs(unittest.TestCase):
         shutil.copytree(self.prepared, self.folder, dirs_exist_ok=True)
         self.data = os.path.join(self.folder, "data")
 
-    def caught_in_the_middle(self, words, how):
-        """The command writes into a pipe of one page; `how` happens once it is full; then all is read. (exit status, what stderr got)"""
+    def open_pipe(self):
+        """A pipe of one page, for reading; the page is set before anybody writes."""
         fifo = os.path.join(self.folder, "pipe")
         os.mkfifo(fifo)
-        process = subprocess.Popen([ATTUNE, *words, "--out", fifo], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        with open(fifo, "rb") as reader:
-            fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
-            while self.waiting_bytes(reader) == 0:  # it is in the middle
-                self.assertIsNone(process.poll())
-                time.sleep(0.01)
+        reader = open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+        fcntl.fcntl(reader, fcntl.F_SETFL, 0)  # from now on it waits
+        return reader, fifo
+
+    def wait_for_bytes(self, reader, process):
+        while self.waiting_bytes(reader) == 0:  # then it is in the middle
+            self.assertIsNone(process.poll())
+            time.sleep(0.01)
+
+    def caught_in_the_middle(self, words, how):
+        """The command writes into a pipe of one page; `how` happens once it is full; then all is read. (exit status, what stderr got)"""
+        reader, fifo = self.open_pipe()
+        with reader:
+            process = subprocess.Popen([ATTUNE, *words, "--out", fifo], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            self.wait_for_bytes(reader, process)
             how(process)
-            time.sleep(0.5)  # the signal is seen within a tenth of a second; where it is not, the test fails and nothing else
+            time.sleep(1)  # the command looks for the signal ten times a second
             while reader.read(65536):
                 pass
         _, told = process.communicate(timeout=60)
@@ -130,6 +140,15 @@ class Jobs(unittest.TestCase):
             whole = self.run_in(self.folder, *words)
             self.assertEqual(whole.stderr, "", f"{words}: {codes}")
 
+    def test_a_share_changes_no_answer(self):
+        for words in (["scenarios", "--at", "2018-01-01"], ["evaluate", "redeem", "--from", "2017-09-01", "--until", "2018-01-01"]):
+            answers = {self.run_in(self.folder, *words, "--json", *share).stdout for share in ([], ["--threads", "1"], ["--threads", "5", "--nice", "19"])}
+            self.assertEqual(len(answers), 1, words)
+        for option, value in (("--threads", "0"), ("--threads", "17"), ("--threads", "two"), ("--nice", "-1"), ("--nice", "20")):
+            told = self.run_in(self.folder, "train", option, value, code=1).stderr
+            self.assertRegex(told, rf"^attune: {option} {value}: write a number from \d+ to \d+\n$")
+        self.assertEqual(json.loads(self.run_in(self.folder, "status", "--json").stdout)["models"][0]["version"], 1)
+
     def on_terminal(self, *words, environment=None):
         main, side = pty.openpty()
         process = subprocess.Popen([ATTUNE, *words], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=side, env=environment)
@@ -147,23 +166,33 @@ class Jobs(unittest.TestCase):
         self.assertEqual(process.wait(), 0)
         return b"".join(pieces).decode()
 
+    @staticmethod
+    def read_terminal(main):
+        try:
+            return os.read(main, 65536).decode()
+        except OSError:  # the other end is closed
+            return ""
+
     def slow_on_terminal(self, *words):
-        """Long enough for progress to be shown: the output is read after half a second."""
-        fifo = os.path.join(self.folder, "pipe")
-        os.mkfifo(fifo)
+        """What a terminal gets of a command whose output is read only once it has shown how far it is, or, with --quiet, after half a second."""
         main, side = pty.openpty()
-        process = subprocess.Popen([ATTUNE, *words, "--out", fifo], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=side)
-        os.close(side)
-        with open(fifo, "rb") as reader:
-            fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
-            time.sleep(0.5)
+        reader, fifo = self.open_pipe()
+        told = ""
+        with reader:
+            process = subprocess.Popen([ATTUNE, *words, "--out", fifo], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=side)
+            os.close(side)
+            self.wait_for_bytes(reader, process)
+            if "--quiet" in words:
+                time.sleep(0.5)
+            while "--quiet" not in words and not re.search(r"\d s$", told):
+                told += self.read_terminal(main)
             while reader.read(65536):
                 pass
         self.assertEqual(process.wait(), 0)
-        try:
-            told = os.read(main, 65536).decode()
-        except OSError:
-            told = ""
+        piece = self.read_terminal(main)
+        while piece:
+            told += piece
+            piece = self.read_terminal(main)
         os.close(main)
         os.unlink(fifo)
         return told

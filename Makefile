@@ -24,8 +24,9 @@ build-fuzz/build.ninja:
 test: build/build.ninja
 	tools/test
 test-crash: build/build.ninja
-	ninja -C build tests/crash/crash_campaign
+	ninja -C build tests/crash/crash_campaign tests/crash/group_campaign
 	build/tests/crash/crash_campaign $(KILLS) $(CUTS)
+	build/tests/crash/group_campaign $(KILLS) $(CUTS)
 test-fault: build/build.ninja
 	tools/test --kind fault
 asan: build-asan/build.ninja

@@ -21,12 +21,11 @@
  * at most its number of threads. The operating system grants a lower niceness to nobody, so a job
  * is never nicer than asked and never less nice than its process.
  *
- * **Threads.** While a job runs that changes the engine (training, recording decisions, folding,
- * loading), its starter makes no other call that changes it: the job's thread takes the place of
- * the one thread that does. Jobs that only read may run side by side. job_progress, job_cancel and
- * job_wait may be called by any thread, and job_cancel by several; job_start and job_finish by the
- * owner. Nothing here may be called by a signal handler: a handler sets a flag, and the thread that
- * waits looks at it. */
+ * **Threads.** Jobs may run side by side. What a job changes goes through the applier
+ * (engine/applier.h), like all that others change meanwhile; a fold makes these wait for its end.
+ * job_progress, job_cancel and job_wait may be called by any thread, and job_cancel by several;
+ * job_start and job_finish by the owner. Nothing here may be called by a signal handler: a handler
+ * sets a flag, and the thread that waits looks at it. */
 #ifndef ENGINE_JOBS_H
 #define ENGINE_JOBS_H
 

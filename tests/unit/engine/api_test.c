@@ -210,6 +210,81 @@ static void test_threads_ask_beside_loads_and_playbooks(void **state) {
     assert_true(asking.answers > 0);
 }
 
+/* ---- threads that send ---- */
+
+#define SENDERS 4
+#define SENDS   12
+
+struct sender {
+    pthread_t thread;
+    struct trial *trial;
+    int number, answers;
+    struct attune_ingested sum;
+};
+
+static enum attune_status ask_for_own(struct sender *sender, int day) {
+    struct attune_error error;
+    char name[64], *json = NULL;
+    snprintf(name, sizeof name, "email:p%d@a.example", sender->number);
+    enum attune_status status =
+        attune_customer(sender->trial->attune, name, DAY(50), &json, &error);
+    attune_free(json);
+    if (status != ATTUNE_OK) return status;
+    status = attune_decide(sender->trial->attune, name, DAY(50 + day), 1, &json, &error);
+    attune_free(json);
+    return status;
+}
+
+/* An order of its own, one that its neighbour sends too, one that it corrects the next time, and a
+ * row that can't be read. */
+static void *send_orders(void *context) {
+    struct sender *sender = context;
+    for (int i = 0; i < SENDS; i++) {
+        char bytes[600];
+        struct attune_ingested ingested;
+        struct attune_error error;
+        int n = sender->number;
+        int length = snprintf(bytes, sizeof bytes,
+                              "order_id,at,email,cookie,amount,items,note\n"
+                              "own%d-%d,2017-01-02T10:00:00Z,p%d@a.example,,1.00,1,\n"
+                              "both%d-%d,2017-01-03T10:00:00Z,both@a.example,,1.00,1,\n"
+                              "last%d,2017-01-04T10:00:00Z,p%d@a.example,,%d.00,1,\n"
+                              "bad%d,2017-01-05T10:00:00Z,p%d@a.example,,1.00,x,\n",
+                              n, i, n, n / 2, i, n, n, i + 1, n, n);
+        if (attune_ingest(sender->trial->attune, "orders", bytes, (size_t)length, &ingested,
+                          &error) != ATTUNE_OK)
+            break;
+        sender->sum.events += ingested.events;
+        sender->sum.repeats += ingested.repeats;
+        sender->sum.corrected += ingested.corrected;
+        sender->sum.quarantined += ingested.quarantined;
+        sender->answers += ask_for_own(sender, i) == ATTUNE_OK;
+    }
+    return NULL;
+}
+
+static void test_threads_send_at_the_same_time(void **state) {
+    struct sender senders[SENDERS];
+    struct attune_ingested sum = {0};
+    for (int i = 0; i < SENDERS; i++) {
+        senders[i] = (struct sender){.trial = *state, .number = i};
+        assert_int_equal(pthread_create(&senders[i].thread, NULL, send_orders, &senders[i]), 0);
+    }
+    for (int i = 0; i < SENDERS; i++) {
+        pthread_join(senders[i].thread, NULL);
+        assert_int_equal(senders[i].answers, SENDS);
+        sum.events += senders[i].sum.events;
+        sum.repeats += senders[i].sum.repeats;
+        sum.corrected += senders[i].sum.corrected;
+        sum.quarantined += senders[i].sum.quarantined;
+    }
+    assert_int_equal(sum.events, SENDERS * (SENDS + 1) + SENDERS / 2 * SENDS);
+    assert_int_equal(sum.corrected, SENDERS * (SENDS - 1));
+    assert_int_equal(sum.quarantined, SENDERS);
+    /* What the neighbour had sent, and the bad row that waited already. */
+    assert_int_equal(sum.repeats, SENDERS / 2 * SENDS + SENDERS * (SENDS - 1));
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -218,6 +293,7 @@ int main(void) {
         CASE(test_errors_name_what_and_where),
         CASE(test_without_a_playbook),
         CASE(test_threads_ask_beside_loads_and_playbooks),
+        CASE(test_threads_send_at_the_same_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,9 @@ enum status file_map_private(struct file_system *fs, const char *path, struct fi
                              struct error *error) {
     return fs->ops->map_private(fs, path, mapping, error);
 }
+void file_page_out(struct file_system *fs, const struct file_mapping *mapping) {
+    if (mapping->at) fs->ops->page_out(fs, mapping);
+}
 enum status file_detach(struct file_system *fs, struct file_mapping *mapping) {
     return mapping->at ? fs->ops->detach(fs, mapping) : STATUS_OK;
 }

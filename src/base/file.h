@@ -46,6 +46,7 @@ struct file_system_ops {
                        struct error *);
     enum status (*map_private)(struct file_system *, const char *path, struct file_mapping *,
                                struct error *);
+    void (*page_out)(struct file_system *, const struct file_mapping *);
     enum status (*detach)(struct file_system *, struct file_mapping *);
     void (*unmap)(struct file_system *, struct file_mapping *);
     enum status (*rename)(struct file_system *, const char *from, const char *to, struct error *);
@@ -92,6 +93,9 @@ enum status file_map(struct file_system *fs, const char *path, struct file_mappi
  */
 enum status file_map_private(struct file_system *fs, const char *path, struct file_mapping *mapping,
                              struct error *error) MUST_USE;
+/* Lets the pages of a mapping leave memory; whoever reads them next brings them back from the file.
+ * What was written to a private mapping would be lost: not after that. Any thread. */
+void file_page_out(struct file_system *fs, const struct file_mapping *mapping);
 /* Copies the bytes of a private mapping and lets the file go. The addresses stay. Any thread may
  * read meanwhile, none may write. STATUS_NO_MEMORY: it is as it was. */
 enum status file_detach(struct file_system *fs, struct file_mapping *mapping) MUST_USE;

@@ -177,6 +177,12 @@ static enum status os_map_private(struct file_system *fs, const char *path,
     return map_file(path, PROT_READ | PROT_WRITE, MAP_PRIVATE, mapping, error);
 }
 
+/* Advice: a refusal only means that the pages stay. */
+static void os_page_out(struct file_system *fs, const struct file_mapping *mapping) {
+    (void)fs;
+    (void)madvise((void *)(uintptr_t)mapping->at, mapping->length, MADV_DONTNEED);
+}
+
 /* The copy takes the place of the mapping in one step, so that a reader finds the one or the other.
  */
 static enum status os_detach(struct file_system *fs, struct file_mapping *mapping) {
@@ -315,6 +321,7 @@ struct file_system *file_system_os(void) {
         .sync = os_sync,
         .map = os_map,
         .map_private = os_map_private,
+        .page_out = os_page_out,
         .detach = os_detach,
         .unmap = os_unmap,
         .rename = os_rename,

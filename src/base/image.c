@@ -202,6 +202,10 @@ void image_close(struct image *image) {
     *image = (struct image){.fs = image->fs};
 }
 
+void image_page_out(const struct image *image) {
+    file_page_out(image->fs, &image->mapping);
+}
+
 enum status image_detach(struct image *image) {
     return file_detach(image->fs, &image->mapping);
 }

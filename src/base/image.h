@@ -25,7 +25,7 @@
 
 #define IMAGE_PAGE_BYTES   ((uint64_t)4096)
 #define IMAGE_BLOCK_BYTES  ((size_t)1 << 20)
-#define IMAGE_SECTIONS_MAX 64
+#define IMAGE_SECTIONS_MAX 80
 
 struct image_section {
     uint32_t tag, item_bytes;
@@ -74,6 +74,8 @@ struct image {
 enum status image_open(struct image *image, struct file_system *fs, const char *path,
                        struct error *error) MUST_USE;
 void image_close(struct image *image); /* a zeroed one is allowed */
+/* file_page_out of the mapping: not once something was written to it. */
+void image_page_out(const struct image *image);
 /* file_detach of the mapping. */
 enum status image_detach(struct image *image) MUST_USE;
 /* The section's items, and how many; NULL where there is none, or its items have another size. An

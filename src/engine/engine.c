@@ -113,6 +113,7 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     engine->fixed_now_ms = options->now_ms;
     engine->threads = threads_of(options);
     holds_init(&engine->holds);
+    lookup_pages_init(&engine->lookup_pages);
     pthread_mutex_init(&engine->now.lock, NULL);
     pthread_mutex_init(&engine->readings_lock, NULL);
     engine->applier_reads.engine = engine;
@@ -175,6 +176,7 @@ void engine_close(struct engine *engine) {
     release_facts(engine);
     json_parser_destroy(engine->json);
     holds_release(&engine->holds);
+    lookup_pages_release(&engine->lookup_pages);
     ingest_repeats_release(&engine->known_rows);
     readings_release(engine);
     row_frame_destroy(engine->frame);

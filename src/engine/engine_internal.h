@@ -85,6 +85,7 @@ struct engine {
     struct engine_view_pool *pool;
     struct json_parser *json; /* for control records */
     struct holds holds;
+    struct lookup_pages lookup_pages;
     struct ingest_repeats known_rows; /* what lies in quarantine; see known_rows_drop */
     bool has_known_rows;
     struct source_readings *readings;

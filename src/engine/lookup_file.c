@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lookups/HASH: a reference table as it was loaded, immutable.
+/* lookups/HASH: a reference table as it was loaded, immutable. An image (base/image.h,
+ * event/lookup.h), which is mapped.
+ *
+ * Older programs wrote its rows, which are read into memory:
  *
  *   "ATLK" version:u32 crc32c:u32 (of all that follows) | fields:u32 keys:u32 many:u32 rows:u64
  *   | fields: { type:u32 length:u32 name }* | key fields: u32* | rows: { length:u32 packed cells,
  *   symbol = field }*
  *
- * Numbers are little endian, as this program runs on little-endian machines only. A file was
- * written under the playbook of its time: what is read begins with the columns of today's rule in
- * their order (event/lookup.h, struct lookup_rule), found by name. */
+ * A file was written under the playbook of its time: what is read begins with the columns of
+ * today's rule in their order (event/lookup.h, struct lookup_rule), found by name. */
 #include <stdio.h>
 
 #include "base/hash.h"
@@ -18,74 +20,32 @@
 #define LOOKUP_MAGIC          "ATLK"
 #define LOOKUP_FILE_VERSION   1u
 #define LOOKUP_FILE_BYTES_MAX ((size_t)4 << 30)
-#define HEADER_BYTES          12
 
-static enum status put_u32(struct buffer *out, uint32_t value) {
-    return buffer_append(out, &value, sizeof value);
-}
+/* ---- writing ---- */
 
-static enum status encode_fields(const struct lookup_table *table, struct buffer *out) {
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < lookup_field_count(table) && status == STATUS_OK; i++) {
-        struct lookup_field field = lookup_field(table, i);
-        status = put_u32(out, (uint32_t)field.type);
-        if (status == STATUS_OK) status = put_u32(out, field.name.length);
-        if (status == STATUS_OK) status = buffer_append_text(out, field.name);
-    }
-    return status;
-}
-
-static enum status encode_row(const struct lookup_table *table, uint32_t row,
-                              struct packed_writer *writer, struct buffer *out) {
-    enum status status = STATUS_OK;
-    size_t length_at = out->length;
-    packed_begin(writer);
-    for (uint32_t i = 0; i < lookup_field_count(table) && status == STATUS_OK; i++) {
-        status = packed_add(writer, i, lookup_cell(table, row, i));
-    }
-    if (status == STATUS_OK) status = put_u32(out, 0);
-    if (status == STATUS_OK) status = packed_end(writer, out);
-    if (status != STATUS_OK) return status;
-    uint32_t length = (uint32_t)(out->length - length_at - sizeof length);
-    memcpy(out->at + length_at, &length, sizeof length);
-    return STATUS_OK;
-}
-
-static enum status encode(const struct lookup_table *table, struct buffer *out) {
-    struct packed_writer *writer = memory_alloc(sizeof *writer);
-    if (writer == NULL) return STATUS_NO_MEMORY;
-    packed_writer_init(writer);
-    uint64_t rows = lookup_row_count(table);
-    enum status status = buffer_append(out, LOOKUP_MAGIC, 4);
-    if (status == STATUS_OK) status = put_u32(out, LOOKUP_FILE_VERSION);
-    if (status == STATUS_OK) status = put_u32(out, 0);
-    if (status == STATUS_OK) status = put_u32(out, lookup_field_count(table));
-    if (status == STATUS_OK) status = buffer_append(out, &rows, sizeof rows);
-    if (status == STATUS_OK) status = encode_fields(table, out);
-    for (uint32_t row = 0; row < rows && status == STATUS_OK; row++)
-        status = encode_row(table, row, writer, out);
-    if (status == STATUS_OK) {
-        uint32_t crc = crc32c(0, out->at + HEADER_BYTES, out->length - HEADER_BYTES);
-        memcpy(out->at + 8, &crc, sizeof crc);
-    }
-    packed_writer_release(writer);
-    memory_free(writer);
+static enum status write_image(struct engine *engine, const struct lookup_table *table,
+                               const char *path, struct error *error) {
+    struct image_writer writer;
+    uint64_t bytes;
+    enum status status = image_writer_open(&writer, engine->fs, path, LOOKUP_IMAGE_CONTENTS,
+                                           lookup_hash(table), error);
+    if (status == STATUS_OK) status = lookup_write(table, &writer, error);
+    if (status == STATUS_OK) status = image_finish(&writer, &bytes, error);
+    image_writer_close(&writer);
     return status;
 }
 
 enum status lookup_file_write(struct engine *engine, const struct lookup_table *table,
                               struct error *error) {
-    char path[PATH_BYTES_MAX];
-    struct buffer bytes;
-    buffer_init(&bytes);
+    char path[PATH_BYTES_MAX], draft[PATH_BYTES_MAX], folder[PATH_BYTES_MAX];
+    unsigned long long hash = lookup_hash(table);
     enum status status = folder_make(engine, "lookups", error);
-    if (status == STATUS_OK)
-        status = path_of(engine, path, "lookups/%016llx", (unsigned long long)lookup_hash(table));
-    if (status == STATUS_OK && (status = encode(table, &bytes)) != STATUS_OK)
-        (void)error_set(error, status, "%s: can't be written (%s)", path, status_name(status));
-    if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes.at, bytes.length, error);
-    buffer_release(&bytes);
-    return status;
+    if (status == STATUS_OK) status = path_of(engine, path, "lookups/%016llx", hash);
+    if (status == STATUS_OK) status = path_of(engine, draft, "lookups/%016llx.tmp", hash);
+    if (status == STATUS_OK) status = path_of(engine, folder, "lookups");
+    if (status == STATUS_OK) status = write_image(engine, table, draft, error);
+    if (status == STATUS_OK) status = file_rename(engine->fs, draft, path, error);
+    return status == STATUS_OK ? directory_sync(engine->fs, folder, error) : status;
 }
 
 /* ---- reading ---- */
@@ -121,13 +81,6 @@ static bool decode_fields(struct cursor *cursor, uint32_t count, struct lookup_f
     return true;
 }
 
-/* The columns of a table, in its order, and where each lies in the file. */
-struct layout {
-    struct lookup_field fields[LOOKUP_FIELDS_MAX];
-    uint32_t from[LOOKUP_FIELDS_MAX]; /* UINT32_MAX: not in the file, unknown in every row */
-    uint32_t count, keys[LOOKUP_KEY_FIELDS_MAX];
-};
-
 static uint32_t field_at(const struct lookup_field *fields, uint32_t count, struct text name) {
     for (uint32_t i = 0; i < count; i++) {
         if (text_equal(fields[i].name, name)) return i;
@@ -136,7 +89,7 @@ static uint32_t field_at(const struct lookup_field *fields, uint32_t count, stru
 }
 
 static void lay_out(const struct lookup_rule *rule, const struct lookup_field *in_file,
-                    uint32_t count, struct layout *out) {
+                    uint32_t count, struct lookup_layout *out) {
     for (uint32_t i = 0; i < rule->field_count && out->count < LOOKUP_FIELDS_MAX; i++) {
         uint32_t at = field_at(in_file, count, rule->fields[i].name);
         const struct lookup_field *field = at != UINT32_MAX ? &in_file[at] : &rule->fields[i];
@@ -159,8 +112,10 @@ static void lay_out(const struct lookup_rule *rule, const struct lookup_field *i
 
 /* The keys are the playbook's, so that a playbook which joins by another column reads the same
  * file. */
-static enum status find_keys(const struct lookup_rule *rule, struct layout *layout,
+static enum status find_keys(const struct lookup_rule *rule, struct lookup_layout *layout,
                              struct error *error) {
+    layout->key_count = rule->key_count;
+    layout->many = rule->many;
     for (uint32_t k = 0; k < rule->key_count; k++) {
         layout->keys[k] = field_at(layout->fields, layout->count, rule->keys[k]);
         if (layout->keys[k] == UINT32_MAX || layout->from[layout->keys[k]] == UINT32_MAX) {
@@ -172,8 +127,8 @@ static enum status find_keys(const struct lookup_rule *rule, struct layout *layo
     return STATUS_OK;
 }
 
-static enum status decode_rows(struct cursor *cursor, uint64_t rows, const struct layout *layout,
-                               struct lookup_table *table) {
+static enum status decode_rows(struct cursor *cursor, uint64_t rows,
+                               const struct lookup_layout *layout, struct lookup_table *table) {
     struct value cells[LOOKUP_FIELDS_MAX];
     for (uint64_t row = 0; row < rows; row++) {
         uint32_t length;
@@ -193,7 +148,7 @@ static enum status decode_rows(struct cursor *cursor, uint64_t rows, const struc
 static enum status decode(struct text bytes, const struct lookup_rule *rule,
                           struct lookup_table **out, struct error *error) {
     struct lookup_field fields[LOOKUP_FIELDS_MAX];
-    struct layout layout = {0};
+    struct lookup_layout layout = {0};
     uint32_t version, crc, field_count;
     uint64_t rows;
     char magic[4];
@@ -220,16 +175,60 @@ static enum status decode(struct text bytes, const struct lookup_rule *rule,
     return status;
 }
 
+/* A file of an older program: "ATLK". */
+static bool is_of_rows(const struct file_mapping *mapping) {
+    return mapping->length >= 4 && memcmp(mapping->at, LOOKUP_MAGIC, 4) == 0;
+}
+
+static enum status read_rows(struct engine *engine, const char *path,
+                             const struct lookup_rule *rule, struct lookup_table **out,
+                             struct error *error) {
+    struct buffer bytes;
+    buffer_init(&bytes);
+    enum status status = file_read_all(engine->fs, path, LOOKUP_FILE_BYTES_MAX, &bytes, error);
+    if (status == STATUS_OK) status = decode(buffer_text(&bytes), rule, out, error);
+    buffer_release(&bytes);
+    return status;
+}
+
+/* Its name says what is in it. */
+static enum status read_image(struct engine *engine, const char *path, uint64_t hash,
+                              const struct lookup_rule *rule, struct lookup_table **out,
+                              struct error *error) {
+    struct lookup_field fields[LOOKUP_FIELDS_MAX];
+    struct lookup_layout layout = {0};
+    struct image image;
+    uint32_t count;
+    enum status status = image_open(&image, engine->fs, path, error);
+    if (status != STATUS_OK) return status;
+    status = image.position == hash ? lookup_image_fields(&image, fields, &count) : STATUS_CORRUPT;
+    if (status == STATUS_OK) {
+        lay_out(rule, fields, count, &layout);
+        status = find_keys(rule, &layout, error);
+    }
+    if (status == STATUS_OK) status = lookup_open(out, &image, &layout);
+    image_close(&image);
+    return status;
+}
+
+static enum status read_file(struct engine *engine, const char *path, uint64_t hash,
+                             const struct lookup_rule *rule, struct lookup_table **out,
+                             struct error *error) {
+    struct file_mapping mapping;
+    enum status status = file_map(engine->fs, path, &mapping, error);
+    if (status != STATUS_OK) return status;
+    bool of_rows = is_of_rows(&mapping);
+    file_unmap(engine->fs, &mapping);
+    return of_rows ? read_rows(engine, path, rule, out, error)
+                   : read_image(engine, path, hash, rule, out, error);
+}
+
 enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct lookup_rule *rule,
                              struct lookup_table **out, struct error *error) {
     char path[PATH_BYTES_MAX];
-    struct buffer bytes;
-    buffer_init(&bytes);
     *out = NULL;
     enum status status = path_of(engine, path, "lookups/%016llx", (unsigned long long)hash);
-    if (status == STATUS_OK)
-        status = file_read_all(engine->fs, path, LOOKUP_FILE_BYTES_MAX, &bytes, error);
-    if (status == STATUS_OK) status = decode(buffer_text(&bytes), rule, out, error);
+    if (status == STATUS_OK) status = read_file(engine, path, hash, rule, out, error);
     if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
         status = error_set(error, status,
                            "%s is %s; load the file of lookup %.*s again: attune ingest %.*s FILE",
@@ -239,6 +238,5 @@ enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct 
         status = error_set(error, STATUS_VERSION,
                            "%s was written by a newer attune; use that version", path);
     }
-    buffer_release(&bytes);
     return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "event/lookup.h"
+#include "event/lookup_internal.h"
 
 #include <assert.h>
 #include <math.h>
@@ -12,51 +12,7 @@
 #include "base/time.h"
 #include "event/timeline.h"
 
-/*   slots (open addressing)            groups: rows of one key      columns: one array a field
- *  +------------+-----------+         +-------------------------+   +------+------+------+
- *  | hash bits  | group + 1 | ------> | first row, rows of it   |-->| cell | cell | cell | ...
- *  +------------+-----------+         +-------------------------+   +------+------+------+
- *
- * Text cells are ids of one interner, since reference data repeats itself; the rest is what
- * timeline columns hold. Where rows of a key are many, adding chains them by group, and finish puts
- * each group's rows side by side. */
-struct slot {
-    uint32_t hash_bits;
-    uint32_t group_plus_one; /* 0: free */
-};
-
-struct group {
-    uint32_t first_row;
-    uint32_t row_count;
-};
-
-struct field_store {
-    struct lookup_field field; /* the name is owned */
-    void *cells;
-    size_t capacity; /* in cells */
-};
-
-struct lookup_table {
-    struct field_store fields[LOOKUP_FIELDS_MAX];
-    uint32_t field_count;
-    uint32_t key_fields[LOOKUP_KEY_FIELDS_MAX];
-    uint32_t key_count;
-    bool many;
-    bool finished;
-    uint32_t row_count;
-    struct group *groups;
-    size_t group_capacity;
-    uint32_t group_count;
-    uint32_t *row_group; /* only while building a `many` */
-    size_t row_group_capacity;
-    struct slot *slots;
-    uint32_t slot_bits;
-    struct interner *texts;
-    uint64_t hash;
-};
-
 #define SLOT_BITS_MIN 6
-#define TEXT_ID_NONE  UINT32_MAX
 #define PLAIN_BYTES   VALUE_SET_KEY_BYTES
 
 /* ---- the text that a file would hold ---- */
@@ -114,10 +70,6 @@ static uint64_t hash_plain(struct value value, uint64_t seed) {
 
 /* ---- building ---- */
 
-static size_t store_cell_bytes(enum value_type type) {
-    return type == VALUE_TEXT ? sizeof(uint32_t) : cell_bytes(type);
-}
-
 enum status lookup_create(struct lookup_table **out, const struct lookup_field *fields,
                           uint32_t field_count, const uint32_t *key_fields, uint32_t key_count,
                           bool many) {
@@ -160,12 +112,17 @@ void lookup_destroy(struct lookup_table *table) {
     if (!table) return;
     for (uint32_t i = 0; i < table->field_count; i++) {
         memory_free((void *)(uintptr_t)table->fields[i].field.name.at);
-        memory_free(table->fields[i].cells);
+        if (!table->image) memory_free(table->fields[i].cells);
     }
-    memory_free(table->groups);
-    memory_free(table->row_group);
-    memory_free(table->slots);
-    interner_destroy(table->texts);
+    if (table->image) {
+        image_close(table->image);
+        memory_free(table->image);
+    } else {
+        memory_free(table->groups);
+        memory_free(table->row_group);
+        memory_free(table->slots);
+        interner_destroy(table->texts);
+    }
     memory_free(table);
 }
 
@@ -263,7 +220,7 @@ static enum status reserve_row(struct lookup_table *table) {
     for (uint32_t i = 0; status == STATUS_OK && i < table->field_count; i++) {
         struct field_store *store = &table->fields[i];
         status = memory_grow(&store->cells, &store->capacity, needed,
-                             store_cell_bytes(store->field.type));
+                             lookup_cell_bytes(store->field.type));
     }
     void *groups = table->groups, *row_group = table->row_group;
     if (status == STATUS_OK) {
@@ -329,7 +286,7 @@ enum status lookup_add(struct lookup_table *table, const struct value *cells) {
 /* Moves row i of `store` to place[i]. */
 static enum status place_cells(struct field_store *store, const uint32_t *place,
                                uint32_t row_count) {
-    size_t bytes = store_cell_bytes(store->field.type);
+    size_t bytes = lookup_cell_bytes(store->field.type);
     char *moved = memory_alloc(row_count * bytes);
     if (!moved) return STATUS_NO_MEMORY;
     const char *cells = store->cells;
@@ -363,11 +320,7 @@ static enum status put_groups_together(struct lookup_table *table) {
     return STATUS_OK;
 }
 
-enum status lookup_finish(struct lookup_table *table) {
-    assert(!table->finished);
-    enum status status = table->many && table->row_count ? put_groups_together(table) : STATUS_OK;
-    if (status != STATUS_OK) return status;
-    table->finished = true;
+uint64_t lookup_content_hash(const struct lookup_table *table) {
     uint64_t hash =
         hash_u64(((uint64_t)table->field_count << 8 | table->key_count) << 1 | table->many);
     for (uint32_t i = 0; i < table->key_count; i++) hash = hash_u64(hash ^ table->key_fields[i]);
@@ -378,7 +331,15 @@ enum status lookup_finish(struct lookup_table *table) {
             hash = hash_plain(cell, hash_u64(hash ^ ((uint64_t)cell.type << 32 | cell.currency)));
         }
     }
-    table->hash = hash;
+    return hash;
+}
+
+enum status lookup_finish(struct lookup_table *table) {
+    assert(!table->finished);
+    enum status status = table->many && table->row_count ? put_groups_together(table) : STATUS_OK;
+    if (status != STATUS_OK) return status;
+    table->finished = true;
+    table->hash = lookup_content_hash(table);
     return STATUS_OK;
 }
 
@@ -420,19 +381,22 @@ bool lookup_find(const struct lookup_table *table, const struct value *key, uint
 struct value lookup_cell(const struct lookup_table *table, uint32_t row, uint32_t field) {
     if (field >= table->field_count || row >= table->row_count) return value_unknown();
     const struct field_store *store = &table->fields[field];
+    if (!store->cells) return value_unknown();
     if (store->field.type == VALUE_TEXT) {
         uint32_t id = ((const uint32_t *)store->cells)[row];
-        return id == TEXT_ID_NONE ? value_unknown() : value_text(interner_text(table->texts, id));
+        return id == TEXT_ID_NONE ? value_unknown() : value_text(lookup_text(table, id));
     }
+    if (store->field.type == VALUE_LIST) return value_unknown();
     struct timeline_column column = {.cells = store->cells};
     return column_value(&column, store->field.type, row);
 }
 
 size_t lookup_bytes(const struct lookup_table *table) {
+    if (table->image) return sizeof(*table) + table->image->mapping.length;
     size_t bytes = sizeof(*table) + ((size_t)sizeof(struct slot) << table->slot_bits);
     bytes += table->group_capacity * sizeof(struct group);
     for (uint32_t i = 0; i < table->field_count; i++) {
-        bytes += table->fields[i].capacity * store_cell_bytes(table->fields[i].field.type);
+        bytes += table->fields[i].capacity * lookup_cell_bytes(table->fields[i].field.type);
     }
     for (uint32_t i = 0; i < interner_count(table->texts); i++)
         bytes += interner_text(table->texts, i).length + 16;

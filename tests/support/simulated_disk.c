@@ -342,6 +342,11 @@ static enum status disk_map(struct file_system *fs, const char *path, struct fil
     return status ? fail(status, path, error) : STATUS_OK;
 }
 
+static void disk_page_out(struct file_system *fs, const struct file_mapping *mapping) {
+    (void)fs;
+    (void)mapping;
+}
+
 static enum status disk_detach(struct file_system *fs, struct file_mapping *mapping) {
     (void)fs;
     (void)mapping; /* a copy from the first */
@@ -503,6 +508,7 @@ struct simulated_disk *simulated_disk_create(uint64_t seed, uint64_t capacity_by
         .sync = disk_sync,
         .map = disk_map,
         .map_private = disk_map, /* a copy either way */
+        .page_out = disk_page_out,
         .detach = disk_detach,
         .unmap = disk_unmap,
         .rename = disk_rename,

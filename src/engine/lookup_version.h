@@ -6,8 +6,8 @@
  * lookup_version is such a version under one playbook: the playbook's columns first, in its order,
  * with its keys. Snapshots whose playbooks lay the table out alike share it.
  *
- * Rows are read when somebody first asks for them: a lookup that is loaded every day has hundreds of
- * versions, and most questions are about the newest. The file is mapped in place
+ * Rows are read when somebody first asks for them: a lookup that is loaded every day has hundreds
+ * of versions, and most questions are about the newest. The file is mapped in place
  * (event/lookup.h). So what a version holds of memory are pages of its file, and they can leave
  * while others read: an address that was handed out stays good, and whoever follows it brings its
  * page back. All versions of an engine together stay within a limit:

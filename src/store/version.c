@@ -61,7 +61,9 @@ void version_add_keys(struct version *version, struct stored_keys *const *keys, 
 }
 
 struct version *version_alloc(void) {
-    return memory_calloc(1, sizeof(struct version));
+    struct version *version = memory_calloc(1, sizeof(struct version));
+    if (version) pthread_mutex_init(&version->order_lock, NULL);
+    return version;
 }
 
 void version_fill(struct version *version, struct stored_run *const *runs, uint32_t run_count,
@@ -97,6 +99,7 @@ static void version_destroy(struct version *version) {
     for (uint32_t i = 0; i < version->tail_count; i++) tail_dereference(version->tails[i]);
     for (uint32_t i = 0; i < version->keys_count; i++) stored_keys_dereference(version->keys[i]);
     superseded_dereference(version->superseded);
+    pthread_mutex_destroy(&version->order_lock);
     memory_free(version);
 }
 

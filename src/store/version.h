@@ -12,6 +12,7 @@
 #ifndef STORE_VERSION_H
 #define STORE_VERSION_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include "event/timeline_source.h"
 #include "store/keys/key_file.h"
@@ -42,7 +43,11 @@ enum status stored_keys_create(struct stored_keys **out, struct key_file *file,
                                uint64_t number) MUST_USE;
 void stored_keys_dereference(struct stored_keys *keys);
 
+struct view_tail_order;
 struct version {
+    /* The tail's rows by customer, for those who walk this version now (view_tail_order.h). */
+    pthread_mutex_t order_lock;
+    struct view_tail_order *order;
     _Atomic int64_t references;
     struct stored_run *runs[VERSION_RUNS_MAX]; /* oldest events first */
     uint32_t run_count;

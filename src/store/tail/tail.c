@@ -290,6 +290,11 @@ const struct tail_row *tail_next(struct tail_cursor *cursor) {
         return NULL;
     }
     cursor->left--;
+    cursor->reference = cursor->chunk * CHUNK_UNITS + cursor->offset / UNIT_BYTES;
     cursor->offset += row_bytes(row->packed_length);
     return row;
+}
+
+const struct tail_row *tail_row_at(const struct tail *tail, uint32_t reference) {
+    return row_at(tail, reference);
 }

@@ -80,8 +80,11 @@ struct tail_cursor {
     const struct tail *tail;
     uint64_t position;
     uint32_t left, chunk, offset;
+    uint32_t reference; /* of the row that tail_next gave last */
 };
 void tail_walk(struct tail_cursor *cursor, const struct tail *tail, uint64_t position);
 const struct tail_row *tail_next(struct tail_cursor *cursor);
+/* The row that a cursor over this tail gave with this reference; it never changes. */
+const struct tail_row *tail_row_at(const struct tail *tail, uint32_t reference);
 
 #endif

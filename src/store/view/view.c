@@ -13,21 +13,32 @@ static enum status failed(const struct view_reader *reader, struct error *error,
     return error_set(error, status, "reading a timeline: %s", status_name(status));
 }
 
+static void end_walk(struct view_reader *reader) {
+    run_walk_release(&reader->walk);
+    view_hot_end(reader);
+    view_tail_order_drop(reader->version, reader->tail_order);
+    reader->tail_order = NULL;
+    memory_free(reader->walk_rows);
+    memory_free(reader->walk_keys);
+    reader->walk_rows = NULL;
+    reader->walk_keys = NULL;
+    reader->walk_row_count = reader->walk_row_capacity = reader->walk_key_capacity = 0;
+}
+
 static void reader_close(struct timeline_reader *interface) {
     struct view_reader *reader = (struct view_reader *)interface;
     if (reader == NULL) return;
     uint32_t run_count = reader->version->run_count;
     for (uint32_t r = 0; reader->run_column != NULL && r < run_count; r++)
         memory_free(reader->run_column[r]);
-    run_walk_release(&reader->walk);
-    view_hot_end(reader);
+    end_walk(reader);
     arena_release(&reader->scratch);
     arena_release(&reader->made);
     dark_scratch_release(&reader->dark);
     run_block_cache_release(&reader->cache);
-    void *arrays[] = {reader->runs,      reader->part_hint, reader->run_column, reader->walk_rows,
-                      reader->walk_keys, reader->pieces,    reader->segments,   reader->tail_rows,
-                      reader->order,     reader->personas,  reader->gone,       reader->corrected};
+    void *arrays[] = {reader->runs,     reader->part_hint, reader->run_column, reader->pieces,
+                      reader->segments, reader->tail_rows, reader->order,      reader->personas,
+                      reader->gone,     reader->corrected};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) memory_free(arrays[i]);
     versions_unpin(reader->source->versions, reader->version);
     memory_free(reader);
@@ -156,84 +167,61 @@ static enum status reader_read(struct timeline_reader *interface, struct custome
     return failed(reader, error, status);
 }
 
-static uint32_t customer_now(const uint32_t *customer, uint32_t persona_count, uint32_t persona) {
-    return customer != NULL && persona < persona_count ? customer[persona] : persona;
-}
-
-/* Collects the tail's rows in order of position; the keys hold their personas meanwhile. */
-static enum status collect_tail_rows(struct view_reader *reader) {
-    size_t row_capacity = 0, key_capacity = 0, n = 0;
-    for (uint32_t t = 0; t < reader->version->tail_count; t++) {
-        struct tail_cursor cursor;
-        const struct tail_row *row;
-        tail_walk(&cursor, reader->version->tails[t], reader->walk_request.as_of.position);
-        while ((row = tail_next(&cursor)) != NULL) {
-            if (n == row_capacity) {
-                key_capacity = n;
-                enum status status = memory_grow((void **)&reader->walk_rows, &row_capacity, n + 1,
-                                                 sizeof *reader->walk_rows);
-                if (status == STATUS_OK)
-                    status =
-                        memory_grow((void **)&reader->walk_keys, &key_capacity, row_capacity, 8);
-                if (status != STATUS_OK) return status;
-            }
-            reader->walk_rows[n] = (struct view_tail_row){row, reader->version->tails[t]};
-            reader->walk_keys[n++] = row->persona;
+/* The next customer of the share, from `from` on, who has rows in the tail. */
+static uint32_t next_in_tail(const struct view_reader *reader, uint32_t from) {
+    const struct view_tail_order *order = reader->tail_order;
+    while (from < order->customer_bound) {
+        uint32_t block = from >> RUN_WALK_BLOCK_BITS;
+        uint32_t end = (block + 1) << RUN_WALK_BLOCK_BITS;
+        if (end == 0 || end > order->customer_bound) end = order->customer_bound;
+        bool ours = run_walk_shares(reader->walk_part, reader->walk_parts, from);
+        if (ours && view_tail_rows_of(order, from, end) > 0) {
+            while (view_tail_rows_of(order, from, from + 1) == 0) from++;
+            return from;
         }
+        from = end;
     }
-    reader->walk_row_count = n;
-    return STATUS_OK;
+    return ID_NONE;
 }
 
-/* Sorts the numbers of the tail's rows by customer. Customers lie anywhere in memory, so a loop of
- * its own looks them up, short enough that many look-ups are under way at once. */
-static enum status find_tail_rows(struct view_reader *reader, const uint32_t *customer,
-                                  uint32_t persona_count) {
-    enum status status = collect_tail_rows(reader);
-    uint64_t *keys = reader->walk_keys;
-    size_t count = 0;
-    if (status != STATUS_OK) return status;
-    for (size_t i = 0; i < reader->walk_row_count; i++) {
-        uint32_t now = customer_now(customer, persona_count, (uint32_t)keys[i]);
-        if (!run_walk_shares(reader->walk_part, reader->walk_parts, now)) continue;
-        reader->walk_rows[count] = reader->walk_rows[i];
-        keys[count] = (uint64_t)now << 32 | count;
-        count++;
+static void take_rows(struct view_reader *reader, const struct view_tail_part *part,
+                      uint32_t customer) {
+    for (uint32_t i = part->starts[customer]; i < part->starts[customer + 1]; i++) {
+        size_t n = reader->walk_row_count++;
+        reader->walk_rows[n] =
+            (struct view_tail_row){tail_row_at(part->tail, part->references[i]), part->tail};
+        reader->walk_keys[n] = (uint64_t)customer << 32 | n;
+        __builtin_prefetch(reader->walk_rows[n].row);
     }
-    reader->walk_row_count = count;
-    uint64_t *scratch = memory_alloc((count + 1) * 8);
-    if (scratch == NULL) return STATUS_NO_MEMORY;
-    run_sort_u64(keys, scratch, count, 32);
-    memory_free(scratch);
-    return STATUS_OK;
 }
 
-static void end_walk(struct view_reader *reader) {
-    run_walk_release(&reader->walk);
-    view_hot_end(reader);
-    memory_free(reader->walk_rows);
-    memory_free(reader->walk_keys);
-    reader->walk_rows = NULL;
-    reader->walk_keys = NULL;
-    reader->walk_row_count = reader->walk_row_next = 0;
+enum status view_take_tail(struct view_reader *reader, uint32_t from, uint32_t to) {
+    const struct view_tail_order *order = reader->tail_order;
+    size_t count = view_tail_rows_of(order, from, to);
+    reader->walk_row_count = 0;
+    enum status status = memory_grow((void **)&reader->walk_rows, &reader->walk_row_capacity, count,
+                                     sizeof *reader->walk_rows);
+    if (status == STATUS_OK)
+        status = memory_grow((void **)&reader->walk_keys, &reader->walk_key_capacity, count,
+                             sizeof *reader->walk_keys);
+    for (uint32_t customer = from; count > 0 && status == STATUS_OK && customer < to; customer++) {
+        for (uint32_t p = 0; p < order->part_count; p++)
+            take_rows(reader, &order->parts[p], customer);
+    }
+    if (reader->tail_next < to) reader->tail_next = next_in_tail(reader, to);
+    return status;
 }
 
 static enum status begin_walk(struct view_reader *reader) {
-    const struct customer_directory *directory = reader->version->directory;
-    struct as_of as_of = reader->walk_request.as_of;
-    uint32_t *customer = NULL, persona_count = 0;
-    if (directory != NULL) {
-        persona_count = directory->ops->persona_count(directory, as_of.position);
-        customer = memory_alloc(((size_t)persona_count + 1) * sizeof *customer);
-        if (customer == NULL) return STATUS_NO_MEMORY;
-        directory->ops->snapshot(directory, as_of, customer, persona_count);
-    }
     struct run_walk_range range = {0, ID_NONE, reader->walk_part, reader->walk_parts};
-    enum status status = run_walk_init(&reader->walk, reader->runs, reader->version->run_count,
-                                       customer, persona_count, range);
-    if (status == STATUS_OK) status = find_tail_rows(reader, customer, persona_count);
-    if (status == STATUS_OK) status = view_gone_walk(reader, customer, persona_count);
-    memory_free(customer);
+    enum status status =
+        view_tail_order_hold(&reader->tail_order, reader->version, reader->walk_request.as_of);
+    if (status != STATUS_OK) return status;
+    const struct view_tail_order *order = reader->tail_order;
+    reader->tail_next = next_in_tail(reader, 0);
+    status = run_walk_init(&reader->walk, reader->runs, reader->version->run_count, order->customer,
+                           order->persona_count, range);
+    if (status == STATUS_OK) status = view_gone_walk(reader, order->customer, order->persona_count);
     return status == STATUS_OK ? view_hot_begin(reader) : status;
 }
 
@@ -254,15 +242,14 @@ static enum status reader_walk(struct timeline_reader *interface,
 
 static enum status next_customer(struct view_reader *reader, struct timeline *out) {
     uint32_t customer = run_walk_peek(&reader->walk);
-    const uint64_t *keys = reader->walk_keys;
-    size_t tail_first = reader->walk_row_next, tail_end = tail_first;
-    if (tail_end < reader->walk_row_count && keys[tail_end] >> 32 < customer)
-        customer = (uint32_t)(keys[tail_end] >> 32);
+    bool in_tail = reader->tail_next <= customer;
+    if (in_tail) customer = reader->tail_next;
     if (customer == ID_NONE) return STATUS_NOT_FOUND;
-    while (tail_end < reader->walk_row_count && keys[tail_end] >> 32 == customer) tail_end++;
-    reader->walk_row_next = tail_end;
-    enum status status = run_walk_take(&reader->walk, customer);
-    if (status == STATUS_OK) status = view_add_walk(reader, tail_first, tail_end);
+    enum status status = STATUS_OK;
+    reader->walk_row_count = 0;
+    if (in_tail) status = view_take_tail(reader, customer, customer + 1);
+    if (status == STATUS_OK) status = run_walk_take(&reader->walk, customer);
+    if (status == STATUS_OK) status = view_add_walk(reader, 0, reader->walk_row_count);
     return status == STATUS_OK ? view_finish(reader, &reader->walk_request, customer, out) : status;
 }
 

@@ -51,10 +51,10 @@ enum status view_hot_begin(struct view_reader *reader) {
 void view_hot_end(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     if (hot == NULL) return;
-    void *arrays[] = {hot->runs,          hot->moved,         hot->moved_to, hot->order,
-                      hot->moved_time_ms, hot->moved_type,    hot->tail,     hot->time_ms,
-                      hot->type,          hot->cells,         hot->wide,     hot->placed_at,
-                      hot->sorted,        hot->sorted_before, hot->moving};
+    void *arrays[] = {hot->runs,          hot->moved,      hot->moved_to,  hot->order,
+                      hot->moved_time_ms, hot->moved_type, hot->time_ms,   hot->type,
+                      hot->cells,         hot->wide,       hot->placed_at, hot->sorted,
+                      hot->sorted_before, hot->moving};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) memory_free(arrays[i]);
     memory_free(hot);
     reader->hot = NULL;
@@ -110,16 +110,25 @@ static void count_moved(struct view_reader *reader) {
     hot->moved_end = i;
 }
 
+/* A block is no wider than a share's, so all of it is in the share. */
+static uint32_t tail_block_end(const struct view_reader *reader) {
+    uint64_t end = (uint64_t)reader->hot->base + reader->hot->width;
+    uint32_t bound = reader->tail_order->customer_bound;
+    return end < bound ? (uint32_t)end : bound;
+}
+
 static void count_tail(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
-    const uint64_t *keys = reader->walk_keys;
-    size_t i = reader->walk_row_next, count = reader->walk_row_count;
-    hot->tail_first = i;
-    for (; i < count && (uint32_t)(keys[i] >> 32) - hot->base < hot->width; i++) {
-        hot->sums[(uint32_t)(keys[i] >> 32) - hot->base] += (uint64_t)TAIL_SLICES << 32 | 1;
+    const struct view_tail_order *order = reader->tail_order;
+    uint32_t end = tail_block_end(reader);
+    hot->tail_end = 0;
+    if (reader->tail_next >= end) return;
+    for (uint32_t customer = reader->tail_next; customer < end; customer++) {
+        uint64_t rows = view_tail_rows_of(order, customer, customer + 1);
+        hot->sums[customer - hot->base] += rows * ((uint64_t)TAIL_SLICES << 32 | 1);
     }
-    hot->rows += i - hot->tail_first;
-    hot->tail_end = i;
+    hot->tail_end = view_tail_rows_of(order, reader->tail_next, end);
+    hot->rows += hot->tail_end;
 }
 
 /* Counts the next block, which is narrower where its customers have very many rows. False: there is
@@ -127,10 +136,7 @@ static void count_tail(struct view_reader *reader) {
 static bool count_block(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     uint32_t lowest = run_walk_peek(&reader->walk);
-    size_t tail = reader->walk_row_next;
-    if (tail < reader->walk_row_count && reader->walk_keys[tail] >> 32 < lowest) {
-        lowest = (uint32_t)(reader->walk_keys[tail] >> 32);
-    }
+    if (reader->tail_next < lowest) lowest = reader->tail_next;
     hot->found = hot->shown = hot->slow_count = 0;
     if (lowest == ID_NONE) return false;
     hot->width = VIEW_BLOCK * 2;
@@ -211,7 +217,6 @@ static void pass_block(struct view_reader *reader) {
         run_walk_settle(&reader->walk, r);
     }
     reader->walk.moved_next = hot->moved_end;
-    reader->walk_row_next = hot->tail_end;
 }
 
 static __attribute__((noinline)) enum status next_block(struct view_reader *reader) {
@@ -225,7 +230,12 @@ static __attribute__((noinline)) enum status next_block(struct view_reader *read
     if (reader->made.block != NULL) arena_clear(&reader->made);
     if (!count_block(reader)) return STATUS_NOT_FOUND;
     lay_out(hot, &total);
-    if (hot->rows > VIEW_BLOCK_ROWS) {
+    reader->walk_row_count = 0;
+    if (hot->tail_end > 0)
+        status = view_take_tail(reader, reader->tail_next, tail_block_end(reader));
+    if (status != STATUS_OK) {
+        hot->tail_end = 0;
+    } else if (hot->rows > VIEW_BLOCK_ROWS) {
         hot->slow[0] = 1; /* one customer with more rows than are shown */
     } else {
         status = make_room(reader, total);
@@ -285,8 +295,7 @@ static __attribute__((noinline)) enum status show_slow(struct view_reader *reade
     for (; i < hot->moved_end && walk->moved[i] >> 32 == customer && status == STATUS_OK; i++) {
         status = run_walk_push(walk, walk->moved_slices[(uint32_t)walk->moved[i]]);
     }
-    size_t first = lower_key(reader->walk_keys, hot->tail_first, hot->tail_end, customer),
-           end = first;
+    size_t first = lower_key(reader->walk_keys, 0, hot->tail_end, customer), end = first;
     while (end < hot->tail_end && reader->walk_keys[end] >> 32 == customer) end++;
     if (status == STATUS_OK) status = view_add_walk(reader, first, end);
     return status == STATUS_OK ? view_finish(reader, &reader->walk_request, customer, out) : status;

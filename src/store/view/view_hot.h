@@ -5,8 +5,8 @@
  *   run 0:  [C256 C259 C260 … C511] C513 …       a block is up to 256 customer ids;
  *   run 1:  [C257 C259 …           ] C520 …      of each run it takes a window
  *
- *   gather    read the rows of moved slices and of the tail where they lie, and write them side by
- *             side in order of customer (view_hot_stray.c)
+ *   gather    read the rows of moved slices where they lie, and write them side by side in order
+ *             of customer (view_hot_stray.c)
  *   count     count each customer's rows, run by run, moved slices and the tail's rows last
  *   lay out   decide where each customer's rows begin
  *   place     copy slices to their customers, run by run; the inner loops have no calls and few
@@ -48,12 +48,6 @@ struct view_hot_slice {
 struct view_hot_moved {
     uint32_t at, count; /* rows, where they are gathered */
 };
-struct view_hot_tail_row {
-    int64_t time_ms;
-    uint16_t type;
-    uint16_t late; /* 1: it happened or was known after the request's t */
-};
-
 struct view_hot_lone {
     const int64_t *time_ms;
     const uint16_t *type;
@@ -68,14 +62,14 @@ struct view_hot {
     size_t gathered_end;          /* how many of these are gathered */
     int64_t *moved_time_ms;
     uint16_t *moved_type;
-    struct view_hot_tail_row *tail; /* in order of customer, as walk_keys */
     /* too many were slow: the general way does the rest of the walk */
     bool leaving;
 
     uint32_t base, width; /* the block's customer ids */
     uint64_t rows;
     bool in_place;
-    size_t moved_first, moved_end, tail_first, tail_end;
+    size_t moved_first, moved_end;
+    size_t tail_end; /* rows of the tail in the block: reader->walk_rows */
     uint32_t found, shown, slow_count;
     uint64_t sums[VIEW_BLOCK]; /* a customer: slices << 32 | rows */
     uint32_t start[VIEW_BLOCK];
@@ -118,7 +112,7 @@ static inline uint32_t view_hot_next_moved(const uint64_t *moved, uint32_t entry
 /* Puts the cursor on the part that holds `entry`, forward only. */
 enum status view_hot_load(struct view_hot_run *cursor, uint32_t entry) MUST_USE;
 enum status view_hot_rewind(struct view_reader *reader) MUST_USE;
-/* view_hot_stray.c: finds moved slices and the tail's rows, once a walk. */
+/* view_hot_stray.c: finds moved slices, once a walk. */
 enum status view_hot_find_strays(struct view_reader *reader) MUST_USE;
 /* Gathers the rows of moved slices from `first` on: the block's, and on to stray_rows. */
 enum status view_hot_gather(struct view_reader *reader, size_t first) MUST_USE;

@@ -194,17 +194,17 @@ static enum status place_moved(struct view_reader *reader) {
 static enum status place_tail(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     const struct view_request *request = &reader->walk_request;
-    for (size_t i = hot->tail_first; i < hot->tail_end; i++) {
-        const struct view_hot_tail_row *row = &hot->tail[i];
+    int64_t t_ms = request->as_of.t_ms;
+    for (size_t i = 0; i < hot->tail_end; i++) {
+        const struct tail_row *row = reader->walk_rows[i].row;
         uint32_t k = (uint32_t)(reader->walk_keys[i] >> 32) - hot->base;
         uint32_t at = hot->at[k]++;
-        hot->slow[k] |= (uint8_t)row->late;
+        hot->slow[k] |= row->time_ms > t_ms || row->known_ms > t_ms;
         hot->unordered[k] |= row->time_ms <= hot->time_ms[at - 1];
         hot->time_ms[at] = row->time_ms;
-        hot->type[at] = row->type;
+        hot->type[at] = view_tail_type(reader, row);
         for (uint32_t q = 0; q < request->column_count; q++) {
-            const struct tail_row *whole = reader->walk_rows[(uint32_t)reader->walk_keys[i]].row;
-            enum status status = view_tail_cell(reader, whole, request->columns[q],
+            enum status status = view_tail_cell(reader, row, request->columns[q],
                                                 hot->cells + q * hot->capacity + at);
             if (status != STATUS_OK) return status;
         }

@@ -24,32 +24,10 @@ static enum status find_slices(struct view_reader *reader) {
     return status == STATUS_OK ? view_hot_rewind(reader) : status;
 }
 
-static enum status find_tail_rows(struct view_reader *reader) {
-    struct view_hot *hot = reader->hot;
-    size_t count = reader->walk_row_count;
-    int64_t t_ms = reader->walk_request.as_of.t_ms;
-    if (count == 0) return STATUS_OK;
-    hot->tail = memory_alloc(count * sizeof *hot->tail);
-    /* The slice at place i before the sort has place rank[i] after it. */
-    uint32_t *rank = memory_alloc(count * sizeof *rank);
-    for (size_t i = 0; rank != NULL && i < count; i++)
-        rank[(uint32_t)reader->walk_keys[i]] = (uint32_t)i;
-    for (size_t i = 0; hot->tail != NULL && rank != NULL && i < count; i++) {
-        const struct tail_row *row = reader->walk_rows[i].row;
-        if (i + AHEAD < count) __builtin_prefetch(&hot->tail[rank[i + AHEAD]], 1);
-        hot->tail[rank[i]] = (struct view_hot_tail_row){
-            row->time_ms, view_tail_type(reader, row), row->time_ms > t_ms || row->known_ms > t_ms};
-    }
-    enum status status = hot->tail == NULL || rank == NULL ? STATUS_NO_MEMORY : STATUS_OK;
-    memory_free(rank);
-    return status;
-}
-
 enum status view_hot_find_strays(struct view_reader *reader) {
     struct view_hot *hot = reader->hot;
     size_t count = reader->walk.moved_count;
-    enum status status = find_tail_rows(reader);
-    if (status != STATUS_OK || count == 0) return status;
+    if (count == 0) return STATUS_OK;
     hot->moved = memory_alloc(count * sizeof *hot->moved);
     hot->moved_to = memory_alloc(count * sizeof *hot->moved_to);
     hot->order = memory_alloc(count * sizeof *hot->order);

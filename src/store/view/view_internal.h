@@ -15,6 +15,7 @@
 #include "store/run/run_walk.h"
 #include "store/run/run_writer.h"
 #include "store/view/view.h"
+#include "store/view/view_tail_order.h"
 
 #define VIEW_COPY_SLACK   64 /* bytes that may be read and written behind the end of a hot column */
 #define VIEW_TAIL         UINT32_MAX
@@ -72,9 +73,14 @@ struct view_reader {
     struct run_walk walk;
     /* True after a read inside a walk: the next customer must not see its columns. */
     bool read_left_columns;
-    struct view_tail_row *walk_rows; /* the tail's, in order of position */
-    uint64_t *walk_keys;             /* customer << 32 | index into walk_rows, ascending */
-    size_t walk_row_count, walk_row_next;
+    /* The tail's rows by customer, and the share's next customer who has any; ID_NONE: none. */
+    struct view_tail_order *tail_order;
+    uint32_t tail_next;
+    /* The rows of the customers that were taken last, in order; of each, customer << 32 | its
+     * index. */
+    struct view_tail_row *walk_rows;
+    uint64_t *walk_keys;
+    size_t walk_row_count, walk_row_capacity, walk_key_capacity;
     uint32_t walk_part, walk_parts;
     struct view_hot *hot; /* NULL: the general way reads one customer after the other */
 
@@ -143,6 +149,9 @@ enum status view_add_tail(struct view_reader *reader, const struct view_request 
                           uint32_t persona) MUST_USE;
 /* Adds the slices that a walk took last, and the tail's rows [first, end) of walk_keys. */
 enum status view_add_walk(struct view_reader *reader, size_t first, size_t end) MUST_USE;
+/* Takes the tail's rows of customers [from, to), of which to is at most customer_bound, and goes on
+ * behind them. */
+enum status view_take_tail(struct view_reader *reader, uint32_t from, uint32_t to) MUST_USE;
 /* view_order.c. Makes segments of pieces, and cuts the oldest rows beyond TIMELINE_EVENTS_MAX. */
 enum status view_order(struct view_reader *reader, uint32_t *row_count, bool *truncated) MUST_USE;
 uint64_t view_row_position(const struct view_reader *reader, const struct view_piece *piece,

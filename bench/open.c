@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/open.c -- how long it takes until a data directory answers: the checkpoint, the rest of
- * the records and the tail; CPU seconds of the process, files in the cache. Three in ten identifiers are
- * e-mail addresses that one row linked to a cookie. The directory is loaded through the store, in
- * the order in which a day's load would come, and kept under $ATTUNE_BENCH_DATA (default: $TMPDIR or
+ * the records and the tail; CPU seconds of the process, files in the cache. Three in ten
+ * identifiers are e-mail addresses that one row linked to a cookie. The directory is loaded through
+ * the store, in the order of a day's load, and kept under $ATTUNE_BENCH_DATA (default: $TMPDIR or
  * /tmp). The peer is what an opening did before checkpoints: the same directory with all records
  * replayed. Usage: open [EVENTS IDENTIFIERS]; 5,000,000 and 1,000,000 by default, 50000000 10000000
  * is the full size. */

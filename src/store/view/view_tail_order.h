@@ -6,9 +6,9 @@
  *            0           2   2   3 …    ──►  [r7 r9] [] [r1] …
  *
  * The tail stands in order of arrival, and a walk wants it by customer. What is kept for that are
- * four bytes a row, four a customer and four a persona, however many threads share the walk: each
- * of them reads the rows of a few customers at a time from the tail itself. It is made by counting, in
- * three passes over the tail, without anything to sort.
+ * four bytes a row, four a customer and four a persona, however many threads share the walk. Each
+ * of them reads the rows of a few customers at a time from the tail itself. It is made by counting,
+ * in three passes over the tail, without anything to sort.
  *
  * The first thread that walks makes it while the others wait; the last one that lets it go frees
  * it. Whoever walks as of another moment meanwhile makes his own. Any thread. */

@@ -370,6 +370,16 @@ static bool places_are_sound(const uint64_t *places, uint64_t count, const uint8
     return true;
 }
 
+#define CHECK_AHEAD 24
+
+/* Places lie anywhere in memory: those of later slots are fetched meanwhile. */
+static void fetch_place(const struct slot *slot, uint64_t i, uint64_t count, const uint64_t *places,
+                        uint64_t place_count) {
+    if (i >= count) return;
+    uint32_t low = (uint32_t)atomic_load_explicit(&slot[i].tag, memory_order_relaxed);
+    if (low > 0 && low <= place_count) __builtin_prefetch(&places[low - 1]);
+}
+
 /* A search ends at a free slot, so there must be one. A slot names an id, and the id's place. */
 static bool slots_are_sound(const struct slot *slot, uint64_t count, const uint64_t *places,
                             uint64_t place_count, uint32_t *used) {
@@ -377,6 +387,7 @@ static bool slots_are_sound(const struct slot *slot, uint64_t count, const uint6
     for (uint64_t i = 0; i < count; i++) {
         uint64_t tag = atomic_load_explicit(&slot[i].tag, memory_order_relaxed);
         *used += tag != 0;
+        fetch_place(slot, i + CHECK_AHEAD, count, places, place_count);
         uint32_t low = (uint32_t)tag;
         if (low == (uint32_t)TAKEN_BACK) continue;
         if (low == 0 && tag != 0) return false;

@@ -274,7 +274,7 @@ int main(int argc, char **argv) {
     if (all || strcmp(argv[1], "walks") == 0)
         walks(!all && argc > 2 ? strtoull(argv[2], NULL, 10) : 4000000);
     if (all || strcmp(argv[1], "lookups") == 0)
-        lookups(!all && argc > 3 ? (uint32_t)atoi(argv[2]) : 24,
-                !all && argc > 3 ? (uint32_t)atoi(argv[3]) : 300000);
+        lookups(!all && argc > 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 24,
+                !all && argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 300000);
     return 0;
 }

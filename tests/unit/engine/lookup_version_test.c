@@ -154,7 +154,7 @@ static void pages_stay_within_their_limit(void **state) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         assert_int_equal(asking[i].wrong, 0);
     }
-    /* All together are larger; what they hold is counted, and passes the limit for a moment only. */
+    /* All together are larger. What they hold is counted; it passes the limit for a moment only. */
     struct lookup_pages *pages = &engine->lookup_pages;
     uint64_t largest = atomic_load(&pages->largest), held = atomic_load(&pages->held), sum = 0;
     assert_true(largest * VERSIONS > LOOKUP_PAGES_BYTES && largest < LOOKUP_PAGES_BYTES);

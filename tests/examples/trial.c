@@ -68,7 +68,7 @@ void trial_decide(struct trial *trial,
                   void *context) {
     struct engine_view view;
     struct error error = {0};
-    check(engine_view_open(&view, trial->engine, LANDMARK, &error), &error, "answering");
+    check(engine_view_open(&view, trial->engine, LANDMARK, &error), &error, "a view");
     enum status status = engine_view_walk(&view, &error);
     while (status == STATUS_OK && (status = engine_view_next(&view, &error)) == STATUS_OK) {
         char name[CUSTOMER_NAME_BYTES];

@@ -118,7 +118,7 @@ struct bad_rows {
 };
 void apply_result_add(struct apply_result *sum, const struct apply_result *more);
 struct engine_ingest_report {
-    struct text source; /* borrowed from the playbook */
+    struct text source; /* borrowed from the playbook, as long as it is in force */
     enum ingest_outcome outcome;
     /* What is loaded again is recognised: a row key or message id, or a lookup, which is replaced.
      */

@@ -13,6 +13,7 @@
 
 struct loading {
     struct engine *engine;
+    struct in_force *in_force; /* held: the playbook of all of the load, and its newest tables */
     const struct engine_ingest_options *options;
     const struct source *source;
     struct engine_ingest_report *report;
@@ -197,12 +198,12 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
 static enum status load_events(struct loading *loading, const char *path, struct error *error) {
     struct engine *engine = loading->engine;
     struct ingest_reader *reader = NULL;
-    const struct lookup_table **tables = in_force_tables(engine->own);
+    const struct lookup_table **tables = in_force_tables(loading->in_force);
     if (tables == NULL) return STATUS_NO_MEMORY;
     /* A live pipe changes what is stored while it is read. */
     if (loading->source->known_on_arrival && strcmp(path, "-") == 0) loading->rows.may_skip = false;
     struct ingest_settings settings =
-        engine_load_settings(engine->own, tables, loading->source, &loading->rows);
+        engine_load_settings(loading->in_force, tables, loading->source, &loading->rows);
     settings.keeps_rows |= loading->has_files;
     settings.takes_parts = true;
     settings.thread_count = engine->threads > 1 ? engine->threads : 0;
@@ -242,7 +243,13 @@ static enum status put_table(struct engine *engine, void *context, struct error 
     const struct new_table *made = context;
     struct loading *loading = made->loading;
     struct bad_rows bad = {0};
-    enum status status = rows_withhold(engine, &loading->batch, error);
+    enum status status = STATUS_OK;
+    if (engine->own->playbook != loading->in_force->playbook)
+        status = error_set(error, STATUS_INVALID,
+                           "another playbook was put in force while lookup %.*s was read, and may "
+                           "read other columns; load it again",
+                           TEXT_ARG(made->rule->name));
+    if (status == STATUS_OK) status = rows_withhold(engine, &loading->batch, error);
     if (status == STATUS_OK) status = known_rows_drop(engine, &loading->batch, &bad, error);
     if (status == STATUS_OK) {
         loading->report->quarantined += bad.rows;
@@ -259,12 +266,20 @@ static enum status put_table(struct engine *engine, void *context, struct error 
     return status;
 }
 
+/* Sources join the tables that this load has brought. */
+static void take_new_tables(struct loading *loading) {
+    struct in_force *now = in_force_hold(loading->engine), *before = loading->in_force;
+    bool same = now->playbook == before->playbook;
+    if (same) loading->in_force = now;
+    in_force_drop(same ? before : now);
+}
+
 static enum status load_lookup(struct loading *loading, const char *path, struct error *error) {
     struct engine *engine = loading->engine;
-    const struct lookup_rule *rule = &engine_playbook(engine)->lookups[loading->source->lookup];
+    const struct playbook *playbook = loading->in_force->data.playbook;
+    const struct lookup_rule *rule = &playbook->lookups[loading->source->lookup];
     struct lookup_table *table = NULL;
-    struct ingest_settings settings = {.playbook = engine_playbook(engine),
-                                       .now_ms = engine_now_ms(engine)};
+    struct ingest_settings settings = {.playbook = playbook, .now_ms = engine_now_ms(engine)};
     struct error why = {0};
     event_batch_clear(&loading->batch);
     enum status status =
@@ -275,7 +290,9 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     loading->report->lookup_rows += lookup_row_count(table);
     loading->report->rows += lookup_row_count(table) + loading->batch.row_count;
     struct new_table made = {loading, rule, table};
-    return applier_call(engine->applier, put_table, &made, error);
+    status = applier_call(engine->applier, put_table, &made, error);
+    if (status == STATUS_OK) take_new_tables(loading);
+    return status;
 }
 
 static enum status load_paths(struct loading *loading, const char *const *paths, size_t count,
@@ -396,9 +413,10 @@ enum status source_unknown(const struct playbook *playbook, const char *name, st
     return text_unknown(text_from(name), "the playbook has no source", names, count, error);
 }
 
-static enum status check_options(const struct engine *engine,
+static enum status check_options(const struct in_force *in_force,
                                  const struct engine_ingest_options *options, struct error *error) {
-    const struct playbook *playbook = engine_playbook(engine);
+    const struct playbook *playbook = in_force->data.playbook;
+    const struct engine *engine = in_force->engine;
     if (playbook == NULL) {
         return error_set(
             error, STATUS_INVALID,
@@ -416,35 +434,52 @@ static enum status check_options(const struct engine *engine,
     return source_unknown(playbook, options->source, error);
 }
 
-enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options,
-                          struct engine_ingest_report **reports, size_t *count,
-                          struct error *error) {
-    *reports = NULL;
-    *count = 0;
-    enum status status = check_options(engine, options, error);
-    if (status != STATUS_OK) return status;
-    *reports = memory_calloc(engine_playbook(engine)->source_count + 1, sizeof **reports);
-    if (*reports == NULL) return STATUS_NO_MEMORY;
-    struct loading loading = {.engine = engine, .options = options};
-    event_batch_init(&loading.batch);
+/* Lookups first. The playbook is the same from the first source to the last. */
+static enum status load_sources(struct loading *loading, struct engine_ingest_report *reports,
+                                size_t *count, struct error *error) {
+    const struct playbook *playbook = loading->in_force->data.playbook;
+    enum status status = STATUS_OK;
     for (int lookups = 1; lookups >= 0; lookups--) {
-        for (uint32_t i = 0; i < engine_playbook(engine)->source_count; i++) {
-            loading.source = &engine_playbook(engine)->sources[i];
-            if (!is_wanted(options, loading.source, lookups != 0)) continue;
-            begin_report(&loading, &(*reports)[(*count)++]);
+        for (uint32_t i = 0; i < playbook->source_count; i++) {
+            loading->source = &playbook->sources[i];
+            if (!is_wanted(loading->options, loading->source, lookups != 0)) continue;
+            begin_report(loading, &reports[(*count)++]);
             if (status != STATUS_OK) {
-                loading.report->outcome = INGEST_NOT_REACHED;
+                loading->report->outcome = INGEST_NOT_REACHED;
                 continue;
             }
-            status = load_source(&loading, error);
+            status = load_source(loading, error);
             if (status == STATUS_OK) continue;
-            loading.report->outcome = INGEST_FAILED;
+            loading->report->outcome = INGEST_FAILED;
             if (error != NULL && error->status == STATUS_OK)
-                (void)error_set(error, status, "source %.*s: %s", TEXT_ARG(loading.source->name),
+                (void)error_set(error, status, "source %.*s: %s", TEXT_ARG(loading->source->name),
                                 status_name(status));
         }
     }
+    return status;
+}
+
+enum status engine_ingest(struct engine *engine, const struct engine_ingest_options *options,
+                          struct engine_ingest_report **reports, size_t *count,
+                          struct error *error) {
+    struct loading loading = {
+        .engine = engine, .in_force = in_force_hold(engine), .options = options};
+    *reports = NULL;
+    *count = 0;
+    enum status status = check_options(loading.in_force, options, error);
+    if (status == STATUS_OK) {
+        *reports =
+            memory_calloc(loading.in_force->data.playbook->source_count + 1, sizeof **reports);
+        if (*reports == NULL) status = STATUS_NO_MEMORY;
+    }
+    if (status != STATUS_OK) {
+        in_force_drop(loading.in_force);
+        return status;
+    }
+    event_batch_init(&loading.batch);
+    status = load_sources(&loading, *reports, count, error);
     event_batch_release(&loading.batch);
+    in_force_drop(loading.in_force);
     if (status == STATUS_OK && loading.first_failed.status != STATUS_OK)
         return error_set(error, loading.first_failed.status, "%s", loading.first_failed.text);
     uint64_t files = 0;

@@ -5,6 +5,7 @@ CLANG = CC=clang-14 CXX=clang++-14
 FUZZ_SECONDS ?= 60
 KILLS ?= 300
 CUTS ?= 1000
+DECISIONS ?= 10000
 
 all: build/build.ninja
 	ninja -C build
@@ -27,6 +28,9 @@ test-crash: build/build.ninja
 	ninja -C build tests/crash/crash_campaign tests/crash/group_campaign
 	build/tests/crash/crash_campaign $(KILLS) $(CUTS)
 	build/tests/crash/group_campaign $(KILLS) $(CUTS)
+test-replay: build/build.ninja
+	ninja -C build tests/unit/engine/replay_test
+	build/tests/unit/engine/replay_test $(DECISIONS)
 test-fault: build/build.ninja
 	tools/test --kind fault
 asan: build-asan/build.ninja
@@ -51,4 +55,4 @@ format-check:
 clean:
 	rm -rf build build-*
 
-.PHONY: all setup test test-crash test-fault asan tsan fuzz demo bench tidy format format-check clean
+.PHONY: all setup test test-crash test-fault test-replay asan tsan fuzz demo bench tidy format format-check clean

@@ -36,6 +36,9 @@ struct cli {
     const char *source;       /* --source NAME */
     const char *threads;      /* --threads N; read by cli_share */
     const char *nice;         /* --nice N */
+    const char *replay;       /* --replay ID */
+    const char *placement;    /* --placement NAME */
+    const char *context;      /* --context TEXT */
     bool json, all, quiet, dry_run, yes, merge, lift, leftovers, help, accept_corrections, remap;
     const char *words[CLI_WORDS_MAX];
     size_t word_count;

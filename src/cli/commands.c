@@ -87,13 +87,15 @@ const struct command cli_commands[] = {
      "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n",
      1, 1, command_evaluate},
     {"decide", "CUSTOMER | --all", "the next best action, with its reason",
-     "at out list all dry-run json threads nice",
+     "at out list all dry-run replay placement context json threads nice",
      "Each decision is written as an event unless --dry-run. With --all decisions are written "
      "once the output is whole: where the output fails, nothing is recorded, and the same command "
      "can be given again. The same decision made twice is recorded once. With --all and --json, "
      "one object a line. --list writes a second CSV for a mail house or a call centre: a line for "
      "each treatment that is offered, with the columns that the playbook names in decide: lists:, "
-     "and no line for the holdout.\n\n"
+     "and no line for the holdout. --replay makes a recorded decision again from what it was made "
+     "from, and shows its whole trace: it is equal to the bit, or what differs is told, or why it "
+     "can't be made again. A CUSTOMER beside it makes the search short.\n\n"
      "  attune decide household:1029 --at 2017-12-05\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv --list mail.csv\n"

@@ -6,6 +6,7 @@
 #include "cli/deciding.h"
 #include "cli/job.h"
 #include "cli/out_file.h"
+#include "engine/answer/replay_decision.h"
 
 /* ---- one customer ---- */
 
@@ -75,6 +76,13 @@ static void tell_known(uint64_t known) {
                 cli_counted(known, "decision"));
 }
 
+/* By which receipts name it, and it can be made again. */
+static void print_id(const struct decision *decision) {
+    char id[DECISION_ID_BYTES];
+    decision_id_text(decision->id, id);
+    cli_wrap_format(2, "Decision %s", id);
+}
+
 static enum status decide_one(struct cli *cli, struct engine_view *view, struct error *error) {
     enum status status = engine_view_decide(view, cli->words[0], error);
     bool known = false;
@@ -82,9 +90,63 @@ static enum status decide_one(struct cli *cli, struct engine_view *view, struct 
     if (status != STATUS_OK) return status;
     tell_known(known);
     if (cli->json)
-        return cli_json_answer(view, answer_decision) == EXIT_OK ? STATUS_OK : STATUS_NO_MEMORY;
+        return cli_json_answer(view, answer_decision) == EXIT_OK ? STATUS_OK
+                                                                      : STATUS_NO_MEMORY;
     print_decision(view);
+    if (!cli->dry_run) print_id(view->decision);
     return STATUS_OK;
+}
+
+/* ---- a decision of before ---- */
+
+static enum status print_replayed(struct cli *cli, struct engine_view *view,
+                                  const struct replayed_decision *replayed) {
+    struct buffer words;
+    struct cli_json json;
+    if (cli->json) {
+        buffer_init(&json.out);
+        json_writer_init(&json.writer, &json.out, true);
+        answer_replayed(view, text_from(cli->replay), replayed, &json.writer);
+        if (json.writer.status == STATUS_OK) printf("%.*s\n", (int)json.out.length, json.out.at);
+        buffer_release(&json.out);
+        return json.writer.status;
+    }
+    if (replayed_is_made(replayed)) print_decision(view);
+    buffer_init(&words);
+    replayed_words(replayed, &words);
+    cli_wrap(stdout, buffer_text(&words), 0);
+    buffer_release(&words);
+    return STATUS_OK;
+}
+
+/* Equal is success; all else is not. */
+static enum status replay_one(struct cli *cli, struct engine_view *view, bool *equal,
+                              struct error *error) {
+    struct decision_record record;
+    struct replayed_decision replayed;
+    struct buffer packed;
+    buffer_init(&packed);
+    enum status status = decision_record_find(view, cli->word_count > 0 ? cli->words[0] : NULL,
+                                              text_from(cli->replay), &packed, &record, error);
+    if (status == STATUS_OK) status = decision_replay(view, &record, &replayed, error);
+    if (status == STATUS_OK) status = print_replayed(cli, view, &replayed);
+    *equal = status == STATUS_OK && replayed.verdict == REPLAY_EQUAL;
+    buffer_release(&packed);
+    return status;
+}
+
+static int replay_command(struct cli *cli) {
+    struct error error = {0};
+    struct engine_view view = {0};
+    bool equal = false;
+    struct engine *engine = cli_open(cli, false, true);
+    if (engine == NULL) return EXIT_FAILED;
+    enum status status = engine_view_open(&view, engine, TIME_NEVER, &error);
+    if (status == STATUS_OK) status = replay_one(cli, &view, &equal, &error);
+    engine_view_close(&view);
+    engine_close(engine);
+    if (status != STATUS_OK) return cli_fail(&error);
+    return equal ? EXIT_OK : EXIT_FAILED;
 }
 
 /* ---- everybody ---- */
@@ -225,10 +287,15 @@ static enum status decide_all(struct cli *cli, struct engine_view *view, struct 
     return status;
 }
 
+static struct text text_of(const char *word) {
+    return word != NULL ? text_from(word) : (struct text){0};
+}
+
 int command_decide(struct cli *cli) {
     struct error error = {0};
     struct engine_view view = {0};
     int64_t t_ms;
+    if (cli->replay != NULL && !cli->all) return replay_command(cli);
     if (cli->all == (cli->word_count > 0)) {
         fprintf(stderr, "attune: say either a CUSTOMER or --all; see attune decide --help\n");
         return EXIT_USAGE;
@@ -245,7 +312,11 @@ int command_decide(struct cli *cli) {
     if (ok) warn_of_later_lookup(cli, engine, t_ms);
     if (ok) status = engine_view_open(&view, engine, t_ms, &error);
     if (ok && status == STATUS_OK)
-        status = cli->all ? decide_all(cli, &view, &error) : decide_one(cli, &view, &error);
+        status = engine_view_name_place(&view, text_of(cli->placement), text_of(cli->context),
+                                      &error);
+    if (ok && status == STATUS_OK)
+        status =
+            cli->all ? decide_all(cli, &view, &error) : decide_one(cli, &view, &error);
     engine_view_close(&view);
     engine_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);

@@ -29,9 +29,10 @@
 #define CHANNELS_MAX 256
 
 /* Symbols of properties of Decision Made that are not reserved: its messages and their send_after,
- * its set of treatments, and what spoke for its first rank. */
+ * its set of treatments, what spoke for its first rank, and what it was made from. */
 struct message_symbols {
     uint32_t messages, send_after, treatment_set, because, trait;
+    uint32_t basis, in_force, position, rates, rates_at, rates_position, context, held;
 };
 enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) MUST_USE;
 

@@ -42,15 +42,28 @@ struct gathering {
 };
 
 enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) {
-    enum status status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("messages"), &out->messages);
-    if (status == STATUS_OK)
-        status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("send_after"), &out->send_after);
-    if (status == STATUS_OK)
-        status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("treatment_set"), &out->treatment_set);
-    if (status == STATUS_OK)
-        status = symbol_add(symbols, SYMBOL_PROPERTY, TEXT("because"), &out->because);
-    return status == STATUS_OK ? symbol_add(symbols, SYMBOL_PROPERTY, TEXT("trait"), &out->trait)
-                               : status;
+    const struct {
+        const char *name;
+        uint32_t *symbol;
+    } added[] = {
+        {"messages", &out->messages},
+        {"send_after", &out->send_after},
+        {"treatment_set", &out->treatment_set},
+        {"because", &out->because},
+        {"trait", &out->trait},
+        {"basis", &out->basis},
+        {"in_force", &out->in_force},
+        {"position", &out->position},
+        {"rates", &out->rates},
+        {"rates_at", &out->rates_at},
+        {"rates_position", &out->rates_position},
+        {"context", &out->context},
+        {"held", &out->held},
+    };
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < sizeof added / sizeof *added && status == STATUS_OK; i++)
+        status = symbol_add(symbols, SYMBOL_PROPERTY, text_from(added[i].name), added[i].symbol);
+    return status;
 }
 
 /* ---- the table ---- */

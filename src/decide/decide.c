@@ -52,6 +52,7 @@ void decider_destroy(struct decider *decider) {
     packed_list_release(&decider->list);
     buffer_release(&decider->trace_text);
     memory_free(decider->permits);
+    memory_free(decider->held);
     memory_free(decider->wanted);
     memory_free(decider);
 }
@@ -68,7 +69,28 @@ void decider_name_models(struct decider *decider, struct text names) {
     decider->model_names = names;
 }
 
+enum status decider_name_basis(struct decider *decider, const struct decision_basis *basis) {
+    if (basis->context.length > DECISION_CONTEXT_BYTES_MAX) return STATUS_LIMIT;
+    decider->basis = *basis;
+    decider->has_basis = true;
+    return STATUS_OK;
+}
+
+void decider_hold_as(struct decider *decider, const struct value *held) {
+    decider->held_as = held;
+}
+
 /* ---- the trace ---- */
+
+uint64_t decision_trace_hash(const struct decision *decision) {
+    const struct decision_trace *trace = &decision->trace;
+    uint64_t hash = hash_u64(decision->treatments->hash ^ trace->count);
+    hash = hash_bytes(trace->index, trace->count * sizeof *trace->index, hash);
+    hash = hash_bytes(trace->stage, trace->count, hash);
+    hash = hash_bytes(trace->propensity, trace->count * sizeof *trace->propensity, hash);
+    hash = hash_bytes(trace->priority, trace->count * sizeof *trace->priority, hash);
+    return hash == 0 ? 1 : hash;
+}
 
 const struct treatment *decision_treatment(const struct decision *decision, uint32_t place) {
     return &decision->treatments->treatments[decision->trace.index[place]];
@@ -300,7 +322,7 @@ static uint64_t id_of(const struct decider *decider, const struct decision *deci
 
 static enum status decide_once(struct decider *decider, const struct timeline *timeline,
                                bool same_moment, struct decision *out) {
-    decider->permit_count = 0;
+    decider->permit_count = decider->held_count = 0;
     out->ranked_count = 0;
     out->truncated = out->limited = false;
     arena_clear(&decider->arena);

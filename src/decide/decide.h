@@ -153,6 +153,29 @@ void decider_name_directory(struct decider *decider, uint64_t directory);
  * empty until told. */
 void decider_name_models(struct decider *decider, struct text names);
 
+/* What a decision was made from, so that it can be made again (engine/answer/replay_decision.h).
+ * Texts are borrowed until another basis is told. */
+#define DECISION_CONTEXT_BYTES_MAX 1024
+struct decision_basis {
+    uint64_t in_force; /* hash of playbook, models and tables (engine/in_force.h) */
+    uint64_t position; /* the timeline's: rows below it in the log */
+    uint64_t rates_id; /* of the base rates, with the two below (engine/rates.h) */
+    uint64_t rates_position;
+    int64_t rates_at_ms;
+    struct text placement; /* where it is asked for, or empty */
+    struct text context;   /* what was said of the moment, or empty; at most the maximum */
+};
+/* Every decision that is packed keeps it; none is kept until one is told. STATUS_LIMIT where the
+ * context is too long. */
+enum status decider_name_basis(struct decider *decider,
+                               const struct decision_basis *basis) MUST_USE;
+/* A decision of before is made again: what was held then, as decision_pack wrote it (`held`), is
+ * held, and nothing else, whatever waits in quarantine now. Borrowed; NULL: as usual. */
+void decider_hold_as(struct decider *decider, const struct value *held);
+/* A hash of every stage, chance and priority of the trace: the same to the bit, or another hash.
+ * Never 0. */
+uint64_t decision_trace_hash(const struct decision *decision);
+
 /* `timeline`: as of t, by profile_request. The trace's treatments live as long as the data's
  * history of them. */
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
@@ -192,8 +215,9 @@ double amount_of(const struct playbook *playbook, struct value value);
 void amount_words(const struct playbook *playbook, double amount, char out[48]);
 /* Decision Made's properties: treatments, probabilities, messages, trace and its set of treatments,
  * what spoke most for the first rank (`because`), model, playbook, withheld, and under a playbook
- * with a holdout the arm (`holdout`, `salt`). Packed. The profile stands as decide_customer left
- * it, or decision_reason.
+ * with a holdout the arm (`holdout`, `salt`); where a basis is told, `basis` with the hash of the
+ * whole trace, `placement`, `context`, and what was held (`held`). Packed. The profile stands as
+ * decide_customer left it, or decision_reason.
  *
  * The trace tells what stopped each treatment, in runs, a letter a stage: "57a40m3o" is 57 that
  * were not available, 40 that found no place and 3 offered, in the order of the set whose hash is

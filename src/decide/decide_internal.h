@@ -14,6 +14,12 @@ struct permit {
     struct value is;
 };
 
+/* A purpose, or a channel, for which the customer was held. */
+struct held_word {
+    bool is_purpose;
+    struct text name;
+};
+
 /* What a decision takes from the arena: a few bytes a treatment, and what stopped each. */
 #define DECISION_BYTES_MAX ((size_t)4 << 20)
 
@@ -33,6 +39,12 @@ struct decider {
     struct arena arena;     /* of the latest decision: its trace */
     struct permit *permits; /* of the decision at hand */
     uint32_t permit_count, permits_max;
+    bool has_basis;
+    struct decision_basis basis;
+    const struct value *held_as; /* decider_hold_as */
+    struct held_word *held;      /* asked for and held, of the decision at hand */
+    uint32_t held_count;
+    size_t held_capacity;
     struct packed_list list; /* scratch of decision_pack */
     struct buffer trace_text;
     struct value features[LEARN_FEATURES_MAX];

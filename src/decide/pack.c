@@ -162,6 +162,53 @@ static enum status add_because(struct decider *decider, const struct decision *d
     return status == STATUS_OK ? packed_add(writer, added->because, value) : status;
 }
 
+static enum status add_basis(struct decider *decider, const struct decision *decision,
+                             struct packed_writer *writer, struct packed_list *list) {
+    const struct decision_basis *basis = &decider->basis;
+    const struct message_symbols *added = &decider->history.symbols;
+    const uint32_t symbols[] = {added->in_force, added->position,       added->rates,
+                                added->rates_at, added->rates_position, PROPERTY_TRACE};
+    char in_force[DECISION_ID_BYTES], rates[DECISION_ID_BYTES], trace[DECISION_ID_BYTES];
+    struct value value;
+    decision_id_text(basis->in_force, in_force);
+    decision_id_text(basis->rates_id, rates);
+    decision_id_text(decision_trace_hash(decision), trace);
+    const struct value values[] = {
+        value_text(text_from(in_force)),
+        value_number((double)basis->position),
+        value_text(text_from(rates)),
+        value_time(basis->rates_at_ms),
+        value_number((double)basis->rates_position),
+        value_text(text_from(trace)),
+    };
+    packed_list_begin(list);
+    enum status status = packed_list_add_record(list, symbols, values, 6);
+    if (status == STATUS_OK) status = packed_list_end(list, &value);
+    if (status == STATUS_OK) status = packed_add(writer, added->basis, value);
+    if (status == STATUS_OK && basis->placement.length > 0)
+        status = packed_add(writer, PROPERTY_PLACEMENT, value_text(basis->placement));
+    if (status == STATUS_OK && basis->context.length > 0)
+        status = packed_add(writer, added->context, value_text(basis->context));
+    return status;
+}
+
+/* A row in quarantine comes and goes, and so it is written down for whom it held what. */
+static enum status add_held(const struct decider *decider, struct packed_writer *writer,
+                            struct packed_list *list) {
+    struct value value;
+    enum status status = STATUS_OK;
+    if (decider->held_count == 0) return STATUS_OK;
+    packed_list_begin(list);
+    for (uint32_t i = 0; i < decider->held_count && status == STATUS_OK; i++) {
+        const struct held_word *word = &decider->held[i];
+        uint32_t symbol = word->is_purpose ? PROPERTY_PURPOSE : PROPERTY_CHANNEL;
+        struct value name = value_text(word->name);
+        status = packed_list_add_record(list, &symbol, &name, 1);
+    }
+    if (status == STATUS_OK) status = packed_list_end(list, &value);
+    return status == STATUS_OK ? packed_add(writer, decider->history.symbols.held, value) : status;
+}
+
 enum status decision_pack(struct decider *decider, const struct decision *decision,
                           struct packed_writer *writer, struct buffer *out) {
     struct packed_list *list = &decider->list;
@@ -173,6 +220,9 @@ enum status decision_pack(struct decider *decider, const struct decision *decisi
     if (status == STATUS_OK) status = add_trace(decider, writer, decision);
     if (status == STATUS_OK) status = add_set(decider, decision, writer);
     if (status == STATUS_OK) status = add_because(decider, decision, writer, list);
+    if (status == STATUS_OK && decider->has_basis)
+        status = add_basis(decider, decision, writer, list);
+    if (status == STATUS_OK) status = add_held(decider, writer, list);
     if (status == STATUS_OK && decider->model_names.length > 0) {
         status = packed_add(writer, PROPERTY_MODEL, value_text(decider->model_names));
     }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "decide/decide_internal.h"
 #include "decide/trainer.h"
 
@@ -62,10 +63,40 @@ static struct value opt_in_for(struct decider *decider, const struct timeline *t
     return permit_of(decider, timeline, t_ms, asked);
 }
 
-static bool is_held(const struct decider *decider, const struct timeline *timeline,
-                    struct text purpose, struct text channel) {
+/* Was it held when the decision was made that is now made again? */
+static bool was_held(const struct value *held, bool is_purpose, struct text name) {
+    struct list_reader reader;
+    struct value ignored;
+    if (list_reader_init(&reader, *held) != STATUS_OK) return false;
+    while (list_next(&reader, &ignored) == STATUS_OK) {
+        struct value word = list_field(&reader, is_purpose ? PROPERTY_PURPOSE : PROPERTY_CHANNEL);
+        if (word.type == VALUE_TEXT && text_equal(word.text, name)) return true;
+    }
+    return false;
+}
+
+static void note_held(struct decider *decider, bool is_purpose, struct text name) {
+    for (uint32_t i = 0; i < decider->held_count; i++) {
+        if (decider->held[i].is_purpose == is_purpose && text_equal(decider->held[i].name, name))
+            return;
+    }
+    /* Without memory the record lacks the word, and the decision can't be made again. */
+    if (memory_grow((void **)&decider->held, &decider->held_capacity,
+                    (size_t)decider->held_count + 1, sizeof *decider->held) == STATUS_OK)
+        decider->held[decider->held_count++] = (struct held_word){is_purpose, name};
+}
+
+static bool is_held(struct decider *decider, const struct timeline *timeline, struct text purpose,
+                    struct text channel) {
     const struct customer_data *data = decider->data;
-    return data->held != NULL && data->held(data->context, timeline->customer, purpose, channel);
+    bool is_purpose = purpose.length > 0;
+    struct text name = is_purpose ? purpose : channel;
+    bool held = decider->held_as != NULL
+                    ? was_held(decider->held_as, is_purpose, name)
+                    : data->held != NULL &&
+                          data->held(data->context, timeline->customer, purpose, channel);
+    if (held) note_held(decider, is_purpose, name);
+    return held;
 }
 
 /* A yes counts only while nothing waits that may take it back. */

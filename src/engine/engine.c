@@ -123,6 +123,7 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     if (status == STATUS_OK) status = applier_create(&engine->applier, &applier);
     if (status == STATUS_OK) status = rates_create(&engine->rates, engine);
     if (status == STATUS_OK) status = engine_view_pool_create(&engine->pool);
+    if (status == STATUS_OK) status = past_create(&engine->past, engine);
     if (status == STATUS_OK && strlen(options->directory) + 64 > PATH_BYTES_MAX)
         status = error_set(error, STATUS_LIMIT, "the directory's name is too long");
     else if (status == STATUS_OK)
@@ -169,6 +170,7 @@ void engine_close(struct engine *engine) {
     applier_destroy(engine->applier);
     rates_destroy(engine->rates);
     engine_view_pool_destroy(engine->pool);
+    past_destroy(engine->past);
     in_force_drop(engine->own);
     in_force_drop(atomic_load(&engine->now.in_force));
     if (engine->store != NULL) store_close(engine->store);

@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "engine/holds.h"
 #include "engine/in_force.h"
+#include "engine/past.h"
 #include "ingest/ingest.h"
 
 #define PATH_BYTES_MAX     4096
@@ -83,6 +84,7 @@ struct engine {
     size_t model_count, model_capacity;
     struct rates *rates;
     struct engine_view_pool *pool;
+    struct past *past;        /* past.h */
     struct json_parser *json; /* for control records */
     struct holds holds;
     struct lookup_pages lookup_pages;

@@ -405,7 +405,12 @@ static enum status find_model(struct engine *engine, const struct in_force_chang
         shared_hold(&change->model->shared);
         return STATUS_OK;
     }
-    if (named == NULL || named->version == 0) return STATUS_OK;
+    for (size_t i = 0; i < change->past_model_count; i++) {
+        if (!text_equal(text_from(change->past_models[i]->name), name)) continue;
+        *out = change->past_models[i];
+        shared_hold(&(*out)->shared);
+    }
+    if (change->is_past || named == NULL || named->version == 0) return STATUS_OK;
     const struct model_set *models = present != NULL ? present->model_set : NULL;
     for (uint32_t i = 0; models != NULL && i < models->count; i++) {
         struct model_version *version = models->versions[i];

@@ -141,6 +141,10 @@ struct in_force_change {
     uint64_t hash;
     struct lookup_table *table;
     struct model_version *model; /* NULL: the same; instead of the one of its name */
+    /* As of a past decision (past.h): these models, and no others. */
+    bool is_past;
+    struct model_version *const *past_models;
+    size_t past_model_count;
 };
 /* Makes the next snapshot; nothing is in force yet, nothing is written. */
 enum status in_force_next(struct engine *engine, const struct in_force_change *change,

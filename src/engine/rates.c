@@ -107,8 +107,9 @@ static uint64_t id_of(const struct in_force *in_force, const struct rates_versio
     return hash != 0 ? hash : 1;
 }
 
-static enum status measure(struct rates *rates, const struct in_force *in_force, int64_t at_ms,
-                           struct work *work, struct rates_version **out, struct error *error) {
+static enum status measure_below(struct rates *rates, const struct in_force *in_force,
+                                 int64_t at_ms, uint64_t position, struct work *work,
+                                 struct rates_version **out, struct error *error) {
     const struct playbook *playbook = in_force->data.playbook;
     uint32_t count = goal_bases_count(playbook);
     struct rates_version *version =
@@ -118,7 +119,7 @@ static enum status measure(struct rates *rates, const struct in_force *in_force,
     shared_init(&version->shared);
     version->at_ms = at_ms;
     version->count = count;
-    version->position = store_durable_position(rates->engine->store);
+    version->position = position;
     struct base_rates_options options = {.at_ms = at_ms,
                                          .position = version->position,
                                          .threads = rates->engine->threads,
@@ -131,6 +132,17 @@ static enum status measure(struct rates *rates, const struct in_force *in_force,
     version->id = id_of(in_force, version);
     *out = version;
     return STATUS_OK;
+}
+
+static enum status measure(struct rates *rates, const struct in_force *in_force, int64_t at_ms,
+                           struct work *work, struct rates_version **out, struct error *error) {
+    return measure_below(rates, in_force, at_ms, store_durable_position(rates->engine->store), work,
+                         out, error);
+}
+
+enum status rates_again(struct in_force *in_force, int64_t at_ms, uint64_t position,
+                        struct rates_version **out, struct error *error) {
+    return measure_below(in_force->engine->rates, in_force, at_ms, position, NULL, out, error);
 }
 
 /* Under the lock, which is given back for as long as the walk takes. What was measured is listed,

@@ -68,6 +68,10 @@ enum rates_wanted { RATES_LATEST, RATES_FRESH };
 enum status rates_for(struct in_force *in_force, int64_t t_ms, enum rates_wanted wanted,
                       struct work *work, struct rates_version **out, int64_t *next_ms,
                       struct error *error) MUST_USE;
+/* Measures them again as they were for a decision of before: at that hour, of all that stood below
+ * the position. They are not listed. Pure, so the id tells whether they are the same. */
+enum status rates_again(struct in_force *in_force, int64_t at_ms, uint64_t position,
+                        struct rates_version **out, struct error *error) MUST_USE;
 /* Measures the rates of a snapshot that is about to be put in force with another playbook, for the
  * hour for which they were measured last, so that nobody who decides has to wait for them. Nothing
  * where none were measured yet; where they can't be, they are measured when they are asked for. */

@@ -85,6 +85,31 @@ static bool add_because(struct reader *reader, const struct yaml_node *nowhere) 
            names_add_field(reader, nowhere, because, TEXT("trait"), VALUE_TEXT, STRENGTH_DECLARED);
 }
 
+/* What a decision was made from, and what was held then. */
+static bool add_basis(struct reader *reader, const struct yaml_node *nowhere) {
+    static const struct {
+        const char *list, *name;
+        enum value_type type;
+    } fields[] = {{"basis", "in_force", VALUE_TEXT},
+                  {"basis", "position", VALUE_NUMBER},
+                  {"basis", "rates", VALUE_TEXT},
+                  {"basis", "rates_at", VALUE_TIME},
+                  {"basis", "rates_position", VALUE_NUMBER},
+                  {"basis", "trace", VALUE_TEXT},
+                  {"held", "purpose", VALUE_TEXT},
+                  {"held", "channel", VALUE_TEXT}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        struct property_entry *list =
+            names_add_property(reader, nowhere, EVENT_DECISION_MADE, text_from(fields[i].list),
+                               VALUE_LIST, STRENGTH_DECLARED);
+        if (list == NULL || !names_add_field(reader, nowhere, list, text_from(fields[i].name),
+                                             fields[i].type, STRENGTH_DECLARED))
+            return false;
+    }
+    return names_add_property(reader, nowhere, EVENT_DECISION_MADE, TEXT("context"), VALUE_TEXT,
+                              STRENGTH_DECLARED) != NULL;
+}
+
 bool reserved_add(struct reader *reader) {
     static const struct yaml_node nowhere; /* line 0: no place in the file */
     uint32_t event;
@@ -106,7 +131,9 @@ bool reserved_add(struct reader *reader) {
                                VALUE_TEXT, STRENGTH_DECLARED) == NULL)
             return false;
     }
-    if (!add_messages(reader, &nowhere) || !add_because(reader, &nowhere)) return false;
+    if (!add_messages(reader, &nowhere) || !add_because(reader, &nowhere) ||
+        !add_basis(reader, &nowhere))
+        return false;
     static const char *const of_opt_ins[] = {"address", "programme"};
     for (size_t i = 0; i < 2; i++) {
         if (names_add_property(reader, &nowhere, EVENT_OPT_IN_CHANGED, text_from(of_opt_ins[i]),

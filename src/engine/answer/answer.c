@@ -27,6 +27,7 @@ static enum status hold(struct engine_view *view, struct error *error) {
 
 /* All that belongs to the snapshot. */
 static void let_go(struct engine_view *view) {
+    view->is_past = false;
     decider_destroy(view->decider);
     profile_destroy(view->profile);
     rates_version_drop(view->rates);
@@ -55,7 +56,7 @@ enum status engine_view_renew(struct engine_view *view, int64_t t_ms, struct err
     view->t_ms = t_ms;
     view->has_asked = false;
     unpin(view);
-    if (!in_force_is_current(view->in_force)) {
+    if (view->is_past || !in_force_is_current(view->in_force)) {
         let_go(view);
         status = hold(view, error);
     }
@@ -166,6 +167,21 @@ static enum status make_decider(struct engine_view *view) {
     return name_models(view);
 }
 
+/* What the next decision is made from. */
+static enum status name_basis(struct engine_view *view, struct error *error) {
+    const struct decision_basis basis = {
+        .in_force = view->in_force->hash,
+        .position = view->reader->source->ops->position(view->reader),
+        .rates_id = view->rates->id,
+        .rates_position = view->rates->position,
+        .rates_at_ms = view->rates->at_ms,
+        .placement = view->placement,
+        .context = view->context,
+    };
+    enum status status = decider_name_basis(view->decider, &basis);
+    return status == STATUS_OK ? STATUS_OK : error_set(error, status, "the context is too long");
+}
+
 /* Rows in quarantine may hold a customer. Where they can't be read nobody knows whom, and a
  * decision that held everybody would look like an answer: so it is an error. */
 static enum status need_decider(struct engine_view *view, struct error *error) {
@@ -175,16 +191,30 @@ static enum status need_decider(struct engine_view *view, struct error *error) {
     if (status == STATUS_OK && view->decider == NULL) status = make_decider(view);
     if (status != STATUS_OK) return status;
     decider_use_bases(view->decider, view->rates->bases);
+    status = name_basis(view, error);
+    if (status != STATUS_OK) return status;
     if (view->names_at_ms == view->t_ms) return STATUS_OK;
     view->names_at_ms = view->t_ms;
-    return in_force_hindsight(view->in_force, view->t_ms, NULL) || view->names_hindsight
+    return in_force_hindsight(view->in_force, view->t_ms, NULL) ||
+                   view->names_hindsight
                ? name_models(view)
                : STATUS_OK;
 }
 
+enum status engine_view_name_place(struct engine_view *view, struct text placement,
+                                 struct text context, struct error *error) {
+    if (context.length > DECISION_CONTEXT_BYTES_MAX)
+        return error_set(error, STATUS_LIMIT,
+                         "the context has %u bytes: a decision keeps at most %u of them",
+                         context.length, DECISION_CONTEXT_BYTES_MAX);
+    view->placement = placement;
+    view->context = context;
+    return STATUS_OK;
+}
+
 static enum status decide(struct engine_view *view, struct error *error) {
-    enum status status =
-        decide_customer(view->decider, &view->timeline, view->t_ms, view->decision, error);
+    enum status status = decide_customer(view->decider, &view->timeline, view->t_ms,
+                                         view->decision, error);
     return status == STATUS_OK ? timeline_source_check(view->reader->source, error) : status;
 }
 
@@ -192,6 +222,49 @@ enum status engine_view_decide(struct engine_view *view, const char *customer,
                                struct error *error) {
     enum status status = need_decider(view, error);
     if (status == STATUS_OK) status = read_customer(view, customer, 0, error);
+    return status == STATUS_OK ? decide(view, error) : status;
+}
+
+/* ---- a decision of before ---- */
+
+static enum status hold_past(struct engine_view *view, const struct engine_view_past *past,
+                             struct error *error) {
+    unpin(view);
+    let_go(view);
+    view->in_force = past->in_force;
+    view->rates = past->rates;
+    view->data = &past->in_force->data;
+    enum status status = profile_create(&view->profile, view->data);
+    if (status == STATUS_OK) status = pin(view, error);
+    return status == STATUS_OK ? make_decider(view) : status;
+}
+
+enum status engine_view_go_back(struct engine_view *view, const struct engine_view_past *past,
+                              struct error *error) {
+    enum status status = STATUS_OK;
+    view->t_ms = past->t_ms;
+    view->past_held = past->held;
+    if (view->in_force == past->in_force && view->decider != NULL) {
+        rates_version_drop(view->rates);
+        view->rates = past->rates;
+        in_force_drop(past->in_force);
+    } else {
+        status = hold_past(view, past, error);
+    }
+    view->is_past = true;
+    if (status != STATUS_OK) return status;
+    decider_use_bases(view->decider, view->rates->bases);
+    decider_name_models(view->decider, past->models);
+    decider_hold_as(view->decider, &view->past_held);
+    return decider_name_basis(view->decider, &past->basis);
+}
+
+enum status engine_view_decide_past(struct engine_view *view, const struct engine_view_past *past,
+                                  struct customer_id customer, struct error *error) {
+    struct as_of as_of = {past->t_ms, past->basis.position};
+    struct timeline_request request = profile_request(view->profile, as_of, false);
+    enum status status = view->reader->source->ops->read(view->reader, customer, &request,
+                                                              &view->timeline, error);
     return status == STATUS_OK ? decide(view, error) : status;
 }
 

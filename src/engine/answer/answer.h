@@ -44,7 +44,11 @@ struct engine_view {
     struct buffer model_names; /* "redeem@3", and what is wrong with it for this t */
     int64_t names_at_ms;       /* the t for which they were written */
     bool names_hindsight;      /* one of them was said to know what came after it */
-    struct timeline timeline;  /* of the latest customer; valid until the next call */
+    /* Kept with what is recorded (engine_view_name_place). Borrowed. */
+    struct text placement, context;
+    bool is_past; /* engine_view_go_back */
+    struct value past_held;
+    struct timeline timeline; /* of the latest customer; valid until the next call */
     int64_t t_ms;
     /* Counts and may end the walk that measures base rates; NULL after engine_view_open: nobody
      * watches. */
@@ -65,6 +69,27 @@ void engine_view_rest(struct engine_view *view);
 /* Also of one that is zeroed or was closed. */
 void engine_view_close(struct engine_view *view);
 
+/* Where the next decisions are asked for, and what is said of the moment (a text of at most
+ * DECISION_CONTEXT_BYTES_MAX, such as a JSON object): both are kept with what is recorded. Borrowed
+ * until others are named. STATUS_LIMIT where the context is too long. */
+enum status engine_view_name_place(struct engine_view *view, struct text placement,
+                                 struct text context, struct error *error) MUST_USE;
+/* What is in force becomes what was for a decision of before, and t the decision's: the snapshot
+ * and the rates are taken, the texts are borrowed. engine_view_renew brings back what is in force
+ * now. */
+struct engine_view_past {
+    struct in_force *in_force;
+    struct rates_version *rates;
+    struct text models; /* as the record has them */
+    struct decision_basis basis;
+    struct value held; /* what was held, as the record has it */
+    int64_t t_ms;
+};
+enum status engine_view_go_back(struct engine_view *view, const struct engine_view_past *past,
+                              struct error *error) MUST_USE;
+/* Decides for this customer as of the basis of engine_view_go_back, whose `past` still stands. */
+enum status engine_view_decide_past(struct engine_view *view, const struct engine_view_past *past,
+                                  struct customer_id customer, struct error *error) MUST_USE;
 /* The customer's timeline as known at t; `needs`: enum timeline_need beside what the playbook asks
  * for. */
 enum status engine_view_read(struct engine_view *view, const char *customer, uint32_t needs,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
-#include "engine/answer/answer.h"
+#include "engine/answer/replay_decision.h"
 #include "event/dark.h"
 
 static void write_value(struct json_writer *writer, const struct symbols *symbols,
@@ -121,10 +121,9 @@ static void write_who(const struct engine_view *view, struct customer_id custome
     json_member_time(writer, "at", view->t_ms);
 }
 
-void answer_decision(const struct engine_view *view, struct json_writer *writer) {
+static void write_decision(const struct engine_view *view, struct json_writer *writer) {
     const struct decision *decision = view->decision;
     const struct symbols *symbols = engine_symbols(view->engine);
-    json_write_object_begin(writer);
     write_who(view, decision->customer, writer);
     char id[DECISION_ID_BYTES];
     decision_id_text(decision->id, id);
@@ -159,7 +158,35 @@ void answer_decision(const struct engine_view *view, struct json_writer *writer)
         write_trace(writer, symbols, &trace);
     }
     json_write_array_end(writer);
+}
+
+void answer_decision(const struct engine_view *view, struct json_writer *writer) {
+    json_write_object_begin(writer);
+    write_decision(view, writer);
     json_write_object_end(writer);
+}
+
+void answer_replayed(const struct engine_view *view, struct text id,
+                     const struct replayed_decision *replayed, struct json_writer *writer) {
+    struct buffer words;
+    buffer_init(&words);
+    replayed_words(replayed, &words);
+    json_write_object_begin(writer);
+    if (replayed_is_made(replayed))
+        write_decision(view, writer);
+    else
+        json_member_text(writer, "decision", id);
+    json_write_key(writer, "replay");
+    json_write_object_begin(writer);
+    json_member_string(writer, "verdict", replay_verdict_name(replayed->verdict));
+    json_member_yes_no(writer, "equal", replayed->verdict == REPLAY_EQUAL);
+    json_member_text_or_null(writer, "recorded_trace", text_from(replayed->recorded_trace));
+    json_member_text_or_null(writer, "trace", text_from(replayed->trace));
+    json_member_text_or_null(writer, "differs", text_from(replayed->differs));
+    json_member_text(writer, "words", buffer_text(&words));
+    json_write_object_end(writer);
+    json_write_object_end(writer);
+    buffer_release(&words);
 }
 
 /* ---- why not ---- */

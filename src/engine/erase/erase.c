@@ -449,6 +449,7 @@ static enum status erase_now(struct engine *engine, struct customer_id customer,
                                "lookups, playbooks and models",
                                customer.value);
     }
+    past_forget(engine->past); /* base rates of then have changed */
     memory_free(names);
     identity_erasure_destroy(erasure);
     return status;

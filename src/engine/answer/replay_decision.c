@@ -77,15 +77,15 @@ enum status decision_record_find(struct engine_view *view, const char *customer,
                                  struct buffer *packed, struct decision_record *out,
                                  struct error *error) {
     struct finding finding = {.id = id, .packed = packed, .out = out};
-    enum status status =
-        decision_records_visit(view, customer, is_it, &finding, error);
+    enum status status = decision_records_visit(view, customer, is_it, &finding, error);
     if (status != STATUS_OK) return status;
     if (finding.status != STATUS_OK) return error_set(error, finding.status, "no memory");
     if (!finding.found)
-        return error_set(error, STATUS_NOT_FOUND,
-                         "there is no decision %.*s here; where its customer was erased, it is gone "
-                         "with all that was known of them",
-                         TEXT_ARG(id));
+        return error_set(
+            error, STATUS_NOT_FOUND,
+            "there is no decision %.*s here; where its customer was erased, it is gone "
+            "with all that was known of them",
+            TEXT_ARG(id));
     out->packed = buffer_text(packed);
     return STATUS_OK;
 }
@@ -217,14 +217,13 @@ enum status decision_replay(struct engine_view *view, const struct decision_reco
         return STATUS_OK;
     }
     const struct customer_data *data = &past.in_force->data;
-    out->customer = data->customer_of_persona(
-        data->context, record->persona, (struct as_of){record->t_ms, past.basis.position});
+    out->customer = data->customer_of_persona(data->context, record->persona,
+                                               (struct as_of){record->t_ms, past.basis.position});
     out->verdict = REPLAY_EQUAL;
     /* Base rates are pure: only what was erased below their position makes others of them. */
     bool erased = past.rates->id != past.basis.rates_id;
     status = engine_view_go_back(view, &past, error);
-    if (status == STATUS_OK)
-        status = engine_view_decide_past(view, &past, out->customer, error);
+    if (status == STATUS_OK) status = engine_view_decide_past(view, &past, out->customer, error);
     if (status == STATUS_OK) status = compare(view, record, out);
     if (status == STATUS_NOT_FOUND) { /* nothing is left of what was known of the customer */
         out->verdict = REPLAY_ERASED;
@@ -248,12 +247,13 @@ void replayed_words(const struct replayed_decision *replayed, struct buffer *out
     enum status status = STATUS_OK;
     switch (replayed->verdict) {
     case REPLAY_EQUAL:
-        status = buffer_format(out, "Made again, it is equal to the bit (trace %s).",
-                               replayed->trace);
+        status =
+            buffer_format(out, "Made again, it is equal to the bit (trace %s).", replayed->trace);
         break;
     case REPLAY_DIFFERS:
-        status = buffer_format(out, "Made again, it is NOT equal: \"%s\" differs; its trace was %s "
-                                    "and is %s.",
+        status = buffer_format(out,
+                               "Made again, it is NOT equal: \"%s\" differs; its trace was %s "
+                               "and is %s.",
                                replayed->differs, replayed->recorded_trace, replayed->trace);
         break;
     case REPLAY_ERASED:
@@ -264,7 +264,9 @@ void replayed_words(const struct replayed_decision *replayed, struct buffer *out
         status = buffer_format(out, "It can't be made again: an older program recorded it, and did "
                                     "not note what it was made from.");
         break;
-    case REPLAY_GONE: status = buffer_format(out, "It can't be made again: %s.", replayed->why); break;
+    case REPLAY_GONE:
+        status = buffer_format(out, "It can't be made again: %s.", replayed->why);
+        break;
     }
     if (status != STATUS_OK) buffer_clear(out);
 }

@@ -33,7 +33,8 @@ static const char playbook_text[] =
     "  offer: { file: \"offers*.csv\", lookup: offer_id, types: { discount: number } }\n"
     "  orders:\n"
     "    file: \"orders*.csv\"\n    event: Order Completed\n    channel: store\n    time: at\n"
-    "    key: { email: email, cookie: cookie }\n    row_key: order_id\n    corrections_max: 1000000\n"
+    "    key: { email: email, cookie: cookie }\n    row_key: order_id\n    corrections_max: "
+    "1000000\n"
     "    types: { amount: money }\n"
     "    properties: { order_id: order_id, revenue: amount, kind: kind }\n"
     "  mail: { file: \"mail*.csv\", event: Treatment Delivered, channel: email, time: at, key: { "
@@ -63,8 +64,8 @@ static const char playbook_text[] =
 static void put_playbook(struct shop *shop, uint32_t round) {
     const char *at = strstr(playbook_text, "WEIGHT");
     char text[4096];
-    snprintf(text, sizeof text, "%.*s%u%s", (int)(at - playbook_text), playbook_text,
-             1 + round % 2, at + strlen("WEIGHT"));
+    snprintf(text, sizeof text, "%.*s%u%s", (int)(at - playbook_text), playbook_text, 1 + round % 2,
+             at + strlen("WEIGHT"));
     shop_file(shop, "playbook.yaml", text);
     shop_open(shop, "playbook.yaml");
 }
@@ -112,8 +113,8 @@ static void load_round(struct shop *shop, struct random *random, uint32_t round)
         add(&mail, "2017-%02u-%02u 09:00,c%u@x.example,letter/%u\n", 1 + day / 28, 1 + day % 28, c,
             (unsigned)random_below(random, 5));
         const char *const states[] = {"yes", "yes", "yes", "no", "perhaps"};
-        add(&consent, "2017-%02u-%02u 08:00,c%u@x.example,share,%s\n", 1 + day / 28,
-            1 + day % 28, c, states[random_below(random, 5)]);
+        add(&consent, "2017-%02u-%02u 08:00,c%u@x.example,share,%s\n", 1 + day / 28, 1 + day % 28,
+            c, states[random_below(random, 5)]);
     }
     snprintf(name, sizeof name, "offers%u.csv", round);
     write_file(shop, "offers.csv", &offers);
@@ -132,10 +133,10 @@ static uint64_t decide_all(struct shop *shop, int64_t t_ms, uint64_t *held) {
     struct decision_recorder *recorder;
     struct error error = {0};
     assert_int_equal(engine_view_open(&view, shop->engine, t_ms, &error), STATUS_OK);
-    assert_int_equal(engine_view_name_place(&view, TEXT("start page"), TEXT("{\"basket\":3}"),
-                                          &error),
-                     STATUS_OK);
-    assert_int_equal(decision_recorder_create(&recorder, shop->engine), STATUS_OK);
+    assert_int_equal(
+        engine_view_name_place(&view, TEXT("start page"), TEXT("{\"basket\":3}"), &error),
+        STATUS_OK);
+    assert_int_equal(decision_recorder_create(&recorder, view.in_force), STATUS_OK);
     assert_int_equal(engine_view_walk(&view, &error), STATUS_OK);
     while (engine_view_next(&view, &error) == STATUS_OK) {
         for (uint32_t i = 0; i < view.decision->trace.count; i++)
@@ -316,9 +317,9 @@ static void test_one_is_found_by_its_id(void **state) {
     assert_int_equal(engine_view_record(&view, NULL, &error), STATUS_OK);
     buffer_init(&packed);
     buffer_init(&words);
-    assert_int_equal(decision_record_find(&view, NULL, TEXT("0123456789abcdef"), &packed,
-                                          &record, &error),
-                     STATUS_NOT_FOUND);
+    assert_int_equal(
+        decision_record_find(&view, NULL, TEXT("0123456789abcdef"), &packed, &record, &error),
+        STATUS_NOT_FOUND);
     assert_int_equal(
         decision_record_find(&view, NULL, text_from(id), &packed, &record, &error), STATUS_OK);
     assert_int_equal(decision_replay(&view, &record, &replayed, &error), STATUS_OK);

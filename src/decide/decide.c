@@ -192,47 +192,70 @@ static bool is_withheld(const struct decision *decision, uint32_t place) {
     return decision->holdout.in && !decision_treatment(decision, place)->action->service;
 }
 
-/* The treatments that are not yet placed, as places of the trace, ascending. */
+/* The treatments that are not yet placed: a heap of places of the trace, the best of them first.
+ * Where a limit is reached, all of them are taken one after the other, so taking one must not look
+ * at all. */
 struct unplaced {
     uint32_t *at;
     uint32_t count;
     uint32_t told; /* so many ranks count as contacts for those below */
 };
 
+/* Higher priority comes first; of equal ones the first in the playbook, so that a decision is
+ * always the same. */
+static bool goes_before(const struct decision *decision, uint32_t a, uint32_t b) {
+    double x = decision->trace.priority[a], y = decision->trace.priority[b];
+    return x > y || (!(x < y) && a < b);
+}
+
+static void sift_down(const struct decision *decision, struct unplaced *left, uint32_t at) {
+    uint32_t moving = left->at[at];
+    for (uint32_t child; (child = 2 * at + 1) < left->count; at = child) {
+        if (child + 1 < left->count && goes_before(decision, left->at[child + 1], left->at[child]))
+            child++;
+        if (!goes_before(decision, left->at[child], moving)) break;
+        left->at[at] = left->at[child];
+    }
+    left->at[at] = moving;
+}
+
 static enum status gather(struct decider *decider, const struct decision *decision,
                           struct unplaced *left) {
     const struct decision_trace *trace = &decision->trace;
     left->count = left->told = 0;
-    left->at = arena_alloc(&decider->arena, (size_t)trace->count * sizeof *left->at);
+    left->at = arena_alloc(&decider->arena, ((size_t)trace->count + 1) * sizeof *left->at);
     if (left->at == NULL) return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < trace->count; i++) {
         left->at[left->count] = i;
         left->count += trace->stage[i] == STAGE_OFFERED;
     }
+    for (uint32_t i = left->count / 2; i-- > 0;) sift_down(decision, left, i);
     return STATUS_OK;
 }
 
-/* Takes the best of them; UINT32_MAX where there is none. Higher priority comes first; of equal
- * ones the first in the playbook, so that a decision is always the same. */
+/* Takes the best of them; UINT32_MAX where there is none. What is passed over here would be passed
+ * over by every later call. */
 static uint32_t take_best(const struct decision *decision, struct unplaced *left,
                           bool service_only) {
-    const double *priority = decision->trace.priority;
-    uint32_t best = UINT32_MAX;
-    double highest = -INFINITY;
-    for (uint32_t i = 0; i < left->count; i++) {
-        double its = priority[left->at[i]];
-        if (its <= highest) continue; /* they ascend, so the first of equals stays */
-        const struct treatment *treatment = decision_treatment(decision, left->at[i]);
+    while (left->count > 0) {
+        uint32_t best = left->at[0];
+        const struct treatment *treatment = decision_treatment(decision, best);
+        left->at[0] = left->at[--left->count];
+        if (left->count > 0) sift_down(decision, left, 0);
         if (service_only && !treatment->action->service) continue;
-        if (is_ranked_already(decision, treatment)) continue;
-        best = i;
-        highest = its;
+        if (!is_ranked_already(decision, treatment)) return best;
     }
-    if (best == UINT32_MAX) return best;
-    uint32_t taken = left->at[best];
-    left->count--;
-    memmove(left->at + best, left->at + best + 1, (left->count - best) * sizeof *left->at);
-    return taken;
+    return UINT32_MAX;
+}
+
+/* What could have been offered, and is not ranked. */
+static void leave_unplaced(struct decision *decision) {
+    struct decision_trace *trace = &decision->trace;
+    for (uint32_t i = 0; i < trace->count; i++) {
+        if (trace->stage[i] == STAGE_OFFERED) trace->stage[i] = STAGE_PLACEMENT;
+    }
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
+        trace->stage[decision->ranked[rank]] = STAGE_OFFERED;
 }
 
 /* Judges contacts again for the ranks below: the messages of the ranks above count, so that one
@@ -287,8 +310,7 @@ static enum status place(struct decider *decider, struct decision *decision) {
         withheld += is_withheld(decision, decision->ranked[i]);
     if (status == STATUS_OK && withheld > 0)
         status = fill_slots(decider, decision, withheld, true, &left);
-    for (uint32_t i = 0; status == STATUS_OK && i < left.count; i++)
-        decision->trace.stage[left.at[i]] = STAGE_PLACEMENT;
+    if (status == STATUS_OK) leave_unplaced(decision);
     return status;
 }
 

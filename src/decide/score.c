@@ -7,6 +7,13 @@
 /* Effects of treatments are kept up to so many; for more of them they are worked out each time. */
 #define ROWS_MAX ((size_t)4 << 20)
 
+/* Most numbers are small counts: what they add is kept for as long as the model is the same. */
+#define SMALL_NUMBERS 32
+struct small_effects {
+    uint32_t known; /* a bit a number */
+    double effects[SMALL_NUMBERS];
+};
+
 /* A trait of a treatment among the features of a model. */
 struct own_feature {
     uint32_t feature; /* of the rule */
@@ -18,11 +25,12 @@ struct own_feature {
 };
 
 struct model_score_facts {
-    uint64_t serial; /* of the model */
-    bool told;       /* of the customer at hand */
-    bool plain;      /* where told: as route_score.plain */
-    uint32_t count;  /* the model's features; 0: it is not a model of this rule */
-    double *effects; /* of the rule's traits, in their order */
+    uint64_t serial;             /* of the model */
+    bool told;                   /* of the customer at hand */
+    bool plain;                  /* where told: as route_score.plain */
+    uint32_t count;              /* the model's features; 0: it is not a model of this rule */
+    double *effects;             /* of the rule's traits, in their order */
+    struct small_effects *small; /* the same */
     struct own_feature *own;
     uint32_t own_count, from; /* from: the first own feature, or behind the rule's */
     double before;            /* with all effects up to `from` */
@@ -44,7 +52,9 @@ static enum status plan_model(const struct playbook *playbook, const struct mode
                               struct model_score_facts *model) {
     model->effects = memory_calloc(rule->feature_count + 1u, sizeof *model->effects);
     model->own = memory_calloc(rule->feature_count + 1u, sizeof *model->own);
-    if (model->effects == NULL || model->own == NULL) return STATUS_NO_MEMORY;
+    model->small = memory_calloc(rule->feature_count + 1u, sizeof *model->small);
+    if (model->effects == NULL || model->own == NULL || model->small == NULL)
+        return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < rule->feature_count; i++) {
         if (playbook->traits[rule->features[i]].of_treatment)
             model->own[model->own_count++].feature = i;
@@ -76,6 +86,7 @@ void scores_destroy(struct scores *scores) {
     for (uint32_t i = 0; scores->models != NULL && i < scores->playbook->model_count; i++) {
         memory_free(scores->models[i].effects);
         memory_free(scores->models[i].own);
+        memory_free(scores->models[i].small);
     }
     memory_free(scores->models);
     memory_free(scores->rows);
@@ -101,6 +112,11 @@ static void clear_rows(struct scores *scores, size_t count) {
     scores->row_count = count;
 }
 
+static void forget_small(struct scores *scores, uint32_t model) {
+    for (uint32_t f = 0; f < scores->playbook->models[model].feature_count; f++)
+        scores->models[model].small[f].known = 0;
+}
+
 void scores_begin(struct scores *scores, const struct decider *decider,
                   const struct treatment_set *treatments, bool evaluates) {
     bool same = scores->set_serial == treatments->serial;
@@ -108,6 +124,7 @@ void scores_begin(struct scores *scores, const struct decider *decider,
         const struct model *model = decider->models != NULL ? decider->models[i] : NULL;
         uint64_t serial = model != NULL ? model_serial(model) : 0;
         same &= scores->models[i].serial == serial;
+        if (scores->models[i].serial != serial) forget_small(scores, i);
         scores->models[i].serial = serial;
         scores->models[i].told = false;
     }
@@ -128,6 +145,21 @@ static bool is_same(const struct value *a, const struct value *b) {
     }
 }
 
+/* model_effect. */
+static inline double effect_of(struct model_score_facts *facts, const struct model *model,
+                               uint32_t feature, const struct value *value) {
+    bool is_small =
+        value->type == VALUE_NUMBER && value->number >= 0 && value->number < SMALL_NUMBERS;
+    uint32_t number = is_small ? (uint32_t)value->number : 0;
+    if (!is_small || (double)number != value->number) return model_effect(model, feature, *value);
+    struct small_effects *small = &facts->small[feature];
+    if ((small->known >> number & 1) == 0) {
+        small->effects[number] = model_effect(model, feature, *value);
+        small->known |= UINT32_C(1) << number;
+    }
+    return small->effects[number];
+}
+
 /* What the traits of the treatment add, where they differ from those of the one before. */
 static void tell_treatment(struct model_score_facts *facts, const struct model *model,
                            const struct model_rule *rule, const struct value *traits) {
@@ -136,7 +168,7 @@ static void tell_treatment(struct model_score_facts *facts, const struct model *
         const struct value *value = &traits[rule->features[own->feature]];
         if (is_same(value, &own->last)) continue;
         own->last = *value;
-        facts->effects[own->feature] = model_effect(model, own->feature, *value);
+        facts->effects[own->feature] = effect_of(facts, model, own->feature, value);
     }
 }
 
@@ -148,7 +180,7 @@ static void tell_customer(struct model_score_facts *facts, const struct model *m
         if (own < facts->own_count && facts->own[own].feature == i)
             own++;
         else
-            facts->effects[i] = model_effect(model, i, traits[rule->features[i]]);
+            facts->effects[i] = effect_of(facts, model, i, &traits[rule->features[i]]);
     }
     facts->before = model_add(model_base(model), facts->effects, 0, facts->from);
     facts->count = model_feature_count(model);
@@ -161,7 +193,7 @@ static bool tell_answers(struct model_score_facts *facts, struct decider *decide
         struct own_feature *own = &facts->own[i];
         if (!profile_answers(decider->profile, rule->features[own->feature], &own->answers))
             return false;
-        own->none = model_effect(model, own->feature, own->answers.answers->none.value);
+        own->none = effect_of(facts, model, own->feature, &own->answers.answers->none.value);
         own->last = own->answers.answers->none.value;
         own->last_effect = own->none;
     }
@@ -206,14 +238,16 @@ static const double *row_of(struct scores *scores, struct decider *decider,
 }
 
 /* The answer of the treatment's holder; most holders have none. */
-static double effect_of_answer(struct own_feature *own, const struct model *model,
-                               uint32_t treatment) {
+static inline double effect_of_answer(struct model_score_facts *facts, struct own_feature *own,
+                                      const struct model *model, uint32_t treatment) {
     uint32_t holder = own->answers.holders != NULL ? own->answers.holders[treatment] : HOLDER_NONE;
     const struct expr_answer *answer = expr_answer_of(own->answers.answers, holder);
     if (answer == &own->answers.answers->none) return own->none;
+    if (answer->value.type == VALUE_NUMBER)
+        return effect_of(facts, model, own->feature, &answer->value);
     if (is_same(&answer->value, &own->last)) return own->last_effect;
     own->last = answer->value;
-    own->last_effect = model_effect(model, own->feature, answer->value);
+    own->last_effect = effect_of(facts, model, own->feature, &answer->value);
     return own->last_effect;
 }
 
@@ -230,7 +264,7 @@ double scores_plain(struct scores *scores, struct decider *decider, const struct
     struct model_score_facts *facts = route->facts;
     for (uint32_t i = 0; i < facts->own_count; i++) {
         struct own_feature *own = &facts->own[i];
-        facts->effects[own->feature] = effect_of_answer(own, route->model, treatment->index);
+        facts->effects[own->feature] = effect_of_answer(facts, own, route->model, treatment->index);
     }
     const double *row =
         row_of(scores, decider, route->model, rule, treatment, profile_values(decider->profile));

@@ -472,6 +472,34 @@ static bool compare(struct plain *plain, const struct timeline *timeline,
     return good;
 }
 
+static bool is_ranked(const struct decision *decision, uint32_t place) {
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
+        if (text_equal(decision_treatment(decision, decision->ranked[rank])->key,
+                       decision_treatment(decision, place)->key))
+            return true;
+    }
+    return false;
+}
+
+/* Nothing that found no place is better than what has one; and of equals the first has it. */
+static bool best_are_placed(const struct decision *decision) {
+    const struct decision_trace *trace = &decision->trace;
+    bool good = true;
+    for (uint32_t rank = 0; rank < decision->ranked_count && !decision->holdout.in; rank++) {
+        uint32_t taken = decision->ranked[rank];
+        good &= trace->stage[taken] == STAGE_OFFERED;
+        for (uint32_t i = 0; i < trace->count; i++) {
+            if (trace->stage[i] != STAGE_PLACEMENT || is_ranked(decision, i)) continue;
+            good &= trace->priority[i] < trace->priority[taken] ||
+                    (same_bits(trace->priority[i], trace->priority[taken]) && i > taken);
+        }
+    }
+    for (uint32_t i = 0; i < trace->count; i++)
+        good &= trace->stage[i] != STAGE_OFFERED || is_ranked(decision, i);
+    if (!good) printf("another treatment should have the place\n");
+    return good;
+}
+
 /* What is packed of the trace tells the stage of every treatment of the set. */
 static bool packed_trace_tells(struct decider *decider, const struct decision *decision) {
     struct packed_writer writer;
@@ -518,7 +546,8 @@ static bool decide_at(struct trial *trial, uint32_t customer, int64_t t_ms) {
          "no decision");
     bool good = compare(&trial->plain, &timeline, &trial->decision,
                         scene_treatments_at(&trial->scene, t_ms)) &&
-                packed_trace_tells(trial->decider, &trial->decision);
+                packed_trace_tells(trial->decider, &trial->decision) &&
+                best_are_placed(&trial->decision);
     source->ops->reader_close(reader);
     return good;
 }

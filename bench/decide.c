@@ -335,7 +335,7 @@ static double ask_peer(struct engine_view *view, const struct shape *shape) {
 /* ---- decisions ---- */
 
 struct tally {
-    uint64_t offered, bytes, treatments;
+    uint64_t offered, bytes, treatments, trace_bytes;
     double rate;
 };
 
@@ -363,6 +363,9 @@ static struct tally decide_some(struct engine_view *view, const struct shape *sh
         counted.offered += view->decision->ranked_count > 0;
         counted.bytes += packed.length;
         counted.treatments += view->decision->trace.count;
+        /* The traces are measured while the caches warm up. */
+        if (decisions <= WARM)
+            counted.trace_bytes += packed_find(buffer_text(&packed), PROPERTY_TRACE).text.length;
     }
     counted.rate = decisions / (clock_cpu_seconds() - begin);
     packed_writer_release(&writer);
@@ -377,14 +380,16 @@ static double run(const struct shape *shape, bool with_peer) {
     int64_t t_ms;
     BENCH_CHECK(time_parse(text_from(now_text), NULL, &t_ms));
     stop(engine_view_open(&view, engine, t_ms, &error), &error);
-    (void)decide_some(&view, shape, WARM, 1, SAME_REQUEST);
+    struct tally warm = decide_some(&view, shape, WARM, 1, 0);
     uint32_t decisions = shape->events > 100 ? DECISIONS / 10 : DECISIONS;
     struct tally counted = decide_some(&view, shape, decisions, 2, SAME_REQUEST);
     double peer = with_peer ? ask_peer(&view, shape) : 0;
     char note[160];
-    snprintf(note, sizeof note, "%.0f treatments and %.0f B a packed decision, %.0f %% offered",
-             (double)counted.treatments / decisions, (double)counted.bytes / decisions,
-             100.0 * (double)counted.offered / decisions);
+    snprintf(
+        note, sizeof note,
+        "%.0f treatments and %.0f B a packed decision, %.0f B of them its trace, %.0f %% offered",
+        (double)counted.treatments / decisions, (double)counted.bytes / decisions,
+        (double)warm.trace_bytes / WARM, 100.0 * (double)counted.offered / decisions);
     bench_print(&(struct measurement){"decide", shape->name, "decisions/s/core", counted.rate,
                                       with_peer ? "vw --cb_explore_adf, binary cache" : NULL, peer,
                                       peer > 0 ? counted.rate / peer : 0, note});

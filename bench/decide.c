@@ -380,7 +380,7 @@ static double run(const struct shape *shape, bool with_peer) {
     int64_t t_ms;
     BENCH_CHECK(time_parse(text_from(now_text), NULL, &t_ms));
     stop(engine_view_open(&view, engine, t_ms, &error), &error);
-    struct tally warm = decide_some(&view, shape, WARM, 1, 0);
+    struct tally warm = decide_some(&view, shape, WARM, 1, SAME_REQUEST);
     uint32_t decisions = shape->events > 100 ? DECISIONS / 10 : DECISIONS;
     struct tally counted = decide_some(&view, shape, decisions, 2, SAME_REQUEST);
     double peer = with_peer ? ask_peer(&view, shape) : 0;

@@ -90,8 +90,7 @@ static enum status decide_one(struct cli *cli, struct engine_view *view, struct 
     if (status != STATUS_OK) return status;
     tell_known(known);
     if (cli->json)
-        return cli_json_answer(view, answer_decision) == EXIT_OK ? STATUS_OK
-                                                                      : STATUS_NO_MEMORY;
+        return cli_json_answer(view, answer_decision) == EXIT_OK ? STATUS_OK : STATUS_NO_MEMORY;
     print_decision(view);
     if (!cli->dry_run) print_id(view->decision);
     return STATUS_OK;
@@ -312,11 +311,10 @@ int command_decide(struct cli *cli) {
     if (ok) warn_of_later_lookup(cli, engine, t_ms);
     if (ok) status = engine_view_open(&view, engine, t_ms, &error);
     if (ok && status == STATUS_OK)
-        status = engine_view_name_place(&view, text_of(cli->placement), text_of(cli->context),
-                                      &error);
-    if (ok && status == STATUS_OK)
         status =
-            cli->all ? decide_all(cli, &view, &error) : decide_one(cli, &view, &error);
+            engine_view_name_place(&view, text_of(cli->placement), text_of(cli->context), &error);
+    if (ok && status == STATUS_OK)
+        status = cli->all ? decide_all(cli, &view, &error) : decide_one(cli, &view, &error);
     engine_view_close(&view);
     engine_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);

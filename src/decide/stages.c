@@ -91,10 +91,10 @@ static bool is_held(struct decider *decider, const struct timeline *timeline, st
     const struct customer_data *data = decider->data;
     bool is_purpose = purpose.length > 0;
     struct text name = is_purpose ? purpose : channel;
-    bool held = decider->held_as != NULL
-                    ? was_held(decider->held_as, is_purpose, name)
-                    : data->held != NULL &&
-                          data->held(data->context, timeline->customer, purpose, channel);
+    bool held =
+        decider->held_as != NULL
+            ? was_held(decider->held_as, is_purpose, name)
+            : data->held != NULL && data->held(data->context, timeline->customer, purpose, channel);
     if (held) note_held(decider, is_purpose, name);
     return held;
 }

@@ -195,14 +195,13 @@ static enum status need_decider(struct engine_view *view, struct error *error) {
     if (status != STATUS_OK) return status;
     if (view->names_at_ms == view->t_ms) return STATUS_OK;
     view->names_at_ms = view->t_ms;
-    return in_force_hindsight(view->in_force, view->t_ms, NULL) ||
-                   view->names_hindsight
+    return in_force_hindsight(view->in_force, view->t_ms, NULL) || view->names_hindsight
                ? name_models(view)
                : STATUS_OK;
 }
 
 enum status engine_view_name_place(struct engine_view *view, struct text placement,
-                                 struct text context, struct error *error) {
+                                   struct text context, struct error *error) {
     if (context.length > DECISION_CONTEXT_BYTES_MAX)
         return error_set(error, STATUS_LIMIT,
                          "the context has %u bytes: a decision keeps at most %u of them",
@@ -213,8 +212,8 @@ enum status engine_view_name_place(struct engine_view *view, struct text placeme
 }
 
 static enum status decide(struct engine_view *view, struct error *error) {
-    enum status status = decide_customer(view->decider, &view->timeline, view->t_ms,
-                                         view->decision, error);
+    enum status status =
+        decide_customer(view->decider, &view->timeline, view->t_ms, view->decision, error);
     return status == STATUS_OK ? timeline_source_check(view->reader->source, error) : status;
 }
 
@@ -240,7 +239,7 @@ static enum status hold_past(struct engine_view *view, const struct engine_view_
 }
 
 enum status engine_view_go_back(struct engine_view *view, const struct engine_view_past *past,
-                              struct error *error) {
+                                struct error *error) {
     enum status status = STATUS_OK;
     view->t_ms = past->t_ms;
     view->past_held = past->held;
@@ -260,11 +259,11 @@ enum status engine_view_go_back(struct engine_view *view, const struct engine_vi
 }
 
 enum status engine_view_decide_past(struct engine_view *view, const struct engine_view_past *past,
-                                  struct customer_id customer, struct error *error) {
+                                    struct customer_id customer, struct error *error) {
     struct as_of as_of = {past->t_ms, past->basis.position};
     struct timeline_request request = profile_request(view->profile, as_of, false);
-    enum status status = view->reader->source->ops->read(view->reader, customer, &request,
-                                                              &view->timeline, error);
+    enum status status =
+        view->reader->source->ops->read(view->reader, customer, &request, &view->timeline, error);
     return status == STATUS_OK ? decide(view, error) : status;
 }
 

@@ -73,7 +73,7 @@ void engine_view_close(struct engine_view *view);
  * DECISION_CONTEXT_BYTES_MAX, such as a JSON object): both are kept with what is recorded. Borrowed
  * until others are named. STATUS_LIMIT where the context is too long. */
 enum status engine_view_name_place(struct engine_view *view, struct text placement,
-                                 struct text context, struct error *error) MUST_USE;
+                                   struct text context, struct error *error) MUST_USE;
 /* What is in force becomes what was for a decision of before, and t the decision's: the snapshot
  * and the rates are taken, the texts are borrowed. engine_view_renew brings back what is in force
  * now. */
@@ -86,10 +86,10 @@ struct engine_view_past {
     int64_t t_ms;
 };
 enum status engine_view_go_back(struct engine_view *view, const struct engine_view_past *past,
-                              struct error *error) MUST_USE;
+                                struct error *error) MUST_USE;
 /* Decides for this customer as of the basis of engine_view_go_back, whose `past` still stands. */
 enum status engine_view_decide_past(struct engine_view *view, const struct engine_view_past *past,
-                                  struct customer_id customer, struct error *error) MUST_USE;
+                                    struct customer_id customer, struct error *error) MUST_USE;
 /* The customer's timeline as known at t; `needs`: enum timeline_need beside what the playbook asks
  * for. */
 enum status engine_view_read(struct engine_view *view, const char *customer, uint32_t needs,

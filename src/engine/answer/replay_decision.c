@@ -33,8 +33,8 @@ static enum status visit_all(struct timeline_reader *reader, visit_fn *visit, vo
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-enum status decision_records_visit(struct engine_view *view, const char *customer,
-                                   visit_fn *visit, void *context, struct error *error) {
+enum status decision_records_visit(struct engine_view *view, const char *customer, visit_fn *visit,
+                                   void *context, struct error *error) {
     struct timeline_source *source = view->data->source;
     struct timeline_reader *reader;
     const struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW},
@@ -44,8 +44,8 @@ enum status decision_records_visit(struct engine_view *view, const char *custome
     if (customer != NULL) {
         struct customer_id id;
         struct timeline timeline;
-        status = in_force_find_customer(view->in_force, text_from(customer), request.as_of,
-                                        &id, error);
+        status =
+            in_force_find_customer(view->in_force, text_from(customer), request.as_of, &id, error);
         if (status == STATUS_OK) status = source->ops->read(reader, id, &request, &timeline, error);
         if (status == STATUS_OK) (void)visit_rows(&timeline, visit, context);
     } else {
@@ -218,7 +218,7 @@ enum status decision_replay(struct engine_view *view, const struct decision_reco
     }
     const struct customer_data *data = &past.in_force->data;
     out->customer = data->customer_of_persona(data->context, record->persona,
-                                               (struct as_of){record->t_ms, past.basis.position});
+                                              (struct as_of){record->t_ms, past.basis.position});
     out->verdict = REPLAY_EQUAL;
     /* Base rates are pure: only what was erased below their position makes others of them. */
     bool erased = past.rates->id != past.basis.rates_id;

@@ -141,9 +141,8 @@ static uint64_t decide_all(struct shop *shop, int64_t t_ms, uint64_t *held) {
     while (engine_view_next(&view, &error) == STATUS_OK) {
         for (uint32_t i = 0; i < view.decision->trace.count; i++)
             *held += decision_trace_of(view.decision, i).held;
-        assert_int_equal(
-            decision_recorder_add(recorder, view.decider, view.decision, &error),
-            STATUS_OK);
+        assert_int_equal(decision_recorder_add(recorder, view.decider, view.decision, &error),
+                         STATUS_OK);
     }
     assert_int_equal(decision_recorder_flush(recorder, &error), STATUS_OK);
     uint64_t recorded = decision_recorder_recorded(recorder);
@@ -320,8 +319,8 @@ static void test_one_is_found_by_its_id(void **state) {
     assert_int_equal(
         decision_record_find(&view, NULL, TEXT("0123456789abcdef"), &packed, &record, &error),
         STATUS_NOT_FOUND);
-    assert_int_equal(
-        decision_record_find(&view, NULL, text_from(id), &packed, &record, &error), STATUS_OK);
+    assert_int_equal(decision_record_find(&view, NULL, text_from(id), &packed, &record, &error),
+                     STATUS_OK);
     assert_int_equal(decision_replay(&view, &record, &replayed, &error), STATUS_OK);
     assert_string_equal(replay_verdict_name(replayed.verdict), "equal");
     assert_string_equal(replayed.trace, replayed.recorded_trace);

@@ -53,7 +53,6 @@ void past_destroy(struct past *past) {
 
 static enum status read_playbook(struct engine *engine, struct text hash,
                                  struct held_playbook **out, struct error *error) {
-    struct playbook_errors *errors = memory_calloc(1, sizeof *errors);
     struct playbook *playbook = NULL;
     struct buffer bytes;
     char path[PATH_BYTES_MAX];
@@ -62,6 +61,7 @@ static enum status read_playbook(struct engine *engine, struct text hash,
         shared_hold(&(*out)->shared);
         return STATUS_OK;
     }
+    struct playbook_errors *errors = memory_calloc(1, sizeof *errors);
     if (errors == NULL) return STATUS_NO_MEMORY;
     buffer_init(&bytes);
     enum status status = path_of(engine, path, "playbooks/%.*s.yaml", TEXT_ARG(hash));

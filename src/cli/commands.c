@@ -30,8 +30,9 @@ const struct command cli_commands[] = {
      "says something else corrects it. A load that would correct too many rows (corrections_max) "
      "changes none of them and says so. After the mapping was mended, --remap reads stored rows "
      "again by it. A row that can't become an event goes to quarantine with its reason. A file "
-     "that can't be read, or lacks a column, ends the loading: what is in stays, and the answer "
-     "says how to go on.\n\n"
+     "that can't be read, or lacks a column, fails the command after all the others have been "
+     "loaded; a lookup that can't be read ends the loading. What is in stays, and the answer says "
+     "how to go on.\n\n"
      "  attune ingest --playbook playbook.yaml --data files/\n"
      "  attune ingest web events-2017-10.ndjson.gz\n"
      "  zcat events-2017-10.ndjson.gz | attune ingest web -\n",

@@ -47,8 +47,10 @@ void funnel_print(const struct funnel *funnel) {
                     cli_count(funnel->offered), cli_count(funnel->withheld), cli_count(best),
                     cli_count(funnel->nothing - best));
     if (funnel->consent_unknown > 0)
-        cli_wrap_format(4, "  of %s customers it is not known whether they agree: nobody was asked",
-                        cli_count(funnel->consent_unknown));
+        cli_wrap_format(4,
+                        "  of %s it is not known whether they agree to a treatment that is left; "
+                        "unknown counts as no",
+                        cli_counted(funnel->consent_unknown, "customer"));
     if (funnel->truncated > 0)
         cli_wrap_format(4,
                         "  for %s customers more than %d treatments were available: those beyond, "

@@ -113,9 +113,10 @@ static void print_reports(const struct engine *engine, const struct engine_inges
     }
     cli_table_print(&table);
     if (quarantined > entries)
-        printf("Rows put into quarantine: %s, as %s: the rows of one event wait together (attune "
-               "quarantine list says why)\n",
-               cli_count(quarantined), cli_counted(entries, "entry"));
+        cli_wrap_format(2,
+                        "Rows put into quarantine: %s, as %s: the rows of one event wait together "
+                        "(attune quarantine list says why)",
+                        cli_count(quarantined), cli_counted(entries, "entry"));
     else if (quarantined > 0)
         printf("Rows put into quarantine: %s (attune quarantine list says why)\n",
                cli_count(quarantined));

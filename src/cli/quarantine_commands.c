@@ -240,7 +240,7 @@ static int say_dropped(const struct cli *cli, uint64_t count) {
         json_member_count(writer, "dropped", count);
         return cli_json_end(&json, stdout);
     }
-    printf("Given up: %s. Whoever they held is held no more.\n", cli_counted(count, "row"));
+    printf("Given up: %s. Whoever was held by that is held no more.\n", cli_counted(count, "row"));
     return EXIT_OK;
 }
 

@@ -106,6 +106,12 @@ static void write_months(struct page *page, const struct report *report) {
     for (uint32_t i = 0; i < months->series_count && i < REPORT_SERIES; i++)
         write_series(page, report, &months->series[i]);
     page_add(page, "</div>");
+    if (months->series_count <= REPORT_SERIES) return;
+    char names[REPORT_NAMES_BYTES];
+    report_name_series(report, REPORT_SERIES, months->series_count, names, sizeof names);
+    page_add(page, "<p>In report.json alone: ");
+    page_escape(page, text_from(names));
+    page_add(page, ".</p>");
 }
 
 static void write_scenarios(struct page *page, const struct report *report) {
@@ -197,10 +203,14 @@ static void write_split(struct page *page, const struct funnel *funnel) {
                  cli_count(funnel->withheld));
     page_add(page,
              "; for %s no treatment that is left has an expected value above its cost; %s have no "
-             "treatment "
-             "left before that.</p>",
+             "treatment left before that.</p>",
              cli_count(funnel_nothing_is_best(funnel)),
              cli_count(funnel->nothing - funnel_nothing_is_best(funnel)));
+    if (funnel->consent_unknown > 0)
+        page_add(page,
+                 "<p>Of %s it is not known whether they agree to a treatment that is left; unknown "
+                 "counts as no.</p>",
+                 cli_counted(funnel->consent_unknown, "customer"));
     if (funnel->crossed > 0)
         page_add(page,
                  "<p>Decided for both in and out of the holdout, before they were known to be one: "

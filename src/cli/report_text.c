@@ -120,6 +120,39 @@ static void series_heading(const struct report *report, const struct month_serie
     for (char *at = out; *at != '\0'; at++) *at = *at == '|' ? ' ' : *at;
 }
 
+void report_name_series(const struct report *report, uint32_t from, uint32_t to, char *out,
+                        size_t size) {
+    const struct symbols *symbols = engine_symbols(report->engine);
+    size_t at = 0;
+    out[0] = '\0';
+    for (uint32_t i = from; i < to && at < size; i++) {
+        const struct month_series *series = &report->months.series[i];
+        char currency[4];
+        currency_to_text(series->currency, currency);
+        at += (size_t)snprintf(out + at, size - at, "%s%.*s of %.*s in %s", i > from ? ", " : "",
+                               TEXT_ARG(symbol_text(symbols, SYMBOL_PROPERTY, series->property)),
+                               TEXT_ARG(symbol_text(symbols, SYMBOL_EVENT, series->event_type)),
+                               currency);
+    }
+}
+
+/* Says what the headings don't: of which events the sums are where two have one heading, and what
+ * has no column. */
+static void print_series(const struct report *report, uint32_t drawn) {
+    const struct month_report *months = &report->months;
+    char names[REPORT_NAMES_BYTES];
+    bool alike = false;
+    for (uint32_t i = 1; i < drawn; i++)
+        for (uint32_t k = 0; k < i; k++)
+            alike = alike || (months->series[i].property == months->series[k].property &&
+                              months->series[i].event_type != months->series[k].event_type);
+    report_name_series(report, 0, drawn, names, sizeof names);
+    if (alike) cli_wrap_format(4, "  The sums, from left to right: %s", names);
+    if (months->series_count == drawn) return;
+    report_name_series(report, drawn, months->series_count, names, sizeof names);
+    cli_wrap_format(4, "  In report.json alone: %s", names);
+}
+
 static void print_months(const struct report *report) {
     const struct month_report *months = &report->months;
     uint32_t drawn = months->series_count < REPORT_SERIES ? months->series_count : REPORT_SERIES;
@@ -144,6 +177,7 @@ static void print_months(const struct report *report) {
                            cli_count((uint64_t)(fabs(month_sum(&months->series[i], m)) + .5)));
     }
     cli_table_print(&table);
+    print_series(report, drawn);
     if (months->earlier_events > 0)
         printf("  %s from before\n", cli_counted(months->earlier_events, "event"));
     if (months->left_out > 0)

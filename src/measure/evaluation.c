@@ -78,7 +78,7 @@ static enum status score(const struct customer_data *data, const struct evaluati
 
 /* ---- against another's predictions ---- */
 
-/* A row is looked for under each of its customer's identifiers. */
+/* A row is looked for under each name of its customer. */
 struct wanted_row {
     const struct predictions *predictions;
     struct text treatment;
@@ -145,7 +145,7 @@ static enum status compare(const struct evaluation_options *options, struct eval
     if (status == STATUS_OK && !out->compared) {
         return error_set(error, STATUS_INVALID,
                          "%s has none of the %zu rows; its treatments must be written as in the "
-                         "playbook, such as %.*s",
+                         "playbook, such as %.*s, and its customers as C123 or by an identifier",
                          out->against_name, out->count, TEXT_ARG(out->ids[0].treatment->key));
     }
     return status;

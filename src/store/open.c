@@ -55,10 +55,16 @@ static enum status take_lock(struct store *store, struct error *error) {
         if (file_read_at(store->lock, 0, text, sizeof(text) - 1, &got, &ignored)) got = 0;
         text[got] = 0;
         long holder = strtol(text, NULL, 10);
+        /* The writer has the lock a moment before its number stands in the file, and kill 0 would
+         * end the reader of this message. */
+        if (holder <= 0)
+            return error_set(error, status,
+                             "%s: another process is writing to this data directory: stop it "
+                             "first, or open it for reading only",
+                             path);
         return error_set(error, status,
                          "%s: process %ld is writing to this data directory: stop it first (kill "
-                         "%ld), or open it for "
-                         "reading only",
+                         "%ld), or open it for reading only",
                          path, holder, holder);
     }
     if (status) return status;

@@ -18,7 +18,7 @@ import world
 ATTUNE = "attune"
 MEMBERS = ["name", "value", "low", "high", "low_50", "high_50", "n", "of", "unit", "question", "as_of"]
 COUNTED = {"customers", "rows", "events", "messages"}
-UNITS = COUNTED | {"share", "chance", "times", "nats", "USD", "EUR"}
+UNITS = COUNTED | {"share", "chance", "times", "nats", "USD", "EUR", "GBP", "CHF"}
 SECOND_ACTION = """  thanks: { goal: redeem, starting_propensity: 10%, cost: 0.10 USD, channels: [store] }
 policies:"""
 AT, FROM, UNTIL = "2017-12-05", "2017-10-01", "2018-01-01"
@@ -58,7 +58,8 @@ class Figures(unittest.TestCase):
             world.write(cls.folder, name, text)
         # One order on the evening of October 31 in New York, which is November 1 in Tokyo.
         world.write(cls.folder, "files/orders_eu.csv", "order_id,at,household,email,item,amount\n"
-                    "e1,2017-10-31T23:30:00Z,1029,,milk,8.00 EUR\ne2,2017-10-02T10:00:00Z,1030,,milk,4.50 EUR\n")
+                    "e1,2017-10-31T23:30:00Z,1029,,milk,8.00 EUR\ne2,2017-10-02T10:00:00Z,1030,,milk,4.50 EUR\n"
+                    "e3,2017-10-03T10:00:00Z,1030,,milk,4.50 GBP\ne4,2017-10-03T11:00:00Z,1030,,milk,4.50 CHF\n")
         with open(os.path.join(cls.folder, "files/contacts.csv"), encoding="utf-8") as file:
             rows = [line.strip().split(",") for line in list(file)[1:]]
         world.write(cls.folder, "theirs.csv", "treatment,customer,prediction\n" + "".join(
@@ -116,7 +117,7 @@ class Figures(unittest.TestCase):
     def test_two_currencies_are_two_figures(self):
         sums = {(month["from"][:7], figure["unit"]): figure for month in self.report["months"] for item in month["sums"] if item["property"] == "revenue"
                 for figure in item["measured"]}
-        self.assertEqual({unit for _, unit in sums}, {"USD", "EUR"})
+        self.assertEqual({unit for _, unit in sums}, {"USD", "EUR", "GBP", "CHF"})
         october = sums["2017-10", "EUR"]
         self.assertEqual((october["value"], october["n"], october["of"]), (12.5, 2, "events"))
         self.assertEqual({f["unit"] for offer in self.report["offers"] for f in offer["measured"] if f["name"] == "cost"}, {"USD"})
@@ -144,6 +145,29 @@ class Figures(unittest.TestCase):
                      f"{scenario['index_low']:.2f} to {scenario['index_high']:.2f}", f"{model['auc_difference']:+.4f}"):
             self.assertIn(told, screen)
             self.assertIn(told, page)
+
+    def test_sums_that_are_not_drawn_are_named(self):
+        sums = []
+        for month in self.report["months"]:
+            for item in month["sums"]:
+                name = f"{item['property']} of {item['event']} in {item['currency']}"
+                sums += [] if name in sums else [name]
+        self.assertGreater(len(sums), 3)
+        screen = " ".join(attune(self.folder, "report", "--at", AT, "--from", FROM, "--until", UNTIL, "--out", "sums").split())
+        with open(os.path.join(self.folder, "sums/report.html"), encoding="utf-8") as file:
+            page = re.sub(r"<[^>]*>", " ", file.read())
+        told = re.search(r"In report.json alone: (.*?)\.", page).group(1).split(", ")
+        self.assertEqual(len(told), len(sums) - 3)
+        for name in told:
+            self.assertIn(name, sums)
+            self.assertIn(name, screen)
+
+    def test_own_predictions_are_read_back(self):
+        words = ["evaluate", "redeem", "--from", FROM, "--until", UNTIL]
+        self.ask(*words, "--out", "ours.csv")
+        answer = self.ask(*words, "--against", "ours.csv")
+        self.assertEqual(answer["compared_rows"], answer["rows"])
+        self.assertAlmostEqual(answer["against"]["log_loss"], answer["log_loss"], places=4)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ static enum status hold(struct engine_view *view, struct error *error) {
     view->data =
         view->kind == ENGINE_VIEW_DECIDING ? &view->in_force->decider_data : &view->in_force->data;
     if (view->data->playbook == NULL)
-        return error_set(error, STATUS_INVALID, "no playbook is in force");
+        return error_set(error, STATUS_INVALID,
+                         "no playbook is in force; give one when the directory is opened");
     return profile_create(&view->profile, view->data);
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "engine/answer/report.h"
 
 struct naming {
@@ -14,10 +16,14 @@ static void name_identifier(void *context, struct identifier_id identifier, uint
     naming->name(naming->context, value);
 }
 
+/* C123, as `attune evaluate --out` writes it, and every identifier. */
 static enum status visit_names(void *context, struct customer_id customer,
                                void (*name)(void *name_context, struct text value),
                                void *name_context) {
     struct naming naming = {name, name_context};
+    char number[16];
+    snprintf(number, sizeof number, "C%u", customer.value);
+    name(name_context, text_from(number));
     struct identity_visitor visitor = {.identifier = name_identifier, .context = &naming};
     return identity_describe(engine_identity(context), customer, &visitor);
 }

@@ -135,15 +135,19 @@ static const struct identifier_rule *rule_of(const struct plan *plan, uint32_t s
     return NULL;
 }
 
+/* May the value stand for a person? */
+static bool is_usable(const struct plan *plan, uint32_t type, struct text value) {
+    uint32_t rule;
+    return plan->usable == NULL || rule_of(plan, type, &rule) == NULL ||
+           plan->usable(plan->usable_context, rule, value);
+}
+
 static bool has_usable(const struct mapper *mapper, const struct event *event) {
-    const struct plan *plan = mapper->plan;
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *given = &mapper->batch->identifiers[event->identifier + i];
-        uint32_t rule;
         if (given->if_known) continue;
-        if (rule_of(plan, given->type, &rule) == NULL) return true;
-        if (plan->usable(plan->usable_context, rule,
-                         event_batch_text(mapper->batch, given->offset, given->length)))
+        if (is_usable(mapper->plan, given->type,
+                      event_batch_text(mapper->batch, given->offset, given->length)))
             return true;
     }
     return false;
@@ -337,7 +341,13 @@ enum status mapper_take_first(struct mapper *mapper, size_t index, bool has_othe
     return status == STATUS_OK ? mapper_take_parts(mapper, index, PARTS_ALL & ~*missing) : status;
 }
 
-/* An identifier of the present row against those of its event. */
+/* NULL and n/a say nothing of whom a row is about. */
+static bool says_somebody(const struct plan *plan, uint32_t type, struct text value) {
+    return value.length > 0 && canonical_filler(value) != FILLER_OF_PROGRAMS &&
+           is_usable(plan, type, value);
+}
+
+/* An identifier of the present row against those of its event that say somebody. */
 enum said_before { SAID_NOTHING, SAID_SAME, SAID_OTHER, SAID_NEW };
 
 static enum status compare_identifier(struct mapper *mapper, const struct event *event,
@@ -349,13 +359,15 @@ static enum status compare_identifier(struct mapper *mapper, const struct event 
     *out = SAID_NOTHING;
     enum status status = mapper_field_text(mapper, &identifier->field, &text);
     if (status == STATUS_OK) status = canonical_text(text, letters, &mapper->scratch, &text);
-    if (status != STATUS_OK || text.length == 0 || canonical_filler(text) == FILLER_OF_PROGRAMS)
+    if (status != STATUS_OK || !says_somebody(mapper->plan, identifier->symbol, text))
         return status;
     *out = SAID_NEW;
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *given = &batch->identifiers[event->identifier + i];
         if (given->type != identifier->symbol) continue;
-        bool same = text_equal(event_batch_text(batch, given->offset, given->length), text);
+        struct text value = event_batch_text(batch, given->offset, given->length);
+        bool same = text_equal(value, text);
+        if (!same && !says_somebody(mapper->plan, given->type, value)) continue;
         if (same || *out != SAID_SAME) *out = same ? SAID_SAME : SAID_OTHER;
     }
     return STATUS_OK;

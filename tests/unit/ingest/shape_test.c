@@ -309,16 +309,28 @@ static void parts_of_a_group_on_any_line(void **state) {
         "dates: declares\n");
 }
 
+static bool is_not_na(void *context, uint32_t rule, struct text value) {
+    (void)context, (void)rule;
+    return !text_equal(value, TEXT("n/a"));
+}
+
 static void identifiers_on_any_line(void **state) {
     (void)state;
 #define WHO "order,who,user,at,item\n"
     trial_expect(
         "shared", WHO "1,7,,2020-01-02,a\n1,,u1,,b\n",
         "Noted 2020-01-02T00:00:00Z {loyalty:7 user_id:u1} items=[{item=\"a\"} {item=\"b\"}]\n");
+    /* A value that stands for nobody names no other person, and hides none. */
     trial_expect("shared", WHO "1,7,NULL,2020-01-02,a\n1,7,u1,,b\n",
-                 "Noted 2020-01-02T00:00:00Z {loyalty:7 user_id:NULL} items=[{item=\"a\"} "
-                 "{item=\"b\"}]\n");
-    assert_int_equal(ingest_trial.progress.disagreeing_rows, 1);
+                 "Noted 2020-01-02T00:00:00Z {loyalty:7 user_id:NULL user_id:u1} "
+                 "items=[{item=\"a\"} {item=\"b\"}]\n");
+    assert_int_equal(ingest_trial.progress.disagreeing_rows, 0);
+    ingest_trial.settings.usable = is_not_na;
+    trial_expect("shared", WHO "1,7,n/a,2020-01-02,a\n1,7,u1,,b\n1,7,n/a,,c\n",
+                 "Noted 2020-01-02T00:00:00Z {loyalty:7 user_id:n/a user_id:u1} "
+                 "items=[{item=\"a\"} {item=\"b\"} {item=\"c\"}]\n");
+    ingest_trial.settings.usable = NULL;
+    assert_int_equal(ingest_trial.progress.disagreeing_rows, 0);
     /* A row about somebody else adds nobody to the event. */
     trial_expect("shared", WHO "1,7,,2020-01-02,a\n1,8,u1,,b\n",
                  "Noted 2020-01-02T00:00:00Z {loyalty:7} items=[{item=\"a\"} {item=\"b\"}]\n");

@@ -55,6 +55,23 @@ static void the_second_writer_is_told_whom_to_stop(void **state) {
     trial_close(&second);
 }
 
+/* The writer has the lock a moment before its number is in the file. */
+static void a_writer_without_a_number_is_not_process_0(void **state) {
+    struct simulated_disk *disk = new_disk(state);
+    struct file_system *fs = simulated_disk_interface(disk);
+    struct trial_store first, second;
+    struct file *lock;
+    struct error error = {0};
+    open_store(&first, disk, "data");
+    assert_int_equal(file_open(fs, "data/LOCK", FILE_APPEND, &lock, &error), STATUS_OK);
+    assert_int_equal(file_truncate(lock, 0, &error), STATUS_OK);
+    file_close(lock);
+    assert_int_equal(trial_open(&second, fs, "data", 0, true, &error), STATUS_LOCKED);
+    assert_non_null(strstr(error.text, "data/LOCK: another process is writing"));
+    assert_null(strstr(error.text, "kill"));
+    trial_close(&first);
+}
+
 #define SEGMENT "data/log/00000000000000000000.log"
 
 static void damage_before_acknowledged_frames_is_reported(void **state) {
@@ -289,6 +306,7 @@ static void changed_keys_alone_begin_a_fold(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(the_second_writer_is_told_whom_to_stop, teardown),
+        cmocka_unit_test_teardown(a_writer_without_a_number_is_not_process_0, teardown),
         cmocka_unit_test_teardown(damage_before_acknowledged_frames_is_reported, teardown),
         cmocka_unit_test_teardown(damage_to_the_last_frame_of_a_closed_log_is_reported, teardown),
         cmocka_unit_test_teardown(a_torn_tail_is_cut, teardown),

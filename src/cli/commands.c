@@ -100,8 +100,7 @@ const struct command cli_commands[] = {
      "  attune decide household:1029 --at 2017-12-05\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv --list mail.csv\n"
-     "  attune decide --all --at 2017-12-05 --json --dry-run\n"
-     "  attune decide household:1029 --replay 909fd921a67d98a5\n",
+     "  attune decide --all --at 2017-12-05 --json --dry-run\n",
      0, 1, command_decide},
     {"why-not", "CUSTOMER ACTION", "which stage stopped an action, and from when on it would not",
      "at json",

@@ -44,8 +44,8 @@ struct engine_options {
 enum status engine_open(struct engine **out, const struct engine_options *options,
                         struct error *error) MUST_USE;
 void engine_close(struct engine *engine);
-/* Lookups and models of the playbook in force that are left out, since their files cannot be read:
- * each one's file and remedy. */
+/* Lookups and models of the playbook in force that are left out, since their files cannot be read,
+ * and earlier playbooks whose files have changed: each one's file and remedy. */
 typedef void (*unreadable_fn)(void *context, const char *why);
 void engine_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context);
 

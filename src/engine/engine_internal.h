@@ -135,6 +135,9 @@ void readings_release(struct engine *engine);
 enum status playbook_put_in_force(struct engine *engine, const char *file,
                                   struct playbook_errors *errors, struct error *error) MUST_USE;
 enum status playbook_load_in_force(struct engine *engine, struct error *error) MUST_USE;
+/* A playbook's file is named by the hash of its bytes: one that has changed would give other
+ * answers than were given. */
+bool playbook_is_as_named(const struct buffer *bytes, struct text name);
 
 /* The directory's own secret; made where `create` and the directory is new, once, whoever else
  * makes it. *unchecked is set where it lies in the form without a checksum, which salt_write

@@ -351,6 +351,16 @@ uint32_t in_force_lookup_versions(const struct in_force *in_force, uint32_t look
     return (uint32_t)in_force->lookups->lookups[lookup].count;
 }
 
+const struct lookup_rule *in_force_unreadable(const struct in_force *in_force, int64_t t_ms) {
+    for (uint32_t i = 0; i < in_force->data.playbook->lookup_count; i++) {
+        const struct lookup_history *lookup = &in_force->lookups->lookups[i];
+        bool is_known = lookup->count > 0 && lookup->versions[0]->known_ms <= t_ms;
+        if (is_known && table_at(in_force->lookups, i, t_ms) == NULL)
+            return &in_force->data.playbook->lookups[i];
+    }
+    return NULL;
+}
+
 bool in_force_later_lookup(const struct in_force *in_force, int64_t t_ms, struct text *name,
                            int64_t *known_ms) {
     *known_ms = t_ms;

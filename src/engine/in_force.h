@@ -107,6 +107,8 @@ bool in_force_is_current(const struct in_force *in_force);
 /* The table of a lookup of the playbook as known at t, or NULL; as data.lookup. */
 const struct lookup_table *in_force_lookup(const struct in_force *in_force, uint32_t lookup,
                                            int64_t t_ms);
+/* The first lookup whose table as known at t is there by the log and can't be read; NULL: none. */
+const struct lookup_rule *in_force_unreadable(const struct in_force *in_force, int64_t t_ms);
 uint32_t in_force_lookup_versions(const struct in_force *in_force, uint32_t lookup);
 /* Is there a table that a view at t does not see, since it was loaded later? *known_ms: from when
  * on the newest of these is known. */

@@ -67,10 +67,14 @@ static enum status read_playbook(struct engine *engine, struct text hash,
     enum status status = path_of(engine, path, "playbooks/%.*s.yaml", TEXT_ARG(hash));
     if (status == STATUS_OK)
         status = file_read_all(engine->fs, path, PAST_PLAYBOOK_BYTES_MAX, &bytes, error);
+    if (status == STATUS_OK && !playbook_is_as_named(&bytes, hash)) status = STATUS_CORRUPT;
     if (status == STATUS_OK)
         status = playbook_load(&playbook, path, buffer_text(&bytes), engine->symbols, errors);
     if (status == STATUS_NOT_FOUND)
         error_set(error, status, "the playbook of the decision, %s, is no longer there", path);
+    else if (status == STATUS_CORRUPT)
+        error_set(error, status,
+                  "the playbook of the decision, %s, is damaged: restore it from a backup", path);
     else if (status != STATUS_OK)
         error_set(error, status, "the playbook of the decision, %s, can't be read", path);
     buffer_release(&bytes);

@@ -15,10 +15,48 @@
 #include "base/memory.h"
 #include "engine/engine_internal.h"
 
+#define PLAYBOOK_NAME_BYTES 16 /* and ".yaml" behind them */
+
+static void tell_damaged_playbook(struct engine *engine, const char *name, unreadable_fn tell,
+                                  void *context) {
+    char path[PATH_BYTES_MAX], why[PATH_BYTES_MAX + 128];
+    struct text hash = {name, PLAYBOOK_NAME_BYTES};
+    struct buffer bytes;
+    struct error ignored;
+    if (strlen(name) < hash.length || strcmp(name + hash.length, ".yaml") != 0) return;
+    if (path_of(engine, path, "playbooks/%s", name) != STATUS_OK) return;
+    buffer_init(&bytes);
+    if (file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, &bytes, &ignored) != STATUS_OK ||
+        !playbook_is_as_named(&bytes, hash)) {
+        snprintf(why, sizeof why,
+                 "%s: an earlier playbook is damaged: restore it from a backup; without it no "
+                 "decision of it can be made again",
+                 path);
+        tell(context, why);
+    }
+    buffer_release(&bytes);
+}
+
+static void playbooks_tell_damaged(struct engine *engine, unreadable_fn tell, void *context) {
+    char folder[PATH_BYTES_MAX];
+    struct buffer names;
+    struct error ignored;
+    size_t count = 0;
+    buffer_init(&names);
+    if (path_of(engine, folder, "playbooks") == STATUS_OK &&
+        directory_list(engine->fs, folder, &names, &count, &ignored) == STATUS_OK) {
+        const char *name = names.at;
+        for (size_t i = 0; i < count; i++, name += strlen(name) + 1)
+            tell_damaged_playbook(engine, name, tell, context);
+    }
+    buffer_release(&names);
+}
+
 void engine_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context) {
     if (engine_playbook(engine) == NULL) return;
     lookups_tell_unreadable(engine, tell, context);
     models_tell_unreadable(engine, tell, context);
+    playbooks_tell_damaged(engine, tell, context);
 }
 
 /* ---- loading ---- */
@@ -262,16 +300,19 @@ enum status engine_put_playbook(struct engine *engine, const char *file,
     return applier_call(engine->applier, call_put, &wanted, error);
 }
 
-/* Its name is the hash of its bytes: one that has changed would answer other questions than were
- * asked. */
-static enum status read_in_force(struct engine *engine, const char *path, struct buffer *bytes,
-                                 struct error *error) {
+bool playbook_is_as_named(const struct buffer *bytes, struct text name) {
     char hash[17];
-    enum status status = file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, bytes, error);
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
     snprintf(hash, sizeof hash, "%016llx",
              (unsigned long long)hash_bytes(bytes->at, bytes->length, 0));
-    if (status == STATUS_OK && strcmp(hash, engine->playbook_hash) == 0) return STATUS_OK;
+    return text_equal(text_from(hash), name);
+}
+
+static enum status read_in_force(struct engine *engine, const char *path, struct buffer *bytes,
+                                 struct error *error) {
+    enum status status = file_read_all(engine->fs, path, PLAYBOOK_BYTES_MAX, bytes, error);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+    if (status == STATUS_OK && playbook_is_as_named(bytes, text_from(engine->playbook_hash)))
+        return STATUS_OK;
     return error_set(error, STATUS_CORRUPT,
                      "%s: the playbook in force is %s: restore it from a backup, or give the same "
                      "file again: --playbook FILE",

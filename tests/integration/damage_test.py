@@ -476,6 +476,17 @@ class Others(Case):
             self.judge(f"no {name}", os.path.basename(name), told=True)
             self.fsck_tells(f"no {name}", os.path.basename(name))
 
+    def test_an_earlier_playbook(self):
+        """It may be what a recorded decision is made again from, so it is held against its name."""
+        self.copy()
+        write(os.path.join(self.folder, "other.yaml"), PLAYBOOK.replace("items > 0", "items > 1").encode())
+        before = self.files("playbooks/*")[0]
+        done = self.call(self.bad, "fold", "--playbook", "other.yaml")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.call(self.bad, "fsck").returncode, 0)
+        flip(self.at(before), read(self.at(before)).index(b"items > 0") + 8, bit=1)
+        self.fsck_tells(f"{before}, another digit", os.path.basename(before))
+
 
 if __name__ == "__main__":
     ATTUNE = os.path.abspath(sys.argv.pop(1))

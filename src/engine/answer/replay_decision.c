@@ -197,6 +197,20 @@ static enum status find_past(struct engine_view *view, const struct decision_rec
     return status;
 }
 
+/* A difference whose cause is known is told by its cause. */
+static void tell_cause(const struct in_force *in_force, bool erased,
+                       struct replayed_decision *out) {
+    const struct lookup_rule *lookup = in_force_unreadable(in_force, out->t_ms);
+    if (lookup != NULL) {
+        out->verdict = REPLAY_GONE;
+        snprintf(out->why, sizeof out->why,
+                 "the table of lookup %.*s as known then can't be read; attune fsck names its file",
+                 TEXT_ARG(lookup->name));
+    } else if (erased) {
+        out->verdict = REPLAY_ERASED;
+    }
+}
+
 enum status decision_replay(struct engine_view *view, const struct decision_record *record,
                             struct replayed_decision *out, struct error *error) {
     struct message_symbols symbols;
@@ -229,8 +243,8 @@ enum status decision_replay(struct engine_view *view, const struct decision_reco
         out->verdict = REPLAY_ERASED;
         status = STATUS_OK;
     }
-    if (status == STATUS_OK && out->verdict == REPLAY_DIFFERS && erased)
-        out->verdict = REPLAY_ERASED;
+    if (status == STATUS_OK && out->verdict == REPLAY_DIFFERS)
+        tell_cause(view->in_force, erased, out);
     return status;
 }
 

@@ -9,7 +9,7 @@
  * The event keeps a letter for each treatment and a hash of the whole trace (decide/decide.h). Made
  * again, every stage, chance and priority is there, and the event that would be recorded must be
  * the recorded one to the byte. It can be made again until an erasure touches the customer, or a
- * playbook or model of then is no longer in its folder. */
+ * playbook, model or table of then is no longer in its folder, or is damaged. */
 #ifndef ENGINE_ANSWER_REPLAY_DECISION_H
 #define ENGINE_ANSWER_REPLAY_DECISION_H
 
@@ -33,7 +33,7 @@ enum replay_verdict {
     REPLAY_DIFFERS,
     REPLAY_TOO_OLD, /* an older program recorded it, and did not note what it was made from */
     REPLAY_ERASED,  /* rows that it was made from were erased since */
-    REPLAY_GONE,    /* a playbook or a model of then is no longer there */
+    REPLAY_GONE,    /* a playbook, model or table of then is not there, or is damaged */
 };
 struct replayed_decision {
     enum replay_verdict verdict;

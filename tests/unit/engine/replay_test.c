@@ -341,10 +341,91 @@ static void test_one_is_found_by_its_id(void **state) {
     shop_release(&shop);
 }
 
+/* ---- what it was made from is damaged ---- */
+
+/* Damages the byte behind `needle` in a file of the data directory, so that a digit becomes
+ * another digit. */
+static void damage_behind(struct shop *shop, const char *path, const char *needle) {
+    struct buffer bytes;
+    struct error error = {0};
+    buffer_init(&bytes);
+    assert_int_equal(
+        file_read_all(simulated_disk_interface(shop->disk), path, 1 << 20, &bytes, &error),
+        STATUS_OK);
+    size_t offset = 0;
+    if (*needle != '\0') {
+        const char *found = memmem(bytes.at, bytes.length, needle, strlen(needle));
+        assert_non_null(found);
+        offset = (size_t)(found - bytes.at) + strlen(needle);
+    }
+    buffer_release(&bytes);
+    assert_true(simulated_disk_flip(shop->disk, path, offset, 1));
+}
+
+/* Decides once, puts another playbook and another table in force, and reads the record. */
+static void decide_and_go_on(struct shop *shop, struct records *records) {
+    struct random random;
+    uint64_t held = 0;
+    random_init(&random, 31);
+    shop->now_ms = DAY(FIRST_DAY);
+    put_playbook(shop, 0);
+    load_round(shop, &random, 0);
+    assert_true(decide_all(shop, shop->now_ms, &held) > 0);
+    shop->now_ms = DAY(FIRST_DAY + 6);
+    put_playbook(shop, 1);
+    load_round(shop, &random, 1);
+    read_records(shop, records);
+}
+
+static void verdict_is(struct shop *shop, const struct records *records, enum replay_verdict all) {
+    uint64_t verdicts[REPLAY_GONE + 1];
+    shop_open(shop, NULL);
+    replay_all(shop, records, 1, verdicts);
+    assert_int_equal(verdicts[all], records->count);
+}
+
+/* It loads, and decides otherwise. That is nobody's erasure, and no fault of the decision. */
+static void test_a_damaged_playbook_of_then(void **state) {
+    struct shop shop;
+    struct records records;
+    char path[128];
+    (void)state;
+    shop_init(&shop);
+    decide_and_go_on(&shop, &records);
+    verdict_is(&shop, &records, REPLAY_EQUAL);
+    struct value playbook = packed_find(records.items[0].packed, PROPERTY_PLAYBOOK);
+    snprintf(path, sizeof path, "data/playbooks/%.*s.yaml", TEXT_ARG(playbook.text));
+    damage_behind(&shop, path, "starting_propensity: ");
+    verdict_is(&shop, &records, REPLAY_GONE);
+    release_records(&records);
+    shop_release(&shop);
+}
+
+static void test_a_damaged_table_of_then(void **state) {
+    struct shop shop;
+    struct records records;
+    char path[128];
+    (void)state;
+    shop_init(&shop);
+    decide_and_go_on(&shop, &records);
+    const struct lookup_table *table = NULL;
+    struct in_force *in_force = in_force_hold(shop.engine);
+    table = in_force_version_table(in_force, TEXT("offer"), 0);
+    assert_non_null(table);
+    snprintf(path, sizeof path, "data/lookups/%016llx", (unsigned long long)lookup_hash(table));
+    in_force_drop(in_force);
+    damage_behind(&shop, path, "");
+    verdict_is(&shop, &records, REPLAY_GONE);
+    release_records(&records);
+    shop_release(&shop);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_made_again_it_is_equal),
         cmocka_unit_test(test_one_is_found_by_its_id),
+        cmocka_unit_test(test_a_damaged_playbook_of_then),
+        cmocka_unit_test(test_a_damaged_table_of_then),
     };
     if (argc > 1) customers = (uint32_t)strtoul(argv[1], NULL, 10) / (ROUNDS - 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

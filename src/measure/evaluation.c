@@ -82,13 +82,15 @@ static enum status score(const struct customer_data *data, const struct evaluati
 struct wanted_row {
     const struct predictions *predictions;
     struct text treatment;
+    int64_t time_ms;
     double chance;
     bool found;
 };
 
 static void try_name(void *context, struct text value) {
     struct wanted_row *row = context;
-    row->found |= predictions_find(row->predictions, row->treatment, value, &row->chance);
+    row->found |=
+        predictions_find(row->predictions, row->treatment, value, row->time_ms, &row->chance);
 }
 
 /* The rows that both have, side by side. */
@@ -115,7 +117,10 @@ static enum status find_shared(const struct evaluation_options *options,
     bool whole = rows->ours != NULL && rows->theirs != NULL && rows->yes != NULL;
     enum status status = whole && rows->group != NULL ? STATUS_OK : STATUS_NO_MEMORY;
     for (size_t i = 0; i < evaluation->count && status == STATUS_OK; i++) {
-        struct wanted_row row = {options->against, evaluation->ids[i].treatment->key, 0, false};
+        /* A row's features are those of the millisecond before its treatment. */
+        struct wanted_row row = {.predictions = options->against,
+                                 .treatment = evaluation->ids[i].treatment->key,
+                                 .time_ms = evaluation->ids[i].t_ms + 1};
         status = options->namer.visit(options->namer.context, evaluation->ids[i].customer, try_name,
                                       &row);
         if (!row.found) continue;
@@ -145,7 +150,9 @@ static enum status compare(const struct evaluation_options *options, struct eval
     if (status == STATUS_OK && !out->compared) {
         return error_set(error, STATUS_INVALID,
                          "%s has none of the %zu rows; its treatments must be written as in the "
-                         "playbook, such as %.*s, and its customers as C123 or by an identifier",
+                         "playbook, such as %.*s, its customers as C123 or by an identifier; a "
+                         "column time, if there is "
+                         "one, holds the treatment's time",
                          out->against_name, out->count, TEXT_ARG(out->ids[0].treatment->key));
     }
     return status;

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/input.h"
 #include "base/memory.h"
+#include "base/time.h"
 
 #define CELLS_MAX        1024
 #define COLUMN_BYTES_MAX 64
@@ -15,15 +16,19 @@
 struct predicted {
     uint64_t key;
     double chance;
+    size_t line;
 };
 struct predictions {
     struct predicted *items; /* by key */
     size_t count, capacity;
+    bool has_times;
     char name[PREDICTIONS_NAME_BYTES_MAX];
 };
 
-static uint64_t key_of(struct text treatment, struct text customer) {
-    return hash_text(customer, hash_text(treatment, 1));
+/* `time_ms` is 0 in a file without times. */
+static uint64_t key_of(struct text treatment, struct text customer, int64_t time_ms) {
+    uint64_t named = hash_text(customer, hash_text(treatment, 1));
+    return hash_bytes(&time_ms, sizeof time_ms, named);
 }
 
 /* Takes the first line from what is left, without its end. */
@@ -62,33 +67,54 @@ static size_t find_cell(const struct text *cells, size_t count, struct text name
     return SIZE_MAX;
 }
 
+/* Which cells of a line are read; `time` is SIZE_MAX where the file has no times. */
+struct places {
+    size_t treatment, customer, prediction, time;
+};
+
+static enum status parse_line(struct text line, const struct places *at, struct predicted *out,
+                              const char **lacks) {
+    struct text cells[CELLS_MAX];
+    size_t count = split(line, cells, CELLS_MAX);
+    int64_t time_ms = 0;
+    *lacks = "no prediction from 0 to 1 in column";
+    if (at->treatment >= count || at->customer >= count || at->prediction >= count ||
+        text_to_double(cells[at->prediction], &out->chance) != STATUS_OK ||
+        !(out->chance >= 0 && out->chance <= 1))
+        return STATUS_INVALID;
+    *lacks = NULL;
+    if (at->time != SIZE_MAX &&
+        (at->time >= count || time_parse(cells[at->time], NULL, &time_ms) != STATUS_OK))
+        return STATUS_INVALID;
+    out->key = key_of(cells[at->treatment], cells[at->customer], time_ms);
+    return STATUS_OK;
+}
+
 static enum status parse(struct text left, const char *path, const char *column,
                          struct predictions *out, struct error *error) {
     struct text cells[CELLS_MAX], line;
     if (!next_line(&left, &line)) return error_set(error, STATUS_INVALID, "%s is empty", path);
     size_t count = split(line, cells, CELLS_MAX);
-    size_t treatment = find_cell(cells, count, TEXT("treatment")),
-           customer = find_cell(cells, count, TEXT("customer"));
-    size_t prediction = find_cell(cells, count, text_from(column));
-    if (treatment == SIZE_MAX || customer == SIZE_MAX || prediction == SIZE_MAX) {
+    struct places at = {
+        find_cell(cells, count, TEXT("treatment")), find_cell(cells, count, TEXT("customer")),
+        find_cell(cells, count, text_from(column)), find_cell(cells, count, TEXT("time"))};
+    out->has_times = at.time != SIZE_MAX;
+    if (at.treatment == SIZE_MAX || at.customer == SIZE_MAX || at.prediction == SIZE_MAX) {
         return error_set(error, STATUS_INVALID,
                          "%s:1: needs the columns treatment, customer and %s", path, column);
     }
     for (size_t number = 2; next_line(&left, &line); number++) {
-        double value;
+        struct predicted read = {.line = number};
+        const char *lacks;
         if (line.length == 0) continue;
-        count = split(line, cells, CELLS_MAX);
-        if (treatment >= count || customer >= count || prediction >= count ||
-            text_to_double(cells[prediction], &value) != STATUS_OK || !(value >= 0 && value <= 1)) {
-            return error_set(error, STATUS_INVALID,
-                             "%s:%zu: no prediction from 0 to 1 in column %s", path, number,
-                             column);
-        }
+        if (parse_line(line, &at, &read, &lacks) != STATUS_OK)
+            return error_set(error, STATUS_INVALID, "%s:%zu: %s %s", path, number,
+                             lacks != NULL ? lacks : "no time in column",
+                             lacks != NULL ? column : "time");
         enum status status =
             memory_grow((void **)&out->items, &out->capacity, out->count + 1, sizeof *out->items);
         if (status != STATUS_OK) return status;
-        out->items[out->count++] =
-            (struct predicted){key_of(cells[treatment], cells[customer]), value};
+        out->items[out->count++] = read;
     }
     return STATUS_OK;
 }
@@ -96,6 +122,22 @@ static enum status parse(struct text left, const char *path, const char *column,
 static int compare_predicted(const void *left, const void *right) {
     uint64_t a = ((const struct predicted *)left)->key, b = ((const struct predicted *)right)->key;
     return a < b ? -1 : a > b;
+}
+
+/* Which of two chances is meant, nobody knows; two equal ones harm nothing. */
+static enum status refuse_twice(const struct predictions *predictions, const char *path,
+                                struct error *error) {
+    for (size_t i = 1; i < predictions->count; i++) {
+        const struct predicted *a = &predictions->items[i - 1], *b = a + 1;
+        if (a->key != b->key || a->chance == b->chance) continue;
+        return error_set(
+            error, STATUS_INVALID, "%s:%zu: predicts what line %zu predicts otherwise%s", path,
+            a->line > b->line ? a->line : b->line, a->line > b->line ? b->line : a->line,
+            predictions->has_times
+                ? ""
+                : ": where a customer had a treatment several times, add a column time");
+    }
+    return STATUS_OK;
 }
 
 /* FILE, or FILE:COLUMN; a colon in a folder's name is none. */
@@ -130,6 +172,7 @@ enum status predictions_read(struct predictions **out, struct file_system *fs, c
     if (status == STATUS_OK && predictions->count > 0)
         qsort(predictions->items, predictions->count, sizeof *predictions->items,
               compare_predicted);
+    if (status == STATUS_OK) status = refuse_twice(predictions, path, error);
     buffer_release(&bytes);
     if (status == STATUS_OK)
         *out = predictions;
@@ -152,9 +195,10 @@ size_t predictions_count(const struct predictions *predictions) {
 }
 
 bool predictions_find(const struct predictions *predictions, struct text treatment,
-                      struct text customer, double *chance) {
+                      struct text customer, int64_t time_ms, double *chance) {
     if (predictions->count == 0) return false;
-    struct predicted wanted = {key_of(treatment, customer), 0};
+    int64_t of_key = predictions->has_times ? time_ms : 0;
+    struct predicted wanted = {.key = key_of(treatment, customer, of_key)};
     const struct predicted *found =
         bsearch(&wanted, predictions->items, predictions->count, sizeof wanted, compare_predicted);
     if (found != NULL) *chance = found->chance;

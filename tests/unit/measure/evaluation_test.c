@@ -180,6 +180,9 @@ static void what_is_wrong_is_told_by_its_line(void **state) {
         {"treatment,customer,prediction\na,1\n", "", ":2: no prediction", STATUS_INVALID},
         {"treatment,customer,prediction\na,1,nan\n", "", ":2: no prediction", STATUS_INVALID},
         {"treatment,customer,prediction\na,1,-0.1\n", "", ":2: no prediction", STATUS_INVALID},
+        {"treatment,customer,time,prediction\na,1,soon,0.1\n", "", ":2: no time", STATUS_INVALID},
+        {"treatment,customer,prediction\na,1,0.1\na,2,0.1\na,1,0.2\n", "",
+         ":4: predicts what line 2 predicts otherwise: where", STATUS_INVALID},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char name[128];
@@ -207,12 +210,29 @@ static void cells_are_found_in_any_order(void **state) {
     snprintf(name, sizeof name, "%s:xgb", path);
     assert_int_equal(predictions_read(&predictions, file_system_os(), name, NULL), STATUS_OK);
     assert_int_equal(predictions_count(predictions), 2);
-    assert_true(predictions_find(predictions, TEXT("letter"), TEXT("7"), &chance));
+    assert_true(predictions_find(predictions, TEXT("letter"), TEXT("7"), 5, &chance));
     assert_true(chance == 0.25);
-    assert_true(predictions_find(predictions, TEXT("letter"), TEXT("8"), &chance) && chance == 1);
-    assert_false(predictions_find(predictions, TEXT("letter"), TEXT("9"), &chance));
-    assert_false(predictions_find(predictions, TEXT("other"), TEXT("7"), &chance));
+    assert_true(predictions_find(predictions, TEXT("letter"), TEXT("8"), 5, &chance) &&
+                chance == 1);
+    assert_false(predictions_find(predictions, TEXT("letter"), TEXT("9"), 5, &chance));
+    assert_false(predictions_find(predictions, TEXT("other"), TEXT("7"), 5, &chance));
     assert_memory_equal(predictions_name(predictions), "xgb of attune-predictions-", 26);
+    predictions_destroy(predictions);
+}
+
+static void a_time_tells_two_treatments_apart(void **state) {
+    (void)state;
+    double chance;
+    struct predictions *predictions;
+    write_file("treatment,customer,time,prediction\nletter,7,1970-01-02,0.25\n"
+               "letter,7,1970-01-03T00:00:00Z,0.5\nletter,7,1970-01-03,0.5\n");
+    assert_int_equal(predictions_read(&predictions, file_system_os(), path, NULL), STATUS_OK);
+    assert_true(predictions_find(predictions, TEXT("letter"), TEXT("7"), TIME_DAY_MS, &chance));
+    assert_true(chance == 0.25);
+    assert_true(predictions_find(predictions, TEXT("letter"), TEXT("7"), 2 * TIME_DAY_MS, &chance));
+    assert_true(chance == 0.5);
+    assert_false(
+        predictions_find(predictions, TEXT("letter"), TEXT("7"), 2 * TIME_DAY_MS + 1, &chance));
     predictions_destroy(predictions);
 }
 
@@ -277,6 +297,7 @@ int main(void) {
         cmocka_unit_test(figures_have_their_rows_and_their_time),
         cmocka_unit_test(what_is_wrong_is_told_by_its_line),
         cmocka_unit_test(cells_are_found_in_any_order),
+        cmocka_unit_test(a_time_tells_two_treatments_apart),
         cmocka_unit_test(a_model_is_compared_on_the_rows_that_both_have),
         cmocka_unit_test(no_memory_is_a_status),
     };

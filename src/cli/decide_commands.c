@@ -290,11 +290,22 @@ static struct text text_of(const char *word) {
     return word != NULL ? text_from(word) : (struct text){0};
 }
 
+/* A decision that is made again takes all of it from its record. */
+static bool replays_alone(const struct cli *cli) {
+    return !cli->all && cli->at == NULL && cli->out == NULL && cli->list == NULL &&
+           cli->placement == NULL && cli->context == NULL && cli->word_count <= 1;
+}
+
 int command_decide(struct cli *cli) {
     struct error error = {0};
     struct engine_view view = {0};
     int64_t t_ms;
-    if (cli->replay != NULL && !cli->all) return replay_command(cli);
+    if (cli->replay != NULL && replays_alone(cli)) return replay_command(cli);
+    if (cli->replay != NULL) {
+        fprintf(stderr, "attune: --replay ID goes with a CUSTOMER, --json and nothing else; see "
+                        "attune decide --help\n");
+        return EXIT_USAGE;
+    }
     if (cli->all == (cli->word_count > 0)) {
         fprintf(stderr, "attune: say either a CUSTOMER or --all; see attune decide --help\n");
         return EXIT_USAGE;

@@ -155,7 +155,8 @@ void decider_name_models(struct decider *decider, struct text names);
 
 /* What a decision was made from, so that it can be made again (engine/answer/replay_decision.h).
  * Texts are borrowed until another basis is told. */
-#define DECISION_CONTEXT_BYTES_MAX 1024
+#define DECISION_CONTEXT_BYTES_MAX   1024
+#define DECISION_PLACEMENT_BYTES_MAX 255
 struct decision_basis {
     uint64_t in_force; /* hash of playbook, models and tables (engine/in_force.h) */
     uint64_t position; /* the timeline's: rows below it in the log */

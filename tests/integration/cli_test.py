@@ -528,6 +528,27 @@ class Twice(Case):
         with open(self.path("a.csv"), encoding="utf-8") as one, open(self.path("b.csv"), encoding="utf-8") as two:
             self.assertEqual(one.read(), two.read())
 
+    def test_options_that_would_be_overlooked(self):
+        """A replay beside --all would decide for everybody, and record it."""
+        self.write("playbook.yaml", """attune: 1
+currency: USD
+customer: { identifiers: { crm: } }
+sources: { seen: { file: "seen*.csv", event: Seen, time: at, key: { crm: crm }, row_key: id } }
+goals: { order: { event: Seen, within: 7d, value: 10 USD } }
+actions: { letter: { goal: order, channels: [email], starting_propensity: 10% } }
+""")
+        self.write("seen.csv", "id,crm,at\n1,1,2024-01-01\n2,2,2024-01-01\n")
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        before = self.counts()
+        for words in (["--all"], ["--at", "2024-01-10"], ["--out", "x.csv"], ["--placement", "shelf"], ["--context", "{}"]):
+            self.refuses(["decide", "--replay", "0123456789abcdef", *words], "--replay ID goes with", code=2)
+        somebody = json.loads(self.run_it("traits", "--json").stdout.splitlines()[0])["customer"]
+        for size in (256, 70000):
+            self.refuses(["decide", somebody, "--placement", "a" * size], "the placement has", "at most 255")
+        self.refuses(["decide", somebody, "--context", "a" * 1025], "the context has", "at most 1024")
+        self.refuses(["decide", somebody, "--context", "\udcff"], "the context is not UTF-8")
+        self.assertEqual(self.counts(), before)
+
     def test_a_run_that_says_something_else_is_another_run(self):
         """A row that held somebody is dropped from quarantine: what is offered then is recorded, and counts."""
         self.write("playbook.yaml", """attune: 1

@@ -207,6 +207,13 @@ enum status engine_view_name_place(struct engine_view *view, struct text placeme
         return error_set(error, STATUS_LIMIT,
                          "the context has %u bytes: a decision keeps at most %u of them",
                          context.length, DECISION_CONTEXT_BYTES_MAX);
+    if (placement.length > DECISION_PLACEMENT_BYTES_MAX)
+        return error_set(error, STATUS_LIMIT,
+                         "the placement has %u bytes: a decision keeps at most %u of them",
+                         placement.length, DECISION_PLACEMENT_BYTES_MAX);
+    if (!text_is_utf8(placement) || !text_is_utf8(context))
+        return error_set(error, STATUS_INVALID, "the %s is not UTF-8",
+                         text_is_utf8(placement) ? "context" : "placement");
     view->placement = placement;
     view->context = context;
     return STATUS_OK;

@@ -69,9 +69,10 @@ void engine_view_rest(struct engine_view *view);
 /* Also of one that is zeroed or was closed. */
 void engine_view_close(struct engine_view *view);
 
-/* Where the next decisions are asked for, and what is said of the moment (a text of at most
- * DECISION_CONTEXT_BYTES_MAX, such as a JSON object): both are kept with what is recorded. Borrowed
- * until others are named. STATUS_LIMIT where the context is too long. */
+/* Where the next decisions are asked for (at most DECISION_PLACEMENT_BYTES_MAX), and what is said
+ * of the moment (a text of at most DECISION_CONTEXT_BYTES_MAX, such as a JSON object): both are
+ * kept with what is recorded. Borrowed until others are named. STATUS_LIMIT where one is too long,
+ * STATUS_INVALID where one is not UTF-8. */
 enum status engine_view_name_place(struct engine_view *view, struct text placement,
                                    struct text context, struct error *error) MUST_USE;
 /* What is in force becomes what was for a decision of before, and t the decision's: the snapshot

@@ -179,8 +179,16 @@ static bool is_read_by_funnel(const struct field_count *field) {
            field->event == EVENT_RELATED;
 }
 
-static enum status uses_of(const struct playbook *playbook, const struct field_count *field,
+/* The rows of which an event was made: rows that come later are put together with them. */
+static bool is_kept_rows(const struct customer_data *data, const struct field_count *field) {
+    return field->property != SYMBOL_NONE &&
+           text_equal(symbol_text(data->symbols, SYMBOL_PROPERTY, field->property),
+                      SYMBOL_KEPT_ROWS);
+}
+
+static enum status uses_of(const struct customer_data *data, const struct field_count *field,
                            struct buffer *out) {
+    const struct playbook *playbook = data->playbook;
     uint32_t told = 0;
     enum status status = STATUS_OK;
     for (uint32_t i = 0;
@@ -191,7 +199,8 @@ static enum status uses_of(const struct playbook *playbook, const struct field_c
     for (uint32_t i = 0;
          i < playbook->goal_count && status == STATUS_OK && out->length < USED_BY_MAX; i++) {
         const struct goal *goal = &playbook->goals[i];
-        bool is_goal = goal->event_type == field->event && field->property == SYMBOL_NONE;
+        bool is_goal = field->property == SYMBOL_NONE &&
+                       (goal->event_type == field->event || goal->undone_by == field->event);
         if (is_goal || (goal->event_type == field->event &&
                         (program_uses(goal->where, field) || program_uses(goal->value, field)))) {
             status = name_use(out, "goal", goal->name, &told);
@@ -204,6 +213,8 @@ static enum status uses_of(const struct playbook *playbook, const struct field_c
     }
     if (status == STATUS_OK && is_read_by_funnel(field))
         status = name_use(out, "contact", TEXT("policies"), &told);
+    if (status == STATUS_OK && is_kept_rows(data, field))
+        status = name_use(out, "later", TEXT("rows"), &told);
     return status;
 }
 
@@ -221,7 +232,7 @@ static enum status write_field(const struct customer_data *data, const struct fi
                                struct data_report *out, struct field_usage *to) {
     struct buffer uses;
     buffer_init(&uses);
-    enum status status = data->playbook != NULL ? uses_of(data->playbook, from, &uses) : STATUS_OK;
+    enum status status = data->playbook != NULL ? uses_of(data, from, &uses) : STATUS_OK;
     *to = (struct field_usage){
         .order = (uint64_t)from->source << 32 | from->event,
         .place = from->property + 1, /* the event itself first: SYMBOL_NONE + 1 = 0 */

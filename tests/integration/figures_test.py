@@ -162,6 +162,10 @@ class Figures(unittest.TestCase):
             self.assertIn(name, sums)
             self.assertIn(name, screen)
 
+    def test_rows_that_later_rows_join_are_not_dark(self):
+        kept = [field for field in self.ask("data")["fields"] if field["field"] == "attune rows"]
+        self.assertEqual({field["used_by"] for field in kept}, {"later rows"})
+
     def test_own_predictions_are_read_back(self):
         words = ["evaluate", "redeem", "--from", FROM, "--until", UNTIL]
         self.ask(*words, "--out", "ours.csv")

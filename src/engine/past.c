@@ -51,6 +51,19 @@ void past_destroy(struct past *past) {
 
 /* ---- playbook and models ---- */
 
+/* Records can come from files, too (an event "Decision Made"), so nothing that they say becomes a
+ * part of a path unless it has the form of a hash or of a name. */
+static bool is_hash(struct text text) {
+    bool fine = text.length == 16;
+    for (uint32_t i = 0; i < text.length && fine; i++)
+        fine = memchr("0123456789abcdef", text.at[i], 16) != NULL;
+    return fine;
+}
+
+static bool is_file_name(const char *at, size_t length) {
+    return length > 0 && length <= SYMBOL_BYTES_MAX && memchr(at, '/', length) == NULL;
+}
+
 static enum status read_playbook(struct engine *engine, struct text hash,
                                  struct held_playbook **out, struct error *error) {
     struct playbook *playbook = NULL;
@@ -61,6 +74,9 @@ static enum status read_playbook(struct engine *engine, struct text hash,
         shared_hold(&(*out)->shared);
         return STATUS_OK;
     }
+    if (!is_hash(hash))
+        return error_set(error, STATUS_CORRUPT, "the decision names no playbook: \"%.*s\"",
+                         TEXT_ARG(hash));
     struct playbook_errors *errors = memory_calloc(1, sizeof *errors);
     if (errors == NULL) return STATUS_NO_MEMORY;
     buffer_init(&bytes);
@@ -97,7 +113,7 @@ static enum status read_model_named(struct engine *engine, struct text word,
     struct named_model named = {0};
     const char *at = memchr(word.at, '@', word.length);
     size_t length = at != NULL ? (size_t)(at - word.at) : 0;
-    if (at == NULL || length > SYMBOL_BYTES_MAX || models->count == PAST_MODELS_MAX)
+    if (at == NULL || !is_file_name(word.at, length) || models->count == PAST_MODELS_MAX)
         return error_set(error, STATUS_CORRUPT, "the decision names no model: \"%.*s\"",
                          TEXT_ARG(word));
     memcpy(named.name, word.at, length);

@@ -420,12 +420,47 @@ static void test_a_damaged_table_of_then(void **state) {
     shop_release(&shop);
 }
 
+/* An event "Decision Made" can come from a file, and says what it likes. */
+static void test_a_record_leads_to_no_other_file(void **state) {
+    static const struct {
+        uint32_t property;
+        const char *forged, *says;
+    } cases[] = {{PROPERTY_PLAYBOOK, "../playbooks/../", "names no playbook"},
+                 {PROPERTY_MODEL, "../or", "names no model"}};
+    struct shop shop;
+    struct records records;
+    struct engine_view view;
+    struct replayed_decision replayed;
+    struct error error = {0};
+    (void)state;
+    shop_init(&shop);
+    live_on(&shop);
+    read_records(&shop, &records);
+    assert_int_equal(engine_view_open(&view, shop.engine, TIME_NEVER, &error), STATUS_OK);
+    for (size_t i = 0; i < 2; i++) {
+        size_t r = 0;
+        struct value value = {0};
+        for (; r < records.count && value.type != VALUE_TEXT; r++)
+            value = packed_find(records.items[r].packed, cases[i].property);
+        assert_int_equal(value.type, VALUE_TEXT);
+        memcpy((char *)(uintptr_t)value.text.at, cases[i].forged, strlen(cases[i].forged));
+        assert_int_equal(decision_replay(&view, &records.items[r - 1], &replayed, &error),
+                         STATUS_OK);
+        assert_string_equal(replay_verdict_name(replayed.verdict), "gone");
+        assert_non_null(strstr(replayed.why, cases[i].says));
+    }
+    engine_view_close(&view);
+    release_records(&records);
+    shop_release(&shop);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_made_again_it_is_equal),
         cmocka_unit_test(test_one_is_found_by_its_id),
         cmocka_unit_test(test_a_damaged_playbook_of_then),
         cmocka_unit_test(test_a_damaged_table_of_then),
+        cmocka_unit_test(test_a_record_leads_to_no_other_file),
     };
     if (argc > 1) customers = (uint32_t)strtoul(argv[1], NULL, 10) / (ROUNDS - 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

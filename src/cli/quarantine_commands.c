@@ -240,7 +240,8 @@ static int say_dropped(const struct cli *cli, uint64_t count) {
         json_member_count(writer, "dropped", count);
         return cli_json_end(&json, stdout);
     }
-    printf("Given up: %s. Whoever was held by that is held no more.\n", cli_counted(count, "row"));
+    printf("Given up: %s. Where one of them held a person, that hold has ended.\n",
+           cli_counted(count, "row"));
     return EXIT_OK;
 }
 
@@ -277,11 +278,18 @@ static int quarantine_replay(struct cli *cli, struct engine *engine) {
         struct json_writer *writer = cli_json_begin(&json, true);
         json_member_count(writer, "rows", report.rows);
         json_member_count(writer, "events", report.events);
+        json_member_count(writer, "repeats", report.did.repeats);
+        json_member_count(writer, "corrected", report.did.corrected);
         json_member_count(writer, "still_quarantined", report.still_quarantined);
         return cli_json_end(&json, stdout);
     }
-    printf("Rows tried: %s. Events that came back: %s. Rows that stay in quarantine: %s\n",
-           cli_count(report.rows), cli_count(report.events), cli_count(report.still_quarantined));
+    printf("Rows tried: %s. Events that came back: %s. ", cli_count(report.rows),
+           cli_count(report.events));
+    if (report.did.repeats > 0)
+        printf("Repeats of rows that are stored: %s. ", cli_count(report.did.repeats));
+    if (report.did.corrected > 0)
+        printf("Corrections of rows that are stored: %s. ", cli_count(report.did.corrected));
+    printf("Rows that stay in quarantine: %s\n", cli_count(report.still_quarantined));
     return EXIT_OK;
 }
 

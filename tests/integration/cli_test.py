@@ -542,6 +542,7 @@ actions: { letter: { goal: order, channels: [email], starting_propensity: 10% } 
         before = self.counts()
         for words in (["--all"], ["--at", "2024-01-10"], ["--out", "x.csv"], ["--placement", "shelf"], ["--context", "{}"]):
             self.refuses(["decide", "--replay", "0123456789abcdef", *words], "--replay ID goes with", code=2)
+        self.refuses(["decide", "--replay", "zzz"], "'zzz' is no id of a decision")
         somebody = json.loads(self.run_it("traits", "--json").stdout.splitlines()[0])["customer"]
         for size in (256, 70000):
             self.refuses(["decide", somebody, "--placement", "a" * size], "the placement has", "at most 255")

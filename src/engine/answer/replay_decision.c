@@ -73,6 +73,14 @@ static bool is_it(void *context, const struct decision_record *record) {
     return false;
 }
 
+static bool is_decision_id(struct text id) {
+    if (id.length != DECISION_ID_BYTES - 1) return false;
+    for (uint32_t i = 0; i < id.length; i++) {
+        if (memchr("0123456789abcdef", id.at[i], 16) == NULL) return false;
+    }
+    return true;
+}
+
 enum status decision_record_find(struct engine_view *view, const char *customer, struct text id,
                                  struct buffer *packed, struct decision_record *out,
                                  struct error *error) {
@@ -80,6 +88,11 @@ enum status decision_record_find(struct engine_view *view, const char *customer,
     enum status status = decision_records_visit(view, customer, is_it, &finding, error);
     if (status != STATUS_OK) return status;
     if (finding.status != STATUS_OK) return error_set(error, finding.status, "no memory");
+    if (!finding.found && !is_decision_id(id))
+        return error_set(error, STATUS_NOT_FOUND,
+                         "'%.*s' is no id of a decision: it has 16 digits 0-9 and a-f, as decide "
+                         "prints it",
+                         id.length < 40 ? (int)id.length : 40, id.at);
     if (!finding.found)
         return error_set(
             error, STATUS_NOT_FOUND,

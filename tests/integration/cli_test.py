@@ -697,6 +697,19 @@ class Loading(Case):
         for words in ("1. Hello (one) by web", "2. Hello (two) by web", "3. Bye by web"):
             self.assertIn(words, said)
 
+    def test_a_decision_of_a_file_does_not_hide_a_recorded_one(self):
+        self.write("plain.yaml", "attune: 1\ncurrency: USD\ncustomer: { identifiers: { email: } }\nsources:\n"
+                   "  s: { file: s.csv, event: Seen, time: at, key: { email: email }, row_key: id }\n"
+                   "  d: { file: d.csv, event: Decision Made, time: at, key: { email: email }, row_key: id, properties: { decision: decision } }\n"
+                   "goals: { g: { event: Seen, within: 7d, value: 1 USD } }\n"
+                   "actions: { one: { goal: g, channels: [web], starting_propensity: 5% } }\n")
+        self.write("s.csv", "id,email,at\n1,a@x.example,2024-01-01\n2,b@x.example,2024-01-01\n")
+        self.run_it("ingest", "--source", "s", "--playbook", "plain.yaml", "--data", ".")
+        known = self.json_of("decide", "email:b@x.example")["decision"]
+        self.write("d.csv", f"id,email,at,decision\n1,a@x.example,2023-01-01,{known}\n2,b@x.example,2023-01-01,{known}\n")
+        self.run_it("ingest", "--source", "d", "--data", ".")
+        self.assertEqual(self.json_of("decide", "--replay", known)["replay"]["verdict"], "equal")
+
     def test_a_disk_that_gets_full_is_told_with_its_figures(self):
         self.write("orders.csv", HEADER + "".join(f"o{i},2017-01-01,p{i}@x.example,,1.00,1\n" for i in range(30_000)))
         done = self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".", "--json", code=1,

@@ -59,6 +59,7 @@ struct finding {
     struct text id;
     struct buffer *packed;
     struct decision_record *out;
+    uint32_t basis; /* the property that tells what a decision was made from */
     bool found;
     enum status status;
 };
@@ -67,10 +68,14 @@ static bool is_it(void *context, const struct decision_record *record) {
     struct finding *finding = context;
     struct value id = packed_find(record->packed, PROPERTY_DECISION);
     if (id.type != VALUE_TEXT || !text_equal(id.text, finding->id)) return true;
+    /* A file may bring an event of this id. One that can be made again comes before it. */
+    bool has_basis = packed_find(record->packed, finding->basis).type == VALUE_LIST;
+    if (finding->found && !has_basis) return true;
     *finding->out = *record;
     finding->found = true;
+    buffer_clear(finding->packed);
     finding->status = buffer_append_text(finding->packed, record->packed);
-    return false;
+    return !has_basis && finding->status == STATUS_OK;
 }
 
 static bool is_decision_id(struct text id) {
@@ -85,7 +90,11 @@ enum status decision_record_find(struct engine_view *view, const char *customer,
                                  struct buffer *packed, struct decision_record *out,
                                  struct error *error) {
     struct finding finding = {.id = id, .packed = packed, .out = out};
-    enum status status = decision_records_visit(view, customer, is_it, &finding, error);
+    struct message_symbols symbols;
+    enum status status = message_symbols_add(engine_symbols(view->engine), &symbols);
+    finding.basis = symbols.basis;
+    if (status == STATUS_OK)
+        status = decision_records_visit(view, customer, is_it, &finding, error);
     if (status != STATUS_OK) return status;
     if (finding.status != STATUS_OK) return error_set(error, finding.status, "no memory");
     if (!finding.found && !is_decision_id(id))
@@ -110,9 +119,11 @@ static struct text text_field(const struct list_reader *reader, uint32_t symbol)
     return value.type == VALUE_TEXT ? value.text : (struct text){0};
 }
 
+/* A whole number that a double holds exactly; 0: none. */
 static uint64_t number_field(const struct list_reader *reader, uint32_t symbol) {
     struct value value = list_field(reader, symbol);
-    return value.type == VALUE_NUMBER && value.number >= 0 ? (uint64_t)value.number : 0;
+    bool is_whole = value.type == VALUE_NUMBER && value.number >= 0 && value.number <= 0x1p53;
+    return is_whole ? (uint64_t)value.number : 0;
 }
 
 static uint64_t hash_of_text(struct text text) {

@@ -56,7 +56,7 @@ static void remember(struct appended *appended, const struct event_batch *batch,
 /* Gives an event so many bytes of properties: what the tail keeps is opaque to it. */
 static void enlarge(struct event_batch *batch, size_t event, uint32_t length) {
     size_t offset = batch->bytes.length;
-    assert_int_equal(buffer_reserve(&batch->bytes, length), STATUS_OK);
+    assert_int_equal(buffer_reserve(&batch->bytes, length + 1), STATUS_OK);
     memset(batch->bytes.at + offset, 'x', length);
     batch->bytes.length += length;
     batch->events[event].properties = (uint32_t)offset;

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/job.h"
 
+#include <assert.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "engine/jobs.h"
 
 #define SHOW_EVERY_MS 100
 
-static volatile sig_atomic_t caught; /* the signal that asked for an end; 0: none did */
+/* The signal that asked for an end; 0: none did. Any thread may take the signal, so it is atomic;
+ * an atomic int needs no lock, which a handler may not take. */
+static atomic_int caught;
+static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler may take no lock");
 
 static void on_signal(int signal_number) {
     caught = signal_number;
@@ -34,7 +39,8 @@ void cli_signals_release(void) {
 }
 
 int cli_cancelled_code(void) {
-    return caught != 0 ? 128 + caught : EXIT_FAILED;
+    int signal_number = caught;
+    return signal_number != 0 ? 128 + signal_number : EXIT_FAILED;
 }
 
 static void show(const struct job_progress *progress) {

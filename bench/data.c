@@ -248,7 +248,7 @@ static struct tail *build_tail(const struct data *data, bool empty) {
     struct event_batch batch;
     BENCH_CHECK(tail_create(&tail, slice.first_position - 1));
     if (empty) {
-        tail_apply(tail, NULL, 0, slice.first_position + count);
+        tail_apply(tail, &(struct store_frame){0}, 0, slice.first_position + count);
         return tail;
     }
     make_slice(&slice, DATA_RUNS, count, data->members.persona_count);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include "base/memory.h"
+#include "store/view/view_tail_order.h"
 
 #define POINTER_BITS 48
 #define POINTER_MASK ((UINT64_C(1) << POINTER_BITS) - 1)
@@ -99,6 +100,7 @@ static void version_destroy(struct version *version) {
     for (uint32_t i = 0; i < version->tail_count; i++) tail_dereference(version->tails[i]);
     for (uint32_t i = 0; i < version->keys_count; i++) stored_keys_dereference(version->keys[i]);
     superseded_dereference(version->superseded);
+    view_tail_order_destroy(version->order);
     pthread_mutex_destroy(&version->order_lock);
     memory_free(version);
 }

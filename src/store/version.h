@@ -45,7 +45,7 @@ void stored_keys_dereference(struct stored_keys *keys);
 
 struct view_tail_order;
 struct version {
-    /* The tail's rows by customer, for those who walk this version now (view_tail_order.h). */
+    /* The tail's rows by customer, of the newest walk of this version (view_tail_order.h). */
     pthread_mutex_t order_lock;
     struct view_tail_order *order;
     _Atomic int64_t references;

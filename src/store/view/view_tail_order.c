@@ -3,7 +3,8 @@
 
 #include "base/memory.h"
 
-static void order_destroy(struct view_tail_order *order) {
+void view_tail_order_destroy(struct view_tail_order *order) {
+    if (order == NULL) return;
     for (uint32_t p = 0; p < order->part_count; p++) {
         memory_free(order->parts[p].starts);
         memory_free(order->parts[p].references);
@@ -77,11 +78,18 @@ static enum status order_create(struct view_tail_order **out, const struct versi
     for (uint32_t t = 0; status == STATUS_OK && t < version->tail_count; t++)
         status = fill_part(order, version->tails[t]);
     if (status != STATUS_OK) {
-        order_destroy(order);
+        view_tail_order_destroy(order);
         return status;
     }
     *out = order;
     return STATUS_OK;
+}
+
+/* Under the lock. One that nobody holds goes with its replacement. */
+static void replace(struct version *version, struct view_tail_order *order) {
+    if (version->order != NULL && version->order->holders == 0)
+        view_tail_order_destroy(version->order);
+    version->order = order;
 }
 
 enum status view_tail_order_hold(struct view_tail_order **out, struct version *version,
@@ -94,7 +102,7 @@ enum status view_tail_order_hold(struct view_tail_order **out, struct version *v
         order->holders++;
     } else {
         status = order_create(&order, version, as_of);
-        if (status == STATUS_OK) version->order = order;
+        if (status == STATUS_OK) replace(version, order);
     }
     pthread_mutex_unlock(&version->order_lock);
     if (status == STATUS_OK) *out = order;
@@ -104,8 +112,7 @@ enum status view_tail_order_hold(struct view_tail_order **out, struct version *v
 void view_tail_order_drop(struct version *version, struct view_tail_order *order) {
     if (order == NULL) return;
     pthread_mutex_lock(&version->order_lock);
-    bool is_last = --order->holders == 0;
-    if (is_last && version->order == order) version->order = NULL;
+    bool is_gone = --order->holders == 0 && version->order != order;
     pthread_mutex_unlock(&version->order_lock);
-    if (is_last) order_destroy(order);
+    if (is_gone) view_tail_order_destroy(order);
 }

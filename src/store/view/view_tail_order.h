@@ -10,8 +10,9 @@
  * of them reads the rows of a few customers at a time from the tail itself. It is made by counting,
  * in three passes over the tail, without anything to sort.
  *
- * The first thread that walks makes it while the others wait; the last one that lets it go frees
- * it. Whoever walks as of another moment meanwhile makes his own. Any thread. */
+ * The first thread that walks makes it while the others wait. It stays with the version, since a
+ * report walks many times as of one moment, until somebody walks as of another or the version ends.
+ * Whoever walks as of another moment meanwhile makes his own. Any thread. */
 #ifndef STORE_VIEW_VIEW_TAIL_ORDER_H
 #define STORE_VIEW_VIEW_TAIL_ORDER_H
 
@@ -35,6 +36,8 @@ struct view_tail_order {
 enum status view_tail_order_hold(struct view_tail_order **out, struct version *version,
                                  struct as_of as_of) MUST_USE;
 void view_tail_order_drop(struct version *version, struct view_tail_order *order); /* NULL: none */
+/* Of a version that nobody pins any more. */
+void view_tail_order_destroy(struct view_tail_order *order); /* NULL: none */
 
 /* How many rows customers [from, to) have, to <= customer_bound. */
 static inline uint32_t view_tail_rows_of(const struct view_tail_order *order, uint32_t from,

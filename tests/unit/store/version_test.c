@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include "store/version.h"
+#include "store/view/view_tail_order.h"
 
 static struct versions versions;
 
@@ -69,6 +70,33 @@ static void files_go_with_their_last_version(void **state) {
     assert_int_equal(atomic_load(&set.references), 1);
 }
 
+/* Who walks again as of one moment does not sort the tail again; a sanitizer sees that each order
+ * is freed once. */
+static void the_order_of_the_tail_stays(void **state) {
+    (void)state;
+    const struct as_of early = {INT64_MAX, 100}, late = {INT64_MAX, 200};
+    struct version *version;
+    struct view_tail_order *one, *again, *other;
+    publish(100);
+    assert_int_equal(versions_pin(&versions, &version, NULL), STATUS_OK);
+    assert_int_equal(view_tail_order_hold(&one, version, early), STATUS_OK);
+    view_tail_order_drop(version, one);
+    assert_ptr_equal(version->order, one);
+    assert_int_equal(view_tail_order_hold(&one, version, early), STATUS_OK);
+    assert_int_equal(view_tail_order_hold(&again, version, early), STATUS_OK);
+    assert_ptr_equal(one, again);
+    assert_int_equal(view_tail_order_hold(&other, version, late), STATUS_OK);
+    assert_ptr_not_equal(one, other); /* the early one still has two holders */
+    assert_ptr_equal(version->order, other);
+    view_tail_order_drop(version, other);
+    view_tail_order_drop(version, one);
+    assert_int_equal(again->holders, 1);
+    view_tail_order_drop(version, again);
+    assert_ptr_equal(version->order, other);
+    versions_unpin(&versions, version);
+    versions_release(&versions);
+}
+
 static void too_many_readers_are_told(void **state) {
     (void)state;
     struct version *version = NULL;
@@ -130,6 +158,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pinned_version_stays),
         cmocka_unit_test(files_go_with_their_last_version),
+        cmocka_unit_test(the_order_of_the_tail_stays),
         cmocka_unit_test(too_many_readers_are_told),
         cmocka_unit_test(readers_pin_while_versions_change),
     };

@@ -400,6 +400,16 @@ static enum status check_objects(struct mapper *mapper, uint32_t event_type) {
     return STATUS_OK;
 }
 
+/* What a decision was made from is written by decide alone: with it an event would pass for a
+ * recorded decision and be made again as one. */
+static enum status check_decision(struct mapper *mapper, uint32_t event_type, struct text packed) {
+    if (event_type != EVENT_DECISION_MADE) return STATUS_OK;
+    uint32_t basis = symbol_find(mapper->plan->symbols, SYMBOL_PROPERTY, TEXT("basis"));
+    if (basis == SYMBOL_NONE || !value_is_known(packed_find(packed, basis))) return STATUS_OK;
+    return mapper_bad(mapper, COLUMN_NONE,
+                      "a decision of elsewhere can have no basis: leave that property out");
+}
+
 enum status mapper_pack(struct mapper *mapper, uint32_t event_type, bool keeps_rows,
                         struct event *event) {
     struct buffer *bytes = &mapper->batch->bytes;
@@ -420,6 +430,10 @@ enum status mapper_pack(struct mapper *mapper, uint32_t event_type, bool keeps_r
     if (status == STATUS_LIMIT || bytes->length - start > PACKED_BYTES_MAX)
         return too_large(mapper);
     if (status == STATUS_OK) status = mapper_closed_end(mapper, event);
+    if (status == STATUS_OK)
+        status =
+            check_decision(mapper, event_type,
+                           (struct text){bytes->at + start, (uint32_t)(bytes->length - start)});
     if (status) return status;
     if (mapper->message_channel != SYMBOL_NONE) event->channel = (uint8_t)mapper->message_channel;
     event->properties = (uint32_t)start;

@@ -257,6 +257,22 @@ static void messages_without_a_channel(void **state) {
     ingest_trial.with_channels = false;
 }
 
+/* With a basis it would pass for a decision of ours, and be made again as one. */
+static void decisions_of_elsewhere(void **state) {
+    (void)state;
+    static const char line[] =
+        "{\"type\":\"track\",\"event\":\"%s\",\"userId\":\"1\",\"messageId\":\"m\","
+        "\"timestamp\":\"2024-01-02\",\"properties\":{\"decision\":\"d1\"%s}}\n";
+    static const char basis[] = ",\"basis\":[{\"position\":7}]";
+    char text[512];
+    snprintf(text, sizeof text, line, "Decision Made", "");
+    assert_non_null(strstr(trial_text(&ingest_trial, "web", text), "decision=\"d1\""));
+    snprintf(text, sizeof text, line, "decision made", basis);
+    assert_non_null(strstr(trial_text(&ingest_trial, "web", text), "can have no basis"));
+    snprintf(text, sizeof text, line, "Bought", basis);
+    assert_null(strstr(trial_text(&ingest_trial, "web", text), "BAD"));
+}
+
 static void relations_that_lead_nowhere(void **state) {
     (void)state;
     static const char *const nobody[] = {"", "NULL", "email:", "email: NULL", "crm: \\N "};
@@ -278,6 +294,7 @@ int main(void) {
         cmocka_unit_test(names_of_events),
         cmocka_unit_test(treatments),
         cmocka_unit_test(messages_without_a_channel),
+        cmocka_unit_test(decisions_of_elsewhere),
         cmocka_unit_test(relations_that_lead_nowhere),
         cmocka_unit_test(channels_of_messages),
         cmocka_unit_test(relations),

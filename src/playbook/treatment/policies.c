@@ -108,6 +108,15 @@ static void refuse(struct reader *reader, const struct yaml_node *const *values,
                  "%s: has no place in a policy of %s: leave it out", policy_keys.keys[key], kind);
 }
 
+/* What says how many and how long; of a policy that counts nothing. */
+static void refuse_limits(struct reader *reader, const struct yaml_node *const *values,
+                          const char *kind) {
+    static const enum policy_key keys[] = {POLICY_KEY_IN,          POLICY_KEY_PER,
+                                           POLICY_KEY_IMPRESSIONS, POLICY_KEY_TIMES,
+                                           POLICY_KEY_WAIT,        POLICY_KEY_OF};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) refuse(reader, values, keys[i], kind);
+}
+
 static void read_at_most(struct reader *reader, const struct yaml_node *const *values,
                          struct policy *policy) {
     policy->kind = POLICY_AT_MOST;
@@ -203,12 +212,7 @@ static void read_never_without(struct reader *reader, const struct yaml_node *co
                      "as consent to location",
                      TEXT_ARG(text));
     }
-    refuse(reader, values, POLICY_KEY_IN, "never_without");
-    refuse(reader, values, POLICY_KEY_PER, "never_without");
-    refuse(reader, values, POLICY_KEY_IMPRESSIONS, "never_without");
-    refuse(reader, values, POLICY_KEY_TIMES, "never_without");
-    refuse(reader, values, POLICY_KEY_WAIT, "never_without");
-    refuse(reader, values, POLICY_KEY_OF, "never_without");
+    refuse_limits(reader, values, "never_without");
 }
 
 static bool minute_from_text(struct text text, int32_t *minute) {
@@ -247,12 +251,7 @@ static void read_quiet(struct reader *reader, const struct yaml_node *const *val
                      "quiet is \"%.*s\": write two local times, such as \"21:00-08:00\"",
                      TEXT_ARG(text));
     }
-    refuse(reader, values, POLICY_KEY_IN, "quiet");
-    refuse(reader, values, POLICY_KEY_PER, "quiet");
-    refuse(reader, values, POLICY_KEY_IMPRESSIONS, "quiet");
-    refuse(reader, values, POLICY_KEY_TIMES, "quiet");
-    refuse(reader, values, POLICY_KEY_WAIT, "quiet");
-    refuse(reader, values, POLICY_KEY_OF, "quiet");
+    refuse_limits(reader, values, "quiet");
 }
 
 /* ---- as a person reads it ---- */

@@ -129,6 +129,23 @@ struct run {
 const char *run_section_name(uint32_t kind);
 /* Checks a section at its first touch. NULL: corrupt; run_damage tells of it. */
 const uint8_t *run_section_touch(const struct run *run, uint64_t index);
+static inline struct run_info run_footer_info(const struct run_footer *footer,
+                                              uint64_t file_bytes) {
+    return (struct run_info){
+        .row_count = footer->row_count,
+        .entry_count = footer->entry_count,
+        .part_count = footer->part_count,
+        .column_count = footer->column_count,
+        .customer_min = footer->customer_min,
+        .customer_max = footer->customer_max,
+        .position_min = footer->position_min,
+        .position_max = footer->position_max,
+        .time_min = footer->time_min,
+        .time_max = footer->time_max,
+        .file_bytes = file_bytes,
+    };
+}
+
 static inline const struct run_section *run_section_of(const struct run *run, uint32_t part,
                                                        uint32_t kind) {
     return &run->sections[(uint64_t)part * run->sections_a_part + kind];

@@ -73,19 +73,7 @@ static enum status read_footer(struct run *run, const uint8_t *at, uint64_t leng
                      footer->column_count * sizeof(struct column);
     uint64_t a_part = sizeof(struct run_part) + run->sections_a_part * sizeof(struct run_section);
     if (length != fixed + a_part * footer->part_count) return STATUS_CORRUPT;
-    run->info = (struct run_info){
-        .row_count = footer->row_count,
-        .entry_count = footer->entry_count,
-        .part_count = footer->part_count,
-        .column_count = footer->column_count,
-        .customer_min = footer->customer_min,
-        .customer_max = footer->customer_max,
-        .position_min = footer->position_min,
-        .position_max = footer->position_max,
-        .time_min = footer->time_min,
-        .time_max = footer->time_max,
-        .file_bytes = run->mapping.length,
-    };
+    run->info = run_footer_info(footer, run->mapping.length);
     run->whole_column = ID_NONE;
     run->event_names = footer->event_names;
     run->property_names = footer->property_names;

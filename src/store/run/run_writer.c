@@ -440,20 +440,6 @@ enum status run_writer_finish(struct run_writer *writer, struct run_info *info,
     if (status == STATUS_OK) status = file_sync(writer->file, error);
     if (status != STATUS_OK) return status;
     writer->finished = true;
-    if (info != NULL) {
-        *info = (struct run_info){
-            .row_count = footer->row_count,
-            .entry_count = footer->entry_count,
-            .part_count = footer->part_count,
-            .column_count = footer->column_count,
-            .customer_min = footer->customer_min,
-            .customer_max = footer->customer_max,
-            .position_min = footer->position_min,
-            .position_max = footer->position_max,
-            .time_min = footer->time_min,
-            .time_max = footer->time_max,
-            .file_bytes = writer->offset,
-        };
-    }
+    if (info != NULL) *info = run_footer_info(footer, writer->offset);
     return STATUS_OK;
 }

@@ -42,9 +42,7 @@ static bool counts_one_treatment(const struct policy *policy) {
 /* Where a policy counts only one treatment, its own contacts are chained. An event that names no
  * treatment is in no such chain. */
 static bool walks_chain(const struct policy *policy) {
-    bool names =
-        policy->kind == POLICY_AT_MOST || (policy->after_event >= EVENT_TREATMENT_SHOWN &&
-                                           policy->after_event <= EVENT_TREATMENT_REJECTED);
+    bool names = policy->kind == POLICY_AT_MOST || event_is_treatment(policy->after_event);
     return policy->scope == SCOPE_SAME_TREATMENT && names;
 }
 

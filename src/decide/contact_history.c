@@ -318,10 +318,6 @@ static enum status add_receipt(struct gathering *gathering, const struct receipt
 
 /* ---- the rows ---- */
 
-static bool is_treatment_event(uint16_t type) {
-    return type >= EVENT_TREATMENT_SHOWN && type <= EVENT_TREATMENT_REJECTED;
-}
-
 static enum status add_contact(struct contact_series *list, struct contact contact) {
     enum status status =
         memory_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof contact);
@@ -338,7 +334,7 @@ static enum status add_row(struct gathering *gathering, uint32_t row) {
         if (status != STATUS_OK) return status;
     }
     bool waited = gathering->history->waited[type];
-    if (!is_treatment_event(type) && !waited) return STATUS_OK;
+    if (!event_is_treatment(type) && !waited) return STATUS_OK;
     struct receipt receipt = {
         .time_ms = timeline->time_ms[row], .channel = timeline->channel[row], .type = type};
     struct text packed;
@@ -359,11 +355,11 @@ static enum status add_row(struct gathering *gathering, uint32_t row) {
                 .action = action_of(playbook, receipt.treatment),
                 .channel = receipt.channel,
                 .type = type,
-                .names_none = receipt.treatment.length == 0 && !is_treatment_event(type),
+                .names_none = receipt.treatment.length == 0 && !event_is_treatment(type),
             });
         if (status != STATUS_OK) return status;
     }
-    return is_treatment_event(type) ? add_receipt(gathering, &receipt) : STATUS_OK;
+    return event_is_treatment(type) ? add_receipt(gathering, &receipt) : STATUS_OK;
 }
 
 /* ---- what is left ---- */

@@ -60,6 +60,14 @@ enum reserved_event {
     EVENT_ERASED,
     EVENT_RESERVED_COUNT
 };
+/* A consent or an opt-in, given or taken back. */
+static inline bool event_is_permission(uint32_t type) {
+    return type == EVENT_CONSENT_CHANGED || type == EVENT_OPT_IN_CHANGED;
+}
+/* What tells of a message: Treatment Shown, Delivered, Failed, Clicked, Accepted, Rejected. */
+static inline bool event_is_treatment(uint32_t type) {
+    return type >= EVENT_TREATMENT_SHOWN && type <= EVENT_TREATMENT_REJECTED;
+}
 enum reserved_property {
     PROPERTY_PURPOSE,
     PROPERTY_STATE,

@@ -172,11 +172,10 @@ static enum status name_use(struct buffer *out, const char *kind, struct text na
 /* The engine itself reads some properties: treatments for contact limits, consent and relations for
  * the funnel. */
 static bool is_read_by_funnel(const struct field_count *field) {
-    if (field->event >= EVENT_TREATMENT_SHOWN && field->event <= EVENT_TREATMENT_REJECTED) {
+    if (event_is_treatment(field->event)) {
         return field->property == SYMBOL_NONE || field->property == PROPERTY_TREATMENT;
     }
-    return field->event == EVENT_CONSENT_CHANGED || field->event == EVENT_OPT_IN_CHANGED ||
-           field->event == EVENT_RELATED;
+    return event_is_permission(field->event) || field->event == EVENT_RELATED;
 }
 
 /* The rows of which an event was made: rows that come later are put together with them. */

@@ -21,10 +21,6 @@ static bool event_name_is_good(struct text name) {
            text_trim(name).length == name.length;
 }
 
-static bool is_of_consent(size_t event) {
-    return event == EVENT_CONSENT_CHANGED || event == EVENT_OPT_IN_CHANGED;
-}
-
 /* Gives an event whose meaning is built in its one spelling. A slip in the name of an event that
  * may take back a consent is an error, since an event of that other name would have no effect. */
 static bool spell_built_in(struct reader *reader, const struct yaml_node *node, struct text *name) {
@@ -34,7 +30,7 @@ static bool spell_built_in(struct reader *reader, const struct yaml_node *node, 
         known[i] = symbol_text(reader->symbols, SYMBOL_EVENT, i);
     enum word_found found = word_find(*name, known, EVENT_RESERVED_COUNT, &index);
     if (found == WORD_KNOWN) *name = known[index];
-    if (found != WORD_NEAR || !is_of_consent(index)) return true;
+    if (found != WORD_NEAR || !event_is_permission((uint32_t)index)) return true;
     reader_error(reader, node_place(node), "no event is called \"%.*s\": did you mean \"%.*s\"?",
                  TEXT_ARG(*name), TEXT_ARG(known[index]));
     return false;

@@ -142,8 +142,7 @@ static bool is_used_channel(const struct playbook *playbook, uint32_t channel) {
 /* Warns of limits on channels without messages: a limit counts the messages of its channel. */
 static void warn_of_messages(const struct playbook *playbook, const struct source *source,
                              struct playbook_errors *warnings) {
-    if (source->event_type < EVENT_TREATMENT_SHOWN ||
-        source->event_type > EVENT_TREATMENT_REJECTED || !source->says_channel ||
+    if (!event_is_treatment(source->event_type) || !source->says_channel ||
         source->channel_from.kind != FIELD_CONSTANT || is_used_channel(playbook, source->channel))
         return;
     struct text name = symbol_text(playbook->schema.symbols, SYMBOL_CHANNEL, source->channel);

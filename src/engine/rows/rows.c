@@ -377,8 +377,7 @@ static enum row_verdict remap_verdict(const struct event_batch *batch, const str
                                       const struct frame_row *row, enum row_verdict verdict) {
     (void)batch;
     if (row->known.retracted) return verdict == ROW_CORRECTS ? ROW_LEFT : verdict;
-    bool is_permission =
-        event->type == EVENT_CONSENT_CHANGED || event->type == EVENT_OPT_IN_CHANGED;
+    bool is_permission = event_is_permission(event->type);
     bool can = verdict == ROW_REPEATED && !event->retracts && !is_permission && !row->pending &&
                row->known.position != 0;
     return can ? ROW_REMAPS : verdict;
@@ -467,8 +466,7 @@ static enum status take_known(struct sorting *sorting, const struct event *event
 static void remap_event(const struct event_batch *batch, struct event *event,
                         const struct stored_row_request *request) {
     struct text packed = event_batch_text(batch, event->properties, event->properties_length);
-    bool is_permission =
-        request->type == EVENT_CONSENT_CHANGED || request->type == EVENT_OPT_IN_CHANGED;
+    bool is_permission = event_is_permission(request->type);
     event->known_ms = request->known_ms > event->time_ms ? request->known_ms : event->time_ms;
     event->is_known = request->time_ms == event->time_ms && request->type == event->type &&
                       request->channel == event->channel && text_equal(request->packed, packed);

@@ -112,10 +112,6 @@ static void count_rows(struct group_merge *merge, uint32_t first) {
         merge->corrections += held(merge, at)->raw_rows;
 }
 
-static bool is_permission(uint16_t type) {
-    return type == EVENT_CONSENT_CHANGED || type == EVENT_OPT_IN_CHANGED;
-}
-
 /* A re-mapping: the times at which the event was known stay. What is the same but for the person is
  * judged behind identity. */
 static void remap_group(const struct group_work *work, const struct event_batch *made,
@@ -131,7 +127,8 @@ enum status group_put(struct group_merge *merge, const struct group_work *work,
     struct engine *engine = merge->load->engine;
     struct event *event = &merge->made.events[0];
     bool stands = work->found && work->known.position != 0;
-    if (verdict == ROW_REMAPS && (is_permission(event->type) || is_permission(work->type))) {
+    if (verdict == ROW_REMAPS &&
+        (event_is_permission(event->type) || event_is_permission(work->type))) {
         merge->load->counts.repeats++;
         return STATUS_OK;
     }

@@ -17,21 +17,14 @@
 #define SAID_CHANNEL  8 /* of a treatment's event */
 #define SAID_DECISION 16
 
-static bool is_consent(uint32_t event_type) {
-    return event_type == EVENT_CONSENT_CHANGED || event_type == EVENT_OPT_IN_CHANGED;
-}
-
-static bool is_treatment(uint32_t event_type) {
-    return event_type >= EVENT_TREATMENT_SHOWN && event_type <= EVENT_TREATMENT_REJECTED;
-}
-
 /* Returns the property that names what the event's consent is about. */
 static uint32_t about_of(uint32_t event_type) {
     return event_type == EVENT_CONSENT_CHANGED ? PROPERTY_PURPOSE : PROPERTY_CHANNEL;
 }
 
 bool mapper_is_state(uint32_t event_type, uint32_t symbol) {
-    return symbol == PROPERTY_STATE && (is_consent(event_type) || event_type == EVENT_RELATED);
+    return symbol == PROPERTY_STATE &&
+           (event_is_permission(event_type) || event_type == EVENT_RELATED);
 }
 
 static enum status unknown_word(struct mapper *mapper, const char *what, struct text word,
@@ -224,7 +217,7 @@ enum status mapper_closed_value(struct mapper *mapper, uint32_t event_type, uint
         mapper->said |= value_is_known(*value) ? SAID_STATE : 0;
         return take_state(mapper, value);
     }
-    if (is_consent(event_type) && symbol == about_of(event_type)) {
+    if (event_is_permission(event_type) && symbol == about_of(event_type)) {
         mapper->said |= value_is_known(*value) ? SAID_ABOUT : 0;
         return take_about(mapper, event_type, value);
     }
@@ -233,7 +226,7 @@ enum status mapper_closed_value(struct mapper *mapper, uint32_t event_type, uint
         return STATUS_OK;
     }
     if (event_type == EVENT_RELATED) return take_of_relation(mapper, symbol, value);
-    return is_treatment(event_type) ? take_of_treatment(mapper, symbol, value) : STATUS_OK;
+    return event_is_treatment(event_type) ? take_of_treatment(mapper, symbol, value) : STATUS_OK;
 }
 
 /* Reads the state of an event that is no consent as a yes or no of a table. */
@@ -260,8 +253,9 @@ enum status mapper_closed_begin(struct mapper *mapper, uint32_t event_type) {
     mapper->said = 0;
     mapper->message_channel = SYMBOL_NONE;
     mapper->message_action = NULL;
-    bool any = is_consent(event_type) || event_type == EVENT_RELATED || is_treatment(event_type) ||
-               plan->currency_field != NULL || plan->has_open_state;
+    bool any = event_is_permission(event_type) || event_type == EVENT_RELATED ||
+               event_is_treatment(event_type) || plan->currency_field != NULL ||
+               plan->has_open_state;
     for (uint32_t i = 0; any && status == STATUS_OK && i < plan->property_count; i++) {
         const struct plan_property *property = &plan->properties[i];
         struct value *value = &mapper->values[i];
@@ -305,9 +299,10 @@ static enum status end_of_relation(struct mapper *mapper) {
 
 enum status mapper_closed_end(struct mapper *mapper, const struct event *event) {
     uint32_t event_type = event->type;
-    if (is_treatment(event_type)) return end_of_treatment(mapper, event);
+    if (event_is_treatment(event_type)) return end_of_treatment(mapper, event);
     if (event_type == EVENT_RELATED) return end_of_relation(mapper);
-    if (!is_consent(event_type) || mapper->said == (SAID_ABOUT | SAID_STATE)) return STATUS_OK;
+    if (!event_is_permission(event_type) || mapper->said == (SAID_ABOUT | SAID_STATE))
+        return STATUS_OK;
     return mapper_bad(mapper, COLUMN_NONE, "the row says no %s",
                       mapper->said & SAID_ABOUT             ? "state, yes or no"
                       : event_type == EVENT_CONSENT_CHANGED ? "purpose"
@@ -319,7 +314,7 @@ enum status mapper_channel_word(struct mapper *mapper, uint32_t event_type, stru
     size_t index;
     const struct plan_words *channels = &mapper->plan->channels;
     if (word->length == 0) return STATUS_OK;
-    if (is_treatment(event_type)) {
+    if (event_is_treatment(event_type)) {
         if (says_nothing(*word)) {
             *word = (struct text){0};
             return STATUS_OK;
@@ -345,7 +340,7 @@ enum status mapper_event_word(struct mapper *mapper, struct text word, uint32_t 
     for (uint32_t i = 0; i < EVENT_RESERVED_COUNT; i++)
         names[i] = symbol_text(mapper->plan->symbols, SYMBOL_EVENT, i);
     enum word_found found = word_find(word, names, EVENT_RESERVED_COUNT, &index);
-    if (found == WORD_STRANGE || (found == WORD_NEAR && !is_consent((uint32_t)index))) {
+    if (found == WORD_STRANGE || (found == WORD_NEAR && !event_is_permission((uint32_t)index))) {
         *seen = hash;
         return STATUS_OK;
     }
@@ -400,7 +395,7 @@ void mapper_hold(struct mapper *mapper, bool is_purpose, struct text scope) {
 void mapper_hold_in_doubt(struct mapper *mapper) {
     const struct mapper_reason reason = mapper->reason;
     uint32_t type = mapper->present_type;
-    if (!is_consent(type) || text_starts_with(text_from(reason.text), TEXT("nobody")) ||
+    if (!event_is_permission(type) || text_starts_with(text_from(reason.text), TEXT("nobody")) ||
         ingest_hold_read(text_from(reason.text), &(struct ingest_hold){0}))
         return;
     bool yes = says_yes(mapper);

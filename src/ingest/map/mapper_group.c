@@ -328,8 +328,7 @@ static bool may_be_part(const struct mapper *mapper, const struct group *group) 
     uint16_t type = mapper->batch->events[group->event].type;
     return group->missing != 0 && (group->missing & PART_TYPE) == 0 &&
            mapper->plan->rows.takes_parts && group->keeps && group->begun &&
-           !row_key_is_none(group->facts.key) && type != EVENT_CONSENT_CHANGED &&
-           type != EVENT_OPT_IN_CHANGED;
+           !row_key_is_none(group->facts.key) && !event_is_permission(type);
 }
 
 static enum status end_event(struct mapper *mapper, struct group *group) {

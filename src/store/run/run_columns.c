@@ -176,9 +176,7 @@ void run_columns_with_whole(struct column_set *set) {
 }
 
 bool run_keeps_whole(uint16_t type) {
-    return type == EVENT_CONSENT_CHANGED || type == EVENT_OPT_IN_CHANGED ||
-           type == EVENT_DECISION_MADE ||
-           (type >= EVENT_TREATMENT_SHOWN && type <= EVENT_TREATMENT_REJECTED);
+    return event_is_permission(type) || type == EVENT_DECISION_MADE || event_is_treatment(type);
 }
 
 static enum status add_whole(struct run_columns *columns, uint32_t row, uint16_t type,

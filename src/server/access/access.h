@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server/access/access.h -- keys: who may do what, how often, and what that source is believed.
+ *
+ * A key is 256 random bits behind a prefix that tells what it is for ("atw_…" writes events, "atd_…"
+ * asks for decisions, "atr_…" reads, "ata_…" administers). It is shown once, when `attune key add`
+ * makes it; the file `access.json` of the data directory (readable by its owner alone) holds its
+ * hash only. 256 random bits need no slow hash: BLAKE2b of libsodium is used, keyed by the
+ * directory's salt. Hashes are compared in constant time, and all keys are looked at, so that the
+ * time of a refusal tells nothing.
+ *
+ * A write key says for which source of the playbook its events are, and whether that source is
+ * `verified` (a server's key) or `public` (a key in a page, which anybody can read and use).
+ *
+ * The file is read again when it has changed (`attune key` writes it whole and renames it), at most
+ * once a second; a key that was revoked is refused from then on.
+ *
+ * Rates: a bucket a key, filled at `per_second` and as deep as ten seconds of it. Public keys also
+ * have a bucket an address of a client (ACCESS_PEERS_MAX of them, the stalest is given up).
+ *
+ * Threads: any thread may ask; reading the file again is done by whoever notices first. */
+#ifndef SERVER_ACCESS_ACCESS_H
+#define SERVER_ACCESS_ACCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/file.h"
+#include "base/status.h"
+#include "base/text.h"
+
+enum access_right {
+    ACCESS_NOBODY, /* no key is needed: health, the settings of a browser SDK */
+    ACCESS_WRITE,  /* events */
+    ACCESS_DECIDE, /* decisions, outcomes, flags */
+    ACCESS_READ,   /* customers, segments, the live tail, metrics */
+    ACCESS_ADMIN,  /* the playbook, everything */
+    ACCESS_RIGHT_COUNT
+};
+const char *access_right_name(enum access_right right); /* "write", "decide", "read", "admin" */
+
+#define ACCESS_FILE        "access.json"
+#define ACCESS_KEYS_MAX    256
+#define ACCESS_NAME_BYTES  64
+#define ACCESS_KEY_BYTES   64 /* of the text that is shown, with its end */
+#define ACCESS_PEERS_MAX   4096
+#define ACCESS_PER_SECOND  10000.0 /* of a key, by default */
+#define ACCESS_PEER_SECOND 50.0    /* of one address with a public key, by default */
+
+struct access_key {
+    char id[16];                      /* "k1": names it in lists and in the audit */
+    char name[ACCESS_NAME_BYTES + 1]; /* for people: "web shop" */
+    enum access_right right;          /* ACCESS_ADMIN may do all that READ and DECIDE may */
+    char source[65];                  /* WRITE: a source of the playbook */
+    bool is_public;                   /* WRITE: anybody can have it */
+    bool claims; /* public: identify may claim identifiers (else signed tokens only) */
+    double per_second;
+    int64_t made_ms, revoked_ms; /* 0: it is not */
+    uint8_t hash[32];
+};
+
+struct access;
+/* Reads the file; none is fine: then no key is known. */
+enum status access_open(struct access **out, struct file_system *fs, const char *directory,
+                        struct error *error) MUST_USE;
+void access_close(struct access *access);
+
+enum access_verdict {
+    ACCESS_OK,
+    ACCESS_UNKNOWN,   /* no such key, or it is revoked: 401 */
+    ACCESS_FORBIDDEN, /* it is for something else: 403 */
+    ACCESS_TOO_FAST   /* 429; *retry_ms tells when */
+};
+/* May the bearer of this key do what the right names? `out` is a copy of the key. `peer`: the
+ * client's address, for public keys. Counts one request. */
+enum access_verdict access_check(struct access *access, struct text key, enum access_right right,
+                                 struct text peer, int64_t now_ms, struct access_key *out,
+                                 int64_t *retry_ms);
+
+/* ---- what `attune key` does; each reads the file, changes it, and writes it whole ---- */
+/* Makes a key from what is filled in: name, right, source, is_public, claims, per_second (0: the
+ * default). `random`: 32 bytes. `shown` gets the key's text, and out->id its id. */
+enum status access_add(struct file_system *fs, const char *directory, struct access_key *key,
+                       const uint8_t random[32], int64_t now_ms, char shown[ACCESS_KEY_BYTES],
+                       struct error *error) MUST_USE;
+/* STATUS_NOT_FOUND where there is none such; STATUS_EXISTS where it was revoked before. */
+enum status access_revoke(struct file_system *fs, const char *directory, struct text id,
+                          int64_t now_ms, struct error *error) MUST_USE;
+/* Up to ACCESS_KEYS_MAX keys, in the order in which they were made. */
+enum status access_list(struct file_system *fs, const char *directory,
+                        struct access_key out[ACCESS_KEYS_MAX], size_t *count,
+                        struct error *error) MUST_USE;
+
+#endif

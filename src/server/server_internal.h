@@ -10,6 +10,7 @@
 struct metrics; /* metrics.h */
 struct feed;    /* take/feed.h: what arrived, for the live tail */
 struct http;    /* http/daemon.h */
+struct lane;    /* lane.h */
 
 struct server {
     struct server_options options;
@@ -18,6 +19,7 @@ struct server {
     struct metrics *metrics;
     struct feed *feed;
     struct http *http;
+    struct lane *lane;
 };
 
 #endif

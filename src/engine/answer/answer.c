@@ -41,7 +41,8 @@ static void let_go(struct engine_view *view) {
 
 enum status engine_view_open_as(struct engine_view *view, struct engine *engine,
                                 enum engine_view_kind kind, int64_t t_ms, struct error *error) {
-    *view = (struct engine_view){.engine = engine, .kind = kind, .t_ms = t_ms};
+    *view = (struct engine_view){
+        .engine = engine, .kind = kind, .t_ms = t_ms, .at_position = POSITION_NOW};
     buffer_init(&view->model_names);
     enum status status = hold(view, error);
     return status == STATUS_OK ? pin(view, error) : status;
@@ -55,6 +56,7 @@ enum status engine_view_open(struct engine_view *view, struct engine *engine, in
 enum status engine_view_renew(struct engine_view *view, int64_t t_ms, struct error *error) {
     enum status status = STATUS_OK;
     view->t_ms = t_ms;
+    view->at_position = POSITION_NOW;
     view->has_asked = false;
     unpin(view);
     if (view->is_past || !in_force_is_current(view->in_force)) {
@@ -77,8 +79,17 @@ void engine_view_close(struct engine_view *view) {
     *view = (struct engine_view){0};
 }
 
+uint64_t engine_view_position(const struct engine_view *view) {
+    uint64_t pinned = view->reader->source->ops->position(view->reader);
+    return view->at_position < pinned ? view->at_position : pinned;
+}
+
+void engine_view_at_position(struct engine_view *view, uint64_t position) {
+    view->at_position = position;
+}
+
 static struct timeline_request request_of(struct engine_view *view) {
-    struct as_of as_of = {view->t_ms, view->reader->source->ops->position(view->reader)};
+    struct as_of as_of = {view->t_ms, engine_view_position(view)};
     return profile_request(view->profile, as_of, false);
 }
 

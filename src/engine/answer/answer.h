@@ -50,6 +50,7 @@ struct engine_view {
     struct value past_held;
     struct timeline timeline; /* of the latest customer; valid until the next call */
     int64_t t_ms;
+    uint64_t at_position; /* engine_view_at_position */
     /* Counts and may end the walk that measures base rates; NULL after engine_view_open: nobody
      * watches. */
     struct work *work;
@@ -63,6 +64,11 @@ enum status engine_view_open_as(struct engine_view *view, struct engine *engine,
 /* The next request: what is in force now, the position that the log has reached, another t. On
  * failure it can only be closed. */
 enum status engine_view_renew(struct engine_view *view, int64_t t_ms, struct error *error) MUST_USE;
+/* The log's position that it pins. */
+uint64_t engine_view_position(const struct engine_view *view);
+/* Until the next renewal customers are read as known at an earlier position: so the pages of an
+ * answer agree. POSITION_NOW: the pinned one. */
+void engine_view_at_position(struct engine_view *view, uint64_t position);
 /* Between two requests: the position is let go, so that old files are not kept for it. Only
  * engine_view_renew and engine_view_close may follow. */
 void engine_view_rest(struct engine_view *view);
@@ -116,6 +122,13 @@ enum status answer_why_not(const struct engine_view *view, struct text action,
                            struct json_writer *writer, struct error *error) MUST_USE;
 void answer_traits(const struct engine_view *view, struct json_writer *writer);
 void answer_customer(const struct engine_view *view, struct json_writer *writer);
+/* The same without the timeline, of which only the number of events is told. */
+void answer_customer_now(const struct engine_view *view, struct json_writer *writer);
+/* Parts of an object that the caller has begun: customer, name, at; and an array of the rows from
+ * `begin` to before `end` of the latest timeline, the newest first. */
+void answer_who(const struct engine_view *view, struct json_writer *writer);
+void answer_events(const struct engine_view *view, uint32_t begin, uint32_t end,
+                   struct json_writer *writer);
 
 /* The newest identifier of that type to which the treatment may be sent: where it needs an opt-in
  * and these are the channel's addresses, one that has it. Empty where there is none. Of the latest

@@ -372,14 +372,36 @@ void answer_traits(const struct engine_view *view, struct json_writer *writer) {
     json_write_object_end(writer);
 }
 
-void answer_customer(const struct engine_view *view, struct json_writer *writer) {
-    json_write_object_begin(writer);
+void answer_who(const struct engine_view *view, struct json_writer *writer) {
     write_who(view, view->timeline.customer, writer);
+}
+
+static void write_customer(const struct engine_view *view, struct json_writer *writer) {
+    answer_who(view, writer);
     write_identity(view, writer);
     write_traits(view, writer);
+}
+
+void answer_customer(const struct engine_view *view, struct json_writer *writer) {
+    json_write_object_begin(writer);
+    write_customer(view, writer);
     json_write_key(writer, "timeline");
     json_write_array_begin(writer);
     for (uint32_t row = 0; row < view->timeline.count; row++) write_event(view, row, writer);
     json_write_array_end(writer);
     json_write_object_end(writer);
+}
+
+void answer_customer_now(const struct engine_view *view, struct json_writer *writer) {
+    json_write_object_begin(writer);
+    write_customer(view, writer);
+    json_member_count(writer, "events", view->timeline.count);
+    json_write_object_end(writer);
+}
+
+void answer_events(const struct engine_view *view, uint32_t begin, uint32_t end,
+                   struct json_writer *writer) {
+    json_write_array_begin(writer);
+    for (uint32_t row = end; row > begin; row--) write_event(view, row - 1, writer);
+    json_write_array_end(writer);
 }

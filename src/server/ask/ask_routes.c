@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/ask/ask_routes.h"
+
+#include "server/ask/customers.h"
+#include "server/ask/segments.h"
+
+static const struct http_route routes[] = {
+    {HTTP_GET, "/v1/customers/{id}", ACCESS_READ, .handle = customers_get},
+    {HTTP_GET, "/v1/customers/{id}/timeline", ACCESS_READ, .handle = customers_timeline},
+    {HTTP_GET, "/v1/customers/{id}/traits", ACCESS_READ, .handle = customers_traits},
+    {HTTP_GET, "/v1/customers/{id}/why-not", ACCESS_READ, .handle = customers_why_not},
+    {HTTP_GET, "/v1/segments/{name}/count", ACCESS_READ, .is_slow = true, .handle = segments_count},
+};
+
+struct http_routes ask_routes(void) {
+    return (struct http_routes){routes, sizeof routes / sizeof *routes};
+}

@@ -96,6 +96,20 @@ static const struct option options[] = {
     {"leftovers", NULL, "list what names anybody who was erased, and change nothing",
      offsetof(struct cli, leftovers), false},
     {"merge", NULL, "also merge the runs into one", offsetof(struct cli, merge), false},
+    {"write", NULL, "the key sends events of --source", offsetof(struct cli, write), false},
+    {"decide", NULL, "the key asks for decisions and tells outcomes", offsetof(struct cli, decide),
+     false},
+    {"read", NULL, "the key reads customers, segments and the live tail",
+     offsetof(struct cli, read), false},
+    {"admin", NULL, "the key does all that --decide and --read do, and changes the playbook",
+     offsetof(struct cli, admin), false},
+    {"public", NULL, "the key stands in a page, where anybody can read it",
+     offsetof(struct cli, is_public), false},
+    {"no-claims", NULL, "pages with this key need a signed user token to say who somebody is",
+     offsetof(struct cli, no_claims), false},
+    {"per-second", "N", "requests a second that the key may make (default 10,000)",
+     offsetof(struct cli, per_second), false},
+    {"name", "TEXT", "what people call it", offsetof(struct cli, name), false},
 };
 #define OPTION_COUNT (sizeof options / sizeof *options)
 

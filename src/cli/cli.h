@@ -39,7 +39,10 @@ struct cli {
     const char *replay;       /* --replay ID */
     const char *placement;    /* --placement NAME */
     const char *context;      /* --context TEXT */
+    const char *name;         /* --name TEXT */
+    const char *per_second;   /* --per-second N */
     bool json, all, quiet, dry_run, yes, merge, lift, leftovers, help, accept_corrections, remap;
+    bool write, decide, read, admin, is_public, no_claims; /* of `key add` */
     const char *words[CLI_WORDS_MAX];
     size_t word_count;
 };
@@ -168,5 +171,6 @@ int command_backup(struct cli *cli);
 int command_erase(struct cli *cli);
 int command_fold(struct cli *cli);
 int command_status(struct cli *cli);
+int command_key(struct cli *cli);
 
 #endif

@@ -113,6 +113,18 @@ const struct command cli_commands[] = {
      "--json prints what report.json holds.\n\n"
      "  attune report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report\n",
      0, 0, command_report},
+    {"key", "add|list|revoke ID", "keys of the server: who may send, decide, read, administer",
+     "write decide read admin source public no-claims per-second name json",
+     "A key is shown once, when it is made; only its hash is kept, in access.json of the data "
+     "directory. A server that runs knows a new key, and refuses a revoked one, within a second. "
+     "A public key is for pages: anybody can read it there, so what comes with it is believed "
+     "less (docs/access.md).\n\n"
+     "  attune key add --write --source web --public --name \"web shop\"\n"
+     "  attune key add --write --source orders --name \"order system\"\n"
+     "  attune key add --decide --per-second 500\n"
+     "  attune key list\n"
+     "  attune key revoke k1\n",
+     1, 2, command_key},
     {"status", "", "events, customers, runs, bytes and what is in force", "json",
      "  attune status --json\n", 0, 0, command_status},
     {"fold", "", "move the newest events from the log into a run now", "merge json nice",

@@ -43,6 +43,9 @@ SAMPLES = {
     "why-not": ["why-not household:1029 mail_campaign --at 2017-12-05"],
     "report": ["report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report",
                "report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report --against theirs.csv"],
+    "key add": ["key add --write --source web --public --name shop", "key add --read"],
+    "key list": ["key list"],
+    "key revoke": ["key revoke k1"],
     "status": ["status"],
     "fold": ["fold"],
     "fsck": ["fsck", "fsck --dir damaged"],
@@ -71,6 +74,7 @@ def prepare(folder):
                 .replace("sum(amount), items: [item, amount]", "amount"))
     world.write(folder, "headless.csv", "1,2,3\n")
     shell("attune ingest --playbook playbook.yaml --data files/ && attune fold && attune train redeem --until 2017-10-01", folder)
+    shell("attune key add --read --name 'the first key'", folder)
     # A copy of a playbook that names a customer stays in the directory.
     world.write(folder, "naming.yaml", world.PLAYBOOK + "# for a@b.example\n")
     shell("attune fold --playbook naming.yaml && attune fold --playbook playbook.yaml", folder)

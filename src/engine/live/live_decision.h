@@ -52,6 +52,7 @@ struct live_slot {
     struct text key;                   /* of the treatment, "offer/18" */
     const struct treatment *treatment; /* NULL: the playbook no longer knows it (sticky) */
     struct text channel;
+    uint32_t placement;          /* which of those that were asked for: 0 is the first */
     double probability;          /* with which it was selected */
     double propensity, priority; /* NAN: not known */
     int64_t send_after_ms;       /* not to be sent before; 0: at once */
@@ -69,7 +70,8 @@ struct live_answer {
     uint32_t slot_count; /* best first */
     struct live_slot slots[DECISION_RANKS_MAX];
     uint32_t refused_count; /* slots of a sticky decision that are no longer allowed */
-    bool is_recorded;       /* false: an evaluation, or of nobody */
+    bool is_recorded;       /* false: an evaluation, of nobody, or late */
+    bool is_late;           /* the time was over: nothing is ranked, the fallbacks are shown */
     bool is_again;          /* sticky: it was made before, at t_ms */
     bool is_new_customer;
     struct text token; /* empty: none is needed, since the decision is durable */
@@ -83,9 +85,17 @@ struct live_ask {
     uint32_t identifier_count; /* at most EVENT_IDENTIFIERS_MAX */
 
     /* ---- what ---- */
-    struct text placement; /* of the playbook; or empty */
-    struct text context;   /* a JSON object, or empty; at most DECISION_CONTEXT_BYTES_MAX */
-    int64_t t_ms;          /* 0: now, as a service asks */
+    /* Of the playbook, with commas between several ("home_banner,side_bar"); or empty. Where several
+     * are asked for, each sticky one gives again what it gave in this visit. */
+    struct text placement;
+    struct text context; /* a JSON object as it was sent, or empty; what the playbook declares of it
+                          * is kept (decision_context_keep) */
+    uint32_t count;      /* rank at most so many at each placement; 0: all its slots */
+    /* Is the time over in which it must be answered? Asked by the deciding thread between two parts
+     * of the work; a late decision ranks nothing and is not recorded. NULL: never. It may be called
+     * until `answered`. */
+    bool (*is_late)(void *context);
+    int64_t t_ms; /* 0: now, as a service asks */
     /* False: an evaluation. Nothing is recorded, counted or reserved until an outcome is told by
      * the token, which then records the decision first. */
     bool records;

@@ -94,7 +94,7 @@ struct live_ask {
     /* Is the time over in which it must be answered? Asked by the deciding thread between two parts
      * of the work; a late decision ranks nothing and is not recorded. NULL: never. It may be called
      * until `answered`. */
-    bool (*is_late)(void *context);
+    bool (*is_late)(void *caller);
     int64_t t_ms; /* 0: now, as a service asks */
     /* False: an evaluation. Nothing is recorded, counted or reserved until an outcome is told by
      * the token, which then records the decision first. */
@@ -105,12 +105,12 @@ struct live_ask {
     /* Writes the answer into the caller's own memory. It is called once in the asking thread; where
      * the applier decides again, once more in the applier's, and the last call counts. Never two at
      * one time. It must be short and wait for nothing. A failure is the answer's. */
-    enum status (*render)(void *context, const struct live_answer *answer);
+    enum status (*render)(void *caller, const struct live_answer *answer);
     /* Called once where live_decide returned STATUS_OK, perhaps before it returns: what was
      * rendered may be sent. A status other than OK says why there is none. By the asking thread,
      * the applier's or the syncer's; short, and waits for nothing. */
-    void (*answered)(void *context, enum status status, const struct error *error);
-    void *context;
+    void (*answered)(void *caller, enum status status, const struct error *error);
+    void *caller; /* handed to the three functions above */
 };
 
 /* Texts of the ask are copied. Where it returns anything but STATUS_OK `answered` is not called:

@@ -322,8 +322,10 @@ int command_decide(struct cli *cli) {
     if (ok) warn_of_later_lookup(cli, engine, t_ms);
     if (ok) status = engine_view_open(&view, engine, t_ms, &error);
     if (ok && status == STATUS_OK)
-        status =
-            engine_view_name_place(&view, text_of(cli->placement), text_of(cli->context), &error);
+        status = engine_view_ask(&view,
+                                 &(struct decision_ask){.placement = text_of(cli->placement),
+                                                        .context = text_of(cli->context)},
+                                 &error);
     if (ok && status == STATUS_OK)
         status = cli->all ? decide_all(cli, &view, &error) : decide_one(cli, &view, &error);
     engine_view_close(&view);

@@ -69,8 +69,12 @@ void decider_name_models(struct decider *decider, struct text names) {
     decider->model_names = names;
 }
 
-enum status decider_name_basis(struct decider *decider, const struct decision_basis *basis) {
-    if (basis->context.length > DECISION_CONTEXT_BYTES_MAX) return STATUS_LIMIT;
+enum status decider_name_basis(struct decider *decider, const struct decision_basis *basis,
+                               struct error *error) {
+    if (basis->context.length > DECISION_CONTEXT_BYTES_MAX)
+        return error_set(error, STATUS_LIMIT,
+                         "the context has %u bytes: a decision keeps at most %u of them",
+                         basis->context.length, DECISION_CONTEXT_BYTES_MAX);
     decider->basis = *basis;
     decider->has_basis = true;
     return STATUS_OK;

@@ -37,7 +37,9 @@ const char *stage_name(enum stage stage); /* "available", "contact policies", �
 /* So many treatments that are not over are judged for one decision. */
 #define DECISION_TREATMENTS_MAX   1024
 #define DECISION_REASON_BYTES_MAX 600
-#define DECISION_SLOTS_MAX        16
+/* Placements that one request asks for, and the slots of all of them together. */
+#define DECISION_PLACEMENTS_MAX 8
+#define DECISION_SLOTS_MAX      32
 /* Beside withheld ones, service messages have slots of their own. */
 #define DECISION_RANKS_MAX (2 * DECISION_SLOTS_MAX)
 #define DECISION_ID_BYTES  17
@@ -61,6 +63,10 @@ struct treatment_trace {
     bool held;    /* a row in quarantine may take back what the customer agreed to */
     /* A named limit was reached: what the stage asks is unknown for that, or is held. */
     bool limited;
+    /* Placement: the placements that were asked for take other treatments; it was not judged … */
+    bool elsewhere;
+    /* … or this rule keeps it from standing beside what is ranked; NULL: others took the slots. */
+    const struct bundle_rule *bundle;
 };
 
 /* The treatments that were judged, in playbook order: at most DECISION_TREATMENTS_MAX of those that
@@ -86,8 +92,18 @@ struct decision {
     uint64_t id;
     uint32_t ranked_count; /* offered, best first: places in the trace */
     uint32_t ranked[DECISION_RANKS_MAX];
-    /* Selection probability of each rank: 1 where nothing was left to chance. */
+    /* Selection probability of each rank, given the ranks before it: 1 where nothing was left to
+     * chance. */
     double probability[DECISION_RANKS_MAX];
+    /* The placements that were asked for, in the order asked, as indexes in playbook->placements;
+     * none: every treatment was considered. Ranks stand in the order of choice, which is that of
+     * the placements except for what waited for its bundle. */
+    uint32_t placement_count;
+    uint32_t placements[DECISION_PLACEMENTS_MAX];
+    uint8_t ranked_at[DECISION_RANKS_MAX]; /* of each rank: its index in `placements`; else 0 */
+    /* The time to decide in was over (decider_watch): nothing was ranked, and the decision must not
+     * be recorded. */
+    bool late;
     struct holdout holdout; /* the arm that the customer is in */
     /* More treatments than DECISION_TREATMENTS_MAX were available; the limit is reported. */
     bool truncated;
@@ -110,6 +126,9 @@ struct treatment_trace decision_shown(const struct decision *decision, uint32_t 
 bool decision_withholds(const struct decision *decision, uint32_t rank);
 /* Any rank. */
 bool decision_withholds_some(const struct decision *decision);
+/* Does nothing that may be acted on stand at decision->placements[i]? Then its fallback is shown.
+ */
+bool decision_falls_back(const struct decision *decision, uint32_t i);
 
 /* What a goal is like where no model says more: for everybody, and after the treatments of one
  * action. */
@@ -163,13 +182,52 @@ struct decision_basis {
     uint64_t rates_id; /* of the base rates, with the two below (engine/rates.h) */
     uint64_t rates_position;
     int64_t rates_at_ms;
-    struct text placement; /* where it is asked for, or empty */
-    struct text context;   /* what was said of the moment, or empty; at most the maximum */
+    /* Where it is asked for, or empty: names of placements of the playbook, with commas between
+     * them and no blanks ("home_banner,side_bar"). Under a playbook that declares none it is any
+     * text, which is kept and means nothing. */
+    struct text placement;
+    /* What was said of the moment, or empty: a JSON object, as decision_context_keep writes it. */
+    struct text context;
+    uint32_t count; /* rank at most so many at each placement; 0: as many as it has slots */
 };
-/* Every decision that is packed keeps it; none is kept until one is told. STATUS_LIMIT where the
- * context is too long. */
-enum status decider_name_basis(struct decider *decider,
-                               const struct decision_basis *basis) MUST_USE;
+/* What the next decisions are asked for and made from. Every decision that is packed keeps it; none
+ * is kept, and nothing is asked for, until one is told. Texts are borrowed until another is told.
+ * STATUS_LIMIT where the context is too long, or the placements have more than DECISION_SLOTS_MAX
+ * slots together; STATUS_NOT_FOUND, with the nearest name, where there is no such placement;
+ * STATUS_INVALID where one is named twice. Then the basis before it holds. */
+enum status decider_name_basis(struct decider *decider, const struct decision_basis *basis,
+                               struct error *error) MUST_USE;
+/* Asked between two parts of the work; where it says yes, the decision at hand is late. NULL: there
+ * is always time enough. */
+void decider_watch(struct decider *decider, bool (*is_late)(void *context), void *context);
+
+/* Reads names of placements, as the basis has them, into indexes. Errors as decider_name_basis. */
+enum status decision_placements_read(const struct playbook *playbook, struct text names,
+                                     uint32_t out[DECISION_PLACEMENTS_MAX], uint32_t *count,
+                                     struct error *error) MUST_USE;
+/* Writes what the playbook declares of a context that was sent, as one JSON object in the order of
+ * the declarations; nothing where nothing is left. What is not declared, and what can't be read as
+ * its type, is kept out: `left_out` (may be NULL) gets a sentence for each, with the nearest name.
+ * Values are never repeated there. STATUS_INVALID where it is no JSON object, STATUS_LIMIT where
+ * more than DECISION_CONTEXT_BYTES_MAX bytes would be kept. */
+enum status decision_context_keep(const struct playbook *playbook, struct text json,
+                                  struct buffer *out, struct buffer *left_out,
+                                  struct error *error) MUST_USE;
+/* Reads what decision_context_keep wrote, under any playbook, into values by context index; what is
+ * missing or of another type now is unknown. Texts are copied into `arena`. */
+enum status decision_context_read(const struct playbook *playbook, struct text json,
+                                  struct arena *arena,
+                                  struct value out[CONTEXT_PROPERTIES_MAX]) MUST_USE;
+
+/* Writes the content of a treatment of the latest decision's set, filled in for its customer, as a
+ * JSON object: {"headline": "…"}, and null where the playbook gives it none. The timeline is that of
+ * the decision, and the profile is left standing at its t. */
+struct json_writer;
+void treatment_content(struct decider *decider, const struct timeline *timeline,
+                       const struct decision *decision, const struct treatment *treatment,
+                       struct json_writer *writer);
+/* The same of a placement's fallback. */
+void placement_fallback(const struct placement_rule *placement, struct json_writer *writer);
 /* A decision of before is made again: what was held then, as decision_pack wrote it (`held`), is
  * held, and nothing else, whatever waits in quarantine now. Borrowed; NULL: as usual. */
 void decider_hold_as(struct decider *decider, const struct value *held);

@@ -261,10 +261,19 @@ struct attribute_rule { /* action.NAME over all actions: one shared index space 
     struct text name;
     enum value_type type; /* VALUE_LIST for lists from a lookup of many */
 };
+/* One member of a content: what a page, a template of an e-mail or an agent's screen shows. */
+struct content_field {
+    struct text name; /* "text" where the playbook writes no name */
+    struct text text; /* of a treatment: a template with {attributes} and {traits} */
+};
 struct channel_rule {
     uint32_t channel;
+    /* The one placement at which its treatments may stand; empty: any that takes them. Where the
+     * playbook declares no placements it is a word for people. */
     struct text placement;
     struct text script;
+    const struct content_field *content;
+    uint32_t content_count;
     double cost;
     bool has_cost;
 };
@@ -332,6 +341,44 @@ struct policy {
     struct text purpose;                        /* … or a consent purpose */
     int32_t quiet_from_minute, quiet_to_minute; /* QUIET, local */
     struct text text; /* as a person reads it: "at most 2 in 7d on email" */
+    struct place place;
+};
+
+/* ---- placements, bundles, context ---- */
+#define PLACEMENT_SLOTS_MAX 16
+/* Where a decision is asked for: a slot of a page, an e-mail run, an agent's screen. */
+struct placement_rule {
+    struct text name;
+    uint32_t slots;           /* treatments that stand there, default 1 */
+    const uint32_t *channels; /* SYMBOL_CHANNEL; none: any */
+    uint32_t channel_count;
+    const uint32_t *actions; /* indexes, those of groups too, ascending; none: any */
+    uint32_t action_count;
+    /* Only treatments whose channel names this placement: neither channels nor actions are said. */
+    bool only_named;
+    const struct content_field *fallback; /* what is shown where nothing may be said */
+    uint32_t fallback_count;
+    bool sticky;        /* one choice for a whole visit */
+    int64_t timeout_ms; /* the time in which it must be answered; 0: none */
+    struct place place;
+};
+/* Which actions may stand beside each other in one decision, over all its placements. */
+enum bundle_kind { BUNDLE_ONLY_WITH, BUNDLE_NEVER_WITH };
+struct bundle_rule {
+    enum bundle_kind kind;
+    const uint32_t *actions; /* indexes, ascending: of `only:` or `never:` … */
+    uint32_t action_count;
+    const uint32_t *with; /* … and of `with:`; one of them is enough */
+    uint32_t with_count;
+    struct text text; /* as a person reads it: "case only with phone" */
+    struct place place;
+};
+/* What a request may say of its moment: context.NAME. A declaration has a type that a JSON string,
+ * number or yes/no can be read as: no list. */
+#define CONTEXT_PROPERTIES_MAX 64
+struct context_rule {
+    struct text name;
+    enum value_type type;
     struct place place;
 };
 
@@ -412,6 +459,12 @@ struct playbook {
     uint32_t policy_count;
     const struct messaging *messaging; /* for the channels that the playbook describes */
     uint32_t messaging_count;
+    const struct placement_rule *placements;
+    uint32_t placement_count;
+    const struct bundle_rule *bundles;
+    uint32_t bundle_count;
+    const struct context_rule *context; /* the order is that of context.NAME's index */
+    uint32_t context_count;
     const struct text *relations;
     uint32_t relation_count;      /* kinds: friend, household … */
     struct text relation_purpose; /* consent both sides need: "social" */
@@ -461,6 +514,13 @@ uint32_t playbook_goal_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_action_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_source_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_lookup_find(const struct playbook *playbook, struct text name);
+uint32_t playbook_placement_find(const struct playbook *playbook, struct text name);
+/* May the action in this channel (one of its own) stand at the placement? */
+bool placement_takes(const struct playbook *playbook, const struct placement_rule *placement,
+                     uint32_t action, const struct channel_rule *channel);
+/* Does the rule speak of the action: is it one of `only:`, `never:`; of `with:`? */
+bool bundle_is_of(const struct bundle_rule *bundle, uint32_t action);
+bool bundle_is_with(const struct bundle_rule *bundle, uint32_t action);
 
 /* A treatment set has every treatment: actions × rows of their for_each lookup × channels, for one
  * version of each lookup. playbook/treatment/treatment_history.h has the sets through time. */

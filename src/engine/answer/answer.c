@@ -44,6 +44,8 @@ enum status engine_view_open_as(struct engine_view *view, struct engine *engine,
     *view = (struct engine_view){
         .engine = engine, .kind = kind, .t_ms = t_ms, .at_position = POSITION_NOW};
     buffer_init(&view->model_names);
+    buffer_init(&view->kept);
+    buffer_init(&view->left_out);
     enum status status = hold(view, error);
     return status == STATUS_OK ? pin(view, error) : status;
 }
@@ -76,6 +78,8 @@ void engine_view_close(struct engine_view *view) {
     let_go(view);
     memory_free(view->decision);
     buffer_release(&view->model_names);
+    buffer_release(&view->kept);
+    buffer_release(&view->left_out);
     *view = (struct engine_view){0};
 }
 
@@ -187,11 +191,11 @@ static enum status name_basis(struct engine_view *view, struct error *error) {
         .rates_id = view->rates->id,
         .rates_position = view->rates->position,
         .rates_at_ms = view->rates->at_ms,
-        .placement = view->placement,
-        .context = view->context,
+        .placement = view->ask.placement,
+        .context = view->ask.context,
+        .count = view->ask.count,
     };
-    enum status status = decider_name_basis(view->decider, &basis);
-    return status == STATUS_OK ? STATUS_OK : error_set(error, status, "the context is too long");
+    return decider_name_basis(view->decider, &basis, error);
 }
 
 /* Rows in quarantine may hold a customer. Where they can't be read nobody knows whom, and a
@@ -212,21 +216,20 @@ static enum status need_decider(struct engine_view *view, struct error *error) {
                : STATUS_OK;
 }
 
-enum status engine_view_name_place(struct engine_view *view, struct text placement,
-                                   struct text context, struct error *error) {
-    if (context.length > DECISION_CONTEXT_BYTES_MAX)
+enum status engine_view_ask(struct engine_view *view, const struct decision_ask *ask,
+                            struct error *error) {
+    if (ask->context.length > DECISION_CONTEXT_BYTES_MAX)
         return error_set(error, STATUS_LIMIT,
                          "the context has %u bytes: a decision keeps at most %u of them",
-                         context.length, DECISION_CONTEXT_BYTES_MAX);
-    if (placement.length > DECISION_PLACEMENT_BYTES_MAX)
+                         ask->context.length, DECISION_CONTEXT_BYTES_MAX);
+    if (ask->placement.length > DECISION_PLACEMENT_BYTES_MAX)
         return error_set(error, STATUS_LIMIT,
                          "the placement has %u bytes: a decision keeps at most %u of them",
-                         placement.length, DECISION_PLACEMENT_BYTES_MAX);
-    if (!text_is_utf8(placement) || !text_is_utf8(context))
+                         ask->placement.length, DECISION_PLACEMENT_BYTES_MAX);
+    if (!text_is_utf8(ask->placement) || !text_is_utf8(ask->context))
         return error_set(error, STATUS_INVALID, "the %s is not UTF-8",
-                         text_is_utf8(placement) ? "context" : "placement");
-    view->placement = placement;
-    view->context = context;
+                         text_is_utf8(ask->placement) ? "context" : "placement");
+    view->ask = *ask;
     return STATUS_OK;
 }
 
@@ -274,7 +277,7 @@ enum status engine_view_go_back(struct engine_view *view, const struct engine_vi
     decider_use_bases(view->decider, view->rates->bases);
     decider_name_models(view->decider, past->models);
     decider_hold_as(view->decider, &view->past_held);
-    return decider_name_basis(view->decider, &past->basis);
+    return decider_name_basis(view->decider, &past->basis, error);
 }
 
 enum status engine_view_decide_past(struct engine_view *view, const struct engine_view_past *past,

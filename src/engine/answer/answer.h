@@ -29,6 +29,16 @@ enum engine_view_kind {
     ENGINE_VIEW_KIND_COUNT
 };
 
+/* What decisions are asked for. */
+struct decision_ask {
+    struct text placement; /* as struct decision_basis has it; or empty */
+    struct text context;   /* a JSON object as it was sent, of any length; or empty */
+    uint32_t count;        /* rank at most so many at each placement; 0: all its slots */
+    /* Is the time over in which it must be answered? NULL: never (decider_watch). */
+    bool (*is_late)(void *context);
+    void *late_context;
+};
+
 struct engine_view {
     struct engine *engine;
     enum engine_view_kind kind;
@@ -39,14 +49,14 @@ struct engine_view {
     int64_t rates_until_ms;      /* they are those of decisions from rates->at_ms up to then */
     bool has_asked;              /* for the rates of this request */
     struct profile *profile;
-    struct decider *decider;   /* NULL until the first decision */
-    struct decision *decision; /* the latest; one, since it is large */
-    struct buffer model_names; /* "redeem@3", and what is wrong with it for this t */
-    int64_t names_at_ms;       /* the t for which they were written */
-    bool names_hindsight;      /* one of them was said to know what came after it */
-    /* Kept with what is recorded (engine_view_name_place). Borrowed. */
-    struct text placement, context;
-    bool is_past; /* engine_view_go_back */
+    struct decider *decider;      /* NULL until the first decision */
+    struct decision *decision;    /* the latest; one, since it is large */
+    struct buffer model_names;    /* "redeem@3", and what is wrong with it for this t */
+    int64_t names_at_ms;          /* the t for which they were written */
+    bool names_hindsight;         /* one of them was said to know what came after it */
+    struct decision_ask ask;      /* its texts are borrowed; the context is `kept` */
+    struct buffer kept, left_out; /* of the context: engine_view_ask */
+    bool is_past;                 /* engine_view_go_back */
     struct value past_held;
     struct timeline timeline; /* of the latest customer; valid until the next call */
     int64_t t_ms;
@@ -75,12 +85,13 @@ void engine_view_rest(struct engine_view *view);
 /* Also of one that is zeroed or was closed. */
 void engine_view_close(struct engine_view *view);
 
-/* Where the next decisions are asked for (at most DECISION_PLACEMENT_BYTES_MAX), and what is said
- * of the moment (a text of at most DECISION_CONTEXT_BYTES_MAX, such as a JSON object): both are
- * kept with what is recorded. Borrowed until others are named. STATUS_LIMIT where one is too long,
- * STATUS_INVALID where one is not UTF-8. */
-enum status engine_view_name_place(struct engine_view *view, struct text placement,
-                                   struct text context, struct error *error) MUST_USE;
+/* Says what the next decisions of this request are for, after engine_view_renew; texts are borrowed
+ * until something else is asked. Of the context only what the playbook in force declares is kept
+ * and recorded; view->left_out then has a sentence for each other member. STATUS_INVALID where a
+ * text is not UTF-8, or the context is no JSON object; STATUS_NOT_FOUND, with the nearest name,
+ * where the playbook declares placements and this is none; STATUS_LIMIT (decide.h). */
+enum status engine_view_ask(struct engine_view *view, const struct decision_ask *ask,
+                            struct error *error) MUST_USE;
 /* What is in force becomes what was for a decision of before, and t the decision's: the snapshot
  * and the rates are taken, the texts are borrowed. engine_view_renew brings back what is in force
  * now. */

@@ -133,9 +133,11 @@ static uint64_t decide_all(struct shop *shop, int64_t t_ms, uint64_t *held) {
     struct decision_recorder *recorder;
     struct error error = {0};
     assert_int_equal(engine_view_open(&view, shop->engine, t_ms, &error), STATUS_OK);
-    assert_int_equal(
-        engine_view_name_place(&view, TEXT("start page"), TEXT("{\"basket\":3}"), &error),
-        STATUS_OK);
+    assert_int_equal(engine_view_ask(&view,
+                                     &(struct decision_ask){.placement = TEXT("start page"),
+                                                            .context = TEXT("{\"basket\":3}")},
+                                     &error),
+                     STATUS_OK);
     assert_int_equal(decision_recorder_create(&recorder, view.in_force), STATUS_OK);
     assert_int_equal(engine_view_walk(&view, &error), STATUS_OK);
     while (engine_view_next(&view, &error) == STATUS_OK) {

@@ -50,66 +50,86 @@ struct option {
     const char *what;
     size_t offset; /* in struct cli: const char * or bool */
     bool common;
+    bool repeats; /* in struct cli: struct cli_names */
 };
 static const struct option options[] = {
     {"dir", "DIR", "the data directory (default $ATTUNE_DIR, else ./data)",
-     offsetof(struct cli, directory), true},
+     offsetof(struct cli, directory), true, false},
     {"playbook", "FILE",
      "put this playbook in force; commands that only read try it without keeping it",
-     offsetof(struct cli, playbook), true},
-    {"json", NULL, "print JSON; docs/commands.md has its keys", offsetof(struct cli, json), false},
+     offsetof(struct cli, playbook), true, false},
+    {"json", NULL, "print JSON; docs/commands.md has its keys", offsetof(struct cli, json), false,
+     false},
     {"threads", "N", "use at most this many threads (default: as many as the machine has)",
-     offsetof(struct cli, threads), false},
+     offsetof(struct cli, threads), false, false},
     {"nice", "N", "give way to other processes: 0 not at all, 19 to all (default 0)",
-     offsetof(struct cli, nice), false},
-    {"quiet", NULL, "no progress", offsetof(struct cli, quiet), true},
-    {"help", NULL, "this text", offsetof(struct cli, help), true},
+     offsetof(struct cli, nice), false, false},
+    {"quiet", NULL, "no progress", offsetof(struct cli, quiet), true, false},
+    {"help", NULL, "this text", offsetof(struct cli, help), true, false},
     {"data", "DIR", "where the sources' files lie (default: beside the playbook)",
-     offsetof(struct cli, data), false},
+     offsetof(struct cli, data), false, false},
     {"at", "TIME",
      "as known at this time: 2017-12-06 or 2017-12-06T09:00 in the playbook's zone, "
      "2017-12-06T14:00Z in UTC (default: when the newest event became known)",
-     offsetof(struct cli, at), false},
-    {"from", "TIME", "from this time on", offsetof(struct cli, from), false},
-    {"until", "TIME", "up to this time", offsetof(struct cli, until), false},
-    {"out", "PATH", "write here instead of to the screen", offsetof(struct cli, out), false},
+     offsetof(struct cli, at), false, false},
+    {"from", "TIME", "from this time on", offsetof(struct cli, from), false, false},
+    {"until", "TIME", "up to this time", offsetof(struct cli, until), false, false},
+    {"out", "PATH", "write here instead of to the screen", offsetof(struct cli, out), false, false},
     {"list", "FILE",
      "with --all: also write what the playbook's decide: lists: hand over, without the holdout",
-     offsetof(struct cli, list), false},
+     offsetof(struct cli, list), false, false},
     {"replay", "ID", "make a recorded decision again, and tell whether it is equal to the bit",
-     offsetof(struct cli, replay), false},
+     offsetof(struct cli, replay), false, false},
     {"placement", "NAME", "where the decision is asked for; kept with it",
-     offsetof(struct cli, placement), false},
+     offsetof(struct cli, placement), false, false},
     {"context", "TEXT", "what is said of the moment, up to 1,024 bytes; kept with the decision",
-     offsetof(struct cli, context), false},
+     offsetof(struct cli, context), false, false},
     {"against", "FILE", "another model's predictions, to compare row by row",
-     offsetof(struct cli, against), false},
-    {"source", "NAME", "only this source", offsetof(struct cli, source), false},
+     offsetof(struct cli, against), false, false},
+    {"source", "NAME", "only this source", offsetof(struct cli, source), false, false},
     {"remap", NULL, "read rows that are stored again, by the mapping in force",
-     offsetof(struct cli, remap), false},
+     offsetof(struct cli, remap), false, false},
     {"accept-corrections", NULL, "apply corrections, however many they are (corrections_max)",
-     offsetof(struct cli, accept_corrections), false},
-    {"all", NULL, "every customer", offsetof(struct cli, all), false},
-    {"dry-run", NULL, "change nothing", offsetof(struct cli, dry_run), false},
-    {"yes", NULL, "do not ask", offsetof(struct cli, yes), false},
-    {"lift", NULL, "let erased identifiers in again", offsetof(struct cli, lift), false},
+     offsetof(struct cli, accept_corrections), false, false},
+    {"all", NULL, "every customer", offsetof(struct cli, all), false, false},
+    {"dry-run", NULL, "change nothing", offsetof(struct cli, dry_run), false, false},
+    {"yes", NULL, "do not ask", offsetof(struct cli, yes), false, false},
+    {"lift", NULL, "let erased identifiers in again", offsetof(struct cli, lift), false, false},
     {"leftovers", NULL, "list what names anybody who was erased, and change nothing",
-     offsetof(struct cli, leftovers), false},
-    {"merge", NULL, "also merge the runs into one", offsetof(struct cli, merge), false},
-    {"write", NULL, "the key sends events of --source", offsetof(struct cli, write), false},
+     offsetof(struct cli, leftovers), false, false},
+    {"merge", NULL, "also merge the runs into one", offsetof(struct cli, merge), false, false},
+    {"write", NULL, "the key sends events of --source", offsetof(struct cli, write), false, false},
     {"decide", NULL, "the key asks for decisions and tells outcomes", offsetof(struct cli, decide),
-     false},
+     false, false},
     {"read", NULL, "the key reads customers, segments and the live tail",
-     offsetof(struct cli, read), false},
+     offsetof(struct cli, read), false, false},
     {"admin", NULL, "the key does all that --decide and --read do, and changes the playbook",
-     offsetof(struct cli, admin), false},
+     offsetof(struct cli, admin), false, false},
     {"public", NULL, "the key stands in a page, where anybody can read it",
-     offsetof(struct cli, is_public), false},
+     offsetof(struct cli, is_public), false, false},
     {"no-claims", NULL, "pages with this key need a signed user token to say who somebody is",
-     offsetof(struct cli, no_claims), false},
+     offsetof(struct cli, no_claims), false, false},
     {"per-second", "N", "requests a second that the key may make (default 10,000)",
-     offsetof(struct cli, per_second), false},
-    {"name", "TEXT", "what people call it", offsetof(struct cli, name), false},
+     offsetof(struct cli, per_second), false, false},
+    {"name", "TEXT", "what people call it", offsetof(struct cli, name), false, false},
+    {"address", "IP", "listen on this address (default 127.0.0.1)", offsetof(struct cli, address),
+     false, false},
+    {"port", "N", "listen on this port (default 8420; 0: any that is free)",
+     offsetof(struct cli, port), false, false},
+    {"connections", "N", "open at once (default 4096)", offsetof(struct cli, connections), false,
+     false},
+    {"host", "NAME", "a name under which it may be asked; can be given several times",
+     offsetof(struct cli, hosts), false, true},
+    {"origin", "ORIGIN", "pages of this origin may send events; can be given several times",
+     offsetof(struct cli, origins), false, true},
+    {"proxy", "IP", "the proxy in front, whose X-Forwarded-For and -Proto are believed",
+     offsetof(struct cli, proxy), false, false},
+    {"first-party", "PATH", "serve what a browser SDK asks for under this path, too",
+     offsetof(struct cli, first_party), false, false},
+    {"log-requests", NULL, "log a line a request", offsetof(struct cli, log_requests), false,
+     false},
+    {"check", NULL, "say what would be wrong, and start nothing", offsetof(struct cli, check),
+     false, false},
 };
 #define OPTION_COUNT (sizeof options / sizeof *options)
 
@@ -145,6 +165,14 @@ static int unknown_option(const struct command *command, struct text name) {
     return usage(command, "attune %s has no option --%.*s", command->name, TEXT_ARG(name));
 }
 
+static int add_name(const struct command *command, const struct option *option,
+                    struct cli_names *names, const char *value) {
+    if (names->count == CLI_NAMES_MAX)
+        return usage(command, "--%s is given more than %d times", option->name, CLI_NAMES_MAX);
+    names->at[names->count++] = value;
+    return EXIT_OK;
+}
+
 /* argv[*index] is "--name" or "--name=value"; the value may be the next word. */
 static int read_option(struct cli *cli, int argc, char **argv, int *index) {
     struct text word = text_from(argv[*index] + 2);
@@ -162,6 +190,7 @@ static int read_option(struct cli *cli, int argc, char **argv, int *index) {
     if (value == NULL)
         return usage(cli->command, "--%s needs a value: --%s %s", option->name, option->name,
                      option->value);
+    if (option->repeats) return add_name(cli->command, option, (void *)field, value);
     *(const char **)(void *)field = value;
     return EXIT_OK;
 }

@@ -20,29 +20,40 @@
 
 #define CLI_WORDS_MAX   4096
 #define CLI_COLUMNS_MAX 16
+#define CLI_NAMES_MAX   64
 
 enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+/* An option that may be given several times. */
+struct cli_names {
+    const char *at[CLI_NAMES_MAX];
+    size_t count;
+};
+
 struct cli {
     const struct command *command;
-    const char *directory;    /* --dir, default $ATTUNE_DIR or ./data */
-    const char *playbook;     /* --playbook */
-    const char *data;         /* --data */
-    const char *at;           /* --at TIME */
-    const char *from, *until; /* --from, --until TIME */
-    const char *out;          /* --out FILE */
-    const char *list;         /* --list FILE */
-    const char *against;      /* --against FILE */
-    const char *source;       /* --source NAME */
-    const char *threads;      /* --threads N; read by cli_share */
-    const char *nice;         /* --nice N */
-    const char *replay;       /* --replay ID */
-    const char *placement;    /* --placement NAME */
-    const char *context;      /* --context TEXT */
-    const char *name;         /* --name TEXT */
-    const char *per_second;   /* --per-second N */
+    const char *directory;                            /* --dir, default $ATTUNE_DIR or ./data */
+    const char *playbook;                             /* --playbook */
+    const char *data;                                 /* --data */
+    const char *at;                                   /* --at TIME */
+    const char *from, *until;                         /* --from, --until TIME */
+    const char *out;                                  /* --out FILE */
+    const char *list;                                 /* --list FILE */
+    const char *against;                              /* --against FILE */
+    const char *source;                               /* --source NAME */
+    const char *threads;                              /* --threads N; read by cli_share */
+    const char *nice;                                 /* --nice N */
+    const char *replay;                               /* --replay ID */
+    const char *placement;                            /* --placement NAME */
+    const char *context;                              /* --context TEXT */
+    const char *name;                                 /* --name TEXT */
+    const char *per_second;                           /* --per-second N */
+    const char *address, *port, *proxy, *connections; /* serve */
+    const char *first_party;                          /* --first-party PATH */
+    struct cli_names hosts, origins;                  /* --host NAME, --origin ORIGIN; repeated */
     bool json, all, quiet, dry_run, yes, merge, lift, leftovers, help, accept_corrections, remap;
     bool write, decide, read, admin, is_public, no_claims; /* of `key add` */
+    bool check, log_requests;                              /* of `serve` */
     const char *words[CLI_WORDS_MAX];
     size_t word_count;
 };
@@ -172,5 +183,6 @@ int command_erase(struct cli *cli);
 int command_fold(struct cli *cli);
 int command_status(struct cli *cli);
 int command_key(struct cli *cli);
+int command_serve(struct cli *cli);
 
 #endif

@@ -125,6 +125,18 @@ const struct command cli_commands[] = {
      "  attune key list\n"
      "  attune key revoke k1\n",
      1, 2, command_key},
+    {"serve", "", "take events and give decisions over HTTP",
+     "address port threads connections host origin proxy first-party log-requests check",
+     "One process over the data directory, until it gets SIGTERM or Ctrl-C: it then answers what "
+     "it has begun, syncs and closes. SIGHUP reads the file of --playbook again; a playbook with "
+     "errors is refused and the one in force stays. It listens on this machine alone unless "
+     "--address says otherwise, and is asked under no other name than those of --host. Put a proxy "
+     "with TLS in front before others reach it (docs/operations.md). --check says what would be "
+     "wrong, and starts nothing.\n\n"
+     "  attune serve --playbook playbook.yaml\n"
+     "  attune serve --playbook playbook.yaml --check\n"
+     "  attune serve --port 8421 --host events.shop.example --origin https://shop.example\n",
+     0, 0, command_serve},
     {"status", "", "events, customers, runs, bytes and what is in force", "json",
      "  attune status --json\n", 0, 0, command_status},
     {"fold", "", "move the newest events from the log into a run now", "merge json nice",

@@ -4,13 +4,16 @@
 #define SERVER_SERVER_INTERNAL_H
 
 #include "server/access/access.h"
+#include "server/health/health.h"
 #include "server/http/http.h"
 #include "server/server.h"
 
-struct metrics; /* metrics.h */
-struct feed;    /* take/feed.h: what arrived, for the live tail */
-struct http;    /* http/daemon.h */
-struct lane;    /* lane.h */
+struct metrics;    /* metrics.h */
+struct feed;       /* take/feed.h: what arrived, for the live tail */
+struct http;       /* http/daemon.h */
+struct lane;       /* lane.h */
+struct reload;     /* reload/reload.h */
+struct server_log; /* log.h */
 
 struct server {
     struct server_options options;
@@ -20,6 +23,15 @@ struct server {
     struct feed *feed;
     struct http *http;
     struct lane *lane;
+    struct reload *reload;
+    struct server_log *log;
+    struct health health;
+    int wake; /* an eventfd: server_run has something to do */
+    _Atomic bool is_stopped;
 };
+
+/* Wakes server_run's thread, which then looks what there is to do. Any thread; safe in a signal
+ * handler. */
+void server_wake(struct server *server);
 
 #endif

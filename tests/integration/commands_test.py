@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,17 @@ def shell(line, folder, code=0):
     done = subprocess.run(["bash", "-uo", "pipefail", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
     assert code is None or done.returncode == code, f"{line}: exit {done.returncode}\n{done.stdout}{done.stderr}"
     return done
+
+
+def serve(line, folder):
+    """On any free port, since the example's own may be taken; it stops when it is told to."""
+    server = subprocess.Popen([ATTUNE, *shlex.split(line)[1:], "--port", "0"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    said = server.stdout.readline()
+    server.terminate()
+    rest, log = server.communicate(timeout=60)
+    assert server.returncode == 0 and said.startswith("attune serves "), f"{line}: exit {server.returncode}\n{said}{rest}{log}"
+    for entry in log.splitlines():
+        json.loads(entry)
 
 
 def prepare(folder):
@@ -187,7 +199,10 @@ class Examples(World):
                 folder = self.copy()
                 if command == "init":
                     os.remove(os.path.join(folder, "playbook.yaml"))
-                shell(line, folder)
+                if line.startswith("attune serve") and "--check" not in line:
+                    serve(line, folder)
+                else:
+                    shell(line, folder)
                 ran += 1
         self.assertGreater(ran, 25)
 

@@ -69,7 +69,8 @@ struct text http_path_word(const struct http_call *call, uint32_t index);
 struct text http_query(struct http_call *call, const char *name);
 /* The first header of that name, in any case; `at` NULL where it isn't there. */
 struct text http_header(struct http_call *call, const char *name);
-/* As it came, and inflated where it was gzip, whatever its Content-Type says. */
+/* As it came, and inflated where it was gzip, whatever its Content-Type says. JSON_PADDING bytes
+ * behind it may be read, so that json_parse_padded takes it as it is. */
 struct text http_body(const struct http_call *call);
 struct text http_body_as_sent(const struct http_call *call); /* for signatures over bytes */
 /* The scheme, host and path under which the client asked (as a trusted proxy tells it), query
@@ -80,6 +81,9 @@ struct text http_url(struct http_call *call);
 struct text http_peer(const struct http_call *call);
 /* Who asks. Its id is "" where the route asks for no key. */
 const struct access_key *http_key(const struct http_call *call);
+/* The key of the header Authorization, "Bearer KEY" or "Basic base64(KEY:)"; empty where there is
+ * none. For routes with finds_key. */
+struct text http_header_key(struct http_call *call);
 /* For routes with finds_key: is this a key for the route, within its rate? Where not, the call has
  * been answered (401, 403, 429) and false is returned. */
 bool http_authorize(struct http_call *call, struct text key);
@@ -92,8 +96,9 @@ void http_defer(struct http_call *call);
 void http_answer_header(struct http_call *call, const char *name, const char *value);
 /* `body` must live in the arena or be static. `type`: a Content-Type, such as HTTP_JSON. */
 void http_answer(struct http_call *call, unsigned code, const char *type, struct text body);
-#define HTTP_JSON  "application/json"
-#define HTTP_PLAIN "text/plain; charset=utf-8"
+#define HTTP_JSON    "application/json"
+#define HTTP_PLAIN   "text/plain; charset=utf-8"
+#define HTTP_PROBLEM "application/problem+json"
 /* A problem document: code, a short name that ends its `type` ("queue-full"), and what to do. */
 void http_problem(struct http_call *call, unsigned code, const char *name, const char *format, ...)
     PRINTF_LIKE(4, 5);

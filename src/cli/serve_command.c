@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command `serve`. */
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "server/server.h"
+
+/* Written before the handlers are set, and cleared after they are unset. */
+static struct server *running;
+
+static void on_stop(int signal_number) {
+    (void)signal_number;
+    server_stop(running);
+}
+
+static void on_reload(int signal_number) {
+    (void)signal_number;
+    server_reload(running);
+}
+
+static void set_handler(int signal_number, void (*handler)(int)) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    (void)!sigaction(signal_number, &action, NULL);
+}
+
+static bool read_figure(const char *option, const char *text, int64_t least, int64_t most,
+                        int64_t fallback, int64_t *out) {
+    *out = fallback;
+    if (text == NULL ||
+        (text_to_int64(text_from(text), out) == STATUS_OK && *out >= least && *out <= most))
+        return true;
+    cli_fail_text("--%s %s: write a number from %lld to %lld", option, text, (long long)least,
+                  (long long)most);
+    return false;
+}
+
+static bool read_options(const struct cli *cli, struct server_options *out) {
+    int64_t port = 0, connections = 0, threads = 0;
+    if (!read_figure("port", cli->port, 0, UINT16_MAX, SERVER_PORT, &port) ||
+        !read_figure("connections", cli->connections, 1, 1 << 20, 0, &connections) ||
+        !read_figure("threads", cli->threads, 1, 16, 0, &threads))
+        return false;
+    *out = (struct server_options){
+        .directory = cli->directory,
+        .playbook_file = cli->playbook,
+        .address = cli->address,
+        .port = (uint16_t)port,
+        .threads = (uint32_t)threads,
+        .hosts = cli->hosts.at,
+        .host_count = cli->hosts.count,
+        .origins = cli->origins.at,
+        .origin_count = cli->origins.count,
+        .proxy = cli->proxy,
+        .first_party_path = cli->first_party,
+        .connections_max = (uint32_t)connections,
+        .log_requests = cli->log_requests,
+    };
+    return true;
+}
+
+/* A connection is a file descriptor; what the system allows at most is taken. */
+static void raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)!setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int serve(const struct cli *cli, const struct server_options *options) {
+    struct error error = {0};
+    struct server *server = NULL;
+    if (server_start(&server, options, &error) != STATUS_OK) {
+        if (options->playbook_errors->count == 0) return cli_fail(&error);
+        cli_playbook_errors(stderr, cli->playbook, "", options->playbook_errors);
+        return cli_fail_text("%s has errors; the server was not started", cli->playbook);
+    }
+    running = server;
+    set_handler(SIGTERM, on_stop);
+    set_handler(SIGINT, on_stop);
+    set_handler(SIGHUP, on_reload);
+    printf("attune serves %s on http://%s:%u\n", cli->directory,
+           cli->address != NULL ? cli->address : "127.0.0.1", server_port(server));
+    fflush(stdout);
+    enum status status = server_run(server, &error);
+    set_handler(SIGTERM, SIG_DFL);
+    set_handler(SIGINT, SIG_DFL);
+    set_handler(SIGHUP, SIG_IGN);
+    running = NULL;
+    server_destroy(server);
+    return status == STATUS_OK ? EXIT_OK : cli_fail(&error);
+}
+
+static void tell_finding(void *context, bool is_error, const char *text) {
+    (void)context;
+    cli_say(stdout, "%s %s\n", is_error ? "error:  " : "warning:", text);
+}
+
+static int check(const struct server_options *options) {
+    struct error error = {0};
+    if (server_check(options, tell_finding, NULL, &error) != STATUS_OK)
+        return cli_fail_text("it would not start");
+    printf("It would start.\n");
+    return EXIT_OK;
+}
+
+int command_serve(struct cli *cli) {
+    struct server_options options;
+    if (!read_options(cli, &options)) return EXIT_USAGE;
+    set_handler(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    options.playbook_errors = memory_calloc(1, sizeof *options.playbook_errors);
+    if (options.playbook_errors == NULL) return cli_fail_text("out of memory");
+    int code = cli->check ? check(&options) : serve(cli, &options);
+    memory_free(options.playbook_errors);
+    return code;
+}

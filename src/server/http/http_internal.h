@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server/http/http_internal.h -- connections, calls and the threads that own them.
+ *
+ *   http ──► worker (one a listening thread) ──► connections, free calls, inflater
+ *                                                    │
+ *                                                    └► call: one request at a time
+ *
+ * States of a call. Arrows in capitals are made by any thread, the others by its worker:
+ *
+ *   READING ─► RUNNING ─► ANSWERED ─────────────────────────► done
+ *                 │                    ▲
+ *                 └► DEFERRED ─CLAIMED─┘
+ *                        └──────FORCED (the server stops and waits no longer) ─► done
+ *
+ * A deferred call has two holders: its worker, and whoever will answer it. So a call that was
+ * forced lives until its answer comes, late, and is thrown away. */
+#ifndef SERVER_HTTP_HTTP_INTERNAL_H
+#define SERVER_HTTP_HTTP_INTERNAL_H
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include <microhttpd.h>
+
+#include "server/http/daemon.h"
+#include "server/http/http.h"
+#include "server/http/inflate.h"
+#include "server/http/target.h"
+#include "server/server_internal.h"
+
+#define HTTP_KEPT_CALLS   64u                 /* free ones that a worker keeps */
+#define HTTP_KEPT_BYTES   ((size_t)256 << 10) /* of arena or buffer, that a free call keeps */
+#define HTTP_POOL_BYTES   (2 * SERVER_HEADER_BYTES)
+#define HTTP_HOST_BYTES   256u
+#define HTTP_ORIGIN_BYTES 256u
+#define HTTP_LAST_MS      1000 /* for the last answers to be sent, when the server stops */
+
+/* All routes, those without words in their paths first. */
+struct http_router {
+    const struct http_route **routes;
+    uint32_t count;
+};
+enum route_found { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
+
+struct http_worker {
+    struct http *http;
+    struct http_worker *next;
+    uint32_t index;
+    struct http_call *free_calls;
+    uint32_t free_count;
+    struct inflater *inflater;
+    /* Guards what follows: the sweep looks at connections of all workers. */
+    pthread_mutex_t lock;
+    struct http_connection *connections;
+    _Atomic uint64_t open_calls;
+    _Atomic uint32_t runs_handler;
+};
+
+struct http_connection {
+    struct http_connection *next, *previous;
+    struct http_worker *worker;
+    int socket;
+    /* When it is closed unless something happens; milliseconds of the monotonic clock, 0: never. */
+    _Atomic int64_t deadline_ms;
+    _Atomic bool is_reading_body; /* then a late one is told 408 */
+    struct http_call *deferred;   /* under the worker's lock */
+    bool is_proxy;                /* it comes from the proxy that is trusted */
+    uint32_t peer_length, local_length;
+    char peer[INET6_ADDRSTRLEN], local[INET6_ADDRSTRLEN + 2];
+};
+
+enum call_state {
+    CALL_READING,
+    CALL_RUNNING,
+    CALL_DEFERRED,
+    CALL_CLAIMED,
+    CALL_ANSWERED,
+    CALL_FORCED,
+    CALL_QUEUED
+};
+
+struct answer_header {
+    struct answer_header *next;
+    const char *name, *value;
+};
+
+struct http_call {
+    struct http *http;
+    struct http_worker *worker;
+    struct http_connection *link;
+    struct MHD_Connection *connection;
+    struct http_call *next_free;
+    struct arena arena;
+    struct buffer body, inflated; /* `inflated` only where has_inflated */
+    bool has_inflated, has_begun, is_head, is_refused, was_deferred, closes;
+    size_t charged_bytes; /* of http->open_bytes */
+    uint64_t discarded_bytes;
+    uint32_t body_max;
+
+    enum http_method method;
+    const struct http_route *route; /* NULL before it is found */
+    struct target target;
+    struct text words[HTTP_PATH_WORDS_MAX];
+    struct text origin; /* that may read the answer; `at` NULL: none */
+    struct access_key key;
+    int64_t received_ms;
+    double begun_s;
+
+    _Atomic uint32_t state, holders;
+    unsigned code;
+    const char *type;
+    struct text answer;
+    struct answer_header *headers;
+    struct buffer json;
+    struct json_writer writer;
+    struct http_stream *stream;
+};
+
+struct http {
+    struct server *server;
+    struct MHD_Daemon *daemon;
+    uint64_t serial; /* tells it from an earlier one in the same process */
+    int listener;
+    uint16_t port;
+    uint32_t threads;
+    struct http_router router;
+    /* Hosts under which it may be asked, in small letters, without ports. */
+    char hosts[SERVER_HOSTS_MAX + 4][HTTP_HOST_BYTES];
+    uint32_t host_count;
+    bool any_local; /* listens everywhere: the address that a client reached is a host, too */
+    struct text proxy;
+    pthread_mutex_t lock; /* of `workers` and `streams` */
+    struct http_worker *workers;
+    struct http_stream *streams;
+    uint32_t stream_count;
+    _Atomic size_t open_bytes;
+    _Atomic uint64_t suspended, open_connections;
+    _Atomic bool is_stopping;
+    int64_t next_beat_ms;
+};
+
+/* ---- call.c ---- */
+struct http_call *call_take(struct http_worker *worker) MUST_USE; /* NULL without memory */
+/* Drops one holder; the last one returns it to its worker, or frees it. */
+void call_drop(struct http_call *call, bool by_worker);
+void call_free(struct http_call *call);
+/* Queues what was answered; MHD_NO closes the connection. */
+enum MHD_Result call_queue(struct http_call *call) MUST_USE;
+void call_force(struct http_call *call);
+
+/* ---- guard.c: what is looked at before a byte of the body is kept; false: it was answered ---- */
+bool guard_host(struct http_call *call);
+bool guard_origin(struct http_call *call);
+bool guard_key(struct http_call *call);
+/* Answers OPTIONS, a preflight among them. `allow`: the methods of the path. */
+void guard_options(struct http_call *call, const char *allow, bool for_browsers);
+enum status guard_prepare(struct http *http, struct error *error) MUST_USE;
+
+/* ---- routes.c ---- */
+enum status router_create(struct http_router *router, struct error *error) MUST_USE;
+void router_release(struct http_router *router);
+/* `allow` (of 64 bytes) gets the methods of the path: "GET, HEAD, OPTIONS". */
+enum route_found router_find(const struct http_router *router, struct http_call *call,
+                             char allow[64], bool *for_browsers);
+
+/* ---- stream.c ---- */
+struct MHD_Response *stream_response(struct http_stream *stream);
+void streams_beat(struct http *http);
+void streams_end(struct http *http);
+
+int64_t http_clock_ms(void); /* monotonic */
+
+#endif

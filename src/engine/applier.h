@@ -59,6 +59,13 @@
 struct applier;
 struct row_load;
 
+/* What became of one event of a batch. */
+enum event_verdict {
+    EVENT_ACCEPTED,    /* it stands: new, or in the place of an earlier version of its row */
+    EVENT_REPEATED,    /* it is stored already, or says nothing newer than what is */
+    EVENT_TURNED_AWAY, /* it names somebody who was erased */
+};
+
 /* Rows that leave the quarantine in the frame of the batch that was made of them. */
 struct rows_back {
     const uint64_t *row_ids;
@@ -81,6 +88,9 @@ struct change {
     /* Stored rows are read again by the mapping in force (engine_ingest_options.remaps). */
     bool remaps;
     struct rows_back back; /* such a batch is never joined */
+    /* Where the producer asks what became of each event: as many as the batch has events, filled in
+     * before the completion. NULL: nobody asks, and it costs nothing. */
+    enum event_verdict *verdicts;
     /* Called by the applier alone, when all that was queued before it is durable; what it changes
      * it makes durable itself. `context` is passed. */
     enum status (*run)(struct engine *engine, void *context, struct error *error);

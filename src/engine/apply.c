@@ -209,8 +209,12 @@ enum status engine_apply_back(struct engine *engine, struct event_batch *batch,
                               const struct rows_back *back, struct row_load *load, bool sync,
                               struct apply_result *out, struct error *error) {
     struct apply_result did = {.quarantined = batch->row_count};
-    const struct frame_member member = {
-        load, &did, false, batch->file, batch->file_length, batch->header, batch->header_length};
+    const struct frame_member member = {.load = load,
+                                        .did = &did,
+                                        .file = batch->file,
+                                        .file_length = batch->file_length,
+                                        .header = batch->header,
+                                        .header_length = batch->header_length};
     bool written;
     enum status status = apply_frame(engine, batch, &member, back, sync, &written, error);
     if (out != NULL) *out = did;

@@ -132,6 +132,7 @@ static struct frame_member member_of(struct change *change) {
         .load = change->load,
         .did = &change->did,
         .has_personas = change->has_personas,
+        .verdicts = change->verdicts,
         .file = batch->file,
         .file_length = batch->file_length,
         .header = batch->header,
@@ -152,10 +153,20 @@ static enum status check_size(const struct change *change, struct error *error) 
     return STATUS_OK;
 }
 
+/* Once for each change, before its events are moved. */
+static void number_events(const struct change *change) {
+    if (change->verdicts == NULL) return;
+    for (size_t i = 0; i < change->batch->event_count; i++) {
+        change->batch->events[i].number = (uint32_t)i;
+        change->verdicts[i] = EVENT_ACCEPTED;
+    }
+}
+
 /* Once for each change, before it is judged. */
 static bool prepare(struct group *group, struct change *change) {
     struct engine *engine = group->engine;
     enum status status = check_size(change, &change->error);
+    number_events(change);
     if (status == STATUS_OK) status = rows_withhold(engine, change->batch, &change->error);
     if (status == STATUS_OK && change->knows_bad_rows)
         status = known_rows_drop(engine, change->batch, &change->bad, &change->error);

@@ -85,6 +85,7 @@ struct event {
     /* Where the event has several rows: the rows as they came, in batch->bytes. */
     uint32_t raw, raw_length, raw_rows;
     uint32_t member;     /* of the batches that a frame was joined from, the one that it came in */
+    uint32_t number;     /* where it stood in that batch; set where `verdicts` are asked for */
     uint8_t nobodys;     /* identifiers that identity left out, since they stand for nobody */
     uint32_t line;       /* index of the first in batch->lines */
     uint32_t line_count; /* how many rows the event has, where each has a key of its own */

@@ -5,6 +5,7 @@
  * first bad row comes, is kept up to date as rows are added, and is forgotten where rows leave. */
 #include "base/hash.h"
 #include "engine/engine_internal.h"
+#include "ingest/live.h"
 
 uint64_t engine_row_count(const struct engine *engine, const struct stored_row *row) {
     const struct playbook *playbook = engine_playbook(engine);
@@ -48,7 +49,8 @@ void known_rows_forget(struct engine *engine) {
 /* Bytes have no lines that mean anything the next time: there the row alone counts. */
 static enum status note_row(struct engine *engine, uint16_t source, struct text file, uint64_t line,
                             struct text raw) {
-    if (text_equal(file, TEXT(INGEST_BYTES_NAME))) line = 0;
+    if (text_equal(file, TEXT(INGEST_BYTES_NAME)) || text_equal(file, TEXT(INGEST_LIVE_NAME)))
+        line = 0;
     uint64_t place = hash_text(file, hash_u64(line) + source);
     struct row_key key = {hash_text(raw, place) | 1, (uint32_t)hash_text(raw, ~place)};
     return ingest_repeats_add(&engine->known_rows, key);

@@ -512,6 +512,19 @@ static void take_member(struct sorting *sorting, const struct frame_member *memb
     batch->header_length = member->header_length;
 }
 
+static void tell_verdict(const struct frame_member *members, const struct event *event,
+                         enum event_verdict verdict) {
+    enum event_verdict *verdicts = members[event->member].verdicts;
+    if (verdicts != NULL) verdicts[event->number] = verdict;
+}
+
+/* Of an event that does not stay in the frame: it changes a stored row all the same, or it says
+ * nothing that is not stored. */
+static enum event_verdict verdict_of_row(const struct event *event) {
+    return event->verdict == ROW_RETRACTS || event->verdict == ROW_JUDGE_LATER ? EVENT_ACCEPTED
+                                                                               : EVENT_REPEATED;
+}
+
 enum status rows_sort(struct engine *engine, struct event_batch *batch,
                       const struct frame_member *members, struct error *error) {
     struct sorting sorting = {
@@ -536,10 +549,13 @@ enum status rows_sort(struct engine *engine, struct event_batch *batch,
         }
         if (batch->events[i].is_known && batch->events[i].verdict == ROW_JUDGE_LATER) {
             status = take_known(&sorting, &batch->events[i]);
+            tell_verdict(members, &batch->events[i], EVENT_REPEATED);
             continue;
         }
         if (kept != i) batch->events[kept] = batch->events[i];
         status = take(&sorting, kept, &stays);
+        if (!stays)
+            tell_verdict(members, &batch->events[kept], verdict_of_row(&batch->events[kept]));
         kept += stays;
     }
     batch->event_count = status == STATUS_OK ? kept : batch->event_count;
@@ -594,9 +610,13 @@ enum status rows_settle(struct engine *engine, struct event_batch *batch,
                     event->persona.value == event->replaces_persona.value;
         out->remapped -= same;
         out->repeats += same;
-        if (same || event->verdict == ROW_REPEATED || event->verdict == ROW_GONE) continue;
+        if (same || event->verdict == ROW_REPEATED || event->verdict == ROW_GONE) {
+            tell_verdict(members, event, EVENT_REPEATED);
+            continue;
+        }
         if (event->persona.value == ID_NONE || names_erased(engine, batch, event)) {
             out->turned_away++;
+            tell_verdict(members, event, EVENT_TURNED_AWAY);
             out->corrected -= event->verdict == ROW_CORRECTS;
             out->remapped -= event->verdict == ROW_REMAPS;
             continue;

@@ -135,6 +135,8 @@ struct frame_member {
     struct row_load *load;    /* NULL: what changes stored rows is applied at once */
     struct apply_result *did; /* what became of its events is added here */
     bool has_personas;        /* its events stand behind those of members without */
+    /* By event.number; NULL: nobody asks. */
+    enum event_verdict *verdicts;
     /* The file that its rows came from, and its header, in the frame's batch. */
     uint32_t file, file_length, header, header_length;
 };

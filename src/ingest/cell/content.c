@@ -3,7 +3,7 @@
 
 #include "base/canonical.h"
 #include "base/hash.h"
-#include "ingest/map/mapper.h"
+#include "ingest/map/segment.h"
 
 uint64_t content_seed(struct text column, bool is_property) {
     return hash_text(column, is_property);
@@ -73,6 +73,20 @@ static bool is_no_key(const struct plan *plan, struct text text) {
     return filler == FILLER_OF_PEOPLE ? plan->row_key_count == 1 : filler != FILLER_NONE;
 }
 
+/* A row that says no key is known by what its sender wrote. Of a request: without what the server
+ * added, so that a retry is a repeat; where it says no time either, together with the request,
+ * since two clicks may be told in the same words. */
+static struct key_hash hash_row(const struct mapper *mapper, struct key_hash start) {
+    const struct mapper_live *live = &mapper->live;
+    struct text row = mapper->row;
+    if (row.at == mapper->line_text.at && row.length > live->head + live->tail)
+        row = (struct text){row.at + live->head, row.length - live->head - live->tail};
+    struct key_hash hash = key_add(start, row);
+    if (!live->is_received || !mapper->plan->is_segment || segment_says_time(mapper)) return hash;
+    uint64_t request[3] = {(uint64_t)mapper->now_ms, live->number, mapper->live.messages};
+    return key_add(hash, (struct text){(const char *)request, sizeof request});
+}
+
 /* Of several columns each one's hash is the seed of the next: "a", "bc" and "ab", "c" are two keys.
  * A row whose key is a filler has none: under one "#REF!" all rows but the first would be repeats.
  * Of a JSON line that has no key one is made. */
@@ -101,7 +115,8 @@ static enum status read_key(struct mapper *mapper, bool may_lack, struct row_key
                               TEXT_ARG(field->name));
         }
         *is_row = true;
-        hash = key_add(start, mapper->row);
+        mapper->live.messages++;
+        hash = hash_row(mapper, start);
         break;
     }
     *key = key_of(hash);

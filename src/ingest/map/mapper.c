@@ -276,10 +276,11 @@ enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct
     mapper->row = mapper->line_text = (struct text){job->bytes.at + row->offset, row->length};
     mapper->line = row->line;
     mapper->present_type = mapper->plan->source->event_type;
-    mapper->row_is_read = false;
+    mapper->row_is_read = mapper->is_no_json = false;
     mapper->doubt.text[0] = 0;
     enum status status = row->flags & ROW_UNREADABLE ? check_readable(mapper, row) : STATUS_OK;
     if (status == STATUS_OK && !plain) status = check_text(mapper);
+    mapper->is_no_json = status == STATUS_INVALID;
     if (status) return status;
     status = mapper->plan->source->format == SOURCE_CSV ? read_csv(mapper, job, row)
                                                         : mapper_read_json(mapper);
@@ -353,6 +354,26 @@ static void roll_back(struct event_batch *batch, struct mark mark) {
     batch->bytes.length = mark.bytes;
 }
 
+/* Tells whoever listens what became of the present row, or message: events from `mark` on, and why
+ * something of it is quarantined (empty: nothing is). */
+static void tell_seen(const struct mapper *mapper, struct mark mark, const char *reason) {
+    const struct event_batch *batch = mapper->batch;
+    const struct ingest_seen *seen = &mapper->live.seen;
+    if (seen->tell == NULL) return;
+    struct ingest_told told = {.first_event = mark.events,
+                               .event_count = batch->event_count - mark.events,
+                               .reason = text_from(reason)};
+    if (mapper->plan->is_segment && !mapper->is_no_json)
+        segment_told(mapper, &told.message_id, &told.name);
+    if (told.event_count > 0) {
+        uint32_t type = batch->events[mark.events].type;
+        told.name = type == EVENT_UNDECLARED
+                        ? mapper->event_word
+                        : symbol_text(mapper->plan->symbols, SYMBOL_EVENT, type);
+    }
+    seen->tell(seen->context, batch, &told);
+}
+
 static enum status map_message(struct mapper *mapper, const struct segment_batch *walk) {
     if (mapper->scratch.block) arena_clear(&mapper->scratch);
     mapper->row = walk->text;
@@ -382,7 +403,9 @@ static enum status map_batch(struct mapper *mapper, struct job *job, uint32_t le
         bool doubt = status == STATUS_OK && mapper->doubt.text[0] != 0;
         if (status == STATUS_INVALID) roll_back(mapper->batch, mark);
         if (doubt) mapper->reason = mapper->doubt;
-        if (status == STATUS_INVALID || doubt) status = segment_batch_leave(&walk, mapper);
+        bool leaves = status == STATUS_INVALID || doubt;
+        tell_seen(mapper, mark, leaves ? mapper->reason.text : "");
+        if (leaves) status = segment_batch_leave(&walk, mapper);
         if (status) return status;
     }
     mapper->doubt.text[0] = 0;
@@ -396,15 +419,15 @@ static enum status map_batch(struct mapper *mapper, struct job *job, uint32_t le
 }
 
 static enum status map_row(struct mapper *mapper, struct job *job, const struct row *row,
-                           bool plain) {
+                           bool plain, bool *is_batch) {
     uint32_t left = 0;
     mapper_dark_begin(mapper);
     enum status status = mapper_read_row(mapper, job, row, plain);
     if (status == STATUS_INVALID && mapper->plan->is_segment)
         status = segment_rescue(mapper, &left);
     if (status) return status;
-    if (mapper->plan->is_segment && segment_is_batch(mapper)) return map_batch(mapper, job, left);
-    return map_cells(mapper);
+    *is_batch = mapper->plan->is_segment && segment_is_batch(mapper);
+    return *is_batch ? map_batch(mapper, job, left) : map_cells(mapper);
 }
 
 static enum status append_raw(struct mapper *mapper, struct text text) {
@@ -436,7 +459,6 @@ static enum status build_raw(struct mapper *mapper, const struct job *job, size_
 
 static enum status quarantine(struct mapper *mapper, struct job *job, size_t from, size_t to) {
     const struct plan *plan = mapper->plan;
-    mapper_hold_in_doubt(mapper);
     enum status status = build_raw(mapper, job, from, to);
     if (status) return status;
     job->quarantined_rows += to - from;
@@ -476,16 +498,20 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
         struct mark mark = mark_of(batch);
         uint64_t no_keys = mapper->no_keys;
         if (mapper->scratch.block) arena_clear(&mapper->scratch);
+        bool is_batch = false;
         enum status status = mapper->plan->group_column != COLUMN_NONE
                                  ? mapper_map_group(mapper, job, from, to, plain)
-                                 : map_row(mapper, job, &job->rows[from], plain);
+                                 : map_row(mapper, job, &job->rows[from], plain, &is_batch);
         bool doubt = status == STATUS_OK && mapper->doubt.text[0] != 0;
         if (status == STATUS_INVALID) {
             roll_back(batch, mark);
             mapper->no_keys = no_keys;
         }
         if (doubt) mapper->reason = mapper->doubt;
-        if (status == STATUS_INVALID || doubt) status = quarantine(mapper, job, from, to);
+        bool is_bad = status == STATUS_INVALID || doubt;
+        if (is_bad) mapper_hold_in_doubt(mapper);
+        if (!is_batch || is_bad) tell_seen(mapper, mark, is_bad ? mapper->reason.text : "");
+        if (is_bad) status = quarantine(mapper, job, from, to);
         if (status) return status;
     }
     job->no_keys += mapper->no_keys;

@@ -11,6 +11,7 @@
 #include "ingest/cell/cell.h"
 #include "ingest/cell/content.h"
 #include "ingest/file/job.h"
+#include "ingest/live.h"
 #include "ingest/map/line_form.h"
 #include "ingest/map/plan.h"
 
@@ -25,6 +26,16 @@
 #define MAPPER_REASON_BYTES    480
 #define MAPPER_OBJECTS_MAX     256
 #define MAPPER_NAMES           256 /* slots of the cache from names to symbols */
+
+/* Of the rows of a request (ingest/live.h); all zero for files. */
+struct mapper_live {
+    bool is_received; /* job->now_ms is when the server received it, whatever the row says */
+    /* Bytes that the server put before and behind what its sender wrote, in the present row. */
+    uint32_t head, tail;
+    uint64_t number; /* of the request: tells messages apart that say neither an id nor a time */
+    uint64_t messages;
+    struct ingest_seen seen;
+};
 
 struct mapper_reason {
     char text[MAPPER_REASON_BYTES];
@@ -83,6 +94,8 @@ struct mapper {
     int message;           /* of a Segment source: what the present row is; 0: nothing such */
     struct json_node root; /* NDJSON: of the present line */
     bool in_defaults;      /* cells are filled from what a batch says of all its messages */
+    bool is_no_json;       /* the present row can't be read at all */
+    struct mapper_live live;
     struct mapper_reason reason;
     struct event_batch *batch; /* being filled */
     int64_t now_ms;            /* when the present job's rows were received */

@@ -222,9 +222,9 @@ enum status mapper_read_json(struct mapper *mapper) {
     }
     enum status status = mapper_parse_json(mapper, mapper->row, &root, &error);
     if (status == STATUS_NO_MEMORY) return status;
+    mapper->is_no_json = status != STATUS_OK || json_type(root) != JSON_OBJECT;
     if (status) return mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
-    if (json_type(root) != JSON_OBJECT)
-        return mapper_bad(mapper, COLUMN_NONE, "the line is no JSON object");
+    if (mapper->is_no_json) return mapper_bad(mapper, COLUMN_NONE, "the line is no JSON object");
     mapper->root = root;
     status = line_forms_learn(&mapper->forms, plan, mapper->row);
     if (status == STATUS_OK) status = fill_anew(mapper, root);

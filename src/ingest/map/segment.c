@@ -23,6 +23,21 @@ static const struct cell *cell_at(const struct mapper *mapper, enum segment_colu
     return &mapper->cells[mapper->plan->segment + (uint32_t)column];
 }
 
+static struct text told_text(const struct cell *cell) {
+    return cell->kind == CELL_TEXT ? cell->text : (struct text){0};
+}
+
+void segment_told(const struct mapper *mapper, struct text *message_id, struct text *name) {
+    *message_id = told_text(cell_at(mapper, SEGMENT_MESSAGE_ID));
+    *name = told_text(cell_at(mapper, SEGMENT_EVENT));
+    if (name->length == 0) *name = told_text(cell_at(mapper, SEGMENT_TYPE));
+}
+
+bool segment_says_time(const struct mapper *mapper) {
+    return !cell_is_empty(cell_at(mapper, SEGMENT_TIMESTAMP)) ||
+           !cell_is_empty(cell_at(mapper, SEGMENT_ORIGINAL_TIMESTAMP));
+}
+
 static enum message message_of(const struct mapper *mapper) {
     return (enum message)mapper->message;
 }
@@ -82,6 +97,11 @@ enum status segment_time(struct mapper *mapper, struct event *event) {
     if (status == STATUS_OK) status = time_at(mapper, SEGMENT_SENT_AT, &sent);
     if (status == STATUS_OK) status = time_at(mapper, SEGMENT_RECEIVED_AT, &received);
     if (status) return status;
+    if (mapper->live.is_received) {
+        bool is_relayed = value_is_known(received) && received.time_ms != mapper->now_ms;
+        if (is_relayed && value_is_known(stamp)) sent = value_unknown();
+        received = value_time(mapper->now_ms);
+    }
     if (!value_is_known(received) && live) received = value_time(mapper->now_ms);
     /* A message just sent carries its client's time as `timestamp`; one that passed a collector has
      * it moved to originalTimestamp. */

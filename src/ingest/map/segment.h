@@ -8,7 +8,9 @@
  *   group     Group Joined {group_id}             alias   Identity Aliased
  * Time: receivedAt - (sentAt - originalTimestamp) where these are there (receivedAt of a live
  * source: now), else `timestamp`, else originalTimestamp, else receivedAt; a source that names
- * another time keeps it. Key: messageId, else a hash of the message (or what the source names).
+ * another time keeps it. In a request receivedAt is when this server received it, whatever the
+ * message says; where another collector received it first, that one has corrected `timestamp`.
+ * Key: messageId, else a hash of the message (or what the source names).
  * Identifiers: those of the mapping, and context.externalIds[] whose type the playbook knows; of an
  * alias also previousId, as what userId or anonymousId is (or an e-mail address), wherever that is
  * known. Of context.consent.categoryPreferences each becomes a
@@ -55,6 +57,11 @@ enum status segment_batch_end(struct segment_batch *walk, struct mapper *mapper)
 static inline bool segment_is_message(const struct mapper *mapper) {
     return mapper->message != 0;
 }
+/* What a message says of itself, for the live tail: its id, and the event that it names or its
+ * type; empty where it says neither. */
+void segment_told(const struct mapper *mapper, struct text *message_id, struct text *name);
+/* Does the message say when it happened? */
+bool segment_says_time(const struct mapper *mapper);
 /* `word`: the name as it came, where it did. */
 enum status segment_event_type(struct mapper *mapper, uint32_t *event_type,
                                struct text *word) MUST_USE;

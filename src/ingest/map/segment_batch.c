@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "base/json_skip.h"
 #include "ingest/map/segment.h"
 
 bool segment_is_batch(const struct mapper *mapper) {
@@ -11,57 +12,14 @@ bool segment_is_batch(const struct mapper *mapper) {
     return batch->kind == CELL_NODE && json_type(batch->node) == JSON_ARRAY;
 }
 
-/* ---- the text of values, as written; only of text that has been parsed ---- */
-
-static const char *skip_space(const char *at, const char *end) {
-    while (at < end && (*at == ' ' || *at == ',' || *at == ':' || (*at >= '\t' && *at <= '\r')))
-        at++;
-    return at;
-}
-
-static const char *skip_string(const char *at, const char *end) {
-    for (at++; at < end && *at != '"'; at++) at += *at == '\\';
-    return at < end ? at + 1 : end;
-}
-
-static const char *skip_value(const char *at, const char *end) {
-    int depth = 0;
-    while (at < end) {
-        char c = *at;
-        if (c == '"') {
-            at = skip_string(at, end);
-        } else if (c == '{' || c == '[') {
-            depth++;
-            at++;
-        } else if (c == '}' || c == ']') {
-            if (depth == 0) return at;
-            depth--;
-            at++;
-        } else if (depth == 0 && (c == ',' || c == ' ' || (c >= '\t' && c <= '\r'))) {
-            return at;
-        } else {
-            at++;
-            continue;
-        }
-        if (depth == 0) return at;
-    }
-    return at;
-}
-
-static struct text value_at(const char **at, const char *end) {
-    const char *first = skip_space(*at, end);
-    *at = skip_value(first, end);
-    return (struct text){first, (uint32_t)(*at - first)};
-}
-
 /* The value of a member of the line, as written; empty where there is none. */
 static struct text member(const struct mapper *mapper, struct text name) {
     const char *at = mapper->line_text.at, *end = at + mapper->line_text.length;
     struct json_iterator iterator = json_begin(mapper->root);
-    at = skip_space(at, end) + 1;
+    at = json_skip_space(at, end) + 1;
     while (json_next(&iterator)) {
-        at = skip_string(skip_space(at, end), end);
-        struct text value = value_at(&at, end);
+        at = json_skip_string(json_skip_space(at, end), end);
+        struct text value = json_value_at(&at, end);
         if (text_equal(iterator.key, name))
             return value; /* of a member given twice the first counts */
     }
@@ -77,18 +35,18 @@ static struct text member(const struct mapper *mapper, struct text name) {
 
 /* What stands behind the bracket that opens the line's member "batch", up to the line's end. */
 static bool find_batch(struct text line, struct text *behind) {
-    const char *at = skip_space(line.at, line.at + line.length), *end = line.at + line.length;
+    const char *at = json_skip_space(line.at, line.at + line.length), *end = line.at + line.length;
     if (at == end || *at != '{') return false;
-    for (at++; (at = skip_space(at, end)) < end && *at == '"';) {
+    for (at++; (at = json_skip_space(at, end)) < end && *at == '"';) {
         const char *key = at;
-        at = skip_string(at, end);
+        at = json_skip_string(at, end);
         bool is_batch = text_equal((struct text){key, (uint32_t)(at - key)}, TEXT("\"batch\""));
-        const char *first = skip_space(at, end);
+        const char *first = json_skip_space(at, end);
         if (is_batch && first < end && *first == '[') {
             *behind = (struct text){first + 1, (uint32_t)(end - first - 1)};
             return true;
         }
-        (void)value_at(&at, end);
+        (void)json_value_at(&at, end);
     }
     return false;
 }
@@ -99,7 +57,7 @@ static bool has_broken_quotes(struct text message) {
     const char *at = message.at, *end = message.at + message.length;
     while (at < end) {
         if (*at++ != '"') continue;
-        at = skip_string(at - 1, end);
+        at = json_skip_string(at - 1, end);
         if (at == end) return end[-1] != '"';
         if (memchr(" \t\r\n,:}]", *at, 8) == NULL) return true;
     }
@@ -130,10 +88,10 @@ static enum status check_message(struct mapper *mapper, struct text message) {
 static enum status is_message(struct mapper *mapper, const char *at, const char *end, bool *is) {
     struct json_node root, batch, type;
     struct error error;
-    struct text message = value_at(&at, end);
+    struct text message = json_value_at(&at, end);
     const struct mapper_reason reason = mapper->reason;
     *is = false;
-    at = skip_space(at, end);
+    at = json_skip_space(at, end);
     if (at == end || (*at != '{' && *at != ']')) return STATUS_OK;
     enum status status = check_message(mapper, message);
     if (status == STATUS_OK)
@@ -159,7 +117,7 @@ static enum status find_next(struct mapper *mapper, struct text bad, const char 
         return STATUS_OK;
     }
     while (*tries < RESCUE_TRIES_MAX && (at = memchr(at, '}', (size_t)(end - at))) != NULL) {
-        const char *first = skip_space(++at, end);
+        const char *first = json_skip_space(++at, end);
         bool is = false;
         if (first == at || first == end || *first != '{') continue;
         ++*tries;
@@ -191,14 +149,14 @@ static enum status part_messages(struct mapper *mapper, struct text behind,
     const char *at = behind.at, *end = behind.at + behind.length;
     uint32_t tries = 0;
     enum status status = STATUS_OK;
-    for (; status == STATUS_OK; at = skip_space(at, end)) {
-        at = skip_space(at, end);
+    for (; status == STATUS_OK; at = json_skip_space(at, end)) {
+        at = json_skip_space(at, end);
         if (at == end) return STATUS_INVALID; /* the batch never ends */
         if (*at == ']') {
             *tail = (struct text){at, (uint32_t)(end - at)};
             return STATUS_OK;
         }
-        walk->text = value_at(&at, end);
+        walk->text = json_value_at(&at, end);
         walk->number++;
         if (walk->text.length == 0) return STATUS_INVALID; /* a bracket that closes nothing */
         status = check_message(mapper, walk->text);
@@ -253,7 +211,7 @@ void segment_batch_begin(struct segment_batch *walk, const struct mapper *mapper
 bool segment_batch_next(struct segment_batch *walk) {
     if (!json_next(&walk->messages)) return false;
     walk->node = walk->messages.node;
-    walk->text = value_at(&walk->at, walk->end);
+    walk->text = json_value_at(&walk->at, walk->end);
     walk->number++;
     return true;
 }

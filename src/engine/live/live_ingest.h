@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/live.h -- requests to changes: attune_ingest for a server that must not wait.
+/* engine/live/live_ingest.h -- requests to changes: attune_ingest for a server that must not wait.
  *
  *   any thread:  request ──► live_call_read ──► events, bad rows ──► live_call_send ──► returns
  *                            (parsed here)      (a change)           (queued, or refused)
@@ -20,8 +20,8 @@
  * Threads: any number of threads. A call belongs to the thread that reads it until live_call_send;
  * then to `done`, which the syncer's thread calls, or, where there is nothing to store, the sending
  * thread itself; whoever has it then gives it back. */
-#ifndef ENGINE_LIVE_H
-#define ENGINE_LIVE_H
+#ifndef ENGINE_LIVE_LIVE_INGEST_H
+#define ENGINE_LIVE_LIVE_INGEST_H
 
 #include "engine/applier.h"
 #include "ingest/live.h"
@@ -32,7 +32,11 @@
 
 struct engine_live;
 enum status engine_live_create(struct engine_live **out, struct engine *engine) MUST_USE;
-/* All calls must have been given back, and the engine must still be open. NULL is allowed. */
+/* Lets go of what mappers hold of the engine, before it is closed: from now on nothing is read.
+ * What was sent may still be completed. NULL is allowed. */
+void engine_live_settle(struct engine_live *live);
+/* All calls must have been given back; the engine may be closed, where it was settled before. NULL
+ * is allowed. */
 void engine_live_destroy(struct engine_live *live);
 
 /* Who sent it: the key of the request, as its access told it. What a source is believed (DOMAIN,

@@ -6,7 +6,7 @@
 #include <semaphore.h>
 
 #include "base/random.h"
-#include "engine/live.h"
+#include "engine/live/live_ingest.h"
 #include "shop.h"
 
 static const char playbook[] =

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/live.h"
+#include "engine/live/live_ingest.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -233,13 +233,22 @@ enum status engine_live_create(struct engine_live **out, struct engine *engine) 
     return STATUS_OK;
 }
 
-void engine_live_destroy(struct engine_live *live) {
+void engine_live_settle(struct engine_live *live) {
     if (live == NULL) return;
-    for (struct live_reader *reader = live->readers, *next; reader != NULL; reader = next) {
+    pthread_mutex_lock(&live->lock);
+    struct live_reader *reader = live->readers;
+    live->readers = NULL;
+    pthread_mutex_unlock(&live->lock);
+    for (struct live_reader *next; reader != NULL; reader = next) {
         next = reader->next;
         reader_clear(reader);
         memory_free(reader);
     }
+}
+
+void engine_live_destroy(struct engine_live *live) {
+    if (live == NULL) return;
+    engine_live_settle(live);
     for (struct live_call *call = live->calls, *next; call != NULL; call = next) {
         next = call->next;
         call_destroy(call);

@@ -38,6 +38,11 @@ enum status file_map_private(struct file_system *fs, const char *path, struct fi
                              struct error *error) {
     return fs->ops->map_private(fs, path, mapping, error);
 }
+enum status file_map_pieces(struct file_system *fs, const char *path,
+                            const struct file_piece *pieces, size_t count,
+                            struct file_mapping *mapping, struct error *error) {
+    return fs->ops->map_pieces(fs, path, pieces, count, mapping, error);
+}
 void file_page_out(struct file_system *fs, const struct file_mapping *mapping) {
     if (mapping->at) fs->ops->page_out(fs, mapping);
 }

@@ -24,11 +24,18 @@ enum file_mode {
     FILE_APPEND,     /* create or open; writes go to the end */
 };
 
-struct
-    file_mapping { /* bytes of a whole file; OS: mmap. Read-only unless file_map_private made it */
+/* Bytes of a file; OS: mmap. Read-only unless file_map_private or file_map_pieces made it. */
+struct file_mapping {
     const uint8_t *at;
     size_t length;
     void *owner;
+};
+
+/* A part of a file that is mapped with room behind it. `offset` and `room` are whole pages, and
+ * room >= length. */
+struct file_piece {
+    uint64_t offset;
+    size_t length, room;
 };
 
 struct file_system_ops {
@@ -46,6 +53,8 @@ struct file_system_ops {
                        struct error *);
     enum status (*map_private)(struct file_system *, const char *path, struct file_mapping *,
                                struct error *);
+    enum status (*map_pieces)(struct file_system *, const char *path, const struct file_piece *,
+                              size_t count, struct file_mapping *, struct error *);
     void (*page_out)(struct file_system *, const struct file_mapping *);
     enum status (*detach)(struct file_system *, struct file_mapping *);
     void (*unmap)(struct file_system *, struct file_mapping *);
@@ -93,11 +102,19 @@ enum status file_map(struct file_system *fs, const char *path, struct file_mappi
  */
 enum status file_map_private(struct file_system *fs, const char *path, struct file_mapping *mapping,
                              struct error *error) MUST_USE;
+/* Maps pieces of a file like file_map_private, each with its room: piece 0 begins at mapping->at,
+ * and each of the others where the room of the one before it ends. The room behind a piece's bytes
+ * is zeros, may be written like them, and takes memory once it is used. The mapping is as long as
+ * all rooms. STATUS_CORRUPT where the file ends before a piece does. */
+enum status file_map_pieces(struct file_system *fs, const char *path,
+                            const struct file_piece *pieces, size_t count,
+                            struct file_mapping *mapping, struct error *error) MUST_USE;
 /* Lets the pages of a mapping leave memory; whoever reads them next brings them back from the file.
  * What was written to a private mapping would be lost: not after that. Any thread. */
 void file_page_out(struct file_system *fs, const struct file_mapping *mapping);
-/* Copies the bytes of a private mapping and lets the file go. The addresses stay. Any thread may
- * read meanwhile, none may write. STATUS_NO_MEMORY: it is as it was. */
+/* Copies the bytes of a private mapping, or of whole pages of one, and lets the file go. The
+ * addresses stay. Any thread may read meanwhile, none may write. STATUS_NO_MEMORY: it is as it was.
+ */
 enum status file_detach(struct file_system *fs, struct file_mapping *mapping) MUST_USE;
 /* A zeroed mapping is allowed. */
 void file_unmap(struct file_system *fs, struct file_mapping *mapping);

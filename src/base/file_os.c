@@ -177,6 +177,53 @@ static enum status os_map_private(struct file_system *fs, const char *path,
     return map_file(path, PROT_READ | PROT_WRITE, MAP_PRIVATE, mapping, error);
 }
 
+/* All rooms at once, so that pieces can be laid over them. */
+static uint8_t *reserve(const struct file_piece *pieces, size_t count, size_t *length) {
+    *length = 0;
+    for (size_t i = 0; i < count; i++) *length += pieces[i].room;
+    void *at = mmap(NULL, *length, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return NULL;
+    (void)madvise(at, *length, MADV_HUGEPAGE); /* it is advice */
+    return at;
+}
+
+static enum status lay_over(int descriptor, const struct file_piece *pieces, size_t count,
+                            uint8_t *at, const char *path, struct error *error) {
+    struct stat about;
+    if (fstat(descriptor, &about)) return os_error(error, errno, path, "read the size");
+    for (size_t i = 0; i < count; at += pieces[i++].room) {
+        const struct file_piece *piece = &pieces[i];
+        uint64_t size = (uint64_t)about.st_size;
+        if (piece->offset > size || piece->length > size - piece->offset)
+            return error_set(error, STATUS_CORRUPT, "%s: is cut", path);
+        if (piece->length > 0 &&
+            mmap(at, piece->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, descriptor,
+                 (off_t)piece->offset) == MAP_FAILED)
+            return os_error(error, errno, path, "map");
+    }
+    return STATUS_OK;
+}
+
+static enum status os_map_pieces(struct file_system *fs, const char *path,
+                                 const struct file_piece *pieces, size_t count,
+                                 struct file_mapping *mapping, struct error *error) {
+    (void)fs;
+    *mapping = (struct file_mapping){0};
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return os_error(error, errno, path, "open");
+    size_t length;
+    uint8_t *at = reserve(pieces, count, &length);
+    enum status status = at ? lay_over(descriptor, pieces, count, at, path, error)
+                            : error_set(error, STATUS_NO_MEMORY, "%s: no memory to map it", path);
+    close(descriptor);
+    if (status == STATUS_OK)
+        *mapping = (struct file_mapping){.at = at, .length = length};
+    else if (at)
+        munmap(at, length);
+    return status;
+}
+
 /* Advice: a refusal only means that the pages stay. */
 static void os_page_out(struct file_system *fs, const struct file_mapping *mapping) {
     (void)fs;
@@ -321,6 +368,7 @@ struct file_system *file_system_os(void) {
         .sync = os_sync,
         .map = os_map,
         .map_private = os_map_private,
+        .map_pieces = os_map_pieces,
         .page_out = os_page_out,
         .detach = os_detach,
         .unmap = os_unmap,

@@ -140,26 +140,39 @@ static bool are_zeros(const uint8_t *bytes, uint64_t from, uint64_t to) {
     return from >= to;
 }
 
-/* Sections lie one behind the other, with nothing but zeros between. */
-static bool sections_are_sound(const struct image *image, uint64_t end) {
-    uint64_t at = sizeof(struct image_header);
+/* The bytes that a section takes in the file: whole pages. */
+static uint64_t whole_pages(uint64_t bytes) {
+    return (bytes + IMAGE_PAGE_BYTES - 1) / IMAGE_PAGE_BYTES * IMAGE_PAGE_BYTES;
+}
+
+/* Sections lie one behind the other, and end where the footer begins. */
+static bool places_are_sound(const struct image *image, uint64_t end) {
+    uint64_t at = whole_pages(sizeof(struct image_header));
     for (uint32_t i = 0; i < image->section_count; i++) {
         const struct image_section *section = &image->sections[i];
-        if (section->offset % IMAGE_PAGE_BYTES || section->offset < at ||
-            section->offset - at >= IMAGE_PAGE_BYTES || section->offset > end ||
+        if (section->offset != at || section->offset > end ||
             section->bytes > end - section->offset || section->item_bytes == 0 ||
             section->bytes % section->item_bytes)
             return false;
-        const uint8_t *bytes = image->mapping.at;
-        if (!are_zeros(bytes, at, section->offset)) return false;
-        if (section_checksum(bytes + section->offset, section->bytes) != section->checksum)
-            return false;
-        at = section->offset + section->bytes;
+        at += whole_pages(section->bytes);
     }
-    return end - at < IMAGE_PAGE_BYTES && are_zeros(image->mapping.at, at, end);
+    return at == end;
 }
 
-static enum status check(struct image *image) {
+/* The bytes have their checksum, and zeros fill the last page. */
+static bool sections_are_sound(const struct image *image) {
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const struct image_section *section = &image->sections[i];
+        const uint8_t *bytes = image->mapping.at + section->offset;
+        if (section_checksum(bytes, section->bytes) != section->checksum ||
+            !are_zeros(bytes, section->bytes, whole_pages(section->bytes)))
+            return false;
+    }
+    return true;
+}
+
+/* Header, trailer and footer. */
+static enum status read_footer(struct image *image) {
     const uint8_t *bytes = image->mapping.at;
     uint64_t length = image->mapping.length;
     struct image_header header;
@@ -170,31 +183,70 @@ static enum status check(struct image *image) {
     if (header.magic != IMAGE_MAGIC || trailer.magic != IMAGE_TRAILER_MAGIC) return STATUS_CORRUPT;
     if (header.format != IMAGE_FORMAT) return STATUS_VERSION;
     uint64_t end = trailer.footer_offset, footer = trailer.section_count * sizeof(*image->sections);
-    if (trailer.section_count > IMAGE_SECTIONS_MAX || end < sizeof(header) || end > length ||
+    if (trailer.section_count > IMAGE_SECTIONS_MAX || end < IMAGE_PAGE_BYTES || end > length ||
         length - end != footer + sizeof(trailer))
         return STATUS_CORRUPT;
     uint64_t seed = hash_bytes(&header, sizeof(header), 0);
     if (hash_bytes(bytes + end, (size_t)footer, seed) != trailer.checksum ||
-        !are_zeros((const uint8_t *)trailer.zeros, 0, sizeof(trailer.zeros)))
+        !are_zeros((const uint8_t *)trailer.zeros, 0, sizeof(trailer.zeros)) ||
+        !are_zeros(bytes, sizeof(header), IMAGE_PAGE_BYTES))
         return STATUS_CORRUPT;
     memcpy(image->sections, bytes + end, (size_t)footer);
     image->section_count = (uint32_t)trailer.section_count;
     image->contents = header.contents;
     image->position = header.position;
-    return sections_are_sound(image, end) ? STATUS_OK : STATUS_CORRUPT;
+    return places_are_sound(image, end) ? STATUS_OK : STATUS_CORRUPT;
+}
+
+/* Maps the file anew, its sections apart. */
+static enum status make_room(struct image *image, const char *path, struct error *error) {
+    struct file_piece pieces[IMAGE_SECTIONS_MAX];
+    uint64_t at = 0;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        struct image_section *section = &image->sections[i];
+        pieces[i] = (struct file_piece){
+            .offset = section->offset,
+            .length = (size_t)whole_pages(section->bytes),
+            .room = (size_t)whole_pages(2 * section->bytes + IMAGE_ROOM_BYTES),
+        };
+        section->offset = at;
+        at += pieces[i].room;
+    }
+    file_unmap(image->fs, &image->mapping);
+    image->has_room = true;
+    return file_map_pieces(image->fs, path, pieces, image->section_count, &image->mapping, error);
+}
+
+static enum status open_image(struct image *image, bool with_room, const char *path,
+                              struct error *error) {
+    enum status status = file_map_private(image->fs, path, &image->mapping, error);
+    if (status) return status;
+    status = read_footer(image);
+    if (status == STATUS_OK && with_room && image->section_count > 0) {
+        status = make_room(image, path, error);
+        if (status) return status;
+    }
+    if (status == STATUS_OK && !sections_are_sound(image)) status = STATUS_CORRUPT;
+    if (status == STATUS_OK) return STATUS_OK;
+    return error_set(error, status, "%s: %s", path,
+                     status == STATUS_VERSION ? "has another format than this program writes"
+                                              : "is damaged or cut");
 }
 
 enum status image_open(struct image *image, struct file_system *fs, const char *path,
                        struct error *error) {
     *image = (struct image){.fs = fs};
-    enum status status = file_map_private(fs, path, &image->mapping, error);
-    if (status) return status;
-    status = check(image);
-    if (status == STATUS_OK) return STATUS_OK;
-    image_close(image);
-    return error_set(error, status, "%s: %s", path,
-                     status == STATUS_VERSION ? "has another format than this program writes"
-                                              : "is damaged or cut");
+    enum status status = open_image(image, false, path, error);
+    if (status) image_close(image);
+    return status;
+}
+
+enum status image_open_with_room(struct image *image, struct file_system *fs, const char *path,
+                                 struct error *error) {
+    *image = (struct image){.fs = fs};
+    enum status status = open_image(image, true, path, error);
+    if (status) image_close(image);
+    return status;
 }
 
 void image_close(struct image *image) {
@@ -206,8 +258,17 @@ void image_page_out(const struct image *image) {
     file_page_out(image->fs, &image->mapping);
 }
 
+/* With room only the sections are the file's. What has grown behind them stays as it is. */
 enum status image_detach(struct image *image) {
-    return file_detach(image->fs, &image->mapping);
+    enum status status = STATUS_OK;
+    if (!image->has_room) return file_detach(image->fs, &image->mapping);
+    for (uint32_t i = 0; status == STATUS_OK && i < image->section_count; i++) {
+        const struct image_section *section = &image->sections[i];
+        struct file_mapping part = {.at = image->mapping.at + section->offset,
+                                    .length = (size_t)whole_pages(section->bytes)};
+        if (part.length > 0) status = file_detach(image->fs, &part);
+    }
+    return status;
 }
 
 void *image_items(const struct image *image, uint32_t tag, size_t item_bytes, uint64_t *count) {

@@ -15,7 +15,11 @@
  * It is for what can be made anew: nothing in it is converted, so a program whose items have
  * another size does not find its sections, and makes the file anew. An open image is mapped
  * privately: its owner may change the bytes in place, and only pages that he changes take memory of
- * their own.
+ * their own. It may be mapped with room behind each section, so that arrays can grow where they
+ * are:
+ *
+ *   file     │ header │ section 1 │ section 2 │ …
+ *   memory   │ section 1 │ zeros … │ section 2 │ zeros … │ …
  *
  * A writer and an open image belong to one thread; sections may be read by any. */
 #ifndef BASE_IMAGE_H
@@ -26,10 +30,13 @@
 #define IMAGE_PAGE_BYTES   ((uint64_t)4096)
 #define IMAGE_BLOCK_BYTES  ((size_t)1 << 20)
 #define IMAGE_SECTIONS_MAX 80
+/* What image_open_with_room promises: `bytes` of a section, as many again, and so many more. The
+ * last of them stay unused by arrays that at most double: reading a little too far is harmless. */
+#define IMAGE_ROOM_BYTES ((uint64_t)1 << 20)
 
 struct image_section {
     uint32_t tag, item_bytes;
-    uint64_t offset, bytes;
+    uint64_t offset, bytes; /* in the file; of an open image: in its mapping */
     uint64_t checksum;
 };
 
@@ -68,15 +75,20 @@ struct image {
     uint64_t position;
     struct image_section sections[IMAGE_SECTIONS_MAX];
     uint32_t section_count;
+    bool has_room;
 };
 /* Maps it and checks every byte. STATUS_NOT_FOUND, STATUS_CORRUPT; STATUS_VERSION where the file
  * has another format than this program writes. */
 enum status image_open(struct image *image, struct file_system *fs, const char *path,
                        struct error *error) MUST_USE;
+/* The same, with room: behind the items of a section there are zeros, so that there are
+ * 2 * bytes + IMAGE_ROOM_BYTES of it in all. They may be written like the items. */
+enum status image_open_with_room(struct image *image, struct file_system *fs, const char *path,
+                                 struct error *error) MUST_USE;
 void image_close(struct image *image); /* a zeroed one is allowed */
 /* file_page_out of the mapping: not once something was written to it. */
 void image_page_out(const struct image *image);
-/* file_detach of the mapping. */
+/* file_detach of all that is the file's. */
 enum status image_detach(struct image *image) MUST_USE;
 /* The section's items, and how many; NULL where there is none, or its items have another size. An
  * empty section has an address too. */

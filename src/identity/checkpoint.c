@@ -218,11 +218,9 @@ static enum status open_columns(struct identity *shell, const struct checkpoint_
         {&shell->persona_rows, parts->persona_rows, personas, sizeof(struct persona_row)},
         {&shell->links, parts->links, parts->link_count, sizeof(struct link)},
     };
-    enum status status = STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < sizeof(columns) / sizeof(columns[0]); i++)
-        status = column_begin(columns[i].column, columns[i].items, columns[i].count,
-                              columns[i].item_bytes);
-    if (!status) status = column_reserve(&shell->node_marks, ids, sizeof(struct node_mark));
+    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+        column_begin(columns[i].column, columns[i].items, columns[i].count, columns[i].item_bytes);
+    enum status status = column_reserve(&shell->node_marks, ids, sizeof(struct node_mark));
     return status ? status : column_reserve(&shell->windows, personas, sizeof(struct known_window));
 }
 
@@ -314,7 +312,7 @@ static enum status open_into(struct identity *identity, struct identity *shell,
 }
 
 enum status checkpoint_open(struct identity *identity, struct image *image, struct error *error) {
-    assert(!identity->open && key_table_count(&identity->identifiers) == 0);
+    assert(!identity->open && key_table_count(&identity->identifiers) == 0 && image->has_room);
     if (image->contents != CHECKPOINT_FORMAT)
         return error_set(error, STATUS_VERSION, "identity: a checkpoint of another program");
     struct identity *shell = memory_calloc(1, sizeof(*shell));

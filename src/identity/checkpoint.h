@@ -43,8 +43,9 @@ enum status checkpoint_begin(struct identity **out, const struct identity *like,
                              struct image *image, struct error *error) MUST_USE;
 
 /* Makes an identity that has applied nothing yet (identity_create, no rules set) what the image
- * holds, and takes the image over: *image is zeroed, and closed with the identity. Every index,
- * offset and length is checked, so that no bytes whatever lead outside of the arrays.
+ * holds, and takes the image over: *image is zeroed, and closed with the identity. It must be open
+ * with room (image_open_with_room): arrays that grow do so where they are. Every index, offset and
+ * length is checked, so that no bytes whatever lead outside of the arrays.
  *   STATUS_CORRUPT, STATUS_VERSION, STATUS_NO_MEMORY: the identity is as it was, and the image is
  *   the caller's still */
 enum status checkpoint_open(struct identity *identity, struct image *image,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/column.h"
 
-#include <string.h>
+#include <assert.h>
 
 enum status column_write(const struct column_store *column, uint64_t count, size_t item_bytes,
                          struct image_writer *writer, uint32_t tag, struct error *error) {
@@ -14,27 +14,16 @@ enum status column_write(const struct column_store *column, uint64_t count, size
     return status;
 }
 
-enum status column_begin(struct column_store *column, void *items, uint64_t count,
-                         size_t item_bytes) {
+/* Segments up to the one that `count` ends in have less than 2 * count items and one first segment
+ * more. The image has room for these. */
+void column_begin(struct column_store *column, void *items, uint64_t count, size_t item_bytes) {
     char *at = items;
+    assert(item_bytes % 4 == 0 && item_bytes <= COLUMN_IMAGE_ITEM_MAX);
     *column = (struct column_store){.capacity = 0};
-    for (uint32_t s = 0; count > 0; s++) {
-        uint64_t size = column_segment_items(s);
-        if (count >= size) {
-            column->segments[s] = at;
-            column->capacity += size;
-            column->mapped++;
-            at += size * item_bytes;
-            count -= size;
-            continue;
-        }
-        enum status status = column_reserve(column, column->capacity + count, item_bytes);
-        if (status) {
-            column_release(column, item_bytes);
-            return status;
-        }
-        memcpy(column->segments[s], at, count * item_bytes);
-        count = 0;
+    for (uint32_t s = 0; column->capacity < count; s++) {
+        column->segments[s] = at;
+        at += column_segment_items(s) * item_bytes;
+        column->capacity += column_segment_items(s);
+        column->mapped++;
     }
-    return STATUS_OK;
 }

@@ -5,9 +5,9 @@
  * Items are zeroed. One writer reserves; an index is published to readers by whoever stores it with
  * release order.
  *
- * A column can be written to an image, item after item, and later begin as the items of an image:
- * its first segments then lie in the image (base/image.h), which must outlive it, and the last,
- * which may be part full, is a copy. */
+ * A column can be written to an image, item after item, and later begin as the items of an image
+ * (base/image.h), which must outlive it: its first segments then lie there, and the last of them,
+ * which may be part full, grows into the room behind the items. */
 #ifndef IDENTITY_COLUMN_H
 #define IDENTITY_COLUMN_H
 
@@ -57,8 +57,9 @@ static inline void column_release(struct column_store *column, size_t item_bytes
 /* The section `tag` with the first `count` items. */
 enum status column_write(const struct column_store *column, uint64_t count, size_t item_bytes,
                          struct image_writer *writer, uint32_t tag, struct error *error) MUST_USE;
-/* Fills an empty column. `items` lie in an image. On failure the column is empty. */
-enum status column_begin(struct column_store *column, void *items, uint64_t count,
-                         size_t item_bytes) MUST_USE;
+/* Fills an empty column. `items` lie in an image with room, and `item_bytes` is a multiple of 4, at
+ * most COLUMN_IMAGE_ITEM_MAX. */
+#define COLUMN_IMAGE_ITEM_MAX (IMAGE_ROOM_BYTES >> (COLUMN_FIRST_BITS + 1))
+void column_begin(struct column_store *column, void *items, uint64_t count, size_t item_bytes);
 
 #endif

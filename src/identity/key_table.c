@@ -109,8 +109,15 @@ static uint32_t hash_top(uint64_t hash) {
     return (uint32_t)(hash >> 32);
 }
 
-static bool key_equal(struct key a, struct key b) {
-    return a.text.at && a.prefix == b.prefix && text_equal(a.text, b.text);
+/* Is it the record of this key? It reads no more bytes than the key's own record has: a slot of an
+ * image may lead to any place in the texts. */
+static bool record_is(const uint8_t *record, struct key key) {
+    uint32_t length = key.text.length;
+    if (!record || *record++ != key.prefix) return false;
+    for (; length >= 0x80; length >>= 7)
+        if (*record++ != (uint8_t)(length | 0x80)) return false;
+    if (*record++ != (uint8_t)length) return false;
+    return key.text.length == 0 || memcmp(record, key.text.at, key.text.length) == 0;
 }
 
 static uint64_t slot_load(const struct key_slots *slots, size_t i) {
@@ -121,7 +128,7 @@ static uint64_t slot_load(const struct key_slots *slots, size_t i) {
 static bool slot_holds(const struct key_table *table, const struct key_slots *slots, size_t i,
                        uint64_t tag, struct key key) {
     uint64_t place = atomic_load_explicit(&slots->slot[i].place, memory_order_acquire);
-    return key_equal(record_key(record_at(table, place)), key) && slot_load(slots, i) == tag;
+    return record_is(record_at(table, place), key) && slot_load(slots, i) == tag;
 }
 
 /* The slot with the key, or SIZE_MAX and in *free the first that an insert may take. */
@@ -282,15 +289,19 @@ enum status key_table_add_hole(struct key_table *table, uint32_t *id) {
     return STATUS_OK;
 }
 
+/* The slot says which id it has, so no text is compared. Nothing to do: the key is unlisted. */
 static void slot_take_back(struct key_table *table, uint32_t id) {
     struct key key = key_table_key(table, id);
     if (!key.text.at) return;
     struct key_slots *slots = atomic_load_explicit(&table->slots, memory_order_relaxed);
-    uint32_t found;
-    size_t free, i = slot_find(table, slots, key, key_hash(key), &free, &found);
-    if (i == SIZE_MAX) return; /* unlisted */
-    assert(found == id);
-    atomic_store_explicit(&slots->slot[i].tag, TAKEN_BACK, memory_order_release);
+    size_t mask = ((size_t)1 << slots->bits) - 1;
+    uint64_t tag = (uint64_t)hash_top(key_hash(key)) << 32 | (id + 1), slot;
+    for (size_t i = (size_t)(tag >> 32) >> (32 - slots->bits); (slot = slot_load(slots, i)) != 0;
+         i = (i + 1) & mask) {
+        if (slot != tag) continue;
+        atomic_store_explicit(&slots->slot[i].tag, TAKEN_BACK, memory_order_release);
+        return;
+    }
 }
 
 void key_table_truncate(struct key_table *table, uint32_t count) {
@@ -344,74 +355,77 @@ enum status key_table_write(const struct key_table *table, struct image_writer *
     return status ? status : write_texts(&table->texts, writer, tag + SECTION_TEXT, error);
 }
 
-/* Does a whole key lie there, in one segment? */
-static bool place_is_sound(const uint8_t *text, uint64_t used, uint64_t place) {
-    uint64_t at = place - 1, end = text_start(text_segment(at) + 1);
-    if (end > used) end = used;
+/* Does a whole key lie there? It ends before `end`. */
+static inline bool place_is_sound(const uint8_t *text, uint64_t at, uint64_t end) {
     if (at >= end || end - at < 2) return false;
-    uint64_t length = 0;
-    uint32_t shift = 0;
-    at++;
-    for (; at < end && text[at] & 0x80; at++, shift += 7) {
-        if (shift > 21) return false;
-        length |= (uint64_t)(text[at] & 0x7F) << shift;
+    uint64_t length = text[at + 1];
+    at += 2;
+    if (length < 0x80) return length <= end - at;
+    length &= 0x7F;
+    for (uint32_t shift = 7; shift <= 28 && at < end; shift += 7) {
+        uint64_t byte = text[at++];
+        length |= (byte & 0x7F) << shift;
+        if (byte < 0x80) return length <= end - at;
     }
-    if (at >= end) return false;
-    length |= (uint64_t)text[at++] << shift;
-    return length <= end - at;
+    return false;
 }
 
+/* Each place has a key that lies in one segment whole. Keys lie in the order of their ids, so the
+ * segment is mostly that of the key before. *holes: ids without a key. */
 static bool places_are_sound(const uint64_t *places, uint64_t count, const uint8_t *text,
-                             uint64_t used) {
+                             uint64_t used, uint64_t *holes) {
+    uint64_t start = 0, end = 0;
+    *holes = 0;
     for (uint64_t i = 0; i < count; i++) {
-        if (places[i] != 0 && (places[i] > used || !place_is_sound(text, used, places[i])))
-            return false;
+        uint64_t at = places[i] - 1;
+        if (places[i] == 0) {
+            ++*holes;
+            continue;
+        }
+        if (at >= used) return false;
+        if (at - start >= end - start) {
+            uint32_t segment = text_segment(at);
+            start = text_start(segment);
+            end = text_start(segment + 1) < used ? text_start(segment + 1) : used;
+        }
+        if (!place_is_sound(text, at, end)) return false;
     }
     return true;
 }
 
-#define CHECK_AHEAD 24
-
-/* Places lie anywhere in memory: those of later slots are fetched meanwhile. */
-static void fetch_place(const struct slot *slot, uint64_t i, uint64_t count, const uint64_t *places,
-                        uint64_t place_count) {
-    if (i >= count) return;
-    uint32_t low = (uint32_t)atomic_load_explicit(&slot[i].tag, memory_order_relaxed);
-    if (low > 0 && low <= place_count) __builtin_prefetch(&places[low - 1]);
+static bool names_a_hole(const struct slot *slot, const uint64_t *places) {
+    uint64_t tag = atomic_load_explicit(&slot->tag, memory_order_relaxed);
+    uint32_t low = (uint32_t)tag;
+    return low != 0 && low != (uint32_t)TAKEN_BACK && places[low - 1] == 0;
 }
 
-/* A search ends at a free slot, so there must be one. A slot names an id, and the id's place. */
+/* A slot names an id that has a key, and a place in the texts. It may be another key's place, which
+ * nobody wrote but which harms nobody: a lookup then finds an id that is one, or none. A search
+ * ends at a free slot, so there must be one. */
 static bool slots_are_sound(const struct slot *slot, uint64_t count, const uint64_t *places,
-                            uint64_t place_count, uint32_t *used) {
-    *used = 0;
+                            uint64_t place_count, uint64_t holes, uint64_t text_used,
+                            uint32_t *used) {
+    uint64_t bad = 0, taken = 0;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t tag = atomic_load_explicit(&slot[i].tag, memory_order_relaxed);
-        *used += tag != 0;
-        fetch_place(slot, i + CHECK_AHEAD, count, places, place_count);
-        uint32_t low = (uint32_t)tag;
-        if (low == (uint32_t)TAKEN_BACK) continue;
-        if (low == 0 && tag != 0) return false;
-        if (low == 0) continue;
         uint64_t place = atomic_load_explicit(&slot[i].place, memory_order_relaxed);
-        if (low > place_count || place == 0 || place != places[low - 1]) return false;
+        uint32_t low = (uint32_t)tag;
+        bool is_live = low != (uint32_t)TAKEN_BACK && tag != 0;
+        taken += tag != 0;
+        bad |= (uint64_t)(is_live & (low - 1 >= place_count)) | (uint64_t)(place > text_used);
     }
-    return *used < count;
+    for (uint64_t i = 0; !bad && holes > 0 && i < count; i++) bad = names_a_hole(&slot[i], places);
+    *used = (uint32_t)taken;
+    return !bad && taken < count;
 }
 
-static enum status begin_texts(struct key_texts *texts, uint8_t *text, uint64_t used) {
+/* The segments lie in the image, and the last of them goes on into its room. */
+static void begin_texts(struct key_texts *texts, uint8_t *text, uint64_t used) {
     texts->used = used;
     for (uint32_t s = 0; text_start(s) < used; s++) {
-        uint64_t left = used - text_start(s);
-        if (left >= text_bytes(s)) {
-            texts->segments[s] = text + text_start(s);
-            texts->mapped++;
-            continue;
-        }
-        texts->segments[s] = memory_alloc_huge((size_t)text_bytes(s));
-        if (!texts->segments[s]) return STATUS_NO_MEMORY;
-        memcpy(texts->segments[s], text + text_start(s), (size_t)left);
+        texts->segments[s] = text + text_start(s);
+        texts->mapped++;
     }
-    return STATUS_OK;
 }
 
 enum status key_table_begin(struct key_table *table, const struct image *image, uint32_t tag) {
@@ -426,8 +440,9 @@ enum status key_table_begin(struct key_table *table, const struct image *image, 
         used >= text_start(KEY_TEXT_SEGMENTS))
         return STATUS_CORRUPT;
     uint32_t slots_used;
-    if (!places_are_sound(places, place_count, text, used) ||
-        !slots_are_sound(slot, slot_count, places, place_count, &slots_used))
+    uint64_t holes;
+    if (!places_are_sound(places, place_count, text, used, &holes) ||
+        !slots_are_sound(slot, slot_count, places, place_count, holes, used, &slots_used))
         return STATUS_CORRUPT;
     struct key_slots *slots = memory_alloc_huge(sizeof(*slots));
     if (!slots) return STATUS_NO_MEMORY;
@@ -436,12 +451,8 @@ enum status key_table_begin(struct key_table *table, const struct image *image, 
                                 .bits = (uint32_t)__builtin_ctzll(slot_count),
                                 .used = slots_used};
     atomic_store_explicit(&table->slots, slots, memory_order_relaxed);
-    enum status status = column_begin(&table->places, places, place_count, sizeof(place_cell));
-    if (!status) status = begin_texts(&table->texts, text, used);
-    if (status) {
-        key_table_release(table);
-        return status;
-    }
+    column_begin(&table->places, places, place_count, sizeof(place_cell));
+    begin_texts(&table->texts, text, used);
     table->bytes = slot_count * sizeof(struct slot) + used;
     atomic_store_explicit(&table->count, (uint32_t)place_count, memory_order_release);
     return STATUS_OK;

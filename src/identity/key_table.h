@@ -52,9 +52,10 @@ void key_table_release(struct key_table *table); /* a zeroed one is allowed */
 #define KEY_TABLE_SECTIONS 3
 enum status key_table_write(const struct key_table *table, struct image_writer *writer,
                             uint32_t tag, struct error *error) MUST_USE;
-/* In place of key_table_init: the table as it was written. It uses the image's bytes, so the image
- * must outlive it. Every slot and place is checked. STATUS_CORRUPT where they make no table; on
- * failure the table is zeroed. */
+/* In place of key_table_init: the table as it was written. It uses the image's bytes and room, so
+ * the image must outlive it. Every slot and place is checked, so that no lookup reads outside of
+ * the image; that a slot's text is that of its id is not. STATUS_CORRUPT where they make no table;
+ * on failure the table is zeroed. */
 enum status key_table_begin(struct key_table *table, const struct image *image,
                             uint32_t tag) MUST_USE;
 

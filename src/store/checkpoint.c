@@ -38,7 +38,7 @@ enum status store_checkpoint_image(const struct store *store, struct image *imag
     char path[FILE_PATH_MAX];
     enum status status =
         stored_path(path, store->directory, "links", named->number, "checkpoint", error);
-    if (status == STATUS_OK) status = image_open(image, store->fs, path, error);
+    if (status == STATUS_OK) status = image_open_with_room(image, store->fs, path, error);
     if (status) return status;
     struct text frames = store_checkpoint_frames(image);
     if (image->contents != store->checkpoint.format)

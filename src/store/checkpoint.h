@@ -32,7 +32,8 @@
 
 enum store_checkpoint_section { CHECKPOINT_FRAMES = 1 };
 
-/* Opens the one that the manifest names, and checks all but the sections of the other room.
+/* Opens the one that the manifest names, with room, and checks all but the sections of the other
+ * room.
  * STATUS_NOT_FOUND, STATUS_CORRUPT, STATUS_VERSION; the manifest must name one. */
 enum status store_checkpoint_image(const struct store *store, struct image *image,
                                    struct error *error) MUST_USE;

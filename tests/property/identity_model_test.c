@@ -367,7 +367,7 @@ static void write_image(const struct identity *identity, const char *path) {
 static struct identity *open_image(const char *path, bool failing) {
     struct identity *identity = create();
     struct image image;
-    CHECK(image_open(&image, disk, path, NULL) == STATUS_OK && image.position == 7);
+    CHECK(image_open_with_room(&image, disk, path, NULL) == STATUS_OK && image.position == 7);
     enum status status = failing ? STATUS_NO_MEMORY : checkpoint_open(identity, &image, NULL);
     for (uint64_t n = 1; failing && status; n++) {
         memory_fail_at(n);

@@ -342,6 +342,30 @@ static enum status disk_map(struct file_system *fs, const char *path, struct fil
     return status ? fail(status, path, error) : STATUS_OK;
 }
 
+static enum status disk_map_pieces(struct file_system *fs, const char *path,
+                                   const struct file_piece *pieces, size_t count,
+                                   struct file_mapping *mapping, struct error *error) {
+    struct file_mapping whole;
+    size_t length = 0, at = 0;
+    *mapping = (struct file_mapping){0};
+    enum status status = disk_map(fs, path, &whole, error);
+    if (status) return status;
+    for (size_t i = 0; i < count; i++) length += pieces[i].room;
+    uint8_t *copy = must(calloc(1, length + 1));
+    for (size_t i = 0; status == STATUS_OK && i < count; at += pieces[i++].room) {
+        if (pieces[i].offset > whole.length || pieces[i].length > whole.length - pieces[i].offset)
+            status = fail(STATUS_CORRUPT, path, error);
+        else if (pieces[i].length)
+            memcpy(copy + at, whole.at + pieces[i].offset, pieces[i].length);
+    }
+    free(whole.owner);
+    if (status == STATUS_OK)
+        *mapping = (struct file_mapping){copy, length, copy};
+    else
+        free(copy);
+    return status;
+}
+
 static void disk_page_out(struct file_system *fs, const struct file_mapping *mapping) {
     (void)fs;
     (void)mapping;
@@ -508,6 +532,7 @@ struct simulated_disk *simulated_disk_create(uint64_t seed, uint64_t capacity_by
         .sync = disk_sync,
         .map = disk_map,
         .map_private = disk_map, /* a copy either way */
+        .map_pieces = disk_map_pieces,
         .page_out = disk_page_out,
         .detach = disk_detach,
         .unmap = disk_unmap,

@@ -93,6 +93,43 @@ static void what_is_changed_stays_in_memory(void **state) {
     image_close(&again);
 }
 
+/* Items of section 3 and of every other one: zeros behind them, and nobody else's bytes. */
+static void check_room(const struct image *image) {
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const struct image_section *section = &image->sections[i];
+        const uint8_t *at = image->mapping.at + section->offset;
+        uint64_t room = 2 * section->bytes + IMAGE_ROOM_BYTES;
+        assert_true(section->offset + room <= image->mapping.length);
+        for (uint64_t b = section->bytes; b < room; b++) assert_int_equal(at[b], 0);
+        if (i > 0) assert_true(section[-1].offset + IMAGE_ROOM_BYTES <= section->offset);
+    }
+}
+
+static void sections_grow_into_their_room(void **state) {
+    (void)state;
+    struct image image;
+    uint64_t count;
+    write_image();
+    assert_int_equal(image_open_with_room(&image, file_system_os(), path, NULL), STATUS_OK);
+    assert_memory_equal(image_items(&image, 1, 1, &count), "hello", 5);
+    assert_memory_equal(image_items(&image, 4, 1, &count), big, IMAGE_BLOCK_BYTES);
+    check_room(&image);
+    uint64_t *items = image_items(&image, 3, 8, &count);
+    assert_memory_equal(items, big, sizeof big);
+    for (uint64_t i = count; i < 2 * count; i++) items[i] = ~i;
+    items[5] = 1;
+    assert_int_equal(image_detach(&image), STATUS_OK);
+    assert_int_equal(truncate(path, 100), 0); /* a mapped page would be gone now */
+    assert_int_equal(items[5], 1);
+    assert_memory_equal(items + 6, big + 6, sizeof big - 6 * 8);
+    for (uint64_t i = count; i < 2 * count; i++) assert_int_equal(items[i], ~i);
+    image_close(&image);
+    write_image(); /* which opens it: what was written there is not in the file */
+    assert_int_equal(image_open_with_room(&image, file_system_os(), path, NULL), STATUS_OK);
+    check_room(&image);
+    image_close(&image);
+}
+
 static void write_bytes(const char *bytes, size_t length) {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
@@ -123,6 +160,8 @@ static void every_damage_is_noticed(void **state) {
         enum status status = image_open(&image, file_system_os(), path, &error);
         if (status != STATUS_CORRUPT && status != STATUS_VERSION) fail_msg("byte %zu", at);
         assert_non_null(strstr(error.text, path));
+        assert_int_equal(image_open_with_room(&image, file_system_os(), path, &error), status);
+        assert_null(image.mapping.at);
     }
     for (size_t i = 0; i < 40; i++) {
         size_t cut = i < 20 ? i * 10 : (size_t)random_below(&random, length);
@@ -138,6 +177,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_mapped),
         cmocka_unit_test(what_is_changed_stays_in_memory),
+        cmocka_unit_test(sections_grow_into_their_room),
         cmocka_unit_test(every_damage_is_noticed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/time.h"
 #include "engine/applier.h"
 #include "server/http/daemon.h"
 #include "server/lane.h"
 #include "server/log.h"
+#include "server/metrics/metrics.h"
 #include "server/reload/reload.h"
 #include "server/server_internal.h"
 
@@ -33,6 +35,7 @@ static enum status open_all(struct server *server, struct error *error) {
     if (server->wake < 0) return error_set_errno(error, errno, "the server can't start (eventfd)");
     FILE *file = server->options.log != NULL ? server->options.log : stderr;
     enum status status = server_log_create(&server->log, file);
+    if (status == STATUS_OK) status = metrics_create(&server->metrics);
     if (status == STATUS_OK) status = reload_create(&server->reload);
     if (status == STATUS_OK) status = lane_create(&server->lane);
     if (status == STATUS_OK) status = open_engine(server, error);
@@ -49,6 +52,7 @@ enum status server_start(struct server **out, const struct server_options *optio
     if (server == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory for the server");
     server->options = *options;
     server->wake = -1;
+    server->started_ms = clock_now_ms();
     enum status status = open_all(server, error);
     if (status != STATUS_OK) {
         server_destroy(server);
@@ -112,6 +116,7 @@ void server_destroy(struct server *server) {
     /* Completes all that was accepted, so that deferred calls are answered. */
     if (server->engine != NULL) engine_close(server->engine);
     http_destroy(server->http);
+    metrics_destroy(server->metrics);
     access_close(server->access);
     reload_destroy(server->reload);
     if (server->http != NULL)

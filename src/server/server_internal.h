@@ -8,7 +8,7 @@
 #include "server/http/http.h"
 #include "server/server.h"
 
-struct metrics;    /* metrics.h */
+struct metrics;    /* metrics/metrics.h */
 struct feed;       /* take/feed.h: what arrived, for the live tail */
 struct http;       /* http/daemon.h */
 struct lane;       /* lane.h */
@@ -26,6 +26,7 @@ struct server {
     struct reload *reload;
     struct server_log *log;
     struct health health;
+    int64_t started_ms;
     int wake; /* an eventfd: server_run has something to do */
     _Atomic bool is_stopped;
 };

@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "base/time.h"
 #include "server/http/http_internal.h"
+#include "server/log.h"
+#include "server/metrics/metrics.h"
 
 /* ---- a call's life ---- */
 
@@ -283,6 +285,33 @@ static struct MHD_Response *make_response(struct http_call *call) {
     return MHD_create_response_from_buffer(call->answer.length, body.bytes, MHD_RESPMEM_PERSISTENT);
 }
 
+/* What was out of the ordinary is logged, and all where it was asked for. */
+static void log_answer(const struct http_call *call, double seconds) {
+    struct server *server = call->http->server;
+    struct server_log_line line;
+    if (!server->options.log_requests && call->code < 500) return;
+    struct json_writer *writer =
+        server_log_begin(&line, call->code < 500 ? LOG_INFO : LOG_WARNING, "request");
+    json_member_string(writer, "route", call->route != NULL ? call->route->path : "none");
+    json_member_count(writer, "code", call->code);
+    json_member_number(writer, "milliseconds", seconds * 1000);
+    json_member_count(writer, "body_bytes", call->body.length);
+    json_member_count(writer, "answer_bytes", call->answer.length);
+    json_member_text_or_null(writer, "key", text_from(call->key.id));
+    server_log_end(server->log, &line);
+}
+
+static void tell_answer(const struct http_call *call) {
+    struct metrics *metrics = call->http->server->metrics;
+    double seconds = clock_monotonic_seconds() - call->begun_s;
+    bool is_timed = call->route == NULL || !call->route->is_slow;
+    metrics_add_request(metrics, call->route != NULL ? call->route_index : METRICS_NO_ROUTE,
+                        call->code, is_timed ? seconds : -1);
+    metrics_add(metrics, METRICS_BODY_BYTES, call->body.length);
+    metrics_add(metrics, METRICS_ANSWER_BYTES, call->answer.length);
+    log_answer(call, seconds);
+}
+
 enum MHD_Result call_queue(struct http_call *call) {
     if (atomic_load_explicit(&call->state, memory_order_acquire) == CALL_FORCED) {
         call->headers = NULL;
@@ -299,5 +328,6 @@ enum MHD_Result call_queue(struct http_call *call) {
                           memory_order_relaxed);
     enum MHD_Result result = MHD_queue_response(call->connection, call->code, response);
     MHD_destroy_response(response);
+    tell_answer(call);
     return result;
 }

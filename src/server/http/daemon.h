@@ -39,6 +39,10 @@ void http_settle(struct http *http);
  * who answers them later must ask them nothing. NULL is allowed. */
 void http_destroy(struct http *http);
 
+struct http_route;
+uint32_t http_route_count(const struct http *http);
+const struct http_route *http_route_at(const struct http *http, uint32_t index);
+
 struct http_load {
     uint64_t connections, calls, deferred, streams, open_bytes;
 };

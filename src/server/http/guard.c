@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "server/http/http_internal.h"
+#include "server/metrics/metrics.h"
 
 #define BASIC_BYTES_MAX 512u
 
@@ -209,6 +210,7 @@ struct text http_header_key(struct http_call *call) {
 }
 
 static void refuse_key(struct http_call *call, bool was_given) {
+    metrics_add(call->http->server->metrics, METRICS_KEY_REFUSED, 1);
     http_answer_header(call, "WWW-Authenticate", "Bearer realm=\"attune\"");
     if (was_given)
         http_problem(call, 401, "key",
@@ -223,6 +225,7 @@ static void refuse_key(struct http_call *call, bool was_given) {
 bool http_authorize(struct http_call *call, struct text key) {
     enum access_right right = call->route->right;
     int64_t retry_ms = 0;
+    struct metrics *metrics = call->http->server->metrics;
     char seconds[24];
     if (key.length == 0) {
         refuse_key(call, false);
@@ -233,6 +236,7 @@ bool http_authorize(struct http_call *call, struct text key) {
     case ACCESS_OK: return true;
     case ACCESS_UNKNOWN: refuse_key(call, true); return false;
     case ACCESS_FORBIDDEN:
+        metrics_add(metrics, METRICS_KEY_REFUSED, 1);
         http_problem(call, 403, "key-right",
                      "The key is for something else; this needs one made with attune key add "
                      "--%s.",
@@ -240,6 +244,7 @@ bool http_authorize(struct http_call *call, struct text key) {
         return false;
     case ACCESS_TOO_FAST:
     default:
+        metrics_add(metrics, METRICS_KEY_TOO_FAST, 1);
         snprintf(seconds, sizeof seconds, "%lld", (long long)((retry_ms + 999) / 1000));
         http_answer_header(call, "Retry-After", seconds);
         http_problem(call, 429, "rate",

@@ -98,7 +98,7 @@ struct http_call {
     bool has_inflated, has_begun, is_head, is_refused, was_deferred, closes;
     size_t charged_bytes; /* of http->open_bytes */
     uint64_t discarded_bytes;
-    uint32_t body_max;
+    uint32_t body_max, route_index;
 
     enum http_method method;
     const struct http_route *route; /* NULL before it is found */
@@ -142,6 +142,26 @@ struct http {
     int64_t next_beat_ms;
 };
 
+/* ---- connection.c ---- */
+int64_t http_clock_ms(void);                                              /* monotonic */
+struct http_connection *connection_of(struct MHD_Connection *connection); /* NULL: no memory */
+/* It has SERVER_IDLE_SECONDS from now on to send the whole head of a request. */
+void connection_await_request(struct http_connection *link);
+void connection_notify(void *context, struct MHD_Connection *connection, void **own,
+                       enum MHD_ConnectionNotificationCode what);
+struct http_worker *worker_first(struct http *http);
+/* Closes connections that are late. Any thread. */
+void worker_sweep(struct http_worker *worker, int64_t now_ms);
+void worker_destroy(struct http_worker *worker);
+
+/* ---- request.c: what libmicrohttpd calls ---- */
+void *request_target(void *context, const char *raw, struct MHD_Connection *connection);
+enum MHD_Result request_go_on(void *context, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *bytes,
+                              size_t *length, void **own);
+void request_end(void *context, struct MHD_Connection *connection, void **own,
+                 enum MHD_RequestTerminationCode why);
+
 /* ---- call.c ---- */
 struct http_call *call_take(struct http_worker *worker) MUST_USE; /* NULL without memory */
 /* Drops one holder; the last one returns it to its worker, or frees it. */
@@ -170,7 +190,5 @@ enum route_found router_find(const struct http_router *router, struct http_call 
 struct MHD_Response *stream_response(struct http_stream *stream);
 void streams_beat(struct http *http);
 void streams_end(struct http *http);
-
-int64_t http_clock_ms(void); /* monotonic */
 
 #endif

@@ -4,11 +4,14 @@
 #include "server/ask/ask_routes.h"
 #include "server/health/health_routes.h"
 #include "server/http/http_internal.h"
+#include "server/metrics/metrics.h"
+#include "server/metrics/metrics_routes.h"
 #include "server/reload/reload_routes.h"
 
 static struct http_routes (*const tables[])(void) = {
     ask_routes,
     health_routes,
+    metrics_routes,
     reload_routes,
 };
 
@@ -28,6 +31,7 @@ enum status router_create(struct http_router *router, struct error *error) {
     uint32_t count = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         count += (uint32_t)tables[i]().count;
+    if (count >= METRICS_NO_ROUTE) return error_set(error, STATUS_LIMIT, "too many routes");
     router->routes = memory_calloc(count, sizeof *router->routes);
     if (router->routes == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory for routes");
     add_routes(router, false);
@@ -86,6 +90,7 @@ enum route_found router_find(const struct http_router *router, struct http_call 
         *for_browsers = *for_browsers || route->for_browsers;
         if (route->method != call->method) continue;
         call->route = route;
+        call->route_index = i;
         memcpy(call->words, words, sizeof words);
         return ROUTE_FOUND;
     }

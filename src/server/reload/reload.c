@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "server/log.h"
+#include "server/metrics/metrics.h"
 #include "server/reload/reload_routes.h"
 #include "server/server_internal.h"
 
@@ -99,9 +100,11 @@ static enum status put_body(struct server *server, struct text body, struct play
 static void log_reload(struct server *server, enum status status) {
     const struct playbook_errors *errors = server->reload->errors;
     if (status == STATUS_OK) {
+        metrics_add(server->metrics, METRICS_PLAYBOOK_RELOADS, 1);
         server_log_say(server->log, LOG_INFO, "playbook", "another playbook is in force");
         return;
     }
+    metrics_add(server->metrics, METRICS_PLAYBOOK_REFUSED, 1);
     server_log_say(server->log, LOG_ERROR, "playbook",
                    "refused (%s); the one in force stays: %u errors", status_name(status),
                    errors->count + errors->dropped);

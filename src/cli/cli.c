@@ -287,6 +287,8 @@ int cli_main(int argc, char **argv) {
     struct cli *cli = memory_calloc(1, sizeof *cli);
     if (cli == NULL) return cli_fail_text("out of memory");
     cli->command = command;
+    cli->argc = argc;
+    cli->argv = argv;
     int code = read_words(cli, argc - 2, argv + 2);
     if (cli->directory == NULL) cli->directory = getenv("ATTUNE_DIR");
     if (cli->directory == NULL) cli->directory = "data";

@@ -56,6 +56,8 @@ struct cli {
     bool check, log_requests;                              /* of `serve` */
     const char *words[CLI_WORDS_MAX];
     size_t word_count;
+    int argc; /* as the process was given them */
+    char **argv;
 };
 
 struct command {
@@ -83,6 +85,8 @@ int cli_fail_text(const char *format, ...) PRINTF_LIKE(1, 2);
 /* Opens the directory of --dir: the playbook of --playbook is put in force, or tried, where
  * read_only. On failure prints and gives NULL. All errors of a playbook are printed. */
 struct engine *cli_open(const struct cli *cli, bool create, bool read_only);
+/* Closes what cli_open gave. */
+void cli_close(struct engine *engine);
 /* --threads (0: none was given) and --nice; false after printing what is wrong. */
 bool cli_share(const struct cli *cli, uint32_t *threads, int *niceness);
 /* Prints one line for each error: FILE:LINE:COLUMN: what, and what to write instead. `kind` stands

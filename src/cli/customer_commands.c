@@ -135,6 +135,6 @@ int command_customer(struct cli *cli) {
         }
         engine_view_close(&view);
     }
-    engine_close(engine);
+    cli_close(engine);
     return code;
 }

@@ -143,7 +143,7 @@ static int replay_command(struct cli *cli) {
     enum status status = engine_view_open(&view, engine, TIME_NEVER, &error);
     if (status == STATUS_OK) status = replay_one(cli, &view, &equal, &error);
     engine_view_close(&view);
-    engine_close(engine);
+    cli_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);
     return equal ? EXIT_OK : EXIT_FAILED;
 }
@@ -329,7 +329,7 @@ int command_decide(struct cli *cli) {
     if (ok && status == STATUS_OK)
         status = cli->all ? decide_all(cli, &view, &error) : decide_one(cli, &view, &error);
     engine_view_close(&view);
-    engine_close(engine);
+    cli_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);
     return ok ? EXIT_OK : EXIT_FAILED;
 }
@@ -371,7 +371,7 @@ int command_why_not(struct cli *cli) {
     if (ok) status = engine_view_open(&view, engine, t_ms, &error);
     if (ok && status == STATUS_OK) status = why_not(cli, &view, &error);
     engine_view_close(&view);
-    engine_close(engine);
+    cli_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);
     return ok ? EXIT_OK : EXIT_FAILED;
 }

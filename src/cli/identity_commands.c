@@ -65,7 +65,7 @@ int command_unmerge(struct cli *cli) {
     struct text other = cli->word_count > 1 ? text_from(cli->words[1]) : (struct text){0};
     enum status status = engine_unmerge(engine, text_from(cli->words[0]), other, &unmerged, &error);
     int code = status == STATUS_OK ? print_unmerged(cli, engine, &unmerged) : cli_fail(&error);
-    engine_close(engine);
+    cli_close(engine);
     return code;
 }
 
@@ -74,7 +74,7 @@ int command_unmerge(struct cli *cli) {
 static bool confirmed(const struct cli *cli, struct customer_id customer) {
     char answer[8] = "";
     if (cli->yes) return true;
-    if (!isatty(STDIN_FILENO)) {
+    if (!isatty(fileno(stdin))) {
         cli_fail_text("erasing can't be undone; say --yes to do it");
         return false;
     }
@@ -269,7 +269,7 @@ int command_erase(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     if (cli->lift || cli->leftovers) {
         int code = cli->lift ? lift(cli, engine) : list_leftovers(cli, engine);
-        engine_close(engine);
+        cli_close(engine);
         return code;
     }
     enum status status =
@@ -282,6 +282,6 @@ int command_erase(struct cli *cli) {
         erased_summary_release(&erased);
     }
     if (status != STATUS_OK) code = cli_fail(&error);
-    engine_close(engine);
+    cli_close(engine);
     return code;
 }

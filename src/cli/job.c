@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
+#include "cli/served.h"
 #include "engine/jobs.h"
 
 #define SHOW_EVERY_MS 100
@@ -26,6 +27,10 @@ void cli_signals_hold(void) {
     struct sigaction action = {.sa_handler = on_signal,
                                .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
     if (held++ > 0) return;
+    if (cli_served_engine() != NULL) { /* the signals are the server's */
+        caught = 0;
+        return;
+    }
     sigemptyset(&action.sa_mask);
     caught = 0;
     (void)!sigaction(SIGINT, &action, &before_int);
@@ -33,9 +38,13 @@ void cli_signals_hold(void) {
 }
 
 void cli_signals_release(void) {
-    if (--held > 0) return;
+    if (--held > 0 || cli_served_engine() != NULL) return;
     (void)!sigaction(SIGINT, &before_int, NULL);
     (void)!sigaction(SIGTERM, &before_term, NULL);
+}
+
+const volatile _Atomic int *cli_signal_caught(void) {
+    return &caught;
 }
 
 int cli_cancelled_code(void) {
@@ -69,6 +78,7 @@ enum status cli_job(const struct cli *cli, const char *name,
     enum status status = job_start(&job, &options, error);
     if (status == STATUS_OK && caught != 0) job_cancel(job); /* while nothing ran yet */
     while (status == STATUS_OK && !job_wait(job, SHOW_EVERY_MS)) {
+        if (caught == 0 && cli_served_is_cancelled()) caught = SIGINT;
         if (caught != 0) job_cancel(job);
         job_progress(job, &progress);
         if (!cli->quiet) show(&progress);

@@ -23,6 +23,8 @@ enum status cli_job(const struct cli *cli, const char *name,
  * nest. For what must not be left half done around a job, such as a temporary file. */
 void cli_signals_hold(void);
 void cli_signals_release(void);
+/* Becomes the signal's number where one came meanwhile. */
+const volatile _Atomic int *cli_signal_caught(void);
 /* 130 after Ctrl-C, 143 after SIGTERM. */
 int cli_cancelled_code(void);
 

@@ -62,7 +62,7 @@ static bool knows_source(const struct cli *cli) {
     if (!is_made) return true;
     struct engine *engine = cli_open(cli, false, true);
     bool known = engine != NULL && cli_knows_source(engine, cli->source);
-    if (engine != NULL) engine_close(engine);
+    if (engine != NULL) cli_close(engine);
     return known;
 }
 

@@ -307,7 +307,7 @@ int command_ingest(struct cli *cli) {
     for (size_t i = 0; i < count; i++) stopped |= reports[i].outcome == INGEST_FAILED;
     if (stopped && count > 1) say_how_to_go_on(reports, count);
     memory_free(reports);
-    engine_close(engine);
+    cli_close(engine);
     return code;
 }
 
@@ -444,6 +444,6 @@ int command_data(struct cli *cli) {
     else if (status == STATUS_OK)
         print_data(&report, earlier);
     data_report_release(&report);
-    engine_close(engine);
+    cli_close(engine);
     return status == STATUS_OK ? EXIT_OK : cli_fail(&error);
 }

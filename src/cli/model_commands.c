@@ -114,7 +114,7 @@ int command_scenarios(struct cli *cli) {
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
     if (!cli_at(cli, engine, &measuring.now_ms)) {
-        engine_close(engine);
+        cli_close(engine);
         return EXIT_FAILED;
     }
     measuring.engine = engine;
@@ -127,7 +127,7 @@ int command_scenarios(struct cli *cli) {
     else if (status == STATUS_OK)
         print_scenarios(playbook, measuring.results, measuring.count);
     memory_free(measuring.results);
-    engine_close(engine);
+    cli_close(engine);
     return status == STATUS_OK ? EXIT_OK : cli_fail(&error);
 }
 
@@ -297,7 +297,7 @@ int command_train(struct cli *cli) {
         code = cli_json_end(&json, stdout);
     else
         buffer_release(&json.out);
-    engine_close(engine);
+    cli_close(engine);
     return code;
 }
 
@@ -397,7 +397,7 @@ int command_evaluate(struct cli *cli) {
         print_evaluation(engine, rule, &evaluation);
     }
     evaluation_release(&evaluation);
-    engine_close(engine);
+    cli_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);
     return ok ? EXIT_OK : EXIT_FAILED;
 }

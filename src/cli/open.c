@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/served.h"
 #include "engine/jobs.h"
 #include "profile/walk.h"
 
@@ -33,6 +34,18 @@ bool cli_share(const struct cli *cli, uint32_t *threads, int *niceness) {
     return true;
 }
 
+/* The engine is the server's, and open; only a playbook may have to be put in force. */
+static enum status open_served(const struct cli *cli, struct playbook_errors *errors,
+                               struct engine **out, struct error *error) {
+    *out = cli_served_engine();
+    return cli->playbook == NULL ? STATUS_OK
+                                 : engine_put_playbook(*out, cli->playbook, errors, error);
+}
+
+void cli_close(struct engine *engine) {
+    if (engine != cli_served_engine()) engine_close(engine);
+}
+
 struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
     struct error error = {0};
     struct engine *engine = NULL;
@@ -52,7 +65,9 @@ struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
         cli_fail_text("out of memory");
         return NULL;
     }
-    enum status status = engine_open(&engine, &options, &error);
+    enum status status = cli_served_engine() != NULL ? open_served(cli, errors, &engine, &error)
+                                                     : engine_open(&engine, &options, &error);
+    if (status == STATUS_LOCKED) cli_hand_over(cli);
     if (status != STATUS_OK && errors->count > 0) {
         cli_playbook_errors(stderr, cli->playbook != NULL ? cli->playbook : "the playbook in force",
                             "", errors);
@@ -68,7 +83,7 @@ struct engine *cli_open(const struct cli *cli, bool create, bool read_only) {
     if (status != STATUS_OK) return NULL;
     if (engine_playbook(engine) == NULL && !create) {
         cli_fail_text("%s has no playbook yet; say --playbook FILE", cli->directory);
-        engine_close(engine);
+        cli_close(engine);
         return NULL;
     }
     return engine;

@@ -389,7 +389,7 @@ int command_explain(struct cli *cli) {
         struct engine *engine = cli_open(cli, false, true);
         if (engine == NULL) return EXIT_FAILED;
         int code = explain(cli, engine_playbook(engine), engine_symbols(engine));
-        engine_close(engine);
+        cli_close(engine);
         return code;
     }
     struct loaded loaded;

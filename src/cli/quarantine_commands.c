@@ -307,7 +307,7 @@ int command_quarantine(struct cli *cli) {
         struct engine *engine = cli_open(cli, false, !verbs[i].writes);
         if (engine == NULL) return EXIT_FAILED;
         int code = cli_knows_source(engine, cli->source) ? verbs[i].run(cli, engine) : EXIT_FAILED;
-        engine_close(engine);
+        cli_close(engine);
         return code;
     }
     fprintf(stderr, "attune: quarantine knows list, show, drop and replay, not %s\n",

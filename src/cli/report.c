@@ -35,7 +35,7 @@ int command_report(struct cli *cli) {
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL || report == NULL) {
         memory_free(report);
-        engine_close(engine);
+        cli_close(engine);
         return EXIT_FAILED;
     }
     bool ok =
@@ -53,7 +53,7 @@ int command_report(struct cli *cli) {
         report_print(report, folder);
     report_release(report);
     memory_free(report);
-    engine_close(engine);
+    cli_close(engine);
     if (status != STATUS_OK) return cli_fail(&error);
     return ok ? EXIT_OK : EXIT_FAILED;
 }

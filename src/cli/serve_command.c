@@ -2,9 +2,12 @@
 /* The command `serve`. */
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/served.h"
 #include "server/server.h"
 
 /* Written before the handlers are set, and cleared after they are unset. */
@@ -37,15 +40,31 @@ static bool read_figure(const char *option, const char *text, int64_t least, int
     return false;
 }
 
+/* Commands that are handed over run in their callers' working directories (server/control.h), so
+ * the server's own paths must not depend on one. */
+static bool make_absolute(const char *path, char out[FILE_PATH_MAX]) {
+    char here[FILE_PATH_MAX] = "";
+    bool is_relative = path[0] != '/';
+    if (is_relative && getcwd(here, sizeof here) == NULL) here[0] = '\0';
+    int length = snprintf(out, FILE_PATH_MAX, "%s%s%s", here, is_relative ? "/" : "", path);
+    if (length > 0 && length < FILE_PATH_MAX && (!is_relative || here[0] != '\0')) return true;
+    cli_fail_text("%s: the path is too long from the root of the system", path);
+    return false;
+}
+
+static char directory[FILE_PATH_MAX], playbook[FILE_PATH_MAX];
+
 static bool read_options(const struct cli *cli, struct server_options *out) {
     int64_t port = 0, connections = 0, threads = 0;
     if (!read_figure("port", cli->port, 0, UINT16_MAX, SERVER_PORT, &port) ||
         !read_figure("connections", cli->connections, 1, 1 << 20, 0, &connections) ||
-        !read_figure("threads", cli->threads, 1, 16, 0, &threads))
+        !read_figure("threads", cli->threads, 1, 16, 0, &threads) ||
+        !make_absolute(cli->directory, directory) ||
+        (cli->playbook != NULL && !make_absolute(cli->playbook, playbook)))
         return false;
     *out = (struct server_options){
-        .directory = cli->directory,
-        .playbook_file = cli->playbook,
+        .directory = directory,
+        .playbook_file = cli->playbook != NULL ? playbook : NULL,
         .address = cli->address,
         .port = (uint16_t)port,
         .threads = (uint32_t)threads,
@@ -57,6 +76,7 @@ static bool read_options(const struct cli *cli, struct server_options *out) {
         .first_party_path = cli->first_party,
         .connections_max = (uint32_t)connections,
         .log_requests = cli->log_requests,
+        .run_command = cli_run_served,
     };
     return true;
 }

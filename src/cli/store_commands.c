@@ -3,7 +3,7 @@
 #include "cli/job.h"
 
 static int finish(struct engine *engine, enum status status, const struct error *error) {
-    engine_close(engine);
+    cli_close(engine);
     return status == STATUS_OK ? EXIT_OK : cli_fail(error);
 }
 
@@ -92,7 +92,7 @@ int command_status(struct cli *cli) {
     enum status status = engine_quarantine_rows(engine, &rows, &error);
     if (status == STATUS_OK) status = store_earlier_versions(engine_store(engine), &earlier);
     if (status != STATUS_OK) {
-        engine_close(engine);
+        cli_close(engine);
         return status == STATUS_NO_MEMORY ? cli_fail_text("out of memory") : cli_fail(&error);
     }
     const struct status_figure figures[] = {
@@ -117,7 +117,7 @@ int command_status(struct cli *cli) {
         code = print_status_json(cli, engine, figures, sizeof figures / sizeof *figures);
     else
         print_status(engine, figures, sizeof figures / sizeof *figures);
-    engine_close(engine);
+    cli_close(engine);
     return code;
 }
 
@@ -201,7 +201,7 @@ static enum status check_opening(const struct cli *cli, struct findings *finding
     enum status status = engine_open(&engine, &options, error);
     if (status != STATUS_OK) return status;
     engine_tell_unreadable(engine, tell_error, &opening);
-    engine_close(engine);
+    cli_close(engine);
     return findings->count > 0 ? STATUS_CORRUPT : STATUS_OK;
 }
 

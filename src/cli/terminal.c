@@ -49,7 +49,7 @@ void cli_say(FILE *file, const char *format, ...) {
 
 uint32_t cli_width(void) {
     struct winsize size;
-    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
+    if (!isatty(fileno(stdout)) || ioctl(fileno(stdout), TIOCGWINSZ, &size) != 0 ||
         size.ws_col == 0 || size.ws_col > CLI_WIDTH_MAX)
         return CLI_WIDTH_MAX;
     return size.ws_col < CLI_WIDTH_MIN ? CLI_WIDTH_MIN : size.ws_col;
@@ -274,7 +274,7 @@ enum status cli_value(struct buffer *out, struct engine *engine, struct value va
 static bool progress_shown;
 
 void cli_progress(const char *format, ...) {
-    if (!isatty(STDERR_FILENO)) return;
+    if (!isatty(fileno(stderr))) return;
     va_list arguments;
     fputs("\r\033[K", stderr);
     va_start(arguments, format);

@@ -194,6 +194,6 @@ int command_traits(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     if (cli_at(cli, engine, &t_ms))
         code = (cli->word_count > 0 ? traits_of_one : traits_of_all)(cli, engine, t_ms);
-    engine_close(engine);
+    cli_close(engine);
     return code;
 }

@@ -43,7 +43,10 @@ static enum status open_all(struct server *server, struct error *error) {
         status = access_open(&server->access, file_system_os(), directory, error);
     if (status != STATUS_OK) return status;
     health_measure(server);
-    return http_start(&server->http, server, error);
+    if (server->options.run_command != NULL)
+        status = control_open(&server->control, server->engine, directory,
+                              server->options.run_command, error);
+    return status == STATUS_OK ? http_start(&server->http, server, error) : status;
 }
 
 enum status server_start(struct server **out, const struct server_options *options,
@@ -112,6 +115,7 @@ void server_destroy(struct server *server) {
     if (server->http != NULL) http_quiesce(server->http);
     if (server->reload != NULL) reload_refuse(server);
     if (server->http != NULL) http_settle(server->http);
+    control_close(server->control);
     lane_destroy(server->lane);
     /* Completes all that was accepted, so that deferred calls are answered. */
     if (server->engine != NULL) engine_close(server->engine);

@@ -29,6 +29,7 @@
 #include <stdio.h>
 
 #include "engine/engine.h"
+#include "server/control.h"
 
 #define SERVER_PORT          8420u
 #define SERVER_DRAIN_MS      10000u
@@ -63,6 +64,8 @@ struct server_options {
     /* The path under which the script of a browser SDK and its settings are served beside the usual
      * ones, such as "/assets/x1"; NULL: none. */
     const char *first_party_path;
+    /* Runs commands of the command line that are handed over (control.h). NULL: none are taken. */
+    control_run_fn run_command;
     uint32_t connections_max; /* 0: SERVER_CONNECTIONS */
     uint32_t drain_ms;        /* 0: SERVER_DRAIN_MS */
     FILE *log;                /* JSON lines; NULL: stderr */

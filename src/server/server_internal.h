@@ -23,6 +23,7 @@ struct server {
     struct feed *feed;
     struct http *http;
     struct lane *lane;
+    struct control *control; /* NULL: no commands are taken */
     struct reload *reload;
     struct server_log *log;
     struct health health;

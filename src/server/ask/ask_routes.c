@@ -2,9 +2,11 @@
 #include "server/ask/ask_routes.h"
 
 #include "server/ask/customers.h"
+#include "server/ask/openapi.h"
 #include "server/ask/segments.h"
 
 static const struct http_route routes[] = {
+    {HTTP_GET, "/openapi.json", ACCESS_NOBODY, .handle = openapi_get},
     {HTTP_GET, "/v1/customers/{id}", ACCESS_READ, .handle = customers_get},
     {HTTP_GET, "/v1/customers/{id}/timeline", ACCESS_READ, .handle = customers_timeline},
     {HTTP_GET, "/v1/customers/{id}/traits", ACCESS_READ, .handle = customers_traits},

@@ -31,6 +31,11 @@ test-crash: build/build.ninja
 test-replay: build/build.ninja
 	ninja -C build tests/unit/engine/replay_test
 	build/tests/unit/engine/replay_test $(DECISIONS)
+test-clients: build/build.ninja
+	tools/setup clients
+	ninja -C build src/cli/attune
+	npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund
+	node tests/clients/run.mjs build/src/cli/attune
 test-fault: build/build.ninja
 	tools/test --kind fault
 asan: build-asan/build.ninja
@@ -55,4 +60,4 @@ format-check:
 clean:
 	rm -rf build build-*
 
-.PHONY: all setup test test-crash test-fault test-replay asan tsan fuzz demo bench tidy format format-check clean
+.PHONY: all setup test test-clients test-crash test-fault test-replay asan tsan fuzz demo bench tidy format format-check clean

@@ -44,8 +44,8 @@ static enum status find_field(void *context, uint32_t event, uint32_t property, 
     return find_nothing(context, name, out);
 }
 static enum status find_trait(void *context, struct text name, struct expr_name *out,
-                              bool *of_treatment) {
-    *of_treatment = false;
+                              struct expr_trait *reads) {
+    *reads = (struct expr_trait){0};
     return find_nothing(context, name, out);
 }
 static enum status find_lookup(void *context, struct text lookup, struct text field,

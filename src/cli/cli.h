@@ -44,8 +44,9 @@ struct cli {
     const char *threads;                              /* --threads N; read by cli_share */
     const char *nice;                                 /* --nice N */
     const char *replay;                               /* --replay ID */
-    const char *placement;                            /* --placement NAME */
-    const char *context;                              /* --context TEXT */
+    const char *placement;                            /* --placement NAMES */
+    const char *context;                              /* --context JSON */
+    const char *count;                                /* --count N */
     const char *name;                                 /* --name TEXT */
     const char *per_second;                           /* --per-second N */
     const char *address, *port, *proxy, *connections; /* serve */

@@ -88,7 +88,7 @@ const struct command cli_commands[] = {
      "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n",
      1, 1, command_evaluate},
     {"decide", "CUSTOMER | --all", "the next best action, with its reason",
-     "at out list all dry-run replay placement context json threads nice",
+     "at out list all dry-run replay placement context count json threads nice",
      "Each decision is written as an event unless --dry-run. With --all decisions are written "
      "once the output is whole: where the output fails, nothing is recorded, and the same command "
      "can be given again. The same decision made twice is recorded once. With --all and --json, "
@@ -96,7 +96,10 @@ const struct command cli_commands[] = {
      "each treatment that is offered, with the columns that the playbook names in decide: lists:, "
      "and no line for the holdout. --replay makes a recorded decision again from what it was made "
      "from, and shows its whole trace: it is equal to the bit, or what differs is told, or why it "
-     "can't be made again. A CUSTOMER beside it makes the search short.\n\n"
+     "can't be made again. A CUSTOMER beside it makes the search short. --placement names one or "
+     "more of the playbook's placements, with commas between them: only what may stand there is "
+     "considered, and no treatment stands twice. --context says what the playbook's context: "
+     "declares, as a JSON object; the rest of it is left out, and told.\n\n"
      "  attune decide household:1029 --at 2017-12-05\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv\n"
      "  attune decide --all --at 2017-12-05 --out decisions.csv --list mail.csv\n"

@@ -34,6 +34,20 @@ static void print_rank(struct engine *engine, const struct treatment_trace *trac
     buffer_release(&line);
 }
 
+/* Where ranks stand, and where nothing may be said. */
+static void print_placements(const struct engine_view *view) {
+    const struct decision *decision = view->decision;
+    const struct placement_rule *placements = view->data->playbook->placements;
+    for (uint32_t i = 0; i < decision->placement_count; i++) {
+        struct text name = placements[decision->placements[i]].name;
+        uint32_t count = 0;
+        for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
+            count += decision->ranked_at[rank] == i;
+        cli_wrap_format(2, "At %.*s: %s%s", TEXT_ARG(name), cli_counted(count, "treatment"),
+                        decision_falls_back(decision, i) ? "; its fallback is shown" : "");
+    }
+}
+
 static void print_decision(const struct engine_view *view) {
     struct engine *engine = view->engine;
     const struct decision *decision = view->decision;
@@ -49,6 +63,7 @@ static void print_decision(const struct engine_view *view) {
         const struct treatment_trace trace = decision_ranked(decision, rank);
         print_rank(engine, &trace, rank);
     }
+    print_placements(view);
     for (uint32_t i = 0; i < shown; i++) stopped[decision_shown(decision, i).stopped_at]++;
     for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) {
         if (stopped[stage] > 0)
@@ -293,7 +308,25 @@ static struct text text_of(const char *word) {
 /* A decision that is made again takes all of it from its record. */
 static bool replays_alone(const struct cli *cli) {
     return !cli->all && cli->at == NULL && cli->out == NULL && cli->list == NULL &&
-           cli->placement == NULL && cli->context == NULL && cli->word_count <= 1;
+           cli->placement == NULL && cli->context == NULL && cli->count == NULL &&
+           cli->word_count <= 1;
+}
+
+/* What is left out of the context is told once. */
+static enum status ask(const struct cli *cli, struct engine_view *view, struct error *error) {
+    struct decision_ask asked = {.placement = text_of(cli->placement),
+                                 .context = text_of(cli->context)};
+    double count = 0;
+    bool reads = cli->count == NULL || text_to_double(text_from(cli->count), &count) == STATUS_OK;
+    asked.count = reads && count >= 1 && count <= PLACEMENT_SLOTS_MAX ? (uint32_t)count : 0;
+    if (cli->count != NULL && (double)asked.count != count)
+        return error_set(error, STATUS_INVALID,
+                         "--count is \"%s\": write a whole number from 1 to %d", cli->count,
+                         PLACEMENT_SLOTS_MAX);
+    enum status status = engine_view_ask(view, &asked, error);
+    if (status == STATUS_OK && view->left_out.length > 0)
+        fprintf(stderr, "attune: %.*s\n", (int)view->left_out.length, view->left_out.at);
+    return status;
 }
 
 int command_decide(struct cli *cli) {
@@ -321,11 +354,7 @@ int command_decide(struct cli *cli) {
     if (ok) warn_of_hindsight(engine, t_ms);
     if (ok) warn_of_later_lookup(cli, engine, t_ms);
     if (ok) status = engine_view_open(&view, engine, t_ms, &error);
-    if (ok && status == STATUS_OK)
-        status = engine_view_ask(&view,
-                                 &(struct decision_ask){.placement = text_of(cli->placement),
-                                                        .context = text_of(cli->context)},
-                                 &error);
+    if (ok && status == STATUS_OK) status = ask(cli, &view, &error);
     if (ok && status == STATUS_OK)
         status = cli->all ? decide_all(cli, &view, &error) : decide_one(cli, &view, &error);
     engine_view_close(&view);

@@ -32,7 +32,7 @@
  * its set of treatments, what spoke for its first rank, and what it was made from. */
 struct message_symbols {
     uint32_t messages, send_after, treatment_set, because, trait;
-    uint32_t basis, in_force, position, rates, rates_at, rates_position, context, held;
+    uint32_t basis, in_force, position, rates, rates_at, rates_position, context, count, held;
 };
 enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) MUST_USE;
 

@@ -58,6 +58,7 @@ enum status message_symbols_add(struct symbols *symbols, struct message_symbols 
         {"rates_at", &out->rates_at},
         {"rates_position", &out->rates_position},
         {"context", &out->context},
+        {"count", &out->count},
         {"held", &out->held},
     };
     enum status status = STATUS_OK;

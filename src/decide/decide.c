@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "decide/decide_internal.h"
 #include "decide/facts.h"
+#include "decide/placement.h"
 
 static enum status make_room(struct decider *decider) {
     const struct playbook *playbook = decider->data->playbook;
@@ -33,6 +34,7 @@ enum status decider_create(struct decider **out, const struct customer_data *dat
     arena_init(&decider->arena, DECISION_BYTES_MAX);
     packed_list_init(&decider->list);
     buffer_init(&decider->trace_text);
+    asked_init(&decider->asked);
     enum status status = holdout_symbols_add(data->symbols, &decider->holdout_symbols);
     if (status == STATUS_OK) status = contact_history_init(&decider->history, data);
     if (status == STATUS_OK) status = make_room(decider);
@@ -46,6 +48,8 @@ enum status decider_create(struct decider **out, const struct customer_data *dat
 
 void decider_destroy(struct decider *decider) {
     if (decider == NULL) return;
+    if (decider->asked.context.length > 0) profile_say(decider->profile, NULL);
+    asked_release(&decider->asked);
     facts_destroy(decider->facts);
     contact_history_release(&decider->history);
     arena_release(&decider->arena);
@@ -71,13 +75,16 @@ void decider_name_models(struct decider *decider, struct text names) {
 
 enum status decider_name_basis(struct decider *decider, const struct decision_basis *basis,
                                struct error *error) {
-    if (basis->context.length > DECISION_CONTEXT_BYTES_MAX)
-        return error_set(error, STATUS_LIMIT,
-                         "the context has %u bytes: a decision keeps at most %u of them",
-                         basis->context.length, DECISION_CONTEXT_BYTES_MAX);
+    enum status status = asked_read(decider, basis, error);
+    if (status != STATUS_OK) return status;
     decider->basis = *basis;
     decider->has_basis = true;
     return STATUS_OK;
+}
+
+void decider_watch(struct decider *decider, bool (*is_late)(void *context), void *context) {
+    decider->is_late = is_late;
+    decider->late_context = context;
 }
 
 void decider_hold_as(struct decider *decider, const struct value *held) {
@@ -108,6 +115,8 @@ void trace_stop(struct treatment_trace *trace, enum stage stage, const struct ve
     trace->policy = verdict->policy;
     trace->purpose = verdict->purpose;
     trace->standing = verdict->standing;
+    trace->elsewhere = verdict->elsewhere;
+    trace->bundle = verdict->bundle;
     trace->free_at_ms = verdict->free_at_ms;
 }
 
@@ -130,7 +139,9 @@ struct treatment_trace decision_trace_of(const struct decision *decision, uint32
     out.stopped_at = stage;
     out.propensity = trace->propensity[place];
     out.priority = trace->priority[place];
-    bool priced = stage > STAGE_CONTACT_POLICY || !isnan(out.priority);
+    const struct verdict *verdict = trace->verdict[place];
+    bool judged = verdict == NULL || !verdict->elsewhere;
+    bool priced = judged && (stage > STAGE_CONTACT_POLICY || !isnan(out.priority));
     if (priced) {
         struct price price = facts_price(decider->facts, route);
         out.value = price.value;
@@ -140,7 +151,7 @@ struct treatment_trace decision_trace_of(const struct decision *decision, uint32
         out.unknown = isnan(out.priority);
         out.send_after_ms = facts_send_after(decider->facts, route);
     }
-    if (trace->verdict[place] != NULL) trace_stop(&out, stage, trace->verdict[place]);
+    if (verdict != NULL) trace_stop(&out, stage, verdict);
     return out;
 }
 
@@ -173,160 +184,14 @@ struct treatment_trace decision_trace_at(const struct decision *decision, uint32
     uint32_t place = place_of(&decision->trace, index);
     if (place != UINT32_MAX) return decision_trace_of(decision, place);
     struct treatment_trace over = trace_begin(&decision->treatments->treatments[index]);
-    over.stopped_at = STAGE_AVAILABLE;
+    uint32_t route = contact_route(&decision->decider->history, over.treatment);
+    over.elsewhere = asked_elsewhere(decision->decider, route);
+    over.stopped_at = over.elsewhere ? STAGE_PLACEMENT : STAGE_AVAILABLE;
     return over;
 }
 
 struct treatment_trace decision_shown(const struct decision *decision, uint32_t i) {
     return shows_all(decision) ? decision_trace_at(decision, i) : decision_trace_of(decision, i);
-}
-
-/* ---- placement ---- */
-
-static bool is_ranked_already(const struct decision *decision, const struct treatment *treatment) {
-    for (uint32_t i = 0; i < decision->ranked_count; i++) {
-        const struct treatment *other = decision_treatment(decision, decision->ranked[i]);
-        if (other->key_hash == treatment->key_hash && text_equal(other->key, treatment->key))
-            return true;
-    }
-    return false;
-}
-
-static bool is_withheld(const struct decision *decision, uint32_t place) {
-    return decision->holdout.in && !decision_treatment(decision, place)->action->service;
-}
-
-/* The treatments that are not yet placed: a heap of places of the trace, the best of them first.
- * Where a limit is reached, all of them are taken one after the other, so taking one must not look
- * at all. */
-struct unplaced {
-    uint32_t *at;
-    uint32_t count;
-    uint32_t told; /* so many ranks count as contacts for those below */
-};
-
-/* Higher priority comes first; of equal ones the first in the playbook, so that a decision is
- * always the same. */
-static bool goes_before(const struct decision *decision, uint32_t a, uint32_t b) {
-    double x = decision->trace.priority[a], y = decision->trace.priority[b];
-    return x > y || (!(x < y) && a < b);
-}
-
-static void sift_down(const struct decision *decision, struct unplaced *left, uint32_t at) {
-    uint32_t moving = left->at[at];
-    for (uint32_t child; (child = 2 * at + 1) < left->count; at = child) {
-        if (child + 1 < left->count && goes_before(decision, left->at[child + 1], left->at[child]))
-            child++;
-        if (!goes_before(decision, left->at[child], moving)) break;
-        left->at[at] = left->at[child];
-    }
-    left->at[at] = moving;
-}
-
-static enum status gather(struct decider *decider, const struct decision *decision,
-                          struct unplaced *left) {
-    const struct decision_trace *trace = &decision->trace;
-    left->count = left->told = 0;
-    left->at = arena_alloc(&decider->arena, ((size_t)trace->count + 1) * sizeof *left->at);
-    if (left->at == NULL) return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < trace->count; i++) {
-        left->at[left->count] = i;
-        left->count += trace->stage[i] == STAGE_OFFERED;
-    }
-    for (uint32_t i = left->count / 2; i-- > 0;) sift_down(decision, left, i);
-    return STATUS_OK;
-}
-
-/* Takes the best of them; UINT32_MAX where there is none. What is passed over here would be passed
- * over by every later call. */
-static uint32_t take_best(const struct decision *decision, struct unplaced *left,
-                          bool service_only) {
-    while (left->count > 0) {
-        uint32_t best = left->at[0];
-        const struct treatment *treatment = decision_treatment(decision, best);
-        left->at[0] = left->at[--left->count];
-        if (left->count > 0) sift_down(decision, left, 0);
-        if (service_only && !treatment->action->service) continue;
-        if (!is_ranked_already(decision, treatment)) return best;
-    }
-    return UINT32_MAX;
-}
-
-/* What could have been offered, and is not ranked. */
-static void leave_unplaced(struct decision *decision) {
-    struct decision_trace *trace = &decision->trace;
-    for (uint32_t i = 0; i < trace->count; i++) {
-        if (trace->stage[i] == STAGE_OFFERED) trace->stage[i] = STAGE_PLACEMENT;
-    }
-    for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
-        trace->stage[decision->ranked[rank]] = STAGE_OFFERED;
-}
-
-/* Judges contacts again for the ranks below: the messages of the ranks above count, so that one
- * decision can't break a limit by itself. */
-static enum status judge_contacts_again(struct decider *decider, struct decision *decision,
-                                        uint32_t place, struct unplaced *left) {
-    struct verdict verdict;
-    const struct treatment *treatment = decision_treatment(decision, place);
-    enum status status = STATUS_OK;
-    for (; left->told < decision->ranked_count && status == STATUS_OK; left->told++)
-        status = contact_history_add(&decider->history,
-                                     decision_treatment(decision, decision->ranked[left->told]),
-                                     decision->t_ms);
-    if (status != STATUS_OK) return status;
-    status = stage_judge(decider, NULL, decision->t_ms, treatment, STAGE_CONTACT_POLICY, &verdict);
-    if (status != STATUS_OK || verdict.passes) return status;
-    struct verdict *kept = arena_alloc(&decider->arena, sizeof *kept);
-    if (kept == NULL) return STATUS_NO_MEMORY;
-    *kept = verdict;
-    decision->trace.stage[place] = STAGE_CONTACT_POLICY;
-    decision->trace.verdict[place] = kept;
-    return STATUS_OK;
-}
-
-static enum status fill_slots(struct decider *decider, struct decision *decision, uint32_t slots,
-                              bool service_only, struct unplaced *left) {
-    enum status status = STATUS_OK;
-    for (uint32_t filled = 0; filled < slots && status == STATUS_OK;) {
-        uint32_t best = take_best(decision, left, service_only);
-        if (best == UINT32_MAX) break;
-        if (decision->ranked_count > 0)
-            status = judge_contacts_again(decider, decision, best, left);
-        if (status != STATUS_OK || decision->trace.stage[best] != STAGE_OFFERED) continue;
-        decision->probability[decision->ranked_count] = 1;
-        decision->ranked[decision->ranked_count++] = best;
-        filled++;
-    }
-    return status;
-}
-
-/* Fills the slots, best first; a treatment that is already ranked in another channel is not ranked
- * twice. What is withheld takes no slot from a service message: those have as many of their own. */
-static enum status place(struct decider *decider, struct decision *decision) {
-    const struct playbook *playbook = decider->data->playbook;
-    uint32_t slots = playbook->slots_per_decision == 0 ? 1 : playbook->slots_per_decision;
-    struct unplaced left;
-    if (slots > DECISION_SLOTS_MAX) slots = DECISION_SLOTS_MAX;
-    enum status status = gather(decider, decision, &left);
-    if (status == STATUS_OK) status = fill_slots(decider, decision, slots, false, &left);
-    uint32_t withheld = 0;
-    for (uint32_t i = 0; i < decision->ranked_count; i++)
-        withheld += is_withheld(decision, decision->ranked[i]);
-    if (status == STATUS_OK && withheld > 0)
-        status = fill_slots(decider, decision, withheld, true, &left);
-    if (status == STATUS_OK) leave_unplaced(decision);
-    return status;
-}
-
-bool decision_withholds(const struct decision *decision, uint32_t rank) {
-    return rank < decision->ranked_count && is_withheld(decision, decision->ranked[rank]);
-}
-
-bool decision_withholds_some(const struct decision *decision) {
-    bool some = false;
-    for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
-        some |= decision_withholds(decision, rank);
-    return some;
 }
 
 void decision_id_text(uint64_t id, char out[DECISION_ID_BYTES]) {
@@ -346,17 +211,28 @@ static uint64_t id_of(const struct decider *decider, const struct decision *deci
     return id == 0 ? 1 : id;
 }
 
+/* Nothing of the decision counts then. */
+static bool is_late(const struct decider *decider, struct decision *out) {
+    if (decider->is_late == NULL || !decider->is_late(decider->late_context)) return false;
+    out->late = true;
+    out->trace = (struct decision_trace){0};
+    return true;
+}
+
 static enum status decide_once(struct decider *decider, const struct timeline *timeline,
                                bool same_moment, struct decision *out) {
     decider->permit_count = decider->held_count = 0;
     out->ranked_count = 0;
-    out->truncated = out->limited = false;
+    out->truncated = out->limited = out->late = false;
     arena_clear(&decider->arena);
     enum status status = contact_history_read(&decider->history, timeline, out->t_ms, same_moment);
+    if (is_late(decider, out)) return status;
     profile_at_for(decider->profile, timeline, out->t_ms, decider->wanted);
     profile_for_all(decider->profile, out->treatments);
+    if (is_late(decider, out)) return status;
     if (status == STATUS_OK) status = facts_judge(decider, timeline, out);
-    if (status == STATUS_OK) status = place(decider, out);
+    if (is_late(decider, out)) return status;
+    if (status == STATUS_OK) status = placement_fill(decider, out);
     if (status != STATUS_OK) return status;
     out->limited |= out->truncated || timeline->truncated || profile_limited(decider->profile);
     out->id = id_of(decider, out);
@@ -384,9 +260,11 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
     out->customer = timeline->customer;
     out->decider = decider;
     out->t_ms = t_ms;
+    out->placement_count = decider->asked.placement_count;
+    memcpy(out->placements, decider->asked.placements, sizeof out->placements);
     out->holdout = holdout_at(data->playbook, &decider->holdout_symbols, timeline, t_ms);
     status = decide_once(decider, timeline, false, out);
-    if (status == STATUS_OK && decider->history.left_out_count > 0 &&
+    if (status == STATUS_OK && !out->late && decider->history.left_out_count > 0 &&
         !was_left_out(&decider->history, out))
         status = decide_once(decider, timeline, true, out);
     return status == STATUS_OK ? STATUS_OK

@@ -23,6 +23,19 @@ struct held_word {
 /* What a decision takes from the arena: a few bytes a treatment, and what stopped each. */
 #define DECISION_BYTES_MAX ((size_t)4 << 20)
 
+/* What decisions are asked for (decide/asked.c). */
+struct asked {
+    struct buffer placement, context; /* the texts, as they came */
+    uint32_t count;
+    uint32_t placement_count;
+    uint32_t placements[DECISION_PLACEMENTS_MAX];
+    uint32_t route_count;
+    bool *takes;        /* by placement that was asked for, and route */
+    bool *elsewhere;    /* by route: none of them takes it */
+    struct arena arena; /* texts of the values */
+    struct value values[CONTEXT_PROPERTIES_MAX];
+};
+
 struct facts;
 struct decider {
     const struct customer_data *data;
@@ -41,6 +54,9 @@ struct decider {
     uint32_t permit_count, permits_max;
     bool has_basis;
     struct decision_basis basis;
+    struct asked asked;
+    bool (*is_late)(void *context); /* decider_watch */
+    void *late_context;
     const struct value *held_as; /* decider_hold_as */
     struct held_word *held;      /* asked for and held, of the decision at hand */
     uint32_t held_count;
@@ -64,6 +80,8 @@ struct verdict {
     int64_t send_after_ms; /* contact policies that pass: when quiet times end; else 0 */
     bool held;             /* STAGE_CONSENT: a row in quarantine may take it back */
     bool limited;          /* a named limit made it unknown, or held it */
+    bool elsewhere;        /* STAGE_PLACEMENT: treatment_trace */
+    const struct bundle_rule *bundle;
 };
 /* Why a contact policy holds, in numbers, between `open` and `close`: "2 of 2, 1 of them pending
  * since 2026-03-07 09:00". Nothing for what is no policy that counts. */
@@ -72,6 +90,14 @@ enum status standing_words(const struct customer_data *data, const struct treatm
 /* "no consent to personalise is known", of what was stopped at STAGE_CONSENT. */
 enum status consent_words(const struct customer_data *data, const struct treatment_trace *trace,
                           struct buffer *out) MUST_USE;
+/* "the bundle says case only with phone", of what was stopped at STAGE_PLACEMENT for its bundle, or
+ * stands elsewhere. */
+enum status placement_words(const struct decider *decider, const struct decision *decision,
+                            const struct treatment_trace *trace, struct buffer *out) MUST_USE;
+/* Appends a template with what its {names} stand for. The profile stands at the customer's t.
+ * *unknown: one of them is unknown. */
+enum status template_fill(struct decider *decider, const struct treatment *treatment,
+                          struct text template, bool *unknown, struct buffer *out) MUST_USE;
 /* The verdict stops the treatment at this stage. */
 void trace_stop(struct treatment_trace *trace, enum stage stage, const struct verdict *verdict);
 /* Stages available … contact policies. The profile must stand at t with this treatment

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "decide/live.h"
+#include "decide/placement.h"
 #include "decide/score.h"
 
 #define CONDITIONS 4 /* available, eligible, applicable, suitable */
@@ -57,6 +58,7 @@ struct judging {
 };
 
 static const struct verdict unknown_verdict = {.unknown = true};
+static const struct verdict elsewhere_verdict = {.elsewhere = true};
 
 /* ---- the plan ---- */
 
@@ -348,16 +350,18 @@ static bool is_over(struct judging *judging, const struct route *route,
     return !(is.type == VALUE_YES_NO && is.yes);
 }
 
-/* Some treatments must be asked whether they are over. Those that are have a place in the trace as
- * long as there is room for all others. */
+/* Some treatments must be asked whether they are over, or may not stand where the decision is asked
+ * for. Those have a place in the trace as long as there is room for all others. */
 static enum status judge_asking(struct judging *judging, bool evaluates) {
     const struct live *live = &judging->facts->live;
     uint32_t place = 0;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < live->count && status == STATUS_OK; i++) {
         const struct treatment *treatment = &judging->treatments[live->index[i]];
-        const struct verdict *verdict;
-        bool over = is_over(judging, &judging->facts->routes[live->route[i]], treatment, &verdict);
+        const struct verdict *verdict = &elsewhere_verdict;
+        bool elsewhere = asked_elsewhere(judging->decider, live->route[i]);
+        bool over = elsewhere ||
+                    is_over(judging, &judging->facts->routes[live->route[i]], treatment, &verdict);
         if (over && place + (live->count - i) > DECISION_TREATMENTS_MAX) continue;
         if (place == DECISION_TREATMENTS_MAX) {
             judging->decision->truncated = true;
@@ -365,7 +369,7 @@ static enum status judge_asking(struct judging *judging, bool evaluates) {
         }
         judging->index[place] = live->index[i];
         if (over)
-            stop(judging, place, STAGE_AVAILABLE, verdict);
+            stop(judging, place, elsewhere ? STAGE_PLACEMENT : STAGE_AVAILABLE, verdict);
         else
             status = judge_one(judging, place, live->route[i], treatment, evaluates);
         place++;
@@ -405,10 +409,10 @@ enum status facts_judge(struct decider *decider, const struct timeline *timeline
     bool evaluates = profile_reached_limit(decider->profile);
     facts->epoch++;
     scores_begin(facts->scores, decider, decision->treatments, evaluates);
-    status = make_trace(&judging, count, facts->live.asks);
+    bool asks = facts->live.asks || decider->asked.placement_count > 0;
+    status = make_trace(&judging, count, asks);
     if (status == STATUS_OK)
-        status = facts->live.asks ? judge_asking(&judging, evaluates)
-                                  : judge_all(&judging, count, evaluates);
+        status = asks ? judge_asking(&judging, evaluates) : judge_all(&judging, count, evaluates);
     decision->trace = judging.trace;
     return status;
 }

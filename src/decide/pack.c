@@ -86,6 +86,13 @@ static enum status add_ranked(struct packed_writer *writer, struct packed_list *
     return status;
 }
 
+/* Of a decision that was asked for at one or more placements. */
+static struct text placement_name(const struct decision *decision, uint32_t rank) {
+    if (decision->placement_count == 0) return (struct text){0};
+    const struct playbook *playbook = decision->decider->data->playbook;
+    return playbook->placements[decision->placements[decision->ranked_at[rank]]].name;
+}
+
 /* What is to be sent, or withheld, by which channel, and from when on: contact limits count it
  * until something tells what became of it. */
 static enum status add_messages(const struct decider *decider, const struct decision *decision,
@@ -93,7 +100,8 @@ static enum status add_messages(const struct decider *decider, const struct deci
     const struct customer_data *data = decider->data;
     const struct message_symbols *added = &decider->history.symbols;
     const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL,    PROPERTY_WITHHELD,
-                                added->send_after,  PROPERTY_PROPENSITY, PROPERTY_PRIORITY};
+                                added->send_after,  PROPERTY_PROPENSITY, PROPERTY_PRIORITY,
+                                PROPERTY_PLACEMENT};
     char id[DECISION_ID_BYTES];
     struct value value;
     decision_id_text(decision->id, id);
@@ -111,8 +119,10 @@ static enum status add_messages(const struct decider *decider, const struct deci
             send_after_ms == 0 ? value_unknown() : value_time(send_after_ms),
             value_number(decision->trace.propensity[place]),
             value_number(decision->trace.priority[place]),
+            value_text(placement_name(decision, i)),
         };
-        status = packed_list_add_record(list, symbols, values, 6);
+        status =
+            packed_list_add_record(list, symbols, values, decision->placement_count > 0 ? 7 : 6);
     }
     if (status == STATUS_OK) status = packed_list_end(list, &value);
     return status == STATUS_OK ? packed_add(writer, added->messages, value) : status;
@@ -167,7 +177,8 @@ static enum status add_basis(struct decider *decider, const struct decision *dec
     const struct decision_basis *basis = &decider->basis;
     const struct message_symbols *added = &decider->history.symbols;
     const uint32_t symbols[] = {added->in_force, added->position,       added->rates,
-                                added->rates_at, added->rates_position, PROPERTY_TRACE};
+                                added->rates_at, added->rates_position, PROPERTY_TRACE,
+                                added->count};
     char in_force[DECISION_ID_BYTES], rates[DECISION_ID_BYTES], trace[DECISION_ID_BYTES];
     struct value value;
     decision_id_text(basis->in_force, in_force);
@@ -180,9 +191,10 @@ static enum status add_basis(struct decider *decider, const struct decision *dec
         value_time(basis->rates_at_ms),
         value_number((double)basis->rates_position),
         value_text(text_from(trace)),
+        value_number(basis->count),
     };
     packed_list_begin(list);
-    enum status status = packed_list_add_record(list, symbols, values, 6);
+    enum status status = packed_list_add_record(list, symbols, values, basis->count > 0 ? 7 : 6);
     if (status == STATUS_OK) status = packed_list_end(list, &value);
     if (status == STATUS_OK) status = packed_add(writer, added->basis, value);
     if (status == STATUS_OK && basis->placement.length > 0)

@@ -94,26 +94,6 @@ static enum status model_words(struct decider *decider, const struct treatment *
     return status;
 }
 
-static enum status plain_value(struct value value, struct buffer *out) {
-    if (value.type == VALUE_TEXT) return append(out, value.text);
-    if (value.type == VALUE_NUMBER)
-        return buffer_format(out, value.number == floor(value.number) ? "%.0f" : "%.2f",
-                             value.number);
-    return value_print(value, out);
-}
-
-/* What {name} stands for in an action's own reason: a trait, or an attribute of the treatment. */
-static struct value named_value(struct decider *decider, const struct treatment *treatment,
-                                struct text name) {
-    const struct playbook *playbook = decider->data->playbook;
-    uint32_t trait = playbook_trait_find(playbook, name);
-    if (trait != UINT32_MAX) return profile_with(decider->profile, treatment)[trait];
-    for (uint32_t i = 0; i < playbook->attribute_count; i++) {
-        if (text_equal(playbook->attributes[i].name, name)) return treatment->attributes[i].value;
-    }
-    return value_unknown();
-}
-
 /* The playbook's sentence for the customer: "You looked at payments {payment_clicks} times lately."
  */
 static enum status customer_words(struct decider *decider, const struct treatment *treatment,
@@ -121,19 +101,8 @@ static enum status customer_words(struct decider *decider, const struct treatmen
     struct text reason = treatment->action->reason;
     if (reason.length == 0) return STATUS_OK;
     enum status status = append(out, TEXT(" Say: "));
-    for (uint32_t at = 0; at < reason.length && status == STATUS_OK;) {
-        const char *open = memchr(reason.at + at, '{', reason.length - at);
-        const char *close =
-            open != NULL ? memchr(open, '}', (size_t)(reason.at + reason.length - open)) : NULL;
-        uint32_t end = close != NULL ? (uint32_t)(open - reason.at) : reason.length;
-        status = append(out, (struct text){reason.at + at, end - at});
-        at = end;
-        if (close == NULL || status != STATUS_OK) break;
-        struct text name = {open + 1, (uint32_t)(close - open - 1)};
-        status = plain_value(named_value(decider, treatment, name), out);
-        at = (uint32_t)(close - reason.at) + 1;
-    }
-    return status;
+    bool unknown;
+    return status == STATUS_OK ? template_fill(decider, treatment, reason, &unknown, out) : status;
 }
 
 /* How the chance compares with past treatments: with the action's own where they tell enough, else
@@ -235,12 +204,29 @@ enum status consent_words(const struct customer_data *data, const struct treatme
         TEXT_ARG(purpose));
 }
 
+enum status placement_words(const struct decider *decider, const struct decision *decision,
+                            const struct treatment_trace *trace, struct buffer *out) {
+    const struct playbook *playbook = decider->data->playbook;
+    if (trace->bundle != NULL)
+        return buffer_format(out, "the bundle says %.*s", TEXT_ARG(trace->bundle->text));
+    enum status status = buffer_format(out, "it can't stand at ");
+    for (uint32_t i = 0; i < decision->placement_count && status == STATUS_OK; i++)
+        status = buffer_format(out, "%s%.*s", i > 0 ? " or " : "",
+                               TEXT_ARG(playbook->placements[decision->placements[i]].name));
+    return status;
+}
+
+/* What can't stand at the placement was not judged, and so came nowhere. */
+static int reached(const struct treatment_trace *trace) {
+    return trace->elsewhere ? -1 : (int)trace->stopped_at;
+}
+
 static struct treatment_trace furthest_of(const struct decision *decision) {
     struct treatment_trace furthest = decision_shown(decision, 0);
     for (uint32_t i = 1; i < decision_shown_count(decision); i++) {
         struct treatment_trace trace = decision_shown(decision, i);
-        if (trace.stopped_at > furthest.stopped_at ||
-            (trace.stopped_at == furthest.stopped_at && trace.priority > furthest.priority))
+        if (reached(&trace) > reached(&furthest) ||
+            (reached(&trace) == reached(&furthest) && trace.priority > furthest.priority))
             furthest = trace;
     }
     return furthest;
@@ -250,6 +236,8 @@ static struct treatment_trace furthest_of(const struct decision *decision) {
  * offer. */
 static enum status nothing_words(struct decider *decider, const struct decision *decision,
                                  struct buffer *out) {
+    if (decision->late)
+        return append(out, TEXT("Nothing to offer: the time to decide in was over."));
     if (decision_shown_count(decision) == 0)
         return append(out, decision->treatments->count == 0
                                ? TEXT("Nothing to offer: the playbook has no treatment.")
@@ -280,6 +268,12 @@ static enum status nothing_words(struct decider *decider, const struct decision 
     case STAGE_CONSENT:
         status = append(out, TEXT(" is stopped at \"consent\": "));
         if (status == STATUS_OK) status = consent_words(decider->data, furthest, out);
+        return status == STATUS_OK ? append(out, TEXT(".")) : status;
+    case STAGE_PLACEMENT:
+        if (furthest->bundle == NULL && !furthest->elsewhere)
+            return append(out, TEXT(" is stopped at \"placement\"."));
+        status = append(out, TEXT(" is stopped at \"placement\": "));
+        if (status == STATUS_OK) status = placement_words(decider, decision, furthest, out);
         return status == STATUS_OK ? append(out, TEXT(".")) : status;
     default:
         return buffer_format(out, " is stopped at \"%s\"%s.", stage_name(furthest->stopped_at),

@@ -92,6 +92,7 @@ static struct text condition_of(const struct treatment_trace *trace) {
     case STAGE_SUITABLE: return action->suitable_source;
     case STAGE_CONSENT:
     case STAGE_CONTACT_POLICY: return trace->policy != NULL ? trace->policy->text : trace->purpose;
+    case STAGE_PLACEMENT: return trace->bundle != NULL ? trace->bundle->text : (struct text){0};
     default: return (struct text){0};
     }
 }
@@ -109,8 +110,20 @@ static enum status from_when_words(const struct decider *decider, int64_t free_a
                          TEXT_ARG(playbook->zone_name));
 }
 
-static enum status when_words(const struct decider *decider, const struct treatment_trace *trace,
-                              int64_t free_at_ms, struct buffer *out) {
+static enum status placed_words(const struct decider *decider, const struct decision *decision,
+                                const struct treatment_trace *trace, const char *priority,
+                                struct buffer *out) {
+    if (trace->bundle == NULL && !trace->elsewhere)
+        return buffer_format(out, "; a better treatment took the place (its own priority is %s).",
+                             priority);
+    enum status status = buffer_append_text(out, TEXT("; "));
+    if (status == STATUS_OK) status = placement_words(decider, decision, trace, out);
+    return status == STATUS_OK ? buffer_append_text(out, TEXT(".")) : status;
+}
+
+static enum status when_words(const struct decider *decider, const struct decision *decision,
+                              const struct treatment_trace *trace, int64_t free_at_ms,
+                              struct buffer *out) {
     char value[48], cost[48], priority[48];
     const struct playbook *playbook = decider->data->playbook;
     amount_words(playbook, trace->value * trace->weight * trace->lever, value);
@@ -138,9 +151,7 @@ static enum status when_words(const struct decider *decider, const struct treatm
                              "; chance %.1f %% × value %s is below its cost %s, so *nothing* wins. "
                              "From when on: not by time alone.",
                              100 * trace->propensity, value, cost);
-    case STAGE_PLACEMENT:
-        return buffer_format(out, "; a better treatment took the place (its own priority is %s).",
-                             priority);
+    case STAGE_PLACEMENT: return placed_words(decider, decision, trace, priority, out);
     default: return from_when_words(decider, free_at_ms, out);
     }
 }
@@ -178,7 +189,8 @@ static enum status why_words(const struct decider *decider, const struct decisio
                                                  : TEXT(": unknown"));
         if (status == STATUS_OK) status = buffer_append_text(out, TEXT(")"));
     }
-    return status == STATUS_OK ? when_words(decider, trace, why->free_at_ms, out) : status;
+    return status == STATUS_OK ? when_words(decider, decision, trace, why->free_at_ms, out)
+                               : status;
 }
 
 struct asking {

@@ -90,6 +90,7 @@ extern const char *const aggregate_names[AGGREGATE_KIND_COUNT];
 enum reference {
     REFERENCE_TRAIT,     /* index: trait */
     REFERENCE_ATTRIBUTE, /* index: attribute */
+    REFERENCE_CONTEXT,   /* index: context property */
     REFERENCE_PROPERTY,  /* index: column */
     REFERENCE_ITEM,      /* index: SYMBOL_PROPERTY of a field of the list's items */
     REFERENCE_LOOKUP,    /* index: lookup, lookup_field; its key is the one child */
@@ -98,6 +99,9 @@ enum reference {
     REFERENCE_EVENT,
     REFERENCE_SOURCE,
 };
+
+/* In `op` of a name that is a trait: what it reads beside the timeline. */
+enum { TRAIT_OF_TREATMENT = 1, TRAIT_OF_CONTEXT = 2 };
 
 enum selector_kind { SELECT_EVENTS, SELECT_ANY, SELECT_VISITS };
 enum window_kind { WINDOW_NONE, WINDOW_DURATION, WINDOW_VISITS };

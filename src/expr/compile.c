@@ -191,13 +191,15 @@ static enum status emit_name(struct emitter *emitter, const struct node *node) {
     enum status status;
     switch ((enum reference)node->reference) {
     case REFERENCE_TRAIT:
-        if (node->op) emitter->program->uses_treatment = true;
-        emitter->program->reads_timeline = true;
+        compile_note_trait(emitter->program, node);
         status = use_trait(emitter, node->index);
         return status == STATUS_OK ? op(emitter, CODE_TRAIT, node->type, node->index, 1) : status;
     case REFERENCE_ATTRIBUTE:
         emitter->program->uses_treatment = true;
         return op(emitter, CODE_ATTRIBUTE, node->type, node->index, 1);
+    case REFERENCE_CONTEXT:
+        emitter->program->uses_context = true;
+        return op(emitter, CODE_CONTEXT, node->type, node->index, 1);
     case REFERENCE_PROPERTY: return emit_property(emitter, node);
     case REFERENCE_ITEM: return emit_item(emitter, node);
     case REFERENCE_LOOKUP: return emit_lookup(emitter, node);
@@ -293,7 +295,8 @@ static enum status emit_member(struct emitter *emitter, const struct node *item,
 /* Does computing the node cost less than a jump over it that the processor guesses wrong? */
 static bool is_cheap(const struct node *node) {
     if (node->kind == NODE_NAME)
-        return node->reference == REFERENCE_TRAIT || node->reference == REFERENCE_ATTRIBUTE;
+        return node->reference == REFERENCE_TRAIT || node->reference == REFERENCE_ATTRIBUTE ||
+               node->reference == REFERENCE_CONTEXT;
     if (node->kind == NODE_LITERAL || node->kind == NODE_NOW) return true;
     bool simple = node->kind == NODE_NOT || node->kind == NODE_IS ||
                   (node->kind == NODE_COMPARE && node->first->type == VALUE_NUMBER);
@@ -329,8 +332,7 @@ static bool is_number_literal(const struct node *node) {
 /* Emits `trait >= 4`, the commonest condition of all, as one operation. */
 static enum status emit_trait_number(struct emitter *emitter, const struct node *node) {
     enum status status = use_trait(emitter, node->first->index);
-    emitter->program->reads_timeline = true;
-    if (node->first->op) emitter->program->uses_treatment = true;
+    compile_note_trait(emitter->program, node->first);
     if (status == STATUS_OK)
         status = op(emitter, CODE_TRAIT_NUMBER, node->op, node->first->index, 0);
     return status == STATUS_OK ? constant(emitter, node->first->next->literal) : status;

@@ -17,4 +17,11 @@ const struct node *compile_key_of(const struct node *node, uint32_t *attribute);
  * in the scratch, whatever the row. So it does not matter when and how often it is evaluated. */
 bool compile_is_calm(const struct node *node);
 
+/* Notes what a program reads by naming this trait. */
+static inline void compile_note_trait(struct expr_program *program, const struct node *trait) {
+    program->uses_treatment |= (trait->op & TRAIT_OF_TREATMENT) != 0;
+    program->uses_context |= (trait->op & TRAIT_OF_CONTEXT) != 0;
+    program->reads_timeline = true;
+}
+
 #endif

@@ -46,7 +46,8 @@ bool compile_is_calm(const struct node *node) {
     case NODE_NAME:
         calm = node->reference == REFERENCE_PROPERTY || node->reference == REFERENCE_ITEM ||
                node->reference == REFERENCE_LOOKUP || node->reference == REFERENCE_TIME ||
-               (node->reference == REFERENCE_TRAIT && !node->op);
+               node->reference == REFERENCE_CONTEXT ||
+               (node->reference == REFERENCE_TRAIT && !(node->op & TRAIT_OF_TREATMENT));
         break;
     default: calm = false; break;
     }

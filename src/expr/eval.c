@@ -137,6 +137,11 @@ static const struct expr_attribute *attribute_at(const struct eval *eval, uint32
     return eval->env->attributes ? &eval->env->attributes[index] : &none;
 }
 
+static struct value context_value(const struct eval *eval, uint32_t index, uint8_t type) {
+    const struct value *values = eval->env->context_values;
+    return values != NULL ? of_type(values[index], type) : value_unknown();
+}
+
 static struct value in_attribute(const struct eval *eval, uint32_t index, struct value item) {
     const struct expr_attribute *attribute = attribute_at(eval, index);
     if (!value_is_known(item)) return item;
@@ -227,6 +232,7 @@ static struct value *slow_operation(struct eval *eval, struct operation operatio
                                     struct value *top) {
     const struct expr_program *program = eval->program;
     switch ((enum code)operation.code) {
+    case CODE_CONTEXT: *++top = context_value(eval, operation.index, operation.small); break;
     case CODE_ITEM: *++top = of_type(eval->items->field[operation.index], operation.small); break;
     case CODE_LOOKUP: *top = looked_up(eval, &program->lookups[operation.index], *top); break;
     case CODE_ROW: *++top = row_value(eval, (enum reference)operation.small); break;

@@ -262,6 +262,11 @@ static void say_name(struct words *words, const struct node *node) {
         say_named(words, node->field);
         return;
     }
+    if (node->reference == REFERENCE_CONTEXT) {
+        say(words, "the request's ");
+        say_named(words, node->field);
+        return;
+    }
     if (node->reference == REFERENCE_LOOKUP && node->field.length) {
         say_text(words, node->name);
         say(words, "'s ");

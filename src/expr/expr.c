@@ -55,11 +55,14 @@ enum value_type expr_type(const struct expr_program *program) {
 bool expr_uses_treatment(const struct expr_program *program) {
     return program->uses_treatment;
 }
+bool expr_uses_context(const struct expr_program *program) {
+    return program->uses_context;
+}
 bool expr_uses_relation(const struct expr_program *program) {
     return program->uses_relation;
 }
 bool expr_is_constant(const struct expr_program *program) {
-    return !program->reads_timeline;
+    return !program->reads_timeline && !program->uses_context;
 }
 int64_t expr_window_ms(const struct expr_program *program) {
     return program->window_ms;

@@ -47,6 +47,10 @@ struct expr_name { /* what a name stands for */
     uint32_t index;
 };
 
+struct expr_trait { /* what a trait reads beside the timeline, itself or by other traits */
+    bool of_treatment, of_context;
+};
+
 struct expr_schema {
     struct symbols *symbols;
     struct column_set *columns; /* properties that programs use are added here, each once */
@@ -64,7 +68,7 @@ struct expr_schema {
     enum status (*list_field)(void *context, uint32_t event_type, uint32_t property,
                               struct text name, struct expr_name *out);
     enum status (*trait)(void *context, struct text name, struct expr_name *out,
-                         bool *of_treatment);
+                         struct expr_trait *reads);
     /* Action.NAME; a list: its item type unknown. */
     enum status (*attribute)(void *context, struct text name, struct expr_name *out);
     /* A lookup's field reachable from a key of one field: the lookup's index, its key field's name,
@@ -74,8 +78,14 @@ struct expr_schema {
                           const struct text *available, uint32_t available_count,
                           uint32_t *lookup_index, struct text *key, struct expr_name *out);
     enum status (*relation)(void *context, struct text kind, uint32_t *index);
+    /* context.NAME: what a request says of its moment. May be NULL: there is none. */
+    enum status (*context_property)(void *context, struct text name, struct expr_name *out);
+    /* Why context.NAME can't stand in what is compiled now, itself or by a trait: "a goal is about
+     * the past". NULL: it can. */
+    const char *context_refused;
     /* Writes all names of a kind, for suggestions and for joins: 'e'vents, 'p'roperties of an
-     * event, 'f'ields of the lists of an event, 't'raits, 'a'ttributes, 'r'elations, 'l'ookups.
+     * event, 'f'ields of the lists of an event, 't'raits, 'a'ttributes, 'r'elations, 'l'ookups,
+     * 'c'ontext properties.
      * event_type SYMBOL_NONE: of any event. Returns how many it wrote. */
     size_t (*names)(void *context, char kind, uint32_t event_type, struct text *out, size_t max);
     /* Does an event of this type belong to visits? */
@@ -109,8 +119,10 @@ enum status expr_compile_row(struct arena *arena, const struct expr_schema *sche
 enum value_type expr_type(const struct expr_program *program);
 /* Does it read action.… or a trait of a treatment? */
 bool expr_uses_treatment(const struct expr_program *program);
+/* Does it read context.…, or a trait that does? */
+bool expr_uses_context(const struct expr_program *program);
 bool expr_uses_relation(const struct expr_program *program);
-/* Does it read no timeline, but only action.…, now and literals? */
+/* Does it read no timeline and no context, but only action.…, now and literals? */
 bool expr_is_constant(const struct expr_program *program);
 /* Returns how far back it looks; INT64_MAX: over all time. */
 int64_t expr_window_ms(const struct expr_program *program);
@@ -163,6 +175,8 @@ struct expr_env {
     const struct value *traits;
     /* By attribute index; NULL: no treatment, all unknown. */
     const struct expr_attribute *attributes;
+    /* By index of the context property; NULL: nothing was said, all unknown. */
+    const struct value *context_values;
     void *context;
     /* The lookup's table as known at t; NULL: none yet. */
     const struct lookup_table *(*lookup)(void *context, uint32_t lookup, int64_t t_ms);

@@ -18,6 +18,7 @@ enum code {
     CODE_NOW,
     CODE_TRAIT,     /* index; small: type */
     CODE_ATTRIBUTE, /* index; small: type */
+    CODE_CONTEXT,   /* index; small: type */
     CODE_PROPERTY,  /* index: column; small: type */
     CODE_ITEM,      /* index: into the aggregate's item fields; small: type */
     CODE_LOOKUP,    /* index: into lookups; key on the stack */
@@ -142,7 +143,7 @@ struct expr_program {
     uint32_t code_count, aggregate_count;
     uint32_t single_aggregate; /* the whole program is this aggregate; UINT32_MAX */
     enum value_type type;
-    bool is_row, uses_treatment, uses_relation, reads_timeline;
+    bool is_row, uses_treatment, uses_context, uses_relation, reads_timeline;
     uint16_t currency;
     int64_t visit_gap_ms, window_ms;
     const struct time_zone *zone; /* NULL: UTC */

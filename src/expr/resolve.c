@@ -204,15 +204,19 @@ static enum status resolve_lookup(struct checker *checker, struct node *node, st
 
 static enum status resolve_trait(const struct checker *checker, struct node *node) {
     struct expr_name found;
-    bool of_treatment = false;
+    struct expr_trait reads = {0};
     if (!checker->schema->trait) return STATUS_NOT_FOUND;
     enum status status =
-        checker->schema->trait(checker->schema->context, node->name, &found, &of_treatment);
+        checker->schema->trait(checker->schema->context, node->name, &found, &reads);
     if (status != STATUS_OK) return status;
+    if (reads.of_context && checker->schema->context_refused != NULL)
+        return CHECK_FAIL(checker, node->start, "'%.*s' reads context, which can't stand here: %s",
+                          TEXT_ARG(node->name), checker->schema->context_refused);
     node->reference = REFERENCE_TRAIT;
     node->index = found.index;
     node->type = (uint8_t)found.type;
-    node->op = of_treatment;
+    node->op = (uint8_t)((reads.of_treatment ? TRAIT_OF_TREATMENT : 0) |
+                         (reads.of_context ? TRAIT_OF_CONTEXT : 0));
     return STATUS_OK;
 }
 
@@ -251,8 +255,39 @@ static enum status resolve_attribute(struct checker *checker, struct node *node)
     return STATUS_OK;
 }
 
+/* STATUS_NOT_FOUND where the playbook declares no context. */
+static enum status resolve_context(struct checker *checker, struct node *node) {
+    const struct expr_schema *schema = checker->schema;
+    struct expr_name found;
+    struct text any;
+    bool has_some = schema->context_property && schema->names &&
+                    schema->names(schema->context, 'c', SYMBOL_NONE, &any, 1) > 0;
+    if (!has_some) return STATUS_NOT_FOUND;
+    enum status status = schema->context_property(schema->context, node->field, &found);
+    if (status == STATUS_NOT_FOUND)
+        return not_found(checker, node->place, "the playbook's context has no", node->field, "c",
+                         NULL, "declare it under 'context:'");
+    if (status != STATUS_OK) return status;
+    if (schema->context_refused != NULL)
+        return CHECK_FAIL(checker, node->start, "'context.%.*s' can't stand here: %s",
+                          TEXT_ARG(node->field), schema->context_refused);
+    node->reference = REFERENCE_CONTEXT;
+    node->index = found.index;
+    node->type = (uint8_t)found.type;
+    return STATUS_OK;
+}
+
 static enum status resolve_path(struct checker *checker, struct node *node) {
     if (text_equal(node->name, TEXT("action"))) return resolve_attribute(checker, node);
+    if (text_equal(node->name, TEXT("context"))) {
+        enum status status = resolve_context(checker, node);
+        if (status != STATUS_NOT_FOUND) return status;
+        if (!checker->row)
+            return CHECK_FAIL(checker, node->start,
+                              "the playbook declares no context: write context: { %.*s: text } at "
+                              "its top level",
+                              TEXT_ARG(node->field));
+    }
     if (!checker->row) {
         return CHECK_FAIL(checker, node->start,
                           "'%.*s.%.*s' needs an event to start from: it can stand behind 'where'; "

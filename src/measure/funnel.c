@@ -6,6 +6,8 @@ void funnel_add(struct funnel *funnel, const struct decision *decision) {
     bool unknown = false;
     for (uint32_t i = 0; i < decision->trace.count; i++) {
         enum stage stage = (enum stage)decision->trace.stage[i];
+        bool may_be_elsewhere = decision->placement_count > 0 && stage == STAGE_PLACEMENT;
+        if (may_be_elsewhere && decision_trace_of(decision, i).elsewhere) continue;
         if (stage > furthest) furthest = stage;
         unknown |= stage == STAGE_CONSENT && decision_trace_of(decision, i).unknown;
     }

@@ -70,14 +70,21 @@ static void read_all(struct reader *reader, const struct yaml_node *const *top) 
     sources_read(reader, sources);
     visits_read(reader, top[TOP_VISITS]);
     actions_begin(reader, top[TOP_ACTIONS]);
+    placements_begin(reader, top[TOP_PLACEMENTS]);
+    context_read(reader, top[TOP_CONTEXT]);
     if (reader->status != STATUS_OK) return;
     schema_init(reader->names, &playbook->schema);
     traits_read(reader, top[TOP_TRAITS]);
+    context_refuse(reader, "a goal is judged by what happened later");
     goals_read(reader, top[TOP_GOALS]);
+    context_refuse(reader, "a scenario is measured over the past, where nothing was asked");
     scenarios_read(reader, top[TOP_SCENARIOS]);
+    context_refuse(reader, NULL);
     models_read(reader, top[TOP_MODELS]);
     actions_read(reader, top[TOP_ACTIONS], top[TOP_LEVERS]);
     channels_read(reader, top[TOP_CHANNELS]);
+    placements_read(reader, top[TOP_PLACEMENTS]);
+    bundles_read(reader, top[TOP_BUNDLES]);
     policies_read(reader, top[TOP_POLICIES]);
     lists_read(reader, top[TOP_DECIDE]);
 }
@@ -193,3 +200,4 @@ FIND(goal, goals)
 FIND(action, actions)
 FIND(source, sources)
 FIND(lookup, lookups)
+FIND(placement, placements)

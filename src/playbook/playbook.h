@@ -208,7 +208,8 @@ struct trait {
     struct expr_program *program;
     enum value_type type;
     bool of_treatment;
-    bool is_segment;         /* yes/no */
+    bool of_context;         /* known only where a request says something of its moment */
+    bool is_segment;         /* yes/no, and not of context */
     struct text description; /* optional */
     struct text topic;       /* sensitive topic or empty */
     struct place place;
@@ -265,6 +266,7 @@ struct attribute_rule { /* action.NAME over all actions: one shared index space 
 struct content_field {
     struct text name; /* "text" where the playbook writes no name */
     struct text text; /* of a treatment: a template with {attributes} and {traits} */
+    bool reads_traits;
 };
 struct channel_rule {
     uint32_t channel;
@@ -515,6 +517,7 @@ uint32_t playbook_action_find(const struct playbook *playbook, struct text name)
 uint32_t playbook_source_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_lookup_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_placement_find(const struct playbook *playbook, struct text name);
+uint32_t playbook_context_find(const struct playbook *playbook, struct text name);
 /* May the action in this channel (one of its own) stand at the placement? */
 bool placement_takes(const struct playbook *playbook, const struct placement_rule *placement,
                      uint32_t action, const struct channel_rule *channel);

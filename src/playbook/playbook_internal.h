@@ -37,6 +37,18 @@ void actions_read(struct reader *reader, const struct yaml_node *node,
 void lists_read(struct reader *reader, const struct yaml_node *decide);
 void channels_read(struct reader *reader, const struct yaml_node *node);
 void policies_read(struct reader *reader, const struct yaml_node *node);
+/* Reads a channel in which an action is offered: what is said of another one would never hold, and
+ * nobody would notice. */
+bool action_channel_read(struct reader *reader, const struct yaml_node *node, uint32_t *channel);
+/* Placements are read in two passes: their names, which channels of actions may say; then the rest,
+ * which names actions. */
+void placements_begin(struct reader *reader, const struct yaml_node *node);
+void placements_read(struct reader *reader, const struct yaml_node *node);
+void bundles_read(struct reader *reader, const struct yaml_node *node);
+void context_read(struct reader *reader, const struct yaml_node *node);
+/* Until the next call context.NAME is refused in what is compiled, for this reason (NULL: it is
+ * allowed). */
+void context_refuse(struct reader *reader, const char *why);
 
 bool goal_read(struct reader *reader, const struct yaml_node *node,
                uint32_t *goal); /* the index of a goal by name */

@@ -63,7 +63,8 @@ static bool add_messages(struct reader *reader, const struct yaml_node *nowhere)
         enum value_type type;
     } fields[] = {{"treatment", VALUE_TEXT},    {"channel", VALUE_TEXT},
                   {"withheld", VALUE_YES_NO},   {"send_after", VALUE_TIME},
-                  {"propensity", VALUE_NUMBER}, {"priority", VALUE_NUMBER}};
+                  {"propensity", VALUE_NUMBER}, {"priority", VALUE_NUMBER},
+                  {"placement", VALUE_TEXT}};
     struct property_entry *messages = names_add_property(
         reader, nowhere, EVENT_DECISION_MADE, TEXT("messages"), VALUE_LIST, STRENGTH_DECLARED);
     for (size_t i = 0; messages != NULL && i < sizeof fields / sizeof *fields; i++) {
@@ -96,6 +97,7 @@ static bool add_basis(struct reader *reader, const struct yaml_node *nowhere) {
                   {"basis", "rates_at", VALUE_TIME},
                   {"basis", "rates_position", VALUE_NUMBER},
                   {"basis", "trace", VALUE_TEXT},
+                  {"basis", "count", VALUE_NUMBER},
                   {"held", "purpose", VALUE_TEXT},
                   {"held", "channel", VALUE_TEXT}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {

@@ -33,7 +33,7 @@ static enum status find_list_field(void *context, uint32_t event_type, uint32_t 
 }
 
 static enum status find_trait(void *context, struct text name, struct expr_name *out,
-                              bool *of_treatment) {
+                              struct expr_trait *reads) {
     const struct names *names = context;
     struct trait_entry *entry = names_trait(names, name);
     if (entry == NULL) return STATUS_NOT_FOUND;
@@ -47,7 +47,7 @@ static enum status find_trait(void *context, struct text name, struct expr_name 
     }
     const struct trait *trait = &names->playbook->traits[entry->index];
     *out = (struct expr_name){trait->type, entry->index};
-    *of_treatment = trait->of_treatment;
+    *reads = (struct expr_trait){trait->of_treatment, trait->of_context};
     return STATUS_OK;
 }
 
@@ -130,6 +130,14 @@ static enum status find_relation(void *context, struct text kind, uint32_t *inde
     return STATUS_NOT_FOUND;
 }
 
+static enum status find_context(void *context, struct text name, struct expr_name *out) {
+    const struct names *names = context;
+    uint32_t index = playbook_context_find(names->playbook, name);
+    if (index == UINT32_MAX) return STATUS_NOT_FOUND;
+    *out = (struct expr_name){names->playbook->context[index].type, index};
+    return STATUS_OK;
+}
+
 /* ---- suggestions ---- */
 
 struct listing {
@@ -184,6 +192,10 @@ static size_t list_names(void *context, char kind, uint32_t event_type, struct t
         for (uint32_t i = 0; i < names->lookup_count; i++)
             list(&listing, names->lookups[i].rule.name);
         break;
+    case 'c':
+        for (uint32_t i = 0; i < playbook->context_count; i++)
+            list(&listing, playbook->context[i].name);
+        break;
     default: break;
     }
     return listing.count;
@@ -209,6 +221,7 @@ void schema_init(struct names *names, struct expr_schema *schema) {
         .attribute = find_attribute,
         .lookup = find_lookup,
         .relation = find_relation,
+        .context_property = find_context,
         .names = list_names,
         .is_visit = is_visit,
     };

@@ -252,6 +252,10 @@ const struct value *profile_at_for(struct profile *profile, const struct timelin
     return profile->values;
 }
 
+void profile_say(struct profile *profile, const struct value *context) {
+    profile->env.context_values = context;
+}
+
 void profile_for_all(struct profile *profile, const struct treatment_set *treatments) {
     profile->env.attributes = NULL;
     by_treatment_answer(profile->by_treatment, &profile->env, treatments, profile->wanted);

@@ -68,6 +68,9 @@ const struct value *profile_at(struct profile *profile, const struct timeline *t
  * trait must also want those that it reads. `wanted` must stay valid as long. */
 const struct value *profile_at_for(struct profile *profile, const struct timeline *timeline,
                                    int64_t t_ms, const bool *wanted);
+/* What is said of the moment, by index of the context property, from the next profile_at on;
+ * borrowed. NULL, which it is at first: nothing. */
+void profile_say(struct profile *profile, const struct value *context);
 /* Prepares for many treatments of this set: what can be computed for all of them at once is. Call
  * it after profile_at; the set must stay valid. The values are the same. */
 void profile_for_all(struct profile *profile, const struct treatment_set *treatments);

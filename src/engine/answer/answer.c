@@ -195,6 +195,7 @@ static enum status name_basis(struct engine_view *view, struct error *error) {
         .context = view->ask.context,
         .count = view->ask.count,
     };
+    decider_watch(view->decider, view->ask.is_late, view->ask.late_context);
     return decider_name_basis(view->decider, &basis, error);
 }
 
@@ -218,10 +219,8 @@ static enum status need_decider(struct engine_view *view, struct error *error) {
 
 enum status engine_view_ask(struct engine_view *view, const struct decision_ask *ask,
                             struct error *error) {
-    if (ask->context.length > DECISION_CONTEXT_BYTES_MAX)
-        return error_set(error, STATUS_LIMIT,
-                         "the context has %u bytes: a decision keeps at most %u of them",
-                         ask->context.length, DECISION_CONTEXT_BYTES_MAX);
+    const struct playbook *playbook = view->data->playbook;
+    uint32_t placements[DECISION_PLACEMENTS_MAX], count;
     if (ask->placement.length > DECISION_PLACEMENT_BYTES_MAX)
         return error_set(error, STATUS_LIMIT,
                          "the placement has %u bytes: a decision keeps at most %u of them",
@@ -229,7 +228,13 @@ enum status engine_view_ask(struct engine_view *view, const struct decision_ask 
     if (!text_is_utf8(ask->placement) || !text_is_utf8(ask->context))
         return error_set(error, STATUS_INVALID, "the %s is not UTF-8",
                          text_is_utf8(ask->placement) ? "context" : "placement");
+    enum status status =
+        decision_placements_read(playbook, ask->placement, placements, &count, error);
+    if (status == STATUS_OK)
+        status = decision_context_keep(playbook, ask->context, &view->kept, &view->left_out, error);
+    if (status != STATUS_OK) return status;
     view->ask = *ask;
+    view->ask.context = buffer_text(&view->kept);
     return STATUS_OK;
 }
 
@@ -277,6 +282,7 @@ enum status engine_view_go_back(struct engine_view *view, const struct engine_vi
     decider_use_bases(view->decider, view->rates->bases);
     decider_name_models(view->decider, past->models);
     decider_hold_as(view->decider, &view->past_held);
+    decider_watch(view->decider, NULL, NULL);
     return decider_name_basis(view->decider, &past->basis, error);
 }
 

@@ -108,7 +108,47 @@ static void write_trace(struct json_writer *writer, const struct symbols *symbol
     json_member_text_or_null(writer, "policy",
                              trace->policy != NULL ? trace->policy->text : (struct text){0});
     write_standing(writer, trace);
+    json_member_text_or_null(writer, "bundle",
+                             trace->bundle != NULL ? trace->bundle->text : (struct text){0});
+    json_member_yes_no(writer, "elsewhere", trace->elsewhere);
     json_write_object_end(writer);
+}
+
+/* One rank: where it stands, and what is shown. */
+static void write_rank(const struct engine_view *view, uint32_t rank, struct json_writer *writer) {
+    const struct decision *decision = view->decision;
+    const struct treatment_trace trace = decision_ranked(decision, rank);
+    const struct placement_rule *placements = view->data->playbook->placements;
+    json_write_object_begin(writer);
+    write_trace_members(writer, engine_symbols(view->engine), &trace);
+    json_member_yes_no(writer, "withheld", decision_withholds(decision, rank));
+    json_member_number(writer, "probability", decision->probability[rank]);
+    uint32_t at = decision->ranked_at[rank];
+    json_member_text_or_null(writer, "placement",
+                             decision->placement_count > 0
+                                 ? placements[decision->placements[at]].name
+                                 : (struct text){0});
+    json_write_key(writer, "content");
+    treatment_content(view->decider, &view->timeline, decision, trace.treatment, writer);
+    json_write_object_end(writer);
+}
+
+/* The placements that were asked for; what is shown where nothing may be said. */
+static void write_placements(const struct engine_view *view, struct json_writer *writer) {
+    const struct decision *decision = view->decision;
+    json_write_key(writer, "placements");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < decision->placement_count; i++) {
+        const struct placement_rule *placement =
+            &view->data->playbook->placements[decision->placements[i]];
+        json_write_object_begin(writer);
+        json_member_text(writer, "placement", placement->name);
+        json_member_yes_no(writer, "falls_back", decision_falls_back(decision, i));
+        json_write_key(writer, "fallback");
+        placement_fallback(placement, writer);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
 }
 
 static void write_who(const struct engine_view *view, struct customer_id customer,
@@ -143,14 +183,11 @@ static void write_decision(const struct engine_view *view, struct json_writer *w
     json_member_yes_no(writer, "hindsight", in_force_hindsight(view->in_force, view->t_ms, NULL));
     json_write_key(writer, "ranked");
     json_write_array_begin(writer);
-    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
-        json_write_object_begin(writer);
-        const struct treatment_trace trace = decision_ranked(decision, rank);
-        write_trace_members(writer, symbols, &trace);
-        json_member_yes_no(writer, "withheld", decision_withholds(decision, rank));
-        json_write_object_end(writer);
-    }
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) write_rank(view, rank, writer);
     json_write_array_end(writer);
+    write_placements(view, writer);
+    json_member_yes_no(writer, "late", decision->late);
+    json_member_text_or_null(writer, "context_left_out", buffer_text(&view->left_out));
     json_write_key(writer, "trace");
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < decision_shown_count(decision); i++) {

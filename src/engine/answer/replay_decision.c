@@ -156,6 +156,7 @@ static bool read_basis(const struct decision_record *record, const struct messag
         .rates_at_ms = rates_at.type == VALUE_TIME ? rates_at.time_ms : 0,
         .placement = found_text(record->packed, PROPERTY_PLACEMENT),
         .context = found_text(record->packed, symbols->context),
+        .count = (uint32_t)number_field(&reader, symbols->count),
     };
     decision_id_text(hash_of_text(text_field(&reader, PROPERTY_TRACE)), trace);
     return true;

@@ -14,7 +14,8 @@ static const char *const top_names[TOP_COUNT] = {
     [TOP_EVENTS] = "events", [TOP_SOURCES] = "sources", [TOP_TRAITS] = "traits", [TOP_SCENARIOS] = "scenarios",
     [TOP_LANDMARKS] = "landmarks", [TOP_GOALS] = "goals", [TOP_MODELS] = "models", [TOP_LEVERS] = "levers",
     [TOP_ACTIONS] = "actions", [TOP_POLICIES] = "policies", [TOP_HOLDOUT] = "holdout", [TOP_DECIDE] = "decide",
-    [TOP_CHANNELS] = "channels",
+    [TOP_CHANNELS] = "channels", [TOP_PLACEMENTS] = "placements", [TOP_BUNDLES] = "bundles",
+    [TOP_CONTEXT] = "context",
 };
 KEY_SET(top, "a playbook");
 
@@ -99,7 +100,8 @@ static const char *const action_names[ACTION_COUNT] = {
 KEY_SET(action, "an action");
 
 static const char *const channel_names[CHANNEL_COUNT] = {
-    [CHANNEL_PLACEMENT] = "placement", [CHANNEL_SCRIPT] = "script", [CHANNEL_COST] = "cost",
+    [CHANNEL_PLACEMENT] = "placement", [CHANNEL_SCRIPT] = "script",
+    [CHANNEL_CONTENT] = "content", [CHANNEL_COST] = "cost",
 };
 KEY_SET(channel, "a channel");
 
@@ -125,12 +127,25 @@ static const char *const messaging_names[MESSAGING_COUNT] = {
 };
 KEY_SET(messaging, "a channel");
 
+static const char *const placement_names[PLACEMENT_COUNT] = {
+    [PLACEMENT_SLOTS] = "slots", [PLACEMENT_CHANNELS] = "channels", [PLACEMENT_ACTIONS] = "actions",
+    [PLACEMENT_GROUPS] = "groups", [PLACEMENT_FALLBACK] = "fallback", [PLACEMENT_STICKY] = "sticky",
+    [PLACEMENT_TIMEOUT] = "timeout",
+};
+KEY_SET(placement, "a placement");
+
+static const char *const bundle_names[BUNDLE_COUNT] = {
+    [BUNDLE_ONLY] = "only", [BUNDLE_NEVER] = "never", [BUNDLE_WITH] = "with",
+};
+KEY_SET(bundle, "a bundle");
+
 /* clang-format on */
 
 const struct key_set *const playbook_key_sets[] = {
     &top_keys,    &customer_keys, &identifier_keys, &consent_keys,   &relation_keys,
     &visits_keys, &source_keys,   &trait_keys,      &scenario_keys,  &landmarks_keys,
     &goal_keys,   &model_keys,    &levers_keys,     &action_keys,    &channel_keys,
-    &policy_keys, &holdout_keys,  &decide_keys,     &messaging_keys,
+    &policy_keys, &holdout_keys,  &decide_keys,     &messaging_keys, &placement_keys,
+    &bundle_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

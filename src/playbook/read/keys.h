@@ -39,6 +39,9 @@ enum top_key {
     TOP_HOLDOUT,
     TOP_DECIDE,
     TOP_CHANNELS,
+    TOP_PLACEMENTS,
+    TOP_BUNDLES,
+    TOP_CONTEXT,
     TOP_COUNT
 };
 enum customer_key { CUSTOMER_IDENTIFIERS, CUSTOMER_ZONES, CUSTOMER_COUNT };
@@ -131,7 +134,24 @@ enum action_key {
     ACTION_PROGRAMME,
     ACTION_COUNT
 };
-enum channel_key { CHANNEL_PLACEMENT, CHANNEL_SCRIPT, CHANNEL_COST, CHANNEL_COUNT };
+enum channel_key {
+    CHANNEL_PLACEMENT,
+    CHANNEL_SCRIPT,
+    CHANNEL_CONTENT,
+    CHANNEL_COST,
+    CHANNEL_COUNT
+};
+enum placement_key {
+    PLACEMENT_SLOTS,
+    PLACEMENT_CHANNELS,
+    PLACEMENT_ACTIONS,
+    PLACEMENT_GROUPS,
+    PLACEMENT_FALLBACK,
+    PLACEMENT_STICKY,
+    PLACEMENT_TIMEOUT,
+    PLACEMENT_COUNT
+};
+enum bundle_key { BUNDLE_ONLY, BUNDLE_NEVER, BUNDLE_WITH, BUNDLE_COUNT };
 enum policy_key {
     POLICY_KEY_AT_MOST,
     POLICY_KEY_IN,
@@ -160,7 +180,8 @@ enum messaging_key {
 
 extern const struct key_set top_keys, customer_keys, identifier_keys, consent_keys, relation_keys,
     visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,
-    levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys;
+    levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys,
+    placement_keys, bundle_keys;
 
 /* All of them, for the test that compares them with the schema. */
 extern const struct key_set *const playbook_key_sets[];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "playbook/treatment/actions.h"
+#include "playbook/treatment/placements.h"
 
 #define WEIGHT_MAX      1000
 #define LEVER_MAX       1000
@@ -71,8 +72,10 @@ static void read_conditions(struct reader *reader, const struct yaml_node *const
                             struct action *action) {
     struct names *names = reader->names;
     names->action = action;
+    context_refuse(reader, "available asks whether anybody may have it; write it as applicable");
     read_condition(reader, values[ACTION_AVAILABLE], "available", action, &action->available,
                    &action->available_source);
+    context_refuse(reader, NULL);
     read_condition(reader, values[ACTION_ELIGIBLE], "eligible", action, &action->eligible,
                    &action->eligible_source);
     read_condition(reader, values[ACTION_APPLICABLE], "applicable", action, &action->applicable,
@@ -121,14 +124,29 @@ static void read_template(struct reader *reader, const struct yaml_node *node, c
 
 /* ---- channels ---- */
 
+static void check_content(struct reader *reader, const struct yaml_node *node, const char *what,
+                          void *context) {
+    (void)template_check(reader, node, what, title_name, context);
+}
+
+static void read_content(struct reader *reader, const struct yaml_node *node, struct action *action,
+                         struct channel_rule *rule) {
+    reader->names->action = action;
+    (void)content_fields_read(reader, node, "content", check_content, action, &rule->content,
+                              &rule->content_count);
+    reader->names->action = NULL;
+}
+
 static void read_channel_rule(struct reader *reader, const struct yaml_node *key,
-                              const struct yaml_node *value, struct channel_rule *rule) {
+                              const struct yaml_node *value, struct action *action,
+                              struct channel_rule *rule) {
     const struct yaml_node *values[KEYS_MAX];
     *rule = (struct channel_rule){.channel = SYMBOL_NONE};
     if (!reader_channel(reader, key, &rule->channel)) return;
     if (value == NULL || !reader_keys(reader, value, &channel_keys, values)) return;
     if (values[CHANNEL_PLACEMENT])
-        (void)reader_text(reader, values[CHANNEL_PLACEMENT], "placement", &rule->placement);
+        (void)placement_name_read(reader, values[CHANNEL_PLACEMENT], &rule->placement);
+    if (values[CHANNEL_CONTENT]) read_content(reader, values[CHANNEL_CONTENT], action, rule);
     if (values[CHANNEL_SCRIPT])
         (void)reader_text(reader, values[CHANNEL_SCRIPT], "script", &rule->script);
     struct value cost;
@@ -158,7 +176,7 @@ static void read_channels(struct reader *reader, const struct yaml_node *key,
     for (uint32_t i = 0; i < node->count; i++) {
         bool is_list = node->type == YAML_LIST;
         const struct yaml_node *name = is_list ? node->items[i] : node->keys[i];
-        read_channel_rule(reader, name, is_list ? NULL : node->items[i], &rules[i]);
+        read_channel_rule(reader, name, is_list ? NULL : node->items[i], action, &rules[i]);
         for (uint32_t k = 0; k < i; k++) {
             if (rules[k].channel != rules[i].channel || rules[i].channel == SYMBOL_NONE) continue;
             reader_error(reader, node_place(name), "channel %.*s stands here twice: leave one out",

@@ -17,15 +17,11 @@ static bool channel_is_used(const struct playbook *playbook, uint32_t channel) {
     return false;
 }
 
-/* Reads a channel, which an action must have: a policy about another one would never hold, and
- * nobody would notice. */
-static void read_channel(struct reader *reader, const struct yaml_node *node,
-                         struct policy *policy) {
+bool action_channel_read(struct reader *reader, const struct yaml_node *node, uint32_t *channel) {
     const struct playbook *playbook = reader->playbook;
-    uint32_t channel, count = 0, most = 0;
-    if (!reader_channel(reader, node, &channel)) return;
-    policy->channel = channel;
-    if (channel_is_used(playbook, channel)) return;
+    uint32_t count = 0, most = 0;
+    if (!reader_channel(reader, node, channel)) return false;
+    if (channel_is_used(playbook, *channel)) return true;
     for (uint32_t i = 0; i < playbook->action_count; i++)
         most += playbook->actions[i].channel_count;
     struct text *known = reader_alloc(reader, most, sizeof *known);
@@ -36,6 +32,7 @@ static void read_channel(struct reader *reader, const struct yaml_node *node,
     }
     if (known != NULL)
         reader_unknown(reader, node_place(node), "channel of an action", node->text, known, count);
+    return false;
 }
 
 static void read_group(struct reader *reader, const struct yaml_node *node, struct policy *policy) {
@@ -86,7 +83,7 @@ static void read_scope(struct reader *reader, const struct yaml_node *const *val
     policy->channel = SYMBOL_NONE;
     if (values[POLICY_KEY_CHANNEL]) {
         policy->scope = SCOPE_CHANNEL;
-        read_channel(reader, values[POLICY_KEY_CHANNEL], policy);
+        (void)action_channel_read(reader, values[POLICY_KEY_CHANNEL], &policy->channel);
     }
     if ((group && action) || (group && of) || (action && of)) {
         reader_error(

@@ -50,6 +50,12 @@ static const struct {
                   {"discount", VALUE_NUMBER}, {"campaign_id", VALUE_TEXT},
                   {"start_date", VALUE_TIME}, {"end_date", VALUE_TIME}};
 
+static const struct {
+    const char *name;
+    enum value_type type;
+} said[] = {{"page_category", VALUE_TEXT}, {"cart_value", VALUE_MONEY}, {"items", VALUE_NUMBER}};
+#define SAID_COUNT (sizeof said / sizeof said[0])
+
 /* ---- the schema ---- */
 
 uint32_t world_event_type(struct expr_world *world, const char *name) {
@@ -97,12 +103,13 @@ static enum status find_list_field(void *context, uint32_t event_type, uint32_t 
 }
 
 static enum status find_trait(void *context, struct text name, struct expr_name *out,
-                              bool *of_treatment) {
+                              struct expr_trait *reads) {
     struct expr_world *world = context;
     for (uint32_t i = 0; i < world->trait_count; i++) {
         if (!text_equal(name, text_from(world->trait[i].name))) continue;
         *out = (struct expr_name){world->trait[i].type, i};
-        *of_treatment = world->trait[i].of_treatment;
+        *reads = (struct expr_trait){world->trait[i].of_treatment,
+                                     expr_uses_context(world->trait[i].program)};
         return STATUS_OK;
     }
     return STATUS_NOT_FOUND;
@@ -140,6 +147,16 @@ static enum status find_lookup(void *context, struct text lookup, struct text fi
     return STATUS_NOT_FOUND;
 }
 
+static enum status find_context(void *context, struct text name, struct expr_name *out) {
+    (void)context;
+    for (uint32_t i = 0; i < SAID_COUNT; i++) {
+        if (!text_equal(name, text_from(said[i].name))) continue;
+        *out = (struct expr_name){said[i].type, i};
+        return STATUS_OK;
+    }
+    return STATUS_NOT_FOUND;
+}
+
 static enum status find_relation(void *context, struct text kind, uint32_t *index) {
     (void)context;
     *index = 0;
@@ -162,6 +179,8 @@ static size_t names(void *context, char kind, uint32_t event_type, struct text *
         out[count++] = text_from(world->trait[i].name);
     for (size_t i = 0; kind == 'a' && i < 6 && count < max; i++)
         out[count++] = text_from(attributes[i].name);
+    for (size_t i = 0; kind == 'c' && i < SAID_COUNT && count < max; i++)
+        out[count++] = text_from(said[i].name);
     if (kind == 'r' && max > 0) out[count++] = TEXT("friend");
     if (kind == 'l' && max > 1) {
         out[count++] = TEXT("product");
@@ -209,6 +228,7 @@ void world_env(struct expr_world *world, const struct timeline *timeline, int64_
                              .t_ms = t_ms,
                              .traits = traits,
                              .attributes = world->attributes,
+                             .context_values = world->said,
                              .context = world,
                              .lookup = lookup,
                              .related = related,
@@ -271,12 +291,15 @@ void world_init(struct expr_world *world) {
                                          .attribute = find_attribute,
                                          .lookup = find_lookup,
                                          .relation = find_relation,
+                                         .context_property = find_context,
                                          .names = names,
                                          .is_visit = is_visit};
     fill_lookups(world);
     MUST(value_set_create(&world->action_products));
     MUST(value_set_add(world->action_products, value_text(TEXT("A1"))));
     MUST(value_set_add(world->action_products, value_text(TEXT("A2"))));
+    world->said[0] = value_text(TEXT("shoes"));
+    world->said[1] = value_money(8000, usd);
     world->attributes[0] = (struct expr_attribute){.set = world->action_products};
     world->attributes[1].value = value_text(TEXT("Autumn coupons"));
     world->attributes[2].value = value_number(0.2);

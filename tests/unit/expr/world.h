@@ -46,6 +46,7 @@ struct expr_world {
     struct lookup_table *product, *campaign;
     struct value_set *action_products;
     struct expr_attribute attributes[6];
+    struct value said[3]; /* context: page_category, cart_value, items */
     const struct timeline *friends[512];
     uint32_t friend_count;
     uint32_t lookup_calls;

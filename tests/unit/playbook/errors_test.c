@@ -48,6 +48,42 @@ static const struct broken the_file[] = {
     {"a map for a list", "attune: 1\npolicies: { a: b }\n", 2, 11, "policies is a map: write a list"},
 };
 
+#define OFFERS                                                                                     \
+    HEAD                                                                                           \
+    "actions:\n"                                                                                   \
+    "  case: { goal: g, channels: [web], group: extras }\n"                                        \
+    "  phone: { goal: g, channels: [web, email] }\n"
+
+static const struct broken placements[] = {
+    {"a slip in a channel", OFFERS "placements: { top: { channels: [wbe] } }\n", 8, 33, "did you mean \"web\"?"},
+    {"a channel of no action", OFFERS "placements: { top: { channels: [sms] } }\n", 8, 33, "no channel of an action is called \"sms\""},
+    {"a slip in an action", OFFERS "placements: { top: { actions: [phon] } }\n", 8, 32, "no action is called \"phon\": did you mean \"phone\"?"},
+    {"a slip in a group", OFFERS "placements: { top: { groups: [extra] } }\n", 8, 31, "did you mean \"extras\"?"},
+    {"slots of a placement", OFFERS "placements: { top: { channels: [web], slots: 17 } }\n", 8, 46, "write a whole number from 1 to 16"},
+    {"sticky", OFFERS "placements: { top: { channels: [web], sticky: day } }\n", 8, 47, "write one of visit, no"},
+    {"timeout", OFFERS "placements: { top: { channels: [web], timeout: 30s } }\n", 8, 48, "timeout is more than 10s"},
+    {"a key of a placement", OFFERS "placements: { top: { chanels: [web] } }\n", 8, 22, "did you mean \"channels\"?"},
+    {"channel twice", OFFERS "placements: { top: { channels: [web, web] } }\n", 8, 38, "channel web stands here twice"},
+    {"nothing named", OFFERS "placements: { top: {} }\n", 8, 15, "no action may stand at placement top: write channels: [web]"},
+    {"nothing fits", OFFERS "placements: { top: { channels: [email], actions: [case] } }\n", 8, 15, "none of these actions is offered in these channels"},
+    {"a channel elsewhere", HEAD "actions:\n  a: { goal: g, channels: { web: { placement: tpo } } }\nplacements: { top: { channels: [web] } }\n", 6, 47, "no placement is called \"tpo\": did you mean \"top\"?"},
+    {"a name in a content", HEAD "actions:\n  a: { goal: g, channels: { web: { content: { head: \"Hi {nmae}\" } } } }\n", 6, 58, "no attribute or trait is called \"nmae\""},
+    {"a content without its end", HEAD "actions:\n  a: { goal: g, channels: { web: { content: \"Hi {name\" } } }\n", 6, 49, "without its name and"},
+    {"a bundle of both", OFFERS "bundles: [ { only: case, never: case, with: phone } ]\n", 8, 12, "a bundle says one of only and never"},
+    {"a bundle without with", OFFERS "bundles: [ { only: case } ]\n", 8, 12, "a bundle says one of only and never, and with"},
+    {"a slip in a bundle", OFFERS "bundles: [ { only: case, with: phoen } ]\n", 8, 32, "did you mean \"phone\"?"},
+    {"a list in a bundle", OFFERS "bundles: [ { never: [phone, exras], with: phone } ]\n", 8, 29, "did you mean \"extras\"?"},
+    {"bundles in a circle", OFFERS "bundles: [ { only: case, with: phone }, { only: phone, with: extras } ]\n", 8, 12, "action case could never be offered"},
+    {"a map of bundles", OFFERS "bundles: { only: case }\n", 8, 10, "bundles is a map: write a list"},
+    {"context", HEAD "context: [page]\n", 5, 10, "context is a list: write a map"},
+    {"a type of context", HEAD "context: { page: txt }\n", 5, 18, "did you mean \"text\"?"},
+    {"a slip in context", HEAD "context: { page: text }\ntraits: { x: 'context.pgae == \"a\"' }\n", 6, 23, "did you mean 'page'?"},
+    {"no context", HEAD "traits: { x: 'context.page == \"a\"' }\n", 5, 15, "write context: { page: text }"},
+    {"context in a goal", "attune: 1\nevents: { E: { t: text } }\ncontext: { page: text }\ngoals: { g: { event: E, within: 3d, where: 't == context.page' } }\n", 4, 50, "a goal is judged by what happened later"},
+    {"context in a scenario", HEAD "context: { page: text }\ntraits: { on: 'context.page == \"a\"' }\nscenarios: { s: { when: 'count(\"E\") > 1 and on', goals: [g] } }\n", 7, 45, "'on' reads context"},
+    {"context in available", HEAD "context: { page: text }\nactions:\n  a: { goal: g, channels: [web], available: 'context.page == \"a\"' }\n", 7, 46, "write it as applicable"},
+};
+
 static const struct broken settings[] = {
     {"share", "attune: 1\nholdout: { share: 0.05 }\n", 2, 19, "write a percentage from 0% to 99%, such as 5%"},
     {"no share", "attune: 1\nholdout: { salt: x }\n", 2, 10, "holdout has no share"},
@@ -294,6 +330,7 @@ static void check(const struct broken *row) {
         assert_int_equal(failures, 0);                                                             \
     }
 TABLE(the_file)
+TABLE(placements)
 TABLE(settings)
 TABLE(events)
 TABLE(sources)
@@ -348,6 +385,7 @@ static void test_too_many(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_file),    cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_placements),
         cmocka_unit_test(test_events),      cmocka_unit_test(test_sources),
         cmocka_unit_test(test_traits),      cmocka_unit_test(test_goals),
         cmocka_unit_test(test_scenarios),   cmocka_unit_test(test_actions),

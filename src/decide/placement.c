@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fills the slots: of one decision without a place, or of the placements that were asked for.
+ *
+ * The best that may stand is taken for each slot, so the probability of each rank, given those
+ * before it, is 1. A treatment is ranked once, whatever the channel. The messages of the ranks
+ * count as contacts for those that follow, and bundles say what may stand beside what is ranked:
+ * what would have to wait for its partner waits, and takes a slot that is left once the partner
+ * has one. */
+#include "decide/placement.h"
+
+#include "decide/facts.h"
+
+/* The treatments that are not yet placed: a heap of places of the trace, the best of them first.
+ * Where a limit is reached, all of them are taken one after the other, so taking one must not look
+ * at all. */
+struct unplaced {
+    uint32_t *at;
+    uint32_t count;
+    uint32_t *waiting; /* for their partner in a bundle */
+    uint32_t waiting_count;
+};
+
+/* One decision whose slots are filled. */
+struct filling {
+    struct decider *decider;
+    struct decision *decision;
+    struct unplaced left;
+    uint32_t told; /* so many ranks count as contacts for those below */
+};
+
+static bool is_ranked_already(const struct decision *decision, const struct treatment *treatment) {
+    for (uint32_t i = 0; i < decision->ranked_count; i++) {
+        const struct treatment *other = decision_treatment(decision, decision->ranked[i]);
+        if (other->key_hash == treatment->key_hash && text_equal(other->key, treatment->key))
+            return true;
+    }
+    return false;
+}
+
+static bool is_withheld(const struct decision *decision, uint32_t place) {
+    return decision->holdout.in && !decision_treatment(decision, place)->action->service;
+}
+
+/* ---- the heap ---- */
+
+/* Higher priority comes first; of equal ones the first in the playbook, so that a decision is
+ * always the same. */
+static bool goes_before(const struct decision *decision, uint32_t a, uint32_t b) {
+    double x = decision->trace.priority[a], y = decision->trace.priority[b];
+    return x > y || (!(x < y) && a < b);
+}
+
+static void sift_down(const struct decision *decision, struct unplaced *left, uint32_t at) {
+    uint32_t moving = left->at[at];
+    for (uint32_t child; (child = 2 * at + 1) < left->count; at = child) {
+        if (child + 1 < left->count && goes_before(decision, left->at[child + 1], left->at[child]))
+            child++;
+        if (!goes_before(decision, left->at[child], moving)) break;
+        left->at[at] = left->at[child];
+    }
+    left->at[at] = moving;
+}
+
+static void order(const struct decision *decision, struct unplaced *left) {
+    for (uint32_t i = left->count / 2; i-- > 0;) sift_down(decision, left, i);
+}
+
+/* Those that may stand at a placement (UINT32_MAX: anywhere). */
+static void gather(struct filling *filling, uint32_t at) {
+    const struct decision *decision = filling->decision;
+    const struct decision_trace *trace = &decision->trace;
+    struct unplaced *left = &filling->left;
+    left->count = left->waiting_count = 0;
+    for (uint32_t i = 0; i < trace->count; i++) {
+        left->at[left->count] = i;
+        left->count += trace->stage[i] == STAGE_OFFERED &&
+                       (at == UINT32_MAX ||
+                        asked_takes(filling->decider, at, decision_treatment(decision, i)));
+    }
+    order(decision, left);
+}
+
+static enum status make_heap(struct filling *filling) {
+    uint32_t count = filling->decision->trace.count;
+    bool waits = filling->decider->data->playbook->bundle_count > 0;
+    struct unplaced *left = &filling->left;
+    struct arena *arena = &filling->decider->arena;
+    left->at = arena_alloc(arena, ((size_t)count + 1) * sizeof *left->at);
+    if (waits) left->waiting = arena_alloc(arena, ((size_t)count + 1) * sizeof *left->waiting);
+    return left->at == NULL || (waits && left->waiting == NULL) ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+/* Takes the best of them; UINT32_MAX where there is none. What is passed over here would be passed
+ * over by every later call. */
+static uint32_t take_best(const struct decision *decision, struct unplaced *left,
+                          bool service_only) {
+    while (left->count > 0) {
+        uint32_t best = left->at[0];
+        const struct treatment *treatment = decision_treatment(decision, best);
+        left->at[0] = left->at[--left->count];
+        if (left->count > 0) sift_down(decision, left, 0);
+        if (service_only && !treatment->action->service) continue;
+        if (!is_ranked_already(decision, treatment)) return best;
+    }
+    return UINT32_MAX;
+}
+
+/* ---- bundles ---- */
+
+static uint32_t action_of(const struct filling *filling, uint32_t place) {
+    const struct action *action = decision_treatment(filling->decision, place)->action;
+    return (uint32_t)(action - filling->decider->data->playbook->actions);
+}
+
+/* Do the two stand beside each other? A message that goes out does not stand beside one that is
+ * withheld. */
+static bool stand_together(const struct decision *decision, uint32_t place, uint32_t ranked) {
+    return is_withheld(decision, place) || !is_withheld(decision, ranked);
+}
+
+static bool is_kept_apart(const struct filling *filling, const struct bundle_rule *bundle,
+                          uint32_t place) {
+    const struct decision *decision = filling->decision;
+    uint32_t action = action_of(filling, place);
+    bool is_of = bundle_is_of(bundle, action), is_with = bundle_is_with(bundle, action);
+    for (uint32_t i = 0; (is_of || is_with) && i < decision->ranked_count; i++) {
+        uint32_t other = action_of(filling, decision->ranked[i]);
+        bool meet =
+            (is_of && bundle_is_with(bundle, other)) || (is_with && bundle_is_of(bundle, other));
+        if (meet && stand_together(decision, place, decision->ranked[i])) return true;
+    }
+    return false;
+}
+
+static bool lacks_partner(const struct filling *filling, const struct bundle_rule *bundle,
+                          uint32_t place) {
+    const struct decision *decision = filling->decision;
+    if (!bundle_is_of(bundle, action_of(filling, place))) return false;
+    for (uint32_t i = 0; i < decision->ranked_count; i++) {
+        if (bundle_is_with(bundle, action_of(filling, decision->ranked[i])) &&
+            stand_together(decision, place, decision->ranked[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The first rule that keeps it from standing beside what is ranked; NULL: none does. */
+static const struct bundle_rule *bundle_against(const struct filling *filling, uint32_t place,
+                                                enum bundle_kind kind) {
+    const struct playbook *playbook = filling->decider->data->playbook;
+    for (uint32_t i = 0; i < playbook->bundle_count; i++) {
+        const struct bundle_rule *bundle = &playbook->bundles[i];
+        if (bundle->kind != kind) continue;
+        if (kind == BUNDLE_NEVER_WITH ? is_kept_apart(filling, bundle, place)
+                                      : lacks_partner(filling, bundle, place))
+            return bundle;
+    }
+    return NULL;
+}
+
+static enum status stop(struct filling *filling, uint32_t place, enum stage stage,
+                        const struct verdict *verdict) {
+    struct verdict *kept = arena_alloc(&filling->decider->arena, sizeof *kept);
+    if (kept == NULL) return STATUS_NO_MEMORY;
+    *kept = *verdict;
+    filling->decision->trace.stage[place] = (uint8_t)stage;
+    filling->decision->trace.verdict[place] = kept;
+    return STATUS_OK;
+}
+
+static enum status judge_bundles(struct filling *filling, uint32_t place, bool *waits) {
+    struct unplaced *left = &filling->left;
+    const struct bundle_rule *bundle = bundle_against(filling, place, BUNDLE_NEVER_WITH);
+    *waits = false;
+    if (bundle != NULL)
+        return stop(filling, place, STAGE_PLACEMENT, &(struct verdict){.bundle = bundle});
+    *waits = bundle_against(filling, place, BUNDLE_ONLY_WITH) != NULL;
+    if (*waits) left->waiting[left->waiting_count++] = place;
+    return STATUS_OK;
+}
+
+/* Something was ranked: those that wait are looked at again. */
+static void wake(struct filling *filling) {
+    struct unplaced *left = &filling->left;
+    if (left->waiting_count == 0) return;
+    for (uint32_t i = 0; i < left->waiting_count; i++) left->at[left->count++] = left->waiting[i];
+    left->waiting_count = 0;
+    order(filling->decision, left);
+}
+
+/* ---- the slots ---- */
+
+/* Judges contacts again for the ranks below: the messages of the ranks above count, so that one
+ * decision can't break a limit by itself. */
+static enum status judge_contacts_again(struct filling *filling, uint32_t place) {
+    struct decider *decider = filling->decider;
+    struct decision *decision = filling->decision;
+    struct verdict verdict;
+    const struct treatment *treatment = decision_treatment(decision, place);
+    enum status status = STATUS_OK;
+    for (; filling->told < decision->ranked_count && status == STATUS_OK; filling->told++)
+        status = contact_history_add(&decider->history,
+                                     decision_treatment(decision, decision->ranked[filling->told]),
+                                     decision->t_ms);
+    if (status != STATUS_OK) return status;
+    status = stage_judge(decider, NULL, decision->t_ms, treatment, STAGE_CONTACT_POLICY, &verdict);
+    if (status != STATUS_OK || verdict.passes) return status;
+    return stop(filling, place, STAGE_CONTACT_POLICY, &verdict);
+}
+
+/* May it stand beside what is ranked, and after it? */
+static enum status may_stand(struct filling *filling, uint32_t place, bool *stands) {
+    bool waits = false;
+    enum status status = STATUS_OK;
+    if (filling->decider->data->playbook->bundle_count > 0)
+        status = judge_bundles(filling, place, &waits);
+    *stands = !waits && filling->decision->trace.stage[place] == STAGE_OFFERED;
+    if (status == STATUS_OK && *stands && filling->decision->ranked_count > 0)
+        status = judge_contacts_again(filling, place);
+    *stands = *stands && filling->decision->trace.stage[place] == STAGE_OFFERED;
+    return status;
+}
+
+/* Returns in *slots how many are left. */
+static enum status fill_slots(struct filling *filling, uint32_t at, uint32_t *slots,
+                              bool service_only) {
+    struct decision *decision = filling->decision;
+    enum status status = STATUS_OK;
+    while (*slots > 0 && status == STATUS_OK) {
+        uint32_t best = take_best(decision, &filling->left, service_only);
+        bool stands;
+        if (best == UINT32_MAX) break;
+        status = may_stand(filling, best, &stands);
+        if (status != STATUS_OK || !stands) continue;
+        decision->probability[decision->ranked_count] = 1;
+        decision->ranked_at[decision->ranked_count] = (uint8_t)at;
+        decision->ranked[decision->ranked_count++] = best;
+        --*slots;
+        wake(filling);
+    }
+    return status;
+}
+
+/* What could have been offered, and is not ranked. */
+static enum status leave_unplaced(struct filling *filling) {
+    struct decision *decision = filling->decision;
+    struct decision_trace *trace = &decision->trace;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < trace->count; i++) {
+        if (trace->stage[i] == STAGE_OFFERED) trace->stage[i] = STAGE_PLACEMENT;
+    }
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
+        trace->stage[decision->ranked[rank]] = STAGE_OFFERED;
+    if (filling->left.waiting == NULL) return STATUS_OK;
+    for (uint32_t i = 0; i < trace->count && status == STATUS_OK; i++) {
+        if (trace->stage[i] != STAGE_PLACEMENT || trace->verdict[i] != NULL) continue;
+        const struct bundle_rule *bundle = bundle_against(filling, i, BUNDLE_ONLY_WITH);
+        if (bundle != NULL)
+            status = stop(filling, i, STAGE_PLACEMENT, &(struct verdict){.bundle = bundle});
+    }
+    return status;
+}
+
+/* How many of the ranks at a placement are withheld. */
+static uint32_t withheld_at(const struct decision *decision, uint32_t at) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < decision->ranked_count; i++)
+        count += decision->ranked_at[i] == at && is_withheld(decision, decision->ranked[i]);
+    return count;
+}
+
+static enum status fill_anywhere(struct filling *filling) {
+    const struct playbook *playbook = filling->decider->data->playbook;
+    uint32_t slots = asked_slots(filling->decider, playbook->slots_per_decision);
+    gather(filling, UINT32_MAX);
+    enum status status = fill_slots(filling, 0, &slots, false);
+    uint32_t withheld = withheld_at(filling->decision, 0);
+    if (status == STATUS_OK && withheld > 0) status = fill_slots(filling, 0, &withheld, true);
+    return status;
+}
+
+/* One placement after the other, in the order asked; then again where a slot is left for what
+ * waited for a partner at a later one. */
+static enum status fill_placements(struct filling *filling) {
+    const struct playbook *playbook = filling->decider->data->playbook;
+    struct decision *decision = filling->decision;
+    uint32_t slots[DECISION_PLACEMENTS_MAX], before;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < decision->placement_count; i++)
+        slots[i] =
+            asked_slots(filling->decider, playbook->placements[decision->placements[i]].slots);
+    do {
+        before = decision->ranked_count;
+        for (uint32_t i = 0; i < decision->placement_count && status == STATUS_OK; i++) {
+            if (slots[i] == 0) continue;
+            gather(filling, i);
+            status = fill_slots(filling, i, &slots[i], false);
+        }
+    } while (status == STATUS_OK && filling->left.waiting != NULL &&
+             decision->ranked_count > before);
+    for (uint32_t i = 0; i < decision->placement_count && status == STATUS_OK; i++) {
+        uint32_t withheld = withheld_at(decision, i);
+        if (withheld == 0) continue;
+        gather(filling, i);
+        status = fill_slots(filling, i, &withheld, true);
+    }
+    return status;
+}
+
+enum status placement_fill(struct decider *decider, struct decision *decision) {
+    struct filling filling = {.decider = decider, .decision = decision};
+    enum status status = make_heap(&filling);
+    if (status == STATUS_OK)
+        status =
+            decision->placement_count == 0 ? fill_anywhere(&filling) : fill_placements(&filling);
+    return status == STATUS_OK ? leave_unplaced(&filling) : status;
+}
+
+bool decision_withholds(const struct decision *decision, uint32_t rank) {
+    return rank < decision->ranked_count && is_withheld(decision, decision->ranked[rank]);
+}
+
+bool decision_withholds_some(const struct decision *decision) {
+    bool some = false;
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
+        some |= decision_withholds(decision, rank);
+    return some;
+}
+
+bool decision_falls_back(const struct decision *decision, uint32_t i) {
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
+        if (decision->ranked_at[rank] == i && !decision_withholds(decision, rank)) return false;
+    }
+    return true;
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads what a decision is asked for: placements, a count, and what is said of the moment. */
+#include "base/json.h"
 #include "base/memory.h"
 #include "decide/placement.h"
 
@@ -138,8 +139,8 @@ static enum status read_context(struct decider *decider, struct text context, st
     arena_clear(&asked->arena);
     profile_say(decider->profile, NULL);
     if (context.length == 0) return STATUS_OK;
-    enum status status =
-        decision_context_read(decider->data->playbook, context, &asked->arena, asked->values);
+    enum status status = decision_context_read(decider->data->playbook, context, &asked->parser,
+                                               &asked->arena, asked->values);
     if (status == STATUS_OK) status = buffer_append_text(&asked->context, context);
     if (status != STATUS_OK) return error_set(error, status, "no memory to read the context");
     profile_say(decider->profile, asked->values);
@@ -161,5 +162,6 @@ void asked_release(struct asked *asked) {
     memory_free(asked->elsewhere);
     buffer_release(&asked->placement);
     buffer_release(&asked->context);
+    json_parser_destroy(asked->parser);
     arena_release(&asked->arena);
 }

@@ -159,25 +159,27 @@ enum status decision_context_keep(const struct playbook *playbook, struct text j
     return status;
 }
 
+static enum status copy_text(struct arena *arena, struct value *value) {
+    if (value->type != VALUE_TEXT) return STATUS_OK;
+    value->text = arena_text(arena, value->text);
+    return value->text.at == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
 enum status decision_context_read(const struct playbook *playbook, struct text json,
-                                  struct arena *arena, struct value out[CONTEXT_PROPERTIES_MAX]) {
-    struct json_parser *parser;
+                                  struct json_parser **parser, struct arena *arena,
+                                  struct value out[CONTEXT_PROPERTIES_MAX]) {
     struct json_node root, node;
     for (uint32_t i = 0; i < playbook->context_count; i++) out[i] = value_unknown();
     if (json.length == 0 || playbook->context_count == 0) return STATUS_OK;
-    enum status status = json_parser_create(&parser, SENT_BYTES_MAX);
-    if (status != STATUS_OK) return status;
-    status = json_parse(parser, json, &root, NULL);
-    /* A text of an older program may be anything. */
+    enum status status = STATUS_OK;
+    if (*parser == NULL) status = json_parser_create(parser, SENT_BYTES_MAX);
+    if (status == STATUS_OK) status = json_parse(*parser, json, &root, NULL);
+    if (status == STATUS_INVALID) return STATUS_OK; /* an older program kept any text */
     bool reads = status == STATUS_OK && json_type(root) == JSON_OBJECT;
-    if (status == STATUS_INVALID) status = STATUS_OK;
     for (uint32_t i = 0; reads && i < playbook->context_count && status == STATUS_OK; i++) {
         if (!json_get(root, playbook->context[i].name, &node)) continue;
         if (!value_of(playbook, &playbook->context[i], node, &out[i])) out[i] = value_unknown();
-        if (out[i].type != VALUE_TEXT) continue;
-        out[i].text = arena_text(arena, out[i].text);
-        if (out[i].text.at == NULL) status = STATUS_NO_MEMORY;
+        status = copy_text(arena, &out[i]);
     }
-    json_parser_destroy(parser);
     return status;
 }

@@ -214,9 +214,11 @@ enum status decision_context_keep(const struct playbook *playbook, struct text j
                                   struct buffer *out, struct buffer *left_out,
                                   struct error *error) MUST_USE;
 /* Reads what decision_context_keep wrote, under any playbook, into values by context index; what is
- * missing or of another type now is unknown. Texts are copied into `arena`. */
+ * missing or of another type now is unknown. Texts are copied into `arena`. *parser (NULL at first)
+ * is made where it is needed, kept for the next call, and the caller's to destroy. */
+struct json_parser;
 enum status decision_context_read(const struct playbook *playbook, struct text json,
-                                  struct arena *arena,
+                                  struct json_parser **parser, struct arena *arena,
                                   struct value out[CONTEXT_PROPERTIES_MAX]) MUST_USE;
 
 /* Writes the content of a treatment of the latest decision's set, filled in for its customer, as a

@@ -30,9 +30,10 @@ struct asked {
     uint32_t placement_count;
     uint32_t placements[DECISION_PLACEMENTS_MAX];
     uint32_t route_count;
-    bool *takes;        /* by placement that was asked for, and route */
-    bool *elsewhere;    /* by route: none of them takes it */
-    struct arena arena; /* texts of the values */
+    bool *takes;                /* by placement that was asked for, and route */
+    bool *elsewhere;            /* by route: none of them takes it */
+    struct json_parser *parser; /* NULL until a context is read */
+    struct arena arena;         /* texts of the values */
     struct value values[CONTEXT_PROPERTIES_MAX];
 };
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "decide/left_out.h"
 #include "decide/named_treatment.h"
+#include "decide/said.h"
 #include "profile/walk.h"
 
 #define ROWS_BYTES_MAX ((size_t)8 << 30)
@@ -34,6 +35,8 @@ struct trainer_part {
     struct left_out left_out;
     struct replaced *replaced; /* of the customer at hand */
     size_t replaced_count, replaced_capacity;
+    bool reads_context; /* one of the rule's features does */
+    struct said said;
 };
 
 /* ---- the features ---- */
@@ -259,6 +262,8 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker,
     const struct timeline *then;
     status = timeline_then(walker, today, row, judged.t_ms, &then, error);
     if (status != STATUS_OK) return status;
+    if (part->reads_context) status = said_at_row(&part->said, today, row, walker->profile);
+    if (status != STATUS_OK) return status;
     profile_at(walker->profile, then, judged.t_ms); /* before the outcome: a goal may read traits */
     judged.traits = profile_with(walker->profile, judged.treatment);
     const struct goal *goal = &part->data->playbook->goals[part->rule->goal];
@@ -437,6 +442,8 @@ enum status trainer_collect(const struct customer_data *data, const struct model
     for (uint32_t i = 0; i < threads; i++) {
         parts[i] = (struct trainer_part){.data = data, .rule = rule, .options = options};
         arena_init(&parts[i].arena, ROWS_BYTES_MAX);
+        said_init(&parts[i].said, data);
+        parts[i].reads_context = said_is_asked(data, rule->features, rule->feature_count);
         states[i] = &parts[i];
     }
     struct walk_plan plan = {
@@ -459,6 +466,7 @@ enum status trainer_collect(const struct customer_data *data, const struct model
     }
     for (uint32_t i = 0; i < threads; i++) {
         left_out_release(&parts[i].left_out);
+        said_release(&parts[i].said);
         memory_free(parts[i].replaced);
         arena_release(&parts[i].arena);
         memory_free(parts[i].rows);

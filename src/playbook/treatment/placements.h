@@ -11,8 +11,8 @@ bool placement_name_read(struct reader *reader, const struct yaml_node *node, st
 /* Reads a content: a map of name to text, or one text, which is called "text". `check` (may be
  * NULL) looks at each text. */
 bool content_fields_read(struct reader *reader, const struct yaml_node *node, const char *what,
-                  void (*check)(struct reader *reader, const struct yaml_node *node,
-                                const char *what, void *context),
-                  void *context, const struct content_field **fields, uint32_t *count);
+                         void (*check)(struct reader *reader, const struct yaml_node *node,
+                                       const char *what, void *context),
+                         void *context, const struct content_field **fields, uint32_t *count);
 
 #endif

@@ -634,6 +634,66 @@ static void test_a_model_learns_from_the_actions_that_use_it(void **state) {
     unlearn(&scene, &learnt);
 }
 
+/* ---- what was said at the decision ---- */
+
+static const char said_playbook[] =
+    "customer: { identifiers: { email: {} } }\n"
+    "context: { page: text, cart: number }\n"
+    "traits:\n"
+    "  on_page: context.page\n"
+    "  big: context.cart > 10\n"
+    "  clicks: count(\"Clicked\")\n"
+    "events: { Clicked: { button: text }, Order Completed: { revenue: money } }\n"
+    "goals: { order: { event: Order Completed, within: 10d } }\n"
+    "models: { order: { goal: order, features: [big, on_page, clicks] } }\n"
+    "actions: { letter: { goal: order, channels: [mail] } }\n";
+
+static void deliver(struct scene *scene, int day, const char *decision) {
+    char properties[128];
+    snprintf(properties, sizeof properties, "treatment='letter' %s", decision);
+    scene_event(scene, 1, "mail:Treatment Delivered", DAY(day), properties);
+}
+
+static void test_a_row_has_the_context_of_its_decision(void **state) {
+    (void)state;
+    static struct scene scene;
+    scene_init(&scene, said_playbook);
+    scene_treatments(&scene);
+    const struct model_rule *rule = &scene.playbook->models[0];
+    scene_event(&scene, 1, "Decision Made", DAY(1),
+                "decision='aa' context='{\"page\":\"shoes\",\"cart\":12}'");
+    scene_event(&scene, 1, "Decision Made", DAY(1), "decision='bb' context='{\"page\":\"hats\"}'");
+    scene_event(&scene, 1, "Decision Made", DAY(1), "decision='cc' context='whatever'");
+    scene_event(&scene, 1, "Decision Made", DAY(1), "decision='dd' context='{\"cart\":\"none\"}'");
+    deliver(&scene, 2, "decision='aa'");
+    deliver(&scene, 3, "decision='bb'");
+    deliver(&scene, 4, "decision='cc'");
+    deliver(&scene, 5, "decision='dd'");
+    deliver(&scene, 6, ""); /* of a decision that nobody names … */
+    deliver(&scene, 7, "decision='ee'");
+    scene_event(&scene, 1, "Decision Made", DAY(8), /* … and one that came later */
+                "decision='ee' context='{\"page\":\"late\"}'");
+    struct trainer_options options = {
+        .until_ms = DAY(100), .matured_by_ms = DAY(100), .threads = 1};
+    struct rows rows;
+    assert_int_equal(trainer_collect(&scene.data, rule, &options, &rows.set, &rows.ids, NULL, NULL),
+                     STATUS_OK);
+    static const char *const pages[] = {"shoes", "hats", NULL, NULL, NULL, NULL};
+    assert_int_equal(training_set_count(rows.set), 6);
+    for (size_t i = 0; i < 6; i++) {
+        struct value values[8];
+        struct training_row row;
+        training_set_row(rows.set, i, values, &row);
+        assert_int_equal(values[0].type, i == 0 ? VALUE_NUMBER : VALUE_UNKNOWN);
+        if (i == 0) assert_true(values[0].number == 1);
+        assert_int_equal(value_is_known(values[1]), pages[i] != NULL);
+        if (pages[i] != NULL) assert_true(text_equal(values[1].text, text_from(pages[i])));
+        assert_int_equal(values[2].type, VALUE_NUMBER);
+    }
+    release(&rows);
+    scene_release(&scene);
+}
+
 /* What is a goal itself is no row, and a goal at the very time of its treatment is told. */
 static void test_a_treatment_is_not_its_own_outcome(void **state) {
     (void)state;
@@ -726,6 +786,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_goal_reads_the_traits_of_its_row),
         cmocka_unit_test(test_a_model_learns_from_the_actions_that_use_it),
+        cmocka_unit_test(test_a_row_has_the_context_of_its_decision),
         cmocka_unit_test(test_a_treatment_is_not_its_own_outcome),
         cmocka_unit_test(test_actions_of_one_model_are_told_apart),
         cmocka_unit_test(test_a_corrected_delivery_was_learnt_before),

@@ -384,13 +384,13 @@ static void test_too_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_file),    cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_placements),
-        cmocka_unit_test(test_events),      cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_traits),      cmocka_unit_test(test_goals),
-        cmocka_unit_test(test_scenarios),   cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_policies),    cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_the_file),   cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_placements), cmocka_unit_test(test_events),
+        cmocka_unit_test(test_sources),    cmocka_unit_test(test_traits),
+        cmocka_unit_test(test_goals),      cmocka_unit_test(test_scenarios),
+        cmocka_unit_test(test_actions),    cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_lists),      cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

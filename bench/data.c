@@ -248,7 +248,8 @@ static struct tail *build_tail(const struct data *data, bool empty) {
     struct event_batch batch;
     BENCH_CHECK(tail_create(&tail, slice.first_position - 1));
     if (empty) {
-        tail_apply(tail, &(struct store_frame){0}, 0, slice.first_position + count);
+        tail_apply(tail, &(struct store_frame){0}, 0, slice.first_position + count,
+                   (struct log_place){0});
         return tail;
     }
     make_slice(&slice, DATA_RUNS, count, data->members.persona_count);
@@ -276,7 +277,7 @@ static struct tail *build_tail(const struct data *data, bool empty) {
         }
         BENCH_CHECK(tail_reserve(tail, &(struct store_frame){.batch = &batch}));
         tail_apply(tail, &(struct store_frame){.batch = &batch}, slice.first_position + first - 1,
-                   slice.first_position + i);
+                   slice.first_position + i, (struct log_place){0});
     }
     event_batch_release(&batch);
     packed_writer_release(&writer);

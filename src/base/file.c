@@ -43,6 +43,13 @@ enum status file_map_pieces(struct file_system *fs, const char *path,
                             struct file_mapping *mapping, struct error *error) {
     return fs->ops->map_pieces(fs, path, pieces, count, mapping, error);
 }
+enum status file_map_growing(struct file_system *fs, const char *path, uint64_t offset,
+                             size_t length, struct file_mapping *mapping, struct error *error) {
+    *mapping = (struct file_mapping){0};
+    if (fs->ops->map_growing == NULL)
+        return error_set(error, STATUS_INVALID, "%s: can't be mapped while it grows", path);
+    return fs->ops->map_growing(fs, path, offset, length, mapping, error);
+}
 void file_page_out(struct file_system *fs, const struct file_mapping *mapping) {
     if (mapping->at) fs->ops->page_out(fs, mapping);
 }

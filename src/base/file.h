@@ -55,6 +55,9 @@ struct file_system_ops {
                                struct error *);
     enum status (*map_pieces)(struct file_system *, const char *path, const struct file_piece *,
                               size_t count, struct file_mapping *, struct error *);
+    /* NULL where the file system has no such thing. */
+    enum status (*map_growing)(struct file_system *, const char *path, uint64_t offset,
+                               size_t length, struct file_mapping *, struct error *);
     void (*page_out)(struct file_system *, const struct file_mapping *);
     enum status (*detach)(struct file_system *, struct file_mapping *);
     void (*unmap)(struct file_system *, struct file_mapping *);
@@ -109,6 +112,13 @@ enum status file_map_private(struct file_system *fs, const char *path, struct fi
 enum status file_map_pieces(struct file_system *fs, const char *path,
                             const struct file_piece *pieces, size_t count,
                             struct file_mapping *mapping, struct error *error) MUST_USE;
+/* Maps `length` bytes from `offset` on, a multiple of FILE_MAP_UNIT, also where the file does not
+ * reach so far yet. What is written there later can be read in the mapping; until then those bytes
+ * must not be touched. STATUS_INVALID where the file system has no such thing. */
+#define FILE_MAP_UNIT 65536u
+enum status file_map_growing(struct file_system *fs, const char *path, uint64_t offset,
+                             size_t length, struct file_mapping *mapping,
+                             struct error *error) MUST_USE;
 /* Lets the pages of a mapping leave memory; whoever reads them next brings them back from the file.
  * What was written to a private mapping would be lost: not after that. Any thread. */
 void file_page_out(struct file_system *fs, const struct file_mapping *mapping);

@@ -224,6 +224,20 @@ static enum status os_map_pieces(struct file_system *fs, const char *path,
     return status;
 }
 
+static enum status os_map_growing(struct file_system *fs, const char *path, uint64_t offset,
+                                  size_t length, struct file_mapping *mapping,
+                                  struct error *error) {
+    (void)fs;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return os_error(error, errno, path, "open");
+    void *at = mmap(NULL, length, PROT_READ, MAP_SHARED, descriptor, (off_t)offset);
+    int why = at == MAP_FAILED ? errno : 0;
+    close(descriptor);
+    if (why) return os_error(error, why, path, "map");
+    *mapping = (struct file_mapping){.at = at, .length = length};
+    return STATUS_OK;
+}
+
 /* Advice: a refusal only means that the pages stay. */
 static void os_page_out(struct file_system *fs, const struct file_mapping *mapping) {
     (void)fs;
@@ -369,6 +383,7 @@ struct file_system *file_system_os(void) {
         .map = os_map,
         .map_private = os_map_private,
         .map_pieces = os_map_pieces,
+        .map_growing = os_map_growing,
         .page_out = os_page_out,
         .detach = os_detach,
         .unmap = os_unmap,

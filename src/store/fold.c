@@ -5,7 +5,7 @@
 #include "store/checkpoint.h"
 #include "store/edit.h"
 
-#define PREFETCH_BYTES    256u /* bytes of a row: its head and, for most rows, all properties */
+#define PREFETCH_BYTES    256u /* of a row's properties: for most rows all */
 #define SIDE_FILES_FOLDED 16u  /* so many links or quarantine files become one with the next fold */
 
 /* The tail's rows as run_write wants them. Their places are noted while it asks for each of them in
@@ -46,16 +46,22 @@ static void get_row(const void *context, size_t i, struct run_row *out) {
     };
 }
 
-/* Fetches a row: first its place, then its first cache lines. Rows of one customer lie far apart in
- * the tail. */
-static void prefetch_row(const void *context, size_t i, bool near) {
+/* Fetches a row: first its place, then the row, then its properties. Rows of one customer lie far
+ * apart in the tail. */
+static void prefetch_row(const void *context, size_t i, enum run_nearness nearness) {
     const struct frozen_rows *rows = context;
-    if (!near) {
+    if (nearness == RUN_FAR) {
         __builtin_prefetch(&rows->row[i]);
         return;
     }
-    const char *row = (const char *)rows->row[i];
-    for (size_t line = 0; line < PREFETCH_BYTES; line += 64) __builtin_prefetch(row + line);
+    const struct tail_row *row = rows->row[i];
+    if (nearness == RUN_NEAR) {
+        __builtin_prefetch(row);
+        __builtin_prefetch((const char *)(row + 1) - 1);
+        return;
+    }
+    size_t bytes = row->packed_length < PREFETCH_BYTES ? row->packed_length : PREFETCH_BYTES;
+    for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(row->packed + line);
 }
 
 enum status store_fold_begin(struct store *store, struct error *error) {

@@ -263,7 +263,7 @@ static enum status on_frame(void *context, const struct frame_view *view, struct
                          opening->store->directory, (unsigned long long)view->position,
                          status_name(status));
     opening->store->growing_rows += view->row_count;
-    tail_apply(tail, &frame, view->position, view->position + view->span);
+    tail_apply(tail, &frame, view->position, view->position + view->span, (struct log_place){0});
     return STATUS_OK;
 }
 

@@ -182,7 +182,9 @@ enum status store_write(struct store *store, const struct store_frame *frame, bo
         pthread_mutex_unlock(&store->guard);
     }
     store_forget_seen(store);
-    tail_apply(store->growing, frame, at, log_end(store->log));
+    struct log_place place = log_last_frame(store->log);
+    if (place.at) place.at += frame_packed_offset(store->frame.at);
+    tail_apply(store->growing, frame, at, log_end(store->log), place);
     *position = at;
     return STATUS_OK;
 }

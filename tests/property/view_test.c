@@ -230,7 +230,7 @@ static void append(struct view_world *world) {
     assert_int_equal(memory_source_add(world->model, &batch), STATUS_OK);
     const struct store_frame frame = {.batch = &batch};
     assert_int_equal(tail_reserve(tail, &frame), STATUS_OK);
-    tail_apply(tail, &frame, world->position - 1, world->position + count);
+    tail_apply(tail, &frame, world->position - 1, world->position + count, (struct log_place){0});
     world->position += count;
     event_batch_release(&batch);
 }

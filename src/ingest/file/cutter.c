@@ -6,6 +6,9 @@
 #include "ingest/ingest.h"
 
 #define WINDOW_BYTES (2 * (size_t)INGEST_ROW_BYTES_MAX + INGEST_BATCH_BYTES)
+/* Read at once: little, so that the bytes are still in the cache when they are looked at, and that
+ * a small file touches little of the window. */
+#define READ_BYTES ((size_t)256 << 10)
 
 static void scan_from(struct cutter *cutter, const char *at) {
     cutter->scan = scan_start(at, cutter_window_end(cutter), '\n', cutter->quotes ? '"' : '\n');
@@ -41,6 +44,7 @@ static bool ends_lines_with_cr(const struct cutter *cutter) {
 
 static enum status read_once(struct cutter *cutter, struct error *error) {
     size_t room = cutter->window_bytes - cutter->window.length, got = 0;
+    if (room > READ_BYTES) room = READ_BYTES;
     char *at = cutter->window.at + cutter->window.length;
     if (cutter->input == NULL) {
         got = cutter->memory.length < room ? cutter->memory.length : room;
@@ -61,9 +65,9 @@ static enum status read_once(struct cutter *cutter, struct error *error) {
     return STATUS_OK;
 }
 
-/* Moves what is left to the front and reads until a batch's worth of bytes is there. */
+/* Moves what is left to the front and reads some more. */
 enum status cutter_refill(struct cutter *cutter, struct error *error) {
-    size_t left = cutter->window.length - cutter->start, wanted = left + INGEST_BATCH_BYTES;
+    size_t left = cutter->window.length - cutter->start, wanted = left + READ_BYTES;
     memmove(cutter->window.at, cutter->window.at + cutter->start, left);
     cutter->start = 0;
     cutter->window.length = left;

@@ -77,6 +77,12 @@ bool frame_has_changes(const void *frame) {
     return get_u16(at + 32) > 1 && get_u32(at + FRAME_HEADER_BYTES + LENGTHS_MAX - 4) > 0;
 }
 
+size_t frame_packed_offset(const void *frame) {
+    const uint8_t *at = frame, *lengths = at + FRAME_HEADER_BYTES;
+    return FRAME_HEADER_BYTES + lengths_bytes(get_u16(at + 32)) + (size_t)get_u32(lengths) +
+           get_u32(lengths + 8) + (size_t)get_u32(lengths + 12) * FRAME_EVENT_BYTES;
+}
+
 void frame_seal(void *frame, uint64_t position, uint64_t durable) {
     uint8_t *at = frame;
     put(at + 16, &position, 8);

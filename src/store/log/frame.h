@@ -69,6 +69,8 @@ enum status frame_put_record(struct buffer *section, uint8_t kind, struct text b
 enum status frame_put_row(struct buffer *section, const struct stored_row *row) MUST_USE;
 /* Does the frame that frame_encode has written replace, retract or change the key of anything? */
 bool frame_has_changes(const void *frame);
+/* How far behind its beginning such a frame has the events' properties, end to end. */
+size_t frame_packed_offset(const void *frame);
 /* Fills in position, durable and checksums of the frame at `frame`. */
 void frame_seal(void *frame, uint64_t position, uint64_t durable);
 void frame_mark(uint8_t out[FRAME_HEADER_BYTES + 28], uint64_t position); /* a sealed mark */

@@ -15,12 +15,36 @@ struct log {
     _Atomic uint64_t growing_first; /* first position of the segment that grows, or will */
     _Atomic bool failed;
     bool read_only;
+    bool has_no_windows;   /* they can't be had, or don't show what was written */
+    struct log_place last; /* the writer's; it holds the window */
     /* Held while `file` is synced or becomes another one, so that the writer appends while a sync
      * runs, and the file of a running sync stays open. */
     pthread_mutex_t syncing;
     char path[FILE_PATH_MAX];
     char directory[FILE_PATH_MAX];
 };
+
+/* Notes where the frame, written at this byte of the segment, can be read. */
+static void note_place(struct log *log, const struct buffer *frame, uint64_t offset) {
+    struct log_place *last = &log->last;
+    if (log->has_no_windows) return;
+    last->at = log_window_at(last->window, offset, frame->length);
+    if (!last->at) {
+        log_window_dereference(last->window);
+        last->window = log_window_create(log->fs, log->path, offset, frame->length);
+        last->at = log_window_at(last->window, offset, frame->length);
+    }
+    if (last->at && log_window_shows(last->at, frame->at, frame->length)) return;
+    log->has_no_windows = true;
+    log_window_dereference(last->window);
+    *last = (struct log_place){0};
+}
+
+/* The segment that grows is another one. */
+static void forget_place(struct log *log) {
+    log_window_dereference(log->last.window);
+    log->last = (struct log_place){0};
+}
 
 /* Creates the segment of these frames, or of none yet; it appears under its name only when it is
  * whole and synced. */
@@ -44,6 +68,7 @@ static enum status create_segment(struct log *log, uint64_t first, struct text f
     struct file *file = NULL;
     if (status == STATUS_OK) status = file_open(log->fs, log->path, FILE_APPEND, &file, error);
     if (status) return status;
+    forget_place(log);
     pthread_mutex_lock(&log->syncing);
     log->file = file;
     pthread_mutex_unlock(&log->syncing);
@@ -154,6 +179,7 @@ void log_close(struct log *log) {
         frame_mark(mark, log->end);
         (void)!file_write(log->file, mark, sizeof(mark), &ignored);
     }
+    forget_place(log);
     file_close(log->file);
     pthread_mutex_destroy(&log->syncing);
     memory_free(log);
@@ -180,9 +206,14 @@ enum status log_append(struct log *log, struct buffer *frame, bool sync, uint64_
         return status;
     }
     *position = at;
+    note_place(log, frame, log->length);
     log->length += frame->length;
     atomic_store_explicit(&log->end, at + written.span, memory_order_release);
     return sync ? log_sync(log, error) : STATUS_OK;
+}
+
+struct log_place log_last_frame(const struct log *log) {
+    return log->last;
 }
 
 /* Under `syncing`. */
@@ -225,6 +256,7 @@ enum status log_rotate(struct log *log, struct error *error) {
     file_close(log->file);
     log->file = NULL;
     pthread_mutex_unlock(&log->syncing);
+    forget_place(log);
     atomic_store(&log->growing_first, log_end(log));
     return STATUS_OK;
 }

@@ -19,6 +19,7 @@
 #define STORE_LOG_LOG_H
 
 #include "store/log/frame.h"
+#include "store/log/log_window.h"
 
 struct log;
 typedef enum status log_visit_fn(void *context, const struct frame_view *view, struct error *error);
@@ -40,6 +41,13 @@ void log_close(struct log *log);
  * undone, every later call is STATUS_IO. *position: where it stands. */
 enum status log_append(struct log *log, struct buffer *frame, bool sync, uint64_t *position,
                        struct error *error) MUST_USE;
+/* Where the frame that log_append wrote last can be read, for as long as somebody has a reference
+ * to the window. NULL: nowhere. The writer's. */
+struct log_place {
+    struct log_window *window;
+    const uint8_t *at;
+};
+struct log_place log_last_frame(const struct log *log);
 /* Any thread. */
 enum status log_sync(struct log *log, struct error *error) MUST_USE;
 /* The next frame's position. Any thread. */

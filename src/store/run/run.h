@@ -39,15 +39,17 @@ struct run_row {
     struct text packed; /* borrowed */
 };
 
+enum run_nearness { RUN_FAR, RUN_NEAR, RUN_NEXT };
+
 /* The rows to write, in any order; it is fastest where positions ascend. */
 struct run_rows {
     size_t count;
     /* Called several times an i; before all else once for each i, in order. */
     void (*get)(const void *context, size_t i, struct run_row *row);
     const void *context;
-    /* Row i will be asked for soon, and sooner still when `near`: bring it into the cache. NULL:
+    /* Row i will be asked for, and sooner each time: bring it into the cache, step by step. NULL:
      * not worth it. */
-    void (*prefetch)(const void *context, size_t i, bool near);
+    void (*prefetch)(const void *context, size_t i, enum run_nearness nearness);
 };
 
 struct run_info {

@@ -11,7 +11,8 @@
 #define SCATTER_FAR  32u
 #define SCATTER_NEAR 16u
 #define WRITE_FAR    32u
-#define WRITE_NEAR   12u
+#define WRITE_NEAR   20u
+#define WRITE_NEXT   10u
 
 void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from_bit) {
     uint64_t any = 0, all = UINT64_MAX;
@@ -198,9 +199,11 @@ static inline void prefetch_rows(const struct sorting *sorting, const struct run
                                  size_t at) {
     if (rows->prefetch == NULL) return;
     if (at + WRITE_FAR < sorting->count)
-        rows->prefetch(rows->context, sorting->rows[at + WRITE_FAR].index, false);
+        rows->prefetch(rows->context, sorting->rows[at + WRITE_FAR].index, RUN_FAR);
     if (at + WRITE_NEAR < sorting->count)
-        rows->prefetch(rows->context, sorting->rows[at + WRITE_NEAR].index, true);
+        rows->prefetch(rows->context, sorting->rows[at + WRITE_NEAR].index, RUN_NEAR);
+    if (at + WRITE_NEXT < sorting->count)
+        rows->prefetch(rows->context, sorting->rows[at + WRITE_NEXT].index, RUN_NEXT);
 }
 
 static enum status write_sorted(const struct sorting *sorting, const struct run_target *target,

@@ -14,7 +14,7 @@
 #define PREFETCH_AHEAD 8u
 #define EVENTS_AHEAD   14u
 
-static_assert(sizeof(struct tail_row) == 48, "a row is 48 bytes");
+static_assert(sizeof(struct tail_row) == 56, "a row is 56 bytes");
 
 struct tail {
     _Atomic uint32_t references;
@@ -28,6 +28,8 @@ struct tail {
     size_t bytes;
     struct tail_keys keys; /* the writer's own, until the tail is frozen */
     struct superseded_tail superseded;
+    struct log_window **windows; /* where rows have their properties; the last one is in use */
+    size_t window_count, window_capacity;
     uint8_t **chunks; /* CHUNKS_MAX pointers, lazily touched, so that readers never see them move */
 };
 
@@ -64,6 +66,8 @@ void tail_dereference(struct tail *tail) {
     tail_table_destroy(atomic_load_explicit(&tail->table, memory_order_relaxed));
     tail_keys_release(&tail->keys);
     superseded_tail_release(&tail->superseded);
+    for (size_t i = 0; i < tail->window_count; i++) log_window_dereference(tail->windows[i]);
+    memory_free(tail->windows);
     memory_free(tail);
 }
 
@@ -84,8 +88,8 @@ struct tail_needs {
     size_t keys, superseded;
 };
 
-/* Chunks are counted as tail_apply will place rows: one that does not fit leaves the rest of its
- * chunk unused. */
+/* Chunks are counted as tail_apply will place rows where it copies their properties: one that does
+ * not fit leaves the rest of its chunk unused. A chunk that is not needed is not touched. */
 static void count_needs(const struct tail *tail, const struct store_frame *frame,
                         struct tail_needs *needs) {
     const struct event_batch *batch = frame->batch;
@@ -136,6 +140,9 @@ enum status tail_reserve(struct tail *tail, const struct store_frame *frame) {
     enum status status = reserve_chunks(tail, needs.chunks);
     if (status == STATUS_OK && count) status = reserve_slots(tail, count);
     if (status == STATUS_OK) status = tail_keys_reserve(&tail->keys, needs.keys);
+    if (status == STATUS_OK)
+        status = memory_grow((void **)&tail->windows, &tail->window_capacity,
+                             tail->window_count + 1, sizeof(*tail->windows));
     return status ? status : superseded_tail_reserve(&tail->superseded, needs.superseded);
 }
 
@@ -152,17 +159,20 @@ static uint8_t *place(struct tail *tail, uint32_t bytes, uint32_t *reference) {
     return at;
 }
 
+/* `packed`: where the log shows the event's properties; NULL: they are copied. */
 static void add_row(struct tail *tail, const struct tail_table *table,
-                    const struct event_batch *batch, const struct event *event, uint64_t position) {
+                    const struct event_batch *batch, const struct event *event, uint64_t position,
+                    const char *packed) {
     uint64_t newest;
     _Atomic uint64_t *slot = tail_table_slot(table, event->persona.value, &newest);
     if (newest == 0) tail->persona_count++;
     uint32_t reference;
-    uint8_t *at = place(tail, row_bytes(event->properties_length), &reference);
+    uint8_t *at = place(tail, row_bytes(packed ? 0 : event->properties_length), &reference);
     *(struct tail_row *)(void *)at = (struct tail_row){
         .time_ms = event->time_ms,
         .known_ms = event->known_ms,
         .key = event->key.low,
+        .packed = packed ? packed : (const char *)at + sizeof(struct tail_row),
         .persona = event->persona.value,
         .position_delta = (uint32_t)(position - tail->first_position),
         .previous = newest ? (uint32_t)newest : TAIL_NONE,
@@ -170,9 +180,9 @@ static void add_row(struct tail *tail, const struct tail_table *table,
         .source = event->source,
         .packed_length = (uint16_t)event->properties_length,
         .channel = event->channel,
-        .used = 1,
+        .used = packed ? TAIL_ROW_IN_LOG : TAIL_ROW_COPY,
     };
-    if (event->properties_length)
+    if (!packed && event->properties_length)
         memcpy(at + sizeof(struct tail_row), batch->bytes.at + event->properties,
                event->properties_length);
     atomic_store_explicit(slot, ((uint64_t)event->persona.value + 1) << 32 | reference,
@@ -203,16 +213,27 @@ static inline void prefetch(const struct tail *tail, const struct tail_table *ta
     if (!row_key_is_none(event->key)) tail_keys_prefetch(&tail->keys, event->key.low);
 }
 
+/* tail_reserve has made room. */
+static void hold_window(struct tail *tail, struct log_window *window) {
+    if (!window) return;
+    if (tail->window_count > 0 && tail->windows[tail->window_count - 1] == window) return;
+    log_window_reference(window);
+    tail->windows[tail->window_count++] = window;
+}
+
 void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t frame_position,
-                uint64_t end) {
+                uint64_t end, struct log_place in_log) {
+    const char *packed = (const char *)in_log.at;
     const struct event_batch *batch = frame->batch;
     size_t count = batch ? batch->event_count : 0;
     const struct tail_table *table = atomic_load_explicit(&tail->table, memory_order_relaxed);
+    if (count) hold_window(tail, in_log.window);
     for (size_t i = 0; i < count; i++) {
         const struct event *event = &batch->events[i];
         if (i + EVENTS_AHEAD < count) event_prefetch(event + EVENTS_AHEAD);
         if (i + PREFETCH_AHEAD < count) prefetch(tail, table, event + PREFETCH_AHEAD);
-        add_row(tail, table, batch, event, frame_position + 1 + i);
+        add_row(tail, table, batch, event, frame_position + 1 + i, packed);
+        if (packed) packed += event->properties_length;
         if (!row_key_is_none(event->key))
             tail_keys_put_event(&tail->keys, event, frame_position + 1 + i);
         if (event->replaces != 0)
@@ -291,7 +312,7 @@ const struct tail_row *tail_next(struct tail_cursor *cursor) {
     }
     cursor->left--;
     cursor->reference = cursor->chunk * CHUNK_UNITS + cursor->offset / UNIT_BYTES;
-    cursor->offset += row_bytes(row->packed_length);
+    cursor->offset += row_bytes(row->used == TAIL_ROW_COPY ? row->packed_length : 0);
     return row;
 }
 

@@ -3,26 +3,37 @@
  * may use it while it grows.
  *
  *   table:          persona ──► newest row ──previous──► older row ──previous──► …
- *   chunks (2 MB):  [row|packed][row|packed]…[0]   in order of position
+ *   chunks (2 MB):  [row][row]…[row|packed]…[0]   in order of position
+ *   log (mapped):   … properties of a frame, end to end …
  *
- * A row is 48 bytes, and its packed properties follow it; neither ever moves or changes. There is
- * one writer, the applier. Readers take no locks: a reader pins a position once and passes it to
- * every call, which skips what was added later. Rows stand in order of arrival, also late events: a
- * reader that needs the order of (time, position) sorts the rows it has gathered. Adding takes two
- * steps, tail_reserve and then tail_apply, so that nothing can fail once the log has the events. */
+ * A row is 56 bytes. Its packed properties stand where the log has them, or, where the log can't be
+ * mapped (log/log_window.h) or was read at the opening, behind the row. Neither ever moves or
+ * changes. Memory that is touched first costs more than anything else that adding an event does, so
+ * the tail keeps as little as it can. There is one writer, the applier. Readers take no locks: a
+ * reader pins a position once and passes it to every call, which skips what was added later. Rows
+ * stand in order of arrival, also late events: a reader that needs the order of (time, position)
+ * sorts the rows it has gathered. Adding takes two steps, tail_reserve and then tail_apply, so that
+ * nothing can fail once the log has the events. */
 #ifndef STORE_TAIL_TAIL_H
 #define STORE_TAIL_TAIL_H
 
 #include <stdatomic.h>
 #include "store/store.h"
 #include "store/keys/superseded.h"
+#include "store/log/log.h"
 #include "store/tail/tail_keys.h"
 
+enum tail_row_use {
+    TAIL_ROW_NONE, /* the end of a chunk */
+    TAIL_ROW_COPY, /* its properties stand behind it */
+    TAIL_ROW_IN_LOG,
+};
 /* One event. Immutable once visible. */
 struct tail_row {
     int64_t time_ms;
     int64_t known_ms;
-    uint64_t key; /* the lower half */
+    uint64_t key;       /* the lower half */
+    const char *packed; /* in the log's window, or behind the row */
     uint32_t persona;
     uint32_t position_delta; /* position - tail_first_position */
     uint32_t previous;       /* the same persona's row before this one; TAIL_NONE */
@@ -30,7 +41,7 @@ struct tail_row {
     uint16_t source;
     uint16_t packed_length;
     uint8_t channel;
-    uint8_t used; /* 1; 0 marks the end of a chunk */
+    uint8_t used; /* enum tail_row_use */
 };
 #define TAIL_NONE UINT32_MAX
 
@@ -44,9 +55,11 @@ void tail_dereference(struct tail *tail); /* any thread; frees with the last */
  * tail_apply follows. */
 enum status tail_reserve(struct tail *tail, const struct store_frame *frame) MUST_USE;
 /* Adds the frame's events at frame_position + 1, + 2, … and its changes of keys; then publishes
- * `end` as the readable position. Reserve must have succeeded. */
+ * `end` as the readable position. `in_log`: where the log shows the events' properties, end to end;
+ * the tail holds its window. Zeroed: they are copied. Reserve must have succeeded. */
 void tail_apply(struct tail *tail, const struct store_frame *frame, uint64_t frame_position,
-                uint64_t end);
+                uint64_t end, struct log_place in_log);
+/* Memory of its own, without what the log shows. */
 size_t tail_bytes(const struct tail *tail);
 /* Writer. Returns the number of events or, where it is larger, of keys. A fold begins when it is
  * large enough. */
@@ -68,7 +81,7 @@ const struct tail_row *tail_newest(const struct tail *tail, struct persona_id pe
                                    uint64_t position);
 const struct tail_row *tail_before(const struct tail *tail, const struct tail_row *row);
 static inline struct text tail_packed(const struct tail_row *row) {
-    return (struct text){(const char *)(row + 1), row->packed_length};
+    return (struct text){row->packed, row->packed_length};
 }
 static inline uint64_t tail_row_position(const struct tail *tail, const struct tail_row *row) {
     return tail_first_position(tail) + row->position_delta;

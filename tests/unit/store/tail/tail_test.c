@@ -20,6 +20,7 @@ struct appended {
     uint64_t *position; /* of each event */
     size_t capacity;
     uint64_t frame_end[FRAMES];
+    char *in_log[FRAMES]; /* what stands for the log's bytes; NULL: the tail has a copy */
     uint32_t frames;
 };
 
@@ -31,6 +32,22 @@ static void appended_init(struct appended *appended) {
 static void appended_release(struct appended *appended) {
     event_batch_release(&appended->batch);
     memory_free(appended->position);
+    for (uint32_t i = 0; i < appended->frames; i++) memory_free(appended->in_log[i]);
+}
+
+/* The events' properties, end to end, as a frame of the log has them. */
+static char *write_in_log(const struct event_batch *batch) {
+    size_t length = 0;
+    for (size_t i = 0; i < batch->event_count; i++) length += batch->events[i].properties_length;
+    char *bytes = memory_alloc(length), *at = bytes;
+    assert_non_null(bytes);
+    for (size_t i = 0; i < batch->event_count; i++) {
+        const struct event *event = &batch->events[i];
+        if (event->properties_length == 0) continue;
+        memcpy(at, batch->bytes.at + event->properties, event->properties_length);
+        at += event->properties_length;
+    }
+    return bytes;
 }
 
 /* Adds to `appended` what `batch` has, at the positions behind `frame`. */
@@ -74,7 +91,10 @@ static uint64_t add_frame(struct tail *tail, struct appended *appended, uint32_t
     const struct store_frame store_frame = {.batch = &batch};
     assert_int_equal(tail_reserve(tail, &store_frame), STATUS_OK);
     assert_int_equal(tail_position(tail), frame);
-    tail_apply(tail, &store_frame, frame, frame + 1 + events);
+    char *in_log = random_below(&rng, 2) ? write_in_log(&batch) : NULL;
+    tail_apply(tail, &store_frame, frame, frame + 1 + events,
+               (struct log_place){.at = (const uint8_t *)in_log});
+    appended->in_log[appended->frames] = in_log;
     remember(appended, &batch, frame);
     appended->frame_end[appended->frames++] = frame + 1 + events;
     event_batch_release(&batch);
@@ -194,7 +214,7 @@ static void frames_supersede_older_versions(void **state) {
     };
     const struct store_frame frame = {.batch = &batch, .changes = changes, .change_count = 3};
     assert_int_equal(tail_reserve(tail, &frame), STATUS_OK);
-    tail_apply(tail, &frame, FIRST, FIRST + 2);
+    tail_apply(tail, &frame, FIRST, FIRST + 2, (struct log_place){0});
     const struct superseded_tail *superseded = tail_superseded(tail);
     assert_int_equal(superseded_tail_count(superseded), 2);
     const struct superseded_row *row = superseded_tail_newest(superseded, 7);
@@ -281,7 +301,7 @@ static void readers_see_whole_frames_while_it_grows(void **state) {
         }
         const struct store_frame frame = {.batch = &batch};
         assert_int_equal(tail_reserve(tail, &frame), STATUS_OK);
-        tail_apply(tail, &frame, FIRST + f * 41, FIRST + (f + 1) * 41);
+        tail_apply(tail, &frame, FIRST + f * 41, FIRST + (f + 1) * 41, (struct log_place){0});
     }
     for (int r = 0; r < READERS; r++) {
         atomic_store(&readings[r].stop, true);
@@ -319,7 +339,8 @@ static enum status fill(void) {
         const struct store_frame frame = {.batch = &batch};
         uint64_t position = tail_position(tail);
         if (status == STATUS_OK) status = tail_reserve(tail, &frame);
-        if (status == STATUS_OK) tail_apply(tail, &frame, position, position + 401);
+        if (status == STATUS_OK)
+            tail_apply(tail, &frame, position, position + 401, (struct log_place){0});
         /* What failed has changed nothing that a reader sees. */
         assert_int_equal(tail_position(tail), status ? position : position + 401);
         assert_int_equal(tail_count(tail), (tail_position(tail) - FIRST) / 401 * 400);

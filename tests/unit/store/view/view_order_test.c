@@ -44,7 +44,7 @@ static int make_tail(void **state) {
     }
     const struct store_frame frame = {.batch = &batch};
     assert_int_equal(tail_reserve(tail, &frame), STATUS_OK);
-    tail_apply(tail, &frame, 0, 1 + ROWS_MAX);
+    tail_apply(tail, &frame, 0, 1 + ROWS_MAX, (struct log_place){0});
     tail_walk(&cursor, tail, UINT64_MAX);
     for (uint32_t i = 0; (row = tail_next(&cursor)) != NULL; i++)
         tail_rows[i] = (struct view_tail_row){row, tail};

@@ -129,14 +129,16 @@ enum status contact_shared(struct contact_history *history, const struct treatme
                            int64_t now_ms, const struct contact_verdict **out) MUST_USE;
 /* Have the policies that count this treatment by itself nothing to count? Then contact_shared is
  * its verdict. False may also be said where they have nothing. */
-static inline bool contact_has_gone_out(const struct contact_history *history, uint64_t key_hash) {
-    uint32_t bit = (uint32_t)key_hash % CONTACT_BITS;
+static inline uint32_t contact_bit(uint64_t key_hash) {
+    return (uint32_t)key_hash % CONTACT_BITS;
+}
+static inline bool contact_has_gone_out(const struct contact_history *history, uint32_t bit) {
     return history->gone_out[bit / 64] >> (bit % 64) & 1;
 }
 bool contact_route_counts_none(const struct contact_history *history, uint32_t route);
 static inline bool contact_never(const struct contact_history *history, uint32_t route,
                                  const struct treatment *treatment) {
-    return !contact_has_gone_out(history, treatment->key_hash) &&
+    return !contact_has_gone_out(history, contact_bit(treatment->key_hash)) &&
            contact_route_counts_none(history, route);
 }
 

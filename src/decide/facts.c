@@ -2,6 +2,7 @@
 #include "decide/facts.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "decide/live.h"
@@ -274,10 +275,10 @@ static enum status judge_contacts(struct judging *judging, const struct route *r
 }
 
 /* A constant `available` was asked before, and said yes. */
-static bool asks_each(const struct route *route, const struct treatment *treatment) {
+static bool asks_each(const struct route *route, bool has_span) {
     const struct condition *available = &route->conditions[0];
     if (route->reads_treatment) return true;
-    return available->of_treatment && !available->is_constant && !treatment->has_span;
+    return available->of_treatment && !available->is_constant && !has_span;
 }
 
 /* Stage by stage, with the treatment's own traits. */
@@ -312,7 +313,7 @@ static enum status judge_one(struct judging *judging, uint32_t place, uint32_t r
         enum status status = prepare(judging, route, treatment);
         if (status != STATUS_OK) return status;
     }
-    bool alone = asks_each(route, treatment);
+    bool alone = asks_each(route, treatment->has_span);
     if (evaluates || alone || !route->score.plain)
         profile_with(judging->decider->profile, treatment);
     if (alone) return judge_alone(judging, route, place, treatment);
@@ -321,6 +322,93 @@ static enum status judge_one(struct judging *judging, uint32_t place, uint32_t r
         return STATUS_OK;
     }
     return judge_contacts(judging, route, place, treatment);
+}
+
+/* ---- many treatments of a route ---- */
+
+/* What stops the route stops each of them. */
+static void stop_run(struct judging *judging, const struct live_run *run, enum stage stage,
+                     const struct verdict *verdict) {
+    struct decision_trace *trace = &judging->trace;
+    memset(trace->stage + run->first, (int)stage, run->count);
+    for (uint32_t i = run->first; i < run->first + run->count; i++) {
+        trace->verdict[i] = verdict;
+        trace->propensity[i] = trace->priority[i] = NAN;
+    }
+}
+
+/* `price` of each of them, none of which was stopped. */
+static void price_run(struct judging *judging, const struct route *route,
+                      const struct live_run *run) {
+    struct price factors = route->price;
+    struct decision_trace *trace = &judging->trace;
+    double *propensity = trace->propensity + run->first, *priority = trace->priority + run->first;
+    uint8_t *stage = trace->stage + run->first;
+    if (route->score.model != NULL)
+        scores_many(judging->facts->scores, judging->decider, &route->score, judging->treatments,
+                    judging->facts->live.index + run->first, run->count, propensity);
+    for (uint32_t i = 0; i < run->count && route->score.model == NULL; i++)
+        propensity[i] = route->chance;
+    memset(trace->verdict + run->first, 0, run->count * sizeof *trace->verdict);
+    for (uint32_t i = 0; i < run->count; i++)
+        priority[i] = propensity[i] * factors.weight * factors.value * factors.lever - factors.cost;
+    /* An unknown propensity makes the priority unknown, too. */
+    for (uint32_t i = 0; i < run->count; i++)
+        stage[i] = (uint8_t)(priority[i] > 0      ? STAGE_OFFERED
+                             : isnan(priority[i]) ? STAGE_PROPENSITY
+                                                  : STAGE_ARBITRATION);
+}
+
+/* The policies that count this treatment by itself may stop it, too. */
+static enum status judge_own_policies(struct judging *judging, uint32_t place) {
+    struct contact_verdict contact;
+    struct verdict verdict;
+    int64_t t_ms = judging->decision->t_ms;
+    const struct treatment *treatment = &judging->treatments[judging->facts->live.index[place]];
+    enum status status = contact_check(&judging->decider->history, treatment, t_ms, &contact);
+    if (status != STATUS_OK) return status;
+    verdict_of_contact(&contact, t_ms, &verdict);
+    return verdict.passes ? STATUS_OK : stop_alone(judging, place, STAGE_CONTACT_POLICY, &verdict);
+}
+
+/* judge_contacts of each of them. */
+static enum status judge_contacts_of_run(struct judging *judging, const struct route *route,
+                                         const struct live_run *run) {
+    const struct contact_history *history = &judging->decider->history;
+    const uint16_t *bit = judging->facts->live.bit;
+    bool counts_none = contact_route_counts_none(history, run->route);
+    uint32_t alone = 0;
+    enum status status = STATUS_OK;
+    if (route->contact.passes)
+        price_run(judging, route, run);
+    else
+        stop_run(judging, run, STAGE_CONTACT_POLICY, &route->contact);
+    for (uint32_t i = run->first; i < run->first + run->count && status == STATUS_OK; i++) {
+        if (counts_none && !contact_has_gone_out(history, bit[i])) continue;
+        alone++;
+        status = judge_own_policies(judging, i);
+    }
+    judging->decision->limited |= alone < run->count && route->contact.limited;
+    return status;
+}
+
+static enum status judge_run(struct judging *judging, const struct live_run *run, bool evaluates) {
+    const struct live *live = &judging->facts->live;
+    struct route *route = &judging->facts->routes[run->route];
+    enum status status = STATUS_OK;
+    if (route->epoch != judging->facts->epoch)
+        status = prepare(judging, route, &judging->treatments[live->index[run->first]]);
+    if (status != STATUS_OK) return status;
+    if (evaluates || asks_each(route, run->has_span) || !route->score.plain) {
+        for (uint32_t i = run->first; i < run->first + run->count && status == STATUS_OK; i++)
+            status =
+                judge_one(judging, i, run->route, &judging->treatments[live->index[i]], evaluates);
+        return status;
+    }
+    if (route->stage == STAGE_OFFERED) return judge_contacts_of_run(judging, route, run);
+    stop_run(judging, run, route->stage, route->verdict);
+    judging->decision->limited |= route->verdict->limited;
+    return STATUS_OK;
 }
 
 /* ---- all treatments ---- */
@@ -383,9 +471,12 @@ static enum status judge_all(struct judging *judging, uint32_t count, bool evalu
     const struct live *live = &judging->facts->live;
     enum status status = STATUS_OK;
     judging->decision->truncated |= live->count > count;
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
-        status =
-            judge_one(judging, i, live->route[i], &judging->treatments[live->index[i]], evaluates);
+    for (uint32_t i = 0; i < live->run_count && status == STATUS_OK; i++) {
+        struct live_run run = live->runs[i];
+        if (run.first >= count) break;
+        if (run.count > count - run.first) run.count = count - run.first;
+        status = judge_run(judging, &run, evaluates);
+    }
     judging->trace.count = count;
     judging->trace.index = live->index;
     return status;

@@ -6,6 +6,8 @@
 void live_release(struct live *live) {
     memory_free(live->index);
     memory_free(live->route);
+    memory_free(live->bit);
+    memory_free(live->runs);
     *live = (struct live){0};
 }
 
@@ -20,9 +22,25 @@ static enum status make_room(struct live *live, uint32_t count) {
     live_release(live);
     live->index = memory_alloc((size_t)count * sizeof *live->index);
     live->route = memory_alloc((size_t)count * sizeof *live->route);
-    if (live->index == NULL || live->route == NULL) return STATUS_NO_MEMORY;
+    live->bit = memory_alloc((size_t)count * sizeof *live->bit);
+    live->runs = memory_alloc((size_t)count * sizeof *live->runs);
+    if (live->index == NULL || live->route == NULL || live->bit == NULL || live->runs == NULL)
+        return STATUS_NO_MEMORY;
     live->capacity = count;
     return STATUS_OK;
+}
+
+static void add(struct live *live, const struct treatment *treatment, uint32_t index,
+                uint32_t route) {
+    struct live_run *last = live->run_count > 0 ? &live->runs[live->run_count - 1] : NULL;
+    uint32_t at = live->count++;
+    live->index[at] = index;
+    live->route[at] = route;
+    live->bit[at] = (uint16_t)contact_bit(treatment->key_hash);
+    if (last != NULL && last->route == route && last->has_span == treatment->has_span)
+        last->count++;
+    else
+        live->runs[live->run_count++] = (struct live_run){at, 1, route, treatment->has_span};
 }
 
 enum status live_at(struct live *live, const struct contact_history *history,
@@ -35,7 +53,7 @@ enum status live_at(struct live *live, const struct contact_history *history,
     if (status != STATUS_OK) return status;
     live->from_ms = INT64_MIN;
     live->until_ms = INT64_MAX;
-    live->count = 0;
+    live->count = live->run_count = 0;
     live->asks = false;
     for (uint32_t i = 0; i < treatments->count; i++) {
         const struct treatment *treatment = &treatments->treatments[i];
@@ -47,8 +65,7 @@ enum status live_at(struct live *live, const struct contact_history *history,
         } else if (available != NULL && expr_is_constant(available)) {
             live->asks = true;
         }
-        live->index[live->count] = i;
-        live->route[live->count++] = contact_route(history, treatment);
+        add(live, treatment, i, contact_route(history, treatment));
     }
     live->serial = treatments->serial;
     return STATUS_OK;

@@ -13,12 +13,23 @@
 
 #include "decide/contact.h"
 
+/* Neighbours in the list that are judged alike but for themselves: of one route, and with or without
+ * a span of time that tells whether they are over. */
+struct live_run {
+    uint32_t first, count; /* places in the list */
+    uint32_t route;        /* contact_route */
+    bool has_span;
+};
+
 struct live {
     uint64_t serial;           /* of the set that the list is of; 0: of none */
     int64_t from_ms, until_ms; /* it holds while from <= t < until */
     uint32_t count, capacity;
     uint32_t *index; /* in the set, ascending */
     uint32_t *route; /* of each: contact_route */
+    uint16_t *bit;   /* of each: contact_bit of its key */
+    struct live_run *runs;
+    uint32_t run_count;
     /* Some of them have an `available` that must be asked, since it does more than compare now with
      * two times. */
     bool asks;

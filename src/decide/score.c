@@ -41,11 +41,13 @@ struct scores {
     struct model_score_facts *models;
     uint64_t set_serial;
     bool evaluates; /* no score of this decision is plain */
-    /* Of each treatment: what its attributes, and the feature that names its action, add. */
-    double *rows;
+    /* Of each treatment: what its attributes, and the feature that names its action, add. The k-th
+     * effect of all treatments stands together, at columns[k * row_capacity + index], so that many
+     * are added up at once. */
+    double *columns;
     uint8_t *made;
     size_t width, row_count, row_capacity;
-    double *spare; /* of a treatment whose row is not kept */
+    double *row; /* of the treatment at hand */
 };
 
 static enum status plan_model(const struct playbook *playbook, const struct model_rule *rule,
@@ -77,8 +79,8 @@ enum status scores_create(struct scores **out, const struct playbook *playbook) 
         if (width > scores->width) scores->width = width;
         status = plan_model(playbook, rule, &scores->models[i]);
     }
-    scores->spare = memory_calloc(scores->width + 1, sizeof *scores->spare);
-    return scores->spare == NULL ? STATUS_NO_MEMORY : status;
+    scores->row = memory_calloc(scores->width + 1, sizeof *scores->row);
+    return scores->row == NULL ? STATUS_NO_MEMORY : status;
 }
 
 void scores_destroy(struct scores *scores) {
@@ -89,9 +91,9 @@ void scores_destroy(struct scores *scores) {
         memory_free(scores->models[i].small);
     }
     memory_free(scores->models);
-    memory_free(scores->rows);
+    memory_free(scores->columns);
     memory_free(scores->made);
-    memory_free(scores->spare);
+    memory_free(scores->row);
     memory_free(scores);
 }
 
@@ -100,12 +102,12 @@ static void clear_rows(struct scores *scores, size_t count) {
     scores->row_count = 0;
     if (count > ROWS_MAX / (scores->width + 1)) return;
     if (count > scores->row_capacity) {
-        memory_free(scores->rows);
+        memory_free(scores->columns);
         memory_free(scores->made);
         scores->row_capacity = 0;
-        scores->rows = memory_alloc(count * scores->width * sizeof *scores->rows);
+        scores->columns = memory_alloc(count * scores->width * sizeof *scores->columns);
         scores->made = memory_alloc(count);
-        if (scores->rows == NULL || scores->made == NULL) return;
+        if (scores->columns == NULL || scores->made == NULL) return;
         scores->row_capacity = count;
     }
     if (count > 0) memset(scores->made, 0, count);
@@ -221,20 +223,31 @@ void scores_route(struct scores *scores, struct decider *decider, const struct a
     out->plain = facts->plain;
 }
 
-/* What the treatment itself adds, behind the rule's traits. */
+/* Works out what the treatment itself adds, behind the rule's traits, and keeps it where there is
+ * room. */
+static void make_row(struct scores *scores, struct decider *decider, const struct model *model,
+                     const struct model_rule *rule, const struct treatment *treatment) {
+    uint32_t count = model_feature_count(model) - rule->feature_count;
+    bool kept = treatment->index < scores->row_count;
+    trainer_features(decider->data, rule, model, profile_values(decider->profile), treatment,
+                     decider->own_text, decider->features);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t feature = rule->feature_count + i;
+        scores->row[i] = model_effect(model, feature, decider->features[feature]);
+        if (kept) scores->columns[i * scores->row_capacity + treatment->index] = scores->row[i];
+    }
+    if (kept) scores->made[treatment->index] = 1;
+}
+
 static const double *row_of(struct scores *scores, struct decider *decider,
                             const struct model *model, const struct model_rule *rule,
-                            const struct treatment *treatment, const struct value *traits) {
-    bool kept = treatment->index < scores->row_count;
-    double *row = kept ? scores->rows + treatment->index * scores->width : scores->spare;
-    if (kept && scores->made[treatment->index]) return row;
-    uint32_t count = model_feature_count(model);
-    trainer_features(decider->data, rule, model, traits, treatment, decider->own_text,
-                     decider->features);
-    for (uint32_t i = rule->feature_count; i < count; i++)
-        row[i - rule->feature_count] = model_effect(model, i, decider->features[i]);
-    if (kept) scores->made[treatment->index] = 1;
-    return row;
+                            const struct treatment *treatment) {
+    bool kept = treatment->index < scores->row_count && scores->made[treatment->index];
+    uint32_t count = model_feature_count(model) - rule->feature_count;
+    if (!kept) make_row(scores, decider, model, rule, treatment);
+    for (uint32_t i = 0; kept && i < count; i++)
+        scores->row[i] = scores->columns[i * scores->row_capacity + treatment->index];
+    return scores->row;
 }
 
 /* The answer of the treatment's holder; most holders have none. */
@@ -266,9 +279,63 @@ double scores_plain(struct scores *scores, struct decider *decider, const struct
         struct own_feature *own = &facts->own[i];
         facts->effects[own->feature] = effect_of_answer(facts, own, route->model, treatment->index);
     }
-    const double *row =
-        row_of(scores, decider, route->model, rule, treatment, profile_values(decider->profile));
+    const double *row = row_of(scores, decider, route->model, rule, treatment);
     return propensity_of_row(facts, row, rule->feature_count);
+}
+
+/* Adds the effects of one trait of a treatment. */
+static void add_answers(struct model_score_facts *facts, struct own_feature *own,
+                        const struct model *model, const uint32_t *index, uint32_t count,
+                        double *log_odds) {
+    const struct expr_answers *answers = own->answers.answers;
+    const uint32_t *holders = own->answers.holders;
+    double none = own->none;
+    if (holders == NULL || answers->touched_count == 0) {
+        for (uint32_t i = 0; i < count; i++) log_odds[i] += none;
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bool has_none = expr_answer_of(answers, holders[index[i]]) == &answers->none;
+        log_odds[i] += has_none ? none : effect_of_answer(facts, own, model, index[i]);
+    }
+}
+
+static void add_column(const double *column, const uint32_t *index, uint32_t count,
+                       double *log_odds) {
+    if (index[count - 1] - index[0] == count - 1) {
+        column += index[0];
+        for (uint32_t i = 0; i < count; i++) log_odds[i] += column[i];
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) log_odds[i] += column[index[i]];
+}
+
+void scores_many(struct scores *scores, struct decider *decider, const struct route_score *route,
+                 const struct treatment *treatments, const uint32_t *index, uint32_t count,
+                 double *out) {
+    const struct model_rule *rule = &scores->playbook->models[treatments[index[0]].action->model];
+    struct model_score_facts *facts = route->facts;
+    struct own_feature *own = facts->own;
+    if (scores->row_count == 0) {
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = scores_plain(scores, decider, route, &treatments[index[i]]);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!scores->made[index[i]])
+            make_row(scores, decider, route->model, rule, &treatments[index[i]]);
+    }
+    for (uint32_t i = 0; i < count; i++) out[i] = facts->before;
+    for (uint32_t f = facts->from; f < rule->feature_count; f++) {
+        double effect = facts->effects[f];
+        if (own < facts->own + facts->own_count && own->feature == f)
+            add_answers(facts, own++, route->model, index, count, out);
+        else
+            for (uint32_t i = 0; i < count; i++) out[i] += effect;
+    }
+    for (uint32_t k = 0; k < facts->count - rule->feature_count; k++)
+        add_column(scores->columns + k * scores->row_capacity, index, count, out);
+    model_propensities(out, count);
 }
 
 double scores_of(struct scores *scores, struct decider *decider,
@@ -280,7 +347,7 @@ double scores_of(struct scores *scores, struct decider *decider,
     const struct value *traits = profile_values(decider->profile);
     if (facts->count == 0) return treatment_propensity(decider, treatment);
     tell_treatment(facts, model, rule, traits);
-    const double *row = row_of(scores, decider, model, rule, treatment, traits);
+    const double *row = row_of(scores, decider, model, rule, treatment);
     return propensity_of_row(facts, row, rule->feature_count);
 }
 
@@ -307,7 +374,7 @@ uint32_t scores_reasons(struct scores *scores, struct decider *decider,
         facts->own[i].last =
             (struct value){.type = VALUE_LIST}; /* it is of no value that was told */
     }
-    const double *row = row_of(scores, decider, model, rule, treatment, traits);
+    const double *row = row_of(scores, decider, model, rule, treatment);
     /* What was sent and where is no reason for it. */
     for (uint32_t f = 0; f < trainer_rule_width(rule); f++) {
         double log_odds =

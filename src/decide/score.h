@@ -32,6 +32,10 @@ void scores_route(struct scores *scores, struct decider *decider, const struct a
 /* The chance of a treatment of the set; its score is plain, and has a model. */
 double scores_plain(struct scores *scores, struct decider *decider, const struct route_score *route,
                     const struct treatment *treatment);
+/* The same for many, by their indices in the set, ascending. */
+void scores_many(struct scores *scores, struct decider *decider, const struct route_score *route,
+                 const struct treatment *treatments, const uint32_t *index, uint32_t count,
+                 double *out);
 /* The same for any score with a model; the profile stands at this treatment (profile_with). */
 double scores_of(struct scores *scores, struct decider *decider, const struct treatment *treatment);
 /* The features of the rule that speak most for a treatment that was scored in this decision. The

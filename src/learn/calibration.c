@@ -13,6 +13,15 @@ double propensity_of(double log_odds) {
     return 1 / (1 + exp(-log_odds));
 }
 
+void propensities_of(double *log_odds, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        double held = log_odds[i] < LOG_ODDS_MAX ? log_odds[i] : LOG_ODDS_MAX;
+        log_odds[i] = -(held < -LOG_ODDS_MAX ? -LOG_ODDS_MAX : held);
+    }
+    for (size_t i = 0; i < count; i++) log_odds[i] = exp(log_odds[i]);
+    for (size_t i = 0; i < count; i++) log_odds[i] = 1 / (1 + log_odds[i]);
+}
+
 struct sample {
     const double *scores;
     const uint32_t *rows;

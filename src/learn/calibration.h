@@ -19,5 +19,7 @@ struct calibration calibration_fit(const double *scores, const uint32_t *rows, s
 
 /* Returns a propensity in (0, 1) for any z: the log-odds are held within +-30. */
 double propensity_of(double log_odds);
+/* The same for many, in place. */
+void propensities_of(double *log_odds, size_t count);
 
 #endif

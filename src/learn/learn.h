@@ -114,6 +114,8 @@ static inline double model_add(double log_odds, const double *effects, uint32_t 
     return log_odds;
 }
 double model_propensity(double log_odds);
+/* The same for many, in place. */
+void model_propensities(double *log_odds, size_t count);
 /* No two models of a process have the same one, and none has 0. */
 uint64_t model_serial(const struct model *model);
 /* Gives the features that moved this row's score most, strongest first: log-odds against the mean.

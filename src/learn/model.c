@@ -107,6 +107,10 @@ double model_propensity(double log_odds) {
     return propensity_of(log_odds);
 }
 
+void model_propensities(double *log_odds, size_t count) {
+    propensities_of(log_odds, count);
+}
+
 uint64_t model_serial(const struct model *model) {
     return model->serial;
 }
